@@ -1,0 +1,338 @@
+package environment
+
+import "time"
+
+// Environment is the one description of an environment. It stands under the key v3-backend:environment of its
+// Pulumi.<stack>.yaml.
+type Environment struct {
+	// Stack is the Pulumi stack, taken from the file's name: dev, staging, production.
+	Stack string `yaml:"-"`
+	// Name is the full name that resources carry: development, staging, production.
+	Name string `yaml:"name"`
+	// Prefix begins the name of every resource.
+	Prefix string `yaml:"prefix"`
+	// Account is the AWS account, twelve digits. Nothing is changed in any other one.
+	Account string `yaml:"account"`
+	// Region is the AWS region, such as us-east-1.
+	Region string `yaml:"region"`
+	// Protected environments ask for their name before they change and are never destroyed.
+	Protected bool `yaml:"protected"`
+
+	Domain        Domain        `yaml:"domain"`
+	Network       Network       `yaml:"network"`
+	Image         Image         `yaml:"image"`
+	Services      Services      `yaml:"services"`
+	Database      Database      `yaml:"database"`
+	Queue         Queue         `yaml:"queue"`
+	Configuration Configuration `yaml:"configuration"`
+	Monitoring    Monitoring    `yaml:"monitoring"`
+	Firewall      Firewall      `yaml:"firewall"`
+	Budget        Budget        `yaml:"budget"`
+	Deployment    Deployment    `yaml:"deployment"`
+	Delivery      Delivery      `yaml:"delivery"`
+}
+
+// Domain is where the environment answers.
+type Domain struct {
+	// Root is the hosted zone, shared by the account's environments: hyperchonk.com.
+	Root string `yaml:"root"`
+	// Name is the environment's own host name below Root: staging-api.hyperchonk.com.
+	Name string `yaml:"name"`
+}
+
+// NAT says how private subnets reach the internet.
+type NAT string
+
+// A single NAT gateway is cheap; one a zone survives the loss of a zone.
+const (
+	NATSingle  NAT = "single"
+	NATPerZone NAT = "per-zone"
+)
+
+// Network is the VPC.
+type Network struct {
+	// CIDR is the VPC's IPv4 range; it overlaps no other environment's.
+	CIDR string `yaml:"cidr"`
+	// Zones is the number of availability zones, each with a public and a private subnet.
+	Zones int `yaml:"zones"`
+	NAT   NAT `yaml:"nat"`
+}
+
+// Image is the application's one container image.
+type Image struct {
+	// Repository is the ECR repository's name in the environment's account and region.
+	Repository string `yaml:"repository"`
+	// CriticalFindings says what preflight does about critical scan findings: warn or fail.
+	CriticalFindings Severity `yaml:"criticalFindings"`
+}
+
+// Severity is how seriously a problem is taken.
+type Severity string
+
+// A problem is said and passed over, or it stops the deployment.
+const (
+	Warn Severity = "warn"
+	Fail Severity = "fail"
+)
+
+// Role is the part that a task plays. One image plays all of them, under different commands.
+type Role string
+
+// The roles of the image. Migration runs once a deployment; the others are services.
+const (
+	API       Role = "api"
+	Worker    Role = "worker"
+	Scheduler Role = "scheduler"
+	Migration Role = "migration"
+)
+
+// Services are the long-running roles. The API is always there, the others where they are named.
+type Services struct {
+	API       Service  `yaml:"api"`
+	Worker    *Service `yaml:"worker"`
+	Scheduler *Service `yaml:"scheduler"`
+	// ExecuteCommand allows ECS Exec into the containers.
+	ExecuteCommand bool `yaml:"executeCommand"`
+}
+
+// Service is one ECS service on Fargate.
+type Service struct {
+	Role Role `yaml:"-"`
+	// CPU is in CPU units (1024 are one vCPU), Memory in MiB; Fargate has only certain pairs.
+	CPU    int   `yaml:"cpu"`
+	Memory int   `yaml:"memory"`
+	Tasks  Tasks `yaml:"tasks"`
+	// Command replaces the image's own; empty keeps it.
+	Command []string `yaml:"command"`
+	// HealthCheck is the container's health check in Docker's form, ["CMD-SHELL", "…"].
+	HealthCheck []string `yaml:"healthCheck"`
+	// Autoscaling is left out where the number of tasks is fixed.
+	Autoscaling *Autoscaling `yaml:"autoscaling"`
+}
+
+// Tasks bounds the number of tasks of a service. A service without autoscaling runs Min.
+type Tasks struct {
+	Min int `yaml:"min"`
+	Max int `yaml:"max"`
+}
+
+// Autoscaling follows targets: average utilisation in percent, and requests a minute for each task (0: not followed).
+type Autoscaling struct {
+	CPUPercent     int `yaml:"cpuPercent"`
+	MemoryPercent  int `yaml:"memoryPercent"`
+	RequestsPerMin int `yaml:"requestsPerMinute"`
+}
+
+// Database is the PostgreSQL instance in RDS.
+type Database struct {
+	InstanceClass string `yaml:"instanceClass"`
+	// EngineVersion is PostgreSQL's major version.
+	EngineVersion string `yaml:"engineVersion"`
+	// Name is the database inside the instance, User its master user.
+	Name string `yaml:"name"`
+	User string `yaml:"user"`
+	// StorageGiB grows by itself up to MaxStorageGiB.
+	StorageGiB          int  `yaml:"storageGiB"`
+	MaxStorageGiB       int  `yaml:"maxStorageGiB"`
+	MultiZone           bool `yaml:"multiZone"`
+	BackupDays          int  `yaml:"backupDays"`
+	DeletionProtection  bool `yaml:"deletionProtection"`
+	PerformanceInsights bool `yaml:"performanceInsights"`
+	// PasswordRotationDays is the schedule on which RDS renews the managed master password.
+	PasswordRotationDays int `yaml:"passwordRotationDays"`
+}
+
+// Queue is the background jobs' queue in SQS. After MaxReceives a message goes to the dead letters.
+type Queue struct {
+	VisibilityTimeout time.Duration `yaml:"visibilityTimeout"`
+	RetentionDays     int           `yaml:"retentionDays"`
+	MaxReceives       int           `yaml:"maxReceives"`
+}
+
+// Configuration is what the application needs to know at its start.
+type Configuration struct {
+	// Required are the variables without which the application does not start.
+	Required []string `yaml:"required"`
+}
+
+// Level is how closely an environment is watched.
+type Level string
+
+// The levels of monitoring; each has all of the one before it.
+const (
+	// Basic has logs and alarms that show.
+	Basic Level = "basic"
+	// Enhanced sends alarms to a topic and has Container Insights and flow logs.
+	Enhanced Level = "enhanced"
+	// Full has a dashboard, X-Ray and a Route 53 health check.
+	Full Level = "full"
+)
+
+// Monitoring is what is watched and who hears of it.
+type Monitoring struct {
+	Level            Level `yaml:"level"`
+	LogRetentionDays int   `yaml:"logRetentionDays"`
+	// Emails receive alarms and budget warnings.
+	Emails []string `yaml:"emails"`
+}
+
+// AtLeast reports whether m watches as closely as level or more so.
+func (m Monitoring) AtLeast(level Level) bool {
+	rank := map[Level]int{Basic: 0, Enhanced: 1, Full: 2}
+	return rank[m.Level] >= rank[level]
+}
+
+// Firewall is the web ACL in front of the load balancer.
+type Firewall struct {
+	// RateLimit is how many requests one address may make in five minutes.
+	RateLimit int `yaml:"rateLimit"`
+}
+
+// Budget is what the environment may cost a month, in US dollars.
+type Budget struct {
+	MonthlyUSD int `yaml:"monthlyUSD"`
+}
+
+// Rollback says who puts the last good image back when a deployment fails.
+type Rollback string
+
+// A rollback happens by itself, or somebody runs it.
+const (
+	RollbackAutomatic Rollback = "automatic"
+	RollbackManual    Rollback = "manual"
+)
+
+// Backup says what is kept of the database before it is changed.
+type Backup string
+
+// A snapshot is taken before a deployment, or nothing.
+const (
+	BackupSnapshot Backup = "snapshot"
+	BackupNone     Backup = "none"
+)
+
+// Deployment is how a deployment goes about its work.
+type Deployment struct {
+	Rollback Rollback `yaml:"rollback"`
+	Backup   Backup   `yaml:"backup"`
+	// SnapshotsKept is how many pre-deployment snapshots stay.
+	SnapshotsKept int           `yaml:"snapshotsKept"`
+	Rollout       RolloutLimits `yaml:"rollout"`
+	Migrations    Migrations    `yaml:"migrations"`
+	Health        Health        `yaml:"health"`
+}
+
+// RolloutLimits bounds the wait for services.
+type RolloutLimits struct {
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Order says when migrations run.
+type Order string
+
+// Migrations run before the services (the default) or after them.
+const (
+	BeforeServices Order = "before"
+	AfterServices  Order = "after"
+)
+
+// Migrations is the one-off task that brings the database's schema up to date.
+type Migrations struct {
+	Order   Order         `yaml:"order"`
+	Command []string      `yaml:"command"`
+	Timeout time.Duration `yaml:"timeout"`
+	CPU     int           `yaml:"cpu"`
+	Memory  int           `yaml:"memory"`
+}
+
+// Health is how patiently the environment's domain is probed.
+type Health struct {
+	Tries    int           `yaml:"tries"`
+	Interval time.Duration `yaml:"interval"`
+}
+
+// Delivery is what the pipelines do for the environment.
+type Delivery struct {
+	// Branch is deployed on a push, or by hand only where Trigger is manual.
+	Branch  string  `yaml:"branch"`
+	Trigger Trigger `yaml:"trigger"`
+	// Approval asks for reviewers.
+	Approval bool     `yaml:"approval"`
+	Tests    []string `yaml:"tests"`
+}
+
+// Trigger is what starts a pipeline.
+type Trigger string
+
+// A deployment starts with a push or by hand.
+const (
+	OnPush Trigger = "push"
+	Manual Trigger = "manual"
+)
+
+// defaults is the value that a file is decoded over: what an environment need not say.
+func defaults(stack string) Environment {
+	return Environment{
+		Stack:   stack,
+		Network: Network{Zones: 2, NAT: NATSingle},
+		Image:   Image{CriticalFindings: Warn},
+		Services: Services{
+			API: Service{
+				Tasks:       Tasks{Min: 1},
+				HealthCheck: []string{"CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:3000/health || exit 1"},
+			},
+			ExecuteCommand: true,
+		},
+		Database: Database{
+			EngineVersion: "16", Name: "balancer", User: "balancer",
+			StorageGiB: 20, MaxStorageGiB: 100, PasswordRotationDays: 30,
+		},
+		Queue:      Queue{VisibilityTimeout: 5 * time.Minute, RetentionDays: 4, MaxReceives: 3},
+		Monitoring: Monitoring{Level: Basic, LogRetentionDays: 14},
+		Firewall:   Firewall{RateLimit: 2000},
+		Deployment: Deployment{
+			Rollback: RollbackManual, Backup: BackupNone, SnapshotsKept: 5,
+			Rollout: RolloutLimits{Timeout: 15 * time.Minute},
+			Migrations: Migrations{
+				Order: BeforeServices, Timeout: 15 * time.Minute, CPU: 512, Memory: 1024,
+				Command: []string{"npx", "prisma", "migrate", "deploy"},
+			},
+			Health: Health{Tries: 6, Interval: 10 * time.Second},
+		},
+	}
+}
+
+// complete derives what a file left out from what it says.
+func (e *Environment) complete() {
+	e.Services.API.Role = API
+	if e.Services.API.Tasks.Max == 0 {
+		e.Services.API.Tasks.Max = e.Services.API.Tasks.Min
+	}
+	for role, s := range map[Role]*Service{Worker: e.Services.Worker, Scheduler: e.Services.Scheduler} {
+		if s == nil {
+			continue
+		}
+		s.Role = role
+		if s.Tasks.Min == 0 {
+			s.Tasks.Min = 1
+		}
+		if s.Tasks.Max == 0 {
+			s.Tasks.Max = s.Tasks.Min
+		}
+		if s.HealthCheck == nil {
+			// Without a load balancer to ask, what is known of the process is that it is there.
+			s.HealthCheck = []string{"CMD-SHELL", "kill -0 1"}
+		}
+	}
+}
+
+// List returns the services that the environment has, the API first.
+func (s Services) List() []Service {
+	all := []Service{s.API}
+	for _, optional := range []*Service{s.Worker, s.Scheduler} {
+		if optional != nil {
+			all = append(all, *optional)
+		}
+	}
+	return all
+}

@@ -1,0 +1,152 @@
+package environment
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ContainerPort is where the API listens inside its container.
+const ContainerPort = 3000
+
+// HealthPath and ReadyPath are where the API says how it is.
+const (
+	HealthPath = "/health"
+	ReadyPath  = "/health/ready"
+)
+
+// resource is PREFIX-ENVIRONMENT-WHAT, the form of nearly every name.
+func (e *Environment) resource(what string) string {
+	return e.Prefix + "-" + e.Name + "-" + what
+}
+
+// VPCName is the VPC's Name tag.
+func (e *Environment) VPCName() string { return e.resource("vpc") }
+
+// ClusterName is the ECS cluster's name.
+func (e *Environment) ClusterName() string { return e.resource("cluster") }
+
+// ServiceName is the ECS service's name.
+func (e *Environment) ServiceName(r Role) string { return e.resource(string(r) + "-service") }
+
+// TaskFamily is the task definition's family.
+func (e *Environment) TaskFamily(r Role) string {
+	if r == Migration {
+		return e.resource("migration-task")
+	}
+	return e.resource(string(r))
+}
+
+// ContainerName is the application's container in a task of the role; the migration runs in the API's.
+func (e *Environment) ContainerName(r Role) string {
+	if r == Migration {
+		r = API
+	}
+	return "balancer-" + string(r)
+}
+
+// LoadBalancerName is the application load balancer's name.
+func (e *Environment) LoadBalancerName() string { return e.resource("alb") }
+
+// TargetGroupName is the API's target group's name.
+func (e *Environment) TargetGroupName() string { return e.resource("api-tg") }
+
+// DatabaseIdentifier is the RDS instance's identifier.
+func (e *Environment) DatabaseIdentifier() string { return e.resource("db") }
+
+// SnapshotPrefix begins the names of the snapshots taken before deployments.
+func (e *Environment) SnapshotPrefix() string { return e.resource("pre-deploy-") }
+
+// SnapshotIdentifier is the name of a snapshot taken before the deployment at the time, in UTC.
+func (e *Environment) SnapshotIdentifier(at time.Time) string {
+	return e.SnapshotPrefix() + at.UTC().Format("20060102-150405")
+}
+
+// QueueName is the background jobs' queue.
+func (e *Environment) QueueName() string { return e.resource("background-jobs") }
+
+// DeadLetterQueueName is where the background jobs go that could not be done.
+func (e *Environment) DeadLetterQueueName() string { return e.resource("background-jobs-dlq") }
+
+// SecretName is the configuration secret's name. It carries the stack's name, as it always did.
+func (e *Environment) SecretName() string { return "balancer-" + e.Stack + "-config" }
+
+// LogGroupName is the CloudWatch log group of the environment's containers.
+func (e *Environment) LogGroupName() string { return "/aws/ecs/" + e.Prefix + "-" + e.Name }
+
+// LogBucketName is the bucket of the load balancer's access logs.
+func (e *Environment) LogBucketName() string { return e.resource("logs-" + e.Account) }
+
+// AlarmName is the name of the alarm about what.
+func (e *Environment) AlarmName(what string) string { return e.resource(what) }
+
+// DashboardName is the CloudWatch dashboard's name.
+func (e *Environment) DashboardName() string { return e.Prefix + "-" + e.Name }
+
+// WebACLName is the web ACL's name.
+func (e *Environment) WebACLName() string { return e.resource("waf") }
+
+// TaskRoleName is the role of the application itself.
+func (e *Environment) TaskRoleName() string { return e.resource("task-role") }
+
+// ExecutionRoleName is the role of ECS on the application's behalf: pull the image, read the secret, write logs.
+func (e *Environment) ExecutionRoleName() string { return e.resource("execution-role") }
+
+// BudgetName is the monthly budget's name.
+func (e *Environment) BudgetName() string { return e.resource("monthly") }
+
+// URL is the environment's base URL.
+func (e *Environment) URL() string { return "https://" + e.Domain.Name }
+
+// RepositoryURL is the image repository without tag or digest.
+func (e *Environment) RepositoryURL() string {
+	return fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", e.Account, e.Region, e.Image.Repository)
+}
+
+// ImageReference is the image of a digest, the only form in which an image is ever run.
+func (e *Environment) ImageReference(digest string) string { return e.RepositoryURL() + "@" + digest }
+
+// Tags are on every resource.
+func (e *Environment) Tags() map[string]string { return tags(e.Prefix, e.Name) }
+
+func tags(project, name string) map[string]string {
+	return map[string]string{"Project": project, "Environment": name, "ManagedBy": "pulumi"}
+}
+
+// StateBucket and StateKeyAlias are where an account's Pulumi state lies and what encrypts it.
+func StateBucket(prefix, account string) string { return prefix + "-pulumi-state-" + account }
+
+// StateKeyAlias is the alias of the KMS key that encrypts the state's secrets.
+func StateKeyAlias(prefix string) string { return "alias/" + prefix + "-pulumi" }
+
+// The variables that the program sets in a task definition.
+const (
+	VarRegion            = "AWS_REGION"
+	VarQueueURL          = "SQS_BACKGROUND_JOB_QUEUE_URL"
+	VarDatabaseHost      = "DATABASE_HOST"
+	VarDatabasePort      = "DATABASE_PORT"
+	VarDatabaseName      = "DATABASE_NAME"
+	VarDatabaseSecretARN = "DATABASE_SECRET_ARN"
+	VarConfigSecretID    = "CONFIG_SECRET_ID"
+	// VarDatabaseURL is built when the container starts, unless the configuration secret has one.
+	VarDatabaseURL = "DATABASE_URL"
+)
+
+// ProgramVariables are set in the task definition by the program, which alone knows their values.
+func ProgramVariables() []string {
+	return []string{
+		VarRegion, VarQueueURL, VarDatabaseHost, VarDatabasePort, VarDatabaseName, VarDatabaseSecretARN, VarConfigSecretID,
+	}
+}
+
+// SecretKeys are the required variables that the configuration secret must hold: those that neither the program
+// sets nor the container builds at its start.
+func (e *Environment) SecretKeys() []string {
+	var keys []string
+	for _, name := range e.Configuration.Required {
+		if name != VarDatabaseURL && !slices.Contains(ProgramVariables(), name) {
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
