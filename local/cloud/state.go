@@ -1,0 +1,137 @@
+package cloud
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// State is everything that the account holds. Resources belong to the Pulumi provider; the other fields are what AWS
+// has besides them, each described where it moves.
+type State struct {
+	// ID is the account's twelve digits.
+	ID     string `json:"id"`
+	Region string `json:"region"`
+	// Serial counts what was ever made; identifiers are derived from it.
+	Serial int `json:"serial"`
+	// Resources by key, Type::ID.
+	Resources map[string]*Resource `json:"resources"`
+
+	Registry  Registry             `json:"registry"`
+	Secrets   map[string]*Secret   `json:"secrets"`
+	ECS       ECSState             `json:"ecs"`
+	Snapshots map[string]*Snapshot `json:"snapshots"`
+	Logs      Logs                 `json:"logs"`
+}
+
+// Resource is one thing that the account has, as the provider was given it.
+type Resource struct {
+	// Type is Pulumi's type token, such as aws:ecs/service:Service.
+	Type string `json:"type"`
+	// ID is what the provider calls it; unique within its type.
+	ID string `json:"id"`
+	// Inputs are what was asked for; Outputs are all its properties, those that AWS computes included. Both use
+	// Pulumi's property names. Values are those of JSON: numbers are float64.
+	Inputs  map[string]any `json:"inputs"`
+	Outputs map[string]any `json:"outputs"`
+	Created time.Time      `json:"created"`
+	// Pending is set while AWS is still making it: a database that is creating, a certificate to be validated.
+	Pending bool `json:"pending,omitempty"`
+}
+
+func newState(id, region string) *State {
+	return &State{
+		ID: id, Region: region,
+		Resources: map[string]*Resource{},
+		Secrets:   map[string]*Secret{},
+		Snapshots: map[string]*Snapshot{},
+		Logs:      Logs{},
+	}
+}
+
+func key(typ, id string) string { return typ + "::" + id }
+
+// Get returns the resource, or nil.
+func (s *State) Get(typ, id string) *Resource { return s.Resources[key(typ, id)] }
+
+// ByType returns the resources of a type, sorted by ID.
+func (s *State) ByType(typ string) []*Resource {
+	var all []*Resource
+	for _, r := range s.Resources {
+		if r.Type == typ {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(x, y *Resource) int { return cmp.Compare(x.ID, y.ID) })
+	return all
+}
+
+// Find returns the first resource of a type, by ID, whose output property has the value, or nil.
+func (s *State) Find(typ, property string, value any) *Resource {
+	for _, r := range s.ByType(typ) {
+		if reflect.DeepEqual(r.Outputs[property], value) {
+			return r
+		}
+	}
+	return nil
+}
+
+// String returns an output that is a string, or "".
+func (r *Resource) String(property string) string {
+	value, _ := r.Outputs[property].(string)
+	return value
+}
+
+// Number returns an output that is a number, or 0.
+func (r *Resource) Number(property string) float64 {
+	value, _ := r.Outputs[property].(float64)
+	return value
+}
+
+// Bool returns an output that is true or false; what is not set is false.
+func (r *Resource) Bool(property string) bool {
+	value, _ := r.Outputs[property].(bool)
+	return value
+}
+
+// Strings returns the strings of an output that is a list.
+func (r *Resource) Strings(property string) []string {
+	list, _ := r.Outputs[property].([]any)
+	var all []string
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Blocks returns the objects of an output that is a list of objects, or the one object that it is.
+func (r *Resource) Blocks(property string) []map[string]any {
+	switch value := r.Outputs[property].(type) {
+	case map[string]any:
+		return []map[string]any{value}
+	case []any:
+		var all []map[string]any
+		for _, item := range value {
+			if block, ok := item.(map[string]any); ok {
+				all = append(all, block)
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// Tags returns the resource's tags.
+func (r *Resource) Tags() map[string]string {
+	all := map[string]string{}
+	tags, _ := r.Outputs["tagsAll"].(map[string]any)
+	for name, value := range tags {
+		if s, ok := value.(string); ok {
+			all[name] = s
+		}
+	}
+	return all
+}
