@@ -77,8 +77,8 @@ func (s *State) Find(typ, property string, value any) *Resource {
 	return nil
 }
 
-// String returns an output that is a string, or "".
-func (r *Resource) String(property string) string {
+// Text returns an output that is a string, or "".
+func (r *Resource) Text(property string) string {
 	value, _ := r.Outputs[property].(string)
 	return value
 }
