@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Every error type here has Error, what happened, and Hint, one line that says what to do about it.
+
+// NotFoundError says that there is no engine.
+type NotFoundError struct {
+	// Explicit is the path that was asked for, empty where the usual places were looked at.
+	Explicit string
+	// Looked are the places.
+	Looked []string
+	// Err is why the engine that is there cannot be run, where there is one.
+	Err error
+}
+
+func (e *NotFoundError) Error() string {
+	what := "no pulumi engine in " + strings.Join(e.Looked, " or ")
+	if e.Explicit != "" {
+		what = "no pulumi engine at " + e.Explicit
+	}
+	if e.Err != nil {
+		what += ": " + e.Err.Error()
+	}
+	return what
+}
+
+// Unwrap returns why the engine that is there cannot be run.
+func (e *NotFoundError) Unwrap() error { return e.Err }
+
+// Hint says how to get an engine.
+func (e *NotFoundError) Hint() string { return getOne }
+
+// TooOldError says that an engine was found whose version this program cannot use.
+type TooOldError struct{ Path, Version string }
+
+func (e *TooOldError) Error() string {
+	return fmt.Sprintf("pulumi engine %s is %s, %s or a later v3 is needed", e.Path, e.Version, Version)
+}
+
+// Hint says how to get another engine.
+func (e *TooOldError) Hint() string { return getOne }
+
+const getOne = "build it with `make bin/pulumi`, or name one with --pulumi or $DEPLOYER_PULUMI"
+
+// NoStackError says that the backend knows no such stack.
+type NoStackError struct{ Stack string }
+
+func (e *NoStackError) Error() string { return fmt.Sprintf("stack %s does not exist yet", e.Stack) }
+
+// Hint says what makes a stack.
+func (e *NoStackError) Hint() string {
+	return "the first `deployer up` of an environment makes its stack"
+}
+
+// ConcurrentUpdateError says that somebody else is changing the stack.
+type ConcurrentUpdateError struct {
+	Stack string
+	// Holders are those who locked it, where the backend tells.
+	Holders []Holder
+}
+
+// Holder is a process that locked a stack.
+type Holder struct {
+	User, Host string
+	PID        int
+	Since      time.Time
+	// Lock is the lock's URL in the backend.
+	Lock string
+}
+
+func (h Holder) String() string {
+	return fmt.Sprintf("%s@%s (pid %d) since %s", h.User, h.Host, h.PID, h.Since.UTC().Format(time.RFC3339))
+}
+
+func (e *ConcurrentUpdateError) Error() string {
+	what := fmt.Sprintf("stack %s is being changed by another update", e.Stack)
+	for i, holder := range e.Holders {
+		what += []string{": ", ", "}[min(i, 1)] + holder.String()
+	}
+	return what
+}
+
+// Hint says how to go on.
+func (e *ConcurrentUpdateError) Hint() string {
+	return "wait for it to end; where its process is known to be gone, `deployer lock release` removes the lock"
+}
+
+// FailedError says that a run failed, and why.
+type FailedError struct {
+	Failure
+	// Resources are those that failed, in the order of their failing.
+	Resources []ResourceError
+}
+
+// Failure is what is known of a run that did not end well.
+type Failure struct {
+	// Run is up, preview, destroy, refresh or preview refresh.
+	Run string
+	// Summary is what was done all the same.
+	Summary Summary
+	// Pending are operations whose outcome is unknown.
+	Pending []Pending
+}
+
+// ResourceError is what went wrong with one resource.
+type ResourceError struct {
+	// URN, Type and Name are empty where it was the program or the engine itself.
+	URN, Type, Name string
+	// Message is in plain text, without stack traces.
+	Message string
+}
+
+func (e ResourceError) String() string {
+	if e.URN == "" {
+		return e.Message
+	}
+	return fmt.Sprintf("%s %s: %s", e.Type, e.Name, e.Message)
+}
+
+func (e *FailedError) Error() string {
+	lines := make([]string, 0, len(e.Resources))
+	for _, r := range e.Resources {
+		lines = append(lines, r.String())
+	}
+	return fmt.Sprintf("%s: %s", e.Run, strings.Join(lines, "; "))
+}
+
+// Hint says how to go on.
+func (e *FailedError) Hint() string {
+	if len(e.Pending) > 0 {
+		return pendingHint(e.Pending)
+	}
+	return "what was done is in the state: once the cause is gone, the same command goes on from there"
+}
+
+// InterruptedError says that a run was asked to stop, and did.
+type InterruptedError struct {
+	Failure
+	// Cause is the context's.
+	Cause error
+}
+
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("%s: interrupted after %d changes", e.Run, e.Summary.Changed())
+}
+
+// Unwrap returns the context's cause.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+// Hint says how to go on.
+func (e *InterruptedError) Hint() string {
+	if len(e.Pending) > 0 {
+		return pendingHint(e.Pending)
+	}
+	return "nothing is left half done: the same command goes on from there"
+}
+
+func pendingHint(pending []Pending) string {
+	names := make([]string, 0, len(pending))
+	for _, p := range pending {
+		names = append(names, fmt.Sprintf("%s %s (%s)", p.Type, p.Name, p.Op))
+	}
+	return "the outcome of " + strings.Join(names, ", ") + " is unknown: look at the account before the next run"
+}
+
+// StateDamagedError says that the backend's state of a stack cannot be read.
+type StateDamagedError struct {
+	Stack  string
+	Reason string
+	// File is the state's, and Backup the newest intact one, where the backend is a directory.
+	File, Backup string
+}
+
+func (e *StateDamagedError) Error() string {
+	what := fmt.Sprintf("the state of stack %s is damaged", e.Stack)
+	if e.File != "" {
+		what += " (" + e.File + ")"
+	}
+	return what + ": " + e.Reason
+}
+
+// Hint says how to recover.
+func (e *StateDamagedError) Hint() string {
+	switch {
+	case e.Backup != "":
+		return fmt.Sprintf("copy the last intact state over it: cp %q %q", e.Backup, e.File)
+	case e.File != "":
+		return "no intact state is beside it: restore the file from a backup"
+	default:
+		return "restore an earlier version of the state's object in the backend (the bucket keeps versions)"
+	}
+}
+
+// PassphraseError says that the passphrase is missing, or is not the one that the stack's secrets were written with.
+type PassphraseError struct {
+	Stack   string
+	Missing bool
+}
+
+func (e *PassphraseError) Error() string {
+	if e.Missing {
+		return fmt.Sprintf("the passphrase of stack %s is not set", e.Stack)
+	}
+	return fmt.Sprintf("the passphrase of stack %s is another one", e.Stack)
+}
+
+// Hint says where the passphrase comes from.
+func (e *PassphraseError) Hint() string {
+	return "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
+}
+
+// BackendError says that the backend cannot be reached or written to.
+type BackendError struct {
+	// URL is the backend's, without a password; empty where the engine's own choice was used.
+	URL    string
+	Reason string
+}
+
+func (e *BackendError) Error() string {
+	if e.URL == "" {
+		return "the state's backend: " + e.Reason
+	}
+	return fmt.Sprintf("the state's backend %s: %s", e.URL, e.Reason)
+}
+
+// Hint says what to look at.
+func (e *BackendError) Hint() string {
+	return "check that it exists, that the credentials may write to it, and PULUMI_BACKEND_URL"
+}
