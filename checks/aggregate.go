@@ -1,0 +1,31 @@
+package checks
+
+// Aggregate counts findings and gives the whole a status. The precedence is error, then warning, then unknown, then
+// healthy: what is known to be wrong is said before what is not known. No finding at all is unknown.
+func Aggregate(findings []Finding) Summary {
+	var s Summary
+	for _, f := range findings {
+		switch f.Status {
+		case Healthy:
+			s.Healthy++
+		case Warning:
+			s.Warning++
+		case Error:
+			s.Error++
+		default:
+			s.Unknown++
+		}
+	}
+	s.Total = len(findings)
+	switch {
+	case s.Error > 0:
+		s.Status = Error
+	case s.Warning > 0:
+		s.Status = Warning
+	case s.Unknown > 0 || s.Total == 0:
+		s.Status = Unknown
+	default:
+		s.Status = Healthy
+	}
+	return s
+}

@@ -1,0 +1,34 @@
+package checks
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// estate is what the checks of one run share: the environment, when it is, where to read, and what was read.
+type estate struct {
+	env *environment.Environment
+	// now is when the run began. Everything is judged as of then.
+	now  time.Time
+	src  Sources
+	memo memo
+}
+
+// aws is the configuration from which checks make their clients; making one costs next to nothing.
+func (e *estate) aws() aws.Config { return e.src.AWS }
+
+// componentKey is the context key of the component whose check makes a call.
+type componentKey struct{}
+
+func withComponent(ctx context.Context, component string) context.Context {
+	return context.WithValue(ctx, componentKey{}, component)
+}
+
+func componentOf(ctx context.Context) string {
+	component, _ := ctx.Value(componentKey{}).(string)
+	return component
+}

@@ -1,0 +1,172 @@
+package checks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// Sources are where a run learns about an environment.
+type Sources struct {
+	AWS     aws.Config
+	Network probe.Network
+	// Stack reads what Pulumi's state says; nil where there is no access to it, and the stack is left out.
+	Stack func(context.Context) (StackInfo, error)
+}
+
+// StackInfo is what the stack's state says about itself.
+type StackInfo struct {
+	// Updated is when the last update ended, Result how: succeeded, failed, in-progress. Both are zero where there
+	// was none.
+	Updated time.Time
+	Result  string
+	// Pending are the URNs of the operations whose end is not known.
+	Pending []string
+	// Resources is how many resources the stack has.
+	Resources int
+	// Image is the stack's output image: what the last rollout verified.
+	Image string
+}
+
+// Options choose what a run does.
+type Options struct {
+	// Only and Skip are components; no Only means all.
+	Only, Skip []string
+	// Timeout bounds the run; what has not answered then is unknown. Zero means 60 s.
+	Timeout time.Duration
+	// Concurrency is how many calls to AWS are under way at once. Zero means 16.
+	Concurrency int
+	// Trace, when set, is told of every call to AWS after it ended. It is called from many goroutines, one at a time.
+	Trace func(Call)
+}
+
+// Call is one call to AWS.
+type Call struct {
+	// Service and Operation are the SDK's names: ECS, DescribeServices.
+	Service, Operation string
+	// Component is the check that made it; others may have waited for its answer.
+	Component  string
+	Start, End time.Time
+	Err        error
+}
+
+// Run judges the environment. Checks run at the same time, none can stop another, and each yields at least one
+// finding: one that could not read what it needs is unknown and says why, with the permission that is missing where
+// that is the reason. When ctx ends, what is not judged yet is unknown too; the caller looks at ctx.
+func Run(ctx context.Context, env *environment.Environment, src Sources, opt Options, clk clock.Clock) Report {
+	return runChecks(ctx, All(), env, src, opt, clk)
+}
+
+// Defaults of Options.
+const (
+	defaultTimeout     = time.Minute
+	defaultConcurrency = 16
+	// grace is how long a run waits, after its context has ended, for checks that notice it and can say what they
+	// were waiting for.
+	grace = 200 * time.Millisecond
+)
+
+func runChecks(
+	ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
+) Report {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
+	defer cancel()
+	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), opt.Trace, clk.Now)
+	e := &estate{env: env, now: clk.Now().UTC(), src: src}
+	report := Report{
+		Environment: env.Name, Region: env.Region, Timestamp: e.now.Truncate(time.Second),
+		Services: []Finding{}, LoadBalancers: []LoadBalancer{}, Certificates: []Certificate{},
+		Debugging: Debugging{StuckServices: []StuckService{}},
+	}
+	chosen := choose(all, opt)
+	for i, outcome := range judgeAll(ctx, chosen, e) {
+		if omitted := (*omittedError)(nil); errors.As(outcome.err, &omitted) {
+			report.Omitted = append(report.Omitted, Omission{Component: chosen[i].Component, Why: omitted.why})
+			continue
+		}
+		report.Services = append(report.Services, outcome.all(chosen[i].Component)...)
+	}
+	report.Summary = Aggregate(report.Services)
+	return report
+}
+
+// choose returns the checks that opt asks for.
+func choose(all []Check, opt Options) []Check {
+	var chosen []Check
+	for _, c := range all {
+		if (len(opt.Only) == 0 || slices.Contains(opt.Only, c.Component)) && !slices.Contains(opt.Skip, c.Component) {
+			chosen = append(chosen, c)
+		}
+	}
+	return chosen
+}
+
+// omittedError is why a check leaves its component out rather than judging it.
+type omittedError struct{ why string }
+
+func (e *omittedError) Error() string { return e.why }
+
+// outcome is what became of one check.
+type outcome struct {
+	findings []Finding
+	err      error
+}
+
+// all are the findings about the component, at least one.
+func (o outcome) all(component string) []Finding {
+	findings := o.findings
+	if o.err != nil {
+		findings = append(findings, undetermined(component, o.err))
+	}
+	if len(findings) == 0 {
+		findings = []Finding{about(component, component).unknown(reasonNoResult, Hint{
+			Cause: "the check found nothing to judge", Solution: "see whether the environment has this component",
+		}, "no result")}
+	}
+	return findings
+}
+
+// judgeAll runs the checks at the same time and returns their outcomes in the order of the checks. A check that has
+// not ended shortly after ctx has is given up.
+func judgeAll(ctx context.Context, chosen []Check, e *estate) []outcome {
+	type numbered struct {
+		outcome
+		at int
+	}
+	ended := make(chan numbered, len(chosen))
+	for i, c := range chosen {
+		go func() {
+			findings, err := c.run(withComponent(ctx, c.Component), e)
+			ended <- numbered{outcome{findings, err}, i}
+		}()
+	}
+	patience, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, giveUp) })()
+
+	outcomes := make([]outcome, len(chosen))
+	answered := make([]bool, len(chosen))
+	for range chosen {
+		select {
+		case n := <-ended:
+			outcomes[n.at], answered[n.at] = n.outcome, true
+			continue
+		case <-patience.Done():
+		}
+		break
+	}
+	for i := range outcomes {
+		if !answered[i] {
+			outcomes[i].err = ctx.Err()
+		}
+	}
+	return outcomes
+}
