@@ -1,0 +1,91 @@
+# Everything is built from source by Go alone; `make` says what there is.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PULUMI_VERSION := v3.250.0
+VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REHEARSED_TAG  := 1.41.8-abc123def
+
+BUILD_FLAGS := -trimpath -buildvcs=false -v
+# go build -v names each package that it compiles; a line for every fifty is enough to see that it lives.
+COMPILED := 2>&1 | awk -f tools/compiled.awk
+
+## help: this list
+.PHONY: help
+help:
+	@echo "usage: make TARGET"
+	@sed -n 's/^## \([a-z]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+## build: bin/deployer and bin/pulumi, the engine that it drives
+.PHONY: build
+build: bin/deployer bin/pulumi
+
+# Go knows better than make what has changed.
+.PHONY: bin/deployer
+bin/deployer:
+	@echo "== building the deployer $(VERSION) (the first time compiles the AWS packages, about 8 minutes)"
+	@go build $(BUILD_FLAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./deployer $(COMPILED)
+
+# The Automation API refuses an engine without a version, so it is linked in.
+bin/pulumi: tools/go.mod
+	@echo "== building the Pulumi engine $(PULUMI_VERSION), once, about 3 minutes"
+	@go build -C tools $(BUILD_FLAGS) \
+	  -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI_VERSION)" \
+	  -o ../$@ github.com/pulumi/pulumi/pkg/v3/cmd/pulumi $(COMPILED)
+	@touch $@
+
+## rehearse: deploy staging to a fresh simulated account and show its health
+.PHONY: rehearse
+rehearse: build
+	@echo "== a fresh simulated account"
+	bin/deployer local reset --yes
+	@echo "== deploying $(REHEARSED_TAG) to staging"
+	bin/deployer up --env staging --image-tag $(REHEARSED_TAG) --local --yes
+	@echo "== what the checks say"
+	bin/deployer status --env staging --local --format summary
+
+## test: every test, those that run the real engine too
+.PHONY: test
+test: build
+	@echo "== running the tests"
+	go test -timeout 30m ./...
+
+## check: formatting, vet, linters, tidy modules, workflows
+.PHONY: check
+check: bin/golangci-lint bin/actionlint
+	@echo "== gofmt"
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	@echo "== go vet (the first time compiles the AWS packages, about 8 minutes)"
+	@go build $(BUILD_FLAGS) -o /dev/null ./... $(COMPILED)
+	@go vet ./...
+	@echo "== golangci-lint"
+	@bin/golangci-lint run ./...
+	@for module in . tools tools/lint tools/actionlint; do \
+	  echo "== go mod tidy in $$module"; go mod tidy -C $$module -diff; done
+	@echo "== actionlint"
+	@bin/actionlint
+
+# The linters have modules of their own: their dependencies disagree with the engine's and with each other's.
+bin/golangci-lint: tools/lint/go.mod
+	@echo "== building golangci-lint, once, about 2 minutes"
+	@go build -C tools/lint $(BUILD_FLAGS) -ldflags "-s -w" -o ../../$@ \
+	  github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(COMPILED)
+	@touch $@
+
+bin/actionlint: tools/actionlint/go.mod
+	@echo "== building actionlint, once"
+	@go build -C tools/actionlint $(BUILD_FLAGS) -ldflags "-s -w" -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint $(COMPILED)
+	@touch $@
+
+## bench: how much time the deployer adds to the engine's own, as ratios
+.PHONY: bench
+bench: build
+	@echo "== measuring"
+	go run ./bench
+
+## clean: remove what was built and the simulated account
+.PHONY: clean
+clean:
+	rm -rf bin .deployer
