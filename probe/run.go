@@ -1,0 +1,242 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+// Target is what is probed.
+type Target struct {
+	// Domain is the host name, with a port where it is not 443.
+	Domain string
+	// Paths are asked one by one, each of both sides.
+	Paths []string
+	// LoadBalancer is the balancer's own DNS name; without one only the domain is probed.
+	LoadBalancer string
+}
+
+// maxBody is how much of a health answer is read, in bytes.
+const maxBody = 64 << 10
+
+// Run probes every path of the target on each side, all at the same time, and returns one result a probe: by path,
+// the load balancer before the domain. No redirect is followed. A probe takes no longer than ctx allows.
+func Run(ctx context.Context, target Target, network Network, clk clock.Clock) []Result {
+	var results []Result
+	for _, path := range target.Paths {
+		url := "https://" + target.Domain + path
+		if target.LoadBalancer != "" {
+			results = append(results, Result{Side: Direct, URL: url, Host: target.LoadBalancer})
+		}
+		domain, _ := split(target.Domain)
+		results = append(results, Result{Side: ByDomain, URL: url, Host: domain})
+	}
+	var all sync.WaitGroup
+	for i := range results {
+		all.Go(func() {
+			p := probing{network: network, clk: clk, target: target, Result: &results[i]}
+			began := clk.Now()
+			p.Problem = p.run(ctx)
+			p.Steps.Total = p.since(began)
+		})
+	}
+	all.Wait()
+	return results
+}
+
+// split separates a host from its port, 443 where none is given.
+func split(domain string) (host, port string) {
+	host, port, err := net.SplitHostPort(domain)
+	if err != nil {
+		return domain, "443"
+	}
+	return host, port
+}
+
+// probing is one probe under way.
+type probing struct {
+	network Network
+	clk     clock.Clock
+	target  Target
+	*Result
+}
+
+func (p *probing) since(began time.Time) float64 {
+	return math.Round(float64(p.clk.Now().Sub(began).Microseconds())/10) / 100
+}
+
+// run goes through the steps until one fails. What is wrong with the certificate does not keep it from asking: the
+// answer says whether the application is well.
+func (p *probing) run(ctx context.Context) *Problem {
+	domain, port := split(p.target.Domain)
+
+	began := p.clk.Now()
+	addresses, err := p.network.Resolver.LookupHost(ctx, p.Host)
+	p.Steps.DNS = p.since(began)
+	if err != nil || len(addresses) == 0 {
+		return dnsProblem(p.Side, p.Host, err)
+	}
+	p.DNS = slices.Sorted(slices.Values(addresses))
+
+	began = p.clk.Now()
+	conn, err := p.connect(ctx, addresses, port)
+	p.Steps.Connect = p.since(began)
+	if err != nil {
+		return connectProblem(p.Host, port, err)
+	}
+	defer conn.Close()
+	// A read or write that hangs ends with the context.
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	began = p.clk.Now()
+	// The certificate is verified by hand below: here a bad one would only be an error without its details. The old
+	// versions are offered so that an endpoint which knows no other can be told from one that fails.
+	secure := tls.Client(conn, &tls.Config{ServerName: domain, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
+	err = secure.HandshakeContext(ctx)
+	p.Steps.TLS = p.since(began)
+	if err != nil {
+		return handshakeProblem(ctx, p.Host, port, err)
+	}
+	state := secure.ConnectionState()
+	now := p.clk.Now()
+	p.TLS = describe(state, now)
+	tlsProblem := inspect(state, domain, p.network.Roots, now)
+
+	answerProblem := p.ask(ctx, secure)
+	if tlsProblem != nil {
+		return tlsProblem
+	}
+	return answerProblem
+}
+
+// connect tries the addresses in turn, IPv4 first, and returns the first connection.
+func (p *probing) connect(ctx context.Context, addresses []string, port string) (net.Conn, error) {
+	four := func(address string) int {
+		if parsed, err := netip.ParseAddr(address); err == nil && parsed.Is4() {
+			return 0
+		}
+		return 1
+	}
+	ordered := slices.SortedStableFunc(slices.Values(addresses), func(a, b string) int { return four(a) - four(b) })
+	var failures []error
+	for _, address := range ordered {
+		conn, err := p.network.Dial(ctx, "tcp", net.JoinHostPort(address, port))
+		if err == nil {
+			p.Address = address
+			return conn, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, errors.Join(failures...)
+}
+
+// ask sends the request over conn and judges the answer.
+func (p *probing) ask(ctx context.Context, conn net.Conn) *Problem {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
+	if err != nil {
+		return &Problem{Reason: NoAnswer, Message: err.Error(), Hint: "correct the domain in the environment's file"}
+	}
+	request.Header.Set("User-Agent", "deployer-probe")
+	request.Header.Set("Accept", "application/json")
+	request.Close = true
+
+	began := p.clk.Now()
+	if err := request.Write(conn); err != nil {
+		return answerProblem(ctx, p.Host, err)
+	}
+	reader := bufio.NewReader(conn)
+	_, err = reader.Peek(1)
+	p.Steps.FirstByte = p.since(began)
+	if err != nil {
+		return answerProblem(ctx, p.Host, err)
+	}
+	response, err := http.ReadResponse(reader, request)
+	if err != nil {
+		return answerProblem(ctx, p.Host, err)
+	}
+	defer response.Body.Close()
+	p.StatusCode = response.StatusCode
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return answerProblem(ctx, p.Host, err)
+	}
+	var body Body
+	if json.Unmarshal(content, &body) == nil {
+		p.Body = &body
+	}
+	return judge(response, p.Body)
+}
+
+// describe takes from a connection what a result says of its TLS.
+func describe(state tls.ConnectionState, now time.Time) *TLS {
+	leaf := state.PeerCertificates[0]
+	return &TLS{
+		Version: tls.VersionName(state.Version), Subject: leaf.Subject.CommonName, Names: leaf.DNSNames,
+		Issuer: issuer(leaf), NotAfter: leaf.NotAfter.UTC(), DaysLeft: DaysLeft(leaf.NotAfter, now),
+	}
+}
+
+// DaysLeft are the whole days from now until the end, negative after it.
+func DaysLeft(end, now time.Time) int { return int(math.Floor(end.Sub(now).Hours() / 24)) }
+
+func issuer(c *x509.Certificate) string {
+	parts := slices.Concat(c.Issuer.Organization, []string{c.Issuer.CommonName})
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+}
+
+// inspect verifies what the endpoint showed, as a client would at the time: the certificate's time, its name, and
+// whether a trusted authority stands behind it.
+func inspect(state tls.ConnectionState, domain string, roots *x509.CertPool, now time.Time) *Problem {
+	leaf := state.PeerCertificates[0]
+	if now.After(leaf.NotAfter) {
+		return &Problem{CertificateExpired,
+			fmt.Sprintf("the certificate for %s expired %d days ago, on %s", named(leaf), -DaysLeft(leaf.NotAfter, now), leaf.NotAfter.UTC().Format(time.DateOnly)),
+			"ACM renews a certificate only while its validation record is in DNS: look at the certificate and its record"}
+	}
+	if now.Before(leaf.NotBefore) {
+		return &Problem{CertificateNotYetValid,
+			fmt.Sprintf("the certificate for %s is valid from %s on", named(leaf), leaf.NotBefore.UTC().Format(time.RFC3339)),
+			"compare this machine's clock with the time"}
+	}
+	if err := leaf.VerifyHostname(domain); err != nil {
+		return &Problem{CertificateWrongName,
+			fmt.Sprintf("the certificate is for %s, not for %s", named(leaf), domain),
+			"the HTTPS listener shows another certificate, or the name leads elsewhere: compare the listener's certificate and the DNS answer"}
+	}
+	between := x509.NewCertPool()
+	for _, c := range state.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: domain, Roots: roots, Intermediates: between, CurrentTime: now}); err != nil {
+		return &Problem{CertificateUntrusted,
+			fmt.Sprintf("the certificate of %s is not trusted: %v", issuer(leaf), err),
+			"a certificate of ACM is trusted everywhere: the listener shows another one, or something stands in between"}
+	}
+	if state.Version < tls.VersionTLS12 {
+		return &Problem{TLSOutdated, "the endpoint speaks nothing newer than " + tls.VersionName(state.Version),
+			"give the HTTPS listener a policy such as ELBSecurityPolicy-TLS13-1-2-2021-06"}
+	}
+	return nil
+}
+
+func named(leaf *x509.Certificate) string {
+	if len(leaf.DNSNames) == 0 {
+		return leaf.Subject.CommonName
+	}
+	return strings.Join(leaf.DNSNames, ", ")
+}

@@ -1,0 +1,261 @@
+package probe
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+const (
+	domain   = "dev-api.example.test"
+	balancer = "alb-1.elb.example.test"
+)
+
+// authority issues certificates that its pool trusts.
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+}
+
+func newAuthority(t *testing.T) authority {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"Example"}, CommonName: "Example CA"},
+		NotBefore: time.Now().AddDate(-2, 0, 0), NotAfter: time.Now().AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return authority{key, cert, pool}
+}
+
+func (a authority) issue(t *testing.T, name string, from, until time.Duration) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// names is a resolver of fixed answers.
+type names map[string][]string
+
+func (n names) LookupHost(_ context.Context, host string) ([]string, error) {
+	if addresses, ok := n[host]; ok {
+		return addresses, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+func (names) LookupNS(context.Context, string) ([]*net.NS, error) { return nil, nil }
+
+// serve answers every request over TLS as handler does, and returns a network in which both names lead there.
+func serve(t *testing.T, a authority, certificate tls.Certificate, maxVersion uint16, handler http.HandlerFunc) Network {
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS10, MaxVersion: maxVersion}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return leadingTo(server.Listener.Addr().String(), a)
+}
+
+func leadingTo(address string, a authority) Network {
+	return Network{
+		Resolver: names{domain: {"203.0.113.7"}, balancer: {"203.0.113.7"}},
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
+		Roots: a.pool,
+	}
+}
+
+func answer(code int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+const day = 24 * time.Hour
+
+func TestRunHealthy(t *testing.T) {
+	a := newAuthority(t)
+	var host, sni string
+	network := serve(t, a, a.issue(t, domain, -day, 60*day+time.Hour), 0, func(w http.ResponseWriter, r *http.Request) {
+		host, sni = r.Host, r.TLS.ServerName
+		answer(200, `{"status":"ready","database":"connected","uptime":7}`)(w, r)
+	})
+	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health", "/health/ready"}, LoadBalancer: balancer}, network, clock.Real())
+
+	require.Len(t, results, 4)
+	require.True(t, AllOK(results), "%+v", results)
+	require.Equal(t, domain, host)
+	require.Equal(t, domain, sni)
+	require.Equal(t, []Side{Direct, ByDomain, Direct, ByDomain}, []Side{results[0].Side, results[1].Side, results[2].Side, results[3].Side})
+	require.Equal(t, "https://"+domain+"/health/ready", results[3].URL)
+	require.Equal(t, balancer, results[2].Host)
+	require.Equal(t, &Body{Status: "ready", Database: "connected"}, results[0].Body)
+	require.Equal(t, 200, results[0].StatusCode)
+	require.Equal(t, []string{"203.0.113.7"}, results[0].DNS)
+	require.Equal(t, "203.0.113.7", results[0].Address)
+	shown := results[0].TLS
+	require.Equal(t, "TLS 1.3", shown.Version)
+	require.Equal(t, domain, shown.Subject)
+	require.Equal(t, "Example, Example CA", shown.Issuer)
+	require.Equal(t, 60, shown.DaysLeft)
+	require.Positive(t, results[0].Steps.TLS)
+	require.GreaterOrEqual(t, results[0].Steps.Total, results[0].Steps.TLS)
+}
+
+func TestRunProblems(t *testing.T) {
+	a, stranger := newAuthority(t), newAuthority(t)
+	good := a.issue(t, domain, -day, 60*day)
+	healthy := answer(200, `{"status":"healthy"}`)
+	for name, test := range map[string]struct {
+		certificate tls.Certificate
+		version     uint16
+		handler     http.HandlerFunc
+		want        Reason
+		message     string
+		code        int
+	}{
+		"expired, still asked": {a.issue(t, domain, -90*day, -day-time.Hour), 0, healthy, CertificateExpired, "expired 2 days ago", 200},
+		"not yet valid":        {a.issue(t, domain, day, 90*day), 0, healthy, CertificateNotYetValid, "is valid from", 200},
+		"another name":         {a.issue(t, "other.example.test", -day, day), 0, healthy, CertificateWrongName, "for other.example.test, not for " + domain, 200},
+		"unknown authority":    {stranger.issue(t, domain, -day, day), 0, healthy, CertificateUntrusted, "Example CA is not trusted", 200},
+		"old TLS":              {good, tls.VersionTLS11, healthy, TLSOutdated, "TLS 1.1", 200},
+		"server error":         {good, 0, answer(500, "oops"), HTTPStatus, "HTTP 500 Internal Server Error", 500},
+		"not ready":            {good, 0, answer(503, `{"status":"unavailable","database":"disconnected"}`), HTTPStatus, `the database is "disconnected"`, 503},
+		"redirect":             {good, 0, http.RedirectHandler("/login", 302).ServeHTTP, HTTPStatus, "HTTP 302 to /login", 302},
+		"no JSON":              {good, 0, answer(200, "<html>"), BodyNotHealthy, "no health answer", 200},
+		"JSON of another kind": {good, 0, answer(200, `{}`), BodyNotHealthy, `the status is ""`, 200},
+		"unhealthy body":       {good, 0, answer(200, `{"status":"degraded"}`), BodyNotHealthy, `"degraded"`, 200},
+		"database gone":        {good, 0, answer(200, `{"status":"ok","database":"disconnected"}`), BodyNotHealthy, `the database is "disconnected"`, 200},
+		"answer cut off": {good, 0, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			NoAnswer, "without a proper answer", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			network := serve(t, a, test.certificate, test.version, test.handler)
+			results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}}, network, clock.Real())
+			require.Len(t, results, 1)
+			require.NotNil(t, results[0].Problem)
+			require.Equal(t, test.want, results[0].Problem.Reason, results[0].Problem.Message)
+			require.Contains(t, results[0].Problem.Message, test.message)
+			require.NotEmpty(t, results[0].Problem.Hint)
+			require.Equal(t, test.code, results[0].StatusCode)
+			require.NotNil(t, results[0].TLS, "certificate details are there whatever is wrong")
+		})
+	}
+}
+
+func TestRunWithoutTLS(t *testing.T) {
+	a := newAuthority(t)
+	plain := httptest.NewServer(answer(200, "{}"))
+	t.Cleanup(plain.Close)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { silent.Close() })
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+
+	for name, test := range map[string]struct {
+		network Network
+		want    Reason
+	}{
+		"plain HTTP":   {leadingTo(plain.Listener.Addr().String(), a), PlainHTTP},
+		"refused":      {leadingTo(closed.Addr().String(), a), ConnectionRefused},
+		"says nothing": {leadingTo(silent.Addr().String(), a), Timeout},
+		"no name":      {Network{Resolver: names{}}, DNSNotFound},
+		"no addresses": {Network{Resolver: names{domain: {}}}, DNSNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			results := Run(ctx, Target{Domain: domain, Paths: []string{"/health"}}, test.network, clock.Real())
+			require.NotNil(t, results[0].Problem)
+			require.Equal(t, test.want, results[0].Problem.Reason, results[0].Problem.Message)
+		})
+	}
+}
+
+func TestRunTellsTheSidesApart(t *testing.T) {
+	a := newAuthority(t)
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, answer(200, `{"status":"healthy"}`))
+	network.Resolver = names{balancer: {"203.0.113.7"}}
+	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}, LoadBalancer: balancer}, network, clock.Real())
+	require.True(t, results[0].OK())
+	require.Equal(t, DNSNotFound, results[1].Problem.Reason)
+}
+
+func TestConnectTriesEveryAddress(t *testing.T) {
+	a := newAuthority(t)
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, answer(200, `{"status":"healthy"}`))
+	network.Resolver = names{domain: {"2001:db8::1", "203.0.113.1", "203.0.113.2"}}
+	dial := network.Dial
+	var asked []string
+	network.Dial = func(ctx context.Context, kind, address string) (net.Conn, error) {
+		asked = append(asked, address)
+		if address == "203.0.113.1:443" {
+			return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
+		}
+		return dial(ctx, kind, address)
+	}
+	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}}, network, clock.Real())
+	require.True(t, AllOK(results), "%+v", results[0].Problem)
+	require.Equal(t, []string{"203.0.113.1:443", "203.0.113.2:443"}, asked)
+	require.Equal(t, "203.0.113.2", results[0].Address)
+}
+
+func TestUntil(t *testing.T) {
+	a := newAuthority(t)
+	asked := 0
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked < 3 {
+			answer(503, "{}")(w, r)
+			return
+		}
+		answer(200, `{"status":"healthy"}`)(w, r)
+	})
+	target := Target{Domain: domain, Paths: []string{"/health"}}
+	patience := Patience{Tries: 6, Interval: 10 * time.Second}
+
+	var tries []int
+	results, ok := Until(t.Context(), target, patience, network, clock.Fast(10000), func(try int, _ []Result) { tries = append(tries, try) })
+	require.True(t, ok)
+	require.Equal(t, []int{1, 2, 3}, tries)
+	require.Equal(t, 200, results[0].StatusCode)
+
+	asked = -100
+	_, ok = Until(t.Context(), target, Patience{Tries: 2}, network, clock.Fast(10000), func(int, []Result) {})
+	require.False(t, ok)
+	require.Equal(t, -98, asked, "no more tries than asked for")
+}
+
+func TestAllOKOfNothing(t *testing.T) { require.False(t, AllOK(nil)) }
