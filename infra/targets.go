@@ -1,8 +1,5 @@
 package infra
 
-// componentPrefix begins the type of every component of this program.
-const componentPrefix = "v3-backend:infra:"
-
 // Component is a part of an environment's stack that can be deployed alone.
 type Component struct {
 	// Name is what a person calls it: network, database.

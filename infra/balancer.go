@@ -1,0 +1,152 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Balancer is the application load balancer: HTTPS to the API's tasks, HTTP redirected.
+type Balancer struct {
+	pulumi.ResourceState
+
+	// ARN is the load balancer's; DNSName and ZoneID are what alias records point at.
+	ARN, DNSName, ZoneID pulumi.StringOutput
+	// TargetGroupARN is where the API's tasks register.
+	TargetGroupARN pulumi.StringOutput
+	// Suffix and TargetGroupSuffix are what CloudWatch calls the load balancer and its target group.
+	Suffix, TargetGroupSuffix pulumi.StringOutput
+	// HTTPS is there when the target group has a load balancer; ECS refuses a service before that.
+	HTTPS pulumi.Resource
+}
+
+// BalancerArgs is what a Balancer needs to know.
+type BalancerArgs struct {
+	Env             *environment.Environment
+	VPCID           pulumi.StringInput
+	SubnetIDs       pulumi.StringArrayInput
+	SecurityGroupID pulumi.StringInput
+	// LogBucket is the bucket for access logs, which the load balancer may write already.
+	LogBucket      pulumi.StringInput
+	CertificateARN pulumi.StringInput
+}
+
+const (
+	// tlsPolicy offers TLS 1.3 and 1.2 with forward secrecy; it is the one that AWS recommends.
+	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
+	tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+	// idleTimeout is in seconds. The application has to keep its connections open for longer, or a request meets one
+	// that it is just closing, and the load balancer answers 502.
+	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+	idleTimeout = 60
+	// drainSeconds is how long an old task may finish its requests in a rollout; GraphQL queries are short.
+	drainSeconds = 30
+)
+
+// NewBalancer declares a Balancer.
+func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...pulumi.ResourceOption) (*Balancer, error) {
+	c := &Balancer{}
+	child, err := declare(ctx, "Balancer", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+	balancer, err := lb.NewLoadBalancer(ctx, name, &lb.LoadBalancerArgs{
+		Name:                     pulumi.String(env.LoadBalancerName()),
+		LoadBalancerType:         pulumi.String("application"),
+		Internal:                 pulumi.Bool(false),
+		Subnets:                  args.SubnetIDs,
+		SecurityGroups:           pulumi.StringArray{args.SecurityGroupID},
+		DropInvalidHeaderFields:  pulumi.Bool(true),
+		EnableDeletionProtection: pulumi.Bool(env.Protected),
+		IdleTimeout:              pulumi.Int(idleTimeout),
+		AccessLogs: lb.LoadBalancerAccessLogsArgs{
+			Bucket:  args.LogBucket,
+			Enabled: pulumi.Bool(true),
+		},
+		Tags: named(env.Tags(), env.LoadBalancerName()),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := newTargetGroup(ctx, name+"-api", env, args.VPCID, child)
+	if err != nil {
+		return nil, err
+	}
+	https, err := newListeners(ctx, name, args, balancer, targets, child)
+	if err != nil {
+		return nil, err
+	}
+
+	c.ARN, c.DNSName, c.ZoneID, c.Suffix = balancer.Arn, balancer.DnsName, balancer.ZoneId, balancer.ArnSuffix
+	c.TargetGroupARN, c.TargetGroupSuffix, c.HTTPS = targets.Arn, targets.ArnSuffix, https
+	return c, finish(ctx, name, c, pulumi.Map{
+		"arn":            c.ARN,
+		"dnsName":        c.DNSName,
+		"targetGroupArn": c.TargetGroupARN,
+	})
+}
+
+// newTargetGroup declares the API's target group. A task counts as healthy after two good answers, 10 s apart, so
+// that a rollout does not wait for checks more than it has to.
+func newTargetGroup(
+	ctx *pulumi.Context, name string, env *environment.Environment, vpcID pulumi.StringInput, child pulumi.ResourceOption,
+) (*lb.TargetGroup, error) {
+	return lb.NewTargetGroup(ctx, name, &lb.TargetGroupArgs{
+		Name:                pulumi.String(env.TargetGroupName()),
+		TargetType:          pulumi.String("ip"),
+		Port:                pulumi.Int(environment.ContainerPort),
+		Protocol:            pulumi.String("HTTP"),
+		VpcId:               vpcID,
+		DeregistrationDelay: pulumi.Int(drainSeconds),
+		HealthCheck: lb.TargetGroupHealthCheckArgs{
+			Enabled:            pulumi.Bool(true),
+			Path:               pulumi.String(environment.HealthPath),
+			Protocol:           pulumi.String("HTTP"),
+			Port:               pulumi.String("traffic-port"),
+			Matcher:            pulumi.String("200"),
+			Interval:           pulumi.Int(10),
+			Timeout:            pulumi.Int(5),
+			HealthyThreshold:   pulumi.Int(2),
+			UnhealthyThreshold: pulumi.Int(3),
+		},
+		Tags: named(env.Tags(), env.TargetGroupName()),
+	}, child)
+}
+
+// newListeners declares both listeners and returns that of HTTPS.
+func newListeners(
+	ctx *pulumi.Context, name string, args *BalancerArgs, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
+	child pulumi.ResourceOption,
+) (*lb.Listener, error) {
+	tags := func(what string) pulumi.StringMap { return named(args.Env.Tags(), args.Env.ResourceName(what)) }
+	if _, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+		LoadBalancerArn: balancer.Arn,
+		Port:            pulumi.Int(80),
+		Protocol:        pulumi.String("HTTP"),
+		DefaultActions: lb.ListenerDefaultActionArray{lb.ListenerDefaultActionArgs{
+			Type: pulumi.String("redirect"),
+			Redirect: lb.ListenerDefaultActionRedirectArgs{
+				Protocol:   pulumi.String("HTTPS"),
+				Port:       pulumi.String("443"),
+				StatusCode: pulumi.String("HTTP_301"),
+			},
+		}},
+		Tags: tags("http"),
+	}, child); err != nil {
+		return nil, err
+	}
+	return lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
+		LoadBalancerArn: balancer.Arn,
+		Port:            pulumi.Int(443),
+		Protocol:        pulumi.String("HTTPS"),
+		SslPolicy:       pulumi.String(tlsPolicy),
+		CertificateArn:  args.CertificateARN,
+		DefaultActions: lb.ListenerDefaultActionArray{lb.ListenerDefaultActionArgs{
+			Type:           pulumi.String("forward"),
+			TargetGroupArn: targets.Arn,
+		}},
+		Tags: tags("https"),
+	}, child)
+}

@@ -1,0 +1,66 @@
+package infra
+
+import (
+	"strconv"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/budgets"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Budget is what the environment may cost a month. It warns; it stops nothing.
+type Budget struct {
+	pulumi.ResourceState
+}
+
+// BudgetArgs is what a Budget needs to know.
+type BudgetArgs struct {
+	Env *environment.Environment
+}
+
+// NewBudget declares a Budget over what bears the environment's tag. AWS counts by a tag only after somebody has made
+// it a cost allocation tag in the billing console, once for the account.
+// Source: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
+func NewBudget(ctx *pulumi.Context, name string, args *BudgetArgs, opts ...pulumi.ResourceOption) (*Budget, error) {
+	c := &Budget{}
+	child, err := declare(ctx, "Budget", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+	if _, err := budgets.NewBudget(ctx, name, &budgets.BudgetArgs{
+		Name:        pulumi.String(env.BudgetName()),
+		BudgetType:  pulumi.String("COST"),
+		TimeUnit:    pulumi.String("MONTHLY"),
+		LimitAmount: pulumi.String(strconv.Itoa(env.Budget.MonthlyUSD)),
+		LimitUnit:   pulumi.String("USD"),
+		CostFilters: budgets.BudgetCostFilterArray{budgets.BudgetCostFilterArgs{
+			Name:   pulumi.String("TagKeyValue"),
+			Values: pulumi.StringArray{pulumi.String("user:Environment$" + env.Name)},
+		}},
+		Notifications: budgetWarnings(env.Monitoring.Emails),
+		Tags:          named(env.Tags(), env.BudgetName()),
+	}, child); err != nil {
+		return nil, err
+	}
+	return c, finish(ctx, name, c, pulumi.Map{})
+}
+
+// budgetWarnings tells people when four fifths are spent, and when the month is going to cost more than all of it.
+// Without people there is nobody to tell, and AWS refuses a warning to nobody.
+func budgetWarnings(emails []string) budgets.BudgetNotificationArray {
+	if len(emails) == 0 {
+		return nil
+	}
+	warning := func(kind string, percent float64) budgets.BudgetNotificationArgs {
+		return budgets.BudgetNotificationArgs{
+			NotificationType:         pulumi.String(kind),
+			ComparisonOperator:       pulumi.String("GREATER_THAN"),
+			Threshold:                pulumi.Float64(percent),
+			ThresholdType:            pulumi.String("PERCENTAGE"),
+			SubscriberEmailAddresses: pulumi.ToStringArray(emails),
+		}
+	}
+	return budgets.BudgetNotificationArray{warning("ACTUAL", 80), warning("FORECASTED", 100)}
+}

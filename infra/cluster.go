@@ -1,0 +1,72 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Cluster is the ECS cluster, on Fargate, and the log group of its containers.
+type Cluster struct {
+	pulumi.ResourceState
+
+	// ARN is the cluster's, LogGroupARN the log group's.
+	ARN, LogGroupARN pulumi.StringOutput
+}
+
+// ClusterArgs is what a Cluster needs to know.
+type ClusterArgs struct {
+	Env *environment.Environment
+}
+
+// fargate is both the launch type and the capacity provider.
+const fargate = "FARGATE"
+
+// NewCluster declares a Cluster.
+func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	c := &Cluster{}
+	child, err := declare(ctx, "Cluster", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+	insights := "disabled"
+	if env.Monitoring.AtLeast(environment.Enhanced) {
+		insights = "enabled"
+	}
+	cluster, err := ecs.NewCluster(ctx, name, &ecs.ClusterArgs{
+		Name: pulumi.String(env.ClusterName()),
+		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{
+			Name:  pulumi.String("containerInsights"),
+			Value: pulumi.String(insights),
+		}},
+		Tags: named(env.Tags(), env.ClusterName()),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
+		ClusterName:       cluster.Name,
+		CapacityProviders: pulumi.StringArray{pulumi.String(fargate)},
+		DefaultCapacityProviderStrategies: ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
+			ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs{
+				CapacityProvider: pulumi.String(fargate),
+				Weight:           pulumi.Int(1),
+			},
+		},
+	}, child); err != nil {
+		return nil, err
+	}
+	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(env.LogGroupName()),
+		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
+		Tags:            named(env.Tags(), env.LogGroupName()),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	c.ARN, c.LogGroupARN = cluster.Arn, group.Arn
+	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN, "logGroupArn": c.LogGroupARN})
+}

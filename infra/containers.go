@@ -1,0 +1,197 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// task is all that the containers of a task are rendered from.
+type task struct {
+	env   *environment.Environment
+	role  environment.Role
+	image string
+	// What AWS makes up: where the queue and the database answer, and the secrets of configuration and database.
+	queueURL, databaseHost, databaseSecretARN, configSecretARN string
+}
+
+// container is a container definition of ECS, as far as the program uses it.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+type container struct {
+	Name              string            `json:"name"`
+	Image             string            `json:"image"`
+	Essential         bool              `json:"essential"`
+	CPU               int               `json:"cpu,omitempty"`
+	MemoryReservation int               `json:"memoryReservation,omitempty"`
+	Command           []string          `json:"command,omitempty"`
+	PortMappings      []portMapping     `json:"portMappings,omitempty"`
+	Environment       []variable        `json:"environment,omitempty"`
+	Secrets           []secret          `json:"secrets,omitempty"`
+	HealthCheck       *healthCheck      `json:"healthCheck,omitempty"`
+	LinuxParameters   *linuxParameters  `json:"linuxParameters,omitempty"`
+	StopTimeout       int               `json:"stopTimeout,omitempty"`
+	LogConfiguration  *logConfiguration `json:"logConfiguration,omitempty"`
+}
+
+type portMapping struct {
+	ContainerPort int    `json:"containerPort"`
+	HostPort      int    `json:"hostPort"`
+	Protocol      string `json:"protocol"`
+}
+
+type variable struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type secret struct {
+	Name      string `json:"name"`
+	ValueFrom string `json:"valueFrom"`
+}
+
+type healthCheck struct {
+	Command     []string `json:"command"`
+	Interval    int      `json:"interval"`
+	Timeout     int      `json:"timeout"`
+	Retries     int      `json:"retries"`
+	StartPeriod int      `json:"startPeriod"`
+}
+
+type linuxParameters struct {
+	InitProcessEnabled bool `json:"initProcessEnabled"`
+}
+
+type logConfiguration struct {
+	LogDriver string            `json:"logDriver"`
+	Options   map[string]string `json:"options"`
+}
+
+// tracing is the X-Ray daemon, which passes the application's traces on. AWS publishes its image under the major
+// version; it is the one image that is not pinned to a digest, and losing it does not stop the task.
+// Source: https://docs.aws.amazon.com/xray/latest/devguide/xray-daemon-ecs.html
+const (
+	tracingImage = "public.ecr.aws/xray/aws-xray-daemon:3.x"
+	tracingPort  = 2000
+)
+
+// containerDefinitions renders the containers of a task of any role. It is the only place that does so: a full
+// deployment, a code-only one and a migration get the same task for the same image.
+func containerDefinitions(t task) (string, error) {
+	containers := []container{applicationContainer(t)}
+	if t.role != environment.Migration && t.env.Monitoring.AtLeast(environment.Full) {
+		containers = append(containers, container{
+			Name:              "xray-daemon",
+			Image:             tracingImage,
+			CPU:               32,
+			MemoryReservation: 64,
+			PortMappings:      []portMapping{{ContainerPort: tracingPort, HostPort: tracingPort, Protocol: "udp"}},
+			LogConfiguration:  logsOf(t.env, "xray"),
+		})
+	}
+	text, err := json.Marshal(containers)
+	if err != nil {
+		return "", fmt.Errorf("marshal the containers of %s: %w", t.env.TaskFamily(t.role), err)
+	}
+	return string(text), nil
+}
+
+// applicationContainer is the application in one of its roles.
+//
+// Its root file system stays writable: ECS Exec needs that, and the image, which others build, runs as a user who
+// could not write to a Fargate volume in place of /tmp. One form for all environments is worth more here than a
+// stricter one that would meet production first.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+func applicationContainer(t task) container {
+	c := container{
+		Name:             t.env.ContainerName(t.role),
+		Image:            t.image,
+		Essential:        true,
+		Command:          commandOf(t.env, t.role),
+		Environment:      variablesOf(t),
+		Secrets:          secretsOf(t),
+		LinuxParameters:  &linuxParameters{InitProcessEnabled: true},
+		StopTimeout:      stopSeconds(t.role),
+		LogConfiguration: logsOf(t.env, string(t.role)),
+	}
+	if t.role == environment.API {
+		c.PortMappings = []portMapping{{
+			ContainerPort: environment.ContainerPort, HostPort: environment.ContainerPort, Protocol: "tcp",
+		}}
+	}
+	if s, ok := serviceOf(t.env, t.role); ok && len(s.HealthCheck) > 0 {
+		c.HealthCheck = &healthCheck{Command: s.HealthCheck, Interval: 15, Timeout: 5, Retries: 3, StartPeriod: 60}
+	}
+	return c
+}
+
+// serviceOf finds the service that plays a role.
+func serviceOf(env *environment.Environment, role environment.Role) (environment.Service, bool) {
+	for _, s := range env.Services.List() {
+		if s.Role == role {
+			return s, true
+		}
+	}
+	return environment.Service{}, false
+}
+
+// commandOf is what runs in the container; empty means what the image says.
+func commandOf(env *environment.Environment, role environment.Role) []string {
+	if role == environment.Migration {
+		return env.Deployment.Migrations.Command
+	}
+	s, _ := serviceOf(env, role)
+	return s.Command
+}
+
+// stopSeconds is how long a container may take to end after SIGTERM. The API has been drained by then; a job may
+// need all that Fargate gives.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
+func stopSeconds(role environment.Role) int {
+	if role == environment.API {
+		return drainSeconds
+	}
+	return 120
+}
+
+// variablesOf are the variables whose values the program knows: environment.ProgramVariables, in its order.
+func variablesOf(t task) []variable {
+	values := map[string]string{
+		environment.VarRegion:            t.env.Region,
+		environment.VarQueueURL:          t.queueURL,
+		environment.VarDatabaseHost:      t.databaseHost,
+		environment.VarDatabasePort:      strconv.Itoa(postgresPort),
+		environment.VarDatabaseName:      t.env.Database.Name,
+		environment.VarDatabaseSecretARN: t.databaseSecretARN,
+		environment.VarConfigSecretID:    t.env.SecretName(),
+	}
+	var all []variable
+	for _, name := range environment.ProgramVariables() {
+		all = append(all, variable{Name: name, Value: values[name]})
+	}
+	return all
+}
+
+// secretsOf are the variables that ECS reads from the keys of the configuration secret. A key that is not there stops
+// the task before it starts.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+func secretsOf(t task) []secret {
+	var all []secret
+	for _, key := range t.env.SecretKeys() {
+		all = append(all, secret{Name: key, ValueFrom: t.configSecretARN + ":" + key + "::"})
+	}
+	return all
+}
+
+// logsOf sends a container's output to the environment's log group, in streams that begin with prefix.
+func logsOf(env *environment.Environment, prefix string) *logConfiguration {
+	return &logConfiguration{
+		LogDriver: "awslogs",
+		Options: map[string]string{
+			"awslogs-group":         env.LogGroupName(),
+			"awslogs-region":        env.Region,
+			"awslogs-stream-prefix": prefix,
+		},
+	}
+}

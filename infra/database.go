@@ -1,0 +1,168 @@
+package infra
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Database is the PostgreSQL instance: private, encrypted, TLS only. RDS makes the master password, keeps it in a
+// secret of its own and renews it; neither the program nor its state ever sees it.
+type Database struct {
+	pulumi.ResourceState
+
+	// Host is where the instance answers, on postgresPort.
+	Host pulumi.StringOutput
+	// SecretARN is the secret with the master user and its password.
+	SecretARN pulumi.StringOutput
+}
+
+// DatabaseArgs is what a Database needs to know.
+type DatabaseArgs struct {
+	Env             *environment.Environment
+	SubnetIDs       pulumi.StringArrayInput
+	SecurityGroupID pulumi.StringInput
+}
+
+// Both windows are in UTC, when Europe and America sleep; they must not overlap.
+const (
+	backupWindow      = "07:00-08:00"
+	maintenanceWindow = "tue:08:30-tue:09:30"
+)
+
+// databaseLogs are the logs that PostgreSQL sends to CloudWatch.
+func databaseLogs() []string { return []string{"postgresql", "upgrade"} }
+
+// NewDatabase declares a Database.
+func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...pulumi.ResourceOption) (*Database, error) {
+	c := &Database{}
+	child, err := declare(ctx, "Database", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+	subnets, err := rds.NewSubnetGroup(ctx, name, &rds.SubnetGroupArgs{
+		Name:        pulumi.String(env.DatabaseIdentifier()),
+		Description: pulumi.String("Private subnets of " + env.VPCName()),
+		SubnetIds:   args.SubnetIDs,
+		Tags:        named(env.Tags(), env.DatabaseIdentifier()),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := newParameterGroup(ctx, name, env, child)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := newDatabaseLogs(ctx, name, env, child)
+	if err != nil {
+		return nil, err
+	}
+	instance, err := rds.NewInstance(ctx, name, instanceArgs(args, subnets.Name, parameters.Name), child, pulumi.DependsOn(logs))
+	if err != nil {
+		return nil, err
+	}
+	c.Host, c.SecretARN = instance.Address, instance.MasterUserSecrets.Index(pulumi.Int(0)).SecretArn().Elem()
+	if _, err := secretsmanager.NewSecretRotation(ctx, name, &secretsmanager.SecretRotationArgs{
+		SecretId: c.SecretARN,
+		RotationRules: secretsmanager.SecretRotationRotationRulesArgs{
+			AutomaticallyAfterDays: pulumi.Int(env.Database.PasswordRotationDays),
+		},
+		// A new schedule is no reason for a new password, which tasks that run would not know.
+		RotateImmediately: pulumi.Bool(false),
+	}, child); err != nil {
+		return nil, err
+	}
+	return c, finish(ctx, name, c, pulumi.Map{"host": c.Host, "secretArn": c.SecretARN})
+}
+
+// instanceArgs renders the instance. Where the environment is not protected a change is applied at once, and the
+// deployment that asked for it runs on it; where it is, a change that interrupts the database waits for the
+// maintenance window. A final snapshot is taken wherever the instance is deleted.
+func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringInput) *rds.InstanceArgs {
+	env, d := args.Env, args.Env.Database
+	instance := &rds.InstanceArgs{
+		Identifier:               pulumi.String(env.DatabaseIdentifier()),
+		Engine:                   pulumi.String("postgres"),
+		EngineVersion:            pulumi.String(d.EngineVersion),
+		AutoMinorVersionUpgrade:  pulumi.Bool(true),
+		InstanceClass:            pulumi.String(d.InstanceClass),
+		StorageType:              pulumi.String("gp3"),
+		AllocatedStorage:         pulumi.Int(d.StorageGiB),
+		MaxAllocatedStorage:      pulumi.Int(d.MaxStorageGiB),
+		StorageEncrypted:         pulumi.Bool(true),
+		DbName:                   pulumi.String(d.Name),
+		Port:                     pulumi.Int(postgresPort),
+		Username:                 pulumi.String(d.User),
+		ManageMasterUserPassword: pulumi.Bool(true),
+
+		DbSubnetGroupName:   subnetGroup,
+		ParameterGroupName:  parameterGroup,
+		VpcSecurityGroupIds: pulumi.StringArray{args.SecurityGroupID},
+		PubliclyAccessible:  pulumi.Bool(false),
+		MultiAz:             pulumi.Bool(d.MultiZone),
+
+		BackupRetentionPeriod:   pulumi.Int(d.BackupDays),
+		BackupWindow:            pulumi.String(backupWindow),
+		MaintenanceWindow:       pulumi.String(maintenanceWindow),
+		ApplyImmediately:        pulumi.Bool(!env.Protected),
+		CopyTagsToSnapshot:      pulumi.Bool(true),
+		DeletionProtection:      pulumi.Bool(d.DeletionProtection),
+		DeleteAutomatedBackups:  pulumi.Bool(!env.Protected),
+		SkipFinalSnapshot:       pulumi.Bool(false),
+		FinalSnapshotIdentifier: pulumi.String(env.DatabaseIdentifier() + "-final"),
+
+		PerformanceInsightsEnabled:   pulumi.Bool(d.PerformanceInsights),
+		EnabledCloudwatchLogsExports: pulumi.ToStringArray(databaseLogs()),
+		Tags:                         named(env.Tags(), env.DatabaseIdentifier()),
+	}
+	if d.PerformanceInsights {
+		// Seven days cost nothing.
+		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(7)
+	}
+	return instance
+}
+
+// newParameterGroup declares the parameters, under a name with the engine's family, since a group cannot change it.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+func newParameterGroup(
+	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
+) (*rds.ParameterGroup, error) {
+	major, _, _ := strings.Cut(env.Database.EngineVersion, ".")
+	family := "postgres" + major
+	return rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
+		Name:        pulumi.String(env.DatabaseIdentifier() + "-" + family),
+		Family:      pulumi.String(family),
+		Description: pulumi.String("Connections with TLS only"),
+		Parameters: rds.ParameterGroupParameterArray{rds.ParameterGroupParameterArgs{
+			Name:  pulumi.String("rds.force_ssl"),
+			Value: pulumi.String("1"),
+		}},
+		Tags: named(env.Tags(), env.DatabaseIdentifier()+"-"+family),
+	}, child)
+}
+
+// newDatabaseLogs declares the log groups that RDS writes to. RDS would make them itself, and keep them for ever.
+func newDatabaseLogs(
+	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
+) ([]pulumi.Resource, error) {
+	var groups []pulumi.Resource
+	for _, kind := range databaseLogs() {
+		path := "/aws/rds/instance/" + env.DatabaseIdentifier() + "/" + kind
+		group, err := cloudwatch.NewLogGroup(ctx, name+"-"+kind, &cloudwatch.LogGroupArgs{
+			Name:            pulumi.String(path),
+			RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
+			Tags:            named(env.Tags(), path),
+		}, child)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, group)
+	}
+	return groups, nil
+}

@@ -1,0 +1,33 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// found is what an environment uses but does not own: the shared stack's zone and repository, and people's
+// configuration secret. No run of the program can change or lose them.
+type found struct {
+	zoneID, repositoryARN, secretARN pulumi.StringOutput
+}
+
+// lookUp finds what the environment uses. A thing that is missing fails the run, by its name.
+func lookUp(ctx *pulumi.Context, env *environment.Environment, provider *aws.Provider) found {
+	with := pulumi.Provider(provider)
+	zone := route53.LookupZoneOutput(ctx, route53.LookupZoneOutputArgs{
+		Name:        pulumi.String(env.Domain.Root),
+		PrivateZone: pulumi.Bool(false),
+	}, with)
+	repository := ecr.LookupRepositoryOutput(ctx, ecr.LookupRepositoryOutputArgs{
+		Name: pulumi.String(env.Image.Repository),
+	}, with)
+	secret := secretsmanager.LookupSecretOutput(ctx, secretsmanager.LookupSecretOutputArgs{
+		Name: pulumi.String(env.SecretName()),
+	}, with)
+	return found{zoneID: zone.ZoneId(), repositoryARN: repository.Arn(), secretARN: secret.Arn()}
+}

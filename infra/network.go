@@ -1,0 +1,166 @@
+package infra
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	awsx "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Network is the VPC: a public and a private subnet in each zone, NAT for the private ones, a gateway endpoint that
+// keeps S3's traffic (image layers among it) off NAT, and a default security group that lets nothing through.
+type Network struct {
+	pulumi.ResourceState
+
+	// VPCID is the VPC's ID.
+	VPCID pulumi.StringOutput
+	// PublicSubnetIDs are the subnets of the load balancer, one a zone.
+	PublicSubnetIDs pulumi.StringArrayOutput
+	// PrivateSubnetIDs are the subnets of tasks and database, one a zone.
+	PrivateSubnetIDs pulumi.StringArrayOutput
+	// Routed is there when the private subnets reach the internet.
+	Routed pulumi.Resource
+}
+
+// NetworkArgs is what a Network needs to know.
+type NetworkArgs struct {
+	Env *environment.Environment
+}
+
+// NewNetwork declares a Network.
+func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pulumi.ResourceOption) (*Network, error) {
+	c := &Network{}
+	child, err := declare(ctx, "Network", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+
+	vpc, err := newVPC(ctx, env, child)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ec2.NewDefaultSecurityGroup(ctx, name+"-default", &ec2.DefaultSecurityGroupArgs{
+		VpcId: vpc.VpcId,
+		Tags:  named(env.Tags(), env.ResourceName("default")),
+	}, child); err != nil {
+		return nil, err
+	}
+	if _, err := ec2.NewVpcEndpoint(ctx, name+"-s3", &ec2.VpcEndpointArgs{
+		VpcId:           vpc.VpcId,
+		ServiceName:     pulumi.String("com.amazonaws." + env.Region + ".s3"),
+		VpcEndpointType: pulumi.String("Gateway"),
+		RouteTableIds:   privateRouteTables(vpc),
+		Tags:            named(env.Tags(), env.ResourceName("s3")),
+	}, child); err != nil {
+		return nil, err
+	}
+	if env.Monitoring.AtLeast(environment.Enhanced) {
+		if err := newFlowLogs(ctx, name+"-flow-logs", env, vpc.VpcId, child); err != nil {
+			return nil, err
+		}
+	}
+
+	c.VPCID, c.PublicSubnetIDs, c.PrivateSubnetIDs, c.Routed = vpc.VpcId, vpc.PublicSubnetIds, vpc.PrivateSubnetIds, vpc
+	return c, finish(ctx, name, c, pulumi.Map{
+		"vpcId":            c.VPCID,
+		"publicSubnetIds":  c.PublicSubnetIDs,
+		"privateSubnetIds": c.PrivateSubnetIDs,
+	})
+}
+
+// newVPC declares the VPC. awsx makes the Name tags of subnets, route tables and gateways out of its own name, so this
+// child bears the name that is to be read in AWS.
+func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.ResourceOption) (*awsx.Vpc, error) {
+	nat := awsx.NatGatewayStrategySingle
+	if env.Network.NAT == environment.NATPerZone {
+		nat = awsx.NatGatewayStrategyOnePerAz
+	}
+	auto := awsx.SubnetAllocationStrategyAuto
+	return awsx.NewVpc(ctx, env.VPCName(), &awsx.VpcArgs{
+		CidrBlock:                 &env.Network.CIDR,
+		NumberOfAvailabilityZones: &env.Network.Zones,
+		EnableDnsHostnames:        pulumi.Bool(true),
+		EnableDnsSupport:          pulumi.Bool(true),
+		SubnetStrategy:            &auto,
+		SubnetSpecs: []awsx.SubnetSpecArgs{
+			{Type: awsx.SubnetTypePrivate},
+			{Type: awsx.SubnetTypePublic},
+		},
+		NatGateways: &awsx.NatGatewayConfigurationArgs{Strategy: nat},
+		Tags:        named(env.Tags(), env.VPCName()),
+	}, child)
+}
+
+// privateRouteTables picks the route tables of the private subnets, which awsx marks with a tag.
+func privateRouteTables(vpc *awsx.Vpc) pulumi.StringArrayOutput {
+	return vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringArrayOutput {
+		var known []any
+		for _, table := range tables {
+			known = append(known, table.ID(), table.Tags)
+		}
+		return pulumi.All(known...).ApplyT(func(known []any) []string {
+			var ids []string
+			for i := 0; i < len(known); i += 2 {
+				if tags, _ := known[i+1].(map[string]string); tags["SubnetType"] == string(awsx.SubnetTypePrivate) {
+					ids = append(ids, string(known[i].(pulumi.ID)))
+				}
+			}
+			return ids
+		}).(pulumi.StringArrayOutput)
+	}).(pulumi.StringArrayOutput)
+}
+
+// newFlowLogs records who talks to whom in the VPC, accepted or not.
+// Source: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+func newFlowLogs(
+	ctx *pulumi.Context, name string, env *environment.Environment, vpcID pulumi.StringInput, child pulumi.ResourceOption,
+) error {
+	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String("/aws/vpc/" + env.VPCName()),
+		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
+		Tags:            named(env.Tags(), "/aws/vpc/"+env.VPCName()),
+	}, child)
+	if err != nil {
+		return err
+	}
+	trusted, err := document(trust("vpc-flow-logs.amazonaws.com", env.Account,
+		fmt.Sprintf("arn:aws:ec2:%s:%s:vpc-flow-log/*", env.Region, env.Account)))
+	if err != nil {
+		return err
+	}
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Name:             pulumi.String(env.ResourceName("flow-logs-role")),
+		AssumeRolePolicy: pulumi.String(trusted),
+		Tags:             named(env.Tags(), env.ResourceName("flow-logs-role")),
+	}, child)
+	if err != nil {
+		return err
+	}
+	if _, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Name: pulumi.String("write-flow-logs"),
+		Role: role.Name,
+		Policy: documentOf(func(arn []string) []statement {
+			return []statement{allow("Write", []string{
+				"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams",
+			}, arn[0], arn[0]+":*")}
+		}, group.Arn),
+	}, child); err != nil {
+		return err
+	}
+	_, err = ec2.NewFlowLog(ctx, name, &ec2.FlowLogArgs{
+		VpcId:                  vpcID,
+		TrafficType:            pulumi.String("ALL"),
+		LogDestinationType:     pulumi.String("cloud-watch-logs"),
+		LogDestination:         group.Arn,
+		IamRoleArn:             role.Arn,
+		MaxAggregationInterval: pulumi.Int(600),
+		Tags:                   named(env.Tags(), env.ResourceName("flow-logs")),
+	}, child)
+	return err
+}

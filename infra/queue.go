@@ -1,0 +1,106 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Queue is the background jobs' queue, and the one of the jobs that could not be done.
+type Queue struct {
+	pulumi.ResourceState
+
+	// URL and ARN are the queue's, DeadLetterURL is that of the dead letters.
+	URL, ARN, DeadLetterURL pulumi.StringOutput
+}
+
+// QueueArgs is what a Queue needs to know.
+type QueueArgs struct {
+	Env *environment.Environment
+}
+
+const (
+	secondsPerDay = 24 * 60 * 60
+	// deadLetterDays is the longest that SQS keeps a message: somebody has to look at it.
+	deadLetterDays = 14
+	// longPoll is the longest wait for messages, in seconds: an idle worker asks seldom.
+	longPoll = 20
+)
+
+// NewQueue declares a Queue.
+func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.ResourceOption) (*Queue, error) {
+	c := &Queue{}
+	child, err := declare(ctx, "Queue", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+	dead, err := sqs.NewQueue(ctx, name+"-dlq", &sqs.QueueArgs{
+		Name:                    pulumi.String(env.DeadLetterQueueName()),
+		MessageRetentionSeconds: pulumi.Int(deadLetterDays * secondsPerDay),
+		SqsManagedSseEnabled:    pulumi.Bool(true),
+		Tags:                    named(env.Tags(), env.DeadLetterQueueName()),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := sqs.NewQueue(ctx, name, &sqs.QueueArgs{
+		Name:                     pulumi.String(env.QueueName()),
+		VisibilityTimeoutSeconds: pulumi.Int(int(env.Queue.VisibilityTimeout.Seconds())),
+		MessageRetentionSeconds:  pulumi.Int(env.Queue.RetentionDays * secondsPerDay),
+		ReceiveWaitTimeSeconds:   pulumi.Int(longPoll),
+		SqsManagedSseEnabled:     pulumi.Bool(true),
+		RedrivePolicy: jsonOf(dead.Arn, func(arn string) any {
+			return redrivePolicy{DeadLetterTargetARN: arn, MaxReceiveCount: env.Queue.MaxReceives}
+		}),
+		Tags: named(env.Tags(), env.QueueName()),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sqs.NewRedriveAllowPolicy(ctx, name+"-dlq", &sqs.RedriveAllowPolicyArgs{
+		QueueUrl: dead.Url,
+		RedriveAllowPolicy: jsonOf(jobs.Arn, func(arn string) any {
+			return redriveAllowPolicy{RedrivePermission: "byQueue", SourceQueueARNs: []string{arn}}
+		}),
+	}, child); err != nil {
+		return nil, err
+	}
+	for suffix, queue := range map[string]*sqs.Queue{"": jobs, "-dlq": dead} {
+		if _, err := sqs.NewQueuePolicy(ctx, name+suffix, &sqs.QueuePolicyArgs{
+			QueueUrl: queue.Url,
+			Policy:   documentOf(func(arn []string) []statement { return []statement{tlsOnly("sqs:*", arn[0])} }, queue.Arn),
+		}, child); err != nil {
+			return nil, err
+		}
+	}
+	c.URL, c.ARN, c.DeadLetterURL = jobs.Url, jobs.Arn, dead.Url
+	return c, finish(ctx, name, c, pulumi.Map{"url": c.URL, "arn": c.ARN, "deadLetterUrl": c.DeadLetterURL})
+}
+
+// redrivePolicy says where messages go that were received too often, redriveAllowPolicy who may send them there.
+// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+type redrivePolicy struct {
+	DeadLetterTargetARN string `json:"deadLetterTargetArn"`
+	MaxReceiveCount     int    `json:"maxReceiveCount"`
+}
+
+type redriveAllowPolicy struct {
+	RedrivePermission string   `json:"redrivePermission"`
+	SourceQueueARNs   []string `json:"sourceQueueArns"`
+}
+
+// jsonOf renders a value about something that AWS makes up.
+func jsonOf(known pulumi.StringInput, value func(known string) any) pulumi.StringOutput {
+	return known.ToStringOutput().ApplyT(func(known string) (string, error) {
+		text, err := json.Marshal(value(known))
+		if err != nil {
+			return "", fmt.Errorf("marshal: %w", err)
+		}
+		return string(text), nil
+	}).(pulumi.StringOutput)
+}

@@ -1,0 +1,76 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// scalingTarget is one thing that autoscaling follows.
+type scalingTarget struct {
+	// name is the policy's, metric one that ECS or the load balancer publishes.
+	name, metric string
+	value        int
+	// byRequests says that the metric is about a target group, which has to be named.
+	byRequests bool
+}
+
+// scalingTargets are what the environment asks autoscaling to follow.
+// Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
+func scalingTargets(a environment.Autoscaling) []scalingTarget {
+	var asked []scalingTarget
+	for _, t := range []scalingTarget{
+		{name: "cpu", metric: "ECSServiceAverageCPUUtilization", value: a.CPUPercent},
+		{name: "memory", metric: "ECSServiceAverageMemoryUtilization", value: a.MemoryPercent},
+		{name: "requests", metric: "ALBRequestCountPerTarget", value: a.RequestsPerMin, byRequests: true},
+	} {
+		if t.value > 0 {
+			asked = append(asked, t)
+		}
+	}
+	return asked
+}
+
+// newScaling lets the number of tasks move between the service's bounds: up within a minute, down after five.
+func newScaling(
+	ctx *pulumi.Context, name string, args *ServiceArgs, service *ecs.Service, child pulumi.ResourceOption,
+) error {
+	env, s := args.Env, args.Service
+	target, err := appautoscaling.NewTarget(ctx, name, &appautoscaling.TargetArgs{
+		ServiceNamespace:  pulumi.String("ecs"),
+		ScalableDimension: pulumi.String("ecs:service:DesiredCount"),
+		ResourceId:        pulumi.Sprintf("service/%s/%s", env.ClusterName(), service.Name),
+		MinCapacity:       pulumi.Int(s.Tasks.Min),
+		MaxCapacity:       pulumi.Int(s.Tasks.Max),
+		Tags:              named(env.Tags(), env.ServiceName(s.Role)),
+	}, child)
+	if err != nil {
+		return err
+	}
+	for _, t := range scalingTargets(*s.Autoscaling) {
+		metric := appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs{
+			PredefinedMetricType: pulumi.String(t.metric),
+		}
+		if t.byRequests {
+			metric.ResourceLabel = pulumi.Sprintf("%s/%s", args.Balancer.Suffix, args.Balancer.TargetGroupSuffix)
+		}
+		if _, err := appautoscaling.NewPolicy(ctx, name+"-"+t.name, &appautoscaling.PolicyArgs{
+			Name:              pulumi.String(env.ResourceName(string(s.Role) + "-" + t.name)),
+			PolicyType:        pulumi.String("TargetTrackingScaling"),
+			ServiceNamespace:  target.ServiceNamespace,
+			ScalableDimension: target.ScalableDimension,
+			ResourceId:        target.ResourceId,
+			TargetTrackingScalingPolicyConfiguration: appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationArgs{
+				TargetValue:                   pulumi.Float64(t.value),
+				PredefinedMetricSpecification: metric,
+				ScaleOutCooldown:              pulumi.Int(60),
+				ScaleInCooldown:               pulumi.Int(300),
+			},
+		}, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}

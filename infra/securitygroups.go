@@ -1,0 +1,142 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// SecurityGroups says who may talk to whom: the world to the load balancer, the load balancer to the tasks, the tasks
+// to the database and to HTTPS anywhere. Whatever is not named is closed. The groups are apart from what they protect,
+// so that a database need not wait for a load balancer only because tasks talk to both.
+type SecurityGroups struct {
+	pulumi.ResourceState
+
+	// LoadBalancerID, TasksID and DatabaseID are the groups' IDs.
+	LoadBalancerID, TasksID, DatabaseID pulumi.StringOutput
+}
+
+// SecurityGroupsArgs is what SecurityGroups need to know.
+type SecurityGroupsArgs struct {
+	Env   *environment.Environment
+	VPCID pulumi.StringInput
+}
+
+// anywhere is every IPv4 address. The VPC has no IPv6.
+const anywhere = "0.0.0.0/0"
+
+// postgresPort is where PostgreSQL listens.
+const postgresPort = 5432
+
+// opening is one rule: TCP to a port, between a group and a peer. The peer is a group, or anywhere where it is empty.
+type opening struct {
+	name  string
+	group string
+	peer  string
+	port  int
+	why   string
+}
+
+// ingress are the connections that are let in.
+func ingress() []opening {
+	return []opening{
+		{"http", "balancer", "", 80, "HTTP from anywhere, answered with a redirect to HTTPS"},
+		{"https", "balancer", "", 443, "HTTPS from anywhere"},
+		{"api", "tasks", "balancer", environment.ContainerPort, "Requests from the load balancer"},
+		{"postgres", "database", "tasks", postgresPort, "PostgreSQL from the tasks"},
+	}
+}
+
+// egress are the connections that may be opened. DNS needs no rule: the VPC's resolver is not subject to them.
+// Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
+func egress() []opening {
+	return []opening{
+		{"api", "balancer", "tasks", environment.ContainerPort, "Requests and health checks to the tasks"},
+		{"https", "tasks", "", 443, "AWS, the subgraph API and Sentry"},
+		{"postgres", "tasks", "database", postgresPort, "PostgreSQL"},
+	}
+}
+
+// NewSecurityGroups declares SecurityGroups.
+func NewSecurityGroups(
+	ctx *pulumi.Context, name string, args *SecurityGroupsArgs, opts ...pulumi.ResourceOption,
+) (*SecurityGroups, error) {
+	c := &SecurityGroups{}
+	child, err := declare(ctx, "SecurityGroups", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	groups := map[string]pulumi.StringOutput{}
+	for _, g := range []struct{ name, purpose string }{
+		{"balancer", "Load balancer: the only way in from the internet"},
+		{"tasks", "Containers: reached by the load balancer only"},
+		{"database", "Database: reached by the containers only"},
+	} {
+		group, err := ec2.NewSecurityGroup(ctx, name+"-"+g.name, &ec2.SecurityGroupArgs{
+			Name:        pulumi.String(args.Env.ResourceName(g.name)),
+			Description: pulumi.String(g.purpose),
+			VpcId:       args.VPCID,
+			Tags:        named(args.Env.Tags(), args.Env.ResourceName(g.name)),
+		}, child)
+		if err != nil {
+			return nil, err
+		}
+		groups[g.name] = group.ID().ToStringOutput()
+	}
+	if err := newOpenings(ctx, name, args.Env, groups, child); err != nil {
+		return nil, err
+	}
+	c.LoadBalancerID, c.TasksID, c.DatabaseID = groups["balancer"], groups["tasks"], groups["database"]
+	return c, finish(ctx, name, c, pulumi.Map{
+		"loadBalancerId": c.LoadBalancerID,
+		"tasksId":        c.TasksID,
+		"databaseId":     c.DatabaseID,
+	})
+}
+
+// newOpenings declares the rules, each a resource of its own: rules inside of groups that refer to each other would
+// be a circle.
+func newOpenings(
+	ctx *pulumi.Context, name string, env *environment.Environment, groups map[string]pulumi.StringOutput,
+	child pulumi.ResourceOption,
+) error {
+	peer := func(o opening) (cidr, group pulumi.StringPtrInput) {
+		if o.peer == "" {
+			return pulumi.String(anywhere), nil
+		}
+		return nil, groups[o.peer].ToStringPtrOutput()
+	}
+	for _, o := range ingress() {
+		cidr, from := peer(o)
+		if _, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-"+o.group+"-in-"+o.name, &vpc.SecurityGroupIngressRuleArgs{
+			SecurityGroupId:           groups[o.group],
+			IpProtocol:                pulumi.String("tcp"),
+			FromPort:                  pulumi.Int(o.port),
+			ToPort:                    pulumi.Int(o.port),
+			CidrIpv4:                  cidr,
+			ReferencedSecurityGroupId: from,
+			Description:               pulumi.String(o.why),
+			Tags:                      named(env.Tags(), env.ResourceName(o.group+"-in-"+o.name)),
+		}, child); err != nil {
+			return err
+		}
+	}
+	for _, o := range egress() {
+		cidr, to := peer(o)
+		if _, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-"+o.group+"-out-"+o.name, &vpc.SecurityGroupEgressRuleArgs{
+			SecurityGroupId:           groups[o.group],
+			IpProtocol:                pulumi.String("tcp"),
+			FromPort:                  pulumi.Int(o.port),
+			ToPort:                    pulumi.Int(o.port),
+			CidrIpv4:                  cidr,
+			ReferencedSecurityGroupId: to,
+			Description:               pulumi.String(o.why),
+			Tags:                      named(env.Tags(), env.ResourceName(o.group+"-out-"+o.name)),
+		}, child); err != nil {
+			return err
+		}
+	}
+	return nil
+}

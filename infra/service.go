@@ -1,0 +1,121 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Service is one role of the image that runs all the time: its task definition, its ECS service and its autoscaling.
+//
+// Provisioning leaves out every Service, so nothing outside of one may depend on it.
+type Service struct {
+	pulumi.ResourceState
+}
+
+// ServiceArgs is what a Service needs to know.
+type ServiceArgs struct {
+	TaskArgs
+	Service         environment.Service
+	ClusterARN      pulumi.StringInput
+	SubnetIDs       pulumi.StringArrayInput
+	SecurityGroupID pulumi.StringInput
+	// Balancer is where an API registers its tasks; other roles have none.
+	Balancer *Balancer
+	// After are resources that tasks need in order to start, and that no argument refers to.
+	After []pulumi.Resource
+}
+
+// graceSeconds is how long a new API may fail the load balancer's checks before ECS replaces it.
+const graceSeconds = 60
+
+// NewService declares a Service.
+func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pulumi.ResourceOption) (*Service, error) {
+	c := &Service{}
+	child, err := declare(ctx, "Service", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	s := args.Service
+	definition, err := newTaskDefinition(ctx, name, &args.TaskArgs, s.Role, s.CPU, s.Memory, child)
+	if err != nil {
+		return nil, err
+	}
+	after := args.After
+	if args.Balancer != nil {
+		after = append([]pulumi.Resource{args.Balancer.HTTPS}, after...)
+	}
+	options := []pulumi.ResourceOption{child, pulumi.DependsOn(after)}
+	if s.Autoscaling != nil {
+		// How many tasks run is the autoscaling's to say, also when somebody looks for drift.
+		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))
+	}
+	service, err := ecs.NewService(ctx, name, serviceArgs(args, definition.Arn), options...)
+	if err != nil {
+		return nil, err
+	}
+	if s.Autoscaling != nil {
+		if err := newScaling(ctx, name, args, service, child); err != nil {
+			return nil, err
+		}
+	}
+	return c, finish(ctx, name, c, pulumi.Map{})
+}
+
+// serviceArgs renders the ECS service. It does not wait for its deployment: the deployer watches that, and can say why
+// it is stuck. A deployment that fails is taken back by ECS.
+func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.ServiceArgs {
+	env, s := args.Env, args.Service
+	limits := limitsOf(s.Role)
+	service := &ecs.ServiceArgs{
+		Name:                            pulumi.String(env.ServiceName(s.Role)),
+		Cluster:                         args.ClusterARN,
+		TaskDefinition:                  definitionARN,
+		DesiredCount:                    pulumi.Int(s.Tasks.Min),
+		LaunchType:                      pulumi.String(fargate),
+		PlatformVersion:                 pulumi.String("LATEST"),
+		DeploymentMinimumHealthyPercent: pulumi.Int(limits.minimumPercent),
+		DeploymentMaximumPercent:        pulumi.Int(limits.maximumPercent),
+		AvailabilityZoneRebalancing:     pulumi.String(limits.rebalancing),
+		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
+			Enable:   pulumi.Bool(true),
+			Rollback: pulumi.Bool(true),
+		},
+		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
+			Subnets:        args.SubnetIDs,
+			SecurityGroups: pulumi.StringArray{args.SecurityGroupID},
+			AssignPublicIp: pulumi.Bool(false),
+		},
+		EnableExecuteCommand: pulumi.Bool(env.Services.ExecuteCommand),
+		EnableEcsManagedTags: pulumi.Bool(true),
+		PropagateTags:        pulumi.String("SERVICE"),
+		WaitForSteadyState:   pulumi.Bool(false),
+		Tags:                 named(env.Tags(), env.ServiceName(s.Role)),
+	}
+	if args.Balancer != nil {
+		service.HealthCheckGracePeriodSeconds = pulumi.Int(graceSeconds)
+		service.LoadBalancers = ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
+			TargetGroupArn: args.Balancer.TargetGroupARN,
+			ContainerName:  pulumi.String(env.ContainerName(s.Role)),
+			ContainerPort:  pulumi.Int(environment.ContainerPort),
+		}}
+	}
+	return service
+}
+
+// limits bound the tasks of a service in a deployment, in percent of those that it wants.
+type limits struct {
+	minimumPercent, maximumPercent int
+	rebalancing                    string
+}
+
+// limitsOf gives new tasks room beside the old ones, except for a scheduler, which must never run twice: its old task
+// ends first. For the same reason ECS may not move it between zones, which it would do the other way round.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
+func limitsOf(role environment.Role) limits {
+	if role == environment.Scheduler {
+		return limits{minimumPercent: 0, maximumPercent: 100, rebalancing: "DISABLED"}
+	}
+	return limits{minimumPercent: 100, maximumPercent: 200, rebalancing: "ENABLED"}
+}

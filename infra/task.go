@@ -1,0 +1,58 @@
+package infra
+
+import (
+	"strconv"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// TaskArgs is what a task definition needs to know, whatever its role.
+type TaskArgs struct {
+	Env *environment.Environment
+	// Image is repository@sha256:….
+	Image string
+	// ExecutionRoleARN and TaskRoleARN are the roles of ECS and of the application.
+	ExecutionRoleARN, TaskRoleARN pulumi.StringInput
+	// QueueURL, DatabaseHost, DatabaseSecretARN and ConfigSecretARN end up in the containers' variables.
+	QueueURL, DatabaseHost, DatabaseSecretARN, ConfigSecretARN pulumi.StringInput
+}
+
+// newTaskDefinition declares a revision of the role's family. Old revisions stay in ECS, so that a rollback finds
+// them.
+func newTaskDefinition(
+	ctx *pulumi.Context, name string, args *TaskArgs, role environment.Role, cpu, memory int, child pulumi.ResourceOption,
+) (*ecs.TaskDefinition, error) {
+	family := args.Env.TaskFamily(role)
+	return ecs.NewTaskDefinition(ctx, name, &ecs.TaskDefinitionArgs{
+		Family:                  pulumi.String(family),
+		Cpu:                     pulumi.String(strconv.Itoa(cpu)),
+		Memory:                  pulumi.String(strconv.Itoa(memory)),
+		NetworkMode:             pulumi.String("awsvpc"),
+		RequiresCompatibilities: pulumi.StringArray{pulumi.String(fargate)},
+		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
+			OperatingSystemFamily: pulumi.String("LINUX"),
+			// The pipelines that exist build the image for this architecture only.
+			CpuArchitecture: pulumi.String("X86_64"),
+		},
+		ExecutionRoleArn:     args.ExecutionRoleARN,
+		TaskRoleArn:          args.TaskRoleARN,
+		ContainerDefinitions: renderContainers(args, role),
+		SkipDestroy:          pulumi.Bool(true),
+		Tags:                 named(args.Env.Tags(), family),
+	}, child)
+}
+
+// renderContainers waits for what AWS makes up, and renders the containers from it.
+func renderContainers(args *TaskArgs, role environment.Role) pulumi.StringOutput {
+	return pulumi.StringArray{
+		args.QueueURL, args.DatabaseHost, args.DatabaseSecretARN, args.ConfigSecretARN,
+	}.ToStringArrayOutput().ApplyT(func(known []string) (string, error) {
+		return containerDefinitions(task{
+			env: args.Env, role: role, image: args.Image,
+			queueURL: known[0], databaseHost: known[1], databaseSecretARN: known[2], configSecretARN: known[3],
+		})
+	}).(pulumi.StringOutput)
+}
