@@ -278,14 +278,13 @@ func defaults(stack string) Environment {
 		Image:   Image{CriticalFindings: Warn},
 		Services: Services{
 			API: Service{
-				Tasks:       Tasks{Min: 1},
 				HealthCheck: []string{"CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:3000/health || exit 1"},
 			},
 			ExecuteCommand: true,
 		},
 		Database: Database{
 			EngineVersion: "16", Name: "balancer", User: "balancer",
-			StorageGiB: 20, MaxStorageGiB: 100, PasswordRotationDays: 30,
+			StorageGiB: 20, MaxStorageGiB: 100, BackupDays: 7, PasswordRotationDays: 30,
 		},
 		Queue:      Queue{VisibilityTimeout: 5 * time.Minute, RetentionDays: 4, MaxReceives: 3},
 		Monitoring: Monitoring{Level: Basic, LogRetentionDays: 14},
@@ -303,26 +302,28 @@ func defaults(stack string) Environment {
 }
 
 // complete derives what a file left out from what it says.
-func (e *Environment) complete() {
-	e.Services.API.Role = API
-	if e.Services.API.Tasks.Max == 0 {
-		e.Services.API.Tasks.Max = e.Services.API.Tasks.Min
+func (e *Environment) complete(given func(path string) bool) {
+	e.Services.API.complete(API, given)
+	e.Services.Worker.complete(Worker, given)
+	e.Services.Scheduler.complete(Scheduler, given)
+}
+
+// complete gives an optional service its defaults, where the environment has it.
+func (s *Service) complete(role Role, given func(path string) bool) {
+	if s == nil {
+		return
 	}
-	for role, s := range map[Role]*Service{Worker: e.Services.Worker, Scheduler: e.Services.Scheduler} {
-		if s == nil {
-			continue
-		}
-		s.Role = role
-		if s.Tasks.Min == 0 {
-			s.Tasks.Min = 1
-		}
-		if s.Tasks.Max == 0 {
-			s.Tasks.Max = s.Tasks.Min
-		}
-		if s.HealthCheck == nil {
-			// Without a load balancer to ask, what is known of the process is that it is there.
-			s.HealthCheck = []string{"CMD-SHELL", "kill -0 1"}
-		}
+	s.Role = role
+	path := "services." + string(role)
+	if !given(path + ".tasks.min") {
+		s.Tasks.Min = 1
+	}
+	if !given(path + ".tasks.max") {
+		s.Tasks.Max = s.Tasks.Min
+	}
+	if role != API && !given(path+".healthCheck") {
+		// Without a load balancer to ask, what is known of the process is that it is there.
+		s.HealthCheck = []string{"CMD-SHELL", "kill -0 1"}
 	}
 }
 

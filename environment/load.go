@@ -9,10 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 // Key and SharedKey are the Pulumi configuration keys of an environment and of the shared stack.
@@ -20,6 +16,9 @@ const (
 	Key       = "v3-backend:environment"
 	SharedKey = "v3-backend:shared"
 )
+
+// stackFile is the form of the files' names; a stack's name holds nothing that leads out of the directory.
+var stackFile = regexp.MustCompile(`^Pulumi\.([A-Za-z0-9_-]+)\.yaml$`)
 
 // aliases are the other names that people use for the stacks.
 var aliases = map[string]string{"development": "dev", "prod": "production"}
@@ -31,7 +30,10 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("there is no environment %q: Pulumi.%s.yaml does not exist", e.Name, e.Name)
+	if e.Name == SharedStack {
+		return "shared is what the environments have in common, not an environment"
+	}
+	return fmt.Sprintf("there is no environment %q: %s does not exist", e.Name, FileName(StackOf(e.Name)))
 }
 
 // Hint says which environments there are.
@@ -42,21 +44,43 @@ func (e *NotFoundError) Hint() string {
 	return "the environments are " + strings.Join(e.Known, ", ")
 }
 
+// UnreadableError says that a file is there and cannot be read.
+type UnreadableError struct {
+	File string
+	Err  error
+}
+
+func (e *UnreadableError) Error() string { return fmt.Sprintf("read %s: %v", e.File, e.Err) }
+
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// Hint says what to look at.
+func (e *UnreadableError) Hint() string {
+	return "it must be a file that you may read; look at it with ls -l " + e.File
+}
+
 // FileName is the file that describes a stack.
 func FileName(stack string) string { return "Pulumi." + stack + ".yaml" }
 
 // List returns the stacks of the environments in dir, the shared one left out, sorted.
 func List(dir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, FileName("*")))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("list the environments in %s: %w", dir, err)
+		return nil, &UnreadableError{File: dir, Err: cause(err)}
 	}
 	var stacks []string
-	for _, path := range paths {
-		stack := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "Pulumi."), ".yaml")
-		if stack != SharedStack {
-			stacks = append(stacks, stack)
+	for _, entry := range entries {
+		match := stackFile.FindStringSubmatch(entry.Name())
+		if match == nil || match[1] == SharedStack {
+			continue
 		}
+		if meant, ok := aliases[match[1]]; ok {
+			return nil, &InvalidError{File: entry.Name(), Problems: []Problem{{
+				Message: fmt.Sprintf("%s means the environment %s, so this file is never read", match[1], meant),
+				Remedy:  "rename it to " + FileName(meant) + " or remove it",
+			}}}
+		}
+		stacks = append(stacks, match[1])
 	}
 	return slices.Sorted(slices.Values(stacks)), nil
 }
@@ -69,70 +93,116 @@ func StackOf(name string) string {
 	return name
 }
 
-// Load reads, decodes and validates the environment that name means. Its errors are *NotFoundError, *InvalidError,
-// or those of reading the file.
+// Load reads, decodes and validates the environment that name means. Its errors are *NotFoundError, *InvalidError
+// and *UnreadableError.
 func Load(dir, name string) (*Environment, error) {
-	stack := StackOf(name)
-	file, source, err := read(dir, stack, name)
+	e, _, err := load(dir, name)
+	return e, err
+}
+
+// LoadAll reads every environment in dir and holds them against each other with Overlaps. It returns those that could
+// be read; its error joins the problems of all files.
+func LoadAll(dir string) ([]*Environment, error) {
+	stacks, err := List(dir)
 	if err != nil {
 		return nil, err
 	}
-	return decode(stack, file, source, "$.config.'"+Key+"'")
+	var (
+		all       []*Environment
+		problems  []error
+		documents = map[string]*document{}
+	)
+	for _, stack := range stacks {
+		e, doc, err := load(dir, stack)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		all, documents[FileName(stack)] = append(all, e), doc
+	}
+	for _, overlap := range Overlaps(all) {
+		problems = append(problems, documents[overlap.File].invalid(overlap.Problems))
+	}
+	return all, errors.Join(problems...)
 }
 
-// Decode reads an environment from the value of Key alone, as Pulumi hands it to a program (JSON is YAML).
+// Decode reads an environment from the value of Key alone, as Pulumi hands it to a program: in JSON, which is YAML.
 func Decode(stack string, value []byte) (*Environment, error) {
-	return decode(stack, "the configuration "+Key, value, "$")
+	e, _, err := decode(stack, func(into any) (*document, error) { return parseValue(Key, value, into) })
+	return e, err
 }
 
 // LoadShared reads, decodes and validates the description of what the account's environments share.
 func LoadShared(dir string) (*Shared, error) {
-	file, source, err := read(dir, SharedStack, SharedStack)
+	source, err := read(dir, SharedStack)
 	if err != nil {
 		return nil, err
 	}
-	return decodeShared(file, source, "$.config.'"+SharedKey+"'")
+	return decodeShared(func(into any) (*document, error) {
+		return parseFile(FileName(SharedStack), source, SharedKey, into)
+	})
 }
 
 // DecodeShared is Decode for the shared stack.
 func DecodeShared(value []byte) (*Shared, error) {
-	return decodeShared("the configuration "+SharedKey, value, "$")
+	return decodeShared(func(into any) (*document, error) { return parseValue(SharedKey, value, into) })
 }
 
-func read(dir, stack, name string) (file string, source []byte, err error) {
-	file = FileName(stack)
-	if !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(stack) {
-		known, _ := List(dir)
-		return "", nil, &NotFoundError{Name: name, Known: known}
+func load(dir, name string) (*Environment, *document, error) {
+	stack := StackOf(name)
+	if stack == SharedStack {
+		known, err := List(dir)
+		return nil, nil, errors.Join(&NotFoundError{Name: name, Known: known}, err)
 	}
-	source, err = os.ReadFile(filepath.Join(dir, file))
-	if errors.Is(err, fs.ErrNotExist) {
-		known, listErr := List(dir)
-		return "", nil, errors.Join(&NotFoundError{Name: name, Known: known}, listErr)
-	}
+	source, err := read(dir, name)
 	if err != nil {
-		return "", nil, fmt.Errorf("read the environment %s: %w", name, err)
+		return nil, nil, err
 	}
-	return file, source, nil
+	return decode(stack, func(into any) (*document, error) { return parseFile(FileName(stack), source, Key, into) })
 }
 
-func decode(stack, file string, source []byte, root string) (*Environment, error) {
+// read returns the source of the file that name means.
+func read(dir, name string) ([]byte, error) {
+	file := FileName(StackOf(name))
+	err := fs.ErrNotExist
+	if stackFile.MatchString(file) {
+		var source []byte
+		if source, err = os.ReadFile(filepath.Join(dir, file)); err == nil {
+			return source, nil
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, &UnreadableError{File: filepath.Join(dir, file), Err: cause(err)}
+	}
+	known, listErr := List(dir)
+	return nil, errors.Join(&NotFoundError{Name: name, Known: known}, listErr)
+}
+
+// cause takes the path off a file system's error, because ours name it already.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+func decode(stack string, parse func(into any) (*document, error)) (*Environment, *document, error) {
 	e := defaults(stack)
-	// The optional services have defaults only where they are named.
-	doc, err := parse(file, source, root, &e)
+	doc, err := parse(&e)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	e.complete()
+	e.complete(doc.has)
 	if problems := e.problems(); len(problems) > 0 {
-		return nil, doc.invalid(problems)
+		return nil, nil, doc.invalid(problems)
 	}
-	return &e, nil
+	return &e, doc, nil
 }
 
-func decodeShared(file string, source []byte, root string) (*Shared, error) {
+func decodeShared(parse func(into any) (*document, error)) (*Shared, error) {
 	s := sharedDefaults()
-	doc, err := parse(file, source, root, &s)
+	doc, err := parse(&s)
 	if err != nil {
 		return nil, err
 	}
@@ -140,88 +210,4 @@ func decodeShared(file string, source []byte, root string) (*Shared, error) {
 		return nil, doc.invalid(problems)
 	}
 	return &s, nil
-}
-
-// document is a decoded file that still knows where its values stood.
-type document struct {
-	file string
-	tree *ast.File
-	root string
-}
-
-// parse decodes the mapping at root strictly over the value that into points to.
-func parse(file string, source []byte, root string, into any) (*document, error) {
-	tree, err := parser.ParseBytes(source, 0)
-	if err != nil {
-		return nil, syntaxError(file, err)
-	}
-	path, err := yaml.PathString(root)
-	if err != nil {
-		return nil, fmt.Errorf("look up %s: %w", root, err)
-	}
-	node, err := path.FilterFile(tree)
-	if err != nil || node == nil {
-		key := strings.Trim(strings.TrimPrefix(root, "$.config."), "'")
-		return nil, &InvalidError{File: file, Problems: []Problem{{
-			Line: 1, Path: "config", Message: fmt.Sprintf("it has no %q", key),
-			Remedy: "copy the block from another environment's file",
-		}}}
-	}
-	if err := yaml.NodeToValue(node, into, yaml.Strict()); err != nil {
-		return nil, syntaxError(file, err)
-	}
-	return &document{file: file, tree: tree, root: root}, nil
-}
-
-// syntaxError turns an error of the YAML library, which knows the place, into one of ours.
-func syntaxError(file string, err error) error {
-	problem := Problem{Line: 1, Message: err.Error()}
-	var located yaml.Error
-	if errors.As(err, &located) {
-		problem.Message = located.GetMessage()
-		if token := located.GetToken(); token != nil && token.Position != nil {
-			problem.Line = token.Position.Line
-			problem.Excerpt = strings.TrimRight(yaml.FormatError(err, false, true), "\n")
-		}
-	}
-	switch {
-	case strings.Contains(problem.Message, "unknown field"):
-		problem.Remedy = "remove the key or correct its spelling; docs/environment.md has them all"
-	case strings.Contains(problem.Message, "cannot unmarshal"):
-		problem.Remedy = "give a value of the type that docs/environment.md names"
-	default:
-		problem.Remedy = "the file must be YAML: look at the indentation and the quotes around this line"
-	}
-	return &InvalidError{File: file, Problems: []Problem{problem}}
-}
-
-// line finds where the value at a dotted path stands, or where the nearest thing around it does.
-func (d *document) line(path string) int {
-	for parts := strings.Split(path, "."); ; parts = parts[:len(parts)-1] {
-		at := d.root
-		if len(parts) > 0 && parts[0] != "" {
-			at += "." + strings.Join(parts, ".")
-		}
-		if p, err := yaml.PathString(at); err == nil {
-			if node, err := p.FilterFile(d.tree); err == nil && node != nil {
-				return startLine(node)
-			}
-		}
-		if len(parts) == 0 {
-			return 1
-		}
-	}
-}
-
-// startLine is the line of a node's first token; a mapping's own token is the colon after its first key.
-func startLine(node ast.Node) int {
-	return node.GetToken().Position.Line
-}
-
-func (d *document) invalid(problems []Problem) error {
-	for i := range problems {
-		problems[i].Line = d.line(problems[i].Path)
-	}
-	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
-	return &InvalidError{File: d.file, Problems: problems}
 }

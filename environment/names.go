@@ -139,12 +139,34 @@ func ProgramVariables() []string {
 	}
 }
 
-// SecretKeys are the required variables that the configuration secret must hold: those that neither the program
-// sets nor the container builds at its start.
+// Origin says who gives a variable its value.
+type Origin string
+
+// The program sets what it alone knows, people keep the rest in the configuration secret, and what needs both is built
+// when the container starts.
+const (
+	FromProgram Origin = "program"
+	FromSecret  Origin = "secret"
+	AtStart     Origin = "start"
+)
+
+// OriginOf returns who gives the variable its value. A configuration secret may still hold one that is built at the
+// start: the secret's then wins.
+func OriginOf(variable string) Origin {
+	switch {
+	case variable == VarDatabaseURL:
+		return AtStart
+	case slices.Contains(ProgramVariables(), variable):
+		return FromProgram
+	}
+	return FromSecret
+}
+
+// SecretKeys are the required variables that the configuration secret must hold.
 func (e *Environment) SecretKeys() []string {
 	var keys []string
 	for _, name := range e.Configuration.Required {
-		if name != VarDatabaseURL && !slices.Contains(ProgramVariables(), name) {
+		if OriginOf(name) == FromSecret {
 			keys = append(keys, name)
 		}
 	}

@@ -1,5 +1,7 @@
 package environment
 
+import "fmt"
+
 // SharedStack is the stack of what an account's environments share.
 const SharedStack = "shared"
 
@@ -43,4 +45,29 @@ func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 
 func sharedDefaults() Shared {
 	return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}}
+}
+
+func (s *Shared) problems() []Problem {
+	var l problemList
+	l.match("prefix", s.Prefix, namePattern, hyphenated)
+	l.match("account", s.Account, accountPattern, "give the AWS account's twelve digits, in quotes")
+	l.match("region", s.Region, regionPattern, "give a region such as us-east-1")
+	l.match("rootDomain", s.RootDomain, domainPattern, "give the hosted zone's name, such as example.com")
+	l.match("repository.name", s.Repository.Name, repositoryPattern, "give the ECR repository's name, such as balancer-api")
+	l.within("repository.keepImages", s.Repository.KeepImages, 1, 1000)
+	l.within("repository.untaggedDays", s.Repository.UntaggedDays, 1, 365)
+	if len(s.GitHub.Repositories) == 0 {
+		l.add("github.repositories", "list the repositories that may deploy, as OWNER/NAME", "it is missing")
+	}
+	for i, name := range s.GitHub.Repositories {
+		l.match(fmt.Sprintf("github.repositories[%d]", i), name, githubPattern, "give OWNER/NAME")
+	}
+	for i, name := range s.GitHub.Environments {
+		path := fmt.Sprintf("github.environments[%d]", i)
+		l.match(path, name, namePattern, "give a GitHub environment such as staging")
+		if name == "production" {
+			l.add(path, "remove it", "production has a role of its own")
+		}
+	}
+	return l
 }

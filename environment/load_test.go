@@ -1,0 +1,164 @@
+package environment
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+)
+
+// root is the project's root, where the real environments are.
+const root = ".."
+
+func TestEveryNameFindsItsEnvironment(t *testing.T) {
+	for name, want := range map[string]string{
+		"dev": "development", "development": "development",
+		"staging": "staging",
+		"prod":    "production", "production": "production",
+	} {
+		e, err := Load(root, name)
+		require.NoError(t, err, name)
+		require.Equal(t, want, e.Name)
+		require.Equal(t, StackOf(name), e.Stack)
+	}
+}
+
+func TestListLeavesOutShared(t *testing.T) {
+	stacks, err := List(root)
+	require.NoError(t, err)
+	require.Equal(t, []string{"dev", "production", "staging"}, stacks)
+}
+
+func TestUnknownEnvironmentNamesTheKnown(t *testing.T) {
+	for name, want := range map[string]string{
+		"qa":             `there is no environment "qa": Pulumi.qa.yaml does not exist`,
+		"":               `there is no environment "": Pulumi..yaml does not exist`,
+		"../dev":         `there is no environment "../dev": Pulumi.../dev.yaml does not exist`,
+		"staging.yaml\n": `there is no environment "staging.yaml\n": ` + "Pulumi.staging.yaml\n.yaml does not exist",
+		"shared":         `shared is what the environments have in common, not an environment`,
+	} {
+		_, err := Load(root, name)
+		var missing *NotFoundError
+		require.ErrorAs(t, err, &missing, name)
+		require.EqualError(t, err, want)
+		require.Equal(t, "the environments are dev, production, staging", missing.Hint())
+	}
+}
+
+func TestAliasIsNamedByTheFileThatIsMissing(t *testing.T) {
+	_, err := Load(t.TempDir(), "prod")
+	require.EqualError(t, err, `there is no environment "prod": Pulumi.production.yaml does not exist`)
+	var missing *NotFoundError
+	require.ErrorAs(t, err, &missing)
+	require.Equal(t, "no Pulumi.<name>.yaml is here; run from the project's root or name it with --dir", missing.Hint())
+}
+
+func TestUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, FileName("staging")), 0o700))
+	nowhere := filepath.Join(dir, "nowhere")
+	for name, read := range map[string]func() error{
+		filepath.Join(dir, FileName("staging")): func() error { _, err := Load(dir, "staging"); return err },
+		nowhere:                                 func() error { _, err := List(nowhere); return err },
+	} {
+		var unreadable *UnreadableError
+		require.ErrorAs(t, read(), &unreadable)
+		require.Equal(t, name, unreadable.File)
+		require.Equal(t, "read "+name+": "+unreadable.Err.Error(), unreadable.Error())
+		require.Contains(t, unreadable.Hint(), name)
+	}
+}
+
+func TestFileThatAnAliasHides(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName("prod")), nil, 0o600))
+	_, err := List(dir)
+	require.EqualError(t, err, "Pulumi.prod.yaml: prod means the environment production, so this file is never read; "+
+		"rename it to Pulumi.production.yaml or remove it")
+}
+
+// Pulumi hands the block to the program as JSON; both ways must lead to the same environment.
+func TestDecodeOfJSONEqualsLoad(t *testing.T) {
+	for _, stack := range []string{"dev", "staging", "production"} {
+		want, err := Load(root, stack)
+		require.NoError(t, err)
+		got, err := Decode(stack, blockAsJSON(t, stack, Key))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	want, err := LoadShared(root)
+	require.NoError(t, err)
+	got, err := DecodeShared(blockAsJSON(t, SharedStack, SharedKey))
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+func blockAsJSON(t *testing.T, stack, key string) []byte {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join(root, FileName(stack)))
+	require.NoError(t, err)
+	var file struct{ Config map[string]any }
+	require.NoError(t, yaml.Unmarshal(source, &file))
+	value, err := json.Marshal(file.Config[key])
+	require.NoError(t, err)
+	return value
+}
+
+// A value that did not come from a file has no lines to speak of.
+func TestDecodeNamesTheKey(t *testing.T) {
+	_, err := Decode("staging", []byte(`{"name": "staging", "services": {"api": {"cpu": "512"}}}`))
+	require.EqualError(t, err, `the configuration v3-backend:environment: services.api.cpu: `+
+		`wants a whole number, has the text "512"; give a whole number, in digits and without quotes`)
+	_, err = Decode("staging", nil)
+	require.EqualError(t, err, "the configuration v3-backend:environment: it is empty; "+
+		"copy another environment's file and change its values")
+}
+
+func TestLoadAll(t *testing.T) {
+	envs, err := LoadAll(root)
+	require.NoError(t, err)
+	require.Len(t, envs, 3)
+}
+
+func TestLoadAllHoldsEnvironmentsAgainstEachOther(t *testing.T) {
+	dir := t.TempDir()
+	for stack, file := range map[string]string{
+		"staging": "valid-minimal", "production": "valid-production", "qa": "invalid-name-other", "broken": "invalid-empty",
+	} {
+		source, err := os.ReadFile(filepath.Join("testdata", file+".yaml"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName(stack)), source, 0o600))
+	}
+	envs, err := LoadAll(dir)
+	require.Len(t, envs, 3)
+	require.EqualError(t, err, `Pulumi.broken.yaml: it is empty; copy another environment's file and change its values
+Pulumi.qa.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml; give one of the two another range, so that they can be peered
+    8 |     network: {cidr: 10.20.0.0/16}
+Pulumi.staging.yaml:7: domain.name: staging-api.example.com is the domain of Pulumi.qa.yaml too; give one of the two another name
+    7 |     domain: {root: example.com, name: staging-api.example.com}
+Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml; give one of the two another range, so that they can be peered
+Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.qa.yaml; give one of the two another range, so that they can be peered
+    8 |     network: {cidr: 10.20.0.0/16}`)
+}
+
+func TestOverlaps(t *testing.T) {
+	env := func(stack, cidr string) *Environment {
+		return &Environment{Stack: stack, Network: Network{CIDR: cidr}, Domain: Domain{Name: stack + ".example.com"}}
+	}
+	for name, test := range map[string]struct {
+		envs []*Environment
+		want int
+	}{
+		"none":       {nil, 0},
+		"apart":      {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.20.0.0/16")}, 0},
+		"neighbours": {[]*Environment{env("a", "10.10.0.0/20"), env("b", "10.10.16.0/20")}, 0},
+		"the same":   {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.0.0/16")}, 1},
+		"inside":     {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
+		"around":     {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
+	} {
+		require.Len(t, Overlaps(test.envs), test.want, name)
+	}
+}
