@@ -23,6 +23,8 @@ type State struct {
 	ECS       ECSState             `json:"ecs"`
 	Snapshots map[string]*Snapshot `json:"snapshots"`
 	Logs      Logs                 `json:"logs"`
+	// Objects are the keys of what lies in the buckets, by bucket.
+	Objects map[string][]string `json:"objects"`
 }
 
 // Resource is one thing that the account has, as the provider was given it.
@@ -36,6 +38,10 @@ type Resource struct {
 	Inputs  map[string]any `json:"inputs"`
 	Outputs map[string]any `json:"outputs"`
 	Created time.Time      `json:"created"`
+	// Serial is the account's when it was made; what AWS would draw at random comes from it.
+	Serial int `json:"serial"`
+	// Kept is set when the stack has let go of it and AWS still has it: a task definition with skipDestroy.
+	Kept bool `json:"kept,omitempty"`
 	// Pending is set while AWS is still making it: a database that is creating, a certificate to be validated.
 	Pending bool `json:"pending,omitempty"`
 }
@@ -47,6 +53,7 @@ func newState(id, region string) *State {
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
 		Logs:      Logs{},
+		Objects:   map[string][]string{},
 	}
 }
 

@@ -1,0 +1,47 @@
+package cloud
+
+import (
+	"strings"
+	"time"
+)
+
+// roleKinds are those of IAM: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+var roleKinds = map[string]kind{
+	typeRole: {
+		name:     "name",
+		id:       "${name}",
+		required: []string{"assumeRolePolicy"}, fixed: []string{"name", "namePrefix", "path"},
+		defaults: values{"path": "/", "maxSessionDuration": 3600.0, "forceDetachPolicies": false, "description": ""},
+		computed: map[string]string{"uniqueId": "AROA${hex17}", "arn": "arn:aws:iam::${account}:role${path}${name}"},
+		rules: []rule{matches("name", `^[\w+=,.@-]{1,64}$`, "must match [\\w+=,.@-] and have at most 64 characters"),
+			isJSON("assumeRolePolicy"), bounded("maxSessionDuration", 3600, 43200)},
+		complete: func(_ *State, r *Resource) { r.Outputs["createDate"] = r.Created.Format(time.RFC3339) },
+		taken:    refusal{"EntityAlreadyExists", "Role with name %s already exists."},
+		removed: func(s *State, r *Resource) error {
+			for _, policy := range s.ByType(typeRolePolicy) {
+				if policy.Text("role") == r.ID {
+					return refuse("DeleteConflict", "Cannot delete entity, must delete policies first.")
+				}
+			}
+			return nil
+		},
+		takes: time.Second,
+	},
+	typeRolePolicy: {
+		name:     "name",
+		id:       "${role}:${name}",
+		required: []string{"role", "policy"}, fixed: []string{"role", "name", "namePrefix"},
+		rules: []rule{isJSON("policy")},
+		refs:  []ref{to("role", typeRole, "NoSuchEntity", "The role with name %s cannot be found.")},
+	},
+	typeOIDCProvider: {
+		name:     "url",
+		id:       "${arn}",
+		required: []string{"url", "clientIdLists"}, fixed: []string{"url"},
+		defaults: values{"thumbprintLists": array("ffffffffffffffffffffffffffffffffffffffff")},
+		computed: map[string]string{"arn": "arn:aws:iam::${account}:oidc-provider/${host}"},
+		rules:    []rule{matches("url", `^https://`, "must be a URL that begins with https://")},
+		complete: func(_ *State, r *Resource) { r.Outputs["host"] = strings.TrimPrefix(r.Text("url"), "https://") },
+		taken:    refusal{"EntityAlreadyExists", "Provider with url %s already exists."},
+	},
+}

@@ -1,0 +1,243 @@
+package cloud
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Problem says what is wrong with an input.
+type Problem struct{ Property, Reason string }
+
+// UnsimulatedError says that the account has no such type of resource or function.
+type UnsimulatedError struct{ What string }
+
+func (e *UnsimulatedError) Error() string { return e.What + " is not simulated by local mode" }
+
+func kindOf(typ string) (kind, error) {
+	k, ok := kinds[typ]
+	if !ok {
+		return kind{}, &UnsimulatedError{What: "the resource type " + typ}
+	}
+	return k, nil
+}
+
+// NameProperty is the input that a resource of the type is called by, or "".
+func NameProperty(typ string) string { return kinds[typ].name }
+
+// Replaces reports whether a change of the input makes another resource.
+func Replaces(typ, property string) bool { return slices.Contains(kinds[typ].fixed, property) }
+
+// CheckResource judges inputs by themselves; those that are Unknown are passed over. Its error is *UnsimulatedError.
+func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
+	k, err := kindOf(typ)
+	if err != nil {
+		return nil, err
+	}
+	var problems []Problem
+	for _, property := range k.required {
+		if inputs[property] == nil {
+			problems = append(problems, Problem{property, "missing required property"})
+		}
+	}
+	for _, judge := range k.rules {
+		if property, reason := judge(inputs); reason != "" {
+			problems = append(problems, Problem{property, reason})
+		}
+	}
+	return problems, nil
+}
+
+// CreateResource makes a resource and waits as long as AWS would. It exists from the beginning, pending: where the wait
+// is cut short, the resource is returned together with the context's error.
+func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[string]any) (*Resource, error) {
+	k, err := kindOf(typ)
+	if err != nil {
+		return nil, err
+	}
+	var made *Resource
+	err = a.Update(func(s *State) error {
+		s.Serial++
+		r := &Resource{Type: typ, Serial: s.Serial, Inputs: inputs, Created: a.Clock().Now().UTC()}
+		if err := a.failing(s, r); err != nil {
+			return err
+		}
+		if err := k.build(s, r); err != nil {
+			return err
+		}
+		if k.taken.code != "" && s.Get(typ, r.ID) != nil {
+			return k.taken.about(text(inputs[k.name]))
+		}
+		r.Pending = k.takes > 0
+		s.Resources[key(typ, r.ID)] = r
+		if k.made != nil {
+			k.made(s, r)
+		}
+		made = r.clone()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made, a.finish(ctx, k, made)
+}
+
+// finish waits until AWS has made the resource.
+func (a *Account) finish(ctx context.Context, k kind, r *Resource) error {
+	if !r.Pending {
+		return nil
+	}
+	if err := a.Clock().Wait(ctx, k.takes); err != nil {
+		return fmt.Errorf("wait for %s: %w", r.ID, err)
+	}
+	r.Pending = false
+	return a.Update(func(s *State) error {
+		if kept := s.Get(r.Type, r.ID); kept != nil {
+			kept.Pending = false
+		}
+		return nil
+	})
+}
+
+// ReadResource returns the resource of that ID, or the one whose name it is, or nil. One that is pending is waited for.
+func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, error) {
+	k, err := kindOf(typ)
+	if err != nil {
+		return nil, err
+	}
+	var found *Resource
+	err = a.View(func(s *State) error {
+		r := s.Get(typ, id)
+		if r == nil && k.name != "" {
+			r = s.Find(typ, k.name, id)
+		}
+		if r != nil {
+			found = r.clone()
+		}
+		return nil
+	})
+	if err != nil || found == nil {
+		return nil, err
+	}
+	return found, a.finish(ctx, k, found)
+}
+
+// UpdateResource changes a resource to what inputs say, and waits where it is still pending.
+func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map[string]any) (*Resource, error) {
+	k, err := kindOf(typ)
+	if err != nil {
+		return nil, err
+	}
+	var updated *Resource
+	err = a.Update(func(s *State) error {
+		r := s.Get(typ, id)
+		if r == nil {
+			return refuse("ResourceNotFoundException", "%s %s does not exist", typ, id)
+		}
+		if err := a.failing(s, r); err != nil {
+			return err
+		}
+		r.Inputs = inputs
+		if err := k.build(s, r); err != nil {
+			return err
+		}
+		updated = r.clone()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return updated, a.finish(ctx, k, updated)
+}
+
+// DeleteResource removes a resource. One that is gone already is no error.
+func (a *Account) DeleteResource(typ, id string) error {
+	k, err := kindOf(typ)
+	if err != nil {
+		return err
+	}
+	return a.Update(func(s *State) error {
+		r := s.Get(typ, id)
+		if r == nil {
+			return nil
+		}
+		if k.inUse.code != "" && s.referred(r) {
+			return k.inUse.about(id)
+		}
+		if k.removed != nil {
+			if err := k.removed(s, r); err != nil {
+				return err
+			}
+		}
+		if !r.Kept {
+			delete(s.Resources, key(typ, id))
+		}
+		return nil
+	})
+}
+
+// referred reports whether another resource refers to r.
+func (s *State) referred(r *Resource) bool {
+	for _, other := range s.Resources {
+		if other.Kept || other == r {
+			continue
+		}
+		for _, ref := range kinds[other.Type].refs {
+			if ref.typ == r.Type && slices.ContainsFunc(at(other.Inputs, ref.path), r.named(ref.by)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// named returns whether a string is one of the outputs by which r is referred to.
+func (r *Resource) named(by []string) func(string) bool {
+	return func(subject string) bool {
+		return slices.ContainsFunc(by, func(property string) bool {
+			return subject == r.ID && property == "id" || subject == r.Text(property)
+		})
+	}
+}
+
+// failing is the fault provision-fails: AWS has no capacity for the database.
+func (a *Account) failing(s *State, r *Resource) error {
+	if r.Type != typeDatabase || !a.Fault("provision-fails") {
+		return nil
+	}
+	return refuse("InsufficientDBInstanceCapacity",
+		"We currently do not have sufficient %s capacity in the Availability Zones of your DB subnet group in %s. "+
+			"Please try again later or choose another instance class.", text(r.Inputs["instanceClass"]), s.Region)
+}
+
+// Due reports whether AWS itself asks for a change of a resource that the program leaves as it is, and names the
+// property. Under the fault provision-fails the database is due for a change, so that the fault bites an environment
+// that exists already, too.
+func (a *Account) Due(typ string) (property string, due bool) {
+	return "caCertIdentifier", typ == typeDatabase && a.Fault("provision-fails")
+}
+
+// clone is the resource as it may leave the account: changes to it are nobody else's.
+func (r *Resource) clone() *Resource {
+	c := *r
+	c.Inputs, c.Outputs = deepCopy(r.Inputs).(map[string]any), deepCopy(r.Outputs).(map[string]any)
+	return &c
+}
+
+func deepCopy(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, item := range v {
+			out[name] = deepCopy(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = deepCopy(item)
+		}
+		return out
+	}
+	return value
+}
