@@ -488,8 +488,8 @@ Pulumi.staging.yaml:11: services.api.cpuu: there is no such key; the keys here a
    11 |       api: {cpuu: 512, memory: 1024}
 `,
 	"unknown-section": `
-Pulumi.staging.yaml:8: netwrok: there is no such key; the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
-    8 |     netwrok: {cidr: 10.20.0.0/16}
+Pulumi.staging.yaml:8: networks: there is no such key; the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
+    8 |     networks: {cidr: 10.20.0.0/16}
 `,
 	"visibility": `
 Pulumi.staging.yaml:14: queue.visibilityTimeout: 13h is out of range; give a time from 1s to 12h

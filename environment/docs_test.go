@@ -1,0 +1,89 @@
+package environment
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// documented is a row of a table in docs/environment.md: type and default.
+type documented struct{ kind, value string }
+
+// TestDocumentation holds the tables against the structs: every key, its type and its default, and nothing else.
+func TestDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../docs/environment.md")
+	require.NoError(t, err)
+	own, shared, found := strings.Cut(string(page), "## The shared stack")
+	require.True(t, found)
+
+	e := defaults("staging")
+	e.complete(func(path string) bool { return path == "services.api.healthCheck" })
+	require.Equal(t, keysIn(reflect.ValueOf(e)), rows(own))
+	require.Equal(t, keysIn(reflect.ValueOf(sharedDefaults())), rows(shared))
+}
+
+func rows(page string) map[string]documented {
+	cells := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| ([a-z ]+) \\| (?:`(.*?)`|–)? ?\\|")
+	found := map[string]documented{}
+	for _, row := range cells.FindAllStringSubmatch(page, -1) {
+		found[row[1]] = documented{kind: row[2], value: strings.ReplaceAll(row[3], `\|`, "|")}
+	}
+	return found
+}
+
+// keysIn lists the keys that become v, with their defaults. The optional services stand for themselves.
+func keysIn(v reflect.Value) map[string]documented {
+	keys := map[string]documented{}
+	for i := range v.NumField() {
+		field, key := v.Field(i), keyOf(v.Type().Field(i))
+		if field.Kind() == reflect.Pointer && field.Type() != reflect.TypeFor[*Service]() {
+			field = reflect.New(field.Type().Elem()).Elem()
+		}
+		switch {
+		case key == "":
+		case field.Kind() == reflect.Pointer:
+			keys[key] = documented{kind: "keys"}
+		case field.Kind() == reflect.Struct:
+			for below, row := range keysIn(field) {
+				keys[key+"."+below] = row
+			}
+		default:
+			keys[key] = documented{kind: kindOf(field.Type()), value: written(field)}
+		}
+	}
+	return keys
+}
+
+func kindOf(t reflect.Type) string {
+	kinds := map[reflect.Kind]string{reflect.String: "text", reflect.Int: "number", reflect.Bool: "true or false", reflect.Slice: "list"}
+	if t == reflect.TypeFor[time.Duration]() {
+		return "time"
+	}
+	return kinds[t.Kind()]
+}
+
+// written is a default as a file would have it, or "" for none.
+func written(v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case time.Duration:
+		return brief(value)
+	case []string:
+		if value == nil {
+			return ""
+		}
+		text, _ := json.Marshal(value)
+		return strings.ReplaceAll(string(text), `","`, `", "`)
+	default:
+		if v.IsZero() {
+			return ""
+		}
+		return fmt.Sprint(value)
+	}
+}
