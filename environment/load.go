@@ -120,7 +120,7 @@ func LoadAll(dir string) ([]*Environment, error) {
 		}
 		all, documents[FileName(stack)] = append(all, e), doc
 	}
-	for _, overlap := range Overlaps(all) {
+	for _, overlap := range overlaps(all) {
 		problems = append(problems, documents[overlap.File].invalid(overlap.Problems))
 	}
 	return all, errors.Join(problems...)

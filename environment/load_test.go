@@ -159,6 +159,7 @@ func TestOverlaps(t *testing.T) {
 		"inside":     {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
 		"around":     {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
 	} {
-		require.Len(t, Overlaps(test.envs), test.want, name)
+		require.Len(t, overlaps(test.envs), test.want, name)
+		require.Equal(t, test.want == 0, Overlaps(test.envs) == nil, name)
 	}
 }

@@ -1,11 +1,23 @@
 package environment
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
 
-// Overlaps holds environments against each other and returns what two of them claim: a part of an address range, or a
-// domain. The problem stands in the file of the later one. Each environment must be valid by itself.
-func Overlaps(envs []*Environment) []*InvalidError {
-	var overlaps []*InvalidError
+// Overlaps holds environments against each other and returns what two of them claim, a part of an address range or a
+// domain, as an *InvalidError for each file. Each environment must be valid by itself.
+func Overlaps(envs []*Environment) error {
+	var files []error
+	for _, overlap := range overlaps(envs) {
+		files = append(files, overlap)
+	}
+	return errors.Join(files...)
+}
+
+// overlaps puts each problem into the file of the later one.
+func overlaps(envs []*Environment) []*InvalidError {
+	var found []*InvalidError
 	for i, later := range envs {
 		var l problemList
 		for _, earlier := range envs[:i] {
@@ -20,8 +32,8 @@ func Overlaps(envs []*Environment) []*InvalidError {
 			}
 		}
 		if len(l) > 0 {
-			overlaps = append(overlaps, &InvalidError{File: FileName(later.Stack), Problems: l})
+			found = append(found, &InvalidError{File: FileName(later.Stack), Problems: l})
 		}
 	}
-	return overlaps
+	return found
 }
