@@ -91,16 +91,14 @@ func (e *ConcurrentUpdateError) Hint() string {
 }
 
 // FailedError says that a run failed, and why.
-type FailedError struct {
-	Failure
-	// Resources are those that failed, in the order of their failing.
-	Resources []ResourceError
-}
+type FailedError struct{ Failure }
 
 // Failure is what is known of a run that did not end well.
 type Failure struct {
-	// Run is up, preview, destroy, refresh or preview refresh.
+	// Run is up, preview, destroy, refresh or drift, or what else was asked of the engine.
 	Run string
+	// Resources are those that failed, in the order of their failing.
+	Resources []ResourceError
 	// Summary is what was done all the same.
 	Summary Summary
 	// Pending are operations whose outcome is unknown.
@@ -170,14 +168,15 @@ func pendingHint(pending []Pending) string {
 
 // StateDamagedError says that the backend's state of a stack cannot be read.
 type StateDamagedError struct {
-	Stack  string
-	Reason string
+	Stack, Reason string
 	// File is the state's, and Backup the newest intact one, where the backend is a directory.
 	File, Backup string
+	// OtherVersion marks a state that is whole, but that another version of the engine wrote.
+	OtherVersion bool
 }
 
 func (e *StateDamagedError) Error() string {
-	what := fmt.Sprintf("the state of stack %s is damaged", e.Stack)
+	what := fmt.Sprintf("the state of stack %s cannot be read", e.Stack)
 	if e.File != "" {
 		what += " (" + e.File + ")"
 	}
@@ -187,6 +186,8 @@ func (e *StateDamagedError) Error() string {
 // Hint says how to recover.
 func (e *StateDamagedError) Hint() string {
 	switch {
+	case e.OtherVersion:
+		return "use the version of the engine that wrote it (--pulumi), or a later one"
 	case e.Backup != "":
 		return fmt.Sprintf("copy the last intact state over it: cp %q %q", e.Backup, e.File)
 	case e.File != "":

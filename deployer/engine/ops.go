@@ -2,8 +2,10 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 // changes reports whether an operation changes something in the account or takes something out of the state.
@@ -11,4 +13,18 @@ func changes(op string) bool {
 	return !slices.Contains([]apitype.OpType{
 		"", apitype.OpSame, apitype.OpRead, apitype.OpReadReplacement, apitype.OpReadDiscard, apitype.OpRefresh,
 	}, apitype.OpType(op))
+}
+
+// own reports whether a type is the program's, neither the stack nor a provider.
+func own(typ string) bool {
+	return typ != string(resource.RootStackType) && !strings.HasPrefix(typ, "pulumi:providers:")
+}
+
+// identify returns the type and name in a URN; the stack itself has none.
+func identify(urn string) (typ, name string) {
+	u := resource.URN(urn)
+	if !u.IsValid() || u.Type() == resource.RootStackType {
+		return "", ""
+	}
+	return string(u.Type()), u.Name()
 }

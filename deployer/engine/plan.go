@@ -16,6 +16,15 @@ type Plan struct {
 	Warnings []string
 }
 
+// Total is how many steps an Up after this Preview will have, for Update.Total.
+func (p Plan) Total() int {
+	n := 0
+	for _, count := range p.Changes {
+		n += count
+	}
+	return n
+}
+
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 
@@ -24,8 +33,6 @@ type Step struct {
 	// Op is create, update, delete, replace, read, import or another word of the engine's.
 	Op              string
 	URN, Type, Name string
-	// Provider is the URN of the resource's provider, without its ID.
-	Provider string
 	// Differences are the changed properties, sorted by path; empty for a create or delete.
 	Differences []Difference
 	// Replaces and Deletes mark the steps by which something is lost.

@@ -1,6 +1,14 @@
 package engine
 
-import "time"
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
 
 // State is what the backend knows of a stack.
 type State struct {
@@ -20,11 +28,12 @@ type Resource struct {
 	// ID is the provider's name for it; empty for components.
 	ID string
 	// Parent is the URN of the component that it belongs to.
-	Parent string
-	// Component resources stand for nothing by themselves.
-	Component bool
+	Parent    string
 	Protected bool
 }
+
+// Component reports whether the resource stands for nothing by itself.
+func (r Resource) Component() bool { return r.ID == "" }
 
 // Pending is an operation of which the outcome is unknown.
 type Pending struct {
@@ -35,7 +44,114 @@ type Pending struct {
 
 // Output is a value that the program exported.
 type Output struct {
-	// Value is Masked where it is secret.
+	// Value has Masked in place of what is secret.
 	Value  any
 	Secret bool
+}
+
+// State reads what the backend knows of the stack. It takes no lock and needs no passphrase.
+func (h *Handle) State(ctx context.Context) (State, error) {
+	c := &child{engine: h.engine, listening: always()}
+	env := make([]string, 0, len(h.stack.Env))
+	for name, value := range h.stack.env() {
+		env = append(env, name+"="+value)
+	}
+	out, _, _, err := c.Run(ctx, h.stack.WorkDir, nil, nil, nil, env, "stack", "export", "--stack", h.stack.Name)
+	if err != nil {
+		return State{}, h.explain(ctx, err, c, Failure{Run: "reading the state"})
+	}
+	state, err := readState([]byte(out))
+	if err != nil {
+		return State{}, h.damaged(err.Error())
+	}
+	if state.Updated.IsZero() && h.stack.selfManaged() {
+		return State{}, h.damaged("it was emptied")
+	}
+	return state, nil
+}
+
+// Outputs are the stack's, as its last update left them.
+func (h *Handle) Outputs(ctx context.Context) (map[string]Output, error) {
+	state, err := h.State(ctx)
+	return state.Outputs, err
+}
+
+// Unlock removes the engine's locks of the stack, whoever holds them. An update that is under way then loses what
+// keeps others out: make sure that there is none.
+func (h *Handle) Unlock(ctx context.Context) error {
+	c := &child{engine: h.engine, listening: always()}
+	ws, err := h.workspace(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	stack, err := auto.SelectStack(ctx, h.stack.Name, ws)
+	if err != nil {
+		return err
+	}
+	if err := stack.Cancel(ctx); err != nil {
+		return h.explain(ctx, err, c, Failure{Run: "removing the lock"})
+	}
+	return nil
+}
+
+// readState reads what `pulumi stack export` wrote.
+func readState(exported []byte) (State, error) {
+	var untyped apitype.UntypedDeployment
+	if err := json.Unmarshal(exported, &untyped); err != nil {
+		return State{}, err
+	}
+	var deployment apitype.DeploymentV3
+	if err := json.Unmarshal(untyped.Deployment, &deployment); err != nil {
+		return State{}, err
+	}
+	state := State{Updated: deployment.Manifest.Time}
+	for _, r := range deployment.Resources {
+		state.Resources = append(state.Resources, Resource{
+			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
+			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect,
+		})
+		if r.Type == resource.RootStackType {
+			state.Outputs = outputs(r.Outputs)
+		}
+	}
+	for _, op := range deployment.PendingOperations {
+		urn := op.Resource.URN
+		state.Pending = append(state.Pending,
+			Pending{URN: string(urn), Type: string(urn.Type()), Name: urn.Name(), Op: string(op.Type)})
+	}
+	return state, nil
+}
+
+func outputs(values map[string]any) map[string]Output {
+	outputs := make(map[string]Output, len(values))
+	for name, value := range values {
+		masked, secret := mask(value)
+		outputs[name] = Output{Value: masked, Secret: secret}
+	}
+	return outputs
+}
+
+// mask replaces the secrets in a value of the state, and reports whether there were any.
+func mask(value any) (any, bool) {
+	secret := false
+	switch v := value.(type) {
+	case map[string]any:
+		if v[resource.SigKey] == resource.SecretSig {
+			return Masked, true
+		}
+		masked := make(map[string]any, len(v))
+		for key, inner := range v {
+			value, is := mask(inner)
+			masked[key], secret = value, secret || is
+		}
+		return masked, secret
+	case []any:
+		masked := make([]any, len(v))
+		for i, inner := range v {
+			value, is := mask(inner)
+			masked[i], secret = value, secret || is
+		}
+		return masked, secret
+	}
+	return value, false
 }

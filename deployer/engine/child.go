@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+)
+
+// settle bounds how long an interrupt waits for an engine that has not said anything yet. Between taking the stack's
+// lock and listening to signals the engine reads the state; a signal in that time would leave the lock behind.
+const settle = 5 * time.Second
+
+// notRun is the Automation API's exit code of a command that could not be run.
+const notRun = -2
+
+// child is the Automation API's PulumiCommand for one run of the engine. The API's own shares the terminal's signals
+// with the engine, and kills it ten seconds after a cancellation.
+type child struct {
+	engine *Engine
+	// listening is closed once the engine reacts to signals.
+	listening <-chan struct{}
+	// stderr is what the last command said, code its exit code, and end how it ended.
+	stderr, end string
+	code        int
+}
+
+var _ auto.PulumiCommand = (*child)(nil)
+
+// Version is the engine's.
+func (c *child) Version() semver.Version { return c.engine.version }
+
+// answers are what the Automation API asks besides the run itself. Nobody reads them here: the stack is known to be
+// there, and outputs are read from the state. Each answer saves the start of a process, a quarter of a second.
+var answers = map[string]string{
+	"stack select":  "",
+	"stack output":  "{}",
+	"stack history": "[]",
+}
+
+// Run runs the engine until it ends. It returns what the engine wrote, its exit code and an
+// error where that is not 0. When ctx ends first, the engine gets one SIGINT and its end is waited for.
+func (c *child) Run(ctx context.Context, dir string, stdin io.Reader, stdout, stderr []io.Writer, env []string,
+	args ...string) (string, string, int, error) {
+	if answer, known := answers[strings.Join(args[:min(2, len(args))], " ")]; known {
+		return answer, "", 0, nil
+	}
+	if err := ctx.Err(); err != nil {
+		c.code, c.end = notRun, err.Error()
+		return "", "", notRun, err
+	}
+	if !slices.Contains(args, "--non-interactive") {
+		args = append([]string{"--non-interactive"}, args...)
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.Command(c.engine.path, args...)
+	cmd.Dir = dir
+	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
+	cmd.Stdin = stdin
+	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdout), &out)...)
+	cmd.Stderr = io.MultiWriter(append(slices.Clone(stderr), &errs)...)
+	cmd.SysProcAttr = ownProcessGroup()
+	if err := cmd.Start(); err != nil {
+		c.code, c.end = notRun, err.Error()
+		return "", "", notRun, err
+	}
+	ended := make(chan struct{})
+	go interruptOnce(ctx, cmd.Process, c.listening, ended)
+	err := cmd.Wait()
+	close(ended)
+	c.stderr, c.code, c.end = errs.String(), cmd.ProcessState.ExitCode(), cmd.ProcessState.String()
+	return out.String(), c.stderr, c.code, err
+}
+
+// interruptOnce sends the process one SIGINT when ctx ends, as soon as it listens.
+func interruptOnce(ctx context.Context, process *os.Process, listening, ended <-chan struct{}) {
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	patience := time.NewTimer(settle)
+	defer patience.Stop()
+	select {
+	case <-ended:
+		return
+	case <-listening:
+	case <-patience.C:
+	}
+	// A process that has just ended needs no signal: the error says nothing else.
+	_ = process.Signal(os.Interrupt)
+}

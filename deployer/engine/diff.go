@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+)
+
+// step reads one of the engine's steps.
+func step(m apitype.StepEventMetadata) Step {
+	typ, name := identify(m.URN)
+	s := Step{
+		Op: string(m.Op), URN: m.URN, Type: typ, Name: name,
+		Replaces: m.Op == apitype.OpReplace,
+		Deletes:  m.Op == apitype.OpDelete || m.Op == apitype.OpDeleteReplaced,
+	}
+	for _, state := range []*apitype.StepEventStateMetadata{m.Old, m.New} {
+		s.Protected = s.Protected || state != nil && state.Protect
+	}
+	if m.Old != nil && m.New != nil {
+		s.Differences = differences(m)
+	}
+	return s
+}
+
+// differences lists what changes, from the provider's own detailed account where it gave one, else from the names of
+// the properties, else by comparing what the state says before and after.
+func differences(m apitype.StepEventMetadata) []Difference {
+	kinds := map[string]apitype.PropertyDiff{}
+	switch {
+	case m.DetailedDiff != nil:
+		kinds = m.DetailedDiff
+	case len(m.Diffs) > 0:
+		for _, path := range m.Diffs {
+			kinds[path] = apitype.PropertyDiff{Kind: apitype.DiffUpdate, InputDiff: true}
+		}
+	default:
+		for path := range joined(m.Old.Outputs, m.New.Outputs) {
+			if !reflect.DeepEqual(m.Old.Outputs[path], m.New.Outputs[path]) {
+				kinds[path] = apitype.PropertyDiff{Kind: apitype.DiffUpdate}
+			}
+		}
+	}
+	all := make([]Difference, 0, len(kinds))
+	for _, path := range slices.Sorted(maps.Keys(kinds)) {
+		all = append(all, difference(m, path, kinds[path]))
+	}
+	return all
+}
+
+// difference reads one property before and after. It is secret where it is so on either side: what a provider reads
+// back of a secret comes without the mark.
+func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyDiff) Difference {
+	kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
+	d := Difference{Path: path, Kind: kind, Replaces: replaces || slices.Contains(m.Keys, path)}
+	before := []map[string]any{m.Old.Outputs, m.Old.Inputs}
+	if diff.InputDiff {
+		slices.Reverse(before)
+	}
+	old, oldSecret := value(path, before...)
+	now, nowSecret := value(path, m.New.Inputs, m.New.Outputs)
+	if !diff.InputDiff && m.Op != apitype.OpUpdate && m.Op != apitype.OpReplace {
+		now, nowSecret = value(path, m.New.Outputs, m.New.Inputs)
+	}
+	if oldSecret || nowSecret {
+		old, now = hidden(old), hidden(now)
+	}
+	d.Old, d.New = old, now
+	return d
+}
+
+// hidden replaces a value, but not its absence.
+func hidden(value any) any {
+	if value == nil {
+		return nil
+	}
+	return Masked
+}
+
+// value finds the property at a path in the first bag that has it, and reports whether it is or holds a secret. A
+// secret on the way to it makes it secret too.
+func value(path string, bags ...map[string]any) (any, bool) {
+	keys, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		return nil, false
+	}
+	for _, bag := range bags {
+		found, secret := walk(bag, keys)
+		if found != nil || secret {
+			return found, secret
+		}
+	}
+	return nil, false
+}
+
+func walk(from any, keys resource.PropertyPath) (any, bool) {
+	if bag, ok := from.(map[string]any); ok && bag[resource.SigKey] == resource.SecretSig {
+		return Masked, true
+	}
+	if len(keys) == 0 {
+		masked, secret := mask(from)
+		return known(masked), secret
+	}
+	switch key := keys[0].(type) {
+	case string:
+		if bag, ok := from.(map[string]any); ok {
+			return walk(bag[key], keys[1:])
+		}
+	case int:
+		if list, ok := from.([]any); ok && key >= 0 && key < len(list) {
+			return walk(list[key], keys[1:])
+		}
+	}
+	return nil, false
+}
+
+// known replaces the engine's mark for what only the change itself brings.
+func known(value any) any {
+	switch v := value.(type) {
+	case string:
+		if v == plugin.UnknownStringValue {
+			return Unknown
+		}
+	case map[string]any:
+		for key, inner := range v {
+			v[key] = known(inner)
+		}
+	case []any:
+		for i, inner := range v {
+			v[i] = known(inner)
+		}
+	}
+	return value
+}
+
+func joined(a, b map[string]any) map[string]bool {
+	keys := map[string]bool{}
+	for _, bag := range []map[string]any{a, b} {
+		for key := range bag {
+			keys[key] = true
+		}
+	}
+	return keys
+}

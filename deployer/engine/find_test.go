@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/blang/semver"
+	"github.com/stretchr/testify/require"
+)
+
+// says makes a pulumi that answers every question in one way.
+func says(t *testing.T, path, script string) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+}
+
+func TestFind(t *testing.T) {
+	dir, path := t.TempDir(), t.TempDir()
+	named := filepath.Join(t.TempDir(), "my-pulumi")
+	t.Setenv("PATH", path)
+	look := func(explicit string) (*Engine, error) {
+		return Find(t.Context(), Options{Explicit: explicit, ProjectDir: dir})
+	}
+
+	_, err := look("")
+	require.EqualError(t, err, "no pulumi engine in "+filepath.Join(dir, "bin", "pulumi")+" or PATH")
+	require.Contains(t, err.(*NotFoundError).Hint(), "make bin/pulumi")
+	_, err = look(named)
+	require.EqualError(t, err, "no pulumi engine at "+named+": no such file or directory")
+
+	says(t, filepath.Join(path, "pulumi"), "echo v3.999.0")
+	found, err := look("")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(path, "pulumi"), found.Path())
+
+	says(t, filepath.Join(dir, "bin", "pulumi"), "echo v3.250.0")
+	found, err = look("")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(dir, "bin", "pulumi"), found.Path())
+
+	says(t, named, "echo v3.1.0")
+	_, err = look(named)
+	require.EqualError(t, err, "pulumi engine "+named+" is v3.1.0, v3.250.0 or a later v3 is needed")
+	require.Contains(t, err.(*TooOldError).Hint(), "make bin/pulumi")
+
+	says(t, named, "echo unversioned")
+	_, err = look(named)
+	require.EqualError(t, err, "no pulumi engine at "+named+`: its version is "unversioned"`)
+	says(t, named, "exit 3")
+	_, err = look(named)
+	require.EqualError(t, err, "no pulumi engine at "+named+": exit status 3")
+}
+
+func TestUsable(t *testing.T) {
+	for version, want := range map[string]bool{
+		"3.250.0": true, "3.250.1": true, "3.251.0": true, "3.250.0-alpha.1": true, "3.250.0+dirty": true,
+		"3.249.9": false, "3.1.0": false, "2.300.0": false, "4.0.0": false, "0.0.0": false,
+	} {
+		require.Equal(t, want, usable(semver.MustParse(version)), version)
+	}
+}

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+)
+
+// The Automation API has one type of options for each command. An Update fills the fields that they share.
+
+type upOption struct {
+	Update
+	feed feed
+}
+
+type destroyOption upOption
+type refreshOption upOption
+type previewOption upOption
+
+func (u Update) up(f feed) optup.Option           { return upOption{u, f} }
+func (u Update) destroy(f feed) optdestroy.Option { return destroyOption{u, f} }
+func (u Update) refresh(f feed) optrefresh.Option { return refreshOption{u, f} }
+func (u Update) preview(f feed) optpreview.Option { return previewOption{u, f} }
+
+func (u upOption) ApplyOption(o *optup.Options) {
+	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
+	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
+	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
+	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
+	o.EventStreams = append(o.EventStreams, u.feed)
+}
+
+func (u destroyOption) ApplyOption(o *optdestroy.Options) {
+	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
+	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
+	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
+	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
+	o.EventStreams = append(o.EventStreams, u.feed)
+}
+
+func (u refreshOption) ApplyOption(o *optrefresh.Options) {
+	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
+	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
+	o.Message, o.ClearPendingCreates, o.Parallel = u.Message, u.ClearPendingCreates, u.Parallel
+	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
+	o.EventStreams = append(o.EventStreams, u.feed)
+}
+
+func (u previewOption) ApplyOption(o *optpreview.Options) {
+	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
+	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
+	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
+	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
+	o.EventStreams = append(o.EventStreams, u.feed)
+}

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Update says what a run is about.
+type Update struct {
+	// Program replaces the stack's where it is not nil.
+	Program pulumi.RunFunc
+	// Targets and Excludes are URNs, in which ** stands for anything. Only one of them can be given.
+	Targets, Excludes []string
+	// TargetDependents and ExcludeDependents take in what depends on them.
+	TargetDependents, ExcludeDependents bool
+	// Message is kept in the stack's history.
+	Message string
+	// Refresh reads every resource from the account before the run.
+	Refresh bool
+	// ClearPendingCreates makes a Refresh forget creates of unknown outcome.
+	ClearPendingCreates bool
+	// Parallel bounds the resources that are worked on at once; 0 is the engine's own bound.
+	Parallel int
+	// Total is how many steps are expected, for the events' sake; 0 where it is not known.
+	Total int
+}
+
+// Up brings the account to what the program says.
+//
+// The errors of this and the other runs are a ConcurrentUpdateError, InterruptedError, FailedError, StateDamagedError,
+// PassphraseError or BackendError. The functions tell are called one event at a time, and may be nil.
+func (h *Handle) Up(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
+	p, err := h.run(ctx, "up", u, h.program(u), tell, func(s auto.Stack, feed feed) error {
+		_, err := s.Up(ctx, u.up(feed))
+		return err
+	})
+	return p.summary(), err
+}
+
+// Destroy deletes the stack's resources; protected ones are refused. The stack itself and its history stay.
+func (h *Handle) Destroy(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
+	p, err := h.run(ctx, "destroy", u, nothing, tell, func(s auto.Stack, feed feed) error {
+		_, err := s.Destroy(ctx, u.destroy(feed))
+		return err
+	})
+	return p.summary(), err
+}
+
+// Refresh takes what the account says into the state, without running the program.
+func (h *Handle) Refresh(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
+	p, err := h.run(ctx, "refresh", u, nothing, tell, func(s auto.Stack, feed feed) error {
+		_, err := s.Refresh(ctx, u.refresh(feed))
+		return err
+	})
+	return p.summary(), err
+}
+
+// Preview says what Up would do, and changes nothing.
+func (h *Handle) Preview(ctx context.Context, u Update, tell func(Event)) (Plan, error) {
+	p, err := h.run(ctx, "preview", u, h.program(u), tell, func(s auto.Stack, feed feed) error {
+		_, err := s.Preview(ctx, u.preview(feed))
+		return err
+	})
+	return p.plan(), err
+}
+
+// PreviewRefresh says how the account differs from the state, and changes nothing. Old values are the state's, new
+// ones the account's; a resource that is gone is a delete.
+func (h *Handle) PreviewRefresh(ctx context.Context, u Update, tell func(Event)) (Plan, error) {
+	p, err := h.run(ctx, "drift", u, nothing, tell, func(s auto.Stack, feed feed) error {
+		_, err := s.PreviewRefresh(ctx, u.refresh(feed))
+		return err
+	})
+	return p.plan(), err
+}
+
+// feed is where the engine's events of one run arrive.
+type feed = chan<- events.EngineEvent
+
+// program is what a run of the program runs.
+func (h *Handle) program(u Update) pulumi.RunFunc {
+	if u.Program != nil {
+		return u.Program
+	}
+	return h.stack.Program
+}
+
+// nothing is the program of the runs that only look at the state. With it the engine needs no language host.
+func nothing(*pulumi.Context) error { return nil }
+
+// run makes one run of the engine and follows its events to their end.
+func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.RunFunc, tell func(Event),
+	op func(auto.Stack, feed) error) (*progress, error) {
+	p := newProgress(u, what == "refresh" || what == "drift", time.Now())
+	listening := make(chan struct{})
+	c := &child{engine: h.engine, listening: listening}
+	ws, err := h.workspace(ctx, c, program)
+	if err != nil {
+		return p, err
+	}
+	stack, err := auto.SelectStack(ctx, h.stack.Name, ws)
+	if err != nil {
+		return p, err
+	}
+	if tell == nil {
+		tell = func(Event) {}
+	}
+	raw, returned, drained := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(drained)
+		p.follow(raw, returned, listening, tell)
+	}()
+	err = op(stack, raw)
+	close(returned)
+	<-drained
+	p.ended = time.Now()
+	if err == nil {
+		return p, nil
+	}
+	failure := p.failure(what)
+	if p.heard {
+		failure.Pending = h.pending(ctx)
+	}
+	return p, h.explain(ctx, err, c, failure)
+}
+
+// pending asks the state which operations were left open; none where it cannot be read, which the next run will say.
+func (h *Handle) pending(ctx context.Context) []Pending {
+	state, err := h.State(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil
+	}
+	return state.Pending
+}
+
+// follow takes events until the channel is closed, or until the run has returned: an engine that ends before it
+// says anything never opens the stream, and nobody closes it then.
+func (p *progress) follow(raw <-chan events.EngineEvent, returned <-chan struct{}, listening chan<- struct{},
+	tell func(Event)) {
+	for {
+		select {
+		case event, open := <-raw:
+			if !open {
+				return
+			}
+			if !p.heard {
+				p.heard = true
+				close(listening)
+			}
+			for _, e := range p.observe(event.EngineEvent, time.Now()) {
+				tell(e)
+			}
+		case <-returned:
+			return
+		}
+	}
+}

@@ -1,0 +1,368 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	urnOne = "urn:pulumi:dev::proj::test:index:Thing::one"
+	urnTwo = "urn:pulumi:dev::proj::test:index:Thing::two"
+)
+
+func TestLifeOfAStack(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	require.True(t, h.Created())
+
+	plan, err := h.Preview(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"create": 2}, plan.Changes)
+	require.Equal(t, []string{"create one", "create two"}, words(plan))
+	require.Empty(t, l.done(), "a preview changed something")
+
+	var events []Event
+	summary, err := h.Up(t.Context(), Update{Total: plan.Total()}, func(e Event) { events = append(events, e) })
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"create": 2}, summary.Changes)
+	require.Positive(t, summary.Duration)
+	require.Equal(t, []string{"create one", "create two"}, l.done())
+	last := events[len(events)-1]
+	require.Equal(t, Event{URN: urnTwo, Type: "test:index:Thing", Name: "two", Op: "create", Status: Done,
+		Elapsed: last.Elapsed, Done: 2, Total: 2}, last)
+
+	outputs, err := h.Outputs(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[string]Output{"value": {Value: "a"}, "password": {Value: Masked, Secret: true}}, outputs)
+
+	again, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"same": 2}, again.Changes)
+	require.Zero(t, again.Changed())
+	require.Empty(t, l.done())
+	plan, err = h.Preview(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.True(t, plan.Empty())
+
+	reopened := l.open(t)
+	require.False(t, reopened.Created())
+	require.Len(t, reopened.Before().Resources, 4, "the stack, its provider, two things")
+	require.Empty(t, reopened.Before().Pending)
+	require.NotZero(t, reopened.Before().Updated)
+
+	gone, err := reopened.Destroy(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"delete": 2}, gone.Changes)
+	require.Equal(t, []string{"delete two", "delete one"}, l.done())
+	require.Empty(t, l.locks(t))
+}
+
+func TestPlanSaysWhatChanges(t *testing.T) {
+	first := with(with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush a"))),
+		"tags", pulumi.Map{"Name": pulumi.String("a")})
+	l := newLab(t, pair(first, with(text("b"), "fixed", pulumi.String("b"))))
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+
+	first = with(with(text("c"), "password", pulumi.ToSecret(pulumi.String("hush c"))),
+		"tags", pulumi.Map{"Name": pulumi.String("c")})
+	changed := pair(first, with(text("b"), "fixed", pulumi.String("d")))
+	plan, err := h.Preview(t.Context(), Update{Program: changed}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
+	require.Equal(t, []Step{
+		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", Differences: []Difference{
+			{Path: "password", Kind: "update", Old: Masked, New: Masked},
+			{Path: "tags.Name", Kind: "update", Old: "a", New: "c"},
+			{Path: "value", Kind: "update", Old: "a", New: "c"},
+		}},
+		{Op: "replace", URN: urnTwo, Type: "test:index:Thing", Name: "two", Replaces: true, Differences: []Difference{
+			{Path: "fixed", Kind: "update", Replaces: true, Old: "b", New: "d"},
+		}},
+	}, plan.Steps)
+
+	summary, err := h.Up(t.Context(), Update{Program: changed}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"update": 1, "replace": 1}, summary.Changes)
+}
+
+func TestDriftSaysWhatTheAccountHas(t *testing.T) {
+	l := newLab(t, pair(with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush"))), text("b")))
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+
+	clean, err := h.PreviewRefresh(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"same": 2}, clean.Changes)
+
+	l.set("one", map[string]any{"value": "by hand", "password": "found out"})
+	l.set("two", nil)
+	drift, err := h.PreviewRefresh(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []Step{
+		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", Differences: []Difference{
+			{Path: "password", Kind: "update", Old: Masked, New: Masked},
+			{Path: "value", Kind: "update", Old: "a", New: "by hand"},
+		}},
+		{Op: "delete", URN: urnTwo, Type: "test:index:Thing", Name: "two", Deletes: true},
+	}, drift.Steps)
+
+	summary, err := h.Refresh(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"update": 1, "delete": 1}, summary.Changes)
+	clean, err = h.PreviewRefresh(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.True(t, clean.Empty())
+}
+
+// The way in which provision leaves the services for the rollout, from nothing and later.
+func TestExcludesAndTargets(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{Excludes: []string{"**Thing::one"}, ExcludeDependents: true}, nil)
+	require.NoError(t, err)
+	require.Empty(t, l.done(), "two depends on one")
+	_, err = h.Up(t.Context(), Update{Excludes: []string{"**Thing::two"}, ExcludeDependents: true}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"create one"}, l.done())
+	_, err = h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"create two"}, l.done())
+
+	changed := pair(text("c"), text("d"))
+	_, err = h.Up(t.Context(), Update{Program: changed, Targets: []string{urnTwo}}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"update two"}, l.done())
+	plan, err := h.Preview(t.Context(), Update{Program: changed}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"update one"}, words(plan), "what waits is still seen")
+}
+
+func TestFailureNamesTheResource(t *testing.T) {
+	const said = "1 error occurred:\n\t* creating RDS DB Instance (v3-backend-staging-db): " +
+		"InsufficientDBInstanceCapacity: db.t3.small is not available in us-east-1a\n\n"
+	l := newLab(t, pair(text("a"), with(text("b"), "fail", pulumi.String(said))))
+	h := l.open(t)
+	var failed []Event
+	_, err := h.Up(t.Context(), Update{}, func(e Event) {
+		if e.Status == Failed {
+			failed = append(failed, e)
+		}
+	})
+	var failure *FailedError
+	require.ErrorAs(t, err, &failure)
+	const clean = "creating RDS DB Instance (v3-backend-staging-db): " +
+		"InsufficientDBInstanceCapacity: db.t3.small is not available in us-east-1a"
+	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: clean}}, failure.Resources)
+	require.Equal(t, "up: test:index:Thing two: "+clean, err.Error())
+	require.Equal(t, map[string]int{"create": 1}, failure.Summary.Changes)
+	require.Empty(t, failure.Pending)
+	require.Len(t, failed, 1)
+	require.Equal(t, clean, failed[0].Message)
+
+	_, err = h.Up(t.Context(), Update{Program: pair(text("a"), text("b"))}, nil)
+	require.NoError(t, err, "once the cause is gone it goes on")
+	require.Equal(t, []string{"create one", "create two", "create two"}, l.done())
+}
+
+func TestFailureOfTheProgram(t *testing.T) {
+	l := newLab(t, nil)
+	h := l.open(t)
+	for name, program := range map[string]pulumi.RunFunc{
+		"an image is needed":             func(*pulumi.Context) error { return errors.New("an image is needed") },
+		"assignment to entry in nil map": func(*pulumi.Context) error { var m map[string]int; m["x"] = 1; return nil },
+	} {
+		_, err := h.Preview(t.Context(), Update{Program: program}, nil)
+		var failure *FailedError
+		require.ErrorAs(t, err, &failure)
+		require.Equal(t, []ResourceError{{Message: name}}, failure.Resources)
+	}
+}
+
+// One signal, what runs is waited for, and the next run goes on from there.
+func TestInterruptionLeavesNothingBehind(t *testing.T) {
+	slow := pair(with(text("a"), "slow", pulumi.Bool(true)), text("b"))
+	l := newLab(t, slow)
+	h := l.open(t)
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	asked := errors.New("asked to stop")
+	go func() {
+		<-l.creating
+		interrupt(asked)
+		// The engine asks its providers to cancel once it has heard the signal; only then the thing is there.
+		<-l.cancelled
+		close(l.release)
+	}()
+	_, err := h.Up(ctx, Update{}, nil)
+	var interrupted *InterruptedError
+	require.ErrorAs(t, err, &interrupted)
+	require.ErrorIs(t, err, asked)
+	require.Empty(t, interrupted.Pending)
+	require.Equal(t, map[string]int{"create": 1}, interrupted.Summary.Changes)
+	require.Equal(t, []string{"create one"}, l.done())
+	require.Empty(t, l.locks(t))
+
+	state, err := h.State(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, state.Pending)
+	_, err = h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"create two"}, l.done())
+}
+
+func TestInterruptedBeforeItBegan(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	_, err := h.Up(ctx, Update{}, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.True(t, is[*InterruptedError](err))
+	require.Empty(t, l.done())
+}
+
+func TestConcurrentUpdateIsRefused(t *testing.T) {
+	l := newLab(t, pair(with(text("a"), "slow", pulumi.Bool(true)), text("b")))
+	h := l.open(t)
+	first := make(chan error, 1)
+	go func() {
+		_, err := h.Up(context.WithoutCancel(t.Context()), Update{}, nil)
+		first <- err
+	}()
+	<-l.creating
+	_, err := l.open(t).Up(t.Context(), Update{Program: pair(text("x"), text("y"))}, nil)
+	close(l.release)
+	var concurrent *ConcurrentUpdateError
+	require.ErrorAs(t, err, &concurrent)
+	require.Len(t, concurrent.Holders, 1)
+	require.Positive(t, concurrent.Holders[0].PID)
+	require.NotZero(t, concurrent.Holders[0].Since)
+	require.NoError(t, <-first)
+}
+
+func TestUnlock(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	dir := filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	write(t, filepath.Join(dir, "dead.json"),
+		`{"pid":4711,"username":"runner","hostname":"gone","timestamp":"2026-01-02T03:04:05Z"}`)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.EqualError(t, err,
+		"stack dev is being changed by another update: runner@gone (pid 4711) since 2026-01-02T03:04:05Z")
+	require.NoError(t, h.Unlock(t.Context()))
+	require.Empty(t, l.locks(t))
+	_, err = h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+}
+
+func TestDamagedState(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	_, err := l.open(t).Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	whole := read(t, l.stateFile())
+	for name, c := range map[string]struct{ content, reason string }{
+		"nothing":  {"", "unexpected end of JSON input"},
+		"cut":      {whole[:len(whole)/2], "unexpected end of JSON input"},
+		"emptied":  {"{}", "it was emptied"},
+		"not JSON": {"not json", "invalid character 'o' in literal null (expecting 'u')"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, l.stateFile(), c.content)
+			_, err := l.engine.Open(t.Context(), l.stack)
+			var damaged *StateDamagedError
+			require.ErrorAs(t, err, &damaged)
+			require.Equal(t, c.reason, damaged.Reason)
+			require.Equal(t, l.stateFile(), damaged.File)
+			require.Contains(t, damaged.Hint(), damaged.Backup)
+			write(t, damaged.File, read(t, damaged.Backup))
+			plan, err := l.open(t).Preview(t.Context(), Update{}, nil)
+			require.NoError(t, err)
+			require.True(t, plan.Empty(), "the hint brings back the last state")
+		})
+	}
+	t.Run("another version", func(t *testing.T) {
+		write(t, l.stateFile(), strings.Replace(whole, `"version":3`, `"version":99`, 1))
+		_, err := l.engine.Open(t.Context(), l.stack)
+		var damaged *StateDamagedError
+		require.ErrorAs(t, err, &damaged)
+		require.Equal(t, "unsupported checkpoint version 99", damaged.Reason)
+		require.True(t, damaged.OtherVersion)
+	})
+	t.Run("inconsistent", func(t *testing.T) {
+		write(t, l.stateFile(), strings.Replace(whole, `Stack::proj-dev","custom"`, `Stack::proj-xxx","custom"`, 1))
+		_, err := l.open(t).Preview(t.Context(), Update{}, nil)
+		var damaged *StateDamagedError
+		require.ErrorAs(t, err, &damaged)
+		require.Regexp(t, `^child resource .* refers to missing parent`, damaged.Reason)
+	})
+}
+
+func TestPassphrase(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	_, err := l.open(t).Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.NotContains(t, read(t, l.stateFile()), passphrase)
+
+	l.stack.Env["PULUMI_CONFIG_PASSPHRASE"] = "another"
+	_, err = l.open(t).Up(t.Context(), Update{}, nil)
+	require.EqualError(t, err, "the passphrase of stack dev is another one")
+	delete(l.stack.Env, "PULUMI_CONFIG_PASSPHRASE")
+	_, err = l.open(t).Up(t.Context(), Update{}, nil)
+	require.EqualError(t, err, "the passphrase of stack dev is not set")
+}
+
+func TestBackendOutOfReach(t *testing.T) {
+	l := newLab(t, nil)
+	l.stack.BackendURL = "file://" + filepath.Join(l.stack.Project, "Pulumi.yaml", "state")
+	_, err := l.engine.Open(t.Context(), l.stack)
+	require.EqualError(t, err, "the state's backend "+l.stack.BackendURL+": not a directory")
+
+	l.stack.BackendURL = "file://" + filepath.Join(l.stack.Project, "state")
+	require.NoError(t, os.Mkdir(filepath.Join(l.stack.Project, "state"), 0o700))
+	write(t, filepath.Join(l.stack.Project, "state", ".pulumi"), "in the way")
+	_, err = l.engine.Open(t.Context(), l.stack)
+	require.True(t, is[*BackendError](err), "%v", err)
+}
+
+func TestStackThatMustExist(t *testing.T) {
+	l := newLab(t, nil)
+	l.stack.MustExist = true
+	_, err := l.engine.Open(t.Context(), l.stack)
+	require.EqualError(t, err, "stack dev does not exist yet")
+}
+
+func TestProtectedResourcesStay(t *testing.T) {
+	l := newLab(t, func(ctx *pulumi.Context) error {
+		_, err := newThing(ctx, "one", text("a"), pulumi.Protect(true))
+		return err
+	})
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	_, err = h.Destroy(t.Context(), Update{}, nil)
+	var failure *FailedError
+	require.ErrorAs(t, err, &failure)
+	require.Len(t, failure.Resources, 1)
+	require.Equal(t, "one", failure.Resources[0].Name)
+	require.Contains(t, failure.Resources[0].Message, "protected")
+	require.Equal(t, []string{"create one"}, l.done())
+}
+
+// words are the steps as "create one".
+func words(p Plan) []string {
+	var all []string
+	for _, s := range p.Steps {
+		all = append(all, s.Op+" "+s.Name)
+	}
+	return all
+}

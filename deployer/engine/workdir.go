@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+)
+
+// Encryption is how a stack's secrets are encrypted, as the engine writes it into the stack's settings. With a KMS
+// provider it is to be committed to the project's own file: whoever works from another copy cannot read the secrets
+// without EncryptedKey. None of the values is secret itself.
+type Encryption struct {
+	SecretsProvider, EncryptedKey, EncryptionSalt string
+}
+
+func encryptionOf(settings *workspace.ProjectStack) Encryption {
+	return Encryption{settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt}
+}
+
+// Encryption reads how the stack's secrets are encrypted from its work copy.
+func (h *Handle) Encryption() (Encryption, error) {
+	settings, err := h.stack.settings(h.stack.WorkDir)
+	if err != nil {
+		return Encryption{}, err
+	}
+	return encryptionOf(settings), nil
+}
+
+// prepare copies the project's and the stack's settings into the work directory, where the engine may edit them. The
+// project loses its main, as its program is run inline. What the engine wrote about the stack's encryption into an
+// earlier copy is kept, where the project's own file says nothing about it.
+func (s Stack) prepare() error {
+	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	if err != nil {
+		return fmt.Errorf("read the project's settings: %w", err)
+	}
+	settings, err := s.settings(s.Project)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.WorkDir, 0o700); err != nil {
+		return fmt.Errorf("make the stack's work directory: %w", cause(err))
+	}
+	if encryptionOf(settings) == (Encryption{}) {
+		earlier, err := s.settings(s.WorkDir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if earlier != nil {
+			settings.SecretsProvider = earlier.SecretsProvider
+			settings.EncryptedKey = earlier.EncryptedKey
+			settings.EncryptionSalt = earlier.EncryptionSalt
+		}
+	}
+	project.Main = ""
+	if err := s.replace("Pulumi.yaml", project.Save); err != nil {
+		return err
+	}
+	return s.replace(s.file(), settings.Save)
+}
+
+// file is the name of the stack's settings.
+func (s Stack) file() string { return "Pulumi." + s.Name + ".yaml" }
+
+// settings reads the stack's settings in a directory.
+func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
+	path := filepath.Join(dir, s.file())
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("read the stack's settings: %w", err)
+	}
+	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("read the project's settings: %w", err)
+	}
+	settings, err := workspace.LoadProjectStack(nil, project, path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return settings, nil
+}
+
+// replace writes a file of the work directory in one step, so that an engine which reads it never sees half of it.
+func (s Stack) replace(name string, save func(path string) error) error {
+	half, err := os.CreateTemp(s.WorkDir, "*."+name)
+	if err != nil {
+		return fmt.Errorf("write the stack's work copy: %w", err)
+	}
+	defer os.Remove(half.Name())
+	if err := errors.Join(half.Close(), save(half.Name())); err != nil {
+		return fmt.Errorf("write the stack's work copy: %w", err)
+	}
+	if err := os.Rename(half.Name(), filepath.Join(s.WorkDir, name)); err != nil {
+		return fmt.Errorf("write the stack's work copy: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Nothing tracked is written by running anything.
+func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	first, err := h.Encryption()
+	require.NoError(t, err)
+	require.NotEmpty(t, first.EncryptionSalt, "the engine writes the salt into the work copy")
+	_, err = h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+
+	again, err := l.open(t).Encryption()
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.Equal(t, projectFile, read(t, filepath.Join(l.stack.Project, "Pulumi.yaml")))
+	require.Equal(t, stackFile, read(t, filepath.Join(l.stack.Project, "Pulumi.dev.yaml")))
+	require.NotContains(t, read(t, filepath.Join(l.stack.WorkDir, "Pulumi.yaml")), "main")
+
+	// Whoever loses the work copy still has the salt in the state.
+	require.NoError(t, os.RemoveAll(l.stack.WorkDir))
+	_, err = l.open(t).Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+}
+
+func TestPrepare(t *testing.T) {
+	const config = "config:\n  proj:name: x\n"
+	for name, c := range map[string]struct{ tracked, earlier, want string }{
+		"nothing said":        {config, "", ""},
+		"kept":                {config, "encryptionsalt: old\n" + config, "old"},
+		"the project's first": {"encryptionsalt: new\n" + config, "encryptionsalt: old\n" + config, "new"},
+		"not mixed":           {"encryptedkey: key\nsecretsprovider: awskms://x\n" + config, "encryptionsalt: old\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := Stack{Project: dir, Name: "dev", WorkDir: filepath.Join(dir, "work")}
+			write(t, filepath.Join(dir, "Pulumi.yaml"), projectFile)
+			write(t, filepath.Join(dir, "Pulumi.dev.yaml"), c.tracked)
+			if c.earlier != "" {
+				require.NoError(t, os.Mkdir(s.WorkDir, 0o700))
+				write(t, filepath.Join(s.WorkDir, "Pulumi.dev.yaml"), c.earlier)
+			}
+			require.NoError(t, s.prepare())
+			settings, err := s.settings(s.WorkDir)
+			require.NoError(t, err)
+			require.Equal(t, c.want, settings.EncryptionSalt)
+			require.Len(t, settings.Config, 1)
+			require.Equal(t, c.tracked, read(t, filepath.Join(dir, "Pulumi.dev.yaml")))
+			files, err := os.ReadDir(s.WorkDir)
+			require.NoError(t, err)
+			require.Len(t, files, 2, "nothing half written is left")
+		})
+	}
+}
+
+func TestPrepareSaysWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	s := Stack{Project: dir, Name: "dev", WorkDir: filepath.Join(dir, "work")}
+	require.ErrorIs(t, s.prepare(), os.ErrNotExist)
+	write(t, filepath.Join(dir, "Pulumi.yaml"), projectFile)
+	require.ErrorContains(t, s.prepare(), "Pulumi.dev.yaml")
+	write(t, filepath.Join(dir, "Pulumi.dev.yaml"), "config: [\n")
+	require.ErrorContains(t, s.prepare(), "Pulumi.dev.yaml")
+}
