@@ -20,19 +20,166 @@ type Release struct {
 // Deploy returns the program of an environment's stack.
 func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		if _, err := newProvider(ctx, env.Region, env.Account, r.EndpointURL); err != nil {
+		provider, err := newProvider(ctx, env.Region, env.Account, r.EndpointURL)
+		if err != nil {
 			return err
 		}
-		ctx.Export("image", pulumi.String(r.Recorded))
-		ctx.Export("url", pulumi.String(env.URL()))
+		parts, err := declareEnvironment(ctx, env, r.Image, lookUp(ctx, env, provider), pulumi.Providers(provider))
+		if err != nil {
+			return err
+		}
+		for name, value := range parts.outputs(env, r) {
+			ctx.Export(name, value)
+		}
 		return nil
 	}
 }
 
-// DeployShared returns the program of the stack that an account's environments share.
-func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc {
-	return func(ctx *pulumi.Context) error {
-		_, err := newProvider(ctx, shared.Region, shared.Account, endpointURL)
+// parts are the components of an environment that others, or the stack's outputs, refer to.
+type parts struct {
+	found
+	network     *Network
+	groups      *SecurityGroups
+	certificate *Certificate
+	balancer    *Balancer
+	database    *Database
+	queue       *Queue
+	cluster     *Cluster
+	roles       *Roles
+}
+
+// declareEnvironment declares all components. Their order here is for the reader; what waits for what follows from
+// the outputs that each is given.
+func declareEnvironment(
+	ctx *pulumi.Context, env *environment.Environment, image string, f found, with pulumi.ResourceOption,
+) (*parts, error) {
+	p := &parts{found: f}
+	for _, declare := range []func() error{
+		func() error { return p.declareNetwork(ctx, env, with) },
+		func() error { return p.declareData(ctx, env, with) },
+		func() error { return p.declareEntrance(ctx, env, with) },
+		func() error { return p.declareTasks(ctx, env, image, with) },
+		func() error { return p.declareWatch(ctx, env, with) },
+	} {
+		if err := declare(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// declareNetwork declares where everything else lies and who may talk to whom.
+func (p *parts) declareNetwork(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
+	if p.network, err = NewNetwork(ctx, "network", &NetworkArgs{Env: env}, with); err != nil {
 		return err
+	}
+	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, with)
+	return err
+}
+
+// declareData declares what keeps data: the database and the queue.
+func (p *parts) declareData(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
+	if p.database, err = NewDatabase(ctx, "database", &DatabaseArgs{
+		Env: env, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
+	}, with); err != nil {
+		return err
+	}
+	p.queue, err = NewQueue(ctx, "queue", &QueueArgs{Env: env}, with)
+	return err
+}
+
+// declareEntrance declares the way in: certificate, load balancer, firewall and the domain's records.
+func (p *parts) declareEntrance(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
+	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, with); err != nil {
+		return err
+	}
+	logs, err := NewAccessLogs(ctx, "access-logs", &AccessLogsArgs{Env: env}, with)
+	if err != nil {
+		return err
+	}
+	if p.balancer, err = NewBalancer(ctx, "balancer", &BalancerArgs{
+		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PublicSubnetIDs, SecurityGroupID: p.groups.LoadBalancerID,
+		LogBucket: logs.BucketName, CertificateARN: p.certificate.ARN,
+	}, with); err != nil {
+		return err
+	}
+	if _, err = NewFirewall(ctx, "firewall", &FirewallArgs{Env: env, BalancerARN: p.balancer.ARN}, with); err != nil {
+		return err
+	}
+	_, err = NewDNS(ctx, "dns", &DNSArgs{
+		Env: env, ZoneID: p.zoneID, BalancerDNSName: p.balancer.DNSName, BalancerZoneID: p.balancer.ZoneID,
+	}, with)
+	return err
+}
+
+// declareTasks declares the cluster and what runs in it.
+func (p *parts) declareTasks(
+	ctx *pulumi.Context, env *environment.Environment, image string, with pulumi.ResourceOption,
+) (err error) {
+	if p.cluster, err = NewCluster(ctx, "cluster", &ClusterArgs{Env: env}, with); err != nil {
+		return err
+	}
+	if p.roles, err = NewRoles(ctx, "roles", &RolesArgs{
+		Env: env, RepositoryARN: p.repositoryARN, ConfigSecretARN: p.secretARN, DatabaseSecretARN: p.database.SecretARN,
+		QueueARN: p.queue.ARN, LogGroupARN: p.cluster.LogGroupARN,
+	}, with); err != nil {
+		return err
+	}
+	task := TaskArgs{
+		Env: env, Image: image, ExecutionRoleARN: p.roles.ExecutionARN, TaskRoleARN: p.roles.TaskARN,
+		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN,
+		ConfigSecretARN: p.secretARN,
+	}
+	if _, err = NewMigration(ctx, "migration", &task, with); err != nil {
+		return err
+	}
+	for _, s := range env.Services.List() {
+		args := &ServiceArgs{
+			TaskArgs: task, Service: s, ClusterARN: p.cluster.ARN,
+			SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.TasksID,
+			After: append([]pulumi.Resource{p.network.Routed}, p.roles.Policies...),
+		}
+		if s.Role == environment.API {
+			args.Balancer = p.balancer
+		}
+		if _, err = NewService(ctx, string(s.Role), args, with); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// declareWatch declares what watches health and cost.
+func (p *parts) declareWatch(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) error {
+	if _, err := NewMonitoring(ctx, "monitoring", &MonitoringArgs{
+		Env: env, BalancerSuffix: p.balancer.Suffix, TargetGroupSuffix: p.balancer.TargetGroupSuffix,
+	}, with); err != nil {
+		return err
+	}
+	_, err := NewBudget(ctx, "budget", &BudgetArgs{Env: env}, with)
+	return err
+}
+
+// outputs are the stack's. None of them is a service's, so that all are known before the rollout.
+func (p *parts) outputs(env *environment.Environment, r Release) pulumi.Map {
+	services := pulumi.StringMap{}
+	for _, s := range env.Services.List() {
+		services[string(s.Role)] = pulumi.String(env.ServiceName(s.Role))
+	}
+	return pulumi.Map{
+		"image":               pulumi.String(r.Recorded),
+		"url":                 pulumi.String(env.URL()),
+		"vpcId":               p.network.VPCID,
+		"loadBalancerDnsName": p.balancer.DNSName,
+		"certificateArn":      p.certificate.ARN,
+		"databaseEndpoint":    pulumi.Sprintf("%s:%d", p.database.Host, postgresPort),
+		"databaseSecretArn":   p.database.SecretARN,
+		"queueUrl":            p.queue.URL,
+		"deadLetterQueueUrl":  p.queue.DeadLetterURL,
+		"secretArn":           p.secretARN,
+		"clusterName":         pulumi.String(env.ClusterName()),
+		"services":            services,
+		"logGroup":            pulumi.String(env.LogGroupName()),
+		"dashboardUrl":        pulumi.String(dashboardURL(env)),
 	}
 }

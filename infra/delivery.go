@@ -1,0 +1,136 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Delivery is GitHub's way into the account: no keys, but roles that its workflows assume with a token of GitHub's.
+type Delivery struct {
+	pulumi.ResourceState
+
+	// DeployRoleARN is for the listed GitHub environments, ProductionRoleARN for production alone, ReadRoleARN for any
+	// workflow of the listed repositories.
+	DeployRoleARN, ProductionRoleARN, ReadRoleARN pulumi.StringOutput
+}
+
+// DeliveryArgs is what Delivery needs to know.
+type DeliveryArgs struct {
+	Shared *environment.Shared
+	// RepositoryARN and ZoneARN are what environments share.
+	RepositoryARN, ZoneARN pulumi.StringInput
+}
+
+const (
+	githubIssuer   = "token.actions.githubusercontent.com"
+	githubAudience = "sts.amazonaws.com"
+	// production is the GitHub environment, and ours, that has a role of its own.
+	production = "production"
+)
+
+// gate is one role, who may assume it, and what for.
+type gate struct {
+	suffix, role string
+	trusted      []string
+	permissions  func(scope) []statement
+	environments []string
+}
+
+// gates are the roles of the contract.
+func gates(s *environment.Shared) []gate {
+	return []gate{
+		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployStatements, s.GitHub.Environments},
+		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionStatements, []string{production}},
+		{"-read", environment.ReadRole, anySubjects(s), readStatements, nil},
+	}
+}
+
+// NewDelivery declares Delivery.
+// Source: https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws
+func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...pulumi.ResourceOption) (*Delivery, error) {
+	c := &Delivery{}
+	child, err := declare(ctx, "Delivery", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	shared := args.Shared
+	github, err := iam.NewOpenIdConnectProvider(ctx, name, &iam.OpenIdConnectProviderArgs{
+		Url:           pulumi.String("https://" + githubIssuer),
+		ClientIdLists: pulumi.StringArray{pulumi.String(githubAudience)},
+		Tags:          named(shared.Tags(), githubIssuer),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	arns := map[string]pulumi.StringOutput{}
+	for _, g := range gates(shared) {
+		if arns[g.role], err = newGate(ctx, name+g.suffix, args, g, github.Arn, child); err != nil {
+			return nil, err
+		}
+	}
+	c.DeployRoleARN = arns[environment.DeployRole]
+	c.ProductionRoleARN = arns[environment.ProductionDeployRole]
+	c.ReadRoleARN = arns[environment.ReadRole]
+	return c, finish(ctx, name, c, pulumi.Map{
+		"deployRoleArn":           c.DeployRoleARN,
+		"productionDeployRoleArn": c.ProductionRoleARN,
+		"readRoleArn":             c.ReadRoleARN,
+	})
+}
+
+// newGate declares one role and its permissions.
+func newGate(
+	ctx *pulumi.Context, name string, args *DeliveryArgs, g gate, issuerARN pulumi.StringInput, child pulumi.ResourceOption,
+) (pulumi.StringOutput, error) {
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Name: pulumi.String(g.role),
+		AssumeRolePolicy: documentOf(func(arn []string) []statement {
+			return []statement{githubTrust(arn[0], g.trusted)}
+		}, issuerARN),
+		Tags: named(args.Shared.Tags(), g.role),
+	}, child)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Name: pulumi.String("permissions"),
+		Role: role.Name,
+		Policy: documentOf(func(arn []string) []statement {
+			return g.permissions(scope{
+				shared: args.Shared, environments: g.environments, repositoryARN: arn[0], zoneARN: arn[1],
+			})
+		}, args.RepositoryARN, args.ZoneARN),
+	}, child)
+	return role.Arn, err
+}
+
+// githubTrust lets GitHub's tokens in that were made for AWS and for one of the subjects.
+func githubTrust(issuerARN string, subjects []string) statement {
+	return statement{Effect: "Allow", Action: []string{"sts:AssumeRoleWithWebIdentity"}}.
+		by("Federated", issuerARN).
+		when("StringEquals", githubIssuer+":aud", githubAudience).
+		when("StringLike", githubIssuer+":sub", subjects...)
+}
+
+// environmentSubjects are the jobs of the listed repositories that run in one of the GitHub environments, whose
+// branches and reviewers GitHub sees to.
+func environmentSubjects(s *environment.Shared, environments ...string) []string {
+	var subjects []string
+	for _, repository := range s.GitHub.Repositories {
+		for _, name := range environments {
+			subjects = append(subjects, "repo:"+repository+":environment:"+name)
+		}
+	}
+	return subjects
+}
+
+// anySubjects are all jobs of the listed repositories: of pull requests, and of any branch or tag.
+func anySubjects(s *environment.Shared) []string {
+	var subjects []string
+	for _, repository := range s.GitHub.Repositories {
+		subjects = append(subjects, "repo:"+repository+":*")
+	}
+	return subjects
+}

@@ -1,0 +1,188 @@
+package infra
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/xray"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Monitoring is what watches the environment: alarms always, a topic that tells people of them where it is enhanced,
+// a dashboard, a sampling rule for traces and a health check from the outside where it is full.
+type Monitoring struct {
+	pulumi.ResourceState
+}
+
+// MonitoringArgs is what Monitoring needs to know. Everything but the load balancer is known by its name.
+type MonitoringArgs struct {
+	Env *environment.Environment
+	// BalancerSuffix and TargetGroupSuffix are what CloudWatch calls the load balancer and its target group.
+	BalancerSuffix, TargetGroupSuffix pulumi.StringInput
+}
+
+// globalMetricsRegion is the one region where Route 53 publishes its metrics; an alarm elsewhere never sees them.
+// Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html
+const globalMetricsRegion = "us-east-1"
+
+// NewMonitoring declares Monitoring.
+func NewMonitoring(
+	ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption,
+) (*Monitoring, error) {
+	c := &Monitoring{}
+	child, err := declare(ctx, "Monitoring", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	env := args.Env
+	var actions pulumi.Array
+	if env.Monitoring.AtLeast(environment.Enhanced) {
+		topic, err := newTopic(ctx, name+"-alarms", env, child)
+		if err != nil {
+			return nil, err
+		}
+		actions = pulumi.Array{topic}
+	}
+	all := alarms(env, args.BalancerSuffix, args.TargetGroupSuffix)
+	if env.Monitoring.AtLeast(environment.Full) {
+		check, err := newHealthCheck(ctx, name, env, child)
+		if err != nil {
+			return nil, err
+		}
+		if env.Region == globalMetricsRegion {
+			all = append(all, outsideAlarm(check.ID()))
+		}
+		if err := newInsight(ctx, name, args, child); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range all {
+		if err := newAlarm(ctx, name, env, a, actions, child); err != nil {
+			return nil, err
+		}
+	}
+	return c, finish(ctx, name, c, pulumi.Map{})
+}
+
+// newAlarm declares one alarm. It tells of its end as well as of its beginning.
+func newAlarm(
+	ctx *pulumi.Context, name string, env *environment.Environment, a alarm, actions pulumi.Array,
+	child pulumi.ResourceOption,
+) error {
+	args := &cloudwatch.MetricAlarmArgs{
+		Name:               pulumi.String(env.AlarmName(a.what)),
+		AlarmDescription:   pulumi.String(a.why),
+		Namespace:          pulumi.String(a.namespace),
+		MetricName:         pulumi.String(a.metric),
+		Dimensions:         a.dimensions,
+		ComparisonOperator: pulumi.String(a.comparison),
+		Threshold:          pulumi.Float64(a.threshold),
+		Period:             pulumi.Int(60),
+		EvaluationPeriods:  pulumi.Int(a.minutes),
+		TreatMissingData:   pulumi.String(a.missing),
+		AlarmActions:       actions,
+		OkActions:          actions,
+		Tags:               named(env.Tags(), env.AlarmName(a.what)),
+	}
+	if a.isPercentile() {
+		args.ExtendedStatistic = pulumi.String(a.statistic)
+	} else {
+		args.Statistic = pulumi.String(a.statistic)
+	}
+	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.what, args, child)
+	return err
+}
+
+// newTopic declares where alarms go, and who hears of them.
+//
+// The topic has no KMS key: alarms cannot use the AWS managed one, and what they say, the name and the state of an
+// alarm, is not worth a key of one's own.
+// Source: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
+func newTopic(
+	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
+) (pulumi.StringOutput, error) {
+	topic, err := sns.NewTopic(ctx, name, &sns.TopicArgs{
+		Name:        pulumi.String(env.ResourceName("alarms")),
+		DisplayName: pulumi.String(env.Prefix + " " + env.Name),
+		Tags:        named(env.Tags(), env.ResourceName("alarms")),
+	}, child)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	if _, err := sns.NewTopicPolicy(ctx, name, &sns.TopicPolicyArgs{
+		Arn:    topic.Arn,
+		Policy: documentOf(func(arn []string) []statement { return topicStatements(env, arn[0]) }, topic.Arn),
+	}, child); err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	for _, address := range env.Monitoring.Emails {
+		if _, err := sns.NewTopicSubscription(ctx, name+"-"+address, &sns.TopicSubscriptionArgs{
+			Topic:    topic.Arn,
+			Protocol: pulumi.String("email"),
+			Endpoint: pulumi.String(address),
+		}, child); err != nil {
+			return pulumi.StringOutput{}, err
+		}
+	}
+	return topic.Arn, nil
+}
+
+// topicStatements lets this account's alarms publish, and nobody without TLS.
+func topicStatements(env *environment.Environment, topicARN string) []statement {
+	return []statement{
+		allow("AlarmsPublish", []string{"sns:Publish"}, topicARN).
+			by("Service", "cloudwatch.amazonaws.com").
+			when("StringEquals", "aws:SourceAccount", env.Account).
+			when("ArnLike", "aws:SourceArn", fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:*", env.Region, env.Account)),
+		tlsOnly("sns:Publish", topicARN),
+	}
+}
+
+// newHealthCheck asks for the API's health from around the world, over its real domain.
+func newHealthCheck(
+	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
+) (*route53.HealthCheck, error) {
+	return route53.NewHealthCheck(ctx, name, &route53.HealthCheckArgs{
+		Type:             pulumi.String("HTTPS"),
+		Fqdn:             pulumi.String(env.Domain.Name),
+		Port:             pulumi.Int(443),
+		ResourcePath:     pulumi.String(environment.HealthPath),
+		EnableSni:        pulumi.Bool(true),
+		RequestInterval:  pulumi.Int(30),
+		FailureThreshold: pulumi.Int(3),
+		Tags:             named(env.Tags(), env.ResourceName("health")),
+	}, child)
+}
+
+// newInsight declares the dashboard, and that one request in twenty is traced.
+func newInsight(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
+	env := args.Env
+	body := pulumi.StringArray{args.BalancerSuffix, args.TargetGroupSuffix}.ToStringArrayOutput().ApplyT(
+		func(suffix []string) (string, error) { return dashboard(env, suffix[0], suffix[1]) },
+	).(pulumi.StringOutput)
+	if _, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
+		DashboardName: pulumi.String(env.DashboardName()),
+		DashboardBody: body,
+	}, child); err != nil {
+		return err
+	}
+	_, err := xray.NewSamplingRule(ctx, name, &xray.SamplingRuleArgs{
+		RuleName:      pulumi.String(env.DashboardName()),
+		Version:       pulumi.Int(1),
+		Priority:      pulumi.Int(1000),
+		ReservoirSize: pulumi.Int(1),
+		FixedRate:     pulumi.Float64(0.05),
+		Host:          pulumi.String(env.Domain.Name),
+		HttpMethod:    pulumi.String("*"),
+		UrlPath:       pulumi.String("*"),
+		ServiceName:   pulumi.String("*"),
+		ServiceType:   pulumi.String("*"),
+		ResourceArn:   pulumi.String("*"),
+		Tags:          named(env.Tags(), env.DashboardName()),
+	}, child)
+	return err
+}

@@ -1,0 +1,105 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Registry is the image repository. Tags may move, because ENV-latest does; what runs is always a digest, and never
+// moves.
+type Registry struct {
+	pulumi.ResourceState
+
+	// URL is the repository without tag, ARN what policies call it.
+	URL, ARN pulumi.StringOutput
+}
+
+// RegistryArgs is what a Registry needs to know.
+type RegistryArgs struct {
+	Shared *environment.Shared
+}
+
+// NewRegistry declares a Registry.
+func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...pulumi.ResourceOption) (*Registry, error) {
+	c := &Registry{}
+	child, err := declare(ctx, "Registry", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	wanted := args.Shared.Repository
+	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
+		Name:               pulumi.String(wanted.Name),
+		ImageTagMutability: pulumi.String("MUTABLE"),
+		ForceDelete:        pulumi.Bool(false),
+		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
+			ScanOnPush: pulumi.Bool(true),
+		},
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
+			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
+		},
+		Tags: named(args.Shared.Tags(), wanted.Name),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := lifecycle(wanted)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ecr.NewLifecyclePolicy(ctx, name, &ecr.LifecyclePolicyArgs{
+		Repository: repository.Name,
+		Policy:     pulumi.String(rules),
+	}, child); err != nil {
+		return nil, err
+	}
+	c.URL, c.ARN = repository.RepositoryUrl, repository.Arn
+	return c, finish(ctx, name, c, pulumi.Map{"url": c.URL, "arn": c.ARN})
+}
+
+// lifecycleRule is one rule of an ECR lifecycle policy.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
+type lifecycleRule struct {
+	RulePriority int               `json:"rulePriority"`
+	Description  string            `json:"description"`
+	Selection    lifecycleChoice   `json:"selection"`
+	Action       map[string]string `json:"action"`
+}
+
+type lifecycleChoice struct {
+	TagStatus      string   `json:"tagStatus"`
+	TagPatternList []string `json:"tagPatternList,omitempty"`
+	CountType      string   `json:"countType"`
+	CountUnit      string   `json:"countUnit,omitempty"`
+	CountNumber    int      `json:"countNumber"`
+}
+
+// keptForever is more images than the environments of an account will ever run at once.
+const keptForever = 1000
+
+// lifecycle renders what the repository keeps. An image that one rule selects cannot be expired by a later one: the
+// first rule, whose bound is never reached, keeps what runs and what ran before.
+func lifecycle(r environment.Repository) (string, error) {
+	expire := map[string]string{"type": "expire"}
+	text, err := json.Marshal(map[string][]lifecycleRule{"rules": {
+		{1, "Keep the images that run, or ran before", lifecycleChoice{
+			TagStatus: "tagged", TagPatternList: []string{"running-*", "previous-*"},
+			CountType: "imageCountMoreThan", CountNumber: keptForever,
+		}, expire},
+		{2, fmt.Sprintf("Keep the newest %d tagged images", r.KeepImages), lifecycleChoice{
+			TagStatus: "tagged", TagPatternList: []string{"*"},
+			CountType: "imageCountMoreThan", CountNumber: r.KeepImages,
+		}, expire},
+		{3, fmt.Sprintf("Drop images without a tag after %d days", r.UntaggedDays), lifecycleChoice{
+			TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: r.UntaggedDays,
+		}, expire},
+	}})
+	if err != nil {
+		return "", fmt.Errorf("marshal the lifecycle of %s: %w", r.Name, err)
+	}
+	return string(text), nil
+}

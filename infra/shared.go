@@ -1,0 +1,41 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// DeployShared returns the program of the stack that an account's environments share: the hosted zone, the image
+// repository, and GitHub's way in. All of it is protected: losing it would take down every environment.
+// endpointURL is an AWS-compatible endpoint, or "" for AWS itself.
+func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		provider, err := newProvider(ctx, shared.Region, shared.Account, endpointURL)
+		if err != nil {
+			return err
+		}
+		with := []pulumi.ResourceOption{pulumi.Providers(provider), pulumi.Protect(true)}
+		zone, err := NewZone(ctx, "zone", &ZoneArgs{Shared: shared}, with...)
+		if err != nil {
+			return err
+		}
+		registry, err := NewRegistry(ctx, "registry", &RegistryArgs{Shared: shared}, with...)
+		if err != nil {
+			return err
+		}
+		delivery, err := NewDelivery(ctx, "delivery", &DeliveryArgs{
+			Shared: shared, RepositoryARN: registry.ARN, ZoneARN: zone.ARN,
+		}, with...)
+		if err != nil {
+			return err
+		}
+		ctx.Export("zoneId", zone.ID)
+		ctx.Export("nameServers", zone.NameServers)
+		ctx.Export("repositoryUrl", registry.URL)
+		ctx.Export("deployRoleArn", delivery.DeployRoleARN)
+		ctx.Export("productionDeployRoleArn", delivery.ProductionRoleARN)
+		ctx.Export("readRoleArn", delivery.ReadRoleARN)
+		return nil
+	}
+}

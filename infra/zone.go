@@ -1,0 +1,44 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Zone is the hosted zone of the root domain. It answers once the domain's registrar names its name servers.
+type Zone struct {
+	pulumi.ResourceState
+
+	// ID and ARN are the zone's.
+	ID, ARN pulumi.StringOutput
+	// NameServers are to be entered at the registrar.
+	NameServers pulumi.StringArrayOutput
+}
+
+// ZoneArgs is what a Zone needs to know.
+type ZoneArgs struct {
+	Shared *environment.Shared
+}
+
+// NewZone declares a Zone. It does not let itself be deleted with records in it.
+func NewZone(ctx *pulumi.Context, name string, args *ZoneArgs, opts ...pulumi.ResourceOption) (*Zone, error) {
+	c := &Zone{}
+	child, err := declare(ctx, "Zone", name, c, opts)
+	if err != nil {
+		return nil, err
+	}
+	root := args.Shared.RootDomain
+	zone, err := route53.NewZone(ctx, name, &route53.ZoneArgs{
+		Name:         pulumi.String(root),
+		Comment:      pulumi.String("Shared by the environments of " + args.Shared.Prefix),
+		ForceDestroy: pulumi.Bool(false),
+		Tags:         named(args.Shared.Tags(), root),
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	c.ID, c.ARN, c.NameServers = zone.ZoneId, zone.Arn, zone.NameServers
+	return c, finish(ctx, name, c, pulumi.Map{"zoneId": c.ID, "nameServers": c.NameServers})
+}
