@@ -1,0 +1,69 @@
+// Command program runs the infrastructure program under the plain pulumi command. The deployer does not need it: it
+// runs the same program in its own process.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+func main() {
+	pulumi.Run(program(os.Getenv("AWS_ENDPOINT_URL")))
+}
+
+// program returns the program of whichever stack is selected.
+func program(endpointURL string) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		if ctx.Stack() == environment.SharedStack {
+			return runShared(ctx, endpointURL)
+		}
+		return runEnvironment(ctx, endpointURL)
+	}
+}
+
+func runShared(ctx *pulumi.Context, endpointURL string) error {
+	value, err := setting(ctx, environment.SharedKey)
+	if err != nil {
+		return err
+	}
+	shared, err := environment.DecodeShared(value)
+	if err != nil {
+		return err
+	}
+	return infra.DeployShared(shared, endpointURL)(ctx)
+}
+
+func runEnvironment(ctx *pulumi.Context, endpointURL string) error {
+	value, err := setting(ctx, environment.Key)
+	if err != nil {
+		return err
+	}
+	env, err := environment.Decode(ctx.Stack(), value)
+	if err != nil {
+		return err
+	}
+	recorded, err := recordedImage(ctx)
+	if err != nil {
+		return err
+	}
+	configured, _ := ctx.GetConfig(imageKey)
+	image, err := chooseImage(env, recorded, configured, ctx.DryRun())
+	if err != nil {
+		return err
+	}
+	return infra.Deploy(env, infra.Release{Image: image, Recorded: image, EndpointURL: endpointURL})(ctx)
+}
+
+// setting reads the object under a key of the stack's file, which Pulumi hands over as JSON.
+func setting(ctx *pulumi.Context, key string) ([]byte, error) {
+	value, ok := ctx.GetConfig(key)
+	if !ok {
+		return nil, fmt.Errorf("%s has no %q", environment.FileName(ctx.Stack()), key)
+	}
+	return []byte(value), nil
+}
