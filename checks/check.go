@@ -32,5 +32,24 @@ func UnknownComponents(names []string) []string {
 
 // All is the table of checks. Names, help and the validation of --only derive from it.
 func All() []Check {
-	return nil
+	return []Check{
+		{"ecs_cluster", "the cluster is active", checkCluster},
+		{"ecs_service", "each service runs what it should; rollouts that are stuck, and why tasks stopped", checkServices},
+		{"ecs_tasks", "the running tasks, their health and age", checkTasks},
+		{"task_definition", "images, variables and secret keys that tasks refer to", checkTaskDefinitions},
+		{"load_balancer", "the load balancer is active", checkBalancer},
+		{"listeners", "HTTP redirects, HTTPS forwards with a TLS policy of today", checkListeners},
+		{"target_groups", "targets by state and reason", checkTargetGroups},
+		{"certificate", "the certificate's status, names, days left and validation", checkCertificate},
+		{"hosted_zone", "the zone of the root domain", checkZone},
+		{"dns", "alias records that point to the load balancer", checkDNS},
+		{"delegation", "name servers at the registrar against the zone's", checkDelegation},
+		{"database", "the database's status, storage, encryption and maintenance", checkDatabase},
+		{"queue", "messages that wait, their age, where failed ones go", checkQueue},
+		{"dead_letter_queue", "messages that could not be worked on", checkDeadLetters},
+		{"secrets", "the configuration secret has every required key", checkSecrets},
+		{"endpoint", "the health path over HTTPS, on both sides of DNS", checkEndpoint},
+		{"readiness", "the readiness path over HTTPS, on both sides of DNS", checkReadiness},
+		{"tls", "the certificate that clients see", checkTLS},
+	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -14,12 +15,16 @@ type estate struct {
 	env *environment.Environment
 	// now is when the run began. Everything is judged as of then.
 	now  time.Time
+	clk  clock.Clock
 	src  Sources
 	memo memo
 }
 
 // aws is the configuration from which checks make their clients; making one costs next to nothing.
 func (e *estate) aws() aws.Config { return e.src.AWS }
+
+// probeTimeout bounds a probe of the endpoint.
+const probeTimeout = 10 * time.Second
 
 // componentKey is the context key of the component whose check makes a call.
 type componentKey struct{}

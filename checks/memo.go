@@ -45,3 +45,20 @@ func once[T any](ctx context.Context, m *memo, key string, load func(context.Con
 		return zero, ctx.Err()
 	}
 }
+
+// peek returns what once has for the key, where it has been read well.
+func peek[T any](m *memo, key string) (T, bool) {
+	var zero T
+	m.mu.Lock()
+	known, ok := m.reads[key].(*reading[T])
+	m.mu.Unlock()
+	if !ok {
+		return zero, false
+	}
+	select {
+	case <-known.done:
+		return known.value, known.err == nil
+	default:
+		return zero, false
+	}
+}

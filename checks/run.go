@@ -79,12 +79,14 @@ func runChecks(
 ) Report {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
 	defer cancel()
+	if src.Network.Resolver == nil {
+		src.Network = probe.Internet()
+	}
 	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), opt.Trace, clk.Now)
-	e := &estate{env: env, now: clk.Now().UTC(), src: src}
+	e := &estate{env: env, now: clk.Now().UTC(), clk: clk, src: src}
 	report := Report{
 		Environment: env.Name, Region: env.Region, Timestamp: e.now.Truncate(time.Second),
-		Services: []Finding{}, LoadBalancers: []LoadBalancer{}, Certificates: []Certificate{},
-		Debugging: Debugging{StuckServices: []StuckService{}},
+		Services: []Finding{},
 	}
 	chosen := choose(all, opt)
 	for i, outcome := range judgeAll(ctx, chosen, e) {
@@ -95,6 +97,8 @@ func runChecks(
 		report.Services = append(report.Services, outcome.all(chosen[i].Component)...)
 	}
 	report.Summary = Aggregate(report.Services)
+	report.LoadBalancers, report.Certificates = balancerSection(e), certificateSection(e)
+	report.Debugging.StuckServices = stuckSection(e, report.Services)
 	return report
 }
 

@@ -24,7 +24,7 @@ func Until(
 	ctx context.Context, target Target, patience Patience, network Network, clk clock.Clock, report func(try int, results []Result),
 ) ([]Result, bool) {
 	for try := 1; ; try++ {
-		results := runWithin(ctx, patience.Timeout, target, network, clk)
+		results := Within(ctx, patience.Timeout, target, network, clk)
 		report(try, results)
 		if AllOK(results) {
 			return results, true
@@ -35,7 +35,8 @@ func Until(
 	}
 }
 
-func runWithin(ctx context.Context, timeout time.Duration, target Target, network Network, clk clock.Clock) []Result {
+// Within is Run with a time limit of its own; zero means 10 s.
+func Within(ctx context.Context, timeout time.Duration, target Target, network Network, clk clock.Clock) []Result {
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}

@@ -1,0 +1,116 @@
+package checks
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// readBalancer returns the environment's load balancer, nil when there is none.
+func readBalancer(ctx context.Context, e *estate) (*elbtypes.LoadBalancer, error) {
+	return once(ctx, &e.memo, balancerKey, func(ctx context.Context) (*elbtypes.LoadBalancer, error) {
+		out, err := elb.NewFromConfig(e.aws()).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
+			Names: []string{e.env.LoadBalancerName()},
+		})
+		if hasCode(err, "LoadBalancerNotFound", "LoadBalancerNotFoundException") {
+			return nil, nil
+		}
+		if err != nil || len(out.LoadBalancers) == 0 {
+			return nil, err
+		}
+		return &out.LoadBalancers[0], nil
+	})
+}
+
+// readListeners returns the listeners of the load balancer, none when there is no balancer.
+func readListeners(ctx context.Context, e *estate) ([]elbtypes.Listener, error) {
+	return once(ctx, &e.memo, listenersKey, func(ctx context.Context) ([]elbtypes.Listener, error) {
+		balancer, err := readBalancer(ctx, e)
+		if err != nil || balancer == nil {
+			return nil, err
+		}
+		return pages(ctx, elb.NewDescribeListenersPaginator(elb.NewFromConfig(e.aws()), &elb.DescribeListenersInput{
+			LoadBalancerArn: balancer.LoadBalancerArn,
+		}), func(out *elb.DescribeListenersOutput) []elbtypes.Listener { return out.Listeners })
+	})
+}
+
+// targetGroup is a target group and the health of its targets.
+type targetGroup struct {
+	elbtypes.TargetGroup
+	targets []elbtypes.TargetHealthDescription
+}
+
+// readTargetGroup returns the API's target group, nil when there is none.
+func readTargetGroup(ctx context.Context, e *estate) (*targetGroup, error) {
+	return once(ctx, &e.memo, targetGroupKey, func(ctx context.Context) (*targetGroup, error) {
+		client := elb.NewFromConfig(e.aws())
+		out, err := client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{e.env.TargetGroupName()}})
+		if hasCode(err, "TargetGroupNotFound", "TargetGroupNotFoundException") {
+			return nil, nil
+		}
+		if err != nil || len(out.TargetGroups) == 0 {
+			return nil, err
+		}
+		group := targetGroup{TargetGroup: out.TargetGroups[0]}
+		health, err := client.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: group.TargetGroupArn})
+		if err != nil {
+			return nil, err
+		}
+		group.targets = health.TargetHealthDescriptions
+		return &group, nil
+	})
+}
+
+// attributes are settings by their keys.
+type attributes map[string]string
+
+// readAttributes returns the settings of the load balancer that describing it does not tell.
+func readAttributes(ctx context.Context, e *estate) (attributes, error) {
+	return once(ctx, &e.memo, "load balancer attributes", func(ctx context.Context) (attributes, error) {
+		balancer, err := readBalancer(ctx, e)
+		if err != nil || balancer == nil {
+			return nil, err
+		}
+		out, err := elb.NewFromConfig(e.aws()).DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
+			LoadBalancerArn: balancer.LoadBalancerArn,
+		})
+		if err != nil {
+			return nil, err
+		}
+		found := attributes{}
+		for _, a := range out.Attributes {
+			found[aws.ToString(a.Key)] = aws.ToString(a.Value)
+		}
+		return found, nil
+	})
+}
+
+// balancerSection is the report's part about the load balancer, from what a run has read of it.
+func balancerSection(e *estate) []LoadBalancer {
+	balancer, ok := peek[*elbtypes.LoadBalancer](&e.memo, balancerKey)
+	if !ok || balancer == nil {
+		return []LoadBalancer{}
+	}
+	section := LoadBalancer{
+		Name: aws.ToString(balancer.LoadBalancerName), DNSName: aws.ToString(balancer.DNSName),
+		Listeners: []Listener{}, TargetGroups: []TargetGroup{},
+	}
+	if balancer.State != nil {
+		section.State = string(balancer.State.Code)
+	}
+	listeners, _ := peek[[]elbtypes.Listener](&e.memo, listenersKey)
+	for _, l := range listeners {
+		section.Listeners = append(section.Listeners, Listener{
+			Port: int(aws.ToInt32(l.Port)), Protocol: string(l.Protocol), Action: actionOf(l), TLSPolicy: aws.ToString(l.SslPolicy),
+		})
+	}
+	if group, ok := peek[*targetGroup](&e.memo, targetGroupKey); ok && group != nil {
+		section.TargetGroups = append(section.TargetGroups, TargetGroup{
+			Name: aws.ToString(group.TargetGroupName), Healthy: countTargets(group.targets).healthy, Total: len(group.targets),
+		})
+	}
+	return []LoadBalancer{section}
+}

@@ -1,0 +1,221 @@
+package checks
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
+	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// Days that a certificate may have left. ACM renews from 60 days before the end on, so one with less than 30 was not
+// renewed. Source: https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html
+const (
+	daysBeforeWarning = 30
+	daysBeforeError   = 7
+)
+
+// readCertificate returns the certificate of the environment's domain, nil when there is none. Of several it is the
+// one that is in use, else the one that is issued, else the newest.
+func readCertificate(ctx context.Context, e *estate) (*acmtypes.CertificateDetail, error) {
+	return once(ctx, &e.memo, certificateKey, func(ctx context.Context) (*acmtypes.CertificateDetail, error) {
+		client := acm.NewFromConfig(e.aws())
+		listed, err := pages(ctx, acm.NewListCertificatesPaginator(client, &acm.ListCertificatesInput{
+			// Without this only RSA certificates of up to 2048 bits are listed.
+			Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
+		}), func(out *acm.ListCertificatesOutput) []acmtypes.CertificateSummary { return out.CertificateSummaryList })
+		if err != nil {
+			return nil, err
+		}
+		own := slices.DeleteFunc(listed, func(c acmtypes.CertificateSummary) bool {
+			return !sameName(aws.ToString(c.DomainName), e.env.Domain.Name)
+		})
+		details, err := batches(ctx, own, 1, func(ctx context.Context, one []acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
+			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: one[0].CertificateArn})
+			if hasCode(err, "ResourceNotFoundException") {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			return []acmtypes.CertificateDetail{*out.Certificate}, nil
+		})
+		if err != nil || len(details) == 0 {
+			return nil, err
+		}
+		best := slices.MaxFunc(details, compareCertificates)
+		return &best, nil
+	})
+}
+
+// compareCertificates orders by use, then by being issued, then by age.
+func compareCertificates(a, b acmtypes.CertificateDetail) int {
+	rank := func(c acmtypes.CertificateDetail) int {
+		switch {
+		case len(c.InUseBy) > 0:
+			return 2
+		case c.Status == acmtypes.CertificateStatusIssued:
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(rank(a)-rank(b), aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt)))
+}
+
+func checkCertificate(ctx context.Context, e *estate) ([]Finding, error) {
+	certificate, err := readCertificate(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if certificate == nil || certificate.Status == acmtypes.CertificateStatusIssued {
+		return []Finding{evaluateCertificate(certificate, validation{}, e.env, e.now)}, nil
+	}
+	// Why a certificate is not issued is in the zone and at the registrar; what of it cannot be read is not named as
+	// the cause.
+	records, recordsErr := readRecords(ctx, e)
+	zone, zoneErr := readZone(ctx, e)
+	registrar, delegationErr := readDelegation(ctx, e)
+	return []Finding{evaluateCertificate(certificate, validation{
+		records: records, recordsKnown: recordsErr == nil,
+		delegated: isDelegated(zone, registrar), delegationKnown: zoneErr == nil && delegationErr == nil,
+	}, e.env, e.now)}, nil
+}
+
+// validation is what ACM's validation of a domain depends on.
+type validation struct {
+	records                    []r53types.ResourceRecordSet
+	recordsKnown               bool
+	delegated, delegationKnown bool
+}
+
+// evaluateCertificate judges the domain's certificate by its status, names and time left.
+func evaluateCertificate(
+	certificate *acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
+) Finding {
+	what := about("certificate", "ACM-Certificate-"+env.Domain.Name)
+	if certificate == nil {
+		return what.error("CertificateMissing", deployHint(env, "the environment was never deployed, or the certificate was deleted"),
+			"there is no certificate for %s", env.Domain.Name)
+	}
+	what = what.with("status", string(certificate.Status)).with("names", certificate.SubjectAlternativeNames).
+		with("in_use", len(certificate.InUseBy) > 0)
+	if certificate.RenewalSummary != nil {
+		what = what.with("renewal", string(certificate.RenewalSummary.RenewalStatus))
+	}
+	days := 0
+	if certificate.NotAfter != nil {
+		days = probe.DaysLeft(*certificate.NotAfter, now)
+		what = what.with("not_after", certificate.NotAfter.UTC().Format(time.RFC3339)).with("days_left", days)
+	}
+	renewal := Hint{
+		Cause:    "ACM could not renew it: its validation record is missing, or the name servers changed",
+		Solution: "see that the validation record is in the zone and the zone is delegated", Command: command(env, "status") + " --only dns,delegation",
+	}
+	switch {
+	case certificate.Status == acmtypes.CertificateStatusPendingValidation:
+		return evaluatePending(what, *certificate, v, env, now)
+	case certificate.Status == acmtypes.CertificateStatusExpired || certificate.NotAfter != nil && now.After(*certificate.NotAfter):
+		return what.error("CertificateExpired", renewal, "the certificate for %s has expired%s", env.Domain.Name, since(certificate.NotAfter))
+	case certificate.Status != acmtypes.CertificateStatusIssued:
+		return what.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM gave it up")),
+			"the certificate is %s", certificate.Status)
+	case !coversName(*certificate, env.Domain.Name):
+		return what.error("WrongNames", driftHint(env, "it was requested for another name"),
+			"the certificate is for %s, not for %s", strings.Join(certificate.SubjectAlternativeNames, ", "), env.Domain.Name)
+	case certificate.NotAfter != nil && days < daysBeforeError:
+		return what.error("CertificateExpiring", renewal, "the certificate has %d days left", days)
+	case certificate.NotAfter != nil && days < daysBeforeWarning:
+		return what.warning("CertificateExpiring", renewal, "the certificate has %d days left", days)
+	}
+	if certificate.NotAfter == nil {
+		return what.healthy("Issued", "issued for %s", env.Domain.Name)
+	}
+	return what.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
+}
+
+// evaluatePending judges a certificate that waits for its validation, which takes minutes where DNS is in order.
+func evaluatePending(
+	what subject, certificate acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
+) Finding {
+	missing := missingValidation(certificate, v.records)
+	if v.recordsKnown {
+		what = what.with("missing_validation_records", missing)
+	}
+	if v.delegationKnown {
+		what = what.with("delegated", v.delegated)
+	}
+	age := ""
+	if certificate.CreatedAt != nil {
+		age = fmt.Sprintf(" for %s", now.Sub(*certificate.CreatedAt).Truncate(time.Minute))
+	}
+	switch {
+	case v.delegationKnown && !v.delegated:
+		return what.error("NotDelegated", Hint{
+			Cause:    "the registrar does not send the world to the zone's name servers, so that ACM cannot see the validation record",
+			Solution: "enter the zone's name servers at the registrar", Command: "deployer outputs --env shared",
+		}, "the certificate has been waiting for validation%s: the domain is not delegated", age)
+	case v.recordsKnown && len(missing) > 0:
+		return what.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never made"),
+			"the certificate has been waiting for validation%s: %d validation records are missing", age, len(missing))
+	}
+	return what.warning("PendingValidation", Hint{
+		Cause:    "ACM has not looked yet, or cannot see the validation record",
+		Solution: "wait a few minutes; then compare the name servers", Command: command(env, "status") + " --only delegation,certificate",
+	}, "the certificate has been waiting for validation%s", age)
+}
+
+// missingValidation are the names of the validation records that are not in the zone.
+func missingValidation(certificate acmtypes.CertificateDetail, records []r53types.ResourceRecordSet) []string {
+	missing := []string{}
+	for _, option := range certificate.DomainValidationOptions {
+		if option.ResourceRecord == nil {
+			continue
+		}
+		name := aws.ToString(option.ResourceRecord.Name)
+		if recordOf(records, name, r53types.RRType(option.ResourceRecord.Type)) == nil && !slices.Contains(missing, name) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// coversName reports whether the certificate is for the name, itself or by a wildcard.
+func coversName(certificate acmtypes.CertificateDetail, name string) bool {
+	_, parent, _ := strings.Cut(name, ".")
+	for _, n := range append([]string{aws.ToString(certificate.DomainName)}, certificate.SubjectAlternativeNames...) {
+		if sameName(n, name) || sameName(n, "*."+parent) {
+			return true
+		}
+	}
+	return false
+}
+
+func since(end *time.Time) string {
+	if end == nil {
+		return ""
+	}
+	return " on " + end.UTC().Format(time.DateOnly)
+}
+
+// certificateSection is the report's part about the certificate, from what a run has read of it.
+func certificateSection(e *estate) []Certificate {
+	certificate, ok := peek[*acmtypes.CertificateDetail](&e.memo, certificateKey)
+	if !ok || certificate == nil {
+		return []Certificate{}
+	}
+	section := Certificate{Domain: aws.ToString(certificate.DomainName), Status: string(certificate.Status)}
+	if certificate.NotAfter != nil {
+		end, days := certificate.NotAfter.UTC(), probe.DaysLeft(*certificate.NotAfter, e.now)
+		section.NotAfter, section.DaysLeft = &end, &days
+	}
+	return []Certificate{section}
+}

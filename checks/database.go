@@ -1,0 +1,175 @@
+package checks
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// readDatabase returns the environment's database instance, nil when there is none.
+func readDatabase(ctx context.Context, e *estate) (*rdstypes.DBInstance, error) {
+	return once(ctx, &e.memo, "database", func(ctx context.Context) (*rdstypes.DBInstance, error) {
+		out, err := rds.NewFromConfig(e.aws()).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
+			DBInstanceIdentifier: aws.String(e.env.DatabaseIdentifier()),
+		})
+		if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
+			return nil, nil
+		}
+		if err != nil || len(out.DBInstances) == 0 {
+			return nil, err
+		}
+		return &out.DBInstances[0], nil
+	})
+}
+
+// readMaintenance returns the maintenance that waits for the database; nothing where AWS does not say.
+func readMaintenance(ctx context.Context, e *estate, database *rdstypes.DBInstance) []rdstypes.PendingMaintenanceAction {
+	if database == nil || aws.ToString(database.DBInstanceArn) == "" {
+		return nil
+	}
+	out, err := rds.NewFromConfig(e.aws()).DescribePendingMaintenanceActions(ctx, &rds.DescribePendingMaintenanceActionsInput{
+		ResourceIdentifier: database.DBInstanceArn,
+	})
+	if err != nil {
+		return nil
+	}
+	var actions []rdstypes.PendingMaintenanceAction
+	for _, r := range out.PendingMaintenanceActions {
+		actions = append(actions, r.PendingMaintenanceActionDetails...)
+	}
+	return actions
+}
+
+func checkDatabase(ctx context.Context, e *estate) ([]Finding, error) {
+	database, err := readDatabase(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	metrics := readUtilisation(ctx, e)
+	return []Finding{evaluateDatabase(database, readMaintenance(ctx, e, database), metrics, e.env)}, nil
+}
+
+// workingStatuses are those in which the database answers while RDS does something with it.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
+var workingStatuses = map[string]bool{
+	"backing-up": true, "modifying": true, "storage-optimization": true, "configuring-enhanced-monitoring": true,
+	"configuring-log-exports": true, "configuring-iam-database-auth": true, "resetting-master-credentials": true,
+	"maintenance": true, "upgrading": true, "storage-config-upgrade": true, "moving-to-vpc": true, "renaming": true,
+	"storage-initialization": true,
+}
+
+// Shares of the storage that may be left, in percent.
+const (
+	storageWarning = 15
+	storageError   = 5
+)
+
+// evaluateDatabase judges the instance: that it answers, that nobody else can, and that it does not fill up.
+func evaluateDatabase(
+	database *rdstypes.DBInstance, maintenance []rdstypes.PendingMaintenanceAction, metrics utilisation, env *environment.Environment,
+) Finding {
+	what := about("database", "RDS-Database-"+env.DatabaseIdentifier())
+	if database == nil {
+		return what.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
+			"there is no database %s", env.DatabaseIdentifier())
+	}
+	status := aws.ToString(database.DBInstanceStatus)
+	name := databaseMetrics(env.DatabaseIdentifier())
+	what = what.with("status", status).with("class", aws.ToString(database.DBInstanceClass)).
+		with("engine", aws.ToString(database.Engine)+" "+aws.ToString(database.EngineVersion)).
+		with("storage_gib", aws.ToInt32(database.AllocatedStorage)).with("encrypted", aws.ToBool(database.StorageEncrypted)).
+		with("public", aws.ToBool(database.PubliclyAccessible)).with("multi_zone", aws.ToBool(database.MultiAZ))
+	maps.Copy(what.details, metrics.of(name))
+	if len(maintenance) > 0 {
+		what = what.with("pending_maintenance", maintenanceDetails(maintenance))
+	}
+	left, leftKnown := storageLeft(database, metrics)
+	if leftKnown {
+		what = what.with("storage_left_percent", int(left))
+	}
+	grow := Hint{
+		Cause:    "data grows, and the storage has reached its maximum or grows too slowly",
+		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
+	}
+	switch {
+	case status != "available" && !workingStatuses[status]:
+		return what.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
+	case aws.ToBool(database.PubliclyAccessible):
+		return what.error("PubliclyAccessible", driftHint(env, "the setting was changed by hand"), "the database has a public address")
+	case !aws.ToBool(database.StorageEncrypted):
+		return what.error("NotEncrypted", Hint{
+			Cause:    "it was made without encryption, which cannot be added later",
+			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot restore"),
+		}, "the database's storage is not encrypted")
+	case leftKnown && left < storageError:
+		return what.error("StorageFull", grow, "%.0f %% of the storage is left", left)
+	case leftKnown && left < storageWarning:
+		return what.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
+	case status != "available":
+		return what.warning("DatabaseChanging", Hint{
+			Cause: "RDS works on it; it answers meanwhile", Solution: "wait",
+		}, "the database is %s", status)
+	case forcedMaintenance(maintenance):
+		return what.warning("MaintenancePending", Hint{
+			Cause:    "RDS will apply it by itself in the maintenance window",
+			Solution: "apply it at a quiet time before that, or expect an interruption",
+		}, "%d maintenance actions wait for the database", len(maintenance))
+	}
+	return what.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
+}
+
+// unavailableHint says what a status in which the database does not answer means.
+func unavailableHint(status string, env *environment.Environment) Hint {
+	switch {
+	case status == "creating" || status == "starting" || status == "rebooting":
+		return Hint{Cause: "it is on its way up", Solution: "wait a few minutes"}
+	case status == "stopped" || status == "stopping":
+		return Hint{Cause: "somebody stopped it", Solution: "start it",
+			Command: "aws rds start-db-instance --db-instance-identifier " + env.DatabaseIdentifier()}
+	case status == "storage-full":
+		return Hint{Cause: "the storage is used up", Solution: "raise database.maxStorageGiB in the environment's file and deploy"}
+	case strings.HasPrefix(status, "inaccessible-encryption"):
+		return Hint{Cause: "RDS cannot use the KMS key", Solution: "enable the key and let RDS use it"}
+	}
+	return Hint{Cause: "the instance failed or is being deleted", Solution: "look at its events, and restore a snapshot where it is lost",
+		Command: command(env, "snapshot list")}
+}
+
+// storageLeft is the free share of the storage in percent, where CloudWatch knows it.
+func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, bool) {
+	free, ok := metrics.number(databaseMetrics(aws.ToString(database.DBInstanceIdentifier)), freeStorageBytes)
+	total := float64(aws.ToInt32(database.AllocatedStorage)) * bytesAGiB
+	if !ok || total == 0 {
+		return 0, false
+	}
+	return 100 * free / total, true
+}
+
+// forcedMaintenance reports whether RDS will apply something by itself.
+func forcedMaintenance(actions []rdstypes.PendingMaintenanceAction) bool {
+	for _, a := range actions {
+		if a.AutoAppliedAfterDate != nil || a.ForcedApplyDate != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func maintenanceDetails(actions []rdstypes.PendingMaintenanceAction) []map[string]any {
+	var details []map[string]any
+	for _, a := range actions {
+		detail := map[string]any{"action": aws.ToString(a.Action), "description": aws.ToString(a.Description)}
+		if a.AutoAppliedAfterDate != nil {
+			detail["applied_after"] = a.AutoAppliedAfterDate.UTC().Format(time.RFC3339)
+		}
+		details = append(details, detail)
+	}
+	return details
+}

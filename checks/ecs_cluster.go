@@ -1,0 +1,53 @@
+package checks
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func checkCluster(ctx context.Context, e *estate) ([]Finding, error) {
+	cluster, err := readCluster(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateCluster(cluster, e.env)}, nil
+}
+
+func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Finding {
+	what := about("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
+	if cluster == nil {
+		return what.error("ClusterMissing", deployHint(env, "the environment was never deployed, or the cluster was deleted"),
+			"there is no cluster %s", env.ClusterName())
+	}
+	status := aws.ToString(cluster.Status)
+	what = what.with("status", status).with("active_services", cluster.ActiveServicesCount).
+		with("running_tasks", cluster.RunningTasksCount).with("pending_tasks", cluster.PendingTasksCount)
+	insights := clusterSetting(cluster, ecstypes.ClusterSettingNameContainerInsights)
+	if insights != "" {
+		what = what.with("container_insights", insights)
+	}
+	if status != "ACTIVE" {
+		return what.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was"), "the cluster is %s", status)
+	}
+	if env.Monitoring.AtLeast(environment.Enhanced) && (insights == "" || insights == "disabled") {
+		return what.warning("ContainerInsightsOff", Hint{
+			Cause:    "the setting was changed by hand",
+			Solution: "put it back; drift shows it", Command: command(env, "drift"),
+		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
+	}
+	return what.healthy("Active", "%d services, %d tasks running, %d pending",
+		cluster.ActiveServicesCount, cluster.RunningTasksCount, cluster.PendingTasksCount)
+}
+
+func clusterSetting(cluster *ecstypes.Cluster, name ecstypes.ClusterSettingName) string {
+	for _, s := range cluster.Settings {
+		if s.Name == name {
+			return aws.ToString(s.Value)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,137 @@
+package checks
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// The most that one call describes.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html and API_DescribeTasks.html
+const (
+	servicesACall = 10
+	tasksACall    = 100
+)
+
+// The keys of reads that the report's sections look at too.
+const (
+	servicesKey    = "ecs services"
+	balancerKey    = "load balancer"
+	listenersKey   = "listeners"
+	targetGroupKey = "target group"
+	certificateKey = "certificate"
+)
+
+func tasksKey(desired ecstypes.DesiredStatus) string { return "ecs tasks " + string(desired) }
+
+// readCluster returns the environment's cluster, nil when there is none.
+func readCluster(ctx context.Context, e *estate) (*ecstypes.Cluster, error) {
+	return once(ctx, &e.memo, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
+		out, err := ecs.NewFromConfig(e.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
+			Clusters: []string{e.env.ClusterName()},
+			Include:  []ecstypes.ClusterField{ecstypes.ClusterFieldSettings, ecstypes.ClusterFieldConfigurations},
+		})
+		if err != nil || len(out.Clusters) == 0 {
+			return nil, err
+		}
+		return &out.Clusters[0], nil
+	})
+}
+
+// readServices returns the services of the cluster, none when there is no cluster. Besides the environment's own
+// these are any that somebody else runs there.
+func readServices(ctx context.Context, e *estate) ([]ecstypes.Service, error) {
+	return once(ctx, &e.memo, servicesKey, func(ctx context.Context) ([]ecstypes.Service, error) {
+		client, cluster := ecs.NewFromConfig(e.aws()), aws.String(e.env.ClusterName())
+		arns, err := pages(ctx, ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{
+			Cluster: cluster, MaxResults: aws.Int32(100),
+		}), func(out *ecs.ListServicesOutput) []string { return out.ServiceArns })
+		if noCluster(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return batches(ctx, arns, servicesACall, func(ctx context.Context, arns []string) ([]ecstypes.Service, error) {
+			out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: cluster, Services: arns})
+			if err != nil {
+				return nil, err
+			}
+			return out.Services, nil
+		})
+	})
+}
+
+// readTasks returns the tasks of the cluster that ECS wants in a state: those that run or are on their way, or those
+// that stopped, which ECS remembers for about an hour.
+func readTasks(ctx context.Context, e *estate, desired ecstypes.DesiredStatus) ([]ecstypes.Task, error) {
+	return once(ctx, &e.memo, tasksKey(desired), func(ctx context.Context) ([]ecstypes.Task, error) {
+		client, cluster := ecs.NewFromConfig(e.aws()), aws.String(e.env.ClusterName())
+		arns, err := pages(ctx, ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
+			Cluster: cluster, DesiredStatus: desired, MaxResults: aws.Int32(100),
+		}), func(out *ecs.ListTasksOutput) []string { return out.TaskArns })
+		if noCluster(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return batches(ctx, arns, tasksACall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
+			out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: cluster, Tasks: arns})
+			if err != nil {
+				return nil, err
+			}
+			return out.Tasks, nil
+		})
+	})
+}
+
+// readTaskDefinition returns the task definition of a family, family:revision or ARN, nil when there is none.
+func readTaskDefinition(ctx context.Context, e *estate, name string) (*ecstypes.TaskDefinition, error) {
+	return once(ctx, &e.memo, "ecs task definition "+name, func(ctx context.Context) (*ecstypes.TaskDefinition, error) {
+		out, err := ecs.NewFromConfig(e.aws()).DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
+			TaskDefinition: aws.String(name),
+		})
+		// ECS has no code of its own for a task definition that is not there.
+		// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html
+		if hasCode(err, "ClientException") && strings.Contains(err.Error(), "nable to describe task definition") {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return out.TaskDefinition, nil
+	})
+}
+
+func noCluster(err error) bool { return hasCode(err, "ClusterNotFoundException") }
+
+// serviceNamed is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.
+func serviceNamed(services []ecstypes.Service, name string) *ecstypes.Service {
+	at := slices.IndexFunc(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
+	if at < 0 {
+		return nil
+	}
+	return &services[at]
+}
+
+// tasksOf are the tasks that a service started, the newest first.
+func tasksOf(tasks []ecstypes.Task, service string) []ecstypes.Task {
+	var own []ecstypes.Task
+	for _, t := range tasks {
+		if aws.ToString(t.Group) == "service:"+service {
+			own = append(own, t)
+		}
+	}
+	slices.SortStableFunc(own, func(a, b ecstypes.Task) int {
+		return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt))
+	})
+	return own
+}
+
+// lastPart is what follows the last slash of an ARN: a name, an id, family:revision.
+func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

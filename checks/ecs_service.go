@@ -1,0 +1,291 @@
+package checks
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func checkServices(ctx context.Context, e *estate) ([]Finding, error) {
+	services, err := readServices(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	// Why tasks stopped explains a service; it can be judged without.
+	stopped, stoppedErr := readTasks(ctx, e, ecstypes.DesiredStatusStopped)
+	var findings []Finding
+	for _, name := range serviceNames(services, e.env) {
+		service := serviceNamed(services, name)
+		if service == nil {
+			findings = append(findings, serviceMissing(name, e.env))
+			continue
+		}
+		finding := evaluateService(*service, stopsOf(stopped, name), e.env, e.now)
+		if stoppedErr != nil {
+			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
+		}
+		maps.Copy(finding.Details, readUtilisation(ctx, e).of(serviceMetrics(name)))
+		findings = append(findings, finding)
+	}
+	return findings, nil
+}
+
+// serviceNames are the environment's services, whether there or not, and then any others of the cluster.
+func serviceNames(services []ecstypes.Service, env *environment.Environment) []string {
+	var names []string
+	for _, s := range env.Services.List() {
+		names = append(names, env.ServiceName(s.Role))
+	}
+	var others []string
+	for _, s := range services {
+		if name := aws.ToString(s.ServiceName); !slices.Contains(names, name) {
+			others = append(others, name)
+		}
+	}
+	slices.Sort(others)
+	return append(names, others...)
+}
+
+func serviceMissing(name string, env *environment.Environment) Finding {
+	return about("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
+		deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name)
+}
+
+// evaluateService judges a service by its newest deployment, the tasks that it runs, and why those stopped that
+// should not have.
+func evaluateService(s ecstypes.Service, stops []stopCount, env *environment.Environment, now time.Time) Finding {
+	rollout := primaryDeployment(s)
+	what := about("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
+		with("desired", s.DesiredCount).with("running", s.RunningCount).with("pending", s.PendingCount).
+		with("task_definition", lastPart(aws.ToString(s.TaskDefinition)))
+	if len(s.Deployments) > 0 {
+		what = what.with("rollout", rolloutDetails(rollout, len(s.Deployments), now))
+	}
+	if len(stops) > 0 {
+		what = what.with("stopped_tasks", stopDetails(stops))
+	}
+	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
+	failing := failedStops(stops)
+	if status := aws.ToString(s.Status); status != "ACTIVE" {
+		return what.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was"), "the service is %s", status)
+	}
+	if rollout.RolloutState == ecstypes.DeploymentRolloutStateFailed {
+		return what.error("RolloutFailed", rolloutHint(env, failing), "%s; the rollout failed: %s%s", counts,
+			strings.TrimSuffix(cmp.Or(aws.ToString(rollout.RolloutStateReason), "ECS gives no reason"), "."), becauseOf(failing))
+	}
+	if rollout.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
+		return evaluateRollout(what, s, rollout, failing, env, now)
+	}
+	if s.RunningCount < s.DesiredCount {
+		judge := what.warning
+		if s.RunningCount == 0 {
+			judge = what.error
+		}
+		return judge("TasksNotRunning", rolloutHint(env, failing), "%s%s", counts, becauseOf(failing))
+	}
+	if s.DesiredCount == 0 {
+		return what.warning("NoTasksDesired", Hint{
+			Cause:    "somebody stopped the service, or a restore did",
+			Solution: "start it with a deployment", Command: command(env, "up") + " --code-only --restart",
+		}, "the service is to run no tasks")
+	}
+	if at, ok := rolledBackTo(s, rollout); ok {
+		return what.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, failing),
+			"%s, after ECS rolled the last deployment back%s", counts, becauseOf(failing))
+	}
+	if len(failing) > 0 && failing[0].count >= restartsWorthSaying {
+		return what.warning("TasksRestarting", stopHint(env, failing[0].Stop), "%s, but %d stopped in the last hour%s",
+			counts, countStops(failing), becauseOf(failing))
+	}
+	return what.healthy("Steady", "%s", counts)
+}
+
+// restartsWorthSaying is how many failed tasks in the hour that ECS remembers are no accident any more.
+const restartsWorthSaying = 3
+
+// evaluateRollout judges a deployment under way: stuck when tasks fail or it takes longer than the environment
+// allows, else on its way.
+func evaluateRollout(
+	what subject, s ecstypes.Service, rollout ecstypes.Deployment, failing []stopCount, env *environment.Environment, now time.Time,
+) Finding {
+	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
+	age := now.Sub(aws.ToTime(rollout.CreatedAt)).Truncate(time.Second)
+	switch {
+	case rollout.FailedTasks > 0:
+		return what.error("RolloutStuck", rolloutHint(env, failing), "%s; %d tasks of the rollout have failed%s",
+			counts, rollout.FailedTasks, becauseOf(failing))
+	case rollout.CreatedAt != nil && age > env.Deployment.Rollout.Timeout:
+		return what.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been under way for %s%s",
+			counts, age, becauseOf(failing))
+	case s.RunningCount < s.DesiredCount:
+		return what.warning("TasksNotRunning", Hint{
+			Cause: "a rollout is under way", Solution: "wait for it; tasks that fail show here",
+		}, "%s, a rollout is under way", counts)
+	}
+	return what.warning("RolloutInProgress", Hint{
+		Cause: "a deployment is under way", Solution: "wait for it", Command: command(env, "lock status"),
+	}, "%s; %d/%d tasks of the rollout", counts, rollout.RunningCount, rollout.DesiredCount)
+}
+
+func primaryDeployment(s ecstypes.Service) ecstypes.Deployment {
+	for _, d := range s.Deployments {
+		if aws.ToString(d.Status) == "PRIMARY" {
+			return d
+		}
+	}
+	return ecstypes.Deployment{}
+}
+
+// rolledBackTo reports whether the deployment that runs is one that the circuit breaker put back: ECS then has an
+// event that says so, by the deployment's id.
+func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, bool) {
+	id := aws.ToString(rollout.Id)
+	for _, event := range s.Events {
+		message := aws.ToString(event.Message)
+		if id != "" && strings.Contains(message, "rolling back to") && strings.Contains(message, id) {
+			return aws.ToTime(event.CreatedAt), true
+		}
+	}
+	return time.Time{}, false
+}
+
+func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[string]any {
+	details := map[string]any{
+		"state": string(d.RolloutState), "deployments": deployments, "failed_tasks": d.FailedTasks,
+	}
+	if d.CreatedAt != nil {
+		details["since"] = d.CreatedAt.UTC().Format(time.RFC3339)
+		details["age_seconds"] = int(now.Sub(*d.CreatedAt).Seconds())
+	}
+	if reason := aws.ToString(d.RolloutStateReason); reason != "" {
+		details["reason"] = reason
+	}
+	return details
+}
+
+// stopCount is a cause and how many tasks it stopped.
+type stopCount struct {
+	Stop
+	count int
+	// newest is the last task that stopped so.
+	newest ecstypes.Task
+}
+
+// stopsOf counts why the tasks of a service stopped, the most frequent cause first.
+func stopsOf(stopped []ecstypes.Task, service string) []stopCount {
+	var counts []stopCount
+	for _, task := range tasksOf(stopped, service) {
+		stop := StopCause(task)
+		at := slices.IndexFunc(counts, func(c stopCount) bool { return c.Kind == stop.Kind && c.Message == stop.Message })
+		if at < 0 {
+			counts = append(counts, stopCount{Stop: stop, newest: task})
+			at = len(counts) - 1
+		}
+		counts[at].count++
+	}
+	slices.SortStableFunc(counts, func(a, b stopCount) int { return b.count - a.count })
+	return counts
+}
+
+func failedStops(stops []stopCount) []stopCount {
+	return slices.DeleteFunc(slices.Clone(stops), func(c stopCount) bool { return !c.Failed() })
+}
+
+func countStops(stops []stopCount) int {
+	total := 0
+	for _, s := range stops {
+		total += s.count
+	}
+	return total
+}
+
+// becauseOf is the end of a message that names the most frequent cause.
+func becauseOf(failing []stopCount) string {
+	if len(failing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d stopped: %s", failing[0].count, failing[0].Message)
+}
+
+func stopDetails(stops []stopCount) []map[string]any {
+	var details []map[string]any
+	for _, s := range stops {
+		detail := map[string]any{"kind": string(s.Kind), "count": s.count, "message": s.Message}
+		if s.Reason != "" {
+			detail["reason"] = s.Reason
+		}
+		if s.ExitCode != nil {
+			detail["exit_code"] = *s.ExitCode
+		}
+		if s.newest.StoppedAt != nil {
+			detail["last"] = s.newest.StoppedAt.UTC().Format(time.RFC3339)
+		}
+		details = append(details, detail)
+	}
+	return details
+}
+
+// rolloutHint is the hint of the most frequent cause, or where to look when there is none.
+func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
+	if len(failing) > 0 {
+		return stopHint(env, failing[0].Stop)
+	}
+	return Hint{
+		Cause:    "tasks do not start or do not become healthy, and ECS remembers none that stopped",
+		Solution: "look at ecs_tasks, target_groups and the logs", Command: command(env, "logs"),
+	}
+}
+
+// stuckSection is the report's part about stuck services, from what a run has read of them.
+func stuckSection(e *estate, findings []Finding) []StuckService {
+	services, _ := peek[[]ecstypes.Service](&e.memo, servicesKey)
+	stopped, _ := peek[[]ecstypes.Task](&e.memo, tasksKey(ecstypes.DesiredStatusStopped))
+	return stuckServices(findings, services, stopped)
+}
+
+// stuckServices are the services that do not come to run what they should, with ECS's own reasons.
+func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ecstypes.Task) []StuckService {
+	stuck := []StuckService{}
+	for _, s := range services {
+		name := aws.ToString(s.ServiceName)
+		at := slices.IndexFunc(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
+		failing := failedStops(stopsOf(stopped, name))
+		if at < 0 || findings[at].Status == Healthy || len(failing) == 0 {
+			continue
+		}
+		entry := StuckService{Service: findings[at].Service, Issue: stuckIssue(failing[0].Stop)}
+		for _, f := range failing {
+			if reason := cmp.Or(f.Reason, f.Message); !slices.Contains(entry.Issues, reason) {
+				entry.Issues = append(entry.Issues, reason)
+			}
+		}
+		stuck = append(stuck, entry)
+	}
+	return stuck
+}
+
+// stuckIssue is a cause in the few words that people search reports for.
+func stuckIssue(stop Stop) string {
+	switch stop.Kind {
+	case StopMissingSecret:
+		return "Missing secret keys"
+	case StopImagePull:
+		return "Image pull failure"
+	case StopOutOfMemory:
+		return "Out of memory"
+	case StopHealthCheck:
+		return "Health check failing"
+	case StopCapacity:
+		return "No capacity"
+	}
+	return strings.ToUpper(stop.Message[:1]) + stop.Message[1:]
+}

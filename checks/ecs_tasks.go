@@ -1,0 +1,144 @@
+package checks
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// tasksShown bounds how many tasks a finding lists.
+const tasksShown = 20
+
+func checkTasks(ctx context.Context, e *estate) ([]Finding, error) {
+	tasks, err := readTasks(ctx, e, ecstypes.DesiredStatusRunning)
+	if err != nil {
+		return nil, err
+	}
+	services, err := readServices(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	// Not knowing when the password was renewed keeps nobody from judging the tasks.
+	rotated, _ := readPasswordRotation(ctx, e)
+	var findings []Finding
+	for _, s := range e.env.Services.List() {
+		name := e.env.ServiceName(s.Role)
+		findings = append(findings, evaluateTasks(name, serviceNamed(services, name), tasksOf(tasks, name), rotated, e.env))
+	}
+	return findings, nil
+}
+
+// readPasswordRotation returns when RDS last renewed the database's managed password, nil when it never did or does
+// not manage it.
+func readPasswordRotation(ctx context.Context, e *estate) (*time.Time, error) {
+	return once(ctx, &e.memo, "password rotation", func(ctx context.Context) (*time.Time, error) {
+		database, err := readDatabase(ctx, e)
+		if err != nil || database == nil || database.MasterUserSecret == nil {
+			return nil, err
+		}
+		out, err := secretsmanager.NewFromConfig(e.aws()).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{
+			SecretId: database.MasterUserSecret.SecretArn,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return out.LastRotatedDate, nil
+	})
+}
+
+// evaluateTasks judges the tasks that a service runs. rotated is when the database's password was last renewed: a
+// task that started before has the old one.
+func evaluateTasks(
+	name string, service *ecstypes.Service, tasks []ecstypes.Task, rotated *time.Time, env *environment.Environment,
+) Finding {
+	what := about("ecs_tasks", "ECS-Tasks-"+name)
+	if service == nil {
+		return what.error("ServiceMissing", deployHint(env, "the environment was never deployed, or the service was deleted"),
+			"there is no service that could run tasks")
+	}
+	what = what.with("tasks", taskDetails(tasks))
+	counts := countTasks(tasks, rotated)
+	switch {
+	case len(tasks) == 0 && service.RunningCount > 0:
+		return what.unknown("TasksNotListed", Hint{
+			Cause:    "ECS lists the service's tasks a little later than it counts them",
+			Solution: "run it again",
+		}, "the service runs %d tasks, of which ECS lists none", service.RunningCount)
+	case len(tasks) == 0 && service.DesiredCount == 0:
+		return what.healthy("NoTasksDesired", "the service is to run no tasks")
+	case len(tasks) == 0:
+		return what.error("NoTasks", Hint{
+			Cause:    "no task starts, or each stops at once",
+			Solution: "see why they stop: ecs_service has the reasons", Command: command(env, "logs"),
+		}, "0/%d tasks are there", service.DesiredCount)
+	case counts.unhealthy == len(tasks):
+		return what.error("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
+	case counts.unhealthy > 0:
+		return what.warning("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
+	case counts.running < len(tasks):
+		return what.warning("TasksStarting", Hint{
+			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; a task that stays PENDING has a reason in ecs_service",
+		}, "%d/%d tasks run, the others are starting or stopping", counts.running, len(tasks))
+	case counts.stale > 0:
+		return what.with("password_rotated", rotated.UTC().Format(time.RFC3339)).warning("TasksOlderThanRotation", Hint{
+			Cause:    "RDS renewed the database's password after the tasks had built DATABASE_URL: new connections fail",
+			Solution: "restart the tasks", Command: command(env, "up") + " --code-only --restart",
+		}, "%d/%d tasks are older than the database's password", counts.stale, len(tasks))
+	}
+	return what.healthy("Running", "%d tasks running, %d known healthy", counts.running, counts.healthy)
+}
+
+func unhealthyHint(env *environment.Environment) Hint {
+	return Hint{
+		Cause:    "the health check's command fails in the container; ECS will replace the task",
+		Solution: "look at the application's logs", Command: command(env, "logs"),
+	}
+}
+
+// taskCounts counts tasks: those that run, those known healthy and unhealthy, and those older than the password.
+type taskCounts struct{ running, healthy, unhealthy, stale int }
+
+func countTasks(tasks []ecstypes.Task, rotated *time.Time) taskCounts {
+	var counts taskCounts
+	for _, t := range tasks {
+		if aws.ToString(t.LastStatus) == "RUNNING" {
+			counts.running++
+		}
+		switch t.HealthStatus {
+		case ecstypes.HealthStatusHealthy:
+			counts.healthy++
+		case ecstypes.HealthStatusUnhealthy:
+			counts.unhealthy++
+		}
+		if rotated != nil && t.StartedAt != nil && t.StartedAt.Before(*rotated) {
+			counts.stale++
+		}
+	}
+	return counts
+}
+
+func taskDetails(tasks []ecstypes.Task) []map[string]any {
+	details := []map[string]any{}
+	for _, t := range tasks[:min(len(tasks), tasksShown)] {
+		detail := map[string]any{
+			"task": lastPart(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
+			"revision": lastPart(aws.ToString(t.TaskDefinitionArn)),
+		}
+		if t.HealthStatus != "" {
+			detail["health"] = string(t.HealthStatus)
+		}
+		if t.StartedAt != nil {
+			detail["started"] = t.StartedAt.UTC().Format(time.RFC3339)
+		}
+		if zone := aws.ToString(t.AvailabilityZone); zone != "" {
+			detail["zone"] = zone
+		}
+		details = append(details, detail)
+	}
+	return details
+}

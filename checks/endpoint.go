@@ -1,0 +1,123 @@
+package checks
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// readProbes probes the environment's health paths on both sides. Where the load balancer is not known, only the
+// domain is probed.
+func readProbes(ctx context.Context, e *estate) []probe.Result {
+	results, _ := once(ctx, &e.memo, "probes", func(ctx context.Context) ([]probe.Result, error) {
+		target := probe.Target{Domain: e.env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
+		if balancer, err := readBalancer(ctx, e); err == nil && balancer != nil {
+			target.LoadBalancer = aws.ToString(balancer.DNSName)
+		}
+		return probe.Within(ctx, probeTimeout, target, e.src.Network, e.clk), nil
+	})
+	return results
+}
+
+func checkEndpoint(ctx context.Context, e *estate) ([]Finding, error) {
+	return evaluateAnswers("endpoint", "Endpoint", environment.HealthPath, readProbes(ctx, e), e.env), nil
+}
+
+func checkReadiness(ctx context.Context, e *estate) ([]Finding, error) {
+	return evaluateAnswers("readiness", "Readiness", environment.ReadyPath, readProbes(ctx, e), e.env), nil
+}
+
+func checkTLS(ctx context.Context, e *estate) ([]Finding, error) {
+	return evaluateTLS(readProbes(ctx, e), e.env), nil
+}
+
+// evaluateAnswers judges what a path answers on each side. What is wrong with the certificate alone is told by tls,
+// and makes an endpoint a thing that no client reaches all the same.
+func evaluateAnswers(component, prefix, path string, results []probe.Result, env *environment.Environment) []Finding {
+	var findings []Finding
+	for _, r := range results {
+		if r.URL != env.URL()+path {
+			continue
+		}
+		what := about(component, prefix+"-"+sideName(r.Side)+"-"+r.URL)
+		what.details = probeDetails(r)
+		if r.Problem == nil {
+			findings = append(findings, what.healthy("Answers", "HTTP %d by the %s in %.0f ms", r.StatusCode, r.Side, r.Steps.Total))
+			continue
+		}
+		findings = append(findings, what.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message))
+	}
+	return findings
+}
+
+// sideName is a side in an identifier.
+func sideName(side probe.Side) string {
+	if side == probe.Direct {
+		return "LoadBalancer"
+	}
+	return "Domain"
+}
+
+// evaluateTLS judges the certificate and the TLS version that each side shows.
+func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
+	var findings []Finding
+	for _, side := range []probe.Side{probe.Direct, probe.ByDomain} {
+		at := slices.IndexFunc(results, func(r probe.Result) bool { return r.Side == side })
+		if at < 0 {
+			continue
+		}
+		findings = append(findings, evaluateSide(results[at], env))
+	}
+	return findings
+}
+
+func evaluateSide(r probe.Result, env *environment.Environment) Finding {
+	what := about("tls", "TLS-"+sideName(r.Side)+"-"+env.Domain.Name)
+	what.details = probeDetails(r)
+	switch {
+	case r.TLS == nil:
+		return what.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
+	case r.Problem != nil && r.Problem.Reason.AboutCertificate():
+		return what.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
+	}
+	renew := Hint{
+		Cause:    "ACM could not renew the certificate, or the listener shows an older one",
+		Solution: "look at the certificate and its validation record", Command: command(env, "status") + " --only certificate,delegation",
+	}
+	switch {
+	case r.TLS.DaysLeft < daysBeforeError:
+		return what.error("CertificateExpiring", renew, "by the %s: the certificate has %d days left", r.Side, r.TLS.DaysLeft)
+	case r.TLS.DaysLeft < daysBeforeWarning:
+		return what.warning("CertificateExpiring", renew, "by the %s: the certificate has %d days left", r.Side, r.TLS.DaysLeft)
+	}
+	return what.healthy("Trusted", "%s by the %s, %d days left", r.TLS.Version, r.Side, r.TLS.DaysLeft)
+}
+
+func probeHint(p probe.Problem, env *environment.Environment) Hint {
+	return Hint{Cause: p.Message, Solution: p.Hint, Command: command(env, "health")}
+}
+
+func probeDetails(r probe.Result) map[string]any {
+	details := map[string]any{"url": r.URL, "host": r.Host, "milliseconds": r.Steps.Total}
+	if len(r.DNS) > 0 {
+		details["dns"] = r.DNS
+	}
+	if r.StatusCode != 0 {
+		details["status_code"] = r.StatusCode
+	}
+	if r.Body != nil && r.Body.Status != "" {
+		details["body_status"] = r.Body.Status
+	}
+	if r.Body != nil && r.Body.Database != "" {
+		details["body_database"] = r.Body.Database
+	}
+	if r.TLS != nil {
+		details["tls_version"], details["subject"], details["issuer"] = r.TLS.Version, r.TLS.Subject, r.TLS.Issuer
+		details["days_left"] = r.TLS.DaysLeft
+	}
+	return details
+}

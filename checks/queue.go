@@ -1,0 +1,139 @@
+package checks
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// queue is a queue's attributes by their names in SQS.
+type queue map[string]string
+
+// number is an attribute that is a number, 0 where it is not there.
+func (q queue) number(name sqstypes.QueueAttributeName) int {
+	n, _ := strconv.Atoi(q[string(name)])
+	return n
+}
+
+// encrypted reports whether messages are encrypted at rest, under SQS's own key or one of KMS.
+func (q queue) encrypted() bool {
+	return q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)] == "true" || q[string(sqstypes.QueueAttributeNameKmsMasterKeyId)] != ""
+}
+
+// deadLetters is the name of the queue that takes what could not be done, and after how many tries; "" without one.
+func (q queue) deadLetters() (name string, tries int) {
+	var policy struct {
+		Target string `json:"deadLetterTargetArn"`
+		// Tries comes as a number or as a string of one.
+		Tries json.Number `json:"maxReceiveCount"`
+	}
+	_ = json.Unmarshal([]byte(q[string(sqstypes.QueueAttributeNameRedrivePolicy)]), &policy)
+	count, _ := policy.Tries.Int64()
+	return policy.Target[strings.LastIndex(policy.Target, ":")+1:], int(count)
+}
+
+// readQueue returns the attributes of a queue, nil when there is none of the name.
+func readQueue(ctx context.Context, e *estate, name string) (queue, error) {
+	return once(ctx, &e.memo, "queue "+name, func(ctx context.Context) (queue, error) {
+		client := sqs.NewFromConfig(e.aws())
+		url, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name)})
+		if hasCode(err, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue") {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: url.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+		})
+		if err != nil {
+			return nil, err
+		}
+		return queue(out.Attributes), nil
+	})
+}
+
+func checkQueue(ctx context.Context, e *estate) ([]Finding, error) {
+	found, err := readQueue(ctx, e, e.env.QueueName())
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateQueue(found, readUtilisation(ctx, e), e.env)}, nil
+}
+
+// What a queue may hold before somebody should look: messages waiting, and the age of the oldest in seconds.
+const (
+	queueDepthWarning = 1000
+	queueAgeWarning   = 15 * 60
+)
+
+func evaluateQueue(found queue, metrics utilisation, env *environment.Environment) Finding {
+	what := about("queue", "SQS-Queue-"+env.QueueName())
+	if found == nil {
+		return what.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
+			"there is no queue %s", env.QueueName())
+	}
+	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
+	working := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
+	target, tries := found.deadLetters()
+	what = what.with("waiting", waiting).with("in_flight", working).
+		with("delayed", found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed)).
+		with("encrypted", found.encrypted()).with("dead_letter_queue", target).with("max_receives", tries)
+	maps.Copy(what.details, metrics.of(queueMetrics(env.QueueName())))
+	age, _ := metrics.number(queueMetrics(env.QueueName()), oldestMessageAge)
+	behind := Hint{
+		Cause:    "the worker is down, too slow, or fails on every message",
+		Solution: "look at the worker's tasks and logs", Command: command(env, "logs"),
+	}
+	switch {
+	case target == "":
+		return what.error("NoDeadLetterQueue", driftHint(env, "the redrive policy was removed"),
+			"the queue has no dead letter queue: a message that fails comes back until it is too old")
+	case target != env.DeadLetterQueueName():
+		return what.warning("OtherDeadLetterQueue", driftHint(env, "the redrive policy was changed"),
+			"dead letters go to %s, not to %s", target, env.DeadLetterQueueName())
+	case !found.encrypted():
+		return what.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the queue is not encrypted")
+	case age > queueAgeWarning:
+		return what.warning("MessagesOld", behind, "the oldest of %d messages has waited %.0f minutes", waiting, age/60)
+	case waiting > queueDepthWarning:
+		return what.warning("MessagesWaiting", behind, "%d messages wait, %d are being worked on", waiting, working)
+	}
+	return what.healthy("Flowing", "%d messages wait, %d are being worked on", waiting, working)
+}
+
+func checkDeadLetters(ctx context.Context, e *estate) ([]Finding, error) {
+	found, err := readQueue(ctx, e, e.env.DeadLetterQueueName())
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateDeadLetters(found, e.env)}, nil
+}
+
+func evaluateDeadLetters(found queue, env *environment.Environment) Finding {
+	what := about("dead_letter_queue", "SQS-Queue-"+env.DeadLetterQueueName())
+	if found == nil {
+		return what.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
+			"there is no queue %s", env.DeadLetterQueueName())
+	}
+	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
+	what = what.with("messages", waiting).with("encrypted", found.encrypted())
+	switch {
+	case waiting > 0:
+		return what.warning("DeadLetters", Hint{
+			Cause:    "jobs failed as often as they may be tried",
+			Solution: "see why in the worker's logs, then redrive or purge the messages", Command: command(env, "logs"),
+		}, "%d messages could not be worked on", waiting)
+	case !found.encrypted():
+		return what.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the dead letter queue is not encrypted")
+	}
+	return what.healthy("Empty", "no dead letters")
+}

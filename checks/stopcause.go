@@ -1,0 +1,265 @@
+package checks
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// StopKind classifies why a task stopped.
+type StopKind string
+
+// The kinds of stops.
+const (
+	// StopExpected is a stop that somebody or ECS wanted: a new deployment, scaling in, a person.
+	StopExpected StopKind = "Expected"
+	// StopImagePull is an image that could not be fetched.
+	StopImagePull StopKind = "ImagePull"
+	// StopMissingSecret is a secret, or a key in it, that the task refers to and that is not there.
+	StopMissingSecret StopKind = "MissingSecret"
+	// StopAccessDenied is a permission that the execution role lacks.
+	StopAccessDenied StopKind = "AccessDenied"
+	// StopNoRoute is AWS's own services out of reach from the task's subnet.
+	StopNoRoute StopKind = "NoRoute"
+	// StopLogGroup is a log group that is not there.
+	StopLogGroup StopKind = "LogGroup"
+	// StopOutOfMemory is a container that used more memory than it has.
+	StopOutOfMemory StopKind = "OutOfMemory"
+	// StopCapacity is Fargate without room.
+	StopCapacity StopKind = "Capacity"
+	// StopNoAddress is a subnet without a free address.
+	StopNoAddress StopKind = "NoAddress"
+	// StopNetwork is a network interface that was not ready in time.
+	StopNetwork StopKind = "Network"
+	// StopHealthCheck is a task that ECS replaced because it did not become or stay healthy.
+	StopHealthCheck StopKind = "HealthCheck"
+	// StopCommand is a container whose command could not be started.
+	StopCommand StopKind = "Command"
+	// StopInfrastructure is AWS taking the machine away.
+	StopInfrastructure StopKind = "Infrastructure"
+	// StopExitCode is a container that ended with an error.
+	StopExitCode StopKind = "ExitCode"
+	// StopCompleted is a container that ended by itself without one: well for a migration, wrong for a service.
+	StopCompleted StopKind = "Completed"
+	// StopOther is none of the above.
+	StopOther StopKind = "Other"
+)
+
+// Stop is why a task stopped.
+type Stop struct {
+	Kind StopKind
+	// Message is one line for a person; Reason is ECS's own words.
+	Message, Reason string
+	// Container is the one that ended the task and ExitCode its exit code, where there are such.
+	Container string
+	ExitCode  *int
+	// Key is the secret's key that is missing, for StopMissingSecret.
+	Key string
+	// Permanent causes do not heal by trying again.
+	Permanent bool
+	Hint      Hint
+}
+
+// Failed reports whether the task should not have stopped.
+func (s Stop) Failed() bool { return s.Kind != StopExpected }
+
+// stopRule recognises a kind of stop in ECS's words. The message may use the pattern's first group as %s.
+type stopRule struct {
+	kind      StopKind
+	pattern   *regexp.Regexp
+	permanent bool
+	message   string
+	hint      Hint
+}
+
+// stopRules are tried in order; the first whose pattern matches wins.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+var stopRules = []stopRule{
+	{StopMissingSecret, regexp.MustCompile(`(?i)did not contain json key ["']?([A-Za-z0-9_.-]+)`), true,
+		"the secret has no key %s", Hint{
+			Cause:    "the task definition refers to a key that the configuration secret does not have",
+			Solution: "add the key to the secret, then deploy again",
+		}},
+	{StopMissingSecret, regexp.MustCompile(`(?is)secret.*(?:ResourceNotFoundException|can't find the specified secret|marked for deletion)`), true,
+		"the secret does not exist", Hint{
+			Cause:    "the task definition refers to a secret that was deleted or never made",
+			Solution: "make the secret, then deploy again",
+		}},
+	{StopNoRoute, regexp.MustCompile(`(?is)(?:ResourceInitializationError|CannotPull).*(?:i/o timeout|deadline exceeded|connection (?:timed out|refused|reset)|no such host|request canceled|net/http)`), false,
+		"the task cannot reach AWS from its subnet", Hint{
+			Cause:    "the private subnet has no route to a NAT gateway, or the security group lets nothing out",
+			Solution: "look at the NAT gateways, the route tables and the service's security group",
+		}},
+	{StopAccessDenied, regexp.MustCompile(`(?is)(?:ResourceInitializationError|CannotPull).*(?:AccessDenied|not authorized|403 Forbidden)`), true,
+		"the execution role may not fetch what the task needs", Hint{
+			Cause:    "the execution role lacks a permission for the image, the secret or its key",
+			Solution: "compare the execution role with the program: drift shows a changed policy",
+		}},
+	{StopImagePull, regexp.MustCompile(`(?i)(?:TooManyRequests|toomanyrequests|rate limit)`), false,
+		"the registry limits the pulls of the image", Hint{
+			Cause:    "the registry is asked too often",
+			Solution: "wait, or pull the image from the account's own registry",
+		}},
+	{StopImagePull, regexp.MustCompile(`(?i)CannotPull|pull image|ImagePull`), true,
+		"the image cannot be pulled", Hint{
+			Cause:    "the image or its digest is not in the registry, or is for another CPU architecture",
+			Solution: "push the image, or deploy one that the registry has",
+			Command:  "deployer images",
+		}},
+	{StopLogGroup, regexp.MustCompile(`(?is)(?:logger args|log group|CreateLogStream).*(?:does not exist|ResourceNotFound|not found)`), true,
+		"the log group does not exist", Hint{
+			Cause:    "the log group was deleted",
+			Solution: "run a full deployment, which makes it again",
+		}},
+	{StopOutOfMemory, regexp.MustCompile(`(?i)OutOfMemory|out of memory|memory usage`), false,
+		"the container ran out of memory", Hint{
+			Cause:    "the application uses more memory than its task has",
+			Solution: "give the service more memory in the environment's file, or look for a leak",
+		}},
+	{StopCapacity, regexp.MustCompile(`(?i)capacity is unavailable|no capacity|insufficient capacity|RESOURCE:(?:CPU|MEMORY|FARGATE)`), false,
+		"Fargate has no capacity", Hint{
+			Cause:    "AWS has no room for the task in these zones just now, or a quota is used up",
+			Solution: "wait: ECS goes on trying; then look at the Fargate quota of the account",
+		}},
+	{StopNoAddress, regexp.MustCompile(`(?i)InsufficientFreeAddresses|no free (?:private )?(?:ip )?addresses|not have enough (?:free )?(?:ip )?addresses`), false,
+		"the subnet has no free address", Hint{
+			Cause:    "the private subnets are used up",
+			Solution: "stop what is not needed there, or give the VPC larger subnets",
+		}},
+	{StopNetwork, regexp.MustCompile(`(?i)network interface|EphemeralStorage provisioning`), false,
+		"the task's network interface was not ready in time", Hint{
+			Cause:    "AWS was slow to attach it",
+			Solution: "wait: ECS tries again",
+		}},
+	{StopHealthCheck, regexp.MustCompile(`(?i)failed ELB health checks`), false,
+		"the task failed the load balancer's health check", Hint{
+			Cause:    "the application does not answer /health with 200 in time: not up yet, or failing",
+			Solution: "look at its logs; the targets' reasons say what the balancer got",
+			Command:  "deployer logs",
+		}},
+	{StopHealthCheck, regexp.MustCompile(`(?i)failed container health checks|health checks? failed`), false,
+		"the task failed its container's health check", Hint{
+			Cause:    "the health check's command in the container fails",
+			Solution: "look at its logs, and see whether the image has what the command needs",
+			Command:  "deployer logs",
+		}},
+	{StopCommand, regexp.MustCompile(`(?i)CannotStartContainer|CannotCreateContainer|executable file not found|exec format error|no such file or directory`), true,
+		"the container's command cannot be started", Hint{
+			Cause:    "the image has no such command, or is for another CPU architecture",
+			Solution: "correct the service's command in the environment's file, or the image",
+		}},
+	{StopInfrastructure, regexp.MustCompile(`(?i)spot task was interrupted|maintenance|underlying infrastructure|host EC2|ContainerRuntime|InternalError`), false,
+		"AWS took the task's machine away", Hint{
+			Cause:    "maintenance or a failure of the machine below",
+			Solution: "nothing to do: ECS starts another task",
+		}},
+	{StopExpected, regexp.MustCompile(`(?i)scaling activity initiated|task stopped by user|stopped by`), false,
+		"stopped on purpose", Hint{}},
+}
+
+// exitMeanings say what the exit codes of containers usually mean.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+var exitMeanings = map[int]struct {
+	meaning string
+	hint    Hint
+}{
+	1: {"application error", Hint{
+		Cause: "the application gave up", Solution: "look at its last log lines", Command: "deployer logs"}},
+	125: {"the container could not be run", Hint{
+		Cause: "the container runtime refused it", Solution: "look at the task definition"}},
+	126: {"the command is not executable", Hint{
+		Cause: "the file has no execute permission, or is for another CPU architecture", Solution: "correct the image"}},
+	127: {"the command was not found", Hint{
+		Cause: "the image has no such command", Solution: "correct the service's command in the environment's file, or the image"}},
+	134: {"aborted", Hint{
+		Cause: "the application aborted itself, often for want of heap", Solution: "look at its last log lines", Command: "deployer logs"}},
+	137: {"killed", Hint{
+		Cause:    "out of memory, or it did not end in time after being asked to stop",
+		Solution: "look at the memory that it uses, and see that it ends on SIGTERM"}},
+	139: {"segmentation fault", Hint{
+		Cause: "a native module crashed", Solution: "look at what changed in the image"}},
+	143: {"ended by SIGTERM", Hint{
+		Cause: "it was asked to stop", Solution: "nothing, where a deployment was under way"}},
+}
+
+// StopCause says why a task stopped, from what DescribeTasks tells about it.
+func StopCause(task ecstypes.Task) Stop {
+	stop := Stop{Kind: StopOther, Reason: aws.ToString(task.StoppedReason)}
+	words := []string{stop.Reason}
+	for _, c := range task.Containers {
+		if reason := aws.ToString(c.Reason); reason != "" {
+			words = append(words, reason)
+		}
+	}
+	if stop.Reason == "" || strings.HasPrefix(stop.Reason, "Essential container") {
+		stop.Reason = strings.Join(words[len(words)-1:], "")
+	}
+	if failed := failedContainer(task.Containers); failed != nil {
+		stop.Container = aws.ToString(failed.Name)
+		stop.ExitCode = aws.Int(int(*failed.ExitCode))
+	}
+	if task.StopCode == ecstypes.TaskStopCodeUserInitiated {
+		stop.Kind, stop.Message = StopExpected, "stopped on purpose"
+		return stop
+	}
+	for _, rule := range stopRules {
+		if match := rule.pattern.FindStringSubmatch(strings.Join(words, "\n")); match != nil {
+			return rule.apply(stop, match)
+		}
+	}
+	switch {
+	case stop.ExitCode != nil && *stop.ExitCode == 0:
+		stop.Kind, stop.Message = StopCompleted, "the container ended by itself, without an error"
+		stop.Hint = Hint{
+			Cause: "its command has nothing more to do", Solution: "a service's command must go on running: correct it in the environment's file"}
+	case stop.ExitCode != nil:
+		stop.Kind = StopExitCode
+		stop.Message, stop.Hint = exitMeaning(*stop.ExitCode)
+	default:
+		stop.Message = stop.Reason
+		if stop.Message == "" {
+			stop.Message = "ECS gives no reason"
+		}
+		stop.Hint = Hint{Cause: "ECS says no more than this", Solution: "look at the task and its logs", Command: "deployer logs"}
+	}
+	return stop
+}
+
+func (r stopRule) apply(stop Stop, match []string) Stop {
+	stop.Kind, stop.Permanent, stop.Message, stop.Hint = r.kind, r.permanent, r.message, r.hint
+	if len(match) > 1 {
+		stop.Key = strings.Trim(match[1], ".")
+		stop.Message = fmt.Sprintf(r.message, stop.Key)
+		stop.Hint.Command = "deployer secrets set " + stop.Key
+	}
+	return stop
+}
+
+// exitMeaning says what an exit code other than 0 means.
+func exitMeaning(code int) (message string, hint Hint) {
+	known, ok := exitMeanings[code]
+	if !ok {
+		known = exitMeanings[1]
+	}
+	return fmt.Sprintf("exit code %d (%s)", code, known.meaning), known.hint
+}
+
+// failedContainer is the container whose exit code says most: the first that failed, else the first that ended.
+func failedContainer(containers []ecstypes.Container) *ecstypes.Container {
+	var ended *ecstypes.Container
+	for i, c := range containers {
+		if c.ExitCode == nil {
+			continue
+		}
+		if *c.ExitCode != 0 {
+			return &containers[i]
+		}
+		if ended == nil {
+			ended = &containers[i]
+		}
+	}
+	return ended
+}

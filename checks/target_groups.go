@@ -1,0 +1,159 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func checkTargetGroups(ctx context.Context, e *estate) ([]Finding, error) {
+	group, err := readTargetGroup(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateTargetGroup(group, e.env)}, nil
+}
+
+// targetCounts counts targets by state, and the reasons of those that are not healthy.
+type targetCounts struct {
+	healthy, unhealthy, initial, draining, other int
+	reasons                                      map[string]int
+}
+
+func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
+	counts := targetCounts{reasons: map[string]int{}}
+	for _, t := range targets {
+		if t.TargetHealth == nil {
+			counts.other++
+			continue
+		}
+		switch t.TargetHealth.State {
+		case elbtypes.TargetHealthStateEnumHealthy:
+			counts.healthy++
+		case elbtypes.TargetHealthStateEnumUnhealthy:
+			counts.unhealthy++
+		case elbtypes.TargetHealthStateEnumInitial:
+			counts.initial++
+		case elbtypes.TargetHealthStateEnumDraining, elbtypes.TargetHealthStateEnumUnhealthyDraining:
+			counts.draining++
+		default:
+			counts.other++
+		}
+		if reason := string(t.TargetHealth.Reason); reason != "" {
+			counts.reasons[reason]++
+		}
+	}
+	return counts
+}
+
+// evaluateTargetGroup judges the API's target group by the state of its targets. Draining ones do not count: they
+// are on their way out.
+func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
+	what := about("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
+	if group == nil {
+		return what.error("TargetGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted"),
+			"there is no target group %s", env.TargetGroupName())
+	}
+	counts := countTargets(group.targets)
+	wanted := len(group.targets) - counts.draining
+	what = what.with("healthy", counts.healthy).with("unhealthy", counts.unhealthy).with("initial", counts.initial).
+		with("draining", counts.draining).with("total", len(group.targets)).with("health_check", aws.ToString(group.HealthCheckPath))
+	if len(counts.reasons) > 0 {
+		what = what.with("reasons", counts.reasons).with("targets", targetDetails(group.targets))
+	}
+	switch {
+	case wanted == 0:
+		return what.error("NoTargets", Hint{
+			Cause:    "no task of the API is running, or none was registered yet",
+			Solution: "see why tasks do not run: ecs_service and ecs_tasks", Command: command(env, "status") + " --only ecs_service,ecs_tasks",
+		}, "0/0 targets healthy: there are none")
+	case counts.healthy == 0 && counts.initial == wanted:
+		return what.warning("TargetsStarting", Hint{
+			Cause: "the tasks have just started", Solution: "wait for their first health checks",
+		}, "0/%d targets healthy, all of them are being checked for the first time", wanted)
+	case counts.healthy == 0:
+		return what.error("NoHealthyTargets", targetHint(counts.reasons, env), "0/%d targets healthy%s", wanted, reasonList(counts.reasons))
+	case counts.unhealthy+counts.other > 0:
+		return what.warning("TargetsUnhealthy", targetHint(counts.reasons, env), "%d/%d targets healthy%s", counts.healthy, wanted, reasonList(counts.reasons))
+	case counts.initial > 0:
+		return what.warning("TargetsStarting", Hint{
+			Cause: "tasks have just started", Solution: "wait for their first health checks",
+		}, "%d/%d targets healthy, %d being checked for the first time", counts.healthy, wanted, counts.initial)
+	}
+	return what.healthy("TargetsHealthy", "%d/%d targets healthy", counts.healthy, wanted)
+}
+
+// reasonList is the end of a message that counts reasons.
+func reasonList(reasons map[string]int) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		parts = append(parts, fmt.Sprintf("%d %s", reasons[reason], reason))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
+
+// targetHints say what the load balancer's reasons mean.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
+var targetHints = []struct {
+	reason elbtypes.TargetHealthReasonEnum
+	hint   Hint
+}{
+	{elbtypes.TargetHealthReasonEnumResponseCodeMismatch, Hint{
+		Cause:    "the application answers /health with another code than 200",
+		Solution: "look at its logs: it runs, but says that it is not well", Command: "logs"}},
+	{elbtypes.TargetHealthReasonEnumTimeout, Hint{
+		Cause:    "the application does not answer in time, or the security group does not let the balancer in",
+		Solution: "look at its logs and at the service's security group", Command: "logs"}},
+	{elbtypes.TargetHealthReasonEnumFailedHealthChecks, Hint{
+		Cause:    "the connection is refused, or the answer is malformed",
+		Solution: "see that the application listens on the container's port on all addresses", Command: "logs"}},
+	{elbtypes.TargetHealthReasonEnumNotInUse, Hint{
+		Cause:    "no listener forwards to the target group, or its zone is not the balancer's",
+		Solution: "see what was changed", Command: "drift"}},
+	{elbtypes.TargetHealthReasonEnumInvalidState, Hint{
+		Cause:    "the task behind the target has stopped",
+		Solution: "see why: ecs_service has the reasons", Command: "status"}},
+}
+
+func targetHint(reasons map[string]int, env *environment.Environment) Hint {
+	for _, known := range targetHints {
+		if reasons[string(known.reason)] > 0 {
+			hint := known.hint
+			hint.Command = command(env, hint.Command)
+			return hint
+		}
+	}
+	return Hint{
+		Cause:    "the load balancer itself cannot say, or its health checks are off",
+		Solution: "look at the load balancer and the application's logs", Command: command(env, "logs"),
+	}
+}
+
+func targetDetails(targets []elbtypes.TargetHealthDescription) []map[string]any {
+	var details []map[string]any
+	for _, t := range targets[:min(len(targets), tasksShown)] {
+		detail := map[string]any{}
+		if t.Target != nil {
+			detail["target"] = fmt.Sprintf("%s:%d", aws.ToString(t.Target.Id), aws.ToInt32(t.Target.Port))
+		}
+		if t.TargetHealth != nil {
+			detail["state"] = string(t.TargetHealth.State)
+			if t.TargetHealth.Reason != "" {
+				detail["reason"] = string(t.TargetHealth.Reason)
+				detail["description"] = aws.ToString(t.TargetHealth.Description)
+			}
+		}
+		details = append(details, detail)
+	}
+	return details
+}

@@ -1,0 +1,160 @@
+package checks
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func checkTaskDefinitions(ctx context.Context, e *estate) ([]Finding, error) {
+	services, err := readServices(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	roles := []environment.Role{}
+	for _, s := range e.env.Services.List() {
+		roles = append(roles, s.Role)
+	}
+	roles = append(roles, environment.Migration)
+	definitions := make([]*ecstypes.TaskDefinition, len(roles))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, role := range roles {
+		name := e.env.TaskFamily(role)
+		if service := serviceNamed(services, e.env.ServiceName(role)); service != nil {
+			name = aws.ToString(service.TaskDefinition)
+		}
+		group.Go(func() error {
+			definitions[i], err = readTaskDefinition(groupCtx, e, name)
+			return err
+		})
+	}
+	secret, secretErr := readSecret(ctx, e)
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for i, role := range roles {
+		finding := evaluateTaskDefinition(definitions[i], role, secretKeys(secret), e.env)
+		if secretErr != nil && finding.Status == Healthy {
+			finding = undetermined("task_definition", secretErr)
+			finding.Service = taskDefinitionID(e.env, role)
+		}
+		findings = append(findings, finding)
+	}
+	return findings, nil
+}
+
+// secretKeys are the keys that the configuration secret has. Without a secret there are none; a secret that is no
+// object has none either.
+func secretKeys(secret *configSecret) []string {
+	if secret == nil {
+		return nil
+	}
+	values, _ := ParseSecret(secret.text)
+	return slices.Sorted(maps.Keys(values))
+}
+
+func taskDefinitionID(env *environment.Environment, role environment.Role) string {
+	return "ECS-TaskDefinition-" + env.TaskFamily(role)
+}
+
+// evaluateTaskDefinition judges what a task of the role would be started with. keys are those of the configuration
+// secret.
+func evaluateTaskDefinition(
+	definition *ecstypes.TaskDefinition, role environment.Role, keys []string, env *environment.Environment,
+) Finding {
+	what := about("task_definition", taskDefinitionID(env, role))
+	if definition == nil {
+		return what.error("TaskDefinitionMissing", deployHint(env, "the environment was never deployed, or the revision was deleted"),
+			"there is no task definition of %s", env.TaskFamily(role))
+	}
+	container := containerNamed(definition, env.ContainerName(role))
+	what = what.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))
+	if container == nil {
+		return what.error("ContainerMissing", driftHint(env, "the task definition was not made by the program"),
+			"the task definition has no container %s", env.ContainerName(role))
+	}
+	references := secretReferences(container, env)
+	missing := slices.DeleteFunc(slices.Clone(references), func(key string) bool { return slices.Contains(keys, key) })
+	unset := unsetVariables(container, env)
+	what = what.with("image", aws.ToString(container.Image)).with("secret_keys", references)
+	switch {
+	case len(missing) > 0:
+		return what.with("missing_keys", missing).error("SecretKeysMissing", Hint{
+			Cause:    "the task definition refers to keys that the secret " + env.SecretName() + " does not have: its tasks stop before they start",
+			Solution: "set the keys", Command: command(env, "secrets set "+missing[0]),
+		}, "%d of %d secret keys that the %s refers to are missing: %s", len(missing), len(references), role, strings.Join(missing, ", "))
+	case len(unset) > 0:
+		return what.with("missing_variables", unset).error("VariablesMissing",
+			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+			"%d of %d required variables are not set: %s", len(unset), len(env.Configuration.Required), strings.Join(unset, ", "))
+	case definition.Status == ecstypes.TaskDefinitionStatusInactive:
+		return what.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; tasks that run go on"),
+			"revision %d is deregistered: no new service could use it", definition.Revision)
+	case !strings.Contains(aws.ToString(container.Image), "@sha256:"):
+		return what.warning("ImageNotPinned", deployHint(env, "it was registered past the deployer"),
+			"the image is named by a tag, which can move: %s", aws.ToString(container.Image))
+	}
+	return what.healthy("Complete", "revision %d, %d secret keys, %d required variables",
+		definition.Revision, len(references), len(env.Configuration.Required))
+}
+
+func containerNamed(definition *ecstypes.TaskDefinition, name string) *ecstypes.ContainerDefinition {
+	at := slices.IndexFunc(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
+	if at < 0 {
+		return nil
+	}
+	return &definition.ContainerDefinitions[at]
+}
+
+// secretReferences are the keys of the configuration secret that a container refers to, sorted.
+func secretReferences(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
+	keys := []string{}
+	for _, s := range container.Secrets {
+		if name, key := splitValueFrom(aws.ToString(s.ValueFrom)); key != "" && isSecretNamed(name, env.SecretName()) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// splitValueFrom separates the name of the secret from its key in a reference of the form
+// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION. Other references have no key.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+func splitValueFrom(reference string) (name, key string) {
+	parts := strings.Split(reference, ":")
+	if len(parts) < 8 || parts[2] != "secretsmanager" {
+		return "", ""
+	}
+	return parts[6], parts[7]
+}
+
+// isSecretNamed reports whether the last part of a secret's ARN is the name, alone or with the hyphen and six
+// characters that Secrets Manager adds.
+func isSecretNamed(part, name string) bool {
+	return part == name || strings.HasPrefix(part, name+"-") && len(part) == len(name)+7
+}
+
+// unsetVariables are the required variables that a container gets from nowhere. DATABASE_URL is built at its start
+// where it knows the database's secret.
+func unsetVariables(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
+	var set []string
+	for _, v := range container.Environment {
+		set = append(set, aws.ToString(v.Name))
+	}
+	for _, s := range container.Secrets {
+		set = append(set, aws.ToString(s.Name))
+	}
+	if slices.Contains(set, environment.VarDatabaseSecretARN) {
+		set = append(set, environment.VarDatabaseURL)
+	}
+	return slices.DeleteFunc(slices.Clone(env.Configuration.Required), func(name string) bool { return slices.Contains(set, name) })
+}

@@ -1,0 +1,139 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// utilisation is how busy things are: for each thing, the latest average of each metric. It is evidence that may be
+// missing; nothing is judged unknown for want of it.
+type utilisation map[string]map[string]any
+
+// of returns the metrics of a thing as details.
+func (u utilisation) of(thing string) map[string]any { return u[thing] }
+
+// number returns a metric of a thing.
+func (u utilisation) number(thing, metric string) (float64, bool) {
+	value, ok := u[thing][metric].(float64)
+	return value, ok
+}
+
+func serviceMetrics(name string) string  { return "service/" + name }
+func databaseMetrics(name string) string { return "database/" + name }
+func queueMetrics(name string) string    { return "queue/" + name }
+
+// metric is one number that CloudWatch has about a thing.
+type metric struct {
+	// thing and detail are where the number goes.
+	thing, detail   string
+	namespace, name string
+	dimensions      map[string]string
+}
+
+// The names of the details.
+const (
+	cpuPercent       = "cpu_percent"
+	memoryPercent    = "memory_percent"
+	freeStorageBytes = "free_storage_bytes"
+	freeableMemory   = "freeable_memory_bytes"
+	connections      = "connections"
+	oldestMessageAge = "oldest_message_seconds"
+	metricPeriod     = 5 * time.Minute
+	metricHistory    = 20 * time.Minute
+	bytesAGiB        = 1 << 30
+)
+
+// utilisationMetrics are the metrics of the environment's services, database and queue.
+func utilisationMetrics(env *environment.Environment) []metric {
+	var metrics []metric
+	for _, s := range env.Services.List() {
+		name := env.ServiceName(s.Role)
+		dimensions := map[string]string{"ClusterName": env.ClusterName(), "ServiceName": name}
+		metrics = append(metrics,
+			metric{serviceMetrics(name), cpuPercent, "AWS/ECS", "CPUUtilization", dimensions},
+			metric{serviceMetrics(name), memoryPercent, "AWS/ECS", "MemoryUtilization", dimensions})
+	}
+	database := databaseMetrics(env.DatabaseIdentifier())
+	instance := map[string]string{"DBInstanceIdentifier": env.DatabaseIdentifier()}
+	queue := map[string]string{"QueueName": env.QueueName()}
+	return append(metrics,
+		metric{database, cpuPercent, "AWS/RDS", "CPUUtilization", instance},
+		metric{database, freeStorageBytes, "AWS/RDS", "FreeStorageSpace", instance},
+		metric{database, freeableMemory, "AWS/RDS", "FreeableMemory", instance},
+		metric{database, connections, "AWS/RDS", "DatabaseConnections", instance},
+		metric{queueMetrics(env.QueueName()), oldestMessageAge, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue})
+}
+
+// readUtilisation returns what CloudWatch has; nothing where it cannot be read.
+func readUtilisation(ctx context.Context, e *estate) utilisation {
+	found, _ := once(ctx, &e.memo, "utilisation", func(ctx context.Context) (utilisation, error) {
+		metrics := utilisationMetrics(e.env)
+		results, err := pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(e.aws()), &cloudwatch.GetMetricDataInput{
+			StartTime: aws.Time(e.now.Add(-metricHistory)), EndTime: aws.Time(e.now),
+			ScanBy: cwtypes.ScanByTimestampDescending, MetricDataQueries: metricQueries(metrics),
+		}), func(out *cloudwatch.GetMetricDataOutput) []cwtypes.MetricDataResult { return out.MetricDataResults })
+		if err != nil {
+			return nil, err
+		}
+		return utilisationOf(metrics, results), nil
+	})
+	return found
+}
+
+func metricQueries(metrics []metric) []cwtypes.MetricDataQuery {
+	var queries []cwtypes.MetricDataQuery
+	for i, m := range metrics {
+		var dimensions []cwtypes.Dimension
+		for _, name := range slices.Sorted(maps.Keys(m.dimensions)) {
+			dimensions = append(dimensions, cwtypes.Dimension{Name: aws.String(name), Value: aws.String(m.dimensions[name])})
+		}
+		queries = append(queries, cwtypes.MetricDataQuery{
+			Id: aws.String(metricID(i)),
+			MetricStat: &cwtypes.MetricStat{
+				Metric: &cwtypes.Metric{Namespace: aws.String(m.namespace), MetricName: aws.String(m.name), Dimensions: dimensions},
+				Period: aws.Int32(int32(metricPeriod.Seconds())), Stat: aws.String("Average"),
+			},
+		})
+	}
+	return queries
+}
+
+func metricID(i int) string { return fmt.Sprintf("m%d", i) }
+
+// utilisationOf takes the latest value of each metric; results come the newest value first.
+func utilisationOf(metrics []metric, results []cwtypes.MetricDataResult) utilisation {
+	found := utilisation{}
+	for i, m := range metrics {
+		at := slices.IndexFunc(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
+		if at < 0 || len(results[at].Values) == 0 {
+			continue
+		}
+		if found[m.thing] == nil {
+			found[m.thing] = map[string]any{}
+		}
+		found[m.thing][m.detail] = math.Round(results[at].Values[0]*10) / 10
+	}
+	return found
+}
+
+// newCloudWatch makes a client. At an endpoint of its own it speaks JSON, which CloudWatch understands as well as its
+// SDK's newer CBOR, and which emulators of AWS know.
+func newCloudWatch(cfg aws.Config) *cloudwatch.Client {
+	return cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
+		if o.BaseEndpoint != nil {
+			o.Protocol = awsjson.New10(schemas.GraniteServiceVersion20100801)
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package checks
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+)
+
+// zone is the hosted zone of the root domain: where it is, and the name servers that answer for it.
+type zone struct {
+	id          string
+	nameServers []string
+}
+
+// readZone returns the public hosted zone of the environment's root domain, nil when there is none.
+func readZone(ctx context.Context, e *estate) (*zone, error) {
+	return once(ctx, &e.memo, "zone", func(ctx context.Context) (*zone, error) {
+		client := route53.NewFromConfig(e.aws())
+		listed, err := client.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: aws.String(e.env.Domain.Root)})
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(listed.HostedZones, func(z r53types.HostedZone) bool {
+			return sameName(aws.ToString(z.Name), e.env.Domain.Root) && (z.Config == nil || !z.Config.PrivateZone)
+		})
+		if at < 0 {
+			return nil, nil
+		}
+		found := zone{id: aws.ToString(listed.HostedZones[at].Id)}
+		got, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: aws.String(found.id)})
+		if err != nil {
+			return nil, err
+		}
+		if got.DelegationSet != nil {
+			found.nameServers = got.DelegationSet.NameServers
+		}
+		return &found, nil
+	})
+}
+
+// readRecords returns the records of the zone, none when there is no zone.
+func readRecords(ctx context.Context, e *estate) ([]r53types.ResourceRecordSet, error) {
+	return once(ctx, &e.memo, "records", func(ctx context.Context) ([]r53types.ResourceRecordSet, error) {
+		zone, err := readZone(ctx, e)
+		if err != nil || zone == nil {
+			return nil, err
+		}
+		return pages(ctx, route53.NewListResourceRecordSetsPaginator(route53.NewFromConfig(e.aws()), &route53.ListResourceRecordSetsInput{
+			HostedZoneId: aws.String(zone.id),
+		}), func(out *route53.ListResourceRecordSetsOutput) []r53types.ResourceRecordSet {
+			return out.ResourceRecordSets
+		})
+	})
+}
+
+// readDelegation returns the name servers that DNS names for the root domain, which are those at the registrar.
+func readDelegation(ctx context.Context, e *estate) ([]string, error) {
+	return once(ctx, &e.memo, "delegation", func(ctx context.Context) ([]string, error) {
+		found, err := e.src.Network.Resolver.LookupNS(ctx, e.env.Domain.Root)
+		if notFound(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var names []string
+		for _, ns := range found {
+			names = append(names, ns.Host)
+		}
+		return normalNames(names), nil
+	})
+}
+
+// normalNames are DNS names in lower case, without the final dot, sorted.
+func normalNames(names []string) []string {
+	normal := make([]string, 0, len(names))
+	for _, name := range names {
+		normal = append(normal, strings.ToLower(strings.TrimSuffix(name, ".")))
+	}
+	slices.Sort(normal)
+	return normal
+}
+
+// sameName reports whether two DNS names are the same but for case and the final dot. Route 53 writes an asterisk as \052.
+func sameName(a, b string) bool {
+	normal := func(name string) string {
+		return strings.ToLower(strings.TrimSuffix(strings.ReplaceAll(name, `\052`, "*"), "."))
+	}
+	return normal(a) == normal(b)
+}
+
+// isDelegated reports whether the registrar sends the world to the zone: every name server it names is the zone's.
+func isDelegated(zone *zone, registrar []string) bool {
+	if zone == nil || len(registrar) == 0 {
+		return false
+	}
+	own := normalNames(zone.nameServers)
+	return !slices.ContainsFunc(normalNames(registrar), func(name string) bool { return !slices.Contains(own, name) })
+}
