@@ -6,6 +6,7 @@ SHELL       := bash
 PULUMI_VERSION := v3.250.0
 VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REHEARSED_TAG  := 1.41.8-abc123def
+REHEARSAL      := .deployer/rehearsal
 
 BUILD_FLAGS := -trimpath -buildvcs=false -v
 # go build -v names each package that it compiles; a line for every fifty is enough to see that it lives.
@@ -37,13 +38,15 @@ bin/pulumi: tools/go.mod
 
 ## rehearse: deploy staging to a fresh simulated account and show its health
 .PHONY: rehearse
+rehearse: export DEPLOYER_STATE_DIR := $(REHEARSAL)
 rehearse: build
-	@echo "== a fresh simulated account"
+	@echo "== a fresh simulated account in $(REHEARSAL)"
 	bin/deployer local reset --yes
 	@echo "== deploying $(REHEARSED_TAG) to staging"
 	bin/deployer up --env staging --image-tag $(REHEARSED_TAG) --local --yes
 	@echo "== what the checks say"
 	bin/deployer status --env staging --local --format summary
+	@echo "== look around with: bin/deployer COMMAND --env staging --local --state-dir $(REHEARSAL)"
 
 ## test: every test, those that run the real engine too
 .PHONY: test
