@@ -1,0 +1,103 @@
+// Package record keeps what each deployment left: who, when, which image, how its phases went and how it ended.
+//
+// Records lie beside the Pulumi state. A rollback reads them to find the last image that was verified healthy.
+package record
+
+import (
+	"context"
+	"time"
+)
+
+// Outcome is how a deployment or one of its phases ended.
+type Outcome string
+
+// The outcomes. A phase that had nothing to do is skipped, with the reason as its message.
+const (
+	Running     Outcome = "running"
+	Succeeded   Outcome = "succeeded"
+	Failed      Outcome = "failed"
+	Skipped     Outcome = "skipped"
+	Interrupted Outcome = "interrupted"
+)
+
+// Image is what was deployed: the tag that was asked for and the digest that it meant at that time.
+type Image struct {
+	Tag    string `json:"tag,omitempty"`
+	Digest string `json:"digest"`
+	// Reference is repository@digest, the form in which it runs.
+	Reference string `json:"reference"`
+}
+
+// Phase is one step of a deployment.
+type Phase struct {
+	Name    string  `json:"name"`
+	Outcome Outcome `json:"outcome"`
+	// Seconds is how long it took.
+	Seconds float64 `json:"seconds"`
+	Message string  `json:"message,omitempty"`
+}
+
+// Migration is the one-off task that changed the database.
+type Migration struct {
+	Task     string  `json:"task"`
+	ExitCode int32   `json:"exitCode"`
+	Seconds  float64 `json:"seconds"`
+}
+
+// Deployment is the record of one deployment.
+type Deployment struct {
+	// ID is the start in UTC and a random end, so that IDs sort by time: 20261123-161530-1f3a.
+	ID          string    `json:"id"`
+	Environment string    `json:"environment"`
+	Stack       string    `json:"stack"`
+	Kind        Kind      `json:"kind"`
+	By          string    `json:"by"`
+	Started     time.Time `json:"started"`
+	Ended       time.Time `json:"ended"`
+	Outcome     Outcome   `json:"outcome"`
+	Image       Image     `json:"image"`
+	Phases      []Phase   `json:"phases"`
+	// EngineSeconds is the part of the time that the engine took, WaitingSeconds the part spent waiting for AWS.
+	EngineSeconds  float64 `json:"engineSeconds"`
+	WaitingSeconds float64 `json:"waitingSeconds"`
+	// Verified says that the health phase saw this image answer well; only such an image is rolled back to.
+	Verified  bool       `json:"verified"`
+	Snapshot  string     `json:"snapshot,omitempty"`
+	Migration *Migration `json:"migration,omitempty"`
+	// TaskDefinitions are the revisions that ran at the end, by service.
+	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
+	// Health is the evidence: what each probe saw.
+	Health any `json:"health,omitempty"`
+	// Warnings did not stop the deployment.
+	Warnings []string `json:"warnings,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Hint     string   `json:"hint,omitempty"`
+	// RolledBackTo is the image that was put back after the failure.
+	RolledBackTo *Image `json:"rolledBackTo,omitempty"`
+}
+
+// Kind is what sort of deployment it was.
+type Kind string
+
+// The kinds of deployment.
+const (
+	Full     Kind = "full"
+	CodeOnly Kind = "code-only"
+	Partial  Kind = "partial"
+)
+
+// Store keeps records. List returns a stack's records, the newest first.
+type Store interface {
+	Save(ctx context.Context, d Deployment) error
+	List(ctx context.Context, stack string) ([]Deployment, error)
+}
+
+// LastVerified returns the newest of the records, the newest first, whose image was verified healthy, or nil.
+func LastVerified(records []Deployment) *Deployment {
+	for i := range records {
+		if records[i].Verified && records[i].Outcome == Succeeded {
+			return &records[i]
+		}
+	}
+	return nil
+}

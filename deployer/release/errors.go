@@ -1,0 +1,95 @@
+package release
+
+import (
+	"errors"
+	"strings"
+)
+
+// Problem is something that preflight found.
+type Problem struct {
+	// Check names what was looked at: account, image, secret …
+	Check   string `json:"check"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	// Stops says that the deployment cannot start; otherwise it is a warning.
+	Stops bool `json:"stops"`
+}
+
+// NotStartedError says that nothing was changed, and why: every problem that preflight found.
+type NotStartedError struct {
+	Problems []Problem
+}
+
+func (e *NotStartedError) Error() string {
+	lines := make([]string, 0, len(e.Problems)+1)
+	for _, p := range e.Problems {
+		line := p.Check + ": " + p.Message
+		if p.Hint != "" {
+			line += "\n    " + p.Hint
+		}
+		lines = append(lines, line)
+	}
+	return "the deployment cannot start, nothing was changed:\n  " + strings.Join(lines, "\n  ")
+}
+
+// FailedError says which phase failed, and what was done about it.
+type FailedError struct {
+	Phase string
+	Cause error
+	// Undone tells what was put back, or that nothing had to be.
+	Undone string
+}
+
+func (e *FailedError) Error() string {
+	text := e.Phase + ": " + e.Cause.Error()
+	if e.Undone != "" {
+		text += "\n" + e.Undone
+	}
+	return text
+}
+
+// Unwrap gives the cause, which may carry a hint.
+func (e *FailedError) Unwrap() error { return e.Cause }
+
+// InterruptedError says where a deployment was stopped by a person, and how to go on.
+type InterruptedError struct {
+	Phase string
+	// Left tells what is still running or pending.
+	Left string
+}
+
+func (e *InterruptedError) Error() string {
+	text := "interrupted during " + e.Phase
+	if e.Left != "" {
+		text += "; " + e.Left
+	}
+	return text
+}
+
+// Hint says how to go on.
+func (e *InterruptedError) Hint() string {
+	return "run the same command again: it goes on from what is there"
+}
+
+// hinted is an error with advice apart from the fact.
+type hinted struct {
+	error
+	hint string
+}
+
+func withHint(err error, hint string) error { return &hinted{error: err, hint: hint} }
+
+// Hint says what to do.
+func (h *hinted) Hint() string { return h.hint }
+
+// Unwrap gives the fact.
+func (h *hinted) Unwrap() error { return h.error }
+
+// hintOf finds the advice that an error carries, if any.
+func hintOf(err error) string {
+	var advice interface{ Hint() string }
+	if errors.As(err, &advice) {
+		return advice.Hint()
+	}
+	return ""
+}

@@ -1,0 +1,81 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// Target is what the environment's health probes ask: its domain, and its load balancer directly.
+func Target(ctx context.Context, env *environment.Environment, client *elb.Client) (probe.Target, error) {
+	target := probe.Target{Domain: env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
+	out, err := client.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{Names: []string{env.LoadBalancerName()}})
+	if err != nil {
+		return target, fmt.Errorf("look up the load balancer %s: %w", env.LoadBalancerName(), err)
+	}
+	if len(out.LoadBalancers) > 0 {
+		target.LoadBalancer = aws.ToString(out.LoadBalancers[0].DNSName)
+	}
+	return target, nil
+}
+
+// health probes the environment over its real domain, with the patience that its file says.
+type health struct {
+	env     *environment.Environment
+	elb     *elb.Client
+	network probe.Network
+	clock   clock.Clock
+}
+
+func (h *health) run(ctx context.Context, v voice) ([]probe.Result, error) {
+	target, err := Target(ctx, h.env, h.elb)
+	if err != nil {
+		return nil, err
+	}
+	var results []probe.Result
+	for try := 1; ; try++ {
+		results = probe.Run(ctx, target, h.network, h.clock)
+		failed := failedProbes(results)
+		if len(failed) == 0 {
+			return results, nil
+		}
+		if ctx.Err() != nil {
+			return results, ctx.Err()
+		}
+		if try == h.env.Deployment.Health.Tries {
+			return results, probeError(failed, try)
+		}
+		v.progress("try %d of %d: %s", try, h.env.Deployment.Health.Tries, failed[0].Problem.Message)
+		if err := h.clock.Wait(ctx, h.env.Deployment.Health.Interval); err != nil {
+			return results, err
+		}
+	}
+}
+
+func failedProbes(results []probe.Result) []probe.Result {
+	var failed []probe.Result
+	for _, r := range results {
+		if r.Problem != nil {
+			failed = append(failed, r)
+		}
+	}
+	return failed
+}
+
+func probeError(failed []probe.Result, tries int) error {
+	var lines []string
+	for _, r := range failed {
+		lines = append(lines, fmt.Sprintf("%s (%s): %s", r.URL, r.Side, r.Problem.Message))
+	}
+	return withHint(
+		fmt.Errorf("after %d tries it does not answer well:\n    %w", tries, errors.New(strings.Join(lines, "\n    "))),
+		failed[0].Problem.Hint)
+}

@@ -1,0 +1,94 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// shelf is a registry with images.
+type shelf struct {
+	images    []types.ImageDetail
+	manifests map[string]string
+}
+
+func (s shelf) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error) {
+	if len(in.ImageIds) == 0 {
+		return &ecr.DescribeImagesOutput{ImageDetails: s.images}, nil
+	}
+	for _, image := range s.images {
+		for _, tag := range image.ImageTags {
+			if tag == aws.ToString(in.ImageIds[0].ImageTag) || aws.ToString(image.ImageDigest) == aws.ToString(in.ImageIds[0].ImageDigest) {
+				return &ecr.DescribeImagesOutput{ImageDetails: []types.ImageDetail{image}}, nil
+			}
+		}
+	}
+	return nil, &types.ImageNotFoundException{}
+}
+
+func (s shelf) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput, _ ...func(*ecr.Options)) (*ecr.BatchGetImageOutput, error) {
+	return &ecr.BatchGetImageOutput{Images: []types.Image{{ImageManifest: aws.String(s.manifests[*in.ImageIds[0].ImageDigest])}}}, nil
+}
+
+func image(n int, tags ...string) types.ImageDetail {
+	return types.ImageDetail{
+		ImageDigest: aws.String(fmt.Sprintf("sha256:%064d", n)), ImageTags: tags,
+		ImagePushedAt: aws.Time(deployedAt.Add(time.Duration(n) * time.Hour)),
+	}
+}
+
+func staging(t *testing.T) *environment.Environment {
+	env, err := environment.Load("../..", "staging")
+	require.NoError(t, err)
+	return env
+}
+
+func TestFindImageResolvesATagToADigest(t *testing.T) {
+	vulnerable := image(1, "1.0.0")
+	vulnerable.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{FindingSeverityCounts: map[string]int32{"CRITICAL": 3, "LOW": 9}}
+	found, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{vulnerable}}, staging(t), "1.0.0")
+	require.NoError(t, err)
+	require.Equal(t, "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@"+*vulnerable.ImageDigest, found.Reference)
+	require.Equal(t, []string{*vulnerable.ImageDigest}, found.Digests)
+	require.Equal(t, 3, found.Critical)
+}
+
+func TestFindImageOfADigestKnowsItsTag(t *testing.T) {
+	one := image(1, "1.0.0")
+	found, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{one}}, staging(t), *one.ImageDigest)
+	require.NoError(t, err)
+	require.Equal(t, "1.0.0", found.Tag)
+}
+
+func TestFindImageLooksIntoAnIndex(t *testing.T) {
+	index := image(1, "1.0.0")
+	index.ImageManifestMediaType = aws.String("application/vnd.oci.image.index.v1+json")
+	found, err := FindImage(t.Context(), shelf{
+		images:    []types.ImageDetail{index},
+		manifests: map[string]string{*index.ImageDigest: `{"manifests":[{"digest":"sha256:amd64"},{"digest":"sha256:attestation"}]}`},
+	}, staging(t), "1.0.0")
+	require.NoError(t, err)
+	require.Equal(t, []string{*index.ImageDigest, "sha256:amd64", "sha256:attestation"}, found.Digests)
+}
+
+func TestFindImageNamesTheNewestTags(t *testing.T) {
+	_, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{image(1, "old"), image(3, "newest"), image(2, "newer")}}, staging(t), "gone")
+	require.EqualError(t, err, "the image balancer-api:gone does not exist")
+	require.Equal(t, "the newest tags are newest, newer, old", hintOf(err))
+}
+
+func TestValidTag(t *testing.T) {
+	for tag, want := range map[string]bool{
+		"1.41.8-abc123def": true, "latest": true, "_x": true, "": false, "-x": false, "a b": false, "a:b": false, "a/b": false,
+	} {
+		require.Equal(t, want, ValidTag(tag), tag)
+	}
+}

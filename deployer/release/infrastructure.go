@@ -1,0 +1,36 @@
+package release
+
+import (
+	"context"
+	"time"
+)
+
+// Update is what a run of the engine did.
+type Update struct {
+	// Changed counts the resources that are not as they were.
+	Changed int
+	// Took is the engine's own time.
+	Took time.Duration
+	// Warnings are what the engine and the providers warned of.
+	Warnings []string
+}
+
+// Infrastructure is the stack, as far as a deployment needs it. Each method runs the one program; they differ in what
+// of it they touch. progress is told how far the engine is.
+type Infrastructure interface {
+	// Provision brings up everything but the services and their task definitions. The migration's task definition gets
+	// the image; the output image stays as it is.
+	Provision(ctx context.Context, image string, progress func(string)) (Update, error)
+	// Release brings up everything, the services with the image, and records the image as the stack's output.
+	Release(ctx context.Context, image string, progress func(string)) (Update, error)
+	// Code brings up task definitions and services only, with the image, and records it.
+	Code(ctx context.Context, image string, progress func(string)) (Update, error)
+	// TaskNetwork is where the program put the tasks.
+	TaskNetwork(ctx context.Context) (TaskNetwork, error)
+}
+
+// TaskNetwork is where tasks run.
+type TaskNetwork struct {
+	Subnets        []string
+	SecurityGroups []string
+}

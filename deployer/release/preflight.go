@@ -1,0 +1,271 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	route53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	secretstypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// enoughLifetime is how long credentials must last at least: less, and a deployment could lose them half-way.
+const enoughLifetime = 15 * time.Minute
+
+// preflight looks at everything that a deployment stands on, and changes nothing.
+type preflight struct {
+	env      *environment.Environment
+	aws      aws.Config
+	resolver probe.Resolver
+	now      time.Time
+	// tag is the image's tag or digest.
+	tag string
+}
+
+// run makes all checks at once and returns the image and every problem, in the order of the checks.
+// Without credentials for the right account, nothing else is asked: every answer would be about another account.
+func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
+	if problems := Identity(ctx, p.aws, p.env.Account, environment.FileName(p.env.Stack), p.now); len(problems) > 0 {
+		return nil, problems
+	}
+	var image *Image
+	looks := []func(context.Context) []Problem{
+		func(ctx context.Context) (problems []Problem) {
+			image, problems = p.image(ctx)
+			return problems
+		},
+		p.secret, p.underWay, p.database, p.delegation,
+	}
+	results := make([][]Problem, len(looks))
+	var wait sync.WaitGroup
+	for i, look := range looks {
+		wait.Go(func() { results[i] = look(ctx) })
+	}
+	wait.Wait()
+	return image, slices.Concat(results...)
+}
+
+func stop(check string, err error) []Problem {
+	return []Problem{{Check: check, Message: err.Error(), Hint: hintOf(err), Stops: true}}
+}
+
+// Identity compares the account of the credentials with the one that file names, and looks at how long they last.
+func Identity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
+	credentials, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return stop("credentials", withHint(fmt.Errorf("there are none: %w", err),
+			"`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
+	}
+	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return stop("credentials", credentialsError(err))
+	}
+	if account := aws.ToString(who.Account); account != want {
+		return stop("account", withHint(
+			fmt.Errorf("the credentials belong to account %s, %s names %s", account, file, want),
+			"choose the other account's profile with --profile, or correct `account` in "+file))
+	}
+	if left := credentials.Expires.Sub(now); credentials.CanExpire && left < enoughLifetime {
+		return stop("credentials", withHint(
+			fmt.Errorf("they expire in %s, a deployment may take longer", left.Round(time.Second)), "renew them first"))
+	}
+	return nil
+}
+
+// credentialsError says in the user's words why AWS refused the credentials.
+func credentialsError(err error) error {
+	var refused smithy.APIError
+	if errors.As(err, &refused) {
+		switch refused.ErrorCode() {
+		case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+			return withHint(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
+		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch":
+			return withHint(errors.New("AWS does not know them"), "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
+		}
+	}
+	return withHint(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
+}
+
+func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
+	image, err := FindImage(ctx, ecr.NewFromConfig(p.aws), p.env, p.tag)
+	if err != nil {
+		return nil, stop("image", err)
+	}
+	if image.Critical == 0 {
+		return image, nil
+	}
+	return image, []Problem{{
+		Check: "image", Stops: p.env.Image.CriticalFindings == environment.Fail,
+		Message: fmt.Sprintf("the scan of %s has %d critical findings", p.tag, image.Critical),
+		Hint:    "rebuild it on a patched base image; image.criticalFindings says whether this stops a deployment",
+	}}
+}
+
+// secret asks whether the configuration secret has what the tasks will refer to.
+func (p *preflight) secret(ctx context.Context) []Problem {
+	name := p.env.SecretName()
+	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
+	var missing *secretstypes.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		return stop("secret", withHint(fmt.Errorf("the configuration secret %s does not exist", name),
+			"make it: `deployer secrets init --env "+p.env.Stack+"`"))
+	}
+	if err != nil {
+		return stop("secret", fmt.Errorf("read the configuration secret %s: %w", name, err))
+	}
+	values, err := checks.ParseSecret(aws.ToString(out.SecretString))
+	if err != nil {
+		return stop("secret", fmt.Errorf("%s: %w", name, err))
+	}
+	var problems []Problem
+	for _, found := range checks.SecretProblems(values, p.env.SecretKeys()) {
+		problems = append(problems, Problem{
+			Check: "secret", Message: fmt.Sprintf("%s: the key %s is %s", name, found.Key, found.Kind), Stops: found.Kind != checks.SecretPlaceholder,
+			Hint: "add it to the secret: the tasks that refer to it cannot start without",
+		})
+	}
+	return problems
+}
+
+// underWay looks for a rollout or a migration that has not ended.
+func (p *preflight) underWay(ctx context.Context) []Problem {
+	client := ecs.NewFromConfig(p.aws)
+	var names []string
+	for _, s := range p.env.Services.List() {
+		names = append(names, p.env.ServiceName(s.Role))
+	}
+	cluster := p.env.ClusterName()
+	out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: names})
+	var noCluster *ecstypes.ClusterNotFoundException
+	if errors.As(err, &noCluster) {
+		return nil
+	}
+	if err != nil {
+		return stop("rollout", fmt.Errorf("look at the services: %w", err))
+	}
+	var problems []Problem
+	for _, service := range out.Services {
+		for _, d := range service.Deployments {
+			if d.RolloutState == ecstypes.DeploymentRolloutStateInProgress && aws.ToString(d.Status) == "PRIMARY" {
+				problems = append(problems, stop("rollout", withHint(
+					fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName),
+						d.RunningCount, d.DesiredCount), "wait for its end: `deployer status --only ecs_service`"))...)
+			}
+		}
+	}
+	tasks, err := client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &cluster, Family: aws.String(p.env.TaskFamily(environment.Migration))})
+	if err != nil {
+		return append(problems, stop("migration", fmt.Errorf("look for a running migration: %w", err))...)
+	}
+	for _, arn := range tasks.TaskArns {
+		problems = append(problems, stop("migration", withHint(fmt.Errorf("a migration is running: %s", arn), "wait for its end"))...)
+	}
+	return problems
+}
+
+// database asks whether the database, where there is one already, can be worked with.
+func (p *preflight) database(ctx context.Context) []Problem {
+	id := p.env.DatabaseIdentifier()
+	out, err := rds.NewFromConfig(p.aws).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
+	var missing *rdstypes.DBInstanceNotFoundFault
+	switch {
+	case errors.As(err, &missing):
+		return nil
+	case err != nil:
+		return stop("database", fmt.Errorf("look at the database %s: %w", id, err))
+	case len(out.DBInstances) == 0:
+		return nil
+	}
+	switch status := aws.ToString(out.DBInstances[0].DBInstanceStatus); status {
+	case "available", "storage-optimization", "configuring-enhanced-monitoring":
+		return nil
+	default:
+		return stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available"))
+	}
+}
+
+// delegation asks whether the internet knows the zone's name servers: without, a certificate is never validated.
+func (p *preflight) delegation(ctx context.Context) []Problem {
+	zone, err := FindZone(ctx, route53.NewFromConfig(p.aws), p.env.Domain.Root)
+	if err != nil {
+		return stop("delegation", err)
+	}
+	want := hostNames(zone.DelegationSet.NameServers)
+	found, err := p.resolver.LookupNS(ctx, p.env.Domain.Root)
+	var notFound *net.DNSError
+	if err != nil && !errors.As(err, &notFound) {
+		return stop("delegation", fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
+	}
+	var have []string
+	for _, ns := range found {
+		have = append(have, ns.Host)
+	}
+	if slices.Equal(hostNames(have), want) {
+		return nil
+	}
+	return stop("delegation", withHint(
+		fmt.Errorf("%s is not delegated to this account's zone: the internet knows %s", p.env.Domain.Root, listOr(hostNames(have), "no name servers")),
+		"at the registrar, set the name servers to "+strings.Join(want, ", ")+"; then wait up to an hour, or use --wait-delegation"))
+}
+
+// ErrNoZone says that the account has no hosted zone of the domain.
+var ErrNoZone = errors.New("there is no such hosted zone in the account")
+
+// FindZone returns the public hosted zone of a domain with its name servers, or ErrNoZone.
+func FindZone(ctx context.Context, client *route53.Client, domain string) (*route53.GetHostedZoneOutput, error) {
+	list, err := client.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: &domain})
+	if err != nil {
+		return nil, fmt.Errorf("look up the hosted zone %s: %w", domain, err)
+	}
+	i := slices.IndexFunc(list.HostedZones, func(z route53types.HostedZone) bool {
+		return strings.TrimSuffix(aws.ToString(z.Name), ".") == domain && (z.Config == nil || !z.Config.PrivateZone)
+	})
+	if i < 0 {
+		return nil, withHint(fmt.Errorf("%s: %w", domain, ErrNoZone),
+			"run `deployer bootstrap` first, once an account")
+	}
+	zone, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: list.HostedZones[i].Id})
+	if err != nil {
+		return nil, fmt.Errorf("read the hosted zone %s: %w", domain, err)
+	}
+	if zone.DelegationSet == nil {
+		return nil, fmt.Errorf("the hosted zone %s has no name servers", domain)
+	}
+	return zone, nil
+}
+
+// hostNames makes lists of host names comparable: lower case, no final dot, sorted.
+func hostNames(names []string) []string {
+	var plain []string
+	for _, n := range names {
+		plain = append(plain, strings.ToLower(strings.TrimSuffix(n, ".")))
+	}
+	slices.Sort(plain)
+	return plain
+}
+
+func listOr(items []string, none string) string {
+	if len(items) == 0 {
+		return none
+	}
+	return strings.Join(items, ", ")
+}

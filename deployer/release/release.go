@@ -1,0 +1,366 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// The names of the phases, in their usual order.
+const (
+	Preflight = "preflight"
+	Backup    = "backup"
+	Provision = "provision"
+	Migrate   = "migrate"
+	Rollout   = "rollout"
+	HealthOf  = "health"
+	Validate  = "validate"
+)
+
+// PhaseNames returns the phases that --skip takes. Preflight resolves the image and is never left out.
+func PhaseNames() []string { return []string{Backup, Provision, Migrate, Rollout, HealthOf, Validate} }
+
+// World is what a deployment acts on.
+type World struct {
+	Env     *environment.Environment
+	AWS     aws.Config
+	Network probe.Network
+	Clock   clock.Clock
+	// Infra opens the stack. It is called when the first phase needs it, after preflight.
+	Infra   func(context.Context) (Infrastructure, error)
+	Records record.Store
+	Report  Reporter
+}
+
+// Request is what one deployment is asked for.
+type Request struct {
+	// ID names the deployment; By is who asked for it.
+	ID, By string
+	// Tag is the image's tag or digest.
+	Tag string
+	// Skip are phases to leave out.
+	Skip []string
+	// DryRun ends after preflight.
+	DryRun bool
+}
+
+// deployment is one deployment under way: what was asked for, and what the phases have found out so far.
+type deployment struct {
+	World
+	Request
+	record record.Deployment
+	image  *Image
+	// infra is the opened stack.
+	infra Infrastructure
+	// touched says that the services may have been changed.
+	touched bool
+}
+
+// phase is one step of a deployment.
+type phase struct {
+	name string
+	// needless says why there is nothing to do; "" where there is.
+	needless string
+	// run does it, and says in a few words what came of it.
+	run func(context.Context, voice) (string, error)
+}
+
+// Deploy runs a full deployment and returns its record. The error, where there is one, is a *NotStartedError, a
+// *FailedError or an *InterruptedError; the record is complete in each case.
+func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) {
+	waiting := &stopwatch{Clock: w.Clock}
+	w.Clock = waiting
+	d := &deployment{World: w, Request: r, record: record.Deployment{
+		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: record.Full, By: r.By,
+		Started: w.Clock.Now().UTC(), Outcome: record.Running,
+	}}
+	err := d.runPhases(ctx)
+	d.record.Ended = w.Clock.Now().UTC()
+	d.record.WaitingSeconds = waiting.spent.Seconds()
+	d.record.Outcome = outcomeOf(err)
+	if err != nil {
+		d.record.Error, d.record.Hint = err.Error(), hintOf(err)
+	}
+	if started := new(NotStartedError); r.DryRun || errors.As(err, &started) {
+		return d.record, err
+	}
+	// The record is written even when the deployment was interrupted.
+	return d.record, errors.Join(err, w.Records.Save(context.WithoutCancel(ctx), d.record))
+}
+
+// stopwatch is a clock that knows how much time was spent waiting on it.
+type stopwatch struct {
+	clock.Clock
+	spent time.Duration
+}
+
+// Wait implements clock.Clock.
+func (s *stopwatch) Wait(ctx context.Context, d time.Duration) error {
+	began := s.Now()
+	err := s.Clock.Wait(ctx, d)
+	s.spent += s.Now().Sub(began)
+	return err
+}
+
+func outcomeOf(err error) record.Outcome {
+	var interrupted *InterruptedError
+	switch {
+	case err == nil:
+		return record.Succeeded
+	case errors.As(err, &interrupted):
+		return record.Interrupted
+	}
+	return record.Failed
+}
+
+// phases is the deployment as a list.
+func (d *deployment) phases() []phase {
+	before := d.Env.Deployment.Migrations.Order == environment.BeforeServices
+	migrations := phase{name: Migrate, run: d.migrate}
+	list := []phase{
+		{name: Preflight, run: d.preflight},
+		{name: Backup, run: d.backup, needless: unless(d.Env.Deployment.Backup == environment.BackupSnapshot, "the environment asks for none")},
+		{name: Provision, run: d.provision},
+		{name: Rollout, run: d.rollout},
+		{name: HealthOf, run: d.health},
+		{name: Validate, run: d.validate},
+	}
+	at := slices.IndexFunc(list, func(p phase) bool { return p.name == Rollout })
+	if !before {
+		at++
+	}
+	list = slices.Insert(list, at, migrations)
+	for i := range list {
+		if slices.Contains(d.Skip, list[i].name) {
+			list[i].needless = "left out with --skip"
+		}
+	}
+	return list
+}
+
+func unless(wanted bool, why string) string {
+	if wanted {
+		return ""
+	}
+	return why
+}
+
+func (d *deployment) runPhases(ctx context.Context) error {
+	for _, p := range d.phases() {
+		if d.DryRun && p.name != Preflight {
+			p.needless = cmp.Or(p.needless, "dry run")
+		}
+		err := d.runPhase(ctx, p)
+		switch {
+		case err == nil:
+			continue
+		case p.name == Preflight && ctx.Err() == nil:
+			return err
+		case ctx.Err() != nil:
+			return &InterruptedError{Phase: p.name, Left: err.Error()}
+		}
+		return &FailedError{Phase: p.name, Cause: err, Undone: d.undo(ctx, p.name)}
+	}
+	return nil
+}
+
+// runPhase reports and records one phase.
+func (d *deployment) runPhase(ctx context.Context, p phase) error {
+	v := voice{phase: p.name, report: d.Report, now: d.Clock.Now}
+	began := d.Clock.Now()
+	v.report(Event{Time: began, Kind: PhaseStarted, Phase: p.name})
+	result := record.Phase{Name: p.name, Outcome: record.Skipped, Message: p.needless}
+	var err error
+	if p.needless == "" {
+		result.Outcome = record.Succeeded
+		if result.Message, err = p.run(ctx, v); err != nil {
+			result.Outcome, result.Message = record.Failed, err.Error()
+			if ctx.Err() != nil {
+				result.Outcome = record.Interrupted
+			}
+		}
+	}
+	took := d.Clock.Now().Sub(began)
+	result.Seconds = took.Seconds()
+	d.record.Phases = append(d.record.Phases, result)
+	v.report(Event{
+		Time: d.Clock.Now(), Kind: PhaseEnded, Phase: p.name, Message: result.Message, Outcome: result.Outcome, Took: took,
+	})
+	return err
+}
+
+func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
+	look := &preflight{env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag}
+	image, problems := look.run(ctx)
+	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
+		return "", &NotStartedError{Problems: problems}
+	}
+	for _, p := range problems {
+		v.warn("%s: %s", p.Check, p.Message)
+		d.record.Warnings = append(d.record.Warnings, p.Message)
+	}
+	d.image, d.record.Image = image, image.Image
+	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
+}
+
+// shortDigest is enough of a digest for people to recognise it.
+func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
+
+func (d *deployment) backup(ctx context.Context, v voice) (string, error) {
+	b := &backup{env: d.Env, rds: rds.NewFromConfig(d.AWS), clock: d.Clock}
+	snapshot, err := b.run(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	d.record.Snapshot = snapshot
+	if snapshot == "" {
+		return "there is no database yet", nil
+	}
+	return "snapshot " + snapshot, nil
+}
+
+func (d *deployment) provision(ctx context.Context, v voice) (string, error) {
+	infra, err := d.openInfra(ctx)
+	if err != nil {
+		return "", err
+	}
+	done, err := infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	return d.changed(done, v), err
+}
+
+// openInfra opens the stack once.
+func (d *deployment) openInfra(ctx context.Context) (Infrastructure, error) {
+	if d.infra != nil {
+		return d.infra, nil
+	}
+	opened, err := d.Infra(ctx)
+	if err == nil {
+		d.infra = opened
+	}
+	return opened, err
+}
+
+// changed is the summary of an update; its warnings are passed on.
+func (d *deployment) changed(done Update, v voice) string {
+	d.record.EngineSeconds += done.Took.Seconds()
+	for _, warning := range done.Warnings {
+		v.warn("%s", warning)
+		d.record.Warnings = append(d.record.Warnings, warning)
+	}
+	switch done.Changed {
+	case 0:
+		return "nothing to change"
+	case 1:
+		return "1 resource changed"
+	}
+	return fmt.Sprintf("%d resources changed", done.Changed)
+}
+
+func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
+	infra, err := d.openInfra(ctx)
+	if err != nil {
+		return "", err
+	}
+	network, err := infra.TaskNetwork(ctx)
+	if err != nil {
+		return "", err
+	}
+	m := &migrate{
+		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, deployment: d.ID,
+		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
+		}},
+	}
+	d.record.Migration, err = m.run(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	return "exit code 0", nil
+}
+
+func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
+	infra, err := d.openInfra(ctx)
+	if err != nil {
+		return "", err
+	}
+	d.touched = true
+	since := d.Clock.Now()
+	done, err := infra.Release(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	if err != nil {
+		return "", err
+	}
+	summary := d.changed(done, v)
+	if err := d.watch(ctx, v, since, d.image); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s; every task runs %s", summary, shortDigest(d.image.Digest)), nil
+}
+
+func (d *deployment) watch(ctx context.Context, v voice, since time.Time, image *Image) error {
+	r := &rollout{
+		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), elb: elb.NewFromConfig(d.AWS),
+		logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, image: image, since: since,
+	}
+	definitions, err := r.run(ctx, v)
+	if err == nil {
+		d.record.TaskDefinitions = definitions
+	}
+	return err
+}
+
+func (d *deployment) health(ctx context.Context, v voice) (string, error) {
+	results, err := d.probe(ctx, v)
+	d.record.Health = results
+	if err != nil {
+		return "", err
+	}
+	d.record.Verified = true
+	return fmt.Sprintf("%d probes of %s answered well", len(results), d.Env.URL()), nil
+}
+
+func (d *deployment) probe(ctx context.Context, v voice) ([]probe.Result, error) {
+	h := &health{env: d.Env, elb: elb.NewFromConfig(d.AWS), network: d.Network, clock: d.Clock}
+	return h.run(ctx, v)
+}
+
+func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
+	report := checks.Run(ctx, d.Env, checks.Sources{AWS: d.AWS, Network: d.Network}, checks.Options{}, d.Clock)
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	var broken []string
+	for _, f := range report.Services {
+		if f.Status == checks.Healthy {
+			continue
+		}
+		text := fmt.Sprintf("%s: %s", f.Service, f.Message)
+		v.warn("%s", text)
+		if f.Status == checks.Error {
+			broken = append(broken, text)
+			continue
+		}
+		d.record.Warnings = append(d.record.Warnings, text)
+	}
+	if len(broken) > 0 {
+		return "", withHint(fmt.Errorf("%d of %d checks failed:\n    %s", len(broken), report.Summary.Total, strings.Join(broken, "\n    ")),
+			"`deployer status --env "+d.Env.Stack+" --verbose` shows causes and remedies")
+	}
+	return fmt.Sprintf("%d of %d checks are healthy", report.Summary.Healthy, report.Summary.Total), nil
+}

@@ -1,0 +1,87 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// undo puts back what can be put back after a phase failed, and says what was done, or why nothing was.
+func (d *deployment) undo(ctx context.Context, failed string) string {
+	switch {
+	case failed == Validate:
+		return "the new image runs and answers; it was left in place"
+	case !d.touched:
+		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice()
+	case d.Env.Deployment.Rollback != environment.RollbackAutomatic:
+		return fmt.Sprintf("nothing was put back: deployment.rollback is %s in this environment", d.Env.Deployment.Rollback) + d.snapshotAdvice()
+	}
+	v := voice{phase: "rollback", report: d.Report, now: d.Clock.Now}
+	last, err := d.lastGood(ctx)
+	if err != nil {
+		return "nothing was put back: " + err.Error() + d.snapshotAdvice()
+	}
+	v.report(Event{Time: d.Clock.Now(), Kind: PhaseStarted, Phase: v.phase, Message: "back to " + last.Tag})
+	began := d.Clock.Now()
+	err = d.putBack(ctx, v, last)
+	ended := Event{Time: d.Clock.Now(), Kind: PhaseEnded, Phase: v.phase, Outcome: record.Succeeded, Took: d.Clock.Now().Sub(began)}
+	if err != nil {
+		ended.Outcome, ended.Message = record.Failed, err.Error()
+		v.report(ended)
+		return fmt.Sprintf("the rollback to %s failed too: %s", last.Tag, err)
+	}
+	ended.Message = fmt.Sprintf("%s (%s) runs again", last.Tag, shortDigest(last.Digest))
+	v.report(ended)
+	d.record.RolledBackTo = &last.Image
+	return fmt.Sprintf("rolled back: %s (%s) runs again, the last image that was verified healthy", last.Tag, shortDigest(last.Digest)) +
+		d.snapshotAdvice()
+}
+
+// snapshotAdvice names the snapshot: a database is never put back by itself.
+func (d *deployment) snapshotAdvice() string {
+	if d.record.Snapshot == "" {
+		return ""
+	}
+	return "; the database was not put back, its snapshot is " + d.record.Snapshot
+}
+
+// lastGood is the image of the last deployment that was verified healthy, if the registry still has it.
+func (d *deployment) lastGood(ctx context.Context) (*Image, error) {
+	records, err := d.Records.List(ctx, d.Env.Stack)
+	if err != nil {
+		return nil, err
+	}
+	good := record.LastVerified(records)
+	switch {
+	case good == nil:
+		return nil, errors.New("this is the first deployment here, there is no image that was verified healthy")
+	case good.Image.Digest == d.image.Digest:
+		return nil, errors.New("this very image is the last one that was verified healthy, so it is not the cause")
+	}
+	image, err := FindImage(ctx, ecr.NewFromConfig(d.AWS), d.Env, good.Image.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("the last good image %s (%s) cannot be used: %w", good.Image.Tag, shortDigest(good.Image.Digest), err)
+	}
+	image.Tag = good.Image.Tag
+	return image, nil
+}
+
+// putBack brings the image back through the program, so that the stack and the account agree, and verifies it.
+func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
+	since := d.Clock.Now()
+	infra, err := d.openInfra(ctx)
+	if err != nil {
+		return err
+	}
+	done, err := infra.Code(ctx, image.Reference, func(s string) { v.progress("%s", s) })
+	if err != nil {
+		return err
+	}
+	d.record.EngineSeconds += done.Took.Seconds()
+	return d.watch(ctx, v, since, image)
+}

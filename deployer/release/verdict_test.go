@@ -1,0 +1,145 @@
+package release
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+const (
+	newDigest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	oldDigest = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+)
+
+var deployedAt = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+
+func runningTask(digest string, health types.HealthStatus) types.Task {
+	return types.Task{
+		TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/cluster/" + digest[7:15]), LastStatus: aws.String("RUNNING"),
+		DesiredStatus: aws.String("RUNNING"), CreatedAt: aws.Time(deployedAt.Add(time.Second)),
+		Containers: []types.Container{
+			{Name: aws.String("xray-daemon"), HealthStatus: types.HealthStatusUnknown},
+			{Name: aws.String("balancer-api"), ImageDigest: aws.String(digest), HealthStatus: health},
+		},
+	}
+}
+
+func draining(t types.Task) types.Task {
+	t.DesiredStatus = aws.String("STOPPED")
+	return t
+}
+
+func pullFailure(created time.Time) types.Task {
+	return types.Task{
+		TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/cluster/" + created.Format("150405")), LastStatus: aws.String("STOPPED"),
+		DesiredStatus: aws.String("STOPPED"), CreatedAt: &created, StopCode: types.TaskStopCodeTaskFailedToStart,
+		StoppedReason: aws.String("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref: not found"),
+		Containers:    []types.Container{{Name: aws.String("balancer-api")}},
+	}
+}
+
+func targets(states ...elbtypes.TargetHealthStateEnum) []elbtypes.TargetHealthDescription {
+	var list []elbtypes.TargetHealthDescription
+	for _, s := range states {
+		list = append(list, elbtypes.TargetHealthDescription{TargetHealth: &elbtypes.TargetHealth{State: s}})
+	}
+	return list
+}
+
+func TestJudge(t *testing.T) {
+	healthy, unhealthy := elbtypes.TargetHealthStateEnumHealthy, elbtypes.TargetHealthStateEnumUnhealthy
+	running := func(digest string) types.Task { return runningTask(digest, types.HealthStatusHealthy) }
+	deployment := func(s types.ServiceDeploymentStatus, reason string) *types.ServiceDeployment {
+		return &types.ServiceDeployment{Status: s, StatusReason: aws.String(reason), CreatedAt: &deployedAt}
+	}
+	succeeded := deployment(types.ServiceDeploymentStatusSuccessful, "")
+	going := deployment(types.ServiceDeploymentStatusInProgress, "")
+	tests := map[string]struct {
+		deployment *types.ServiceDeployment
+		tasks      []types.Task
+		targets    []elbtypes.TargetHealthDescription
+		desired    int32
+		want       verdict
+	}{
+		"done": {
+			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest), running(newDigest)},
+			targets: targets(healthy, healthy), want: verdict{state: rolledOut},
+		},
+		"done, the old task still drains": {
+			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), draining(running(oldDigest))},
+			targets: targets(healthy), want: verdict{state: rolledOut},
+		},
+		"nothing rolled out, and the image runs": {
+			desired: 1, tasks: []types.Task{running(newDigest)}, targets: targets(healthy), want: verdict{state: rolledOut},
+		},
+		"nothing rolled out, and another image runs": {
+			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
+			want: verdict{rolloutFailed, "api runs 1 tasks of another image, though nothing was rolled out"},
+		},
+		"under way": {
+			deployment: going, desired: 2, tasks: []types.Task{running(newDigest), running(oldDigest), running(oldDigest)},
+			targets: targets(healthy, healthy), want: verdict{stillRolling, "api runs 1 of 2 new tasks, 2 targets healthy"},
+		},
+		"stable is not deployed": {
+			deployment: deployment(types.ServiceDeploymentStatusRollbackSuccessful, "circuit breaker: tasks failed to start"),
+			desired:    1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
+			want: verdict{rolloutFailed, "api was not rolled out: ECS says ROLLBACK_SUCCESSFUL: circuit breaker: tasks failed to start"},
+		},
+		"succeeded, but an old task is left": {
+			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(oldDigest)}, targets: targets(healthy),
+			want: verdict{stillRolling, "api still runs 1 tasks of another image"},
+		},
+		"succeeded, a target is not healthy": {
+			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, unhealthy),
+			want: verdict{stillRolling, "api has 1 of 2 targets healthy"},
+		},
+		"succeeded, a container is unhealthy": {
+			deployment: succeeded, desired: 1, tasks: []types.Task{runningTask(newDigest, types.HealthStatusUnhealthy)}, targets: targets(healthy),
+			want: verdict{stillRolling, "api has an unhealthy container in task 11111111"},
+		},
+		"succeeded with too few tasks": {
+			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest)}, targets: targets(healthy),
+			want: verdict{stillRolling, "api runs 1 of 2 tasks"},
+		},
+		"one failure may heal": {
+			deployment: going, desired: 1, tasks: []types.Task{pullFailure(deployedAt.Add(time.Second))}, targets: targets(),
+			want: verdict{stillRolling, "api runs 0 of 1 new tasks, 0 targets healthy, 1 stopped"},
+		},
+		"the same failure again does not": {
+			deployment: going, desired: 1, targets: targets(),
+			tasks: []types.Task{pullFailure(deployedAt.Add(time.Second)), pullFailure(deployedAt.Add(2 * time.Second))},
+			want:  verdict{rolloutFailed, "api cannot start: 2 tasks stopped for a reason that waiting does not heal"},
+		},
+		"failures of an earlier deployment do not count": {
+			deployment: going, desired: 1, targets: targets(),
+			tasks: []types.Task{pullFailure(deployedAt.Add(-time.Hour)), pullFailure(deployedAt.Add(-time.Minute))},
+			want:  verdict{stillRolling, "api runs 0 of 1 new tasks, 0 targets healthy"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := observation{
+				role: environment.API, container: "balancer-api", deployment: test.deployment, tasks: test.tasks, targets: test.targets,
+				service: types.Service{
+					ServiceName: aws.String("api"), DesiredCount: test.desired, LoadBalancers: []types.LoadBalancer{{}},
+				},
+			}
+			require.Equal(t, test.want, judge(o, []string{newDigest}))
+		})
+	}
+}
+
+// An image built with provenance is an index, and a task reports the digest of the platform's own image.
+func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
+	o := observation{
+		container: "balancer-api", service: types.Service{ServiceName: aws.String("worker"), DesiredCount: 1},
+		tasks: []types.Task{runningTask(newDigest, types.HealthStatusHealthy)},
+	}
+	require.Equal(t, rolledOut, judge(o, []string{oldDigest, newDigest}).state)
+}
