@@ -170,6 +170,8 @@ func (p *parts) outputs(env *environment.Environment, r Release) pulumi.Map {
 		"image":               pulumi.String(r.Recorded),
 		"url":                 pulumi.String(env.URL()),
 		"vpcId":               p.network.VPCID,
+		"privateSubnetIds":    p.network.PrivateSubnetIDs,
+		"taskSecurityGroupId": p.groups.TasksID,
 		"loadBalancerDnsName": p.balancer.DNSName,
 		"certificateArn":      p.certificate.ARN,
 		"databaseEndpoint":    pulumi.Sprintf("%s:%d", p.database.Host, postgresPort),
