@@ -22,8 +22,14 @@ func kindOf(typ string) (kind, error) {
 	return k, nil
 }
 
-// NameProperty is the input that a resource of the type is called by, or "".
-func NameProperty(typ string) string { return kinds[typ].name }
+// GivenName is the input by which a program names a resource of the type, and under which no two can be there at once;
+// "" where AWS names it or the name may repeat.
+func GivenName(typ string) string {
+	if name := kinds[typ].name; name == "name" || name == "bucket" || name == "identifier" {
+		return name
+	}
+	return ""
+}
 
 // Replaces reports whether a change of the input makes another resource.
 func Replaces(typ, property string) bool { return slices.Contains(kinds[typ].fixed, property) }

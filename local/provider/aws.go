@@ -1,0 +1,209 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// awsProvider is the aws provider over the account. It keeps nothing itself.
+type awsProvider struct {
+	plugin.UnimplementedProvider
+	account *cloud.Account
+}
+
+var awsVersion = semver.MustParse("6.83.2")
+
+// Close is nothing: the account outlives every engine.
+func (p *awsProvider) Close() error { return nil }
+
+// Attach is nothing: the provider never calls the engine.
+func (p *awsProvider) Attach(string) error { return nil }
+
+// SignalCancellation lets the operations under way end. They take seconds, and nothing is left pending.
+func (p *awsProvider) SignalCancellation(context.Context) error { return nil }
+
+// GetPluginInfo says which version of the real provider is simulated.
+func (p *awsProvider) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
+	return plugin.PluginInfo{Version: &awsVersion}, nil
+}
+
+// GetSchema says only who the provider is.
+func (p *awsProvider) GetSchema(context.Context, plugin.GetSchemaRequest) (plugin.GetSchemaResponse, error) {
+	return schema("aws", awsVersion)
+}
+
+func schema(name string, version semver.Version) (plugin.GetSchemaResponse, error) {
+	content, err := json.Marshal(map[string]string{"name": name, "version": version.String()})
+	return plugin.GetSchemaResponse{Schema: content}, err
+}
+
+// CheckConfig takes the provider's configuration as it is; Configure judges it.
+func (p *awsProvider) CheckConfig(_ context.Context, r plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
+	return plugin.CheckConfigResponse{Properties: r.News}, nil
+}
+
+// DiffConfig replaces the provider where the region changes, as the real one does.
+func (p *awsProvider) DiffConfig(_ context.Context, r plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
+	return diff(r.OldInputs, r.NewInputs, func(property string) bool { return property == "region" }), nil
+}
+
+// Configure refuses another account or region than the simulated one.
+func (p *awsProvider) Configure(_ context.Context, r plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
+	config := toAccount(r.Inputs)
+	if region, ok := config["region"].(string); ok && region != p.account.Region() {
+		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account lies in %s, not in %s", p.account.Region(), region)
+	}
+	allowed, err := listOf(config["allowedAccountIds"])
+	if err != nil {
+		return plugin.ConfigureResponse{}, fmt.Errorf("read allowedAccountIds: %w", err)
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, p.account.ID()) {
+		return plugin.ConfigureResponse{}, fmt.Errorf("AWS account ID not allowed: %s", p.account.ID())
+	}
+	if config["defaultTags"] != nil {
+		return plugin.ConfigureResponse{}, &cloud.UnsimulatedError{What: "the provider's setting defaultTags"}
+	}
+	return plugin.ConfigureResponse{}, nil
+}
+
+// listOf reads a list of the configuration, which may come as JSON in a string.
+func listOf(value any) ([]string, error) {
+	var list []string
+	switch v := value.(type) {
+	case string:
+		return list, json.Unmarshal([]byte(v), &list)
+	case []any:
+		for _, item := range v {
+			list = append(list, fmt.Sprint(item))
+		}
+	}
+	return list, nil
+}
+
+// Check judges inputs, and gives a name to what the program left without one.
+func (p *awsProvider) Check(_ context.Context, r plugin.CheckRequest) (plugin.CheckResponse, error) {
+	inputs := r.News.Copy()
+	if name := resource.PropertyKey(cloud.GivenName(string(r.Type))); name != "" && !inputs.HasValue(name) {
+		given, err := nameFor(r, name)
+		if err != nil {
+			return plugin.CheckResponse{}, err
+		}
+		inputs[name] = resource.NewProperty(given)
+	}
+	problems, err := cloud.CheckResource(string(r.Type), toAccount(inputs))
+	if err != nil {
+		return plugin.CheckResponse{}, err
+	}
+	response := plugin.CheckResponse{Properties: inputs}
+	for _, problem := range problems {
+		response.Failures = append(response.Failures, plugin.CheckFailure{
+			Property: resource.PropertyKey(problem.Property), Reason: problem.Reason,
+		})
+	}
+	return response, nil
+}
+
+// nameFor is the name that the resource has already, or the engine's proposal, or the logical name and seven digits.
+func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
+	if old := r.Olds[name]; old.IsString() {
+		return old.StringValue(), nil
+	}
+	if r.Autonaming != nil && r.Autonaming.ProposedName != "" {
+		return r.Autonaming.ProposedName, nil
+	}
+	return resource.NewUniqueName(r.RandomSeed, r.Name+"-", 7, 0, nil)
+}
+
+// Diff compares what was asked for with what is asked for now.
+func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
+	typ := string(r.Type)
+	result := diff(r.OldInputs, r.NewInputs, func(property string) bool { return cloud.Replaces(typ, property) })
+	if property, due := p.account.Due(typ); due && result.Changes == plugin.DiffNone {
+		result.Changes = plugin.DiffSome
+		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}
+	}
+	// Two of one name cannot be there at once.
+	name := resource.PropertyKey(cloud.GivenName(typ))
+	result.DeleteBeforeReplace = len(result.ReplaceKeys) > 0 && name != "" && r.OldInputs[name].DeepEquals(r.NewInputs[name])
+	return result, nil
+}
+
+func diff(olds, news resource.PropertyMap, replaces func(property string) bool) plugin.DiffResult {
+	changes := olds.Diff(news, internal)
+	if changes == nil {
+		return plugin.DiffResult{Changes: plugin.DiffNone}
+	}
+	result := plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(changes, true)}
+	for path, change := range result.DetailedDiff {
+		parsed, err := resource.ParsePropertyPath(path)
+		if err != nil || len(parsed) == 0 {
+			continue
+		}
+		if property, ok := parsed[0].(string); ok && replaces(property) {
+			result.DetailedDiff[path] = change.ToReplace()
+			result.ReplaceKeys = append(result.ReplaceKeys, resource.PropertyKey(property))
+		}
+	}
+	return result
+}
+
+// Create makes the resource. In a preview what AWS works out stays unknown.
+func (p *awsProvider) Create(ctx context.Context, r plugin.CreateRequest) (plugin.CreateResponse, error) {
+	if r.Preview {
+		return plugin.CreateResponse{Properties: r.Properties}, nil
+	}
+	made, err := p.account.CreateResource(ctx, string(r.Type), toAccount(r.Properties))
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	return plugin.CreateResponse{ID: resource.ID(made.ID), Properties: fromAccount(made.Outputs, r.Properties)}, nil
+}
+
+// Read finds a resource by its ID, for a refresh, or by its ID or name, for an import.
+func (p *awsProvider) Read(ctx context.Context, r plugin.ReadRequest) (plugin.ReadResponse, error) {
+	found, err := p.account.ReadResource(ctx, string(r.Type), string(r.ID))
+	if err != nil || found == nil {
+		return plugin.ReadResponse{}, err
+	}
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{
+		ID: resource.ID(found.ID), Inputs: fromAccount(found.Inputs, r.Inputs), Outputs: fromAccount(found.Outputs, r.State),
+	}}, nil
+}
+
+// Update changes the resource. In a preview what AWS worked out before is kept.
+func (p *awsProvider) Update(ctx context.Context, r plugin.UpdateRequest) (plugin.UpdateResponse, error) {
+	if r.Preview {
+		properties := r.OldOutputs.Copy()
+		for key, value := range r.NewInputs {
+			properties[key] = value
+		}
+		return plugin.UpdateResponse{Properties: properties}, nil
+	}
+	updated, err := p.account.UpdateResource(ctx, string(r.Type), string(r.ID), toAccount(r.NewInputs))
+	if err != nil {
+		return plugin.UpdateResponse{}, err
+	}
+	return plugin.UpdateResponse{Properties: fromAccount(updated.Outputs, r.NewInputs)}, nil
+}
+
+// Delete removes the resource.
+func (p *awsProvider) Delete(_ context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
+	return plugin.DeleteResponse{}, p.account.DeleteResource(string(r.Type), string(r.ID))
+}
+
+// Invoke answers a function.
+func (p *awsProvider) Invoke(_ context.Context, r plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	answer, err := p.account.Invoke(string(r.Tok), toAccount(r.Args))
+	if err != nil {
+		return plugin.InvokeResponse{}, err
+	}
+	return plugin.InvokeResponse{Properties: fromAccount(answer, nil)}, nil
+}

@@ -1,0 +1,93 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+var awsxVersion = semver.MustParse("2.22.0")
+
+// awsxServer is the awsx provider: components only, of which the VPC is simulated.
+type awsxServer struct {
+	pulumirpc.UnimplementedResourceProviderServer
+	// engine is the address of the engine that attached last. Log lines go there and nothing else.
+	engine atomic.Value
+}
+
+// Handshake begins the conversation with an engine.
+func (s *awsxServer) Handshake(_ context.Context, r *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
+	s.engine.Store(r.GetEngineAddress())
+	return handshake(), nil
+}
+
+// Attach repeats where the engine listens.
+func (s *awsxServer) Attach(_ context.Context, r *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	s.engine.Store(r.GetAddress())
+	return &emptypb.Empty{}, nil
+}
+
+// GetPluginInfo says which version of the real provider is simulated.
+func (s *awsxServer) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: awsxVersion.String()}, nil
+}
+
+// GetSchema says only who the provider is.
+func (s *awsxServer) GetSchema(context.Context, *pulumirpc.GetSchemaRequest) (*pulumirpc.GetSchemaResponse, error) {
+	response, err := schema("awsx", awsxVersion)
+	return &pulumirpc.GetSchemaResponse{Schema: string(response.Schema)}, err
+}
+
+// CheckConfig takes the provider's configuration as it is: it has none.
+func (s *awsxServer) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
+}
+
+// DiffConfig finds no difference that would matter.
+func (s *awsxServer) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
+}
+
+// Configure has nothing to judge.
+func (s *awsxServer) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	return configured(), nil
+}
+
+// Cancel lets the operations under way end.
+func (s *awsxServer) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+// Construct registers a component and its children with the engine that asks.
+func (s *awsxServer) Construct(ctx context.Context, r *pulumirpc.ConstructRequest) (*pulumirpc.ConstructResponse, error) {
+	address, _ := s.engine.Load().(string)
+	engine, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the engine at %s: %w", address, err)
+	}
+	defer func() { _ = engine.Close() }()
+	return provider.Construct(ctx, r, engine, construct)
+}
+
+func construct(
+	ctx *pulumi.Context, typ, name string, inputs provider.ConstructInputs, options pulumi.ResourceOption,
+) (*provider.ConstructResult, error) {
+	if typ != vpcType {
+		return nil, &cloud.UnsimulatedError{What: "the component " + typ}
+	}
+	var args vpcArgs
+	if err := inputs.CopyTo(&args); err != nil {
+		return nil, fmt.Errorf("read the arguments of %s: %w", name, err)
+	}
+	return newVPC(ctx, name, args, options)
+}

@@ -1,0 +1,48 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// handshake is what both providers can do.
+func handshake() *pulumirpc.ProviderHandshakeResponse {
+	return &pulumirpc.ProviderHandshakeResponse{
+		AcceptSecrets: true, AcceptResources: true, AcceptOutputs: true, SupportsAutonamingConfiguration: true,
+	}
+}
+
+func configured() *pulumirpc.ConfigureResponse {
+	return &pulumirpc.ConfigureResponse{
+		AcceptSecrets: true, AcceptResources: true, AcceptOutputs: true, SupportsPreview: true, SupportsAutonamingConfiguration: true,
+	}
+}
+
+// awsServer is the SDK's translation of the protocol. That one notes down what an engine accepts as it meets it; here
+// several engines share one server, so the two calls in which they meet are answered without a note.
+type awsServer struct {
+	pulumirpc.ResourceProviderServer
+	account *cloud.Account
+}
+
+// Handshake begins the conversation with an engine.
+func (s *awsServer) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
+	return handshake(), nil
+}
+
+// Configure judges the configuration of one provider resource.
+func (s *awsServer) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	inputs, err := plugin.UnmarshalProperties(r.GetArgs(), plugin.MarshalOptions{Label: "configure", KeepUnknowns: true, KeepSecrets: true})
+	if err != nil {
+		return nil, err
+	}
+	provider := &awsProvider{account: s.account}
+	if _, err := provider.Configure(ctx, plugin.ConfigureRequest{Inputs: inputs}); err != nil {
+		return nil, err
+	}
+	return configured(), nil
+}

@@ -1,0 +1,80 @@
+package provider
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"strings"
+)
+
+// subnetSpec asks for one subnet in every zone.
+type subnetSpec struct {
+	Type     string            `pulumi:"type"`
+	Name     *string           `pulumi:"name"`
+	CIDRMask *int              `pulumi:"cidrMask"`
+	Blocks   []string          `pulumi:"cidrBlocks"`
+	Size     *int              `pulumi:"size"`
+	Tags     map[string]string `pulumi:"tags"`
+}
+
+// subnet is one subnet of a layout.
+type subnet struct {
+	name, zone string
+	cidr       netip.Prefix
+	spec       subnetSpec
+}
+
+func (s subnet) is(kind string) bool { return strings.EqualFold(s.spec.Type, kind) }
+
+// layOut divides a VPC's range evenly between the zones, and each zone's between the specs, in their order, as awsx
+// does with the strategy Auto: https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/#auto
+func layOut(vpc string, cidr netip.Prefix, zones []string, specs []subnetSpec) ([]subnet, error) {
+	zoneBits := cidr.Bits() + doublings(len(zones))
+	var all []subnet
+	for i, zone := range zones {
+		next := first(cidr) + uint64(i)<<(32-zoneBits)
+		end := next + 1<<(32-zoneBits)
+		for _, spec := range specs {
+			size := zoneBits + doublings(len(specs))
+			if spec.CIDRMask != nil {
+				size = *spec.CIDRMask
+			}
+			width := uint64(1) << (32 - size)
+			next = (next + width - 1) / width * width
+			if size > 32 || next+width > end {
+				return nil, fmt.Errorf("the subnets are too large for the VPC %s: a zone has %d addresses", cidr, 1<<(32-zoneBits))
+			}
+			all = append(all, subnet{name: subnetName(vpc, spec, i+1), zone: zone, cidr: prefix(next, size), spec: spec})
+			next += width
+		}
+	}
+	return all, nil
+}
+
+func subnetName(vpc string, spec subnetSpec, zone int) string {
+	what := strings.ToLower(spec.Type)
+	if spec.Name != nil {
+		what = *spec.Name
+	}
+	return fmt.Sprintf("%s-%s-%d", vpc, what, zone)
+}
+
+// doublings is how often one must be doubled to reach n.
+func doublings(n int) int {
+	if n < 2 {
+		return 0
+	}
+	return bits.Len(uint(n - 1))
+}
+
+func first(p netip.Prefix) uint64 {
+	address := p.Masked().Addr().As4()
+	return uint64(binary.BigEndian.Uint32(address[:]))
+}
+
+func prefix(address uint64, size int) netip.Prefix {
+	var bytes [4]byte
+	binary.BigEndian.PutUint32(bytes[:], uint32(address))
+	return netip.PrefixFrom(netip.AddrFrom4(bytes), size)
+}

@@ -1,0 +1,78 @@
+// Package provider attaches the simulated account to the Pulumi engine.
+//
+// The engine connects to providers that run already where PULUMI_DEBUG_PROVIDERS names their ports. Two are served
+// here, in the deployer's own process: aws, whose resources fill the account, and awsx, whose VPC component registers
+// aws resources of its own.
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// Servers are the two providers, listening on loopback.
+type Servers struct {
+	aws, awsx *server
+}
+
+type server struct {
+	*grpc.Server
+	port int
+	done chan error
+}
+
+// Serve starts the providers over an account. They answer any number of engines, one after the other or at once,
+// until Close is called or ctx ends.
+func Serve(ctx context.Context, account *cloud.Account) (*Servers, error) {
+	first, err := serve(ctx, &awsServer{ResourceProviderServer: plugin.NewProviderServer(&awsProvider{account: account}), account: account})
+	if err != nil {
+		return nil, fmt.Errorf("serve the simulated aws provider: %w", err)
+	}
+	second, err := serve(ctx, &awsxServer{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("serve the simulated awsx provider: %w", err), first.close())
+	}
+	return &Servers{aws: first, awsx: second}, nil
+}
+
+// DebugProviders is the value of PULUMI_DEBUG_PROVIDERS with which an engine finds the providers.
+func (s *Servers) DebugProviders() string {
+	return fmt.Sprintf("aws:%d,awsx:%d", s.aws.port, s.awsx.port)
+}
+
+// Close stops the providers.
+func (s *Servers) Close() error {
+	return errors.Join(s.aws.close(), s.awsx.close())
+}
+
+func serve(ctx context.Context, provider pulumirpc.ResourceProviderServer) (*server, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		Server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage)),
+		port:   listener.Addr().(*net.TCPAddr).Port,
+		done:   make(chan error, 1),
+	}
+	pulumirpc.RegisterResourceProviderServer(s.Server, provider)
+	go func() { s.done <- s.Serve(listener) }()
+	context.AfterFunc(ctx, s.Stop)
+	return s, nil
+}
+
+// maxMessage is the largest message in bytes that the engine sends, 400 MiB.
+const maxMessage = 400 << 20
+
+func (s *server) close() error {
+	s.Stop()
+	return <-s.done
+}

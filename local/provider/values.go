@@ -1,0 +1,85 @@
+package provider
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// concealed stands in the account for a secret value. The value itself stays with the engine, which encrypts it.
+const concealed = "(secret)"
+
+// toAccount turns the engine's properties into the account's: secrets concealed, values yet unknown marked as such.
+func toAccount(properties resource.PropertyMap) map[string]any {
+	values := make(map[string]any, len(properties))
+	for key, value := range properties {
+		if !internal(key) {
+			values[string(key)] = valueToAccount(value)
+		}
+	}
+	return values
+}
+
+// internal reports whether a property is the engine's own, such as __defaults.
+func internal(key resource.PropertyKey) bool { return len(key) > 1 && key[:2] == "__" }
+
+func valueToAccount(value resource.PropertyValue) any {
+	switch {
+	case value.IsSecret(), value.IsOutput() && value.OutputValue().Secret:
+		return concealed
+	case value.IsOutput() && value.OutputValue().Known:
+		return valueToAccount(value.OutputValue().Element)
+	case value.ContainsUnknowns() && !value.IsArray() && !value.IsObject():
+		return cloud.Unknown{}
+	case value.IsArray():
+		items := make([]any, len(value.ArrayValue()))
+		for i, item := range value.ArrayValue() {
+			items[i] = valueToAccount(item)
+		}
+		return items
+	case value.IsObject():
+		return toAccount(value.ObjectValue())
+	case value.IsResourceReference():
+		return valueToAccount(value.ResourceReferenceValue().ID)
+	case value.IsAsset(), value.IsArchive():
+		return nil
+	}
+	return value.V
+}
+
+// fromAccount turns the account's properties into the engine's. What is concealed there is taken from the properties
+// that the engine knows.
+func fromAccount(values map[string]any, known resource.PropertyMap) resource.PropertyMap {
+	properties := make(resource.PropertyMap, len(values))
+	for name, value := range values {
+		key := resource.PropertyKey(name)
+		properties[key] = valueFromAccount(value, known[key])
+	}
+	return properties
+}
+
+func valueFromAccount(value any, known resource.PropertyValue) resource.PropertyValue {
+	switch v := value.(type) {
+	case string:
+		if v == concealed && known.IsSecret() {
+			return known
+		}
+	case []any:
+		items := make([]resource.PropertyValue, len(v))
+		for i, item := range v {
+			var was resource.PropertyValue
+			if known.IsArray() && i < len(known.ArrayValue()) {
+				was = known.ArrayValue()[i]
+			}
+			items[i] = valueFromAccount(item, was)
+		}
+		return resource.NewProperty(items)
+	case map[string]any:
+		var was resource.PropertyMap
+		if known.IsObject() {
+			was = known.ObjectValue()
+		}
+		return resource.NewProperty(fromAccount(v, was))
+	}
+	return resource.NewPropertyValue(value)
+}
