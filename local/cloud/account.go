@@ -8,6 +8,7 @@
 package cloud
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,8 +27,12 @@ import (
 type Options struct {
 	// AccountID is the twelve digits of the account, Region where everything in it lies.
 	AccountID, Region string
-	// Clock is waited on for as long as AWS would take.
+	// Clock is waited on for as long as AWS would take. Speed is how many of its seconds pass in a real one, for what
+	// moves by itself; zero means one.
 	Clock clock.Clock
+	Speed int
+	// Stacks are those that have a configuration secret from the beginning, and a moving image tag.
+	Stacks []string
 	// Faults are the names of what goes wrong.
 	Faults []string
 }
@@ -37,7 +42,7 @@ type Options struct {
 type Account struct {
 	path    string
 	options Options
-	faults  map[string]bool
+	faults  faultSet
 
 	mu    sync.Mutex
 	state *State
@@ -62,22 +67,38 @@ func (e *StateError) Unwrap() error { return e.Err }
 func (e *StateError) Hint() string { return e.remedy }
 
 // Open opens the account in the file at path, and makes it where there is none. Its errors are *StateError: a
-// directory that cannot be written, a damaged file, an account of another ID or region.
+// directory that cannot be written, a damaged file, an account of another ID or region; or *UnknownFaultError.
 func Open(path string, o Options) (*Account, error) {
-	a := &Account{path: path, options: o, faults: map[string]bool{}}
+	faults, err := newFaultSet(o.Faults)
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{path: path, options: o, faults: faults}
 	if a.options.Clock == nil {
 		a.options.Clock = clock.Real()
-	}
-	for _, name := range o.Faults {
-		a.faults[name] = true
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, a.unwritable(err)
 	}
-	if err := a.Update(func(*State) error { return nil }); err != nil {
+	if err := a.Update(a.seed); err != nil {
 		return nil, err
 	}
 	return a, nil
+}
+
+// seed makes what an account begins with: images and configuration secrets, which are people's and no stack's.
+func (a *Account) seed(s *State) error {
+	if s.Salt == "" {
+		s.Salt = rand.Text()
+	}
+	m := a.moment(s)
+	m.seedRegistry(a.options.Stacks)
+	return m.seedSecrets(a.options.Stacks)
+}
+
+// moment is the account now, under the faults that it was opened with.
+func (a *Account) moment(s *State) moment {
+	return moment{State: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
 }
 
 // Close lets go of the file. The account stays.
@@ -108,6 +129,7 @@ func (a *Account) View(look func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
+	a.moment(a.state).advance()
 	return look(a.state)
 }
 
@@ -124,10 +146,12 @@ func (a *Account) Update(change func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
+	a.moment(a.state).advance()
 	if err := change(a.state); err != nil {
 		a.forget()
 		return err
 	}
+	a.moment(a.state).advance()
 	if err := a.save(); err != nil {
 		a.forget()
 		return a.unwritable(err)

@@ -15,10 +15,6 @@ var watchKinds = map[string]kind{
 		rules: []rule{matches("name", `^[a-zA-Z0-9_/.#-]{1,512}$`, "isn't a valid log group name (alphanumeric characters, underscores, hyphens, slashes, hash signs and dots are allowed)"),
 			amongst("retentionInDays", logRetention...)},
 		taken: refusal{"ResourceAlreadyExistsException", "The specified log group already exists: %s"},
-		removed: func(s *State, r *Resource) error {
-			delete(s.Logs, r.ID)
-			return nil
-		},
 	},
 	typeMetricAlarm: {
 		name:     "name",

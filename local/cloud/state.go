@@ -13,6 +13,8 @@ type State struct {
 	// ID is the account's twelve digits.
 	ID     string `json:"id"`
 	Region string `json:"region"`
+	// Salt is drawn when the account is made. Secret values come from it, so that no two accounts share one.
+	Salt string `json:"salt"`
 	// Serial counts what was ever made; identifiers are derived from it.
 	Serial int `json:"serial"`
 	// Resources by key, Type::ID.
@@ -22,7 +24,6 @@ type State struct {
 	Secrets   map[string]*Secret   `json:"secrets"`
 	ECS       ECSState             `json:"ecs"`
 	Snapshots map[string]*Snapshot `json:"snapshots"`
-	Logs      Logs                 `json:"logs"`
 	// Objects are the keys of what lies in the buckets, by bucket.
 	Objects map[string][]string `json:"objects"`
 }
@@ -52,7 +53,7 @@ func newState(id, region string) *State {
 		Resources: map[string]*Resource{},
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
-		Logs:      Logs{},
+		ECS:       ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
 		Objects:   map[string][]string{},
 	}
 }

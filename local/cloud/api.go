@@ -1,0 +1,213 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// operation is one call of the AWS API: what it takes, and what answers it.
+type operation struct {
+	input  reflect.Type
+	writes bool
+	answer func(m moment, in any) (any, error)
+}
+
+// reading is an operation that only looks at the account.
+func reading[In, Out any](handle func(moment, *In) (*Out, error)) operation {
+	return operation{input: reflect.TypeFor[*In](), answer: func(m moment, in any) (any, error) {
+		out, err := handle(m, in.(*In))
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	}}
+}
+
+// writing is an operation that changes the account.
+func writing[In, Out any](handle func(moment, *In) (*Out, error)) operation {
+	o := reading(handle)
+	o.writes = true
+	return o
+}
+
+// operations is the table of all that is simulated.
+func operations() map[reflect.Type]operation {
+	table := map[reflect.Type]operation{}
+	for _, o := range slices.Concat(
+		stsOperations(), ecrOperations(), ecsOperations(), elbOperations(), acmOperations(), route53Operations(),
+		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(),
+	) {
+		table[o.input] = o
+	}
+	return table
+}
+
+// Config is an SDK configuration whose clients talk to the account instead of AWS. An operation that is not simulated
+// is an error that names it; nothing ever reaches the network. In another region than the account's there is nothing.
+func (a *Account) Config(region string) aws.Config {
+	table := operations()
+	answer := middleware.InitializeMiddlewareFunc("SimulatedAccount", func(
+		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+	) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
+		if err := ctx.Err(); err != nil {
+			return out, metadata, &aws.RequestCanceledError{Err: err}
+		}
+		o, found := table[reflect.TypeOf(in.Parameters)]
+		if !found {
+			return out, metadata, unsimulated(in.Parameters)
+		}
+		out.Result, err = a.call(o, in.Parameters, awsmiddleware.GetRegion(ctx))
+		return out, metadata, err
+	})
+	return aws.Config{
+		Region:      region,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCALMODE0000000", "local-mode", ""),
+		HTTPClient:  noNetwork{},
+		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
+			return stack.Initialize.Add(answer, middleware.After)
+		}},
+	}
+}
+
+// call lets an operation answer.
+func (a *Account) call(o operation, in any, region string) (out any, err error) {
+	elsewhere := region != "" && region != a.Region() && !global(o.input)
+	if elsewhere && o.writes {
+		return nil, apiError("InvalidRegion", "local mode simulates %s alone, not %s", a.Region(), region)
+	}
+	look := func(s *State) (err error) {
+		if elsewhere {
+			s = newState(s.ID, region)
+		}
+		out, err = o.answer(a.moment(s), in)
+		return err
+	}
+	if o.writes {
+		return out, a.Update(look)
+	}
+	return out, a.View(look)
+}
+
+// global reports whether a service is the same in all regions.
+func global(input reflect.Type) bool {
+	service, _, _ := strings.Cut(strings.TrimPrefix(input.String(), "*"), ".")
+	return slices.Contains([]string{"sts", "iam", "route53", "budgets"}, service)
+}
+
+// unsimulated names the operation of an input, such as ecs.CreateTaskSet.
+func unsimulated(input any) error {
+	name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", input), "*"), "Input")
+	return apiError("NotSimulated", "local mode does not simulate %s", name)
+}
+
+// apiError is an error of the API with a code of AWS's.
+func apiError(code, format string, args ...any) error {
+	return &smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
+}
+
+// noNetwork is an HTTP client that never gets used.
+type noNetwork struct{}
+
+func (noNetwork) Do(*http.Request) (*http.Response, error) {
+	return nil, errors.New("local mode does not reach the network")
+}
+
+// page cuts a list as a paginated operation does. A token is the number of items that were seen.
+func page[T any](items []T, token *string, limit *int32, most int) (part []T, next *string, err error) {
+	from := 0
+	if deref(token) != "" {
+		if from, err = strconv.Atoi(*token); err != nil || from < 0 || from > len(items) {
+			return nil, nil, apiError("InvalidParameterException", "Invalid token: %s", *token)
+		}
+	}
+	size := most
+	if limit != nil && *limit > 0 {
+		size = min(int(*limit), most)
+	}
+	to := min(from+size, len(items))
+	if to < len(items) {
+		next = aws.String(strconv.Itoa(to))
+	}
+	return items[from:to], next, nil
+}
+
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// selected returns the resources of a type that are among the names, by one of the properties; all of them where no
+// name is given. missing are the names that belong to none.
+func (s *State) selected(typ string, names []string, properties ...string) (found []*Resource, missing []string) {
+	if len(names) == 0 {
+		return s.ByType(typ), nil
+	}
+	for _, name := range names {
+		if r := s.named(typ, name, properties...); r != nil {
+			found = append(found, r)
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	return found, missing
+}
+
+// named is the resource of a type whose ID or one of whose properties is the name, or nil.
+func (s *State) named(typ, name string, properties ...string) *Resource {
+	if r := s.Get(typ, name); r != nil {
+		return r
+	}
+	for _, property := range properties {
+		if r := s.Find(typ, property, name); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// int32p and the like are for the fields of the SDK that are pointers.
+func int32p(n int) *int32 { return aws.Int32(int32(n)) }
+
+func blockText(block map[string]any, property string) string {
+	value, _ := block[property].(string)
+	return value
+}
+
+func blockNumber(block map[string]any, property string) int {
+	value, _ := block[property].(float64)
+	return int(value)
+}
+
+func blockBool(block map[string]any, property string) bool {
+	value, _ := block[property].(bool)
+	return value
+}
+
+// blockStrings collects the strings of a list in blocks.
+func blockStrings(blocks []map[string]any, property string) []string {
+	var all []string
+	for _, block := range blocks {
+		list, _ := block[property].([]any)
+		for _, item := range list {
+			if s, ok := item.(string); ok {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}

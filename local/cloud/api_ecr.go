@@ -1,0 +1,239 @@
+package cloud
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+func ecrOperations() []operation {
+	return []operation{
+		reading(describeRepositories), reading(describeImages), reading(batchGetImage), reading(describeImageScanFindings),
+		writing(putImage),
+	}
+}
+
+func describeRepositories(m moment, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
+	found, missing := m.selected(typeRepository, in.RepositoryNames, "name")
+	if len(missing) > 0 {
+		return nil, m.noRepository(missing[0])
+	}
+	found, next, err := page(found, in.NextToken, in.MaxResults, 1000)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecr.DescribeRepositoriesOutput{NextToken: next}
+	for _, r := range found {
+		repository := types.Repository{
+			CreatedAt: &r.Created, RegistryId: aws.String(m.ID), RepositoryArn: aws.String(r.Text("arn")),
+			RepositoryName: aws.String(r.Text("name")), RepositoryUri: aws.String(r.Text("repositoryUrl")),
+			ImageTagMutability: mutability(r),
+		}
+		for _, block := range r.Blocks("imageScanningConfiguration") {
+			repository.ImageScanningConfiguration = &types.ImageScanningConfiguration{ScanOnPush: blockBool(block, "scanOnPush")}
+		}
+		out.Repositories = append(out.Repositories, repository)
+	}
+	return out, nil
+}
+
+func mutability(r *Resource) types.ImageTagMutability {
+	if value := r.Text("imageTagMutability"); value != "" {
+		return types.ImageTagMutability(value)
+	}
+	return types.ImageTagMutabilityMutable
+}
+
+func (m moment) noRepository(name string) error {
+	return &types.RepositoryNotFoundException{Message: aws.String(
+		"The repository with name '" + name + "' does not exist in the registry with id '" + m.ID + "'")}
+}
+
+// images are a repository's, as faults leave them: under image-missing no tag that anybody asks for is there, only
+// one of an older image.
+func (m moment) images(repository string) ([]*Image, error) {
+	if m.Find(typeRepository, "name", repository) == nil {
+		return nil, m.noRepository(repository)
+	}
+	images := m.Registry.Images[repository]
+	if !m.faults[faultImageMissing] {
+		return images, nil
+	}
+	older := manifestOf(m.derive("older image"))
+	left := []*Image{{
+		Digest: digestOf(older), Manifest: older, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),
+	}}
+	for _, image := range images {
+		untagged := *image
+		untagged.Tags = slices.DeleteFunc(slices.Clone(image.Tags), func(tag string) bool { return !keptTag(tag) })
+		left = append(left, &untagged)
+	}
+	return left, nil
+}
+
+// keptTag reports whether a tag marks what runs and is nobody's to ask for.
+func keptTag(tag string) bool {
+	return len(tag) > 8 && (tag[:8] == "running-" || len(tag) > 9 && tag[:9] == "previous-")
+}
+
+func pick(images []*Image, id types.ImageIdentifier) *Image {
+	i := slices.IndexFunc(images, func(image *Image) bool {
+		return (id.ImageDigest == nil || *id.ImageDigest == image.Digest) &&
+			(id.ImageTag == nil || slices.Contains(image.Tags, *id.ImageTag))
+	})
+	if i < 0 || id.ImageDigest == nil && id.ImageTag == nil {
+		return nil
+	}
+	return images[i]
+}
+
+func (m moment) noImage(repository string, id types.ImageIdentifier) error {
+	return &types.ImageNotFoundException{Message: aws.String("The image with imageId {imageDigest:'" + deref(id.ImageDigest) +
+		"', imageTag:'" + deref(id.ImageTag) + "'} does not exist within the repository with name '" + repository +
+		"' in the registry with id '" + m.ID + "'")}
+}
+
+func describeImages(m moment, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
+	repository := deref(in.RepositoryName)
+	images, err := m.images(repository)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.ImageIds) > 0 {
+		var chosen []*Image
+		for _, id := range in.ImageIds {
+			image := pick(images, id)
+			if image == nil {
+				return nil, m.noImage(repository, id)
+			}
+			if !slices.Contains(chosen, image) {
+				chosen = append(chosen, image)
+			}
+		}
+		images = chosen
+	}
+	if in.Filter != nil && in.Filter.TagStatus != "" && in.Filter.TagStatus != types.TagStatusAny {
+		tagged := in.Filter.TagStatus == types.TagStatusTagged
+		images = slices.DeleteFunc(slices.Clone(images), func(i *Image) bool { return (len(i.Tags) > 0) != tagged })
+	}
+	part, next, err := page(images, in.NextToken, in.MaxResults, 1000)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecr.DescribeImagesOutput{NextToken: next}
+	for _, image := range part {
+		out.ImageDetails = append(out.ImageDetails, types.ImageDetail{
+			RegistryId: aws.String(m.ID), RepositoryName: in.RepositoryName, ImageDigest: aws.String(image.Digest),
+			ImageTags: slices.Clone(image.Tags), ImagePushedAt: aws.Time(image.Pushed), ImageSizeInBytes: aws.Int64(imageSize),
+			ImageManifestMediaType:   aws.String("application/vnd.docker.distribution.manifest.v2+json"),
+			ArtifactMediaType:        aws.String("application/vnd.docker.container.image.v1+json"),
+			ImageScanStatus:          scanned(),
+			ImageScanFindingsSummary: &types.ImageScanFindingsSummary{FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute))},
+		})
+	}
+	return out, nil
+}
+
+func scanned() *types.ImageScanStatus {
+	return &types.ImageScanStatus{
+		Status: types.ScanStatusComplete, Description: aws.String("The scan was completed successfully."),
+	}
+}
+
+// findings are what the scan of an image found.
+func (m moment) findings() []types.ImageScanFinding {
+	all := []types.ImageScanFinding{
+		{Name: aws.String("CVE-2024-28835"), Severity: types.FindingSeverityMedium, Description: aws.String("gnutls: a crafted certificate chain ends the program")},
+		{Name: aws.String("CVE-2023-4039"), Severity: types.FindingSeverityLow, Description: aws.String("gcc: stack protector misses dynamic variables")},
+	}
+	if m.faults[faultImageVulnerable] {
+		all = append([]types.ImageScanFinding{
+			{Name: aws.String("CVE-2024-3094"), Severity: types.FindingSeverityCritical, Description: aws.String("xz: malicious code in the library")},
+			{Name: aws.String("CVE-2023-38545"), Severity: types.FindingSeverityCritical, Description: aws.String("curl: heap overflow in the SOCKS5 handshake")},
+		}, all...)
+	}
+	return all
+}
+
+func (m moment) severities() map[string]int32 {
+	counts := map[string]int32{}
+	for _, finding := range m.findings() {
+		counts[string(finding.Severity)]++
+	}
+	return counts
+}
+
+func describeImageScanFindings(m moment, in *ecr.DescribeImageScanFindingsInput) (*ecr.DescribeImageScanFindingsOutput, error) {
+	images, err := m.images(deref(in.RepositoryName))
+	if err != nil {
+		return nil, err
+	}
+	image := pick(images, deref(in.ImageId))
+	if image == nil {
+		return nil, m.noImage(deref(in.RepositoryName), deref(in.ImageId))
+	}
+	findings, next, err := page(m.findings(), in.NextToken, in.MaxResults, 1000)
+	if err != nil {
+		return nil, err
+	}
+	return &ecr.DescribeImageScanFindingsOutput{
+		RegistryId: aws.String(m.ID), RepositoryName: in.RepositoryName, NextToken: next, ImageScanStatus: scanned(),
+		ImageId: &types.ImageIdentifier{ImageDigest: aws.String(image.Digest), ImageTag: in.ImageId.ImageTag},
+		ImageScanFindings: &types.ImageScanFindings{
+			Findings: findings, FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute)),
+		},
+	}, nil
+}
+
+func batchGetImage(m moment, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
+	images, err := m.images(deref(in.RepositoryName))
+	if err != nil {
+		return nil, err
+	}
+	out := &ecr.BatchGetImageOutput{}
+	for _, id := range in.ImageIds {
+		image := pick(images, id)
+		if image == nil {
+			out.Failures = append(out.Failures, types.ImageFailure{
+				ImageId: &id, FailureCode: types.ImageFailureCodeImageNotFound, FailureReason: aws.String("Requested image not found"),
+			})
+			continue
+		}
+		out.Images = append(out.Images, m.imageOf(in.RepositoryName, id.ImageTag, image))
+	}
+	return out, nil
+}
+
+func (m moment) imageOf(repository, tag *string, image *Image) types.Image {
+	return types.Image{
+		RegistryId: aws.String(m.ID), RepositoryName: repository, ImageManifest: aws.String(image.Manifest),
+		ImageId:                &types.ImageIdentifier{ImageDigest: aws.String(image.Digest), ImageTag: tag},
+		ImageManifestMediaType: aws.String("application/vnd.docker.distribution.manifest.v2+json"),
+	}
+}
+
+// putImage gives an image that is there another tag; pushing layers is not simulated.
+func putImage(m moment, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
+	repository, tag := deref(in.RepositoryName), deref(in.ImageTag)
+	r := m.Find(typeRepository, "name", repository)
+	if r == nil {
+		return nil, m.noRepository(repository)
+	}
+	image := m.Registry.byDigest(repository, digestOf(deref(in.ImageManifest)))
+	switch {
+	case image == nil:
+		return nil, &types.LayersNotFoundException{Message: aws.String("One or more layers of the image are not in the repository")}
+	case in.ImageDigest != nil && *in.ImageDigest != image.Digest:
+		return nil, &types.ImageDigestDoesNotMatchException{Message: aws.String("The image digest does not match its manifest")}
+	case tag == "" || slices.Contains(image.Tags, tag):
+		return nil, &types.ImageAlreadyExistsException{Message: aws.String("Image with digest '" + image.Digest + "' and tag '" + tag + "' already exists")}
+	case mutability(r) == types.ImageTagMutabilityImmutable && m.Registry.byTag(repository, tag) != nil:
+		return nil, &types.ImageTagAlreadyExistsException{Message: aws.String("The image tag '" + tag + "' already exists and is immutable")}
+	}
+	m.Registry.tag(repository, tag, image)
+	out := m.imageOf(in.RepositoryName, in.ImageTag, image)
+	return &ecr.PutImageOutput{Image: &out}, nil
+}

@@ -1,0 +1,180 @@
+package cloud
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+)
+
+func logsOperations() []operation {
+	return []operation{
+		reading(describeLogGroups), reading(describeLogStreams), reading(getLogEvents), reading(filterLogEvents),
+	}
+}
+
+// logStream is what one task has written.
+type logStream struct {
+	name    string
+	created time.Time
+	lines   []LogLine
+}
+
+func millis(t time.Time) *int64 { return aws.Int64(t.UnixMilli()) }
+
+func (m moment) logGroup(name, identifier *string) (string, error) {
+	group := cmp.Or(deref(name), deref(identifier))
+	if _, after, isARN := strings.Cut(group, ":log-group:"); isARN {
+		group = strings.TrimSuffix(after, ":*")
+	}
+	if m.Find(typeLogGroup, "name", group) == nil {
+		return "", &types.ResourceNotFoundException{Message: aws.String("The specified log group does not exist.")}
+	}
+	return group, nil
+}
+
+// streams are a log group's, by name. What was written into another group of that name, before this one was made, is
+// gone with it.
+func (m moment) streams(group string) []logStream {
+	made := m.Find(typeLogGroup, "name", group).Created
+	var all []logStream
+	for _, t := range m.ECS.Tasks {
+		in, name := m.stream(t)
+		if lines := m.lines(t); in == group && len(lines) > 0 && !t.Started.Before(made) {
+			all = append(all, logStream{name: name, created: t.Started, lines: lines})
+		}
+	}
+	slices.SortFunc(all, func(x, y logStream) int { return cmp.Compare(x.name, y.name) })
+	return all
+}
+
+func describeLogGroups(m moment, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
+	var found []types.LogGroup
+	for _, r := range m.ByType(typeLogGroup) {
+		name := r.Text("name")
+		if !strings.HasPrefix(name, deref(in.LogGroupNamePrefix)) || !strings.Contains(name, deref(in.LogGroupNamePattern)) {
+			continue
+		}
+		group := types.LogGroup{
+			LogGroupName: aws.String(name), Arn: aws.String(r.Text("arn") + ":*"), LogGroupArn: aws.String(r.Text("arn")),
+			CreationTime: millis(r.Created), StoredBytes: aws.Int64(0), KmsKeyId: orNil(r.Text("kmsKeyId")),
+		}
+		if days := number(r, "retentionInDays", 0); days > 0 {
+			group.RetentionInDays = int32p(days)
+		}
+		found = append(found, group)
+	}
+	found, next, err := page(found, in.NextToken, in.Limit, 50)
+	return &cloudwatchlogs.DescribeLogGroupsOutput{LogGroups: found, NextToken: next}, err
+}
+
+func describeLogStreams(m moment, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	streams := slices.DeleteFunc(m.streams(group), func(s logStream) bool { return !strings.HasPrefix(s.name, deref(in.LogStreamNamePrefix)) })
+	newest := func(s logStream) time.Time { return s.lines[len(s.lines)-1].Time }
+	slices.SortStableFunc(streams, func(x, y logStream) int {
+		order := cmp.Compare(x.name, y.name)
+		if in.OrderBy == types.OrderByLastEventTime {
+			order = newest(x).Compare(newest(y))
+		}
+		if deref(in.Descending) {
+			order = -order
+		}
+		return order
+	})
+	part, next, err := page(streams, in.NextToken, in.Limit, 50)
+	if err != nil {
+		return nil, err
+	}
+	out := &cloudwatchlogs.DescribeLogStreamsOutput{NextToken: next}
+	for _, s := range part {
+		out.LogStreams = append(out.LogStreams, types.LogStream{
+			LogStreamName: aws.String(s.name), CreationTime: millis(s.created), FirstEventTimestamp: millis(s.lines[0].Time),
+			LastEventTimestamp: millis(newest(s)), LastIngestionTime: millis(newest(s)),
+			Arn: aws.String(m.arn("logs", "log-group:"+group+":log-stream:"+s.name)),
+		})
+	}
+	return out, nil
+}
+
+// within reports whether a line lies between two times in milliseconds; the end is left out.
+func within(l LogLine, start, end *int64) bool {
+	at := l.Time.UnixMilli()
+	return (start == nil || at >= *start) && (end == nil || at < *end)
+}
+
+// getLogEvents reads a stream forwards, from a token that says how many lines were seen. At the end the token stays
+// the same, which is how CloudWatch says that there is no more.
+func getLogEvents(m moment, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
+	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	streams := m.streams(group)
+	i := slices.IndexFunc(streams, func(s logStream) bool { return s.name == deref(in.LogStreamName) })
+	if i < 0 {
+		return nil, &types.ResourceNotFoundException{Message: aws.String("The specified log stream does not exist.")}
+	}
+	lines := slices.DeleteFunc(streams[i].lines, func(l LogLine) bool { return !within(l, in.StartTime, in.EndTime) })
+	limit := int(deref(in.Limit))
+	if limit <= 0 || limit > 10000 {
+		limit = 10000
+	}
+	from := 0
+	if !deref(in.StartFromHead) {
+		from = max(0, len(lines)-limit)
+	}
+	if token := deref(in.NextToken); token != "" {
+		if from, err = strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(token, "f/"), "b/")); err != nil {
+			return nil, &types.InvalidParameterException{Message: aws.String("The specified nextToken is invalid.")}
+		}
+		if strings.HasPrefix(token, "b/") {
+			from, lines = max(0, from-limit), lines[:min(from, len(lines))]
+		}
+	}
+	from = min(from, len(lines))
+	to := min(from+limit, len(lines))
+	out := &cloudwatchlogs.GetLogEventsOutput{
+		NextForwardToken: aws.String(fmt.Sprintf("f/%056d", to)), NextBackwardToken: aws.String(fmt.Sprintf("b/%056d", from)),
+	}
+	for _, l := range lines[from:to] {
+		out.Events = append(out.Events, types.OutputLogEvent{Message: aws.String(l.Message), Timestamp: millis(l.Time), IngestionTime: millis(l.Time)})
+	}
+	return out, nil
+}
+
+// filterLogEvents knows filter patterns that are a plain or a quoted term; the others find nothing.
+func filterLogEvents(m moment, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	term := strings.Trim(deref(in.FilterPattern), `"`)
+	var found []types.FilteredLogEvent
+	for _, s := range m.streams(group) {
+		if !strings.HasPrefix(s.name, deref(in.LogStreamNamePrefix)) ||
+			len(in.LogStreamNames) > 0 && !slices.Contains(in.LogStreamNames, s.name) {
+			continue
+		}
+		for n, l := range s.lines {
+			if within(l, in.StartTime, in.EndTime) && strings.Contains(l.Message, term) {
+				found = append(found, types.FilteredLogEvent{
+					EventId: aws.String(m.number("event", s.name, n)), LogStreamName: aws.String(s.name), Message: aws.String(l.Message),
+					Timestamp: millis(l.Time), IngestionTime: millis(l.Time),
+				})
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(x, y types.FilteredLogEvent) int { return cmp.Compare(*x.Timestamp, *y.Timestamp) })
+	found, next, err := page(found, in.NextToken, in.Limit, 10000)
+	return &cloudwatchlogs.FilterLogEventsOutput{Events: found, NextToken: next}, err
+}

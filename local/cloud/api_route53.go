@@ -1,0 +1,220 @@
+package cloud
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+)
+
+func route53Operations() []operation {
+	return []operation{
+		reading(listHostedZonesByName), reading(getHostedZone), reading(listResourceRecordSets), reading(getHealthCheckStatus),
+		reading(listHealthChecks),
+	}
+}
+
+// rooted is a name as Route 53 writes it, with a dot at its end.
+func rooted(name string) string { return strings.TrimSuffix(name, ".") + "." }
+
+func (m moment) zoneOf(r *Resource) types.HostedZone {
+	return types.HostedZone{
+		Id: aws.String("/hostedzone/" + r.ID), Name: aws.String(rooted(r.Text("name"))), CallerReference: aws.String(r.ID),
+		Config: &types.HostedZoneConfig{Comment: orNil(r.Text("comment"))}, ResourceRecordSetCount: aws.Int64(int64(len(m.recordsOf(r)))),
+	}
+}
+
+// listHostedZonesByName begins with the zone of the name, or the first one after it, as Route 53 does.
+func listHostedZonesByName(m moment, in *route53.ListHostedZonesByNameInput) (*route53.ListHostedZonesByNameOutput, error) {
+	zones := m.ByType(typeZone)
+	slices.SortFunc(zones, func(x, y *Resource) int { return cmp.Compare(reversed(x.Text("name")), reversed(y.Text("name"))) })
+	out := &route53.ListHostedZonesByNameOutput{DNSName: in.DNSName, MaxItems: aws.Int32(100)}
+	for _, r := range zones {
+		if in.DNSName == nil || reversed(r.Text("name")) >= reversed(*in.DNSName) {
+			out.HostedZones = append(out.HostedZones, m.zoneOf(r))
+		}
+	}
+	if in.MaxItems != nil {
+		out.MaxItems = in.MaxItems
+		if limit := int(*in.MaxItems); len(out.HostedZones) > limit {
+			next := out.HostedZones[limit]
+			out.HostedZones, out.IsTruncated = out.HostedZones[:limit], true
+			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(last(*next.Id))
+		}
+	}
+	return out, nil
+}
+
+// reversed is a name with its labels in reverse, the order in which Route 53 sorts.
+func reversed(name string) string {
+	labels := strings.Split(strings.TrimSuffix(strings.ToLower(name), "."), ".")
+	slices.Reverse(labels)
+	return strings.Join(labels, ".")
+}
+
+func (m moment) zone(id *string) (*Resource, error) {
+	if r := m.Get(typeZone, last(deref(id))); r != nil {
+		return r, nil
+	}
+	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", last(deref(id))))}
+}
+
+func getHostedZone(m moment, in *route53.GetHostedZoneInput) (*route53.GetHostedZoneOutput, error) {
+	r, err := m.zone(in.Id)
+	if err != nil {
+		return nil, err
+	}
+	zone := m.zoneOf(r)
+	return &route53.GetHostedZoneOutput{HostedZone: &zone, DelegationSet: &types.DelegationSet{NameServers: r.Strings("nameServers")}}, nil
+}
+
+// recordsOf are a zone's record sets, its own NS and SOA included, sorted.
+func (m moment) recordsOf(zone *Resource) []types.ResourceRecordSet {
+	name := rooted(zone.Text("name"))
+	servers := zone.Strings("nameServers")
+	all := []types.ResourceRecordSet{
+		{Name: aws.String(name), Type: types.RRTypeNs, TTL: aws.Int64(172800), ResourceRecords: recordValues(servers, ".")},
+		{Name: aws.String(name), Type: types.RRTypeSoa, TTL: aws.Int64(900), ResourceRecords: recordValues([]string{
+			rooted(zone.Text("primaryNameServer")) + " awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"}, "")},
+	}
+	for _, r := range m.ByType(typeRecord) {
+		if r.Text("zoneId") == zone.ID {
+			all = append(all, m.recordOf(r))
+		}
+	}
+	slices.SortFunc(all, func(x, y types.ResourceRecordSet) int {
+		return cmp.Or(cmp.Compare(reversed(*x.Name), reversed(*y.Name)), cmp.Compare(x.Type, y.Type))
+	})
+	return all
+}
+
+func recordValues(values []string, end string) []types.ResourceRecord {
+	var all []types.ResourceRecord
+	for _, value := range values {
+		all = append(all, types.ResourceRecord{Value: aws.String(value + end)})
+	}
+	return all
+}
+
+func (m moment) recordOf(r *Resource) types.ResourceRecordSet {
+	set := types.ResourceRecordSet{
+		Name: aws.String(rooted(r.Text("fqdn"))), Type: types.RRType(r.Text("type")), HealthCheckId: orNil(r.Text("healthCheckId")),
+	}
+	for _, alias := range r.Blocks("aliases") {
+		set.AliasTarget = &types.AliasTarget{
+			DNSName: aws.String(rooted(blockText(alias, "name"))), HostedZoneId: aws.String(blockText(alias, "zoneId")),
+			EvaluateTargetHealth: blockBool(alias, "evaluateTargetHealth"),
+		}
+	}
+	if set.AliasTarget == nil {
+		set.TTL = aws.Int64(int64(number(r, "ttl", 300)))
+		set.ResourceRecords = recordValues(r.Strings("records"), "")
+	}
+	return set
+}
+
+func listResourceRecordSets(m moment, in *route53.ListResourceRecordSetsInput) (*route53.ListResourceRecordSetsOutput, error) {
+	zone, err := m.zone(in.HostedZoneId)
+	if err != nil {
+		return nil, err
+	}
+	sets := slices.DeleteFunc(m.recordsOf(zone), func(set types.ResourceRecordSet) bool {
+		if in.StartRecordName == nil {
+			return false
+		}
+		order := cmp.Compare(reversed(*set.Name), reversed(*in.StartRecordName))
+		return order < 0 || order == 0 && in.StartRecordType != "" && set.Type < in.StartRecordType
+	})
+	out := &route53.ListResourceRecordSetsOutput{MaxItems: aws.Int32(300), ResourceRecordSets: sets}
+	if in.MaxItems != nil && *in.MaxItems > 0 {
+		out.MaxItems = in.MaxItems
+	}
+	if limit := int(*out.MaxItems); len(sets) > limit {
+		out.ResourceRecordSets, out.IsTruncated = sets[:limit], true
+		out.NextRecordName, out.NextRecordType = sets[limit].Name, sets[limit].Type
+	}
+	return out, nil
+}
+
+func listHealthChecks(m moment, _ *route53.ListHealthChecksInput) (*route53.ListHealthChecksOutput, error) {
+	out := &route53.ListHealthChecksOutput{MaxItems: aws.Int32(100)}
+	for _, r := range m.ByType(typeHealthCheck) {
+		out.HealthChecks = append(out.HealthChecks, types.HealthCheck{
+			Id: aws.String(r.ID), CallerReference: aws.String(r.ID), HealthCheckVersion: aws.Int64(1),
+			HealthCheckConfig: &types.HealthCheckConfig{
+				Type: types.HealthCheckType(r.Text("type")), FullyQualifiedDomainName: orNil(r.Text("fqdn")),
+				ResourcePath: orNil(r.Text("resourcePath")), Port: int32p(number(r, "port", 443)),
+				RequestInterval: int32p(number(r, "requestInterval", 30)), FailureThreshold: int32p(number(r, "failureThreshold", 3)),
+			},
+		})
+	}
+	return out, nil
+}
+
+// getHealthCheckStatus sees what Route 53's checkers would: whether the domain's load balancer has a healthy target.
+func getHealthCheckStatus(m moment, in *route53.GetHealthCheckStatusInput) (*route53.GetHealthCheckStatusOutput, error) {
+	r := m.Get(typeHealthCheck, deref(in.HealthCheckId))
+	if r == nil {
+		return nil, &types.NoSuchHealthCheck{Message: aws.String("No health check exists with the specified ID.")}
+	}
+	status := "Failure: HTTP Status Code 503, Service Unavailable"
+	if balancer := m.balancerOf(r.Text("fqdn")); balancer != nil && m.serves(balancer) {
+		status = "Success: HTTP Status Code 200, OK"
+	}
+	out := &route53.GetHealthCheckStatusOutput{}
+	for _, region := range []types.HealthCheckRegion{
+		types.HealthCheckRegionUsEast1, types.HealthCheckRegionUsWest2, types.HealthCheckRegionEuWest1,
+	} {
+		out.HealthCheckObservations = append(out.HealthCheckObservations, types.HealthCheckObservation{
+			Region: region, StatusReport: &types.StatusReport{Status: aws.String(status), CheckedTime: aws.Time(m.now.Truncate(time.Second))},
+		})
+	}
+	return out, nil
+}
+
+// balancerOf is the load balancer that a name means: by an alias in the account's zones, or by being its own name.
+func (m moment) balancerOf(name string) *Resource {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	for _, r := range m.ByType(typeRecord) {
+		if m.faults[faultDNSMissing] || r.Text("fqdn") != name || r.Text("type") != "A" {
+			continue
+		}
+		for _, alias := range r.Blocks("aliases") {
+			name = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(blockText(alias, "name"), "dualstack."), "."))
+		}
+	}
+	for _, r := range m.ByType(typeLoadBalancer) {
+		if strings.ToLower(r.Text("dnsName")) == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// serves reports whether the load balancer has a healthy target.
+func (m moment) serves(balancer *Resource) bool {
+	for _, listener := range m.ByType(typeListener) {
+		if listener.Text("loadBalancerArn") == balancer.ID && len(m.healthyTargets(listener)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// healthyTargets are those that a listener sends requests to.
+func (m moment) healthyTargets(listener *Resource) []target {
+	var all []target
+	for _, group := range groupsOf(listener) {
+		for _, t := range m.targets(group) {
+			if m.healthy(t.task) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,79 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// definition is a task definition with its containers.
+type definition struct {
+	*Resource
+	containers []ecs.ContainerDefinition
+}
+
+// ARN is the task definition's name with its revision.
+func (d definition) ARN() string { return d.Text("arn") }
+
+// main is the container that the task is about: the first essential one.
+func (d definition) main() ecs.ContainerDefinition {
+	for _, c := range d.containers {
+		if c.Essential == nil || *c.Essential {
+			return c
+		}
+	}
+	return ecs.ContainerDefinition{}
+}
+
+// definition finds a task definition by ARN, family:revision, or family, which means the newest revision.
+func (s *State) definition(ref string) (definition, bool) {
+	name := last(ref)
+	var found *Resource
+	for _, r := range s.ByType(typeTaskDefinition) {
+		family, revision := r.Text("family"), int(r.Number("revision"))
+		switch name {
+		case fmt.Sprintf("%s:%d", family, revision):
+			return s.parse(r)
+		case family:
+			if found == nil || r.Number("revision") > found.Number("revision") {
+				found = r
+			}
+		}
+	}
+	return s.parse(found)
+}
+
+// parse reads the containers, which Pulumi passes on as JSON in the form of the ECS API.
+func (s *State) parse(r *Resource) (definition, bool) {
+	if r == nil {
+		return definition{}, false
+	}
+	d := definition{Resource: r}
+	if err := json.Unmarshal([]byte(r.Text("containerDefinitions")), &d.containers); err != nil {
+		return definition{}, false
+	}
+	return d, len(d.containers) > 0
+}
+
+// digestOf resolves an image reference of the account's own registry. Other registries are not simulated: their
+// images are always there, under no digest.
+func (s *State) digestOf(image string) (digest string, found bool) {
+	host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/", s.ID, s.Region)
+	rest, own := strings.CutPrefix(image, host)
+	if !own {
+		return "", true
+	}
+	if repository, digest, byDigest := strings.Cut(rest, "@"); byDigest {
+		return digest, s.Registry.byDigest(repository, digest) != nil
+	}
+	repository, tag, tagged := strings.Cut(rest, ":")
+	if !tagged {
+		tag = "latest"
+	}
+	if found := s.Registry.byTag(repository, tag); found != nil {
+		return found.Digest, true
+	}
+	return "", false
+}

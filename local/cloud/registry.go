@@ -1,0 +1,124 @@
+package cloud
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// imageRepository is the repository that the account begins with images for.
+const imageRepository = "balancer-api"
+
+// Registry holds the images of the account's repositories, by repository name. Images are people's: they are there
+// before the repository is a resource of a stack.
+type Registry struct {
+	Images map[string][]*Image `json:"images"`
+}
+
+// Image is one image of a repository.
+type Image struct {
+	Digest string    `json:"digest"`
+	Tags   []string  `json:"tags"`
+	Pushed time.Time `json:"pushed"`
+	// Manifest is what the digest is the digest of.
+	Manifest string `json:"manifest"`
+}
+
+func (r *Registry) find(repository string, wanted func(*Image) bool) *Image {
+	images := r.Images[repository]
+	if i := slices.IndexFunc(images, wanted); i >= 0 {
+		return images[i]
+	}
+	return nil
+}
+
+func (r *Registry) byDigest(repository, digest string) *Image {
+	return r.find(repository, func(i *Image) bool { return i.Digest == digest })
+}
+
+func (r *Registry) byTag(repository, tag string) *Image {
+	return r.find(repository, func(i *Image) bool { return slices.Contains(i.Tags, tag) })
+}
+
+// tag lets a tag name an image; no other image of the repository keeps it.
+func (r *Registry) tag(repository, tag string, image *Image) {
+	for _, other := range r.Images[repository] {
+		other.Tags = slices.DeleteFunc(other.Tags, func(t string) bool { return t == tag })
+	}
+	image.Tags = append(image.Tags, tag)
+}
+
+// push adds an image, another one for every content.
+func (r *Registry) push(repository, content string, at time.Time, tags ...string) *Image {
+	manifest := manifestOf(content)
+	image := &Image{Digest: digestOf(manifest), Manifest: manifest, Pushed: at}
+	if r.Images == nil {
+		r.Images = map[string][]*Image{}
+	}
+	r.Images[repository] = append(r.Images[repository], image)
+	for _, tag := range tags {
+		r.tag(repository, tag, image)
+	}
+	return image
+}
+
+// manifestOf is an image manifest of Docker's second version.
+// https://distribution.github.io/distribution/spec/manifest-v2-2/
+func manifestOf(content string) string {
+	const media = "application/vnd.docker.distribution.manifest.v2+json"
+	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,`+
+		`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":7023,"digest":%q},`+
+		`"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":%d,"digest":%q}]}`,
+		media, digestOf("config "+content), imageSize, digestOf("layer "+content))
+}
+
+// imageSize is the size of every image, in bytes.
+const imageSize = 187_342_912
+
+func digestOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// seedRegistry pushes the images that the local registry begins with.
+func (m moment) seedRegistry(stacks []string) {
+	if len(m.Registry.Images[imageRepository]) > 0 {
+		return
+	}
+	day := 24 * time.Hour
+	m.Registry.push(imageRepository, m.derive("image", 1), m.now.Add(-2*day), "1.41.7-9f8e7d6c5")
+	newest := []string{"1.41.8-abc123def", "latest"}
+	for _, stack := range stacks {
+		newest = append(newest, stack+"-latest")
+	}
+	m.Registry.push(imageRepository, m.derive("image", 2), m.now.Add(-day), newest...)
+}
+
+// Push adds an image under a tag, as `docker push` would: another image, another digest. A tag that exists moves to it.
+func (a *Account) Push(tag string) (Image, error) {
+	var pushed Image
+	err := a.Update(func(s *State) error {
+		s.Serial++
+		m := a.moment(s)
+		pushed = *s.Registry.push(imageRepository, m.derive("pushed", tag, m.now, s.Serial), m.now, tag)
+		return nil
+	})
+	return pushed, err
+}
+
+// Images returns the images that the account has, the newest first.
+func (a *Account) Images() ([]Image, error) {
+	var all []Image
+	err := a.View(func(s *State) error {
+		for _, image := range s.Registry.Images[imageRepository] {
+			copied := *image
+			copied.Tags = slices.Clone(image.Tags)
+			all = append(all, copied)
+		}
+		slices.SortStableFunc(all, func(x, y Image) int { return y.Pushed.Compare(x.Pushed) })
+		return nil
+	})
+	return all, err
+}

@@ -1,0 +1,186 @@
+package cloud
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// missingKey is what the configuration secrets lack under the fault secret-key-missing.
+const missingKey = "SENTRY_DSN"
+
+// Stages of a secret's versions.
+const (
+	stageCurrent  = "AWSCURRENT"
+	stagePrevious = "AWSPREVIOUS"
+)
+
+// Secret is one secret of Secrets Manager, by name. Its values are in the account's own file and nowhere else.
+type Secret struct {
+	ARN         string            `json:"arn"`
+	Name        string            `json:"name"`
+	Description string            `json:"description,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Created     time.Time         `json:"created"`
+	Changed     time.Time         `json:"changed"`
+	Versions    []*SecretVersion  `json:"versions"`
+}
+
+// SecretVersion is one value of a secret. A stage names at most one version.
+type SecretVersion struct {
+	ID      string    `json:"id"`
+	Value   string    `json:"value"`
+	Stages  []string  `json:"stages"`
+	Created time.Time `json:"created"`
+}
+
+func (s *Secret) version(wanted func(*SecretVersion) bool) *SecretVersion {
+	if i := slices.IndexFunc(s.Versions, wanted); i >= 0 {
+		return s.Versions[i]
+	}
+	return nil
+}
+
+func (s *Secret) staged(stage string) *SecretVersion {
+	return s.version(func(v *SecretVersion) bool { return slices.Contains(v.Stages, stage) })
+}
+
+func (s *Secret) byID(id string) *SecretVersion {
+	return s.version(func(v *SecretVersion) bool { return v.ID == id })
+}
+
+// move lets a stage name a version, or none. The version that AWSCURRENT leaves becomes AWSPREVIOUS.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+func (s *Secret) move(stage string, to *SecretVersion) {
+	from := s.staged(stage)
+	if from == to {
+		return
+	}
+	if from != nil {
+		from.Stages = slices.DeleteFunc(from.Stages, func(has string) bool { return has == stage })
+	}
+	if to != nil {
+		to.Stages = append(to.Stages, stage)
+	}
+	if stage == stageCurrent && from != nil {
+		s.move(stagePrevious, from)
+	}
+}
+
+// newSecret adds a secret with a first version.
+func (m moment) newSecret(name, value, versionID string) *Secret {
+	s := &Secret{
+		Name: name, Created: m.now, Changed: m.now,
+		ARN: m.arn("secretsmanager", "secret:"+name+"-"+m.derive("secret", name, m.now)[:6]),
+		Versions: []*SecretVersion{
+			{ID: versionID, Value: value, Stages: []string{stageCurrent}, Created: m.now},
+		},
+	}
+	m.Secrets[name] = s
+	return s
+}
+
+// findSecret finds a secret by name, ARN, or ARN without its random end.
+func (s *State) findSecret(id string) *Secret {
+	for _, secret := range s.Secrets {
+		if secret.Name == id || secret.ARN == id || strings.HasPrefix(id, "arn:") && strings.HasPrefix(secret.ARN, id+"-") &&
+			len(secret.ARN) == len(id)+7 {
+			return secret
+		}
+	}
+	return s.managedSecret(id)
+}
+
+// managedSecret is the secret that RDS keeps for an instance's master user, or nil. Its password is derived from what
+// only the account's file knows; it is no property of any resource.
+func (s *State) managedSecret(id string) *Secret {
+	for _, r := range s.ByType(typeDatabase) {
+		for _, block := range r.Blocks("masterUserSecrets") {
+			arn, _ := block["secretArn"].(string)
+			name := secretName(arn)
+			if arn == "" || id != arn && id != name {
+				continue
+			}
+			sum := s.sum("password", arn)
+			value, err := json.Marshal(map[string]string{
+				"username": r.Text("username"), "password": base64.RawURLEncoding.EncodeToString(sum[:])[:28],
+			})
+			if err != nil {
+				return nil
+			}
+			return &Secret{
+				ARN: arn, Name: name, Created: r.Created, Changed: r.Created,
+				Description: "The secret associated with the primary RDS DB instance: " + r.Text("arn"),
+				Versions: []*SecretVersion{
+					{ID: s.uuid("version", arn), Value: string(value), Stages: []string{stageCurrent}, Created: r.Created},
+				},
+			}
+		}
+	}
+	return nil
+}
+
+// secretName is the name in a secret's ARN, without the six random characters.
+func secretName(arn string) string {
+	_, name, found := strings.Cut(arn, ":secret:")
+	if !found || len(name) < 7 {
+		return ""
+	}
+	return name[:len(name)-7]
+}
+
+// secretValue is the current value of a secret, as faults leave it.
+func (m moment) secretValue(id string) (string, error) {
+	secret := m.findSecret(id)
+	if secret == nil || secret.staged(stageCurrent) == nil {
+		return "", fmt.Errorf("there is no secret %s", id)
+	}
+	return m.shown(secret, secret.staged(stageCurrent)), nil
+}
+
+// shown is a version's value; under the fault secret-key-missing a configuration secret lacks a key.
+func (m moment) shown(secret *Secret, v *SecretVersion) string {
+	if !m.faults[faultSecretKeyMissing] || !strings.HasSuffix(secret.Name, "-config") {
+		return v.Value
+	}
+	var object map[string]any
+	if err := json.Unmarshal([]byte(v.Value), &object); err != nil {
+		return v.Value
+	}
+	delete(object, missingKey)
+	less, err := json.Marshal(object)
+	if err != nil {
+		return v.Value
+	}
+	return string(less)
+}
+
+// seedSecrets makes the configuration secrets of the stacks that have none.
+func (m moment) seedSecrets(stacks []string) error {
+	for _, stack := range stacks {
+		name := "balancer-" + stack + "-config"
+		if m.Secrets[name] != nil {
+			continue
+		}
+		value, err := json.Marshal(map[string]string{
+			"NODE_ENV":         nodeEnv(stack),
+			"SENTRY_DSN":       fmt.Sprintf("https://%s@o450731.ingest.sentry.io/%s", m.derive("sentry", stack), m.number("sentry", stack)[:7]),
+			"SUBGRAPH_API_URL": fmt.Sprintf("https://gateway.thegraph.com/api/%s/subgraphs/id/v3-%s", m.derive("graph", stack), stack),
+		})
+		if err != nil {
+			return err
+		}
+		m.newSecret(name, string(value), m.uuid("version", name)).Description = "Configuration of the Balancer API in " + stack
+	}
+	return nil
+}
+
+func nodeEnv(stack string) string {
+	if stack == "dev" {
+		return "development"
+	}
+	return stack
+}
