@@ -1,13 +1,13 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/blang/semver"
@@ -21,8 +21,8 @@ const settle = 5 * time.Second
 // notRun is the Automation API's exit code of a command that could not be run.
 const notRun = -2
 
-// child is the Automation API's PulumiCommand for one run of the engine. The API's own shares the terminal's signals
-// with the engine, and kills it ten seconds after a cancellation.
+// child is the Automation API's PulumiCommand for one run of the engine. The API's own leaves the engine within reach
+// of the terminal's signals, kills it ten seconds after a cancellation, and ties it to this process by pipes.
 type child struct {
 	engine *Engine
 	// listening is closed once the engine reacts to signals.
@@ -59,24 +59,32 @@ func (c *child) Run(ctx context.Context, dir string, stdin io.Reader, stdout, st
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
-	var out, errs bytes.Buffer
+	out, err := newOutput(stdout)
+	if err != nil {
+		return "", "", notRun, err
+	}
+	defer out.Close()
+	errs, err := newOutput(stderr)
+	if err != nil {
+		return "", "", notRun, err
+	}
+	defer errs.Close()
 	cmd := exec.Command(c.engine.path, args...)
 	cmd.Dir = dir
 	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
 	cmd.Stdin = stdin
-	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdout), &out)...)
-	cmd.Stderr = io.MultiWriter(append(slices.Clone(stderr), &errs)...)
-	cmd.SysProcAttr = ownProcessGroup()
+	cmd.Stdout, cmd.Stderr = out.File, errs.File
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // away from the terminal's signals
 	if err := cmd.Start(); err != nil {
 		c.code, c.end = notRun, err.Error()
 		return "", "", notRun, err
 	}
 	ended := make(chan struct{})
 	go interruptOnce(ctx, cmd.Process, c.listening, ended)
-	err := cmd.Wait()
+	err = cmd.Wait()
 	close(ended)
-	c.stderr, c.code, c.end = errs.String(), cmd.ProcessState.ExitCode(), cmd.ProcessState.String()
-	return out.String(), c.stderr, c.code, err
+	c.stderr, c.code, c.end = errs.read(), cmd.ProcessState.ExitCode(), cmd.ProcessState.String()
+	return out.read(), c.stderr, c.code, err
 }
 
 // interruptOnce sends the process one SIGINT when ctx ends, as soon as it listens.

@@ -8,6 +8,8 @@ import (
 var (
 	// markup is what the engine and terminals colour text with.
 	markup = regexp.MustCompile(`<\{%[^%]*%\}>|\x1b\[[0-9;]*[A-Za-z]`)
+	// severity is what the engine puts in front of its own words.
+	severity = regexp.MustCompile(`^(?:error|warning|info): `)
 	// listed is how Terraform's providers wrap errors: "2 errors occurred:\n\t* one\n\t* two".
 	listed = regexp.MustCompile(`\d+ errors? occurred:\n(?:\s*\n)*\t\* `)
 	// bullet begins one of the others.
@@ -25,7 +27,7 @@ var (
 // clean turns a diagnostic into plain text: no colours, no wrapping of one error as a list of errors, no stack trace.
 func clean(message string) string {
 	message = markup.ReplaceAllString(message, "")
-	message = strings.TrimPrefix(strings.TrimSpace(message), "error: ")
+	message = severity.ReplaceAllString(strings.TrimSpace(message), "")
 	if at := trace.FindStringIndex(message); at != nil && at[0] > 0 {
 		message = message[:at[0]]
 	}

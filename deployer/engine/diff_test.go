@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDifferences(t *testing.T) {
+	secret := map[string]any{resource.SigKey: resource.SecretSig, "ciphertext": "[secret]"}
+	in := func(kind apitype.DiffKind) apitype.PropertyDiff {
+		return apitype.PropertyDiff{Kind: kind, InputDiff: true}
+	}
+	type bags = apitype.StepEventStateMetadata
+	for name, c := range map[string]struct {
+		m    apitype.StepEventMetadata
+		want []Difference
+	}{
+		"nested and listed": {apitype.StepEventMetadata{
+			Op:           apitype.OpUpdate,
+			Old:          &bags{Inputs: map[string]any{"ingress": []any{map[string]any{"port": 80.0}}, "gone": "x"}},
+			New:          &bags{Inputs: map[string]any{"ingress": []any{map[string]any{"port": 443.0}}, "added": true}},
+			DetailedDiff: map[string]apitype.PropertyDiff{"ingress[0].port": in("update"), "gone": in("delete"), "added": in("add")},
+		}, []Difference{
+			{Path: "added", Kind: "add", New: true},
+			{Path: "gone", Kind: "delete", Old: "x"},
+			{Path: "ingress[0].port", Kind: "update", Old: 80.0, New: 443.0},
+		}},
+		"quoted keys": {apitype.StepEventMetadata{
+			Op:           apitype.OpUpdate,
+			Old:          &bags{Inputs: map[string]any{"tags": map[string]any{"a.b": "1"}}},
+			New:          &bags{Inputs: map[string]any{"tags": map[string]any{"a.b": "2"}}},
+			DetailedDiff: map[string]apitype.PropertyDiff{`tags["a.b"]`: in("update-replace")},
+		}, []Difference{{Path: `tags["a.b"]`, Kind: "update", Replaces: true, Old: "1", New: "2"}}},
+		"state against inputs": {apitype.StepEventMetadata{
+			Op:           apitype.OpUpdate,
+			Old:          &bags{Inputs: map[string]any{"size": 1.0}, Outputs: map[string]any{"size": 2.0}},
+			New:          &bags{Inputs: map[string]any{"size": 3.0}, Outputs: map[string]any{"size": 4.0}},
+			DetailedDiff: map[string]apitype.PropertyDiff{"size": {Kind: "update"}},
+		}, []Difference{{Path: "size", Kind: "update", Old: 2.0, New: 3.0}}},
+		"secret before": {apitype.StepEventMetadata{
+			Op:           apitype.OpUpdate,
+			Old:          &bags{Inputs: map[string]any{"p": map[string]any{"inner": secret}}},
+			New:          &bags{Inputs: map[string]any{"p": map[string]any{"inner": "found out"}}},
+			DetailedDiff: map[string]apitype.PropertyDiff{"p.inner": in("update")},
+		}, []Difference{{Path: "p.inner", Kind: "update", Old: Masked, New: Masked}}},
+		"below a secret": {apitype.StepEventMetadata{
+			Op:           apitype.OpUpdate,
+			Old:          &bags{Inputs: map[string]any{"p": secret}},
+			New:          &bags{Inputs: map[string]any{"p": map[string]any{"inner": "found out"}}},
+			DetailedDiff: map[string]apitype.PropertyDiff{"p.inner": in("update")},
+		}, []Difference{{Path: "p.inner", Kind: "update", Old: Masked, New: Masked}}},
+		"secret removed": {apitype.StepEventMetadata{
+			Op:           apitype.OpUpdate,
+			Old:          &bags{Inputs: map[string]any{"p": secret}},
+			New:          &bags{},
+			DetailedDiff: map[string]apitype.PropertyDiff{"p": in("delete")},
+		}, []Difference{{Path: "p", Kind: "delete", Old: Masked}}},
+		"not known yet": {apitype.StepEventMetadata{
+			Op:           apitype.OpReplace,
+			Old:          &bags{Inputs: map[string]any{"arn": "a"}},
+			New:          &bags{Inputs: map[string]any{"arn": plugin.UnknownStringValue}},
+			Keys:         []string{"arn"},
+			DetailedDiff: map[string]apitype.PropertyDiff{"arn": in("update")},
+		}, []Difference{{Path: "arn", Kind: "update", Replaces: true, Old: "a", New: Unknown}}},
+		"only names": {apitype.StepEventMetadata{
+			Op:    apitype.OpUpdate,
+			Old:   &bags{Inputs: map[string]any{"a": "1", "b": "1"}},
+			New:   &bags{Inputs: map[string]any{"a": "2", "b": "1"}},
+			Diffs: []string{"a"},
+		}, []Difference{{Path: "a", Kind: "update", Old: "1", New: "2"}}},
+		"nothing said": {apitype.StepEventMetadata{
+			Op:  apitype.OpUpdate,
+			Old: &bags{Outputs: map[string]any{"a": "1", "b": "1", "gone": "x"}},
+			New: &bags{Outputs: map[string]any{"a": "2", "b": "1"}},
+		}, []Difference{{Path: "a", Kind: "update", Old: "1", New: "2"}, {Path: "gone", Kind: "update", Old: "x"}}},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, differences(c.m)) })
+	}
+}
+
+func TestStepOfAProtectedResource(t *testing.T) {
+	s := step(apitype.StepEventMetadata{Op: apitype.OpDelete, URN: urnOne,
+		Old: &apitype.StepEventStateMetadata{Protect: true}})
+	require.Equal(t, Step{Op: "delete", URN: urnOne, Type: "test:index:Thing", Name: "one", Deletes: true, Protected: true}, s)
+}

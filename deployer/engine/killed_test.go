@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+)
+
+// A deployer that is killed takes the program and, here, the provider with it. Its engine must see that, write the
+// state and take its lock away.
+func TestKilledDeployer(t *testing.T) {
+	l := newLab(t, nil)
+	h := l.open(t)
+	deployer := exec.Command(os.Args[0], "-test.run=^TestDeployerToBeKilled$")
+	deployer.Env = append(os.Environ(), "ENGINE_TEST_PROJECT="+l.stack.Project)
+	out, err := deployer.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, deployer.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "creating one\n", line)
+	require.Len(t, l.locks(t), 1)
+	require.NoError(t, deployer.Process.Kill())
+	require.Error(t, deployer.Wait())
+	require.Eventually(t, func() bool { return len(l.locks(t)) == 0 }, 20*time.Second, 20*time.Millisecond)
+	state, err := h.State(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, state.Pending)
+}
+
+// TestDeployerToBeKilled is the other process of TestKilledDeployer.
+func TestDeployerToBeKilled(t *testing.T) {
+	dir, asked := os.LookupEnv("ENGINE_TEST_PROJECT")
+	if !asked {
+		t.Skip("TestKilledDeployer runs it")
+	}
+	l := newLabIn(t, dir, pair(with(text("a"), "slow", pulumi.Bool(true)), text("b")))
+	h := l.open(t)
+	go func() { _, _ = os.Stdout.WriteString("creating " + <-l.creating + "\n") }()
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err, "nobody killed it")
+}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/stretchr/testify/require"
+)
+
+// replay feeds a progress with what a real engine said, one event a second, and returns what was told.
+func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
+	t.Helper()
+	file, err := os.Open(filepath.Join("testdata", name+".jsonl"))
+	require.NoError(t, err)
+	defer file.Close()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	p := newProgress(Update{Total: 9}, refreshing, now)
+	var told []string
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var event apitype.EngineEvent
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &event))
+		now = now.Add(time.Second)
+		for _, e := range p.observe(event, now) {
+			told = append(told, fmt.Sprintf("%s %s %s %s %d/%d %s", e.Status, e.Op, e.Name, e.Elapsed, e.Done, e.Total, e.Message))
+		}
+	}
+	require.NoError(t, lines.Err())
+	p.ended = now
+	return p, told
+}
+
+func TestProgressOfAFailure(t *testing.T) {
+	const message = "creating RDS DB Instance (v3-backend-staging-db): operation error RDS: CreateDBInstance, " +
+		"https response error StatusCode: 400, RequestID: 7d7e, InsufficientDBInstanceCapacity: no capacity"
+	p, told := replay(t, "fails", false)
+	require.Equal(t, []string{
+		"started update one 0s 0/9 ",
+		"done update one 1s 1/9 ",
+		"started create-replacement two 0s 1/9 ",
+		"failed create-replacement two 2s 1/9 " + message,
+	}, told)
+	failure := p.failure("up")
+	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: message}},
+		failure.Resources, "that the update failed is no news")
+	require.Equal(t, map[string]int{"update": 1}, failure.Summary.Changes)
+}
+
+func TestProgressOfAnInterruption(t *testing.T) {
+	p, told := replay(t, "interrupted", false)
+	require.Equal(t, []string{"started create one 0s 0/9 ", "done create one 2s 1/9 "}, told)
+	failure := p.failure("up")
+	require.Empty(t, failure.Resources)
+	require.Equal(t, map[string]int{"create": 1}, failure.Summary.Changes)
+}
+
+func TestPlanOfAPreview(t *testing.T) {
+	p, told := replay(t, "preview", false)
+	require.Equal(t, []string{
+		"started update one 0s 0/9 ",
+		"done update one 1s 1/9 ",
+		"started create-replacement two 0s 1/9 ",
+		"done create-replacement two 1s 1/9 ",
+		"started delete-replaced two 0s 2/9 ",
+		"done delete-replaced two 1s 2/9 ",
+	}, told)
+	plan := p.plan()
+	require.Equal(t, []string{"update one", "replace two"}, words(plan))
+	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
+	require.Equal(t, 2, plan.Total())
+	require.Equal(t, []Difference{
+		{Path: "fixed", Kind: "update", Replaces: true, Old: "a", New: "b"},
+		{Path: "value", Kind: "update", Old: "a", New: "b"},
+	}, plan.Steps[1].Differences)
+	require.True(t, plan.Steps[1].Replaces)
+}
+
+func TestPlanOfADrift(t *testing.T) {
+	p, _ := replay(t, "drift", true)
+	plan := p.plan()
+	require.Equal(t, []string{"delete two", "update one"}, words(plan))
+	require.True(t, plan.Steps[0].Deletes)
+	require.Equal(t, []Difference{
+		{Path: "secret", Kind: "update", Old: Masked, New: Masked},
+		{Path: "tags.Name", Kind: "delete", Old: "a"},
+		{Path: "value", Kind: "update", Old: "a", New: "drifted"},
+	}, plan.Steps[1].Differences)
+}
+
+func TestWhatIsSaid(t *testing.T) {
+	say := func(severity, urn, message string) apitype.EngineEvent {
+		return apitype.EngineEvent{DiagnosticEvent: &apitype.DiagnosticEvent{Severity: severity, URN: urn, Message: message}}
+	}
+	p := newProgress(Update{}, false, time.Time{})
+	require.Equal(t, []Event{{URN: urnOne, Type: "test:index:Thing", Name: "one", Status: Note, Message: "old", Warning: true}},
+		p.observe(say("warning", urnOne, "warning: old\n"), time.Time{}))
+	require.Len(t, p.observe(say("info", "", "waiting"), time.Time{}), 1)
+	require.Empty(t, p.observe(say("info", "", "\n"), time.Time{}))
+	require.Equal(t, []string{"old"}, p.summary().Warnings)
+
+	require.Empty(t, p.observe(say("error", urnTwo, "error: bad size"), time.Time{}))
+	require.Empty(t, p.observe(say("error", urnTwo, "1 error occurred:\n\t* bad size\n\n"), time.Time{}))
+	require.Empty(t, p.observe(say("error", "", "error: update failed"), time.Time{}))
+	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: "bad size"}},
+		p.failure("up").Resources, "once, though the step itself never failed")
+
+	plugin := apitype.EngineEvent{ProgressEvent: &apitype.ProgressEvent{Type: apitype.PluginDownload, ID: "aws",
+		Message: "Downloading provider: aws"}}
+	require.Equal(t, []Event{{Status: Note, Message: "Downloading provider: aws"}}, p.observe(plugin, time.Time{}))
+	require.Empty(t, p.observe(plugin, time.Time{}), "once is enough")
+}
+
+func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
+	m := func(op apitype.OpType) apitype.StepEventMetadata {
+		return apitype.StepEventMetadata{Op: op, URN: urnOne, Type: "test:index:Thing"}
+	}
+	p := newProgress(Update{}, false, time.Time{})
+	for _, e := range []apitype.EngineEvent{
+		{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: m(apitype.OpRefresh)}},
+		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpUpdate)}},
+		{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: m(apitype.OpSame)}},
+		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpSame)}},
+		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpSame)}},
+	} {
+		p.observe(e, time.Time{})
+	}
+	require.Equal(t, map[string]int{"same": 1}, p.summary().Changes)
+	require.True(t, p.plan().Empty())
+}

@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestReadState(t *testing.T) {
+	const exported = `{"version": 3, "deployment": {"manifest": {"time": "2026-01-02T03:04:05Z"}, "resources": [
+		{"urn": "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev", "type": "pulumi:pulumi:Stack", "outputs": {
+			"url": "https://dev-api.hyperchonk.com",
+			"list": ["a", {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}]}},
+		{"urn": "urn:pulumi:dev::proj::test:index:Thing::one", "type": "test:index:Thing", "id": "i-1", "custom": true,
+		 "parent": "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev", "protect": true}],
+		"pending_operations": [{"type": "creating", "resource": {"urn": "urn:pulumi:dev::proj::test:index:Thing::two",
+		 "type": "test:index:Thing"}}]}}`
+	state, err := readState([]byte(exported))
+	require.NoError(t, err)
+	const stack = "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev"
+	require.Equal(t, State{
+		Updated: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Resources: []Resource{
+			{URN: stack, Type: "pulumi:pulumi:Stack", Name: "proj-dev"},
+			{URN: urnOne, Type: "test:index:Thing", Name: "one", ID: "i-1", Parent: stack, Protected: true},
+		},
+		Pending: []Pending{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Op: "creating"}},
+		Outputs: map[string]Output{
+			"url":  {Value: "https://dev-api.hyperchonk.com"},
+			"list": {Value: []any{"a", Masked}, Secret: true},
+		},
+	}, state)
+	require.True(t, state.Resources[0].Component())
+	require.False(t, state.Resources[1].Component())
+}
+
+func TestNewestIntactState(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for i, content := range []string{`{"checkpoint":{"latest":{}}}`, `{"checkpoint":{"latest":{}}}`, `{"checkpoint":{}}`, `{"che`} {
+		file := filepath.Join(dir, string(rune('a'+i))+".json")
+		write(t, file, content)
+		require.NoError(t, os.Chtimes(file, at, at.Add(time.Duration(i)*time.Minute)))
+	}
+	require.Equal(t, filepath.Join(dir, "b.json"), newestIntact(filepath.Join(dir, "a.json"), filepath.Join(dir, "*.json")))
+	require.Empty(t, newestIntact(filepath.Join(dir, "c.json"), filepath.Join(dir, "nothing", "*.json")))
+}
