@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// resource is what the engine's state says about one resource's place in the graph.
+type resource struct {
+	URN                  string
+	Custom               bool
+	Parent               string
+	Dependencies         []string
+	PropertyDependencies map[string][]string
+}
+
+// graph shows how far the components are independent of each other: the longest chain of resources that wait for each
+// other, against the number of resources.
+func (s setting) graph() error {
+	resources, err := s.resources("staging")
+	if err != nil {
+		return err
+	}
+	chain := longest(resources)
+	custom := 0
+	for _, r := range resources {
+		if r.Custom {
+			custom++
+		}
+	}
+	fmt.Printf("the graph of staging: %d resources, the longest chain has %d\n", custom, len(chain))
+	for _, urn := range chain {
+		fmt.Println("   " + urn[strings.LastIndex(urn, "$")+1:])
+	}
+	return nil
+}
+
+// resources reads the stack's state, wherever the backend put it below the state directory.
+func (s setting) resources(stack string) ([]resource, error) {
+	var found string
+	err := filepath.WalkDir(s.state(), func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Base(path) == stack+".json" && strings.Contains(path, ".pulumi/stacks/") {
+			found = path
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the state of %s: %w", stack, err)
+	}
+	content, err := os.ReadFile(found)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of %s: %w", stack, err)
+	}
+	var state struct {
+		Checkpoint struct {
+			Latest struct{ Resources []resource }
+		}
+	}
+	if err := json.Unmarshal(content, &state); err != nil {
+		return nil, fmt.Errorf("read the state of %s: %w", stack, err)
+	}
+	return state.Checkpoint.Latest.Resources, nil
+}
+
+// longest returns the longest chain of custom resources, each of which waits for the one before it. The state lists a
+// resource after everything that it depends on.
+func longest(resources []resource) []string {
+	chains := map[string][]string{}
+	var best []string
+	for _, r := range resources {
+		var before []string
+		waitsFor := append([]string{r.Parent}, r.Dependencies...)
+		for _, urns := range r.PropertyDependencies {
+			waitsFor = append(waitsFor, urns...)
+		}
+		for _, urn := range waitsFor {
+			if len(chains[urn]) > len(before) {
+				before = chains[urn]
+			}
+		}
+		chains[r.URN] = before
+		if r.Custom && !strings.Contains(r.URN, "pulumi:providers:") {
+			chains[r.URN] = append(append([]string(nil), before...), r.URN)
+		}
+		if len(chains[r.URN]) > len(best) {
+			best = chains[r.URN]
+		}
+	}
+	return best
+}
