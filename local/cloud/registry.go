@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -96,8 +97,15 @@ func (m moment) seedRegistry(stacks []string) {
 	m.Registry.push(imageRepository, m.derive("image", 2), m.now.Add(-day), newest...)
 }
 
+// tagPattern is what ECR takes as a tag:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
+var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+
 // Push adds an image under a tag, as `docker push` would: another image, another digest. A tag that exists moves to it.
 func (a *Account) Push(tag string) (Image, error) {
+	if !tagPattern.MatchString(tag) {
+		return Image{}, fmt.Errorf("%q is no image tag: letters, digits, dots, hyphens and underscores, at most 128 of them", tag)
+	}
 	var pushed Image
 	err := a.Update(func(s *State) error {
 		s.Serial++

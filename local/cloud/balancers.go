@@ -1,0 +1,143 @@
+package cloud
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Balancer is a load balancer as its clients meet it.
+type Balancer struct {
+	ARN, Name, DNSName string
+	Listeners          []Listener
+}
+
+// Listener is one port of a load balancer.
+type Listener struct {
+	Port int
+	// Certificate is shown to clients; nil where the listener speaks plain HTTP.
+	Certificate *Certificate
+	// Redirect is where every request is sent; nil where requests are forwarded to Target.
+	Redirect *Redirect
+	// Target is the healthy task that answers; nil where there is none.
+	Target *Target
+}
+
+// Certificate is a certificate that ACM has issued.
+type Certificate struct {
+	ARN                 string
+	Names               []string
+	NotBefore, NotAfter time.Time
+}
+
+// Redirect is the answer of a listener that forwards nothing. Its parts may hold #{host}, #{path}, #{port} and
+// #{query}, as in https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html
+type Redirect struct {
+	Code                              int
+	Protocol, Host, Port, Path, Query string
+}
+
+// Target is a healthy task behind a load balancer.
+type Target struct {
+	Started time.Time
+	// Memory is in bytes.
+	Memory int64
+	// Database reports whether the application reaches its database.
+	Database bool
+}
+
+// Balancers returns the account's load balancers, by name.
+func (a *Account) Balancers() ([]Balancer, error) {
+	var all []Balancer
+	err := a.View(func(s *State) error {
+		m := a.moment(s)
+		for _, r := range s.ByType(typeLoadBalancer) {
+			if !r.Pending {
+				all = append(all, m.balancer(r))
+			}
+		}
+		slices.SortFunc(all, func(x, y Balancer) int { return cmp.Compare(x.Name, y.Name) })
+		return nil
+	})
+	return all, err
+}
+
+// Resolve returns the DNS name of the load balancer that a name means, by an alias in the account's zones or by being
+// that name itself; "" where there is none.
+func (a *Account) Resolve(name string) (dnsName string, err error) {
+	err = a.View(func(s *State) error {
+		if r := a.moment(s).balancerOf(name); r != nil {
+			dnsName = r.Text("dnsName")
+		}
+		return nil
+	})
+	return dnsName, err
+}
+
+// parked are the name servers of a registrar that has not been told of the zone.
+var parked = []string{"ns1.registrar-parking.example", "ns2.registrar-parking.example"}
+
+// NameServers returns what the world takes for the name servers of a zone; none where nobody knows it.
+func (a *Account) NameServers(zone string) (servers []string, err error) {
+	err = a.View(func(s *State) error {
+		r := s.Find(typeZone, "name", strings.TrimSuffix(zone, "."))
+		switch {
+		case r == nil:
+		case a.Fault(faultNotDelegated):
+			servers = slices.Clone(parked)
+		default:
+			servers = r.Strings("nameServers")
+		}
+		return nil
+	})
+	return servers, err
+}
+
+func (m moment) balancer(r *Resource) Balancer {
+	b := Balancer{ARN: r.ID, Name: r.Text("name"), DNSName: r.Text("dnsName")}
+	for _, listener := range m.ByType(typeListener) {
+		if listener.Text("loadBalancerArn") == r.ID {
+			b.Listeners = append(b.Listeners, m.listener(listener))
+		}
+	}
+	return b
+}
+
+func (m moment) listener(r *Resource) Listener {
+	l := Listener{Port: number(r, "port", 0)}
+	if certificate := m.Get(typeCertificate, r.Text("certificateArn")); certificate != nil {
+		from, to := m.validity(certificate)
+		l.Certificate = &Certificate{
+			ARN: certificate.ID, Names: certificate.Strings("subjectAlternativeNames"), NotBefore: from, NotAfter: to,
+		}
+		if m.faults[faultCertificateName] {
+			l.Certificate.Names = []string{"old-api.balancer.example"}
+		}
+	}
+	for _, action := range r.Blocks("defaultActions") {
+		if redirect, ok := action["redirect"].(map[string]any); ok {
+			l.Redirect = redirectOf(redirect)
+		}
+	}
+	if healthy := m.healthyTargets(r); len(healthy) > 0 {
+		t := healthy[0]
+		l.Target = &Target{Started: t.Started, Database: !m.faults[faultDatabaseUnavailable]}
+		if d, found := m.definition(t.Definition); found {
+			l.Target.Memory = int64(number(d.Resource, "memory", 0)) << 20
+		}
+	}
+	return l
+}
+
+func redirectOf(block map[string]any) *Redirect {
+	code := 302
+	if blockText(block, "statusCode") == "HTTP_301" {
+		code = 301
+	}
+	return &Redirect{
+		Code: code, Protocol: cmp.Or(blockText(block, "protocol"), "#{protocol}"), Host: cmp.Or(blockText(block, "host"), "#{host}"),
+		Port: cmp.Or(blockText(block, "port"), "#{port}"), Path: cmp.Or(blockText(block, "path"), "/#{path}"),
+		Query: cmp.Or(blockText(block, "query"), "#{query}"),
+	}
+}

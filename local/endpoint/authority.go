@@ -1,0 +1,130 @@
+package endpoint
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// CertificateFile is the authority's certificate in its directory, to be trusted by a browser; keyFile stays private.
+const (
+	CertificateFile = "authority.pem"
+	keyFile         = "authority-key.pem"
+)
+
+// authorityLife is how long the authority's own certificate is valid for.
+const authorityLife = 10 * 365 * 24 * time.Hour
+
+// Authority stands for the one that issues ACM's certificates. It is made once for a directory and trusted by nobody
+// but local mode.
+type Authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+
+	mu     sync.Mutex
+	issued map[string]*tls.Certificate
+}
+
+// OpenAuthority reads the authority from a directory, or makes it there, its key readable by the owner alone.
+func OpenAuthority(dir string, now time.Time) (*Authority, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, keyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeAuthority(dir, now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the local authority in %s: %w", dir, err)
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("read the local authority in %s: its key is no ECDSA key", dir)
+	}
+	return newAuthority(pair.Leaf, key), nil
+}
+
+func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey) *Authority {
+	return &Authority{certificate: certificate, key: key, issued: map[string]*tls.Certificate{}}
+}
+
+func makeAuthority(dir string, now time.Time) (*Authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make the local authority: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "deployer local authority"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLife), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("make the local authority: %w", err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("make the local authority: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("make the local authority: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("keep the local authority: %w", err)
+	}
+	for name, block := range map[string]*pem.Block{
+		keyFile: {Type: "PRIVATE KEY", Bytes: private}, CertificateFile: {Type: "CERTIFICATE", Bytes: der},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			return nil, fmt.Errorf("keep the local authority: %w", err)
+		}
+	}
+	return newAuthority(certificate, key), nil
+}
+
+// Roots trusts the authority and nobody else.
+func (a *Authority) Roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+// Issue makes the certificate that a load balancer shows. The same one is made but once.
+func (a *Authority) Issue(c cloud.Certificate) (*tls.Certificate, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := fmt.Sprint(c.ARN, c.Names, c.NotBefore.Unix(), c.NotAfter.Unix())
+	if issued, found := a.issued[id]; found {
+		return issued, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("issue a certificate for %v: %w", c.Names, err)
+	}
+	serial := sha256.Sum256([]byte(id))
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(serial[:16]), Subject: pkix.Name{CommonName: c.Names[0]}, DNSNames: c.Names,
+		NotBefore: c.NotBefore, NotAfter: c.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
+	if err != nil {
+		return nil, fmt.Errorf("issue a certificate for %v: %w", c.Names, err)
+	}
+	issued := &tls.Certificate{Certificate: [][]byte{der, a.certificate.Raw}, PrivateKey: key}
+	a.issued[id] = issued
+	return issued, nil
+}

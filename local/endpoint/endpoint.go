@@ -1,0 +1,159 @@
+// Package endpoint is the HTTPS server that stands for the account's load balancers and the API behind them.
+//
+// Every load balancer has an address of its own on loopback, and behind each of its listeners an own port, so that what
+// a client meets depends on whom it connects to: another load balancer shows another certificate.
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// Server answers for the load balancers of an account.
+type Server struct {
+	account   *cloud.Account
+	authority *Authority
+
+	mu      sync.Mutex
+	servers map[string]*running
+	closed  bool
+}
+
+// running is the server of one listener.
+type running struct {
+	server  *http.Server
+	address string
+}
+
+// New makes a server that starts listening when somebody connects.
+func New(account *cloud.Account, authority *Authority) *Server {
+	return &Server{account: account, authority: authority, servers: map[string]*running{}}
+}
+
+// Close stops listening.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	var errs []error
+	for _, r := range s.servers {
+		errs = append(errs, r.server.Close())
+	}
+	s.servers = map[string]*running{}
+	return errors.Join(errs...)
+}
+
+// Serve answers over HTTPS at one address for all the load balancers, told apart by the name that the client asks for,
+// until ctx ends or the server is closed. It returns the address that it listens on.
+func (s *Server) Serve(ctx context.Context, address string) (net.Addr, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, net.ErrClosed
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("serve the simulated endpoint: %w", err)
+	}
+	server := s.httpServer(s.byName)
+	s.servers[address] = &running{server: server, address: listener.Addr().String()}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() { _ = server.ServeTLS(listener, "", "") }()
+	return listener.Addr(), nil
+}
+
+// byName is the HTTPS listener of the load balancer that a name means; of the first one, where it means none.
+func (s *Server) byName(name string) (cloud.Listener, bool) {
+	balancers, err := s.account.Balancers()
+	if err != nil || len(balancers) == 0 {
+		return cloud.Listener{}, false
+	}
+	chosen := balancers[0]
+	dnsName, err := s.account.Resolve(name)
+	if err != nil {
+		return cloud.Listener{}, false
+	}
+	for _, b := range balancers {
+		if dnsName != "" && b.DNSName == dnsName {
+			chosen = b
+		}
+	}
+	for _, l := range chosen.Listeners {
+		if l.Certificate != nil {
+			return l, true
+		}
+	}
+	return cloud.Listener{}, false
+}
+
+// listen returns the address on which a load balancer's listener answers, and lets it listen where it does not yet.
+func (s *Server) listen(ctx context.Context, balancer cloud.Balancer, l cloud.Listener) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return "", net.ErrClosed
+	}
+	id := balancer.ARN + ":" + strconv.Itoa(l.Port)
+	if r, found := s.servers[id]; found {
+		return r.address, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := s.httpServer(func(string) (cloud.Listener, bool) { return s.current(balancer.ARN, l.Port) })
+	s.servers[id] = &running{server: server, address: listener.Addr().String()}
+	go func() {
+		if l.Certificate != nil {
+			_ = server.ServeTLS(listener, "", "")
+			return
+		}
+		_ = server.Serve(listener)
+	}()
+	return listener.Addr().String(), nil
+}
+
+// current is a load balancer's listener as it is now.
+func (s *Server) current(arn string, port int) (cloud.Listener, bool) {
+	balancers, err := s.account.Balancers()
+	if err != nil {
+		return cloud.Listener{}, false
+	}
+	for _, b := range balancers {
+		for _, l := range b.Listeners {
+			if b.ARN == arn && l.Port == port {
+				return l, true
+			}
+		}
+	}
+	return cloud.Listener{}, false
+}
+
+// httpServer serves listeners; find returns the one that is meant by a name.
+func (s *Server) httpServer(find func(name string) (cloud.Listener, bool)) *http.Server {
+	return &http.Server{
+		Handler: s.handler(find), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				l, found := find(hello.ServerName)
+				if !found || l.Certificate == nil {
+					return nil, errors.New("the listener has no certificate")
+				}
+				return s.authority.Issue(*l.Certificate)
+			},
+		},
+	}
+}

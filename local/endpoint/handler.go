@@ -1,0 +1,108 @@
+package endpoint
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+// handler answers as a load balancer with the API behind it.
+func (s *Server) handler(find func(name string) (cloud.Listener, bool)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l, found := find(hostOf(r))
+		switch {
+		case found && l.Redirect != nil:
+			redirect(w, r, *l.Redirect)
+		case !found || l.Target == nil:
+			unavailable(w)
+		default:
+			s.api(*l.Target).ServeHTTP(w, r)
+		}
+	})
+}
+
+func hostOf(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.Host); err == nil {
+		return host
+	}
+	return r.Host
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, to cloud.Redirect) {
+	protocol, port := "http", "80"
+	if r.TLS != nil {
+		protocol, port = "https", "443"
+	}
+	fill := strings.NewReplacer("#{protocol}", protocol, "#{host}", hostOf(r), "#{port}", port,
+		"#{path}", strings.TrimPrefix(r.URL.EscapedPath(), "/"), "#{query}", r.URL.RawQuery)
+	location := strings.ToLower(fill.Replace(to.Protocol)) + "://" + fill.Replace(to.Host) + ":" + fill.Replace(to.Port) + fill.Replace(to.Path)
+	if query := fill.Replace(to.Query); query != "" {
+		location += "?" + query
+	}
+	w.Header().Set("Server", "awselb/2.0")
+	w.Header().Set("Location", location)
+	w.WriteHeader(to.Code)
+}
+
+// unavailable is what a load balancer says that has no target for a request.
+func unavailable(w http.ResponseWriter) {
+	w.Header().Set("Server", "awselb/2.0")
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write([]byte("<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n" +
+		"<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n"))
+}
+
+// api is the application in a task, as far as its clients can tell from outside.
+func (s *Server) api(task cloud.Target) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]any{
+			"status": "healthy", "uptime": s.account.Clock().Now().Sub(task.Started).Seconds(),
+			"memory": map[string]int64{"used": task.Memory * 2 / 5, "total": task.Memory},
+		})
+	})
+	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if !task.Database {
+			answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "database": "disconnected"})
+			return
+		}
+		answer(w, http.StatusOK, map[string]string{"status": "ready", "database": "connected"})
+	})
+	mux.HandleFunc("POST /graphql", graphql)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusNotFound, map[string]string{"error": "Cannot " + r.Method + " " + r.URL.Path})
+	})
+	return mux
+}
+
+// maxQuery is how much of a GraphQL request is read, in bytes.
+const maxQuery = 1 << 20
+
+// graphql knows the one query that says nothing about data: { __typename }.
+func graphql(w http.ResponseWriter, r *http.Request) {
+	var request struct{ Query string }
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuery)).Decode(&request); err != nil {
+		answer(w, http.StatusBadRequest, failure("the body is not a JSON object with a query"))
+		return
+	}
+	switch strings.Join(strings.Fields(strings.TrimPrefix(strings.TrimSpace(request.Query), "query")), "") {
+	case "{__typename}":
+		answer(w, http.StatusOK, map[string]any{"data": map[string]string{"__typename": "Query"}})
+	default:
+		answer(w, http.StatusOK, failure("the simulated API answers { __typename } alone"))
+	}
+}
+
+func failure(message string) map[string]any {
+	return map[string]any{"errors": []map[string]string{{"message": message}}}
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body)
+}
