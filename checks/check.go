@@ -33,10 +33,16 @@ func UnknownComponents(names []string) []string {
 // All is the table of checks. Names, help and the validation of --only derive from it.
 func All() []Check {
 	return []Check{
+		{"stack", "the last update, and operations whose end is not known", checkStack},
+		{"vpc", "the VPC and its range", checkVPC},
+		{"subnets", "public and private subnets in each zone, with free addresses", checkSubnets},
+		{"nat", "the NAT gateways", checkNAT},
+		{"security_groups", "ports open to the world", checkSecurityGroups},
 		{"ecs_cluster", "the cluster is active", checkCluster},
 		{"ecs_service", "each service runs what it should; rollouts that are stuck, and why tasks stopped", checkServices},
 		{"ecs_tasks", "the running tasks, their health and age", checkTasks},
 		{"task_definition", "images, variables and secret keys that tasks refer to", checkTaskDefinitions},
+		{"autoscaling", "bounds and policies of the services that scale", checkAutoscaling},
 		{"load_balancer", "the load balancer is active", checkBalancer},
 		{"listeners", "HTTP redirects, HTTPS forwards with a TLS policy of today", checkListeners},
 		{"target_groups", "targets by state and reason", checkTargetGroups},
@@ -45,11 +51,21 @@ func All() []Check {
 		{"dns", "alias records that point to the load balancer", checkDNS},
 		{"delegation", "name servers at the registrar against the zone's", checkDelegation},
 		{"database", "the database's status, storage, encryption and maintenance", checkDatabase},
+		{"database_backups", "retention, snapshots and the latest point to restore to", checkBackups},
 		{"queue", "messages that wait, their age, where failed ones go", checkQueue},
 		{"dead_letter_queue", "messages that could not be worked on", checkDeadLetters},
 		{"secrets", "the configuration secret has every required key", checkSecrets},
+		{"image_repository", "the image repository and its scans", checkRepository},
+		{"image", "the image that runs: the deployed one, still there, its findings", checkImage},
+		{"buckets", "the bucket of access logs is private and encrypted", checkBuckets},
+		{"alarms", "alarms that ring, or are without data", checkAlarms},
+		{"log_groups", "the log group and its retention", checkLogGroups},
+		{"waf", "the web ACL in front of the load balancer", checkWAF},
+		{"roles", "the roles of the tasks and who may assume them", checkRoles},
+		{"budget", "what the month costs against the budget", checkBudget},
 		{"endpoint", "the health path over HTTPS, on both sides of DNS", checkEndpoint},
 		{"readiness", "the readiness path over HTTPS, on both sides of DNS", checkReadiness},
 		{"tls", "the certificate that clients see", checkTLS},
+		{"compliance", "the environment against its own file", checkCompliance},
 	}
 }

@@ -1,0 +1,93 @@
+package checks
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// bucket is what is judged of a bucket.
+type bucket struct {
+	// encryption is the algorithm, "" without one; blocked says that all four blocks of public access are on.
+	encryption string
+	blocked    bool
+}
+
+// readBucket returns the bucket of the load balancer's access logs, nil when there is none.
+func readBucket(ctx context.Context, e *estate) (*bucket, error) {
+	client := s3.NewFromConfig(e.aws(), func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+	name := aws.String(e.env.LogBucketName())
+	_, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: name})
+	if hasCode(err, "NotFound", "NoSuchBucket") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found bucket
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		out, err := client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})
+		if hasCode(err, "ServerSideEncryptionConfigurationNotFoundError") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found.encryption = algorithmOf(out.ServerSideEncryptionConfiguration)
+		return nil
+	})
+	group.Go(func() error {
+		out, err := client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
+		if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found.blocked = allBlocked(out.PublicAccessBlockConfiguration)
+		return nil
+	})
+	return &found, group.Wait()
+}
+
+func algorithmOf(c *s3types.ServerSideEncryptionConfiguration) string {
+	if c == nil || len(c.Rules) == 0 || c.Rules[0].ApplyServerSideEncryptionByDefault == nil {
+		return ""
+	}
+	return string(c.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm)
+}
+
+func allBlocked(c *s3types.PublicAccessBlockConfiguration) bool {
+	return c != nil && aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.BlockPublicPolicy) &&
+		aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets)
+}
+
+func checkBuckets(ctx context.Context, e *estate) ([]Finding, error) {
+	found, err := readBucket(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateBucket(found, e.env)}, nil
+}
+
+func evaluateBucket(found *bucket, env *environment.Environment) Finding {
+	what := about("buckets", "S3-Bucket-"+env.LogBucketName())
+	if found == nil {
+		return what.error("BucketMissing", deployHint(env, "the environment was never deployed, or the bucket was deleted"),
+			"there is no bucket %s", env.LogBucketName())
+	}
+	what = what.with("public_access_blocked", found.blocked).with("encryption", found.encryption)
+	switch {
+	case !found.blocked:
+		return what.error("PublicAccessPossible", driftHint(env, "the block was removed by hand"), "the bucket does not block public access")
+	case found.encryption == "":
+		return what.warning("NotEncrypted", driftHint(env, "the encryption was removed by hand"), "the bucket is not encrypted")
+	}
+	return what.healthy("Private", "private, encrypted with %s", found.encryption)
+}

@@ -1,0 +1,52 @@
+package checks
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// readLogGroup returns the log group of the environment's containers, nil when there is none.
+func readLogGroup(ctx context.Context, e *estate) (*logstypes.LogGroup, error) {
+	return once(ctx, &e.memo, "log group", func(ctx context.Context) (*logstypes.LogGroup, error) {
+		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(e.aws()),
+			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(e.env.LogGroupName())}),
+			func(out *cloudwatchlogs.DescribeLogGroupsOutput) []logstypes.LogGroup { return out.LogGroups })
+		at := slices.IndexFunc(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == e.env.LogGroupName() })
+		if err != nil || at < 0 {
+			return nil, err
+		}
+		return &groups[at], nil
+	})
+}
+
+func checkLogGroups(ctx context.Context, e *estate) ([]Finding, error) {
+	group, err := readLogGroup(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateLogGroup(group, e.env)}, nil
+}
+
+func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) Finding {
+	what := about("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
+	if group == nil {
+		return what.error("LogGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted; without it no task starts"),
+			"there is no log group %s", env.LogGroupName())
+	}
+	kept, wanted := aws.ToInt32(group.RetentionInDays), env.Monitoring.LogRetentionDays
+	what = what.with("retention_days", kept).with("stored_bytes", aws.ToInt64(group.StoredBytes))
+	switch {
+	case kept == 0:
+		return what.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
+	case int(kept) != wanted:
+		return what.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
+			"logs are kept for %d days, the environment's file says %d", kept, wanted)
+	}
+	return what.healthy("Kept", "kept for %d days", kept)
+}

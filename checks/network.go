@@ -1,0 +1,234 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func checkVPC(ctx context.Context, e *estate) ([]Finding, error) {
+	vpc, err := readVPC(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateVPC(vpc, e.env)}, nil
+}
+
+func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
+	what := about("vpc", "VPC-"+env.VPCName())
+	if vpc == nil {
+		return what.error("VPCMissing", deployHint(env, "the environment was never deployed, or the VPC was deleted"),
+			"there is no VPC named %s", env.VPCName())
+	}
+	what = what.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
+	switch {
+	case vpc.State != ec2types.VpcStateAvailable:
+		return what.warning("VPCNotAvailable", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
+	case aws.ToString(vpc.CidrBlock) != env.Network.CIDR:
+		return what.warning("OtherRange", driftHint(env, "the VPC was made with another range, which cannot be changed"),
+			"the VPC has %s, the environment's file says %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
+	}
+	return what.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
+}
+
+func checkSubnets(ctx context.Context, e *estate) ([]Finding, error) {
+	subnets, err := readSubnets(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{
+		evaluateSubnets("public", subnets, e.env),
+		evaluateSubnets("private", subnets, e.env),
+	}, nil
+}
+
+// fewAddresses is how many free addresses a subnet should at least have: a rollout doubles the tasks, and a load
+// balancer wants eight.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
+const fewAddresses = 16
+
+// evaluateSubnets judges the public or the private subnets: one a zone, with room.
+func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
+	what := about("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
+	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return kindOf(s) != kind })
+	zones := map[string]int{}
+	var full, pending []string
+	for _, s := range own {
+		zones[aws.ToString(s.AvailabilityZone)] += int(aws.ToInt32(s.AvailableIpAddressCount))
+		if s.State != ec2types.SubnetStateAvailable {
+			pending = append(pending, aws.ToString(s.SubnetId))
+		} else if aws.ToInt32(s.AvailableIpAddressCount) < fewAddresses {
+			full = append(full, aws.ToString(s.SubnetId))
+		}
+	}
+	what = what.with("subnets", len(own)).with("free_addresses", zones)
+	switch {
+	case len(own) == 0:
+		return what.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
+	case len(zones) < env.Network.Zones:
+		return what.error("TooFewZones", driftHint(env, "a subnet was deleted"),
+			"%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
+	case len(pending) > 0:
+		return what.warning("SubnetsPending", Hint{Cause: "they are just being made", Solution: "wait a minute"},
+			"%d of %d %s subnets are not available", len(pending), len(own), kind)
+	case len(full) > 0:
+		return what.with("nearly_full", full).warning("FewAddresses", Hint{
+			Cause:    "tasks, or network interfaces that were left behind, use them up",
+			Solution: "see what uses the addresses: aws ec2 describe-network-interfaces",
+		}, "%d of %d %s subnets have fewer than %d free addresses", len(full), len(own), kind, fewAddresses)
+	}
+	return what.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
+}
+
+// kindOf tells public from private subnets by the tag that the program gives them, or by what a new interface gets.
+func kindOf(s ec2types.Subnet) string {
+	if tag := tagNamed(s.Tags, "SubnetType"); tag != "" {
+		return strings.ToLower(tag)
+	}
+	if aws.ToBool(s.MapPublicIpOnLaunch) {
+		return "public"
+	}
+	return "private"
+}
+
+func checkNAT(ctx context.Context, e *estate) ([]Finding, error) {
+	gateways, err := readNATs(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateNAT(gateways, e.env)}, nil
+}
+
+// natWanted is how many NAT gateways the environment has.
+func natWanted(env *environment.Environment) int {
+	if env.Network.NAT == environment.NATPerZone {
+		return env.Network.Zones
+	}
+	return 1
+}
+
+func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) Finding {
+	what := about("nat", "VPC-NAT-"+env.VPCName())
+	states := map[string]int{}
+	var failures []string
+	for _, g := range gateways {
+		// A gateway that was deleted stays listed for about an hour.
+		if g.State == ec2types.NatGatewayStateDeleted || g.State == ec2types.NatGatewayStateDeleting {
+			continue
+		}
+		states[string(g.State)]++
+		if g.State == ec2types.NatGatewayStateFailed {
+			failures = append(failures, aws.ToString(g.FailureMessage))
+		}
+	}
+	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], natWanted(env)
+	what = what.with("states", states).with("wanted", wanted)
+	if len(failures) > 0 {
+		what = what.with("failures", failures)
+	}
+	lost := Hint{
+		Cause:    "a gateway failed or was deleted",
+		Solution: "run a full deployment; meanwhile tasks in its zone reach neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
+	}
+	switch {
+	case available == 0 && states[string(ec2types.NatGatewayStatePending)] > 0:
+		return what.warning("NATPending", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
+	case available == 0:
+		return what.error("NATMissing", lost, "0/%d NAT gateways available: private subnets do not reach the internet", wanted)
+	case available < wanted:
+		return what.warning("TooFewNATs", lost, "%d/%d NAT gateways available", available, wanted)
+	}
+	return what.healthy("Available", "%d/%d NAT gateways available", available, wanted)
+}
+
+func checkSecurityGroups(ctx context.Context, e *estate) ([]Finding, error) {
+	groups, err := readSecurityGroups(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	balancer, err := readBalancer(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	var doors []string
+	if balancer != nil {
+		doors = balancer.SecurityGroups
+	}
+	if len(groups) == 0 {
+		return []Finding{about("security_groups", "VPC-SecurityGroups-"+e.env.VPCName()).error("SecurityGroupsMissing",
+			deployHint(e.env, "the environment was never deployed, or its VPC was deleted"), "there are no security groups")}, nil
+	}
+	slices.SortFunc(groups, func(a, b ec2types.SecurityGroup) int {
+		return strings.Compare(aws.ToString(a.GroupName), aws.ToString(b.GroupName))
+	})
+	var findings []Finding
+	for _, g := range groups {
+		findings = append(findings, evaluateSecurityGroup(g, slices.Contains(doors, aws.ToString(g.GroupId)), e.env))
+	}
+	return findings, nil
+}
+
+// evaluateSecurityGroup judges what a group lets in from everywhere. Only the load balancer's may let in anything,
+// and that on 80 and 443.
+func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *environment.Environment) Finding {
+	what := about("security_groups", "VPC-SecurityGroup-"+aws.ToString(group.GroupName))
+	open := openPorts(group.IpPermissions)
+	what = what.with("id", aws.ToString(group.GroupId)).with("ingress_rules", len(group.IpPermissions))
+	if len(open) > 0 {
+		what = what.with("open_to_the_world", open)
+	}
+	allowed := func(port string) bool { return ofBalancer && (port == "tcp/80" || port == "tcp/443") }
+	forbidden := slices.DeleteFunc(slices.Clone(open), allowed)
+	switch {
+	case len(forbidden) > 0:
+		return what.error("OpenToTheWorld", driftHint(env, "a rule was added by hand"),
+			"%s open to the world: %s", plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
+	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
+		return what.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
+			"the default security group has %d ingress rules and should have none", len(group.IpPermissions))
+	}
+	if len(open) > 0 {
+		return what.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
+	}
+	return what.healthy("Closed", "%d ingress rules, none for the world", len(group.IpPermissions))
+}
+
+// openPorts are the protocols and ports that permissions open to every address, such as tcp/443, sorted.
+func openPorts(permissions []ec2types.IpPermission) []string {
+	ports := map[string]bool{}
+	for _, p := range permissions {
+		everybody := slices.ContainsFunc(p.IpRanges, func(r ec2types.IpRange) bool { return aws.ToString(r.CidrIp) == "0.0.0.0/0" }) ||
+			slices.ContainsFunc(p.Ipv6Ranges, func(r ec2types.Ipv6Range) bool { return aws.ToString(r.CidrIpv6) == "::/0" })
+		if everybody {
+			ports[portsOf(p)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ports))
+}
+
+func portsOf(p ec2types.IpPermission) string {
+	from, to := aws.ToInt32(p.FromPort), aws.ToInt32(p.ToPort)
+	switch protocol := aws.ToString(p.IpProtocol); {
+	case protocol == "-1":
+		return "everything"
+	case from == to:
+		return fmt.Sprintf("%s/%d", protocol, from)
+	default:
+		return fmt.Sprintf("%s/%d-%d", protocol, from, to)
+	}
+}
+
+// plural is a count with the word that suits it.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, one)
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

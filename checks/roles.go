@@ -1,0 +1,104 @@
+package checks
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// tasksPrincipal is the service that assumes the roles of tasks.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+const tasksPrincipal = "ecs-tasks.amazonaws.com"
+
+func checkRoles(ctx context.Context, e *estate) ([]Finding, error) {
+	names := []string{e.env.ExecutionRoleName(), e.env.TaskRoleName()}
+	return batches(ctx, names, 1, func(ctx context.Context, one []string) ([]Finding, error) {
+		out, err := iam.NewFromConfig(e.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one[0])})
+		switch {
+		case hasCode(err, "NoSuchEntity"):
+			return []Finding{evaluateRole(one[0], nil, e.env)}, nil
+		case err != nil:
+			return nil, err
+		}
+		return []Finding{evaluateRole(one[0], out.Role, e.env)}, nil
+	})
+}
+
+// evaluateRole judges a role of the tasks by who may assume it.
+func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment) Finding {
+	what := about("roles", "IAM-Role-"+name)
+	if role == nil {
+		return what.error("RoleMissing", deployHint(env, "the environment was never deployed, or the role was deleted; without it no task starts"),
+			"there is no role %s", name)
+	}
+	trusted, err := trustedBy(aws.ToString(role.AssumeRolePolicyDocument))
+	what = what.with("trusts", trusted)
+	if role.RoleLastUsed != nil && role.RoleLastUsed.LastUsedDate != nil {
+		what = what.with("last_used", role.RoleLastUsed.LastUsedDate.UTC().Format("2006-01-02"))
+	}
+	hint := driftHint(env, "the trust policy was changed by hand")
+	switch {
+	case err != nil:
+		return what.error("TrustUnreadable", hint, "the role's trust policy is not a policy document")
+	case slices.Contains(trusted, "*"):
+		return what.error("TrustsEverybody", hint, "everybody may assume the role %s", name)
+	case !slices.Contains(trusted, tasksPrincipal):
+		return what.error("TasksNotTrusted", hint, "tasks may not assume the role %s", name)
+	case len(trusted) > 1:
+		return what.warning("TrustsOthers", hint, "others than tasks may assume the role %s", name)
+	}
+	return what.healthy("Trusted", "assumed by tasks only")
+}
+
+// trustedBy are the principals that a trust policy allows to assume its role, sorted. The document comes URL-encoded.
+func trustedBy(document string) ([]string, error) {
+	text, err := url.QueryUnescape(document)
+	if err != nil {
+		return nil, err
+	}
+	var policy struct {
+		Statement []struct {
+			Effect    string
+			Principal any
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &policy); err != nil {
+		return nil, err
+	}
+	var principals []string
+	for _, s := range policy.Statement {
+		if s.Effect == "Allow" {
+			principals = append(principals, flatten(s.Principal)...)
+		}
+	}
+	slices.Sort(principals)
+	return slices.Compact(principals), nil
+}
+
+// flatten are the strings in a value of a policy: one, a list, or a map of them.
+func flatten(value any) []string {
+	switch value := value.(type) {
+	case string:
+		return []string{value}
+	case []any:
+		var all []string
+		for _, v := range value {
+			all = append(all, flatten(v)...)
+		}
+		return all
+	case map[string]any:
+		var all []string
+		for _, v := range value {
+			all = append(all, flatten(v)...)
+		}
+		return all
+	}
+	return nil
+}
