@@ -27,7 +27,7 @@ type child struct {
 	engine *Engine
 	// listening is closed once the engine reacts to signals.
 	listening <-chan struct{}
-	// stderr is what the last command said, code its exit code, and end how it ended.
+	// stderr is what the last command said, code its exit code, and end how it failed.
 	stderr, end string
 	code        int
 }
@@ -45,46 +45,53 @@ var answers = map[string]string{
 	"stack history": "[]",
 }
 
-// Run runs the engine until it ends. It returns what the engine wrote, its exit code and an
-// error where that is not 0. When ctx ends first, the engine gets one SIGINT and its end is waited for.
+// Run runs the engine until it ends. It returns what the engine wrote, its exit code, and an error where that is not 0.
+// When ctx ends first, the engine gets one SIGINT and its end is waited for.
 func (c *child) Run(ctx context.Context, dir string, stdin io.Reader, stdout, stderr []io.Writer, env []string,
 	args ...string) (string, string, int, error) {
 	if answer, known := answers[strings.Join(args[:min(2, len(args))], " ")]; known {
 		return answer, "", 0, nil
 	}
-	if err := ctx.Err(); err != nil {
-		c.code, c.end = notRun, err.Error()
-		return "", "", notRun, err
-	}
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
+	cmd := exec.Command(c.engine.path, args...)
+	cmd.Dir, cmd.Stdin = dir, stdin
+	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // away from the terminal's signals
+	out, err := c.execute(ctx, cmd, stdout, stderr)
+	if err != nil {
+		c.end = err.Error()
+	}
+	return out, c.stderr, c.code, err
+}
+
+// execute starts the command, waits for its end and returns its standard output.
+func (c *child) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []io.Writer) (string, error) {
+	c.code = notRun
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
 	out, err := newOutput(stdout)
 	if err != nil {
-		return "", "", notRun, err
+		return "", err
 	}
 	defer out.Close()
 	errs, err := newOutput(stderr)
 	if err != nil {
-		return "", "", notRun, err
+		return "", err
 	}
 	defer errs.Close()
-	cmd := exec.Command(c.engine.path, args...)
-	cmd.Dir = dir
-	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
-	cmd.Stdin = stdin
 	cmd.Stdout, cmd.Stderr = out.File, errs.File
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // away from the terminal's signals
 	if err := cmd.Start(); err != nil {
-		c.code, c.end = notRun, err.Error()
-		return "", "", notRun, err
+		return "", err
 	}
 	ended := make(chan struct{})
 	go interruptOnce(ctx, cmd.Process, c.listening, ended)
 	err = cmd.Wait()
 	close(ended)
-	c.stderr, c.code, c.end = errs.read(), cmd.ProcessState.ExitCode(), cmd.ProcessState.String()
-	return out.read(), c.stderr, c.code, err
+	c.stderr, c.code = errs.read(), cmd.ProcessState.ExitCode()
+	return out.read(), err
 }
 
 // interruptOnce sends the process one SIGINT when ctx ends, as soon as it listens.

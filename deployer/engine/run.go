@@ -52,7 +52,7 @@ func (h *Handle) Destroy(ctx context.Context, u Update, tell func(Event)) (Summa
 
 // Refresh takes what the account says into the state, without running the program.
 func (h *Handle) Refresh(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
-	p, err := h.run(ctx, "refresh", u, nothing, tell, func(s auto.Stack, feed feed) error {
+	p, err := h.run(ctx, refresh, u, nothing, tell, func(s auto.Stack, feed feed) error {
 		_, err := s.Refresh(ctx, u.refresh(feed))
 		return err
 	})
@@ -71,12 +71,15 @@ func (h *Handle) Preview(ctx context.Context, u Update, tell func(Event)) (Plan,
 // PreviewRefresh says how the account differs from the state, and changes nothing. Old values are the state's, new
 // ones the account's; a resource that is gone is a delete.
 func (h *Handle) PreviewRefresh(ctx context.Context, u Update, tell func(Event)) (Plan, error) {
-	p, err := h.run(ctx, "drift", u, nothing, tell, func(s auto.Stack, feed feed) error {
+	p, err := h.run(ctx, drift, u, nothing, tell, func(s auto.Stack, feed feed) error {
 		_, err := s.PreviewRefresh(ctx, u.refresh(feed))
 		return err
 	})
 	return p.plan(), err
 }
+
+// The runs that look for differences between the state and the account.
+const refresh, drift = "refresh", "drift"
 
 // feed is where the engine's events of one run arrive.
 type feed = chan<- events.EngineEvent
@@ -95,7 +98,7 @@ func nothing(*pulumi.Context) error { return nil }
 // run makes one run of the engine and follows its events to their end.
 func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.RunFunc, tell func(Event),
 	op func(auto.Stack, feed) error) (*progress, error) {
-	p := newProgress(u, what == "refresh" || what == "drift", time.Now())
+	p := newProgress(u, what == refresh || what == drift, time.Now())
 	listening := make(chan struct{})
 	c := &child{engine: h.engine, listening: listening}
 	ws, err := h.workspace(ctx, c, program)

@@ -53,6 +53,16 @@ func (h *Handle) Before() State { return h.before }
 // Open prepares the stack's work copy, reads its state, and makes the stack where the backend does not know it. Errors
 // are a NoStackError, StateDamagedError, PassphraseError, BackendError, or say which settings cannot be read.
 func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
+	for _, path := range []*string{&s.Project, &s.WorkDir, &s.Home} {
+		if *path == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*path) // the engine runs in another directory
+		if err != nil {
+			return nil, err
+		}
+		*path = absolute
+	}
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,15 @@ type State struct {
 	Outputs map[string]Output
 }
 
+// Text is an output that is a string; empty where there is none or where it is secret.
+func (s State) Text(output string) string {
+	if s.Outputs[output].Secret {
+		return ""
+	}
+	text, _ := s.Outputs[output].Value.(string)
+	return text
+}
+
 // Resource is one of a state's.
 type Resource struct {
 	URN, Type, Name string

@@ -33,6 +33,8 @@ func TestReadState(t *testing.T) {
 			"list": {Value: []any{"a", Masked}, Secret: true},
 		},
 	}, state)
+	require.Equal(t, "https://dev-api.hyperchonk.com", state.Text("url"))
+	require.Empty(t, state.Text("list")+state.Text("none"))
 	require.True(t, state.Resources[0].Component())
 	require.False(t, state.Resources[1].Component())
 }
