@@ -34,16 +34,15 @@ const (
 type gate struct {
 	suffix, role string
 	trusted      []string
-	permissions  func(scope) []statement
-	environments []string
+	permissions  func(shared) []statement
 }
 
 // gates are the roles of the contract.
 func gates(s *environment.Shared) []gate {
 	return []gate{
-		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployStatements, s.GitHub.Environments},
-		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionStatements, []string{production}},
-		{"-read", environment.ReadRole, anySubjects(s), readStatements, nil},
+		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployPermissions},
+		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionPermissions},
+		{"-read", environment.ReadRole, anySubjects(s), readPermissions},
 	}
 }
 
@@ -55,17 +54,16 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	shared := args.Shared
 	github, err := iam.NewOpenIdConnectProvider(ctx, name, &iam.OpenIdConnectProviderArgs{
 		Url:           pulumi.String("https://" + githubIssuer),
 		ClientIdLists: pulumi.StringArray{pulumi.String(githubAudience)},
-		Tags:          named(shared.Tags(), githubIssuer),
+		Tags:          named(args.Shared.Tags(), githubIssuer),
 	}, child)
 	if err != nil {
 		return nil, err
 	}
 	arns := map[string]pulumi.StringOutput{}
-	for _, g := range gates(shared) {
+	for _, g := range gates(args.Shared) {
 		if arns[g.role], err = newGate(ctx, name+g.suffix, args, g, github.Arn, child); err != nil {
 			return nil, err
 		}
@@ -98,9 +96,7 @@ func newGate(
 		Name: pulumi.String("permissions"),
 		Role: role.Name,
 		Policy: documentOf(func(arn []string) []statement {
-			return g.permissions(scope{
-				shared: args.Shared, environments: g.environments, repositoryARN: arn[0], zoneARN: arn[1],
-			})
+			return g.permissions(shared{Shared: args.Shared, repositoryARN: arn[0], zoneARN: arn[1]})
 		}, args.RepositoryARN, args.ZoneARN),
 	}, child)
 	return role.Arn, err

@@ -2,142 +2,156 @@ package infra
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// scope is what a role of GitHub's may be about: the environments by their names, and what they share.
-type scope struct {
-	shared                 *environment.Shared
-	environments           []string
+// shared is what the environments of the account have in common.
+type shared struct {
+	*environment.Shared
 	repositoryARN, zoneARN string
 }
 
-// each returns one value an environment.
-func (s scope) each(value func(name string) string) []string {
-	var all []string
-	for _, name := range s.environments {
-		all = append(all, value(name))
-	}
-	return all
-}
-
-// arns returns, for each environment, the ARN of what in the service belongs to it; %s is the prefix of its names.
-func (s scope) arns(service string, resources ...string) []string {
-	var all []string
-	for _, resource := range resources {
-		all = append(all, s.each(func(name string) string {
-			return fmt.Sprintf("arn:aws:%s:%s:%s:%s",
-				service, s.shared.Region, s.shared.Account, fmt.Sprintf(resource, s.shared.Prefix+"-"+name))
-		})...)
-	}
-	return all
-}
-
-// global is arns for services without regions.
-func (s scope) global(service, resource string) []string {
-	return s.each(func(name string) string {
-		return fmt.Sprintf("arn:aws:%s::%s:%s", service, s.shared.Account, fmt.Sprintf(resource, s.shared.Prefix+"-"+name))
-	})
-}
-
-// readStatements let a workflow compare the account with the program: previews, drift, status. It can see what there
+// readPermissions let a workflow compare the account with the program: previews, drift, status. It can see what there
 // is, and neither what a secret holds nor what the containers log.
-func readStatements(s scope) []statement {
+func readPermissions(s shared) []statement {
 	return []statement{
 		allow("Describe", []string{
 			"acm:Describe*", "acm:List*",
-			"application-autoscaling:Describe*", "application-autoscaling:ListTagsForResource",
-			"budgets:ListTagsForResource", "budgets:ViewBudget",
+			"application-autoscaling:Describe*", "application-autoscaling:List*",
+			"budgets:List*", "budgets:View*",
 			"cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*",
 			"ec2:Describe*",
 			"ecr:BatchGetImage", "ecr:Describe*", "ecr:GetLifecyclePolicy", "ecr:List*",
 			"ecs:Describe*", "ecs:List*",
 			"elasticloadbalancing:Describe*",
-			"iam:GetOpenIDConnectProvider", "iam:GetRole", "iam:GetRolePolicy", "iam:List*",
-			"logs:Describe*", "logs:ListTagsForResource",
-			"rds:Describe*", "rds:ListTagsForResource",
+			"iam:GetOpenIDConnectProvider", "iam:GetRole*", "iam:List*",
+			"logs:Describe*", "logs:List*",
+			"rds:Describe*", "rds:List*",
 			"route53:Get*", "route53:List*",
 			"s3:GetBucket*", "s3:Get*Configuration", "s3:ListBucket",
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecrets",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
 			"wafv2:Get*", "wafv2:List*",
-			"xray:GetSamplingRules", "xray:ListTagsForResource",
+			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
-		allow("ReadState", []string{"s3:GetObject"}, s.stateARN()+"/*"),
-		allow("ReadStateKey", []string{"kms:Decrypt", "kms:DescribeKey"}, anyResource).
-			when("ForAnyValue:StringEquals", "kms:ResourceAliases", environment.StateKeyAlias(s.shared.Prefix)),
+		allow("ReadState", []string{"s3:GetObject"}, s.state("*")),
+		s.withStateKey("ReadStateKey", "kms:Decrypt", "kms:DescribeKey"),
 	}
 }
 
-func (s scope) stateARN() string {
-	return "arn:aws:s3:::" + environment.StateBucket(s.shared.Prefix, s.shared.Account)
+// state is the ARN of objects in the bucket of Pulumi's state.
+func (s shared) state(objects string) string {
+	return "arn:aws:s3:::" + environment.StateBucket(s.Prefix, s.Account) + "/" + objects
 }
 
-// deployStatements let a workflow deploy the environments: what the program declares, what the deployer does around
-// it, and the application's images. Whatever has a name is limited to the environments' names; where AWS makes up the
-// name, to their tag; where AWS knows no limit at all, to the region.
-func deployStatements(s scope) []statement {
-	all := readStatements(s)
-	all = append(all, stateStatements(s)...)
-	all = append(all, releaseStatements(s)...)
-	all = append(all, networkStatements(s)...)
-	all = append(all, namedStatements(s)...)
-	all = append(all, roleStatements(s)...)
-	return append(all, unnamedStatements(s)...)
+// withStateKey allows actions on the key of Pulumi's state, which has an alias but no name.
+func (s shared) withStateKey(sid string, actions ...string) statement {
+	return allow(sid, actions, fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account)).
+		when("ForAnyValue:StringEquals", "kms:ResourceAliases", environment.StateKeyAlias(s.Prefix))
 }
 
-// productionStatements are deployStatements without the means to lose what cannot be made again.
-func productionStatements(s scope) []statement {
-	return append(deployStatements(s), statement{
-		Sid: "KeepData", Effect: "Deny",
-		Action:   []string{"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue"},
-		Resource: []string{anyResource},
+// productionPermissions let a workflow deploy production, without the means to lose what cannot be made again.
+func productionPermissions(s shared) []statement {
+	return slices.Concat(deployStatements(s.only(production)), []statement{
+		deny("KeepData", []string{
+			"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue",
+		}, anyResource),
 	})
 }
 
-// stateStatements let the engine and the deployer write the environments' own state, records and locks, which bear
-// the stack's name: STACK.json, or STACK/…, below some folder.
-func stateStatements(s scope) []statement {
-	var objects []string
-	for _, name := range s.environments {
-		stack := environment.StackOf(name)
-		objects = append(objects, s.stateARN()+"/*/"+stack+"/*", s.stateARN()+"/*/"+stack+".*")
+// deployPermissions let a workflow deploy any environment but production. Whatever production's own role may change
+// by its name or tag is denied to this one, and so is the state of the shared stack. (A list of what it may change
+// would not do: IAM takes 10,240 characters a role, and each new environment would need a seventh of them.)
+func deployPermissions(s shared) []statement {
+	theirs := []string{s.state("*/" + environment.SharedStack + "/*"), s.state("*/" + environment.SharedStack + ".*")}
+	for _, allowed := range deployStatements(s.only(production)) {
+		for _, arn := range allowed.Resource {
+			if strings.Contains(arn, production) && !slices.Contains(theirs, arn) {
+				theirs = append(theirs, arn)
+			}
+		}
 	}
-	return []statement{
-		allow("WriteState", []string{"s3:PutObject", "s3:DeleteObject"}, objects...),
-		allow("UseStateKey", []string{"kms:Encrypt", "kms:GenerateDataKey"}, anyResource).
-			when("ForAnyValue:StringEquals", "kms:ResourceAliases", environment.StateKeyAlias(s.shared.Prefix)),
-	}
+	return slices.Concat(deployStatements(s.all()), []statement{
+		deny("NotTheirs", []string{"*"}, theirs...),
+		deny("NotTheirTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
+	})
 }
 
-// releaseStatements let a workflow push and tag images, look at the configuration before it deploys, run the
-// migration, and read why a task failed.
+// scope is the environments that a role of GitHub's may deploy.
+type scope struct {
+	shared
+	// name and stack are an environment's, or * for all.
+	name, stack string
+	// tagged are the values of the tag Environment.
+	tagged []string
+}
+
+func (s shared) only(name string) scope {
+	return scope{shared: s, name: name, stack: environment.StackOf(name), tagged: []string{name}}
+}
+
+func (s shared) all() scope {
+	return scope{shared: s, name: "*", stack: "*", tagged: s.GitHub.Environments}
+}
+
+// arns are the ARNs of what belongs to the environments in a service of the region; %s is the prefix of their names.
+func (s scope) arns(service string, resources ...string) []string {
+	var all []string
+	for _, resource := range resources {
+		all = append(all, fmt.Sprintf("arn:aws:%s:%s:%s:", service, s.Region, s.Account)+s.named(resource))
+	}
+	return all
+}
+
+// global is arns for a service without regions.
+func (s scope) global(service string, resources ...string) []string {
+	var all []string
+	for _, resource := range resources {
+		all = append(all, fmt.Sprintf("arn:aws:%s::%s:", service, s.Account)+s.named(resource))
+	}
+	return all
+}
+
+func (s scope) named(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
+
+// deployStatements let a workflow do what the program declares, what the deployer does around it, and push the
+// application's images. Whatever has a name is limited to the environments' names; where AWS makes up the name, to
+// their tag; where AWS knows no limit at all, to the region or to nothing.
+func deployStatements(s scope) []statement {
+	return slices.Concat(
+		readPermissions(s.shared),
+		releaseStatements(s),
+		networkStatements(s),
+		namedStatements(s),
+		roleStatements(s),
+		unnamedStatements(s),
+	)
+}
+
+// releaseStatements let a workflow write the environments' state, records and locks, which bear the stack's name
+// below some folder; push and tag images; look at the configuration before it deploys; run the migration; and read
+// why a task failed.
 func releaseStatements(s scope) []statement {
 	return []statement{
-		allow("LogIn", []string{"ecr:GetAuthorizationToken"}, anyResource),
-		allow("Push", []string{
-			"ecr:BatchCheckLayerAvailability", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer",
-			"ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
-		}, s.repositoryARN),
-		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, s.each(func(name string) string {
-			return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*",
-				s.shared.Region, s.shared.Account, environment.StackOf(name))
-		})...),
+		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.state("*/"+s.stack+"/*"), s.state("*/"+s.stack+".*")),
+		s.withStateKey("WriteStateKey", "kms:Encrypt", "kms:GenerateDataKey"),
+		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
+		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, fmt.Sprintf(
+			"arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*", s.Region, s.Account, s.stack)),
 		allow("ReadLogs", []string{"logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail"},
 			s.arns("logs", "log-group:/aws/ecs/%s:*")...),
-		allow("DeployTasks", []string{
-			"ecs:CreateCluster", "ecs:CreateService", "ecs:DeleteCluster", "ecs:DeleteService", "ecs:ExecuteCommand",
-			"ecs:PutClusterCapacityProviders", "ecs:RunTask", "ecs:StopTask", "ecs:TagResource", "ecs:UntagResource",
-			"ecs:UpdateCluster*", "ecs:UpdateService",
+		allow("Tasks", []string{
+			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:ExecuteCommand", "ecs:PutClusterCapacityProviders",
+			"ecs:RunTask", "ecs:StopTask", "ecs:UpdateClusterSettings",
 		}, s.arns("ecs", "*/%s-*")...),
-		// Revisions have no owner in IAM; what one may do is limited by the roles that can be passed to it.
-		allow("RegisterTasks", []string{"ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition"}, anyResource),
 	}
 }
 
-// networkStatements let the program make a network, and change or delete what bears the environment's tag.
+// networkStatements let the program make a network, and change or delete what bears the environments' tag.
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policies-for-amazon-ec2.html
 func networkStatements(s scope) []statement {
 	return []statement{
@@ -146,72 +160,64 @@ func networkStatements(s scope) []statement {
 			"ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint",
 			// The default security group is closed before it bears a tag.
 			"ec2:RevokeSecurityGroup*",
-		}, anyResource).when("StringEquals", "aws:RequestedRegion", s.shared.Region),
+		}, anyResource).when("StringEquals", "aws:RequestedRegion", s.Region),
 		allow("TagNetwork", []string{"ec2:CreateTags"}, anyResource).
-			when("StringEqualsIfExists", "aws:ResourceTag/Environment", s.environments...).
-			when("StringEquals", "aws:RequestTag/Environment", s.environments...),
+			when("StringEqualsIfExists", "aws:ResourceTag/Environment", s.tagged...).
+			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("ChangeNetwork", []string{
 			"ec2:Associate*", "ec2:AttachInternetGateway", "ec2:AuthorizeSecurityGroup*", "ec2:CreateRoute", "ec2:Delete*",
 			"ec2:Detach*", "ec2:Disassociate*", "ec2:Modify*", "ec2:ReleaseAddress", "ec2:ReplaceRoute*",
 			"ec2:UpdateSecurityGroupRule*",
-		}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", s.environments...),
+		}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
 	}
 }
 
-// namedStatements let the program make, change and delete what bears the environment's name.
+// namedStatements let the program make, change and delete what bears the environments' names.
 func namedStatements(s scope) []statement {
-	tagging := func(service string, actions ...string) []string {
-		return append(actions, service+":TagResource", service+":UntagResource")
-	}
 	return []statement{
 		allow("Balancer", []string{
-			"elasticloadbalancing:AddTags", "elasticloadbalancing:Create*", "elasticloadbalancing:Delete*",
-			"elasticloadbalancing:Modify*", "elasticloadbalancing:RemoveTags", "elasticloadbalancing:Set*",
-		}, s.arns("elasticloadbalancing", "*/%s-*", "*/app/%s-*")...),
+			"elasticloadbalancing:*Tags", "elasticloadbalancing:Create*", "elasticloadbalancing:Delete*",
+			"elasticloadbalancing:Modify*", "elasticloadbalancing:Set*",
+		}, s.arns("elasticloadbalancing", "*/%s-*")...),
 		allow("Database", []string{
-			"rds:AddTagsToResource", "rds:Create*", "rds:Delete*", "rds:Modify*", "rds:RebootDBInstance",
-			"rds:RemoveTagsFromResource", "rds:RestoreDBInstanceFromDBSnapshot",
+			"rds:*Tags*", "rds:Create*", "rds:Delete*", "rds:Modify*", "rds:RebootDBInstance",
+			"rds:RestoreDBInstanceFromDBSnapshot",
 		}, s.arns("rds", "*:%s-*")...),
-		allow("Queue", []string{
-			"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue",
-		}, s.arns("sqs", "%s-*")...),
-		allow("Topic", tagging("sns",
-			"sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
-		), s.arns("sns", "%s-*")...),
-		allow("LogGroups", tagging("logs",
-			"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy",
-		), s.arns("logs", "log-group:*%s*")...),
-		allow("Watch", append(tagging("cloudwatch", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"),
-			tagging("xray", "xray:CreateSamplingRule", "xray:DeleteSamplingRule", "xray:UpdateSamplingRule")...,
-		), append(s.arns("cloudwatch", "alarm:%s-*"), s.arns("xray", "sampling-rule/%s")...)...),
-		allow("Dashboard", []string{"cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"},
-			s.global("cloudwatch", "dashboard/%s")...),
-		allow("Firewall", tagging("wafv2",
-			"wafv2:AssociateWebACL", "wafv2:CreateWebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:DeleteWebACL",
-			"wafv2:DisassociateWebACL", "wafv2:PutLoggingConfiguration", "wafv2:UpdateWebACL",
-		), append(append(s.arns("wafv2", "regional/webacl/%s-*"), s.arns("elasticloadbalancing", "loadbalancer/app/%s-*")...),
-			fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.shared.Region, s.shared.Account))...),
-		allow("Budget", tagging("budgets", "budgets:ModifyBudget"), s.global("budgets", "budget/%s-*")...),
+		allow("Queue", []string{"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:*agQueue"},
+			s.arns("sqs", "%s-*")...),
+		allow("Watch", []string{
+			"cloudwatch:*agResource", "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard",
+			"cloudwatch:PutMetricAlarm",
+			"logs:*agResource", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy",
+			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe",
+			"sns:Unsubscribe",
+			"xray:*agResource", "xray:*SamplingRule",
+		}, slices.Concat(
+			s.arns("cloudwatch", "alarm:%s-*"), s.global("cloudwatch", "dashboard/%s"),
+			s.arns("logs", "log-group:*%s*"), s.arns("sns", "%s-*"), s.arns("xray", "sampling-rule/%s"),
+		)...),
+		allow("Firewall", []string{
+			"wafv2:*agResource", "wafv2:*WebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:PutLoggingConfiguration",
+		}, append(slices.Concat(s.arns("wafv2", "regional/webacl/%s-*"), s.arns("elasticloadbalancing", "loadbalancer/app/%s-*")),
+			fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.Region, s.Account))...),
+		allow("Budget", []string{"budgets:*agResource", "budgets:ModifyBudget"}, s.global("budgets", "budget/%s-*")...),
 		allow("LogBucket", []string{
 			"s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObject*", "s3:ListBucketVersions", "s3:PutBucket*",
-			"s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
-		}, s.each(func(name string) string {
-			bucket := "arn:aws:s3:::" + s.shared.Prefix + "-" + name + "-logs-" + s.shared.Account
-			return bucket + "*"
-		})...),
+			"s3:Put*Configuration",
+		}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*"),
 	}
 }
 
-// roleStatements let the program make the environments' three roles, and pass each to the one service that it is for.
+// roleStatements let the program make an environment's three roles, and pass each to the one service that it is for.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
-	tasks := append(s.global("iam", "role/%s-task-role"), s.global("iam", "role/%s-execution-role")...)
+	tasks := s.global("iam", "role/%s-task-role", "role/%s-execution-role")
 	flowLogs := s.global("iam", "role/%s-flow-logs-role")
 	return []statement{
 		allow("Roles", []string{
 			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:TagRole",
 			"iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
-		}, append(flowLogs, tasks...)...),
+		}, slices.Concat(tasks, flowLogs)...),
 		allow("PassToTasks", []string{"iam:PassRole"}, tasks...).
 			when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"),
 		allow("PassToFlowLogs", []string{"iam:PassRole"}, flowLogs...).
@@ -225,32 +231,30 @@ func roleStatements(s scope) []statement {
 
 // unnamedStatements are about what AWS gives names of its own.
 func unnamedStatements(s scope) []statement {
-	region, account := s.shared.Region, s.shared.Account
 	return []statement{
 		allow("RequestCertificate", []string{"acm:AddTagsToCertificate", "acm:RequestCertificate"}, anyResource).
-			when("StringEquals", "aws:RequestTag/Environment", s.environments...),
+			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("DeleteCertificate", []string{"acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"}, anyResource).
-			when("StringEquals", "aws:ResourceTag/Environment", s.environments...),
+			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
 		allow("Records", []string{"route53:ChangeResourceRecordSets"}, s.zoneARN).
 			when("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A", "AAAA", "CNAME"),
-		allow("HealthChecks", []string{
-			"route53:ChangeTagsForResource", "route53:CreateHealthCheck", "route53:DeleteHealthCheck", "route53:UpdateHealthCheck",
-		}, anyResource),
+		allow("HealthChecks", []string{"route53:*HealthCheck", "route53:ChangeTagsForResource"}, "arn:aws:route53:::healthcheck/*"),
 		allow("Scaling", []string{
-			"application-autoscaling:Delete*", "application-autoscaling:Deregister*", "application-autoscaling:Put*",
-			"application-autoscaling:Register*", "application-autoscaling:TagResource",
-			"application-autoscaling:UntagResource",
-		}, fmt.Sprintf("arn:aws:application-autoscaling:%s:%s:scalable-target/*", region, account)),
+			"application-autoscaling:*agResource", "application-autoscaling:Delete*", "application-autoscaling:Deregister*",
+			"application-autoscaling:Put*", "application-autoscaling:Register*",
+		}, fmt.Sprintf("arn:aws:application-autoscaling:%s:%s:scalable-target/*", s.Region, s.Account)),
 		// RDS makes the database's secret in the name of whoever makes the database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("DatabaseSecret", []string{
-			"secretsmanager:CancelRotateSecret", "secretsmanager:CreateSecret", "secretsmanager:RotateSecret",
-			"secretsmanager:TagResource",
-		}, fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-*", region, account)),
-		// WAF and flow logs set up their delivery in the name of whoever asks for it.
-		allow("LogDelivery", []string{
-			"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries",
-			"logs:PutResourcePolicy",
+			"secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
+		}, fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-*", s.Region, s.Account)),
+		allow("Unlimited", []string{
+			// A registry token is not about any repository.
+			"ecr:GetAuthorizationToken",
+			// A revision has no owner; what it may do is limited by the roles that can be passed to it.
+			"ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition",
+			// WAF and flow logs set up their delivery in the name of whoever asks for it.
+			"logs:*LogDelivery", "logs:PutResourcePolicy",
 		}, anyResource),
 	}
 }

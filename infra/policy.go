@@ -55,6 +55,11 @@ func allow(sid string, actions []string, resources ...string) statement {
 	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
+// deny forbids actions on resources, whatever else allows them.
+func deny(sid string, actions []string, resources ...string) statement {
+	return statement{Sid: sid, Effect: "Deny", Action: actions, Resource: resources}
+}
+
 // when returns the statement with one more condition; all of them have to hold.
 func (s statement) when(operator, key string, values ...string) statement {
 	joined := condition{}
@@ -88,7 +93,7 @@ func trust(service, account, sourceARN string) statement {
 
 // tlsOnly denies everybody whatever is asked for without TLS.
 func tlsOnly(actions string, resources ...string) statement {
-	return statement{Sid: "TLSOnly", Effect: "Deny", Action: []string{actions}, Resource: resources}.
+	return deny("TLSOnly", []string{actions}, resources...).
 		by("AWS", "*").
 		when("Bool", "aws:SecureTransport", "false")
 }

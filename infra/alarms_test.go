@@ -1,0 +1,87 @@
+package infra
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func TestInstanceMemory(t *testing.T) {
+	for class, gigabytes := range map[string]float64{
+		"db.t3.micro": 1, "db.t3.small": 2, "db.t3.medium": 4, "db.m6g.large": 8, "db.r6g.large": 16,
+		"db.m6g.2xlarge": 32, "db.r6g.16xlarge": 512, "db.t4g.metal": 16,
+	} {
+		require.Equal(t, gigabytes*gigabyte, instanceMemory(class), class)
+	}
+	require.InDelta(t, 112, maxConnections(instanceMemory("db.t3.micro")), 1)
+	require.Equal(t, 5000.0, maxConnections(instanceMemory("db.r6g.16xlarge")))
+}
+
+func TestAlarmsHaveNamesAndBounds(t *testing.T) {
+	env, err := environment.Load("..", "production")
+	require.NoError(t, err)
+	seen := map[string]alarm{}
+	for _, a := range alarms(env, pulumi.String("app/alb/1"), pulumi.String("targetgroup/api/2")) {
+		require.NotContains(t, seen, a.what)
+		require.NotEmpty(t, a.why)
+		require.Positive(t, a.minutes, a.what)
+		require.NotEmpty(t, a.dimensions, a.what)
+		seen[a.what] = a
+	}
+	for _, what := range []string{
+		"alb-5xx", "api-5xx", "api-unhealthy", "api-latency", "api-cpu", "api-memory", "api-tasks", "worker-tasks",
+		"scheduler-tasks", "db-cpu", "db-memory", "db-storage", "db-connections", "jobs-age", "jobs-dead",
+	} {
+		require.Contains(t, seen, what)
+	}
+	require.Equal(t, 2.0, seen["api-tasks"].threshold)
+	require.Equal(t, breaching, seen["api-tasks"].missing, "no sample is no task")
+	require.Equal(t, 900.0, seen["jobs-age"].threshold, "three tries of five minutes")
+	require.Equal(t, 10.0*gigabyte, seen["db-storage"].threshold)
+}
+
+func TestAlarmsTellTheTopic(t *testing.T) {
+	_, all := deployed(t, "dev")
+	require.Nil(t, find(t, all, alarmType, "monitoring-db-cpu").get("alarmActions"), "basic alarms only show")
+
+	_, all = deployed(t, "staging")
+	for _, a := range ofType(all, alarmType) {
+		require.Equal(t, []any{"arn:aws:aws:sns/topic:Topic:monitoring-alarms"}, a.get("alarmActions"), a.name)
+		require.Equal(t, a.get("alarmActions"), a.get("okActions"), a.name)
+	}
+	latency := find(t, all, alarmType, "monitoring-api-latency")
+	require.Equal(t, "p95", latency.get("extendedStatistic"))
+	require.Nil(t, latency.get("statistic"))
+	require.Equal(t, "v3-backend-staging-api-latency", latency.get("name"))
+}
+
+func TestOutsideAlarmStandsWhereItsMetricIs(t *testing.T) {
+	env, all := deployed(t, "production")
+	require.Equal(t, "monitoring-id", find(t, all, alarmType, "monitoring-outside").get("dimensions", "HealthCheckId"))
+
+	env.Region = "eu-central-1"
+	for _, a := range ofType(record(t, env.Stack, Deploy(env, Release{Image: testImage})), alarmType) {
+		require.NotEqual(t, "monitoring-outside", a.name)
+	}
+}
+
+const alarmType = "aws:cloudwatch/metricAlarm:MetricAlarm"
+
+func TestDashboardShowsEveryService(t *testing.T) {
+	env, all := deployed(t, "production")
+	var body struct{ Widgets []widget }
+	require.NoError(t, json.Unmarshal([]byte(find(t, all, "aws:cloudwatch/dashboard:Dashboard", "monitoring").
+		get("dashboardBody").(string)), &body))
+	taken := map[[2]int]bool{}
+	for _, w := range body.Widgets {
+		require.False(t, taken[[2]int{w.X, w.Y}], "two widgets in one place")
+		taken[[2]int{w.X, w.Y}] = true
+		require.NotEmpty(t, w.Properties.Metrics)
+	}
+	require.Len(t, perService(env, "CPUUtilization"), 3)
+	require.Contains(t, dashboardURL(env), "v3-backend-production")
+}

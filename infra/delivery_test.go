@@ -1,0 +1,116 @@
+package infra
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
+	_, all := sharedStack(t)
+	for name, want := range map[string]struct {
+		role     string
+		subjects []string
+	}{
+		"delivery-deploy": {"GitHubActions-Deploy-Role", []string{
+			"repo:balancer/v3-backend:environment:development", "repo:balancer/v3-backend:environment:staging",
+			"repo:balancer/v3-backend-infra:environment:development", "repo:balancer/v3-backend-infra:environment:staging",
+		}},
+		"delivery-production": {"GitHubActions-Deploy-Role-production", []string{
+			"repo:balancer/v3-backend:environment:production", "repo:balancer/v3-backend-infra:environment:production",
+		}},
+		"delivery-read": {"GitHubActions-Read-Role", []string{"repo:balancer/v3-backend:*", "repo:balancer/v3-backend-infra:*"}},
+	} {
+		role := find(t, all, "aws:iam/role:Role", name)
+		require.Equal(t, want.role, role.get("name"))
+		trusted := parsed(t, role.get("assumeRolePolicy"))
+		require.Len(t, trusted.Statement, 1)
+		require.Equal(t, []string{"sts:AssumeRoleWithWebIdentity"}, trusted.Statement[0].Action)
+		require.Equal(t, condition{
+			"StringEquals": {"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"}},
+			"StringLike":   {"token.actions.githubusercontent.com:sub": want.subjects},
+		}, trusted.Statement[0].Condition)
+	}
+}
+
+// IAM takes 10,240 characters of inline policies a role, blanks not counted.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func TestPermissionsFitIntoARole(t *testing.T) {
+	_, all := sharedStack(t)
+	for _, r := range ofType(all, "aws:iam/rolePolicy:RolePolicy") {
+		require.Lessf(t, len(r.get("policy").(string)), 10240, "policy of %s", r.name)
+	}
+}
+
+func TestReadRoleChangesNothing(t *testing.T) {
+	_, all := sharedStack(t)
+	p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-read").get("policy"))
+	for _, s := range p.Statement {
+		for _, action := range s.Action {
+			_, verb, _ := strings.Cut(action, ":")
+			reads := slices.ContainsFunc([]string{"Describe", "Get", "List", "View", "BatchGet", "Decrypt"}, func(prefix string) bool {
+				return strings.HasPrefix(verb, prefix)
+			})
+			require.True(t, reads, action)
+			require.NotEqual(t, "secretsmanager:GetSecretValue", action)
+			require.NotContains(t, []string{"logs:GetLogEvents", "logs:FilterLogEvents"}, action)
+		}
+	}
+}
+
+func TestProductionRoleStaysInProduction(t *testing.T) {
+	_, all := sharedStack(t)
+	text := find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-production").get("policy").(string)
+	require.NotContains(t, text, "v3-backend-*")
+	require.NotContains(t, text, "development")
+	p := parsed(t, text)
+	require.Equal(t, []string{
+		"arn:aws:iam::123456789012:role/v3-backend-production-task-role",
+		"arn:aws:iam::123456789012:role/v3-backend-production-execution-role",
+	}, p.bySid(t, "PassToTasks").Resource)
+	require.Equal(t, condition{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}}, p.bySid(t, "PassToTasks").Condition)
+	require.Equal(t, []string{
+		"arn:aws:s3:::v3-backend-pulumi-state-123456789012/*/production/*",
+		"arn:aws:s3:::v3-backend-pulumi-state-123456789012/*/production.*",
+	}, p.bySid(t, "WriteState").Resource)
+}
+
+// Every ARN with a name that the production role may change is denied to the deploy role, so that no statement can be
+// added to both by mistake.
+func TestDeployRoleStaysOutOfProduction(t *testing.T) {
+	_, all := sharedStack(t)
+	denied := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-deploy").get("policy")).bySid(t, "NotTheirs")
+	require.Equal(t, "Deny", denied.Effect)
+	require.Equal(t, []string{"*"}, denied.Action)
+	for _, s := range parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-production").get("policy")).Statement {
+		for _, arn := range s.Resource {
+			if strings.Contains(arn, "production") {
+				require.Contains(t, denied.Resource, arn)
+			}
+		}
+	}
+	require.Contains(t, denied.Resource, "arn:aws:s3:::v3-backend-pulumi-state-123456789012/*/shared.*")
+	require.Contains(t, denied.Resource, "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-production-config-*")
+}
+
+func TestProductionRoleCannotLoseData(t *testing.T) {
+	_, all := sharedStack(t)
+	p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-production").get("policy"))
+	denied := p.bySid(t, "KeepData")
+	require.Equal(t, "Deny", denied.Effect)
+	require.Contains(t, denied.Action, "rds:DeleteDBInstance")
+}
+
+func TestLifecycleKeepsWhatRuns(t *testing.T) {
+	_, all := sharedStack(t)
+	require.JSONEq(t, `{"rules": [
+		{"rulePriority": 1, "description": "Keep the images that run, or ran before", "action": {"type": "expire"}, "selection": {
+			"tagStatus": "tagged", "tagPatternList": ["running-*", "previous-*"], "countType": "imageCountMoreThan", "countNumber": 1000}},
+		{"rulePriority": 2, "description": "Keep the newest 50 tagged images", "action": {"type": "expire"}, "selection": {
+			"tagStatus": "tagged", "tagPatternList": ["*"], "countType": "imageCountMoreThan", "countNumber": 50}},
+		{"rulePriority": 3, "description": "Drop images without a tag after 7 days", "action": {"type": "expire"}, "selection": {
+			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}}
+	]}`, find(t, all, "aws:ecr/lifecyclePolicy:LifecyclePolicy", "registry").get("policy").(string))
+}

@@ -1,0 +1,126 @@
+package infra
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// parsed reads a policy document back.
+func parsed(t *testing.T, text any) policy {
+	t.Helper()
+	var p policy
+	require.NoError(t, json.Unmarshal([]byte(text.(string)), &p))
+	require.Equal(t, policyVersion, p.Version)
+	return p
+}
+
+// bySid returns the statement with the name.
+func (p policy) bySid(t *testing.T, sid string) statement {
+	t.Helper()
+	i := slices.IndexFunc(p.Statement, func(s statement) bool { return s.Sid == sid })
+	require.GreaterOrEqualf(t, i, 0, "no statement %s", sid)
+	return p.Statement[i]
+}
+
+func TestConditionsAddUp(t *testing.T) {
+	first := allow("", []string{"a:B"}, "r").when("StringEquals", "k", "1")
+	second := first.when("StringEquals", "l", "2").when("ArnLike", "m", "3")
+	require.Equal(t, condition{"StringEquals": {"k": {"1"}}}, first.Condition, "the first statement is its own")
+	require.Equal(t, condition{"StringEquals": {"k": {"1"}, "l": {"2"}}, "ArnLike": {"m": {"3"}}}, second.Condition)
+}
+
+func TestDocumentsOfEqualStatementsAreEqual(t *testing.T) {
+	render := func() string {
+		text, err := document(trust("x.amazonaws.com", "123456789012", "arn:aws:x:*"), tlsOnly("x:*", "a", "b"))
+		require.NoError(t, err)
+		return text
+	}
+	for range 20 {
+		require.Equal(t, render(), render())
+	}
+}
+
+func TestRolesTrustThisAccountsTasksOnly(t *testing.T) {
+	_, all := deployed(t, "staging")
+	for _, name := range []string{"roles-task", "roles-execution"} {
+		trusted := parsed(t, find(t, all, "aws:iam/role:Role", name).get("assumeRolePolicy"))
+		require.Len(t, trusted.Statement, 1)
+		require.Equal(t, map[string][]string{"Service": {"ecs-tasks.amazonaws.com"}}, trusted.Statement[0].Principal)
+		require.Equal(t, condition{
+			"StringEquals": {"aws:SourceAccount": {"123456789012"}},
+			"ArnLike":      {"aws:SourceArn": {"arn:aws:ecs:us-east-1:123456789012:*"}},
+		}, trusted.Statement[0].Condition)
+	}
+}
+
+func TestExecutionRoleReachesOnlyWhatATaskStartsWith(t *testing.T) {
+	_, all := deployed(t, "production")
+	p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "roles-execution").get("policy"))
+	require.Equal(t, []string{repositoryARN}, p.bySid(t, "Pull").Resource)
+	require.Equal(t, []string{configSecret}, p.bySid(t, "ReadConfiguration").Resource)
+	require.Equal(t, []string{"arn:aws:aws:cloudwatch/logGroup:LogGroup:cluster:*"}, p.bySid(t, "WriteLogs").Resource)
+	require.Equal(t, []string{"ecr:GetAuthorizationToken"}, p.bySid(t, "LogIn").Action)
+	require.Len(t, p.Statement, 4)
+}
+
+func TestTaskRoleReachesOnlyItsOwn(t *testing.T) {
+	for name, sids := range map[string][]string{
+		"dev":        {"ReadSecrets", "UseQueue", "ExecuteCommand"},
+		"staging":    {"ReadSecrets", "UseQueue", "ExecuteCommand"},
+		"production": {"ReadSecrets", "UseQueue", "Trace"},
+	} {
+		_, all := deployed(t, name)
+		p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "roles-task").get("policy"))
+		var got []string
+		for _, s := range p.Statement {
+			got = append(got, s.Sid)
+		}
+		require.Equal(t, sids, got, name)
+		require.Equal(t, []string{configSecret, databaseSecret}, p.bySid(t, "ReadSecrets").Resource)
+		require.Equal(t, []string{"arn:aws:aws:sqs/queue:Queue:queue"}, p.bySid(t, "UseQueue").Resource)
+	}
+}
+
+func TestNoRoleMayDoEverything(t *testing.T) {
+	_, shared := sharedStack(t)
+	_, production := deployed(t, "production")
+	for _, r := range ofType(slices.Concat(shared, production), "aws:iam/rolePolicy:RolePolicy") {
+		for _, s := range parsed(t, r.get("policy")).Statement {
+			if s.Effect == "Deny" {
+				continue
+			}
+			for _, action := range s.Action {
+				service, verb, _ := strings.Cut(action, ":")
+				require.NotContains(t, service, "*", r.name)
+				require.NotEqualf(t, "*", verb, "%s of %s", action, r.name)
+			}
+		}
+	}
+}
+
+func TestQueuesAndLogsWantTLS(t *testing.T) {
+	_, all := deployed(t, "staging")
+	for typ, names := range map[string][]string{
+		"aws:sqs/queuePolicy:QueuePolicy":  {"queue", "queue-dlq"},
+		"aws:s3/bucketPolicy:BucketPolicy": {"access-logs"},
+		"aws:sns/topicPolicy:TopicPolicy":  {"monitoring-alarms"},
+	} {
+		for _, name := range names {
+			s := parsed(t, find(t, all, typ, name).get("policy")).bySid(t, "TLSOnly")
+			require.Equal(t, "Deny", s.Effect)
+			require.Equal(t, map[string][]string{"AWS": {"*"}}, s.Principal)
+			require.Equal(t, condition{"Bool": {"aws:SecureTransport": {"false"}}}, s.Condition)
+		}
+	}
+}
+
+func TestOnlyAlarmsOfThisAccountPublish(t *testing.T) {
+	_, all := deployed(t, "staging")
+	s := parsed(t, find(t, all, "aws:sns/topicPolicy:TopicPolicy", "monitoring-alarms").get("policy")).bySid(t, "AlarmsPublish")
+	require.Equal(t, map[string][]string{"Service": {"cloudwatch.amazonaws.com"}}, s.Principal)
+	require.Equal(t, []string{"123456789012"}, s.Condition["StringEquals"]["aws:SourceAccount"])
+}

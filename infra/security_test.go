@@ -1,0 +1,256 @@
+package infra
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// untaggable are the types that AWS keeps no tags of.
+func untaggable(typ string) bool {
+	return slices.Contains([]string{
+		"pulumi:providers:aws",
+		"aws:acm/certificateValidation:CertificateValidation",
+		"aws:appautoscaling/policy:Policy",
+		"aws:cloudwatch/dashboard:Dashboard",
+		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
+		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+		"aws:iam/rolePolicy:RolePolicy",
+		"aws:route53/record:Record",
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
+		"aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+		"aws:s3/bucketPolicy:BucketPolicy",
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
+		"aws:secretsmanager/secretRotation:SecretRotation",
+		"aws:sns/topicPolicy:TopicPolicy",
+		"aws:sns/topicSubscription:TopicSubscription",
+		"aws:sqs/queuePolicy:QueuePolicy",
+		"aws:sqs/redriveAllowPolicy:RedriveAllowPolicy",
+		"aws:wafv2/webAclAssociation:WebAclAssociation",
+		"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
+	}, typ) || strings.HasPrefix(typ, componentPrefix)
+}
+
+func TestEveryResourceIsTagged(t *testing.T) {
+	requireTags := func(all []registration, want map[string]string) {
+		for _, r := range all {
+			if untaggable(r.typ) {
+				continue
+			}
+			for key, value := range want {
+				require.Equalf(t, value, r.get("tags", key), "%s of %s", key, r.urn)
+			}
+			require.NotEmptyf(t, r.get("tags", "Name"), "Name of %s", r.urn)
+		}
+	}
+	for _, name := range []string{"dev", "staging", "production"} {
+		env, all := deployed(t, name)
+		requireTags(all, map[string]string{"Project": "v3-backend", "Environment": env.Name, "ManagedBy": "pulumi"})
+	}
+	_, all := sharedStack(t)
+	requireTags(all, map[string]string{"Project": "v3-backend", "Environment": "shared", "ManagedBy": "pulumi"})
+}
+
+func TestNoInputHoldsASecret(t *testing.T) {
+	suspicious := regexp.MustCompile(`(?i)password|secretString|postgres(ql)?://`)
+	allowed := []string{"manageMasterUserPassword", "rotate"}
+	for _, name := range []string{"dev", "staging", "production"} {
+		_, all := deployed(t, name)
+		for _, r := range all {
+			inputs := maps.Clone(r.inputs)
+			for _, key := range allowed {
+				delete(inputs, key)
+			}
+			text, err := json.Marshal(inputs)
+			require.NoError(t, err)
+			require.NotRegexpf(t, suspicious, string(text), "inputs of %s", r.urn)
+		}
+	}
+}
+
+// property is one promise: a property of a resource, in each environment.
+type property struct {
+	typ, name        string
+	path             []any
+	dev, stage, prod any
+}
+
+// everywhere is a promise that no environment is exempt from.
+func everywhere(typ, name string, want any, path ...any) property {
+	return property{typ, name, path, want, want, want}
+}
+
+func TestSecurityPromises(t *testing.T) {
+	const (
+		balancer = "aws:lb/loadBalancer:LoadBalancer"
+		listener = "aws:lb/listener:Listener"
+		target   = "aws:lb/targetGroup:TargetGroup"
+		database = "aws:rds/instance:Instance"
+		queue    = "aws:sqs/queue:Queue"
+		access   = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+		service  = "aws:ecs/service:Service"
+		task     = "aws:ecs/taskDefinition:TaskDefinition"
+		acl      = "aws:wafv2/webAcl:WebAcl"
+	)
+	promises := []property{
+		everywhere(balancer, "balancer", true, "dropInvalidHeaderFields"),
+		everywhere(balancer, "balancer", false, "internal"),
+		everywhere(balancer, "balancer", true, "accessLogs", "enabled"),
+		{balancer, "balancer", []any{"enableDeletionProtection"}, false, false, true},
+		everywhere(listener, "balancer-http", "HTTP_301", "defaultActions", 0, "redirect", "statusCode"),
+		everywhere(listener, "balancer-http", "HTTPS", "defaultActions", 0, "redirect", "protocol"),
+		everywhere(listener, "balancer-https", "ELBSecurityPolicy-TLS13-1-2-2021-06", "sslPolicy"),
+		everywhere(target, "balancer-api", "/health", "healthCheck", "path"),
+		everywhere(target, "balancer-api", 30.0, "deregistrationDelay"),
+		everywhere(access, "access-logs", true, "blockPublicAcls"),
+		everywhere(access, "access-logs", true, "blockPublicPolicy"),
+		everywhere(access, "access-logs", true, "ignorePublicAcls"),
+		everywhere(access, "access-logs", true, "restrictPublicBuckets"),
+		{"aws:s3/bucketV2:BucketV2", "access-logs", []any{"forceDestroy"}, true, true, false},
+		everywhere("aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", "access-logs",
+			"AES256", "rules", 0, "applyServerSideEncryptionByDefault", "sseAlgorithm"),
+		everywhere(database, "database", true, "storageEncrypted"),
+		everywhere(database, "database", true, "manageMasterUserPassword"),
+		everywhere(database, "database", false, "publiclyAccessible"),
+		everywhere(database, "database", "gp3", "storageType"),
+		everywhere(database, "database", false, "skipFinalSnapshot"),
+		everywhere(database, "database", true, "copyTagsToSnapshot"),
+		everywhere(database, "database", true, "autoMinorVersionUpgrade"),
+		everywhere(database, "database", "groups-database-id", "vpcSecurityGroupIds", 0),
+		{database, "database", []any{"multiAz"}, false, false, true},
+		{database, "database", []any{"deletionProtection"}, false, false, true},
+		{database, "database", []any{"performanceInsightsEnabled"}, false, false, true},
+		{database, "database", []any{"backupRetentionPeriod"}, 1.0, 7.0, 30.0},
+		{database, "database", []any{"instanceClass"}, "db.t3.micro", "db.t3.small", "db.t3.medium"},
+		{database, "database", []any{"applyImmediately"}, true, true, false},
+		everywhere("aws:rds/parameterGroup:ParameterGroup", "database", "rds.force_ssl", "parameters", 0, "name"),
+		everywhere("aws:rds/parameterGroup:ParameterGroup", "database", "1", "parameters", 0, "value"),
+		everywhere("aws:secretsmanager/secretRotation:SecretRotation", "database", databaseSecret, "secretId"),
+		everywhere("aws:secretsmanager/secretRotation:SecretRotation", "database", 30.0, "rotationRules", "automaticallyAfterDays"),
+		everywhere(queue, "queue", true, "sqsManagedSseEnabled"),
+		everywhere(queue, "queue-dlq", true, "sqsManagedSseEnabled"),
+		everywhere(service, "api", false, "networkConfiguration", "assignPublicIp"),
+		everywhere(service, "api", "subnet-private", "networkConfiguration", "subnets", 0),
+		everywhere(service, "api", "groups-tasks-id", "networkConfiguration", "securityGroups", 0),
+		everywhere(service, "api", true, "deploymentCircuitBreaker", "enable"),
+		everywhere(service, "api", true, "deploymentCircuitBreaker", "rollback"),
+		everywhere(service, "api", false, "waitForSteadyState"),
+		{service, "api", []any{"enableExecuteCommand"}, true, true, false},
+		{service, "api", []any{"desiredCount"}, 1.0, 1.0, 2.0},
+		everywhere(task, "api", true, "skipDestroy"),
+		everywhere(task, "migration", true, "skipDestroy"),
+		everywhere(acl, "firewall", "RateLimit", "rules", 0, "name"),
+		everywhere(acl, "firewall", 2000.0, "rules", 0, "statement", "rateBasedStatement", "limit"),
+		{"aws:ecs/cluster:Cluster", "cluster", []any{"settings", 0, "value"}, "disabled", "enabled", "enabled"},
+		everywhere("aws:ec2/vpcEndpoint:VpcEndpoint", "network-s3", []any{"Private-id"}, "routeTableIds"),
+	}
+	for i, name := range []string{"dev", "staging", "production"} {
+		_, all := deployed(t, name)
+		for _, p := range promises {
+			want := []any{p.dev, p.stage, p.prod}[i]
+			require.Equalf(t, want, find(t, all, p.typ, p.name).get(p.path...), "%s: %v of %s in %s", p.typ, p.path, p.name, name)
+		}
+	}
+}
+
+func TestSchedulerNeverRunsTwice(t *testing.T) {
+	_, all := deployed(t, "production")
+	for name, want := range map[string][3]any{
+		"api":       {100.0, 200.0, "ENABLED"},
+		"worker":    {100.0, 200.0, "ENABLED"},
+		"scheduler": {0.0, 100.0, "DISABLED"},
+	} {
+		s := find(t, all, "aws:ecs/service:Service", name)
+		require.Equal(t, want, [3]any{
+			s.get("deploymentMinimumHealthyPercent"), s.get("deploymentMaximumPercent"), s.get("availabilityZoneRebalancing"),
+		}, name)
+	}
+}
+
+func TestAutoscaledCountIsLeftAlone(t *testing.T) {
+	_, all := deployed(t, "production")
+	require.Equal(t, []string{"desiredCount"}, find(t, all, "aws:ecs/service:Service", "api").ignored)
+	require.Empty(t, find(t, all, "aws:ecs/service:Service", "scheduler").ignored)
+	require.Equal(t, "app/alb/1/targetgroup/api/2", find(t, all, "aws:appautoscaling/policy:Policy", "api-requests").
+		get("targetTrackingScalingPolicyConfiguration", "predefinedMetricSpecification", "resourceLabel"))
+
+	_, all = deployed(t, "dev")
+	require.Empty(t, ofType(all, "aws:appautoscaling/target:Target"))
+}
+
+func TestOnlyTheLoadBalancerIsOpenToTheWorld(t *testing.T) {
+	_, all := deployed(t, "production")
+	group := map[any]string{"groups-balancer-id": "balancer", "groups-tasks-id": "tasks", "groups-database-id": "database"}
+	var opened []string
+	for _, r := range ofType(all, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule") {
+		require.Equal(t, "tcp", r.get("ipProtocol"))
+		require.Equal(t, r.get("fromPort"), r.get("toPort"))
+		peer, _ := r.get("cidrIpv4").(string)
+		if peer == "" {
+			peer = group[r.get("referencedSecurityGroupId")]
+		}
+		opened = append(opened, group[r.get("securityGroupId")]+" "+peer+" "+jsonNumber(r.get("fromPort")))
+	}
+	require.ElementsMatch(t, []string{
+		"balancer 0.0.0.0/0 80", "balancer 0.0.0.0/0 443", "tasks balancer 3000", "database tasks 5432",
+	}, opened)
+	for _, r := range ofType(all, "aws:ec2/securityGroup:SecurityGroup") {
+		require.Nil(t, r.get("ingress"), "rules are resources of their own")
+	}
+	closed := find(t, all, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "network-default")
+	require.Nil(t, closed.get("ingress"))
+	require.Nil(t, closed.get("egress"))
+}
+
+func jsonNumber(value any) string {
+	text, _ := json.Marshal(value)
+	return string(text)
+}
+
+func TestSharedStackIsProtected(t *testing.T) {
+	_, all := sharedStack(t)
+	for _, r := range all {
+		if r.custom && r.typ != "pulumi:providers:aws" {
+			require.Truef(t, r.protect, "%s is not protected", r.urn)
+		}
+	}
+	require.Equal(t, true, find(t, all, "aws:ecr/repository:Repository", "registry").get("imageScanningConfiguration", "scanOnPush"))
+}
+
+func TestProviderKnowsItsAccount(t *testing.T) {
+	env, all := deployed(t, "dev")
+	provider := find(t, all, "pulumi:providers:aws", "aws")
+	require.Equal(t, "us-east-1", provider.get("region"))
+	require.Equal(t, []any{"123456789012"}, provider.get("allowedAccountIds"))
+	require.Nil(t, provider.get("endpoints"))
+
+	all = record(t, env.Stack, Deploy(env, Release{Image: testImage, EndpointURL: "http://127.0.0.1:5000"}))
+	emulated := find(t, all, "pulumi:providers:aws", "aws")
+	require.Equal(t, true, emulated.get("skipCredentialsValidation"))
+	require.Equal(t, true, emulated.get("s3UsePathStyle"))
+	require.Equal(t, "http://127.0.0.1:5000", emulated.get("endpoints", 0, "ecs"))
+}
+
+func TestBudgetWarnsPeopleOnly(t *testing.T) {
+	env, err := environment.Load("..", "staging")
+	require.NoError(t, err)
+	env.Monitoring.Emails = nil
+	all := record(t, env.Stack, Deploy(env, Release{Image: testImage}))
+	require.Nil(t, find(t, all, "aws:budgets/budget:Budget", "budget").get("notifications"))
+
+	env.Monitoring.Emails = []string{"ops@example.com"}
+	all = record(t, env.Stack, Deploy(env, Release{Image: testImage}))
+	budget := find(t, all, "aws:budgets/budget:Budget", "budget")
+	require.Equal(t, 80.0, budget.get("notifications", 0, "threshold"))
+	require.Equal(t, "FORECASTED", budget.get("notifications", 1, "notificationType"))
+	require.Equal(t, "ops@example.com", find(t, all, "aws:sns/topicSubscription:TopicSubscription",
+		"monitoring-alarms-ops@example.com").get("endpoint"))
+}
