@@ -1,0 +1,134 @@
+package cloud
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+const (
+	testAccount = "123456789012"
+	testRegion  = "us-east-1"
+)
+
+// open opens the account at path as one process would; on its clock an hour is under a millisecond.
+func open(t *testing.T, path string, faults ...string) *Account {
+	t.Helper()
+	const speed = 10_000_000
+	a, err := Open(path, Options{AccountID: testAccount, Region: testRegion, Clock: clock.Fast(speed), Speed: speed, Faults: faults})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	return a
+}
+
+func TestAccountIsSharedByProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "local", "account.json")
+	one, other := open(t, path), open(t, path)
+	require.NoError(t, one.Update(func(s *State) error {
+		s.Objects["bucket"] = []string{"first"}
+		return nil
+	}))
+	require.NoError(t, other.Update(func(s *State) error {
+		require.Equal(t, []string{"first"}, s.Objects["bucket"], "a change must begin with what the others did")
+		s.Objects["bucket"] = append(s.Objects["bucket"], "second")
+		return nil
+	}))
+	require.NoError(t, one.View(func(s *State) error {
+		require.Equal(t, []string{"first", "second"}, s.Objects["bucket"])
+		return nil
+	}))
+}
+
+func TestAccountLosesNoChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "account.json")
+	const processes, changes = 4, 25
+	var all sync.WaitGroup
+	for range processes {
+		a := open(t, path)
+		all.Go(func() {
+			for range changes {
+				if err := a.Update(func(s *State) error { s.Serial++; return nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, open(t, path).View(func(s *State) error {
+		require.Equal(t, processes*changes, s.Serial)
+		return nil
+	}))
+}
+
+func TestAccountKeepsNothingOfAFailedChange(t *testing.T) {
+	a := open(t, filepath.Join(t.TempDir(), "account.json"))
+	refused := errors.New("refused")
+	require.ErrorIs(t, a.Update(func(s *State) error {
+		s.Objects["bucket"] = []string{"half done"}
+		return refused
+	}), refused)
+	require.NoError(t, a.View(func(s *State) error {
+		require.Empty(t, s.Objects)
+		return nil
+	}))
+}
+
+func TestOpenRefuses(t *testing.T) {
+	tests := map[string]struct {
+		prepare func(t *testing.T, dir string) (path string)
+		options Options
+		message string
+		hint    string
+	}{
+		"a damaged file": {
+			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{"id":"1234`) },
+			options: Options{AccountID: testAccount, Region: testRegion},
+			message: "the file is damaged: unexpected EOF",
+			hint:    "begin anew: deployer local reset",
+		},
+		"a file of something else": {
+			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{}`) },
+			options: Options{AccountID: testAccount, Region: testRegion},
+			message: "the file is damaged: it holds no account",
+			hint:    "begin anew: deployer local reset",
+		},
+		"another account": {
+			prepare: func(t *testing.T, dir string) string {
+				path := filepath.Join(dir, "account.json")
+				open(t, path)
+				return path
+			},
+			options: Options{AccountID: "210987654321", Region: testRegion},
+			message: "it is account 123456789012 in us-east-1, not account 210987654321 in us-east-1",
+			hint:    "use the account and region that it was made with, or begin anew: deployer local reset",
+		},
+		"a directory that is a file": {
+			prepare: func(t *testing.T, dir string) string { return filepath.Join(write(t, dir, "x"), "account.json") },
+			options: Options{AccountID: testAccount, Region: testRegion},
+			message: "not a directory",
+			hint:    "a directory that you can write",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Open(test.prepare(t, t.TempDir()), test.options)
+			var state *StateError
+			require.ErrorAs(t, err, &state)
+			require.ErrorContains(t, err, test.message)
+			require.Contains(t, state.Hint(), test.hint)
+		})
+	}
+}
+
+func write(t *testing.T, dir, content string) string {
+	t.Helper()
+	path := filepath.Join(dir, "account.json")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}

@@ -1,0 +1,354 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+// estate makes resources one after the other.
+type estate struct {
+	*testing.T
+	*Account
+}
+
+func newEstate(t *testing.T, faults ...string) estate {
+	return estate{t, open(t, filepath.Join(t.TempDir(), "account.json"), faults...)}
+}
+
+func (e estate) make(typ string, inputs values) *Resource {
+	e.Helper()
+	problems, err := CheckResource(typ, inputs)
+	require.NoError(e, err)
+	require.Empty(e, problems)
+	r, err := e.CreateResource(context.Background(), typ, inputs)
+	require.NoError(e, err)
+	return r
+}
+
+func (e estate) refuses(message, typ string, inputs values) {
+	e.Helper()
+	_, err := e.CreateResource(context.Background(), typ, inputs)
+	require.EqualError(e, err, message)
+}
+
+// network is a VPC with two subnets and a security group.
+func (e estate) network() (vpc, one, other, group *Resource) {
+	e.Helper()
+	vpc = e.make(typeVPC, values{"cidrBlock": "10.0.0.0/16"})
+	one = e.make(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.0/24", "availabilityZone": "us-east-1a"})
+	other = e.make(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.1.0/24", "availabilityZone": "us-east-1b"})
+	return vpc, one, other, e.make(typeSecurityGroup, values{"vpcId": vpc.ID, "name": "api"})
+}
+
+func TestSubnets(t *testing.T) {
+	e := newEstate(t)
+	vpc, one, _, _ := e.network()
+	require.Equal(t, "arn:aws:ec2:us-east-1:123456789012:subnet/"+one.ID, one.Text("arn"))
+	require.Equal(t, "use1-az1", one.Text("availabilityZoneId"))
+
+	e.refuses("InvalidSubnet.Range: The CIDR '10.9.0.0/24' is invalid.", typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.9.0.0/24"})
+	e.refuses("InvalidSubnet.Conflict: The CIDR '10.0.0.128/25' conflicts with another subnet", typeSubnet,
+		values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.128/25"})
+	e.refuses("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet, values{"vpcId": "vpc-0", "cidrBlock": "10.0.2.0/24"})
+	require.EqualError(t, e.DeleteResource(typeVPC, vpc.ID),
+		"DependencyViolation: The vpc '"+vpc.ID+"' has dependencies and cannot be deleted.")
+}
+
+func TestSecurityGroups(t *testing.T) {
+	e := newEstate(t)
+	vpc, _, _, group := e.network()
+	rule := values{"securityGroupId": group.ID, "ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0, "cidrIpv4": "0.0.0.0/0"}
+	e.make(typeIngressRule, rule)
+	e.refuses("InvalidPermission.Duplicate: the specified ingress rule already exists in "+group.ID, typeIngressRule, rule)
+	e.refuses("InvalidGroup.Duplicate: The security group 'api' already exists for VPC '"+vpc.ID+"'", typeSecurityGroup,
+		values{"vpcId": vpc.ID, "name": "api"})
+
+	standing := e.make(typeDefaultSecurityGroup, values{"vpcId": vpc.ID})
+	require.Equal(t, vpc.Text("defaultSecurityGroupId"), standing.ID)
+}
+
+func TestChecksBeforeAnythingIsMade(t *testing.T) {
+	fargate := func(cpu, memory string) values {
+		return values{"family": "api", "containerDefinitions": `[{"name":"a","image":"b"}]`, "cpu": cpu, "memory": memory,
+			"requiresCompatibilities": array("FARGATE")}
+	}
+	tests := map[string]struct {
+		typ    string
+		inputs values
+		want   string
+	}{
+		"a load balancer's name": {typeLoadBalancer, values{"name": strings.Repeat("a", 33)}, "at most 32 characters"},
+		"a name AWS reserves":    {typeLoadBalancer, values{"name": "internal-api"}, `cannot begin with "internal-"`},
+		"a target group's name":  {typeTargetGroup, values{"name": "api_tg"}, "only alphanumeric characters and hyphens"},
+		"a pair of Fargate":      {typeTaskDefinition, fargate("256", "4096"), "No Fargate configuration exists for given values: 256 CPU, 4096 memory"},
+		"a pair between two":     {typeTaskDefinition, fargate("512", "1536"), "No Fargate configuration exists"},
+		"a CPU of no size":       {typeTaskDefinition, fargate("300", "1024"), "No Fargate configuration exists"},
+		"a range too wide":       {typeVPC, values{"cidrBlock": "10.0.0.0/8"}, "prefix length from /16 to /28"},
+		"a range off its bounds": {typeVPC, values{"cidrBlock": "10.0.0.1/16"}, "not a valid IPv4 CIDR block"},
+		"a policy":               {typeRole, values{"name": "a", "assumeRolePolicy": "{"}, "contains an invalid JSON"},
+		"a missing input":        {typeRole, values{"name": "a"}, "missing required property"},
+		"a retention":            {typeLogGroup, values{"name": "a", "retentionInDays": 10.0}, "to be one of"},
+		"backups for ever":       {typeDatabase, values{"instanceClass": "db.t3.micro", "backupRetentionPeriod": 36.0}, "range (0 - 35)"},
+		"a span of no tasks": {typeScalingTarget, values{"minCapacity": 3.0, "maxCapacity": 2.0, "resourceId": "a", "scalableDimension": "b",
+			"serviceNamespace": "ecs"}, "cannot be less than minimum"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			problems, err := CheckResource(test.typ, test.inputs)
+			require.NoError(t, err)
+			require.Len(t, problems, 1)
+			require.Contains(t, problems[0].Reason, test.want)
+		})
+	}
+	t.Run("what is not known yet is passed over", func(t *testing.T) {
+		problems, err := CheckResource(typeTaskDefinition, values{"family": Unknown{}, "containerDefinitions": Unknown{}, "cpu": Unknown{}})
+		require.NoError(t, err)
+		require.Empty(t, problems)
+	})
+	t.Run("pairs that Fargate has", func(t *testing.T) {
+		for _, pair := range [][2]string{{"256", "512"}, {"256", "2048"}, {"512", "1024"}, {"1024", "8192"}, {"4096", "30720"}, {"16384", "122880"}} {
+			problems, err := CheckResource(typeTaskDefinition, fargate(pair[0], pair[1]))
+			require.NoError(t, err)
+			require.Empty(t, problems, pair)
+		}
+	})
+}
+
+func TestUnsimulatedTypesAreRefusedByName(t *testing.T) {
+	e := newEstate(t)
+	_, err := e.CreateResource(context.Background(), "aws:lambda/function:Function", values{})
+	require.EqualError(t, err, "the resource type aws:lambda/function:Function is not simulated by local mode")
+	_, err = e.Invoke("aws:ec2/getAmi:getAmi", values{})
+	require.EqualError(t, err, "the function aws:ec2/getAmi:getAmi is not simulated by local mode")
+}
+
+// TestEveryKindIsWhole finds the slips that a table allows: templates that name nothing, kinds without an ID.
+func TestEveryKindIsWhole(t *testing.T) {
+	for typ, k := range kinds {
+		require.True(t, k.id != "" || k.complete != nil, "%s has no ID", typ)
+		for _, ref := range k.refs {
+			require.Contains(t, kinds, ref.typ, typ)
+			require.NotEmpty(t, ref.missing.code, typ)
+		}
+		for property := range k.computed {
+			require.NotContains(t, k.defaults, property, "%s: %s is both computed and a default", typ, property)
+		}
+	}
+}
+
+func (e estate) database(inputs values) *Resource {
+	e.Helper()
+	_, one, other, group := e.network()
+	subnets := e.make(typeDBSubnetGroup, values{"name": "db", "subnetIds": array(one.ID, other.ID)})
+	all := values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t3.micro", "username": "balancer",
+		"dbSubnetGroupName": subnets.ID, "vpcSecurityGroupIds": array(group.ID), "manageMasterUserPassword": true}
+	for name, value := range inputs {
+		all[name] = value
+	}
+	return e.make(typeDatabase, all)
+}
+
+func TestDatabase(t *testing.T) {
+	e := newEstate(t)
+	db := e.database(values{"deletionProtection": true, "finalSnapshotIdentifier": "db-final"})
+	require.Equal(t, db.Text("address")+":5432", db.Text("endpoint"))
+	require.Regexp(t, `^db\.c[0-9a-f]{11}\.us-east-1\.rds\.amazonaws\.com$`, db.Text("address"))
+	require.Equal(t, "16.8", db.Text("engineVersionActual"))
+	require.False(t, db.Pending, "it is waited for")
+
+	secret := db.Blocks("masterUserSecrets")[0]
+	require.Equal(t, "active", secret["secretStatus"])
+	content, err := json.Marshal(db)
+	require.NoError(t, err)
+	require.NotContains(t, string(content), "assword\":\"", "RDS shows no password")
+	e.make(typeSecretRotation, values{"secretId": secret["secretArn"], "rotationRules": values{"automaticallyAfterDays": 30.0}})
+
+	require.EqualError(t, e.DeleteResource(typeDatabase, db.ID),
+		"InvalidParameterCombination: Cannot delete protected DB Instance, please disable deletion protection and try again.")
+	found, err := e.ReadResource(context.Background(), typeDatabase, "db")
+	require.NoError(t, err)
+	require.Equal(t, db.ID, found.ID, "an import finds it by its identifier")
+
+	inputs := found.Inputs
+	inputs["deletionProtection"] = false
+	updated, err := e.UpdateResource(context.Background(), typeDatabase, db.ID, inputs)
+	require.NoError(t, err)
+	require.Equal(t, db.Text("address"), updated.Text("address"), "what AWS drew stays")
+	require.NoError(t, e.DeleteResource(typeDatabase, db.ID))
+	require.NoError(t, e.View(func(s *State) error {
+		require.Contains(t, s.Snapshots, "db-final")
+		return nil
+	}))
+}
+
+func TestProvisionFails(t *testing.T) {
+	e := newEstate(t, "provision-fails")
+	_, err := e.CreateResource(context.Background(), typeDatabase, values{"instanceClass": "db.t3.micro"})
+	require.ErrorContains(t, err, "InsufficientDBInstanceCapacity: We currently do not have sufficient db.t3.micro capacity")
+	_, due := e.Due(typeDatabase)
+	require.True(t, due, "a database that exists is to be changed, so that the fault bites")
+	_, due = e.Due(typeService)
+	require.False(t, due)
+	_, due = newEstate(t).Due(typeDatabase)
+	require.False(t, due)
+}
+
+func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
+	e := newEstate(t)
+	_, one, other, group := e.network()
+	zone := e.make(typeZone, values{"name": "example.com"})
+	require.Len(t, zone.Strings("nameServers"), 4)
+	certificate := e.make(typeCertificate, values{"domainName": "api.example.com", "validationMethod": "DNS"})
+	balancer := e.make(typeLoadBalancer, values{"name": "alb", "subnets": array(one.ID, other.ID), "securityGroups": array(group.ID)})
+	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": one.Text("vpcId"), "targetType": "ip"})
+	https := values{"loadBalancerArn": balancer.ID, "port": 443.0, "protocol": "HTTPS", "certificateArn": certificate.ID,
+		"defaultActions": array(values{"type": "forward", "targetGroupArn": target.ID})}
+
+	_, err := e.CreateResource(context.Background(), typeListener, https)
+	require.ErrorContains(t, err, "UnsupportedCertificate")
+	_, err = e.CreateResource(context.Background(), typeCertificateValidation, values{"certificateArn": certificate.ID})
+	require.ErrorContains(t, err, "last state: 'PENDING_VALIDATION'")
+
+	option := certificate.Blocks("domainValidationOptions")[0]
+	e.make(typeRecord, values{"zoneId": zone.ID, "name": option["resourceRecordName"], "type": "CNAME", "ttl": 60.0,
+		"records": array(option["resourceRecordValue"])})
+	e.make(typeCertificateValidation, values{"certificateArn": certificate.ID})
+	listener := e.make(typeListener, https)
+	require.Contains(t, listener.ID, ":listener/app/alb/")
+	require.ErrorContains(t, e.DeleteResource(typeTargetGroup, target.ID), "ResourceInUse")
+	require.ErrorContains(t, e.DeleteResource(typeCertificate, certificate.ID), "ResourceInUseException")
+	require.ErrorContains(t, e.DeleteResource(typeZone, zone.ID), "HostedZoneNotEmpty")
+}
+
+func TestAccessLogs(t *testing.T) {
+	e := newEstate(t)
+	_, one, other, _ := e.network()
+	bucket := e.make(typeBucket, values{"bucket": "logs", "forceDestroy": false})
+	balancer := values{"name": "alb", "subnets": array(one.ID, other.ID), "accessLogs": values{"bucket": "logs", "enabled": true}}
+	denied := "InvalidConfigurationRequest: Access Denied for bucket: logs. Please check S3bucket permission"
+	e.refuses(denied, typeLoadBalancer, balancer)
+	e.make(typeBucketPolicy, values{"bucket": "logs", "policy": `{"Statement":[{"Action":"s3:PutObject"}]}`})
+	encrypt := func(algorithm string) values {
+		return values{"bucket": "logs", "rules": array(values{"applyServerSideEncryptionByDefault": values{"sseAlgorithm": algorithm}})}
+	}
+	kms := e.make(typeBucketEncryption, encrypt("aws:kms"))
+	e.refuses(denied, typeLoadBalancer, balancer)
+	_, err := e.UpdateResource(context.Background(), typeBucketEncryption, kms.ID, encrypt("AES256"))
+	require.NoError(t, err)
+	e.make(typeLoadBalancer, balancer)
+	require.EqualError(t, e.DeleteResource(typeBucket, bucket.ID), "BucketNotEmpty: The bucket you tried to delete is not empty: logs")
+}
+
+func TestTaskDefinitions(t *testing.T) {
+	e := newEstate(t)
+	definition := values{"family": "api", "containerDefinitions": `[{"name":"api","image":"i"}]`, "skipDestroy": true}
+	first, second := e.make(typeTaskDefinition, definition), e.make(typeTaskDefinition, definition)
+	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:task-definition/api:1", first.ID)
+	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:task-definition/api:2", second.Text("arn"))
+
+	tagged, err := e.UpdateResource(context.Background(), typeTaskDefinition, first.ID, values{"family": "api",
+		"containerDefinitions": definition["containerDefinitions"], "skipDestroy": true, "tags": values{"a": "b"}})
+	require.NoError(t, err)
+	require.Equal(t, 1.0, tagged.Number("revision"), "a tag makes no new revision")
+
+	require.NoError(t, e.DeleteResource(typeTaskDefinition, first.ID))
+	require.NoError(t, e.View(func(s *State) error {
+		require.True(t, s.Get(typeTaskDefinition, first.ID).Kept, "an old revision stays for a rollback")
+		return nil
+	}))
+	e.refuses("ClientException: Role is not valid: arn:aws:iam::123456789012:role/none", typeTaskDefinition, values{"family": "api",
+		"containerDefinitions": definition["containerDefinitions"], "taskRoleArn": "arn:aws:iam::123456789012:role/none"})
+}
+
+func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
+	e := newEstate(t)
+	vpc, _, _, _ := e.network()
+	cluster := e.make(typeCluster, values{"name": "cluster"})
+	definition := e.make(typeTaskDefinition, values{"family": "api", "containerDefinitions": `[{"name":"api","image":"i"}]`})
+	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": vpc.ID, "targetType": "ip"})
+	e.refuses("InvalidParameterException: The target group with targetGroupArn "+target.ID+" does not have an associated load balancer.",
+		typeService, values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID,
+			"loadBalancers": array(values{"targetGroupArn": target.ID, "containerName": "api", "containerPort": 3000.0})})
+
+	service := values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID}
+	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:service/cluster/api", e.make(typeService, service).ID)
+	e.refuses("InvalidParameterException: Creation of service api was not idempotent.", typeService, service)
+	e.refuses("ValidationException: ECS service doesn't exist: service/cluster/other", typeScalingTarget,
+		values{"resourceId": "service/cluster/other", "minCapacity": 1.0, "maxCapacity": 2.0})
+	require.ErrorContains(t, e.DeleteResource(typeCluster, cluster.ID), "ClusterContainsServicesException")
+}
+
+func TestNamesAreTaken(t *testing.T) {
+	e := newEstate(t)
+	_, one, other, _ := e.network()
+	for typ, inputs := range map[string]values{
+		typeRole:         {"name": "a", "assumeRolePolicy": "{}"},
+		typeLogGroup:     {"name": "a"},
+		typeRepository:   {"name": "a"},
+		typeBucket:       {"bucket": "aaa"},
+		typeQueue:        {"name": "a"},
+		typeOIDCProvider: {"url": "https://a.example", "clientIdLists": array("sts.amazonaws.com")},
+		typeTargetGroup:  {"name": "a", "vpcId": one.Text("vpcId")},
+		typeLoadBalancer: {"name": "a", "subnets": array(one.ID, other.ID)},
+		typeWebACL:       {"name": "a", "scope": "REGIONAL", "defaultAction": values{}, "visibilityConfig": values{}},
+		typeSamplingRule: {"ruleName": "a"},
+		typeBudget:       {"name": "a", "budgetType": "COST", "timeUnit": "MONTHLY"},
+	} {
+		e.make(typ, inputs)
+		_, err := e.CreateResource(context.Background(), typ, inputs)
+		var refused *Error
+		require.ErrorAs(t, err, &refused, typ)
+		require.Regexp(t, "Already|Duplicate|InvalidRequest", refused.Code, typ)
+	}
+}
+
+func TestInterruptedCreationIsFinishedByTheNextLook(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "account.json")
+	slow, err := Open(path, Options{AccountID: testAccount, Region: testRegion, Clock: clock.Real()})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r, err := slow.CreateResource(ctx, typeVPC, values{"cidrBlock": "10.0.0.0/16"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.True(t, r.Pending)
+	require.NoError(t, slow.Close())
+	e := estate{t, open(t, path)}
+	found, err := e.ReadResource(context.Background(), typeVPC, r.ID)
+	require.NoError(t, err)
+	require.False(t, found.Pending)
+	require.NoError(t, e.View(func(s *State) error {
+		require.False(t, s.Get(typeVPC, r.ID).Pending)
+		return nil
+	}))
+}
+
+func TestInvoke(t *testing.T) {
+	e := newEstate(t)
+	zone := e.make(typeZone, values{"name": "example.com"})
+	e.make(typeRepository, values{"name": "balancer-api"})
+	found, err := e.Invoke("aws:route53/getZone:getZone", values{"name": "example.com."})
+	require.NoError(t, err)
+	require.Equal(t, zone.ID, found["zoneId"])
+	found, err = e.Invoke("aws:ecr/getRepository:getRepository", values{"name": "balancer-api"})
+	require.NoError(t, err)
+	require.Equal(t, "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api", found["repositoryUrl"])
+	found, err = e.Invoke("aws:index/getAvailabilityZones:getAvailabilityZones", values{"state": "available"})
+	require.NoError(t, err)
+	require.Equal(t, array("us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"), found["names"])
+
+	for token, args := range map[string]values{
+		"aws:route53/getZone:getZone":            {"name": "none.example"},
+		"aws:ecr/getRepository:getRepository":    {"name": "none"},
+		"aws:secretsmanager/getSecret:getSecret": {"name": "none"},
+	} {
+		_, err := e.Invoke(token, args)
+		require.Error(t, err, token)
+	}
+}
