@@ -38,15 +38,16 @@ bin/pulumi: tools/go.mod
 
 ## rehearse: deploy staging to a fresh simulated account and show its health
 .PHONY: rehearse
-rehearse: export DEPLOYER_STATE_DIR := $(REHEARSAL)
+rehearse: export DEPLOYER_STATE_DIR := .deployer/rehearsal
 rehearse: build
-	@echo "== a fresh simulated account in $(REHEARSAL)"
+	@echo "== a fresh simulated account in $$DEPLOYER_STATE_DIR"
 	bin/deployer local reset --yes
 	@echo "== deploying $(REHEARSED_TAG) to staging"
 	bin/deployer up --env staging --image-tag $(REHEARSED_TAG) --local --yes
+	@echo "== what the probes say"
+	bin/deployer health --env staging --local
 	@echo "== what the checks say"
 	bin/deployer status --env staging --local --format summary
-	@echo "== look around with: bin/deployer COMMAND --env staging --local --state-dir $(REHEARSAL)"
 
 ## test: every test, those that run the real engine too
 .PHONY: test

@@ -64,9 +64,6 @@ func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyD
 	}
 	old, oldSecret := value(path, before...)
 	now, nowSecret := value(path, m.New.Inputs, m.New.Outputs)
-	if !diff.InputDiff && m.Op != apitype.OpUpdate && m.Op != apitype.OpReplace {
-		now, nowSecret = value(path, m.New.Outputs, m.New.Inputs)
-	}
 	if oldSecret || nowSecret {
 		old, now = hidden(old), hidden(now)
 	}

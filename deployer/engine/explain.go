@@ -21,7 +21,7 @@ var (
 	noStack  = regexp.MustCompile(`no stack named .* found`)
 	noPhrase = regexp.MustCompile(`passphrase must be set with`)
 	notThis  = regexp.MustCompile(`incorrect passphrase`)
-	// cut, damaged and foreign states, in this order.
+	// damaged states: cut ones, inconsistent ones, and those of another version.
 	damage = regexp.MustCompile(`failed to load checkpoint: (?:place \d+: )?(.*)|snapshot integrity failure; refusing to use it: (.*)|(this stack's deployment .*|the stack '.*' is (?:too old|newer than) .*)`)
 	// foreign states are whole, but of a version that this engine does not read.
 	foreign = regexp.MustCompile(`unsupported checkpoint version|deployment (?:version )?is too|is (?:too old|newer than)`)

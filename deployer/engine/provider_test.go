@@ -46,7 +46,10 @@ func serve(t *testing.T) *provider {
 		return nil
 	}})
 	require.NoError(t, err)
-	t.Cleanup(func() { close(stop); <-handle.Done })
+	t.Cleanup(func() {
+		close(stop)
+		require.NoError(t, <-handle.Done)
+	})
 	p.port = handle.Port
 	return p
 }

@@ -147,6 +147,24 @@ func TestExcludesAndTargets(t *testing.T) {
 	require.Equal(t, []string{"update one"}, words(plan), "what waits is still seen")
 }
 
+// https://github.com/pulumi/pulumi/issues/22694
+func TestExcludeWhileADependencyIsReplaced(t *testing.T) {
+	l := newLab(t, pair(with(text("a"), "fixed", pulumi.String("a")), text("b")))
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	l.done()
+
+	replaced := pair(with(text("a"), "fixed", pulumi.String("c")), text("d"))
+	summary, err := h.Up(t.Context(), Update{Program: replaced, Excludes: []string{"**Thing::two"},
+		ExcludeDependents: true}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"replace": 1, "same": 1}, summary.Changes)
+	_, err = h.Up(t.Context(), Update{Program: replaced}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"create one", "delete one", "update two"}, l.done())
+}
+
 func TestFailureNamesTheResource(t *testing.T) {
 	const said = "1 error occurred:\n\t* creating RDS DB Instance (v3-backend-staging-db): " +
 		"InsufficientDBInstanceCapacity: db.t3.small is not available in us-east-1a\n\n"
@@ -178,8 +196,8 @@ func TestFailureOfTheProgram(t *testing.T) {
 	l := newLab(t, nil)
 	h := l.open(t)
 	for name, program := range map[string]pulumi.RunFunc{
-		"an image is needed":             func(*pulumi.Context) error { return errors.New("an image is needed") },
-		"assignment to entry in nil map": func(*pulumi.Context) error { var m map[string]int; m["x"] = 1; return nil },
+		"an image is needed": func(*pulumi.Context) error { return errors.New("an image is needed") },
+		"a mistake of ours":  func(*pulumi.Context) error { panic(errors.New("a mistake of ours")) },
 	} {
 		_, err := h.Preview(t.Context(), Update{Program: program}, nil)
 		var failure *FailedError

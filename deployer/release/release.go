@@ -59,6 +59,8 @@ type Request struct {
 	Skip []string
 	// DryRun ends after preflight.
 	DryRun bool
+	// WaitDelegation lets preflight wait until the internet knows the zone's name servers.
+	WaitDelegation bool
 }
 
 // deployment is one deployment under way: what was asked for, and what the phases have found out so far.
@@ -209,6 +211,13 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	look := &preflight{env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag}
 	image, problems := look.run(ctx)
+	for d.WaitDelegation && onlyDelegation(problems) {
+		v.progress("%s; %s", problems[0].Message, problems[0].Hint)
+		if err := d.Clock.Wait(ctx, delegationPoll); err != nil {
+			return "", err
+		}
+		image, problems = look.run(ctx)
+	}
 	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
 		return "", &NotStartedError{Problems: problems}
 	}
@@ -218,6 +227,15 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	}
 	d.image, d.record.Image = image, image.Image
 	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
+}
+
+// delegationPoll is how often the registrar's change is looked for.
+const delegationPoll = time.Minute
+
+// onlyDelegation reports whether waiting for the registrar is all that is left to do.
+func onlyDelegation(problems []Problem) bool {
+	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
+	return len(stopping) == 1 && stopping[0].Check == "delegation"
 }
 
 // shortDigest is enough of a digest for people to recognise it.
@@ -300,29 +318,29 @@ func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	watcher, err := d.watcher(ctx, d.image)
+	if err != nil {
+		return "", err
+	}
 	d.touched = true
-	since := d.Clock.Now()
 	done, err := infra.Release(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
 	if err != nil {
 		return "", err
 	}
 	summary := d.changed(done, v)
-	if err := d.watch(ctx, v, since, d.image); err != nil {
+	if d.record.TaskDefinitions, err = watcher.run(ctx, v); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s; every task runs %s", summary, shortDigest(d.image.Digest)), nil
 }
 
-func (d *deployment) watch(ctx context.Context, v voice, since time.Time, image *Image) error {
+// watcher knows what the services were doing before they are changed.
+func (d *deployment) watcher(ctx context.Context, image *Image) (*rollout, error) {
 	r := &rollout{
 		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), elb: elb.NewFromConfig(d.AWS),
-		logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, image: image, since: since,
+		logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, image: image,
 	}
-	definitions, err := r.run(ctx, v)
-	if err == nil {
-		d.record.TaskDefinitions = definitions
-	}
-	return err
+	return r, r.remember(ctx)
 }
 
 func (d *deployment) health(ctx context.Context, v voice) (string, error) {

@@ -30,8 +30,56 @@ type rollout struct {
 	logs  *cloudwatchlogs.Client
 	clock clock.Clock
 	image *Image
-	// since is when this run began to change services: service deployments before it are not its own.
-	since time.Time
+	// before are the newest service deployments before this run changed anything, by service: they are not its own.
+	before map[string]string
+	// own are the service deployments that this run started, by service, as far as they are known.
+	own map[string]string
+}
+
+// recently is how far back service deployments are looked for: long enough for clocks that disagree.
+const recently = 24 * time.Hour
+
+// remember notes the newest service deployments, before this run changes anything.
+func (r *rollout) remember(ctx context.Context) error {
+	r.before, r.own = map[string]string{}, map[string]string{}
+	for _, s := range r.env.Services.List() {
+		name := r.env.ServiceName(s.Role)
+		newest, err := r.newestDeployment(ctx, name)
+		if err != nil {
+			return err
+		}
+		r.before[name] = newest
+	}
+	return nil
+}
+
+// newestDeployment is the service's newest deployment, "" where there is none or no such service.
+func (r *rollout) newestDeployment(ctx context.Context, service string) (string, error) {
+	var briefs []types.ServiceDeploymentBrief
+	in := &ecs.ListServiceDeploymentsInput{
+		Cluster: aws.String(r.env.ClusterName()), Service: &service,
+		CreatedAt: &types.CreatedAt{After: aws.Time(r.clock.Now().Add(-recently))},
+	}
+	for more := true; more; more = in.NextToken != nil {
+		page, err := r.ecs.ListServiceDeployments(ctx, in)
+		var noService *types.ServiceNotFoundException
+		var noCluster *types.ClusterNotFoundException
+		if errors.As(err, &noService) || errors.As(err, &noCluster) {
+			return "", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("list the deployments of %s: %w", service, err)
+		}
+		briefs = append(briefs, page.ServiceDeployments...)
+		in.NextToken = page.NextToken
+	}
+	if len(briefs) == 0 {
+		return "", nil
+	}
+	newest := slices.MaxFunc(briefs, func(a, b types.ServiceDeploymentBrief) int {
+		return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt))
+	})
+	return aws.ToString(newest.ServiceDeploymentArn), nil
 }
 
 // run returns the task definitions that run at the end, by service. It ends early when no waiting can help.
@@ -53,6 +101,7 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 				waiting = append(waiting, verdict.message)
 			case rolloutFailed:
 				failed = append(failed, r.explain(ctx, o, verdict))
+				r.stop(ctx, o, v)
 			}
 		}
 		if len(failed) > 0 {
@@ -70,6 +119,20 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 		"`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` says what it waits for")
 }
 
+// stop ends a service deployment that cannot succeed, so that ECS does not go on trying until its own limit.
+func (r *rollout) stop(ctx context.Context, o observation, v voice) {
+	if o.deployment == nil || o.deployment.Status != types.ServiceDeploymentStatusInProgress {
+		return
+	}
+	_, err := r.ecs.StopServiceDeployment(ctx, &ecs.StopServiceDeploymentInput{
+		ServiceDeploymentArn: o.deployment.ServiceDeploymentArn, StopType: types.StopServiceDeploymentStopTypeRollback,
+	})
+	if err != nil {
+		// ECS's circuit breaker ends it too, only later.
+		v.note("the deployment of %s could not be stopped early: %v", aws.ToString(o.service.ServiceName), err)
+	}
+}
+
 func definitions(observations []observation) map[string]string {
 	byService := map[string]string{}
 	for _, o := range observations {
@@ -78,7 +141,7 @@ func definitions(observations []observation) map[string]string {
 	return byService
 }
 
-// observe looks at every service once: one call for the services, then for each its deployment, tasks and targets.
+// observe looks at every service once.
 func (r *rollout) observe(ctx context.Context) ([]observation, error) {
 	cluster := r.env.ClusterName()
 	var names []string
@@ -89,6 +152,10 @@ func (r *rollout) observe(ctx context.Context) ([]observation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the services: %w", err)
 	}
+	deployments, err := r.deployments(ctx, names)
+	if err != nil {
+		return nil, err
+	}
 	var observations []observation
 	for _, s := range r.env.Services.List() {
 		name := r.env.ServiceName(s.Role)
@@ -98,9 +165,8 @@ func (r *rollout) observe(ctx context.Context) ([]observation, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("the service %s does not exist", name)
 		}
-		o := observation{role: s.Role, container: r.env.ContainerName(s.Role), service: out.Services[i]}
-		if o.deployment, err = r.deployment(ctx, o.service); err != nil {
-			return nil, err
+		o := observation{
+			role: s.Role, container: r.env.ContainerName(s.Role), service: out.Services[i], deployment: deployments[r.own[name]],
 		}
 		if o.tasks, err = r.tasks(ctx, name); err != nil {
 			return nil, err
@@ -113,30 +179,34 @@ func (r *rollout) observe(ctx context.Context) ([]observation, error) {
 	return observations, nil
 }
 
-// deployment returns the service deployment that this run started, or nil where nothing had to be rolled out.
-func (r *rollout) deployment(ctx context.Context, service types.Service) (*types.ServiceDeployment, error) {
-	list, err := r.ecs.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{
-		Cluster: service.ClusterArn, Service: service.ServiceArn, CreatedAt: &types.CreatedAt{After: &r.since},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the deployments of %s: %w", aws.ToString(service.ServiceName), err)
+// deployments returns the service deployments that this run started, by ARN, in one call.
+func (r *rollout) deployments(ctx context.Context, services []string) (map[string]*types.ServiceDeployment, error) {
+	var arns []string
+	for _, service := range services {
+		if r.own[service] == "" {
+			newest, err := r.newestDeployment(ctx, service)
+			if err != nil {
+				return nil, err
+			}
+			if newest == r.before[service] {
+				continue
+			}
+			r.own[service] = newest
+		}
+		arns = append(arns, r.own[service])
 	}
-	if len(list.ServiceDeployments) == 0 {
+	if len(arns) == 0 {
 		return nil, nil
 	}
-	newest := slices.MaxFunc(list.ServiceDeployments, func(a, b types.ServiceDeploymentBrief) int {
-		return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt))
-	})
-	out, err := r.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{
-		ServiceDeploymentArns: []string{aws.ToString(newest.ServiceDeploymentArn)},
-	})
+	out, err := r.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: arns})
 	if err != nil {
-		return nil, fmt.Errorf("look at the deployment of %s: %w", aws.ToString(service.ServiceName), err)
+		return nil, fmt.Errorf("look at the service deployments: %w", err)
 	}
-	if len(out.ServiceDeployments) != 1 {
-		return nil, fmt.Errorf("the deployment %s of %s is gone", shortID(aws.ToString(newest.ServiceDeploymentArn)), aws.ToString(service.ServiceName))
+	found := map[string]*types.ServiceDeployment{}
+	for i, d := range out.ServiceDeployments {
+		found[aws.ToString(d.ServiceDeploymentArn)] = &out.ServiceDeployments[i]
 	}
-	return &out.ServiceDeployments[0], nil
+	return found, nil
 }
 
 // tasks returns the service's tasks, those that stopped lately too.

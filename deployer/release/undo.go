@@ -73,7 +73,10 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, error) {
 
 // putBack brings the image back through the program, so that the stack and the account agree, and verifies it.
 func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
-	since := d.Clock.Now()
+	watcher, err := d.watcher(ctx, image)
+	if err != nil {
+		return err
+	}
 	infra, err := d.openInfra(ctx)
 	if err != nil {
 		return err
@@ -83,5 +86,6 @@ func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
 		return err
 	}
 	d.record.EngineSeconds += done.Took.Seconds()
-	return d.watch(ctx, v, since, image)
+	d.record.TaskDefinitions, err = watcher.run(ctx, v)
+	return err
 }

@@ -59,6 +59,8 @@ func judge(o observation, digests []string) verdict {
 		default:
 			return failed("was not rolled out: ECS says %s%s", d.Status, reasonOf(d))
 		}
+	} else if o.beginning() {
+		return rolling("begins its rollout")
 	}
 	running := o.running()
 	current, old := 0, 0
@@ -83,6 +85,13 @@ func judge(o observation, digests []string) verdict {
 		return rolling("has %d of %d targets healthy", o.healthyTargets(), current)
 	}
 	return verdict{state: rolledOut}
+}
+
+// beginning reports whether ECS is rolling out, though the service deployment does not show yet.
+func (o observation) beginning() bool {
+	return slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
+		return d.RolloutState == types.DeploymentRolloutStateInProgress
+	})
 }
 
 // hopelessAfter is how many tasks must stop for a cause that cannot heal before a rollout is given up.

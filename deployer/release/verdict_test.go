@@ -65,6 +65,7 @@ func TestJudge(t *testing.T) {
 		tasks      []types.Task
 		targets    []elbtypes.TargetHealthDescription
 		desired    int32
+		beginning  bool
 		want       verdict
 	}{
 		"done": {
@@ -81,6 +82,10 @@ func TestJudge(t *testing.T) {
 		"nothing rolled out, and another image runs": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
 			want: verdict{rolloutFailed, "api runs 1 tasks of another image, though nothing was rolled out"},
+		},
+		"begun, but the service deployment does not show yet": {
+			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), beginning: true,
+			want: verdict{stillRolling, "api begins its rollout"},
 		},
 		"under way": {
 			deployment: going, desired: 2, tasks: []types.Task{running(newDigest), running(oldDigest), running(oldDigest)},
@@ -129,6 +134,9 @@ func TestJudge(t *testing.T) {
 				service: types.Service{
 					ServiceName: aws.String("api"), DesiredCount: test.desired, LoadBalancers: []types.LoadBalancer{{}},
 				},
+			}
+			if test.beginning {
+				o.service.Deployments = []types.Deployment{{RolloutState: types.DeploymentRolloutStateInProgress}}
 			}
 			require.Equal(t, test.want, judge(o, []string{newDigest}))
 		})

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/statestore"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+func bootstrapVerb() verb {
+	return verb{
+		name: "bootstrap", usage: "once an account: bring up what its environments share",
+		about: `Makes the bucket and the KMS key of the Pulumi state (not in local mode, and not where PULUMI_BACKEND_URL names
+another backend), then brings up the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
+GitHub's OIDC provider and roles. Says what exists and makes what is missing; running it again is safe.`,
+		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
+		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "say what would change, and change nothing"}},
+		run: func(ctx context.Context, s settings, c *cli.Context) error {
+			return bootstrap{settings: s, dryRun: c.Bool("dry-run")}.run(ctx)
+		},
+	}
+}
+
+// bootstrap brings up the shared stack.
+type bootstrap struct {
+	settings
+	dryRun bool
+}
+
+func (b bootstrap) run(ctx context.Context) (err error) {
+	shared, err := b.shared()
+	if err != nil {
+		return err
+	}
+	p, err := b.open(ctx, accountOfShared(shared))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.verify(ctx, shared.Account, environment.SharedStack); err != nil {
+		return err
+	}
+	if ready, err := b.stateStore(ctx, p, shared); err != nil || !ready {
+		return err
+	}
+	handle, err := b.openStack(ctx, p, environment.SharedStack, false)
+	if err != nil {
+		return err
+	}
+	program := infra.DeployShared(shared, b.endpointURL)
+	if b.dryRun {
+		plan, err := handle.Preview(ctx, engine.Update{Program: program}, func(engine.Event) {})
+		if err != nil {
+			return err
+		}
+		return ui.Plan(b.out, plan, "text", b.style())
+	}
+	if err := b.share(ctx, handle, shared); err != nil {
+		return failure{err}
+	}
+	return b.tell(ctx, handle, shared)
+}
+
+// stateStore makes where the state lies, and reports whether Pulumi can work with it.
+func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment.Shared) (ready bool, err error) {
+	if p.state.bucket == "" {
+		return true, nil
+	}
+	store := statestore.Store{
+		Bucket: p.state.bucket, KeyAlias: environment.StateKeyAlias(shared.Prefix), Region: shared.Region, Tags: shared.Tags(),
+	}
+	done, err := store.Ensure(ctx, p.aws, b.endpointURL != "", b.dryRun)
+	missing := false
+	for _, d := range done {
+		what := "was made"
+		switch {
+		case d.Exists:
+			what = "exists"
+		case b.dryRun:
+			what, missing = "would be made, and the shared stack after it", true
+		}
+		_, _ = fmt.Fprintf(b.out, "%s %s\n", d.What, what)
+	}
+	if err != nil {
+		return false, failure{err}
+	}
+	return !missing, nil
+}
+
+// share brings the shared stack up.
+func (s settings) share(ctx context.Context, handle *engine.Handle, shared *environment.Shared) error {
+	progress := ui.NewProgress(s.err, s.progressOptions())
+	defer progress.Close()
+	return progress.Step("shared", func(say func(string)) (string, error) {
+		done, err := handle.Up(ctx, engine.Update{Program: infra.DeployShared(shared, s.endpointURL), Message: "bootstrap"},
+			func(e engine.Event) { tellEvent(e, say) })
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%d resources changed", done.Changed()), nil
+	})
+}
+
+// tell prints what a person has to do next: at the registrar, and at GitHub.
+func (b bootstrap) tell(ctx context.Context, handle *engine.Handle, shared *environment.Shared) error {
+	outputs, err := handle.Outputs(ctx)
+	if err != nil {
+		return err
+	}
+	var servers []string
+	list, _ := outputs["nameServers"].Value.([]any)
+	for _, server := range list {
+		servers = append(servers, fmt.Sprint(server))
+	}
+	_, err = fmt.Fprintf(b.out, `The account %s is ready.
+At the registrar of %s, set the name servers to:
+  %s
+`, shared.Account, shared.RootDomain, strings.Join(servers, "\n  "))
+	return err
+}
+
+// shareLocally brings the shared stack up in the simulated account, where it is missing: there is nobody to ask.
+func (s settings) shareLocally(ctx context.Context, p *place) error {
+	shared, err := s.shared()
+	if err != nil {
+		return err
+	}
+	if _, err := release.FindZone(ctx, route53.NewFromConfig(p.aws), shared.RootDomain); !errors.Is(err, release.ErrNoZone) {
+		return err
+	}
+	handle, err := s.openStack(ctx, p, environment.SharedStack, false)
+	if err != nil {
+		return err
+	}
+	return s.share(ctx, handle, shared)
+}
+
+func (s settings) shared() (*environment.Shared, error) {
+	shared, err := environment.LoadShared(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.region != "" {
+		shared.Region = s.region
+	}
+	return shared, nil
+}
+
+func accountOfShared(s *environment.Shared) account {
+	return account{prefix: s.Prefix, id: s.Account, region: s.Region}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+)
+
+func completionVerb() verb {
+	return verb{
+		name: "completion", args: "SHELL", usage: "the completion script for bash, zsh or fish",
+		examples: []string{"source <(deployer completion bash)", "deployer completion fish | source"},
+		run: func(_ context.Context, s settings, c *cli.Context) error {
+			script, err := completion(c)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(s.out, script)
+			return err
+		},
+	}
+}
+
+// completion asks the program itself what could come next, as the flag library answers it.
+func completion(c *cli.Context) (string, error) {
+	switch shell := c.Args().First(); shell {
+	case "bash":
+		return bashCompletion, nil
+	case "zsh":
+		return zshCompletion, nil
+	case "fish":
+		return c.App.ToFishCompletion()
+	default:
+		return "", hinted{fmt.Errorf("there is no completion for %q", shell), "give bash, zsh or fish"}
+	}
+}
+
+const bashCompletion = `_deployer() {
+  local IFS=$'\n' words=("${COMP_WORDS[@]:0:$COMP_CWORD}") current="${COMP_WORDS[COMP_CWORD]}"
+  [[ "$current" == -* ]] && words+=("$current")
+  COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$current"))
+}
+complete -o default -F _deployer deployer
+`
+
+const zshCompletion = `#compdef deployer
+_deployer() {
+  local -a options
+  local current="${words[CURRENT]}"
+  if [[ "$current" == -* ]]; then
+    options=("${(@f)$(${words[@]:0:$CURRENT-1} "$current" --generate-bash-completion 2>/dev/null)}")
+  else
+    options=("${(@f)$(${words[@]:0:$CURRENT-1} --generate-bash-completion 2>/dev/null)}")
+  fi
+  _describe 'values' options
+}
+compdef _deployer deployer
+`

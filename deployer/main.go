@@ -1,0 +1,17 @@
+// Deployer brings the Balancer V3 GraphQL API to AWS and looks after it there.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+// version is set by the linker.
+var version = "development"
+
+func main() {
+	ctx, stop := interruptible(context.Background(), os.Stderr, os.Exit)
+	code := run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func outputsVerb() verb {
+	return verb{
+		name: "outputs", usage: "what an environment's stack says about itself: addresses, names, the image",
+		examples: []string{
+			"deployer outputs --env staging",
+			"deployer outputs --env staging --format json | jq -r .image",
+			"deployer outputs --env shared",
+		},
+		formats: []string{"text", "json", "yaml"},
+		run: func(ctx context.Context, s settings, _ *cli.Context) error {
+			return outputs{s}.run(ctx)
+		},
+	}
+}
+
+// outputs prints a stack's outputs, secret ones masked.
+type outputs struct{ settings }
+
+func (o outputs) run(ctx context.Context) (err error) {
+	a, name, err := o.account()
+	if err != nil {
+		return err
+	}
+	p, err := o.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	handle, err := o.openStack(ctx, p, name, true)
+	if err != nil {
+		return err
+	}
+	found, err := handle.Outputs(ctx)
+	if err != nil {
+		return err
+	}
+	values := map[string]any{}
+	for key, output := range found {
+		values[key] = output.Value
+	}
+	return ui.Outputs(o.out, values, o.format)
+}
+
+// account is where the named stack lives; here the shared one is meant as well as an environment's.
+func (s settings) account() (account, string, error) {
+	if s.name == environment.SharedStack {
+		shared, err := s.shared()
+		if err != nil {
+			return account{}, "", err
+		}
+		return accountOfShared(shared), environment.SharedStack, nil
+	}
+	env, err := s.environment()
+	if err != nil {
+		return account{}, "", err
+	}
+	return accountOf(env), env.Stack, nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func previewVerb() verb {
+	return verb{
+		name: "preview", usage: "what `up` would change",
+		about: "Without --image-tag, the image is the one that is running.",
+		examples: []string{
+			"deployer preview --env staging",
+			"deployer preview --env staging --image-tag 1.41.8-abc123def --format markdown",
+			"deployer preview --env production --expect-no-changes",
+		},
+		formats: []string{"text", "json", "markdown"},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG` or sha256 digest"},
+			&cli.BoolFlag{Name: "expect-no-changes", Usage: "exit with 2 when there are changes"},
+		},
+		run: func(ctx context.Context, s settings, c *cli.Context) error {
+			return preview{settings: s, tag: c.String("image-tag"), expectNone: c.Bool("expect-no-changes")}.run(ctx)
+		},
+	}
+}
+
+// preview shows what a deployment would change.
+type preview struct {
+	settings
+	tag        string
+	expectNone bool
+}
+
+func (v preview) run(ctx context.Context) (err error) {
+	env, err := v.environment()
+	if err != nil {
+		return err
+	}
+	p, err := v.open(ctx, accountOf(env))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
+		return err
+	}
+	if v.local {
+		if err := v.shareLocally(ctx, p); err != nil {
+			return err
+		}
+	}
+	opened, err := v.openEnvironment(ctx, p, env, false)
+	if err != nil {
+		return err
+	}
+	image, err := v.image(ctx, p, env, opened.recorded)
+	if err != nil {
+		return err
+	}
+	plan, err := v.plan(ctx, opened, image)
+	if err != nil {
+		return err
+	}
+	if err := ui.Plan(v.out, plan, v.format, v.style()); err != nil {
+		return err
+	}
+	if v.expectNone && !plan.Empty() {
+		return verdict(codeWarnings)
+	}
+	return nil
+}
+
+// plan asks the engine, and says meanwhile that it works.
+func (v preview) plan(ctx context.Context, opened *stack, image string) (plan engine.Plan, err error) {
+	progress := ui.NewProgress(v.err, v.progressOptions())
+	defer progress.Close()
+	err = progress.Step("preview", func(say func(string)) (string, error) {
+		plan, err = opened.handle.Preview(ctx, engine.Update{Program: opened.program(image, image)}, func(e engine.Event) {
+			if e.Changes() {
+				say(shortType(e.Type) + " " + e.Name)
+			}
+		})
+		return ui.PlanSummary(plan), err
+	})
+	return plan, err
+}
+
+// image is the one that was asked for, else the one that runs, else, before the first deployment, a placeholder.
+func (v preview) image(ctx context.Context, p *place, env *environment.Environment, recorded string) (string, error) {
+	switch {
+	case v.tag != "":
+		found, err := release.FindImage(ctx, ecr.NewFromConfig(p.aws), env, v.tag)
+		if err != nil {
+			return "", err
+		}
+		return found.Reference, nil
+	case recorded != "":
+		return recorded, nil
+	}
+	return env.ImageReference("sha256:" + emptyDigest), nil
+}
+
+// emptyDigest stands for the image of an environment that has none yet.
+const emptyDigest = "0000000000000000000000000000000000000000000000000000000000000000"

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+)
+
+// The exit codes, as the README's table says.
+const (
+	codeDone        = 0
+	codeFailed      = 1
+	codeWarnings    = 2
+	codeNotRun      = 3
+	codeInterrupted = 130
+)
+
+// streams are what a command reads and writes. Results go to out; progress, logs and errors go to err.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// verdict is an exit code whose reason has been printed already, as part of a report.
+type verdict int
+
+func (v verdict) Error() string { return fmt.Sprintf("exit code %d", int(v)) }
+
+// failure marks an error as one that happened after something was changed or tried: code 1 instead of 3.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// run is the whole program: it parses, runs, prints what went wrong once, and returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	app := application(s)
+	err := app.RunContext(ctx, permute(app, args))
+	code := exitCode(err)
+	var told verdict
+	if err != nil && !errors.As(err, &told) {
+		printError(s.err, err)
+	}
+	return code
+}
+
+// exitCode is the one place where an error becomes a number.
+func exitCode(err error) int {
+	var told verdict
+	var stopped *release.InterruptedError
+	var stoppedEngine *engine.InterruptedError
+	var notStarted *release.NotStartedError
+	var failedRelease *release.FailedError
+	var failed failure
+	switch {
+	case err == nil:
+		return codeDone
+	case errors.As(err, &told):
+		return int(told)
+	case errors.As(err, &stopped), errors.As(err, &stoppedEngine), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return codeInterrupted
+	case errors.As(err, &notStarted):
+		return codeNotRun
+	case errors.As(err, &failedRelease), errors.As(err, &failed):
+		return codeFailed
+	}
+	return codeNotRun
+}
+
+// printError prints an error once, and its hint apart from it.
+func printError(w io.Writer, err error) {
+	_, _ = fmt.Fprintf(w, "deployer: %s\n", strings.TrimRight(err.Error(), "\n"))
+	var advice interface{ Hint() string }
+	if errors.As(err, &advice) && advice.Hint() != "" {
+		_, _ = fmt.Fprintf(w, "hint: %s\n", advice.Hint())
+	}
+}
+
+// application is the command line interface: every verb of the table, each with the global flags.
+func application(s streams) *cli.App {
+	app := &cli.App{
+		Name:                 "deployer",
+		Usage:                "deploys the Balancer V3 GraphQL API to AWS, and says how it is",
+		Description:          introduction,
+		Version:              version,
+		HideVersion:          true,
+		Writer:               s.out,
+		ErrWriter:            s.err,
+		Reader:               s.in,
+		EnableBashCompletion: true,
+		Suggest:              true,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		OnUsageError:         usageError,
+		CommandNotFound:      func(*cli.Context, string) {},
+		Action:               helpOrUnknown,
+	}
+	for _, v := range verbs() {
+		app.Commands = append(app.Commands, v.command(s))
+	}
+	return app
+}
+
+const introduction = `Try it without an AWS account:
+   deployer up --env staging --image-tag 1.41.8-abc123def --local
+
+Exit codes: 0 done or healthy, 1 failed or errors, 2 warnings or changes, 3 could not run, 130 interrupted.
+Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG.`
+
+// helpOrUnknown is what a command that only groups others does.
+func helpOrUnknown(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowSubcommandHelp(c)
+	}
+	name := c.Args().First()
+	hint := "`deployer --help` lists the commands"
+	if similar := cli.SuggestCommand(c.Command.Subcommands, name); similar != "" {
+		hint = strings.TrimSuffix(similar, "?") + "? " + hint
+	}
+	return hinted{fmt.Errorf("there is no command %q", name), hint}
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := strings.TrimSpace(c.Command.HelpName)
+	return hinted{err, fmt.Sprintf("`%s --help` lists the flags", name)}
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+// Hint says what to do.
+func (h hinted) Hint() string { return h.hint }
+
+func (h hinted) Unwrap() error { return h.error }
+
+// permute moves a command's flags before its arguments, because the flag library stops at the first argument and
+// people write `secrets set KEY --env staging`.
+func permute(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	head, rest := args[:1:1], args[1:]
+	commands, flags := app.Commands, app.Flags
+	for len(rest) > 0 {
+		next := find(commands, rest[0])
+		if next == nil {
+			break
+		}
+		head, rest = append(head, rest[0]), rest[1:]
+		commands, flags = next.Subcommands, next.Flags
+	}
+	var options, arguments []string
+	for i := 0; i < len(rest); i++ {
+		switch arg := rest[i]; {
+		case arg == "--":
+			return append(append(append(head, options...), arguments...), rest[i:]...)
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			arguments = append(arguments, arg)
+		default:
+			options = append(options, arg)
+			if takesValue(flags, arg) && i+1 < len(rest) {
+				i++
+				options = append(options, rest[i])
+			}
+		}
+	}
+	return append(append(head, options...), arguments...)
+}
+
+func find(commands []*cli.Command, name string) *cli.Command {
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// takesValue reports whether the flag is followed by its value.
+func takesValue(flags []cli.Flag, arg string) bool {
+	name := strings.TrimLeft(arg, "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	for _, f := range flags {
+		if _, isBool := f.(*cli.BoolFlag); isBool {
+			continue
+		}
+		for _, known := range f.Names() {
+			if known == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isTerminal reports whether a stream is one that a person looks at.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && terminal(file)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+)
+
+func TestExitCode(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want int
+	}{
+		"done":                          {nil, 0},
+		"a report with warnings":        {verdict(codeWarnings), 2},
+		"a report with errors":          {fmt.Errorf("wrapped: %w", verdict(codeFailed)), 1},
+		"a phase failed":                {&release.FailedError{Phase: "rollout", Cause: errors.New("x")}, 1},
+		"something failed half-way":     {failure{errors.New("x")}, 1},
+		"preflight":                     {&release.NotStartedError{}, 3},
+		"bad arguments":                 {errors.New("x"), 3},
+		"interrupted":                   {&release.InterruptedError{Phase: "rollout"}, 130},
+		"the engine was interrupted":    {failure{&engine.InterruptedError{}}, 130},
+		"interrupted outside a release": {fmt.Errorf("look at it: %w", context.Canceled), 130},
+		"interrupted, and no record":    {errors.Join(&release.InterruptedError{}, errors.New("keep the record")), 130},
+		"out of time":                   {context.DeadlineExceeded, 3},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, exitCode(test.err)) })
+	}
+}
+
+func TestFlagsMayStandBehindArguments(t *testing.T) {
+	app := application(streams{})
+	for args, want := range map[string]string{
+		"local push 1.2.3 --quiet":              "local push --quiet 1.2.3",
+		"local push 1.2.3 --state-dir x":        "local push --state-dir x 1.2.3",
+		"local push --state-dir=x 1.2.3 -q":     "local push --state-dir=x -q 1.2.3",
+		"local push --quiet 1.2.3":              "local push --quiet 1.2.3",
+		"local push -- --odd":                   "local push -- --odd",
+		"up --env dev --image-tag latest":       "up --env dev --image-tag latest",
+		"nonsense --env dev":                    "--env nonsense dev",
+		"completion bash --generate-completion": "completion --generate-completion bash",
+	} {
+		t.Run(args, func(t *testing.T) {
+			got := permute(app, append([]string{"deployer"}, strings.Fields(args)...))
+			require.Equal(t, "deployer "+want, strings.Join(got, " "))
+		})
+	}
+}
+
+// Every verb explains itself, and every flag can be given as a variable.
+func TestEveryCommandHasHelp(t *testing.T) {
+	var walk func(path string, list []verb)
+	walk = func(path string, list []verb) {
+		for _, v := range list {
+			name := path + " " + v.name
+			require.NotEmpty(t, v.usage, name)
+			require.Falsef(t, v.run == nil && len(v.verbs) == 0, "%s does nothing", name)
+			for _, example := range v.examples {
+				require.Contains(t, example, "deployer", name)
+			}
+			walk(name, v.verbs)
+		}
+	}
+	walk("deployer", verbs())
+}

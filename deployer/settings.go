@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// settings are the global flags' values, and the streams.
+type settings struct {
+	streams
+	// dir is the project's root, stateDir where everything that commands write lies; both are absolute.
+	dir, stateDir string
+	// name is the environment as it was given; "" where none was.
+	name        string
+	local       bool
+	faults      []string
+	endpointURL string
+	region      string
+	profile     string
+	pulumi      string
+	format      string
+	output      string
+	timeout     time.Duration
+	yes         bool
+	quiet       bool
+	verbose     bool
+	debug       bool
+	noColor     bool
+}
+
+const globalCategory = "Global flags"
+
+// globalFlags are on every command. formats are the command's own.
+func globalFlags(formats []string) []cli.Flag {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "env", Aliases: []string{"e"}, Usage: "the environment: dev, staging, production or another `NAME`"},
+		&cli.BoolFlag{Name: "local", Usage: "act on the simulated account on this machine"},
+		&cli.StringSliceFlag{Name: "fault", Usage: "make things go wrong in the simulated account; `deployer local faults` lists the `NAME`s"},
+		&cli.StringFlag{Name: "endpoint-url", Usage: "an AWS-compatible endpoint's `URL`", EnvVars: []string{"AWS_ENDPOINT_URL"}},
+		&cli.StringFlag{Name: "region", Usage: "the AWS `REGION`, instead of the environment's"},
+		&cli.StringFlag{Name: "profile", Usage: "the `NAME` of a profile in the AWS configuration"},
+		&cli.StringFlag{Name: "pulumi", Usage: "the engine's `FILE`, instead of bin/pulumi or the one on PATH"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the result to `FILE` instead of standard output"},
+		&cli.DurationFlag{Name: "timeout", Usage: "give up after this `TIME`, such as 90s or 30m"},
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "answer every question with yes"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress, only results and errors"},
+		&cli.BoolFlag{Name: "verbose", Usage: "say more"},
+		&cli.BoolFlag{Name: "debug", Usage: "say everything, the calls to AWS too"},
+		&cli.BoolFlag{Name: "no-color", Usage: "no colours (NO_COLOR does the same)"},
+		&cli.StringFlag{Name: "dir", Usage: "the project's root `DIRECTORY`", Value: "."},
+		&cli.StringFlag{Name: "state-dir", Usage: "the `DIRECTORY` of the simulated account, work copies and plugins", DefaultText: ".deployer in the root"},
+	}
+	if len(formats) > 0 {
+		flags = append(flags, &cli.StringFlag{
+			Name: "format", Aliases: []string{"f"}, Usage: "the result's `FORM`: " + strings.Join(formats, ", "), DefaultText: formats[0],
+		})
+	}
+	for _, f := range withVariables(flags) {
+		setCategory(f)
+	}
+	return flags
+}
+
+func setCategory(f cli.Flag) {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		f.Category = globalCategory
+	case *cli.BoolFlag:
+		f.Category = globalCategory
+	case *cli.StringSliceFlag:
+		f.Category = globalCategory
+	case *cli.DurationFlag:
+		f.Category = globalCategory
+	}
+}
+
+// settingsOf reads the flags of a command and refuses what cannot be meant.
+func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
+	if err := v.checkArguments(c); err != nil {
+		return settings{}, err
+	}
+	dir, err := filepath.Abs(c.String("dir"))
+	if err != nil {
+		return settings{}, fmt.Errorf("find the project's root: %w", err)
+	}
+	stateDir := filepath.Join(dir, ".deployer")
+	if given := c.String("state-dir"); given != "" {
+		if stateDir, err = filepath.Abs(given); err != nil {
+			return settings{}, fmt.Errorf("find the state directory: %w", err)
+		}
+	}
+	set := settings{
+		streams: s, dir: dir, stateDir: stateDir,
+		name: c.String("env"), local: c.Bool("local"), faults: split(c.StringSlice("fault")),
+		endpointURL: c.String("endpoint-url"), region: c.String("region"), profile: c.String("profile"), pulumi: c.String("pulumi"),
+		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"),
+		yes: c.Bool("yes"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), debug: c.Bool("debug"),
+		noColor: noColor(c),
+	}
+	if set.format == "" && len(v.formats) > 0 {
+		set.format = v.formats[0]
+	}
+	switch {
+	case len(v.formats) > 0 && !slices.Contains(v.formats, set.format):
+		return set, hinted{fmt.Errorf("--format %q is not known", set.format), "give one of " + strings.Join(v.formats, ", ")}
+	case len(set.faults) > 0 && !set.local:
+		return set, hinted{errors.New("--fault makes things go wrong in the simulated account only"), "add --local"}
+	case set.local && c.IsSet("endpoint-url") && os.Getenv("AWS_ENDPOINT_URL") == "":
+		return set, hinted{errors.New("--local and --endpoint-url are two different places"), "leave one of them out"}
+	}
+	if set.local {
+		set.endpointURL = ""
+	}
+	return set, nil
+}
+
+// noColor follows https://no-color.org: NO_COLOR counts when it is present and not empty, whatever its value.
+func noColor(c *cli.Context) bool {
+	return os.Getenv("NO_COLOR") != "" || os.Getenv("DEPLOYER_NO_COLOR") != "" || c.Bool("no-color")
+}
+
+// around runs a command within its time limit and sends its result to where it belongs.
+func (s settings) around(ctx context.Context, run func(context.Context, settings) error) error {
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("the time limit of %s has passed", s.timeout))
+		defer cancel()
+	}
+	if s.output == "" {
+		return run(ctx, s)
+	}
+	var result bytes.Buffer
+	s.out = &result
+	err := run(ctx, s)
+	if result.Len() == 0 {
+		return err
+	}
+	if writeErr := os.WriteFile(s.output, result.Bytes(), 0o644); writeErr != nil {
+		return errors.Join(err, fmt.Errorf("write the result: %w", writeErr))
+	}
+	return err
+}
+
+// environment loads the environment that --env names.
+func (s settings) environment() (*environment.Environment, error) {
+	if s.name == "" {
+		known, err := environment.List(s.dir)
+		if err != nil {
+			return nil, err
+		}
+		return nil, hinted{errors.New("--env is missing: which environment?"), "the environments are " + strings.Join(known, ", ")}
+	}
+	if environment.StackOf(s.name) == environment.SharedStack {
+		return nil, hinted{errors.New("the shared stack is no environment"), "`deployer bootstrap` brings it up, `deployer outputs --env shared` shows it"}
+	}
+	env, err := environment.Load(s.dir, s.name)
+	if err != nil {
+		return nil, err
+	}
+	if s.region != "" {
+		env.Region = s.region
+	}
+	return env, nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+// The stack's outputs that the deployer reads.
+const (
+	outputImage          = "image"
+	outputSubnets        = "privateSubnetIds"
+	outputSecurityGroups = "taskSecurityGroupId"
+)
+
+// openStack finds the engine and opens a stack at the place. A stack that must exist is not made.
+func (s settings) openStack(ctx context.Context, p *place, name string, mustExist bool) (*engine.Handle, error) {
+	pulumiEngine, err := engine.Find(ctx, engine.Options{Explicit: s.pulumi, ProjectDir: s.dir})
+	if err != nil {
+		return nil, err
+	}
+	variables, err := p.state.env()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
+		return nil, hinted{fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir"}
+	}
+	return pulumiEngine.Open(ctx, engine.Stack{
+		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
+		Home: filepath.Join(s.stateDir, "pulumi"), BackendURL: p.state.url, SecretsProvider: p.state.secrets,
+		Env: variables, MustExist: mustExist,
+	})
+}
+
+// stack is an environment's stack as a deployment sees it.
+type stack struct {
+	handle      *engine.Handle
+	env         *environment.Environment
+	endpointURL string
+	// recorded is the image that the stack's output names.
+	recorded string
+}
+
+// openEnvironment opens an environment's stack.
+func (s settings) openEnvironment(ctx context.Context, p *place, env *environment.Environment, mustExist bool) (*stack, error) {
+	handle, err := s.openStack(ctx, p, env.Stack, mustExist)
+	if err != nil {
+		return nil, err
+	}
+	recorded, _ := handle.Before().Outputs[outputImage].Value.(string)
+	return &stack{handle: handle, env: env, endpointURL: s.endpointURL, recorded: recorded}, nil
+}
+
+// program is the environment's program with an image for the tasks and one for the record.
+func (s *stack) program(image, recorded string) pulumi.RunFunc {
+	return infra.Deploy(s.env, infra.Release{Image: image, Recorded: recorded, EndpointURL: s.endpointURL})
+}
+
+// Provision implements release.Infrastructure.
+func (s *stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	return s.up(ctx, engine.Update{
+		Program: s.program(image, s.recorded), Message: "provision " + image,
+		Excludes: infra.ServiceURNs(), ExcludeDependents: true,
+	}, progress)
+}
+
+// Release implements release.Infrastructure.
+func (s *stack) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	done, err := s.up(ctx, engine.Update{Program: s.program(image, image), Message: "release " + image}, progress)
+	if err == nil {
+		s.recorded = image
+	}
+	return done, err
+}
+
+// Code implements release.Infrastructure.
+func (s *stack) Code(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	done, err := s.up(ctx, engine.Update{
+		Program: s.program(image, image), Message: "code " + image, Targets: infra.CodeURNs(),
+	}, progress)
+	if err == nil {
+		s.recorded = image
+	}
+	return done, err
+}
+
+// TaskNetwork implements release.Infrastructure.
+func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
+	outputs, err := s.handle.Outputs(ctx)
+	if err != nil {
+		return release.TaskNetwork{}, err
+	}
+	var network release.TaskNetwork
+	subnets, _ := outputs[outputSubnets].Value.([]any)
+	for _, subnet := range subnets {
+		network.Subnets = append(network.Subnets, fmt.Sprint(subnet))
+	}
+	if group, ok := outputs[outputSecurityGroups].Value.(string); ok {
+		network.SecurityGroups = []string{group}
+	}
+	if len(network.Subnets) == 0 || len(network.SecurityGroups) == 0 {
+		return network, hinted{fmt.Errorf("the stack %s does not say where its tasks run", s.env.Stack),
+			"provision it first: run `up` without --skip provision"}
+	}
+	return network, nil
+}
+
+func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) (release.Update, error) {
+	done, err := s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
+}
+
+// tellEvent says what the engine is about, in one line.
+func tellEvent(e engine.Event, progress func(string)) {
+	switch {
+	case e.URN == "" || !e.Changes():
+	case e.Status == engine.Started:
+		progress(fmt.Sprintf("%s %s %s", doing(e.Op), shortType(e.Type), e.Name))
+	case e.Status == engine.Failed:
+		progress(fmt.Sprintf("%s %s failed", shortType(e.Type), e.Name))
+	}
+}
+
+// doing is an operation under way, in words.
+func doing(op string) string {
+	words := map[string]string{
+		"create": "creating", "create-replacement": "creating the new", "update": "updating", "replace": "replacing",
+		"delete": "deleting", "delete-replaced": "deleting the old", "import": "importing",
+	}
+	return cmp.Or(words[op], op)
+}
+
+// shortType is the part of a type token that people read: aws:rds/instance:Instance is rds/instance.
+func shortType(token string) string {
+	parts := strings.Split(token, ":")
+	if len(parts) == 3 && parts[0] == "aws" {
+		return parts[1]
+	}
+	return token
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func upVerb() verb {
+	return verb{
+		name: "up", usage: "deploy an image: infrastructure, migrations, services, health",
+		about: `A full deployment in one process. Its phases: preflight (changes nothing and reports every
+problem at once), backup, provision, migrate, rollout, health, validate.`,
+		examples: []string{
+			"deployer up --env staging --image-tag 1.41.8-abc123def",
+			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
+			"deployer up --env production --image-tag 1.41.8-abc123def --yes",
+			"deployer up --env dev --image-tag latest --local --fault task-crash",
+		},
+		formats: []string{"text", "json"},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG` or sha256 digest"},
+			&cli.StringSliceFlag{Name: "skip", Usage: "leave out `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
+			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
+			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
+			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when the deployment is done with warnings"},
+		},
+		run: func(ctx context.Context, s settings, c *cli.Context) error {
+			return up{
+				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")),
+				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
+			}.run(ctx)
+		},
+	}
+}
+
+// up is a full deployment.
+type up struct {
+	settings
+	tag  string
+	skip []string
+
+	dryRun, strict, waitDelegation bool
+}
+
+func (u up) run(ctx context.Context) (err error) {
+	env, err := u.environment()
+	if err != nil {
+		return err
+	}
+	if err := u.check(); err != nil {
+		return err
+	}
+	p, err := u.open(ctx, accountOf(env))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if !u.dryRun {
+		if err := u.confirm("deploy to", env.Name, env.Protected); err != nil {
+			return err
+		}
+	}
+	if u.local {
+		if err := u.shareLocally(ctx, p); err != nil {
+			return err
+		}
+	}
+	progress := ui.NewProgress(u.err, u.progressOptions())
+	result, err := u.deploy(ctx, p, env, progress.Report)
+	progress.Close()
+	err = errors.Join(err, writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
+	if u.format == "json" {
+		return errors.Join(err, ui.JSON(u.out, result))
+	}
+	if err != nil {
+		return err
+	}
+	return u.finish(env, result)
+}
+
+// check refuses what cannot be meant, before anything is asked.
+func (u up) check() error {
+	switch {
+	case u.tag == "":
+		return hinted{errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def"}
+	case !release.ValidTag(u.tag) && !strings.HasPrefix(u.tag, "sha256:"):
+		return hinted{fmt.Errorf("%q is no image tag", u.tag), "a tag has letters, digits, points, hyphens and underscores, at most 128"}
+	}
+	for _, name := range u.skip {
+		if !slices.Contains(release.PhaseNames(), name) {
+			return hinted{fmt.Errorf("--skip: there is no phase %q to leave out", name), "the phases are " + strings.Join(release.PhaseNames(), ", ")}
+		}
+	}
+	return nil
+}
+
+// deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.
+func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, report release.Reporter) (record.Deployment, error) {
+	now := p.clock.Now()
+	return release.Deploy(ctx, release.World{
+		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
+		Infra: func(ctx context.Context) (release.Infrastructure, error) {
+			return u.openEnvironment(ctx, p, env, false)
+		},
+	}, release.Request{ID: newID(now), By: whoami(), Tag: u.tag, Skip: u.skip, DryRun: u.dryRun, WaitDelegation: u.waitDelegation})
+}
+
+// finish says what came of it.
+func (u up) finish(env *environment.Environment, result record.Deployment) error {
+	took := result.Ended.Sub(result.Started).Round(100 * time.Millisecond)
+	switch {
+	case u.dryRun:
+		_, _ = fmt.Fprintf(u.out, "%s can be deployed to %s\n", result.Image.Tag, env.Name)
+	default:
+		_, _ = fmt.Fprintf(u.out, "%s runs in %s at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), took)
+	}
+	if u.strict && len(result.Warnings) > 0 {
+		return verdict(codeWarnings)
+	}
+	return nil
+}
+
+// writeJobSummary adds the deployment to the summary page of a GitHub Actions job, where there is one.
+func writeJobSummary(path string, result record.Deployment) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the job summary: %w", err)
+	}
+	_, err = f.WriteString(ui.JobSummary(result))
+	return errors.Join(err, f.Close())
+}
+
+// newID is the time in UTC and a random end.
+func newID(now time.Time) string {
+	var end [2]byte
+	_, _ = rand.Read(end[:])
+	return now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(end[:])
+}
+
+// whoami is who asked for a deployment: the person behind a workflow run, else the user of this machine.
+func whoami() string {
+	if actor := os.Getenv("GITHUB_ACTOR"); actor != "" {
+		return actor
+	}
+	host, _ := os.Hostname()
+	who, err := user.Current()
+	if err != nil {
+		return host
+	}
+	return who.Username + "@" + host
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// verb is a command of the deployer, before it is given to the command line library.
+type verb struct {
+	name string
+	// args names the arguments in the usage line, such as TAG.
+	args string
+	// usage is one line; about tells more.
+	usage, about string
+	examples     []string
+	// formats are what --format takes, the default first; none where the output has one form.
+	formats []string
+	flags   []cli.Flag
+	run     func(context.Context, settings, *cli.Context) error
+	// verbs are the commands below it; a verb with some runs nothing itself.
+	verbs []verb
+}
+
+// verbs is the table of commands, in the order in which the help lists them.
+func verbs() []verb {
+	return []verb{
+		upVerb(), previewVerb(), destroyVerb(),
+		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
+		secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
+		completionVerb(), versionVerb(),
+	}
+}
+
+// command makes the library's command of a verb.
+func (v verb) command(s streams) *cli.Command {
+	c := &cli.Command{
+		Name: v.name, Usage: v.usage, ArgsUsage: v.args, Description: v.description(),
+		OnUsageError: usageError, HideHelpCommand: true,
+	}
+	if v.args == "" {
+		c.ArgsUsage = " "
+	}
+	for _, sub := range v.verbs {
+		c.Subcommands = append(c.Subcommands, sub.command(s))
+	}
+	if v.run == nil {
+		c.Action = helpOrUnknown
+		return c
+	}
+	c.Flags = append(withVariables(v.flags), globalFlags(v.formats)...)
+	c.Action = func(ctx *cli.Context) error {
+		set, err := settingsOf(ctx, s, v)
+		if err != nil {
+			return err
+		}
+		return set.around(ctx.Context, func(bounded context.Context, set settings) error { return v.run(bounded, set, ctx) })
+	}
+	return c
+}
+
+// description is the longer help: what the verb does, and examples.
+func (v verb) description() string {
+	var b strings.Builder
+	b.WriteString(v.about)
+	if len(v.examples) > 0 {
+		if v.about != "" {
+			b.WriteString("\n\n")
+		}
+		b.WriteString("Examples:\n   " + strings.Join(v.examples, "\n   "))
+	}
+	return b.String()
+}
+
+// noArguments refuses arguments that a command would silently ignore.
+func (v verb) checkArguments(c *cli.Context) error {
+	if v.args == "" && c.Args().Present() {
+		return hinted{fmt.Errorf("%s takes no argument, %q was given", v.name, c.Args().First()),
+			fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName)}
+	}
+	if v.args != "" && !strings.HasPrefix(v.args, "[") && c.NArg() != 1 {
+		return hinted{fmt.Errorf("%s takes %s, and nothing else", v.name, v.args),
+			fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName)}
+	}
+	return nil
+}
+
+// withVariables gives every flag its environment variable: --image-tag is DEPLOYER_IMAGE_TAG.
+func withVariables(flags []cli.Flag) []cli.Flag {
+	for _, f := range flags {
+		variable := []string{"DEPLOYER_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
+		switch f := f.(type) {
+		case *cli.StringFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.BoolFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.DurationFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.StringSliceFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		}
+	}
+	return flags
+}
+
+// split reads the words of a flag that takes a list: a,b or given several times.
+func split(values []string) []string {
+	var words []string
+	for _, v := range values {
+		for _, word := range strings.Split(v, ",") {
+			if word = strings.TrimSpace(word); word != "" && !slices.Contains(words, word) {
+				words = append(words, word)
+			}
+		}
+	}
+	return words
+}
