@@ -47,7 +47,8 @@ func operations() map[reflect.Type]operation {
 	table := map[reflect.Type]operation{}
 	for _, o := range slices.Concat(
 		stsOperations(), ecrOperations(), ecsOperations(), elbOperations(), acmOperations(), route53Operations(),
-		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(),
+		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(), ec2Operations(), cloudwatchOperations(),
+		scalingOperations(), iamOperations(), wafOperations(), budgetsOperations(), s3Operations(),
 	) {
 		table[o.input] = o
 	}

@@ -1,9 +1,9 @@
 package cloud
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -280,24 +280,14 @@ func (m moment) launch(s *service, r *Resource, wanted *revision, count int) {
 	m.tell(s, "has started %d tasks: %s.", count, strings.Join(ids, " "))
 }
 
-// place gives a task an address in one of the subnets. AWS keeps the first four of each and the last.
+// place gives a task an address in one of the subnets.
 func (m moment) place(arn string, subnets []string) (subnet, address string) {
 	if len(subnets) == 0 {
 		return "", ""
 	}
 	sum := m.sum("address", arn)
 	subnet = subnets[int(sum[0])%len(subnets)]
-	r := m.Get(typeSubnet, subnet)
-	if r == nil {
-		return subnet, ""
-	}
-	prefix, err := netip.ParsePrefix(r.Text("cidrBlock"))
-	if err != nil || !prefix.Addr().Is4() {
-		return subnet, ""
-	}
-	base := prefix.Masked().Addr().As4()
-	base[3] += 4 + sum[1]%(1<<min(8, 32-prefix.Bits())-6)
-	return subnet, netip.AddrFrom4(base).String()
+	return subnet, m.addressIn(subnet, int(binary.BigEndian.Uint16(sum[1:])))
 }
 
 // tell adds to the service's events.

@@ -36,6 +36,7 @@ const (
 	faultDatabaseUnavailable = "database-unavailable"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
+	faultPortOpen            = "port-open"
 	faultWrongAccount        = "wrong-account"
 )
 
@@ -69,6 +70,7 @@ func Faults() []Fault {
 		{faultDNSMissing, "the environment's domain does not resolve", "exit 1 at health, the load balancer itself answers"},
 		{faultDeadLetters, "there are messages among the dead letters", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
+		{faultPortOpen, "somebody opened the database's port to the world", "status: error"},
 	}
 }
 

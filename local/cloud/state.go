@@ -24,6 +24,8 @@ type State struct {
 	Secrets   map[string]*Secret   `json:"secrets"`
 	ECS       ECSState             `json:"ecs"`
 	Snapshots map[string]*Snapshot `json:"snapshots"`
+	// Metrics are the values that were published last, by namespace, name and dimensions.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of what lies in the buckets, by bucket.
 	Objects map[string][]string `json:"objects"`
 }

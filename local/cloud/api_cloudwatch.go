@@ -1,0 +1,151 @@
+package cloud
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+func cloudwatchOperations() []operation {
+	return []operation{reading(describeAlarms), reading(getMetricData), writing(putMetricData)}
+}
+
+func describeAlarms(m moment, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
+	var found []types.MetricAlarm
+	for i, r := range m.ByType(typeMetricAlarm) {
+		name, state := r.Text("name"), types.StateValueOk
+		if m.faults[faultAlarm] && i == 0 {
+			state = types.StateValueAlarm
+		}
+		if !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
+			in.StateValue != "" && in.StateValue != state {
+			continue
+		}
+		found = append(found, alarmOf(r, state))
+	}
+	found, next, err := page(found, in.NextToken, in.MaxRecords, 100)
+	return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, NextToken: next}, err
+}
+
+func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {
+	reason := "Threshold not crossed"
+	if state == types.StateValueAlarm {
+		reason = "Threshold Crossed: 3 datapoints were greater than the threshold"
+	}
+	threshold, hasThreshold := r.Outputs["threshold"].(float64)
+	alarm := types.MetricAlarm{
+		AlarmName: aws.String(r.Text("name")), AlarmArn: aws.String(r.Text("arn")), AlarmDescription: orNil(r.Text("alarmDescription")),
+		StateValue: state, StateReason: aws.String(reason), StateUpdatedTimestamp: &r.Created, ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
+		AlarmActions: r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
+		Namespace: orNil(r.Text("namespace")), Statistic: types.Statistic(r.Text("statistic")), ExtendedStatistic: orNil(r.Text("extendedStatistic")),
+		ComparisonOperator: types.ComparisonOperator(r.Text("comparisonOperator")), EvaluationPeriods: int32p(number(r, "evaluationPeriods", 1)),
+		TreatMissingData: aws.String(r.Text("treatMissingData")), AlarmConfigurationUpdatedTimestamp: &r.Created,
+	}
+	if hasThreshold {
+		alarm.Threshold = aws.Float64(threshold)
+	}
+	if period := number(r, "period", 0); period > 0 {
+		alarm.Period = int32p(period)
+	}
+	dimensions, _ := r.Outputs["dimensions"].(map[string]any)
+	for name, value := range dimensions {
+		alarm.Dimensions = append(alarm.Dimensions, types.Dimension{Name: aws.String(name), Value: aws.String(text(value))})
+	}
+	slices.SortFunc(alarm.Dimensions, func(x, y types.Dimension) int { return cmp.Compare(*x.Name, *y.Name) })
+	return alarm
+}
+
+// usual are the values around which metrics lie, by metric name. A metric that is not among them has no data.
+var usual = map[string]float64{
+	"CPUUtilization": 18, "MemoryUtilization": 41, "FreeStorageSpace": 17 << 30, "FreeableMemory": 900 << 20, "DatabaseConnections": 12,
+	"RequestCount": 240, "TargetResponseTime": 0.042, "HTTPCode_Target_5XX_Count": 0, "HTTPCode_ELB_5XX_Count": 0,
+	"ApproximateNumberOfMessagesVisible": 0, "ApproximateAgeOfOldestMessage": 0, "RunningTaskCount": 1,
+}
+
+// getMetricData makes values up that lie close to the usual ones, the same at every look. Expressions have no data.
+func getMetricData(m moment, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error) {
+	out := &cloudwatch.GetMetricDataOutput{}
+	for _, query := range in.MetricDataQueries {
+		result := types.MetricDataResult{Id: query.Id, Label: query.Label, StatusCode: types.StatusCodeComplete}
+		if stat := query.MetricStat; stat != nil && stat.Metric != nil {
+			m.measure(&result, stat, deref(in.StartTime), deref(in.EndTime))
+		}
+		if in.ScanBy != types.ScanByTimestampAscending {
+			slices.Reverse(result.Timestamps)
+			slices.Reverse(result.Values)
+		}
+		out.MetricDataResults = append(out.MetricDataResults, result)
+	}
+	return out, nil
+}
+
+// maxDatapoints is how many values CloudWatch returns at most.
+const maxDatapoints = 1440
+
+func (m moment) measure(result *types.MetricDataResult, stat *types.MetricStat, start, end time.Time) {
+	around, known := usual[deref(stat.Metric.MetricName)]
+	period := time.Duration(deref(stat.Period)) * time.Second
+	if !known || period <= 0 || !m.exists(stat.Metric.Dimensions) {
+		return
+	}
+	if result.Label == nil {
+		result.Label = stat.Metric.MetricName
+	}
+	for at := start.Truncate(period); at.Before(end) && len(result.Values) < maxDatapoints; at = at.Add(period) {
+		if at.Before(start) {
+			continue
+		}
+		sum := m.sum("metric", deref(stat.Metric.MetricName), at)
+		result.Timestamps = append(result.Timestamps, at)
+		result.Values = append(result.Values, around*(0.9+float64(sum[0])/1275))
+	}
+}
+
+// exists reports whether the things that a metric is about are in the account.
+func (m moment) exists(dimensions []types.Dimension) bool {
+	for _, d := range dimensions {
+		value := deref(d.Value)
+		var found bool
+		switch deref(d.Name) {
+		case "ServiceName":
+			found = m.Find(typeService, "name", value) != nil
+		case "ClusterName":
+			found = m.Find(typeCluster, "name", value) != nil
+		case "DBInstanceIdentifier":
+			found = m.Find(typeDatabase, "identifier", value) != nil
+		case "QueueName":
+			found = m.Find(typeQueue, "name", value) != nil
+		case "LoadBalancer":
+			found = m.Find(typeLoadBalancer, "arnSuffix", value) != nil
+		case "TargetGroup":
+			found = m.Find(typeTargetGroup, "arnSuffix", value) != nil
+		}
+		if !found {
+			return false
+		}
+	}
+	return len(dimensions) > 0
+}
+
+// putMetricData keeps what was published last, a value a metric, for people to see in the account's file.
+func putMetricData(m moment, in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput, error) {
+	if strings.HasPrefix(deref(in.Namespace), "AWS/") {
+		return nil, apiError("InvalidParameterValue", "The value AWS/ for parameter Namespace is invalid.")
+	}
+	if m.Metrics == nil {
+		m.Metrics = map[string]float64{}
+	}
+	for _, datum := range in.MetricData {
+		name := []string{deref(in.Namespace), deref(datum.MetricName)}
+		for _, d := range datum.Dimensions {
+			name = append(name, deref(d.Name)+"="+deref(d.Value))
+		}
+		m.Metrics[strings.Join(name, " ")] = deref(datum.Value)
+	}
+	return &cloudwatch.PutMetricDataOutput{}, nil
+}

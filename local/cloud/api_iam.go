@@ -1,0 +1,84 @@
+package cloud
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+func iamOperations() []operation {
+	return []operation{
+		reading(getRole), reading(listRolePolicies), reading(getRolePolicy), reading(listAttachedRolePolicies),
+		reading(listOIDCProviders),
+	}
+}
+
+func (m moment) role(name *string) (*Resource, error) {
+	if r := m.Get(typeRole, deref(name)); r != nil {
+		return r, nil
+	}
+	return nil, &types.NoSuchEntityException{Message: aws.String("The role with name " + deref(name) + " cannot be found.")}
+}
+
+// policyText is a policy as IAM returns it: encoded for a URL.
+func policyText(policy string) *string {
+	return aws.String(strings.ReplaceAll(url.QueryEscape(policy), "+", "%20"))
+}
+
+func getRole(m moment, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
+	r, err := m.role(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	role := &types.Role{
+		RoleName: aws.String(r.ID), Arn: aws.String(r.Text("arn")), Path: aws.String(r.Text("path")), RoleId: aws.String(r.Text("uniqueId")),
+		CreateDate: &r.Created, AssumeRolePolicyDocument: policyText(r.Text("assumeRolePolicy")), Description: orNil(r.Text("description")),
+		MaxSessionDuration: int32p(number(r, "maxSessionDuration", 3600)),
+	}
+	if boundary := r.Text("permissionsBoundary"); boundary != "" {
+		role.PermissionsBoundary = &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: aws.String(boundary)}
+	}
+	for _, tag := range ecsTags(r) {
+		role.Tags = append(role.Tags, types.Tag{Key: tag.Key, Value: tag.Value})
+	}
+	return &iam.GetRoleOutput{Role: role}, nil
+}
+
+func listRolePolicies(m moment, in *iam.ListRolePoliciesInput) (*iam.ListRolePoliciesOutput, error) {
+	role, err := m.role(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	out := &iam.ListRolePoliciesOutput{}
+	for _, r := range m.ByType(typeRolePolicy) {
+		if r.Text("role") == role.ID {
+			out.PolicyNames = append(out.PolicyNames, r.Text("name"))
+		}
+	}
+	return out, nil
+}
+
+func getRolePolicy(m moment, in *iam.GetRolePolicyInput) (*iam.GetRolePolicyOutput, error) {
+	r := m.Get(typeRolePolicy, deref(in.RoleName)+":"+deref(in.PolicyName))
+	if r == nil {
+		return nil, &types.NoSuchEntityException{Message: aws.String("The role policy with name " + deref(in.PolicyName) + " cannot be found.")}
+	}
+	return &iam.GetRolePolicyOutput{RoleName: in.RoleName, PolicyName: in.PolicyName, PolicyDocument: policyText(r.Text("policy"))}, nil
+}
+
+// listAttachedRolePolicies knows none: no resource that is simulated attaches a managed policy.
+func listAttachedRolePolicies(m moment, in *iam.ListAttachedRolePoliciesInput) (*iam.ListAttachedRolePoliciesOutput, error) {
+	_, err := m.role(in.RoleName)
+	return &iam.ListAttachedRolePoliciesOutput{}, err
+}
+
+func listOIDCProviders(m moment, _ *iam.ListOpenIDConnectProvidersInput) (*iam.ListOpenIDConnectProvidersOutput, error) {
+	out := &iam.ListOpenIDConnectProvidersOutput{}
+	for _, r := range m.ByType(typeOIDCProvider) {
+		out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList, types.OpenIDConnectProviderListEntry{Arn: aws.String(r.ID)})
+	}
+	return out, nil
+}

@@ -1,0 +1,68 @@
+package cloud
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+func s3Operations() []operation {
+	return []operation{reading(headBucket), reading(getPublicAccessBlock), reading(getBucketEncryption), reading(getBucketPolicy)}
+}
+
+func headBucket(m moment, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
+	if m.Get(typeBucket, deref(in.Bucket)) == nil {
+		return nil, &types.NotFound{Message: aws.String("Not Found")}
+	}
+	return &s3.HeadBucketOutput{BucketRegion: aws.String(m.Region), BucketArn: aws.String("arn:aws:s3:::" + *in.Bucket)}, nil
+}
+
+// bucketPart is the resource with one of a bucket's settings.
+func (m moment) bucketPart(bucket *string, typ, code, message string) (*Resource, error) {
+	if m.Get(typeBucket, deref(bucket)) == nil {
+		return nil, &types.NoSuchBucket{Message: aws.String("The specified bucket does not exist")}
+	}
+	if r := m.Get(typ, deref(bucket)); r != nil {
+		return r, nil
+	}
+	return nil, apiError(code, "%s", message)
+}
+
+func getPublicAccessBlock(m moment, in *s3.GetPublicAccessBlockInput) (*s3.GetPublicAccessBlockOutput, error) {
+	r, err := m.bucketPart(in.Bucket, typeBucketPublicAccessBlock, "NoSuchPublicAccessBlockConfiguration",
+		"The public access block configuration was not found")
+	if err != nil {
+		return nil, err
+	}
+	return &s3.GetPublicAccessBlockOutput{PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+		BlockPublicAcls: aws.Bool(r.Bool("blockPublicAcls")), BlockPublicPolicy: aws.Bool(r.Bool("blockPublicPolicy")),
+		IgnorePublicAcls: aws.Bool(r.Bool("ignorePublicAcls")), RestrictPublicBuckets: aws.Bool(r.Bool("restrictPublicBuckets")),
+	}}, nil
+}
+
+// getBucketEncryption answers SSE-S3 where nothing was set, as S3 has done since 2023.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+func getBucketEncryption(m moment, in *s3.GetBucketEncryptionInput) (*s3.GetBucketEncryptionOutput, error) {
+	if m.Get(typeBucket, deref(in.Bucket)) == nil {
+		return nil, &types.NoSuchBucket{Message: aws.String("The specified bucket does not exist")}
+	}
+	algorithm := types.ServerSideEncryptionAes256
+	if r := m.Get(typeBucketEncryption, *in.Bucket); r != nil {
+		for _, name := range at(r.Outputs, "rules.applyServerSideEncryptionByDefault.sseAlgorithm") {
+			algorithm = types.ServerSideEncryption(name)
+		}
+	}
+	return &s3.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+		Rules: []types.ServerSideEncryptionRule{{
+			ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm},
+		}},
+	}}, nil
+}
+
+func getBucketPolicy(m moment, in *s3.GetBucketPolicyInput) (*s3.GetBucketPolicyOutput, error) {
+	r, err := m.bucketPart(in.Bucket, typeBucketPolicy, "NoSuchBucketPolicy", "The bucket policy does not exist")
+	if err != nil {
+		return nil, err
+	}
+	return &s3.GetBucketPolicyOutput{Policy: aws.String(r.Text("policy"))}, nil
+}
