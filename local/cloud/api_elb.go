@@ -265,7 +265,7 @@ func (m moment) targetHealth(t *task) *types.TargetHealth {
 		return health(types.TargetHealthStateEnumDraining, types.TargetHealthReasonEnumDeregistrationInProgress, "Target deregistration is in progress")
 	case m.reached(t.Unhealthy):
 		return health(types.TargetHealthStateEnumUnhealthy, types.TargetHealthReasonEnumResponseCodeMismatch, "Health checks failed with these codes: [503]")
-	case m.reached(t.Healthy) && t.Unhealthy.IsZero():
+	case m.healthy(t):
 		return &types.TargetHealth{State: types.TargetHealthStateEnumHealthy}
 	}
 	return health(types.TargetHealthStateEnumInitial, types.TargetHealthReasonEnumInitialHealthChecking, "Initial health checks in progress")

@@ -15,6 +15,9 @@ const (
 	oneOff          = 20 * time.Second
 )
 
+// sigterm is the exit code of a process that SIGTERM ends; the services handle it and exit with 0.
+const sigterm = 143
+
 // task is one ECS task. What will become of it is known when it is started: its marks are times that lie ahead then,
 // and its status is a matter of which of them have been reached.
 type task struct {
@@ -89,9 +92,10 @@ func (m moment) running(t *task) bool { return m.active(t) && m.reached(t.Starte
 // draining reports whether the task only finishes the requests that it has.
 func (m moment) draining(t *task) bool { return m.reached(t.Leaving) && !m.reached(t.Stopping) }
 
-// healthy reports whether the task's container and its targets pass their health checks.
+// healthy reports whether the task's container and its targets pass their health checks. Targets that will be found
+// unhealthy never passed any.
 func (m moment) healthy(t *task) bool {
-	return m.running(t) && m.reached(t.Healthy) && !m.reached(t.Unhealthy)
+	return m.running(t) && m.reached(t.Healthy) && t.Unhealthy.IsZero()
 }
 
 // byItself reports whether the task stops without being asked.
@@ -109,6 +113,9 @@ func (m moment) stop(t *task, drain time.Duration, code ecs.TaskStopCode, reason
 	if m.reached(t.Started) {
 		t.Stopping = m.in(drain)
 		t.Exit = new(int32)
+		if t.Service == "" {
+			*t.Exit = sigterm
+		}
 	}
 	t.Stopped = m.after(t.Stopping, stopping)
 	t.Code, t.Reason = code, reason
