@@ -1,0 +1,183 @@
+package provider
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+const speed = 100_000
+
+func openAccount(t *testing.T, path string, faults ...string) *cloud.Account {
+	t.Helper()
+	account, err := cloud.Open(path, cloud.Options{
+		AccountID: "123456789012", Region: "us-east-1", Clock: clock.Fast(speed), Speed: speed, Faults: faults,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, account.Close()) })
+	return account
+}
+
+func newProvider(t *testing.T, faults ...string) *awsProvider {
+	t.Helper()
+	return &awsProvider{account: openAccount(t, filepath.Join(t.TempDir(), "account.json"), faults...)}
+}
+
+func properties(values map[string]any) resource.PropertyMap {
+	return resource.NewPropertyMapFromMap(values)
+}
+
+func TestConfigure(t *testing.T) {
+	tests := map[string]struct {
+		inputs map[string]any
+		want   string
+	}{
+		"the account":                    {map[string]any{"region": "us-east-1", "allowedAccountIds": []any{"123456789012"}}, ""},
+		"the account, in JSON":           {map[string]any{"allowedAccountIds": `["123456789012"]`}, ""},
+		"another account":                {map[string]any{"allowedAccountIds": []any{"210987654321"}}, "AWS account ID not allowed: 123456789012"},
+		"another region":                 {map[string]any{"region": "eu-west-1"}, "the simulated account lies in us-east-1, not in eu-west-1"},
+		"a setting without a simulation": {map[string]any{"defaultTags": map[string]any{}}, "the provider's setting defaultTags is not simulated by local mode"},
+	}
+	p := newProvider(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := p.Configure(context.Background(), plugin.ConfigureRequest{Inputs: properties(test.inputs)})
+			if test.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, test.want)
+			}
+		})
+	}
+}
+
+func TestDiff(t *testing.T) {
+	queue, listener := tokens.Type("aws:sqs/queue:Queue"), tokens.Type("aws:lb/listener:Listener")
+	tests := map[string]struct {
+		typ         tokens.Type
+		olds, news  map[string]any
+		want        map[string]plugin.DiffKind
+		deleteFirst bool
+	}{
+		"nothing": {queue, map[string]any{"name": "a"}, map[string]any{"name": "a"}, nil, false},
+		"a change in place": {
+			queue, map[string]any{"name": "a", "tags": map[string]any{"x": "1"}}, map[string]any{"name": "a", "tags": map[string]any{"x": "2"}},
+			map[string]plugin.DiffKind{"tags.x": plugin.DiffUpdate}, false,
+		},
+		"another name": {queue, map[string]any{"name": "a"}, map[string]any{"name": "b"}, map[string]plugin.DiffKind{"name": plugin.DiffUpdateReplace}, false},
+		"a replacement of the same name": {
+			queue, map[string]any{"name": "a"}, map[string]any{"name": "a", "fifoQueue": true},
+			map[string]plugin.DiffKind{"fifoQueue": plugin.DiffAddReplace}, true,
+		},
+		"a reference not known yet": {
+			listener, map[string]any{"loadBalancerArn": "arn"}, map[string]any{"loadBalancerArn": resource.Computed{Element: resource.NewProperty("")}},
+			map[string]plugin.DiffKind{"loadBalancerArn": plugin.DiffUpdateReplace}, false,
+		},
+		"the engine's own notes": {queue, map[string]any{"__defaults": []any{}}, map[string]any{}, nil, false},
+	}
+	p := newProvider(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			result, err := p.Diff(context.Background(), plugin.DiffRequest{
+				Type: test.typ, OldInputs: properties(test.olds), NewInputs: properties(test.news),
+			})
+			require.NoError(t, err)
+			var got map[string]plugin.DiffKind
+			for path, change := range result.DetailedDiff {
+				if got == nil {
+					got = map[string]plugin.DiffKind{}
+				}
+				got[path] = change.Kind
+			}
+			require.Equal(t, test.want, got)
+			require.Equal(t, test.deleteFirst, result.DeleteBeforeReplace)
+			require.Equal(t, test.want == nil, result.Changes == plugin.DiffNone)
+		})
+	}
+}
+
+func TestDiffUnderProvisionFails(t *testing.T) {
+	same := properties(map[string]any{"identifier": "db"})
+	request := plugin.DiffRequest{Type: "aws:rds/instance:Instance", OldInputs: same, NewInputs: same}
+	result, err := newProvider(t, "provision-fails").Diff(context.Background(), request)
+	require.NoError(t, err)
+	require.Equal(t, plugin.DiffSome, result.Changes)
+	require.Empty(t, result.ReplaceKeys)
+}
+
+func TestCheckGivesNames(t *testing.T) {
+	p := newProvider(t)
+	request := plugin.CheckRequest{Type: "aws:sqs/queue:Queue", Name: "jobs", RandomSeed: []byte("seed of at least 32 bytes, as given")}
+	first, err := p.Check(context.Background(), request)
+	require.NoError(t, err)
+	require.Regexp(t, `^jobs-[0-9a-f]{7}$`, first.Properties["name"].StringValue())
+
+	request.Olds, request.RandomSeed = first.Properties, []byte("another seed of at least 32 bytes long")
+	again, err := p.Check(context.Background(), request)
+	require.NoError(t, err)
+	require.Equal(t, first.Properties, again.Properties, "a name once given stays")
+
+	request.News = properties(map[string]any{"name": resource.Computed{Element: resource.NewProperty("")}})
+	unknown, err := p.Check(context.Background(), request)
+	require.NoError(t, err)
+	require.True(t, unknown.Properties["name"].IsComputed(), "what is not known yet is kept")
+	require.Empty(t, unknown.Failures)
+}
+
+func TestSecretsStayWithTheEngine(t *testing.T) {
+	const password = "correct horse battery staple"
+	path := filepath.Join(t.TempDir(), "account.json")
+	p := &awsProvider{account: openAccount(t, path)}
+	secret := resource.MakeSecret(resource.NewProperty(password))
+	inputs := resource.PropertyMap{
+		"name": resource.NewProperty("a"), "tags": resource.NewProperty(resource.PropertyMap{"token": secret, "plain": resource.NewProperty("b")}),
+	}
+	made, err := p.Create(context.Background(), plugin.CreateRequest{Type: "aws:sqs/queue:Queue", Properties: inputs})
+	require.NoError(t, err)
+	require.Equal(t, inputs["tags"], made.Properties["tags"])
+
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NotContains(t, string(content), password)
+
+	read, err := p.Read(context.Background(), plugin.ReadRequest{
+		Type: "aws:sqs/queue:Queue", ID: made.ID, Inputs: inputs, State: made.Properties,
+	})
+	require.NoError(t, err)
+	require.Equal(t, inputs, read.Inputs, "a refresh finds no change")
+	require.Equal(t, made.Properties, read.Outputs)
+}
+
+func TestPreviewMakesNothing(t *testing.T) {
+	p := newProvider(t)
+	inputs := properties(map[string]any{"name": "a"})
+	made, err := p.Create(context.Background(), plugin.CreateRequest{Type: "aws:sqs/queue:Queue", Properties: inputs, Preview: true})
+	require.NoError(t, err)
+	require.Empty(t, made.ID)
+	require.Equal(t, inputs, made.Properties)
+	updated, err := p.Update(context.Background(), plugin.UpdateRequest{
+		Type: "aws:sqs/queue:Queue", ID: "url", OldOutputs: properties(map[string]any{"name": "a", "url": "url"}),
+		NewInputs: properties(map[string]any{"name": "a", "delaySeconds": 1.0}), Preview: true,
+	})
+	require.NoError(t, err)
+	require.Equal(t, properties(map[string]any{"name": "a", "url": "url", "delaySeconds": 1.0}), updated.Properties)
+	require.NoError(t, p.account.View(func(s *cloud.State) error {
+		require.Empty(t, s.Resources)
+		return nil
+	}))
+}
+
+func TestReadOfWhatIsGone(t *testing.T) {
+	read, err := newProvider(t).Read(context.Background(), plugin.ReadRequest{Type: "aws:sqs/queue:Queue", ID: "gone"})
+	require.NoError(t, err)
+	require.Equal(t, plugin.ReadResponse{}, read)
+}
