@@ -8,7 +8,9 @@ VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || ec
 REHEARSED_TAG  := 1.41.8-abc123def
 REHEARSAL      := .deployer/rehearsal
 
-BUILD_FLAGS := -trimpath -buildvcs=false -v
+# The deployer is built with the flags of go test and the linter, so that the AWS packages are compiled once for all.
+BUILD_FLAGS := -buildvcs=false -v
+TOOL_FLAGS  := $(BUILD_FLAGS) -trimpath -ldflags "-s -w"
 # go build -v names each package that it compiles; a line for every fifty is enough to see that it lives.
 COMPILED := 2>&1 | awk -f tools/compiled.awk
 
@@ -31,14 +33,14 @@ bin/deployer:
 # The Automation API refuses an engine without a version, so it is linked in.
 bin/pulumi: tools/go.mod
 	@echo "== building the Pulumi engine $(PULUMI_VERSION), once, about 3 minutes"
-	@go build -C tools $(BUILD_FLAGS) \
+	@go build -C tools $(BUILD_FLAGS) -trimpath \
 	  -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI_VERSION)" \
 	  -o ../$@ github.com/pulumi/pulumi/pkg/v3/cmd/pulumi $(COMPILED)
 	@touch $@
 
 ## rehearse: deploy staging to a fresh simulated account and show its health
 .PHONY: rehearse
-rehearse: export DEPLOYER_STATE_DIR := .deployer/rehearsal
+rehearse: export DEPLOYER_STATE_DIR := $(REHEARSAL)
 rehearse: build
 	@echo "== a fresh simulated account in $$DEPLOYER_STATE_DIR"
 	bin/deployer local reset --yes
@@ -62,7 +64,7 @@ check: bin/golangci-lint bin/actionlint
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	  if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	@echo "== go vet (the first time compiles the AWS packages, about 8 minutes)"
-	@go build $(BUILD_FLAGS) -o /dev/null ./... $(COMPILED)
+	@go build $(BUILD_FLAGS) ./... $(COMPILED)
 	@go vet ./...
 	@echo "== golangci-lint"
 	@bin/golangci-lint run ./...
@@ -74,13 +76,13 @@ check: bin/golangci-lint bin/actionlint
 # The linters have modules of their own: their dependencies disagree with the engine's and with each other's.
 bin/golangci-lint: tools/lint/go.mod
 	@echo "== building golangci-lint, once, about 2 minutes"
-	@go build -C tools/lint $(BUILD_FLAGS) -ldflags "-s -w" -o ../../$@ \
+	@go build -C tools/lint $(TOOL_FLAGS) -o ../../$@ \
 	  github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(COMPILED)
 	@touch $@
 
 bin/actionlint: tools/actionlint/go.mod
 	@echo "== building actionlint, once"
-	@go build -C tools/actionlint $(BUILD_FLAGS) -ldflags "-s -w" -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint $(COMPILED)
+	@go build -C tools/actionlint $(TOOL_FLAGS) -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint $(COMPILED)
 	@touch $@
 
 ## bench: how much time the deployer adds to the engine's own, as ratios
