@@ -47,6 +47,7 @@ func scalableID(env *environment.Environment, role environment.Role) string {
 }
 
 func checkAutoscaling(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readScaling)
 	services, err := readServices(ctx, e)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func readBucket(ctx context.Context, e *estate) (*bucket, error) {
 		return nil, err
 	}
 	var found bucket
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.Go(func() error {
 		out, err := client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})
 		if hasCode(err, "ServerSideEncryptionConfigurationNotFoundError") {

@@ -81,6 +81,8 @@ func checkCertificate(ctx context.Context, e *estate) ([]Finding, error) {
 	}
 	// Why a certificate is not issued is in the zone and at the registrar; what of it cannot be read is not named as
 	// the cause.
+	ahead(ctx, e, readZone)
+	ahead(ctx, e, readDelegation)
 	records, recordsErr := readRecords(ctx, e)
 	zone, zoneErr := readZone(ctx, e)
 	registrar, delegationErr := readDelegation(ctx, e)

@@ -39,18 +39,15 @@ func aspects() []aspect {
 // checkCompliance compares the environment with its own file, each aspect for itself: what cannot be read of one says
 // nothing about the others.
 func checkCompliance(ctx context.Context, e *estate) ([]Finding, error) {
-	var findings []Finding
-	for _, a := range aspects() {
-		rules, err := a.rules(ctx, e)
+	return batches(ctx, aspects(), 1, func(ctx context.Context, one []aspect) ([]Finding, error) {
+		rules, err := one[0].rules(ctx, e)
 		if err != nil {
 			unknown := undetermined("compliance", err)
-			unknown.Service = complianceID(e.env, a.name)
-			findings = append(findings, unknown)
-			continue
+			unknown.Service = complianceID(e.env, one[0].name)
+			return []Finding{unknown}, nil
 		}
-		findings = append(findings, evaluateCompliance(a.name, rules, e.env))
-	}
-	return findings, nil
+		return []Finding{evaluateCompliance(one[0].name, rules, e.env)}, nil
+	})
 }
 
 func complianceID(env *environment.Environment, aspect string) string {
@@ -91,6 +88,7 @@ func networkRules(ctx context.Context, e *estate) ([]rule, error) {
 	if err != nil || vpc == nil {
 		return nil, err
 	}
+	ahead(ctx, e, readNATs)
 	subnets, err := readSubnets(ctx, e)
 	if err != nil {
 		return nil, err

@@ -48,11 +48,12 @@ func readMaintenance(ctx context.Context, e *estate, database *rdstypes.DBInstan
 }
 
 func checkDatabase(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readUtilisation)
 	database, err := readDatabase(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	metrics := readUtilisation(ctx, e)
+	metrics, _ := readUtilisation(ctx, e)
 	return []Finding{evaluateDatabase(database, readMaintenance(ctx, e, database), metrics, e.env)}, nil
 }
 

@@ -22,6 +22,7 @@ func readSnapshots(ctx context.Context, e *estate) ([]rdstypes.DBSnapshot, error
 }
 
 func checkBackups(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readSnapshots)
 	database, err := readDatabase(ctx, e)
 	if err != nil {
 		return nil, err

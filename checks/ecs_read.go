@@ -108,6 +108,14 @@ func readTaskDefinition(ctx context.Context, e *estate, name string) (*ecstypes.
 	})
 }
 
+func readRunningTasks(ctx context.Context, e *estate) ([]ecstypes.Task, error) {
+	return readTasks(ctx, e, ecstypes.DesiredStatusRunning)
+}
+
+func readStoppedTasks(ctx context.Context, e *estate) ([]ecstypes.Task, error) {
+	return readTasks(ctx, e, ecstypes.DesiredStatusStopped)
+}
+
 func noCluster(err error) bool { return hasCode(err, "ClusterNotFoundException") }
 
 // serviceNamed is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.

@@ -16,12 +16,15 @@ import (
 )
 
 func checkServices(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readStoppedTasks)
+	ahead(ctx, e, readUtilisation)
 	services, err := readServices(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	// Why tasks stopped explains a service; it can be judged without.
-	stopped, stoppedErr := readTasks(ctx, e, ecstypes.DesiredStatusStopped)
+	// Why tasks stopped, and how busy they are, explains a service; it can be judged without.
+	stopped, stoppedErr := readStoppedTasks(ctx, e)
+	metrics, _ := readUtilisation(ctx, e)
 	var findings []Finding
 	for _, name := range serviceNames(services, e.env) {
 		service := serviceNamed(services, name)
@@ -33,7 +36,7 @@ func checkServices(ctx context.Context, e *estate) ([]Finding, error) {
 		if stoppedErr != nil {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
-		maps.Copy(finding.Details, readUtilisation(ctx, e).of(serviceMetrics(name)))
+		maps.Copy(finding.Details, metrics.of(serviceMetrics(name)))
 		findings = append(findings, finding)
 	}
 	return findings, nil

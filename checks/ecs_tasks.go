@@ -15,7 +15,9 @@ import (
 const tasksShown = 20
 
 func checkTasks(ctx context.Context, e *estate) ([]Finding, error) {
-	tasks, err := readTasks(ctx, e, ecstypes.DesiredStatusRunning)
+	ahead(ctx, e, readServices)
+	ahead(ctx, e, readPasswordRotation)
+	tasks, err := readRunningTasks(ctx, e)
 	if err != nil {
 		return nil, err
 	}

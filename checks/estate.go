@@ -26,6 +26,12 @@ func (e *estate) aws() aws.Config { return e.src.AWS }
 // probeTimeout bounds a probe of the endpoint.
 const probeTimeout = 10 * time.Second
 
+// ahead starts a read that is going to be needed, so that it does not wait for those before it. Who needs the answer
+// asks for it as always; the memo has it, or the error.
+func ahead[T any](ctx context.Context, e *estate, read func(context.Context, *estate) (T, error)) {
+	go func() { _, _ = read(ctx, e) }()
+}
+
 // componentKey is the context key of the component whose check makes a call.
 type componentKey struct{}
 

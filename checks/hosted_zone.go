@@ -41,6 +41,7 @@ func sharedHint(cause string) Hint {
 }
 
 func checkDelegation(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readDelegation)
 	zone, err := readZone(ctx, e)
 	if err != nil {
 		return nil, err
@@ -78,6 +79,7 @@ func evaluateDelegation(zone *zone, registrar []string, env *environment.Environ
 }
 
 func checkDNS(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readBalancer)
 	records, err := readRecords(ctx, e)
 	if err != nil {
 		return nil, err

@@ -139,16 +139,22 @@ func childDigests(ctx context.Context, e *estate, digest string) ([]string, erro
 }
 
 func checkImage(ctx context.Context, e *estate) ([]Finding, error) {
-	tasks, err := readTasks(ctx, e, ecstypes.DesiredStatusRunning)
+	tasks, err := readRunningTasks(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	running := runningDigests(tasks, e.env)
+	digests := slices.Sorted(maps.Keys(running))
+	found, err := batches(ctx, digests, 1, func(ctx context.Context, one []string) ([]*scannedImage, error) {
+		image, err := readImage(ctx, e, one[0])
+		return []*scannedImage{image}, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	images := map[string]*scannedImage{}
-	for digest := range running {
-		if images[digest], err = readImage(ctx, e, digest); err != nil {
-			return nil, err
-		}
+	for i, digest := range digests {
+		images[digest] = found[i]
 	}
 	recorded := ""
 	if e.src.Stack != nil {

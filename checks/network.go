@@ -149,6 +149,7 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 }
 
 func checkSecurityGroups(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readBalancer)
 	groups, err := readSecurityGroups(ctx, e)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package checks
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -27,32 +26,22 @@ func pages[Out, Opt, Item any](ctx context.Context, p pager[Out, Opt], items fun
 	return all, nil
 }
 
-// batches asks about keys, size at a time and all batches at once, and returns the answers in the order of the keys'
-// batches.
+// batches asks about keys, size at a time and all batches at once, and returns the answers in the order of the keys.
+// An error does not cancel the other batches: what they read, others may be waiting for.
 func batches[Key, Item any](
 	ctx context.Context, keys []Key, size int, ask func(context.Context, []Key) ([]Item, error),
 ) ([]Item, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	var mu sync.Mutex
-	answers := map[int][]Item{}
-	at := 0
-	for batch := range slices.Chunk(keys, size) {
-		number := at
-		at++
-		group.Go(func() error {
-			items, err := ask(ctx, batch)
-			mu.Lock()
-			defer mu.Unlock()
-			answers[number] = items
+	var group errgroup.Group
+	asked := slices.Collect(slices.Chunk(keys, size))
+	answers := make([][]Item, len(asked))
+	for i, batch := range asked {
+		group.Go(func() (err error) {
+			answers[i], err = ask(ctx, batch)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var all []Item
-	for number := range at {
-		all = append(all, answers[number]...)
-	}
-	return all, nil
+	return slices.Concat(answers...), nil
 }

@@ -62,11 +62,13 @@ func readQueue(ctx context.Context, e *estate, name string) (queue, error) {
 }
 
 func checkQueue(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readUtilisation)
 	found, err := readQueue(ctx, e, e.env.QueueName())
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateQueue(found, readUtilisation(ctx, e), e.env)}, nil
+	metrics, _ := readUtilisation(ctx, e)
+	return []Finding{evaluateQueue(found, metrics, e.env)}, nil
 }
 
 // What a queue may hold before somebody should look: messages waiting, and the age of the oldest in seconds.

@@ -42,7 +42,7 @@ type Options struct {
 	Only, Skip []string
 	// Timeout bounds the run; what has not answered then is unknown. Zero means 60 s.
 	Timeout time.Duration
-	// Concurrency is how many calls to AWS are under way at once. Zero means 16.
+	// Concurrency is how many calls to AWS are under way at once. Zero means 32.
 	Concurrency int
 	// Trace, when set, is told of every call to AWS after it ended. It is called from many goroutines, one at a time.
 	Trace func(Call)
@@ -68,7 +68,7 @@ func Run(ctx context.Context, env *environment.Environment, src Sources, opt Opt
 // Defaults of Options.
 const (
 	defaultTimeout     = time.Minute
-	defaultConcurrency = 16
+	defaultConcurrency = 32
 	// grace is how long a run waits, after its context has ended, for checks that notice it and can say what they
 	// were waiting for.
 	grace = 200 * time.Millisecond

@@ -8,12 +8,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func checkTaskDefinitions(ctx context.Context, e *estate) ([]Finding, error) {
+	ahead(ctx, e, readSecret)
 	services, err := readServices(ctx, e)
 	if err != nil {
 		return nil, err
@@ -23,32 +23,24 @@ func checkTaskDefinitions(ctx context.Context, e *estate) ([]Finding, error) {
 		roles = append(roles, s.Role)
 	}
 	roles = append(roles, environment.Migration)
-	definitions := make([]*ecstypes.TaskDefinition, len(roles))
-	group, groupCtx := errgroup.WithContext(ctx)
-	for i, role := range roles {
+	return batches(ctx, roles, 1, func(ctx context.Context, one []environment.Role) ([]Finding, error) {
+		role := one[0]
 		name := e.env.TaskFamily(role)
 		if service := serviceNamed(services, e.env.ServiceName(role)); service != nil {
 			name = aws.ToString(service.TaskDefinition)
 		}
-		group.Go(func() error {
-			definitions[i], err = readTaskDefinition(groupCtx, e, name)
-			return err
-		})
-	}
-	secret, secretErr := readSecret(ctx, e)
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	var findings []Finding
-	for i, role := range roles {
-		finding := evaluateTaskDefinition(definitions[i], role, secretKeys(secret), e.env)
-		if secretErr != nil && finding.Status == Healthy {
-			finding = undetermined("task_definition", secretErr)
-			finding.Service = taskDefinitionID(e.env, role)
+		definition, err := readTaskDefinition(ctx, e, name)
+		if err != nil {
+			return nil, err
 		}
-		findings = append(findings, finding)
-	}
-	return findings, nil
+		secret, secretErr := readSecret(ctx, e)
+		if secretErr != nil && definition != nil {
+			finding := undetermined("task_definition", secretErr)
+			finding.Service = taskDefinitionID(e.env, role)
+			return []Finding{finding}, nil
+		}
+		return []Finding{evaluateTaskDefinition(definition, role, secretKeys(secret), e.env)}, nil
+	})
 }
 
 // secretKeys are the keys that the configuration secret has. Without a secret there are none; a secret that is no

@@ -76,9 +76,9 @@ func utilisationMetrics(env *environment.Environment) []metric {
 		metric{queueMetrics(env.QueueName()), oldestMessageAge, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue})
 }
 
-// readUtilisation returns what CloudWatch has; nothing where it cannot be read.
-func readUtilisation(ctx context.Context, e *estate) utilisation {
-	found, _ := once(ctx, &e.memo, "utilisation", func(ctx context.Context) (utilisation, error) {
+// readUtilisation returns what CloudWatch has. Callers do without where it cannot be read.
+func readUtilisation(ctx context.Context, e *estate) (utilisation, error) {
+	return once(ctx, &e.memo, "utilisation", func(ctx context.Context) (utilisation, error) {
 		metrics := utilisationMetrics(e.env)
 		results, err := pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(e.aws()), &cloudwatch.GetMetricDataInput{
 			StartTime: aws.Time(e.now.Add(-metricHistory)), EndTime: aws.Time(e.now),
@@ -89,7 +89,6 @@ func readUtilisation(ctx context.Context, e *estate) utilisation {
 		}
 		return utilisationOf(metrics, results), nil
 	})
-	return found
 }
 
 func metricQueries(metrics []metric) []cwtypes.MetricDataQuery {

@@ -16,22 +16,34 @@ type zone struct {
 	nameServers []string
 }
 
-// readZone returns the public hosted zone of the environment's root domain, nil when there is none.
-func readZone(ctx context.Context, e *estate) (*zone, error) {
-	return once(ctx, &e.memo, "zone", func(ctx context.Context) (*zone, error) {
-		client := route53.NewFromConfig(e.aws())
-		listed, err := client.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: aws.String(e.env.Domain.Root)})
+// readZoneID returns the id of the public hosted zone of the environment's root domain, "" when there is none.
+func readZoneID(ctx context.Context, e *estate) (string, error) {
+	return once(ctx, &e.memo, "zone id", func(ctx context.Context) (string, error) {
+		listed, err := route53.NewFromConfig(e.aws()).ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{
+			DNSName: aws.String(e.env.Domain.Root),
+		})
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		at := slices.IndexFunc(listed.HostedZones, func(z r53types.HostedZone) bool {
 			return sameName(aws.ToString(z.Name), e.env.Domain.Root) && (z.Config == nil || !z.Config.PrivateZone)
 		})
 		if at < 0 {
-			return nil, nil
+			return "", nil
 		}
-		found := zone{id: aws.ToString(listed.HostedZones[at].Id)}
-		got, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: aws.String(found.id)})
+		return aws.ToString(listed.HostedZones[at].Id), nil
+	})
+}
+
+// readZone returns the public hosted zone of the environment's root domain, nil when there is none.
+func readZone(ctx context.Context, e *estate) (*zone, error) {
+	return once(ctx, &e.memo, "zone", func(ctx context.Context) (*zone, error) {
+		id, err := readZoneID(ctx, e)
+		if err != nil || id == "" {
+			return nil, err
+		}
+		found := zone{id: id}
+		got, err := route53.NewFromConfig(e.aws()).GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: aws.String(id)})
 		if err != nil {
 			return nil, err
 		}
@@ -45,12 +57,12 @@ func readZone(ctx context.Context, e *estate) (*zone, error) {
 // readRecords returns the records of the zone, none when there is no zone.
 func readRecords(ctx context.Context, e *estate) ([]r53types.ResourceRecordSet, error) {
 	return once(ctx, &e.memo, "records", func(ctx context.Context) ([]r53types.ResourceRecordSet, error) {
-		zone, err := readZone(ctx, e)
-		if err != nil || zone == nil {
+		id, err := readZoneID(ctx, e)
+		if err != nil || id == "" {
 			return nil, err
 		}
 		return pages(ctx, route53.NewListResourceRecordSetsPaginator(route53.NewFromConfig(e.aws()), &route53.ListResourceRecordSetsInput{
-			HostedZoneId: aws.String(zone.id),
+			HostedZoneId: aws.String(id),
 		}), func(out *route53.ListResourceRecordSetsOutput) []r53types.ResourceRecordSet {
 			return out.ResourceRecordSets
 		})
@@ -62,7 +74,7 @@ func readDelegation(ctx context.Context, e *estate) ([]string, error) {
 	return once(ctx, &e.memo, "delegation", func(ctx context.Context) ([]string, error) {
 		found, err := e.src.Network.Resolver.LookupNS(ctx, e.env.Domain.Root)
 		if notFound(err) {
-			return nil, nil
+			return []string{}, nil
 		}
 		if err != nil {
 			return nil, err
