@@ -213,8 +213,12 @@ func sameFile(x, y *os.File) bool {
 }
 
 func (a *Account) decode(r io.Reader) (*State, error) {
+	content, err := io.ReadAll(r)
+	if err != nil {
+		return nil, a.damaged(err)
+	}
 	state := newState("", "")
-	if err := json.NewDecoder(r).Decode(state); err != nil {
+	if err := json.Unmarshal(content, state); err != nil {
 		return nil, a.damaged(fmt.Errorf("the file is damaged: %w", err))
 	}
 	if state.ID == "" || state.Resources == nil {

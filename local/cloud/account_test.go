@@ -89,7 +89,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a damaged file": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{"id":"1234`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
-			message: "the file is damaged: unexpected EOF",
+			message: "the file is damaged: unexpected end of JSON input",
 			hint:    "begin anew: deployer local reset",
 		},
 		"a file of something else": {

@@ -1,7 +1,5 @@
 package cloud
 
-import "time"
-
 var refBucket = to("bucket", typeBucket, "NoSuchBucket", "The specified bucket does not exist: %s")
 
 // bucketKinds are those of S3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
@@ -26,7 +24,6 @@ var bucketKinds = map[string]kind{
 			delete(s.Objects, r.ID)
 			return nil
 		},
-		takes: time.Second,
 	},
 	typeBucketPublicAccessBlock: bucketSetting(values{
 		"blockPublicAcls": false, "blockPublicPolicy": false, "ignorePublicAcls": false, "restrictPublicBuckets": false}),

@@ -70,7 +70,6 @@ var containerKinds = map[string]kind{
 		admit:    admitService,
 		taken:    refusal{"InvalidParameterException", "Creation of service %s was not idempotent."},
 		inUse:    refusal{"InvalidParameterException", "The service %s is registered as a scalable target."},
-		takes:    time.Second,
 	},
 	typeScalingTarget: {
 		id:       "${resourceId}",
@@ -125,7 +124,6 @@ var containerKinds = map[string]kind{
 			delete(s.Registry.Images, r.ID)
 			return nil
 		},
-		takes: time.Second,
 	},
 	typeLifecyclePolicy: {
 		id:       "${repository}",

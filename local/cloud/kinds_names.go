@@ -22,7 +22,6 @@ var nameKinds = map[string]kind{
 		rules:    []rule{amongst("validationMethod", "DNS", "EMAIL", "NONE")},
 		complete: completeCertificate,
 		inUse:    refusal{"ResourceInUseException", "Certificate %s is in use."},
-		takes:    time.Second,
 	},
 	typeCertificateValidation: {
 		id:       "${certificateArn}",

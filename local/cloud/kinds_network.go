@@ -29,7 +29,6 @@ var networkKinds = map[string]kind{
 		},
 		rules: []rule{cidrBetween("cidrBlock", 16, 28)},
 		inUse: refusal{"DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted."},
-		takes: time.Second,
 	},
 	typeSubnet: {
 		id:       "subnet-${hex17}",
@@ -46,13 +45,11 @@ var networkKinds = map[string]kind{
 			r.Outputs["availabilityZoneId"] = zoneID(s.Region, r.Text("availabilityZone"))
 		},
 		inUse: refusal{"DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted."},
-		takes: time.Second,
 	},
 	typeInternetGateway: {
 		id:       "igw-${hex17}",
 		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:internet-gateway/${id}", "ownerId": "${account}"},
 		refs:     []ref{refVPC},
-		takes:    time.Second,
 	},
 	typeRouteTable: {
 		id:       "rtb-${hex17}",
@@ -156,7 +153,6 @@ var networkKinds = map[string]kind{
 			return nil
 		},
 		inUse: refusal{"DependencyViolation", "resource %s has a dependent object"},
-		takes: time.Second,
 	},
 	typeDefaultSecurityGroup: {
 		required: []string{"vpcId"}, fixed: []string{"vpcId"},

@@ -1,9 +1,6 @@
 package cloud
 
-import (
-	"encoding/json"
-	"time"
-)
+import "encoding/json"
 
 var refQueue = to("queueUrl", typeQueue, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist: %s")
 
@@ -35,7 +32,6 @@ var queueKinds = map[string]kind{
 			return nil
 		},
 		taken: refusal{"QueueAlreadyExists", "A queue already exists with the same name (%s) and a different value for attributes"},
-		takes: time.Second,
 	},
 	typeQueuePolicy: {
 		id:       "${queueUrl}",

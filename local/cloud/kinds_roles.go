@@ -25,7 +25,6 @@ var roleKinds = map[string]kind{
 			}
 			return nil
 		},
-		takes: time.Second,
 	},
 	typeRolePolicy: {
 		name:     "name",

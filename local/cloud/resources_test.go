@@ -315,16 +315,16 @@ func TestInterruptedCreationIsFinishedByTheNextLook(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	r, err := slow.CreateResource(ctx, typeVPC, values{"cidrBlock": "10.0.0.0/16"})
+	r, err := slow.CreateResource(ctx, typeCluster, values{"name": "cluster"})
 	require.ErrorIs(t, err, context.Canceled)
 	require.True(t, r.Pending)
 	require.NoError(t, slow.Close())
 	e := estate{t, open(t, path)}
-	found, err := e.ReadResource(context.Background(), typeVPC, r.ID)
+	found, err := e.ReadResource(context.Background(), typeCluster, r.ID)
 	require.NoError(t, err)
 	require.False(t, found.Pending)
 	require.NoError(t, e.View(func(s *State) error {
-		require.False(t, s.Get(typeVPC, r.ID).Pending)
+		require.False(t, s.Get(typeCluster, r.ID).Pending)
 		return nil
 	}))
 }
