@@ -191,7 +191,7 @@ func updateService(m moment, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutp
 	}
 	r := m.serviceResource(s.ARN)
 	if in.DesiredCount != nil {
-		r.Outputs["desiredCount"] = float64(*in.DesiredCount)
+		r.change("desiredCount", float64(*in.DesiredCount))
 	}
 	deploys := in.ForceNewDeployment
 	if in.TaskDefinition != nil {
@@ -200,7 +200,8 @@ func updateService(m moment, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutp
 			return nil, &types.ClientException{Message: aws.String("TaskDefinition not found.")}
 		}
 		deploys = deploys || s.Definition != d.ARN()
-		r.Outputs["taskDefinition"], s.Definition = d.ARN(), d.ARN()
+		r.change("taskDefinition", d.ARN())
+		s.Definition = d.ARN()
 	}
 	if deploys {
 		m.deploy(s, s.Definition)

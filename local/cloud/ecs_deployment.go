@@ -150,7 +150,7 @@ func (m moment) rollBack(s *service, r *Resource, d *deployment, why string) {
 	good.Reason = fmt.Sprintf("ECS deployment circuit breaker: rolling back to deployment %s.", good.Rollout)
 	m.tell(s, "rolling back to deployment %s.", good.Rollout)
 	s.Primary, s.Definition, s.Resume = good.ARN, good.Definition, time.Time{}
-	r.Outputs["taskDefinition"] = good.Definition
+	r.change("taskDefinition", good.Definition)
 }
 
 // completeDeployment ends a deployment when all the tasks that it wants are healthy and none of the others is left but

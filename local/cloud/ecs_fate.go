@@ -24,6 +24,23 @@ type fate struct {
 	story   story
 }
 
+// conditions are what a task finds when it starts.
+type conditions struct {
+	faults faultSet
+	// proven says that its image ran well in the service before, balanced that it stands behind a load balancer.
+	proven, balanced bool
+}
+
+// fate is what becomes of a task under the conditions; the zero fate is a long life.
+func (c conditions) fate() fate {
+	for _, f := range fates {
+		if c.faults[f.fault] && !c.proven && (c.balanced || f.sickens == 0) {
+			return f
+		}
+	}
+	return fate{}
+}
+
 // never is longer than anybody waits.
 const never = 1000 * time.Hour
 
@@ -38,24 +55,19 @@ var fates = []fate{
 }
 
 // begin lets a task of a service start: it plans the task's marks.
-func (m moment) begin(t *task, d definition, faults faultSet, proven bool) {
+func (m moment) begin(t *task, d definition, c conditions) {
 	t.Pull = m.after(t.Created, provisioning)
 	t.Started = m.after(t.Pull, pulling)
 	t.Healthy = m.after(t.Started, becomingHealthy)
 	t.Story = storyOf(d)
-	if reason := m.refusal(d, faults, proven); reason != "" {
+	if reason := m.refusal(d, c); reason != "" {
 		m.refuses(t, m.after(t.Pull, 3*time.Second), reason)
 		return
 	}
-	if proven {
-		return
+	f := c.fate()
+	if f.story != "" {
+		t.Story = f.story
 	}
-	i := slices.IndexFunc(fates, func(f fate) bool { return faults[f.fault] })
-	if i < 0 {
-		return
-	}
-	f := fates[i]
-	t.Story = f.story
 	if f.dies > 0 {
 		m.exits(t, m.after(t.Started, f.dies), f.exit, f.reason)
 	}
@@ -68,7 +80,7 @@ func (m moment) begin(t *task, d definition, faults faultSet, proven bool) {
 // beginOneOff lets a task of RunTask start. One that has a command of its own does it and ends; a migration fails or
 // hangs where a fault says so.
 func (m moment) beginOneOff(t *task, d definition, command []string) {
-	m.begin(t, d, faultSet{faultSecretKeyMissing: m.faults[faultSecretKeyMissing]}, false)
+	m.begin(t, d, conditions{faults: faultSet{faultSecretKeyMissing: m.faults[faultSecretKeyMissing]}})
 	if t.Started.IsZero() || len(command) == 0 {
 		return
 	}
@@ -99,22 +111,22 @@ func (m moment) migrated(next *task) bool {
 
 // refusal says in ECS's words why a task cannot start, or nothing where it can.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
-func (m moment) refusal(d definition, faults faultSet, proven bool) string {
-	for _, c := range d.containers {
-		for _, secret := range c.Secrets {
-			if reason := m.secretRefusal(deref(secret.ValueFrom), faults); reason != "" {
+func (m moment) refusal(d definition, c conditions) string {
+	for _, container := range d.containers {
+		for _, secret := range container.Secrets {
+			if reason := m.secretRefusal(deref(secret.ValueFrom), c.faults); reason != "" {
 				return reason
 			}
 		}
-		if reason := m.logRefusal(c); reason != "" {
+		if reason := m.logRefusal(container); reason != "" {
 			return reason
 		}
-		image := deref(c.Image)
+		image := deref(container.Image)
 		if _, found := m.digestOf(image); !found {
 			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 1 time(s): "+
 				"failed to resolve ref %s: %[1]s: not found", image)
 		}
-		if faults[faultImagePullError] && !proven {
+		if c.faults[faultImagePullError] && !c.proven {
 			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 5 time(s): "+
 				"failed to resolve ref %s: failed to do request: Head %q: dial tcp 10.0.0.5:443: i/o timeout",
 				image, "https://"+strings.SplitN(image, "/", 2)[0])
@@ -132,7 +144,7 @@ func (m moment) secretRefusal(from string, faults faultSet) string {
 		return ""
 	}
 	arn := strings.Join(parts[:7], ":")
-	value, err := m.at(m.now).withFaults(faults).secretValue(arn)
+	value, err := m.withFaults(faults).secretValue(arn)
 	if err != nil {
 		return fmt.Sprintf("%sfailed to fetch secret %s from secrets manager: ResourceNotFoundException: "+
 			"Secrets Manager can't find the specified secret.", prefix, arn)

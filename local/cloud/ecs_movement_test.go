@@ -268,7 +268,10 @@ func TestTasksThatCannotStart(t *testing.T) {
 			"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:0000",
 		},
 		"a key less": {
-			func(w *world) string { w.m.faults = faultSet{faultSecretKeyMissing: true}; return w.define(1, imageOne) },
+			func(w *world) string {
+				w.m.faults = faultSet{faultSecretKeyMissing: true}
+				return w.define(1, imageOne)
+			},
 			"ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: " +
 				"service call has been retried 1 time(s): retrieved secret from Secrets Manager did not contain json key SENTRY_DSN",
 		},
@@ -313,6 +316,14 @@ func TestDeploymentsThatTakeLong(t *testing.T) {
 			require.Equal(t, done, !w.last().moving())
 		})
 	}
+}
+
+// A service that no load balancer sends requests to has no targets that could fail.
+func TestUnhealthyTargetsNeedALoadBalancer(t *testing.T) {
+	w := newWorld(t, faultTargetsUnhealthy)
+	w.serve(w.define(1, imageOne), 1, values{"loadBalancers": array()})
+	w.after(time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
 }
 
 func TestAutoscaledServiceKeepsItsBounds(t *testing.T) {

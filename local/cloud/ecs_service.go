@@ -270,7 +270,9 @@ func (m moment) launch(s *service, r *Resource, wanted *revision, count int) {
 			Service: s.ARN, Revision: wanted.ARN, Created: m.now,
 		}
 		t.Subnet, t.Address = m.place(t.ARN, blockStrings(r.Blocks("networkConfiguration"), "subnets"))
-		m.begin(t, d, wanted.Faults, slices.Contains(s.Proven, digest))
+		m.begin(t, d, conditions{
+			faults: wanted.Faults, proven: slices.Contains(s.Proven, digest), balanced: m.targetGroup(r) != nil,
+		})
 		if !t.Unhealthy.IsZero() {
 			t.GivenUp = latest(t.Unhealthy, m.after(t.Started, seconds(r, "healthCheckGracePeriodSeconds", 0)))
 		}

@@ -20,8 +20,8 @@ type Unknown struct{}
 
 // kind is what AWS knows about one type of resource. Most of it is data: templates in the form of os.Expand, such as
 // "arn:aws:sqs:${region}:${account}:${name}", may name an input, a default, a computed output, account, region, id, or
-// a random part: hex17 is seventeen hexadecimal digits, num10 ten decimal ones, uuid a UUID; after a dot stands a label
-// that tells two random parts of one resource apart (hex17.group).
+// a random part: hex17 is seventeen hexadecimal digits, HEX17 the same in capitals, num10 ten decimal ones, uuid a UUID;
+// after a dot stands a label that tells two random parts of one resource apart (hex17.group).
 type kind struct {
 	// name is the input that people call it by; it is made up where the program leaves it out, and an import finds the
 	// resource by it. Empty where AWS alone names it.
@@ -168,12 +168,16 @@ func random(r *Resource, label string) string {
 	if shape == "uuid" {
 		return digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:32]
 	}
-	length, err := strconv.Atoi(strings.TrimLeft(shape, "abcdefghijklmnopqrstuvwxyz"))
+	form, count := shape[:min(3, len(shape))], shape[min(3, len(shape)):]
+	length, err := strconv.Atoi(count)
 	if err != nil {
 		return ""
 	}
-	if strings.HasPrefix(shape, "num") {
+	switch form {
+	case "num":
 		digits = new(big.Int).SetBytes(sum[:]).String()
+	case "HEX":
+		digits = strings.ToUpper(digits)
 	}
 	return digits[:min(length, len(digits))]
 }

@@ -53,7 +53,6 @@ var containerKinds = map[string]kind{
 	},
 	typeService: {
 		name:     "name",
-		id:       "arn:aws:ecs:${region}:${account}:service/${clusterName}/${name}",
 		required: []string{"name"}, fixed: []string{"name", "cluster", "launchType", "schedulingStrategy", "iamRole"},
 		defaults: values{"deploymentMaximumPercent": 200.0, "deploymentMinimumHealthyPercent": 100.0, "enableEcsManagedTags": false,
 			"enableExecuteCommand": false, "iamRole": "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", "launchType": "EC2",
@@ -66,10 +65,12 @@ var containerKinds = map[string]kind{
 			to("networkConfiguration.subnets", typeSubnet, "InvalidParameterException", "The subnet ID '%s' does not exist"),
 			to("networkConfiguration.securityGroups", typeSecurityGroup, "InvalidParameterException", "The security group '%s' does not exist"),
 		},
-		complete: func(_ *State, r *Resource) { r.Outputs["clusterName"] = last(r.Text("cluster")) },
-		admit:    admitService,
-		taken:    refusal{"InvalidParameterException", "Creation of service %s was not idempotent."},
-		inUse:    refusal{"InvalidParameterException", "The service %s is registered as a scalable target."},
+		complete: func(s *State, r *Resource) {
+			r.ID = fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", s.Region, s.ID, last(r.Text("cluster")), r.Text("name"))
+		},
+		admit: admitService,
+		taken: refusal{"InvalidParameterException", "Creation of service %s was not idempotent."},
+		inUse: refusal{"InvalidParameterException", "The service %s is registered as a scalable target."},
 	},
 	typeScalingTarget: {
 		id:       "${resourceId}",

@@ -58,7 +58,7 @@ var databaseKinds = map[string]kind{
 			"status": "available", "caCertIdentifier": "rds-ca-rsa2048-g1", "replicas": array(), "skipFinalSnapshot": false,
 			"deleteAutomatedBackups": true, "port": 5432.0, "applyImmediately": false, "hostedZoneId": "Z2R2ITUGPM61AM"},
 		computed: map[string]string{
-			"resourceId": "db-${hex26}", "arn": "arn:aws:rds:${region}:${account}:db:${identifier}",
+			"resourceId": "db-${HEX26}", "arn": "arn:aws:rds:${region}:${account}:db:${identifier}",
 			"address": "${identifier}.c${hex11}.${region}.rds.amazonaws.com", "endpoint": "${address}:${port}",
 		},
 		rules: []rule{

@@ -32,7 +32,7 @@ var nameKinds = map[string]kind{
 	},
 	typeZone: {
 		name:     "name",
-		id:       "Z${hex20}",
+		id:       "Z${HEX20}",
 		fixed:    []string{"name", "delegationSetId"},
 		defaults: values{"comment": "Managed by Pulumi", "forceDestroy": false, "vpcs": array()},
 		computed: map[string]string{

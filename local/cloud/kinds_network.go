@@ -82,7 +82,7 @@ var networkKinds = map[string]kind{
 		defaults: values{"domain": "vpc"},
 		computed: map[string]string{
 			"allocationId": "${id}", "arn": "arn:aws:ec2:${region}:${account}:elastic-ip/${id}", "publicIpv4Pool": "amazon",
-			"networkBorderGroup": "${region}", "publicDns": "ec2-${num3}.compute-1.amazonaws.com",
+			"networkBorderGroup": "${region}",
 		},
 		complete: func(_ *State, r *Resource) {
 			r.Outputs["publicIp"] = fmt.Sprintf("203.0.113.%d", r.Serial%254+1)

@@ -12,7 +12,7 @@ var roleKinds = map[string]kind{
 		id:       "${name}",
 		required: []string{"assumeRolePolicy"}, fixed: []string{"name", "namePrefix", "path"},
 		defaults: values{"path": "/", "maxSessionDuration": 3600.0, "forceDetachPolicies": false, "description": ""},
-		computed: map[string]string{"uniqueId": "AROA${hex17}", "arn": "arn:aws:iam::${account}:role${path}${name}"},
+		computed: map[string]string{"uniqueId": "AROA${HEX17}", "arn": "arn:aws:iam::${account}:role${path}${name}"},
 		rules: []rule{matches("name", `^[\w+=,.@-]{1,64}$`, "must match [\\w+=,.@-] and have at most 64 characters"),
 			isJSON("assumeRolePolicy"), bounded("maxSessionDuration", 3600, 43200)},
 		complete: func(_ *State, r *Resource) { r.Outputs["createDate"] = r.Created.Format(time.RFC3339) },
@@ -38,9 +38,10 @@ var roleKinds = map[string]kind{
 		id:       "${arn}",
 		required: []string{"url", "clientIdLists"}, fixed: []string{"url"},
 		defaults: values{"thumbprintLists": array("ffffffffffffffffffffffffffffffffffffffff")},
-		computed: map[string]string{"arn": "arn:aws:iam::${account}:oidc-provider/${host}"},
 		rules:    []rule{matches("url", `^https://`, "must be a URL that begins with https://")},
-		complete: func(_ *State, r *Resource) { r.Outputs["host"] = strings.TrimPrefix(r.Text("url"), "https://") },
-		taken:    refusal{"EntityAlreadyExists", "Provider with url %s already exists."},
+		complete: func(s *State, r *Resource) {
+			r.Outputs["arn"] = "arn:aws:iam::" + s.ID + ":oidc-provider/" + strings.TrimPrefix(r.Text("url"), "https://")
+		},
+		taken: refusal{"EntityAlreadyExists", "Provider with url %s already exists."},
 	},
 }

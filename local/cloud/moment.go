@@ -73,3 +73,11 @@ func (s *State) sum(parts ...any) [sha256.Size]byte {
 
 // last is what follows the last slash: the name at the end of an ARN.
 func last(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// change sets a property behind the stack's back.
+func (r *Resource) change(property string, value any) {
+	r.Outputs[property] = value
+	if _, asked := r.Inputs[property]; asked {
+		r.Inputs[property] = value
+	}
+}
