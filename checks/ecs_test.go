@@ -1,0 +1,231 @@
+package checks
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+const apiService = "v3-backend-development-api-service"
+
+func TestEvaluateCluster(t *testing.T) {
+	active := func(insights string) *ecstypes.Cluster {
+		return &ecstypes.Cluster{Status: aws.String("ACTIVE"), ActiveServicesCount: 2, RunningTasksCount: 3, Settings: []ecstypes.ClusterSetting{
+			{Name: ecstypes.ClusterSettingNameContainerInsights, Value: aws.String(insights)},
+		}}
+	}
+	for name, test := range map[string]struct {
+		cluster *ecstypes.Cluster
+		env     string
+		want    verdict
+	}{
+		"missing":               {nil, "dev", verdict{Error, "ClusterMissing", "v3-backend-development-cluster"}},
+		"inactive":              {&ecstypes.Cluster{Status: aws.String("INACTIVE")}, "dev", verdict{Error, "ClusterNotActive", "INACTIVE"}},
+		"active":                {active("disabled"), "dev", verdict{Healthy, "Active", "2 services, 3 tasks running, 0 pending"}},
+		"insights off":          {active("disabled"), "staging", verdict{Warning, "ContainerInsightsOff", "monitoring is enhanced"}},
+		"insights on":           {active("enhanced"), "staging", verdict{Healthy, "Active", "2 services"}},
+		"insights not reported": {&ecstypes.Cluster{Status: aws.String("ACTIVE")}, "staging", verdict{Warning, "ContainerInsightsOff", ""}},
+	} {
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateCluster(test.cluster, loaded(t, test.env))) })
+	}
+}
+
+// service is the API's service with a primary deployment, changed as the test needs.
+func service(desired, running int32, state ecstypes.DeploymentRolloutState, change func(*ecstypes.Service)) ecstypes.Service {
+	s := ecstypes.Service{
+		ServiceName: aws.String(apiService), Status: aws.String("ACTIVE"), DesiredCount: desired, RunningCount: running,
+		TaskDefinition: aws.String("arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-development-api:7"),
+		Deployments: []ecstypes.Deployment{{
+			Id: aws.String("ecs-svc/2"), Status: aws.String("PRIMARY"), RolloutState: state, CreatedAt: ago(2 * time.Minute),
+			DesiredCount: desired, RunningCount: running,
+		}},
+	}
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// ofAPI are so many stopped tasks of the API's service.
+func ofAPI(n int, task ecstypes.Task) []ecstypes.Task {
+	task.Group = aws.String("service:" + apiService)
+	task.StoppedAt = ago(time.Minute)
+	var tasks []ecstypes.Task
+	for range n {
+		tasks = append(tasks, task)
+	}
+	return tasks
+}
+
+func TestEvaluateService(t *testing.T) {
+	const (
+		done    = ecstypes.DeploymentRolloutStateCompleted
+		running = ecstypes.DeploymentRolloutStateInProgress
+		failed  = ecstypes.DeploymentRolloutStateFailed
+	)
+	crash := stopped(ecstypes.TaskStopCodeEssentialContainerExited, "Essential container in task exited", 1, "")
+	noKey := stopped(ecstypes.TaskStopCodeTaskFailedToStart, "ResourceInitializationError: retrieved secret from Secrets Manager did not contain json key SENTRY_DSN", -1, "")
+	scaledIn := stopped(ecstypes.TaskStopCodeServiceSchedulerInitiated, "Scaling activity initiated by (deployment ecs-svc/1)", 143, "")
+	for name, test := range map[string]struct {
+		service ecstypes.Service
+		stopped []ecstypes.Task
+		want    verdict
+	}{
+		"steady":                  {service(2, 2, done, nil), nil, verdict{Healthy, "Steady", "2/2 tasks running"}},
+		"scaled in is no failure": {service(2, 2, done, nil), ofAPI(9, scaledIn), verdict{Healthy, "Steady", ""}},
+		"draining": {service(0, 1, done, func(s *ecstypes.Service) { s.Status = aws.String("DRAINING") }), nil,
+			verdict{Error, "ServiceNotActive", "DRAINING"}},
+		"rollout failed": {service(2, 0, failed, func(s *ecstypes.Service) {
+			s.Deployments[0].RolloutStateReason = aws.String("ECS deployment circuit breaker: tasks failed to start.")
+		}), ofAPI(3, noKey), verdict{Error, "RolloutFailed", "0/2 tasks running; the rollout failed: ECS deployment circuit breaker: tasks failed to start; 3 stopped: the secret has no key SENTRY_DSN"}},
+		"rollout stuck": {service(1, 0, running, func(s *ecstypes.Service) { s.Deployments[0].FailedTasks = 4 }), ofAPI(4, crash),
+			verdict{Error, "RolloutStuck", "4 tasks of the rollout have failed; 4 stopped: exit code 1 (application error)"}},
+		"rollout too long": {service(1, 0, running, func(s *ecstypes.Service) { s.Deployments[0].CreatedAt = ago(16 * time.Minute) }), nil,
+			verdict{Error, "RolloutStuck", "under way for 16m0s"}},
+		"rollout begun": {service(1, 0, running, nil), nil, verdict{Warning, "TasksNotRunning", "0/1 tasks running, a rollout is under way"}},
+		"rollout going": {service(2, 2, running, nil), nil, verdict{Warning, "RolloutInProgress", "2/2 tasks of the rollout"}},
+		"some missing":  {service(3, 2, done, nil), nil, verdict{Warning, "TasksNotRunning", "2/3 tasks running"}},
+		"all missing":   {service(3, 0, done, nil), ofAPI(1, crash), verdict{Error, "TasksNotRunning", "0/3 tasks running; 1 stopped: exit code 1"}},
+		"none wanted":   {service(0, 0, done, nil), nil, verdict{Warning, "NoTasksDesired", ""}},
+		"rolled back": {service(1, 1, done, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(time.Hour), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")}}
+		}), nil, verdict{Warning, "RolledBack", "after ECS rolled the last deployment back"}},
+		"an older rollback": {service(1, 1, done, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(time.Hour), Message: aws.String("(service x) rolling back to deployment ecs-svc/1.")}}
+		}), nil, verdict{Healthy, "Steady", ""}},
+		"restarts":       {service(1, 1, done, nil), ofAPI(3, crash), verdict{Warning, "TasksRestarting", "3 stopped in the last hour"}},
+		"an accident":    {service(1, 1, done, nil), ofAPI(2, crash), verdict{Healthy, "Steady", "1/1 tasks running"}},
+		"no deployments": {service(2, 2, done, func(s *ecstypes.Service) { s.Deployments = nil }), nil, verdict{Healthy, "Steady", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := evaluateService(test.service, stopsOf(test.stopped, apiService), loaded(t, "dev"), now)
+			requireVerdict(t, test.want, got)
+			require.Equal(t, "ECS-Service-"+apiService, got.Service)
+			require.Equal(t, test.service.RunningCount, got.Details["running"])
+		})
+	}
+}
+
+func TestStuckServices(t *testing.T) {
+	noKey := stopped(ecstypes.TaskStopCodeTaskFailedToStart, "ResourceInitializationError: retrieved secret from Secrets Manager did not contain json key SENTRY_DSN", -1, "")
+	services := []ecstypes.Service{service(1, 0, ecstypes.DeploymentRolloutStateInProgress, nil)}
+	tasks := ofAPI(3, noKey)
+	finding := evaluateService(services[0], stopsOf(tasks, apiService), loaded(t, "dev"), now)
+	require.Equal(t, []StuckService{{
+		Service: "ECS-Service-" + apiService, Issue: "Missing secret keys", Issues: []string{aws.ToString(noKey.StoppedReason)},
+	}}, stuckServices([]Finding{finding}, services, tasks))
+
+	well := about("ecs_service", finding.Service).healthy("Steady", "1/1")
+	require.Empty(t, stuckServices([]Finding{well}, services, tasks), "who is well is not stuck")
+	require.NotNil(t, stuckServices(nil, nil, nil), "an empty list, not null")
+}
+
+func TestEvaluateTasks(t *testing.T) {
+	task := func(status string, health ecstypes.HealthStatus, started time.Duration) ecstypes.Task {
+		return ecstypes.Task{
+			TaskArn: aws.String("arn:aws:ecs:us-east-1:1:task/c/0123"), LastStatus: aws.String(status), HealthStatus: health, StartedAt: ago(started),
+		}
+	}
+	well, ill := task("RUNNING", ecstypes.HealthStatusHealthy, time.Hour), task("RUNNING", ecstypes.HealthStatusUnhealthy, time.Hour)
+	starting := task("PENDING", ecstypes.HealthStatusUnknown, 0)
+	wanted := func(desired, running int32) *ecstypes.Service {
+		return &ecstypes.Service{DesiredCount: desired, RunningCount: running}
+	}
+	for name, test := range map[string]struct {
+		service *ecstypes.Service
+		tasks   []ecstypes.Task
+		rotated *time.Time
+		want    verdict
+	}{
+		"no service":       {nil, nil, nil, verdict{Error, "ServiceMissing", ""}},
+		"none at all":      {wanted(2, 0), nil, nil, verdict{Error, "NoTasks", "0/2 tasks"}},
+		"none wanted":      {wanted(0, 0), nil, nil, verdict{Healthy, "NoTasksDesired", ""}},
+		"not listed":       {wanted(2, 2), nil, nil, verdict{Unknown, "TasksNotListed", "runs 2 tasks"}},
+		"all ill":          {wanted(2, 2), []ecstypes.Task{ill, ill}, nil, verdict{Error, "TasksUnhealthy", "2/2"}},
+		"one ill":          {wanted(2, 2), []ecstypes.Task{well, ill}, nil, verdict{Warning, "TasksUnhealthy", "1/2"}},
+		"one starting":     {wanted(2, 1), []ecstypes.Task{well, starting}, nil, verdict{Warning, "TasksStarting", "1/2 tasks run"}},
+		"older password":   {wanted(1, 1), []ecstypes.Task{well}, ago(time.Minute), verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
+		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, ago(2 * time.Hour), verdict{Healthy, "Running", "1 tasks running, 1 known healthy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateTasks(apiService, test.service, test.tasks, test.rotated, loaded(t, "dev")))
+		})
+	}
+}
+
+func TestTaskDetailsAreBounded(t *testing.T) {
+	require.Len(t, taskDetails(make([]ecstypes.Task, 500)), tasksShown)
+}
+
+func TestEvaluateTaskDefinition(t *testing.T) {
+	env := loaded(t, "dev")
+	const secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
+	definition := func(change func(*ecstypes.TaskDefinition)) *ecstypes.TaskDefinition {
+		container := ecstypes.ContainerDefinition{
+			Name: aws.String("balancer-api"), Image: aws.String("1.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:1"),
+		}
+		for _, key := range env.SecretKeys() {
+			container.Secrets = append(container.Secrets, ecstypes.Secret{Name: aws.String(key), ValueFrom: aws.String(secret + ":" + key + "::")})
+		}
+		for _, name := range environment.ProgramVariables() {
+			container.Environment = append(container.Environment, ecstypes.KeyValuePair{Name: aws.String(name), Value: aws.String("x")})
+		}
+		d := &ecstypes.TaskDefinition{Revision: 7, Status: ecstypes.TaskDefinitionStatusActive, ContainerDefinitions: []ecstypes.ContainerDefinition{container}}
+		if change != nil {
+			change(d)
+		}
+		return d
+	}
+	keys := env.SecretKeys()
+	for name, test := range map[string]struct {
+		definition *ecstypes.TaskDefinition
+		keys       []string
+		want       verdict
+	}{
+		"complete":    {definition(nil), keys, verdict{Healthy, "Complete", "revision 7, 3 secret keys, 6 required variables"}},
+		"missing":     {nil, keys, verdict{Error, "TaskDefinitionMissing", "v3-backend-development-api"}},
+		"missing key": {definition(nil), []string{"NODE_ENV", "SUBGRAPH_API_URL"}, verdict{Error, "SecretKeysMissing", "1 of 3 secret keys that the api refers to are missing: SENTRY_DSN"}},
+		"no secret":   {definition(nil), nil, verdict{Error, "SecretKeysMissing", "3 of 3"}},
+		"a container of another name": {definition(func(d *ecstypes.TaskDefinition) { d.ContainerDefinitions[0].Name = aws.String("web") }), keys,
+			verdict{Error, "ContainerMissing", "balancer-api"}},
+		"a variable that nobody sets": {definition(func(d *ecstypes.TaskDefinition) {
+			d.ContainerDefinitions[0].Secrets = d.ContainerDefinitions[0].Secrets[1:]
+		}), keys, verdict{Error, "VariablesMissing", "1 of 6 required variables are not set: SUBGRAPH_API_URL"}},
+		"no way to the database": {definition(func(d *ecstypes.TaskDefinition) {
+			c := &d.ContainerDefinitions[0]
+			for i, v := range c.Environment {
+				if aws.ToString(v.Name) == environment.VarDatabaseSecretARN {
+					c.Environment[i].Name = aws.String("OTHER")
+				}
+			}
+		}), keys, verdict{Error, "VariablesMissing", "DATABASE_URL"}},
+		"deregistered": {definition(func(d *ecstypes.TaskDefinition) { d.Status = ecstypes.TaskDefinitionStatusInactive }), keys,
+			verdict{Warning, "TaskDefinitionInactive", "revision 7"}},
+		"a tag": {definition(func(d *ecstypes.TaskDefinition) { d.ContainerDefinitions[0].Image = aws.String("repo:latest") }), keys,
+			verdict{Warning, "ImageNotPinned", "repo:latest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateTaskDefinition(test.definition, environment.API, test.keys, env))
+		})
+	}
+}
+
+func TestSecretReferences(t *testing.T) {
+	for reference, want := range map[string][2]string{
+		"arn:aws:secretsmanager:us-east-1:1:secret:balancer-dev-config-AbCdEf:KEY::": {"balancer-dev-config-AbCdEf", "KEY"},
+		"arn:aws:secretsmanager:us-east-1:1:secret:balancer-dev-config-AbCdEf":       {"", ""},
+		"arn:aws:ssm:us-east-1:1:parameter/x":                                        {"", ""},
+		"name":                                                                       {"", ""},
+	} {
+		name, key := splitValueFrom(reference)
+		require.Equal(t, want, [2]string{name, key}, reference)
+	}
+	require.True(t, isSecretNamed("balancer-dev-config-AbCdEf", "balancer-dev-config"))
+	require.True(t, isSecretNamed("balancer-dev-config", "balancer-dev-config"))
+	require.False(t, isSecretNamed("balancer-dev-config-old-AbCdEf", "balancer-dev-config"))
+}
