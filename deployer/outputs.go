@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -45,6 +46,9 @@ func (o outputs) run(ctx context.Context) (err error) {
 	found, err := handle.Outputs(ctx)
 	if err != nil {
 		return err
+	}
+	if len(found) == 0 {
+		return hinted{fmt.Errorf("the stack %s has no outputs: nothing is deployed there", name), "`deployer up` deploys an environment, `deployer bootstrap` the shared stack"}
 	}
 	values := map[string]any{}
 	for key, output := range found {

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -27,6 +29,8 @@ type place struct {
 	clock   clock.Clock
 	records record.Store
 	state   backend
+	// engine finds the engine, once.
+	engine func() (*engine.Engine, error)
 	// simulated is nil for a real account.
 	simulated *local.Local
 }
@@ -54,10 +58,18 @@ func accountOf(env *environment.Environment) account {
 
 // open opens the place that the settings name.
 func (s settings) open(ctx context.Context, a account) (*place, error) {
+	opening := s.openAWS
 	if s.local {
-		return s.openLocal(ctx, a)
+		opening = s.openLocal
 	}
-	return s.openAWS(ctx, a)
+	p, err := opening(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	p.engine = sync.OnceValues(func() (*engine.Engine, error) {
+		return engine.Find(ctx, engine.Options{Explicit: s.pulumi, ProjectDir: s.dir})
+	})
+	return p, nil
 }
 
 // apiAttempts is how often a call to AWS is tried, throttled calls above all.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -153,17 +154,26 @@ func permute(app *cli.App, args []string) []string {
 	commands, flags := app.Commands, app.Flags
 	for len(rest) > 0 {
 		next := find(commands, rest[0])
-		if next == nil {
-			break
+		switch {
+		case next == nil && len(commands) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != "help":
+			// Its flags cannot be known; the name alone is what there is to complain about.
+			return append(head, rest[0])
+		case next == nil:
+			return append(head, sortArguments(flags, rest)...)
 		}
 		head, rest = append(head, rest[0]), rest[1:]
 		commands, flags = next.Subcommands, next.Flags
 	}
+	return append(head, sortArguments(flags, rest)...)
+}
+
+// sortArguments puts options before arguments. What stands behind -- stays as it is.
+func sortArguments(flags []cli.Flag, rest []string) []string {
 	var options, arguments []string
 	for i := 0; i < len(rest); i++ {
 		switch arg := rest[i]; {
 		case arg == "--":
-			return append(append(append(head, options...), arguments...), rest[i:]...)
+			return slices.Concat(options, arguments, rest[i:])
 		case !strings.HasPrefix(arg, "-") || arg == "-":
 			arguments = append(arguments, arg)
 		default:
@@ -174,7 +184,7 @@ func permute(app *cli.App, args []string) []string {
 			}
 		}
 	}
-	return append(append(head, options...), arguments...)
+	return slices.Concat(options, arguments)
 }
 
 func find(commands []*cli.Command, name string) *cli.Command {

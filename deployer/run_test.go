@@ -44,7 +44,10 @@ func TestFlagsMayStandBehindArguments(t *testing.T) {
 		"local push --quiet 1.2.3":              "local push --quiet 1.2.3",
 		"local push -- --odd":                   "local push -- --odd",
 		"up --env dev --image-tag latest":       "up --env dev --image-tag latest",
-		"nonsense --env dev":                    "--env nonsense dev",
+		"nonsense --env dev":                    "nonsense",
+		"local nonsense --env dev":              "local nonsense",
+		"help up":                               "help up",
+		"--help":                                "--help",
 		"completion bash --generate-completion": "completion --generate-completion bash",
 	} {
 		t.Run(args, func(t *testing.T) {

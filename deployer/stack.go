@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,9 +24,9 @@ const (
 	outputSecurityGroups = "taskSecurityGroupId"
 )
 
-// openStack finds the engine and opens a stack at the place. A stack that must exist is not made.
+// openStack opens a stack at the place. A stack that must exist is not made.
 func (s settings) openStack(ctx context.Context, p *place, name string, mustExist bool) (*engine.Handle, error) {
-	pulumiEngine, err := engine.Find(ctx, engine.Options{Explicit: s.pulumi, ProjectDir: s.dir})
+	found, err := p.engine()
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (s settings) openStack(ctx context.Context, p *place, name string, mustExis
 	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
 		return nil, hinted{fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir"}
 	}
-	return pulumiEngine.Open(ctx, engine.Stack{
+	return found.Open(ctx, engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
 		Home: filepath.Join(s.stateDir, "pulumi"), BackendURL: p.state.url, SecretsProvider: p.state.secrets,
 		Env: variables, MustExist: mustExist,
@@ -118,6 +119,9 @@ func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
 
 func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) (release.Update, error) {
 	done, err := s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
+		return release.Update{}, release.NotStarted("stack", busy)
+	}
 	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
 }
 

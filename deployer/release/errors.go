@@ -20,12 +20,17 @@ type NotStartedError struct {
 	Problems []Problem
 }
 
+// NotStarted is the error of one check that stops a deployment.
+func NotStarted(check string, err error) error {
+	return &NotStartedError{Problems: stop(check, err)}
+}
+
 func (e *NotStartedError) Error() string {
 	lines := make([]string, 0, len(e.Problems)+1)
 	for _, p := range e.Problems {
 		line := p.Check + ": " + p.Message
 		if p.Hint != "" {
-			line += "\n    " + p.Hint
+			line += "\n    hint: " + p.Hint
 		}
 		lines = append(lines, line)
 	}

@@ -70,12 +70,20 @@ func failedProbes(results []probe.Result) []probe.Result {
 	return failed
 }
 
+// probeError says each problem once, with the probes that met it.
 func probeError(failed []probe.Result, tries int) error {
-	var lines []string
+	var messages []string
+	met := map[string][]string{}
 	for _, r := range failed {
-		lines = append(lines, fmt.Sprintf("%s (%s): %s", r.URL, r.Side, r.Problem.Message))
+		message := r.Problem.Message
+		if met[message] == nil {
+			messages = append(messages, message)
+		}
+		met[message] = append(met[message], fmt.Sprintf("%s through the %s", r.URL, r.Side))
 	}
-	return withHint(
-		fmt.Errorf("after %d tries it does not answer well:\n    %w", tries, errors.New(strings.Join(lines, "\n    "))),
-		failed[0].Problem.Hint)
+	text := fmt.Sprintf("after %d tries it does not answer well", tries)
+	for _, message := range messages {
+		text += "\n  " + message + "\n    " + strings.Join(met[message], "\n    ")
+	}
+	return withHint(errors.New(text), failed[0].Problem.Hint)
 }

@@ -27,7 +27,7 @@ const (
 	// startedBy marks the task, so that a look before the next migration finds it.
 	startedBy = "deployer-migration"
 	// logTail is how many of the last log lines a failure shows.
-	logTail = 15
+	logTail = 6
 )
 
 // migrate runs the database migration as a one-off task in the API's network.
@@ -126,7 +126,11 @@ func (m *migrate) judge(task *types.Task, began time.Time, last []string) (*reco
 	if len(last) > 0 {
 		text += "\n  its last log lines:\n    " + strings.Join(last, "\n    ")
 	}
-	return result, withHint(errors.New(text), cmp.Or(cause.Hint.Solution, "correct the migration, then run `up` again"))
+	hint := cause.Hint.Solution
+	if cause.Kind == checks.StopExitCode {
+		hint = "the schema may be half changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run `up` again"
+	}
+	return result, withHint(errors.New(text), hint)
 }
 
 func (m *migrate) result(task *types.Task, began time.Time) *record.Migration {

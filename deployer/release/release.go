@@ -43,7 +43,7 @@ type World struct {
 	AWS     aws.Config
 	Network probe.Network
 	Clock   clock.Clock
-	// Infra opens the stack. It is called when the first phase needs it, after preflight.
+	// Infra opens the stack. It is called when preflight has found no problem, and not in a dry run.
 	Infra   func(context.Context) (Infrastructure, error)
 	Records record.Store
 	Report  Reporter
@@ -69,7 +69,7 @@ type deployment struct {
 	Request
 	record record.Deployment
 	image  *Image
-	// infra is the opened stack.
+	// infra is the stack, opened by preflight.
 	infra Infrastructure
 	// touched says that the services may have been changed.
 	touched bool
@@ -170,13 +170,14 @@ func (d *deployment) runPhases(ctx context.Context) error {
 			p.needless = cmp.Or(p.needless, "dry run")
 		}
 		err := d.runPhase(ctx, p)
+		var notStarted *NotStartedError
 		switch {
 		case err == nil:
 			continue
-		case p.name == Preflight && ctx.Err() == nil:
-			return err
 		case ctx.Err() != nil:
 			return &InterruptedError{Phase: p.name, Left: err.Error()}
+		case errors.As(err, &notStarted):
+			return err
 		}
 		return &FailedError{Phase: p.name, Cause: err, Undone: d.undo(ctx, p.name)}
 	}
@@ -226,6 +227,12 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		d.record.Warnings = append(d.record.Warnings, p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
+	if !d.DryRun {
+		var err error
+		if d.infra, err = d.Infra(ctx); err != nil {
+			return "", NotStarted("stack", err)
+		}
+	}
 	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
 }
 
@@ -255,24 +262,8 @@ func (d *deployment) backup(ctx context.Context, v voice) (string, error) {
 }
 
 func (d *deployment) provision(ctx context.Context, v voice) (string, error) {
-	infra, err := d.openInfra(ctx)
-	if err != nil {
-		return "", err
-	}
-	done, err := infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	done, err := d.infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
 	return d.changed(done, v), err
-}
-
-// openInfra opens the stack once.
-func (d *deployment) openInfra(ctx context.Context) (Infrastructure, error) {
-	if d.infra != nil {
-		return d.infra, nil
-	}
-	opened, err := d.Infra(ctx)
-	if err == nil {
-		d.infra = opened
-	}
-	return opened, err
 }
 
 // changed is the summary of an update; its warnings are passed on.
@@ -292,11 +283,7 @@ func (d *deployment) changed(done Update, v voice) string {
 }
 
 func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
-	infra, err := d.openInfra(ctx)
-	if err != nil {
-		return "", err
-	}
-	network, err := infra.TaskNetwork(ctx)
+	network, err := d.infra.TaskNetwork(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -314,16 +301,12 @@ func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
 }
 
 func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
-	infra, err := d.openInfra(ctx)
-	if err != nil {
-		return "", err
-	}
 	watcher, err := d.watcher(ctx, d.image)
 	if err != nil {
 		return "", err
 	}
 	d.touched = true
-	done, err := infra.Release(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	done, err := d.infra.Release(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
 	if err != nil {
 		return "", err
 	}

@@ -77,11 +77,7 @@ func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
 	if err != nil {
 		return err
 	}
-	infra, err := d.openInfra(ctx)
-	if err != nil {
-		return err
-	}
-	done, err := infra.Code(ctx, image.Reference, func(s string) { v.progress("%s", s) })
+	done, err := d.infra.Code(ctx, image.Reference, func(s string) { v.progress("%s", s) })
 	if err != nil {
 		return err
 	}
