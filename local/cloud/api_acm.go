@@ -19,14 +19,16 @@ func acmOperations() []operation {
 // https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html
 const certificateLife = 395 * 24 * time.Hour
 
-// validity is when a certificate begins and ends, as faults leave it.
+// validity is when a certificate begins and ends, as faults leave it: at the beginning of a day, and at the end of one.
 func (m moment) validity(r *Resource) (from, to time.Time) {
-	from, to = r.Created.Truncate(time.Second), r.Created.Add(certificateLife).Truncate(time.Second)
+	const day = 24 * time.Hour
+	from = r.Created.Truncate(day)
+	to = from.Add(certificateLife - time.Second)
 	switch {
 	case m.faults[faultCertificateExpired]:
-		to = m.now.Add(-24 * time.Hour).Truncate(time.Second)
+		to = m.now.Truncate(day).Add(-time.Second)
 	case m.faults[faultCertificateExpiring]:
-		to = m.now.Add(10 * 24 * time.Hour).Truncate(time.Second)
+		to = m.now.Truncate(day).Add(11*day - time.Second)
 	}
 	if to.Before(from) {
 		from = to.Add(-certificateLife)

@@ -34,13 +34,25 @@ func newWorld(t *testing.T, faults ...string) *world {
 	w := &world{t: t, m: moment{State: s, now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC), faults: set, speed: 60}}
 	w.m.seedRegistry([]string{"staging"})
 	require.NoError(t, w.m.seedSecrets([]string{"staging"}))
+	w.furnish()
+	return w
+}
+
+// furnish puts in what a service stands on.
+func (w *world) furnish() {
 	w.put(typeRepository, imageRepository, values{"name": imageRepository})
 	w.put(typeVPC, "vpc-1", values{"cidrBlock": "10.1.0.0/16"})
 	w.put(typeSubnet, "subnet-1", values{"vpcId": "vpc-1", "cidrBlock": "10.1.1.0/24", "availabilityZone": "us-east-1a"})
 	w.put(typeCluster, "cluster", values{"name": "v3-backend-staging-cluster"})
 	w.put(typeLogGroup, "/aws/ecs/v3-backend-staging", values{"name": "/aws/ecs/v3-backend-staging"})
 	w.put(typeTargetGroup, "tg", values{"arn": "tg", "name": "tg", "deregistrationDelay": 30.0})
-	return w
+	w.put(typeSecurityGroup, "sg-1", values{"name": "db", "vpcId": "vpc-1"})
+	w.put(typeDatabase, "db-1", values{
+		"identifier": "db", "status": "available", "username": "balancer", "vpcSecurityGroupIds": array("sg-1"),
+		"masterUserSecrets": array(values{"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-abcdef"}),
+	})
+	w.put(typeCertificate, "arn:aws:acm:cert", values{"arn": "arn:aws:acm:cert", "domainName": "staging-api.hyperchonk.com"})
+	w.put(typeCertificateValidation, "arn:aws:acm:cert", values{"certificateArn": "arn:aws:acm:cert"})
 }
 
 func (w *world) put(typ, id string, outputs values) *Resource {
@@ -74,8 +86,14 @@ func (w *world) defineDigest(revision int, digest string) string {
 	return arn
 }
 
-// serve asks for the API's service, of so many tasks, behind the load balancer.
+// serve asks for the API's service and lets it begin.
 func (w *world) serve(definition string, desired int, more values) {
+	w.ask(definition, desired, more)
+	w.m.advance()
+}
+
+// ask puts in the API's service, of so many tasks, behind the load balancer.
+func (w *world) ask(definition string, desired int, more values) {
 	outputs := values{
 		"name": apiService, "cluster": "v3-backend-staging-cluster", "taskDefinition": definition, "desiredCount": float64(desired),
 		"deploymentCircuitBreaker": values{"enable": true, "rollback": true},
@@ -86,7 +104,6 @@ func (w *world) serve(definition string, desired int, more values) {
 		outputs[name] = value
 	}
 	w.put(typeService, w.arn(), outputs)
-	w.m.advance()
 }
 
 func (w *world) arn() string { return w.m.arn("ecs", "service/v3-backend-staging-cluster/"+apiService) }

@@ -1,0 +1,79 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/local/cloud"
+)
+
+func open(t *testing.T, dir string) *Local {
+	t.Helper()
+	l, err := Open(t.Context(), Options{Dir: dir, AccountID: "123456789012", Region: "us-east-1", Stacks: []string{"dev"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func TestAccountSurvives(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "local")
+	digest, err := open(t, dir).Push("1.42.0")
+	require.NoError(t, err)
+	second := open(t, dir)
+	images, err := second.Images()
+	require.NoError(t, err)
+	require.Equal(t, digest, images[0].Digest)
+	who, err := sts.NewFromConfig(second.AWS()).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	require.Equal(t, "123456789012", *who.Account)
+
+	require.NoError(t, Reset(dir))
+	images, err = open(t, dir).Images()
+	require.NoError(t, err)
+	require.Len(t, images, 2)
+}
+
+func TestStackThatAppearsLaterHasASecret(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	l, err := Open(t.Context(), Options{Dir: dir, AccountID: "123456789012", Region: "us-east-1", Stacks: []string{"dev", "qa"}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, l.Close()) }()
+	secrets, err := secretsmanager.NewFromConfig(l.AWS()).ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
+	require.NoError(t, err)
+	require.Len(t, secrets.SecretList, 2)
+	require.Equal(t, "balancer-qa-config", *secrets.SecretList[1].Name)
+}
+
+func TestEngineEnv(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	first, err := l.EngineEnv()
+	require.NoError(t, err)
+	require.Regexp(t, `^aws:\d+,awsx:\d+$`, first["PULUMI_DEBUG_PROVIDERS"])
+	require.Equal(t, "true", first["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"])
+	require.DirExists(t, l.StateDir())
+	second, err := l.EngineEnv()
+	require.NoError(t, err)
+	require.Equal(t, first, second, "the providers are started once")
+
+	other, err := open(t, dir).EngineEnv()
+	require.NoError(t, err)
+	require.Equal(t, first["PULUMI_CONFIG_PASSPHRASE"], other["PULUMI_CONFIG_PASSPHRASE"])
+	for _, name := range []string{"passphrase", "account.json", "ca/authority-key.pem"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+	}
+}
+
+func TestUnknownFault(t *testing.T) {
+	_, err := Open(t.Context(), Options{Dir: t.TempDir(), AccountID: "123456789012", Region: "us-east-1", Faults: []string{"none"}})
+	var unknown *cloud.UnknownFaultError
+	require.ErrorAs(t, err, &unknown)
+}
