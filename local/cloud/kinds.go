@@ -56,7 +56,8 @@ func amongst(property string, allowed ...string) rule {
 		switch in[property].(type) {
 		case string, float64:
 			if value := text(in[property]); !slices.Contains(allowed, value) {
-				return property, fmt.Sprintf("expected %s to be one of [%s], got %s", property, strings.Join(allowed, " "), value)
+				return property, fmt.Sprintf("expected %s to be one of [%s], got %s", property,
+					strings.Join(allowed, " "), value)
 			}
 		}
 		return "", ""

@@ -19,9 +19,11 @@ var balancerKinds = map[string]kind{
 		name:  "name",
 		id:    "${arn}",
 		fixed: []string{"name", "namePrefix", "internal", "loadBalancerType"},
-		defaults: values{"loadBalancerType": "application", "internal": false, "ipAddressType": "ipv4", "idleTimeout": 60.0,
-			"clientKeepAlive": 3600.0, "enableHttp2": true, "enableCrossZoneLoadBalancing": true, "enableDeletionProtection": false,
-			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive", "xffHeaderProcessingMode": "append", "preserveHostHeader": false},
+		defaults: values{"loadBalancerType": "application", "internal": false, "ipAddressType": "ipv4",
+			"idleTimeout": 60.0, "clientKeepAlive": 3600.0, "enableHttp2": true,
+			"enableCrossZoneLoadBalancing": true, "enableDeletionProtection": false,
+			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive",
+			"xffHeaderProcessingMode": "append", "preserveHostHeader": false},
 		computed: map[string]string{
 			"arn":       "arn:aws:elasticloadbalancing:${region}:${account}:loadbalancer/${arnSuffix}",
 			"arnSuffix": "app/${name}/${hex16}",
@@ -30,8 +32,10 @@ var balancerKinds = map[string]kind{
 		rules: []rule{matches("name", patternOfName, reasonOfName), notBegun("name", "internal-")},
 		refs: []ref{
 			to("subnets", typeSubnet, "SubnetNotFound", "The subnet ID '%s' does not exist"),
-			to("securityGroups", typeSecurityGroup, "InvalidConfigurationRequest", "Security group '%s' does not exist"),
-			to("accessLogs.bucket", typeBucket, "InvalidConfigurationRequest", "Access Denied for bucket: %s. The bucket does not exist"),
+			to("securityGroups", typeSecurityGroup, "InvalidConfigurationRequest",
+				"Security group '%s' does not exist"),
+			to("accessLogs.bucket", typeBucket, "InvalidConfigurationRequest",
+				"Access Denied for bucket: %s. The bucket does not exist"),
 		},
 		complete: func(s *State, r *Resource) {
 			r.Outputs["zoneId"] = "Z35SXDOTRQ7X7K"
@@ -44,26 +48,31 @@ var balancerKinds = map[string]kind{
 		inUse: refusal{"ResourceInUse", "Load balancer '%s' is in use"},
 		removed: func(_ *State, r *Resource) error {
 			if r.Bool("enableDeletionProtection") {
-				return refuse("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", r.ID)
+				return refuse("OperationNotPermitted",
+					"Load balancer '%s' cannot be deleted because deletion protection is enabled", r.ID)
 			}
 			return nil
 		},
 		takes: time.Minute,
 	},
 	typeTargetGroup: {
-		name:  "name",
-		id:    "${arn}",
-		fixed: []string{"name", "namePrefix", "port", "protocol", "protocolVersion", "vpcId", "targetType", "ipAddressType"},
-		defaults: values{"targetType": "instance", "deregistrationDelay": 300.0, "slowStart": 0.0, "protocolVersion": "HTTP1",
-			"ipAddressType": "ipv4", "loadBalancingAlgorithmType": "round_robin", "loadBalancingCrossZoneEnabled": "use_load_balancer_configuration"},
+		name: "name",
+		id:   "${arn}",
+		fixed: []string{"name", "namePrefix", "port", "protocol", "protocolVersion", "vpcId", "targetType",
+			"ipAddressType"},
+		defaults: values{"targetType": "instance", "deregistrationDelay": 300.0, "slowStart": 0.0,
+			"protocolVersion": "HTTP1", "ipAddressType": "ipv4", "loadBalancingAlgorithmType": "round_robin",
+			"loadBalancingCrossZoneEnabled": "use_load_balancer_configuration"},
 		computed: map[string]string{
 			"arn":       "arn:aws:elasticloadbalancing:${region}:${account}:${arnSuffix}",
 			"arnSuffix": "targetgroup/${name}/${hex16}",
 		},
-		rules: []rule{matches("name", patternOfName, reasonOfName), bounded("port", 1, 65535), bounded("deregistrationDelay", 0, 3600),
+		rules: []rule{matches("name", patternOfName, reasonOfName), bounded("port", 1, 65535),
+			bounded("deregistrationDelay", 0, 3600),
 			amongst("targetType", "instance", "ip", "lambda", "alb")},
-		refs:  []ref{to("vpcId", typeVPC, "ValidationError", "The VPC ID '%s' is not found")},
-		admit: isFree("name", "DuplicateTargetGroupName", "A target group with the same name '%s' exists, but with different settings"),
+		refs: []ref{to("vpcId", typeVPC, "ValidationError", "The VPC ID '%s' is not found")},
+		admit: isFree("name", "DuplicateTargetGroupName",
+			"A target group with the same name '%s' exists, but with different settings"),
 		inUse: refusal{"ResourceInUse", "Target group '%s' is currently in use by a listener or a rule"},
 	},
 	typeListener: {
@@ -75,14 +84,16 @@ var balancerKinds = map[string]kind{
 			to("loadBalancerArn", typeLoadBalancer, "LoadBalancerNotFound", "Load balancer '%s' not found"),
 			to("certificateArn", typeCertificate, "CertificateNotFound", "Certificate '%s' not found"),
 			to("defaultActions.targetGroupArn", typeTargetGroup, "TargetGroupNotFound", "Target group '%s' not found"),
-			to("defaultActions.forward.targetGroups.arn", typeTargetGroup, "TargetGroupNotFound", "Target group '%s' not found"),
+			to("defaultActions.forward.targetGroups.arn", typeTargetGroup, "TargetGroupNotFound",
+				"Target group '%s' not found"),
 		},
 		complete: func(s *State, r *Resource) {
 			suffix := s.Get(typeLoadBalancer, r.Text("loadBalancerArn")).Text("arnSuffix")
 			if r.Outputs["sslPolicy"] == nil && r.Text("protocol") == "HTTPS" {
 				r.Outputs["sslPolicy"] = "ELBSecurityPolicy-2016-08"
 			}
-			r.ID = fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:listener/%s/%s", s.Region, s.ID, suffix, random(r, "hex16"))
+			r.ID = fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:listener/%s/%s", s.Region, s.ID, suffix,
+				random(r, "hex16"))
 		},
 		admit: admitListener,
 	},
@@ -100,13 +111,15 @@ func admitLoadBalancer(s *State, r *Resource) error {
 			return err
 		}
 	}
-	return isFree("name", "DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings")(s, r)
+	return isFree("name", "DuplicateLoadBalancerName",
+		"A load balancer with the same name '%s' exists, but with different settings")(s, r)
 }
 
 // takesLogs says whether the load balancer may write access logs into a bucket: by the bucket's policy, and encrypted by
 // S3's own key alone (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html).
 func (s *State) takesLogs(bucket string) error {
-	denied := refuse("InvalidConfigurationRequest", "Access Denied for bucket: %s. Please check S3bucket permission", bucket)
+	denied := refuse("InvalidConfigurationRequest", "Access Denied for bucket: %s. Please check S3bucket permission",
+		bucket)
 	policy := s.Get(typeBucketPolicy, bucket)
 	if policy == nil || !strings.Contains(policy.Text("policy"), "s3:PutObject") {
 		return denied
@@ -128,7 +141,8 @@ func (s *State) writeLogTest(r *Resource) {
 func admitListener(s *State, r *Resource) error {
 	for _, other := range s.ByType(typeListener) {
 		if other.ID != r.ID && other.Text("loadBalancerArn") == r.Text("loadBalancerArn") && other.Number("port") == r.Number("port") {
-			return refuse("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", r.Text("loadBalancerArn"))
+			return refuse("DuplicateListener", "A listener already exists on this port for this load balancer '%s'",
+				r.Text("loadBalancerArn"))
 		}
 	}
 	if r.Text("protocol") != "HTTPS" {
@@ -139,8 +153,9 @@ func admitListener(s *State, r *Resource) error {
 		return refuse("ValidationError", "A certificate must be specified for HTTPS listeners")
 	}
 	if !s.Issued(certificate) {
-		return refuse("UnsupportedCertificate", "The certificate '%s' must have a fully-qualified domain name, a supported signature, "+
-			"and a supported key size: it has not been issued", certificate)
+		return refuse("UnsupportedCertificate",
+			"The certificate '%s' must have a fully-qualified domain name, a supported signature, "+
+				"and a supported key size: it has not been issued", certificate)
 	}
 	return nil
 }

@@ -5,10 +5,11 @@ var refBucket = to("bucket", typeBucket, "NoSuchBucket", "The specified bucket d
 // bucketKinds are those of S3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 var bucketKinds = map[string]kind{
 	typeBucket: {
-		name:     "bucket",
-		id:       "${bucket}",
-		fixed:    []string{"bucket", "bucketPrefix", "objectLockEnabled"},
-		defaults: values{"forceDestroy": false, "objectLockEnabled": false, "hostedZoneId": "Z3AQBSTGFJSTF", "requestPayer": "BucketOwner"},
+		name:  "bucket",
+		id:    "${bucket}",
+		fixed: []string{"bucket", "bucketPrefix", "objectLockEnabled"},
+		defaults: values{"forceDestroy": false, "objectLockEnabled": false, "hostedZoneId": "Z3AQBSTGFJSTF",
+			"requestPayer": "BucketOwner"},
 		computed: map[string]string{
 			"arn": "arn:aws:s3:::${bucket}", "bucketDomainName": "${bucket}.s3.amazonaws.com",
 			"bucketRegionalDomainName": "${bucket}.s3.${region}.amazonaws.com",
@@ -16,7 +17,8 @@ var bucketKinds = map[string]kind{
 		complete: func(s *State, r *Resource) { r.Outputs["region"] = s.Region },
 		rules: []rule{matches("bucket", `^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`,
 			"only lowercase alphanumeric characters, dots and hyphens allowed, from 3 to 63 of them")},
-		taken: refusal{"BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it: %s"},
+		taken: refusal{"BucketAlreadyOwnedByYou",
+			"Your previous request to create the named bucket succeeded and you already own it: %s"},
 		removed: func(s *State, r *Resource) error {
 			if len(s.Objects[r.ID]) > 0 && !r.Bool("forceDestroy") {
 				return refuse("BucketNotEmpty", "The bucket you tried to delete is not empty: %s", r.ID)

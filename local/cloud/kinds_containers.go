@@ -17,9 +17,11 @@ var containerKinds = map[string]kind{
 		id:       "${arn}",
 		fixed:    []string{"name"},
 		computed: map[string]string{"arn": "arn:aws:ecs:${region}:${account}:cluster/${name}"},
-		rules:    []rule{matches("name", `^[a-zA-Z0-9_-]{1,255}$`, "must consist of alphanumerics, hyphens, and underscores")},
-		inUse:    refusal{"ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."},
-		takes:    5 * time.Second,
+		rules: []rule{matches("name", `^[a-zA-Z0-9_-]{1,255}$`,
+			"must consist of alphanumerics, hyphens, and underscores")},
+		inUse: refusal{"ClusterContainsServicesException",
+			"The Cluster cannot be deleted while Services are active."},
+		takes: 5 * time.Second,
 	},
 	typeClusterCapacityProviders: {
 		id:       "${clusterName}",
@@ -30,14 +32,17 @@ var containerKinds = map[string]kind{
 		name:     "arn",
 		id:       "${arn}",
 		required: []string{"family", "containerDefinitions"},
-		fixed: []string{"family", "containerDefinitions", "cpu", "memory", "networkMode", "requiresCompatibilities", "executionRoleArn", "taskRoleArn",
-			"volumes", "runtimePlatform", "ephemeralStorage", "pidMode", "ipcMode", "placementConstraints", "proxyConfiguration"},
-		defaults: values{"skipDestroy": false, "trackLatest": false, "enableFaultInjection": false, "networkMode": "bridge"},
+		fixed: []string{"family", "containerDefinitions", "cpu", "memory", "networkMode",
+			"requiresCompatibilities", "executionRoleArn", "taskRoleArn", "volumes", "runtimePlatform",
+			"ephemeralStorage", "pidMode", "ipcMode", "placementConstraints", "proxyConfiguration"},
+		defaults: values{"skipDestroy": false, "trackLatest": false, "enableFaultInjection": false,
+			"networkMode": "bridge"},
 		computed: map[string]string{
 			"arnWithoutRevision": "arn:aws:ecs:${region}:${account}:task-definition/${family}", "arn": "${arnWithoutRevision}:${revision}",
 		},
 		rules: []rule{
-			matches("family", `^[a-zA-Z0-9_-]{1,255}$`, "must consist of alphanumerics, hyphens, and underscores, at most 255 of them"),
+			matches("family", `^[a-zA-Z0-9_-]{1,255}$`,
+				"must consist of alphanumerics, hyphens, and underscores, at most 255 of them"),
 			isJSON("containerDefinitions"), fargatePair,
 		},
 		refs: []ref{
@@ -54,19 +59,24 @@ var containerKinds = map[string]kind{
 	typeService: {
 		name:     "name",
 		required: []string{"name"}, fixed: []string{"name", "cluster", "launchType", "schedulingStrategy", "iamRole"},
-		defaults: values{"deploymentMaximumPercent": 200.0, "deploymentMinimumHealthyPercent": 100.0, "enableEcsManagedTags": false,
-			"enableExecuteCommand": false, "iamRole": "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", "launchType": "EC2",
-			"schedulingStrategy": "REPLICA", "platformVersion": "LATEST", "waitForSteadyState": false, "desiredCount": 0.0,
-			"availabilityZoneRebalancing": "DISABLED"},
+		defaults: values{"deploymentMaximumPercent": 200.0, "deploymentMinimumHealthyPercent": 100.0,
+			"enableEcsManagedTags": false, "enableExecuteCommand": false,
+			"iamRole": "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", "launchType": "EC2",
+			"schedulingStrategy": "REPLICA", "platformVersion": "LATEST", "waitForSteadyState": false,
+			"desiredCount": 0.0, "availabilityZoneRebalancing": "DISABLED"},
 		refs: []ref{
 			to("cluster", typeCluster, "ClusterNotFoundException", "Cluster not found: %s", "arn", "name"),
 			to("taskDefinition", typeTaskDefinition, "ClientException", "TaskDefinition not found: %s", "arn"),
-			to("loadBalancers.targetGroupArn", typeTargetGroup, "InvalidParameterException", "The specified target group does not exist: %s"),
-			to("networkConfiguration.subnets", typeSubnet, "InvalidParameterException", "The subnet ID '%s' does not exist"),
-			to("networkConfiguration.securityGroups", typeSecurityGroup, "InvalidParameterException", "The security group '%s' does not exist"),
+			to("loadBalancers.targetGroupArn", typeTargetGroup, "InvalidParameterException",
+				"The specified target group does not exist: %s"),
+			to("networkConfiguration.subnets", typeSubnet, "InvalidParameterException",
+				"The subnet ID '%s' does not exist"),
+			to("networkConfiguration.securityGroups", typeSecurityGroup, "InvalidParameterException",
+				"The security group '%s' does not exist"),
 		},
 		complete: func(s *State, r *Resource) {
-			r.ID = fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", s.Region, s.ID, last(r.Text("cluster")), r.Text("name"))
+			r.ID = fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", s.Region, s.ID, last(r.Text("cluster")),
+				r.Text("name"))
 		},
 		admit: admitService,
 		taken: refusal{"InvalidParameterException", "Creation of service %s was not idempotent."},
@@ -116,7 +126,8 @@ var containerKinds = map[string]kind{
 			"repositoryUrl": "${account}.dkr.ecr.${region}.amazonaws.com/${name}",
 		},
 		rules: []rule{amongst("imageTagMutability", "MUTABLE", "IMMUTABLE")},
-		taken: refusal{"RepositoryAlreadyExistsException", "The repository with name '%s' already exists in the registry"},
+		taken: refusal{"RepositoryAlreadyExistsException",
+			"The repository with name '%s' already exists in the registry"},
 		removed: func(s *State, r *Resource) error {
 			if len(s.Registry.Images[r.ID]) > 0 && !r.Bool("forceDelete") {
 				return refuse("RepositoryNotEmptyException",
@@ -131,7 +142,8 @@ var containerKinds = map[string]kind{
 		required: []string{"repository", "policy"}, fixed: []string{"repository", "policy"},
 		computed: map[string]string{"registryId": "${account}"},
 		rules:    []rule{isJSON("policy")},
-		refs:     []ref{to("repository", typeRepository, "RepositoryNotFoundException", "The repository with name '%s' does not exist", "name")},
+		refs: []ref{to("repository", typeRepository, "RepositoryNotFoundException",
+			"The repository with name '%s' does not exist", "name")},
 	},
 }
 
@@ -201,10 +213,12 @@ func admitService(s *State, r *Resource) error {
 	for _, balancer := range r.Blocks("loadBalancers") {
 		group, container := text(balancer["targetGroupArn"]), text(balancer["containerName"])
 		if !s.listened(group) {
-			return refuse("InvalidParameterException", "The target group with targetGroupArn %s does not have an associated load balancer.", group)
+			return refuse("InvalidParameterException",
+				"The target group with targetGroupArn %s does not have an associated load balancer.", group)
 		}
 		if definition != nil && !strings.Contains(definition.Text("containerDefinitions"), strconv.Quote(container)) {
-			return refuse("InvalidParameterException", "The container %s does not exist in the task definition.", container)
+			return refuse("InvalidParameterException", "The container %s does not exist in the task definition.",
+				container)
 		}
 	}
 	return nil

@@ -10,22 +10,27 @@ var firewallKinds = map[string]kind{
 	typeWebACL: {
 		name:     "name",
 		id:       "${uuid}",
-		required: []string{"scope", "defaultAction", "visibilityConfig"}, fixed: []string{"name", "namePrefix", "scope"},
+		required: []string{"scope", "defaultAction", "visibilityConfig"},
+		fixed:    []string{"name", "namePrefix", "scope"},
 		defaults: values{"capacity": 700.0, "tokenDomains": array()},
 		computed: map[string]string{
 			"arn": "arn:aws:wafv2:${region}:${account}:regional/webacl/${name}/${id}", "lockToken": "${uuid.lock}",
 		},
 		rules: []rule{amongst("scope", "CLOUDFRONT", "REGIONAL"),
-			matches("name", `^[a-zA-Z0-9_-]{1,128}$`, "must contain only alphanumeric hyphen and underscore characters")},
-		admit: isFree("name", "WAFDuplicateItemException", "AWS WAF couldn't perform the operation because some resource in your request is a duplicate of an existing one: %s"),
-		inUse: refusal{"WAFAssociatedItemException", "AWS WAF couldn't perform the operation because your resource %s is being used by another resource."},
+			matches("name", `^[a-zA-Z0-9_-]{1,128}$`,
+				"must contain only alphanumeric hyphen and underscore characters")},
+		admit: isFree("name", "WAFDuplicateItemException",
+			"AWS WAF couldn't perform the operation because some resource in your request is a duplicate of an existing one: %s"),
+		inUse: refusal{"WAFAssociatedItemException",
+			"AWS WAF couldn't perform the operation because your resource %s is being used by another resource."},
 		takes: 5 * time.Second,
 	},
 	typeWebACLAssociation: {
 		id:       "${webAclArn},${resourceArn}",
 		required: []string{"resourceArn", "webAclArn"}, fixed: []string{"resourceArn", "webAclArn"},
 		refs: []ref{
-			to("webAclArn", typeWebACL, "WAFNonexistentItemException", "AWS WAF couldn't perform the operation because %s doesn't exist.", "arn"),
+			to("webAclArn", typeWebACL, "WAFNonexistentItemException",
+				"AWS WAF couldn't perform the operation because %s doesn't exist.", "arn"),
 			to("resourceArn", typeLoadBalancer, "WAFUnavailableEntityException", "AWS WAF couldn't retrieve %s."),
 		},
 		takes: 5 * time.Second,
@@ -34,14 +39,18 @@ var firewallKinds = map[string]kind{
 		id:       "${resourceArn}",
 		required: []string{"resourceArn", "logDestinationConfigs"}, fixed: []string{"resourceArn"},
 		refs: []ref{
-			to("resourceArn", typeWebACL, "WAFNonexistentItemException", "AWS WAF couldn't perform the operation because %s doesn't exist.", "arn"),
-			to("logDestinationConfigs", typeLogGroup, "WAFLogDestinationPermissionIssueException", "The log destination %s does not exist.", "arn"),
+			to("resourceArn", typeWebACL, "WAFNonexistentItemException",
+				"AWS WAF couldn't perform the operation because %s doesn't exist.", "arn"),
+			to("logDestinationConfigs", typeLogGroup, "WAFLogDestinationPermissionIssueException",
+				"The log destination %s does not exist.", "arn"),
 		},
 		admit: func(_ *State, r *Resource) error {
 			for _, destination := range r.Strings("logDestinationConfigs") {
 				if !strings.Contains(destination, ":log-group:aws-waf-logs-") {
-					return refuse("WAFInvalidParameterException", "Error reason: The ARN isn't valid. A valid ARN begins with arn: and includes other "+
-						"information separated by colons or slashes, and its name with aws-waf-logs-., field: LOG_DESTINATION, parameter: %s", destination)
+					return refuse("WAFInvalidParameterException",
+						"Error reason: The ARN isn't valid. A valid ARN begins with arn: and includes other "+
+							"information separated by colons or slashes, and its name with aws-waf-logs-., "+
+							"field: LOG_DESTINATION, parameter: %s", destination)
 				}
 			}
 			return nil

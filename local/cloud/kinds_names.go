@@ -14,10 +14,11 @@ var nameKinds = map[string]kind{
 	typeCertificate: {
 		name: "domainName",
 		id:   "${arn}",
-		fixed: []string{"domainName", "subjectAlternativeNames", "validationMethod", "keyAlgorithm", "certificateBody", "certificateChain",
-			"privateKey", "certificateAuthorityArn"},
-		defaults: values{"keyAlgorithm": "RSA_2048", "type": "AMAZON_ISSUED", "status": "PENDING_VALIDATION", "renewalEligibility": "INELIGIBLE",
-			"pendingRenewal": false, "validationEmails": array(), "renewalSummaries": array(), "notAfter": "", "notBefore": ""},
+		fixed: []string{"domainName", "subjectAlternativeNames", "validationMethod", "keyAlgorithm",
+			"certificateBody", "certificateChain", "privateKey", "certificateAuthorityArn"},
+		defaults: values{"keyAlgorithm": "RSA_2048", "type": "AMAZON_ISSUED", "status": "PENDING_VALIDATION",
+			"renewalEligibility": "INELIGIBLE", "pendingRenewal": false, "validationEmails": array(),
+			"renewalSummaries": array(), "notAfter": "", "notBefore": ""},
 		computed: map[string]string{"arn": "arn:aws:acm:${region}:${account}:certificate/${uuid}"},
 		rules:    []rule{amongst("validationMethod", "DNS", "EMAIL", "NONE")},
 		complete: completeCertificate,
@@ -26,7 +27,8 @@ var nameKinds = map[string]kind{
 	typeCertificateValidation: {
 		id:       "${certificateArn}",
 		required: []string{"certificateArn"}, fixed: []string{"certificateArn", "validationRecordFqdns"},
-		refs:  []ref{to("certificateArn", typeCertificate, "ResourceNotFoundException", "Could not find certificate %s.")},
+		refs: []ref{to("certificateArn", typeCertificate, "ResourceNotFoundException",
+			"Could not find certificate %s.")},
 		admit: admitValidation,
 		takes: 30 * time.Second,
 	},
@@ -48,7 +50,8 @@ var nameKinds = map[string]kind{
 		removed: func(s *State, r *Resource) error {
 			for _, record := range s.ByType(typeRecord) {
 				if record.Text("zoneId") == r.ID && !r.Bool("forceDestroy") {
-					return refuse("HostedZoneNotEmpty", "The specified hosted zone contains non-required resource record sets and so cannot be deleted.")
+					return refuse("HostedZoneNotEmpty",
+						"The specified hosted zone contains non-required resource record sets and so cannot be deleted.")
 				}
 			}
 			return nil
@@ -59,8 +62,10 @@ var nameKinds = map[string]kind{
 		name:     "name",
 		id:       "${zoneId}_${name}_${type}",
 		required: []string{"zoneId", "type"}, fixed: []string{"zoneId", "name"},
-		rules: []rule{amongst("type", "A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SOA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")},
-		refs:  []ref{refZone, to("healthCheckId", typeHealthCheck, "InvalidInput", "The health check %s does not exist")},
+		rules: []rule{amongst("type", "A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SOA",
+			"SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")},
+		refs: []ref{refZone, to("healthCheckId", typeHealthCheck, "InvalidInput",
+			"The health check %s does not exist")},
 		complete: func(s *State, r *Resource) {
 			zone := s.Get(typeZone, r.Text("zoneId")).Text("name")
 			r.Outputs["fqdn"] = strings.TrimSuffix(strings.ToLower(r.Text("name")), ".")
@@ -74,7 +79,8 @@ var nameKinds = map[string]kind{
 	typeHealthCheck: {
 		id:       "${uuid}",
 		required: []string{"type"}, fixed: []string{"type", "requestInterval", "measureLatency", "referenceName"},
-		defaults: values{"enableSni": true, "failureThreshold": 3.0, "requestInterval": 30.0, "disabled": false, "measureLatency": false},
+		defaults: values{"enableSni": true, "failureThreshold": 3.0, "requestInterval": 30.0, "disabled": false,
+			"measureLatency": false},
 		computed: map[string]string{"arn": "arn:aws:route53:::healthcheck/${id}"},
 	},
 }
@@ -92,10 +98,11 @@ func completeCertificate(_ *State, r *Resource) {
 		seen[name] = true
 		r.Outputs["subjectAlternativeNames"] = append(r.Outputs["subjectAlternativeNames"].([]any), name)
 		options = append(options, map[string]any{
-			"domainName":          name,
-			"resourceRecordName":  fmt.Sprintf("_%s.%s.", random(r, "hex32."+name), strings.TrimPrefix(name, "*.")),
-			"resourceRecordType":  "CNAME",
-			"resourceRecordValue": fmt.Sprintf("_%s.%s.acm-validations.aws.", random(r, "hex32.value."+name), random(r, "hex10."+name)),
+			"domainName":         name,
+			"resourceRecordName": fmt.Sprintf("_%s.%s.", random(r, "hex32."+name), strings.TrimPrefix(name, "*.")),
+			"resourceRecordType": "CNAME",
+			"resourceRecordValue": fmt.Sprintf("_%s.%s.acm-validations.aws.", random(r, "hex32.value."+name),
+				random(r, "hex10."+name)),
 		})
 	}
 	r.Outputs["domainValidationOptions"] = options
@@ -105,9 +112,11 @@ func completeCertificate(_ *State, r *Resource) {
 func admitValidation(s *State, r *Resource) error {
 	certificate := s.Get(typeCertificate, r.Text("certificateArn"))
 	for _, option := range certificate.Blocks("domainValidationOptions") {
-		if name := text(option["resourceRecordName"]); s.Find(typeRecord, "fqdn", strings.TrimSuffix(name, ".")) == nil {
-			return refuse("RequestTimeout", "waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
-				"'ISSUED' (last state: 'PENDING_VALIDATION'): the record %s does not exist", certificate.ID, name)
+		name := text(option["resourceRecordName"])
+		if s.Find(typeRecord, "fqdn", strings.TrimSuffix(name, ".")) == nil {
+			return refuse("RequestTimeout",
+				"waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
+					"'ISSUED' (last state: 'PENDING_VALIDATION'): the record %s does not exist", certificate.ID, name)
 		}
 	}
 	return nil

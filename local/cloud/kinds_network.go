@@ -9,10 +9,12 @@ import (
 )
 
 var (
-	refVPC           = to("vpcId", typeVPC, "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist")
-	refSubnet        = to("subnetId", typeSubnet, "InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist")
-	refRouteTable    = to("routeTableId", typeRouteTable, "InvalidRouteTableID.NotFound", "The routeTable ID '%s' does not exist")
-	refSecurityGroup = to("securityGroupId", typeSecurityGroup, "InvalidGroup.NotFound", "The security group '%s' does not exist")
+	refVPC        = to("vpcId", typeVPC, "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist")
+	refSubnet     = to("subnetId", typeSubnet, "InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist")
+	refRouteTable = to("routeTableId", typeRouteTable, "InvalidRouteTableID.NotFound",
+		"The routeTable ID '%s' does not exist")
+	refSecurityGroup = to("securityGroupId", typeSecurityGroup, "InvalidGroup.NotFound",
+		"The security group '%s' does not exist")
 )
 
 // networkKinds are those of EC2: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
@@ -32,9 +34,10 @@ var networkKinds = map[string]kind{
 	},
 	typeSubnet: {
 		id:       "subnet-${hex17}",
-		required: []string{"vpcId", "cidrBlock"}, fixed: []string{"vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"},
-		defaults: values{"mapPublicIpOnLaunch": false, "assignIpv6AddressOnCreation": false, "enableDns64": false,
-			"ipv6Native": false, "privateDnsHostnameTypeOnLaunch": "ip-name"},
+		required: []string{"vpcId", "cidrBlock"},
+		fixed:    []string{"vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"},
+		defaults: values{"mapPublicIpOnLaunch": false, "assignIpv6AddressOnCreation": false,
+			"enableDns64": false, "ipv6Native": false, "privateDnsHostnameTypeOnLaunch": "ip-name"},
 		computed: map[string]string{
 			"arn": "arn:aws:ec2:${region}:${account}:subnet/${id}", "ownerId": "${account}", "availabilityZone": "${region}a",
 		},
@@ -47,17 +50,19 @@ var networkKinds = map[string]kind{
 		inUse: refusal{"DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted."},
 	},
 	typeInternetGateway: {
-		id:       "igw-${hex17}",
-		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:internet-gateway/${id}", "ownerId": "${account}"},
-		refs:     []ref{refVPC},
+		id: "igw-${hex17}",
+		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:internet-gateway/${id}",
+			"ownerId": "${account}"},
+		refs: []ref{refVPC},
 	},
 	typeRouteTable: {
 		id:       "rtb-${hex17}",
 		required: []string{"vpcId"}, fixed: []string{"vpcId"},
 		defaults: values{"propagatingVgws": array(), "routes": array()},
-		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:route-table/${id}", "ownerId": "${account}"},
-		refs:     []ref{refVPC},
-		inUse:    refusal{"DependencyViolation", "The routeTable '%s' has dependencies and cannot be deleted."},
+		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:route-table/${id}",
+			"ownerId": "${account}"},
+		refs:  []ref{refVPC},
+		inUse: refusal{"DependencyViolation", "The routeTable '%s' has dependencies and cannot be deleted."},
 	},
 	typeRoute: {
 		name:     "destinationCidrBlock",
@@ -65,16 +70,19 @@ var networkKinds = map[string]kind{
 		required: []string{"routeTableId"}, fixed: []string{"routeTableId", "destinationCidrBlock"},
 		defaults: values{"origin": "CreateRoute", "state": "active", "instanceId": "", "instanceOwnerId": ""},
 		refs: []ref{refRouteTable,
-			to("gatewayId", typeInternetGateway, "InvalidInternetGatewayID.NotFound", "The internetGateway ID '%s' does not exist"),
-			to("natGatewayId", typeNATGateway, "InvalidNatGatewayID.NotFound", "The natGateway ID '%s' does not exist")},
+			to("gatewayId", typeInternetGateway, "InvalidInternetGatewayID.NotFound",
+				"The internetGateway ID '%s' does not exist"),
+			to("natGatewayId", typeNATGateway, "InvalidNatGatewayID.NotFound",
+				"The natGateway ID '%s' does not exist")},
 		taken: refusal{"RouteAlreadyExists", "The route identified by %s already exists."},
 	},
 	typeRouteTableAssociation: {
 		name:     "subnetId",
 		id:       "rtbassoc-${subnetId}",
 		required: []string{"routeTableId"}, fixed: []string{"subnetId", "gatewayId"},
-		refs:  []ref{refRouteTable, refSubnet},
-		taken: refusal{"Resource.AlreadyAssociated", "the specified association for subnet %s conflicts with an existing association"},
+		refs: []ref{refRouteTable, refSubnet},
+		taken: refusal{"Resource.AlreadyAssociated",
+			"the specified association for subnet %s conflicts with an existing association"},
 	},
 	typeEIP: {
 		id:       "eipalloc-${hex17}",
@@ -91,8 +99,10 @@ var networkKinds = map[string]kind{
 	typeNATGateway: {
 		id:       "nat-${hex17}",
 		required: []string{"subnetId"}, fixed: []string{"subnetId", "allocationId", "connectivityType"},
-		defaults: values{"connectivityType": "public", "secondaryPrivateIpAddressCount": 0.0, "secondaryPrivateIpAddresses": array()},
-		computed: map[string]string{"associationId": "eipassoc-${hex17.association}", "networkInterfaceId": "eni-${hex17.interface}"},
+		defaults: values{"connectivityType": "public", "secondaryPrivateIpAddressCount": 0.0,
+			"secondaryPrivateIpAddresses": array()},
+		computed: map[string]string{"associationId": "eipassoc-${hex17.association}",
+			"networkInterfaceId": "eni-${hex17.interface}"},
 		refs: []ref{refSubnet,
 			to("allocationId", typeEIP, "InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist")},
 		complete: func(s *State, r *Resource) {
@@ -106,8 +116,9 @@ var networkKinds = map[string]kind{
 	typeVPCEndpoint: {
 		id:       "vpce-${hex17}",
 		required: []string{"vpcId"}, fixed: []string{"vpcId", "serviceName", "vpcEndpointType"},
-		defaults: values{"vpcEndpointType": "Gateway", "state": "available", "privateDnsEnabled": false, "requesterManaged": false,
-			"ipAddressType": "ipv4", "cidrBlocks": array("52.216.0.0/15", "54.231.0.0/16"), "networkInterfaceIds": array(),
+		defaults: values{"vpcEndpointType": "Gateway", "state": "available", "privateDnsEnabled": false,
+			"requesterManaged": false, "ipAddressType": "ipv4",
+			"cidrBlocks": array("52.216.0.0/15", "54.231.0.0/16"), "networkInterfaceIds": array(),
 			"securityGroupIds": array(), "subnetIds": array(), "dnsEntries": array(), "routeTableIds": array(),
 			"policy": `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}],"Version":"2008-10-17"}`},
 		computed: map[string]string{
@@ -116,29 +127,35 @@ var networkKinds = map[string]kind{
 		},
 		rules: []rule{isJSON("policy")},
 		refs: []ref{refVPC,
-			to("routeTableIds", typeRouteTable, "InvalidRouteTableId.NotFound", "The routeTable ID '%s' does not exist"),
+			to("routeTableIds", typeRouteTable, "InvalidRouteTableId.NotFound",
+				"The routeTable ID '%s' does not exist"),
 			to("subnetIds", typeSubnet, "InvalidSubnetId.NotFound", "The subnet ID '%s' does not exist"),
-			to("securityGroupIds", typeSecurityGroup, "InvalidSecurityGroupId.NotFound", "The security group ID '%s' does not exist")},
+			to("securityGroupIds", typeSecurityGroup, "InvalidSecurityGroupId.NotFound",
+				"The security group ID '%s' does not exist")},
 		takes: 5 * time.Second,
 	},
 	typeFlowLog: {
-		id:    "fl-${hex17}",
-		fixed: []string{"vpcId", "logDestination", "logDestinationType", "iamRoleArn", "trafficType", "maxAggregationInterval", "logFormat"},
+		id: "fl-${hex17}",
+		fixed: []string{"vpcId", "logDestination", "logDestinationType", "iamRoleArn", "trafficType",
+			"maxAggregationInterval", "logFormat"},
 		defaults: values{"logDestinationType": "cloud-watch-logs", "maxAggregationInterval": 600.0,
 			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} " +
 				"${bytes} ${start} ${end} ${action} ${log-status}"},
 		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:vpc-flow-log/${id}"},
-		rules:    []rule{amongst("trafficType", "ACCEPT", "REJECT", "ALL"), amongst("maxAggregationInterval", "60", "600")},
+		rules: []rule{amongst("trafficType", "ACCEPT", "REJECT", "ALL"),
+			amongst("maxAggregationInterval", "60", "600")},
 		refs: []ref{refVPC,
 			to("logDestination", typeLogGroup, "InvalidParameter", "LogDestination: %s is undefined", "arn"),
 			to("iamRoleArn", typeRole, "InvalidParameter", "The role %s does not exist", "arn")},
 	},
 	typeSecurityGroup: {
-		name:     "name",
-		id:       "sg-${hex17}",
-		fixed:    []string{"name", "namePrefix", "description", "vpcId"},
-		defaults: values{"description": "Managed by Pulumi", "ingress": array(), "egress": array(), "revokeRulesOnDelete": false},
-		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:security-group/${id}", "ownerId": "${account}"},
+		name:  "name",
+		id:    "sg-${hex17}",
+		fixed: []string{"name", "namePrefix", "description", "vpcId"},
+		defaults: values{"description": "Managed by Pulumi", "ingress": array(), "egress": array(),
+			"revokeRulesOnDelete": false},
+		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:security-group/${id}",
+			"ownerId": "${account}"},
 		rules: []rule{
 			matches("name", `^.{1,255}$`, "is not between 1 and 255 characters long"),
 			notBegun("name", "sg-"),
@@ -147,7 +164,8 @@ var networkKinds = map[string]kind{
 		admit: func(s *State, r *Resource) error {
 			for _, other := range s.ByType(typeSecurityGroup) {
 				if other.ID != r.ID && other.Text("name") == r.Text("name") && other.Text("vpcId") == r.Text("vpcId") {
-					return refuse("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", r.Text("name"), r.Text("vpcId"))
+					return refuse("InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'",
+						r.Text("name"), r.Text("vpcId"))
 				}
 			}
 			return nil
@@ -156,10 +174,11 @@ var networkKinds = map[string]kind{
 	},
 	typeDefaultSecurityGroup: {
 		required: []string{"vpcId"}, fixed: []string{"vpcId"},
-		defaults: values{"name": "default", "description": "default VPC security group", "ingress": array(), "egress": array(),
-			"revokeRulesOnDelete": false},
-		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:security-group/${id}", "ownerId": "${account}"},
-		refs:     []ref{refVPC},
+		defaults: values{"name": "default", "description": "default VPC security group", "ingress": array(),
+			"egress": array(), "revokeRulesOnDelete": false},
+		computed: map[string]string{"arn": "arn:aws:ec2:${region}:${account}:security-group/${id}",
+			"ownerId": "${account}"},
+		refs: []ref{refVPC},
 		complete: func(s *State, r *Resource) {
 			r.ID = s.Get(typeVPC, r.Text("vpcId")).Text("defaultSecurityGroupId")
 		},
@@ -177,12 +196,15 @@ func securityGroupRule(direction string) kind {
 		},
 		rules: []rule{bounded("fromPort", -1, 65535), bounded("toPort", -1, 65535), cidrBetween("cidrIpv4", 0, 32)},
 		refs: []ref{refSecurityGroup,
-			to("referencedSecurityGroupId", typeSecurityGroup, "InvalidGroup.NotFound", "The security group '%s' does not exist"),
-			to("prefixListId", typeVPCEndpoint, "InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", "prefixListId")},
+			to("referencedSecurityGroupId", typeSecurityGroup, "InvalidGroup.NotFound",
+				"The security group '%s' does not exist"),
+			to("prefixListId", typeVPCEndpoint, "InvalidPrefixListID.NotFound",
+				"The prefix list ID '%s' does not exist", "prefixListId")},
 		admit: func(s *State, r *Resource) error {
 			for _, other := range s.ByType(r.Type) {
 				if other.ID != r.ID && sameRule(other, r) {
-					return refuse("InvalidPermission.Duplicate", "the specified %s rule already exists in %s", direction, r.Text("securityGroupId"))
+					return refuse("InvalidPermission.Duplicate", "the specified %s rule already exists in %s",
+						direction, r.Text("securityGroupId"))
 				}
 			}
 			return nil
@@ -191,8 +213,10 @@ func securityGroupRule(direction string) kind {
 }
 
 func sameRule(x, y *Resource) bool {
-	properties := []string{"securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "cidrIpv6", "referencedSecurityGroupId", "prefixListId"}
-	return !slices.ContainsFunc(properties, func(property string) bool { return x.Outputs[property] != y.Outputs[property] })
+	properties := []string{"securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "cidrIpv6",
+		"referencedSecurityGroupId", "prefixListId"}
+	return !slices.ContainsFunc(properties,
+		func(property string) bool { return x.Outputs[property] != y.Outputs[property] })
 }
 
 // cidrBetween judges an IPv4 range by its prefix's length.
@@ -218,14 +242,17 @@ func admitSubnet(s *State, r *Resource) error {
 	cidr := r.Text("cidrBlock")
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
-		return refuse("InvalidParameterValue", "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", cidr)
+		return refuse("InvalidParameterValue",
+			"Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", cidr)
 	}
 	vpc, err := netip.ParsePrefix(s.Get(typeVPC, r.Text("vpcId")).Text("cidrBlock"))
 	if err != nil || !vpc.Contains(prefix.Addr()) || prefix.Bits() < vpc.Bits() {
 		return refuse("InvalidSubnet.Range", "The CIDR '%s' is invalid.", cidr)
 	}
 	if zone := r.Text("availabilityZone"); zone != "" && !slices.Contains(availabilityZones(s.Region), zone) {
-		return refuse("InvalidParameterValue", "Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+		return refuse("InvalidParameterValue",
+			"Value (%s) for parameter availabilityZone is invalid. "+
+				"Subnets can currently only be created in the following availability zones: %s.",
 			zone, strings.Join(availabilityZones(s.Region), ", "))
 	}
 	for _, other := range s.ByType(typeSubnet) {

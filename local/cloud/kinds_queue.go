@@ -2,7 +2,8 @@ package cloud
 
 import "encoding/json"
 
-var refQueue = to("queueUrl", typeQueue, "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist: %s")
+var refQueue = to("queueUrl", typeQueue, "AWS.SimpleQueueService.NonExistentQueue",
+	"The specified queue does not exist: %s")
 
 // queueKinds are those of SQS and SNS:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
@@ -11,14 +12,17 @@ var queueKinds = map[string]kind{
 		name:  "name",
 		id:    "${url}",
 		fixed: []string{"name", "namePrefix", "fifoQueue"},
-		defaults: values{"delaySeconds": 0.0, "fifoQueue": false, "maxMessageSize": 262144.0, "messageRetentionSeconds": 345600.0,
-			"receiveWaitTimeSeconds": 0.0, "sqsManagedSseEnabled": true, "visibilityTimeoutSeconds": 30.0,
-			"kmsDataKeyReusePeriodSeconds": 300.0, "contentBasedDeduplication": false},
+		defaults: values{"delaySeconds": 0.0, "fifoQueue": false, "maxMessageSize": 262144.0,
+			"messageRetentionSeconds": 345600.0, "receiveWaitTimeSeconds": 0.0, "sqsManagedSseEnabled": true,
+			"visibilityTimeoutSeconds": 30.0, "kmsDataKeyReusePeriodSeconds": 300.0,
+			"contentBasedDeduplication": false},
 		computed: map[string]string{
 			"arn": "arn:aws:sqs:${region}:${account}:${name}", "url": "https://sqs.${region}.amazonaws.com/${account}/${name}",
 		},
-		rules: []rule{matches("name", `^[a-zA-Z0-9_-]{1,80}(\.fifo)?$`, "can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"),
-			isJSON("redrivePolicy"), isJSON("policy"), bounded("messageRetentionSeconds", 60, 1209600), bounded("visibilityTimeoutSeconds", 0, 43200),
+		rules: []rule{matches("name", `^[a-zA-Z0-9_-]{1,80}(\.fifo)?$`,
+			"can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"),
+			isJSON("redrivePolicy"), isJSON("policy"), bounded("messageRetentionSeconds", 60, 1209600),
+			bounded("visibilityTimeoutSeconds", 0, 43200),
 			bounded("receiveWaitTimeSeconds", 0, 20)},
 		admit: func(s *State, r *Resource) error {
 			var redrive struct{ DeadLetterTargetArn string }
@@ -26,12 +30,14 @@ var queueKinds = map[string]kind{
 				return nil
 			}
 			if s.Find(typeQueue, "arn", redrive.DeadLetterTargetArn) == nil {
-				return refuse("InvalidParameterValue", "Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.",
+				return refuse("InvalidParameterValue",
+					"Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.",
 					r.Text("redrivePolicy"))
 			}
 			return nil
 		},
-		taken: refusal{"QueueAlreadyExists", "A queue already exists with the same name (%s) and a different value for attributes"},
+		taken: refusal{"QueueAlreadyExists",
+			"A queue already exists with the same name (%s) and a different value for attributes"},
 	},
 	typeQueuePolicy: {
 		id:       "${queueUrl}",
@@ -49,7 +55,8 @@ var queueKinds = map[string]kind{
 		fixed:    []string{"name", "namePrefix", "fifoTopic"},
 		defaults: values{"fifoTopic": false, "contentBasedDeduplication": false},
 		computed: map[string]string{"arn": "arn:aws:sns:${region}:${account}:${name}", "owner": "${account}"},
-		rules:    []rule{matches("name", `^[a-zA-Z0-9_-]{1,256}(\.fifo)?$`, "must be made up of only letters, numbers, underscores, and hyphens")},
+		rules: []rule{matches("name", `^[a-zA-Z0-9_-]{1,256}(\.fifo)?$`,
+			"must be made up of only letters, numbers, underscores, and hyphens")},
 	},
 	typeTopicPolicy: {
 		id:       "${arn}",
@@ -61,10 +68,11 @@ var queueKinds = map[string]kind{
 	typeTopicSubscription: {
 		id:       "${arn}",
 		required: []string{"topic", "protocol", "endpoint"}, fixed: []string{"topic", "protocol", "endpoint"},
-		defaults: values{"confirmationWasAuthenticated": false, "endpointAutoConfirms": false, "rawMessageDelivery": false,
-			"confirmationTimeoutInMinutes": 1.0, "pendingConfirmation": true},
+		defaults: values{"confirmationWasAuthenticated": false, "endpointAutoConfirms": false,
+			"rawMessageDelivery": false, "confirmationTimeoutInMinutes": 1.0, "pendingConfirmation": true},
 		computed: map[string]string{"arn": "${topic}:${uuid}", "ownerId": "${account}"},
-		rules:    []rule{amongst("protocol", "sqs", "sms", "lambda", "firehose", "application", "email", "email-json", "http", "https")},
-		refs:     []ref{to("topic", typeTopic, "NotFound", "Topic does not exist: %s")},
+		rules: []rule{amongst("protocol", "sqs", "sms", "lambda", "firehose", "application", "email", "email-json",
+			"http", "https")},
+		refs: []ref{to("topic", typeTopic, "NotFound", "Topic does not exist: %s")},
 	},
 }

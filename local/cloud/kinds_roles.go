@@ -40,7 +40,8 @@ var roleKinds = map[string]kind{
 		defaults: values{"thumbprintLists": array("ffffffffffffffffffffffffffffffffffffffff")},
 		rules:    []rule{matches("url", `^https://`, "must be a URL that begins with https://")},
 		complete: func(s *State, r *Resource) {
-			r.Outputs["arn"] = "arn:aws:iam::" + s.ID + ":oidc-provider/" + strings.TrimPrefix(r.Text("url"), "https://")
+			r.Outputs["arn"] = "arn:aws:iam::" + s.ID + ":oidc-provider/" + strings.TrimPrefix(r.Text("url"),
+				"https://")
 		},
 		taken: refusal{"EntityAlreadyExists", "Provider with url %s already exists."},
 	},

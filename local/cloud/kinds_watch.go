@@ -1,6 +1,7 @@
 package cloud
 
-var logRetention = []string{"0", "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731",
+var logRetention = []string{"0", "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545",
+	"731",
 	"1096", "1827", "2192", "2557", "2922", "3288", "3653"}
 
 // watchKinds are those of CloudWatch, X-Ray and Budgets:
@@ -12,7 +13,8 @@ var watchKinds = map[string]kind{
 		fixed:    []string{"name", "namePrefix", "logGroupClass"},
 		defaults: values{"logGroupClass": "STANDARD", "retentionInDays": 0.0, "skipDestroy": false},
 		computed: map[string]string{"arn": "arn:aws:logs:${region}:${account}:log-group:${name}"},
-		rules: []rule{matches("name", `^[a-zA-Z0-9_/.#-]{1,512}$`, "isn't a valid log group name (alphanumeric characters, underscores, hyphens, slashes, hash signs and dots are allowed)"),
+		rules: []rule{matches("name", `^[a-zA-Z0-9_/.#-]{1,512}$`,
+			"isn't a valid log group name (alphanumeric characters, underscores, hyphens, slashes, hash signs and dots are allowed)"),
 			amongst("retentionInDays", logRetention...)},
 		taken: refusal{"ResourceAlreadyExistsException", "The specified log group already exists: %s"},
 	},
@@ -20,10 +22,12 @@ var watchKinds = map[string]kind{
 		name:     "name",
 		id:       "${name}",
 		required: []string{"comparisonOperator", "evaluationPeriods"}, fixed: []string{"name"},
-		defaults: values{"actionsEnabled": true, "treatMissingData": "missing", "evaluateLowSampleCountPercentiles": "evaluate"},
+		defaults: values{"actionsEnabled": true, "treatMissingData": "missing",
+			"evaluateLowSampleCountPercentiles": "evaluate"},
 		computed: map[string]string{"arn": "arn:aws:cloudwatch:${region}:${account}:alarm:${name}"},
 		rules: []rule{amongst("treatMissingData", "breaching", "notBreaching", "ignore", "missing"),
-			amongst("comparisonOperator", "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold",
+			amongst("comparisonOperator", "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold",
+				"LessThanOrEqualToThreshold",
 				"LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold")},
 		refs: []ref{
 			to("alarmActions", typeTopic, "ValidationError", "Invalid topic ARN: %s"),

@@ -53,10 +53,12 @@ func TestSubnets(t *testing.T) {
 	require.Equal(t, "arn:aws:ec2:us-east-1:123456789012:subnet/"+one.ID, one.Text("arn"))
 	require.Equal(t, "use1-az1", one.Text("availabilityZoneId"))
 
-	e.refuses("InvalidSubnet.Range: The CIDR '10.9.0.0/24' is invalid.", typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.9.0.0/24"})
+	e.refuses("InvalidSubnet.Range: The CIDR '10.9.0.0/24' is invalid.", typeSubnet,
+		values{"vpcId": vpc.ID, "cidrBlock": "10.9.0.0/24"})
 	e.refuses("InvalidSubnet.Conflict: The CIDR '10.0.0.128/25' conflicts with another subnet", typeSubnet,
 		values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.128/25"})
-	e.refuses("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet, values{"vpcId": "vpc-0", "cidrBlock": "10.0.2.0/24"})
+	e.refuses("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet,
+		values{"vpcId": "vpc-0", "cidrBlock": "10.0.2.0/24"})
 	require.EqualError(t, e.DeleteResource(typeVPC, vpc.ID),
 		"DependencyViolation: The vpc '"+vpc.ID+"' has dependencies and cannot be deleted.")
 }
@@ -64,9 +66,11 @@ func TestSubnets(t *testing.T) {
 func TestSecurityGroups(t *testing.T) {
 	e := newEstate(t)
 	vpc, _, _, group := e.network()
-	rule := values{"securityGroupId": group.ID, "ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0, "cidrIpv4": "0.0.0.0/0"}
+	rule := values{"securityGroupId": group.ID, "ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0,
+		"cidrIpv4": "0.0.0.0/0"}
 	e.make(typeIngressRule, rule)
-	e.refuses("InvalidPermission.Duplicate: the specified ingress rule already exists in "+group.ID, typeIngressRule, rule)
+	e.refuses("InvalidPermission.Duplicate: the specified ingress rule already exists in "+group.ID, typeIngressRule,
+		rule)
 	e.refuses("InvalidGroup.Duplicate: The security group 'api' already exists for VPC '"+vpc.ID+"'", typeSecurityGroup,
 		values{"vpcId": vpc.ID, "name": "api"})
 
@@ -76,7 +80,8 @@ func TestSecurityGroups(t *testing.T) {
 
 func TestChecksBeforeAnythingIsMade(t *testing.T) {
 	fargate := func(cpu, memory string) values {
-		return values{"family": "api", "containerDefinitions": `[{"name":"a","image":"b"}]`, "cpu": cpu, "memory": memory,
+		return values{"family": "api", "containerDefinitions": `[{"name":"a","image":"b"}]`, "cpu": cpu,
+			"memory":                  memory,
 			"requiresCompatibilities": array("FARGATE")}
 	}
 	tests := map[string]struct {
@@ -86,8 +91,10 @@ func TestChecksBeforeAnythingIsMade(t *testing.T) {
 	}{
 		"a load balancer's name": {typeLoadBalancer, values{"name": strings.Repeat("a", 33)}, "at most 32 characters"},
 		"a name AWS reserves":    {typeLoadBalancer, values{"name": "internal-api"}, `cannot begin with "internal-"`},
-		"a target group's name":  {typeTargetGroup, values{"name": "api_tg"}, "only alphanumeric characters and hyphens"},
-		"a pair of Fargate":      {typeTaskDefinition, fargate("256", "4096"), "No Fargate configuration exists for given values: 256 CPU, 4096 memory"},
+		"a target group's name": {typeTargetGroup, values{"name": "api_tg"},
+			"only alphanumeric characters and hyphens"},
+		"a pair of Fargate": {typeTaskDefinition, fargate("256", "4096"),
+			"No Fargate configuration exists for given values: 256 CPU, 4096 memory"},
 		"a pair between two":     {typeTaskDefinition, fargate("512", "1536"), "No Fargate configuration exists"},
 		"a CPU of no size":       {typeTaskDefinition, fargate("300", "1024"), "No Fargate configuration exists"},
 		"a range too wide":       {typeVPC, values{"cidrBlock": "10.0.0.0/8"}, "prefix length from /16 to /28"},
@@ -95,9 +102,11 @@ func TestChecksBeforeAnythingIsMade(t *testing.T) {
 		"a policy":               {typeRole, values{"name": "a", "assumeRolePolicy": "{"}, "contains an invalid JSON"},
 		"a missing input":        {typeRole, values{"name": "a"}, "missing required property"},
 		"a retention":            {typeLogGroup, values{"name": "a", "retentionInDays": 10.0}, "to be one of"},
-		"backups for ever":       {typeDatabase, values{"instanceClass": "db.t3.micro", "backupRetentionPeriod": 36.0}, "range (0 - 35)"},
-		"a span of no tasks": {typeScalingTarget, values{"minCapacity": 3.0, "maxCapacity": 2.0, "resourceId": "a", "scalableDimension": "b",
-			"serviceNamespace": "ecs"}, "cannot be less than minimum"},
+		"backups for ever": {typeDatabase, values{"instanceClass": "db.t3.micro", "backupRetentionPeriod": 36.0},
+			"range (0 - 35)"},
+		"a span of no tasks": {typeScalingTarget,
+			values{"minCapacity": 3.0, "maxCapacity": 2.0, "resourceId": "a", "scalableDimension": "b",
+				"serviceNamespace": "ecs"}, "cannot be less than minimum"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -108,12 +117,14 @@ func TestChecksBeforeAnythingIsMade(t *testing.T) {
 		})
 	}
 	t.Run("what is not known yet is passed over", func(t *testing.T) {
-		problems, err := CheckResource(typeTaskDefinition, values{"family": Unknown{}, "containerDefinitions": Unknown{}, "cpu": Unknown{}})
+		problems, err := CheckResource(typeTaskDefinition,
+			values{"family": Unknown{}, "containerDefinitions": Unknown{}, "cpu": Unknown{}})
 		require.NoError(t, err)
 		require.Empty(t, problems)
 	})
 	t.Run("pairs that Fargate has", func(t *testing.T) {
-		for _, pair := range [][2]string{{"256", "512"}, {"256", "2048"}, {"512", "1024"}, {"1024", "8192"}, {"4096", "30720"}, {"16384", "122880"}} {
+		for _, pair := range [][2]string{{"256", "512"}, {"256", "2048"}, {"512", "1024"}, {"1024", "8192"},
+			{"4096", "30720"}, {"16384", "122880"}} {
 			problems, err := CheckResource(typeTaskDefinition, fargate(pair[0], pair[1]))
 			require.NoError(t, err)
 			require.Empty(t, problems, pair)
@@ -147,7 +158,8 @@ func (e estate) database(inputs values) *Resource {
 	e.Helper()
 	_, one, other, group := e.network()
 	subnets := e.make(typeDBSubnetGroup, values{"name": "db", "subnetIds": array(one.ID, other.ID)})
-	all := values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t3.micro", "username": "balancer",
+	all := values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t3.micro",
+		"username":          "balancer",
 		"dbSubnetGroupName": subnets.ID, "vpcSecurityGroupIds": array(group.ID), "manageMasterUserPassword": true}
 	for name, value := range inputs {
 		all[name] = value
@@ -168,7 +180,8 @@ func TestDatabase(t *testing.T) {
 	content, err := json.Marshal(db)
 	require.NoError(t, err)
 	require.NotContains(t, string(content), "assword\":\"", "RDS shows no password")
-	e.make(typeSecretRotation, values{"secretId": secret["secretArn"], "rotationRules": values{"automaticallyAfterDays": 30.0}})
+	e.make(typeSecretRotation, values{"secretId": secret["secretArn"],
+		"rotationRules": values{"automaticallyAfterDays": 30.0}})
 
 	require.EqualError(t, e.DeleteResource(typeDatabase, db.ID),
 		"InvalidParameterCombination: Cannot delete protected DB Instance, please disable deletion protection and try again.")
@@ -191,7 +204,8 @@ func TestDatabase(t *testing.T) {
 func TestProvisionFails(t *testing.T) {
 	e := newEstate(t, "provision-fails")
 	_, err := e.CreateResource(context.Background(), typeDatabase, values{"instanceClass": "db.t3.micro"})
-	require.ErrorContains(t, err, "InsufficientDBInstanceCapacity: We currently do not have sufficient db.t3.micro capacity")
+	require.ErrorContains(t, err,
+		"InsufficientDBInstanceCapacity: We currently do not have sufficient db.t3.micro capacity")
 	_, due := e.Due(typeDatabase)
 	require.True(t, due, "a database that exists is to be changed, so that the fault bites")
 	_, due = e.Due(typeService)
@@ -206,9 +220,12 @@ func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
 	zone := e.make(typeZone, values{"name": "example.com"})
 	require.Len(t, zone.Strings("nameServers"), 4)
 	certificate := e.make(typeCertificate, values{"domainName": "api.example.com", "validationMethod": "DNS"})
-	balancer := e.make(typeLoadBalancer, values{"name": "alb", "subnets": array(one.ID, other.ID), "securityGroups": array(group.ID)})
-	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": one.Text("vpcId"), "targetType": "ip"})
-	https := values{"loadBalancerArn": balancer.ID, "port": 443.0, "protocol": "HTTPS", "certificateArn": certificate.ID,
+	balancer := e.make(typeLoadBalancer, values{"name": "alb", "subnets": array(one.ID, other.ID),
+		"securityGroups": array(group.ID)})
+	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP",
+		"vpcId": one.Text("vpcId"), "targetType": "ip"})
+	https := values{"loadBalancerArn": balancer.ID, "port": 443.0, "protocol": "HTTPS",
+		"certificateArn": certificate.ID,
 		"defaultActions": array(values{"type": "forward", "targetGroupArn": target.ID})}
 
 	_, err := e.CreateResource(context.Background(), typeListener, https)
@@ -231,19 +248,22 @@ func TestAccessLogs(t *testing.T) {
 	e := newEstate(t)
 	_, one, other, _ := e.network()
 	bucket := e.make(typeBucket, values{"bucket": "logs", "forceDestroy": false})
-	balancer := values{"name": "alb", "subnets": array(one.ID, other.ID), "accessLogs": values{"bucket": "logs", "enabled": true}}
+	balancer := values{"name": "alb", "subnets": array(one.ID, other.ID),
+		"accessLogs": values{"bucket": "logs", "enabled": true}}
 	denied := "InvalidConfigurationRequest: Access Denied for bucket: logs. Please check S3bucket permission"
 	e.refuses(denied, typeLoadBalancer, balancer)
 	e.make(typeBucketPolicy, values{"bucket": "logs", "policy": `{"Statement":[{"Action":"s3:PutObject"}]}`})
 	encrypt := func(algorithm string) values {
-		return values{"bucket": "logs", "rules": array(values{"applyServerSideEncryptionByDefault": values{"sseAlgorithm": algorithm}})}
+		return values{"bucket": "logs",
+			"rules": array(values{"applyServerSideEncryptionByDefault": values{"sseAlgorithm": algorithm}})}
 	}
 	kms := e.make(typeBucketEncryption, encrypt("aws:kms"))
 	e.refuses(denied, typeLoadBalancer, balancer)
 	_, err := e.UpdateResource(context.Background(), typeBucketEncryption, kms.ID, encrypt("AES256"))
 	require.NoError(t, err)
 	e.make(typeLoadBalancer, balancer)
-	require.EqualError(t, e.DeleteResource(typeBucket, bucket.ID), "BucketNotEmpty: The bucket you tried to delete is not empty: logs")
+	require.EqualError(t, e.DeleteResource(typeBucket, bucket.ID),
+		"BucketNotEmpty: The bucket you tried to delete is not empty: logs")
 }
 
 func TestTaskDefinitions(t *testing.T) {
@@ -263,19 +283,23 @@ func TestTaskDefinitions(t *testing.T) {
 		require.True(t, s.Get(typeTaskDefinition, first.ID).Kept, "an old revision stays for a rollback")
 		return nil
 	}))
-	e.refuses("ClientException: Role is not valid: arn:aws:iam::123456789012:role/none", typeTaskDefinition, values{"family": "api",
-		"containerDefinitions": definition["containerDefinitions"], "taskRoleArn": "arn:aws:iam::123456789012:role/none"})
+	e.refuses("ClientException: Role is not valid: arn:aws:iam::123456789012:role/none", typeTaskDefinition,
+		values{"family": "api",
+			"containerDefinitions": definition["containerDefinitions"], "taskRoleArn": "arn:aws:iam::123456789012:role/none"})
 }
 
 func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
 	e := newEstate(t)
 	vpc, _, _, _ := e.network()
 	cluster := e.make(typeCluster, values{"name": "cluster"})
-	definition := e.make(typeTaskDefinition, values{"family": "api", "containerDefinitions": `[{"name":"api","image":"i"}]`})
-	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": vpc.ID, "targetType": "ip"})
+	definition := e.make(typeTaskDefinition, values{"family": "api",
+		"containerDefinitions": `[{"name":"api","image":"i"}]`})
+	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": vpc.ID,
+		"targetType": "ip"})
 	e.refuses("InvalidParameterException: The target group with targetGroupArn "+target.ID+" does not have an associated load balancer.",
 		typeService, values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID,
-			"loadBalancers": array(values{"targetGroupArn": target.ID, "containerName": "api", "containerPort": 3000.0})})
+			"loadBalancers": array(values{"targetGroupArn": target.ID, "containerName": "api",
+				"containerPort": 3000.0})})
 
 	service := values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID}
 	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:service/cluster/api", e.make(typeService, service).ID)

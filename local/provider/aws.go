@@ -58,8 +58,9 @@ func (p *awsProvider) DiffConfig(_ context.Context, r plugin.DiffConfigRequest) 
 // Configure refuses another account or region than the simulated one.
 func (p *awsProvider) Configure(_ context.Context, r plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
 	config := toAccount(r.Inputs)
-	if region, ok := config["region"].(string); ok && region != p.account.Region() {
-		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account lies in %s, not in %s", p.account.Region(), region)
+	lies := p.account.Region()
+	if region, ok := config["region"].(string); ok && region != lies {
+		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account lies in %s, not in %s", lies, region)
 	}
 	allowed, err := listOf(config["allowedAccountIds"])
 	if err != nil {
@@ -141,7 +142,9 @@ func diff(olds, news resource.PropertyMap, replaces func(property string) bool) 
 	if changes == nil {
 		return plugin.DiffResult{Changes: plugin.DiffNone}
 	}
-	result := plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(changes, true)}
+	result := plugin.DiffResult{
+		Changes: plugin.DiffSome, DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(changes, true),
+	}
 	for path, change := range result.DetailedDiff {
 		parsed, err := resource.ParsePropertyPath(path)
 		if err != nil || len(parsed) == 0 {
@@ -174,7 +177,8 @@ func (p *awsProvider) Read(ctx context.Context, r plugin.ReadRequest) (plugin.Re
 		return plugin.ReadResponse{}, err
 	}
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{
-		ID: resource.ID(found.ID), Inputs: fromAccount(found.Inputs, r.Inputs), Outputs: fromAccount(found.Outputs, r.State),
+		ID:     resource.ID(found.ID),
+		Inputs: fromAccount(found.Inputs, r.Inputs), Outputs: fromAccount(found.Outputs, r.State),
 	}}, nil
 }
 

@@ -41,11 +41,15 @@ func TestConfigure(t *testing.T) {
 		inputs map[string]any
 		want   string
 	}{
-		"the account":                    {map[string]any{"region": "us-east-1", "allowedAccountIds": []any{"123456789012"}}, ""},
-		"the account, in JSON":           {map[string]any{"allowedAccountIds": `["123456789012"]`}, ""},
-		"another account":                {map[string]any{"allowedAccountIds": []any{"210987654321"}}, "AWS account ID not allowed: 123456789012"},
-		"another region":                 {map[string]any{"region": "eu-west-1"}, "the simulated account lies in us-east-1, not in eu-west-1"},
-		"a setting without a simulation": {map[string]any{"defaultTags": map[string]any{}}, "the provider's setting defaultTags is not simulated by local mode"},
+		"the account": {map[string]any{"region": "us-east-1",
+			"allowedAccountIds": []any{"123456789012"}}, ""},
+		"the account, in JSON": {map[string]any{"allowedAccountIds": `["123456789012"]`}, ""},
+		"another account": {map[string]any{"allowedAccountIds": []any{"210987654321"}},
+			"AWS account ID not allowed: 123456789012"},
+		"another region": {map[string]any{"region": "eu-west-1"},
+			"the simulated account lies in us-east-1, not in eu-west-1"},
+		"a setting without a simulation": {map[string]any{"defaultTags": map[string]any{}},
+			"the provider's setting defaultTags is not simulated by local mode"},
 	}
 	p := newProvider(t)
 	for name, test := range tests {
@@ -70,10 +74,12 @@ func TestDiff(t *testing.T) {
 	}{
 		"nothing": {queue, map[string]any{"name": "a"}, map[string]any{"name": "a"}, nil, false},
 		"a change in place": {
-			queue, map[string]any{"name": "a", "tags": map[string]any{"x": "1"}}, map[string]any{"name": "a", "tags": map[string]any{"x": "2"}},
+			queue, map[string]any{"name": "a", "tags": map[string]any{"x": "1"}}, map[string]any{"name": "a",
+				"tags": map[string]any{"x": "2"}},
 			map[string]plugin.DiffKind{"tags.x": plugin.DiffUpdate}, false,
 		},
-		"another name": {queue, map[string]any{"name": "a"}, map[string]any{"name": "b"}, map[string]plugin.DiffKind{"name": plugin.DiffUpdateReplace}, false},
+		"another name": {queue, map[string]any{"name": "a"}, map[string]any{"name": "b"},
+			map[string]plugin.DiffKind{"name": plugin.DiffUpdateReplace}, false},
 		"a replacement of the same name": {
 			queue, map[string]any{"name": "a"}, map[string]any{"name": "a", "fifoQueue": true},
 			map[string]plugin.DiffKind{"fifoQueue": plugin.DiffAddReplace}, true,
@@ -116,7 +122,8 @@ func TestDiffUnderProvisionFails(t *testing.T) {
 
 func TestCheckGivesNames(t *testing.T) {
 	p := newProvider(t)
-	request := plugin.CheckRequest{Type: "aws:sqs/queue:Queue", Name: "jobs", RandomSeed: []byte("seed of at least 32 bytes, as given")}
+	request := plugin.CheckRequest{Type: "aws:sqs/queue:Queue", Name: "jobs",
+		RandomSeed: []byte("seed of at least 32 bytes, as given")}
 	first, err := p.Check(context.Background(), request)
 	require.NoError(t, err)
 	require.Regexp(t, `^jobs-[0-9a-f]{7}$`, first.Properties["name"].StringValue())
@@ -139,7 +146,8 @@ func TestSecretsStayWithTheEngine(t *testing.T) {
 	p := &awsProvider{account: openAccount(t, path)}
 	secret := resource.MakeSecret(resource.NewProperty(password))
 	inputs := resource.PropertyMap{
-		"name": resource.NewProperty("a"), "tags": resource.NewProperty(resource.PropertyMap{"token": secret, "plain": resource.NewProperty("b")}),
+		"name": resource.NewProperty("a"), "tags": resource.NewProperty(resource.PropertyMap{"token": secret,
+			"plain": resource.NewProperty("b")}),
 	}
 	made, err := p.Create(context.Background(), plugin.CreateRequest{Type: "aws:sqs/queue:Queue", Properties: inputs})
 	require.NoError(t, err)
@@ -160,7 +168,8 @@ func TestSecretsStayWithTheEngine(t *testing.T) {
 func TestPreviewMakesNothing(t *testing.T) {
 	p := newProvider(t)
 	inputs := properties(map[string]any{"name": "a"})
-	made, err := p.Create(context.Background(), plugin.CreateRequest{Type: "aws:sqs/queue:Queue", Properties: inputs, Preview: true})
+	made, err := p.Create(context.Background(), plugin.CreateRequest{Type: "aws:sqs/queue:Queue", Properties: inputs,
+		Preview: true})
 	require.NoError(t, err)
 	require.Empty(t, made.ID)
 	require.Equal(t, inputs, made.Properties)

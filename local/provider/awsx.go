@@ -82,7 +82,7 @@ func (s *awsxServer) Construct(ctx context.Context, r *pulumirpc.ConstructReques
 func construct(
 	ctx *pulumi.Context, typ, name string, inputs provider.ConstructInputs, options pulumi.ResourceOption,
 ) (*provider.ConstructResult, error) {
-	if typ != vpcType {
+	if typ != typeComponent {
 		return nil, &cloud.UnsimulatedError{What: "the component " + typ}
 	}
 	var args vpcArgs

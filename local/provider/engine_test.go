@@ -51,7 +51,8 @@ func newLab(t *testing.T, program pulumi.RunFunc) *lab {
 	t.Cleanup(func() { require.NoError(t, servers.Close()) })
 
 	l := &lab{T: t, account: account, program: program}
-	l.Stack, err = auto.UpsertStackInlineSource(t.Context(), "test", "lab", func(ctx *pulumi.Context) error { return l.program(ctx) },
+	l.Stack, err = auto.UpsertStackInlineSource(t.Context(), "test", "lab",
+		func(ctx *pulumi.Context) error { return l.program(ctx) },
 		auto.Pulumi(engine), auto.WorkDir(t.TempDir()), auto.PulumiHome(t.TempDir()),
 		auto.Project(workspace.Project{
 			Name: tokens.PackageName("lab"), Runtime: workspace.NewProjectRuntimeInfo("go", nil),
@@ -110,7 +111,8 @@ func small(tag string) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		subnets, err := rds.NewSubnetGroup(ctx, "subnets", &rds.SubnetGroupArgs{SubnetIds: vpc.PrivateSubnetIds, Tags: tags}, pulumi.Provider(provider))
+		subnets, err := rds.NewSubnetGroup(ctx, "subnets",
+			&rds.SubnetGroupArgs{SubnetIds: vpc.PrivateSubnetIds, Tags: tags}, pulumi.Provider(provider))
 		if err != nil {
 			return err
 		}
@@ -175,7 +177,8 @@ func inspect(t *testing.T, resources []apitype.ResourceV3) {
 		}
 	}
 	subnet := found[component+"aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet::lab-vpc-public-2"]
-	require.Equal(t, map[string]any{"Project": "lab", "Name": "lab-vpc-public-2", "SubnetType": "Public"}, subnet.Inputs["tags"])
+	require.Equal(t, map[string]any{"Project": "lab", "Name": "lab-vpc-public-2", "SubnetType": "Public"},
+		subnet.Inputs["tags"])
 	require.Equal(t, "10.10.192.0/18", subnet.Inputs["cidrBlock"])
 	require.Equal(t, "us-east-1b", subnet.Inputs["availabilityZone"])
 	route := found[component+"aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet$aws:ec2/routeTable:RouteTable$aws:ec2/route:Route::lab-vpc-private-2"]
@@ -202,7 +205,8 @@ func TestEngineIsRefused(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = ec2.NewSubnet(ctx, "lost", &ec2.SubnetArgs{VpcId: vpc.ID(), CidrBlock: pulumi.String("10.99.0.0/24")})
+				_, err = ec2.NewSubnet(ctx, "lost",
+					&ec2.SubnetArgs{VpcId: vpc.ID(), CidrBlock: pulumi.String("10.99.0.0/24")})
 				return err
 			},
 			"InvalidSubnet.Range: The CIDR '10.99.0.0/24' is invalid.",
@@ -228,10 +232,12 @@ func TestEngineIsRefused(t *testing.T) {
 // TestEngineImports gives the engine a resource that the account has and the state does not.
 func TestEngineImports(t *testing.T) {
 	l := newLab(t, nil)
-	made, err := l.account.CreateResource(context.Background(), "aws:ecs/cluster:Cluster", map[string]any{"name": "lab-cluster"})
+	made, err := l.account.CreateResource(context.Background(), "aws:ecs/cluster:Cluster",
+		map[string]any{"name": "lab-cluster"})
 	require.NoError(t, err)
 	changes, outputs := l.up(func(ctx *pulumi.Context) error {
-		cluster, err := ecs.NewCluster(ctx, "cluster", &ecs.ClusterArgs{Name: pulumi.String("lab-cluster")}, pulumi.Import(pulumi.ID("lab-cluster")))
+		cluster, err := ecs.NewCluster(ctx, "cluster", &ecs.ClusterArgs{Name: pulumi.String("lab-cluster")},
+			pulumi.Import(pulumi.ID("lab-cluster")))
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-
-	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
 // handshake is what both providers can do.
@@ -26,7 +24,7 @@ func configured() *pulumirpc.ConfigureResponse {
 // several engines share one server, so the two calls in which they meet are answered without a note.
 type awsServer struct {
 	pulumirpc.ResourceProviderServer
-	account *cloud.Account
+	provider *awsProvider
 }
 
 // Handshake begins the conversation with an engine.
@@ -36,12 +34,12 @@ func (s *awsServer) Handshake(context.Context, *pulumirpc.ProviderHandshakeReque
 
 // Configure judges the configuration of one provider resource.
 func (s *awsServer) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
-	inputs, err := plugin.UnmarshalProperties(r.GetArgs(), plugin.MarshalOptions{Label: "configure", KeepUnknowns: true, KeepSecrets: true})
+	options := plugin.MarshalOptions{Label: "configure", KeepUnknowns: true, KeepSecrets: true}
+	inputs, err := plugin.UnmarshalProperties(r.GetArgs(), options)
 	if err != nil {
 		return nil, err
 	}
-	provider := &awsProvider{account: s.account}
-	if _, err := provider.Configure(ctx, plugin.ConfigureRequest{Inputs: inputs}); err != nil {
+	if _, err := s.provider.Configure(ctx, plugin.ConfigureRequest{Inputs: inputs}); err != nil {
 		return nil, err
 	}
 	return configured(), nil

@@ -43,9 +43,12 @@ func layOut(vpc string, cidr netip.Prefix, zones []string, specs []subnetSpec) (
 			width := uint64(1) << (32 - size)
 			next = (next + width - 1) / width * width
 			if size > 32 || next+width > end {
-				return nil, fmt.Errorf("the subnets are too large for the VPC %s: a zone has %d addresses", cidr, 1<<(32-zoneBits))
+				return nil, fmt.Errorf("the subnets are too large for the VPC %s: a zone has %d addresses",
+					cidr, 1<<(32-zoneBits))
 			}
-			all = append(all, subnet{name: subnetName(vpc, spec, i+1), zone: zone, cidr: prefix(next, size), spec: spec})
+			all = append(all, subnet{
+				name: subnetName(vpc, spec, i+1), zone: zone, cidr: prefix(next, size), spec: spec,
+			})
 			next += width
 		}
 	}

@@ -18,14 +18,16 @@ func TestLayOut(t *testing.T) {
 	}{
 		"two zones, evenly": {
 			"10.10.0.0/16", []string{"a", "b"}, []subnetSpec{private, public},
-			[]string{"v-private-1 a 10.10.0.0/18", "v-public-1 a 10.10.64.0/18", "v-private-2 b 10.10.128.0/18", "v-public-2 b 10.10.192.0/18"},
+			[]string{"v-private-1 a 10.10.0.0/18", "v-public-1 a 10.10.64.0/18", "v-private-2 b 10.10.128.0/18",
+				"v-public-2 b 10.10.192.0/18"},
 		},
 		"three zones leave a quarter": {
 			"10.30.0.0/16", []string{"a", "b", "c"}, []subnetSpec{private},
 			[]string{"v-private-1 a 10.30.0.0/18", "v-private-2 b 10.30.64.0/18", "v-private-3 c 10.30.128.0/18"},
 		},
 		"a wide subnet after a narrow one is moved to its boundary": {
-			"10.0.0.0/16", []string{"a"}, []subnetSpec{{Type: "Public", CIDRMask: mask(24)}, {Type: "Private", CIDRMask: mask(20)}},
+			"10.0.0.0/16", []string{"a"}, []subnetSpec{{Type: "Public", CIDRMask: mask(24)},
+				{Type: "Private", CIDRMask: mask(20)}},
 			[]string{"v-public-1 a 10.0.0.0/24", "v-private-1 a 10.0.16.0/20"},
 		},
 	}
@@ -40,6 +42,7 @@ func TestLayOut(t *testing.T) {
 			require.Equal(t, test.want, got)
 		})
 	}
-	_, err := layOut("v", netip.MustParsePrefix("10.0.0.0/16"), []string{"a", "b"}, []subnetSpec{{Type: "Private", CIDRMask: mask(16)}})
+	_, err := layOut("v", netip.MustParsePrefix("10.0.0.0/16"), []string{"a", "b"},
+		[]subnetSpec{{Type: "Private", CIDRMask: mask(16)}})
 	require.EqualError(t, err, "the subnets are too large for the VPC 10.0.0.0/16: a zone has 32768 addresses")
 }

@@ -32,7 +32,8 @@ type server struct {
 // Serve starts the providers over an account. They answer any number of engines, one after the other or at once,
 // until Close is called or ctx ends.
 func Serve(ctx context.Context, account *cloud.Account) (*Servers, error) {
-	first, err := serve(ctx, &awsServer{ResourceProviderServer: plugin.NewProviderServer(&awsProvider{account: account}), account: account})
+	aws := &awsProvider{account: account}
+	first, err := serve(ctx, &awsServer{ResourceProviderServer: plugin.NewProviderServer(aws), provider: aws})
 	if err != nil {
 		return nil, fmt.Errorf("serve the simulated aws provider: %w", err)
 	}

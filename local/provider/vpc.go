@@ -11,7 +11,18 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-const vpcType = "awsx:ec2:Vpc"
+// The component and its children, by Pulumi's tokens.
+const (
+	typeComponent   = "awsx:ec2:Vpc"
+	typeVPC         = "aws:ec2/vpc:Vpc"
+	typeGateway     = "aws:ec2/internetGateway:InternetGateway"
+	typeSubnet      = "aws:ec2/subnet:Subnet"
+	typeTable       = "aws:ec2/routeTable:RouteTable"
+	typeAssociation = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+	typeRoute       = "aws:ec2/route:Route"
+	typeEIP         = "aws:ec2/eip:Eip"
+	typeNAT         = "aws:ec2/natGateway:NatGateway"
+)
 
 // vpcArgs are the arguments of awsx.ec2.Vpc that are simulated:
 // https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/
@@ -58,8 +69,11 @@ type child struct{ pulumi.CustomResourceState }
 // newVPC registers the component, its children under it and named after it, as the real one does: each route table
 // belongs to its subnet, each NAT gateway to the public subnet that it stands in.
 func newVPC(ctx *pulumi.Context, name string, args vpcArgs, options pulumi.ResourceOption) (*provider.ConstructResult, error) {
-	v := &vpc{ctx: ctx, name: name, tags: args.Tags, children: map[string][]pulumi.Input{}, ids: map[string]pulumi.StringArray{}}
-	if err := ctx.RegisterComponentResource(vpcType, name, v, options); err != nil {
+	v := &vpc{
+		ctx: ctx, name: name, tags: args.Tags,
+		children: map[string][]pulumi.Input{}, ids: map[string]pulumi.StringArray{},
+	}
+	if err := ctx.RegisterComponentResource(typeComponent, name, v, options); err != nil {
 		return nil, err
 	}
 	zones, err := v.zones(args)
@@ -70,14 +84,14 @@ func newVPC(ctx *pulumi.Context, name string, args vpcArgs, options pulumi.Resou
 	if err != nil {
 		return nil, err
 	}
-	v.inner, err = v.add("aws:ec2/vpc:Vpc", name, v, pulumi.Map{
+	v.inner, err = v.add(typeVPC, name, v, pulumi.Map{
 		"cidrBlock": pulumi.String(plan.cidr.String()), "enableDnsHostnames": args.EnableDNSHostnames,
 		"enableDnsSupport": args.EnableDNSSupport, "tags": v.tagged(nil),
 	})
 	if err != nil {
 		return nil, err
 	}
-	v.gateway, err = v.add("aws:ec2/internetGateway:InternetGateway", name, v.inner, pulumi.Map{
+	v.gateway, err = v.add(typeGateway, name, v.inner, pulumi.Map{
 		"vpcId": v.inner.ID(), "tags": v.tagged(nil),
 	})
 	if err != nil {
@@ -123,7 +137,8 @@ func (v *vpc) zones(args vpcArgs) ([]string, error) {
 	var found struct {
 		Names []string `pulumi:"names"`
 	}
-	if err := v.ctx.Invoke("aws:index/getAvailabilityZones:getAvailabilityZones", nil, &found, pulumi.Parent(v)); err != nil {
+	const token = "aws:index/getAvailabilityZones:getAvailabilityZones"
+	if err := v.ctx.Invoke(token, nil, &found, pulumi.Parent(v)); err != nil {
 		return nil, fmt.Errorf("list the availability zones: %w", err)
 	}
 	if len(found.Names) < wanted {
@@ -136,11 +151,11 @@ func (v *vpc) zones(args vpcArgs) ([]string, error) {
 func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 	plan := vpcPlan{zones: zones, nat: natOnePerAZ}
 	if a.SubnetStrategy == nil || *a.SubnetStrategy != "Auto" {
-		return plan, &cloud.UnsimulatedError{What: "a subnetStrategy of " + vpcType + " other than Auto"}
+		return plan, &cloud.UnsimulatedError{What: "a subnetStrategy of " + typeComponent + " other than Auto"}
 	}
 	for _, spec := range a.SubnetSpecs {
 		if spec.Blocks != nil || spec.Size != nil {
-			return plan, &cloud.UnsimulatedError{What: "a subnet of " + vpcType + " with cidrBlocks or size"}
+			return plan, &cloud.UnsimulatedError{What: "a subnet of " + typeComponent + " with cidrBlocks or size"}
 		}
 	}
 	block := "10.0.0.0/16"
@@ -167,7 +182,7 @@ func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 // out.
 func (v *vpc) addSubnet(s subnet, plan vpcPlan) error {
 	tags := pulumi.StringMap{"Name": pulumi.String(s.name), "SubnetType": pulumi.String(s.spec.Type)}
-	network, err := v.addTo("subnets", "aws:ec2/subnet:Subnet", s.name, v.inner, pulumi.Map{
+	network, err := v.addTo("subnets", typeSubnet, s.name, v.inner, pulumi.Map{
 		"vpcId": v.inner.ID(), "availabilityZone": pulumi.String(s.zone), "cidrBlock": pulumi.String(s.cidr.String()),
 		"mapPublicIpOnLaunch": pulumi.Bool(s.is("Public")), "tags": v.tagged(merged(s.spec.Tags, tags)),
 	})
@@ -175,15 +190,14 @@ func (v *vpc) addSubnet(s subnet, plan vpcPlan) error {
 		return err
 	}
 	v.ids[s.spec.Type] = append(v.ids[s.spec.Type], network.ID().ToStringOutput())
-	table, err := v.addTo("routeTables", "aws:ec2/routeTable:RouteTable", s.name, network, pulumi.Map{
+	table, err := v.addTo("routeTables", typeTable, s.name, network, pulumi.Map{
 		"vpcId": v.inner.ID(), "tags": v.tagged(tags),
 	})
 	if err != nil {
 		return err
 	}
-	if _, err := v.addTo("routeTableAssociations", "aws:ec2/routeTableAssociation:RouteTableAssociation", s.name, table, pulumi.Map{
-		"routeTableId": table.ID(), "subnetId": network.ID(),
-	}); err != nil {
+	ends := pulumi.Map{"routeTableId": table.ID(), "subnetId": network.ID()}
+	if _, err := v.addTo("routeTableAssociations", typeAssociation, s.name, table, ends); err != nil {
 		return err
 	}
 	if s.is("Public") && v.wantsNAT(plan.nat) {
@@ -196,7 +210,7 @@ func (v *vpc) addSubnet(s subnet, plan vpcPlan) error {
 		return nil
 	}
 	way["routeTableId"], way["destinationCidrBlock"] = table.ID(), pulumi.String("0.0.0.0/0")
-	_, err = v.addTo("routes", "aws:ec2/route:Route", s.name, table, way)
+	_, err = v.addTo("routes", typeRoute, s.name, table, way)
 	return err
 }
 
@@ -208,11 +222,11 @@ func (v *vpc) wantsNAT(strategy string) bool {
 func (v *vpc) addNAT(network *child) error {
 	name := fmt.Sprintf("%s-%d", v.name, len(v.nats)+1)
 	tags := v.tagged(pulumi.StringMap{"Name": pulumi.String(name)})
-	address, err := v.addTo("eips", "aws:ec2/eip:Eip", name, network, pulumi.Map{"tags": tags})
+	address, err := v.addTo("eips", typeEIP, name, network, pulumi.Map{"tags": tags})
 	if err != nil {
 		return err
 	}
-	nat, err := v.addTo("natGateways", "aws:ec2/natGateway:NatGateway", name, network, pulumi.Map{
+	nat, err := v.addTo("natGateways", typeNAT, name, network, pulumi.Map{
 		"subnetId": network.ID(), "allocationId": address.ID(), "tags": tags,
 	})
 	v.nats = append(v.nats, nat)
