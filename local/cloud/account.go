@@ -86,12 +86,16 @@ func Open(path string, o Options) (*Account, error) {
 	return a, nil
 }
 
-// seed makes what an account begins with: images and configuration secrets, which are people's and no stack's.
+// seed makes what an account begins with: images and configuration secrets, which are people's and no stack's. What
+// people do by hand under the fault drift is done here too.
 func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
 	}
 	m := a.moment(s)
+	if m.faults[faultDrift] {
+		s.tamper()
+	}
 	m.seedRegistry(a.options.Stacks)
 	return m.seedSecrets(a.options.Stacks)
 }

@@ -88,6 +88,9 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 	if elsewhere && o.writes {
 		return nil, apiError("InvalidRegion", "local mode simulates %s alone, not %s", a.Region(), region)
 	}
+	if err := a.troubled(o.input); err != nil {
+		return nil, err
+	}
 	look := func(s *State) (err error) {
 		if elsewhere {
 			s = newState(s.ID, region)

@@ -457,6 +457,44 @@ func TestOpenPort(t *testing.T) {
 	}
 }
 
+func TestTroubles(t *testing.T) {
+	for fault, want := range map[string]string{
+		faultAccessDenied: "is not authorized to perform: iam:GetRole", faultThrottled: "Rate exceeded", faultAPIErrors: "InternalFailure",
+	} {
+		a, _ := accountWith(t, fault)
+		cfg := a.Config("us-east-1")
+		_, iamErr := iam.NewFromConfig(cfg).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("role")})
+		_, ec2Err := ec2.NewFromConfig(cfg).DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
+		_, sqsErr := sqs.NewFromConfig(cfg).ListQueues(t.Context(), &sqs.ListQueuesInput{})
+		require.ErrorContains(t, errors.Join(iamErr, ec2Err, sqsErr), want)
+		_, err := rds.NewFromConfig(cfg).DescribeDBInstances(t.Context(), &rds.DescribeDBInstancesInput{})
+		require.NoError(t, err, "the others answer")
+	}
+}
+
+func TestDrift(t *testing.T) {
+	a, _ := accountWith(t)
+	require.NoError(t, a.Update(func(s *State) error {
+		w := &world{t: t, m: a.moment(s)}
+		w.put(typeLogGroup, "logs", values{"name": "logs", "retentionInDays": 30.0})
+		for _, name := range []string{"cpu", "memory"} {
+			w.put(typeMetricAlarm, name, values{"name": name, "tagsAll": values{"Environment": "staging"}})
+		}
+		return nil
+	}))
+	require.NoError(t, a.Close())
+	for range 2 {
+		b, err := Open(a.path, Options{AccountID: a.ID(), Region: a.Region(), Faults: []string{faultDrift}})
+		require.NoError(t, err)
+		require.NoError(t, b.View(func(s *State) error {
+			require.Len(t, s.ByType(typeMetricAlarm), 1)
+			require.EqualValues(t, 1, s.Get(typeLogGroup, "logs").Inputs["retentionInDays"])
+			return nil
+		}))
+		require.NoError(t, b.Close())
+	}
+}
+
 func TestUnknownFilterIsNamed(t *testing.T) {
 	a, _ := accountWith(t)
 	_, err := ec2.NewFromConfig(a.Config("us-east-1")).DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{

@@ -28,6 +28,7 @@ const (
 	faultMigrationHangs      = "migration-hangs"
 	faultSnapshotFails       = "snapshot-fails"
 	faultProvisionFails      = "provision-fails"
+	faultCertificatePending  = "certificate-pending"
 	faultCertificateExpiring = "certificate-expiring"
 	faultCertificateExpired  = "certificate-expired"
 	faultCertificateName     = "certificate-wrong-name"
@@ -37,6 +38,10 @@ const (
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
 	faultPortOpen            = "port-open"
+	faultDrift               = "drift"
+	faultThrottled           = "api-throttled"
+	faultAPIErrors           = "api-errors"
+	faultAccessDenied        = "access-denied"
 	faultWrongAccount        = "wrong-account"
 )
 
@@ -55,6 +60,7 @@ func Faults() []Fault {
 		{faultDatabaseUnavailable, "the database is out of storage", "exit 3 at preflight; status: error"},
 		{faultSnapshotFails, "RDS refuses to make a snapshot", "exit 1 at backup, where there is one; nothing else is changed"},
 		{faultProvisionFails, "RDS has no capacity when the database is created or changed", "exit 1 at provision; no service is touched"},
+		{faultCertificatePending, "a new certificate is never validated", "exit 1 at provision; no service is touched"},
 		{faultMigrationFails, "the migration ends with exit code 1", "exit 1 at migrate; the old version goes on serving"},
 		{faultMigrationHangs, "the migration waits for a lock for ever", "exit 1 at migrate when its time is up; the task is stopped"},
 		{faultTaskCrash, "containers of a new image exit with code 1 soon after their start", rolledBack},
@@ -71,6 +77,10 @@ func Faults() []Fault {
 		{faultDeadLetters, "there are messages among the dead letters", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
 		{faultPortOpen, "somebody opened the database's port to the world", "status: error"},
+		{faultDrift, "somebody shortens the keeping of logs and deletes an alarm of each environment; it stays so", "drift: exit 2, both are named"},
+		{faultAccessDenied, "alarms, firewall, budget and roles may not be read", "status: unknown, with the action that was denied"},
+		{faultThrottled, "EC2 and autoscaling answer that the rate was exceeded", "status: unknown"},
+		{faultAPIErrors, "SQS and ACM answer with internal errors", "status: unknown"},
 	}
 }
 

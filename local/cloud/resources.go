@@ -206,21 +206,26 @@ func (r *Resource) named(by []string) func(string) bool {
 	}
 }
 
-// failing is the fault provision-fails: AWS has no capacity for the database.
+// failing says why AWS does not make or change the resource under a fault: it has no capacity for the database, or never
+// sees a certificate validated.
 func (a *Account) failing(s *State, r *Resource) error {
-	if r.Type != typeDatabase || !a.Fault("provision-fails") {
-		return nil
+	switch {
+	case r.Type == typeDatabase && a.Fault(faultProvisionFails):
+		return refuse("InsufficientDBInstanceCapacity",
+			"We currently do not have sufficient %s capacity in the Availability Zones of your DB subnet group in %s. "+
+				"Please try again later or choose another instance class.", text(r.Inputs["instanceClass"]), s.Region)
+	case r.Type == typeCertificateValidation && a.Fault(faultCertificatePending):
+		return refuse("RequestTimeout", "waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
+			"'ISSUED' (last state: 'PENDING_VALIDATION', timeout: 1h15m0s)", text(r.Inputs["certificateArn"]))
 	}
-	return refuse("InsufficientDBInstanceCapacity",
-		"We currently do not have sufficient %s capacity in the Availability Zones of your DB subnet group in %s. "+
-			"Please try again later or choose another instance class.", text(r.Inputs["instanceClass"]), s.Region)
+	return nil
 }
 
 // Due reports whether AWS itself asks for a change of a resource that the program leaves as it is, and names the
 // property. Under the fault provision-fails the database is due for a change, so that the fault bites an environment
 // that exists already, too.
 func (a *Account) Due(typ string) (property string, due bool) {
-	return "caCertIdentifier", typ == typeDatabase && a.Fault("provision-fails")
+	return "caCertIdentifier", typ == typeDatabase && a.Fault(faultProvisionFails)
 }
 
 // clone is the resource as it may leave the account: changes to it are nobody else's.

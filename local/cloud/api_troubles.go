@@ -1,0 +1,66 @@
+package cloud
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// trouble is how some services answer under a fault. They are those that a deployment can do without: what it leads to
+// is something unknown.
+type trouble struct {
+	fault    string
+	services []string
+	code     string
+	// message may hold the operation's name in the form of IAM: service:Operation.
+	message string
+	side    smithy.ErrorFault
+}
+
+var troubles = []trouble{
+	{faultAccessDenied, []string{"cloudwatch", "wafv2", "budgets", "iam"}, "AccessDeniedException",
+		"User: arn:aws:sts::%s:assumed-role/GitHubActions-Read-Role/local is not authorized to perform: %s because no identity-based policy allows the action",
+		smithy.FaultClient},
+	{faultThrottled, []string{"ec2", "applicationautoscaling"}, "ThrottlingException", "Rate exceeded", smithy.FaultClient},
+	{faultAPIErrors, []string{"sqs", "acm"}, "InternalFailure",
+		"The request processing has failed because of an unknown error, exception or failure.", smithy.FaultServer},
+}
+
+// troubled is the error with which an operation answers under a fault, or nil.
+func (a *Account) troubled(input reflect.Type) error {
+	service, operation, _ := strings.Cut(strings.TrimPrefix(input.String(), "*"), ".")
+	for _, t := range troubles {
+		if !a.faults[t.fault] || !slices.Contains(t.services, service) {
+			continue
+		}
+		message := t.message
+		if strings.Contains(message, "%s") {
+			message = fmt.Sprintf(message, a.ID(), service+":"+strings.TrimSuffix(operation, "Input"))
+		}
+		return &smithy.GenericAPIError{Code: t.code, Message: message, Fault: t.side}
+	}
+	return nil
+}
+
+// tamper is what somebody did by hand: log lines are kept for a day, and an alarm of each environment is gone. Where it
+// was done and not yet put right, it is not done again.
+func (s *State) tamper() {
+	const days = 1.0
+	groups := s.ByType(typeLogGroup)
+	if !slices.ContainsFunc(groups, func(r *Resource) bool { return r.Number("retentionInDays") != days }) {
+		return
+	}
+	for _, r := range groups {
+		r.change("retentionInDays", days)
+	}
+	environments := map[string]bool{}
+	for _, r := range s.ByType(typeMetricAlarm) {
+		if name := r.Tags()["Environment"]; !environments[name] {
+			environments[name] = true
+			delete(s.Resources, key(r.Type, r.ID))
+		}
+	}
+}
