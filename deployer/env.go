@@ -39,33 +39,14 @@ func envVerb() verb {
 type envList struct{ settings }
 
 func (l envList) run() error {
-	envs, err := l.loadAll()
+	envs, err := environment.LoadAll(l.dir)
 	if err != nil {
 		return err
 	}
+	if len(envs) == 0 {
+		return hinted{fmt.Errorf("no environment is described in %s", l.dir), "run from the project's root or name it with --dir"}
+	}
 	return ui.Environments(l.out, envs, l.format, l.style())
-}
-
-// loadAll loads every environment; the error holds the problems of all files.
-func (s settings) loadAll() ([]*environment.Environment, error) {
-	stacks, err := environment.List(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(stacks) == 0 {
-		return nil, &environment.NotFoundError{Name: "*"}
-	}
-	var envs []*environment.Environment
-	var problems []error
-	for _, stack := range stacks {
-		env, err := environment.Load(s.dir, stack)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		envs = append(envs, env)
-	}
-	return envs, errors.Join(problems...)
 }
 
 // envValidate checks files without asking anybody.
@@ -89,8 +70,8 @@ func (v envValidate) validate() (valid []string, err error) {
 	}
 	var problems []error
 	if v.name == "" {
-		envs, err := v.loadAll()
-		problems = append(problems, err, environment.Overlaps(envs))
+		envs, err := environment.LoadAll(v.dir)
+		problems = append(problems, err)
 		for _, env := range envs {
 			valid = append(valid, environment.FileName(env.Stack))
 		}

@@ -76,7 +76,7 @@ func (l localServe) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	envs, err := l.loadAll()
+	envs, err := environment.LoadAll(l.dir)
 	if err != nil {
 		return err
 	}

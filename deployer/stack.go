@@ -37,11 +37,30 @@ func (s settings) openStack(ctx context.Context, p *place, name string, mustExis
 	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
 		return nil, hinted{fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir"}
 	}
-	return found.Open(ctx, engine.Stack{
+	handle, err := found.Open(ctx, engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
 		Home: filepath.Join(s.stateDir, "pulumi"), BackendURL: p.state.url, SecretsProvider: p.state.secrets,
 		Env: variables, MustExist: mustExist,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return handle, s.tellKey(handle, name)
+}
+
+// tellKey asks for the key of a new stack's secrets to be committed: no command writes a tracked file, and another
+// machine cannot read the secrets without it.
+func (s settings) tellKey(handle *engine.Handle, name string) error {
+	if !handle.Created() {
+		return nil
+	}
+	encryption, err := handle.Encryption()
+	if err != nil || encryption.EncryptedKey == "" {
+		return err
+	}
+	_, err = fmt.Fprintf(s.err, "commit these two lines at the top of %s, so that every machine can read the stack's secrets:\n"+
+		"secretsprovider: %s\nencryptedkey: %s\n", environment.FileName(name), encryption.SecretsProvider, encryption.EncryptedKey)
+	return err
 }
 
 // stack is an environment's stack as a deployment sees it.
