@@ -25,21 +25,24 @@ func checkServices(ctx context.Context, e *estate) ([]Finding, error) {
 	// Why tasks stopped, and how busy they are, explains a service; it can be judged without.
 	stopped, stoppedErr := readStoppedTasks(ctx, e)
 	metrics, _ := readUtilisation(ctx, e)
-	var findings []Finding
-	for _, name := range serviceNames(services, e.env) {
-		service := serviceNamed(services, name)
+	return batches(ctx, serviceNames(services, e.env), 1, func(ctx context.Context, one []string) ([]Finding, error) {
+		service := serviceNamed(services, one[0])
 		if service == nil {
-			findings = append(findings, serviceMissing(name, e.env))
-			continue
+			return []Finding{serviceMissing(one[0], e.env)}, nil
 		}
-		finding := evaluateService(*service, stopsOf(stopped, name), e.env, e.now)
+		stops := stopsOf(*service, stopped)
+		finding := evaluateService(*service, stops, e.env, e.now)
 		if stoppedErr != nil {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
-		maps.Copy(finding.Details, metrics.of(serviceMetrics(name)))
-		findings = append(findings, finding)
-	}
-	return findings, nil
+		if finding.Status != Healthy && len(stops.failing) > 0 {
+			if lines := readLastWords(ctx, e, one[0], stops.failing[0].newest); len(lines) > 0 {
+				finding.Details["last_log_lines"] = lines
+			}
+		}
+		maps.Copy(finding.Details, metrics.of(serviceMetrics(one[0])))
+		return []Finding{finding}, nil
+	})
 }
 
 // serviceNames are the environment's services, whether there or not, and then any others of the cluster.
@@ -65,7 +68,7 @@ func serviceMissing(name string, env *environment.Environment) Finding {
 
 // evaluateService judges a service by its newest deployment, the tasks that it runs, and why those stopped that
 // should not have.
-func evaluateService(s ecstypes.Service, stops []stopCount, env *environment.Environment, now time.Time) Finding {
+func evaluateService(s ecstypes.Service, stops stops, env *environment.Environment, now time.Time) Finding {
 	rollout := primaryDeployment(s)
 	what := about("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
 		with("desired", s.DesiredCount).with("running", s.RunningCount).with("pending", s.PendingCount).
@@ -73,11 +76,11 @@ func evaluateService(s ecstypes.Service, stops []stopCount, env *environment.Env
 	if len(s.Deployments) > 0 {
 		what = what.with("rollout", rolloutDetails(rollout, len(s.Deployments), now))
 	}
-	if len(stops) > 0 {
-		what = what.with("stopped_tasks", stopDetails(stops))
+	if len(stops.all) > 0 {
+		what = what.with("stopped_tasks", stopDetails(stops.all))
 	}
 	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
-	failing := failedStops(stops)
+	failing := stops.failing
 	if status := aws.ToString(s.Status); status != "ACTIVE" {
 		return what.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was"), "the service is %s", status)
 	}
@@ -102,12 +105,12 @@ func evaluateService(s ecstypes.Service, stops []stopCount, env *environment.Env
 		}, "the service is to run no tasks")
 	}
 	if at, ok := rolledBackTo(s, rollout); ok {
-		return what.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, failing),
-			"%s, after ECS rolled the last deployment back%s", counts, becauseOf(failing))
+		return what.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, stops.before),
+			"%s, after ECS rolled the last deployment back%s", counts, becauseOf(stops.before))
 	}
-	if len(failing) > 0 && failing[0].count >= restartsWorthSaying {
-		return what.warning("TasksRestarting", stopHint(env, failing[0].Stop), "%s, but %d stopped in the last hour%s",
-			counts, countStops(failing), becauseOf(failing))
+	if failed := countStops(failing); failed >= restartsWorthSaying {
+		return what.warning("TasksRestarting", stopHint(env, failing[0].Stop), "%s, but %d failed in the last hour%s",
+			counts, failed, becauseOf(failing))
 	}
 	return what.healthy("Steady", "%s", counts)
 }
@@ -183,10 +186,33 @@ type stopCount struct {
 	newest ecstypes.Task
 }
 
-// stopsOf counts why the tasks of a service stopped, the most frequent cause first.
-func stopsOf(stopped []ecstypes.Task, service string) []stopCount {
+// stops are why the tasks of a service stopped in the hour that ECS remembers.
+type stops struct {
+	// all are all of them; failing are those of the newest deployment that should not have stopped, and before those
+	// of the deployments before it.
+	all, failing, before []stopCount
+}
+
+// stopsOf counts why the tasks of a service stopped. Which deployment started a task is in the task; a task that does
+// not say counts for the newest.
+func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
+	newest := aws.ToString(primaryDeployment(service).Id)
+	var own, before []ecstypes.Task
+	tasks := tasksOf(stopped, aws.ToString(service.ServiceName))
+	for _, task := range tasks {
+		if by := aws.ToString(task.StartedBy); newest == "" || by == "" || by == newest {
+			own = append(own, task)
+		} else {
+			before = append(before, task)
+		}
+	}
+	return stops{all: causesOf(tasks), failing: failedStops(causesOf(own)), before: failedStops(causesOf(before))}
+}
+
+// causesOf counts why tasks stopped, the most frequent cause first.
+func causesOf(tasks []ecstypes.Task) []stopCount {
 	var counts []stopCount
-	for _, task := range tasksOf(stopped, service) {
+	for _, task := range tasks {
 		stop := StopCause(task)
 		at := slices.IndexFunc(counts, func(c stopCount) bool { return c.Kind == stop.Kind && c.Message == stop.Message })
 		if at < 0 {
@@ -200,7 +226,7 @@ func stopsOf(stopped []ecstypes.Task, service string) []stopCount {
 }
 
 func failedStops(stops []stopCount) []stopCount {
-	return slices.DeleteFunc(slices.Clone(stops), func(c stopCount) bool { return !c.Failed() })
+	return slices.DeleteFunc(stops, func(c stopCount) bool { return !c.Failed() })
 }
 
 func countStops(stops []stopCount) int {
@@ -261,19 +287,25 @@ func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ec
 	for _, s := range services {
 		name := aws.ToString(s.ServiceName)
 		at := slices.IndexFunc(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
-		failing := failedStops(stopsOf(stopped, name))
+		failing := stopsOf(s, stopped).failing
 		if at < 0 || findings[at].Status == Healthy || len(failing) == 0 {
 			continue
 		}
 		entry := StuckService{Service: findings[at].Service, Issue: stuckIssue(failing[0].Stop)}
 		for _, f := range failing {
-			if reason := cmp.Or(f.Reason, f.Message); !slices.Contains(entry.Issues, reason) {
-				entry.Issues = append(entry.Issues, reason)
-			}
+			entry.Issues = append(entry.Issues, stuckReason(f.Stop))
 		}
 		stuck = append(stuck, entry)
 	}
 	return stuck
+}
+
+// stuckReason is ECS's reason; where it only says that a container ended, with how it did.
+func stuckReason(stop Stop) string {
+	if stop.Kind == StopExitCode || stop.Kind == StopCompleted {
+		return strings.TrimPrefix(stop.Reason+": "+stop.Message, ": ")
+	}
+	return cmp.Or(stop.Reason, stop.Message)
 }
 
 // stuckIssue is a cause in the few words that people search reports for.

@@ -92,7 +92,7 @@ func evaluateTasks(
 			Solution: "restart the tasks", Command: command(env, "up") + " --code-only --restart",
 		}, "%d/%d tasks are older than the database's password", counts.stale, len(tasks))
 	}
-	return what.healthy("Running", "%d tasks running, %d known healthy", counts.running, counts.healthy)
+	return what.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)
 }
 
 func unhealthyHint(env *environment.Environment) Hint {

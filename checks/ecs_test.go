@@ -62,6 +62,12 @@ func ofAPI(n int, task ecstypes.Task) []ecstypes.Task {
 	return tasks
 }
 
+// by is the task as a deployment started it.
+func by(deployment string, task ecstypes.Task) ecstypes.Task {
+	task.StartedBy = aws.String(deployment)
+	return task
+}
+
 func TestEvaluateService(t *testing.T) {
 	const (
 		done    = ecstypes.DeploymentRolloutStateCompleted
@@ -94,16 +100,20 @@ func TestEvaluateService(t *testing.T) {
 		"none wanted":   {service(0, 0, done, nil), nil, verdict{Warning, "NoTasksDesired", ""}},
 		"rolled back": {service(1, 1, done, func(s *ecstypes.Service) {
 			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(time.Hour), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")}}
-		}), nil, verdict{Warning, "RolledBack", "after ECS rolled the last deployment back"}},
+		}), ofAPI(3, by("ecs-svc/1", noKey)), verdict{Warning, "RolledBack", "after ECS rolled the last deployment back; 3 stopped: the secret has no key SENTRY_DSN"}},
 		"an older rollback": {service(1, 1, done, func(s *ecstypes.Service) {
 			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(time.Hour), Message: aws.String("(service x) rolling back to deployment ecs-svc/1.")}}
 		}), nil, verdict{Healthy, "Steady", ""}},
-		"restarts":       {service(1, 1, done, nil), ofAPI(3, crash), verdict{Warning, "TasksRestarting", "3 stopped in the last hour"}},
+		"restarts":                        {service(1, 1, done, nil), ofAPI(3, crash), verdict{Warning, "TasksRestarting", "but 3 failed in the last hour; 3 stopped: exit code 1"}},
+		"failures of an older deployment": {service(1, 1, done, nil), ofAPI(5, by("ecs-svc/1", crash)), verdict{Healthy, "Steady", "1/1 tasks running"}},
+		"failures of this deployment":     {service(1, 1, done, nil), ofAPI(5, by("ecs-svc/2", crash)), verdict{Warning, "TasksRestarting", "5 failed"}},
+		"a rollout has its own causes": {service(1, 0, running, func(s *ecstypes.Service) { s.Deployments[0].FailedTasks = 1 }),
+			append(ofAPI(5, by("ecs-svc/1", crash)), ofAPI(1, by("ecs-svc/2", noKey))...), verdict{Error, "RolloutStuck", "1 stopped: the secret has no key SENTRY_DSN"}},
 		"an accident":    {service(1, 1, done, nil), ofAPI(2, crash), verdict{Healthy, "Steady", "1/1 tasks running"}},
 		"no deployments": {service(2, 2, done, func(s *ecstypes.Service) { s.Deployments = nil }), nil, verdict{Healthy, "Steady", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := evaluateService(test.service, stopsOf(test.stopped, apiService), loaded(t, "dev"), now)
+			got := evaluateService(test.service, stopsOf(test.service, test.stopped), loaded(t, "dev"), now)
 			requireVerdict(t, test.want, got)
 			require.Equal(t, "ECS-Service-"+apiService, got.Service)
 			require.Equal(t, test.service.RunningCount, got.Details["running"])
@@ -115,10 +125,15 @@ func TestStuckServices(t *testing.T) {
 	noKey := stopped(ecstypes.TaskStopCodeTaskFailedToStart, "ResourceInitializationError: retrieved secret from Secrets Manager did not contain json key SENTRY_DSN", -1, "")
 	services := []ecstypes.Service{service(1, 0, ecstypes.DeploymentRolloutStateInProgress, nil)}
 	tasks := ofAPI(3, noKey)
-	finding := evaluateService(services[0], stopsOf(tasks, apiService), loaded(t, "dev"), now)
+	finding := evaluateService(services[0], stopsOf(services[0], tasks), loaded(t, "dev"), now)
 	require.Equal(t, []StuckService{{
 		Service: "ECS-Service-" + apiService, Issue: "Missing secret keys", Issues: []string{aws.ToString(noKey.StoppedReason)},
 	}}, stuckServices([]Finding{finding}, services, tasks))
+
+	crash := stopped(ecstypes.TaskStopCodeEssentialContainerExited, "Essential container in task exited", 1, "")
+	crashed := stuckServices([]Finding{finding}, services, ofAPI(2, crash))
+	require.Equal(t, "Exit code 1 (application error)", crashed[0].Issue)
+	require.Equal(t, []string{"Essential container in task exited: exit code 1 (application error)"}, crashed[0].Issues)
 
 	well := about("ecs_service", finding.Service).healthy("Steady", "1/1")
 	require.Empty(t, stuckServices([]Finding{well}, services, tasks), "who is well is not stuck")
@@ -150,7 +165,7 @@ func TestEvaluateTasks(t *testing.T) {
 		"one ill":          {wanted(2, 2), []ecstypes.Task{well, ill}, nil, verdict{Warning, "TasksUnhealthy", "1/2"}},
 		"one starting":     {wanted(2, 1), []ecstypes.Task{well, starting}, nil, verdict{Warning, "TasksStarting", "1/2 tasks run"}},
 		"older password":   {wanted(1, 1), []ecstypes.Task{well}, ago(time.Minute), verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
-		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, ago(2 * time.Hour), verdict{Healthy, "Running", "1 tasks running, 1 known healthy"}},
+		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, ago(2 * time.Hour), verdict{Healthy, "Running", "1 task running, 1 known healthy"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateTasks(apiService, test.service, test.tasks, test.rotated, loaded(t, "dev")))

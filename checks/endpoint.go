@@ -97,8 +97,27 @@ func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 	return what.healthy("Trusted", "%s by the %s, %d days left", r.TLS.Version, r.Side, r.TLS.DaysLeft)
 }
 
+// probeCauses say what is likely behind a problem; the probe itself says what to do.
+var probeCauses = map[probe.Reason]string{
+	probe.DNSNotFound:            "the alias record is missing, or the domain is not delegated to the zone",
+	probe.DNSFailed:              "the name servers, or the resolver here, do not answer properly",
+	probe.ConnectionRefused:      "nothing listens there",
+	probe.ConnectionFailed:       "the network between here and the load balancer",
+	probe.Timeout:                "a security group that lets nothing through, or an application that hangs",
+	probe.PlainHTTP:              "the listener is not an HTTPS one",
+	probe.TLSFailed:              "the listener has no certificate for the domain, or offers only what no client takes",
+	probe.TLSOutdated:            "the listener's TLS policy is an old one",
+	probe.CertificateExpired:     "ACM could not renew the certificate",
+	probe.CertificateNotYetValid: "the clock here is wrong, or the certificate was made for later",
+	probe.CertificateWrongName:   "the listener has the certificate of another name, or the name leads to another server",
+	probe.CertificateUntrusted:   "the certificate is not one of ACM",
+	probe.NoAnswer:               "the load balancer or the application broke the connection off",
+	probe.HTTPStatus:             "no healthy target, or an application that is not well",
+	probe.BodyNotHealthy:         "the application says that it, or its database, is not well",
+}
+
 func probeHint(p probe.Problem, env *environment.Environment) Hint {
-	return Hint{Cause: p.Message, Solution: p.Hint, Command: command(env, "health")}
+	return Hint{Cause: probeCauses[p.Reason], Solution: p.Hint, Command: command(env, "health")}
 }
 
 func probeDetails(r probe.Result) map[string]any {

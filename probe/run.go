@@ -191,8 +191,14 @@ func describe(state tls.ConnectionState, now time.Time) *TLS {
 	}
 }
 
-// DaysLeft are the whole days from now until the end, negative after it.
-func DaysLeft(end, now time.Time) int { return int(math.Floor(end.Sub(now).Hours() / 24)) }
+// DaysLeft are the whole days from now until the end; after it they are negative, -1 from the first moment on.
+func DaysLeft(end, now time.Time) int {
+	days := int(end.Sub(now) / (24 * time.Hour))
+	if now.After(end) {
+		return min(days, -1)
+	}
+	return days
+}
 
 func issuer(c *x509.Certificate) string {
 	parts := slices.Concat(c.Issuer.Organization, []string{c.Issuer.CommonName})
@@ -205,7 +211,7 @@ func inspect(state tls.ConnectionState, domain string, roots *x509.CertPool, now
 	leaf := state.PeerCertificates[0]
 	if now.After(leaf.NotAfter) {
 		return &Problem{CertificateExpired,
-			fmt.Sprintf("the certificate for %s expired %d days ago, on %s", named(leaf), -DaysLeft(leaf.NotAfter, now), leaf.NotAfter.UTC().Format(time.DateOnly)),
+			fmt.Sprintf("the certificate for %s expired on %s", named(leaf), leaf.NotAfter.UTC().Format(time.RFC3339)),
 			"ACM renews a certificate only while its validation record is in DNS: look at the certificate and its record"}
 	}
 	if now.Before(leaf.NotBefore) {

@@ -145,7 +145,7 @@ func TestRunProblems(t *testing.T) {
 		message     string
 		code        int
 	}{
-		"expired, still asked": {a.issue(t, domain, -90*day, -day-time.Hour), 0, healthy, CertificateExpired, "expired 2 days ago", 200},
+		"expired, still asked": {a.issue(t, domain, -90*day, -day-time.Hour), 0, healthy, CertificateExpired, "the certificate for dev-api.example.test expired on 20", 200},
 		"not yet valid":        {a.issue(t, domain, day, 90*day), 0, healthy, CertificateNotYetValid, "is valid from", 200},
 		"another name":         {a.issue(t, "other.example.test", -day, day), 0, healthy, CertificateWrongName, "for other.example.test, not for " + domain, 200},
 		"unknown authority":    {stranger.issue(t, domain, -day, day), 0, healthy, CertificateUntrusted, "Example CA is not trusted", 200},
@@ -256,6 +256,15 @@ func TestUntil(t *testing.T) {
 	_, ok = Until(t.Context(), target, Patience{Tries: 2}, network, clock.Fast(10000), func(int, []Result) {})
 	require.False(t, ok)
 	require.Equal(t, -98, asked, "no more tries than asked for")
+}
+
+func TestDaysLeft(t *testing.T) {
+	now := time.Date(2025, 6, 3, 4, 43, 14, 0, time.UTC)
+	for left, want := range map[time.Duration]int{
+		30 * day: 30, 30*day - time.Second: 29, time.Hour: 0, 0: 0, -time.Second: -1, -day - time.Hour: -1, -3 * day: -3,
+	} {
+		require.Equal(t, want, DaysLeft(now.Add(left), now), left.String())
+	}
 }
 
 func TestAllOKOfNothing(t *testing.T) { require.False(t, AllOK(nil)) }
