@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,48 +12,65 @@ import (
 	"time"
 )
 
-// operations compares what a command takes with what the engine takes of it, in a fresh simulated account. The rest is
-// waiting for the simulated AWS, and the deployer's own.
+// sample is one run of a command: how long it took, how long the engine ran, and how long it waited for the simulated
+// AWS. The rest is what the deployer adds.
+type sample struct{ total, engine, waiting time.Duration }
+
+func (s sample) added() time.Duration { return s.total - s.engine - s.waiting }
+
+// operations shows what the deployer adds to the engine's own time, in a fresh simulated account.
 func (s setting) operations() error {
-	up := []string{"up", "--env", "staging", "--image-tag", "1.41.8-abc123def", "--yes"}
-	return table("operation\ttotal\tengine\ttotal/engine\t", func(row func(string, ...any)) error {
+	up := []string{"up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--yes"}
+	newTag := []string{"up", "--env", "staging", "--image-tag", "1.41.8-abc123def", "--yes"}
+	return table("operation\ttotal\tengine\twaiting\tadded\tadded/engine\t", func(row func(string, ...any)) error {
 		for _, operation := range []struct {
 			name string
 			args []string
 		}{
 			{"first up of staging", up},
 			{"up that changes nothing", up},
+			{"up of a new tag", newTag},
 			{"preview", []string{"preview", "--env", "staging"}},
 		} {
-			total, engine, err := s.measure(operation.args)
+			took, err := s.measure(operation.args)
 			if err != nil {
 				return err
 			}
-			row("%s\t%s\t%s\t%.2f", operation.name, seconds(total), seconds(engine), total.Seconds()/engine.Seconds())
+			row("%s\t%s\t%s\t%s\t%s\t%.2f", operation.name, seconds(took.total), seconds(took.engine), seconds(took.waiting),
+				seconds(took.added()), took.added().Seconds()/took.engine.Seconds())
 		}
 		return nil
 	})
 }
 
-// measure runs the deployer locally and returns how long it took, and how long the engine ran meanwhile.
-func (s setting) measure(args []string) (total, engine time.Duration, err error) {
+// measure runs the deployer locally.
+func (s setting) measure(args []string) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return 0, 0, fmt.Errorf("find bench's own binary: %w", err)
+		return sample{}, fmt.Errorf("find bench's own binary: %w", err)
 	}
 	notes := filepath.Join(s.dir, "notes")
 	if err := os.RemoveAll(notes); err != nil {
-		return 0, 0, fmt.Errorf("forget earlier notes: %w", err)
+		return sample{}, fmt.Errorf("forget earlier notes: %w", err)
 	}
-	cmd := exec.Command(s.deployer, append(args, "--local", "--state-dir", s.state(), "--pulumi", self)...)
+	cmd := exec.Command(s.deployer, append(args, "--local", "--state-dir", s.state(), "--pulumi", self, "--quiet", "--format", "json")...)
 	cmd.Env = append(os.Environ(), engineVariable+"="+s.engine, notesVariable+"="+notes)
+	cmd.Stderr = os.Stderr
 	began := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, 0, fmt.Errorf("run deployer %s: %w\n%s", strings.Join(args, " "), err, out)
+	out, err := cmd.Output()
+	took := sample{total: time.Since(began)}
+	if err != nil {
+		return took, fmt.Errorf("run deployer %s: %w", strings.Join(args, " "), err)
 	}
-	total = time.Since(began)
-	engine, err = sum(notes)
-	return total, engine, err
+	var result struct {
+		WaitingSeconds float64 `json:"waitingSeconds"`
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		return took, fmt.Errorf("read the result of deployer %s: %w", strings.Join(args, " "), err)
+	}
+	took.waiting = time.Duration(result.WaitingSeconds * float64(time.Second))
+	took.engine, err = sum(notes)
+	return took, err
 }
 
 // state is the simulated account's directory.
