@@ -127,9 +127,9 @@ func (m moment) refusal(d definition, c conditions) string {
 				"failed to resolve ref %s: %[1]s: not found", image)
 		}
 		if c.faults[faultImagePullError] && !c.proven {
-			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 5 time(s): "+
-				"failed to resolve ref %s: failed to do request: Head %q: dial tcp 10.0.0.5:443: i/o timeout",
-				image, "https://"+strings.SplitN(image, "/", 2)[0])
+			host, rest, _ := strings.Cut(image, "/")
+			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: "+
+				"pulling from host %s failed with status code [manifests %s]: 403 Forbidden", image, host, rest[strings.IndexByte(rest, '@')+1:])
 		}
 	}
 	return ""

@@ -65,7 +65,7 @@ func Faults() []Fault {
 		{faultMigrationHangs, "the migration waits for a lock for ever", "exit 1 at migrate when its time is up; the task is stopped"},
 		{faultTaskCrash, "containers of a new image exit with code 1 soon after their start", rolledBack},
 		{faultOutOfMemory, "containers of a new image are killed for lack of memory, exit code 137", rolledBack},
-		{faultImagePullError, "ECR cannot be reached when a new image is pulled", rolledBack},
+		{faultImagePullError, "ECR does not let tasks pull a new image", rolledBack},
 		{faultTargetsUnhealthy, "tasks of a new image run, but answer health checks with 503", rolledBack},
 		{faultSlowStart, "tasks of a new image take four minutes more to become healthy", "exit 0, after saying what it waits for"},
 		{faultRolloutStuck, "tasks of a new image run and never become healthy", rolledBack + ", when its time is up"},
