@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"errors"
+
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -42,13 +44,12 @@ func NewCertificate(
 	if err != nil {
 		return nil, err
 	}
-	// One name needs one record.
-	option := certificate.DomainValidationOptions.Index(pulumi.Int(0))
+	recordName, recordType, recordValue := validationRecord(certificate)
 	record, err := route53.NewRecord(ctx, name+"-validation", &route53.RecordArgs{
 		ZoneId:  args.ZoneID,
-		Name:    option.ResourceRecordName().Elem(),
-		Type:    option.ResourceRecordType().Elem(),
-		Records: pulumi.StringArray{option.ResourceRecordValue().Elem()},
+		Name:    recordName,
+		Type:    recordType,
+		Records: pulumi.StringArray{recordValue},
 		Ttl:     pulumi.Int(300),
 		// A certificate that replaces another for the same domain asks for the very record that is there.
 		AllowOverwrite: pulumi.Bool(true),
@@ -65,4 +66,20 @@ func NewCertificate(
 	}
 	c.ARN = validation.CertificateArn
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
+}
+
+// validationRecord is the record that proves to ACM whose the domain is. One name needs one record.
+func validationRecord(certificate *acm.Certificate) (name, kind, value pulumi.StringOutput) {
+	field := func(of func(acm.CertificateDomainValidationOption) *string) pulumi.StringOutput {
+		return certificate.DomainValidationOptions.ApplyT(func(options []acm.CertificateDomainValidationOption) (string, error) {
+			if len(options) == 0 || of(options[0]) == nil {
+				return "", errors.New("ACM has not said yet how to validate the certificate: run the deployment again")
+			}
+			return *of(options[0]), nil
+		}).(pulumi.StringOutput)
+	}
+	name = field(func(o acm.CertificateDomainValidationOption) *string { return o.ResourceRecordName })
+	kind = field(func(o acm.CertificateDomainValidationOption) *string { return o.ResourceRecordType })
+	value = field(func(o acm.CertificateDomainValidationOption) *string { return o.ResourceRecordValue })
+	return name, kind, value
 }

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -25,6 +26,7 @@ type Database struct {
 // DatabaseArgs is what a Database needs to know.
 type DatabaseArgs struct {
 	Env             *environment.Environment
+	VPCID           pulumi.StringInput
 	SubnetIDs       pulumi.StringArrayInput
 	SecurityGroupID pulumi.StringInput
 }
@@ -67,7 +69,7 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	c.Host, c.SecretARN = instance.Address, instance.MasterUserSecrets.Index(pulumi.Int(0)).SecretArn().Elem()
+	c.Host, c.SecretARN = instance.Address, masterSecret(instance)
 	if _, err := secretsmanager.NewSecretRotation(ctx, name, &secretsmanager.SecretRotationArgs{
 		SecretId: c.SecretARN,
 		RotationRules: secretsmanager.SecretRotationRotationRulesArgs{
@@ -83,7 +85,10 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 
 // instanceArgs renders the instance. Where the environment is not protected a change is applied at once, and the
 // deployment that asked for it runs on it; where it is, a change that interrupts the database waits for the
-// maintenance window. A final snapshot is taken wherever the instance is deleted.
+// maintenance window.
+//
+// A final snapshot is taken wherever the instance is deleted. Snapshots outlive the environment and their names are
+// taken for good; the VPC in the name makes it another one for each life of the environment.
 func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringInput) *rds.InstanceArgs {
 	env, d := args.Env, args.Env.Database
 	instance := &rds.InstanceArgs{
@@ -115,7 +120,7 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		DeletionProtection:      pulumi.Bool(d.DeletionProtection),
 		DeleteAutomatedBackups:  pulumi.Bool(!env.Protected),
 		SkipFinalSnapshot:       pulumi.Bool(false),
-		FinalSnapshotIdentifier: pulumi.String(env.DatabaseIdentifier() + "-final"),
+		FinalSnapshotIdentifier: pulumi.Sprintf("%s-final-%s", env.DatabaseIdentifier(), args.VPCID),
 
 		PerformanceInsightsEnabled:   pulumi.Bool(d.PerformanceInsights),
 		EnabledCloudwatchLogsExports: pulumi.ToStringArray(databaseLogs()),
@@ -126,6 +131,16 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(7)
 	}
 	return instance
+}
+
+// masterSecret is the ARN of the secret that RDS keeps the master password in.
+func masterSecret(instance *rds.Instance) pulumi.StringOutput {
+	return instance.MasterUserSecrets.ApplyT(func(secrets []rds.InstanceMasterUserSecret) (string, error) {
+		if len(secrets) == 0 || secrets[0].SecretArn == nil {
+			return "", errors.New("the database has no managed secret for its master user")
+		}
+		return *secrets[0].SecretArn, nil
+	}).(pulumi.StringOutput)
 }
 
 // newParameterGroup declares the parameters, under a name with the engine's family, since a group cannot change it.

@@ -81,7 +81,8 @@ func TestProductionRoleStaysInProduction(t *testing.T) {
 // added to both by mistake.
 func TestDeployRoleStaysOutOfProduction(t *testing.T) {
 	_, all := sharedStack(t)
-	denied := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-deploy").get("policy")).bySid(t, "NotTheirs")
+	deploy := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-deploy").get("policy"))
+	denied := deploy.bySid(t, "NotProduction")
 	require.Equal(t, "Deny", denied.Effect)
 	require.Equal(t, []string{"*"}, denied.Action)
 	for _, s := range parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "delivery-production").get("policy")).Statement {
@@ -91,7 +92,9 @@ func TestDeployRoleStaysOutOfProduction(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, denied.Resource, "arn:aws:s3:::v3-backend-pulumi-state-123456789012/*/shared.*")
+	require.Equal(t, []string{"production"},
+		deploy.bySid(t, "NotProductionTag").Condition["StringEquals"]["aws:ResourceTag/Environment"])
+	require.Contains(t, deploy.bySid(t, "NotSharedState").Resource, "arn:aws:s3:::v3-backend-pulumi-state-123456789012/*/shared.*")
 	require.Contains(t, denied.Resource, "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-production-config-*")
 }
 

@@ -80,7 +80,7 @@ func (p *parts) declareNetwork(ctx *pulumi.Context, env *environment.Environment
 // declareData declares what keeps data: the database and the queue.
 func (p *parts) declareData(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
 	if p.database, err = NewDatabase(ctx, "database", &DatabaseArgs{
-		Env: env, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
+		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
 	}, with); err != nil {
 		return err
 	}

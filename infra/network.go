@@ -14,6 +14,9 @@ import (
 
 // Network is the VPC: a public and a private subnet in each zone, NAT for the private ones, a gateway endpoint that
 // keeps S3's traffic (image layers among it) off NAT, and a default security group that lets nothing through.
+//
+// awsx hands out its outputs when all of it is there. Whatever lies in the VPC therefore waits for NAT too, though AWS
+// does not ask for that.
 type Network struct {
 	pulumi.ResourceState
 

@@ -48,6 +48,11 @@ func (s shared) state(objects string) string {
 	return "arn:aws:s3:::" + environment.StateBucket(s.Prefix, s.Account) + "/" + objects
 }
 
+// stateOf are a stack's state, records and locks: they bear its name below some folder.
+func (s shared) stateOf(stack string) []string {
+	return []string{s.state("*/" + stack + "/*"), s.state("*/" + stack + ".*")}
+}
+
 // withStateKey allows actions on the key of Pulumi's state, which has an alias but no name.
 func (s shared) withStateKey(sid string, actions ...string) statement {
 	return allow(sid, actions, fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account)).
@@ -64,10 +69,10 @@ func productionPermissions(s shared) []statement {
 }
 
 // deployPermissions let a workflow deploy any environment but production. Whatever production's own role may change
-// by its name or tag is denied to this one, and so is the state of the shared stack. (A list of what it may change
-// would not do: IAM takes 10,240 characters a role, and each new environment would need a seventh of them.)
+// by its name or tag is denied to this one, and so is writing the state of the shared stack. A list of the
+// environments that it may change would not do: with the fourth it would outgrow what IAM takes.
 func deployPermissions(s shared) []statement {
-	theirs := []string{s.state("*/" + environment.SharedStack + "/*"), s.state("*/" + environment.SharedStack + ".*")}
+	var theirs []string
 	for _, allowed := range deployStatements(s.only(production)) {
 		for _, arn := range allowed.Resource {
 			if strings.Contains(arn, production) && !slices.Contains(theirs, arn) {
@@ -76,8 +81,9 @@ func deployPermissions(s shared) []statement {
 		}
 	}
 	return slices.Concat(deployStatements(s.all()), []statement{
-		deny("NotTheirs", []string{"*"}, theirs...),
-		deny("NotTheirTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
+		deny("NotProduction", []string{"*"}, theirs...),
+		deny("NotProductionTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
+		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(environment.SharedStack)...),
 	})
 }
 
@@ -132,12 +138,11 @@ func deployStatements(s scope) []statement {
 	)
 }
 
-// releaseStatements let a workflow write the environments' state, records and locks, which bear the stack's name
-// below some folder; push and tag images; look at the configuration before it deploys; run the migration; and read
-// why a task failed.
+// releaseStatements let a workflow write the environments' state, push and tag images, look at the configuration before
+// it deploys, run the migration and the services, and read why a task failed.
 func releaseStatements(s scope) []statement {
 	return []statement{
-		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.state("*/"+s.stack+"/*"), s.state("*/"+s.stack+".*")),
+		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(s.stack)...),
 		s.withStateKey("WriteStateKey", "kms:Encrypt", "kms:GenerateDataKey"),
 		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
 		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, fmt.Sprintf(

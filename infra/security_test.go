@@ -122,6 +122,8 @@ func TestSecurityPromises(t *testing.T) {
 		everywhere(database, "database", false, "publiclyAccessible"),
 		everywhere(database, "database", "gp3", "storageType"),
 		everywhere(database, "database", false, "skipFinalSnapshot"),
+		{database, "database", []any{"finalSnapshotIdentifier"},
+			"v3-backend-development-db-final-vpc-1", "v3-backend-staging-db-final-vpc-1", "v3-backend-production-db-final-vpc-1"},
 		everywhere(database, "database", true, "copyTagsToSnapshot"),
 		everywhere(database, "database", true, "autoMinorVersionUpgrade"),
 		everywhere(database, "database", "groups-database-id", "vpcSecurityGroupIds", 0),
