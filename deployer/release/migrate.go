@@ -56,8 +56,8 @@ func (m *migrate) run(ctx context.Context, v voice) (*record.Migration, error) {
 		if waited > m.env.Deployment.Migrations.Timeout {
 			return m.result(task, began), m.stopLate(ctx, task)
 		}
-		if err := m.clock.Wait(ctx, migrationPoll); err != nil {
-			return m.result(task, began), fmt.Errorf("the migration %s goes on by itself: %w", shortID(aws.ToString(task.TaskArn)), err)
+		if m.clock.Wait(ctx, migrationPoll) != nil {
+			return m.result(task, began), fmt.Errorf("the migration %s goes on by itself", shortID(aws.ToString(task.TaskArn)))
 		}
 		if task, err = m.describe(ctx, aws.ToString(task.TaskArn)); err != nil {
 			return nil, err

@@ -111,8 +111,8 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 			return definitions(observations), nil
 		}
 		v.progress("%s", strings.Join(waiting, "; "))
-		if err := r.clock.Wait(ctx, rolloutPoll); err != nil {
-			return nil, fmt.Errorf("the rollout goes on by itself: %w", err)
+		if r.clock.Wait(ctx, rolloutPoll) != nil {
+			return nil, errors.New("the rollout goes on by itself")
 		}
 	}
 	return nil, withHint(fmt.Errorf("it has not ended after %s", r.env.Deployment.Rollout.Timeout),
