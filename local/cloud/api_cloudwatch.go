@@ -17,9 +17,10 @@ func cloudwatchOperations() []operation {
 
 func describeAlarms(m moment, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
 	var found []types.MetricAlarm
-	for i, r := range m.ByType(typeMetricAlarm) {
+	firsts := firstAlarms(m.State)
+	for _, r := range m.ByType(typeMetricAlarm) {
 		name, state := r.Text("name"), types.StateValueOk
-		if m.faults[faultAlarm] && i == 0 {
+		if m.faults[faultAlarm] && slices.Contains(firsts, r) {
 			state = types.StateValueAlarm
 		}
 		if !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
@@ -30,6 +31,19 @@ func describeAlarms(m moment, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.D
 	}
 	found, next, err := page(found, in.NextToken, in.MaxRecords, 100)
 	return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, NextToken: next}, err
+}
+
+// firstAlarms are the first alarms of the environments, by name: those that faults concern.
+func firstAlarms(s *State) []*Resource {
+	var firsts []*Resource
+	environments := map[string]bool{}
+	for _, r := range s.ByType(typeMetricAlarm) {
+		if name := r.Tags()["Environment"]; !environments[name] {
+			environments[name] = true
+			firsts = append(firsts, r)
+		}
+	}
+	return firsts
 }
 
 func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {

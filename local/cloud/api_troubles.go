@@ -56,11 +56,7 @@ func (s *State) tamper() {
 	for _, r := range groups {
 		r.change("retentionInDays", days)
 	}
-	environments := map[string]bool{}
-	for _, r := range s.ByType(typeMetricAlarm) {
-		if name := r.Tags()["Environment"]; !environments[name] {
-			environments[name] = true
-			delete(s.Resources, key(r.Type, r.ID))
-		}
+	for _, r := range firstAlarms(s) {
+		delete(s.Resources, key(r.Type, r.ID))
 	}
 }
