@@ -105,5 +105,5 @@ func evaluateScaling(s environment.Service, found scaled, desired int, env *envi
 			Solution: "raise tasks.max in the environment's file, or find out what the load is", Command: command(env, "logs"),
 		}, "%d of at most %d tasks: it cannot scale further", desired, high)
 	}
-	return what.healthy("Scales", "%d tasks, between %d and %d, %s", desired, low, high, plural(policies, "policy", "policies"))
+	return what.healthy("Scales", "%s, between %d and %d, %s", plural(desired, "task", "tasks"), low, high, plural(policies, "policy", "policies"))
 }

@@ -22,6 +22,9 @@ type rule struct {
 	serious bool
 }
 
+// kept reports whether what is, is what was promised. AWS tells some numbers as strings.
+func (r rule) kept() bool { return fmt.Sprint(r.want) == fmt.Sprint(r.got) }
+
 // aspect is a part of the environment that is compared with its file.
 type aspect struct {
 	name string
@@ -64,7 +67,7 @@ func evaluateCompliance(aspect string, rules []rule, env *environment.Environmen
 	details := map[string]any{}
 	serious := false
 	for _, r := range rules {
-		if fmt.Sprint(r.want) == fmt.Sprint(r.got) {
+		if r.kept() {
 			continue
 		}
 		broken = append(broken, fmt.Sprintf("%s is %v and should be %v", r.what, r.got, r.want))
@@ -72,7 +75,7 @@ func evaluateCompliance(aspect string, rules []rule, env *environment.Environmen
 		serious = serious || r.serious
 	}
 	if len(broken) == 0 {
-		return what.healthy("AsDescribed", "%s: %d values are as %s says", aspect, len(rules), environment.FileName(env.Stack))
+		return what.healthy("AsDescribed", "%s: %s as %s says", aspect, plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
 	}
 	what = what.with("broken", details)
 	judge := what.warning

@@ -68,7 +68,7 @@ func evaluateBackups(
 		return what.error("BackupsOff", driftHint(env, "the retention was changed by hand"), "backups are off, the environment's file says %d days", wanted)
 	case kept < wanted:
 		return what.warning("RetentionTooShort", driftHint(env, "the retention was changed by hand"),
-			"backups are kept for %d days, the environment's file says %d", kept, wanted)
+			"backups are kept for %s, the environment's file says %d", plural(kept, "day", "days"), wanted)
 	case len(failed) > 0:
 		return what.with("failed", failed).warning("SnapshotFailed", Hint{
 			Cause:    "RDS could not finish it",
@@ -85,7 +85,7 @@ func evaluateBackups(
 			Solution: "look at the database's events, and take a snapshot", Command: command(env, "snapshot create"),
 		}, "backups are kept for %d days, but there is no snapshot", kept)
 	}
-	return what.healthy("BackedUp", "kept for %d days, %s", kept, plural(len(snapshots), "snapshot", "snapshots"))
+	return what.healthy("BackedUp", "kept for %s, %s", plural(kept, "day", "days"), plural(len(snapshots), "snapshot", "snapshots"))
 }
 
 func newestSnapshot(snapshots []rdstypes.DBSnapshot) *rdstypes.DBSnapshot {

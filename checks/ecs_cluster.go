@@ -39,8 +39,8 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 			Solution: "put it back; drift shows it", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
-	return what.healthy("Active", "%d services, %d tasks running, %d pending",
-		cluster.ActiveServicesCount, cluster.RunningTasksCount, cluster.PendingTasksCount)
+	return what.healthy("Active", "%s, %s running, %d pending", plural(int(cluster.ActiveServicesCount), "service", "services"),
+		plural(int(cluster.RunningTasksCount), "task", "tasks"), cluster.PendingTasksCount)
 }
 
 func clusterSetting(cluster *ecstypes.Cluster, name ecstypes.ClusterSettingName) string {

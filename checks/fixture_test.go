@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -69,6 +70,17 @@ func answering(answer func(ctx context.Context, in any) (any, error)) aws.Config
 			return stack.Initialize.Add(step, middleware.After)
 		}},
 	}
+}
+
+// nowhere is a resolver that knows no name.
+type nowhere struct{}
+
+func (nowhere) LookupHost(_ context.Context, host string) ([]string, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+func (nowhere) LookupNS(_ context.Context, name string) ([]*net.NS, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
 func unanswered(in any) error { return fmt.Errorf("nobody answers %T", in) }

@@ -193,12 +193,12 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 			"%s open to the world: %s", plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
 	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
 		return what.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
-			"the default security group has %d ingress rules and should have none", len(group.IpPermissions))
+			"the default security group has %s and should have none", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 	}
 	if len(open) > 0 {
 		return what.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
 	}
-	return what.healthy("Closed", "%d ingress rules, none for the world", len(group.IpPermissions))
+	return what.healthy("Closed", "%s, none for the world", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 }
 
 // openPorts are the protocols and ports that permissions open to every address, such as tcp/443, sorted.

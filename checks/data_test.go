@@ -1,0 +1,196 @@
+package checks
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/stretchr/testify/require"
+)
+
+// instance is a healthy database, changed as the test needs.
+func instance(change func(*rdstypes.DBInstance)) *rdstypes.DBInstance {
+	d := &rdstypes.DBInstance{
+		DBInstanceIdentifier: aws.String("v3-backend-development-db"), DBInstanceStatus: aws.String("available"),
+		DBInstanceClass: aws.String("db.t3.micro"), Engine: aws.String("postgres"), EngineVersion: aws.String("16.8"),
+		AllocatedStorage: aws.Int32(20), StorageEncrypted: aws.Bool(true), PubliclyAccessible: aws.Bool(false),
+		BackupRetentionPeriod: aws.Int32(1), InstanceCreateTime: ago(9 * day), LatestRestorableTime: ago(4 * time.Minute),
+	}
+	if change != nil {
+		change(d)
+	}
+	return d
+}
+
+func freeStorage(gib float64) utilisation {
+	return utilisation{databaseMetrics("v3-backend-development-db"): {freeStorageBytes: gib * bytesAGiB, cpuPercent: 12.0}}
+}
+
+func TestEvaluateDatabase(t *testing.T) {
+	status := func(s string) *rdstypes.DBInstance {
+		return instance(func(d *rdstypes.DBInstance) { d.DBInstanceStatus = aws.String(s) })
+	}
+	optional := []rdstypes.PendingMaintenanceAction{{Action: aws.String("db-upgrade")}}
+	forced := []rdstypes.PendingMaintenanceAction{{Action: aws.String("system-update"), AutoAppliedAfterDate: in(day)}}
+	for name, test := range map[string]struct {
+		database    *rdstypes.DBInstance
+		maintenance []rdstypes.PendingMaintenanceAction
+		metrics     utilisation
+		want        verdict
+	}{
+		"available":           {instance(nil), nil, freeStorage(15), verdict{Healthy, "Available", "postgres 16.8, db.t3.micro"}},
+		"no metrics":          {instance(nil), nil, nil, verdict{Healthy, "Available", ""}},
+		"missing":             {nil, nil, nil, verdict{Error, "DatabaseMissing", "v3-backend-development-db"}},
+		"creating":            {status("creating"), nil, nil, verdict{Error, "DatabaseUnavailable", "creating"}},
+		"stopped":             {status("stopped"), nil, nil, verdict{Error, "DatabaseUnavailable", "stopped"}},
+		"storage full":        {status("storage-full"), nil, nil, verdict{Error, "DatabaseUnavailable", "storage-full"}},
+		"backing up":          {status("backing-up"), nil, nil, verdict{Warning, "DatabaseChanging", "backing-up"}},
+		"public":              {instance(func(d *rdstypes.DBInstance) { d.PubliclyAccessible = aws.Bool(true) }), nil, nil, verdict{Error, "PubliclyAccessible", ""}},
+		"in clear":            {instance(func(d *rdstypes.DBInstance) { d.StorageEncrypted = nil }), nil, nil, verdict{Error, "NotEncrypted", ""}},
+		"14 % left":           {instance(nil), nil, freeStorage(2.8), verdict{Warning, "StorageLow", "14 %"}},
+		"4 % left":            {instance(nil), nil, freeStorage(0.8), verdict{Error, "StorageFull", "4 %"}},
+		"may be upgraded":     {instance(nil), optional, nil, verdict{Healthy, "Available", ""}},
+		"will be interrupted": {instance(nil), forced, nil, verdict{Warning, "MaintenancePending", "1 maintenance"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateDatabase(test.database, test.maintenance, test.metrics, loaded(t, "dev")))
+		})
+	}
+}
+
+func TestEvaluateBackups(t *testing.T) {
+	snapshot := func(name, status string) rdstypes.DBSnapshot {
+		return rdstypes.DBSnapshot{DBSnapshotIdentifier: aws.String(name), Status: aws.String(status), SnapshotCreateTime: ago(time.Hour)}
+	}
+	good := []rdstypes.DBSnapshot{snapshot("rds:a", "available")}
+	for name, test := range map[string]struct {
+		database  *rdstypes.DBInstance
+		snapshots []rdstypes.DBSnapshot
+		env       string
+		want      verdict
+	}{
+		"backed up":       {instance(nil), good, "dev", verdict{Healthy, "BackedUp", "kept for 1 day, 1 snapshot"}},
+		"missing":         {nil, nil, "dev", verdict{Error, "DatabaseMissing", ""}},
+		"off":             {instance(func(d *rdstypes.DBInstance) { d.BackupRetentionPeriod = nil }), good, "dev", verdict{Error, "BackupsOff", ""}},
+		"too short":       {instance(nil), good, "production", verdict{Warning, "RetentionTooShort", "1 day, the environment's file says 30"}},
+		"snapshot failed": {instance(nil), append(good, snapshot("b", "failed")), "dev", verdict{Warning, "SnapshotFailed", "1 snapshot has failed: b"}},
+		"lags":            {instance(func(d *rdstypes.DBInstance) { d.LatestRestorableTime = ago(3 * time.Hour) }), good, "dev", verdict{Warning, "RestorableLags", "3h0m0s"}},
+		"none yet":        {instance(func(d *rdstypes.DBInstance) { d.InstanceCreateTime = ago(time.Hour) }), nil, "dev", verdict{Healthy, "BackedUp", "0 snapshots"}},
+		"none at all":     {instance(nil), nil, "dev", verdict{Warning, "NoSnapshots", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateBackups(test.database, test.snapshots, loaded(t, test.env), now))
+		})
+	}
+}
+
+func TestEvaluateQueues(t *testing.T) {
+	env := loaded(t, "dev")
+	jobs := func(change map[string]string) queue {
+		q := queue{
+			"ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "1", "SqsManagedSseEnabled": "true",
+			"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:` + env.DeadLetterQueueName() + `","maxReceiveCount":"3"}`,
+		}
+		for key, value := range change {
+			q[key] = value
+		}
+		return q
+	}
+	old := utilisation{queueMetrics(env.QueueName()): {oldestMessageAge: 1800.0}}
+	for name, test := range map[string]struct {
+		queue   queue
+		metrics utilisation
+		want    verdict
+	}{
+		"flowing":       {jobs(nil), nil, verdict{Healthy, "Flowing", "3 messages wait, 1 are being worked on"}},
+		"missing":       {nil, nil, verdict{Error, "QueueMissing", env.QueueName()}},
+		"no redrive":    {jobs(map[string]string{"RedrivePolicy": ""}), nil, verdict{Error, "NoDeadLetterQueue", ""}},
+		"other redrive": {jobs(map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:other","maxReceiveCount":3}`}), nil, verdict{Warning, "OtherDeadLetterQueue", "other"}},
+		"in clear":      {jobs(map[string]string{"SqsManagedSseEnabled": "false"}), nil, verdict{Warning, "NotEncrypted", ""}},
+		"KMS":           {jobs(map[string]string{"SqsManagedSseEnabled": "false", "KmsMasterKeyId": "alias/x"}), nil, verdict{Healthy, "Flowing", ""}},
+		"old messages":  {jobs(nil), old, verdict{Warning, "MessagesOld", "has waited 30 minutes"}},
+		"many messages": {jobs(map[string]string{"ApproximateNumberOfMessages": "1001"}), nil, verdict{Warning, "MessagesWaiting", "1001"}},
+	} {
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateQueue(test.queue, test.metrics, env)) })
+	}
+	name, tries := jobs(nil).deadLetters()
+	require.Equal(t, env.DeadLetterQueueName(), name)
+	require.Equal(t, 3, tries, "a number in quotes is one too")
+
+	requireVerdict(t, verdict{Healthy, "Empty", ""}, evaluateDeadLetters(jobs(map[string]string{"ApproximateNumberOfMessages": "0"}), env))
+	requireVerdict(t, verdict{Warning, "DeadLetters", "3 messages"}, evaluateDeadLetters(jobs(nil), env))
+	requireVerdict(t, verdict{Error, "QueueMissing", "dlq"}, evaluateDeadLetters(nil, env))
+	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateDeadLetters(queue{}, env))
+}
+
+func TestSecretProblems(t *testing.T) {
+	values := map[string]string{
+		"SET": "postgresql://user:pass@db:5432/x", "EMPTY": "  ", "MARKED": "<sentry dsn>", "CHANGE": "please-CHANGE_ME",
+		"YOURS": "https://your-dev-sentry-dsn@sentry.io/project", "TODO": "todo", "EXAMPLE": "https://example.com/none-of-it",
+	}
+	require.Equal(t, []SecretProblem{
+		{"GONE", SecretMissing}, {"EMPTY", SecretEmpty}, {"MARKED", SecretPlaceholder}, {"CHANGE", SecretPlaceholder},
+		{"YOURS", SecretPlaceholder}, {"TODO", SecretPlaceholder},
+	}, SecretProblems(values, []string{"SET", "GONE", "EMPTY", "MARKED", "CHANGE", "YOURS", "TODO", "EXAMPLE"}))
+	require.Empty(t, SecretProblems(values, nil))
+}
+
+func TestIsPlaceholder(t *testing.T) {
+	for value, want := range map[string]bool{
+		"xxx": true, "...": true, "null": true, "<…>": true, "REPLACE_ME": true, "replace-with-dsn": true, "your-api-key": true, "YOUR_TOKEN": true,
+		"x": false, "production": false, "https://abc@o1.ingest.sentry.io/1": false, "nullable": false, "s3cr3t<x>": false,
+		"https://api.studio.thegraph.com/query/24/balancer-v2/version/latest": false, "postgres://u:p@your-db-host/x": false,
+	} {
+		require.Equal(t, want, IsPlaceholder(value), value)
+	}
+}
+
+func TestParseSecret(t *testing.T) {
+	values, err := ParseSecret(`{"A":"a","N":12345678901234567890,"B":true,"E":null}`)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"A": "a", "N": "12345678901234567890", "B": "true", "E": ""}, values)
+	for _, text := range []string{"", "hunter2", `["hunter2"]`, `{"A":{"hunter2":1}}`, "null"} {
+		_, err := ParseSecret(text)
+		require.ErrorIs(t, err, ErrNotAnObject, text)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+func TestEvaluateSecret(t *testing.T) {
+	env := loaded(t, "dev")
+	secret := func(text string) *configSecret { return &configSecret{text: text} }
+	for name, test := range map[string]struct {
+		secret *configSecret
+		want   verdict
+	}{
+		"complete":  {secret(`{"SUBGRAPH_API_URL":"hunter2","SENTRY_DSN":"hunter2","NODE_ENV":"hunter2"}`), verdict{Healthy, "KeysPresent", "3 of 3"}},
+		"missing":   {nil, verdict{Error, "SecretMissing", "balancer-dev-config"}},
+		"malformed": {secret(`hunter2`), verdict{Error, "SecretMalformed", "not a JSON object"}},
+		"keys missing": {secret(`{"NODE_ENV":"hunter2","SUBGRAPH_API_URL":""}`),
+			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; without a value: SUBGRAPH_API_URL"}},
+		"keys unset": {secret(`{"NODE_ENV":"hunter2","SUBGRAPH_API_URL":"","SENTRY_DSN":"changeme"}`),
+			verdict{Error, "SecretKeysUnset", "2 of 3 required keys have no value: SUBGRAPH_API_URL, SENTRY_DSN"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := evaluateSecret(test.secret, env)
+			requireVerdict(t, test.want, got)
+			require.NotContains(t, asText(t, got), "hunter2", "no value is ever in a finding")
+		})
+	}
+}
+
+func TestUtilisationOf(t *testing.T) {
+	env := loaded(t, "dev")
+	metrics := utilisationMetrics(env)
+	require.Len(t, metricQueries(metrics), len(metrics))
+	results := []cwtypes.MetricDataResult{
+		{Id: aws.String("m0"), Values: []float64{12.34, 99}},
+		{Id: aws.String("m1")},
+	}
+	got := utilisationOf(metrics, results)
+	require.Equal(t, utilisation{serviceMetrics(env.ServiceName("api")): {cpuPercent: 12.3}}, got, "the newest value, and nothing where there is none")
+	_, ok := got.number("service/unknown", cpuPercent)
+	require.False(t, ok)
+}

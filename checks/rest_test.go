@@ -1,0 +1,263 @@
+package checks
+
+import (
+	"encoding/json"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
+	budgettypes "github.com/aws/aws-sdk-go-v2/service/budgets/types"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func asText(t *testing.T, value any) string {
+	text, err := json.Marshal(value)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestEvaluateScaling(t *testing.T) {
+	env := loaded(t, "staging")
+	api, worker := env.Services.API, *env.Services.Worker
+	target := func(role environment.Role, low, high int32) scalingtypes.ScalableTarget {
+		return scalingtypes.ScalableTarget{ResourceId: aws.String(scalableID(env, role)), MinCapacity: aws.Int32(low), MaxCapacity: aws.Int32(high)}
+	}
+	policy := []scalingtypes.ScalingPolicy{{ResourceId: aws.String(scalableID(env, environment.API))}}
+	suspended := target(environment.API, 1, 2)
+	suspended.SuspendedState = &scalingtypes.SuspendedState{DynamicScalingOutSuspended: aws.Bool(true)}
+	one := func(t scalingtypes.ScalableTarget) []scalingtypes.ScalableTarget {
+		return []scalingtypes.ScalableTarget{t}
+	}
+	for name, test := range map[string]struct {
+		service environment.Service
+		found   scaled
+		desired int
+		want    verdict
+	}{
+		"scales":       {api, scaled{one(target("api", 1, 2)), policy}, 1, verdict{Healthy, "Scales", "1 task, between 1 and 2, 1 policy"}},
+		"fixed":        {worker, scaled{}, 1, verdict{Healthy, "NotScaled", "1 task"}},
+		"by hand":      {worker, scaled{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "ScaledByHand", ""}},
+		"missing":      {api, scaled{}, 1, verdict{Error, "ScalingMissing", "stays at 1 task"}},
+		"other bounds": {api, scaled{one(target("api", 1, 9)), policy}, 1, verdict{Warning, "OtherBounds", "between 1 and 9"}},
+		"no policies":  {api, scaled{one(target("api", 1, 2)), nil}, 1, verdict{Error, "NoPolicies", ""}},
+		"suspended":    {api, scaled{one(suspended), policy}, 1, verdict{Warning, "ScalingSuspended", ""}},
+		"at maximum":   {api, scaled{one(target("api", 1, 2)), policy}, 2, verdict{Warning, "AtMaximum", "2 of at most 2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateScaling(test.service, test.found, test.desired, env))
+		})
+	}
+}
+
+func TestEvaluateRepository(t *testing.T) {
+	env := loaded(t, "dev")
+	requireVerdict(t, verdict{Error, "RepositoryMissing", "balancer-api"}, evaluateRepository(nil, env))
+	requireVerdict(t, verdict{Warning, "ScanOff", ""}, evaluateRepository(&ecrtypes.Repository{}, env))
+	requireVerdict(t, verdict{Healthy, "RepositoryExists", ""}, evaluateRepository(&ecrtypes.Repository{
+		ImageScanningConfiguration: &ecrtypes.ImageScanningConfiguration{ScanOnPush: true},
+	}, env))
+}
+
+func TestEvaluateImage(t *testing.T) {
+	clean, bad, unscanned := &scannedImage{scanned: true}, &scannedImage{scanned: true, critical: 2, high: 5}, &scannedImage{}
+	running := func(digests ...string) map[string][]string {
+		all := map[string][]string{}
+		for _, d := range digests {
+			all[d] = []string{"api"}
+		}
+		return all
+	}
+	for name, test := range map[string]struct {
+		running  map[string][]string
+		images   map[string]*scannedImage
+		recorded string
+		env      string
+		want     verdict
+	}{
+		"running":          {running("sha256:1"), map[string]*scannedImage{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"not scanned":      {running("sha256:1"), map[string]*scannedImage{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
+		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}},
+		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}},
+		"critical":         {running("sha256:1"), map[string]*scannedImage{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
+		"critical, strict": {running("sha256:1"), map[string]*scannedImage{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
+		"two images":       {running("sha256:1", "sha256:2"), map[string]*scannedImage{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
+		"not the deployed": {running("sha256:1"), map[string]*scannedImage{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "NotTheDeployedImage", "sha256:2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateImage(test.running, test.images, test.recorded, loaded(t, test.env)))
+		})
+	}
+}
+
+func TestRunningDigests(t *testing.T) {
+	env := loaded(t, "dev")
+	task := func(service, container, image, digest string) ecstypes.Task {
+		return ecstypes.Task{Group: aws.String("service:" + service), Containers: []ecstypes.Container{
+			{Name: aws.String("xray-daemon"), Image: aws.String("xray@sha256:9")},
+			{Name: aws.String(container), Image: aws.String(image), ImageDigest: aws.String(digest)},
+		}}
+	}
+	require.Equal(t, map[string][]string{"sha256:1": {"api", "worker"}, "sha256:2": {"api"}}, runningDigests([]ecstypes.Task{
+		task(env.ServiceName("api"), "balancer-api", "repo@sha256:1", "sha256:7"),
+		task(env.ServiceName("api"), "balancer-api", "repo:latest", "sha256:2"),
+		task(env.ServiceName("worker"), "balancer-worker", "repo@sha256:1", ""),
+		task("somebody-else", "balancer-api", "repo@sha256:3", ""),
+	}, env))
+}
+
+func TestEvaluateBucket(t *testing.T) {
+	env := loaded(t, "dev")
+	requireVerdict(t, verdict{Healthy, "Private", "AES256"}, evaluateBucket(&bucket{encryption: "AES256", blocked: true}, env))
+	requireVerdict(t, verdict{Error, "BucketMissing", "v3-backend-development-logs-123456789012"}, evaluateBucket(nil, env))
+	requireVerdict(t, verdict{Error, "PublicAccessPossible", ""}, evaluateBucket(&bucket{encryption: "AES256"}, env))
+	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateBucket(&bucket{blocked: true}, env))
+}
+
+func TestEvaluateAlarms(t *testing.T) {
+	alarm := func(what string, state cwtypes.StateValue, since time.Duration, actions ...string) cwtypes.MetricAlarm {
+		return cwtypes.MetricAlarm{
+			AlarmName: aws.String("v3-backend-staging-" + what), StateValue: state, StateUpdatedTimestamp: ago(since),
+			StateReason: aws.String("crossed"), AlarmActions: actions, ActionsEnabled: aws.Bool(true),
+		}
+	}
+	const ok, ringing, blind = cwtypes.StateValueOk, cwtypes.StateValueAlarm, cwtypes.StateValueInsufficientData
+	for name, test := range map[string]struct {
+		alarms []cwtypes.MetricAlarm
+		want   verdict
+	}{
+		"quiet":    {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("b", blind, time.Minute, "topic")}, verdict{Healthy, "Quiet", "2 alarms"}},
+		"none":     {nil, verdict{Error, "AlarmsMissing", ""}},
+		"in alarm": {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
+		"blind":    {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
+		"mute":     {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NobodyIsTold", "1 of 1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateAlarms(test.alarms, loaded(t, "staging"), now))
+		})
+	}
+}
+
+func TestEvaluateLogGroup(t *testing.T) {
+	env := loaded(t, "dev")
+	kept := func(days *int32) *logstypes.LogGroup { return &logstypes.LogGroup{RetentionInDays: days} }
+	requireVerdict(t, verdict{Healthy, "Kept", "7 days"}, evaluateLogGroup(kept(aws.Int32(7)), env))
+	requireVerdict(t, verdict{Error, "LogGroupMissing", "/aws/ecs/v3-backend-development"}, evaluateLogGroup(nil, env))
+	requireVerdict(t, verdict{Warning, "KeptForever", ""}, evaluateLogGroup(kept(nil), env))
+	requireVerdict(t, verdict{Warning, "OtherRetention", "30 days"}, evaluateLogGroup(kept(aws.Int32(30)), env))
+}
+
+func TestEvaluateWAF(t *testing.T) {
+	env := loaded(t, "dev")
+	acl := func(name string, limits ...int64) *waftypes.WebACL {
+		found := &waftypes.WebACL{Name: aws.String(name), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{}}}}
+		for _, limit := range limits {
+			found.Rules = append(found.Rules, waftypes.Rule{Statement: &waftypes.Statement{
+				RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(limit)},
+			}})
+		}
+		return found
+	}
+	requireVerdict(t, verdict{Healthy, "Protected", "2 rules, 2000 requests"}, evaluateWAF(acl(env.WebACLName(), 2000), env))
+	requireVerdict(t, verdict{Error, "Unprotected", ""}, evaluateWAF(nil, env))
+	requireVerdict(t, verdict{Warning, "OtherWebACL", "other"}, evaluateWAF(acl("other", 2000), env))
+	requireVerdict(t, verdict{Error, "NoRules", ""}, evaluateWAF(&waftypes.WebACL{Name: aws.String(env.WebACLName())}, env))
+	requireVerdict(t, verdict{Warning, "NoRateLimit", "1 rule"}, evaluateWAF(acl(env.WebACLName()), env))
+	requireVerdict(t, verdict{Warning, "OtherRateLimit", "9 requests"}, evaluateWAF(acl(env.WebACLName(), 9), env))
+}
+
+func TestEvaluateRole(t *testing.T) {
+	role := func(principal string) *iamtypes.Role {
+		document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":"sts:AssumeRole"}]}`
+		return &iamtypes.Role{AssumeRolePolicyDocument: aws.String(url.QueryEscape(document))}
+	}
+	for name, test := range map[string]struct {
+		role *iamtypes.Role
+		want verdict
+	}{
+		"tasks":      {role(`{"Service":"ecs-tasks.amazonaws.com"}`), verdict{Healthy, "Trusted", ""}},
+		"missing":    {nil, verdict{Error, "RoleMissing", "the-role"}},
+		"everybody":  {role(`"*"`), verdict{Error, "TrustsEverybody", ""}},
+		"any AWS":    {role(`{"AWS":"*"}`), verdict{Error, "TrustsEverybody", ""}},
+		"not tasks":  {role(`{"Service":["ec2.amazonaws.com"]}`), verdict{Error, "TasksNotTrusted", ""}},
+		"others too": {role(`{"Service":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]}`), verdict{Warning, "TrustsOthers", ""}},
+		"nonsense":   {&iamtypes.Role{AssumeRolePolicyDocument: aws.String("{")}, verdict{Error, "TrustUnreadable", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, evaluateRole("the-role", test.role, loaded(t, "dev")))
+		})
+	}
+}
+
+func TestEvaluateBudget(t *testing.T) {
+	usd := func(amount string) *budgettypes.Spend {
+		return &budgettypes.Spend{Amount: aws.String(amount), Unit: aws.String("USD")}
+	}
+	budget := func(limit, spent, forecast string) *budgettypes.Budget {
+		return &budgettypes.Budget{BudgetLimit: usd(limit), CalculatedSpend: &budgettypes.CalculatedSpend{ActualSpend: usd(spent), ForecastedSpend: usd(forecast)}}
+	}
+	env := loaded(t, "dev")
+	requireVerdict(t, verdict{Healthy, "WithinBudget", "$12.50 spent of $50.00"}, evaluateBudget(budget("50.0", "12.5", "30"), env))
+	requireVerdict(t, verdict{Warning, "BudgetMissing", "v3-backend-development-monthly"}, evaluateBudget(nil, env))
+	requireVerdict(t, verdict{Warning, "OtherLimit", "$70.00"}, evaluateBudget(budget("70", "1", "2"), env))
+	requireVerdict(t, verdict{Warning, "OverBudget", "$51.00"}, evaluateBudget(budget("50", "51", "90"), env))
+	requireVerdict(t, verdict{Warning, "ForecastOverBudget", "$90.00 forecast"}, evaluateBudget(budget("50", "20", "90"), env))
+}
+
+func TestEvaluateStack(t *testing.T) {
+	env := loaded(t, "dev")
+	updated := now.Add(-time.Hour)
+	for name, test := range map[string]struct {
+		stack StackInfo
+		want  verdict
+	}{
+		"up to date":  {StackInfo{Updated: updated, Result: "succeeded", Resources: 120}, verdict{Healthy, "UpToDate", "120 resources, updated 1h0m0s ago"}},
+		"never":       {StackInfo{}, verdict{Error, "NeverDeployed", ""}},
+		"in progress": {StackInfo{Updated: updated, Result: "in-progress", Resources: 3, Pending: []string{"urn"}}, verdict{Warning, "UpdateInProgress", ""}},
+		"pending":     {StackInfo{Updated: updated, Result: "failed", Resources: 3, Pending: []string{"urn"}}, verdict{Error, "PendingOperations", "1 operation"}},
+		"failed":      {StackInfo{Updated: updated, Result: "failed", Resources: 3}, verdict{Warning, "LastUpdateFailed", "1h0m0s ago"}},
+	} {
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateStack(test.stack, env, now)) })
+	}
+}
+
+func TestEvaluateCompliance(t *testing.T) {
+	env := loaded(t, "production")
+	kept := rulesOfDatabase(*instance(func(d *rdstypes.DBInstance) {
+		d.DBInstanceClass, d.MultiAZ, d.BackupRetentionPeriod = aws.String("db.t3.medium"), aws.Bool(true), aws.Int32(30)
+		d.DeletionProtection, d.PerformanceInsightsEnabled = aws.Bool(true), aws.Bool(true)
+	}), env.Database)
+	requireVerdict(t, verdict{Healthy, "AsDescribed", "8 values are as Pulumi.production.yaml says"}, evaluateCompliance("database", kept, env))
+	requireVerdict(t, verdict{Error, "NothingDeployed", ""}, evaluateCompliance("database", nil, env))
+	requireVerdict(t, verdict{Warning, "NotAsDescribed", "1 of 1 values are not as Pulumi.production.yaml says: zones is 2 and should be 3"},
+		evaluateCompliance("network", []rule{{what: "zones", want: 3, got: 2}}, env))
+	broken := rulesOfDatabase(*instance(nil), env.Database)
+	requireVerdict(t, verdict{Error, "NotAsDescribed", "5 of 8"}, evaluateCompliance("database", broken, env))
+}
+
+func TestRulesOfService(t *testing.T) {
+	env := loaded(t, "staging")
+	definition := &ecstypes.TaskDefinition{Cpu: aws.String("512"), Memory: aws.String("1024")}
+	broken := func(desired int32, definition *ecstypes.TaskDefinition) []string {
+		var names []string
+		for _, r := range rulesOfService(env.Services.API, ecstypes.Service{DesiredCount: desired, EnableExecuteCommand: true}, definition, env) {
+			if !r.kept() {
+				names = append(names, r.what)
+			}
+		}
+		return names
+	}
+	require.Empty(t, broken(2, definition))
+	require.Equal(t, []string{"services.api.tasks"}, broken(3, definition))
+	require.Equal(t, []string{"services.api.cpu"}, broken(1, &ecstypes.TaskDefinition{Cpu: aws.String("256"), Memory: aws.String("1024")}))
+}
