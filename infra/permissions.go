@@ -138,8 +138,8 @@ func deployStatements(s scope) []statement {
 	)
 }
 
-// releaseStatements let a workflow write the environments' state, push and tag images, look at the configuration before
-// it deploys, run the migration and the services, and read why a task failed.
+// releaseStatements let a workflow write the environments' state, push and tag images, and look at the configuration
+// before it deploys.
 func releaseStatements(s scope) []statement {
 	return []statement{
 		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(s.stack)...),
@@ -147,12 +147,6 @@ func releaseStatements(s scope) []statement {
 		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
 		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, fmt.Sprintf(
 			"arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*", s.Region, s.Account, s.stack)),
-		allow("ReadLogs", []string{"logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail"},
-			s.arns("logs", "log-group:/aws/ecs/%s:*")...),
-		allow("Tasks", []string{
-			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:ExecuteCommand", "ecs:PutClusterCapacityProviders",
-			"ecs:RunTask", "ecs:StopTask", "ecs:UpdateClusterSettings",
-		}, s.arns("ecs", "*/%s-*")...),
 	}
 }
 
@@ -177,40 +171,47 @@ func networkStatements(s scope) []statement {
 	}
 }
 
-// namedStatements let the program make, change and delete what bears the environments' names.
+// namedStatements let the program make, change and delete what bears the environments' names, and the deployer run
+// tasks and read their logs. It is one statement for many services, because each takes its share of what IAM allows;
+// an action only ever applies to the ARNs of its own service.
 func namedStatements(s scope) []statement {
-	return []statement{
-		allow("Balancer", []string{
+	all := allow("Named", nil)
+	for _, part := range []struct{ actions, arns []string }{
+		{[]string{
+			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:ExecuteCommand", "ecs:PutClusterCapacityProviders",
+			"ecs:RunTask", "ecs:StopTask", "ecs:UpdateClusterSettings",
+		}, s.arns("ecs", "*/%s-*")},
+		{[]string{
 			"elasticloadbalancing:*Tags", "elasticloadbalancing:Create*", "elasticloadbalancing:Delete*",
 			"elasticloadbalancing:Modify*", "elasticloadbalancing:Set*",
-		}, s.arns("elasticloadbalancing", "*/%s-*")...),
-		allow("Database", []string{
+		}, s.arns("elasticloadbalancing", "*/%s-*")},
+		{[]string{
 			"rds:*Tags*", "rds:Create*", "rds:Delete*", "rds:Modify*", "rds:RebootDBInstance",
 			"rds:RestoreDBInstanceFromDBSnapshot",
-		}, s.arns("rds", "*:%s-*")...),
-		allow("Queue", []string{"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:*agQueue"},
-			s.arns("sqs", "%s-*")...),
-		allow("Watch", []string{
-			"cloudwatch:*agResource", "cloudwatch:DeleteAlarms", "cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard",
-			"cloudwatch:PutMetricAlarm",
-			"logs:*agResource", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy",
-			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe",
-			"sns:Unsubscribe",
-			"xray:*agResource", "xray:*SamplingRule",
-		}, slices.Concat(
-			s.arns("cloudwatch", "alarm:%s-*"), s.global("cloudwatch", "dashboard/%s"),
-			s.arns("logs", "log-group:*%s*"), s.arns("sns", "%s-*"), s.arns("xray", "sampling-rule/%s"),
-		)...),
-		allow("Firewall", []string{
-			"wafv2:*agResource", "wafv2:*WebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:PutLoggingConfiguration",
-		}, append(slices.Concat(s.arns("wafv2", "regional/webacl/%s-*"), s.arns("elasticloadbalancing", "loadbalancer/app/%s-*")),
-			fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.Region, s.Account))...),
-		allow("Budget", []string{"budgets:*agResource", "budgets:ModifyBudget"}, s.global("budgets", "budget/%s-*")...),
-		allow("LogBucket", []string{
-			"s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObject*", "s3:ListBucketVersions", "s3:PutBucket*",
-			"s3:Put*Configuration",
-		}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*"),
+		}, s.arns("rds", "*:%s-*")},
+		{[]string{"sqs:*agQueue", "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes"}, s.arns("sqs", "%s-*")},
+		{[]string{
+			"logs:*LogGroup", "logs:*agResource", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:PutRetentionPolicy",
+			"logs:StartLiveTail",
+		}, s.arns("logs", "log-group:*%s*")},
+		{[]string{
+			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
+		}, slices.Concat(s.arns("cloudwatch", "alarm:%s-*"), s.global("cloudwatch", "dashboard/%s"))},
+		{[]string{
+			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
+		}, s.arns("sns", "%s-*")},
+		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},
+		{[]string{"wafv2:*WebACL", "wafv2:*agResource", "wafv2:*LoggingConfiguration"},
+			append(s.arns("wafv2", "regional/webacl/%s-*"), fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.Region, s.Account))},
+		{[]string{"budgets:*agResource", "budgets:ModifyBudget"}, s.global("budgets", "budget/%s-*")},
+	} {
+		all.Action = append(all.Action, part.actions...)
+		all.Resource = append(all.Resource, part.arns...)
 	}
+	return []statement{all, allow("LogBucket", []string{
+		"s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObject*", "s3:ListBucketVersions", "s3:PutBucket*",
+		"s3:Put*Configuration",
+	}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*")}
 }
 
 // roleStatements let the program make an environment's three roles, and pass each to the one service that it is for.
@@ -245,8 +246,8 @@ func unnamedStatements(s scope) []statement {
 			when("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A", "AAAA", "CNAME"),
 		allow("HealthChecks", []string{"route53:*HealthCheck", "route53:ChangeTagsForResource"}, "arn:aws:route53:::healthcheck/*"),
 		allow("Scaling", []string{
-			"application-autoscaling:*agResource", "application-autoscaling:Delete*", "application-autoscaling:Deregister*",
-			"application-autoscaling:Put*", "application-autoscaling:Register*",
+			"application-autoscaling:*ScalableTarget", "application-autoscaling:*ScalingPolicy",
+			"application-autoscaling:*agResource",
 		}, fmt.Sprintf("arn:aws:application-autoscaling:%s:%s:scalable-target/*", s.Region, s.Account)),
 		// RDS makes the database's secret in the name of whoever makes the database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html

@@ -22,14 +22,25 @@ type policy struct {
 type statement struct {
 	Sid       string `json:",omitempty"`
 	Effect    string
-	Principal map[string][]string `json:",omitempty"`
-	Action    []string
-	Resource  []string  `json:",omitempty"`
+	Principal map[string]values `json:",omitempty"`
+	Action    values
+	Resource  values    `json:",omitempty"`
 	Condition condition `json:",omitempty"`
 }
 
 // condition maps an operator to keys and the values that are accepted.
-type condition map[string]map[string][]string
+type condition map[string]map[string]values
+
+// values are one or more. IAM counts characters, and takes one value without its brackets.
+type values []string
+
+// MarshalJSON leaves the brackets out around one value.
+func (v values) MarshalJSON() ([]byte, error) {
+	if len(v) == 1 {
+		return json.Marshal(v[0])
+	}
+	return json.Marshal([]string(v))
+}
 
 // anyResource is for the actions that AWS cannot limit to a resource.
 const anyResource = "*"
@@ -61,12 +72,12 @@ func deny(sid string, actions []string, resources ...string) statement {
 }
 
 // when returns the statement with one more condition; all of them have to hold.
-func (s statement) when(operator, key string, values ...string) statement {
+func (s statement) when(operator, key string, accepted ...string) statement {
 	joined := condition{}
 	for op, keys := range s.Condition {
 		joined[op] = keys
 	}
-	keys := map[string][]string{key: values}
+	keys := map[string]values{key: accepted}
 	for k, v := range joined[operator] {
 		keys[k] = v
 	}
@@ -77,7 +88,7 @@ func (s statement) when(operator, key string, values ...string) statement {
 
 // by returns the statement with the principal that it is about, for policies that are attached to a resource.
 func (s statement) by(kind string, names ...string) statement {
-	s.Principal = map[string][]string{kind: names}
+	s.Principal = map[string]values{kind: names}
 	return s
 }
 

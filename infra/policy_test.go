@@ -9,6 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// UnmarshalJSON reads values back, one or many.
+func (v *values) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*v = values{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(v))
+}
+
 // parsed reads a policy document back.
 func parsed(t *testing.T, text any) policy {
 	t.Helper()
@@ -49,7 +59,7 @@ func TestRolesTrustThisAccountsTasksOnly(t *testing.T) {
 	for _, name := range []string{"roles-task", "roles-execution"} {
 		trusted := parsed(t, find(t, all, "aws:iam/role:Role", name).get("assumeRolePolicy"))
 		require.Len(t, trusted.Statement, 1)
-		require.Equal(t, map[string][]string{"Service": {"ecs-tasks.amazonaws.com"}}, trusted.Statement[0].Principal)
+		require.Equal(t, map[string]values{"Service": {"ecs-tasks.amazonaws.com"}}, trusted.Statement[0].Principal)
 		require.Equal(t, condition{
 			"StringEquals": {"aws:SourceAccount": {"123456789012"}},
 			"ArnLike":      {"aws:SourceArn": {"arn:aws:ecs:us-east-1:123456789012:*"}},
@@ -60,28 +70,28 @@ func TestRolesTrustThisAccountsTasksOnly(t *testing.T) {
 func TestExecutionRoleReachesOnlyWhatATaskStartsWith(t *testing.T) {
 	_, all := deployed(t, "production")
 	p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "roles-execution").get("policy"))
-	require.Equal(t, []string{repositoryARN}, p.bySid(t, "Pull").Resource)
-	require.Equal(t, []string{configSecret}, p.bySid(t, "ReadConfiguration").Resource)
-	require.Equal(t, []string{"arn:aws:aws:cloudwatch/logGroup:LogGroup:cluster:*"}, p.bySid(t, "WriteLogs").Resource)
-	require.Equal(t, []string{"ecr:GetAuthorizationToken"}, p.bySid(t, "LogIn").Action)
+	require.Equal(t, values{repositoryARN}, p.bySid(t, "Pull").Resource)
+	require.Equal(t, values{configSecret}, p.bySid(t, "ReadConfiguration").Resource)
+	require.Equal(t, values{"arn:aws:aws:cloudwatch/logGroup:LogGroup:cluster:*"}, p.bySid(t, "WriteLogs").Resource)
+	require.Equal(t, values{"ecr:GetAuthorizationToken"}, p.bySid(t, "LogIn").Action)
 	require.Len(t, p.Statement, 4)
 }
 
 func TestTaskRoleReachesOnlyItsOwn(t *testing.T) {
-	for name, sids := range map[string][]string{
+	for name, sids := range map[string]values{
 		"dev":        {"ReadSecrets", "UseQueue", "ExecuteCommand"},
 		"staging":    {"ReadSecrets", "UseQueue", "ExecuteCommand"},
 		"production": {"ReadSecrets", "UseQueue", "Trace"},
 	} {
 		_, all := deployed(t, name)
 		p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "roles-task").get("policy"))
-		var got []string
+		var got values
 		for _, s := range p.Statement {
 			got = append(got, s.Sid)
 		}
 		require.Equal(t, sids, got, name)
-		require.Equal(t, []string{configSecret, databaseSecret}, p.bySid(t, "ReadSecrets").Resource)
-		require.Equal(t, []string{"arn:aws:aws:sqs/queue:Queue:queue"}, p.bySid(t, "UseQueue").Resource)
+		require.Equal(t, values{configSecret, databaseSecret}, p.bySid(t, "ReadSecrets").Resource)
+		require.Equal(t, values{"arn:aws:aws:sqs/queue:Queue:queue"}, p.bySid(t, "UseQueue").Resource)
 	}
 }
 
@@ -104,7 +114,7 @@ func TestNoRoleMayDoEverything(t *testing.T) {
 
 func TestQueuesAndLogsWantTLS(t *testing.T) {
 	_, all := deployed(t, "staging")
-	for typ, names := range map[string][]string{
+	for typ, names := range map[string]values{
 		"aws:sqs/queuePolicy:QueuePolicy":  {"queue", "queue-dlq"},
 		"aws:s3/bucketPolicy:BucketPolicy": {"access-logs"},
 		"aws:sns/topicPolicy:TopicPolicy":  {"monitoring-alarms"},
@@ -112,7 +122,7 @@ func TestQueuesAndLogsWantTLS(t *testing.T) {
 		for _, name := range names {
 			s := parsed(t, find(t, all, typ, name).get("policy")).bySid(t, "TLSOnly")
 			require.Equal(t, "Deny", s.Effect)
-			require.Equal(t, map[string][]string{"AWS": {"*"}}, s.Principal)
+			require.Equal(t, map[string]values{"AWS": {"*"}}, s.Principal)
 			require.Equal(t, condition{"Bool": {"aws:SecureTransport": {"false"}}}, s.Condition)
 		}
 	}
@@ -121,6 +131,6 @@ func TestQueuesAndLogsWantTLS(t *testing.T) {
 func TestOnlyAlarmsOfThisAccountPublish(t *testing.T) {
 	_, all := deployed(t, "staging")
 	s := parsed(t, find(t, all, "aws:sns/topicPolicy:TopicPolicy", "monitoring-alarms").get("policy")).bySid(t, "AlarmsPublish")
-	require.Equal(t, map[string][]string{"Service": {"cloudwatch.amazonaws.com"}}, s.Principal)
-	require.Equal(t, []string{"123456789012"}, s.Condition["StringEquals"]["aws:SourceAccount"])
+	require.Equal(t, map[string]values{"Service": {"cloudwatch.amazonaws.com"}}, s.Principal)
+	require.Equal(t, values{"123456789012"}, s.Condition["StringEquals"]["aws:SourceAccount"])
 }
