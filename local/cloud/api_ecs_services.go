@@ -158,17 +158,17 @@ func (m moment) describeRollout(s *service, r *Resource, revision *revision) typ
 }
 
 func networkOf(r *Resource) *types.NetworkConfiguration {
-	for _, block := range r.Blocks("networkConfiguration") {
-		one := []map[string]any{block}
-		public := types.AssignPublicIpDisabled
-		if blockBool(block, "assignPublicIp") {
-			public = types.AssignPublicIpEnabled
-		}
-		return &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
-			Subnets: blockStrings(one, "subnets"), SecurityGroups: blockStrings(one, "securityGroups"), AssignPublicIp: public,
-		}}
+	blocks := r.Blocks("networkConfiguration")
+	if len(blocks) == 0 {
+		return nil
 	}
-	return nil
+	public := types.AssignPublicIpDisabled
+	if blockBool(blocks[0], "assignPublicIp") {
+		public = types.AssignPublicIpEnabled
+	}
+	return &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+		Subnets: blockStrings(blocks, "subnets"), SecurityGroups: blockStrings(blocks, "securityGroups"), AssignPublicIp: public,
+	}}
 }
 
 func balancersOf(r *Resource) []types.LoadBalancer {
