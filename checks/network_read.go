@@ -60,9 +60,7 @@ func filter(name, value string) ec2types.Filter {
 	return ec2types.Filter{Name: aws.String(name), Values: []string{value}}
 }
 
-// nameTag is the value of a thing's Name tag.
-func nameTag(tags []ec2types.Tag) string { return tagNamed(tags, "Name") }
-
+// tagNamed is the value of the tag of a key, in any case, "" where there is none.
 func tagNamed(tags []ec2types.Tag, key string) string {
 	for _, t := range tags {
 		if strings.EqualFold(aws.ToString(t.Key), key) {

@@ -58,6 +58,9 @@ type Call struct {
 	Err        error
 }
 
+// Permission is the IAM action that the call needs.
+func (c Call) Permission() string { return Permission(c.Service, c.Operation) }
+
 // Run judges the environment. Checks run at the same time, none can stop another, and each yields at least one
 // finding: one that could not read what it needs is unknown and says why, with the permission that is missing where
 // that is the reason. When ctx ends, what is not judged yet is unknown too; the caller looks at ctx.

@@ -13,6 +13,9 @@ import (
 	"syscall"
 )
 
+// databaseHint is for an application that has lost its database.
+const databaseHint = "look at the database, its security group and DATABASE_URL"
+
 // wellWords are what a healthy answer says in its status and database fields.
 var wellWords = []string{"healthy", "ok", "ready", "up", "connected", "pass"}
 
@@ -75,6 +78,8 @@ func judge(response *http.Response, body *Body) *Problem {
 	case code >= 300 && code < 400:
 		return &Problem{HTTPStatus, fmt.Sprintf("HTTP %d to %s", code, response.Header.Get("Location")),
 			"a health path answers itself and does not redirect: look at the listener's rules and the application's routes"}
+	case code != http.StatusOK && body != nil && !well(body.Database):
+		return &Problem{HTTPStatus, fmt.Sprintf("HTTP %d %s, the database is %q", code, http.StatusText(code), body.Database), databaseHint}
 	case code != http.StatusOK:
 		return &Problem{HTTPStatus, statusMessage(code, body), statusHint(code)}
 	case body == nil:
@@ -85,7 +90,7 @@ func judge(response *http.Response, body *Body) *Problem {
 			"the application says that it is not well: look at its logs"}
 	case !well(body.Database):
 		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the database is %q", body.Database),
-			"look at the database, its security group and DATABASE_URL"}
+			databaseHint}
 	}
 	return nil
 }
@@ -95,12 +100,7 @@ func well(word string) bool { return word == "" || slices.Contains(wellWords, st
 
 func statusMessage(code int, body *Body) string {
 	message := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", code, http.StatusText(code)))
-	switch {
-	case body == nil:
-		return message
-	case !well(body.Database):
-		return fmt.Sprintf("%s, the database is %q", message, body.Database)
-	case body.Status != "":
+	if body != nil && body.Status != "" {
 		return fmt.Sprintf("%s, the status is %q", message, body.Status)
 	}
 	return message
