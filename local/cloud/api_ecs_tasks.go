@@ -201,9 +201,6 @@ func runTask(m moment, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.faults[faultNoCapacity] {
-		return &ecs.RunTaskOutput{Failures: []types.Failure{{Reason: aws.String("Capacity is unavailable at this time. Please try again later or in a different availability zone")}}}, nil
-	}
 	override, command := overrideOf(in.Overrides, d)
 	out := &ecs.RunTaskOutput{}
 	for range max(1, deref(in.Count)) {

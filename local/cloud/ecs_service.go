@@ -254,13 +254,14 @@ func (m moment) launch(s *service, r *Resource, wanted *revision, count int) {
 	if !found {
 		return
 	}
-	if wanted.Faults[faultNoCapacity] {
+	digest, _ := m.digestOf(deref(d.main().Image))
+	proven := slices.Contains(s.Proven, digest)
+	if wanted.Faults[faultNoCapacity] && !proven {
 		m.tell(s, "was unable to place a task. Reason: Capacity is unavailable at this time. "+
 			"Please try again later or in a different availability zone.")
 		s.Resume = m.in(time.Minute)
 		return
 	}
-	digest, _ := m.digestOf(deref(d.main().Image))
 	var ids []string
 	for range count {
 		s.Started++
@@ -271,7 +272,7 @@ func (m moment) launch(s *service, r *Resource, wanted *revision, count int) {
 		}
 		t.Subnet, t.Address = m.place(t.ARN, blockStrings(r.Blocks("networkConfiguration"), "subnets"))
 		m.begin(t, d, conditions{
-			faults: wanted.Faults, proven: slices.Contains(s.Proven, digest), balanced: m.targetGroup(r) != nil,
+			faults: wanted.Faults, proven: proven, balanced: m.targetGroup(r) != nil,
 		})
 		if !t.Unhealthy.IsZero() {
 			t.GivenUp = latest(t.Unhealthy, m.after(t.Started, seconds(r, "healthCheckGracePeriodSeconds", 0)))

@@ -69,7 +69,7 @@ func Faults() []Fault {
 		{faultTargetsUnhealthy, "tasks of a new image run, but answer health checks with 503", rolledBack},
 		{faultSlowStart, "tasks of a new image take four minutes more to become healthy", "exit 0, after saying what it waits for"},
 		{faultRolloutStuck, "tasks of a new image run and never become healthy", rolledBack + ", when its time is up"},
-		{faultNoCapacity, "Fargate has no capacity for new tasks", rolledBack + ", when its time is up"},
+		{faultNoCapacity, "Fargate has no capacity for the services' tasks of a new image", rolledBack + ", when its time is up"},
 		{faultCertificateExpiring, "the certificate has 10 days left", "status: warning"},
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health; status: error"},
 		{faultCertificateName, "the load balancer shows a certificate of another name", "exit 1 at health; status: error"},
