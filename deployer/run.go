@@ -66,11 +66,11 @@ func exitCode(err error) int {
 		return codeDone
 	case errors.As(err, &told):
 		return int(told)
-	case errors.As(err, &stopped), errors.As(err, &stoppedEngine), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
 		return codeInterrupted
-	case errors.As(err, &notStarted):
+	case errors.As(err, &notStarted), errors.As(err, &stopped) && stopped.Phase == release.Preflight:
 		return codeNotRun
-	case errors.As(err, &failedRelease), errors.As(err, &failed):
+	case errors.As(err, &failedRelease), errors.As(err, &stopped), errors.As(err, &stoppedEngine), errors.As(err, &failed):
 		return codeFailed
 	}
 	return codeNotRun

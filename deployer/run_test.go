@@ -25,10 +25,12 @@ func TestExitCode(t *testing.T) {
 		"something failed half-way":     {failure{errors.New("x")}, 1},
 		"preflight":                     {&release.NotStartedError{}, 3},
 		"bad arguments":                 {errors.New("x"), 3},
-		"interrupted":                   {&release.InterruptedError{Phase: "rollout"}, 130},
-		"the engine was interrupted":    {failure{&engine.InterruptedError{}}, 130},
+		"interrupted":                   {&release.InterruptedError{Phase: "rollout", Cause: errInterrupted}, 130},
+		"out of time, half-way":         {&release.InterruptedError{Phase: "rollout", Cause: context.DeadlineExceeded}, 1},
+		"out of time in preflight":      {&release.InterruptedError{Phase: "preflight", Cause: context.DeadlineExceeded}, 3},
+		"the engine was interrupted":    {failure{&engine.InterruptedError{Cause: errInterrupted}}, 130},
 		"interrupted outside a release": {fmt.Errorf("look at it: %w", context.Canceled), 130},
-		"interrupted, and no record":    {errors.Join(&release.InterruptedError{}, errors.New("keep the record")), 130},
+		"interrupted, and no record":    {errors.Join(&release.InterruptedError{Cause: errInterrupted}, errors.New("keep the record")), 130},
 		"out of time":                   {context.DeadlineExceeded, 3},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, exitCode(test.err)) })

@@ -56,20 +56,25 @@ func (e *FailedError) Error() string {
 // Unwrap gives the cause, which may carry a hint.
 func (e *FailedError) Unwrap() error { return e.Cause }
 
-// InterruptedError says where a deployment was stopped by a person, and how to go on.
+// InterruptedError says where a deployment was stopped, by a signal or by its time limit, and how to go on.
 type InterruptedError struct {
 	Phase string
+	// Cause is what ended the context.
+	Cause error
 	// Left tells what is still running or pending.
 	Left string
 }
 
 func (e *InterruptedError) Error() string {
-	text := "interrupted during " + e.Phase
+	text := "stopped during " + e.Phase + ": " + e.Cause.Error()
 	if e.Left != "" {
 		text += "; " + e.Left
 	}
 	return text
 }
+
+// Unwrap gives the cause.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {

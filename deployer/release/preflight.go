@@ -31,6 +31,9 @@ import (
 // enoughLifetime is how long credentials must last at least: less, and a deployment could lose them half-way.
 const enoughLifetime = 15 * time.Minute
 
+// firstAttempts is how often the first call to an account is tried.
+const firstAttempts = 3
+
 // preflight looks at everything that a deployment stands on, and changes nothing.
 type preflight struct {
 	env      *environment.Environment
@@ -75,7 +78,10 @@ func Identity(ctx context.Context, cfg aws.Config, want, file string, now time.T
 		return stop("credentials", withHint(fmt.Errorf("there are none: %w", err),
 			"`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
 	}
-	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
+		// Who waits for a first answer wants to know soon that there is none.
+		o.RetryMaxAttempts = firstAttempts
+	})
 	if err != nil {
 		return stop("credentials", credentialsError(err))
 	}

@@ -100,12 +100,17 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 	if err != nil {
 		d.record.Error, d.record.Hint = err.Error(), hintOf(err)
 	}
-	if started := new(NotStartedError); r.DryRun || errors.As(err, &started) {
+	if notStarted := new(NotStartedError); len(d.record.Phases) < 2 || r.DryRun || errors.As(err, &notStarted) {
 		return d.record, err
 	}
-	// The record is written even when the deployment was interrupted.
-	return d.record, errors.Join(err, w.Records.Save(context.WithoutCancel(ctx), d.record))
+	// The record is written even when the deployment was interrupted, but CI systems then give little time.
+	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
+	defer done()
+	return d.record, errors.Join(err, w.Records.Save(keeping, d.record))
 }
+
+// recordLimit is how long keeping the record may take.
+const recordLimit = 10 * time.Second
 
 // stopwatch is a clock that knows how much time was spent waiting on it.
 type stopwatch struct {
@@ -175,13 +180,21 @@ func (d *deployment) runPhases(ctx context.Context) error {
 		case err == nil:
 			continue
 		case ctx.Err() != nil:
-			return &InterruptedError{Phase: p.name, Left: err.Error()}
+			return &InterruptedError{Phase: p.name, Cause: context.Cause(ctx), Left: d.left(p.name, err)}
 		case errors.As(err, &notStarted):
 			return err
 		}
 		return &FailedError{Phase: p.name, Cause: err, Undone: d.undo(ctx, p.name)}
 	}
 	return nil
+}
+
+// left is what a stopped deployment leaves: in preflight nothing, later what the phase says of itself.
+func (d *deployment) left(phase string, err error) string {
+	if phase == Preflight {
+		return "nothing was changed"
+	}
+	return err.Error()
 }
 
 // runPhase reports and records one phase.
