@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,7 +77,7 @@ func (m moment) images(repository string) ([]*Image, error) {
 
 // keptTag reports whether a tag marks what runs and is nobody's to ask for.
 func keptTag(tag string) bool {
-	return len(tag) > 8 && (tag[:8] == "running-" || len(tag) > 9 && tag[:9] == "previous-")
+	return strings.HasPrefix(tag, "running-") || strings.HasPrefix(tag, "previous-")
 }
 
 func pick(images []*Image, id types.ImageIdentifier) *Image {

@@ -335,6 +335,20 @@ func TestDeploymentsThatTakeLong(t *testing.T) {
 	}
 }
 
+// Going back to an image that ran well works under every fault.
+func TestNoCapacityHasRoomForProvenImages(t *testing.T) {
+	w := newWorld(t)
+	w.serve(w.define(1, imageOne), 1, nil)
+	w.after(time.Minute)
+	w.m.faults = faultSet{faultNoCapacity: true, faultRolloutStuck: true}
+	w.serve(w.define(2, imageTwo), 1, nil)
+	w.after(15 * time.Minute)
+	require.Contains(t, w.service().Events[0].Message, "was unable to place a task. Reason: Capacity is unavailable at this time.")
+	w.serve(w.define(3, imageOne), 1, nil)
+	w.after(2 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
+}
+
 // A service that no load balancer sends requests to has no targets that could fail.
 func TestUnhealthyTargetsNeedALoadBalancer(t *testing.T) {
 	w := newWorld(t, faultTargetsUnhealthy)
