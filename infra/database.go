@@ -1,7 +1,9 @@
 package infra
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -87,8 +89,7 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 // deployment that asked for it runs on it; where it is, a change that interrupts the database waits for the
 // maintenance window.
 //
-// A final snapshot is taken wherever the instance is deleted. Snapshots outlive the environment and their names are
-// taken for good; the VPC in the name makes it another one for each life of the environment.
+// A final snapshot is taken wherever the instance is deleted.
 func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringInput) *rds.InstanceArgs {
 	env, d := args.Env, args.Env.Database
 	instance := &rds.InstanceArgs{
@@ -120,7 +121,7 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		DeletionProtection:      pulumi.Bool(d.DeletionProtection),
 		DeleteAutomatedBackups:  pulumi.Bool(!env.Protected),
 		SkipFinalSnapshot:       pulumi.Bool(false),
-		FinalSnapshotIdentifier: pulumi.Sprintf("%s-final-%s", env.DatabaseIdentifier(), args.VPCID),
+		FinalSnapshotIdentifier: finalSnapshot(args),
 
 		PerformanceInsightsEnabled:   pulumi.Bool(d.PerformanceInsights),
 		EnabledCloudwatchLogsExports: pulumi.ToStringArray(databaseLogs()),
@@ -131,6 +132,17 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(7)
 	}
 	return instance
+}
+
+// finalSnapshot is the name of the snapshot that the instance leaves behind. Snapshots outlive it, and their names are
+// taken for good: so the name holds a digest of what makes this instance another than the one before, the network that
+// it lies in and the values that RDS cannot change in place.
+func finalSnapshot(args *DatabaseArgs) pulumi.StringOutput {
+	d := args.Env.Database
+	return args.VPCID.ToStringOutput().ApplyT(func(vpcID string) string {
+		life := sha256.Sum256([]byte(vpcID + "\n" + d.Name + "\n" + d.User))
+		return fmt.Sprintf("%s-final-%x", args.Env.DatabaseIdentifier(), life[:5])
+	}).(pulumi.StringOutput)
 }
 
 // masterSecret is the ARN of the secret that RDS keeps the master password in.

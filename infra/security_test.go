@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -122,8 +123,6 @@ func TestSecurityPromises(t *testing.T) {
 		everywhere(database, "database", false, "publiclyAccessible"),
 		everywhere(database, "database", "gp3", "storageType"),
 		everywhere(database, "database", false, "skipFinalSnapshot"),
-		{database, "database", []any{"finalSnapshotIdentifier"},
-			"v3-backend-development-db-final-vpc-1", "v3-backend-staging-db-final-vpc-1", "v3-backend-production-db-final-vpc-1"},
 		everywhere(database, "database", true, "copyTagsToSnapshot"),
 		everywhere(database, "database", true, "autoMinorVersionUpgrade"),
 		everywhere(database, "database", "groups-database-id", "vpcSecurityGroupIds", 0),
@@ -161,6 +160,25 @@ func TestSecurityPromises(t *testing.T) {
 			require.Equalf(t, want, find(t, all, p.typ, p.name).get(p.path...), "%s: %v of %s in %s", p.typ, p.path, p.name, name)
 		}
 	}
+}
+
+func TestFinalSnapshotIsNamedAfterOneLifeOfTheDatabase(t *testing.T) {
+	name := func(vpcID, user string) string {
+		env, err := environment.Load("..", "staging")
+		require.NoError(t, err)
+		env.Database.User = user
+		named := make(chan string, 1)
+		finalSnapshot(&DatabaseArgs{Env: env, VPCID: pulumi.String(vpcID)}).ApplyT(func(name string) string {
+			named <- name
+			return name
+		})
+		return <-named
+	}
+	first := name("vpc-1", "balancer")
+	require.Regexp(t, "^v3-backend-staging-db-final-[0-9a-f]{10}$", first)
+	require.Equal(t, first, name("vpc-1", "balancer"))
+	require.NotEqual(t, first, name("vpc-2", "balancer"), "the environment was destroyed and made again")
+	require.NotEqual(t, first, name("vpc-1", "other"), "the instance was replaced")
 }
 
 func TestSchedulerNeverRunsTwice(t *testing.T) {
