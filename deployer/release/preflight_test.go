@@ -1,0 +1,85 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/stretchr/testify/require"
+)
+
+// token answers STS's one question, or refuses with a code.
+func token(t *testing.T, code string) aws.Config {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if code != "" {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, `<ErrorResponse><Error><Code>%s</Code><Message>refused</Message></Error></ErrorResponse>`, code)
+			return
+		}
+		_, _ = fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+	}))
+	t.Cleanup(server.Close)
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "key", "token"),
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+	expiring := func(left time.Duration) aws.CredentialsProviderFunc {
+		return func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", CanExpire: true, Expires: now.Add(left)}, nil
+		}
+	}
+	for name, test := range map[string]struct {
+		code        string
+		credentials aws.CredentialsProvider
+		account     string
+		want, hint  string
+	}{
+		"the right account":        {account: "123456789012"},
+		"they last long enough":    {account: "123456789012", credentials: expiring(time.Hour)},
+		"another account":          {account: "210987654321", want: "the credentials belong to account 123456789012, Pulumi.dev.yaml names 210987654321", hint: "choose the other account's profile with --profile, or correct `account` in Pulumi.dev.yaml"},
+		"expired":                  {code: "ExpiredToken", want: "they have expired", hint: "renew them, with `aws sso login` for instance"},
+		"unknown to AWS":           {code: "InvalidClientTokenId", want: "AWS does not know them", hint: "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws"},
+		"they expire in a moment":  {account: "123456789012", credentials: expiring(5 * time.Minute), want: "they expire in 5m0s, a deployment may take longer", hint: "renew them first"},
+		"there are no credentials": {credentials: none(), want: "there are none: no providers", hint: "`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := token(t, test.code)
+			if test.credentials != nil {
+				cfg.Credentials = test.credentials
+			}
+			problems := Identity(t.Context(), cfg, test.account, "Pulumi.dev.yaml", now)
+			if test.want == "" {
+				require.Empty(t, problems)
+				return
+			}
+			require.Len(t, problems, 1)
+			require.True(t, problems[0].Stops)
+			require.Equal(t, test.want, problems[0].Message)
+			require.Equal(t, test.hint, problems[0].Hint)
+		})
+	}
+}
+
+func none() aws.CredentialsProviderFunc {
+	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no providers") }
+}
+
+func TestOnlyDelegation(t *testing.T) {
+	delegation := Problem{Check: "delegation", Stops: true}
+	require.True(t, onlyDelegation([]Problem{delegation, {Check: "image"}}), "a warning does not keep from waiting")
+	require.False(t, onlyDelegation([]Problem{delegation, {Check: "image", Stops: true}}))
+	require.False(t, onlyDelegation(nil))
+}
+
+func TestHostNamesAreComparable(t *testing.T) {
+	require.Equal(t, []string{"ns-1.example.com", "ns-2.example.com"}, hostNames([]string{"NS-2.example.com.", "ns-1.example.com"}))
+}
