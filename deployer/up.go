@@ -29,10 +29,12 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 			"deployer up --env staging --image-tag 1.41.8-abc123def",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
 			"deployer up --env production --image-tag 1.41.8-abc123def --yes",
+			"deployer up --env dev --image-tag latest --component network,database",
 			"deployer up --env dev --image-tag latest --local --fault task-crash",
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "component", Usage: "only these `COMPONENTS` of the program: " + strings.Join(componentNames(), ", ")},
 			&cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG` or sha256 digest"},
 			&cli.StringSliceFlag{Name: "skip", Usage: "leave out `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
@@ -41,7 +43,7 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			return up{
-				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")),
+				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
 			}.run(ctx)
 		},
@@ -51,8 +53,9 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 // up is a full deployment.
 type up struct {
 	settings
-	tag  string
-	skip []string
+	tag        string
+	skip       []string
+	components []string
 
 	dryRun, strict, waitDelegation bool
 }
@@ -101,6 +104,11 @@ func (u up) check() error {
 	case !release.ValidTag(u.tag) && !strings.HasPrefix(u.tag, "sha256:"):
 		return hinted{fmt.Errorf("%q is no image tag", u.tag), "a tag has letters, digits, points, hyphens and underscores, at most 128"}
 	}
+	for _, name := range u.components {
+		if !slices.Contains(componentNames(), name) {
+			return hinted{fmt.Errorf("--component: there is no component %q", name), "the components are " + strings.Join(componentNames(), ", ")}
+		}
+	}
 	for _, name := range u.skip {
 		if !slices.Contains(release.PhaseNames(), name) {
 			return hinted{fmt.Errorf("--skip: there is no phase %q to leave out", name), "the phases are " + strings.Join(release.PhaseNames(), ", ")}
@@ -126,6 +134,8 @@ func (u up) finish(env *environment.Environment, result record.Deployment) error
 	switch {
 	case u.dryRun:
 		_, _ = fmt.Fprintf(u.out, "%s can be deployed to %s\n", result.Image.Tag, env.Name)
+	case len(u.components) > 0:
+		_, _ = fmt.Fprintf(u.out, "%s of %s deployed, after %s\n", strings.Join(u.components, ", "), env.Name, took)
 	default:
 		_, _ = fmt.Fprintf(u.out, "%s runs in %s at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), took)
 	}

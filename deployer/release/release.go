@@ -55,8 +55,10 @@ type Request struct {
 	ID, By string
 	// Tag is the image's tag or digest.
 	Tag string
-	// Skip are phases to leave out.
-	Skip []string
+	// Kind is what sort of deployment it is.
+	Kind record.Kind
+	// Without are phases to leave out, each with the reason.
+	Without map[string]string
 	// DryRun ends after preflight.
 	DryRun bool
 	// WaitDelegation lets preflight wait until the internet knows the zone's name servers.
@@ -90,7 +92,7 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 	waiting := &stopwatch{Clock: w.Clock}
 	w.Clock = waiting
 	d := &deployment{World: w, Request: r, record: record.Deployment{
-		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: record.Full, By: r.By,
+		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: r.Kind, By: r.By,
 		Started: w.Clock.Now().UTC(), Outcome: record.Running,
 	}}
 	err := d.runPhases(ctx)
@@ -155,8 +157,8 @@ func (d *deployment) phases() []phase {
 	}
 	list = slices.Insert(list, at, migrations)
 	for i := range list {
-		if slices.Contains(d.Skip, list[i].name) {
-			list[i].needless = "left out with --skip"
+		if why, left := d.Without[list[i].name]; left {
+			list[i].needless = why
 		}
 	}
 	return list
@@ -345,7 +347,8 @@ func (d *deployment) health(ctx context.Context, v voice) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d.record.Verified = true
+	// Only a rollout brings the image to the services; without one, what answers may be another.
+	d.record.Verified = d.touched
 	return fmt.Sprintf("%d probes of %s answered well", len(results), d.Env.URL()), nil
 }
 

@@ -85,6 +85,9 @@ func (r *rollout) newestDeployment(ctx context.Context, service string) (string,
 // run returns the task definitions that run at the end, by service. It ends early when no waiting can help.
 func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 	told := map[string]bool{}
+	if err := r.revive(ctx, v); err != nil {
+		return nil, err
+	}
 	for waited := time.Duration(0); waited <= r.env.Deployment.Rollout.Timeout; waited += rolloutPoll {
 		observations, err := r.observe(ctx)
 		if err != nil {
@@ -117,6 +120,29 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 	}
 	return nil, withHint(fmt.Errorf("it has not ended after %s", r.env.Deployment.Rollout.Timeout),
 		"`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` says what it waits for")
+}
+
+// revive starts a service deployment where the program had nothing to change but the service stands still after a
+// failure: ECS does not try again by itself.
+func (r *rollout) revive(ctx context.Context, v voice) error {
+	observations, err := r.observe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range observations {
+		if !o.stranded() {
+			continue
+		}
+		name := aws.ToString(o.service.ServiceName)
+		v.note("%s has not changed but does not run: it is started again", name)
+		_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
+			Cluster: o.service.ClusterArn, Service: o.service.ServiceName, ForceNewDeployment: true,
+		})
+		if err != nil {
+			return fmt.Errorf("start %s again: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // stop ends a service deployment that cannot succeed, so that ECS does not go on trying until its own limit.

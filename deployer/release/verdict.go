@@ -94,6 +94,15 @@ func (o observation) beginning() bool {
 	})
 }
 
+// stranded reports whether the service's last rollout failed and nothing goes on: fewer tasks than wanted, and none to
+// come.
+func (o observation) stranded() bool {
+	return o.deployment == nil && !o.beginning() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
+		slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
+			return d.RolloutState == types.DeploymentRolloutStateFailed
+		})
+}
+
 // hopelessAfter is how many tasks must stop for a cause that cannot heal before a rollout is given up.
 const hopelessAfter = 2
 

@@ -186,14 +186,14 @@ func (m moment) completeDeployment(s *service, r *Resource) {
 	m.tell(s, "has reached a steady state.")
 }
 
-// prove remembers that the revision's image runs well in the service.
+// prove remembers that the revision's image runs well in the service, and that no other one did after it.
 func (m moment) prove(s *service, r *revision) {
 	d, found := m.definition(r.Definition)
 	if !found || m.desiredOf(s) == 0 {
 		return
 	}
-	if digest, found := m.digestOf(deref(d.main().Image)); found && !slices.Contains(s.Proven, digest) {
-		s.Proven = append(s.Proven, digest)
+	if digest, found := m.digestOf(deref(d.main().Image)); found {
+		s.Proven = digest
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// fate is what a fault does to the tasks of an image that has never run well in its service.
+// fate is what a fault does to the tasks of an image other than the one that ran well in its service last.
 type fate struct {
 	fault string
 	// dies is how long the container lives; zero is for ever.
@@ -27,7 +27,7 @@ type fate struct {
 // conditions are what a task finds when it starts.
 type conditions struct {
 	faults faultSet
-	// proven says that its image ran well in the service before, balanced that it stands behind a load balancer.
+	// proven says that its image is the one that ran well in the service last, balanced that it stands behind a load balancer.
 	proven, balanced bool
 }
 

@@ -275,6 +275,20 @@ func TestProvenImageKeepsRunning(t *testing.T) {
 	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
 }
 
+// The faults of tasks are for whatever is deployed over the image that serves, even one that served before it.
+func TestEarlierImageIsNotSpared(t *testing.T) {
+	w := newWorld(t)
+	w.serve(w.define(1, imageOne), 1, nil)
+	w.after(time.Minute)
+	w.serve(w.define(2, imageTwo), 1, nil)
+	w.after(3 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
+	w.m.faults = faultSet{faultTaskCrash: true}
+	w.serve(w.define(3, imageOne), 1, nil)
+	w.after(10 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusRollbackSuccessful, w.last().Status)
+}
+
 func TestTasksThatCannotStart(t *testing.T) {
 	for name, tc := range map[string]struct {
 		breaks func(w *world) string

@@ -255,7 +255,7 @@ func (m moment) launch(s *service, r *Resource, wanted *revision, count int) {
 		return
 	}
 	digest, _ := m.digestOf(deref(d.main().Image))
-	proven := slices.Contains(s.Proven, digest)
+	proven := digest != "" && s.Proven == digest
 	if wanted.Faults[faultNoCapacity] && !proven {
 		m.tell(s, "was unable to place a task. Reason: Capacity is unavailable at this time. "+
 			"Please try again later or in a different availability zone.")

@@ -31,8 +31,8 @@ type service struct {
 	// Primary is the revision that is wanted, Good the last one that ran well; both are ARNs.
 	Primary string `json:"primary"`
 	Good    string `json:"good"`
-	// Proven are the digests of the images that ran well in this service.
-	Proven []string `json:"proven"`
+	// Proven is the digest of the image that ran well in this service last.
+	Proven string `json:"proven"`
 	// Revisions and Deployments, oldest first; Events, newest first.
 	Revisions   []*revision   `json:"revisions"`
 	Deployments []*deployment `json:"deployments"`

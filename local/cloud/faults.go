@@ -48,8 +48,8 @@ const (
 // rolledBack is what a failing rollout leads to.
 const rolledBack = "exit 1; the rollout fails and says why; where rollback is automatic the last good image serves again"
 
-// Faults returns what can go wrong, in the order of a deployment. Those of tasks hit only images that have never run
-// well in their service, so that going back to one that has always works.
+// Faults returns what can go wrong, in the order of a deployment. Those of tasks spare the image that ran well in
+// their service last, so that going back to it always works.
 func Faults() []Fault {
 	return []Fault{
 		{faultWrongAccount, "the credentials belong to another account", "exit 3 at preflight; nothing is changed"},

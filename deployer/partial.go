@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+// servicesComponent is the component that the rollout deploys.
+const servicesComponent = "services"
+
+// partial is a stack of which only some components are deployed.
+type partial struct {
+	*stack
+	components []string
+}
+
+// componentNames are what --component takes.
+func componentNames() []string {
+	var names []string
+	for _, c := range infra.Components() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// urns are the resources of the components that want says.
+func (p partial) urns(want func(name string) bool) []string {
+	var urns []string
+	for _, c := range infra.Components() {
+		if slices.Contains(p.components, c.Name) && want(c.Name) {
+			urns = append(urns, c.URNs...)
+		}
+	}
+	return urns
+}
+
+// Provision implements release.Infrastructure.
+func (p partial) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	return p.up(ctx, engine.Update{
+		Program: p.program(image, p.recorded), Message: "provision components with " + image,
+		Targets: p.urns(func(name string) bool { return name != servicesComponent }),
+	}, progress)
+}
+
+// Release implements release.Infrastructure.
+func (p partial) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	return p.up(ctx, engine.Update{
+		Program: p.program(image, image), Message: "release components with " + image,
+		Targets: p.urns(func(name string) bool { return name == servicesComponent }),
+	}, progress)
+}
