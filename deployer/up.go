@@ -123,9 +123,41 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	return release.Deploy(ctx, release.World{
 		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
 		Infra: func(ctx context.Context) (release.Infrastructure, error) {
-			return u.openEnvironment(ctx, p, env, false)
+			opened, err := u.openEnvironment(ctx, p, env, false)
+			if err != nil || len(u.components) == 0 {
+				return opened, err
+			}
+			return partial{opened, u.components}, nil
 		},
-	}, release.Request{ID: newID(now), By: whoami(), Tag: u.tag, Skip: u.skip, DryRun: u.dryRun, WaitDelegation: u.waitDelegation})
+	}, release.Request{
+		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
+	})
+}
+
+func (u up) kind() record.Kind {
+	if len(u.components) > 0 {
+		return record.Partial
+	}
+	return record.Full
+}
+
+// without are the phases that have nothing to do, and why.
+func (u up) without() map[string]string {
+	left := map[string]string{}
+	if len(u.components) > 0 {
+		only := "only " + strings.Join(u.components, ", ")
+		left[release.Migrate] = only
+		if !slices.Contains(u.components, servicesComponent) {
+			left[release.Rollout] = only
+		}
+		if slices.Equal(u.components, []string{servicesComponent}) {
+			left[release.Provision] = only
+		}
+	}
+	for _, name := range u.skip {
+		left[name] = "left out with --skip"
+	}
+	return left
 }
 
 // finish says what came of it.
