@@ -88,12 +88,14 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 	if err := r.revive(ctx, v); err != nil {
 		return nil, err
 	}
+	var waiting []string
+	var observations []observation
 	for waited := time.Duration(0); waited <= r.env.Deployment.Rollout.Timeout; waited += rolloutPoll {
-		observations, err := r.observe(ctx)
-		if err != nil {
+		var err error
+		if observations, err = r.observe(ctx); err != nil {
 			return nil, err
 		}
-		var waiting []string
+		waiting = nil
 		var failed []error
 		for _, o := range observations {
 			r.tellStopped(ctx, o, told, v)
@@ -118,8 +120,23 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 			return nil, errors.New("the rollout goes on by itself")
 		}
 	}
-	return nil, withHint(fmt.Errorf("it has not ended after %s", r.env.Deployment.Rollout.Timeout),
-		"`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` says what it waits for")
+	return nil, r.tooLong(ctx, observations, waiting, v)
+}
+
+// tooLong ends what is still being rolled out at the time limit, and says what it waited for in ECS's words.
+func (r *rollout) tooLong(ctx context.Context, observations []observation, waiting []string, v voice) error {
+	text := fmt.Sprintf("it has not ended after %s: %s", r.env.Deployment.Rollout.Timeout, strings.Join(waiting, "; "))
+	for _, o := range observations {
+		if judge(o, r.image.Digests).state == rolledOut {
+			continue
+		}
+		if word := o.lastWord(); word != "" {
+			text += "\n  ECS says: " + word
+		}
+		r.stop(ctx, o, v)
+	}
+	return withHint(errors.New(text), "`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` looks at it closer; "+
+		"deployment.rollout.timeout in the environment's file gives it more time")
 }
 
 // revive starts a service deployment where the program had nothing to change but the service stands still after a

@@ -127,6 +127,17 @@ func reasonOf(d *types.ServiceDeployment) string {
 	return ""
 }
 
+// lastWord is the newest event of a service: what ECS did last, or could not do.
+func (o observation) lastWord() string {
+	if len(o.service.Events) == 0 {
+		return ""
+	}
+	newest := slices.MaxFunc(o.service.Events, func(a, b types.ServiceEvent) int {
+		return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt))
+	})
+	return aws.ToString(newest.Message)
+}
+
 // counts says how far a rollout is.
 func (o observation) counts(digests []string) string {
 	current := 0
