@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -162,7 +163,12 @@ func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
 
 // verify refuses to act with credentials of another account than the stack's file names.
 func (p *place) verify(ctx context.Context, accountID, stack string) error {
-	problems := release.Identity(ctx, p.aws, accountID, environment.FileName(stack), p.clock.Now())
+	return p.identify(ctx, accountID, stack, p.clock.Now())
+}
+
+// identify is verify at a time that the credentials have to outlast by a deployment; the zero time asks for nothing.
+func (p *place) identify(ctx context.Context, accountID, stack string, now time.Time) error {
+	problems := release.Identity(ctx, p.aws, accountID, environment.FileName(stack), now)
 	if len(problems) == 0 {
 		return nil
 	}

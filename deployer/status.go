@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -11,18 +12,23 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 )
 
 func statusVerb() verb {
 	return verb{
 		name: "status", usage: "the health of every component",
-		about: `Finds everything by its name in the account, and needs no Pulumi state. Components:
+		about: `Finds everything by its name in the account; only the component stack reads Pulumi's state. --env takes several
+environments, a,b or all. Exit code: 0 all healthy, 1 errors, 2 warnings or unknowns, 3 could not run; the worst counts.
+Components:
 ` + wrap(checks.Components(), 90),
 		examples: []string{
 			"deployer status --env staging",
-			"deployer status --env production --only ecs_service,target_groups --format verbose",
+			"deployer status --env production --only ecs_service,target_groups --verbose",
 			"deployer status --env production --json | jq .summary",
+			"deployer status --env all --format html --output status.html",
+			"deployer status --env dev --watch --interval 10s --summary",
 		},
 		formats: ui.ReportFormats(),
 		flags: []cli.Flag{
@@ -31,12 +37,56 @@ func statusVerb() verb {
 			&cli.BoolFlag{Name: "yaml", Usage: "short for --format yaml"},
 			&cli.BoolFlag{Name: "summary", Usage: "short for --format summary; with --yaml, both"},
 			&cli.BoolFlag{Name: "json", Usage: "short for --format json"},
+			&cli.BoolFlag{Name: "watch", Usage: "look again and again, until Ctrl-C"},
+			&cli.DurationFlag{Name: "interval", Usage: "with --watch, the `TIME` between two looks", Value: 30 * time.Second},
+			&cli.BoolFlag{Name: "publish-metrics", Usage: "put the counts into CloudWatch, namespace " + metricsNamespace},
+			&cli.StringFlag{Name: "notify", Usage: "post the summary to the webhook `URL` when the result is not healthy or has changed"},
 		},
-		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			s.format = formatOf(c, s)
-			return status{settings: s, only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip"))}.run(ctx)
+		// The time limit is each report's, not that of all that a watch makes.
+		run: func(_ context.Context, s settings, c *cli.Context) error {
+			st, err := statusOf(s, c)
+			if err != nil {
+				return err
+			}
+			return st.run(c.Context)
 		},
 	}
+}
+
+// status judges environments and prints the reports.
+type status struct {
+	settings
+	only, skip []string
+	// watch repeats it every interval; 0 looks once.
+	watch   time.Duration
+	publish bool
+	// webhook is nil where nobody is told.
+	webhook *notify.Webhook
+}
+
+// statusOf reads the flags and refuses what cannot be meant.
+func statusOf(s settings, c *cli.Context) (status, error) {
+	s.format = formatOf(c, s)
+	st := status{settings: s, only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")), publish: c.Bool("publish-metrics")}
+	if unknown := checks.UnknownComponents(slices.Concat(st.only, st.skip)); len(unknown) > 0 {
+		return st, hinted{fmt.Errorf("there is no component %s", strings.Join(unknown, ", ")), "the components are " + strings.Join(checks.Components(), ", ")}
+	}
+	if c.Bool("watch") {
+		if st.watch = c.Duration("interval"); st.watch <= 0 {
+			return st, hinted{fmt.Errorf("--interval %s is no time to wait", st.watch), "give one such as 30s"}
+		}
+		if s.format == "html" && s.output == "" {
+			return st, hinted{errors.New("a page that is made again and again needs a file"), "add --output status.html"}
+		}
+	}
+	if address := c.String("notify"); address != "" {
+		webhook, err := notify.ParseWebhook(address)
+		if err != nil {
+			return st, hinted{fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…"}
+		}
+		st.webhook = &webhook
+	}
+	return st, nil
 }
 
 // formatOf reads the short forms of --format.
@@ -50,7 +100,7 @@ func formatOf(c *cli.Context, s settings) string {
 		return "yaml"
 	case c.Bool("summary") && !c.Bool("yaml"):
 		return "summary"
-	case c.Bool("verbose"):
+	case c.Bool("verbose") && !c.Bool("yaml"):
 		return "verbose"
 	}
 	return s.format
@@ -69,46 +119,62 @@ func wrap(words []string, width int) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// status judges an environment and prints the report.
-type status struct {
-	settings
-	only, skip []string
+func (s status) run(ctx context.Context) (err error) {
+	e, err := s.openEstate(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+	if s.watch > 0 {
+		return s.watchEstate(ctx, e)
+	}
+	return s.look(ctx, e, s.out)
 }
 
-// statusTimeout is how long a report may take where --timeout does not say.
-const statusTimeout = time.Minute
-
-func (s status) run(ctx context.Context) (err error) {
-	if unknown := checks.UnknownComponents(slices.Concat(s.only, s.skip)); len(unknown) > 0 {
-		return hinted{fmt.Errorf("there is no component %s", strings.Join(unknown, ", ")), "the components are " + strings.Join(checks.Components(), ", ")}
-	}
-	env, err := s.environment()
-	if err != nil {
-		return err
-	}
-	p, err := s.open(ctx, accountOf(env))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
-		return err
-	}
-	limit := s.timeout
-	if limit == 0 {
-		limit = statusTimeout
-	}
-	report := checks.Run(ctx, env, checks.Sources{AWS: p.aws, Network: p.network},
-		checks.Options{Only: s.only, Skip: s.skip, Timeout: limit}, p.clock)
+// look judges every environment once, writes the reports to w, tells those who asked to be told, and returns the exit
+// code as an error.
+func (s status) look(ctx context.Context, e *estate, w io.Writer) error {
+	reports := s.judge(ctx, e)
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return errInterrupted
 	}
-	if !s.quiet || report.Summary.Status != checks.Healthy {
-		if err := ui.Report(s.out, report, s.format, s.style()); err != nil {
+	code := worstCode(reports.Environments)
+	// A report about nothing is left to the error; that all is well, nobody wants to read who asked for quiet.
+	alone := !e.listed && reports.Environments[0].Failure != nil
+	if quiet := s.quiet && code == nil; !alone && !quiet {
+		if err := ui.Report(w, reports, s.format, s.style()); err != nil {
 			return err
 		}
 	}
-	return codeOf(report.Summary.Status)
+	for i := range e.subjects {
+		s.tell(ctx, &e.subjects[i], reports.Environments[i], e.listed)
+	}
+	e.later = true
+	if alone {
+		return e.subjects[0].err
+	}
+	return code
+}
+
+// tell says elsewhere what a report found out. What goes wrong with that is said too, and changes nothing of the report.
+func (s status) tell(ctx context.Context, one *subject, j ui.Judged, listed bool) {
+	complain := func(err error) {
+		if err != nil {
+			printError(s.err, err)
+		}
+	}
+	if listed && one.err != nil {
+		complain(fmt.Errorf("%s: %w", one.name, one.err))
+	}
+	if s.publish && one.err == nil {
+		complain(publishMetrics(ctx, one.place.aws, j.Report))
+	}
+	if s.webhook != nil {
+		complain(s.notify(ctx, one, j))
+	}
+	if s.debug && len(one.trace) > 0 {
+		complain(ui.Trace(s.err, j.Environment, one.trace, styleOf(s.err, s.noColor)))
+	}
 }
 
 // codeOf is the exit code of a status.
@@ -120,4 +186,19 @@ func codeOf(s checks.Status) error {
 		return verdict(codeFailed)
 	}
 	return verdict(codeWarnings)
+}
+
+// worstCode is the exit code of several reports: that an environment could not be judged is worse than errors, these
+// than warnings.
+func worstCode(reports []ui.Judged) error {
+	rank := []error{nil, verdict(codeWarnings), verdict(codeFailed), verdict(codeNotRun)}
+	worst := 0
+	for _, j := range reports {
+		code := codeOf(j.Summary.Status)
+		if j.Failure != nil {
+			code = verdict(codeNotRun)
+		}
+		worst = max(worst, slices.Index(rank, code))
+	}
+	return rank[worst]
 }

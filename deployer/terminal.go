@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -17,13 +19,23 @@ func (s settings) style() ui.Style {
 func styleOf(stream any, noColor bool) ui.Style {
 	file, ok := stream.(*os.File)
 	if !ok || !terminal(file) {
-		return ui.Style{}
+		return ui.Style{Words: !unicode(os.Getenv)}
 	}
 	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil {
+	if err != nil || width == 0 {
 		width = 80
 	}
-	return ui.Style{Colour: !noColor && os.Getenv("TERM") != "dumb", Width: width}
+	kind := os.Getenv("TERM")
+	return ui.Style{
+		Colour: !noColor && kind != "dumb", Width: width,
+		Words: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
+	}
+}
+
+// unicode reports whether the user's locale has signs beyond ASCII. No locale at all says nothing against it.
+func unicode(variable func(string) string) bool {
+	locale := strings.ToLower(cmp.Or(variable("LC_ALL"), variable("LC_CTYPE"), variable("LANG")))
+	return locale == "" || strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
 }
 
 // progressOptions is how progress is shown on standard error.

@@ -156,12 +156,3 @@ func showProbe(w io.Writer, r probe.Result, style Style) error {
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
 }
-
-// sortedDetails are a finding's details, one a line, by name.
-func sortedDetails(details map[string]any) []string {
-	var lines []string
-	for _, key := range slices.Sorted(maps.Keys(details)) {
-		lines = append(lines, key+": "+oneLine(details[key]))
-	}
-	return lines
-}

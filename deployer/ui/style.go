@@ -12,6 +12,8 @@ type Style struct {
 	Colour bool
 	// Width is the terminal's, in columns; 0 where there is none.
 	Width int
+	// Words says statuses in words, where signs such as ✅ cannot be shown.
+	Words bool
 }
 
 // paint colours a word, where colours are allowed.

@@ -1,0 +1,99 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+)
+
+// Message is what is posted. Text is all that Slack's incoming webhooks show; the rest is for programs.
+//
+// Source: https://api.slack.com/messaging/webhooks
+type Message struct {
+	Text        string        `json:"text"`
+	Environment string        `json:"environment"`
+	Region      string        `json:"region"`
+	Timestamp   time.Time     `json:"timestamp"`
+	Status      checks.Status `json:"status"`
+	// Previous is the status at the last run, "" where there was none that is known of.
+	Previous checks.Status `json:"previous,omitempty"`
+	// Changed says whether the status is another one than at the last run.
+	Changed bool           `json:"changed"`
+	Summary checks.Summary `json:"summary"`
+	// Findings are those that are not healthy.
+	Findings []Finding `json:"findings"`
+	// Error is why the environment could not be judged.
+	Error string `json:"error,omitempty"`
+}
+
+// Finding is one that is not healthy.
+type Finding struct {
+	Service   string        `json:"service"`
+	Component string        `json:"component"`
+	Status    checks.Status `json:"status"`
+	Reason    string        `json:"reason"`
+	Message   string        `json:"message"`
+	Hint      *checks.Hint  `json:"hint,omitempty"`
+}
+
+// About is the message about a report. previous is the status at the last run; failure is why the environment could not
+// be judged, "" where it could.
+func About(r checks.Report, previous checks.Status, failure string) Message {
+	m := Message{
+		Environment: r.Environment, Region: r.Region, Timestamp: r.Timestamp, Status: r.Summary.Status, Summary: r.Summary,
+		Previous: previous, Changed: previous != "" && previous != r.Summary.Status, Findings: []Finding{}, Error: failure,
+	}
+	for _, status := range []checks.Status{checks.Error, checks.Warning, checks.Unknown} {
+		for _, f := range r.Services {
+			if f.Status == status {
+				m.Findings = append(m.Findings, Finding{
+					Service: f.Service, Component: f.Component, Status: f.Status, Reason: f.Reason, Message: f.Message, Hint: f.Hint,
+				})
+			}
+		}
+	}
+	m.Text = m.text()
+	return m
+}
+
+// Due reports whether the message is worth sending: the result is not healthy, or is another one than the last time.
+func (m Message) Due() bool { return m.Status != checks.Healthy || m.Changed }
+
+// findingsShown is how many findings the text tells of.
+const findingsShown = 10
+
+// text is the message as Slack shows it.
+func (m Message) text() string {
+	lines := []string{fmt.Sprintf("%s *%s* is *%s*%s: %s", ui.Emoji(m.Status), escape(m.Environment), m.Status, m.since(), ui.Counts(m.Summary))}
+	if m.Error != "" {
+		lines = append(lines, "It could not be judged: "+escape(m.Error))
+	}
+	for _, f := range m.Findings[:min(len(m.Findings), findingsShown)] {
+		lines = append(lines, fmt.Sprintf("• %s *%s*: %s", ui.Emoji(f.Status), escape(f.Service), escape(f.Message)))
+		if f.Hint != nil && f.Hint.Command != "" {
+			lines = append(lines, fmt.Sprintf("    %s: `%s`", escape(f.Hint.Solution), escape(f.Hint.Command)))
+		}
+	}
+	if left := len(m.Findings) - findingsShown; left > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", left))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// since says what was before, where that is known and another thing.
+func (m Message) since() string {
+	if !m.Changed {
+		return ""
+	}
+	return fmt.Sprintf(" (it was %s)", m.Previous)
+}
+
+// escape writes the characters by which Slack begins links and mentions.
+//
+// Source: https://api.slack.com/reference/surfaces/formatting#escaping
+func escape(s string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// stackReader reads what Pulumi's state says of the environment's stack. It makes nothing, neither stack nor lock. Where
+// there is no engine, no access or no stack, its error says so, and the report leaves the stack out.
+func (s settings) stackReader(p *place, env *environment.Environment) func(context.Context) (checks.StackInfo, error) {
+	return func(ctx context.Context) (checks.StackInfo, error) {
+		handle, err := s.openStack(ctx, p, env.Stack, true)
+		if err != nil {
+			return checks.StackInfo{}, err
+		}
+		state := handle.Before()
+		info := checks.StackInfo{Updated: state.Updated, Image: state.Text(outputImage)}
+		for _, r := range state.Resources {
+			if !r.Component() {
+				info.Resources++
+			}
+		}
+		for _, op := range state.Pending {
+			info.Pending = append(info.Pending, op.URN)
+		}
+		return info, nil
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// clearScreen empties a terminal and what it remembers above.
+const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
+
+// watchEstate looks again and again until it is interrupted, and ends with the code of the last report that was made.
+// Where nothing could be looked at to begin with, it does not try again.
+func (s status) watchEstate(ctx context.Context, e *estate) error {
+	var last error = errInterrupted
+	for {
+		var result bytes.Buffer
+		err := s.look(ctx, e, &result)
+		if errors.Is(err, errInterrupted) {
+			return last
+		}
+		// A verdict is said by the report; anything else is said here, unless it is the end.
+		first := errors.Is(last, errInterrupted)
+		if first && e.failed() {
+			_, _ = s.out.Write(result.Bytes())
+			return err
+		}
+		var told verdict
+		if err != nil && !errors.As(err, &told) {
+			printError(s.err, err)
+			err = verdict(exitCode(err))
+		}
+		last = err
+		if err := s.showAgain(result.Bytes()); err != nil {
+			return err
+		}
+		if isTerminal(s.err) {
+			_, _ = fmt.Fprintf(s.err, "\nagain in %s; Ctrl-C ends\n", s.watch)
+		}
+		if e.clock().Wait(ctx, s.watch) != nil {
+			return last
+		}
+	}
+}
+
+// showAgain puts a result where the one before it was: in the file, on the terminal's screen, else behind it.
+func (s status) showAgain(result []byte) error {
+	if s.output != "" {
+		if err := os.WriteFile(s.output+".new", result, 0o644); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+		if err := os.Rename(s.output+".new", s.output); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+		return nil
+	}
+	if isTerminal(s.out) && os.Getenv("TERM") != "dumb" {
+		result = append([]byte(clearScreen), result...)
+	}
+	_, err := s.out.Write(result)
+	return err
+}

@@ -1,0 +1,109 @@
+package ui
+
+import (
+	"slices"
+
+	"github.com/balancer/v3-backend-infra/checks"
+)
+
+// area is what people look at together.
+type area struct {
+	title      string
+	components []string
+}
+
+// areas is every component of a report, by area, in the order in which people read them.
+func areas() []area {
+	return []area{
+		{"Containers", []string{"ecs_cluster", "ecs_service", "ecs_tasks", "task_definition", "autoscaling"}},
+		{"Traffic", []string{"load_balancer", "listeners", "target_groups", "waf", "endpoint", "readiness", "tls"}},
+		{"Domain", []string{"certificate", "hosted_zone", "dns", "delegation"}},
+		{"Data", []string{"database", "database_backups", "queue", "dead_letter_queue", "buckets"}},
+		{"Image and configuration", []string{"image_repository", "image", "secrets", "roles", "stack", "compliance"}},
+		{"Network", []string{"vpc", "subnets", "nat", "security_groups"}},
+		{"Operations", []string{"alarms", "log_groups", "budget"}},
+	}
+}
+
+// section is an area of one report.
+type section struct {
+	title  string
+	groups []group
+}
+
+// summary counts the findings of the section.
+func (s section) summary() checks.Summary { return checks.Aggregate(s.findings()) }
+
+func (s section) findings() []checks.Finding {
+	var all []checks.Finding
+	for _, g := range s.groups {
+		all = append(all, g.findings...)
+	}
+	return all
+}
+
+// sections are the areas that have findings. A component that no area has comes last.
+func sections(findings []checks.Finding) []section {
+	var found []section
+	groups := grouped(findings)
+	take := func(title string, wanted func(component string) bool) {
+		s := section{title: title}
+		groups = slices.DeleteFunc(groups, func(g group) bool {
+			if wanted(g.component) {
+				s.groups = append(s.groups, g)
+			}
+			return wanted(g.component)
+		})
+		if len(s.groups) > 0 {
+			found = append(found, s)
+		}
+	}
+	for _, a := range areas() {
+		take(a.title, func(component string) bool { return slices.Contains(a.components, component) })
+	}
+	take("Other", func(string) bool { return true })
+	return found
+}
+
+// group is the findings of one component.
+type group struct {
+	component string
+	findings  []checks.Finding
+}
+
+// grouped keeps the order of the findings, in which those of a component follow each other.
+func grouped(findings []checks.Finding) []group {
+	var groups []group
+	for _, f := range findings {
+		if n := len(groups); n == 0 || groups[n-1].component != f.Component {
+			groups = append(groups, group{component: f.Component})
+		}
+		last := &groups[len(groups)-1]
+		last.findings = append(last.findings, f)
+	}
+	return groups
+}
+
+// worst is the first of the findings that the status of all of them comes from.
+func worst(findings []checks.Finding) checks.Finding {
+	status := checks.Aggregate(findings).Status
+	for _, f := range findings {
+		if f.Status == status {
+			return f
+		}
+	}
+	return checks.Finding{Status: status}
+}
+
+// unhealthy are the findings that are not healthy, errors first, then warnings, then what is unknown.
+func unhealthy(findings []checks.Finding) []checks.Finding {
+	var found []checks.Finding
+	for _, status := range []checks.Status{checks.Error, checks.Warning, checks.Unknown} {
+		for _, f := range findings {
+			if f.Status == status {
+				found = append(found, f)
+			}
+		}
+	}
+	return found
+}

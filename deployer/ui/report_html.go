@@ -1,0 +1,204 @@
+package ui
+
+import (
+	_ "embed" // the page's template and style
+	"fmt"
+	"html/template"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/checks"
+)
+
+//go:embed page/report.html
+var pageHTML string
+
+//go:embed page/report.css
+var pageCSS string
+
+// pageView is what the page's template shows. The page needs nothing but itself: no scripts, no fonts, no pictures.
+type pageView struct {
+	Title, Verdict string
+	Icon           template.URL
+	Style          template.CSS
+	// Refresh is in seconds; 0 where the page is made once.
+	Refresh      int
+	Cards        bool
+	Environments []environmentView
+}
+
+type environmentView struct {
+	Judged
+	ID, Name, Where, Counted string
+	Status                   checks.Status
+	Shares                   []share
+	Path                     *path
+	Attention, Areas         []areaView
+	Stuck                    []checks.StuckService
+}
+
+// share is a part of the bar that shows how many findings have which status.
+type share struct {
+	Status checks.Status
+	N      int
+}
+
+type areaView struct {
+	ID, Title, Counted string
+	Status             checks.Status
+	Findings           []findingView
+	Groups             []groupView
+}
+
+type groupView struct {
+	Component, Line string
+	Status          checks.Status
+	Findings        []findingView
+}
+
+type findingView struct {
+	checks.Finding
+	Evidence []fact
+}
+
+// page writes one self-contained HTML page about all environments.
+func page(w io.Writer, e Estate, _ Style) error {
+	t, err := template.New("report").Parse(pageHTML)
+	if err != nil {
+		return fmt.Errorf("read the page's template: %w", err)
+	}
+	view := pageView{
+		Verdict: verdictOf(e.Environments), Icon: icon(worstOf(e.Environments)), Style: template.CSS(pageCSS),
+		Refresh: int(e.Refresh.Seconds()), Cards: len(e.Environments) > 1,
+	}
+	view.Title = view.Verdict
+	for _, j := range e.Environments {
+		view.Environments = append(view.Environments, environmentViewOf(j))
+	}
+	if err := t.Execute(w, view); err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
+}
+
+func environmentViewOf(j Judged) environmentView {
+	view := environmentView{
+		Judged: j, ID: j.Environment, Name: j.Environment, Counted: Counts(j.Summary), Status: j.Summary.Status,
+		Where: strings.TrimPrefix(j.Region+", "+j.Timestamp.UTC().Format("2 January 2006, 15:04:05 UTC"), ", "),
+		Stuck: j.Debugging.StuckServices,
+	}
+	for _, s := range []share{
+		{checks.Error, j.Summary.Error}, {checks.Warning, j.Summary.Warning}, {checks.Unknown, j.Summary.Unknown}, {checks.Healthy, j.Summary.Healthy},
+	} {
+		if s.N > 0 {
+			view.Shares = append(view.Shares, s)
+		}
+	}
+	for _, s := range sections(j.Services) {
+		view.Areas = append(view.Areas, areaViewOf(j.Environment, s))
+		if found := unhealthy(s.findings()); len(found) > 0 {
+			view.Attention = append(view.Attention, areaView{Title: s.title, Findings: findingViews(found)})
+		}
+	}
+	if len(j.Services) > 0 {
+		drawn := pathOf(j.Report)
+		view.Path = &drawn
+	}
+	return view
+}
+
+func areaViewOf(environment string, s section) areaView {
+	view := areaView{ID: areaID(environment, s.title), Title: s.title, Status: s.summary().Status, Counted: Counts(s.summary())}
+	for _, g := range s.groups {
+		view.Groups = append(view.Groups, groupView{
+			Component: g.component, Status: checks.Aggregate(g.findings).Status,
+			Line: strings.TrimPrefix(g.line(Style{}), "healthy: "), Findings: findingViews(g.findings),
+		})
+	}
+	return view
+}
+
+// areaID is the anchor of an area in the page.
+func areaID(environment, title string) string {
+	return environment + "-" + strings.ReplaceAll(strings.ToLower(title), " ", "-")
+}
+
+func findingViews(findings []checks.Finding) []findingView {
+	var views []findingView
+	for _, f := range findings {
+		views = append(views, findingView{Finding: f, Evidence: evidence(f.Details)})
+	}
+	return views
+}
+
+// worstOf is the status of the whole estate: error before warning before unknown, as within an environment.
+func worstOf(environments []Judged) checks.Status {
+	var all []checks.Finding
+	for _, j := range environments {
+		all = append(all, checks.Finding{Status: j.Summary.Status})
+	}
+	return checks.Aggregate(all).Status
+}
+
+// verdictOf says in one sentence how the estate is.
+func verdictOf(environments []Judged) string {
+	if len(environments) == 1 {
+		return capital(environments[0].Environment) + " is " + adjective(environments[0].Summary.Status) + "."
+	}
+	names := map[checks.Status][]string{}
+	for _, j := range environments {
+		names[j.Summary.Status] = append(names[j.Summary.Status], j.Environment)
+	}
+	if len(names[checks.Healthy]) == len(environments) {
+		return fmt.Sprintf("All %d environments are healthy.", len(environments))
+	}
+	var parts []string
+	for _, s := range []checks.Status{checks.Error, checks.Warning, checks.Unknown} {
+		if len(names[s]) > 0 {
+			verb := " is "
+			if len(names[s]) > 1 {
+				verb = " are "
+			}
+			parts = append(parts, strings.Join(names[s], " and ")+verb+adjective(s))
+		}
+	}
+	return capital(strings.Join(parts, ", ")) + "."
+}
+
+// adjective is a status as a word that may follow "is".
+func adjective(s checks.Status) string {
+	switch s {
+	case checks.Healthy:
+		return "healthy"
+	case checks.Warning:
+		return "operational, with warnings"
+	case checks.Error:
+		return "not healthy"
+	}
+	return "not known to be healthy"
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// icon is the page's sign in a browser's tab: a dot in the colour of the status.
+func icon(s checks.Status) template.URL {
+	colours := []struct {
+		status checks.Status
+		colour string
+	}{{checks.Healthy, "#2c7a4b"}, {checks.Warning, "#d18a00"}, {checks.Error, "#c6281f"}, {checks.Unknown, "#6a58a3"}}
+	at := slices.IndexFunc(colours, func(c struct {
+		status checks.Status
+		colour string
+	}) bool {
+		return c.status == s
+	})
+	svg := `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="` + colours[at].colour + `"/></svg>`
+	return template.URL("data:image/svg+xml," + url.PathEscape(svg))
+}

@@ -1,0 +1,101 @@
+package ui
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/balancer/v3-backend-infra/checks"
+)
+
+// compact is a report for those who pay by the word: the keys of the JSON form, healthy components counted by name, every
+// other finding whole with its hint.
+type compact struct {
+	Environment   string            `yaml:"environment"`
+	Region        string            `yaml:"region"`
+	Timestamp     string            `yaml:"timestamp"`
+	Summary       checks.Summary    `yaml:"summary,flow"`
+	Error         *Failure          `yaml:"error,omitempty"`
+	Services      []finding         `yaml:"services"`
+	Healthy       yaml.MapSlice     `yaml:"healthy,flow,omitempty"`
+	LoadBalancers []loadBalancer    `yaml:"load_balancers"`
+	Certificates  []yaml.MapSlice   `yaml:"certificates,flow"`
+	Debugging     stuck             `yaml:"debugging"`
+	Omitted       []checks.Omission `yaml:"omitted,omitempty"`
+}
+
+// finding is one that is not healthy, its evidence on one line.
+type finding struct {
+	Service   string         `yaml:"service"`
+	Component string         `yaml:"component"`
+	Status    checks.Status  `yaml:"status"`
+	Reason    string         `yaml:"reason"`
+	Message   string         `yaml:"message"`
+	Details   map[string]any `yaml:"details,flow,omitempty"`
+	Hint      *checks.Hint   `yaml:"hint,omitempty"`
+}
+
+type loadBalancer struct {
+	Name         string               `yaml:"name"`
+	State        string               `yaml:"state"`
+	TargetGroups []checks.TargetGroup `yaml:"target_groups,flow"`
+}
+
+type stuck struct {
+	StuckServices []checks.StuckService `yaml:"stuckServices"`
+}
+
+func compacted(j Judged) compact {
+	c := compact{
+		Environment: j.Environment, Region: j.Region, Timestamp: j.Timestamp.Format(time.RFC3339), Summary: j.Summary, Error: j.Failure,
+		Services: []finding{}, LoadBalancers: []loadBalancer{}, Certificates: []yaml.MapSlice{},
+		Debugging: stuck{j.Debugging.StuckServices}, Omitted: j.Omitted,
+	}
+	for _, g := range grouped(j.Services) {
+		healthy := 0
+		for _, f := range g.findings {
+			if f.Status == checks.Healthy {
+				healthy++
+				continue
+			}
+			c.Services = append(c.Services, finding(f))
+		}
+		if healthy > 0 {
+			c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.component, Value: healthy})
+		}
+	}
+	for _, b := range j.LoadBalancers {
+		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})
+	}
+	for _, cert := range j.Certificates {
+		item := yaml.MapSlice{{Key: "domain", Value: cert.Domain}, {Key: "status", Value: cert.Status}}
+		if cert.DaysLeft != nil {
+			item = append(item, yaml.MapItem{Key: "days_left", Value: *cert.DaysLeft})
+		}
+		c.Certificates = append(c.Certificates, item)
+	}
+	return c
+}
+
+func compactYAML(w io.Writer, j Judged, _ Style) error { return YAML(w, compacted(j)) }
+
+// yamlAndSummary is the YAML and then the summary as a comment of it, so that the whole still parses.
+func yamlAndSummary(w io.Writer, j Judged, style Style) error {
+	if err := compactYAML(w, j, style); err != nil {
+		return err
+	}
+	plain := Style{Width: max(0, style.Width-len("# ")), Words: style.Words}
+	var b bytes.Buffer
+	if err := summary(&b, j, plain); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		if _, err := io.WriteString(w, strings.TrimRight("# "+line, " \n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
