@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -27,33 +26,27 @@ the images and the hosted zone stay; of the database a final snapshot stays.`,
 // destroy deletes an environment.
 type destroy struct{ settings }
 
-func (d destroy) run(ctx context.Context) (err error) {
-	env, err := d.environment()
-	if err != nil {
-		return err
-	}
-	if env.Protected {
-		return hinted{fmt.Errorf("%s is protected and is not destroyed", env.Name),
-			"set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"}
-	}
-	p, err := d.open(ctx, accountOf(env))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
-		return err
-	}
-	opened, err := d.openEnvironment(ctx, p, env, true)
-	if err != nil {
-		return err
-	}
-	if err := d.confirm("destroy", env.Name, true); err != nil {
-		return err
-	}
+func (d destroy) run(ctx context.Context) error {
+	return d.visit(ctx, func(env *environment.Environment, p *place) error {
+		if env.Protected {
+			return hinted{fmt.Errorf("%s is protected and is not destroyed", env.Name),
+				"set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"}
+		}
+		opened, err := d.openEnvironment(ctx, p, env, true)
+		if err != nil {
+			return err
+		}
+		if err := d.confirm("destroy", env.Name, true); err != nil {
+			return err
+		}
+		return d.delete(ctx, opened)
+	})
+}
+
+func (d destroy) delete(ctx context.Context, opened *stack) error {
 	progress := ui.NewProgress(d.err, d.progressOptions())
 	defer progress.Close()
-	err = progress.Step("destroy", func(say func(string)) (string, error) {
+	err := progress.Step("destroy", func(say func(string)) (string, error) {
 		done, err := opened.handle.Destroy(ctx, engine.Update{Message: "destroy"}, func(e engine.Event) { tellEvent(e, say) })
 		return fmt.Sprintf("%d resources deleted", done.Changed()), err
 	})

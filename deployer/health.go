@@ -2,14 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -29,31 +28,24 @@ DNS, so that it is clear which side is wrong.`,
 // health probes an environment once.
 type health struct{ settings }
 
-func (h health) run(ctx context.Context) (err error) {
-	env, err := h.environment()
-	if err != nil {
-		return err
-	}
-	p, err := h.open(ctx, accountOf(env))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	// Without the balancer's address, the domain itself is still probed.
-	target, lookup := release.Target(ctx, env, elb.NewFromConfig(p.aws))
-	results := probe.Run(ctx, target, p.network, p.clock)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := ui.Probes(h.out, results, h.format, h.style()); err != nil {
-		return err
-	}
-	switch {
-	case slices.ContainsFunc(results, func(r probe.Result) bool { return !r.OK() }):
-		return verdict(codeFailed)
-	case lookup != nil:
-		printError(h.err, lookup)
-		return verdict(codeWarnings)
-	}
-	return nil
+func (h health) run(ctx context.Context) error {
+	return h.visit(ctx, func(env *environment.Environment, p *place) error {
+		// Without the balancer's address, the domain itself is still probed.
+		target, lookup := release.Target(ctx, env, elb.NewFromConfig(p.aws))
+		results := probe.Run(ctx, target, p.network, p.clock)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := ui.Probes(h.out, results, h.format, h.style()); err != nil {
+			return err
+		}
+		switch {
+		case !probe.AllOK(results):
+			return verdict(codeFailed)
+		case lookup != nil:
+			printError(h.err, lookup)
+			return verdict(codeWarnings)
+		}
+		return nil
+	})
 }

@@ -175,6 +175,23 @@ func (p *place) identify(ctx context.Context, accountID, stack string, now time.
 	return hinted{fmt.Errorf("%s: %s", problems[0].Check, problems[0].Message), problems[0].Hint}
 }
 
+// visit opens the place of the environment that --env names, with credentials of its account, for as long as run takes.
+func (s settings) visit(ctx context.Context, run func(*environment.Environment, *place) error) (err error) {
+	env, err := s.environment()
+	if err != nil {
+		return err
+	}
+	p, err := s.open(ctx, accountOf(env))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
+		return err
+	}
+	return run(env, p)
+}
+
 // close releases what the place holds open.
 func (p *place) close() error {
 	if p.simulated == nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/urfave/cli/v2"
@@ -40,43 +39,33 @@ type preview struct {
 	expectNone bool
 }
 
-func (v preview) run(ctx context.Context) (err error) {
-	env, err := v.environment()
-	if err != nil {
-		return err
-	}
-	p, err := v.open(ctx, accountOf(env))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
-		return err
-	}
-	if v.local {
-		if err := v.shareLocally(ctx, p); err != nil {
+func (v preview) run(ctx context.Context) error {
+	return v.visit(ctx, func(env *environment.Environment, p *place) error {
+		if v.local {
+			if err := v.shareLocally(ctx, p); err != nil {
+				return err
+			}
+		}
+		opened, err := v.openEnvironment(ctx, p, env, false)
+		if err != nil {
 			return err
 		}
-	}
-	opened, err := v.openEnvironment(ctx, p, env, false)
-	if err != nil {
-		return err
-	}
-	image, err := v.image(ctx, p, env, opened.recorded)
-	if err != nil {
-		return err
-	}
-	plan, err := v.plan(ctx, opened, image)
-	if err != nil {
-		return err
-	}
-	if err := ui.Plan(v.out, plan, v.format, v.style()); err != nil {
-		return err
-	}
-	if v.expectNone && !plan.Empty() {
-		return verdict(codeWarnings)
-	}
-	return nil
+		image, err := v.image(ctx, p, env, opened.recorded)
+		if err != nil {
+			return err
+		}
+		plan, err := v.plan(ctx, opened, image)
+		if err != nil {
+			return err
+		}
+		if err := ui.Plan(v.out, plan, v.format, v.style()); err != nil {
+			return err
+		}
+		if v.expectNone && !plan.Empty() {
+			return verdict(codeWarnings)
+		}
+		return nil
+	})
 }
 
 // plan asks the engine, and says meanwhile that it works.

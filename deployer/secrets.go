@@ -58,24 +58,14 @@ or a JSON object), or from answers at the terminal, which are not shown.`,
 // secretsCheck judges the secret by key.
 type secretsCheck struct{ settings }
 
-func (s secretsCheck) run(ctx context.Context) (err error) {
-	env, err := s.environment()
-	if err != nil {
-		return err
-	}
-	p, err := s.open(ctx, accountOf(env))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
-		return err
-	}
-	report := checks.Run(ctx, env, checks.Sources{AWS: p.aws, Network: p.network}, checks.Options{Only: []string{"secrets"}}, p.clock)
-	if err := ui.Findings(s.out, report.Services, s.format, s.style()); err != nil {
-		return err
-	}
-	return codeOf(report.Summary.Status)
+func (s secretsCheck) run(ctx context.Context) error {
+	return s.visit(ctx, func(env *environment.Environment, p *place) error {
+		report := checks.Run(ctx, env, checks.Sources{AWS: p.aws, Network: p.network}, checks.Options{Only: []string{"secrets"}}, p.clock)
+		if err := ui.Findings(s.out, report.Services, s.format, s.style()); err != nil {
+			return err
+		}
+		return codeOf(report.Summary.Status)
+	})
 }
 
 // secretsInit makes the configuration secret where there is none.
@@ -85,44 +75,27 @@ type secretsInit struct {
 	dryRun bool
 }
 
-func (s secretsInit) run(ctx context.Context) (err error) {
-	env, err := s.environment()
-	if err != nil {
+func (s secretsInit) run(ctx context.Context) error {
+	return s.visit(ctx, func(env *environment.Environment, p *place) error {
+		client := secretsmanager.NewFromConfig(p.aws)
+		if err := s.refuseExisting(ctx, client, env); err != nil {
+			return err
+		}
+		values, err := s.values(env)
+		if err != nil {
+			return err
+		}
+		keys := strings.Join(slices.Sorted(maps.Keys(values)), ", ")
+		if s.dryRun {
+			_, err := fmt.Fprintf(s.out, "%s would be made with %s\n", env.SecretName(), keys)
+			return err
+		}
+		if err := s.create(ctx, client, env, values); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(s.out, "%s was made with %s\n", env.SecretName(), keys)
 		return err
-	}
-	p, err := s.open(ctx, accountOf(env))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
-		return err
-	}
-	client := secretsmanager.NewFromConfig(p.aws)
-	if err := s.refuseExisting(ctx, client, env); err != nil {
-		return err
-	}
-	values, err := s.values(env)
-	if err != nil {
-		return err
-	}
-	var problems []string
-	for _, p := range checks.SecretProblems(values, env.SecretKeys()) {
-		problems = append(problems, fmt.Sprintf("%s is %s", p.Key, p.Kind))
-	}
-	if len(problems) > 0 {
-		return hinted{fmt.Errorf("no secret was made: %s", strings.Join(problems, ", ")), "the application does not start without them"}
-	}
-	keys := strings.Join(slices.Sorted(maps.Keys(values)), ", ")
-	if s.dryRun {
-		_, err := fmt.Fprintf(s.out, "%s would be made with %s\n", env.SecretName(), keys)
-		return err
-	}
-	if err := s.create(ctx, client, env, values); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(s.out, "%s was made with %s\n", env.SecretName(), keys)
-	return err
+	})
 }
 
 // refuseExisting leaves a secret alone that is there already: it is people's.
@@ -158,8 +131,24 @@ func (s secretsInit) create(ctx context.Context, client *secretsmanager.Client, 
 	return nil
 }
 
-// values come from a file, from a pipe, or from a person.
+// values are what the secret is to hold, complete.
 func (s secretsInit) values(env *environment.Environment) (map[string]string, error) {
+	values, err := s.read(env)
+	if err != nil {
+		return nil, err
+	}
+	var problems []string
+	for _, p := range checks.SecretProblems(values, env.SecretKeys()) {
+		problems = append(problems, fmt.Sprintf("%s is %s", p.Key, p.Kind))
+	}
+	if len(problems) > 0 {
+		return nil, hinted{fmt.Errorf("no secret was made: %s", strings.Join(problems, ", ")), "the application does not start without them"}
+	}
+	return values, nil
+}
+
+// read takes the values from a file, from a pipe, or from a person.
+func (s secretsInit) read(env *environment.Environment) (map[string]string, error) {
 	switch {
 	case s.file != "":
 		content, err := os.ReadFile(s.file)

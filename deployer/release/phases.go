@@ -1,0 +1,209 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+// phases is the deployment as a list.
+func (d *deployment) phases() []phase {
+	before := d.Env.Deployment.Migrations.Order == environment.BeforeServices
+	migrations := phase{name: Migrate, run: d.migrate}
+	list := []phase{
+		{name: Preflight, run: d.preflight},
+		{name: Backup, run: d.backup, needless: unless(d.Env.Deployment.Backup == environment.BackupSnapshot, "the environment asks for none")},
+		{name: Provision, run: d.provision},
+		{name: Rollout, run: d.rollout},
+		{name: HealthOf, run: d.health},
+		{name: Validate, run: d.validate},
+	}
+	at := slices.IndexFunc(list, func(p phase) bool { return p.name == Rollout })
+	if !before {
+		at++
+	}
+	list = slices.Insert(list, at, migrations)
+	for i := range list {
+		if why, left := d.Without[list[i].name]; left {
+			list[i].needless = why
+		}
+	}
+	return list
+}
+
+func unless(wanted bool, why string) string {
+	if wanted {
+		return ""
+	}
+	return why
+}
+
+func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
+	look := &preflight{env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag}
+	image, problems := look.run(ctx)
+	for d.WaitDelegation && onlyDelegation(problems) {
+		v.progress("%s; %s", problems[0].Message, problems[0].Hint)
+		if err := d.Clock.Wait(ctx, delegationPoll); err != nil {
+			return "", err
+		}
+		image, problems = look.run(ctx)
+	}
+	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
+		return "", &NotStartedError{Problems: problems}
+	}
+	for _, p := range problems {
+		v.warn("%s: %s", p.Check, p.Message)
+		d.record.Warnings = append(d.record.Warnings, p.Message)
+	}
+	d.image, d.record.Image = image, image.Image
+	if !d.DryRun {
+		var err error
+		if d.infra, err = d.Infra(ctx); err != nil {
+			return "", NotStarted("stack", err)
+		}
+	}
+	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
+}
+
+// delegationPoll is how often the registrar's change is looked for.
+const delegationPoll = time.Minute
+
+// onlyDelegation reports whether waiting for the registrar is all that is left to do.
+func onlyDelegation(problems []Problem) bool {
+	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
+	return len(stopping) == 1 && stopping[0].Check == "delegation"
+}
+
+// shortDigest is enough of a digest for people to recognise it.
+func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
+
+func (d *deployment) backup(ctx context.Context, v voice) (string, error) {
+	b := &backup{env: d.Env, rds: rds.NewFromConfig(d.AWS), clock: d.Clock}
+	snapshot, err := b.run(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	d.record.Snapshot = snapshot
+	if snapshot == "" {
+		return "there is no database yet", nil
+	}
+	return "snapshot " + snapshot, nil
+}
+
+func (d *deployment) provision(ctx context.Context, v voice) (string, error) {
+	done, err := d.infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	return d.changed(done, v), err
+}
+
+// changed is the summary of an update; its warnings are passed on.
+func (d *deployment) changed(done Update, v voice) string {
+	d.record.EngineSeconds += done.Took.Seconds()
+	for _, warning := range done.Warnings {
+		v.warn("%s", warning)
+		d.record.Warnings = append(d.record.Warnings, warning)
+	}
+	switch done.Changed {
+	case 0:
+		return "nothing to change"
+	case 1:
+		return "1 resource changed"
+	}
+	return fmt.Sprintf("%d resources changed", done.Changed)
+}
+
+func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
+	network, err := d.infra.TaskNetwork(ctx)
+	if err != nil {
+		return "", err
+	}
+	m := &migrate{
+		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, deployment: d.ID,
+		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
+		}},
+	}
+	d.record.Migration, err = m.run(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	return "exit code 0", nil
+}
+
+func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
+	watcher, err := d.watcher(ctx, d.image)
+	if err != nil {
+		return "", err
+	}
+	d.touched = true
+	done, err := d.infra.Release(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	if err != nil {
+		return "", err
+	}
+	summary := d.changed(done, v)
+	if d.record.TaskDefinitions, err = watcher.run(ctx, v); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s; every task runs %s", summary, shortDigest(d.image.Digest)), nil
+}
+
+// watcher knows what the services were doing before they are changed.
+func (d *deployment) watcher(ctx context.Context, image *Image) (*rollout, error) {
+	r := &rollout{
+		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), elb: elb.NewFromConfig(d.AWS),
+		logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, image: image,
+	}
+	return r, r.remember(ctx)
+}
+
+func (d *deployment) health(ctx context.Context, v voice) (string, error) {
+	results, err := d.probe(ctx, v)
+	d.record.Health = results
+	if err != nil {
+		return "", err
+	}
+	// Only a rollout brings the image to the services; without one, what answers may be another.
+	d.record.Verified = d.touched
+	return fmt.Sprintf("%d probes of %s answered well", len(results), d.Env.URL()), nil
+}
+
+func (d *deployment) probe(ctx context.Context, v voice) ([]probe.Result, error) {
+	h := &health{env: d.Env, elb: elb.NewFromConfig(d.AWS), network: d.Network, clock: d.Clock}
+	return h.run(ctx, v)
+}
+
+func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
+	report := checks.Run(ctx, d.Env, checks.Sources{AWS: d.AWS, Network: d.Network}, checks.Options{}, d.Clock)
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	var broken []string
+	for _, f := range report.Services {
+		if f.Status == checks.Healthy {
+			continue
+		}
+		text := fmt.Sprintf("%s: %s", f.Service, f.Message)
+		v.warn("%s", text)
+		if f.Status == checks.Error {
+			broken = append(broken, text)
+			continue
+		}
+		d.record.Warnings = append(d.record.Warnings, text)
+	}
+	if len(broken) > 0 {
+		return "", withHint(fmt.Errorf("%d of %d checks failed:\n    %s", len(broken), report.Summary.Total, strings.Join(broken, "\n    ")),
+			"`deployer status --env "+d.Env.Stack+" --verbose` shows causes and remedies")
+	}
+	return fmt.Sprintf("%d of %d checks are healthy", report.Summary.Healthy, report.Summary.Total), nil
+}
