@@ -1,17 +1,10 @@
 package checks
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -30,42 +23,9 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/moto"
 	"github.com/balancer/v3-backend-infra/probe"
 )
-
-// moto starts an independent imitation of AWS for the test, and returns the configuration that reaches it. Where
-// moto_server is not installed the test is skipped.
-func moto(t *testing.T) aws.Config {
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not on PATH: install it with pip install 'moto[server]'")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := listener.Addr().(*net.TCPAddr).Port
-	require.NoError(t, listener.Close())
-
-	server := exec.CommandContext(t.Context(), path, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
-	server.Stdout, server.Stderr = io.Discard, io.Discard
-	require.NoError(t, server.Start())
-	t.Cleanup(func() { _ = server.Wait() })
-
-	endpoint := fmt.Sprintf("http://127.0.0.1:%d", port)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		response, err := http.Get(endpoint + "/moto-api/")
-		if err == nil {
-			response.Body.Close()
-			break
-		}
-		require.NoError(t, clock.Real().Wait(ctx, 50*time.Millisecond), "moto_server does not answer")
-	}
-	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(endpoint),
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}
-}
 
 // overTheWire are the components that are judged at moto: those whose calls it knows, without the endpoint, which it
 // has not.
@@ -78,7 +38,7 @@ var overTheWire = []string{
 // TestOverTheWire judges an environment in an account that speaks AWS's wire formats: when there is nothing, when it
 // was made as it should be, and when somebody broke it.
 func TestOverTheWire(t *testing.T) {
-	cfg := moto(t)
+	cfg := moto.Config(t, "us-east-1")
 	env := loaded(t, "dev")
 	judge := func(only ...string) map[string]Finding {
 		report := Run(t.Context(), env, Sources{AWS: cfg, Network: probe.Network{Resolver: nowhere{}}}, Options{Only: only}, clock.Real())

@@ -1,62 +1,21 @@
 package statestore
 
 import (
-	"bufio"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-// moto starts the independent AWS on loopback and returns a configuration for it.
-func moto(t *testing.T) aws.Config {
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed: the bucket and the key are not tested over the wire")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
-	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(program, "-H", "127.0.0.1", "-p", port)
-	said, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	cmd.Stdout = os.Stderr
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewScanner(said)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "Running on") {
-			break
-		}
-	}
-	go func() {
-		for lines.Scan() {
-		}
-	}()
-	return aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String("http://" + address),
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}
-}
-
 func TestEnsureMakesWhatIsMissingOnce(t *testing.T) {
-	cfg := moto(t)
+	cfg := moto.Config(t, "eu-west-1")
 	store := Store{
 		Bucket: "v3-backend-pulumi-state-123456789012", KeyAlias: "alias/v3-backend-pulumi", Region: cfg.Region,
 		Tags: map[string]string{"ManagedBy": "deployer"},
