@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -180,18 +181,24 @@ func parseValues(name string, content []byte) (map[string]string, error) {
 		return values, nil
 	}
 	values, err := godotenv.Unmarshal(text)
-	if err != nil {
-		// The library's own words quote the line, and with it the value.
-		return nil, hinted{fmt.Errorf("%s is no .env file: line %d cannot be read", name, badLine(text)), "write KEY=value, one a line"}
+	if err == nil && !slices.ContainsFunc(slices.Collect(maps.Keys(values)), notAName) {
+		return values, nil
 	}
-	return values, nil
+	// The library's own words quote the line, and with it the value.
+	return nil, hinted{fmt.Errorf("%s is no .env file: line %d cannot be read", name, badLine(text)), "write KEY=value, one a line"}
 }
+
+// variableName is what a shell and the application take as the name of a variable.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func notAName(key string) bool { return !variableName.MatchString(key) }
 
 // badLine finds the first line that is not readable with those before it.
 func badLine(text string) int {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		if _, err := godotenv.Unmarshal(strings.Join(lines[:i+1], "\n")); err != nil {
+		values, err := godotenv.Unmarshal(strings.Join(lines[:i+1], "\n"))
+		if err != nil || slices.ContainsFunc(slices.Collect(maps.Keys(values)), notAName) {
 			return i + 1
 		}
 	}
