@@ -48,7 +48,7 @@ func differences(m apitype.StepEventMetadata) []Difference {
 	}
 	all := make([]Difference, 0, len(kinds))
 	for _, path := range slices.Sorted(maps.Keys(kinds)) {
-		all = append(all, difference(m, path, kinds[path]))
+		all = append(all, inside(difference(m, path, kinds[path]))...)
 	}
 	return all
 }
