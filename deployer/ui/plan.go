@@ -103,20 +103,32 @@ func difference(d engine.Difference, width int) string {
 	if width > 0 {
 		limit = max(12, (width-len(d.Path)-12)/2)
 	}
-	value := func(v any) string { return text.Snip(fmt.Sprint(v), limit, "…") }
+	old, now := apart(fmt.Sprint(d.Old), fmt.Sprint(d.New), limit)
 	out := d.Path + ": "
 	switch {
 	case d.Old == nil:
-		out += value(d.New)
+		out += now
 	case d.New == nil:
-		out += value(d.Old) + " → (removed)"
+		out += old + " → (removed)"
 	default:
-		out += value(d.Old) + " → " + value(d.New)
+		out += old + " → " + now
 	}
 	if d.Replaces {
-		out += "  (forces a replacement)"
+		out += "  (replaces)"
 	}
 	return out
+}
+
+// apart shortens two texts so that where they part can still be seen.
+func apart(a, b string, limit int) (string, string) {
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	if longest := max(len(a), len(b)); longest > limit && same > 12 {
+		a, b = "…"+a[same-8:], "…"+b[same-8:]
+	}
+	return text.Snip(a, limit, "…"), text.Snip(b, limit, "…")
 }
 
 type planJSON struct {

@@ -1,0 +1,57 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+)
+
+var steps = []engine.Step{
+	{Op: "create", Type: "aws:sqs/queue:Queue", Name: "queue"},
+	{Op: "update", Type: "aws:ecs/service:Service", Name: "api", Differences: []engine.Difference{
+		{Path: "taskDefinition", Old: "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-staging-api:1", New: engine.Unknown},
+		{Path: "tags.Owner", Old: "us"}, {Path: "tags.Team", New: "them"},
+	}},
+	{Op: "replace", Replaces: true, Type: "aws:ecs/taskDefinition:TaskDefinition", Name: "api", Differences: []engine.Difference{
+		{Path: "containerDefinitions[0].image", Replaces: true,
+			Old: "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:" + strings.Repeat("a", 64),
+			New: "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:" + strings.Repeat("b", 64)},
+	}},
+	{Op: "delete", Deletes: true, Type: "aws:rds/instance:Instance", Name: "database"},
+}
+
+// What is lost comes first, and a long value is cut where it does not differ.
+func TestPlanText(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, "text", Style{Width: 80}))
+	require.Equal(t, `- rds/instance                         database
+± ecs/taskDefinition                   api
+    containerDefinitions[0].image: …@sha256:aaaaaaaaa… → …@sha256:bbbbbbbbb…  (replaces)
+~ ecs/service                          api
+    taskDefinition: arn:aws:ecs:us-east-1:1234… → (known after the change)
+    tags.Owner: us → (removed)
+    tags.Team: them
++ sqs/queue                            queue
+1 to create, 1 to update, 1 to replace, 1 to delete
+`, out.String())
+}
+
+func TestPlanMarkdown(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, "markdown", Style{}))
+	require.Contains(t, out.String(), "### Preview: 1 to create, 1 to update, 1 to replace, 1 to delete\n")
+	require.Contains(t, out.String(), "| replace | ecs/taskDefinition | api | `containerDefinitions[0].image` |\n")
+	require.Less(t, strings.Index(out.String(), "| delete |"), strings.Index(out.String(), "| create |"))
+}
+
+func TestPlanOfNothing(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, Plan(&out, engine.Plan{}, "text", Style{}))
+	require.Equal(t, "no changes\n", out.String())
+	out.Reset()
+	require.NoError(t, Plan(&out, engine.Plan{}, "json", Style{}))
+	require.JSONEq(t, `{"summary":"no changes","steps":[]}`, out.String())
+}
