@@ -1,0 +1,128 @@
+package ui
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+)
+
+var began = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+
+// events are a deployment in which a rollout warns and fails.
+var events = []release.Event{
+	{Time: began, Kind: release.PhaseStarted, Phase: "provision"},
+	{Time: began, Kind: release.Progress, Phase: "provision", Message: "creating rds/instance database"},
+	{Time: began, Kind: release.PhaseEnded, Phase: "provision", Message: "2 resources changed", Outcome: record.Succeeded, Took: 245 * time.Second},
+	{Time: began, Kind: release.PhaseStarted, Phase: "backup"},
+	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "the environment asks for none", Outcome: record.Skipped},
+	{Time: began, Kind: release.PhaseStarted, Phase: "rollout"},
+	{Time: began, Kind: release.Warning, Phase: "rollout", Message: "task 1 stopped: 100% full\nreally"},
+	{Time: began, Kind: release.Note, Phase: "rollout", Message: "its last words: x"},
+	{Time: began, Kind: release.PhaseEnded, Phase: "rollout", Message: "a long story", Outcome: record.Failed, Took: time.Second},
+}
+
+func TestProgress(t *testing.T) {
+	for name, test := range map[string]struct {
+		options ProgressOptions
+		want    string
+	}{
+		"a line a step": {ProgressOptions{}, `provision  started
+provision  ✓  4m05s  2 resources changed
+backup     started
+backup     - skipped: the environment asks for none
+rollout    started
+rollout    warning: task 1 stopped: 100% full
+really
+rollout    its last words: x
+rollout    ✗   1.0s  failed
+`},
+		"verbose": {ProgressOptions{Verbose: true}, `provision  started
+provision  creating rds/instance database
+provision  ✓  4m05s  2 resources changed
+backup     started
+backup     - skipped: the environment asks for none
+rollout    started
+rollout    warning: task 1 stopped: 100% full
+really
+rollout    its last words: x
+rollout    ✗   1.0s  failed
+`},
+		"quiet": {ProgressOptions{Quiet: true}, "rollout    warning: task 1 stopped: 100% full\nreally\n"},
+		"GitHub Actions": {ProgressOptions{Actions: true}, `::group::provision
+::endgroup::
+provision  ✓  4m05s  2 resources changed
+::group::backup
+::endgroup::
+backup     - skipped: the environment asks for none
+::group::rollout
+::warning title=rollout::task 1 stopped: 100%25 full%0Areally
+rollout    its last words: x
+::endgroup::
+::error title=rollout failed::a long story
+rollout    ✗   1.0s  failed
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			test.options.Now = func() time.Time { return began }
+			p := NewProgress(&out, test.options)
+			for _, e := range events {
+				p.Report(e)
+			}
+			p.Close()
+			require.Equal(t, test.want, out.String())
+		})
+	}
+}
+
+// A terminal's line is rewritten, and never longer than the terminal is wide.
+func TestLiveProgress(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out, ProgressOptions{Style: Style{Width: 40}, Live: true, Now: func() time.Time { return began }})
+	p.Report(events[0])
+	p.Report(events[1])
+	p.Report(events[2])
+	p.Close()
+	require.Contains(t, out.String(), "\r\x1b[Kprovision  …   0.0s  creating rds/insta\r")
+	require.NotContains(t, out.String(), "creating rds/instance")
+	require.Contains(t, out.String(), "\r\x1b[Kprovision  ✓  4m05s  2 resources changed\n")
+}
+
+// Where nobody rewrites lines, a phase that says nothing gives a sign of life.
+func TestSignOfLife(t *testing.T) {
+	out, now := &listener{came: make(chan struct{})}, began
+	var mu sync.Mutex
+	p := NewProgress(out, ProgressOptions{Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}})
+	p.Report(events[0])
+	p.Report(events[1])
+	mu.Lock()
+	now = began.Add(31 * time.Second)
+	mu.Unlock()
+	<-out.came
+	p.Close()
+	require.Equal(t, "provision  started\nprovision  still at it after 31.0s: creating rds/instance database\n", out.String())
+}
+
+// listener tells when a second line has come.
+type listener struct {
+	bytes.Buffer
+	came chan struct{}
+	n    int
+}
+
+func (l *listener) Write(p []byte) (int, error) {
+	if l.n++; l.n == 2 {
+		defer close(l.came)
+	}
+	return l.Buffer.Write(p)
+}
