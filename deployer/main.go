@@ -4,6 +4,8 @@ package main
 import (
 	"context"
 	"os"
+
+	_ "github.com/balancer/v3-backend-infra/deployer/mute" // before the engine's SDK asks the terminal for its colours
 )
 
 // version is set by the linker.
