@@ -18,7 +18,7 @@ import (
 
 // The scripts run the real binary: this test binary is the deployer when it is called by that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"deployer": main})
+	testscript.Main(m, map[string]func(){"deployer": main, "browser": browser})
 }
 
 // TestScripts runs the deployer as a user would, against the simulated account with the real engine, and reads what a
@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: merged(statusCommands(), map[string]func(*testscript.TestScript, bool, []string){
 			"deployed": func(ts *testscript.TestScript, _ bool, _ []string) {
 				dir, err := deployed()
 				ts.Check(err)
@@ -55,7 +55,8 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"jsonpath": jsonPath,
 			"nowhere":  nowhere,
-		},
+			"owned":    owned,
+		}),
 	})
 }
 

@@ -84,6 +84,17 @@ func grouped(findings []checks.Finding) []group {
 	return groups
 }
 
+// healthyGroups are the components with what is healthy of them.
+func healthyGroups(findings []checks.Finding) []group {
+	var healthy []checks.Finding
+	for _, f := range findings {
+		if f.Status == checks.Healthy {
+			healthy = append(healthy, f)
+		}
+	}
+	return grouped(healthy)
+}
+
 // worst is the first of the findings that the status of all of them comes from.
 func worst(findings []checks.Finding) checks.Finding {
 	status := checks.Aggregate(findings).Status

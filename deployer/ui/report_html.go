@@ -35,7 +35,8 @@ type environmentView struct {
 	Status                   checks.Status
 	Shares                   []share
 	Path                     *path
-	Attention, Areas         []areaView
+	Attention                []attentionView
+	Areas                    []areaView
 	Stuck                    []checks.StuckService
 }
 
@@ -45,10 +46,23 @@ type share struct {
 	N      int
 }
 
+// attentionView is what is not healthy in an area.
+type attentionView struct {
+	Title  string
+	Issues []issueView
+}
+
+// issueView is one thing that is wrong, wherever it shows: findings with the same reason and hint.
+type issueView struct {
+	Status   checks.Status
+	Reason   string
+	Hint     *checks.Hint
+	Findings []findingView
+}
+
 type areaView struct {
 	ID, Title, Counted string
 	Status             checks.Status
-	Findings           []findingView
 	Groups             []groupView
 }
 
@@ -99,7 +113,7 @@ func environmentViewOf(j Judged) environmentView {
 	for _, s := range sections(j.Services) {
 		view.Areas = append(view.Areas, areaViewOf(j.Environment, s))
 		if found := unhealthy(s.findings()); len(found) > 0 {
-			view.Attention = append(view.Attention, areaView{Title: s.title, Findings: findingViews(found)})
+			view.Attention = append(view.Attention, attentionView{Title: s.title, Issues: issueViews(found)})
 		}
 	}
 	if len(j.Services) > 0 {
@@ -114,16 +128,46 @@ func areaViewOf(environment string, s section) areaView {
 	for _, g := range s.groups {
 		view.Groups = append(view.Groups, groupView{
 			Component: g.component, Status: checks.Aggregate(g.findings).Status,
-			Line: strings.TrimPrefix(g.line(Style{}), "healthy: "), Findings: findingViews(g.findings),
+			Line: g.brief(), Findings: findingViews(g.findings),
 		})
 	}
 	return view
+}
+
+// brief says how a component is where there is little room.
+func (g group) brief() string {
+	s, first := checks.Aggregate(g.findings), worst(g.findings)
+	switch {
+	case s.Total > 1:
+		return fmt.Sprintf("%d of %d healthy", s.Healthy, s.Total)
+	case s.Status == checks.Healthy:
+		return first.Message
+	}
+	return first.Reason
 }
 
 // areaID is the anchor of an area in the page.
 func areaID(environment, title string) string {
 	return environment + "-" + strings.ReplaceAll(strings.ToLower(title), " ", "-")
 }
+
+// issueViews puts findings together that have the same reason and hint.
+func issueViews(findings []checks.Finding) []issueView {
+	var issues []issueView
+	for _, f := range findings {
+		at := slices.IndexFunc(issues, func(i issueView) bool {
+			return i.Status == f.Status && i.Reason == f.Reason && sameHint(i.Hint, f.Hint)
+		})
+		if at < 0 {
+			at = len(issues)
+			issues = append(issues, issueView{Status: f.Status, Reason: f.Reason, Hint: f.Hint})
+		}
+		issues[at].Findings = append(issues[at].Findings, findingViews([]checks.Finding{f})...)
+	}
+	return issues
+}
+
+func sameHint(a, b *checks.Hint) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func findingViews(findings []checks.Finding) []findingView {
 	var views []findingView
@@ -161,10 +205,19 @@ func verdictOf(environments []Judged) string {
 			if len(names[s]) > 1 {
 				verb = " are "
 			}
-			parts = append(parts, strings.Join(names[s], " and ")+verb+adjective(s))
+			parts = append(parts, enumerated(names[s])+verb+adjective(s))
 		}
 	}
-	return capital(strings.Join(parts, ", ")) + "."
+	return capital(strings.Join(parts, "; ")) + "."
+}
+
+// enumerated joins names as a sentence does: a, b and c.
+func enumerated(names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // adjective is a status as a word that may follow "is".

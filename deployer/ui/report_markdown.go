@@ -79,17 +79,6 @@ func markdownTable[T any](b *strings.Builder, header []string, items []T, cells 
 	}
 }
 
-// healthyGroups are the components with what is healthy of them.
-func healthyGroups(findings []checks.Finding) []group {
-	var healthy []checks.Finding
-	for _, f := range findings {
-		if f.Status == checks.Healthy {
-			healthy = append(healthy, f)
-		}
-	}
-	return grouped(healthy)
-}
-
 // messagesShown is how many findings of a healthy component are told one by one.
 const messagesShown = 12
 

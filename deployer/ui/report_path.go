@@ -52,7 +52,7 @@ const (
 	gapX, gapY            = 32, 16
 	margin                = 4
 	// saysLength is how many characters of a message fit into a node.
-	saysLength = 25
+	saysLength = 23
 	// servicesShown is how many services have a node of their own.
 	servicesShown = 6
 )
@@ -123,7 +123,7 @@ func nodeOf(r checks.Report, key, name, title string, about []checks.Finding) no
 		return n
 	}
 	n.Status = checks.Aggregate(about).Status
-	n.Says = snip(worst(about).Message)
+	n.Says = says(worst(about))
 	var tips []string
 	for _, f := range about {
 		tips = append(tips, fmt.Sprintf("%s %s: %s", f.Status, f.Service, f.Message))
@@ -212,6 +212,14 @@ func arrow(from, to node) edge {
 		D:      fmt.Sprintf("M%d %dC%d %d %d %d %d %dM%d %dl5 4l-5 4", x1, y1, x1+bend, y1, x2-bend, y2, x2, y2, x2-5, y2-4),
 		Status: to.Status,
 	}
+}
+
+// says is a finding in a few words: its message, or where something is wrong that takes more of them, its reason.
+func says(f checks.Finding) string {
+	if f.Status != checks.Healthy && len([]rune(f.Message)) > saysLength {
+		return snip(f.Reason)
+	}
+	return snip(f.Message)
 }
 
 // snip cuts a message to what a node has room for.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -35,7 +36,50 @@ type finding struct {
 	Reason    string         `yaml:"reason"`
 	Message   string         `yaml:"message"`
 	Details   map[string]any `yaml:"details,flow,omitempty"`
-	Hint      *checks.Hint   `yaml:"hint,omitempty"`
+	Hint      *hint          `yaml:"hint,omitempty"`
+}
+
+// hint is advice that is written once: with a name where it is needed again, and by that name from then on.
+type hint struct {
+	checks.Hint
+	name  string
+	again bool
+}
+
+// MarshalYAML implements yaml.BytesMarshaler.
+func (h hint) MarshalYAML() ([]byte, error) {
+	if h.again {
+		return []byte("*" + h.name), nil
+	}
+	body, err := yaml.MarshalWithOptions(h.Hint, yaml.Flow(true))
+	if h.name != "" {
+		body = append([]byte("&"+h.name+" "), body...)
+	}
+	return body, err
+}
+
+// hintsOf are the hints of the findings, in their order; nil for those that have none.
+func hintsOf(findings []checks.Finding) []*hint {
+	needed := map[checks.Hint]int{}
+	for _, f := range findings {
+		if f.Hint != nil {
+			needed[*f.Hint]++
+		}
+	}
+	names := map[checks.Hint]string{}
+	hints := make([]*hint, len(findings))
+	for i, f := range findings {
+		if f.Hint == nil {
+			continue
+		}
+		name, again := names[*f.Hint]
+		if !again && needed[*f.Hint] > 1 {
+			name = fmt.Sprintf("hint%d", len(names)+1)
+			names[*f.Hint] = name
+		}
+		hints[i] = &hint{Hint: *f.Hint, name: name, again: again}
+	}
+	return hints
 }
 
 type loadBalancer struct {
@@ -48,24 +92,20 @@ type stuck struct {
 	StuckServices []checks.StuckService `yaml:"stuckServices"`
 }
 
-func compacted(j Judged) compact {
+func compacted(j Judged, how cut) compact {
 	c := compact{
 		Environment: j.Environment, Region: j.Region, Timestamp: j.Timestamp.Format(time.RFC3339), Summary: j.Summary, Error: j.Failure,
 		Services: []finding{}, LoadBalancers: []loadBalancer{}, Certificates: []yaml.MapSlice{},
 		Debugging: stuck{j.Debugging.StuckServices}, Omitted: j.Omitted,
 	}
-	for _, g := range grouped(j.Services) {
-		healthy := 0
-		for _, f := range g.findings {
-			if f.Status == checks.Healthy {
-				healthy++
-				continue
-			}
-			c.Services = append(c.Services, finding(f))
+	hints := hintsOf(j.Services)
+	for i, f := range j.Services {
+		if f.Status != checks.Healthy {
+			c.Services = append(c.Services, finding{f.Service, f.Component, f.Status, f.Reason, f.Message, how.of(f), hints[i]})
 		}
-		if healthy > 0 {
-			c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.component, Value: healthy})
-		}
+	}
+	for _, g := range healthyGroups(j.Services) {
+		c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.component, Value: len(g.findings)})
 	}
 	for _, b := range j.LoadBalancers {
 		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})
@@ -80,7 +120,14 @@ func compacted(j Judged) compact {
 	return c
 }
 
-func compactYAML(w io.Writer, j Judged, _ Style) error { return YAML(w, compacted(j)) }
+func compactYAML(w io.Writer, j Judged, _ Style) error {
+	body, err := compactedWithin(j)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(body)
+	return err
+}
 
 // yamlAndSummary is the YAML and then the summary as a comment of it, so that the whole still parses.
 func yamlAndSummary(w io.Writer, j Judged, style Style) error {
