@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -43,6 +44,9 @@ type Account struct {
 	path    string
 	options Options
 	faults  faultSet
+
+	// calls counts those that the SDK was asked for under the fault api-throttled.
+	calls atomic.Int64
 
 	mu    sync.Mutex
 	state *State

@@ -55,12 +55,26 @@ func operations() map[reflect.Type]operation {
 	return table
 }
 
+// request is a call on its way through the SDK.
+type request struct {
+	operation
+	in any
+	// refused is set while the call is to be answered with an error that the SDK tries again after.
+	refused bool
+}
+
+// requestKey is where the SDK's stack keeps the request.
+type requestKey struct{}
+
 // Config is an SDK configuration whose clients talk to the account instead of AWS. An operation that is not simulated
 // is an error that names it; nothing ever reaches the network. In another region than the account's there is nothing.
+//
+// The typed input is taken when the SDK has validated it, and answered where the SDK would send it: its retries are its
+// own.
 func (a *Account) Config(region string) aws.Config {
 	table := operations()
-	answer := middleware.InitializeMiddlewareFunc("SimulatedAccount", func(
-		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+	take := middleware.InitializeMiddlewareFunc("SimulatedRequest", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
 		if err := ctx.Err(); err != nil {
 			return out, metadata, &aws.RequestCanceledError{Err: err}
@@ -69,7 +83,18 @@ func (a *Account) Config(region string) aws.Config {
 		if !found {
 			return out, metadata, unsimulated(in.Parameters)
 		}
-		out.Result, err = a.call(o, in.Parameters, awsmiddleware.GetRegion(ctx))
+		r := &request{operation: o, in: in.Parameters, refused: a.throttles()}
+		return next.HandleInitialize(middleware.WithStackValue(ctx, requestKey{}, r), in)
+	})
+	answer := middleware.FinalizeMiddlewareFunc("SimulatedAnswer", func(
+		ctx context.Context, _ middleware.FinalizeInput, _ middleware.FinalizeHandler,
+	) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
+		r := middleware.GetStackValue(ctx, requestKey{}).(*request)
+		if r.refused {
+			r.refused = false
+			return out, metadata, apiError("ThrottlingException", "Rate exceeded")
+		}
+		out.Result, err = a.call(r.operation, r.in, awsmiddleware.GetRegion(ctx))
 		return out, metadata, err
 	})
 	return aws.Config{
@@ -77,7 +102,10 @@ func (a *Account) Config(region string) aws.Config {
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCALMODE0000000", "local-mode", ""),
 		HTTPClient:  noNetwork{},
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
-			return stack.Initialize.Add(answer, middleware.After)
+			return errors.Join(
+				stack.Initialize.Add(take, middleware.After),
+				stack.Finalize.Insert(answer, "Retry", middleware.After),
+			)
 		}},
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -459,17 +461,41 @@ func TestOpenPort(t *testing.T) {
 
 func TestTroubles(t *testing.T) {
 	for fault, want := range map[string]string{
-		faultAccessDenied: "is not authorized to perform: iam:GetRole", faultThrottled: "Rate exceeded", faultAPIErrors: "InternalFailure",
+		faultAccessDenied: "is not authorized to perform: iam:GetRole", faultAPIErrors: "InternalFailure",
 	} {
 		a, _ := accountWith(t, fault)
 		cfg := a.Config("us-east-1")
 		_, iamErr := iam.NewFromConfig(cfg).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("role")})
-		_, ec2Err := ec2.NewFromConfig(cfg).DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
 		_, sqsErr := sqs.NewFromConfig(cfg).ListQueues(t.Context(), &sqs.ListQueuesInput{})
-		require.ErrorContains(t, errors.Join(iamErr, ec2Err, sqsErr), want)
+		require.ErrorContains(t, errors.Join(iamErr, sqsErr), want)
 		_, err := rds.NewFromConfig(cfg).DescribeDBInstances(t.Context(), &rds.DescribeDBInstancesInput{})
 		require.NoError(t, err, "the others answer")
 	}
+}
+
+// TestThrottling lets the SDK try again after a refusal, and finds one in ten calls, each refused once.
+func TestThrottling(t *testing.T) {
+	a, _ := accountWith(t, faultThrottled)
+	cfg := a.Config("us-east-1")
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		})
+	}
+	client := ec2.NewFromConfig(cfg)
+	var attempts []int
+	for range 2 * everyThrottled {
+		out, err := client.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
+		require.NoError(t, err)
+		results, _ := retry.GetAttemptResults(out.ResultMetadata)
+		attempts = append(attempts, len(results.Results))
+	}
+	once := slices.Repeat([]int{1}, everyThrottled-1)
+	require.Equal(t, slices.Concat([]int{2}, once, []int{2}, once), attempts)
+
+	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	_, err := ec2.NewFromConfig(cfg).DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
+	require.ErrorContains(t, err, "ThrottlingException")
 }
 
 func TestDrift(t *testing.T) {

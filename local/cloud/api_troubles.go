@@ -24,7 +24,6 @@ var troubles = []trouble{
 	{faultAccessDenied, []string{"cloudwatch", "wafv2", "budgets", "iam"}, "AccessDeniedException",
 		"User: arn:aws:sts::%s:assumed-role/GitHubActions-Read-Role/local is not authorized to perform: %s because no identity-based policy allows the action",
 		smithy.FaultClient},
-	{faultThrottled, []string{"ec2", "applicationautoscaling"}, "ThrottlingException", "Rate exceeded", smithy.FaultClient},
 	{faultAPIErrors, []string{"sqs", "acm"}, "InternalFailure",
 		"The request processing has failed because of an unknown error, exception or failure.", smithy.FaultServer},
 }
@@ -43,6 +42,14 @@ func (a *Account) troubled(input reflect.Type) error {
 		return &smithy.GenericAPIError{Code: t.code, Message: message, Fault: t.side}
 	}
 	return nil
+}
+
+// everyThrottled is which of the calls are throttled: one in so many, the first of all among them.
+const everyThrottled = 10
+
+// throttles reports whether AWS refuses the next call, once, because there are too many.
+func (a *Account) throttles() bool {
+	return a.faults[faultThrottled] && (a.calls.Add(1)-1)%everyThrottled == 0
 }
 
 // tamper is what somebody did by hand: log lines are kept for a day, and an alarm of each environment is gone. Where it

@@ -79,7 +79,7 @@ func Faults() []Fault {
 		{faultPortOpen, "somebody opened the database's port to the world", "status: error"},
 		{faultDrift, "somebody shortens the keeping of logs and deletes an alarm of each environment; it stays so", "drift: exit 2, both are named"},
 		{faultAccessDenied, "alarms, firewall, budget and roles may not be read", "status: unknown, with the action that was denied"},
-		{faultThrottled, "EC2 and autoscaling answer that the rate was exceeded", "status: unknown"},
+		{faultThrottled, "every tenth call is refused once because the rate was exceeded", "everything as without it, a little later"},
 		{faultAPIErrors, "SQS and ACM answer with internal errors", "status: unknown"},
 	}
 }
