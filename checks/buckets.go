@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -30,8 +29,7 @@ func readBucket(ctx context.Context, e *estate) (*bucket, error) {
 		return nil, err
 	}
 	var found bucket
-	var group errgroup.Group
-	group.Go(func() error {
+	encryption := func(ctx context.Context) error {
 		out, err := client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})
 		if hasCode(err, "ServerSideEncryptionConfigurationNotFoundError") {
 			return nil
@@ -41,8 +39,8 @@ func readBucket(ctx context.Context, e *estate) (*bucket, error) {
 		}
 		found.encryption = algorithmOf(out.ServerSideEncryptionConfiguration)
 		return nil
-	})
-	group.Go(func() error {
+	}
+	access := func(ctx context.Context) error {
 		out, err := client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
 		if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
 			return nil
@@ -52,8 +50,8 @@ func readBucket(ctx context.Context, e *estate) (*bucket, error) {
 		}
 		found.blocked = allBlocked(out.PublicAccessBlockConfiguration)
 		return nil
-	})
-	return &found, group.Wait()
+	}
+	return &found, together(ctx, encryption, access)
 }
 
 func algorithmOf(c *s3types.ServerSideEncryptionConfiguration) string {

@@ -141,19 +141,17 @@ func serviceRules(ctx context.Context, e *estate) ([]rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rules []rule
-	for _, s := range e.env.Services.List() {
-		service := serviceNamed(services, e.env.ServiceName(s.Role))
+	return batches(ctx, e.env.Services.List(), 1, func(ctx context.Context, one []environment.Service) ([]rule, error) {
+		service := serviceNamed(services, e.env.ServiceName(one[0].Role))
 		if service == nil {
-			continue
+			return nil, nil
 		}
 		definition, err := readTaskDefinition(ctx, e, aws.ToString(service.TaskDefinition))
 		if err != nil {
 			return nil, err
 		}
-		rules = append(rules, rulesOfService(s, *service, definition, e.env)...)
-	}
-	return rules, nil
+		return rulesOfService(one[0], *service, definition, e.env), nil
+	})
 }
 
 func rulesOfService(

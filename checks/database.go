@@ -53,8 +53,9 @@ func checkDatabase(ctx context.Context, e *estate) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	maintenance := readMaintenance(ctx, e, database)
 	metrics, _ := readUtilisation(ctx, e)
-	return []Finding{evaluateDatabase(database, readMaintenance(ctx, e, database), metrics, e.env)}, nil
+	return []Finding{evaluateDatabase(database, maintenance, metrics, e.env)}, nil
 }
 
 // workingStatuses are those in which the database answers while RDS does something with it.

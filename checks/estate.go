@@ -29,17 +29,6 @@ const probeTimeout = 10 * time.Second
 // ahead starts a read that is going to be needed, so that it does not wait for those before it. Who needs the answer
 // asks for it as always; the memo has it, or the error.
 func ahead[T any](ctx context.Context, e *estate, read func(context.Context, *estate) (T, error)) {
-	go func() { _, _ = read(ctx, e) }()
-}
-
-// componentKey is the context key of the component whose check makes a call.
-type componentKey struct{}
-
-func withComponent(ctx context.Context, component string) context.Context {
-	return context.WithValue(ctx, componentKey{}, component)
-}
-
-func componentOf(ctx context.Context) string {
-	component, _ := ctx.Value(componentKey{}).(string)
-	return component
+	own := apart(ctx)
+	go func() { _, _ = read(own, e) }()
 }

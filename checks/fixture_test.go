@@ -25,7 +25,7 @@ func in(d time.Duration) *time.Time { return aws.Time(now.Add(d)) }
 
 const day = 24 * time.Hour
 
-func loaded(t *testing.T, name string) *environment.Environment {
+func loaded(t testing.TB, name string) *environment.Environment {
 	env, err := environment.Load("..", name)
 	require.NoError(t, err)
 	return env

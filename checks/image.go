@@ -139,6 +139,9 @@ func childDigests(ctx context.Context, e *estate, digest string) ([]string, erro
 }
 
 func checkImage(ctx context.Context, e *estate) ([]Finding, error) {
+	if e.src.Stack != nil {
+		ahead(ctx, e, readStack)
+	}
 	tasks, err := readRunningTasks(ctx, e)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,8 @@ type reading[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
+	// had are the calls that the answer came from.
+	had []int
 }
 
 // once returns what load returns. In a run load is called a single time for each key, by whoever asks first; the
@@ -34,11 +36,13 @@ func once[T any](ctx context.Context, m *memo, key string, load func(context.Con
 
 	if !ok {
 		known.value, known.err = load(ctx)
+		known.had = strandOf(ctx).known()
 		close(known.done)
 		return known.value, known.err
 	}
 	select {
 	case <-known.done:
+		strandOf(ctx).learn(known.had)
 		return known.value, known.err
 	case <-ctx.Done():
 		var zero T

@@ -3,8 +3,6 @@ package checks
 import (
 	"context"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // pager is any paginator of the SDK.
@@ -27,20 +25,19 @@ func pages[Out, Opt, Item any](ctx context.Context, p pager[Out, Opt], items fun
 }
 
 // batches asks about keys, size at a time and all batches at once, and returns the answers in the order of the keys.
-// An error does not cancel the other batches: what they read, others may be waiting for.
 func batches[Key, Item any](
 	ctx context.Context, keys []Key, size int, ask func(context.Context, []Key) ([]Item, error),
 ) ([]Item, error) {
-	var group errgroup.Group
-	asked := slices.Collect(slices.Chunk(keys, size))
-	answers := make([][]Item, len(asked))
-	for i, batch := range asked {
-		group.Go(func() (err error) {
-			answers[i], err = ask(ctx, batch)
+	var asking []func(context.Context) error
+	answers := make([][]Item, (len(keys)+size-1)/size)
+	for batch := range slices.Chunk(keys, size) {
+		answer := &answers[len(asking)]
+		asking = append(asking, func(ctx context.Context) (err error) {
+			*answer, err = ask(ctx, batch)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	if err := together(ctx, asking...); err != nil {
 		return nil, err
 	}
 	return slices.Concat(answers...), nil

@@ -44,19 +44,28 @@ type Options struct {
 	Timeout time.Duration
 	// Concurrency is how many calls to AWS are under way at once. Zero means 32.
 	Concurrency int
-	// Trace, when set, is told of every call to AWS after it ended. It is called from many goroutines, one at a time.
+	// Trace, when set, is told of every call to AWS after it ended. It is called from many goroutines, one at a time, and
+	// not after the run has ended.
 	Trace func(Call)
 }
 
 // Call is one call to AWS.
 type Call struct {
+	// ID counts the calls of a run, from 1, as they began.
+	ID int
+	// After are the calls for whose answers this one waited, by ID. Those that they waited for themselves may be missing.
+	After []int
 	// Service and Operation are the SDK's names: ECS, DescribeServices.
 	Service, Operation string
 	// Component is the check that made it; others may have waited for its answer.
-	Component  string
+	Component string
+	// Start is when it was its turn, End when it was answered, after retries where there were some.
 	Start, End time.Time
 	Err        error
 }
+
+// Took is how long the call took.
+func (c Call) Took() time.Duration { return c.End.Sub(c.Start) }
 
 // Permission is the IAM action that the call needs.
 func (c Call) Permission() string { return Permission(c.Service, c.Operation) }
@@ -85,7 +94,10 @@ func runChecks(
 	if src.Network.Resolver == nil {
 		src.Network = probe.Internet()
 	}
-	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), opt.Trace, clk.Now)
+	told := &teller{trace: opt.Trace}
+	// What was read ahead and nobody needed may still be under way when the run has ended.
+	defer told.end()
+	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), told, clk.Now)
 	e := &estate{env: env, now: clk.Now().UTC(), clk: clk, src: src}
 	report := Report{
 		Environment: env.Name, Region: env.Region, Timestamp: e.now.Truncate(time.Second),
@@ -151,7 +163,7 @@ func judgeAll(ctx context.Context, chosen []Check, e *estate) []outcome {
 	ended := make(chan numbered, len(chosen))
 	for i, c := range chosen {
 		go func() {
-			findings, err := c.run(withComponent(ctx, c.Component), e)
+			findings, err := c.run(begin(ctx, c.Component), e)
 			ended <- numbered{outcome{findings, err}, i}
 		}()
 	}

@@ -10,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -185,76 +183,6 @@ func TestPermission(t *testing.T) {
 	require.Equal(t, "elasticloadbalancing:DescribeListeners", Permission("Elastic Load Balancing v2", "DescribeListeners"))
 	require.Equal(t, "s3:ListBucket", Permission("S3", "HeadBucket"))
 	require.Equal(t, "budgets:ViewBudget", Permission("Budgets", "DescribeBudget"))
-}
-
-// TestLargeEstate counts calls: they grow with services/10 and tasks/100, none is made twice, and no more are under
-// way at once than allowed.
-func TestLargeEstate(t *testing.T) {
-	const services, tasks, limit = 1000, 5000, 4
-	var under, most atomic.Int32
-	cfg := answering(func(_ context.Context, in any) (any, error) {
-		at := under.Add(1)
-		defer under.Add(-1)
-		for seen := most.Load(); at > seen && !most.CompareAndSwap(seen, at); seen = most.Load() {
-		}
-		return estateOf(services, tasks, in)
-	})
-	calls := map[string]int{}
-	report := Run(t.Context(), loaded(t, "dev"), Sources{AWS: cfg}, Options{
-		Only: []string{"ecs_service", "ecs_tasks"}, Concurrency: limit,
-		Trace: func(c Call) { calls[c.Operation]++ },
-	}, still{})
-
-	require.Equal(t, services+2+2, report.Summary.Total, "all services, the environment's own two, and their tasks")
-	require.Equal(t, services/100, calls["ListServices"])
-	require.Equal(t, services/10, calls["DescribeServices"])
-	require.Equal(t, tasks/100+1, calls["ListTasks"], "running ones in pages, stopped ones in one")
-	require.Equal(t, tasks/100, calls["DescribeTasks"])
-	require.LessOrEqual(t, most.Load(), int32(limit))
-}
-
-// estateOf answers as a cluster with so many services and tasks.
-func estateOf(services, tasks int, in any) (any, error) {
-	switch in := in.(type) {
-	case *ecs.ListServicesInput:
-		arns, next := page("svc", services, aws.ToString(in.NextToken))
-		return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, nil
-	case *ecs.ListTasksInput:
-		if in.DesiredStatus == ecstypes.DesiredStatusStopped {
-			return &ecs.ListTasksOutput{}, nil
-		}
-		arns, next := page("task", tasks, aws.ToString(in.NextToken))
-		return &ecs.ListTasksOutput{TaskArns: arns, NextToken: next}, nil
-	case *ecs.DescribeServicesInput:
-		out := &ecs.DescribeServicesOutput{}
-		for _, arn := range in.Services {
-			out.Services = append(out.Services, ecstypes.Service{
-				ServiceName: aws.String(arn), Status: aws.String("ACTIVE"), DesiredCount: 5, RunningCount: 5,
-			})
-		}
-		return out, nil
-	case *ecs.DescribeTasksInput:
-		out := &ecs.DescribeTasksOutput{}
-		for _, arn := range in.Tasks {
-			out.Tasks = append(out.Tasks, ecstypes.Task{TaskArn: aws.String(arn), Group: aws.String("service:svc-0000")})
-		}
-		return out, nil
-	}
-	return nil, unanswered(in)
-}
-
-// page is one page of a hundred names, the token being where it begins.
-func page(prefix string, total int, token string) ([]string, *string) {
-	from := 0
-	_, _ = fmt.Sscan(token, &from)
-	var names []string
-	for i := from; i < min(from+100, total); i++ {
-		names = append(names, fmt.Sprintf("%s-%04d", prefix, i))
-	}
-	if from+100 >= total {
-		return names, nil
-	}
-	return names, aws.String(fmt.Sprint(from + 100))
 }
 
 // TestBlindRun denies every call: everything is unknown and says which permission is missing, and nothing is healthy.
