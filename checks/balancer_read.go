@@ -108,8 +108,9 @@ func balancerSection(e *estate) []LoadBalancer {
 		})
 	}
 	if group, ok := peek[*targetGroup](&e.memo, targetGroupKey); ok && group != nil {
+		counts := countTargets(group.targets)
 		section.TargetGroups = append(section.TargetGroups, TargetGroup{
-			Name: aws.ToString(group.TargetGroupName), Healthy: countTargets(group.targets).healthy, Total: len(group.targets),
+			Name: aws.ToString(group.TargetGroupName), Healthy: counts.healthy, Total: counts.wanted(),
 		})
 	}
 	return []LoadBalancer{section}

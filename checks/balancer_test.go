@@ -115,6 +115,7 @@ func TestEvaluateTargetGroup(t *testing.T) {
 		"empty":          {targets(), verdict{Error, "NoTargets", "0/0 targets healthy"}, ""},
 		"only draining":  {targets(draining), verdict{Error, "NoTargets", ""}, ""},
 		"healthy":        {targets(ok, ok, draining), verdict{Healthy, "TargetsHealthy", "2/2 targets healthy"}, ""},
+		"one draining":   {targets(timeout, ok, draining), verdict{Warning, "TargetsUnhealthy", "1/2 targets healthy: 1 Target.Timeout"}, ""},
 		"first checks":   {targets(initial), verdict{Warning, "TargetsStarting", "0/1"}, ""},
 		"more starting":  {targets(ok, initial), verdict{Warning, "TargetsStarting", "1/2"}, ""},
 		"none healthy":   {targets(mismatch, timeout), verdict{Error, "NoHealthyTargets", "0/2 targets healthy: 1 Target.ResponseCodeMismatch, 1 Target.Timeout"}, "another code than 200"},
@@ -130,4 +131,24 @@ func TestEvaluateTargetGroup(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDrainingTargetsCountApart is how a rollout looks that has just ended: nothing is wrong with it.
+func TestDrainingTargetsCountApart(t *testing.T) {
+	e := &estate{env: loaded(t, "dev"), now: now}
+	group := targets(
+		elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumHealthy},
+		elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumDraining, Reason: elbtypes.TargetHealthReasonEnumDeregistrationInProgress},
+	)
+	group.TargetGroupName = aws.String("v3-backend-development-api-tg")
+	known(t, e, balancerKey, balancerIn(elbtypes.LoadBalancerStateEnumActive, 2))
+	known(t, e, targetGroupKey, group)
+	require.Equal(t, []TargetGroup{{Name: "v3-backend-development-api-tg", Healthy: 1, Total: 1}}, balancerSection(e)[0].TargetGroups)
+
+	finding := evaluateTargetGroup(group, e.env)
+	requireVerdict(t, verdict{Healthy, "TargetsHealthy", "1/1 targets healthy"}, finding)
+	require.Equal(t, 1, finding.Details["total"])
+	require.Equal(t, 1, finding.Details["draining"])
+	require.NotContains(t, finding.Details, "reasons")
+	require.Len(t, finding.Details["targets"], 2)
 }

@@ -88,3 +88,9 @@ func unanswered(in any) error { return fmt.Errorf("nobody answers %T", in) }
 func apiError(code string) error {
 	return &smithy.GenericAPIError{Code: code, Message: "no"}
 }
+
+// known has the estate know the answer to a read.
+func known[T any](t *testing.T, e *estate, key string, value T) {
+	_, err := once(t.Context(), &e.memo, key, func(context.Context) (T, error) { return value, nil })
+	require.NoError(t, err)
+}

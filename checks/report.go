@@ -92,7 +92,7 @@ type Listener struct {
 	TLSPolicy string `json:"tls_policy,omitempty" yaml:"tls_policy,omitempty"`
 }
 
-// TargetGroup counts the targets behind a load balancer.
+// TargetGroup counts the targets behind a load balancer, without those that are draining.
 type TargetGroup struct {
 	Name    string `json:"name" yaml:"name"`
 	Healthy int    `json:"healthy" yaml:"healthy"`

@@ -21,11 +21,15 @@ func checkTargetGroups(ctx context.Context, e *estate) ([]Finding, error) {
 	return []Finding{evaluateTargetGroup(group, e.env)}, nil
 }
 
-// targetCounts counts targets by state, and the reasons of those that are not healthy.
+// targetCounts counts targets by state, and the reasons of those that are not healthy. Draining ones are on their way
+// out: they are counted apart.
 type targetCounts struct {
-	healthy, unhealthy, initial, draining, other int
+	healthy, unhealthy, initial, other, draining int
 	reasons                                      map[string]int
 }
+
+// wanted is how many targets there are but for the draining ones.
+func (c targetCounts) wanted() int { return c.healthy + c.unhealthy + c.initial + c.other }
 
 func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 	counts := targetCounts{reasons: map[string]int{}}
@@ -43,6 +47,7 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 			counts.initial++
 		case elbtypes.TargetHealthStateEnumDraining, elbtypes.TargetHealthStateEnumUnhealthyDraining:
 			counts.draining++
+			continue
 		default:
 			counts.other++
 		}
@@ -53,8 +58,7 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 	return counts
 }
 
-// evaluateTargetGroup judges the API's target group by the state of its targets. Draining ones do not count: they
-// are on their way out.
+// evaluateTargetGroup judges the API's target group by the state of its targets. Draining ones do not count.
 func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
 	what := about("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
 	if group == nil {
@@ -62,11 +66,14 @@ func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Findi
 			"there is no target group %s", env.TargetGroupName())
 	}
 	counts := countTargets(group.targets)
-	wanted := len(group.targets) - counts.draining
+	wanted := counts.wanted()
 	what = what.with("healthy", counts.healthy).with("unhealthy", counts.unhealthy).with("initial", counts.initial).
-		with("draining", counts.draining).with("total", len(group.targets)).with("health_check", aws.ToString(group.HealthCheckPath))
+		with("draining", counts.draining).with("total", wanted).with("health_check", aws.ToString(group.HealthCheckPath))
+	if len(counts.reasons) > 0 || counts.draining > 0 {
+		what = what.with("targets", targetDetails(group.targets))
+	}
 	if len(counts.reasons) > 0 {
-		what = what.with("reasons", counts.reasons).with("targets", targetDetails(group.targets))
+		what = what.with("reasons", counts.reasons)
 	}
 	switch {
 	case wanted == 0:
