@@ -8,9 +8,14 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -61,6 +66,46 @@ func TestRunIsolatesChecks(t *testing.T) {
 	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time"}, report.Services[2])
 	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time"}, report.Services[3])
 	requireVerdict(t, verdict{Unknown, "NoResult", "no result"}, report.Services[4])
+}
+
+// TestOneAPIHangs has one operation never answer: the run ends in time, what needs that answer is unknown and says which
+// call it waited for, and everything else is judged.
+func TestOneAPIHangs(t *testing.T) { synctest.Test(t, oneAPIHangs) }
+
+func oneAPIHangs(t *testing.T) {
+	cfg := answering(func(ctx context.Context, in any) (any, error) {
+		switch in.(type) {
+		case *ecs.DescribeClustersInput:
+			<-ctx.Done()
+			return nil, ctx.Err()
+		case *rds.DescribeDBInstancesInput:
+			return nil, apiError("DBInstanceNotFound")
+		case *ec2.DescribeVpcsInput:
+			return &ec2.DescribeVpcsOutput{Vpcs: []ec2types.Vpc{{State: ec2types.VpcStateAvailable, CidrBlock: aws.String("10.10.0.0/16")}}}, nil
+		}
+		return nil, unanswered(in)
+	})
+	var hung []Call
+	began := time.Now()
+	report := Run(t.Context(), loaded(t, "dev"), Sources{AWS: cfg}, Options{
+		Only: []string{"vpc", "ecs_cluster", "database"}, Timeout: time.Second,
+		Trace: func(c Call) {
+			if c.Took() > 0 {
+				hung = append(hung, c)
+			}
+		},
+	}, clock.Real())
+	require.LessOrEqual(t, time.Since(began), time.Second+grace)
+
+	of := map[string]Finding{}
+	for _, f := range report.Services {
+		of[f.Component] = f
+	}
+	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time from ECS DescribeClusters"}, of["ecs_cluster"])
+	requireVerdict(t, verdict{Healthy, "Available", ""}, of["vpc"])
+	requireVerdict(t, verdict{Error, "DatabaseMissing", ""}, of["database"])
+	require.Len(t, hung, 1, "the trace has the call that hung")
+	require.ErrorIs(t, hung[0].Err, context.DeadlineExceeded)
 }
 
 func TestRunInterrupted(t *testing.T) {
