@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
 )
@@ -115,6 +115,13 @@ func (s *stack) Code(ctx context.Context, image string, progress func(string)) (
 	return done, err
 }
 
+// Reconcile implements release.Infrastructure.
+func (s *stack) Reconcile(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	return s.up(ctx, engine.Update{
+		Program: s.program(image, image), Message: "bring back " + image, Targets: infra.ServiceURNs(), Refresh: true,
+	}, progress)
+}
+
 // TaskNetwork implements release.Infrastructure.
 func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
 	outputs, err := s.handle.Outputs(ctx)
@@ -139,7 +146,7 @@ func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
 func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) (release.Update, error) {
 	done, err := s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
 	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
-		return release.Update{}, release.NotStarted("stack", busy)
+		return release.Update{}, &release.BusyError{Err: busy}
 	}
 	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
 }
@@ -149,9 +156,9 @@ func tellEvent(e engine.Event, progress func(string)) {
 	switch {
 	case e.URN == "" || !e.Changes():
 	case e.Status == engine.Started:
-		progress(fmt.Sprintf("%s %s %s", doing(e.Op), shortType(e.Type), e.Name))
+		progress(fmt.Sprintf("%s %s %s", doing(e.Op), ui.ShortType(e.Type), e.Name))
 	case e.Status == engine.Failed:
-		progress(fmt.Sprintf("%s %s failed", shortType(e.Type), e.Name))
+		progress(fmt.Sprintf("%s %s failed", ui.ShortType(e.Type), e.Name))
 	}
 }
 
@@ -162,13 +169,4 @@ func doing(op string) string {
 		"delete": "deleting", "delete-replaced": "deleting the old", "import": "importing",
 	}
 	return cmp.Or(words[op], op)
-}
-
-// shortType is the part of a type token that people read: aws:rds/instance:Instance is rds/instance.
-func shortType(token string) string {
-	parts := strings.Split(token, ":")
-	if len(parts) == 3 && parts[0] == "aws" {
-		return parts[1]
-	}
-	return token
 }

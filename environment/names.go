@@ -106,6 +106,13 @@ func (e *Environment) RepositoryURL() string {
 // ImageReference is the image of a digest, the only form in which an image is ever run.
 func (e *Environment) ImageReference(digest string) string { return e.RepositoryURL() + "@" + digest }
 
+// RunningTag and PreviousTag are the image tags that mark what an environment runs, and what it ran before: the
+// registry never expires them.
+func RunningTag(name string) string { return "running-" + name }
+
+// PreviousTag marks the image that an environment ran before.
+func PreviousTag(name string) string { return "previous-" + name }
+
 // Tags are on every resource.
 func (e *Environment) Tags() map[string]string { return tags(e.Prefix, e.Name) }
 

@@ -92,10 +92,11 @@ type Store interface {
 	List(ctx context.Context, stack string) ([]Deployment, error)
 }
 
-// LastVerified returns the newest of the records, the newest first, whose image was verified healthy, or nil.
+// LastVerified returns the newest of the records, the newest first, whose image was verified healthy, or nil. Such an
+// image was left in place, whatever the checks after it found.
 func LastVerified(records []Deployment) *Deployment {
 	for i := range records {
-		if records[i].Verified && records[i].Outcome == Succeeded {
+		if records[i].Verified {
 			return &records[i]
 		}
 	}

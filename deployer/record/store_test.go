@@ -38,7 +38,7 @@ func TestDirNamesTheRecordThatCannotBeRead(t *testing.T) {
 func TestLastVerified(t *testing.T) {
 	good := deployment("2", Succeeded, true, "good")
 	records := []Deployment{
-		deployment("5", Failed, true, "answered, then failed"), deployment("4", Succeeded, false, "health was skipped"),
+		deployment("5", Failed, false, "did not answer"), deployment("4", Succeeded, false, "health was skipped"),
 		deployment("3", Interrupted, false, "interrupted"), good, deployment("1", Succeeded, true, "older"),
 	}
 	require.Equal(t, &good, LastVerified(records))

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 )
@@ -61,14 +62,17 @@ type InterruptedError struct {
 	Phase string
 	// Cause is what ended the context.
 	Cause error
-	// Left tells what is still running or pending.
-	Left string
+	// Left tells what is still running or pending; in preflight that is nothing.
+	Left error
 }
 
 func (e *InterruptedError) Error() string {
 	text := "stopped during " + e.Phase + ": " + e.Cause.Error()
-	if e.Left != "" {
-		text += "; " + e.Left
+	switch {
+	case e.Phase == Preflight:
+		text += "; nothing was changed"
+	case e.Left != nil:
+		text += "; " + e.Left.Error()
 	}
 	return text
 }
@@ -78,8 +82,16 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
-	return "run the same command again: it goes on from what is there"
+	return cmp.Or(hintOf(e.Left), "run the same command again: it goes on from what is there")
 }
+
+// BusyError says that somebody else is changing the stack.
+type BusyError struct{ Err error }
+
+func (e *BusyError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the engine's error, which knows who it is.
+func (e *BusyError) Unwrap() error { return e.Err }
 
 // hinted is an error with advice apart from the fact.
 type hinted struct {

@@ -81,7 +81,7 @@ func describe(
 		Digests: []string{digest},
 	}
 	if tag == digest {
-		image.Tag = cmp.Or(slices.Max(append(detail.ImageTags, "")), "")
+		image.Tag = properTag(detail.ImageTags)
 	}
 	if summary := detail.ImageScanFindingsSummary; summary != nil {
 		image.Scanned = true
@@ -91,11 +91,30 @@ func describe(
 		return image, nil
 	}
 	children, err := children(ctx, client, env, digest)
-	if err != nil {
-		return nil, err
+	if err != nil || len(children) == 0 {
+		return image, err
 	}
 	image.Digests = append(image.Digests, children...)
-	return image, nil
+	return image, image.scanChildren(ctx, client, env, children)
+}
+
+// scanChildren takes the findings of an index from the images that it lists: an index itself is never scanned.
+func (i *Image) scanChildren(ctx context.Context, client registry, env *environment.Environment, digests []string) error {
+	var ids []types.ImageIdentifier
+	for _, digest := range digests {
+		ids = append(ids, types.ImageIdentifier{ImageDigest: &digest})
+	}
+	out, err := client.DescribeImages(ctx, &ecr.DescribeImagesInput{RepositoryName: &env.Image.Repository, ImageIds: ids})
+	if err != nil {
+		return fmt.Errorf("look at the images of the index %s: %w", i.Digest, err)
+	}
+	for _, child := range out.ImageDetails {
+		if summary := child.ImageScanFindingsSummary; summary != nil {
+			i.Scanned = true
+			i.Critical += int(summary.FindingSeverityCounts[string(types.FindingSeverityCritical)])
+		}
+	}
+	return nil
 }
 
 // isIndex tells an index, which an image built with provenance is, from a single image.
@@ -103,14 +122,21 @@ func isIndex(mediaType string) bool {
 	return strings.Contains(mediaType, "manifest.list") || strings.Contains(mediaType, "image.index")
 }
 
+// manifestTypes are the forms in which an image or an index may be stored. The registry gives back what is stored only
+// to those who accept its form.
+func manifestTypes() []string {
+	return []string{
+		"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
+	}
+}
+
 // children returns the digests of an index's images: a task reports the one of its platform.
 func children(ctx context.Context, client registry, env *environment.Environment, digest string) ([]string, error) {
 	out, err := client.BatchGetImage(ctx, &ecr.BatchGetImageInput{
-		RepositoryName: &env.Image.Repository,
-		ImageIds:       []types.ImageIdentifier{{ImageDigest: &digest}},
-		AcceptedMediaTypes: []string{
-			"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
-		},
+		RepositoryName:     &env.Image.Repository,
+		ImageIds:           []types.ImageIdentifier{{ImageDigest: &digest}},
+		AcceptedMediaTypes: manifestTypes(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the image index %s: %w", digest, err)
@@ -119,14 +145,20 @@ func children(ctx context.Context, client registry, env *environment.Environment
 	for _, found := range out.Images {
 		var index struct {
 			Manifests []struct {
-				Digest string `json:"digest"`
+				Digest   string `json:"digest"`
+				Platform struct {
+					OS string `json:"os"`
+				} `json:"platform"`
 			} `json:"manifests"`
 		}
 		if err := json.Unmarshal([]byte(aws.ToString(found.ImageManifest)), &index); err != nil {
 			return nil, fmt.Errorf("read the image index %s: %w", digest, err)
 		}
 		for _, m := range index.Manifests {
-			digests = append(digests, m.Digest)
+			// Attestations are listed for an unknown platform, and run nowhere.
+			if m.Platform.OS != "unknown" {
+				digests = append(digests, m.Digest)
+			}
 		}
 	}
 	return digests, nil
@@ -162,7 +194,22 @@ func NewestTags(ctx context.Context, client registry, env *environment.Environme
 	})
 	var tags []string
 	for _, detail := range details {
-		tags = append(tags, slices.Sorted(slices.Values(detail.ImageTags))...)
+		tags = append(tags, properTag(detail.ImageTags))
 	}
 	return tags[:min(len(tags), most)], nil
+}
+
+// properTag is the tag that people know an image by: one that does not move, where it has one.
+func properTag(tags []string) string {
+	sorted := slices.Sorted(slices.Values(tags))
+	if i := slices.IndexFunc(sorted, func(tag string) bool { return !moves(tag) }); i >= 0 {
+		return sorted[i]
+	}
+	return cmp.Or(slices.Max(append(sorted, "")), "")
+}
+
+// moves reports whether a tag goes from image to image: latest, <env>-latest, and the marks of what runs.
+func moves(tag string) bool {
+	return strings.HasSuffix(tag, "latest") || strings.HasPrefix(tag, environment.RunningTag("")) ||
+		strings.HasPrefix(tag, environment.PreviousTag(""))
 }

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,11 +25,10 @@ func (s shelf) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ 
 	if len(in.ImageIds) == 0 {
 		return &ecr.DescribeImagesOutput{ImageDetails: s.images}, nil
 	}
+	id := in.ImageIds[0]
 	for _, image := range s.images {
-		for _, tag := range image.ImageTags {
-			if tag == aws.ToString(in.ImageIds[0].ImageTag) || aws.ToString(image.ImageDigest) == aws.ToString(in.ImageIds[0].ImageDigest) {
-				return &ecr.DescribeImagesOutput{ImageDetails: []types.ImageDetail{image}}, nil
-			}
+		if id.ImageDigest != nil && *id.ImageDigest == *image.ImageDigest || id.ImageTag != nil && slices.Contains(image.ImageTags, *id.ImageTag) {
+			return &ecr.DescribeImagesOutput{ImageDetails: []types.ImageDetail{image}}, nil
 		}
 	}
 	return nil, &types.ImageNotFoundException{}
@@ -71,18 +71,23 @@ func TestFindImageOfADigestKnowsItsTag(t *testing.T) {
 func TestFindImageLooksIntoAnIndex(t *testing.T) {
 	index := image(1, "1.0.0")
 	index.ImageManifestMediaType = aws.String("application/vnd.oci.image.index.v1+json")
+	child := image(2)
+	child.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{FindingSeverityCounts: map[string]int32{"CRITICAL": 7}}
 	found, err := FindImage(t.Context(), shelf{
-		images:    []types.ImageDetail{index},
-		manifests: map[string]string{*index.ImageDigest: `{"manifests":[{"digest":"sha256:amd64"},{"digest":"sha256:attestation"}]}`},
+		images: []types.ImageDetail{index, child},
+		manifests: map[string]string{*index.ImageDigest: fmt.Sprintf(
+			`{"manifests":[{"digest":%q,"platform":{"os":"linux"}},{"digest":"sha256:attestation","platform":{"os":"unknown"}}]}`, *child.ImageDigest)},
 	}, staging(t), "1.0.0")
 	require.NoError(t, err)
-	require.Equal(t, []string{*index.ImageDigest, "sha256:amd64", "sha256:attestation"}, found.Digests)
+	require.Equal(t, []string{*index.ImageDigest, *child.ImageDigest}, found.Digests)
+	require.True(t, found.Scanned)
+	require.Equal(t, 7, found.Critical, "an index is never scanned itself")
 }
 
 func TestFindImageNamesTheNewestTags(t *testing.T) {
-	_, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{image(1, "old"), image(3, "newest"), image(2, "newer")}}, staging(t), "gone")
+	_, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest")}}, staging(t), "gone")
 	require.EqualError(t, err, "the image balancer-api:gone does not exist")
-	require.Equal(t, "the newest tags are newest, newer, old", hintOf(err))
+	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", hintOf(err))
 }
 
 func TestValidTag(t *testing.T) {

@@ -25,6 +25,9 @@ type Infrastructure interface {
 	Release(ctx context.Context, image string, progress func(string)) (Update, error)
 	// Code brings up task definitions and services only, with the image, and records it.
 	Code(ctx context.Context, image string, progress func(string)) (Update, error)
+	// Reconcile brings up the services alone, after looking at what they really are: ECS goes back to an earlier
+	// revision by itself, of which the state knows nothing.
+	Reconcile(ctx context.Context, image string, progress func(string)) (Update, error)
 	// TaskNetwork is where the program put the tasks.
 	TaskNetwork(ctx context.Context) (TaskNetwork, error)
 }

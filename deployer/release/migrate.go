@@ -59,9 +59,16 @@ func (m *migrate) run(ctx context.Context, v voice) (*record.Migration, error) {
 		if m.clock.Wait(ctx, migrationPoll) != nil {
 			return m.result(task, began), fmt.Errorf("the migration %s goes on by itself", shortID(aws.ToString(task.TaskArn)))
 		}
-		if task, err = m.describe(ctx, aws.ToString(task.TaskArn)); err != nil {
-			return nil, err
+		seen, err := m.describe(ctx, aws.ToString(task.TaskArn))
+		switch {
+		case err != nil:
+			return m.result(task, began), err
+		case seen == nil && waited > settling:
+			return m.result(task, began), fmt.Errorf("the migration %s is gone", shortID(aws.ToString(task.TaskArn)))
+		case seen == nil:
+			continue
 		}
+		task = seen
 		tail.next(ctx, func(line string) { v.note("%s", line) })
 		v.progress("task %s is %s", shortID(aws.ToString(task.TaskArn)), strings.ToLower(aws.ToString(task.LastStatus)))
 	}
@@ -94,13 +101,14 @@ func (m *migrate) start(ctx context.Context) (*types.Task, error) {
 	return &out.Tasks[0], nil
 }
 
+// describe looks at the task; nil says that ECS does not show it, as in the first moments it may not.
 func (m *migrate) describe(ctx context.Context, arn string) (*types.Task, error) {
 	out, err := m.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(m.env.ClusterName()), Tasks: []string{arn}})
 	if err != nil {
 		return nil, fmt.Errorf("look at the migration %s: %w", shortID(arn), err)
 	}
 	if len(out.Tasks) != 1 {
-		return nil, fmt.Errorf("the migration %s is gone", shortID(arn))
+		return nil, nil
 	}
 	return &out.Tasks[0], nil
 }
@@ -192,8 +200,9 @@ func (t *logTailer) next(ctx context.Context, line func(string)) {
 			line(text)
 		}
 		t.last = t.last[max(0, len(t.last)-logTail):]
-		if aws.ToString(out.NextForwardToken) == aws.ToString(t.token) || len(out.Events) == 0 {
-			t.token = out.NextForwardToken
+		// A page can be empty before the end; the end is where the token stays as it is.
+		// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+		if aws.ToString(out.NextForwardToken) == aws.ToString(t.token) {
 			return
 		}
 		t.token = out.NextForwardToken

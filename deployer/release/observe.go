@@ -81,16 +81,16 @@ func (r *rollout) observe(ctx context.Context) ([]observation, error) {
 		i := slices.IndexFunc(out.Services, func(found types.Service) bool {
 			return aws.ToString(found.ServiceName) == name && aws.ToString(found.Status) == "ACTIVE"
 		})
+		o := observation{name: name, role: s.Role, container: r.env.ContainerName(s.Role)}
 		if i < 0 {
-			return nil, fmt.Errorf("the service %s does not exist", name)
+			observations = append(observations, o)
+			continue
 		}
-		o := observation{
-			role: s.Role, container: r.env.ContainerName(s.Role), service: out.Services[i], deployment: deployments[r.own[name]],
-		}
+		o.service, o.deployment = &out.Services[i], deployments[r.own[name]]
 		if o.tasks, err = r.tasks(ctx, name); err != nil {
 			return nil, err
 		}
-		if o.targets, err = r.targets(ctx, o.service); err != nil {
+		if o.targets, err = r.targets(ctx, *o.service); err != nil {
 			return nil, err
 		}
 		observations = append(observations, o)
@@ -163,4 +163,28 @@ func (r *rollout) targets(ctx context.Context, service types.Service) ([]elbtype
 		all = append(all, out.TargetHealthDescriptions...)
 	}
 	return all, nil
+}
+
+// outOfStep returns the services that this run has not touched although their task definition has another image.
+func (r *rollout) outOfStep(ctx context.Context) ([]string, error) {
+	observations, err := r.observe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var behind []string
+	for _, o := range observations {
+		if o.service == nil || o.deployment != nil || o.beginning() {
+			continue
+		}
+		out, err := r.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: o.service.TaskDefinition})
+		if err != nil {
+			return nil, fmt.Errorf("look at the task definition of %s: %w", o.name, err)
+		}
+		if !slices.ContainsFunc(out.TaskDefinition.ContainerDefinitions, func(c types.ContainerDefinition) bool {
+			return aws.ToString(c.Name) == o.container && aws.ToString(c.Image) == r.image.Reference
+		}) {
+			behind = append(behind, o.name)
+		}
+	}
+	return behind, nil
 }

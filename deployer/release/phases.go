@@ -64,8 +64,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		return "", &NotStartedError{Problems: problems}
 	}
 	for _, p := range problems {
-		v.warn("%s: %s", p.Check, p.Message)
-		d.record.Warnings = append(d.record.Warnings, p.Message)
+		d.warn(v, p.Check+": "+p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
 	if !d.DryRun {
@@ -111,8 +110,7 @@ func (d *deployment) provision(ctx context.Context, v voice) (string, error) {
 func (d *deployment) changed(done Update, v voice) string {
 	d.record.EngineSeconds += done.Took.Seconds()
 	for _, warning := range done.Warnings {
-		v.warn("%s", warning)
-		d.record.Warnings = append(d.record.Warnings, warning)
+		d.warn(v, warning)
 	}
 	switch done.Changed {
 	case 0:
@@ -152,10 +150,26 @@ func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
 		return "", err
 	}
 	summary := d.changed(done, v)
+	if err := d.reconcile(ctx, v, watcher, d.image); err != nil {
+		return "", err
+	}
 	if d.record.TaskDefinitions, err = watcher.run(ctx, v); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s; every task runs %s", summary, shortDigest(d.image.Digest)), nil
+}
+
+// reconcile brings the services back in step where the state says that they have the image and ECS, which went back
+// by itself after an earlier failure, does not.
+func (d *deployment) reconcile(ctx context.Context, v voice, watcher *rollout, image *Image) error {
+	behind, err := watcher.outOfStep(ctx)
+	if err != nil || len(behind) == 0 {
+		return err
+	}
+	v.note("ECS went back to an earlier revision of %s by itself; it is brought to %s again", strings.Join(behind, ", "), image.Tag)
+	done, err := d.infra.Reconcile(ctx, image.Reference, func(s string) { v.progress("%s", s) })
+	d.record.EngineSeconds += done.Took.Seconds()
+	return err
 }
 
 // watcher knows what the services were doing before they are changed.
@@ -174,7 +188,9 @@ func (d *deployment) health(ctx context.Context, v voice) (string, error) {
 		return "", err
 	}
 	// Only a rollout brings the image to the services; without one, what answers may be another.
-	d.record.Verified = d.touched
+	if d.record.Verified = d.touched; d.touched {
+		d.mark(ctx, v)
+	}
 	return fmt.Sprintf("%d probes of %s answered well", len(results), d.Env.URL()), nil
 }
 

@@ -116,7 +116,13 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	if err != nil {
 		return nil, stop("image", err)
 	}
-	if image.Critical == 0 {
+	switch {
+	case !image.Scanned:
+		return image, []Problem{{
+			Check: "image", Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", p.tag),
+			Hint: "the repository scans on push: wait for it, or start one with `aws ecr start-image-scan`",
+		}}
+	case image.Critical == 0:
 		return image, nil
 	}
 	return image, []Problem{{
@@ -202,7 +208,7 @@ func (p *preflight) database(ctx context.Context) []Problem {
 		return nil
 	}
 	switch status := aws.ToString(out.DBInstances[0].DBInstanceStatus); status {
-	case "available", "storage-optimization", "configuring-enhanced-monitoring":
+	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
 		return nil
 	default:
 		return stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available"))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,7 +87,7 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: r.Kind, By: r.By,
 		Started: w.Clock.Now().UTC(), Outcome: record.Running,
 	}}
-	err := d.runPhases(ctx)
+	err := d.runPhases(ctx, d.phases())
 	d.record.Ended = w.Clock.Now().UTC()
 	d.record.WaitingSeconds = waiting.spent.Seconds()
 	d.record.Outcome = outcomeOf(err)
@@ -96,10 +97,24 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 	if notStarted := new(NotStartedError); len(d.record.Phases) < 2 || r.DryRun || errors.As(err, &notStarted) {
 		return d.record, err
 	}
-	// The record is written even when the deployment was interrupted, but CI systems then give little time.
+	d.keep(ctx)
+	return d.record, err
+}
+
+// keep writes the record, even when the deployment was interrupted; CI systems then give little time. A record that
+// cannot be kept does not undo what was done, but a later rollback will not know of it.
+func (d *deployment) keep(ctx context.Context) {
 	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
 	defer done()
-	return d.record, errors.Join(err, w.Records.Save(keeping, d.record))
+	if err := d.Records.Save(keeping, d.record); err != nil {
+		d.warn(voice{phase: "record", report: d.Report, now: d.Clock.Now}, "a rollback will not know of this deployment: "+err.Error())
+	}
+}
+
+// warn says what did not stop the deployment, and remembers it.
+func (d *deployment) warn(v voice, message string) {
+	v.warn("%s", message)
+	d.record.Warnings = append(d.record.Warnings, message)
 }
 
 // recordLimit is how long keeping the record may take.
@@ -130,32 +145,34 @@ func outcomeOf(err error) record.Outcome {
 	return record.Failed
 }
 
-func (d *deployment) runPhases(ctx context.Context) error {
-	for _, p := range d.phases() {
+func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
+	for _, p := range phases {
 		if d.DryRun && p.name != Preflight {
 			p.needless = cmp.Or(p.needless, "dry run")
 		}
 		err := d.runPhase(ctx, p)
 		var notStarted *NotStartedError
+		var busy *BusyError
 		switch {
 		case err == nil:
 			continue
 		case ctx.Err() != nil:
-			return &InterruptedError{Phase: p.name, Cause: context.Cause(ctx), Left: d.left(p.name, err)}
+			return &InterruptedError{Phase: p.name, Cause: context.Cause(ctx), Left: err}
 		case errors.As(err, &notStarted):
 			return err
+		case errors.As(err, &busy) && !d.changedAnything():
+			return NotStarted("stack", busy)
 		}
 		return &FailedError{Phase: p.name, Cause: err, Undone: d.undo(ctx, p.name)}
 	}
 	return nil
 }
 
-// left is what a stopped deployment leaves: in preflight nothing, later what the phase says of itself.
-func (d *deployment) left(phase string, err error) string {
-	if phase == Preflight {
-		return "nothing was changed"
-	}
-	return err.Error()
+// changedAnything reports whether a phase after preflight has ended well, and so may have changed something.
+func (d *deployment) changedAnything() bool {
+	return slices.ContainsFunc(d.record.Phases, func(p record.Phase) bool {
+		return p.Name != Preflight && p.Outcome == record.Succeeded
+	})
 }
 
 // runPhase reports and records one phase.

@@ -20,6 +20,14 @@ import (
 // rolloutPoll is how often the services are looked at while they change.
 const rolloutPoll = 5 * time.Second
 
+const (
+	// settling is how long AWS's answers may lag behind what was done: a service that is not seen yet, a deployment
+	// that does not show yet.
+	settling = time.Minute
+	// blindLooks is how many looks in a row may fail.
+	blindLooks = 5
+)
+
 // rollout watches the services until what was asked for runs, or cannot.
 type rollout struct {
 	env   *environment.Environment
@@ -42,16 +50,25 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 	}
 	var waiting []string
 	var observations []observation
+	blind := 0
 	for waited := time.Duration(0); waited <= r.env.Deployment.Rollout.Timeout; waited += rolloutPoll {
-		var err error
-		if observations, err = r.observe(ctx); err != nil {
-			return nil, err
+		seen, err := r.observe(ctx)
+		if err != nil {
+			// One look that fails says nothing about the services.
+			if blind++; blind == blindLooks || ctx.Err() != nil {
+				return nil, err
+			}
+			v.progress("cannot look: %v", err)
+			if r.clock.Wait(ctx, rolloutPoll) != nil {
+				return nil, errors.New("the rollout goes on by itself")
+			}
+			continue
 		}
-		waiting = nil
+		blind, observations, waiting = 0, seen, nil
 		var failed []error
 		for _, o := range observations {
 			r.tellStopped(ctx, o, told, v)
-			verdict := judge(o, r.image.Digests)
+			verdict := judge(o, r.image.Digests, waited >= settling)
 			switch verdict.state {
 			case rolledOut:
 			case stillRolling:
@@ -79,7 +96,7 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 func (r *rollout) tooLong(ctx context.Context, observations []observation, waiting []string, v voice) error {
 	text := fmt.Sprintf("it has not ended after %s: %s", r.env.Deployment.Rollout.Timeout, strings.Join(waiting, "; "))
 	for _, o := range observations {
-		if judge(o, r.image.Digests).state == rolledOut {
+		if o.service == nil || judge(o, r.image.Digests, true).state == rolledOut {
 			continue
 		}
 		if word := o.lastWord(); word != "" {
@@ -102,13 +119,12 @@ func (r *rollout) revive(ctx context.Context, v voice) error {
 		if !o.stranded() {
 			continue
 		}
-		name := aws.ToString(o.service.ServiceName)
-		v.note("%s has not changed but does not run: it is started again", name)
+		v.note("%s has not changed but does not run: it is started again", o.name)
 		_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
 			Cluster: o.service.ClusterArn, Service: o.service.ServiceName, ForceNewDeployment: true,
 		})
 		if err != nil {
-			return fmt.Errorf("start %s again: %w", name, err)
+			return fmt.Errorf("start %s again: %w", o.name, err)
 		}
 	}
 	return nil
@@ -124,14 +140,14 @@ func (r *rollout) stop(ctx context.Context, o observation, v voice) {
 	})
 	if err != nil {
 		// ECS's circuit breaker ends it too, only later.
-		v.note("the deployment of %s could not be stopped early: %v", aws.ToString(o.service.ServiceName), err)
+		v.note("the deployment of %s could not be stopped early: %v", o.name, err)
 	}
 }
 
 func definitions(observations []observation) map[string]string {
 	byService := map[string]string{}
 	for _, o := range observations {
-		byService[aws.ToString(o.service.ServiceName)] = shortID(aws.ToString(o.service.TaskDefinition))
+		byService[o.name] = shortID(aws.ToString(o.service.TaskDefinition))
 	}
 	return byService
 }
@@ -144,7 +160,7 @@ func (r *rollout) tellStopped(ctx context.Context, o observation, told map[strin
 			continue
 		}
 		told[arn] = true
-		v.warn("task %s of %s stopped: %s", shortID(arn), aws.ToString(o.service.ServiceName), stopped.cause.Message)
+		v.warn("task %s of %s stopped: %s", shortID(arn), o.name, stopped.cause.Message)
 		if line := r.lastLog(ctx, o.role, arn, 1); line != "" {
 			v.note("  its last words: %s", line)
 		}

@@ -19,7 +19,8 @@ func (d *deployment) undo(ctx context.Context, failed string) string {
 	case !d.touched:
 		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice()
 	case d.Env.Deployment.Rollback != environment.RollbackAutomatic:
-		return fmt.Sprintf("nothing was put back: deployment.rollback is %s in this environment", d.Env.Deployment.Rollback) + d.snapshotAdvice()
+		return fmt.Sprintf("the deployer put nothing back, deployment.rollback is %s here; ECS itself goes back to the revision before, "+
+			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice()
 	}
 	v := voice{phase: "rollback", report: d.Report, now: d.Clock.Now}
 	last, err := d.lastGood(ctx)
@@ -82,6 +83,9 @@ func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
 		return err
 	}
 	d.record.EngineSeconds += done.Took.Seconds()
+	if err := d.reconcile(ctx, v, watcher, image); err != nil {
+		return err
+	}
 	d.record.TaskDefinitions, err = watcher.run(ctx, v)
 	return err
 }

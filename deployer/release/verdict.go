@@ -14,9 +14,11 @@ import (
 
 // observation is one look at one service.
 type observation struct {
+	name      string
 	role      environment.Role
 	container string
-	service   types.Service
+	// service is nil where it is not to be seen.
+	service *types.Service
 	// deployment is the service deployment that this run started; nil where nothing had to be rolled out.
 	deployment *types.ServiceDeployment
 	// tasks are all of the service's, those that stopped lately too; targets those behind the load balancer.
@@ -39,14 +41,20 @@ type verdict struct {
 }
 
 // judge decides whether a service runs the image, will, or will not. Stable is not deployed: ECS's own rollback ends
-// stable too, so the service deployment must have succeeded and every running task must have the digest.
-func judge(o observation, digests []string) verdict {
-	name := aws.ToString(o.service.ServiceName)
+// stable too, so the service deployment must have succeeded and every running task must have the digest. Until settled,
+// AWS's answers may lag behind what was done.
+func judge(o observation, digests []string, settled bool) verdict {
 	rolling := func(format string, args ...any) verdict {
-		return verdict{stillRolling, name + " " + fmt.Sprintf(format, args...)}
+		return verdict{stillRolling, o.name + " " + fmt.Sprintf(format, args...)}
 	}
 	failed := func(format string, args ...any) verdict {
-		return verdict{rolloutFailed, name + " " + fmt.Sprintf(format, args...)}
+		return verdict{rolloutFailed, o.name + " " + fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case o.service == nil && settled:
+		return failed("does not exist")
+	case o.service == nil:
+		return rolling("is not to be seen yet")
 	}
 	if d := o.deployment; d != nil {
 		switch d.Status {
@@ -75,7 +83,7 @@ func judge(o observation, digests []string) verdict {
 		}
 	}
 	switch {
-	case old > 0 && o.deployment == nil:
+	case old > 0 && o.deployment == nil && settled:
 		return failed("runs %d tasks of another image, though nothing was rolled out", old)
 	case old > 0:
 		return rolling("still runs %d tasks of another image", old)
@@ -97,7 +105,7 @@ func (o observation) beginning() bool {
 // stranded reports whether the service's last rollout failed and nothing goes on: fewer tasks than wanted, and none to
 // come.
 func (o observation) stranded() bool {
-	return o.deployment == nil && !o.beginning() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
+	return o.service != nil && o.deployment == nil && !o.beginning() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
 		slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
 			return d.RolloutState == types.DeploymentRolloutStateFailed
 		})
@@ -106,18 +114,30 @@ func (o observation) stranded() bool {
 // hopelessAfter is how many tasks must stop for a cause that cannot heal before a rollout is given up.
 const hopelessAfter = 2
 
-// hopeless counts the tasks that stopped for a cause that waiting does not heal, where there are enough of them.
+// sameExits is how many tasks must end with the same exit code.
+const sameExits = 3
+
+// hopeless counts the tasks that stopped for a cause that waiting does not heal, or with the same exit code again and
+// again, where there are enough of them.
 func hopeless(o observation) int {
-	n := 0
+	permanent, exits := 0, map[int]int{}
 	for _, f := range o.failures() {
-		if f.cause.Permanent {
-			n++
+		switch {
+		case f.cause.Permanent:
+			permanent++
+		case f.cause.Kind == checks.StopExitCode && f.cause.ExitCode != nil:
+			exits[*f.cause.ExitCode]++
 		}
 	}
-	if n < hopelessAfter {
-		return 0
+	if permanent >= hopelessAfter {
+		return permanent
 	}
-	return n
+	for _, n := range exits {
+		if n >= sameExits {
+			return n
+		}
+	}
+	return 0
 }
 
 func reasonOf(d *types.ServiceDeployment) string {

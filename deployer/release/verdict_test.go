@@ -44,6 +44,15 @@ func pullFailure(created time.Time) types.Task {
 	}
 }
 
+func exited(code int32) types.Task {
+	return types.Task{
+		TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/cluster/1"), LastStatus: aws.String("STOPPED"),
+		DesiredStatus: aws.String("STOPPED"), CreatedAt: aws.Time(deployedAt.Add(time.Second)),
+		StopCode: types.TaskStopCodeEssentialContainerExited, StoppedReason: aws.String("Essential container in task exited"),
+		Containers: []types.Container{{Name: aws.String("balancer-api"), ExitCode: &code, LastStatus: aws.String("STOPPED")}},
+	}
+}
+
 func targets(states ...elbtypes.TargetHealthStateEnum) []elbtypes.TargetHealthDescription {
 	var list []elbtypes.TargetHealthDescription
 	for _, s := range states {
@@ -66,6 +75,7 @@ func TestJudge(t *testing.T) {
 		targets    []elbtypes.TargetHealthDescription
 		desired    int32
 		beginning  bool
+		early      bool
 		want       verdict
 	}{
 		"done": {
@@ -82,6 +92,18 @@ func TestJudge(t *testing.T) {
 		"nothing rolled out, and another image runs": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
 			want: verdict{rolloutFailed, "api runs 1 tasks of another image, though nothing was rolled out"},
+		},
+		"another image runs, but AWS's answers may be old": {
+			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), early: true,
+			want: verdict{stillRolling, "api still runs 1 tasks of another image"},
+		},
+		"the same exit code again and again": {
+			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(1), exited(1)},
+			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a reason that waiting does not heal"},
+		},
+		"several exit codes may be several causes": {
+			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(2), exited(1)},
+			want: verdict{stillRolling, "api runs 0 of 1 new tasks, 0 targets healthy, 3 stopped"},
 		},
 		"begun, but the service deployment does not show yet": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), beginning: true,
@@ -130,15 +152,15 @@ func TestJudge(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			o := observation{
-				role: environment.API, container: "balancer-api", deployment: test.deployment, tasks: test.tasks, targets: test.targets,
-				service: types.Service{
-					ServiceName: aws.String("api"), DesiredCount: test.desired, LoadBalancers: []types.LoadBalancer{{}},
+				name: "api", role: environment.API, container: "balancer-api", deployment: test.deployment, tasks: test.tasks, targets: test.targets,
+				service: &types.Service{
+					DesiredCount: test.desired, LoadBalancers: []types.LoadBalancer{{}},
 				},
 			}
 			if test.beginning {
 				o.service.Deployments = []types.Deployment{{RolloutState: types.DeploymentRolloutStateInProgress}}
 			}
-			require.Equal(t, test.want, judge(o, []string{newDigest}))
+			require.Equal(t, test.want, judge(o, []string{newDigest}, !test.early))
 		})
 	}
 }
@@ -146,8 +168,14 @@ func TestJudge(t *testing.T) {
 // An image built with provenance is an index, and a task reports the digest of the platform's own image.
 func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
 	o := observation{
-		container: "balancer-api", service: types.Service{ServiceName: aws.String("worker"), DesiredCount: 1},
+		container: "balancer-api", service: &types.Service{DesiredCount: 1},
 		tasks: []types.Task{runningTask(newDigest, types.HealthStatusHealthy)},
 	}
-	require.Equal(t, rolledOut, judge(o, []string{oldDigest, newDigest}).state)
+	require.Equal(t, rolledOut, judge(o, []string{oldDigest, newDigest}, true).state)
+}
+
+// A service that was just made may not show yet; later it is missing.
+func TestJudgeServiceThatIsNotSeen(t *testing.T) {
+	require.Equal(t, verdict{stillRolling, "api is not to be seen yet"}, judge(observation{name: "api"}, nil, false))
+	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, judge(observation{name: "api"}, nil, true))
 }
