@@ -75,7 +75,7 @@ func (v preview) plan(ctx context.Context, opened *stack, image string) (plan en
 	err = progress.Step("preview", func(say func(string)) (string, error) {
 		plan, err = opened.handle.Preview(ctx, engine.Update{Program: opened.program(image, image)}, func(e engine.Event) {
 			if e.Changes() {
-				say(shortType(e.Type) + " " + e.Name)
+				say(ui.ShortType(e.Type) + " " + e.Name)
 			}
 		})
 		return ui.PlanSummary(plan), err

@@ -68,7 +68,7 @@ func Plan(w io.Writer, p engine.Plan, format string, style Style) error {
 		return planMarkdown(w, p, steps)
 	}
 	for _, s := range steps {
-		line := fmt.Sprintf("%s %-36s %s", sign(s), shortType(s.Type), s.Name)
+		line := fmt.Sprintf("%s %-36s %s", sign(s), ShortType(s.Type), s.Name)
 		if s.Replaces || s.Deletes {
 			line = style.paint(line, text.FgRed)
 		}
@@ -178,7 +178,7 @@ func planMarkdown(w io.Writer, p engine.Plan, steps []engine.Step) error {
 		for _, d := range s.Differences {
 			paths = append(paths, "`"+d.Path+"`")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", word(s), shortType(s.Type), s.Name, strings.Join(paths, ", "))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", word(s), ShortType(s.Type), s.Name, strings.Join(paths, ", "))
 	}
 	if left := len(steps) - markdownSteps; left > 0 {
 		fmt.Fprintf(&b, "\n… and %d more.\n", left)
@@ -187,8 +187,8 @@ func planMarkdown(w io.Writer, p engine.Plan, steps []engine.Step) error {
 	return err
 }
 
-// shortType is the part of a type token that people read.
-func shortType(token string) string {
+// ShortType is the part of a type token that people read: aws:rds/instance:Instance is rds/instance.
+func ShortType(token string) string {
 	parts := strings.Split(token, ":")
 	if len(parts) == 3 && parts[0] == "aws" {
 		return parts[1]
