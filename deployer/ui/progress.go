@@ -87,9 +87,11 @@ func (p *Progress) Report(e release.Event) {
 	switch e.Kind {
 	case release.PhaseStarted:
 		p.phase, p.began, p.latest = e.Phase, e.Time, e.Message
-		if p.Actions {
+		switch {
+		case p.Quiet:
+		case p.Actions:
 			p.line("::group::%s", e.Phase)
-		} else if !p.Live && !p.Quiet {
+		case !p.Live:
 			p.line("%-10s %s", e.Phase, strings.TrimSpace("started "+e.Message))
 		}
 	case release.Progress:
@@ -116,11 +118,11 @@ func (p *Progress) Report(e release.Event) {
 
 // ended is the line that stays of a phase.
 func (p *Progress) ended(e release.Event) {
-	if p.Actions {
+	if p.Actions && !p.Quiet {
 		p.line("::endgroup::")
-		if e.Outcome == record.Failed {
-			p.line("::error title=%s failed::%s", e.Phase, escapeAnnotation(e.Message))
-		}
+	}
+	if p.Actions && e.Outcome == record.Failed {
+		p.line("::error title=%s failed::%s", e.Phase, escapeAnnotation(e.Message))
 	}
 	if p.Quiet {
 		return

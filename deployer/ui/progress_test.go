@@ -54,6 +54,10 @@ rollout    its last words: x
 rollout    ✗   1.0s  failed
 `},
 		"quiet": {ProgressOptions{Quiet: true}, "rollout    warning: task 1 stopped: 100% full\nreally\n"},
+		"quiet in GitHub Actions": {
+			ProgressOptions{Quiet: true, Actions: true},
+			"::warning title=rollout::task 1 stopped: 100%25 full%0Areally\n::error title=rollout failed::a long story\n",
+		},
 		"GitHub Actions": {ProgressOptions{Actions: true}, `::group::provision
 ::endgroup::
 provision  ✓  4m05s  2 resources changed
