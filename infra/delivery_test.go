@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -107,14 +108,38 @@ func TestProductionRoleCannotLoseData(t *testing.T) {
 	require.Contains(t, denied.Action, "rds:DeleteDBInstance")
 }
 
+// ECR selects the images that bear all patterns of one rule, and keeps from later rules what a rule has selected.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 func TestLifecycleKeepsWhatRuns(t *testing.T) {
 	_, all := sharedStack(t)
+	policy := find(t, all, "aws:ecr/lifecyclePolicy:LifecyclePolicy", "registry").get("policy").(string)
 	require.JSONEq(t, `{"rules": [
-		{"rulePriority": 1, "description": "Keep the images that run, or ran before", "action": {"type": "expire"}, "selection": {
-			"tagStatus": "tagged", "tagPatternList": ["running-*", "previous-*"], "countType": "imageCountMoreThan", "countNumber": 1000}},
-		{"rulePriority": 2, "description": "Keep the newest 50 tagged images", "action": {"type": "expire"}, "selection": {
+		{"rulePriority": 1, "description": "Keep every image tagged running-*", "action": {"type": "expire"}, "selection": {
+			"tagStatus": "tagged", "tagPatternList": ["running-*"], "countType": "imageCountMoreThan", "countNumber": 1000}},
+		{"rulePriority": 2, "description": "Keep every image tagged previous-*", "action": {"type": "expire"}, "selection": {
+			"tagStatus": "tagged", "tagPatternList": ["previous-*"], "countType": "imageCountMoreThan", "countNumber": 1000}},
+		{"rulePriority": 3, "description": "Keep the newest 50 tagged images", "action": {"type": "expire"}, "selection": {
 			"tagStatus": "tagged", "tagPatternList": ["*"], "countType": "imageCountMoreThan", "countNumber": 50}},
-		{"rulePriority": 3, "description": "Drop images without a tag after 7 days", "action": {"type": "expire"}, "selection": {
+		{"rulePriority": 4, "description": "Drop images without a tag after 7 days", "action": {"type": "expire"}, "selection": {
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}}
-	]}`, find(t, all, "aws:ecr/lifecyclePolicy:LifecyclePolicy", "registry").get("policy").(string))
+	]}`, policy)
+	for tags, rule := range map[string]int{"running-staging": 1, "previous-staging": 2, "staging-latest": 3} {
+		require.Equal(t, rule, claimedBy(t, policy, tags, "1.41.8-abc123def"), tags)
+	}
+}
+
+// claimedBy returns the priority of the first rule that selects an image with the tags.
+func claimedBy(t *testing.T, lifecycle string, tags ...string) int {
+	t.Helper()
+	var parsed struct{ Rules []lifecycleRule }
+	require.NoError(t, json.Unmarshal([]byte(lifecycle), &parsed))
+	for _, rule := range parsed.Rules {
+		all := !slices.ContainsFunc(rule.Selection.TagPatternList, func(pattern string) bool {
+			return !slices.ContainsFunc(tags, func(tag string) bool { return like(pattern, tag) })
+		})
+		if rule.Selection.TagStatus == "tagged" && all {
+			return rule.RulePriority
+		}
+	}
+	return 0
 }

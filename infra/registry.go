@@ -81,25 +81,34 @@ type lifecycleChoice struct {
 // keptForever is more images than the environments of an account will ever run at once.
 const keptForever = 1000
 
-// lifecycle renders what the repository keeps. An image that one rule selects cannot be expired by a later one: the
-// first rule, whose bound is never reached, keeps what runs and what ran before.
+// keptTags are the patterns of the tags that the deployer puts on what runs and on what ran before.
+func keptTags() []string { return []string{"running-*", "previous-*"} }
+
+// lifecycle renders what the repository keeps. Several patterns of one rule select only the images that bear all of
+// them, so that each pattern has a rule of its own. An image that one rule selects cannot be expired by a later one:
+// the first rules, whose bound is never reached, keep what runs and what ran before.
 func lifecycle(r environment.Repository) (string, error) {
-	expire := map[string]string{"type": "expire"}
-	text, err := json.Marshal(map[string][]lifecycleRule{"rules": {
-		{1, "Keep the images that run, or ran before", lifecycleChoice{
-			TagStatus: "tagged", TagPatternList: []string{"running-*", "previous-*"},
-			CountType: "imageCountMoreThan", CountNumber: keptForever,
-		}, expire},
-		{2, fmt.Sprintf("Keep the newest %d tagged images", r.KeepImages), lifecycleChoice{
-			TagStatus: "tagged", TagPatternList: []string{"*"},
-			CountType: "imageCountMoreThan", CountNumber: r.KeepImages,
-		}, expire},
-		{3, fmt.Sprintf("Drop images without a tag after %d days", r.UntaggedDays), lifecycleChoice{
-			TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: r.UntaggedDays,
-		}, expire},
-	}})
+	var rules []lifecycleRule
+	add := func(description string, selection lifecycleChoice) {
+		rules = append(rules, lifecycleRule{len(rules) + 1, description, selection, map[string]string{"type": "expire"}})
+	}
+	for _, pattern := range keptTags() {
+		add("Keep every image tagged "+pattern, newestTagged(pattern, keptForever))
+	}
+	add(fmt.Sprintf("Keep the newest %d tagged images", r.KeepImages), newestTagged("*", r.KeepImages))
+	add(fmt.Sprintf("Drop images without a tag after %d days", r.UntaggedDays), lifecycleChoice{
+		TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: r.UntaggedDays,
+	})
+	text, err := json.Marshal(map[string][]lifecycleRule{"rules": rules})
 	if err != nil {
 		return "", fmt.Errorf("marshal the lifecycle of %s: %w", r.Name, err)
 	}
 	return string(text), nil
+}
+
+// newestTagged selects the images with a tag of the pattern beyond the newest count.
+func newestTagged(pattern string, count int) lifecycleChoice {
+	return lifecycleChoice{
+		TagStatus: "tagged", TagPatternList: []string{pattern}, CountType: "imageCountMoreThan", CountNumber: count,
+	}
 }
