@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,15 +15,16 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// Trace shows the calls to AWS behind a report, of which there is at least one, in the order in which they began, and the longest chain of them.
+// Trace shows the calls to AWS behind a report, of which there is at least one: when each began, how long it took, and
+// for which others it waited.
 func Trace(w io.Writer, environment string, calls []checks.Call, style Style) error {
 	calls = slices.SortedStableFunc(slices.Values(calls), func(a, b checks.Call) int { return a.Start.Compare(b.Start) })
 	began := calls[0].Start
 	if _, err := fmt.Fprintf(w, "\n%s\n", style.paint("Calls for "+environment, text.Bold)); err != nil {
 		return err
 	}
-	t := style.table("start", "took", "call", "for", "error")
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}, {Number: 2, Align: text.AlignRight}})
+	t := style.table("", "start", "took", "call", "for", "after", "error")
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}, {Number: 2, Align: text.AlignRight}, {Number: 3, Align: text.AlignRight}})
 	var spent time.Duration
 	ended := began
 	for _, c := range calls {
@@ -30,8 +32,8 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 		if c.Err != nil {
 			failed = text.Snip(firstLine(c.Err.Error()), 80, "…")
 		}
-		t.AppendRow(table.Row{milliseconds(c.Start.Sub(began)), milliseconds(c.End.Sub(c.Start)), callName(c), c.Component, failed})
-		spent += c.End.Sub(c.Start)
+		t.AppendRow(table.Row{c.ID, milliseconds(c.Start.Sub(began)), milliseconds(c.Took()), callName(c), c.Component, idList(c.After), failed})
+		spent += c.Took()
 		if c.End.After(ended) {
 			ended = c.End
 		}
@@ -39,59 +41,29 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 	if err := render(w, t); err != nil {
 		return err
 	}
-	chain := longestChain(calls)
 	var names []string
-	for _, c := range chain {
-		names = append(names, callName(c))
+	var waited time.Duration
+	for _, c := range checks.LongestChain(calls) {
+		names, waited = append(names, callName(c)), waited+c.Took()
 	}
-	_, err := fmt.Fprintf(w, "%d calls took %s one by one, and %s as they were made, up to %d at once\n"+
-		"the longest chain of calls that waited for each other has at most %d, %s: %s\n",
-		len(calls), milliseconds(spent), milliseconds(ended.Sub(began)), atOnce(calls), len(chain), milliseconds(length(chain)),
-		strings.Join(names, ", "))
+	_, err := fmt.Fprintf(w, "%d calls took %s one by one and %s as they were made, up to %d at once\n"+
+		"the longest chain of calls that waited for each other took %s: %s\n",
+		len(calls), milliseconds(spent), milliseconds(ended.Sub(began)), atOnce(calls), milliseconds(waited), strings.Join(names, ", then "))
 	return err
+}
+
+// idList names the calls that one waited for: "3, 7".
+func idList(ids []int) string {
+	var names []string
+	for _, id := range ids {
+		names = append(names, strconv.Itoa(id))
+	}
+	return strings.Join(names, ", ")
 }
 
 func callName(c checks.Call) string { return c.Service + " " + c.Operation }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
-
-// longestChain is the longest sequence of calls of which each began after the one before it had ended. A call that
-// waited for another is never under way with it, so that no chain of dependent calls is longer.
-func longestChain(calls []checks.Call) []checks.Call {
-	byEnd := slices.SortedStableFunc(slices.Values(calls), func(a, b checks.Call) int { return a.End.Compare(b.End) })
-	best := make([]time.Duration, len(byEnd))
-	before := make([]int, len(byEnd))
-	last := -1
-	for i, c := range byEnd {
-		before[i] = -1
-		for j := range i {
-			if !byEnd[j].End.After(c.Start) && best[j] > 0 && (before[i] < 0 || best[j] > best[before[i]]) {
-				before[i] = j
-			}
-		}
-		best[i] = c.End.Sub(c.Start)
-		if before[i] >= 0 {
-			best[i] += best[before[i]]
-		}
-		if last < 0 || best[i] > best[last] {
-			last = i
-		}
-	}
-	var chain []checks.Call
-	for i := last; i >= 0; i = before[i] {
-		chain = append(chain, byEnd[i])
-	}
-	slices.Reverse(chain)
-	return chain
-}
-
-// length is how long the calls took together.
-func length(calls []checks.Call) (sum time.Duration) {
-	for _, c := range calls {
-		sum += c.End.Sub(c.Start)
-	}
-	return sum
-}
 
 // atOnce is how many calls were under way at the same time.
 func atOnce(calls []checks.Call) (most int) {

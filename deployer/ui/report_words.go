@@ -93,7 +93,7 @@ func (s Style) fold(line, indent string) string {
 		width := text.StringWidthWithoutEscSequences(word)
 		switch {
 		case i == 0:
-		case column+1+width > s.Width && column > len(indent):
+		case column+1+width > s.Width:
 			b.WriteString("\n" + indent)
 			column = len(indent)
 		default:

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+)
+
+func TestWorstCode(t *testing.T) {
+	with := func(s checks.Status) ui.Judged {
+		return ui.Judged{Report: checks.Report{Summary: checks.Summary{Status: s}}}
+	}
+	lost := ui.Judged{Failure: &ui.Failure{Message: "m"}}
+	for name, test := range map[string]struct {
+		reports []ui.Judged
+		want    int
+	}{
+		"all healthy":             {[]ui.Judged{with(checks.Healthy), with(checks.Healthy)}, 0},
+		"a warning":               {[]ui.Judged{with(checks.Healthy), with(checks.Warning)}, 2},
+		"an unknown":              {[]ui.Judged{with(checks.Unknown), with(checks.Healthy)}, 2},
+		"errors before warnings":  {[]ui.Judged{with(checks.Warning), with(checks.Error), with(checks.Unknown)}, 1},
+		"not run before errors":   {[]ui.Judged{with(checks.Error), lost, with(checks.Healthy)}, 3},
+		"not run, and that alone": {[]ui.Judged{lost}, 3},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, exitCode(worstCode(test.reports))) })
+	}
+}
+
+func TestNamesOfEnvironments(t *testing.T) {
+	for given, want := range map[string][]string{
+		"staging":                 {"staging"},
+		"dev,staging":             {"dev", "staging"},
+		" dev , development,dev ": {"dev"},
+		"prod,production":         {"prod"},
+		"all":                     {"dev", "production", "staging"},
+		"staging,all":             {"staging", "dev", "production"},
+		"nowhere,staging":         {"nowhere", "staging"},
+	} {
+		t.Run(given, func(t *testing.T) {
+			names, err := status{settings: settings{dir: projectRoot(t), name: given}}.names()
+			require.NoError(t, err)
+			require.Equal(t, want, names)
+		})
+	}
+	_, err := status{settings: settings{dir: projectRoot(t), name: " , "}}.names()
+	require.EqualError(t, err, "--env names no environment")
+}
+
+func TestLocaleDecidesOnSigns(t *testing.T) {
+	for name, test := range map[string]struct {
+		variables map[string]string
+		want      bool
+	}{
+		"nothing is said":      {nil, true},
+		"UTF-8":                {map[string]string{"LANG": "en_GB.UTF-8"}, true},
+		"its other spelling":   {map[string]string{"LANG": "C.utf8"}, true},
+		"none":                 {map[string]string{"LANG": "C"}, false},
+		"Latin":                {map[string]string{"LANG": "de_DE.ISO-8859-1"}, false},
+		"LC_ALL goes first":    {map[string]string{"LANG": "en_GB.UTF-8", "LC_ALL": "POSIX"}, false},
+		"LC_CTYPE before LANG": {map[string]string{"LANG": "C", "LC_CTYPE": "en_GB.UTF-8"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, unicode(func(name string) string { return test.variables[name] }))
+		})
+	}
+}

@@ -1,0 +1,263 @@
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+	"github.com/tiktoken-go/tokenizer"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/docs/schema"
+)
+
+var at = time.Date(2025, 6, 3, 4, 43, 14, 0, time.UTC)
+
+func healthy(component, service string) checks.Finding {
+	return checks.Finding{Service: service, Component: component, Status: checks.Healthy, Reason: "Fine", Message: "all is well with " + service}
+}
+
+func failing(status checks.Status, component, service, message string) checks.Finding {
+	return checks.Finding{
+		Service: service, Component: component, Status: status, Reason: "NotFine", Message: message,
+		Details: map[string]any{"desired": 2, "rollout": map[string]any{"state": "FAILED", "why": "two words"}, "zones": []string{"a", "b"}},
+		Hint:    &checks.Hint{Cause: "somebody changed it", Solution: "change it back", Command: "deployer drift --env staging"},
+	}
+}
+
+// judged is a report about the findings.
+func judged(findings ...checks.Finding) Judged {
+	left := 394
+	return Judged{Report: checks.Report{
+		Environment: "staging", Region: "us-east-1", Timestamp: at, Summary: checks.Aggregate(findings), Services: findings,
+		LoadBalancers: []checks.LoadBalancer{{
+			Name: "v3-backend-staging-alb", DNSName: "alb.amazonaws.com", State: "active",
+			Listeners:    []checks.Listener{{Port: 443, Protocol: "HTTPS", Action: "forward", TLSPolicy: "p"}, {Port: 80, Protocol: "HTTP", Action: "redirect"}},
+			TargetGroups: []checks.TargetGroup{{Name: "v3-backend-staging-api-tg", Healthy: 1, Total: 2}},
+		}},
+		Certificates: []checks.Certificate{{Domain: "staging-api.hyperchonk.com", Status: "ISSUED", DaysLeft: &left}},
+		Debugging:    checks.Debugging{StuckServices: []checks.StuckService{}},
+	}}
+}
+
+func rendered(t *testing.T, format string, style Style, reports ...Judged) string {
+	var b bytes.Buffer
+	require.NoError(t, Report(&b, Estate{Environments: reports, Listed: len(reports) > 1}, format, style))
+	return b.String()
+}
+
+func TestEveryFormHasWhatIsWrong(t *testing.T) {
+	report := judged(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "it is gone"), failing(checks.Unknown, "waf", "WAF-a", "access denied"))
+	for _, format := range ReportFormats() {
+		out := rendered(t, format, Style{}, report)
+		for _, part := range []string{"it is gone", "access denied"} {
+			require.Contains(t, out, part, format)
+		}
+		if format != "summary" {
+			require.Contains(t, out, "change it back", format)
+		}
+	}
+}
+
+// One that could not be judged is never taken for one that is well.
+func TestEveryFormSaysWhatCouldNotBeJudged(t *testing.T) {
+	lost := Unjudged("production", "eu-west-1", at, Failure{Message: "the credentials belong to account 2", Hint: "choose a profile"})
+	require.Equal(t, checks.Unknown, lost.Summary.Status)
+	for _, format := range ReportFormats() {
+		out := rendered(t, format, Style{}, judged(healthy("vpc", "VPC-a")), lost)
+		for _, part := range []string{"staging", "production", "the credentials belong to account 2", "choose a profile"} {
+			require.Contains(t, out, part, format)
+		}
+	}
+}
+
+func TestFormsOfSeveral(t *testing.T) {
+	one, other := judged(healthy("vpc", "VPC-a")), judged(failing(checks.Warning, "queue", "SQS-a", "m"))
+	require.NoError(t, schema.ValidateStatus([]byte(rendered(t, "json", Style{}, one, other))))
+	require.NoError(t, schema.ValidateStatus([]byte(rendered(t, "json", Style{}, one))))
+	for _, format := range []string{"yaml", "yaml+summary"} {
+		documents := yaml.NewDecoder(strings.NewReader(rendered(t, format, Style{}, one, other)))
+		for _, want := range []checks.Status{checks.Healthy, checks.Warning} {
+			var read struct{ Summary checks.Summary }
+			require.NoError(t, documents.Decode(&read), format)
+			require.Equal(t, want, read.Summary.Status)
+		}
+		require.ErrorIs(t, documents.Decode(new(any)), io.EOF)
+	}
+}
+
+func TestReportAfterAnother(t *testing.T) {
+	for format, want := range map[string]string{"yaml": "---\nenvironment", "summary": "\nstaging", "json": "{\n"} {
+		var b bytes.Buffer
+		require.NoError(t, Report(&b, Estate{Environments: []Judged{judged(healthy("vpc", "a"))}, Later: true}, format, Style{}))
+		require.True(t, strings.HasPrefix(b.String(), want), "%s: %s", format, b.String())
+	}
+}
+
+func TestSharedHintIsWrittenOnce(t *testing.T) {
+	other := failing(checks.Error, "waf", "WAF-a", "m")
+	other.Hint = &checks.Hint{Cause: "*c: &d", Solution: "s"}
+	report := judged(failing(checks.Error, "queue", "SQS-a", "m"), failing(checks.Error, "queue", "SQS-b", "m"), other)
+	out := rendered(t, "yaml", Style{}, report)
+	require.Equal(t, 1, strings.Count(out, "change it back"))
+	var read struct{ Services []checks.Finding }
+	require.NoError(t, yaml.Unmarshal([]byte(out), &read))
+	for i, f := range report.Services {
+		require.Equal(t, f.Hint, read.Services[i].Hint)
+	}
+}
+
+// However much evidence there is, the YAML stays within a fifth of the JSON's tokens while a tenth is not healthy at
+// most, and loses no finding and no hint.
+func TestYAMLStaysShort(t *testing.T) {
+	codec, err := tokenizer.Get(tokenizer.O200kBase)
+	require.NoError(t, err)
+	count := func(s string) float64 {
+		n, err := codec.Count(s)
+		require.NoError(t, err)
+		return float64(n)
+	}
+	log := strings.Repeat("2025-06-03T04:43:14Z error: relation pool_snapshots does not exist ", 3)
+	for _, evidence := range []int{0, 1, 4, 20, 100} {
+		t.Run(fmt.Sprint(evidence, " log lines"), func(t *testing.T) {
+			var findings []checks.Finding
+			for i := range 60 {
+				f := healthy("ecs_service", fmt.Sprintf("ECS-Service-v3-backend-staging-%d", i))
+				f.Details = map[string]any{"desired": i, "running": i, "task_definition": "v3-backend-staging-api:12", "rollout": map[string]any{"state": "COMPLETED", "age_seconds": 5000 + i}}
+				if i%10 == 0 {
+					f = failing(checks.Error, "ecs_service", f.Service, "0/1 tasks running; 3 stopped: exit code 1")
+					var lines []string
+					for n := range evidence {
+						lines = append(lines, fmt.Sprint(n, log))
+					}
+					f.Details["last_log_lines"] = lines
+				}
+				findings = append(findings, f)
+			}
+			report := judged(findings...)
+			out := rendered(t, "yaml", Style{}, report)
+			require.LessOrEqual(t, count(out)/count(rendered(t, "json", Style{}, report)), 0.20)
+			require.Equal(t, 6, strings.Count(out, "0/1 tasks running; 3 stopped: exit code 1"))
+			require.Equal(t, 6, strings.Count(out, "hint: "))
+			if evidence == 1 {
+				require.Equal(t, 6, strings.Count(out, "0"+log), "what fits is not cut")
+			}
+		})
+	}
+}
+
+func TestYAMLIsCutOnlyWhereThatHelps(t *testing.T) {
+	// Of two findings half are not healthy: nothing was promised, so nothing is cut.
+	long := failing(checks.Error, "queue", "SQS-a", "m")
+	long.Details = map[string]any{"error": strings.Repeat("x", 500)}
+	require.Contains(t, rendered(t, "yaml", Style{}, judged(long, healthy("vpc", "a"))), strings.Repeat("x", 500))
+}
+
+func TestCut(t *testing.T) {
+	f := checks.Finding{Details: map[string]any{
+		"lines": []string{"one", "two", "three"}, "text": "äöüß", "n": 3, "deep": map[string]any{"list": []int{1, 2, 3, 4}},
+	}}
+	require.Equal(t, map[string]any{
+		"lines": []any{"… 1 more", "tw…", "th…"}, "text": "äö…", "n": 3.0, "deep": map[string]any{"list": []any{"… 2 more", 3.0, 4.0}},
+	}, cut{text: 2, items: 2}.of(f))
+	require.Equal(t, f.Details, cut{}.of(f))
+	require.Nil(t, cut{none: true}.of(f))
+}
+
+func TestVerbose(t *testing.T) {
+	out := rendered(t, "verbose", Style{}, judged(healthy("vpc", "VPC-a"), failing(checks.Warning, "ecs_service", "ECS-Service-a", "1/2 tasks running")))
+	require.Contains(t, out, "    ⚠️ ECS-Service-a: 1/2 tasks running (NotFine)\n"+
+		"       desired=2 rollout.state=FAILED rollout.why=\"two words\" zones=\"a, b\"\n"+
+		"       cause:    somebody changed it\n"+
+		"       solution: change it back\n"+
+		"       next:     deployer drift --env staging\n")
+	require.Less(t, strings.Index(out, "CONTAINERS"), strings.Index(out, "NETWORK"))
+	require.True(t, strings.HasSuffix(out, "\n⚠️ staging (us-east-1) is warning: 1 warning, 1 healthy of 2\n"), out)
+}
+
+func TestWordsForSigns(t *testing.T) {
+	out := rendered(t, "verbose", Style{Words: true}, judged(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
+	require.Contains(t, out, "    healthy VPC-a: ")
+	require.Contains(t, out, "    error   SQS-a: gone")
+	for _, r := range out {
+		require.Less(t, r, rune(128), out)
+	}
+}
+
+func TestLinesFitTheTerminal(t *testing.T) {
+	report := judged(healthy("vpc", "VPC-a"), failing(checks.Warning, "ecs_service", "ECS-Service-a", strings.Repeat("many words ", 30)))
+	for _, format := range []string{"summary", "verbose", "yaml+summary"} {
+		for line := range strings.Lines(rendered(t, format, Style{Width: 60}, report)) {
+			if format == "yaml+summary" && !strings.HasPrefix(line, "#") {
+				continue
+			}
+			require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 62, line)
+		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	for name, test := range map[string]struct {
+		width        int
+		line, indent string
+		want         string
+	}{
+		"no terminal":       {0, "one two three", "", "one two three"},
+		"fits":              {13, "one two three", "", "one two three"},
+		"breaks":            {9, "one two three", "  ", "one two\n  three"},
+		"keeps its margin":  {10, "  one two three", "    ", "  one two\n    three"},
+		"long words stay":   {5, "a sha256:0123 b", " ", "a\n sha256:0123\n b"},
+		"colours are empty": {13, "\x1b[31mone\x1b[0m two three", "", "\x1b[31mone\x1b[0m two three"},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, Style{Width: test.width}.fold(test.line, test.indent)) })
+	}
+}
+
+func TestCounts(t *testing.T) {
+	require.Equal(t, "2 errors, 1 warning, 3 unknown, 4 healthy of 10", Counts(checks.Summary{Error: 2, Warning: 1, Unknown: 3, Healthy: 4, Total: 10}))
+	require.Equal(t, "nothing was judged", Counts(checks.Summary{}))
+}
+
+func TestEveryComponentHasAnArea(t *testing.T) {
+	var all []string
+	for _, a := range areas() {
+		all = append(all, a.components...)
+	}
+	require.ElementsMatch(t, checks.Components(), all)
+	other := sections([]checks.Finding{healthy("new", "a")})
+	require.Equal(t, "Other", other[0].title)
+}
+
+func TestMarkdown(t *testing.T) {
+	broken := failing(checks.Error, "queue", "SQS-a", "a|b <c>\n*d*")
+	broken.Hint.Command = "deployer logs | grep x"
+	out := rendered(t, "markdown", Style{}, judged(healthy("vpc", "VPC-a"), broken))
+	require.Contains(t, out, `| ❌ | **SQS-a** | a\|b &lt;c><br>\*d\* | somebody changed it | change it back<br>`+"`deployer logs \\| grep x` |\n")
+	require.Contains(t, out, "<details><summary>1 healthy</summary>\n\n| component | how it is |\n| --- | --- |\n| `vpc` | all is well with VPC-a |\n\n</details>\n")
+
+	var many []checks.Finding
+	for i := range 1000 {
+		many = append(many, failing(checks.Error, "queue", fmt.Sprint("SQS-", i), "m"))
+	}
+	require.Less(t, len(rendered(t, "markdown", Style{}, judged(many...))), 65536, "GitHub takes no more")
+}
+
+func TestUnknownForm(t *testing.T) {
+	require.EqualError(t, Report(io.Discard, Estate{}, "xml", Style{}), `a report has no form "xml"`)
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the pipe is closed") }
+
+func TestFormsReportThatNobodyReads(t *testing.T) {
+	for _, format := range ReportFormats() {
+		require.ErrorContains(t, Report(brokenWriter{}, Estate{Environments: []Judged{judged(healthy("vpc", "a"))}}, format, Style{}), "the pipe is closed", format)
+	}
+}
