@@ -50,7 +50,10 @@ func bench() error {
 	if err := b.graph(); err != nil {
 		return err
 	}
-	return b.status()
+	if err := b.status(); err != nil {
+		return err
+	}
+	return b.tokens()
 }
 
 // table prints rows as they come, in columns.

@@ -149,7 +149,6 @@ func (s status) look(ctx context.Context, e *estate, w io.Writer) error {
 	for i := range e.subjects {
 		s.tell(ctx, &e.subjects[i], reports.Environments[i], e.listed)
 	}
-	e.later = true
 	if alone {
 		return e.subjects[0].err
 	}

@@ -33,7 +33,7 @@ func (s status) watchEstate(ctx context.Context, e *estate) error {
 			err = verdict(exitCode(err))
 		}
 		last = err
-		if err := s.showAgain(result.Bytes()); err != nil {
+		if e.later, err = s.showAgain(result.Bytes()); err != nil {
 			return err
 		}
 		if isTerminal(s.err) {
@@ -45,20 +45,22 @@ func (s status) watchEstate(ctx context.Context, e *estate) error {
 	}
 }
 
-// showAgain puts a result where the one before it was: in the file, on the terminal's screen, else behind it.
-func (s status) showAgain(result []byte) error {
+// showAgain puts a result where the one before it was, in the file or on the terminal's screen; else behind it, and
+// then stays says so.
+func (s status) showAgain(result []byte) (stays bool, err error) {
 	if s.output != "" {
 		if err := os.WriteFile(s.output+".new", result, 0o644); err != nil {
-			return fmt.Errorf("write the result: %w", err)
+			return false, fmt.Errorf("write the result: %w", err)
 		}
 		if err := os.Rename(s.output+".new", s.output); err != nil {
-			return fmt.Errorf("write the result: %w", err)
+			return false, fmt.Errorf("write the result: %w", err)
 		}
-		return nil
+		return false, nil
 	}
-	if isTerminal(s.out) && os.Getenv("TERM") != "dumb" {
+	redrawn := isTerminal(s.out) && os.Getenv("TERM") != "dumb"
+	if redrawn {
 		result = append([]byte(clearScreen), result...)
 	}
-	_, err := s.out.Write(result)
-	return err
+	_, err = s.out.Write(result)
+	return !redrawn, err
 }

@@ -222,10 +222,15 @@ func says(f checks.Finding) string {
 	return snip(f.Message)
 }
 
-// snip cuts a message to what a node has room for.
+// snip cuts a message between words to what a node has room for.
 func snip(s string) string {
-	if runes := []rune(s); len(runes) > saysLength {
-		return strings.TrimRight(string(runes[:saysLength-1]), " ,:;") + "…"
+	runes := []rune(s)
+	if len(runes) <= saysLength {
+		return s
 	}
-	return s
+	short := string(runes[:saysLength-1])
+	if space := strings.LastIndex(short, " "); space > 0 {
+		short = short[:space]
+	}
+	return strings.TrimRight(short, ",:;") + "…"
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,8 +45,8 @@ func summary(w io.Writer, j Judged, style Style) error {
 	for _, g := range grouped(j.Services) {
 		l.add(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.component, g.line(style))
 	}
-	l.certificates(j.Certificates)
-	l.balancers(j.LoadBalancers, false)
+	l.certificates(j)
+	l.balancers(j, false)
 	l.omissions(j.Omitted)
 	return l.writeTo(w)
 }
@@ -108,8 +109,8 @@ func verbose(w io.Writer, j Judged, style Style) error {
 		}
 	}
 	l.stuck(j.Debugging.StuckServices)
-	l.certificates(j.Certificates)
-	l.balancers(j.LoadBalancers, true)
+	l.certificates(j)
+	l.balancers(j, true)
 	l.omissions(j.Omitted)
 	l.WriteString("\n")
 	l.verdict(style.mark(j.Summary.Status), j)
@@ -173,12 +174,24 @@ func (l *lines) stuck(services []checks.StuckService) {
 	}
 }
 
-func (l *lines) certificates(certificates []checks.Certificate) {
-	l.heading("Certificate")
-	if len(certificates) == 0 {
+// titled begins a section of n entries about what a component looked at, and reports whether there is one.
+func (l *lines) titled(title string, n int, j Judged, component string) bool {
+	looked := slices.ContainsFunc(j.Services, func(f checks.Finding) bool { return f.Component == component })
+	if n == 0 && !looked {
+		return false
+	}
+	l.heading(title)
+	if n == 0 {
 		l.add("", "  none was seen")
 	}
-	for _, c := range certificates {
+	return n > 0
+}
+
+func (l *lines) certificates(j Judged) {
+	if !l.titled("Certificate", len(j.Certificates), j, "certificate") {
+		return
+	}
+	for _, c := range j.Certificates {
 		says := fmt.Sprintf("  %s: %s", c.Domain, c.Status)
 		if c.DaysLeft != nil {
 			says += fmt.Sprintf(", %d days left", *c.DaysLeft)
@@ -191,12 +204,11 @@ func (l *lines) certificates(certificates []checks.Certificate) {
 }
 
 // balancers lists the load balancers; whole adds where they listen.
-func (l *lines) balancers(balancers []checks.LoadBalancer, whole bool) {
-	l.heading("Load balancers")
-	if len(balancers) == 0 {
-		l.add("", "  none was seen")
+func (l *lines) balancers(j Judged, whole bool) {
+	if !l.titled("Load balancers", len(j.LoadBalancers), j, "load_balancer") {
+		return
 	}
-	for _, b := range balancers {
+	for _, b := range j.LoadBalancers {
 		l.add("    ", "  %s: %s", b.Name, b.State)
 		if whole {
 			l.add("      ", "    %s", b.DNSName)
