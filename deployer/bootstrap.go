@@ -37,7 +37,7 @@ type bootstrap struct {
 	dryRun bool
 }
 
-func (b bootstrap) run(ctx context.Context) (err error) {
+func (b bootstrap) run(ctx context.Context) error {
 	shared, err := b.shared()
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (b bootstrap) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer b.leave(p)
 	if err := p.verify(ctx, shared.Account, environment.SharedStack); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (b bootstrap) run(ctx context.Context) (err error) {
 		return ui.Plan(b.out, plan, "text", b.style())
 	}
 	if err := b.share(ctx, handle, shared); err != nil {
-		return failure{err}
+		return err
 	}
 	return b.tell(ctx, handle, shared)
 }
@@ -97,18 +97,18 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 	return !missing, nil
 }
 
-// share brings the shared stack up.
+// share brings the shared stack up. Its error is a failure where something was tried.
 func (s settings) share(ctx context.Context, handle *engine.Handle, shared *environment.Shared) error {
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	defer progress.Close()
-	return progress.Step("shared", func(say func(string)) (string, error) {
+	return tried(progress.Step("shared", func(say func(string)) (string, error) {
 		done, err := handle.Up(ctx, engine.Update{Program: infra.DeployShared(shared, s.endpointURL), Message: "bootstrap"},
 			func(e engine.Event) { tellEvent(e, say) })
 		if err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%d resources changed", done.Changed()), nil
-	})
+	}))
 }
 
 // tell prints what a person has to do next: at the registrar, and at GitHub.

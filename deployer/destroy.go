@@ -14,8 +14,8 @@ import (
 func destroyVerb() verb {
 	return verb{
 		name: "destroy", usage: "delete an environment's resources",
-		about: `Refused where the environment is protected, unless its file lifts the protection. The configuration secret,
-the images and the hosted zone stay; of the database a final snapshot stays.`,
+		about: `Refused where the environment is protected, unless its file lifts the protection; production's cannot. The
+configuration secret, the images and the hosted zone stay; of the database a final snapshot stays.`,
 		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
 		run: func(ctx context.Context, s settings, _ *cli.Context) error {
 			return destroy{s}.run(ctx)
@@ -28,15 +28,14 @@ type destroy struct{ settings }
 
 func (d destroy) run(ctx context.Context) error {
 	return d.visit(ctx, func(env *environment.Environment, p *place) error {
-		if env.Protected {
-			return hinted{fmt.Errorf("%s is protected and is not destroyed", env.Name),
-				"set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"}
+		if err := refuseProtected(env); err != nil {
+			return err
 		}
 		opened, err := d.openEnvironment(ctx, p, env, true)
 		if err != nil {
 			return err
 		}
-		if err := d.confirm("destroy", env.Name, true); err != nil {
+		if err := d.confirm(ctx, "destroy", env.Name, "what is destroyed does not come back"); err != nil {
 			return err
 		}
 		return d.delete(ctx, opened)
@@ -46,12 +45,23 @@ func (d destroy) run(ctx context.Context) error {
 func (d destroy) delete(ctx context.Context, opened *stack) error {
 	progress := ui.NewProgress(d.err, d.progressOptions())
 	defer progress.Close()
-	err := progress.Step("destroy", func(say func(string)) (string, error) {
+	return tried(progress.Step("destroy", func(say func(string)) (string, error) {
 		done, err := opened.handle.Destroy(ctx, engine.Update{Message: "destroy"}, func(e engine.Event) { tellEvent(e, say) })
 		return fmt.Sprintf("%d resources deleted", done.Changed()), err
-	})
-	if err != nil {
-		return failure{err}
+	}))
+}
+
+// refuseProtected leaves a protected environment standing, and says what lifts the protection. Production's is lifted
+// by nothing: a file without it is not valid.
+func refuseProtected(env *environment.Environment) error {
+	if !env.Protected {
+		return nil
 	}
-	return nil
+	hint := "set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"
+	if env.Stack == environment.StackOf("production") {
+		hint = fmt.Sprintf("this program never destroys production, whatever its file says; by hand: in the account, take the deletion "+
+			"protection from the database %s and the load balancer %s and empty the bucket %s, then `pulumi destroy --stack %s`",
+			env.DatabaseIdentifier(), env.LoadBalancerName(), env.LogBucketName(), env.Stack)
+	}
+	return hinted{fmt.Errorf("%s is protected and is not destroyed", env.Name), hint}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -36,8 +35,8 @@ func localVerb() verb {
 			{
 				name: "reset", usage: "forget the simulated account and its stacks",
 				examples: []string{"deployer local reset --yes"},
-				run: func(_ context.Context, s settings, _ *cli.Context) error {
-					return localReset{s}.run()
+				run: func(ctx context.Context, s settings, _ *cli.Context) error {
+					return localReset{s}.run(ctx)
 				},
 			},
 			{
@@ -66,12 +65,12 @@ type localServe struct {
 	address string
 }
 
-func (l localServe) run(ctx context.Context) (err error) {
+func (l localServe) run(ctx context.Context) error {
 	p, err := l.simulated(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer l.leave(p)
 	served, err := p.simulated.Serve(ctx, l.address)
 	if err != nil {
 		return err
@@ -95,12 +94,12 @@ type localPush struct {
 	tag string
 }
 
-func (l localPush) run(ctx context.Context) (err error) {
+func (l localPush) run(ctx context.Context) error {
 	p, err := l.simulated(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer l.leave(p)
 	digest, err := p.simulated.Push(l.tag)
 	if err != nil {
 		return err
@@ -112,8 +111,8 @@ func (l localPush) run(ctx context.Context) (err error) {
 // localReset forgets the simulated account: its state, its stacks and their work copies.
 type localReset struct{ settings }
 
-func (l localReset) run() error {
-	if err := l.confirm("forget the account in", l.stateDir, true); err != nil {
+func (l localReset) run(ctx context.Context) error {
+	if err := l.confirm(ctx, "forget the account in", l.stateDir, "what is forgotten does not come back"); err != nil {
 		return err
 	}
 	return local.Reset(filepath.Join(l.stateDir, "local"), filepath.Join(l.stateDir, "work", "local"))

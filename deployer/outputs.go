@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -29,7 +28,7 @@ func outputsVerb() verb {
 // outputs prints a stack's outputs, secret ones masked.
 type outputs struct{ settings }
 
-func (o outputs) run(ctx context.Context) (err error) {
+func (o outputs) run(ctx context.Context) error {
 	a, name, err := o.account()
 	if err != nil {
 		return err
@@ -38,7 +37,7 @@ func (o outputs) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer o.leave(p)
 	handle, err := o.openStack(ctx, p, name, true)
 	if err != nil {
 		return err

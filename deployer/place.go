@@ -176,7 +176,7 @@ func (p *place) identify(ctx context.Context, accountID, stack string, now time.
 }
 
 // visit opens the place of the environment that --env names, with credentials of its account, for as long as run takes.
-func (s settings) visit(ctx context.Context, run func(*environment.Environment, *place) error) (err error) {
+func (s settings) visit(ctx context.Context, run func(*environment.Environment, *place) error) error {
 	env, err := s.environment()
 	if err != nil {
 		return err
@@ -185,12 +185,15 @@ func (s settings) visit(ctx context.Context, run func(*environment.Environment, 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer s.leave(p)
 	if err := p.verify(ctx, env.Account, env.Stack); err != nil {
 		return err
 	}
 	return run(env, p)
 }
+
+// leave closes a place. What was done there is done: an error of closing it is only said.
+func (s settings) leave(p *place) { s.warn(p.close()) }
 
 // close releases what the place holds open.
 func (p *place) close() error {

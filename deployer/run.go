@@ -41,23 +41,51 @@ type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
 
+// tried makes a failure of what went wrong in a run of the engine that was to change something. An engine that never
+// began, because the stack is locked or the backend cannot be reached, has tried nothing.
+func tried(err error) error {
+	var failed *engine.FailedError
+	var stopped *engine.InterruptedError
+	if errors.As(err, &failed) || errors.As(err, &stopped) {
+		return failure{err}
+	}
+	return err
+}
+
 // run is the whole program: it parses, runs, prints what went wrong once, and returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
 	app := application(s)
 	err := app.RunContext(ctx, permute(app, args))
-	code := exitCode(err)
-	var told verdict
-	if err != nil && !errors.As(err, &told) {
-		printError(s.err, err)
+	for _, reason := range untold(err) {
+		printError(s.err, reason)
 	}
-	return code
+	return exitCode(err)
+}
+
+// untold is what has to be said of an error: all of it, but of joined errors not the verdicts, whose reasons stand in
+// a report.
+func untold(err error) []error {
+	var told verdict
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &told):
+		return []error{err}
+	}
+	if joined, several := err.(interface{ Unwrap() []error }); several {
+		var reasons []error
+		for _, one := range joined.Unwrap() {
+			reasons = append(reasons, untold(one)...)
+		}
+		return reasons
+	}
+	return untold(errors.Unwrap(err))
 }
 
 // exitCode is the one place where an error becomes a number.
 func exitCode(err error) int {
 	var told verdict
 	var stopped *release.InterruptedError
-	var stoppedEngine *engine.InterruptedError
 	var notStarted *release.NotStartedError
 	var failedRelease *release.FailedError
 	var failed failure
@@ -70,7 +98,7 @@ func exitCode(err error) int {
 		return codeInterrupted
 	case errors.As(err, &notStarted), errors.As(err, &stopped) && stopped.Phase == release.Preflight:
 		return codeNotRun
-	case errors.As(err, &failedRelease), errors.As(err, &stopped), errors.As(err, &stoppedEngine), errors.As(err, &failed):
+	case errors.As(err, &failedRelease), errors.As(err, &stopped), errors.As(err, &failed):
 		return codeFailed
 	}
 	return codeNotRun
@@ -82,6 +110,13 @@ func printError(w io.Writer, err error) {
 	var advice interface{ Hint() string }
 	if errors.As(err, &advice) && advice.Hint() != "" {
 		_, _ = fmt.Fprintf(w, "hint: %s\n", advice.Hint())
+	}
+}
+
+// warn says what went wrong beside a command, and changes nothing of its result.
+func (s streams) warn(err error) {
+	if err != nil {
+		_, _ = fmt.Fprintf(s.err, "deployer: warning: %s\n", strings.TrimRight(err.Error(), "\n"))
 	}
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/joho/godotenv"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -62,6 +61,9 @@ type secretsCheck struct{ settings }
 func (s secretsCheck) run(ctx context.Context) error {
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
 		report := checks.Run(ctx, env, checks.Sources{AWS: p.aws, Network: p.network}, checks.Options{Only: []string{"secrets"}}, p.clock)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := ui.Findings(s.out, report.Services, s.format, s.style()); err != nil {
 			return err
 		}
@@ -82,7 +84,7 @@ func (s secretsInit) run(ctx context.Context) error {
 		if err := s.refuseExisting(ctx, client, env); err != nil {
 			return err
 		}
-		values, err := s.values(env)
+		values, err := s.values(ctx, env)
 		if err != nil {
 			return err
 		}
@@ -133,8 +135,8 @@ func (s secretsInit) create(ctx context.Context, client *secretsmanager.Client, 
 }
 
 // values are what the secret is to hold, complete.
-func (s secretsInit) values(env *environment.Environment) (map[string]string, error) {
-	values, err := s.read(env)
+func (s secretsInit) values(ctx context.Context, env *environment.Environment) (map[string]string, error) {
+	values, err := s.read(ctx, env)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func (s secretsInit) values(env *environment.Environment) (map[string]string, er
 }
 
 // read takes the values from a file, from a pipe, or from a person.
-func (s secretsInit) read(env *environment.Environment) (map[string]string, error) {
+func (s secretsInit) read(ctx context.Context, env *environment.Environment) (map[string]string, error) {
 	switch {
 	case s.file != "":
 		content, err := os.ReadFile(s.file)
@@ -158,13 +160,13 @@ func (s secretsInit) read(env *environment.Environment) (map[string]string, erro
 		}
 		return parseValues(s.file, content)
 	case !isTerminal(s.in):
-		content, err := io.ReadAll(s.in)
+		content, err := answered(ctx, func() ([]byte, error) { return io.ReadAll(s.in) })
 		if err != nil {
 			return nil, fmt.Errorf("read the values: %w", err)
 		}
 		return parseValues("standard input", content)
 	}
-	return s.ask(env)
+	return s.ask(ctx, env)
 }
 
 // parseValues reads a JSON object of strings or a .env file. Its errors name the place, never a value.
@@ -206,7 +208,7 @@ func badLine(text string) int {
 }
 
 // ask reads each required value at the terminal, without echo.
-func (s secretsInit) ask(env *environment.Environment) (map[string]string, error) {
+func (s secretsInit) ask(ctx context.Context, env *environment.Environment) (map[string]string, error) {
 	file, ok := s.in.(*os.File)
 	if !ok {
 		return nil, errors.New("there is no terminal to ask at")
@@ -214,12 +216,12 @@ func (s secretsInit) ask(env *environment.Environment) (map[string]string, error
 	values := map[string]string{}
 	for _, key := range env.SecretKeys() {
 		_, _ = fmt.Fprintf(s.err, "%s: ", key)
-		answer, err := term.ReadPassword(int(file.Fd()))
+		answer, err := hidden(ctx, file)
 		_, _ = fmt.Fprintln(s.err)
 		if err != nil {
 			return nil, fmt.Errorf("read the value of %s: %w", key, err)
 		}
-		values[key] = strings.TrimSpace(string(answer))
+		values[key] = strings.TrimSpace(answer)
 	}
 	return values, nil
 }

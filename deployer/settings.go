@@ -140,16 +140,33 @@ func (s settings) around(ctx context.Context, run func(context.Context, settings
 	if s.output == "" {
 		return run(ctx, s)
 	}
+	if err := checkOutput(s.output); err != nil {
+		return err
+	}
 	var result bytes.Buffer
+	out := s.out
 	s.out = &result
 	err := run(ctx, s)
 	if result.Len() == 0 {
 		return err
 	}
 	if writeErr := os.WriteFile(s.output, result.Bytes(), 0o644); writeErr != nil {
-		return errors.Join(err, fmt.Errorf("write the result: %w", writeErr))
+		// The command has run, and what it found is not lost.
+		_, _ = out.Write(result.Bytes())
+		return errors.Join(err, failure{fmt.Errorf("write the result: %w", writeErr)})
 	}
 	return err
+}
+
+// checkOutput refuses a file that cannot be there, before anything is done whose result would be lost.
+func checkOutput(path string) error {
+	if found, err := os.Stat(path); err == nil && found.IsDir() {
+		return hinted{fmt.Errorf("--output: %s is a directory", path), "name a file in it"}
+	}
+	if found, err := os.Stat(filepath.Dir(path)); err != nil || !found.IsDir() {
+		return hinted{fmt.Errorf("--output: there is no directory %s", filepath.Dir(path)), "make it first, or name another file"}
+	}
+	return nil
 }
 
 // environment loads the environment that --env names.

@@ -60,7 +60,7 @@ type up struct {
 	dryRun, strict, waitDelegation bool
 }
 
-func (u up) run(ctx context.Context) (err error) {
+func (u up) run(ctx context.Context) error {
 	env, err := u.environment()
 	if err != nil {
 		return err
@@ -72,9 +72,9 @@ func (u up) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if !u.dryRun {
-		if err := u.confirm("deploy to", env.Name, env.Protected); err != nil {
+	defer u.leave(p)
+	if env.Protected && !u.dryRun {
+		if err := u.confirm(ctx, "deploy to", env.Name, env.Name+" is protected"); err != nil {
 			return err
 		}
 	}
@@ -86,9 +86,10 @@ func (u up) run(ctx context.Context) (err error) {
 	progress := ui.NewProgress(u.err, u.progressOptions())
 	result, err := u.deploy(ctx, p, env, progress.Report)
 	progress.Close()
-	err = errors.Join(err, writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
+	u.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
 	if u.format == "json" {
-		return errors.Join(err, ui.JSON(u.out, result))
+		u.warn(ui.JSON(u.out, result))
+		return errors.Join(err, u.verdict(result))
 	}
 	if err != nil {
 		return err
@@ -171,7 +172,12 @@ func (u up) finish(env *environment.Environment, result record.Deployment) error
 	default:
 		_, _ = fmt.Fprintf(u.out, "%s runs in %s at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), took)
 	}
-	if u.strict && len(result.Warnings) > 0 {
+	return u.verdict(result)
+}
+
+// verdict is what --strict makes of warnings.
+func (u up) verdict(result record.Deployment) error {
+	if u.strict && result.Outcome == record.Succeeded && len(result.Warnings) > 0 {
 		return verdict(codeWarnings)
 	}
 	return nil
