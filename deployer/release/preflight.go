@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -56,7 +58,7 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 			image, problems = p.image(ctx)
 			return problems
 		},
-		p.secret, p.underWay, p.database, p.delegation,
+		p.network, p.secret, p.underWay, p.database, p.delegation,
 	}
 	results := make([][]Problem, len(looks))
 	var wait sync.WaitGroup
@@ -130,6 +132,27 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 		Message: fmt.Sprintf("the scan of %s has %d critical findings", p.tag, image.Critical),
 		Hint:    "rebuild it on a patched base image; image.criticalFindings says whether this stops a deployment",
 	}}
+}
+
+// network refuses a change that AWS cannot make in place and Pulumi would fail at half-way: the range of a VPC in which
+// everything lives.
+func (p *preflight) network(ctx context.Context) []Problem {
+	name := p.env.VPCName()
+	out, err := ec2.NewFromConfig(p.aws).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
+		Filters: []ec2types.Filter{{Name: aws.String("tag:Name"), Values: []string{name}}},
+	})
+	if err != nil {
+		return stop("network", fmt.Errorf("look at the VPC %s: %w", name, err))
+	}
+	for _, vpc := range out.Vpcs {
+		if cidr := aws.ToString(vpc.CidrBlock); cidr != p.env.Network.CIDR {
+			return stop("network", withHint(
+				fmt.Errorf("%s has the range %s, %s asks for %s: the range of a living VPC cannot change", name, cidr,
+					environment.FileName(p.env.Stack), p.env.Network.CIDR),
+				"put network.cidr back to "+cidr+", or make a new environment and move"))
+		}
+	}
+	return nil
 }
 
 // secret asks whether the configuration secret has what the tasks will refer to.
