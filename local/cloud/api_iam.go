@@ -69,10 +69,20 @@ func getRolePolicy(m moment, in *iam.GetRolePolicyInput) (*iam.GetRolePolicyOutp
 	return &iam.GetRolePolicyOutput{RoleName: in.RoleName, PolicyName: in.PolicyName, PolicyDocument: policyText(r.Text("policy"))}, nil
 }
 
-// listAttachedRolePolicies knows none: no resource that is simulated attaches a managed policy.
 func listAttachedRolePolicies(m moment, in *iam.ListAttachedRolePoliciesInput) (*iam.ListAttachedRolePoliciesOutput, error) {
-	_, err := m.role(in.RoleName)
-	return &iam.ListAttachedRolePoliciesOutput{}, err
+	role, err := m.role(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	out := &iam.ListAttachedRolePoliciesOutput{}
+	for _, r := range m.ByType(typeRolePolicyAttachment) {
+		if policy := m.Get(typePolicy, r.Text("policyArn")); policy != nil && r.Text("role") == role.ID {
+			out.AttachedPolicies = append(out.AttachedPolicies, types.AttachedPolicy{
+				PolicyArn: aws.String(policy.ID), PolicyName: aws.String(policy.Text("name")),
+			})
+		}
+	}
+	return out, nil
 }
 
 func listOIDCProviders(m moment, _ *iam.ListOpenIDConnectProvidersInput) (*iam.ListOpenIDConnectProvidersOutput, error) {

@@ -51,6 +51,8 @@ func (w *world) furnishViews() {
 	w.put(typeBucketPublicAccessBlock, "logs", values{"bucket": "logs", "blockPublicAcls": true})
 	w.put(typeRole, "role", values{"name": "role", "arn": "arn:role", "path": "/", "assumeRolePolicy": `{"a":"b c"}`})
 	w.put(typeRolePolicy, "role:policy", values{"role": "role", "name": "policy", "policy": `{}`})
+	w.put(typePolicy, "arn:reading", values{"name": "reading", "arn": "arn:reading", "policy": `{}`})
+	w.put(typeRolePolicyAttachment, "role-1", values{"role": "role", "policyArn": "arn:reading"})
 	w.put(typeWebACL, "acl", values{"arn": "arn:acl", "name": "acl", "scope": "REGIONAL", "defaultAction": values{"allow": values{}},
 		"rules": array(values{"name": "rate", "priority": 1.0, "statement": values{"rateBasedStatement": values{"limit": 2000.0}}})})
 	w.put(typeWebACLAssociation, "assoc", values{"resourceArn": "alb", "webAclArn": "arn:acl"})
@@ -153,6 +155,13 @@ func TestViews(t *testing.T) {
 			out, err := roles.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: aws.String("role")})
 			return out.PolicyNames, err
 		}, []string{"policy"}},
+		"role's managed policies": {func(ctx context.Context) (any, error) {
+			out, err := roles.ListAttachedRolePolicies(ctx, &iam.ListAttachedRolePoliciesInput{RoleName: aws.String("role")})
+			if err != nil || len(out.AttachedPolicies) != 1 {
+				return len(out.AttachedPolicies), err
+			}
+			return *out.AttachedPolicies[0].PolicyName, nil
+		}, "reading"},
 		"web ACL": {func(ctx context.Context) (any, error) {
 			out, err := wafv2.NewFromConfig(cfg).GetWebACLForResource(ctx, &wafv2.GetWebACLForResourceInput{ResourceArn: aws.String("alb")})
 			return *out.WebACL.Rules[0].Statement.RateBasedStatement.Limit, err

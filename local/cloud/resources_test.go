@@ -288,6 +288,27 @@ func TestTaskDefinitions(t *testing.T) {
 			"containerDefinitions": definition["containerDefinitions"], "taskRoleArn": "arn:aws:iam::123456789012:role/none"})
 }
 
+func TestRolesAndManagedPolicies(t *testing.T) {
+	e := newEstate(t)
+	const boundary = "arn:aws:iam::123456789012:policy/boundary"
+	bound := values{"name": "task", "assumeRolePolicy": "{}", "permissionsBoundary": boundary}
+	e.refuses("NoSuchEntity: Scope ARN: "+boundary+" does not exist or is not attachable.", typeRole, bound)
+	e.refuses("LimitExceeded: Cannot exceed quota for PolicySize: 6144", typePolicy,
+		values{"name": "long", "policy": `"` + strings.Repeat("x", 6143) + `"`})
+
+	require.Equal(t, boundary, e.make(typePolicy, values{"name": "boundary", "policy": "{}"}).ID)
+	role := e.make(typeRole, bound)
+	require.EqualError(t, e.DeleteResource(typePolicy, boundary), "DeleteConflict: Cannot delete a policy attached to entities.")
+
+	e.refuses("NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
+		typeRolePolicyAttachment, values{"role": "task", "policyArn": "arn:aws:iam::123456789012:policy/none"})
+	attached := e.make(typeRolePolicyAttachment, values{"role": "task", "policyArn": boundary})
+	require.EqualError(t, e.DeleteResource(typeRole, role.ID), "DeleteConflict: Cannot delete entity, must detach all policies first.")
+	require.NoError(t, e.DeleteResource(typeRolePolicyAttachment, attached.ID))
+	require.NoError(t, e.DeleteResource(typeRole, role.ID))
+	require.NoError(t, e.DeleteResource(typePolicy, boundary))
+}
+
 func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
 	e := newEstate(t)
 	vpc, _, _, _ := e.network()
@@ -314,6 +335,7 @@ func TestNamesAreTaken(t *testing.T) {
 	_, one, other, _ := e.network()
 	for typ, inputs := range map[string]values{
 		typeRole:         {"name": "a", "assumeRolePolicy": "{}"},
+		typePolicy:       {"name": "a", "policy": "{}"},
 		typeLogGroup:     {"name": "a"},
 		typeRepository:   {"name": "a"},
 		typeBucket:       {"bucket": "aaa"},

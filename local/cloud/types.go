@@ -56,9 +56,11 @@ const (
 	typeRepository      = "aws:ecr/repository:Repository"
 	typeLifecyclePolicy = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 
-	typeRole         = "aws:iam/role:Role"
-	typeRolePolicy   = "aws:iam/rolePolicy:RolePolicy"
-	typeOIDCProvider = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+	typeRole                 = "aws:iam/role:Role"
+	typeRolePolicy           = "aws:iam/rolePolicy:RolePolicy"
+	typePolicy               = "aws:iam/policy:Policy"
+	typeRolePolicyAttachment = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+	typeOIDCProvider         = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 
 	typeLogGroup          = "aws:cloudwatch/logGroup:LogGroup"
 	typeMetricAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
