@@ -126,6 +126,20 @@ func StateBucket(prefix, account string) string { return prefix + "-pulumi-state
 // StateKeyAlias is the alias of the KMS key that encrypts the state's secrets.
 func StateKeyAlias(prefix string) string { return "alias/" + prefix + "-pulumi" }
 
+// BoundaryName is the managed policy that bounds what the roles of any environment may do, whatever else they are given.
+func BoundaryName(prefix string) string { return prefix + "-boundary" }
+
+// BoundaryARN is the ARN of the roles' boundary in an account.
+func BoundaryARN(prefix, account string) string {
+	return "arn:aws:iam::" + account + ":policy/" + BoundaryName(prefix)
+}
+
+// ReadPolicyName is the managed policy with which GitHub's workflows look at an account.
+func ReadPolicyName(prefix string) string { return prefix + "-read" }
+
+// MetricsNamespace is the CloudWatch namespace under which status publishes how environments are.
+const MetricsNamespace = "Balancer/Infrastructure"
+
 // The variables that the program sets in a task definition.
 const (
 	VarRegion            = "AWS_REGION"

@@ -43,6 +43,10 @@ const (
 // Tags are on every shared resource.
 func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 
+// ProductionDomain is where production answers, by the convention that only production has the plain name. The deployment
+// role of the other environments must not touch it, and knows of production no more than this.
+func (s *Shared) ProductionDomain() string { return "api." + s.RootDomain }
+
 func sharedDefaults() Shared {
 	return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}}
 }

@@ -34,7 +34,8 @@ const (
 type gate struct {
 	suffix, role string
 	trusted      []string
-	permissions  func(shared) []statement
+	// permissions are what the role may do beside reading; nil is nothing.
+	permissions func(shared) []statement
 }
 
 // gates are the roles of the contract.
@@ -42,7 +43,7 @@ func gates(s *environment.Shared) []gate {
 	return []gate{
 		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployPermissions},
 		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionPermissions},
-		{"-read", environment.ReadRole, anySubjects(s), readPermissions},
+		{"-read", environment.ReadRole, anySubjects(s), nil},
 	}
 }
 
@@ -62,9 +63,13 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
+	read, err := newReadPolicy(ctx, name+"-reading", args, child)
+	if err != nil {
+		return nil, err
+	}
 	arns := map[string]pulumi.StringOutput{}
 	for _, g := range gates(args.Shared) {
-		if arns[g.role], err = newGate(ctx, name+g.suffix, args, g, github.Arn, child); err != nil {
+		if arns[g.role], err = newGate(ctx, name+g.suffix, args, g, github.Arn, read, child); err != nil {
 			return nil, err
 		}
 	}
@@ -78,9 +83,33 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	})
 }
 
+// newReadPolicy declares what all of the roles may do. It is a policy of its own, because IAM bounds the length of what
+// stands in a role.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func newReadPolicy(
+	ctx *pulumi.Context, name string, args *DeliveryArgs, child pulumi.ResourceOption,
+) (pulumi.StringOutput, error) {
+	wanted := environment.ReadPolicyName(args.Shared.Prefix)
+	permissions, err := document(readPermissions(shared{Shared: args.Shared})...)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	made, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
+		Name:        pulumi.String(wanted),
+		Description: pulumi.String("Look at the account, and compare it with the program"),
+		Policy:      pulumi.String(permissions),
+		Tags:        named(args.Shared.Tags(), wanted),
+	}, child)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return made.Arn, nil
+}
+
 // newGate declares one role and its permissions.
 func newGate(
-	ctx *pulumi.Context, name string, args *DeliveryArgs, g gate, issuerARN pulumi.StringInput, child pulumi.ResourceOption,
+	ctx *pulumi.Context, name string, args *DeliveryArgs, g gate, issuerARN, readARN pulumi.StringInput,
+	child pulumi.ResourceOption,
 ) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
 		Name: pulumi.String(g.role),
@@ -91,6 +120,14 @@ func newGate(
 	}, child)
 	if err != nil {
 		return pulumi.StringOutput{}, err
+	}
+	if _, err := iam.NewRolePolicyAttachment(ctx, name+"-reading", &iam.RolePolicyAttachmentArgs{
+		Role: role.Name, PolicyArn: readARN,
+	}, child); err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	if g.permissions == nil {
+		return role.Arn, nil
 	}
 	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Name: pulumi.String("permissions"),

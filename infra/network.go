@@ -5,7 +5,6 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	awsx "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -132,28 +131,12 @@ func newFlowLogs(
 	if err != nil {
 		return err
 	}
-	trusted, err := document(trust("vpc-flow-logs.amazonaws.com", env.Account,
-		fmt.Sprintf("arn:aws:ec2:%s:%s:vpc-flow-log/*", env.Region, env.Account)))
-	if err != nil {
-		return err
-	}
-	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name:             pulumi.String(env.ResourceName("flow-logs-role")),
-		AssumeRolePolicy: pulumi.String(trusted),
-		Tags:             named(env.Tags(), env.ResourceName("flow-logs-role")),
+	role, _, err := newServiceRole(ctx, name, env, serviceRole{
+		name: env.ResourceName("flow-logs-role"), service: "vpc-flow-logs.amazonaws.com",
+		sources: fmt.Sprintf("arn:aws:ec2:%s:%s:vpc-flow-log/*", env.Region, env.Account),
+		policy:  "write-flow-logs", permissions: documentOf(flowLogStatements, group.Arn),
 	}, child)
 	if err != nil {
-		return err
-	}
-	if _, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
-		Name: pulumi.String("write-flow-logs"),
-		Role: role.Name,
-		Policy: documentOf(func(arn []string) []statement {
-			return []statement{allow("Write", []string{
-				"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams",
-			}, arn[0], arn[0]+":*")}
-		}, group.Arn),
-	}, child); err != nil {
 		return err
 	}
 	_, err = ec2.NewFlowLog(ctx, name, &ec2.FlowLogArgs{
@@ -166,4 +149,11 @@ func newFlowLogs(
 		Tags:                   named(env.Tags(), env.ResourceName("flow-logs")),
 	}, child)
 	return err
+}
+
+// flowLogStatements is what VPC flow logs need to write to their group.
+func flowLogStatements(arn []string) []statement {
+	return []statement{allow("Write", []string{
+		"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams",
+	}, arn[0], arn[0]+":*")}
 }

@@ -15,7 +15,7 @@ type shared struct {
 }
 
 // readPermissions let a workflow compare the account with the program: previews, drift, status. It can see what there
-// is, and neither what a secret holds nor what the containers log.
+// is, and neither what a secret holds nor what the containers log. It can publish what status found.
 func readPermissions(s shared) []statement {
 	return []statement{
 		allow("Describe", []string{
@@ -39,7 +39,12 @@ func readPermissions(s shared) []statement {
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.state("*")),
-		s.withStateKey("ReadStateKey", "kms:Decrypt", "kms:DescribeKey"),
+		s.withStateKey("ReadStateKey", "kms:Decrypt"),
+		// RDS asks for the key of the secret that it makes, AWS's own, in the name of whoever makes the database.
+		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
+		allow("DescribeKeys", []string{"kms:DescribeKey"}, s.keys()),
+		allow("Publish", []string{"cloudwatch:PutMetricData"}, anyResource).
+			when("StringEquals", "cloudwatch:namespace", environment.MetricsNamespace),
 	}
 }
 
@@ -55,16 +60,25 @@ func (s shared) stateOf(stack string) []string {
 
 // withStateKey allows actions on the key of Pulumi's state, which has an alias but no name.
 func (s shared) withStateKey(sid string, actions ...string) statement {
-	return allow(sid, actions, fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account)).
+	return allow(sid, actions, s.keys()).
 		when("ForAnyValue:StringEquals", "kms:ResourceAliases", environment.StateKeyAlias(s.Prefix))
 }
 
+func (s shared) keys() string { return fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account) }
+
 // productionPermissions let a workflow deploy production, without the means to lose what cannot be made again.
 func productionPermissions(s shared) []statement {
-	return slices.Concat(deployStatements(s.only(production)), []statement{
+	own := s.only(production)
+	return slices.Concat(deployStatements(own), []statement{
 		deny("KeepData", []string{
 			"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue",
 		}, anyResource),
+		// Those that a deployment takes may go again; the one that a database leaves behind is all there is of it.
+		deny("KeepSnapshots", []string{"rds:DeleteDBSnapshot"}, own.arns("rds", "snapshot:%s-db-final-*")...),
+		// A certificate is proved by a name below the domain.
+		allow("Records", []string{changeRecords}, s.zoneARN).
+			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...).
+			when("ForAllValues:StringLike", recordNames, s.productionHosts()...),
 	})
 }
 
@@ -83,6 +97,10 @@ func deployPermissions(s shared) []statement {
 	return slices.Concat(deployStatements(s.all()), []statement{
 		deny("NotProduction", []string{"*"}, theirs...),
 		deny("NotProductionTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
+		allow("Records", []string{changeRecords}, s.zoneARN).
+			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...),
+		deny("NotProductionRecords", []string{changeRecords}, anyResource).
+			when("ForAnyValue:StringLike", recordNames, append(s.productionHosts(), s.RootDomain)...),
 		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(environment.SharedStack)...),
 	})
 }
@@ -124,12 +142,28 @@ func (s scope) global(service string, resources ...string) []string {
 
 func (s scope) named(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
 
-// deployStatements let a workflow do what the program declares, what the deployer does around it, and push the
+// The records of all environments lie in one zone. A policy tells them apart by type and by name, in lower case and
+// without the last dot.
+// Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-rrset-conditions.html
+const (
+	changeRecords = "route53:ChangeResourceRecordSets"
+	recordTypes   = "route53:ChangeResourceRecordSetsRecordTypes"
+	recordNames   = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+)
+
+// ownRecordTypes are the types of an environment's records: its addresses, and the proof of its certificate.
+func ownRecordTypes() []string { return []string{"A", "AAAA", "CNAME"} }
+
+// productionHosts are production's domain and whatever is below it, such as the proof of its certificate.
+func (s shared) productionHosts() []string {
+	return []string{s.ProductionDomain(), "*." + s.ProductionDomain()}
+}
+
+// deployStatements, beside readPermissions, let a workflow do what the program declares, what the deployer does around it, and push the
 // application's images. Whatever has a name is limited to the environments' names; where AWS makes up the name, to
 // their tag; where AWS knows no limit at all, to the region or to nothing.
 func deployStatements(s scope) []statement {
 	return slices.Concat(
-		readPermissions(s.shared),
 		releaseStatements(s),
 		networkStatements(s),
 		namedStatements(s),
@@ -145,8 +179,7 @@ func releaseStatements(s scope) []statement {
 		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(s.stack)...),
 		s.withStateKey("WriteStateKey", "kms:Encrypt", "kms:GenerateDataKey"),
 		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
-		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, fmt.Sprintf(
-			"arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*", s.Region, s.Account, s.stack)),
+		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, s.configuration(s.stack)),
 	}
 }
 
@@ -157,16 +190,22 @@ func networkStatements(s scope) []statement {
 		allow("MakeNetwork", []string{
 			"ec2:AllocateAddress", "ec2:CreateFlowLogs", "ec2:CreateInternetGateway", "ec2:CreateNatGateway",
 			"ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint",
-			// The default security group is closed before it bears a tag.
-			"ec2:RevokeSecurityGroup*",
 		}, anyResource).when("StringEquals", "aws:RequestedRegion", s.Region),
+		// What is being made gets its first tags; what bears the tag keeps it.
+		allow("TagNew", []string{"ec2:CreateTags"}, anyResource).
+			when("Null", "ec2:CreateAction", "false").
+			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("TagNetwork", []string{"ec2:CreateTags"}, anyResource).
-			when("StringEqualsIfExists", "aws:ResourceTag/Environment", s.tagged...).
+			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...).
+			when("StringEqualsIfExists", "aws:RequestTag/Environment", s.tagged...),
+		// AWS makes a VPC's default security group, without a tag. The provider tags it before it closes it.
+		allow("TagDefaultGroup", []string{"ec2:CreateTags"}, fmt.Sprintf("arn:aws:ec2:%s:%s:security-group/*", s.Region, s.Account)).
+			when("Null", "aws:ResourceTag/Environment", "true").
 			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("ChangeNetwork", []string{
 			"ec2:Associate*", "ec2:AttachInternetGateway", "ec2:AuthorizeSecurityGroup*", "ec2:CreateRoute", "ec2:Delete*",
 			"ec2:Detach*", "ec2:Disassociate*", "ec2:Modify*", "ec2:ReleaseAddress", "ec2:ReplaceRoute*",
-			"ec2:UpdateSecurityGroupRule*",
+			"ec2:RevokeSecurityGroup*", "ec2:UpdateSecurityGroupRule*",
 		}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
 	}
 }
@@ -179,7 +218,7 @@ func namedStatements(s scope) []statement {
 	for _, part := range []struct{ actions, arns []string }{
 		{[]string{
 			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:ExecuteCommand", "ecs:PutClusterCapacityProviders",
-			"ecs:RunTask", "ecs:StopTask", "ecs:UpdateClusterSettings",
+			"ecs:RunTask", "ecs:StopServiceDeployment", "ecs:StopTask", "ecs:UpdateClusterSettings",
 		}, s.arns("ecs", "*/%s-*")},
 		{[]string{
 			"elasticloadbalancing:*Tags", "elasticloadbalancing:Create*", "elasticloadbalancing:Delete*",
@@ -188,7 +227,9 @@ func namedStatements(s scope) []statement {
 		{[]string{
 			"rds:*Tags*", "rds:Create*", "rds:Delete*", "rds:Modify*", "rds:RebootDBInstance",
 			"rds:RestoreDBInstanceFromDBSnapshot",
-		}, s.arns("rds", "*:%s-*")},
+			// An instance has an option group; where none is named it is AWS's own.
+			// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples-create-and-modify-examples.html
+		}, append(s.arns("rds", "*:%s-*"), fmt.Sprintf("arn:aws:rds:%s:%s:og:default*", s.Region, s.Account))},
 		{[]string{"sqs:*agQueue", "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes"}, s.arns("sqs", "%s-*")},
 		{[]string{
 			"logs:*LogGroup", "logs:*agResource", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:PutRetentionPolicy",
@@ -214,16 +255,25 @@ func namedStatements(s scope) []statement {
 	}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*")}
 }
 
-// roleStatements let the program make an environment's three roles, and pass each to the one service that it is for.
+// roleStatements let the program make an environment's three roles, and pass each to the one service that it is for. None
+// is made, and none is given a policy, without the boundary; that a workflow cannot change, nor take it from a role.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
 	tasks := s.global("iam", "role/%s-task-role", "role/%s-execution-role")
 	flowLogs := s.global("iam", "role/%s-flow-logs-role")
 	return []statement{
 		allow("Roles", []string{
-			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:TagRole",
-			"iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
+			"iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 		}, slices.Concat(tasks, flowLogs)...),
+		deny("Bounded", []string{
+			"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
+		}, anyResource).
+			when("StringNotEquals", "iam:PermissionsBoundary", environment.BoundaryARN(s.Prefix, s.Account)),
+		deny("KeepBoundary", []string{
+			"iam:CreatePolicyVersion", "iam:DeletePolicy*", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion",
+		}, anyResource),
 		allow("PassToTasks", []string{"iam:PassRole"}, tasks...).
 			when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"),
 		allow("PassToFlowLogs", []string{"iam:PassRole"}, flowLogs...).
@@ -242,8 +292,8 @@ func unnamedStatements(s scope) []statement {
 			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("DeleteCertificate", []string{"acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
-		allow("Records", []string{"route53:ChangeResourceRecordSets"}, s.zoneARN).
-			when("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A", "AAAA", "CNAME"),
+		// Route 53 knows neither names nor tags of health checks in a policy: these are any of the account, production's too.
+		// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 		allow("HealthChecks", []string{"route53:*HealthCheck", "route53:ChangeTagsForResource"}, "arn:aws:route53:::healthcheck/*"),
 		allow("Scaling", []string{
 			"application-autoscaling:*ScalableTarget", "application-autoscaling:*ScalingPolicy",
@@ -253,7 +303,7 @@ func unnamedStatements(s scope) []statement {
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("DatabaseSecret", []string{
 			"secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
-		}, fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-*", s.Region, s.Account)),
+		}, s.databaseSecrets()),
 		allow("Unlimited", []string{
 			// A registry token is not about any repository.
 			"ecr:GetAuthorizationToken",

@@ -98,7 +98,8 @@ func TestTaskRoleReachesOnlyItsOwn(t *testing.T) {
 func TestNoRoleMayDoEverything(t *testing.T) {
 	_, shared := sharedStack(t)
 	_, production := deployed(t, "production")
-	for _, r := range ofType(slices.Concat(shared, production), "aws:iam/rolePolicy:RolePolicy") {
+	all := slices.Concat(shared, production)
+	for _, r := range append(ofType(all, "aws:iam/rolePolicy:RolePolicy"), ofType(all, "aws:iam/policy:Policy")...) {
 		for _, s := range parsed(t, r.get("policy")).Statement {
 			if s.Effect == "Deny" {
 				continue

@@ -51,31 +51,16 @@ func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.
 	return c, finish(ctx, name, c, pulumi.Map{"executionArn": c.ExecutionARN, "taskArn": c.TaskARN})
 }
 
-// newTaskRole declares a role that only this account's ECS tasks can play, and what it may do.
+// newTaskRole declares a role that only this account's ECS tasks can play.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
 func newTaskRole(
 	ctx *pulumi.Context, name string, env *environment.Environment, roleName string, permissions pulumi.StringInput,
 	child pulumi.ResourceOption,
 ) (*iam.Role, *iam.RolePolicy, error) {
-	trusted, err := document(trust("ecs-tasks.amazonaws.com", env.Account,
-		fmt.Sprintf("arn:aws:ecs:%s:%s:*", env.Region, env.Account)))
-	if err != nil {
-		return nil, nil, err
-	}
-	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name:             pulumi.String(roleName),
-		AssumeRolePolicy: pulumi.String(trusted),
-		Tags:             named(env.Tags(), roleName),
+	return newServiceRole(ctx, name, env, serviceRole{
+		name: roleName, service: "ecs-tasks.amazonaws.com", sources: fmt.Sprintf("arn:aws:ecs:%s:%s:*", env.Region, env.Account),
+		policy: "permissions", permissions: permissions,
 	}, child)
-	if err != nil {
-		return nil, nil, err
-	}
-	policy, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
-		Name:   pulumi.String("permissions"),
-		Role:   role.Name,
-		Policy: permissions,
-	}, child)
-	return role, policy, err
 }
 
 // executionStatements is what ECS needs to start a task: the repository, the configuration secret, the log group.

@@ -24,6 +24,7 @@ func untaggable(typ string) bool {
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
 		"aws:iam/rolePolicy:RolePolicy",
+		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:route53/record:Record",
 		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
 		"aws:s3/bucketOwnershipControls:BucketOwnershipControls",

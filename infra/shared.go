@@ -7,7 +7,7 @@ import (
 )
 
 // DeployShared returns the program of the stack that an account's environments share: the hosted zone, the image
-// repository, and GitHub's way in. All of it is protected: losing it would take down every environment.
+// repository, the boundary of the environments' roles, and GitHub's way in. All of it is protected: losing it would take down every environment.
 // endpointURL is an AWS-compatible endpoint, or "" for AWS itself.
 func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
@@ -22,6 +22,9 @@ func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc
 		}
 		registry, err := NewRegistry(ctx, "registry", &RegistryArgs{Shared: shared}, with...)
 		if err != nil {
+			return err
+		}
+		if _, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Shared: shared, RepositoryARN: registry.ARN}, with...); err != nil {
 			return err
 		}
 		delivery, err := NewDelivery(ctx, "delivery", &DeliveryArgs{

@@ -1,0 +1,150 @@
+package infra
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// mayGitHub returns everything that one of GitHub's roles may do: its own policy, and what is attached to it.
+func mayGitHub(t *testing.T, all []registration, role string) policy {
+	t.Helper()
+	var may policy
+	for _, r := range ofType(all, "aws:iam/rolePolicy:RolePolicy") {
+		if r.name == role {
+			may = parsed(t, r.get("policy"))
+		}
+	}
+	require.Equal(t, find(t, all, "aws:iam/role:Role", role).get("name"),
+		find(t, all, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", role+"-reading").get("role"))
+	reading := parsed(t, find(t, all, "aws:iam/policy:Policy", "delivery-reading").get("policy"))
+	may.Statement = append(may.Statement, reading.Statement...)
+	return may
+}
+
+const (
+	deployRole     = "delivery-deploy"
+	productionRole = "delivery-production"
+	readRole       = "delivery-read"
+	boundaryARN    = "arn:aws:iam::123456789012:policy/v3-backend-boundary"
+)
+
+// decision is a request, and which of GitHub's roles may make it.
+type decision struct {
+	request
+	allowed []string
+}
+
+// decide asks for every decision.
+func decide(t *testing.T, decisions map[string]decision) {
+	t.Helper()
+	_, all := sharedStack(t)
+	for _, role := range []string{deployRole, productionRole, readRole} {
+		may := mayGitHub(t, all, role)
+		for name, d := range decisions {
+			require.Equalf(t, slices.Contains(d.allowed, role), may.allows(t, d.request), "%s: %s", role, name)
+		}
+	}
+}
+
+// A role of an environment is only ever made, and given a policy, within the boundary: otherwise a workflow could give a
+// task role everything, and run a task as it.
+func TestNoWorkflowLeavesTheBoundary(t *testing.T) {
+	const task = "arn:aws:iam::123456789012:role/v3-backend-staging-task-role"
+	const theirs = "arn:aws:iam::123456789012:role/v3-backend-production-task-role"
+	decisions := map[string]decision{
+		"trust of a role of the deployer": {of("iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/GitHubActions-Read-Role"), nil},
+		"trust of any role":               {of("iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/admin"), nil},
+		"trust of its own role":           {of("iam:UpdateAssumeRolePolicy", task), []string{deployRole}},
+		"delete a role's boundary":        {of("iam:DeleteRolePermissionsBoundary", task).with("iam:PermissionsBoundary", boundaryARN), nil},
+		"attach a managed policy":         {of("iam:AttachRolePolicy", task), nil},
+		"pass a role to a task":           {of("iam:PassRole", task).with("iam:PassedToService", "ecs-tasks.amazonaws.com"), []string{deployRole}},
+		"pass a role to a machine":        {of("iam:PassRole", task).with("iam:PassedToService", "ec2.amazonaws.com"), nil},
+	}
+	for _, action := range []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"} {
+		decisions[action+" without a boundary"] = decision{of(action, task), nil}
+		decisions[action+" with another boundary"] = decision{
+			of(action, task).with("iam:PermissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess"), nil}
+		decisions[action+" with the boundary"] = decision{
+			of(action, task).with("iam:PermissionsBoundary", boundaryARN), []string{deployRole}}
+		decisions[action+" of production"] = decision{
+			of(action, theirs).with("iam:PermissionsBoundary", boundaryARN), []string{productionRole}}
+	}
+	for _, action := range []string{
+		"iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion",
+	} {
+		decisions[action] = decision{of(action, boundaryARN), nil}
+	}
+	decide(t, decisions)
+}
+
+func TestRecordsOfProductionAreProductions(t *testing.T) {
+	change := func(kind string, names ...string) request {
+		return of("route53:ChangeResourceRecordSets", "arn:aws:aws:route53/zone:Zone:zone").
+			with("route53:ChangeResourceRecordSetsRecordTypes", kind).
+			with("route53:ChangeResourceRecordSetsNormalizedRecordNames", names...)
+	}
+	decide(t, map[string]decision{
+		"staging's address":       {change("A", "staging-api.hyperchonk.com"), []string{deployRole}},
+		"staging's proof":         {change("CNAME", "_a1.staging-api.hyperchonk.com"), []string{deployRole}},
+		"production's address":    {change("AAAA", "api.hyperchonk.com"), []string{productionRole}},
+		"production's proof":      {change("CNAME", "_a1.api.hyperchonk.com"), []string{productionRole}},
+		"one of each":             {change("A", "staging-api.hyperchonk.com", "api.hyperchonk.com"), nil},
+		"the root":                {change("A", "hyperchonk.com"), nil},
+		"a delegation of staging": {change("NS", "staging-api.hyperchonk.com"), nil},
+	})
+	env, _ := deployed(t, "production")
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	require.Equal(t, env.Domain.Name, shared.ProductionDomain(), "the roles know production's domain by convention")
+}
+
+// A workflow changes what bears its environments' tag, and can mark nothing as its own that somebody else has made.
+func TestNetworksAreTakenByTheirTag(t *testing.T) {
+	const group, vpc = "arn:aws:ec2:us-east-1:123456789012:security-group/sg-1", "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1"
+	const has, gets = "aws:ResourceTag/Environment", "aws:RequestTag/Environment"
+	region := func(r request) request { return r.with("aws:RequestedRegion", "us-east-1") }
+	decide(t, map[string]decision{
+		"close an untagged group":        {region(of("ec2:RevokeSecurityGroupIngress", group)), nil},
+		"close a group of its own":       {region(of("ec2:RevokeSecurityGroupEgress", group)).with(has, "staging"), []string{deployRole}},
+		"close production's":             {region(of("ec2:RevokeSecurityGroupEgress", group)).with(has, "production"), []string{productionRole}},
+		"tag what it makes":              {of("ec2:CreateTags", vpc).with("ec2:CreateAction", "CreateVpc").with(gets, "staging"), []string{deployRole}},
+		"tag what it makes wrongly":      {of("ec2:CreateTags", vpc).with("ec2:CreateAction", "CreateVpc").with(gets, "other"), nil},
+		"rename what is its own":         {of("ec2:CreateTags", vpc).with(has, "development"), []string{deployRole}},
+		"give away what is its own":      {of("ec2:CreateTags", vpc).with(has, "staging").with(gets, "production"), nil},
+		"take a VPC that has no tag":     {of("ec2:CreateTags", vpc).with(gets, "staging"), nil},
+		"take a VPC of production":       {of("ec2:CreateTags", vpc).with(has, "production").with(gets, "staging"), nil},
+		"tag a VPC's own security group": {of("ec2:CreateTags", group).with(gets, "staging"), []string{deployRole}},
+		"take another's security group":  {of("ec2:CreateTags", group).with(has, "other").with(gets, "staging"), nil},
+	})
+}
+
+func TestDatabasesCanBeMadeAndSnapshotsKept(t *testing.T) {
+	own := func(resource string) string {
+		return "arn:aws:rds:us-east-1:123456789012:" + fmt.Sprintf(resource, "v3-backend-production")
+	}
+	only := []string{productionRole}
+	all := []string{deployRole, productionRole, readRole}
+	decide(t, map[string]decision{
+		"the instance":            {of("rds:CreateDBInstance", own("db:%s-db")), only},
+		"its subnets":             {of("rds:CreateDBInstance", own("subgrp:%s-db")), only},
+		"its default options":     {of("rds:CreateDBInstance", "arn:aws:rds:us-east-1:123456789012:og:default:postgres-16"), []string{deployRole, productionRole}},
+		"the key of its password": {of("kms:DescribeKey", "arn:aws:kms:us-east-1:123456789012:key/1"), all},
+		"its password":            {of("secretsmanager:CreateSecret", "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"), []string{deployRole, productionRole}},
+		"an old snapshot":         {of("rds:DeleteDBSnapshot", own("snapshot:%s-pre-deploy-20261123-181140")), only},
+		"the last snapshot":       {of("rds:DeleteDBSnapshot", own("snapshot:%s-db-final-0123456789")), nil},
+		"the instance's end":      {of("rds:DeleteDBInstance", own("db:%s-db")), nil},
+	})
+}
+
+func TestOnlyStatusPublishes(t *testing.T) {
+	publish := of("cloudwatch:PutMetricData", "*")
+	decide(t, map[string]decision{
+		"its own namespace": {publish.with("cloudwatch:namespace", environment.MetricsNamespace), []string{deployRole, productionRole, readRole}},
+		"another namespace": {publish.with("cloudwatch:namespace", "AWS/ECS"), nil},
+	})
+}

@@ -1,0 +1,41 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// serviceRole is a role that an AWS service plays on behalf of sources in this account, and its one policy.
+type serviceRole struct {
+	name, service, sources, policy string
+	permissions                    pulumi.StringInput
+}
+
+// newServiceRole declares a role of an environment. Whatever it is given, now or later, it may do no more than the
+// account's boundary allows: so that whoever may write its policy, and run a task as it, gains nothing by that.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+func newServiceRole(
+	ctx *pulumi.Context, name string, env *environment.Environment, want serviceRole, child pulumi.ResourceOption,
+) (*iam.Role, *iam.RolePolicy, error) {
+	trusted, err := document(trust(want.service, env.Account, want.sources))
+	if err != nil {
+		return nil, nil, err
+	}
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Name:                pulumi.String(want.name),
+		AssumeRolePolicy:    pulumi.String(trusted),
+		PermissionsBoundary: pulumi.String(environment.BoundaryARN(env.Prefix, env.Account)),
+		Tags:                named(env.Tags(), want.name),
+	}, child)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
+		Name:   pulumi.String(want.policy),
+		Role:   role.Name,
+		Policy: want.permissions,
+	}, child)
+	return role, policy, err
+}
