@@ -1,0 +1,180 @@
+package infra
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const sdkServices = "github.com/aws/aws-sdk-go-v2/service/"
+
+// operations are the SDK operations, such as ecs.RunTask, whose input the sources of a pattern make; no call goes without
+// one. Tests are left out.
+func operations(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	found := map[string]bool{}
+	for _, pattern := range patterns {
+		names, err := filepath.Glob(filepath.Join("..", pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, names, pattern)
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			services := importedServices(t, file)
+			ast.Inspect(file, func(node ast.Node) bool {
+				if selector, ok := node.(*ast.SelectorExpr); ok {
+					from, _ := selector.X.(*ast.Ident)
+					operation, isInput := strings.CutSuffix(selector.Sel.Name, "Input")
+					if from != nil && isInput && services[from.Name] != "" {
+						found[services[from.Name]+"."+operation] = true
+					}
+				}
+				return true
+			})
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// importedServices maps the names under which a file imports the SDK's services to those of the services.
+func importedServices(t *testing.T, file *ast.File) map[string]string {
+	t.Helper()
+	services := map[string]string{}
+	for _, imported := range file.Imports {
+		from, err := strconv.Unquote(imported.Path.Value)
+		require.NoError(t, err)
+		service, ok := strings.CutPrefix(from, sdkServices)
+		if !ok || strings.Contains(service, "/") {
+			continue
+		}
+		name := path.Base(from)
+		if imported.Name != nil {
+			name = imported.Name.Name
+		}
+		services[name] = service
+	}
+	return services
+}
+
+// actionOf is the IAM action of an SDK operation. Most bear the operation's name.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+func actionOf(operation string) string {
+	service, name, _ := strings.Cut(operation, ".")
+	if prefix, ok := map[string]string{
+		"applicationautoscaling": "application-autoscaling", "cloudwatchlogs": "logs",
+		"elasticloadbalancingv2": "elasticloadbalancing",
+	}[service]; ok {
+		service = prefix
+	}
+	if action, ok := map[string]string{
+		"budgets:DescribeBudget":             "budgets:ViewBudget",
+		"s3:GetBucketEncryption":             "s3:GetEncryptionConfiguration",
+		"s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+		"s3:GetPublicAccessBlock":            "s3:GetBucketPublicAccessBlock",
+		"s3:HeadBucket":                      "s3:ListBucket",
+		"s3:ListObjectsV2":                   "s3:ListBucket",
+	}[service+":"+name]; ok {
+		return action
+	}
+	return service + ":" + name
+}
+
+// subjects are what an action is about, where AWS knows: all of them have to be allowed. ENV stands for an environment,
+// STACK for its stack. Actions that are not here are asked for on a resource that nobody has named.
+func subjects(action, env, stack string) []string {
+	const region = "us-east-1:123456789012:"
+	limited := map[string][]string{
+		"ecs:RunTask":               {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
+		"ecs:StopTask":              {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
+		"ecs:StopServiceDeployment": {"arn:aws:ecs:" + region + "service-deployment/v3-backend-ENV-cluster/v3-backend-ENV-api-service/x"},
+		"ecs:UpdateService":         {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
+		"ecr:PutImage":              {"arn:aws:aws:ecr/repository:Repository:registry"},
+		"logs:GetLogEvents":         {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:log-stream:api/balancer-api/x"},
+		"logs:FilterLogEvents":      {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:*"},
+		"rds:CreateDBSnapshot": {
+			"arn:aws:rds:" + region + "db:v3-backend-ENV-db",
+			"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140",
+		},
+		"rds:DeleteDBSnapshot":          {"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140"},
+		"s3:GetObject":                  {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
+		"s3:PutObject":                  {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
+		"secretsmanager:GetSecretValue": {"arn:aws:secretsmanager:" + region + "secret:balancer-STACK-config-AbCdEf"},
+	}[action]
+	if limited == nil {
+		limited = []string{"arn:aws:any:" + region + "thing"}
+	}
+	var named []string
+	for _, subject := range limited {
+		named = append(named, strings.NewReplacer("ENV", env, "STACK", stack).Replace(subject))
+	}
+	return named
+}
+
+// anybody may ask AWS who it is.
+// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+const anybody = "sts:GetCallerIdentity"
+
+// refused returns the actions of the operations, on an environment, that a role is not allowed.
+func refused(t *testing.T, may policy, operations []string, env, stack string) []string {
+	t.Helper()
+	var refused []string
+	for _, operation := range operations {
+		action := actionOf(operation)
+		for _, subject := range subjects(action, env, stack) {
+			asked := of(action, subject).with("cloudwatch:namespace", "Balancer/Infrastructure")
+			if action != anybody && !may.allows(t, asked) && !slices.Contains(refused, action) {
+				refused = append(refused, action)
+			}
+		}
+	}
+	return refused
+}
+
+// The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
+func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
+	_, all := sharedStack(t)
+	deploying := operations(t, "deployer/release/*.go", "deployer/record/*.go")
+	looking := operations(t, "checks/*.go", "deployer/status*.go")
+	for _, operation := range []string{
+		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",
+		"rds.CreateDBSnapshot", "ecr.BatchGetImage", "s3.PutObject", "cloudwatchlogs.GetLogEvents",
+	} {
+		require.Contains(t, deploying, operation, "the sources were read")
+	}
+	require.Contains(t, looking, "cloudwatch.PutMetricData", "the sources were read")
+	everything := append(slices.Concat(deploying, looking),
+		// What is asked for under conditions that the deployer does not always meet.
+		"ecs.DescribeServiceRevisions", "cloudwatchlogs.FilterLogEvents", "rds.DescribeDBSnapshots", "rds.DeleteDBSnapshot",
+		"ecr.PutImage", "ecr.DescribeImages", "ecr.DescribeImageScanFindings")
+
+	deploy, production, read := mayGitHub(t, all, deployRole), mayGitHub(t, all, productionRole), mayGitHub(t, all, readRole)
+	require.Empty(t, refused(t, deploy, everything, "staging", "staging"))
+	require.Empty(t, refused(t, deploy, everything, "development", "dev"))
+	require.Empty(t, refused(t, production, everything, "production", "production"))
+
+	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
+	require.ElementsMatch(t, []string{secret, lines}, refused(t, read, looking, "staging", "staging"))
+	for _, action := range []string{
+		"ecs:RunTask", "ecs:StopTask", "ecs:StopServiceDeployment", "ecs:UpdateService", "rds:CreateDBSnapshot",
+		"rds:DeleteDBSnapshot", "s3:PutObject", secret, lines,
+	} {
+		for _, subject := range subjects(action, "production", "production") {
+			require.Falsef(t, deploy.allows(t, of(action, subject)), "deploy: %s", subject)
+		}
+		for _, subject := range subjects(action, "staging", "staging") {
+			require.Falsef(t, production.allows(t, of(action, subject)), "production: %s", subject)
+		}
+	}
+}
