@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -67,9 +67,15 @@ type status struct {
 // statusOf reads the flags and refuses what cannot be meant.
 func statusOf(s settings, c *cli.Context) (status, error) {
 	s.format = formatOf(c, s)
-	st := status{settings: s, only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")), publish: c.Bool("publish-metrics")}
+	st := status{
+		settings: s, publish: c.Bool("publish-metrics"),
+		only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")),
+	}
 	if unknown := checks.UnknownComponents(slices.Concat(st.only, st.skip)); len(unknown) > 0 {
-		return st, hinted{fmt.Errorf("there is no component %s", strings.Join(unknown, ", ")), "the components are " + strings.Join(checks.Components(), ", ")}
+		return st, hinted{
+			fmt.Errorf("there is no component %s", strings.Join(unknown, ", ")),
+			"the components are " + strings.Join(checks.Components(), ", "),
+		}
 	}
 	if c.Bool("watch") {
 		if st.watch = c.Duration("interval"); st.watch <= 0 {
@@ -128,12 +134,15 @@ func (s status) run(ctx context.Context) (err error) {
 	if s.watch > 0 {
 		return s.watchEstate(ctx, e)
 	}
-	return s.look(ctx, e, s.out)
+	return s.look(ctx, e, func(result []byte) error {
+		_, err := s.out.Write(result)
+		return err
+	})
 }
 
-// look judges every environment once, writes the reports to w, tells those who asked to be told, and returns the exit
-// code as an error.
-func (s status) look(ctx context.Context, e *estate, w io.Writer) error {
+// look judges every environment once, shows the result, tells those who asked to be told, and returns the exit code as
+// an error.
+func (s status) look(ctx context.Context, e *estate, show func(result []byte) error) error {
 	reports := s.judge(ctx, e)
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return errInterrupted
@@ -142,7 +151,11 @@ func (s status) look(ctx context.Context, e *estate, w io.Writer) error {
 	// A report about nothing is left to the error; that all is well, nobody wants to read who asked for quiet.
 	alone := !e.listed && reports.Environments[0].Failure != nil
 	if quiet := s.quiet && code == nil; !alone && !quiet {
-		if err := ui.Report(w, reports, s.format, s.style()); err != nil {
+		var result bytes.Buffer
+		if err := ui.Report(&result, reports, s.format, s.style()); err != nil {
+			return err
+		}
+		if err := show(result.Bytes()); err != nil {
 			return err
 		}
 	}

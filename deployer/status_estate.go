@@ -148,7 +148,9 @@ func (s status) judgeOne(ctx context.Context, one *subject) ui.Judged {
 		}
 		identified <- err
 	}()
-	report := checks.Run(ctx, one.env, s.sources(one), checks.Options{Only: s.only, Skip: s.skip, Timeout: limit, Trace: tracer.add}, one.place.clock)
+	report := checks.Run(ctx, one.env, s.sources(one), checks.Options{
+		Only: s.only, Skip: s.skip, Timeout: limit, Trace: tracer.add,
+	}, one.place.clock)
 	one.err, one.trace = <-identified, tracer.calls
 	if one.err != nil {
 		return ui.Unjudged(one.env.Name, one.env.Region, one.place.clock.Now(), failureOf(one.err))

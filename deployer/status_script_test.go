@@ -72,7 +72,8 @@ func compact(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the YAML lacks %s", f.Service)
 		}
 		got := brief.Services[at]
-		if got.Service != f.Service || got.Status != f.Status || got.Reason != f.Reason || got.Message != f.Message || *got.Hint != *f.Hint {
+		same := got.Service == f.Service && got.Status == f.Status && got.Reason == f.Reason && got.Message == f.Message
+		if !same || *got.Hint != *f.Hint {
 			ts.Fatalf("the YAML has\n%+v\nthe JSON has\n%+v", got, f)
 		}
 		if len(got.Details) != len(f.Details) {
@@ -132,7 +133,9 @@ func watches(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "DEPLOYER_DIR=" + ts.Getenv("DEPLOYER_DIR"), "DEPLOYER_STATE_DIR=" + ts.Getenv("STATE")}
+	for _, name := range []string{"PATH", "HOME", "DEPLOYER_DIR", "DEPLOYER_STATE_DIR"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,27 +14,24 @@ const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 // Where nothing could be looked at to begin with, it does not try again.
 func (s status) watchEstate(ctx context.Context, e *estate) error {
 	var last error = errInterrupted
-	for {
-		var result bytes.Buffer
-		err := s.look(ctx, e, &result)
-		if errors.Is(err, errInterrupted) {
-			return last
-		}
-		// A verdict is said by the report; anything else is said here, unless it is the end.
-		first := errors.Is(last, errInterrupted)
-		if first && e.failed() {
-			_, _ = s.out.Write(result.Bytes())
+	for first := true; ; first = false {
+		err := s.look(ctx, e, func(result []byte) (err error) {
+			e.later, err = s.showAgain(result)
 			return err
-		}
-		var told verdict
-		if err != nil && !errors.As(err, &told) {
+		})
+		told := err == nil || errors.As(err, new(verdict))
+		switch {
+		case errors.Is(err, errInterrupted):
+			return last
+		case first && e.failed():
+			return err
+		case !told && !e.failed():
+			return err // it could not be shown
+		case !told:
 			printError(s.err, err)
 			err = verdict(exitCode(err))
 		}
 		last = err
-		if e.later, err = s.showAgain(result.Bytes()); err != nil {
-			return err
-		}
 		if isTerminal(s.err) {
 			_, _ = fmt.Fprintf(s.err, "\nagain in %s; Ctrl-C ends\n", s.watch)
 		}
