@@ -13,7 +13,7 @@ const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 // watchEstate looks again and again until it is interrupted, and ends with the code of the last report that was made.
 // Where nothing could be looked at to begin with, it does not try again.
 func (s status) watchEstate(ctx context.Context, e *estate) error {
-	var last error = errInterrupted
+	last := errInterrupted
 	for first := true; ; first = false {
 		err := s.look(ctx, e, func(result []byte) (err error) {
 			e.later, err = s.showAgain(result)
