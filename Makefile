@@ -6,7 +6,7 @@ SHELL       := bash
 PULUMI_VERSION := v3.250.0
 VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REHEARSED_TAG  := 1.41.8-abc123def
-REHEARSAL      := .deployer/rehearsal
+REHEARSAL      := --state-dir .deployer/rehearsal
 
 # The deployer is built with the flags of go test and the linter, so that the AWS packages are compiled once for all.
 BUILD_FLAGS := -buildvcs=false -v
@@ -40,16 +40,15 @@ bin/pulumi: tools/go.mod
 
 ## rehearse: deploy staging to a fresh simulated account and show its health
 .PHONY: rehearse
-rehearse: export DEPLOYER_STATE_DIR := $(REHEARSAL)
 rehearse: build
-	@echo "== a fresh simulated account in $$DEPLOYER_STATE_DIR"
-	bin/deployer local reset --yes
+	@echo "== a fresh simulated account"
+	bin/deployer local reset --yes $(REHEARSAL)
 	@echo "== deploying $(REHEARSED_TAG) to staging"
-	bin/deployer up --env staging --image-tag $(REHEARSED_TAG) --local --yes
+	bin/deployer up --env staging --image-tag $(REHEARSED_TAG) --local --yes $(REHEARSAL)
 	@echo "== what the probes say"
-	bin/deployer health --env staging --local
+	bin/deployer health --env staging --local $(REHEARSAL)
 	@echo "== what the checks say"
-	bin/deployer status --env staging --local --format summary
+	bin/deployer status --env staging --local --format summary $(REHEARSAL)
 
 ## test: every test, those that run the real engine too
 .PHONY: test

@@ -157,7 +157,9 @@ func helpOrUnknown(c *cli.Context) error {
 	}
 	name := c.Args().First()
 	hint := "`deployer --help` lists the commands"
-	if similar := cli.SuggestCommand(c.Command.Subcommands, name); similar != "" {
+	// Nobody is led to a command that deletes by a slip of the finger.
+	harmless := slices.DeleteFunc(slices.Clone(c.Command.Subcommands), func(c *cli.Command) bool { return c.Name == "destroy" })
+	if similar := cli.SuggestCommand(harmless, name); similar != "" {
 		hint = strings.TrimSuffix(similar, "?") + "? " + hint
 	}
 	return hinted{fmt.Errorf("there is no command %q", name), hint}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -154,8 +155,18 @@ type Served struct {
 	Address, Authority string
 }
 
-// Serve answers at an address for all the environments' domains over HTTPS, until ctx ends or Close is called.
+// ErrNotLoopback says that the simulated endpoint was asked to listen where others could reach it.
+var ErrNotLoopback = errors.New("the simulated endpoint listens on loopback only: give an address such as 127.0.0.1:8443")
+
+// Serve answers at a loopback address for all the environments' domains over HTTPS, until ctx ends or Close is called.
 func (l *Local) Serve(ctx context.Context, address string) (Served, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return Served{}, fmt.Errorf("serve at %q: %w", address, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return Served{}, fmt.Errorf("serve at %q: %w", address, ErrNotLoopback)
+	}
 	listening, err := l.endpoint.Serve(ctx, address)
 	if err != nil {
 		return Served{}, err

@@ -55,7 +55,7 @@ func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
 		seen, err := r.observe(ctx)
 		if err != nil {
 			// One look that fails says nothing about the services.
-			if blind++; blind == blindLooks || ctx.Err() != nil {
+			if blind++; blind == blindLooks {
 				return nil, err
 			}
 			v.progress("cannot look: %v", err)

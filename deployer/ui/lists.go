@@ -30,13 +30,18 @@ func Outputs(w io.Writer, values map[string]any, format string) error {
 }
 
 func oneLine(value any) string {
-	list, ok := value.([]any)
-	if !ok {
-		return fmt.Sprint(value)
-	}
 	var items []string
-	for _, item := range list {
-		items = append(items, fmt.Sprint(item))
+	switch value := value.(type) {
+	case []any:
+		for _, item := range value {
+			items = append(items, fmt.Sprint(item))
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			items = append(items, fmt.Sprintf("%s=%v", key, value[key]))
+		}
+	default:
+		return fmt.Sprint(value)
 	}
 	return strings.Join(items, ", ")
 }
