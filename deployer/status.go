@@ -14,6 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func statusVerb() verb {
@@ -39,7 +40,7 @@ Components:
 			&cli.BoolFlag{Name: "json", Usage: "short for --format json"},
 			&cli.BoolFlag{Name: "watch", Usage: "look again and again, until Ctrl-C"},
 			&cli.DurationFlag{Name: "interval", Usage: "with --watch, the `TIME` between two looks", Value: 30 * time.Second},
-			&cli.BoolFlag{Name: "publish-metrics", Usage: "put the counts into CloudWatch, namespace " + metricsNamespace},
+			&cli.BoolFlag{Name: "publish-metrics", Usage: "put the counts into CloudWatch, namespace " + environment.MetricsNamespace},
 			&cli.StringFlag{Name: "notify", Usage: "post the summary to the webhook `URL` when the result is not healthy or has changed"},
 		},
 		// The time limit is each report's, not that of all that a watch makes.

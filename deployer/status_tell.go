@@ -14,10 +14,8 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
 )
-
-// metricsNamespace is where the counts of reports lie in CloudWatch.
-const metricsNamespace = "Balancer/Infrastructure"
 
 // tellTimeout bounds what is told elsewhere.
 const tellTimeout = 15 * time.Second
@@ -26,7 +24,7 @@ const tellTimeout = 15 * time.Second
 func publishMetrics(ctx context.Context, cfg aws.Config, r checks.Report) error {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	in := &cloudwatch.PutMetricDataInput{Namespace: aws.String(metricsNamespace)}
+	in := &cloudwatch.PutMetricDataInput{Namespace: aws.String(environment.MetricsNamespace)}
 	for _, metric := range []struct {
 		name  string
 		value int
@@ -40,7 +38,7 @@ func publishMetrics(ctx context.Context, cfg aws.Config, r checks.Report) error 
 	}
 	if _, err := cloudwatch.NewFromConfig(cfg).PutMetricData(ctx, in); err != nil {
 		return hinted{fmt.Errorf("publish the metrics of %s: %w", r.Environment, err),
-			"the caller needs cloudwatch:PutMetricData for the namespace " + metricsNamespace}
+			"the caller needs cloudwatch:PutMetricData for the namespace " + environment.MetricsNamespace}
 	}
 	return nil
 }
