@@ -72,6 +72,7 @@ func TestEnvironmentOfTheEngine(t *testing.T) {
 	require.NotContains(t, s.env(), "PULUMI_HOME", "the user's own, even where it is empty")
 	require.NoError(t, os.Unsetenv("PULUMI_HOME"))
 	require.Equal(t, map[string]string{"PULUMI_HOME": "/ours", "PULUMI_BACKEND_URL": "s3://bucket",
-		"PULUMI_SKIP_UPDATE_CHECK": "true", "AWS_PROFILE": "x"}, s.env())
-	require.Equal(t, map[string]string{"PULUMI_SKIP_UPDATE_CHECK": "true"}, Stack{}.env())
+		"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true", "AWS_PROFILE": "x"}, s.env())
+	t.Setenv("PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER", "false")
+	require.Equal(t, map[string]string{"PULUMI_SKIP_UPDATE_CHECK": "true"}, Stack{}.env(), "the user's own goes before")
 }

@@ -17,6 +17,43 @@ const (
 	urnTwo = "urn:pulumi:dev::proj::test:index:Thing::two"
 )
 
+// A machine that has neither the work copy nor a key in the project's settings goes on with the state's.
+func TestTheKeyOfTheSecretsIsTheStates(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	before, err := h.Encryption()
+	require.NoError(t, err)
+	require.NotEmpty(t, before.EncryptionSalt)
+
+	require.NoError(t, os.RemoveAll(l.stack.WorkDir))
+	h = l.open(t)
+	_, err = h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	after, err := h.Encryption()
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+}
+
+// What was never made is previewed without a trace in the backend, with whatever key the settings name.
+func TestThrowaway(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	write(t, filepath.Join(l.stack.Project, "Pulumi.dev.yaml"), "secretsprovider: awskms://alias/none?region=us-east-1\nencryptedkey: bm9uZQ==\n"+stackFile)
+	l.stack.MustExist = true
+	_, err := l.engine.Open(t.Context(), l.stack)
+	require.ErrorAs(t, err, new(*NoStackError))
+
+	dir := t.TempDir()
+	h, err := l.engine.Open(t.Context(), l.stack.Throwaway(dir))
+	require.NoError(t, err)
+	plan, err := h.Preview(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"create": 2}, plan.Changes)
+	require.NoFileExists(t, l.stateFile())
+	require.Equal(t, passphrase, l.stack.Env["PULUMI_CONFIG_PASSPHRASE"], "the stack itself is as it was")
+}
+
 func TestLifeOfAStack(t *testing.T) {
 	l := newLab(t, pair(text("a"), text("b")))
 	h := l.open(t)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"maps"
 	"net/url"
 	"os"
@@ -34,6 +35,22 @@ type Stack struct {
 	Program pulumi.RunFunc
 	// MustExist refuses with a NoStackError, where the stack would be made otherwise.
 	MustExist bool
+	// keyless leaves out what the settings say of the secrets' encryption.
+	keyless bool
+}
+
+// Throwaway is a stack of the same name and settings with nothing in it, which lies with all that belongs to it in dir:
+// for a preview of what was never made. Whoever made dir removes it.
+func (s Stack) Throwaway(dir string) Stack {
+	s.WorkDir, s.BackendURL = filepath.Join(dir, "work"), "file://"+filepath.ToSlash(filepath.Join(dir, "state"))
+	s.SecretsProvider, s.keyless, s.MustExist = "passphrase", true, false
+	env := maps.Clone(s.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	env["PULUMI_CONFIG_PASSPHRASE"] = rand.Text()
+	s.Env = env
+	return s
 }
 
 // Handle is an open stack. Its runs are made one after the other.
@@ -106,7 +123,13 @@ func (h *Handle) workspace(ctx context.Context, c *child, program pulumi.RunFunc
 // env is what the engine gets besides the process's environment.
 func (s Stack) env() map[string]string {
 	env := map[string]string{}
-	for name, value := range map[string]string{"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": s.Home} {
+	for name, value := range map[string]string{
+		"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": s.Home,
+		// Where the settings do not say how secrets are encrypted, the state does: without this, a machine without the
+		// stack's key would make another one.
+		// Source: https://www.pulumi.com/docs/iac/cli/environment-variables/
+		"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+	} {
 		if _, set := os.LookupEnv(name); !set && value != "" {
 			env[name] = value
 		}

@@ -45,7 +45,9 @@ func (s Stack) prepare() error {
 	if err := os.MkdirAll(s.WorkDir, 0o700); err != nil {
 		return fmt.Errorf("make the stack's work directory: %w", cause(err))
 	}
-	if encryptionOf(settings) == (Encryption{}) {
+	if s.keyless {
+		settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt = "", "", ""
+	} else if encryptionOf(settings) == (Encryption{}) {
 		earlier, err := s.settings(s.WorkDir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
