@@ -20,8 +20,8 @@ import (
 func bootstrapVerb() verb {
 	return verb{
 		name: "bootstrap", usage: "once an account: bring up what its environments share",
-		about: `Makes the bucket and the KMS key of the Pulumi state (not in local mode, and not where PULUMI_BACKEND_URL names
-another backend), then brings up the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
+		about: `Makes the bucket and the KMS key of the Pulumi state and of the records (not in local mode, and not where
+PULUMI_BACKEND_URL names a directory or another bucket of S3), then brings up the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
 GitHub's OIDC provider and roles. Says what exists and makes what is missing; running it again is safe.`,
 		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
 		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "say what would change, and change nothing"}},
@@ -38,6 +38,10 @@ type bootstrap struct {
 }
 
 func (b bootstrap) run(ctx context.Context) error {
+	b.name = environment.SharedStack
+	if err := b.checkRegion(); err != nil {
+		return err
+	}
 	shared, err := b.shared()
 	if err != nil {
 		return err
@@ -53,17 +57,12 @@ func (b bootstrap) run(ctx context.Context) error {
 	if ready, err := b.stateStore(ctx, p, shared); err != nil || !ready {
 		return err
 	}
+	if b.dryRun {
+		return b.preview(ctx, p, shared)
+	}
 	handle, err := b.openStack(ctx, p, environment.SharedStack, false)
 	if err != nil {
 		return err
-	}
-	program := infra.DeployShared(shared, b.endpointURL)
-	if b.dryRun {
-		plan, err := handle.Preview(ctx, engine.Update{Program: program}, func(engine.Event) {})
-		if err != nil {
-			return err
-		}
-		return ui.Plan(b.out, plan, "text", b.style())
 	}
 	if err := b.share(ctx, handle, shared); err != nil {
 		return err
@@ -71,7 +70,21 @@ func (b bootstrap) run(ctx context.Context) error {
 	return b.tell(ctx, handle, shared)
 }
 
-// stateStore makes where the state lies, and reports whether Pulumi can work with it.
+// preview says what would change.
+func (b bootstrap) preview(ctx context.Context, p *place, shared *environment.Shared) error {
+	handle, forget, err := b.openToPreview(ctx, p, environment.SharedStack)
+	if err != nil {
+		return err
+	}
+	defer forget()
+	plan, err := handle.Preview(ctx, engine.Update{Program: infra.DeployShared(shared, b.endpointURL)}, nil)
+	if err != nil {
+		return err
+	}
+	return ui.Plan(b.out, plan, "text", b.style())
+}
+
+// stateStore makes where the state and the records lie, and reports whether Pulumi can work with it.
 func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment.Shared) (ready bool, err error) {
 	if p.state.bucket == "" {
 		return true, nil
@@ -79,9 +92,17 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 	store := statestore.Store{
 		Bucket: p.state.bucket, KeyAlias: environment.StateKeyAlias(shared.Prefix), Region: shared.Region, Tags: shared.Tags(),
 	}
-	done, err := store.Ensure(ctx, p.aws, b.endpointURL != "", b.dryRun)
+	found, err := store.Find(ctx, p.aws)
+	if err != nil {
+		return false, err
+	}
+	if !b.dryRun {
+		if err := store.Ensure(ctx, p.aws); err != nil {
+			return false, failure{err}
+		}
+	}
 	missing := false
-	for _, d := range done {
+	for _, d := range found {
 		what := "was made"
 		switch {
 		case d.Exists:
@@ -90,9 +111,6 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 			what, missing = "would be made, and the shared stack after it", true
 		}
 		_, _ = fmt.Fprintf(b.out, "%s %s\n", d.What, what)
-	}
-	if err != nil {
-		return false, failure{err}
 	}
 	return !missing, nil
 }
@@ -111,6 +129,13 @@ func (s settings) share(ctx context.Context, handle *engine.Handle, shared *envi
 	}))
 }
 
+// variables are what GitHub's workflows need to know: where it is set, and the stack's output that it is.
+var variables = [][2]string{
+	{"variable AWS_DEPLOY_ROLE_ARN", "deployRoleArn"},
+	{"variable AWS_DEPLOY_ROLE_ARN of the environment production", "productionDeployRoleArn"},
+	{"variable AWS_READ_ROLE_ARN", "readRoleArn"},
+}
+
 // tell prints what a person has to do next: at the registrar, and at GitHub.
 func (b bootstrap) tell(ctx context.Context, handle *engine.Handle, shared *environment.Shared) error {
 	outputs, err := handle.Outputs(ctx)
@@ -122,20 +147,23 @@ func (b bootstrap) tell(ctx context.Context, handle *engine.Handle, shared *envi
 	for _, server := range list {
 		servers = append(servers, fmt.Sprint(server))
 	}
+	var lines []string
+	for _, v := range variables {
+		lines = append(lines, fmt.Sprintf("%s: %v", v[0], outputs[v[1]].Value))
+	}
 	_, err = fmt.Fprintf(b.out, `The account %s is ready.
 At the registrar of %s, set the name servers to:
   %s
-`, shared.Account, shared.RootDomain, strings.Join(servers, "\n  "))
+In the settings of the repository at GitHub:
+  %s
+`, shared.Account, shared.RootDomain, strings.Join(servers, "\n  "), strings.Join(lines, "\n  "))
 	return err
 }
 
 // shareLocally brings the shared stack up in the simulated account, where it is missing: there is nobody to ask.
 func (s settings) shareLocally(ctx context.Context, p *place) error {
-	shared, err := s.shared()
-	if err != nil {
-		return err
-	}
-	if _, err := release.FindZone(ctx, route53.NewFromConfig(p.aws), shared.RootDomain); !errors.Is(err, release.ErrNoZone) {
+	shared, err := s.missingShared(ctx, p)
+	if shared == nil || err != nil {
 		return err
 	}
 	handle, err := s.openStack(ctx, p, environment.SharedStack, false)
@@ -143,6 +171,19 @@ func (s settings) shareLocally(ctx context.Context, p *place) error {
 		return err
 	}
 	return s.share(ctx, handle, shared)
+}
+
+// missingShared is what the environments of the account would share, where that is not there; otherwise nil.
+func (s settings) missingShared(ctx context.Context, p *place) (*environment.Shared, error) {
+	shared, err := s.shared()
+	if err != nil {
+		return nil, err
+	}
+	_, err = release.FindZone(ctx, route53.NewFromConfig(p.aws), shared.RootDomain)
+	if errors.Is(err, release.ErrNoZone) {
+		return shared, nil
+	}
+	return nil, err
 }
 
 func (s settings) shared() (*environment.Shared, error) {

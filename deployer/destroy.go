@@ -27,6 +27,9 @@ configuration secret, the images and the hosted zone stay; of the database a fin
 type destroy struct{ settings }
 
 func (d destroy) run(ctx context.Context) error {
+	if err := d.checkRegion(); err != nil {
+		return err
+	}
 	return d.visit(ctx, func(env *environment.Environment, p *place) error {
 		if err := refuseProtected(env); err != nil {
 			return err

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,15 +34,16 @@ type place struct {
 	state   backend
 	// engine finds the engine, once.
 	engine func() (*engine.Engine, error)
-	// simulated is nil for a real account.
+	// simulated is nil for a real account; trial is its directory where it is a copy that nobody keeps.
 	simulated *local.Local
+	trial     string
 }
 
 // backend is where Pulumi's state lies and what encrypts its secrets.
 type backend struct {
 	// url and secrets are empty where the user's own Pulumi settings decide.
 	url, secrets string
-	// bucket is the account's own, where the state lies in it; "" where it lies elsewhere.
+	// bucket is the account's own, where the state or at least the records lie in it; "" where both lie elsewhere.
 	bucket string
 	// workDir has a work copy of the settings for each stack.
 	workDir string
@@ -93,20 +96,38 @@ func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	bucket := environment.StateBucket(a.prefix, a.id)
 	state := backend{
 		workDir: filepath.Join(s.stateDir, "work", "account"),
 		env:     func() (map[string]string, error) { return s.engineVariables(), nil },
 	}
+	own := shelf{bucket: environment.StateBucket(a.prefix, a.id), region: s.homeRegion(a)}
 	if os.Getenv("PULUMI_BACKEND_URL") == "" {
-		state.bucket = bucket
-		state.url = fmt.Sprintf("s3://%s?region=%s&awssdk=v2", bucket, a.region)
-		state.secrets = fmt.Sprintf("awskms://%s?region=%s", environment.StateKeyAlias(a.prefix), a.region)
+		state.url = fmt.Sprintf("s3://%s?region=%s&awssdk=v2", own.bucket, own.region)
+		if s.endpointURL != "" {
+			state.url += "&use_path_style=true" // an emulator answers at one address
+		}
+		state.secrets = fmt.Sprintf("awskms://%s?region=%s", environment.StateKeyAlias(a.prefix), own.region)
+	}
+	records, err := besideState(os.Getenv("PULUMI_BACKEND_URL"), own)
+	if err != nil {
+		return nil, err
+	}
+	if records.bucket == own.bucket {
+		state.bucket = own.bucket
 	}
 	return &place{
 		aws: loaded, network: probe.Internet(), clock: clock.Real(), state: state,
-		records: recordStore(loaded, os.Getenv("PULUMI_BACKEND_URL"), bucket, s.endpointURL != ""),
+		records: records.store(loaded, s.endpointURL != ""),
 	}, nil
+}
+
+// homeRegion is where the account's bucket and key lie: where bootstrap makes them, whichever region is looked at.
+func (s settings) homeRegion(a account) string {
+	shared, err := environment.LoadShared(s.dir)
+	if err != nil || shared.Account != a.id {
+		return a.region
+	}
+	return shared.Region
 }
 
 // engineVariables hands the engine and its provider what flags say about the account.
@@ -121,18 +142,43 @@ func (s settings) engineVariables() map[string]string {
 	return variables
 }
 
-// recordStore puts records beside the state: in its directory, in its bucket, or where the state is elsewhere, in the
-// account's own bucket.
-func recordStore(cfg aws.Config, backendURL, bucket string, pathStyle bool) record.Store {
-	if dir, ok := strings.CutPrefix(backendURL, "file://"); ok {
-		return record.Dir(filepath.Join(dir, "deployments"))
+// shelf is where records lie: in a directory, or in a bucket under a prefix.
+type shelf struct {
+	dir                    string
+	bucket, prefix, region string
+}
+
+// besideState puts records beside the state: in its directory, in its bucket, or where the state lies in what keeps
+// nothing else for us, in the account's own bucket.
+// Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/
+func besideState(backendURL string, own shelf) (shelf, error) {
+	u, err := url.Parse(backendURL)
+	if err != nil {
+		return shelf{}, hinted{errors.New("PULUMI_BACKEND_URL is no URL"), "it is such as s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY"}
 	}
-	if other, ok := strings.CutPrefix(backendURL, "s3://"); ok {
-		other, _, _ = strings.Cut(other, "?")
-		bucket, _, _ = strings.Cut(other, "/")
+	switch u.Scheme {
+	case "file":
+		dir := u.Host + u.Path
+		if u.Host == "~" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return shelf{}, fmt.Errorf("find the records beside %s: %w", backendURL, err)
+			}
+			dir = home + u.Path
+		}
+		return shelf{dir: filepath.Join(dir, "deployments")}, nil
+	case "s3":
+		return shelf{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), region: cmp.Or(u.Query().Get("region"), own.region)}, nil
 	}
-	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = pathStyle })
-	return record.Bucket{Client: client, Name: bucket}
+	return own, nil
+}
+
+func (s shelf) store(cfg aws.Config, pathStyle bool) record.Store {
+	if s.dir != "" {
+		return record.Dir(s.dir)
+	}
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle, o.Region = pathStyle, s.region })
+	return record.Bucket{Client: client, Name: s.bucket, Prefix: s.prefix}
 }
 
 func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
@@ -161,6 +207,44 @@ func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
 	}, nil
 }
 
+// openTrial opens the place for a command that changes nothing. A simulated account that lacks what environments share
+// stays without: a copy of it, in which that is there, stands for it.
+func (s settings) openTrial(ctx context.Context, a account) (*place, error) {
+	p, err := s.open(ctx, a)
+	if err != nil || !s.local {
+		return p, err
+	}
+	missing, err := s.missingShared(ctx, p)
+	if err == nil && missing == nil {
+		return p, nil
+	}
+	if err := errors.Join(err, p.close()); err != nil {
+		return nil, err
+	}
+	return s.openCopy(ctx, a)
+}
+
+// openCopy opens a copy of the simulated account and brings the shared stack up there, without a word.
+func (s settings) openCopy(ctx context.Context, a account) (*place, error) {
+	dir, err := os.MkdirTemp(s.stateDir, "trial-")
+	if err != nil {
+		return nil, fmt.Errorf("make a copy of the simulated account: %w", err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "local"), os.DirFS(filepath.Join(s.stateDir, "local"))); err != nil {
+		return nil, errors.Join(fmt.Errorf("make a copy of the simulated account: %w", err), os.RemoveAll(dir))
+	}
+	s.stateDir, s.quiet = dir, true
+	p, err := s.open(ctx, a)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	p.trial = dir
+	if err := s.shareLocally(ctx, p); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
 // verify refuses to act with credentials of another account than the stack's file names.
 func (p *place) verify(ctx context.Context, accountID, stack string) error {
 	return p.identify(ctx, accountID, stack, p.clock.Now())
@@ -177,11 +261,17 @@ func (p *place) identify(ctx context.Context, accountID, stack string, now time.
 
 // visit opens the place of the environment that --env names, with credentials of its account, for as long as run takes.
 func (s settings) visit(ctx context.Context, run func(*environment.Environment, *place) error) error {
+	return s.visitWith(ctx, s.open, run)
+}
+
+// visitWith is visit with a place that is opened in another way.
+func (s settings) visitWith(ctx context.Context, open func(context.Context, account) (*place, error),
+	run func(*environment.Environment, *place) error) error {
 	env, err := s.environment()
 	if err != nil {
 		return err
 	}
-	p, err := s.open(ctx, accountOf(env))
+	p, err := open(ctx, accountOf(env))
 	if err != nil {
 		return err
 	}
@@ -200,5 +290,9 @@ func (p *place) close() error {
 	if p.simulated == nil {
 		return nil
 	}
-	return p.simulated.Close()
+	err := p.simulated.Close()
+	if p.trial != "" {
+		err = errors.Join(err, os.RemoveAll(p.trial))
+	}
+	return err
 }

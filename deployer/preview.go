@@ -40,16 +40,16 @@ type preview struct {
 }
 
 func (v preview) run(ctx context.Context) error {
-	return v.visit(ctx, func(env *environment.Environment, p *place) error {
-		if v.local {
-			if err := v.shareLocally(ctx, p); err != nil {
-				return err
-			}
-		}
-		opened, err := v.openEnvironment(ctx, p, env, false)
+	if err := v.checkRegion(); err != nil {
+		return err
+	}
+	return v.visitWith(ctx, v.openTrial, func(env *environment.Environment, p *place) error {
+		handle, forget, err := v.openToPreview(ctx, p, env.Stack)
 		if err != nil {
 			return err
 		}
+		defer forget()
+		opened := v.stackOf(handle, env)
 		image, err := v.image(ctx, p, env, opened.recorded)
 		if err != nil {
 			return err

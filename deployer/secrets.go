@@ -79,6 +79,9 @@ type secretsInit struct {
 }
 
 func (s secretsInit) run(ctx context.Context) error {
+	if err := s.checkRegion(); err != nil {
+		return err
+	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
 		client := secretsmanager.NewFromConfig(p.aws)
 		if err := s.refuseExisting(ctx, client, env); err != nil {

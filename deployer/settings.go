@@ -46,7 +46,7 @@ func globalFlags(formats []string) []cli.Flag {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "env", Aliases: []string{"e"}, Usage: "the environment: dev, staging, production or another `NAME`"},
 		&cli.BoolFlag{Name: "local", Usage: "act on the simulated account on this machine"},
-		&cli.StringSliceFlag{Name: "fault", Usage: "make things go wrong in the simulated account; `deployer local faults` lists the `NAME`s"},
+		&cli.StringSliceFlag{Name: "fault", Usage: "make things go wrong in the simulated account by `NAME`; deployer local faults lists them"},
 		&cli.StringFlag{Name: "endpoint-url", Usage: "an AWS-compatible endpoint's `URL`", EnvVars: []string{"AWS_ENDPOINT_URL"}},
 		&cli.StringFlag{Name: "region", Usage: "the AWS `REGION`, instead of the environment's"},
 		&cli.StringFlag{Name: "profile", Usage: "the `NAME` of a profile in the AWS configuration"},
@@ -167,6 +167,22 @@ func checkOutput(path string) error {
 		return hinted{fmt.Errorf("--output: there is no directory %s", filepath.Dir(path)), "make it first, or name another file"}
 	}
 	return nil
+}
+
+// checkRegion refuses a --region that is not the file's, for a command that deals with what is deployed there or is to
+// be. Commands that only read may look elsewhere.
+func (s settings) checkRegion() error {
+	if s.region == "" {
+		return nil
+	}
+	given := s.region
+	s.region = ""
+	a, name, err := s.account()
+	if err != nil || a.region == given {
+		return err
+	}
+	return hinted{fmt.Errorf("--region %s: %s says that %s lies in %s", given, environment.FileName(name), name, a.region),
+		"leave --region out: it is for commands that only read"}
 }
 
 // environment loads the environment that --env names.

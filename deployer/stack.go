@@ -26,26 +26,62 @@ const (
 
 // openStack opens a stack at the place. A stack that must exist is not made.
 func (s settings) openStack(ctx context.Context, p *place, name string, mustExist bool) (*engine.Handle, error) {
+	described, err := s.describeStack(p, name)
+	if err != nil {
+		return nil, err
+	}
 	found, err := p.engine()
 	if err != nil {
 		return nil, err
 	}
-	variables, err := p.state.env()
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
-		return nil, hinted{fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir"}
-	}
-	handle, err := found.Open(ctx, engine.Stack{
-		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
-		Home: filepath.Join(s.stateDir, "pulumi"), BackendURL: p.state.url, SecretsProvider: p.state.secrets,
-		Env: variables, MustExist: mustExist,
-	})
+	described.MustExist = mustExist
+	handle, err := found.Open(ctx, described)
 	if err != nil {
 		return nil, err
 	}
 	return handle, s.tellKey(handle, name)
+}
+
+// openToPreview opens a stack that is only looked at. One that does not exist is not made: an empty one stands for it
+// in a directory of its own, until forget is called.
+func (s settings) openToPreview(ctx context.Context, p *place, name string) (handle *engine.Handle, forget func(), err error) {
+	handle, err = s.openStack(ctx, p, name, true)
+	if absent := (*engine.NoStackError)(nil); !errors.As(err, &absent) {
+		return handle, func() {}, err
+	}
+	described, err := s.describeStack(p, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := p.engine()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp(s.stateDir, "preview-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a place for the preview: %w", err)
+	}
+	forget = func() { s.warn(os.RemoveAll(dir)) }
+	if handle, err = found.Open(ctx, described.Throwaway(dir)); err != nil {
+		forget()
+		return nil, nil, err
+	}
+	return handle, forget, nil
+}
+
+// describeStack says how a stack is opened at the place.
+func (s settings) describeStack(p *place, name string) (engine.Stack, error) {
+	variables, err := p.state.env()
+	if err != nil {
+		return engine.Stack{}, err
+	}
+	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
+		return engine.Stack{}, hinted{fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir"}
+	}
+	return engine.Stack{
+		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
+		Home: filepath.Join(s.stateDir, "pulumi"), BackendURL: p.state.url, SecretsProvider: p.state.secrets, Env: variables,
+	}, nil
 }
 
 // tellKey asks for the key of a new stack's secrets to be committed: no command writes a tracked file, and another
@@ -78,8 +114,11 @@ func (s settings) openEnvironment(ctx context.Context, p *place, env *environmen
 	if err != nil {
 		return nil, err
 	}
-	recorded, _ := handle.Before().Outputs[outputImage].Value.(string)
-	return &stack{handle: handle, env: env, endpointURL: s.endpointURL, recorded: recorded}, nil
+	return s.stackOf(handle, env), nil
+}
+
+func (s settings) stackOf(handle *engine.Handle, env *environment.Environment) *stack {
+	return &stack{handle: handle, env: env, endpointURL: s.endpointURL, recorded: handle.Before().Text(outputImage)}
 }
 
 // program is the environment's program with an image for the tasks and one for the record.

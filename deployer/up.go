@@ -65,10 +65,14 @@ func (u up) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := u.check(); err != nil {
+	if err := errors.Join(u.check(), u.checkRegion()); err != nil {
 		return err
 	}
-	p, err := u.open(ctx, accountOf(env))
+	opening := u.open
+	if u.dryRun {
+		opening = u.openTrial
+	}
+	p, err := opening(ctx, accountOf(env))
 	if err != nil {
 		return err
 	}
@@ -78,7 +82,7 @@ func (u up) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if u.local {
+	if u.local && !u.dryRun {
 		if err := u.shareLocally(ctx, p); err != nil {
 			return err
 		}

@@ -69,6 +69,8 @@ func (d Dir) List(_ context.Context, stack string) ([]Deployment, error) {
 type Bucket struct {
 	Client *s3.Client
 	Name   string
+	// Prefix goes before the keys, without slashes around it; "" where the bucket is the state's alone.
+	Prefix string
 }
 
 // recordsPrefix is where the records lie in the bucket.
@@ -81,7 +83,7 @@ func (b Bucket) Save(ctx context.Context, r Deployment) error {
 		return fmt.Errorf("encode the record of deployment %s: %w", r.ID, err)
 	}
 	_, err = b.Client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &b.Name, Key: aws.String(path.Join(recordsPrefix, r.Stack, r.ID+".json")),
+		Bucket: &b.Name, Key: aws.String(path.Join(b.Prefix, recordsPrefix, r.Stack, r.ID+".json")),
 		Body: bytes.NewReader(body), ContentType: aws.String("application/json"),
 	})
 	if err != nil {
@@ -92,7 +94,7 @@ func (b Bucket) Save(ctx context.Context, r Deployment) error {
 
 // List reads the newest records of a stack. A bucket that is not there has none.
 func (b Bucket) List(ctx context.Context, stack string) ([]Deployment, error) {
-	prefix := path.Join(recordsPrefix, stack) + "/"
+	prefix := path.Join(b.Prefix, recordsPrefix, stack) + "/"
 	var names []string
 	pages := s3.NewListObjectsV2Paginator(b.Client, &s3.ListObjectsV2Input{Bucket: &b.Name, Prefix: &prefix})
 	for pages.HasMorePages() {

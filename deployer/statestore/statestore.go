@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -21,50 +22,93 @@ import (
 // noncurrentDays is how long an overwritten state can still be brought back.
 const noncurrentDays = 90
 
+// shortestWindow is the least number of days that KMS waits before it deletes a key.
+// Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
+const shortestWindow = 7
+
 // Store names a bucket and a key.
 type Store struct {
 	Bucket, KeyAlias, Region string
 	Tags                     map[string]string
 }
 
-// Done says what Ensure found or made: "bucket NAME", and whether it was there already.
-type Done struct {
+// Part is the bucket or the key, by its name, and whether it is there.
+type Part struct {
 	What   string
 	Exists bool
 }
 
-// Ensure makes what is missing and leaves alone what is there, but for the bucket's protections, which are set again.
-// A dry run only looks.
-func (s Store) Ensure(ctx context.Context, cfg aws.Config, pathStyle, dryRun bool) ([]Done, error) {
-	keys := kms.NewFromConfig(cfg)
-	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = pathStyle })
-	keyThere, err := s.ensureKey(ctx, keys, dryRun)
+// Find says what is there.
+func (s Store) Find(ctx context.Context, cfg aws.Config) ([]Part, error) {
+	key, err := s.findKey(ctx, kms.NewFromConfig(cfg))
 	if err != nil {
 		return nil, err
 	}
-	done := []Done{{What: "KMS key " + s.KeyAlias, Exists: keyThere}}
-	bucketThere, err := s.ensureBucket(ctx, buckets, dryRun)
+	there, err := s.findBucket(ctx, bucketClient(cfg))
 	if err != nil {
-		return done, err
+		return nil, err
 	}
-	done = append(done, Done{What: "state bucket " + s.Bucket, Exists: bucketThere})
-	if dryRun {
-		return done, nil
-	}
-	return done, s.protect(ctx, buckets)
+	return []Part{{What: "KMS key " + s.KeyAlias, Exists: key != ""}, {What: "state bucket " + s.Bucket, Exists: there}}, nil
 }
 
-func (s Store) ensureKey(ctx context.Context, client *kms.Client, dryRun bool) (exists bool, err error) {
-	_, err = client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &s.KeyAlias})
-	var absent *kmstypes.NotFoundException
-	switch {
-	case err == nil:
-		return true, nil
-	case !errors.As(err, &absent):
-		return false, fmt.Errorf("look up the key %s: %w", s.KeyAlias, err)
-	case dryRun:
-		return false, nil
+// Ensure makes what is missing and leaves alone what is there, but for the protections of key and bucket, which are
+// set again.
+func (s Store) Ensure(ctx context.Context, cfg aws.Config) error {
+	if err := s.ensureKey(ctx, kms.NewFromConfig(cfg)); err != nil {
+		return err
 	}
+	buckets := bucketClient(cfg)
+	there, err := s.findBucket(ctx, buckets)
+	if err != nil {
+		return err
+	}
+	if !there {
+		if err := s.makeBucket(ctx, buckets); err != nil {
+			return err
+		}
+	}
+	return s.protect(ctx, buckets, plain(cfg))
+}
+
+// bucketClient asks for buckets by path where the endpoint is not AWS's own: an emulator answers at one address.
+func bucketClient(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+}
+
+// plain reports whether the endpoint is reached without TLS.
+func plain(cfg aws.Config) bool { return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://") }
+
+// findKey returns the id of the key that has the alias, or "".
+func (s Store) findKey(ctx context.Context, client *kms.Client) (string, error) {
+	found, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &s.KeyAlias})
+	if absent := (*kmstypes.NotFoundException)(nil); errors.As(err, &absent) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up the key %s: %w", s.KeyAlias, err)
+	}
+	return aws.ToString(found.KeyMetadata.KeyId), nil
+}
+
+// ensureKey makes the key where the alias names none, and lets it rotate.
+func (s Store) ensureKey(ctx context.Context, client *kms.Client) error {
+	id, err := s.findKey(ctx, client)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		if id, err = s.makeKey(ctx, client); err != nil {
+			return err
+		}
+	}
+	if _, err := client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &id}); err != nil {
+		return fmt.Errorf("rotate the key %s yearly: %w", s.KeyAlias, err)
+	}
+	return nil
+}
+
+// makeKey makes the key and names it. A key that cannot be named would never be found again: it is given back.
+func (s Store) makeKey(ctx context.Context, client *kms.Client) (string, error) {
 	var tags []kmstypes.Tag
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
 		tags = append(tags, kmstypes.Tag{TagKey: aws.String(key), TagValue: aws.String(s.Tags[key])})
@@ -73,29 +117,31 @@ func (s Store) ensureKey(ctx context.Context, client *kms.Client, dryRun bool) (
 		Description: aws.String("Pulumi state and the secrets in it"), Tags: tags,
 	})
 	if err != nil {
-		return false, fmt.Errorf("make the key %s: %w", s.KeyAlias, err)
+		return "", fmt.Errorf("make the key %s: %w", s.KeyAlias, err)
 	}
 	id := made.KeyMetadata.KeyId
-	if _, err := client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: id}); err != nil {
-		return false, fmt.Errorf("rotate the key %s yearly: %w", s.KeyAlias, err)
-	}
 	if _, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &s.KeyAlias, TargetKeyId: id}); err != nil {
-		return false, fmt.Errorf("name the key %s: %w", s.KeyAlias, err)
+		_, givenBack := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), &kms.ScheduleKeyDeletionInput{
+			KeyId: id, PendingWindowInDays: aws.Int32(shortestWindow),
+		})
+		return "", fmt.Errorf("name the key %s: %w", s.KeyAlias, errors.Join(err, givenBack))
 	}
-	return false, nil
+	return aws.ToString(id), nil
 }
 
-func (s Store) ensureBucket(ctx context.Context, client *s3.Client, dryRun bool) (exists bool, err error) {
+func (s Store) findBucket(ctx context.Context, client *s3.Client) (exists bool, err error) {
 	_, err = client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.Bucket})
 	var refused smithy.APIError
 	switch {
 	case err == nil:
 		return true, nil
-	case !errors.As(err, &refused) || refused.ErrorCode() != "NotFound":
-		return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
-	case dryRun:
+	case errors.As(err, &refused) && refused.ErrorCode() == "NotFound":
 		return false, nil
 	}
+	return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
+}
+
+func (s Store) makeBucket(ctx context.Context, client *s3.Client) error {
 	in := &s3.CreateBucketInput{Bucket: &s.Bucket}
 	if s.Region != "us-east-1" {
 		// us-east-1 is what no constraint means, and is refused as one.
@@ -103,17 +149,13 @@ func (s Store) ensureBucket(ctx context.Context, client *s3.Client, dryRun bool)
 		in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(s.Region)}
 	}
 	if _, err := client.CreateBucket(ctx, in); err != nil {
-		return false, fmt.Errorf("make the bucket %s: %w", s.Bucket, err)
+		return fmt.Errorf("make the bucket %s: %w", s.Bucket, err)
 	}
-	return false, nil
+	return nil
 }
 
-// protect sets what keeps the state safe: versions, encryption, privacy, TLS.
-func (s Store) protect(ctx context.Context, client *s3.Client) error {
-	policy, err := s.tlsOnly()
-	if err != nil {
-		return err
-	}
+// protect sets what keeps the state safe: versions, encryption, privacy, and TLS, unless the endpoint itself is plain.
+func (s Store) protect(ctx context.Context, client *s3.Client, plain bool) error {
 	var tags []s3types.Tag
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
 		tags = append(tags, s3types.Tag{Key: aws.String(key), Value: aws.String(s.Tags[key])})
@@ -136,7 +178,10 @@ func (s Store) protect(ctx context.Context, client *s3.Client) error {
 			BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
 		},
 	})
-	_, secure := client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &s.Bucket, Policy: &policy})
+	var secure error
+	if !plain {
+		secure = s.requireTLS(ctx, client)
+	}
 	_, tagged := client.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{Bucket: &s.Bucket, Tagging: &s3types.Tagging{TagSet: tags}})
 	_, old := client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 		Bucket: &s.Bucket, LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
@@ -150,8 +195,8 @@ func (s Store) protect(ctx context.Context, client *s3.Client) error {
 	return nil
 }
 
-// tlsOnly refuses whoever does not use TLS.
-func (s Store) tlsOnly() (string, error) {
+// requireTLS refuses whoever does not use TLS.
+func (s Store) requireTLS(ctx context.Context, client *s3.Client) error {
 	arn := "arn:aws:s3:::" + s.Bucket
 	policy, err := json.Marshal(map[string]any{
 		"Version": "2012-10-17",
@@ -161,7 +206,8 @@ func (s Store) tlsOnly() (string, error) {
 		}},
 	})
 	if err != nil {
-		return "", fmt.Errorf("encode the policy of %s: %w", s.Bucket, err)
+		return fmt.Errorf("encode the policy of %s: %w", s.Bucket, err)
 	}
-	return string(policy), nil
+	_, err = client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &s.Bucket, Policy: aws.String(string(policy))})
+	return err
 }
