@@ -156,8 +156,8 @@ func evaluatePending(
 		what = what.with("delegated", v.delegated)
 	}
 	age := ""
-	if certificate.CreatedAt != nil {
-		age = fmt.Sprintf(" for %s", now.Sub(*certificate.CreatedAt).Truncate(time.Minute))
+	if waited := now.Sub(aws.ToTime(certificate.CreatedAt)).Truncate(time.Minute); certificate.CreatedAt != nil && waited > 0 {
+		age = fmt.Sprintf(" for %s", waited)
 	}
 	switch {
 	case v.delegationKnown && !v.delegated:

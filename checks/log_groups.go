@@ -46,7 +46,7 @@ func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) F
 		return what.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
 	case int(kept) != wanted:
 		return what.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
-			"logs are kept for %d days, the environment's file says %d", kept, wanted)
+			"logs are kept for %s, the environment's file says %d", plural(int(kept), "day", "days"), wanted)
 	}
-	return what.healthy("Kept", "kept for %d days", kept)
+	return what.healthy("Kept", "kept for %s", plural(int(kept), "day", "days"))
 }

@@ -40,11 +40,14 @@ func once[T any](ctx context.Context, m *memo, key string, load func(context.Con
 		close(known.done)
 		return known.value, known.err
 	}
+	// When the run's time is over, whoever asked first comes to know it too, and which call it was that took so long.
+	late, cancel := outlasting(ctx, grace/2)
+	defer cancel()
 	select {
 	case <-known.done:
 		strandOf(ctx).learn(known.had)
 		return known.value, known.err
-	case <-ctx.Done():
+	case <-late.Done():
 		var zero T
 		return zero, ctx.Err()
 	}

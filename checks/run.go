@@ -167,10 +167,8 @@ func judgeAll(ctx context.Context, chosen []Check, e *estate) []outcome {
 			ended <- numbered{outcome{findings, err}, i}
 		}()
 	}
-	patience, giveUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer giveUp()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, giveUp) })()
-
+	late, cancel := outlasting(ctx, grace)
+	defer cancel()
 	outcomes := make([]outcome, len(chosen))
 	answered := make([]bool, len(chosen))
 	for range chosen {
@@ -178,7 +176,7 @@ func judgeAll(ctx context.Context, chosen []Check, e *estate) []outcome {
 		case n := <-ended:
 			outcomes[n.at], answered[n.at] = n.outcome, true
 			continue
-		case <-patience.Done():
+		case <-late.Done():
 		}
 		break
 	}
@@ -188,4 +186,11 @@ func judgeAll(ctx context.Context, chosen []Check, e *estate) []outcome {
 		}
 	}
 	return outcomes
+}
+
+// outlasting returns a context that ends so much later than ctx.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return late, func() { stop(); cancel() }
 }

@@ -49,7 +49,7 @@ func hasCode(err error, codes ...string) bool {
 // undetermined is the finding about a component that could not be judged because of err.
 func undetermined(component string, err error) Finding {
 	what := about(component, component)
-	call := "the answer"
+	call := "AWS"
 	var operation *smithy.OperationError
 	if errors.As(err, &operation) {
 		call = operation.Service() + " " + operation.Operation()
@@ -69,7 +69,7 @@ func undetermined(component string, err error) Finding {
 		permission := Permission(operation.Service(), operation.Operation())
 		return what.with("permission", permission).unknown(reasonAccessDenied, Hint{
 			Cause:    "the caller's policies do not allow " + permission,
-			Solution: "allow it; docs/ has a read-only policy that suffices",
+			Solution: "allow it; the policy docs/iam/status-read-only.json suffices for a whole report",
 		}, "access denied: the permission %s is missing", permission)
 	case hasCode(err, throttledCodes...):
 		return what.unknown(reasonThrottled, Hint{
