@@ -111,6 +111,8 @@ func TestEvaluateQueues(t *testing.T) {
 		"in clear":      {jobs(map[string]string{"SqsManagedSseEnabled": "false"}), nil, verdict{Warning, "NotEncrypted", ""}},
 		"KMS":           {jobs(map[string]string{"SqsManagedSseEnabled": "false", "KmsMasterKeyId": "alias/x"}), nil, verdict{Healthy, "Flowing", ""}},
 		"old messages":  {jobs(nil), old, verdict{Warning, "MessagesOld", "has waited 30 minutes"}},
+		"many taken":    {jobs(map[string]string{"ApproximateNumberOfMessagesNotVisible": "96000"}), nil, verdict{Warning, "NearQuota", "96000 messages are being worked on, SQS hands out 120000"}},
+		"not so many":   {jobs(map[string]string{"ApproximateNumberOfMessagesNotVisible": "95999"}), nil, verdict{Healthy, "Flowing", ""}},
 		"many messages": {jobs(map[string]string{"ApproximateNumberOfMessages": "1001"}), nil, verdict{Warning, "MessagesWaiting", "1001"}},
 	} {
 		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateQueue(test.queue, test.metrics, env)) })

@@ -71,10 +71,14 @@ func checkQueue(ctx context.Context, e *estate) ([]Finding, error) {
 	return []Finding{evaluateQueue(found, metrics, e.env)}, nil
 }
 
-// What a queue may hold before somebody should look: messages waiting, and the age of the oldest in seconds.
+// What a queue may hold before somebody should look: messages waiting, the age of the oldest in seconds, and messages
+// being worked on, of which SQS hands out no more than its quota.
+// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 const (
 	queueDepthWarning = 1000
 	queueAgeWarning   = 15 * 60
+	inFlightWarning   = 96_000
+	inFlightQuota     = 120_000
 )
 
 func evaluateQueue(found queue, metrics utilisation, env *environment.Environment) Finding {
@@ -104,6 +108,11 @@ func evaluateQueue(found queue, metrics utilisation, env *environment.Environmen
 			"dead letters go to %s, not to %s", target, env.DeadLetterQueueName())
 	case !found.encrypted():
 		return what.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the queue is not encrypted")
+	case working >= inFlightWarning:
+		return what.warning("NearQuota", Hint{
+			Cause:    "the worker takes messages and does not delete them when it is done, or they stay hidden for too long",
+			Solution: "look at the worker's logs, and at queue.visibilityTimeout in the environment's file", Command: command(env, "logs"),
+		}, "%d messages are being worked on, SQS hands out %d at most", working, inFlightQuota)
 	case age > queueAgeWarning:
 		return what.warning("MessagesOld", behind, "the oldest of %d messages has waited %.0f minutes", waiting, age/60)
 	case waiting > queueDepthWarning:
