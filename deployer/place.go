@@ -71,7 +71,7 @@ func (s settings) open(ctx context.Context, a account) (*place, error) {
 		return nil, err
 	}
 	p.engine = sync.OnceValues(func() (*engine.Engine, error) {
-		return engine.Find(ctx, engine.Options{Explicit: s.pulumi, ProjectDir: s.dir})
+		return engine.Find(ctx, s.engineOptions())
 	})
 	return p, nil
 }

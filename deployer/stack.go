@@ -24,6 +24,14 @@ const (
 	outputSecurityGroups = "taskSecurityGroupId"
 )
 
+// engineOptions say where the engine is looked for, and where it keeps what is its own.
+func (s settings) engineOptions() engine.Options {
+	return engine.Options{Explicit: s.pulumi, ProjectDir: s.dir, Home: s.engineHome()}
+}
+
+// engineHome is below the state directory: the user's ~/.pulumi stays as it is.
+func (s settings) engineHome() string { return filepath.Join(s.stateDir, "pulumi") }
+
 // openStack opens a stack at the place. A stack that must exist is not made.
 func (s settings) openStack(ctx context.Context, p *place, name string, mustExist bool) (*engine.Handle, error) {
 	described, err := s.describeStack(p, name)
@@ -80,7 +88,7 @@ func (s settings) describeStack(p *place, name string) (engine.Stack, error) {
 	}
 	return engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
-		Home: filepath.Join(s.stateDir, "pulumi"), BackendURL: p.state.url, SecretsProvider: p.state.secrets, Env: variables,
+		Home: s.engineHome(), BackendURL: p.state.url, SecretsProvider: p.state.secrets, Env: variables,
 	}, nil
 }
 

@@ -17,7 +17,7 @@ func versionVerb() verb {
 		formats: []string{"text", "json"},
 		run: func(ctx context.Context, s settings, _ *cli.Context) error {
 			found := "not found"
-			if e, err := engine.Find(ctx, engine.Options{Explicit: s.pulumi, ProjectDir: s.dir}); err == nil {
+			if e, err := engine.Find(ctx, s.engineOptions()); err == nil {
 				found = "v" + e.Version().String() + " at " + e.Path()
 			}
 			if s.format == "json" {

@@ -23,6 +23,9 @@ type Options struct {
 	Explicit string
 	// ProjectDir is the project's root; its bin/pulumi comes first.
 	ProjectDir string
+	// Home is where the engine keeps its logs, unless the user's PULUMI_HOME says otherwise: asked for its version, it
+	// writes one too.
+	Home string
 }
 
 // Engine is a pulumi binary of a usable version. It implements the Automation API's PulumiCommand.
@@ -45,27 +48,30 @@ func Find(ctx context.Context, o Options) (*Engine, error) {
 		if err != nil {
 			return nil, &NotFoundError{Explicit: o.Explicit, Err: cause(err)}
 		}
-		return ask(ctx, path)
+		return ask(ctx, path, o.Home)
 	}
 	own := filepath.Join(o.ProjectDir, "bin", "pulumi")
 	if _, err := os.Stat(own); !errors.Is(err, fs.ErrNotExist) {
-		return ask(ctx, own)
+		return ask(ctx, own, o.Home)
 	}
 	path, err := exec.LookPath("pulumi")
 	if err != nil {
 		return nil, &NotFoundError{Looked: []string{own, "PATH"}}
 	}
-	return ask(ctx, path)
+	return ask(ctx, path, o.Home)
 }
 
 // ask runs the binary to learn its version.
-func ask(ctx context.Context, path string) (*Engine, error) {
+func ask(ctx context.Context, path, home string) (*Engine, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, path, "version")
 	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
+	if _, chosen := os.LookupEnv("PULUMI_HOME"); !chosen && home != "" {
+		cmd.Env = append(cmd.Env, "PULUMI_HOME="+home)
+	}
 	out, err := cmd.Output()
 	if err != nil {
 		if ctx.Err() != nil {

@@ -21,7 +21,7 @@ func TestFind(t *testing.T) {
 	named := filepath.Join(t.TempDir(), "my-pulumi")
 	t.Setenv("PATH", path)
 	look := func(explicit string) (*Engine, error) {
-		return Find(t.Context(), Options{Explicit: explicit, ProjectDir: dir})
+		return Find(t.Context(), Options{Explicit: explicit, ProjectDir: dir, Home: t.TempDir()})
 	}
 
 	_, err := look("")
@@ -59,5 +59,25 @@ func TestUsable(t *testing.T) {
 		"3.249.9": false, "3.1.0": false, "2.300.0": false, "4.0.0": false, "0.0.0": false,
 	} {
 		require.Equal(t, want, usable(semver.MustParse(version)), version)
+	}
+}
+
+// Asked for its version, the engine writes a log: not into the user's own directory.
+func TestFindLeavesTheUsersHomeAlone(t *testing.T) {
+	dir, home := t.TempDir(), t.TempDir()
+	script := filepath.Join(dir, "pulumi")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$PULUMI_HOME\" > "+dir+"/home\necho v3.250.0\n"), 0o755))
+	for _, chosen := range []string{"", "/the/users/choice"} {
+		want := home
+		require.NoError(t, os.Unsetenv("PULUMI_HOME"))
+		if chosen != "" {
+			t.Setenv("PULUMI_HOME", chosen)
+			want = chosen
+		}
+		_, err := Find(t.Context(), Options{Explicit: script, Home: home})
+		require.NoError(t, err)
+		said, err := os.ReadFile(filepath.Join(dir, "home"))
+		require.NoError(t, err)
+		require.Equal(t, want+"\n", string(said))
 	}
 }
