@@ -247,7 +247,7 @@ func (p *preflight) delegation(ctx context.Context) []Problem {
 	want := hostNames(zone.DelegationSet.NameServers)
 	found, err := p.resolver.LookupNS(ctx, p.env.Domain.Root)
 	var notFound *net.DNSError
-	if err != nil && !(errors.As(err, &notFound) && notFound.IsNotFound) {
+	if err != nil && (!errors.As(err, &notFound) || !notFound.IsNotFound) {
 		return stop("delegation", fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
 	}
 	var have []string
