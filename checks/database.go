@@ -108,7 +108,7 @@ func evaluateDatabase(
 	case !aws.ToBool(database.StorageEncrypted):
 		return what.error("NotEncrypted", Hint{
 			Cause:    "it was made without encryption, which cannot be added later",
-			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot restore"),
+			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot list"),
 		}, "the database's storage is not encrypted")
 	case leftKnown && left < storageError:
 		return what.error("StorageFull", grow, "%.0f %% of the storage is left", left)

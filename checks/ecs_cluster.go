@@ -36,7 +36,7 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 	if env.Monitoring.AtLeast(environment.Enhanced) && (insights == "" || insights == "disabled") {
 		return what.warning("ContainerInsightsOff", Hint{
 			Cause:    "the setting was changed by hand",
-			Solution: "put it back; drift shows it", Command: command(env, "drift"),
+			Solution: "put it back", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
 	return what.healthy("Active", "%s, %s running, %d pending", plural(int(cluster.ActiveServicesCount), "service", "services"),

@@ -101,7 +101,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	if s.DesiredCount == 0 {
 		return what.warning("NoTasksDesired", Hint{
 			Cause:    "somebody stopped the service, or a restore did",
-			Solution: "start it with a deployment", Command: command(env, "up") + " --code-only --restart",
+			Solution: "start it with a deployment", Command: command(env, "up") + " --image-tag TAG",
 		}, "the service is to run no tasks")
 	}
 	if at, ok := rolledBackTo(s, rollout); ok {
@@ -138,7 +138,7 @@ func evaluateRollout(
 		}, "%s, a rollout is under way", counts)
 	}
 	return what.warning("RolloutInProgress", Hint{
-		Cause: "a deployment is under way", Solution: "wait for it", Command: command(env, "lock status"),
+		Cause: "a deployment is under way", Solution: "wait for it", Command: command(env, "status") + " --only ecs_service",
 	}, "%s; %d/%d tasks of the rollout", counts, rollout.RunningCount, rollout.DesiredCount)
 }
 

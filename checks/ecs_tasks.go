@@ -89,7 +89,7 @@ func evaluateTasks(
 	case counts.stale > 0:
 		return what.with("password_rotated", rotated.UTC().Format(time.RFC3339)).warning("TasksOlderThanRotation", Hint{
 			Cause:    "RDS renewed the database's password after the tasks had built DATABASE_URL: new connections fail",
-			Solution: "restart the tasks", Command: command(env, "up") + " --code-only --restart",
+			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the database's password", counts.stale, len(tasks))
 	}
 	return what.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)

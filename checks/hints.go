@@ -2,9 +2,35 @@ package checks
 
 import "github.com/balancer/v3-backend-infra/environment"
 
-// command is the deployer's command for the environment.
+// command is the command for the environment that a hint names: the deployer's, or where it has none, that of another
+// tool.
 func command(env *environment.Environment, verb string) string {
+	switch verb {
+	case "logs":
+		return awsCommand(env, "logs tail "+env.LogGroupName()+" --since 1h")
+	case "images":
+		return awsCommand(env, "ecr describe-images --repository-name "+env.Image.Repository)
+	case "secrets set":
+		return awsCommand(env, "secretsmanager put-secret-value --secret-id "+env.SecretName()+" --secret-string file://ALL-KEYS.json")
+	case "restart":
+		return awsCommand(env, "ecs update-service --force-new-deployment --cluster "+env.ClusterName()+" --service SERVICE")
+	case "snapshot create":
+		return awsCommand(env, "rds create-db-snapshot --db-instance-identifier "+env.DatabaseIdentifier()+" --db-snapshot-identifier NAME")
+	case "snapshot list":
+		return awsCommand(env, "rds describe-db-snapshots --db-instance-identifier "+env.DatabaseIdentifier())
+	case "cost":
+		return awsCommand(env, "budgets describe-budget --account-id "+env.Account+" --budget-name "+env.BudgetName())
+	case "drift":
+		return "pulumi preview --refresh --stack " + env.Stack
+	case "history":
+		return "pulumi stack history --stack " + env.Stack
+	}
 	return "deployer " + verb + " --env " + env.Stack
+}
+
+// awsCommand is a command of the AWS CLI in the environment's region.
+func awsCommand(env *environment.Environment, words string) string {
+	return "aws " + words + " --region " + env.Region
 }
 
 // deployHint is for what a full deployment makes or puts right.
@@ -17,11 +43,11 @@ func driftHint(env *environment.Environment, cause string) Hint {
 	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment", Command: command(env, "drift")}
 }
 
-// stopHint is the hint of a stop, its command for the environment.
+// stopHint is the hint of a stop. Its command is a verb until the environment is known.
 func stopHint(env *environment.Environment, stop Stop) Hint {
 	hint := stop.Hint
 	if hint.Command != "" {
-		hint.Command += " --env " + env.Stack
+		hint.Command = command(env, hint.Command)
 	}
 	return hint
 }

@@ -228,7 +228,7 @@ func evaluateImage(
 	case len(gone) > 0:
 		return what.error("ImageGone", Hint{
 			Cause:    "the image was deleted from the registry: no new task can start",
-			Solution: "deploy an image that is there", Command: "deployer images",
+			Solution: "deploy an image that is there", Command: command(env, "images"),
 		}, "%s that runs is not in the registry: %s", plural(len(gone), "image", "images"), strings.Join(gone, ", "))
 	case critical > 0:
 		judge := what.warning
@@ -237,12 +237,12 @@ func evaluateImage(
 		}
 		return judge("CriticalFindings", Hint{
 			Cause:    "a package in the image has a known vulnerability",
-			Solution: "build the image again with the packages of today, and deploy it", Command: "deployer images",
+			Solution: "build the image again with the packages of today, and deploy it", Command: command(env, "images"),
 		}, "the scan found %d critical and %d high vulnerabilities", critical, high)
 	case len(digests) > 1:
 		return what.warning("DifferentImages", Hint{
 			Cause:    "a rollout is under way, or one of the services was rolled back",
-			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " --code-only --image-tag TAG",
+			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " --image-tag TAG",
 		}, "%d different images run", len(digests))
 	case recorded != "" && recorded != digests[0]:
 		return what.warning("NotTheDeployedImage", driftHint(env, "ECS rolled the last deployment back, or somebody changed a service past the deployer"),

@@ -144,7 +144,7 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 	what = what.with("problems", secretProblemDetails(problems))
 	hint := Hint{
 		Cause:    "a variable became required, or the secret was not filled in",
-		Solution: "set each key that is named", Command: command(env, "secrets set "+problems[0].Key),
+		Solution: "set each key that is named", Command: command(env, "secrets set"),
 	}
 	if missing := keysOf(problems, SecretMissing); len(missing) > 0 {
 		hint.Cause += "; a task whose definition refers to a missing key does not start"

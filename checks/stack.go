@@ -38,7 +38,7 @@ func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time)
 	switch {
 	case stack.Result == "in-progress":
 		return what.warning("UpdateInProgress", Hint{
-			Cause: "somebody deploys just now", Solution: "wait for it", Command: command(env, "lock status"),
+			Cause: "somebody deploys just now", Solution: "wait for it", Command: command(env, "status") + " --only stack",
 		}, "an update of the stack is under way")
 	case len(stack.Pending) > 0:
 		return what.with("pending", stack.Pending).error("PendingOperations", Hint{

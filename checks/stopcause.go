@@ -96,7 +96,7 @@ var stopRules = []stopRule{
 	{StopAccessDenied, regexp.MustCompile(`(?is)(?:ResourceInitializationError|CannotPull).*(?:AccessDenied|not authorized|403 Forbidden)`), true,
 		"the execution role may not fetch what the task needs", Hint{
 			Cause:    "the execution role lacks a permission for the image, the secret or its key",
-			Solution: "compare the execution role with the program: drift shows a changed policy",
+			Solution: "compare the execution role's policies with the program's",
 		}},
 	{StopImagePull, regexp.MustCompile(`(?i)(?:TooManyRequests|toomanyrequests|rate limit)`), false,
 		"the registry limits the pulls of the image", Hint{
@@ -107,7 +107,7 @@ var stopRules = []stopRule{
 		"the image cannot be pulled", Hint{
 			Cause:    "the image or its digest is not in the registry, or is for another CPU architecture",
 			Solution: "push the image, or deploy one that the registry has",
-			Command:  "deployer images",
+			Command:  "images",
 		}},
 	{StopLogGroup, regexp.MustCompile(`(?is)(?:logger args|log group|CreateLogStream).*(?:does not exist|ResourceNotFound|not found)`), true,
 		"the log group does not exist", Hint{
@@ -138,13 +138,13 @@ var stopRules = []stopRule{
 		"the task failed the load balancer's health check", Hint{
 			Cause:    "the application does not answer /health with 200 in time: not up yet, or failing",
 			Solution: "look at its logs; the targets' reasons say what the balancer got",
-			Command:  "deployer logs",
+			Command:  "logs",
 		}},
 	{StopHealthCheck, regexp.MustCompile(`(?i)failed container health checks|health checks? failed`), false,
 		"the task failed its container's health check", Hint{
 			Cause:    "the health check's command in the container fails",
 			Solution: "look at its logs, and see whether the image has what the command needs",
-			Command:  "deployer logs",
+			Command:  "logs",
 		}},
 	{StopCommand, regexp.MustCompile(`(?i)CannotStartContainer|CannotCreateContainer|executable file not found|exec format error|no such file or directory`), true,
 		"the container's command cannot be started", Hint{
@@ -167,7 +167,7 @@ var exitMeanings = map[int]struct {
 	hint    Hint
 }{
 	1: {"application error", Hint{
-		Cause: "the application gave up", Solution: "look at its last log lines", Command: "deployer logs"}},
+		Cause: "the application gave up", Solution: "look at its last log lines", Command: "logs"}},
 	125: {"the container could not be run", Hint{
 		Cause: "the container runtime refused it", Solution: "look at the task definition"}},
 	126: {"the command is not executable", Hint{
@@ -175,7 +175,7 @@ var exitMeanings = map[int]struct {
 	127: {"the command was not found", Hint{
 		Cause: "the image has no such command", Solution: "correct the service's command in the environment's file, or the image"}},
 	134: {"aborted", Hint{
-		Cause: "the application aborted itself, often for want of heap", Solution: "look at its last log lines", Command: "deployer logs"}},
+		Cause: "the application aborted itself, often for want of heap", Solution: "look at its last log lines", Command: "logs"}},
 	137: {"killed", Hint{
 		Cause:    "out of memory, or it did not end in time after being asked to stop",
 		Solution: "look at the memory that it uses, and see that it ends on SIGTERM"}},
@@ -223,7 +223,7 @@ func StopCause(task ecstypes.Task) Stop {
 		if stop.Message == "" {
 			stop.Message = "ECS gives no reason"
 		}
-		stop.Hint = Hint{Cause: "ECS says no more than this", Solution: "look at the task and its logs", Command: "deployer logs"}
+		stop.Hint = Hint{Cause: "ECS says no more than this", Solution: "look at the task and its logs", Command: "logs"}
 	}
 	return stop
 }
@@ -233,7 +233,7 @@ func (r stopRule) apply(stop Stop, match []string) Stop {
 	if len(match) > 1 {
 		stop.Key = strings.Trim(match[1], ".")
 		stop.Message = fmt.Sprintf(r.message, stop.Key)
-		stop.Hint.Command = "deployer secrets set " + stop.Key
+		stop.Hint.Command = "secrets set"
 	}
 	return stop
 }

@@ -97,9 +97,9 @@ func TestStopCauseNamesTheContainerThatFailed(t *testing.T) {
 	got := StopCause(task)
 	require.Equal(t, "balancer-api", got.Container)
 	require.Equal(t, 3, *got.ExitCode)
-	require.Equal(t, "deployer logs", got.Hint.Command)
+	require.Equal(t, "logs", got.Hint.Command)
 
 	key := StopCause(stopped("", "retrieved secret from Secrets Manager did not contain json key SENTRY_DSN", -1, ""))
 	require.Equal(t, "SENTRY_DSN", key.Key)
-	require.Equal(t, "deployer secrets set SENTRY_DSN", key.Hint.Command)
+	require.Equal(t, "secrets set", key.Hint.Command)
 }

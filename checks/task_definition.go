@@ -81,7 +81,7 @@ func evaluateTaskDefinition(
 	case len(missing) > 0:
 		return what.with("missing_keys", missing).error("SecretKeysMissing", Hint{
 			Cause:    "the task definition refers to keys that the secret " + env.SecretName() + " does not have: its tasks stop before they start",
-			Solution: "set the keys", Command: command(env, "secrets set "+missing[0]),
+			Solution: "set the keys", Command: command(env, "secrets set"),
 		}, "%d of %d secret keys that the %s refers to are missing: %s", len(missing), len(references), role, strings.Join(missing, ", "))
 	case len(unset) > 0:
 		return what.with("missing_variables", unset).error("VariablesMissing",

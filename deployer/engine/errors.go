@@ -87,7 +87,7 @@ func (e *ConcurrentUpdateError) Error() string {
 
 // Hint says how to go on.
 func (e *ConcurrentUpdateError) Hint() string {
-	return "wait for it to end; where its process is known to be gone, `deployer lock release` removes the lock"
+	return fmt.Sprintf("wait for it to end; where its process is known to be gone, `pulumi cancel --stack %s` removes the lock", e.Stack)
 }
 
 // FailedError says that a run failed, and why.
