@@ -148,7 +148,8 @@ const introduction = `Try it without an AWS account:
    deployer up --env staging --image-tag 1.41.8-abc123def --local
 
 Exit codes: 0 done or healthy, 1 failed or errors, 2 warnings or changes, 3 could not run, 130 interrupted.
-Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG.`
+Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG; only and skip have the command's name in
+theirs: DEPLOYER_UP_SKIP, DEPLOYER_STATUS_SKIP.`
 
 // helpOrUnknown is what a command that only groups others does.
 func helpOrUnknown(c *cli.Context) error {

@@ -56,7 +56,7 @@ func globalFlags(formats []string) []cli.Flag {
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "answer every question with yes"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress, only results and errors"},
 		&cli.BoolFlag{Name: "verbose", Usage: "say more"},
-		&cli.BoolFlag{Name: "debug", Usage: "say everything, the calls to AWS too"},
+		&cli.BoolFlag{Name: "debug", Usage: "say everything; with status, every call to AWS"},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (NO_COLOR does the same)"},
 		&cli.StringFlag{Name: "dir", Usage: "the project's root `DIRECTORY`", Value: "."},
 		&cli.StringFlag{Name: "state-dir", Usage: "the `DIRECTORY` of the simulated account, work copies and plugins", DefaultText: ".deployer in the root"},
@@ -66,7 +66,7 @@ func globalFlags(formats []string) []cli.Flag {
 			Name: "format", Aliases: []string{"f"}, Usage: "the result's `FORM`: " + strings.Join(formats, ", "), DefaultText: formats[0],
 		})
 	}
-	for _, f := range withVariables(flags) {
+	for _, f := range withVariables(flags, variable) {
 		setCategory(f)
 	}
 	return flags

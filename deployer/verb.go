@@ -51,7 +51,7 @@ func (v verb) command(s streams) *cli.Command {
 		c.Action = helpOrUnknown
 		return c
 	}
-	c.Flags = append(withVariables(v.flags), globalFlags(v.formats)...)
+	c.Flags = append(withVariables(v.flags, v.variable), globalFlags(v.formats)...)
 	c.Action = func(ctx *cli.Context) error {
 		set, err := settingsOf(ctx, s, v)
 		if err != nil {
@@ -75,7 +75,7 @@ func (v verb) description() string {
 	return b.String()
 }
 
-// noArguments refuses arguments that a command would silently ignore.
+// checkArguments refuses arguments that a command would silently ignore.
 func (v verb) checkArguments(c *cli.Context) error {
 	if v.args == "" && c.Args().Present() {
 		return hinted{fmt.Errorf("%s takes no argument, %q was given", v.name, c.Args().First()),
@@ -88,10 +88,25 @@ func (v verb) checkArguments(c *cli.Context) error {
 	return nil
 }
 
-// withVariables gives every flag its environment variable: --image-tag is DEPLOYER_IMAGE_TAG.
-func withVariables(flags []cli.Flag) []cli.Flag {
+// ownWords are the flags that take other words with each command: phases with up, components with status.
+var ownWords = []string{"only", "skip"}
+
+// variable is the environment variable of a flag: --image-tag is DEPLOYER_IMAGE_TAG, --skip of up DEPLOYER_UP_SKIP.
+func (v verb) variable(flag string) string {
+	if slices.Contains(ownWords, flag) {
+		flag = v.name + "-" + flag
+	}
+	return variable(flag)
+}
+
+func variable(flag string) string {
+	return "DEPLOYER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// withVariables gives every flag its environment variable.
+func withVariables(flags []cli.Flag, name func(flag string) string) []cli.Flag {
 	for _, f := range flags {
-		variable := []string{"DEPLOYER_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
+		variable := []string{name(f.Names()[0])}
 		switch f := f.(type) {
 		case *cli.StringFlag:
 			f.EnvVars = append(variable, f.EnvVars...)
