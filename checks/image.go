@@ -159,13 +159,22 @@ func checkImage(ctx context.Context, e *estate) ([]Finding, error) {
 	for i, digest := range digests {
 		images[digest] = found[i]
 	}
-	recorded := ""
-	if e.src.Stack != nil {
-		// The stack has a check of its own, which tells why it could not be read.
-		stack, _ := readStack(ctx, e)
-		recorded = digestOf(stack.Image)
+	return []Finding{evaluateImage(running, images, recordedDigest(ctx, e), e.env)}, nil
+}
+
+// recordedDigest is what should run: what the last deployment's record says, else the stack's output. Where neither
+// can be read there is nothing to compare with; the stack has a check of its own, which tells why.
+func recordedDigest(ctx context.Context, e *estate) string {
+	if e.src.Deployed != nil {
+		if image, err := e.src.Deployed(ctx); err == nil && image != "" {
+			return digestOf(image)
+		}
 	}
-	return []Finding{evaluateImage(running, images, recorded, e.env)}, nil
+	if e.src.Stack == nil {
+		return ""
+	}
+	stack, _ := readStack(ctx, e)
+	return digestOf(stack.Image)
 }
 
 // runningDigests are the image digests that the environment's tasks were started with, and which services run each.

@@ -1,7 +1,9 @@
 package checks
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"testing"
 	"time"
@@ -260,4 +262,25 @@ func TestRulesOfService(t *testing.T) {
 	require.Empty(t, broken(2, definition))
 	require.Equal(t, []string{"services.api.tasks"}, broken(3, definition))
 	require.Equal(t, []string{"services.api.cpu"}, broken(1, &ecstypes.TaskDefinition{Cpu: aws.String("256"), Memory: aws.String("1024")}))
+}
+
+// What should run is what the last deployment's record says; only without one, the stack's output.
+func TestRecordedDigest(t *testing.T) {
+	const recorded, output = "repo@sha256:recorded", "repo@sha256:output"
+	stack := func(context.Context) (StackInfo, error) { return StackInfo{Image: output}, nil }
+	says := func(image string, err error) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) { return image, err }
+	}
+	for name, test := range map[string]struct {
+		src  Sources
+		want string
+	}{
+		"the record":                 {Sources{Stack: stack, Deployed: says(recorded, nil)}, "sha256:recorded"},
+		"no record knows":            {Sources{Stack: stack, Deployed: says("", nil)}, "sha256:output"},
+		"records that nobody reads":  {Sources{Stack: stack, Deployed: says("", errors.New("denied"))}, "sha256:output"},
+		"a record, without a stack":  {Sources{Deployed: says(recorded, nil)}, "sha256:recorded"},
+		"neither a stack nor record": {Sources{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, recordedDigest(t.Context(), &estate{src: test.src})) })
+	}
 }

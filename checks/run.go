@@ -20,6 +20,9 @@ type Sources struct {
 	Network probe.Network
 	// Stack reads what Pulumi's state says; nil where there is no access to it, and the stack is left out.
 	Stack func(context.Context) (StackInfo, error)
+	// Deployed reads which image the record of the last deployment says runs, "" where none knows; nil where there are
+	// no records, and the stack's output is all there is to compare with.
+	Deployed func(context.Context) (string, error)
 }
 
 // StackInfo is what the stack's state says about itself.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -168,9 +169,18 @@ func (s status) identify(ctx context.Context, one *subject, trace *tracer) error
 	return call.Err
 }
 
+// recordsLooked is how many of the last deployments are looked at for the one that says what runs.
+const recordsLooked = 5
+
 // sources are where the checks read. Where the stack is left out, Pulumi's state is not touched.
 func (s status) sources(one *subject) checks.Sources {
-	sources := checks.Sources{AWS: one.place.aws, Network: one.place.network}
+	sources := checks.Sources{
+		AWS: one.place.aws, Network: one.place.network,
+		Deployed: func(ctx context.Context) (string, error) {
+			records, err := one.place.records.List(ctx, one.env.Stack, recordsLooked)
+			return record.RunningImage(records), err
+		},
+	}
 	if !slices.Contains(s.skip, "stack") {
 		sources.Stack = s.stackReader(one.place, one.env)
 	}

@@ -5,6 +5,7 @@ package record
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -86,10 +87,10 @@ const (
 	Partial  Kind = "partial"
 )
 
-// Store keeps records. List returns a stack's records, the newest first.
+// Store keeps records. List returns a stack's records, the newest first, and at most so many.
 type Store interface {
 	Save(ctx context.Context, d Deployment) error
-	List(ctx context.Context, stack string) ([]Deployment, error)
+	List(ctx context.Context, stack string, most int) ([]Deployment, error)
 }
 
 // LastVerified returns the newest of the records, the newest first, whose image was verified healthy, or nil. Such an
@@ -101,4 +102,21 @@ func LastVerified(records []Deployment) *Deployment {
 		}
 	}
 	return nil
+}
+
+// RunningImage returns the image that the records, the newest first, say runs: what was put back, else what was verified.
+// A deployment that ended before its rollout changed nothing of it; after a rollout that failed and was not undone,
+// nobody can say, and the image is "".
+func RunningImage(records []Deployment) string {
+	for _, d := range records {
+		switch {
+		case d.RolledBackTo != nil:
+			return d.RolledBackTo.Reference
+		case d.Verified:
+			return d.Image.Reference
+		case slices.ContainsFunc(d.Phases, func(p Phase) bool { return p.Name == "rollout" && p.Outcome != Skipped }):
+			return ""
+		}
+	}
+	return ""
 }

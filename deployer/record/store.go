@@ -19,9 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// kept is how many records of a stack List returns at most.
-const kept = 100
-
 // Dir is a store in a directory: one file a record, DIR/STACK/ID.json.
 type Dir string
 
@@ -46,7 +43,7 @@ func (d Dir) Save(_ context.Context, r Deployment) error {
 }
 
 // List reads the newest records of a stack.
-func (d Dir) List(_ context.Context, stack string) ([]Deployment, error) {
+func (d Dir) List(_ context.Context, stack string, most int) ([]Deployment, error) {
 	entries, err := os.ReadDir(filepath.Join(string(d), stack))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -60,7 +57,7 @@ func (d Dir) List(_ context.Context, stack string) ([]Deployment, error) {
 			names = append(names, e.Name())
 		}
 	}
-	return newest(names, func(name string) ([]byte, error) {
+	return newest(names, most, func(name string) ([]byte, error) {
 		return os.ReadFile(filepath.Join(string(d), stack, name))
 	})
 }
@@ -93,7 +90,7 @@ func (b Bucket) Save(ctx context.Context, r Deployment) error {
 }
 
 // List reads the newest records of a stack. A bucket that is not there has none.
-func (b Bucket) List(ctx context.Context, stack string) ([]Deployment, error) {
+func (b Bucket) List(ctx context.Context, stack string, most int) ([]Deployment, error) {
 	prefix := path.Join(b.Prefix, recordsPrefix, stack) + "/"
 	var names []string
 	pages := s3.NewListObjectsV2Paginator(b.Client, &s3.ListObjectsV2Input{Bucket: &b.Name, Prefix: &prefix})
@@ -109,7 +106,7 @@ func (b Bucket) List(ctx context.Context, stack string) ([]Deployment, error) {
 			names = append(names, aws.ToString(object.Key))
 		}
 	}
-	return newest(names, func(key string) ([]byte, error) {
+	return newest(names, most, func(key string) ([]byte, error) {
 		object, err := b.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Name, Key: &key})
 		if err != nil {
 			return nil, err
@@ -120,11 +117,11 @@ func (b Bucket) List(ctx context.Context, stack string) ([]Deployment, error) {
 }
 
 // newest reads the records with the highest names, which begin with their time.
-func newest(names []string, read func(name string) ([]byte, error)) ([]Deployment, error) {
+func newest(names []string, most int, read func(name string) ([]byte, error)) ([]Deployment, error) {
 	slices.Sort(names)
 	slices.Reverse(names)
 	var records []Deployment
-	for _, name := range names[:min(len(names), kept)] {
+	for _, name := range names[:min(len(names), most)] {
 		body, err := read(name)
 		if err != nil {
 			return nil, fmt.Errorf("read the record %s: %w", name, err)

@@ -51,9 +51,12 @@ func (d *deployment) snapshotAdvice() string {
 	return "; the database was not put back, its snapshot is " + d.record.Snapshot
 }
 
+// recordsRead is how many records a rollback looks through.
+const recordsRead = 100
+
 // lastGood is the image of the last deployment that was verified healthy, if the registry still has it.
 func (d *deployment) lastGood(ctx context.Context) (*Image, error) {
-	records, err := d.Records.List(ctx, d.Env.Stack)
+	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
 	if err != nil {
 		return nil, err
 	}

@@ -54,14 +54,14 @@ func TestEnsureMakesWhatIsMissingOnce(t *testing.T) {
 	for _, r := range kept {
 		require.NoError(t, records.Save(t.Context(), r))
 	}
-	found, err := records.List(t.Context(), "staging")
+	found, err := records.List(t.Context(), "staging", 10)
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprint(kept), fmt.Sprint(found))
 	_, err = client.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: &store.Bucket, Key: aws.String("backend/v3/deployments/staging/20260101-000000-aaaa.json"),
 	})
 	require.NoError(t, err)
-	none, err := record.Bucket{Client: client, Name: "no-such-bucket"}.List(t.Context(), "staging")
+	none, err := record.Bucket{Client: client, Name: "no-such-bucket"}.List(t.Context(), "staging", 10)
 	require.NoError(t, err)
 	require.Empty(t, none)
 }
