@@ -77,7 +77,7 @@ func (s settings) memoryOf(p *place) notify.Memory {
 	case record.Dir:
 		return notify.Dir(filepath.Join(filepath.Dir(string(records)), "status"))
 	case record.Bucket:
-		return notify.Bucket{Client: records.Client, Name: records.Name}
+		return notify.Bucket{Client: records.Client, Name: records.Name, Prefix: records.Prefix}
 	}
 	return notify.Dir(filepath.Join(s.stateDir, "status"))
 }

@@ -80,9 +80,11 @@ func (d Dir) Keep(_ context.Context, stack string, s checks.Status, at time.Time
 type Bucket struct {
 	Client *s3.Client
 	Name   string
+	// Prefix goes before the keys; "" where the bucket is the state's alone.
+	Prefix string
 }
 
-func (b Bucket) key(stack string) *string { return aws.String(path.Join("status", stack+".json")) }
+func (b Bucket) key(stack string) *string { return aws.String(path.Join(b.Prefix, "status", stack+".json")) }
 
 // Last implements Memory.
 func (b Bucket) Last(ctx context.Context, stack string) (checks.Status, error) {
