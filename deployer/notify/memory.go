@@ -84,7 +84,9 @@ type Bucket struct {
 	Prefix string
 }
 
-func (b Bucket) key(stack string) *string { return aws.String(path.Join(b.Prefix, "status", stack+".json")) }
+func (b Bucket) key(stack string) *string {
+	return aws.String(path.Join(b.Prefix, "status", stack+".json"))
+}
 
 // Last implements Memory.
 func (b Bucket) Last(ctx context.Context, stack string) (checks.Status, error) {
