@@ -154,6 +154,9 @@ func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
 		return "", err
 	}
 	if d.record.TaskDefinitions, err = watcher.run(ctx, v); err != nil {
+		if d.Env.Deployment.Rollback != environment.RollbackAutomatic || !d.hasGood(ctx) {
+			watcher.settle(ctx, v)
+		}
 		return "", err
 	}
 	return fmt.Sprintf("%s; every task runs %s", summary, shortDigest(d.image.Digest)), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ const (
 	// settling is how long AWS's answers may lag behind what was done: a service that is not seen yet, a deployment
 	// that does not show yet.
 	settling = time.Minute
+	// settleLimit is how long ECS may take to end a failed rollout by itself.
+	settleLimit = 10 * time.Minute
 	// blindLooks is how many looks in a row may fail.
 	blindLooks = 5
 )
@@ -128,6 +131,21 @@ func (r *rollout) revive(ctx context.Context, v voice) error {
 		}
 	}
 	return nil
+}
+
+// settle waits until ECS has ended what it does to the services by itself, such as going back, so that the next
+// deployment does not meet it. It gives up silently at its limit: preflight will see what is still under way.
+func (r *rollout) settle(ctx context.Context, v voice) {
+	for waited := time.Duration(0); waited < settleLimit; waited += rolloutPoll {
+		seen, err := r.observe(ctx)
+		if err != nil || !slices.ContainsFunc(seen, func(o observation) bool { return o.service != nil && o.beginning() }) {
+			return
+		}
+		v.progress("ECS is still ending the rollout")
+		if r.clock.Wait(ctx, rolloutPoll) != nil {
+			return
+		}
+	}
 }
 
 // stop ends a service deployment that cannot succeed, so that ECS does not go on trying until its own limit.

@@ -51,6 +51,12 @@ func (d *deployment) snapshotAdvice() string {
 	return "; the database was not put back, its snapshot is " + d.record.Snapshot
 }
 
+// hasGood reports whether there is an image to go back to.
+func (d *deployment) hasGood(ctx context.Context) bool {
+	_, err := d.lastGood(ctx)
+	return err == nil
+}
+
 // recordsRead is how many records a rollback looks through.
 const recordsRead = 100
 
