@@ -67,6 +67,12 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 		Database  string `json:"database"`
 		Tasks     string `json:"tasks"`
 		BudgetUSD int    `json:"budgetUSD"`
+		// Repository is where the images lie; the rest is what a pipeline asks.
+		Repository string              `json:"repository"`
+		Branch     string              `json:"branch"`
+		Trigger    environment.Trigger `json:"trigger"`
+		Approval   bool                `json:"approval"`
+		Tests      []string            `json:"tests"`
 	}
 	rows := []row{}
 	for _, e := range envs {
@@ -74,6 +80,7 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 		rows = append(rows, row{
 			e.Stack, e.Name, e.URL(), e.Account, e.Region, e.Protected, e.Database.InstanceClass,
 			fmt.Sprintf("%d-%d × %d/%d", api.Tasks.Min, api.Tasks.Max, api.CPU, api.Memory), e.Budget.MonthlyUSD,
+			e.RepositoryURL(), e.Delivery.Branch, e.Delivery.Trigger, e.Delivery.Approval, e.Delivery.Tests,
 		})
 	}
 	if format == "json" {
