@@ -24,10 +24,11 @@ func previewVerb() verb {
 		formats: []string{"text", "json", "markdown"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG` or sha256 digest"},
+			&cli.BoolFlag{Name: "refresh", Usage: "read from the account first what is really there, so that what was changed by hand shows"},
 			&cli.BoolFlag{Name: "expect-no-changes", Usage: "exit with 2 when there are changes"},
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			return preview{settings: s, tag: c.String("image-tag"), expectNone: c.Bool("expect-no-changes")}.run(ctx)
+			return preview{settings: s, tag: c.String("image-tag"), expectNone: c.Bool("expect-no-changes"), refresh: c.Bool("refresh")}.run(ctx)
 		},
 	}
 }
@@ -37,6 +38,7 @@ type preview struct {
 	settings
 	tag        string
 	expectNone bool
+	refresh    bool
 }
 
 func (v preview) run(ctx context.Context) error {
@@ -73,7 +75,7 @@ func (v preview) plan(ctx context.Context, opened *stack, image string) (plan en
 	progress := ui.NewProgress(v.err, v.progressOptions())
 	defer progress.Close()
 	err = progress.Step("preview", func(say func(string)) (string, error) {
-		plan, err = opened.handle.Preview(ctx, engine.Update{Program: opened.program(image, image)}, func(e engine.Event) {
+		plan, err = opened.handle.Preview(ctx, engine.Update{Program: opened.program(image, image), Refresh: v.refresh}, func(e engine.Event) {
 			if e.Changes() {
 				say(ui.ShortType(e.Type) + " " + e.Name)
 			}

@@ -114,6 +114,8 @@ type stack struct {
 	endpointURL string
 	// recorded is the image that the stack's output names.
 	recorded string
+	// refresh reads from the account what is really there, before the next update.
+	refresh bool
 }
 
 // openEnvironment opens an environment's stack.
@@ -191,11 +193,32 @@ func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
 }
 
 func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) (release.Update, error) {
-	done, err := s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+	err := s.reread(ctx, u.Targets, progress)
+	var done engine.Summary
+	if err == nil {
+		done, err = s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+	}
 	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
 		return release.Update{}, &release.BusyError{Err: busy}
 	}
 	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
+}
+
+// reread takes what is really in the account into the state, where that was asked for: everything once, or the targets
+// of each update. It is a run of its own because the refresh of an update reads no more than the update is about, and
+// provision leaves out the services.
+func (s *stack) reread(ctx context.Context, targets []string, progress func(string)) error {
+	if !s.refresh {
+		return nil
+	}
+	progress("reading what is in the account")
+	_, err := s.handle.Refresh(ctx, engine.Update{Targets: targets, Message: "refresh"}, func(e engine.Event) {
+		if e.Status == engine.Done && e.Changes() {
+			progress(fmt.Sprintf("%s %s is not as it was left", ui.ShortType(e.Type), e.Name))
+		}
+	})
+	s.refresh = err != nil || len(targets) > 0
+	return err
 }
 
 // tellEvent says what the engine is about, in one line.

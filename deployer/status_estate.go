@@ -68,7 +68,7 @@ func (s status) openEstate(ctx context.Context) (*estate, error) {
 }
 
 // names are the environments that --env lists, each once: dev and development are the same.
-func (s status) names() ([]string, error) {
+func (s settings) names() ([]string, error) {
 	var names []string
 	for _, name := range split([]string{s.name}) {
 		found := []string{name}

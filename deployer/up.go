@@ -28,6 +28,7 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 		examples: []string{
 			"deployer up --env staging --image-tag 1.41.8-abc123def",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
+			"deployer up --env staging --image-tag 1.41.8-abc123def --refresh",
 			"deployer up --env production --image-tag 1.41.8-abc123def --yes",
 			"deployer up --env dev --image-tag latest --component network,database",
 			"deployer up --env dev --image-tag latest --local --fault task-crash",
@@ -38,6 +39,7 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 			&cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG` or sha256 digest"},
 			&cli.StringSliceFlag{Name: "skip", Usage: "leave out `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
+			&cli.BoolFlag{Name: "refresh", Usage: "read from the account first what is really there, and put back what was changed by hand"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when the deployment is done with warnings"},
 		},
@@ -45,6 +47,7 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 			return up{
 				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
+				refresh: c.Bool("refresh"),
 			}.run(ctx)
 		},
 	}
@@ -58,6 +61,8 @@ type up struct {
 	components []string
 
 	dryRun, strict, waitDelegation bool
+	// refresh reads from the account what is really there before anything is changed.
+	refresh bool
 }
 
 func (u up) run(ctx context.Context) error {
@@ -129,8 +134,12 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
 		Infra: func(ctx context.Context) (release.Infrastructure, error) {
 			opened, err := u.openEnvironment(ctx, p, env, false)
-			if err != nil || len(u.components) == 0 {
-				return opened, err
+			if err != nil {
+				return nil, err
+			}
+			opened.refresh = u.refresh
+			if len(u.components) == 0 {
+				return opened, nil
 			}
 			return partial{opened, u.components}, nil
 		},
