@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -25,12 +27,17 @@ func envVerb() verb {
 			},
 			{
 				name: "validate", usage: "check one environment's file, or all of them",
-				examples: []string{"deployer env validate", "deployer env validate --env production"},
-				formats:  []string{"text", "json"},
-				run: func(_ context.Context, s settings, _ *cli.Context) error {
-					return envValidate{s}.run()
+				about: "With --explain: every rule, its default and where it comes from; where files are not valid, the rules that they break.",
+				examples: []string{
+					"deployer env validate", "deployer env validate --env production", "deployer env validate --explain",
+				},
+				formats: []string{"text", "json"},
+				flags:   []cli.Flag{&cli.BoolFlag{Name: "explain", Usage: "explain the rules"}},
+				run: func(_ context.Context, s settings, c *cli.Context) error {
+					return envValidate{settings: s, explain: c.Bool("explain")}.run()
 				},
 			},
+			envNewVerb(),
 		},
 	}
 }
@@ -50,14 +57,44 @@ func (l envList) run() error {
 }
 
 // envValidate checks files without asking anybody.
-type envValidate struct{ settings }
+type envValidate struct {
+	settings
+	explain bool
+}
 
 func (v envValidate) run() error {
 	results, err := v.validate()
-	if err != nil {
-		return err
+	switch {
+	case err != nil && v.explain:
+		return errors.Join(err, ui.Rules(v.out, brokenRules(err), v.format, v.style()))
+	case err != nil:
+		return hinted{err, "`deployer env validate --explain` explains the rules that are broken"}
+	case v.explain:
+		return ui.Rules(v.out, docs.Rules(), v.format, v.style())
 	}
 	return ui.Validation(v.out, results, v.format)
+}
+
+// brokenRules are the rules about the keys that problems name, each once.
+func brokenRules(err error) []docs.Rule {
+	rules := []docs.Rule{}
+	switch err := err.(type) {
+	case *environment.InvalidError:
+		for _, p := range err.Problems {
+			for _, rule := range docs.RulesOf(p.Path, err.File == environment.FileName(environment.SharedStack)) {
+				if p.Path != "" && !slices.Contains(rules, rule) {
+					rules = append(rules, rule)
+				}
+			}
+		}
+	case interface{ Unwrap() []error }:
+		for _, one := range err.Unwrap() {
+			rules = append(rules, brokenRules(one)...)
+		}
+	case interface{ Unwrap() error }:
+		rules = brokenRules(err.Unwrap())
+	}
+	return rules
 }
 
 func (v envValidate) validate() (valid []string, err error) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/docs"
 )
 
 // documented is a row of a table in docs/environment.md: type and default.
@@ -86,4 +88,26 @@ func written(v reflect.Value) string {
 		}
 		return fmt.Sprint(value)
 	}
+}
+
+// Every rule that a file can break is explained by a row of the page.
+func TestEveryProblemIsExplained(t *testing.T) {
+	explained := 0
+	for name := range invalid {
+		var problems *InvalidError
+		require.ErrorAs(t, loadTestdata(t, "invalid-"+name), &problems)
+		for _, p := range problems.Problems {
+			general := p.Path == "" || strings.HasPrefix(p.Path, "config") && !strings.HasPrefix(p.Path, "configuration.") ||
+				strings.Contains(p.Message, "there is no such key") || strings.Contains(p.Message, "keys are merged")
+			if general {
+				continue // about the form of the file: its first lines say that
+			}
+			rules := docs.RulesOf(p.Path, strings.Contains(problems.File, SharedStack))
+			require.NotEmpty(t, rules, "%s: %s", name, p.Path)
+			require.NotEmpty(t, rules[0].Text, "%s: %s", name, p.Path)
+			explained++
+		}
+	}
+	require.Greater(t, explained, 80)
+	require.Len(t, docs.Rules(), len(keysIn(reflect.ValueOf(defaults("staging"))))+len(keysIn(reflect.ValueOf(sharedDefaults()))))
 }

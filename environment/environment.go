@@ -153,6 +153,9 @@ type Queue struct {
 type Configuration struct {
 	// Required are the variables without which the application does not start.
 	Required []string `yaml:"required"`
+	// Optional are the variables that it knows and can do without. Another key of the configuration secret is a mistake
+	// in its name, or forgotten.
+	Optional []string `yaml:"optional"`
 }
 
 // Level is how closely an environment is watched.

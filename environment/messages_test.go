@@ -288,6 +288,12 @@ Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has the text "ma
 Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has a number that is too large; give a whole number, in digits and without quotes
    11 |       api: {cpu: 99999999999999999999, memory: 1024}
 `,
+	"optional-required": `
+Pulumi.staging.yaml:13: configuration.optional[1]: NODE_ENV is required already; remove it from one of the two lists
+Pulumi.staging.yaml:13: configuration.optional[2]: "9LIVES" is not valid; use letters, digits and underscores
+Pulumi.staging.yaml:13: configuration.optional[3]: LOG_LEVEL is listed twice; remove it
+   13 |     configuration: {required: [NODE_ENV], optional: [LOG_LEVEL, NODE_ENV, "9LIVES", LOG_LEVEL]}
+`,
 	"password-rotation": `
 Pulumi.staging.yaml:12: database.passwordRotationDays: 0 is out of range; give a number from 1 to 1000
    12 |     database: {instanceClass: db.t3.small, passwordRotationDays: 0}

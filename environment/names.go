@@ -3,6 +3,7 @@ package environment
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -181,6 +182,22 @@ func OriginOf(variable string) Origin {
 		return FromProgram
 	}
 	return FromSecret
+}
+
+// Knows reports whether the application reads the variable, as far as the environment's file says.
+func (e *Environment) Knows(variable string) bool {
+	return OriginOf(variable) != FromSecret || slices.Contains(e.Configuration.Required, variable) ||
+		slices.Contains(e.Configuration.Optional, variable)
+}
+
+// ForeignDatabase returns the environment whose database answers at a host, where it is another one's than e's. RDS
+// begins a database's host with its identifier.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_CommonTasks.Connect.html
+func (e *Environment) ForeignDatabase(host string) (name string, foreign bool) {
+	identifier, domain, _ := strings.Cut(strings.ToLower(host), ".")
+	name, ours := strings.CutPrefix(identifier, e.Prefix+"-")
+	name, isDatabase := strings.CutSuffix(name, "-db")
+	return name, ours && isDatabase && name != e.Name && strings.Contains(domain, "rds.amazonaws.")
 }
 
 // SecretKeys are the required variables that the configuration secret must hold.

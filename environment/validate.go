@@ -175,11 +175,20 @@ func (e *Environment) configurationProblems(l *problemList) {
 	if len(required) == 0 {
 		l.add("configuration.required", "list the variables that the application needs", "it is missing")
 	}
-	for i, name := range required {
-		path := fmt.Sprintf("configuration.required[%d]", i)
+	l.variables("configuration.required", required, nil)
+	l.variables("configuration.optional", e.Configuration.Optional, required)
+}
+
+// variables are names of variables, each once, and not among the others.
+func (l *problemList) variables(path string, names, others []string) {
+	for i, name := range names {
+		path := fmt.Sprintf("%s[%d]", path, i)
 		l.match(path, name, variablePattern, "use letters, digits and underscores")
-		if first := slices.Index(required, name); first < i {
+		switch {
+		case slices.Index(names, name) < i:
 			l.add(path, "remove it", "%s is listed twice", name)
+		case slices.Contains(others, name):
+			l.add(path, "remove it from one of the two lists", "%s is required already", name)
 		}
 	}
 }

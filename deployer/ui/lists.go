@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/local"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -108,6 +110,47 @@ func Validation(w io.Writer, files []string, format string) error {
 	for _, f := range files {
 		if _, err := fmt.Fprintf(w, "%s is valid\n", f); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// Rules explains what the files of environments may say.
+func Rules(w io.Writer, rules []docs.Rule, format string, style Style) error {
+	if format == "json" {
+		return JSON(w, rules)
+	}
+	section := ""
+	for _, r := range rules {
+		if r.Section != section {
+			section = r.Section
+			if _, err := fmt.Fprintf(w, "%s\n", style.paint(section, text.Bold)); err != nil {
+				return err
+			}
+		}
+		given := "must be given"
+		switch {
+		case r.Default != "":
+			given = "default " + r.Default
+		case !r.Required:
+			given = "may be left out"
+		}
+		said := []string{fmt.Sprintf("%s (%s, %s)", r.Key, r.Type, given)}
+		for _, more := range []string{r.Text, r.Source} {
+			if more != "" {
+				said = append(said, more)
+			}
+		}
+		for i, line := range said {
+			indent := strings.Repeat(" ", 2+2*min(i, 1))
+			if style.Width > 0 && !strings.HasPrefix(line, "https://") {
+				line = text.WrapSoft(line, max(20, style.Width-len(indent)))
+			}
+			for part := range strings.SplitSeq(line, "\n") {
+				if _, err := fmt.Fprintln(w, indent+strings.TrimRight(part, " ")); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil

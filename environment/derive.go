@@ -1,0 +1,238 @@
+package environment
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Derived is the file of a new environment, which nobody has written yet.
+type Derived struct {
+	*Environment
+	// Source is the file's text.
+	Source []byte
+	// Left are the keys of the other environment's file that only hold for that one: encrypted values and the keys that
+	// they are encrypted with, and its image.
+	Left []string
+}
+
+// UnfitError says why a name or a range cannot be a new environment's.
+type UnfitError struct{ Message, Advice string }
+
+func (e *UnfitError) Error() string { return e.Message }
+
+// Hint says what to do.
+func (e *UnfitError) Hint() string { return e.Advice }
+
+func unfit(advice, format string, args ...any) error {
+	return &UnfitError{Message: fmt.Sprintf(format, args...), Advice: advice}
+}
+
+// Derive describes a new environment after the one that from means: its sizes and rules, a name, a domain, a branch and
+// an address range of its own. An empty cidr asks for the next range that is free. Comments stay where they speak of
+// what stays. All environments in dir are read, since the new one must clash with none; nothing is written.
+func Derive(dir, name, from, cidr string) (*Derived, error) {
+	all, err := LoadAll(dir)
+	if err != nil {
+		return nil, err
+	}
+	model, err := Load(dir, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := vacant(dir, name, all); err != nil {
+		return nil, err
+	}
+	switch _, malformed := netip.ParsePrefix(cidr); {
+	case cidr == "":
+		if cidr, err = freeRange(model.Network.CIDR, all); err != nil {
+			return nil, err
+		}
+	case malformed != nil:
+		return nil, unfit("give an IPv4 range such as 10.40.0.0/16", "%q is not an IPv4 CIDR block", cidr)
+	}
+	source, err := os.ReadFile(filepath.Join(dir, FileName(model.Stack)))
+	if err != nil {
+		return nil, &UnreadableError{File: FileName(model.Stack), Err: cause(err)}
+	}
+	text, left, err := rewrite(source, model, name, map[string]string{
+		"name": fullName(name), "domain.name": name + "-api." + model.Domain.Root, "network.cidr": cidr, "delivery.branch": name,
+	})
+	if err != nil {
+		return nil, err
+	}
+	env, _, err := decode(name, func(into any) (*document, error) { return parseFile(FileName(name), text, Key, into) })
+	if err != nil {
+		return nil, err
+	}
+	if err := Overlaps(append(all, env)); err != nil {
+		return nil, err
+	}
+	return &Derived{Environment: env, Source: text, Left: left}, nil
+}
+
+// vacant refuses a name that is no environment's, that means another one, or that another one has.
+func vacant(dir, name string, all []*Environment) error {
+	const example = "choose another one, such as qa or preview-2"
+	if meant, ok := aliases[name]; ok {
+		return unfit(example, "%q is another name of the environment %s", name, meant)
+	}
+	switch {
+	case name == SharedStack:
+		return unfit(example, "%q is what the environments have in common, not an environment", name)
+	case name == "all":
+		return unfit(example, "%q means every environment", name)
+	case !namePattern.MatchString(name):
+		return unfit(hyphenated, "%q is no name of an environment", name)
+	case len(name) > maxName:
+		return unfit(fmt.Sprintf("use at most %d characters: AWS ends names that are made of it", maxName), "%q has %d characters", name, len(name))
+	}
+	taken := slices.ContainsFunc(all, func(e *Environment) bool { return e.Stack == name || e.Name == name })
+	if _, err := os.Lstat(filepath.Join(dir, FileName(name))); err == nil || taken {
+		return unfit("choose another name, or change that file", "%s is there already and is left as it is", FileName(name))
+	}
+	return nil
+}
+
+// freeRange is a range as large as the model's that overlaps none of the environments': 10.10.0.0, 10.20.0.0 and so on
+// first, as people number them, then anything private.
+func freeRange(model string, all []*Environment) (string, error) {
+	bits := netip.MustParsePrefix(model).Bits()
+	var starts [][2]byte
+	for second := 10; second < 256; second += 10 {
+		starts = append(starts, [2]byte{10, byte(second)})
+	}
+	for second := range 256 {
+		starts = append(starts, [2]byte{10, byte(second)})
+	}
+	for second := 16; second < 32; second++ {
+		starts = append(starts, [2]byte{172, byte(second)})
+	}
+	for _, start := range starts {
+		found := netip.PrefixFrom(netip.AddrFrom4([4]byte{start[0], start[1]}), bits)
+		if !slices.ContainsFunc(all, func(e *Environment) bool { return netip.MustParsePrefix(e.Network.CIDR).Overlaps(found) }) {
+			return found.String(), nil
+		}
+	}
+	return "", unfit("give one with --cidr", "no private range of /%d is free beside the environments'", bits)
+}
+
+// rewrite gives values of a file others, by their paths below the environment's key, and leaves out what only holds for
+// the old environment. A comment behind a value that changes speaks of the old one and goes with it.
+func rewrite(source []byte, model *Environment, name string, values map[string]string) (text []byte, left []string, err error) {
+	tree, err := parser.ParseBytes(source, parser.ParseComments)
+	if err != nil {
+		return nil, nil, err
+	}
+	lines := strings.Split(string(source), "\n")
+	for path, value := range values {
+		node, _, problem := locate(tree, slices.Concat([]string{"config", Key}, strings.Split(path, ".")))
+		if problem != nil {
+			return nil, nil, &InvalidError{File: FileName(model.Stack), Problems: []Problem{*problem}}
+		}
+		replaceValue(lines, node, value)
+	}
+	cut, left := foreign(tree, lines)
+	var kept []string
+	for i, line := range lines {
+		switch {
+		case cut[i]:
+		case strings.HasPrefix(line, "#"):
+			kept = append(kept, renamed(line, model, name))
+		default:
+			kept = append(kept, line)
+		}
+	}
+	return []byte(strings.TrimRight(strings.Join(kept, "\n"), "\n") + "\n"), left, nil
+}
+
+// replaceValue writes a plain or quoted value in its line anew.
+func replaceValue(lines []string, node ast.Node, value string) {
+	token := node.GetToken()
+	line := []rune(lines[token.Position.Line-1])
+	begin := token.Position.Column - 1
+	end := begin + len([]rune(strings.TrimSpace(token.Origin)))
+	rest := string(line[min(end, len(line)):])
+	if behind := strings.TrimSpace(rest); strings.HasPrefix(behind, "#") {
+		rest = ""
+	}
+	lines[token.Position.Line-1] = string(line[:begin]) + value + rest
+}
+
+// foreign marks the lines that do not belong into another environment's file, and names their keys: what an encrypted
+// value needs, encrypted values themselves, and the image.
+func foreign(tree *ast.File, lines []string) (cut map[int]bool, left []string) {
+	cut = map[int]bool{}
+	remark := func(line string) bool {
+		line = strings.TrimSpace(line)
+		return line == "" || strings.HasPrefix(line, "#")
+	}
+	mark := func(entries ast.MapNode, end int, unwanted func(key string, value ast.Node) bool) {
+		var all []*ast.MappingValueNode
+		for entry := entries.MapRange(); entry.Next(); {
+			all = append(all, entry.KeyValue())
+		}
+		for i, entry := range all {
+			key, first, next := entry.Key.GetToken(), entry.Key.GetToken().Position.Line, end+1
+			if i+1 < len(all) {
+				next = all[i+1].Key.GetToken().Position.Line
+			}
+			if unwanted(key.Value, entry.Value) {
+				left = append(left, key.Value)
+				for next-1 > first && remark(lines[next-2]) {
+					next-- // what stands above the next key speaks of that one
+				}
+				for line := first; line < next; line++ {
+					cut[line-1] = true
+				}
+			}
+		}
+	}
+	top, _ := tree.Docs[0].Body.(ast.MapNode)
+	mark(top, len(lines), func(key string, _ ast.Node) bool { return key == "encryptionsalt" || key == "encryptedkey" })
+	config, _, problem := locate(tree, []string{"config"})
+	if entries, ok := config.(ast.MapNode); ok && problem == nil {
+		mark(entries, endOf(top, "config", len(lines)), func(key string, value ast.Node) bool {
+			return key != Key && (key == "v3-backend:image" || isEncrypted(value))
+		})
+	}
+	return cut, left
+}
+
+// endOf is the last line of a key's block.
+func endOf(top ast.MapNode, name string, count int) int {
+	begin := lookup(top, name)[0].Key.GetToken().Position.Line
+	for entry := top.MapRange(); entry.Next(); {
+		if line := entry.Key().GetToken().Position.Line; line > begin {
+			return line - 1
+		}
+	}
+	return count
+}
+
+// isEncrypted reports whether a configuration value is one of Pulumi's secrets.
+func isEncrypted(value ast.Node) bool {
+	entries, ok := value.(ast.MapNode)
+	return ok && len(lookup(entries, "secure")) > 0
+}
+
+// renamed is a comment above the block with the new environment's name where the old one's stands.
+func renamed(comment string, model *Environment, name string) string {
+	for _, old := range []string{model.Name, model.Stack} {
+		whole := regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(old) + `\b`)
+		comment = whole.ReplaceAllStringFunc(comment, func(found string) string {
+			if strings.ToUpper(found[:1]) == found[:1] {
+				return strings.ToUpper(name[:1]) + name[1:]
+			}
+			return name
+		})
+	}
+	return comment
+}
