@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -167,8 +168,18 @@ func (s *stack) Code(ctx context.Context, image string, progress func(string)) (
 // Reconcile implements release.Infrastructure.
 func (s *stack) Reconcile(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	return s.up(ctx, engine.Update{
-		Program: s.program(image, image), Message: "bring back " + image, Targets: infra.ServiceURNs(), Refresh: true,
+		Program: s.program(image, image), Message: "bring back " + image, Targets: infra.CodeURNs(), Refresh: true,
 	}, progress)
+}
+
+// Waiting implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
+func (s *stack) Waiting(ctx context.Context, image string) ([]record.Change, error) {
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: s.program(image, image)}, nil)
+	var changes []record.Change
+	for _, step := range plan.Steps {
+		changes = append(changes, record.Change{Op: step.Op, Type: ui.ShortType(step.Type), Name: step.Name})
+	}
+	return changes, err
 }
 
 // TaskNetwork implements release.Infrastructure.
@@ -177,6 +188,10 @@ func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
 	if err != nil {
 		return release.TaskNetwork{}, err
 	}
+	return s.taskNetwork(outputs)
+}
+
+func (s *stack) taskNetwork(outputs map[string]engine.Output) (release.TaskNetwork, error) {
 	var network release.TaskNetwork
 	subnets, _ := outputs[outputSubnets].Value.([]any)
 	for _, subnet := range subnets {

@@ -24,12 +24,18 @@ func upVerb() verb {
 	return verb{
 		name: "up", usage: "deploy an image: infrastructure, migrations, services, health",
 		about: `A full deployment in one process. Its phases: preflight (changes nothing and reports every
-problem at once), backup, provision, migrate, rollout, health, validate.`,
+problem at once), backup, provision, migrate, rollout, health, validate.
+
+With --code-only nothing but task definitions and services changes: the same phases, with an update of them alone in
+place of provision. Without --image-tag it deploys STACK-latest, which the pipelines push: staging-latest. Changes of
+the infrastructure that wait for a full deployment are listed.`,
 		examples: []string{
 			"deployer up --env staging --image-tag 1.41.8-abc123def",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --refresh",
 			"deployer up --env production --image-tag 1.41.8-abc123def --yes",
+			"deployer up --env staging --code-only --image-tag 1.41.8-abc123def",
+			"deployer up --env staging --code-only --restart",
 			"deployer up --env dev --image-tag latest --component network,database",
 			"deployer up --env dev --image-tag latest --local --fault task-crash",
 		},
@@ -38,6 +44,8 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 			&cli.StringSliceFlag{Name: "component", Usage: "only these `COMPONENTS` of the program: " + strings.Join(componentNames(), ", ")},
 			&cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG` or sha256 digest"},
 			&cli.StringSliceFlag{Name: "skip", Usage: "leave out `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
+			&cli.BoolFlag{Name: "code-only", Usage: "change task definitions and services only; without --image-tag, to STACK-latest"},
+			&cli.BoolFlag{Name: "restart", Usage: "with --code-only: start the image that runs anew, with the secrets of today"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read from the account first what is really there, and put back what was changed by hand"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
@@ -47,13 +55,13 @@ problem at once), backup, provision, migrate, rollout, health, validate.`,
 			return up{
 				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
-				refresh: c.Bool("refresh"),
+				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
 			}.run(ctx)
 		},
 	}
 }
 
-// up is a full deployment.
+// up is a deployment.
 type up struct {
 	settings
 	tag        string
@@ -63,6 +71,8 @@ type up struct {
 	dryRun, strict, waitDelegation bool
 	// refresh reads from the account what is really there before anything is changed.
 	refresh bool
+	// codeOnly leaves the infrastructure as it is; restart takes the image that runs.
+	codeOnly, restart bool
 }
 
 func (u up) run(ctx context.Context) error {
@@ -72,6 +82,9 @@ func (u up) run(ctx context.Context) error {
 	}
 	if err := errors.Join(u.check(), u.checkRegion()); err != nil {
 		return err
+	}
+	if u.codeOnly && u.tag == "" && !u.restart {
+		u.tag = env.LatestTag()
 	}
 	opening := u.open
 	if u.dryRun {
@@ -87,7 +100,7 @@ func (u up) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if u.local && !u.dryRun {
+	if u.local && !u.dryRun && !u.codeOnly {
 		if err := u.shareLocally(ctx, p); err != nil {
 			return err
 		}
@@ -108,7 +121,11 @@ func (u up) run(ctx context.Context) error {
 
 // check refuses what cannot be meant, before anything is asked.
 func (u up) check() error {
+	if err := u.checkCodeOnly(); err != nil {
+		return err
+	}
 	switch {
+	case u.tag == "" && u.codeOnly:
 	case u.tag == "":
 		return hinted{errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def"}
 	case !release.ValidTag(u.tag) && !strings.HasPrefix(u.tag, "sha256:"):
@@ -133,6 +150,9 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	return release.Deploy(ctx, release.World{
 		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
 		Infra: func(ctx context.Context) (release.Infrastructure, error) {
+			if u.codeOnly {
+				return u.openCode(ctx, p, env, u.refresh)
+			}
 			opened, err := u.openEnvironment(ctx, p, env, false)
 			if err != nil {
 				return nil, err
@@ -144,20 +164,27 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 			return partial{opened, u.components}, nil
 		},
 	}, release.Request{
-		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
+		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
+		Restart: u.restart,
 	})
 }
 
 func (u up) kind() record.Kind {
-	if len(u.components) > 0 {
+	switch {
+	case u.codeOnly:
+		return record.CodeOnly
+	case len(u.components) > 0:
 		return record.Partial
 	}
 	return record.Full
 }
 
 // without are the phases that have nothing to do, and why.
-func (u up) without() map[string]string {
+func (u up) without(env *environment.Environment) map[string]string {
 	left := map[string]string{}
+	if u.codeOnly {
+		left = u.withoutInfrastructure(env)
+	}
 	if len(u.components) > 0 {
 		only := "only " + strings.Join(u.components, ", ")
 		left[release.Migrate] = only
@@ -178,6 +205,10 @@ func (u up) without() map[string]string {
 func (u up) finish(env *environment.Environment, result record.Deployment) error {
 	took := result.Ended.Sub(result.Started).Round(100 * time.Millisecond)
 	switch {
+	case u.dryRun && u.restart:
+		_, _ = fmt.Fprintf(u.out, "%s, which runs in %s, can be started anew\n", result.Image.Tag, env.Name)
+	case u.restart:
+		_, _ = fmt.Fprintf(u.out, "every task of %s in %s was started anew, after %s\n", result.Image.Tag, env.Name, took)
 	case u.dryRun:
 		_, _ = fmt.Fprintf(u.out, "%s can be deployed to %s\n", result.Image.Tag, env.Name)
 	case len(u.components) > 0:

@@ -104,6 +104,9 @@ func (e *Environment) RepositoryURL() string {
 	return fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", e.Account, e.Region, e.Image.Repository)
 }
 
+// LatestTag is the tag that pipelines move to the newest image for the environment.
+func (e *Environment) LatestTag() string { return e.Stack + "-latest" }
+
 // ImageReference is the image of a digest, the only form in which an image is ever run.
 func (e *Environment) ImageReference(digest string) string { return e.RepositoryURL() + "@" + digest }
 

@@ -39,12 +39,22 @@ func Components() []Component {
 // their autoscaling. Nothing outside of them depends on them.
 func ServiceURNs() []string { return within("Service") }
 
+// ServiceType is the type of an ECS service; its name in the program is its role.
+const ServiceType = "aws:ecs/service:Service"
+
+const taskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
+
 // CodeURNs returns globs of what an image decides: all task definitions, the migration's too, and the services.
 func CodeURNs() []string {
 	return []string{
-		"**::" + componentPrefix + "**$aws:ecs/taskDefinition:TaskDefinition::**",
-		"**::" + componentPrefix + "**$aws:ecs/service:Service::**",
+		"**::" + componentPrefix + "**$" + taskDefinitionType + "::**",
+		"**::" + componentPrefix + "**$" + ServiceType + "::**",
 	}
+}
+
+// MigrationURNs returns globs of the migration's task definition.
+func MigrationURNs() []string {
+	return []string{"**::" + componentPrefix + "Migration$" + taskDefinitionType + "::**"}
 }
 
 // within matches the components of a kind and everything in them. In a glob of URNs ** matches anything, and a URN

@@ -75,7 +75,23 @@ type Deployment struct {
 	Hint     string   `json:"hint,omitempty"`
 	// RolledBackTo is the image that was put back after the failure.
 	RolledBackTo *Image `json:"rolledBackTo,omitempty"`
+	// RolledBackFrom is the image that a rollback by hand was to leave.
+	RolledBackFrom *Image `json:"rolledBackFrom,omitempty"`
+	// Restarted says that the services were started anew with the image that ran.
+	Restarted bool `json:"restarted,omitempty"`
+	// Waiting are the changes of the infrastructure that a code-only deployment left for a full one.
+	Waiting []Change `json:"waiting,omitempty"`
 }
+
+// Change is what a full deployment would do to one resource.
+type Change struct {
+	// Op is the engine's word: create, update, replace, delete.
+	Op   string `json:"op"`
+	Type string `json:"type"`
+	Name string `json:"name"`
+}
+
+func (c Change) String() string { return c.Op + " " + c.Type + " " + c.Name }
 
 // Kind is what sort of deployment it was.
 type Kind string
@@ -85,7 +101,11 @@ const (
 	Full     Kind = "full"
 	CodeOnly Kind = "code-only"
 	Partial  Kind = "partial"
+	Rollback Kind = "rollback"
 )
+
+// OnlyCode reports whether such a deployment leaves everything but task definitions and services as it is.
+func (k Kind) OnlyCode() bool { return k == CodeOnly || k == Rollback }
 
 // Store keeps records. List returns a stack's records, the newest first, and at most so many.
 type Store interface {

@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
 // Update is what a run of the engine did.
@@ -28,6 +30,8 @@ type Infrastructure interface {
 	// Reconcile brings up the services alone, after looking at what they really are: ECS goes back to an earlier
 	// revision by itself, of which the state knows nothing.
 	Reconcile(ctx context.Context, image string, progress func(string)) (Update, error)
+	// Waiting is what a Release of everything would change. It changes nothing, and may run while the services change.
+	Waiting(ctx context.Context, image string) ([]record.Change, error)
 	// TaskNetwork is where the program put the tasks.
 	TaskNetwork(ctx context.Context) (TaskNetwork, error)
 }

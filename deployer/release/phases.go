@@ -51,7 +51,12 @@ func unless(wanted bool, why string) string {
 }
 
 func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
-	look := &preflight{env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag}
+	look := &preflight{
+		env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag, tolerated: d.Tolerated,
+	}
+	if d.Kind.OnlyCode() {
+		look.also = d.openStack
+	}
 	image, problems := look.run(ctx)
 	for d.WaitDelegation && onlyDelegation(problems) {
 		v.progress("%s; %s", problems[0].Message, problems[0].Hint)
@@ -68,12 +73,24 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	}
 	d.image, d.record.Image = image, image.Image
 	if !d.DryRun {
-		var err error
-		if d.infra, err = d.Infra(ctx); err != nil {
-			return "", NotStarted("stack", err)
+		if problems := d.openStack(ctx); len(problems) > 0 {
+			return "", &NotStartedError{Problems: problems}
 		}
 	}
 	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
+}
+
+// openStack opens the stack, once. One that is there already is opened while preflight looks at everything else.
+func (d *deployment) openStack(ctx context.Context) []Problem {
+	if d.infra != nil {
+		return nil
+	}
+	opened, err := d.Infra(ctx)
+	if err != nil {
+		return stop("stack", err)
+	}
+	d.infra = opened
+	return nil
 }
 
 // delegationPoll is how often the registrar's change is looked for.
@@ -140,7 +157,7 @@ func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
 }
 
 func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
-	watcher, err := d.watcher(ctx, d.image)
+	watcher, err := d.follow(ctx, d.image)
 	if err != nil {
 		return "", err
 	}
@@ -153,6 +170,12 @@ func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
 	if err := d.reconcile(ctx, v, watcher, d.image); err != nil {
 		return "", err
 	}
+	if d.Restart {
+		if err := watcher.restart(ctx); err != nil {
+			return "", err
+		}
+	}
+	d.lookAhead(ctx)
 	if d.record.TaskDefinitions, err = watcher.run(ctx, v); err != nil {
 		if d.Env.Deployment.Rollback != environment.RollbackAutomatic || !d.hasGood(ctx) {
 			watcher.settle(ctx, v)
@@ -164,7 +187,7 @@ func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
 
 // reconcile brings the services back in step where the state says that they have the image and ECS, which went back
 // by itself after an earlier failure, does not.
-func (d *deployment) reconcile(ctx context.Context, v voice, watcher *rollout, image *Image) error {
+func (d *deployment) reconcile(ctx context.Context, v voice, watcher follower, image *Image) error {
 	behind, err := watcher.outOfStep(ctx)
 	if err != nil || len(behind) == 0 {
 		return err
@@ -176,7 +199,7 @@ func (d *deployment) reconcile(ctx context.Context, v voice, watcher *rollout, i
 }
 
 // watcher knows what the services were doing before they are changed.
-func (d *deployment) watcher(ctx context.Context, image *Image) (*rollout, error) {
+func (d *deployment) watcher(ctx context.Context, image *Image) (follower, error) {
 	r := &rollout{
 		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), elb: elb.NewFromConfig(d.AWS),
 		logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, image: image,

@@ -42,8 +42,12 @@ type preflight struct {
 	aws      aws.Config
 	resolver probe.Resolver
 	now      time.Time
-	// tag is the image's tag or digest.
+	// tag is the image's tag or digest; "" means the image that runs.
 	tag string
+	// also looks at what is not AWS's, together with the rest.
+	also func(context.Context) []Problem
+	// tolerated are checks that only warn.
+	tolerated []string
 }
 
 // run makes all checks at once and returns the image and every problem, in the order of the checks.
@@ -60,13 +64,20 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 		},
 		p.network, p.secret, p.underWay, p.database, p.delegation,
 	}
+	if p.also != nil {
+		looks = slices.Insert(looks, 0, p.also)
+	}
 	results := make([][]Problem, len(looks))
 	var wait sync.WaitGroup
 	for i, look := range looks {
 		wait.Go(func() { results[i] = look(ctx) })
 	}
 	wait.Wait()
-	return image, slices.Concat(results...)
+	problems := slices.Concat(results...)
+	for i := range problems {
+		problems[i].Stops = problems[i].Stops && !slices.Contains(p.tolerated, problems[i].Check)
+	}
+	return image, problems
 }
 
 func stop(check string, err error) []Problem {
@@ -114,6 +125,15 @@ func credentialsError(err error) error {
 }
 
 func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
+	if p.tag == "" {
+		uses, err := Uses(ctx, ecs.NewFromConfig(p.aws), p.env)
+		if err == nil {
+			p.tag, err = oneDigest(p.env, uses)
+		}
+		if err != nil {
+			return nil, stop("image", err)
+		}
+	}
 	image, err := FindImage(ctx, ecr.NewFromConfig(p.aws), p.env, p.tag)
 	if err != nil {
 		return nil, stop("image", err)
@@ -121,14 +141,14 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	switch {
 	case !image.Scanned:
 		return image, []Problem{{
-			Check: "image", Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", p.tag),
+			Check: "scan", Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", p.tag),
 			Hint: "the repository scans on push: wait for it, or start one with `aws ecr start-image-scan`",
 		}}
 	case image.Critical == 0:
 		return image, nil
 	}
 	return image, []Problem{{
-		Check: "image", Stops: p.env.Image.CriticalFindings == environment.Fail,
+		Check: "scan", Stops: p.env.Image.CriticalFindings == environment.Fail,
 		Message: fmt.Sprintf("the scan of %s has %d critical findings", p.tag, image.Critical),
 		Hint:    "rebuild it on a patched base image; image.criticalFindings says whether this stops a deployment",
 	}}

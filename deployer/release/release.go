@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
@@ -45,12 +46,17 @@ type World struct {
 type Request struct {
 	// ID names the deployment; By is who asked for it.
 	ID, By string
-	// Tag is the image's tag or digest.
+	// Tag is the image's tag or digest; "" means the image that runs.
 	Tag string
-	// Kind is what sort of deployment it is.
-	Kind record.Kind
+	// Kind is what sort of deployment it is; Leaves is the image that a rollback by hand is to leave.
+	Kind   record.Kind
+	Leaves *record.Image
 	// Without are phases to leave out, each with the reason.
 	Without map[string]string
+	// Restart starts the services anew where the program has nothing to change.
+	Restart bool
+	// Tolerated are checks of preflight that only warn.
+	Tolerated []string
 	// DryRun ends after preflight.
 	DryRun bool
 	// WaitDelegation lets preflight wait until the internet knows the zone's name servers.
@@ -67,6 +73,11 @@ type deployment struct {
 	infra Infrastructure
 	// touched says that the services may have been changed.
 	touched bool
+	// ahead looks beside the rollout for what is left to a full deployment; nil where nobody asked.
+	ahead *ahead
+	// images is the registry; follow begins to follow the services, before they are changed.
+	images registry
+	follow func(context.Context, *Image) (follower, error)
 }
 
 // phase is one step of a deployment.
@@ -83,11 +94,15 @@ type phase struct {
 func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) {
 	waiting := &stopwatch{Clock: w.Clock}
 	w.Clock = waiting
-	d := &deployment{World: w, Request: r, record: record.Deployment{
-		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: r.Kind, By: r.By,
-		Started: w.Clock.Now().UTC(), Outcome: record.Running,
+	d := &deployment{World: w, Request: r, images: ecr.NewFromConfig(w.AWS), record: record.Deployment{
+		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: r.Kind, By: r.By, Restarted: r.Restart,
+		RolledBackFrom: r.Leaves, Started: w.Clock.Now().UTC(), Outcome: record.Running,
 	}}
+	d.follow = d.watcher
 	err := d.runPhases(ctx, d.phases())
+	if err == nil {
+		d.tellWaiting()
+	}
 	d.record.Ended = w.Clock.Now().UTC()
 	d.record.WaitingSeconds = waiting.spent.Seconds()
 	d.record.Outcome = outcomeOf(err)
@@ -151,6 +166,9 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 			p.needless = cmp.Or(p.needless, "dry run")
 		}
 		err := d.runPhase(ctx, p)
+		if err != nil {
+			d.ahead.stop()
+		}
 		var notStarted *NotStartedError
 		var busy *BusyError
 		switch {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -73,7 +71,7 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, error) {
 	case good.Image.Digest == d.image.Digest:
 		return nil, errors.New("this very image is the last one that was verified healthy, so it is not the cause")
 	}
-	image, err := FindImage(ctx, ecr.NewFromConfig(d.AWS), d.Env, good.Image.Digest)
+	image, err := FindImage(ctx, d.images, d.Env, good.Image.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("the last good image %s (%s) cannot be used: %w", good.Image.Tag, shortDigest(good.Image.Digest), err)
 	}
@@ -83,7 +81,7 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, error) {
 
 // putBack brings the image back through the program, so that the stack and the account agree, and verifies it.
 func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
-	watcher, err := d.watcher(ctx, image)
+	watcher, err := d.follow(ctx, image)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,117 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Use is an image that tasks of one service run.
+type Use struct {
+	Service string `json:"service"`
+	// Digest is the image's that the task definition names; Reported is what the container says of itself: where the
+	// image is an index, its child's for the platform.
+	Digest   string `json:"digest"`
+	Reported string `json:"reported,omitempty"`
+	Tasks    int    `json:"tasks"`
+}
+
+// Uses says which images the environment's services run, by what their running tasks report. A cluster that does not
+// exist runs nothing.
+func Uses(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]Use, error) {
+	tasks, err := runningTasks(ctx, client, env.ClusterName())
+	if err != nil {
+		return nil, err
+	}
+	var uses []Use
+	for _, t := range tasks {
+		use, ok := useOf(env, t)
+		if !ok {
+			continue
+		}
+		same := func(u Use) bool { return u.Service == use.Service && u.Digest == use.Digest && u.Reported == use.Reported }
+		if i := slices.IndexFunc(uses, same); i >= 0 {
+			uses[i].Tasks++
+			continue
+		}
+		uses = append(uses, use)
+	}
+	slices.SortFunc(uses, func(a, b Use) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.Digest, b.Digest))
+	})
+	return uses, nil
+}
+
+// runningTasks are all of a cluster's that are meant to go on.
+func runningTasks(ctx context.Context, client *ecs.Client, cluster string) ([]types.Task, error) {
+	var arns []string
+	pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: types.DesiredStatusRunning})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var noCluster *types.ClusterNotFoundException
+		if errors.As(err, &noCluster) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the tasks of %s: %w", cluster, err)
+		}
+		arns = append(arns, page.TaskArns...)
+	}
+	var tasks []types.Task
+	for batch := range slices.Chunk(arns, 100) {
+		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: batch})
+		if err != nil {
+			return nil, fmt.Errorf("look at the tasks of %s: %w", cluster, err)
+		}
+		tasks = append(tasks, out.Tasks...)
+	}
+	return slices.DeleteFunc(tasks, func(t types.Task) bool { return aws.ToString(t.LastStatus) != "RUNNING" }), nil
+}
+
+// useOf is what a task runs; one that is no service's, as a migration, is left out.
+func useOf(env *environment.Environment, t types.Task) (Use, bool) {
+	service, is := strings.CutPrefix(aws.ToString(t.Group), "service:")
+	if !is {
+		return Use{}, false
+	}
+	i := slices.IndexFunc(t.Containers, func(c types.Container) bool {
+		return slices.ContainsFunc(env.Services.List(), func(s environment.Service) bool {
+			return env.ServiceName(s.Role) == service && env.ContainerName(s.Role) == aws.ToString(c.Name)
+		})
+	})
+	if i < 0 {
+		return Use{}, false
+	}
+	reported := aws.ToString(t.Containers[i].ImageDigest)
+	return Use{Service: service, Digest: cmp.Or(digestIn(aws.ToString(t.Containers[i].Image)), reported), Reported: reported, Tasks: 1}, true
+}
+
+// digestIn is the digest in repository@digest; "" where a tag names the image.
+func digestIn(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
+}
+
+// oneDigest is the digest that every service runs.
+func oneDigest(env *environment.Environment, uses []Use) (string, error) {
+	const hint = "give the image that is to run: `up --code-only --image-tag TAG`"
+	if len(uses) == 0 {
+		return "", withHint(fmt.Errorf("nothing runs in %s, so there is nothing to start anew", env.Name), hint)
+	}
+	for _, u := range uses[1:] {
+		if u.Digest != uses[0].Digest {
+			return "", withHint(fmt.Errorf("the tasks do not all run one image: %s runs %s, %s %s", uses[0].Service,
+				shortDigest(uses[0].Digest), u.Service, shortDigest(u.Digest)), hint)
+		}
+	}
+	return uses[0].Digest, nil
+}
