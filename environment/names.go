@@ -193,14 +193,18 @@ func (e *Environment) Knows(variable string) bool {
 		slices.Contains(e.Configuration.Optional, variable)
 }
 
-// ForeignDatabase returns the environment whose database answers at a host, where it is another one's than e's. RDS
-// begins a database's host with its identifier.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_CommonTasks.Connect.html
+// ForeignDatabase returns the environment whose database answers at a host, where that is another one than e. RDS begins
+// a database's host with its identifier; one that was restored beside it has its name and more.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ConnectToPostgreSQLInstance.html
 func (e *Environment) ForeignDatabase(host string) (name string, foreign bool) {
 	identifier, domain, _ := strings.Cut(strings.ToLower(host), ".")
-	name, ours := strings.CutPrefix(identifier, e.Prefix+"-")
-	name, isDatabase := strings.CutSuffix(name, "-db")
-	return name, ours && isDatabase && name != e.Name && strings.Contains(domain, "rds.amazonaws.")
+	own := e.DatabaseIdentifier()
+	if !strings.Contains(domain, ".rds.amazonaws.com") || identifier == own || strings.HasPrefix(identifier, own+"-") {
+		return "", false
+	}
+	identifier, found := strings.CutPrefix(identifier, e.Prefix+"-")
+	name, _, isDatabase := strings.Cut(identifier+"-", "-db-")
+	return name, found && isDatabase
 }
 
 // SecretKeys are the required variables that the configuration secret must hold.

@@ -95,3 +95,32 @@ func TestOrigins(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"SUBGRAPH_API_URL", "SENTRY_DSN", "NODE_ENV"}, e.SecretKeys())
 }
+
+func TestForeignDatabase(t *testing.T) {
+	env := &Environment{Prefix: "v3-backend", Name: "staging"}
+	for host, want := range map[string]string{
+		"v3-backend-staging-db.abc.us-east-1.rds.amazonaws.com":             "",
+		"v3-backend-staging-db-restored.abc.us-east-1.rds.amazonaws.com":    "",
+		"V3-backend-Production-db.abc.us-east-1.rds.amazonaws.com":          "production",
+		"v3-backend-production-db-restored.abc.us-east-1.rds.amazonaws.com": "production",
+		"v3-backend-qa-2-db.abc.cn-north-1.rds.amazonaws.com.cn":            "qa-2",
+		"analytics.abc.us-east-1.rds.amazonaws.com":                         "",
+		"v3-backend-production-db.example.com":                              "",
+		"localhost":                                                         "", "": "",
+	} {
+		name, foreign := env.ForeignDatabase(host)
+		require.Equal(t, want != "", foreign, host)
+		if foreign {
+			require.Equal(t, want, name)
+		}
+	}
+}
+
+func TestKnows(t *testing.T) {
+	env := &Environment{Configuration: Configuration{Required: []string{"A"}, Optional: []string{"B"}}}
+	require.True(t, env.Knows("A"))
+	require.True(t, env.Knows("B"))
+	require.True(t, env.Knows(VarDatabaseURL))
+	require.True(t, env.Knows(VarRegion))
+	require.False(t, env.Knows("C"))
+}
