@@ -166,11 +166,21 @@ func (s settings) shareLocally(ctx context.Context, p *place) error {
 	if shared == nil || err != nil {
 		return err
 	}
-	handle, err := s.openStack(ctx, p, environment.SharedStack, false)
+	// Deployments of other environments may be about the same; the first makes it for all.
+	held, err := s.acquire(ctx, p, s.holder(environment.SharedStack, environment.SharedStack, "bootstrap"), true)
 	if err != nil {
 		return err
 	}
-	return s.share(ctx, handle, shared)
+	return held.During(ctx, func(ctx context.Context) error {
+		if shared, err = s.missingShared(ctx, p); shared == nil || err != nil {
+			return err
+		}
+		handle, err := s.openStack(ctx, p, environment.SharedStack, false)
+		if err != nil {
+			return err
+		}
+		return s.share(ctx, handle, shared)
+	})
 }
 
 // missingShared is what the environments of the account would share, where that is not there; otherwise nil.

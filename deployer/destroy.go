@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -17,6 +18,7 @@ func destroyVerb() verb {
 		about: `Refused where the environment is protected, unless its file lifts the protection; production's cannot. The
 configuration secret, the images and the hosted zone stay; of the database a final snapshot stays.`,
 		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
+		flags:    []cli.Flag{waitFlag()},
 		run: func(ctx context.Context, s settings, _ *cli.Context) error {
 			return destroy{s}.run(ctx)
 		},
@@ -41,7 +43,9 @@ func (d destroy) run(ctx context.Context) error {
 		if err := d.confirm(ctx, "destroy", env.Name, "what is destroyed does not come back"); err != nil {
 			return err
 		}
-		return d.delete(ctx, opened)
+		return d.exclusively(ctx, p, env, "destroy", func(ctx context.Context, _ *lock.Held) error {
+			return d.delete(ctx, opened)
+		})
 	})
 }
 

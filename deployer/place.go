@@ -1,23 +1,20 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -31,6 +28,7 @@ type place struct {
 	network probe.Network
 	clock   clock.Clock
 	records record.Store
+	locks   lock.Store
 	state   backend
 	// engine finds the engine, once.
 	engine func() (*engine.Engine, error)
@@ -115,9 +113,10 @@ func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 	if records.bucket == own.bucket {
 		state.bucket = own.bucket
 	}
+	beside := records.open(loaded, s.endpointURL != "")
 	return &place{
 		aws: loaded, network: probe.Internet(), clock: clock.Real(), state: state,
-		records: records.store(loaded, s.endpointURL != ""),
+		records: beside.records(), locks: beside.locks(),
 	}, nil
 }
 
@@ -142,45 +141,6 @@ func (s settings) engineVariables() map[string]string {
 	return variables
 }
 
-// shelf is where records lie: in a directory, or in a bucket under a prefix.
-type shelf struct {
-	dir                    string
-	bucket, prefix, region string
-}
-
-// besideState puts records beside the state: in its directory, in its bucket, or where the state lies in what keeps
-// nothing else for us, in the account's own bucket.
-// Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/
-func besideState(backendURL string, own shelf) (shelf, error) {
-	u, err := url.Parse(backendURL)
-	if err != nil {
-		return shelf{}, hinted{errors.New("PULUMI_BACKEND_URL is no URL"), "it is such as s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY"}
-	}
-	switch u.Scheme {
-	case "file":
-		dir := u.Host + u.Path
-		if u.Host == "~" {
-			home, err := os.UserHomeDir()
-			if err != nil {
-				return shelf{}, fmt.Errorf("find the records beside %s: %w", backendURL, err)
-			}
-			dir = home + u.Path
-		}
-		return shelf{dir: filepath.Join(dir, "deployments")}, nil
-	case "s3":
-		return shelf{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), region: cmp.Or(u.Query().Get("region"), own.region)}, nil
-	}
-	return own, nil
-}
-
-func (s shelf) store(cfg aws.Config, pathStyle bool) record.Store {
-	if s.dir != "" {
-		return record.Dir(s.dir)
-	}
-	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle, o.Region = pathStyle, s.region })
-	return record.Bucket{Client: client, Name: s.bucket, Prefix: s.prefix}
-}
-
 func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
 	stacks, err := environment.List(s.dir)
 	if err != nil {
@@ -197,9 +157,10 @@ func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
 	if err != nil {
 		return nil, errors.Join(err, simulated.Close())
 	}
+	beside := shelf{dir: dir}
 	return &place{
 		aws: simulated.AWS(), network: network, clock: simulated.Clock(), simulated: simulated,
-		records: record.Dir(filepath.Join(dir, "deployments")),
+		records: beside.records(), locks: beside.locks(),
 		state: backend{
 			url: "file://" + simulated.StateDir(), secrets: "passphrase",
 			workDir: filepath.Join(s.stateDir, "work", "local"), env: simulated.EngineEnv,

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
@@ -17,9 +19,9 @@ func TestRecordsLieBesideTheState(t *testing.T) {
 		"gs://bucket":                    own,
 		"azblob://container":             own,
 		"https://api.pulumi.com":         own,
-		"file:///var/state":              {dir: "/var/state/deployments"},
-		"file:///var/state?no_tmp_dir=1": {dir: "/var/state/deployments"},
-		"file://~/state":                 {dir: "/home/tester/state/deployments"},
+		"file:///var/state":              {dir: "/var/state"},
+		"file:///var/state?no_tmp_dir=1": {dir: "/var/state"},
+		"file://~/state":                 {dir: "/home/tester/state"},
 		"s3://theirs":                    {bucket: "theirs", region: "us-east-1"},
 		"s3://theirs/a/b/?awssdk=v2":     {bucket: "theirs", prefix: "a/b", region: "us-east-1"},
 		"s3://theirs/a?region=eu-west-1": {bucket: "theirs", prefix: "a", region: "eu-west-1"},
@@ -33,9 +35,12 @@ func TestRecordsLieBesideTheState(t *testing.T) {
 	}
 	_, err := besideState("s3://%zz", own)
 	require.EqualError(t, err, "PULUMI_BACKEND_URL is no URL")
-	records := shelf{bucket: "b", prefix: "p", region: "eu-west-1"}.store(aws.Config{Region: "us-east-1"}, false).(record.Bucket)
+	opened := shelf{bucket: "b", prefix: "p", region: "eu-west-1"}.open(aws.Config{Region: "us-east-1"}, false)
+	records := opened.records().(record.Bucket)
 	require.Equal(t, "eu-west-1", records.Client.Options().Region)
 	require.Equal(t, "p", records.Prefix)
+	require.Equal(t, "p", opened.locks().(lock.Bucket).Prefix)
+	require.Equal(t, lock.Directory{Dir: "/d/locks", Clock: clock.Real()}, shelf{dir: "/d"}.locks())
 }
 
 // --region says where to look, not where the account keeps its state.

@@ -32,11 +32,13 @@ type settings struct {
 	format      string
 	output      string
 	timeout     time.Duration
-	yes         bool
-	quiet       bool
-	verbose     bool
-	debug       bool
-	noColor     bool
+	// wait waits for the lock of the environment, in the commands that take it.
+	wait    bool
+	yes     bool
+	quiet   bool
+	verbose bool
+	debug   bool
+	noColor bool
 }
 
 const globalCategory = "Global flags"
@@ -104,7 +106,7 @@ func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
 		streams: s, dir: dir, stateDir: stateDir,
 		name: c.String("env"), local: c.Bool("local"), faults: split(c.StringSlice("fault")),
 		endpointURL: c.String("endpoint-url"), region: c.String("region"), profile: c.String("profile"), pulumi: c.String("pulumi"),
-		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"),
+		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"), wait: c.Bool("wait"),
 		yes: c.Bool("yes"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), debug: c.Bool("debug"),
 		noColor: noColor(c),
 	}
@@ -116,6 +118,8 @@ func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
 		return set, hinted{fmt.Errorf("--format %q is not known", set.format), "give one of " + strings.Join(v.formats, ", ")}
 	case len(set.faults) > 0 && !set.local:
 		return set, hinted{errors.New("--fault makes things go wrong in the simulated account only"), "add --local"}
+	case set.timeout < 0:
+		return set, hinted{fmt.Errorf("--timeout %s is no time to wait", set.timeout), "give a time such as 90s or 30m; without --timeout there is no limit"}
 	case set.local && c.IsSet("endpoint-url") && os.Getenv("AWS_ENDPOINT_URL") == "":
 		return set, hinted{errors.New("--local and --endpoint-url are two different places"), "leave one of them out"}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -49,6 +50,7 @@ the infrastructure that wait for a full deployment are listed.`,
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read from the account first what is really there, and put back what was changed by hand"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
+			waitFlag(),
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when the deployment is done with warnings"},
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
@@ -100,13 +102,24 @@ func (u up) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if u.local && !u.dryRun && !u.codeOnly {
-		if err := u.shareLocally(ctx, p); err != nil {
-			return err
-		}
+	if u.dryRun {
+		return u.release(ctx, p, env, nil)
 	}
+	return u.exclusively(ctx, p, env, "up", func(ctx context.Context, held *lock.Held) error {
+		if u.local && !u.codeOnly {
+			if err := u.shareLocally(ctx, p); err != nil {
+				return err
+			}
+		}
+		held.Image(u.tag)
+		return u.release(ctx, p, env, held)
+	})
+}
+
+// release deploys, and says what came of it. Nobody holds the lock in a dry run.
+func (u up) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
 	progress := ui.NewProgress(u.err, u.progressOptions())
-	result, err := u.deploy(ctx, p, env, progress.Report)
+	result, err := u.deploy(ctx, p, env, phases(held, progress.Report))
 	progress.Close()
 	u.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
 	if u.format == "json" {
@@ -238,6 +251,19 @@ func writeJobSummary(path string, result record.Deployment) error {
 	}
 	_, err = f.WriteString(ui.JobSummary(result))
 	return errors.Join(err, f.Close())
+}
+
+// phases lets the lock know which phase the deployment is in.
+func phases(held *lock.Held, report release.Reporter) release.Reporter {
+	if held == nil {
+		return report
+	}
+	return func(e release.Event) {
+		if e.Kind == release.PhaseStarted {
+			held.Phase(e.Phase)
+		}
+		report(e)
+	}
 }
 
 // newID is the time in UTC and a random end.

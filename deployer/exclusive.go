@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// waitFlag is on every command that changes an environment.
+func waitFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "wait", Usage: "wait while somebody else changes the environment, instead of stopping; --timeout bounds it"}
+}
+
+// exclusively runs what changes an environment under the environment's lock, which nobody else has meanwhile. Doing is
+// the command, such as up or snapshot restore. The context of run ends when the lock is lost.
+func (s settings) exclusively(ctx context.Context, p *place, env *environment.Environment, doing string,
+	run func(context.Context, *lock.Held) error) error {
+	held, err := s.acquire(ctx, p, s.holder(env.Name, env.Stack, doing), s.wait)
+	if busy := (*lock.HeldError)(nil); err != nil && !errors.As(err, &busy) && ctx.Err() == nil {
+		// With credentials of another account no lock can be had either; that is what has to be said then.
+		if other := p.verify(ctx, env.Account, env.Stack); other != nil {
+			return other
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return held.During(ctx, func(ctx context.Context) error { return run(ctx, held) })
+}
+
+// acquire takes a lock, and says what is waited for.
+func (s settings) acquire(ctx context.Context, p *place, me lock.Holder, wait bool) (*lock.Held, error) {
+	return lock.Acquire(ctx, p.locks, me, lock.Options{Clock: clock.Real(), Wait: wait, Tell: s.tell})
+}
+
+// tell says something beside the progress; a warning even with --quiet.
+func (s settings) tell(message string) {
+	if !s.quiet || strings.HasPrefix(message, "warning:") {
+		_, _ = fmt.Fprintf(s.err, "deployer: %s\n", message)
+	}
+}
+
+// holder is this process as the holder of a stack's lock.
+func (s settings) holder(environment, stack, doing string) lock.Holder {
+	host, _ := os.Hostname()
+	return lock.Holder{
+		ID: rand.Text(), Environment: environment, Stack: stack, Doing: doing,
+		By: whoami(), Host: host, PID: os.Getpid(), Run: runURL(os.Getenv), Started: clock.Real().Now().UTC(),
+	}
+}
+
+// runURL is the page of the workflow run that this is part of; "" elsewhere.
+// Source: https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+func runURL(variable func(string) string) string {
+	if variable("GITHUB_RUN_ID") == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s/actions/runs/%s", variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))
+}

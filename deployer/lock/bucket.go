@@ -1,0 +1,288 @@
+package lock
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+// Bucket keeps locks in S3, as leases: an object for each, which its holder renews, and which others may replace when
+// it has not been renewed for the length of the lease. Conditional writes let one of several win.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+//
+// How old an object is, S3 says itself, so that the clocks of machines do not matter.
+type Bucket struct {
+	Client *s3.Client
+	Name   string
+	// Prefix goes before the keys, without slashes around it.
+	Prefix string
+	Clock  clock.Clock
+	// Lease is how long a lock outlives its last heartbeat; 0 means DefaultLease.
+	Lease time.Duration
+}
+
+// DefaultLease is six heartbeats: a deployment outlives the retries of a throttled or briefly absent network, and after
+// the death of a deployer nobody waits for long.
+const DefaultLease = 2 * time.Minute
+
+// beatsALease is how many heartbeats there are in a lease.
+const beatsALease = 6
+
+// locksPrefix is where the locks lie in the bucket.
+const locksPrefix = "locks"
+
+func (b Bucket) lease() time.Duration {
+	if b.Lease == 0 {
+		return DefaultLease
+	}
+	return b.Lease
+}
+
+func (b Bucket) key(stack string) *string {
+	return aws.String(path.Join(b.Prefix, locksPrefix, stack+".json"))
+}
+
+// Take implements Store.
+func (b Bucket) Take(ctx context.Context, me Holder) (Grip, *Holder, error) {
+	grip := &bucketGrip{Bucket: b, me: me}
+	err := grip.put(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
+	if err == nil {
+		return grip, nil, nil
+	}
+	if !refused(err) {
+		return nil, nil, b.failed("take", me.Stack, err)
+	}
+	found, err := b.read(ctx, me.Stack)
+	switch {
+	case err != nil:
+		return nil, nil, b.failed("take", me.Stack, err)
+	case found == nil: // released in between; whoever waits asks again
+		return nil, nil, &HeldError{Standing{Holder: Holder{Stack: me.Stack, Environment: me.Environment}, Condition: Alive}}
+	case found.Holder.ID == me.ID: // an answer was lost, and the call repeated
+		grip.hold(found.etag)
+		return grip, nil, nil
+	case found.Condition != Dead:
+		return nil, nil, &HeldError{found.Standing}
+	}
+	err = grip.put(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
+	if err == nil {
+		return grip, &found.Holder, nil
+	}
+	if !refused(err) {
+		return nil, nil, b.failed("take over", me.Stack, err)
+	}
+	winner, err := b.read(ctx, me.Stack)
+	switch {
+	case err != nil:
+		return nil, nil, b.failed("take over", me.Stack, err)
+	case winner == nil:
+		winner = &object{Standing: Standing{Holder: Holder{Stack: me.Stack, Environment: me.Environment}, Condition: Alive}}
+	case winner.Holder.ID == me.ID:
+		grip.hold(winner.etag)
+		return grip, &found.Holder, nil
+	}
+	return nil, nil, &HeldError{winner.Standing}
+}
+
+// Look implements Store.
+func (b Bucket) Look(ctx context.Context, stack string) (*Standing, error) {
+	found, err := b.read(ctx, stack)
+	if err != nil {
+		return nil, b.failed("look at", stack, err)
+	}
+	if found == nil {
+		return nil, nil
+	}
+	return &found.Standing, nil
+}
+
+// Break implements Store.
+func (b Bucket) Break(ctx context.Context, stack, id string) error {
+	found, err := b.read(ctx, stack)
+	switch {
+	case err != nil:
+		return b.failed("release", stack, err)
+	case found == nil:
+		return nil
+	case found.Holder.ID != id:
+		return &LostError{stack, "now it is held by " + found.Holder.Who()}
+	}
+	return b.remove(ctx, stack, found.etag)
+}
+
+// remove deletes the object if it is still the one with the tag.
+func (b Bucket) remove(ctx context.Context, stack, etag string) error {
+	_, err := b.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.Name, Key: b.key(stack), IfMatch: &etag})
+	if err != nil && status(err) != http.StatusNotFound {
+		return b.failed("release", stack, err)
+	}
+	return nil
+}
+
+// object is a lock as it lies in the bucket.
+type object struct {
+	Standing
+	etag string
+}
+
+// read reads a lock; nil where there is none.
+func (b Bucket) read(ctx context.Context, stack string) (*object, error) {
+	out, err := b.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Name, Key: b.key(stack)})
+	if status(err) == http.StatusNotFound && !noBucket(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = out.Body.Close() }()
+	body, err := io.ReadAll(out.Body)
+	if err != nil {
+		return nil, err
+	}
+	now, told := awsmiddleware.GetServerTime(out.ResultMetadata)
+	if !told {
+		now = b.Clock.Now()
+	}
+	found := &object{Standing{Holder: *holderFrom(body, stack), Condition: Alive, Silence: max(0, now.Sub(aws.ToTime(out.LastModified)))}, aws.ToString(out.ETag)}
+	if found.Silence > found.Holder.lease(b.lease()) {
+		found.Condition = Dead
+	}
+	return found, nil
+}
+
+// lease is how long the holder said that its lock outlives a heartbeat, whatever this deployer's own would.
+func (h Holder) lease(otherwise time.Duration) time.Duration {
+	if said := h.Expires.Sub(h.Heartbeat); said > 0 && !h.Expires.IsZero() {
+		return said
+	}
+	return otherwise
+}
+
+func (b Bucket) failed(doing, stack string, err error) error {
+	err = fmt.Errorf("%s the lock of %s in the bucket %s: %w", doing, stack, b.Name, err)
+	if noBucket(err) {
+		return &noBucketError{err}
+	}
+	return err
+}
+
+// noBucketError says that the bucket is not there yet.
+type noBucketError struct{ error }
+
+func (e *noBucketError) Unwrap() error { return e.error }
+
+// Hint says what makes it.
+func (e *noBucketError) Hint() string { return "`deployer bootstrap` makes the account's bucket" }
+
+func noBucket(err error) bool {
+	var api interface{ ErrorCode() string }
+	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
+}
+
+// refused reports whether a write did not happen because its condition did not hold, or because another write of the
+// object was under way.
+func refused(err error) bool {
+	code := status(err)
+	return code == http.StatusPreconditionFailed || code == http.StatusConflict || code == http.StatusNotFound && !noBucket(err)
+}
+
+// status is the HTTP status of a failed call; 0 where there was no answer.
+func status(err error) int {
+	var answer *awshttp.ResponseError
+	if errors.As(err, &answer) {
+		return answer.HTTPStatusCode()
+	}
+	return 0
+}
+
+// bucketGrip is a lock in a bucket that this process holds.
+type bucketGrip struct {
+	Bucket
+	me   Holder
+	etag string
+	// renewed is when the lock was last known to be this process's.
+	renewed time.Time
+}
+
+// Pulse implements Grip.
+func (g *bucketGrip) Pulse() time.Duration { return g.lease() / beatsALease }
+
+// hold remembers that the object with the tag is this process's.
+func (g *bucketGrip) hold(etag string) { g.etag, g.renewed = etag, g.Clock.Now() }
+
+// put writes the lock under the condition that the input has.
+func (g *bucketGrip) put(ctx context.Context, me Holder, input *s3.PutObjectInput) error {
+	me.Heartbeat = g.Clock.Now().UTC()
+	me.Expires = me.Heartbeat.Add(g.lease())
+	body, err := json.MarshalIndent(me, "", "  ")
+	if err != nil {
+		return err
+	}
+	input.Bucket, input.Key = &g.Name, g.key(me.Stack)
+	input.Body, input.ContentType = bytes.NewReader(body), aws.String("application/json")
+	written, err := g.Client.PutObject(ctx, input)
+	if err == nil {
+		g.hold(aws.ToString(written.ETag))
+	}
+	return err
+}
+
+// Beat implements Grip.
+func (g *bucketGrip) Beat(ctx context.Context, me Holder) error {
+	bounded, done := context.WithTimeout(ctx, g.Pulse())
+	defer done()
+	err := g.put(bounded, me, &s3.PutObjectInput{IfMatch: &g.etag})
+	if err == nil {
+		return nil
+	}
+	if refused(err) {
+		return g.compare(ctx)
+	}
+	if silent := g.Clock.Now().Sub(g.renewed); silent > g.lease() {
+		return &LostError{g.me.Environment, fmt.Sprintf("no heartbeat has reached the bucket %s for %s (%v)", g.Name, silent.Round(time.Second), err)}
+	}
+	return g.failed("renew", g.me.Stack, err)
+}
+
+// compare looks whose the lock is after a heartbeat was refused: the answer to an earlier one may have been lost.
+func (g *bucketGrip) compare(ctx context.Context) error {
+	found, err := g.read(ctx, g.me.Stack)
+	switch {
+	case err != nil:
+		return g.failed("renew", g.me.Stack, err)
+	case found == nil:
+		return lost(g.me, nil)
+	case found.Holder.ID != g.me.ID:
+		return lost(g.me, &found.Standing)
+	}
+	g.hold(found.etag)
+	return nil
+}
+
+// Release implements Grip.
+func (g *bucketGrip) Release(ctx context.Context) error {
+	err := g.remove(ctx, g.me.Stack, g.etag)
+	if err == nil || status(err) != http.StatusPreconditionFailed {
+		return err
+	}
+	if err := g.compare(ctx); err != nil {
+		if isLost(err) {
+			return nil
+		}
+		return err
+	}
+	return g.remove(ctx, g.me.Stack, g.etag)
+}

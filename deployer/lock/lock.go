@@ -1,0 +1,160 @@
+// Package lock lets one deployment at a time change an environment.
+//
+// The lock covers a whole deployment, where Pulumi's own covers one run of the engine. It lies beside the state: in a
+// directory it is held by the kernel, for as long as the deployer or its engine lives; in a bucket it is a lease, which a
+// heartbeat renews.
+package lock
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Holder is who holds a lock, and what for. Times are the holder's own.
+type Holder struct {
+	// ID tells this holding from every other.
+	ID          string `json:"id"`
+	Environment string `json:"environment"`
+	Stack       string `json:"stack"`
+	// Doing is the command, such as up or snapshot restore; Image is what it deploys, where it deploys.
+	Doing string `json:"doing"`
+	Image string `json:"image,omitempty"`
+	// By is the person, Host and PID the process, Run the page of the workflow run where it is one.
+	By   string `json:"by"`
+	Host string `json:"host"`
+	PID  int    `json:"pid"`
+	Run  string `json:"run,omitempty"`
+	// Phase is what it is at.
+	Phase     string    `json:"phase,omitempty"`
+	Started   time.Time `json:"started"`
+	Heartbeat time.Time `json:"heartbeat"`
+	// Expires is when others may take the lock if no heartbeat comes; zero where it ends with the process.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Condition says whether a holder lives.
+type Condition string
+
+// The conditions of a lock that is not free.
+const (
+	// Alive is a lock whose holder gives signs of life.
+	Alive Condition = "held"
+	// Ending is a lock whose deployer has died, while the engine that it started goes on to its end.
+	Ending Condition = "ending"
+	// Dead is a lock whose holder has gone without releasing it: the next deployment takes it over.
+	Dead Condition = "expired"
+)
+
+// Standing is how a lock stands that is not free.
+type Standing struct {
+	Holder    Holder
+	Condition Condition
+	// Silence is the time since the last heartbeat, by the clock of the store.
+	Silence time.Duration
+}
+
+// Store is where locks lie. A lock that is free is not there.
+type Store interface {
+	// Take takes the stack's lock for me, or returns a *HeldError. Died is not nil where a lock was taken over whose
+	// holder had gone without releasing it.
+	Take(ctx context.Context, me Holder) (grip Grip, died *Holder, err error)
+	// Look says how a stack's lock stands; nil where it is free.
+	Look(ctx context.Context, stack string) (*Standing, error)
+	// Break releases the lock that the holder with the ID holds, or held. A lock that somebody else has taken since
+	// stays.
+	Break(ctx context.Context, stack, id string) error
+}
+
+// Grip is a lock that this process holds.
+type Grip interface {
+	// Beat says that the holder lives, and what it is at. The error is a *LostError where the lock is another's now.
+	Beat(ctx context.Context, me Holder) error
+	// Release gives the lock back. One that is lost already is no error.
+	Release(ctx context.Context) error
+	// Pulse is the time between two heartbeats.
+	Pulse() time.Duration
+}
+
+// HeldError says that somebody else holds the lock.
+type HeldError struct{ Standing }
+
+func (e *HeldError) Error() string {
+	h := e.Holder
+	text := fmt.Sprintf("%s is locked by %s: %s", cmp.Or(h.Environment, h.Stack), h.Who(), h.What())
+	switch e.Condition {
+	case Ending:
+		return text + "; that deployer has died, and its engine is still running"
+	case Dead:
+		return text + "; it has died"
+	case Alive:
+	}
+	return fmt.Sprintf("%s; last heartbeat %s ago", text, e.Silence.Round(time.Second))
+}
+
+// Hint says what to do about it.
+func (e *HeldError) Hint() string {
+	flag := " --env " + e.Holder.Stack
+	return "add --wait to go on when it is done; `deployer lock status" + flag + "` shows how far it is; `deployer lock release" + flag +
+		"` is for a holder that is gone for good"
+}
+
+// Who is the holder's person, process and workflow run.
+func (h Holder) Who() string {
+	if h.ID == "" {
+		return "somebody unknown (what the lock says cannot be read)"
+	}
+	who := h.By
+	if !strings.HasSuffix(who, "@"+h.Host) {
+		who += " on " + h.Host
+	}
+	if h.Run != "" {
+		return who + " (" + h.Run + ")"
+	}
+	return fmt.Sprintf("%s (process %d)", who, h.PID)
+}
+
+// What is what the holder does, since when, and what it is at.
+func (h Holder) What() string {
+	text := strings.TrimSpace(cmp.Or(h.Doing, "something") + " " + h.Image)
+	if !h.Started.IsZero() {
+		text += " since " + h.Started.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	}
+	if h.Phase != "" {
+		text += ", in phase " + h.Phase
+	}
+	return text
+}
+
+// LostError says that a lock was taken from its holder.
+type LostError struct {
+	Environment string
+	// Why is what became of the lock.
+	Why string
+}
+
+func (e *LostError) Error() string {
+	return "the lock of " + e.Environment + " was lost: " + e.Why
+}
+
+// Hint says how to go on.
+func (e *LostError) Hint() string {
+	return "see who deploys with `deployer lock status`, and run the same command again when nobody does"
+}
+
+// lost makes the error of a lock that is another's now, or nobody's.
+func lost(me Holder, now *Standing) error {
+	if now == nil {
+		return &LostError{me.Environment, "somebody released it"}
+	}
+	return &LostError{me.Environment, "now it is held by " + now.Holder.Who()}
+}
+
+// isLost reports whether an error says that a lock is another's.
+func isLost(err error) bool {
+	var gone *LostError
+	return errors.As(err, &gone)
+}

@@ -1,0 +1,141 @@
+package lock
+
+import (
+	"crypto/rand"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/moto"
+)
+
+// shortLease makes expiry something that a test can wait for; S3 tells times in whole seconds.
+const shortLease = 3 * time.Second
+
+// stores are all that there is; each test of the contract runs against every one.
+func stores(t *testing.T, test func(*testing.T, Store)) {
+	t.Run("directory", func(t *testing.T) { test(t, Directory{Dir: t.TempDir(), Clock: clock.Real()}) })
+	t.Run("bucket", func(t *testing.T) { test(t, bucket(t)) })
+}
+
+func bucket(t *testing.T) Bucket {
+	client := s3.NewFromConfig(moto.Config(t, "us-east-1"), func(o *s3.Options) { o.UsePathStyle = true })
+	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("state")})
+	require.NoError(t, err)
+	return Bucket{Client: client, Name: "state", Prefix: "a/b", Clock: clock.Real(), Lease: shortLease}
+}
+
+func holder(name string) Holder {
+	return Holder{ID: name + rand.Text(), Environment: "staging", Stack: "staging", Doing: "up", By: name, Host: name + "-host", PID: 1}
+}
+
+func TestOneHoldsALock(t *testing.T) {
+	stores(t, func(t *testing.T, store Store) {
+		alice := holder("alice")
+		grip, died, err := store.Take(t.Context(), alice)
+		require.NoError(t, err)
+		require.Nil(t, died, "the lock was free")
+
+		_, _, err = store.Take(t.Context(), holder("bob"))
+		var held *HeldError
+		require.ErrorAs(t, err, &held)
+		require.Equal(t, alice.ID, held.Holder.ID)
+		require.Equal(t, Alive, held.Condition)
+
+		alice.Phase = "rollout"
+		require.NoError(t, grip.Beat(t.Context(), alice))
+		standing, err := store.Look(t.Context(), "staging")
+		require.NoError(t, err)
+		require.Equal(t, "rollout", standing.Holder.Phase)
+		require.Equal(t, Alive, standing.Condition)
+		require.Less(t, standing.Silence, 2*time.Second)
+
+		other, err := store.Look(t.Context(), "production")
+		require.NoError(t, err)
+		require.Nil(t, other, "the lock of another stack")
+
+		require.NoError(t, grip.Release(t.Context()))
+		standing, err = store.Look(t.Context(), "staging")
+		require.NoError(t, err)
+		require.Nil(t, standing)
+		grip, died, err = store.Take(t.Context(), holder("bob"))
+		require.NoError(t, err)
+		require.Nil(t, died)
+		require.NoError(t, grip.Release(t.Context()))
+	})
+}
+
+func TestOfManyOneWins(t *testing.T) {
+	stores(t, func(t *testing.T, store Store) {
+		var all sync.WaitGroup
+		won := make(chan Grip, 8)
+		for range 8 {
+			all.Go(func() {
+				grip, _, err := store.Take(t.Context(), holder("one"))
+				if err == nil {
+					won <- grip
+					return
+				}
+				var held *HeldError
+				require.ErrorAs(t, err, &held)
+			})
+		}
+		all.Wait()
+		require.Len(t, won, 1)
+		require.NoError(t, (<-won).Release(t.Context()))
+	})
+}
+
+func TestABrokenLockIsLost(t *testing.T) {
+	stores(t, func(t *testing.T, store Store) {
+		alice, bob := holder("alice"), holder("bob")
+		first, _, err := store.Take(t.Context(), alice)
+		require.NoError(t, err)
+
+		require.True(t, isLost(store.Break(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
+		require.NoError(t, store.Break(t.Context(), "staging", alice.ID))
+		require.EqualError(t, first.Beat(t.Context(), alice), "the lock of staging was lost: somebody released it")
+
+		second, died, err := store.Take(t.Context(), bob)
+		require.NoError(t, err)
+		require.Nil(t, died, "it was released, whoever did it")
+		require.EqualError(t, first.Beat(t.Context(), alice), "the lock of staging was lost: now it is held by bob on bob-host (process 1)")
+		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
+		require.NoError(t, second.Beat(t.Context(), bob), "and the other's is untouched")
+		require.NoError(t, second.Release(t.Context()))
+		require.NoError(t, store.Break(t.Context(), "staging", bob.ID), "what is free stays free")
+	})
+}
+
+func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
+	store := bucket(t)
+	alice := holder("alice")
+	_, _, err := store.Take(t.Context(), alice)
+	require.NoError(t, err)
+	require.NoError(t, store.Clock.Wait(t.Context(), shortLease+2*time.Second))
+	standing, err := store.Look(t.Context(), "staging")
+	require.NoError(t, err)
+	require.Equal(t, Dead, standing.Condition)
+
+	var all sync.WaitGroup
+	won := make(chan *Holder, 4)
+	for range 4 {
+		all.Go(func() {
+			_, died, err := store.Take(t.Context(), holder("bob"))
+			if held := (*HeldError)(nil); errors.As(err, &held) {
+				return
+			}
+			require.NoError(t, err)
+			won <- died
+		})
+	}
+	all.Wait()
+	require.Len(t, won, 1)
+	require.Equal(t, alice.ID, (<-won).ID)
+}
