@@ -67,7 +67,7 @@ check: bin/golangci-lint bin/actionlint
 	@go vet ./...
 	@echo "== golangci-lint"
 	@bin/golangci-lint run --allow-parallel-runners ./...
-	@for module in . tools tools/lint tools/actionlint; do \
+	@for module in . tools tools/lint tools/actionlint tools/scan; do \
 	  echo "== go mod tidy in $$module"; go mod tidy -C $$module -diff; done
 	@echo "== actionlint"
 	@bin/actionlint
@@ -92,7 +92,45 @@ bench: build
 	@echo "== status of a cluster with 1,000 services and 5,000 tasks, 50 ms a call"
 	go test -run '^$$' -bench LargeEstate ./checks
 
+## scan: known vulnerabilities in what is called (asks vuln.go.dev), and secrets in the history
+.PHONY: scan
+scan: bin/govulncheck bin/gitleaks
+	@echo "== govulncheck"
+	@bin/govulncheck ./...
+	@echo "== gitleaks"
+	@bin/gitleaks git --no-banner --redact .
+
+bin/govulncheck: tools/scan/go.mod
+	@echo "== building govulncheck, once"
+	@go build -C tools/scan $(TOOL_FLAGS) -o ../../$@ golang.org/x/vuln/cmd/govulncheck $(COMPILED)
+	@touch $@
+
+bin/gitleaks: tools/scan/go.mod
+	@echo "== building gitleaks, once"
+	@go build -C tools/scan $(TOOL_FLAGS) -o ../../$@ github.com/zricethezav/gitleaks/v8 $(COMPILED)
+	@touch $@
+
+## plugins: the providers in the versions of go.mod, below STATE_DIR
+STATE_DIR ?= .deployer
+.PHONY: plugins
+plugins: bin/pulumi
+	@for provider in aws/sdk/v6 awsx/sdk/v2; do \
+	  PULUMI_HOME=$(abspath $(STATE_DIR))/pulumi bin/pulumi plugin install resource $${provider%%/*} \
+	    "$$(go list -m -f '{{.Version}}' github.com/pulumi/pulumi-$$provider)"; done
+
+## dist: the binaries of a release for GOOS and GOARCH, with their checksums
+.PHONY: dist
+dist: GOOS := $(shell go env GOOS)
+dist: GOARCH := $(shell go env GOARCH)
+dist:
+	@echo "== building the release $(VERSION) for $(GOOS)/$(GOARCH)"
+	@mkdir -p dist
+	@for binary in deployer entrypoint; do \
+	  CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build $(TOOL_FLAGS) -ldflags "-s -w -X main.version=$(VERSION)" \
+	    -o dist/$${binary}_$(GOOS)_$(GOARCH) ./$$binary $(COMPILED); done
+	@cd dist && sha256sum -- *_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && cat SHA256SUMS_$(GOOS)_$(GOARCH)
+
 ## clean: remove what was built and the simulated account
 .PHONY: clean
 clean:
-	rm -rf bin .deployer
+	rm -rf bin dist .deployer

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# What a run of deploy-code deploys, as outputs of a step: the environment that ENVIRONMENT names, else the one that a
+# push to BRANCH deploys.
+set -euo pipefail
+
+environments=$(bin/deployer env list --format json)
+environment=$(jq -c --arg name "${ENVIRONMENT:-}" --arg branch "${BRANCH:-}" '
+  [.[] | select(if $name != "" then .name == $name or .stack == $name else .trigger == "push" and .branch == $branch end)]
+  | if length == 1 then .[0] else empty end' <<<"$environments")
+
+if [ -z "$environment" ]; then
+  echo "::error::no environment is ${ENVIRONMENT:-deployed by a push to ${BRANCH:-}}" >&2
+  exit 3
+fi
+# Production is deployed from its own branch only, whoever asks.
+if [ "$(jq -r .approval <<<"$environment")" = true ] && [ "$(jq -r .branch <<<"$environment")" != "${BRANCH:-}" ]; then
+  echo "::error::$(jq -r '"\(.name) is deployed from \(.branch)"' <<<"$environment"), not from ${BRANCH:-}" >&2
+  exit 3
+fi
+jq -r '
+  "stack=\(.stack)", "name=\(.name)", "branch=\(.branch)", "region=\(.region)", "repository=\(.repository)",
+  "registry=\(.repository | split("/")[0])", "tests=\(.tests | tojson)"' <<<"$environment"

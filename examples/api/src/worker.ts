@@ -1,0 +1,27 @@
+import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { onStop } from "./stop";
+
+const queue = new SQSClient({});
+const QueueUrl = process.env.SQS_BACKGROUND_JOB_QUEUE_URL;
+const polling = new AbortController();
+
+const work = (async () => {
+  while (!polling.signal.aborted) {
+    const { Messages = [] } = await queue
+      .send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MaxNumberOfMessages: 10 }), { abortSignal: polling.signal })
+      .catch((error) => {
+        if (polling.signal.aborted) return {};
+        throw error;
+      });
+    for (const message of Messages) {
+      console.log(JSON.stringify({ level: "info", message: "job", id: message.MessageId }));
+      await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+    }
+  }
+})();
+
+// No new jobs; the ones at hand are finished.
+onStop(async () => {
+  polling.abort();
+  await work;
+});
