@@ -18,7 +18,7 @@ COMPILED := 2>&1 | awk -f tools/compiled.awk
 .PHONY: help
 help:
 	@echo "usage: make TARGET"
-	@sed -n 's/^## \([a-z]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^## \([a-z0-9]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 ## build: bin/deployer and bin/pulumi, the engine that it drives
 .PHONY: build
@@ -83,6 +83,11 @@ bin/actionlint: tools/actionlint/go.mod
 	@echo "== building actionlint, once"
 	@go build -C tools/actionlint $(TOOL_FLAGS) -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint $(COMPILED)
 	@touch $@
+
+## e2e: preview, provision, status and destroy with the real providers against moto, which has to be installed
+.PHONY: e2e
+e2e: build
+	@tools/e2e.sh
 
 ## bench: how much time the deployer adds to the engine's own, and status to AWS's, as ratios
 .PHONY: bench
