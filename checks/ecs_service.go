@@ -109,7 +109,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 			"%s, after ECS rolled the last deployment back%s", counts, becauseOf(stops.before))
 	}
 	if failed := countStops(failing); failed >= restartsWorthSaying {
-		return what.warning("TasksRestarting", stopHint(env, failing[0].Stop), "%s, but %d failed in the last hour%s",
+		return what.warning("TasksRestarting", StopHint(env, failing[0].Stop), "%s, but %d failed in the last hour%s",
 			counts, failed, becauseOf(failing))
 	}
 	return what.healthy("Steady", "%s", counts)
@@ -266,7 +266,7 @@ func stopDetails(stops []stopCount) []map[string]any {
 // rolloutHint is the hint of the most frequent cause, or where to look when there is none.
 func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 	if len(failing) > 0 {
-		return stopHint(env, failing[0].Stop)
+		return StopHint(env, failing[0].Stop)
 	}
 	return Hint{
 		Cause:    "tasks do not start or do not become healthy, and ECS remembers none that stopped",

@@ -43,8 +43,8 @@ func driftHint(env *environment.Environment, cause string) Hint {
 	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment", Command: command(env, "drift")}
 }
 
-// stopHint is the hint of a stop. Its command is a verb until the environment is known.
-func stopHint(env *environment.Environment, stop Stop) Hint {
+// StopHint is the hint of a stop in an environment: the command of a stop's own hint is a verb.
+func StopHint(env *environment.Environment, stop Stop) Hint {
 	hint := stop.Hint
 	if hint.Command != "" {
 		hint.Command = command(env, hint.Command)

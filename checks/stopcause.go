@@ -93,6 +93,11 @@ var stopRules = []stopRule{
 			Cause:    "the private subnet has no route to a NAT gateway, or the security group lets nothing out",
 			Solution: "look at the NAT gateways, the route tables and the service's security group",
 		}},
+	{StopImagePull, regexp.MustCompile(`(?is)CannotPull.*(?:AccessDenied|not authorized|403 Forbidden)`), true,
+		"the image cannot be pulled, the registry refuses it", Hint{
+			Cause:    "the execution role, or the registry's policy, does not allow the pull",
+			Solution: "compare the execution role's policies and the repository's with the program's",
+		}},
 	{StopAccessDenied, regexp.MustCompile(`(?is)(?:ResourceInitializationError|CannotPull).*(?:AccessDenied|not authorized|403 Forbidden)`), true,
 		"the execution role may not fetch what the task needs", Hint{
 			Cause:    "the execution role lacks a permission for the image, the secret or its key",
@@ -124,10 +129,10 @@ var stopRules = []stopRule{
 			Cause:    "AWS has no room for the task in these zones just now, or a quota is used up",
 			Solution: "wait: ECS goes on trying; then look at the Fargate quota of the account",
 		}},
-	{StopNoAddress, regexp.MustCompile(`(?i)InsufficientFreeAddresses|no free (?:private )?(?:ip )?addresses|not have enough (?:free )?(?:ip )?addresses`), false,
+	{StopNoAddress, regexp.MustCompile(`(?i)InsufficientFreeAddresses|NetworkInterfaceLimitExceeded|RESOURCE:ENI|no free (?:private )?(?:ip )?addresses|not have enough (?:free )?(?:ip )?addresses`), false,
 		"the subnet has no free address", Hint{
-			Cause:    "the private subnets are used up",
-			Solution: "stop what is not needed there, or give the VPC larger subnets",
+			Cause:    "the private subnets have no address left, or the account no network interface",
+			Solution: "stop what is not needed there, ask for a higher quota of network interfaces, or give the VPC larger subnets",
 		}},
 	{StopNetwork, regexp.MustCompile(`(?i)network interface|EphemeralStorage provisioning`), false,
 		"the task's network interface was not ready in time", Hint{
@@ -226,6 +231,22 @@ func StopCause(task ecstypes.Task) Stop {
 		stop.Hint = Hint{Cause: "ECS says no more than this", Solution: "look at the task and its logs", Command: "logs"}
 	}
 	return stop
+}
+
+// PlacementCause says why ECS cannot place a task, from an event of the service, and whether the event is about that.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+func PlacementCause(event string) (Stop, bool) {
+	if !strings.Contains(event, "unable to place a task") {
+		return Stop{}, false
+	}
+	for _, rule := range stopRules {
+		if match := rule.pattern.FindStringSubmatch(event); match != nil {
+			return rule.apply(Stop{Reason: event}, match), true
+		}
+	}
+	return Stop{Kind: StopOther, Reason: event, Message: "ECS cannot place a task", Hint: Hint{
+		Cause: "ECS's event says why", Solution: "put that right; ECS goes on trying",
+	}}, true
 }
 
 func (r stopRule) apply(stop Stop, match []string) Stop {

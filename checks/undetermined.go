@@ -46,6 +46,9 @@ func hasCode(err error, codes ...string) bool {
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
+// AccessDenied reports whether AWS refused a call because the caller may not make it.
+func AccessDenied(err error) bool { return hasCode(err, deniedCodes...) }
+
 // undetermined is the finding about a component that could not be judged because of err.
 func undetermined(component string, err error) Finding {
 	what := about(component, component)

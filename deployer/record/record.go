@@ -45,6 +45,16 @@ type Migration struct {
 	Seconds  float64 `json:"seconds"`
 }
 
+// Watch is how a rollout was watched: how often it was looked at, with how many calls to AWS in all.
+type Watch struct {
+	Looks int `json:"looks"`
+	Calls int `json:"calls"`
+	// LagSeconds is how long after the last service deployment had ended that was seen, PauseSeconds the pause before
+	// that look.
+	LagSeconds   float64 `json:"lagSeconds"`
+	PauseSeconds float64 `json:"pauseSeconds"`
+}
+
 // Deployment is the record of one deployment.
 type Deployment struct {
 	// ID is the start in UTC and a random end, so that IDs sort by time: 20261123-161530-1f3a.
@@ -65,6 +75,8 @@ type Deployment struct {
 	Verified  bool       `json:"verified"`
 	Snapshot  string     `json:"snapshot,omitempty"`
 	Migration *Migration `json:"migration,omitempty"`
+	// Rollout is how the rollout was watched.
+	Rollout *Watch `json:"rollout,omitempty"`
 	// TaskDefinitions are the revisions that ran at the end, by service.
 	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
 	// Health is the evidence: what each probe saw.

@@ -200,10 +200,8 @@ func (d *deployment) reconcile(ctx context.Context, v voice, watcher follower, i
 
 // watcher knows what the services were doing before they are changed.
 func (d *deployment) watcher(ctx context.Context, image *Image) (follower, error) {
-	r := &rollout{
-		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), elb: elb.NewFromConfig(d.AWS),
-		logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, image: image,
-	}
+	r := newRollout(d.Env, d.AWS, d.Clock, image)
+	r.watched = func(w record.Watch) { d.record.Rollout = &w }
 	return r, r.remember(ctx)
 }
 

@@ -1,8 +1,10 @@
 package release
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -21,9 +23,15 @@ type observation struct {
 	service *types.Service
 	// deployment is the service deployment that this run started; nil where nothing had to be rolled out.
 	deployment *types.ServiceDeployment
-	// tasks are all of the service's, those that stopped lately too; targets those behind the load balancer.
-	tasks   []types.Task
-	targets []elbtypes.TargetHealthDescription
+	// other is the service deployment that somebody else started after it; "" where there is none.
+	other string
+	// rollout is what this run's tasks are started by, as far as it is known.
+	rollout string
+	// verified says that tasks has every running task and targets every target; before the service deployments have
+	// ended tasks are only those that stopped, as far as they matter.
+	verified bool
+	tasks    []types.Task
+	targets  []elbtypes.TargetHealthDescription
 }
 
 // rolloutState is where a service is on its way.
@@ -45,7 +53,7 @@ type verdict struct {
 // AWS's answers may lag behind what was done.
 func judge(o observation, digests []string, settled bool) verdict {
 	rolling := func(format string, args ...any) verdict {
-		return verdict{stillRolling, o.name + " " + fmt.Sprintf(format, args...)}
+		return verdict{stillRolling, string(o.role) + " " + fmt.Sprintf(format, args...)}
 	}
 	failed := func(format string, args ...any) verdict {
 		return verdict{rolloutFailed, o.name + " " + fmt.Sprintf(format, args...)}
@@ -55,24 +63,32 @@ func judge(o observation, digests []string, settled bool) verdict {
 		return failed("does not exist")
 	case o.service == nil:
 		return rolling("is not to be seen yet")
+	case o.other != "":
+		return failed("is being deployed by somebody else: the service deployment %s took the place of this one", shortID(o.other))
 	}
 	if d := o.deployment; d != nil {
-		switch d.Status {
-		case types.ServiceDeploymentStatusSuccessful:
-		case types.ServiceDeploymentStatusPending, types.ServiceDeploymentStatusInProgress:
+		switch {
+		case underWay(d):
 			if n := hopeless(o); n > 0 {
 				return failed("cannot start: %d tasks stopped for a reason that waiting does not heal", n)
 			}
-			return rolling("%s", o.counts(digests))
-		default:
+			return rolling("%s", o.counters())
+		case d.Status != types.ServiceDeploymentStatusSuccessful:
 			return failed("was not rolled out: ECS says %s%s", d.Status, reasonOf(d))
 		}
 	} else if o.beginning() {
 		return rolling("begins its rollout")
 	}
-	running := o.running()
+	if !o.verified {
+		return rolling("done")
+	}
+	return o.judgeTasks(digests, settled, rolling, failed)
+}
+
+// judgeTasks is the truth behind a service deployment that has ended well, or was not needed: what the tasks run.
+func (o observation) judgeTasks(digests []string, settled bool, rolling, failed func(string, ...any) verdict) verdict {
 	current, old := 0, 0
-	for _, t := range running {
+	for _, t := range o.running() {
 		switch c := o.main(t); {
 		case c == nil || !slices.Contains(digests, aws.ToString(c.ImageDigest)):
 			old++
@@ -84,15 +100,33 @@ func judge(o observation, digests []string, settled bool) verdict {
 	}
 	switch {
 	case old > 0 && o.deployment == nil && settled:
-		return failed("runs %d tasks of another image, though nothing was rolled out", old)
+		return failed("runs %s of another image, though nothing was rolled out", tasksText(old))
 	case old > 0:
-		return rolling("still runs %d tasks of another image", old)
+		return rolling("still runs %s of another image", tasksText(old))
 	case current < int(o.service.DesiredCount):
 		return rolling("runs %d of %d tasks", current, o.service.DesiredCount)
 	case len(o.service.LoadBalancers) > 0 && o.healthyTargets() < current:
-		return rolling("has %d of %d targets healthy", o.healthyTargets(), current)
+		return rolling("has %d of %d targets healthy%s", o.healthyTargets(), current, o.unwell())
 	}
 	return verdict{state: rolledOut}
+}
+
+// underWay reports whether a service deployment has neither ended nor turned back.
+func underWay(d *types.ServiceDeployment) bool {
+	return d.Status == types.ServiceDeploymentStatusPending || d.Status == types.ServiceDeploymentStatusInProgress
+}
+
+// ended reports whether nothing more is to be waited for in ECS's own account of the service.
+func (o observation) ended() bool {
+	if o.service == nil {
+		return false
+	}
+	return o.deployment == nil && !o.beginning() || o.deployment != nil && o.deployment.Status == types.ServiceDeploymentStatusSuccessful
+}
+
+// failed reports whether this run's deployment has ended otherwise than well, or is being taken back.
+func (o observation) failed() bool {
+	return o.deployment != nil && !underWay(o.deployment) && o.deployment.Status != types.ServiceDeploymentStatusSuccessful
 }
 
 // beginning reports whether ECS is rolling out, though the service deployment does not show yet.
@@ -118,14 +152,14 @@ const hopelessAfter = 2
 const sameExits = 3
 
 // hopeless counts the tasks that stopped for a cause that waiting does not heal, or with the same exit code again and
-// again, where there are enough of them.
+// again, where there are enough of them. A start that takes long is neither.
 func hopeless(o observation) int {
 	permanent, exits := 0, map[int]int{}
 	for _, f := range o.failures() {
 		switch {
 		case f.cause.Permanent:
 			permanent++
-		case f.cause.Kind == checks.StopExitCode && f.cause.ExitCode != nil:
+		case f.cause.ExitCode != nil && slices.Contains([]checks.StopKind{checks.StopExitCode, checks.StopOutOfMemory, checks.StopCompleted}, f.cause.Kind):
 			exits[*f.cause.ExitCode]++
 		}
 	}
@@ -147,31 +181,63 @@ func reasonOf(d *types.ServiceDeployment) string {
 	return ""
 }
 
-// lastWord is the newest event of a service: what ECS did last, or could not do.
-func (o observation) lastWord() string {
-	if len(o.service.Events) == 0 {
-		return ""
+// own are this run's tasks in the words of DescribeServices.
+func (o observation) own() types.Deployment {
+	i := slices.IndexFunc(o.service.Deployments, func(d types.Deployment) bool { return o.rollout != "" && aws.ToString(d.Id) == o.rollout })
+	if i < 0 {
+		return primaryOf(*o.service)
 	}
-	newest := slices.MaxFunc(o.service.Events, func(a, b types.ServiceEvent) int {
-		return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt))
-	})
-	return aws.ToString(newest.Message)
+	return o.service.Deployments[i]
 }
 
-// counts says how far a rollout is.
-func (o observation) counts(digests []string) string {
-	current := 0
-	for _, t := range o.running() {
-		if c := o.main(t); c != nil && slices.Contains(digests, aws.ToString(c.ImageDigest)) {
-			current++
+// counters say how far a rollout is, and what it waits for.
+func (o observation) counters() string {
+	own, old := o.own(), int32(0)
+	for _, d := range o.service.Deployments {
+		if aws.ToString(d.Id) != aws.ToString(own.Id) {
+			old += d.RunningCount
 		}
 	}
-	text := fmt.Sprintf("runs %d of %d new tasks", current, o.service.DesiredCount)
-	if len(o.service.LoadBalancers) > 0 {
-		text += fmt.Sprintf(", %d targets healthy", o.healthyTargets())
+	text := fmt.Sprintf("%d/%d running", own.RunningCount, o.service.DesiredCount)
+	for _, count := range []struct {
+		n    int
+		text string
+	}{
+		{int(own.PendingCount), "pending"}, {int(old), "old"}, {o.targetsIn(elbtypes.TargetHealthStateEnumDraining), "draining"},
+		{len(o.failures()), "stopped"},
+	} {
+		if count.n > 0 {
+			text += fmt.Sprintf(", %d %s", count.n, count.text)
+		}
 	}
-	if n := len(o.failures()); n > 0 {
-		text += fmt.Sprintf(", %d stopped", n)
+	if own.RunningCount > 0 && len(o.service.LoadBalancers) > 0 {
+		text += fmt.Sprintf(", %d healthy%s", o.healthyTargets(), o.unwell())
+	} else if own.RunningCount > 0 && own.RunningCount >= o.service.DesiredCount && old == 0 {
+		text += ", not steady yet"
+	}
+	return text
+}
+
+// unwell says why a target is not healthy, in the load balancer's words.
+func (o observation) unwell() string {
+	for _, t := range o.targets {
+		h := t.TargetHealth
+		if h == nil || h.State == elbtypes.TargetHealthStateEnumHealthy || h.State == elbtypes.TargetHealthStateEnumDraining {
+			continue
+		}
+		return strings.TrimSuffix(fmt.Sprintf(" (%s: %s", h.State, cmp.Or(aws.ToString(h.Description), string(h.Reason))), ": ") + ")"
+	}
+	return ""
+}
+
+// fingerprint is how the service looks from outside; it changes when something happens to it.
+func (o observation) fingerprint() string {
+	if o.service == nil {
+		return ""
+	}
+	text := fmt.Sprint(aws.ToString(o.service.CurrentServiceDeployment), o.service.DesiredCount)
+	for _, d := range o.service.Deployments {
+		text += fmt.Sprint(" ", aws.ToString(d.Id), d.RolloutState, d.RunningCount, d.PendingCount, d.FailedTasks)
 	}
 	return text
 }
@@ -192,36 +258,22 @@ func (o observation) main(t types.Task) *types.Container {
 	return &t.Containers[i]
 }
 
-func (o observation) healthyTargets() int {
+func (o observation) healthyTargets() int { return o.targetsIn(elbtypes.TargetHealthStateEnumHealthy) }
+
+func (o observation) targetsIn(state elbtypes.TargetHealthStateEnum) int {
 	n := 0
 	for _, t := range o.targets {
-		if t.TargetHealth != nil && t.TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy {
+		if t.TargetHealth != nil && t.TargetHealth.State == state {
 			n++
 		}
 	}
 	return n
 }
 
-// failure is a task of this deployment that stopped although nobody asked it to.
-type failure struct {
-	task  types.Task
-	cause checks.Stop
-}
-
-// failures are the tasks of this run's deployment that stopped by themselves, the oldest first.
-func (o observation) failures() []failure {
-	if o.deployment == nil {
-		return nil
+// tasksText is a number of tasks.
+func tasksText(n int) string {
+	if n == 1 {
+		return "1 task"
 	}
-	var found []failure
-	for _, t := range o.tasks {
-		if aws.ToString(t.LastStatus) != "STOPPED" || aws.ToTime(t.CreatedAt).Before(aws.ToTime(o.deployment.CreatedAt)) {
-			continue
-		}
-		if cause := checks.StopCause(t); cause.Failed() {
-			found = append(found, failure{task: t, cause: cause})
-		}
-	}
-	slices.SortFunc(found, func(a, b failure) int { return aws.ToTime(a.task.CreatedAt).Compare(aws.ToTime(b.task.CreatedAt)) })
-	return found
+	return fmt.Sprintf("%d tasks", n)
 }

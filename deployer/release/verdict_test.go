@@ -30,7 +30,7 @@ func runningTask(digest string, health types.HealthStatus) types.Task {
 	}
 }
 
-func draining(t types.Task) types.Task {
+func leaving(t types.Task) types.Task {
 	t.DesiredStatus = aws.String("STOPPED")
 	return t
 }
@@ -53,6 +53,19 @@ func exited(code int32) types.Task {
 	}
 }
 
+func outOfMemory() types.Task {
+	t := exited(137)
+	t.Containers[0].Reason = aws.String("OutOfMemoryError: Container killed due to memory usage")
+	return t
+}
+
+// replaced is a task that ECS took away because its target was not healthy in time.
+func replaced() types.Task {
+	t := exited(0)
+	t.StopCode, t.StoppedReason = types.TaskStopCodeServiceSchedulerInitiated, aws.String("Task failed ELB health checks in (target-group x)")
+	return t
+}
+
 func targets(states ...elbtypes.TargetHealthStateEnum) []elbtypes.TargetHealthDescription {
 	var list []elbtypes.TargetHealthDescription
 	for _, s := range states {
@@ -62,7 +75,7 @@ func targets(states ...elbtypes.TargetHealthStateEnum) []elbtypes.TargetHealthDe
 }
 
 func TestJudge(t *testing.T) {
-	healthy, unhealthy := elbtypes.TargetHealthStateEnumHealthy, elbtypes.TargetHealthStateEnumUnhealthy
+	healthy, unhealthy, draining := elbtypes.TargetHealthStateEnumHealthy, elbtypes.TargetHealthStateEnumUnhealthy, elbtypes.TargetHealthStateEnumDraining
 	running := func(digest string) types.Task { return runningTask(digest, types.HealthStatusHealthy) }
 	deployment := func(s types.ServiceDeploymentStatus, reason string) *types.ServiceDeployment {
 		return &types.ServiceDeployment{Status: s, StatusReason: aws.String(reason), CreatedAt: &deployedAt}
@@ -76,6 +89,8 @@ func TestJudge(t *testing.T) {
 		desired    int32
 		beginning  bool
 		early      bool
+		other      string
+		rollouts   []types.Deployment
 		want       verdict
 	}{
 		"done": {
@@ -83,7 +98,7 @@ func TestJudge(t *testing.T) {
 			targets: targets(healthy, healthy), want: verdict{state: rolledOut},
 		},
 		"done, the old task still drains": {
-			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), draining(running(oldDigest))},
+			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), leaving(running(oldDigest))},
 			targets: targets(healthy), want: verdict{state: rolledOut},
 		},
 		"nothing rolled out, and the image runs": {
@@ -91,11 +106,11 @@ func TestJudge(t *testing.T) {
 		},
 		"nothing rolled out, and another image runs": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
-			want: verdict{rolloutFailed, "api runs 1 tasks of another image, though nothing was rolled out"},
+			want: verdict{rolloutFailed, "api runs 1 task of another image, though nothing was rolled out"},
 		},
 		"another image runs, but AWS's answers may be old": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), early: true,
-			want: verdict{stillRolling, "api still runs 1 tasks of another image"},
+			want: verdict{stillRolling, "api still runs 1 task of another image"},
 		},
 		"the same exit code again and again": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(1), exited(1)},
@@ -103,7 +118,7 @@ func TestJudge(t *testing.T) {
 		},
 		"several exit codes may be several causes": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(2), exited(1)},
-			want: verdict{stillRolling, "api runs 0 of 1 new tasks, 0 targets healthy, 3 stopped"},
+			want: verdict{stillRolling, "api 0/1 running, 3 stopped"},
 		},
 		"begun, but the service deployment does not show yet": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), beginning: true,
@@ -111,7 +126,11 @@ func TestJudge(t *testing.T) {
 		},
 		"under way": {
 			deployment: going, desired: 2, tasks: []types.Task{running(newDigest), running(oldDigest), running(oldDigest)},
-			targets: targets(healthy, healthy), want: verdict{stillRolling, "api runs 1 of 2 new tasks, 2 targets healthy"},
+			targets: targets(healthy, unhealthy, draining), want: verdict{stillRolling, "api 1/2 running, 1 pending, 2 old, 1 draining, 1 healthy (unhealthy)"},
+			rollouts: []types.Deployment{
+				{Id: aws.String("ecs-svc/2"), Status: aws.String("PRIMARY"), RunningCount: 1, PendingCount: 1},
+				{Id: aws.String("ecs-svc/1"), Status: aws.String("ACTIVE"), RunningCount: 2},
+			},
 		},
 		"stable is not deployed": {
 			deployment: deployment(types.ServiceDeploymentStatusRollbackSuccessful, "circuit breaker: tasks failed to start"),
@@ -120,11 +139,11 @@ func TestJudge(t *testing.T) {
 		},
 		"succeeded, but an old task is left": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(oldDigest)}, targets: targets(healthy),
-			want: verdict{stillRolling, "api still runs 1 tasks of another image"},
+			want: verdict{stillRolling, "api still runs 1 task of another image"},
 		},
 		"succeeded, a target is not healthy": {
 			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, unhealthy),
-			want: verdict{stillRolling, "api has 1 of 2 targets healthy"},
+			want: verdict{stillRolling, "api has 1 of 2 targets healthy (unhealthy)"},
 		},
 		"succeeded, a container is unhealthy": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{runningTask(newDigest, types.HealthStatusUnhealthy)}, targets: targets(healthy),
@@ -134,9 +153,33 @@ func TestJudge(t *testing.T) {
 			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest)}, targets: targets(healthy),
 			want: verdict{stillRolling, "api runs 1 of 2 tasks"},
 		},
+		"a scheduler goes through 0": {
+			deployment: going, desired: 1, tasks: []types.Task{leaving(running(oldDigest))},
+			want: verdict{stillRolling, "api 0/1 running"},
+		},
+		"autoscaling wants more in the meantime": {
+			deployment: succeeded, desired: 4, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
+			want: verdict{stillRolling, "api runs 2 of 4 tasks"},
+		},
+		"autoscaling wants fewer in the meantime": {
+			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
+			want: verdict{state: rolledOut},
+		},
+		"somebody else deploys": {
+			deployment: deployment(types.ServiceDeploymentStatusStopped, ""), desired: 1, other: "arn:aws:ecs:us-east-1:1:service-deployment/c/s/abc",
+			want: verdict{rolloutFailed, "api is being deployed by somebody else: the service deployment abc took the place of this one"},
+		},
+		"out of memory again and again": {
+			deployment: going, desired: 1, tasks: []types.Task{outOfMemory(), outOfMemory(), outOfMemory()},
+			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a reason that waiting does not heal"},
+		},
+		"a slow start is not hopeless": {
+			deployment: going, desired: 1, tasks: []types.Task{replaced(), replaced(), replaced()},
+			want: verdict{stillRolling, "api 0/1 running, 3 stopped"},
+		},
 		"one failure may heal": {
 			deployment: going, desired: 1, tasks: []types.Task{pullFailure(deployedAt.Add(time.Second))}, targets: targets(),
-			want: verdict{stillRolling, "api runs 0 of 1 new tasks, 0 targets healthy, 1 stopped"},
+			want: verdict{stillRolling, "api 0/1 running, 1 stopped"},
 		},
 		"the same failure again does not": {
 			deployment: going, desired: 1, targets: targets(),
@@ -146,17 +189,18 @@ func TestJudge(t *testing.T) {
 		"failures of an earlier deployment do not count": {
 			deployment: going, desired: 1, targets: targets(),
 			tasks: []types.Task{pullFailure(deployedAt.Add(-time.Hour)), pullFailure(deployedAt.Add(-time.Minute))},
-			want:  verdict{stillRolling, "api runs 0 of 1 new tasks, 0 targets healthy"},
+			want:  verdict{stillRolling, "api 0/1 running"},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			o := observation{
-				name: "api", role: environment.API, container: "balancer-api", deployment: test.deployment, tasks: test.tasks, targets: test.targets,
+				name: "api", role: environment.API, container: "balancer-api", deployment: test.deployment, tasks: test.tasks, targets: test.targets, verified: true,
 				service: &types.Service{
 					DesiredCount: test.desired, LoadBalancers: []types.LoadBalancer{{}},
 				},
 			}
+			o.other, o.service.Deployments = test.other, test.rollouts
 			if test.beginning {
 				o.service.Deployments = []types.Deployment{{RolloutState: types.DeploymentRolloutStateInProgress}}
 			}
@@ -168,7 +212,7 @@ func TestJudge(t *testing.T) {
 // An image built with provenance is an index, and a task reports the digest of the platform's own image.
 func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
 	o := observation{
-		container: "balancer-api", service: &types.Service{DesiredCount: 1},
+		verified: true, container: "balancer-api", service: &types.Service{DesiredCount: 1},
 		tasks: []types.Task{runningTask(newDigest, types.HealthStatusHealthy)},
 	}
 	require.Equal(t, rolledOut, judge(o, []string{oldDigest, newDigest}, true).state)
@@ -176,6 +220,6 @@ func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
 
 // A service that was just made may not show yet; later it is missing.
 func TestJudgeServiceThatIsNotSeen(t *testing.T) {
-	require.Equal(t, verdict{stillRolling, "api is not to be seen yet"}, judge(observation{name: "api"}, nil, false))
+	require.Equal(t, verdict{stillRolling, "api is not to be seen yet"}, judge(observation{name: "api", role: environment.API}, nil, false))
 	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, judge(observation{name: "api"}, nil, true))
 }
