@@ -1,0 +1,223 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// answering is an AWS whose calls are answered by a function of their typed input.
+func answering(answer func(in any) (any, error)) aws.Config {
+	stand := middleware.InitializeMiddlewareFunc("Answer", func(
+		_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+	) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
+		out.Result, err = answer(in.Parameters)
+		return out, meta, err
+	})
+	return aws.Config{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{func(s *middleware.Stack) error {
+		return s.Initialize.Add(stand, middleware.After)
+	}}}
+}
+
+// handClock is a clock that stands until somebody waits on it; then happens takes place.
+type handClock struct {
+	now     time.Time
+	waits   []time.Duration
+	happens func()
+}
+
+func (c *handClock) Now() time.Time { return c.now }
+
+func (c *handClock) Wait(ctx context.Context, d time.Duration) error {
+	c.now, c.waits = c.now.Add(d), append(c.waits, d)
+	if c.happens != nil {
+		c.happens()
+	}
+	return ctx.Err()
+}
+
+// containers is an ECS that says what a test sets, and notes what it is asked, a list for each look.
+type containers struct {
+	*handClock
+	services    map[string]*types.Service
+	deployments map[string]*types.ServiceDeployment
+	tasks       []types.Task
+	targets     []elbtypes.TargetHealthDescription
+	log         []string
+	// refuses are answers by operation, such as ListServiceDeployments.
+	refuses map[string]error
+	asked   [][]string
+	stopped []string
+}
+
+const clusterARN = "arn:aws:ecs:us-east-1:123456789012:"
+
+// staged is staging with its three services, all on the old image, and a watcher of a new one.
+func staged(t *testing.T) (*containers, *rollout) {
+	env := staging(t)
+	e := &containers{
+		handClock: &handClock{now: deployedAt}, services: map[string]*types.Service{}, deployments: map[string]*types.ServiceDeployment{},
+		refuses: map[string]error{}, asked: [][]string{nil},
+	}
+	for _, s := range env.Services.List() {
+		name := env.ServiceName(s.Role)
+		e.services[name] = &types.Service{
+			ServiceName: aws.String(name), Status: aws.String("ACTIVE"), DesiredCount: 1, TaskDefinition: aws.String(name + ":1"),
+			ClusterArn: aws.String(clusterARN + "cluster/c"), RunningCount: 1, Deployments: []types.Deployment{{
+				Id: aws.String("ecs-svc/1"), Status: aws.String("PRIMARY"), RolloutState: types.DeploymentRolloutStateCompleted,
+				RunningCount: 1, TaskDefinition: aws.String(name + ":1"),
+			}},
+		}
+	}
+	e.services[env.ServiceName("api")].LoadBalancers = []types.LoadBalancer{{TargetGroupArn: aws.String("group")}}
+	r := newRollout(env, answering(e.answer), e, &Image{Digests: []string{newDigest}})
+	e.happens = func() { e.asked = append(e.asked, nil) }
+	return e, r
+}
+
+// names are the services' names.
+func (e *containers) names() []string { return slices.Sorted(maps.Keys(e.services)) }
+
+// deploy starts a service deployment of each service, under a name.
+func (e *containers) deploy(id, definition string) {
+	for _, name := range e.names() {
+		s := e.services[name]
+		arn := clusterARN + "service-deployment/c/" + name + "/" + id
+		e.deployments[arn] = &types.ServiceDeployment{
+			ServiceDeploymentArn: &arn, Status: types.ServiceDeploymentStatusInProgress, CreatedAt: aws.Time(e.now),
+		}
+		s.CurrentServiceDeployment, s.TaskDefinition = &arn, aws.String(name+":"+definition)
+		for i := range s.Deployments {
+			s.Deployments[i].Status = aws.String("ACTIVE")
+		}
+		s.Deployments = slices.Insert(s.Deployments, 0, types.Deployment{
+			Id: aws.String("ecs-svc/" + id), Status: aws.String("PRIMARY"), RolloutState: types.DeploymentRolloutStateInProgress,
+			TaskDefinition: s.TaskDefinition, PendingCount: 1, CreatedAt: aws.Time(e.now),
+		})
+	}
+}
+
+// each changes every service's wanted deployment.
+func (e *containers) each(change func(*types.Deployment)) {
+	for _, s := range e.services {
+		change(&s.Deployments[0])
+	}
+}
+
+// end ends all service deployments.
+func (e *containers) end(status types.ServiceDeploymentStatus) {
+	for _, d := range e.deployments {
+		d.Status, d.FinishedAt = status, aws.Time(e.now)
+	}
+	state := types.DeploymentRolloutStateCompleted
+	if status != types.ServiceDeploymentStatusSuccessful {
+		state = types.DeploymentRolloutStateFailed
+	}
+	for _, s := range e.services {
+		s.CurrentServiceDeployment = nil
+		s.Deployments[0].RolloutState, s.Deployments = state, s.Deployments[:1]
+	}
+}
+
+// run lets a task of every service run an image.
+func (e *containers) run(digest string) {
+	e.tasks = nil
+	for _, name := range e.names() {
+		role := strings.TrimSuffix(name[strings.LastIndex(strings.TrimSuffix(name, "-service"), "-")+1:], "-service")
+		task := runningTask(digest, types.HealthStatusHealthy)
+		task.TaskArn, task.Group = aws.String("task/"+name), aws.String("service:"+name)
+		for i := range task.Containers {
+			if aws.ToString(task.Containers[i].Name) == "balancer-api" {
+				task.Containers[i].Name = aws.String("balancer-" + role)
+			}
+		}
+		e.tasks = append(e.tasks, task)
+	}
+}
+
+func (e *containers) answer(in any) (any, error) {
+	name := strings.TrimSuffix(strings.SplitAfter(fmt.Sprintf("%T", in), ".")[1], "Input")
+	if list, is := in.(*ecs.ListTasksInput); is {
+		name += " " + string(list.DesiredStatus)
+	}
+	e.asked[len(e.asked)-1] = append(e.asked[len(e.asked)-1], name)
+	if err := e.refuses[strings.Fields(name)[0]]; err != nil {
+		return nil, err
+	}
+	switch in := in.(type) {
+	case *ecs.DescribeServicesInput:
+		out := &ecs.DescribeServicesOutput{}
+		for _, name := range in.Services {
+			s := *e.services[name]
+			s.Deployments = slices.Clone(s.Deployments)
+			out.Services = append(out.Services, s)
+		}
+		return out, nil
+	case *ecs.ListServiceDeploymentsInput:
+		out := &ecs.ListServiceDeploymentsOutput{}
+		for arn, d := range e.deployments {
+			if strings.Contains(arn, "/"+*in.Service+"/") {
+				out.ServiceDeployments = append(out.ServiceDeployments, types.ServiceDeploymentBrief{ServiceDeploymentArn: &arn, CreatedAt: d.CreatedAt})
+			}
+		}
+		return out, nil
+	case *ecs.DescribeServiceDeploymentsInput:
+		out := &ecs.DescribeServiceDeploymentsOutput{}
+		for _, arn := range in.ServiceDeploymentArns {
+			out.ServiceDeployments = append(out.ServiceDeployments, *e.deployments[arn])
+		}
+		return out, nil
+	case *ecs.ListTasksInput:
+		out := &ecs.ListTasksOutput{}
+		for _, t := range e.tasks {
+			if aws.ToString(t.DesiredStatus) == string(in.DesiredStatus) && (in.Family == nil || "family:"+*in.Family == aws.ToString(t.Group)) {
+				out.TaskArns = append(out.TaskArns, *t.TaskArn)
+			}
+		}
+		return out, nil
+	case *ecs.DescribeTasksInput:
+		out := &ecs.DescribeTasksOutput{}
+		for _, t := range e.tasks {
+			if slices.Contains(in.Tasks, *t.TaskArn) {
+				out.Tasks = append(out.Tasks, t)
+			}
+		}
+		return out, nil
+	case *elb.DescribeTargetHealthInput:
+		return &elb.DescribeTargetHealthOutput{TargetHealthDescriptions: e.targets}, nil
+	case *ecs.StopServiceDeploymentInput:
+		e.stopped = append(e.stopped, *in.ServiceDeploymentArn)
+		return &ecs.StopServiceDeploymentOutput{}, nil
+	case *cloudwatchlogs.GetLogEventsInput:
+		return e.logEvents(in), nil
+	}
+	return nil, fmt.Errorf("the test answers no %T", in)
+}
+
+// logEvents are all lines of the log, from where the token says.
+func (e *containers) logEvents(in *cloudwatchlogs.GetLogEventsInput) *cloudwatchlogs.GetLogEventsOutput {
+	from := 0
+	if in.NextToken != nil {
+		_, _ = fmt.Sscan(*in.NextToken, &from)
+	} else if in.Limit != nil {
+		from = max(0, len(e.log)-int(*in.Limit))
+	}
+	out := &cloudwatchlogs.GetLogEventsOutput{NextForwardToken: aws.String(fmt.Sprint(len(e.log)))}
+	for _, line := range e.log[from:] {
+		out.Events = append(out.Events, logtypes.OutputLogEvent{Message: aws.String(line)})
+	}
+	return out
+}
