@@ -12,7 +12,7 @@ import (
 // again, so the stack has nothing to learn of it.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 func (r *rollout) restart(ctx context.Context) error {
-	observations, err := r.observe(ctx)
+	observations, err := r.view(ctx)
 	if err != nil {
 		return err
 	}

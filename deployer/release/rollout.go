@@ -208,11 +208,8 @@ func (r *rollout) revive(ctx context.Context, seen []observation, v voice) error
 			continue
 		}
 		v.note("%s has not changed but does not run: it is started again", o.name)
-		_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
-			Cluster: o.service.ClusterArn, Service: o.service.ServiceName, ForceNewDeployment: true,
-		})
-		if err != nil {
-			return fmt.Errorf("start %s again: %w", o.name, err)
+		if err := r.forceDeployment(ctx, o); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
 // heard is a voice, and what it said that stays.
@@ -50,7 +52,9 @@ func TestLookAsksForNoMoreThanItMust(t *testing.T) {
 		6: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	v, _ := heard()
-	definitions, watch, err := r.run(t.Context(), v)
+	var watch record.Watch
+	r.watched = func(w record.Watch) { watch = w }
+	definitions, err := r.run(t.Context(), v)
 	require.NoError(t, err)
 	require.Len(t, definitions, 3)
 	starting, becoming := []string{askServices, askDeployments}, []string{askServices, askDeployments, askTargets}
@@ -71,7 +75,7 @@ func TestPausesFollowWhatHappens(t *testing.T) {
 	})
 	e.targets = targets(elbtypes.TargetHealthStateEnumHealthy)
 	v, said := heard()
-	_, _, err := r.run(t.Context(), v)
+	_, err := r.run(t.Context(), v)
 	require.NoError(t, err)
 	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 	require.Equal(t, []time.Duration{
@@ -100,7 +104,7 @@ func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
 	e.log = []string{"first", "no such module"}
 	e.at(map[int]func(){1: func() { lose("a") }, 3: func() { lose("b") }, 4: func() { lose("c") }})
 	v, said := heard()
-	_, _, err := r.run(t.Context(), v)
+	_, err := r.run(t.Context(), v)
 	require.EqualError(t, err, api+` cannot start: 3 tasks stopped for a reason that waiting does not heal
   3 tasks stopped, the last one, c: exit code 1 (application error)
   ECS says: Essential container in task exited
@@ -138,7 +142,7 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 			}
 			e.at(map[int]func(){3: func() { e.run(test.digest); e.end(test.status) }})
 			v, said := heard()
-			_, _, err := r.run(t.Context(), v)
+			_, err := r.run(t.Context(), v)
 			require.Contains(t, said(), "service deployments cannot be read, the services' own words have to do: ")
 			require.Empty(t, e.stopped)
 			if test.want == "" {
@@ -161,7 +165,7 @@ func TestSomebodyElseDeploys(t *testing.T) {
 		e.deploy("3", "3")
 	}})
 	v, _ := heard()
-	_, _, err := r.run(t.Context(), v)
+	_, err := r.run(t.Context(), v)
 	require.ErrorContains(t, err, "api-service is being deployed by somebody else: the service deployment 3 took the place of this one")
 	require.Empty(t, e.stopped, "somebody else's deployment is left alone")
 }
@@ -181,7 +185,7 @@ func TestRestartIsFollowed(t *testing.T) {
 		4: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	v, _ := heard()
-	_, _, err := r.run(t.Context(), v)
+	_, err := r.run(t.Context(), v)
 	require.NoError(t, err)
 }
 
@@ -192,7 +196,7 @@ func TestStopThatIsRefused(t *testing.T) {
 	e.deploy("2", "2")
 	e.refuses["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	v, said := heard()
-	_, _, err := r.run(t.Context(), v)
+	_, err := r.run(t.Context(), v)
 	require.ErrorContains(t, err, "it has not ended after 15m0s: api 0/1 running, 1 pending, 1 old")
 	require.Contains(t, said(), "could not be stopped early, ECS's circuit breaker ends it later: ")
 	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
@@ -212,10 +216,10 @@ func TestLooksThatFail(t *testing.T) {
 		4: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	v, _ := heard()
-	_, _, err := r.run(t.Context(), v)
+	_, err := r.run(t.Context(), v)
 	require.NoError(t, err)
 
 	refuse()
-	_, _, err = r.run(t.Context(), v)
+	_, err = r.run(t.Context(), v)
 	require.ErrorContains(t, err, "look at the services: ")
 }

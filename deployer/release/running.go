@@ -38,7 +38,9 @@ func Uses(ctx context.Context, client *ecs.Client, env *environment.Environment)
 		if !ok {
 			continue
 		}
-		same := func(u Use) bool { return u.Service == use.Service && u.Digest == use.Digest && u.Reported == use.Reported }
+		same := func(u Use) bool {
+			return u.Service == use.Service && u.Digest == use.Digest && u.Reported == use.Reported
+		}
 		if i := slices.IndexFunc(uses, same); i >= 0 {
 			uses[i].Tasks++
 			continue
