@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -129,11 +130,22 @@ func (s settings) share(ctx context.Context, handle *engine.Handle, shared *envi
 	}))
 }
 
-// variables are what GitHub's workflows need to know: where it is set, and the stack's output that it is.
-var variables = [][2]string{
-	{"variable AWS_DEPLOY_ROLE_ARN", "deployRoleArn"},
-	{"variable AWS_DEPLOY_ROLE_ARN of the environment production", "productionDeployRoleArn"},
-	{"variable AWS_READ_ROLE_ARN", "readRoleArn"},
+// githubVariable is a variable of GitHub's that the workflows read.
+type githubVariable struct {
+	name string
+	// environment is the GitHub environment that has a value of its own; "" is the whole repository.
+	environment string
+	value       any
+}
+
+// variablesOf is what GitHub's workflows need to know of the shared stack.
+func variablesOf(outputs map[string]engine.Output, shared *environment.Shared) []githubVariable {
+	return []githubVariable{
+		{name: "AWS_REGION", value: shared.Region},
+		{name: "AWS_READ_ROLE_ARN", value: outputs["readRoleArn"].Value},
+		{name: "AWS_DEPLOY_ROLE_ARN", value: outputs["deployRoleArn"].Value},
+		{name: "AWS_DEPLOY_ROLE_ARN", environment: "production", value: outputs["productionDeployRoleArn"].Value},
+	}
 }
 
 // tell prints what a person has to do next: at the registrar, and at GitHub.
@@ -142,21 +154,23 @@ func (b bootstrap) tell(ctx context.Context, handle *engine.Handle, shared *envi
 	if err != nil {
 		return err
 	}
-	var servers []string
-	list, _ := outputs["nameServers"].Value.([]any)
-	for _, server := range list {
-		servers = append(servers, fmt.Sprint(server))
+	var text strings.Builder
+	fmt.Fprintf(&text, "The account %s is ready.\nAt the registrar of %s, set the name servers to:\n", shared.Account, shared.RootDomain)
+	servers, _ := outputs["nameServers"].Value.([]any)
+	for _, server := range servers {
+		fmt.Fprintf(&text, "  %v\n", server)
 	}
-	var lines []string
-	for _, v := range variables {
-		lines = append(lines, fmt.Sprintf("%s: %v", v[0], outputs[v[1]].Value))
+	for _, repository := range shared.GitHub.Repositories {
+		fmt.Fprintf(&text, "At GitHub, once the environments of %s are made:\n", repository)
+		for _, v := range variablesOf(outputs, shared) {
+			where := ""
+			if v.environment != "" {
+				where = " --env " + v.environment
+			}
+			fmt.Fprintf(&text, "  gh variable set %s --repo %s%s --body %v\n", v.name, repository, where, v.value)
+		}
 	}
-	_, err = fmt.Fprintf(b.out, `The account %s is ready.
-At the registrar of %s, set the name servers to:
-  %s
-In the settings of the repository at GitHub:
-  %s
-`, shared.Account, shared.RootDomain, strings.Join(servers, "\n  "), strings.Join(lines, "\n  "))
+	_, err = io.WriteString(b.out, text.String())
 	return err
 }
 
