@@ -127,39 +127,6 @@ func TestEvaluateQueues(t *testing.T) {
 	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateDeadLetters(queue{}, env))
 }
 
-func TestSecretProblems(t *testing.T) {
-	values := map[string]string{
-		"SET": "postgresql://user:pass@db:5432/x", "EMPTY": "  ", "MARKED": "<sentry dsn>", "CHANGE": "please-CHANGE_ME",
-		"YOURS": "https://your-dev-sentry-dsn@sentry.io/project", "TODO": "todo", "EXAMPLE": "https://example.com/none-of-it",
-	}
-	require.Equal(t, []SecretProblem{
-		{"GONE", SecretMissing}, {"EMPTY", SecretEmpty}, {"MARKED", SecretPlaceholder}, {"CHANGE", SecretPlaceholder},
-		{"YOURS", SecretPlaceholder}, {"TODO", SecretPlaceholder},
-	}, SecretProblems(values, []string{"SET", "GONE", "EMPTY", "MARKED", "CHANGE", "YOURS", "TODO", "EXAMPLE"}))
-	require.Empty(t, SecretProblems(values, nil))
-}
-
-func TestIsPlaceholder(t *testing.T) {
-	for value, want := range map[string]bool{
-		"xxx": true, "...": true, "null": true, "<…>": true, "REPLACE_ME": true, "replace-with-dsn": true, "your-api-key": true, "YOUR_TOKEN": true,
-		"x": false, "production": false, "https://abc@o1.ingest.sentry.io/1": false, "nullable": false, "s3cr3t<x>": false,
-		"https://api.studio.thegraph.com/query/24/balancer-v2/version/latest": false, "postgres://u:p@your-db-host/x": false,
-	} {
-		require.Equal(t, want, IsPlaceholder(value), value)
-	}
-}
-
-func TestParseSecret(t *testing.T) {
-	values, err := ParseSecret(`{"A":"a","N":12345678901234567890,"B":true,"E":null}`)
-	require.NoError(t, err)
-	require.Equal(t, map[string]string{"A": "a", "N": "12345678901234567890", "B": "true", "E": ""}, values)
-	for _, text := range []string{"", "hunter2", `["hunter2"]`, `{"A":{"hunter2":1}}`, "null"} {
-		_, err := ParseSecret(text)
-		require.ErrorIs(t, err, ErrNotAnObject, text)
-		require.NotContains(t, err.Error(), "hunter2")
-	}
-}
-
 func TestEvaluateSecret(t *testing.T) {
 	env := loaded(t, "dev")
 	secret := func(text string) *configSecret { return &configSecret{text: text} }
@@ -167,13 +134,19 @@ func TestEvaluateSecret(t *testing.T) {
 		secret *configSecret
 		want   verdict
 	}{
-		"complete":  {secret(`{"SUBGRAPH_API_URL":"hunter2","SENTRY_DSN":"hunter2","NODE_ENV":"hunter2"}`), verdict{Healthy, "KeysPresent", "3 of 3"}},
+		"complete":  {secret(`{"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","NODE_ENV":"hunter2"}`), verdict{Healthy, "KeysPresent", "3 of 3"}},
 		"missing":   {nil, verdict{Error, "SecretMissing", "balancer-dev-config"}},
 		"malformed": {secret(`hunter2`), verdict{Error, "SecretMalformed", "not a JSON object"}},
 		"keys missing": {secret(`{"NODE_ENV":"hunter2","SUBGRAPH_API_URL":""}`),
 			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; without a value: SUBGRAPH_API_URL"}},
 		"keys unset": {secret(`{"NODE_ENV":"hunter2","SUBGRAPH_API_URL":"","SENTRY_DSN":"changeme"}`),
 			verdict{Error, "SecretKeysUnset", "2 of 3 required keys have no value: SUBGRAPH_API_URL, SENTRY_DSN"}},
+		"malformed values": {secret(`{"NODE_ENV":"hunter2\n","SUBGRAPH_API_URL":"hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Error, "SecretValuesMalformed", "1 of 3 required keys have a value that is not a URL: SUBGRAPH_API_URL"}},
+		"padded values": {secret(`{"NODE_ENV":"hunter2\n","SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Warning, "SecretValuesPadded", "1 of 3 required keys have a value that begins or ends with space: NODE_ENV"}},
+		"everything": {secret(`{"NODE_ENV":"","SUBGRAPH_API_URL":"hunter2"}`),
+			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; without a value: NODE_ENV; not a URL, or padded with space: SUBGRAPH_API_URL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := evaluateSecret(test.secret, env)

@@ -129,7 +129,7 @@ func (w wire) data() {
 	require.NoError(w.t, err)
 
 	_, err = secretsmanager.NewFromConfig(w.cfg).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
-		Name: aws.String(env.SecretName()), SecretString: aws.String(`{"SUBGRAPH_API_URL":"a","SENTRY_DSN":"b","NODE_ENV":"c"}`),
+		Name: aws.String(env.SecretName()), SecretString: aws.String(`{"SUBGRAPH_API_URL":"https://a","SENTRY_DSN":"https://b","NODE_ENV":"c"}`),
 	})
 	require.NoError(w.t, err)
 
@@ -269,7 +269,7 @@ func (w wire) breakThings() {
 	require.NoError(w.t, err)
 
 	_, err = secretsmanager.NewFromConfig(w.cfg).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId: aws.String(env.SecretName()), SecretString: aws.String(`{"SUBGRAPH_API_URL":"a","NODE_ENV":"c"}`),
+		SecretId: aws.String(env.SecretName()), SecretString: aws.String(`{"SUBGRAPH_API_URL":"https://a","NODE_ENV":"c"}`),
 	})
 	require.NoError(w.t, err)
 

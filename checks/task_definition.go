@@ -2,13 +2,13 @@ package checks
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -49,8 +49,8 @@ func secretKeys(secret *configSecret) []string {
 	if secret == nil {
 		return nil
 	}
-	values, _ := ParseSecret(secret.text)
-	return slices.Sorted(maps.Keys(values))
+	settings, _ := configuration.ParseSecret("", secret.text)
+	return settings.Names()
 }
 
 func taskDefinitionID(env *environment.Environment, role environment.Role) string {

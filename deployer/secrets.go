@@ -2,23 +2,21 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	"github.com/joho/godotenv"
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -119,16 +117,16 @@ func (s secretsInit) refuseExisting(ctx context.Context, client *secretsmanager.
 }
 
 func (s secretsInit) create(ctx context.Context, client *secretsmanager.Client, env *environment.Environment, values map[string]string) error {
-	body, err := json.Marshal(values)
+	body, err := configuration.EncodeSecret(env.SecretName(), values)
 	if err != nil {
-		return fmt.Errorf("encode the secret: %w", err)
+		return err
 	}
 	var tags []types.Tag
 	for key, value := range env.Tags() {
 		tags = append(tags, types.Tag{Key: aws.String(key), Value: aws.String(value)})
 	}
 	_, err = client.CreateSecret(ctx, &secretsmanager.CreateSecretInput{
-		Name: aws.String(env.SecretName()), SecretString: aws.String(string(body)), Tags: tags,
+		Name: aws.String(env.SecretName()), SecretString: aws.String(body), Tags: tags,
 		Description: aws.String("Configuration of the " + env.Name + " environment"),
 	})
 	if err != nil {
@@ -144,7 +142,7 @@ func (s secretsInit) values(ctx context.Context, env *environment.Environment) (
 		return nil, err
 	}
 	var problems []string
-	for _, p := range checks.SecretProblems(values, env.SecretKeys()) {
+	for _, p := range configuration.Judge(values, env.SecretKeys()) {
 		problems = append(problems, fmt.Sprintf("%s is %s", p.Key, p.Kind))
 	}
 	if len(problems) > 0 {
@@ -172,42 +170,13 @@ func (s secretsInit) read(ctx context.Context, env *environment.Environment) (ma
 	return s.ask(ctx, env)
 }
 
-// parseValues reads a JSON object of strings or a .env file. Its errors name the place, never a value.
+// parseValues reads a JSON object or a .env file.
 func parseValues(name string, content []byte) (map[string]string, error) {
-	text := strings.TrimSpace(string(content))
-	if text == "" {
-		return nil, hinted{fmt.Errorf("%s is empty", name), "give KEY=value lines or a JSON object"}
+	settings, err := configuration.ParseFile(name, content)
+	if err != nil {
+		return nil, err
 	}
-	if strings.HasPrefix(text, "{") {
-		values, err := checks.ParseSecret(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return values, nil
-	}
-	values, err := godotenv.Unmarshal(text)
-	if err == nil && !slices.ContainsFunc(slices.Collect(maps.Keys(values)), notAName) {
-		return values, nil
-	}
-	// The library's own words quote the line, and with it the value.
-	return nil, hinted{fmt.Errorf("%s is no .env file: line %d cannot be read", name, badLine(text)), "write KEY=value, one a line"}
-}
-
-// variableName is what a shell and the application take as the name of a variable.
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func notAName(key string) bool { return !variableName.MatchString(key) }
-
-// badLine finds the first line that is not readable with those before it.
-func badLine(text string) int {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		values, err := godotenv.Unmarshal(strings.Join(lines[:i+1], "\n"))
-		if err != nil || slices.ContainsFunc(slices.Collect(maps.Keys(values)), notAName) {
-			return i + 1
-		}
-	}
-	return len(lines)
+	return settings.Values, nil
 }
 
 // ask reads each required value at the terminal, without echo.

@@ -25,7 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
-	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -187,14 +187,14 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	if err != nil {
 		return stop("secret", fmt.Errorf("read the configuration secret %s: %w", name, err))
 	}
-	values, err := checks.ParseSecret(aws.ToString(out.SecretString))
+	settings, err := configuration.ParseSecret(name, aws.ToString(out.SecretString))
 	if err != nil {
-		return stop("secret", fmt.Errorf("%s: %w", name, err))
+		return stop("secret", err)
 	}
 	var problems []Problem
-	for _, found := range checks.SecretProblems(values, p.env.SecretKeys()) {
+	for _, found := range configuration.Judge(settings.Values, p.env.SecretKeys()) {
 		problems = append(problems, Problem{
-			Check: "secret", Message: fmt.Sprintf("%s: the key %s is %s", name, found.Key, found.Kind), Stops: found.Kind != checks.SecretPlaceholder,
+			Check: "secret", Message: fmt.Sprintf("%s: the key %s is %s", name, found.Key, found.Kind), Stops: found.Kind.Stops(),
 			Hint: "add it to the secret: the tasks that refer to it cannot start without",
 		})
 	}

@@ -1,0 +1,99 @@
+package configuration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Database is what a DATABASE_URL is built from.
+type Database struct {
+	User, Password string
+	Host, Port     string
+	// Name is the database inside the instance.
+	Name string
+	// Connections is how many connections a task opens at most, PoolTimeout how many seconds a query waits for one of
+	// them. Where they are empty the client decides.
+	// Source: https://www.prisma.io/docs/orm/overview/databases/postgresql
+	Connections, PoolTimeout string
+}
+
+// hostName is a name of DNS, which needs no escaping in a URL.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+
+func isHost(text string) bool {
+	address, err := netip.ParseAddr(text)
+	return err == nil && address.Zone() == "" || hostName.MatchString(text)
+}
+
+// URL builds a DATABASE_URL. User and password are escaped, and the connection has to be encrypted. source names where
+// the parts come from; the error names the variable of each that is not as it has to be.
+func (d Database) URL(source string) (string, error) {
+	r := newReader(source, "")
+	for _, secret := range []struct{ key, value string }{{"username", d.User}, {"password", d.Password}} {
+		if secret.value == "" || strings.ContainsRune(secret.value, 0) {
+			r.fault(0, secret.key, "is empty or holds a NUL byte", "let RDS renew the secret")
+		}
+	}
+	if !isHost(d.Host) {
+		r.fault(0, "DATABASE_HOST", "is no host", "set the name of the database's endpoint")
+	}
+	if d.Name == "" || strings.ContainsRune(d.Name, 0) {
+		r.fault(0, "DATABASE_NAME", "is no name of a database", "set it")
+	}
+	r.number("DATABASE_PORT", d.Port, 1, 65535)
+	parameters := url.Values{"sslmode": {"require"}}
+	if d.Connections != "" {
+		r.number("DATABASE_CONNECTION_LIMIT", d.Connections, 1, 10_000)
+		parameters.Set("connection_limit", d.Connections)
+	}
+	if d.PoolTimeout != "" {
+		r.number("DATABASE_POOL_TIMEOUT", d.PoolTimeout, 0, 86_400)
+		parameters.Set("pool_timeout", d.PoolTimeout)
+	}
+	if _, err := r.result(); err != nil {
+		return "", err
+	}
+	built := url.URL{
+		Scheme: "postgresql", User: url.UserPassword(d.User, d.Password), Host: net.JoinHostPort(d.Host, d.Port),
+		Path: "/" + d.Name, RawPath: "/" + url.PathEscape(d.Name), RawQuery: parameters.Encode(),
+	}
+	return built.String(), nil
+}
+
+// number holds a variable against the range of what it counts.
+func (r *reader) number(key, value string, low, high int) {
+	number, err := strconv.Atoi(value)
+	if err != nil || strconv.Itoa(number) != value || number < low || number > high {
+		r.fault(0, key, "is no number in its range", fmt.Sprintf("set a number from %d to %d", low, high))
+	}
+}
+
+// ParseCredentials reads the user and the password of a secret that RDS manages. Other keys, which secrets that people
+// made for a database have, are passed over.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
+func ParseCredentials(source, text string) (user, password string, err error) {
+	r := newReader(source, "")
+	var secret struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	if json.Unmarshal([]byte(text), &secret) != nil {
+		r.fault(0, "", "is not a JSON object of strings", "look at it: RDS writes username and password into it")
+	} else {
+		for _, part := range []struct{ key, value string }{{"username", secret.Username}, {"password", secret.Password}} {
+			if part.value == "" {
+				r.fault(0, part.key, "is missing", "look at it: RDS writes username and password into it")
+			}
+		}
+	}
+	if _, err := r.result(); err != nil {
+		return "", "", err
+	}
+	return secret.Username, secret.Password, nil
+}

@@ -1,0 +1,165 @@
+package configuration
+
+import (
+	"strings"
+	"unicode"
+)
+
+// ParseDotenv reads a .env file: a line KEY=value for each variable, with or without `export` before it and space around
+// the =. Blank lines, and those that begin with #, are passed over. A value reaches to the end of its line, less the
+// space around it, or to a # after space. In quotes of one of three kinds it reaches to the next such quote and can
+// have several lines: '…' and `…` mean what they say, "…" knows \n, \r, \t, \\, \", \$ and \`. Nothing is
+// expanded: $ is a character like others, except that ${ is a fault, because other readers of .env files put another
+// variable's value there.
+//
+// The file is UTF-8, with or without a byte order mark; lines end with or without a carriage return.
+func ParseDotenv(source string, content []byte) (*Settings, error) {
+	text := strings.TrimPrefix(string(content), byteOrderMark)
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	r := newReader(source, text)
+	if encoding, wrong := notUTF8(content); wrong {
+		r.fault(0, "", encoding, "save it as UTF-8")
+		return r.result()
+	}
+	// A file of variables is read by its lines, even where there is only one.
+	r.single = false
+	d := &dotenvReader{reader: r, lines: strings.Split(text, "\n"), seen: map[string]int{}}
+	for d.next < len(d.lines) {
+		d.statement()
+	}
+	return r.result()
+}
+
+// dotenvReader reads line by line.
+type dotenvReader struct {
+	*reader
+	lines []string
+	// next is the index of the line that is read next.
+	next int
+	seen map[string]int
+}
+
+// statement reads one line, and those after it that its value reaches into.
+func (d *dotenvReader) statement() {
+	line := d.next + 1
+	text := strings.TrimLeftFunc(d.lines[d.next], unicode.IsSpace)
+	d.next++
+	if text == "" || text[0] == '#' {
+		return
+	}
+	if rest, found := strings.CutPrefix(text, "export"); found && strings.TrimLeftFunc(rest, unicode.IsSpace) != rest {
+		text = strings.TrimLeftFunc(rest, unicode.IsSpace)
+	}
+	name, value, found := strings.Cut(text, "=")
+	if !found {
+		d.fault(line, "", "there is no = in this line", "write KEY=value, or # before a comment")
+		return
+	}
+	name, value = strings.TrimRightFunc(name, unicode.IsSpace), strings.TrimLeftFunc(value, unicode.IsSpace)
+	if !d.named(line, name, d.seen) {
+		name = ""
+	}
+	if value != "" && strings.ContainsRune("'\"`", rune(value[0])) {
+		d.quoted(line, name, value[0], value[1:])
+	} else {
+		d.plain(line, name, value)
+	}
+}
+
+// plain takes a value without quotes. Without a name it is only held against the rules.
+func (d *dotenvReader) plain(line int, name, value string) {
+	if i := comment(value); i >= 0 {
+		value = value[:i]
+	}
+	value = strings.TrimRightFunc(value, unicode.IsSpace)
+	switch {
+	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' }):
+		d.fault(line, name, "holds a control character", `put it in double quotes, with \n, \r or \t for it`)
+	case strings.Contains(value, "${"):
+		d.fault(line, name, referring, literally)
+	case name != "":
+		d.set(line, name, value)
+	}
+}
+
+const (
+	referring = "refers to another variable, and nothing is expanded here"
+	literally = "write the value itself, or put it in single quotes where ${ belongs to it"
+)
+
+// comment finds the # that begins one: the first character or after space.
+func comment(text string) int {
+	for i, c := range text {
+		if c == '#' && (i == 0 || strings.ContainsRune(" \t", rune(text[i-1]))) {
+			return i
+		}
+	}
+	return -1
+}
+
+// quoted takes a value that began with a quote on the line; rest is what follows it there.
+func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
+	from := d.next
+	var value strings.Builder
+	end := closing(rest, quote)
+	for ; end < 0; end = closing(rest, quote) {
+		if d.next == len(d.lines) {
+			// The lines below are read on their own, so that their faults are found too.
+			d.next = from
+			d.fault(line, name, "begins with a quote that is never closed", "close it, or put the value in quotes of another kind")
+			return
+		}
+		value.WriteString(rest + "\n")
+		rest = d.lines[d.next]
+		d.next++
+	}
+	value.WriteString(rest[:end])
+	if after := strings.TrimSpace(rest[end+1:]); after != "" && after[0] != '#' {
+		d.fault(line, name, "has text after the closing quote", `write \" for a quote in double quotes, or use quotes of another kind`)
+		return
+	}
+	text, refers := value.String(), false
+	if quote == '"' {
+		text, refers = unescape(text)
+	}
+	switch {
+	case refers:
+		d.fault(line, name, referring, literally)
+	case name != "":
+		d.set(line, name, text)
+	}
+}
+
+// closing finds the quote that ends a value. In double quotes one after a backslash does not.
+func closing(text string, quote byte) int {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == quote:
+			return i
+		case quote == '"' && text[i] == '\\':
+			i++
+		}
+	}
+	return -1
+}
+
+// escapes are what a backslash makes of the character after it.
+var escapes = map[byte]string{'n': "\n", 'r': "\r", 't': "\t", '\\': `\`, '"': `"`, '$': "$", '`': "`"}
+
+// unescape reads the text in double quotes. A backslash before another character stays. refers says that the text has
+// the form of a reference to another variable.
+func unescape(text string) (plain string, refers bool) {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+1 < len(text) {
+			if meant, known := escapes[text[i+1]]; known {
+				b.WriteString(meant)
+				i++
+				continue
+			}
+		}
+		refers = refers || strings.HasPrefix(text[i:], "${")
+		b.WriteByte(text[i])
+	}
+	return b.String(), refers
+}

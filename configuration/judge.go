@@ -1,0 +1,123 @@
+package configuration
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Kind is what is wrong with a variable.
+type Kind string
+
+// The kinds of problems.
+const (
+	Missing Kind = "missing"
+	// Empty variables have no value, or nothing but space.
+	Empty Kind = "empty"
+	// Placeholder is a value that somebody was to replace: changeme, your-api-key, <dsn>, TODO.
+	Placeholder Kind = "placeholder"
+	// Malformed is a URL that is none.
+	Malformed Kind = "malformed"
+	// Padded values begin or end with space, mostly a newline that came along from a file.
+	Padded Kind = "padded"
+)
+
+// String ends a sentence that begins with the variable and "is".
+func (k Kind) String() string {
+	switch k {
+	case Placeholder:
+		return "a placeholder"
+	case Malformed:
+		return "not a URL"
+	case Padded:
+		return "padded with space"
+	}
+	return string(k)
+}
+
+// Stops reports whether the application cannot work with such a value, so that a deployment is not worth starting.
+func (k Kind) Stops() bool { return k == Missing || k == Empty || k == Malformed }
+
+// Problem is a variable that is not as the application needs it.
+type Problem struct {
+	Key  string `json:"key" yaml:"key"`
+	Kind Kind   `json:"kind" yaml:"kind"`
+}
+
+// Judge returns what is wrong with the variables that keys name, in their order and at most one thing for each: the first
+// that applies of missing, empty, placeholder, malformed, padded.
+func Judge(values map[string]string, keys []string) []Problem {
+	var problems []Problem
+	for _, key := range keys {
+		value, there := values[key]
+		if kind := judge(key, value, there); kind != "" {
+			problems = append(problems, Problem{key, kind})
+		}
+	}
+	return problems
+}
+
+func judge(key, value string, there bool) Kind {
+	trimmed := strings.TrimSpace(value)
+	switch {
+	case !there:
+		return Missing
+	case trimmed == "":
+		return Empty
+	case IsPlaceholder(value):
+		return Placeholder
+	case holdsURL.MatchString(key) && !isURL(trimmed):
+		return Malformed
+	case trimmed != value:
+		return Padded
+	}
+	return ""
+}
+
+// holdsURL matches the names of variables whose values are URLs.
+var holdsURL = regexp.MustCompile(`(?:^|_)(?:URL|URI|DSN)$`)
+
+// isURL reports whether a value is an absolute URL with a host.
+func isURL(value string) bool {
+	parsed, err := url.Parse(value)
+	return err == nil && parsed.Scheme != "" && parsed.Host != ""
+}
+
+// placeholder is what people and templates write where a value is to come.
+var placeholder = regexp.MustCompile(
+	`(?i)^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|none|null|undefined)$|change[-_ ]?me|replace[-_ ]?(?:me|with)|\byour[-_](?:[a-z]+[-_])*(?:dsn|key|url|token|secret|password|project|value|here)\b`)
+
+// IsPlaceholder reports whether a value was left for somebody to fill in.
+func IsPlaceholder(value string) bool { return placeholder.MatchString(strings.TrimSpace(value)) }
+
+// ForeignDatabase reports whether a DATABASE_URL leads to an instance of RDS that is another environment's, and to which
+// one. own and others are identifiers of instances, such as v3-backend-staging-db; instances that are made of one, such
+// as v3-backend-staging-db-restored, belong with it.
+func ForeignDatabase(databaseURL, own string, others []string) (instance string, foreign bool) {
+	host := DatabaseHost(databaseURL)
+	if !strings.HasSuffix(host, ".rds.amazonaws.com") && !strings.HasSuffix(host, ".rds.amazonaws.com.cn") {
+		return "", false
+	}
+	identifier, _, _ := strings.Cut(host, ".")
+	of := func(instance string) bool {
+		return identifier == instance || strings.HasPrefix(identifier, instance+"-")
+	}
+	if of(own) {
+		return "", false
+	}
+	i := slices.IndexFunc(others, of)
+	if i < 0 {
+		return "", false
+	}
+	return others[i], true
+}
+
+// DatabaseHost returns the host of a DATABASE_URL in small letters, empty where it has none.
+func DatabaseHost(databaseURL string) string {
+	parsed, err := url.Parse(strings.TrimSpace(databaseURL))
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(parsed.Hostname())
+}

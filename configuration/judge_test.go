@@ -1,0 +1,78 @@
+package configuration
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestJudge(t *testing.T) {
+	values := map[string]string{
+		"SET": "production", "EMPTY": "", "SPACE": " \n", "MARKED": "<sentry dsn>", "CHANGE": "please-CHANGE_ME",
+		"SENTRY_DSN": "https://your-dev-sentry-dsn@sentry.io/project", "TODO": "todo", "EXAMPLE": "https://example.com/none-of-it",
+		"API_URL": "example.com/x", "SPACED_URL": "https://exam ple.com", "GOOD_URL": "postgresql://u:p%40@h:5432/db", "PORT_URL": "https://h:hunter2/",
+		"LINE": "token\n", "CURL": "x",
+	}
+	require.Equal(t, []Problem{
+		{"GONE", Missing}, {"EMPTY", Empty}, {"SPACE", Empty}, {"MARKED", Placeholder}, {"CHANGE", Placeholder}, {"SENTRY_DSN", Placeholder},
+		{"TODO", Placeholder}, {"API_URL", Malformed}, {"SPACED_URL", Malformed}, {"PORT_URL", Malformed}, {"LINE", Padded},
+	}, Judge(values, []string{
+		"SET", "GONE", "EMPTY", "SPACE", "MARKED", "CHANGE", "SENTRY_DSN", "TODO", "EXAMPLE", "API_URL", "SPACED_URL", "PORT_URL", "GOOD_URL", "LINE", "CURL",
+	}))
+	require.Empty(t, Judge(values, nil))
+}
+
+func TestKinds(t *testing.T) {
+	for kind, want := range map[Kind]struct {
+		text  string
+		stops bool
+	}{
+		Missing: {"missing", true}, Empty: {"empty", true}, Malformed: {"not a URL", true},
+		Placeholder: {"a placeholder", false}, Padded: {"padded with space", false},
+	} {
+		require.Equal(t, want.text, kind.String())
+		require.Equal(t, want.stops, kind.Stops(), kind)
+	}
+}
+
+func TestIsPlaceholder(t *testing.T) {
+	for value, want := range map[string]bool{
+		"xxx": true, "...": true, "null": true, "<…>": true, "REPLACE_ME": true, "replace-with-dsn": true, "your-api-key": true, "YOUR_TOKEN": true,
+		"changeme": true, "TODO": true, "fixme": true,
+		"x": false, "production": false, "https://abc@o1.ingest.sentry.io/1": false, "nullable": false, "s3cr3t<x>": false, "": false,
+		"https://api.studio.thegraph.com/query/24/balancer-v2/version/latest": false, "postgres://u:p@your-db-host/x": false,
+	} {
+		require.Equal(t, want, IsPlaceholder(value), value)
+	}
+}
+
+func TestForeignDatabase(t *testing.T) {
+	const own = "v3-backend-staging-db"
+	others := []string{"v3-backend-development-db", "v3-backend-production-db"}
+	for url, want := range map[string]string{
+		"postgresql://u:p@v3-backend-staging-db.abc.us-east-1.rds.amazonaws.com:5432/balancer":             "",
+		"postgresql://u:p@v3-backend-staging-db-restored.abc.us-east-1.rds.amazonaws.com:5432/balancer":    "",
+		"postgresql://u:p@V3-backend-production-db.abc.us-east-1.rds.amazonaws.com:5432/balancer":          others[1],
+		"postgresql://u:p@v3-backend-production-db-restored.abc.us-east-1.rds.amazonaws.com:5432/balancer": others[1],
+		"postgresql://u:p@v3-backend-production-db.example.com/balancer":                                   "",
+		"postgresql://u:p@proxy.abc.us-east-1.rds.amazonaws.com/balancer":                                  "",
+		"postgresql://u:p@ho st/balancer":                                                                  "",
+		"":                                                                                                 "",
+	} {
+		instance, foreign := ForeignDatabase(url, own, others)
+		require.Equal(t, want, instance, url)
+		require.Equal(t, want != "", foreign, url)
+	}
+}
+
+func TestIsSensitive(t *testing.T) {
+	for variable, want := range map[[2]string]bool{
+		{"DATABASE_URL", ""}: true, {"SENTRY_DSN", ""}: true, {"API_KEY", "x"}: true, {"GITHUB_TOKEN", "x"}: true, {"db_password", "x"}: true,
+		{"OPENAI_APIKEY", "x"}: true, {"AWS_SECRET_ACCESS_KEY", "x"}: true, {"REDIS_URL", "redis://:p@h"}: true, {"ANY", "https://u@h/"}: true,
+		{"ANY", "https://h/?access_token=x"}: true, {"ANY", "https://h/%zz"}: true,
+		{"DATABASE_SECRET_ARN", "arn:aws:x"}: false, {"CONFIG_SECRET_ID", "x"}: false, {"NODE_ENV", "production"}: false, {"MONKEY", "x"}: false,
+		{"SQS_BACKGROUND_JOB_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/1/q"}: false, {"AWS_REGION", "us-east-1"}: false,
+	} {
+		require.Equal(t, want, IsSensitive(variable[0], variable[1]), "%s=%s", variable[0], variable[1])
+	}
+}
