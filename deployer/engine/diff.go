@@ -22,6 +22,9 @@ func step(m apitype.StepEventMetadata) Step {
 	for _, state := range []*apitype.StepEventStateMetadata{m.Old, m.New} {
 		s.Protected = s.Protected || state != nil && state.Protect
 	}
+	if m.Old != nil {
+		s.ID = m.Old.ID
+	}
 	if m.Old != nil && m.New != nil {
 		s.Differences = differences(m)
 	}

@@ -33,6 +33,8 @@ type Step struct {
 	// Op is create, update, delete, replace, read, import or another word of the engine's.
 	Op              string
 	URN, Type, Name string
+	// ID is the provider's name for it, as the state has it; empty where it is not made yet.
+	ID string
 	// Differences are the changed properties, sorted by path; empty for a create or delete.
 	Differences []Difference
 	// Replaces and Deletes mark the steps by which something is lost.

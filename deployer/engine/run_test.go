@@ -116,12 +116,12 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
 	require.Equal(t, []Step{
-		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", Differences: []Difference{
+		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", ID: "one", Differences: []Difference{
 			{Path: "password", Kind: "update", Old: Masked, New: Masked},
 			{Path: "tags.Name", Kind: "update", Old: "a", New: "c"},
 			{Path: "value", Kind: "update", Old: "a", New: "c"},
 		}},
-		{Op: "replace", URN: urnTwo, Type: "test:index:Thing", Name: "two", Replaces: true, Differences: []Difference{
+		{Op: "replace", URN: urnTwo, Type: "test:index:Thing", Name: "two", ID: "two", Replaces: true, Differences: []Difference{
 			{Path: "fixed", Kind: "update", Replaces: true, Old: "b", New: "d"},
 		}},
 	}, plan.Steps)
@@ -146,11 +146,11 @@ func TestDriftSaysWhatTheAccountHas(t *testing.T) {
 	drift, err := h.PreviewRefresh(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []Step{
-		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", Differences: []Difference{
+		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", ID: "one", Differences: []Difference{
 			{Path: "password", Kind: "update", Old: Masked, New: Masked},
 			{Path: "value", Kind: "update", Old: "a", New: "by hand"},
 		}},
-		{Op: "delete", URN: urnTwo, Type: "test:index:Thing", Name: "two", Deletes: true},
+		{Op: "delete", URN: urnTwo, Type: "test:index:Thing", Name: "two", ID: "two", Deletes: true},
 	}, drift.Steps)
 
 	summary, err := h.Refresh(t.Context(), Update{}, nil)

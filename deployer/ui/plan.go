@@ -59,8 +59,7 @@ func word(s engine.Step) string {
 
 // Plan shows what an update would do. What is lost comes first.
 func Plan(w io.Writer, p engine.Plan, format string, style Style) error {
-	steps := slices.Clone(p.Steps)
-	slices.SortStableFunc(steps, func(a, b engine.Step) int { return weight(b) - weight(a) })
+	steps := lossFirst(p.Steps)
 	switch format {
 	case "json":
 		return JSON(w, planJSON{Summary: PlanSummary(p), Steps: stepsJSON(steps), Warnings: p.Warnings})
@@ -68,21 +67,37 @@ func Plan(w io.Writer, p engine.Plan, format string, style Style) error {
 		return planMarkdown(w, p, steps)
 	}
 	for _, s := range steps {
-		line := fmt.Sprintf("%s %-36s %s", sign(s), ShortType(s.Type), s.Name)
-		if s.Replaces || s.Deletes {
-			line = style.paint(line, text.FgRed)
-		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join(stepLines(s, style), "\n")); err != nil {
 			return err
-		}
-		for _, d := range s.Differences {
-			if _, err := fmt.Fprintln(w, "    "+difference(d, style.Width)); err != nil {
-				return err
-			}
 		}
 	}
 	_, err := fmt.Fprintln(w, PlanSummary(p))
 	return err
+}
+
+// lossFirst sorts steps: what is lost comes first.
+func lossFirst(steps []engine.Step) []engine.Step {
+	sorted := slices.Clone(steps)
+	slices.SortStableFunc(sorted, func(a, b engine.Step) int { return weight(b) - weight(a) })
+	return sorted
+}
+
+// stepLine names the resource and what happens to it.
+func stepLine(s engine.Step, style Style) string {
+	line := fmt.Sprintf("%s %-36s %s", sign(s), ShortType(s.Type), s.Name)
+	if s.Replaces || s.Deletes {
+		line = style.paint(line, text.FgRed)
+	}
+	return line
+}
+
+// stepLines are a step with its properties.
+func stepLines(s engine.Step, style Style) []string {
+	lines := []string{stepLine(s, style)}
+	for _, d := range s.Differences {
+		lines = append(lines, "    "+difference(d, style.Width))
+	}
+	return lines
 }
 
 // weight ranks the steps by what they may cost.
@@ -98,25 +113,36 @@ func weight(s engine.Step) int {
 	return 0
 }
 
+// difference is a property before and after. Where the terminal is too narrow for both, each gets a line of its own.
 func difference(d engine.Difference, width int) string {
-	limit := 60
-	if width > 0 {
-		limit = max(12, (width-len(d.Path)-12)/2)
-	}
-	old, now := apart(fmt.Sprint(d.Old), fmt.Sprint(d.New), limit)
-	out := d.Path + ": "
-	switch {
-	case d.Old == nil:
-		out += now
-	case d.New == nil:
-		out += old + " → (removed)"
-	default:
-		out += old + " → " + now
-	}
+	mark, limit := "", 60
 	if d.Replaces {
-		out += "  (replaces)"
+		mark = "  (replaces)"
 	}
-	return out
+	form := "%s: %s → %s%s"
+	if width > 0 {
+		limit = (width - len(d.Path) - len("    :  -> ") - len(mark)) / 2
+	}
+	if limit < 12 {
+		form, limit = "%s:\n        %s\n      → %s%s", max(12, width-len("      → ")-len(mark))
+	}
+	old, now := apart(shown(d.Old), shown(d.New), limit)
+	return fmt.Sprintf(form, d.Path, old, now, mark)
+}
+
+// shown is a property's value on one line.
+func shown(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "(none)"
+	case string:
+		return strings.ReplaceAll(v, "\n", `\n`)
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(encoded)
 }
 
 // apart shortens two texts so that where they part can still be seen.
@@ -142,6 +168,7 @@ type stepJSON struct {
 	URN         string           `json:"urn"`
 	Type        string           `json:"type"`
 	Name        string           `json:"name"`
+	ID          string           `json:"id,omitempty"`
 	Differences []differenceJSON `json:"differences,omitempty"`
 }
 
@@ -155,7 +182,7 @@ type differenceJSON struct {
 func stepsJSON(steps []engine.Step) []stepJSON {
 	list := []stepJSON{}
 	for _, s := range steps {
-		step := stepJSON{Operation: word(s), URN: s.URN, Type: s.Type, Name: s.Name}
+		step := stepJSON{Operation: word(s), URN: s.URN, Type: s.Type, Name: s.Name, ID: s.ID}
 		for _, d := range s.Differences {
 			step.Differences = append(step.Differences, differenceJSON{Path: d.Path, Old: d.Old, New: d.New, Replaces: d.Replaces})
 		}
@@ -164,27 +191,43 @@ func stepsJSON(steps []engine.Step) []stepJSON {
 	return list
 }
 
-// markdownSteps is how many steps a comment shows; GitHub takes 65536 characters.
-const markdownSteps = 150
+// markdownLimit is how long a comment or an issue may get, in bytes; GitHub takes 65,536 characters.
+const markdownLimit = 60_000
 
 func planMarkdown(w io.Writer, p engine.Plan, steps []engine.Step) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Preview: %s\n", PlanSummary(p))
-	if len(steps) > 0 {
-		b.WriteString("\n| | type | name | changes |\n| --- | --- | --- | --- |\n")
-	}
-	for _, s := range steps[:min(len(steps), markdownSteps)] {
+	var rows []string
+	for _, s := range steps {
 		var paths []string
 		for _, d := range s.Differences {
-			paths = append(paths, "`"+d.Path+"`")
+			paths = append(paths, code(d.Path))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", word(s), ShortType(s.Type), s.Name, strings.Join(paths, ", "))
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", word(s), ShortType(s.Type), s.Name, strings.Join(paths, ", ")))
 	}
-	if left := len(steps) - markdownSteps; left > 0 {
-		fmt.Fprintf(&b, "\n… and %d more.\n", left)
-	}
+	boundedTable(&b, []string{"", "type", "name", "changes"}, rows, markdownLimit)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// boundedTable writes a table with as many of the rows as fit into what may be written in all, and says how many do not.
+func boundedTable(b *strings.Builder, header, rows []string, limit int) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n| %s |\n|%s\n", strings.Join(header, " | "), strings.Repeat(" --- |", len(header)))
+	for i, row := range rows {
+		if b.Len()+len(row) > limit {
+			fmt.Fprintf(b, "\n… and %d more.\n", len(rows)-i)
+			return
+		}
+		b.WriteString(row)
+	}
+}
+
+// code is text as code in markdown, in a table too.
+func code(s string) string {
+	return "`" + strings.NewReplacer("|", `\|`, "`", "'", "\n", " ").Replace(s) + "`"
 }
 
 // ShortType is the part of a type token that people read: aws:rds/instance:Instance is rds/instance.

@@ -29,11 +29,11 @@ func TestPlanText(t *testing.T) {
 	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, "text", Style{Width: 80}))
 	require.Equal(t, `- rds/instance                         database
 ± ecs/taskDefinition                   api
-    containerDefinitions[0].image: …@sha256:aaaaaaaaa… → …@sha256:bbbbbbbbb…  (replaces)
+    containerDefinitions[0].image: …@sha256:aaaa… → …@sha256:bbbb…  (replaces)
 ~ ecs/service                          api
-    taskDefinition: arn:aws:ecs:us-east-1:1234… → (known after the change)
-    tags.Owner: us → (removed)
-    tags.Team: them
+    taskDefinition: arn:aws:ecs:us-east-1:12345… → (known after the change)
+    tags.Owner: us → (none)
+    tags.Team: (none) → them
 + sqs/queue                            queue
 1 to create, 1 to update, 1 to replace, 1 to delete
 `, out.String())

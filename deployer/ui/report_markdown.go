@@ -56,7 +56,7 @@ func findingCells(f checks.Finding) []string {
 	if f.Hint != nil {
 		cells[3], cells[4] = escape(f.Hint.Cause), escape(f.Hint.Solution)
 		if f.Hint.Command != "" {
-			cells[4] += "<br>`" + strings.NewReplacer("|", `\|`, "`", "'").Replace(f.Hint.Command) + "`"
+			cells[4] += "<br>" + code(f.Hint.Command)
 		}
 	}
 	return cells
