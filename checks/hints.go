@@ -20,8 +20,6 @@ func command(env *environment.Environment, verb string) string {
 		return awsCommand(env, "rds describe-db-snapshots --db-instance-identifier "+env.DatabaseIdentifier())
 	case "cost":
 		return awsCommand(env, "budgets describe-budget --account-id "+env.Account+" --budget-name "+env.BudgetName())
-	case "drift":
-		return "pulumi preview --refresh --stack " + env.Stack
 	case "history":
 		return "pulumi stack history --stack " + env.Stack
 	}

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.CopyFS(ts.Getenv("STATE"), os.DirFS(dir)))
 			},
+			"byhand":   byHand,
 			"exits":    exits,
 			"jsonpath": jsonPath,
 			"nowhere":  nowhere,

@@ -132,26 +132,38 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 }
 
 func TestDriftSaysWhatTheAccountHas(t *testing.T) {
-	l := newLab(t, pair(with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush"))), text("b")))
+	first := with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush")))
+	first = with(first, "login", pulumi.Map{"user": pulumi.String("u"), "key": pulumi.ToSecret(pulumi.String("hush"))})
+	first = with(first, "document", pulumi.ToSecret(pulumi.String(`{"key":"hush"}`)))
+	l := newLab(t, pair(first, text("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
+	before := read(t, l.stateFile())
 
 	clean, err := h.PreviewRefresh(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"same": 2}, clean.Changes)
 
-	l.set("one", map[string]any{"value": "by hand", "password": "found out"})
+	l.set("one", map[string]any{
+		"value": "by hand", "password": "found out", "document": `{"key":"found out"}`,
+		"login": map[string]any{"user": "v", "key": "found out"},
+	})
 	l.set("two", nil)
 	drift, err := h.PreviewRefresh(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []Step{
 		{Op: "update", URN: urnOne, Type: "test:index:Thing", Name: "one", ID: "one", Differences: []Difference{
+			{Path: "document", Kind: "update", Old: Masked, New: Masked},
+			{Path: "login.key", Kind: "update", Old: Masked, New: Masked},
+			{Path: "login.user", Kind: "update", Old: "u", New: "v"},
 			{Path: "password", Kind: "update", Old: Masked, New: Masked},
 			{Path: "value", Kind: "update", Old: "a", New: "by hand"},
 		}},
 		{Op: "delete", URN: urnTwo, Type: "test:index:Thing", Name: "two", ID: "two", Deletes: true},
 	}, drift.Steps)
+	require.Equal(t, before, read(t, l.stateFile()), "looking changed the state")
+	require.Empty(t, l.locks(t))
 
 	summary, err := h.Refresh(t.Context(), Update{}, nil)
 	require.NoError(t, err)

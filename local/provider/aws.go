@@ -126,7 +126,7 @@ func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 // Diff compares what was asked for with what is asked for now.
 func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
 	typ := string(r.Type)
-	result := diff(r.OldInputs, r.NewInputs, func(property string) bool { return cloud.Replaces(typ, property) })
+	result := diff(r.OldInputs, wanted(r), func(property string) bool { return cloud.Replaces(typ, property) })
 	if property, due := p.account.Due(typ); due && result.Changes == plugin.DiffNone {
 		result.Changes = plugin.DiffSome
 		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}
@@ -135,6 +135,18 @@ func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.Diff
 	name := resource.PropertyKey(cloud.GivenName(typ))
 	result.DeleteBeforeReplace = len(result.ReplaceKeys) > 0 && name != "" && r.OldInputs[name].DeepEquals(r.NewInputs[name])
 	return result, nil
+}
+
+// wanted is what is asked for now, but what is to be ignored stays as it is. The engine does so itself before an update,
+// and leaves it to the provider in a refresh, as the bridge to Terraform's providers does it.
+func wanted(r plugin.DiffRequest) resource.PropertyMap {
+	news := r.NewInputs.Copy()
+	for _, ignored := range r.IgnoreChanges {
+		if path, err := resource.ParsePropertyPath(ignored); err == nil {
+			path.Reset(r.OldInputs, news)
+		}
+	}
+	return news
 }
 
 func diff(olds, news resource.PropertyMap, replaces func(property string) bool) plugin.DiffResult {
