@@ -12,13 +12,16 @@ import (
 // Outcome is how a deployment or one of its phases ended.
 type Outcome string
 
-// The outcomes. A phase that had nothing to do is skipped, with the reason as its message.
+// The outcomes. A deployment that runs says so from the end of preflight; where it has died, that is the last that it
+// said. A phase that had nothing to do is skipped, with the reason as its message.
 const (
 	Running     Outcome = "running"
 	Succeeded   Outcome = "succeeded"
 	Failed      Outcome = "failed"
 	Skipped     Outcome = "skipped"
 	Interrupted Outcome = "interrupted"
+	// Unreadable stands for a record that is there and says nothing.
+	Unreadable Outcome = "unreadable"
 )
 
 // Image is what was deployed: the tag that was asked for and the digest that it meant at that time.
@@ -114,15 +117,31 @@ const (
 	CodeOnly Kind = "code-only"
 	Partial  Kind = "partial"
 	Rollback Kind = "rollback"
+	// Migrate and Restore change the database alone: a migration by hand, and a snapshot that is brought back.
+	Migrate Kind = "migrate"
+	Restore Kind = "restore"
 )
 
 // OnlyCode reports whether such a deployment leaves everything but task definitions and services as it is.
 func (k Kind) OnlyCode() bool { return k == CodeOnly || k == Rollback }
 
-// Store keeps records. List returns a stack's records, the newest first, and at most so many.
+// Store keeps records. Save writes one as a whole or not at all. List returns a stack's records, the newest first, and
+// at most so many; Get returns one, nil where there is none. A record that cannot be read is returned as Unreadable.
 type Store interface {
 	Save(ctx context.Context, d Deployment) error
 	List(ctx context.Context, stack string, most int) ([]Deployment, error)
+	Get(ctx context.Context, stack, id string) (*Deployment, error)
+}
+
+// Damaged are those of the records that cannot be read; each says why in its Error.
+func Damaged(records []Deployment) []Deployment {
+	var damaged []Deployment
+	for _, d := range records {
+		if d.Outcome == Unreadable {
+			damaged = append(damaged, d)
+		}
+	}
+	return damaged
 }
 
 // LastVerified returns the newest of the records, the newest first, whose image was verified healthy, or nil. Such an

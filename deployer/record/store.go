@@ -33,10 +33,13 @@ func (d Dir) Save(_ context.Context, r Deployment) error {
 		return fmt.Errorf("keep the record of deployment %s: %w", r.ID, err)
 	}
 	name := filepath.Join(dir, r.ID+".json")
-	if err := os.WriteFile(name+".new", body, 0o600); err != nil {
-		return fmt.Errorf("keep the record of deployment %s: %w", r.ID, err)
+	fresh := name + ".new"
+	err = os.WriteFile(fresh, body, 0o600)
+	if err == nil {
+		err = os.Rename(fresh, name)
 	}
-	if err := os.Rename(name+".new", name); err != nil {
+	if err != nil {
+		_ = os.Remove(fresh) // half a record is no record
 		return fmt.Errorf("keep the record of deployment %s: %w", r.ID, err)
 	}
 	return nil
@@ -54,12 +57,26 @@ func (d Dir) List(_ context.Context, stack string, most int) ([]Deployment, erro
 	var names []string
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), ".json") {
-			names = append(names, e.Name())
+			names = append(names, filepath.Join(string(d), stack, e.Name()))
 		}
 	}
 	return newest(names, most, func(name string) ([]byte, error) {
-		return os.ReadFile(filepath.Join(string(d), stack, name))
+		return os.ReadFile(name)
 	})
+}
+
+// Get reads one record.
+func (d Dir) Get(_ context.Context, stack, id string) (*Deployment, error) {
+	name := filepath.Join(string(d), stack, id+".json")
+	body, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the record %s: %w", id, err)
+	}
+	r := decode(name, body)
+	return &r, nil
 }
 
 // Bucket is a store in S3, beside the Pulumi state.
@@ -106,14 +123,32 @@ func (b Bucket) List(ctx context.Context, stack string, most int) ([]Deployment,
 			names = append(names, aws.ToString(object.Key))
 		}
 	}
-	return newest(names, most, func(key string) ([]byte, error) {
-		object, err := b.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Name, Key: &key})
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = object.Body.Close() }()
-		return io.ReadAll(object.Body)
-	})
+	return newest(names, most, func(key string) ([]byte, error) { return b.read(ctx, key) })
+}
+
+// Get reads one record.
+func (b Bucket) Get(ctx context.Context, stack, id string) (*Deployment, error) {
+	key := path.Join(b.Prefix, recordsPrefix, stack, id+".json")
+	body, err := b.read(ctx, key)
+	var noKey *types.NoSuchKey
+	var noBucket *types.NoSuchBucket
+	if errors.As(err, &noKey) || errors.As(err, &noBucket) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the record %s in %s: %w", id, b.Name, err)
+	}
+	r := decode(key, body)
+	return &r, nil
+}
+
+func (b Bucket) read(ctx context.Context, key string) ([]byte, error) {
+	object, err := b.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Name, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = object.Body.Close() }()
+	return io.ReadAll(object.Body)
 }
 
 // newest reads the records with the highest names, which begin with their time.
@@ -126,11 +161,26 @@ func newest(names []string, most int, read func(name string) ([]byte, error)) ([
 		if err != nil {
 			return nil, fmt.Errorf("read the record %s: %w", name, err)
 		}
-		var r Deployment
-		if err := json.Unmarshal(body, &r); err != nil {
-			return nil, fmt.Errorf("read the record %s: %w", name, err)
-		}
-		records = append(records, r)
+		records = append(records, decode(name, body))
 	}
 	return records, nil
+}
+
+// decode reads what lies under a name. A record that was cut short, or is somebody else's file, is no reason to know
+// nothing of the others: what it says is Unreadable, and why.
+func decode(name string, body []byte) Deployment {
+	id := strings.TrimSuffix(path.Base(filepath.ToSlash(name)), ".json")
+	var r Deployment
+	err := json.Unmarshal(body, &r)
+	if err == nil && r.ID != id {
+		err = errors.New("it is no record of a deployment")
+	}
+	if err == nil {
+		return r
+	}
+	return Deployment{
+		ID: id, Stack: path.Base(path.Dir(filepath.ToSlash(name))), Outcome: Unreadable,
+		Error: fmt.Sprintf("the record %s cannot be read: %v", name, err),
+		Hint:  "the other records are used without it; remove it where it is of no use",
+	}
 }

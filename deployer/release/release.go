@@ -73,6 +73,8 @@ type deployment struct {
 	infra Infrastructure
 	// touched says that the services may have been changed.
 	touched bool
+	// began says that a record of this deployment was asked for, dumb that it could not be kept.
+	began, dumb bool
 	// ahead looks beside the rollout for what is left to a full deployment; nil where nobody asked.
 	ahead *ahead
 	// images is the registry; follow begins to follow the services, before they are changed.
@@ -109,21 +111,11 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 	if err != nil {
 		d.record.Error, d.record.Hint = err.Error(), hintOf(err)
 	}
-	if notStarted := new(NotStartedError); len(d.record.Phases) < 2 || r.DryRun || errors.As(err, &notStarted) {
+	if notStarted := new(NotStartedError); !d.began && (len(d.record.Phases) < 2 || r.DryRun || errors.As(err, &notStarted)) {
 		return d.record, err
 	}
 	d.keep(ctx)
 	return d.record, err
-}
-
-// keep writes the record, even when the deployment was interrupted; CI systems then give little time. A record that
-// cannot be kept does not undo what was done, but a later rollback will not know of it.
-func (d *deployment) keep(ctx context.Context) {
-	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), recordLimit)
-	defer done()
-	if err := d.Records.Save(keeping, d.record); err != nil {
-		d.warn(voice{phase: "record", report: d.Report, now: d.Clock.Now}, "a rollback will not know of this deployment: "+err.Error())
-	}
 }
 
 // warn says what did not stop the deployment, and remembers it.
@@ -131,9 +123,6 @@ func (d *deployment) warn(v voice, message string) {
 	v.warn("%s", message)
 	d.record.Warnings = append(d.record.Warnings, message)
 }
-
-// recordLimit is how long keeping the record may take.
-const recordLimit = 10 * time.Second
 
 // stopwatch is a clock that knows how much time was spent waiting on it.
 type stopwatch struct {
@@ -201,6 +190,7 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	result := record.Phase{Name: p.name, Outcome: record.Skipped, Message: p.needless}
 	var err error
 	if p.needless == "" {
+		d.keepBeginning(ctx, v)
 		result.Outcome = record.Succeeded
 		if result.Message, err = p.run(ctx, v); err != nil {
 			result.Outcome, result.Message = record.Failed, err.Error()

@@ -13,7 +13,10 @@ import (
 
 // under is a deployment under way that acts on nothing.
 func under(t *testing.T) *deployment {
-	return &deployment{World: World{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}}}
+	return &deployment{
+		World:  World{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: record.Dir(t.TempDir())},
+		record: record.Deployment{ID: "20260101-000000-aaaa", Stack: "staging", Outcome: record.Running},
+	}
 }
 
 func does(name string, err error) phase {
@@ -98,4 +101,21 @@ func TestRecordThatCannotBeKept(t *testing.T) {
 	require.Len(t, told, 1)
 	require.Equal(t, Warning, told[0].Kind)
 	require.Len(t, d.record.Warnings, 1)
+}
+
+// A deployment that is killed has left a record of how far it got.
+func TestARecordIsThereWhileADeploymentRuns(t *testing.T) {
+	d := under(t)
+	var seen []record.Deployment
+	look := phase{name: Rollout, run: func(context.Context, voice) (string, error) {
+		var err error
+		seen, err = d.Records.List(t.Context(), d.record.Stack, 10)
+		return "", err
+	}}
+	require.NoError(t, d.runPhases(t.Context(), []phase{does(Preflight, nil), does(Provision, nil), look}))
+	require.Len(t, seen, 1)
+	require.Equal(t, record.Running, seen[0].Outcome)
+	require.Equal(t, []record.Outcome{record.Succeeded, record.Succeeded, record.Running},
+		[]record.Outcome{seen[0].Phases[0].Outcome, seen[0].Phases[1].Outcome, seen[0].Phases[2].Outcome})
+	require.Empty(t, record.RunningImage(seen), "nobody can say what runs after a rollout that has not ended")
 }
