@@ -118,13 +118,9 @@ func (u up) run(ctx context.Context) error {
 
 // release deploys, and says what came of it. Nobody holds the lock in a dry run.
 func (u up) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
-	progress := ui.NewProgress(u.err, u.progressOptions())
-	result, err := u.deploy(ctx, p, env, phases(held, progress.Report))
-	progress.Close()
-	u.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
+	result, err := u.show(held, func(report release.Reporter) (record.Deployment, error) { return u.deploy(ctx, p, env, report) })
 	if u.format == "json" {
-		u.warn(ui.JSON(u.out, result))
-		return errors.Join(err, u.verdict(result))
+		return errors.Join(err, strictly(u.strict, result))
 	}
 	if err != nil {
 		return err
@@ -160,23 +156,22 @@ func (u up) check() error {
 // deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.
 func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, report release.Reporter) (record.Deployment, error) {
 	now := p.clock.Now()
-	return release.Deploy(ctx, release.World{
-		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
-		Infra: func(ctx context.Context) (release.Infrastructure, error) {
-			if u.codeOnly {
-				return u.openCode(ctx, p, env, u.refresh)
-			}
-			opened, err := u.openEnvironment(ctx, p, env, false)
-			if err != nil {
-				return nil, err
-			}
-			opened.refresh = u.refresh
-			if len(u.components) == 0 {
-				return opened, nil
-			}
-			return partial{opened, u.components}, nil
-		},
-	}, release.Request{
+	world := u.world(p, env, report)
+	world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
+		if u.codeOnly {
+			return u.openCode(ctx, p, env, u.refresh)
+		}
+		opened, err := u.openEnvironment(ctx, p, env, false)
+		if err != nil {
+			return nil, err
+		}
+		opened.refresh = u.refresh
+		if len(u.components) == 0 {
+			return opened, nil
+		}
+		return partial{opened, u.components}, nil
+	}
+	return release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
 		Restart: u.restart,
 	})
@@ -229,12 +224,30 @@ func (u up) finish(env *environment.Environment, result record.Deployment) error
 	default:
 		_, _ = fmt.Fprintf(u.out, "%s runs in %s at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), took)
 	}
-	return u.verdict(result)
+	return strictly(u.strict, result)
 }
 
-// verdict is what --strict makes of warnings.
-func (u up) verdict(result record.Deployment) error {
-	if u.strict && result.Outcome == record.Succeeded && len(result.Warnings) > 0 {
+// world is what a deployment acts on at the place, but for the stack.
+func (s settings) world(p *place, env *environment.Environment, report release.Reporter) release.World {
+	return release.World{Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report}
+}
+
+// show runs a deployment, shows how it goes, and its result where a program reads it. The lock, where there is one,
+// knows of its phases.
+func (s settings) show(held *lock.Held, deploy func(release.Reporter) (record.Deployment, error)) (record.Deployment, error) {
+	progress := ui.NewProgress(s.err, s.progressOptions())
+	result, err := deploy(phases(held, progress.Report))
+	progress.Close()
+	s.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
+	if s.format == "json" {
+		s.warn(ui.JSON(s.out, result))
+	}
+	return result, err
+}
+
+// strictly is what --strict makes of warnings.
+func strictly(strict bool, result record.Deployment) error {
+	if strict && result.Outcome == record.Succeeded && len(result.Warnings) > 0 {
 		return verdict(codeWarnings)
 	}
 	return nil

@@ -28,7 +28,7 @@ type verb struct {
 // verbs is the table of commands, in the order in which the help lists them.
 func verbs() []verb {
 	return []verb{
-		upVerb(), previewVerb(), driftVerb(), destroyVerb(),
+		upVerb(), rollbackVerb(), previewVerb(), driftVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
 		secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),

@@ -28,6 +28,19 @@ type Image struct {
 	Scanned  bool
 }
 
+// MissingImageError says that the registry does not have an image.
+type MissingImageError struct {
+	Repository, TagOrDigest string
+}
+
+func (e *MissingImageError) Error() string {
+	separator := ":"
+	if strings.HasPrefix(e.TagOrDigest, "sha256:") {
+		separator = "@"
+	}
+	return fmt.Sprintf("the image %s%s%s does not exist", e.Repository, separator, e.TagOrDigest)
+}
+
 // newestShown is how many tags are named when one is missing.
 const newestShown = 5
 
@@ -58,8 +71,7 @@ func FindImage(ctx context.Context, client registry, env *environment.Environmen
 	var noRepository *types.RepositoryNotFoundException
 	switch {
 	case errors.As(err, &noImage):
-		return nil, withHint(
-			fmt.Errorf("the image %s:%s does not exist", env.Image.Repository, tagOrDigest), newestHint(ctx, client, env))
+		return nil, withHint(&MissingImageError{env.Image.Repository, tagOrDigest}, newestHint(ctx, client, env))
 	case errors.As(err, &noRepository):
 		return nil, withHint(
 			fmt.Errorf("there is no image repository %s in account %s, %s", env.Image.Repository, env.Account, env.Region),
@@ -81,7 +93,7 @@ func describe(
 		Digests: []string{digest},
 	}
 	if tag == digest {
-		image.Tag = properTag(detail.ImageTags)
+		image.Tag = cmp.Or(properTag(detail.ImageTags), shortDigest(digest))
 	}
 	if summary := detail.ImageScanFindingsSummary; summary != nil {
 		image.Scanned = true

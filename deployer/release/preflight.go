@@ -36,6 +36,12 @@ const enoughLifetime = 15 * time.Minute
 // firstAttempts is how often the first call to an account is tried.
 const firstAttempts = 3
 
+// TroubleOfRollback are checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
+// they look at.
+func TroubleOfRollback() []string {
+	return []string{"rollout", "database", "delegation", "network", "scan"}
+}
+
 // preflight looks at everything that a deployment stands on, and changes nothing.
 type preflight struct {
 	env      *environment.Environment

@@ -94,11 +94,11 @@ func useOf(env *environment.Environment, t types.Task) (Use, bool) {
 		return Use{}, false
 	}
 	reported := aws.ToString(t.Containers[i].ImageDigest)
-	return Use{Service: service, Digest: cmp.Or(digestIn(aws.ToString(t.Containers[i].Image)), reported), Reported: reported, Tasks: 1}, true
+	return Use{Service: service, Digest: cmp.Or(DigestIn(aws.ToString(t.Containers[i].Image)), reported), Reported: reported, Tasks: 1}, true
 }
 
-// digestIn is the digest in repository@digest; "" where a tag names the image.
-func digestIn(reference string) string {
+// DigestIn is the digest in repository@digest; "" where a tag names the image.
+func DigestIn(reference string) string {
 	_, digest, _ := strings.Cut(reference, "@")
 	return digest
 }
