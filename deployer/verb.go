@@ -28,7 +28,7 @@ type verb struct {
 // verbs is the table of commands, in the order in which the help lists them.
 func verbs() []verb {
 	return []verb{
-		upVerb(), rollbackVerb(), previewVerb(), driftVerb(), destroyVerb(),
+		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
 		secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),
@@ -113,6 +113,8 @@ func withVariables(flags []cli.Flag, name func(flag string) string) []cli.Flag {
 		case *cli.BoolFlag:
 			f.EnvVars = append(variable, f.EnvVars...)
 		case *cli.DurationFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.IntFlag:
 			f.EnvVars = append(variable, f.EnvVars...)
 		case *cli.StringSliceFlag:
 			f.EnvVars = append(variable, f.EnvVars...)

@@ -73,15 +73,19 @@ func FindImage(ctx context.Context, client registry, env *environment.Environmen
 	case errors.As(err, &noImage):
 		return nil, withHint(&MissingImageError{env.Image.Repository, tagOrDigest}, newestHint(ctx, client, env))
 	case errors.As(err, &noRepository):
-		return nil, withHint(
-			fmt.Errorf("there is no image repository %s in account %s, %s", env.Image.Repository, env.Account, env.Region),
-			"`deployer bootstrap` makes it, once an account; or the region is not the environment's")
+		return nil, missingRepository(env)
 	case err != nil:
 		return nil, fmt.Errorf("look up the image %s:%s: %w", env.Image.Repository, tagOrDigest, err)
 	case len(out.ImageDetails) != 1:
 		return nil, fmt.Errorf("the registry answered with %d images for %s", len(out.ImageDetails), tagOrDigest)
 	}
 	return describe(ctx, client, env, tagOrDigest, out.ImageDetails[0])
+}
+
+func missingRepository(env *environment.Environment) error {
+	return withHint(
+		fmt.Errorf("there is no image repository %s in account %s, %s", env.Image.Repository, env.Account, env.Region),
+		"`deployer bootstrap` makes it, once an account; or the region is not the environment's")
 }
 
 func describe(
@@ -102,7 +106,8 @@ func describe(
 	if !isIndex(aws.ToString(detail.ImageManifestMediaType)) {
 		return image, nil
 	}
-	children, err := children(ctx, client, env, digest)
+	read, err := readIndexes(ctx, client, env, []types.ImageIdentifier{{ImageDigest: &digest}})
+	children := read[digest].platforms()
 	if err != nil || len(children) == 0 {
 		return image, err
 	}
@@ -143,37 +148,50 @@ func manifestTypes() []string {
 	}
 }
 
-// children returns the digests of an index's images: a task reports the one of its platform.
-func children(ctx context.Context, client registry, env *environment.Environment, digest string) ([]string, error) {
+// index is what an image index lists.
+type index struct {
+	Manifests []struct {
+		Digest   string `json:"digest"`
+		Platform struct {
+			OS string `json:"os"`
+		} `json:"platform"`
+	} `json:"manifests"`
+}
+
+// platforms are the digests of the index's images. Attestations are listed for an unknown platform, and run nowhere.
+func (i index) platforms() []string {
+	var digests []string
+	for _, m := range i.Manifests {
+		if m.Platform.OS != "unknown" {
+			digests = append(digests, m.Digest)
+		}
+	}
+	return digests
+}
+
+// readIndexes reads image indexes in one call, by digest.
+func readIndexes(
+	ctx context.Context, client registry, env *environment.Environment, ids []types.ImageIdentifier,
+) (map[string]index, error) {
 	out, err := client.BatchGetImage(ctx, &ecr.BatchGetImageInput{
-		RepositoryName:     &env.Image.Repository,
-		ImageIds:           []types.ImageIdentifier{{ImageDigest: &digest}},
-		AcceptedMediaTypes: manifestTypes(),
+		RepositoryName: &env.Image.Repository, ImageIds: ids, AcceptedMediaTypes: manifestTypes(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the image index %s: %w", digest, err)
+		return nil, fmt.Errorf("read the image index %s: %w", aws.ToString(ids[0].ImageDigest), err)
 	}
-	var digests []string
+	read := map[string]index{}
 	for _, found := range out.Images {
-		var index struct {
-			Manifests []struct {
-				Digest   string `json:"digest"`
-				Platform struct {
-					OS string `json:"os"`
-				} `json:"platform"`
-			} `json:"manifests"`
+		digest := ""
+		if found.ImageId != nil {
+			digest = aws.ToString(found.ImageId.ImageDigest)
 		}
-		if err := json.Unmarshal([]byte(aws.ToString(found.ImageManifest)), &index); err != nil {
+		var one index
+		if err := json.Unmarshal([]byte(aws.ToString(found.ImageManifest)), &one); err != nil {
 			return nil, fmt.Errorf("read the image index %s: %w", digest, err)
 		}
-		for _, m := range index.Manifests {
-			// Attestations are listed for an unknown platform, and run nowhere.
-			if m.Platform.OS != "unknown" {
-				digests = append(digests, m.Digest)
-			}
-		}
+		read[digest] = one
 	}
-	return digests, nil
+	return read, nil
 }
 
 func newestHint(ctx context.Context, client registry, env *environment.Environment) string {
@@ -222,6 +240,10 @@ func properTag(tags []string) string {
 
 // moves reports whether a tag goes from image to image: latest, <env>-latest, and the marks of what runs.
 func moves(tag string) bool {
-	return strings.HasSuffix(tag, "latest") || strings.HasPrefix(tag, environment.RunningTag("")) ||
-		strings.HasPrefix(tag, environment.PreviousTag(""))
+	return strings.HasSuffix(tag, "latest") || isMark(tag)
+}
+
+// isMark reports whether a tag marks what an environment runs or ran.
+func isMark(tag string) bool {
+	return strings.HasPrefix(tag, environment.RunningTag("")) || strings.HasPrefix(tag, environment.PreviousTag(""))
 }

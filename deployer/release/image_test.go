@@ -35,7 +35,11 @@ func (s shelf) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ 
 }
 
 func (s shelf) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput, _ ...func(*ecr.Options)) (*ecr.BatchGetImageOutput, error) {
-	return &ecr.BatchGetImageOutput{Images: []types.Image{{ImageManifest: aws.String(s.manifests[*in.ImageIds[0].ImageDigest])}}}, nil
+	out := &ecr.BatchGetImageOutput{}
+	for _, id := range in.ImageIds {
+		out.Images = append(out.Images, types.Image{ImageId: &id, ImageManifest: aws.String(s.manifests[*id.ImageDigest])})
+	}
+	return out, nil
 }
 
 func image(n int, tags ...string) types.ImageDetail {

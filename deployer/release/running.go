@@ -17,12 +17,12 @@ import (
 
 // Use is an image that tasks of one service run.
 type Use struct {
-	Service string `json:"service"`
+	Role    environment.Role
+	Service string
 	// Digest is the image's that the task definition names; Reported is what the container says of itself: where the
 	// image is an index, its child's for the platform.
-	Digest   string `json:"digest"`
-	Reported string `json:"reported,omitempty"`
-	Tasks    int    `json:"tasks"`
+	Digest, Reported string
+	Tasks            int
 }
 
 // Uses says which images the environment's services run, by what their running tasks report. A cluster that does not
@@ -85,16 +85,16 @@ func useOf(env *environment.Environment, t types.Task) (Use, bool) {
 	if !is {
 		return Use{}, false
 	}
-	i := slices.IndexFunc(t.Containers, func(c types.Container) bool {
-		return slices.ContainsFunc(env.Services.List(), func(s environment.Service) bool {
-			return env.ServiceName(s.Role) == service && env.ContainerName(s.Role) == aws.ToString(c.Name)
-		})
-	})
-	if i < 0 {
-		return Use{}, false
+	for _, s := range env.Services.List() {
+		for _, c := range t.Containers {
+			if env.ServiceName(s.Role) == service && env.ContainerName(s.Role) == aws.ToString(c.Name) {
+				reported := aws.ToString(c.ImageDigest)
+				named := cmp.Or(DigestIn(aws.ToString(c.Image)), reported)
+				return Use{Role: s.Role, Service: service, Digest: named, Reported: reported, Tasks: 1}, true
+			}
+		}
 	}
-	reported := aws.ToString(t.Containers[i].ImageDigest)
-	return Use{Service: service, Digest: cmp.Or(DigestIn(aws.ToString(t.Containers[i].Image)), reported), Reported: reported, Tasks: 1}, true
+	return Use{}, false
 }
 
 // DigestIn is the digest in repository@digest; "" where a tag names the image.
