@@ -61,7 +61,8 @@ func (r rollback) run(ctx context.Context) error {
 	})
 }
 
-// back finds where to go, and goes there. Nobody holds the lock in a dry run.
+// back finds where to go, and goes there. The question is asked under the lock, so that what is answered is what is done;
+// nobody holds it in a dry run.
 func (r rollback) back(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
 	opened, err := r.openCode(ctx, p, env, false)
 	if err != nil {
