@@ -30,7 +30,7 @@ func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
-		secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
+		historyVerb(), lockVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),
 	}
 }

@@ -20,6 +20,8 @@ const (
 	Failed      Outcome = "failed"
 	Skipped     Outcome = "skipped"
 	Interrupted Outcome = "interrupted"
+	// Died is a deployment that says it runs, while nobody holds the lock.
+	Died Outcome = "died"
 	// Unreadable stands for a record that is there and says nothing.
 	Unreadable Outcome = "unreadable"
 )
@@ -131,6 +133,25 @@ type Store interface {
 	Save(ctx context.Context, d Deployment) error
 	List(ctx context.Context, stack string, most int) ([]Deployment, error)
 	Get(ctx context.Context, stack, id string) (*Deployment, error)
+}
+
+// Settle makes Died of the deployments that say they run, of the records, the newest first. The newest may still be under
+// way; no older one can be.
+func Settle(records []Deployment, underWay bool) []Deployment {
+	settled := slices.Clone(records)
+	for i, d := range settled {
+		if d.Outcome != Running || i == 0 && underWay {
+			continue
+		}
+		settled[i].Outcome = Died
+		settled[i].Phases = slices.Clone(d.Phases)
+		for j, p := range d.Phases {
+			if p.Outcome == Running {
+				settled[i].Phases[j].Outcome = Died
+			}
+		}
+	}
+	return settled
 }
 
 // Damaged are those of the records that cannot be read; each says why in its Error.
