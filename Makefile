@@ -20,15 +20,24 @@ help:
 	@echo "usage: make TARGET"
 	@sed -n 's/^## \([a-z0-9]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-## build: bin/deployer and bin/pulumi, the engine that it drives
+## build: bin/deployer, bin/entrypoint, and bin/pulumi, the engine that the deployer drives
 .PHONY: build
-build: bin/deployer bin/pulumi
+build: bin/deployer bin/entrypoint bin/pulumi
 
 # Go knows better than make what has changed.
 .PHONY: bin/deployer
 bin/deployer:
 	@echo "== building the deployer $(VERSION) (the first time compiles the AWS packages, about 8 minutes)"
 	@go build $(BUILD_FLAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./deployer $(COMPILED)
+
+# What the application's image carries: static, so that it runs in any image, and small.
+ENTRYPOINT_LIMIT := 15728640
+.PHONY: bin/entrypoint
+bin/entrypoint:
+	@echo "== building the entrypoint $(VERSION)"
+	@CGO_ENABLED=0 go build $(BUILD_FLAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./entrypoint $(COMPILED)
+	@size=$$(wc -c <$@); if [ "$$size" -ge $(ENTRYPOINT_LIMIT) ]; then \
+	  echo "$@ has $$size bytes, and $(ENTRYPOINT_LIMIT) are its limit"; exit 1; fi
 
 # The Automation API refuses an engine without a version, so it is linked in.
 bin/pulumi: tools/go.mod

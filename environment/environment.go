@@ -140,6 +140,10 @@ type Database struct {
 	PerformanceInsights bool `yaml:"performanceInsights"`
 	// PasswordRotationDays is the schedule on which RDS renews the managed master password.
 	PasswordRotationDays int `yaml:"passwordRotationDays"`
+	// Connections is how many connections a task opens at most.
+	Connections int `yaml:"connections"`
+	// PoolTimeout is how long a query waits for one of them, in whole seconds.
+	PoolTimeout time.Duration `yaml:"poolTimeout"`
 }
 
 // Queue is the background jobs' queue in SQS. After MaxReceives a message goes to the dead letters.
@@ -288,6 +292,7 @@ func defaults(stack string) Environment {
 		Database: Database{
 			EngineVersion: "16", Name: "balancer", User: "balancer",
 			StorageGiB: 20, MaxStorageGiB: 100, BackupDays: 7, PasswordRotationDays: 30,
+			Connections: 10, PoolTimeout: 10 * time.Second,
 		},
 		Queue:      Queue{VisibilityTimeout: 5 * time.Minute, RetentionDays: 4, MaxReceives: 3},
 		Monitoring: Monitoring{Level: Basic, LogRetentionDays: 14},

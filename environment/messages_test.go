@@ -294,6 +294,14 @@ Pulumi.staging.yaml:13: configuration.optional[2]: "9LIVES" is not valid; use le
 Pulumi.staging.yaml:13: configuration.optional[3]: LOG_LEVEL is listed twice; remove it
    13 |     configuration: {required: [NODE_ENV], optional: [LOG_LEVEL, NODE_ENV, "9LIVES", LOG_LEVEL]}
 `,
+	"connections": `
+Pulumi.staging.yaml:12: database.connections: 0 is out of range; give a number from 1 to 1000
+   12 |     database: {instanceClass: db.t3.small, connections: 0}
+`,
+	"pool-timeout": `
+Pulumi.staging.yaml:12: database.poolTimeout: 1.5s is no number of seconds; give whole seconds
+   12 |     database: {instanceClass: db.t3.small, poolTimeout: 1500ms}
+`,
 	"password-rotation": `
 Pulumi.staging.yaml:12: database.passwordRotationDays: 0 is out of range; give a number from 1 to 1000
    12 |     database: {instanceClass: db.t3.small, passwordRotationDays: 0}

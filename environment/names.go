@@ -151,6 +151,8 @@ const (
 	VarDatabaseHost      = "DATABASE_HOST"
 	VarDatabasePort      = "DATABASE_PORT"
 	VarDatabaseName      = "DATABASE_NAME"
+	VarConnectionLimit   = "DATABASE_CONNECTION_LIMIT"
+	VarPoolTimeout       = "DATABASE_POOL_TIMEOUT"
 	VarDatabaseSecretARN = "DATABASE_SECRET_ARN"
 	VarConfigSecretID    = "CONFIG_SECRET_ID"
 	// VarDatabaseURL is built when the container starts, unless the configuration secret has one.
@@ -160,7 +162,8 @@ const (
 // ProgramVariables are set in the task definition by the program, which alone knows their values.
 func ProgramVariables() []string {
 	return []string{
-		VarRegion, VarQueueURL, VarDatabaseHost, VarDatabasePort, VarDatabaseName, VarDatabaseSecretARN, VarConfigSecretID,
+		VarRegion, VarQueueURL, VarDatabaseHost, VarDatabasePort, VarDatabaseName, VarConnectionLimit, VarPoolTimeout,
+		VarDatabaseSecretARN, VarConfigSecretID,
 	}
 }
 

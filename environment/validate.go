@@ -207,6 +207,11 @@ func (e *Environment) databaseProblems(l *problemList) {
 	}
 	l.within("database.backupDays", d.BackupDays, 0, 35)
 	l.within("database.passwordRotationDays", d.PasswordRotationDays, 1, 1000)
+	l.within("database.connections", d.Connections, 1, 1000)
+	l.lasts("database.poolTimeout", d.PoolTimeout, time.Second, time.Hour)
+	if d.PoolTimeout%time.Second != 0 {
+		l.add("database.poolTimeout", "give whole seconds", "%s is no number of seconds", d.PoolTimeout)
+	}
 }
 
 // queueProblems are the limits of SQS.

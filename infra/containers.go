@@ -163,6 +163,8 @@ func variablesOf(t task) []variable {
 		environment.VarDatabaseHost:      t.databaseHost,
 		environment.VarDatabasePort:      strconv.Itoa(postgresPort),
 		environment.VarDatabaseName:      t.env.Database.Name,
+		environment.VarConnectionLimit:   strconv.Itoa(t.env.Database.Connections),
+		environment.VarPoolTimeout:       strconv.Itoa(int(t.env.Database.PoolTimeout.Seconds())),
 		environment.VarDatabaseSecretARN: t.databaseSecretARN,
 		environment.VarConfigSecretID:    t.env.SecretName(),
 	}

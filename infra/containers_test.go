@@ -74,6 +74,7 @@ func TestVariablesOfContainers(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"AWS_REGION": "us-east-1", "SQS_BACKGROUND_JOB_QUEUE_URL": "https://sqs.example.com/jobs",
 		"DATABASE_HOST": "db.example.com", "DATABASE_PORT": "5432", "DATABASE_NAME": "balancer",
+		"DATABASE_CONNECTION_LIMIT": "10", "DATABASE_POOL_TIMEOUT": "10",
 		"DATABASE_SECRET_ARN": databaseSecret, "CONFIG_SECRET_ID": "balancer-staging-config",
 	}, got)
 	require.Equal(t, []secret{

@@ -1,0 +1,102 @@
+// Entrypoint starts the application in its container: it fetches the application's variables from Secrets Manager, or
+// reads them from .env, checks them, and replaces itself with the application. docs/configuration.md says by which
+// rules.
+//
+// It is part of the application's image, so it stays small: it knows neither Pulumi nor the deployer, nor any service
+// of AWS but Secrets Manager.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+// version is set by the linker.
+var version = "development"
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run returns the exit code, unless the application has taken the place of this process.
+func run(args []string) int {
+	o, err := parse(args)
+	if err != nil {
+		return fail(err)
+	}
+	switch {
+	case o.help:
+		_, _ = fmt.Fprint(os.Stdout, usage)
+		return 0
+	case o.version:
+		_, _ = fmt.Fprintln(os.Stdout, "entrypoint", version)
+		return 0
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	s := starter{options: o, environment: os.Environ(), say: say, clock: clock.Real()}
+	p, err := s.prepare(ctx)
+	var interrupted interruption
+	if errors.As(context.Cause(ctx), &interrupted) {
+		say("stopped by " + interrupted.Error() + " before the application was started")
+		return interrupted.code()
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if o.check {
+		p.describe(os.Stdout)
+		return 0
+	}
+	// The application finds the signals as they were.
+	stop()
+	return fail(replace(p.path, o.command, p.environment))
+}
+
+// say writes one line for people. The application's own lines follow on the same stream.
+func say(line string) { _, _ = fmt.Fprintln(os.Stderr, "entrypoint: "+line) }
+
+// fail says every line of an error and returns its exit code.
+func fail(err error) int {
+	for _, line := range linesOf(err) {
+		say(line)
+	}
+	var f failure
+	if errors.As(err, &f) {
+		return f.code
+	}
+	return exitConfiguration
+}
+
+// interruption is the signal that came before the application was started.
+type interruption struct{ signal syscall.Signal }
+
+func (i interruption) Error() string { return i.signal.String() }
+
+// code is the exit code by which shells, and ECS, know a process that a signal ended.
+func (i interruption) code() int { return 128 + int(i.signal) }
+
+// interruptible returns a context that ends with SIGINT or SIGTERM: as the first process of a container this one would
+// not be ended by them.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case got := <-signals:
+			if number, ok := got.(syscall.Signal); ok {
+				cancel(interruption{number})
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/smithy-go"
+)
+
+// refusal is why something could not be had: what is wrong and what to do, and whether another try may succeed.
+type refusal struct {
+	what      string
+	temporary bool
+}
+
+// retrying tries until get succeeds, is refused for good, or the time is up. Tries come 0.2 s apart, then twice as long
+// each time up to 5 s, less a random part, so that a hundred tasks that start at once do not come back at once.
+func retrying[T any](ctx context.Context, v *vault, subject string, get func(context.Context) (T, *refusal)) (T, error) {
+	const first, most = 200 * time.Millisecond, 5 * time.Second
+	for wait, tries := first, 1; ; wait, tries = min(2*wait, most), tries+1 {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		got, refused := get(attempt)
+		cancel()
+		if refused == nil {
+			return got, nil
+		}
+		if !refused.temporary {
+			return got, misconfigured(fmt.Errorf("%s %s", subject, refused.what))
+		}
+		if ctx.Err() == nil {
+			v.say(fmt.Sprintf("%s %s; trying again", subject, refused.what))
+		}
+		// #nosec G404: nothing depends on nobody knowing this.
+		if err := v.clock.Wait(ctx, wait/2+rand.N(wait/2)); err != nil {
+			return got, failure{exitTemporary, fmt.Errorf("%s %s; gave up after %d tries; --timeout allows more time", subject, refused.what, tries)}
+		}
+	}
+}
+
+// refused says why a secret could not be had. The variable names the secret.
+// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
+func refused(err error, variable, region string) *refusal {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return &refusal{what: "could not be fetched: " + transportText(err), temporary: true}
+	}
+	code, message := api.ErrorCode(), api.ErrorMessage()
+	switch code {
+	case "ResourceNotFoundException":
+		if strings.Contains(message, "staging label") {
+			return &refusal{what: "has no value yet; write one"}
+		}
+		return &refusal{what: fmt.Sprintf("does not exist in %s; make it, or correct %s", region, variable)}
+	case "InvalidRequestException":
+		if strings.Contains(message, "deletion") || strings.Contains(message, "deleted") {
+			return &refusal{what: "is about to be deleted; restore it with `aws secretsmanager restore-secret`"}
+		}
+	case "AccessDeniedException", "AccessDenied":
+		if strings.Contains(message, "KMS") || strings.Contains(message, "kms:") {
+			return &refusal{what: "is encrypted with a key that the task role may not use; allow it kms:Decrypt"}
+		}
+		return &refusal{what: "may not be read by the task role; allow it secretsmanager:GetSecretValue: " + printable(message)}
+	case "DecryptionFailure", "KMSAccessDeniedException":
+		return &refusal{what: "cannot be decrypted; look at its KMS key, and allow the task role kms:Decrypt"}
+	case "ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException", "InvalidClientTokenId":
+		return &refusal{what: "could not be fetched: AWS does not accept the credentials (" + code + "); look at the task role and at the clock"}
+	}
+	why := "could not be fetched: " + printable(code+": "+message)
+	return &refusal{what: why, temporary: mayHeal(code) || api.ErrorFault() == smithy.FaultServer || serverError(err)}
+}
+
+// mayHeal says which of AWS's answers are about the moment.
+func mayHeal(code string) bool {
+	switch code {
+	case "ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException",
+		"InternalServiceError", "InternalServiceErrorException", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException",
+		"RequestTimeout", "RequestTimeoutException":
+		return true
+	}
+	return false
+}
+
+// serverError reports whether the answer was one of HTTP's 5xx, whatever stood in it, or 429.
+func serverError(err error) bool {
+	var response interface{ HTTPStatusCode() int }
+	return errors.As(err, &response) && (response.HTTPStatusCode() >= 500 || response.HTTPStatusCode() == 429)
+}
+
+// transportText is what went wrong on the way. What came back is not shown: it may be half an answer.
+func transportText(err error) string {
+	var decoding *smithy.DeserializationError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
+		return "no answer in time"
+	case errors.As(err, &decoding):
+		return "the answer cannot be read"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return printable(err.Error())
+}
+
+// refusedLogin says why there are no credentials. An endpoint of ECS that does not answer may do so the next time.
+func refusedLogin(err error) *refusal {
+	for _, variable := range []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		if os.Getenv(variable) != "" {
+			var api smithy.APIError
+			fromTask := "of the task role could not be fetched"
+			return &refusal{what: fromTask + ": " + transportText(err), temporary: !errors.As(err, &api) || serverError(err)}
+		}
+	}
+	return &refusal{what: "for AWS are not there; give the task definition a task role (on a developer's machine: a profile, or AWS_ACCESS_KEY_ID)"}
+}

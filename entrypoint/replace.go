@@ -1,0 +1,39 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// lookUp finds the command on PATH, or where its path says.
+func lookUp(command string) (string, error) {
+	path, err := exec.LookPath(command)
+	switch {
+	case err == nil, errors.Is(err, exec.ErrDot):
+		return path, nil
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
+		return "", failure{exitNotExecutable, fmt.Errorf("%s cannot be executed; look at its mode", command)}
+	case strings.ContainsRune(command, filepath.Separator):
+		return "", failure{exitNotFound, fmt.Errorf("%s is not there", command)}
+	}
+	return "", failure{exitNotFound, fmt.Errorf("%s is in no directory of PATH", command)}
+}
+
+// replace puts the command in this process's place. It returns only where that fails.
+func replace(path string, command, environment []string) error {
+	err := syscall.Exec(path, command, environment)
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		return failure{exitNotFound, fmt.Errorf("%s cannot be started: the interpreter or loader that it names is not there", path)}
+	case errors.Is(err, syscall.ENOEXEC):
+		return failure{exitNotExecutable, fmt.Errorf("%s cannot be started: it is no program of this machine, nor a script that begins with #!", path)}
+	case errors.Is(err, syscall.E2BIG):
+		return failure{exitNotExecutable, fmt.Errorf("%s cannot be started: its arguments and variables are too large", path)}
+	}
+	return failure{exitNotExecutable, fmt.Errorf("start %s: %w", path, err)}
+}

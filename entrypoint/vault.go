@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/configuration"
+)
+
+// attemptTimeout is how long one call may take: much longer than Secrets Manager does, and short enough for several.
+const attemptTimeout = 5 * time.Second
+
+// vault is where secrets are.
+type vault struct {
+	client *secretsmanager.Client
+	region string
+	say    func(line string)
+	clock  clock.Clock
+}
+
+// openVault finds region and credentials as every SDK does: variables, profile, the endpoint of the task's role. The
+// metadata of an EC2 instance are not asked: a task has a role of its own.
+func openVault(ctx context.Context, own map[string]string, say func(string), clock clock.Clock) (*vault, error) {
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
+		config.WithHTTPClient(&http.Client{Transport: http.DefaultTransport, Timeout: attemptTimeout}),
+		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+	)
+	if err != nil {
+		return nil, misconfigured(fmt.Errorf("read the AWS configuration: %w", err))
+	}
+	if cfg.Region == "" {
+		cfg.Region = regionOf(own[configSecretID], own[databaseSecretARN])
+	}
+	if cfg.Region == "" {
+		return nil, misconfigured(fmt.Errorf("the AWS region is not known; set AWS_REGION"))
+	}
+	v := &vault{client: secretsmanager.NewFromConfig(cfg), region: cfg.Region, say: say, clock: clock}
+	return v, v.login(ctx, cfg.Credentials)
+}
+
+// regionOf is the region of the first ARN.
+func regionOf(ids ...string) string {
+	for _, id := range ids {
+		if parsed, err := arn.Parse(id); err == nil && parsed.Region != "" {
+			return parsed.Region
+		}
+	}
+	return ""
+}
+
+// login asks for credentials before they are needed, so that a task without a role hears of that and of nothing else.
+func (v *vault) login(ctx context.Context, credentials aws.CredentialsProvider) error {
+	_, err := retrying(ctx, v, "the credentials", func(ctx context.Context) (aws.Credentials, *refusal) {
+		found, err := credentials.Retrieve(ctx)
+		if err != nil {
+			return found, refusedLogin(err)
+		}
+		return found, nil
+	})
+	return err
+}
+
+// text fetches a secret that is text.
+func (v *vault) text(ctx context.Context, variable, id string) (string, error) {
+	return retrying(ctx, v, "the secret "+printable(id), func(ctx context.Context) (string, *refusal) {
+		out, err := v.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
+		switch {
+		case err != nil:
+			return "", refused(err, variable, v.region)
+		case out.SecretString == nil:
+			return "", &refusal{what: "holds binary data; write a JSON object into it as text"}
+		}
+		return *out.SecretString, nil
+	})
+}
+
+// gather fetches both secrets at once. settings are there already where they came from a file. Where they have a
+// DATABASE_URL, the database's secret is not waited for.
+func (v *vault) gather(
+	ctx context.Context, settings *configuration.Settings, databaseSecret string, own map[string]string,
+) (*configuration.Settings, string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		text string
+		err  error
+	}
+	database := make(chan outcome, 1)
+	if databaseSecret != "" {
+		go func() {
+			text, err := v.text(ctx, databaseSecretARN, databaseSecret)
+			database <- outcome{text, err}
+		}()
+	}
+	if settings == nil {
+		id := own[configSecretID]
+		text, err := v.text(ctx, configSecretID, id)
+		if err != nil {
+			return nil, "", err
+		}
+		if settings, err = configuration.ParseSecret(printable(id), text); err != nil {
+			return nil, "", misconfigured(err)
+		}
+	}
+	if databaseSecret == "" || settings.Values[databaseURL] != "" {
+		return settings, "", nil
+	}
+	got := <-database
+	if got.err != nil {
+		return nil, "", got.err
+	}
+	parts := maps.Clone(own)
+	for name, value := range settings.Values {
+		if strings.HasPrefix(name, "DATABASE_") && parts[name] == "" {
+			parts[name] = value
+		}
+	}
+	url, err := databaseURLOf(parts, printable(databaseSecret), got.text)
+	return settings, url, err
+}
+
+// databaseURLOf builds DATABASE_URL from the secret that RDS manages and from what the task definition says.
+func databaseURLOf(parts map[string]string, source, secret string) (string, error) {
+	user, password, err := configuration.ParseCredentials(source, secret)
+	if err != nil {
+		return "", misconfigured(err)
+	}
+	url, err := configuration.Database{
+		User: user, Password: password, Host: parts[databaseHost], Port: parts["DATABASE_PORT"], Name: parts["DATABASE_NAME"],
+		Connections: parts["DATABASE_CONNECTION_LIMIT"], PoolTimeout: parts["DATABASE_POOL_TIMEOUT"],
+	}.URL(databaseURL)
+	if err != nil {
+		return "", misconfigured(err)
+	}
+	return url, nil
+}
