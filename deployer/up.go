@@ -50,6 +50,7 @@ the infrastructure that wait for a full deployment are listed.`,
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read from the account first what is really there, and put back what was changed by hand"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
+			stopMigrationFlag(),
 			waitFlag(),
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when the deployment is done with warnings"},
 		},
@@ -58,6 +59,7 @@ the infrastructure that wait for a full deployment are listed.`,
 				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
 				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
+				stopMigration: c.Bool("stop-migration"),
 			}.run(ctx)
 		},
 	}
@@ -75,6 +77,8 @@ type up struct {
 	refresh bool
 	// codeOnly leaves the infrastructure as it is; restart takes the image that runs.
 	codeOnly, restart bool
+	// stopMigration stops the migration when its watch is interrupted.
+	stopMigration bool
 }
 
 func (u up) run(ctx context.Context) error {
@@ -137,8 +141,10 @@ func (u up) check() error {
 	case u.tag == "" && u.codeOnly:
 	case u.tag == "":
 		return hinted{errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def"}
-	case !release.ValidTag(u.tag) && !strings.HasPrefix(u.tag, "sha256:"):
-		return hinted{fmt.Errorf("%q is no image tag", u.tag), "a tag has letters, digits, points, hyphens and underscores, at most 128"}
+	default:
+		if err := checkTag(u.tag); err != nil {
+			return err
+		}
 	}
 	for _, name := range u.components {
 		if !slices.Contains(componentNames(), name) {
@@ -151,6 +157,14 @@ func (u up) check() error {
 		}
 	}
 	return nil
+}
+
+// checkTag refuses what can be neither a tag nor a digest.
+func checkTag(tag string) error {
+	if release.ValidTag(tag) || strings.HasPrefix(tag, "sha256:") {
+		return nil
+	}
+	return hinted{fmt.Errorf("%q is no image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128"}
 }
 
 // deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.
@@ -173,7 +187,7 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	}
 	return release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
-		Restart: u.restart,
+		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration,
 	})
 }
 

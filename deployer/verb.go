@@ -28,7 +28,7 @@ type verb struct {
 // verbs is the table of commands, in the order in which the help lists them.
 func verbs() []verb {
 	return []verb{
-		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), destroyVerb(),
+		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
 		historyVerb(), lockVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),

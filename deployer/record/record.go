@@ -45,9 +45,11 @@ type Phase struct {
 
 // Migration is the one-off task that changed the database.
 type Migration struct {
-	Task     string  `json:"task"`
-	ExitCode int32   `json:"exitCode"`
-	Seconds  float64 `json:"seconds"`
+	Task string `json:"task"`
+	// Command is what ran instead of the environment's own command.
+	Command  []string `json:"command,omitempty"`
+	ExitCode int32    `json:"exitCode"`
+	Seconds  float64  `json:"seconds"`
 }
 
 // Watch is how a rollout was watched: how often it was looked at, with how many calls to AWS in all.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,10 @@ func (o observation) failures() []failure {
 			found = append(found, failure{task: t, cause: cause})
 		}
 	}
-	slices.SortFunc(found, func(a, b failure) int { return aws.ToTime(a.task.CreatedAt).Compare(aws.ToTime(b.task.CreatedAt)) })
+	slices.SortFunc(found, func(a, b failure) int {
+		return cmp.Or(aws.ToTime(a.task.CreatedAt).Compare(aws.ToTime(b.task.CreatedAt)),
+			strings.Compare(aws.ToString(a.task.TaskArn), aws.ToString(b.task.TaskArn)))
+	})
 	return found
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -24,10 +23,11 @@ import (
 const (
 	// migrationPoll is how often a running migration is looked at.
 	migrationPoll = 3 * time.Second
-	// startedBy marks the task, so that a look before the next migration finds it.
-	startedBy = "deployer-migration"
-	// logTail is how many of the last log lines a failure shows.
-	logTail = 6
+	// stopLimit is how long a migration that is asked to stop may take, stopCall how long asking may.
+	stopLimit = 3 * time.Minute
+	stopCall  = 10 * time.Second
+	// startedBy begins what a migration is started by; the deployment's name follows.
+	startedBy = "deployer/"
 )
 
 // migrate runs the database migration as a one-off task in the API's network.
@@ -40,65 +40,146 @@ type migrate struct {
 	network *types.NetworkConfiguration
 	// deployment marks the task as this deployment's, so that a repeated request starts no second one.
 	deployment string
+	// image is the reference that the task definition must have; command replaces the definition's where it is given.
+	image   string
+	command []string
+	// wait follows a migration that runs already to its end; without, it is an error.
+	wait bool
+	// stopWithWatch stops the task when the watch is interrupted.
+	stopWithWatch bool
 }
 
 // run starts the task, streams its log and judges its exit code. A task that ends before it is first looked at is
-// still reported in full; one that outlasts its limit is stopped.
+// still reported in full; one that outlasts its limit is stopped. While another migration runs, none is started.
 func (m *migrate) run(ctx context.Context, v voice) (*record.Migration, error) {
-	task, err := m.start(ctx)
+	definition, err := migrationDefinition(ctx, m.ecs, m.env, m.image)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.alone(ctx, v); err != nil {
+		return nil, err
+	}
+	task, err := m.start(ctx, definition)
 	if err != nil {
 		return nil, err
 	}
 	began := m.clock.Now()
-	v.progress("task %s started", shortID(aws.ToString(task.TaskArn)))
-	tail := &logTailer{client: m.logs, env: m.env, stream: m.stream(aws.ToString(task.TaskArn))}
-	for waited := time.Duration(0); aws.ToString(task.LastStatus) != "STOPPED"; waited += migrationPoll {
-		if waited > m.env.Deployment.Migrations.Timeout {
-			return m.result(task, began), m.stopLate(ctx, task)
-		}
-		if m.clock.Wait(ctx, migrationPoll) != nil {
-			return m.result(task, began), fmt.Errorf("the migration %s goes on by itself", shortID(aws.ToString(task.TaskArn)))
-		}
-		seen, err := m.describe(ctx, aws.ToString(task.TaskArn))
-		switch {
-		case err != nil:
-			return m.result(task, began), err
-		case seen == nil && waited > settling:
-			return m.result(task, began), fmt.Errorf("the migration %s is gone", shortID(aws.ToString(task.TaskArn)))
-		case seen == nil:
-			continue
-		}
-		task = seen
-		tail.next(ctx, func(line string) { v.note("%s", line) })
-		v.progress("task %s is %s", shortID(aws.ToString(task.TaskArn)), strings.ToLower(aws.ToString(task.LastStatus)))
+	v.note("task %s started: %s", taskID(task), strings.Join(m.commandOf(), " "))
+	task, tail, err := m.follow(ctx, task, v, m.env.Deployment.Migrations.Timeout)
+	switch {
+	case errors.Is(err, errOutlasted):
+		err = m.stopLate(ctx, task, tail, v)
+	case err != nil && ctx.Err() != nil:
+		err = m.leave(ctx, task)
+	case err == nil:
+		err = m.judge(task, tail.last)
 	}
-	tail.next(ctx, func(line string) { v.note("%s", line) })
-	return m.judge(task, began, tail.last)
+	return m.result(task, began), err
 }
 
-// start runs the task with the environment's own command, network and role.
-func (m *migrate) start(ctx context.Context) (*types.Task, error) {
-	family := m.env.TaskFamily(environment.Migration)
-	out, err := m.ecs.RunTask(ctx, &ecs.RunTaskInput{
+// commandOf is the command that runs.
+func (m *migrate) commandOf() []string {
+	if len(m.command) > 0 {
+		return m.command
+	}
+	return m.env.Deployment.Migrations.Command
+}
+
+// alone looks for a migration that runs already, whoever started it, and waits for its end or refuses.
+func (m *migrate) alone(ctx context.Context, v voice) error {
+	running, err := runningMigrations(ctx, m.ecs, m.env)
+	if err != nil {
+		return err
+	}
+	for _, task := range running {
+		if !m.wait {
+			return alreadyRunning(m.env, task)
+		}
+		v.note("%s; it is followed to its end", migrationText(task))
+		ended, _, err := m.follow(ctx, &task, v, m.env.Deployment.Migrations.Timeout)
+		switch {
+		case errors.Is(err, errOutlasted):
+			return withHint(fmt.Errorf("%s; it has not ended after %s, and is left alone", migrationText(task), m.env.Deployment.Migrations.Timeout),
+				"look at its log and its locks in the database; `aws ecs stop-task` stops it")
+		case err != nil && ctx.Err() != nil:
+			return fmt.Errorf("the migration %s goes on by itself; no other was started", taskID(&task))
+		case err != nil:
+			return err
+		}
+		v.note("that migration has ended: %s", cmp.Or(checks.StopCause(*ended).Message, "stopped"))
+	}
+	return nil
+}
+
+// start runs the task with the network and role of the environment, and its command or the one that is given.
+func (m *migrate) start(ctx context.Context, definition string) (*types.Task, error) {
+	in := &ecs.RunTaskInput{
 		Cluster:              aws.String(m.env.ClusterName()),
-		TaskDefinition:       &family,
+		TaskDefinition:       &definition,
 		LaunchType:           types.LaunchTypeFargate,
 		NetworkConfiguration: m.network,
-		StartedBy:            aws.String(startedBy),
+		StartedBy:            aws.String(startedBy + m.deployment),
 		ClientToken:          aws.String(m.deployment),
 		PropagateTags:        types.PropagateTagsTaskDefinition,
-	})
+	}
+	if len(m.command) > 0 {
+		in.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{
+			Name: aws.String(m.env.ContainerName(environment.Migration)), Command: m.command,
+		}}}
+	}
+	out, err := m.ecs.RunTask(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("start the migration %s: %w", family, err)
+		return nil, fmt.Errorf("start the migration %s: %w", shortID(definition), err)
 	}
 	if len(out.Tasks) == 0 {
 		var reasons []string
 		for _, f := range out.Failures {
 			reasons = append(reasons, cmp.Or(aws.ToString(f.Detail), aws.ToString(f.Reason)))
 		}
-		return nil, fmt.Errorf("start the migration %s: %s", family, listOr(reasons, "ECS gave no task and no reason"))
+		return nil, fmt.Errorf("start the migration %s: %s", shortID(definition), listOr(reasons, "ECS gave no task and no reason"))
 	}
 	return &out.Tasks[0], nil
+}
+
+// errOutlasted says that a task has not ended within its time.
+var errOutlasted = errors.New("it has not ended in time")
+
+// follow passes a task's log on until the task has stopped and its log is read to the end. The task is as it was last
+// seen, the error *not* about how it ended.
+func (m *migrate) follow(ctx context.Context, task *types.Task, v voice, limit time.Duration) (*types.Task, *logTailer, error) {
+	tail := &logTailer{client: m.logs, group: m.env.LogGroupName(), stream: LogStream(m.env, environment.Migration, aws.ToString(task.TaskArn))}
+	misses, status := 0, ""
+	for waited := time.Duration(0); aws.ToString(task.LastStatus) != "STOPPED"; waited += migrationPoll {
+		if waited > limit {
+			return task, tail, errOutlasted
+		}
+		if err := m.clock.Wait(ctx, migrationPoll); err != nil {
+			return task, tail, err
+		}
+		seen, err := m.describe(ctx, aws.ToString(task.TaskArn))
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return task, tail, err
+		case err != nil:
+			if misses++; misses == blindLooks {
+				return task, tail, fmt.Errorf("%w; the migration goes on by itself", err)
+			}
+			continue
+		case seen == nil && waited > settling:
+			return task, tail, fmt.Errorf("the migration %s is gone", taskID(task))
+		case seen == nil:
+			continue
+		}
+		task, misses = seen, 0
+		if now := strings.ToLower(aws.ToString(task.LastStatus)); now != status {
+			status = now
+			v.progress("task %s is %s", taskID(task), status)
+		}
+		if task.StartedAt != nil {
+			tail.next(ctx, v)
+		}
+	}
+	return task, tail, tail.drain(ctx, m.clock, v)
 }
 
 // describe looks at the task; nil says that ECS does not show it, as in the first moments it may not.
@@ -113,36 +194,65 @@ func (m *migrate) describe(ctx context.Context, arn string) (*types.Task, error)
 	return &out.Tasks[0], nil
 }
 
-func (m *migrate) stopLate(ctx context.Context, task *types.Task) error {
+// stopTask asks ECS to stop the task, even where the watch was interrupted.
+func (m *migrate) stopTask(ctx context.Context, task *types.Task, why string) error {
+	asking, done := context.WithTimeout(context.WithoutCancel(ctx), stopCall)
+	defer done()
+	_, err := m.ecs.StopTask(asking, &ecs.StopTaskInput{Cluster: aws.String(m.env.ClusterName()), Task: task.TaskArn, Reason: &why})
+	return err
+}
+
+// stopLate stops a task that outlasts its limit, and waits until it has ended.
+func (m *migrate) stopLate(ctx context.Context, task *types.Task, tail *logTailer, v voice) error {
 	limit := m.env.Deployment.Migrations.Timeout
-	_, err := m.ecs.StopTask(ctx, &ecs.StopTaskInput{
-		Cluster: aws.String(m.env.ClusterName()), Task: task.TaskArn, Reason: aws.String("it outlasted its limit of " + limit.String()),
-	})
-	return withHint(errors.Join(fmt.Errorf("the migration was stopped at its time limit, %s", limit), err),
-		"look at its locks in the database; deployment.migrations.timeout in the environment's file gives it more")
+	more := "look at its locks in the database; deployment.migrations.timeout in the environment's file gives it more"
+	if err := m.stopTask(ctx, task, "it outlasted its limit of "+limit.String()); err != nil {
+		return withHint(fmt.Errorf("the migration has not ended within its time limit, %s, and could not be stopped: %w%s\n  task %s still runs",
+			limit, err, tail.words(), taskID(task)), "stop it by hand once nothing depends on it; "+more)
+	}
+	v.progress("task %s is asked to stop", taskID(task))
+	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
+	ended, rest, err := m.follow(ctx, task, quiet(v), stopLimit)
+	if err == nil {
+		*task, tail = *ended, rest
+	} else {
+		text += "; it has not ended yet"
+	}
+	return withHint(errors.New(text+tail.words()), more)
+}
+
+// leave says what becomes of the task when its watch is interrupted.
+func (m *migrate) leave(ctx context.Context, task *types.Task) error {
+	if !m.stopWithWatch {
+		return withHint(fmt.Errorf("the migration %s goes on by itself", taskID(task)),
+			"run the same command again with --wait, which follows it to its end first; with --stop-migration it would have been stopped")
+	}
+	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
+		return fmt.Errorf("the migration %s goes on by itself, it could not be stopped: %w", taskID(task), err)
+	}
+	return fmt.Errorf("the migration %s was told to stop", taskID(task))
 }
 
 // judge looks at how the task ended.
-func (m *migrate) judge(task *types.Task, began time.Time, last []string) (*record.Migration, error) {
-	result := m.result(task, began)
-	container := m.container(task)
-	if container != nil && container.ExitCode != nil && *container.ExitCode == 0 {
-		return result, nil
+func (m *migrate) judge(task *types.Task, last []string) error {
+	if c := m.container(task); c != nil && c.ExitCode != nil && *c.ExitCode == 0 {
+		return nil
 	}
 	cause := checks.StopCause(*task)
-	text := fmt.Sprintf("the migration failed: %s", cause.Message)
-	if len(last) > 0 {
-		text += "\n  its last log lines:\n    " + strings.Join(last, "\n    ")
+	text := "the migration failed: " + cause.Message
+	if cause.Reason != "" && cause.Reason != cause.Message && cause.Kind != checks.StopExitCode {
+		text += "\n  ECS says: " + cause.Reason
 	}
-	hint := cause.Hint.Solution
+	text += wordsText(last)
+	hint := adviceOf(m.env, cause)
 	if cause.Kind == checks.StopExitCode {
-		hint = "the schema may be half changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run `up` again"
+		hint = "the schema may be half changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run the same command again"
 	}
-	return result, withHint(errors.New(text), hint)
+	return withHint(errors.New(text), hint)
 }
 
 func (m *migrate) result(task *types.Task, began time.Time) *record.Migration {
-	r := &record.Migration{Task: shortID(aws.ToString(task.TaskArn)), ExitCode: -1, Seconds: m.clock.Now().Sub(began).Seconds()}
+	r := &record.Migration{Task: taskID(task), Command: m.command, ExitCode: -1, Seconds: m.clock.Now().Sub(began).Seconds()}
 	if c := m.container(task); c != nil && c.ExitCode != nil {
 		r.ExitCode = *c.ExitCode
 	}
@@ -158,53 +268,7 @@ func (m *migrate) container(task *types.Task) *types.Container {
 	return &task.Containers[i]
 }
 
-func (m *migrate) stream(taskARN string) string {
-	return LogStream(m.env, environment.Migration, taskARN)
-}
-
-// LogStream is the stream that a container's output goes to: prefix, container and task, as the awslogs driver
-// composes it. Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
-func LogStream(env *environment.Environment, role environment.Role, taskARN string) string {
-	return string(role) + "/" + env.ContainerName(role) + "/" + shortID(taskARN)
-}
+func taskID(task *types.Task) string { return shortID(aws.ToString(task.TaskArn)) }
 
 // shortID is the end of an ARN, which is what people call a task.
 func shortID(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
-
-// logTailer reads a log stream from where it last stopped, and remembers the last lines.
-type logTailer struct {
-	client *cloudwatchlogs.Client
-	env    *environment.Environment
-	stream string
-	token  *string
-	last   []string
-}
-
-// next hands new lines to line. Logs are evidence, never a reason to fail: a stream that is not there yet has none.
-func (t *logTailer) next(ctx context.Context, line func(string)) {
-	for {
-		out, err := t.client.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
-			LogGroupName: aws.String(t.env.LogGroupName()), LogStreamName: &t.stream, StartFromHead: aws.Bool(true), NextToken: t.token,
-		})
-		var absent *logstypes.ResourceNotFoundException
-		if errors.As(err, &absent) {
-			return
-		}
-		if err != nil {
-			line("(its log cannot be read: " + err.Error() + ")")
-			return
-		}
-		for _, event := range out.Events {
-			text := strings.TrimRight(aws.ToString(event.Message), "\n")
-			t.last = append(t.last, text)
-			line(text)
-		}
-		t.last = t.last[max(0, len(t.last)-logTail):]
-		// A page can be empty before the end; the end is where the token stays as it is.
-		// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
-		if aws.ToString(out.NextForwardToken) == aws.ToString(t.token) {
-			return
-		}
-		t.token = out.NextForwardToken
-	}
-}

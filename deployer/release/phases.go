@@ -21,8 +21,11 @@ import (
 
 // phases is the deployment as a list.
 func (d *deployment) phases() []phase {
-	before := d.Env.Deployment.Migrations.Order == environment.BeforeServices
 	migrations := phase{name: Migrate, run: d.migrate}
+	if d.Kind == record.Migrate {
+		return []phase{{name: Preflight, run: d.preflight}, migrations}
+	}
+	before := d.Env.Deployment.Migrations.Order == environment.BeforeServices
 	list := []phase{
 		{name: Preflight, run: d.preflight},
 		{name: Backup, run: d.backup, needless: unless(d.Env.Deployment.Backup == environment.BackupSnapshot, "the environment asks for none")},
@@ -55,8 +58,15 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	look := &preflight{
 		env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag, tolerated: d.Tolerated,
 	}
-	if d.Kind.OnlyCode() {
+	switch {
+	case d.Kind.OnlyCode():
 		look.also = d.openStack
+	case d.Kind == record.Migrate:
+		look.migrationOnly = true
+	}
+	if d.Wait {
+		// The migration's own phase follows it to its end.
+		look.tolerated = append(slices.Clone(look.tolerated), "migration")
 	}
 	image, problems := look.run(ctx)
 	for d.WaitDelegation && onlyDelegation(problems) {
@@ -73,6 +83,11 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		d.warn(v, p.Check+": "+p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
+	if d.Kind == record.Migrate {
+		if _, err := migrationDefinition(ctx, ecs.NewFromConfig(d.AWS), d.Env, image.Reference); err != nil {
+			return "", NotStarted("migration", err)
+		}
+	}
 	if !d.DryRun {
 		if problems := d.openStack(ctx); len(problems) > 0 {
 			return "", &NotStartedError{Problems: problems}
@@ -146,6 +161,7 @@ func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
 	}
 	m := &migrate{
 		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, deployment: d.ID,
+		image: d.image.Reference, command: d.Command, wait: d.Wait, stopWithWatch: d.StopMigration,
 		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},

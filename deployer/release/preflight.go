@@ -52,6 +52,8 @@ type preflight struct {
 	tag string
 	// also looks at what is not AWS's, together with the rest.
 	also func(context.Context) []Problem
+	// migrationOnly looks at no more than a migration needs.
+	migrationOnly bool
 	// tolerated are checks that only warn.
 	tolerated []string
 }
@@ -68,7 +70,10 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 			image, problems = p.image(ctx)
 			return problems
 		},
-		p.network, p.secret, p.underWay, p.database, p.delegation,
+		p.network, p.secret, p.underWay, p.migrating, p.database, p.delegation,
+	}
+	if p.migrationOnly {
+		looks = append(looks[:1], p.secret, p.migrating, p.database)
 	}
 	if p.also != nil {
 		looks = slices.Insert(looks, 0, p.also)
@@ -207,7 +212,7 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	return problems
 }
 
-// underWay looks for a rollout or a migration that has not ended.
+// underWay looks for a rollout that has not ended.
 func (p *preflight) underWay(ctx context.Context) []Problem {
 	client := ecs.NewFromConfig(p.aws)
 	var names []string
@@ -233,12 +238,18 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 			}
 		}
 	}
-	tasks, err := client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &cluster, Family: aws.String(p.env.TaskFamily(environment.Migration))})
+	return problems
+}
+
+// migrating looks for a migration that has not ended.
+func (p *preflight) migrating(ctx context.Context) []Problem {
+	tasks, err := runningMigrations(ctx, ecs.NewFromConfig(p.aws), p.env)
 	if err != nil {
-		return append(problems, stop("migration", fmt.Errorf("look for a running migration: %w", err))...)
+		return stop("migration", err)
 	}
-	for _, arn := range tasks.TaskArns {
-		problems = append(problems, stop("migration", withHint(fmt.Errorf("a migration is running: %s", arn), "wait for its end"))...)
+	var problems []Problem
+	for _, task := range tasks {
+		problems = append(problems, stop("migration", alreadyRunning(p.env, task))...)
 	}
 	return problems
 }

@@ -59,6 +59,11 @@ type Request struct {
 	Tolerated []string
 	// DryRun ends after preflight.
 	DryRun bool
+	// Command is the migration's, instead of the environment's own.
+	Command []string
+	// Wait lets a migration that runs already end, instead of stopping; StopMigration stops this one's when its watch is
+	// interrupted.
+	Wait, StopMigration bool
 	// WaitDelegation lets preflight wait until the internet knows the zone's name servers.
 	WaitDelegation bool
 }

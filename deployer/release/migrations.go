@@ -1,0 +1,92 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// runningMigrations are the migrations that have not ended, whoever started them: a deployment, one that died, or a
+// person by hand. A cluster that does not exist has none.
+func runningMigrations(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Task, error) {
+	var arns []string
+	pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
+		Cluster: aws.String(env.ClusterName()), Family: aws.String(env.TaskFamily(environment.Migration)), DesiredStatus: types.DesiredStatusRunning,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var noCluster *types.ClusterNotFoundException
+		if errors.As(err, &noCluster) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for a running migration: %w", err)
+		}
+		arns = append(arns, page.TaskArns...)
+	}
+	var tasks []types.Task
+	for batch := range slices.Chunk(arns, tasksPerCall) {
+		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(env.ClusterName()), Tasks: batch})
+		if err != nil {
+			return nil, fmt.Errorf("look for a running migration: %w", err)
+		}
+		tasks = append(tasks, out.Tasks...)
+	}
+	return slices.DeleteFunc(tasks, func(t types.Task) bool { return aws.ToString(t.LastStatus) == "STOPPED" }), nil
+}
+
+// migrationText says which migration runs, since when, and who started it.
+func migrationText(task types.Task) string {
+	text := "a migration is running: task " + taskID(&task)
+	if task.CreatedAt != nil {
+		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
+	}
+	switch by := aws.ToString(task.StartedBy); {
+	case strings.HasPrefix(by, startedBy):
+		return text + ", started by the deployment " + strings.TrimPrefix(by, startedBy)
+	case by != "":
+		return text + ", started by " + by
+	}
+	return text + ", started by hand"
+}
+
+// alreadyRunning refuses a second migration.
+func alreadyRunning(env *environment.Environment, task types.Task) error {
+	return withHint(errors.New(migrationText(task)),
+		"wait for its end, or run the same command with --wait, which follows it first; `aws ecs stop-task --cluster "+
+			env.ClusterName()+" --task "+taskID(&task)+"` stops it")
+}
+
+// definitionsRead is how many revisions are looked through for an image.
+const definitionsRead = 30
+
+// migrationDefinition is the newest revision of the migration's task definition that has the image.
+func migrationDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, image string) (string, error) {
+	family := env.TaskFamily(environment.Migration)
+	out, err := client.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
+		FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive, Sort: types.SortOrderDesc, MaxResults: aws.Int32(definitionsRead),
+	})
+	if err != nil {
+		return "", fmt.Errorf("look for the task definition %s: %w", family, err)
+	}
+	for _, arn := range out.TaskDefinitionArns {
+		found, err := containerImage(ctx, client, arn, env.ContainerName(environment.Migration))
+		if err != nil {
+			return "", fmt.Errorf("look at the task definition %s: %w", shortID(arn), err)
+		}
+		if found == image {
+			return arn, nil
+		}
+	}
+	return "", withHint(fmt.Errorf("no revision of the task definition %s has the image %s", family, image[strings.LastIndex(image, "/")+1:]),
+		"the phase provision makes one: run `deployer up --env "+env.Stack+" --image-tag TAG` with the image")
+}
