@@ -60,7 +60,11 @@ type containers struct {
 	// refuses are answers by operation, such as ListServiceDeployments.
 	refuses map[string]error
 	asked   [][]string
-	stopped []string
+	// definitions are the migration's task definitions, the newest first, each called after its image; ran are the tasks
+	// that were run.
+	definitions []string
+	ran         []*ecs.RunTaskInput
+	stopped     []string
 }
 
 const clusterARN = "arn:aws:ecs:us-east-1:123456789012:"
@@ -202,7 +206,23 @@ func (e *containers) answer(in any) (any, error) {
 		e.stopped = append(e.stopped, *in.ServiceDeploymentArn)
 		return &ecs.StopServiceDeploymentOutput{}, nil
 	case *cloudwatchlogs.GetLogEventsInput:
+		if e.log == nil {
+			return nil, &logtypes.ResourceNotFoundException{}
+		}
 		return e.logEvents(in), nil
+	case *ecs.ListTaskDefinitionsInput:
+		return &ecs.ListTaskDefinitionsOutput{TaskDefinitionArns: e.definitions}, nil
+	case *ecs.DescribeTaskDefinitionInput:
+		return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &types.TaskDefinition{ContainerDefinitions: []types.ContainerDefinition{
+			{Name: aws.String("balancer-api"), Image: aws.String(strings.TrimPrefix(*in.TaskDefinition, "definition/"))},
+		}}}, nil
+	case *ecs.RunTaskInput:
+		e.ran = append(e.ran, in)
+		e.tasks = append(e.tasks, oneOff("new", "PROVISIONING"))
+		return &ecs.RunTaskOutput{Tasks: e.tasks[len(e.tasks)-1:]}, nil
+	case *ecs.StopTaskInput:
+		e.stopped = append(e.stopped, *in.Task)
+		return &ecs.StopTaskOutput{}, nil
 	}
 	return nil, fmt.Errorf("the test answers no %T", in)
 }

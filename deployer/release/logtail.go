@@ -73,11 +73,11 @@ func (t *logTailer) next(ctx context.Context, v voice) int {
 // drain reads the log of a task that has ended until nothing more comes, and says where nothing came at all.
 func (t *logTailer) drain(ctx context.Context, c clock.Clock, v voice) error {
 	for range drains {
-		if t.next(ctx, v) == 0 && len(t.last) > 0 || t.failed != "" {
-			return nil
-		}
 		if err := c.Wait(ctx, shortestPause); err != nil {
 			return err
+		}
+		if t.next(ctx, v) == 0 && len(t.last) > 0 || t.failed != "" {
+			return nil
 		}
 	}
 	if len(t.last) == 0 {

@@ -179,6 +179,9 @@ func (m *migrate) follow(ctx context.Context, task *types.Task, v voice, limit t
 			tail.next(ctx, v)
 		}
 	}
+	if task.StartedAt == nil {
+		return task, tail, nil
+	}
 	return task, tail, tail.drain(ctx, m.clock, v)
 }
 

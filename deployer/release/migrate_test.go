@@ -1,0 +1,198 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+)
+
+// oneOff is a migration's task.
+func oneOff(id, status string) types.Task {
+	return types.Task{
+		TaskArn: aws.String("task/" + id), Group: aws.String("family:v3-backend-staging-migration-task"), LastStatus: &status,
+		DesiredStatus: aws.String("RUNNING"), CreatedAt: &deployedAt, StartedBy: aws.String("deployer/20261123-155900-aaaa"),
+		Containers: []types.Container{{Name: aws.String("balancer-api")}},
+	}
+}
+
+// ends lets the newest task end with an exit code.
+func (e *containers) ends(code int32) {
+	t := &e.tasks[len(e.tasks)-1]
+	t.LastStatus, t.DesiredStatus, t.StartedAt = aws.String("STOPPED"), aws.String("STOPPED"), &deployedAt
+	t.StopCode, t.StoppedReason = types.TaskStopCodeEssentialContainerExited, aws.String("Essential container in task exited")
+	t.Containers[0].ExitCode = &code
+}
+
+// runs lets the newest task run.
+func (e *containers) runs() {
+	t := &e.tasks[len(e.tasks)-1]
+	t.LastStatus, t.StartedAt = aws.String("RUNNING"), &deployedAt
+}
+
+// migrating is a migration that is about to start.
+func migrating(t *testing.T) (*containers, *migrate) {
+	e, r := staged(t)
+	e.definitions = []string{"definition/other", "definition/image@new", "definition/image@new-too"}
+	cfg := answering(e.answer)
+	return e, &migrate{
+		env: r.env, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), clock: e, deployment: "20261123-160000-1f3a", image: "image@new",
+	}
+}
+
+// A task that has ended before it is first looked at is reported in full, lines that arrive later too.
+func TestMigrationThatEndsBeforeTheFirstLook(t *testing.T) {
+	e, m := migrating(t)
+	e.at(map[int]func(){
+		1: func() { e.log = []string{"one"}; e.ends(0) },
+		2: func() { e.log = append(e.log, "two") },
+	})
+	v, said := heard()
+	result, err := m.run(t.Context(), v)
+	require.NoError(t, err)
+	require.Equal(t, "task new started: npx prisma migrate deploy\none\ntwo", said())
+	require.Equal(t, "new", result.Task)
+	require.Zero(t, result.ExitCode)
+	require.Len(t, e.ran, 1)
+	require.Equal(t, "definition/image@new", *e.ran[0].TaskDefinition, "the newest revision with the image")
+	require.Equal(t, "deployer/20261123-160000-1f3a", *e.ran[0].StartedBy)
+	require.Nil(t, e.ran[0].Overrides)
+}
+
+func TestMigrationThatFailsAtOnce(t *testing.T) {
+	e, m := migrating(t)
+	m.command = []string{"npx", "prisma", "db", "seed"}
+	e.at(map[int]func(){1: func() { e.log = []string{"Error: P3018"}; e.ends(1) }})
+	v, said := heard()
+	result, err := m.run(t.Context(), v)
+	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  its last log lines:\n    Error: P3018")
+	require.Contains(t, hintOf(err), "the schema may be half changed")
+	require.Equal(t, int32(1), result.ExitCode)
+	require.Equal(t, m.command, result.Command)
+	require.Contains(t, said(), "task new started: npx prisma db seed")
+	require.Equal(t, m.command, e.ran[0].Overrides.ContainerOverrides[0].Command)
+}
+
+// The log is evidence: without it the exit code is judged all the same.
+func TestMigrationWithoutALog(t *testing.T) {
+	for name, test := range map[string]struct {
+		refused error
+		want    string
+	}{
+		"the log group is missing":   {nil, "it left no log: there is no line in migration/balancer-api/new of /aws/ecs/v3-backend-staging"},
+		"the log may not be read":    {&smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, "its log cannot be read: "},
+		"the log cannot be read now": {errors.New("no route"), "no route"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, m := migrating(t)
+			if test.refused != nil {
+				e.refuses["GetLogEvents"] = test.refused
+			}
+			e.at(map[int]func(){1: e.runs, 4: func() { e.ends(0) }})
+			v, said := heard()
+			_, err := m.run(t.Context(), v)
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(said(), test.want))
+		})
+	}
+}
+
+func TestMigrationThatOutlastsItsLimit(t *testing.T) {
+	for name, test := range map[string]struct {
+		refused error
+		ends    bool
+		want    string
+	}{
+		"it is stopped":         {nil, true, "the migration was stopped at its time limit, 15m0s\n  its last log lines:\n    waiting for a lock"},
+		"it takes long to stop": {nil, false, "the migration was stopped at its time limit, 15m0s; it has not ended yet\n  its last log lines:\n    waiting for a lock"},
+		"it may not be stopped": {
+			&smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, false,
+			"the migration has not ended within its time limit, 15m0s, and could not be stopped: operation error ECS: StopTask, api error AccessDeniedException: not you\n" +
+				"  its last log lines:\n    waiting for a lock\n  task new still runs",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, m := migrating(t)
+			e.log = []string{"waiting for a lock"}
+			e.refuses["StopTask"] = test.refused
+			e.happens = func() {
+				if e.asked = append(e.asked, nil); len(e.waits) == 1 {
+					e.runs()
+				}
+				if test.ends && len(e.stopped) > 0 {
+					e.ends(143)
+				}
+			}
+			v, _ := heard()
+			result, err := m.run(t.Context(), v)
+			require.EqualError(t, err, test.want)
+			require.Contains(t, hintOf(err), "deployment.migrations.timeout")
+			if test.refused == nil {
+				require.Equal(t, []string{"task/new"}, e.stopped)
+			}
+			if test.ends {
+				require.Equal(t, int32(143), result.ExitCode)
+			}
+		})
+	}
+}
+
+// A migration that runs is never joined by a second one, whoever started it.
+func TestMigrationBesideAnother(t *testing.T) {
+	e, m := migrating(t)
+	e.tasks = []types.Task{oneOff("first", "RUNNING")}
+	v, _ := heard()
+	_, err := m.run(t.Context(), v)
+	require.EqualError(t, err, "a migration is running: task first since 16:00:00 UTC, started by the deployment 20261123-155900-aaaa")
+	require.Contains(t, hintOf(err), "--wait")
+	require.Empty(t, e.ran)
+
+	m.wait = true
+	e.log = []string{"a line of the first"}
+	e.at(map[int]func(){2: func() { e.ends(1) }, 6: func() { e.ends(0) }})
+	v, said := heard()
+	_, err = m.run(t.Context(), v)
+	require.NoError(t, err)
+	require.Len(t, e.ran, 1)
+	require.Contains(t, said(), "it is followed to its end\na line of the first\nthat migration has ended: exit code 1 (application error)\ntask new started")
+}
+
+func TestWhoStartedAMigration(t *testing.T) {
+	task := oneOff("x", "RUNNING")
+	task.StartedBy = nil
+	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started by hand", migrationText(task))
+	task.StartedBy = aws.String("anna")
+	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started by anna", migrationText(task))
+}
+
+// An interrupted watch leaves the migration running unless it was told otherwise.
+func TestInterruptedMigration(t *testing.T) {
+	for stop, want := range map[bool]string{false: "the migration new goes on by itself", true: "the migration new was told to stop"} {
+		e, m := migrating(t)
+		m.stopWithWatch = stop
+		ctx, cancel := context.WithCancel(t.Context())
+		e.at(map[int]func(){1: e.runs, 3: cancel})
+		v, _ := heard()
+		_, err := m.run(ctx, v)
+		require.EqualError(t, err, want)
+		require.Equal(t, stop, len(e.stopped) == 1)
+	}
+}
+
+// A migration never runs another image than the one that is deployed.
+func TestMigrationOfAnImageThatWasNotProvisioned(t *testing.T) {
+	e, m := migrating(t)
+	m.image = "registry/image@sha256:2"
+	v, _ := heard()
+	_, err := m.run(t.Context(), v)
+	require.EqualError(t, err, "no revision of the task definition v3-backend-staging-migration-task has the image image@sha256:2")
+	require.Empty(t, e.ran)
+}
