@@ -44,6 +44,9 @@ func bench() error {
 	if err := b.startUp(); err != nil {
 		return err
 	}
+	if err := b.entrypointStart(); err != nil {
+		return err
+	}
 	if err := b.operations(); err != nil {
 		return err
 	}
@@ -68,13 +71,13 @@ func table(header string, rows func(row func(format string, args ...any)) error)
 
 // setting is where the measurements happen.
 type setting struct {
-	// deployer and engine are the binaries, dir is scratch space.
-	deployer, engine, dir string
+	// deployer, entrypoint and engine are the binaries, dir is scratch space.
+	deployer, entrypoint, engine, dir string
 }
 
 func newSetting(dir string) (setting, error) {
 	s := setting{dir: dir}
-	for path, to := range map[string]*string{"bin/deployer": &s.deployer, "bin/pulumi": &s.engine} {
+	for path, to := range map[string]*string{"bin/deployer": &s.deployer, "bin/entrypoint": &s.entrypoint, "bin/pulumi": &s.engine} {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
 			return s, err

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,13 +21,18 @@ type fakeVault struct {
 	mu sync.Mutex
 	// asked counts the calls for each secret.
 	asked map[string]int
+	// texts are secrets beside those of answers.
+	texts map[string]string
 	// hanging hears of each call that is not answered.
 	hanging chan struct{}
 }
 
 func newFakeVault(t testing.TB) *fakeVault {
-	v := &fakeVault{asked: map[string]int{}, hanging: make(chan struct{}, 16)}
-	v.Server = httptest.NewServer(v)
+	v := &fakeVault{asked: map[string]int{}, texts: map[string]string{}, hanging: make(chan struct{}, 16)}
+	v.Server = httptest.NewUnstartedServer(v)
+	// A connection that is hung up on purpose is no news.
+	v.Config.ErrorLog = log.New(io.Discard, "", 0)
+	v.Start()
 	t.Cleanup(v.Close)
 	return v
 }
@@ -75,9 +82,12 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	v.asked[in.SecretID]++
 	tries := v.asked[in.SecretID]
+	text, written := v.texts[in.SecretID]
 	v.mu.Unlock()
 	answer := answers[in.SecretID]
 	switch {
+	case written:
+		answer.status, answer.value = 200, text
 	case in.SecretID == "hangs":
 		v.hanging <- struct{}{}
 		<-r.Context().Done()
@@ -107,7 +117,14 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": answer.kind, "Message": answer.value})
 }
 
-// calls sets how often a secret was asked for since the last time: calls NUMBER SECRET.
+// put writes a secret.
+func (v *fakeVault) put(id, text string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.texts[id] = text
+}
+
+// calls holds how often a secret was asked for since the last time against a number: calls NUMBER SECRET.
 func (v *fakeVault) calls(ts *testscript.TestScript, _ bool, args []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// secretLatency is how long the secret store takes for a call here.
+const secretLatency = 50 * time.Millisecond
+
+// entrypointStart measures what entrypoint adds to the start of an application, over the calls that it has to wait for:
+// both secrets are fetched at once, so that their time counts once.
+func (s setting) entrypointStart() error {
+	store := httptest.NewServer(http.HandlerFunc(answerSecret))
+	defer store.Close()
+	application, err := s.emptyProgram()
+	if err != nil {
+		return err
+	}
+	secrets := []string{
+		"AWS_ENDPOINT_URL=" + store.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"CONFIG_SECRET_ID=config", "DATABASE_SECRET_ARN=database", "DATABASE_HOST=db", "DATABASE_PORT=5432", "DATABASE_NAME=balancer",
+	}
+	info, err := os.Stat(s.entrypoint)
+	if err != nil {
+		return fmt.Errorf("look at the entrypoint: %w", err)
+	}
+	header := fmt.Sprintf("entrypoint (%.1f MiB)\tmedian\tits own part\tCPU time\t", float64(info.Size())/(1<<20))
+	return table(header, func(row func(string, ...any)) error {
+		base, cpu, err := medianWith(nil, application)
+		if err != nil {
+			return err
+		}
+		row("the application alone\t%.1f ms\t\t%.1f ms", milliseconds(base), milliseconds(cpu))
+		for _, start := range []struct {
+			what  string
+			env   []string
+			calls time.Duration
+		}{{"without a secret", nil, 0}, {fmt.Sprintf("two secrets, %s a call", secretLatency), secrets, secretLatency}} {
+			took, cpu, err := medianWith(start.env, s.entrypoint, "--", application)
+			if err != nil {
+				return err
+			}
+			row("%s\t%.1f ms\t%.1f ms\t%.1f ms", start.what, milliseconds(took), milliseconds(took-base-start.calls), milliseconds(cpu))
+		}
+		return nil
+	})
+}
+
+// answerSecret is the secret store: every secret is both a configuration and a database's.
+func answerSecret(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-time.After(secretLatency)
+	_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": `{"username":"u","password":"p"}`})
+}
+
+// medianWith is how long a program takes with these variables and no others, and how much of a CPU's time, which depends
+// less on what else the machine does.
+func medianWith(environment []string, program string, args ...string) (took, cpu time.Duration, err error) {
+	times, cpus := make([]time.Duration, starts), make([]time.Duration, starts)
+	for i := range times {
+		command := exec.Command(program, args...)
+		command.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
+		began := time.Now()
+		if out, err := command.CombinedOutput(); err != nil {
+			return 0, 0, fmt.Errorf("run %s %v: %w\n%s", program, args, err, out)
+		}
+		times[i] = time.Since(began)
+		cpus[i] = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	}
+	slices.Sort(times)
+	slices.Sort(cpus)
+	return times[starts/2], cpus[starts/2], nil
+}
