@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -94,11 +95,27 @@ func (d drift) look(ctx context.Context) (ui.Drift, error) {
 		if !found.Deployed {
 			return nil
 		}
+		found.UnderWay = d.underWay(ctx, p, env)
 		err = d.compare(ctx, env, opened, &found)
+		found.UnderWay = cmp.Or(found.UnderWay, d.underWay(ctx, p, env))
 		found.Remedies = d.remedies(ctx, p, env, found)
 		return err
 	})
 	return found, err
+}
+
+// underWay says who changes the environment just now; "" where nobody does.
+func (d drift) underWay(ctx context.Context, p *place, env *environment.Environment) string {
+	standing, err := p.locks.Look(ctx, env.Stack)
+	if err != nil {
+		d.warn(fmt.Errorf("whether a deployment is under way is not known: %w", err))
+		return ""
+	}
+	if standing == nil || standing.Condition == lock.Dead {
+		return ""
+	}
+	held := lock.HeldError{Standing: *standing}
+	return held.Error() + "; what differs may be what it has not done yet"
 }
 
 // compare asks the engine what differs, and says meanwhile that it works.

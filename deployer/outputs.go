@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -38,7 +39,7 @@ func (o outputs) run(ctx context.Context) error {
 		return err
 	}
 	defer o.leave(p)
-	handle, err := o.openStack(ctx, p, name, true)
+	handle, err := o.openNamed(ctx, p, name)
 	if err != nil {
 		return err
 	}
@@ -54,6 +55,22 @@ func (o outputs) run(ctx context.Context) error {
 		values[key] = output.Value
 	}
 	return ui.Outputs(o.out, values, o.format)
+}
+
+// openNamed opens the stack that is there: an environment's or the shared one.
+func (o outputs) openNamed(ctx context.Context, p *place, name string) (*engine.Handle, error) {
+	if name == environment.SharedStack {
+		return o.openStack(ctx, p, name, true)
+	}
+	env, err := o.environment()
+	if err != nil {
+		return nil, err
+	}
+	opened, err := o.openEnvironment(ctx, p, env, true)
+	if err != nil {
+		return nil, err
+	}
+	return opened.handle, nil
 }
 
 // account is where the named stack lives; here the shared one is meant as well as an environment's.

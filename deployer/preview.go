@@ -51,6 +51,11 @@ func (v preview) run(ctx context.Context) error {
 			return err
 		}
 		defer forget()
+		if knowsNothing(handle.Before()) {
+			if err := v.refuseLost(ctx, p, env, "the backend knows nothing of it"); err != nil {
+				return err
+			}
+		}
 		opened := v.stackOf(handle, env)
 		image, err := v.image(ctx, p, env, opened.recorded)
 		if err != nil {

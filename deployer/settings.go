@@ -33,12 +33,14 @@ type settings struct {
 	output      string
 	timeout     time.Duration
 	// wait waits for the lock of the environment, in the commands that take it.
-	wait    bool
-	yes     bool
-	quiet   bool
-	verbose bool
-	debug   bool
-	noColor bool
+	wait bool
+	// newStack takes a state that is not there for one that never was, whatever the account has; of up.
+	newStack bool
+	yes      bool
+	quiet    bool
+	verbose  bool
+	debug    bool
+	noColor  bool
 }
 
 const globalCategory = "Global flags"

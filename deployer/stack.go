@@ -119,9 +119,23 @@ type stack struct {
 	refresh bool
 }
 
-// openEnvironment opens an environment's stack.
+// openEnvironment opens an environment's stack. One that must not exist is made where it is missing, unless the account
+// has the environment all the same.
 func (s settings) openEnvironment(ctx context.Context, p *place, env *environment.Environment, mustExist bool) (*stack, error) {
-	handle, err := s.openStack(ctx, p, env.Stack, mustExist)
+	handle, err := s.openStack(ctx, p, env.Stack, true)
+	absent := (*engine.NoStackError)(nil)
+	switch {
+	case errors.As(err, &absent):
+		if lost := s.refuseLost(ctx, p, env, "the backend does not know it"); lost != nil {
+			return nil, lost
+		}
+		if mustExist {
+			return nil, err
+		}
+		handle, err = s.openStack(ctx, p, env.Stack, false)
+	case err == nil && knowsNothing(handle.Before()):
+		err = s.refuseLost(ctx, p, env, "it has no resources")
+	}
 	if err != nil {
 		return nil, err
 	}

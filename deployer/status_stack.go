@@ -11,11 +11,11 @@ import (
 // there is no engine, no access or no stack, its error says so, and the report leaves the stack out.
 func (s settings) stackReader(p *place, env *environment.Environment) func(context.Context) (checks.StackInfo, error) {
 	return func(ctx context.Context) (checks.StackInfo, error) {
-		handle, err := s.openStack(ctx, p, env.Stack, true)
+		opened, err := s.openEnvironment(ctx, p, env, true)
 		if err != nil {
 			return checks.StackInfo{}, err
 		}
-		state := handle.Before()
+		state := opened.handle.Before()
 		info := checks.StackInfo{Updated: state.Updated, Image: state.Text(outputImage)}
 		for _, r := range state.Resources {
 			if !r.Component() {

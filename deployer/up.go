@@ -49,12 +49,14 @@ the infrastructure that wait for a full deployment are listed.`,
 			&cli.BoolFlag{Name: "restart", Usage: "with --code-only: start the image that runs anew, with the secrets of today"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read from the account first what is really there, and put back what was changed by hand"},
+			&cli.BoolFlag{Name: "new-stack", Usage: "begin with an empty state although the account has this environment's resources"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
 			stopMigrationFlag(),
 			waitFlag(),
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when the deployment is done with warnings"},
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
+			s.newStack = c.Bool("new-stack")
 			return up{
 				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),

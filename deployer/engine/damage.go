@@ -1,57 +1,117 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
-// damaged says what can be done about a state that cannot be read. Where the backend is a directory, the engine keeps
-// copies there: one beside the state, one of every run under backups, one of every finished run under history.
+// damaged says what can be done about a state that cannot be read.
 func (h *Handle) damaged(reason string) error {
-	err := &StateDamagedError{Stack: h.stack.Name, Reason: reason, OtherVersion: foreign.MatchString(reason)}
-	dir := h.stack.backendDir()
-	project, loadErr := workspace.LoadProject(filepath.Join(h.stack.WorkDir, "Pulumi.yaml"))
-	if dir == "" || loadErr != nil {
+	err := h.stack.damage(inWords(reason))
+	err.OtherVersion = foreign.MatchString(reason)
+	return err
+}
+
+// inWords says what a decoder's complaint about a state means; the complaint stays, for those who look into the file.
+func inWords(reason string) string {
+	switch {
+	case reason == "unexpected end of JSON input", strings.HasSuffix(reason, "EOF"):
+		return "it is empty or was cut off (" + reason + ")"
+	case strings.HasPrefix(reason, "invalid character"), strings.Contains(reason, "cannot unmarshal"):
+		return "it is something else than a state (" + reason + ")"
+	}
+	return reason
+}
+
+// Lost is the error of a state that is not there, or says nothing, although it must.
+func (s Stack) Lost(reason string) *StateDamagedError {
+	err := s.damage(reason)
+	err.Lost = true
+	return err
+}
+
+// damage names where the state lies and what can be put in its place. Where the backend is a directory, the engine keeps
+// copies there: one beside the state, one of every run under backups, one of every finished run under history.
+func (s Stack) damage(reason string) *StateDamagedError {
+	err := &StateDamagedError{Stack: s.Name, Reason: reason}
+	project, loadErr := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	u, parseErr := url.Parse(s.backendURL())
+	if loadErr != nil || parseErr != nil {
 		return err
 	}
-	root, name := filepath.Join(dir, ".pulumi"), string(project.Name)
-	err.File = filepath.Join(root, "stacks", name, h.stack.Name+".json")
+	name := string(project.Name)
+	err.Object = s.object(u, path.Join(".pulumi", "stacks", name, s.Name+".json"))
+	dir := s.backendDir()
+	if dir == "" {
+		return err
+	}
+	root := filepath.Join(dir, ".pulumi")
+	err.File = filepath.Join(root, "stacks", name, s.Name+".json")
 	err.Backup = newestIntact(
 		err.File+".bak",
-		filepath.Join(root, "backups", name, h.stack.Name, "*.json"),
-		filepath.Join(root, "history", name, h.stack.Name, "*.checkpoint.json"),
+		filepath.Join(root, "backups", name, s.Name, "*.json"),
+		filepath.Join(root, "history", name, s.Name, "*.checkpoint.json"),
 	)
 	return err
 }
 
-// newestIntact returns the file that was written last among those that hold a whole state; empty where none does.
+// object is where the state lies in a bucket of S3; the zero object for another backend.
+func (s Stack) object(backend *url.URL, key string) Object {
+	if backend.Scheme != "s3" {
+		return Object{}
+	}
+	return Object{
+		Bucket: backend.Host, Key: strings.TrimPrefix(path.Join(backend.Path, key), "/"), Region: backend.Query().Get("region"),
+	}
+}
+
+// backendURL is where the state lives; empty where the engine's own login decides.
+func (s Stack) backendURL() string {
+	return cmp.Or(s.BackendURL, s.Env["PULUMI_BACKEND_URL"], os.Getenv("PULUMI_BACKEND_URL"))
+}
+
+// newestIntact returns the file with the latest of the whole states, one with resources before any other; empty where
+// none is whole. A state says itself when it was written: the times of files change when they are copied.
 func newestIntact(patterns ...string) string {
-	newest, when := "", time.Time{}
+	var newest [2]string // without and with resources
+	var when [2]time.Time
 	for _, pattern := range patterns {
 		files, _ := filepath.Glob(pattern) // the only error is a malformed pattern
 		for _, file := range files {
-			info, err := os.Stat(file)
-			if err == nil && info.ModTime().After(when) && intact(file) {
-				newest, when = file, info.ModTime()
+			written, resources, whole := intact(file)
+			kind := min(resources, 1)
+			if whole && (newest[kind] == "" || written.After(when[kind])) {
+				newest[kind], when[kind] = file, written
 			}
 		}
 	}
-	return newest
+	return cmp.Or(newest[1], newest[0])
 }
 
-func intact(file string) bool {
+// intact reports whether a file holds a whole state, when that was written, and with how many resources.
+func intact(file string) (written time.Time, resources int, whole bool) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return false
+		return time.Time{}, 0, false
 	}
 	var state struct {
 		Checkpoint struct {
-			Latest *struct{} `json:"latest"`
-		} `json:"checkpoint"`
+			Latest *struct {
+				Manifest  struct{ Time time.Time }
+				Resources []json.RawMessage
+			}
+		}
 	}
-	return json.Unmarshal(content, &state) == nil && state.Checkpoint.Latest != nil
+	if json.Unmarshal(content, &state) != nil || state.Checkpoint.Latest == nil {
+		return time.Time{}, 0, false
+	}
+	return state.Checkpoint.Latest.Manifest.Time, len(state.Checkpoint.Latest.Resources), true
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -166,19 +167,37 @@ func pendingHint(pending []Pending) string {
 	return "the outcome of " + strings.Join(names, ", ") + " is unknown: look at the account before the next run"
 }
 
-// StateDamagedError says that the backend's state of a stack cannot be read.
+// StateDamagedError says that the backend's state of a stack cannot be used.
 type StateDamagedError struct {
 	Stack, Reason string
 	// File is the state's, and Backup the newest intact one, where the backend is a directory.
 	File, Backup string
+	// Object is the state's, where the backend is a bucket of S3.
+	Object Object
 	// OtherVersion marks a state that is whole, but that another version of the engine wrote.
 	OtherVersion bool
+	// Lost marks a state that is not there, or says nothing, although it must.
+	Lost bool
+}
+
+// Object is one in a bucket of S3.
+type Object struct{ Bucket, Key, Region string }
+
+// String is the object's URL; empty where there is none.
+func (o Object) String() string {
+	if o.Bucket == "" {
+		return ""
+	}
+	return "s3://" + o.Bucket + "/" + o.Key
 }
 
 func (e *StateDamagedError) Error() string {
 	what := fmt.Sprintf("the state of stack %s cannot be read", e.Stack)
-	if e.File != "" {
-		what += " (" + e.File + ")"
+	if e.Lost {
+		what = fmt.Sprintf("the state of stack %s is lost", e.Stack)
+	}
+	if place := cmp.Or(e.File, e.Object.String()); place != "" {
+		what += " (" + place + ")"
 	}
 	return what + ": " + e.Reason
 }
@@ -189,12 +208,26 @@ func (e *StateDamagedError) Hint() string {
 	case e.OtherVersion:
 		return "use the version of the engine that wrote it (--pulumi), or a later one"
 	case e.Backup != "":
-		return fmt.Sprintf("copy the last intact state over it: cp %q %q", e.Backup, e.File)
+		return fmt.Sprintf("copy the last intact state over it: cp %q %q; then `deployer drift` says where it is behind the account",
+			e.Backup, e.File)
 	case e.File != "":
 		return "no intact state is beside it: restore the file from a backup"
-	default:
-		return "restore an earlier version of the state's object in the backend (the bucket keeps versions)"
+	case e.Object.Bucket != "":
+		return e.Object.restore()
 	}
+	return "restore an earlier version of the state's object in the backend"
+}
+
+// restore says how an earlier version of an object is brought back.
+func (o Object) restore() string {
+	where := fmt.Sprintf("--bucket %s --key %s", o.Bucket, o.Key)
+	region := ""
+	if o.Region != "" {
+		region = " --region " + o.Region
+	}
+	return fmt.Sprintf("the bucket keeps earlier versions: `aws s3api list-object-versions --bucket %s --prefix %s%s` lists "+
+		"them, `aws s3api get-object %s%s --version-id ID state.json` fetches one, and `aws s3 cp state.json %s%s` puts it back",
+		o.Bucket, o.Key, region, where, region, o, region)
 }
 
 // PassphraseError says that the passphrase is missing, or is not the one that the stack's secrets were written with.

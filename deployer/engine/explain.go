@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -96,11 +95,7 @@ func holders(text string) []Holder {
 
 // backend is the backend's URL as far as it is known, without a password.
 func (s Stack) backend() string {
-	raw := s.BackendURL
-	if raw == "" {
-		raw = os.Getenv("PULUMI_BACKEND_URL")
-	}
-	if u, err := url.Parse(raw); err == nil {
+	if u, err := url.Parse(s.backendURL()); err == nil {
 		return u.Redacted()
 	}
 	return ""

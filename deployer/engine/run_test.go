@@ -339,8 +339,12 @@ func TestDamagedState(t *testing.T) {
 	require.NoError(t, err)
 	whole := read(t, l.stateFile())
 	for name, c := range map[string]struct{ content, reason string }{
-		"cut":     {whole[:len(whole)/2], "unexpected end of JSON input"},
-		"emptied": {"{}", "it was emptied"},
+		"cut":            {whole[:len(whole)/2], "it is empty or was cut off (unexpected end of JSON input)"},
+		"of no length":   {"", "it is empty or was cut off (unexpected end of JSON input)"},
+		"emptied":        {"{}", "it was emptied"},
+		"nothing":        {"null", "it was emptied"},
+		"something else": {"<html>", "it is something else than a state (invalid character '<' looking for beginning of value)"},
+		"a list":         {"[1]", "it is something else than a state (json: cannot unmarshal array into Go value of type apitype.VersionedCheckpoint)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, l.stateFile(), c.content)

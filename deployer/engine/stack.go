@@ -143,8 +143,17 @@ func (s Stack) env() map[string]string {
 
 // backendDir is the directory of a file backend; empty for any other.
 func (s Stack) backendDir() string {
-	u, err := url.Parse(s.BackendURL)
-	if err != nil || u.Scheme != "file" || u.Host != "" || !filepath.IsAbs(u.Path) {
+	u, err := url.Parse(s.backendURL())
+	switch {
+	case err != nil || u.Scheme != "file":
+		return ""
+	case u.Host == "~":
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		return filepath.Join(home, filepath.FromSlash(u.Path))
+	case u.Host != "" || !filepath.IsAbs(u.Path):
 		return ""
 	}
 	return filepath.FromSlash(u.Path)
@@ -153,7 +162,7 @@ func (s Stack) backendDir() string {
 // selfManaged reports whether the backend is known to be a directory or bucket, where the state of a stack is never
 // nothing.
 func (s Stack) selfManaged() bool {
-	u, err := url.Parse(s.BackendURL)
+	u, err := url.Parse(s.backendURL())
 	return err == nil && u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https"
 }
 

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -37,16 +35,4 @@ func TestReadState(t *testing.T) {
 	require.Empty(t, state.Text("list")+state.Text("none"))
 	require.True(t, state.Resources[0].Component())
 	require.False(t, state.Resources[1].Component())
-}
-
-func TestNewestIntactState(t *testing.T) {
-	dir := t.TempDir()
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for i, content := range []string{`{"checkpoint":{"latest":{}}}`, `{"checkpoint":{"latest":{}}}`, `{"checkpoint":{}}`, `{"che`} {
-		file := filepath.Join(dir, string(rune('a'+i))+".json")
-		write(t, file, content)
-		require.NoError(t, os.Chtimes(file, at, at.Add(time.Duration(i)*time.Minute)))
-	}
-	require.Equal(t, filepath.Join(dir, "b.json"), newestIntact(filepath.Join(dir, "a.json"), filepath.Join(dir, "*.json")))
-	require.Empty(t, newestIntact(filepath.Join(dir, "c.json"), filepath.Join(dir, "nothing", "*.json")))
 }
