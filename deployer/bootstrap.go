@@ -82,7 +82,7 @@ func (b bootstrap) preview(ctx context.Context, p *place, shared *environment.Sh
 	if err != nil {
 		return err
 	}
-	return ui.Plan(b.out, plan, "text", b.style())
+	return ui.Plan(b.out, plan, b.style())
 }
 
 // stateStore makes where the state and the records lie, and reports whether Pulumi can work with it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/urfave/cli/v2"
@@ -15,11 +16,14 @@ import (
 func previewVerb() verb {
 	return verb{
 		name: "preview", usage: "what `up` would change",
-		about: "Without --image-tag, the image is the one that is running.",
+		about: `Without --image-tag, the image is the one that is running. --env takes several environments, a,b or all.
+As markdown it is the comment of a pull request: what is deleted or replaced and what may allow more than today first,
+secrets masked, and short enough for GitHub.`,
 		examples: []string{
 			"deployer preview --env staging",
 			"deployer preview --env staging --image-tag 1.41.8-abc123def --format markdown",
 			"deployer preview --env production --expect-no-changes",
+			"deployer preview --env all --format markdown --output preview.md",
 		},
 		formats: []string{"text", "json", "markdown"},
 		flags: []cli.Flag{
@@ -42,10 +46,41 @@ type preview struct {
 }
 
 func (v preview) run(ctx context.Context) error {
-	if err := v.checkRegion(); err != nil {
+	all, several, err := survey(ctx, v.settings, func(ctx context.Context, s settings) (ui.Preview, error) {
+		one := v
+		one.settings = s
+		return one.look(ctx)
+	}, func(name string, err error) ui.Preview {
+		failure := failureOf(err)
+		return ui.Preview{Environment: name, Failure: &failure}
+	})
+	if err != nil {
 		return err
 	}
-	return v.visitWith(ctx, v.openTrial, func(env *environment.Environment, p *place) error {
+	return errors.Join(ui.Previews(v.out, all, several, v.format, v.style()), v.verdict(all))
+}
+
+// verdict is the exit code of what was found: not all could be looked at, or there are changes that nobody expects.
+func (v preview) verdict(all []ui.Preview) error {
+	changes := false
+	for _, p := range all {
+		if p.Failure != nil {
+			return verdict(codeNotRun)
+		}
+		changes = changes || !p.Plan.Empty()
+	}
+	if v.expectNone && changes {
+		return verdict(codeWarnings)
+	}
+	return nil
+}
+
+// look previews one environment.
+func (v preview) look(ctx context.Context) (found ui.Preview, err error) {
+	if err := v.checkRegion(); err != nil {
+		return found, err
+	}
+	err = v.visitWith(ctx, v.openTrial, func(env *environment.Environment, p *place) error {
 		handle, forget, err := v.openToPreview(ctx, p, env.Stack)
 		if err != nil {
 			return err
@@ -61,18 +96,11 @@ func (v preview) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		plan, err := v.plan(ctx, opened, image)
-		if err != nil {
-			return err
-		}
-		if err := ui.Plan(v.out, plan, v.format, v.style()); err != nil {
-			return err
-		}
-		if v.expectNone && !plan.Empty() {
-			return verdict(codeWarnings)
-		}
-		return nil
+		found = ui.Preview{Environment: env.Name, Stack: env.Stack, Image: image, Fresh: len(handle.Before().Resources) == 0}
+		found.Plan, err = v.plan(ctx, opened, image)
+		return err
 	})
+	return found, err
 }
 
 // plan asks the engine, and says meanwhile that it works.
@@ -85,7 +113,7 @@ func (v preview) plan(ctx context.Context, opened *stack, image string) (plan en
 				say(ui.ShortType(e.Type) + " " + e.Name)
 			}
 		})
-		return ui.PlanSummary(plan), err
+		return opened.env.Name + ": " + ui.PlanSummary(plan), err
 	})
 	return plan, err
 }

@@ -58,15 +58,8 @@ func word(s engine.Step) string {
 }
 
 // Plan shows what an update would do. What is lost comes first.
-func Plan(w io.Writer, p engine.Plan, format string, style Style) error {
-	steps := lossFirst(p.Steps)
-	switch format {
-	case "json":
-		return JSON(w, planJSON{Summary: PlanSummary(p), Steps: stepsJSON(steps), Warnings: p.Warnings})
-	case "markdown":
-		return planMarkdown(w, p, steps)
-	}
-	for _, s := range steps {
+func Plan(w io.Writer, p engine.Plan, style Style) error {
+	for _, s := range lossFirst(p.Steps) {
 		if _, err := fmt.Fprintln(w, strings.Join(stepLines(s, style), "\n")); err != nil {
 			return err
 		}
@@ -193,22 +186,6 @@ func stepsJSON(steps []engine.Step) []stepJSON {
 
 // markdownLimit is how long a comment or an issue may get, in bytes; GitHub takes 65,536 characters.
 const markdownLimit = 60_000
-
-func planMarkdown(w io.Writer, p engine.Plan, steps []engine.Step) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "### Preview: %s\n", PlanSummary(p))
-	var rows []string
-	for _, s := range steps {
-		var paths []string
-		for _, d := range s.Differences {
-			paths = append(paths, code(d.Path))
-		}
-		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", word(s), ShortType(s.Type), s.Name, strings.Join(paths, ", ")))
-	}
-	boundedTable(&b, []string{"", "type", "name", "changes"}, rows, markdownLimit)
-	_, err := io.WriteString(w, b.String())
-	return err
-}
 
 // boundedTable writes a table with as many of the rows as fit into what may be written in all, and says how many do not.
 func boundedTable(b *strings.Builder, header, rows []string, limit int) {

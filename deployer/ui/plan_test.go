@@ -26,7 +26,7 @@ var steps = []engine.Step{
 // What is lost comes first, and a long value is cut where it does not differ.
 func TestPlanText(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, "text", Style{Width: 80}))
+	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, Style{Width: 80}))
 	require.Equal(t, `- rds/instance                         database
 ± ecs/taskDefinition                   api
     containerDefinitions[0].image: …@sha256:aaaa… → …@sha256:bbbb…  (replaces)
@@ -39,19 +39,8 @@ func TestPlanText(t *testing.T) {
 `, out.String())
 }
 
-func TestPlanMarkdown(t *testing.T) {
-	var out strings.Builder
-	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, "markdown", Style{}))
-	require.Contains(t, out.String(), "### Preview: 1 to create, 1 to update, 1 to replace, 1 to delete\n")
-	require.Contains(t, out.String(), "| replace | ecs/taskDefinition | api | `containerDefinitions[0].image` |\n")
-	require.Less(t, strings.Index(out.String(), "| delete |"), strings.Index(out.String(), "| create |"))
-}
-
 func TestPlanOfNothing(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, Plan(&out, engine.Plan{}, "text", Style{}))
+	require.NoError(t, Plan(&out, engine.Plan{}, Style{}))
 	require.Equal(t, "no changes\n", out.String())
-	out.Reset()
-	require.NoError(t, Plan(&out, engine.Plan{}, "json", Style{}))
-	require.JSONEq(t, `{"summary":"no changes","steps":[]}`, out.String())
 }

@@ -70,7 +70,7 @@ func previewText(w io.Writer, p Preview, listed bool, style Style) error {
 		_, err := fmt.Fprintln(w, "not known: "+p.Failure.Message)
 		return err
 	}
-	return Plan(w, p.Plan, "text", style)
+	return Plan(w, p.Plan, style)
 }
 
 // previewsMarkdown is the comment of a pull request; what does not fit into one is counted.

@@ -48,7 +48,19 @@ func TestPreviewMarkdown(t *testing.T) {
 	text := out.String()
 	require.Contains(t, text, "> **Look at these first**\n>\n> - rds/instance database: deletes the database and what is in it\n\n<details>")
 	require.Contains(t, text, "### production: not known\n\n> access denied\n")
+	require.Less(t, strings.Index(text, "| delete |"), strings.Index(text, "| create |"), "what is lost comes first")
 	require.Equal(t, 1, strings.Count(text, "Look at these first"), "in a new environment everything is new")
+}
+
+func TestPreviewJSON(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, Previews(&out, []Preview{{Environment: "staging", Stack: "staging", Plan: engine.Plan{Steps: steps[3:]}}}, false, "json", Style{}))
+	require.JSONEq(t, `{"environment":"staging","stack":"staging","summary":"1 to delete",
+		"attention":["rds/instance database: deletes the database and what is in it"],
+		"steps":[{"operation":"delete","urn":"","type":"aws:rds/instance:Instance","name":"database"}]}`, out.String())
+	out.Reset()
+	require.NoError(t, Previews(&out, []Preview{{Environment: "dev"}, {Environment: "staging"}}, true, "json", Style{}))
+	require.True(t, strings.HasPrefix(out.String(), "["), "several environments are an array")
 }
 
 // GitHub refuses a comment of more than 65,536 characters; every environment keeps its part of them.
