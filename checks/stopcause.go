@@ -173,6 +173,11 @@ var exitMeanings = map[int]struct {
 }{
 	1: {"application error", Hint{
 		Cause: "the application gave up", Solution: "look at its last log lines", Command: "logs"}},
+	// docs/configuration.md says when entrypoint ends with 75 and 78.
+	75: {"the secrets could not be fetched", Hint{
+		Cause: "Secrets Manager did not answer, or throttled, for as long as entrypoint waits", Solution: "look at its last log lines, and at the way from the private subnets out", Command: "logs"}},
+	78: {"the configuration is not complete", Hint{
+		Cause: "entrypoint found a variable missing, or a secret that it may not read or cannot make out", Solution: "look at its last log lines: they name it", Command: "logs"}},
 	125: {"the container could not be run", Hint{
 		Cause: "the container runtime refused it", Solution: "look at the task definition"}},
 	126: {"the command is not executable", Hint{

@@ -37,7 +37,7 @@ func retrying[T any](ctx context.Context, v *vault, subject string, get func(con
 		}
 		// #nosec G404: nothing depends on nobody knowing this.
 		if err := v.clock.Wait(ctx, wait/2+rand.N(wait/2)); err != nil {
-			return got, failure{exitTemporary, fmt.Errorf("%s %s; gave up after %d tries; --timeout allows more time", subject, refused.what, tries)}
+			return got, failure{exitTemporary, fmt.Errorf("%s %s; gave up at try %d; --timeout allows more time", subject, refused.what, tries)}
 		}
 	}
 }
