@@ -31,7 +31,7 @@ func replace(path string, command, environment []string) error {
 	case errors.Is(err, syscall.ENOENT):
 		return failure{exitNotFound, fmt.Errorf("%s cannot be started: the interpreter or loader that it names is not there", path)}
 	case errors.Is(err, syscall.ENOEXEC):
-		return failure{exitNotExecutable, fmt.Errorf("%s cannot be started: it is no program of this machine, nor a script that begins with #!", path)}
+		return failure{exitNotExecutable, fmt.Errorf("%s cannot be started: it is neither a program for this machine nor a script with #! in its first line", path)}
 	case errors.Is(err, syscall.E2BIG):
 		return failure{exitNotExecutable, fmt.Errorf("%s cannot be started: its arguments and variables are too large", path)}
 	}
