@@ -50,6 +50,9 @@ func bench() error {
 	if err := b.operations(); err != nil {
 		return err
 	}
+	if err := b.watch(); err != nil {
+		return err
+	}
 	if err := b.graph(); err != nil {
 		return err
 	}

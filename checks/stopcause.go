@@ -124,7 +124,7 @@ var stopRules = []stopRule{
 			Cause:    "the application uses more memory than its task has",
 			Solution: "give the service more memory in the environment's file, or look for a leak",
 		}},
-	{StopCapacity, regexp.MustCompile(`(?i)capacity is unavailable|no capacity|insufficient capacity|RESOURCE:(?:CPU|MEMORY|FARGATE)`), false,
+	{StopCapacity, regexp.MustCompile(`(?i)capacity is unavailable|no capacity|insufficient capacity|limit on the number of vCPUs|RESOURCE:(?:CPU|MEMORY|FARGATE)`), false,
 		"Fargate has no capacity", Hint{
 			Cause:    "AWS has no room for the task in these zones just now, or a quota is used up",
 			Solution: "wait: ECS goes on trying; then look at the Fargate quota of the account",

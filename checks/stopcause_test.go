@@ -42,6 +42,10 @@ func TestStopCause(t *testing.T) {
 			StopMissingSecret, "the secret does not exist", true},
 		"secret forbidden": {stopped(start, "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from asm: AccessDeniedException: User is not authorized to perform: secretsmanager:GetSecretValue", -1, ""),
 			StopAccessDenied, "the execution role may not fetch what the task needs", true},
+		"image forbidden": {stopped(start, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 1.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:1: pulling from host 1.dkr.ecr.us-east-1.amazonaws.com failed with status code [manifests sha256:1]: 403 Forbidden", -1, ""),
+			StopImagePull, "the image cannot be pulled, the registry refuses it", true},
+		"no network interface left": {stopped(start, "ResourceInitializationError: Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-1': NetworkInterfaceLimitExceeded", -1, ""),
+			StopNoAddress, "the subnet has no free address", false},
 		"no route": {stopped(start, "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: RequestError: send request failed caused by: Post \"https://api.ecr\": dial tcp 52.1.1.1:443: i/o timeout", -1, ""),
 			StopNoRoute, "the task cannot reach AWS from its subnet", false},
 		"image not found": {stopped(start, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 1.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:1: not found", -1, ""),
@@ -102,4 +106,21 @@ func TestStopCauseNamesTheContainerThatFailed(t *testing.T) {
 	key := StopCause(stopped("", "retrieved secret from Secrets Manager did not contain json key SENTRY_DSN", -1, ""))
 	require.Equal(t, "SENTRY_DSN", key.Key)
 	require.Equal(t, "secrets set", key.Hint.Command)
+}
+
+// Where no task can be placed there is none to ask; the service's event says why.
+func TestPlacementCause(t *testing.T) {
+	for event, want := range map[string]StopKind{
+		"(service api) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.":                                                             StopCapacity,
+		"(service api) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.":                                                                                     StopCapacity,
+		"(service api) was unable to place a task. Reason: Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet 'subnet-1': InsufficientFreeAddressesInSubnet.": StopNoAddress,
+	} {
+		cause, stands := PlacementCause(event)
+		require.True(t, stands)
+		require.Equal(t, want, cause.Kind)
+		require.Equal(t, event, cause.Reason)
+		require.NotEmpty(t, cause.Hint.Solution)
+	}
+	_, stands := PlacementCause("(service api) has started 1 tasks: (task 1).")
+	require.False(t, stands)
 }
