@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			},
 			"byhand":   byHand,
 			"exits":    exits,
+			"cut":      cut,
 			"jsonpath": jsonPath,
 			"nowhere":  nowhere,
 			"owned":    owned,

@@ -156,11 +156,11 @@ func griefs(all []grief) error {
 		if text.Len() > 0 {
 			text.WriteString("\n")
 		}
-		text.WriteString(g.verdict)
 		if slices.Contains(advice, g.advice) {
-			text.WriteString(", for the same reason")
+			text.WriteString(strings.TrimSuffix(g.verdict, ".") + ", for the same reason")
 			continue
 		}
+		text.WriteString(g.verdict)
 		advice = append(advice, g.advice)
 		text.WriteString(g.evidence)
 	}
