@@ -30,7 +30,7 @@ func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
-		historyVerb(), lockVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
+		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // ContainerPort is where the API listens inside its container.
@@ -51,17 +50,6 @@ func (e *Environment) LoadBalancerName() string { return e.resource("alb") }
 
 // TargetGroupName is the API's target group's name.
 func (e *Environment) TargetGroupName() string { return e.resource("api-tg") }
-
-// DatabaseIdentifier is the RDS instance's identifier.
-func (e *Environment) DatabaseIdentifier() string { return e.resource("db") }
-
-// SnapshotPrefix begins the names of the snapshots taken before deployments.
-func (e *Environment) SnapshotPrefix() string { return e.resource("pre-deploy-") }
-
-// SnapshotIdentifier is the name of a snapshot taken before the deployment at the time, in UTC.
-func (e *Environment) SnapshotIdentifier(at time.Time) string {
-	return e.SnapshotPrefix() + at.UTC().Format("20060102-150405")
-}
 
 // QueueName is the background jobs' queue.
 func (e *Environment) QueueName() string { return e.resource("background-jobs") }

@@ -161,7 +161,7 @@ func variablesOf(t task) []variable {
 		environment.VarRegion:            t.env.Region,
 		environment.VarQueueURL:          t.queueURL,
 		environment.VarDatabaseHost:      t.databaseHost,
-		environment.VarDatabasePort:      strconv.Itoa(postgresPort),
+		environment.VarDatabasePort:      strconv.Itoa(environment.DatabasePort),
 		environment.VarDatabaseName:      t.env.Database.Name,
 		environment.VarConnectionLimit:   strconv.Itoa(t.env.Database.Connections),
 		environment.VarPoolTimeout:       strconv.Itoa(int(t.env.Database.PoolTimeout.Seconds())),

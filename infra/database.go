@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
@@ -19,7 +18,7 @@ import (
 type Database struct {
 	pulumi.ResourceState
 
-	// Host is where the instance answers, on postgresPort.
+	// Host is where the instance answers, on environment.DatabasePort.
 	Host pulumi.StringOutput
 	// SecretARN is the secret with the master user and its password.
 	SecretARN pulumi.StringOutput
@@ -32,15 +31,6 @@ type DatabaseArgs struct {
 	SubnetIDs       pulumi.StringArrayInput
 	SecurityGroupID pulumi.StringInput
 }
-
-// Both windows are in UTC, when Europe and America sleep; they must not overlap.
-const (
-	backupWindow      = "07:00-08:00"
-	maintenanceWindow = "tue:08:30-tue:09:30"
-)
-
-// databaseLogs are the logs that PostgreSQL sends to CloudWatch.
-func databaseLogs() []string { return []string{"postgresql", "upgrade"} }
 
 // NewDatabase declares a Database.
 func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...pulumi.ResourceOption) (*Database, error) {
@@ -98,12 +88,12 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		EngineVersion:            pulumi.String(d.EngineVersion),
 		AutoMinorVersionUpgrade:  pulumi.Bool(true),
 		InstanceClass:            pulumi.String(d.InstanceClass),
-		StorageType:              pulumi.String("gp3"),
+		StorageType:              pulumi.String(environment.DatabaseStorage),
 		AllocatedStorage:         pulumi.Int(d.StorageGiB),
 		MaxAllocatedStorage:      pulumi.Int(d.MaxStorageGiB),
 		StorageEncrypted:         pulumi.Bool(true),
 		DbName:                   pulumi.String(d.Name),
-		Port:                     pulumi.Int(postgresPort),
+		Port:                     pulumi.Int(environment.DatabasePort),
 		Username:                 pulumi.String(d.User),
 		ManageMasterUserPassword: pulumi.Bool(true),
 
@@ -114,8 +104,8 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		MultiAz:             pulumi.Bool(d.MultiZone),
 
 		BackupRetentionPeriod:   pulumi.Int(d.BackupDays),
-		BackupWindow:            pulumi.String(backupWindow),
-		MaintenanceWindow:       pulumi.String(maintenanceWindow),
+		BackupWindow:            pulumi.String(environment.BackupWindow),
+		MaintenanceWindow:       pulumi.String(environment.MaintenanceWindow),
 		ApplyImmediately:        pulumi.Bool(!env.Protected),
 		CopyTagsToSnapshot:      pulumi.Bool(true),
 		DeletionProtection:      pulumi.Bool(d.DeletionProtection),
@@ -124,12 +114,11 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		FinalSnapshotIdentifier: finalSnapshot(args),
 
 		PerformanceInsightsEnabled:   pulumi.Bool(d.PerformanceInsights),
-		EnabledCloudwatchLogsExports: pulumi.ToStringArray(databaseLogs()),
+		EnabledCloudwatchLogsExports: pulumi.ToStringArray(environment.DatabaseLogs()),
 		Tags:                         named(env.Tags(), env.DatabaseIdentifier()),
 	}
 	if d.PerformanceInsights {
-		// Seven days cost nothing.
-		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(7)
+		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(environment.InsightsDays)
 	}
 	return instance
 }
@@ -155,22 +144,20 @@ func masterSecret(instance *rds.Instance) pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// newParameterGroup declares the parameters, under a name with the engine's family, since a group cannot change it.
+// newParameterGroup declares the parameters.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
 func newParameterGroup(
 	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
 ) (*rds.ParameterGroup, error) {
-	major, _, _ := strings.Cut(env.Database.EngineVersion, ".")
-	family := "postgres" + major
 	return rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
-		Name:        pulumi.String(env.DatabaseIdentifier() + "-" + family),
-		Family:      pulumi.String(family),
+		Name:        pulumi.String(env.ParameterGroupName()),
+		Family:      pulumi.String(env.DatabaseFamily()),
 		Description: pulumi.String("Connections with TLS only"),
 		Parameters: rds.ParameterGroupParameterArray{rds.ParameterGroupParameterArgs{
 			Name:  pulumi.String("rds.force_ssl"),
 			Value: pulumi.String("1"),
 		}},
-		Tags: named(env.Tags(), env.DatabaseIdentifier()+"-"+family),
+		Tags: named(env.Tags(), env.ParameterGroupName()),
 	}, child)
 }
 
@@ -179,7 +166,7 @@ func newDatabaseLogs(
 	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
 ) ([]pulumi.Resource, error) {
 	var groups []pulumi.Resource
-	for _, kind := range databaseLogs() {
+	for _, kind := range environment.DatabaseLogs() {
 		path := "/aws/rds/instance/" + env.DatabaseIdentifier() + "/" + kind
 		group, err := cloudwatch.NewLogGroup(ctx, name+"-"+kind, &cloudwatch.LogGroupArgs{
 			Name:            pulumi.String(path),

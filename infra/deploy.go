@@ -174,7 +174,7 @@ func (p *parts) outputs(env *environment.Environment, r Release) pulumi.Map {
 		"taskSecurityGroupId": p.groups.TasksID,
 		"loadBalancerDnsName": p.balancer.DNSName,
 		"certificateArn":      p.certificate.ARN,
-		"databaseEndpoint":    pulumi.Sprintf("%s:%d", p.database.Host, postgresPort),
+		"databaseEndpoint":    pulumi.Sprintf("%s:%d", p.database.Host, environment.DatabasePort),
 		"databaseSecretArn":   p.database.SecretARN,
 		"queueUrl":            p.queue.URL,
 		"deadLetterQueueUrl":  p.queue.DeadLetterURL,

@@ -27,9 +27,6 @@ type SecurityGroupsArgs struct {
 // anywhere is every IPv4 address. The VPC has no IPv6.
 const anywhere = "0.0.0.0/0"
 
-// postgresPort is where PostgreSQL listens.
-const postgresPort = 5432
-
 // opening is one rule: TCP to a port, between a group and a peer. The peer is a group, or anywhere where it is empty.
 type opening struct {
 	name  string
@@ -45,7 +42,7 @@ func ingress() []opening {
 		{"http", "balancer", "", 80, "HTTP from anywhere, answered with a redirect to HTTPS"},
 		{"https", "balancer", "", 443, "HTTPS from anywhere"},
 		{"api", "tasks", "balancer", environment.ContainerPort, "Requests from the load balancer"},
-		{"postgres", "database", "tasks", postgresPort, "PostgreSQL from the tasks"},
+		{"postgres", "database", "tasks", environment.DatabasePort, "PostgreSQL from the tasks"},
 	}
 }
 
@@ -55,7 +52,7 @@ func egress() []opening {
 	return []opening{
 		{"api", "balancer", "tasks", environment.ContainerPort, "Requests and health checks to the tasks"},
 		{"https", "tasks", "", 443, "AWS, the subgraph API and Sentry"},
-		{"postgres", "tasks", "database", postgresPort, "PostgreSQL"},
+		{"postgres", "tasks", "database", environment.DatabasePort, "PostgreSQL"},
 	}
 }
 

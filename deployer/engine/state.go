@@ -60,14 +60,9 @@ type Output struct {
 
 // State reads what the backend knows of the stack. It takes no lock and needs no passphrase.
 func (h *Handle) State(ctx context.Context) (State, error) {
-	c := &child{engine: h.engine, listening: always()}
-	env := make([]string, 0, len(h.stack.Env))
-	for name, value := range h.stack.env() {
-		env = append(env, name+"="+value)
-	}
-	out, _, _, err := c.Run(ctx, h.stack.WorkDir, nil, nil, nil, env, "stack", "export", "--stack", h.stack.Name)
+	out, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
 	if err != nil {
-		return State{}, h.explain(ctx, err, c, Failure{Run: "reading the state"})
+		return State{}, err
 	}
 	state, err := readState([]byte(out))
 	if err != nil {

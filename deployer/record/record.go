@@ -100,6 +100,8 @@ type Deployment struct {
 	Restarted bool `json:"restarted,omitempty"`
 	// Waiting are the changes of the infrastructure that a code-only deployment left for a full one.
 	Waiting []Change `json:"waiting,omitempty"`
+	// Restore is the exchange of the database, where that is what was done.
+	Restore *Restore `json:"restore,omitempty"`
 }
 
 // Change is what a full deployment would do to one resource.

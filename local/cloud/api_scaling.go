@@ -9,7 +9,7 @@ import (
 )
 
 func scalingOperations() []operation {
-	return []operation{reading(describeScalableTargets), reading(describeScalingPolicies)}
+	return []operation{reading(describeScalableTargets), reading(describeScalingPolicies), writing(registerScalableTarget)}
 }
 
 func describeScalableTargets(m moment, in *scaling.DescribeScalableTargetsInput) (*scaling.DescribeScalableTargetsOutput, error) {
@@ -23,13 +23,49 @@ func describeScalableTargets(m moment, in *scaling.DescribeScalableTargetsInput)
 			ResourceId: aws.String(r.Text("resourceId")), ScalableDimension: types.ScalableDimension(r.Text("scalableDimension")),
 			ServiceNamespace: in.ServiceNamespace, MinCapacity: int32p(number(r, "minCapacity", 0)), MaxCapacity: int32p(number(r, "maxCapacity", 0)),
 			RoleARN: aws.String(r.Text("roleArn")), ScalableTargetARN: aws.String(r.Text("arn")), CreationTime: &r.Created,
-			SuspendedState: &types.SuspendedState{
-				DynamicScalingInSuspended: aws.Bool(false), DynamicScalingOutSuspended: aws.Bool(false), ScheduledScalingSuspended: aws.Bool(false),
-			},
+			SuspendedState: suspendedState(r),
 		})
 	}
 	found, next, err := page(found, in.NextToken, in.MaxResults, 50)
 	return &scaling.DescribeScalableTargetsOutput{ScalableTargets: found, NextToken: next}, err
+}
+
+// suspended reports whether somebody has made the autoscaling of a service pause.
+func suspended(target *Resource) bool { return *suspendedState(target).DynamicScalingOutSuspended }
+
+func suspendedState(target *Resource) *types.SuspendedState {
+	state := target.Blocks("suspendedState")
+	return &types.SuspendedState{
+		DynamicScalingInSuspended:  aws.Bool(slices.ContainsFunc(state, func(b map[string]any) bool { return blockBool(b, "dynamicScalingInSuspended") })),
+		DynamicScalingOutSuspended: aws.Bool(slices.ContainsFunc(state, func(b map[string]any) bool { return blockBool(b, "dynamicScalingOutSuspended") })),
+		ScheduledScalingSuspended:  aws.Bool(slices.ContainsFunc(state, func(b map[string]any) bool { return blockBool(b, "scheduledScalingSuspended") })),
+	}
+}
+
+// registerScalableTarget changes a target that is there. A new one is the program's to make.
+func registerScalableTarget(m moment, in *scaling.RegisterScalableTargetInput) (*scaling.RegisterScalableTargetOutput, error) {
+	r := m.Find(typeScalingTarget, "resourceId", deref(in.ResourceId))
+	if r == nil {
+		return nil, apiError("NotSimulated", "local mode does not register a new scalable target, %s is none", deref(in.ResourceId))
+	}
+	if in.MinCapacity != nil {
+		r.change("minCapacity", float64(*in.MinCapacity))
+	}
+	if in.MaxCapacity != nil {
+		r.change("maxCapacity", float64(*in.MaxCapacity))
+	}
+	if s := in.SuspendedState; s != nil {
+		// What is not suspended is as if nobody had ever said so.
+		delete(r.Outputs, "suspendedState")
+		if deref(s.DynamicScalingInSuspended) || deref(s.DynamicScalingOutSuspended) || deref(s.ScheduledScalingSuspended) {
+			r.Outputs["suspendedState"] = map[string]any{
+				"dynamicScalingInSuspended":  deref(s.DynamicScalingInSuspended),
+				"dynamicScalingOutSuspended": deref(s.DynamicScalingOutSuspended),
+				"scheduledScalingSuspended":  deref(s.ScheduledScalingSuspended),
+			}
+		}
+	}
+	return &scaling.RegisterScalableTargetOutput{ScalableTargetARN: aws.String(r.Text("arn"))}, nil
 }
 
 func describeScalingPolicies(m moment, in *scaling.DescribeScalingPoliciesInput) (*scaling.DescribeScalingPoliciesOutput, error) {

@@ -32,6 +32,7 @@ func (m moment) advance() {
 		m.at(next).step()
 		m.ECS.Until = next
 	}
+	m.settleDatabases()
 	m.follow()
 	m.step()
 	m.ECS.Until = m.now
@@ -134,7 +135,7 @@ func shapeOf(r *Resource) string {
 func (m moment) desired(r *Resource) int {
 	count := int(r.Number("desiredCount"))
 	id := "service/" + last(r.Text("cluster")) + "/" + r.Text("name")
-	if target := m.Find(typeScalingTarget, "resourceId", id); target != nil {
+	if target := m.Find(typeScalingTarget, "resourceId", id); target != nil && !suspended(target) {
 		count = min(max(count, int(target.Number("minCapacity"))), int(target.Number("maxCapacity")))
 	}
 	return count

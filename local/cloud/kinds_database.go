@@ -68,7 +68,7 @@ var databaseKinds = map[string]kind{
 			"applyImmediately": false, "hostedZoneId": "Z2R2ITUGPM61AM"},
 		computed: map[string]string{
 			"resourceId": "db-${HEX26}", "arn": "arn:aws:rds:${region}:${account}:db:${identifier}",
-			"address": "${identifier}.c${hex11}.${region}.rds.amazonaws.com", "endpoint": "${address}:${port}",
+			"endpoint": "${address}:${port}",
 		},
 		rules: []rule{
 			matches("identifier", `^[a-z][a-z0-9-]{0,62}$`,
@@ -112,6 +112,7 @@ func (s *State) zonesOf(subnets []string) []string {
 }
 
 func completeDatabase(s *State, r *Resource) {
+	r.Outputs["address"] = s.databaseAddress(r.Text("identifier"))
 	r.Outputs["engineVersionActual"] = r.Text("engineVersion")
 	if major := r.Text("engineVersion"); major != "" && !strings.Contains(major, ".") {
 		r.Outputs["engineVersionActual"] = major + ".8"
@@ -128,6 +129,11 @@ func completeDatabase(s *State, r *Resource) {
 			"secretStatus": "active",
 		})
 	}
+}
+
+// databaseAddress is where an instance of that name answers; the rest is the account's, whichever instance has the name.
+func (s *State) databaseAddress(identifier string) string {
+	return identifier + ".c" + s.derive("rds")[:11] + "." + s.Region + ".rds.amazonaws.com"
 }
 
 func admitDatabase(s *State, r *Resource) error {

@@ -1,8 +1,13 @@
 package cloud
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
-// Snapshot is one manual snapshot of a database, by identifier. It outlives its database.
+// Snapshot is one snapshot of a database, by identifier. A manual one outlives its database.
 type Snapshot struct {
 	ARN        string            `json:"arn"`
 	ID         string            `json:"id"`
@@ -31,9 +36,54 @@ func (s *State) keepSnapshot(id string, r *Resource) *Snapshot {
 		ARN: "arn:aws:rds:" + s.Region + ":" + s.ID + ":snapshot:" + id, ID: id, Instance: r.Text("identifier"),
 		ResourceID: r.ID, Created: s.ECS.Until, Available: s.ECS.Until, Properties: map[string]any{"created": r.Created.Format(time.RFC3339)},
 	}
-	for _, property := range []string{"allocatedStorage", "engine", "engineVersionActual", "storageEncrypted", "storageType", "username", "availabilityZone"} {
+	for _, property := range inSnapshot {
 		taken.Properties[property] = r.Outputs[property]
 	}
 	s.Snapshots[id] = taken
 	return taken
+}
+
+// inSnapshot are the properties of a database that a snapshot has, and that a database restored from it gets where the
+// call names no others.
+var inSnapshot = []string{
+	"allocatedStorage", "engine", "engineVersion", "engineVersionActual", "storageEncrypted", "storageType", "username", "dbName",
+	"availabilityZone", "instanceClass", "backupRetentionPeriod", "kmsKeyId",
+}
+
+// automated begins the names of the snapshots that RDS takes by itself.
+const automated = "rds:"
+
+// kind is RDS's word for who takes snapshots of that sort.
+func (s *Snapshot) kind() string {
+	if strings.HasPrefix(s.ID, automated) {
+		return "automated"
+	}
+	return "manual"
+}
+
+// backUp takes the first automated snapshot of every database with backups, as soon as it is there. The account is too
+// short-lived for a second. It keeps its name when the database is renamed, and goes with it.
+func (m moment) backUp() {
+	for _, r := range m.ByType(typeDatabase) {
+		id := automated + r.Text("identifier") + r.Created.Format("-2006-01-02-15-04")
+		backed := func(s *Snapshot) bool { return s.kind() == "automated" && s.ResourceID == r.ID }
+		if r.Number("backupRetentionPeriod") == 0 || m.databaseStatus(r) == "creating" ||
+			slices.ContainsFunc(slices.Collect(maps.Values(m.Snapshots)), backed) {
+			continue
+		}
+		first := m.keepSnapshot(id, r)
+		first.Created, first.Available, first.Tags = r.Created, r.Created, r.Tags()
+	}
+	maps.DeleteFunc(m.Snapshots, func(_ string, s *Snapshot) bool {
+		return s.kind() == "automated" && m.Get(typeDatabase, s.ResourceID) == nil
+	})
+}
+
+// snapshotNamed finds a snapshot by its name or ARN, or returns nil.
+func (m moment) snapshotNamed(id string) *Snapshot {
+	_, name, isARN := strings.Cut(id, ":snapshot:")
+	if isARN {
+		id = name
+	}
+	return m.Snapshots[id]
 }

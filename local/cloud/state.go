@@ -24,6 +24,8 @@ type State struct {
 	Secrets   map[string]*Secret   `json:"secrets"`
 	ECS       ECSState             `json:"ecs"`
 	Snapshots map[string]*Snapshot `json:"snapshots"`
+	// Databases are what RDS is doing with instances, by the instance's resource ID.
+	Databases map[string]*databaseChange `json:"databases,omitempty"`
 	// Metrics are the values that were published last, by namespace, name and dimensions.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of what lies in the buckets, by bucket.
@@ -55,6 +57,7 @@ func newState(id, region string) *State {
 		Resources: map[string]*Resource{},
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
+		Databases: map[string]*databaseChange{},
 		ECS:       ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
 		Objects:   map[string][]string{},
 	}

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func snapshotRestoreVerb() verb {
+	return verb{
+		name: "restore", args: "[SNAPSHOT]", usage: "make a database from a snapshot, and put it in the database's place",
+		about: `Without SNAPSHOT it is the newest that can be used. The restored database is an instance of its own beside the
+one that serves, with the class, network, password and protection that the environment's file asks for.
+
+With --switch it takes the place and the name of the database: the services stop, both instances are renamed,
+the stack and the tasks learn of it, and the services start again. The database before is kept under another
+name; --back puts it in its place again. Whatever is interrupted goes on when the command is run again.`,
+		examples: []string{
+			"deployer snapshot restore --env staging",
+			"deployer snapshot restore v3-backend-production-pre-deploy-20261123-181140 --switch --dry-run --env production",
+			"deployer snapshot restore --switch --env production",
+			"deployer snapshot restore --back --env production",
+		},
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "switch", Usage: "put the restored database in the place of the one that serves"},
+			&cli.BoolFlag{Name: "back", Usage: "put the database that the last switch replaced in its place again"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
+		},
+		run: func(ctx context.Context, s settings, c *cli.Context) error {
+			r := snapshotRestore{settings: s, switches: c.Bool("switch"), back: c.Bool("back"), dryRun: c.Bool("dry-run"), snapshot: c.Args().First()}
+			if c.NArg() > 1 || r.back && (r.switches || r.snapshot != "") {
+				return hinted{errors.New("give one SNAPSHOT at most, and none with --back, which goes without --switch"),
+					"`deployer snapshot restore --help` shows the usage"}
+			}
+			return r.run(ctx)
+		},
+	}
+}
+
+// snapshotRestore makes a database from a snapshot.
+type snapshotRestore struct {
+	settings
+	snapshot               string
+	switches, back, dryRun bool
+}
+
+// restoring is a restore under way.
+type restoring struct {
+	snapshotRestore
+	env      *environment.Environment
+	place    *place
+	server   database.Server
+	services database.Services
+	progress *ui.Progress
+	// last is the newest exchange of the database, or nil.
+	last *record.Deployment
+}
+
+func (s snapshotRestore) run(ctx context.Context) error {
+	if err := s.checkRegion(); err != nil {
+		return err
+	}
+	return s.visit(ctx, func(env *environment.Environment, p *place) error {
+		r := restoring{
+			snapshotRestore: s, env: env, place: p,
+			server: database.At(p.aws, env, p.clock), services: database.ServicesAt(p.aws, env, p.clock),
+		}
+		records, err := p.records.List(ctx, env.Stack, recordsRead)
+		if err != nil {
+			return err
+		}
+		r.last = record.LastRestore(records)
+		return r.run(ctx)
+	})
+}
+
+// recordsRead is how many records are looked through for the last exchange.
+const recordsRead = 100
+
+func (r restoring) run(ctx context.Context) error {
+	switch {
+	case r.back:
+		return r.goBack(ctx)
+	case r.last.Unfinished() && !r.switches:
+		return hinted{fmt.Errorf("a switch of the database was begun and not brought to its end"), r.goOn()}
+	case r.last.Unfinished() && r.last.Restore.Back:
+		return r.reverse(ctx, "put the restored database in its place again in")
+	case r.last.Unfinished():
+		if r.snapshot != "" && r.snapshot != r.last.Restore.Snapshot {
+			return hinted{fmt.Errorf("a switch to %s was begun and not brought to its end", r.last.Restore.Snapshot), r.goOn()}
+		}
+		return r.exchange(ctx, *r.last, "go on with the switch of")
+	}
+	if r.switches && r.last != nil && r.last.Restore.Back && (r.snapshot == "" || r.snapshot == r.last.Restore.Snapshot) {
+		waits, err := r.server.Waits(ctx, r.last.Restore.Outgoing)
+		switch {
+		case err != nil:
+			return err
+		case waits:
+			return r.reverse(ctx, "put the restored database in its place again in")
+		}
+	}
+	return r.restore(ctx)
+}
+
+// goOn says how an unfinished switch comes to an end.
+func (r restoring) goOn() string {
+	return fmt.Sprintf("`%s` goes on from here; `%s` puts the database before in its place again", r.command("--switch"), r.command("--back"))
+}
+
+// command is this command with a flag, as a person would type it here.
+func (r restoring) command(flag string) string {
+	words := "deployer snapshot restore " + flag + " --env " + r.env.Stack
+	if r.local {
+		words += " --local"
+	}
+	return words
+}
+
+// restore makes the instance, and switches to it where that was asked for.
+func (r restoring) restore(ctx context.Context) error {
+	plan, err := r.server.PlanRestore(ctx, r.snapshot)
+	if err != nil {
+		return err
+	}
+	r.tellRestoration(plan)
+	if r.dryRun {
+		r.tellSteps(record.Restore{Aside: r.env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"})
+		return nil
+	}
+	if err := r.ask(ctx, "restore the database of"); err != nil {
+		return err
+	}
+	var stack *stack
+	if r.switches {
+		if stack, err = r.openEnvironment(ctx, r.place, r.env, true); err != nil {
+			return err
+		}
+	}
+	var id string
+	if err := r.step(ctx, "restore", func(ctx context.Context, say database.Say) (string, error) {
+		id, err = r.server.Restore(ctx, plan, say)
+		return plan.Instance + " is there", failed(err)
+	}); err != nil {
+		return err
+	}
+	if !r.switches {
+		return r.leftToDo(plan)
+	}
+	exchange, err := r.server.PlanSwitch(ctx, r.services, id, plan.Snapshot.Name)
+	if err != nil {
+		return failed(err)
+	}
+	return r.switchTo(ctx, stack, r.newRecord(exchange))
+}
+
+// goBack puts the database before in its place again.
+func (r restoring) goBack(ctx context.Context) error {
+	switch {
+	case r.last == nil:
+		return hinted{errors.New("no other database was ever put in the place of " + r.env.DatabaseIdentifier()), "there is nothing to go back to"}
+	case r.last.Unfinished() && r.last.Restore.Back:
+		return r.exchange(ctx, *r.last, "go on with the way back of")
+	case r.last.Restore.Back:
+		return hinted{errors.New("the last switch was taken back already"), "to switch once more: `" + r.command("--switch") + "`"}
+	}
+	return r.reverse(ctx, "put the database before in its place again in")
+}
+
+// reverse turns the last exchange round: what went comes in, and the other way about.
+func (r restoring) reverse(ctx context.Context, doing string) error {
+	plan, err := r.server.PlanReverse(ctx, r.services, *r.last.Restore)
+	if err != nil {
+		return err
+	}
+	return r.exchange(ctx, r.newRecord(plan), doing)
+}
+
+// exchange asks, and switches.
+func (r restoring) exchange(ctx context.Context, kept record.Deployment, doing string) error {
+	if r.dryRun {
+		r.switches = true
+		r.tellSteps(*kept.Restore)
+		return nil
+	}
+	stack, err := r.openEnvironment(ctx, r.place, r.env, true)
+	if err != nil {
+		return err
+	}
+	if err := r.ask(ctx, doing); err != nil {
+		return err
+	}
+	return r.switchTo(ctx, stack, kept)
+}
+
+// ask wants the environment's name, wherever something that serves is touched or nobody has said which snapshot.
+func (r restoring) ask(ctx context.Context, doing string) error {
+	switch {
+	case r.switches || r.back:
+		return r.confirm(ctx, doing, r.env.Name, "its services stop meanwhile")
+	case r.env.Protected:
+		return r.confirm(ctx, doing, r.env.Name, r.env.Name+" is protected")
+	case r.snapshot == "":
+		return r.confirm(ctx, doing, r.env.Name, "no snapshot was named, it is the newest")
+	}
+	return nil
+}
+
+func (r restoring) newRecord(plan record.Restore) record.Deployment {
+	now := r.place.clock.Now()
+	return record.Deployment{
+		ID: newID(now), Environment: r.env.Name, Stack: r.env.Stack, Kind: record.DatabaseRestore, By: whoami(),
+		Started: now.UTC(), Snapshot: plan.Snapshot, Restore: &plan,
+	}
+}
+
+// switchTo makes the steps. What is meant is kept before the first of them; without that nothing is begun.
+func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deployment) error {
+	if stack.recorded == "" {
+		return hinted{fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first"}
+	}
+	kept.Outcome, kept.Ended = record.Running, time.Time{}
+	if err := r.place.records.Save(ctx, kept); err != nil {
+		return fmt.Errorf("the switch was not begun, because what it means to do cannot be kept: %w", err)
+	}
+	exchange := database.Switch{Server: r.server, Services: r.services, Stack: stack, Plan: *kept.Restore}
+	err := r.steps(ctx, exchange, &kept)
+	kept.Ended, kept.Outcome = r.place.clock.Now().UTC(), record.Succeeded
+	if err != nil {
+		kept.Outcome, kept.Error = record.Failed, err.Error()
+		if ctx.Err() != nil {
+			kept.Outcome = record.Interrupted
+		}
+	}
+	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
+	defer done()
+	if saved := r.place.records.Save(keeping, kept); err == nil && saved != nil {
+		return failure{hinted{fmt.Errorf("the switch is done, but cannot be noted as done: %w", saved), r.goOn()}}
+	}
+	if err != nil {
+		return failure{hinted{fmt.Errorf("%w\n%s", err, exchange.Where(keeping)), r.goOn()}}
+	}
+	return r.tellDone(kept)
+}
+
+// keepLimit is how long keeping the record, and looking where things are, may take.
+const keepLimit = 10 * time.Second
+
+func (r restoring) steps(ctx context.Context, exchange database.Switch, kept *record.Deployment) error {
+	kept.Phases = nil
+	for _, step := range exchange.Steps() {
+		began := r.place.clock.Now()
+		phase := record.Phase{Name: step.Name, Outcome: record.Succeeded}
+		err := r.step(ctx, step.Name, func(ctx context.Context, say database.Say) (summary string, err error) {
+			phase.Message, err = step.Run(ctx, say)
+			return phase.Message, err
+		})
+		phase.Seconds = r.place.clock.Now().Sub(began).Seconds()
+		if err != nil {
+			phase.Outcome, phase.Message = record.Failed, err.Error()
+		}
+		kept.Phases = append(kept.Phases, phase)
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.Name, err)
+		}
+	}
+	return nil
+}
+
+// step shows one step as it goes.
+func (r restoring) step(ctx context.Context, name string, run func(context.Context, database.Say) (string, error)) error {
+	progress := ui.NewProgress(r.err, r.progressOptions())
+	defer progress.Close()
+	return progress.Step(name, func(say func(string)) (string, error) { return run(ctx, said(say)) })
+}
+
+// tellRestoration says what is restored, and as what.
+func (r restoring) tellRestoration(plan database.Restoration) {
+	out := r.err
+	if r.dryRun {
+		out = r.out
+	}
+	o, d := plan.Snapshot, r.env.Database
+	zones := "in one zone"
+	if d.MultiZone {
+		zones = "in two zones"
+	}
+	_, _ = fmt.Fprintf(out, "%s\n  of %s (%s), %d GiB, %s %s\n", o.Name, o.Created.Format("2006-01-02 15:04 UTC"),
+		ui.Age(r.place.clock.Now().Sub(o.Created)), o.SizeGiB, o.Engine, o.Version)
+	if plan.Begun {
+		_, _ = fmt.Fprintf(out, "was restored to %s before; that is used\n", plan.Instance)
+		return
+	}
+	_, _ = fmt.Fprintf(out, "becomes %s\n  %s %s, a password of its own; what was written after the snapshot is not in it\n", plan.Instance, d.InstanceClass, zones)
+}
+
+// tellSteps says what a switch would do.
+func (r restoring) tellSteps(plan record.Restore) {
+	if r.switches {
+		for _, step := range (database.Switch{Server: r.server, Plan: plan}).Steps() {
+			_, _ = fmt.Fprintf(r.out, "%-10s %s\n", step.Name, step.Doing)
+		}
+	}
+	_, _ = fmt.Fprintln(r.out, "dry run: nothing was done")
+}
+
+// leftToDo says what a restore without --switch leaves to people.
+func (r restoring) leftToDo(plan database.Restoration) error {
+	_, err := fmt.Fprintf(r.out, `%s is there; %s serves as before.
+look into it from a task, with the password that RDS made:
+  aws rds describe-db-instances --region %s --db-instance-identifier %s
+put it in the database's place:
+  %s
+or delete it:
+%s
+`, plan.Instance, r.env.DatabaseIdentifier(), r.env.Region, plan.Instance, r.command("--switch"), r.server.Deletion(plan.Instance))
+	return err
+}
+
+// tellDone says what is where after a switch.
+func (r restoring) tellDone(kept record.Deployment) error {
+	what := "the database from " + kept.Restore.Snapshot
+	again := "to go back: " + r.command("--back")
+	if kept.Restore.Back {
+		what, again = "the database before", "to switch once more: "+r.command("--switch")
+	}
+	lines := []string{fmt.Sprintf("%s is %s; the services run on it", r.env.DatabaseIdentifier(), what)}
+	if kept.Restore.Outgoing != "" {
+		lines = append(lines, "the other one is kept as "+kept.Restore.Aside+" and costs what it did; "+again,
+			"when nobody needs it any more:", r.server.Deletion(kept.Restore.Aside))
+	}
+	_, err := fmt.Fprintln(r.out, strings.Join(lines, "\n"))
+	return err
+}

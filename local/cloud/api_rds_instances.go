@@ -1,0 +1,216 @@
+package cloud
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+)
+
+// databaseChange is what RDS is doing with an instance.
+type databaseChange struct {
+	// Status is RDS's word for it.
+	Status string    `json:"status"`
+	Until  time.Time `json:"until"`
+	// Name is the one that the instance gets at the end; "" where it keeps its own.
+	Name string `json:"name,omitempty"`
+}
+
+// How long RDS needs to make an instance from a snapshot, to change one, and to rename one.
+const (
+	restoreTakes = 4 * time.Minute
+	modifyTakes  = 30 * time.Second
+	renameTakes  = time.Minute
+)
+
+// settleDatabases ends what RDS has done by now. An instance that was renamed keeps its resource ID; where it answers
+// follows from its name.
+func (m moment) settleDatabases() {
+	for id, change := range m.Databases {
+		if !m.reached(change.Until) {
+			continue
+		}
+		delete(m.Databases, id)
+		r := m.Get(typeDatabase, id)
+		if r == nil || change.Name == "" {
+			continue
+		}
+		r.change("identifier", change.Name)
+		r.Outputs["arn"] = m.arn("rds", "db:"+change.Name)
+		r.Outputs["address"] = m.databaseAddress(change.Name)
+		r.Outputs["endpoint"] = r.Text("address") + ":" + text(r.Outputs["port"])
+	}
+	m.backUp()
+}
+
+// restoreDBInstance makes an instance from a snapshot. What the call leaves out comes from the snapshot; the master
+// user's password is the old one, in no secret.
+// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
+func restoreDBInstance(m moment, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*rds.RestoreDBInstanceFromDBSnapshotOutput, error) {
+	from := m.snapshotNamed(deref(in.DBSnapshotIdentifier))
+	switch {
+	case from == nil:
+		return nil, noSnapshot(deref(in.DBSnapshotIdentifier))
+	case !m.reached(from.Available):
+		return nil, &types.InvalidDBSnapshotStateFault{Message: aws.String("DB snapshot " + from.ID + " is not in available state.")}
+	case m.faults[faultProvisionFails]:
+		return nil, &types.InsufficientDBInstanceCapacityFault{Message: aws.String("We currently do not have sufficient " +
+			deref(in.DBInstanceClass) + " capacity in the Availability Zones of your DB subnet group. Please try again later.")}
+	case m.Find(typeDatabase, "identifier", strings.ToLower(deref(in.DBInstanceIdentifier))) != nil:
+		return nil, &types.DBInstanceAlreadyExistsFault{Message: aws.String("DB instance already exists")}
+	}
+	inputs := values{"identifier": strings.ToLower(deref(in.DBInstanceIdentifier)), "skipFinalSnapshot": true}
+	for _, property := range []string{
+		"allocatedStorage", "engine", "engineVersion", "storageEncrypted", "storageType", "username", "dbName", "instanceClass",
+		"backupRetentionPeriod",
+	} {
+		if value := from.Properties[property]; value != nil {
+			inputs[property] = value
+		}
+	}
+	give(inputs, "instanceClass", in.DBInstanceClass)
+	give(inputs, "dbSubnetGroupName", in.DBSubnetGroupName)
+	give(inputs, "parameterGroupName", in.DBParameterGroupName)
+	give(inputs, "storageType", in.StorageType)
+	give(inputs, "multiAz", in.MultiAZ)
+	give(inputs, "deletionProtection", in.DeletionProtection)
+	give(inputs, "publiclyAccessible", in.PubliclyAccessible)
+	give(inputs, "autoMinorVersionUpgrade", in.AutoMinorVersionUpgrade)
+	give(inputs, "copyTagsToSnapshot", in.CopyTagsToSnapshot)
+	give(inputs, "backupWindow", in.PreferredBackupWindow)
+	giveNumber(inputs, "port", in.Port)
+	giveNumber(inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
+	giveList(inputs, "vpcSecurityGroupIds", in.VpcSecurityGroupIds)
+	giveList(inputs, "enabledCloudwatchLogsExports", in.EnableCloudwatchLogsExports)
+	tags := values{}
+	for _, tag := range in.Tags {
+		tags[deref(tag.Key)] = deref(tag.Value)
+	}
+	inputs["tags"] = tags
+	m.Serial++
+	r := &Resource{Type: typeDatabase, Serial: m.Serial, Inputs: inputs, Created: m.now}
+	if err := kinds[typeDatabase].build(m.State, r); err != nil {
+		return nil, asAPIError(err)
+	}
+	m.Resources[key(typeDatabase, r.ID)] = r
+	m.Databases[r.ID] = &databaseChange{Status: "creating", Until: m.in(restoreTakes)}
+	made := m.databaseOf(r)
+	return &rds.RestoreDBInstanceFromDBSnapshotOutput{DBInstance: &made}, nil
+}
+
+// modifyDBInstance changes an instance at once. What would wait for the maintenance window is not simulated.
+// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+func modifyDBInstance(m moment, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInstanceOutput, error) {
+	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
+	name := strings.ToLower(deref(in.NewDBInstanceIdentifier))
+	switch {
+	case r == nil:
+		return nil, noDatabase(deref(in.DBInstanceIdentifier))
+	case !deref(in.ApplyImmediately):
+		return nil, apiError("NotSimulated", "local mode does not simulate a change that waits for the maintenance window")
+	case m.databaseStatus(r) != "available":
+		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Database instance is not in available state.")}
+	case name != "" && m.taken(name):
+		return nil, &types.DBInstanceAlreadyExistsFault{Message: aws.String("DB instance already exists")}
+	}
+	change := &databaseChange{Status: "modifying", Until: m.in(modifyTakes), Name: name}
+	if name != "" {
+		change.Status, change.Until = "renaming", m.in(renameTakes)
+	}
+	before := len(r.Blocks("masterUserSecrets"))
+	give(r.Inputs, "manageMasterUserPassword", in.ManageMasterUserPassword)
+	give(r.Inputs, "deletionProtection", in.DeletionProtection)
+	give(r.Inputs, "multiAz", in.MultiAZ)
+	give(r.Inputs, "instanceClass", in.DBInstanceClass)
+	give(r.Inputs, "maintenanceWindow", in.PreferredMaintenanceWindow)
+	give(r.Inputs, "backupWindow", in.PreferredBackupWindow)
+	give(r.Inputs, "performanceInsightsEnabled", in.EnablePerformanceInsights)
+	giveNumber(r.Inputs, "performanceInsightsRetentionPeriod", in.PerformanceInsightsRetentionPeriod)
+	giveNumber(r.Inputs, "maxAllocatedStorage", in.MaxAllocatedStorage)
+	giveNumber(r.Inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
+	if err := kinds[typeDatabase].build(m.State, r); err != nil {
+		return nil, asAPIError(err)
+	}
+	if len(r.Blocks("masterUserSecrets")) > before {
+		if err := m.rotate(blockText(r.Blocks("masterUserSecrets")[0], "secretArn")); err != nil {
+			return nil, asAPIError(err)
+		}
+	}
+	m.Databases[r.ID] = change
+	changed := m.databaseOf(r)
+	return &rds.ModifyDBInstanceOutput{DBInstance: &changed}, nil
+}
+
+// taken reports whether an instance has the name, or is about to get it.
+func (m moment) taken(name string) bool {
+	for _, change := range m.Databases {
+		if change.Name == name {
+			return true
+		}
+	}
+	return m.Find(typeDatabase, "identifier", name) != nil
+}
+
+// rotate renews the password in a secret that RDS manages every week, until somebody says otherwise.
+// https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
+func (m moment) rotate(secretARN string) error {
+	m.Serial++
+	r := &Resource{Type: typeSecretRotation, Serial: m.Serial, Created: m.now, Inputs: values{
+		"secretId": secretARN, "rotationRules": values{"automaticallyAfterDays": 7.0},
+	}}
+	if err := kinds[typeSecretRotation].build(m.State, r); err != nil {
+		return err
+	}
+	m.Resources[key(typeSecretRotation, r.ID)] = r
+	return nil
+}
+
+func describeAccountAttributes(m moment, _ *rds.DescribeAccountAttributesInput) (*rds.DescribeAccountAttributesOutput, error) {
+	quota := func(name string, used, most int64) types.AccountQuota {
+		return types.AccountQuota{AccountQuotaName: &name, Used: &used, Max: &most}
+	}
+	manual := int64(0)
+	for _, s := range m.Snapshots {
+		if s.kind() == "manual" {
+			manual++
+		}
+	}
+	return &rds.DescribeAccountAttributesOutput{AccountQuotas: []types.AccountQuota{
+		quota("DBInstances", int64(len(m.ByType(typeDatabase))), 40),
+		quota("ManualSnapshots", manual, 100),
+	}}, nil
+}
+
+// give, giveNumber and giveList set what a call names.
+func give[T any](inputs values, property string, value *T) {
+	if value != nil {
+		inputs[property] = *value
+	}
+}
+
+func giveNumber(inputs values, property string, value *int32) {
+	if value != nil {
+		inputs[property] = float64(*value)
+	}
+}
+
+func giveList(inputs values, property string, list []string) {
+	if len(list) > 0 {
+		items := make([]any, len(list))
+		for i, item := range list {
+			items[i] = item
+		}
+		inputs[property] = items
+	}
+}
+
+// asAPIError is a refusal as the API says it.
+func asAPIError(err error) error {
+	if refused := (*Error)(nil); errors.As(err, &refused) {
+		return apiError(refused.Code, "%s", refused.Message)
+	}
+	return err
+}
