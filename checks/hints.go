@@ -14,10 +14,6 @@ func command(env *environment.Environment, verb string) string {
 		return awsCommand(env, "secretsmanager put-secret-value --secret-id "+env.SecretName()+" --secret-string file://ALL-KEYS.json")
 	case "restart":
 		return awsCommand(env, "ecs update-service --force-new-deployment --cluster "+env.ClusterName()+" --service SERVICE")
-	case "snapshot create":
-		return awsCommand(env, "rds create-db-snapshot --db-instance-identifier "+env.DatabaseIdentifier()+" --db-snapshot-identifier NAME")
-	case "snapshot list":
-		return awsCommand(env, "rds describe-db-snapshots --db-instance-identifier "+env.DatabaseIdentifier())
 	case "cost":
 		return awsCommand(env, "budgets describe-budget --account-id "+env.Account+" --budget-name "+env.BudgetName())
 	case "history":

@@ -78,7 +78,7 @@ func ofHint(verb ast.Expr) (string, bool) {
 }
 
 // elsewhere are the verbs for which checks names another tool's command.
-var elsewhere = []string{"logs", "images", "secrets set", "restart", "snapshot create", "snapshot list", "cost", "history"}
+var elsewhere = []string{"logs", "images", "secrets set", "restart", "cost", "history"}
 
 // literal is a string in the source, and where it stands.
 type literal struct{ place, value string }

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"cut":      cut,
 			"jsonpath": jsonPath,
+			"killed":   killed,
 			"nowhere":  nowhere,
 			"owned":    owned,
 		}),

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -26,7 +27,9 @@ func snapshotCreateVerb() verb {
 there are more than deployment.snapshotsKept of them.`,
 		examples: []string{"deployer snapshot create --env production", "deployer snapshot create --env staging --no-wait"},
 		formats:  []string{"text", "json"},
-		flags:    []cli.Flag{&cli.BoolFlag{Name: "no-wait", Usage: "leave when RDS has begun, before the snapshot can be used"}},
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "no-wait", Usage: "leave when RDS has begun, before the snapshot can be used"}, waitFlag(),
+		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			return snapshotCreate{settings: s, noWait: c.Bool("no-wait")}.run(ctx)
 		},
@@ -44,8 +47,11 @@ func (s snapshotCreate) run(ctx context.Context) error {
 		return err
 	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
-		server := database.At(p.aws, env, p.clock)
-		name, err := s.take(ctx, server)
+		server, name := database.At(p.aws, env, p.clock), ""
+		err := s.exclusively(ctx, p, env, "snapshot create", func(ctx context.Context, _ *lock.Held) (err error) {
+			name, err = s.take(ctx, server)
+			return err
+		})
 		if err != nil {
 			return err
 		}

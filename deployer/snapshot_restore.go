@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -34,6 +35,7 @@ name; --back puts it in its place again. Whatever is interrupted goes on when th
 			&cli.BoolFlag{Name: "switch", Usage: "put the restored database in the place of the one that serves"},
 			&cli.BoolFlag{Name: "back", Usage: "put the database that the last switch replaced in its place again"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
+			waitFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			r := snapshotRestore{settings: s, switches: c.Bool("switch"), back: c.Bool("back"), dryRun: c.Bool("dry-run"), snapshot: c.Args().First()}
@@ -60,27 +62,37 @@ type restoring struct {
 	place    *place
 	server   database.Server
 	services database.Services
-	progress *ui.Progress
+	held     *lock.Held
 	// last is the newest exchange of the database, or nil.
 	last *record.Deployment
 }
 
+// run holds the environment's lock from the first look on, while it asks too: what was looked at is still so when it is
+// changed.
 func (s snapshotRestore) run(ctx context.Context) error {
 	if err := s.checkRegion(); err != nil {
 		return err
 	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
-		r := restoring{
-			snapshotRestore: s, env: env, place: p,
-			server: database.At(p.aws, env, p.clock), services: database.ServicesAt(p.aws, env, p.clock),
+		if s.dryRun {
+			return s.in(ctx, p, env, nil)
 		}
-		records, err := p.records.List(ctx, env.Stack, recordsRead)
-		if err != nil {
-			return err
-		}
-		r.last = record.LastRestore(records)
-		return r.run(ctx)
+		return s.exclusively(ctx, p, env, "snapshot restore", func(ctx context.Context, held *lock.Held) error {
+			return s.in(ctx, p, env, held)
+		})
 	})
+}
+
+// in restores in a place. Nobody holds the lock in a dry run.
+func (s snapshotRestore) in(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
+	records, err := p.records.List(ctx, env.Stack, recordsRead)
+	if err != nil {
+		return err
+	}
+	return restoring{
+		snapshotRestore: s, env: env, place: p, held: held, last: record.LastRestore(records),
+		server: database.At(p.aws, env, p.clock), services: database.ServicesAt(p.aws, env, p.clock),
+	}.run(ctx)
 }
 
 // recordsRead is how many records are looked through for the last exchange.
@@ -134,7 +146,7 @@ func (r restoring) restore(ctx context.Context) error {
 	}
 	r.tellRestoration(plan)
 	if r.dryRun {
-		r.tellSteps(record.Restore{Aside: r.env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"})
+		r.tellSteps(record.Exchange{Aside: r.env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"})
 		return nil
 	}
 	if err := r.ask(ctx, "restore the database of"); err != nil {
@@ -215,10 +227,10 @@ func (r restoring) ask(ctx context.Context, doing string) error {
 	return nil
 }
 
-func (r restoring) newRecord(plan record.Restore) record.Deployment {
+func (r restoring) newRecord(plan record.Exchange) record.Deployment {
 	now := r.place.clock.Now()
 	return record.Deployment{
-		ID: newID(now), Environment: r.env.Name, Stack: r.env.Stack, Kind: record.DatabaseRestore, By: whoami(),
+		ID: newID(now), Environment: r.env.Name, Stack: r.env.Stack, Kind: record.Restore, By: whoami(),
 		Started: now.UTC(), Snapshot: plan.Snapshot, Restore: &plan,
 	}
 }
@@ -278,6 +290,7 @@ func (r restoring) steps(ctx context.Context, exchange database.Switch, kept *re
 
 // step shows one step as it goes.
 func (r restoring) step(ctx context.Context, name string, run func(context.Context, database.Say) (string, error)) error {
+	r.held.Phase(name)
 	progress := ui.NewProgress(r.err, r.progressOptions())
 	defer progress.Close()
 	return progress.Step(name, func(say func(string)) (string, error) { return run(ctx, said(say)) })
@@ -304,7 +317,7 @@ func (r restoring) tellRestoration(plan database.Restoration) {
 }
 
 // tellSteps says what a switch would do.
-func (r restoring) tellSteps(plan record.Restore) {
+func (r restoring) tellSteps(plan record.Exchange) {
 	if r.switches {
 		for _, step := range (database.Switch{Server: r.server, Plan: plan}).Steps() {
 			_, _ = fmt.Fprintf(r.out, "%-10s %s\n", step.Name, step.Doing)

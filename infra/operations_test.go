@@ -107,10 +107,17 @@ func subjects(action, env, stack string) []string {
 			"arn:aws:rds:" + region + "db:v3-backend-ENV-db",
 			"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140",
 		},
-		"rds:DeleteDBSnapshot":          {"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140"},
-		"s3:GetObject":                  {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
-		"s3:PutObject":                  {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
-		"secretsmanager:GetSecretValue": {"arn:aws:secretsmanager:" + region + "secret:balancer-STACK-config-AbCdEf"},
+		"rds:ModifyDBInstance": {"arn:aws:rds:" + region + "db:v3-backend-ENV-db-restored"},
+		"rds:RestoreDBInstanceFromDBSnapshot": {
+			"arn:aws:rds:" + region + "db:v3-backend-ENV-db-restored", "arn:aws:rds:" + region + "subgrp:v3-backend-ENV-db",
+			"arn:aws:rds:" + region + "pg:v3-backend-ENV-db-postgres16", "arn:aws:rds:" + region + "og:default:postgres-16",
+			"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140",
+		},
+		"application-autoscaling:RegisterScalableTarget": {"arn:aws:application-autoscaling:" + region + "scalable-target/0ec5"},
+		"rds:DeleteDBSnapshot":                           {"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140"},
+		"s3:GetObject":                                   {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
+		"s3:PutObject":                                   {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
+		"secretsmanager:GetSecretValue":                  {"arn:aws:secretsmanager:" + region + "secret:balancer-STACK-config-AbCdEf"},
 	}[action]
 	if limited == nil {
 		limited = []string{"arn:aws:any:" + region + "thing"}
@@ -145,7 +152,7 @@ func refused(t *testing.T, may policy, operations []string, env, stack string) [
 // The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
 func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "deployer/release/*.go", "deployer/record/*.go")
+	deploying := operations(t, "deployer/release/*.go", "deployer/record/*.go", "deployer/database/*.go")
 	looking := operations(t, "checks/*.go", "deployer/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",

@@ -73,8 +73,6 @@ func productionPermissions(s shared) []statement {
 		deny("KeepData", []string{
 			"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue",
 		}, anyResource),
-		// Those that a deployment takes may go again; the one that a database leaves behind is all there is of it.
-		deny("KeepSnapshots", []string{"rds:DeleteDBSnapshot"}, own.arns("rds", "snapshot:%s-db-final-*")...),
 		// A certificate is proved by a name below the domain.
 		allow("Records", []string{changeRecords}, s.zoneARN).
 			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...).
@@ -225,8 +223,8 @@ func namedStatements(s scope) []statement {
 			"elasticloadbalancing:Modify*", "elasticloadbalancing:Set*",
 		}, s.arns("elasticloadbalancing", "*/%s-*")},
 		{[]string{
-			"rds:*Tags*", "rds:Create*", "rds:Delete*", "rds:Modify*", "rds:RebootDBInstance",
-			"rds:RestoreDBInstanceFromDBSnapshot",
+			"rds:*Tags*", "rds:Create*", "rds:Delete*Group", "rds:DeleteDBInstance*", "rds:Modify*", "rds:Reboot*",
+			"rds:RestoreDB*Snapshot",
 			// An instance has an option group; where none is named it is AWS's own.
 			// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples-create-and-modify-examples.html
 		}, append(s.arns("rds", "*:%s-*"), fmt.Sprintf("arn:aws:rds:%s:%s:og:default*", s.Region, s.Account))},
@@ -249,10 +247,11 @@ func namedStatements(s scope) []statement {
 		all.Action = append(all.Action, part.actions...)
 		all.Resource = append(all.Resource, part.arns...)
 	}
-	return []statement{all, allow("LogBucket", []string{
-		"s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObject*", "s3:ListBucketVersions", "s3:PutBucket*",
-		"s3:Put*Configuration",
-	}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*")}
+	return []statement{all,
+		allow("LogBucket", []string{
+			"s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObject*", "s3:ListBucketVersions", "s3:PutBucket*",
+			"s3:Put*Configuration",
+		}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*")}
 }
 
 // roleStatements let the program make an environment's three roles, and pass each to the one service that it is for. None
@@ -299,11 +298,12 @@ func unnamedStatements(s scope) []statement {
 			"application-autoscaling:*ScalableTarget", "application-autoscaling:*ScalingPolicy",
 			"application-autoscaling:*agResource",
 		}, fmt.Sprintf("arn:aws:application-autoscaling:%s:%s:scalable-target/*", s.Region, s.Account)),
-		// RDS makes the database's secret in the name of whoever makes the database.
+		// RDS makes the database's secret in the name of whoever makes the database. Of snapshots, those that deployments
+		// take may go again; the one that a database leaves behind is all there is of it.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-		allow("DatabaseSecret", []string{
-			"secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
-		}, s.databaseSecrets()),
+		allow("Database", []string{
+			"rds:DeleteDBSnapshot", "secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
+		}, append(s.arns("rds", "snapshot:%s-pre-deploy-*"), s.databaseSecrets())...),
 		allow("Unlimited", []string{
 			// A registry token is not about any repository.
 			"ecr:GetAuthorizationToken",

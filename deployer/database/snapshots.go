@@ -44,38 +44,53 @@ const snapshotLimit = 2 * time.Hour
 // Take lets RDS begin a snapshot, and returns its name. A database that is busy for a while is waited for. The error is
 // ErrNone where there is no database.
 func (s Server) Take(ctx context.Context, deployment string, say Say) (string, error) {
-	database, name := s.Env.DatabaseIdentifier(), s.Env.SnapshotIdentifier(s.Clock.Now())
-	labels := s.Env.Tags()
+	database, labels := s.Env.DatabaseIdentifier(), s.Env.Tags()
 	if deployment != "" {
 		labels[deploymentTag] = deployment
 	}
-	in := &rds.CreateDBSnapshotInput{DBInstanceIdentifier: &database, DBSnapshotIdentifier: &name, Tags: tags(labels)}
-	for waited := time.Duration(0); ; waited += poll {
-		_, err := s.rds.CreateDBSnapshot(ctx, in)
+	for began := s.Clock.Now(); ; {
+		name, pause := s.Env.SnapshotIdentifier(s.Clock.Now()), poll
+		_, err := s.rds.CreateDBSnapshot(ctx, &rds.CreateDBSnapshotInput{
+			DBInstanceIdentifier: &database, DBSnapshotIdentifier: &name, Tags: tags(labels),
+		})
 		var missing *types.DBInstanceNotFoundFault
+		var same *types.DBSnapshotAlreadyExistsFault
 		var busy *types.InvalidDBInstanceStateFault
 		switch {
 		case err == nil:
 			return name, nil
 		case errors.As(err, &missing):
 			return "", ErrNone
-		case !errors.As(err, &busy):
+		case errors.As(err, &same):
+			// Somebody else took one in this very second: the next has another name.
+			pause = time.Second
+		case errors.As(err, &busy):
+			if err := s.passes(ctx, s.Clock.Now().Sub(began), say); err != nil {
+				return "", err
+			}
+		default:
 			return "", fmt.Errorf("take the snapshot %s of %s: %w", name, database, s.explainSnapshot(err))
 		}
-		status, err := s.status(ctx, database)
-		if err != nil {
-			return "", err
-		}
-		if !passing(status) || waited >= snapshotLimit {
-			return "", advise(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
-				"`deployer status --env "+s.Env.Stack+" --only database` says what it needs; `deployer snapshot list --env "+s.Env.Stack+
-					"` shows what was taken before")
-		}
-		say("%s is %s; the snapshot begins when that is done", database, status)
-		if err := s.Clock.Wait(ctx, poll); err != nil {
+		if err := s.Clock.Wait(ctx, pause); err != nil {
 			return "", err
 		}
 	}
+}
+
+// passes refuses where the database is in a state that does not pass, or did not in all that time.
+func (s Server) passes(ctx context.Context, waited time.Duration, say Say) error {
+	database := s.Env.DatabaseIdentifier()
+	status, err := s.status(ctx, database)
+	if err != nil {
+		return err
+	}
+	if passing(status) && waited < snapshotLimit {
+		say("%s is %s; the snapshot begins when that is done", database, status)
+		return nil
+	}
+	return advise(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
+		"`deployer status --env "+s.Env.Stack+" --only database` says what it needs; `deployer snapshot list --env "+s.Env.Stack+
+			"` shows what was taken before")
 }
 
 // passing reports whether an instance becomes available soon and by itself.

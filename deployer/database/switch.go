@@ -29,7 +29,7 @@ type Switch struct {
 	Services Services
 	Stack    Stack
 	// Plan says which; it was kept before the first step, so that an interrupted switch can go on.
-	Plan record.Restore
+	Plan record.Exchange
 }
 
 // Step is one of a switch. It may have been made already.
@@ -138,12 +138,12 @@ func (w Switch) start(ctx context.Context, say Say) (string, error) {
 }
 
 // PlanSwitch puts a restored instance in the database's place.
-func (s Server) PlanSwitch(ctx context.Context, services Services, incoming, snapshot string) (record.Restore, error) {
+func (s Server) PlanSwitch(ctx context.Context, services Services, incoming, snapshot string) (record.Exchange, error) {
 	all, err := s.instances(ctx)
 	if err != nil {
-		return record.Restore{}, err
+		return record.Exchange{}, err
 	}
-	plan := record.Restore{Snapshot: snapshot, Incoming: incoming, Aside: s.Env.ReplacedIdentifier(s.Clock.Now())}
+	plan := record.Exchange{Snapshot: snapshot, Incoming: incoming, Aside: s.Env.ReplacedIdentifier(s.Clock.Now())}
 	if there := all.named(s.Env.DatabaseIdentifier()); there != nil {
 		plan.Outgoing = aws.ToString(there.DbiResourceId)
 	}
@@ -155,16 +155,16 @@ func (s Server) PlanSwitch(ctx context.Context, services Services, incoming, sna
 
 // PlanReverse turns an exchange round, however far it came: what went comes in again. The restored instance gets its
 // first name back where that is free, and can be put in place once more.
-func (s Server) PlanReverse(ctx context.Context, services Services, last record.Restore) (record.Restore, error) {
+func (s Server) PlanReverse(ctx context.Context, services Services, last record.Exchange) (record.Exchange, error) {
 	all, err := s.instances(ctx)
 	if err != nil {
-		return record.Restore{}, err
+		return record.Exchange{}, err
 	}
 	if last.Outgoing == "" || all.identified(last.Outgoing) == nil {
-		return record.Restore{}, advise(errors.New("the database that the last switch replaced is not there any more"),
+		return record.Exchange{}, advise(errors.New("the database that the last switch replaced is not there any more"),
 			"`deployer snapshot list --env "+s.Env.Stack+"` shows what it can be restored from")
 	}
-	plan := record.Restore{
+	plan := record.Exchange{
 		Snapshot: last.Snapshot, Back: !last.Back, Incoming: last.Outgoing, Outgoing: last.Incoming,
 		Tasks: last.Tasks, Aside: s.Env.ReplacedIdentifier(s.Clock.Now()),
 	}

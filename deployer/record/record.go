@@ -101,7 +101,7 @@ type Deployment struct {
 	// Waiting are the changes of the infrastructure that a code-only deployment left for a full one.
 	Waiting []Change `json:"waiting,omitempty"`
 	// Restore is the exchange of the database, where that is what was done.
-	Restore *Restore `json:"restore,omitempty"`
+	Restore *Exchange `json:"restore,omitempty"`
 }
 
 // Change is what a full deployment would do to one resource.

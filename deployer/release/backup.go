@@ -3,68 +3,60 @@ package release
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
+	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
-	"github.com/aws/aws-sdk-go-v2/service/rds/types"
-
-	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
-// snapshotPoll is how often a snapshot's progress is looked at; snapshotLimit how long one may take.
-const (
-	snapshotPoll  = 15 * time.Second
-	snapshotLimit = 2 * time.Hour
-)
-
-// backup takes a snapshot of the database and waits for it.
-type backup struct {
-	env   *environment.Environment
-	rds   *rds.Client
-	clock clock.Clock
-}
-
-// run returns the snapshot's identifier, or "" where there is no database yet.
-func (b *backup) run(ctx context.Context, v voice) (string, error) {
-	database := b.env.DatabaseIdentifier()
-	id := b.env.SnapshotIdentifier(b.clock.Now())
-	var tags []types.Tag
-	for key, value := range b.env.Tags() {
-		tags = append(tags, types.Tag{Key: aws.String(key), Value: aws.String(value)})
-	}
-	_, err := b.rds.CreateDBSnapshot(ctx, &rds.CreateDBSnapshotInput{
-		DBInstanceIdentifier: &database, DBSnapshotIdentifier: &id, Tags: tags,
-	})
-	var missing *types.DBInstanceNotFoundFault
-	if errors.As(err, &missing) {
-		return "", nil
+// backup takes a snapshot of the database and waits for it, and then deletes the oldest of those that earlier
+// deployments took, beyond what the environment keeps. Where there is no database yet, there is nothing to keep.
+func (d *deployment) backup(ctx context.Context, v voice) (string, error) {
+	server := database.At(d.AWS, d.Env, d.Clock)
+	snapshot, err := server.Take(ctx, d.ID, v.progress)
+	if errors.Is(err, database.ErrNone) {
+		return "there is no database yet", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("take the snapshot %s of %s: %w", id, database, err)
+		return "", err
 	}
-	for waited := time.Duration(0); waited < snapshotLimit; waited += snapshotPoll {
-		out, err := b.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &id})
-		if err != nil {
-			return id, fmt.Errorf("look at the snapshot %s: %w", id, err)
-		}
-		if len(out.DBSnapshots) == 1 {
-			snapshot := out.DBSnapshots[0]
-			switch status := aws.ToString(snapshot.Status); status {
-			case "available":
-				return id, nil
-			case "failed", "deleted":
-				return id, withHint(fmt.Errorf("the snapshot %s is %s", id, status),
-					"RDS says why under Events of the database; nothing was changed, so run `up` again")
-			default:
-				v.progress("snapshot %s is %s, %d %% done", id, status, aws.ToInt32(snapshot.PercentProgress))
-			}
-		}
-		if err := b.clock.Wait(ctx, snapshotPoll); err != nil {
-			return id, err
-		}
+	d.record.Snapshot = snapshot
+	if err := server.Await(ctx, snapshot, v.progress); err != nil {
+		return "", err
 	}
-	return id, fmt.Errorf("the snapshot %s is not available after %s", id, snapshotLimit)
+	d.prune(ctx, v, server)
+	return "snapshot " + snapshot, nil
+}
+
+// prune deletes what is more than the environment keeps. Whoever goes back to the last good image may want the database
+// of that time: its snapshot stays, like the one just taken. An old snapshot too many stops no deployment.
+func (d *deployment) prune(ctx context.Context, v voice, server database.Server) {
+	spared := []string{d.record.Snapshot}
+	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
+	if err != nil {
+		d.warn(v, "old snapshots stay, because it is not known which of them is needed: "+err.Error())
+		return
+	}
+	if good := record.LastVerified(records); good != nil {
+		spared = append(spared, good.Snapshot)
+	}
+	deleted, err := server.Prune(ctx, spared...)
+	if len(deleted) > 0 {
+		v.note("deployment.snapshotsKept is %d, deleted: %s", d.Env.Deployment.SnapshotsKept, strings.Join(deleted, ", "))
+	}
+	if err != nil {
+		d.warn(v, err.Error())
+	}
+}
+
+// exchanging stops a deployment while another database is half-way in the place of the one before: it would run on a
+// database that nobody has decided for.
+func (d *deployment) exchanging(ctx context.Context) []Problem {
+	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
+	if err != nil || !record.LastRestore(records).Unfinished() {
+		return nil
+	}
+	return stop("database", withHint(errors.New("a restore has begun to put another database in its place, and is not at its end"),
+		"`deployer snapshot restore --switch --env "+d.Env.Stack+"` goes on with it; `deployer snapshot restore --back --env "+d.Env.Stack+
+			"` puts the database before in its place again"))
 }

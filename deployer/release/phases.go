@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/record"
@@ -76,6 +75,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		}
 		image, problems = look.run(ctx)
 	}
+	problems = append(problems, d.exchanging(ctx)...)
 	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
 		return "", &NotStartedError{Problems: problems}
 	}
@@ -120,19 +120,6 @@ func onlyDelegation(problems []Problem) bool {
 
 // shortDigest is enough of a digest for people to recognise it.
 func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
-
-func (d *deployment) backup(ctx context.Context, v voice) (string, error) {
-	b := &backup{env: d.Env, rds: rds.NewFromConfig(d.AWS), clock: d.Clock}
-	snapshot, err := b.run(ctx, v)
-	if err != nil {
-		return "", err
-	}
-	d.record.Snapshot = snapshot
-	if snapshot == "" {
-		return "there is no database yet", nil
-	}
-	return "snapshot " + snapshot, nil
-}
 
 func (d *deployment) provision(ctx context.Context, v voice) (string, error) {
 	done, err := d.infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })

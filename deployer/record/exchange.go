@@ -1,8 +1,8 @@
 package record
 
-// Restore is one instance of the database put in the place of another. It is kept before the first step, so that whoever
+// Exchange is one instance of the database put in the place of another. It is kept before the first step, so that whoever
 // comes after an interruption knows what was meant.
-type Restore struct {
+type Exchange struct {
 	// Snapshot is what the restored instance was made from: the one that comes in, or on the way back the one that goes.
 	Snapshot string `json:"snapshot,omitempty"`
 	// Back says that an instance that was replaced before comes in again.

@@ -1,0 +1,114 @@
+package database
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func staging(t *testing.T) Server {
+	t.Helper()
+	env, err := environment.Load("../..", "staging")
+	require.NoError(t, err)
+	return Server{Env: env}
+}
+
+func TestOnlyWhatDeploymentsTookIsDeleted(t *testing.T) {
+	s := staging(t)
+	s.Env.Deployment.SnapshotsKept = 2
+	taken := func(day int) Snapshot {
+		at := time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC)
+		return Snapshot{Name: s.Env.SnapshotIdentifier(at), Created: at, Type: "manual", Status: available, Deployment: "1"}
+	}
+	byHand, under, foreign := taken(3), taken(2), taken(1)
+	byHand.Deployment, under.Status, foreign.Name = "", "creating", "v3-backend-staging-pre-deploy-by-me"
+	final := Snapshot{Name: "v3-backend-staging-db-final-0123456789", Type: "manual", Status: available, Deployment: "1"}
+	all := []Snapshot{taken(9), taken(8), taken(7), taken(6), byHand, under, foreign, final}
+
+	require.Equal(t, []Snapshot{taken(7), taken(6)}, s.surplus(all, nil))
+	require.Equal(t, []Snapshot{taken(7)}, s.surplus(all, []string{taken(6).Name}), "the last good image's stays")
+	require.Equal(t, "v3-backend-staging-pre-deploy-20261107-120000", taken(7).Name)
+	s.Env.Deployment.SnapshotsKept = 90
+	require.Empty(t, s.surplus(all, nil))
+}
+
+func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
+	s := staging(t)
+	good := Snapshot{Name: "s", Engine: "postgres", Version: "16.8", Encrypted: true, SizeGiB: 20, user: s.Env.Database.User}
+	require.NoError(t, s.fits(good))
+	for name, test := range map[string]struct {
+		change func(*Snapshot)
+		want   string
+	}{
+		"another major version": {func(o *Snapshot) { o.Version = "15.7" }, "the snapshot s is of postgres 15.7, the environment's file asks for postgres16"},
+		"another engine":        {func(o *Snapshot) { o.Engine = "mysql" }, "is of mysql 16.8"},
+		"not encrypted":         {func(o *Snapshot) { o.Encrypted = false }, "the snapshot s is not encrypted"},
+		"too large":             {func(o *Snapshot) { o.SizeGiB = 100 }, "needs 100 GiB, the environment's file lets the database grow to 100"},
+		"another user":          {func(o *Snapshot) { o.user = "root" }, "has the master user root, the environment's file names balancer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := good
+			test.change(&bad)
+			require.ErrorContains(t, s.fits(bad), test.want)
+		})
+	}
+}
+
+func TestTheNewestSnapshotThatCanBeUsedIsChosen(t *testing.T) {
+	s := staging(t)
+	all := []Snapshot{{Name: "new", Status: "creating", Progress: 40}, {Name: "middle", Status: available}, {Name: "old", Status: available}}
+	chosen, err := s.choose(all, "")
+	require.NoError(t, err)
+	require.Equal(t, "middle", chosen.Name)
+	chosen, err = s.choose(all, "old")
+	require.NoError(t, err)
+	require.Equal(t, "old", chosen.Name)
+	_, err = s.choose(all, "new")
+	require.EqualError(t, err, "the snapshot new is creating, 40 % done")
+	_, err = s.choose(nil, "")
+	require.EqualError(t, err, "v3-backend-staging-db has no snapshot that can be used")
+}
+
+func TestServicesAreUpWhenAllTheirTasksRunAndNoRolloutIsLeft(t *testing.T) {
+	service := func(desired, running int32, states ...types.DeploymentRolloutState) []types.Service {
+		s := types.Service{ServiceName: aws.String("api"), DesiredCount: desired, RunningCount: running}
+		for _, state := range states {
+			s.Deployments = append(s.Deployments, types.Deployment{RolloutState: state, RolloutStateReason: aws.String("tasks failed to start.")})
+		}
+		return []types.Service{s}
+	}
+	const completed, inProgress, failed = types.DeploymentRolloutStateCompleted, types.DeploymentRolloutStateInProgress, types.DeploymentRolloutStateFailed
+	for name, test := range map[string]struct {
+		services []types.Service
+		waiting  string
+		err      string
+	}{
+		"up":                 {service(2, 2, completed), "", ""},
+		"tasks missing":      {service(2, 1, completed), "api: 1 of 2 tasks run", ""},
+		"a rollout moves":    {service(2, 2, inProgress), "api: 2 of 2 tasks run", ""},
+		"the old one drains": {service(2, 2, completed, completed), "api: 2 of 2 tasks run", ""},
+		"it fails":           {service(2, 0, failed), "", "api does not come up: tasks failed to start."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waiting, err := startedYet(test.services)
+			require.Equal(t, test.waiting, waiting)
+			if test.err != "" {
+				require.EqualError(t, err, test.err)
+			} else {
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
+func TestServicesGetAsManyTasksAsBefore(t *testing.T) {
+	s := Services{Env: staging(t).Env}
+	name := s.Env.ServiceName(environment.API)
+	require.EqualValues(t, 2, s.least(Tasks{name: 2}, name))
+	require.EqualValues(t, s.Env.Services.API.Tasks.Min, s.least(Tasks{name: 0}, name), "none were left by an earlier stop")
+}

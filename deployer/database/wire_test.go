@@ -1,0 +1,56 @@
+package database
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/moto"
+)
+
+// An AWS that is not ours takes, lists and deletes snapshots too.
+func TestSnapshotsOverTheWire(t *testing.T) {
+	env := staging(t).Env
+	env.Deployment.SnapshotsKept = 1
+	cfg := moto.Config(t, env.Region)
+	s := At(cfg, env, clock.Real())
+	say := func(format string, args ...any) { t.Logf(format, args...) }
+
+	_, err := s.Take(t.Context(), "", say)
+	require.ErrorIs(t, err, ErrNone)
+	client := rds.NewFromConfig(cfg)
+	for _, name := range []string{env.DatabaseIdentifier(), "somebody-elses"} {
+		_, err = client.CreateDBInstance(t.Context(), &rds.CreateDBInstanceInput{
+			DBInstanceIdentifier: &name, DBInstanceClass: aws.String("db.t3.small"), Engine: aws.String("postgres"), AllocatedStorage: aws.Int32(20),
+		})
+		require.NoError(t, err)
+		_, err = client.CreateDBSnapshot(t.Context(), &rds.CreateDBSnapshotInput{
+			DBInstanceIdentifier: &name, DBSnapshotIdentifier: aws.String(name + "-by-hand"),
+		})
+		require.NoError(t, err)
+	}
+	older := env.SnapshotPrefix() + "20250101-000000"
+	_, err = client.CreateDBSnapshot(t.Context(), &rds.CreateDBSnapshotInput{
+		DBInstanceIdentifier: aws.String(env.DatabaseIdentifier()), DBSnapshotIdentifier: &older, Tags: tags(map[string]string{deploymentTag: "1"}),
+	})
+	require.NoError(t, err)
+	name, err := s.Take(t.Context(), "20261123-181140-1f3a", say)
+	require.NoError(t, err)
+	require.NoError(t, s.Await(t.Context(), name, say))
+
+	all, err := s.List(t.Context())
+	require.NoError(t, err)
+	var names []string
+	for _, snapshot := range all {
+		if snapshot.Type == "manual" {
+			names = append(names, snapshot.Name)
+		}
+	}
+	require.ElementsMatch(t, []string{name, older, env.DatabaseIdentifier() + "-by-hand"}, names)
+	deleted, err := s.Prune(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, []string{older}, deleted)
+}
