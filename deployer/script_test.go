@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"killed":   killed,
 			"nowhere":  nowhere,
 			"owned":    owned,
+			"renewed":  renewed,
 		}),
 	})
 }
@@ -125,6 +128,25 @@ func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if equal := fmt.Sprint(value) == args[1]; equal == neg {
 		ts.Fatalf("%s is %v, want %s (negated: %v)", args[0], value, args[1], neg)
+	}
+}
+
+// taskName is a task in the JSON of status.
+var taskName = regexp.MustCompile(`"task": "([0-9a-f]{32})"`)
+
+// renewed wants two reports of status to have equally many tasks, and none in common: renewed BEFORE AFTER.
+func renewed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: renewed BEFORE AFTER")
+	}
+	before, after := taskName.FindAllString(ts.ReadFile(args[0]), -1), taskName.FindAllString(ts.ReadFile(args[1]), -1)
+	if len(before) == 0 || len(before) != len(after) {
+		ts.Fatalf("%d tasks before and %d after", len(before), len(after))
+	}
+	for _, task := range after {
+		if slices.Contains(before, task) {
+			ts.Fatalf("%s is still there", task)
+		}
 	}
 }
 

@@ -72,8 +72,7 @@ func (b way) image(ctx context.Context, named string) (*Image, error) {
 	case named == "":
 		good := record.Before(b.records, b.left)
 		if good == nil {
-			return nil, withHint(fmt.Errorf("no deployment of %s before the one that runs was verified healthy, so there is nothing to go back to", b.env.Name),
-				"name what is to run with --to; `deployer images` lists the images")
+			return nil, b.nothing(ctx)
 		}
 		return b.deployed(ctx, *good)
 	case deploymentID.MatchString(named):
@@ -101,7 +100,7 @@ func (b way) ofDeployment(ctx context.Context, id string) (*Image, error) {
 
 // deployed is the image of a deployment, which may be gone from the registry.
 func (b way) deployed(ctx context.Context, d record.Deployment) (*Image, error) {
-	image, err := b.find(ctx, d.Image.Digest, fmt.Sprintf("the image of the deployment %s, %s", d.ID, d.Image.Tag))
+	image, err := b.find(ctx, d.Image.Digest, fmt.Sprintf("the image %s of the deployment %s", d.Image.Tag, d.ID))
 	if err == nil {
 		image.Tag = cmp.Or(d.Image.Tag, image.Tag)
 	}
@@ -112,9 +111,19 @@ func (b way) deployed(ctx context.Context, d record.Deployment) (*Image, error) 
 func (b way) find(ctx context.Context, tagOrDigest, what string) (*Image, error) {
 	image, err := FindImage(ctx, b.images, b.env, tagOrDigest)
 	if missing := (*MissingImageError)(nil); what != "" && errors.As(err, &missing) {
-		return nil, withHint(fmt.Errorf("%s (%s), is gone from the registry", what, shortDigest(tagOrDigest)), b.alternatives(ctx))
+		return nil, withHint(fmt.Errorf("%s (%s) is gone from the registry", what, shortDigest(tagOrDigest)), b.alternatives(ctx))
 	}
 	return image, err
+}
+
+// nothing says why there is nothing to go back to.
+func (b way) nothing(ctx context.Context) error {
+	if slices.ContainsFunc(b.records, func(d record.Deployment) bool { return d.Verified && d.Image.Digest != b.left }) {
+		return withHint(fmt.Errorf("every other image that was deployed well in %s was left by a rollback, and is not chosen again by itself", b.env.Name),
+			b.alternatives(ctx))
+	}
+	return withHint(fmt.Errorf("no deployment of %s before the one that runs was verified healthy, so there is nothing to go back to", b.env.Name),
+		b.alternatives(ctx))
 }
 
 // alternatives names the images that were deployed well and are still there, the newest first.
@@ -130,9 +139,9 @@ func (b way) alternatives(ctx context.Context) string {
 		}
 	}
 	if len(tags) == 0 {
-		return "nothing else that was deployed well is there either: push it again, or deploy another image with `up --code-only`"
+		return "nothing else that was deployed well is there: name with --to what `deployer images` lists"
 	}
-	return "deployed well and still there: " + strings.Join(tags, ", ") + "; choose with --to"
+	return "deployed well and still there: " + strings.Join(tags, ", ") + "; choose one with --to"
 }
 
 // ofRevision is the digest of the image in a task definition: api:41 is short for the family of that role.

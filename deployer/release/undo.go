@@ -16,6 +16,8 @@ func (d *deployment) undo(ctx context.Context, failed string) string {
 		return "the new image runs and answers; it was left in place"
 	case !d.touched:
 		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice()
+	case d.Restart:
+		return "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start"
 	case d.Env.Deployment.Rollback != environment.RollbackAutomatic:
 		return fmt.Sprintf("the deployer put nothing back, deployment.rollback is %s here; ECS itself goes back to the revision before, "+
 			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice()
@@ -32,7 +34,9 @@ func (d *deployment) undo(ctx context.Context, failed string) string {
 	if err != nil {
 		ended.Outcome, ended.Message = record.Failed, err.Error()
 		v.report(ended)
-		return fmt.Sprintf("the rollback to %s failed too: %s", last.Tag, err)
+		return fmt.Sprintf("the rollback to %s failed too, so old and new may both be running: %s\n"+
+			"look at what runs (`deployer status --env %s --only ecs_service,ecs_tasks`), then choose what is to run with `rollback --to` or `up --code-only`",
+			last.Tag, err, d.Env.Stack) + d.snapshotAdvice()
 	}
 	ended.Message = fmt.Sprintf("%s (%s) runs again", last.Tag, shortDigest(last.Digest))
 	v.report(ended)
