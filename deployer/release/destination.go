@@ -91,7 +91,7 @@ func (b way) ofDeployment(ctx context.Context, id string) (*Image, error) {
 	i := slices.IndexFunc(b.records, func(d record.Deployment) bool { return d.ID == id })
 	switch {
 	case i < 0:
-		return nil, withHint(fmt.Errorf("no record of %s has the ID %s", b.env.Name, id), "leave --to out for the last one that was deployed well")
+		return nil, withHint(fmt.Errorf("no record of %s has the ID %s", b.env.Name, id), "`deployer history --env "+b.env.Stack+"` lists them")
 	case b.records[i].Image.Digest == "":
 		return nil, fmt.Errorf("the deployment %s ended before it had an image", id)
 	}
