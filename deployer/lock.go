@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,7 +30,8 @@ holder has died, the next deployment takes it over. Exits with 0 whether the loc
 			{
 				name: "release", usage: "take the lock from a holder that is gone for good",
 				about: `Asks first. A holder that gives signs of life keeps the lock unless --force is given; it then stops by itself as soon as
-it notices, in an orderly way, but until then two may be changing the environment.`,
+it notices, in an orderly way, but until then two may be changing the environment. A run of GitHub Actions may release what
+a cancelled step of its own left.`,
 				examples: []string{"deployer lock release --env staging", "deployer lock release --env staging --force --yes"},
 				flags:    []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "even though its holder gives signs of life"}},
 				run: func(ctx context.Context, s settings, c *cli.Context) error {
@@ -84,9 +86,11 @@ func (l lockRelease) run(ctx context.Context) error {
 	})
 }
 
-// refuse leaves the lock to a holder that lives, unless told, and then warns of what it does until it notices.
+// refuse leaves the lock to a holder that lives, unless told, and then warns of what it does until it notices. What an
+// ended step of this workflow run holds is nobody's any more, though its last heartbeat may be young.
 func (l lockRelease) refuse(env *environment.Environment, standing *lock.Standing) error {
-	if standing.Condition == lock.Dead {
+	ours := standing.Holder.Run != "" && standing.Holder.Run == runURL(os.Getenv)
+	if standing.Condition == lock.Dead || ours {
 		return nil
 	}
 	if !l.force {
