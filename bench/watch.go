@@ -18,7 +18,11 @@ func (s setting) watch() error {
 			if err != nil {
 				return err
 			}
-			row("%s\t%d\t%.1f\t%.2f s\t%.2f", tag, w.Looks, float64(w.Calls)/float64(w.Looks), w.LagSeconds, w.LagSeconds/w.PauseSeconds)
+			pauses := 0.0
+			if w.PauseSeconds > 0 {
+				pauses = w.LagSeconds / w.PauseSeconds
+			}
+			row("%s\t%d\t%.1f\t%.2f s\t%.2f", tag, w.Looks, float64(w.Calls)/float64(w.Looks), w.LagSeconds, pauses)
 		}
 		return nil
 	})

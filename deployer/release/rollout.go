@@ -157,7 +157,7 @@ func (r *rollout) report(seen []observation, pace *pace) {
 			end = *o.deployment.FinishedAt
 		}
 	}
-	if !end.IsZero() {
+	if !end.IsZero() && end.After(pace.began) {
 		w.LagSeconds = max(0, r.clock.Now().Sub(end).Seconds())
 	}
 	r.watched(w)
