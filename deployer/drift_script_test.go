@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 )
 
 // byHand changes the simulated account past the stack, as somebody with the console does:
@@ -61,4 +65,17 @@ func changedByHand(ts *testscript.TestScript, before any, args []string) any {
 	var after any
 	ts.Check(json.Unmarshal([]byte(args[4]), &after))
 	return after
+}
+
+// underWay holds a stack's lock until the script ends, as a deployment does: underway STACK ENVIRONMENT.
+func underWay(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: underway STACK ENVIRONMENT")
+	}
+	store := lock.Directory{Dir: filepath.Join(ts.Getenv("STATE"), "local", "locks"), Clock: clock.Real()}
+	grip, _, err := store.Take(context.Background(), lock.Holder{
+		ID: "test", Stack: args[0], Environment: args[1], Doing: "up", By: "jane@laptop", Host: "laptop", PID: os.Getpid(), Phase: "rollout",
+	})
+	ts.Check(err)
+	ts.Defer(func() { _ = grip.Release(context.Background()) })
 }

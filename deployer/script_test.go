@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"nowhere":  nowhere,
 			"owned":    owned,
 			"renewed":  renewed,
+			"underway": underWay,
 		}),
 	})
 }
