@@ -250,7 +250,7 @@ func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deplo
 	if err != nil {
 		kept.Outcome, kept.Error = record.Failed, err.Error()
 		if ctx.Err() != nil {
-			kept.Outcome = record.Interrupted
+			kept.Outcome, err = record.Interrupted, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}
 	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
