@@ -11,7 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -34,7 +36,24 @@ func (s settings) exclusively(ctx context.Context, p *place, env *environment.En
 	if err != nil {
 		return err
 	}
-	return held.During(ctx, func(ctx context.Context) error { return run(ctx, held) })
+	defer outlivingItsTerminal()()
+	return held.During(ctx, func(ctx context.Context) error {
+		err := run(ctx, held)
+		if engineLeft(err) {
+			held.Leave()
+		}
+		return err
+	})
+}
+
+// engineLeft reports whether an error says that the engine has not ended yet.
+func engineLeft(err error) bool {
+	var deployment *release.InterruptedError
+	if errors.As(err, &deployment) {
+		err = deployment.Left
+	}
+	var run *engine.InterruptedError
+	return errors.As(err, &run) && run.Left != 0
 }
 
 // acquire takes a lock, and says what is waited for.

@@ -8,32 +8,122 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
 // errInterrupted is the cause of a context that a signal ended.
 var errInterrupted = errors.New("interrupted")
 
-// interruptible returns a context that the first SIGINT or SIGTERM ends, so that everything can end in an orderly way.
-// A second SIGINT leaves at once; a SIGTERM after the first signal is not a second one, because CI systems send both.
+// How long a deployment has to end after a signal.
+//
+// A person at a terminal waits for as long as they like. A CI system does not: GitHub sends SIGINT, SIGTERM 7.5 s later
+// and SIGKILL 2.5 s after that; docker stop and Kubernetes send SIGTERM and, after 10 or 30 s, SIGKILL.
+const (
+	// grace is how long after the first signal the engine may end, once a SIGTERM or SIGHUP says that time is short.
+	grace = 7 * time.Second
+	// lastWords is what is left for that at least, where the SIGTERM comes late.
+	lastWords = 500 * time.Millisecond
+	// backstop is how long after leaving was begun the process ends, whatever still hangs.
+	backstop = 2500 * time.Millisecond
+)
+
+// order is what a signal leads to.
+type order struct {
+	// stop asks everything to end in an orderly way.
+	stop bool
+	// leave is when an engine that has not ended is left to itself; zero where it is waited for.
+	leave time.Time
+	// exit ends the process at once.
+	exit bool
+	say  string
+}
+
+// signals are those that have come.
+type signals struct {
+	first time.Time
+	leave time.Time
+}
+
+// take says what one more signal leads to. The first of them is a request. A second SIGINT is an impatient person; SIGTERM
+// and SIGHUP are systems that send several, and no terminal is left to read on.
+func (s *signals) take(signal os.Signal, now time.Time) order {
+	var o order
+	again := !s.first.IsZero()
+	if !again {
+		s.first = now
+		o.stop = true
+		o.say = "stopping; what is under way may end first (Ctrl-C again leaves at once)"
+	}
+	var leave time.Time
+	switch {
+	case signal != syscall.SIGINT:
+		leave = s.first.Add(grace)
+		if earliest := now.Add(lastWords); leave.Before(earliest) {
+			leave = earliest
+		}
+	case again && !s.leave.IsZero() && !s.leave.After(now):
+		o.exit = true
+		o.say = "left at once: what was under way may still be ending by itself; run the same command again to go on"
+		return o
+	case again:
+		leave = now
+		o.say = "leaving now"
+	}
+	if !leave.IsZero() && (s.leave.IsZero() || leave.Before(s.leave)) {
+		s.leave, o.leave = leave, leave
+	}
+	return o
+}
+
+// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP ends, so that everything can end in an orderly
+// way. When time is short, or on a second SIGINT, an engine that has not ended is left to itself.
 func interruptible(parent context.Context, log io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	hurry, hurried := context.WithCancel(context.Background())
+	ctx = engine.WithPatience(ctx, hurry.Done())
+	coming := make(chan os.Signal, 4)
+	signal.Notify(coming, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(coming, syscall.SIGHUP)
+	}
+	leave := func() {
+		hurried()
+		time.AfterFunc(backstop, func() {
+			_, _ = fmt.Fprintln(log, "deployer: no time is left; run the same command again to go on")
+			exit(codeInterrupted)
+		})
+	}
 	go func() {
-		for s := range signals {
-			switch {
-			case ctx.Err() == nil:
-				_, _ = fmt.Fprintln(log, "\ndeployer: stopping; what is under way may end first (Ctrl-C again leaves at once)")
+		var got signals
+		for s := range coming {
+			o := got.take(s, time.Now())
+			if o.say != "" {
+				_, _ = fmt.Fprintln(log, "\ndeployer: "+o.say)
+			}
+			if o.stop {
 				cancel(errInterrupted)
-			case s == syscall.SIGINT:
-				_, _ = fmt.Fprintln(log, "\ndeployer: left at once: the engine may still be ending by itself; run the same command again to go on")
+			}
+			if o.exit {
 				exit(codeInterrupted)
+			}
+			if !o.leave.IsZero() {
+				time.AfterFunc(time.Until(o.leave), leave)
 			}
 		}
 	}()
 	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
+		signal.Stop(coming)
+		close(coming)
 		cancel(nil)
 	}
+}
+
+// outlivingItsTerminal keeps the process alive when nobody reads what it writes any more: what it does matters, and its
+// record is written. A command that only reads ends by SIGPIPE, as is usual in a pipe.
+func outlivingItsTerminal() (restore func()) {
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	return func() { signal.Stop(broken) }
 }

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: merged(statusCommands(), map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: merged(merged(statusCommands(), processCommands()), map[string]func(*testscript.TestScript, bool, []string){
 			"deployed": func(ts *testscript.TestScript, _ bool, _ []string) {
 				dir, err := deployed()
 				ts.Check(err)

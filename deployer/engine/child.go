@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -30,7 +31,27 @@ type child struct {
 	// stderr is what the last command said, code its exit code, and end how it failed.
 	stderr, end string
 	code        int
+	// left is the process that was not waited for to its end; 0 where it has ended.
+	left int
 }
+
+// patienceKey is where a context carries how long engines are waited for.
+type patienceKey struct{}
+
+// WithPatience returns a context in which an engine that was asked to stop, and has not ended when the channel is
+// closed, is left to itself: the run then returns an InterruptedError that names it.
+func WithPatience(ctx context.Context, ended <-chan struct{}) context.Context {
+	return context.WithValue(ctx, patienceKey{}, ended)
+}
+
+// impatience is closed when an engine is not waited for any longer; nil, which never is, without WithPatience.
+func impatience(ctx context.Context) <-chan struct{} {
+	ended, _ := ctx.Value(patienceKey{}).(<-chan struct{})
+	return ended
+}
+
+// errLeft says that the engine has not ended.
+var errLeft = errors.New("the engine is still ending")
 
 var _ auto.PulumiCommand = (*child)(nil)
 
@@ -86,12 +107,42 @@ func (c *child) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []io.
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	ended := make(chan struct{})
-	go interruptOnce(ctx, cmd.Process, c.listening, ended)
-	err = cmd.Wait()
-	close(ended)
+	ended, asked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(asked)
+		interruptOnce(ctx, cmd.Process, c.listening, ended)
+	}()
+	var failed error
+	go func() {
+		defer close(ended)
+		failed = cmd.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-given(ctx, asked):
+		c.left = cmd.Process.Pid
+		c.stderr = errs.read()
+		return out.read(), errLeft
+	}
 	c.stderr, c.code = errs.read(), cmd.ProcessState.ExitCode()
-	return out.read(), err
+	return out.read(), failed
+}
+
+// given is closed when an engine that was asked to stop is given up waiting for.
+func given(ctx context.Context, asked <-chan struct{}) <-chan struct{} {
+	up := make(chan struct{})
+	if impatience(ctx) == nil {
+		return up
+	}
+	go func() {
+		<-asked
+		if ctx.Err() == nil {
+			return // it has ended by itself
+		}
+		<-impatience(ctx)
+		close(up)
+	}()
+	return up
 }
 
 // interruptOnce sends the process one SIGINT when ctx ends, as soon as it listens.
@@ -108,6 +159,7 @@ func interruptOnce(ctx context.Context, process *os.Process, listening, ended <-
 		return
 	case <-listening:
 	case <-patience.C:
+	case <-impatience(ctx):
 	}
 	// A process that has just ended needs no signal: the error says nothing else.
 	_ = process.Signal(os.Interrupt)

@@ -137,15 +137,24 @@ func (e *FailedError) Hint() string {
 	return "what was done is in the state: once the cause is gone, the same command goes on from there"
 }
 
-// InterruptedError says that a run was asked to stop, and did.
+// InterruptedError says that a run was asked to stop, and did, or is about to.
 type InterruptedError struct {
 	Failure
 	// Cause is the context's.
 	Cause error
+	// Left is the engine's process where it has not ended yet and was left to itself; Pending is what it was about.
+	Left int
 }
 
 func (e *InterruptedError) Error() string {
-	return fmt.Sprintf("%s: interrupted after %d changes", e.Run, e.Summary.Changed())
+	text := fmt.Sprintf("%s: interrupted after %d changes", e.Run, e.Summary.Changed())
+	if e.Left != 0 {
+		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.Left)
+	}
+	if e.Left != 0 && len(e.Pending) > 0 {
+		text += "; under way are " + strings.Join(names(e.Pending), ", ")
+	}
+	return text
 }
 
 // Unwrap returns the context's cause.
@@ -153,18 +162,25 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
+	if e.Left != 0 {
+		return "the environment stays locked until it has ended; then run the same command again"
+	}
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
 	}
 	return "nothing is left half done: the same command goes on from there"
 }
 
-func pendingHint(pending []Pending) string {
-	names := make([]string, 0, len(pending))
+func names(pending []Pending) []string {
+	all := make([]string, 0, len(pending))
 	for _, p := range pending {
-		names = append(names, fmt.Sprintf("%s %s (%s)", p.Type, p.Name, p.Op))
+		all = append(all, fmt.Sprintf("%s %s (%s)", p.Type, p.Name, p.Op))
 	}
-	return "the outcome of " + strings.Join(names, ", ") + " is unknown: look at the account before the next run"
+	return all
+}
+
+func pendingHint(pending []Pending) string {
+	return "the outcome of " + strings.Join(names(pending), ", ") + " is unknown: look at the account before the next run"
 }
 
 // StateDamagedError says that the backend's state of a stack cannot be used.

@@ -38,7 +38,7 @@ func is[T error](err error) bool {
 // is, as its helpers know no wrapped one.
 func (h *Handle) explain(ctx context.Context, raw error, c *child, f Failure) error {
 	if ctx.Err() != nil {
-		return &InterruptedError{Failure: f, Cause: context.Cause(ctx)}
+		return &InterruptedError{Failure: f, Cause: context.Cause(ctx), Left: c.left}
 	}
 	if auto.IsConcurrentUpdateError(raw) || conflict.MatchString(c.stderr) {
 		return &ConcurrentUpdateError{Stack: h.stack.Name, Holders: holders(c.stderr)}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type progress struct {
 	refreshing bool
 
 	open     map[string]time.Time // when a step began, by its key
+	pending  map[string]Pending   // those of them that change a resource, components apart
 	counts   map[string]int
 	steps    []Step
 	said     map[string][]string // errors by URN, of steps that have not failed yet
@@ -30,7 +32,7 @@ type progress struct {
 func newProgress(u Update, refreshing bool, now time.Time) *progress {
 	return &progress{
 		began: now, total: u.Total, refreshing: refreshing,
-		open: map[string]time.Time{}, counts: map[string]int{}, said: map[string][]string{}, loading: map[string]bool{},
+		open: map[string]time.Time{}, pending: map[string]Pending{}, counts: map[string]int{}, said: map[string][]string{}, loading: map[string]bool{},
 	}
 }
 
@@ -53,6 +55,10 @@ func (p *progress) observe(e apitype.EngineEvent, now time.Time) []Event {
 
 func (p *progress) start(m apitype.StepEventMetadata, now time.Time) []Event {
 	p.open[key(m.URN, m.Op)] = now
+	if custom(m) && changes(string(m.Op)) {
+		typ, name := identify(m.URN)
+		p.pending[key(m.URN, m.Op)] = Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
+	}
 	return p.tell(m, Started, "", 0)
 }
 
@@ -69,6 +75,7 @@ func (p *progress) finish(m apitype.StepEventMetadata, now time.Time) []Event {
 		return nil
 	}
 	delete(p.open, key(m.URN, op))
+	delete(p.pending, key(m.URN, op))
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}
@@ -88,6 +95,7 @@ func (p *progress) fail(m apitype.StepEventMetadata, now time.Time) []Event {
 		began = now
 	}
 	delete(p.open, key(m.URN, m.Op))
+	delete(p.pending, key(m.URN, m.Op))
 	message := strings.Join(p.said[m.URN], "\n")
 	if message == "" {
 		message = "the provider gave no reason"
@@ -143,6 +151,16 @@ func (p *progress) tell(m apitype.StepEventMetadata, status Status, message stri
 	typ, name := identify(m.URN)
 	return []Event{{URN: m.URN, Type: typ, Name: name, Op: string(m.Op), Status: status, Message: message,
 		Elapsed: elapsed, Done: p.done, Total: p.total}}
+}
+
+// underWay are the changes that have begun and not ended, by type and name.
+func (p *progress) underWay() []Pending {
+	return slices.SortedFunc(maps.Values(p.pending), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
+}
+
+// custom reports whether a provider makes the resource; a component is made of others.
+func custom(m apitype.StepEventMetadata) bool {
+	return m.New != nil && m.New.Custom || m.Old != nil && m.Old.Custom
 }
 
 // summary is what was done.

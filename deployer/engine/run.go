@@ -125,7 +125,10 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 		return p, nil
 	}
 	failure := p.failure(what)
-	if p.heard {
+	switch {
+	case c.left != 0: // no time to read its state, which it still writes
+		failure.Pending = p.underWay()
+	case p.heard:
 		failure.Pending = h.pending(ctx)
 	}
 	return p, h.explain(ctx, err, c, failure)

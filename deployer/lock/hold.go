@@ -41,8 +41,9 @@ type Held struct {
 	// news asks for a heartbeat before its time.
 	news chan struct{}
 
-	mu sync.Mutex
-	me Holder
+	mu   sync.Mutex
+	me   Holder
+	left bool
 }
 
 // Acquire takes the lock, or waits for it as the options say. The error is a *HeldError where somebody else holds it.
@@ -99,6 +100,14 @@ func (h *Held) change(change func(*Holder)) {
 	case h.news <- struct{}{}:
 	default: // one is asked for already
 	}
+}
+
+// Leave makes the lock outlive this process, for the engine that has not ended: in a directory it is held by it, in a
+// bucket it expires.
+func (h *Held) Leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.left = true
 }
 
 // TookOver is who held the lock before and went without releasing it; nil where it was free.
@@ -160,6 +169,12 @@ func (h *Held) now() Holder {
 }
 
 func (h *Held) release(ctx context.Context) {
+	h.mu.Lock()
+	left := h.left
+	h.mu.Unlock()
+	if left {
+		return
+	}
 	bounded, done := context.WithTimeout(context.WithoutCancel(ctx), releaseLimit)
 	defer done()
 	if err := h.grip.Release(bounded); err != nil {

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience is how long a script waits for what a background process does.
+const patience = time.Minute
+
+// process is a deployer that a script has started in the background.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+
+	mu  sync.Mutex
+	err bytes.Buffer
+}
+
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err.Write(b)
+}
+
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err.String()
+}
+
+// processCommands let a script have several deployers at once:
+//
+//	deployer-start NAME ARG…   starts one
+//	await PATTERN NAME         waits until it has said something
+//	interrupt NAME, kill NAME  sends it SIGINT or SIGKILL
+//	ends CODE NAME             waits for its end and wants its exit code; -1 where it was killed
+//	errors NAME PATTERN        wants it to have said something
+func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	var mu sync.Mutex
+	all := map[*testscript.TestScript]map[string]*process{}
+	of := func(ts *testscript.TestScript, name string) *process {
+		mu.Lock()
+		defer mu.Unlock()
+		p := all[ts][name]
+		if p == nil {
+			ts.Fatalf("there is no process %s", name)
+		}
+		return p
+	}
+	send := func(s syscall.Signal) func(*testscript.TestScript, bool, []string) {
+		return func(ts *testscript.TestScript, _ bool, args []string) {
+			ts.Check(of(ts, args[0]).cmd.Process.Signal(s))
+		}
+	}
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"deployer-start": func(ts *testscript.TestScript, _ bool, args []string) {
+			p := startDeployer(ts, args[1:])
+			mu.Lock()
+			defer mu.Unlock()
+			if all[ts] == nil {
+				all[ts] = map[string]*process{}
+			}
+			all[ts][args[0]] = p
+		},
+		"await": func(ts *testscript.TestScript, _ bool, args []string) {
+			p, pattern := of(ts, args[1]), regexp.MustCompile("(?m)"+args[0])
+			deadline := time.Now().Add(patience)
+			for !pattern.MatchString(p.said()) {
+				select {
+				case <-p.ended:
+					if !pattern.MatchString(p.said()) {
+						ts.Fatalf("%s ended and never said %s:\n%s", args[1], args[0], p.said())
+					}
+				case <-time.After(10 * time.Millisecond):
+				}
+				if time.Now().After(deadline) {
+					ts.Fatalf("%s does not say %s:\n%s", args[1], args[0], p.said())
+				}
+			}
+		},
+		"interrupt": send(syscall.SIGINT),
+		"kill":      send(syscall.SIGKILL),
+		"ends": func(ts *testscript.TestScript, _ bool, args []string) {
+			p := of(ts, args[1])
+			select {
+			case <-p.ended:
+			case <-time.After(patience):
+				ts.Fatalf("%s does not end:\n%s", args[1], p.said())
+			}
+			if code := p.cmd.ProcessState.ExitCode(); args[0] != strconv.Itoa(code) {
+				ts.Fatalf("%s exited with %d, want %s:\n%s", args[1], code, args[0], p.said())
+			}
+		},
+		"errors": func(ts *testscript.TestScript, neg bool, args []string) {
+			if regexp.MustCompile("(?m)"+args[1]).MatchString(of(ts, args[0]).said()) == neg {
+				ts.Fatalf("%s, want %s (negated: %v):\n%s", args[0], args[1], neg, of(ts, args[0]).said())
+			}
+		},
+	}
+}
+
+// startDeployer starts a deployer in the script's environment. It does not outlive the script.
+func startDeployer(ts *testscript.TestScript, args []string) *process {
+	path, err := exec.LookPath("deployer")
+	ts.Check(err)
+	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	for _, name := range []string{"DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "HOME", "USER", "AWS_EC2_METADATA_DISABLED"} {
+		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	p.cmd.Env = append(p.cmd.Env, "PATH="+os.Getenv("PATH"))
+	ts.Check(p.cmd.Start())
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait()
+	}()
+	ts.Defer(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	})
+	return p
+}
