@@ -41,7 +41,7 @@ func (p *process) said() string {
 //
 //	deployer-start NAME ARG…   starts one
 //	await PATTERN NAME         waits until it has said something
-//	interrupt NAME, kill NAME  sends it SIGINT or SIGKILL
+//	interrupt NAME, slay NAME  sends it SIGINT or SIGKILL
 //	ends CODE NAME             waits for its end and wants its exit code; -1 where it was killed
 //	errors NAME PATTERN        wants it to have said something
 func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -88,7 +88,7 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 		},
 		"interrupt": send(syscall.SIGINT),
-		"kill":      send(syscall.SIGKILL),
+		"slay":      send(syscall.SIGKILL),
 		"ends": func(ts *testscript.TestScript, _ bool, args []string) {
 			p := of(ts, args[1])
 			select {
