@@ -10,6 +10,8 @@ const Unknown = "(known after the change)"
 type Plan struct {
 	// Steps are the changes, in the engine's order; resources that stay the same are only counted.
 	Steps []Step
+	// Creations are the resources that would be made for the first time.
+	Creations []Creation
 	// Changes counts resources by operation, as in Summary.
 	Changes map[string]int
 	// Warnings are what the engine and the providers warned of.

@@ -23,6 +23,7 @@ type progress struct {
 	pending  map[string]Pending   // those of them that change a resource, components apart
 	counts   map[string]int
 	steps    []Step
+	created  []Creation
 	said     map[string][]string // errors by URN, of steps that have not failed yet
 	failed   []ResourceError
 	warnings []string
@@ -85,6 +86,9 @@ func (p *progress) finish(m apitype.StepEventMetadata, now time.Time) []Event {
 	}
 	if own(m.Type) && changes(string(m.Op)) {
 		p.steps = append(p.steps, step(m))
+	}
+	if m.Op == apitype.OpCreate && own(m.Type) && m.New != nil && m.New.Custom {
+		p.created = append(p.created, creation(m))
 	}
 	return p.tell(m, Done, "", now.Sub(began))
 }
@@ -176,7 +180,7 @@ func (p *progress) plan() Plan {
 			replaced[s.URN] = true
 		}
 	}
-	plan := Plan{Changes: p.counts, Warnings: p.warnings}
+	plan := Plan{Creations: p.created, Changes: p.counts, Warnings: p.warnings}
 	for _, s := range p.steps {
 		if !replaced[s.URN] || s.Op == string(apitype.OpReplace) {
 			plan.Steps = append(plan.Steps, s)

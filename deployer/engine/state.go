@@ -60,11 +60,11 @@ type Output struct {
 
 // State reads what the backend knows of the stack. It takes no lock and needs no passphrase.
 func (h *Handle) State(ctx context.Context) (State, error) {
-	out, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
+	exported, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
 	if err != nil {
 		return State{}, err
 	}
-	state, err := readState([]byte(out))
+	state, err := readState([]byte(exported))
 	if err != nil {
 		return State{}, h.damaged(err.Error())
 	}

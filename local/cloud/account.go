@@ -243,13 +243,14 @@ func (a *Account) decode(r io.Reader) (*State, error) {
 	return state, nil
 }
 
-// save puts a new file in the old one's place in one step.
+// save puts a new file in the old one's place in one step. The new one always has the same name, because only whoever holds
+// the lock writes it: what a killed process left half written is written over.
 func (a *Account) save() error {
 	content, err := json.Marshal(a.state)
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(a.path), filepath.Base(a.path)+".*")
+	file, err := os.OpenFile(a.path+".new", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ import (
 func ec2Operations() []operation {
 	return []operation{
 		reading(describeVpcs), reading(describeSubnets), reading(describeNatGateways), reading(describeSecurityGroups),
-		reading(describeSecurityGroupRules), reading(describeAvailabilityZones),
+		reading(describeSecurityGroupRules), reading(describeAvailabilityZones), reading(describeInternetGateways),
+		reading(describeRouteTables), reading(describeAddresses), reading(describeVpcEndpoints), reading(describeFlowLogs),
 	}
 }
 
@@ -23,6 +24,7 @@ func ec2Operations() []operation {
 var filterNames = map[string]string{
 	"vpc-id": "vpcId", "subnet-id": "id", "nat-gateway-id": "id", "group-id": "id", "group-name": "name", "cidr": "cidrBlock",
 	"cidr-block": "cidrBlock", "availability-zone": "availabilityZone", "state": "state", "security-group-rule-id": "id",
+	"attachment.vpc-id": "vpcId", "route-table-id": "id", "resource-id": "vpcId", "service-name": "serviceName",
 }
 
 // filtered returns the resources of some types that have the IDs, where any are given, and pass all filters. A filter

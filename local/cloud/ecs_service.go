@@ -37,6 +37,7 @@ func (m moment) advance() {
 	m.step()
 	m.ECS.Until = m.now
 	m.forgetOld()
+	m.finishMade()
 }
 
 // next is the earliest mark that lies ahead, until now.

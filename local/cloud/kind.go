@@ -28,6 +28,8 @@ type kind struct {
 	name string
 	// id is the template of the resource's ID.
 	id string
+	// imports is what an import finds it by, where that is neither its ID nor its name.
+	imports func(*Resource) string
 	// defaults are the properties that AWS fills in where the inputs say nothing, computed the templates of those that
 	// it works out.
 	defaults values

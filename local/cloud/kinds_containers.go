@@ -57,7 +57,11 @@ var containerKinds = map[string]kind{
 		},
 	},
 	typeService: {
-		name:     "name",
+		name: "name",
+		imports: func(r *Resource) string {
+			_, clusterAndName, _ := strings.Cut(r.ID, ":service/")
+			return clusterAndName
+		},
 		required: []string{"name"}, fixed: []string{"name", "cluster", "launchType", "schedulingStrategy", "iamRole"},
 		defaults: values{"deploymentMaximumPercent": 200.0, "deploymentMinimumHealthyPercent": 100.0,
 			"enableEcsManagedTags": false, "enableExecuteCommand": false,

@@ -8,8 +8,11 @@ import (
 // firewallKinds are those of WAF: https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateWebACL.html
 var firewallKinds = map[string]kind{
 	typeWebACL: {
-		name:     "name",
-		id:       "${uuid}",
+		name: "name",
+		id:   "${uuid}",
+		imports: func(r *Resource) string {
+			return r.ID + "/" + r.Text("name") + "/" + r.Text("scope")
+		},
 		required: []string{"scope", "defaultAction", "visibilityConfig"},
 		fixed:    []string{"name", "namePrefix", "scope"},
 		defaults: values{"capacity": 700.0, "tokenDomains": array()},

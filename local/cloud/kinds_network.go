@@ -65,8 +65,11 @@ var networkKinds = map[string]kind{
 		inUse: refusal{"DependencyViolation", "The routeTable '%s' has dependencies and cannot be deleted."},
 	},
 	typeRoute: {
-		name:     "destinationCidrBlock",
-		id:       "r-${routeTableId}-${destinationCidrBlock}",
+		name: "destinationCidrBlock",
+		id:   "r-${routeTableId}-${destinationCidrBlock}",
+		imports: func(r *Resource) string {
+			return r.Text("routeTableId") + "_" + r.Text("destinationCidrBlock")
+		},
 		required: []string{"routeTableId"}, fixed: []string{"routeTableId", "destinationCidrBlock"},
 		defaults: values{"origin": "CreateRoute", "state": "active", "instanceId": "", "instanceOwnerId": ""},
 		refs: []ref{refRouteTable,
@@ -77,8 +80,11 @@ var networkKinds = map[string]kind{
 		taken: refusal{"RouteAlreadyExists", "The route identified by %s already exists."},
 	},
 	typeRouteTableAssociation: {
-		name:     "subnetId",
-		id:       "rtbassoc-${subnetId}",
+		name: "subnetId",
+		id:   "rtbassoc-${subnetId}",
+		imports: func(r *Resource) string {
+			return r.Text("subnetId") + "/" + r.Text("routeTableId")
+		},
 		required: []string{"routeTableId"}, fixed: []string{"subnetId", "gatewayId"},
 		refs: []ref{refRouteTable, refSubnet},
 		taken: refusal{"Resource.AlreadyAssociated",

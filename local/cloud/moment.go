@@ -33,6 +33,15 @@ func (m moment) after(t time.Time, d time.Duration) time.Time {
 	return t.Add(d / time.Duration(max(m.speed, 1)))
 }
 
+// finishMade ends the making of what AWS has made meanwhile, whether or not somebody still waits for it.
+func (m moment) finishMade() {
+	for _, r := range m.Resources {
+		if r.Pending && !m.after(r.Created, kinds[r.Type].takes).After(m.now) {
+			r.Pending = false
+		}
+	}
+}
+
 // reached reports whether a mark was set and has passed.
 func (m moment) reached(mark time.Time) bool { return !mark.IsZero() && !mark.After(m.now) }
 

@@ -114,8 +114,8 @@ func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, 
 	var found *Resource
 	err = a.View(func(s *State) error {
 		r := s.Get(typ, id)
-		if r == nil && k.name != "" {
-			r = s.Find(typ, k.name, id)
+		if r == nil {
+			r = k.importable(s, typ, id)
 		}
 		if r != nil {
 			found = r.clone()
@@ -126,6 +126,22 @@ func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, 
 		return nil, err
 	}
 	return found, a.finish(ctx, k, found)
+}
+
+// importable is the resource that an import finds by an ID which is not its own, or nil.
+func (k kind) importable(s *State, typ, id string) *Resource {
+	switch {
+	case k.imports != nil:
+		for _, r := range s.ByType(typ) {
+			if k.imports(r) == id {
+				return r
+			}
+		}
+		return nil
+	case k.name != "":
+		return s.Find(typ, k.name, id)
+	}
+	return nil
 }
 
 // UpdateResource changes a resource to what inputs say, and waits where it is still pending.

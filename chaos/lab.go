@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// base is a prepared account.
+type base string
+
+const (
+	// fresh holds nothing, deployed an environment with the old image.
+	fresh    base = "fresh"
+	deployed base = "deployed"
+)
+
+// lab is where trials happen: the deployer's binary, a directory, and how long each scenario takes undisturbed.
+type lab struct {
+	deployer, root, dir string
+
+	usual map[string]time.Duration
+}
+
+func newLab() (*lab, error) {
+	root, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("find the project: %w", err)
+	}
+	for _, binary := range []string{"deployer", "pulumi"} {
+		if _, err := os.Stat(filepath.Join(root, "bin", binary)); err != nil {
+			return nil, fmt.Errorf("bin/%s is missing: run `make build` first, and this in the project's root", binary)
+		}
+	}
+	dir, err := os.MkdirTemp("", "deployer-chaos-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory to work in: %w", err)
+	}
+	return &lab{deployer: filepath.Join(root, "bin", "deployer"), root: root, dir: dir, usual: map[string]time.Duration{}}, nil
+}
+
+func (l *lab) close() { _ = os.RemoveAll(l.dir) }
+
+// prepare makes the accounts that trials begin with, and measures each scenario.
+func (l *lab) prepare(ctx context.Context) error {
+	if err := os.MkdirAll(l.basis(fresh), 0o700); err != nil {
+		return fmt.Errorf("prepare the accounts: %w", err)
+	}
+	if out, err := l.command(ctx, l.basis(deployed), "up", "--image-tag", oldTag).CombinedOutput(); err != nil {
+		return fmt.Errorf("prepare a deployed environment: %w\n%s", err, out)
+	}
+	for _, s := range scenarios {
+		dir, err := l.copyOf(s.base, "measured")
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		if out, err := l.command(ctx, dir, s.args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, out)
+		}
+		l.usual[s.name] = time.Since(began)
+		fmt.Printf("`%s` takes %s undisturbed\n", s.name, l.usual[s.name].Round(100*time.Millisecond))
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("clear %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+func (l *lab) basis(b base) string { return filepath.Join(l.dir, "base-"+string(b)) }
+
+// copyOf is a copy of a prepared account under a name.
+func (l *lab) copyOf(b base, name string) (string, error) {
+	dir := filepath.Join(l.dir, name)
+	if err := os.CopyFS(dir, os.DirFS(l.basis(b))); err != nil {
+		return "", fmt.Errorf("copy the prepared account: %w", err)
+	}
+	return dir, nil
+}
+
+// command is the deployer in a simulated account.
+func (l *lab) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, l.deployer, append(args, "--env", "dev", "--local", "--yes", "--no-color")...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+l.root, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+l.dir, "AWS_EC2_METADATA_DISABLED=true")
+	return cmd
+}
+
+// ended is what a command that has ended left to read.
+type ended struct {
+	code   int
+	output string
+	took   time.Duration
+}
+
+// run runs the deployer to its end.
+func (l *lab) run(ctx context.Context, stateDir string, args ...string) (ended, error) {
+	began := time.Now()
+	out, err := l.command(ctx, stateDir, args...).CombinedOutput()
+	code, err := exitCode(err)
+	return ended{code, string(out), time.Since(began)}, err
+}
+
+// exitCode is a command's; a signal that ended it counts as -1.
+func exitCode(err error) (int, error) {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &exit):
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// all runs the trials, several at once, and prints a line for each.
+func (l *lab) all(ctx context.Context, trials []trial, o options) []result {
+	var mu sync.Mutex
+	var results []result
+	began := time.Now()
+	next := make(chan trial)
+	go func() {
+		defer close(next)
+		for _, t := range trials {
+			if ctx.Err() != nil || time.Since(began) > o.limit {
+				return
+			}
+			next <- t
+		}
+	}()
+	var running sync.WaitGroup
+	for range o.parallel {
+		running.Go(func() {
+			for t := range next {
+				r := l.try(ctx, t, o.only > 0)
+				mu.Lock()
+				results = append(results, r)
+				fmt.Println(r)
+				mu.Unlock()
+			}
+		})
+	}
+	running.Wait()
+	return results
+}
+
+// transcript collects what a running command says.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// phase is the one that was started last, or "start" before any.
+func (t *transcript) phase() string {
+	phase := "start"
+	for line := range strings.Lines(t.String()) {
+		if words := strings.Fields(line); len(words) >= 2 && words[1] == "started" {
+			phase = words[0]
+		}
+	}
+	return phase
+}

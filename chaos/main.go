@@ -1,0 +1,79 @@
+// Chaos kills deployments at random moments and looks whether the next one puts everything right.
+//
+//	go run ./chaos             after `make build`; -n, -seed and the other flags say how much
+//
+// It runs the deployer as users do, with the real engine, in simulated accounts of their own. Each trial begins with a copy of a
+// prepared account, starts a command, ends it by a signal, and runs `up`. After that the state and the account have to agree,
+// with nothing lost, doubled, pending, locked or left behind.
+//
+// Which trials there are follows from the seed alone; the moments are fractions of the time that the same command took
+// undisturbed on this machine.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+)
+
+func main() {
+	var o options
+	flag.IntVar(&o.trials, "n", 200, "how many trials")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the trials follow from")
+	flag.IntVar(&o.only, "only", 0, "run the trial with this number alone, and keep its directory")
+	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()/2), "how many trials run at once")
+	flag.DurationVar(&o.limit, "limit", time.Hour, "begin no trial after this time")
+	flag.IntVar(&o.crowd, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+// options say how much chaos is wanted.
+type options struct {
+	trials   int
+	seed     uint64
+	only     int
+	parallel int
+	limit    time.Duration
+	crowd    int
+}
+
+func run(ctx context.Context, o options) error {
+	l, err := newLab()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	fmt.Printf("%d trials, seed %d: `make chaos SEED=%d` repeats them\n", o.trials, o.seed, o.seed)
+	if err := l.prepare(ctx); err != nil {
+		return err
+	}
+	results := l.all(ctx, plan(o), o)
+	summary(os.Stdout, results)
+	bad := broken(results)
+	for _, r := range bad {
+		fmt.Printf("\ntrial %d, `go run ./chaos -seed %d -only %d`: %s\n%v\n", r.number, o.seed, r.number, r.trial, r.err)
+	}
+	if o.crowd > 0 && ctx.Err() == nil {
+		fmt.Printf("\n%d deployments of one environment at once\n", o.crowd)
+		if err := l.crowds(ctx, o.crowd); err != nil {
+			return err
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case len(bad) > 0:
+		return fmt.Errorf("%d of %d trials did not converge", len(bad), len(results))
+	}
+	return nil
+}

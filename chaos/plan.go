@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+)
+
+// victim is who gets the signal.
+type victim string
+
+const (
+	deployerAlone victim = "deployer"
+	engineAlone   victim = "engine"
+	both          victim = "both"
+)
+
+// scenario is what is under way when the signal comes.
+type scenario struct {
+	name string
+	// base is the prepared account that it begins with.
+	base base
+	// args are the command's, without those that every command has.
+	args []string
+	// weight is how often it is drawn.
+	weight int
+}
+
+// The image that is deployed first, and the one that is deployed then.
+const (
+	oldTag = "1.41.7-9f8e7d6c5"
+	newTag = "1.41.8-abc123def"
+)
+
+var scenarios = []scenario{
+	{name: "first up", base: fresh, args: []string{"up", "--image-tag", newTag}, weight: 9},
+	{name: "up", base: deployed, args: []string{"up", "--image-tag", newTag}, weight: 6},
+	{name: "code-only", base: deployed, args: []string{"up", "--code-only", "--image-tag", newTag}, weight: 2},
+	{name: "destroy", base: deployed, args: []string{"destroy"}, weight: 2},
+}
+
+// trial is one command and how it is ended.
+type trial struct {
+	number   int
+	scenario scenario
+	signal   string
+	victim   victim
+	// moment is the fraction of the command's usual time after which the signal comes.
+	moment float64
+	// again is the fraction of the usual time after which the `up` that repairs is killed too; 0 lets it live.
+	again float64
+}
+
+func (t trial) String() string {
+	text := fmt.Sprintf("%s of %s at %.0f%% of `%s`", t.signal, t.victim, 100*t.moment, t.scenario.name)
+	if t.again > 0 {
+		text += fmt.Sprintf(", then of the repair at %.0f%%", 100*t.again)
+	}
+	return text
+}
+
+// plan draws the trials. Each depends on the seed and its number alone.
+func plan(o options) []trial {
+	var trials []trial
+	for number := 1; number <= o.trials; number++ {
+		if o.only == 0 || o.only == number {
+			trials = append(trials, draw(o.seed, number))
+		}
+	}
+	return trials
+}
+
+// draw makes a trial: of ten signals seven kill, and two ask to stop and one terminates, which only the deployer gets.
+func draw(seed uint64, number int) trial {
+	dice := rand.New(rand.NewPCG(seed, uint64(number)))
+	t := trial{number: number, scenario: drawScenario(dice), signal: "SIGKILL", moment: dice.Float64()}
+	switch n := dice.IntN(10); n {
+	case 0, 1:
+		t.signal, t.victim = "SIGINT", deployerAlone
+	case 2:
+		t.signal, t.victim = "SIGTERM", deployerAlone
+	default:
+		t.victim = []victim{deployerAlone, deployerAlone, deployerAlone, both, both, both, engineAlone}[n-3]
+		if dice.IntN(6) == 0 {
+			t.again = dice.Float64()
+		}
+	}
+	return t
+}
+
+func drawScenario(dice *rand.Rand) scenario {
+	total := 0
+	for _, s := range scenarios {
+		total += s.weight
+	}
+	n := dice.IntN(total)
+	for _, s := range scenarios {
+		if n -= s.weight; n < 0 {
+			return s
+		}
+	}
+	panic("the weights do not add up")
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// verify looks for everything that an ended deployment must not leave.
+func (l *lab) verify(ctx context.Context, dir string, r *result) error {
+	if pending := pendingOperations(dir); len(pending) > 0 {
+		return fmt.Errorf("pending operations are left: %s", strings.Join(pending, ", "))
+	}
+	if found := locks(dir); len(found) > 0 {
+		return fmt.Errorf("locks are left: %s", strings.Join(found, ", "))
+	}
+	if left := strays(dir); len(left) > 0 {
+		return fmt.Errorf("files are left: %s", strings.Join(left, ", "))
+	}
+	if left, err := awaitNobody(ctx, dir); err != nil || len(left) > 0 {
+		return fmt.Errorf("processes are left: %v %w", left, err)
+	}
+	for _, args := range [][]string{
+		{"preview", "--expect-no-changes"},
+		// DRIFT
+		{"status", "--format", "summary"},
+	} {
+		found, err := l.run(ctx, dir, args...)
+		if err != nil {
+			return err
+		}
+		if found.code != 0 {
+			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), found.code, found.output)
+		}
+	}
+	var err error
+	r.spare, err = compare(dir)
+	return err
+}
+
+// awaitNobody waits until no process works in the directory.
+func awaitNobody(ctx context.Context, dir string) (map[int]string, error) {
+	for deadline := time.Now().Add(patience); ; {
+		left := inhabitants(dir)
+		if len(left) == 0 || time.Now().After(deadline) {
+			return left, nil
+		}
+		select {
+		case <-ctx.Done():
+			return left, context.Cause(ctx)
+		case <-time.After(tick):
+		}
+	}
+}
+
+// checkpoint is the part of a stack's state that is looked at.
+type checkpoint struct {
+	Checkpoint struct {
+		Latest struct {
+			Resources []struct {
+				URN, Type, ID string
+				Custom        bool
+				External      bool
+			}
+			PendingOperations []struct {
+				Type     string
+				Resource struct{ URN string }
+			} `json:"pending_operations"`
+		}
+	}
+}
+
+// states reads the states of all stacks.
+func states(dir string) ([]checkpoint, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "local", "state", ".pulumi", "stacks", "*", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var all []checkpoint
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		var c checkpoint
+		if err := json.Unmarshal(content, &c); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// pendingOperations are those of all stacks. A state that cannot be read is one, too.
+func pendingOperations(dir string) []string {
+	all, err := states(dir)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var pending []string
+	for _, c := range all {
+		for _, op := range c.Checkpoint.Latest.PendingOperations {
+			pending = append(pending, op.Type+" "+op.Resource.URN)
+		}
+	}
+	return pending
+}
+
+// locks are the engine's and the environments'.
+func locks(dir string) []string {
+	var found []string
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.Contains(path, string(filepath.Separator)+"locks"+string(filepath.Separator)) {
+			found = append(found, strings.TrimPrefix(path, dir))
+		}
+		return nil
+	})
+	return found
+}
+
+// strays are files and directories that somebody made for a moment and did not remove.
+func strays(dir string) []string {
+	var found []string
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		name := filepath.Base(path)
+		account := strings.HasPrefix(name, "account.json.") && name != "account.json.lock"
+		for _, made := range []bool{account, strings.HasSuffix(name, ".new"), strings.HasSuffix(name, ".tmp"),
+			strings.HasPrefix(name, "trial-") && path != dir, strings.HasPrefix(name, "preview-"), strings.HasPrefix(name, "fileblob")} {
+			if err == nil && made {
+				found = append(found, strings.TrimPrefix(path, dir))
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// typeTaskDefinition of which a spare revision does no harm: nothing runs it, and old ones are kept anyway.
+const typeTaskDefinition = "aws:ecs/taskDefinition:TaskDefinition"
+
+// compare holds the account against the states: every resource of it has to be in them exactly once, and the other way round.
+// It returns how many task definitions the states do not know.
+func compare(dir string) (spare int, err error) {
+	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
+	if err != nil {
+		return 0, err
+	}
+	var account struct {
+		Resources map[string]struct {
+			Type, ID string
+			Kept     bool
+		}
+	}
+	if err := json.Unmarshal(content, &account); err != nil {
+		return 0, fmt.Errorf("account.json: %w", err)
+	}
+	known := map[string]int{}
+	all, err := states(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range all {
+		for _, r := range c.Checkpoint.Latest.Resources {
+			if r.Custom && !r.External && strings.HasPrefix(r.Type, "aws:") {
+				known[r.Type+"::"+r.ID]++
+			}
+		}
+	}
+	var wrong []string
+	for key, r := range account.Resources {
+		switch n := known[key]; {
+		case r.Kept:
+		case n == 0 && r.Type == typeTaskDefinition:
+			spare++
+		case n == 0:
+			wrong = append(wrong, key+" is in the account and in no state")
+		case n > 1:
+			wrong = append(wrong, fmt.Sprintf("%s is in the states %d times", key, n))
+		}
+		delete(known, key)
+	}
+	for key := range known {
+		wrong = append(wrong, key+" is in a state and not in the account")
+	}
+	if len(wrong) > 0 {
+		slices.Sort(wrong)
+		return spare, fmt.Errorf("state and account disagree:\n  %s", strings.Join(wrong, "\n  "))
+	}
+	return spare, nil
+}

@@ -1,0 +1,95 @@
+// Package repair knows what a killed deployment may have left in the account, and how it is found there.
+//
+// A create that was cut in two is in the account and not in the state: the next one would collide with its name, or make a second
+// one. So everything that the program would create is looked up first. What exists is imported. Only what had all its inputs can
+// have been created, which keeps the list short.
+package repair
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// Wanted is a resource that the program would create.
+type Wanted struct {
+	// Type is Pulumi's token, such as aws:ec2/vpc:Vpc.
+	Type string
+	// Inputs are the provider's, by Pulumi's names; what is not known yet has no text of AWS's in it.
+	Inputs map[string]any
+	// Known reports whether a text among the inputs is one that AWS knows.
+	Known func(string) bool
+}
+
+// text is an input that is a known text, or a text in a block of one; "" otherwise.
+func (w Wanted) text(property string) string {
+	value, _ := w.Inputs[property].(string)
+	if !w.Known(value) {
+		return ""
+	}
+	return value
+}
+
+// tag is the value of one of its tags.
+func (w Wanted) tag(name string) string {
+	tags, _ := w.Inputs["tags"].(map[string]any)
+	value, _ := tags[name].(string)
+	return value
+}
+
+// row says how a type is found after a create that was cut in two.
+type row struct {
+	// needs are the inputs without which AWS would not have made one.
+	needs []string
+	// find returns what the resource is imported by: what the provider may then find under it, or what AWS was asked for. "" says
+	// that there is none.
+	find func(context.Context, account, Wanted) (string, error)
+	// harmless says why nothing has to be found: creating it again ends as if it had been made once.
+	harmless string
+}
+
+// account is where things are looked up.
+type account struct {
+	aws aws.Config
+	// id is its twelve digits, region where it is looked at.
+	id, region string
+}
+
+// Find returns what the resource is imported by if it is in the account; "" where it is not there, cannot be there, or need not
+// be found. A name is returned without asking AWS: the provider reads it in any case, and knows best whether it is there.
+func Find(ctx context.Context, cfg aws.Config, accountID string, w Wanted) (string, error) {
+	r := rows[w.Type]
+	if r.find == nil {
+		return "", nil
+	}
+	for _, property := range r.needs {
+		if w.text(property) == "" {
+			return "", nil
+		}
+	}
+	id, err := r.find(ctx, account{cfg, accountID, cfg.Region}, w)
+	if err != nil {
+		return "", fmt.Errorf("look for %s: %w", w.Type, err)
+	}
+	return id, nil
+}
+
+// Ours reports whether a resource that bears the name of one of the program's is the program's: it has the tags that the program
+// gives. A bucket gets them only after it is made.
+func Ours(w Wanted, outputs map[string]any) bool {
+	given, tagged := w.Inputs["tags"].(map[string]any)
+	if !tagged {
+		return true
+	}
+	found, _ := outputs["tags"].(map[string]any)
+	if len(found) == 0 && w.Type == typeBucket {
+		return true
+	}
+	for _, owner := range []string{"Project", "Environment", "ManagedBy"} {
+		if found[owner] != given[owner] {
+			return false
+		}
+	}
+	return true
+}

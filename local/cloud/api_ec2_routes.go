@@ -1,0 +1,99 @@
+package cloud
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+func describeInternetGateways(m moment, in *ec2.DescribeInternetGatewaysInput) (*ec2.DescribeInternetGatewaysOutput, error) {
+	found, err := m.filtered(in.InternetGatewayIds, in.Filters, typeInternetGateway)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := page(found, in.NextToken, in.MaxResults, 1000)
+	out := &ec2.DescribeInternetGatewaysOutput{NextToken: next}
+	for _, r := range found {
+		out.InternetGateways = append(out.InternetGateways, types.InternetGateway{
+			InternetGatewayId: aws.String(r.ID), OwnerId: aws.String(m.ID), Tags: ec2Tags(r),
+			Attachments: []types.InternetGatewayAttachment{{VpcId: orNil(r.Text("vpcId")), State: "available"}},
+		})
+	}
+	return out, err
+}
+
+func describeRouteTables(m moment, in *ec2.DescribeRouteTablesInput) (*ec2.DescribeRouteTablesOutput, error) {
+	found, err := m.filtered(in.RouteTableIds, in.Filters, typeRouteTable)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := page(found, in.NextToken, in.MaxResults, 1000)
+	out := &ec2.DescribeRouteTablesOutput{NextToken: next}
+	for _, r := range found {
+		out.RouteTables = append(out.RouteTables, m.routeTable(r))
+	}
+	return out, err
+}
+
+func (m moment) routeTable(r *Resource) types.RouteTable {
+	table := types.RouteTable{RouteTableId: aws.String(r.ID), VpcId: orNil(r.Text("vpcId")), OwnerId: aws.String(m.ID), Tags: ec2Tags(r)}
+	for _, route := range m.ByType(typeRoute) {
+		if route.Text("routeTableId") == r.ID {
+			table.Routes = append(table.Routes, types.Route{
+				DestinationCidrBlock: orNil(route.Text("destinationCidrBlock")), GatewayId: orNil(route.Text("gatewayId")),
+				NatGatewayId: orNil(route.Text("natGatewayId")), State: types.RouteStateActive, Origin: types.RouteOriginCreateRoute,
+			})
+		}
+	}
+	for _, a := range m.ByType(typeRouteTableAssociation) {
+		if a.Text("routeTableId") == r.ID {
+			table.Associations = append(table.Associations, types.RouteTableAssociation{
+				RouteTableAssociationId: aws.String(a.ID), RouteTableId: aws.String(r.ID), SubnetId: orNil(a.Text("subnetId")),
+				AssociationState: &types.RouteTableAssociationState{State: types.RouteTableAssociationStateCodeAssociated},
+			})
+		}
+	}
+	return table
+}
+
+func describeAddresses(m moment, in *ec2.DescribeAddressesInput) (*ec2.DescribeAddressesOutput, error) {
+	found, err := m.filtered(in.AllocationIds, in.Filters, typeEIP)
+	out := &ec2.DescribeAddressesOutput{}
+	for _, r := range found {
+		out.Addresses = append(out.Addresses, types.Address{
+			AllocationId: aws.String(r.ID), PublicIp: orNil(r.Text("publicIp")), Domain: types.DomainTypeVpc, Tags: ec2Tags(r),
+		})
+	}
+	return out, err
+}
+
+func describeVpcEndpoints(m moment, in *ec2.DescribeVpcEndpointsInput) (*ec2.DescribeVpcEndpointsOutput, error) {
+	found, err := m.filtered(in.VpcEndpointIds, in.Filters, typeVPCEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := page(found, in.NextToken, in.MaxResults, 1000)
+	out := &ec2.DescribeVpcEndpointsOutput{NextToken: next}
+	for _, r := range found {
+		out.VpcEndpoints = append(out.VpcEndpoints, types.VpcEndpoint{
+			VpcEndpointId: aws.String(r.ID), VpcId: orNil(r.Text("vpcId")), ServiceName: orNil(r.Text("serviceName")),
+			VpcEndpointType: types.VpcEndpointType(r.Text("vpcEndpointType")), State: types.StateAvailable, Tags: ec2Tags(r),
+		})
+	}
+	return out, err
+}
+
+func describeFlowLogs(m moment, in *ec2.DescribeFlowLogsInput) (*ec2.DescribeFlowLogsOutput, error) {
+	found, err := m.filtered(in.FlowLogIds, in.Filter, typeFlowLog)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := page(found, in.NextToken, in.MaxResults, 1000)
+	out := &ec2.DescribeFlowLogsOutput{NextToken: next}
+	for _, r := range found {
+		out.FlowLogs = append(out.FlowLogs, types.FlowLog{
+			FlowLogId: aws.String(r.ID), ResourceId: orNil(r.Text("vpcId")), FlowLogStatus: aws.String("ACTIVE"), Tags: ec2Tags(r),
+		})
+	}
+	return out, err
+}
