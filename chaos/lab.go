@@ -8,7 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"slices"
 	"sync"
 	"time"
 )
@@ -26,8 +27,36 @@ const (
 type lab struct {
 	deployer, root, dir string
 
-	usual map[string]time.Duration
+	usual map[string]course
 }
+
+// course is how a command went undisturbed.
+type course struct {
+	marks []mark
+	took  time.Duration
+}
+
+// mark is when a phase began, after the command's start.
+type mark struct {
+	phase string
+	at    time.Duration
+}
+
+// moment is where a fraction of the whole lies: in which phase, and how long after its beginning. A phase is waited for, so that a
+// slower machine meets the same phase.
+func (c course) moment(fraction float64) (phase string, after time.Duration) {
+	at := time.Duration(fraction * float64(c.took))
+	phase, after = beginning, at
+	for _, m := range c.marks {
+		if m.at <= at {
+			phase, after = m.phase, at-m.at
+		}
+	}
+	return phase, after
+}
+
+// beginning is the time before the first phase.
+const beginning = "start"
 
 func newLab() (*lab, error) {
 	root, err := os.Getwd()
@@ -43,7 +72,7 @@ func newLab() (*lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory to work in: %w", err)
 	}
-	return &lab{deployer: filepath.Join(root, "bin", "deployer"), root: root, dir: dir, usual: map[string]time.Duration{}}, nil
+	return &lab{deployer: filepath.Join(root, "bin", "deployer"), root: root, dir: dir, usual: map[string]course{}}, nil
 }
 
 func (l *lab) close() { _ = os.RemoveAll(l.dir) }
@@ -61,12 +90,14 @@ func (l *lab) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		began := time.Now()
-		if out, err := l.command(ctx, dir, s.args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, out)
+		said := &transcript{began: time.Now()}
+		cmd := l.command(ctx, dir, s.args...)
+		cmd.Stdout, cmd.Stderr = said, said
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, said)
 		}
-		l.usual[s.name] = time.Since(began)
-		fmt.Printf("`%s` takes %s undisturbed\n", s.name, l.usual[s.name].Round(100*time.Millisecond))
+		l.usual[s.name] = course{said.marks, time.Since(said.began)}
+		fmt.Printf("`%s` takes %s undisturbed\n", s.name, l.usual[s.name].took.Round(100*time.Millisecond))
 		if err := os.RemoveAll(dir); err != nil {
 			return fmt.Errorf("clear %s: %w", dir, err)
 		}
@@ -150,15 +181,24 @@ func (l *lab) all(ctx context.Context, trials []trial, o options) []result {
 	return results
 }
 
-// transcript collects what a running command says.
+// transcript collects what a running command says, and when its phases begin.
 type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	began time.Time
+
+	mu    sync.Mutex
+	text  bytes.Buffer
+	marks []mark
 }
+
+// started is the line that begins a phase.
+var started = regexp.MustCompile(`(?m)^([a-z]+) +started`)
 
 func (t *transcript) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, line := range started.FindAllSubmatch(p, -1) { // the deployer writes whole lines
+		t.marks = append(t.marks, mark{string(line[1]), time.Since(t.began)})
+	}
 	return t.text.Write(p)
 }
 
@@ -168,13 +208,19 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// phase is the one that was started last, or "start" before any.
+// phase is the one that was started last, or the beginning before any.
 func (t *transcript) phase() string {
-	phase := "start"
-	for line := range strings.Lines(t.String()) {
-		if words := strings.Fields(line); len(words) >= 2 && words[1] == "started" {
-			phase = words[0]
-		}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.marks) == 0 {
+		return beginning
 	}
-	return phase
+	return t.marks[len(t.marks)-1].phase
+}
+
+// reached reports whether the phase has begun.
+func (t *transcript) reached(phase string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return phase == beginning || slices.ContainsFunc(t.marks, func(m mark) bool { return m.phase == phase })
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Bounds of what a trial waits for.
@@ -58,7 +59,7 @@ func (l *lab) try(ctx context.Context, t trial, keep bool) result {
 	r.err = l.provoke(ctx, dir, &r)
 	if r.err == nil && t.again > 0 {
 		_, r.err = l.interrupt(ctx, dir, trial{signal: "SIGKILL", victim: both, moment: t.again}, l.usual["first up"],
-			[]string{"up", "--image-tag", newTag})
+			[]string{"up", "--image-tag", newTag, "--wait"})
 	}
 	if r.err == nil {
 		r.err = l.converge(ctx, dir, &r)
@@ -104,8 +105,8 @@ type met struct {
 
 // interrupt runs a command and sends the signal when its moment has come, or as soon after it as there is an engine where the
 // engine alone is to get it.
-func (l *lab) interrupt(ctx context.Context, dir string, t trial, usual time.Duration, args []string) (met, error) {
-	said := &transcript{}
+func (l *lab) interrupt(ctx context.Context, dir string, t trial, usual course, args []string) (met, error) {
+	said := &transcript{began: time.Now()}
 	cmd := l.command(ctx, dir, args...)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
@@ -113,13 +114,21 @@ func (l *lab) interrupt(ctx context.Context, dir string, t trial, usual time.Dur
 	}
 	over := make(chan error, 1)
 	go func() { over <- cmd.Wait() }()
-	moment := time.After(time.Duration(t.moment * float64(usual)))
-	for {
+	phase, after := usual.moment(t.moment)
+	moment := time.After(tick)
+	for waiting := true; ; {
 		select {
 		case err := <-over:
 			code, err := exitCode(err)
-			return met{phase: "over", said: said.String(), over: true, code: code}, err
+			return met{phase: "ended", said: said.String(), over: true, code: code}, err
 		case <-moment:
+		}
+		if waiting {
+			moment = time.After(tick)
+			if said.reached(phase) {
+				waiting, moment = false, time.After(after)
+			}
+			continue
 		}
 		hit, err := strike(t, cmd.Process.Pid)
 		if err != nil {
@@ -139,14 +148,13 @@ var repaired = regexp.MustCompile(`(?m)^repair +(.*)$`)
 
 // converge runs `up` and looks at everything that it has to leave in order.
 func (l *lab) converge(ctx context.Context, dir string, r *result) error {
-	awaitNobody(ctx, dir) // TEMP
-	up, err := l.run(ctx, dir, "up", "--image-tag", newTag, "--timeout", converges.String())
+	up, err := l.run(ctx, dir, "up", "--image-tag", newTag, "--wait", "--timeout", converges.String())
 	if err != nil {
 		return err
 	}
 	r.took = up.took
 	for _, line := range repaired.FindAllStringSubmatch(up.output, -1) {
-		if line[1] != "started" {
+		if first, _ := utf8.DecodeRuneInString(line[1]); line[1] != "started" && !strings.ContainsRune("✓✗", first) {
 			r.repairs = append(r.repairs, line[1])
 		}
 	}
@@ -168,4 +176,3 @@ func broken(results []result) []result {
 func byNumber(results []result) []result {
 	return slices.SortedFunc(slices.Values(results), func(x, y result) int { return cmp.Compare(x.number, y.number) })
 }
-

@@ -28,7 +28,7 @@ func (l *lab) verify(ctx context.Context, dir string, r *result) error {
 	}
 	for _, args := range [][]string{
 		{"preview", "--expect-no-changes"},
-		// DRIFT
+		{"drift"},
 		{"status", "--format", "summary"},
 	} {
 		found, err := l.run(ctx, dir, args...)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/statestore"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -61,11 +62,20 @@ func (b bootstrap) run(ctx context.Context) error {
 	if b.dryRun {
 		return b.preview(ctx, p, shared)
 	}
+	held, err := b.acquire(ctx, p, b.holder(environment.SharedStack, environment.SharedStack, "bootstrap"), b.wait)
+	if err != nil {
+		return err
+	}
+	return held.During(ctx, func(ctx context.Context) error { return b.bringUp(ctx, p, shared, held) })
+}
+
+// bringUp brings the shared stack up under its lock.
+func (b bootstrap) bringUp(ctx context.Context, p *place, shared *environment.Shared, held *lock.Held) error {
 	handle, err := b.openStack(ctx, p, environment.SharedStack, false)
 	if err != nil {
 		return err
 	}
-	if err := b.share(ctx, handle, shared); err != nil {
+	if err := b.share(ctx, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared); err != nil {
 		return err
 	}
 	return b.tell(ctx, handle, shared)
@@ -116,13 +126,26 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 	return !missing, nil
 }
 
-// share brings the shared stack up. Its error is a failure where something was tried.
-func (s settings) share(ctx context.Context, handle *engine.Handle, shared *environment.Shared) error {
+// share brings the shared stack up, after putting right what a killed deployer left of it. Its error is a failure where something
+// was tried.
+func (s settings) share(ctx context.Context, m mender, shared *environment.Shared) error {
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	defer progress.Close()
+	program := infra.DeployShared(shared, s.endpointURL)
+	if m.expired || m.unsettled() {
+		if err := m.step(ctx, progress, program); err != nil {
+			return err
+		}
+	}
 	return tried(progress.Step("shared", func(say func(string)) (string, error) {
-		done, err := handle.Up(ctx, engine.Update{Program: infra.DeployShared(shared, s.endpointURL), Message: "bootstrap"},
-			func(e engine.Event) { tellEvent(e, say) })
+		var done engine.Summary
+		told, err := m.unlocking(ctx, func() (err error) {
+			done, err = m.handle.Up(ctx, engine.Update{Program: program, Message: "bootstrap"}, func(e engine.Event) { tellEvent(e, say) })
+			return m.orphaned(ctx, err)
+		})
+		for _, what := range told {
+			say(what)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -193,15 +216,23 @@ func (s settings) shareLocally(ctx context.Context, p *place) error {
 		if err != nil {
 			return err
 		}
-		return s.share(ctx, handle, shared)
+		return s.share(ctx, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared)
 	})
 }
 
-// missingShared is what the environments of the account would share, where that is not there; otherwise nil.
+// missingShared is what the environments of the account would share, where that is not there or whoever made it has died; otherwise
+// nil.
 func (s settings) missingShared(ctx context.Context, p *place) (*environment.Shared, error) {
 	shared, err := s.shared()
 	if err != nil {
 		return nil, err
+	}
+	standing, err := p.locks.Look(ctx, environment.SharedStack)
+	if err != nil {
+		return nil, err
+	}
+	if standing != nil && standing.Condition == lock.Dead {
+		return shared, nil
 	}
 	_, err = release.FindZone(ctx, route53.NewFromConfig(p.aws), shared.RootDomain)
 	if errors.Is(err, release.ErrNoZone) {

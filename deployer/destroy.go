@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -43,7 +44,8 @@ func (d destroy) run(ctx context.Context) error {
 		if err := d.confirm(ctx, "destroy", env.Name, "what is destroyed does not come back"); err != nil {
 			return err
 		}
-		return d.exclusively(ctx, p, env, "destroy", func(ctx context.Context, _ *lock.Held) error {
+		return d.exclusively(ctx, p, env, "destroy", func(ctx context.Context, held *lock.Held) error {
+			opened.expired = held.TookOver() != nil
 			return d.delete(ctx, opened)
 		})
 	})
@@ -52,8 +54,21 @@ func (d destroy) run(ctx context.Context) error {
 func (d destroy) delete(ctx context.Context, opened *stack) error {
 	progress := ui.NewProgress(d.err, d.progressOptions())
 	defer progress.Close()
+	if opened.expired || opened.unsettled() {
+		image := cmp.Or(opened.recorded, opened.env.ImageReference("sha256:"+emptyDigest))
+		if err := opened.step(ctx, progress, opened.program(image, image)); err != nil {
+			return err
+		}
+	}
 	return tried(progress.Step("destroy", func(say func(string)) (string, error) {
-		done, err := opened.handle.Destroy(ctx, engine.Update{Message: "destroy"}, func(e engine.Event) { tellEvent(e, say) })
+		var done engine.Summary
+		told, err := opened.unlocking(ctx, func() (err error) {
+			done, err = opened.handle.Destroy(ctx, engine.Update{Message: "destroy"}, func(e engine.Event) { tellEvent(e, say) })
+			return opened.orphaned(ctx, err)
+		})
+		for _, what := range told {
+			say(what)
+		}
 		return fmt.Sprintf("%d resources deleted", done.Changed()), err
 	}))
 }

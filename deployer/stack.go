@@ -110,7 +110,7 @@ func (s settings) tellKey(handle *engine.Handle, name string) error {
 
 // stack is an environment's stack as a deployment sees it.
 type stack struct {
-	handle      *engine.Handle
+	mender
 	env         *environment.Environment
 	endpointURL string
 	// recorded is the image that the stack's output names.
@@ -139,11 +139,13 @@ func (s settings) openEnvironment(ctx context.Context, p *place, env *environmen
 	if err != nil {
 		return nil, err
 	}
-	return s.stackOf(handle, env), nil
+	opened := s.stackOf(handle, env)
+	opened.aws, opened.account = p.aws, env.Account
+	return opened, nil
 }
 
 func (s settings) stackOf(handle *engine.Handle, env *environment.Environment) *stack {
-	return &stack{handle: handle, env: env, endpointURL: s.endpointURL, recorded: handle.Before().Text(outputImage)}
+	return &stack{mender: mender{handle: handle}, env: env, endpointURL: s.endpointURL, recorded: handle.Before().Text(outputImage)}
 }
 
 // program is the environment's program with an image for the tasks and one for the record.
@@ -196,6 +198,14 @@ func (s *stack) Waiting(ctx context.Context, image string) ([]record.Change, err
 	return changes, err
 }
 
+// Unsettled implements release.Infrastructure.
+func (s *stack) Unsettled() bool { return s.unsettled() }
+
+// Repair implements release.Infrastructure.
+func (s *stack) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {
+	return s.mend(ctx, s.program(image, image), progress)
+}
+
 // TaskNetwork implements release.Infrastructure.
 func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
 	outputs, err := s.handle.Outputs(ctx)
@@ -225,7 +235,14 @@ func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) 
 	err := s.reread(ctx, u.Targets, progress)
 	var done engine.Summary
 	if err == nil {
-		done, err = s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+		var told []string
+		told, err = s.unlocking(ctx, func() (err error) {
+			done, err = s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+			return s.orphaned(ctx, err)
+		})
+		for _, what := range told {
+			progress(what)
+		}
 	}
 	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
 		return release.Update{}, &release.BusyError{Err: busy}

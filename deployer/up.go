@@ -124,7 +124,7 @@ func (u up) run(ctx context.Context) error {
 
 // release deploys, and says what came of it. Nobody holds the lock in a dry run.
 func (u up) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
-	result, err := u.show(held, func(report release.Reporter) (record.Deployment, error) { return u.deploy(ctx, p, env, report) })
+	result, err := u.show(held, func(report release.Reporter) (record.Deployment, error) { return u.deploy(ctx, p, env, held, report) })
 	if u.format == "json" {
 		return errors.Join(err, strictly(u.strict, result))
 	}
@@ -170,18 +170,24 @@ func checkTag(tag string) error {
 }
 
 // deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.
-func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, report release.Reporter) (record.Deployment, error) {
+func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, held *lock.Held,
+	report release.Reporter) (record.Deployment, error) {
+	died := held != nil && held.TookOver() != nil
 	now := p.clock.Now()
 	world := u.world(p, env, report)
 	world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
 		if u.codeOnly {
-			return u.openCode(ctx, p, env, u.refresh)
+			opened, err := u.openCode(ctx, p, env, u.refresh)
+			if err == nil {
+				opened.expired = died
+			}
+			return opened, err
 		}
 		opened, err := u.openEnvironment(ctx, p, env, false)
 		if err != nil {
 			return nil, err
 		}
-		opened.refresh = u.refresh
+		opened.refresh, opened.expired = u.refresh, died
 		if len(u.components) == 0 {
 			return opened, nil
 		}
@@ -189,7 +195,7 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	}
 	return release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
-		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration,
+		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, Died: died,
 	})
 }
 

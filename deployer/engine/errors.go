@@ -104,6 +104,8 @@ type Failure struct {
 	Summary Summary
 	// Pending are operations whose outcome is unknown.
 	Pending []Pending
+	// Killed says that a signal ended the engine: it has left its lock.
+	Killed bool
 }
 
 // ResourceError is what went wrong with one resource.
@@ -133,6 +135,9 @@ func (e *FailedError) Error() string {
 func (e *FailedError) Hint() string {
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
+	}
+	if e.Killed {
+		return "the same command again looks at what was under way, and goes on from there"
 	}
 	return "what was done is in the state: once the cause is gone, the same command goes on from there"
 }
@@ -180,7 +185,7 @@ func names(pending []Pending) []string {
 }
 
 func pendingHint(pending []Pending) string {
-	return "the outcome of " + strings.Join(names(pending), ", ") + " is unknown: look at the account before the next run"
+	return "the outcome of " + strings.Join(names(pending), ", ") + " is unknown: the same command again looks at the account, and goes on from there"
 }
 
 // StateDamagedError says that the backend's state of a stack cannot be used.

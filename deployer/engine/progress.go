@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
 // progress is what the events of one run add up to.
@@ -87,7 +88,7 @@ func (p *progress) finish(m apitype.StepEventMetadata, now time.Time) []Event {
 	if own(m.Type) && changes(string(m.Op)) {
 		p.steps = append(p.steps, step(m))
 	}
-	if m.Op == apitype.OpCreate && own(m.Type) && m.New != nil && m.New.Custom {
+	if m.Op == apitype.OpCreate && own(m.Type) && m.New != nil && m.New.Custom && !strings.Contains(m.Provider, plugin.UnknownStringValue) {
 		p.created = append(p.created, creation(m))
 	}
 	return p.tell(m, Done, "", now.Sub(began))

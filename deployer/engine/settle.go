@@ -68,8 +68,9 @@ func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, m
 		}
 	}
 	for _, f := range found {
-		doc.add(f)
-		targets = append(targets, f.URN)
+		if doc.add(f) {
+			targets = append(targets, f.URN)
+		}
 	}
 	settled := Settled{Cleared: before.Pending}
 	if len(targets) == 0 && len(before.Pending) == 0 {
@@ -221,9 +222,11 @@ func (d *stateDocument) unread() []string {
 }
 
 // add puts a resource that was found behind those it needs. What its inputs name it depends on, so that a destroy keeps the order.
-func (d *stateDocument) add(f Found) {
-	if d.find(f.URN) != nil {
-		return
+// One whose parent or provider the state does not know was not made by this stack: they are noted before it is asked for.
+func (d *stateDocument) add(f Found) bool {
+	provider, _, _ := cutLast(f.Provider, "::")
+	if d.find(f.URN) != nil || d.find(provider) == nil || f.Parent != "" && d.find(f.Parent) == nil {
+		return false
 	}
 	named := map[string]bool{}
 	texts(f.Inputs, func(text string) { named[text] = true })
@@ -241,6 +244,15 @@ func (d *stateDocument) add(f Found) {
 	if err == nil { // it has nothing that could not be encoded
 		d.Resources = append(d.Resources, raw)
 	}
+	return err == nil
+}
+
+// cutLast is strings.Cut at the last place.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 // texts calls look with every text in a value.

@@ -88,6 +88,8 @@ type Deployment struct {
 	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
 	// Health is the evidence: what each probe saw.
 	Health any `json:"health,omitempty"`
+	// Repairs say what was put right that an earlier deployment, which died, had left half done.
+	Repairs []string `json:"repairs,omitempty"`
 	// Warnings did not stop the deployment.
 	Warnings []string `json:"warnings,omitempty"`
 	Error    string   `json:"error,omitempty"`

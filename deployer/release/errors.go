@@ -14,6 +14,16 @@ type Problem struct {
 	Hint    string `json:"hint,omitempty"`
 	// Stops says that the deployment cannot start; otherwise it is a warning.
 	Stops bool `json:"stops"`
+	// Passes says that it goes away by itself, so that it can be waited for.
+	Passes bool `json:"-"`
+}
+
+// passing marks problems that go away by themselves.
+func passing(problems []Problem) []Problem {
+	for i := range problems {
+		problems[i].Passes = true
+	}
+	return problems
 }
 
 // NotStartedError says that nothing was changed, and why: every problem that preflight found.

@@ -32,6 +32,11 @@ type Infrastructure interface {
 	Reconcile(ctx context.Context, image string, progress func(string)) (Update, error)
 	// Waiting is what a Release of everything would change. It changes nothing, and may run while the services change.
 	Waiting(ctx context.Context, image string) ([]record.Change, error)
+	// Unsettled reports whether the state has operations of unknown outcome.
+	Unsettled() bool
+	// Repair brings state and account in step after a deployment that died, as a preparation for a Release with the image, and
+	// says what it did. It may be repeated.
+	Repair(ctx context.Context, image string, progress func(string)) ([]string, error)
 	// TaskNetwork is where the program put the tasks.
 	TaskNetwork(ctx context.Context) (TaskNetwork, error)
 }

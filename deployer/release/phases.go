@@ -27,6 +27,7 @@ func (d *deployment) phases() []phase {
 	before := d.Env.Deployment.Migrations.Order == environment.BeforeServices
 	list := []phase{
 		{name: Preflight, run: d.preflight},
+		{name: Repair, run: d.repair, only: d.died},
 		{name: Backup, run: d.backup, needless: unless(d.Env.Deployment.Backup == environment.BackupSnapshot, "the environment asks for none")},
 		{name: Provision, run: d.provision},
 		{name: Rollout, run: d.rollout},
@@ -68,12 +69,19 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		look.tolerated = append(slices.Clone(look.tolerated), "migration")
 	}
 	image, problems := look.run(ctx)
-	for d.WaitDelegation && onlyDelegation(problems) {
-		v.progress("%s; %s", problems[0].Message, problems[0].Hint)
-		if err := d.Clock.Wait(ctx, delegationPoll); err != nil {
+	for told := ""; ; image, problems = look.run(ctx) {
+		poll, awaited := d.awaited(problems)
+		if awaited == nil {
+			break
+		}
+		if awaited.Message != told {
+			v.note("waiting: %s", awaited.Message)
+			told = awaited.Message
+		}
+		v.progress("%s; %s", awaited.Message, awaited.Hint)
+		if err := d.Clock.Wait(ctx, poll); err != nil {
 			return "", err
 		}
-		image, problems = look.run(ctx)
 	}
 	problems = append(problems, d.exchanging(ctx)...)
 	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
@@ -93,6 +101,9 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 			return "", &NotStartedError{Problems: problems}
 		}
 	}
+	if !d.DryRun {
+		d.lookBack(ctx)
+	}
 	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
 }
 
@@ -108,6 +119,22 @@ func (d *deployment) openStack(ctx context.Context) []Problem {
 	d.infra = opened
 	return nil
 }
+
+// awaited is a problem that is to be waited for, and how long until the next look; nil where there is none, or another that does
+// not go away.
+func (d *deployment) awaited(problems []Problem) (time.Duration, *Problem) {
+	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
+	switch {
+	case d.WaitDelegation && onlyDelegation(problems):
+		return delegationPoll, &stopping[0]
+	case !d.Wait || len(stopping) == 0 || slices.ContainsFunc(stopping, func(p Problem) bool { return !p.Passes }):
+		return 0, nil
+	}
+	return passingPoll, &stopping[0]
+}
+
+// passingPoll is how often something is looked at that ends by itself.
+const passingPoll = 5 * time.Second
 
 // delegationPoll is how often the registrar's change is looked for.
 const delegationPoll = time.Minute

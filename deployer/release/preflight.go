@@ -232,9 +232,9 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 	for _, service := range out.Services {
 		for _, d := range service.Deployments {
 			if d.RolloutState == ecstypes.DeploymentRolloutStateInProgress && aws.ToString(d.Status) == "PRIMARY" {
-				problems = append(problems, stop("rollout", withHint(
+				problems = append(problems, passing(stop("rollout", withHint(
 					fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName),
-						d.RunningCount, d.DesiredCount), "wait for its end: `deployer status --only ecs_service`"))...)
+						d.RunningCount, d.DesiredCount), "wait for its end, with --wait; `deployer status --only ecs_service` shows it")))...)
 			}
 		}
 	}
@@ -270,6 +270,8 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	switch status := aws.ToString(out.DBInstances[0].DBInstanceStatus); status {
 	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
 		return nil
+	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
+		return passing(stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
 	default:
 		return stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available"))
 	}

@@ -61,11 +61,13 @@ type Request struct {
 	DryRun bool
 	// Command is the migration's, instead of the environment's own.
 	Command []string
-	// Wait lets a migration that runs already end, instead of stopping; StopMigration stops this one's when its watch is
+	// Wait lets preflight wait for what ends by itself, instead of stopping: a rollout or a migration under way, a database in the making; StopMigration stops this one's when its watch is
 	// interrupted.
 	Wait, StopMigration bool
 	// WaitDelegation lets preflight wait until the internet knows the zone's name servers.
 	WaitDelegation bool
+	// Died says that whoever held the environment's lock before died with it.
+	Died bool
 }
 
 // deployment is one deployment under way: what was asked for, and what the phases have found out so far.
@@ -90,6 +92,8 @@ type deployment struct {
 // phase is one step of a deployment.
 type phase struct {
 	name string
+	// only, where it is not nil, says whether there is such a phase at all.
+	only func() bool
 	// needless says why there is nothing to do; "" where there is.
 	needless string
 	// run does it, and says in a few words what came of it.
@@ -156,6 +160,9 @@ func outcomeOf(err error) record.Outcome {
 
 func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 	for _, p := range phases {
+		if p.only != nil && !p.only() {
+			continue
+		}
 		if d.DryRun && p.name != Preflight {
 			p.needless = cmp.Or(p.needless, "dry run")
 		}

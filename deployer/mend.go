@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sys/unix"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/repair"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+)
+
+// mender puts right what a killed deployer or engine left in a stack and its account.
+type mender struct {
+	handle *engine.Handle
+	aws    aws.Config
+	// account is the account's number.
+	account string
+	// expired says that the environment's lock was taken over from a holder that had died.
+	expired bool
+}
+
+// lookups is how many resources are looked up at once.
+const lookups = 8
+
+// mend looks for everything that the program would create, takes what is there already into the state, and forgets operations of
+// unknown outcome after reading what they were about. It says what it did.
+func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(string)) ([]string, error) {
+	say("asking the program what it would create")
+	plan, err := m.handle.Preview(ctx, engine.Update{Program: program}, nil)
+	if err != nil {
+		return nil, err
+	}
+	say(fmt.Sprintf("looking for %d resources in the account", len(plan.Creations)))
+	found, err := m.find(ctx, plan.Creations)
+	if err != nil {
+		return nil, err
+	}
+	say(fmt.Sprintf("reading %d resources that may be there", len(found)))
+	var settled engine.Settled
+	told, err := m.unlocking(ctx, func() (err error) {
+		settled, err = m.handle.Settle(ctx, found, func(f engine.Found, outputs map[string]any) bool {
+			return repair.Ours(wanted(f.Creation), outputs)
+		})
+		return err
+	})
+	for _, f := range settled.Adopted {
+		told = append(told, fmt.Sprintf("%s %s was in the account and not in the state: imported as %s", ui.ShortType(f.Type), f.Name, f.ID))
+	}
+	for _, f := range settled.Strange {
+		told = append(told, fmt.Sprintf("%s %s: something else has its name (%s), and was left alone", ui.ShortType(f.Type), f.Name, f.ID))
+	}
+	for _, p := range settled.Cleared {
+		told = append(told, fmt.Sprintf("%s %s: what came of %s it was unknown, and was looked up", ui.ShortType(p.Type), p.Name, p.Op))
+	}
+	return told, err
+}
+
+// find looks resources up in the account, several at once.
+func (m mender) find(ctx context.Context, creations []engine.Creation) ([]engine.Found, error) {
+	ids, failed := make([]string, len(creations)), make([]error, len(creations))
+	var running sync.WaitGroup
+	free := make(chan struct{}, lookups)
+	for i, c := range creations {
+		running.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			ids[i], failed[i] = repair.Find(ctx, m.aws, m.account, wanted(c))
+		})
+	}
+	running.Wait()
+	var found []engine.Found
+	for i, c := range creations {
+		if ids[i] != "" {
+			found = append(found, engine.Found{Creation: c, ID: ids[i]})
+		}
+	}
+	return found, errors.Join(failed...)
+}
+
+func wanted(c engine.Creation) repair.Wanted {
+	return repair.Wanted{Type: c.Type, Inputs: c.Inputs, Known: engine.Known}
+}
+
+// unlocking repeats what the engine refuses because of a lock of its own that nobody is left to release, after removing that, and
+// says so. The environment's lock keeps every other deployer out meanwhile.
+func (m mender) unlocking(ctx context.Context, run func() error) (told []string, err error) {
+	err = run()
+	busy := (*engine.ConcurrentUpdateError)(nil)
+	if !errors.As(err, &busy) || len(busy.Holders) == 0 {
+		return nil, err
+	}
+	host, hostErr := os.Hostname()
+	for _, holder := range busy.Holders {
+		lock := repair.Lock{Host: holder.Host, PID: holder.PID}
+		if hostErr != nil || !lock.Stale(host, alive, m.expired) {
+			return nil, err
+		}
+		told = append(told, fmt.Sprintf("the engine's lock of %s was left by a process that is gone, and was removed", holder))
+	}
+	if err := m.handle.Unlock(ctx); err != nil {
+		return nil, err
+	}
+	return told, run()
+}
+
+// alive reports whether there is such a process on this machine.
+func alive(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
+
+// step mends as a step of its own, for commands that are no deployment.
+func (m mender) step(ctx context.Context, progress *ui.Progress, program pulumi.RunFunc) error {
+	return tried(progress.Step(release.Repair, func(say func(string)) (string, error) {
+		done, err := m.mend(ctx, program, say)
+		for _, what := range done {
+			progress.Report(release.Event{Kind: release.Note, Phase: release.Repair, Message: what})
+		}
+		return release.Repaired(done), err
+	}))
+}
+
+// unsettled reports whether the state has operations of unknown outcome.
+func (m mender) unsettled() bool { return len(m.handle.Before().Pending) > 0 }
+
+// orphaned removes the lock of an engine that was killed under this deployer: nobody else will.
+func (m mender) orphaned(ctx context.Context, err error) error {
+	if failed := (*engine.FailedError)(nil); !errors.As(err, &failed) || !failed.Killed {
+		return err
+	}
+	return errors.Join(err, m.handle.Unlock(context.WithoutCancel(ctx)))
+}
