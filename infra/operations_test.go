@@ -152,7 +152,7 @@ func refused(t *testing.T, may policy, operations []string, env, stack string) [
 // The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
 func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "deployer/release/*.go", "deployer/record/*.go", "deployer/database/*.go")
+	deploying := operations(t, "deployer/release/*.go", "deployer/repair/*.go", "deployer/record/*.go", "deployer/database/*.go")
 	looking := operations(t, "checks/*.go", "deployer/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",

@@ -19,6 +19,9 @@ import (
 // lock and listening to signals the engine reads the state; a signal in that time would leave the lock behind.
 const settle = 5 * time.Second
 
+// signaled is the exit code of a process that a signal ended.
+const signaled = -1
+
 // notRun is the Automation API's exit code of a command that could not be run.
 const notRun = -2
 

@@ -37,7 +37,7 @@ func is[T error](err error) bool {
 // explain turns the end of a run into one of this package's errors. The Automation API's own error must come as it
 // is, as its helpers know no wrapped one.
 func (h *Handle) explain(ctx context.Context, raw error, c *child, f Failure) error {
-	f.Killed = strings.HasPrefix(c.end, "signal: ")
+	f.Killed = c.code == signaled
 	if ctx.Err() != nil {
 		return &InterruptedError{Failure: f, Cause: context.Cause(ctx), Left: c.left}
 	}

@@ -56,7 +56,7 @@ func TestExplain(t *testing.T) {
 		"something else": {"error: unknown flag: --nonsense\n", 1, &FailedError{Failure{Run: "up",
 			Resources: []ResourceError{{Message: "unknown flag: --nonsense"}}}}},
 		"killed": {"", -1, &FailedError{Failure{Run: "up",
-			Resources: []ResourceError{{Message: "the engine ended early: signal: killed"}}}}},
+			Resources: []ResourceError{{Message: "the engine ended early: signal: killed"}}, Killed: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := &child{stderr: c.stderr, code: c.code, end: "signal: killed"}
@@ -77,7 +77,7 @@ func TestInterruptionGoesBeforeEverythingElse(t *testing.T) {
 	err := (&Handle{}).explain(ctx, errors.New("exit status 1"), &child{}, Failure{Run: "up",
 		Summary: Summary{Changes: map[string]int{"create": 3, "same": 2}}, Pending: left})
 	require.EqualError(t, err, "up: interrupted after 3 changes")
-	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: look at the account before the next run",
+	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: the same command again looks at the account, and goes on from there",
 		err.(*InterruptedError).Hint())
 }
 

@@ -161,6 +161,9 @@ func (p *provider) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc
 	if !there {
 		return &pulumirpc.ReadResponse{}, nil
 	}
+	if thing["unreadable"] == true {
+		return nil, fmt.Errorf("no right to read %s", r.Id)
+	}
 	values, err := structpb.NewStruct(thing)
 	return &pulumirpc.ReadResponse{Id: r.Id, Properties: values, Inputs: values}, err
 }

@@ -24,6 +24,9 @@ type play struct {
 	// until, where it is set, holds back the look at what waits.
 	until   chan struct{}
 	waiting []record.Change
+	// unsettled says that the state has operations of unknown outcome; repairs is what a repair does.
+	unsettled bool
+	repairs   []string
 }
 
 func (p *play) does(deed string) error {
@@ -60,6 +63,12 @@ func (p *play) Waiting(ctx context.Context, _ string) ([]record.Change, error) {
 		}
 	}
 	return p.waiting, p.fails["waiting"]
+}
+
+func (p *play) Unsettled() bool { return p.unsettled }
+
+func (p *play) Repair(context.Context, string, func(string)) ([]string, error) {
+	return p.repairs, p.does("repair")
 }
 
 func (p *play) TaskNetwork(context.Context) (TaskNetwork, error) { return TaskNetwork{}, nil }

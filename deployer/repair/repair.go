@@ -8,6 +8,7 @@ package repair
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -60,19 +61,19 @@ type account struct {
 // be found. A name is returned without asking AWS: the provider reads it in any case, and knows best whether it is there.
 func Find(ctx context.Context, cfg aws.Config, accountID string, w Wanted) (string, error) {
 	r := rows[w.Type]
-	if r.find == nil {
+	if r.find == nil || !known(r, w) {
 		return "", nil
-	}
-	for _, property := range r.needs {
-		if w.text(property) == "" {
-			return "", nil
-		}
 	}
 	id, err := r.find(ctx, account{cfg, accountID, cfg.Region}, w)
 	if err != nil {
 		return "", fmt.Errorf("look for %s: %w", w.Type, err)
 	}
 	return id, nil
+}
+
+// known reports whether everything is known without which AWS would not have made one.
+func known(r row, w Wanted) bool {
+	return !slices.ContainsFunc(r.needs, func(property string) bool { return w.text(property) == "" })
 }
 
 // Ours reports whether a resource that bears the name of one of the program's is the program's: it has the tags that the program

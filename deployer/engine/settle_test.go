@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func mine(Found, map[string]any) bool { return true }
+
+// killEngine kills the engine that holds the stack's lock.
+func (l lab) killEngine(t *testing.T) {
+	t.Helper()
+	held := l.locks(t)
+	require.Len(t, held, 1)
+	var lock struct{ Pid int }
+	require.NoError(t, json.Unmarshal([]byte(read(t, held[0])), &lock))
+	require.NoError(t, unix.Kill(lock.Pid, unix.SIGKILL))
+}
+
+// A create of which the engine does not live to see the end is found, and not repeated.
+func TestSettleAfterAKilledEngine(t *testing.T) {
+	l := newLab(t, pair(text("a"), with(text("b"), "slow", pulumi.Bool(true))))
+	h := l.open(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.Up(t.Context(), Update{}, nil)
+		ended <- err
+	}()
+	require.Equal(t, "two", <-l.creating)
+	l.killEngine(t)
+	var failed *FailedError
+	require.ErrorAs(t, <-ended, &failed)
+	require.True(t, failed.Killed)
+	require.Len(t, failed.Pending, 1)
+	close(l.release) // the provider does not know, and makes it
+	var made []string
+	require.Eventually(t, func() bool { made = append(made, l.done()...); return len(made) == 2 }, 20*time.Second, 20*time.Millisecond)
+
+	plan, err := h.Preview(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Len(t, plan.Creations, 1)
+	found := []Found{{plan.Creations[0], "two"}}
+	_, err = h.Settle(t.Context(), found, mine)
+	var busy *ConcurrentUpdateError
+	require.ErrorAs(t, err, &busy, "the engine has left its lock")
+	require.Len(t, busy.Holders, 1)
+	require.NoError(t, h.Unlock(t.Context()))
+
+	settled, err := h.Settle(t.Context(), found, mine)
+	require.NoError(t, err)
+	require.Equal(t, found, settled.Adopted)
+	require.Equal(t, failed.Pending, settled.Cleared)
+	done, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Zero(t, done.Changed())
+	require.Empty(t, l.done(), "nothing is made again")
+	state, err := h.State(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, state.Pending)
+}
+
+// What is not there, is somebody else's, or cannot be read leaves no trace in the state.
+func TestSettleLeavesTheRestAlone(t *testing.T) {
+	one := func(ctx *pulumi.Context) error {
+		_, err := newThing(ctx, "one", text("a"))
+		return err
+	}
+	l := newLab(t, one)
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	before, err := h.State(t.Context())
+	require.NoError(t, err)
+	plan, err := h.Preview(t.Context(), Update{Program: pair(text("a"), text("b"))}, nil)
+	require.NoError(t, err)
+	require.Len(t, plan.Creations, 1)
+	require.Equal(t, map[string]any{"value": "b"}, plan.Creations[0].Inputs)
+
+	settled, err := h.Settle(t.Context(), []Found{{plan.Creations[0], "absent"}}, mine)
+	require.NoError(t, err)
+	require.Equal(t, Settled{}, settled)
+
+	l.set("two", map[string]any{"value": "theirs"})
+	found := []Found{{plan.Creations[0], "two"}}
+	settled, err = h.Settle(t.Context(), found, func(_ Found, outputs map[string]any) bool { return outputs["value"] != "theirs" })
+	require.NoError(t, err)
+	require.Equal(t, Settled{Strange: found}, settled)
+
+	l.set("two", map[string]any{"unreadable": true})
+	_, err = h.Settle(t.Context(), found, mine)
+	require.ErrorContains(t, err, "no right to read two")
+
+	after, err := h.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before.Resources, after.Resources)
+}
