@@ -86,9 +86,9 @@ func TestPhasesInTheirOrder(t *testing.T) {
 		return names
 	}
 	d := under(t)
-	require.Equal(t, []string{Preflight, Backup, Provision, Migrate, Rollout, HealthOf, Validate}, names(d))
+	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Migrate, Rollout, HealthOf, Validate}, names(d))
 	d.Env.Deployment.Migrations.Order = "after"
-	require.Equal(t, []string{Preflight, Backup, Provision, Rollout, Migrate, HealthOf, Validate}, names(d))
+	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Rollout, Migrate, HealthOf, Validate}, names(d))
 }
 
 // A record that cannot be kept does not make a deployment that is done a failure.
