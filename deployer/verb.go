@@ -29,7 +29,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
-		statusVerb(), healthVerb(), outputsVerb(), urlVerb(),
+		statusVerb(), healthVerb(), varsVerb(), outputsVerb(), urlVerb(),
 		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),
 	}

@@ -1,0 +1,110 @@
+package checks
+
+import (
+	"maps"
+	"slices"
+)
+
+// Comparison holds what the containers of two environments get against each other, by role, container and name. Of
+// sensitive values it says no more than whether they are the same.
+type Comparison struct {
+	Environment string              `json:"environment"`
+	Other       string              `json:"other"`
+	Containers  []ComparedContainer `json:"containers"`
+}
+
+// ComparedContainer is a container that at least one of the environments has.
+type ComparedContainer struct {
+	Role      string             `json:"role"`
+	Container string             `json:"container"`
+	Variables []ComparedVariable `json:"variables"`
+}
+
+// ComparedVariable is a variable that at least one of the two has.
+type ComparedVariable struct {
+	Name string `json:"name"`
+	// Result is equal, different, only here, only there, or unknown where a value could not be read.
+	Result Likeness `json:"result"`
+	// Here and There are the values, masked where either is sensitive.
+	Here  *Value `json:"here,omitempty"`
+	There *Value `json:"there,omitempty"`
+}
+
+// Likeness is how a variable of one environment is to the other's.
+type Likeness string
+
+// The likenesses.
+const (
+	Equal     Likeness = "equal"
+	Different Likeness = "different"
+	OnlyHere  Likeness = "only here"
+	OnlyThere Likeness = "only there"
+	NotKnown  Likeness = "unknown"
+)
+
+// Compare holds two inspections against each other.
+func Compare(here, there Inspection) Comparison {
+	all := Comparison{Environment: here.Environment, Other: there.Environment, Containers: []ComparedContainer{}}
+	of := func(containers []Container, like Container) []Variable {
+		for _, c := range containers {
+			if c.Role == like.Role && c.Container == like.Container {
+				return c.Variables
+			}
+		}
+		return nil
+	}
+	for _, c := range append(slices.Clone(here.Containers), there.Containers...) {
+		same := func(done ComparedContainer) bool { return done.Role == c.Role && done.Container == c.Container }
+		if !slices.ContainsFunc(all.Containers, same) {
+			all.Containers = append(all.Containers, ComparedContainer{
+				c.Role, c.Container, compareVariables(of(here.Containers, c), of(there.Containers, c)),
+			})
+		}
+	}
+	return all
+}
+
+func compareVariables(here, there []Variable) []ComparedVariable {
+	// What is missing is not there, required or not.
+	byName := func(variables []Variable) map[string]Variable {
+		named := map[string]Variable{}
+		for _, v := range variables {
+			if v.State != State("missing") {
+				named[v.Name] = v
+			}
+		}
+		return named
+	}
+	ours, theirs := byName(here), byName(there)
+	names := maps.Clone(ours)
+	maps.Copy(names, theirs)
+	compared := []ComparedVariable{}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		a, isHere := ours[name]
+		b, isThere := theirs[name]
+		one := ComparedVariable{Name: name, Result: likeness(a, b, isHere, isThere)}
+		sensitive := a.Value.Sensitive() || b.Value.Sensitive()
+		if isHere {
+			one.Here = &Value{a.Value.text, sensitive}
+		}
+		if isThere {
+			one.There = &Value{b.Value.text, sensitive}
+		}
+		compared = append(compared, one)
+	}
+	return compared
+}
+
+func likeness(a, b Variable, isHere, isThere bool) Likeness {
+	switch {
+	case !isThere:
+		return OnlyHere
+	case !isHere:
+		return OnlyThere
+	case a.State == Unread || b.State == Unread:
+		return NotKnown
+	case a.Value.Reveal() == b.Value.Reveal():
+		return Equal
+	}
+	return Different
+}

@@ -1,0 +1,166 @@
+package checks
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Inspect finds out what the containers of the environment's services get. deployed are the revisions that the last
+// deployment's record names, by service. An error is what kept it from finding out anything.
+func Inspect(
+	ctx context.Context, env *environment.Environment, src Sources, opt Options, deployed map[string]string, clk clock.Clock,
+) (Inspection, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
+	defer cancel()
+	told := &teller{trace: opt.Trace}
+	defer told.end()
+	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), told, clk.Now)
+	e := &estate{env: env, now: clk.Now().UTC(), clk: clk, src: src}
+	ctx = begin(ctx, "variables")
+	ahead(ctx, e, readSecret)
+	ahead(ctx, e, readPasswordRotation)
+	ahead(ctx, e, readRunningTasks)
+
+	found := Inspection{
+		Environment: env.Name, Region: env.Region, Timestamp: e.now.Truncate(time.Second), Containers: []Container{}, Findings: []Finding{},
+	}
+	services, err := readServices(ctx, e)
+	if err != nil {
+		return found, err
+	}
+	tasks, err := readRunningTasks(ctx, e)
+	if err != nil {
+		return found, err
+	}
+	secret, secretErr := readSecret(ctx, e)
+	rotated, _ := readPasswordRotation(ctx, e)
+	found.Findings = append(found.Findings, secretFinding(secret, secretErr, env))
+	for _, s := range env.Services.List() {
+		name := env.ServiceName(s.Role)
+		service := serviceNamed(services, name)
+		if service == nil {
+			found.Findings = append(found.Findings, about("variables", name).error("ServiceMissing",
+				deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name))
+			continue
+		}
+		reader := serviceReader{
+			estate: e, role: s.Role, service: service, tasks: tasksOf(tasks, name), deployed: deployed[name],
+			secret: shelfOf(secret, secretErr, env), rotated: rotated,
+		}
+		if secret != nil {
+			reader.changed = secret.changed
+		}
+		containers, err := reader.read(ctx)
+		if err != nil {
+			finding := undetermined("variables", err)
+			finding.Service = name
+			found.Findings = append(found.Findings, finding)
+			continue
+		}
+		for _, c := range containers {
+			found.Containers = append(found.Containers, c)
+			found.Findings = append(found.Findings, judgeContainer(c, env)...)
+		}
+	}
+	found.Status = Aggregate(found.Findings).Status
+	return found, nil
+}
+
+// secretFinding judges the configuration secret itself.
+func secretFinding(secret *configSecret, err error, env *environment.Environment) Finding {
+	if err != nil {
+		finding := undetermined("secrets", err)
+		finding.Service = "SecretsManager-Secret-" + env.SecretName()
+		return finding
+	}
+	return evaluateSecret(secret, env)
+}
+
+// serviceReader reads what the containers of one service get.
+type serviceReader struct {
+	*estate
+	role             environment.Role
+	service          *ecstypes.Service
+	tasks            []ecstypes.Task
+	deployed         string
+	secret           shelf
+	changed, rotated *time.Time
+}
+
+func (r serviceReader) read(ctx context.Context) ([]Container, error) {
+	running, others := r.revisions()
+	definition, err := readTaskDefinition(ctx, r.estate, running)
+	if err == nil && definition == nil {
+		err = fmt.Errorf("ECS does not know %s, which its tasks run", lastPart(running))
+	}
+	if err != nil {
+		return nil, err
+	}
+	latest, err := readTaskDefinition(ctx, r.estate, r.env.TaskFamily(r.role))
+	if err != nil {
+		return nil, err
+	}
+	var containers []Container
+	for i := range definition.ContainerDefinitions {
+		own := &definition.ContainerDefinitions[i]
+		name := aws.ToString(own.Name)
+		application := name == r.env.ContainerName(r.role)
+		c := Container{
+			Service: r.env.ServiceName(r.role), Role: string(r.role), Container: name,
+			Running: lastPart(running), Others: others, Tasks: len(r.tasks), Deployed: lastPart(r.deployed), Differences: []Difference{},
+		}
+		c.Variables, c.Unused = resolve(own, r.secret, r.env, application)
+		if application {
+			c.Changed = later(r.changed, r.databaseChange(c.Variables))
+			c.Stale = staleTasks(r.tasks, c.Changed)
+			c.Differences = append(c.Differences, differences(programSide(r.env), given(own), declared(r.env))...)
+		}
+		if latest != nil {
+			c.Latest = lastPart(aws.ToString(latest.TaskDefinitionArn))
+			if c.Latest != c.Running {
+				c.Differences = append(differences(c.Latest, given(own), given(containerNamed(latest, name))), c.Differences...)
+			}
+		}
+		containers = append(containers, c)
+	}
+	return containers, nil
+}
+
+// databaseChange is when the database's password was last renewed, where the container's DATABASE_URL is built from it.
+func (r serviceReader) databaseChange(variables []Variable) *time.Time {
+	if slices.ContainsFunc(variables, func(v Variable) bool { return v.Origin == Built }) {
+		return r.rotated
+	}
+	return nil
+}
+
+// revisions are the one that the service's primary deployment has running tasks of, or else the one that its newest task
+// runs, or that it would start tasks of where it runs none; and the others that tasks still run.
+func (r serviceReader) revisions() (running string, others []string) {
+	primary := aws.ToString(r.service.TaskDefinition)
+	var run []string
+	for _, t := range r.tasks {
+		if arn := aws.ToString(t.TaskDefinitionArn); aws.ToString(t.LastStatus) == "RUNNING" && !slices.Contains(run, arn) {
+			run = append(run, arn)
+		}
+	}
+	running = primary
+	if len(run) > 0 && !slices.Contains(run, primary) {
+		running = run[0]
+	}
+	for _, arn := range run {
+		if arn != running {
+			others = append(others, lastPart(arn))
+		}
+	}
+	return running, others
+}

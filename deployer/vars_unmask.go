@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// unmask shows every value. The URL that entrypoint builds is built here too, as it would be from the secrets of today.
+func unmask(ctx context.Context, p *place, found *checks.Inspection) error {
+	for i := range found.Containers {
+		for j := range found.Containers[i].Variables {
+			v := &found.Containers[i].Variables[j]
+			v.Value, v.Masked = v.Value.Bare(), false
+			if v.Origin != checks.Built || v.State != checks.Set {
+				continue
+			}
+			built, err := databaseURL(ctx, p, v.Parts)
+			if err != nil {
+				return err
+			}
+			v.Value = checks.Plain(built)
+		}
+	}
+	return nil
+}
+
+// databaseURL builds a DATABASE_URL.
+func databaseURL(ctx context.Context, p *place, parts map[string]string) (string, error) {
+	arn := parts[environment.VarDatabaseSecretARN]
+	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	if err != nil {
+		return "", fmt.Errorf("read the database's secret: %w", err)
+	}
+	user, password, err := configuration.ParseCredentials("the database's secret", aws.ToString(out.SecretString))
+	if err != nil {
+		return "", err
+	}
+	return configuration.Database{
+		User: user, Password: password, Host: parts[environment.VarDatabaseHost], Port: parts[environment.VarDatabasePort],
+		Name: parts[environment.VarDatabaseName], Connections: parts["DATABASE_CONNECTION_LIMIT"], PoolTimeout: parts["DATABASE_POOL_TIMEOUT"],
+	}.URL("the task definition")
+}
