@@ -17,6 +17,7 @@ const tasksShown = 20
 func checkTasks(ctx context.Context, e *estate) ([]Finding, error) {
 	ahead(ctx, e, readServices)
 	ahead(ctx, e, readPasswordRotation)
+	ahead(ctx, e, readSecret)
 	tasks, err := readRunningTasks(ctx, e)
 	if err != nil {
 		return nil, err
@@ -25,12 +26,11 @@ func checkTasks(ctx context.Context, e *estate) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not knowing when the password was renewed keeps nobody from judging the tasks.
-	rotated, _ := readPasswordRotation(ctx, e)
+	renewed := readRenewal(ctx, e)
 	var findings []Finding
 	for _, s := range e.env.Services.List() {
 		name := e.env.ServiceName(s.Role)
-		findings = append(findings, evaluateTasks(name, serviceNamed(services, name), tasksOf(tasks, name), rotated, e.env))
+		findings = append(findings, evaluateTasks(name, serviceNamed(services, name), tasksOf(tasks, name), renewed, e.env))
 	}
 	return findings, nil
 }
@@ -53,10 +53,34 @@ func readPasswordRotation(ctx context.Context, e *estate) (*time.Time, error) {
 	})
 }
 
-// evaluateTasks judges the tasks that a service runs. rotated is when the database's password was last renewed: a
-// task that started before has the old one.
+// renewal is when the secrets that tasks read at their start last changed, nil where that is not known or never
+// happened. A task that started before has the values from before.
+type renewal struct {
+	// password is the database's, which RDS renews; configuration is the configuration secret, which people write.
+	password, configuration *time.Time
+}
+
+// last is the later of the two.
+func (r renewal) last() *time.Time {
+	if r.password == nil || r.configuration != nil && r.configuration.After(*r.password) {
+		return r.configuration
+	}
+	return r.password
+}
+
+// readRenewal finds out when secrets changed. Not knowing keeps nobody from judging tasks.
+func readRenewal(ctx context.Context, e *estate) renewal {
+	var r renewal
+	r.password, _ = readPasswordRotation(ctx, e)
+	if secret, _ := readSecret(ctx, e); secret != nil {
+		r.configuration = secret.changed
+	}
+	return r
+}
+
+// evaluateTasks judges the tasks that a service runs.
 func evaluateTasks(
-	name string, service *ecstypes.Service, tasks []ecstypes.Task, rotated *time.Time, env *environment.Environment,
+	name string, service *ecstypes.Service, tasks []ecstypes.Task, renewed renewal, env *environment.Environment,
 ) Finding {
 	what := about("ecs_tasks", "ECS-Tasks-"+name)
 	if service == nil {
@@ -64,7 +88,7 @@ func evaluateTasks(
 			"there is no service that could run tasks")
 	}
 	what = what.with("tasks", taskDetails(tasks))
-	counts := countTasks(tasks, rotated)
+	counts := countTasks(tasks)
 	switch {
 	case len(tasks) == 0 && service.RunningCount > 0:
 		return what.unknown("TasksNotListed", Hint{
@@ -86,11 +110,16 @@ func evaluateTasks(
 		return what.warning("TasksStarting", Hint{
 			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; a task that stays PENDING has a reason in ecs_service",
 		}, "%d/%d tasks run, the others are starting or stopping", counts.running, len(tasks))
-	case counts.stale > 0:
-		return what.with("password_rotated", rotated.UTC().Format(time.RFC3339)).warning("TasksOlderThanRotation", Hint{
+	case startedBefore(tasks, renewed.password) > 0:
+		return what.with("password_rotated", renewed.password.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
 			Cause:    "RDS renewed the database's password after the tasks had built DATABASE_URL: new connections fail",
 			Solution: "restart the tasks", Command: command(env, "restart"),
-		}, "%d/%d tasks are older than the database's password", counts.stale, len(tasks))
+		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, renewed.password), len(tasks))
+	case startedBefore(tasks, renewed.configuration) > 0:
+		return what.with("configuration_changed", renewed.configuration.UTC().Format(time.RFC3339)).warning(reasonOlderThanConfiguration, Hint{
+			Cause:    "the configuration secret was changed after the tasks had started: they have its values from before",
+			Solution: "restart the tasks", Command: command(env, "restart"),
+		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, renewed.configuration), len(tasks))
 	}
 	return what.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)
 }
@@ -102,10 +131,10 @@ func unhealthyHint(env *environment.Environment) Hint {
 	}
 }
 
-// taskCounts counts tasks: those that run, those known healthy and unhealthy, and those older than the password.
-type taskCounts struct{ running, healthy, unhealthy, stale int }
+// taskCounts counts tasks: those that run, those known healthy and unhealthy.
+type taskCounts struct{ running, healthy, unhealthy int }
 
-func countTasks(tasks []ecstypes.Task, rotated *time.Time) taskCounts {
+func countTasks(tasks []ecstypes.Task) taskCounts {
 	var counts taskCounts
 	for _, t := range tasks {
 		if aws.ToString(t.LastStatus) == "RUNNING" {
@@ -117,11 +146,19 @@ func countTasks(tasks []ecstypes.Task, rotated *time.Time) taskCounts {
 		case ecstypes.HealthStatusUnhealthy:
 			counts.unhealthy++
 		}
-		if rotated != nil && t.StartedAt != nil && t.StartedAt.Before(*rotated) {
-			counts.stale++
-		}
 	}
 	return counts
+}
+
+// startedBefore counts the tasks that started before a time.
+func startedBefore(tasks []ecstypes.Task, when *time.Time) int {
+	count := 0
+	for _, t := range tasks {
+		if when != nil && t.StartedAt != nil && t.StartedAt.Before(*when) {
+			count++
+		}
+	}
+	return count
 }
 
 func taskDetails(tasks []ecstypes.Task) []map[string]any {

@@ -154,21 +154,23 @@ func TestEvaluateTasks(t *testing.T) {
 	for name, test := range map[string]struct {
 		service *ecstypes.Service
 		tasks   []ecstypes.Task
-		rotated *time.Time
+		renewed renewal
 		want    verdict
 	}{
-		"no service":       {nil, nil, nil, verdict{Error, "ServiceMissing", ""}},
-		"none at all":      {wanted(2, 0), nil, nil, verdict{Error, "NoTasks", "0/2 tasks"}},
-		"none wanted":      {wanted(0, 0), nil, nil, verdict{Healthy, "NoTasksDesired", ""}},
-		"not listed":       {wanted(2, 2), nil, nil, verdict{Unknown, "TasksNotListed", "runs 2 tasks"}},
-		"all ill":          {wanted(2, 2), []ecstypes.Task{ill, ill}, nil, verdict{Error, "TasksUnhealthy", "2/2"}},
-		"one ill":          {wanted(2, 2), []ecstypes.Task{well, ill}, nil, verdict{Warning, "TasksUnhealthy", "1/2"}},
-		"one starting":     {wanted(2, 1), []ecstypes.Task{well, starting}, nil, verdict{Warning, "TasksStarting", "1/2 tasks run"}},
-		"older password":   {wanted(1, 1), []ecstypes.Task{well}, ago(time.Minute), verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
-		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, ago(2 * time.Hour), verdict{Healthy, "Running", "1 task running, 1 known healthy"}},
+		"no service":       {nil, nil, renewal{}, verdict{Error, "ServiceMissing", ""}},
+		"none at all":      {wanted(2, 0), nil, renewal{}, verdict{Error, "NoTasks", "0/2 tasks"}},
+		"none wanted":      {wanted(0, 0), nil, renewal{}, verdict{Healthy, "NoTasksDesired", ""}},
+		"not listed":       {wanted(2, 2), nil, renewal{}, verdict{Unknown, "TasksNotListed", "runs 2 tasks"}},
+		"all ill":          {wanted(2, 2), []ecstypes.Task{ill, ill}, renewal{}, verdict{Error, "TasksUnhealthy", "2/2"}},
+		"one ill":          {wanted(2, 2), []ecstypes.Task{well, ill}, renewal{}, verdict{Warning, "TasksUnhealthy", "1/2"}},
+		"one starting":     {wanted(2, 1), []ecstypes.Task{well, starting}, renewal{}, verdict{Warning, "TasksStarting", "1/2 tasks run"}},
+		"older password":   {wanted(1, 1), []ecstypes.Task{well}, renewal{password: ago(time.Minute)}, verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
+		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, renewal{password: ago(2 * time.Hour), configuration: ago(3 * time.Hour)}, verdict{Healthy, "Running", "1 task running, 1 known healthy"}},
+		"older configuration": {wanted(2, 2), []ecstypes.Task{well, task("RUNNING", ecstypes.HealthStatusHealthy, time.Second)},
+			renewal{configuration: ago(time.Minute)}, verdict{Warning, "TasksOlderThanConfiguration", "1/2 tasks are older than the configuration"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireVerdict(t, test.want, evaluateTasks(apiService, test.service, test.tasks, test.rotated, loaded(t, "dev")))
+			requireVerdict(t, test.want, evaluateTasks(apiService, test.service, test.tasks, test.renewed, loaded(t, "dev")))
 		})
 	}
 }

@@ -11,9 +11,12 @@ func command(env *environment.Environment, verb string) string {
 	case "images":
 		return awsCommand(env, "ecr describe-images --repository-name "+env.Image.Repository)
 	case "secrets set":
-		return awsCommand(env, "secretsmanager put-secret-value --secret-id "+env.SecretName()+" --secret-string file://ALL-KEYS.json")
+		return "deployer secrets set KEY --env " + env.Stack
 	case "restart":
-		return awsCommand(env, "ecs update-service --force-new-deployment --cluster "+env.ClusterName()+" --service SERVICE")
+	case "secrets set":
+		return "deployer secrets set KEY --env " + env.Stack
+	case "restart":
+		return "deployer up --env " + env.Stack + " --code-only --restart"
 	case "cost":
 		return awsCommand(env, "budgets describe-budget --account-id "+env.Account+" --budget-name "+env.BudgetName())
 	case "history":

@@ -25,7 +25,7 @@ type configSecret struct {
 func readSecret(ctx context.Context, e *estate) (*configSecret, error) {
 	return once(ctx, &e.memo, "secret", func(ctx context.Context) (*configSecret, error) {
 		out, err := secretsmanager.NewFromConfig(e.aws()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
-			SecretId: aws.String(e.env.SecretName()),
+			SecretId: aws.String(e.env.SecretName()), VersionStage: aws.String("AWSCURRENT"),
 		})
 		// A secret that is marked for deletion answers InvalidRequestException.
 		// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
@@ -68,36 +68,64 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 	values := settings.Values
 	required := env.SecretKeys()
 	what = what.with("keys", slices.Sorted(maps.Keys(values))).with("required_keys", required)
-	problems := configuration.Judge(values, required)
+	problems := JudgeSecret(values, env)
 	if len(problems) == 0 {
 		return what.healthy("KeysPresent", "%d of %d required keys are set", len(required), len(required))
 	}
-	what = what.with("problems", secretProblemDetails(problems))
+	return evaluateKeys(what.with("problems", secretProblemDetails(problems)), problems, env)
+}
+
+// evaluateKeys sums up the problems of a secret's keys: the worst gives the finding its reason, and the details have all.
+func evaluateKeys(what subject, problems []KeyProblem, env *environment.Environment) Finding {
+	required := env.SecretKeys()
 	hint := Hint{
 		Cause:    "a variable became required, or the secret was not filled in",
 		Solution: "set each key that is named", Command: command(env, "secrets set"),
 	}
-	missing := keysOf(problems, configuration.Missing)
-	unset := slices.Concat(keysOf(problems, configuration.Empty), keysOf(problems, configuration.Placeholder))
-	unfit := slices.Concat(keysOf(problems, configuration.Malformed), keysOf(problems, configuration.Padded))
-	alsoUnfit := listed("; not a URL, or padded with space: ", unfit)
+	needed := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !slices.Contains(required, p.Key) })
+	missing, unset := keysOf(needed, configuration.Missing), keysOf(needed, configuration.Empty, configuration.Placeholder)
+	worse := said(problems, ForeignKey, configuration.Malformed, configuration.Padded)
 	switch {
 	case len(missing) > 0:
 		hint.Cause += "; a task whose definition refers to a missing key does not start"
 		return what.error("SecretKeysMissing", hint, "%d of %d required keys are missing: %s%s", len(missing), len(required),
-			strings.Join(missing, ", "), listed("; without a value: ", unset)+alsoUnfit)
+			strings.Join(missing, ", "), listed("; without a value: ", unset)+also(worse))
 	case len(unset) > 0:
-		return what.error("SecretKeysUnset", hint, "%d of %d required keys have no value: %s%s", len(unset), len(required),
-			strings.Join(unset, ", "), alsoUnfit)
+		return what.error("SecretKeysUnset", hint, "%d of %d required keys have no value: %s", len(unset), len(required),
+			strings.Join(unset, ", ")+also(worse))
+	case len(keysOf(problems, ForeignKey)) > 0:
+		hint.Cause = "it was copied from the other environment's secret"
+		return what.error("SecretOfAnotherEnvironment", hint, "%s", said(problems, ForeignKey))
+	case len(keysOf(problems, configuration.Malformed)) > 0:
+		hint.Cause = "a value was not copied as a whole, or with more than belongs to it"
+		return what.error("SecretValuesMalformed", hint, "%s", said(problems, configuration.Malformed))
+	case len(keysOf(problems, configuration.Padded, configuration.Placeholder)) > 0:
+		hint.Cause = "a value was not copied as a whole, or was left for somebody to fill in"
+		return what.warning("SecretValuesPadded", hint, "%s", said(problems, configuration.Padded, configuration.Placeholder))
 	}
-	hint.Cause = "a value was not copied as a whole, or with more than belongs to it"
-	malformed := keysOf(problems, configuration.Malformed)
-	if len(malformed) > 0 {
-		return what.error("SecretValuesMalformed", hint, "%d of %d required keys have a value that is not a URL: %s", len(malformed), len(required),
-			strings.Join(malformed, ", "))
+	return what.warning("SecretKeysWithoutEffect", Hint{
+		Cause:    "the name has a mistake, or the key was forgotten",
+		Solution: "take the key out, or list it in configuration.optional of " + environment.FileName(env.Stack),
+		Command:  command(env, "secrets set") + " --delete",
+	}, "%s", said(problems, ShadowedKey, UnknownKey))
+}
+
+// said are the problems of some kinds in words.
+func said(problems []KeyProblem, kinds ...configuration.Kind) string {
+	var words []string
+	for _, p := range problems {
+		if slices.Contains(kinds, p.Kind) {
+			words = append(words, p.String())
+		}
 	}
-	return what.warning("SecretValuesPadded", hint, "%d of %d required keys have a value that begins or ends with space: %s", len(unfit), len(required),
-		strings.Join(unfit, ", "))
+	return strings.Join(words, "; ")
+}
+
+func also(words string) string {
+	if words == "" {
+		return ""
+	}
+	return "; " + words
 }
 
 func listed(introduction string, keys []string) string {
@@ -107,17 +135,17 @@ func listed(introduction string, keys []string) string {
 	return introduction + strings.Join(keys, ", ")
 }
 
-func keysOf(problems []configuration.Problem, kind configuration.Kind) []string {
+func keysOf(problems []KeyProblem, kinds ...configuration.Kind) []string {
 	var keys []string
 	for _, p := range problems {
-		if p.Kind == kind {
+		if slices.Contains(kinds, p.Kind) {
 			keys = append(keys, p.Key)
 		}
 	}
 	return keys
 }
 
-func secretProblemDetails(problems []configuration.Problem) map[string]any {
+func secretProblemDetails(problems []KeyProblem) map[string]any {
 	details := map[string]any{}
 	for _, p := range problems {
 		details[p.Key] = string(p.Kind)

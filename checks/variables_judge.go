@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -36,21 +35,10 @@ func judgeContainer(c Container, env *environment.Environment) []Finding {
 		}, "not read: %s", strings.Join(unread, "; ")))
 	}
 	if c.Stale > 0 {
-		findings = append(findings, what().warning("TasksOlderThanConfiguration", Hint{
+		findings = append(findings, what().warning(reasonOlderThanConfiguration, Hint{
 			Cause:    "a secret was changed after the tasks had started: they have its values from before",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the last change of the configuration", c.Stale, c.Tasks))
-	}
-	if len(c.Unused) > 0 {
-		var unused []string
-		for _, u := range c.Unused {
-			unused = append(unused, u.Key+": "+u.Why)
-		}
-		findings = append(findings, what().warning("KeysUnused", Hint{
-			Cause:    "the name has a mistake, or the key was forgotten",
-			Solution: "take the key out, or list it in configuration.optional of " + environment.FileName(env.Stack),
-			Command:  command(env, "secrets set") + " --delete",
-		}, "keys of %s without effect: %s", env.SecretName(), strings.Join(unused, "; ")))
 	}
 	if program := against(c.Differences, programSide(env)); len(program) > 0 {
 		findings = append(findings, what().warning("NotAsTheProgramHasIt",
@@ -153,17 +141,4 @@ func declared(env *environment.Environment) map[string]string {
 		all[key] = anyValue
 	}
 	return all
-}
-
-// staleTasks counts the tasks that started before a time.
-func staleTasks(tasks []ecstypes.Task, changed *time.Time) int {
-	return countTasks(tasks, changed).stale
-}
-
-// later is the later of two times, either of which may be unknown.
-func later(a, b *time.Time) *time.Time {
-	if a == nil || b != nil && b.After(*a) {
-		return b
-	}
-	return a
 }

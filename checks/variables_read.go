@@ -42,7 +42,7 @@ func Inspect(
 		return found, err
 	}
 	secret, secretErr := readSecret(ctx, e)
-	rotated, _ := readPasswordRotation(ctx, e)
+	renewed := readRenewal(ctx, e)
 	found.Findings = append(found.Findings, secretFinding(secret, secretErr, env))
 	for _, s := range env.Services.List() {
 		name := env.ServiceName(s.Role)
@@ -54,10 +54,7 @@ func Inspect(
 		}
 		reader := serviceReader{
 			estate: e, role: s.Role, service: service, tasks: tasksOf(tasks, name), deployed: deployed[name],
-			secret: shelfOf(secret, secretErr, env), rotated: rotated,
-		}
-		if secret != nil {
-			reader.changed = secret.changed
+			secret: shelfOf(secret, secretErr, env), renewed: renewed,
 		}
 		containers, err := reader.read(ctx)
 		if err != nil {
@@ -88,12 +85,12 @@ func secretFinding(secret *configSecret, err error, env *environment.Environment
 // serviceReader reads what the containers of one service get.
 type serviceReader struct {
 	*estate
-	role             environment.Role
-	service          *ecstypes.Service
-	tasks            []ecstypes.Task
-	deployed         string
-	secret           shelf
-	changed, rotated *time.Time
+	role     environment.Role
+	service  *ecstypes.Service
+	tasks    []ecstypes.Task
+	deployed string
+	secret   shelf
+	renewed  renewal
 }
 
 func (r serviceReader) read(ctx context.Context) ([]Container, error) {
@@ -120,8 +117,8 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 		}
 		c.Variables, c.Unused = resolve(own, r.secret, r.env, application)
 		if application {
-			c.Changed = later(r.changed, r.databaseChange(c.Variables))
-			c.Stale = staleTasks(r.tasks, c.Changed)
+			c.Changed = r.changeOf(c.Variables)
+			c.Stale = startedBefore(r.tasks, c.Changed)
 			c.Differences = append(c.Differences, differences(programSide(r.env), given(own), declared(r.env))...)
 		}
 		if latest != nil {
@@ -135,12 +132,13 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	return containers, nil
 }
 
-// databaseChange is when the database's password was last renewed, where the container's DATABASE_URL is built from it.
-func (r serviceReader) databaseChange(variables []Variable) *time.Time {
+// changeOf is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is
+// built from it.
+func (r serviceReader) changeOf(variables []Variable) *time.Time {
 	if slices.ContainsFunc(variables, func(v Variable) bool { return v.Origin == Built }) {
-		return r.rotated
+		return r.renewed.last()
 	}
-	return nil
+	return r.renewed.configuration
 }
 
 // revisions are the one that the service's primary deployment has running tasks of, or else the one that its newest task

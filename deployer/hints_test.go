@@ -74,11 +74,14 @@ func ofHint(verb ast.Expr) (string, bool) {
 	case strings.HasPrefix(value, "deployer "):
 		return value, true
 	}
+	if value == "restart" {
+		value = "up --code-only --restart"
+	}
 	return "deployer " + value + " --env E", true
 }
 
 // elsewhere are the verbs for which checks names another tool's command.
-var elsewhere = []string{"logs", "images", "secrets set", "restart", "cost", "history"}
+var elsewhere = []string{"logs", "images", "cost", "history"}
 
 // literal is a string in the source, and where it stands.
 type literal struct{ place, value string }

@@ -204,6 +204,9 @@ func (v vars) compare(ctx context.Context) error {
 	for _, one := range []vars{v, other} {
 		err := one.visit(ctx, func(env *environment.Environment, p *place) error {
 			found, err := one.inspect(ctx, env, p)
+			if err == nil && len(found.Containers) == 0 {
+				return hinted{fmt.Errorf("%s runs no service, so there is nothing to compare", env.Name), "`deployer status --env " + env.Stack + "` says what is there"}
+			}
 			inspections = append(inspections, found)
 			return err
 		})

@@ -20,7 +20,9 @@ type verb struct {
 	// formats are what --format takes, the default first; none where the output has one form.
 	formats []string
 	flags   []cli.Flag
-	run     func(context.Context, settings, *cli.Context) error
+	// refuse says what is wrong with the arguments before their number is looked at, where a verb knows more of them.
+	refuse func(*cli.Context) error
+	run    func(context.Context, settings, *cli.Context) error
 	// verbs are the commands below it; a verb with some runs nothing itself.
 	verbs []verb
 }
@@ -77,6 +79,11 @@ func (v verb) description() string {
 
 // checkArguments refuses arguments that a command would silently ignore.
 func (v verb) checkArguments(c *cli.Context) error {
+	if v.refuse != nil {
+		if err := v.refuse(c); err != nil {
+			return err
+		}
+	}
 	if v.args == "" && c.Args().Present() {
 		return hinted{fmt.Errorf("%s takes no argument, %q was given", v.name, c.Args().First()),
 			fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName)}

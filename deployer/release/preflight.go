@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -189,7 +190,9 @@ func (p *preflight) network(ctx context.Context) []Problem {
 // secret asks whether the configuration secret has what the tasks will refer to.
 func (p *preflight) secret(ctx context.Context) []Problem {
 	name := p.env.SecretName()
-	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
+	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId: &name, VersionStage: aws.String("AWSCURRENT"),
+	})
 	var missing *secretstypes.ResourceNotFoundException
 	if errors.As(err, &missing) {
 		return stop("secret", withHint(fmt.Errorf("the configuration secret %s does not exist", name),
@@ -203,10 +206,10 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 		return stop("secret", err)
 	}
 	var problems []Problem
-	for _, found := range configuration.Judge(settings.Values, p.env.SecretKeys()) {
+	for _, found := range checks.JudgeSecret(settings.Values, p.env) {
 		problems = append(problems, Problem{
-			Check: "secret", Message: fmt.Sprintf("%s: the key %s is %s", name, found.Key, found.Kind), Stops: found.Kind.Stops(),
-			Hint: "add it to the secret: the tasks that refer to it cannot start without",
+			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops,
+			Hint: "`deployer secrets set " + found.Key + " --env " + p.env.Stack + "` sets it; the tasks start with what is there then",
 		})
 	}
 	return problems

@@ -74,6 +74,11 @@ func containerTable(w io.Writer, c checks.Container, style Style) error {
 	if err := render(w, t); err != nil {
 		return err
 	}
+	for _, u := range c.Unused {
+		if err := wrapped(w, "key without effect: "+printable(u.Key)+", "+u.Why, style); err != nil {
+			return err
+		}
+	}
 	_, err := fmt.Fprintln(w)
 	return err
 }

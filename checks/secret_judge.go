@@ -1,0 +1,74 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// KeyProblem is what is wrong with a key of the configuration secret. It holds no value.
+type KeyProblem struct {
+	Key string `json:"key"`
+	// Kind is a kind of configuration's, or one of those below.
+	Kind configuration.Kind `json:"kind"`
+	// Message goes on after the key: "is missing".
+	Message string `json:"message"`
+	// Stops says that a deployment with it is not worth starting.
+	Stops bool `json:"stops"`
+	// Unfit says that nobody means it: such a value is not written.
+	Unfit bool `json:"-"`
+}
+
+// The kinds of problems that take an environment to see.
+const (
+	// ForeignKey is a DATABASE_URL that leads to another environment's database.
+	ForeignKey configuration.Kind = "foreign"
+	// ShadowedKey is one that the task definition sets too, which wins.
+	ShadowedKey configuration.Kind = "shadowed"
+	// UnknownKey is one that the application does not know, as far as the environment's file says.
+	UnknownKey configuration.Kind = "unknown"
+)
+
+// JudgeSecret returns what is wrong with the keys of a configuration secret: the required ones first, in the order of the
+// environment's file, then the others by name. Everything that judges a secret asks here: preflight, status, vars and
+// secrets, before and after it is written.
+func JudgeSecret(values map[string]string, env *environment.Environment) []KeyProblem {
+	var problems []KeyProblem
+	required := env.SecretKeys()
+	for _, p := range configuration.Judge(values, required) {
+		problems = append(problems, KeyProblem{p.Key, p.Kind, "is " + p.Kind.String(), p.Kind.Stops(), p.Kind != configuration.Padded})
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(required, key) {
+			problems = append(problems, judgeOther(key, values[key], env)...)
+		}
+	}
+	return problems
+}
+
+// judgeOther judges a key that the secret need not have. One that is known may be empty, which can mean that it is off.
+func judgeOther(key, value string, env *environment.Environment) []KeyProblem {
+	url := key == environment.VarDatabaseURL
+	if name, foreign := env.ForeignDatabase(configuration.DatabaseHost(value)); url && foreign {
+		return []KeyProblem{{key, ForeignKey, "leads to the database of " + name, true, true}}
+	}
+	switch {
+	case environment.OriginOf(key) == environment.FromProgram:
+		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and wins", false, false}}
+	case !env.Knows(key):
+		return []KeyProblem{{key, UnknownKey, "is not known to the application: neither configuration.required nor configuration.optional of " +
+			environment.FileName(env.Stack) + " has it", false, false}}
+	}
+	for _, p := range configuration.Judge(map[string]string{key: value}, []string{key}) {
+		if p.Kind != configuration.Empty || url {
+			return []KeyProblem{{key, p.Kind, "is " + p.Kind.String(), url && p.Kind.Stops(), p.Kind != configuration.Padded}}
+		}
+	}
+	return nil
+}
+
+// String is the problem in words.
+func (p KeyProblem) String() string { return fmt.Sprintf("%s %s", p.Key, p.Message) }

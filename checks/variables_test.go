@@ -1,0 +1,218 @@
+package checks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+const configARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
+
+// apiContainer is the application as the program declares it, changed as a test needs.
+func apiContainer(env *environment.Environment, change func(*ecstypes.ContainerDefinition)) *ecstypes.ContainerDefinition {
+	c := &ecstypes.ContainerDefinition{Name: aws.String("balancer-api")}
+	for name, value := range map[string]string{
+		environment.VarRegion: "us-east-1", environment.VarQueueURL: "https://sqs.us-east-1.amazonaws.com/1/q",
+		environment.VarDatabaseHost: "h", environment.VarDatabasePort: "5432", environment.VarDatabaseName: "balancer",
+		environment.VarDatabaseSecretARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-AbCdEf", environment.VarConfigSecretID: env.SecretName(),
+	} {
+		c.Environment = append(c.Environment, ecstypes.KeyValuePair{Name: aws.String(name), Value: aws.String(value)})
+	}
+	for _, key := range env.SecretKeys() {
+		c.Secrets = append(c.Secrets, ecstypes.Secret{Name: aws.String(key), ValueFrom: aws.String(configARN + ":" + key + "::")})
+	}
+	if change != nil {
+		change(c)
+	}
+	return c
+}
+
+func setting(name, value string) func(*ecstypes.ContainerDefinition) {
+	return func(c *ecstypes.ContainerDefinition) {
+		for i := range c.Environment {
+			if aws.ToString(c.Environment[i].Name) == name {
+				c.Environment[i].Value = aws.String(value)
+				return
+			}
+		}
+		c.Environment = append(c.Environment, ecstypes.KeyValuePair{Name: aws.String(name), Value: aws.String(value)})
+	}
+}
+
+func TestResolve(t *testing.T) {
+	env := loaded(t, "dev")
+	const complete = `"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","NODE_ENV":"hunter2"`
+	const foreign = `postgresql://u:hunter2@v3-backend-production-db.x.us-east-1.rds.amazonaws.com/b`
+	for name, test := range map[string]struct {
+		container *ecstypes.ContainerDefinition
+		secret    string
+		variable  string
+		origin    Origin
+		state     State
+		broken    bool
+	}{
+		"a value":                {apiContainer(env, nil), complete, "AWS_REGION", OfDefinition, Set, false},
+		"a key":                  {apiContainer(env, nil), complete, "SENTRY_DSN", OfReference, Set, false},
+		"a key that is missing":  {apiContainer(env, nil), `"NODE_ENV":"x"`, "SENTRY_DSN", OfReference, "missing", true},
+		"a key that is empty":    {apiContainer(env, nil), `"SENTRY_DSN":" "`, "SENTRY_DSN", OfReference, "empty", true},
+		"a placeholder":          {apiContainer(env, nil), `"SENTRY_DSN":"changeme"`, "SENTRY_DSN", OfReference, "placeholder", true},
+		"no URL":                 {apiContainer(env, nil), `"SENTRY_DSN":"hunter2"`, "SENTRY_DSN", OfReference, "malformed", true},
+		"padded":                 {apiContainer(env, nil), `"NODE_ENV":"x\n"`, "NODE_ENV", OfReference, "padded", false},
+		"a key at the start":     {apiContainer(env, nil), complete + `,"EXTRA":"hunter2"`, "EXTRA", OfSecret, Set, false},
+		"built":                  {apiContainer(env, nil), complete, "DATABASE_URL", Built, Set, false},
+		"built of nothing":       {apiContainer(env, setting("DATABASE_HOST", "")), complete, "DATABASE_URL", Built, "missing", true},
+		"the secret's URL wins":  {apiContainer(env, nil), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
+		"another's database":     {apiContainer(env, nil), complete + `,"DATABASE_URL":"` + foreign + `"`, "DATABASE_URL", OfSecret, Foreign, true},
+		"another's, by hand":     {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", OfDefinition, Foreign, true},
+		"the definition wins":    {apiContainer(env, setting("EXTRA", "x")), complete + `,"EXTRA":"hunter2"`, "EXTRA", OfDefinition, Set, false},
+		"an ARN as the secret's": {apiContainer(env, setting("CONFIG_SECRET_ID", configARN)), `"EXTRA":"hunter2"`, "EXTRA", OfSecret, Set, false},
+		"nowhere": {apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil; setting("CONFIG_SECRET_ID", "other")(c) }), complete,
+			"NODE_ENV", OfNothing, "missing", true},
+		"another secret": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+			c.Secrets[0].ValueFrom = aws.String("arn:aws:ssm:us-east-1:1:parameter/x")
+		}), complete, env.SecretKeys()[0], OfReference, Unread, false},
+		"an older version": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+			c.Secrets[0].ValueFrom = aws.String(configARN + ":" + env.SecretKeys()[0] + ":AWSPREVIOUS:")
+		}), complete, env.SecretKeys()[0], OfReference, Unread, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _ := resolve(test.container, shelfOf(&configSecret{text: "{" + test.secret + "}"}, nil, env), env, true)
+			var found *Variable
+			for i := range all {
+				if all[i].Name == test.variable {
+					require.Nil(t, found, "each variable is there once")
+					found = &all[i]
+				}
+			}
+			require.NotNil(t, found)
+			require.Equal(t, test.origin, found.Origin)
+			require.Equal(t, test.state, found.State)
+			require.Equal(t, test.broken, found.Broken())
+			require.NotContains(t, asText(t, all), "hunter2")
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", all, all, all), "hunter2")
+		})
+	}
+}
+
+func TestKeysWithoutEffect(t *testing.T) {
+	env := loaded(t, "dev")
+	secret := shelfOf(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)
+	_, unused := resolve(apiContainer(env, nil), secret, env, true)
+	require.Equal(t, []UnusedKey{
+		{"AWS_REGION", "the task definition sets it, and wins"}, {"EXTRA", "the application does not know it"},
+	}, unused)
+	sidecar, none := resolve(&ecstypes.ContainerDefinition{Name: aws.String("xray-daemon")}, secret, env, false)
+	require.Empty(t, sidecar, "what the application needs, a sidecar does not")
+	require.Empty(t, none)
+}
+
+func TestSecretThatIsNotRead(t *testing.T) {
+	env := loaded(t, "dev")
+	for name, secret := range map[string]shelf{
+		"denied":    shelfOf(nil, errors.New("denied"), env),
+		"malformed": shelfOf(&configSecret{text: "hunter2"}, nil, env),
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, _ := resolve(apiContainer(env, nil), secret, env, true)
+			findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+			require.Len(t, findings, 1)
+			requireUnknown(t, findings[0])
+			require.NotContains(t, asText(t, findings), "hunter2")
+		})
+	}
+	all, _ := resolve(apiContainer(env, nil), shelfOf(nil, nil, env), env, true)
+	findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+	require.Equal(t, Error, findings[0].Status)
+	require.Contains(t, findings[0].Message, "there is no secret balancer-dev-config")
+}
+
+func requireUnknown(t *testing.T, f Finding) {
+	t.Helper()
+	require.Equal(t, Unknown, f.Status)
+	require.Contains(t, f.Message, "NODE_ENV")
+}
+
+func TestValueIsMaskedInEveryForm(t *testing.T) {
+	v := Value{"hunter2", true}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
+		require.NotContains(t, fmt.Sprintf(verb, v), "hunter2", verb)
+		require.NotContains(t, fmt.Sprintf(verb, struct{ V Value }{v}), "hunter2", verb)
+		require.NotContains(t, fmt.Sprintf(verb, &v), "hunter2", verb)
+	}
+	encoded, err := json.Marshal(map[string]any{"v": v, "p": &v})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"v":"********","p":"********"}`, string(encoded))
+	require.Equal(t, "hunter2", v.Bare().String())
+	require.Empty(t, Value{sensitive: true}.String(), "that there is nothing is no secret")
+}
+
+func TestDifferencesFromTheProgram(t *testing.T) {
+	env := loaded(t, "dev")
+	require.Empty(t, differences("program", given(apiContainer(env, nil)), declared(env)))
+	changed := apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+		setting("AWS_REGION", "eu-west-1")(c)
+		setting("BY_HAND", "x")(c)
+		c.Secrets = c.Secrets[1:]
+	})
+	require.Equal(t, []Difference{
+		{"program", "AWS_REGION", "changed"}, {"program", "BY_HAND", "added"}, {"program", env.SecretKeys()[0], "removed"},
+	}, differences("program", given(changed), declared(env)))
+}
+
+func TestCompare(t *testing.T) {
+	container := func(variables ...Variable) Inspection {
+		return Inspection{Environment: "e", Containers: []Container{{Role: "api", Container: "balancer-api", Variables: variables}}}
+	}
+	secret := func(name, value string) Variable {
+		return Variable{Name: name, Value: Value{value, true}, State: Set}
+	}
+	plain := Variable{Name: "PLAIN", Value: Plain("a"), State: Set}
+	unread := Variable{Name: "UNREAD", State: Unread}
+	missing := Variable{Name: "GONE", State: "missing", Required: true}
+	compared := Compare(
+		container(secret("A", "hunter2"), secret("B", "hunter2"), secret("C", "hunter2"), plain, unread, missing),
+		container(secret("A", "hunter2"), secret("B", "hunter3"), secret("D", "hunter2"), plain, unread, secret("GONE", "hunter2")))
+	got := map[string]Likeness{}
+	for _, v := range compared.Containers[0].Variables {
+		got[v.Name] = v.Result
+	}
+	require.Equal(t, map[string]Likeness{
+		"A": Equal, "B": Different, "C": OnlyHere, "D": OnlyThere, "PLAIN": Equal, "UNREAD": NotKnown, "GONE": OnlyThere,
+	}, got)
+	require.NotContains(t, asText(t, compared), "hunter")
+}
+
+func TestJudgeSecretOfOtherKeys(t *testing.T) {
+	env := loaded(t, "dev")
+	env.Configuration.Optional = []string{"LOG_LEVEL", "OTHER_URL"}
+	values := map[string]string{
+		"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a",
+		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x",
+		"DATABASE_URL": "postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b",
+	}
+	problems := JudgeSecret(values, env)
+	var kinds []string
+	for _, p := range problems {
+		kinds = append(kinds, fmt.Sprintf("%s %s %v", p.Key, p.Kind, p.Stops))
+	}
+	require.Equal(t, []string{
+		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "OTHER_URL not a URL false", "SENTRI_DSN unknown false",
+	}, kinds)
+	require.NotContains(t, asText(t, problems), "hunter2")
+	text, err := json.Marshal(values)
+	require.NoError(t, err)
+	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL leads to the database of staging"},
+		evaluateSecret(&configSecret{text: string(text)}, env))
+	delete(values, "DATABASE_URL")
+	delete(values, "OTHER_URL")
+	text, err = json.Marshal(values)
+	require.NoError(t, err)
+	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env))
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func secretsInitVerb() verb {
+	return verb{
+		name: "init", usage: "make the secret, before an environment's first deployment",
+		about: `The values come from --from-file, from standard input where it is a pipe (both in the form of a .env file or a JSON
+object), or from answers at the terminal, which are not shown. A secret that is there is left alone, unless --replace
+is given; then all of it is written anew, if nobody else writes it meanwhile.`,
+		examples: []string{
+			"deployer secrets init --env staging",
+			"deployer secrets init --env staging --from-file .env.staging",
+			"sops decrypt staging.env | deployer secrets init --env staging --from-file -",
+			"deployer secrets init --env staging --from-file .env.staging --replace",
+		},
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "from-file", Usage: "read the values from `FILE`; - is standard input"},
+			&cli.BoolFlag{Name: "replace", Usage: "write a secret that is there anew, all of it"},
+			&cli.BoolFlag{Name: "force", Usage: "write placeholders and what else is refused"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "say which keys would be written, and write nothing"},
+		},
+		run: func(ctx context.Context, s settings, c *cli.Context) error {
+			return secretsInit{
+				settings: s, file: c.String("from-file"), replace: c.Bool("replace"), force: c.Bool("force"), dryRun: c.Bool("dry-run"),
+			}.run(ctx)
+		},
+	}
+}
+
+// secretsInit makes the configuration secret where there is none, or writes all of it anew.
+type secretsInit struct {
+	settings
+	file                   string
+	replace, force, dryRun bool
+}
+
+func (s secretsInit) run(ctx context.Context) error {
+	if err := s.checkRegion(); err != nil {
+		return err
+	}
+	return s.visit(ctx, func(env *environment.Environment, p *place) error {
+		store := p.configSecret(env)
+		current, err := store.Read(ctx, secretstore.Current)
+		switch {
+		case errors.Is(err, secretstore.ErrNoSecret):
+			current = nil
+		case err != nil:
+			return err
+		case !s.replace:
+			return existsAlready(env)
+		}
+		values, err := s.values(ctx, env)
+		if err != nil {
+			return err
+		}
+		keys := strings.Join(values.Names(), ", ")
+		if s.dryRun {
+			_, err := fmt.Fprintf(s.out, "%s would be %s with %s\n", env.SecretName(), done(current), keys)
+			return err
+		}
+		if err := s.confirmSecret(ctx, env); err != nil {
+			return err
+		}
+		if err := s.write(ctx, store, env, current, values.Values); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(s.out, "%s was %s with %s\n", env.SecretName(), done(current), keys); err != nil {
+			return err
+		}
+		s.tellRestart(ctx, env, p)
+		return nil
+	})
+}
+
+// done is what became of a secret that was there, or was not.
+func done(current *secretstore.Version) string {
+	if current == nil {
+		return "made"
+	}
+	return "replaced"
+}
+
+// existsAlready leaves a secret alone that is there: it is people's.
+func existsAlready(env *environment.Environment) error {
+	return hinted{fmt.Errorf("%s exists already and is left as it is", env.SecretName()),
+		"`deployer secrets check --env " + env.Stack + "` says whether it is complete, `deployer secrets set KEY --env " + env.Stack + "` changes a key"}
+}
+
+func (s secretsInit) write(
+	ctx context.Context, store secretstore.Store, env *environment.Environment, current *secretstore.Version, values map[string]string,
+) error {
+	text, err := configuration.EncodeSecret(env.SecretName(), values)
+	if err != nil {
+		return err
+	}
+	if current != nil {
+		written, err := store.Write(ctx, current, text)
+		s.warn(written.Untidy)
+		return triedToWrite(err)
+	}
+	err = store.Create(ctx, text, "Configuration of the "+env.Name+" environment", env.Tags())
+	if errors.Is(err, secretstore.ErrExists) {
+		return existsAlready(env)
+	}
+	return triedToWrite(err)
+}
+
+// triedToWrite marks an error as one of a change that was tried.
+func triedToWrite(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure{err}
+}
+
+// values are what the secret is to hold, complete.
+func (s secretsInit) values(ctx context.Context, env *environment.Environment) (*configuration.Settings, error) {
+	values, err := s.read(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	return values, s.judged(env, values, nil, "no secret was made", s.force)
+}
+
+// read takes the values from a file, from a pipe, or from a person.
+func (s secretsInit) read(ctx context.Context, env *environment.Environment) (*configuration.Settings, error) {
+	file, name := s.file, s.file
+	if file == "" && isTerminal(s.in) {
+		values, err := s.ask(ctx, env)
+		return &configuration.Settings{Source: "the answers", Values: values}, err
+	}
+	if file == "" || file == "-" {
+		file, name = "-", standardInput
+	}
+	content, err := s.readInput(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	return configuration.ParseFile(name, content)
+}
+
+// ask reads each required value at the terminal, without echo.
+func (s secretsInit) ask(ctx context.Context, env *environment.Environment) (map[string]string, error) {
+	file, ok := s.in.(*os.File)
+	if !ok {
+		return nil, errors.New("there is no terminal to ask at")
+	}
+	values := map[string]string{}
+	for _, key := range env.SecretKeys() {
+		_, _ = fmt.Fprintf(s.err, "%s: ", key)
+		answer, err := hidden(ctx, file)
+		_, _ = fmt.Fprintln(s.err)
+		if err != nil {
+			return nil, fmt.Errorf("read the value of %s: %w", key, err)
+		}
+		values[key] = strings.TrimSpace(answer)
+	}
+	return values, nil
+}
