@@ -13,9 +13,6 @@ func command(env *environment.Environment, verb string) string {
 	case "secrets set":
 		return "deployer secrets set KEY --env " + env.Stack
 	case "restart":
-	case "secrets set":
-		return "deployer secrets set KEY --env " + env.Stack
-	case "restart":
 		return "deployer up --env " + env.Stack + " --code-only --restart"
 	case "cost":
 		return awsCommand(env, "budgets describe-budget --account-id "+env.Account+" --budget-name "+env.BudgetName())

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +19,13 @@ const configARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer
 // apiContainer is the application as the program declares it, changed as a test needs.
 func apiContainer(env *environment.Environment, change func(*ecstypes.ContainerDefinition)) *ecstypes.ContainerDefinition {
 	c := &ecstypes.ContainerDefinition{Name: aws.String("balancer-api")}
-	for name, value := range map[string]string{
+	values := map[string]string{
 		environment.VarRegion: "us-east-1", environment.VarQueueURL: "https://sqs.us-east-1.amazonaws.com/1/q",
 		environment.VarDatabaseHost: "h", environment.VarDatabasePort: "5432", environment.VarDatabaseName: "balancer",
 		environment.VarDatabaseSecretARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-AbCdEf", environment.VarConfigSecretID: env.SecretName(),
-	} {
-		c.Environment = append(c.Environment, ecstypes.KeyValuePair{Name: aws.String(name), Value: aws.String(value)})
+	}
+	for _, name := range environment.ProgramVariables() {
+		c.Environment = append(c.Environment, ecstypes.KeyValuePair{Name: aws.String(name), Value: aws.String(cmp.Or(values[name], "1"))})
 	}
 	for _, key := range env.SecretKeys() {
 		c.Secrets = append(c.Secrets, ecstypes.Secret{Name: aws.String(key), ValueFrom: aws.String(configARN + ":" + key + "::")})
