@@ -144,6 +144,11 @@ dist:
 	    -o dist/$${binary}_$(GOOS)_$(GOARCH) ./$$binary $(COMPILED); done
 	@cd dist && sha256sum -- *_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && cat SHA256SUMS_$(GOOS)_$(GOARCH)
 
+## chaos: kill N deployments (200) at random moments that follow from SEED, and look whether the next one puts all right
+.PHONY: chaos
+chaos: build
+	go run ./chaos -n $(or $(N),200) $(if $(SEED),-seed $(SEED))
+
 ## clean: remove what was built and the simulated account
 .PHONY: clean
 clean:

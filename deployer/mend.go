@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,6 +59,9 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 		told = append(told, fmt.Sprintf("%s %s: something else has its name (%s), and was left alone", ui.ShortType(f.Type), f.Name, f.ID))
 	}
 	for _, p := range settled.Cleared {
+		if slices.ContainsFunc(settled.Adopted, func(f engine.Found) bool { return f.URN == p.URN }) {
+			continue
+		}
 		told = append(told, fmt.Sprintf("%s %s: what came of %s it was unknown, and was looked up", ui.ShortType(p.Type), p.Name, p.Op))
 	}
 	return told, err

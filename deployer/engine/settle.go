@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -57,6 +60,7 @@ func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, m
 	if err != nil {
 		return Settled{}, err
 	}
+	h.sweep()
 	before, err := doc.state()
 	if err != nil {
 		return Settled{}, h.damaged(err.Error())
@@ -88,6 +92,29 @@ func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, m
 		return Settled{}, h.withdraw(ctx, err)
 	}
 	return settled, h.review(ctx, found, accept, &settled)
+}
+
+// sweep removes what killed engines left half written in a directory: the backend writes NAME.N.tmp and renames it. One that cannot
+// be removed does no harm. Whoever settles a stack keeps other engines from it.
+// Source: https://pkg.go.dev/gocloud.dev/blob/fileblob
+func (h *Handle) sweep() {
+	dir := h.stack.backendDir()
+	if dir == "" {
+		return
+	}
+	for _, below := range []string{"stacks", "history", "backups", "locks"} {
+		_ = filepath.WalkDir(filepath.Join(dir, ".pulumi", below), func(path string, d fs.DirEntry, err error) error {
+			if name := filepath.Base(path); err == nil && !d.IsDir() && strings.HasSuffix(name, ".tmp") && h.own(path) {
+				_ = os.Remove(path)
+			}
+			return nil
+		})
+	}
+}
+
+// own reports whether a file of the backend belongs to the stack.
+func (h *Handle) own(path string) bool {
+	return strings.HasPrefix(filepath.Base(path), h.stack.Name+".") || filepath.Base(filepath.Dir(path)) == h.stack.Name
 }
 
 // withdraw takes back what was added and could not be read.

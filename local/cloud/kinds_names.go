@@ -59,8 +59,11 @@ var nameKinds = map[string]kind{
 		takes: 15 * time.Second,
 	},
 	typeRecord: {
-		name:     "name",
-		id:       "${zoneId}_${name}_${type}",
+		name: "name",
+		id:   "${zoneId}_${name}_${type}",
+		imports: func(r *Resource) string {
+			return r.Text("zoneId") + "_" + strings.TrimSuffix(r.Text("name"), ".") + "_" + r.Text("type")
+		},
 		required: []string{"zoneId", "type"}, fixed: []string{"zoneId", "name"},
 		rules: []rule{amongst("type", "A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SOA",
 			"SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")},

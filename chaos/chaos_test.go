@@ -1,0 +1,40 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTrialsFollowFromTheSeed(t *testing.T) {
+	all := plan(options{trials: 40, seed: 7})
+	require.Equal(t, all, plan(options{trials: 40, seed: 7}))
+	require.NotEqual(t, all, plan(options{trials: 40, seed: 8}))
+	require.Equal(t, all[11:12], plan(options{trials: 40, seed: 7, only: 12}))
+	for _, trial := range all {
+		require.True(t, trial.signal == "SIGKILL" || trial.victim == deployerAlone, "only the deployer is asked to stop: %s", trial)
+	}
+}
+
+func TestMomentLiesInAPhase(t *testing.T) {
+	c := course{took: 10 * time.Second, marks: []mark{{"preflight", time.Second}, {"provision", 4 * time.Second}}}
+	for fraction, want := range map[float64]mark{0.05: {beginning, 500 * time.Millisecond}, 0.1: {"preflight", 0}, 0.9: {"provision", 5 * time.Second}} {
+		phase, after := c.moment(fraction)
+		require.Equal(t, want, mark{phase, after})
+	}
+}
+
+func TestOneAtATime(t *testing.T) {
+	at := func(began, ended int64) (m migration) {
+		m.Created = time.Unix(began, 0)
+		if ended > 0 {
+			m.Stopped = time.Unix(ended, 0)
+		}
+		return m
+	}
+	require.NoError(t, oneAtATime([]migration{at(1, 2), at(2, 3)}))
+	require.Error(t, oneAtATime([]migration{at(1, 3), at(2, 4)}), "they overlap")
+	require.Error(t, oneAtATime([]migration{at(1, 0), at(2, 4)}), "the first has not ended")
+	require.Error(t, oneAtATime(nil), "none proves nothing")
+}
