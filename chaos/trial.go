@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,9 +169,4 @@ func (l *lab) converge(ctx context.Context, dir string, r *result) error {
 // broken are the results that are not as they should be.
 func broken(results []result) []result {
 	return slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.err == nil })
-}
-
-// byNumber puts results in the order of their trials.
-func byNumber(results []result) []result {
-	return slices.SortedFunc(slices.Values(results), func(x, y result) int { return cmp.Compare(x.number, y.number) })
 }
