@@ -78,7 +78,7 @@ func (b bootstrap) bringUp(ctx context.Context, p *place, shared *environment.Sh
 	if err := b.share(ctx, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared); err != nil {
 		return err
 	}
-	return b.tell(ctx, handle, shared)
+	return b.tell(handle.Outputs(), shared)
 }
 
 // preview says what would change.
@@ -172,11 +172,7 @@ func variablesOf(outputs map[string]engine.Output, shared *environment.Shared) [
 }
 
 // tell prints what a person has to do next: at the registrar, and at GitHub.
-func (b bootstrap) tell(ctx context.Context, handle *engine.Handle, shared *environment.Shared) error {
-	outputs, err := handle.Outputs(ctx)
-	if err != nil {
-		return err
-	}
+func (b bootstrap) tell(outputs map[string]engine.Output, shared *environment.Shared) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "The account %s is ready.\nAt the registrar of %s, set the name servers to:\n", shared.Account, shared.RootDomain)
 	servers, _ := outputs["nameServers"].Value.([]any)
@@ -193,7 +189,7 @@ func (b bootstrap) tell(ctx context.Context, handle *engine.Handle, shared *envi
 			fmt.Fprintf(&text, "  gh variable set %s --repo %s%s --body %v\n", v.name, repository, where, v.value)
 		}
 	}
-	_, err = io.WriteString(b.out, text.String())
+	_, err := io.WriteString(b.out, text.String())
 	return err
 }
 

@@ -71,11 +71,6 @@ func (c *codeOnly) Release(ctx context.Context, image string, progress func(stri
 	return c.Code(ctx, image, progress)
 }
 
-// TaskNetwork implements release.Infrastructure: nothing moves the tasks elsewhere.
-func (c *codeOnly) TaskNetwork(context.Context) (release.TaskNetwork, error) {
-	return c.taskNetwork(c.handle.Before().Outputs)
-}
-
 // checkCodeOnly refuses flags that contradict each other.
 func (u up) checkCodeOnly() error {
 	switch {

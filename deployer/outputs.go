@@ -43,10 +43,7 @@ func (o outputs) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := handle.Outputs(ctx)
-	if err != nil {
-		return err
-	}
+	found := handle.Outputs()
 	if len(found) == 0 {
 		return hinted{fmt.Errorf("the stack %s has no outputs: nothing is deployed there", name), "`deployer up` deploys an environment, `deployer bootstrap` the shared stack"}
 	}

@@ -207,16 +207,9 @@ func (s *stack) Repair(ctx context.Context, image string, progress func(string))
 }
 
 // TaskNetwork implements release.Infrastructure.
-func (s *stack) TaskNetwork(ctx context.Context) (release.TaskNetwork, error) {
-	outputs, err := s.handle.Outputs(ctx)
-	if err != nil {
-		return release.TaskNetwork{}, err
-	}
-	return s.taskNetwork(outputs)
-}
-
-func (s *stack) taskNetwork(outputs map[string]engine.Output) (release.TaskNetwork, error) {
+func (s *stack) TaskNetwork() (release.TaskNetwork, error) {
 	var network release.TaskNetwork
+	outputs := s.handle.Outputs()
 	subnets, _ := outputs[outputSubnets].Value.([]any)
 	for _, subnet := range subnets {
 		network.Subnets = append(network.Subnets, fmt.Sprint(subnet))

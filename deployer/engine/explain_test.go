@@ -44,7 +44,7 @@ func TestExplain(t *testing.T) {
 		"no stack, by code":   {"", 6, &NoStackError{Stack: "dev"}},
 		"no passphrase":       {saidNoPhrase, 1, &PassphraseError{Stack: "dev", Missing: true}},
 		"another passphrase":  {saidWrong, 1, &PassphraseError{Stack: "dev"}},
-		"cut state":           {saidCut, 1, &StateDamagedError{Stack: "dev", Reason: "unexpected end of JSON input"}},
+		"cut state":           {saidCut, 1, &StateDamagedError{Stack: "dev", Reason: "it is empty or was cut off (unexpected end of JSON input)"}},
 		"foreign state": {saidForeign, 1, &StateDamagedError{Stack: "dev", Reason: "unsupported checkpoint version 99",
 			OtherVersion: true}},
 		"inconsistent state": {saidIntegrity, 1, &StateDamagedError{Stack: "dev",

@@ -24,7 +24,7 @@ type Options struct {
 	// ProjectDir is the project's root; its bin/pulumi comes first.
 	ProjectDir string
 	// Home is where the engine keeps its logs, unless the user's PULUMI_HOME says otherwise: asked for its version, it
-	// writes one too.
+	// writes one too. What it answered is remembered there, until the binary changes; where Home is empty it is not.
 	Home string
 }
 
@@ -48,25 +48,41 @@ func Find(ctx context.Context, o Options) (*Engine, error) {
 		if err != nil {
 			return nil, &NotFoundError{Explicit: o.Explicit, Err: cause(err)}
 		}
-		return ask(ctx, path, o.Home)
+		return found(ctx, path, o.Home)
 	}
 	own := filepath.Join(o.ProjectDir, "bin", "pulumi")
 	if _, err := os.Stat(own); !errors.Is(err, fs.ErrNotExist) {
-		return ask(ctx, own, o.Home)
+		return found(ctx, own, o.Home)
 	}
 	path, err := exec.LookPath("pulumi")
 	if err != nil {
 		return nil, &NotFoundError{Looked: []string{own, "PATH"}}
 	}
-	return ask(ctx, path, o.Home)
+	return found(ctx, path, o.Home)
 }
 
-// ask runs the binary to learn its version.
-func ask(ctx context.Context, path, home string) (*Engine, error) {
+// found is the engine at the path, if it is a usable one.
+func found(ctx context.Context, path, home string) (*Engine, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
+	before, lasting := identity(path)
+	lasting = lasting && home != ""
+	if lasting {
+		if version, known := recall(home, before); known {
+			return &Engine{path: path, version: version}, nil
+		}
+	}
+	e, err := ask(ctx, path, home)
+	if err == nil && lasting {
+		remember(home, before, e.version)
+	}
+	return e, err
+}
+
+// ask runs the binary to learn its version.
+func ask(ctx context.Context, path, home string) (*Engine, error) {
 	cmd := exec.CommandContext(ctx, path, "version")
 	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
 	if _, chosen := os.LookupEnv("PULUMI_HOME"); !chosen && home != "" {

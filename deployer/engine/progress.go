@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
@@ -28,7 +29,8 @@ type progress struct {
 	said     map[string][]string // errors by URN, of steps that have not failed yet
 	failed   []ResourceError
 	warnings []string
-	loading  map[string]bool // plugins that were spoken of
+	outputs  map[string]Output // the stack's, where they were told
+	loading  map[string]bool   // plugins that were spoken of
 }
 
 func newProgress(u Update, refreshing bool, now time.Time) *progress {
@@ -78,6 +80,9 @@ func (p *progress) finish(m apitype.StepEventMetadata, now time.Time) []Event {
 	}
 	delete(p.open, key(m.URN, op))
 	delete(p.pending, key(m.URN, op))
+	if m.Type == string(resource.RootStackType) && m.New != nil && len(m.New.Outputs) > 0 {
+		p.outputs = outputs(m.New.Outputs)
+	}
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}

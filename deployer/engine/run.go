@@ -38,6 +38,9 @@ func (h *Handle) Up(ctx context.Context, u Update, tell func(Event)) (Summary, e
 		_, err := s.Up(ctx, u.up(feed))
 		return err
 	})
+	if p.outputs != nil {
+		h.outputs = p.outputs
+	}
 	return p.summary(), err
 }
 

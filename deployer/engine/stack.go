@@ -58,6 +58,7 @@ type Handle struct {
 	engine  *Engine
 	stack   Stack
 	before  State
+	outputs map[string]Output
 	created bool
 }
 
@@ -96,7 +97,7 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.before = state
+	h.before, h.outputs = state, state.Outputs
 	return h, nil
 }
 

@@ -74,11 +74,8 @@ func (h *Handle) State(ctx context.Context) (State, error) {
 	return state, nil
 }
 
-// Outputs are the stack's, as its last update left them.
-func (h *Handle) Outputs(ctx context.Context) (map[string]Output, error) {
-	state, err := h.State(ctx)
-	return state.Outputs, err
-}
+// Outputs are the stack's, as Open found them or the last Up of this handle left them.
+func (h *Handle) Outputs() map[string]Output { return h.outputs }
 
 // Unlock removes the engine's locks of the stack, whoever holds them. An update that is under way then loses what
 // keeps others out: make sure that there is none.

@@ -59,10 +59,13 @@ func (s Stack) prepare() error {
 		}
 	}
 	project.Main = ""
-	if err := s.replace("Pulumi.yaml", project.Save); err != nil {
-		return err
+	if err := replace(s.WorkDir, "Pulumi.yaml", project.Save); err != nil {
+		return fmt.Errorf("write the stack's work copy: %w", err)
 	}
-	return s.replace(s.file(), settings.Save)
+	if err := replace(s.WorkDir, s.file(), settings.Save); err != nil {
+		return fmt.Errorf("write the stack's work copy: %w", err)
+	}
+	return nil
 }
 
 // file is the name of the stack's settings.
@@ -85,18 +88,15 @@ func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
 	return settings, nil
 }
 
-// replace writes a file of the work directory in one step, so that an engine which reads it never sees half of it.
-func (s Stack) replace(name string, save func(path string) error) error {
-	half, err := os.CreateTemp(s.WorkDir, "*."+name)
+// replace writes a file of a directory in one step, so that whoever reads it never sees half of it.
+func replace(dir, name string, save func(path string) error) error {
+	half, err := os.CreateTemp(dir, "*."+name)
 	if err != nil {
-		return fmt.Errorf("write the stack's work copy: %w", err)
+		return err
 	}
 	defer os.Remove(half.Name())
 	if err := errors.Join(half.Close(), save(half.Name())); err != nil {
-		return fmt.Errorf("write the stack's work copy: %w", err)
+		return err
 	}
-	if err := os.Rename(half.Name(), filepath.Join(s.WorkDir, name)); err != nil {
-		return fmt.Errorf("write the stack's work copy: %w", err)
-	}
-	return nil
+	return os.Rename(half.Name(), filepath.Join(dir, name))
 }

@@ -71,7 +71,7 @@ func (p *play) Repair(context.Context, string, func(string)) ([]string, error) {
 	return p.repairs, p.does("repair")
 }
 
-func (p *play) TaskNetwork(context.Context) (TaskNetwork, error) { return TaskNetwork{}, nil }
+func (p *play) TaskNetwork() (TaskNetwork, error) { return TaskNetwork{}, nil }
 
 // services follow one image.
 type services struct {

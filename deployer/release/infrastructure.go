@@ -38,7 +38,7 @@ type Infrastructure interface {
 	// says what it did. It may be repeated.
 	Repair(ctx context.Context, image string, progress func(string)) ([]string, error)
 	// TaskNetwork is where the program put the tasks.
-	TaskNetwork(ctx context.Context) (TaskNetwork, error)
+	TaskNetwork() (TaskNetwork, error)
 }
 
 // TaskNetwork is where tasks run.

@@ -169,7 +169,7 @@ func (d *deployment) changed(done Update, v voice) string {
 }
 
 func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
-	network, err := d.infra.TaskNetwork(ctx)
+	network, err := d.infra.TaskNetwork()
 	if err != nil {
 		return "", err
 	}
