@@ -136,7 +136,9 @@ func unavailableHint(status string, env *environment.Environment) Hint {
 		return Hint{Cause: "somebody stopped it", Solution: "start it",
 			Command: "aws rds start-db-instance --db-instance-identifier " + env.DatabaseIdentifier()}
 	case status == "storage-full":
-		return Hint{Cause: "the storage is used up", Solution: "raise database.maxStorageGiB in the environment's file and deploy"}
+		return Hint{Cause: "the storage is used up", Solution: "enlarge the storage, by a tenth at least, then raise database.maxStorageGiB in the environment's file",
+			Command: awsCommand(env, "rds modify-db-instance --db-instance-identifier "+env.DatabaseIdentifier()+
+				" --allocated-storage GIB --apply-immediately")}
 	case strings.HasPrefix(status, "inaccessible-encryption"):
 		return Hint{Cause: "RDS cannot use the KMS key", Solution: "enable the key and let RDS use it"}
 	}

@@ -20,8 +20,8 @@ import (
 // suggestion is a command of ours as texts name it: quoted, at the begin of a line, or as a whole string.
 var suggestion = regexp.MustCompile("(?m)(?:^\\s*|[`'(])deployer ([a-z][^`'\\n]*)")
 
-// flagName is a long flag.
-var flagName = regexp.MustCompile(`--([a-z][a-z-]+)`)
+// flagName is a flag, long or short.
+var flagName = regexp.MustCompile(`(?:^|\s)--?([a-z][a-z-]*)`)
 
 // What is suggested exists: every command in a text of this module is one of the table, with its flags.
 func TestSuggestedCommandsExist(t *testing.T) {
@@ -46,12 +46,13 @@ func TestSuggestedCommandsExist(t *testing.T) {
 
 // misnamed says what of a command line does not exist.
 func misnamed(app *cli.App, line string) string {
+	line, _, _ = strings.Cut(line, " | ")
 	commands, flags := app.Commands, app.Flags
 	for _, word := range strings.Fields(line) {
 		if strings.HasPrefix(word, "-") || len(commands) == 0 {
 			break
 		}
-		next := find(commands, strings.TrimRight(word, ".,;:)"))
+		next := find(commands, strings.TrimRight(word, ".,;:)…"))
 		if next == nil {
 			return "there is no command " + word
 		}
@@ -59,7 +60,7 @@ func misnamed(app *cli.App, line string) string {
 	}
 	for _, match := range flagName.FindAllStringSubmatch(line, -1) {
 		if match[1] != "help" && !slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), match[1]) }) {
-			return "there is no flag --" + match[1]
+			return "there is no flag " + strings.TrimSpace(match[0])
 		}
 	}
 	return ""

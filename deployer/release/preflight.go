@@ -237,7 +237,7 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 			if d.RolloutState == ecstypes.DeploymentRolloutStateInProgress && aws.ToString(d.Status) == "PRIMARY" {
 				problems = append(problems, passing(stop("rollout", withHint(
 					fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName),
-						d.RunningCount, d.DesiredCount), "wait for its end, with --wait; `deployer status --only ecs_service` shows it")))...)
+						d.RunningCount, d.DesiredCount), "wait for its end, with --wait; `deployer status --env "+p.env.Stack+" --only ecs_service` shows it; `deployer rollback --env "+p.env.Stack+"` ends it")))...)
 			}
 		}
 	}
@@ -276,7 +276,8 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
 		return passing(stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
 	default:
-		return stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available"))
+		return stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status),
+			"`deployer status --env "+p.env.Stack+" --only database` says what to do"))
 	}
 }
 
