@@ -12,6 +12,18 @@ import (
 // servicesComponent is the component that the rollout deploys.
 const servicesComponent = "services"
 
+// certificateComponent is the one that waits for the internet to know the zone.
+const certificateComponent = "certificate"
+
+// tolerated are the checks of preflight that only warn: where no certificate has to be validated, a zone that is not
+// delegated stops nothing, unless its delegation is to be waited for.
+func (u up) tolerated() []string {
+	if len(u.components) == 0 || slices.Contains(u.components, certificateComponent) || u.waitDelegation {
+		return nil
+	}
+	return []string{release.Delegation}
+}
+
 // partial is a stack of which only some components are deployed.
 type partial struct {
 	*stack

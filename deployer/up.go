@@ -196,6 +196,7 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	return release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
 		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, Died: died,
+		Tolerated: u.tolerated(),
 	})
 }
 

@@ -142,7 +142,7 @@ const delegationPoll = time.Minute
 // onlyDelegation reports whether waiting for the registrar is all that is left to do.
 func onlyDelegation(problems []Problem) bool {
 	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
-	return len(stopping) == 1 && stopping[0].Check == "delegation"
+	return len(stopping) == 1 && stopping[0].Check == Delegation
 }
 
 // shortDigest is enough of a digest for people to recognise it.

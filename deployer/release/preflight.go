@@ -37,10 +37,13 @@ const enoughLifetime = 15 * time.Minute
 // firstAttempts is how often the first call to an account is tried.
 const firstAttempts = 3
 
+// Delegation is the check whether the internet knows the zone's name servers.
+const Delegation = "delegation"
+
 // TroubleOfRollback are checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
 // they look at.
 func TroubleOfRollback() []string {
-	return []string{"rollout", "database", "delegation", "network", "scan"}
+	return []string{"rollout", "database", Delegation, "network", "scan"}
 }
 
 // preflight looks at everything that a deployment stands on, and changes nothing.
@@ -285,13 +288,13 @@ func (p *preflight) database(ctx context.Context) []Problem {
 func (p *preflight) delegation(ctx context.Context) []Problem {
 	zone, err := FindZone(ctx, route53.NewFromConfig(p.aws), p.env.Domain.Root)
 	if err != nil {
-		return stop("delegation", err)
+		return stop("zone", err)
 	}
 	want := hostNames(zone.DelegationSet.NameServers)
 	found, err := p.resolver.LookupNS(ctx, p.env.Domain.Root)
 	var notFound *net.DNSError
 	if err != nil && (!errors.As(err, &notFound) || !notFound.IsNotFound) {
-		return stop("delegation", fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
+		return stop(Delegation, fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
 	}
 	var have []string
 	for _, ns := range found {
@@ -300,7 +303,7 @@ func (p *preflight) delegation(ctx context.Context) []Problem {
 	if slices.Equal(hostNames(have), want) {
 		return nil
 	}
-	return stop("delegation", withHint(
+	return stop(Delegation, withHint(
 		fmt.Errorf("%s is not delegated to this account's zone: the internet knows %s", p.env.Domain.Root, listOr(hostNames(have), "no name servers")),
 		"at the registrar, set the name servers to "+strings.Join(want, ", ")+"; then wait up to an hour, or use --wait-delegation"))
 }

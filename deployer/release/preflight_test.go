@@ -74,7 +74,7 @@ func none() aws.CredentialsProviderFunc {
 }
 
 func TestOnlyDelegation(t *testing.T) {
-	delegation := Problem{Check: "delegation", Stops: true}
+	delegation := Problem{Check: Delegation, Stops: true}
 	require.True(t, onlyDelegation([]Problem{delegation, {Check: "image"}}), "a warning does not keep from waiting")
 	require.False(t, onlyDelegation([]Problem{delegation, {Check: "image", Stops: true}}))
 	require.False(t, onlyDelegation(nil))
