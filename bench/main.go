@@ -53,6 +53,9 @@ func bench() error {
 	if err := b.watch(); err != nil {
 		return err
 	}
+	if err := b.codeOnly(); err != nil {
+		return err
+	}
 	if err := b.graph(); err != nil {
 		return err
 	}

@@ -43,6 +43,30 @@ func (s setting) operations() error {
 	})
 }
 
+// ownPart is the most of a deployment of code that the deployer may take for itself.
+const ownPart = 0.10
+
+// codeOnly shows how much of a deployment of code is neither the engine's time nor waiting for the simulated AWS. The
+// deployment's record says so itself: the engine's look at what waits for a full deployment runs beside the rollout,
+// and a stopwatch around the engine would count that time twice.
+func (s setting) codeOnly() error {
+	return table("code alone\ttotal\tengine\twaiting\tadded\tadded/total\tat most\t", func(row func(string, ...any)) error {
+		for _, tag := range []string{"1.41.7-9f8e7d6c5", "1.41.8-abc123def"} {
+			result, err := s.up(tag, "--code-only")
+			if err != nil {
+				return err
+			}
+			took := sample{total: result.Ended.Sub(result.Started), engine: duration(result.EngineSeconds), waiting: duration(result.WaitingSeconds)}
+			share := took.added().Seconds() / took.total.Seconds()
+			row("up of %s\t%s\t%s\t%s\t%s\t%.2f\t%.2f", tag, seconds(took.total), seconds(took.engine), seconds(took.waiting),
+				seconds(took.added()), share, ownPart)
+		}
+		return nil
+	})
+}
+
+func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+
 // measure runs the deployer locally.
 func (s setting) measure(args []string) (sample, error) {
 	self, err := os.Executable()
@@ -68,7 +92,7 @@ func (s setting) measure(args []string) (sample, error) {
 	if err := json.Unmarshal(out, &result); err != nil {
 		return took, fmt.Errorf("read the result of deployer %s: %w", strings.Join(args, " "), err)
 	}
-	took.waiting = time.Duration(result.WaitingSeconds * float64(time.Second))
+	took.waiting = duration(result.WaitingSeconds)
 	took.engine, err = sum(notes)
 	return took, err
 }

@@ -30,19 +30,28 @@ func (s setting) watch() error {
 
 // rollOut deploys a tag that does not run, and returns how its rollout was watched.
 func (s setting) rollOut(tag string) (record.Watch, error) {
-	cmd := exec.Command(s.deployer, "up", "--env", "staging", "--image-tag", tag, "--yes", "--local", "--state-dir", s.state(),
-		"--pulumi", s.engine, "--quiet", "--format", "json")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	result, err := s.up(tag)
 	if err != nil {
-		return record.Watch{}, fmt.Errorf("roll %s out: %w", tag, err)
-	}
-	var result record.Deployment
-	if err := json.Unmarshal(out, &result); err != nil {
-		return record.Watch{}, fmt.Errorf("read the result of rolling %s out: %w", tag, err)
+		return record.Watch{}, err
 	}
 	if result.Rollout == nil || result.Rollout.Looks == 0 {
 		return record.Watch{}, fmt.Errorf("roll %s out: it was not watched", tag)
 	}
 	return *result.Rollout, nil
+}
+
+// up deploys a tag to staging, and returns the record of it.
+func (s setting) up(tag string, flags ...string) (result record.Deployment, err error) {
+	args := append([]string{"up", "--env", "staging", "--image-tag", tag, "--yes", "--local", "--state-dir", s.state(),
+		"--pulumi", s.engine, "--quiet", "--format", "json"}, flags...)
+	cmd := exec.Command(s.deployer, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return result, fmt.Errorf("deploy %s: %w", tag, err)
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		return result, fmt.Errorf("read the result of deploying %s: %w", tag, err)
+	}
+	return result, nil
 }

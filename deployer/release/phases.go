@@ -112,7 +112,9 @@ func (d *deployment) openStack(ctx context.Context) []Problem {
 	if d.infra != nil {
 		return nil
 	}
+	began := d.Clock.Now()
 	opened, err := d.Infra(ctx)
+	d.record.EngineSeconds += d.Clock.Now().Sub(began).Seconds()
 	if err != nil {
 		return stop("stack", err)
 	}

@@ -45,7 +45,9 @@ func (d *deployment) tellWaiting() {
 	if d.ahead == nil {
 		return
 	}
+	began := d.Clock.Now()
 	<-d.ahead.done
+	d.record.EngineSeconds += d.Clock.Now().Sub(began).Seconds() // what of the look was not beside the rollout
 	d.ahead.cancel()
 	v := voice{phase: "waiting", report: d.Report, now: d.Clock.Now}
 	if err := d.ahead.err; err != nil {
