@@ -13,16 +13,50 @@ import (
 )
 
 func checkBudget(ctx context.Context, e *estate) ([]Finding, error) {
-	out, err := budgets.NewFromConfig(e.aws()).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
-		AccountId: aws.String(e.env.Account), BudgetName: aws.String(e.env.BudgetName()),
+	budget, err := describeBudget(ctx, e.aws(), e.env)
+	if err != nil {
+		return nil, err
+	}
+	return []Finding{evaluateBudget(budget, e.env)}, nil
+}
+
+// describeBudget returns nil where there is no budget.
+func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Environment) (*budgettypes.Budget, error) {
+	out, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
+		AccountId: aws.String(env.Account), BudgetName: aws.String(env.BudgetName()),
 	})
 	if hasCode(err, "NotFoundException") {
-		return []Finding{evaluateBudget(nil, e.env)}, nil
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateBudget(out.Budget, e.env)}, nil
+	return out.Budget, nil
+}
+
+// Spend is what AWS Budgets knows of this month, in US dollars.
+type Spend struct {
+	LimitUSD float64 `json:"limitUSD"`
+	SpentUSD float64 `json:"spentUSD"`
+	// ForecastUSD is nil while AWS has too little to forecast from.
+	ForecastUSD *float64 `json:"forecastUSD"`
+}
+
+// ReadSpend asks what the environment has cost this month. It returns nil where the environment has no budget.
+func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment) (*Spend, error) {
+	budget, err := describeBudget(ctx, cfg, env)
+	if budget == nil || err != nil {
+		return nil, err
+	}
+	spend := &Spend{}
+	spend.LimitUSD, _ = amount(budget.BudgetLimit)
+	if calculated := budget.CalculatedSpend; calculated != nil {
+		spend.SpentUSD, _ = amount(calculated.ActualSpend)
+		if forecast, known := amount(calculated.ForecastedSpend); known {
+			spend.ForecastUSD = &forecast
+		}
+	}
+	return spend, nil
 }
 
 // evaluateBudget judges what this month costs, and is going to.

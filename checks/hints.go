@@ -14,8 +14,6 @@ func command(env *environment.Environment, verb string) string {
 		return "deployer secrets set KEY --env " + env.Stack
 	case "restart":
 		return "deployer up --env " + env.Stack + " --code-only --restart"
-	case "cost":
-		return awsCommand(env, "budgets describe-budget --account-id "+env.Account+" --budget-name "+env.BudgetName())
 	case "history":
 		return "pulumi stack history --stack " + env.Stack
 	}

@@ -82,7 +82,7 @@ func ofHint(verb ast.Expr) (string, bool) {
 }
 
 // elsewhere are the verbs for which checks names another tool's command.
-var elsewhere = []string{"logs", "images", "cost", "history"}
+var elsewhere = []string{"logs", "images", "history"}
 
 // literal is a string in the source, and where it stands.
 type literal struct{ place, value string }

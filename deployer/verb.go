@@ -31,7 +31,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
-		statusVerb(), healthVerb(), varsVerb(), outputsVerb(), urlVerb(),
+		statusVerb(), healthVerb(), varsVerb(), costVerb(), outputsVerb(), urlVerb(),
 		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
 		completionVerb(), versionVerb(),
 	}
@@ -122,6 +122,8 @@ func withVariables(flags []cli.Flag, name func(flag string) string) []cli.Flag {
 		case *cli.DurationFlag:
 			f.EnvVars = append(variable, f.EnvVars...)
 		case *cli.IntFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.Float64Flag:
 			f.EnvVars = append(variable, f.EnvVars...)
 		case *cli.StringSliceFlag:
 			f.EnvVars = append(variable, f.EnvVars...)

@@ -100,6 +100,21 @@ func Load(dir, name string) (*Environment, error) {
 	return e, err
 }
 
+// LoadFile is Load for a file anywhere, such as another version of an environment's. Its stack follows from its name.
+func LoadFile(path string) (*Environment, error) {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &UnreadableError{File: path, Err: cause(err)}
+	}
+	parse := func(into any) (*document, error) { return parseFile(path, source, Key, into) }
+	var named Environment
+	if _, err := parse(&named); err != nil {
+		return nil, err
+	}
+	e, _, err := decode(StackOf(named.Name), parse)
+	return e, err
+}
+
 // LoadAll reads every environment in dir and holds them against each other with Overlaps. It returns those that could
 // be read; its error joins the problems of all files.
 func LoadAll(dir string) ([]*Environment, error) {

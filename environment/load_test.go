@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -162,4 +163,23 @@ func TestOverlaps(t *testing.T) {
 		require.Len(t, overlaps(test.envs), test.want, name)
 		require.Equal(t, test.want == 0, Overlaps(test.envs) == nil, name)
 	}
+}
+
+func TestLoadFile(t *testing.T) {
+	source, err := os.ReadFile("../Pulumi.dev.yaml")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "before.yaml")
+	require.NoError(t, os.WriteFile(path, source, 0o600))
+	env, err := LoadFile(path)
+	require.NoError(t, err)
+	committed, err := Load("..", "dev")
+	require.NoError(t, err)
+	require.Equal(t, committed, env)
+
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(source), "nat: single", "nat: double", 1)), 0o600))
+	_, err = LoadFile(path)
+	require.ErrorContains(t, err, path+":")
+	require.ErrorContains(t, err, "network.nat")
+	_, err = LoadFile(filepath.Join(t.TempDir(), "none.yaml"))
+	require.ErrorContains(t, err, "no such file")
 }

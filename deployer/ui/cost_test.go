@@ -1,0 +1,110 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/pricing"
+)
+
+func costOf(t *testing.T, name string, change func(*environment.Environment)) Cost {
+	t.Helper()
+	env, err := environment.Load("../..", name)
+	require.NoError(t, err)
+	if change != nil {
+		change(env)
+	}
+	return Cost{
+		Environment: env.Name, Stack: env.Stack, Region: env.Region, File: environment.FileName(env.Stack), BudgetUSD: env.Budget.MonthlyUSD,
+		Estimate: pricing.Of(env, pricing.Quiet()), Assumptions: pricing.Quiet(), Savings: pricing.Savings(env, pricing.Quiet()),
+	}
+}
+
+func costText(t *testing.T, listed bool, costs ...Cost) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, Costs(&out, costs, listed, "text", Style{}))
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, line)
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+func TestCostsSayWhetherTheBudgetIsEnough(t *testing.T) {
+	said := costText(t, false, costOf(t, "dev", nil))
+	require.Contains(t, said, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $59.56.")
+	require.NotContains(t, said, "would save", "there is nothing smaller")
+	said = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
+	require.Contains(t, said, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.44 below it.")
+}
+
+func TestCostsSayWhatTheyCannotKnow(t *testing.T) {
+	elsewhere := costOf(t, "dev", func(e *environment.Environment) {
+		e.Region, e.Database.InstanceClass = "eu-central-1", "db.x2g.large"
+	})
+	for _, said := range []string{costText(t, false, elsewhere), costText(t, true, elsewhere)} {
+		require.Contains(t, said, "development lies in eu-central-1, where prices are others: the table has only those of us-east-1.")
+		require.Contains(t, said, "Missing in the sum: database instance: db.x2g.large has no price in the table.")
+	}
+}
+
+func TestCostsSayWhatAWSCounts(t *testing.T) {
+	forecast := 90.5
+	for _, test := range []struct {
+		actual CostActual
+		says   string
+	}{
+		{CostActual{Unknown: "AWS refuses"}, "What staging has really cost is not known: AWS refuses."},
+		{CostActual{Spend: &checks.Spend{LimitUSD: 100, SpentUSD: 42.1, ForecastUSD: &forecast}},
+			"AWS counts $42.10 for staging this month and forecasts $90.50, of a budget of $100.00."},
+		{CostActual{Spend: &checks.Spend{LimitUSD: 100}},
+			"AWS counts $0.00 for staging this month, of a budget of $100.00. AWS counts nothing until the cost allocation tag Environment"},
+	} {
+		cost := costOf(t, "staging", nil)
+		cost.Actual = &test.actual
+		require.Contains(t, costText(t, false, cost), test.says)
+		require.Contains(t, costText(t, true, cost), test.says)
+	}
+}
+
+func TestCostsThatAreTheSame(t *testing.T) {
+	cost := costOf(t, "dev", nil)
+	cost.Against = &CostAgainst{Name: "before.yaml", Estimate: cost.Estimate}
+	said := costText(t, false, cost)
+	require.Contains(t, said, "development: about $109.56 a month, as much as before.yaml")
+	require.NotContains(t, said, "difference")
+}
+
+func TestCostsAsJSON(t *testing.T) {
+	cost := costOf(t, "production", nil)
+	cost.Actual = &CostActual{Spend: &checks.Spend{LimitUSD: 200, SpentUSD: 12.5}}
+	var out bytes.Buffer
+	require.NoError(t, Costs(&out, []Cost{cost}, true, "json", Style{}))
+	var read []map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &read))
+	require.Len(t, read, 1)
+	for key, want := range map[string]any{
+		"environment": "production", "stack": "production", "monthlyUSD": 398.45, "mostUSD": 740.83, "budgetUSD": 200.0,
+		"pricesRegion": "us-east-1", "hoursPerMonth": 730.0,
+	} {
+		require.Equal(t, want, read[0][key], key)
+	}
+	require.Equal(t, map[string]any{
+		"area": "network", "resource": "NAT gateways", "quantity": 2190.0, "unit": "hour", "unitUSD": 0.045, "monthlyUSD": 98.55,
+		"mostUSD": 98.55, "assumed": false,
+	}, read[0]["lines"].([]any)[0])
+	require.Equal(t, map[string]any{"limitUSD": 200.0, "spentUSD": 12.5, "forecastUSD": nil}, read[0]["actual"])
+	require.NotContains(t, read[0], "against")
+	require.NotEmpty(t, read[0]["leftOut"])
+
+	out.Reset()
+	require.NoError(t, Costs(&out, []Cost{cost}, false, "json", Style{}))
+	require.True(t, strings.HasPrefix(out.String(), "{"), "one environment is no array")
+}

@@ -1,0 +1,149 @@
+// Package pricing estimates what an environment costs a month, from its description alone: what the program declares,
+// times AWS's list prices, under assumptions that are shown. It asks nobody anything.
+package pricing
+
+import "strings"
+
+// Region is the one region whose prices the table has. HoursPerMonth is what AWS's own calculator takes for a month.
+const (
+	Region        = "us-east-1"
+	HoursPerMonth = 730
+)
+
+// Price is what AWS charges for one unit on its price list: without free tier, tax, credits and commitments.
+type Price struct {
+	// Key is what the estimate calls it, What and Unit are what AWS charges for.
+	Key  string `json:"key"`
+	What string `json:"what"`
+	Unit string `json:"unit"`
+	// USD is the price of one unit in Region.
+	USD float64 `json:"usd"`
+	// AsOf is the month in which the price was looked up, Source the list that it is from.
+	AsOf   string `json:"asOf"`
+	Source string `json:"source"`
+}
+
+// The keys of the prices that are not an instance class.
+const (
+	taskCPU        = "task-cpu"
+	taskMemory     = "task-memory"
+	natHour        = "nat-hour"
+	natData        = "nat-data"
+	addressHour    = "address-hour"
+	dataOut        = "data-out"
+	balancerHour   = "balancer-hour"
+	balancerUnit   = "balancer-unit"
+	firewallACL    = "firewall-acl"
+	firewallRule   = "firewall-rule"
+	firewallAsked  = "firewall-requests"
+	storage        = "database-storage"
+	backup         = "database-backup"
+	logIngestion   = "log-ingestion"
+	logStorage     = "log-storage"
+	alarmMetric    = "alarm"
+	customMetric   = "metric"
+	dashboardMonth = "dashboard"
+	trace          = "trace"
+	healthCheck    = "health-check"
+	healthHTTPS    = "health-check-https"
+	secretMonth    = "secret"
+	queueRequests  = "queue-requests"
+	objectStorage  = "object-storage"
+	zoneMonth      = "hosted-zone"
+	imageStorage   = "image-storage"
+	keyMonth       = "key"
+)
+
+// lookedUp is when the prices were last held against AWS's lists. A price that changes gets a date of its own.
+const lookedUp = "2026-06"
+
+// Prices is the table of prices.
+func Prices() []Price {
+	const lists = "https://aws.amazon.com/"
+	all := []Price{
+		{taskCPU, "Fargate, Linux on x86: CPU", "vCPU-hour", 0.04048, lookedUp, lists + "fargate/pricing/"},
+		{taskMemory, "Fargate, Linux on x86: memory", "GB-hour", 0.004445, lookedUp, lists + "fargate/pricing/"},
+		{natHour, "NAT gateway", "hour", 0.045, lookedUp, lists + "vpc/pricing/"},
+		{natData, "NAT gateway: data processed", "GB", 0.045, lookedUp, lists + "vpc/pricing/"},
+		{addressHour, "public IPv4 address", "hour", 0.005, lookedUp, lists + "vpc/pricing/"},
+		{dataOut, "data to the internet, first 10 TB", "GB", 0.09, lookedUp, lists + "ec2/pricing/on-demand/"},
+		{balancerHour, "application load balancer", "hour", 0.0225, lookedUp, lists + "elasticloadbalancing/pricing/"},
+		{balancerUnit, "application load balancer: capacity unit", "LCU-hour", 0.008, lookedUp, lists + "elasticloadbalancing/pricing/"},
+		{firewallACL, "web ACL", "month", 5, lookedUp, lists + "waf/pricing/"},
+		{firewallRule, "rule, or group of AWS's rules", "month", 1, lookedUp, lists + "waf/pricing/"},
+		{firewallAsked, "requests looked at by a web ACL", "million", 0.60, lookedUp, lists + "waf/pricing/"},
+		{storage, "RDS: gp3 storage, one zone", "GB-month", 0.115, lookedUp, lists + "rds/postgresql/pricing/"},
+		{backup, "RDS: backups beyond the size of the storage", "GB-month", 0.095, lookedUp, lists + "rds/postgresql/pricing/"},
+		{logIngestion, "CloudWatch: logs taken in", "GB", 0.50, lookedUp, lists + "cloudwatch/pricing/"},
+		{logStorage, "CloudWatch: logs kept, compressed", "GB-month", 0.03, lookedUp, lists + "cloudwatch/pricing/"},
+		{alarmMetric, "CloudWatch: metric of an alarm", "month", 0.10, lookedUp, lists + "cloudwatch/pricing/"},
+		{customMetric, "CloudWatch: custom metric, Container Insights' too", "month", 0.30, lookedUp, lists + "cloudwatch/pricing/"},
+		{dashboardMonth, "CloudWatch: dashboard", "month", 3, lookedUp, lists + "cloudwatch/pricing/"},
+		{trace, "X-Ray: traces recorded", "million", 5, lookedUp, lists + "xray/pricing/"},
+		{healthCheck, "Route 53: health check of an endpoint in AWS", "month", 0.50, lookedUp, lists + "route53/pricing/"},
+		{healthHTTPS, "Route 53: health check over HTTPS, on top", "month", 1, lookedUp, lists + "route53/pricing/"},
+		{secretMonth, "Secrets Manager: secret", "month", 0.40, lookedUp, lists + "secrets-manager/pricing/"},
+		{queueRequests, "SQS: requests to a standard queue", "million", 0.40, lookedUp, lists + "sqs/pricing/"},
+		{objectStorage, "S3: standard storage", "GB-month", 0.023, lookedUp, lists + "s3/pricing/"},
+		{zoneMonth, "Route 53: hosted zone", "month", 0.50, lookedUp, lists + "route53/pricing/"},
+		{imageStorage, "ECR: images", "GB-month", 0.10, lookedUp, lists + "ecr/pricing/"},
+		{keyMonth, "KMS: key", "month", 1, lookedUp, lists + "kms/pricing/"},
+	}
+	for _, class := range instanceClasses() {
+		all = append(all, Price{
+			class.name, "RDS for PostgreSQL: " + class.name + ", one zone", "hour", class.usd, lookedUp, lists + "rds/postgresql/pricing/",
+		})
+	}
+	return all
+}
+
+// AsOf is the month of the oldest price in the table.
+func AsOf() string {
+	oldest := lookedUp
+	for _, p := range Prices() {
+		oldest = min(oldest, p.AsOf)
+	}
+	return oldest
+}
+
+// instanceClass is an RDS instance class and its price an hour in one zone. A second zone costs the same again.
+type instanceClass struct {
+	name string
+	usd  float64
+}
+
+// instanceClasses are the classes with a price: each family from small to large.
+func instanceClasses() []instanceClass {
+	return []instanceClass{
+		{"db.t3.micro", 0.018}, {"db.t3.small", 0.036}, {"db.t3.medium", 0.072}, {"db.t3.large", 0.145},
+		{"db.t4g.micro", 0.016}, {"db.t4g.small", 0.032}, {"db.t4g.medium", 0.065}, {"db.t4g.large", 0.129},
+		{"db.m6g.large", 0.159}, {"db.m6g.xlarge", 0.318},
+		{"db.r6g.large", 0.225}, {"db.r6g.xlarge", 0.450},
+	}
+}
+
+// smallerClass is the next smaller class of the family, or "" where the table has none.
+func smallerClass(name string) string {
+	family := func(class string) string { return class[:strings.LastIndex(class, ".")] }
+	smaller := ""
+	for _, class := range instanceClasses() {
+		if class.name == name {
+			if smaller != "" && family(smaller) == family(name) {
+				return smaller
+			}
+			return ""
+		}
+		smaller = class.name
+	}
+	return ""
+}
+
+// priceOf finds a price; there is none of an instance class that is not in the table.
+func priceOf(key string) (Price, bool) {
+	for _, p := range Prices() {
+		if p.Key == key {
+			return p, true
+		}
+	}
+	return Price{}, false
+}

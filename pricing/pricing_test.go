@@ -1,0 +1,244 @@
+package pricing
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func load(t *testing.T, name string) *environment.Environment {
+	t.Helper()
+	env, err := environment.Load("..", name)
+	require.NoError(t, err)
+	return env
+}
+
+// amounts are the resources and what they cost, and what they cost at most where that is more.
+func amounts(e Estimate) map[string][]float64 {
+	all := map[string][]float64{}
+	for _, line := range e.Lines {
+		all[line.Resource] = []float64{line.USD}
+		if line.MostUSD != line.USD {
+			all[line.Resource] = append(all[line.Resource], line.MostUSD)
+		}
+	}
+	return all
+}
+
+// What every environment pays, with a million requests and 10 GB, in two zones with one gateway.
+func everywhere() map[string][]float64 {
+	return map[string][]float64{
+		"NAT gateways":           {32.85}, // 730 h × 0.045
+		"addresses of NAT":       {3.65},  // 730 h × 0.005
+		"data through NAT":       {0.45},  // 10 GB × 0.045
+		"load balancer":          {16.43}, // 730 h × 0.0225 = 16.425
+		"load balancer capacity": {0.09},  // 1,000,000 / 25 / 3600 = 11.1 LCU h × 0.008
+		"addresses of balancer":  {7.30},  // 2 × 730 h × 0.005
+		"web ACL":                {5},
+		"web ACL rules":          {5},    // 5 × 1
+		"web ACL requests":       {0.60}, // 1 × 0.60
+		"data to clients":        {0.90}, // 10 GB × 0.09
+		"access logs kept":       {0.03}, // 0.5 GB a month, three of them kept: 1.5 × 0.023 = 0.0345
+		"secrets":                {0.80}, // 2 × 0.40
+		"queue requests":         {0.40},
+	}
+}
+
+func with(base, more map[string][]float64) map[string][]float64 {
+	for resource, amount := range more {
+		base[resource] = amount
+	}
+	return base
+}
+
+func TestDevelopment(t *testing.T) {
+	e := Of(load(t, "dev"), Quiet())
+	require.Equal(t, with(everywhere(), map[string][]float64{
+		"api CPU":           {7.39}, // 0.25 × 730 h × 0.04048 = 7.3876
+		"api memory":        {1.62}, // 0.5 × 730 h × 0.004445 = 1.6224
+		"worker CPU":        {7.39}, // as the API
+		"worker memory":     {1.62},
+		"database instance": {13.14}, // 730 h × 0.018
+		"database storage":  {2.30},  // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
+		"logs of services":  {1.00},  // (1 + 2 × 0.5) GB × 0.50
+		"logs kept":         {0},     // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
+		"alarms":            {1.60},  // 4 + 2 × 3 + 4 + 2 = 16 × 0.10
+	}), amounts(e))
+	require.Equal(t, 109.56, e.USD)
+	require.Equal(t, 109.56, e.MostUSD)
+	require.Equal(t, 72.30, e.Everywhere()) // 36.95 of the network and 35.35 of the entrance
+	require.Empty(t, e.Unpriced)
+}
+
+func TestStaging(t *testing.T) {
+	e := Of(load(t, "staging"), Quiet())
+	require.Equal(t, with(everywhere(), map[string][]float64{
+		"api CPU":             {14.78, 29.55}, // 0.5 × 730 h × 0.04048 = 14.7752, up to two tasks
+		"api memory":          {3.24, 6.49},   // 1 × 730 h × 0.004445 = 3.2449
+		"worker CPU":          {7.39},
+		"worker memory":       {1.62},
+		"scheduler CPU":       {7.39},
+		"scheduler memory":    {1.62},
+		"database instance":   {26.28}, // 730 h × 0.036
+		"database storage":    {2.30},
+		"logs of services":    {1.25},  // (1 + 3 × 0.5) GB × 0.50
+		"logs of the web ACL": {0.75},  // 1.5 GB × 0.50
+		"flow logs":           {0.50},  // 1 GB × 0.50
+		"logs kept":           {0.01},  // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
+		"alarms":              {2.10},  // 4 + 3 × 3 + 4 + 2 and two of autoscaling = 21 × 0.10
+		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
+	}), amounts(e))
+	require.Equal(t, 160.43, e.USD)
+	require.Equal(t, 178.45, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
+}
+
+func TestProduction(t *testing.T) {
+	e := Of(load(t, "production"), Quiet())
+	require.Equal(t, with(everywhere(), map[string][]float64{
+		"NAT gateways":            {98.55}, // 3 × 730 h × 0.045
+		"addresses of NAT":        {10.95}, // 3 × 730 h × 0.005
+		"addresses of balancer":   {10.95},
+		"api CPU":                 {59.10, 295.50}, // 2 × 1 × 730 h × 0.04048 = 59.1008, up to ten tasks
+		"api memory":              {12.98, 64.90},  // 2 × 2 × 730 h × 0.004445 = 12.9794
+		"worker CPU":              {14.78, 59.10},  // 0.5 × 730 h × 0.04048, up to four tasks
+		"worker memory":           {3.24, 12.98},
+		"scheduler CPU":           {7.39},
+		"scheduler memory":        {1.62},
+		"database instance":       {105.12}, // 2 zones × 730 h × 0.072
+		"database storage":        {11.50},  // 2 × 50 × 0.115; backups 50 × 0.5 × (1 + 0.02 × 35) = 42.5 stay below 50
+		"logs of services":        {1.25},
+		"logs of the web ACL":     {0.75},
+		"flow logs":               {0.50},
+		"logs kept":               {0.07}, // 5 GB × 0.15 × 90/30 × 0.03 = 0.0675
+		"alarms":                  {2.80}, // 4 + 3 × 3 + 4 + 2 + 1, and 2 × (3 + 1) of autoscaling = 28 × 0.10
+		"Container Insights":      {17.70},
+		"dashboard":               {3},
+		"traces":                  {5}, // fewer than one a second: all of them
+		"health check":            {0.50},
+		"health check over HTTPS": {1},
+	}), amounts(e))
+	require.Equal(t, 398.45, e.USD)     // 109.95 + 39.00 + 99.11 + 116.62 + 32.57 + 1.20
+	require.Equal(t, 740.83, e.MostUSD) // 236.40 + 51.92 + 44.32 + 9.74 more
+}
+
+func TestShared(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	require.Equal(t, map[string][]float64{
+		"hosted zone": {0.50}, "key of the state": {1}, "images": {0.50}, // 50 × 0.1 GB × 0.10
+	}, amounts(OfShared(shared)))
+}
+
+func TestTraffic(t *testing.T) {
+	env := load(t, "production")
+	found := amounts(Of(env, Assumptions{RequestsMillion: 100, DataGB: 2000}))
+	for resource, want := range map[string]float64{
+		"data through NAT":       90,    // 2000 × 0.045
+		"data to clients":        180,   // 2000 × 0.09
+		"web ACL requests":       60,    // 100 × 0.60
+		"load balancer capacity": 16,    // 2000 GB are 2000 LCU h, more than 1111 of connections: × 0.008
+		"logs of services":       50.75, // (100 + 1.5) × 0.50
+		"traces":                 37.48, // 2.628 million seconds, and 5 % of 97.372 million: 7.4966 × 5
+	} {
+		require.Equal(t, []float64{want}, found[resource], resource)
+	}
+	idle := amounts(Of(env, Assumptions{}))
+	require.NotContains(t, idle, "data to clients")
+	require.NotContains(t, idle, "traces")
+	require.Equal(t, []float64{16.43}, idle["load balancer"])
+}
+
+func TestBackupsBeyondTheStorageAreBilled(t *testing.T) {
+	env := load(t, "production")
+	env.Database.BackupDays, env.Deployment.SnapshotsKept = 35, 50
+	// 50 × 0.5 × (1 + 0.02 × 85) = 67.5, 17.5 beyond 50 × 0.095
+	require.Equal(t, []float64{1.66}, amounts(Of(env, Quiet()))["database backups"])
+}
+
+func TestAClassWithoutPriceIsSaid(t *testing.T) {
+	env := load(t, "dev")
+	env.Database.InstanceClass = "db.x2g.large"
+	e := Of(env, Quiet())
+	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
+	require.NotContains(t, amounts(e), "database instance")
+	require.Equal(t, 96.42, e.USD) // 109.56 - 13.14
+}
+
+func TestAlarmsFollowTheRegion(t *testing.T) {
+	env := load(t, "production")
+	env.Region = "eu-central-1"
+	require.Equal(t, []float64{2.70}, amounts(Of(env, Quiet()))["alarms"], "the alarm of the health check is in us-east-1 only")
+}
+
+func TestSavings(t *testing.T) {
+	saved := func(name string) map[string]float64 {
+		found := map[string]float64{}
+		for _, s := range Savings(load(t, name), Quiet()) {
+			found[s.Setting+" "+s.From+" "+s.To] = s.USD
+		}
+		return found
+	}
+	require.Empty(t, saved("dev"), "there is nothing smaller")
+	require.Equal(t, map[string]float64{
+		"monitoring.level enhanced basic":                18.95, // 17.70 + 0.75 + 0.50
+		"database.instanceClass db.t3.small db.t3.micro": 13.14,
+		"services.api.cpu/memory 512/1024 256/512":       9.01, // half of 14.78 + 3.24
+	}, saved("staging"))
+	production := saved("production")
+	require.Equal(t, 73.0, production["network.nat per-zone single"])    // 2 × 36.50
+	require.Equal(t, 58.31, production["database.multiZone true false"]) // half of 105.12 + 11.50
+	require.Equal(t, 40.15, production["network.zones 3 2"])             // a gateway and two addresses
+	require.Equal(t, 36.04, production["services.api.tasks.min 2 1"])    // half of 59.10 + 12.98
+	require.Equal(t, "network.nat", Savings(load(t, "production"), Quiet())[0].Setting)
+}
+
+func TestSavingsLeaveTheEnvironmentAsItIs(t *testing.T) {
+	env := load(t, "production")
+	Savings(env, Quiet())
+	require.Equal(t, load(t, "production"), env)
+}
+
+func TestDifferences(t *testing.T) {
+	before, after := load(t, "staging"), load(t, "staging")
+	after.Services.Scheduler = nil
+	after.Database.MultiZone = true
+	require.Equal(t, []Difference{
+		{Resource: "database instance", USD: 52.56, Against: 26.28, Delta: 26.28},
+		{Resource: "database storage", USD: 4.60, Against: 2.30, Delta: 2.30},
+		{Resource: "logs of services", USD: 1, Against: 1.25, Delta: -0.25},
+		{Resource: "alarms", USD: 1.80, Against: 2.10, Delta: -0.30},
+		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
+		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
+		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},
+	}, Differences(Of(after, Quiet()), Of(before, Quiet())))
+	require.Empty(t, Differences(Of(before, Quiet()), Of(before, Quiet())))
+}
+
+func TestTheTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range Prices() {
+		require.False(t, seen[p.Key], p.Key)
+		seen[p.Key] = true
+		require.Positive(t, p.USD, p.Key)
+		require.Regexp(t, `^20\d\d-(0[1-9]|1[0-2])$`, p.AsOf, p.Key)
+		require.Regexp(t, `^https://aws\.amazon\.com/.*pricing/`, p.Source, p.Key)
+	}
+	require.Equal(t, "2026-06", AsOf())
+}
+
+// What says that it is priced is.
+func TestCoveredLinesAreThere(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	billed := amounts(Of(load(t, "production"), Quiet()))
+	for resource, amount := range amounts(OfShared(shared)) {
+		billed[resource] = amount
+	}
+	for kind, covered := range Covered() {
+		for _, line := range covered.Lines {
+			require.Contains(t, billed, line, kind)
+		}
+	}
+}
