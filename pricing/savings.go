@@ -110,7 +110,7 @@ func monitoringSavings(env *environment.Environment) []candidate {
 	lower := map[environment.Level]environment.Level{environment.Full: environment.Enhanced, environment.Enhanced: environment.Basic}
 	lost := map[environment.Level]string{
 		environment.Full:     "no dashboard, traces and view from outside",
-		environment.Enhanced: "alarms tell nobody; no logs of network and web ACL",
+		environment.Enhanced: "alarms tell nobody; no Container Insights, no logs of network and web ACL",
 	}
 	level := env.Monitoring.Level
 	to, ok := lower[level]
