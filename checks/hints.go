@@ -6,8 +6,6 @@ import "github.com/balancer/v3-backend-infra/environment"
 // tool.
 func command(env *environment.Environment, verb string) string {
 	switch verb {
-	case "logs":
-		return awsCommand(env, "logs tail "+env.LogGroupName()+" --since 1h")
 	case "images":
 		return awsCommand(env, "ecr describe-images --repository-name "+env.Image.Repository)
 	case "secrets set":

@@ -38,7 +38,7 @@ func TestSuggestedCommandsExist(t *testing.T) {
 	}
 	require.Greater(t, seen, 40, "the search finds nothing")
 
-	require.NotEmpty(t, misnamed(app, "logs --env dev"))
+	require.NotEmpty(t, misnamed(app, "log --env dev"))
 	require.NotEmpty(t, misnamed(app, "secrets sing"))
 	require.NotEmpty(t, misnamed(app, "up --sideways"))
 	require.Empty(t, misnamed(app, "secrets init --env dev --from-file x"))
@@ -82,7 +82,7 @@ func ofHint(verb ast.Expr) (string, bool) {
 }
 
 // elsewhere are the verbs for which checks names another tool's command.
-var elsewhere = []string{"logs", "images", "history"}
+var elsewhere = []string{"images", "history"}
 
 // literal is a string in the source, and where it stands.
 type literal struct{ place, value string }

@@ -20,7 +20,7 @@ import (
 
 // The scripts run the real binary: this test binary is the deployer when it is called by that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"deployer": main, "browser": browser})
+	testscript.Main(m, map[string]func(){"deployer": main, "browser": browser, "session-manager-plugin": fakePlugin})
 }
 
 // TestScripts runs the deployer as a user would, against the simulated account with the real engine, and reads what a

@@ -97,6 +97,7 @@ func subjects(action, env, stack string) []string {
 	const region = "us-east-1:123456789012:"
 	limited := map[string][]string{
 		"ecs:RunTask":               {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
+		"ecs:ExecuteCommand":        {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
 		"ecs:StopTask":              {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
 		"ecs:StopServiceDeployment": {"arn:aws:ecs:" + region + "service-deployment/v3-backend-ENV-cluster/v3-backend-ENV-api-service/x"},
 		"ecs:UpdateService":         {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
@@ -152,18 +153,20 @@ func refused(t *testing.T, may policy, operations []string, env, stack string) [
 // The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
 func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "deployer/release/*.go", "deployer/repair/*.go", "deployer/record/*.go", "deployer/database/*.go")
+	deploying := operations(t, "deployer/release/*.go", "deployer/repair/*.go", "deployer/record/*.go", "deployer/database/*.go",
+		"deployer/logs/*.go")
 	looking := operations(t, "checks/*.go", "deployer/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",
 		"rds.CreateDBSnapshot", "ecr.BatchGetImage", "s3.PutObject", "cloudwatchlogs.GetLogEvents",
+		"cloudwatchlogs.FilterLogEvents",
 	} {
 		require.Contains(t, deploying, operation, "the sources were read")
 	}
 	require.Contains(t, looking, "cloudwatch.PutMetricData", "the sources were read")
 	everything := append(slices.Concat(deploying, looking),
 		// What is asked for under conditions that the deployer does not always meet.
-		"ecs.DescribeServiceRevisions", "cloudwatchlogs.FilterLogEvents", "rds.DescribeDBSnapshots", "rds.DeleteDBSnapshot",
+		"ecs.DescribeServiceRevisions", "rds.DescribeDBSnapshots", "rds.DeleteDBSnapshot",
 		"ecr.PutImage", "ecr.DescribeImages", "ecr.DescribeImageScanFindings")
 
 	deploy, production, read := mayGitHub(t, all, deployRole), mayGitHub(t, all, productionRole), mayGitHub(t, all, readRole)
@@ -173,6 +176,13 @@ func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
 	require.ElementsMatch(t, []string{secret, lines}, refused(t, read, looking, "staging", "staging"))
+	require.Equal(t, []string{"logs:FilterLogEvents"}, refused(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
+	// A shell in a container is for people: no workflow opens one.
+	for stack, name := range map[string]string{"dev": "development", "staging": "staging", "production": "production"} {
+		for _, role := range []policy{deploy, production, read} {
+			require.Equal(t, []string{"ecs:ExecuteCommand"}, refused(t, role, []string{"ecs.ExecuteCommand"}, name, stack))
+		}
+	}
 	for _, action := range []string{
 		"ecs:RunTask", "ecs:StopTask", "ecs:StopServiceDeployment", "ecs:UpdateService", "rds:CreateDBSnapshot",
 		"rds:DeleteDBSnapshot", "s3:PutObject", secret, lines,

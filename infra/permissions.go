@@ -215,7 +215,7 @@ func namedStatements(s scope) []statement {
 	all := allow("Named", nil)
 	for _, part := range []struct{ actions, arns []string }{
 		{[]string{
-			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:ExecuteCommand", "ecs:PutClusterCapacityProviders",
+			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:PutClusterCapacityProviders",
 			"ecs:RunTask", "ecs:StopServiceDeployment", "ecs:StopTask", "ecs:UpdateClusterSettings",
 		}, s.arns("ecs", "*/%s-*")},
 		{[]string{

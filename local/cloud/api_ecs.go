@@ -14,7 +14,7 @@ func ecsOperations() []operation {
 	return []operation{
 		reading(listClusters), reading(describeClusters), reading(listServices), reading(describeServices), writing(updateService),
 		reading(listTaskDefinitions), reading(describeTaskDefinition),
-		reading(listTasks), reading(describeTasks), writing(runTask), writing(stopTask),
+		reading(listTasks), reading(describeTasks), writing(runTask), writing(stopTask), reading(executeCommand),
 		reading(listServiceDeployments), reading(describeServiceDeployments), reading(describeServiceRevisions),
 		writing(stopServiceDeployment),
 	}

@@ -85,6 +85,7 @@ func (m moment) describeTask(t *task) types.Task {
 		PullStartedAt: m.passed(t.Pull), PullStoppedAt: m.passed(t.Started), StartedAt: m.passed(t.Started),
 		StoppingAt: m.passed(t.Leaving), ExecutionStoppedAt: m.passed(t.Stopping), StoppedAt: m.passed(t.Stopped),
 		Attachments: m.attachments(t), Overrides: overridesOf(t, d), Version: 1,
+		EnableExecuteCommand: t.Exec,
 	}
 	if subnet := m.Get(typeSubnet, t.Subnet); subnet != nil {
 		out.AvailabilityZone = aws.String(subnet.Text("availabilityZone"))
@@ -120,6 +121,11 @@ func (m moment) describeContainer(t *task, d definition, c types.ContainerDefini
 	if t.Address != "" {
 		out.NetworkInterfaces = []types.NetworkInterface{{
 			AttachmentId: aws.String(m.uuid("attachment", t.ARN)), PrivateIpv4Address: aws.String(t.Address),
+		}}
+	}
+	if t.Exec {
+		out.ManagedAgents = []types.ManagedAgent{{
+			Name: types.ManagedAgentNameExecuteCommandAgent, LastStatus: aws.String(m.containerStatus(t)), LastStartedAt: m.passed(t.Started),
 		}}
 	}
 	if m.reached(t.Started) && !m.reached(t.Stopping) {

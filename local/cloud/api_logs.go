@@ -152,13 +152,21 @@ func getLogEvents(m moment, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlo
 	return out, nil
 }
 
-// filterLogEvents knows filter patterns that are a plain or a quoted term; the others find nothing.
+// filterLogEvents reads the streams of a prefix by time. Other than with GetLogEvents the end's millisecond counts.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func filterLogEvents(m moment, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
 	}
-	term := strings.Trim(deref(in.FilterPattern), `"`)
+	matches, err := logFilter(deref(in.FilterPattern))
+	if err != nil {
+		return nil, err
+	}
+	end := in.EndTime
+	if end != nil {
+		end = aws.Int64(*end + 1)
+	}
 	var found []types.FilteredLogEvent
 	for _, s := range m.streams(group) {
 		if !strings.HasPrefix(s.name, deref(in.LogStreamNamePrefix)) ||
@@ -166,7 +174,7 @@ func filterLogEvents(m moment, in *cloudwatchlogs.FilterLogEventsInput) (*cloudw
 			continue
 		}
 		for n, l := range s.lines {
-			if within(l, in.StartTime, in.EndTime) && strings.Contains(l.Message, term) {
+			if within(l, in.StartTime, end) && matches(l.Message) {
 				found = append(found, types.FilteredLogEvent{
 					EventId: aws.String(m.number("event", s.name, n)), LogStreamName: aws.String(s.name), Message: aws.String(l.Message),
 					Timestamp: millis(l.Time), IngestionTime: millis(l.Time),

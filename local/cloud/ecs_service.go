@@ -270,7 +270,7 @@ func (m moment) launch(s *service, r *Resource, wanted *revision, count int) {
 		t := &task{
 			ARN: m.arn("ecs", "task/"+last(s.Cluster)+"/"+m.derive("task", s.ARN, s.Created, s.Started)), Cluster: s.Cluster,
 			Definition: d.ARN(), Digest: digest, Group: "service:" + s.Name, StartedBy: wanted.Rollout,
-			Service: s.ARN, Revision: wanted.ARN, Created: m.now,
+			Service: s.ARN, Revision: wanted.ARN, Created: m.now, Exec: r.Bool("enableExecuteCommand"),
 		}
 		t.Subnet, t.Address = m.place(t.ARN, blockStrings(r.Blocks("networkConfiguration"), "subnets"))
 		m.begin(t, d, conditions{

@@ -59,6 +59,8 @@ var stories = map[story][]line{
 	storyWorker: slices.Concat(starting, []line{
 		{3 * time.Second, "database connected"},
 		{4 * time.Second, "worker polls the background jobs"},
+		{5 * time.Second, `{"level":"info","msg":"job done","job":"sync-pools","ms":412}`},
+		{6 * time.Second, `{"level":"warn","msg":"subgraph is behind","chain":"MAINNET","blocks":12}`},
 	}),
 	storyScheduler: slices.Concat(starting, []line{
 		{3 * time.Second, "database connected"},

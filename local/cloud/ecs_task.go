@@ -33,6 +33,8 @@ type task struct {
 	Subnet   string   `json:"subnet"`
 	Address  string   `json:"address"`
 	Command  []string `json:"command,omitempty"`
+	// Exec is whether sessions can be opened in it; that is settled when it is started.
+	Exec bool `json:"exec,omitempty"`
 
 	Created time.Time `json:"created"`
 	Pull    time.Time `json:"pull,omitzero"`

@@ -1,0 +1,42 @@
+// Package logs reads the log group of an environment: what its containers wrote, several services by time, and what is
+// written from now on. It renders lines for people, and for programs.
+package logs
+
+import (
+	"strings"
+	"time"
+)
+
+// Event is one line that a container wrote.
+type Event struct {
+	// ID is CloudWatch's: no two events of a log group share one.
+	ID string `json:"id"`
+	// Time is the line's, Ingested when CloudWatch got it; both are UTC.
+	Time     time.Time `json:"time"`
+	Ingested time.Time `json:"ingested"`
+	// Service, Container and Task are the parts of the stream's name, where it has them.
+	Service   string `json:"service"`
+	Container string `json:"container,omitempty"`
+	Task      string `json:"task,omitempty"`
+	Stream    string `json:"stream"`
+	Message   string `json:"message"`
+}
+
+// named fills in what the stream's name says: the driver composes it of prefix, container and task.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+func (e Event) named() Event {
+	parts := strings.Split(e.Stream, "/")
+	e.Service = parts[0]
+	if len(parts) == 3 {
+		e.Container, e.Task = parts[1], parts[2]
+	}
+	return e
+}
+
+// source is how a line names where it comes from: the service, and enough of the task to tell tasks apart.
+func (e Event) source() string {
+	if e.Task == "" {
+		return e.Service
+	}
+	return e.Service + "/" + e.Task[:min(8, len(e.Task))]
+}

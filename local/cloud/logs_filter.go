@@ -1,0 +1,73 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+)
+
+// filterTerm is a word, or a phrase in quotes, with ? or - before it.
+var filterTerm = regexp.MustCompile(`^([-?]?)(?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9_]+))(?:\s+|$)`)
+
+// filterProperty compares one property of lines that are JSON.
+var filterProperty = regexp.MustCompile(`^\{\s*\$\.(\w+)\s*(=|!=)\s*(?:"([^"]*)"|([\w.]+))\s*\}$`)
+
+// logFilter makes a filter pattern a judgement of lines: terms, or one property of JSON that is equal or not.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+func logFilter(pattern string) (func(line string) bool, error) {
+	pattern = strings.TrimSpace(pattern)
+	switch {
+	case pattern == "":
+		return func(string) bool { return true }, nil
+	case strings.HasPrefix(pattern, "{") && strings.HasSuffix(pattern, "}"):
+		m := filterProperty.FindStringSubmatch(pattern)
+		if m == nil {
+			return nil, apiError("NotSimulated", "local mode does not simulate the filter pattern %s", pattern)
+		}
+		return func(line string) bool {
+			var object map[string]any
+			if json.Unmarshal([]byte(line), &object) != nil {
+				return false
+			}
+			value, has := object[m[1]]
+			return has && (fmt.Sprint(value) == m[3]+m[4]) == (m[2] == "=")
+		}, nil
+	case strings.HasPrefix(pattern, "["), strings.HasPrefix(pattern, "%"):
+		return nil, apiError("NotSimulated", "local mode does not simulate the filter pattern %s", pattern)
+	}
+	return termFilter(pattern)
+}
+
+// termFilter wants every term, of those with ? one, and none with -.
+func termFilter(pattern string) (func(line string) bool, error) {
+	terms := map[string][]string{}
+	for rest := pattern; rest != ""; {
+		m := filterTerm.FindStringSubmatch(rest)
+		if m == nil {
+			return nil, &types.InvalidParameterException{Message: aws.String("Invalid filter pattern")}
+		}
+		terms[m[1]] = append(terms[m[1]], strings.ReplaceAll(m[2], `\"`, `"`)+m[3])
+		rest = rest[len(m[0]):]
+	}
+	return func(line string) bool {
+		for _, term := range terms[""] {
+			if !strings.Contains(line, term) {
+				return false
+			}
+		}
+		for _, term := range terms["-"] {
+			if strings.Contains(line, term) {
+				return false
+			}
+		}
+		any := len(terms["?"]) == 0
+		for _, term := range terms["?"] {
+			any = any || strings.Contains(line, term)
+		}
+		return any
+	}, nil
+}
