@@ -32,9 +32,9 @@ type place struct {
 	state   backend
 	// engine finds the engine, once.
 	engine func() (*engine.Engine, error)
-	// simulated is nil for a real account; trial is its directory where it is a copy that nobody keeps.
+	// simulated is nil for a real account; trial is where it lies where it is a copy that nobody keeps.
 	simulated *local.Local
-	trial     string
+	trial     *temporary
 }
 
 // backend is where Pulumi's state lies and what encrypts its secrets.
@@ -60,6 +60,7 @@ func accountOf(env *environment.Environment) account {
 
 // open opens the place that the settings name.
 func (s settings) open(ctx context.Context, a account) (*place, error) {
+	s.sweep()
 	opening := s.openAWS
 	if s.local {
 		opening = s.openLocal
@@ -187,19 +188,19 @@ func (s settings) openTrial(ctx context.Context, a account) (*place, error) {
 
 // openCopy opens a copy of the simulated account and brings the shared stack up there, without a word.
 func (s settings) openCopy(ctx context.Context, a account) (*place, error) {
-	dir, err := os.MkdirTemp(s.stateDir, "trial-")
+	trial, err := s.newTemporary(trialPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a copy of the simulated account: %w", err)
 	}
-	if err := os.CopyFS(filepath.Join(dir, "local"), os.DirFS(filepath.Join(s.stateDir, "local"))); err != nil {
-		return nil, errors.Join(fmt.Errorf("make a copy of the simulated account: %w", err), os.RemoveAll(dir))
+	if err := os.CopyFS(filepath.Join(trial.path, "local"), os.DirFS(filepath.Join(s.stateDir, "local"))); err != nil {
+		return nil, errors.Join(fmt.Errorf("make a copy of the simulated account: %w", err), trial.remove())
 	}
-	s.stateDir, s.quiet = dir, true
+	s.stateDir, s.quiet = trial.path, true
 	p, err := s.open(ctx, a)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, trial.remove())
 	}
-	p.trial = dir
+	p.trial = trial
 	if err := s.shareLocally(ctx, p); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
@@ -252,8 +253,8 @@ func (p *place) close() error {
 		return nil
 	}
 	err := p.simulated.Close()
-	if p.trial != "" {
-		err = errors.Join(err, os.RemoveAll(p.trial))
+	if p.trial != nil {
+		err = errors.Join(err, p.trial.remove())
 	}
 	return err
 }

@@ -66,12 +66,12 @@ func (s settings) openToPreview(ctx context.Context, p *place, name string) (han
 	if err != nil {
 		return nil, nil, err
 	}
-	dir, err := os.MkdirTemp(s.stateDir, "preview-")
+	empty, err := s.newTemporary(previewPrefix)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a place for the preview: %w", err)
 	}
-	forget = func() { s.warn(os.RemoveAll(dir)) }
-	if handle, err = found.Open(ctx, described.Throwaway(dir)); err != nil {
+	forget = func() { s.warn(empty.remove()) }
+	if handle, err = found.Open(ctx, described.Throwaway(empty.path)); err != nil {
 		forget()
 		return nil, nil, err
 	}
