@@ -147,7 +147,7 @@ dist:
 ## chaos: kill N deployments (200) at random moments that follow from SEED, and look whether the next one puts all right
 .PHONY: chaos
 chaos: build
-	go run ./chaos -n $(or $(N),200) $(if $(SEED),-seed $(SEED))
+	go run ./chaos -n $(or $(N),200) $(if $(SEED),-seed $(SEED)) $(if $(PARALLEL),-parallel $(PARALLEL))
 
 ## clean: remove what was built and the simulated account
 .PHONY: clean

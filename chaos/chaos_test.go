@@ -8,10 +8,20 @@ import (
 )
 
 func TestTrialsFollowFromTheSeed(t *testing.T) {
-	all := plan(options{trials: 40, seed: 7})
-	require.Equal(t, all, plan(options{trials: 40, seed: 7}))
-	require.NotEqual(t, all, plan(options{trials: 40, seed: 8}))
-	require.Equal(t, all[11:12], plan(options{trials: 40, seed: 7, only: 12}))
+	drawn := func(o options) []trial {
+		trials, err := plan(o)
+		require.NoError(t, err)
+		return trials
+	}
+	all := drawn(options{trials: 40, seed: 7})
+	require.Equal(t, all, drawn(options{trials: 40, seed: 7}))
+	require.NotEqual(t, all, drawn(options{trials: 40, seed: 8}))
+	require.Equal(t, all[11:12], drawn(options{trials: 40, seed: 7, only: 12}))
+	for _, trial := range drawn(options{trials: 5, seed: 7, scenario: "rollback"}) {
+		require.Equal(t, "rollback", trial.scenario.name)
+	}
+	_, err := plan(options{trials: 5, seed: 7, scenario: "rolback"})
+	require.Error(t, err)
 	for _, trial := range all {
 		require.True(t, trial.signal == "SIGKILL" || trial.victim == deployerAlone, "only the deployer is asked to stop: %s", trial)
 	}

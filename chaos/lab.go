@@ -17,10 +17,14 @@ import (
 // base is a prepared account.
 type base string
 
+// The prepared accounts.
 const (
-	// fresh holds nothing, deployed an environment with the old image.
+	// fresh holds nothing, deployed an environment with the old image, twice one that got the new image after it.
 	fresh    base = "fresh"
 	deployed base = "deployed"
+	twice    base = "twice"
+	// dead is what a first deployment left that was killed in the middle of provision.
+	dead base = "dead"
 )
 
 // lab is where trials happen: the deployer's binary, a directory, and how long each scenario takes undisturbed.
@@ -58,6 +62,7 @@ func (c course) moment(fraction float64) (phase string, after time.Duration) {
 // beginning is the time before the first phase.
 const beginning = "start"
 
+// newLab is a lab for the binaries of the project in the working directory.
 func newLab() (*lab, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -77,30 +82,84 @@ func newLab() (*lab, error) {
 
 func (l *lab) close() { _ = os.RemoveAll(l.dir) }
 
-// prepare makes the accounts that trials begin with, and measures each scenario.
-func (l *lab) prepare(ctx context.Context) error {
+// prepare makes the accounts that the trials begin with, and measures their scenarios. A crowd begins with a deployed environment.
+func (l *lab) prepare(ctx context.Context, trials []trial, crowd bool) error {
 	if err := os.MkdirAll(l.basis(fresh), 0o700); err != nil {
 		return fmt.Errorf("prepare the accounts: %w", err)
 	}
-	if out, err := l.command(ctx, l.basis(deployed), "up", "--image-tag", oldTag).CombinedOutput(); err != nil {
-		return fmt.Errorf("prepare a deployed environment: %w\n%s", err, out)
+	needs := func(b base) bool {
+		return slices.ContainsFunc(trials, func(t trial) bool { return t.scenario.base == b })
 	}
-	for _, s := range scenarios {
-		dir, err := l.copyOf(s.base, "measured")
-		if err != nil {
+	if needs(dead) || slices.ContainsFunc(trials, func(t trial) bool { return t.again > 0 }) {
+		if err := l.measure(ctx, firstUp); err != nil {
 			return err
 		}
-		said := &transcript{began: time.Now()}
-		cmd := l.command(ctx, dir, s.args...)
-		cmd.Stdout, cmd.Stderr = said, said
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, said)
+	}
+	if crowd || needs(deployed) || needs(twice) {
+		if err := l.deploy(ctx, l.basis(deployed), oldTag); err != nil {
+			return err
 		}
-		l.usual[s.name] = course{said.marks, time.Since(said.began)}
-		fmt.Printf("`%s` takes %s undisturbed\n", s.name, l.usual[s.name].took.Round(100*time.Millisecond))
-		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("clear %s: %w", dir, err)
+	}
+	if needs(twice) {
+		if _, err := l.copyOf(deployed, filepath.Base(l.basis(twice))); err != nil {
+			return err
 		}
+		if err := l.deploy(ctx, l.basis(twice), newTag); err != nil {
+			return err
+		}
+	}
+	if needs(dead) {
+		if err := l.kill(ctx, l.basis(dead)); err != nil {
+			return err
+		}
+	}
+	for _, t := range trials {
+		if err := l.measure(ctx, t.scenario); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deploy deploys an image undisturbed.
+func (l *lab) deploy(ctx context.Context, dir, tag string) error {
+	if out, err := l.command(ctx, dir, "up", "--image-tag", tag).CombinedOutput(); err != nil {
+		return fmt.Errorf("prepare an environment with %s: %w\n%s", tag, err, out)
+	}
+	return nil
+}
+
+// kill kills a first deployment in the middle of provision.
+func (l *lab) kill(ctx context.Context, dir string) error {
+	met, err := l.interrupt(ctx, dir, trial{signal: "SIGKILL", victim: both, moment: 0.5}, l.usual[firstUp.name], firstUp.args)
+	if err == nil && met.over {
+		err = errors.New("it had ended before")
+	}
+	if err != nil {
+		return fmt.Errorf("prepare a deployment that died: %w", err)
+	}
+	return nil
+}
+
+// measure runs a scenario undisturbed, once.
+func (l *lab) measure(ctx context.Context, s scenario) error {
+	if _, known := l.usual[s.name]; known {
+		return nil
+	}
+	dir, err := l.copyOf(s.base, "measured")
+	if err != nil {
+		return err
+	}
+	said := &transcript{began: time.Now()}
+	cmd := l.command(ctx, dir, s.args...)
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, said)
+	}
+	l.usual[s.name] = course{said.marks, time.Since(said.began)}
+	fmt.Printf("`%s` takes %s undisturbed\n", s.name, l.usual[s.name].took.Round(100*time.Millisecond))
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("clear %s: %w", dir, err)
 	}
 	return nil
 }
@@ -173,6 +232,9 @@ func (l *lab) all(ctx context.Context, trials []trial, o options) []result {
 				mu.Lock()
 				results = append(results, r)
 				fmt.Println(r)
+				if r.err != nil {
+					fmt.Println(r.err)
+				}
 				mu.Unlock()
 			}
 		})

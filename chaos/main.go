@@ -25,6 +25,7 @@ func main() {
 	flag.IntVar(&o.trials, "n", 200, "how many trials")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the trials follow from")
 	flag.IntVar(&o.only, "only", 0, "run the trial with this number alone, and keep its directory")
+	flag.StringVar(&o.scenario, "scenario", "", "draw trials of this scenario alone, such as rollback")
 	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()/2), "how many trials run at once")
 	flag.DurationVar(&o.limit, "limit", time.Hour, "begin no trial after this time")
 	flag.IntVar(&o.crowd, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
@@ -42,26 +43,31 @@ type options struct {
 	trials   int
 	seed     uint64
 	only     int
+	scenario string
 	parallel int
 	limit    time.Duration
 	crowd    int
 }
 
 func run(ctx context.Context, o options) error {
+	trials, err := plan(o)
+	if err != nil {
+		return err
+	}
 	l, err := newLab()
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	fmt.Printf("%d trials, seed %d: `make chaos SEED=%d` repeats them\n", o.trials, o.seed, o.seed)
-	if err := l.prepare(ctx); err != nil {
+	fmt.Printf("%d trials, seed %d: `make chaos SEED=%d` repeats them\n", len(trials), o.seed, o.seed)
+	if err := l.prepare(ctx, trials, o.crowd > 0); err != nil {
 		return err
 	}
-	results := l.all(ctx, plan(o), o)
+	results := l.all(ctx, trials, o)
 	summary(os.Stdout, results)
 	bad := broken(results)
 	for _, r := range bad {
-		fmt.Printf("\ntrial %d, `go run ./chaos -seed %d -only %d`: %s\n%v\n", r.number, o.seed, r.number, r.trial, r.err)
+		fmt.Printf("\n`go run ./chaos -seed %d -only %d` repeats what did not converge: %s\n", o.seed, r.number, r.trial)
 	}
 	if o.crowd > 0 && ctx.Err() == nil {
 		fmt.Printf("\n%d deployments of one environment at once\n", o.crowd)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // victim is who gets the signal.
@@ -36,7 +37,13 @@ var scenarios = []scenario{
 	{name: "up", base: deployed, args: []string{"up", "--image-tag", newTag}, weight: 6},
 	{name: "code-only", base: deployed, args: []string{"up", "--code-only", "--image-tag", newTag}, weight: 2},
 	{name: "destroy", base: deployed, args: []string{"destroy"}, weight: 2},
+	{name: "rollback", base: twice, args: []string{"rollback"}, weight: 2},
+	{name: "repair", base: dead, args: []string{"up", "--image-tag", newTag, "--wait"}, weight: 2},
+	{name: "preview", base: fresh, args: []string{"preview", "--image-tag", newTag}, weight: 1},
 }
+
+// firstUp is the scenario that kills the deployment that the base dead begins with.
+var firstUp = scenarios[0]
 
 // trial is one command and how it is ended.
 type trial struct {
@@ -58,15 +65,23 @@ func (t trial) String() string {
 	return text
 }
 
-// plan draws the trials. Each depends on the seed and its number alone.
-func plan(o options) []trial {
+// plan draws the trials. Each depends on the seed and its number alone; those of one scenario are those of them that have it.
+func plan(o options) ([]trial, error) {
+	named := func(s scenario) bool { return s.name == o.scenario }
+	if o.scenario != "" && !slices.ContainsFunc(scenarios, named) {
+		return nil, fmt.Errorf("there is no scenario %q", o.scenario)
+	}
 	var trials []trial
-	for number := 1; number <= o.trials; number++ {
-		if o.only == 0 || o.only == number {
-			trials = append(trials, draw(o.seed, number))
+	for number := 1; len(trials) < o.trials; number++ {
+		t := draw(o.seed, number)
+		if o.scenario == "" || named(t.scenario) {
+			trials = append(trials, t)
 		}
 	}
-	return trials
+	if o.only > 0 {
+		trials = slices.DeleteFunc(trials, func(t trial) bool { return t.number != o.only })
+	}
+	return trials, nil
 }
 
 // draw makes a trial: of ten signals seven kill, and two ask to stop and one terminates, which only the deployer gets.

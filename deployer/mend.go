@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -59,8 +60,8 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 		told = append(told, fmt.Sprintf("%s %s: something else has its name (%s), and was left alone", ui.ShortType(f.Type), f.Name, f.ID))
 	}
 	for _, p := range settled.Cleared {
-		if slices.ContainsFunc(settled.Adopted, func(f engine.Found) bool { return f.URN == p.URN }) {
-			continue
+		if !strings.HasPrefix(p.Type, "aws:") || slices.ContainsFunc(settled.Adopted, func(f engine.Found) bool { return f.URN == p.URN }) {
+			continue // nothing of it is in the account, or it has been told
 		}
 		told = append(told, fmt.Sprintf("%s %s: what came of %s it was unknown, and was looked up", ui.ShortType(p.Type), p.Name, p.Op))
 	}

@@ -60,6 +60,9 @@ var notFoundCodes = map[string]string{
 	typeSecurityGroup: "InvalidGroup.NotFound", typeIngressRule: "InvalidSecurityGroupRuleId.NotFound",
 }
 
+// holders are the properties that name what a resource lies in, where a filter by an ID means that rather than its own.
+var holders = map[string]string{"group-id": "securityGroupId", "subnet-id": "subnetId"}
+
 func (m moment) passes(r *Resource, filters []types.Filter) (bool, error) {
 	for _, f := range filters {
 		name := deref(f.Name)
@@ -71,9 +74,9 @@ func (m moment) passes(r *Resource, filters []types.Filter) (bool, error) {
 		case !known:
 			return false, apiError("InvalidParameterValue", "local mode does not simulate the filter '%s'", name)
 		case property == "id":
-			value = cmp.Or(r.Text("securityGroupId"), r.ID)
-			if name != "group-id" {
-				value = r.ID
+			value = r.ID
+			if holder := holders[name]; holder != "" {
+				value = cmp.Or(r.Text(holder), r.ID)
 			}
 		case property == "vpcId":
 			value = m.vpcOf(r)

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The phases and moments are fixed, so that nothing has to be measured first: a fraction of a second for each millisecond of delay
+// would differ between machines, the beginning of a phase does not.
+var short = []struct {
+	scenario, phase, signal string
+	victim                  victim
+}{
+	{"first up", "provision", "SIGKILL", both},
+	{"first up", "provision", "SIGKILL", engineAlone},
+	{"up", "rollout", "SIGKILL", deployerAlone},
+	{"up", "migrate", "SIGKILL", both},
+	{"code-only", "rollout", "SIGINT", deployerAlone},
+	{"destroy", "destroy", "SIGTERM", deployerAlone},
+}
+
+// projectLab is a lab for the binaries that `make` has built.
+func projectLab(t *testing.T) *lab {
+	t.Helper()
+	t.Chdir("..")
+	for _, binary := range []string{"deployer", "pulumi"} {
+		if _, err := os.Stat(filepath.Join("bin", binary)); err != nil {
+			t.Skipf("bin/%s is missing: `make build` builds what this test kills", binary)
+		}
+	}
+	l, err := newLab()
+	require.NoError(t, err)
+	t.Cleanup(l.close)
+	require.NoError(t, os.MkdirAll(l.basis(fresh), 0o700))
+	require.NoError(t, l.deploy(t.Context(), l.basis(deployed), oldTag))
+	return l
+}
+
+// This is the short form of `make chaos`: some kills, and two deployments of one environment at once.
+func TestKilledDeploymentsConverge(t *testing.T) {
+	l := projectLab(t)
+	var trials []trial
+	for i, s := range short {
+		for _, known := range scenarios {
+			if known.name == s.scenario {
+				known.name = fmt.Sprintf("%s in %s", s.scenario, s.phase)
+				l.usual[known.name] = course{marks: []mark{{s.phase, 0}}}
+				trials = append(trials, trial{number: i + 1, scenario: known, signal: s.signal, victim: s.victim})
+			}
+		}
+	}
+	require.Len(t, trials, len(short))
+	for _, r := range l.all(t.Context(), trials, options{parallel: 2, limit: patience * 20}) {
+		require.NoError(t, r.err, "%s", r.trial)
+		require.False(t, r.over, "%s: it had ended before the signal came", r.trial)
+	}
+	require.NoError(t, l.crowds(t.Context(), 2))
+}
