@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The phases and moments are fixed, so that nothing has to be measured first: a fraction of a second for each millisecond of delay
-// would differ between machines, the beginning of a phase does not.
+// The signals come when a phase begins, so that nothing has to be measured first.
 var short = []struct {
 	scenario, phase, signal string
 	victim                  victim

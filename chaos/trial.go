@@ -155,7 +155,7 @@ func (l *lab) converge(ctx context.Context, dir string, r *result) error {
 	}
 	r.took = up.took
 	for _, line := range repaired.FindAllStringSubmatch(up.output, -1) {
-		if first, _ := utf8.DecodeRuneInString(line[1]); line[1] != "started" && !strings.ContainsRune("✓✗", first) {
+		if first, _ := utf8.DecodeRuneInString(line[1]); line[1] != "started" && !strings.HasPrefix(line[1], "still at it") && !strings.ContainsRune("✓✗", first) {
 			r.repairs = append(r.repairs, line[1])
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/statestore"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -75,7 +76,7 @@ func (b bootstrap) bringUp(ctx context.Context, p *place, shared *environment.Sh
 	if err != nil {
 		return err
 	}
-	if err := b.share(ctx, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared); err != nil {
+	if err := b.share(ctx, p, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared); err != nil {
 		return err
 	}
 	return b.tell(handle.Outputs(), shared)
@@ -126,9 +127,29 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 	return !missing, nil
 }
 
-// share brings the shared stack up, after putting right what a killed deployer left of it. Its error is a failure where something
-// was tried.
-func (s settings) share(ctx context.Context, m mender, shared *environment.Shared) error {
+// share brings the shared stack up and records how that went: its zone alone does not say whether all of it is there.
+func (s settings) share(ctx context.Context, p *place, m mender, shared *environment.Shared) error {
+	now := p.clock.Now()
+	did := record.Deployment{
+		ID: newID(now), Environment: environment.SharedStack, Stack: environment.SharedStack, Kind: record.Shared, By: whoami(),
+		Started: now, Outcome: record.Running,
+	}
+	s.warn(p.records.Save(ctx, did))
+	err := s.bringUpShared(ctx, m, shared)
+	did.Ended, did.Outcome = p.clock.Now(), record.Succeeded
+	switch {
+	case err != nil && ctx.Err() != nil:
+		did.Outcome = record.Interrupted
+	case err != nil:
+		did.Outcome = record.Failed
+	}
+	s.warn(p.records.Save(context.WithoutCancel(ctx), did))
+	return err
+}
+
+// bringUpShared brings the shared stack up, after putting right what a killed deployer left of it. Its error is a failure where
+// something was tried.
+func (s settings) bringUpShared(ctx context.Context, m mender, shared *environment.Shared) error {
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	defer progress.Close()
 	program := infra.DeployShared(shared, s.endpointURL)
@@ -212,12 +233,12 @@ func (s settings) shareLocally(ctx context.Context, p *place) error {
 		if err != nil {
 			return err
 		}
-		return s.share(ctx, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared)
+		return s.share(ctx, p, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared)
 	})
 }
 
-// missingShared is what the environments of the account would share, where that is not there or whoever made it has died; otherwise
-// nil.
+// missingShared is what the environments of the account would share, where that is not there or whoever made it did not come to the
+// end of it; otherwise nil.
 func (s settings) missingShared(ctx context.Context, p *place) (*environment.Shared, error) {
 	shared, err := s.shared()
 	if err != nil {
@@ -233,6 +254,13 @@ func (s settings) missingShared(ctx context.Context, p *place) (*environment.Sha
 	_, err = release.FindZone(ctx, route53.NewFromConfig(p.aws), shared.RootDomain)
 	if errors.Is(err, release.ErrNoZone) {
 		return shared, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	last, err := p.records.List(ctx, environment.SharedStack, 1)
+	if len(last) > 0 && last[0].Outcome != record.Succeeded {
+		return shared, err
 	}
 	return nil, err
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -44,6 +47,7 @@ func (p *process) said() string {
 //	interrupt NAME, slay NAME  sends it SIGINT or SIGKILL
 //	ends CODE NAME             waits for its end and wants its exit code; -1 where it was killed
 //	errors NAME PATTERN        wants it to have said something
+//	forget STACK TYPE          takes a resource out of a state, as a kill at the wrong moment does
 func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	var mu sync.Mutex
 	all := map[*testscript.TestScript]map[string]*process{}
@@ -87,6 +91,7 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 				}
 			}
 		},
+		"forget":    forget,
 		"interrupt": send(syscall.SIGINT),
 		"slay":      send(syscall.SIGKILL),
 		"ends": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -128,4 +133,41 @@ func startDeployer(ts *testscript.TestScript, args []string) *process {
 		<-p.ended
 	})
 	return p
+}
+
+// forget takes the one resource of a type out of a stack's state, as if the engine had died before it could note it:
+// forget STACK TYPE. Nothing else may depend on it.
+func forget(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: forget STACK TYPE")
+	}
+	files, err := filepath.Glob(filepath.Join(ts.Getenv("STATE"), "local", "state", ".pulumi", "stacks", "*", args[0]+".json"))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%d states of %s", len(files), args[0])
+	}
+	var outer, checkpoint, latest map[string]json.RawMessage
+	var resources []json.RawMessage
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(files[0])), &outer))
+	ts.Check(json.Unmarshal(outer["checkpoint"], &checkpoint))
+	ts.Check(json.Unmarshal(checkpoint["latest"], &latest))
+	ts.Check(json.Unmarshal(latest["resources"], &resources))
+	before := len(resources)
+	resources = slices.DeleteFunc(resources, func(raw json.RawMessage) bool {
+		var r struct{ Type string }
+		ts.Check(json.Unmarshal(raw, &r))
+		return r.Type == args[1]
+	})
+	if before-len(resources) != 1 {
+		ts.Fatalf("%d resources of %s", before-len(resources), args[1])
+	}
+	encode := func(v any) json.RawMessage {
+		raw, err := json.Marshal(v)
+		ts.Check(err)
+		return raw
+	}
+	latest["resources"] = encode(resources)
+	checkpoint["latest"] = encode(latest)
+	outer["checkpoint"] = encode(checkpoint)
+	ts.Check(os.WriteFile(files[0], encode(outer), 0o600))
 }

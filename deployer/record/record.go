@@ -128,6 +128,8 @@ const (
 	// Migrate and Restore change the database alone: a migration by hand, and a snapshot that is brought back.
 	Migrate Kind = "migrate"
 	Restore Kind = "restore"
+	// Shared brings up what the environments of an account share.
+	Shared Kind = "shared"
 )
 
 // OnlyCode reports whether such a deployment leaves everything but task definitions and services as it is.
