@@ -54,15 +54,17 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.CopyFS(ts.Getenv("STATE"), os.DirFS(dir)))
 			},
-			"byhand":   byHand,
-			"exits":    exits,
-			"cut":      cut,
-			"jsonpath": jsonPath,
-			"killed":   killed,
-			"nowhere":  nowhere,
-			"owned":    owned,
-			"renewed":  renewed,
-			"underway": underWay,
+			"byhand":    byHand,
+			"estranged": estranged,
+			"onlyone":   onlyOne,
+			"exits":     exits,
+			"cut":       cut,
+			"jsonpath":  jsonPath,
+			"killed":    killed,
+			"nowhere":   nowhere,
+			"owned":     owned,
+			"renewed":   renewed,
+			"underway":  underWay,
 		}),
 	})
 }

@@ -58,6 +58,11 @@ func (s settings) openToPreview(ctx context.Context, p *place, name string) (han
 	if absent := (*engine.NoStackError)(nil); !errors.As(err, &absent) {
 		return handle, func() {}, err
 	}
+	return s.openThrowaway(ctx, p, name)
+}
+
+// openThrowaway opens an empty stack of the name in a directory of its own, until forget is called.
+func (s settings) openThrowaway(ctx context.Context, p *place, name string) (handle *engine.Handle, forget func(), err error) {
 	described, err := s.describeStack(p, name)
 	if err != nil {
 		return nil, nil, err

@@ -32,7 +32,7 @@ func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), costVerb(), outputsVerb(), urlVerb(),
-		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), localVerb(),
+		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), localVerb(),
 		completionVerb(), versionVerb(),
 	}
 }

@@ -134,11 +134,14 @@ func finalSnapshot(args *DatabaseArgs) pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
+// NoMasterSecret is what the program says of a database whose password RDS does not keep. It happens to one that others have made.
+const NoMasterSecret = "the database has no managed secret for its master user"
+
 // masterSecret is the ARN of the secret that RDS keeps the master password in.
 func masterSecret(instance *rds.Instance) pulumi.StringOutput {
 	return instance.MasterUserSecrets.ApplyT(func(secrets []rds.InstanceMasterUserSecret) (string, error) {
 		if len(secrets) == 0 || secrets[0].SecretArn == nil {
-			return "", errors.New("the database has no managed secret for its master user")
+			return "", errors.New(NoMasterSecret)
 		}
 		return *secrets[0].SecretArn, nil
 	}).(pulumi.StringOutput)

@@ -26,7 +26,7 @@ func TestLostInABucket(t *testing.T) {
 
 	err = project(t, "https://api.pulumi.com").Lost("gone")
 	require.EqualError(t, err, "the state of stack dev is lost: gone")
-	require.Equal(t, "restore an earlier version of the state's object in the backend", err.Hint())
+	require.Contains(t, err.Hint(), "restore an earlier version of the state's object in the backend; ")
 }
 
 // Of the copies the newest whole one counts, but one that knows of resources before one that knows of none.
@@ -43,7 +43,8 @@ func TestNewestIntactState(t *testing.T) {
 		return path
 	}
 	require.Empty(t, stack.Lost("gone").Backup)
-	require.Equal(t, "no intact state is beside it: restore the file from a backup", stack.Lost("gone").Hint())
+	require.Equal(t, "no intact state is beside it: restore the file from a backup; where there is none, `deployer import --env dev --take` takes "+
+		"what the account has into a new state", stack.Lost("gone").Hint())
 
 	empty := keep("stacks/proj/dev.json.bak", state(1, ""))
 	require.Equal(t, empty, stack.Lost("gone").Backup)

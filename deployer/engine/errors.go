@@ -225,6 +225,14 @@ func (e *StateDamagedError) Error() string {
 
 // Hint says how to recover.
 func (e *StateDamagedError) Hint() string {
+	if e.Lost {
+		return e.recover() + "; where there is none, `deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
+	}
+	return e.recover()
+}
+
+// recover says how an earlier state is brought back.
+func (e *StateDamagedError) recover() string {
 	switch {
 	case e.OtherVersion:
 		return "use the version of the engine that wrote it (--pulumi), or a later one"

@@ -12,6 +12,9 @@ type Plan struct {
 	Steps []Step
 	// Creations are the resources that would be made for the first time.
 	Creations []Creation
+	// Frame is the stack itself, its components and its providers, as far as the state does not have them. They stand for nothing
+	// in an account.
+	Frame []Creation
 	// Changes counts resources by operation, as in Summary.
 	Changes map[string]int
 	// Warnings are what the engine and the providers warned of.

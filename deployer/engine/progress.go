@@ -26,6 +26,7 @@ type progress struct {
 	counts   map[string]int
 	steps    []Step
 	created  []Creation
+	frame    []Creation
 	said     map[string][]string // errors by URN, of steps that have not failed yet
 	failed   []ResourceError
 	warnings []string
@@ -95,6 +96,9 @@ func (p *progress) finish(m apitype.StepEventMetadata, now time.Time) []Event {
 	}
 	if m.Op == apitype.OpCreate && own(m.Type) && m.New != nil && m.New.Custom && !strings.Contains(m.Provider, plugin.UnknownStringValue) {
 		p.created = append(p.created, creation(m))
+	}
+	if m.Op == apitype.OpCreate && m.New != nil && (!m.New.Custom || !own(m.Type)) {
+		p.frame = append(p.frame, creation(m))
 	}
 	return p.tell(m, Done, "", now.Sub(began))
 }
@@ -186,7 +190,7 @@ func (p *progress) plan() Plan {
 			replaced[s.URN] = true
 		}
 	}
-	plan := Plan{Creations: p.created, Changes: p.counts, Warnings: p.warnings}
+	plan := Plan{Creations: p.created, Frame: p.frame, Changes: p.counts, Warnings: p.warnings}
 	for _, s := range p.steps {
 		if !replaced[s.URN] || s.Op == string(apitype.OpReplace) {
 			plan.Steps = append(plan.Steps, s)

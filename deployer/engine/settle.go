@@ -251,15 +251,16 @@ func (d *stateDocument) unread() []string {
 // add puts a resource that was found behind those it needs. What its inputs name it depends on, so that a destroy keeps the order.
 // One whose parent or provider the state does not know was not made by this stack: they are noted before it is asked for.
 func (d *stateDocument) add(f Found) bool {
-	provider, _, _ := cutLast(f.Provider, "::")
-	if d.find(f.URN) != nil || d.find(provider) == nil || f.Parent != "" && d.find(f.Parent) == nil {
+	urn, _, _ := cutLast(f.Provider, "::")
+	provider := d.find(urn)
+	if d.find(f.URN) != nil || provider == nil || f.Parent != "" && d.find(f.Parent) == nil {
 		return false
 	}
 	named := map[string]bool{}
 	texts(f.Inputs, func(text string) { named[text] = true })
 	r := apitype.ResourceV3{
 		URN: resource.URN(f.URN), Type: resource.URN(f.URN).Type(), Custom: true, ID: resource.ID(f.ID),
-		Parent: resource.URN(f.Parent), Provider: f.Provider,
+		Parent: resource.URN(f.Parent), Provider: string(provider.URN) + "::" + string(provider.ID),
 	}
 	d.each(func(other apitype.ResourceV3) {
 		arn, _ := other.Outputs["arn"].(string)

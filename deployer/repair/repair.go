@@ -19,6 +19,8 @@ type Wanted struct {
 	Type string
 	// Inputs are the provider's, by Pulumi's names; what is not known yet has no text of AWS's in it.
 	Inputs map[string]any
+	// Parent is the ID of the resource under which the program has it; "" where that is unknown or a component.
+	Parent string
 	// Known reports whether a text among the inputs is one that AWS knows.
 	Known func(string) bool
 }

@@ -73,6 +73,8 @@ func (m moment) passes(r *Resource, filters []types.Filter) (bool, error) {
 			value = r.Tags()[tag]
 		case !known:
 			return false, apiError("InvalidParameterValue", "local mode does not simulate the filter '%s'", name)
+		case name == "subnet-id":
+			value = cmp.Or(r.Text("subnetId"), r.ID)
 		case property == "id":
 			value = r.ID
 			if holder := holders[name]; holder != "" {

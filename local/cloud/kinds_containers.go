@@ -87,7 +87,10 @@ var containerKinds = map[string]kind{
 		inUse: refusal{"InvalidParameterException", "The service %s is registered as a scalable target."},
 	},
 	typeScalingTarget: {
-		id:       "${resourceId}",
+		id: "${resourceId}",
+		imports: func(r *Resource) string {
+			return r.Text("serviceNamespace") + "/" + r.Text("resourceId") + "/" + r.Text("scalableDimension")
+		},
 		required: []string{"minCapacity", "maxCapacity", "resourceId", "scalableDimension", "serviceNamespace"},
 		fixed:    []string{"resourceId", "scalableDimension", "serviceNamespace"},
 		computed: map[string]string{

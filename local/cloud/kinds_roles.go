@@ -65,6 +65,7 @@ var roleKinds = map[string]kind{
 	},
 	typeRolePolicyAttachment: {
 		id:       "${role}-${num17}",
+		imports:  func(r *Resource) string { return r.Text("role") + "/" + r.Text("policyArn") },
 		required: []string{"role", "policyArn"}, fixed: []string{"role", "policyArn"},
 		refs: []ref{
 			to("role", typeRole, "NoSuchEntity", "The role with name %s cannot be found."),

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// Prepare puts the frame of a plan into the state, where it is missing, so that a Settle can fill it. What the stack says about
+// itself is noted with it, unless the state knows the stack. No provider is asked, and nothing changes in an account.
+func (h *Handle) Prepare(ctx context.Context, frame []Creation, outputs map[string]any) error {
+	doc, err := h.exported(ctx)
+	if err != nil {
+		return err
+	}
+	added := false
+	for _, c := range frame {
+		urn := resource.URN(c.URN)
+		if doc.find(c.URN) != nil || !own(c.Type) && defaultProvider(c.URN) {
+			continue
+		}
+		r := apitype.ResourceV3{URN: urn, Type: urn.Type(), Parent: resource.URN(c.Parent)}
+		switch {
+		case urn.Type() == resource.RootStackType:
+			r.Outputs = outputs
+		case !own(c.Type):
+			r.Custom, r.ID, r.Inputs, r.Outputs = true, resource.ID(rand.Text()), c.Inputs, c.Inputs
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("prepare %s: %w", c.URN, err)
+		}
+		doc.Resources, added = append(doc.Resources, raw), true
+	}
+	if !added {
+		return nil
+	}
+	return h.imported(ctx, doc)
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// ImportFile is what `pulumi import --file` reads.
+// Source: https://www.pulumi.com/docs/iac/guides/migration/import/
+type ImportFile struct {
+	// NameTable has the URNs of what the resources refer to and the file does not bring in itself.
+	NameTable map[string]string `json:"nameTable,omitempty"`
+	// ProviderInputs configure the providers that the state does not have yet, by their names in NameTable.
+	ProviderInputs map[string]map[string]any `json:"providerInputs,omitempty"`
+	Resources      []ImportEntry             `json:"resources"`
+}
+
+// ImportEntry is a resource to import, or a component that is a parent of one.
+type ImportEntry struct {
+	Type string `json:"type"`
+	// Name is its name in the file, LogicalName the program's, where that is another one: in the file no two have the same.
+	Name        string `json:"name"`
+	LogicalName string `json:"logicalName,omitempty"`
+	// ID is what the provider finds it by; a Component has none.
+	ID        string `json:"id,omitempty"`
+	Parent    string `json:"parent,omitempty"`
+	Provider  string `json:"provider,omitempty"`
+	Component bool   `json:"component,omitempty"`
+}
+
+// NewImportFile returns the file that imports what was found and is not in the state yet, parents first. Frame has the components
+// and providers that the state lacks.
+func NewImportFile(frame []Creation, found []Found, state State) ImportFile {
+	f := fileBuilder{file: ImportFile{Resources: []ImportEntry{}}, names: map[string]string{}, taken: map[string]bool{}, frame: map[string]Creation{}}
+	for _, c := range frame {
+		f.frame[c.URN] = c
+	}
+	for _, r := range state.Resources {
+		delete(f.frame, r.URN)
+	}
+	for _, r := range found {
+		if !slices.ContainsFunc(state.Resources, func(known Resource) bool { return known.URN == r.URN }) {
+			f.add(r)
+		}
+	}
+	return f.file
+}
+
+// fileBuilder makes an ImportFile.
+type fileBuilder struct {
+	file ImportFile
+	// names are those in the file by URN; taken are the same, to find one that is free.
+	names map[string]string
+	taken map[string]bool
+	// frame is what the file has to bring in besides, by URN.
+	frame map[string]Creation
+}
+
+func (f *fileBuilder) add(r Found) {
+	parent, provider := f.parent(r.Parent), f.provider(r.Provider)
+	entry := f.entry(r.Creation)
+	entry.ID, entry.Parent, entry.Provider = r.ID, parent, provider
+	f.file.Resources = append(f.file.Resources, entry)
+}
+
+// entry is a resource under a name that is free.
+func (f *fileBuilder) entry(c Creation) ImportEntry {
+	name := f.name(c)
+	f.names[c.URN] = name
+	entry := ImportEntry{Type: c.Type, Name: name}
+	if name != c.Name {
+		entry.LogicalName = c.Name
+	}
+	return entry
+}
+
+// name is the program's where it is free, else with the type's behind it, else with a number too.
+func (f *fileBuilder) name(c Creation) string {
+	name := c.Name
+	if f.taken[name] {
+		_, typ, _ := cutLast(c.Type, ":")
+		name += "-" + typ
+	}
+	for base, n := name, 2; f.taken[name]; n++ {
+		name = base + "-" + strconv.Itoa(n)
+	}
+	f.taken[name] = true
+	return name
+}
+
+// parent is the name of a parent, which is brought in where the state does not have it; "" is the stack.
+func (f *fileBuilder) parent(urn string) string {
+	if urn == "" || resource.URN(urn).Type() == resource.RootStackType {
+		return ""
+	}
+	if name := f.names[urn]; name != "" {
+		return name
+	}
+	c, missing := f.frame[urn]
+	if !missing {
+		return f.refer(urn)
+	}
+	above := f.parent(c.Parent)
+	entry := f.entry(c)
+	entry.Component, entry.Parent = true, above
+	f.file.Resources = append(f.file.Resources, entry)
+	return entry.Name
+}
+
+// provider is the name of a provider; "" is the engine's own default of the package.
+func (f *fileBuilder) provider(reference string) string {
+	urn, _, _ := cutLast(reference, "::")
+	if urn == "" || defaultProvider(urn) {
+		return ""
+	}
+	name := f.refer(urn)
+	if c, missing := f.frame[urn]; missing {
+		if f.file.ProviderInputs == nil {
+			f.file.ProviderInputs = map[string]map[string]any{}
+		}
+		f.file.ProviderInputs[name] = c.Inputs
+	}
+	return name
+}
+
+// refer is the name of something that the file only refers to.
+func (f *fileBuilder) refer(urn string) string {
+	if name := f.names[urn]; name != "" {
+		return name
+	}
+	typ, name := identify(urn)
+	name = f.name(Creation{Type: typ, Name: name})
+	f.names[urn] = name
+	if f.file.NameTable == nil {
+		f.file.NameTable = map[string]string{}
+	}
+	f.file.NameTable[name] = urn
+	return name
+}
+
+// defaultProvider reports whether the engine makes the provider by itself where it is needed.
+func defaultProvider(urn string) bool {
+	name := resource.URN(urn).Name()
+	return name == "default" || strings.HasPrefix(name, "default_")
+}

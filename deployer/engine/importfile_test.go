@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+)
+
+type group struct{ pulumi.ResourceState }
+
+type explicitProvider struct{ pulumi.ProviderResourceState }
+
+// grouped has a provider of its own, and things of one name in a component, under a thing, and alone.
+func grouped(ctx *pulumi.Context) error {
+	var with explicitProvider
+	if err := ctx.RegisterResource("pulumi:providers:test", "explicit", pulumi.Map{"region": pulumi.String("here")}, &with); err != nil {
+		return err
+	}
+	var g group
+	if err := ctx.RegisterComponentResource("proj:index:Group", "one", &g); err != nil {
+		return err
+	}
+	one, err := newThing(ctx, "one", text("a"), pulumi.Parent(&g), pulumi.Provider(&with))
+	if err != nil {
+		return err
+	}
+	if _, err := newThing(ctx, "one", text("b"), pulumi.Parent(one), pulumi.Provider(&with)); err != nil {
+		return err
+	}
+	_, err = newThing(ctx, "alone", text("c"), pulumi.Provider(&with))
+	return err
+}
+
+// rehearsed is what an empty stack beside the one that is kept finds: its frame, and all things, by their values.
+func rehearsed(t *testing.T, l lab) (frame []Creation, found []Found) {
+	t.Helper()
+	trial := l
+	trial.stack = l.stack.Throwaway(t.TempDir())
+	h := trial.open(t)
+	plan, err := h.Preview(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Empty(t, plan.Creations, "before the frame is there, nothing has a provider")
+	require.NoError(t, h.Prepare(t.Context(), plan.Frame, nil))
+	ready, err := h.Preview(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	require.Empty(t, ready.Frame)
+	for _, c := range ready.Creations {
+		found = append(found, Found{c, "id-" + c.Inputs["value"].(string)})
+	}
+	settled, err := h.Settle(t.Context(), found, mine)
+	require.NoError(t, err)
+	require.Equal(t, found, settled.Adopted)
+	return plan.Frame, found
+}
+
+// language serves a language that knows nothing, which the engine asks for before it imports.
+func language(t *testing.T) string {
+	t.Helper()
+	stop := make(chan bool)
+	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{Cancel: stop, Init: func(s *grpc.Server) error {
+		pulumirpc.RegisterLanguageRuntimeServer(s, pulumirpc.UnimplementedLanguageRuntimeServer{})
+		return nil
+	}})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		close(stop)
+		require.NoError(t, <-handle.Done)
+	})
+	return fmt.Sprintf("127.0.0.1:%d", handle.Port)
+}
+
+// The engine itself reads the file, finds everything, and the program has nothing left to do.
+func TestImportFile(t *testing.T) {
+	l := newLab(t, grouped)
+	for _, value := range []string{"a", "b", "c"} {
+		l.set("id-"+value, map[string]any{"value": value})
+	}
+	frame, found := rehearsed(t, l)
+	require.Len(t, found, 3)
+	content, err := json.Marshal(NewImportFile(frame, found, State{}))
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "import.json")
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+
+	h := l.open(t)
+	write(t, filepath.Join(l.stack.WorkDir, "Pulumi.yaml"), fmt.Sprintf("name: proj\nruntime: {name: client, options: {address: %q}}\n", language(t)))
+	_, err = h.stateCommand(t.Context(), nil, "import", "--file", file, "--stack", "dev", "--yes", "--skip-preview", "--protect=false", "--generate-code=false")
+	require.NoError(t, err, "%s", content)
+	nothingLeft(t, l, h)
+	state, err := h.State(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, NewImportFile(frame, found, state).Resources, "what the stack has is not imported again")
+}
+
+// The same without the file: what a rehearsal found is taken into the stack that is kept, under that one's own provider.
+func TestPrepareAndSettle(t *testing.T) {
+	l := newLab(t, grouped)
+	for _, value := range []string{"a", "b", "c"} {
+		l.set("id-"+value, map[string]any{"value": value})
+	}
+	frame, found := rehearsed(t, l)
+	h := l.open(t)
+	for range 2 { // the second time everything is there
+		require.NoError(t, h.Prepare(t.Context(), frame, map[string]any{"image": "it"}))
+		_, err := h.Settle(t.Context(), found, mine)
+		require.NoError(t, err)
+	}
+	state, err := h.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "it", state.Text("image"))
+	nothingLeft(t, l, h)
+}
+
+func nothingLeft(t *testing.T, l lab, h *Handle) {
+	t.Helper()
+	plan, err := h.Preview(context.Background(), Update{}, nil)
+	require.NoError(t, err)
+	require.Empty(t, plan.Steps)
+	require.Empty(t, l.done(), "nothing was made, changed or deleted")
+}
+
+func TestImportFileNames(t *testing.T) {
+	const stack = "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev"
+	const parent = "urn:pulumi:dev::proj::proj:index:Group::a"
+	creation := func(urn, typ, name, parent string) Creation {
+		return Creation{URN: urn, Type: typ, Name: name, Parent: parent, Provider: "urn:pulumi:dev::proj::pulumi:providers:aws::default_6_83_2::1"}
+	}
+	frame := []Creation{creation(parent, "proj:index:Group", "a", stack)}
+	found := []Found{
+		{creation("u1", "aws:sqs/queue:Queue", "a", parent), "1"}, {creation("u2", "aws:sqs/queue:Queue", "a", ""), "2"},
+	}
+	require.Equal(t, ImportFile{Resources: []ImportEntry{
+		{Type: "proj:index:Group", Name: "a", Component: true},
+		{Type: "aws:sqs/queue:Queue", Name: "a-Queue", LogicalName: "a", ID: "1", Parent: "a"},
+		{Type: "aws:sqs/queue:Queue", Name: "a-Queue-2", LogicalName: "a", ID: "2"},
+	}}, NewImportFile(frame, found, State{}))
+	require.Equal(t, ImportFile{NameTable: map[string]string{"a": parent}, Resources: []ImportEntry{
+		{Type: "aws:sqs/queue:Queue", Name: "a-Queue", LogicalName: "a", ID: "1", Parent: "a"},
+		{Type: "aws:sqs/queue:Queue", Name: "a-Queue-2", LogicalName: "a", ID: "2"},
+	}}, NewImportFile(frame, found, State{Resources: []Resource{{URN: parent}}}))
+}
