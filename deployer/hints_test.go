@@ -47,6 +47,7 @@ func TestSuggestedCommandsExist(t *testing.T) {
 // misnamed says what of a command line does not exist.
 func misnamed(app *cli.App, line string) string {
 	line, _, _ = strings.Cut(line, " | ")
+	line, _, _ = strings.Cut(line, " -- ") // what follows is another program's
 	commands, flags := app.Commands, app.Flags
 	for _, word := range strings.Fields(line) {
 		if strings.HasPrefix(word, "-") || len(commands) == 0 {

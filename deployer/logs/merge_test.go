@@ -59,7 +59,9 @@ func TestMerge(t *testing.T) {
 }
 
 func TestMergeCanBeLeft(t *testing.T) {
-	for range merge([]lines{sequence(nil, at(1, "a")), sequence(nil, at(2, "b"), at(3, "c"))}) {
+	for e, err := range merge([]lines{sequence(nil, at(1, "a")), sequence(nil, at(2, "b"), at(3, "c"))}) {
+		require.NoError(t, err)
+		require.Equal(t, "a", e.Message)
 		break
 	}
 }
