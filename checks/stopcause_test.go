@@ -75,6 +75,8 @@ func TestStopCause(t *testing.T) {
 		"by a person": {stopped(ecstypes.TaskStopCodeUserInitiated, "CannotPull is what somebody wrote", 0, ""), StopExpected, "stopped on purpose", false},
 		"exit 1":      {stopped(essential, exited, 1, ""), StopExitCode, "exit code 1 (application error)", false},
 		"exit 42":     {stopped(essential, exited, 42, ""), StopExitCode, "exit code 42 (application error)", false},
+		"unfetched":   {stopped(essential, exited, 75, ""), StopExitCode, "exit code 75 (the secrets could not be fetched)", false},
+		"incomplete":  {stopped(essential, exited, 78, ""), StopExitCode, "exit code 78 (the configuration is not complete)", false},
 		"killed":      {stopped(essential, exited, 137, ""), StopExitCode, "exit code 137 (killed)", false},
 		"done":        {stopped(essential, exited, 0, ""), StopCompleted, "the container ended by itself, without an error", false},
 		"new words":   {stopped(start, "SomethingNewError: whatever", -1, ""), StopOther, "SomethingNewError: whatever", false},

@@ -12,8 +12,8 @@
 // What is not accepted comes as an InvalidError with every Fault of the text, each with its line and key; beside it stands
 // what could be read.
 //
-// What is judged: Judge says which variables are missing, empty, a placeholder, padded or no URL; ForeignDatabase whether
-// a DATABASE_URL leads to the database of another environment.
+// What is judged: Judge says which variables are missing, empty, a placeholder, padded or no URL; DatabaseHost where a
+// DATABASE_URL leads to, for those who know whose database that is.
 //
 // What is written: EncodeSecret writes a configuration secret that ParseSecret reads back.
 //

@@ -3,7 +3,6 @@ package configuration
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -90,28 +89,6 @@ var placeholder = regexp.MustCompile(
 
 // IsPlaceholder reports whether a value was left for somebody to fill in.
 func IsPlaceholder(value string) bool { return placeholder.MatchString(strings.TrimSpace(value)) }
-
-// ForeignDatabase reports whether a DATABASE_URL leads to an instance of RDS that is another environment's, and to which
-// one. own and others are identifiers of instances, such as v3-backend-staging-db; instances that are made of one, such
-// as v3-backend-staging-db-restored, belong with it.
-func ForeignDatabase(databaseURL, own string, others []string) (instance string, foreign bool) {
-	host := DatabaseHost(databaseURL)
-	if !strings.HasSuffix(host, ".rds.amazonaws.com") && !strings.HasSuffix(host, ".rds.amazonaws.com.cn") {
-		return "", false
-	}
-	identifier, _, _ := strings.Cut(host, ".")
-	of := func(instance string) bool {
-		return identifier == instance || strings.HasPrefix(identifier, instance+"-")
-	}
-	if of(own) {
-		return "", false
-	}
-	i := slices.IndexFunc(others, of)
-	if i < 0 {
-		return "", false
-	}
-	return others[i], true
-}
 
 // DatabaseHost returns the host of a DATABASE_URL in small letters, empty where it has none.
 func DatabaseHost(databaseURL string) string {

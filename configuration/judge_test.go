@@ -46,22 +46,12 @@ func TestIsPlaceholder(t *testing.T) {
 	}
 }
 
-func TestForeignDatabase(t *testing.T) {
-	const own = "v3-backend-staging-db"
-	others := []string{"v3-backend-development-db", "v3-backend-production-db"}
+func TestDatabaseHost(t *testing.T) {
 	for url, want := range map[string]string{
-		"postgresql://u:p@v3-backend-staging-db.abc.us-east-1.rds.amazonaws.com:5432/balancer":             "",
-		"postgresql://u:p@v3-backend-staging-db-restored.abc.us-east-1.rds.amazonaws.com:5432/balancer":    "",
-		"postgresql://u:p@V3-backend-production-db.abc.us-east-1.rds.amazonaws.com:5432/balancer":          others[1],
-		"postgresql://u:p@v3-backend-production-db-restored.abc.us-east-1.rds.amazonaws.com:5432/balancer": others[1],
-		"postgresql://u:p@v3-backend-production-db.example.com/balancer":                                   "",
-		"postgresql://u:p@proxy.abc.us-east-1.rds.amazonaws.com/balancer":                                  "",
-		"postgresql://u:p@ho st/balancer":                                                                  "",
-		"":                                                                                                 "",
+		"postgresql://u:p@V3-backend-staging-db.abc.us-east-1.rds.amazonaws.com:5432/balancer": "v3-backend-staging-db.abc.us-east-1.rds.amazonaws.com",
+		" postgresql://localhost/balancer\n":                                                   "localhost", "postgresql://u:p@ho st/balancer": "", "": "",
 	} {
-		instance, foreign := ForeignDatabase(url, own, others)
-		require.Equal(t, want, instance, url)
-		require.Equal(t, want != "", foreign, url)
+		require.Equal(t, want, DatabaseHost(url), url)
 	}
 }
 

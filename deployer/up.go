@@ -111,7 +111,15 @@ func (u up) run(ctx context.Context) error {
 	if u.dryRun {
 		return u.release(ctx, p, env, nil)
 	}
-	return u.exclusively(ctx, p, env, "up", func(ctx context.Context, held *lock.Held) error {
+	return u.locked(ctx, p, env)
+}
+
+// locked deploys under the environment's lock. An account that was not bootstrapped lacks more than a place for the lock:
+// there preflight runs without it, and says all that is missing.
+func (u up) locked(ctx context.Context, p *place, env *environment.Environment) error {
+	begun := false
+	err := u.exclusively(ctx, p, env, "up", func(ctx context.Context, held *lock.Held) error {
+		begun = true
 		if u.local && !u.codeOnly {
 			if err := u.shareLocally(ctx, p); err != nil {
 				return err
@@ -120,6 +128,11 @@ func (u up) run(ctx context.Context) error {
 		held.Image(u.tag)
 		return u.release(ctx, p, env, held)
 	})
+	if bare := (*lock.NoBucketError)(nil); begun || !errors.As(err, &bare) {
+		return err
+	}
+	u.dryRun = true
+	return u.release(ctx, p, env, nil)
 }
 
 // release deploys, and says what came of it. Nobody holds the lock in a dry run.
@@ -252,7 +265,13 @@ func (u up) finish(env *environment.Environment, result record.Deployment) error
 
 // world is what a deployment acts on at the place, but for the stack.
 func (s settings) world(p *place, env *environment.Environment, report release.Reporter) release.World {
-	return release.World{Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report}
+	return release.World{
+		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
+		State: func(ctx context.Context) error {
+			_, err := p.locks.Look(ctx, env.Stack)
+			return err
+		},
+	}
 }
 
 // show runs a deployment, shows how it goes, and its result where a program reads it. The lock, where there is one,

@@ -44,6 +44,6 @@ func databaseURL(ctx context.Context, p *place, parts map[string]string) (string
 	}
 	return configuration.Database{
 		User: user, Password: password, Host: parts[environment.VarDatabaseHost], Port: parts[environment.VarDatabasePort],
-		Name: parts[environment.VarDatabaseName], Connections: parts["DATABASE_CONNECTION_LIMIT"], PoolTimeout: parts["DATABASE_POOL_TIMEOUT"],
+		Name: parts[environment.VarDatabaseName], Connections: parts[environment.VarConnectionLimit], PoolTimeout: parts[environment.VarPoolTimeout],
 	}.URL("the task definition")
 }

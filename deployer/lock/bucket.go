@@ -172,20 +172,28 @@ func (h Holder) lease(otherwise time.Duration) time.Duration {
 }
 
 func (b Bucket) failed(doing, stack string, err error) error {
-	err = fmt.Errorf("%s the lock of %s in the bucket %s: %w", doing, stack, b.Name, err)
 	if noBucket(err) {
-		return &noBucketError{err}
+		return &NoBucketError{Doing: doing, Stack: stack, Bucket: b.Name, cause: err}
 	}
-	return err
+	return fmt.Errorf("%s the lock of %s in the bucket %s: %w", doing, stack, b.Name, err)
 }
 
-// noBucketError says that the bucket is not there yet.
-type noBucketError struct{ error }
+// NoBucketError says that there is no bucket for locks to lie in: the account was not bootstrapped.
+type NoBucketError struct {
+	Doing, Stack, Bucket string
+	cause                error
+}
 
-func (e *noBucketError) Unwrap() error { return e.error }
+func (e *NoBucketError) Error() string {
+	return fmt.Sprintf("%s the lock of %s: there is no bucket %s", e.Doing, e.Stack, e.Bucket)
+}
+
+func (e *NoBucketError) Unwrap() error { return e.cause }
 
 // Hint says what makes it.
-func (e *noBucketError) Hint() string { return "`deployer bootstrap` makes the account's bucket" }
+func (e *NoBucketError) Hint() string {
+	return "run `deployer bootstrap` first, once an account; a bucket that PULUMI_BACKEND_URL names is yours to make"
+}
 
 func noBucket(err error) bool {
 	var api interface{ ErrorCode() string }

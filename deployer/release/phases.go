@@ -57,6 +57,7 @@ func unless(wanted bool, why string) string {
 func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	look := &preflight{
 		env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag, tolerated: d.Tolerated,
+		state: d.State,
 	}
 	switch {
 	case d.Kind.OnlyCode():

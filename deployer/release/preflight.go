@@ -54,6 +54,8 @@ type preflight struct {
 	now      time.Time
 	// tag is the image's tag or digest; "" means the image that runs.
 	tag string
+	// state says what is wrong with where the stack's state lies; nil where nobody asks.
+	state func(context.Context) error
 	// also looks at what is not AWS's, together with the rest.
 	also func(context.Context) []Problem
 	// migrationOnly looks at no more than a migration needs.
@@ -81,6 +83,9 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	}
 	if p.also != nil {
 		looks = slices.Insert(looks, 0, p.also)
+	}
+	if p.state != nil {
+		looks = slices.Insert(looks, 0, p.stored)
 	}
 	results := make([][]Problem, len(looks))
 	var wait sync.WaitGroup
@@ -137,6 +142,14 @@ func credentialsError(err error) error {
 		}
 	}
 	return withHint(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
+}
+
+// stored asks whether the stack's state has a place.
+func (p *preflight) stored(ctx context.Context) []Problem {
+	if err := p.state(ctx); err != nil {
+		return stop("state", err)
+	}
+	return nil
 }
 
 func (p *preflight) image(ctx context.Context) (*Image, []Problem) {

@@ -39,7 +39,9 @@ type World struct {
 	// Infra opens the stack. It is called when preflight has found no problem, and not in a dry run.
 	Infra   func(context.Context) (Infrastructure, error)
 	Records record.Store
-	Report  Reporter
+	// State says what is wrong with where the stack's state lies; nil where preflight is not to look.
+	State  func(context.Context) error
+	Report Reporter
 }
 
 // Request is what one deployment is asked for.
