@@ -23,6 +23,7 @@ func secretsVerb() verb {
 func secretsCheckVerb() verb {
 	return verb{
 		name: "check", usage: "whether the secret has every key that the tasks need",
+		discreet: true,
 		about:    "What preflight asks of the secret. Where services run with values from before its last change, it names them.",
 		examples: []string{"deployer secrets check --env staging", "deployer secrets check --env staging --format json"},
 		formats:  []string{"text", "json"},

@@ -18,6 +18,7 @@ import (
 func secretsDiffVerb() verb {
 	return verb{
 		name: "diff", usage: "which keys differ between versions of the secret, or between environments",
+		discreet: true,
 		about: `Without flags: from the version before the current one to that. With --version, from that version; with --against, from
 the other environment's secret. Keys are added, removed, changed or the same; no value is printed.`,
 		examples: []string{

@@ -17,6 +17,7 @@ import (
 func secretsInitVerb() verb {
 	return verb{
 		name: "init", usage: "make the secret, before an environment's first deployment",
+		discreet: true,
 		about: `The values come from --from-file, from standard input where it is a pipe (both in the form of a .env file or a JSON
 object), or from answers at the terminal, which are not shown. A secret that is there is left alone, unless --replace
 is given; then all of it is written anew, if nobody else writes it meanwhile.`,

@@ -33,7 +33,8 @@ restarted.`,
 			&cli.BoolFlag{Name: "force", Usage: "write placeholders and what else is refused"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be changed, and change nothing"},
 		},
-		refuse: refuseValue,
+		discreet: true,
+		refuse:   refuseValue,
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			return secretsSet{
 				settings: s, key: c.Args().First(), remove: c.Bool("delete"), force: c.Bool("force"), dryRun: c.Bool("dry-run"),

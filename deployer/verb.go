@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -20,6 +21,8 @@ type verb struct {
 	// formats are what --format takes, the default first; none where the output has one form.
 	formats []string
 	flags   []cli.Flag
+	// discreet verbs deal with values: what is wrong on their command line is never repeated, since it may be one.
+	discreet bool
 	// refuse says what is wrong with the arguments before their number is looked at, where a verb knows more of them.
 	refuse func(*cli.Context) error
 	run    func(context.Context, settings, *cli.Context) error
@@ -41,7 +44,7 @@ func verbs() []verb {
 func (v verb) command(s streams) *cli.Command {
 	c := &cli.Command{
 		Name: v.name, Usage: v.usage, ArgsUsage: v.args, Description: v.description(),
-		OnUsageError: usageError, HideHelpCommand: true,
+		OnUsageError: v.usageError, HideHelpCommand: true,
 	}
 	if v.args == "" {
 		c.ArgsUsage = " "
@@ -62,6 +65,14 @@ func (v verb) command(s streams) *cli.Command {
 		return set.around(ctx.Context, func(bounded context.Context, set settings) error { return v.run(bounded, set, ctx) })
 	}
 	return c
+}
+
+// usageError is the error of flags that cannot be read.
+func (v verb) usageError(c *cli.Context, err error, sub bool) error {
+	if v.discreet {
+		err = fmt.Errorf("%s has not all of the flags that were given, or one takes another value; it is not repeated, since it may be a secret", v.name)
+	}
+	return usageError(c, err, sub)
 }
 
 // description is the longer help: what the verb does, and examples.
@@ -85,7 +96,11 @@ func (v verb) checkArguments(c *cli.Context) error {
 		}
 	}
 	if v.args == "" && c.Args().Present() {
-		return hinted{fmt.Errorf("%s takes no argument, %q was given", v.name, c.Args().First()),
+		given := "one"
+		if !v.discreet {
+			given = strconv.Quote(c.Args().First())
+		}
+		return hinted{fmt.Errorf("%s takes no argument, %s was given", v.name, given),
 			fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName)}
 	}
 	if v.args != "" && !strings.HasPrefix(v.args, "[") && c.NArg() != 1 {
