@@ -132,6 +132,7 @@ func drills() map[string][]drill {
 		"env list":     {says("")},
 		"env validate": {says(""), says("--explain"), says("--env staging")},
 		"env new":      {says("qa --from staging --dry-run")},
+		"import":       {{args: "--env staging --local --yes --timeout 60s", everyForm: true, ends: anyhow}},
 		"bootstrap":    {{args: "--local"}, {args: "--local --dry-run"}},
 
 		"local serve":  {{args: "--address 127.0.0.1:0 --timeout 1s", ends: anyhow}},
