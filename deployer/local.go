@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/local"
@@ -112,8 +114,31 @@ func (l localPush) run(ctx context.Context) error {
 type localReset struct{ settings }
 
 func (l localReset) run(ctx context.Context) error {
+	if err := l.refuseHeld(ctx); err != nil {
+		return err
+	}
 	if err := l.confirm(ctx, "forget the account in", l.stateDir, "what is forgotten does not come back"); err != nil {
 		return err
 	}
 	return local.Reset(filepath.Join(l.stateDir, "local"), filepath.Join(l.stateDir, "work", "local"))
+}
+
+// refuseHeld leaves the account to whoever is changing one of its environments.
+func (l localReset) refuseHeld(ctx context.Context) error {
+	dir := filepath.Join(l.stateDir, "local")
+	held, err := filepath.Glob(filepath.Join(dir, "locks", "*.lock"))
+	if err != nil {
+		return fmt.Errorf("look who changes the account: %w", err)
+	}
+	for _, name := range held {
+		stack := strings.TrimSuffix(filepath.Base(name), ".lock")
+		standing, err := shelf{dir: dir}.locks().Look(ctx, stack)
+		if err != nil {
+			return err
+		}
+		if standing != nil && standing.Condition != lock.Dead {
+			return hinted{&lock.HeldError{Standing: *standing}, "wait for it, or stop it (Ctrl-C), and then forget the account"}
+		}
+	}
+	return nil
 }

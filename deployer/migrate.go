@@ -39,13 +39,15 @@ never joined by a second one. Interrupted, the watch ends and the migration goes
 			waitFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			command, err := commandWords(c.String("command"), c.IsSet("command"))
-			if err != nil {
-				return err
-			}
-			return migration{
-				settings: s, command: command, tag: c.String("image-tag"), dryRun: c.Bool("dry-run"), stop: c.Bool("stop-migration"),
-			}.run(ctx)
+			return s.wholly(record.Migrate, c.String("image-tag"), func(s settings) error {
+				command, err := commandWords(c.String("command"), c.IsSet("command"))
+				if err != nil {
+					return err
+				}
+				return migration{
+					settings: s, command: command, tag: c.String("image-tag"), dryRun: c.Bool("dry-run"), stop: c.Bool("stop-migration"),
+				}.run(ctx)
+			})
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -75,12 +76,17 @@ func (s settings) open(ctx context.Context, a account) (*place, error) {
 	return p, nil
 }
 
-// apiAttempts is how often a call to AWS is tried, throttled calls above all.
-const apiAttempts = 8
+// apiAttempts is how often a call to AWS is tried, throttled calls above all; apiPatience is how long each time. The SDK
+// itself waits for an answer without end, and no time limit of a phase would end that.
+const (
+	apiAttempts = 8
+	apiPatience = 30 * time.Second
+)
 
 func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(a.region), config.WithRetryMode(aws.RetryModeAdaptive), config.WithRetryMaxAttempts(apiAttempts),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(apiPatience)),
 	}
 	if s.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(s.profile))

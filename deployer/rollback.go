@@ -35,7 +35,9 @@ runs and the database stays as it is; the snapshot that fits is named. A second 
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when it is done with warnings"},
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			return rollback{settings: s, to: c.String("to"), dryRun: c.Bool("dry-run"), strict: c.Bool("strict")}.run(ctx)
+			return s.wholly(record.Rollback, c.String("to"), func(s settings) error {
+				return rollback{settings: s, to: c.String("to"), dryRun: c.Bool("dry-run"), strict: c.Bool("strict")}.run(ctx)
+			})
 		},
 	}
 }
@@ -72,6 +74,9 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	to, err := world.Back(ctx, opened.recorded, r.to)
 	if err != nil {
 		return err
+	}
+	for _, damaged := range to.Damaged {
+		r.warn(errors.New(damaged.Error))
 	}
 	if r.dryRun {
 		_, _ = fmt.Fprintf(r.out, "%s can be rolled back to %s (%s)%s\n", env.Name, to.Tag, to.Digest, evidence(to))

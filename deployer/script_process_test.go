@@ -44,7 +44,7 @@ func (p *process) said() string {
 //
 //	deployer-start NAME ARG…   starts one
 //	await PATTERN NAME         waits until it has said something
-//	interrupt NAME, slay NAME  sends it SIGINT or SIGKILL
+//	interrupt, hangup, slay NAME  sends it SIGINT, SIGHUP or SIGKILL
 //	ends CODE NAME             waits for its end and wants its exit code; -1 where it was killed
 //	errors NAME PATTERN        wants it to have said something
 //	forget STACK TYPE          takes a resource out of a state, as a kill at the wrong moment does
@@ -93,6 +93,7 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		},
 		"forget":    forget,
 		"interrupt": send(syscall.SIGINT),
+		"hangup":    send(syscall.SIGHUP),
 		"slay":      send(syscall.SIGKILL),
 		"ends": func(ts *testscript.TestScript, _ bool, args []string) {
 			p := of(ts, args[1])

@@ -156,7 +156,7 @@ func (s settings) around(ctx context.Context, run func(context.Context, settings
 	if result.Len() == 0 {
 		return err
 	}
-	if writeErr := os.WriteFile(s.output, result.Bytes(), 0o644); writeErr != nil {
+	if writeErr := replaceFile(s.output, result.Bytes()); writeErr != nil {
 		// The command has run, and what it found is not lost.
 		_, _ = out.Write(result.Bytes())
 		return errors.Join(err, failure{fmt.Errorf("write the result: %w", writeErr)})

@@ -160,10 +160,17 @@ func (s *stack) program(image, recorded string) pulumi.RunFunc {
 
 // Provision implements release.Infrastructure.
 func (s *stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	return s.up(ctx, engine.Update{
+	beyond := 0
+	done, err := s.upWatched(ctx, engine.Update{
 		Program: s.program(image, s.recorded), Message: "provision " + image,
 		Excludes: infra.ServiceURNs(), ExcludeDependents: true,
-	}, progress)
+	}, progress, func(e engine.Event) {
+		if e.Status == engine.Done && e.Changes() && !infra.OfMigration(e.URN) {
+			beyond++
+		}
+	})
+	done.Beyond = beyond
+	return done, err
 }
 
 // Release implements release.Infrastructure.
@@ -230,12 +237,20 @@ func (s *stack) TaskNetwork() (release.TaskNetwork, error) {
 }
 
 func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) (release.Update, error) {
+	return s.upWatched(ctx, u, progress, func(engine.Event) {})
+}
+
+// upWatched is up; each event is passed on as well.
+func (s *stack) upWatched(ctx context.Context, u engine.Update, progress func(string), pass func(engine.Event)) (release.Update, error) {
 	err := s.reread(ctx, u.Targets, progress)
 	var done engine.Summary
 	if err == nil {
 		var told []string
 		told, err = s.unlocking(ctx, func() (err error) {
-			done, err = s.handle.Up(ctx, u, func(e engine.Event) { tellEvent(e, progress) })
+			done, err = s.handle.Up(ctx, u, func(e engine.Event) {
+				tellEvent(e, progress)
+				pass(e)
+			})
 			return s.orphaned(ctx, err)
 		})
 		for _, what := range told {

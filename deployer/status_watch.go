@@ -45,10 +45,7 @@ func (s status) watchEstate(ctx context.Context, e *estate) error {
 // then stays says so.
 func (s status) showAgain(result []byte) (stays bool, err error) {
 	if s.output != "" {
-		if err := os.WriteFile(s.output+".new", result, 0o644); err != nil {
-			return false, fmt.Errorf("write the result: %w", err)
-		}
-		if err := os.Rename(s.output+".new", s.output); err != nil {
+		if err := replaceFile(s.output, result); err != nil {
 			return false, fmt.Errorf("write the result: %w", err)
 		}
 		return false, nil

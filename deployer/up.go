@@ -57,12 +57,16 @@ the infrastructure that wait for a full deployment are listed.`,
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			s.newStack = c.Bool("new-stack")
-			return up{
-				settings: s, tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
+			u := up{
+				tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
 				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
 				stopMigration: c.Bool("stop-migration"),
-			}.run(ctx)
+			}
+			return s.wholly(u.kind(), u.tag, func(s settings) error {
+				u.settings = s
+				return u.run(ctx)
+			})
 		},
 	}
 }
@@ -280,6 +284,9 @@ func (s settings) show(held *lock.Held, deploy func(release.Reporter) (record.De
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	result, err := deploy(phases(held, progress.Report))
 	progress.Close()
+	if !s.quiet && s.format != "json" {
+		ui.TimeBudget(s.err, result, s.style())
+	}
 	s.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
 	if s.format == "json" {
 		s.warn(ui.JSON(s.out, result))

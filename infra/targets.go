@@ -1,5 +1,7 @@
 package infra
 
+import "strings"
+
 // Component is a part of an environment's stack that can be deployed alone.
 type Component struct {
 	// Name is what a person calls it: network, database.
@@ -54,8 +56,15 @@ func CodeURNs() []string {
 
 // MigrationURNs returns globs of the migration's task definition.
 func MigrationURNs() []string {
-	return []string{"**::" + componentPrefix + "Migration$" + taskDefinitionType + "::**"}
+	return []string{"**" + migrationDefinition + "**"}
 }
+
+// migrationDefinition is in the URN of the migration's task definition, and in no other.
+const migrationDefinition = "::" + componentPrefix + "Migration$" + taskDefinitionType + "::"
+
+// OfMigration reports whether a URN is the migration's task definition's, which is all that code alone changes before the
+// rollout.
+func OfMigration(urn string) bool { return strings.Contains(urn, migrationDefinition) }
 
 // within matches the components of a kind and everything in them. In a glob of URNs ** matches anything, and a URN
 // holds the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.

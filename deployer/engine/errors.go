@@ -293,5 +293,8 @@ func (e *BackendError) Error() string {
 
 // Hint says what to look at.
 func (e *BackendError) Hint() string {
+	if strings.Contains(e.Reason, "no space left on device") || strings.Contains(e.Reason, "quota exceeded") {
+		return "free some space there: what was done before is in the state, and the same command goes on from there"
+	}
 	return "check that it exists, that the credentials may write to it, and PULUMI_BACKEND_URL"
 }

@@ -41,6 +41,10 @@ const DefaultLease = 2 * time.Minute
 // beatsALease is how many heartbeats there are in a lease.
 const beatsALease = 6
 
+// missedBeats is how many heartbeats may be missed. The rest of the lease is for ending in an orderly way before another
+// deployment may take the lock.
+const missedBeats = 4
+
 // locksPrefix is where the locks lie in the bucket.
 const locksPrefix = "locks"
 
@@ -259,7 +263,7 @@ func (g *bucketGrip) Beat(ctx context.Context, me Holder) error {
 	if refused(err) {
 		return g.compare(ctx)
 	}
-	if silent := g.Clock.Now().Sub(g.renewed); silent > g.lease() {
+	if silent := g.Clock.Now().Sub(g.renewed); silent >= missedBeats*g.Pulse() {
 		return &LostError{g.me.Environment, fmt.Sprintf("no heartbeat has reached the bucket %s for %s (%v)", g.Name, silent.Round(time.Second), err)}
 	}
 	return g.failed("renew", g.me.Stack, err)

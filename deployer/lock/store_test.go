@@ -1,8 +1,11 @@
 package lock
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -138,4 +141,33 @@ func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
 	all.Wait()
 	require.Len(t, won, 1)
 	require.Equal(t, alice.ID, (<-won).ID)
+}
+
+// outage answers like S3, until it goes away.
+func outage(t *testing.T, lease time.Duration) (Bucket, *httptest.Server) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"1"`) }))
+	t.Cleanup(server.Close)
+	client := s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true, Retryer: aws.NopRetryer{}, Credentials: aws.AnonymousCredentials{},
+	})
+	return Bucket{Client: client, Name: "state", Clock: clock.Real(), Lease: lease}, server
+}
+
+func TestAHolderOutOfReachStopsBeforeItsLeaseEnds(t *testing.T) {
+	const lease = 3 * time.Second
+	store, server := outage(t, lease)
+	var told []string
+	held, err := Acquire(t.Context(), store, holder("alice"), Options{Clock: clock.Real(), Tell: func(s string) { told = append(told, s) }})
+	require.NoError(t, err)
+	taken := time.Now()
+	err = held.During(t.Context(), func(ctx context.Context) error {
+		server.Close()
+		<-ctx.Done()
+		require.Less(t, time.Since(taken), lease-lease/beatsALease, "time is left to end in an orderly way")
+		require.True(t, isLost(context.Cause(ctx)))
+		return context.Cause(ctx)
+	})
+	require.ErrorContains(t, err, "the lock of staging was lost: no heartbeat has reached the bucket state for ")
+	require.Len(t, told, 2, "it was warned of once, and the lock could not be released")
+	require.Contains(t, told[0], "warning: the lock's heartbeat: renew the lock of staging in the bucket state: ")
 }

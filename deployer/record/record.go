@@ -49,7 +49,19 @@ type Migration struct {
 	// Command is what ran instead of the environment's own command.
 	Command  []string `json:"command,omitempty"`
 	ExitCode int32    `json:"exitCode"`
-	Seconds  float64  `json:"seconds"`
+	// Nothing says that it found nothing to do.
+	Nothing bool    `json:"nothing,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Saving is a setting that would have made a deployment shorter.
+type Saving struct {
+	// Setting is a key of the environment's file, or a flag.
+	Setting string `json:"setting"`
+	// Seconds is about how much it would have saved.
+	Seconds float64 `json:"seconds"`
+	// Why is what makes it possible.
+	Why string `json:"why"`
 }
 
 // Watch is how a rollout was watched: how often it was looked at, with how many calls to AWS in all.
@@ -78,6 +90,10 @@ type Deployment struct {
 	// EngineSeconds is the part of the time that the engine took, WaitingSeconds the part spent waiting for AWS.
 	EngineSeconds  float64 `json:"engineSeconds"`
 	WaitingSeconds float64 `json:"waitingSeconds"`
+	// Long says that it took long enough to ask where the time went; Saving is the setting that would have saved most of it,
+	// nil where none would have saved much.
+	Long   bool    `json:"long,omitempty"`
+	Saving *Saving `json:"saving,omitempty"`
 	// Verified says that the health phase saw this image answer well; only such an image is rolled back to.
 	Verified  bool       `json:"verified"`
 	Snapshot  string     `json:"snapshot,omitempty"`

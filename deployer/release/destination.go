@@ -26,6 +26,8 @@ type Destination struct {
 	// Snapshot is the database as it was when that deployment was over; Migrated says that it was changed since.
 	Snapshot string
 	Migrated bool
+	// Damaged are the records that could not be read: one of them may be of a better image.
+	Damaged []record.Deployment
 }
 
 // way finds the destination of a rollback.
@@ -56,7 +58,7 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	if err := b.refuseSame(ctx, image); err != nil {
 		return nil, err
 	}
-	to := &Destination{Image: image}
+	to := &Destination{Image: image, Damaged: record.Damaged(records)}
 	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.Verified && d.Image.Digest == image.Digest }); i >= 0 {
 		to.Verified = &records[i]
 		to.Snapshot, to.Migrated = record.SnapshotAfter(records, records[i].ID), record.MigratedAfter(records, records[i].ID)

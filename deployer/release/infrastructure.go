@@ -11,6 +11,8 @@ import (
 type Update struct {
 	// Changed counts the resources that are not as they were.
 	Changed int
+	// Beyond counts those of them that a deployment of code alone would have left as they are.
+	Beyond int
 	// Took is the engine's own time.
 	Took time.Duration
 	// Warnings are what the engine and the providers warned of.

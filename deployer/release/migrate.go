@@ -28,6 +28,9 @@ const (
 	stopCall  = 10 * time.Second
 	// startedBy begins what a migration is started by; the deployment's name follows.
 	startedBy = "deployer/"
+	// nothingToMigrate is what Prisma says of a database that has every migration.
+	// Source: https://github.com/prisma/prisma/blob/main/packages/migrate/src/commands/MigrateDeploy.ts
+	nothingToMigrate = "No pending migrations to apply"
 )
 
 // migrate runs the database migration as a one-off task in the API's network.
@@ -74,7 +77,9 @@ func (m *migrate) run(ctx context.Context, v voice) (*record.Migration, error) {
 	case err == nil:
 		err = m.judge(task, tail.last)
 	}
-	return m.result(task, began), err
+	result := m.result(task, began)
+	result.Nothing = err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) })
+	return result, err
 }
 
 // commandOf is the command that runs.
@@ -149,8 +154,10 @@ var errOutlasted = errors.New("it has not ended in time")
 func (m *migrate) follow(ctx context.Context, task *types.Task, v voice, limit time.Duration) (*types.Task, *logTailer, error) {
 	tail := &logTailer{client: m.logs, group: m.env.LogGroupName(), stream: LogStream(m.env, environment.Migration, aws.ToString(task.TaskArn))}
 	misses, status := 0, ""
+	began := m.clock.Now()
 	for waited := time.Duration(0); aws.ToString(task.LastStatus) != "STOPPED"; waited += migrationPoll {
-		if waited > limit {
+		// Calls take their time too; on a clock that runs faster than the machine's, the waits alone are longer.
+		if max(waited, m.clock.Now().Sub(began)) > limit {
 			return task, tail, errOutlasted
 		}
 		if err := m.clock.Wait(ctx, migrationPoll); err != nil {

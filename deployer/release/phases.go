@@ -153,6 +153,7 @@ func shortDigest(digest string) string { return digest[:min(len(digest), len("sh
 
 func (d *deployment) provision(ctx context.Context, v voice) (string, error) {
 	done, err := d.infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+	d.spent.beyond = done.Beyond
 	return d.changed(done, v), err
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -84,6 +83,8 @@ type deployment struct {
 	touched bool
 	// began says that a record of this deployment was asked for, dumb that it could not be kept.
 	began, dumb bool
+	// spent is where the time went, phase by phase.
+	spent budget
 	// ahead looks beside the rollout for what is left to a full deployment; nil where nobody asked.
 	ahead *ahead
 	// images is the registry; follow begins to follow the services, before they are changed.
@@ -107,9 +108,10 @@ type phase struct {
 func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) {
 	waiting := &stopwatch{Clock: w.Clock}
 	w.Clock = waiting
+	began := waiting.lap()
 	d := &deployment{World: w, Request: r, images: ecr.NewFromConfig(w.AWS), record: record.Deployment{
 		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: r.Kind, By: r.By, Restarted: r.Restart,
-		RolledBackFrom: r.Leaves, Started: w.Clock.Now().UTC(), Outcome: record.Running,
+		RolledBackFrom: r.Leaves, Image: record.Image{Tag: r.Tag}, Started: w.Clock.Now().UTC(), Outcome: record.Running,
 	}}
 	d.follow = d.watcher
 	err := d.runPhases(ctx, d.phases())
@@ -117,8 +119,13 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 		d.tellWaiting()
 	}
 	d.record.Ended = w.Clock.Now().UTC()
-	d.record.WaitingSeconds = waiting.spent.Seconds()
+	whole := waiting.lap().since(began)
+	d.record.WaitingSeconds = whole.waited.Seconds()
 	d.record.Outcome = outcomeOf(err)
+	d.record.Long = whole.clocked() >= longDeployment
+	if err == nil && d.record.Long {
+		d.record.Saving = d.spent.saving(d.Env, d.record, whole)
+	}
 	if err != nil {
 		d.record.Error, d.record.Hint = err.Error(), hintOf(err)
 	}
@@ -133,20 +140,6 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 func (d *deployment) warn(v voice, message string) {
 	v.warn("%s", message)
 	d.record.Warnings = append(d.record.Warnings, message)
-}
-
-// stopwatch is a clock that knows how much time was spent waiting on it.
-type stopwatch struct {
-	clock.Clock
-	spent time.Duration
-}
-
-// Wait implements clock.Clock.
-func (s *stopwatch) Wait(ctx context.Context, d time.Duration) error {
-	began := s.Now()
-	err := s.Clock.Wait(ctx, d)
-	s.spent += s.Now().Sub(began)
-	return err
 }
 
 func outcomeOf(err error) record.Outcome {
@@ -200,6 +193,7 @@ func (d *deployment) changedAnything() bool {
 func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	v := voice{phase: p.name, report: d.Report, now: d.Clock.Now}
 	began := d.Clock.Now()
+	lap := lapOf(d.Clock)
 	v.report(Event{Time: began, Kind: PhaseStarted, Phase: p.name})
 	result := record.Phase{Name: p.name, Outcome: record.Skipped, Message: p.needless}
 	var err error
@@ -216,6 +210,7 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	took := d.Clock.Now().Sub(began)
 	result.Seconds = took.Seconds()
 	d.record.Phases = append(d.record.Phases, result)
+	d.spent.add(p.name, lapOf(d.Clock).since(lap))
 	v.report(Event{
 		Time: d.Clock.Now(), Kind: PhaseEnded, Phase: p.name, Message: result.Message, Outcome: result.Outcome, Took: took,
 	})

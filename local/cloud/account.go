@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -277,7 +278,13 @@ func (a *Account) forget() {
 }
 
 func (a *Account) unwritable(err error) error {
-	return &StateError{Path: a.path, Err: err, remedy: "make " + filepath.Dir(a.path) + " a directory that you can write"}
+	remedy := "make " + filepath.Dir(a.path) + " a directory that you can write"
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			remedy = "free some space on its disk; the account is as it was before, and the same command goes on from there"
+		}
+	}
+	return &StateError{Path: a.path, Err: err, remedy: remedy}
 }
 
 func (a *Account) damaged(err error) error {
