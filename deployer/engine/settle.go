@@ -98,13 +98,32 @@ func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, m
 // be removed does no harm. Whoever settles a stack keeps other engines from it.
 // Source: https://pkg.go.dev/gocloud.dev/blob/fileblob
 func (h *Handle) sweep() {
+	h.remove([]string{"stacks", "history", "backups", "locks"}, func(path string) bool { return strings.HasSuffix(path, ".tmp") })
+}
+
+// dropCutAttributes removes the attributes of a backend's files of which a killed engine had not written the end: the backend writes
+// NAME.attrs in place, does not read NAME where it makes no sense, and does without where there is none. Nothing that Pulumi reads
+// is in it.
+// Source: https://pkg.go.dev/gocloud.dev/blob/fileblob
+func (h *Handle) dropCutAttributes() {
+	h.remove([]string{"stacks", "locks"}, func(path string) bool {
+		if !strings.HasSuffix(path, ".attrs") {
+			return false
+		}
+		content, err := os.ReadFile(path)
+		return err == nil && !json.Valid(content)
+	})
+}
+
+// remove removes files of the stack from a backend that is a directory.
+func (h *Handle) remove(from []string, which func(path string) bool) {
 	dir := h.stack.backendDir()
 	if dir == "" {
 		return
 	}
-	for _, below := range []string{"stacks", "history", "backups", "locks"} {
+	for _, below := range from {
 		_ = filepath.WalkDir(filepath.Join(dir, ".pulumi", below), func(path string, d fs.DirEntry, err error) error {
-			if name := filepath.Base(path); err == nil && !d.IsDir() && strings.HasSuffix(name, ".tmp") && h.own(path) {
+			if err == nil && !d.IsDir() && h.own(path) && which(path) {
 				_ = os.Remove(path)
 			}
 			return nil

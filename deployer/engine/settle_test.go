@@ -2,6 +2,8 @@ package engine
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -98,4 +100,45 @@ func TestSettleLeavesTheRestAlone(t *testing.T) {
 	after, err := h.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, before.Resources, after.Resources)
+}
+
+// An engine that is killed between making a state's attributes and writing them leaves a whole state that the backend does not read.
+func TestCutAttributesAreNoDamage(t *testing.T) {
+	l := newLab(t, func(ctx *pulumi.Context) error {
+		_, err := newThing(ctx, "one", text("a"))
+		return err
+	})
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	attributes := l.stateFile() + ".attrs"
+	require.FileExists(t, attributes)
+	write(t, attributes, "")
+	_, err = h.State(t.Context())
+	require.ErrorContains(t, err, "EOF", "the backend reads it after all")
+
+	state, err := l.open(t).State(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, state.Resources)
+}
+
+func TestSweepRemovesHalfWrittenFilesOfTheStackAlone(t *testing.T) {
+	dir := t.TempDir()
+	h := &Handle{stack: Stack{Name: "dev", BackendURL: "file://" + dir}}
+	below := func(name string) string { return filepath.Join(dir, ".pulumi", filepath.FromSlash(name)) }
+	for path, left := range map[string]bool{
+		"stacks/proj/dev.json": true, "stacks/proj/dev.json.18a.tmp": false, "stacks/proj/staging.json.18a.tmp": true,
+		"history/proj/dev/dev-1.history.json.18a.tmp": false, "locks/organization/proj/staging/x.json.18a.tmp": true,
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(below(path)), 0o700))
+		write(t, below(path), "{")
+		defer func() {
+			if left {
+				require.FileExists(t, below(path))
+				return
+			}
+			require.NoFileExists(t, below(path))
+		}()
+	}
+	h.sweep()
 }

@@ -90,6 +90,7 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 		}
 	}
 	h := &Handle{engine: e, stack: s}
+	h.dropCutAttributes()
 	state, err := h.State(ctx)
 	if is[*NoStackError](err) && !s.MustExist {
 		return h, h.create(ctx)
