@@ -2,18 +2,13 @@ package checks
 
 import "github.com/balancer/v3-backend-infra/environment"
 
-// command is the command for the environment that a hint names: the deployer's, or where it has none, that of another
-// tool.
+// command is the deployer's command for the environment that a hint names.
 func command(env *environment.Environment, verb string) string {
 	switch verb {
-	case "images":
-		return awsCommand(env, "ecr describe-images --repository-name "+env.Image.Repository)
 	case "secrets set":
 		return "deployer secrets set KEY --env " + env.Stack
 	case "restart":
 		return "deployer up --env " + env.Stack + " --code-only --restart"
-	case "history":
-		return "pulumi stack history --stack " + env.Stack
 	}
 	return "deployer " + verb + " --env " + env.Stack
 }

@@ -71,7 +71,7 @@ func misnamed(app *cli.App, line string) string {
 func ofHint(verb ast.Expr) (string, bool) {
 	value, is := constant(verb)
 	switch {
-	case !is || slices.Contains(elsewhere, value) || strings.HasPrefix(value, "aws "):
+	case !is || strings.HasPrefix(value, "aws "):
 		return "", false
 	case strings.HasPrefix(value, "deployer "):
 		return value, true
@@ -81,9 +81,6 @@ func ofHint(verb ast.Expr) (string, bool) {
 	}
 	return "deployer " + value + " --env E", true
 }
-
-// elsewhere are the verbs for which checks names another tool's command.
-var elsewhere = []string{"images", "history"}
 
 // literal is a string in the source, and where it stands.
 type literal struct{ place, value string }
