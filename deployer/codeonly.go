@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -22,17 +23,17 @@ func (s settings) openCode(ctx context.Context, p *place, env *environment.Envir
 	opened, err := s.openEnvironment(ctx, p, env, true)
 	const full = "deploy it with a full `up` first: `up` without --code-only"
 	if absent := (*engine.NoStackError)(nil); errors.As(err, &absent) {
-		return nil, hinted{fmt.Errorf("%s has never been deployed, so there is nothing to put code into", env.Name), full}
+		return nil, advice.With(fmt.Errorf("%s has never been deployed, so there is nothing to put code into", env.Name), full)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if opened.recorded == "" {
-		return nil, hinted{fmt.Errorf("no deployment of %s has come as far as its services, so there is nothing to put code into", env.Name), full}
+		return nil, advice.With(fmt.Errorf("no deployment of %s has come as far as its services, so there is nothing to put code into", env.Name), full)
 	}
 	if other := otherServices(env, opened.handle.Before()); len(other) > 0 {
-		return nil, hinted{fmt.Errorf("%s and the stack do not have the same services: %s", environment.FileName(env.Stack),
-			strings.Join(other, ", ")), "services come and go with a full `up`: leave --code-only out"}
+		return nil, advice.With(fmt.Errorf("%s and the stack do not have the same services: %s", environment.FileName(env.Stack),
+			strings.Join(other, ", ")), "services come and go with a full `up`: leave --code-only out")
 	}
 	opened.refresh = refresh
 	return &codeOnly{opened}, nil
@@ -75,11 +76,11 @@ func (c *codeOnly) Release(ctx context.Context, image string, progress func(stri
 func (u up) checkCodeOnly() error {
 	switch {
 	case u.restart && !u.codeOnly:
-		return hinted{errors.New("--restart changes nothing but tasks: it belongs to --code-only"), "`up --code-only --restart`"}
+		return advice.With(errors.New("--restart changes nothing but tasks: it belongs to --code-only"), "`up --code-only --restart`")
 	case u.restart && u.tag != "":
-		return hinted{errors.New("--restart starts the image that runs, and --image-tag names another"), "leave one of them out"}
+		return advice.With(errors.New("--restart starts the image that runs, and --image-tag names another"), "leave one of them out")
 	case u.codeOnly && len(u.components) > 0:
-		return hinted{errors.New("--code-only and --component both say what is deployed"), "leave one of them out"}
+		return advice.With(errors.New("--code-only and --component both say what is deployed"), "leave one of them out")
 	}
 	return nil
 }

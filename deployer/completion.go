@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 )
 
 func completionVerb() verb {
@@ -32,7 +34,7 @@ func completion(c *cli.Context) (string, error) {
 	case "fish":
 		return c.App.ToFishCompletion()
 	default:
-		return "", hinted{fmt.Errorf("there is no completion for %q", shell), "give bash, zsh or fish"}
+		return "", advice.With(fmt.Errorf("there is no completion for %q", shell), "give bash, zsh or fish")
 	}
 }
 

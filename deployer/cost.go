@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/pricing"
@@ -94,7 +95,7 @@ func (c cost) run(ctx context.Context) error {
 func (c cost) checkAssumptions() error {
 	for flag, value := range map[string]float64{"requests-million": c.assumed.RequestsMillion, "data-gb": c.assumed.DataGB} {
 		if value < 0 || math.IsNaN(value) || math.IsInf(value, 0) {
-			return hinted{fmt.Errorf("--%s %v is no amount", flag, value), "give a number such as 10; 0 leaves its lines out"}
+			return advice.With(fmt.Errorf("--%s %v is no amount", flag, value), "give a number such as 10; 0 leaves its lines out")
 		}
 	}
 	return nil
@@ -127,7 +128,7 @@ func (c cost) estimate() (ui.Cost, error) {
 
 func (c cost) estimateShared() (ui.Cost, error) {
 	if c.against != "" || c.actual {
-		return ui.Cost{}, hinted{errors.New("the shared stack has no budget, and nothing to be compared with"), "leave --against and --actual out, or name an environment"}
+		return ui.Cost{}, advice.With(errors.New("the shared stack has no budget, and nothing to be compared with"), "leave --against and --actual out, or name an environment")
 	}
 	shared, err := c.shared()
 	if err != nil {
@@ -147,8 +148,8 @@ func (c cost) other() (*environment.Environment, error) {
 		return env, err
 	}
 	if _, statErr := os.Stat(c.against); errors.Is(statErr, fs.ErrNotExist) {
-		return nil, hinted{fmt.Errorf("--against %s: there is neither such an environment nor such a file", c.against),
-			"`deployer env list` lists the environments; an earlier version of a file: git show main:Pulumi.staging.yaml > before.yaml"}
+		return nil, advice.With(fmt.Errorf("--against %s: there is neither such an environment nor such a file", c.against),
+			"`deployer env list` lists the environments; an earlier version of a file: git show main:Pulumi.staging.yaml > before.yaml")
 	}
 	return environment.LoadFile(c.against)
 }

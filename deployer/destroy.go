@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -85,5 +86,5 @@ func refuseProtected(env *environment.Environment) error {
 			"protection from the database %s and the load balancer %s and empty the bucket %s, then `pulumi destroy --stack %s`",
 			env.DatabaseIdentifier(), env.LoadBalancerName(), env.LogBucketName(), env.Stack)
 	}
-	return hinted{fmt.Errorf("%s is protected and is not destroyed", env.Name), hint}
+	return advice.With(fmt.Errorf("%s is protected and is not destroyed", env.Name), hint)
 }

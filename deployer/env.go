@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -51,7 +52,7 @@ func (l envList) run() error {
 		return err
 	}
 	if len(envs) == 0 {
-		return hinted{fmt.Errorf("no environment is described in %s", l.dir), "run from the project's root or name it with --dir"}
+		return advice.With(fmt.Errorf("no environment is described in %s", l.dir), "run from the project's root or name it with --dir")
 	}
 	return ui.Environments(l.out, envs, l.format, l.style())
 }
@@ -68,7 +69,7 @@ func (v envValidate) run() error {
 	case err != nil && v.explain:
 		return errors.Join(err, ui.Rules(v.out, brokenRules(err), v.format, v.style()))
 	case err != nil:
-		return hinted{err, "`deployer env validate --explain` explains the rules that are broken"}
+		return advice.With(err, "`deployer env validate --explain` explains the rules that are broken")
 	case v.explain:
 		return ui.Rules(v.out, docs.Rules(), v.format, v.style())
 	}
@@ -78,21 +79,21 @@ func (v envValidate) run() error {
 // brokenRules are the rules about the keys that problems name, each once.
 func brokenRules(err error) []docs.Rule {
 	rules := []docs.Rule{}
-	switch err := err.(type) {
-	case *environment.InvalidError:
-		for _, p := range err.Problems {
-			for _, rule := range docs.RulesOf(p.Path, err.File == environment.FileName(environment.SharedStack)) {
+	var several interface{ Unwrap() []error }
+	var invalid *environment.InvalidError
+	switch {
+	case errors.As(err, &several):
+		for _, one := range several.Unwrap() {
+			rules = append(rules, brokenRules(one)...)
+		}
+	case errors.As(err, &invalid):
+		for _, p := range invalid.Problems {
+			for _, rule := range docs.RulesOf(p.Path, invalid.File == environment.FileName(environment.SharedStack)) {
 				if p.Path != "" && !slices.Contains(rules, rule) {
 					rules = append(rules, rule)
 				}
 			}
 		}
-	case interface{ Unwrap() []error }:
-		for _, one := range err.Unwrap() {
-			rules = append(rules, brokenRules(one)...)
-		}
-	case interface{ Unwrap() error }:
-		rules = brokenRules(err.Unwrap())
 	}
 	return rules
 }

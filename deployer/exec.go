@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/session"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -95,7 +96,7 @@ func (r remoteShell) plugin(ctx context.Context) (session.Plugin, error) {
 	}
 	plugin, err := session.FindPlugin(ctx)
 	if err != nil {
-		return plugin, hinted{err, "install the current one: " + session.InstallPage}
+		return plugin, advice.With(err, "install the current one: "+session.InstallPage)
 	}
 	return plugin, nil
 }
@@ -114,7 +115,7 @@ func (r remoteShell) want(env *environment.Environment) (want session.Want, serv
 		}
 	}
 	if len(want.Containers) == 0 {
-		return want, "", hinted{fmt.Errorf("%s has no service %q", env.Name, r.service), "its services are " + strings.Join(has, ", ")}
+		return want, "", advice.With(fmt.Errorf("%s has no service %q", env.Name, r.service), "its services are "+strings.Join(has, ", "))
 	}
 	if r.container != "" {
 		want.Containers = []string{r.container}
@@ -129,16 +130,16 @@ func (r remoteShell) find(ctx context.Context, client *ecs.Client, env *environm
 	var noService *types.ServiceNotFoundException
 	switch {
 	case errors.As(err, &noCluster), errors.As(err, &noService):
-		return session.Target{}, hinted{err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what is there", env.Name, env.Stack)}
+		return session.Target{}, advice.With(err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what is there", env.Name, env.Stack))
 	case checks.AccessDenied(err):
-		return session.Target{}, hinted{err, "ecs:ListTasks and ecs:DescribeTasks are needed"}
+		return session.Target{}, advice.With(err, "ecs:ListTasks and ecs:DescribeTasks are needed")
 	case err != nil:
 		return session.Target{}, err
 	}
 	target, err := session.Choose(tasks, want)
 	var unfit *session.Unfit
 	if errors.As(err, &unfit) {
-		return target, hinted{fmt.Errorf("%s: %w", cmp.Or(service, want.Cluster), err), remedy(env, unfit.Cause)}
+		return target, advice.With(fmt.Errorf("%s: %w", cmp.Or(service, want.Cluster), err), remedy(env, unfit.Cause))
 	}
 	return target, err
 }
@@ -166,10 +167,10 @@ func refusedSession(env *environment.Environment, err error) error {
 	var unconnected *types.TargetNotConnectedException
 	switch {
 	case checks.AccessDenied(err):
-		return hinted{fmt.Errorf("these credentials may not open a session: %w", err),
-			fmt.Sprintf("a person's role needs ecs:ExecuteCommand on %s and its tasks; GitHub's roles have it not, on purpose: docs/delivery.md", env.ClusterName())}
+		return advice.With(fmt.Errorf("these credentials may not open a session: %w", err),
+			fmt.Sprintf("a person's role needs ecs:ExecuteCommand on %s and its tasks; GitHub's roles have it not, on purpose: docs/delivery.md", env.ClusterName()))
 	case errors.As(err, &unconnected):
-		return hinted{err, remedy(env, session.NoAgent)}
+		return advice.With(err, remedy(env, session.NoAgent))
 	}
 	return fmt.Errorf("open a session: %w", err)
 }

@@ -23,7 +23,7 @@ import (
 // code PLUGIN_EXIT, or with 7 once it is interrupted where PLUGIN_WAIT is set.
 func fakePlugin() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
-		_, _ = fmt.Println(os.Getenv("PLUGIN_VERSION"))
+		_, _ = fmt.Fprintln(os.Stdout, os.Getenv("PLUGIN_VERSION"))
 		return
 	}
 	interrupted := make(chan os.Signal, 1)

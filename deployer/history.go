@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -42,7 +43,7 @@ type history struct {
 
 func (h history) run(ctx context.Context) error {
 	if h.limit < 1 {
-		return hinted{fmt.Errorf("--limit %d lists nothing", h.limit), "give a number from 1 on"}
+		return advice.With(fmt.Errorf("--limit %d lists nothing", h.limit), "give a number from 1 on")
 	}
 	return h.visit(ctx, func(env *environment.Environment, p *place) error {
 		standing, err := p.locks.Look(ctx, env.Stack)
@@ -75,9 +76,9 @@ func (h history) one(ctx context.Context, env *environment.Environment, p *place
 	case err != nil:
 		return err
 	case found == nil:
-		return hinted{fmt.Errorf("%s has no deployment %s", env.Name, h.id), "`deployer history --env " + env.Stack + "` lists them"}
+		return advice.With(fmt.Errorf("%s has no deployment %s", env.Name, h.id), "`deployer history --env "+env.Stack+"` lists them")
 	case found.Outcome == record.Unreadable:
-		return hinted{errors.New(found.Error), found.Hint}
+		return advice.With(errors.New(found.Error), found.Hint)
 	}
 	return ui.Deployment(h.out, record.Settle([]record.Deployment{*found}, underWay)[0], h.format)
 }

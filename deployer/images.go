@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -37,7 +38,7 @@ type images struct {
 
 func (i images) run(ctx context.Context) error {
 	if i.limit < 0 {
-		return hinted{fmt.Errorf("--limit %d: there is no such number of images", i.limit), "0 is all of them"}
+		return advice.With(fmt.Errorf("--limit %d: there is no such number of images", i.limit), "0 is all of them")
 	}
 	envs, unread, err := i.environments()
 	if err != nil {
@@ -109,9 +110,9 @@ func (i images) environments() ([]*environment.Environment, []ui.Unread, error) 
 	case len(envs) == 0 && len(unread) > 0:
 		return nil, nil, errors.New(unread[0].Error)
 	case len(envs) == 0:
-		return nil, nil, hinted{fmt.Errorf("no environment is described in %s", i.dir), "run from the project's root or name it with --dir"}
+		return nil, nil, advice.With(fmt.Errorf("no environment is described in %s", i.dir), "run from the project's root or name it with --dir")
 	case len(repositories) > 1:
-		return nil, nil, hinted{errors.New("the environments have several image repositories: whose?"), "give --env; the environments are " + strings.Join(stacks, ", ")}
+		return nil, nil, advice.With(errors.New("the environments have several image repositories: whose?"), "give --env; the environments are "+strings.Join(stacks, ", "))
 	}
 	return envs, unread, nil
 }

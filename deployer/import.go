@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
@@ -148,8 +149,8 @@ func (i importing) look(ctx context.Context, p *place, target importedStack) (*r
 	err = progress.Step("look", func(say func(string)) (string, error) {
 		err := r.run(ctx, say)
 		if err != nil && strings.Contains(err.Error(), infra.NoMasterSecret) {
-			err = hinted{err, "let RDS keep the password first, and read in docs/migration.md what that does to DATABASE_URL: " +
-				"`aws rds modify-db-instance --manage-master-user-password --apply-immediately --db-instance-identifier ID`"}
+			err = advice.With(err, "let RDS keep the password first, and read in docs/migration.md what that does to DATABASE_URL: "+
+				"`aws rds modify-db-instance --manage-master-user-password --apply-immediately --db-instance-identifier ID`")
 		}
 		return fmt.Sprintf("%d resources are in the account", len(r.found)), err
 	})
@@ -175,13 +176,13 @@ func (i importing) known(ctx context.Context, p *place, target importedStack) (e
 // bring takes what was found into the stack, after asking.
 func (i importing) bring(ctx context.Context, p *place, target importedStack, found *rehearsal, report ui.ImportReport) error {
 	if unclear := report.Unclear(); len(unclear) > 0 {
-		return hinted{fmt.Errorf("it is not clear which is meant: %s; nothing was taken", strings.Join(unclear, " and ")),
-			"rename or delete the others, or take --output and write the right ones into the file for `pulumi import --file`"}
+		return advice.With(fmt.Errorf("it is not clear which is meant: %s; nothing was taken", strings.Join(unclear, " and ")),
+			"rename or delete the others, or take --output and write the right ones into the file for `pulumi import --file`")
 	}
 	if lost := report.Lost(); len(lost) > 0 && !i.replacing {
-		return hinted{fmt.Errorf("the first up would replace %s, and lose the data: nothing was taken", strings.Join(lost, " and ")),
-			"make " + environment.FileName(target.stack) + " say what is there; docs/migration.md says what can be changed, and what a copy of the data is for. " +
-				"--allow-replacement takes it all the same"}
+		return advice.With(fmt.Errorf("the first up would replace %s, and lose the data: nothing was taken", strings.Join(lost, " and ")),
+			"make "+environment.FileName(target.stack)+" say what is there; docs/migration.md says what can be changed, and what a copy of the data is for. "+
+				"--allow-replacement takes it all the same")
 	}
 	if err := i.confirm(ctx, "take what was found into the stack of", target.name, fmt.Sprintf("%d resources become the stack's", len(found.found))); err != nil {
 		return err
@@ -235,7 +236,7 @@ func (i importing) settle(ctx context.Context, p *place, target importedStack, f
 		return err
 	}
 	if missing := len(found.found) - taken; missing > 0 {
-		return failure{hinted{fmt.Errorf("%d of %d resources could not be taken", missing, len(found.found)), "run it again"}}
+		return failure{advice.With(fmt.Errorf("%d of %d resources could not be taken", missing, len(found.found)), "run it again")}
 	}
 	next := "deployer preview --env " + target.stack
 	if target.stack == environment.SharedStack {

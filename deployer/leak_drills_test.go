@@ -16,13 +16,12 @@ type drill struct {
 	ends outcome
 }
 
+// outcome is how a command may end: without one it has to run, which is any exit code but 3.
 type outcome int
 
 const (
-	// well is an exit code other than 3: the command ran.
-	well outcome = iota
 	// refused is the exit code 3.
-	refused
+	refused outcome = iota + 1
 	anyhow
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -137,7 +138,7 @@ func (l localReset) refuseHeld(ctx context.Context) error {
 			return err
 		}
 		if standing != nil && standing.Condition != lock.Dead {
-			return hinted{&lock.HeldError{Standing: *standing}, "wait for it, or stop it (Ctrl-C), and then forget the account"}
+			return advice.With(&lock.HeldError{Standing: *standing}, "wait for it, or stop it (Ctrl-C), and then forget the account")
 		}
 	}
 	return nil

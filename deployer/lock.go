@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -94,8 +95,8 @@ func (l lockRelease) refuse(env *environment.Environment, standing *lock.Standin
 		return nil
 	}
 	if !l.force {
-		return hinted{&lock.HeldError{Standing: *standing},
-			fmt.Sprintf("it gives signs of life; stop it (Ctrl-C) or wait for it, or add --force where %s is stuck for good", standing.Holder.Who())}
+		return advice.With(&lock.HeldError{Standing: *standing},
+			fmt.Sprintf("it gives signs of life; stop it (Ctrl-C) or wait for it, or add --force where %s is stuck for good", standing.Holder.Who()))
 	}
 	l.warn(errors.New("the holder of the lock of " + env.Name + " still runs: until it notices, two may be changing the environment"))
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/logs"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -98,14 +99,14 @@ func (l logReading) run(ctx context.Context) error {
 func (l logReading) check() error {
 	for _, service := range l.services {
 		if !slices.Contains(logSources, service) {
-			return hinted{fmt.Errorf("--service %s: nothing writes logs by that name", service), "give some of " + strings.Join(logSources, ", ")}
+			return advice.With(fmt.Errorf("--service %s: nothing writes logs by that name", service), "give some of "+strings.Join(logSources, ", "))
 		}
 	}
 	switch {
 	case l.limit < 0:
-		return hinted{fmt.Errorf("--limit %d: there is no such number of lines", l.limit), "0 is all of them"}
+		return advice.With(fmt.Errorf("--limit %d: there is no such number of lines", l.limit), "0 is all of them")
 	case l.follow && l.until != "":
-		return hinted{errors.New("--follow has no end, --until has one"), "leave one of them out; --timeout ends --follow"}
+		return advice.With(errors.New("--follow has no end, --until has one"), "leave one of them out; --timeout ends --follow")
 	}
 	return nil
 }
@@ -123,8 +124,8 @@ func (l logReading) query(env *environment.Environment, now time.Time) (logs.Que
 		}
 	}
 	if end := until; !since.Before(now) || !end.IsZero() && !since.Before(end) {
-		return logs.Query{}, hinted{fmt.Errorf("there is no time between --since %s and --until %s", l.since, strings.TrimSpace(l.until+" (now)")),
-			"--since is the earlier of the two"}
+		return logs.Query{}, advice.With(fmt.Errorf("there is no time between --since %s and --until %s", l.since, strings.TrimSpace(l.until+" (now)")),
+			"--since is the earlier of the two")
 	}
 	return logs.Query{
 		Group: env.LogGroupName(), Services: l.services, Filter: logs.Pattern(l.filter), Since: since, Until: until, Limit: l.limit,
@@ -147,7 +148,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, hinted{fmt.Errorf("%s %q is no time", flag, text), "give how long ago, such as 90s, 15m, 2h or 7d, or a time such as 2026-11-23T20:00:00Z"}
+	return time.Time{}, advice.With(fmt.Errorf("%s %q is no time", flag, text), "give how long ago, such as 90s, 15m, 2h or 7d, or a time such as 2026-11-23T20:00:00Z")
 }
 
 // sourceWidth is how wide the widest of the services is, with the begin of a task's ID.
@@ -188,14 +189,14 @@ func (l logReading) explained(ctx context.Context, env *environment.Environment,
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &absent):
-		return hinted{fmt.Errorf("there is no log group %s in %s", env.LogGroupName(), env.Region),
-			fmt.Sprintf("`deployer up --env %s` makes it; `deployer status --env %s` shows what is there", env.Stack, env.Stack)}
+		return advice.With(fmt.Errorf("there is no log group %s in %s", env.LogGroupName(), env.Region),
+			fmt.Sprintf("`deployer up --env %s` makes it; `deployer status --env %s` shows what is there", env.Stack, env.Stack))
 	case errors.As(err, &invalid) && l.filter != "":
-		return hinted{fmt.Errorf("--filter %s: CloudWatch refuses the pattern %s: %s", l.filter, logs.Pattern(l.filter), invalid.ErrorMessage()),
-			`words such as 'timeout pool', "an exact phrase", or { $.level = "error" }: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html`}
+		return advice.With(fmt.Errorf("--filter %s: CloudWatch refuses the pattern %s: %s", l.filter, logs.Pattern(l.filter), invalid.ErrorMessage()),
+			`words such as 'timeout pool', "an exact phrase", or { $.level = "error" }: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html`)
 	case checks.AccessDenied(err):
-		return hinted{fmt.Errorf("these credentials may not read %s: %w", env.LogGroupName(), err),
-			"logs:FilterLogEvents is needed; GitHub's read role may not read logs, on purpose, the deploy roles may: docs/delivery.md"}
+		return advice.With(fmt.Errorf("these credentials may not read %s: %w", env.LogGroupName(), err),
+			"logs:FilterLogEvents is needed; GitHub's read role may not read logs, on purpose, the deploy roles may: docs/delivery.md")
 	}
 	return fmt.Errorf("read %s: %w", env.LogGroupName(), err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/shlex"
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
@@ -61,10 +62,10 @@ func stopMigrationFlag() cli.Flag {
 func commandWords(text string, given bool) ([]string, error) {
 	words, err := shlex.Split(text)
 	if err != nil {
-		return nil, hinted{fmt.Errorf("--command %q: %w", text, err), "quote it as in a shell: --command 'npx prisma migrate status'"}
+		return nil, advice.With(fmt.Errorf("--command %q: %w", text, err), "quote it as in a shell: --command 'npx prisma migrate status'")
 	}
 	if given && len(words) == 0 {
-		return nil, hinted{errors.New("--command is empty"), "leave it out for the environment's own command"}
+		return nil, advice.With(errors.New("--command is empty"), "leave it out for the environment's own command")
 	}
 	return words, nil
 }

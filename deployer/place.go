@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
@@ -96,7 +97,7 @@ func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if missing := (config.SharedConfigProfileNotExistError{}); errors.As(err, &missing) {
-		return nil, hinted{fmt.Errorf("the profile %q does not exist", s.profile), "`aws configure list-profiles` lists them"}
+		return nil, advice.With(fmt.Errorf("the profile %q does not exist", s.profile), "`aws configure list-profiles` lists them")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
@@ -224,7 +225,7 @@ func (p *place) identify(ctx context.Context, accountID, stack string, now time.
 	if len(problems) == 0 {
 		return nil
 	}
-	return hinted{fmt.Errorf("%s: %s", problems[0].Check, problems[0].Message), problems[0].Hint}
+	return advice.With(fmt.Errorf("%s: %s", problems[0].Check, problems[0].Message), problems[0].Hint)
 }
 
 // visit opens the place of the environment that --env names, with credentials of its account, for as long as run takes.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -46,16 +47,13 @@ func (s settings) wholly(kind record.Kind, tag string, run func(settings) error)
 	}
 	result := notRun{Deployment: record.Deployment{
 		Environment: s.name, Stack: environment.StackOf(s.name), Kind: kind, By: whoami(), Image: record.Image{Tag: tag},
-		Started: began, Ended: clock.Real().Now().UTC(), Outcome: record.Failed, Phases: []record.Phase{}, Error: err.Error(),
+		Started: began, Ended: clock.Real().Now().UTC(), Outcome: record.Failed, Phases: []record.Phase{}, Error: err.Error(), Hint: advice.Of(err),
 	}}
 	if env, unknown := s.environment(); unknown == nil {
 		result.Environment = env.Name
 	}
 	if exitCode(err) == codeInterrupted {
 		result.Outcome = record.Interrupted
-	}
-	if advice := (interface{ Hint() string })(nil); errors.As(err, &advice) {
-		result.Hint = advice.Hint()
 	}
 	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
 		result.Holder = &held.Holder

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 )
@@ -107,9 +108,8 @@ func exitCode(err error) int {
 // printError prints an error once, and its hint apart from it.
 func printError(w io.Writer, err error) {
 	_, _ = fmt.Fprintf(w, "deployer: %s\n", strings.TrimRight(err.Error(), "\n"))
-	var advice interface{ Hint() string }
-	if errors.As(err, &advice) && advice.Hint() != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", advice.Hint())
+	if hint := advice.Of(err); hint != "" {
+		_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
 	}
 }
 
@@ -163,24 +163,13 @@ func helpOrUnknown(c *cli.Context) error {
 	if similar := cli.SuggestCommand(harmless, name); similar != "" {
 		hint = strings.TrimSuffix(similar, "?") + "? " + hint
 	}
-	return hinted{fmt.Errorf("there is no command %q", name), hint}
+	return advice.With(fmt.Errorf("there is no command %q", name), hint)
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
 	name := strings.TrimSpace(c.Command.HelpName)
-	return hinted{err, fmt.Sprintf("`%s --help` lists the flags", name)}
+	return advice.With(err, fmt.Sprintf("`%s --help` lists the flags", name))
 }
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-// Hint says what to do.
-func (h hinted) Hint() string { return h.hint }
-
-func (h hinted) Unwrap() error { return h.error }
 
 // permute moves a command's flags before its arguments, because the flag library stops at the first argument and
 // people write `secrets set KEY --env staging`.

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/secretstore"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -33,7 +34,7 @@ the other environment's secret. Keys are added, removed, changed or the same; no
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			if c.IsSet("against") && c.IsSet("version") {
-				return hinted{errors.New("--against and --version are two comparisons"), "leave one of them out"}
+				return advice.With(errors.New("--against and --version are two comparisons"), "leave one of them out")
 			}
 			return secretsDiff{settings: s, against: c.String("against"), version: c.String("version")}.run(ctx)
 		},
@@ -56,12 +57,12 @@ func (s secretsDiff) run(ctx context.Context) error {
 	if s.against != "" {
 		other.name, which = s.against, secretstore.Current
 		if environment.StackOf(s.against) == environment.StackOf(s.name) {
-			return hinted{fmt.Errorf("--against: %s is the environment itself", s.against), "name another one; `deployer env list` lists them"}
+			return advice.With(fmt.Errorf("--against: %s is the environment itself", s.against), "name another one; `deployer env list` lists them")
 		}
 	}
 	before, beforeName, err := other.read(ctx, which)
 	if errors.Is(err, secretstore.ErrNoVersion) && which == secretstore.Previous {
-		return hinted{fmt.Errorf("the secret has one version only, so there is nothing to compare with: %w", err), "--against compares with another environment"}
+		return advice.With(fmt.Errorf("the secret has one version only, so there is nothing to compare with: %w", err), "--against compares with another environment")
 	}
 	if err != nil {
 		return err
@@ -75,7 +76,7 @@ func (s secretsDiff) read(ctx context.Context, which string) (keys map[string]st
 		store := p.configSecret(env)
 		version, err := store.Read(ctx, which)
 		if errors.Is(err, secretstore.ErrNoSecret) {
-			return hinted{err, "make it: `deployer secrets init --env " + env.Stack + "`"}
+			return advice.With(err, "make it: `deployer secrets init --env "+env.Stack+"`")
 		}
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/secretstore"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -96,8 +97,8 @@ func done(current *secretstore.Version) string {
 
 // existsAlready leaves a secret alone that is there: it is people's.
 func existsAlready(env *environment.Environment) error {
-	return hinted{fmt.Errorf("%s exists already and is left as it is", env.SecretName()),
-		"`deployer secrets check --env " + env.Stack + "` says whether it is complete, `deployer secrets set KEY --env " + env.Stack + "` changes a key"}
+	return advice.With(fmt.Errorf("%s exists already and is left as it is", env.SecretName()),
+		"`deployer secrets check --env "+env.Stack+"` says whether it is complete, `deployer secrets set KEY --env "+env.Stack+"` changes a key")
 }
 
 func (s secretsInit) write(

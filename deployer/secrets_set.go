@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/secretstore"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -49,11 +50,11 @@ func refuseValue(c *cli.Context) error {
 		if !configuration.IsName(key) {
 			key = "KEY"
 		}
-		return hinted{errors.New("a value is not taken from the command line: others can see it there, and the shell remembers it"),
-			"pipe it, or answer at the terminal: `deployer secrets set " + key + "`; if it was a real one, renew it"}
+		return advice.With(errors.New("a value is not taken from the command line: others can see it there, and the shell remembers it"),
+			"pipe it, or answer at the terminal: `deployer secrets set "+key+"`; if it was a real one, renew it")
 	}
 	if c.NArg() == 1 && !configuration.IsName(c.Args().First()) {
-		return hinted{errors.New("the KEY has a name that no variable can have"), "use letters, digits and _, with no digit first"}
+		return advice.With(errors.New("the KEY has a name that no variable can have"), "use letters, digits and _, with no digit first")
 	}
 	return nil
 }
@@ -130,8 +131,8 @@ func (s secretsSet) change(ctx context.Context, env *environment.Environment, ha
 
 func (s secretsSet) without(env *environment.Environment, values map[string]string, there bool) (map[string]string, string, error) {
 	if slices.Contains(env.SecretKeys(), s.key) && !s.force {
-		return nil, "", hinted{fmt.Errorf("%s is required: without it no task starts", s.key),
-			"take it out of configuration.required of " + environment.FileName(env.Stack) + " and deploy first, or give --force"}
+		return nil, "", advice.With(fmt.Errorf("%s is required: without it no task starts", s.key),
+			"take it out of configuration.required of "+environment.FileName(env.Stack)+" and deploy first, or give --force")
 	}
 	if !there {
 		return values, "", nil

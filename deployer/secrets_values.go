@@ -11,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/secretstore"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -54,17 +55,17 @@ func (s settings) judged(env *environment.Environment, values *configuration.Set
 	if len(unfit) == 0 {
 		return nil
 	}
-	return hinted{fmt.Errorf("%s:\n  %s", outcome, strings.Join(unfit, "\n  ")), "correct what is named; --force writes it all the same"}
+	return advice.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(unfit, "\n  ")), "correct what is named; --force writes it all the same")
 }
 
 // keysIn are the keys of a version of the secret; a value that is no JSON object has none, and is an error.
 func keysIn(name string, v *secretstore.Version) (*configuration.Settings, error) {
 	if v.Text == nil {
-		return nil, hinted{fmt.Errorf("%s holds binary data, not a JSON object", name), "`secrets init --replace` writes all of it anew"}
+		return nil, advice.With(fmt.Errorf("%s holds binary data, not a JSON object", name), "`secrets init --replace` writes all of it anew")
 	}
 	found, err := configuration.ParseSecret(name, *v.Text)
 	if err != nil {
-		return nil, hinted{err, "`secrets init --replace` writes all of it anew"}
+		return nil, advice.With(err, "`secrets init --replace` writes all of it anew")
 	}
 	return found, nil
 }
@@ -73,7 +74,7 @@ func keysIn(name string, v *secretstore.Version) (*configuration.Settings, error
 func currentSecret(ctx context.Context, store secretstore.Store, env *environment.Environment) (*secretstore.Version, error) {
 	current, err := store.Read(ctx, secretstore.Current)
 	if errors.Is(err, secretstore.ErrNoSecret) {
-		return nil, hinted{err, "make it: `deployer secrets init --env " + env.Stack + "`"}
+		return nil, advice.With(err, "make it: `deployer secrets init --env "+env.Stack+"`")
 	}
 	return current, err
 }

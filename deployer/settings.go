@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -117,13 +118,13 @@ func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
 	}
 	switch {
 	case len(v.formats) > 0 && !slices.Contains(v.formats, set.format):
-		return set, hinted{fmt.Errorf("--format %q is not known", set.format), "give one of " + strings.Join(v.formats, ", ")}
+		return set, advice.With(fmt.Errorf("--format %q is not known", set.format), "give one of "+strings.Join(v.formats, ", "))
 	case len(set.faults) > 0 && !set.local:
-		return set, hinted{errors.New("--fault makes things go wrong in the simulated account only"), "add --local"}
+		return set, advice.With(errors.New("--fault makes things go wrong in the simulated account only"), "add --local")
 	case set.timeout < 0:
-		return set, hinted{fmt.Errorf("--timeout %s is no time to wait", set.timeout), "give a time such as 90s or 30m; without --timeout there is no limit"}
+		return set, advice.With(fmt.Errorf("--timeout %s is no time to wait", set.timeout), "give a time such as 90s or 30m; without --timeout there is no limit")
 	case set.local && c.IsSet("endpoint-url") && os.Getenv("AWS_ENDPOINT_URL") == "":
-		return set, hinted{errors.New("--local and --endpoint-url are two different places"), "leave one of them out"}
+		return set, advice.With(errors.New("--local and --endpoint-url are two different places"), "leave one of them out")
 	}
 	if set.local {
 		set.endpointURL = ""
@@ -167,10 +168,10 @@ func (s settings) around(ctx context.Context, run func(context.Context, settings
 // checkOutput refuses a file that cannot be there, before anything is done whose result would be lost.
 func checkOutput(path string) error {
 	if found, err := os.Stat(path); err == nil && found.IsDir() {
-		return hinted{fmt.Errorf("--output: %s is a directory", path), "name a file in it"}
+		return advice.With(fmt.Errorf("--output: %s is a directory", path), "name a file in it")
 	}
 	if found, err := os.Stat(filepath.Dir(path)); err != nil || !found.IsDir() {
-		return hinted{fmt.Errorf("--output: there is no directory %s", filepath.Dir(path)), "make it first, or name another file"}
+		return advice.With(fmt.Errorf("--output: there is no directory %s", filepath.Dir(path)), "make it first, or name another file")
 	}
 	return nil
 }
@@ -187,8 +188,8 @@ func (s settings) checkRegion() error {
 	if err != nil || a.region == given {
 		return err
 	}
-	return hinted{fmt.Errorf("--region %s: %s says that %s lies in %s", given, environment.FileName(name), name, a.region),
-		"leave --region out: it is for commands that only read"}
+	return advice.With(fmt.Errorf("--region %s: %s says that %s lies in %s", given, environment.FileName(name), name, a.region),
+		"leave --region out: it is for commands that only read")
 }
 
 // environment loads the environment that --env names.
@@ -198,10 +199,10 @@ func (s settings) environment() (*environment.Environment, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, hinted{errors.New("--env is missing: which environment?"), "the environments are " + strings.Join(known, ", ")}
+		return nil, advice.With(errors.New("--env is missing: which environment?"), "the environments are "+strings.Join(known, ", "))
 	}
 	if environment.StackOf(s.name) == environment.SharedStack {
-		return nil, hinted{errors.New("the shared stack is no environment"), "`deployer bootstrap` brings it up, `deployer outputs --env shared` shows it"}
+		return nil, advice.With(errors.New("the shared stack is no environment"), "`deployer bootstrap` brings it up, `deployer outputs --env shared` shows it")
 	}
 	env, err := environment.Load(s.dir, s.name)
 	if err != nil {

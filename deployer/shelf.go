@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
@@ -31,7 +32,7 @@ type shelf struct {
 func besideState(backendURL string, own shelf) (shelf, error) {
 	u, err := url.Parse(backendURL)
 	if err != nil {
-		return shelf{}, hinted{errors.New("PULUMI_BACKEND_URL is no URL"), "it is such as s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY"}
+		return shelf{}, advice.With(errors.New("PULUMI_BACKEND_URL is no URL"), "it is such as s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY")
 	}
 	switch u.Scheme {
 	case "file":

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -83,7 +84,7 @@ func (s snapshotCreate) take(ctx context.Context, server database.Server) (name 
 		return name, failed(server.Await(ctx, name, tell))
 	})
 	if errors.Is(err, database.ErrNone) {
-		return "", hinted{fmt.Errorf("%w %s", err, server.Env.DatabaseIdentifier()), "`deployer up --env " + server.Env.Stack + "` makes it"}
+		return "", advice.With(fmt.Errorf("%w %s", err, server.Env.DatabaseIdentifier()), "`deployer up --env "+server.Env.Stack+"` makes it")
 	}
 	return name, err
 }

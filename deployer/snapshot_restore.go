@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
@@ -40,8 +41,8 @@ name; --back puts it in its place again. Whatever is interrupted goes on when th
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			r := snapshotRestore{settings: s, switches: c.Bool("switch"), back: c.Bool("back"), dryRun: c.Bool("dry-run"), snapshot: c.Args().First()}
 			if c.NArg() > 1 || r.back && (r.switches || r.snapshot != "") {
-				return hinted{errors.New("give one SNAPSHOT at most, and none with --back, which goes without --switch"),
-					"`deployer snapshot restore --help` shows the usage"}
+				return advice.With(errors.New("give one SNAPSHOT at most, and none with --back, which goes without --switch"),
+					"`deployer snapshot restore --help` shows the usage")
 			}
 			return r.run(ctx)
 		},
@@ -103,12 +104,12 @@ func (r restoring) run(ctx context.Context) error {
 	case r.back:
 		return r.goBack(ctx)
 	case r.last.Unfinished() && !r.switches:
-		return hinted{fmt.Errorf("a switch of the database was begun and not brought to its end"), r.goOn()}
+		return advice.With(fmt.Errorf("a switch of the database was begun and not brought to its end"), r.goOn())
 	case r.last.Unfinished() && r.last.Restore.Back:
 		return r.reverse(ctx, "put the restored database in its place again in")
 	case r.last.Unfinished():
 		if r.snapshot != "" && r.snapshot != r.last.Restore.Snapshot {
-			return hinted{fmt.Errorf("a switch to %s was begun and not brought to its end", r.last.Restore.Snapshot), r.goOn()}
+			return advice.With(fmt.Errorf("a switch to %s was begun and not brought to its end", r.last.Restore.Snapshot), r.goOn())
 		}
 		return r.exchange(ctx, *r.last, "go on with the switch of")
 	}
@@ -179,11 +180,11 @@ func (r restoring) restore(ctx context.Context) error {
 func (r restoring) goBack(ctx context.Context) error {
 	switch {
 	case r.last == nil:
-		return hinted{errors.New("no other database was ever put in the place of " + r.env.DatabaseIdentifier()), "there is nothing to go back to"}
+		return advice.With(errors.New("no other database was ever put in the place of "+r.env.DatabaseIdentifier()), "there is nothing to go back to")
 	case r.last.Unfinished() && r.last.Restore.Back:
 		return r.exchange(ctx, *r.last, "go on with the way back of")
 	case r.last.Restore.Back:
-		return hinted{errors.New("the last switch was taken back already"), "to switch once more: `" + r.command("--switch") + "`"}
+		return advice.With(errors.New("the last switch was taken back already"), "to switch once more: `"+r.command("--switch")+"`")
 	}
 	return r.reverse(ctx, "put the database before in its place again in")
 }
@@ -238,7 +239,7 @@ func (r restoring) newRecord(plan record.Exchange) record.Deployment {
 // switchTo makes the steps. What is meant is kept before the first of them; without that nothing is begun.
 func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deployment) error {
 	if stack.recorded == "" {
-		return hinted{fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first"}
+		return advice.With(fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first")
 	}
 	kept.Outcome, kept.Ended = record.Running, time.Time{}
 	if err := r.place.records.Save(ctx, kept); err != nil {
@@ -256,10 +257,10 @@ func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deplo
 	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer done()
 	if saved := r.place.records.Save(keeping, kept); err == nil && saved != nil {
-		return failure{hinted{fmt.Errorf("the switch is done, but cannot be noted as done: %w", saved), r.goOn()}}
+		return failure{advice.With(fmt.Errorf("the switch is done, but cannot be noted as done: %w", saved), r.goOn())}
 	}
 	if err != nil {
-		return failure{hinted{fmt.Errorf("%w\n%s", err, exchange.Where(keeping)), r.goOn()}}
+		return failure{advice.With(fmt.Errorf("%w\n%s", err, exchange.Where(keeping)), r.goOn())}
 	}
 	return r.tellDone(kept)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
@@ -61,8 +62,8 @@ func (s *stack) Bind(ctx context.Context, say database.Say) error {
 func only(state engine.State, name, typ string) (urn string, err error) {
 	same := slices.DeleteFunc(slices.Clone(state.Resources), func(r engine.Resource) bool { return r.Type != typ })
 	if len(same) != 1 {
-		return "", hinted{fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),
-			"`deployer preview --env " + name + "` shows what it lacks; `up` makes it"}
+		return "", advice.With(fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),
+			"`deployer preview --env "+name+"` shows what it lacks; `up` makes it")
 	}
 	return same[0].URN, nil
 }

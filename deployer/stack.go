@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
@@ -90,7 +91,7 @@ func (s settings) describeStack(p *place, name string) (engine.Stack, error) {
 		return engine.Stack{}, err
 	}
 	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
-		return engine.Stack{}, hinted{fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir"}
+		return engine.Stack{}, advice.With(fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir")
 	}
 	return engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
@@ -230,8 +231,8 @@ func (s *stack) TaskNetwork() (release.TaskNetwork, error) {
 		network.SecurityGroups = []string{group}
 	}
 	if len(network.Subnets) == 0 || len(network.SecurityGroups) == 0 {
-		return network, hinted{fmt.Errorf("the stack %s does not say where its tasks run", s.env.Stack),
-			"provision it first: run `up` without --skip provision"}
+		return network, advice.With(fmt.Errorf("the stack %s does not say where its tasks run", s.env.Stack),
+			"provision it first: run `up` without --skip provision")
 	}
 	return network, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -73,23 +74,22 @@ func statusOf(s settings, c *cli.Context) (status, error) {
 		only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")),
 	}
 	if unknown := checks.UnknownComponents(slices.Concat(st.only, st.skip)); len(unknown) > 0 {
-		return st, hinted{
+		return st, advice.With(
 			fmt.Errorf("there is no component %s", strings.Join(unknown, ", ")),
-			"the components are " + strings.Join(checks.Components(), ", "),
-		}
+			"the components are "+strings.Join(checks.Components(), ", "))
 	}
 	if c.Bool("watch") {
 		if st.watch = c.Duration("interval"); st.watch <= 0 {
-			return st, hinted{fmt.Errorf("--interval %s is no time to wait", st.watch), "give one such as 30s"}
+			return st, advice.With(fmt.Errorf("--interval %s is no time to wait", st.watch), "give one such as 30s")
 		}
 		if s.format == "html" && s.output == "" {
-			return st, hinted{errors.New("a page that is made again and again needs a file"), "add --output status.html"}
+			return st, advice.With(errors.New("a page that is made again and again needs a file"), "add --output status.html")
 		}
 	}
 	if address := c.String("notify"); address != "" {
 		webhook, err := notify.ParseWebhook(address)
 		if err != nil {
-			return st, hinted{fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…"}
+			return st, advice.With(fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…")
 		}
 		st.webhook = &webhook
 	}

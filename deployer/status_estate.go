@@ -11,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -87,7 +88,7 @@ func (s settings) names() ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, hinted{errors.New("--env names no environment"), "`deployer env list` lists them"}
+		return nil, advice.With(errors.New("--env names no environment"), "`deployer env list` lists them")
 	}
 	return names, nil
 }
@@ -201,10 +202,5 @@ func (t *tracer) add(c checks.Call) {
 
 // failureOf is an error as a report shows it.
 func failureOf(err error) ui.Failure {
-	failure := ui.Failure{Message: strings.TrimRight(err.Error(), "\n")}
-	var advice interface{ Hint() string }
-	if errors.As(err, &advice) {
-		failure.Hint = advice.Hint()
-	}
-	return failure
+	return ui.Failure{Message: strings.TrimRight(err.Error(), "\n"), Hint: advice.Of(err)}
 }

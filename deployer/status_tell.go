@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -37,8 +38,8 @@ func publishMetrics(ctx context.Context, cfg aws.Config, r checks.Report) error 
 		})
 	}
 	if _, err := cloudwatch.NewFromConfig(cfg).PutMetricData(ctx, in); err != nil {
-		return hinted{fmt.Errorf("publish the metrics of %s: %w", r.Environment, err),
-			"the caller needs cloudwatch:PutMetricData for the namespace " + environment.MetricsNamespace}
+		return advice.With(fmt.Errorf("publish the metrics of %s: %w", r.Environment, err),
+			"the caller needs cloudwatch:PutMetricData for the namespace "+environment.MetricsNamespace)
 	}
 	return nil
 }

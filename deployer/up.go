@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
@@ -159,7 +160,7 @@ func (u up) check() error {
 	switch {
 	case u.tag == "" && u.codeOnly:
 	case u.tag == "":
-		return hinted{errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def"}
+		return advice.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
 	default:
 		if err := checkTag(u.tag); err != nil {
 			return err
@@ -167,12 +168,12 @@ func (u up) check() error {
 	}
 	for _, name := range u.components {
 		if !slices.Contains(componentNames(), name) {
-			return hinted{fmt.Errorf("--component: there is no component %q", name), "the components are " + strings.Join(componentNames(), ", ")}
+			return advice.With(fmt.Errorf("--component: there is no component %q", name), "the components are "+strings.Join(componentNames(), ", "))
 		}
 	}
 	for _, name := range u.skip {
 		if !slices.Contains(release.PhaseNames(), name) {
-			return hinted{fmt.Errorf("--skip: there is no phase %q to leave out", name), "the phases are " + strings.Join(release.PhaseNames(), ", ")}
+			return advice.With(fmt.Errorf("--skip: there is no phase %q to leave out", name), "the phases are "+strings.Join(release.PhaseNames(), ", "))
 		}
 	}
 	return nil
@@ -183,7 +184,7 @@ func checkTag(tag string) error {
 	if release.ValidTag(tag) || strings.HasPrefix(tag, "sha256:") {
 		return nil
 	}
-	return hinted{fmt.Errorf("%q is no image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128"}
+	return advice.With(fmt.Errorf("%q is no image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128")
 }
 
 // deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.

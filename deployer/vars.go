@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -83,12 +84,12 @@ func (v vars) run(ctx context.Context) error {
 func (v vars) check() error {
 	for _, category := range v.categories {
 		if !slices.Contains(checks.Categories(), category) {
-			return hinted{fmt.Errorf("--category: there is no category %q", category), "the categories are " + strings.Join(checks.Categories(), ", ")}
+			return advice.With(fmt.Errorf("--category: there is no category %q", category), "the categories are "+strings.Join(checks.Categories(), ", "))
 		}
 	}
 	for _, pattern := range v.filter {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return hinted{fmt.Errorf("--filter: %q is no pattern", pattern), "write names such as DATABASE_URL, or patterns such as '*_URL'"}
+			return advice.With(fmt.Errorf("--filter: %q is no pattern", pattern), "write names such as DATABASE_URL, or patterns such as '*_URL'")
 		}
 	}
 	env, err := v.environment()
@@ -101,14 +102,14 @@ func (v vars) check() error {
 	}
 	for _, service := range v.services {
 		if !slices.Contains(roles, roleOf(env, service)) {
-			return hinted{fmt.Errorf("--service: %s has no service %q", env.Name, service), "its services are " + strings.Join(roles, ", ")}
+			return advice.With(fmt.Errorf("--service: %s has no service %q", env.Name, service), "its services are "+strings.Join(roles, ", "))
 		}
 	}
 	switch {
 	case v.noMask && env.Protected:
-		return hinted{fmt.Errorf("%s is protected: its sensitive values are not shown", env.Name), "leave --no-mask out; who must see a value reads the secret itself, and AWS notes who did"}
+		return advice.With(fmt.Errorf("%s is protected: its sensitive values are not shown", env.Name), "leave --no-mask out; who must see a value reads the secret itself, and AWS notes who did")
 	case v.noMask && v.other != "":
-		return hinted{errors.New("--compare shows no sensitive value, also with --no-mask"), "leave one of the two out"}
+		return advice.With(errors.New("--compare shows no sensitive value, also with --no-mask"), "leave one of the two out")
 	}
 	return nil
 }
@@ -198,14 +199,14 @@ func (v vars) compare(ctx context.Context) error {
 		return fmt.Errorf("--compare: %w", err)
 	}
 	if environment.StackOf(v.name) == env.Stack {
-		return hinted{fmt.Errorf("--compare: %s is the environment itself", v.other), "name another one; `deployer env list` lists them"}
+		return advice.With(fmt.Errorf("--compare: %s is the environment itself", v.other), "name another one; `deployer env list` lists them")
 	}
 	var inspections []checks.Inspection
 	for _, one := range []vars{v, other} {
 		err := one.visit(ctx, func(env *environment.Environment, p *place) error {
 			found, err := one.inspect(ctx, env, p)
 			if err == nil && len(found.Containers) == 0 {
-				return hinted{fmt.Errorf("%s runs no service, so there is nothing to compare", env.Name), "`deployer status --env " + env.Stack + "` says what is there"}
+				return advice.With(fmt.Errorf("%s runs no service, so there is nothing to compare", env.Name), "`deployer status --env "+env.Stack+"` says what is there")
 			}
 			inspections = append(inspections, found)
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
@@ -56,7 +57,7 @@ func (d *deployment) exchanging(ctx context.Context) []Problem {
 	if err != nil || !record.LastRestore(records).Unfinished() {
 		return nil
 	}
-	return stop("database", withHint(errors.New("a restore has begun to put another database in its place, and is not at its end"),
+	return stop("database", advice.With(errors.New("a restore has begun to put another database in its place, and is not at its end"),
 		"`deployer snapshot restore --switch --env "+d.Env.Stack+"` goes on with it; `deployer snapshot restore --back --env "+d.Env.Stack+
 			"` puts the database before in its place again"))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -93,7 +94,7 @@ func (b way) ofDeployment(ctx context.Context, id string) (*Image, error) {
 	i := slices.IndexFunc(b.records, func(d record.Deployment) bool { return d.ID == id })
 	switch {
 	case i < 0:
-		return nil, withHint(fmt.Errorf("no record of %s has the ID %s", b.env.Name, id), "`deployer history --env "+b.env.Stack+"` lists them")
+		return nil, advice.With(fmt.Errorf("no record of %s has the ID %s", b.env.Name, id), "`deployer history --env "+b.env.Stack+"` lists them")
 	case b.records[i].Image.Digest == "":
 		return nil, fmt.Errorf("the deployment %s ended before it had an image", id)
 	}
@@ -113,7 +114,7 @@ func (b way) deployed(ctx context.Context, d record.Deployment) (*Image, error) 
 func (b way) find(ctx context.Context, tagOrDigest, what string) (*Image, error) {
 	image, err := FindImage(ctx, b.images, b.env, tagOrDigest)
 	if missing := (*MissingImageError)(nil); what != "" && errors.As(err, &missing) {
-		return nil, withHint(fmt.Errorf("%s (%s) is gone from the registry", what, shortDigest(tagOrDigest)), b.alternatives(ctx))
+		return nil, advice.With(fmt.Errorf("%s (%s) is gone from the registry", what, shortDigest(tagOrDigest)), b.alternatives(ctx))
 	}
 	return image, err
 }
@@ -121,10 +122,10 @@ func (b way) find(ctx context.Context, tagOrDigest, what string) (*Image, error)
 // nothing says why there is nothing to go back to.
 func (b way) nothing(ctx context.Context) error {
 	if slices.ContainsFunc(b.records, func(d record.Deployment) bool { return d.Verified && d.Image.Digest != b.left }) {
-		return withHint(fmt.Errorf("every other image that was deployed well in %s was left by a rollback, and is not chosen again by itself", b.env.Name),
+		return advice.With(fmt.Errorf("every other image that was deployed well in %s was left by a rollback, and is not chosen again by itself", b.env.Name),
 			b.alternatives(ctx))
 	}
-	return withHint(fmt.Errorf("no deployment of %s before the one that runs was verified healthy, so there is nothing to go back to", b.env.Name),
+	return advice.With(fmt.Errorf("no deployment of %s before the one that runs was verified healthy, so there is nothing to go back to", b.env.Name),
 		b.alternatives(ctx))
 }
 
@@ -151,7 +152,7 @@ func (b way) ofRevision(ctx context.Context, named string) (string, error) {
 	family, revision, _ := strings.Cut(shortID(named), ":")
 	service, known := b.serviceOf(family)
 	if !known {
-		return "", withHint(fmt.Errorf("%s is no task definition of a service of %s", named, b.env.Name),
+		return "", advice.With(fmt.Errorf("%s is no task definition of a service of %s", named, b.env.Name),
 			"give it as "+b.env.TaskFamily(environment.API)+":41, or short as api:41")
 	}
 	full := b.env.TaskFamily(service.Role) + ":" + revision
@@ -159,7 +160,7 @@ func (b way) ofRevision(ctx context.Context, named string) (string, error) {
 	var unknown *types.ClientException
 	switch {
 	case errors.As(err, &unknown):
-		return "", withHint(fmt.Errorf("ECS has no revision %s", full), "`aws ecs list-task-definitions --family-prefix "+b.env.TaskFamily(service.Role)+"` lists them")
+		return "", advice.With(fmt.Errorf("ECS has no revision %s", full), "`aws ecs list-task-definitions --family-prefix "+b.env.TaskFamily(service.Role)+"` lists them")
 	case err != nil:
 		return "", fmt.Errorf("look at the revision %s: %w", full, err)
 	}
@@ -171,9 +172,9 @@ func (b way) ofRevision(ctx context.Context, named string) (string, error) {
 	}
 	switch {
 	case digest == "":
-		return "", withHint(fmt.Errorf("the revision %s does not say by digest which image it is", full), "name the image itself: a tag or a digest")
+		return "", advice.With(fmt.Errorf("the revision %s does not say by digest which image it is", full), "name the image itself: a tag or a digest")
 	case out.TaskDefinition.Status == types.TaskDefinitionStatusInactive:
-		return "", withHint(fmt.Errorf("the revision %s was deregistered, it is INACTIVE", full), "its image may still be good: --to "+digest)
+		return "", advice.With(fmt.Errorf("the revision %s was deregistered, it is INACTIVE", full), "its image may still be good: --to "+digest)
 	}
 	return digest, nil
 }
@@ -202,6 +203,6 @@ func (b way) refuseSame(ctx context.Context, image *Image) error {
 	if err != nil || running != image.Digest {
 		return nil
 	}
-	return withHint(fmt.Errorf("%s (%s) runs already", image.Tag, shortDigest(image.Digest)),
+	return advice.With(fmt.Errorf("%s (%s) runs already", image.Tag, shortDigest(image.Digest)),
 		"leave --to out for the one before it, or start it anew with `up --code-only --restart`")
 }

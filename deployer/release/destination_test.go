@@ -9,6 +9,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
@@ -70,7 +71,7 @@ func TestImageToGoBackTo(t *testing.T) {
 			found, err := b.image(t.Context(), test.named)
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
-				require.Equal(t, test.hint, hintOf(err))
+				require.Equal(t, test.hint, advice.Of(err))
 				return
 			}
 			require.NoError(t, err)

@@ -2,8 +2,9 @@ package release
 
 import (
 	"cmp"
-	"errors"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 )
 
 // Problem is something that preflight found.
@@ -92,7 +93,7 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
-	return cmp.Or(hintOf(e.Left), "run the same command again: it goes on from what is there")
+	return cmp.Or(advice.Of(e.Left), "run the same command again: it goes on from what is there")
 }
 
 // BusyError says that somebody else is changing the stack.
@@ -102,26 +103,3 @@ func (e *BusyError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the engine's error, which knows who it is.
 func (e *BusyError) Unwrap() error { return e.Err }
-
-// hinted is an error with advice apart from the fact.
-type hinted struct {
-	error
-	hint string
-}
-
-func withHint(err error, hint string) error { return &hinted{error: err, hint: hint} }
-
-// Hint says what to do.
-func (h *hinted) Hint() string { return h.hint }
-
-// Unwrap gives the fact.
-func (h *hinted) Unwrap() error { return h.error }
-
-// hintOf finds the advice that an error carries, if any.
-func hintOf(err error) string {
-	var advice interface{ Hint() string }
-	if errors.As(err, &advice) {
-		return advice.Hint()
-	}
-	return ""
-}

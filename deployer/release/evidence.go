@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -151,20 +152,20 @@ func (r *rollout) explain(ctx context.Context, o observation, message string) gr
 // griefs is the error of all services that failed. What has the same remedy is told once.
 func griefs(all []grief) error {
 	var text strings.Builder
-	var advice []string
+	var remedies []string
 	for _, g := range all {
 		if text.Len() > 0 {
 			text.WriteString("\n")
 		}
-		if slices.Contains(advice, g.advice) {
+		if slices.Contains(remedies, g.advice) {
 			text.WriteString(strings.TrimSuffix(g.verdict, ".") + ", for the same reason")
 			continue
 		}
 		text.WriteString(g.verdict)
-		advice = append(advice, g.advice)
+		remedies = append(remedies, g.advice)
 		text.WriteString(g.evidence)
 	}
-	return withHint(errors.New(text.String()), strings.Join(advice, "\n      "))
+	return advice.With(errors.New(text.String()), strings.Join(remedies, "\n      "))
 }
 
 func (r *rollout) explainWithoutTasks(o observation, message string) grief {

@@ -10,6 +10,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -85,5 +86,5 @@ func probeError(failed []probe.Result, tries int) error {
 	for _, message := range messages {
 		text += "\n  " + message + "\n    " + strings.Join(met[message], "\n    ")
 	}
-	return withHint(errors.New(text), failed[0].Problem.Hint)
+	return advice.With(errors.New(text), failed[0].Problem.Hint)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -71,7 +72,7 @@ func FindImage(ctx context.Context, client registry, env *environment.Environmen
 	var noRepository *types.RepositoryNotFoundException
 	switch {
 	case errors.As(err, &noImage):
-		return nil, withHint(&MissingImageError{env.Image.Repository, tagOrDigest}, newestHint(ctx, client, env))
+		return nil, advice.With(&MissingImageError{env.Image.Repository, tagOrDigest}, newestHint(ctx, client, env))
 	case errors.As(err, &noRepository):
 		return nil, missingRepository(env)
 	case err != nil:
@@ -83,7 +84,7 @@ func FindImage(ctx context.Context, client registry, env *environment.Environmen
 }
 
 func missingRepository(env *environment.Environment) error {
-	return withHint(
+	return advice.With(
 		fmt.Errorf("there is no image repository %s in account %s, %s", env.Image.Repository, env.Account, env.Region),
 		"`deployer bootstrap` makes it, once an account; or the region is not the environment's")
 }

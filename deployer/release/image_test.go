@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -91,7 +92,7 @@ func TestFindImageLooksIntoAnIndex(t *testing.T) {
 func TestFindImageNamesTheNewestTags(t *testing.T) {
 	_, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest")}}, staging(t), "gone")
 	require.EqualError(t, err, "the image balancer-api:gone does not exist")
-	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", hintOf(err))
+	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", advice.Of(err))
 }
 
 func TestValidTag(t *testing.T) {

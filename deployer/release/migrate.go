@@ -16,6 +16,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -104,7 +105,7 @@ func (m *migrate) alone(ctx context.Context, v voice) error {
 		ended, _, err := m.follow(ctx, &task, v, m.env.Deployment.Migrations.Timeout)
 		switch {
 		case errors.Is(err, errOutlasted):
-			return withHint(fmt.Errorf("%s; it has not ended after %s, and is left alone", migrationText(task), m.env.Deployment.Migrations.Timeout),
+			return advice.With(fmt.Errorf("%s; it has not ended after %s, and is left alone", migrationText(task), m.env.Deployment.Migrations.Timeout),
 				"look at its log and its locks in the database; `aws ecs stop-task` stops it")
 		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("the migration %s goes on by itself; no other was started", taskID(&task))
@@ -217,7 +218,7 @@ func (m *migrate) stopLate(ctx context.Context, task *types.Task, tail *logTaile
 	limit := m.env.Deployment.Migrations.Timeout
 	more := "look at its locks in the database; deployment.migrations.timeout in the environment's file gives it more"
 	if err := m.stopTask(ctx, task, "it outlasted its limit of "+limit.String()); err != nil {
-		return withHint(fmt.Errorf("the migration has not ended within its time limit, %s, and could not be stopped: %w%s\n  task %s still runs",
+		return advice.With(fmt.Errorf("the migration has not ended within its time limit, %s, and could not be stopped: %w%s\n  task %s still runs",
 			limit, err, tail.words(), taskID(task)), "stop it by hand once nothing depends on it; "+more)
 	}
 	v.progress("task %s is asked to stop", taskID(task))
@@ -228,13 +229,13 @@ func (m *migrate) stopLate(ctx context.Context, task *types.Task, tail *logTaile
 	} else {
 		text += "; it has not ended yet"
 	}
-	return withHint(errors.New(text+tail.words()), more)
+	return advice.With(errors.New(text+tail.words()), more)
 }
 
 // leave says what becomes of the task when its watch is interrupted.
 func (m *migrate) leave(ctx context.Context, task *types.Task) error {
 	if !m.stopWithWatch {
-		return withHint(fmt.Errorf("the migration %s goes on by itself", taskID(task)),
+		return advice.With(fmt.Errorf("the migration %s goes on by itself", taskID(task)),
 			"run the same command again with --wait, which follows it to its end first; with --stop-migration it would have been stopped")
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
@@ -258,7 +259,7 @@ func (m *migrate) judge(task *types.Task, last []string) error {
 	if cause.Kind == checks.StopExitCode {
 		hint = "the schema may be half changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run the same command again"
 	}
-	return withHint(errors.New(text), hint)
+	return advice.With(errors.New(text), hint)
 }
 
 func (m *migrate) result(task *types.Task, began time.Time) *record.Migration {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 )
 
 // oneOff is a migration's task.
@@ -74,7 +76,7 @@ func TestMigrationThatFailsAtOnce(t *testing.T) {
 	v, said := heard()
 	result, err := m.run(t.Context(), v)
 	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  its last log lines:\n    Error: P3018")
-	require.Contains(t, hintOf(err), "the schema may be half changed")
+	require.Contains(t, advice.Of(err), "the schema may be half changed")
 	require.Equal(t, int32(1), result.ExitCode)
 	require.Equal(t, m.command, result.Command)
 	require.Contains(t, said(), "task new started: npx prisma db seed")
@@ -134,7 +136,7 @@ func TestMigrationThatOutlastsItsLimit(t *testing.T) {
 			v, _ := heard()
 			result, err := m.run(t.Context(), v)
 			require.EqualError(t, err, test.want)
-			require.Contains(t, hintOf(err), "deployment.migrations.timeout")
+			require.Contains(t, advice.Of(err), "deployment.migrations.timeout")
 			if test.refused == nil {
 				require.Equal(t, []string{"task/new"}, e.stopped)
 			}
@@ -152,7 +154,7 @@ func TestMigrationBesideAnother(t *testing.T) {
 	v, _ := heard()
 	_, err := m.run(t.Context(), v)
 	require.EqualError(t, err, "a migration is running: task first since 16:00:00 UTC, started by the deployment 20261123-155900-aaaa")
-	require.Contains(t, hintOf(err), "--wait")
+	require.Contains(t, advice.Of(err), "--wait")
 	require.Empty(t, e.ran)
 
 	m.wait = true

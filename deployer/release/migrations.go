@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -61,7 +62,7 @@ func migrationText(task types.Task) string {
 
 // alreadyRunning refuses a second migration.
 func alreadyRunning(env *environment.Environment, task types.Task) error {
-	return withHint(errors.New(migrationText(task)),
+	return advice.With(errors.New(migrationText(task)),
 		"wait for its end, or run the same command with --wait, which follows it first; `aws ecs stop-task --cluster "+
 			env.ClusterName()+" --task "+taskID(&task)+"` stops it")
 }
@@ -87,6 +88,6 @@ func migrationDefinition(ctx context.Context, client *ecs.Client, env *environme
 			return arn, nil
 		}
 	}
-	return "", withHint(fmt.Errorf("no revision of the task definition %s has the image %s", family, image[strings.LastIndex(image, "/")+1:]),
+	return "", advice.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, image[strings.LastIndex(image, "/")+1:]),
 		"the phase provision makes one: run `deployer up --env "+env.Stack+" --image-tag TAG` with the image")
 }

@@ -13,6 +13,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -278,7 +279,7 @@ func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
 		d.record.Warnings = append(d.record.Warnings, text)
 	}
 	if len(broken) > 0 {
-		return "", withHint(fmt.Errorf("%d of %d checks failed:\n    %s", len(broken), report.Summary.Total, strings.Join(broken, "\n    ")),
+		return "", advice.With(fmt.Errorf("%d of %d checks failed:\n    %s", len(broken), report.Summary.Total, strings.Join(broken, "\n    ")),
 			"`deployer status --env "+d.Env.Stack+" --verbose` shows causes and remedies")
 	}
 	return fmt.Sprintf("%d of %d checks are healthy", report.Summary.Healthy, report.Summary.Total), nil

@@ -27,6 +27,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -101,14 +102,14 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 }
 
 func stop(check string, err error) []Problem {
-	return []Problem{{Check: check, Message: err.Error(), Hint: hintOf(err), Stops: true}}
+	return []Problem{{Check: check, Message: err.Error(), Hint: advice.Of(err), Stops: true}}
 }
 
 // Identity compares the account of the credentials with the one that file names, and looks at how long they last.
 func Identity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
 	credentials, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return stop("credentials", withHint(fmt.Errorf("there are none: %w", err),
+		return stop("credentials", advice.With(fmt.Errorf("there are none: %w", err),
 			"`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
 	}
 	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
@@ -119,12 +120,12 @@ func Identity(ctx context.Context, cfg aws.Config, want, file string, now time.T
 		return stop("credentials", credentialsError(err))
 	}
 	if account := aws.ToString(who.Account); account != want {
-		return stop("account", withHint(
+		return stop("account", advice.With(
 			fmt.Errorf("the credentials belong to account %s, %s names %s", account, file, want),
 			"choose the other account's profile with --profile, or correct `account` in "+file))
 	}
 	if left := credentials.Expires.Sub(now); credentials.CanExpire && left < enoughLifetime {
-		return stop("credentials", withHint(
+		return stop("credentials", advice.With(
 			fmt.Errorf("they expire in %s, a deployment may take longer", left.Round(time.Second)), "renew them first"))
 	}
 	return nil
@@ -136,12 +137,12 @@ func credentialsError(err error) error {
 	if errors.As(err, &refused) {
 		switch refused.ErrorCode() {
 		case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-			return withHint(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
+			return advice.With(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
 		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch":
-			return withHint(errors.New("AWS does not know them"), "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
+			return advice.With(errors.New("AWS does not know them"), "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
 		}
 	}
-	return withHint(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
+	return advice.With(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
 }
 
 // stored asks whether the stack's state has a place.
@@ -194,7 +195,7 @@ func (p *preflight) network(ctx context.Context) []Problem {
 	}
 	for _, vpc := range out.Vpcs {
 		if cidr := aws.ToString(vpc.CidrBlock); cidr != p.env.Network.CIDR {
-			return stop("network", withHint(
+			return stop("network", advice.With(
 				fmt.Errorf("%s has the range %s, %s asks for %s: the range of a living VPC cannot change", name, cidr,
 					environment.FileName(p.env.Stack), p.env.Network.CIDR),
 				"put network.cidr back to "+cidr+", or make a new environment and move"))
@@ -211,7 +212,7 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	})
 	var missing *secretstypes.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		return stop("secret", withHint(fmt.Errorf("the configuration secret %s does not exist", name),
+		return stop("secret", advice.With(fmt.Errorf("the configuration secret %s does not exist", name),
 			"make it: `deployer secrets init --env "+p.env.Stack+"`"))
 	}
 	if err != nil {
@@ -251,7 +252,7 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 	for _, service := range out.Services {
 		for _, d := range service.Deployments {
 			if d.RolloutState == ecstypes.DeploymentRolloutStateInProgress && aws.ToString(d.Status) == "PRIMARY" {
-				problems = append(problems, passing(stop("rollout", withHint(
+				problems = append(problems, passing(stop("rollout", advice.With(
 					fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName),
 						d.RunningCount, d.DesiredCount), "wait for its end, with --wait; `deployer status --env "+p.env.Stack+" --only ecs_service` shows it; `deployer rollback --env "+p.env.Stack+"` ends it")))...)
 			}
@@ -290,9 +291,9 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
 		return nil
 	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
-		return passing(stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
+		return passing(stop("database", advice.With(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
 	default:
-		return stop("database", withHint(fmt.Errorf("%s is %s, not available", id, status),
+		return stop("database", advice.With(fmt.Errorf("%s is %s, not available", id, status),
 			"`deployer status --env "+p.env.Stack+" --only database` says what to do"))
 	}
 }
@@ -316,7 +317,7 @@ func (p *preflight) delegation(ctx context.Context) []Problem {
 	if slices.Equal(hostNames(have), want) {
 		return nil
 	}
-	return stop(Delegation, withHint(
+	return stop(Delegation, advice.With(
 		fmt.Errorf("%s is not delegated to this account's zone: the internet knows %s", p.env.Domain.Root, listOr(hostNames(have), "no name servers")),
 		"at the registrar, set the name servers to "+strings.Join(want, ", ")+"; then wait up to an hour, or use --wait-delegation"))
 }
@@ -334,7 +335,7 @@ func FindZone(ctx context.Context, client *route53.Client, domain string) (*rout
 		return strings.TrimSuffix(aws.ToString(z.Name), ".") == domain && (z.Config == nil || !z.Config.PrivateZone)
 	})
 	if i < 0 {
-		return nil, withHint(fmt.Errorf("%s: %w", domain, ErrNoZone),
+		return nil, advice.With(fmt.Errorf("%s: %w", domain, ErrNoZone),
 			"run `deployer bootstrap` first, once an account")
 	}
 	zone, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: list.HostedZones[i].Id})

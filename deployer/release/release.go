@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -127,7 +128,7 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 		d.record.Saving = d.spent.saving(d.Env, d.record, whole)
 	}
 	if err != nil {
-		d.record.Error, d.record.Hint = err.Error(), hintOf(err)
+		d.record.Error, d.record.Hint = err.Error(), advice.Of(err)
 	}
 	if notStarted := new(NotStartedError); !d.began && (len(d.record.Phases) < 2 || r.DryRun || errors.As(err, &notStarted)) {
 		return d.record, err

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
@@ -60,13 +61,13 @@ func TestInterruptedPhase(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cut := phase{name: Rollout, run: func(context.Context, voice) (string, error) {
 		cancel(stop)
-		return "", withHint(errors.New("two operations are pending"), "look at them")
+		return "", advice.With(errors.New("two operations are pending"), "look at them")
 	}}
 	d := under(t)
 	err := d.runPhases(ctx, []phase{does(Preflight, nil), cut, does(HealthOf, nil)})
 	require.ErrorIs(t, err, stop)
 	require.EqualError(t, err, "stopped during rollout: interrupted; two operations are pending")
-	require.Equal(t, "look at them", hintOf(err))
+	require.Equal(t, "look at them", advice.Of(err))
 	require.Equal(t, record.Interrupted, d.record.Phases[1].Outcome)
 	require.Len(t, d.record.Phases, 2)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/calls"
@@ -166,7 +167,7 @@ func (r *rollout) report(seen []observation, pace *pace) {
 // tooLong ends what is still being rolled out at the time limit, and says what it waited for in ECS's words.
 func (r *rollout) tooLong(ctx context.Context, seen []observation, waiting string, v voice) error {
 	text := fmt.Sprintf("it has not ended after %s: %s", r.env.Deployment.Rollout.Timeout, waiting)
-	var advice string
+	var remedy string
 	for _, o := range seen {
 		if o.service == nil || judge(o, r.image.Digests, true).state == rolledOut {
 			continue
@@ -175,14 +176,14 @@ func (r *rollout) tooLong(ctx context.Context, seen []observation, waiting strin
 			text += "\n  ECS says: " + word
 		}
 		if cause, stands := o.obstacle(); stands {
-			advice = adviceOf(r.env, cause) + "; "
+			remedy = adviceOf(r.env, cause) + "; "
 		}
 		if words := r.lastWordsOfNewest(ctx, o); words != "" {
 			text += "\n  the last log lines of a task of " + o.name + ":\n    " + strings.ReplaceAll(words, "\n", "\n    ")
 		}
 		r.stop(ctx, o, v)
 	}
-	return withHint(errors.New(text), advice+"`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` looks at it closer; "+
+	return advice.With(errors.New(text), remedy+"`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` looks at it closer; "+
 		"deployment.rollout.timeout in the environment's file gives it more time")
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -107,11 +108,11 @@ func DigestIn(reference string) string {
 func oneDigest(env *environment.Environment, uses []Use) (string, error) {
 	const hint = "give the image that is to run: `up --code-only --image-tag TAG`"
 	if len(uses) == 0 {
-		return "", withHint(fmt.Errorf("nothing runs in %s, so there is nothing to start anew", env.Name), hint)
+		return "", advice.With(fmt.Errorf("nothing runs in %s, so there is nothing to start anew", env.Name), hint)
 	}
 	for _, u := range uses[1:] {
 		if u.Digest != uses[0].Digest {
-			return "", withHint(fmt.Errorf("the tasks do not all run one image: %s runs %s, %s %s", uses[0].Service,
+			return "", advice.With(fmt.Errorf("the tasks do not all run one image: %s runs %s, %s %s", uses[0].Service,
 				shortDigest(uses[0].Digest), u.Service, shortDigest(u.Digest)), hint)
 		}
 	}

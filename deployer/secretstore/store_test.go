@@ -114,13 +114,12 @@ func TestRace(t *testing.T) {
 		group.Wait()
 		var won []int
 		for i, err := range errs {
-			var conflict *ConflictError
-			switch {
-			case err == nil:
+			if err == nil {
 				won = append(won, i)
-			default:
-				require.ErrorAs(t, err, &conflict)
+				continue
 			}
+			var conflict *ConflictError
+			require.ErrorAs(t, err, &conflict)
 		}
 		require.Len(t, won, 1)
 		require.Equal(t, fmt.Sprintf(`{"A":"%d"}`, won[0]), *read(t, s, Current).Text)
