@@ -48,3 +48,19 @@ func TestOneAtATime(t *testing.T) {
 	require.Error(t, oneAtATime([]migration{at(1, 0), at(2, 4)}), "the first has not ended")
 	require.Error(t, oneAtATime(nil), "none proves nothing")
 }
+
+func TestWhatASignalMayLeave(t *testing.T) {
+	const left = "under way: the engine (process 7) was asked to stop and has not ended yet"
+	ended := func(signal, phase string, code int) *result {
+		return &result{trial: trial{signal: signal, victim: deployerAlone}, phase: phase, code: code}
+	}
+	require.True(t, leftInTime(ended("SIGTERM", "rollout", 130), left))
+	require.True(t, leftInTime(ended("SIGTERM", "rollout", 130), "deployer: no time is left"))
+	require.False(t, leftInTime(ended("SIGTERM", "rollout", 130), "stopped during rollout"))
+	require.False(t, leftInTime(ended("SIGTERM", "rollout", 1), left))
+	require.False(t, leftInTime(ended("SIGINT", "rollout", 130), left), "a person waits")
+	require.True(t, endedUnborn(ended("SIGINT", beginning, killed), ""))
+	require.False(t, endedUnborn(ended("SIGINT", beginning, killed), "preflight"))
+	require.False(t, endedUnborn(ended("SIGINT", "preflight", killed), ""))
+	require.False(t, endedUnborn(ended("SIGINT", beginning, 1), ""))
+}

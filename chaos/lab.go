@@ -197,7 +197,7 @@ func (l *lab) run(ctx context.Context, stateDir string, args ...string) (ended, 
 	return ended{code, string(out), time.Since(began)}, err
 }
 
-// exitCode is a command's; a signal that ended it counts as -1.
+// exitCode is a command's; killed where a signal ended it.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	switch {

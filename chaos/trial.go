@@ -25,7 +25,7 @@ type result struct {
 	// phase is the one that the signal met; over says that the command had ended before.
 	phase string
 	over  bool
-	// code is the command's exit code, -1 where it was killed.
+	// code is the command's exit code, or killed.
 	code int
 	// repairs are what the next `up` said that it repaired, spare the task definitions that nobody needs.
 	repairs []string
@@ -80,9 +80,7 @@ func (l *lab) provoke(ctx context.Context, dir string, r *result) error {
 		return err
 	}
 	r.phase, r.over, r.code = met.phase, met.over, met.code
-	// After a SIGTERM time is short: an engine that is in the middle of something is left to itself, with the lock.
-	left := r.signal == "SIGTERM" && strings.Contains(met.said, "was asked to stop and has not ended yet")
-	if r.signal == "SIGKILL" || r.over || left && r.code == 130 {
+	if r.signal == "SIGKILL" || r.over || leftInTime(r, met.said) || endedUnborn(r, met.said) {
 		return nil
 	}
 	if r.code != 130 && r.code != 0 {
@@ -96,6 +94,21 @@ func (l *lab) provoke(ctx context.Context, dir string, r *result) error {
 	}
 	return nil
 }
+
+// leftInTime reports whether a SIGTERM ended the deployer before the engine, which is left to itself, with the lock, when the time
+// that CI systems give has run out.
+func leftInTime(r *result, said string) bool {
+	return r.signal == "SIGTERM" && r.code == 130 &&
+		(strings.Contains(said, "was asked to stop and has not ended yet") || strings.Contains(said, "no time is left"))
+}
+
+// endedUnborn reports whether a signal came before the deployer listened to any: it has said and done nothing.
+func endedUnborn(r *result, said string) bool {
+	return r.phase == beginning && r.code == killed && said == ""
+}
+
+// killed is the exit code of a process that a signal ended.
+const killed = -1
 
 // met is what a signal met.
 type met struct {
