@@ -127,7 +127,7 @@ var stopRules = []stopRule{
 	{StopCapacity, regexp.MustCompile(`(?i)capacity is unavailable|no capacity|insufficient capacity|limit on the number of vCPUs|RESOURCE:(?:CPU|MEMORY|FARGATE)`), false,
 		"Fargate has no capacity", Hint{
 			Cause:    "AWS has no room for the task in these zones just now, or a quota is used up",
-			Solution: "wait: ECS goes on trying; then look at the Fargate quota of the account",
+			Solution: "try again later; where it lasts, look at the Fargate quota of the account",
 		}},
 	{StopNoAddress, regexp.MustCompile(`(?i)InsufficientFreeAddresses|NetworkInterfaceLimitExceeded|RESOURCE:ENI|no free (?:private )?(?:ip )?addresses|not have enough (?:free )?(?:ip )?addresses`), false,
 		"the subnet has no free address", Hint{
@@ -250,7 +250,7 @@ func PlacementCause(event string) (Stop, bool) {
 		}
 	}
 	return Stop{Kind: StopOther, Reason: event, Message: "ECS cannot place a task", Hint: Hint{
-		Cause: "ECS's event says why", Solution: "put that right; ECS goes on trying",
+		Cause: "ECS's event says why", Solution: "put that right, then deploy again",
 	}}, true
 }
 

@@ -164,27 +164,28 @@ func (r *rollout) report(seen []observation, pace *pace) {
 	r.watched(w)
 }
 
-// tooLong ends what is still being rolled out at the time limit, and says what it waited for in ECS's words.
+// tooLong ends what is still being rolled out at the time limit, and says of it what is known.
 func (r *rollout) tooLong(ctx context.Context, seen []observation, waiting string, v voice) error {
 	text := fmt.Sprintf("it has not ended after %s: %s", r.env.Deployment.Rollout.Timeout, waiting)
-	var remedy string
+	var remedies []string
 	for _, o := range seen {
-		if o.service == nil || judge(o, r.image.Digests, true).state == rolledOut {
+		if o.service == nil || o.ended() && !o.verified || judge(o, r.image.Digests, true).state == rolledOut {
 			continue
 		}
-		if word := o.lastWord(); word != "" {
-			text += "\n  ECS says: " + word
-		}
-		if cause, stands := o.obstacle(); stands {
-			remedy = adviceOf(r.env, cause) + "; "
-		}
+		known := r.explain(ctx, o, "")
 		if words := r.lastWordsOfNewest(ctx, o); words != "" {
-			text += "\n  the last log lines of a task of " + o.name + ":\n    " + strings.ReplaceAll(words, "\n", "\n    ")
+			known.evidence += "\n  the last log lines of a task:\n    " + strings.ReplaceAll(words, "\n", "\n    ")
+		}
+		if known.evidence != "" {
+			text += "\n" + o.name + ":" + known.evidence
+		}
+		if !slices.Contains(remedies, known.advice) {
+			remedies = append(remedies, known.advice)
 		}
 		r.stop(ctx, o, v)
 	}
-	return advice.With(errors.New(text), remedy+"`deployer status --env "+r.env.Stack+" --only ecs_service,target_groups` looks at it closer; "+
-		"deployment.rollout.timeout in the environment's file gives it more time")
+	remedies = append(remedies, "deployment.rollout.timeout in the environment's file gives it more time")
+	return advice.With(errors.New(text), strings.Join(remedies, "; "))
 }
 
 // lastWordsOfNewest are the last log lines of the newest task of this run that still runs.
