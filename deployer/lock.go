@@ -79,19 +79,28 @@ func (l lockRelease) run(ctx context.Context) error {
 		if err := l.confirm(ctx, "release the lock of", env.Name, reason); err != nil {
 			return err
 		}
-		if err := p.locks.Break(ctx, env.Stack, standing.Holder.ID); err != nil {
+		release, what := p.locks.Break, ""
+		if gone(standing) {
+			release, what = p.locks.Expire, "; the next deployment looks at what its holder left"
+		}
+		if err := release(ctx, env.Stack, standing.Holder.ID); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(l.out, "the lock of %s is released\n", env.Name)
+		_, err = fmt.Fprintf(l.out, "the lock of %s is released%s\n", env.Name, what)
 		return err
 	})
 }
 
-// refuse leaves the lock to a holder that lives, unless told, and then warns of what it does until it notices. What an
-// ended step of this workflow run holds is nobody's any more, though its last heartbeat may be young.
-func (l lockRelease) refuse(env *environment.Environment, standing *lock.Standing) error {
+// gone reports whether a lock is nobody's any more. What an ended step of this workflow run holds is nobody's, though its last
+// heartbeat may be young.
+func gone(standing *lock.Standing) bool {
 	ours := standing.Holder.Run != "" && standing.Holder.Run == runURL(os.Getenv)
-	if standing.Condition == lock.Dead || ours {
+	return standing.Condition == lock.Dead || ours
+}
+
+// refuse leaves the lock to a holder that lives, unless told, and then warns of what it does until it notices.
+func (l lockRelease) refuse(env *environment.Environment, standing *lock.Standing) error {
+	if gone(standing) {
 		return nil
 	}
 	if !l.force {

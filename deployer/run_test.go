@@ -71,8 +71,8 @@ func TestEveryCommandHasHelp(t *testing.T) {
 			name := path + " " + v.name
 			require.NotEmpty(t, v.usage, name)
 			require.Falsef(t, v.run == nil && len(v.verbs) == 0, "%s does nothing", name)
-			for _, example := range v.examples {
-				require.Contains(t, example, "deployer", name)
+			if len(v.examples) > 0 {
+				require.Contains(t, v.examples[0], name, "the first example is of the command")
 			}
 			walk(name, v.verbs)
 		}

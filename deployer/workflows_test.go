@@ -35,7 +35,7 @@ type step struct {
 }
 
 // foreign are the first words of steps that need what is not here: a container engine, Bun, or GitHub itself.
-var foreign = []string{"bun ", "bunx ", "echo \"$TOKEN\" | docker ", "gh run ", "pipx ", "echo \"TODAY="}
+var foreign = []string{"bun ", "bunx ", "echo \"$TOKEN\" | docker ", ".github/scripts/release.sh", "pipx ", "echo \"TODAY="}
 
 // TestWorkflows runs every step of the workflows that is the deployer's, a script's or git's, as GitHub would, with the
 // same arguments, in local mode; and asks make whether it knows what the other steps make.

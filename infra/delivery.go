@@ -106,6 +106,11 @@ func newReadPolicy(
 	return made.Arn, nil
 }
 
+// gateSession is how long a workflow may act with one assumption of a role, in seconds: a deployment that makes a database takes
+// longer than the hour that IAM allows by default.
+// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+const gateSession = 7200
+
 // newGate declares one role and its permissions.
 func newGate(
 	ctx *pulumi.Context, name string, args *DeliveryArgs, g gate, issuerARN, readARN pulumi.StringInput,
@@ -116,7 +121,8 @@ func newGate(
 		AssumeRolePolicy: documentOf(func(arn []string) []statement {
 			return []statement{githubTrust(arn[0], g.trusted)}
 		}, issuerARN),
-		Tags: named(args.Shared.Tags(), g.role),
+		MaxSessionDuration: pulumi.Int(gateSession),
+		Tags:               named(args.Shared.Tags(), g.role),
 	}, child)
 	if err != nil {
 		return pulumi.StringOutput{}, err

@@ -115,16 +115,55 @@ func (b Bucket) Look(ctx context.Context, stack string) (*Standing, error) {
 
 // Break implements Store.
 func (b Bucket) Break(ctx context.Context, stack, id string) error {
+	found, err := b.heldBy(ctx, stack, id)
+	if err != nil || found == nil {
+		return err
+	}
+	return b.remove(ctx, stack, found.etag)
+}
+
+// Expire implements Store: a lease of no time has ended.
+func (b Bucket) Expire(ctx context.Context, stack, id string) error {
+	found, err := b.heldBy(ctx, stack, id)
+	if err != nil || found == nil {
+		return err
+	}
+	gone := found.Holder
+	if gone.Heartbeat.IsZero() { // what it wrote cannot be read
+		gone.Heartbeat = b.Clock.Now().UTC()
+	}
+	gone.Expires = gone.Heartbeat
+	if _, err := b.write(ctx, gone, &s3.PutObjectInput{IfMatch: &found.etag}); err != nil {
+		return b.failed("release", stack, err)
+	}
+	return nil
+}
+
+// heldBy is the lock that the holder with the ID holds, or held; nil where it is free.
+func (b Bucket) heldBy(ctx context.Context, stack, id string) (*object, error) {
 	found, err := b.read(ctx, stack)
 	switch {
 	case err != nil:
-		return b.failed("release", stack, err)
-	case found == nil:
-		return nil
-	case found.Holder.ID != id:
-		return &LostError{stack, "now it is held by " + found.Holder.Who()}
+		return nil, b.failed("release", stack, err)
+	case found != nil && found.Holder.ID != id:
+		return nil, &LostError{stack, "now it is held by " + found.Holder.Who()}
 	}
-	return b.remove(ctx, stack, found.etag)
+	return found, nil
+}
+
+// write writes a lock under the condition that the input has, and returns the object's tag.
+func (b Bucket) write(ctx context.Context, h Holder, input *s3.PutObjectInput) (etag string, err error) {
+	body, err := json.MarshalIndent(h, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	input.Bucket, input.Key = &b.Name, b.key(h.Stack)
+	input.Body, input.ContentType = bytes.NewReader(body), aws.String("application/json")
+	written, err := b.Client.PutObject(ctx, input)
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(written.ETag), nil
 }
 
 // remove deletes the object if it is still the one with the tag.
@@ -161,7 +200,7 @@ func (b Bucket) read(ctx context.Context, stack string) (*object, error) {
 		now = b.Clock.Now()
 	}
 	found := &object{Standing{Holder: *holderFrom(body, stack), Condition: Alive, Silence: max(0, now.Sub(aws.ToTime(out.LastModified)))}, aws.ToString(out.ETag)}
-	if found.Silence > found.Holder.lease(b.lease()) {
+	if found.Silence >= found.Holder.lease(b.lease()) {
 		found.Condition = Dead
 	}
 	return found, nil
@@ -169,10 +208,10 @@ func (b Bucket) read(ctx context.Context, stack string) (*object, error) {
 
 // lease is how long the holder said that its lock outlives a heartbeat, whatever this deployer's own would.
 func (h Holder) lease(otherwise time.Duration) time.Duration {
-	if said := h.Expires.Sub(h.Heartbeat); said > 0 && !h.Expires.IsZero() {
-		return said
+	if h.Expires.IsZero() {
+		return otherwise
 	}
-	return otherwise
+	return max(0, h.Expires.Sub(h.Heartbeat))
 }
 
 func (b Bucket) failed(doing, stack string, err error) error {
@@ -239,15 +278,9 @@ func (g *bucketGrip) hold(etag string) { g.etag, g.renewed = etag, g.Clock.Now()
 func (g *bucketGrip) put(ctx context.Context, me Holder, input *s3.PutObjectInput) error {
 	me.Heartbeat = g.Clock.Now().UTC()
 	me.Expires = me.Heartbeat.Add(g.lease())
-	body, err := json.MarshalIndent(me, "", "  ")
-	if err != nil {
-		return err
-	}
-	input.Bucket, input.Key = &g.Name, g.key(me.Stack)
-	input.Body, input.ContentType = bytes.NewReader(body), aws.String("application/json")
-	written, err := g.Client.PutObject(ctx, input)
+	etag, err := g.write(ctx, me, input)
 	if err == nil {
-		g.hold(aws.ToString(written.ETag))
+		g.hold(etag)
 	}
 	return err
 }
@@ -275,7 +308,7 @@ func (g *bucketGrip) compare(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return g.failed("renew", g.me.Stack, err)
-	case found == nil:
+	case found == nil, found.Holder.ID == g.me.ID && found.Holder.lease(g.lease()) == 0:
 		return lost(g.me, nil)
 	case found.Holder.ID != g.me.ID:
 		return lost(g.me, &found.Standing)

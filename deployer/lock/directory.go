@@ -164,6 +164,22 @@ func (d Directory) abandoned(stack string) (*Standing, error) {
 
 // Break implements Store: the next to come makes a file of its own, whoever still has this one open.
 func (d Directory) Break(_ context.Context, stack, id string) error {
+	if err := d.heldBy(stack, id); err != nil {
+		return err
+	}
+	return d.remove(stack, d.description(stack), d.lockFile(stack))
+}
+
+// Expire implements Store: what describes the holder stays, beside a lock that nobody holds.
+func (d Directory) Expire(_ context.Context, stack, id string) error {
+	if err := d.heldBy(stack, id); err != nil {
+		return err
+	}
+	return d.remove(stack, d.lockFile(stack))
+}
+
+// heldBy returns an error where another than the holder with the ID holds the lock.
+func (d Directory) heldBy(stack, id string) error {
 	holder, err := d.left(stack)
 	if err != nil {
 		return fmt.Errorf("release the lock of %s: %w", stack, err)
@@ -171,11 +187,11 @@ func (d Directory) Break(_ context.Context, stack, id string) error {
 	if holder != nil && holder.ID != id {
 		return &LostError{stack, "now it is held by " + holder.Who()}
 	}
-	return d.remove(stack)
+	return nil
 }
 
-func (d Directory) remove(stack string) error {
-	for _, name := range []string{d.description(stack), d.lockFile(stack)} {
+func (d Directory) remove(stack string, names ...string) error {
+	for _, name := range names {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("release the lock of %s: %w", stack, err)
 		}
@@ -200,7 +216,7 @@ func (g *directoryGrip) Pulse() time.Duration { return directoryPulse }
 func (g *directoryGrip) Beat(_ context.Context, me Holder) error {
 	if !g.same(g.file, g.me.Stack) {
 		now, err := g.left(g.me.Stack)
-		if err != nil || now == nil {
+		if err != nil || now == nil || now.ID == g.me.ID {
 			return lost(g.me, nil)
 		}
 		return lost(g.me, &Standing{Holder: *now})
@@ -228,5 +244,5 @@ func (g *directoryGrip) Release(context.Context) error {
 	if !g.same(g.file, g.me.Stack) {
 		return g.file.Close()
 	}
-	return errors.Join(g.remove(g.me.Stack), g.file.Close())
+	return errors.Join(g.remove(g.me.Stack, g.description(g.me.Stack), g.lockFile(g.me.Stack)), g.file.Close())
 }

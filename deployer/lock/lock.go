@@ -64,9 +64,12 @@ type Store interface {
 	Take(ctx context.Context, me Holder) (grip Grip, died *Holder, err error)
 	// Look says how a stack's lock stands; nil where it is free.
 	Look(ctx context.Context, stack string) (*Standing, error)
-	// Break releases the lock that the holder with the ID holds, or held. A lock that somebody else has taken since
-	// stays.
+	// Break takes the lock from the holder with the ID, who lives: the lock is free then. A lock that somebody else has
+	// taken since stays.
 	Break(ctx context.Context, stack, id string) error
+	// Expire says of the holder with the ID that it is gone for good: whoever takes the lock next takes it over, at once,
+	// and learns whose it was. A lock that somebody else has taken since stays.
+	Expire(ctx context.Context, stack, id string) error
 }
 
 // Grip is a lock that this process holds.

@@ -116,6 +116,34 @@ func TestABrokenLockIsLost(t *testing.T) {
 	})
 }
 
+// Whoever comes after a holder that was said to be gone knows that something may have to be put right.
+func TestAHolderThatIsGoneIsTakenOverAtOnce(t *testing.T) {
+	stores(t, func(t *testing.T, store Store) {
+		alice, bob := holder("alice"), holder("bob")
+		first, _, err := store.Take(t.Context(), alice)
+		require.NoError(t, err)
+		require.True(t, isLost(store.Expire(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
+		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID))
+		standing, err := store.Look(t.Context(), "staging")
+		require.NoError(t, err)
+		require.Equal(t, Dead, standing.Condition)
+		require.Equal(t, alice.ID, standing.Holder.ID)
+		require.EqualError(t, first.Beat(t.Context(), alice), "the lock of staging was lost: somebody released it", "it was not gone")
+		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID), "it is said twice")
+
+		second, died, err := store.Take(t.Context(), bob)
+		require.NoError(t, err)
+		require.Equal(t, alice.ID, died.ID)
+		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
+		require.NoError(t, second.Beat(t.Context(), bob), "and the other's is untouched")
+		require.NoError(t, second.Release(t.Context()))
+		require.NoError(t, store.Expire(t.Context(), "staging", bob.ID), "what is free stays free")
+		standing, err = store.Look(t.Context(), "staging")
+		require.NoError(t, err)
+		require.Nil(t, standing)
+	})
+}
+
 func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
 	store := bucket(t)
 	alice := holder("alice")

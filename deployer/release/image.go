@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -27,6 +28,8 @@ type Image struct {
 	// Critical is the number of critical findings of its scan; Scanned says whether there is one.
 	Critical int
 	Scanned  bool
+	// Pushed is when it came into the registry.
+	Pushed time.Time
 }
 
 // MissingImageError says that the registry does not have an image.
@@ -96,6 +99,7 @@ func describe(
 	image := &Image{
 		Image:   record.Image{Tag: tag, Digest: digest, Reference: env.ImageReference(digest)},
 		Digests: []string{digest},
+		Pushed:  aws.ToTime(detail.ImagePushedAt),
 	}
 	if tag == digest {
 		image.Tag = cmp.Or(properTag(detail.ImageTags), shortDigest(digest))

@@ -84,6 +84,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		if err := d.Clock.Wait(ctx, poll); err != nil {
 			return "", err
 		}
+		look.now = d.Clock.Now()
 	}
 	problems = append(problems, d.exchanging(ctx)...)
 	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {

@@ -167,20 +167,30 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	if err != nil {
 		return nil, stop("image", err)
 	}
+	return image, judgeScan(p.tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
+}
+
+// scanTime is how long after its push a scan may still be to come.
+const scanTime = 15 * time.Minute
+
+// judgeScan says what is wrong with an image's scan. Where critical findings stop a deployment, findings that are not known do too;
+// those of an image that was pushed just now will be.
+func judgeScan(tag string, image *Image, strict bool, now time.Time) []Problem {
 	switch {
 	case !image.Scanned:
-		return image, []Problem{{
-			Check: "scan", Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", p.tag),
-			Hint: "the repository scans on push: wait for it, or start one with `aws ecr start-image-scan`",
+		return []Problem{{
+			Check: "scan", Stops: strict, Passes: now.Sub(image.Pushed) < scanTime,
+			Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", tag),
+			Hint:    "the repository scans on push: wait for it, with --wait, or start a scan with `aws ecr start-image-scan`",
 		}}
-	case image.Critical == 0:
-		return image, nil
+	case image.Critical > 0:
+		return []Problem{{
+			Check: "scan", Stops: strict,
+			Message: fmt.Sprintf("the scan of %s has %d critical findings", tag, image.Critical),
+			Hint:    "rebuild it on a patched base image; image.criticalFindings says whether this stops a deployment",
+		}}
 	}
-	return image, []Problem{{
-		Check: "scan", Stops: p.env.Image.CriticalFindings == environment.Fail,
-		Message: fmt.Sprintf("the scan of %s has %d critical findings", p.tag, image.Critical),
-		Hint:    "rebuild it on a patched base image; image.criticalFindings says whether this stops a deployment",
-	}}
+	return nil
 }
 
 // network refuses a change that AWS cannot make in place and Pulumi would fail at half-way: the range of a VPC in which

@@ -73,6 +73,34 @@ func none() aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no providers") }
 }
 
+func TestJudgeScan(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		image         Image
+		strict        bool
+		stops, passes bool
+		want          string
+	}{
+		"clean":                             {Image{Scanned: true}, true, false, false, ""},
+		"findings warn":                     {Image{Scanned: true, Critical: 2}, false, false, false, "the scan of t has 2 critical findings"},
+		"findings stop":                     {Image{Scanned: true, Critical: 2}, true, true, false, "the scan of t has 2 critical findings"},
+		"unscanned warns":                   {Image{Pushed: now.Add(-time.Hour)}, false, false, false, "t has not been scanned"},
+		"unscanned stops":                   {Image{Pushed: now.Add(-time.Hour)}, true, true, false, "t has not been scanned"},
+		"a scan that is to come is awaited": {Image{Pushed: now.Add(-time.Minute)}, true, true, true, "t has not been scanned"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := judgeScan("t", &test.image, test.strict, now)
+			if test.want == "" {
+				require.Empty(t, found)
+				return
+			}
+			require.Len(t, found, 1)
+			require.Contains(t, found[0].Message, test.want)
+			require.Equal(t, []bool{test.stops, test.passes}, []bool{found[0].Stops, found[0].Passes})
+		})
+	}
+}
+
 func TestOnlyDelegation(t *testing.T) {
 	delegation := Problem{Check: Delegation, Stops: true}
 	require.True(t, onlyDelegation([]Problem{delegation, {Check: "image"}}), "a warning does not keep from waiting")
