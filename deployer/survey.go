@@ -30,6 +30,9 @@ func survey[T any](
 		case err != nil && (!several || errors.Is(context.Cause(ctx), errInterrupted)):
 			return nil, several, err
 		case err != nil:
+			if env, unknown := one.environment(); unknown == nil {
+				name = env.Name
+			}
 			printError(s.err, fmt.Errorf("%s: %w", name, err))
 			found = failed(name, err)
 		}

@@ -2,7 +2,11 @@ package infra
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,6 +40,27 @@ func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
 	}
 }
 
+// A workflow asks for no longer session than its role gives: AWS refuses such a one before anything else happens.
+func TestWorkflowsAskForNoLongerSessionsThanTheirRolesGive(t *testing.T) {
+	_, all := sharedStack(t)
+	files, err := filepath.Glob("../.github/workflows/*.yml")
+	require.NoError(t, err)
+	asked := 0
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, found := range regexp.MustCompile(`role-duration-seconds: (\d+)`).FindAllSubmatch(body, -1) {
+			asked++
+			seconds, err := strconv.Atoi(string(found[1]))
+			require.NoError(t, err)
+			for _, role := range []string{deployRole, productionRole} {
+				require.LessOrEqual(t, float64(seconds), find(t, all, "aws:iam/role:Role", role).get("maxSessionDuration"), "%s as %s", file, role)
+			}
+		}
+	}
+	require.Positive(t, asked)
+}
+
 // IAM takes 10,240 characters of inline policies a role and 6,144 of a managed policy, blanks not counted.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func TestPermissionsFitIntoARole(t *testing.T) {
@@ -62,7 +87,8 @@ func TestReadRoleChangesNothing(t *testing.T) {
 			reads := slices.ContainsFunc([]string{"Describe", "Get", "List", "View", "BatchGet", "Decrypt"}, func(prefix string) bool {
 				return strings.HasPrefix(verb, prefix)
 			})
-			require.True(t, reads || action == "cloudwatch:PutMetricData", action)
+			remembers := s.Sid == "RememberStatus" && slices.Equal(s.Resource, values{"arn:aws:s3:::v3-backend-pulumi-state-123456789012/status/*"})
+			require.True(t, reads || remembers || action == "cloudwatch:PutMetricData", action)
 			require.NotEqual(t, "secretsmanager:GetSecretValue", action)
 			require.NotContains(t, []string{"logs:GetLogEvents", "logs:FilterLogEvents"}, action)
 		}

@@ -15,7 +15,7 @@ type shared struct {
 }
 
 // readPermissions let a workflow compare the account with the program: previews, drift, status. It can see what there
-// is, and neither what a secret holds nor what the containers log. It can publish what status found.
+// is, and neither what a secret holds nor what the containers log. It can publish what status found, and remember what it told.
 func readPermissions(s shared) []statement {
 	return []statement{
 		allow("Describe", []string{
@@ -39,6 +39,7 @@ func readPermissions(s shared) []statement {
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.state("*")),
+		allow("RememberStatus", []string{"s3:PutObject"}, s.state("status/*")),
 		s.withStateKey("ReadStateKey", "kms:Decrypt"),
 		// RDS asks for the key of the secret that it makes, AWS's own, in the name of whoever makes the database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
@@ -235,7 +236,9 @@ func namedStatements(s scope) []statement {
 		}, s.arns("logs", "log-group:*%s*")},
 		{[]string{
 			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
-		}, slices.Concat(s.arns("cloudwatch", "alarm:%s-*"), s.global("cloudwatch", "dashboard/%s"))},
+			// A scaling policy makes alarms of its own, in the name of whoever makes the policy.
+			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
+		}, slices.Concat(s.arns("cloudwatch", "alarm:*%s-*"), s.global("cloudwatch", "dashboard/%s"))},
 		{[]string{
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
 		}, s.arns("sns", "%s-*")},
@@ -291,9 +294,7 @@ func unnamedStatements(s scope) []statement {
 			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("DeleteCertificate", []string{"acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
-		// Route 53 knows neither names nor tags of health checks in a policy: these are any of the account, production's too.
-		// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
-		allow("HealthChecks", []string{"route53:*HealthCheck", "route53:ChangeTagsForResource"}, "arn:aws:route53:::healthcheck/*"),
+		allow("TagHealthChecks", []string{"route53:ChangeTagsForResource"}, "arn:aws:route53:::healthcheck/*"),
 		allow("Scaling", []string{
 			"application-autoscaling:*ScalableTarget", "application-autoscaling:*ScalingPolicy",
 			"application-autoscaling:*agResource",
@@ -309,6 +310,10 @@ func unnamedStatements(s scope) []statement {
 			"ecr:GetAuthorizationToken",
 			// A revision has no owner; what it may do is limited by the roles that can be passed to it.
 			"ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition",
+			// Route 53 knows neither names nor tags of health checks in a policy: these are any of the account, production's too.
+			// One that is to be made has no ID, and so no ARN.
+			// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
+			"route53:*HealthCheck",
 			// WAF and flow logs set up their delivery in the name of whoever asks for it.
 			"logs:*LogDelivery", "logs:PutResourcePolicy",
 		}, anyResource),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -111,4 +112,15 @@ func TestServicesGetAsManyTasksAsBefore(t *testing.T) {
 	name := s.Env.ServiceName(environment.API)
 	require.EqualValues(t, 2, s.least(Tasks{name: 2}, name))
 	require.EqualValues(t, s.Env.Services.API.Tasks.Min, s.least(Tasks{name: 0}, name), "none were left by an earlier stop")
+}
+
+func TestReachedYet(t *testing.T) {
+	target := func(state elbtypes.TargetHealthStateEnum) elbtypes.TargetHealthDescription {
+		return elbtypes.TargetHealthDescription{TargetHealth: &elbtypes.TargetHealth{State: state}}
+	}
+	service := types.Service{ServiceName: aws.String("api"), RunningCount: 2}
+	healthy, starting := target(elbtypes.TargetHealthStateEnumHealthy), target(elbtypes.TargetHealthStateEnumInitial)
+	require.Equal(t, "api: 0 of 2 targets are healthy", reachedYet(service, nil))
+	require.Equal(t, "api: 1 of 2 targets are healthy", reachedYet(service, []elbtypes.TargetHealthDescription{healthy, starting, {}}))
+	require.Empty(t, reachedYet(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more are being registered")
 }

@@ -12,6 +12,8 @@ import (
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -23,11 +25,12 @@ type Services struct {
 	Clock   clock.Clock
 	ecs     *ecs.Client
 	scaling *scaling.Client
+	elb     *elb.Client
 }
 
 // ServicesAt are the environment's services in an account.
 func ServicesAt(cfg aws.Config, env *environment.Environment, c clock.Clock) Services {
-	return Services{Env: env, Clock: c, ecs: ecs.NewFromConfig(cfg), scaling: scaling.NewFromConfig(cfg)}
+	return Services{Env: env, Clock: c, ecs: ecs.NewFromConfig(cfg), scaling: scaling.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg)}
 }
 
 // Tasks are how many tasks each service is to have, by the service's name.
@@ -156,7 +159,8 @@ func (s Services) Running(ctx context.Context) ([]string, error) {
 	return running, nil
 }
 
-// Start gives the services their tasks again, lets autoscaling go on, and waits until all of them run.
+// Start gives the services their tasks again, lets autoscaling go on, and waits until all of them run and the load balancer finds
+// them healthy.
 func (s Services) Start(ctx context.Context, wanted Tasks, say Say) error {
 	found, err := s.describe(ctx)
 	if err != nil {
@@ -176,6 +180,9 @@ func (s Services) Start(ctx context.Context, wanted Tasks, say Say) error {
 			return err
 		}
 		waiting, err := startedYet(found)
+		if err == nil && waiting == "" {
+			waiting, err = s.unreached(ctx, found)
+		}
 		if err != nil || waiting == "" {
 			return err
 		}
@@ -185,6 +192,37 @@ func (s Services) Start(ctx context.Context, wanted Tasks, say Say) error {
 		}
 	}
 	return fmt.Errorf("the services are not up after %s", s.Env.Deployment.Rollout.Timeout)
+}
+
+// unreached says which service the load balancer does not find healthy yet; "" where it finds all. A service that had no tasks has
+// no rollout that would wait for it.
+func (s Services) unreached(ctx context.Context, services []types.Service) (waiting string, err error) {
+	for _, service := range services {
+		for _, balancer := range service.LoadBalancers {
+			out, err := s.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: balancer.TargetGroupArn})
+			if err != nil {
+				return "", fmt.Errorf("look at the targets of %s: %w", aws.ToString(service.ServiceName), err)
+			}
+			if waiting := reachedYet(service, out.TargetHealthDescriptions); waiting != "" {
+				return waiting, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// reachedYet judges the targets of a service: what they wait for, "" where as many are healthy as there are tasks.
+func reachedYet(service types.Service, targets []elbtypes.TargetHealthDescription) (waiting string) {
+	healthy := int32(0)
+	for _, t := range targets {
+		if t.TargetHealth != nil && t.TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy {
+			healthy++
+		}
+	}
+	if healthy < service.RunningCount {
+		return fmt.Sprintf("%s: %d of %d targets are healthy", aws.ToString(service.ServiceName), healthy, service.RunningCount)
+	}
+	return ""
 }
 
 // least is how many tasks a service is to have: as many as before, and never less than its file says.

@@ -1,0 +1,270 @@
+package infra
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// everyEnvironment records the program of all of the repository's environments, and of one whose alarms are told to people.
+func everyEnvironment(t *testing.T) []registration {
+	t.Helper()
+	var all []registration
+	for _, name := range []string{"dev", "staging", "production"} {
+		_, more := deployed(t, name)
+		all = append(all, more...)
+	}
+	told, err := environment.Load("..", "staging")
+	require.NoError(t, err)
+	told.Monitoring.Emails = []string{"ops@example.com"}
+	return append(all, record(t, told.Stack, Deploy(told, Release{Image: testImage, Recorded: testImage}))...)
+}
+
+// typesOf are the types of the resources, without components.
+func typesOf(all []registration) []string {
+	declared := map[string]bool{}
+	for _, r := range all {
+		if !strings.HasPrefix(r.typ, componentPrefix) && !strings.HasPrefix(r.typ, "pulumi:") {
+			declared[r.typ] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(declared))
+}
+
+// What the provider does in an environment's life: it makes a resource of a type, changes it, deletes it. Reading is left out: the
+// read policy has that as a whole. ENV stands for the environment; what is limited by tags is asked for with its tag.
+const (
+	inRegion = "us-east-1:123456789012:"
+	anyEC2   = "arn:aws:ec2:" + inRegion
+	ofECS    = "arn:aws:ecs:" + inRegion
+	ofELB    = "arn:aws:elasticloadbalancing:" + inRegion
+	ofRDS    = "arn:aws:rds:" + inRegion
+	ofIAM    = "arn:aws:iam::123456789012:"
+	webACL   = "arn:aws:wafv2:" + inRegion + "regional/webacl/v3-backend-ENV-waf/1"
+	balancer = ofELB + "loadbalancer/app/v3-backend-ENV-alb/50dc6c495c0c9188"
+	logGroup = "arn:aws:logs:" + inRegion + "log-group:/aws/ecs/v3-backend-ENV"
+	bucket   = "arn:aws:s3:::v3-backend-ENV-logs-123456789012"
+	dbSecret = "arn:aws:secretsmanager:" + inRegion + "secret:rds!db-1"
+)
+
+// acts are actions on one resource.
+type acts struct {
+	resource string
+	actions  []string
+}
+
+func on(resource string, actions ...string) acts { return acts{resource, actions} }
+
+// providerActs are what the provider asks AWS for, by the type of resource.
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+func providerActs() map[string][]acts {
+	role := ofIAM + "role/v3-backend-ENV-task-role"
+	return map[string][]acts{
+		"awsx:ec2:Vpc": {
+			on(anyEC2+"vpc/vpc-1", "ec2:CreateVpc", "ec2:CreateTags", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc"),
+			on(anyEC2+"subnet/subnet-1", "ec2:CreateSubnet", "ec2:CreateTags", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"),
+			on(anyEC2+"internet-gateway/igw-1", "ec2:CreateInternetGateway", "ec2:CreateTags", "ec2:AttachInternetGateway",
+				"ec2:DetachInternetGateway", "ec2:DeleteInternetGateway"),
+			on(anyEC2+"elastic-ip/eipalloc-1", "ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"),
+			on(anyEC2+"natgateway/nat-1", "ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DeleteNatGateway"),
+			on(anyEC2+"route-table/rtb-1", "ec2:CreateRouteTable", "ec2:CreateTags", "ec2:AssociateRouteTable", "ec2:CreateRoute",
+				"ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation", "ec2:DeleteRoute", "ec2:DisassociateRouteTable", "ec2:DeleteRouteTable"),
+		},
+		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
+			on(anyEC2+"security-group/sg-1", "ec2:CreateTags", "ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"),
+		},
+		"aws:ec2/flowLog:FlowLog": {
+			on(anyEC2+"vpc-flow-log/fl-1", "ec2:CreateFlowLogs", "ec2:CreateTags", "ec2:DeleteFlowLogs"),
+			on(anyEC2+"vpc/vpc-1", "ec2:CreateFlowLogs"),
+			on(ofIAM+"role/v3-backend-ENV-flow-logs-role", "iam:PassRole to vpc-flow-logs.amazonaws.com"),
+		},
+		"aws:ec2/securityGroup:SecurityGroup": {
+			on(anyEC2+"security-group/sg-1", "ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:RevokeSecurityGroupEgress", "ec2:DeleteSecurityGroup"),
+			on(anyEC2+"vpc/vpc-1", "ec2:CreateSecurityGroup"),
+		},
+		"aws:ec2/vpcEndpoint:VpcEndpoint": {
+			on(anyEC2+"vpc-endpoint/vpce-1", "ec2:CreateVpcEndpoint", "ec2:CreateTags", "ec2:ModifyVpcEndpoint", "ec2:DeleteVpcEndpoints"),
+			on(anyEC2+"route-table/rtb-1", "ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"),
+		},
+		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": {
+			on(anyEC2+"security-group/sg-1", "ec2:AuthorizeSecurityGroupEgress", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupEgress"),
+			on(anyEC2+"security-group-rule/sgr-1", "ec2:AuthorizeSecurityGroupEgress", "ec2:CreateTags"),
+		},
+		"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {
+			on(anyEC2+"security-group/sg-1", "ec2:AuthorizeSecurityGroupIngress", "ec2:ModifySecurityGroupRules", "ec2:RevokeSecurityGroupIngress"),
+			on(anyEC2+"security-group-rule/sgr-1", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags"),
+		},
+
+		"aws:lb/loadBalancer:LoadBalancer": {
+			on(balancer, "elasticloadbalancing:CreateLoadBalancer", "elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags",
+				"elasticloadbalancing:ModifyLoadBalancerAttributes", "elasticloadbalancing:SetSecurityGroups", "elasticloadbalancing:SetSubnets",
+				"elasticloadbalancing:SetIpAddressType", "elasticloadbalancing:DeleteLoadBalancer"),
+			on("arn:aws:iam::123456789012:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing",
+				"iam:CreateServiceLinkedRole for elasticloadbalancing.amazonaws.com"),
+		},
+		"aws:lb/listener:Listener": {
+			on(balancer, "elasticloadbalancing:CreateListener"),
+			on(ofELB+"listener/app/v3-backend-ENV-alb/50dc6c495c0c9188/f2f7dc8efc522ab2", "elasticloadbalancing:AddTags",
+				"elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyListenerAttributes", "elasticloadbalancing:DeleteListener"),
+		},
+		"aws:lb/targetGroup:TargetGroup": {
+			on(ofELB+"targetgroup/v3-backend-ENV-api-tg/73e2d6bc24d8a067", "elasticloadbalancing:CreateTargetGroup", "elasticloadbalancing:AddTags",
+				"elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes", "elasticloadbalancing:DeleteTargetGroup"),
+		},
+		"aws:wafv2/webAcl:WebAcl": {
+			on(webACL, "wafv2:CreateWebACL", "wafv2:TagResource", "wafv2:UntagResource", "wafv2:UpdateWebACL", "wafv2:DeleteWebACL"),
+			on("arn:aws:wafv2:"+inRegion+"regional/managedruleset/AWSManagedRulesCommonRuleSet/1", "wafv2:CreateWebACL", "wafv2:UpdateWebACL"),
+		},
+		"aws:wafv2/webAclAssociation:WebAclAssociation": {
+			on(webACL, "wafv2:AssociateWebACL"),
+			on(balancer, "wafv2:AssociateWebACL", "elasticloadbalancing:SetWebAcl", "wafv2:DisassociateWebACL"),
+		},
+		"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": {
+			on(webACL, "wafv2:PutLoggingConfiguration", "wafv2:DeleteLoggingConfiguration"),
+			on("*", "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
+		},
+		"aws:acm/certificate:Certificate": {
+			on("arn:aws:acm:"+inRegion+"certificate/1", "acm:RequestCertificate", "acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate",
+				"acm:DeleteCertificate"),
+		},
+		"aws:acm/certificateValidation:CertificateValidation": {on("arn:aws:acm:"+inRegion+"certificate/1", "acm:DescribeCertificate")},
+		"aws:route53/record:Record": {
+			on("arn:aws:aws:route53/zone:Zone:zone", "route53:ChangeResourceRecordSets"),
+			on("arn:aws:route53:::change/C1", "route53:GetChange"),
+		},
+		"aws:s3/bucketV2:BucketV2": {
+			on(bucket, "s3:CreateBucket", "s3:PutBucketTagging", "s3:ListBucketVersions", "s3:DeleteBucket"),
+			on(bucket+"/AWSLogs/1", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+		},
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2":                       {on(bucket, "s3:PutLifecycleConfiguration")},
+		"aws:s3/bucketOwnershipControls:BucketOwnershipControls":                                     {on(bucket, "s3:PutBucketOwnershipControls")},
+		"aws:s3/bucketPolicy:BucketPolicy":                                                           {on(bucket, "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")},
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock":                                     {on(bucket, "s3:PutBucketPublicAccessBlock")},
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": {on(bucket, "s3:PutEncryptionConfiguration")},
+
+		"aws:appautoscaling/target:Target": {
+			on("arn:aws:application-autoscaling:"+inRegion+"scalable-target/0ec5", "application-autoscaling:RegisterScalableTarget",
+				"application-autoscaling:TagResource", "application-autoscaling:DeregisterScalableTarget"),
+			on("arn:aws:iam::123456789012:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService",
+				"iam:CreateServiceLinkedRole for ecs.application-autoscaling.amazonaws.com"),
+		},
+		// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
+		"aws:appautoscaling/policy:Policy": {
+			on("arn:aws:application-autoscaling:"+inRegion+"scalable-target/0ec5", "application-autoscaling:PutScalingPolicy",
+				"application-autoscaling:DeleteScalingPolicy"),
+			on("arn:aws:cloudwatch:"+inRegion+"alarm:TargetTracking-service/v3-backend-ENV-cluster/v3-backend-ENV-api-service-AlarmHigh-1",
+				"cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+			on(ofECS+"service/v3-backend-ENV-cluster/v3-backend-ENV-api-service", "ecs:UpdateService"),
+		},
+		"aws:ecs/cluster:Cluster": {
+			on(ofECS+"cluster/v3-backend-ENV-cluster", "ecs:CreateCluster", "ecs:TagResource", "ecs:UpdateCluster", "ecs:UpdateClusterSettings",
+				"ecs:DeleteCluster"),
+			on("arn:aws:iam::123456789012:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", "iam:CreateServiceLinkedRole for ecs.amazonaws.com"),
+		},
+		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": {on(ofECS+"cluster/v3-backend-ENV-cluster", "ecs:PutClusterCapacityProviders")},
+		"aws:ecs/service:Service": {
+			on(ofECS+"service/v3-backend-ENV-cluster/v3-backend-ENV-api-service", "ecs:CreateService", "ecs:TagResource", "ecs:UpdateService", "ecs:DeleteService"),
+		},
+		"aws:ecs/taskDefinition:TaskDefinition": {
+			on("*", "ecs:RegisterTaskDefinition"),
+			on(ofECS+"task-definition/v3-backend-ENV-api:7", "ecs:TagResource", "ecs:DeregisterTaskDefinition"),
+			on(role, "iam:PassRole to ecs-tasks.amazonaws.com"),
+			on(ofIAM+"role/v3-backend-ENV-execution-role", "iam:PassRole to ecs-tasks.amazonaws.com"),
+		},
+
+		"aws:rds/instance:Instance": {
+			on(ofRDS+"db:v3-backend-ENV-db", "rds:CreateDBInstance", "rds:AddTagsToResource", "rds:ModifyDBInstance", "rds:RebootDBInstance"),
+			on(ofRDS+"subgrp:v3-backend-ENV-db", "rds:CreateDBInstance"), on(ofRDS+"pg:v3-backend-ENV-db-postgres16", "rds:CreateDBInstance"),
+			on("arn:aws:kms:"+inRegion+"key/1", "kms:DescribeKey"),
+			on(dbSecret, "secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+			on("arn:aws:iam::123456789012:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", "iam:CreateServiceLinkedRole for rds.amazonaws.com"),
+		},
+		"aws:rds/parameterGroup:ParameterGroup": {
+			on(ofRDS+"pg:v3-backend-ENV-db-postgres16", "rds:CreateDBParameterGroup", "rds:AddTagsToResource", "rds:ModifyDBParameterGroup", "rds:DeleteDBParameterGroup"),
+		},
+		"aws:rds/subnetGroup:SubnetGroup": {
+			on(ofRDS+"subgrp:v3-backend-ENV-db", "rds:CreateDBSubnetGroup", "rds:AddTagsToResource", "rds:ModifyDBSubnetGroup", "rds:DeleteDBSubnetGroup"),
+		},
+		"aws:secretsmanager/secretRotation:SecretRotation": {on(dbSecret, "secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret")},
+		"aws:sqs/queue:Queue": {
+			on("arn:aws:sqs:"+inRegion+"v3-backend-ENV-background-jobs", "sqs:CreateQueue", "sqs:TagQueue", "sqs:UntagQueue", "sqs:SetQueueAttributes"),
+		},
+		"aws:sqs/queuePolicy:QueuePolicy":               {on("arn:aws:sqs:"+inRegion+"v3-backend-ENV-background-jobs", "sqs:SetQueueAttributes")},
+		"aws:sqs/redriveAllowPolicy:RedriveAllowPolicy": {on("arn:aws:sqs:"+inRegion+"v3-backend-ENV-background-jobs-dlq", "sqs:SetQueueAttributes")},
+
+		"aws:budgets/budget:Budget": {on("arn:aws:budgets::123456789012:budget/v3-backend-ENV-monthly", "budgets:ModifyBudget", "budgets:TagResource")},
+		"aws:cloudwatch/dashboard:Dashboard": {
+			on("arn:aws:cloudwatch::123456789012:dashboard/v3-backend-ENV", "cloudwatch:PutDashboard", "cloudwatch:DeleteDashboards"),
+		},
+		"aws:cloudwatch/logGroup:LogGroup": {
+			on(logGroup, "logs:CreateLogGroup", "logs:TagResource", "logs:UntagResource", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"),
+		},
+		"aws:cloudwatch/metricAlarm:MetricAlarm": {
+			on("arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-ENV-api-5xx", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
+		},
+		"aws:route53/healthCheck:HealthCheck": {
+			on("*", "route53:CreateHealthCheck"), // what has no ID yet has no ARN
+			on("arn:aws:route53:::healthcheck/1", "route53:ChangeTagsForResource", "route53:UpdateHealthCheck", "route53:DeleteHealthCheck"),
+		},
+		"aws:sns/topic:Topic": {
+			on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms", "sns:CreateTopic", "sns:TagResource", "sns:SetTopicAttributes", "sns:DeleteTopic"),
+		},
+		"aws:sns/topicPolicy:TopicPolicy": {on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms", "sns:SetTopicAttributes")},
+		"aws:sns/topicSubscription:TopicSubscription": {
+			on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms", "sns:Subscribe"),
+			on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms:1", "sns:Unsubscribe", "sns:GetSubscriptionAttributes"),
+		},
+		"aws:xray/samplingRule:SamplingRule": {
+			on("arn:aws:xray:"+inRegion+"sampling-rule/v3-backend-ENV", "xray:CreateSamplingRule", "xray:TagResource", "xray:UpdateSamplingRule",
+				"xray:DeleteSamplingRule"),
+		},
+		"aws:iam/role:Role": {
+			on(role, "iam:CreateRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy",
+				"iam:PutRolePermissionsBoundary", "iam:DeleteRole"),
+		},
+		"aws:iam/rolePolicy:RolePolicy": {on(role, "iam:PutRolePolicy", "iam:DeleteRolePolicy")},
+	}
+}
+
+// asProvider is a request as the program's provider makes it: with the environment's tag and boundary, in its region.
+func asProvider(action, resource, env, host string) request {
+	action, to, _ := strings.Cut(action, " ")
+	_, service, _ := strings.Cut(to, " ")
+	return of(action, strings.ReplaceAll(resource, "ENV", env)).
+		with("aws:RequestedRegion", "us-east-1").with("aws:ResourceTag/Environment", env).with("aws:RequestTag/Environment", env).
+		with("ec2:CreateAction", "Create").with("iam:PermissionsBoundary", boundaryARN).
+		with("iam:PassedToService", service).with("iam:AWSServiceName", service).
+		with(recordTypes, "A").with(recordNames, host)
+}
+
+// The program says what it declares; GitHub's roles have to be allowed to make, change and delete all of it. What no role may
+// delete, the database and its queue in production, is not among it.
+func TestGitHubRolesMayDeployWhatTheProgramDeclares(t *testing.T) {
+	rows := providerActs()
+	require.Equal(t, typesOf(everyEnvironment(t)), slices.Sorted(maps.Keys(rows)), "say in providerActs what the provider asks for to make a type")
+	_, all := sharedStack(t)
+	for env, want := range map[string]struct{ role, host string }{
+		"development": {deployRole, "dev-api.hyperchonk.com"}, "staging": {deployRole, "staging-api.hyperchonk.com"},
+		"production": {productionRole, "api.hyperchonk.com"},
+	} {
+		may := mayGitHub(t, all, want.role)
+		for typ, row := range rows {
+			for _, a := range row {
+				for _, action := range a.actions {
+					require.Truef(t, may.allows(t, asProvider(action, a.resource, env, want.host)), "%s: %s on %s, for %s", want.role, action, a.resource, typ)
+				}
+			}
+		}
+	}
+	deploy := mayGitHub(t, all, deployRole)
+	for _, resource := range []string{ofRDS + "db:v3-backend-ENV-db", "arn:aws:sqs:" + inRegion + "v3-backend-ENV-background-jobs"} {
+		action := map[bool]string{true: "rds:DeleteDBInstance", false: "sqs:DeleteQueue"}[strings.HasPrefix(resource, ofRDS)]
+		require.True(t, deploy.allows(t, asProvider(action, resource, "staging", "staging-api.hyperchonk.com")))
+		require.False(t, mayGitHub(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")))
+	}
+}
