@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/balancer/v3-backend-infra/internal/processes"
 )
 
 // signals by their names.
@@ -19,7 +18,7 @@ var signals = map[string]unix.Signal{"SIGKILL": unix.SIGKILL, "SIGINT": unix.SIG
 // get it, so that neither sees the other die.
 func strike(t trial, deployer int) (bool, error) {
 	signal := signals[t.signal]
-	engines := children(deployer, "pulumi")
+	engines := processes.Children(deployer, "pulumi")
 	switch t.victim {
 	case deployerAlone:
 		return true, send(deployer, signal)
@@ -34,7 +33,7 @@ func strike(t trial, deployer int) (bool, error) {
 	if err := send(deployer, unix.SIGSTOP); err != nil {
 		return false, err
 	}
-	for _, pid := range children(deployer, "pulumi") {
+	for _, pid := range processes.Children(deployer, "pulumi") {
 		if err := send(pid, signal); err != nil {
 			return false, err
 		}
@@ -50,28 +49,10 @@ func send(pid int, signal unix.Signal) error {
 	return nil
 }
 
-// children are a process's children of that name.
-func children(parent int, name string) []int {
-	var all []int
-	for _, pid := range processes() {
-		// The name stands in brackets and may hold anything; state and parent follow it.
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		begin, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-		fields := strings.Fields(string(stat[end+1:]))
-		if string(stat[begin+1:end]) == name && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
-			all = append(all, pid)
-		}
-	}
-	return all
-}
-
 // inhabitants are the processes whose environment names the directory, with what they are.
 func inhabitants(dir string) map[int]string {
 	found := map[int]string{}
-	for _, pid := range processes() {
+	for _, pid := range processes.All() {
 		environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		if err != nil || !bytes.Contains(environment, []byte("DEPLOYER_STATE_DIR="+dir+"\x00")) {
 			continue
@@ -80,15 +61,4 @@ func inhabitants(dir string) map[int]string {
 		found[pid] = string(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))
 	}
 	return found
-}
-
-func processes() []int {
-	var all []int
-	entries, _ := filepath.Glob("/proc/[0-9]*")
-	for _, entry := range entries {
-		if pid, err := strconv.Atoi(filepath.Base(entry)); err == nil {
-			all = append(all, pid)
-		}
-	}
-	return all
 }

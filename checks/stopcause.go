@@ -66,6 +66,13 @@ type Stop struct {
 // Failed reports whether the task should not have stopped.
 func (s Stop) Failed() bool { return s.Kind != StopExpected }
 
+// Ended reports whether nothing of a task runs any more; its network interface may still be there.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+func Ended(task ecstypes.Task) bool {
+	status := aws.ToString(task.LastStatus)
+	return status == "STOPPED" || status == "DEPROVISIONING"
+}
+
 // stopRule recognises a kind of stop in ECS's words. The message may use the pattern's first group as %s.
 type stopRule struct {
 	kind      StopKind

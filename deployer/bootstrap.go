@@ -76,7 +76,7 @@ func (b bootstrap) bringUp(ctx context.Context, p *place, shared *environment.Sh
 	if err != nil {
 		return err
 	}
-	if err := b.share(ctx, p, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared); err != nil {
+	if err := b.share(ctx, p, mender{handle, p.aws, shared.Account, held}, shared); err != nil {
 		return err
 	}
 	return b.tell(handle.Outputs(), shared)
@@ -153,7 +153,7 @@ func (s settings) bringUpShared(ctx context.Context, m mender, shared *environme
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	defer progress.Close()
 	program := infra.DeployShared(shared, s.endpointURL)
-	if m.expired || m.unsettled() {
+	if m.needed() {
 		if err := m.step(ctx, progress, program); err != nil {
 			return err
 		}
@@ -233,7 +233,7 @@ func (s settings) shareLocally(ctx context.Context, p *place) error {
 		if err != nil {
 			return err
 		}
-		return s.share(ctx, p, mender{handle, p.aws, shared.Account, held.TookOver() != nil}, shared)
+		return s.share(ctx, p, mender{handle, p.aws, shared.Account, held}, shared)
 	})
 }
 

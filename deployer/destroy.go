@@ -46,7 +46,7 @@ func (d destroy) run(ctx context.Context) error {
 			return err
 		}
 		return d.exclusively(ctx, p, env, "destroy", func(ctx context.Context, held *lock.Held) error {
-			opened.expired = held.TookOver() != nil
+			opened.held = held
 			return d.delete(ctx, opened)
 		})
 	})
@@ -55,7 +55,7 @@ func (d destroy) run(ctx context.Context) error {
 func (d destroy) delete(ctx context.Context, opened *stack) error {
 	progress := ui.NewProgress(d.err, d.progressOptions())
 	defer progress.Close()
-	if opened.expired || opened.unsettled() {
+	if opened.needed() {
 		image := cmp.Or(opened.recorded, opened.env.ImageReference("sha256:"+emptyDigest))
 		if err := opened.step(ctx, progress, opened.program(image, image)); err != nil {
 			return err

@@ -217,7 +217,7 @@ func (i importing) settle(ctx context.Context, p *place, target importedStack, f
 	if err != nil {
 		return err
 	}
-	m := mender{handle, p.aws, target.account.id, held.TookOver() != nil}
+	m := mender{handle, p.aws, target.account.id, held}
 	progress := ui.NewProgress(i.err, i.progressOptions())
 	defer progress.Close()
 	taken := 0

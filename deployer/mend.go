@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/repair"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -25,9 +26,13 @@ type mender struct {
 	aws    aws.Config
 	// account is the account's number.
 	account string
-	// expired says that the environment's lock was taken over from a holder that had died.
-	expired bool
+	// held is the lock that keeps everybody else out; nil in a dry run.
+	held *lock.Held
 }
+
+// needed reports whether something may have been left half done: the lock was taken over from a holder that had died, or the state
+// has operations of unknown outcome.
+func (m mender) needed() bool { return m.held.TookOver() || m.unsettled() }
 
 // lookups is how many resources are looked up at once.
 const lookups = 8
@@ -64,6 +69,9 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 			continue // nothing of it is in the account, or it has been told
 		}
 		told = append(told, fmt.Sprintf("%s %s: what came of %s it was unknown, and was looked up", ui.ShortType(p.Type), p.Name, p.Op))
+	}
+	if err == nil {
+		m.held.Repaired()
 	}
 	return told, err
 }
@@ -104,8 +112,8 @@ func (m mender) unlocking(ctx context.Context, run func() error) (told []string,
 	}
 	host, hostErr := os.Hostname()
 	for _, holder := range busy.Holders {
-		lock := repair.Lock{Host: holder.Host, PID: holder.PID}
-		if hostErr != nil || !lock.Stale(host, alive, m.expired) {
+		stale := repair.Lock{Host: holder.Host, PID: holder.PID}
+		if hostErr != nil || !stale.Stale(host, alive, m.held.TookOver()) {
 			return nil, err
 		}
 		told = append(told, fmt.Sprintf("the engine's lock of %s was left by a process that is gone, and was removed", holder))

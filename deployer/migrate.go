@@ -104,7 +104,6 @@ func (m migration) run(ctx context.Context) error {
 }
 
 func (m migration) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
-	died := held != nil && held.TookOver() != nil
 	progress := ui.NewProgress(m.err, m.progressOptions())
 	result, err := release.Deploy(ctx, release.World{
 		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: phases(held, progress.Report),
@@ -113,12 +112,12 @@ func (m migration) release(ctx context.Context, p *place, env *environment.Envir
 			if err != nil {
 				return nil, err
 			}
-			opened.expired = died
+			opened.held = held
 			return opened, nil
 		},
 	}, release.Request{
 		ID: newID(p.clock.Now()), By: whoami(), Tag: m.tag, Kind: record.Migrate, Command: m.command, Wait: m.wait,
-		StopMigration: m.stop, Died: died, DryRun: m.dryRun,
+		StopMigration: m.stop, Died: held.TookOver(), DryRun: m.dryRun,
 	})
 	progress.Close()
 	m.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))

@@ -98,13 +98,12 @@ func (r rollback) goBack(ctx context.Context, world release.World, opened *codeO
 		r.warn(fmt.Errorf("%s was never verified healthy in %s", to.Tag, world.Env.Name))
 	}
 	const why = "a rollback is of code alone"
-	died := held.TookOver() != nil
-	opened.expired = died
+	opened.held = held
 	world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, nil }
 	result, err := r.show(held, func(report release.Reporter) (record.Deployment, error) {
 		world.Report = report
 		return release.Deploy(ctx, world, release.Request{
-			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: died,
+			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: held.TookOver(),
 			Leaves:    &record.Image{Digest: release.DigestIn(opened.recorded), Reference: opened.recorded},
 			Without:   map[string]string{release.Backup: why, release.Provision: why, release.Migrate: why},
 			Tolerated: release.TroubleOfRollback(),

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/balancer/v3-backend-infra/internal/processes"
 )
 
 // patience is how long a script waits for what a background process does.
@@ -44,9 +46,11 @@ func (p *process) said() string {
 //
 //	deployer-start NAME ARG…   starts one
 //	await PATTERN NAME         waits until it has said something
-//	interrupt, hangup, slay NAME  sends it SIGINT, SIGHUP or SIGKILL
+//	interrupt, terminate, hangup, slay NAME  sends it SIGINT, SIGTERM, SIGHUP or SIGKILL
+//	fell NAME STACK            kills it together with its engine, as soon as that holds its lock on the stack
 //	ends CODE NAME             waits for its end and wants its exit code; -1 where it was killed
 //	errors NAME PATTERN        wants it to have said something
+//	elsewhere STACK            makes the locks that are left on a stack those of another machine
 //	forget STACK TYPE          takes a resource out of a state, as a kill at the wrong moment does
 func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	var mu sync.Mutex
@@ -91,10 +95,32 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 				}
 			}
 		},
-		"forget":    forget,
+		"forget": forget,
+		"fell": func(ts *testscript.TestScript, _ bool, args []string) {
+			p := of(ts, args[0])
+			deadline := time.Now().Add(patience)
+			for len(engineLocks(ts, args[1])) == 0 {
+				select {
+				case <-p.ended:
+					ts.Fatalf("%s ended before its engine had a lock:\n%s", args[0], p.said())
+				case <-time.After(time.Millisecond):
+				}
+				if time.Now().After(deadline) {
+					ts.Fatalf("the engine of %s has no lock:\n%s", args[0], p.said())
+				}
+			}
+			// Neither is to see the other die.
+			ts.Check(p.cmd.Process.Signal(syscall.SIGSTOP))
+			for _, engine := range processes.Children(p.cmd.Process.Pid, "pulumi") {
+				ts.Check(syscall.Kill(engine, syscall.SIGKILL))
+			}
+			ts.Check(p.cmd.Process.Kill())
+		},
 		"interrupt": send(syscall.SIGINT),
 		"hangup":    send(syscall.SIGHUP),
+		"terminate": send(syscall.SIGTERM),
 		"slay":      send(syscall.SIGKILL),
+		"elsewhere": elsewhere,
 		"ends": func(ts *testscript.TestScript, _ bool, args []string) {
 			p := of(ts, args[1])
 			select {
@@ -134,6 +160,32 @@ func startDeployer(ts *testscript.TestScript, args []string) *process {
 		<-p.ended
 	})
 	return p
+}
+
+// engineLocks are the files of the engine's locks on a stack.
+func engineLocks(ts *testscript.TestScript, stack string) []string {
+	files, err := filepath.Glob(filepath.Join(ts.Getenv("STATE"), "local", "state", ".pulumi", "locks", "*", "*", stack, "*.json"))
+	ts.Check(err)
+	return files
+}
+
+// elsewhere makes the locks of the engine that are left on a stack those of another machine, runner-a.
+func elsewhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: elsewhere STACK")
+	}
+	files := engineLocks(ts, args[0])
+	if len(files) == 0 {
+		ts.Fatalf("the engine left no lock on %s", args[0])
+	}
+	for _, file := range files {
+		var lock map[string]any
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &lock))
+		lock["hostname"] = "runner-a"
+		body, err := json.Marshal(lock)
+		ts.Check(err)
+		ts.Check(os.WriteFile(file, body, 0o600))
+	}
 }
 
 // forget takes the one resource of a type out of a stack's state, as if the engine had died before it could note it:

@@ -155,7 +155,7 @@ func (r restoring) restore(ctx context.Context) error {
 	}
 	var stack *stack
 	if r.switches {
-		if stack, err = r.openEnvironment(ctx, r.place, r.env, true); err != nil {
+		if stack, err = r.openStack(ctx); err != nil {
 			return err
 		}
 	}
@@ -174,6 +174,19 @@ func (r restoring) restore(ctx context.Context) error {
 		return failed(err)
 	}
 	return r.switchTo(ctx, stack, r.newRecord(exchange))
+}
+
+// openStack opens the environment's stack, whose services are to use the database.
+func (r restoring) openStack(ctx context.Context) (*stack, error) {
+	opened, err := r.openEnvironment(ctx, r.place, r.env, true)
+	if err != nil {
+		return nil, err
+	}
+	if opened.recorded == "" {
+		return nil, advice.With(fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first")
+	}
+	opened.held = r.held
+	return opened, nil
 }
 
 // goBack puts the database before in its place again.
@@ -205,7 +218,7 @@ func (r restoring) exchange(ctx context.Context, kept record.Deployment, doing s
 		r.tellSteps(*kept.Restore)
 		return nil
 	}
-	stack, err := r.openEnvironment(ctx, r.place, r.env, true)
+	stack, err := r.openStack(ctx)
 	if err != nil {
 		return err
 	}
@@ -238,8 +251,13 @@ func (r restoring) newRecord(plan record.Exchange) record.Deployment {
 
 // switchTo makes the steps. What is meant is kept before the first of them; without that nothing is begun.
 func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deployment) error {
-	if stack.recorded == "" {
-		return advice.With(fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first")
+	if stack.needed() {
+		progress := ui.NewProgress(r.err, r.progressOptions())
+		err := stack.step(ctx, progress, stack.program(stack.recorded, stack.recorded))
+		progress.Close()
+		if err != nil {
+			return err
+		}
 	}
 	kept.Outcome, kept.Ended = record.Running, time.Time{}
 	if err := r.place.records.Save(ctx, kept); err != nil {

@@ -33,11 +33,17 @@ func (s *stack) Adopt(ctx context.Context, resourceID, secretARN string, say dat
 		}
 		ids[urn], urns = id, append(urns, urn)
 	}
-	if _, err := s.handle.Repoint(ctx, ids); err != nil {
-		return err
+	told, err := s.unlocking(ctx, func() error {
+		_, err := s.handle.Repoint(ctx, ids)
+		if err == nil {
+			_, err = s.handle.Refresh(ctx, engine.Update{Message: "adopt the restored database", Targets: urns},
+				func(e engine.Event) { tellEvent(e, func(line string) { say("%s", line) }) })
+		}
+		return s.orphaned(ctx, err)
+	})
+	for _, what := range told {
+		say("%s", what)
 	}
-	_, err = s.handle.Refresh(ctx, engine.Update{Message: "adopt the restored database", Targets: urns},
-		func(e engine.Event) { tellEvent(e, func(line string) { say("%s", line) }) })
 	return err
 }
 

@@ -243,20 +243,19 @@ func (s *stack) up(ctx context.Context, u engine.Update, progress func(string)) 
 
 // upWatched is up; each event is passed on as well.
 func (s *stack) upWatched(ctx context.Context, u engine.Update, progress func(string), pass func(engine.Event)) (release.Update, error) {
-	err := s.reread(ctx, u.Targets, progress)
 	var done engine.Summary
-	if err == nil {
-		var told []string
-		told, err = s.unlocking(ctx, func() (err error) {
+	told, err := s.unlocking(ctx, func() error {
+		err := s.reread(ctx, u.Targets, progress)
+		if err == nil {
 			done, err = s.handle.Up(ctx, u, func(e engine.Event) {
 				tellEvent(e, progress)
 				pass(e)
 			})
-			return s.orphaned(ctx, err)
-		})
-		for _, what := range told {
-			progress(what)
 		}
+		return s.orphaned(ctx, err)
+	})
+	for _, what := range told {
+		progress(what)
 	}
 	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
 		return release.Update{}, &release.BusyError{Err: busy}

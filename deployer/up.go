@@ -190,14 +190,13 @@ func checkTag(tag string) error {
 // deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.
 func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, held *lock.Held,
 	report release.Reporter) (record.Deployment, error) {
-	died := held != nil && held.TookOver() != nil
 	now := p.clock.Now()
 	world := u.world(p, env, report)
 	world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
 		if u.codeOnly {
 			opened, err := u.openCode(ctx, p, env, u.refresh)
 			if err == nil {
-				opened.expired = died
+				opened.held = held
 			}
 			return opened, err
 		}
@@ -205,7 +204,7 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 		if err != nil {
 			return nil, err
 		}
-		opened.refresh, opened.expired = u.refresh, died
+		opened.refresh, opened.held = u.refresh, held
 		if len(u.components) == 0 {
 			return opened, nil
 		}
@@ -213,7 +212,7 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	}
 	return release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
-		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, Died: died,
+		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, Died: held.TookOver(),
 		Tolerated: u.tolerated(),
 	})
 }

@@ -15,6 +15,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -149,7 +150,7 @@ func (s Services) Running(ctx context.Context) ([]string, error) {
 				return nil, fmt.Errorf("describe the tasks of %s: %w", s.Env.ClusterName(), err)
 			}
 			for _, task := range out.Tasks {
-				if status := aws.ToString(task.LastStatus); status != "STOPPED" && status != "DEPROVISIONING" {
+				if !checks.Ended(task) {
 					arn := aws.ToString(task.TaskArn)
 					running = append(running, fmt.Sprintf("%s of %s", arn[strings.LastIndexByte(arn, '/')+1:], aws.ToString(task.Group)))
 				}

@@ -77,9 +77,7 @@ func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, m
 		}
 	}
 	settled := Settled{Cleared: before.Pending}
-	if len(targets) == 0 && len(before.Pending) == 0 {
-		return settled, nil
-	}
+	// Writing the state takes the engine's lock, and so meets one that was left, even where there is nothing else to do.
 	doc.PendingOperations = nil
 	if err := h.imported(ctx, doc); err != nil {
 		return Settled{}, err

@@ -128,13 +128,17 @@ func (b Bucket) Expire(ctx context.Context, stack, id string) error {
 	if err != nil || found == nil {
 		return err
 	}
-	gone := found.Holder
+	return b.bury(ctx, found.Holder, found.etag)
+}
+
+// bury puts a holder that is gone into the place of the lock with the tag.
+func (b Bucket) bury(ctx context.Context, gone Holder, etag string) error {
 	if gone.Heartbeat.IsZero() { // what it wrote cannot be read
 		gone.Heartbeat = b.Clock.Now().UTC()
 	}
 	gone.Expires = gone.Heartbeat
-	if _, err := b.write(ctx, gone, &s3.PutObjectInput{IfMatch: &found.etag}); err != nil {
-		return b.failed("release", stack, err)
+	if _, err := b.write(ctx, gone, &s3.PutObjectInput{IfMatch: &etag}); err != nil {
+		return b.failed("release", gone.Stack, err)
 	}
 	return nil
 }
@@ -319,7 +323,17 @@ func (g *bucketGrip) compare(ctx context.Context) error {
 
 // Release implements Grip.
 func (g *bucketGrip) Release(ctx context.Context) error {
-	err := g.remove(ctx, g.me.Stack, g.etag)
+	return g.yield(ctx, func(etag string) error { return g.remove(ctx, g.me.Stack, etag) })
+}
+
+// Return implements Grip.
+func (g *bucketGrip) Return(ctx context.Context, died Holder) error {
+	return g.yield(ctx, func(etag string) error { return g.bury(ctx, died, etag) })
+}
+
+// yield gives the lock away, once more where the answer to the last heartbeat was lost.
+func (g *bucketGrip) yield(ctx context.Context, give func(etag string) error) error {
+	err := give(g.etag)
 	if err == nil || status(err) != http.StatusPreconditionFailed {
 		return err
 	}
@@ -329,5 +343,5 @@ func (g *bucketGrip) Release(ctx context.Context) error {
 		}
 		return err
 	}
-	return g.remove(ctx, g.me.Stack, g.etag)
+	return give(g.etag)
 }

@@ -227,12 +227,17 @@ func (g *directoryGrip) Beat(_ context.Context, me Holder) error {
 // write replaces the description as a whole.
 func (g *directoryGrip) write(me Holder) error {
 	me.Heartbeat = g.Clock.Now().UTC()
-	body, err := json.MarshalIndent(me, "", "  ")
+	return g.describe(me)
+}
+
+// describe says who holds, or held, the lock.
+func (g *directoryGrip) describe(h Holder) error {
+	body, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return err
 	}
-	name := g.description(me.Stack)
-	fresh := name + "." + me.ID + ".new"
+	name := g.description(g.me.Stack)
+	fresh := name + "." + g.me.ID + ".new"
 	if err := os.WriteFile(fresh, body, 0o600); err != nil {
 		return errors.Join(err, os.Remove(fresh))
 	}
@@ -245,4 +250,12 @@ func (g *directoryGrip) Release(context.Context) error {
 		return g.file.Close()
 	}
 	return errors.Join(g.remove(g.me.Stack, g.description(g.me.Stack), g.lockFile(g.me.Stack)), g.file.Close())
+}
+
+// Return implements Grip.
+func (g *directoryGrip) Return(_ context.Context, died Holder) error {
+	if !g.same(g.file, g.me.Stack) {
+		return g.file.Close()
+	}
+	return errors.Join(g.describe(died), g.remove(g.me.Stack, g.lockFile(g.me.Stack)), g.file.Close())
 }

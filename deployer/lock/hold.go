@@ -41,9 +41,10 @@ type Held struct {
 	// news asks for a heartbeat before its time.
 	news chan struct{}
 
-	mu   sync.Mutex
-	me   Holder
-	left bool
+	mu       sync.Mutex
+	me       Holder
+	left     bool
+	repaired bool
 }
 
 // Acquire takes the lock, or waits for it as the options say. The error is a *HeldError where somebody else holds it.
@@ -110,8 +111,19 @@ func (h *Held) Leave() {
 	h.left = true
 }
 
-// TookOver is who held the lock before and went without releasing it; nil where it was free.
-func (h *Held) TookOver() *Holder { return h.died }
+// TookOver reports whether the lock was taken over from a holder that went without releasing it. Nobody's lock, a nil one, was not.
+func (h *Held) TookOver() bool { return h != nil && h.died != nil }
+
+// Repaired says that what the holder before left has been put right. Until then the lock is given back to that one in the end, so
+// that the next to come knows of it, too.
+func (h *Held) Repaired() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.repaired = true
+}
 
 // During runs what the lock is for while it is kept alive, and releases it in the end. The context of run ends with a
 // *LostError as its cause when the lock is lost.
@@ -170,14 +182,18 @@ func (h *Held) now() Holder {
 
 func (h *Held) release(ctx context.Context) {
 	h.mu.Lock()
-	left := h.left
+	left, owed := h.left, h.died != nil && !h.repaired
 	h.mu.Unlock()
 	if left {
 		return
 	}
 	bounded, done := context.WithTimeout(context.WithoutCancel(ctx), releaseLimit)
 	defer done()
-	if err := h.grip.Release(bounded); err != nil {
+	release := h.grip.Release
+	if owed {
+		release = func(ctx context.Context) error { return h.grip.Return(ctx, *h.died) }
+	}
+	if err := release(bounded); err != nil {
 		h.tell("warning: the lock was not released: " + err.Error())
 	}
 }

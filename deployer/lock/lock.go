@@ -78,6 +78,9 @@ type Grip interface {
 	Beat(ctx context.Context, me Holder) error
 	// Release gives the lock back. One that is lost already is no error.
 	Release(ctx context.Context) error
+	// Return gives a lock that was taken over back to the holder that died with it, so that the next to come takes it over from
+	// that one. One that is lost already is no error.
+	Return(ctx context.Context, died Holder) error
 	// Pulse is the time between two heartbeats.
 	Pulse() time.Duration
 }

@@ -144,6 +144,43 @@ func TestAHolderThatIsGoneIsTakenOverAtOnce(t *testing.T) {
 	})
 }
 
+// What a dead holder left is handed on until somebody has put it right.
+func TestADeathIsKnownUntilItIsRepaired(t *testing.T) {
+	stores(t, func(t *testing.T, store Store) {
+		o := Options{Clock: clock.Real(), Tell: func(text string) { t.Error(text) }}
+		_, _, err := store.Take(t.Context(), holder("alice"))
+		require.NoError(t, err)
+		standing, err := store.Look(t.Context(), "staging")
+		require.NoError(t, err)
+		require.NoError(t, store.Expire(t.Context(), "staging", standing.Holder.ID))
+		for _, deployment := range []struct {
+			by                 string
+			takesOver, repairs bool
+		}{{"bob", true, false}, {"carol", true, true}, {"dave", false, false}} {
+			held, err := Acquire(t.Context(), store, holder(deployment.by), o)
+			require.NoError(t, err)
+			require.Equal(t, deployment.takesOver, held.TookOver(), deployment.by)
+			require.NoError(t, held.During(t.Context(), func(context.Context) error {
+				if deployment.repairs {
+					held.Repaired()
+				}
+				return nil
+			}))
+			standing, err := store.Look(t.Context(), "staging")
+			require.NoError(t, err)
+			if deployment.takesOver && !deployment.repairs {
+				require.Equal(t, Dead, standing.Condition)
+				require.Equal(t, "alice", standing.Holder.By)
+			} else {
+				require.Nil(t, standing)
+			}
+		}
+		var nobodys *Held
+		require.False(t, nobodys.TookOver())
+		nobodys.Repaired()
+	})
+}
+
 func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
 	store := bucket(t)
 	alice := holder("alice")

@@ -75,10 +75,17 @@ type InterruptedError struct {
 	Cause error
 	// Left tells what is still running or pending; in preflight that is nothing.
 	Left error
+	// After is what had failed before, where it was the rollback that was stopped.
+	After *FailedError
+	// Advice is what to do, where it is another than what Left says.
+	Advice string
 }
 
 func (e *InterruptedError) Error() string {
 	text := "stopped during " + e.Phase + ": " + e.Cause.Error()
+	if e.After != nil {
+		text = e.After.Phase + ": " + e.After.Cause.Error() + "\n" + text
+	}
 	switch {
 	case e.Phase == Preflight:
 		text += "; nothing was changed"
@@ -93,7 +100,7 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
-	return cmp.Or(advice.Of(e.Left), "run the same command again: it goes on from what is there")
+	return cmp.Or(e.Advice, advice.Of(e.Left), "run the same command again: it goes on from what is there")
 }
 
 // BusyError says that somebody else is changing the stack.

@@ -93,11 +93,12 @@ func (m *migrate) commandOf() []string {
 
 // alone looks for a migration that runs already, whoever started it, and waits for its end or refuses.
 func (m *migrate) alone(ctx context.Context, v voice) error {
-	running, err := runningMigrations(ctx, m.ecs, m.env)
-	if err != nil {
-		return err
-	}
-	for _, task := range running {
+	for {
+		running, err := runningMigrations(ctx, m.ecs, m.env)
+		if err != nil || len(running) == 0 {
+			return err
+		}
+		task := running[0]
 		if !m.wait {
 			return alreadyRunning(m.env, task)
 		}
@@ -114,7 +115,6 @@ func (m *migrate) alone(ctx context.Context, v voice) error {
 		}
 		v.note("that migration has ended: %s", cmp.Or(checks.StopCause(*ended).Message, "stopped"))
 	}
-	return nil
 }
 
 // start runs the task with the network and role of the environment, and its command or the one that is given.

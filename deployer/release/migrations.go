@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -20,19 +21,22 @@ import (
 // person by hand. A cluster that does not exist has none.
 func runningMigrations(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Task, error) {
 	var arns []string
-	pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
-		Cluster: aws.String(env.ClusterName()), Family: aws.String(env.TaskFamily(environment.Migration)), DesiredStatus: types.DesiredStatusRunning,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		var noCluster *types.ClusterNotFoundException
-		if errors.As(err, &noCluster) {
-			return nil, nil
+	// One that was told to stop has up to two minutes to do so.
+	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
+			Cluster: aws.String(env.ClusterName()), Family: aws.String(env.TaskFamily(environment.Migration)), DesiredStatus: desired,
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			var noCluster *types.ClusterNotFoundException
+			if errors.As(err, &noCluster) {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, fmt.Errorf("look for a running migration: %w", err)
+			}
+			arns = append(arns, page.TaskArns...)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("look for a running migration: %w", err)
-		}
-		arns = append(arns, page.TaskArns...)
 	}
 	var tasks []types.Task
 	for batch := range slices.Chunk(arns, tasksPerCall) {
@@ -42,7 +46,7 @@ func runningMigrations(ctx context.Context, client *ecs.Client, env *environment
 		}
 		tasks = append(tasks, out.Tasks...)
 	}
-	return slices.DeleteFunc(tasks, func(t types.Task) bool { return aws.ToString(t.LastStatus) == "STOPPED" }), nil
+	return slices.DeleteFunc(tasks, checks.Ended), nil
 }
 
 // migrationText says which migration runs, since when, and who started it.

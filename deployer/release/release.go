@@ -178,15 +178,22 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		case errors.As(err, &busy) && !d.changedAnything():
 			return NotStarted("stack", busy)
 		}
-		return &FailedError{Phase: p.name, Cause: err, Undone: d.undo(ctx, p.name)}
+		undone, cut := d.undo(ctx, p.name)
+		failed := &FailedError{Phase: p.name, Cause: err, Undone: undone}
+		if cut != nil && ctx.Err() != nil {
+			return &InterruptedError{Phase: Undo, Cause: context.Cause(ctx), Left: cut, After: failed, Advice: "`deployer rollback --env " +
+				d.Env.Stack + "` brings back the last image that was verified healthy"}
+		}
+		return failed
 	}
 	return nil
 }
 
-// changedAnything reports whether a phase after preflight has ended well, and so may have changed something.
+// changedAnything reports whether a phase after preflight has ended well, and so may have changed something. What a repair puts
+// right, the deployment before it had changed.
 func (d *deployment) changedAnything() bool {
 	return slices.ContainsFunc(d.record.Phases, func(p record.Phase) bool {
-		return p.Name != Preflight && p.Outcome == record.Succeeded
+		return p.Name != Preflight && p.Name != Repair && p.Outcome == record.Succeeded
 	})
 }
 

@@ -9,23 +9,27 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// undo puts back what can be put back after a phase failed, and says what was done, or why nothing was.
-func (d *deployment) undo(ctx context.Context, failed string) string {
+// Undo is what is shown like a phase while the last good image is put back.
+const Undo = "rollback"
+
+// undo puts back what can be put back after a phase failed, and says what was done, or why nothing was. The error is why a rollback
+// that was begun did not come to its end.
+func (d *deployment) undo(ctx context.Context, failed string) (string, error) {
 	switch {
 	case failed == Validate:
-		return "the new image runs and answers; it was left in place"
+		return "the new image runs and answers; it was left in place", nil
 	case !d.touched:
-		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice()
+		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice(), nil
 	case d.Restart:
-		return "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start"
+		return "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start", nil
 	case d.Env.Deployment.Rollback != environment.RollbackAutomatic:
 		return fmt.Sprintf("the deployer put nothing back, deployment.rollback is %s here; ECS itself goes back to the revision before, "+
-			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice()
+			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice(), nil
 	}
-	v := voice{phase: "rollback", report: d.Report, now: d.Clock.Now}
+	v := voice{phase: Undo, report: d.Report, now: d.Clock.Now}
 	last, err := d.lastGood(ctx)
 	if err != nil {
-		return "nothing was put back: " + err.Error() + d.snapshotAdvice()
+		return "nothing was put back: " + err.Error() + d.snapshotAdvice(), err
 	}
 	v.report(Event{Time: d.Clock.Now(), Kind: PhaseStarted, Phase: v.phase, Message: "back to " + last.Tag})
 	began := d.Clock.Now()
@@ -36,13 +40,13 @@ func (d *deployment) undo(ctx context.Context, failed string) string {
 		v.report(ended)
 		return fmt.Sprintf("the rollback to %s failed too, so old and new may both be running: %s\n"+
 			"look at what runs (`deployer status --env %s --only ecs_service,ecs_tasks`), then choose what is to run with `rollback --to` or `up --code-only`",
-			last.Tag, err, d.Env.Stack) + d.snapshotAdvice()
+			last.Tag, err, d.Env.Stack) + d.snapshotAdvice(), err
 	}
 	ended.Message = fmt.Sprintf("%s (%s) runs again", last.Tag, shortDigest(last.Digest))
 	v.report(ended)
 	d.record.RolledBackTo = &last.Image
 	return fmt.Sprintf("rolled back: %s (%s) runs again, the last image that was verified healthy", last.Tag, shortDigest(last.Digest)) +
-		d.snapshotAdvice()
+		d.snapshotAdvice(), nil
 }
 
 // snapshotAdvice names the snapshot: a database is never put back by itself.
