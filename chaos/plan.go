@@ -22,6 +22,10 @@ type scenario struct {
 	base base
 	// args are the command's, without those that every command has.
 	args []string
+	// ends is what brings the command to its end before the next deployment; nil where that does.
+	ends []string
+	// keeps are the types of which it leaves one in the account that is in no state.
+	keeps []string
 	// weight is how often it is drawn.
 	weight int
 }
@@ -40,6 +44,11 @@ var scenarios = []scenario{
 	{name: "rollback", base: twice, args: []string{"rollback"}, weight: 2},
 	{name: "repair", base: dead, args: []string{"up", "--image-tag", newTag, "--wait"}, weight: 2},
 	{name: "preview", base: fresh, args: []string{"preview", "--image-tag", newTag}, weight: 1},
+	{name: "migrate", base: deployed, args: []string{"migrate"}, weight: 1},
+	{name: "restore", base: deployed, args: []string{"snapshot", "restore", "--switch"}, weight: 2,
+		ends: []string{"snapshot", "restore", "--switch", "--wait"},
+		// The database before, and the schedule of its password, are kept for a way back.
+		keeps: []string{"aws:rds/instance:Instance", "aws:secretsmanager/secretRotation:SecretRotation"}},
 }
 
 // firstUp is the scenario that kills the deployment that the base dead begins with.

@@ -22,7 +22,7 @@ const (
 // result is what came of a trial.
 type result struct {
 	trial
-	// phase is the one that the signal met; over says that the command had ended before.
+	// phase is the one that the signal met; over says that the command, or what was to repair it, had ended before.
 	phase string
 	over  bool
 	// code is the command's exit code, or killed.
@@ -57,8 +57,13 @@ func (l *lab) try(ctx context.Context, t trial, keep bool) result {
 	}
 	r.err = l.provoke(ctx, dir, &r)
 	if r.err == nil && t.again > 0 {
-		_, r.err = l.interrupt(ctx, dir, trial{signal: "SIGKILL", victim: both, moment: t.again}, l.usual["first up"],
-			[]string{"up", "--image-tag", newTag, "--wait"})
+		args, usual := []string{"up", "--image-tag", newTag, "--wait"}, l.usual[firstUp.name]
+		if t.scenario.ends != nil {
+			args, usual = t.scenario.ends, l.usual[t.scenario.name]
+		}
+		var again met
+		again, r.err = l.interrupt(ctx, dir, trial{signal: "SIGKILL", victim: both, moment: t.again}, usual, args)
+		r.over = again.over
 	}
 	if r.err == nil {
 		r.err = l.converge(ctx, dir, &r)
@@ -162,6 +167,11 @@ var repaired = regexp.MustCompile(`(?m)^repair +(.*)$`)
 
 // converge runs `up` and looks at everything that it has to leave in order.
 func (l *lab) converge(ctx context.Context, dir string, r *result) error {
+	if r.scenario.ends != nil && !r.over && r.code != 0 {
+		if ended, err := l.run(ctx, dir, r.scenario.ends...); err != nil || ended.code != 0 {
+			return errors.Join(err, fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(r.scenario.ends, " "), ended.code, ended.output))
+		}
+	}
 	up, err := l.run(ctx, dir, "up", "--image-tag", newTag, "--wait", "--timeout", converges.String())
 	if err != nil {
 		return err

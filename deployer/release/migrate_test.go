@@ -167,6 +167,26 @@ func TestMigrationBesideAnother(t *testing.T) {
 	require.Contains(t, said(), "it is followed to its end\na line of the first\nthat migration has ended: exit code 1 (application error)\ntask new started")
 }
 
+// One that was told to stop still runs, for as long as its container takes.
+func TestMigrationBesideOneThatIsStopping(t *testing.T) {
+	for status, want := range map[string]bool{"RUNNING": true, "STOPPING": true, "DEPROVISIONING": false, "STOPPED": false} {
+		e, m := migrating(t)
+		told := oneOff("first", status)
+		told.DesiredStatus = aws.String("STOPPED")
+		e.tasks = []types.Task{told}
+		e.at(map[int]func(){2: func() { e.ends(0) }})
+		v, _ := heard()
+		_, err := m.run(t.Context(), v)
+		if want {
+			require.ErrorContains(t, err, "a migration is running: task first", status)
+			require.Empty(t, e.ran, status)
+			continue
+		}
+		require.NoError(t, err, status)
+		require.Len(t, e.ran, 1, status)
+	}
+}
+
 func TestWhoStartedAMigration(t *testing.T) {
 	task := oneOff("x", "RUNNING")
 	task.StartedBy = nil

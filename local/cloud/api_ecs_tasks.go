@@ -265,6 +265,9 @@ func (m moment) subnetsOf(network *types.NetworkConfiguration, d definition) ([]
 	return network.AwsvpcConfiguration.Subnets, nil
 }
 
+// untilItStops is how long a container goes on after it was told to stop.
+const untilItStops = 5 * time.Second
+
 func stopTask(m moment, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
@@ -278,7 +281,7 @@ func stopTask(m moment, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	if reason == "" {
 		reason = "Task stopped by user"
 	}
-	m.stop(t, 0, types.TaskStopCodeUserInitiated, reason)
+	m.stop(t, untilItStops, types.TaskStopCodeUserInitiated, reason)
 	m.step()
 	described := m.describeTask(t)
 	return &ecs.StopTaskOutput{Task: &described}, nil
