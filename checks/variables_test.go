@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -196,7 +197,7 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 	env.Configuration.Optional = []string{"LOG_LEVEL", "OTHER_URL"}
 	values := map[string]string{
 		"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a",
-		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x",
+		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x", "FEATURE": "changeme", "OFF_URL": "",
 		"DATABASE_URL": "postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b",
 	}
 	problems := JudgeSecret(values, env)
@@ -205,7 +206,8 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 		kinds = append(kinds, fmt.Sprintf("%s %s %v", p.Key, p.Kind, p.Stops))
 	}
 	require.Equal(t, []string{
-		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "OTHER_URL not a URL false", "SENTRI_DSN unknown false",
+		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "FEATURE a placeholder false", "FEATURE unknown false", "OFF_URL unknown false",
+		"OTHER_URL not a URL false", "SENTRI_DSN not a URL false", "SENTRI_DSN unknown false",
 	}, kinds)
 	require.NotContains(t, asText(t, problems), "hunter2")
 	text, err := json.Marshal(values)
@@ -213,8 +215,53 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL leads to the database of staging"},
 		evaluateSecret(&configSecret{text: string(text)}, env))
 	delete(values, "DATABASE_URL")
+	text, err = json.Marshal(values)
+	require.NoError(t, err)
+	requireVerdict(t, verdict{Warning, "SecretKeysUnset", "OTHER_URL is not a URL; SENTRI_DSN is not a URL"},
+		evaluateSecret(&configSecret{text: string(text)}, env))
 	delete(values, "OTHER_URL")
+	delete(values, "FEATURE")
+	values["SENTRI_DSN"] = "https://a"
 	text, err = json.Marshal(values)
 	require.NoError(t, err)
 	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env))
+}
+
+// Preflight goes by whether a problem stops, status, validate and secrets check by the finding: what the first lets pass
+// the last phase of the same deployment must not fail at.
+func TestSecretStopsWherePreflightDoes(t *testing.T) {
+	env := loaded(t, "dev")
+	env.Configuration.Optional = []string{"OTHER_URL"}
+	const proxy = "postgresql://u:hunter2@v3-backend-production-proxy.proxy-x.us-east-1.rds.amazonaws.com/b"
+	for name, test := range map[string]struct {
+		key, value string
+		want       Status
+	}{
+		"required, empty":           {"NODE_ENV", "", Error},
+		"required, a placeholder":   {"NODE_ENV", "changeme", Error},
+		"required, no URL":          {"SENTRY_DSN", "hunter2", Error},
+		"required, padded":          {"NODE_ENV", "x ", Warning},
+		"optional, empty":           {"OTHER_URL", "", Healthy},
+		"optional, a placeholder":   {"OTHER_URL", "https://your-host/", Warning},
+		"optional, no URL":          {"OTHER_URL", "hunter2", Warning},
+		"optional, foreign":         {"OTHER_URL", proxy, Error},
+		"not known":                 {"UNKNOWN", "x", Warning},
+		"not known, no URL":         {"UNKNOWN_URL", "hunter2", Warning},
+		"not known, foreign":        {"UNKNOWN", proxy, Error},
+		"without effect":            {"DATABASE_HOST", "changeme", Warning},
+		"DATABASE_URL, empty":       {"DATABASE_URL", "", Healthy},
+		"DATABASE_URL, placeholder": {"DATABASE_URL", "postgresql://u:changeme@h/b", Error},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a"}
+			values[test.key] = test.value
+			problems := JudgeSecret(values, env)
+			text, err := json.Marshal(values)
+			require.NoError(t, err)
+			require.Equal(t, test.want, evaluateSecret(&configSecret{text: string(text)}, env).Status)
+			require.Equal(t, test.want == Error, slices.ContainsFunc(problems, func(p KeyProblem) bool { return p.Stops }))
+			require.Equal(t, test.want != Healthy, len(problems) > 0)
+			require.NotContains(t, asText(t, problems), "hunter2")
+		})
+	}
 }

@@ -36,7 +36,7 @@ func (k Kind) String() string {
 }
 
 // Stops reports whether the application cannot work with such a value, so that a deployment is not worth starting.
-func (k Kind) Stops() bool { return k == Missing || k == Empty || k == Malformed }
+func (k Kind) Stops() bool { return k == Missing || k == Empty || k == Placeholder || k == Malformed }
 
 // Problem is a variable that is not as the application needs it.
 type Problem struct {

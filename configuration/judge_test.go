@@ -28,7 +28,7 @@ func TestKinds(t *testing.T) {
 		stops bool
 	}{
 		Missing: {"missing", true}, Empty: {"empty", true}, Malformed: {"not a URL", true},
-		Placeholder: {"a placeholder", false}, Padded: {"padded with space", false},
+		Placeholder: {"a placeholder", true}, Padded: {"padded with space", false},
 	} {
 		require.Equal(t, want.text, kind.String())
 		require.Equal(t, want.stops, kind.Stops(), kind)
