@@ -28,8 +28,10 @@ type State string
 const (
 	Set    State = "set"
 	Unread State = "not read"
-	// Foreign is a DATABASE_URL that leads to another environment's database.
+	// Foreign is a variable that leads to another environment's database, or comes from its secret.
 	Foreign State = "foreign"
+	// Whole is a reference that names no key of a secret, and so hands on all of it.
+	Whole State = "whole secret"
 )
 
 // Variable is one that a container gets.
@@ -47,7 +49,16 @@ type Variable struct {
 	Message    string   `json:"message,omitempty"`
 	Categories []string `json:"categories"`
 	// Parts are the variables that a built one is built from.
-	Parts map[string]string `json:"-"`
+	Parts map[string]Value `json:"-"`
+}
+
+// BuiltFrom reveals the variables that a built one is built from.
+func (v Variable) BuiltFrom() map[string]string {
+	parts := map[string]string{}
+	for name, part := range v.Parts {
+		parts[name] = part.Reveal()
+	}
+	return parts
 }
 
 // Broken reports whether the container cannot work with the variable. A reference to a key that is not there keeps its
@@ -57,7 +68,7 @@ func (v Variable) Broken() bool {
 	switch {
 	case v.Well(), v.State == State(configuration.Padded):
 		return false
-	case v.State == Foreign:
+	case v.State == Foreign, v.State == Whole:
 		return true
 	}
 	return v.Required || v.Origin == OfReference && missing

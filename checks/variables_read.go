@@ -119,12 +119,12 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 		if application {
 			c.Changed = r.changeOf(c.Variables)
 			c.Stale = startedBefore(r.tasks, c.Changed)
-			c.Differences = append(c.Differences, differences(programSide(r.env), given(own), declared(r.env))...)
+			c.Differences = append(c.Differences, differences(programSide(r.env), given(own, r.env), declared(r.env))...)
 		}
 		if latest != nil {
 			c.Latest = lastPart(aws.ToString(latest.TaskDefinitionArn))
 			if c.Latest != c.Running {
-				c.Differences = append(differences(c.Latest, given(own), given(containerNamed(latest, name))), c.Differences...)
+				c.Differences = append(differences(c.Latest, given(own, r.env), given(containerNamed(latest, name), r.env)), c.Differences...)
 			}
 		}
 		containers = append(containers, c)

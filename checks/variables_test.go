@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +25,7 @@ func apiContainer(env *environment.Environment, change func(*ecstypes.ContainerD
 	values := map[string]string{
 		environment.VarRegion: "us-east-1", environment.VarQueueURL: "https://sqs.us-east-1.amazonaws.com/1/q",
 		environment.VarDatabaseHost: "h", environment.VarDatabasePort: "5432", environment.VarDatabaseName: "balancer",
+		environment.VarConnectionLimit: strconv.Itoa(env.Database.Connections), environment.VarPoolTimeout: strconv.Itoa(int(env.Database.PoolTimeout.Seconds())),
 		environment.VarDatabaseSecretARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-AbCdEf", environment.VarConfigSecretID: env.SecretName(),
 	}
 	for _, name := range environment.ProgramVariables() {
@@ -49,10 +52,16 @@ func setting(name, value string) func(*ecstypes.ContainerDefinition) {
 	}
 }
 
+// referring lets the first required key come from another place.
+func referring(valueFrom string) func(*ecstypes.ContainerDefinition) {
+	return func(c *ecstypes.ContainerDefinition) { c.Secrets[0].ValueFrom = aws.String(valueFrom) }
+}
+
 func TestResolve(t *testing.T) {
 	env := loaded(t, "dev")
 	const complete = `"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","NODE_ENV":"hunter2"`
-	const foreign = `postgresql://u:hunter2@v3-backend-production-db.x.us-east-1.rds.amazonaws.com/b`
+	const foreignHost = "v3-backend-production-db.x.us-east-1.rds.amazonaws.com"
+	const foreign = "postgresql://u:hunter2@" + foreignHost + "/b"
 	for name, test := range map[string]struct {
 		container *ecstypes.ContainerDefinition
 		secret    string
@@ -72,18 +81,31 @@ func TestResolve(t *testing.T) {
 		"built":                  {apiContainer(env, nil), complete, "DATABASE_URL", Built, Set, false},
 		"built of nothing":       {apiContainer(env, setting("DATABASE_HOST", "")), complete, "DATABASE_URL", Built, "missing", true},
 		"the secret's URL wins":  {apiContainer(env, nil), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
+		"another's host":         {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_HOST", OfDefinition, Foreign, true},
+		"built for another's":    {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_URL", Built, Foreign, true},
+		"another's in any key":   {apiContainer(env, nil), complete + `,"REPLICA":"` + foreign + `"`, "REPLICA", OfSecret, Foreign, true},
+		"another's secret":       {apiContainer(env, referring("arn:aws:secretsmanager:us-east-1:1:secret:balancer-production-config-AbCdEf:SENTRY_DSN::")), complete, env.SecretKeys()[0], OfReference, Foreign, true},
+		"another's, at start":    {apiContainer(env, setting("CONFIG_SECRET_ID", "balancer-production-config")), complete, "CONFIG_SECRET_ID", OfDefinition, Foreign, true},
+		"the whole secret":       {apiContainer(env, referring(configARN)), complete, env.SecretKeys()[0], OfReference, Whole, true},
+		"the whole, with colons": {apiContainer(env, referring(configARN+":::")), complete, env.SecretKeys()[0], OfReference, Whole, true},
+		"empty, so the secret's": {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
+		"empty, so built":        {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":""`, "DATABASE_URL", Built, Set, false},
+		"empty key, so built":    {apiContainer(env, nil), complete + `,"DATABASE_URL":""`, "DATABASE_URL", Built, Set, false},
+		"empty for good": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+			setting("DATABASE_URL", "")(c)
+			setting("DATABASE_SECRET_ARN", "")(c)
+		}), complete, "DATABASE_URL", OfDefinition, "empty", true},
+		"of space":               {apiContainer(env, setting("DATABASE_URL", " ")), complete, "DATABASE_URL", OfDefinition, "empty", true},
+		"a part of the secret":   {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"hunter2"`, "DATABASE_URL", Built, Set, false},
+		"a foreign part":         {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"` + foreignHost + `"`, "DATABASE_URL", Built, Foreign, true},
 		"another's database":     {apiContainer(env, nil), complete + `,"DATABASE_URL":"` + foreign + `"`, "DATABASE_URL", OfSecret, Foreign, true},
 		"another's, by hand":     {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", OfDefinition, Foreign, true},
 		"the definition wins":    {apiContainer(env, setting("EXTRA", "x")), complete + `,"EXTRA":"hunter2"`, "EXTRA", OfDefinition, Set, false},
 		"an ARN as the secret's": {apiContainer(env, setting("CONFIG_SECRET_ID", configARN)), `"EXTRA":"hunter2"`, "EXTRA", OfSecret, Set, false},
 		"nowhere": {apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil; setting("CONFIG_SECRET_ID", "other")(c) }), complete,
 			"NODE_ENV", OfNothing, "missing", true},
-		"another secret": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
-			c.Secrets[0].ValueFrom = aws.String("arn:aws:ssm:us-east-1:1:parameter/x")
-		}), complete, env.SecretKeys()[0], OfReference, Unread, false},
-		"an older version": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
-			c.Secrets[0].ValueFrom = aws.String(configARN + ":" + env.SecretKeys()[0] + ":AWSPREVIOUS:")
-		}), complete, env.SecretKeys()[0], OfReference, Unread, false},
+		"another secret":   {apiContainer(env, referring("arn:aws:ssm:us-east-1:1:parameter/x")), complete, env.SecretKeys()[0], OfReference, Unread, false},
+		"an older version": {apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSPREVIOUS:")), complete, env.SecretKeys()[0], OfReference, Unread, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, _ := resolve(test.container, shelfOf(&configSecret{text: "{" + test.secret + "}"}, nil, env), env, true)
@@ -136,6 +158,31 @@ func TestSecretThatIsNotRead(t *testing.T) {
 	require.Contains(t, findings[0].Message, "there is no secret balancer-dev-config")
 }
 
+// What a required variable is, that comes from a place which is not read, is not known: it never counts as healthy.
+func TestRequiredFromElsewhere(t *testing.T) {
+	env := loaded(t, "dev")
+	key := env.SecretKeys()[0]
+	shelf := shelfOf(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
+	for _, valueFrom := range []string{"arn:aws:ssm:us-east-1:1:parameter/x", configARN + ":" + key + ":AWSPREVIOUS:", configARN + ":" + key + "::0-1"} {
+		all, _ := resolve(apiContainer(env, referring(valueFrom)), shelf, env, true)
+		findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+		require.Len(t, findings, 1, valueFrom)
+		require.Equal(t, Unknown, findings[0].Status)
+		require.Equal(t, "VariablesNotRead", findings[0].Reason)
+		require.Contains(t, findings[0].Message, key)
+	}
+}
+
+// A key that entrypoint would fetch from a secret that this program may not read is not known to be missing.
+func TestRequiredAtStartFromAClosedSecret(t *testing.T) {
+	env := loaded(t, "dev")
+	container := apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil })
+	all, _ := resolve(container, shelfOf(nil, errors.New("denied"), env), env, true)
+	findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+	require.Len(t, findings, 1)
+	requireUnknown(t, findings[0])
+}
+
 func requireUnknown(t *testing.T, f Finding) {
 	t.Helper()
 	require.Equal(t, Unknown, f.Status)
@@ -158,15 +205,26 @@ func TestValueIsMaskedInEveryForm(t *testing.T) {
 
 func TestDifferencesFromTheProgram(t *testing.T) {
 	env := loaded(t, "dev")
-	require.Empty(t, differences("program", given(apiContainer(env, nil)), declared(env)))
+	require.Empty(t, differences("program", given(apiContainer(env, nil), env), declared(env)))
+	require.Empty(t, differences("program", given(apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSCURRENT:")), env), declared(env)))
 	changed := apiContainer(env, func(c *ecstypes.ContainerDefinition) {
-		setting("AWS_REGION", "eu-west-1")(c)
-		setting("BY_HAND", "x")(c)
-		c.Secrets = c.Secrets[1:]
+		for name, value := range map[string]string{
+			"AWS_REGION": "eu-west-1", "BY_HAND": "x", "DATABASE_PORT": "5433", "DATABASE_CONNECTION_LIMIT": "99", "DATABASE_POOL_TIMEOUT": "99",
+			"DATABASE_HOST": "", "NODE_ENV": "in plain view",
+		} {
+			setting(name, value)(c)
+		}
+		c.Secrets = []ecstypes.Secret{
+			{Name: aws.String("SENTRY_DSN"), ValueFrom: aws.String(strings.ReplaceAll(configARN, "-dev-", "-staging-") + ":SENTRY_DSN::")},
+			{Name: aws.String("DATABASE_SECRET_ARN"), ValueFrom: aws.String(configARN + ":DATABASE_SECRET_ARN::")},
+		}
 	})
 	require.Equal(t, []Difference{
-		{"program", "AWS_REGION", "changed"}, {"program", "BY_HAND", "added"}, {"program", env.SecretKeys()[0], "removed"},
-	}, differences("program", given(changed), declared(env)))
+		{"program", "AWS_REGION", "changed"}, {"program", "BY_HAND", "added"}, {"program", "DATABASE_CONNECTION_LIMIT", "changed"},
+		{"program", "DATABASE_HOST", "changed"}, {"program", "DATABASE_POOL_TIMEOUT", "changed"}, {"program", "DATABASE_PORT", "changed"},
+		{"program", "DATABASE_SECRET_ARN", "changed"}, {"program", "NODE_ENV", "changed"}, {"program", "SENTRY_DSN", "changed"},
+		{"program", "SUBGRAPH_API_URL", "removed"},
+	}, differences("program", given(changed, env), declared(env)))
 }
 
 func TestCompare(t *testing.T) {
