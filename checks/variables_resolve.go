@@ -75,7 +75,7 @@ func resolve(c *ecstypes.ContainerDefinition, secret shelf, env *environment.Env
 func (r *resolver) definition(c *ecstypes.ContainerDefinition) {
 	for _, pair := range c.Environment {
 		name, value := aws.ToString(pair.Name), aws.ToString(pair.Value)
-		sensitive := configuration.IsSensitive(name, value) && !slices.Contains(environment.ProgramVariables(), name)
+		sensitive := configuration.IsSensitive(name, value, environment.ProgramVariables())
 		r.add(Variable{Name: name, Value: Value{value, sensitive}, Origin: OfDefinition}, true)
 	}
 }

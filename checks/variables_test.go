@@ -126,6 +126,25 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// What the program sets is shown, which is what vars is for; what somebody set by hand is masked, whatever its name.
+func TestShownValues(t *testing.T) {
+	env := loaded(t, "dev")
+	all, _ := resolve(apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+		for _, name := range []string{"DB_PASS", "MNEMONIC", "HOOK", "NODE_OPTIONS"} {
+			setting(name, "hunter2")(c)
+		}
+		setting("LOG_LEVEL", "debug")(c)
+	}), shelfOf(nil, nil, env), env, true)
+	var shown []string
+	for _, v := range all {
+		if v.Origin == OfDefinition && !v.Masked {
+			shown = append(shown, v.Name)
+		}
+	}
+	require.ElementsMatch(t, append(environment.ProgramVariables(), "LOG_LEVEL"), shown)
+	require.NotContains(t, asText(t, all), "hunter2")
+}
+
 func TestKeysWithoutEffect(t *testing.T) {
 	env := loaded(t, "dev")
 	secret := shelfOf(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)

@@ -20,8 +20,8 @@ func varsVerb() verb {
 	return verb{
 		name: "vars", usage: "the environment variables that containers really get",
 		about: `Of the revision that runs: what its task definition sets, the keys of secrets that it refers to, and what entrypoint adds
-when it starts the application. Sensitive values are masked in every form: whatever comes from a secret, and whatever
-looks like one. Tables are cut to the terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 all well,
+when it starts the application. Masked in every form is whatever comes from a secret, and whatever the task definition
+has beyond what the program sets and a few harmless names such as NODE_ENV. Tables are cut to the terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 all well,
 1 errors, 2 warnings or unknowns, 3 could not run; with --compare 0.`,
 		examples: []string{
 			"deployer vars --env staging",
