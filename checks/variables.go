@@ -98,7 +98,7 @@ type Container struct {
 	Role      string `json:"role"`
 	Container string `json:"container"`
 	// Running is the revision whose variables these are, Others are revisions that further tasks still run, Latest is the
-	// family's newest one. Deployed is the one that the last deployment's record names, empty where there is none.
+	// family's newest one. Deployed is the one that the last deployment left, empty where its record does not say.
 	Running  string   `json:"running_revision"`
 	Others   []string `json:"other_revisions,omitempty"`
 	Latest   string   `json:"latest_revision"`

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -244,6 +246,55 @@ func TestDifferencesFromTheProgram(t *testing.T) {
 		{"program", "DATABASE_SECRET_ARN", "changed"}, {"program", "NODE_ENV", "changed"}, {"program", "SENTRY_DSN", "changed"},
 		{"program", "SUBGRAPH_API_URL", "removed"},
 	}, differences("program", given(changed, env), declared(env)))
+}
+
+func TestDifferencesFromRevisions(t *testing.T) {
+	const family = "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-development-api:"
+	const name = "v3-backend-development-api:"
+	for title, test := range map[string]struct {
+		deployed string
+		calls    int
+		want     []Difference
+	}{
+		"not known":     {"", 2, []Difference{{name + "9", "BY_HAND", "removed"}}},
+		"what runs":     {name + "7", 2, []Difference{{name + "9", "BY_HAND", "removed"}}},
+		"the latest":    {family + "9", 2, []Difference{{name + "9", "BY_HAND", "removed"}}},
+		"neither":       {name + "8", 3, []Difference{{name + "9", "BY_HAND", "removed"}, {name + "8", "AWS_REGION", "changed"}}},
+		"deleted since": {name + "6", 3, []Difference{{name + "9", "BY_HAND", "removed"}}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			env := loaded(t, "dev")
+			calls := 0
+			e := readingFrom(t, func(in any) (any, error) {
+				asked, ok := in.(*ecs.DescribeTaskDefinitionInput)
+				if !ok {
+					return nil, unanswered(in)
+				}
+				calls++
+				revision := map[string]struct {
+					number string
+					change func(*ecstypes.ContainerDefinition)
+				}{
+					family + "7": {"7", nil}, name + "8": {"8", setting("AWS_REGION", "eu-west-1")}, "v3-backend-development-api": {"9", setting("BY_HAND", "x")},
+				}[aws.ToString(asked.TaskDefinition)]
+				if revision.number == "" {
+					return nil, &smithy.GenericAPIError{Code: "ClientException", Message: "Unable to describe task definition."}
+				}
+				return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &ecstypes.TaskDefinition{
+					TaskDefinitionArn: aws.String(family + revision.number), ContainerDefinitions: []ecstypes.ContainerDefinition{*apiContainer(env, revision.change)},
+				}}, nil
+			})
+			containers, err := serviceReader{
+				estate: e, role: environment.API, service: &ecstypes.Service{TaskDefinition: aws.String(family + "7")},
+				deployed: test.deployed, secret: shelfOf(nil, nil, env),
+			}.read(t.Context())
+			require.NoError(t, err)
+			require.Len(t, containers, 1)
+			require.Equal(t, test.want, containers[0].Differences)
+			require.Equal(t, lastPart(test.deployed), containers[0].Deployed)
+			require.Equal(t, test.calls, calls)
+		})
+	}
 }
 
 func TestCompare(t *testing.T) {

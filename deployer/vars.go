@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -176,18 +177,13 @@ func (v vars) wants(one checks.Variable) bool {
 		(len(v.categories) == 0 || slices.ContainsFunc(v.categories, sorted))
 }
 
-// lastDeployed are the revisions that the last deployment's record names, by service; none where no record can be read.
+// lastDeployed are the revisions that the last deployment left, by service; none where no record can be read.
 func lastDeployed(ctx context.Context, p *place, env *environment.Environment) map[string]string {
 	records, err := p.records.List(ctx, env.Stack, recordsLooked)
 	if err != nil {
 		return nil
 	}
-	for _, d := range records {
-		if len(d.TaskDefinitions) > 0 {
-			return d.TaskDefinitions
-		}
-	}
-	return nil
+	return record.LeftRevisions(records)
 }
 
 // compare holds two environments against each other.
