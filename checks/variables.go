@@ -116,8 +116,8 @@ type Container struct {
 // Inspection is what the containers of an environment get.
 type Inspection struct {
 	Environment string      `json:"environment"`
-	Region      string      `json:"region"`
-	Timestamp   time.Time   `json:"timestamp"`
+	Region      string      `json:"region,omitempty"`
+	Timestamp   time.Time   `json:"timestamp,omitzero"`
 	Status      Status      `json:"status"`
 	Containers  []Container `json:"containers"`
 	// Findings are what is not as it should be, with what to do about it.
