@@ -77,6 +77,12 @@ func (v Variable) Broken() bool {
 // Well reports whether there is nothing to say about the variable.
 func (v Variable) Well() bool { return v.State == Set || v.State == Unread }
 
+// read reports whether the variable's value is known here: what comes from elsewhere, another environment's secret too, is not
+// fetched.
+func (v Variable) read() bool {
+	return v.State != Unread && v.State != Whole && (v.State != Foreign || v.Value.Reveal() != "")
+}
+
 // UnusedKey is a key of the configuration secret that changes nothing for a container.
 type UnusedKey struct {
 	Key string `json:"key"`

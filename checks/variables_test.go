@@ -306,16 +306,18 @@ func TestCompare(t *testing.T) {
 	}
 	plain := Variable{Name: "PLAIN", Value: Plain("a"), State: Set}
 	unread := Variable{Name: "UNREAD", State: Unread}
+	whole := Variable{Name: "WHOLE", State: Whole, Origin: OfReference}
+	foreign := Variable{Name: "FOREIGN", State: Foreign, Origin: OfReference}
 	missing := Variable{Name: "GONE", State: "missing", Required: true}
 	compared := Compare(
-		container(secret("A", "hunter2"), secret("B", "hunter2"), secret("C", "hunter2"), plain, unread, missing),
-		container(secret("A", "hunter2"), secret("B", "hunter3"), secret("D", "hunter2"), plain, unread, secret("GONE", "hunter2")))
+		container(secret("A", "hunter2"), secret("B", "hunter2"), secret("C", "hunter2"), plain, unread, missing, whole, foreign),
+		container(secret("A", "hunter2"), secret("B", "hunter3"), secret("D", "hunter2"), plain, unread, secret("GONE", "hunter2"), whole, foreign))
 	got := map[string]Likeness{}
 	for _, v := range compared.Containers[0].Variables {
 		got[v.Name] = v.Result
 	}
 	require.Equal(t, map[string]Likeness{
-		"A": Equal, "B": Different, "C": OnlyHere, "D": OnlyThere, "PLAIN": Equal, "UNREAD": NotKnown, "GONE": OnlyThere,
+		"A": Equal, "B": Different, "C": OnlyHere, "D": OnlyThere, "PLAIN": Equal, "UNREAD": NotKnown, "GONE": OnlyThere, "WHOLE": NotKnown, "FOREIGN": NotKnown,
 	}, got)
 	require.NotContains(t, asText(t, compared), "hunter")
 }

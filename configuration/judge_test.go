@@ -42,8 +42,10 @@ func TestIsPlaceholder(t *testing.T) {
 		"x": false, "production": false, "https://abc@o1.ingest.sentry.io/1": false, "nullable": false, "s3cr3t<x>": false, "": false,
 		"https://api.studio.thegraph.com/query/24/balancer-v2/version/latest": false, "postgres://u:p@your-db-host/x": true,
 		"https://your-domain.example.com": true, "your-db-host": true, "https://<host>/x": true, "postgresql://u:p@db/<name>?a=b": true,
-		"https://key@sentry.io/your-project": true, "put-your-api-key-here": true, "YOUR API KEY": true, "https://yourdomain.com": true,
-		"PLEASE_CHANGE_ME": true, "changeme123": true, "https://change-me.example.com/x": true, "https://u:replace_with_password@h": true,
+		"https://key@sentry.io/your-project": true, "put-your-api-key-here": true, "YOUR API KEY": true, "https://put-your-key-here@sentry.io/1": true, "a@yourdomain.com": true,
+		"https://app.example.com/reset-your-password": false, "Reset your password now": false, "https://a.example.com/?next=/manage-your-project": false,
+		"https://yourdomain.com": true,
+		"PLEASE_CHANGE_ME":       true, "changeme123": true, "https://change-me.example.com/x": true, "https://u:replace_with_password@h": true,
 		"https://exchange-metrics.example.com/v1": false, "https://exchange-me.example.com": false, "https://change-metrics.example.com": false,
 		"replacement": false, "none": false, "https://example.com/grow-your-business": false, "https://a.example.com/?if=a<b&c>d": false, "flavour-key": false,
 	} {
