@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -221,6 +222,26 @@ func TestEvaluateTaskDefinition(t *testing.T) {
 				}
 			}
 		}), keys, verdict{Error, "VariablesMissing", "DATABASE_URL"}},
+		"another environment's database": {definition(func(d *ecstypes.TaskDefinition) {
+			setting("DATABASE_HOST", "v3-backend-production-db.x.us-east-1.rds.amazonaws.com")(&d.ContainerDefinitions[0])
+		}), keys, verdict{Error, "WiredElsewhere", "DATABASE_HOST (it leads to the database of production)"}},
+		"another environment's configuration": {definition(func(d *ecstypes.TaskDefinition) {
+			setting("CONFIG_SECRET_ID", "balancer-production-config")(&d.ContainerDefinitions[0])
+		}), keys, verdict{Error, "WiredElsewhere", "CONFIG_SECRET_ID (it names balancer-production-config, another environment's)"}},
+		"another environment's key": {definition(func(d *ecstypes.TaskDefinition) {
+			d.ContainerDefinitions[0].Secrets[1].ValueFrom = aws.String(strings.ReplaceAll(secret, "-dev-", "-staging-") + ":SENTRY_DSN::")
+		}), keys, verdict{Error, "WiredElsewhere", "SENTRY_DSN (it comes from balancer-staging-config-AbCdEf, another environment's)"}},
+		"the whole secret": {definition(func(d *ecstypes.TaskDefinition) {
+			d.ContainerDefinitions[0].Secrets[1].ValueFrom = aws.String(secret)
+		}), keys, verdict{Error, "WiredElsewhere", "SENTRY_DSN (its reference names no key"}},
+		"a version of long ago": {definition(func(d *ecstypes.TaskDefinition) {
+			d.ContainerDefinitions[0].Secrets[1].ValueFrom = aws.String(secret + ":SENTRY_DSN:AWSPREVIOUS:")
+		}), keys, verdict{Warning, "NotAsTheProgramHasIt", "from balancer-dev-config: SENTRY_DSN"}},
+		"a value in a reference's place": {definition(func(d *ecstypes.TaskDefinition) {
+			c := &d.ContainerDefinitions[0]
+			c.Secrets = append(c.Secrets[:1:1], c.Secrets[2:]...)
+			setting("SENTRY_DSN", "https://hunter2@sentry.io/1")(c)
+		}), keys, verdict{Warning, "NotAsTheProgramHasIt", "from balancer-dev-config: SENTRY_DSN"}},
 		"deregistered": {definition(func(d *ecstypes.TaskDefinition) { d.Status = ecstypes.TaskDefinitionStatusInactive }), keys,
 			verdict{Warning, "TaskDefinitionInactive", "revision 7"}},
 		"a tag": {definition(func(d *ecstypes.TaskDefinition) { d.ContainerDefinitions[0].Image = aws.String("repo:latest") }), keys,
@@ -235,7 +256,8 @@ func TestEvaluateTaskDefinition(t *testing.T) {
 func TestSecretReferences(t *testing.T) {
 	for reference, want := range map[string][2]string{
 		"arn:aws:secretsmanager:us-east-1:1:secret:balancer-dev-config-AbCdEf:KEY::": {"balancer-dev-config-AbCdEf", "KEY"},
-		"arn:aws:secretsmanager:us-east-1:1:secret:balancer-dev-config-AbCdEf":       {"", ""},
+		"arn:aws:secretsmanager:us-east-1:1:secret:balancer-dev-config-AbCdEf":       {"balancer-dev-config-AbCdEf", ""},
+		"arn:aws:secretsmanager:us-east-1:1:secret:balancer-dev-config-AbCdEf:::":    {"balancer-dev-config-AbCdEf", ""},
 		"arn:aws:ssm:us-east-1:1:parameter/x":                                        {"", ""},
 		"name":                                                                       {"", ""},
 	} {

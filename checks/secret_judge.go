@@ -24,7 +24,7 @@ type KeyProblem struct {
 
 // The kinds of problems that take an environment to see.
 const (
-	// ForeignKey is a DATABASE_URL that leads to another environment's database.
+	// ForeignKey is a value that leads to another environment's database.
 	ForeignKey configuration.Kind = "foreign"
 	// ShadowedKey is one that the task definition sets too, which wins.
 	ShadowedKey configuration.Kind = "shadowed"
@@ -38,33 +38,44 @@ const (
 func JudgeSecret(values map[string]string, env *environment.Environment) []KeyProblem {
 	var problems []KeyProblem
 	required := env.SecretKeys()
-	for _, p := range configuration.Judge(values, required) {
-		problems = append(problems, KeyProblem{p.Key, p.Kind, "is " + p.Kind.String(), p.Kind.Stops(), p.Kind != configuration.Padded})
+	for _, key := range required {
+		problems = append(problems, judgeValue(key, values, true, env)...)
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(required, key) {
-			problems = append(problems, judgeOther(key, values[key], env)...)
+			problems = append(problems, judgeOther(key, values, env)...)
 		}
 	}
 	return problems
 }
 
-// judgeOther judges a key that the secret need not have. One that is known may be empty, which can mean that it is off.
-func judgeOther(key, value string, env *environment.Environment) []KeyProblem {
-	url := key == environment.VarDatabaseURL
-	if name, foreign := env.ForeignDatabase(configuration.DatabaseHost(value)); url && foreign {
-		return []KeyProblem{{key, ForeignKey, "leads to the database of " + name, true, true}}
-	}
-	switch {
-	case environment.OriginOf(key) == environment.FromProgram:
+// judgeOther judges a key that the secret need not have. One that is not known reaches the application all the same, and
+// so does what is wrong with its value.
+func judgeOther(key string, values map[string]string, env *environment.Environment) []KeyProblem {
+	if environment.OriginOf(key) == environment.FromProgram {
 		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and wins", false, false}}
-	case !env.Knows(key):
-		return []KeyProblem{{key, UnknownKey, "is not known to the application: neither configuration.required nor configuration.optional of " +
-			environment.FileName(env.Stack) + " has it", false, false}}
 	}
-	for _, p := range configuration.Judge(map[string]string{key: value}, []string{key}) {
-		if p.Kind != configuration.Empty || url {
-			return []KeyProblem{{key, p.Kind, "is " + p.Kind.String(), url && p.Kind.Stops(), p.Kind != configuration.Padded}}
+	// An empty DATABASE_URL counts as none, others can mean that something is off.
+	var problems []KeyProblem
+	if values[key] != "" {
+		problems = judgeValue(key, values, key == environment.VarDatabaseURL, env)
+	}
+	if !env.Knows(key) {
+		problems = append(problems, KeyProblem{key, UnknownKey, "is not known to the application: neither configuration.required nor configuration.optional of " +
+			environment.FileName(env.Stack) + " has it", false, false})
+	}
+	return problems
+}
+
+// judgeValue says what is wrong with a key's value. Another environment's database stops a deployment whichever key leads
+// there, other problems do where the application needs the key.
+func judgeValue(key string, values map[string]string, needed bool, env *environment.Environment) []KeyProblem {
+	if what, foreign := foreignDatabase(env, values[key]); foreign {
+		return []KeyProblem{{key, ForeignKey, "leads to " + what, true, true}}
+	}
+	for _, p := range configuration.Judge(values, []string{key}) {
+		if needed || p.Kind != configuration.Empty {
+			return []KeyProblem{{key, p.Kind, "is " + p.Kind.String(), needed && p.Kind.Stops(), p.Kind != configuration.Padded}}
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -75,80 +76,69 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 	return evaluateKeys(what.with("problems", secretProblemDetails(problems)), problems, env)
 }
 
-// evaluateKeys sums up the problems of a secret's keys: the worst gives the finding its reason, and the details have all.
+// evaluateKeys sums up the problems of a secret's keys: an error where one of them stops a deployment, as in preflight. The
+// worst gives the finding its reason, the message names all of them.
 func evaluateKeys(what subject, problems []KeyProblem, env *environment.Environment) Finding {
-	required := env.SecretKeys()
-	hint := Hint{
-		Cause:    "a variable became required, or the secret was not filled in",
-		Solution: "set each key that is named", Command: command(env, "secrets set"),
+	stopping := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !p.Stops })
+	others := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return p.Stops })
+	said := strings.Join(keyWords(slices.Concat(stopping, others), env), "; ")
+	if len(stopping) > 0 {
+		reason, hint := reasonOfKeys(stopping, env)
+		return what.error(reason, hint, "%s", said)
 	}
-	needed := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !slices.Contains(required, p.Key) })
-	missing, unset := keysOf(needed, configuration.Missing), keysOf(needed, configuration.Empty, configuration.Placeholder)
-	worse := said(problems, ForeignKey, configuration.Malformed, configuration.Padded)
-	switch {
-	case len(missing) > 0:
-		hint.Cause += "; a task whose definition refers to a missing key does not start"
-		return what.error("SecretKeysMissing", hint, "%d of %d required keys are missing: %s%s", len(missing), len(required),
-			strings.Join(missing, ", "), listed("; without a value: ", unset)+also(worse))
-	case len(unset) > 0:
-		return what.error("SecretKeysUnset", hint, "%d of %d required keys have no value: %s", len(unset), len(required),
-			strings.Join(unset, ", ")+also(worse))
-	case len(keysOf(problems, ForeignKey)) > 0:
-		hint.Cause = "it was copied from the other environment's secret"
-		return what.error("SecretOfAnotherEnvironment", hint, "%s", said(problems, ForeignKey))
-	case len(keysOf(problems, configuration.Malformed)) > 0:
-		hint.Cause = "a value was not copied as a whole, or with more than belongs to it"
-		return what.error("SecretValuesMalformed", hint, "%s", said(problems, configuration.Malformed))
-	case len(keysOf(problems, configuration.Padded, configuration.Placeholder)) > 0:
-		hint.Cause = "a value was not copied as a whole, or was left for somebody to fill in"
-		return what.warning("SecretValuesPadded", hint, "%s", said(problems, configuration.Padded, configuration.Placeholder))
-	}
-	return what.warning("SecretKeysWithoutEffect", Hint{
-		Cause:    "the name has a mistake, or the key was forgotten",
-		Solution: "take the key out, or list it in configuration.optional of " + environment.FileName(env.Stack),
-		Command:  command(env, "secrets set") + " --delete",
-	}, "%s", said(problems, ShadowedKey, UnknownKey))
+	reason, hint := reasonOfKeys(others, env)
+	return what.warning(reason, hint, "%s", said)
 }
 
-// said are the problems of some kinds in words.
-func said(problems []KeyProblem, kinds ...configuration.Kind) string {
-	var words []string
+// keyWords are problems in words, all missing keys in one place.
+func keyWords(problems []KeyProblem, env *environment.Environment) []string {
+	var missing, words []string
 	for _, p := range problems {
-		if slices.Contains(kinds, p.Kind) {
+		if p.Kind == configuration.Missing {
+			missing = append(missing, p.Key)
+		} else {
 			words = append(words, p.String())
 		}
 	}
-	return strings.Join(words, "; ")
-}
-
-func also(words string) string {
-	if words == "" {
-		return ""
+	if len(missing) == 0 {
+		return words
 	}
-	return "; " + words
+	return slices.Insert(words, 0, fmt.Sprintf("%d of %d required keys are missing: %s", len(missing), len(env.SecretKeys()), strings.Join(missing, ", ")))
 }
 
-func listed(introduction string, keys []string) string {
-	if len(keys) == 0 {
-		return ""
-	}
-	return introduction + strings.Join(keys, ", ")
-}
-
-func keysOf(problems []KeyProblem, kinds ...configuration.Kind) []string {
-	var keys []string
-	for _, p := range problems {
-		if slices.Contains(kinds, p.Kind) {
-			keys = append(keys, p.Key)
+// reasonOfKeys is the reason of the worst problem, and what to do about it.
+func reasonOfKeys(problems []KeyProblem, env *environment.Environment) (string, Hint) {
+	const filled = "a variable became required, or the secret was not filled in"
+	for _, of := range []struct {
+		reason, cause string
+		kinds         []configuration.Kind
+	}{
+		{"SecretKeysMissing", filled + "; a task whose definition refers to a missing key does not start", []configuration.Kind{configuration.Missing}},
+		{"SecretKeysUnset", filled, []configuration.Kind{configuration.Empty, configuration.Placeholder}},
+		{"SecretOfAnotherEnvironment", "it was copied from the other environment's secret", []configuration.Kind{ForeignKey}},
+		{"SecretValuesMalformed", "a value was not copied as a whole, or with more than belongs to it", []configuration.Kind{configuration.Malformed}},
+		{"SecretValuesPadded", "a value was copied with more than belongs to it", []configuration.Kind{configuration.Padded}},
+	} {
+		if slices.ContainsFunc(problems, func(p KeyProblem) bool { return slices.Contains(of.kinds, p.Kind) }) {
+			return of.reason, Hint{Cause: of.cause, Solution: "set each key that is named", Command: command(env, "secrets set")}
 		}
 	}
-	return keys
+	return "SecretKeysWithoutEffect", Hint{
+		Cause:    "the name has a mistake, or the key was forgotten",
+		Solution: "take the key out, or list it in configuration.optional of " + environment.FileName(env.Stack),
+		Command:  command(env, "secrets set") + " --delete",
+	}
 }
 
+// secretProblemDetails are the kinds of problems of each key.
 func secretProblemDetails(problems []KeyProblem) map[string]any {
 	details := map[string]any{}
 	for _, p := range problems {
-		details[p.Key] = string(p.Kind)
+		kind := string(p.Kind)
+		if before, several := details[p.Key].(string); several {
+			kind = before + ", " + kind
+		}
+		details[p.Key] = kind
 	}
 	return details
 }

@@ -76,6 +76,8 @@ func evaluateTaskDefinition(
 	references := secretReferences(container, env)
 	missing := slices.DeleteFunc(slices.Clone(references), func(key string) bool { return slices.Contains(keys, key) })
 	unset := unsetVariables(container, env)
+	elsewhere := wiredElsewhere(container, env)
+	otherwise := setOtherwise(container, env)
 	what = what.with("image", aws.ToString(container.Image)).with("secret_keys", references)
 	switch {
 	case len(missing) > 0:
@@ -87,6 +89,13 @@ func evaluateTaskDefinition(
 		return what.with("missing_variables", unset).error("VariablesMissing",
 			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
 			"%d of %d required variables are not set: %s", len(unset), len(env.Configuration.Required), strings.Join(unset, ", "))
+	case len(elsewhere) > 0:
+		return what.error("WiredElsewhere", driftHint(env, "the task definition was changed by hand, or copied from another environment's"),
+			"%s", strings.Join(elsewhere, "; "))
+	case len(otherwise) > 0:
+		return what.warning("NotAsTheProgramHasIt",
+			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+			"required variables are not set as the program sets them, from %s: %s", env.SecretName(), strings.Join(otherwise, ", "))
 	case definition.Status == ecstypes.TaskDefinitionStatusInactive:
 		return what.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; tasks that run go on"),
 			"revision %d is deregistered: no new service could use it", definition.Revision)
@@ -119,14 +128,15 @@ func secretReferences(container *ecstypes.ContainerDefinition, env *environment.
 }
 
 // splitValueFrom separates the name of the secret from its key in a reference of the form
-// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION. Other references have no key.
+// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION, of which the last three can be left out. References
+// to what is no secret have neither.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 func splitValueFrom(reference string) (name, key string) {
 	parts := strings.Split(reference, ":")
-	if len(parts) < 8 || parts[2] != "secretsmanager" {
+	if len(parts) < 7 || parts[2] != "secretsmanager" {
 		return "", ""
 	}
-	return parts[6], parts[7]
+	return parts[6], strings.Join(parts[7:min(8, len(parts))], "")
 }
 
 // isSecretNamed reports whether the last part of a secret's ARN is the name, alone or with the hyphen and six

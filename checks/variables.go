@@ -28,8 +28,10 @@ type State string
 const (
 	Set    State = "set"
 	Unread State = "not read"
-	// Foreign is a DATABASE_URL that leads to another environment's database.
+	// Foreign is a variable that leads to another environment's database, or comes from its secret.
 	Foreign State = "foreign"
+	// Whole is a reference that names no key of a secret, and so hands on all of it.
+	Whole State = "whole secret"
 )
 
 // Variable is one that a container gets.
@@ -47,7 +49,16 @@ type Variable struct {
 	Message    string   `json:"message,omitempty"`
 	Categories []string `json:"categories"`
 	// Parts are the variables that a built one is built from.
-	Parts map[string]string `json:"-"`
+	Parts map[string]Value `json:"-"`
+}
+
+// BuiltFrom reveals the variables that a built one is built from.
+func (v Variable) BuiltFrom() map[string]string {
+	parts := map[string]string{}
+	for name, part := range v.Parts {
+		parts[name] = part.Reveal()
+	}
+	return parts
 }
 
 // Broken reports whether the container cannot work with the variable. A reference to a key that is not there keeps its
@@ -57,7 +68,7 @@ func (v Variable) Broken() bool {
 	switch {
 	case v.Well(), v.State == State(configuration.Padded):
 		return false
-	case v.State == Foreign:
+	case v.State == Foreign, v.State == Whole:
 		return true
 	}
 	return v.Required || v.Origin == OfReference && missing
@@ -65,6 +76,12 @@ func (v Variable) Broken() bool {
 
 // Well reports whether there is nothing to say about the variable.
 func (v Variable) Well() bool { return v.State == Set || v.State == Unread }
+
+// read reports whether the variable's value is known here: what comes from elsewhere, another environment's secret too, is not
+// fetched.
+func (v Variable) read() bool {
+	return v.State != Unread && v.State != Whole && (v.State != Foreign || v.Value.Reveal() != "")
+}
 
 // UnusedKey is a key of the configuration secret that changes nothing for a container.
 type UnusedKey struct {
@@ -87,7 +104,7 @@ type Container struct {
 	Role      string `json:"role"`
 	Container string `json:"container"`
 	// Running is the revision whose variables these are, Others are revisions that further tasks still run, Latest is the
-	// family's newest one. Deployed is the one that the last deployment's record names, empty where there is none.
+	// family's newest one. Deployed is the one that the last deployment left, empty where its record does not say.
 	Running  string   `json:"running_revision"`
 	Others   []string `json:"other_revisions,omitempty"`
 	Latest   string   `json:"latest_revision"`
@@ -105,8 +122,8 @@ type Container struct {
 // Inspection is what the containers of an environment get.
 type Inspection struct {
 	Environment string      `json:"environment"`
-	Region      string      `json:"region"`
-	Timestamp   time.Time   `json:"timestamp"`
+	Region      string      `json:"region,omitempty"`
+	Timestamp   time.Time   `json:"timestamp,omitzero"`
 	Status      Status      `json:"status"`
 	Containers  []Container `json:"containers"`
 	// Findings are what is not as it should be, with what to do about it.

@@ -101,7 +101,7 @@ func likeness(a, b Variable, isHere, isThere bool) Likeness {
 		return OnlyHere
 	case !isHere:
 		return OnlyThere
-	case a.State == Unread || b.State == Unread:
+	case !a.read() || !b.read():
 		return NotKnown
 	case a.Value.Reveal() == b.Value.Reveal():
 		return Equal

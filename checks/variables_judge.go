@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +19,7 @@ func judgeContainer(c Container, env *environment.Environment) []Finding {
 	var findings []Finding
 	if broken := namesOf(c.Variables, Variable.Broken); len(broken) > 0 {
 		findings = append(findings, what().error("VariablesBroken", Hint{
-			Cause:    "a variable became required, or was not filled in; the application cannot work without",
+			Cause:    "a variable became required, was not filled in, or comes from a wrong place; the application cannot work with that",
 			Solution: "set each one that is named, then restart", Command: command(env, "secrets set"),
 		}, "%s", strings.Join(broken, "; ")))
 	}
@@ -66,12 +67,7 @@ func namesOf(variables []Variable, chosen func(Variable) bool) []string {
 }
 
 // words ends a sentence that begins with the variable and "is".
-func (s State) words() string {
-	if s == Foreign {
-		return "another environment's"
-	}
-	return configuration.Kind(s).String()
-}
+func (s State) words() string { return configuration.Kind(s).String() }
 
 // against are the differences from one side, in words.
 func against(all []Difference, side string) []string {
@@ -94,7 +90,8 @@ func differences(side string, running, other map[string]string) []Difference {
 		switch there, has := other[name]; {
 		case !has:
 			found = append(found, Difference{side, name, "added"})
-		case there != value && there != anyValue:
+		case there == anyValue && strings.HasPrefix(value, asValue) && value != asValue:
+		case there != value:
 			found = append(found, Difference{side, name, "changed"})
 		}
 	}
@@ -107,23 +104,35 @@ func differences(side string, running, other map[string]string) []Difference {
 	return found
 }
 
-// anyValue stands for a value that only AWS knows.
+// anyValue stands for a value that only AWS knows, but not for a reference or for nothing.
 const anyValue = "\x00"
 
+// asValue and asReference begin how a variable is given.
+const asValue, asReference = "value ", "from "
+
 // given are the variables that a container definition names, with their values or references.
-func given(c *ecstypes.ContainerDefinition) map[string]string {
+func given(c *ecstypes.ContainerDefinition, env *environment.Environment) map[string]string {
 	all := map[string]string{}
 	if c == nil {
 		return all
 	}
 	for _, pair := range c.Environment {
-		all[aws.ToString(pair.Name)] = "value " + aws.ToString(pair.Value)
+		all[aws.ToString(pair.Name)] = asValue + aws.ToString(pair.Value)
 	}
 	for _, s := range c.Secrets {
-		all[aws.ToString(s.Name)] = "from " + aws.ToString(s.ValueFrom)
+		reference := aws.ToString(s.ValueFrom)
+		if state, _ := referred(reference, env); state == Set {
+			_, key := splitValueFrom(reference)
+			reference = ownKey(key, env)
+		}
+		all[aws.ToString(s.Name)] = asReference + reference
 	}
 	return all
 }
+
+// ownKey is how a reference to a key of the environment's own secret is held against others: by its names, since only AWS
+// knows the ARN's end.
+func ownKey(key string, env *environment.Environment) string { return env.SecretName() + " " + key }
 
 // declared are the variables that the program sets in the application's container, as far as the environment's file
 // says.
@@ -133,12 +142,27 @@ func declared(env *environment.Environment) map[string]string {
 		all[name] = anyValue
 	}
 	for name, value := range map[string]string{
-		environment.VarRegion: env.Region, environment.VarDatabaseName: env.Database.Name, environment.VarConfigSecretID: env.SecretName(),
+		environment.VarRegion: env.Region, environment.VarConfigSecretID: env.SecretName(),
+		environment.VarDatabaseName: env.Database.Name, environment.VarDatabasePort: strconv.Itoa(environment.DatabasePort),
+		environment.VarConnectionLimit: strconv.Itoa(env.Database.Connections),
+		environment.VarPoolTimeout:     strconv.Itoa(int(env.Database.PoolTimeout.Seconds())),
 	} {
-		all[name] = "value " + value
+		all[name] = asValue + value
 	}
 	for _, key := range env.SecretKeys() {
-		all[key] = anyValue
+		all[key] = asReference + ownKey(key, env)
 	}
 	return all
+}
+
+// setOtherwise are the keys of the configuration secret that a container needs and is given in another way than by a
+// reference to them.
+func setOtherwise(c *ecstypes.ContainerDefinition, env *environment.Environment) []string {
+	var names []string
+	for _, d := range differences("", given(c, env), declared(env)) {
+		if d.Kind == "changed" && slices.Contains(env.SecretKeys(), d.Name) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Inspect finds out what the containers of the environment's services get. deployed are the revisions that the last
-// deployment's record names, by service. An error is what kept it from finding out anything.
+// deployment left, by service. An error is what kept it from finding out anything.
 func Inspect(
 	ctx context.Context, env *environment.Environment, src Sources, opt Options, deployed map[string]string, clk clock.Clock,
 ) (Inspection, error) {
@@ -106,6 +106,10 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	left, err := r.left(ctx, running, latest)
+	if err != nil {
+		return nil, err
+	}
 	var containers []Container
 	for i := range definition.ContainerDefinitions {
 		own := &definition.ContainerDefinitions[i]
@@ -119,17 +123,33 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 		if application {
 			c.Changed = r.changeOf(c.Variables)
 			c.Stale = startedBefore(r.tasks, c.Changed)
-			c.Differences = append(c.Differences, differences(programSide(r.env), given(own), declared(r.env))...)
+			c.Differences = append(c.Differences, differences(programSide(r.env), given(own, r.env), declared(r.env))...)
 		}
 		if latest != nil {
-			c.Latest = lastPart(aws.ToString(latest.TaskDefinitionArn))
-			if c.Latest != c.Running {
-				c.Differences = append(differences(c.Latest, given(own), given(containerNamed(latest, name))), c.Differences...)
+			c.Latest = revisionOf(latest)
+		}
+		for _, other := range []*ecstypes.TaskDefinition{left, latest} {
+			if other != nil && revisionOf(other) != c.Running {
+				c.Differences = append(differences(revisionOf(other), given(own, r.env), given(containerNamed(other, name), r.env)), c.Differences...)
 			}
 		}
 		containers = append(containers, c)
 	}
 	return containers, nil
+}
+
+// left is the definition that the last deployment left, where that is neither the running nor the latest one. Nothing is
+// said of one that was deleted since.
+func (r serviceReader) left(ctx context.Context, running string, latest *ecstypes.TaskDefinition) (*ecstypes.TaskDefinition, error) {
+	revision := lastPart(r.deployed)
+	if revision == "" || revision == lastPart(running) || latest != nil && revision == revisionOf(latest) {
+		return nil, nil
+	}
+	return readTaskDefinition(ctx, r.estate, revision)
+}
+
+func revisionOf(definition *ecstypes.TaskDefinition) string {
+	return lastPart(aws.ToString(definition.TaskDefinitionArn))
 }
 
 // changeOf is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -76,7 +75,7 @@ func resolve(c *ecstypes.ContainerDefinition, secret shelf, env *environment.Env
 func (r *resolver) definition(c *ecstypes.ContainerDefinition) {
 	for _, pair := range c.Environment {
 		name, value := aws.ToString(pair.Name), aws.ToString(pair.Value)
-		sensitive := configuration.IsSensitive(name, value) && !slices.Contains(environment.ProgramVariables(), name)
+		sensitive := configuration.IsSensitive(name, value, environment.ProgramVariables())
 		r.add(Variable{Name: name, Value: Value{value, sensitive}, Origin: OfDefinition}, true)
 	}
 }
@@ -84,54 +83,38 @@ func (r *resolver) definition(c *ecstypes.ContainerDefinition) {
 // references takes the keys that the task definition refers to. ECS fetches them before the task starts.
 func (r *resolver) references(c *ecstypes.ContainerDefinition) {
 	for _, s := range c.Secrets {
-		v := Variable{Name: aws.ToString(s.Name), Origin: OfReference, Value: Value{sensitive: true}}
 		reference := aws.ToString(s.ValueFrom)
-		secret, key := splitValueFrom(reference)
-		pinned := pinnedTo(reference)
-		v.Secret, v.Key = strings.TrimSpace(secret), key
-		switch {
-		case key == "" || !isSecretNamed(secret, r.env.SecretName()):
-			v.Secret, v.State, v.Message = lastPart(lastColon(reference)), Unread, "it comes from another place than "+r.env.SecretName()
-			r.found[v.Name] = v
-			continue
-		case pinned != "":
-			v.Secret, v.State, v.Message = r.secret.name, Unread, "it is held at "+pinned+" of the secret"
-			r.found[v.Name] = v
+		v := Variable{Name: aws.ToString(s.Name), Origin: OfReference, Value: Value{sensitive: true}}
+		_, v.Key = splitValueFrom(reference)
+		if v.State, v.Message = referred(reference, r.env); v.State == Set {
+			v.Secret = r.secret.name
+			r.take(v)
 			continue
 		}
-		v.Secret = r.secret.name
-		r.take(v)
+		v.Secret, v.Required = placeOf(reference), r.requires(v.Name)
+		r.found[v.Name] = v
 	}
 }
 
-// pinnedTo is the stage or version that a reference asks for where that is not the current one.
-func pinnedTo(reference string) string {
-	parts := strings.Split(reference, ":")
-	switch {
-	case len(parts) > 9 && parts[9] != "":
-		return "version " + parts[9]
-	case len(parts) > 8 && parts[8] != "" && parts[8] != "AWSCURRENT":
-		return "stage " + parts[8]
-	}
-	return ""
-}
-
-// lastColon is what follows secret: or parameter in an ARN.
-func lastColon(arn string) string {
-	parts := strings.SplitN(arn, ":", 7)
-	return parts[len(parts)-1]
+// requires reports whether the container needs a variable.
+func (r *resolver) requires(name string) bool {
+	return r.application && slices.Contains(r.env.Configuration.Required, name)
 }
 
 // atStart takes what entrypoint adds when it starts the application: every key of the configuration secret that is not
-// set already, and DATABASE_URL.
+// set already, and DATABASE_URL. An empty DATABASE_URL counts as none, as it does there.
 func (r *resolver) atStart() []UnusedKey {
 	unused := []UnusedKey{}
-	if r.found[environment.VarConfigSecretID].refersTo(r.env.SecretName()) {
+	before := maps.Clone(r.found)
+	if r.fetches() {
 		for _, key := range slices.Sorted(maps.Keys(r.secret.values)) {
 			held, set := r.found[key]
 			switch {
+			case set && noURL(held) && r.secret.values[key] != "":
 			case set && held.Origin == OfDefinition:
-				unused = append(unused, UnusedKey{key, "the task definition sets it, and wins"})
+				if !isPart(key) || held.Value.Reveal() != "" {
+					unused = append(unused, UnusedKey{key, "the task definition sets it, and wins"})
+				}
 				continue
 			case set:
 				continue
@@ -141,49 +124,82 @@ func (r *resolver) atStart() []UnusedKey {
 			r.take(Variable{Name: key, Origin: OfSecret, Secret: r.secret.name, Key: key, Value: Value{sensitive: true}})
 		}
 	}
-	if arn, set := r.found[environment.VarDatabaseSecretARN]; set && r.found[environment.VarDatabaseURL].Name == "" {
-		v := Variable{
-			Name: environment.VarDatabaseURL, Origin: Built, Secret: secretOf(arn.Value.Reveal()), State: Set,
-			Required: slices.Contains(r.env.Configuration.Required, environment.VarDatabaseURL),
-		}
-		v.Parts = map[string]string{}
-		for name, part := range r.found {
-			if part.Origin == OfDefinition {
-				v.Parts[name] = part.Value.Reveal()
-			}
-		}
-		v.Value = Value{"built from " + v.Secret + " for " + r.found[environment.VarDatabaseHost].Value.Reveal(), true}
-		for _, part := range []string{environment.VarDatabaseHost, environment.VarDatabasePort, environment.VarDatabaseName} {
-			if r.found[part].Value.Reveal() == "" {
-				v.State, v.Message, v.Value = State(configuration.Missing), part+" is not set, of which it is built", Value{}
-			}
-		}
-		r.found[v.Name] = v
+	arn := before[environment.VarDatabaseSecretARN].Value.Reveal()
+	if held, set := r.found[environment.VarDatabaseURL]; arn != "" && (!set || noURL(held)) {
+		r.build(arn, before)
 	}
 	return unused
 }
 
-// refersTo reports whether a variable's value is a secret's name, or its ARN.
-func (v Variable) refersTo(secret string) bool {
-	value := v.Value.Reveal()
-	return value == secret || strings.HasPrefix(value, "arn:") && isSecretNamed(strings.TrimPrefix(lastColon(value), "secret:"), secret)
+// fetches reports whether entrypoint reads the configuration secret.
+func (r *resolver) fetches() bool {
+	return isSecretNamed(secretIn(r.found[environment.VarConfigSecretID].Value.Reveal()), r.env.SecretName())
+}
+
+// noURL reports whether a variable is an empty DATABASE_URL. One whose key is missing keeps the task from starting, and
+// is another matter.
+func noURL(v Variable) bool {
+	return v.Name == environment.VarDatabaseURL && v.State == State(configuration.Empty) && v.Value.Reveal() == ""
+}
+
+// urlParts are the variables that DATABASE_URL is built from, those first that have to be there.
+func urlParts() []string {
+	return []string{
+		environment.VarDatabaseHost, environment.VarDatabasePort, environment.VarDatabaseName,
+		environment.VarConnectionLimit, environment.VarPoolTimeout,
+	}
+}
+
+func isPart(name string) bool { return slices.Contains(urlParts(), name) }
+
+// build makes DATABASE_URL of what the container was given before its start and, where a part is not or is empty, of the
+// configuration secret.
+func (r *resolver) build(arn string, before map[string]Variable) {
+	v := Variable{
+		Name: environment.VarDatabaseURL, Origin: Built, Secret: secretOf(arn), State: Set, Required: r.requires(environment.VarDatabaseURL),
+		Parts: map[string]Value{environment.VarDatabaseSecretARN: Plain(arn)},
+	}
+	for _, name := range urlParts() {
+		part := before[name].Value
+		if part.Reveal() == "" && r.fetches() {
+			part = Value{r.secret.values[name], true}
+		}
+		v.Parts[name] = part
+	}
+	host := v.Parts[environment.VarDatabaseHost].Reveal()
+	v.Value = Value{"built from " + v.Secret + " for " + host, true}
+	for _, name := range urlParts()[:3] {
+		if v.Parts[name].Reveal() == "" {
+			v.State, v.Message, v.Value = State(configuration.Missing), name+" is not set, of which it is built", Value{}
+		}
+	}
+	if message, foreign := leadsElsewhere(v.Name, host, r.env); foreign {
+		v.State, v.Message = Foreign, message
+	}
+	r.found[v.Name] = v
 }
 
 // secretOf is the name of a secret in its ARN, without the six random characters.
 func secretOf(arn string) string {
-	name := strings.TrimPrefix(lastColon(arn), "secret:")
+	name := secretIn(arn)
 	if cut := len(name) - 7; cut > 0 && name[cut] == '-' {
 		return name[:cut]
 	}
 	return name
 }
 
-// require adds the required variables that come from nowhere.
+// require adds the required variables that come from nowhere. Of a secret that entrypoint reads and this program may not,
+// nobody can say which it has.
 func (r *resolver) require() {
 	for _, name := range r.env.Configuration.Required {
-		if _, set := r.found[name]; !set {
-			r.found[name] = Variable{Name: name, Origin: OfNothing, Required: true, State: State(configuration.Missing)}
+		if _, set := r.found[name]; set {
+			continue
 		}
+		v := Variable{Name: name, Origin: OfNothing, Required: true, State: State(configuration.Missing)}
+		if r.secret.closed != "" && r.fetches() {
+			v.State, v.Message = Unread, r.secret.closed
+		}
+		r.found[name] = v
 	}
 }
 
@@ -192,8 +208,7 @@ func (r *resolver) take(v Variable) {
 	value, there := r.secret.values[v.Key]
 	switch {
 	case r.secret.closed != "":
-		v.State, v.Message = Unread, r.secret.closed
-		v.Required = slices.Contains(r.env.Configuration.Required, v.Name)
+		v.State, v.Message, v.Required = Unread, r.secret.closed, r.requires(v.Name)
 		r.found[v.Name] = v
 		return
 	case r.secret.missing:
@@ -207,7 +222,7 @@ func (r *resolver) take(v Variable) {
 
 // add judges a variable's value and keeps it.
 func (r *resolver) add(v Variable, there bool) {
-	v.State, v.Required = Set, r.application && slices.Contains(r.env.Configuration.Required, v.Name)
+	v.State, v.Required = Set, r.requires(v.Name)
 	values := map[string]string{}
 	if there {
 		values[v.Name] = v.Value.text
@@ -215,8 +230,8 @@ func (r *resolver) add(v Variable, there bool) {
 	if problems := configuration.Judge(values, []string{v.Name}); len(problems) > 0 {
 		v.State = State(problems[0].Kind)
 	}
-	if name, foreign := r.env.ForeignDatabase(configuration.DatabaseHost(v.Value.text)); foreign && v.Name == environment.VarDatabaseURL {
-		v.State, v.Message = Foreign, "it leads to the database of "+name
+	if message, foreign := leadsElsewhere(v.Name, v.Value.text, r.env); foreign {
+		v.State, v.Message = Foreign, message
 	}
 	r.found[v.Name] = v
 }

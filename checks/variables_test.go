@@ -5,10 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -22,6 +27,7 @@ func apiContainer(env *environment.Environment, change func(*ecstypes.ContainerD
 	values := map[string]string{
 		environment.VarRegion: "us-east-1", environment.VarQueueURL: "https://sqs.us-east-1.amazonaws.com/1/q",
 		environment.VarDatabaseHost: "h", environment.VarDatabasePort: "5432", environment.VarDatabaseName: "balancer",
+		environment.VarConnectionLimit: strconv.Itoa(env.Database.Connections), environment.VarPoolTimeout: strconv.Itoa(int(env.Database.PoolTimeout.Seconds())),
 		environment.VarDatabaseSecretARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-AbCdEf", environment.VarConfigSecretID: env.SecretName(),
 	}
 	for _, name := range environment.ProgramVariables() {
@@ -48,10 +54,16 @@ func setting(name, value string) func(*ecstypes.ContainerDefinition) {
 	}
 }
 
+// referring lets the first required key come from another place.
+func referring(valueFrom string) func(*ecstypes.ContainerDefinition) {
+	return func(c *ecstypes.ContainerDefinition) { c.Secrets[0].ValueFrom = aws.String(valueFrom) }
+}
+
 func TestResolve(t *testing.T) {
 	env := loaded(t, "dev")
 	const complete = `"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","NODE_ENV":"hunter2"`
-	const foreign = `postgresql://u:hunter2@v3-backend-production-db.x.us-east-1.rds.amazonaws.com/b`
+	const foreignHost = "v3-backend-production-db.x.us-east-1.rds.amazonaws.com"
+	const foreign = "postgresql://u:hunter2@" + foreignHost + "/b"
 	for name, test := range map[string]struct {
 		container *ecstypes.ContainerDefinition
 		secret    string
@@ -71,18 +83,31 @@ func TestResolve(t *testing.T) {
 		"built":                  {apiContainer(env, nil), complete, "DATABASE_URL", Built, Set, false},
 		"built of nothing":       {apiContainer(env, setting("DATABASE_HOST", "")), complete, "DATABASE_URL", Built, "missing", true},
 		"the secret's URL wins":  {apiContainer(env, nil), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
+		"another's host":         {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_HOST", OfDefinition, Foreign, true},
+		"built for another's":    {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_URL", Built, Foreign, true},
+		"another's in any key":   {apiContainer(env, nil), complete + `,"REPLICA":"` + foreign + `"`, "REPLICA", OfSecret, Foreign, true},
+		"another's secret":       {apiContainer(env, referring("arn:aws:secretsmanager:us-east-1:1:secret:balancer-production-config-AbCdEf:SENTRY_DSN::")), complete, env.SecretKeys()[0], OfReference, Foreign, true},
+		"another's, at start":    {apiContainer(env, setting("CONFIG_SECRET_ID", "balancer-production-config")), complete, "CONFIG_SECRET_ID", OfDefinition, Foreign, true},
+		"the whole secret":       {apiContainer(env, referring(configARN)), complete, env.SecretKeys()[0], OfReference, Whole, true},
+		"the whole, with colons": {apiContainer(env, referring(configARN+":::")), complete, env.SecretKeys()[0], OfReference, Whole, true},
+		"empty, so the secret's": {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
+		"empty, so built":        {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":""`, "DATABASE_URL", Built, Set, false},
+		"empty key, so built":    {apiContainer(env, nil), complete + `,"DATABASE_URL":""`, "DATABASE_URL", Built, Set, false},
+		"empty for good": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+			setting("DATABASE_URL", "")(c)
+			setting("DATABASE_SECRET_ARN", "")(c)
+		}), complete, "DATABASE_URL", OfDefinition, "empty", true},
+		"of space":               {apiContainer(env, setting("DATABASE_URL", " ")), complete, "DATABASE_URL", OfDefinition, "empty", true},
+		"a part of the secret":   {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"hunter2"`, "DATABASE_URL", Built, Set, false},
+		"a foreign part":         {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"` + foreignHost + `"`, "DATABASE_URL", Built, Foreign, true},
 		"another's database":     {apiContainer(env, nil), complete + `,"DATABASE_URL":"` + foreign + `"`, "DATABASE_URL", OfSecret, Foreign, true},
 		"another's, by hand":     {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", OfDefinition, Foreign, true},
 		"the definition wins":    {apiContainer(env, setting("EXTRA", "x")), complete + `,"EXTRA":"hunter2"`, "EXTRA", OfDefinition, Set, false},
 		"an ARN as the secret's": {apiContainer(env, setting("CONFIG_SECRET_ID", configARN)), `"EXTRA":"hunter2"`, "EXTRA", OfSecret, Set, false},
 		"nowhere": {apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil; setting("CONFIG_SECRET_ID", "other")(c) }), complete,
 			"NODE_ENV", OfNothing, "missing", true},
-		"another secret": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
-			c.Secrets[0].ValueFrom = aws.String("arn:aws:ssm:us-east-1:1:parameter/x")
-		}), complete, env.SecretKeys()[0], OfReference, Unread, false},
-		"an older version": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
-			c.Secrets[0].ValueFrom = aws.String(configARN + ":" + env.SecretKeys()[0] + ":AWSPREVIOUS:")
-		}), complete, env.SecretKeys()[0], OfReference, Unread, false},
+		"another secret":   {apiContainer(env, referring("arn:aws:ssm:us-east-1:1:parameter/x")), complete, env.SecretKeys()[0], OfReference, Unread, false},
+		"an older version": {apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSPREVIOUS:")), complete, env.SecretKeys()[0], OfReference, Unread, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, _ := resolve(test.container, shelfOf(&configSecret{text: "{" + test.secret + "}"}, nil, env), env, true)
@@ -101,6 +126,25 @@ func TestResolve(t *testing.T) {
 			require.NotContains(t, fmt.Sprintf("%v %+v %#v", all, all, all), "hunter2")
 		})
 	}
+}
+
+// What the program sets is shown, which is what vars is for; what somebody set by hand is masked, whatever its name.
+func TestShownValues(t *testing.T) {
+	env := loaded(t, "dev")
+	all, _ := resolve(apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+		for _, name := range []string{"DB_PASS", "MNEMONIC", "HOOK", "NODE_OPTIONS"} {
+			setting(name, "hunter2")(c)
+		}
+		setting("LOG_LEVEL", "debug")(c)
+	}), shelfOf(nil, nil, env), env, true)
+	var shown []string
+	for _, v := range all {
+		if v.Origin == OfDefinition && !v.Masked {
+			shown = append(shown, v.Name)
+		}
+	}
+	require.ElementsMatch(t, append(environment.ProgramVariables(), "LOG_LEVEL"), shown)
+	require.NotContains(t, asText(t, all), "hunter2")
 }
 
 func TestKeysWithoutEffect(t *testing.T) {
@@ -135,6 +179,31 @@ func TestSecretThatIsNotRead(t *testing.T) {
 	require.Contains(t, findings[0].Message, "there is no secret balancer-dev-config")
 }
 
+// What a required variable is, that comes from a place which is not read, is not known: it never counts as healthy.
+func TestRequiredFromElsewhere(t *testing.T) {
+	env := loaded(t, "dev")
+	key := env.SecretKeys()[0]
+	shelf := shelfOf(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
+	for _, valueFrom := range []string{"arn:aws:ssm:us-east-1:1:parameter/x", configARN + ":" + key + ":AWSPREVIOUS:", configARN + ":" + key + "::0-1"} {
+		all, _ := resolve(apiContainer(env, referring(valueFrom)), shelf, env, true)
+		findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+		require.Len(t, findings, 1, valueFrom)
+		require.Equal(t, Unknown, findings[0].Status)
+		require.Equal(t, "VariablesNotRead", findings[0].Reason)
+		require.Contains(t, findings[0].Message, key)
+	}
+}
+
+// A key that entrypoint would fetch from a secret that this program may not read is not known to be missing.
+func TestRequiredAtStartFromAClosedSecret(t *testing.T) {
+	env := loaded(t, "dev")
+	container := apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil })
+	all, _ := resolve(container, shelfOf(nil, errors.New("denied"), env), env, true)
+	findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+	require.Len(t, findings, 1)
+	requireUnknown(t, findings[0])
+}
+
 func requireUnknown(t *testing.T, f Finding) {
 	t.Helper()
 	require.Equal(t, Unknown, f.Status)
@@ -157,15 +226,75 @@ func TestValueIsMaskedInEveryForm(t *testing.T) {
 
 func TestDifferencesFromTheProgram(t *testing.T) {
 	env := loaded(t, "dev")
-	require.Empty(t, differences("program", given(apiContainer(env, nil)), declared(env)))
+	require.Empty(t, differences("program", given(apiContainer(env, nil), env), declared(env)))
+	require.Empty(t, differences("program", given(apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSCURRENT:")), env), declared(env)))
 	changed := apiContainer(env, func(c *ecstypes.ContainerDefinition) {
-		setting("AWS_REGION", "eu-west-1")(c)
-		setting("BY_HAND", "x")(c)
-		c.Secrets = c.Secrets[1:]
+		for name, value := range map[string]string{
+			"AWS_REGION": "eu-west-1", "BY_HAND": "x", "DATABASE_PORT": "5433", "DATABASE_CONNECTION_LIMIT": "99", "DATABASE_POOL_TIMEOUT": "99",
+			"DATABASE_HOST": "", "NODE_ENV": "in plain view",
+		} {
+			setting(name, value)(c)
+		}
+		c.Secrets = []ecstypes.Secret{
+			{Name: aws.String("SENTRY_DSN"), ValueFrom: aws.String(strings.ReplaceAll(configARN, "-dev-", "-staging-") + ":SENTRY_DSN::")},
+			{Name: aws.String("DATABASE_SECRET_ARN"), ValueFrom: aws.String(configARN + ":DATABASE_SECRET_ARN::")},
+		}
 	})
 	require.Equal(t, []Difference{
-		{"program", "AWS_REGION", "changed"}, {"program", "BY_HAND", "added"}, {"program", env.SecretKeys()[0], "removed"},
-	}, differences("program", given(changed), declared(env)))
+		{"program", "AWS_REGION", "changed"}, {"program", "BY_HAND", "added"}, {"program", "DATABASE_CONNECTION_LIMIT", "changed"},
+		{"program", "DATABASE_HOST", "changed"}, {"program", "DATABASE_POOL_TIMEOUT", "changed"}, {"program", "DATABASE_PORT", "changed"},
+		{"program", "DATABASE_SECRET_ARN", "changed"}, {"program", "NODE_ENV", "changed"}, {"program", "SENTRY_DSN", "changed"},
+		{"program", "SUBGRAPH_API_URL", "removed"},
+	}, differences("program", given(changed, env), declared(env)))
+}
+
+func TestDifferencesFromRevisions(t *testing.T) {
+	const family = "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-development-api:"
+	const name = "v3-backend-development-api:"
+	for title, test := range map[string]struct {
+		deployed string
+		calls    int
+		want     []Difference
+	}{
+		"not known":     {"", 2, []Difference{{name + "9", "BY_HAND", "removed"}}},
+		"what runs":     {name + "7", 2, []Difference{{name + "9", "BY_HAND", "removed"}}},
+		"the latest":    {family + "9", 2, []Difference{{name + "9", "BY_HAND", "removed"}}},
+		"neither":       {name + "8", 3, []Difference{{name + "9", "BY_HAND", "removed"}, {name + "8", "AWS_REGION", "changed"}}},
+		"deleted since": {name + "6", 3, []Difference{{name + "9", "BY_HAND", "removed"}}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			env := loaded(t, "dev")
+			calls := 0
+			e := readingFrom(t, func(in any) (any, error) {
+				asked, ok := in.(*ecs.DescribeTaskDefinitionInput)
+				if !ok {
+					return nil, unanswered(in)
+				}
+				calls++
+				revision := map[string]struct {
+					number string
+					change func(*ecstypes.ContainerDefinition)
+				}{
+					family + "7": {"7", nil}, name + "8": {"8", setting("AWS_REGION", "eu-west-1")}, "v3-backend-development-api": {"9", setting("BY_HAND", "x")},
+				}[aws.ToString(asked.TaskDefinition)]
+				if revision.number == "" {
+					return nil, &smithy.GenericAPIError{Code: "ClientException", Message: "Unable to describe task definition."}
+				}
+				return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &ecstypes.TaskDefinition{
+					TaskDefinitionArn: aws.String(family + revision.number), ContainerDefinitions: []ecstypes.ContainerDefinition{*apiContainer(env, revision.change)},
+				}}, nil
+			})
+			containers, err := serviceReader{
+				estate: e, role: environment.API, service: &ecstypes.Service{TaskDefinition: aws.String(family + "7")},
+				deployed: test.deployed, secret: shelfOf(nil, nil, env),
+			}.read(t.Context())
+			require.NoError(t, err)
+			require.Len(t, containers, 1)
+			require.Equal(t, test.want, containers[0].Differences)
+			require.Equal(t, lastPart(test.deployed), containers[0].Deployed)
+			require.Equal(t, test.calls, calls)
+		})
+	}
 }
 
 func TestCompare(t *testing.T) {
@@ -177,16 +306,18 @@ func TestCompare(t *testing.T) {
 	}
 	plain := Variable{Name: "PLAIN", Value: Plain("a"), State: Set}
 	unread := Variable{Name: "UNREAD", State: Unread}
+	whole := Variable{Name: "WHOLE", State: Whole, Origin: OfReference}
+	foreign := Variable{Name: "FOREIGN", State: Foreign, Origin: OfReference}
 	missing := Variable{Name: "GONE", State: "missing", Required: true}
 	compared := Compare(
-		container(secret("A", "hunter2"), secret("B", "hunter2"), secret("C", "hunter2"), plain, unread, missing),
-		container(secret("A", "hunter2"), secret("B", "hunter3"), secret("D", "hunter2"), plain, unread, secret("GONE", "hunter2")))
+		container(secret("A", "hunter2"), secret("B", "hunter2"), secret("C", "hunter2"), plain, unread, missing, whole, foreign),
+		container(secret("A", "hunter2"), secret("B", "hunter3"), secret("D", "hunter2"), plain, unread, secret("GONE", "hunter2"), whole, foreign))
 	got := map[string]Likeness{}
 	for _, v := range compared.Containers[0].Variables {
 		got[v.Name] = v.Result
 	}
 	require.Equal(t, map[string]Likeness{
-		"A": Equal, "B": Different, "C": OnlyHere, "D": OnlyThere, "PLAIN": Equal, "UNREAD": NotKnown, "GONE": OnlyThere,
+		"A": Equal, "B": Different, "C": OnlyHere, "D": OnlyThere, "PLAIN": Equal, "UNREAD": NotKnown, "GONE": OnlyThere, "WHOLE": NotKnown, "FOREIGN": NotKnown,
 	}, got)
 	require.NotContains(t, asText(t, compared), "hunter")
 }
@@ -196,7 +327,7 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 	env.Configuration.Optional = []string{"LOG_LEVEL", "OTHER_URL"}
 	values := map[string]string{
 		"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a",
-		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x",
+		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x", "FEATURE": "changeme", "OFF_URL": "",
 		"DATABASE_URL": "postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b",
 	}
 	problems := JudgeSecret(values, env)
@@ -205,7 +336,8 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 		kinds = append(kinds, fmt.Sprintf("%s %s %v", p.Key, p.Kind, p.Stops))
 	}
 	require.Equal(t, []string{
-		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "OTHER_URL not a URL false", "SENTRI_DSN unknown false",
+		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "FEATURE a placeholder false", "FEATURE unknown false", "OFF_URL unknown false",
+		"OTHER_URL not a URL false", "SENTRI_DSN not a URL false", "SENTRI_DSN unknown false",
 	}, kinds)
 	require.NotContains(t, asText(t, problems), "hunter2")
 	text, err := json.Marshal(values)
@@ -213,8 +345,53 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL leads to the database of staging"},
 		evaluateSecret(&configSecret{text: string(text)}, env))
 	delete(values, "DATABASE_URL")
+	text, err = json.Marshal(values)
+	require.NoError(t, err)
+	requireVerdict(t, verdict{Warning, "SecretKeysUnset", "OTHER_URL is not a URL; SENTRI_DSN is not a URL"},
+		evaluateSecret(&configSecret{text: string(text)}, env))
 	delete(values, "OTHER_URL")
+	delete(values, "FEATURE")
+	values["SENTRI_DSN"] = "https://a"
 	text, err = json.Marshal(values)
 	require.NoError(t, err)
 	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env))
+}
+
+// Preflight goes by whether a problem stops, status, validate and secrets check by the finding: what the first lets pass
+// the last phase of the same deployment must not fail at.
+func TestSecretStopsWherePreflightDoes(t *testing.T) {
+	env := loaded(t, "dev")
+	env.Configuration.Optional = []string{"OTHER_URL"}
+	const proxy = "postgresql://u:hunter2@v3-backend-production-proxy.proxy-x.us-east-1.rds.amazonaws.com/b"
+	for name, test := range map[string]struct {
+		key, value string
+		want       Status
+	}{
+		"required, empty":           {"NODE_ENV", "", Error},
+		"required, a placeholder":   {"NODE_ENV", "changeme", Error},
+		"required, no URL":          {"SENTRY_DSN", "hunter2", Error},
+		"required, padded":          {"NODE_ENV", "x ", Warning},
+		"optional, empty":           {"OTHER_URL", "", Healthy},
+		"optional, a placeholder":   {"OTHER_URL", "https://your-host/", Warning},
+		"optional, no URL":          {"OTHER_URL", "hunter2", Warning},
+		"optional, foreign":         {"OTHER_URL", proxy, Error},
+		"not known":                 {"UNKNOWN", "x", Warning},
+		"not known, no URL":         {"UNKNOWN_URL", "hunter2", Warning},
+		"not known, foreign":        {"UNKNOWN", proxy, Error},
+		"without effect":            {"DATABASE_HOST", "changeme", Warning},
+		"DATABASE_URL, empty":       {"DATABASE_URL", "", Healthy},
+		"DATABASE_URL, placeholder": {"DATABASE_URL", "postgresql://u:changeme@h/b", Error},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a"}
+			values[test.key] = test.value
+			problems := JudgeSecret(values, env)
+			text, err := json.Marshal(values)
+			require.NoError(t, err)
+			require.Equal(t, test.want, evaluateSecret(&configSecret{text: string(text)}, env).Status)
+			require.Equal(t, test.want == Error, slices.ContainsFunc(problems, func(p KeyProblem) bool { return p.Stops }))
+			require.Equal(t, test.want != Healthy, len(problems) > 0)
+			require.NotContains(t, asText(t, problems), "hunter2")
+		})
+	}
 }

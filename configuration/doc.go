@@ -18,5 +18,6 @@
 // What is written: EncodeSecret writes a configuration secret that ParseSecret reads back.
 //
 // No error, fault or problem quotes a value, nor any part of one: a line that could not be read may hold a password.
-// Settings print their keys only. IsSensitive says which values are to be shown as Mask.
+// Settings print their keys only. IsSensitive says which values of a task definition are to be shown as Mask: all that are
+// not known to be harmless.
 package configuration

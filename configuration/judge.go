@@ -36,7 +36,7 @@ func (k Kind) String() string {
 }
 
 // Stops reports whether the application cannot work with such a value, so that a deployment is not worth starting.
-func (k Kind) Stops() bool { return k == Missing || k == Empty || k == Malformed }
+func (k Kind) Stops() bool { return k == Missing || k == Empty || k == Placeholder || k == Malformed }
 
 // Problem is a variable that is not as the application needs it.
 type Problem struct {
@@ -83,9 +83,19 @@ func isURL(value string) bool {
 	return err == nil && parsed.Scheme != "" && parsed.Host != ""
 }
 
-// placeholder is what people and templates write where a value is to come.
-var placeholder = regexp.MustCompile(
-	`(?i)^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|none|null|undefined)$|change[-_ ]?me|replace[-_ ]?(?:me|with)|\byour[-_](?:[a-z]+[-_])*(?:dsn|key|url|token|secret|password|project|value|here)\b`)
+// nouns are what templates put after your-.
+const nouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
+
+// placeholder is what people and templates write where a value is to come: as the whole of it, in angle brackets within a
+// URL, or as whole words of it, so that exchange-me and replacement are none. After a hyphen, your- is one only with a noun,
+// and not in a path: grow-your-business and /reset-your-password are names.
+var placeholder = regexp.MustCompile(`(?i)` + strings.Join([]string{
+	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + nouns + `)$`,
+	`^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,
+	`(?:^|[^a-z0-9])(?:change[-_ ]?me[0-9]*|replace[-_ ]?(?:me|with))(?:[^a-z0-9]|$)`,
+	`(?:^|[^a-z0-9_-])your[-_][a-z]`,
+	`^(?:[a-z][a-z0-9+.:-]*://)?(?:[^/]*[^a-z0-9/])?your[-_]?(?:[a-z]+[-_])*` + nouns + `(?:[^a-z0-9]|$)`,
+}, "|"))
 
 // IsPlaceholder reports whether a value was left for somebody to fill in.
 func IsPlaceholder(value string) bool { return placeholder.MatchString(strings.TrimSpace(value)) }

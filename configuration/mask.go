@@ -2,38 +2,37 @@ package configuration
 
 import (
 	"net/url"
-	"regexp"
+	"slices"
 	"strings"
 )
 
 // Mask is shown in place of a sensitive value. It has one length for all of them.
 const Mask = "********"
 
-// secretName matches the names of variables whose values are nobody's business.
-var secretName = regexp.MustCompile(
-	`(?i)(?:^|_)(?:PASSWORD|PASSWD|PWD|PASSPHRASE|SECRETS?|TOKENS?|CREDENTIALS?|DSN|KEY|PRIVATE|AUTH|COOKIE|SESSION|SALT|WEBHOOK)(?:_|$)|APIKEY|(?:^|_)DATABASE_URL$`)
+// plainVariables are names whose values everybody may see: how an application runs, and where, but not what opens anything.
+func plainVariables() []string {
+	return []string{
+		"AWS_DEFAULT_REGION", "AWS_REGION", "ENVIRONMENT", "HOST", "LANG", "LOG_FORMAT", "LOG_LEVEL", "NODE_ENV", "PORT", "TZ",
+	}
+}
 
-// reference matches names that end in what a secret is found by, which is none.
-var reference = regexp.MustCompile(`(?i)_(?:ARN|ID|NAME|FILE|PATH)$`)
+// IsSensitive reports whether a value that does not come from a secret must not be shown; one that does is always
+// sensitive. Secrets are put under so many names and in so many forms that none can be told from them for certain: shown is
+// only what has one of the names that are known to be harmless, here or by known, and does not look like a secret even so.
+func IsSensitive(name, value string, known []string) bool {
+	return !slices.Contains(known, name) && !slices.Contains(plainVariables(), name) || opens(value)
+}
 
-// IsSensitive reports whether a value must not be shown: by its variable's name, or because it is a URL with a user or
-// with parameters that grant something. It is a guess for values that do not come from a secret; those that do are
-// always sensitive.
-func IsSensitive(name, value string) bool {
-	if secretName.MatchString(name) && !reference.MatchString(name) {
+// opens reports whether a value has the form of one that grants something: a URL with a user or with parameters, or several
+// lines, as keys and certificates have.
+func opens(value string) bool {
+	trimmed := strings.TrimSpace(value)
+	if strings.ContainsAny(trimmed, "\r\n") || strings.Contains(trimmed, "-----BEGIN") {
 		return true
 	}
-	if !strings.Contains(value, "://") {
+	if !strings.Contains(trimmed, "://") {
 		return false
 	}
-	parsed, err := url.Parse(strings.TrimSpace(value))
-	if err != nil || parsed.User != nil {
-		return true
-	}
-	for parameter := range parsed.Query() {
-		if secretName.MatchString(parameter) {
-			return true
-		}
-	}
-	return false
+	parsed, err := url.Parse(trimmed)
+	return err != nil || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != ""
 }

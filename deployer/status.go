@@ -201,17 +201,26 @@ func codeOf(s checks.Status) error {
 	return verdict(codeWarnings)
 }
 
-// worstCode is the exit code of several reports: that an environment could not be judged is worse than errors, these
-// than warnings.
+// worstCode is the exit code of several reports.
 func worstCode(reports []ui.Judged) error {
-	rank := []error{nil, verdict(codeWarnings), verdict(codeFailed), verdict(codeNotRun)}
-	worst := 0
+	var worst error
 	for _, j := range reports {
-		code := codeOf(j.Summary.Status)
-		if j.Failure != nil {
-			code = verdict(codeNotRun)
-		}
-		worst = max(worst, slices.Index(rank, code))
+		worst = worse(worst, codeOfOne(j.Summary.Status, j.Failure))
 	}
-	return rank[worst]
+	return worst
+}
+
+// codeOfOne is the exit code of one environment among several.
+func codeOfOne(s checks.Status, failure *ui.Failure) error {
+	if failure != nil {
+		return verdict(codeNotRun)
+	}
+	return codeOf(s)
+}
+
+// worse is the exit code of two that counts: that an environment could not be judged is worse than errors, these than
+// warnings.
+func worse(a, b error) error {
+	rank := []error{nil, verdict(codeWarnings), verdict(codeFailed), verdict(codeNotRun)}
+	return rank[max(slices.Index(rank, a), slices.Index(rank, b))]
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -20,14 +21,15 @@ func varsVerb() verb {
 	return verb{
 		name: "vars", usage: "the environment variables that containers really get",
 		about: `Of the revision that runs: what its task definition sets, the keys of secrets that it refers to, and what entrypoint adds
-when it starts the application. Sensitive values are masked in every form: whatever comes from a secret, and whatever
-looks like one. Tables are cut to the terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 all well,
-1 errors, 2 warnings or unknowns, 3 could not run; with --compare 0.`,
+when it starts the application. Masked in every form is whatever comes from a secret, and whatever the task definition
+has beyond what the program sets and a few harmless names such as NODE_ENV. Tables are cut to the terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 all well,
+1 errors, 2 warnings or unknowns, 3 could not run, of several environments (a,b or all) the worst; with --compare 0.`,
 		examples: []string{
 			"deployer vars --env staging",
 			"deployer vars --env staging --service api --filter DATABASE_URL,'*_DSN'",
 			"deployer vars --env production --category database,secrets --format compact",
 			"deployer vars --env staging --compare production",
+			"deployer vars --env all --format json | jq '.[] | {environment, status}'",
 			"deployer vars --env dev --no-mask",
 		},
 		formats: ui.VariableFormats(),
@@ -57,31 +59,48 @@ type vars struct {
 }
 
 func (v vars) run(ctx context.Context) error {
-	if err := v.check(); err != nil {
+	if err := v.checkChoice(); err != nil {
 		return err
 	}
 	if v.other != "" {
 		return v.compare(ctx)
 	}
-	return v.visit(ctx, func(env *environment.Environment, p *place) error {
-		found, err := v.inspect(ctx, env, p)
-		if err != nil {
-			return err
-		}
-		if v.noMask {
-			if err := unmask(ctx, p, &found); err != nil {
-				return err
-			}
-		}
-		if err := ui.Variables(v.out, found, v.format, v.style()); err != nil {
-			return err
-		}
-		return codeOf(found.Status)
-	})
+	all, several, err := survey(ctx, v.settings, func(ctx context.Context, s settings) (ui.Inspected, error) {
+		one := v
+		one.settings = s
+		return one.look(ctx)
+	}, func(name string, err error) ui.Inspected { return ui.Uninspected(name, failureOf(err)) })
+	if err != nil {
+		return err
+	}
+	if err := ui.Variables(v.out, all, several, v.format, v.style()); err != nil {
+		return err
+	}
+	var code error
+	for _, found := range all {
+		code = worse(code, codeOfOne(found.Status, found.Failure))
+	}
+	return code
 }
 
-// check refuses what cannot be meant, and what may not be shown.
-func (v vars) check() error {
+// look inspects one environment.
+func (v vars) look(ctx context.Context) (ui.Inspected, error) {
+	var found checks.Inspection
+	err := v.check()
+	if err == nil {
+		err = v.visit(ctx, func(env *environment.Environment, p *place) (err error) {
+			found, err = v.inspect(ctx, env, p)
+			if err == nil && v.noMask {
+				err = unmask(ctx, p, &found)
+			}
+			return err
+		})
+	}
+	return ui.Inspected{Inspection: found}, err
+}
+
+// checkChoice refuses what cannot be meant, whatever the environment.
+func (v vars) checkChoice() error {
 	for _, category := range v.categories {
 		if !slices.Contains(checks.Categories(), category) {
 			return advice.With(fmt.Errorf("--category: there is no category %q", category), "the categories are "+strings.Join(checks.Categories(), ", "))
@@ -92,6 +111,14 @@ func (v vars) check() error {
 			return advice.With(fmt.Errorf("--filter: %q is no pattern", pattern), "write names such as DATABASE_URL, or patterns such as '*_URL'")
 		}
 	}
+	if v.noMask && v.other != "" {
+		return advice.With(errors.New("--compare shows no sensitive value, also with --no-mask"), "leave one of the two out")
+	}
+	return nil
+}
+
+// check refuses what the environment does not have, and what may not be shown of it.
+func (v vars) check() error {
 	env, err := v.environment()
 	if err != nil {
 		return err
@@ -105,11 +132,8 @@ func (v vars) check() error {
 			return advice.With(fmt.Errorf("--service: %s has no service %q", env.Name, service), "its services are "+strings.Join(roles, ", "))
 		}
 	}
-	switch {
-	case v.noMask && env.Protected:
+	if v.noMask && env.Protected {
 		return advice.With(fmt.Errorf("%s is protected: its sensitive values are not shown", env.Name), "leave --no-mask out; who must see a value reads the secret itself, and AWS notes who did")
-	case v.noMask && v.other != "":
-		return advice.With(errors.New("--compare shows no sensitive value, also with --no-mask"), "leave one of the two out")
 	}
 	return nil
 }
@@ -176,22 +200,20 @@ func (v vars) wants(one checks.Variable) bool {
 		(len(v.categories) == 0 || slices.ContainsFunc(v.categories, sorted))
 }
 
-// lastDeployed are the revisions that the last deployment's record names, by service; none where no record can be read.
+// lastDeployed are the revisions that the last deployment left, by service; none where no record can be read.
 func lastDeployed(ctx context.Context, p *place, env *environment.Environment) map[string]string {
 	records, err := p.records.List(ctx, env.Stack, recordsLooked)
 	if err != nil {
 		return nil
 	}
-	for _, d := range records {
-		if len(d.TaskDefinitions) > 0 {
-			return d.TaskDefinitions
-		}
-	}
-	return nil
+	return record.LeftRevisions(records)
 }
 
 // compare holds two environments against each other.
 func (v vars) compare(ctx context.Context) error {
+	if err := v.check(); err != nil {
+		return err
+	}
 	other := v
 	other.name = v.other
 	env, err := other.environment()

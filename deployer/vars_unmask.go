@@ -21,7 +21,7 @@ func unmask(ctx context.Context, p *place, found *checks.Inspection) error {
 			if v.Origin != checks.Built || v.State != checks.Set {
 				continue
 			}
-			built, err := databaseURL(ctx, p, v.Parts)
+			built, err := databaseURL(ctx, p, v.BuiltFrom())
 			if err != nil {
 				return err
 			}

@@ -210,9 +210,25 @@ func RunningImage(records []Deployment) string {
 			return d.RolledBackTo.Reference
 		case d.Verified:
 			return d.Image.Reference
-		case slices.ContainsFunc(d.Phases, func(p Phase) bool { return p.Name == "rollout" && p.Outcome != Skipped }):
+		case d.rolledOut():
 			return ""
 		}
 	}
 	return ""
+}
+
+// LeftRevisions returns the revisions, by service, that the last deployment of the records left, the newest first. After
+// a rollout that failed and was not undone nobody can say, and there are none.
+func LeftRevisions(records []Deployment) map[string]string {
+	for _, d := range records {
+		if len(d.TaskDefinitions) > 0 || d.rolledOut() {
+			return d.TaskDefinitions
+		}
+	}
+	return nil
+}
+
+// rolledOut reports whether the deployment came to its rollout, and so may have changed what runs.
+func (d *Deployment) rolledOut() bool {
+	return slices.ContainsFunc(d.Phases, func(p Phase) bool { return p.Name == "rollout" && p.Outcome != Skipped })
 }

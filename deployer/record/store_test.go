@@ -66,6 +66,30 @@ func TestRunningImage(t *testing.T) {
 	}
 }
 
+func TestLeftRevisions(t *testing.T) {
+	good := deployment("3", Succeeded, true, "good")
+	good.TaskDefinitions = map[string]string{"api": "api:3"}
+	good.Phases = []Phase{{Name: "rollout", Outcome: Succeeded}}
+	early := deployment("4", Failed, false, "bad")
+	early.Phases = []Phase{{Name: "migrate", Outcome: Failed}, {Name: "rollout", Outcome: Skipped}}
+	late := deployment("4", Failed, false, "bad")
+	late.Phases = []Phase{{Name: "rollout", Outcome: Failed}}
+	undone := late
+	undone.TaskDefinitions = map[string]string{"api": "api:5"}
+	for name, test := range map[string]struct {
+		records []Deployment
+		want    map[string]string
+	}{
+		"deployed":                        {[]Deployment{good}, good.TaskDefinitions},
+		"failed before its rollout":       {[]Deployment{early, good}, good.TaskDefinitions},
+		"failed after it, and not undone": {[]Deployment{late, good}, nil},
+		"failed after it, and undone":     {[]Deployment{undone, good}, undone.TaskDefinitions},
+		"never deployed":                  {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, LeftRevisions(test.records)) })
+	}
+}
+
 // stores are all that there is; each test of the contract runs against every one.
 func stores(t *testing.T, test func(t *testing.T, store Store, damage func(id, body string))) {
 	t.Run("directory", func(t *testing.T) {

@@ -17,14 +17,43 @@ import (
 // VariableFormats are the forms in which variables are shown, the default first.
 func VariableFormats() []string { return []string{"table", "json", "compact"} }
 
-// Variables shows what containers get, and what is not as it should be about that.
-func Variables(w io.Writer, found checks.Inspection, format string, style Style) error {
-	switch format {
-	case "json":
-		return JSON(w, found)
-	case "compact":
-		return compactVariables(w, found)
+// Inspected is what the containers of one environment get.
+type Inspected struct {
+	checks.Inspection
+	// Failure says why there is nothing in the inspection; nil where the environment could be looked at.
+	Failure *Failure `json:"error,omitempty"`
+}
+
+// Uninspected is an environment that could not be looked at: what its containers get is unknown.
+func Uninspected(environment string, why Failure) Inspected {
+	return Inspected{checks.Inspection{
+		Environment: environment, Status: checks.Unknown, Containers: []checks.Container{}, Findings: []checks.Finding{},
+	}, &why}
+}
+
+// Variables shows what the containers of environments get, and what is not as it should be about that. listed says that
+// several environments were asked for, though there may be one.
+func Variables(w io.Writer, all []Inspected, listed bool, format string, style Style) error {
+	if format == "json" {
+		if !listed && len(all) == 1 {
+			return JSON(w, all[0])
+		}
+		return JSON(w, all)
 	}
+	for _, one := range all {
+		show := variablesTable
+		if format == "compact" {
+			show = compactVariables
+		}
+		if err := show(w, one.Inspection, listed, style); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// variablesTable is a table for each container, then the findings. The services' names say which environment it is.
+func variablesTable(w io.Writer, found checks.Inspection, _ bool, style Style) error {
 	for _, c := range found.Containers {
 		if err := containerTable(w, c, style); err != nil {
 			return err
@@ -34,8 +63,12 @@ func Variables(w io.Writer, found checks.Inspection, format string, style Style)
 	return Findings(w, ill, "text", style)
 }
 
-// compactVariables is a line for each variable, for grep and diff.
-func compactVariables(w io.Writer, found checks.Inspection) error {
+// compactVariables is a line for each variable, for grep and diff. Of several environments it begins with theirs.
+func compactVariables(w io.Writer, found checks.Inspection, listed bool, _ Style) error {
+	of := ""
+	if listed {
+		of = found.Environment + "/"
+	}
 	for _, c := range found.Containers {
 		for _, v := range c.Variables {
 			remarks := []string{string(v.Origin)}
@@ -45,7 +78,7 @@ func compactVariables(w io.Writer, found checks.Inspection) error {
 			if v.State != checks.Set {
 				remarks = append(remarks, string(v.State))
 			}
-			if _, err := fmt.Fprintf(w, "%s/%s %s=%s (%s)\n", c.Role, c.Container, v.Name, printable(v.Value.String()), strings.Join(remarks, ", ")); err != nil {
+			if _, err := fmt.Fprintf(w, "%s%s/%s %s=%s (%s)\n", of, c.Role, c.Container, v.Name, printable(v.Value.String()), strings.Join(remarks, ", ")); err != nil {
 				return err
 			}
 		}
