@@ -171,27 +171,38 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	return advice.With(err, fmt.Sprintf("`%s --help` lists the flags", name))
 }
 
-// permute moves a command's flags before its arguments, because the flag library stops at the first argument and
-// people write `secrets set KEY --env staging`.
+// permute moves a command's flags between its name and its arguments, where the flag library looks for them: people write
+// `secrets set KEY --env staging` and `--env staging status`.
 func permute(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
 	}
 	head, rest := args[:1:1], args[1:]
-	commands, flags := app.Commands, app.Flags
+	commands, flags, global := app.Commands, app.Flags, globalFlags(nil)
+	var early []string
 	for len(rest) > 0 {
 		next := find(commands, rest[0])
 		switch {
+		case next == nil && len(commands) > 0 && flagOf(global, rest[0]) != nil:
+			length := 1
+			if takesValue(global, rest[0]) {
+				length = min(2, len(rest))
+			}
+			early, rest = append(early, rest[:length]...), rest[length:]
+			continue
 		case next == nil && len(commands) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != "help":
 			// Its flags cannot be known; the name alone is what there is to complain about.
 			return append(head, rest[0])
 		case next == nil:
-			return append(head, sortArguments(flags, rest)...)
+			return append(head, sortArguments(flags, slices.Concat(early, rest))...)
 		}
 		head, rest = append(head, rest[0]), rest[1:]
 		commands, flags = next.Subcommands, next.Flags
 	}
-	return append(head, sortArguments(flags, rest)...)
+	if len(commands) > 0 {
+		return head // no command was named: the help lists them
+	}
+	return append(head, sortArguments(flags, early)...)
 }
 
 // sortArguments puts options before arguments. What stands behind -- stays as it is.
@@ -225,21 +236,23 @@ func find(commands []*cli.Command, name string) *cli.Command {
 
 // takesValue reports whether the flag is followed by its value.
 func takesValue(flags []cli.Flag, arg string) bool {
-	name := strings.TrimLeft(arg, "-")
-	if strings.Contains(name, "=") {
-		return false
+	known := flagOf(flags, arg)
+	_, isBool := known.(*cli.BoolFlag)
+	return known != nil && !isBool && !strings.Contains(arg, "=")
+}
+
+// flagOf is the flag that an argument is; nil where it is none of them.
+func flagOf(flags []cli.Flag, arg string) cli.Flag {
+	if !strings.HasPrefix(arg, "-") {
+		return nil
 	}
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	for _, f := range flags {
-		if _, isBool := f.(*cli.BoolFlag); isBool {
-			continue
-		}
-		for _, known := range f.Names() {
-			if known == name {
-				return true
-			}
+		if slices.Contains(f.Names(), name) {
+			return f
 		}
 	}
-	return false
+	return nil
 }
 
 // isTerminal reports whether a stream is one that a person looks at.
