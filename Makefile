@@ -79,7 +79,10 @@ check: bin/golangci-lint bin/actionlint
 	@for module in . tools tools/lint tools/actionlint tools/scan; do \
 	  echo "== go mod tidy in $$module"; go mod tidy -C $$module -diff; done
 	@echo "== actionlint"
-	@bin/actionlint
+	@bin/actionlint .github/workflows/*.yml examples/api/.github/workflows/*.yml
+	@if command -v shellcheck > /dev/null; then \
+	  echo "== shellcheck"; shellcheck .github/scripts/*.sh tools/*.sh .ci/run; \
+	else echo "== shellcheck is not installed: the shell of scripts and workflows is not looked at"; fi
 
 # The linters have modules of their own: their dependencies disagree with the engine's and with each other's.
 bin/golangci-lint: tools/lint/go.mod

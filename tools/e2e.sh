@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # End to end against moto, an independent imitation of AWS, with the real providers: bootstrap, preview, provision,
-# status, drift, destroy. moto runs no tasks, so nothing is rolled out.
+# status, destroy. moto runs no tasks, so nothing is rolled out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
