@@ -99,7 +99,7 @@ func newRunner(t *testing.T, root string) *runner {
 		"inputs.environment": "development", "inputs.image-tag": "1.41.8-abc123def", "inputs.directory": ".",
 		"github.ref_name": "develop", "github.ref": "refs/heads/develop", "github.sha": strings.Repeat("a", 40), "github.token": "token",
 		"github.repository": "balancer/v3-backend-infra", "github.server_url": "https://github.com", "github.run_id": "41",
-		"github.event.pull_request.number": "7", "secrets.STATUS_WEBHOOK": "", "matrix.suite": "unit",
+		"github.event.pull_request.number": "7", "secrets.STATUS_WEBHOOK": "", "vars.STATUS_ENVIRONMENTS": "", "matrix.suite": "unit",
 		"matrix.environment": "development", "matrix.os": "linux", "matrix.arch": "amd64",
 	}}
 }
