@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"strings"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/configuration"
@@ -34,7 +35,7 @@ type vault struct {
 func openVault(ctx context.Context, own map[string]string, say func(string), clock clock.Clock) (*vault, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
-		config.WithHTTPClient(&http.Client{Transport: http.DefaultTransport, Timeout: attemptTimeout}),
+		config.WithHTTPClient(newClient()), config.WithLogger(logging.Nop{}),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	)
 	if err != nil {
@@ -47,6 +48,9 @@ func openVault(ctx context.Context, own map[string]string, say func(string), clo
 		return nil, misconfigured(fmt.Errorf("the AWS region is not known; set AWS_REGION"))
 	}
 	v := &vault{client: secretsmanager.NewFromConfig(cfg), region: cfg.Region, say: say, clock: clock}
+	if err := checkEndpoint(v.client.Options().BaseEndpoint); err != nil {
+		return nil, err
+	}
 	return v, v.login(ctx, cfg.Credentials)
 }
 
@@ -74,11 +78,16 @@ func (v *vault) login(ctx context.Context, credentials aws.CredentialsProvider) 
 
 // text fetches a secret that is text.
 func (v *vault) text(ctx context.Context, variable, id string) (string, error) {
+	// A secret of another region is known there alone, and its ARN says where that is.
+	region := cmp.Or(regionOf(id), v.region)
 	return retrying(ctx, v, "the secret "+printable(id), func(ctx context.Context) (string, *refusal) {
-		out, err := v.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
+		out, err := v.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: aws.String("AWSCURRENT")},
+			func(o *secretsmanager.Options) { o.Region = region })
 		switch {
 		case err != nil:
-			return "", refused(err, variable, v.region)
+			return "", refused(err, variable, region)
+		case out.SecretString == nil && out.SecretBinary == nil:
+			return "", &refusal{what: couldNot + unreadable, temporary: true}
 		case out.SecretString == nil:
 			return "", &refusal{what: "holds binary data; write a JSON object into it as text"}
 		}
