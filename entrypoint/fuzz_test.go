@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
-	"log"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 // that is started has the variables that were set before. The text that must not be said is put into the secret at
 // any place; it cannot be part of a name.
 func FuzzStart(f *testing.F) {
+	setAWS(f)
 	for _, seed := range []string{
 		`{"TOKEN":""}`, `{"TOKEN":{}}`, `{"A":1,"A":""}`, `{"DATABASE_URL":"postgresql://u:@h/d"}`, "", `[""]`, `{"API_URL":"https://"}`, `{"A":null,"":""}`,
 		"{\n\"A\":\n\"changeme\"}",
@@ -28,15 +32,20 @@ func FuzzStart(f *testing.F) {
 			f.Add(seed, at)
 		}
 	}
-	v := fuzzedVault(f)
+	v := newFakeVault(f)
 	f.Fuzz(func(t *testing.T, text string, at uint) {
 		v.put("fuzzed", withHidden(text, at))
-		startFuzzed(t, "fuzzed")
+		startFuzzed(t, "database", func(r *http.Request) (*http.Response, error) {
+			answer := httptest.NewRecorder()
+			v.ServeHTTP(answer, r)
+			return answer.Result(), nil
+		})
 	})
 }
 
 // FuzzAnswer says the same of every byte that may come from the endpoint, with the text that must not be said at any place.
 func FuzzAnswer(f *testing.F) {
+	setAWS(f)
 	const object = `{"SecretString":"{\"TOKEN\":\"\"}"}`
 	for _, seed := range append(slices.Sorted(maps.Values(rawAnswers)),
 		fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(object)+len(hiddenWhole), object),
@@ -49,11 +58,22 @@ func FuzzAnswer(f *testing.F) {
 			f.Add(seed, at)
 		}
 	}
-	v := fuzzedVault(f)
 	f.Fuzz(func(t *testing.T, answer string, at uint) {
-		v.put(onTheWire, withHidden(answer, at))
-		startFuzzed(t, onTheWire)
+		answer = withHidden(answer, at)
+		startFuzzed(t, "", func(r *http.Request) (*http.Response, error) {
+			return http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), r)
+		})
 	})
+}
+
+// setAWS lets the SDK look for nothing outside the process.
+func setAWS(f *testing.F) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://vault.invalid", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_CA_BUNDLE": "", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		f.Setenv(name, value)
+	}
 }
 
 // hiddenWhole is a text with hidden in it that no name of a variable can hold.
@@ -64,29 +84,31 @@ func withHidden(text string, at uint) string {
 	return text[:place] + hiddenWhole + text[place:]
 }
 
-func fuzzedVault(f *testing.F) *fakeVault {
-	v := newFakeVault(f)
-	for _, variable := range v.environment() {
-		name, value, _ := strings.Cut(variable, "=")
-		f.Setenv(name, value)
-	}
-	silence()
-	f.Cleanup(func() { log.SetOutput(os.Stderr) })
-	return v
-}
+// inProcess answers requests without a network, whose goroutines would hide from the fuzzer what an input reaches.
+type inProcess func(*http.Request) (*http.Response, error)
+
+func (answer inProcess) RoundTrip(r *http.Request) (*http.Response, error) { return answer(r) }
 
 // once is a clock on which nobody waits for another try.
 type once struct{ clock.Clock }
 
 func (once) Wait(context.Context, time.Duration) error { return context.DeadlineExceeded }
 
-// startFuzzed prepares an application with a secret, and searches what is said.
-func startFuzzed(t *testing.T, secret string) {
-	var said []string
+// startFuzzed prepares an application with what is answered, and searches what is said.
+func startFuzzed(t *testing.T, database string, answer inProcess) {
+	var (
+		mu   sync.Mutex
+		said []string
+	)
 	s := starter{
 		options:     options{command: []string{"true"}, required: []string{"TOKEN"}, timeout: time.Minute},
-		environment: []string{"CONFIG_SECRET_ID=" + secret, "DATABASE_SECRET_ARN=database", "DATABASE_HOST=h", "DATABASE_PORT=1", "DATABASE_NAME=d", "SET=before"},
-		say:         func(line string) { said = append(said, line) }, clock: once{clock.Real()},
+		environment: []string{"CONFIG_SECRET_ID=fuzzed", "DATABASE_SECRET_ARN=" + database, "DATABASE_HOST=h", "DATABASE_PORT=1", "DATABASE_NAME=d", "SET=before"},
+		clock:       once{clock.Real()}, transport: answer,
+		say: func(line string) {
+			mu.Lock()
+			defer mu.Unlock()
+			said = append(said, line)
+		},
 	}
 	p, err := s.prepare(t.Context())
 	if err != nil {
@@ -101,4 +123,5 @@ func startFuzzed(t *testing.T, secret string) {
 		require.NotContains(t, line, "\n")
 	}
 	require.NotEmpty(t, strings.Join(said, ""))
+	require.NotContains(t, said[0], "AWS configuration", "nothing was asked, so nothing is shown")
 }

@@ -20,9 +20,9 @@ func silence() { log.SetOutput(io.Discard) }
 
 // newClient asks endpoints. It follows nobody elsewhere: Secrets Manager does not redirect, and the request would take its
 // signature along.
-func newClient() *http.Client {
+func newClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: http.DefaultTransport, Timeout: attemptTimeout,
+		Transport: transport, Timeout: attemptTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -57,7 +57,8 @@ func transportText(err error) string {
 	case errors.As(err, &number):
 		return number.Error()
 	case errors.As(err, &lookup):
-		return printable(lookup.Error())
+		// Its name may be that of a redirection.
+		return "the endpoint's name cannot be resolved: " + printable(lookup.Err)
 	case certificateText(err) != "":
 		return certificateText(err)
 	case errors.As(err, &alert):
@@ -81,7 +82,7 @@ func certificateText(err error) string {
 	)
 	switch {
 	case errors.As(err, &host):
-		return "the endpoint's certificate is for another name than " + printable(host.Host)
+		return "the endpoint's certificate is for another name"
 	case errors.As(err, &unknown):
 		return x509.UnknownAuthorityError{}.Error()
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:

@@ -3,15 +3,19 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -40,6 +44,28 @@ func TestRawAnswers(t *testing.T) {
 	}
 }
 
+// TestAuthority starts with an endpoint whose certificate only AWS_CA_BUNDLE vouches for.
+func TestAuthority(t *testing.T) {
+	v := newFakeVault(t)
+	secured := httptest.NewUnstartedServer(v)
+	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secured.StartTLS()
+	t.Cleanup(secured.Close)
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw}), 0o600))
+	start := func(variables ...string) (string, int) {
+		command := exec.Command("entrypoint", "--timeout", "400ms", "--require", "TOKEN", "--", "true")
+		command.Env = append(v.environment(), append(variables, "CONFIG_SECRET_ID=config", "AWS_ENDPOINT_URL="+secured.URL, "PATH="+os.Getenv("PATH"))...)
+		said, _ := command.CombinedOutput()
+		return string(said), command.ProcessState.ExitCode()
+	}
+	said, code := start("AWS_CA_BUNDLE=" + bundle)
+	require.Zero(t, code, said)
+	said, code = start()
+	require.Equal(t, exitTemporary, code)
+	require.Contains(t, said, "could not be fetched: x509: certificate signed by unknown authority; ")
+}
+
 // TestTransportText shows of errors only what cannot come from the other side.
 func TestTransportText(t *testing.T) {
 	dialing := func(err error) error {
@@ -50,7 +76,7 @@ func TestTransportText(t *testing.T) {
 		want string
 	}{
 		"refused":             {dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "connection refused"},
-		"no such host":        {dialing(&net.DNSError{Err: "no such host", Name: "h", IsNotFound: true}), "lookup h: no such host"},
+		"no such host":        {dialing(&net.DNSError{Err: "no such host", Name: "hunter2", IsNotFound: true}), "the endpoint's name cannot be resolved: no such host"},
 		"a name in time":      {dialing(&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}), "no answer in time"},
 		"a deadline":          {dialing(os.ErrDeadlineExceeded), "no answer in time"},
 		"closed":              {fmt.Errorf("read: %w", io.EOF), "the connection was closed before the whole answer was there"},
@@ -58,7 +84,7 @@ func TestTransportText(t *testing.T) {
 		"TLS alert":           {&net.OpError{Op: "remote error", Err: tls.AlertError(40)}, "tls: handshake failure"},
 		"no TLS":              {tls.RecordHeaderError{Msg: "hunter2"}, "the endpoint does not speak HTTPS"},
 		"HTTP to HTTPS":       {&url.Error{Err: http.ErrSchemeMismatch}, "the endpoint does not speak HTTPS"},
-		"another certificate": {x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"hunter2"}}, Host: "h"}, "the endpoint's certificate is for another name than h"},
+		"another certificate": {x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"hunter2"}}, Host: "hunter2"}, "the endpoint's certificate is for another name"},
 		"unknown authority":   {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{Cert: &x509.Certificate{}}}, "x509: certificate signed by unknown authority"},
 		"expired":             {x509.CertificateInvalidError{Reason: x509.Expired, Detail: "hunter2"}, "the endpoint's certificate has expired, or is not valid yet; look at the clock"},
 		"constraints":         {x509.CertificateInvalidError{Reason: x509.CANotAuthorizedForThisName, Detail: "hunter2"}, "the endpoint's certificate is not valid"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -32,10 +33,12 @@ type vault struct {
 
 // openVault finds region and credentials as every SDK does: variables, profile, the endpoint of the task's role. The
 // metadata of an EC2 instance are not asked: a task has a role of its own.
-func openVault(ctx context.Context, own map[string]string, say func(string), clock clock.Clock) (*vault, error) {
+func (s starter) openVault(ctx context.Context, own map[string]string) (*vault, error) {
+	// The SDK gives its own client alone the certificates of AWS_CA_BUNDLE.
+	sdk := awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
-		config.WithHTTPClient(newClient()), config.WithLogger(logging.Nop{}),
+		config.WithHTTPClient(sdk), config.WithLogger(logging.Nop{}),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	)
 	if err != nil {
@@ -47,7 +50,11 @@ func openVault(ctx context.Context, own map[string]string, say func(string), clo
 	if cfg.Region == "" {
 		return nil, misconfigured(fmt.Errorf("the AWS region is not known; set AWS_REGION"))
 	}
-	v := &vault{client: secretsmanager.NewFromConfig(cfg), region: cfg.Region, say: say, clock: clock}
+	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok && s.transport == nil {
+		s.transport = built.GetTransport()
+	}
+	cfg.HTTPClient = newClient(s.transport)
+	v := &vault{client: secretsmanager.NewFromConfig(cfg), region: cfg.Region, say: s.say, clock: s.clock}
 	if err := checkEndpoint(v.client.Options().BaseEndpoint); err != nil {
 		return nil, err
 	}

@@ -16,9 +16,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// onTheWire is a secret whose text is sent as it is, as the whole answer.
-const onTheWire = "on-the-wire"
-
 // fakeVault speaks the protocol of Secrets Manager. The name of a secret says how it answers.
 type fakeVault struct {
 	*httptest.Server
@@ -133,9 +130,6 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := answers[in.SecretID]
 	raw, isRaw := rawAnswers[in.SecretID]
 	switch {
-	case written && in.SecretID == onTheWire:
-		hijacked(w, text)
-		return
 	case isRaw:
 		hijacked(w, raw)
 		return
