@@ -121,7 +121,7 @@ func TestParseFile(t *testing.T) {
 func FuzzParseDotenv(f *testing.F) {
 	for _, seed := range []string{
 		"A=b\n", "export A = 'b\nc' # d\r\n", `A="\n\"${B}"`, "\uFEFFA=`b`", "A='b", "A=b#c\n\n#d", "=", "\x00", "A=\xff", "A=\"\\",
-		"A=1\nA=2", "export\nexport=1", "A=${B}", "A='\r\n'",
+		"A=1\nA=2", "A=\nQUJDREVGRw==", "A=\nAbcdefg=", "A=#b", "export\nexport=1", "A=${B}", "A='\r\n'",
 	} {
 		f.Add(seed)
 	}
