@@ -22,6 +22,7 @@ type refusal struct {
 // each time up to 5 s, less a random part, so that a hundred tasks that start at once do not come back at once.
 func retrying[T any](ctx context.Context, v *vault, subject string, get func(context.Context) (T, *refusal)) (T, error) {
 	const first, most = 200 * time.Millisecond, 5 * time.Second
+	var before *refusal
 	for wait, tries := first, 1; ; wait, tries = min(2*wait, most), tries+1 {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		got, refused := get(attempt)
@@ -29,6 +30,11 @@ func retrying[T any](ctx context.Context, v *vault, subject string, get func(con
 		if refused == nil {
 			return got, nil
 		}
+		if ctx.Err() != nil && before != nil {
+			// The time was up in the middle of this try: the one before says why there had to be another.
+			refused = before
+		}
+		before = refused
 		if !refused.temporary {
 			return got, misconfigured(fmt.Errorf("%s %s", subject, refused.what))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -22,6 +23,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
 )
 
 // TestRawAnswers starts entrypoint at an endpoint that does not speak as it should: nothing of what it sends is said,
@@ -92,4 +95,19 @@ func TestTransportText(t *testing.T) {
 	} {
 		require.Equal(t, test.want, transportText(fmt.Errorf("https response error: %w", test.err)), name)
 	}
+}
+
+// TestTimeIsUpInTheMiddle says why there had to be another try, and not that its time was up.
+func TestTimeIsUpInTheMiddle(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	v := &vault{say: func(string) {}, clock: clock.Fast(1_000_000)}
+	tries := 0
+	_, err := retrying(ctx, v, "it", func(context.Context) (string, *refusal) {
+		if tries++; tries == 2 {
+			cancel()
+			return "", &refusal{what: couldNot + "no answer in time", temporary: true}
+		}
+		return "", &refusal{what: couldNot + "throttled", temporary: true}
+	})
+	require.EqualError(t, err, "it could not be fetched: throttled; gave up at try 2; --timeout allows more time")
 }
