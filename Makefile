@@ -101,6 +101,11 @@ bin/actionlint: tools/actionlint/go.mod
 e2e: build
 	@tools/e2e.sh
 
+## fuzz: search entrypoint and configuration for crashes and leaks for FUZZTIME (10m), all targets together
+.PHONY: fuzz
+fuzz:
+	@FUZZTIME=$(or $(FUZZTIME),10m) tools/fuzz.sh ./entrypoint ./configuration
+
 ## bench: how much time the deployer adds to the engine's own, and status to AWS's, as ratios
 .PHONY: bench
 bench: build

@@ -45,16 +45,16 @@ func checkSecrets(ctx context.Context, e *estate) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if secret == nil {
+		return checkAbsence(ctx, e)
+	}
 	return []Finding{evaluateSecret(secret, e.env)}, nil
 }
 
 func evaluateSecret(secret *configSecret, env *environment.Environment) Finding {
 	what := about("secrets", "SecretsManager-Secret-"+env.SecretName())
 	if secret == nil {
-		return what.with("required_keys", env.SecretKeys()).error("SecretMissing", Hint{
-			Cause:    "it was never made, or was deleted",
-			Solution: "make it; where it is marked for deletion, restore it", Command: command(env, "secrets init"),
-		}, "there is no secret %s", env.SecretName())
+		return evaluateAbsence(nil, env)
 	}
 	if secret.changed != nil {
 		what = what.with("changed", secret.changed.UTC().Format(time.RFC3339))

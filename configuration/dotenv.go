@@ -1,6 +1,7 @@
 package configuration
 
 import (
+	"encoding/base64"
 	"strings"
 	"unicode"
 )
@@ -10,7 +11,8 @@ import (
 // space around it, or to a # after space. In quotes of one of three kinds it reaches to the next such quote and can
 // have several lines: '…' and `…` mean what they say, "…" knows \n, \r, \t, \\, \", \$ and \`. Nothing is
 // expanded: $ is a character like others, except that ${ is a fault, because other readers of .env files put another
-// variable's value there.
+// variable's value there. So are a # right after the =, which some take for a value and some for a comment, and what looks
+// like the rest of a value that was broken over several lines.
 //
 // The file is UTF-8, with or without a byte order mark; lines end with or without a carriage return.
 func ParseDotenv(source string, content []byte) (*Settings, error) {
@@ -37,6 +39,8 @@ type dotenvReader struct {
 	// next is the index of the line that is read next.
 	next int
 	seen map[string]int
+	// open is the number of the last line whose value was nothing at all, not even quotes.
+	open int
 }
 
 // statement reads one line, and those after it that its value reaches into.
@@ -55,15 +59,40 @@ func (d *dotenvReader) statement() {
 		d.fault(line, "", "there is no = in this line", "write KEY=value, or # before a comment")
 		return
 	}
+	if d.isPiece(line, name, value) {
+		d.fault(line, "", "looks like a piece of the value in the line above",
+			`put a value of several lines in quotes; give a variable without a value "", and a value that is = quotes`)
+		return
+	}
+	ambiguous := strings.HasPrefix(value, "#")
 	name, value = strings.TrimRightFunc(name, unicode.IsSpace), strings.TrimLeftFunc(value, unicode.IsSpace)
 	if !d.named(line, name, d.seen) {
 		name = ""
 	}
-	if value != "" && strings.ContainsRune("'\"`", rune(value[0])) {
+	switch {
+	case ambiguous:
+		d.fault(line, name, "begins with #, which begins a comment elsewhere", "put the value in quotes, or space before a comment")
+	case value != "" && strings.ContainsRune("'\"`", rune(value[0])):
 		d.quoted(line, name, value[0], value[1:])
-	} else {
+	default:
 		d.plain(line, name, value)
 	}
+	if value == "" {
+		d.open = line
+	}
+}
+
+// isPiece reports whether what has the form of an assignment is more likely the end of a value in Base64 that was broken
+// into lines: nothing but = follows the first one, or, below a line without a value, the text is as long as Base64 is and
+// has letters of both kinds. Neither may become the name of a variable, which is shown.
+func (d *dotenvReader) isPiece(line int, name, value string) bool {
+	value = strings.TrimSpace(value)
+	if value != "" {
+		return value == "="
+	}
+	text := name + "="
+	_, err := base64.StdEncoding.DecodeString(text)
+	return d.open == line-1 && d.open > 0 && err == nil && strings.ToUpper(name) != name && strings.ToLower(name) != name
 }
 
 // plain takes a value without quotes. Without a name it is only held against the rules.

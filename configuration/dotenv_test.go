@@ -23,6 +23,8 @@ func TestParseDotenv(t *testing.T) {
 		"= in the value":                {"A=b=c==", "b=c=="},
 		"comment after the value":       {"A=b # c", "b"},
 		"comment in place of the value": {"A= # c", ""},
+		"# in quotes":                   {`A="#c"`, "#c"},
+		"= in quotes":                   {`A="="`, "="},
 		"# inside the value":            {"A=b#c", "b#c"},
 		"$ is a character":              {"A=pa$word$1", "pa$word$1"},
 		"backslash without quotes":      {`A=C:\new`, `C:\new`},
@@ -45,6 +47,15 @@ func TestParseDotenv(t *testing.T) {
 	}
 }
 
+const piece = `looks like a piece of the value in the line above; put a value of several lines in quotes; give a variable without a value "", and a value that is = quotes`
+
+// Variables without values, one below the other, are no pieces of anything.
+func TestSeveralEmptyVariables(t *testing.T) {
+	settings, err := ParseDotenv(".env", []byte("API_KEY=\nTOKENS2=\nnodeEnvs=\nmyKeyX1=\"\"\n\nmyKeyX2=\nsecrets=\nA=b\nmyKeyX3=\n"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"A", "API_KEY", "TOKENS2", "myKeyX1", "myKeyX2", "myKeyX3", "nodeEnvs", "secrets"}, settings.Names())
+}
+
 func TestDotenvFaultsHaveTheirPlace(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"no =":                      {"A=b\nhunter2\n", ".env:2: there is no = in this line; write KEY=value, or # before a comment"},
@@ -57,6 +68,10 @@ func TestDotenvFaultsHaveTheirPlace(t *testing.T) {
 		"not closed":                {"B=c\nA='hunter2\n", ".env:2: A begins with a quote that is never closed; close it, or put the value in quotes of another kind"},
 		"escaped at the end":        {`A="hunter2\"`, ".env:1: A begins with a quote that is never closed; close it, or put the value in quotes of another kind"},
 		"text after the quote":      {`A="b"hunter2`, `.env:1: A has text after the closing quote; write \" for a quote in double quotes, or use quotes of another kind`},
+		"# right after the =":       {"A=#hunter2", ".env:1: A begins with #, which begins a comment elsewhere; put the value in quotes, or space before a comment"},
+		"the end of Base64":         {"A=\nhunter2A==", ".env:2: " + piece},
+		"below a value":             {"A=QUJD\nhunter2A== \n", ".env:2: " + piece},
+		"with one =":                {"A=\nHunter2=\nhunter2B=c", ".env:2: " + piece},
 		"reference":                 {"A=${hunter2}/b", ".env:1: A refers to another variable, and nothing is expanded here; " + literally},
 		"reference in quotes":       {`A="hunter2${B}"`, ".env:1: A refers to another variable, and nothing is expanded here; " + literally},
 		"control character":         {"A=hunter2\x01", `.env:1: A holds a control character; put it in double quotes, with \n, \r or \t for it`},
@@ -106,7 +121,7 @@ func TestParseFile(t *testing.T) {
 func FuzzParseDotenv(f *testing.F) {
 	for _, seed := range []string{
 		"A=b\n", "export A = 'b\nc' # d\r\n", `A="\n\"${B}"`, "\uFEFFA=`b`", "A='b", "A=b#c\n\n#d", "=", "\x00", "A=\xff", "A=\"\\",
-		"A=1\nA=2", "export\nexport=1", "A=${B}", "A='\r\n'",
+		"A=1\nA=2", "A=\nQUJDREVGRw==", "A=\nAbcdefg=", "A=#b", "export\nexport=1", "A=${B}", "A='\r\n'",
 	} {
 		f.Add(seed)
 	}

@@ -102,6 +102,7 @@ var faultText = regexp.MustCompile(`^(?:\.env|s)(?::\d+)?: (?:[A-Za-z_][A-Za-z0-
 	`holds a control character; .*`, `holds a NUL byte, .*`, `is not UTF-8; .*`, `is UTF-16; .*`, `is not a JSON object; .*`,
 	`is an object; .*`, `is a list; .*`, `holds half of a surrogate pair; .*`, `is a string that cannot be read; .*`,
 	`is not JSON from here on; .*`, `is JSON that does not end; .*`, `has something after the JSON object; .*`,
+	`begins with #, which begins a comment elsewhere; .*`, `looks like a piece of the value in the line above; .*`,
 }, "|") + `)$`)
 
 // requireFaults says that an error has faults, with texts that are the reader's own: none can hold a piece of a value.

@@ -204,6 +204,23 @@ func TestTheExamplesImageHasWhatTheDefaultsCall(t *testing.T) {
 	require.Regexp(t, `apt-get install .* `+program+`\b`, string(dockerfile))
 }
 
+// The example's image, and the page that shows how one is made, require what the environments' files require.
+func TestTheExamplesImageRequiresWhatEnvironmentsDo(t *testing.T) {
+	root := projectRoot(t)
+	envs, err := environment.LoadAll(root)
+	require.NoError(t, err)
+	requiring := regexp.MustCompile(`(?m)^ENTRYPOINT \["/usr/local/bin/entrypoint", "--require", "([^"]+)", "--"\]$`)
+	for _, file := range []string{"examples/api/Dockerfile", "docs/configuration.md"} {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		require.NoError(t, err)
+		found := requiring.FindStringSubmatch(string(content))
+		require.NotNil(t, found, file)
+		for _, env := range envs {
+			require.ElementsMatch(t, env.Configuration.Required, strings.Split(found[1], ","), "%s and %s", file, environment.FileName(env.Stack))
+		}
+	}
+}
+
 // fakeGH puts a gh that is a shell script before everything else on the path.
 func fakeGH(t *testing.T, script string) (path string) {
 	dir := t.TempDir()

@@ -100,7 +100,7 @@ func brokenRules(err error) []docs.Rule {
 
 func (v envValidate) validate() (valid []string, err error) {
 	if v.name != "" && v.name != environment.SharedStack {
-		env, err := environment.Load(v.dir, v.name)
+		env, err := environment.LoadBeside(v.dir, v.name)
 		if err != nil {
 			return nil, err
 		}

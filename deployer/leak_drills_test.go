@@ -4,6 +4,8 @@ import "strings"
 
 // drill is how the test of leaks runs a command.
 type drill struct {
+	// before is another command that has to run first, for this one to have something to do. It is searched too.
+	before string
 	// args follow the command's name; {hunter} stands for a secret that was given there by mistake.
 	args string
 	// in is standard input.
@@ -88,17 +90,23 @@ func drills() map[string][]drill {
 			reads("--dry-run --image-tag " + otherTag), refuses("--image-tag no/tag", ""),
 			once("--code-only --image-tag "+otherTag, ""),
 		},
-		"rollback": {reads("--dry-run --to " + otherTag)},
-		"images":   {reads("")},
-		"preview":  {reads("--image-tag " + otherTag), once("--refresh --image-tag "+otherTag, "")},
-		"drift":    {reads("")},
-		"migrate":  {reads("--dry-run"), once("", ""), once("--fault migration-fails", "")},
+		"rollback": {
+			reads("--dry-run --to " + otherTag),
+			{before: "up --env staging --code-only --image-tag " + otherTag, args: "--env staging --local --yes"},
+		},
+		"images":  {reads("")},
+		"preview": {reads("--image-tag " + otherTag), once("--refresh --image-tag "+otherTag, "")},
+		"drift":   {reads("")},
+		"migrate": {reads("--dry-run"), once("", ""), once("--fault migration-fails", "")},
 		"destroy": {
 			{args: "--env production --local --yes", ends: refused}, once("", ""),
 		},
-		"status":  {reads(""), {args: "--env staging --local --notify http://127.0.0.1:1/{hunter}"}, {args: "--env all --local --format json"}},
-		"health":  {reads("")},
-		"vars":    {reads(""), reads("--service api --filter *"), {args: "--env production --local --no-mask", ends: refused}},
+		"status": {reads(""), {args: "--env staging --local --notify http://127.0.0.1:1/{hunter}"}, {args: "--env all --local --format json"}},
+		"health": {reads("")},
+		"vars": {
+			reads(""), reads("--service api --filter *"), {args: "--env production --local --no-mask", ends: refused},
+			{before: "up --env dev --image-tag " + otherTag, args: "--env staging --local --compare dev", everyForm: true, faults: true},
+		},
 		"outputs": {reads(""), says("--env shared --local")},
 		"logs":    {{args: "--env staging --local --timeout 20s", everyForm: true, faults: true, ends: anyhow}},
 		"exec":    {{args: "--env staging --local --timeout 20s", ends: anyhow}},
@@ -111,7 +119,7 @@ func drills() map[string][]drill {
 
 		"snapshot create":  {once("", "")},
 		"snapshot list":    {reads("")},
-		"snapshot restore": {once("--dry-run", ""), refuses("nothing-of-the-kind --switch", "")},
+		"snapshot restore": {once("--dry-run", ""), refuses("nothing-of-the-kind --switch", ""), once("--switch", ""), once("--back", "")},
 
 		"secrets check": {reads(""), refuses("SENTRY_DSN={hunter}", "")},
 		"secrets init": {

@@ -42,6 +42,9 @@ func TestNothingLeaks(t *testing.T) {
 			t.Parallel()
 			s := account.stage(t)
 			for _, d := range runs {
+				if d.before != "" {
+					s.run(0, strings.Fields(d.before+" --local --yes --debug"), "")
+				}
 				for _, args := range d.lines(leaf) {
 					s.run(d.ends, args, d.in)
 				}
@@ -81,7 +84,7 @@ type prepared struct {
 }
 
 func prepare(t *testing.T, root string) prepared {
-	state, err := deployStaging(root)
+	state, said, err := deployStagingWith(root, "--debug")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(state) })
 	p := prepared{root: root, state: state}
@@ -100,6 +103,8 @@ func prepare(t *testing.T, root string) prepared {
 	values["the passphrase of the stacks"] = string(phrase)
 	p.needles = needlesOf(values)
 	s.prepared = p
+	require.Contains(t, said, "staging-api.hyperchonk.com", "a deployment that said nothing shows nothing")
+	s.search("the output of up", said)
 	s.searchFiles(state)
 	return p
 }

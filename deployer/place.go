@@ -150,7 +150,7 @@ func (s settings) engineVariables() map[string]string {
 }
 
 func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
-	stacks, err := environment.List(s.dir)
+	stacks, err := localStacks(s.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +174,22 @@ func (s settings) openLocal(ctx context.Context, a account) (*place, error) {
 			workDir: filepath.Join(s.stateDir, "work", "local"), env: simulated.EngineEnv,
 		},
 	}, nil
+}
+
+// localStacks are the environments that the simulated account has. One whose file is not valid is not among them: that is
+// said by the command that is about it, and its secret is made when its file says what has to be in it.
+func localStacks(dir string) ([]local.Stack, error) {
+	names, err := environment.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	var stacks []local.Stack
+	for _, name := range names {
+		if env, err := environment.Load(dir, name); err == nil {
+			stacks = append(stacks, local.Stack{Name: env.Stack, SecretKeys: env.SecretKeys()})
+		}
+	}
+	return stacks, nil
 }
 
 // openTrial opens the place for a command that changes nothing. A simulated account that lacks what environments share

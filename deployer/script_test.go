@@ -71,16 +71,22 @@ func TestScripts(t *testing.T) {
 
 // deployStaging deploys staging once for all scripts that start from there.
 func deployStaging(root string) (string, error) {
-	dir, err := os.MkdirTemp("", "deployed-")
-	if err != nil {
-		return "", err
+	dir, _, err := deployStagingWith(root, "--quiet")
+	return dir, err
+}
+
+// deployStagingWith deploys staging, and returns what was said.
+func deployStagingWith(root, flag string) (dir, said string, err error) {
+	if dir, err = os.MkdirTemp("", "deployed-"); err != nil {
+		return "", "", err
 	}
-	cmd := exec.Command("deployer", "up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--local", "--yes", "--quiet")
+	cmd := exec.Command("deployer", "up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--local", "--yes", flag)
 	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root, "DEPLOYER_STATE_DIR="+dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("deploy staging: %w\n%s", err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", "", fmt.Errorf("deploy staging: %w\n%s", err, out)
 	}
-	return dir, nil
+	return dir, string(out), nil
 }
 
 func projectRoot(t *testing.T) string {

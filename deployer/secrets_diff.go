@@ -73,11 +73,7 @@ func (s secretsDiff) run(ctx context.Context) error {
 // read returns the keys of a version of the environment's secret, and what it is called.
 func (s secretsDiff) read(ctx context.Context, which string) (keys map[string]string, name string, err error) {
 	err = s.visit(ctx, func(env *environment.Environment, p *place) error {
-		store := p.configSecret(env)
-		version, err := store.Read(ctx, which)
-		if errors.Is(err, secretstore.ErrNoSecret) {
-			return advice.With(err, "make it: `deployer secrets init --env "+env.Stack+"`")
-		}
+		version, err := readSecret(ctx, p.configSecret(env), env, which)
 		if err != nil {
 			return err
 		}

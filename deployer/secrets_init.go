@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -20,8 +21,9 @@ func secretsInitVerb() verb {
 		name: "init", usage: "make the secret, before an environment's first deployment",
 		discreet: true,
 		about: `The values come from --from-file, from standard input where it is a pipe (both in the form of a .env file or a JSON
-object), or from answers at the terminal, which are not shown. A secret that is there is left alone, unless --replace
-is given; then all of it is written anew, if nobody else writes it meanwhile.`,
+object), or from answers at the terminal, which are not shown. A secret that has a value is left alone, unless --replace
+is given; then all of it is written anew, if nobody else writes it meanwhile. The keys that it loses are named and asked
+about, or only named with --yes.`,
 		examples: []string{
 			"deployer secrets init --env staging",
 			"deployer secrets init --env staging --from-file .env.staging",
@@ -42,7 +44,7 @@ is given; then all of it is written anew, if nobody else writes it meanwhile.`,
 	}
 }
 
-// secretsInit makes the configuration secret where there is none, or writes all of it anew.
+// secretsInit makes the configuration secret where there is none, gives it its first value, or writes all of it anew.
 type secretsInit struct {
 	settings
 	file                   string
@@ -55,31 +57,26 @@ func (s secretsInit) run(ctx context.Context) error {
 	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
 		store := p.configSecret(env)
-		current, err := store.Read(ctx, secretstore.Current)
-		switch {
-		case errors.Is(err, secretstore.ErrNoSecret):
-			current = nil
-		case err != nil:
+		before, err := s.before(ctx, store, env)
+		if err != nil {
 			return err
-		case !s.replace:
-			return existsAlready(env)
 		}
 		values, err := s.values(ctx, env)
 		if err != nil {
 			return err
 		}
-		keys := strings.Join(values.Names(), ", ")
+		keys, lost := strings.Join(values.Names(), ", "), before.without(values)
 		if s.dryRun {
-			_, err := fmt.Fprintf(s.out, "%s would be %s with %s\n", env.SecretName(), done(current), keys)
+			_, err := fmt.Fprintf(s.out, "%s would be %s with %s%s\n", env.SecretName(), before.done(), keys, listed("; it would lose ", lost))
 			return err
 		}
-		if err := s.confirmSecret(ctx, env); err != nil {
+		if err := s.confirmReplacement(ctx, env, lost); err != nil {
 			return err
 		}
-		if err := s.write(ctx, store, env, current, values.Values); err != nil {
+		if err := s.write(ctx, store, env, before, values.Values); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(s.out, "%s was %s with %s\n", env.SecretName(), done(current), keys); err != nil {
+		if _, err := fmt.Fprintf(s.out, "%s was %s with %s\n", env.SecretName(), before.done(), keys); err != nil {
 			return err
 		}
 		s.tellRestart(ctx, env, p)
@@ -87,12 +84,81 @@ func (s secretsInit) run(ctx context.Context) error {
 	})
 }
 
-// done is what became of a secret that was there, or was not.
-func done(current *secretstore.Version) string {
-	if current == nil {
+// earlier is what there was before.
+type earlier struct {
+	secret bool
+	// current is nil where there is no secret, or none with a value.
+	current *secretstore.Version
+	// keys are those of the current value, as far as they can be read.
+	keys []string
+}
+
+// before looks at what there is. A secret with a value is left alone, unless it is to be replaced.
+func (s secretsInit) before(ctx context.Context, store secretstore.Store, env *environment.Environment) (earlier, error) {
+	current, err := store.Read(ctx, secretstore.Current)
+	switch {
+	case errors.Is(err, secretstore.ErrNoSecret):
+		return earlier{}, nil
+	case errors.Is(err, secretstore.ErrNoValue):
+		return earlier{secret: true}, nil
+	case err != nil:
+		return earlier{}, err
+	case !s.replace:
+		return earlier{}, existsAlready(env)
+	}
+	held := earlier{secret: true, current: current}
+	if current.Text == nil {
+		s.warn(fmt.Errorf("%s holds binary data, which goes", env.SecretName()))
+		return held, nil
+	}
+	had, err := configuration.ParseSecret(env.SecretName(), *current.Text)
+	if err != nil {
+		s.warn(fmt.Errorf("%s holds more than can be read as variables, which goes", env.SecretName()))
+	}
+	held.keys = had.Names()
+	return held, nil
+}
+
+// without are the keys that the new values lack.
+func (e earlier) without(values *configuration.Settings) []string {
+	return slices.DeleteFunc(slices.Clone(e.keys), func(key string) bool {
+		_, kept := values.Values[key]
+		return kept
+	})
+}
+
+// done is what becomes of the secret.
+func (e earlier) done() string {
+	switch {
+	case !e.secret:
 		return "made"
+	case e.current == nil:
+		return "filled"
 	}
 	return "replaced"
+}
+
+func listed(introduction string, keys []string) string {
+	if len(keys) == 0 {
+		return ""
+	}
+	return introduction + strings.Join(keys, ", ")
+}
+
+// confirmReplacement asks before keys go, and before the secret of a protected environment changes, in one question.
+func (s secretsInit) confirmReplacement(ctx context.Context, env *environment.Environment, lost []string) error {
+	if len(lost) == 0 {
+		return s.confirmSecret(ctx, env)
+	}
+	reason := env.SecretName() + listed(" loses ", lost)
+	if s.yes {
+		s.warn(errors.New(reason))
+		return nil
+	}
+	if env.Protected {
+		reason += ", and " + env.Name + " is protected"
+	}
+	return s.confirm(ctx, "replace the configuration of", env.Name, reason)
 }
 
 // existsAlready leaves a secret alone that is there: it is people's.
@@ -102,14 +168,14 @@ func existsAlready(env *environment.Environment) error {
 }
 
 func (s secretsInit) write(
-	ctx context.Context, store secretstore.Store, env *environment.Environment, current *secretstore.Version, values map[string]string,
+	ctx context.Context, store secretstore.Store, env *environment.Environment, before earlier, values map[string]string,
 ) error {
 	text, err := configuration.EncodeSecret(env.SecretName(), values)
 	if err != nil {
 		return err
 	}
-	if current != nil {
-		written, err := store.Write(ctx, current, text)
+	if before.secret {
+		written, err := store.Write(ctx, before.current, text)
 		s.warn(written.Untidy)
 		return triedToWrite(err)
 	}

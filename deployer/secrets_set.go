@@ -22,7 +22,7 @@ func secretsSetVerb() verb {
 		name: "set", args: "KEY", usage: "set one key of the secret",
 		about: `The value comes from a pipe, or from an answer at the terminal, which is not shown; never from the command line, which
 others can see and the shell remembers. From a pipe it is taken as it is, with all its lines, less one newline at its
-end. It is written only if nobody else has changed the secret meanwhile; then it says which services have to be
+end; an empty one is refused. It is written only if nobody else has changed the secret meanwhile; then it says which services have to be
 restarted.`,
 		examples: []string{
 			"deployer secrets set SENTRY_DSN --env staging",
@@ -72,7 +72,7 @@ func (s secretsSet) run(ctx context.Context) error {
 	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
 		store := p.configSecret(env)
-		current, err := currentSecret(ctx, store, env)
+		current, err := readSecret(ctx, store, env, secretstore.Current)
 		if err != nil {
 			return err
 		}
@@ -110,6 +110,10 @@ func (s secretsSet) change(ctx context.Context, env *environment.Environment, ha
 	value, source, err := s.value(ctx)
 	if err != nil {
 		return nil, "", err
+	}
+	if strings.TrimSpace(value) == "" && !s.force {
+		return nil, "", advice.With(fmt.Errorf("%s: there is no value for %s: nothing was written", source, s.key),
+			"pipe the value or answer with it; --delete takes the key out, --force writes an empty one")
 	}
 	values[s.key] = value
 	given := &configuration.Settings{Source: source, Values: values}

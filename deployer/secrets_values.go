@@ -70,13 +70,16 @@ func keysIn(name string, v *secretstore.Version) (*configuration.Settings, error
 	return found, nil
 }
 
-// currentSecret reads the version that is current; where there is no secret, the error says how to make it.
-func currentSecret(ctx context.Context, store secretstore.Store, env *environment.Environment) (*secretstore.Version, error) {
-	current, err := store.Read(ctx, secretstore.Current)
-	if errors.Is(err, secretstore.ErrNoSecret) {
+// readSecret reads a version; where there is no secret, or none with a value, the error says how to make it.
+func readSecret(ctx context.Context, store secretstore.Store, env *environment.Environment, which string) (*secretstore.Version, error) {
+	version, err := store.Read(ctx, which)
+	switch {
+	case errors.Is(err, secretstore.ErrNoSecret):
 		return nil, advice.With(err, "make it: `deployer secrets init --env "+env.Stack+"`")
+	case errors.Is(err, secretstore.ErrNoValue):
+		return nil, advice.With(err, "write all of it: `deployer secrets init --env "+env.Stack+"`")
 	}
-	return current, err
+	return version, err
 }
 
 // confirmSecret asks before the secret of a protected environment changes.

@@ -34,7 +34,7 @@ func unmask(ctx context.Context, p *place, found *checks.Inspection) error {
 // databaseURL builds a DATABASE_URL.
 func databaseURL(ctx context.Context, p *place, parts map[string]string) (string, error) {
 	arn := parts[environment.VarDatabaseSecretARN]
-	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn, VersionStage: aws.String("AWSCURRENT")})
 	if err != nil {
 		return "", fmt.Errorf("read the database's secret: %w", err)
 	}

@@ -1,7 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +23,7 @@ import (
 // that is started has the variables that were set before. The text that must not be said is put into the secret at
 // any place; it cannot be part of a name.
 func FuzzStart(f *testing.F) {
-	const value = "§hunter2§"
+	setAWS(f)
 	for _, seed := range []string{
 		`{"TOKEN":""}`, `{"TOKEN":{}}`, `{"A":1,"A":""}`, `{"DATABASE_URL":"postgresql://u:@h/d"}`, "", `[""]`, `{"API_URL":"https://"}`, `{"A":null,"":""}`,
 		"{\n\"A\":\n\"changeme\"}",
@@ -24,31 +33,95 @@ func FuzzStart(f *testing.F) {
 		}
 	}
 	v := newFakeVault(f)
-	f.Setenv("AWS_ENDPOINT_URL", v.URL)
-	f.Setenv("AWS_REGION", "us-east-1")
-	f.Setenv("AWS_ACCESS_KEY_ID", "test")
-	f.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	f.Fuzz(func(t *testing.T, text string, at uint) {
-		place := int(at % uint(len(text)+1))
-		v.put("fuzzed", text[:place]+value+text[place:])
-		var said []string
-		s := starter{
-			options:     options{command: []string{"true"}, required: []string{"TOKEN"}, timeout: time.Minute},
-			environment: []string{"CONFIG_SECRET_ID=fuzzed", "DATABASE_SECRET_ARN=database", "DATABASE_HOST=h", "DATABASE_PORT=1", "DATABASE_NAME=d", "SET=before"},
-			say:         func(line string) { said = append(said, line) }, clock: clock.Real(),
-		}
-		p, err := s.prepare(t.Context())
-		if err != nil {
-			said = append(said, linesOf(err)...)
-			require.Nil(t, p)
-		} else {
-			require.Equal(t, "before", variables(p.environment)["SET"])
-			require.NotEmpty(t, variables(p.environment)["TOKEN"])
-		}
-		for _, line := range said {
-			require.NotContains(t, line, "hunter2")
-			require.NotContains(t, line, "\n")
-		}
-		require.NotEmpty(t, strings.Join(said, ""))
+		v.put("fuzzed", withHidden(text, at))
+		startFuzzed(t, "database", func(r *http.Request) (*http.Response, error) {
+			answer := httptest.NewRecorder()
+			v.ServeHTTP(answer, r)
+			return answer.Result(), nil
+		})
 	})
+}
+
+// FuzzAnswer says the same of every byte that may come from the endpoint, with the text that must not be said at any place.
+func FuzzAnswer(f *testing.F) {
+	setAWS(f)
+	const object = `{"SecretString":"{\"TOKEN\":\"\"}"}`
+	for _, seed := range append(slices.Sorted(maps.Values(rawAnswers)),
+		fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(object)+len(hiddenWhole), object),
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\nTrailer: x\r\n\r\n",
+		"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\nHTTP/1.1 500 Oops\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n{\"message\":\"\"}",
+		"HTTP/1.1 400 No\r\nx-amzn-RequestId: r\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n{\"__type\":\"AccessDeniedException\",\"message\":\"\"}",
+		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
+	) {
+		for _, at := range []uint{0, 20, 60} {
+			f.Add(seed, at)
+		}
+	}
+	f.Fuzz(func(t *testing.T, answer string, at uint) {
+		answer = withHidden(answer, at)
+		startFuzzed(t, "", func(r *http.Request) (*http.Response, error) {
+			return http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), r)
+		})
+	})
+}
+
+// setAWS lets the SDK look for nothing outside the process.
+func setAWS(f *testing.F) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://vault.invalid", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_CA_BUNDLE": "", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		f.Setenv(name, value)
+	}
+}
+
+// hiddenWhole is a text with hidden in it that no name of a variable can hold.
+const hiddenWhole = "§" + hidden + "§"
+
+func withHidden(text string, at uint) string {
+	place := int(at % uint(len(text)+1))
+	return text[:place] + hiddenWhole + text[place:]
+}
+
+// inProcess answers requests without a network, whose goroutines would hide from the fuzzer what an input reaches.
+type inProcess func(*http.Request) (*http.Response, error)
+
+func (answer inProcess) RoundTrip(r *http.Request) (*http.Response, error) { return answer(r) }
+
+// once is a clock on which nobody waits for another try.
+type once struct{ clock.Clock }
+
+func (once) Wait(context.Context, time.Duration) error { return context.DeadlineExceeded }
+
+// startFuzzed prepares an application with what is answered, and searches what is said.
+func startFuzzed(t *testing.T, database string, answer inProcess) {
+	var (
+		mu   sync.Mutex
+		said []string
+	)
+	s := starter{
+		options:     options{command: []string{"true"}, required: []string{"TOKEN"}, timeout: time.Minute},
+		environment: []string{"CONFIG_SECRET_ID=fuzzed", "DATABASE_SECRET_ARN=" + database, "DATABASE_HOST=h", "DATABASE_PORT=1", "DATABASE_NAME=d", "SET=before"},
+		clock:       once{clock.Real()}, transport: answer,
+		say: func(line string) {
+			mu.Lock()
+			defer mu.Unlock()
+			said = append(said, line)
+		},
+	}
+	p, err := s.prepare(t.Context())
+	if err != nil {
+		said = append(said, linesOf(err)...)
+		require.Nil(t, p)
+	} else {
+		require.Equal(t, "before", variables(p.environment)["SET"])
+		require.NotEmpty(t, variables(p.environment)["TOKEN"])
+	}
+	for _, line := range said {
+		require.NotContains(t, line, hidden)
+		require.NotContains(t, line, "\n")
+	}
+	require.NotEmpty(t, strings.Join(said, ""))
+	require.NotContains(t, said[0], "AWS configuration", "nothing was asked, so nothing is shown")
 }

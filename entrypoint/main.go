@@ -36,6 +36,7 @@ func run(args []string) int {
 		_, _ = fmt.Fprintln(os.Stdout, "entrypoint", version)
 		return 0
 	}
+	silence()
 	ctx, stop := interruptible()
 	defer stop()
 	s := starter{options: o, environment: os.Environ(), say: say, clock: clock.Real()}

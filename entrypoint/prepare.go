@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -30,6 +31,8 @@ type starter struct {
 	environment []string
 	say         func(line string)
 	clock       clock.Clock
+	// transport carries what is asked of Secrets Manager; nil means the network.
+	transport http.RoundTripper
 }
 
 // prepared is an application that only has to be started.
@@ -90,7 +93,7 @@ func (s starter) gather(ctx context.Context, own map[string]string) (*configurat
 	if !named && databaseSecret == "" {
 		return settings, "", nil
 	}
-	v, err := openVault(ctx, own, s.say, s.clock)
+	v, err := s.openVault(ctx, own)
 	if err != nil {
 		return nil, "", err
 	}

@@ -22,6 +22,7 @@ type refusal struct {
 // each time up to 5 s, less a random part, so that a hundred tasks that start at once do not come back at once.
 func retrying[T any](ctx context.Context, v *vault, subject string, get func(context.Context) (T, *refusal)) (T, error) {
 	const first, most = 200 * time.Millisecond, 5 * time.Second
+	var before *refusal
 	for wait, tries := first, 1; ; wait, tries = min(2*wait, most), tries+1 {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		got, refused := get(attempt)
@@ -29,6 +30,11 @@ func retrying[T any](ctx context.Context, v *vault, subject string, get func(con
 		if refused == nil {
 			return got, nil
 		}
+		if ctx.Err() != nil && before != nil {
+			// The time was up in the middle of this try: the one before says why there had to be another.
+			refused = before
+		}
+		before = refused
 		if !refused.temporary {
 			return got, misconfigured(fmt.Errorf("%s %s", subject, refused.what))
 		}
@@ -42,12 +48,13 @@ func retrying[T any](ctx context.Context, v *vault, subject string, get func(con
 	}
 }
 
-// refused says why a secret could not be had. The variable names the secret.
+// refused says why a secret could not be had. The variable names the secret. Of what AWS says only codes that are known are
+// repeated: who answers may be anybody, and may quote what it was to hand out.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
 func refused(err error, variable, region string) *refusal {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return &refusal{what: "could not be fetched: " + transportText(err), temporary: true}
+		return &refusal{what: couldNot + transportText(err), temporary: true}
 	}
 	code, message := api.ErrorCode(), api.ErrorMessage()
 	switch code {
@@ -60,19 +67,26 @@ func refused(err error, variable, region string) *refusal {
 		if strings.Contains(message, "deletion") || strings.Contains(message, "deleted") {
 			return &refusal{what: "is about to be deleted; restore it with `aws secretsmanager restore-secret`"}
 		}
+		return &refusal{what: couldNot + "AWS cannot hand it out as it is now (" + code + "); look at it with `aws secretsmanager describe-secret`"}
+	case "InvalidParameterException", "ValidationException":
+		return &refusal{what: couldNot + "AWS takes it for no name of a secret (" + code + "); correct " + variable}
 	case "AccessDeniedException", "AccessDenied":
 		if strings.Contains(message, "KMS") || strings.Contains(message, "kms:") {
 			return &refusal{what: "is encrypted with a key that the task role may not use; allow it kms:Decrypt"}
 		}
-		return &refusal{what: "may not be read by the task role; allow it secretsmanager:GetSecretValue: " + printable(message)}
+		return &refusal{what: "may not be read by the task role; allow it secretsmanager:GetSecretValue (AccessDenied)"}
 	case "DecryptionFailure", "KMSAccessDeniedException":
 		return &refusal{what: "cannot be decrypted; look at its KMS key, and allow the task role kms:Decrypt"}
 	case "ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException", "InvalidClientTokenId":
-		return &refusal{what: "could not be fetched: AWS does not accept the credentials (" + code + "); look at the task role and at the clock"}
+		return &refusal{what: couldNot + "AWS does not accept the credentials (" + code + "); look at the task role and at the clock"}
 	}
-	why := "could not be fetched: " + printable(code+": "+message)
-	return &refusal{what: why, temporary: mayHeal(code) || api.ErrorFault() == smithy.FaultServer || serverError(err)}
+	if mayHeal(code) {
+		return &refusal{what: couldNot + "AWS is not able to at the moment (" + code + ")", temporary: true}
+	}
+	return &refusal{what: couldNot + statusText(err), temporary: api.ErrorFault() == smithy.FaultServer || serverError(err)}
 }
+
+const couldNot = "could not be fetched: "
 
 // mayHeal says which of AWS's answers are about the moment.
 func mayHeal(code string) bool {
@@ -91,28 +105,15 @@ func serverError(err error) bool {
 	return errors.As(err, &response) && (response.HTTPStatusCode() >= 500 || response.HTTPStatusCode() == 429)
 }
 
-// transportText is what went wrong on the way. What came back is not shown: it may be half an answer.
-func transportText(err error) string {
-	var decoding *smithy.DeserializationError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), os.IsTimeout(err):
-		return "no answer in time"
-	case errors.As(err, &decoding):
-		return "the answer cannot be read"
-	}
-	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
-		err = inner
-	}
-	return printable(err.Error())
-}
-
 // refusedLogin says why there are no credentials. An endpoint of ECS that does not answer may do so the next time.
 func refusedLogin(err error) *refusal {
 	for _, variable := range []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
 		if os.Getenv(variable) != "" {
 			var api smithy.APIError
-			fromTask := "of the task role could not be fetched"
-			return &refusal{what: fromTask + ": " + transportText(err), temporary: !errors.As(err, &api) || serverError(err)}
+			if errors.As(err, &api) {
+				return &refusal{what: "of the task role " + couldNot + statusText(err), temporary: serverError(err)}
+			}
+			return &refusal{what: "of the task role " + couldNot + transportText(err), temporary: true}
 		}
 	}
 	return &refusal{what: "for AWS are not there; give the task definition a task role (on a developer's machine: a profile, or AWS_ACCESS_KEY_ID)"}

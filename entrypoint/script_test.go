@@ -91,7 +91,7 @@ func TestOverTheWire(t *testing.T) {
 		require.NoError(t, err)
 		return aws.ToString(out.ARN)
 	}
-	make("config", `{"TOKEN":"hunter2","NODE_ENV":"staging"}`)
+	configARN := make("config", `{"TOKEN":"hunter2","NODE_ENV":"staging"}`)
 	database := make("rds!db-1", `{"username":"balancer","password":"hunter2/@"}`)
 	doomed := make("doomed", "{}")
 	_, err := client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String(doomed)})
@@ -99,11 +99,12 @@ func TestOverTheWire(t *testing.T) {
 	_, err = client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("binary"), SecretBinary: []byte("hunter2")})
 	require.NoError(t, err)
 
+	region := "eu-west-1"
 	run := func(id string, more ...string) (string, string, int) {
 		var out, said strings.Builder
 		command := exec.Command("entrypoint", "--require", "TOKEN,DATABASE_URL", "--", "sh", "-c", `echo "$TOKEN $NODE_ENV $DATABASE_URL"`)
 		command.Env = append([]string{
-			"PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + endpoint, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test",
+			"PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + endpoint, "AWS_REGION=" + region, "AWS_ACCESS_KEY_ID=test",
 			"AWS_SECRET_ACCESS_KEY=test", "CONFIG_SECRET_ID=" + id, "DATABASE_SECRET_ARN=" + database, "DATABASE_HOST=db.example.com",
 			"DATABASE_PORT=5432", "DATABASE_NAME=balancer",
 		}, more...)
@@ -124,4 +125,12 @@ func TestOverTheWire(t *testing.T) {
 		require.Equal(t, 78, code)
 		require.Contains(t, said, want)
 	}
+
+	// An ARN leads to its own region.
+	region = "us-east-1"
+	out, said, code = run(configARN, "NODE_ENV=set")
+	require.Equal(t, 0, code, said)
+	require.Contains(t, out, "hunter2 set postgresql://")
+	_, said, _ = run("config")
+	require.Contains(t, said, "the secret config does not exist in us-east-1")
 }

@@ -1,18 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/configuration"
@@ -31,10 +33,12 @@ type vault struct {
 
 // openVault finds region and credentials as every SDK does: variables, profile, the endpoint of the task's role. The
 // metadata of an EC2 instance are not asked: a task has a role of its own.
-func openVault(ctx context.Context, own map[string]string, say func(string), clock clock.Clock) (*vault, error) {
+func (s starter) openVault(ctx context.Context, own map[string]string) (*vault, error) {
+	// The SDK gives its own client alone the certificates of AWS_CA_BUNDLE.
+	sdk := awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
-		config.WithHTTPClient(&http.Client{Transport: http.DefaultTransport, Timeout: attemptTimeout}),
+		config.WithHTTPClient(sdk), config.WithLogger(logging.Nop{}),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	)
 	if err != nil {
@@ -46,7 +50,14 @@ func openVault(ctx context.Context, own map[string]string, say func(string), clo
 	if cfg.Region == "" {
 		return nil, misconfigured(fmt.Errorf("the AWS region is not known; set AWS_REGION"))
 	}
-	v := &vault{client: secretsmanager.NewFromConfig(cfg), region: cfg.Region, say: say, clock: clock}
+	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok && s.transport == nil {
+		s.transport = built.GetTransport()
+	}
+	cfg.HTTPClient = newClient(s.transport)
+	v := &vault{client: secretsmanager.NewFromConfig(cfg), region: cfg.Region, say: s.say, clock: s.clock}
+	if err := checkEndpoint(v.client.Options().BaseEndpoint); err != nil {
+		return nil, err
+	}
 	return v, v.login(ctx, cfg.Credentials)
 }
 
@@ -74,11 +85,16 @@ func (v *vault) login(ctx context.Context, credentials aws.CredentialsProvider) 
 
 // text fetches a secret that is text.
 func (v *vault) text(ctx context.Context, variable, id string) (string, error) {
+	// A secret of another region is known there alone, and its ARN says where that is.
+	region := cmp.Or(regionOf(id), v.region)
 	return retrying(ctx, v, "the secret "+printable(id), func(ctx context.Context) (string, *refusal) {
-		out, err := v.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
+		out, err := v.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: aws.String("AWSCURRENT")},
+			func(o *secretsmanager.Options) { o.Region = region })
 		switch {
 		case err != nil:
-			return "", refused(err, variable, v.region)
+			return "", refused(err, variable, region)
+		case out.SecretString == nil && out.SecretBinary == nil:
+			return "", &refusal{what: couldNot + unreadable, temporary: true}
 		case out.SecretString == nil:
 			return "", &refusal{what: "holds binary data; write a JSON object into it as text"}
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -55,20 +56,61 @@ var answers = map[string]struct {
 	"nested":          {200, "", `{"A":{"b":"hunter2"},"B-C":"hunter2","D":"1","D":"hunter2"}`},
 	"full":            {200, "", `{"BIG":"` + strings.Repeat("x", 65536-len(`{"BIG":""}`)) + `"}`},
 	"nowhere":         {400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."},
+	"absent":          {400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."},
 	"unwritten":       {400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"},
 	"doomed":          {400, "InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."},
-	"denied":          {400, "AccessDeniedException", "User: arn:aws:sts::1:assumed-role/task/x is not authorized to perform: secretsmanager:GetSecretValue on resource: denied"},
+	"denied":          {400, "AccessDeniedException", "User: arn:aws:sts::1:assumed-role/hunter2/x is not authorized to perform: secretsmanager:GetSecretValue on resource: denied"},
 	"key-denied":      {400, "AccessDeniedException", "Access to KMS is not allowed"},
 	"undecrypted":     {400, "DecryptionFailure", "Secrets Manager can't decrypt the protected secret text"},
 	"expired":         {400, "ExpiredTokenException", "The security token included in the request is expired"},
-	"invalid":         {400, "InvalidParameterException", "Invalid name. Must be a valid name\ncontaining alphanumeric characters"},
+	"invalid":         {400, "InvalidParameterException", "Invalid name. Must be a valid name\ncontaining hunter2"},
+	"managed":         {400, "InvalidRequestException", "You can't use hunter2 like that."},
+	"elsewhere":       {200, "", `{"TOKEN":"hunter2"}`},
+	"unheard-of":      {400, "Hunter2Exception", "hunter2"},
+	"unheard-of-5xx":  {503, "Hunter2Exception", "hunter2"},
 	"throttled":       {400, "ThrottlingException", "Rate exceeded"},
 	"broken":          {500, "InternalServiceError", "An error occurred on the server side."},
 	"throttled-twice": {200, "", `{"TOKEN":"hunter2"}`},
 }
 
+// rawAnswers are what no server of HTTP would send, byte by byte; the connection ends with them.
+var rawAnswers = map[string]string{
+	"raw-object":     `{"SecretString":"hunter2"}`,
+	"raw-header":     "HTTP/1.1 200 OK\r\nhunter2 is no header\r\n\r\n",
+	"raw-length":     "HTTP/1.1 200 OK\r\nContent-Length: hunter2\r\n\r\n",
+	"raw-status":     "HTTP/1.1 hunter2 OK\r\n\r\n",
+	"raw-encoding":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: hunter2\r\n\r\n",
+	"raw-chunk":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n",
+	"raw-redirect":   "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://hunter2.invalid/\r\nContent-Length: 0\r\n\r\n",
+	"raw-location":   "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://hunter2:x:y/%zz\r\nContent-Length: 0\r\n\r\n",
+	"raw-cut":        "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"SecretString\":\"hunter2",
+	"raw-more":       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{\"SecretString\":\"hunter2\"}",
+	"raw-type":       "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{\"SecretString\":[\"hunter2\"]}",
+	"raw-code":       "HTTP/1.1 400 Bad Request\r\nContent-Length: 41\r\n\r\n{\"__type\":\"hunter2\",\"Message\":\"hunter2!\"}",
+	"raw-code-there": "HTTP/1.1 400 Bad Request\r\nX-Amzn-ErrorType: hunter2\r\nContent-Length: 2\r\n\r\n{}",
+	"raw-nothing":    "",
+}
+
+// hijacked sends bytes as they are and ends the connection.
+func hijacked(w http.ResponseWriter, raw string) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = io.WriteString(connection, raw)
+	_ = connection.Close()
+}
+
 func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/role" {
+	switch r.URL.Path {
+	case "/role-refused":
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = fmt.Fprint(w, `{"code":"hunter2","message":"hunter2"}`)
+		return
+	case "/role-raw":
+		hijacked(w, "hunter2")
+		return
+	case "/role":
 		_, _ = fmt.Fprintf(w, `{"AccessKeyId":"TASKROLE","SecretAccessKey":"s","Token":"t","Expiration":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))
 		return
 	}
@@ -79,13 +121,18 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not found", http.StatusNotFound)
 		return
 	}
+	in.SecretID = v.named(r, in.SecretID)
 	v.mu.Lock()
 	v.asked[in.SecretID]++
 	tries := v.asked[in.SecretID]
 	text, written := v.texts[in.SecretID]
 	v.mu.Unlock()
 	answer := answers[in.SecretID]
+	raw, isRaw := rawAnswers[in.SecretID]
 	switch {
+	case isRaw:
+		hijacked(w, raw)
+		return
 	case written:
 		answer.status, answer.value = 200, text
 	case in.SecretID == "hangs":
@@ -99,6 +146,9 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case in.SecretID == "garbled":
 		_, _ = fmt.Fprint(w, `{"SecretString": hunter2`)
+		return
+	case in.SecretID == "empty-answer":
+		_, _ = fmt.Fprint(w, `{}`)
 		return
 	case in.SecretID == "binary":
 		_, _ = fmt.Fprint(w, `{"SecretBinary": "aHVudGVyMg=="}`)
@@ -115,6 +165,19 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": answer.kind, "Message": answer.value})
+}
+
+// named is the name in a secret's ARN, where the request is signed for the ARN's region; what is no ARN is a name itself.
+func (v *fakeVault) named(r *http.Request, id string) string {
+	parsed, err := arn.Parse(id)
+	if err != nil {
+		return id
+	}
+	if !strings.Contains(r.Header.Get("Authorization"), "/"+parsed.Region+"/secretsmanager/") {
+		return "absent"
+	}
+	name := strings.TrimPrefix(parsed.Resource, "secret:")
+	return name[:strings.LastIndex(name, "-")]
 }
 
 // put writes a secret.

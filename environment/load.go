@@ -141,6 +141,32 @@ func LoadAll(dir string) ([]*Environment, error) {
 	return all, errors.Join(problems...)
 }
 
+// LoadBeside is Load, and holds the environment against the others in dir, as far as those can be read: what is wrong with
+// another file alone is not said here.
+func LoadBeside(dir, name string) (*Environment, error) {
+	e, doc, err := load(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	stacks, err := List(dir)
+	if err != nil {
+		return nil, err
+	}
+	var others []*Environment
+	for _, stack := range stacks {
+		if stack == e.Stack {
+			continue
+		}
+		if other, _, err := load(dir, stack); err == nil {
+			others = append(others, other)
+		}
+	}
+	if problems := clashes(e, others); len(problems) > 0 {
+		return nil, doc.invalid(problems)
+	}
+	return e, nil
+}
+
 // Decode reads an environment from the value of Key alone, as Pulumi hands it to a program: in JSON, which is YAML.
 func Decode(stack string, value []byte) (*Environment, error) {
 	e, _, err := decode(stack, func(into any) (*document, error) { return parseValue(Key, value, into) })

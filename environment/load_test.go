@@ -142,27 +142,70 @@ Pulumi.staging.yaml:7: domain.name: staging-api.example.com is the domain of Pul
     7 |     domain: {root: example.com, name: staging-api.example.com}
 Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml; give one of the two another range, so that they can be peered
 Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.qa.yaml; give one of the two another range, so that they can be peered
-    8 |     network: {cidr: 10.20.0.0/16}`)
+    8 |     network: {cidr: 10.20.0.0/16}
+Pulumi.staging.yaml:15: delivery.branch: a push to staging deploys Pulumi.qa.yaml too; give one of the two another branch, or the trigger manual
+   15 |     delivery: {branch: staging, trigger: push}`)
 }
 
 func TestOverlaps(t *testing.T) {
 	env := func(stack, cidr string) *Environment {
 		return &Environment{Stack: stack, Network: Network{CIDR: cidr}, Domain: Domain{Name: stack + ".example.com"}}
 	}
+	push := func(e *Environment, branch string, trigger Trigger) *Environment {
+		e.Delivery = Delivery{Branch: branch, Trigger: trigger}
+		return e
+	}
 	for name, test := range map[string]struct {
 		envs []*Environment
 		want int
 	}{
-		"none":       {nil, 0},
-		"apart":      {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.20.0.0/16")}, 0},
-		"neighbours": {[]*Environment{env("a", "10.10.0.0/20"), env("b", "10.10.16.0/20")}, 0},
-		"the same":   {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.0.0/16")}, 1},
-		"inside":     {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
-		"around":     {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
+		"one branch, two pushes": {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 1},
+		"one branch, one push":   {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 0},
+		"one branch, by hand":    {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", Manual)}, 0},
+		"two branches":           {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "develop", OnPush)}, 0},
+		"none":                   {nil, 0},
+		"apart":                  {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.20.0.0/16")}, 0},
+		"neighbours":             {[]*Environment{env("a", "10.10.0.0/20"), env("b", "10.10.16.0/20")}, 0},
+		"the same":               {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.0.0/16")}, 1},
+		"inside":                 {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
+		"around":                 {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
 	} {
 		require.Len(t, overlaps(test.envs), test.want, name)
 		require.Equal(t, test.want == 0, Overlaps(test.envs) == nil, name)
 	}
+}
+
+// One file is held against the others, and only what is wrong with it is said.
+func TestLoadBeside(t *testing.T) {
+	dir := t.TempDir()
+	put := func(stack, source string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName(stack)), []byte(source), 0o600))
+	}
+	for _, stack := range []string{"dev", "staging", "production"} {
+		source, err := os.ReadFile(filepath.Join(root, FileName(stack)))
+		require.NoError(t, err)
+		put(stack, string(source))
+		if stack == "staging" {
+			put("qa", strings.ReplaceAll(strings.ReplaceAll(string(source), "name: staging", "name: qa"), "cidr: 10.20.0.0/16", "cidr: 10.20.128.0/17"))
+		}
+	}
+	put("broken", "")
+	env, err := LoadBeside(dir, "dev")
+	require.NoError(t, err)
+	require.Equal(t, "dev", env.Stack)
+	for name, other := range map[string]string{"qa": "staging", "staging": "qa"} {
+		_, err := LoadBeside(dir, name)
+		require.ErrorContains(t, err, FileName(name)+":", "the problem stands in the file that was asked about")
+		require.ErrorContains(t, err, "of "+FileName(other)+"; give one of the two another range")
+		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+" too; give one of the two another branch")
+		_, err = Load(dir, name)
+		require.NoError(t, err, "who deploys one environment reads one file")
+	}
+	_, err = LoadBeside(dir, "broken")
+	require.ErrorContains(t, err, "it is empty")
+	_, err = LoadBeside(dir, "nowhere")
+	var missing *NotFoundError
+	require.ErrorAs(t, err, &missing)
 }
 
 func TestLoadFile(t *testing.T) {

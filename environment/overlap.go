@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// Overlaps holds environments against each other and returns what two of them claim, a part of an address range or a
-// domain, as an *InvalidError for each file. Each environment must be valid by itself.
+// Overlaps holds environments against each other and returns what two of them claim, a part of an address range, a domain or
+// the pushes to a branch, as an *InvalidError for each file. Each environment must be valid by itself.
 func Overlaps(envs []*Environment) error {
 	var files []error
 	for _, overlap := range overlaps(envs) {
@@ -19,21 +19,30 @@ func Overlaps(envs []*Environment) error {
 func overlaps(envs []*Environment) []*InvalidError {
 	var found []*InvalidError
 	for i, later := range envs {
-		var l problemList
-		for _, earlier := range envs[:i] {
-			theirs, ours := netip.MustParsePrefix(earlier.Network.CIDR), netip.MustParsePrefix(later.Network.CIDR)
-			if ours.Overlaps(theirs) {
-				l.add("network.cidr", "give one of the two another range, so that they can be peered",
-					"%s overlaps %s of %s", ours, theirs, FileName(earlier.Stack))
-			}
-			if later.Domain.Name == earlier.Domain.Name {
-				l.add("domain.name", "give one of the two another name",
-					"%s is the domain of %s too", later.Domain.Name, FileName(earlier.Stack))
-			}
-		}
-		if len(l) > 0 {
+		if l := clashes(later, envs[:i]); len(l) > 0 {
 			found = append(found, &InvalidError{File: FileName(later.Stack), Problems: l})
 		}
 	}
 	return found
+}
+
+// clashes are what an environment claims that others have, as problems of its file.
+func clashes(env *Environment, others []*Environment) problemList {
+	var l problemList
+	for _, other := range others {
+		theirs, ours := netip.MustParsePrefix(other.Network.CIDR), netip.MustParsePrefix(env.Network.CIDR)
+		if ours.Overlaps(theirs) {
+			l.add("network.cidr", "give one of the two another range, so that they can be peered",
+				"%s overlaps %s of %s", ours, theirs, FileName(other.Stack))
+		}
+		if env.Domain.Name == other.Domain.Name {
+			l.add("domain.name", "give one of the two another name",
+				"%s is the domain of %s too", env.Domain.Name, FileName(other.Stack))
+		}
+		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch == other.Delivery.Branch {
+			l.add("delivery.branch", "give one of the two another branch, or the trigger manual",
+				"a push to %s deploys %s too", env.Delivery.Branch, FileName(other.Stack))
+		}
+	}
+	return l
 }

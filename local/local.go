@@ -35,7 +35,7 @@ type Options struct {
 	// AccountID is the twelve digits of the account, Region where everything in it lies.
 	AccountID, Region string
 	// Stacks begin with a configuration secret.
-	Stacks []string
+	Stacks []Stack
 	// Faults are the names of what goes wrong; see Faults.
 	Faults []string
 	// Speed is how many minutes pass in one of the machine's; 0 means DefaultSpeed.
@@ -44,6 +44,9 @@ type Options struct {
 
 // Fault is something that can be made to go wrong.
 type Fault = cloud.Fault
+
+// Stack is an environment of the account, with the keys that its configuration secret begins with.
+type Stack = cloud.Stack
 
 // Image is one image of the local registry.
 type Image = cloud.Image

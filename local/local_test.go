@@ -14,7 +14,7 @@ import (
 
 func open(t *testing.T, dir string) *Local {
 	t.Helper()
-	l, err := Open(t.Context(), Options{Dir: dir, AccountID: "123456789012", Region: "us-east-1", Stacks: []string{"dev"}})
+	l, err := Open(t.Context(), Options{Dir: dir, AccountID: "123456789012", Region: "us-east-1", Stacks: []Stack{{Name: "dev"}}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return l
@@ -41,13 +41,17 @@ func TestAccountSurvives(t *testing.T) {
 func TestStackThatAppearsLaterHasASecret(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
-	l, err := Open(t.Context(), Options{Dir: dir, AccountID: "123456789012", Region: "us-east-1", Stacks: []string{"dev", "qa"}})
+	l, err := Open(t.Context(), Options{Dir: dir, AccountID: "123456789012", Region: "us-east-1", Stacks: []Stack{{Name: "dev"}, {Name: "qa", SecretKeys: []string{"COINGECKO_API_KEY"}}}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
-	secrets, err := secretsmanager.NewFromConfig(l.AWS()).ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
+	client := secretsmanager.NewFromConfig(l.AWS())
+	secrets, err := client.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
 	require.NoError(t, err)
 	require.Len(t, secrets.SecretList, 2)
 	require.Equal(t, "balancer-qa-config", *secrets.SecretList[1].Name)
+	value, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: secrets.SecretList[1].Name})
+	require.NoError(t, err)
+	require.Regexp(t, `^{"COINGECKO_API_KEY":"[0-9a-f]{32}"}$`, *value.SecretString)
 }
 
 func TestEngineEnv(t *testing.T) {

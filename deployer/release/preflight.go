@@ -21,13 +21,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	route53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	secretstypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/secretstore"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -217,18 +217,19 @@ func (p *preflight) network(ctx context.Context) []Problem {
 // secret asks whether the configuration secret has what the tasks will refer to.
 func (p *preflight) secret(ctx context.Context) []Problem {
 	name := p.env.SecretName()
-	out, err := secretsmanager.NewFromConfig(p.aws).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
-		SecretId: &name, VersionStage: aws.String("AWSCURRENT"),
-	})
-	var missing *secretstypes.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	store := secretstore.Store{Client: secretsmanager.NewFromConfig(p.aws), Name: name}
+	current, err := store.Read(ctx, secretstore.Current)
+	switch {
+	case errors.Is(err, secretstore.ErrNoSecret):
 		return stop("secret", advice.With(fmt.Errorf("the configuration secret %s does not exist", name),
 			"make it: `deployer secrets init --env "+p.env.Stack+"`"))
+	case errors.Is(err, secretstore.ErrNoValue):
+		return stop("secret", advice.With(fmt.Errorf("the configuration secret %s has no value yet", name),
+			"write all of it: `deployer secrets init --env "+p.env.Stack+"`"))
+	case err != nil:
+		return stop("secret", err)
 	}
-	if err != nil {
-		return stop("secret", fmt.Errorf("read the configuration secret %s: %w", name, err))
-	}
-	settings, err := configuration.ParseSecret(name, aws.ToString(out.SecretString))
+	settings, err := configuration.ParseSecret(name, aws.ToString(current.Text))
 	if err != nil {
 		return stop("secret", err)
 	}

@@ -31,16 +31,38 @@ var ErrNoSecret = errors.New("there is no such secret")
 // ErrNoVersion says that the secret has no such version.
 var ErrNoVersion = errors.New("there is no such version")
 
+// ErrNoValue says that the secret is there, and that nobody has written a value into it.
+var ErrNoValue = errors.New("it has no value yet")
+
 // ErrExists says that the secret that was to be made is there already.
 var ErrExists = errors.New("it exists already")
 
+// DeletedError says that the secret is marked for deletion: until then it can neither be read nor written nor made again.
+type DeletedError struct {
+	Secret string
+	// After is the time from which on it is gone for good.
+	After time.Time
+}
+
+func (e *DeletedError) Error() string {
+	return fmt.Sprintf("the secret %s is marked for deletion, and gone for good after %s", e.Secret, e.After.UTC().Format(time.DateOnly))
+}
+
+// Hint says how it comes back.
+func (e *DeletedError) Hint() string {
+	return "bring it back with its values: `aws secretsmanager restore-secret --secret-id " + e.Secret + "`"
+}
+
 // ConflictError says that somebody else wrote the secret after it was read. Nothing was changed.
 type ConflictError struct {
-	// Secret is its name, Read the version that was read, Now the one that is current.
+	// Secret is its name, Read the version that was read, or "" where there was none, Now the one that is current.
 	Secret, Read, Now string
 }
 
 func (e *ConflictError) Error() string {
+	if e.Read == "" {
+		return fmt.Sprintf("%s was given its first value by somebody else meanwhile (version %s): nothing was written", e.Secret, short(e.Now))
+	}
 	return fmt.Sprintf("%s was changed by somebody else after it was read (version %s then, %s now): nothing was written", e.Secret, short(e.Read), short(e.Now))
 }
 
@@ -74,7 +96,8 @@ type Store struct {
 	Now func() time.Time
 }
 
-// Read returns the version with a stage, or of an identifier; ErrNoSecret and ErrNoVersion where it is not there.
+// Read returns the version with a stage, or of an identifier; ErrNoSecret and ErrNoVersion where it is not there,
+// ErrNoValue where it is Current, and a *DeletedError where the secret is about to go.
 func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 	in := &secretsmanager.GetSecretValueInput{SecretId: &s.Name}
 	if which == Current || which == Previous {
@@ -89,13 +112,29 @@ func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 		if _, err := s.stages(ctx); err != nil {
 			return nil, err
 		}
+		if which == Current {
+			return nil, fmt.Errorf("the secret %s: %w", s.Name, ErrNoValue)
+		}
 		return nil, fmt.Errorf("the secret %s: %s: %w", s.Name, which, ErrNoVersion)
 	case err != nil:
-		return nil, fmt.Errorf("read the secret %s: %w", s.Name, err)
+		return nil, s.refused(ctx, "read", err)
 	}
 	return &Version{
 		ID: aws.ToString(out.VersionId), Stages: out.VersionStages, Created: aws.ToTime(out.CreatedDate), Text: out.SecretString,
 	}, nil
+}
+
+// refused is why something could not be done to the secret. InvalidRequestException has several meanings; whether the
+// secret is about to be deleted is asked, and not read from a message.
+// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
+func (s Store) refused(ctx context.Context, doing string, err error) error {
+	var invalid *types.InvalidRequestException
+	if errors.As(err, &invalid) {
+		if out, err := s.describe(ctx); err == nil && out.DeletedDate != nil {
+			return &DeletedError{Secret: s.Name, After: *out.DeletedDate}
+		}
+	}
+	return fmt.Errorf("%s the secret %s: %w", doing, s.Name, err)
 }
 
 // Exists reports whether the secret is there.
@@ -107,8 +146,8 @@ func (s Store) Exists(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
-// stages are the stages of every version that has one.
-func (s Store) stages(ctx context.Context) (map[string][]string, error) {
+// describe returns what is known of the secret beside its values; ErrNoSecret where there is none.
+func (s Store) describe(ctx context.Context) (*secretsmanager.DescribeSecretOutput, error) {
 	out, err := s.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.Name})
 	var missing *types.ResourceNotFoundException
 	switch {
@@ -116,6 +155,15 @@ func (s Store) stages(ctx context.Context) (map[string][]string, error) {
 		return nil, fmt.Errorf("%s: %w", s.Name, ErrNoSecret)
 	case err != nil:
 		return nil, fmt.Errorf("look up the secret %s: %w", s.Name, err)
+	}
+	return out, nil
+}
+
+// stages are the stages of every version that has one.
+func (s Store) stages(ctx context.Context) (map[string][]string, error) {
+	out, err := s.describe(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return out.VersionIdsToStages, nil
 }
@@ -132,7 +180,7 @@ func (s Store) Create(ctx context.Context, text, description string, tags map[st
 	case errors.As(err, &exists):
 		return fmt.Errorf("%s: %w", s.Name, ErrExists)
 	case err != nil:
-		return fmt.Errorf("make the secret %s: %w", s.Name, err)
+		return s.refused(ctx, "make", err)
 	}
 	return nil
 }

@@ -196,3 +196,49 @@ func TestLeftBehind(t *testing.T) {
 		tidied(t, s)
 	})
 }
+
+// A secret that somebody made without a value gets its first one, from exactly one of those who write at once.
+func TestFirstValue(t *testing.T) {
+	accounts(t, func(t *testing.T, cfg aws.Config) {
+		s := storeIn(cfg)
+		_, err := s.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &s.Name})
+		require.NoError(t, err)
+		_, err = s.Read(t.Context(), Current)
+		require.ErrorIs(t, err, ErrNoValue)
+		_, err = s.Read(t.Context(), Previous)
+		require.ErrorIs(t, err, ErrNoVersion)
+
+		written, err := s.Write(t.Context(), nil, `{"A":"1"}`)
+		require.NoError(t, err)
+		require.NoError(t, written.Untidy)
+		require.Equal(t, `{"A":"1"}`, *read(t, s, Current).Text)
+		tidied(t, s)
+
+		_, err = s.Write(t.Context(), nil, `{"A":"late"}`)
+		var conflict *ConflictError
+		require.ErrorAs(t, err, &conflict)
+		require.Equal(t, ConflictError{Secret: s.Name, Now: written.ID}, *conflict)
+		require.Contains(t, err.Error(), "was given its first value by somebody else meanwhile")
+		require.Equal(t, `{"A":"1"}`, *read(t, s, Current).Text)
+		tidied(t, s)
+	})
+}
+
+// A secret that is about to be deleted is neither missing nor an error that nobody understands.
+func TestDeleted(t *testing.T) {
+	cfg := moto.Config(t, "us-east-1")
+	s := storeIn(cfg)
+	require.NoError(t, s.Create(t.Context(), `{}`, "test", nil))
+	before := read(t, s, Current)
+	_, err := s.Client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: &s.Name})
+	require.NoError(t, err)
+	_, err = s.Read(t.Context(), Current)
+	var deleted *DeletedError
+	require.ErrorAs(t, err, &deleted)
+	require.WithinRange(t, deleted.After, time.Now(), time.Now().Add(31*24*time.Hour))
+	require.NotContains(t, err.Error(), "RequestID")
+	require.Equal(t, "bring it back with its values: `aws secretsmanager restore-secret --secret-id balancer-test-config`", deleted.Hint())
+	_, err = s.Client.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: &s.Name})
+	require.NoError(t, err)
+	require.Equal(t, before.ID, read(t, s, Current).ID)
+}

@@ -31,21 +31,29 @@ type Written struct {
 }
 
 // Write makes text the current version of the secret, where read still is; a *ConflictError says that somebody else was
-// faster. When it was called off half-way, it finds out what came of it.
+// faster. A nil read is that of a secret without a value: text becomes its first, where there still is none. When it was
+// called off half-way, it finds out what came of it.
 func (s Store) Write(ctx context.Context, read *Version, text string) (Written, error) {
 	stage := stagePrefix + s.Now().UTC().Format(stageTime) + "-" + strings.ToLower(rand.Text()[:8])
 	put, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: &s.Name, SecretString: &text, VersionStages: []string{stage},
 	})
 	if err != nil {
-		return Written{}, fmt.Errorf("write the secret %s: %w", s.Name, err)
+		return Written{}, s.refused(ctx, "write", err)
 	}
 	written := Written{ID: aws.ToString(put.VersionId)}
-	_, err = s.Client.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId: &s.Name, VersionStage: aws.String(Current), MoveToVersionId: &written.ID, RemoveFromVersionId: &read.ID,
-	})
+	move := &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: &s.Name, VersionStage: aws.String(Current), MoveToVersionId: &written.ID,
+	}
+	// AWS refuses to move a stage from a version that is not named. The first value is AWSCURRENT as soon as it is put.
+	// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+	var from string
+	if read != nil {
+		from, move.RemoveFromVersionId = read.ID, &read.ID
+	}
+	_, err = s.Client.UpdateSecretVersionStage(ctx, move)
 	if err != nil {
-		err = s.settle(ctx, read, written.ID, err)
+		err = s.settle(ctx, from, written.ID, err)
 	}
 	if written.Untidy = s.tidy(ctx, written.ID, stage); err != nil {
 		return Written{}, errors.Join(err, written.Untidy)
@@ -55,7 +63,7 @@ func (s Store) Write(ctx context.Context, read *Version, text string) (Written, 
 
 // settle finds out what became of a move whose answer was an error: AWS has no code of its own for a stage that has gone
 // elsewhere, and an answer that was lost may have been a success.
-func (s Store) settle(ctx context.Context, read *Version, id string, moveErr error) error {
+func (s Store) settle(ctx context.Context, from, id string, moveErr error) error {
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidying)
 	defer cancel()
 	stages, err := s.stages(own)
@@ -71,10 +79,10 @@ func (s Store) settle(ctx context.Context, read *Version, id string, moveErr err
 	switch now {
 	case id:
 		return nil
-	case read.ID:
+	case from:
 		return fmt.Errorf("write the secret %s: %w", s.Name, moveErr)
 	}
-	return &ConflictError{Secret: s.Name, Read: read.ID, Now: now}
+	return &ConflictError{Secret: s.Name, Read: from, Now: now}
 }
 
 // tidy takes the waiting stage from the version, and those that writers who were killed have left: a version without a

@@ -33,10 +33,18 @@ type Options struct {
 	// moves by itself; zero means one.
 	Clock clock.Clock
 	Speed int
-	// Stacks are those that have a configuration secret from the beginning, and a moving image tag.
-	Stacks []string
+	// Stacks are those that have a configuration secret from when they are first heard of, and from the beginning a moving
+	// image tag.
+	Stacks []Stack
 	// Faults are the names of what goes wrong.
 	Faults []string
+}
+
+// Stack is an environment of the account.
+type Stack struct {
+	Name string
+	// SecretKeys are what its configuration secret begins with.
+	SecretKeys []string
 }
 
 // Account is the simulated account in a file. Its methods may be called from several goroutines, and several processes

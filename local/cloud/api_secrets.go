@@ -169,9 +169,10 @@ func putSecretValue(m moment, in *secretsmanager.PutSecretValueInput) (*secretsm
 		v = &SecretVersion{ID: id, Value: deref(in.SecretString), Created: m.now}
 		s.Versions = append(s.Versions, v)
 	}
-	stages := in.VersionStages
-	if len(stages) == 0 {
-		stages = []string{stageCurrent}
+	stages := slices.Clone(in.VersionStages)
+	if len(stages) == 0 || len(s.Versions) == 1 && !slices.Contains(stages, stageCurrent) {
+		// The first value of a secret becomes the current one, whatever it is asked to be.
+		stages = append(stages, stageCurrent)
 	}
 	for _, stage := range stages {
 		s.move(stage, v)

@@ -51,7 +51,7 @@ func accountWith(t *testing.T, faults ...string) (*Account, *handClock) {
 	t.Helper()
 	clk := &handClock{now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC)}
 	a, err := Open(filepath.Join(t.TempDir(), "account.json"), Options{
-		AccountID: "123456789012", Region: "us-east-1", Clock: clk, Stacks: []string{"dev", "staging"}, Faults: faults,
+		AccountID: "123456789012", Region: "us-east-1", Clock: clk, Stacks: []Stack{{Name: "dev"}, stagingStack}, Faults: faults,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })

@@ -25,6 +25,8 @@ const (
 	apiService = "v3-backend-staging-api-service"
 )
 
+var stagingStack = Stack{Name: "staging", SecretKeys: []string{"NODE_ENV", "SENTRY_DSN", "SUBGRAPH_API_URL"}}
+
 func newWorld(t *testing.T, faults ...string) *world {
 	t.Helper()
 	set, err := newFaultSet(faults)
@@ -32,8 +34,8 @@ func newWorld(t *testing.T, faults ...string) *world {
 	s := newState("123456789012", "us-east-1")
 	s.Salt = "salt"
 	w := &world{t: t, m: moment{State: s, now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC), faults: set, speed: 60}}
-	w.m.seedRegistry([]string{"staging"})
-	require.NoError(t, w.m.seedSecrets([]string{"staging"}))
+	w.m.seedRegistry([]Stack{stagingStack})
+	require.NoError(t, w.m.seedSecrets([]Stack{stagingStack}))
 	w.furnish()
 	return w
 }

@@ -84,7 +84,7 @@ func digestOf(content string) string {
 }
 
 // seedRegistry pushes the images that the local registry begins with.
-func (m moment) seedRegistry(stacks []string) {
+func (m moment) seedRegistry(stacks []Stack) {
 	if len(m.Registry.Images[imageRepository]) > 0 {
 		return
 	}
@@ -92,7 +92,7 @@ func (m moment) seedRegistry(stacks []string) {
 	m.Registry.push(imageRepository, m.derive("image", 1), m.now.Add(-2*day), "1.41.7-9f8e7d6c5")
 	newest := []string{"1.41.8-abc123def", "latest"}
 	for _, stack := range stacks {
-		newest = append(newest, stack+"-latest")
+		newest = append(newest, stack.Name+"-latest")
 	}
 	m.Registry.push(imageRepository, m.derive("image", 2), m.now.Add(-day), newest...)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/configuration"
 )
 
 // missingKey is what the configuration secrets lack under the fault secret-key-missing.
@@ -158,24 +160,41 @@ func (m moment) shown(secret *Secret, v *SecretVersion) string {
 	return string(less)
 }
 
-// seedSecrets makes the configuration secrets of the stacks that have none.
-func (m moment) seedSecrets(stacks []string) error {
+// seedSecrets makes the configuration secrets of the stacks that have none, with a value for every key.
+func (m moment) seedSecrets(stacks []Stack) error {
 	for _, stack := range stacks {
-		name := "balancer-" + stack + "-config"
+		name := "balancer-" + stack.Name + "-config"
 		if m.Secrets[name] != nil {
 			continue
 		}
-		value, err := json.Marshal(map[string]string{
-			"NODE_ENV":         nodeEnv(stack),
-			"SENTRY_DSN":       fmt.Sprintf("https://%s@o450731.ingest.sentry.io/%s", m.derive("sentry", stack), m.number("sentry", stack)[:7]),
-			"SUBGRAPH_API_URL": fmt.Sprintf("https://gateway.thegraph.com/api/%s/subgraphs/id/v3-%s", m.derive("graph", stack), stack),
-		})
+		values := map[string]string{}
+		for _, key := range stack.SecretKeys {
+			values[key] = m.seedValue(stack.Name, key)
+		}
+		value, err := json.Marshal(values)
 		if err != nil {
 			return err
 		}
-		m.newSecret(name, string(value), m.uuid("version", name)).Description = "Configuration of the Balancer API in " + stack
+		m.newSecret(name, string(value), m.uuid("version", name)).Description = "Configuration of the Balancer API in " + stack.Name
 	}
 	return nil
+}
+
+// seedValue is a value for a key that nobody objects to, as little known beforehand as a real one.
+func (m moment) seedValue(stack, key string) string {
+	switch key {
+	case "NODE_ENV":
+		return nodeEnv(stack)
+	case "SENTRY_DSN":
+		return fmt.Sprintf("https://%s@o450731.ingest.sentry.io/%s", m.derive("sentry", stack), m.number("sentry", stack)[:7])
+	case "SUBGRAPH_API_URL":
+		return fmt.Sprintf("https://gateway.thegraph.com/api/%s/subgraphs/id/v3-%s", m.derive("graph", stack), stack)
+	}
+	text := m.derive("configuration", stack, key)
+	if len(configuration.Judge(map[string]string{key: text}, []string{key})) > 0 {
+		return "https://" + stack + ".example.org/" + text
+	}
+	return text
 }
 
 func nodeEnv(stack string) string {

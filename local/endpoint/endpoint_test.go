@@ -53,7 +53,7 @@ func newStage(t *testing.T, faults ...string) *stage {
 	// What AWS takes to build the stage passes at once; certificates are judged by the machine's clock.
 	clk := &handClock{now: time.Now().Add(-time.Hour)}
 	account, err := cloud.Open(filepath.Join(t.TempDir(), "account.json"), cloud.Options{
-		AccountID: "123456789012", Region: region, Clock: clk, Stacks: []string{"staging"}, Faults: faults,
+		AccountID: "123456789012", Region: region, Clock: clk, Stacks: []cloud.Stack{{Name: "staging"}}, Faults: faults,
 	})
 	require.NoError(t, err)
 	authority, err := OpenAuthority(t.TempDir(), clk.now)

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+)
+
+// TestRawAnswers starts entrypoint at an endpoint that does not speak as it should: nothing of what it sends is said,
+// neither by entrypoint nor by the libraries that it is made of.
+func TestRawAnswers(t *testing.T) {
+	v := newFakeVault(t)
+	for _, name := range slices.Sorted(maps.Keys(rawAnswers)) {
+		t.Run(name, func(t *testing.T) {
+			var said strings.Builder
+			command := exec.Command("entrypoint", "--timeout", "400ms", "--", "true")
+			command.Env = append(v.environment(), "CONFIG_SECRET_ID="+name, "PATH="+os.Getenv("PATH"))
+			command.Stdout, command.Stderr = &said, &said
+			_ = command.Run()
+			require.NotContains(t, strings.ToLower(said.String()), hidden)
+			require.Contains(t, []int{exitTemporary, exitConfiguration}, command.ProcessState.ExitCode(), said.String())
+			for line := range strings.Lines(said.String()) {
+				require.Regexp(t, `^entrypoint: the secret `+name+` could not be fetched: (the answer cannot be read|the connection was closed before|no answer in time)`, line)
+			}
+		})
+	}
+}
+
+// TestAuthority starts with an endpoint whose certificate only AWS_CA_BUNDLE vouches for.
+func TestAuthority(t *testing.T) {
+	v := newFakeVault(t)
+	secured := httptest.NewUnstartedServer(v)
+	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secured.StartTLS()
+	t.Cleanup(secured.Close)
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw}), 0o600))
+	start := func(variables ...string) (string, int) {
+		command := exec.Command("entrypoint", "--timeout", "400ms", "--require", "TOKEN", "--", "true")
+		command.Env = append(v.environment(), append(variables, "CONFIG_SECRET_ID=config", "AWS_ENDPOINT_URL="+secured.URL, "PATH="+os.Getenv("PATH"))...)
+		said, _ := command.CombinedOutput()
+		return string(said), command.ProcessState.ExitCode()
+	}
+	said, code := start("AWS_CA_BUNDLE=" + bundle)
+	require.Zero(t, code, said)
+	said, code = start()
+	require.Equal(t, exitTemporary, code)
+	require.Contains(t, said, "could not be fetched: x509: certificate signed by unknown authority; ")
+}
+
+// TestTransportText shows of errors only what cannot come from the other side.
+func TestTransportText(t *testing.T) {
+	dialing := func(err error) error {
+		return &url.Error{Op: "Post", URL: "https://h", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"refused":             {dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "connection refused"},
+		"no such host":        {dialing(&net.DNSError{Err: "no such host", Name: "hunter2", IsNotFound: true}), "the endpoint's name cannot be resolved: no such host"},
+		"a name in time":      {dialing(&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}), "no answer in time"},
+		"a deadline":          {dialing(os.ErrDeadlineExceeded), "no answer in time"},
+		"closed":              {fmt.Errorf("read: %w", io.EOF), "the connection was closed before the whole answer was there"},
+		"another network":     {dialing(errors.New("hunter2")), "the connection failed (dial)"},
+		"TLS alert":           {&net.OpError{Op: "remote error", Err: tls.AlertError(40)}, "tls: handshake failure"},
+		"no TLS":              {tls.RecordHeaderError{Msg: "hunter2"}, "the endpoint does not speak HTTPS"},
+		"HTTP to HTTPS":       {&url.Error{Err: http.ErrSchemeMismatch}, "the endpoint does not speak HTTPS"},
+		"another certificate": {x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"hunter2"}}, Host: "hunter2"}, "the endpoint's certificate is for another name"},
+		"unknown authority":   {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{Cert: &x509.Certificate{}}}, "x509: certificate signed by unknown authority"},
+		"expired":             {x509.CertificateInvalidError{Reason: x509.Expired, Detail: "hunter2"}, "the endpoint's certificate has expired, or is not valid yet; look at the clock"},
+		"constraints":         {x509.CertificateInvalidError{Reason: x509.CANotAuthorizedForThisName, Detail: "hunter2"}, "the endpoint's certificate is not valid"},
+		"anything else":       {errors.New(`malformed HTTP response "hunter2"`), "the answer cannot be read"},
+	} {
+		require.Equal(t, test.want, transportText(fmt.Errorf("https response error: %w", test.err)), name)
+	}
+}
+
+// TestTimeIsUpInTheMiddle says why there had to be another try, and not that its time was up.
+func TestTimeIsUpInTheMiddle(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	v := &vault{say: func(string) {}, clock: clock.Fast(1_000_000)}
+	tries := 0
+	_, err := retrying(ctx, v, "it", func(context.Context) (string, *refusal) {
+		if tries++; tries == 2 {
+			cancel()
+			return "", &refusal{what: couldNot + "no answer in time", temporary: true}
+		}
+		return "", &refusal{what: couldNot + "throttled", temporary: true}
+	})
+	require.EqualError(t, err, "it could not be fetched: throttled; gave up at try 2; --timeout allows more time")
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Fuzzes every target of the given packages, one after the other, in FUZZTIME altogether. What is found is written to the
+# package's testdata/fuzz/, where go test replays it from then on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case ${FUZZTIME:=10m} in
+*[!0-9]*m | *[!0-9]*s | [ms]) seconds= ;;
+*m) seconds=$((${FUZZTIME%m} * 60)) ;;
+*s) seconds=${FUZZTIME%s} ;;
+*) seconds= ;;
+esac
+[ -n "$seconds" ] || { echo "FUZZTIME=$FUZZTIME: give whole minutes or seconds, such as 10m or 90s" >&2; exit 2; }
+
+targets=()
+for package in "$@"; do
+  while read -r target; do targets+=("$package $target"); done < <(go test -list '^Fuzz' "$package" | grep '^Fuzz')
+done
+each=$((seconds / ${#targets[@]}))
+[ "$each" -gt 0 ] || each=1
+for target in "${targets[@]}"; do
+  read -r package name <<< "$target"
+  echo "== $name of $package, ${each}s"
+  # One worker: beside the one that keeps the corpus it fills two cores, and the machine is not ours alone.
+  go test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" -fuzzminimizetime 2s -parallel "${FUZZWORKERS:-1}" "$package"
+done
