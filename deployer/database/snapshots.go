@@ -141,8 +141,8 @@ func (s Server) Await(ctx context.Context, name string, say Say) error {
 			}
 			say("snapshot %s is %s, %d %% done", name, snapshot.Status, snapshot.Progress)
 		}
-		if err := s.Clock.Wait(ctx, poll); err != nil {
-			return advise(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, err),
+		if s.Clock.Wait(ctx, poll) != nil {
+			return advise(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
 				"`deployer snapshot list --env "+s.Env.Stack+"` shows when it is done")
 		}
 	}

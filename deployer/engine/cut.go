@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -115,10 +116,16 @@ func putBack(from, to string, touched []Pending, frame []Creation) (noted int, e
 	if err != nil {
 		return 0, err
 	}
+	like, err := os.Stat(from) // others may work with it too
+	if err != nil {
+		return 0, err
+	}
 	if content, noted, err = note(content, touched, frame); err != nil {
 		return 0, fmt.Errorf("note what this run was about: %w", err)
 	}
-	return noted, replace(filepath.Dir(to), filepath.Base(to), func(path string) error { return os.WriteFile(path, content, 0o600) })
+	return noted, replace(filepath.Dir(to), filepath.Base(to), func(path string) error {
+		return errors.Join(os.WriteFile(path, content, like.Mode()), os.Chmod(path, like.Mode()))
+	})
 }
 
 // note adds to a state, as it lies in a backend, operations of unknown outcome.

@@ -60,6 +60,8 @@ func TestACutStateIsPutBack(t *testing.T) {
 			_, err := h.Up(t.Context(), Update{}, nil)
 			require.NoError(t, err)
 			l.done()
+			before, err := os.Stat(l.stateFile())
+			require.NoError(t, err)
 
 			h, err = l.full(t, test.before, test.after).engine.Open(t.Context(), l.stack)
 			require.NoError(t, err)
@@ -76,6 +78,9 @@ func TestACutStateIsPutBack(t *testing.T) {
 				{URN: urnOne, Type: "test:index:Thing", Name: "one", Op: "updating"},
 				{URN: urnThree, Type: "test:index:Thing", Name: "three", Op: "creating"},
 			}, failed.Pending)
+			after, err := os.Stat(l.stateFile())
+			require.NoError(t, err)
+			require.Equal(t, before.Mode(), after.Mode())
 			left, err := filepath.Glob(filepath.Join(filepath.Dir(l.stateFile()), "*"))
 			require.NoError(t, err)
 			for _, file := range left {

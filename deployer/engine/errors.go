@@ -165,7 +165,11 @@ type InterruptedError struct {
 }
 
 func (e *InterruptedError) Error() string {
-	text := fmt.Sprintf("%s: interrupted after %d changes", e.Run, e.Summary.Changed())
+	why := "interrupted"
+	if e.Cause != nil {
+		why = e.Cause.Error()
+	}
+	text := fmt.Sprintf("%s: %s, after %d changes", e.Run, why, e.Summary.Changed())
 	if e.Left != 0 {
 		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.Left)
 	}
