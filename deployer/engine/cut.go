@@ -102,8 +102,9 @@ func (h *Handle) rescue(touched []Pending, frame []Creation, said string) *Cut {
 		return cut
 	}
 	cut.Written = written
-	h.remove([]string{"stacks"}, func(path string) bool {
-		return strings.HasSuffix(path, ".tmp") || path == place.File+".bak" && path != cut.Copy
+	h.remove([]string{"stacks"}, func(path string) bool { // what is of no use only takes space
+		_, _, whole := intact(path)
+		return strings.HasSuffix(path, ".tmp") || path == place.File+".bak" && !whole
 	})
 	cut.Noted, cut.Err = putBack(cut.Copy, cut.File, touched, frame)
 	return cut
