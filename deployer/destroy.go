@@ -10,6 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -20,7 +21,7 @@ func destroyVerb() verb {
 		about: `Refused where the environment is protected, unless its file lifts the protection; production's cannot. The
 configuration secret, the images and the hosted zone stay; of the database a final snapshot stays.`,
 		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
-		flags:    []cli.Flag{waitFlag()},
+		flags:    []cli.Flag{waitFlag(), strictFlag()},
 		run: func(ctx context.Context, s settings, _ *cli.Context) error {
 			return destroy{s}.run(ctx)
 		},
@@ -38,14 +39,15 @@ func (d destroy) run(ctx context.Context) error {
 		if err := refuseProtected(env); err != nil {
 			return err
 		}
-		opened, err := d.openEnvironment(ctx, p, env, true)
-		if err != nil {
-			return err
-		}
-		if err := d.confirm(ctx, "destroy", env.Name, "what is destroyed does not come back"); err != nil {
-			return err
-		}
+		// The state is read under the lock: whoever is waited for changes it.
 		return d.exclusively(ctx, p, env, "destroy", func(ctx context.Context, held *lock.Held) error {
+			opened, err := d.openEnvironment(ctx, p, env, true)
+			if err != nil {
+				return err
+			}
+			if err := d.confirm(ctx, "destroy", env.Name, "what is destroyed does not come back"); err != nil {
+				return err
+			}
 			opened.held = held
 			return d.delete(ctx, opened)
 		})
@@ -70,6 +72,10 @@ func (d destroy) delete(ctx context.Context, opened *stack) error {
 		for _, what := range told {
 			say(what)
 		}
+		for _, warning := range done.Warnings {
+			progress.Report(release.Event{Kind: release.Warning, Phase: "destroy", Message: warning})
+		}
+		d.count(len(done.Warnings))
 		return fmt.Sprintf("%d resources deleted", done.Changed()), err
 	}))
 }

@@ -60,7 +60,7 @@ func (d drift) run(ctx context.Context) error {
 		one.name = name
 		result, err := one.look(ctx)
 		switch {
-		case errors.Is(context.Cause(ctx), errInterrupted), err != nil && !d.listed && result.Account.Empty():
+		case d.ends(ctx, result, err):
 			return err
 		case err != nil:
 			printError(d.err, fmt.Errorf("%s: %w", name, err))
@@ -72,6 +72,12 @@ func (d drift) run(ctx context.Context) error {
 		found = append(found, result)
 	}
 	return errors.Join(ui.Drifts(d.out, found, d.listed, d.format, d.style()), code)
+}
+
+// ends reports whether an error ends the whole look: an interruption, or one of a single environment of which nothing was
+// found. A signal that comes when an environment has been looked at takes nothing from what was found.
+func (d drift) ends(ctx context.Context, found ui.Drift, err error) bool {
+	return err != nil && (errors.Is(context.Cause(ctx), errInterrupted) || !d.listed && found.Account.Empty())
 }
 
 // look holds one environment against its stack and its program. What was found before an error is returned with it.

@@ -66,6 +66,9 @@ func (s settings) tell(message string) {
 	if !s.quiet || strings.HasPrefix(message, "warning:") {
 		_, _ = fmt.Fprintf(s.err, "deployer: %s\n", message)
 	}
+	if strings.HasPrefix(message, "warning:") {
+		s.count(1)
+	}
 }
 
 // holder is this process as the holder of a stack's lock.

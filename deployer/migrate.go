@@ -38,6 +38,7 @@ never joined by a second one. Interrupted, the watch ends and the migration goes
 			&cli.BoolFlag{Name: "dry-run", Usage: "look whether it could run, and run nothing"},
 			stopMigrationFlag(),
 			waitFlag(),
+			strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			return s.wholly(record.Migrate, c.String("image-tag"), func(s settings) error {
@@ -120,6 +121,7 @@ func (m migration) release(ctx context.Context, p *place, env *environment.Envir
 		StopMigration: m.stop, Died: held.TookOver(), DryRun: m.dryRun,
 	})
 	progress.Close()
+	m.count(len(result.Warnings))
 	m.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
 	switch {
 	case m.format == "json":

@@ -8,9 +8,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -32,11 +34,11 @@ runs and the database stays as it is; the snapshot that fits is named. A second 
 			&cli.StringFlag{Name: "to", Usage: "a tag, a sha256 digest, a task definition's revision such as api:41, or a deployment's ID: `IMAGE`"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say where it would lead, and change nothing"},
 			waitFlag(),
-			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when it is done with warnings"},
+			strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			return s.wholly(record.Rollback, c.String("to"), func(s settings) error {
-				return rollback{settings: s, to: c.String("to"), dryRun: c.Bool("dry-run"), strict: c.Bool("strict")}.run(ctx)
+				return rollback{settings: s, to: c.String("to"), dryRun: c.Bool("dry-run")}.run(ctx)
 			})
 		},
 	}
@@ -45,8 +47,8 @@ runs and the database stays as it is; the snapshot that fits is named. A second 
 // rollback brings back an image.
 type rollback struct {
 	settings
-	to             string
-	dryRun, strict bool
+	to     string
+	dryRun bool
 }
 
 func (r rollback) run(ctx context.Context) error {
@@ -78,10 +80,11 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	for _, damaged := range to.Damaged {
 		r.warn(errors.New(damaged.Error))
 	}
+	if to.Doubt != nil {
+		r.warn(to.Doubt)
+	}
 	if r.dryRun {
-		_, _ = fmt.Fprintf(r.out, "%s can be rolled back to %s (%s)%s\n", env.Name, to.Tag, to.Digest, evidence(to))
-		r.tellDatabase(env, to)
-		return nil
+		return r.foresee(env, opened, to)
 	}
 	if env.Protected {
 		if err := r.confirm(ctx, "roll back to "+to.Tag+evidence(to)+" in", env.Name, env.Name+" is protected"); err != nil {
@@ -90,6 +93,42 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	}
 	held.Image(to.Tag)
 	return r.goBack(ctx, world, opened, to, held)
+}
+
+// foreseen is where a rollback would lead, with the keys of one that was made.
+type foreseen struct {
+	DryRun      bool         `json:"dryRun"`
+	Environment string       `json:"environment"`
+	Stack       string       `json:"stack"`
+	Kind        record.Kind  `json:"kind"`
+	Image       record.Image `json:"image"`
+	// Deployment is the newest that saw the image healthy, VerifiedAt when that ended; neither is there where none did.
+	Deployment     string               `json:"deployment,omitempty"`
+	VerifiedAt     time.Time            `json:"verifiedAt,omitzero"`
+	RolledBackFrom *record.Image        `json:"rolledBackFrom"`
+	Database       *record.DatabaseThen `json:"database,omitempty"`
+}
+
+// foresee says where a rollback would lead.
+func (r rollback) foresee(env *environment.Environment, opened *codeOnly, to *release.Destination) error {
+	if r.format == "json" {
+		would := foreseen{
+			DryRun: true, Environment: env.Name, Stack: env.Stack, Kind: record.Rollback, Image: to.Image.Image,
+			RolledBackFrom: leftBy(opened), Database: to.Database,
+		}
+		if to.Verified != nil {
+			would.Deployment, would.VerifiedAt = to.Verified.ID, to.Verified.Ended
+		}
+		return ui.JSON(r.out, would)
+	}
+	_, err := fmt.Fprintf(r.out, "%s can be rolled back to %s (%s)%s\n", env.Name, to.Tag, to.Digest, evidence(to))
+	r.tellDatabase(env, to)
+	return err
+}
+
+// leftBy is the image that a rollback leaves: the one that the stack names.
+func leftBy(opened *codeOnly) *record.Image {
+	return &record.Image{Digest: release.DigestIn(opened.recorded), Reference: opened.recorded}
 }
 
 // goBack is a deployment of code alone, from the image that the stack names to another.
@@ -102,23 +141,21 @@ func (r rollback) goBack(ctx context.Context, world release.World, opened *codeO
 	world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, nil }
 	result, err := r.show(held, func(report release.Reporter) (record.Deployment, error) {
 		world.Report = report
-		return release.Deploy(ctx, world, release.Request{
-			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: held.TookOver(),
-			Leaves:    &record.Image{Digest: release.DigestIn(opened.recorded), Reference: opened.recorded},
+		result, err := release.Deploy(ctx, world, release.Request{
+			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: held.TookOver(), Leaves: leftBy(opened),
 			Without:   map[string]string{release.Backup: why, release.Provision: why, release.Migrate: why},
 			Tolerated: release.TroubleOfRollback(),
 		})
+		result.Database = to.Database
+		return result, err
 	})
-	if r.format == "json" {
-		return errors.Join(err, strictly(r.strict, result))
-	}
-	if err != nil {
+	if err != nil || r.format == "json" {
 		return err
 	}
 	_, _ = fmt.Fprintf(r.out, "%s runs in %s again at %s, after %s\n", result.Image.Tag, world.Env.Name, world.Env.URL(),
 		result.Ended.Sub(result.Started).Round(100*time.Millisecond))
 	r.tellDatabase(world.Env, to)
-	return strictly(r.strict, result)
+	return nil
 }
 
 // evidence says when the image was deployed well.
@@ -131,12 +168,27 @@ func evidence(to *release.Destination) string {
 
 // tellDatabase says that the database does not go back, and what would be restored.
 func (r rollback) tellDatabase(env *environment.Environment, to *release.Destination) {
-	text := "the database " + env.DatabaseIdentifier() + " stays as it is"
+	_, _ = fmt.Fprintf(r.err, "the database %s stays as it is%s\n", env.DatabaseIdentifier(), databaseThen(env.Stack, to.Database))
+}
+
+// databaseThen is what is to be said of the database of an earlier deployment's time, behind what it is now.
+func databaseThen(stack string, then *record.DatabaseThen) string {
 	switch {
-	case to.Snapshot != "":
-		text += "; as it was before the migrations since then it is in the snapshot " + to.Snapshot
-	case to.Migrated:
-		text += ", with the migrations since then; no deployment took a snapshot before them"
+	case then == nil, then.Snapshot == "" && !then.MigratedSince:
+		return ""
+	case then.Snapshot == "":
+		return ", with the migrations since then; no deployment took a snapshot before them"
 	}
-	_, _ = fmt.Fprintln(r.err, text)
+	what := "as it was before the migrations since then"
+	if !then.MigratedSince {
+		what = "as it was then"
+	}
+	switch then.SnapshotStatus {
+	case "available":
+		return "; " + what + " it is in the snapshot " + then.Snapshot
+	case database.Gone:
+		return "; " + what + " it was in the snapshot " + then.Snapshot + ", which was deleted: `deployer snapshot list --env " + stack +
+			"` shows what is left"
+	}
+	return "; " + what + " it is in the snapshot " + then.Snapshot + ", which is " + then.SnapshotStatus
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,6 +31,8 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	// warned is how often something was warned of; nil where nobody counts.
+	warned *atomic.Int64
 }
 
 // verdict is an exit code whose reason has been printed already, as part of a report.
@@ -117,6 +120,14 @@ func printError(w io.Writer, err error) {
 func (s streams) warn(err error) {
 	if err != nil {
 		_, _ = fmt.Fprintf(s.err, "deployer: warning: %s\n", strings.TrimRight(err.Error(), "\n"))
+		s.count(1)
+	}
+}
+
+// count remembers warnings, for --strict.
+func (s streams) count(warnings int) {
+	if s.warned != nil {
+		s.warned.Add(int64(warnings))
 	}
 }
 

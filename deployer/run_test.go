@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,4 +85,29 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		}
 	}
 	walk("deployer", verbs())
+}
+
+// With --strict whatever was warned of counts, of a command that was done.
+func TestStrict(t *testing.T) {
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		strict bool
+		warn   func(settings)
+		err    error
+		want   error
+	}{
+		"done":                      {true, func(settings) {}, nil, nil},
+		"a warning":                 {true, func(s settings) { s.warn(errors.New("it is old")) }, nil, verdict(codeWarnings)},
+		"a warning of the lock":     {true, func(s settings) { s.tell("warning: the lock's heartbeat") }, nil, verdict(codeWarnings)},
+		"warnings of a deployment":  {true, func(s settings) { s.count(2) }, nil, verdict(codeWarnings)},
+		"no more than a note":       {true, func(s settings) { s.tell("waiting") }, nil, nil},
+		"a warning, and not strict": {false, func(s settings) { s.count(1) }, nil, nil},
+		"it failed":                 {true, func(s settings) { s.count(1) }, broken, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := settings{strict: test.strict, streams: streams{err: io.Discard, warned: new(atomic.Int64)}}
+			test.warn(s)
+			require.Equal(t, test.want, s.strictly(test.err))
+		})
+	}
 }

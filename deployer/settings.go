@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -35,6 +36,8 @@ type settings struct {
 	timeout     time.Duration
 	// wait waits for the lock of the environment, in the commands that take it.
 	wait bool
+	// strict lets warnings count, in the commands that change something.
+	strict bool
 	// newStack takes a state that is not there for one that never was, whatever the account has; of up.
 	newStack bool
 	yes      bool
@@ -109,7 +112,7 @@ func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
 		streams: s, dir: dir, stateDir: stateDir,
 		name: c.String("env"), local: c.Bool("local"), faults: split(c.StringSlice("fault")),
 		endpointURL: c.String("endpoint-url"), region: c.String("region"), profile: c.String("profile"), pulumi: c.String("pulumi"),
-		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"), wait: c.Bool("wait"),
+		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"), wait: c.Bool("wait"), strict: c.Bool("strict"),
 		yes: c.Bool("yes"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), debug: c.Bool("debug"),
 		noColor: noColor(c),
 	}
@@ -129,6 +132,7 @@ func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
 	if set.local {
 		set.endpointURL = ""
 	}
+	set.warned = new(atomic.Int64)
 	return set, nil
 }
 
@@ -161,6 +165,19 @@ func (s settings) around(ctx context.Context, run func(context.Context, settings
 		// The command has run, and what it found is not lost.
 		_, _ = out.Write(result.Bytes())
 		return errors.Join(err, failure{fmt.Errorf("write the result: %w", writeErr)})
+	}
+	return err
+}
+
+// strictFlag is on every command that changes an environment.
+func strictFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "strict", Usage: "exit with 2 when it is done with warnings"}
+}
+
+// strictly is what --strict makes of the end of a command.
+func (s settings) strictly(err error) error {
+	if err == nil && s.strict && s.warned.Load() > 0 {
+		return verdict(codeWarnings)
 	}
 	return err
 }

@@ -29,7 +29,7 @@ there are more than deployment.snapshotsKept of them.`,
 		examples: []string{"deployer snapshot create --env production", "deployer snapshot create --env staging --no-wait"},
 		formats:  []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-wait", Usage: "leave when RDS has begun, before the snapshot can be used"}, waitFlag(),
+			&cli.BoolFlag{Name: "no-wait", Usage: "leave when RDS has begun, before the snapshot can be used"}, waitFlag(), strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			return snapshotCreate{settings: s, noWait: c.Bool("no-wait")}.run(ctx)
@@ -56,21 +56,26 @@ func (s snapshotCreate) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all, err := server.List(ctx)
-		if err != nil {
-			return err
-		}
-		for _, snapshot := range all {
-			if snapshot.Name != name {
-				continue
-			}
-			if s.format == "json" {
-				return ui.JSON(s.out, snapshot)
-			}
-			_, err = fmt.Fprintf(s.out, "%s is %s\n", name, snapshot.Status)
-		}
-		return err
+		return failed(s.tellTaken(ctx, server, name))
 	})
+}
+
+// tellTaken says how the snapshot is. It is there, whatever comes of asking.
+func (s snapshotCreate) tellTaken(ctx context.Context, server database.Server, name string) error {
+	all, err := server.List(ctx)
+	if err != nil {
+		return fmt.Errorf("the snapshot %s was asked for, but how it is is not known: %w", name, err)
+	}
+	for _, snapshot := range all {
+		if snapshot.Name != name {
+			continue
+		}
+		if s.format == "json" {
+			return ui.JSON(s.out, snapshot)
+		}
+		_, err = fmt.Fprintf(s.out, "%s is %s\n", name, snapshot.Status)
+	}
+	return err
 }
 
 func (s snapshotCreate) take(ctx context.Context, server database.Server) (name string, err error) {

@@ -37,6 +37,7 @@ name; --back puts it in its place again. Whatever is interrupted goes on when th
 			&cli.BoolFlag{Name: "back", Usage: "put the database that the last switch replaced in its place again"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "say what would be done, and do nothing"},
 			waitFlag(),
+			strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			r := snapshotRestore{settings: s, switches: c.Bool("switch"), back: c.Bool("back"), dryRun: c.Bool("dry-run"), snapshot: c.Args().First()}

@@ -54,13 +54,13 @@ the infrastructure that wait for a full deployment are listed.`,
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
 			stopMigrationFlag(),
 			waitFlag(),
-			&cli.BoolFlag{Name: "strict", Usage: "exit with 2 when the deployment is done with warnings"},
+			strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			s.newStack = c.Bool("new-stack")
 			u := up{
 				tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
-				dryRun: c.Bool("dry-run"), strict: c.Bool("strict"), waitDelegation: c.Bool("wait-delegation"),
+				dryRun: c.Bool("dry-run"), waitDelegation: c.Bool("wait-delegation"),
 				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
 				stopMigration: c.Bool("stop-migration"),
 			}
@@ -79,7 +79,7 @@ type up struct {
 	skip       []string
 	components []string
 
-	dryRun, strict, waitDelegation bool
+	dryRun, waitDelegation bool
 	// refresh reads from the account what is really there before anything is changed.
 	refresh bool
 	// codeOnly leaves the infrastructure as it is; restart takes the image that runs.
@@ -143,13 +143,10 @@ func (u up) locked(ctx context.Context, p *place, env *environment.Environment) 
 // release deploys, and says what came of it. Nobody holds the lock in a dry run.
 func (u up) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
 	result, err := u.show(held, func(report release.Reporter) (record.Deployment, error) { return u.deploy(ctx, p, env, held, report) })
-	if u.format == "json" {
-		return errors.Join(err, strictly(u.strict, result))
+	if err == nil && u.format != "json" {
+		u.finish(env, result)
 	}
-	if err != nil {
-		return err
-	}
-	return u.finish(env, result)
+	return err
 }
 
 // check refuses what cannot be meant, before anything is asked.
@@ -250,7 +247,7 @@ func (u up) without(env *environment.Environment) map[string]string {
 }
 
 // finish says what came of it.
-func (u up) finish(env *environment.Environment, result record.Deployment) error {
+func (u up) finish(env *environment.Environment, result record.Deployment) {
 	took := result.Ended.Sub(result.Started).Round(100 * time.Millisecond)
 	switch {
 	case u.dryRun && u.restart:
@@ -264,7 +261,6 @@ func (u up) finish(env *environment.Environment, result record.Deployment) error
 	default:
 		_, _ = fmt.Fprintf(u.out, "%s runs in %s at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), took)
 	}
-	return strictly(u.strict, result)
 }
 
 // world is what a deployment acts on at the place, but for the stack.
@@ -284,6 +280,7 @@ func (s settings) show(held *lock.Held, deploy func(release.Reporter) (record.De
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	result, err := deploy(phases(held, progress.Report))
 	progress.Close()
+	s.count(len(result.Warnings))
 	if !s.quiet && s.format != "json" {
 		ui.TimeBudget(s.err, result, s.style())
 	}
@@ -292,14 +289,6 @@ func (s settings) show(held *lock.Held, deploy func(release.Reporter) (record.De
 		s.warn(ui.JSON(s.out, result))
 	}
 	return result, err
-}
-
-// strictly is what --strict makes of warnings.
-func strictly(strict bool, result record.Deployment) error {
-	if strict && result.Outcome == record.Succeeded && len(result.Warnings) > 0 {
-		return verdict(codeWarnings)
-	}
-	return nil
 }
 
 // writeJobSummary adds the deployment to the summary page of a GitHub Actions job, where there is one.

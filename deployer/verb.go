@@ -64,7 +64,7 @@ func (v verb) command(s streams) *cli.Command {
 		if err != nil {
 			return err
 		}
-		return set.around(ctx.Context, func(bounded context.Context, set settings) error { return v.run(bounded, set, ctx) })
+		return set.around(ctx.Context, func(bounded context.Context, set settings) error { return set.strictly(v.run(bounded, set, ctx)) })
 	}
 	return c
 }

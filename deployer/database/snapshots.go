@@ -141,12 +141,28 @@ func (s Server) Await(ctx context.Context, name string, say Say) error {
 			}
 			say("snapshot %s is %s, %d %% done", name, snapshot.Status, snapshot.Progress)
 		}
-		if err := s.Clock.Wait(ctx, poll); err != nil {
-			return advise(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, err),
+		if s.Clock.Wait(ctx, poll) != nil {
+			return advise(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
 				"`deployer snapshot list --env "+s.Env.Stack+"` shows when it is done")
 		}
 	}
 	return fmt.Errorf("the snapshot %s is not available after %s", name, snapshotLimit)
+}
+
+// Gone is how a snapshot is that was deleted.
+const Gone = "gone"
+
+// StatusOf is RDS's word for how a snapshot is; Gone where there is none of that name.
+func (s Server) StatusOf(ctx context.Context, name string) (string, error) {
+	out, err := s.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &name})
+	missing := (*types.DBSnapshotNotFoundFault)(nil)
+	switch {
+	case errors.As(err, &missing), err == nil && len(out.DBSnapshots) == 0:
+		return Gone, nil
+	case err != nil:
+		return "", fmt.Errorf("look at the snapshot %s: %w", name, err)
+	}
+	return aws.ToString(out.DBSnapshots[0].Status), nil
 }
 
 // List returns the environment's snapshots, the newest first: those of its database, whatever that was called when they

@@ -106,6 +106,16 @@ type Failure struct {
 	Pending []Pending
 	// Killed says that a signal ended the engine: it has left its lock.
 	Killed bool
+	// Cut is what became of the state where it could not be written; nil where it is whole.
+	Cut *Cut
+}
+
+// told is what is to be said of the state, behind what went wrong.
+func (f Failure) told() string {
+	if f.Cut == nil {
+		return ""
+	}
+	return "; " + f.Cut.String()
 }
 
 // ResourceError is what went wrong with one resource.
@@ -128,11 +138,14 @@ func (e *FailedError) Error() string {
 	for _, r := range e.Resources {
 		lines = append(lines, r.String())
 	}
-	return fmt.Sprintf("%s: %s", e.Run, strings.Join(lines, "; "))
+	return fmt.Sprintf("%s: %s", e.Run, strings.Join(lines, "; ")) + e.told()
 }
 
 // Hint says how to go on.
 func (e *FailedError) Hint() string {
+	if e.Cut != nil {
+		return e.Cut.hint()
+	}
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
 	}
@@ -152,14 +165,18 @@ type InterruptedError struct {
 }
 
 func (e *InterruptedError) Error() string {
-	text := fmt.Sprintf("%s: interrupted after %d changes", e.Run, e.Summary.Changed())
+	why := "interrupted"
+	if e.Cause != nil {
+		why = e.Cause.Error()
+	}
+	text := fmt.Sprintf("%s: %s, after %d changes", e.Run, why, e.Summary.Changed())
 	if e.Left != 0 {
 		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.Left)
 	}
 	if e.Left != 0 && len(e.Pending) > 0 {
 		text += "; under way are " + strings.Join(names(e.Pending), ", ")
 	}
-	return text
+	return text + e.told()
 }
 
 // Unwrap returns the context's cause.
@@ -169,6 +186,9 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 func (e *InterruptedError) Hint() string {
 	if e.Left != 0 {
 		return "the environment stays locked until it has ended; then run the same command again"
+	}
+	if e.Cut != nil {
+		return e.Cut.hint()
 	}
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
@@ -225,8 +245,12 @@ func (e *StateDamagedError) Error() string {
 
 // Hint says how to recover.
 func (e *StateDamagedError) Hint() string {
-	if e.Lost {
-		return e.recover() + "; where there is none, `deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
+	take := "`deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
+	switch {
+	case e.Lost:
+		return e.recover() + "; where there is none, " + take
+	case e.File != "" && e.Backup == "" && !e.OtherVersion:
+		return fmt.Sprintf("%s; where there is none, remove it, rm %q, and %s", e.recover(), e.File, take)
 	}
 	return e.recover()
 }
@@ -294,7 +318,7 @@ func (e *BackendError) Error() string {
 // Hint says what to look at.
 func (e *BackendError) Hint() string {
 	if strings.Contains(e.Reason, "no space left on device") || strings.Contains(e.Reason, "quota exceeded") {
-		return "free some space there: what was done before is in the state, and the same command goes on from there"
+		return "free some space there, and run the same command again"
 	}
 	return "check that it exists, that the credentials may write to it, and PULUMI_BACKEND_URL"
 }

@@ -44,8 +44,11 @@ func (h *Handle) explain(ctx context.Context, raw error, c *child, f Failure) er
 	if auto.IsConcurrentUpdateError(raw) || conflict.MatchString(c.stderr) {
 		return &ConcurrentUpdateError{Stack: h.stack.Name, Holders: holders(c.stderr)}
 	}
-	if err := h.refused(c); err != nil {
+	switch err := h.refused(c); {
+	case err != nil && f.Cut == nil:
 		return err
+	case err != nil: // it has begun, and could not write what it did
+		f.Resources = append(f.Resources, ResourceError{Message: err.Error()})
 	}
 	if len(f.Resources) == 0 {
 		message := clean(c.stderr)

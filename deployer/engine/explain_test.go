@@ -76,7 +76,7 @@ func TestInterruptionGoesBeforeEverythingElse(t *testing.T) {
 	left := []Pending{{Type: "aws:rds/instance:Instance", Name: "database", Op: "creating"}}
 	err := (&Handle{}).explain(ctx, errors.New("exit status 1"), &child{}, Failure{Run: "up",
 		Summary: Summary{Changes: map[string]int{"create": 3, "same": 2}}, Pending: left})
-	require.EqualError(t, err, "up: interrupted after 3 changes")
+	require.EqualError(t, err, "up: SIGTERM, after 3 changes")
 	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: the same command again looks at the account, and goes on from there",
 		err.(*InterruptedError).Hint())
 }

@@ -17,10 +17,18 @@ func (h *Handle) Prepare(ctx context.Context, frame []Creation, outputs map[stri
 	if err != nil {
 		return err
 	}
-	added := false
+	added, err := doc.frame(frame, outputs)
+	if err != nil || !added {
+		return err
+	}
+	return h.imported(ctx, doc)
+}
+
+// frame adds what is missing of a frame, and reports whether anything was.
+func (d *stateDocument) frame(frame []Creation, outputs map[string]any) (added bool, err error) {
 	for _, c := range frame {
 		urn := resource.URN(c.URN)
-		if doc.find(c.URN) != nil || !own(c.Type) && defaultProvider(c.URN) {
+		if d.find(c.URN) != nil || !own(c.Type) && defaultProvider(c.URN) {
 			continue
 		}
 		r := apitype.ResourceV3{URN: urn, Type: urn.Type(), Parent: resource.URN(c.Parent)}
@@ -32,12 +40,9 @@ func (h *Handle) Prepare(ctx context.Context, frame []Creation, outputs map[stri
 		}
 		raw, err := json.Marshal(r)
 		if err != nil {
-			return fmt.Errorf("prepare %s: %w", c.URN, err)
+			return added, fmt.Errorf("prepare %s: %w", c.URN, err)
 		}
-		doc.Resources, added = append(doc.Resources, raw), true
+		d.Resources, added = append(d.Resources, raw), true
 	}
-	if !added {
-		return nil
-	}
-	return h.imported(ctx, doc)
+	return added, nil
 }

@@ -23,6 +23,7 @@ type progress struct {
 
 	open     map[string]time.Time // when a step began, by its key
 	pending  map[string]Pending   // those of them that change a resource, components apart
+	touched  map[string]Pending   // what was ever pending
 	counts   map[string]int
 	steps    []Step
 	created  []Creation
@@ -37,7 +38,7 @@ type progress struct {
 func newProgress(u Update, refreshing bool, now time.Time) *progress {
 	return &progress{
 		began: now, total: u.Total, refreshing: refreshing,
-		open: map[string]time.Time{}, pending: map[string]Pending{}, counts: map[string]int{}, said: map[string][]string{}, loading: map[string]bool{},
+		open: map[string]time.Time{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, said: map[string][]string{}, loading: map[string]bool{},
 	}
 }
 
@@ -62,7 +63,8 @@ func (p *progress) start(m apitype.StepEventMetadata, now time.Time) []Event {
 	p.open[key(m.URN, m.Op)] = now
 	if custom(m) && changes(string(m.Op)) {
 		typ, name := identify(m.URN)
-		p.pending[key(m.URN, m.Op)] = Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
+		begun := Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
+		p.pending[key(m.URN, m.Op)], p.touched[key(m.URN, m.Op)] = begun, begun
 	}
 	return p.tell(m, Started, "", 0)
 }

@@ -37,7 +37,11 @@ func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string)
 	}
 	out, _, _, err := c.Run(ctx, h.stack.WorkDir, bytes.NewReader(input), nil, nil, env, args...)
 	if err != nil {
-		return "", h.explain(ctx, err, c, Failure{Run: doing})
+		failure := Failure{Run: doing}
+		if args[1] == "import" && c.left == 0 {
+			failure.Cut = h.rescue(nil, nil, c.stderr)
+		}
+		return "", h.explain(ctx, err, c, failure)
 	}
 	return out, nil
 }

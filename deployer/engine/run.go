@@ -64,7 +64,7 @@ func (h *Handle) Refresh(ctx context.Context, u Update, tell func(Event)) (Summa
 
 // Preview says what Up would do, and changes nothing.
 func (h *Handle) Preview(ctx context.Context, u Update, tell func(Event)) (Plan, error) {
-	p, err := h.run(ctx, "preview", u, h.program(u), tell, func(s auto.Stack, feed feed) error {
+	p, err := h.run(ctx, preview, u, h.program(u), tell, func(s auto.Stack, feed feed) error {
 		_, err := s.Preview(ctx, u.preview(feed))
 		return err
 	})
@@ -81,8 +81,8 @@ func (h *Handle) PreviewRefresh(ctx context.Context, u Update, tell func(Event))
 	return p.plan(), err
 }
 
-// The runs that look for differences between the state and the account.
-const refresh, drift = "refresh", "drift"
+// The runs that look for differences between the state and the account, and those that write no state.
+const refresh, drift, preview = "refresh", "drift", "preview"
 
 // feed is where the engine's events of one run arrive.
 type feed = chan<- events.EngineEvent
@@ -132,6 +132,9 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	case c.left != 0: // no time to read its state, which it still writes
 		failure.Pending = p.underWay()
 	case p.heard:
+		if what != preview && what != drift {
+			failure.Cut = h.rescue(p.about(), p.frame, c.stderr)
+		}
 		failure.Pending = h.pending(ctx)
 	}
 	return p, h.explain(ctx, err, c, failure)

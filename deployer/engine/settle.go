@@ -187,28 +187,39 @@ func (h *Handle) exported(ctx context.Context) (*stateDocument, error) {
 		return nil, err
 	}
 	var outer apitype.UntypedDeployment
-	doc := &stateDocument{}
-	err = json.Unmarshal([]byte(content), &outer)
+	if err := json.Unmarshal([]byte(content), &outer); err != nil {
+		return nil, h.damaged(err.Error())
+	}
+	doc, err := readDocument(outer.Deployment)
+	if err != nil {
+		return nil, h.damaged(err.Error())
+	}
 	doc.Version = outer.Version
+	return doc, nil
+}
+
+// readDocument reads what is inside of an exported state.
+func readDocument(inner json.RawMessage) (*stateDocument, error) {
+	doc := &stateDocument{}
 	for _, part := range []struct {
 		from func() json.RawMessage
 		to   any
 	}{
-		{func() json.RawMessage { return outer.Deployment }, &doc.Deployment},
+		{func() json.RawMessage { return inner }, &doc.Deployment},
 		{func() json.RawMessage { return doc.Deployment["resources"] }, &doc.Resources},
 		{func() json.RawMessage { return doc.Deployment["pending_operations"] }, &doc.PendingOperations},
 	} {
-		if raw := part.from(); err == nil && len(raw) > 0 {
-			err = json.Unmarshal(raw, part.to)
+		if raw := part.from(); len(raw) > 0 {
+			if err := json.Unmarshal(raw, part.to); err != nil {
+				return nil, err
+			}
 		}
-	}
-	if err != nil {
-		return nil, h.damaged(err.Error())
 	}
 	return doc, nil
 }
 
-func (d *stateDocument) encode() ([]byte, error) {
+// inner is what readDocument reads.
+func (d *stateDocument) inner() ([]byte, error) {
 	var err error
 	if d.Deployment["resources"], err = json.Marshal(d.Resources); err != nil {
 		return nil, err
@@ -219,7 +230,11 @@ func (d *stateDocument) encode() ([]byte, error) {
 			return nil, err
 		}
 	}
-	inner, err := json.Marshal(d.Deployment)
+	return json.Marshal(d.Deployment)
+}
+
+func (d *stateDocument) encode() ([]byte, error) {
+	inner, err := d.inner()
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +347,7 @@ func (h *Handle) imported(ctx context.Context, d *stateDocument) error {
 	if err != nil {
 		return fmt.Errorf("encode the state of stack %s: %w", h.stack.Name, err)
 	}
-	// The engine writes a state as a whole or not at all.
+	// The engine writes a state as a whole, but on a full disk; what a full disk leaves is seen to.
 	_, err = h.stateCommand(context.WithoutCancel(ctx), content, "stack", "import", "--stack", h.stack.Name)
 	return err
 }

@@ -45,6 +45,9 @@ const beatsALease = 6
 // deployment may take the lock.
 const missedBeats = 4
 
+// putsOfAFreeLock is how often a lock is asked for that is found to be free after all.
+const putsOfAFreeLock = 2
+
 // locksPrefix is where the locks lie in the bucket.
 const locksPrefix = "locks"
 
@@ -62,18 +65,24 @@ func (b Bucket) key(stack string) *string {
 // Take implements Store.
 func (b Bucket) Take(ctx context.Context, me Holder) (Grip, *Holder, error) {
 	grip := &bucketGrip{Bucket: b, me: me}
-	err := grip.put(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
-	if err == nil {
-		return grip, nil, nil
+	var found *object
+	for range putsOfAFreeLock {
+		err := grip.put(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
+		if err == nil {
+			return grip, nil, nil
+		}
+		if !refused(err) {
+			return nil, nil, b.failed("take", me.Stack, err)
+		}
+		if found, err = b.read(ctx, me.Stack); err != nil {
+			return nil, nil, b.failed("take", me.Stack, err)
+		}
+		if found != nil {
+			break
+		} // else it was released in between, and is free to be had
 	}
-	if !refused(err) {
-		return nil, nil, b.failed("take", me.Stack, err)
-	}
-	found, err := b.read(ctx, me.Stack)
 	switch {
-	case err != nil:
-		return nil, nil, b.failed("take", me.Stack, err)
-	case found == nil: // released in between; whoever waits asks again
+	case found == nil: // taken and released again; whoever waits asks again
 		return nil, nil, &HeldError{Standing{Holder: Holder{Stack: me.Stack, Environment: me.Environment}, Condition: Alive}}
 	case found.Holder.ID == me.ID: // an answer was lost, and the call repeated
 		grip.hold(found.etag)
@@ -81,7 +90,7 @@ func (b Bucket) Take(ctx context.Context, me Holder) (Grip, *Holder, error) {
 	case found.Condition != Dead:
 		return nil, nil, &HeldError{found.Standing}
 	}
-	err = grip.put(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
+	err := grip.put(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
 	if err == nil {
 		return grip, &found.Holder, nil
 	}

@@ -212,10 +212,15 @@ func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
 func outage(t *testing.T, lease time.Duration) (Bucket, *httptest.Server) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"1"`) }))
 	t.Cleanup(server.Close)
+	return at(server, lease), server
+}
+
+// at is a bucket of a server of one's own, which is asked once.
+func at(server *httptest.Server, lease time.Duration) Bucket {
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true, Retryer: aws.NopRetryer{}, Credentials: aws.AnonymousCredentials{},
 	})
-	return Bucket{Client: client, Name: "state", Clock: clock.Real(), Lease: lease}, server
+	return Bucket{Client: client, Name: "state", Clock: clock.Real(), Lease: lease}
 }
 
 func TestAHolderOutOfReachStopsBeforeItsLeaseEnds(t *testing.T) {
@@ -235,4 +240,26 @@ func TestAHolderOutOfReachStopsBeforeItsLeaseEnds(t *testing.T) {
 	require.ErrorContains(t, err, "the lock of staging was lost: no heartbeat has reached the bucket state for ")
 	require.Len(t, told, 2, "it was warned of once, and the lock could not be released")
 	require.Contains(t, told[0], "warning: the lock's heartbeat: renew the lock of staging in the bucket state: ")
+}
+
+// Whoever is refused by a lock that is released in that moment has it, and need not be told of a holder that nobody knows.
+func TestALockReleasedInBetweenIsTaken(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method)
+		switch len(asked) {
+		case 1:
+			w.WriteHeader(http.StatusPreconditionFailed)
+		case 2:
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			w.Header().Set("ETag", `"1"`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	grip, died, err := at(server, DefaultLease).Take(t.Context(), holder("alice"))
+	require.NoError(t, err)
+	require.NotNil(t, grip)
+	require.Nil(t, died)
+	require.Equal(t, []string{"PUT", "GET", "PUT"}, asked)
 }

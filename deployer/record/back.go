@@ -23,15 +23,31 @@ func Before(records []Deployment, digest string) *Deployment {
 }
 
 // SnapshotAfter is the first snapshot that was taken after a deployment, as its database was when the next one began; ""
-// where there is none. The records are the newest first.
+// where there is none. The records are the newest first. A restore took none: it names an older one, which it brought back.
 func SnapshotAfter(records []Deployment, id string) string {
 	at := slices.IndexFunc(records, func(d Deployment) bool { return d.ID == id })
 	for i := at - 1; i >= 0; i-- {
-		if records[i].Snapshot != "" {
+		if records[i].Snapshot != "" && records[i].Kind != Restore {
 			return records[i].Snapshot
 		}
 	}
 	return ""
+}
+
+// Needed are the snapshots that whoever goes back from here may want: the database as the last deployment that was
+// verified healthy found it, and as it left it, before any later migration that failed; and as the one left it that a
+// rollback from there leads to. The records are the newest first.
+func Needed(records []Deployment) []string {
+	good := LastVerified(records)
+	if good == nil {
+		return nil
+	}
+	needed := []string{good.Snapshot, SnapshotAfter(records, good.ID)}
+	if further := Before(records, good.Image.Digest); further != nil {
+		needed = append(needed, SnapshotAfter(records, further.ID))
+	}
+	slices.Sort(needed)
+	return slices.DeleteFunc(slices.Compact(needed), func(name string) bool { return name == "" })
 }
 
 // MigratedAfter reports whether a migration ran after a deployment.

@@ -57,7 +57,41 @@ func TestSnapshotAfter(t *testing.T) {
 	require.Equal(t, "first after", SnapshotAfter(records, "1"))
 	require.Empty(t, SnapshotAfter(records, "4"))
 	require.Empty(t, SnapshotAfter(records, "unknown"))
+	restored := append([]Deployment{{ID: "5", Kind: Restore, Snapshot: "before it"}}, records...)
+	require.Empty(t, SnapshotAfter(restored, "4"), "what was brought back was taken long before")
 	require.True(t, MigratedAfter(records, "3"))
 	require.False(t, MigratedAfter(records, "4"))
 	require.False(t, MigratedAfter(records, "unknown"))
+}
+
+func TestNeeded(t *testing.T) {
+	// saved is a deployment that took a snapshot first.
+	saved := func(d Deployment, snapshot string) Deployment {
+		d.Snapshot = snapshot
+		return d
+	}
+	failed := Deployment{ID: "failed", Image: Image{Digest: "C"}}
+	for name, test := range map[string]struct {
+		records []Deployment
+		want    []string
+	}{
+		"as the last good one found it": {[]Deployment{saved(deployed("2", "B"), "s2"), deployed("1", "A")}, []string{"s2"}},
+		"as it left it, before the first of two migrations that failed": {
+			[]Deployment{saved(failed, "s4"), saved(failed, "s3"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1")}, []string{"s2", "s3"},
+		},
+		"as the one before left it, before a failure on the way": {
+			[]Deployment{saved(deployed("3", "B"), "s3"), saved(failed, "s2"), saved(deployed("1", "A"), "s1")}, []string{"s2", "s3"},
+		},
+		"a rollback took none": {
+			[]Deployment{saved(failed, "s4"), returned("3", "B", "A"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1")}, []string{"s4"},
+		},
+		"a rollback, and the one further back": {
+			[]Deployment{returned("3", "B", "A"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1"), saved(deployed("0", "Z"), "s0")},
+			[]string{"s1"},
+		},
+		"nothing was verified": {[]Deployment{saved(failed, "s1")}, nil},
+		"no snapshot":          {[]Deployment{failed, deployed("1", "A")}, nil},
+	} {
+		t.Run(name, func(t *testing.T) { require.ElementsMatch(t, test.want, Needed(test.records)) })
+	}
 }

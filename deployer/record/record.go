@@ -114,12 +114,24 @@ type Deployment struct {
 	RolledBackTo *Image `json:"rolledBackTo,omitempty"`
 	// RolledBackFrom is the image that a rollback by hand was to leave.
 	RolledBackFrom *Image `json:"rolledBackFrom,omitempty"`
+	// Database is what a rollback by hand, which leaves the database alone, says of it.
+	Database *DatabaseThen `json:"database,omitempty"`
 	// Restarted says that the services were started anew with the image that ran.
 	Restarted bool `json:"restarted,omitempty"`
 	// Waiting are the changes of the infrastructure that a code-only deployment left for a full one.
 	Waiting []Change `json:"waiting,omitempty"`
 	// Restore is the exchange of the database, where that is what was done.
 	Restore *Exchange `json:"restore,omitempty"`
+}
+
+// DatabaseThen is what is left of the database of an earlier deployment's time.
+type DatabaseThen struct {
+	// Snapshot has it as the deployment left it; "" where none was taken.
+	Snapshot string `json:"snapshot,omitempty"`
+	// SnapshotStatus is RDS's word for the snapshot, such as available; gone where it was deleted, unknown where RDS did not say.
+	SnapshotStatus string `json:"snapshotStatus,omitempty"`
+	// MigratedSince says that migrations have run since.
+	MigratedSince bool `json:"migratedSince"`
 }
 
 // Change is what a full deployment would do to one resource.

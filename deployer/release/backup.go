@@ -21,27 +21,23 @@ func (d *deployment) backup(ctx context.Context, v voice) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d.record.Snapshot = snapshot
 	if err := server.Await(ctx, snapshot, v.progress); err != nil {
 		return "", err
 	}
+	d.record.Snapshot = snapshot // one that did not come to its end is none to go back to
 	d.prune(ctx, v, server)
 	return "snapshot " + snapshot, nil
 }
 
-// prune deletes what is more than the environment keeps. Whoever goes back to the last good image may want the database
-// of that time: its snapshot stays, like the one just taken. An old snapshot too many stops no deployment.
+// prune deletes what is more than the environment keeps. Whoever goes back may want the database of that time: what a
+// rollback would name stays, like the one just taken. An old snapshot too many stops no deployment.
 func (d *deployment) prune(ctx context.Context, v voice, server database.Server) {
-	spared := []string{d.record.Snapshot}
 	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
 	if err != nil {
 		d.warn(v, "old snapshots stay, because it is not known which of them is needed: "+err.Error())
 		return
 	}
-	if good := record.LastVerified(records); good != nil {
-		spared = append(spared, good.Snapshot)
-	}
-	deleted, err := server.Prune(ctx, spared...)
+	deleted, err := server.Prune(ctx, append(record.Needed(records), d.record.Snapshot)...)
 	if len(deleted) > 0 {
 		v.note("deployment.snapshotsKept is %d, deleted: %s", d.Env.Deployment.SnapshotsKept, strings.Join(deleted, ", "))
 	}

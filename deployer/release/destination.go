@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -24,9 +25,10 @@ type Destination struct {
 	*Image
 	// Verified is the newest deployment that saw the image healthy; nil where none did.
 	Verified *record.Deployment
-	// Snapshot is the database as it was when that deployment was over; Migrated says that it was changed since.
-	Snapshot string
-	Migrated bool
+	// Database is what is left of the database as that deployment left it; nil where there was none. Doubt is why it is not
+	// known whether the snapshot is still there.
+	Database *record.DatabaseThen
+	Doubt    error
 	// Damaged are the records that could not be read: one of them may be of a better image.
 	Damaged []record.Deployment
 }
@@ -62,9 +64,24 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	to := &Destination{Image: image, Damaged: record.Damaged(records)}
 	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.Verified && d.Image.Digest == image.Digest }); i >= 0 {
 		to.Verified = &records[i]
-		to.Snapshot, to.Migrated = record.SnapshotAfter(records, records[i].ID), record.MigratedAfter(records, records[i].ID)
+		to.Database, to.Doubt = w.databaseThen(ctx, records, records[i].ID)
 	}
 	return to, nil
+}
+
+// unseen is how a snapshot is that could not be looked at.
+const unseen = "unknown"
+
+// databaseThen is what is left of the database as a deployment left it. A snapshot that cannot be looked at stops nobody who goes
+// back: code can do so without it.
+func (w World) databaseThen(ctx context.Context, records []record.Deployment, id string) (*record.DatabaseThen, error) {
+	then := &record.DatabaseThen{Snapshot: record.SnapshotAfter(records, id), MigratedSince: record.MigratedAfter(records, id)}
+	if then.Snapshot == "" {
+		return then, nil
+	}
+	status, err := database.At(w.AWS, w.Env, w.Clock).StatusOf(ctx, then.Snapshot)
+	then.SnapshotStatus = cmp.Or(status, unseen)
+	return then, err
 }
 
 // deploymentID is the form of a deployment's ID, which no tag of an image has by accident.

@@ -1,14 +1,18 @@
 package release
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
@@ -76,6 +80,34 @@ func TestImageToGoBackTo(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, test.want, found.Tag)
+		})
+	}
+}
+
+// The snapshot that fits may have been deleted, and RDS may not answer: neither keeps anybody from going back.
+func TestDatabaseToGoBackTo(t *testing.T) {
+	records := []record.Deployment{{ID: "2", Snapshot: "before", Migration: &record.Migration{}}, {ID: "1"}}
+	denied := errors.New("denied")
+	for name, test := range map[string]struct {
+		answer error
+		status string
+		doubt  error
+	}{
+		"there":    {nil, "available", nil},
+		"deleted":  {&rdstypes.DBSnapshotNotFoundFault{}, "gone", nil},
+		"not told": {denied, "unknown", denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := World{Env: staging(t), Clock: clock.Real(), AWS: answering(func(in any) (any, error) {
+				require.Equal(t, "before", *in.(*rds.DescribeDBSnapshotsInput).DBSnapshotIdentifier)
+				return &rds.DescribeDBSnapshotsOutput{DBSnapshots: []rdstypes.DBSnapshot{{Status: aws.String("available")}}}, test.answer
+			})}
+			then, err := w.databaseThen(t.Context(), records, "1")
+			require.Equal(t, &record.DatabaseThen{Snapshot: "before", SnapshotStatus: test.status, MigratedSince: true}, then)
+			require.ErrorIs(t, err, test.doubt)
+			then, err = w.databaseThen(t.Context(), records, "2")
+			require.NoError(t, err, "nothing is asked where there is no snapshot")
+			require.Equal(t, &record.DatabaseThen{}, then)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package release
 
 import (
 	"cmp"
+	"context"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/advice"
@@ -89,8 +90,20 @@ func (e *InterruptedError) Error() string {
 	switch {
 	case e.Phase == Preflight:
 		text += "; nothing was changed"
-	case e.Left != nil:
-		text += "; " + e.Left.Error()
+	case e.Left != nil && left(e.Left, e.Cause) != "":
+		text += "; " + left(e.Left, e.Cause)
+	}
+	return text
+}
+
+// left is what an error says besides that something was stopped, which its reader knows.
+func left(err, cause error) string {
+	text := err.Error()
+	for _, known := range []error{cause, context.Canceled, context.DeadlineExceeded} {
+		if text == known.Error() {
+			return ""
+		}
+		text = strings.TrimSuffix(text, ": "+known.Error())
 	}
 	return text
 }

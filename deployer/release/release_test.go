@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,6 +71,21 @@ func TestInterruptedPhase(t *testing.T) {
 	require.Equal(t, "look at them", advice.Of(err))
 	require.Equal(t, record.Interrupted, d.record.Phases[1].Outcome)
 	require.Len(t, d.record.Phases, 2)
+}
+
+// What is left is said once, and what every stop of a context says of itself not at all.
+func TestWhatAnInterruptionLeaves(t *testing.T) {
+	stop := errors.New("the time limit of 1s has passed")
+	for left, want := range map[error]string{
+		fmt.Errorf("RDS goes on with the snapshot s by itself: %w", stop):             "; RDS goes on with the snapshot s by itself",
+		fmt.Errorf("RDS goes on with the snapshot s by itself: %w", context.Canceled): "; RDS goes on with the snapshot s by itself",
+		context.Canceled:              "",
+		context.DeadlineExceeded:      "",
+		errors.New("two are pending"): "; two are pending",
+	} {
+		err := &InterruptedError{Phase: Backup, Cause: stop, Left: left}
+		require.EqualError(t, err, "stopped during backup: the time limit of 1s has passed"+want)
+	}
 }
 
 func TestDryRunEndsAfterPreflight(t *testing.T) {
