@@ -202,6 +202,25 @@ func TestWhatIsUndone(t *testing.T) {
 			fails:  []string{Migrate}, phase: Migrate, want: started,
 			undone: untouched + "; the database was not put back, its snapshot is before",
 		},
+		"after the snapshot of an earlier try": {
+			change: func(d *deployment) {
+				d.record.Snapshot = "half changed"
+				tried := record.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Snapshot: "before both", Outcome: record.Failed}
+				if err := d.Records.Save(context.Background(), tried); err != nil {
+					panic(err)
+				}
+			},
+			fails: []string{Migrate}, phase: Migrate, want: started,
+			undone: untouched + "; the database was not put back, its snapshot is before both",
+		},
+		"a migration after the services that nobody rolls back": {
+			change: func(d *deployment) {
+				d.Env.Deployment.Rollback, d.Env.Deployment.Migrations.Order = "manual", environment.AfterServices
+			},
+			fails: []string{Migrate}, phase: Migrate, want: []string{Preflight, "provision 2", "release 2", "watch 2", Migrate},
+			undone: "the services were rolled out before and run the new image: the deployer put nothing back, deployment.rollback is manual here; " +
+				"`rollback` brings back the last image that was verified healthy",
+		},
 		"a service that ECS took back": {
 			play:  play{behind: []string{"api"}},
 			fails: []string{"reconcile 2"}, phase: Rollout,

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,17 +20,20 @@ func (d *deployment) undo(ctx context.Context, failed string) (string, error) {
 	case failed == Validate:
 		return "the new image runs and answers; it was left in place", nil
 	case !d.touched:
-		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice(), nil
+		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice(ctx), nil
 	case d.Restart:
 		return "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start", nil
+	case d.Env.Deployment.Rollback != environment.RollbackAutomatic && failed == Migrate:
+		return fmt.Sprintf("the services were rolled out before and run the new image: the deployer put nothing back, deployment.rollback is %s here; "+
+			"`rollback` brings back the last image that was verified healthy", d.Env.Deployment.Rollback) + d.snapshotAdvice(ctx), nil
 	case d.Env.Deployment.Rollback != environment.RollbackAutomatic:
 		return fmt.Sprintf("the deployer put nothing back, deployment.rollback is %s here; ECS itself goes back to the revision before, "+
-			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice(), nil
+			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice(ctx), nil
 	}
 	v := voice{phase: Undo, report: d.Report, now: d.Clock.Now}
 	last, err := d.lastGood(ctx)
 	if err != nil {
-		return "nothing was put back: " + err.Error() + d.snapshotAdvice(), err
+		return "nothing was put back: " + err.Error() + d.snapshotAdvice(ctx), err
 	}
 	v.report(Event{Time: d.Clock.Now(), Kind: PhaseStarted, Phase: v.phase, Message: "back to " + last.Tag})
 	began := d.Clock.Now()
@@ -40,21 +44,28 @@ func (d *deployment) undo(ctx context.Context, failed string) (string, error) {
 		v.report(ended)
 		return fmt.Sprintf("the rollback to %s failed too, so old and new may both be running: %s\n"+
 			"look at what runs (`deployer status --env %s --only ecs_service,ecs_tasks`), then choose what is to run with `rollback --to` or `up --code-only`",
-			last.Tag, err, d.Env.Stack) + d.snapshotAdvice(), err
+			last.Tag, err, d.Env.Stack) + d.snapshotAdvice(ctx), err
 	}
 	ended.Message = fmt.Sprintf("%s (%s) runs again", last.Tag, shortDigest(last.Digest))
 	v.report(ended)
 	d.record.RolledBackTo = &last.Image
 	return fmt.Sprintf("rolled back: %s (%s) runs again, the last image that was verified healthy", last.Tag, shortDigest(last.Digest)) +
-		d.snapshotAdvice(), nil
+		d.snapshotAdvice(ctx), nil
 }
 
-// snapshotAdvice names the snapshot: a database is never put back by itself.
-func (d *deployment) snapshotAdvice() string {
+// snapshotAdvice names the snapshot from before the first migration since the last good deployment: a database is never put back by
+// itself.
+func (d *deployment) snapshotAdvice(ctx context.Context) string {
 	if d.record.Snapshot == "" {
 		return ""
 	}
-	return "; the database was not put back, its snapshot is " + d.record.Snapshot
+	snapshot := d.record.Snapshot
+	if records, err := d.Records.List(ctx, d.Env.Stack, recordsRead); err == nil {
+		if good := record.LastVerified(records); good != nil {
+			snapshot = cmp.Or(record.SnapshotAfter(records, good.ID), snapshot)
+		}
+	}
+	return "; the database was not put back, its snapshot is " + snapshot
 }
 
 // hasGood reports whether there is an image to go back to.
