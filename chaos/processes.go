@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 
@@ -14,39 +13,22 @@ import (
 // signals by their names.
 var signals = map[string]unix.Signal{"SIGKILL": unix.SIGKILL, "SIGINT": unix.SIGINT, "SIGTERM": unix.SIGTERM}
 
-// strike sends the signal, and reports whether there was somebody to get it. Deployer and engine are stopped first where both
-// get it, so that neither sees the other die.
+// strike sends the signal, and reports whether there was somebody to get it.
 func strike(t trial, deployer int) (bool, error) {
 	signal := signals[t.signal]
 	engines := processes.Children(deployer, "pulumi")
 	switch t.victim {
 	case deployerAlone:
-		return true, send(deployer, signal)
+		return true, processes.Send(deployer, signal)
 	case engineAlone:
 		for _, pid := range engines {
-			if err := send(pid, signal); err != nil {
+			if err := processes.Send(pid, signal); err != nil {
 				return false, err
 			}
 		}
 		return len(engines) > 0, nil
 	}
-	if err := send(deployer, unix.SIGSTOP); err != nil {
-		return false, err
-	}
-	for _, pid := range processes.Children(deployer, "pulumi") {
-		if err := send(pid, signal); err != nil {
-			return false, err
-		}
-	}
-	return true, send(deployer, signal)
-}
-
-// send signals a process; one that has just ended is no error.
-func send(pid int, signal unix.Signal) error {
-	if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("send %v to %d: %w", signal, pid, err)
-	}
-	return nil
+	return true, processes.Fell(deployer, "pulumi", signal)
 }
 
 // inhabitants are the processes whose environment names the directory, with what they are.

@@ -135,7 +135,6 @@ func TestEvaluateSecret(t *testing.T) {
 		want   verdict
 	}{
 		"complete":  {secret(`{"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","NODE_ENV":"hunter2"}`), verdict{Healthy, "KeysPresent", "3 of 3"}},
-		"missing":   {nil, verdict{Error, "SecretMissing", "balancer-dev-config"}},
 		"malformed": {secret(`hunter2`), verdict{Error, "SecretMalformed", "not a JSON object"}},
 		"keys missing": {secret(`{"NODE_ENV":"hunter2","SUBGRAPH_API_URL":""}`),
 			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; SUBGRAPH_API_URL is empty"}},

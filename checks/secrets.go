@@ -53,9 +53,6 @@ func checkSecrets(ctx context.Context, e *estate) ([]Finding, error) {
 
 func evaluateSecret(secret *configSecret, env *environment.Environment) Finding {
 	what := about("secrets", "SecretsManager-Secret-"+env.SecretName())
-	if secret == nil {
-		return evaluateAbsence(nil, env)
-	}
 	if secret.changed != nil {
 		what = what.with("changed", secret.changed.UTC().Format(time.RFC3339))
 	}

@@ -43,7 +43,7 @@ func Inspect(
 	}
 	secret, secretErr := readSecret(ctx, e)
 	renewed := readRenewal(ctx, e)
-	found.Findings = append(found.Findings, secretFinding(secret, secretErr, env))
+	found.Findings = append(found.Findings, secretFindings(ctx, e)...)
 	for _, s := range env.Services.List() {
 		name := env.ServiceName(s.Role)
 		service := serviceNamed(services, name)
@@ -72,14 +72,15 @@ func Inspect(
 	return found, nil
 }
 
-// secretFinding judges the configuration secret itself.
-func secretFinding(secret *configSecret, err error, env *environment.Environment) Finding {
+// secretFindings judge the configuration secret itself.
+func secretFindings(ctx context.Context, e *estate) []Finding {
+	findings, err := checkSecrets(ctx, e)
 	if err != nil {
 		finding := undetermined("secrets", err)
-		finding.Service = "SecretsManager-Secret-" + env.SecretName()
-		return finding
+		finding.Service = "SecretsManager-Secret-" + e.env.SecretName()
+		return []Finding{finding}
 	}
-	return evaluateSecret(secret, env)
+	return findings
 }
 
 // serviceReader reads what the containers of one service get.

@@ -212,7 +212,7 @@ func (r *resolver) take(v Variable) {
 		r.found[v.Name] = v
 		return
 	case r.secret.missing:
-		v.Message = "there is no secret " + r.secret.name
+		v.Message = "there is nothing in the secret " + r.secret.name
 	case !there:
 		v.Message = fmt.Sprintf("the secret %s has no such key", r.secret.name)
 	}

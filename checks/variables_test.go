@@ -176,7 +176,7 @@ func TestSecretThatIsNotRead(t *testing.T) {
 	all, _ := resolve(apiContainer(env, nil), shelfOf(nil, nil, env), env, true)
 	findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 	require.Equal(t, Error, findings[0].Status)
-	require.Contains(t, findings[0].Message, "there is no secret balancer-dev-config")
+	require.Contains(t, findings[0].Message, "there is nothing in the secret balancer-dev-config")
 }
 
 // What a required variable is, that comes from a place which is not read, is not known: it never counts as healthy.

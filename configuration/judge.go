@@ -87,13 +87,15 @@ func isURL(value string) bool {
 const nouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
 
 // placeholder is what people and templates write where a value is to come: as the whole of it, in angle brackets within a
-// URL, or as whole words of it, so that exchange-me and replacement are none. After a hyphen, your- is one only with a noun,
-// and not in a path: grow-your-business and /reset-your-password are names.
+// URL, or as whole words of it, so that exchange-me and replacement are none. After a hyphen or in a path,
+// your- is one only with a noun, and in a path as a whole segment: grow-your-business, /your-account and /reset-your-password are
+// names.
 var placeholder = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + nouns + `)$`,
 	`^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,
 	`(?:^|[^a-z0-9])(?:change[-_ ]?me[0-9]*|replace[-_ ]?(?:me|with))(?:[^a-z0-9]|$)`,
-	`(?:^|[^a-z0-9_-])your[-_][a-z]`,
+	`(?:^|[^a-z0-9_/-])your[-_][a-z]`,
+	`/your[-_]` + nouns + `(?:[^a-z0-9_-]|$)`,
 	`^(?:[a-z][a-z0-9+.:-]*://)?(?:[^/]*[^a-z0-9/])?your[-_]?(?:[a-z]+[-_])*` + nouns + `(?:[^a-z0-9]|$)`,
 }, "|"))
 

@@ -44,8 +44,8 @@ func TestIsPlaceholder(t *testing.T) {
 		"https://your-domain.example.com": true, "your-db-host": true, "https://<host>/x": true, "postgresql://u:p@db/<name>?a=b": true,
 		"https://key@sentry.io/your-project": true, "put-your-api-key-here": true, "YOUR API KEY": true, "https://put-your-key-here@sentry.io/1": true, "a@yourdomain.com": true,
 		"https://app.example.com/reset-your-password": false, "Reset your password now": false, "https://a.example.com/?next=/manage-your-project": false,
-		"https://yourdomain.com": true,
-		"PLEASE_CHANGE_ME":       true, "changeme123": true, "https://change-me.example.com/x": true, "https://u:replace_with_password@h": true,
+		"https://yourdomain.com": true, "https://example.com/your-account": false, "https://example.com/your-project-plans": false,
+		"PLEASE_CHANGE_ME": true, "changeme123": true, "https://change-me.example.com/x": true, "https://u:replace_with_password@h": true,
 		"https://exchange-metrics.example.com/v1": false, "https://exchange-me.example.com": false, "https://change-metrics.example.com": false,
 		"replacement": false, "none": false, "https://example.com/grow-your-business": false, "https://a.example.com/?if=a<b&c>d": false, "flavour-key": false,
 	} {

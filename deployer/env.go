@@ -84,7 +84,11 @@ func brokenRules(err error) []docs.Rule {
 	switch {
 	case errors.As(err, &several):
 		for _, one := range several.Unwrap() {
-			rules = append(rules, brokenRules(one)...)
+			for _, rule := range brokenRules(one) {
+				if !slices.Contains(rules, rule) {
+					rules = append(rules, rule)
+				}
+			}
 		}
 	case errors.As(err, &invalid):
 		for _, p := range invalid.Problems {

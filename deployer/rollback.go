@@ -141,13 +141,11 @@ func (r rollback) goBack(ctx context.Context, world release.World, opened *codeO
 	world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, nil }
 	result, err := r.show(held, func(report release.Reporter) (record.Deployment, error) {
 		world.Report = report
-		result, err := release.Deploy(ctx, world, release.Request{
-			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: held.TookOver(), Leaves: leftBy(opened),
+		return release.Deploy(ctx, world, release.Request{
+			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: held.TookOver(), Leaves: leftBy(opened), Database: to.Database,
 			Without:   map[string]string{release.Backup: why, release.Provision: why, release.Migrate: why},
 			Tolerated: release.TroubleOfRollback(),
 		})
-		result.Database = to.Database
-		return result, err
 	})
 	if err != nil || r.format == "json" {
 		return err
@@ -184,11 +182,13 @@ func databaseThen(stack string, then *record.DatabaseThen) string {
 		what = "as it was then"
 	}
 	switch then.SnapshotStatus {
-	case "available":
+	case database.Available:
 		return "; " + what + " it is in the snapshot " + then.Snapshot
 	case database.Gone:
 		return "; " + what + " it was in the snapshot " + then.Snapshot + ", which was deleted: `deployer snapshot list --env " + stack +
 			"` shows what is left"
+	case release.Unseen:
+		return "; " + what + " it is in the snapshot " + then.Snapshot + ", if that is still there: nobody could look"
 	}
 	return "; " + what + " it is in the snapshot " + then.Snapshot + ", which is " + then.SnapshotStatus
 }

@@ -34,7 +34,7 @@ func TestDatabaseThen(t *testing.T) {
 		},
 		"nobody knows": {
 			&record.DatabaseThen{Snapshot: "s", SnapshotStatus: "unknown", MigratedSince: true},
-			"; as it was before the migrations since then it is in the snapshot s, which is unknown",
+			"; as it was before the migrations since then it is in the snapshot s, if that is still there: nobody could look",
 		},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, databaseThen("staging", test.then)) })

@@ -189,7 +189,7 @@ func permute(app *cli.App, args []string) []string {
 		return args
 	}
 	head, rest := args[:1:1], args[1:]
-	commands, flags, global := app.Commands, app.Flags, globalFlags(nil)
+	commands, flags, global := app.Commands, app.Flags, globalFlags([]string{"text"})
 	var early []string
 	for len(rest) > 0 {
 		next := find(commands, rest[0])
@@ -204,6 +204,8 @@ func permute(app *cli.App, args []string) []string {
 		case next == nil && len(commands) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != "help":
 			// Its flags cannot be known; the name alone is what there is to complain about.
 			return append(head, rest[0])
+		case next == nil && len(commands) > 0:
+			return append(head, rest...) // help, or what completion asks: no command's flags are meant
 		case next == nil:
 			return append(head, sortArguments(flags, slices.Concat(early, rest))...)
 		}

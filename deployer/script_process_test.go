@@ -109,12 +109,7 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 					ts.Fatalf("the engine of %s has no lock:\n%s", args[0], p.said())
 				}
 			}
-			// Neither is to see the other die.
-			ts.Check(p.cmd.Process.Signal(syscall.SIGSTOP))
-			for _, engine := range processes.Children(p.cmd.Process.Pid, "pulumi") {
-				ts.Check(syscall.Kill(engine, syscall.SIGKILL))
-			}
-			ts.Check(p.cmd.Process.Kill())
+			ts.Check(processes.Fell(p.cmd.Process.Pid, "pulumi", syscall.SIGKILL))
 		},
 		"interrupt": send(syscall.SIGINT),
 		"hangup":    send(syscall.SIGHUP),

@@ -169,7 +169,7 @@ func (s settings) around(ctx context.Context, run func(context.Context, settings
 	return err
 }
 
-// strictFlag is on every command that changes an environment.
+// strictFlag is on the commands that end with 0 although there were warnings.
 func strictFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "strict", Usage: "exit with 2 when it is done with warnings"}
 }

@@ -262,8 +262,9 @@ func TestGitHubRolesMayDeployWhatTheProgramDeclares(t *testing.T) {
 		}
 	}
 	deploy := mayGitHub(t, all, deployRole)
-	for _, resource := range []string{ofRDS + "db:v3-backend-ENV-db", "arn:aws:sqs:" + inRegion + "v3-backend-ENV-background-jobs"} {
-		action := map[bool]string{true: "rds:DeleteDBInstance", false: "sqs:DeleteQueue"}[strings.HasPrefix(resource, ofRDS)]
+	for action, resource := range map[string]string{
+		"rds:DeleteDBInstance": ofRDS + "db:v3-backend-ENV-db", "sqs:DeleteQueue": "arn:aws:sqs:" + inRegion + "v3-backend-ENV-background-jobs",
+	} {
 		require.True(t, deploy.allows(t, asProvider(action, resource, "staging", "staging-api.hyperchonk.com")))
 		require.False(t, mayGitHub(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")))
 	}

@@ -88,11 +88,28 @@ func TestReadRoleChangesNothing(t *testing.T) {
 				return strings.HasPrefix(verb, prefix)
 			})
 			remembers := s.Sid == "RememberStatus" && slices.Equal(s.Resource, values{"arn:aws:s3:::v3-backend-pulumi-state-123456789012/status/*"})
-			require.True(t, reads || remembers || action == "cloudwatch:PutMetricData", action)
+			encrypts := s.Sid == "UseStateKey" && action == "kms:GenerateDataKey"
+			require.True(t, reads || remembers || encrypts || action == "cloudwatch:PutMetricData", action)
 			require.NotEqual(t, "secretsmanager:GetSecretValue", action)
 			require.NotContains(t, []string{"logs:GetLogEvents", "logs:FilterLogEvents"}, action)
 		}
 	}
+}
+
+// What is put into the bucket of the state is encrypted with its key: neither right is worth anything without the other.
+func TestWhoeverWritesIntoTheStateBucketMayEncrypt(t *testing.T) {
+	_, all := sharedStack(t)
+	for role, object := range map[string]string{
+		deployRole: "locks/staging.json", productionRole: "locks/production.json", readRole: "status/production.json",
+	} {
+		may := mayGitHub(t, all, role)
+		require.True(t, may.allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/"+object)), role)
+		for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt"} {
+			require.True(t, may.allows(t, of(action, "arn:aws:kms:us-east-1:123456789012:key/1").
+				with("kms:ResourceAliases", "alias/v3-backend-pulumi")), "%s: %s", role, action)
+		}
+	}
+	require.False(t, mayGitHub(t, all, readRole).allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/staging.json")))
 }
 
 func TestProductionRoleStaysInProduction(t *testing.T) {

@@ -39,8 +39,9 @@ func readPermissions(s shared) []statement {
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.state("*")),
+		// The bucket encrypts with the key whatever is put into it.
 		allow("RememberStatus", []string{"s3:PutObject"}, s.state("status/*")),
-		s.withStateKey("ReadStateKey", "kms:Decrypt"),
+		s.withStateKey("UseStateKey", "kms:Decrypt", "kms:GenerateDataKey"),
 		// RDS asks for the key of the secret that it makes, AWS's own, in the name of whoever makes the database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("DescribeKeys", []string{"kms:DescribeKey"}, s.keys()),
@@ -176,7 +177,7 @@ func deployStatements(s scope) []statement {
 func releaseStatements(s scope) []statement {
 	return []statement{
 		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(s.stack)...),
-		s.withStateKey("WriteStateKey", "kms:Encrypt", "kms:GenerateDataKey"),
+		s.withStateKey("WriteStateKey", "kms:Encrypt"),
 		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
 		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, s.configuration(s.stack)),
 	}

@@ -14,13 +14,15 @@ esac
 
 targets=()
 for package in "$@"; do
-  while read -r target; do targets+=("$package $target"); done < <(go test -list '^Fuzz' "$package" | grep '^Fuzz')
+  list=$(go test -list '^Fuzz' "$package")
+  while read -r target; do targets+=("$package $target"); done < <(grep '^Fuzz' <<< "$list" || true)
 done
+[ "${#targets[@]}" -gt 0 ] || { echo "no fuzz target is in $*" >&2; exit 2; }
 each=$((seconds / ${#targets[@]}))
 [ "$each" -gt 0 ] || each=1
 for target in "${targets[@]}"; do
   read -r package name <<< "$target"
   echo "== $name of $package, ${each}s"
   # One worker: beside the one that keeps the corpus it fills two cores, and the machine is not ours alone.
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" -fuzzminimizetime 2s -parallel "${FUZZWORKERS:-1}" "$package"
+  go test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" -fuzzminimizetime 2s -parallel 1 "$package"
 done

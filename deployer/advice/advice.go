@@ -9,7 +9,7 @@ type advised struct {
 	advice string
 }
 
-// With gives an error advice: one line that says what to do about it.
+// With gives an error advice: what to do about it.
 func With(err error, advice string) error { return &advised{err, advice} }
 
 // Of is the advice that an error carries, of several the outermost; empty where there is none.

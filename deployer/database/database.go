@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -42,11 +43,11 @@ type Say func(format string, args ...any)
 // ErrNone is the error of whoever wants a snapshot of a database that is not there.
 var ErrNone = errors.New("there is no database")
 
-// available is RDS's word for an instance, a snapshot that can be used; active that for a secret.
-const (
-	available = "available"
-	active    = "active"
-)
+// Available is RDS's word for an instance, a snapshot that can be used.
+const Available = "available"
+
+// active is RDS's word for a secret that can be used.
+const active = "active"
 
 // poll is how often RDS is asked how far it is.
 const poll = 15 * time.Second
@@ -114,11 +115,11 @@ func (s Server) awaitInstance(
 		if found == nil {
 			return nil, fmt.Errorf("the instance %s is gone: somebody deleted it", id)
 		}
-		if status = aws.ToString(found.DBInstanceStatus); status == available && wanted(found) {
+		if status = aws.ToString(found.DBInstanceStatus); status == Available && wanted(found) {
 			return found, nil
 		}
 		if lost(status) {
-			return nil, advise(fmt.Errorf("%s is %s", nameOf(*found), status), "RDS says why under the instance's Events: aws rds describe-events "+
+			return nil, advice.With(fmt.Errorf("%s is %s", nameOf(*found), status), "RDS says why under the instance's Events: aws rds describe-events "+
 				"--source-type db-instance --source-identifier "+nameOf(*found)+" --region "+s.Env.Region)
 		}
 		say("%s is %s", nameOf(*found), status)
@@ -135,17 +136,3 @@ func lost(status string) bool {
 	return status == "failed" || status == "deleting" || status == "stopped" || status == "storage-full" ||
 		status == "restore-error" || strings.HasPrefix(status, "inaccessible-") || strings.HasPrefix(status, "incompatible-")
 }
-
-// advised is an error with advice apart from the fact.
-type advised struct {
-	error
-	hint string
-}
-
-func advise(err error, hint string) error { return &advised{error: err, hint: hint} }
-
-// Hint says what to do.
-func (a *advised) Hint() string { return a.hint }
-
-// Unwrap gives the fact.
-func (a *advised) Unwrap() error { return a.error }

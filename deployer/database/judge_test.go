@@ -24,11 +24,11 @@ func TestOnlyWhatDeploymentsTookIsDeleted(t *testing.T) {
 	s.Env.Deployment.SnapshotsKept = 2
 	taken := func(day int) Snapshot {
 		at := time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC)
-		return Snapshot{Name: s.Env.SnapshotIdentifier(at), Created: at, Type: "manual", Status: available, Deployment: "1"}
+		return Snapshot{Name: s.Env.SnapshotIdentifier(at), Created: at, Type: "manual", Status: Available, Deployment: "1"}
 	}
 	byHand, under, foreign := taken(3), taken(2), taken(1)
 	byHand.Deployment, under.Status, foreign.Name = "", "creating", "v3-backend-staging-pre-deploy-by-me"
-	final := Snapshot{Name: "v3-backend-staging-db-final-0123456789", Type: "manual", Status: available, Deployment: "1"}
+	final := Snapshot{Name: "v3-backend-staging-db-final-0123456789", Type: "manual", Status: Available, Deployment: "1"}
 	all := []Snapshot{taken(9), taken(8), taken(7), taken(6), byHand, under, foreign, final}
 
 	require.Equal(t, []Snapshot{taken(7), taken(6)}, s.surplus(all, nil))
@@ -62,7 +62,7 @@ func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
 
 func TestTheNewestSnapshotThatCanBeUsedIsChosen(t *testing.T) {
 	s := staging(t)
-	all := []Snapshot{{Name: "new", Status: "creating", Progress: 40}, {Name: "middle", Status: available}, {Name: "old", Status: available}}
+	all := []Snapshot{{Name: "new", Status: "creating", Progress: 40}, {Name: "middle", Status: Available}, {Name: "old", Status: Available}}
 	chosen, err := s.choose(all, "")
 	require.NoError(t, err)
 	require.Equal(t, "middle", chosen.Name)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -75,7 +76,7 @@ func (s Server) occupied(source string) error {
 	if source != "" {
 		from = "restored from " + source
 	}
-	return advise(fmt.Errorf("there is an instance %s already, %s", name, from),
+	return advice.With(fmt.Errorf("there is an instance %s already, %s", name, from),
 		"put that in place with `deployer snapshot restore --switch --env "+s.Env.Stack+"`, or delete it first:\n"+s.Deletion(name))
 }
 
@@ -97,14 +98,14 @@ func sourceOf(i *types.DBInstance) string {
 // choose finds the snapshot of that name, or the newest that can be used.
 func (s Server) choose(all []Snapshot, name string) (Snapshot, error) {
 	list := "`deployer snapshot list --env " + s.Env.Stack + "` lists them"
-	at := slices.IndexFunc(all, func(o Snapshot) bool { return o.Name == name || name == "" && o.Status == available })
+	at := slices.IndexFunc(all, func(o Snapshot) bool { return o.Name == name || name == "" && o.Status == Available })
 	switch {
 	case at < 0 && name == "":
-		return Snapshot{}, advise(fmt.Errorf("%s has no snapshot that can be used", s.Env.DatabaseIdentifier()), list)
+		return Snapshot{}, advice.With(fmt.Errorf("%s has no snapshot that can be used", s.Env.DatabaseIdentifier()), list)
 	case at < 0:
-		return Snapshot{}, advise(fmt.Errorf("%s has no snapshot %s", s.Env.DatabaseIdentifier(), name), list+"; those of other environments are not restored here")
-	case all[at].Status != available:
-		return Snapshot{}, advise(fmt.Errorf("the snapshot %s is %s, %d %% done", name, all[at].Status, all[at].Progress), "wait until it is available; "+list)
+		return Snapshot{}, advice.With(fmt.Errorf("%s has no snapshot %s", s.Env.DatabaseIdentifier(), name), list+"; those of other environments are not restored here")
+	case all[at].Status != Available:
+		return Snapshot{}, advice.With(fmt.Errorf("the snapshot %s is %s, %d %% done", name, all[at].Status, all[at].Progress), "wait until it is available; "+list)
 	}
 	return all[at], nil
 }
@@ -115,13 +116,13 @@ func (s Server) fits(o Snapshot) error {
 	major, _, _ := strings.Cut(o.Version, ".")
 	switch {
 	case o.Engine+major != s.Env.DatabaseFamily():
-		return advise(fmt.Errorf("the snapshot %s is of %s %s, the environment's file asks for %s", o.Name, o.Engine, o.Version, s.Env.DatabaseFamily()),
+		return advice.With(fmt.Errorf("the snapshot %s is of %s %s, the environment's file asks for %s", o.Name, o.Engine, o.Version, s.Env.DatabaseFamily()),
 			"set database.engineVersion in Pulumi."+s.Env.Stack+".yaml to the snapshot's, or choose another snapshot")
 	case !o.Encrypted:
-		return advise(fmt.Errorf("the snapshot %s is not encrypted", o.Name), "make an encrypted copy and restore that: aws rds copy-db-snapshot --region "+
+		return advice.With(fmt.Errorf("the snapshot %s is not encrypted", o.Name), "make an encrypted copy and restore that: aws rds copy-db-snapshot --region "+
 			s.Env.Region+" --source-db-snapshot-identifier "+o.Name+" --target-db-snapshot-identifier "+o.Name+"-encrypted --kms-key-id alias/aws/rds")
 	case s.Env.Database.MaxStorageGiB > 0 && int(o.SizeGiB) >= s.Env.Database.MaxStorageGiB:
-		return advise(fmt.Errorf("the snapshot %s needs %d GiB, the environment's file lets the database grow to %d", o.Name, o.SizeGiB, s.Env.Database.MaxStorageGiB),
+		return advice.With(fmt.Errorf("the snapshot %s needs %d GiB, the environment's file lets the database grow to %d", o.Name, o.SizeGiB, s.Env.Database.MaxStorageGiB),
 			"raise database.maxStorageGiB in Pulumi."+s.Env.Stack+".yaml")
 	case o.user != s.Env.Database.User:
 		return fmt.Errorf("the snapshot %s has the master user %s, the environment's file names %s", o.Name, o.user, s.Env.Database.User)
@@ -139,7 +140,7 @@ func (s Server) room(ctx context.Context) error {
 	for _, quota := range out.AccountQuotas {
 		used, most := aws.ToInt64(quota.Used), aws.ToInt64(quota.Max)
 		if aws.ToString(quota.AccountQuotaName) == "DBInstances" && used >= most {
-			return advise(fmt.Errorf("the account has %d of %d databases, there is no room for another", used, most),
+			return advice.With(fmt.Errorf("the account has %d of %d databases, there is no room for another", used, most),
 				"delete one that nobody needs, or ask for more: aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
 		}
 	}
@@ -157,7 +158,7 @@ func (s Server) group(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("find the security group %s: %w", name, err)
 	}
 	if len(out.SecurityGroups) != 1 {
-		return "", advise(fmt.Errorf("there are %d security groups %s, one is needed", len(out.SecurityGroups), name),
+		return "", advice.With(fmt.Errorf("there are %d security groups %s, one is needed", len(out.SecurityGroups), name),
 			"the environment's network has to be there first: `deployer up --env "+s.Env.Stack+" --image-tag TAG --component network` makes it")
 	}
 	return aws.ToString(out.SecurityGroups[0].GroupId), nil

@@ -17,6 +17,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -93,7 +94,7 @@ func (s Services) Stop(ctx context.Context, say Say) error {
 			return err
 		}
 	}
-	return advise(fmt.Errorf("after %s there are still tasks in %s", stopLimit, s.Env.ClusterName()),
+	return advice.With(fmt.Errorf("after %s there are still tasks in %s", stopLimit, s.Env.ClusterName()),
 		"see what they wait for: aws ecs list-tasks --cluster "+s.Env.ClusterName()+" --region "+s.Env.Region)
 }
 

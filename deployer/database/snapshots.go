@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 )
 
 // Snapshot is one of the environment's database.
@@ -88,7 +90,7 @@ func (s Server) passes(ctx context.Context, waited time.Duration, say Say) error
 		say("%s is %s; the snapshot begins when that is done", database, status)
 		return nil
 	}
-	return advise(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
+	return advice.With(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
 		"`deployer status --env "+s.Env.Stack+" --only database` says what it needs; `deployer snapshot list --env "+s.Env.Stack+
 			"` shows what was taken before")
 }
@@ -97,7 +99,7 @@ func (s Server) passes(ctx context.Context, waited time.Duration, say Say) error
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
 func passing(status string) bool {
 	return slices.Contains([]string{
-		available, "backing-up", "modifying", "creating", "renaming", "rebooting", "starting", "maintenance", "upgrading",
+		Available, "backing-up", "modifying", "creating", "renaming", "rebooting", "starting", "maintenance", "upgrading",
 		"resetting-master-credentials", "storage-config-upgrade",
 	}, status) || strings.HasPrefix(status, "configuring-")
 }
@@ -117,7 +119,7 @@ func (s Server) status(ctx context.Context, name string) (string, error) {
 // explainSnapshot adds advice to a refusal.
 func (s Server) explainSnapshot(err error) error {
 	if full := (*types.SnapshotQuotaExceededFault)(nil); errors.As(err, &full) {
-		return advise(err, "delete manual snapshots of the region "+s.Env.Region+" that nobody needs, or ask for more: "+
+		return advice.With(err, "delete manual snapshots of the region "+s.Env.Region+" that nobody needs, or ask for more: "+
 			"aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
 	}
 	return err
@@ -133,16 +135,16 @@ func (s Server) Await(ctx context.Context, name string, say Say) error {
 		if len(out.DBSnapshots) == 1 {
 			snapshot := snapshotOf(out.DBSnapshots[0])
 			switch snapshot.Status {
-			case available:
+			case Available:
 				return nil
 			case "failed", "deleted":
-				return advise(fmt.Errorf("the snapshot %s is %s", name, snapshot.Status),
+				return advice.With(fmt.Errorf("the snapshot %s is %s", name, snapshot.Status),
 					"RDS says why under the events of "+s.Env.DatabaseIdentifier()+"; nothing else was changed, so run the same command again")
 			}
 			say("snapshot %s is %s, %d %% done", name, snapshot.Status, snapshot.Progress)
 		}
 		if s.Clock.Wait(ctx, poll) != nil {
-			return advise(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
+			return advice.With(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
 				"`deployer snapshot list --env "+s.Env.Stack+"` shows when it is done")
 		}
 	}
@@ -228,7 +230,7 @@ func (s Server) Prune(ctx context.Context, spared ...string) ([]string, error) {
 func (s Server) surplus(all []Snapshot, spared []string) []Snapshot {
 	var ours []Snapshot
 	for _, snapshot := range all {
-		if snapshot.Deployment != "" && snapshot.Status == available && s.Env.IsPreDeploy(snapshot.Name) {
+		if snapshot.Deployment != "" && snapshot.Status == Available && s.Env.IsPreDeploy(snapshot.Name) {
 			ours = append(ours, snapshot)
 		}
 	}

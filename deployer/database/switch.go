@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
@@ -161,7 +162,7 @@ func (s Server) PlanReverse(ctx context.Context, services Services, last record.
 		return record.Exchange{}, err
 	}
 	if last.Outgoing == "" || all.identified(last.Outgoing) == nil {
-		return record.Exchange{}, advise(errors.New("the database that the last switch replaced is not there any more"),
+		return record.Exchange{}, advice.With(errors.New("the database that the last switch replaced is not there any more"),
 			"`deployer snapshot list --env "+s.Env.Stack+"` shows what it can be restored from")
 	}
 	plan := record.Exchange{
@@ -182,7 +183,7 @@ func (s Server) undisturbed(ctx context.Context, services Services) error {
 	}
 	alone := slices.DeleteFunc(running, func(task string) bool { return strings.Contains(task, " of service:") })
 	if len(alone) > 0 {
-		return advise(fmt.Errorf("%s in %s and may write to the database: %s", count(len(alone), "task runs", "tasks run"),
+		return advice.With(fmt.Errorf("%s in %s and may write to the database: %s", count(len(alone), "task runs", "tasks run"),
 			s.Env.ClusterName(), strings.Join(alone, ", ")), "wait until it ends, or stop it: aws ecs stop-task --cluster "+
 			s.Env.ClusterName()+" --region "+s.Env.Region+" --task ID")
 	}

@@ -164,17 +164,11 @@ func note(content []byte, touched []Pending, frame []Creation) (edited []byte, n
 		}
 		doc.PendingOperations = append(doc.PendingOperations, raw)
 	}
-	for _, layer := range []struct {
-		in    map[string]json.RawMessage
-		key   string
-		value func() ([]byte, error)
-	}{
-		{checkpoint, "latest", doc.inner},
-		{outer, "checkpoint", func() ([]byte, error) { return json.Marshal(checkpoint) }},
-	} {
-		if layer.in[layer.key], err = layer.value(); err != nil {
-			return nil, 0, err
-		}
+	if checkpoint["latest"], err = doc.inner(); err != nil {
+		return nil, 0, err
+	}
+	if outer["checkpoint"], err = json.Marshal(checkpoint); err != nil {
+		return nil, 0, err
 	}
 	edited, err = json.Marshal(outer)
 	return edited, len(urns), err

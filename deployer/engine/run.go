@@ -81,7 +81,7 @@ func (h *Handle) PreviewRefresh(ctx context.Context, u Update, tell func(Event))
 	return p.plan(), err
 }
 
-// The runs that look for differences between the state and the account, and those that write no state.
+// The names of runs that are treated in ways of their own.
 const refresh, drift, preview = "refresh", "drift", "preview"
 
 // feed is where the engine's events of one run arrive.

@@ -34,6 +34,18 @@ func SnapshotAfter(records []Deployment, id string) string {
 	return ""
 }
 
+// SnapshotBeforeMigration is the snapshot from before the first migration that was tried after a deployment and had something to
+// do; "" where none was, or none was taken. The records are the newest first.
+func SnapshotBeforeMigration(records []Deployment, id string) string {
+	at := slices.IndexFunc(records, func(d Deployment) bool { return d.ID == id })
+	for i := at - 1; i >= 0; i-- {
+		if d := records[i]; d.Snapshot != "" && d.Migration != nil && !d.Migration.Nothing && d.Kind != Restore {
+			return d.Snapshot
+		}
+	}
+	return ""
+}
+
 // Needed are the snapshots that whoever goes back from here may want: the database as the last deployment that was
 // verified healthy found it, and as it left it, before any later migration that failed; and as the one left it that a
 // rollback from there leads to. The records are the newest first.
@@ -42,7 +54,7 @@ func Needed(records []Deployment) []string {
 	if good == nil {
 		return nil
 	}
-	needed := []string{good.Snapshot, SnapshotAfter(records, good.ID)}
+	needed := []string{good.Snapshot, SnapshotAfter(records, good.ID), SnapshotBeforeMigration(records, good.ID)}
 	if further := Before(records, good.Image.Digest); further != nil {
 		needed = append(needed, SnapshotAfter(records, further.ID))
 	}

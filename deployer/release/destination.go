@@ -69,8 +69,8 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	return to, nil
 }
 
-// unseen is how a snapshot is that could not be looked at.
-const unseen = "unknown"
+// Unseen is how a snapshot is that could not be looked at.
+const Unseen = "unknown"
 
 // databaseThen is what is left of the database as a deployment left it. A snapshot that cannot be looked at stops nobody who goes
 // back: code can do so without it.
@@ -80,7 +80,7 @@ func (w World) databaseThen(ctx context.Context, records []record.Deployment, id
 		return then, nil
 	}
 	status, err := database.At(w.AWS, w.Env, w.Clock).StatusOf(ctx, then.Snapshot)
-	then.SnapshotStatus = cmp.Or(status, unseen)
+	then.SnapshotStatus = cmp.Or(status, Unseen)
 	return then, err
 }
 

@@ -205,7 +205,7 @@ func TestWhatIsUndone(t *testing.T) {
 		"after the snapshot of an earlier try": {
 			change: func(d *deployment) {
 				d.record.Snapshot = "half changed"
-				tried := record.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Snapshot: "before both", Outcome: record.Failed}
+				tried := record.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Snapshot: "before both", Outcome: record.Failed, Migration: &record.Migration{ExitCode: 1}}
 				if err := d.Records.Save(context.Background(), tried); err != nil {
 					panic(err)
 				}

@@ -241,7 +241,8 @@ func (m *migrate) leave(ctx context.Context, task *types.Task) error {
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
 		return fmt.Errorf("the migration %s goes on by itself, it could not be stopped: %w", taskID(task), err)
 	}
-	return fmt.Errorf("the migration %s was told to stop", taskID(task))
+	return advice.With(fmt.Errorf("the migration %s was told to stop", taskID(task)),
+		"it has up to two minutes to do so: run the same command again with --wait, which follows it to its end first")
 }
 
 // judge looks at how the task ended.

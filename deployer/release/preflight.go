@@ -178,11 +178,15 @@ const scanTime = 15 * time.Minute
 func judgeScan(tag string, image *Image, strict bool, now time.Time) []Problem {
 	switch {
 	case !image.Scanned:
-		return []Problem{{
-			Check: "scan", Stops: strict, Passes: now.Sub(image.Pushed) < scanTime,
+		problem := Problem{
+			Check: "scan", Stops: strict, Passes: strict && now.Sub(image.Pushed) < scanTime,
 			Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", tag),
-			Hint:    "the repository scans on push: wait for it, with --wait, or start a scan with `aws ecr start-image-scan`",
-		}}
+			Hint:    "the repository scans on push; `aws ecr start-image-scan` starts another scan",
+		}
+		if problem.Passes {
+			problem.Hint = "the repository scans on push: wait for it, with --wait"
+		}
+		return []Problem{problem}
 	case image.Critical > 0:
 		return []Problem{{
 			Check: "scan", Stops: strict,

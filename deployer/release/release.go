@@ -53,6 +53,8 @@ type Request struct {
 	// Kind is what sort of deployment it is; Leaves is the image that a rollback by hand is to leave.
 	Kind   record.Kind
 	Leaves *record.Image
+	// Database is what is left of the database of the time that a rollback goes back to.
+	Database *record.DatabaseThen
 	// Without are phases to leave out, each with the reason.
 	Without map[string]string
 	// Restart starts the services anew where the program has nothing to change.
@@ -112,7 +114,7 @@ func Deploy(ctx context.Context, w World, r Request) (record.Deployment, error) 
 	began := waiting.lap()
 	d := &deployment{World: w, Request: r, images: ecr.NewFromConfig(w.AWS), record: record.Deployment{
 		ID: r.ID, Environment: w.Env.Name, Stack: w.Env.Stack, Kind: r.Kind, By: r.By, Restarted: r.Restart,
-		RolledBackFrom: r.Leaves, Image: record.Image{Tag: r.Tag}, Started: w.Clock.Now().UTC(), Outcome: record.Running,
+		RolledBackFrom: r.Leaves, Database: r.Database, Image: record.Image{Tag: r.Tag}, Started: w.Clock.Now().UTC(), Outcome: record.Running,
 	}}
 	d.follow = d.watcher
 	err := d.runPhases(ctx, d.phases())
@@ -181,7 +183,7 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		undone, cut := d.undo(ctx, p.name)
 		failed := &FailedError{Phase: p.name, Cause: err, Undone: undone}
 		if cut != nil && ctx.Err() != nil {
-			return &InterruptedError{Phase: Undo, Cause: context.Cause(ctx), Left: cut, After: failed, Advice: "`deployer rollback --env " +
+			return &InterruptedError{Phase: undoing, Cause: context.Cause(ctx), Left: cut, After: failed, Advice: "`deployer rollback --env " +
 				d.Env.Stack + "` brings back the last image that was verified healthy"}
 		}
 		return failed

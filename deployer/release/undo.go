@@ -10,8 +10,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Undo is what is shown like a phase while the last good image is put back.
-const Undo = "rollback"
+// undoing is what is shown like a phase while the last good image is put back.
+const undoing = "rollback"
 
 // undo puts back what can be put back after a phase failed, and says what was done, or why nothing was. The error is why a rollback
 // that was begun did not come to its end.
@@ -30,7 +30,7 @@ func (d *deployment) undo(ctx context.Context, failed string) (string, error) {
 		return fmt.Sprintf("the deployer put nothing back, deployment.rollback is %s here; ECS itself goes back to the revision before, "+
 			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice(ctx), nil
 	}
-	v := voice{phase: Undo, report: d.Report, now: d.Clock.Now}
+	v := voice{phase: undoing, report: d.Report, now: d.Clock.Now}
 	last, err := d.lastGood(ctx)
 	if err != nil {
 		return "nothing was put back: " + err.Error() + d.snapshotAdvice(ctx), err
@@ -62,7 +62,7 @@ func (d *deployment) snapshotAdvice(ctx context.Context) string {
 	snapshot := d.record.Snapshot
 	if records, err := d.Records.List(ctx, d.Env.Stack, recordsRead); err == nil {
 		if good := record.LastVerified(records); good != nil {
-			snapshot = cmp.Or(record.SnapshotAfter(records, good.ID), snapshot)
+			snapshot = cmp.Or(record.SnapshotBeforeMigration(records, good.ID), snapshot)
 		}
 	}
 	return "; the database was not put back, its snapshot is " + snapshot

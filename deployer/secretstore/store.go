@@ -42,6 +42,8 @@ type DeletedError struct {
 	Secret string
 	// After is the time from which on it is gone for good.
 	After time.Time
+	// Region is where it is.
+	Region string
 }
 
 func (e *DeletedError) Error() string {
@@ -50,7 +52,7 @@ func (e *DeletedError) Error() string {
 
 // Hint says how it comes back.
 func (e *DeletedError) Hint() string {
-	return "bring it back with its values: `aws secretsmanager restore-secret --secret-id " + e.Secret + "`"
+	return "bring it back with its values: `aws secretsmanager restore-secret --secret-id " + e.Secret + " --region " + e.Region + "`"
 }
 
 // ConflictError says that somebody else wrote the secret after it was read. Nothing was changed.
@@ -131,19 +133,10 @@ func (s Store) refused(ctx context.Context, doing string, err error) error {
 	var invalid *types.InvalidRequestException
 	if errors.As(err, &invalid) {
 		if out, err := s.describe(ctx); err == nil && out.DeletedDate != nil {
-			return &DeletedError{Secret: s.Name, After: *out.DeletedDate}
+			return &DeletedError{Secret: s.Name, After: *out.DeletedDate, Region: s.Client.Options().Region}
 		}
 	}
 	return fmt.Errorf("%s the secret %s: %w", doing, s.Name, err)
-}
-
-// Exists reports whether the secret is there.
-func (s Store) Exists(ctx context.Context) (bool, error) {
-	_, err := s.stages(ctx)
-	if errors.Is(err, ErrNoSecret) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // describe returns what is known of the secret beside its values; ErrNoSecret where there is none.

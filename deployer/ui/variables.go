@@ -35,17 +35,19 @@ func Uninspected(environment string, why Failure) Inspected {
 // several environments were asked for, though there may be one.
 func Variables(w io.Writer, all []Inspected, listed bool, format string, style Style) error {
 	if format == "json" {
-		if !listed && len(all) == 1 {
-			return JSON(w, all[0])
+		if listed {
+			return JSON(w, all)
 		}
-		return JSON(w, all)
+		return JSON(w, all[0])
 	}
 	for _, one := range all {
-		show := variablesTable
+		var err error
 		if format == "compact" {
-			show = compactVariables
+			err = compactVariables(w, one.Inspection, listed)
+		} else {
+			err = variablesTable(w, one.Inspection, style)
 		}
-		if err := show(w, one.Inspection, listed, style); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -53,7 +55,7 @@ func Variables(w io.Writer, all []Inspected, listed bool, format string, style S
 }
 
 // variablesTable is a table for each container, then the findings. The services' names say which environment it is.
-func variablesTable(w io.Writer, found checks.Inspection, _ bool, style Style) error {
+func variablesTable(w io.Writer, found checks.Inspection, style Style) error {
 	for _, c := range found.Containers {
 		if err := containerTable(w, c, style); err != nil {
 			return err
@@ -64,7 +66,7 @@ func variablesTable(w io.Writer, found checks.Inspection, _ bool, style Style) e
 }
 
 // compactVariables is a line for each variable, for grep and diff. Of several environments it begins with theirs.
-func compactVariables(w io.Writer, found checks.Inspection, listed bool, _ Style) error {
+func compactVariables(w io.Writer, found checks.Inspection, listed bool) error {
 	of := ""
 	if listed {
 		of = found.Environment + "/"

@@ -3,11 +3,14 @@ package processes
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // All are the numbers of all processes.
@@ -38,4 +41,25 @@ func Children(parent int, name string) []int {
 		}
 	}
 	return all
+}
+
+// Send signals a process; one that has just ended is no error.
+func Send(pid int, signal unix.Signal) error {
+	if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("send %v to %d: %w", signal, pid, err)
+	}
+	return nil
+}
+
+// Fell signals a process and its children of that name such that neither sees the other end: the parent is stopped first.
+func Fell(parent int, name string, signal unix.Signal) error {
+	if err := Send(parent, unix.SIGSTOP); err != nil {
+		return err
+	}
+	for _, pid := range Children(parent, name) {
+		if err := Send(pid, signal); err != nil {
+			return err
+		}
+	}
+	return Send(parent, signal)
 }
