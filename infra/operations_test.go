@@ -116,6 +116,7 @@ func subjects(action, env, stack string) []string {
 		},
 		"application-autoscaling:RegisterScalableTarget": {"arn:aws:application-autoscaling:" + region + "scalable-target/0ec5"},
 		"rds:DeleteDBSnapshot":                           {"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140"},
+		"s3:DeleteObject":                                {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/STACK.json"},
 		"s3:GetObject":                                   {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
 		"s3:PutObject":                                   {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/deployments/STACK/1.json"},
 		"secretsmanager:GetSecretValue":                  {"arn:aws:secretsmanager:" + region + "secret:balancer-STACK-config-AbCdEf"},
@@ -154,7 +155,8 @@ func refused(t *testing.T, may policy, operations []string, env, stack string) [
 func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 	_, all := sharedStack(t)
 	deploying := operations(t, "deployer/release/*.go", "deployer/repair/*.go", "deployer/record/*.go", "deployer/database/*.go",
-		"deployer/logs/*.go")
+		"deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/place.go", "deployer/lost.go", "deployer/mend.go",
+		"deployer/up.go", "deployer/stack.go", "deployer/preview.go", "deployer/drift.go", "deployer/migrate.go", "deployer/rollback.go")
 	looking := operations(t, "checks/*.go", "deployer/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",
