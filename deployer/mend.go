@@ -10,14 +10,13 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"golang.org/x/sys/unix"
-
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/repair"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/processes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // mender puts right what a killed deployer or engine left in a stack and its account.
@@ -113,7 +112,7 @@ func (m mender) unlocking(ctx context.Context, run func() error) (told []string,
 	host, hostErr := os.Hostname()
 	for _, holder := range busy.Holders {
 		stale := repair.Lock{Host: holder.Host, PID: holder.PID}
-		if hostErr != nil || !stale.Stale(host, alive, m.held.TookOver()) {
+		if hostErr != nil || !stale.Stale(host, processes.Alive, m.held.TookOver()) {
 			return nil, err
 		}
 		told = append(told, fmt.Sprintf("the engine's lock of %s was left by a process that is gone, and was removed", holder))
@@ -123,9 +122,6 @@ func (m mender) unlocking(ctx context.Context, run func() error) (told []string,
 	}
 	return told, run()
 }
-
-// alive reports whether there is such a process on this machine.
-func alive(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 // step mends as a step of its own, for commands that are no deployment.
 func (m mender) step(ctx context.Context, progress *ui.Progress, program pulumi.RunFunc) error {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/processes"
 )
 
 // Directory keeps locks in a directory, on this machine or shared by several.
@@ -126,7 +127,7 @@ func (d Directory) standing(stack string) Standing {
 		holder = &Holder{Stack: stack}
 	}
 	condition := Alive
-	if host, err := os.Hostname(); err == nil && host == holder.Host && errors.Is(unix.Kill(holder.PID, 0), unix.ESRCH) {
+	if host, err := os.Hostname(); err == nil && host == holder.Host && !processes.Alive(holder.PID) {
 		condition = Ending
 	}
 	return Standing{Holder: *holder, Condition: condition, Silence: max(0, d.Clock.Now().Sub(holder.Heartbeat))}

@@ -1,4 +1,5 @@
-// Package processes finds processes on this machine, for tests and measurements that signal them. It reads Linux's /proc.
+// Package processes knows the processes of this machine: whether one lives, and, for tests and measurements that signal them, which
+// are another's children. It reads Linux's /proc.
 package processes
 
 import (
@@ -25,18 +26,38 @@ func All() []int {
 	return all
 }
 
+// Alive reports whether a process runs. One that has ended, and that nobody has asked about yet, does not: in a container without an
+// init process it stays in the table for ever.
+func Alive(pid int) bool {
+	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return false
+	}
+	_, state, _, err := stat(pid)
+	return err != nil || state != zombie // where there is no /proc, the signal has the last word
+}
+
+// zombie is the state of a process that has ended and is still in the table.
+const zombie = "Z"
+
+// stat is a process's name, state and parent.
+// Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func stat(pid int) (name, state, parent string, err error) {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", "", "", err
+	}
+	// The name stands in brackets and may hold anything; state and parent follow it.
+	begin, end := bytes.IndexByte(line, '('), bytes.LastIndexByte(line, ')')
+	fields := strings.Fields(string(line[end+1:]))
+	return string(line[begin+1 : end]), fields[0], fields[1], nil
+}
+
 // Children are a process's children of that name that have not ended.
 func Children(parent int, name string) []int {
 	var all []int
 	for _, pid := range All() {
-		// The name stands in brackets and may hold anything; state and parent follow it.
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		begin, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-		fields := strings.Fields(string(stat[end+1:]))
-		if string(stat[begin+1:end]) == name && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
+		its, state, of, err := stat(pid)
+		if err == nil && its == name && state != zombie && of == strconv.Itoa(parent) {
 			all = append(all, pid)
 		}
 	}
