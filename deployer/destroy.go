@@ -28,6 +28,9 @@ configuration secret, the images and the hosted zone stay; of the database a fin
 	}
 }
 
+// destroying is what the holder of the lock does.
+const destroying = "destroy"
+
 // destroy deletes an environment.
 type destroy struct{ settings }
 
@@ -40,7 +43,7 @@ func (d destroy) run(ctx context.Context) error {
 			return err
 		}
 		// The state is read under the lock: whoever is waited for changes it.
-		return d.exclusively(ctx, p, env, "destroy", func(ctx context.Context, held *lock.Held) error {
+		return d.exclusively(ctx, p, env, destroying, func(ctx context.Context, held *lock.Held) error {
 			opened, err := d.openEnvironment(ctx, p, env, true)
 			if err != nil {
 				return err

@@ -56,7 +56,7 @@ func (r *rehearsal) run(ctx context.Context, say func(string)) error {
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
-		settled, err := r.handle.Settle(ctx, fresh, acceptable)
+		settled, err := r.handle.Settle(ctx, fresh, false, acceptable)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (r *rehearsal) repeat(ctx context.Context, handle *engine.Handle, image str
 	if err := handle.Prepare(ctx, r.frame, outputs); err != nil {
 		return 0, err
 	}
-	if _, err := handle.Settle(ctx, r.found, acceptable); err != nil {
+	if _, err := handle.Settle(ctx, r.found, false, acceptable); err != nil {
 		return 0, err
 	}
 	state, err := handle.State(ctx)

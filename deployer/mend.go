@@ -53,7 +53,7 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 	say(fmt.Sprintf("reading %d resources that may be there", len(found)))
 	var settled engine.Settled
 	told, err := m.unlocking(ctx, func() (err error) {
-		settled, err = m.handle.Settle(ctx, found, func(f engine.Found, outputs map[string]any) bool {
+		settled, err = m.handle.Settle(ctx, found, m.held.Interrupted() == destroying, func(f engine.Found, outputs map[string]any) bool {
 			return repair.Ours(wanted(f.Creation), outputs)
 		})
 		return err

@@ -93,7 +93,7 @@ func TestACutStateIsPutBack(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, plan.Creations, 1)
 			found := []Found{{plan.Creations[0], "three"}}
-			settled, err := h.Settle(t.Context(), found, mine)
+			settled, err := h.Settle(t.Context(), found, false, mine)
 			require.NoError(t, err)
 			require.Equal(t, found, settled.Adopted)
 			require.Len(t, settled.Cleared, 2)

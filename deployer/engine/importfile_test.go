@@ -56,7 +56,7 @@ func rehearsed(t *testing.T, l lab) (frame []Creation, found []Found) {
 	for _, c := range ready.Creations {
 		found = append(found, Found{c, "id-" + c.Inputs["value"].(string)})
 	}
-	settled, err := h.Settle(t.Context(), found, mine)
+	settled, err := h.Settle(t.Context(), found, false, mine)
 	require.NoError(t, err)
 	require.Equal(t, found, settled.Adopted)
 	return plan.Frame, found
@@ -111,7 +111,7 @@ func TestPrepareAndSettle(t *testing.T) {
 	h := l.open(t)
 	for range 2 { // the second time everything is there
 		require.NoError(t, h.Prepare(t.Context(), frame, map[string]any{"image": "it"}))
-		_, err := h.Settle(t.Context(), found, mine)
+		_, err := h.Settle(t.Context(), found, false, mine)
 		require.NoError(t, err)
 	}
 	state, err := h.State(t.Context())

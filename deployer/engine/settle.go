@@ -54,8 +54,9 @@ type Settled struct {
 
 // Settle brings the state in step with the account after a run that was killed: what was found becomes part of the state if the
 // provider can read it, operations of unknown outcome are forgotten, and what they were about is read. Where it fails the state
-// has nothing more in it than before; where it is killed, the next Settle goes on from there.
-func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, map[string]any) bool) (Settled, error) {
+// has nothing more in it than before; where it is killed, the next Settle goes on from there. Whole has everything read that is in the
+// state: of a delete whose answer was lost, nothing else tells.
+func (h *Handle) Settle(ctx context.Context, found []Found, whole bool, accept func(Found, map[string]any) bool) (Settled, error) {
 	doc, err := h.exported(ctx)
 	if err != nil {
 		return Settled{}, err
@@ -82,11 +83,15 @@ func (h *Handle) Settle(ctx context.Context, found []Found, accept func(Found, m
 	if err := h.imported(ctx, doc); err != nil {
 		return Settled{}, err
 	}
-	if len(targets) == 0 {
+	if len(targets) == 0 && !whole {
 		return settled, nil
 	}
 	slices.Sort(targets)
-	if _, err := h.Refresh(ctx, Update{Targets: slices.Compact(targets), Message: "read what a killed run left"}, nil); err != nil {
+	read := Update{Targets: slices.Compact(targets), Message: "read what a killed run left"}
+	if whole {
+		read.Targets = nil
+	}
+	if _, err := h.Refresh(ctx, read, nil); err != nil {
 		return Settled{}, h.withdraw(ctx, err)
 	}
 	return settled, h.review(ctx, found, accept, &settled)

@@ -47,13 +47,13 @@ func TestSettleAfterAKilledEngine(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, plan.Creations, 1)
 	found := []Found{{plan.Creations[0], "two"}}
-	_, err = h.Settle(t.Context(), found, mine)
+	_, err = h.Settle(t.Context(), found, false, mine)
 	var busy *ConcurrentUpdateError
 	require.ErrorAs(t, err, &busy, "the engine has left its lock")
 	require.Len(t, busy.Holders, 1)
 	require.NoError(t, h.Unlock(t.Context()))
 
-	settled, err := h.Settle(t.Context(), found, mine)
+	settled, err := h.Settle(t.Context(), found, false, mine)
 	require.NoError(t, err)
 	require.Equal(t, found, settled.Adopted)
 	require.Equal(t, failed.Pending, settled.Cleared)
@@ -64,6 +64,32 @@ func TestSettleAfterAKilledEngine(t *testing.T) {
 	state, err := h.State(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, state.Pending)
+}
+
+// A delete whose answer was lost leaves a resource in the state that the account has not: only reading everything tells.
+func TestSettleAsAWholeForgetsWhatIsGone(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h := l.open(t)
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	known := func() (names []string) {
+		state, err := h.State(t.Context())
+		require.NoError(t, err)
+		for _, r := range state.Resources {
+			if own(r.Type) {
+				names = append(names, r.Name)
+			}
+		}
+		return names
+	}
+	before := known()
+	l.set("two", nil)
+	_, err = h.Settle(t.Context(), nil, false, mine)
+	require.NoError(t, err)
+	require.Equal(t, before, known())
+	_, err = h.Settle(t.Context(), nil, true, mine)
+	require.NoError(t, err)
+	require.Equal(t, []string{"one"}, known())
 }
 
 // What is not there, is somebody else's, or cannot be read leaves no trace in the state.
@@ -83,18 +109,18 @@ func TestSettleLeavesTheRestAlone(t *testing.T) {
 	require.Len(t, plan.Creations, 1)
 	require.Equal(t, map[string]any{"value": "b"}, plan.Creations[0].Inputs)
 
-	settled, err := h.Settle(t.Context(), []Found{{plan.Creations[0], "absent"}}, mine)
+	settled, err := h.Settle(t.Context(), []Found{{plan.Creations[0], "absent"}}, false, mine)
 	require.NoError(t, err)
 	require.Equal(t, Settled{}, settled)
 
 	l.set("two", map[string]any{"value": "theirs"})
 	found := []Found{{plan.Creations[0], "two"}}
-	settled, err = h.Settle(t.Context(), found, func(_ Found, outputs map[string]any) bool { return outputs["value"] != "theirs" })
+	settled, err = h.Settle(t.Context(), found, false, func(_ Found, outputs map[string]any) bool { return outputs["value"] != "theirs" })
 	require.NoError(t, err)
 	require.Equal(t, Settled{Strange: found}, settled)
 
 	l.set("two", map[string]any{"unreadable": true})
-	_, err = h.Settle(t.Context(), found, mine)
+	_, err = h.Settle(t.Context(), found, false, mine)
 	require.ErrorContains(t, err, "no right to read two")
 
 	after, err := h.State(t.Context())

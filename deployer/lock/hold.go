@@ -114,6 +114,14 @@ func (h *Held) Leave() {
 // TookOver reports whether the lock was taken over from a holder that went without releasing it. Nobody's lock, a nil one, was not.
 func (h *Held) TookOver() bool { return h != nil && h.died != nil }
 
+// Interrupted is what that holder was doing; "" where there was none.
+func (h *Held) Interrupted() string {
+	if !h.TookOver() {
+		return ""
+	}
+	return h.died.Doing
+}
+
 // Repaired says that what the holder before left has been put right. Until then the lock is given back to that one in the end, so
 // that the next to come knows of it, too.
 func (h *Held) Repaired() {
