@@ -20,33 +20,18 @@ import (
 // runningMigrations are the migrations that have not ended, whoever started them: a deployment, one that died, or a
 // person by hand. A cluster that does not exist has none.
 func runningMigrations(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Task, error) {
-	var arns []string
+	var all []types.Task
 	// One that was told to stop has up to two minutes to do so.
 	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
+		tasks, err := describedTasks(ctx, client, &ecs.ListTasksInput{
 			Cluster: aws.String(env.ClusterName()), Family: aws.String(env.TaskFamily(environment.Migration)), DesiredStatus: desired,
 		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			var noCluster *types.ClusterNotFoundException
-			if errors.As(err, &noCluster) {
-				return nil, nil
-			}
-			if err != nil {
-				return nil, fmt.Errorf("look for a running migration: %w", err)
-			}
-			arns = append(arns, page.TaskArns...)
-		}
-	}
-	var tasks []types.Task
-	for batch := range slices.Chunk(arns, tasksPerCall) {
-		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(env.ClusterName()), Tasks: batch})
 		if err != nil {
 			return nil, fmt.Errorf("look for a running migration: %w", err)
 		}
-		tasks = append(tasks, out.Tasks...)
+		all = append(all, tasks...)
 	}
-	return slices.DeleteFunc(tasks, checks.Ended), nil
+	return slices.DeleteFunc(all, checks.Ended), nil
 }
 
 // migrationText says which migration runs, since when, and who started it.

@@ -56,28 +56,36 @@ func Uses(ctx context.Context, client *ecs.Client, env *environment.Environment)
 
 // runningTasks are all of a cluster's that are meant to go on.
 func runningTasks(ctx context.Context, client *ecs.Client, cluster string) ([]types.Task, error) {
+	tasks, err := describedTasks(ctx, client, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: types.DesiredStatusRunning})
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tasks, func(t types.Task) bool { return aws.ToString(t.LastStatus) != "RUNNING" }), nil
+}
+
+// describedTasks are the tasks that are listed, each described. A cluster that does not exist has none.
+func describedTasks(ctx context.Context, client *ecs.Client, list *ecs.ListTasksInput) ([]types.Task, error) {
 	var arns []string
-	pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: types.DesiredStatusRunning})
-	for pages.HasMorePages() {
+	for pages := ecs.NewListTasksPaginator(client, list); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		var noCluster *types.ClusterNotFoundException
 		if errors.As(err, &noCluster) {
 			return nil, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list the tasks of %s: %w", cluster, err)
+			return nil, fmt.Errorf("list the tasks of %s: %w", aws.ToString(list.Cluster), err)
 		}
 		arns = append(arns, page.TaskArns...)
 	}
 	var tasks []types.Task
-	for batch := range slices.Chunk(arns, 100) {
-		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: batch})
+	for batch := range slices.Chunk(arns, tasksPerCall) {
+		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: list.Cluster, Tasks: batch})
 		if err != nil {
-			return nil, fmt.Errorf("look at the tasks of %s: %w", cluster, err)
+			return nil, fmt.Errorf("look at the tasks of %s: %w", aws.ToString(list.Cluster), err)
 		}
 		tasks = append(tasks, out.Tasks...)
 	}
-	return slices.DeleteFunc(tasks, func(t types.Task) bool { return aws.ToString(t.LastStatus) != "RUNNING" }), nil
+	return tasks, nil
 }
 
 // useOf is what a task runs; one that is no service's, as a migration, is left out.
