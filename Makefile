@@ -3,7 +3,7 @@ SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PULUMI_VERSION := v3.250.0
+PULUMI_VERSION := v3.274.1
 VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REHEARSED_TAG  := 1.41.8-abc123def
 REHEARSAL      := --state-dir .deployer/rehearsal

@@ -5,20 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/infra"
 )
 
-// codeOnly is a stack of which nothing but task definitions and services is deployed.
-type codeOnly struct{ *stack }
+// codeOnly is a stack of which nothing but task definitions and services is deployed, with a code.
+type codeOnly struct {
+	*stack
+	code environment.Code
+}
 
-// openCode opens an environment's stack for code alone. Infrastructure must be there already, with the services that
-// the environment's file names.
+// openCode opens an environment's stack for code alone. Infrastructure must be there already; which services it has, and
+// whether its file says something else by now, does not matter.
 func (s settings) openCode(ctx context.Context, p *place, env *environment.Environment, refresh bool) (*codeOnly, error) {
 	opened, err := s.openEnvironment(ctx, p, env, true)
 	const full = "deploy it with a full `up` first: `up` without --code-only"
@@ -31,45 +32,18 @@ func (s settings) openCode(ctx context.Context, p *place, env *environment.Envir
 	if opened.recorded == "" {
 		return nil, advice.With(fmt.Errorf("no deployment of %s has come as far as its services, so there is nothing to put code into", env.Name), full)
 	}
-	if other := otherServices(env, opened.handle.Before()); len(other) > 0 {
-		return nil, advice.With(fmt.Errorf("%s and the stack do not have the same services: %s", environment.FileName(env.Stack),
-			strings.Join(other, ", ")), "services come and go with a full `up`: leave --code-only out")
-	}
 	opened.refresh = refresh
-	return &codeOnly{opened}, nil
-}
-
-// otherServices says which services only the file or only the stack has.
-func otherServices(env *environment.Environment, state engine.State) []string {
-	var other, deployed []string
-	for _, r := range state.Resources {
-		if r.Type == infra.ServiceType {
-			deployed = append(deployed, r.Name)
-		}
-	}
-	for _, s := range env.Services.List() {
-		role := string(s.Role)
-		if !slices.Contains(deployed, role) {
-			other = append(other, role+" is new")
-		}
-		deployed = slices.DeleteFunc(deployed, func(name string) bool { return name == role })
-	}
-	for _, name := range deployed {
-		other = append(other, name+" is to go")
-	}
-	return other
+	return &codeOnly{stack: opened, code: env.Code()}, nil
 }
 
 // Provision implements release.Infrastructure: the migration is to run the new image, and nothing else changes.
 func (c *codeOnly) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	return c.up(ctx, engine.Update{
-		Program: c.program(image, c.recorded), Message: "migrate with " + image, Targets: infra.MigrationURNs(),
-	}, progress)
+	return c.recode(ctx, recoding{image: image, code: c.code, migrationOnly: true, message: "migrate with " + image}, progress)
 }
 
 // Release implements release.Infrastructure.
 func (c *codeOnly) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	return c.Code(ctx, image, progress)
+	return c.Code(ctx, image, &c.code, progress)
 }
 
 // checkCodeOnly refuses flags that contradict each other.

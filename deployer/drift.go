@@ -96,7 +96,7 @@ func (d drift) look(ctx context.Context) (ui.Drift, error) {
 		if err != nil {
 			return err
 		}
-		before := opened.handle.Before()
+		before := opened.handle.Current()
 		found.Image, found.Pending, found.Deployed = opened.recorded, before.Pending, len(before.Resources) > 0
 		if !found.Deployed {
 			return nil

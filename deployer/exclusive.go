@@ -58,7 +58,9 @@ func engineLeft(err error) bool {
 
 // acquire takes a lock, and says what is waited for.
 func (s settings) acquire(ctx context.Context, p *place, me lock.Holder, wait bool) (*lock.Held, error) {
-	return lock.Acquire(ctx, p.locks, me, lock.Options{Clock: clock.Real(), Wait: wait, Tell: s.tell})
+	held, err := lock.Acquire(ctx, p.locks, me, lock.Options{Clock: clock.Real(), Wait: wait, Tell: s.tell})
+	p.exclusive = p.exclusive || err == nil
+	return held, err
 }
 
 // tell says something beside the progress; a warning even with --quiet.

@@ -170,7 +170,7 @@ func (i importing) known(ctx context.Context, p *place, target importedStack) (e
 	if err != nil {
 		return engine.State{}, err
 	}
-	return handle.Before(), nil
+	return handle.Current(), nil
 }
 
 // bring takes what was found into the stack, after asking.

@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/repair"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/infra"
 )
 
 // rehearsal finds what an account has of a program, in an empty stack that nobody keeps. What is found becomes part of that stack,
@@ -73,7 +74,7 @@ func (r *rehearsal) run(ctx context.Context, say func(string)) error {
 func (r *rehearsal) repeat(ctx context.Context, handle *engine.Handle, image string) (int, error) {
 	outputs := map[string]any{}
 	if image != "" {
-		outputs[outputImage] = image
+		outputs[infra.OutputImage] = image
 	}
 	if err := handle.Prepare(ctx, r.frame, outputs); err != nil {
 		return 0, err

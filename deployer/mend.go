@@ -53,7 +53,7 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 	say(fmt.Sprintf("reading %d resources that may be there", len(found)))
 	var settled engine.Settled
 	told, err := m.unlocking(ctx, func() (err error) {
-		settled, err = m.handle.Settle(ctx, found, m.held.Interrupted() == destroying, func(f engine.Found, outputs map[string]any) bool {
+		settled, err = m.handle.Settle(ctx, found, m.held.Interrupted() == destroying || m.handle.Restored(), func(f engine.Found, outputs map[string]any) bool {
 			return repair.Ours(wanted(f.Creation), outputs)
 		})
 		return err
@@ -135,8 +135,8 @@ func (m mender) step(ctx context.Context, progress *ui.Progress, program pulumi.
 	}))
 }
 
-// unsettled reports whether the state has operations of unknown outcome.
-func (m mender) unsettled() bool { return len(m.handle.Before().Pending) > 0 }
+// unsettled reports whether the state is behind the account: it has operations of unknown outcome, or is a copy.
+func (m mender) unsettled() bool { return len(m.handle.Current().Pending) > 0 || m.handle.Restored() }
 
 // orphaned removes the lock of an engine that was killed under this deployer: nobody else will.
 func (m mender) orphaned(ctx context.Context, err error) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
 )
 
 func outputsVerb() verb {
@@ -51,6 +52,9 @@ func (o outputs) run(ctx context.Context) error {
 	values := map[string]any{}
 	for key, output := range found {
 		values[key] = output.Value
+	}
+	if o.format == "text" {
+		delete(values, infra.OutputEnvironment) // a whole description has no place in a table
 	}
 	return ui.Outputs(o.out, values, o.format)
 }

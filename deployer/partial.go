@@ -6,6 +6,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
 )
 
@@ -39,6 +40,17 @@ func componentNames() []string {
 	return names
 }
 
+// sections returns what copies the sections of a description that the components are made from.
+func sections(of func(component string) bool) []func(to, from *environment.Environment) {
+	var copies []func(to, from *environment.Environment)
+	for _, c := range infra.Components() {
+		if of(c.Name) {
+			copies = append(copies, c.Describe)
+		}
+	}
+	return copies
+}
+
 // urns are the resources of the components that want says.
 func (p partial) urns(want func(name string) bool) []string {
 	var urns []string
@@ -52,6 +64,7 @@ func (p partial) urns(want func(name string) bool) []string {
 
 // Provision implements release.Infrastructure.
 func (p partial) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return name != servicesComponent && slices.Contains(p.components, name) })...)
 	return p.up(ctx, engine.Update{
 		Program: p.program(image, p.recorded), Message: "provision components with " + image,
 		Targets: p.urns(func(name string) bool { return name != servicesComponent }),
@@ -60,6 +73,7 @@ func (p partial) Provision(ctx context.Context, image string, progress func(stri
 
 // Release implements release.Infrastructure.
 func (p partial) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return name == servicesComponent })...).WithCode(p.env.Code())
 	return p.up(ctx, engine.Update{
 		Program: p.program(image, image), Message: "release components with " + image,
 		Targets: p.urns(func(name string) bool { return name == servicesComponent }),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/statestore"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/local"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -34,6 +36,8 @@ type place struct {
 	state   backend
 	// engine finds the engine, once.
 	engine func() (*engine.Engine, error)
+	// exclusive says that this process holds the lock of the stack that it changes.
+	exclusive bool
 	// simulated is nil for a real account; trial is where it lies where it is a copy that nobody keeps.
 	simulated *local.Local
 	trial     *temporary
@@ -47,6 +51,8 @@ type backend struct {
 	bucket string
 	// workDir has a work copy of the settings for each stack.
 	workDir string
+	// versions returns earlier contents of an object in the state's bucket, the newest first; nil where it is in none.
+	versions func(context.Context, engine.Object) iter.Seq2[[]byte, error]
 	// env is what the engine's environment has besides the process's.
 	env func() (map[string]string, error)
 }
@@ -122,6 +128,11 @@ func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 		state.bucket = own.bucket
 	}
 	beside := records.open(loaded, s.endpointURL != "")
+	if beside.client != nil {
+		state.versions = func(ctx context.Context, o engine.Object) iter.Seq2[[]byte, error] {
+			return statestore.Versions(ctx, beside.client, o.Bucket, o.Key)
+		}
+	}
 	return &place{
 		aws: loaded, network: probe.Internet(), clock: clock.Real(), state: state,
 		records: beside.records(), locks: beside.locks(),

@@ -86,7 +86,7 @@ func (v preview) look(ctx context.Context) (found ui.Preview, err error) {
 			return err
 		}
 		defer forget()
-		if knowsNothing(handle.Before()) {
+		if knowsNothing(handle.Current()) {
 			if err := v.refuseLost(ctx, p, env, "the backend knows nothing of it"); err != nil {
 				return err
 			}
@@ -96,7 +96,7 @@ func (v preview) look(ctx context.Context) (found ui.Preview, err error) {
 		if err != nil {
 			return err
 		}
-		found = ui.Preview{Environment: env.Name, Stack: env.Stack, Image: image, Fresh: len(handle.Before().Resources) == 0}
+		found = ui.Preview{Environment: env.Name, Stack: env.Stack, Image: image, Fresh: len(handle.Current().Resources) == 0}
 		found.Plan, err = v.plan(ctx, opened, image)
 		return err
 	})

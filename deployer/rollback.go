@@ -20,8 +20,8 @@ func rollbackVerb() verb {
 	return verb{
 		name: "rollback", usage: "go back to an image that was deployed well",
 		about: `Without --to, to the last deployment that was verified healthy before the one that runs. Only code goes back:
-task definitions and services get that image, with everything else as the environment's file says today. No migration
-runs and the database stays as it is; the snapshot that fits is named. A second rollback goes further back.`,
+task definitions and services get that image and what was deployed with it: command, CPU and memory, variables, health
+check. Everything else stays as it is deployed, whatever the environment's file says by now. No migration runs and the database stays as it is; the snapshot that fits is named. A second rollback goes further back.`,
 		examples: []string{
 			"deployer rollback --env staging",
 			"deployer rollback --env staging --dry-run",
@@ -72,6 +72,7 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	if err != nil {
 		return err
 	}
+	env = opened.Deployed(nil)
 	world := r.world(p, env, nil)
 	to, err := world.Back(ctx, opened.recorded, r.to)
 	if err != nil {
@@ -137,6 +138,8 @@ func (r rollback) goBack(ctx context.Context, world release.World, opened *codeO
 		r.warn(fmt.Errorf("%s was never verified healthy in %s", to.Tag, world.Env.Name))
 	}
 	const why = "a rollback is of code alone"
+	opened.code = opened.codeOr(to.Code)
+	world.Env = opened.Deployed(&opened.code)
 	opened.held = held
 	world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, nil }
 	result, err := r.show(held, func(report release.Reporter) (record.Deployment, error) {

@@ -21,7 +21,6 @@ import (
 
 // The stack's outputs that the deployer reads.
 const (
-	outputImage          = "image"
 	outputSubnets        = "privateSubnetIds"
 	outputSecurityGroups = "taskSecurityGroupId"
 )
@@ -48,6 +47,9 @@ func (s settings) openStack(ctx context.Context, p *place, name string, mustExis
 	handle, err := found.Open(ctx, described)
 	if err != nil {
 		return nil, err
+	}
+	if repaired := handle.Repaired(); repaired != "" {
+		s.warn(errors.New(repaired))
 	}
 	return handle, s.tellKey(handle, name)
 }
@@ -96,6 +98,7 @@ func (s settings) describeStack(p *place, name string) (engine.Stack, error) {
 	return engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
 		Home: s.engineHome(), BackendURL: p.state.url, SecretsProvider: p.state.secrets, Env: variables,
+		Repair: p.exclusive, Versions: p.state.versions,
 	}, nil
 }
 
@@ -121,6 +124,8 @@ type stack struct {
 	endpointURL string
 	// recorded is the image that the stack's output names.
 	recorded string
+	// deployed describes the environment as it was deployed last.
+	deployed *environment.Environment
 	// refresh reads from the account what is really there, before the next update.
 	refresh bool
 }
@@ -139,7 +144,7 @@ func (s settings) openEnvironment(ctx context.Context, p *place, env *environmen
 			return nil, err
 		}
 		handle, err = s.openStack(ctx, p, env.Stack, false)
-	case err == nil && knowsNothing(handle.Before()):
+	case err == nil && knowsNothing(handle.Current()):
 		err = s.refuseLost(ctx, p, env, "it has no resources")
 	}
 	if err != nil {
@@ -151,16 +156,22 @@ func (s settings) openEnvironment(ctx context.Context, p *place, env *environmen
 }
 
 func (s settings) stackOf(handle *engine.Handle, env *environment.Environment) *stack {
-	return &stack{mender: mender{handle: handle}, env: env, endpointURL: s.endpointURL, recorded: handle.Before().Text(outputImage)}
+	opened := &stack{
+		mender: mender{handle: handle}, env: env, endpointURL: s.endpointURL,
+		recorded: handle.Current().Text(infra.OutputImage),
+	}
+	opened.deployed = opened.describe()
+	return opened
 }
 
 // program is the environment's program with an image for the tasks and one for the record.
 func (s *stack) program(image, recorded string) pulumi.RunFunc {
-	return infra.Deploy(s.env, infra.Release{Image: image, Recorded: recorded, EndpointURL: s.endpointURL})
+	return infra.Deploy(s.env, infra.Release{Image: image, Recorded: recorded, Described: s.deployed, EndpointURL: s.endpointURL})
 }
 
 // Provision implements release.Infrastructure.
 func (s *stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	s.deployed = s.deployed.WithInfrastructure(s.env, sections(func(name string) bool { return name != servicesComponent })...)
 	beyond := 0
 	done, err := s.upWatched(ctx, engine.Update{
 		Program: s.program(image, s.recorded), Message: "provision " + image,
@@ -176,6 +187,7 @@ func (s *stack) Provision(ctx context.Context, image string, progress func(strin
 
 // Release implements release.Infrastructure.
 func (s *stack) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	s.deployed = s.env
 	done, err := s.up(ctx, engine.Update{Program: s.program(image, image), Message: "release " + image}, progress)
 	if err == nil {
 		s.recorded = image
@@ -183,27 +195,10 @@ func (s *stack) Release(ctx context.Context, image string, progress func(string)
 	return done, err
 }
 
-// Code implements release.Infrastructure.
-func (s *stack) Code(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	done, err := s.up(ctx, engine.Update{
-		Program: s.program(image, image), Message: "code " + image, Targets: infra.CodeURNs(),
-	}, progress)
-	if err == nil {
-		s.recorded = image
-	}
-	return done, err
-}
-
-// Reconcile implements release.Infrastructure.
-func (s *stack) Reconcile(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	return s.up(ctx, engine.Update{
-		Program: s.program(image, image), Message: "bring back " + image, Targets: infra.CodeURNs(), Refresh: true,
-	}, progress)
-}
-
 // Waiting implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
 func (s *stack) Waiting(ctx context.Context, image string) ([]record.Change, error) {
-	plan, err := s.handle.Preview(ctx, engine.Update{Program: s.program(image, image)}, nil)
+	program := infra.Deploy(s.env, infra.Release{Image: image, Recorded: image, EndpointURL: s.endpointURL})
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: program}, nil)
 	var changes []record.Change
 	for _, step := range plan.Steps {
 		changes = append(changes, record.Change{Op: step.Op, Type: ui.ShortType(step.Type), Name: step.Name})

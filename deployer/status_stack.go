@@ -5,6 +5,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
 )
 
 // stackReader reads what Pulumi's state says of the environment's stack. It makes nothing, neither stack nor lock. Where
@@ -15,8 +16,8 @@ func (s settings) stackReader(p *place, env *environment.Environment) func(conte
 		if err != nil {
 			return checks.StackInfo{}, err
 		}
-		state := opened.handle.Before()
-		info := checks.StackInfo{Updated: state.Updated, Image: state.Text(outputImage)}
+		state := opened.handle.Current()
+		info := checks.StackInfo{Updated: state.Updated, Image: state.Text(infra.OutputImage)}
 		for _, r := range state.Resources {
 			if !r.Component() {
 				info.Resources++

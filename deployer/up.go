@@ -190,13 +190,6 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	now := p.clock.Now()
 	world := u.world(p, env, report)
 	world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
-		if u.codeOnly {
-			opened, err := u.openCode(ctx, p, env, u.refresh)
-			if err == nil {
-				opened.held = held
-			}
-			return opened, err
-		}
 		opened, err := u.openEnvironment(ctx, p, env, false)
 		if err != nil {
 			return nil, err
@@ -206,6 +199,15 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 			return opened, nil
 		}
 		return partial{opened, u.components}, nil
+	}
+	if u.codeOnly {
+		opened, err := u.openCode(ctx, p, env, u.refresh)
+		if err == nil {
+			opened.held = held
+			world.Env = opened.Deployed(&opened.code)
+		}
+		// Preflight tells of a stack that cannot be opened, with every other problem.
+		world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, err }
 	}
 	return release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,

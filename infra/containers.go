@@ -106,11 +106,8 @@ func containerDefinitions(t task) (string, error) {
 func applicationContainer(t task) container {
 	c := container{
 		Name:             t.env.ContainerName(t.role),
-		Image:            t.image,
 		Essential:        true,
-		Command:          commandOf(t.env, t.role),
 		Environment:      variablesOf(t),
-		Secrets:          secretsOf(t),
 		LinuxParameters:  &linuxParameters{InitProcessEnabled: true},
 		StopTimeout:      stopSeconds(t.role),
 		LogConfiguration: logsOf(t.env, string(t.role)),
@@ -120,9 +117,7 @@ func applicationContainer(t task) container {
 			ContainerPort: environment.ContainerPort, HostPort: environment.ContainerPort, Protocol: "tcp",
 		}}
 	}
-	if s, ok := serviceOf(t.env, t.role); ok && len(s.HealthCheck) > 0 {
-		c.HealthCheck = &healthCheck{Command: s.HealthCheck, Interval: 15, Timeout: 5, Retries: 3, StartPeriod: 60}
-	}
+	c.applyCode(t.env, t.role, t.image, t.configSecretARN)
 	return c
 }
 
@@ -136,15 +131,6 @@ func serviceOf(env *environment.Environment, role environment.Role) (environment
 	return environment.Service{}, false
 }
 
-// commandOf is what runs in the container; empty means what the image says.
-func commandOf(env *environment.Environment, role environment.Role) []string {
-	if role == environment.Migration {
-		return env.Deployment.Migrations.Command
-	}
-	s, _ := serviceOf(env, role)
-	return s.Command
-}
-
 // stopSeconds is how long a container may take to end after SIGTERM. The API has been drained by then; a job may
 // need all that Fargate gives.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
@@ -155,7 +141,8 @@ func stopSeconds(role environment.Role) int {
 	return 120
 }
 
-// variablesOf are the variables whose values the program knows: environment.ProgramVariables, in its order.
+// variablesOf returns the variables whose values the program knows: environment.ProgramVariables, in its order. The
+// values of limits are code's to set.
 func variablesOf(t task) []variable {
 	values := map[string]string{
 		environment.VarRegion:            t.env.Region,
@@ -163,25 +150,12 @@ func variablesOf(t task) []variable {
 		environment.VarDatabaseHost:      t.databaseHost,
 		environment.VarDatabasePort:      strconv.Itoa(environment.DatabasePort),
 		environment.VarDatabaseName:      t.env.Database.Name,
-		environment.VarConnectionLimit:   strconv.Itoa(t.env.Database.Connections),
-		environment.VarPoolTimeout:       strconv.Itoa(int(t.env.Database.PoolTimeout.Seconds())),
 		environment.VarDatabaseSecretARN: t.databaseSecretARN,
 		environment.VarConfigSecretID:    t.env.SecretName(),
 	}
 	var all []variable
 	for _, name := range environment.ProgramVariables() {
 		all = append(all, variable{Name: name, Value: values[name]})
-	}
-	return all
-}
-
-// secretsOf are the variables that ECS reads from the keys of the configuration secret. A key that is not there stops
-// the task before it starts.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
-func secretsOf(t task) []secret {
-	var all []secret
-	for _, key := range t.env.SecretKeys() {
-		all = append(all, secret{Name: key, ValueFrom: t.configSecretARN + ":" + key + "::"})
 	}
 	return all
 }

@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"cmp"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -13,13 +15,30 @@ type Release struct {
 	// Recorded is the image that the stack's output "image" names after this run. Until the services run Image, it is
 	// the one before, or "" for none.
 	Recorded string
+	// Described is the environment as the stack's output "environment" describes it after this run: what is deployed,
+	// as far as this run brings it; nil is the environment that the program is given.
+	Described *environment.Environment
 	// EndpointURL is an AWS-compatible endpoint, or "" for AWS itself.
 	EndpointURL string
 }
 
+// The stack's outputs by which a later deployment knows what is deployed.
+const (
+	// OutputImage is the image that the services run, repository@sha256:….
+	OutputImage = "image"
+	// OutputEnvironment is the environment's description as it was deployed, which environment.DecodeDeployed reads.
+	OutputEnvironment = "environment"
+	// OutputSecret is the ARN of the configuration secret.
+	OutputSecret = "secretArn"
+)
+
 // Deploy returns the program of an environment's stack.
 func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
+		described, err := cmp.Or(r.Described, env).Encode()
+		if err != nil {
+			return err
+		}
 		provider, err := newProvider(ctx, env.Region, env.Account, r.EndpointURL)
 		if err != nil {
 			return err
@@ -28,6 +47,7 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
+		ctx.Export(OutputEnvironment, pulumi.Any(described))
 		for name, value := range parts.outputs(env, r) {
 			ctx.Export(name, value)
 		}
@@ -167,7 +187,7 @@ func (p *parts) outputs(env *environment.Environment, r Release) pulumi.Map {
 		services[string(s.Role)] = pulumi.String(env.ServiceName(s.Role))
 	}
 	return pulumi.Map{
-		"image":               pulumi.String(r.Recorded),
+		OutputImage:           pulumi.String(r.Recorded),
 		"url":                 pulumi.String(env.URL()),
 		"vpcId":               p.network.VPCID,
 		"privateSubnetIds":    p.network.PrivateSubnetIDs,
@@ -178,7 +198,7 @@ func (p *parts) outputs(env *environment.Environment, r Release) pulumi.Map {
 		"databaseSecretArn":   p.database.SecretARN,
 		"queueUrl":            p.queue.URL,
 		"deadLetterQueueUrl":  p.queue.DeadLetterURL,
-		"secretArn":           p.secretARN,
+		OutputSecret:          p.secretARN,
 		"clusterName":         pulumi.String(env.ClusterName()),
 		"services":            services,
 		"logGroup":            pulumi.String(env.LogGroupName()),

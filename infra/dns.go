@@ -47,3 +47,8 @@ func NewDNS(ctx *pulumi.Context, name string, args *DNSArgs, opts ...pulumi.Reso
 	}
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
+
+// IsDomainRecord reports whether a URN is that of the record that points the environment's domain at its load balancer.
+func IsDomainRecord(urn string) bool {
+	return strings.HasSuffix(urn, componentPrefix+"DNS$aws:route53/record:Record::dns-a")
+}

@@ -51,7 +51,7 @@ func requireTasks(t *testing.T, env *environment.Environment, all []registration
 	_, billed := quantity["Container Insights"]
 	require.Equal(t, insights == "enabled", billed, env.Name)
 	for _, service := range ofType(all, ServiceType) {
-		task := find(t, all, taskDefinitionType, service.name)
+		task := find(t, all, TaskDefinitionType, service.name)
 		wanted := service.get("desiredCount").(float64)
 		cpu, memory := map[string]float64{"256": 0.25, "512": 0.5, "1024": 1}, map[string]float64{"512": 0.5, "1024": 1, "2048": 2}
 		require.InDelta(t, wanted*cpu[task.get("cpu").(string)]*pricing.HoursPerMonth, quantity[service.name+" CPU"], 0.01)

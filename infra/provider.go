@@ -5,7 +5,16 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
+
+// DeclareProvider returns what declares the AWS provider of an environment's stack, as the program does.
+func DeclareProvider(env *environment.Environment, endpointURL string) func(*pulumi.Context) (pulumi.ProviderResource, error) {
+	return func(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
+		return newProvider(ctx, env.Region, env.Account, endpointURL)
+	}
+}
 
 // newProvider declares the one AWS provider that every resource of a stack uses. It refuses to work in any account
 // but the one that the environment names.

@@ -1,6 +1,10 @@
 package infra
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
 
 // Component is a part of an environment's stack that can be deployed alone.
 type Component struct {
@@ -10,30 +14,46 @@ type Component struct {
 	Summary string
 	// URNs are globs of its resources.
 	URNs []string
+	// Describe copies the sections of a description that it is made from.
+	Describe func(to, from *environment.Environment)
 }
 
 // Components returns the parts of an environment's stack, in the order in which AWS needs them.
 func Components() []Component {
-	part := func(name, summary string, kinds ...string) Component {
-		c := Component{Name: name, Summary: summary}
+	type env = *environment.Environment
+	none := func(_, _ env) {}
+	part := func(name, summary string, describe func(to, from env), kinds ...string) Component {
+		c := Component{Name: name, Summary: summary, Describe: describe}
 		for _, kind := range kinds {
 			c.URNs = append(c.URNs, within(kind)...)
 		}
 		return c
 	}
 	return []Component{
-		part("network", "VPC, subnets, NAT, S3 endpoint, security groups", "Network", "SecurityGroups"),
-		part("certificate", "TLS certificate and its validation record", "Certificate"),
-		part("database", "PostgreSQL instance, its parameters and password rotation", "Database"),
-		part("queue", "background jobs and their dead letters", "Queue"),
-		part("roles", "what tasks, and ECS on their behalf, may do", "Roles"),
-		part("balancer", "load balancer, listeners, access logs, DNS records", "AccessLogs", "Balancer", "DNS"),
-		part("firewall", "web ACL in front of the load balancer", "Firewall"),
-		part("cluster", "ECS cluster and the containers' log group", "Cluster"),
-		part("migration", "task definition of the database migration", "Migration"),
-		part("services", "task definitions, services and their autoscaling", "Service"),
-		part("monitoring", "alarms, notifications, dashboard, tracing", "Monitoring"),
-		part("budget", "monthly budget", "Budget"),
+		part("network", "VPC, subnets, NAT, S3 endpoint, security groups",
+			func(to, from env) { to.Network = from.Network }, "Network", "SecurityGroups"),
+		part("certificate", "TLS certificate and its validation record",
+			none, "Certificate"),
+		part("database", "PostgreSQL instance, its parameters and password rotation",
+			func(to, from env) { to.Database = from.Database }, "Database"),
+		part("queue", "background jobs and their dead letters",
+			func(to, from env) { to.Queue = from.Queue }, "Queue"),
+		part("roles", "what tasks, and ECS on their behalf, may do",
+			func(to, from env) { to.Image = from.Image }, "Roles"),
+		part("balancer", "load balancer, listeners, access logs, DNS records",
+			func(to, from env) { to.Domain = from.Domain }, "AccessLogs", "Balancer", "DNS"),
+		part("firewall", "web ACL in front of the load balancer",
+			func(to, from env) { to.Firewall = from.Firewall }, "Firewall"),
+		part("cluster", "ECS cluster and the containers' log group",
+			none, "Cluster"),
+		part("migration", "task definition of the database migration",
+			none, "Migration"),
+		part("services", "task definitions, services and their autoscaling",
+			func(to, from env) { to.Services = from.Services }, "Service"),
+		part("monitoring", "alarms, notifications, dashboard, tracing",
+			func(to, from env) { to.Monitoring = from.Monitoring }, "Monitoring"),
+		part("budget", "monthly budget",
+			func(to, from env) { to.Budget = from.Budget }, "Budget"),
 	}
 }
 
@@ -44,23 +64,8 @@ func ServiceURNs() []string { return within("Service") }
 // ServiceType is the type of an ECS service; its name in the program is its role.
 const ServiceType = "aws:ecs/service:Service"
 
-const taskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
-
-// CodeURNs returns globs of what an image decides: all task definitions, the migration's too, and the services.
-func CodeURNs() []string {
-	return []string{
-		"**::" + componentPrefix + "**$" + taskDefinitionType + "::**",
-		"**::" + componentPrefix + "**$" + ServiceType + "::**",
-	}
-}
-
-// MigrationURNs returns globs of the migration's task definition.
-func MigrationURNs() []string {
-	return []string{"**" + migrationDefinition + "**"}
-}
-
 // migrationDefinition is in the URN of the migration's task definition, and in no other.
-const migrationDefinition = "::" + componentPrefix + "Migration$" + taskDefinitionType + "::"
+const migrationDefinition = "::" + componentPrefix + "Migration$" + TaskDefinitionType + "::"
 
 // OfMigration reports whether a URN is the migration's task definition's, which is all that code alone changes before the
 // rollout.

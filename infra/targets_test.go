@@ -27,11 +27,11 @@ func TestServiceURNsAreTheServicesAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestCodeURNsAreTaskDefinitionsAndServices(t *testing.T) {
+func TestCodeIsTaskDefinitionsAndServices(t *testing.T) {
 	_, all := deployed(t, "production")
 	var code []string
 	for _, r := range all {
-		if matches(CodeURNs(), r.urn) {
+		if IsCode(r.typ) {
 			code = append(code, strings.TrimPrefix(r.urn, "urn:pulumi:production::v3-backend::"+componentPrefix))
 		}
 	}

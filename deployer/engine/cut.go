@@ -145,24 +145,8 @@ func note(content []byte, touched []Pending, frame []Creation) (edited []byte, n
 	if _, err := doc.frame(frame, nil); err != nil {
 		return nil, 0, err
 	}
-	urns := map[string]bool{}
-	for _, p := range touched {
-		if urns[p.URN] || !own(p.Type) {
-			continue
-		}
-		urns[p.URN] = true
-		operation := apitype.OperationV2{Type: apitype.OperationTypeUpdating}
-		if known := doc.find(p.URN); known != nil {
-			operation.Resource = *known
-		} else {
-			urn := resource.URN(p.URN)
-			operation = apitype.OperationV2{Type: apitype.OperationTypeCreating, Resource: apitype.ResourceV3{URN: urn, Type: urn.Type(), Custom: true}}
-		}
-		raw, err := json.Marshal(operation)
-		if err != nil {
-			return nil, 0, err
-		}
-		doc.PendingOperations = append(doc.PendingOperations, raw)
+	if noted, err = doc.note(touched); err != nil {
+		return nil, 0, err
 	}
 	if checkpoint["latest"], err = doc.inner(); err != nil {
 		return nil, 0, err
@@ -171,7 +155,31 @@ func note(content []byte, touched []Pending, frame []Creation) (edited []byte, n
 		return nil, 0, err
 	}
 	edited, err = json.Marshal(outer)
-	return edited, len(urns), err
+	return edited, noted, err
+}
+
+// note adds operations of unknown outcome, and returns how many resources they are about.
+func (d *stateDocument) note(touched []Pending) (int, error) {
+	urns := map[string]bool{}
+	for _, p := range touched {
+		if urns[p.URN] || !own(p.Type) {
+			continue
+		}
+		urns[p.URN] = true
+		operation := apitype.OperationV2{Type: apitype.OperationTypeUpdating}
+		if known := d.find(p.URN); known != nil {
+			operation.Resource = *known
+		} else {
+			urn := resource.URN(p.URN)
+			operation = apitype.OperationV2{Type: apitype.OperationTypeCreating, Resource: apitype.ResourceV3{URN: urn, Type: urn.Type(), Custom: true}}
+		}
+		raw, err := json.Marshal(operation)
+		if err != nil {
+			return 0, err
+		}
+		d.PendingOperations = append(d.PendingOperations, raw)
+	}
+	return len(urns), nil
 }
 
 // about are the resources of the account that a run changed, or was to change.

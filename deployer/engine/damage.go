@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/url"
 	"os"
 	"path"
@@ -14,7 +13,7 @@ import (
 )
 
 // damaged says what can be done about a state that cannot be read.
-func (h *Handle) damaged(reason string) error {
+func (h *Handle) damaged(reason string) *StateDamagedError {
 	err := h.stack.damage(inWords(reason))
 	err.OtherVersion = foreign.MatchString(reason)
 	return err
@@ -96,22 +95,15 @@ func newestIntact(patterns ...string) string {
 	return cmp.Or(newest[1], newest[0])
 }
 
-// intact reports whether a file holds a whole state, when that was written, and with how many resources.
+// intact reports whether a file holds a whole and consistent state, when that was written, and with how many resources.
 func intact(file string) (written time.Time, resources int, whole bool) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return time.Time{}, 0, false
 	}
-	var state struct {
-		Checkpoint struct {
-			Latest *struct {
-				Manifest  struct{ Time time.Time }
-				Resources []json.RawMessage
-			}
-		}
-	}
-	if json.Unmarshal(content, &state) != nil || state.Checkpoint.Latest == nil {
+	doc, written, err := readCopy(content)
+	if err != nil {
 		return time.Time{}, 0, false
 	}
-	return state.Checkpoint.Latest.Manifest.Time, len(state.Checkpoint.Latest.Resources), true
+	return written, len(doc.Resources), true
 }

@@ -36,6 +36,7 @@ func TestNewestIntactState(t *testing.T) {
 	state := func(day int, resources string) string {
 		return fmt.Sprintf(`{"version":3,"checkpoint":{"latest":{"manifest":{"time":"2026-01-%02dT00:00:00Z"},"resources":[%s]}}}`, day, resources)
 	}
+	one, two := `{"urn":"urn:pulumi:dev::proj::t:i:T::a","type":"t:i:T"}`, `{"urn":"urn:pulumi:dev::proj::t:i:T::b","type":"t:i:T"}`
 	keep := func(name, content string) string {
 		path := filepath.Join(dir, ".pulumi", name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
@@ -48,11 +49,12 @@ func TestNewestIntactState(t *testing.T) {
 
 	empty := keep("stacks/proj/dev.json.bak", state(1, ""))
 	require.Equal(t, empty, stack.Lost("gone").Backup)
-	known := keep("history/proj/dev/dev-2.checkpoint.json", state(3, "{},{}"))
-	keep("backups/proj/dev/dev.1.json", state(2, "{}"))
-	keep("backups/proj/dev/dev.3.json", state(4, "{}")[:90])
+	known := keep("history/proj/dev/dev-2.checkpoint.json", state(3, one+","+two))
+	keep("backups/proj/dev/dev.1.json", state(2, one))
+	keep("backups/proj/dev/dev.3.json", state(4, one)[:90])
 	keep("backups/proj/dev/dev.4.json", `{"version":3,"checkpoint":{}}`)
 	keep("stacks/proj/dev.json.bak", state(5, ""))
-	keep("backups/proj/other/other.5.json", state(6, "{}"))
+	keep("backups/proj/other/other.5.json", state(6, one))
+	keep("backups/proj/dev/dev.7.json", state(7, one+","+one)) // inconsistent
 	require.Equal(t, known, stack.Lost("gone").Backup)
 }

@@ -108,14 +108,19 @@ type Failure struct {
 	Killed bool
 	// Cut is what became of the state where it could not be written; nil where it is whole.
 	Cut *Cut
+	// Repaired is how the state was repaired that the run has left; "" where it is consistent.
+	Repaired string
 }
 
 // told is what is to be said of the state, behind what went wrong.
 func (f Failure) told() string {
-	if f.Cut == nil {
-		return ""
+	switch {
+	case f.Cut != nil:
+		return "; " + f.Cut.String()
+	case f.Repaired != "":
+		return "; " + f.Repaired
 	}
-	return "; " + f.Cut.String()
+	return ""
 }
 
 // ResourceError is what went wrong with one resource.
@@ -217,6 +222,8 @@ type StateDamagedError struct {
 	Object Object
 	// OtherVersion marks a state that is whole, but that another version of the engine wrote.
 	OtherVersion bool
+	// Inconsistent marks a state that can be read, and of which the resources contradict each other.
+	Inconsistent bool
 	// Lost marks a state that is not there, or says nothing, although it must.
 	Lost bool
 }
@@ -243,8 +250,15 @@ func (e *StateDamagedError) Error() string {
 	return what + ": " + e.Reason
 }
 
+// repairable reports whether the engine or a copy can bring the state back.
+func (e *StateDamagedError) repairable() bool { return !e.Lost && !e.OtherVersion }
+
 // Hint says how to recover.
 func (e *StateDamagedError) Hint() string {
+	if e.Inconsistent {
+		return fmt.Sprintf("the next deployment repairs it before it changes anything: `deployer up --env %s --code-only --restart` is one that "+
+			"changes nothing else", e.Stack)
+	}
 	take := "`deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
 	switch {
 	case e.Lost:

@@ -15,7 +15,7 @@ import (
 
 // Version is the engine that this program is built and tested with. An engine of the same major version that is not
 // older is accepted.
-const Version = "v3.250.0"
+const Version = "v3.274.1"
 
 // Options say where to look for the engine.
 type Options struct {

@@ -35,14 +35,14 @@ func TestFind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(path, "pulumi"), found.Path())
 
-	says(t, filepath.Join(dir, "bin", "pulumi"), "echo v3.250.0")
+	says(t, filepath.Join(dir, "bin", "pulumi"), "echo v3.274.1")
 	found, err = look("")
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, "bin", "pulumi"), found.Path())
 
 	says(t, named, "echo v3.1.0")
 	_, err = look(named)
-	require.EqualError(t, err, "pulumi engine "+named+" is v3.1.0, v3.250.0 or a later v3 is needed")
+	require.EqualError(t, err, "pulumi engine "+named+" is v3.1.0, v3.274.1 or a later v3 is needed")
 	require.Contains(t, err.(*TooOldError).Hint(), "make bin/pulumi")
 
 	says(t, named, "echo unversioned")
@@ -55,7 +55,7 @@ func TestFind(t *testing.T) {
 
 func TestUsable(t *testing.T) {
 	for version, want := range map[string]bool{
-		"3.250.0": true, "3.250.1": true, "3.251.0": true, "3.250.0-alpha.1": true, "3.250.0+dirty": true,
+		"3.274.1": true, "3.274.2": true, "3.275.0": true, "3.274.1-alpha.1": true, "3.274.1+dirty": true,
 		"3.249.9": false, "3.1.0": false, "2.300.0": false, "4.0.0": false, "0.0.0": false,
 	} {
 		require.Equal(t, want, usable(semver.MustParse(version)), version)
@@ -66,7 +66,7 @@ func TestUsable(t *testing.T) {
 func TestFindLeavesTheUsersHomeAlone(t *testing.T) {
 	dir, home := t.TempDir(), t.TempDir()
 	script := filepath.Join(dir, "pulumi")
-	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$PULUMI_HOME\" > "+dir+"/home\necho v3.250.0\n"), 0o755))
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho \"$PULUMI_HOME\" > "+dir+"/home\necho v3.274.1\n"), 0o755))
 	for _, chosen := range []string{"", "/the/users/choice"} {
 		want := home
 		require.NoError(t, os.Unsetenv("PULUMI_HOME"))

@@ -19,7 +19,7 @@ func TestVersionIsRememberedUntilTheBinaryChanges(t *testing.T) {
 	look := func() error {
 		e, err := Find(t.Context(), Options{Explicit: path, Home: home})
 		if err == nil {
-			require.Equal(t, "3.251.1", e.Version().String())
+			require.Equal(t, "3.275.1", e.Version().String())
 			require.Equal(t, path, e.Path())
 		}
 		return err
@@ -30,17 +30,17 @@ func TestVersionIsRememberedUntilTheBinaryChanges(t *testing.T) {
 		remember(home, is, semver.MustParse(version))
 	}
 	require.ErrorContains(t, look(), "exec format error", "it was never asked")
-	learn("3.251.1")
+	learn("3.275.1")
 	require.NoError(t, look())
 
 	later := time.Now().Add(time.Second)
 	require.NoError(t, os.Chtimes(path, later, later))
 	require.ErrorContains(t, look(), "exec format error", "it is newer")
-	learn("3.251.1")
+	learn("3.275.1")
 	require.NoError(t, os.WriteFile(path, []byte(unrunnable+"!"), 0o700))
 	require.NoError(t, os.Chtimes(path, later, later))
 	require.ErrorContains(t, look(), "exec format error", "it is longer")
-	learn("3.251.1")
+	learn("3.275.1")
 	require.NoError(t, look())
 
 	other := filepath.Join(t.TempDir(), "pulumi")
@@ -49,7 +49,7 @@ func TestVersionIsRememberedUntilTheBinaryChanges(t *testing.T) {
 	require.ErrorContains(t, look(), "exec format error", "it is another one")
 	learn("3.1.0")
 	require.ErrorContains(t, look(), "exec format error", "it was too old")
-	learn("3.251.1")
+	learn("3.275.1")
 	write(t, filepath.Join(home, memoryFile), `{"path":"`)
 	require.ErrorContains(t, look(), "exec format error", "the memory was cut")
 
@@ -61,7 +61,7 @@ func TestVersionIsRememberedUntilTheBinaryChanges(t *testing.T) {
 func TestStandInsAreAskedEachTime(t *testing.T) {
 	dir, home := t.TempDir(), t.TempDir()
 	script, manager, link := filepath.Join(dir, "pulumi"), filepath.Join(dir, "manager"), filepath.Join(t.TempDir(), "pulumi")
-	says(t, script, "echo v3.250.0")
+	says(t, script, "echo v3.274.1")
 	require.NoError(t, os.WriteFile(manager, []byte(unrunnable), 0o700))
 	require.NoError(t, os.Symlink(manager, link))
 	for _, path := range []string{script, link, filepath.Join(dir, "nowhere")} {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
@@ -31,7 +30,6 @@ type progress struct {
 	said     map[string][]string // errors by URN, of steps that have not failed yet
 	failed   []ResourceError
 	warnings []string
-	outputs  map[string]Output // the stack's, where they were told
 	loading  map[string]bool   // plugins that were spoken of
 }
 
@@ -83,9 +81,6 @@ func (p *progress) finish(m apitype.StepEventMetadata, now time.Time) []Event {
 	}
 	delete(p.open, key(m.URN, op))
 	delete(p.pending, key(m.URN, op))
-	if m.Type == string(resource.RootStackType) && m.New != nil && len(m.New.Outputs) > 0 {
-		p.outputs = outputs(m.New.Outputs)
-	}
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}

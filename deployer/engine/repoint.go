@@ -23,13 +23,15 @@ func (h *Handle) Repoint(ctx context.Context, ids map[string]string) (bool, erro
 		return false, err
 	}
 	// An import that was begun is not to be cut short: it takes no longer than writing a file.
-	_, err = h.stateCommand(context.WithoutCancel(ctx), edited, "stack", "import", "--stack", h.stack.Name)
-	return err == nil, err
+	if _, err := h.stateCommand(context.WithoutCancel(ctx), edited, "stack", "import", "--stack", h.stack.Name); err != nil {
+		return false, err
+	}
+	return true, h.reload(context.WithoutCancel(ctx))
 }
 
 // stateCommand runs a command of the engine about the state alone.
 func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
-	doing := map[string]string{"export": "reading the state", "import": "writing the state"}[args[1]]
+	doing := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]
 	c := &child{engine: h.engine, listening: always()}
 	var env []string
 	for name, value := range h.stack.env() {

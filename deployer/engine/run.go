@@ -38,9 +38,6 @@ func (h *Handle) Up(ctx context.Context, u Update, tell func(Event)) (Summary, e
 		_, err := s.Up(ctx, u.up(feed))
 		return err
 	})
-	if p.outputs != nil {
-		h.outputs = p.outputs
-	}
 	return p.summary(), err
 }
 
@@ -104,6 +101,12 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	p := newProgress(u, what == refresh || what == drift, time.Now())
 	listening := make(chan struct{})
 	c := &child{engine: h.engine, listening: listening}
+	changing := what != preview && what != drift
+	if changing {
+		if err := h.keepCopy(); err != nil {
+			return p, err
+		}
+	}
 	ws, err := h.workspace(ctx, c, program)
 	if err != nil {
 		return p, err
@@ -125,28 +128,33 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	<-drained
 	p.ended = time.Now()
 	if err == nil {
-		return p, nil
+		return p, h.accept(ctx, p, changing)
 	}
 	failure := p.failure(what)
 	switch {
 	case c.left != 0: // no time to read its state, which it still writes
 		failure.Pending = p.underWay()
-	case p.heard:
-		if what != preview && what != drift {
-			failure.Cut = h.rescue(p.about(), p.frame, c.stderr)
+	case p.heard && changing:
+		if failure.Cut = h.rescue(p.about(), p.frame, c.stderr); failure.Cut == nil || failure.Cut.Err == nil {
+			var unusable error
+			if failure.Repaired, unusable = h.audit(ctx, p.about(), p.frame); unusable == nil {
+				failure.Pending = h.current.Pending
+			} // else that is what the next command is about
 		}
-		failure.Pending = h.pending(ctx)
 	}
 	return p, h.explain(ctx, err, c, failure)
 }
 
-// pending asks the state which operations were left open; none where it cannot be read, which the next run will say.
-func (h *Handle) pending(ctx context.Context) []Pending {
-	state, err := h.State(context.WithoutCancel(ctx))
-	if err != nil {
+// accept verifies what a run that succeeded has left. What had to be repaired is a warning.
+func (h *Handle) accept(ctx context.Context, p *progress, changing bool) error {
+	if !changing {
 		return nil
 	}
-	return state.Pending
+	repaired, err := h.audit(ctx, p.about(), p.frame)
+	if repaired != "" {
+		p.warnings = append(p.warnings, repaired)
+	}
+	return err
 }
 
 // follow takes events until the channel is closed, or until the run has returned: an engine that ends before it

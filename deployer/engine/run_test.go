@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,9 +91,9 @@ func TestLifeOfAStack(t *testing.T) {
 
 	reopened := l.open(t)
 	require.False(t, reopened.Created())
-	require.Len(t, reopened.Before().Resources, 4, "the stack, its provider, two things")
-	require.Empty(t, reopened.Before().Pending)
-	require.NotZero(t, reopened.Before().Updated)
+	require.Len(t, reopened.Current().Resources, 4, "the stack, its provider, two things")
+	require.Empty(t, reopened.Current().Pending)
+	require.NotZero(t, reopened.Current().Updated)
 	require.Equal(t, outputs, reopened.Outputs())
 
 	gone, err := reopened.Destroy(t.Context(), Update{}, nil)
@@ -338,6 +340,16 @@ func TestDamagedState(t *testing.T) {
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	whole := read(t, l.stateFile())
+	// repaired opens the stack as the holder of its lock.
+	repaired := func(t *testing.T) *Handle {
+		stack := l.stack
+		stack.Repair = true
+		h, err := l.engine.Open(t.Context(), stack)
+		require.NoError(t, err)
+		require.Len(t, h.Current().Resources, 4)
+		require.NotEmpty(t, h.Repaired())
+		return h
+	}
 	for name, c := range map[string]struct{ content, reason string }{
 		"cut":            {whole[:len(whole)/2], "it is empty or was cut off (unexpected end of JSON input)"},
 		"of no length":   {"", "it is empty or was cut off (unexpected end of JSON input)"},
@@ -354,8 +366,13 @@ func TestDamagedState(t *testing.T) {
 			require.Equal(t, c.reason, damaged.Reason)
 			require.Equal(t, l.stateFile(), damaged.File)
 			require.Contains(t, damaged.Hint(), damaged.Backup)
+			require.Equal(t, c.content, read(t, l.stateFile()), "nobody asked for a repair")
+			require.True(t, repaired(t).Restored())
+			require.Len(t, l.open(t).Current().Resources, 4)
+
+			write(t, l.stateFile(), c.content)
 			write(t, damaged.File, read(t, damaged.Backup))
-			require.Len(t, l.open(t).Before().Resources, 4, "the hint brings back the last state")
+			require.Len(t, l.open(t).Current().Resources, 4, "the hint brings back the last state")
 		})
 	}
 	t.Run("another version", func(t *testing.T) {
@@ -367,12 +384,85 @@ func TestDamagedState(t *testing.T) {
 		require.True(t, damaged.OtherVersion)
 	})
 	t.Run("inconsistent", func(t *testing.T) {
-		write(t, l.stateFile(), strings.Replace(whole, `Stack::proj-dev","custom"`, `Stack::proj-xxx","custom"`, 1))
-		_, err := l.open(t).Preview(t.Context(), Update{}, nil)
+		write(t, l.stateFile(), inconsistent(t, whole))
+		_, err := l.engine.Open(t.Context(), l.stack)
 		var damaged *StateDamagedError
 		require.ErrorAs(t, err, &damaged)
-		require.Regexp(t, `^child resource .* refers to missing parent`, damaged.Reason)
+		require.Regexp(t, `^the resource .*::two needs .*::one, which comes after it$`, damaged.Reason)
+		require.Contains(t, damaged.Hint(), "`deployer up --env dev --code-only --restart`")
+		h := repaired(t)
+		require.False(t, h.Restored(), "the engine itself repairs it, and loses nothing")
+		plan, err := h.Preview(t.Context(), Update{}, nil)
+		require.NoError(t, err)
+		require.True(t, plan.Empty())
 	})
+	t.Run("beyond repair", func(t *testing.T) {
+		l.stack.Repair = true
+		write(t, l.stateFile(), "<html>")
+		require.NoError(t, os.RemoveAll(filepath.Join(l.stack.backendDir(), ".pulumi", "backups")))
+		require.NoError(t, os.RemoveAll(filepath.Join(l.stack.backendDir(), ".pulumi", "history")))
+		for _, copied := range []string{l.stateFile() + ".bak", filepath.Join(l.stack.WorkDir, "state.verified.json")} {
+			require.NoError(t, os.RemoveAll(copied))
+		}
+		_, err := l.engine.Open(t.Context(), l.stack)
+		require.ErrorContains(t, err, "it is something else than a state")
+		require.Equal(t, "<html>", read(t, l.stateFile()))
+
+		// A bucket keeps earlier versions: the first that is consistent counts.
+		l.stack.Versions = func(_ context.Context, o Object) iter.Seq2[[]byte, error] {
+			return func(yield func([]byte, error) bool) {
+				for _, content := range []string{"<html>", inconsistent(t, whole), whole, "never asked for"} {
+					require.NotEqual(t, "never asked for", content)
+					if !yield([]byte(content), nil) {
+						return
+					}
+				}
+			}
+		}
+		require.True(t, repaired(t).Restored())
+	})
+}
+
+// inconsistent returns a state in which a resource comes before one that it needs.
+func inconsistent(t *testing.T, state string) string {
+	t.Helper()
+	var outer map[string]any
+	require.NoError(t, json.Unmarshal([]byte(state), &outer))
+	resources := outer["checkpoint"].(map[string]any)["latest"].(map[string]any)["resources"].([]any)
+	last := len(resources) - 1
+	resources[last], resources[last-1] = resources[last-1], resources[last]
+	content, err := json.Marshal(outer)
+	require.NoError(t, err)
+	return string(content)
+}
+
+// An engine that breaks the state is followed by a repair in the same command.
+func TestAStateThatARunBreaksIsRepaired(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	_, err := l.open(t).Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	broken, script := filepath.Join(t.TempDir(), "broken.json"), filepath.Join(t.TempDir(), "pulumi")
+	write(t, broken, inconsistent(t, read(t, l.stateFile())))
+	breaking := func(code string) *Handle {
+		require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\n"+l.engine.path+` "$@"; code=$?
+case " $* " in *" up "*) cp `+broken+" "+l.stateFile()+"; exit "+code+";; esac; exit $code\n"), 0o755))
+		e := *l.engine
+		e.path = script
+		h, err := e.Open(t.Context(), l.stack)
+		require.NoError(t, err)
+		return h
+	}
+	done, err := breaking("$code").Up(t.Context(), Update{Program: pair(text("a"), text("c"))}, nil)
+	require.NoError(t, err)
+	require.Len(t, done.Warnings, 1)
+	require.Contains(t, done.Warnings[0], "the engine put its resources in order again, and nothing is lost")
+	require.Len(t, l.open(t).Current().Resources, 4)
+
+	_, err = breaking("255").Up(t.Context(), Update{Program: pair(text("a"), text("d"))}, nil)
+	require.ErrorContains(t, err, "and nothing is lost")
+	require.Len(t, l.open(t).Current().Resources, 4)
+	_, err = l.open(t).Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
 }
 
 func TestPassphrase(t *testing.T) {

@@ -185,19 +185,28 @@ type stateDocument struct {
 	PendingOperations []json.RawMessage
 }
 
-// exported reads the whole state, with its secrets encrypted.
-func (h *Handle) exported(ctx context.Context) (*stateDocument, error) {
-	content, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
+// exported reads the whole state, with its secrets encrypted unless a flag says otherwise.
+func (h *Handle) exported(ctx context.Context, flags ...string) (*stateDocument, error) {
+	content, err := h.stateCommand(ctx, nil, append([]string{"stack", "export", "--stack", h.stack.Name}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
-	var outer apitype.UntypedDeployment
-	if err := json.Unmarshal([]byte(content), &outer); err != nil {
+	doc, err := readExport([]byte(content))
+	if err != nil {
 		return nil, h.damaged(err.Error())
+	}
+	return doc, nil
+}
+
+// readExport reads a state as it is exported.
+func readExport(content []byte) (*stateDocument, error) {
+	var outer apitype.UntypedDeployment
+	if err := json.Unmarshal(content, &outer); err != nil {
+		return nil, err
 	}
 	doc, err := readDocument(outer.Deployment)
 	if err != nil {
-		return nil, h.damaged(err.Error())
+		return nil, err
 	}
 	doc.Version = outer.Version
 	return doc, nil
@@ -352,9 +361,12 @@ func (h *Handle) imported(ctx context.Context, d *stateDocument) error {
 	if err != nil {
 		return fmt.Errorf("encode the state of stack %s: %w", h.stack.Name, err)
 	}
+	ctx = context.WithoutCancel(ctx)
 	// The engine writes a state as a whole, but on a full disk; what a full disk leaves is seen to.
-	_, err = h.stateCommand(context.WithoutCancel(ctx), content, "stack", "import", "--stack", h.stack.Name)
-	return err
+	if _, err = h.stateCommand(ctx, content, "stack", "import", "--stack", h.stack.Name); err != nil {
+		return err
+	}
+	return h.reload(ctx)
 }
 
 // Known reports whether a text is neither secret nor brought by another change only.

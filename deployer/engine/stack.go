@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"iter"
 	"maps"
 	"net/url"
 	"os"
@@ -33,6 +35,10 @@ type Stack struct {
 	Env map[string]string
 	// Program is what Up, Preview and their like run unless an Update says otherwise.
 	Program pulumi.RunFunc
+	// Repair lets Open repair a state that is there and cannot be used. Only the holder of the stack's lock may ask for it.
+	Repair bool
+	// Versions returns earlier contents of the state's object in a bucket, the newest first; nil where nothing keeps them.
+	Versions func(context.Context, Object) iter.Seq2[[]byte, error]
 	// MustExist refuses with a NoStackError, where the stack would be made otherwise.
 	MustExist bool
 	// keyless leaves out what the settings say of the secrets' encryption.
@@ -57,16 +63,21 @@ func (s Stack) Throwaway(dir string) Stack {
 type Handle struct {
 	engine  *Engine
 	stack   Stack
-	before  State
-	outputs map[string]Output
-	created bool
+	current State
+	// verified is the current state as it is exported.
+	verified []byte
+	outputs  map[string]Output
+	created  bool
+	// repaired is how Open repaired the state, restored whether a copy replaced it.
+	repaired string
+	restored bool
 }
 
 // Created reports whether Open made the stack.
 func (h *Handle) Created() bool { return h.created }
 
-// Before is the state as Open found it.
-func (h *Handle) Before() State { return h.before }
+// Current returns the state as Open found it, or as the last run of this handle that changed anything left it.
+func (h *Handle) Current() State { return h.current }
 
 // Open prepares the stack's work copy, reads its state, and makes the stack where the backend does not know it. Errors
 // are a NoStackError, StateDamagedError, PassphraseError, BackendError, or say which settings cannot be read.
@@ -91,14 +102,17 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	}
 	h := &Handle{engine: e, stack: s}
 	h.dropCutAttributes()
-	state, err := h.State(ctx)
-	if is[*NoStackError](err) && !s.MustExist {
+	err := h.reload(ctx)
+	damaged := (*StateDamagedError)(nil)
+	switch {
+	case is[*NoStackError](err) && !s.MustExist:
 		return h, h.create(ctx)
+	case s.Repair && errors.As(err, &damaged) && damaged.repairable():
+		h.repaired, err = h.repair(ctx, err, nil, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	h.before, h.outputs = state, state.Outputs
 	return h, nil
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -39,6 +40,12 @@ type Resource struct {
 	// Parent is the URN of the component that it belongs to.
 	Parent    string
 	Protected bool
+	// Condemned marks a replaced resource that waits for its deletion; another one with its URN may be in use.
+	Condemned bool
+	// Dependencies are the URNs of all that it needs: parent, provider, and what its program or inputs refer to.
+	Dependencies []string
+	// Inputs are what its program gave it, with Masked in place of what is secret.
+	Inputs map[string]any
 }
 
 // Component reports whether the resource stands for nothing by itself.
@@ -60,18 +67,33 @@ type Output struct {
 
 // State reads what the backend knows of the stack. It takes no lock and needs no passphrase.
 func (h *Handle) State(ctx context.Context) (State, error) {
+	state, _, err := h.read(ctx)
+	return state, err
+}
+
+// read reads and verifies the state, and returns it as it is exported, too.
+func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 	exported, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
 	if err != nil {
-		return State{}, err
+		return State{}, nil, err
+	}
+	doc, err := readExport([]byte(exported))
+	if err != nil {
+		return State{}, nil, h.damaged(err.Error())
+	}
+	if err := doc.verify(); err != nil {
+		damaged := h.damaged(err.Error())
+		damaged.Inconsistent = true
+		return State{}, nil, damaged
 	}
 	state, err := readState([]byte(exported))
 	if err != nil {
-		return State{}, h.damaged(err.Error())
+		return State{}, nil, h.damaged(err.Error())
 	}
 	if state.Updated.IsZero() && h.stack.selfManaged() {
-		return State{}, h.damaged("it was emptied")
+		return State{}, nil, h.damaged("it was emptied")
 	}
-	return state, nil
+	return state, []byte(exported), nil
 }
 
 // Outputs are the stack's, as Open found them or the last Up of this handle left them.
@@ -109,7 +131,8 @@ func readState(exported []byte) (State, error) {
 	for _, r := range deployment.Resources {
 		state.Resources = append(state.Resources, Resource{
 			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
-			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect,
+			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect, Condemned: r.Delete,
+			Dependencies: dependencies(r), Inputs: masked(r.Inputs),
 		})
 		if r.Type == resource.RootStackType {
 			state.Outputs = outputs(r.Outputs)
@@ -121,6 +144,36 @@ func readState(exported []byte) (State, error) {
 			Pending{URN: string(urn), Type: string(urn.Type()), Name: urn.Name(), Op: string(op.Type)})
 	}
 	return state, nil
+}
+
+// dependencies returns the URNs of all that a resource of a state needs.
+func dependencies(r apitype.ResourceV3) []string {
+	urns := []resource.URN{r.Parent, r.DeletedWith}
+	if provider, _, ok := cutLast(r.Provider, "::"); ok {
+		urns = append(urns, resource.URN(provider))
+	}
+	urns = append(urns, r.Dependencies...)
+	for _, property := range r.PropertyDependencies {
+		urns = append(urns, property...)
+	}
+	urns = append(urns, r.ReplaceWith...)
+	slices.Sort(urns)
+	var all []string
+	for _, urn := range slices.Compact(urns) {
+		if urn != "" {
+			all = append(all, string(urn))
+		}
+	}
+	return all
+}
+
+// masked returns properties in which what is secret is replaced.
+func masked(properties map[string]any) map[string]any {
+	if properties == nil {
+		return nil
+	}
+	values, _ := mask(properties)
+	return values.(map[string]any)
 }
 
 func outputs(values map[string]any) map[string]Output {

@@ -23,7 +23,7 @@ func TestReadState(t *testing.T) {
 		Updated: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Resources: []Resource{
 			{URN: stack, Type: "pulumi:pulumi:Stack", Name: "proj-dev"},
-			{URN: urnOne, Type: "test:index:Thing", Name: "one", ID: "i-1", Parent: stack, Protected: true},
+			{URN: urnOne, Type: "test:index:Thing", Name: "one", ID: "i-1", Parent: stack, Protected: true, Dependencies: []string{stack}},
 		},
 		Pending: []Pending{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Op: "creating"}},
 		Outputs: map[string]Output{

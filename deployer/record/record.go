@@ -7,6 +7,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // Outcome is how a deployment or one of its phases ended.
@@ -100,6 +102,8 @@ type Deployment struct {
 	Migration *Migration `json:"migration,omitempty"`
 	// Rollout is how the rollout was watched.
 	Rollout *Watch `json:"rollout,omitempty"`
+	// Code is what was rolled out with the image; a rollback to this deployment brings it back.
+	Code *environment.Code `json:"code,omitempty"`
 	// TaskDefinitions are the revisions that ran at the end, by service.
 	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
 	// Health is the evidence: what each probe saw.

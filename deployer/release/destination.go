@@ -29,6 +29,8 @@ type Destination struct {
 	// known whether the snapshot is still there.
 	Database *record.DatabaseThen
 	Doubt    error
+	// Code is what was deployed with the image; nil where no record says, and the deployed code stays.
+	Code *environment.Code
 	// Damaged are the records that could not be read: one of them may be of a better image.
 	Damaged []record.Deployment
 }
@@ -63,8 +65,11 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	}
 	to := &Destination{Image: image, Damaged: record.Damaged(records)}
 	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.Verified && d.Image.Digest == image.Digest }); i >= 0 {
-		to.Verified = &records[i]
+		to.Verified, to.Code = &records[i], records[i].Code
 		to.Database, to.Doubt = w.databaseThen(ctx, records, records[i].ID)
+	}
+	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.ID == named }); i >= 0 {
+		to.Code = records[i].Code
 	}
 	return to, nil
 }

@@ -19,6 +19,9 @@ import (
 type play struct {
 	done  []string
 	fails map[string]error
+	env   *environment.Environment
+	// code is what Code was last called with.
+	code *environment.Code
 	// behind are services that ECS took back by itself.
 	behind []string
 	// until, where it is set, holds back the look at what waits.
@@ -46,8 +49,16 @@ func (p *play) Release(_ context.Context, image string, _ func(string)) (Update,
 	return p.update("release", image)
 }
 
-func (p *play) Code(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *play) Code(_ context.Context, image string, code *environment.Code, _ func(string)) (Update, error) {
+	p.code = code
 	return p.update("code", image)
+}
+
+func (p *play) Deployed(code *environment.Code) *environment.Environment {
+	if code == nil {
+		return p.env
+	}
+	return p.env.WithCode(*code)
 }
 
 func (p *play) Reconcile(_ context.Context, image string, _ func(string)) (Update, error) {
@@ -91,11 +102,12 @@ func (s services) settle(context.Context, voice)               { _ = s.does("set
 func (p *play) deployment(t *testing.T) *deployment {
 	d := under(t)
 	env := *d.Env
+	p.env = &env
 	d.Env, d.infra, d.images = &env, p, shelf{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
 	d.Records = record.Dir(t.TempDir())
 	d.Kind, d.record.Image = record.Full, d.named(t, 2).Image
 	d.image = d.named(t, 2)
-	d.follow = func(_ context.Context, i *Image) (follower, error) {
+	d.follow = func(_ context.Context, _ *environment.Environment, i *Image) (follower, error) {
 		return services{p, i.Digest[len(i.Digest)-1:]}, p.fails["follow"]
 	}
 	require.NoError(t, d.Records.Save(t.Context(), record.Deployment{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // Update is what a run of the engine did.
@@ -27,8 +28,12 @@ type Infrastructure interface {
 	Provision(ctx context.Context, image string, progress func(string)) (Update, error)
 	// Release brings up everything, the services with the image, and records the image as the stack's output.
 	Release(ctx context.Context, image string, progress func(string)) (Update, error)
-	// Code brings up task definitions and services only, with the image, and records it.
-	Code(ctx context.Context, image string, progress func(string)) (Update, error)
+	// Code deploys the image, and a code or nil for the deployed one, to the task definitions and services that the stack
+	// has, and records both. Nothing else changes, whatever waits, and whatever an earlier deployment left half-way.
+	Code(ctx context.Context, image string, code *environment.Code, progress func(string)) (Update, error)
+	// Deployed returns the environment as Code with the same code leaves it: the infrastructure that is deployed, and
+	// not the one that the file describes.
+	Deployed(code *environment.Code) *environment.Environment
 	// Reconcile brings up the services alone, after looking at what they really are: ECS goes back to an earlier
 	// revision by itself, of which the state knows nothing.
 	Reconcile(ctx context.Context, image string, progress func(string)) (Update, error)

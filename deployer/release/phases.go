@@ -194,11 +194,13 @@ func (d *deployment) migrate(ctx context.Context, v voice) (string, error) {
 }
 
 func (d *deployment) rollout(ctx context.Context, v voice) (string, error) {
-	watcher, err := d.follow(ctx, d.image)
+	watcher, err := d.follow(ctx, d.Env, d.image)
 	if err != nil {
 		return "", err
 	}
 	d.touched = true
+	code := d.Env.Code()
+	d.record.Code = &code
 	done, err := d.infra.Release(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
 	if err != nil {
 		return "", err
@@ -236,8 +238,8 @@ func (d *deployment) reconcile(ctx context.Context, v voice, watcher follower, i
 }
 
 // watcher knows what the services were doing before they are changed.
-func (d *deployment) watcher(ctx context.Context, image *Image) (follower, error) {
-	r := newRollout(d.Env, d.AWS, d.Clock, image)
+func (d *deployment) watcher(ctx context.Context, env *environment.Environment, image *Image) (follower, error) {
+	r := newRollout(env, d.AWS, d.Clock, image)
 	r.watched = func(w record.Watch) { d.record.Rollout = &w }
 	return r, r.remember(ctx)
 }
@@ -272,8 +274,7 @@ func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
 		}
 		text := fmt.Sprintf("%s: %s", f.Service, f.Message)
 		v.warn("%s", text)
-		// Where the infrastructure is another than its file says, a deployment of code alone leaves it so.
-		if f.Status == checks.Error && (f.Component != "compliance" || !d.Kind.OnlyCode()) {
+		if f.Status == checks.Error && d.answersFor(f.Component) {
 			broken = append(broken, text)
 			continue
 		}
@@ -284,4 +285,14 @@ func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
 			"`deployer status --env "+d.Env.Stack+" --verbose` shows causes and remedies")
 	}
 	return fmt.Sprintf("%d of %d checks are healthy", report.Summary.Healthy, report.Summary.Total), nil
+}
+
+// answersFor reports whether an error that a check of the component found fails the deployment. One of code alone leaves
+// an infrastructure as it is that was changed by somebody else, or that an earlier deployment left half-way.
+func (d *deployment) answersFor(component string) bool {
+	if !d.Kind.OnlyCode() {
+		return true
+	}
+	code := []string{"ecs_service", "ecs_tasks", "task_definition", "target_groups", "image", "secrets", "endpoint"}
+	return component != "compliance" && (!d.halfDone || slices.Contains(code, component))
 }

@@ -88,11 +88,13 @@ type deployment struct {
 	began, dumb bool
 	// spent is where the time went, phase by phase.
 	spent budget
+	// halfDone says that the last deployment of infrastructure did not come to its end.
+	halfDone bool
 	// ahead looks beside the rollout for what is left to a full deployment; nil where nobody asked.
 	ahead *ahead
 	// images is the registry; follow begins to follow the services, before they are changed.
 	images registry
-	follow func(context.Context, *Image) (follower, error)
+	follow func(context.Context, *environment.Environment, *Image) (follower, error)
 }
 
 // phase is one step of a deployment.

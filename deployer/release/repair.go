@@ -14,9 +14,15 @@ const Repair = "repair"
 // lookBack looks whether the last deployment has died, or did not come to the end of a repair. Records that cannot be read stop
 // nothing here; later phases say so.
 func (d *deployment) lookBack(ctx context.Context) {
-	records, err := d.Records.List(ctx, d.Env.Stack, 1)
+	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
 	if err != nil || len(records) == 0 {
 		return
+	}
+	for _, earlier := range records {
+		if earlier.Kind == record.Full || earlier.Kind == record.Partial {
+			d.halfDone = earlier.Outcome != record.Succeeded
+			break
+		}
 	}
 	d.Died = d.Died || records[0].Outcome == record.Running || slices.ContainsFunc(records[0].Phases, func(p record.Phase) bool {
 		return p.Name == Repair && p.Outcome != record.Succeeded

@@ -31,13 +31,13 @@ func (d *deployment) undo(ctx context.Context, failed string) (string, error) {
 			"where there was one, while the stack names the new image: run `up` with the image that is to run", d.Env.Deployment.Rollback) + d.snapshotAdvice(ctx), nil
 	}
 	v := voice{phase: undoing, report: d.Report, now: d.Clock.Now}
-	last, err := d.lastGood(ctx)
+	last, code, err := d.lastGood(ctx)
 	if err != nil {
 		return "nothing was put back: " + err.Error() + d.snapshotAdvice(ctx), err
 	}
 	v.report(Event{Time: d.Clock.Now(), Kind: PhaseStarted, Phase: v.phase, Message: "back to " + last.Tag})
 	began := d.Clock.Now()
-	err = d.putBack(ctx, v, last)
+	err = d.putBack(ctx, v, last, code)
 	ended := Event{Time: d.Clock.Now(), Kind: PhaseEnded, Phase: v.phase, Outcome: record.Succeeded, Took: d.Clock.Now().Sub(began)}
 	if err != nil {
 		ended.Outcome, ended.Message = record.Failed, err.Error()
@@ -70,41 +70,42 @@ func (d *deployment) snapshotAdvice(ctx context.Context) string {
 
 // hasGood reports whether there is an image to go back to.
 func (d *deployment) hasGood(ctx context.Context) bool {
-	_, err := d.lastGood(ctx)
+	_, _, err := d.lastGood(ctx)
 	return err == nil
 }
 
 // recordsRead is how many records a rollback looks through.
 const recordsRead = 100
 
-// lastGood is the image of the last deployment that was verified healthy, if the registry still has it.
-func (d *deployment) lastGood(ctx context.Context) (*Image, error) {
+// lastGood returns the image of the last deployment that was verified healthy, if the registry still has it, and the
+// code that was deployed with it, nil where its record does not say.
+func (d *deployment) lastGood(ctx context.Context) (*Image, *environment.Code, error) {
 	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	good := record.LastVerified(records)
 	switch {
 	case good == nil:
-		return nil, errors.New("this is the first deployment here, there is no image that was verified healthy")
+		return nil, nil, errors.New("this is the first deployment here, there is no image that was verified healthy")
 	case good.Image.Digest == d.image.Digest:
-		return nil, errors.New("this very image is the last one that was verified healthy, so it is not the cause")
+		return nil, nil, errors.New("this very image is the last one that was verified healthy, so it is not the cause")
 	}
 	image, err := FindImage(ctx, d.images, d.Env, good.Image.Digest)
 	if err != nil {
-		return nil, fmt.Errorf("the last good image %s (%s) cannot be used: %w", good.Image.Tag, shortDigest(good.Image.Digest), err)
+		return nil, nil, fmt.Errorf("the last good image %s (%s) cannot be used: %w", good.Image.Tag, shortDigest(good.Image.Digest), err)
 	}
 	image.Tag = good.Image.Tag
-	return image, nil
+	return image, good.Code, nil
 }
 
-// putBack brings the image back through the program, so that the stack and the account agree, and verifies it.
-func (d *deployment) putBack(ctx context.Context, v voice, image *Image) error {
-	watcher, err := d.follow(ctx, image)
+// putBack brings the image and its code back through the stack, so that the stack and the account agree, and verifies it.
+func (d *deployment) putBack(ctx context.Context, v voice, image *Image, code *environment.Code) error {
+	watcher, err := d.follow(ctx, d.infra.Deployed(code), image)
 	if err != nil {
 		return err
 	}
-	done, err := d.infra.Code(ctx, image.Reference, func(s string) { v.progress("%s", s) })
+	done, err := d.infra.Code(ctx, image.Reference, code, func(s string) { v.progress("%s", s) })
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// verify returns why the engine would refuse to work with a state: a resource that comes before something that it needs,
+// that needs something that is not there, or that is there twice. The engine checks this before it changes anything and
+// not when it exports a state.
+// Source: VerifyIntegrity in https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/snapshot.go
+func (d *stateDocument) verify() error {
+	var all []apitype.ResourceV3
+	anywhere := map[string]bool{}
+	d.each(func(r apitype.ResourceV3) {
+		all = append(all, r)
+		anywhere[string(r.URN)] = true
+	})
+	if len(all) != len(d.Resources) {
+		return fmt.Errorf("%d of its resources cannot be read", len(d.Resources)-len(all))
+	}
+	before, live := map[string]bool{}, map[resource.URN]bool{}
+	for i, r := range all {
+		switch {
+		case r.URN == "" || r.Type == "":
+			return fmt.Errorf("its resource %d has no URN or no type", i)
+		case !r.Custom && r.ID != "":
+			return fmt.Errorf("the component %s has an ID", r.URN)
+		case live[r.URN] && !r.Delete:
+			return fmt.Errorf("the resource %s is there twice", r.URN)
+		case r.Provider != "" && !r.PendingReplacement && !before[r.Provider]:
+			return fmt.Errorf("the resource %s needs the provider %s, which is not before it", r.URN, r.Provider)
+		}
+		r.Provider = ""
+		for _, urn := range dependencies(r) {
+			switch {
+			case before[urn]:
+			case anywhere[urn]:
+				return fmt.Errorf("the resource %s needs %s, which comes after it", r.URN, urn)
+			default:
+				return fmt.Errorf("the resource %s needs %s, which is missing", r.URN, urn)
+			}
+		}
+		before[string(r.URN)] = true
+		if isProvider(r.Type) {
+			before[string(r.URN)+"::"+string(r.ID)] = true
+		}
+		live[r.URN] = live[r.URN] || !r.Delete
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+// describe returns the description of what is deployed: the stack's own output, or where an earlier version of this
+// program deployed it, the file's with the domain and the services that the state has.
+func (s *stack) describe() *environment.Environment {
+	state := s.handle.Current()
+	described := s.env
+	if output, ok := state.Outputs[infra.OutputEnvironment]; ok {
+		if read, err := environment.DecodeDeployed(s.env.Stack, output.Value); err == nil {
+			described = read
+		}
+	}
+	if s.recorded == "" {
+		return described // no service was ever deployed
+	}
+	roles := map[environment.Role]bool{}
+	copied := *described
+	for _, r := range state.Resources {
+		switch {
+		case r.Condemned:
+		case r.Type == infra.ServiceType:
+			roles[environment.Role(r.Name)] = true
+		case infra.IsDomainRecord(r.URN):
+			// A deployment that ended half-way may have moved the domain and not said so.
+			if name, ok := r.Inputs["name"].(string); ok {
+				copied.Domain.Name = strings.TrimSuffix(name, ".")
+			}
+		}
+	}
+	return copied.WithRoles(roles, s.env)
+}
+
+// Deployed implements release.Infrastructure.
+func (s *stack) Deployed(code *environment.Code) *environment.Environment {
+	described := s.describe()
+	if code != nil {
+		described = described.WithCode(*code)
+	}
+	return described.SteeredBy(s.env)
+}
+
+// recoding is a deployment of code: which image, with which code.
+type recoding struct {
+	image string
+	code  environment.Code
+	// migrationOnly leaves the services and the stack's outputs as they are.
+	migrationOnly bool
+	// refresh reads from the account what is deployed before it is compared.
+	refresh bool
+	message string
+}
+
+// recode deploys code. The program declares what the state holds, so that nothing else can change; the targets are a
+// second guard.
+func (s *stack) recode(ctx context.Context, r recoding, progress func(string)) (release.Update, error) {
+	replay, err := s.handle.Replay(ctx)
+	if err != nil {
+		return release.Update{}, err
+	}
+	state := s.handle.Current()
+	env := s.Deployed(&r.code)
+	secretARN := state.Text(infra.OutputSecret)
+	edit := func(d *engine.Declaration) error {
+		switch {
+		case r.migrationOnly && d.Name != string(environment.Migration):
+		case d.Type == infra.TaskDefinitionType:
+			return infra.Recode(d.Inputs, env, environment.Role(d.Name), r.image, secretARN)
+		case d.Type == infra.ServiceType:
+			d.Inputs["taskDefinition"] = engine.ARNOf(infra.TaskDefinitionOf(d.URN))
+		}
+		return nil
+	}
+	outputs := map[string]any{}
+	if !r.migrationOnly {
+		described, err := env.Encode()
+		if err != nil {
+			return release.Update{}, err
+		}
+		outputs = map[string]any{infra.OutputImage: r.image, infra.OutputEnvironment: described}
+	}
+	var targets []string
+	for _, one := range state.Resources {
+		if infra.IsCode(one.Type) && (!r.migrationOnly || infra.OfMigration(one.URN)) {
+			targets = append(targets, one.URN)
+		}
+	}
+	targets = append(targets, state.Condemned(func(urn string) bool { return slices.Contains(targets, urn) })...)
+	slices.Sort(targets)
+	done, err := s.up(ctx, engine.Update{
+		Program: replay.Program(infra.DeclareProvider(env, s.endpointURL), edit, outputs), Message: r.message,
+		Targets: slices.Compact(targets), Refresh: r.refresh,
+	}, progress)
+	if err == nil && !r.migrationOnly {
+		s.recorded, s.deployed = r.image, env
+	}
+	return done, err
+}
+
+// Code implements release.Infrastructure.
+func (s *stack) Code(ctx context.Context, image string, code *environment.Code, progress func(string)) (release.Update, error) {
+	return s.recode(ctx, recoding{image: image, code: s.codeOr(code), message: "code " + image}, progress)
+}
+
+// Reconcile implements release.Infrastructure.
+func (s *stack) Reconcile(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	return s.recode(ctx, recoding{image: image, code: s.codeOr(nil), refresh: true, message: "bring back " + image}, progress)
+}
+
+// codeOr is a code, or the one that is deployed.
+func (s *stack) codeOr(code *environment.Code) environment.Code {
+	if code != nil {
+		return *code
+	}
+	return s.describe().Code()
+}

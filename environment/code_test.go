@@ -1,0 +1,116 @@
+package environment
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func loaded(t *testing.T, name string) *Environment {
+	t.Helper()
+	e, err := Load("..", name)
+	require.NoError(t, err)
+	return e
+}
+
+func TestADeployedDescriptionIsReadAsItWasWritten(t *testing.T) {
+	for _, name := range []string{"dev", "staging", "production"} {
+		e := loaded(t, name)
+		values, err := e.Encode()
+		require.NoError(t, err)
+		read, err := DecodeDeployed(e.Stack, values)
+		require.NoError(t, err)
+		again, err := read.Encode()
+		require.NoError(t, err)
+		require.Equal(t, values, again)
+		require.Equal(t, e.Roles(), read.Roles())
+
+		values["later"] = true
+		delete(values, "firewall")
+		read, err = DecodeDeployed(e.Stack, values)
+		require.NoError(t, err, "another version wrote it")
+		require.Equal(t, defaults(e.Stack).Firewall, read.Firewall)
+	}
+	_, err := DecodeDeployed("staging", "nonsense")
+	require.Error(t, err)
+}
+
+// code changes everything that is code, and nothing else.
+func code(e *Environment) Code {
+	c := e.Code()
+	c.Required, c.Optional = append([]string{"NEW_KEY"}, c.Required...), []string{"MAYBE"}
+	c.Connections, c.PoolTimeout = c.Connections+1, c.PoolTimeout+time.Second
+	for role, task := range c.Tasks {
+		task.CPU, task.Memory, task.Command = task.CPU*2, task.Memory*2, []string{"run", string(role)}
+		if role != Migration {
+			task.HealthCheck = []string{"CMD", "true"}
+		}
+		c.Tasks[role] = task
+	}
+	return c
+}
+
+func TestCodeComesBackAsItWasSet(t *testing.T) {
+	e := loaded(t, "staging")
+	before := loaded(t, "staging")
+	changed := e.WithCode(code(e))
+	require.Equal(t, code(e), changed.Code())
+	require.Equal(t, before, e, "the original stays")
+	require.Equal(t, before, changed.WithCode(before.Code()), "there is nothing else in it")
+}
+
+func TestCodeLeavesAServiceThatItDoesNotKnow(t *testing.T) {
+	e := loaded(t, "staging")
+	c := code(e)
+	delete(c.Tasks, Worker)
+	changed := e.WithCode(c)
+	require.Equal(t, *e.Services.Worker, *changed.Services.Worker)
+	require.Equal(t, []string{"run", "scheduler"}, changed.Services.Scheduler.Command)
+}
+
+func TestSteeringCountsAtOnceAndCodeAndInfrastructureStay(t *testing.T) {
+	e := loaded(t, "staging")
+	file := loaded(t, "staging")
+	file.Protected, file.Image.CriticalFindings, file.Delivery.Branch = true, Fail, "other"
+	file.Deployment.Rollback, file.Deployment.Rollout.Timeout = RollbackManual, time.Hour
+	file.Deployment.Migrations.Timeout, file.Deployment.Migrations.Command = time.Hour, []string{"other"}
+	file.Services.API.CPU, file.Domain.Name, file.Monitoring.Level = 4096, "other.hyperchonk.com", Full
+	steered := e.SteeredBy(file)
+	require.True(t, steered.Protected)
+	require.Equal(t, Fail, steered.Image.CriticalFindings)
+	require.Equal(t, "other", steered.Delivery.Branch)
+	require.Equal(t, RollbackManual, steered.Deployment.Rollback)
+	require.Equal(t, time.Hour, steered.Deployment.Migrations.Timeout)
+	require.Equal(t, e.Code(), steered.Code())
+	require.Equal(t, e.Domain, steered.Domain)
+	require.Equal(t, e.Monitoring, steered.Monitoring)
+}
+
+func TestInfrastructureOfSomeSections(t *testing.T) {
+	e := loaded(t, "staging")
+	file := loaded(t, "staging")
+	file.Database.InstanceClass, file.Database.Connections = "db.t3.large", 99
+	file.Monitoring.Level, file.Network.Zones = Basic, 3
+	file.Services.Scheduler, file.Services.API.CPU, file.Services.API.Tasks.Max = nil, 2048, 9
+
+	only := e.WithInfrastructure(file, func(to, from *Environment) { to.Database = from.Database })
+	require.Equal(t, "db.t3.large", only.Database.InstanceClass)
+	require.Equal(t, e.Code(), only.Code(), "connections are code")
+	require.Equal(t, e.Monitoring, only.Monitoring)
+
+	services := e.WithInfrastructure(file, func(to, from *Environment) { to.Services = from.Services })
+	require.Nil(t, services.Services.Scheduler)
+	require.Equal(t, 9, services.Services.API.Tasks.Max)
+	require.Equal(t, e.Services.API.CPU, services.Services.API.CPU)
+}
+
+func TestServicesOfTheState(t *testing.T) {
+	e, file := loaded(t, "staging"), loaded(t, "staging")
+	e.Services.Scheduler = nil
+	file.Services.Scheduler.CPU = 1024
+	changed := e.WithRoles(map[Role]bool{API: true, Scheduler: true}, file)
+	require.Nil(t, changed.Services.Worker)
+	require.Equal(t, 1024, changed.Services.Scheduler.CPU)
+	require.NotNil(t, e.Services.Worker, "the original stays")
+}

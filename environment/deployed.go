@@ -1,0 +1,37 @@
+package environment
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Encode returns a description as JSON values, complete with what its file left to defaults, so that later defaults do
+// not change what it says. DecodeDeployed reads it.
+func (e *Environment) Encode() (map[string]any, error) {
+	text, err := yaml.MarshalWithOptions(e, yaml.JSON())
+	if err != nil {
+		return nil, fmt.Errorf("encode the environment %s: %w", e.Name, err)
+	}
+	var values map[string]any
+	if err := json.Unmarshal(text, &values); err != nil {
+		return nil, fmt.Errorf("encode the environment %s: %w", e.Name, err)
+	}
+	return values, nil
+}
+
+// DecodeDeployed reads a description that Encode wrote, by this version or another one: keys that it does not know are
+// left out, and missing ones get their defaults. What was deployed is not validated again.
+func DecodeDeployed(stack string, values any) (*Environment, error) {
+	text, err := json.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("read the deployed description of %s: %w", stack, err)
+	}
+	e := defaults(stack)
+	if err := yaml.Unmarshal(text, &e); err != nil {
+		return nil, fmt.Errorf("read the deployed description of %s: %w", stack, err)
+	}
+	e.complete(func(string) bool { return true })
+	return &e, nil
+}

@@ -1,0 +1,85 @@
+package infra
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// applyCode sets what code decides of a container: image, command, health check, the keys of the configuration secret
+// that it reads, and the values of variables that are limits rather than addresses. The rest of a container is
+// infrastructure. Full deployments and those of code both go through it.
+func (c *container) applyCode(env *environment.Environment, role environment.Role, image, configSecretARN string) {
+	c.Image = image
+	c.Command, c.HealthCheck, c.Secrets = nil, nil, nil
+	if role == environment.Migration {
+		c.Command = env.Deployment.Migrations.Command
+	}
+	if s, ok := serviceOf(env, role); ok {
+		c.Command = s.Command
+		if len(s.HealthCheck) > 0 {
+			c.HealthCheck = &healthCheck{Command: s.HealthCheck, Interval: 15, Timeout: 5, Retries: 3, StartPeriod: 60}
+		}
+	}
+	// A key that is not there stops the task before it starts.
+	// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+	for _, key := range env.SecretKeys() {
+		c.Secrets = append(c.Secrets, secret{Name: key, ValueFrom: configSecretARN + ":" + key + "::"})
+	}
+	limits := map[string]int{
+		environment.VarConnectionLimit: env.Database.Connections,
+		environment.VarPoolTimeout:     int(env.Database.PoolTimeout.Seconds()),
+	}
+	for i, v := range c.Environment {
+		if limit, ok := limits[v.Name]; ok {
+			c.Environment[i].Value = strconv.Itoa(limit)
+		}
+	}
+}
+
+// Recode changes the inputs of a role's task definition, as a state holds them, to an image and the code of env, and
+// keeps everything else of them. A service that env does not have, which a full deployment is to remove, gets the image
+// alone. It fails where the inputs are not those of this program.
+func Recode(inputs map[string]any, env *environment.Environment, role environment.Role, image, configSecretARN string) error {
+	text, _ := inputs["containerDefinitions"].(string)
+	var containers []container
+	if err := json.Unmarshal([]byte(text), &containers); err != nil {
+		return fmt.Errorf("read the containers of %s: %w", role, err)
+	}
+	found := false
+	for i := range containers {
+		if c := &containers[i]; c.Name == env.ContainerName(role) {
+			found = true
+			if c.Image = image; role == environment.Migration || env.Roles()[role] {
+				c.applyCode(env, role, image, configSecretARN)
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("the task definition %s has no container %s", role, env.ContainerName(role))
+	}
+	encoded, err := json.Marshal(containers)
+	if err != nil {
+		return fmt.Errorf("encode the containers of %s: %w", role, err)
+	}
+	inputs["containerDefinitions"] = string(encoded)
+	if task, ok := env.Code().Tasks[role]; ok {
+		inputs["cpu"], inputs["memory"] = strconv.Itoa(task.CPU), strconv.Itoa(task.Memory)
+	}
+	return nil
+}
+
+// TaskDefinitionType is the type of a task definition; its name in the program is its role.
+const TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
+
+// TaskDefinitionOf returns the URN of the task definition of the service with this URN.
+func TaskDefinitionOf(serviceURN string) string {
+	return strings.Replace(serviceURN, "$"+ServiceType+"::", "$"+TaskDefinitionType+"::", 1)
+}
+
+// IsCode reports whether resources of a type are what a deployment of code changes: task definitions, the migration's
+// too, and services.
+func IsCode(typ string) bool { return typ == TaskDefinitionType || typ == ServiceType }
