@@ -175,10 +175,21 @@ func (l *lab) copyOf(b base, name string) (string, error) {
 	return dir, nil
 }
 
+// at is an environment, and the project whose file describes it.
+type at struct{ env, project string }
+
+// dev is the environment of most trials.
+func (l *lab) dev() at { return at{env: "dev", project: l.root} }
+
 // command is the deployer in a simulated account.
 func (l *lab) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, l.deployer, append(args, "--env", "dev", "--local", "--yes", "--no-color")...)
-	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+l.root, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+l.dir, "AWS_EC2_METADATA_DISABLED=true")
+	return l.commandAt(ctx, stateDir, l.dev(), args...)
+}
+
+func (l *lab) commandAt(ctx context.Context, stateDir string, where at, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, l.deployer, append(args, "--env", where.env, "--local", "--yes", "--no-color")...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+where.project, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+l.dir,
+		"DEPLOYER_PULUMI="+filepath.Join(l.root, "bin", "pulumi"), "AWS_EC2_METADATA_DISABLED=true")
 	return cmd
 }
 
@@ -191,8 +202,12 @@ type ended struct {
 
 // run runs the deployer to its end.
 func (l *lab) run(ctx context.Context, stateDir string, args ...string) (ended, error) {
+	return l.runAt(ctx, stateDir, l.dev(), args...)
+}
+
+func (l *lab) runAt(ctx context.Context, stateDir string, where at, args ...string) (ended, error) {
 	began := time.Now()
-	out, err := l.command(ctx, stateDir, args...).CombinedOutput()
+	out, err := l.commandAt(ctx, stateDir, where, args...).CombinedOutput()
 	code, err := exitCode(err)
 	return ended{code, string(out), time.Since(began)}, err
 }
@@ -211,10 +226,15 @@ func exitCode(err error) (int, error) {
 
 // all runs the trials, several at once, and prints a line for each.
 func (l *lab) all(ctx context.Context, trials []trial, o options) []result {
+	return inParallel(ctx, o, trials, func(t trial) result { return l.try(ctx, t, o.only > 0) }, func(r result) error { return r.err })
+}
+
+// inParallel tries the trials, several at once, and prints each result and its error. It begins none after the limit.
+func inParallel[T any, R fmt.Stringer](ctx context.Context, o options, trials []T, try func(T) R, failed func(R) error) []R {
 	var mu sync.Mutex
-	var results []result
+	var results []R
 	began := time.Now()
-	next := make(chan trial)
+	next := make(chan T)
 	go func() {
 		defer close(next)
 		for _, t := range trials {
@@ -228,12 +248,12 @@ func (l *lab) all(ctx context.Context, trials []trial, o options) []result {
 	for range o.parallel {
 		running.Go(func() {
 			for t := range next {
-				r := l.try(ctx, t, o.only > 0)
+				r := try(t)
 				mu.Lock()
 				results = append(results, r)
 				fmt.Println(r)
-				if r.err != nil {
-					fmt.Println(r.err)
+				if err := failed(r); err != nil {
+					fmt.Println(err)
 				}
 				mu.Unlock()
 			}

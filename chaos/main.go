@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -28,6 +29,8 @@ func main() {
 	flag.StringVar(&o.scenario, "scenario", "", "draw trials of this scenario alone, such as rollback")
 	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()/2), "how many trials run at once")
 	flag.DurationVar(&o.limit, "limit", time.Hour, "begin no trial after this time")
+	flag.IntVar(&o.edits, "edits", 300, "how many trials change the environment's file between a full deployment and one of code or of a component")
+	flag.IntVar(&o.onlyEdits, "only-edits", 0, "run the trial of an edit with this number alone, and keep its directory")
 	flag.IntVar(&o.crowd, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -47,18 +50,56 @@ type options struct {
 	parallel int
 	limit    time.Duration
 	crowd    int
+
+	edits, onlyEdits int
 }
 
 func run(ctx context.Context, o options) error {
-	trials, err := plan(o)
-	if err != nil {
-		return err
-	}
 	l, err := newLab()
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	if o.trials > 0 && o.onlyEdits == 0 {
+		err = l.kills(ctx, o)
+	}
+	if o.edits > 0 && o.only == 0 && o.scenario == "" && ctx.Err() == nil {
+		err = errors.Join(err, l.changes(ctx, o))
+	}
+	return err
+}
+
+// changes runs the trials that change an environment's file.
+func (l *lab) changes(ctx context.Context, o options) error {
+	trials := planEdits(o)
+	fmt.Printf("\n%d trials of changed files, seed %d\n", len(trials), o.seed)
+	results, err := l.editsBetweenDeployments(ctx, trials, o)
+	if err != nil {
+		return err
+	}
+	fmt.Print(editSummary(results))
+	bad := 0
+	for _, r := range results {
+		if r.err != nil {
+			bad++
+			fmt.Printf("\n`go run ./chaos -seed %d -only-edits %d` repeats what failed: %s\n", o.seed, r.number, r.editTrial)
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case bad > 0:
+		return fmt.Errorf("%d of %d trials of changed files failed", bad, len(results))
+	}
+	return nil
+}
+
+// kills runs the trials that kill deployments.
+func (l *lab) kills(ctx context.Context, o options) error {
+	trials, err := plan(o)
+	if err != nil {
+		return err
+	}
 	fmt.Printf("%d trials, seed %d: `make chaos SEED=%d` repeats them\n", len(trials), o.seed, o.seed)
 	if err := l.prepare(ctx, trials, o.crowd > 0); err != nil {
 		return err

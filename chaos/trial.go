@@ -128,8 +128,12 @@ type met struct {
 // interrupt runs a command and sends the signal when its moment has come, or as soon after it as there is an engine where the
 // engine alone is to get it.
 func (l *lab) interrupt(ctx context.Context, dir string, t trial, usual course, args []string) (met, error) {
+	return l.interruptAt(ctx, dir, l.dev(), t, usual, args)
+}
+
+func (l *lab) interruptAt(ctx context.Context, dir string, where at, t trial, usual course, args []string) (met, error) {
 	said := &transcript{began: time.Now()}
-	cmd := l.command(ctx, dir, args...)
+	cmd := l.commandAt(ctx, dir, where, args...)
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		return met{}, err

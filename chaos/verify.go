@@ -64,9 +64,11 @@ type checkpoint struct {
 	Checkpoint struct {
 		Latest struct {
 			Resources []struct {
-				URN, Type, ID string
-				Custom        bool
-				External      bool
+				URN, Type, ID, Parent, Provider, DeletedWith string
+
+				Custom, External     bool
+				Dependencies         []string
+				PropertyDependencies map[string][]string
 			}
 			PendingOperations []struct {
 				Type     string

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -40,6 +44,102 @@ func componentNames() []string {
 	return names
 }
 
+// others returns globs of the resources of all components but those that are named.
+func others(components []string) []string {
+	var urns []string
+	for _, c := range infra.Components() {
+		if !slices.Contains(components, c.Name) {
+			urns = append(urns, c.URNs...)
+		}
+	}
+	return urns
+}
+
+// Provision implements release.Infrastructure.
+func (p partial) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	first := slices.DeleteFunc(slices.Clone(p.components), func(name string) bool { return name == servicesComponent })
+	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return slices.Contains(first, name) })...)
+	return p.up(ctx, engine.Update{
+		Program: p.program(image, p.recorded), Message: "provision components with " + image, Excludes: others(first),
+	}, progress)
+}
+
+// Release implements release.Infrastructure. What the services needed until now is deleted here, too.
+func (p partial) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return name == servicesComponent })...).WithCode(p.env.Code())
+	done, err := p.up(ctx, engine.Update{
+		Program: p.program(image, image), Message: "release components with " + image, Excludes: others(p.components),
+	}, progress)
+	if err == nil {
+		p.recorded = image
+	}
+	return done, err
+}
+
+// check returns an error where the components cannot be deployed with the rest of the stack left as it is. It changes
+// nothing.
+func (p partial) check(ctx context.Context) error {
+	image := cmp.Or(p.recorded, p.env.ImageReference("sha256:"+emptyDigest))
+	program := p.program(image, image)
+	plan, err := p.handle.Preview(ctx, engine.Update{Program: program}, nil)
+	if err != nil {
+		return err
+	}
+	along := missingComponents(p.components, plan.Steps, p.handle.Current().Resources)
+	// What the components need and the stack does not have yet, the engine knows.
+	missing, err := p.handle.MissingTargets(ctx, engine.Update{Program: program, Targets: targets(slices.Concat(p.components, along))})
+	if err != nil {
+		return err
+	}
+	for _, urn := range missing {
+		if name := infra.ComponentOf(urn); !slices.Contains(along, name) {
+			along = append(along, name)
+		}
+	}
+	if len(along) == 0 {
+		return nil
+	}
+	slices.Sort(along)
+	return advice.With(fmt.Errorf("%s cannot be deployed alone: what %s needs changes, too", strings.Join(p.components, ", "), strings.Join(along, ", ")),
+		"deploy them together: --component "+strings.Join(append(slices.Clone(p.components), along...), ",")+", or everything with a full `up`")
+}
+
+// missingComponents returns the components that have to be deployed with the given ones. Where a resource of theirs is
+// replaced, what depends on it has to follow: its properties name the old one, and the engine deletes it first where the
+// new one cannot exist beside the old one.
+func missingComponents(components []string, steps []engine.Step, resources []engine.Resource) []string {
+	chosen, ops := slices.Clone(components), map[string]string{}
+	for _, s := range steps {
+		ops[s.URN] = s.Op
+	}
+	for found := true; found; {
+		found = false
+		for _, r := range resources {
+			name := infra.ComponentOf(r.URN)
+			if name == "" || ops[r.URN] == "" || slices.Contains(chosen, name) {
+				continue
+			}
+			if slices.ContainsFunc(r.Dependencies, func(urn string) bool {
+				return ops[urn] == "replace" && slices.Contains(chosen, infra.ComponentOf(urn))
+			}) {
+				chosen, found = append(chosen, name), true
+			}
+		}
+	}
+	return chosen[len(components):]
+}
+
+// targets returns globs of the resources of components.
+func targets(components []string) []string {
+	var urns []string
+	for _, c := range infra.Components() {
+		if slices.Contains(components, c.Name) {
+			urns = append(urns, c.URNs...)
+		}
+	}
+	return urns
+}
+
 // sections returns what copies the sections of a description that the components are made from.
 func sections(of func(component string) bool) []func(to, from *environment.Environment) {
 	var copies []func(to, from *environment.Environment)
@@ -49,33 +149,4 @@ func sections(of func(component string) bool) []func(to, from *environment.Envir
 		}
 	}
 	return copies
-}
-
-// urns are the resources of the components that want says.
-func (p partial) urns(want func(name string) bool) []string {
-	var urns []string
-	for _, c := range infra.Components() {
-		if slices.Contains(p.components, c.Name) && want(c.Name) {
-			urns = append(urns, c.URNs...)
-		}
-	}
-	return urns
-}
-
-// Provision implements release.Infrastructure.
-func (p partial) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return name != servicesComponent && slices.Contains(p.components, name) })...)
-	return p.up(ctx, engine.Update{
-		Program: p.program(image, p.recorded), Message: "provision components with " + image,
-		Targets: p.urns(func(name string) bool { return name != servicesComponent }),
-	}, progress)
-}
-
-// Release implements release.Infrastructure.
-func (p partial) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return name == servicesComponent })...).WithCode(p.env.Code())
-	return p.up(ctx, engine.Update{
-		Program: p.program(image, image), Message: "release components with " + image,
-		Targets: p.urns(func(name string) bool { return name == servicesComponent }),
-	}, progress)
 }

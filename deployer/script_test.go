@@ -54,17 +54,18 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.CopyFS(ts.Getenv("STATE"), os.DirFS(dir)))
 			},
-			"byhand":    byHand,
-			"estranged": estranged,
-			"onlyone":   onlyOne,
-			"exits":     exits,
-			"cut":       cut,
-			"jsonpath":  jsonPath,
-			"killed":    killed,
-			"nowhere":   nowhere,
-			"owned":     owned,
-			"renewed":   renewed,
-			"underway":  underWay,
+			"byhand":     byHand,
+			"estranged":  estranged,
+			"onlyone":    onlyOne,
+			"exits":      exits,
+			"cut":        cut,
+			"disordered": disordered,
+			"jsonpath":   jsonPath,
+			"killed":     killed,
+			"nowhere":    nowhere,
+			"owned":      owned,
+			"renewed":    renewed,
+			"underway":   underWay,
 		}),
 	})
 }
@@ -138,6 +139,22 @@ func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 	if equal := fmt.Sprint(value) == args[1]; equal == neg {
 		ts.Fatalf("%s is %v, want %s (negated: %v)", args[0], value, args[1], neg)
 	}
+}
+
+// disordered puts the first resource of a state file that another one depends on behind it: disordered FILE.
+func disordered(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: disordered FILE")
+	}
+	var file map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &file))
+	latest := file["checkpoint"].(map[string]any)["latest"].(map[string]any)
+	resources := latest["resources"].([]any)
+	at := slices.IndexFunc(resources, func(r any) bool { return r.(map[string]any)["type"] == "aws:ecs/cluster:Cluster" })
+	latest["resources"] = append(slices.Delete(slices.Clone(resources), at, at+1), resources[at])
+	content, err := json.Marshal(file)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), content, 0o600))
 }
 
 // taskName is a task in the JSON of status.

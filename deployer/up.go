@@ -198,7 +198,19 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 		if len(u.components) == 0 {
 			return opened, nil
 		}
-		return partial{opened, u.components}, nil
+		some := partial{opened, u.components}
+		return some, some.check(ctx)
+	}
+	if u.dryRun && len(u.components) > 0 {
+		world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
+			handle, forget, err := u.openToPreview(ctx, p, env.Stack)
+			if err != nil {
+				return nil, err
+			}
+			defer forget()
+			some := partial{u.stackOf(handle, env), u.components}
+			return some, some.check(ctx)
+		}
 	}
 	if u.codeOnly {
 		opened, err := u.openCode(ctx, p, env, u.refresh)

@@ -1,6 +1,10 @@
 package environment
 
 import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,4 +117,80 @@ func TestServicesOfTheState(t *testing.T) {
 	require.Nil(t, changed.Services.Worker)
 	require.Equal(t, 1024, changed.Services.Scheduler.CPU)
 	require.NotNil(t, e.Services.Worker, "the original stays")
+}
+
+// What a change of each key needs is decided in WithCode and SteeredBy, and documented in one table.
+func TestWhatAChangeNeedsIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/environment.md")
+	require.NoError(t, err)
+	table := regexp.MustCompile("(?m)^\\| (code|the deployer itself) \\|[^|]*\\| (.*) \\|$")
+	documented := map[string][]string{}
+	for _, row := range table.FindAllStringSubmatch(string(page), -1) {
+		documented[row[1]] = strings.Split(strings.Trim(row[2], "`"), "`, `")
+	}
+	base := loaded(t, "staging")
+	base.Services.Worker, base.Services.Scheduler = nil, nil
+	base.Services.API.Autoscaling = &Autoscaling{}
+	found := map[string][]string{}
+	for path, set := range setters(reflect.TypeFor[Environment](), "") {
+		changed := *base
+		changed.Services = base.Services.clone()
+		changed.Services.API.Autoscaling = &Autoscaling{}
+		set(reflect.ValueOf(&changed).Elem())
+		code, steering := !reflect.DeepEqual(base, base.WithCode(changed.Code())), !reflect.DeepEqual(base, base.SteeredBy(&changed))
+		require.False(t, code && steering, path)
+		path = strings.Replace(path, "services.api.", "services.*.", 1)
+		switch {
+		case code:
+			found["code"] = append(found["code"], path)
+		case steering:
+			found["the deployer itself"] = append(found["the deployer itself"], path)
+		}
+	}
+	for kind := range found {
+		require.ElementsMatch(t, documented[kind], found[kind], kind)
+	}
+	require.Len(t, found, 2)
+}
+
+// setters returns, for the path of each key that holds a value, what gives it another one.
+func setters(typ reflect.Type, path string) map[string]func(reflect.Value) {
+	all := map[string]func(reflect.Value){}
+	for i := range typ.NumField() {
+		key := keyOf(typ.Field(i))
+		if key == "" || typ.Field(i).Type == reflect.TypeFor[*Service]() {
+			continue
+		}
+		here, field := path+key, typ.Field(i).Type
+		inner := field
+		if field.Kind() == reflect.Pointer {
+			inner = field.Elem()
+		}
+		if inner.Kind() != reflect.Struct {
+			all[here] = func(v reflect.Value) { v.Field(i).Set(another(field)) }
+			continue
+		}
+		for below, set := range setters(inner, here+".") {
+			all[below] = func(v reflect.Value) { set(reflect.Indirect(v.Field(i))) }
+		}
+	}
+	return all
+}
+
+// another is a value that no environment of the repository has.
+func another(typ reflect.Type) reflect.Value {
+	v := reflect.New(typ).Elem()
+	switch typ.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(987654321)
+	case reflect.String:
+		v.SetString("another")
+	case reflect.Slice:
+		v = reflect.Append(v, another(typ.Elem()))
+	default:
+		panic("a kind that has no other value: " + typ.String())
+	}
+	return v
 }

@@ -80,3 +80,15 @@ func within(kind string) []string {
 		"**::" + componentPrefix + kind + "$**",
 	}
 }
+
+// ComponentOf returns the name of the component that a resource belongs to; "" where it belongs to none.
+func ComponentOf(urn string) string {
+	for _, c := range Components() {
+		for _, glob := range c.URNs {
+			if strings.Contains(urn, strings.ReplaceAll(glob, "**", "")) {
+				return c.Name
+			}
+		}
+	}
+	return ""
+}

@@ -30,7 +30,7 @@ type progress struct {
 	said     map[string][]string // errors by URN, of steps that have not failed yet
 	failed   []ResourceError
 	warnings []string
-	loading  map[string]bool   // plugins that were spoken of
+	loading  map[string]bool // plugins that were spoken of
 }
 
 func newProgress(u Update, refreshing bool, now time.Time) *progress {

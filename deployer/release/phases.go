@@ -61,7 +61,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		state: d.State,
 	}
 	switch {
-	case d.Kind.OnlyCode():
+	case d.Kind.OnlyCode(), d.Kind == record.Partial && d.DryRun:
 		look.also = d.openStack
 	case d.Kind == record.Migrate:
 		look.migrationOnly = true
@@ -254,16 +254,16 @@ func (d *deployment) health(ctx context.Context, v voice) (string, error) {
 	if d.record.Verified = d.touched; d.touched {
 		d.mark(ctx, v)
 	}
-	return fmt.Sprintf("%d probes of %s answered well", len(results), d.Env.URL()), nil
+	return fmt.Sprintf("%d probes of %s answered well", len(results), d.deployed().URL()), nil
 }
 
 func (d *deployment) probe(ctx context.Context, v voice) ([]probe.Result, error) {
-	h := &health{env: d.Env, elb: elb.NewFromConfig(d.AWS), network: d.Network, clock: d.Clock}
+	h := &health{env: d.deployed(), elb: elb.NewFromConfig(d.AWS), network: d.Network, clock: d.Clock}
 	return h.run(ctx, v)
 }
 
 func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
-	report := checks.Run(ctx, d.Env, checks.Sources{AWS: d.AWS, Network: d.Network}, checks.Options{}, d.Clock)
+	report := checks.Run(ctx, d.deployed(), checks.Sources{AWS: d.AWS, Network: d.Network}, checks.Options{}, d.Clock)
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -287,12 +287,24 @@ func (d *deployment) validate(ctx context.Context, v voice) (string, error) {
 	return fmt.Sprintf("%d of %d checks are healthy", report.Summary.Healthy, report.Summary.Total), nil
 }
 
-// answersFor reports whether an error that a check of the component found fails the deployment. One of code alone leaves
-// an infrastructure as it is that was changed by somebody else, or that an earlier deployment left half-way.
+// deployed returns the environment as it is deployed after the phases so far. Where only some components were, the file is
+// ahead of it.
+func (d *deployment) deployed() *environment.Environment {
+	if d.Kind == record.Partial {
+		return d.infra.Deployed(nil)
+	}
+	return d.Env
+}
+
+// answersFor reports whether an error that a check of the component found fails the deployment. One of code or of some
+// components leaves everything else as it is: what an earlier deployment left half-way, and, one of code, what was
+// changed outside the deployer.
 func (d *deployment) answersFor(component string) bool {
-	if !d.Kind.OnlyCode() {
+	switch {
+	case d.Kind.OnlyCode() && component == "compliance":
+		return false
+	case d.Kind == record.Full || !d.halfDone:
 		return true
 	}
-	code := []string{"ecs_service", "ecs_tasks", "task_definition", "target_groups", "image", "secrets", "endpoint"}
-	return component != "compliance" && (!d.halfDone || slices.Contains(code, component))
+	return slices.Contains([]string{"ecs_service", "ecs_tasks", "task_definition", "target_groups", "image", "secrets", "endpoint", "readiness"}, component)
 }

@@ -1,0 +1,472 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+// edit is a valid change of an environment's file.
+type edit struct {
+	// key is the dotted path below the environment's block, value what it becomes; nil removes it.
+	key   string
+	value any
+	// waits says that no full deployment can take it up where it is: it waits beside deployments of code for good, and
+	// is undone in the end.
+	waits bool
+}
+
+func (e edit) String() string {
+	if e.value == nil {
+		return "-" + e.key
+	}
+	return fmt.Sprintf("%s=%v", e.key, e.value)
+}
+
+// apply changes a block. A removed key is gone with all that is below it.
+func (e edit) apply(block map[string]any) {
+	keys := strings.Split(e.key, ".")
+	for _, key := range keys[:len(keys)-1] {
+		inner, ok := block[key].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			block[key] = inner
+		}
+		block = inner
+	}
+	if last := keys[len(keys)-1]; e.value == nil {
+		delete(block, last)
+	} else {
+		block[last] = e.value
+	}
+}
+
+type object = map[string]any
+
+// edits are what people change in staging's file: every key that can change while the environment stays the same one.
+func edits() []edit {
+	return []edit{
+		{key: "network.zones", value: 3, waits: true},
+		{key: "network.nat", value: "per-zone"},
+		{key: "image.criticalFindings", value: "fail"},
+		{key: "services.api", value: object{"cpu": 1024, "memory": 2048, "tasks": object{"min": 1, "max": 2}, "autoscaling": object{"cpuPercent": 70}}},
+		{key: "services.api", value: object{"cpu": 256, "memory": 512}}, // without autoscaling
+		{key: "services.api.tasks", value: object{"min": 2, "max": 4}},
+		{key: "services.api.autoscaling", value: object{"memoryPercent": 80, "requestsPerMinute": 1000}},
+		{key: "services.api.command", value: []string{"bun", "run", "api"}},
+		{key: "services.api.healthCheck", value: []string{"CMD-SHELL", "exit 0"}},
+		{key: "services.worker"},
+		{key: "services.worker", value: object{"cpu": 512, "memory": 1024, "command": []string{"bun", "run", "jobs"}}},
+		{key: "services.worker", value: object{"cpu": 256, "memory": 512, "command": []string{"bun", "run", "worker"}, "tasks": object{"min": 1, "max": 3}, "autoscaling": object{"cpuPercent": 60}}},
+		{key: "services.worker.tasks", value: object{"min": 2, "max": 2}},
+		{key: "services.scheduler"},
+		{key: "services.scheduler.memory", value: 1024},
+		{key: "services.executeCommand", value: false},
+		{key: "database.instanceClass", value: "db.t3.medium"},
+		{key: "database.storageGiB", value: 40},
+		{key: "database.maxStorageGiB", value: 200},
+		{key: "database.multiZone", value: true},
+		{key: "database.backupDays", value: 14},
+		{key: "database.deletionProtection", value: true},
+		{key: "database.performanceInsights", value: true},
+		{key: "database.passwordRotationDays", value: 60},
+		{key: "database.connections", value: 5},
+		{key: "database.poolTimeout", value: "20s"},
+		{key: "queue.visibilityTimeout", value: "10m"},
+		{key: "queue.retentionDays", value: 7},
+		{key: "queue.maxReceives", value: 5},
+		{key: "configuration.required", value: []string{"DATABASE_URL", "SENTRY_DSN", "AWS_REGION", "NODE_ENV", "SQS_BACKGROUND_JOB_QUEUE_URL"}},
+		{key: "configuration.optional", value: []string{"LOG_LEVEL"}},
+		{key: "monitoring.level", value: "basic"},
+		{key: "monitoring.level", value: "full"},
+		{key: "monitoring.logRetentionDays", value: 30},
+		{key: "monitoring.emails", value: []string{"oncall@example.com"}},
+		{key: "firewall.rateLimit", value: 5000},
+		{key: "budget.monthlyUSD", value: 500},
+		{key: "domain.name", value: "staging-api-2.hyperchonk.com"},
+		{key: "deployment.rollback", value: "manual"},
+		{key: "deployment.backup", value: "snapshot"},
+		{key: "deployment.snapshotsKept", value: 3},
+		{key: "deployment.rollout", value: object{"timeout": "10m"}},
+		{key: "deployment.migrations", value: object{"order": "after"}},
+		{key: "deployment.migrations", value: object{"command": []string{"bun", "migrate"}, "timeout": "5m"}},
+		{key: "deployment.migrations", value: object{"cpu": 1024, "memory": 2048}},
+		{key: "deployment.health", value: object{"tries": 3, "interval": "5s"}},
+		{key: "network.cidr", value: "10.99.0.0/16", waits: true},
+		{key: "database.name", value: "other", waits: true},
+		{key: "database.user", value: "other", waits: true},
+		{key: "database.engineVersion", value: "17", waits: true},
+		{key: "delivery", value: object{"branch": "main", "trigger": "push", "approval": true, "tests": []string{"unit"}}},
+	}
+}
+
+// fixed are keys that are not edited, and why.
+func fixed() map[string]string {
+	const identity = "names what is deployed: another value is another environment"
+	return map[string]string{
+		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
+		"image.repository": "the shared stack has one repository",
+		"protected":        "other keys have to follow it",
+	}
+}
+
+// course of a trial between an edit and the full deployment that takes it up.
+type editTrial struct {
+	number int
+	edits  []edit
+	// before is how a full deployment of the edited file ended half-way before; "" where there was none.
+	before string
+	// action is code-only, restart, rollback, or the name of a component.
+	action string
+}
+
+func (t editTrial) String() string {
+	text := fmt.Sprintf("%s after %v", t.action, t.edits)
+	if t.before != "" {
+		text += ", half of which was deployed: " + t.before
+	}
+	return text
+}
+
+// halves are how full deployments end half-way. In a killed one, the moment of the signal follows from the trial.
+var halves = []string{"provision-fails", "migration-fails", "image-pull-error", "killed"}
+
+// actions returns what is done between an edit and the full deployment; those of code alone come as often as all
+// components together.
+func actions() []string {
+	var all []string
+	components := infra.Components()
+	for range components {
+		all = append(all, "code-only", "restart", "rollback")
+	}
+	for _, c := range components {
+		all = append(all, c.Name, c.Name)
+	}
+	return all
+}
+
+// drawEdits returns the trial with a number: one edit or two, removals above all.
+func drawEdits(seed uint64, number int) editTrial {
+	dice := rand.New(rand.NewPCG(seed, uint64(number)|1<<32))
+	all, every := edits(), actions()
+	removals := slices.DeleteFunc(slices.Clone(all), func(e edit) bool { return e.value != nil && e.key != "monitoring.level" })
+	t := editTrial{number: number, action: every[dice.IntN(len(every))]}
+	for range 1 + dice.IntN(2) {
+		from := all
+		if dice.IntN(3) == 0 {
+			from = removals
+		}
+		e := from[dice.IntN(len(from))]
+		if !slices.ContainsFunc(t.edits, func(other edit) bool {
+			return strings.HasPrefix(other.key+".", e.key+".") || strings.HasPrefix(e.key+".", other.key+".")
+		}) {
+			t.edits = append(t.edits, e)
+		}
+	}
+	switch half := halves[dice.IntN(len(halves))]; {
+	case t.waits():
+		t.action = []string{"code-only", "restart", "rollback"}[dice.IntN(3)]
+	case dice.IntN(4) == 0 && !slices.ContainsFunc(t.edits, func(e edit) bool { return e.key == "domain.name" }):
+		// An environment whose domain has moved half-way does not answer, whatever is deployed.
+		t.before = half
+	}
+	return t
+}
+
+// waits reports whether no full deployment can take the edits up.
+func (t editTrial) waits() bool {
+	return slices.ContainsFunc(t.edits, func(e edit) bool { return e.waits })
+}
+
+// project writes a copy of the project with the edits into a directory, and returns why the file is not valid, if it is
+// not.
+func (l *lab) project(dir string, changes []edit) error {
+	for _, name := range []string{"Pulumi.yaml", environment.FileName(environment.SharedStack), environment.FileName("staging")} {
+		content, err := os.ReadFile(filepath.Join(l.root, name))
+		if err != nil {
+			return err
+		}
+		if name == environment.FileName("staging") {
+			if content, err = edited(content, changes); err != nil {
+				return err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	_, err := environment.Load(dir, "staging")
+	return err
+}
+
+func edited(source []byte, changes []edit) ([]byte, error) {
+	var file map[string]map[string]map[string]any
+	if err := yaml.Unmarshal(source, &file); err != nil {
+		return nil, err
+	}
+	for _, e := range changes {
+		e.apply(file["config"][environment.Key])
+	}
+	return yaml.Marshal(file)
+}
+
+// editResult is the outcome of an editTrial.
+type editResult struct {
+	editTrial
+	// refused says that a component was refused before anything was changed.
+	refused bool
+	err     error
+}
+
+func (r editResult) String() string {
+	mark := "✓"
+	if r.refused {
+		mark = "-"
+	}
+	if r.err != nil {
+		mark = "✗"
+	}
+	return fmt.Sprintf("%4d %s %s", r.number, mark, r.editTrial)
+}
+
+// tryEdits runs one trial.
+func (l *lab) tryEdits(ctx context.Context, t editTrial, keep bool) editResult {
+	r := editResult{editTrial: t}
+	dir, err := l.copyOf(prepared, fmt.Sprintf("trial-%d", t.number))
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(dir, "project"), 0o700)
+	}
+	if err == nil {
+		err = l.project(filepath.Join(dir, "project"), r.edits)
+	}
+	if invalid := (*environment.InvalidError)(nil); errors.As(err, &invalid) && len(r.edits) > 1 {
+		r.edits = r.edits[:1] // the two contradict each other
+		err = l.project(filepath.Join(dir, "project"), r.edits)
+	}
+	if err == nil {
+		err = l.betweenDeployments(ctx, dir, &r)
+	}
+	if keep {
+		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), t.number)
+		_ = os.RemoveAll(saved)
+		_ = os.Rename(dir, saved)
+		fmt.Println("its directory is kept:", saved)
+	}
+	r.err = errors.Join(err, os.RemoveAll(dir))
+	return r
+}
+
+// prepared is the prepared account of staging: it has two deployments, so that there is something to roll back to.
+const prepared base = "staging"
+
+// betweenDeployments runs the trial's action, and the full deployment that takes the edits up.
+func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult) error {
+	place := at{env: "staging", project: filepath.Join(dir, "project")}
+	if err := l.half(ctx, dir, place, r.editTrial); err != nil {
+		return err
+	}
+	args := map[string][]string{
+		"code-only": {"up", "--code-only", "--image-tag", oldTag},
+		"restart":   {"up", "--code-only", "--restart"},
+		"rollback":  {"rollback"},
+	}[r.action]
+	component := args == nil
+	if component {
+		args = []string{"up", "--image-tag", newTag, "--component", r.action}
+	}
+	before, err := fingerprint(dir)
+	if err != nil {
+		return err
+	}
+	done, err := l.runAt(ctx, dir, place, append(args, "--wait")...)
+	if err != nil {
+		return err
+	}
+	after, err := fingerprint(dir)
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(done.output, "nothing is lost") || strings.Contains(done.output, "replaced it"):
+		return fmt.Errorf("`%s` broke the state, and repaired it:\n%s", strings.Join(args, " "), done.output)
+	case component && done.code == 3 && strings.Contains(done.output, "cannot be deployed alone"):
+		if r.refused = true; before != after {
+			return fmt.Errorf("`%s` was refused and changed something:\n%s", strings.Join(args, " "), done.output)
+		}
+	case done.code != 0:
+		return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
+	}
+	if err := consistent(dir); err != nil {
+		return fmt.Errorf("after `%s`: %w\n%s", strings.Join(args, " "), err, done.output)
+	}
+	if r.waits() {
+		place.project = l.root
+	}
+	return l.takeUp(ctx, dir, place)
+}
+
+// half ends a full deployment of the edits half-way.
+func (l *lab) half(ctx context.Context, dir string, place at, t editTrial) error {
+	args := []string{"up", "--image-tag", newTag}
+	switch t.before {
+	case "":
+		return nil
+	case "killed":
+		cmd := trial{signal: "SIGKILL", victim: both, moment: 0.2 + 0.6*rand.New(rand.NewPCG(7, uint64(t.number))).Float64()}
+		_, err := l.interruptAt(ctx, dir, place, cmd, l.usual[editedUp], args)
+		return err
+	}
+	_, err := l.runAt(ctx, dir, place, append(args, "--fault", t.before)...) // how it ends depends on the edits
+	return err
+}
+
+// editedUp is the course of an undisturbed `up` of staging.
+const editedUp = "up staging"
+
+// takeUp deploys everything, and looks at what that leaves.
+func (l *lab) takeUp(ctx context.Context, dir string, place at) error {
+	for _, args := range [][]string{
+		{"up", "--image-tag", newTag, "--wait"},
+		{"preview", "--expect-no-changes"},
+		{"drift"},
+	} {
+		done, err := l.runAt(ctx, dir, place, args...)
+		if err != nil {
+			return err
+		}
+		if done.code != 0 {
+			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
+		}
+	}
+	if err := consistent(dir); err != nil {
+		return err
+	}
+	_, err := compare(dir, nil)
+	return err
+}
+
+// consistent refuses states in which a resource comes before one that it needs, or needs one that is missing. It is a
+// judgement of its own: the deployer's is not asked.
+func consistent(dir string) error {
+	all, err := states(dir)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		known := map[string]bool{}
+		for _, r := range c.Checkpoint.Latest.Resources {
+			needs := append([]string{r.Parent, r.DeletedWith}, r.Dependencies...)
+			for _, urns := range r.PropertyDependencies {
+				needs = append(needs, urns...)
+			}
+			if r.Provider != "" {
+				needs = append(needs, r.Provider[:strings.LastIndex(r.Provider, "::")])
+			}
+			for _, urn := range needs {
+				if urn != "" && !known[urn] {
+					return fmt.Errorf("the state is broken: %s needs %s, which is not before it", r.URN, urn)
+				}
+			}
+			known[r.URN] = true
+		}
+	}
+	return nil
+}
+
+// fingerprint is what a command that changes nothing leaves as it was: the resources of account and state.
+func fingerprint(dir string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
+	if err != nil {
+		return "", err
+	}
+	var account struct{ Resources map[string]any }
+	if err := json.Unmarshal(content, &account); err != nil {
+		return "", err
+	}
+	all, err := states(dir)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal([]any{account, all})
+	return string(text), err
+}
+
+// editsBetweenDeployments runs the trials of a seed, several at once, and prints a line for each.
+func (l *lab) editsBetweenDeployments(ctx context.Context, trials []editTrial, o options) ([]editResult, error) {
+	if err := l.prepareStaging(ctx); err != nil {
+		return nil, err
+	}
+	return inParallel(ctx, o, trials, func(t editTrial) editResult { return l.tryEdits(ctx, t, o.onlyEdits > 0) },
+		func(r editResult) error { return r.err }), nil
+}
+
+// prepareStaging deploys staging twice.
+func (l *lab) prepareStaging(ctx context.Context) error {
+	dir := l.basis(prepared)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	place := at{env: "staging", project: l.root}
+	for _, tag := range []string{oldTag, newTag} {
+		said := &transcript{began: time.Now()}
+		cmd := l.commandAt(ctx, dir, place, "up", "--image-tag", tag)
+		cmd.Stdout, cmd.Stderr = said, said
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("prepare staging with %s: %w\n%s", tag, err, said)
+		}
+		l.usual[editedUp] = course{said.marks, time.Since(said.began)}
+	}
+	return nil
+}
+
+// planEdits draws trials.
+func planEdits(o options) []editTrial {
+	var trials []editTrial
+	for number := 1; number <= o.edits; number++ {
+		if t := drawEdits(o.seed, number); o.onlyEdits == 0 || o.onlyEdits == number {
+			trials = append(trials, t)
+		}
+	}
+	return trials
+}
+
+// editSummary counts the outcomes by action.
+func editSummary(results []editResult) string {
+	type count struct{ trials, halves, refused, failed int }
+	byAction := map[string]count{}
+	for _, r := range results {
+		for _, key := range []string{r.action, "all"} {
+			c := byAction[key]
+			c.trials++
+			if r.before != "" {
+				c.halves++
+			}
+			if r.refused {
+				c.refused++
+			}
+			if r.err != nil {
+				c.failed++
+			}
+			byAction[key] = c
+		}
+	}
+	text := fmt.Sprintf("\n%-12s %7s %10s %8s %7s\n", "action", "trials", "half-done", "refused", "failed")
+	for _, action := range slices.Sorted(maps.Keys(byAction)) {
+		c := byAction[action]
+		text += fmt.Sprintf("%-12s %7d %10d %8d %7d\n", action, c.trials, c.halves, c.refused, c.failed)
+	}
+	return text
+}
