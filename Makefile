@@ -152,10 +152,10 @@ dist:
 	    -o dist/$${binary}_$(GOOS)_$(GOARCH) ./$$binary $(COMPILED); done
 	@cd dist && sha256sum -- *_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && cat SHA256SUMS_$(GOOS)_$(GOARCH)
 
-## chaos: kill N deployments (200) at random moments that follow from SEED, and look whether the next one puts all right
+## chaos: kill N deployments (200), and change a file between EDITS (300) pairs of deployments, as SEED says
 .PHONY: chaos
 chaos: build
-	go run ./chaos -n $(or $(N),200) $(if $(SEED),-seed $(SEED)) $(if $(PARALLEL),-parallel $(PARALLEL))
+	go run ./chaos -n $(or $(N),200) -edits $(or $(EDITS),300) $(if $(SEED),-seed $(SEED)) $(if $(PARALLEL),-parallel $(PARALLEL))
 
 ## clean: remove what was built and the simulated account
 .PHONY: clean

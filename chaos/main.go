@@ -1,4 +1,5 @@
-// Chaos kills deployments at random moments and looks whether the next one puts everything right.
+// Chaos kills deployments at random moments and checks that the next one repairs everything, and changes an environment's file
+// between a full deployment and one of code or of a component.
 //
 //	go run ./chaos             after `make build`; -n, -seed and the other flags say how much
 //
@@ -29,7 +30,7 @@ func main() {
 	flag.StringVar(&o.scenario, "scenario", "", "draw trials of this scenario alone, such as rollback")
 	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()/2), "how many trials run at once")
 	flag.DurationVar(&o.limit, "limit", time.Hour, "begin no trial after this time")
-	flag.IntVar(&o.edits, "edits", 300, "how many trials change the environment's file between a full deployment and one of code or of a component")
+	flag.IntVar(&o.edits, "edits", 300, "how many trials change an environment's file between a full deployment and one of code or of a component")
 	flag.IntVar(&o.onlyEdits, "only-edits", 0, "run the trial of an edit with this number alone, and keep its directory")
 	flag.IntVar(&o.crowd, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
 	flag.Parse()

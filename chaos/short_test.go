@@ -34,14 +34,14 @@ func projectLab(t *testing.T) *lab {
 	l, err := newLab()
 	require.NoError(t, err)
 	t.Cleanup(l.close)
-	require.NoError(t, os.MkdirAll(l.basis(fresh), 0o700))
-	require.NoError(t, l.deploy(t.Context(), l.basis(deployed), oldTag))
 	return l
 }
 
 // This is the short form of `make chaos`: some kills, and two deployments of one environment at once.
 func TestKilledDeploymentsConverge(t *testing.T) {
 	l := projectLab(t)
+	require.NoError(t, os.MkdirAll(l.basis(fresh), 0o700))
+	require.NoError(t, l.deploy(t.Context(), l.basis(deployed), oldTag))
 	var trials []trial
 	for i, s := range short {
 		for _, known := range scenarios {
@@ -58,4 +58,22 @@ func TestKilledDeploymentsConverge(t *testing.T) {
 		require.False(t, r.over, "%s: it had ended before the signal came", r.trial)
 	}
 	require.NoError(t, l.crowds(t.Context(), 2))
+}
+
+// This is the short form of the trials that change a file: removals, each command once, once after half a deployment.
+func TestChangedFilesDoNotDamageTheState(t *testing.T) {
+	l := projectLab(t)
+	basic := edit{key: "monitoring.level", value: "basic"}
+	unscaled := edit{key: "services.api", value: object{"cpu": 512, "memory": 1024}}
+	results, err := l.editsBetweenDeployments(t.Context(), []editTrial{
+		{number: 1, edits: []edit{basic, {key: "services.scheduler"}}, action: "code-only"},
+		{number: 2, edits: []edit{unscaled}, action: "rollback", before: "migration-fails"},
+		{number: 3, edits: []edit{basic, unscaled}, action: "restart"},
+		{number: 4, edits: []edit{basic}, action: "roles", before: "killed"},
+	}, options{parallel: 2, limit: patience * 20})
+	require.NoError(t, err)
+	require.Len(t, results, 4)
+	for _, r := range results {
+		require.NoError(t, r.err, "%s", r.editTrial)
+	}
 }

@@ -11,17 +11,19 @@ import (
 	"github.com/balancer/v3-backend-infra/infra"
 )
 
-// describe returns the description of what is deployed: the stack's own output, or where an earlier version of this
-// program deployed it, the file's with the domain and the services that the state has.
-func (s *stack) describe() *environment.Environment {
-	state := s.handle.Current()
-	described := s.env
+// describe returns the description of what is deployed.
+func (s *stack) describe() *environment.Environment { return describe(s.handle.Current(), s.env) }
+
+// describe returns the description of what a state has: the stack's output, or where an earlier version of this program
+// deployed it, the file, with the domain and the services of the state's resources.
+func describe(state engine.State, file *environment.Environment) *environment.Environment {
+	described := file
 	if output, ok := state.Outputs[infra.OutputEnvironment]; ok {
-		if read, err := environment.DecodeDeployed(s.env.Stack, output.Value); err == nil {
+		if read, err := environment.DecodeDeployed(file.Stack, output.Value); err == nil {
 			described = read
 		}
 	}
-	if s.recorded == "" {
+	if state.Text(infra.OutputImage) == "" {
 		return described // no service was ever deployed
 	}
 	roles := map[environment.Role]bool{}
@@ -32,13 +34,13 @@ func (s *stack) describe() *environment.Environment {
 		case r.Type == infra.ServiceType:
 			roles[environment.Role(r.Name)] = true
 		case infra.IsDomainRecord(r.URN):
-			// A deployment that ended half-way may have moved the domain and not said so.
+			// A deployment that ended half-way may have moved the domain without recording it.
 			if name, ok := r.Inputs["name"].(string); ok {
 				copied.Domain.Name = strings.TrimSuffix(name, ".")
 			}
 		}
 	}
-	return copied.WithRoles(roles, s.env)
+	return copied.WithRoles(roles, file)
 }
 
 // Deployed implements release.Infrastructure.

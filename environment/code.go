@@ -1,6 +1,10 @@
 package environment
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Code is the part of a description that a deployment of code applies: what the containers of each role run, how large
 // their tasks are, how they are checked, and which variables they read. A task definition says all of it.
@@ -39,6 +43,15 @@ func (e *Environment) Code() Code {
 		c.Tasks[s.Role] = TaskCode{CPU: s.CPU, Memory: s.Memory, Command: s.Command, HealthCheck: s.HealthCheck}
 	}
 	return c
+}
+
+// Equal reports whether c and other are the same code.
+func (c Code) Equal(other Code) bool {
+	sameTask := func(a, b TaskCode) bool {
+		return a.CPU == b.CPU && a.Memory == b.Memory && slices.Equal(a.Command, b.Command) && slices.Equal(a.HealthCheck, b.HealthCheck)
+	}
+	return maps.EqualFunc(c.Tasks, other.Tasks, sameTask) && slices.Equal(c.Required, other.Required) &&
+		slices.Equal(c.Optional, other.Optional) && c.Connections == other.Connections && c.PoolTimeout == other.PoolTimeout
 }
 
 // WithCode returns a copy of e that has the code c. A service of which c says nothing keeps its own.

@@ -64,6 +64,26 @@ func TestCodeComesBackAsItWasSet(t *testing.T) {
 	require.Equal(t, before, changed.WithCode(before.Code()), "there is nothing else in it")
 }
 
+func TestEqualCode(t *testing.T) {
+	e := loaded(t, "staging")
+	same := e.Code()
+	same.Optional = []string{}
+	require.True(t, e.Code().Equal(same), "nothing and an empty list are the same")
+	require.False(t, e.Code().Equal(code(e)))
+	for _, change := range []func(*Code){
+		func(c *Code) { c.Required = c.Required[1:] },
+		func(c *Code) { c.Optional = []string{"X"} },
+		func(c *Code) { c.Connections++ },
+		func(c *Code) { c.PoolTimeout++ },
+		func(c *Code) { delete(c.Tasks, Worker) },
+		func(c *Code) { c.Tasks[API] = TaskCode{CPU: 1} },
+	} {
+		other := e.Code()
+		change(&other)
+		require.False(t, e.Code().Equal(other))
+	}
+}
+
 func TestCodeLeavesAServiceThatItDoesNotKnow(t *testing.T) {
 	e := loaded(t, "staging")
 	c := code(e)
@@ -123,7 +143,7 @@ func TestServicesOfTheState(t *testing.T) {
 func TestWhatAChangeNeedsIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/environment.md")
 	require.NoError(t, err)
-	table := regexp.MustCompile("(?m)^\\| (code|the deployer itself) \\|[^|]*\\| (.*) \\|$")
+	table := regexp.MustCompile(`(?m)^\| (code|the deployer itself) \|[^|]*\| (.*) \|$`)
 	documented := map[string][]string{}
 	for _, row := range table.FindAllStringSubmatch(string(page), -1) {
 		documented[row[1]] = strings.Split(strings.Trim(row[2], "`"), "`, `")

@@ -85,6 +85,7 @@ func actionOf(operation string) string {
 		"s3:GetPublicAccessBlock":            "s3:GetBucketPublicAccessBlock",
 		"s3:HeadBucket":                      "s3:ListBucket",
 		"s3:ListObjectsV2":                   "s3:ListBucket",
+		"s3:ListObjectVersions":              "s3:ListBucketVersions",
 	}[service+":"+name]; ok {
 		return action
 	}

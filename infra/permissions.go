@@ -31,7 +31,7 @@ func readPermissions(s shared) []statement {
 			"logs:Describe*", "logs:List*",
 			"rds:Describe*", "rds:List*",
 			"route53:Get*", "route53:List*",
-			"s3:GetBucket*", "s3:Get*Configuration", "s3:ListBucket",
+			"s3:GetBucket*", "s3:Get*Configuration", "s3:ListBucket", "s3:ListBucketVersions",
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecrets",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
@@ -176,7 +176,7 @@ func deployStatements(s scope) []statement {
 // before it deploys.
 func releaseStatements(s scope) []statement {
 	return []statement{
-		allow("WriteState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(s.stack)...),
+		allow("WriteState", []string{"s3:DeleteObject", "s3:GetObjectVersion", "s3:PutObject"}, s.stateOf(s.stack)...),
 		s.withStateKey("WriteStateKey", "kms:Encrypt"),
 		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
 		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, s.configuration(s.stack)),

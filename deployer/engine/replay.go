@@ -83,21 +83,21 @@ func (s State) Condemned(match func(urn string) bool) []string {
 // The stack's outputs stay, except for those in outputs.
 func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource, error), edit Edit, outputs map[string]any) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		p := player{ctx: ctx, known: map[string]replayed{}}
+		d := declarer{ctx: ctx, known: map[string]*replayed{}}
 		if declare != nil {
 			var err error
-			if p.provider, err = declare(ctx); err != nil {
+			if d.provider, err = declare(ctx); err != nil {
 				return err
 			}
 		}
-		if err := p.play(r.resources, edit); err != nil {
+		if err := d.all(r.resources, edit); err != nil {
 			return err
 		}
 		all := map[string]any{}
 		maps.Copy(all, r.outputs)
 		maps.Copy(all, outputs)
 		for name, value := range all {
-			output, err := p.input(value)
+			output, err := inputOf(value)
 			if err != nil {
 				return fmt.Errorf("declare the output %s: %w", name, err)
 			}
@@ -107,12 +107,12 @@ func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource,
 	}
 }
 
-// player declares the resources of one run of a Replay.
-type player struct {
+// A declarer declares the resources of one run of a Replay.
+type declarer struct {
 	ctx      *pulumi.Context
 	provider pulumi.ProviderResource
-	// known are the resources that were declared, by URN.
-	known map[string]replayed
+	// known are the resources that were declared, by URN; nil those that are to be.
+	known map[string]*replayed
 }
 
 // replayed is a resource that was declared.
@@ -121,94 +121,109 @@ type replayed struct {
 	arn pulumi.StringOutput
 }
 
-// play declares the resources in the state's order, and what takes the ARN of a later one after that.
-func (p *player) play(resources []apitype.ResourceV3, edit Edit) error {
-	var waiting []func() (bool, error)
+// declaration is a resource of the state, edited.
+type declaration struct {
+	state apitype.ResourceV3
+	*Declaration
+}
+
+// all declares the resources in the state's order, but one that takes the ARN of another one after that.
+func (d *declarer) all(resources []apitype.ResourceV3, edit Edit) error {
+	var waiting []declaration
 	for _, r := range resources {
-		d := &Declaration{URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Inputs: r.Inputs}
-		if r.Custom {
-			if d.Inputs = withoutDefaults(r.Inputs); !isProvider(r.Type) {
-				if err := edit(d); err != nil {
-					return fmt.Errorf("declare %s %s: %w", d.Type, d.Name, err)
-				}
+		one := declaration{r, &Declaration{URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Inputs: withoutDefaults(r.Inputs)}}
+		if r.Custom && !isProvider(r.Type) {
+			if err := edit(one.Declaration); err != nil {
+				return fmt.Errorf("declare %s %s: %w", one.Type, one.Name, err)
 			}
 		}
-		attempt := func() (bool, error) { return p.declare(r, d) }
-		done, err := attempt()
-		if err != nil {
-			return err
-		}
-		if !done {
-			waiting = append(waiting, attempt)
-		}
+		d.known[one.URN] = nil
+		waiting = append(waiting, one)
 	}
-	for _, attempt := range waiting {
-		done, err := attempt()
-		if err == nil && !done {
-			err = errors.New("a resource refers to the ARN of one that the state does not have")
+	for len(waiting) > 0 {
+		var later []declaration
+		for _, one := range waiting {
+			if !d.ready(one) {
+				later = append(later, one)
+				continue
+			}
+			if err := d.declare(one); err != nil {
+				return fmt.Errorf("declare %s %s: %w", one.Type, one.Name, err)
+			}
 		}
-		if err != nil {
-			return err
+		if len(later) == len(waiting) {
+			return fmt.Errorf("declare %s %s: it refers to the ARN of a resource that the state does not have", later[0].Type, later[0].Name)
 		}
+		waiting = later
 	}
 	return nil
 }
 
-// declare declares one resource, and reports whether all that its inputs refer to was declared before.
-func (p *player) declare(r apitype.ResourceV3, d *Declaration) (bool, error) {
+// ready reports whether all that a resource needs was declared. What no program declares the engine knows.
+func (d *declarer) ready(one declaration) bool {
+	for _, value := range one.Inputs {
+		if arn, refers := value.(ARNOf); refers && d.known[string(arn)] == nil {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(dependencies(one.state), func(urn string) bool {
+		target, declared := d.known[urn]
+		return declared && target == nil
+	})
+}
+
+// declare declares one resource.
+func (d *declarer) declare(one declaration) error {
+	r := one.state
 	if isProvider(r.Type) {
-		p.known[d.URN] = replayed{Resource: p.provider}
-		return true, nil
+		d.known[one.URN] = &replayed{Resource: d.provider}
+		return nil
 	}
 	inputs := pulumi.Map{}
-	for key, value := range d.Inputs {
+	for key, value := range one.Inputs {
 		if arn, refers := value.(ARNOf); refers {
-			target, ok := p.known[string(arn)]
-			if !ok {
-				return false, nil
-			}
-			inputs[key] = target.arn
+			inputs[key] = d.known[string(arn)].arn
 			continue
 		}
-		input, err := p.input(value)
+		input, err := inputOf(value)
 		if err != nil {
-			return false, fmt.Errorf("declare %s of %s %s: %w", key, d.Type, d.Name, err)
+			return fmt.Errorf("%s: %w", key, err)
 		}
-		if deps := p.references(r.PropertyDependencies[resource.PropertyKey(key)]); len(deps) > 0 && input != nil {
-			input = pulumi.OutputWithDependencies(p.ctx.Context(), pulumi.ToOutput(input), deps...)
+		if deps := d.references(r.PropertyDependencies[resource.PropertyKey(key)]); len(deps) > 0 && input != nil {
+			input = pulumi.OutputWithDependencies(d.ctx.Context(), pulumi.ToOutput(input), deps...)
 		}
 		inputs[key] = input
 	}
-	options := p.options(r)
+	options := d.options(r)
 	if !r.Custom {
 		component := &pulumi.ResourceState{}
-		p.known[d.URN] = replayed{Resource: component}
-		return true, p.ctx.RegisterComponentResourceV2(d.Type, d.Name, inputs, component, options...)
+		d.known[one.URN] = &replayed{Resource: component}
+		return d.ctx.RegisterComponentResourceV2(one.Type, one.Name, inputs, component, options...)
 	}
 	custom := &struct {
 		pulumi.CustomResourceState
 		ARN pulumi.StringOutput `pulumi:"arn"`
 	}{}
-	err := p.ctx.RegisterResource(d.Type, d.Name, inputs, custom, options...)
-	p.known[d.URN] = replayed{Resource: custom, arn: custom.ARN}
-	return true, err
+	err := d.ctx.RegisterResource(one.Type, one.Name, inputs, custom, options...)
+	d.known[one.URN] = &replayed{Resource: custom, arn: custom.ARN}
+	return err
 }
 
 // options returns the options that the state has of a resource.
-func (p *player) options(r apitype.ResourceV3) []pulumi.ResourceOption {
+func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	options := []pulumi.ResourceOption{
-		pulumi.Protect(r.Protect), pulumi.IgnoreChanges(r.IgnoreChanges), pulumi.DependsOn(p.references(r.Dependencies)),
+		pulumi.Protect(r.Protect), pulumi.IgnoreChanges(r.IgnoreChanges), pulumi.DependsOn(d.references(r.Dependencies)),
 	}
-	if parent, ok := p.known[string(r.Parent)]; ok {
+	if parent := d.known[string(r.Parent)]; parent != nil {
 		options = append(options, pulumi.Parent(parent))
 	}
 	if r.Custom && r.Provider != "" {
 		if urn, _, _ := cutLast(r.Provider, "::"); !defaultProvider(urn) {
-			options = append(options, pulumi.Provider(p.provider))
+			options = append(options, pulumi.Provider(d.provider))
 		}
 	}
 	if r.DeletedWith != "" {
-		options = append(options, pulumi.DeletedWith(p.references([]resource.URN{r.DeletedWith})[0]))
+		options = append(options, pulumi.DeletedWith(d.references([]resource.URN{r.DeletedWith})[0]))
 	}
 	if r.RetainOnDelete {
 		options = append(options, pulumi.RetainOnDelete(true))
@@ -246,10 +261,10 @@ func (r *reference) URN() pulumi.URNOutput { return r.urn }
 
 // references returns dependencies on resources that were declared before. What the program does not declare the engine
 // knows from the state.
-func (p *player) references(urns []resource.URN) []pulumi.Resource {
+func (d *declarer) references(urns []resource.URN) []pulumi.Resource {
 	var all []pulumi.Resource
 	for _, urn := range urns {
-		if target, ok := p.known[string(urn)]; ok {
+		if target := d.known[string(urn)]; target != nil {
 			all = append(all, &reference{urn: target.URN()})
 		} else {
 			all = append(all, &reference{urn: pulumi.URN(urn).ToURNOutput()})
@@ -258,8 +273,8 @@ func (p *player) references(urns []resource.URN) []pulumi.Resource {
 	return all
 }
 
-// input returns a value of the state as an input.
-func (p *player) input(value any) (pulumi.Input, error) {
+// inputOf returns a value of the state as an input.
+func inputOf(value any) (pulumi.Input, error) {
 	switch v := value.(type) {
 	case nil:
 		return nil, nil
@@ -272,7 +287,7 @@ func (p *player) input(value any) (pulumi.Input, error) {
 	case []any:
 		list := pulumi.Array{}
 		for _, inner := range v {
-			input, err := p.input(inner)
+			input, err := inputOf(inner)
 			if err != nil {
 				return nil, err
 			}
@@ -280,12 +295,12 @@ func (p *player) input(value any) (pulumi.Input, error) {
 		}
 		return list, nil
 	case map[string]any:
-		if sig, special := v[resource.SigKey]; special {
-			return p.special(sig, v)
+		if sig, signed := v[resource.SigKey]; signed {
+			return special(sig, v)
 		}
 		object := pulumi.Map{}
 		for key, inner := range v {
-			input, err := p.input(inner)
+			input, err := inputOf(inner)
 			if err != nil {
 				return nil, err
 			}
@@ -297,7 +312,7 @@ func (p *player) input(value any) (pulumi.Input, error) {
 }
 
 // special returns a secret; other values that JSON does not have, such as archives, are in no state of this project.
-func (p *player) special(sig any, value map[string]any) (pulumi.Input, error) {
+func special(sig any, value map[string]any) (pulumi.Input, error) {
 	clear, ok := value["plaintext"].(string)
 	if sig != resource.SecretSig || !ok {
 		return nil, fmt.Errorf("a value of the kind %v", sig)
@@ -306,7 +321,7 @@ func (p *player) special(sig any, value map[string]any) (pulumi.Input, error) {
 	if err := json.Unmarshal([]byte(clear), &inner); err != nil {
 		return nil, errors.New("a secret that is not JSON") // without the error, which repeats a part of it
 	}
-	input, err := p.input(inner)
+	input, err := inputOf(inner)
 	return pulumi.ToSecret(input), err
 }
 

@@ -100,10 +100,12 @@ func TestAReplayThatCannotBeDeclaredSaysWhy(t *testing.T) {
 	replay, err := h.Replay(t.Context())
 	require.NoError(t, err)
 	_, err = h.Preview(t.Context(), Update{Program: replay.Program(nil, func(d *Declaration) error {
-		d.Inputs["version"] = ARNOf("urn:pulumi:dev::proj::test:index:Thing::nowhere")
+		if d.Name == "child" {
+			d.Inputs["value"] = ARNOf("urn:pulumi:dev::proj::test:index:Thing::nowhere")
+		}
 		return nil
 	}, nil)}, nil)
-	require.ErrorContains(t, err, "a resource refers to the ARN of one that the state does not have")
+	require.ErrorContains(t, err, "declare test:index:Thing child: it refers to the ARN of a resource that the state does not have")
 }
 
 func urnOf(s State, name string) string {

@@ -60,9 +60,6 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	if err != nil {
 		return nil, err
 	}
-	if err := b.refuseSame(ctx, image); err != nil {
-		return nil, err
-	}
 	to := &Destination{Image: image, Damaged: record.Damaged(records)}
 	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.Verified && d.Image.Digest == image.Digest }); i >= 0 {
 		to.Verified, to.Code = &records[i], records[i].Code
@@ -71,7 +68,10 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.ID == named }); i >= 0 {
 		to.Code = records[i].Code
 	}
-	return to, nil
+	if to.Code != nil && !to.Code.Equal(w.Env.Code()) {
+		return to, nil // the same image with another code is something else
+	}
+	return to, b.refuseSame(ctx, image)
 }
 
 // Unseen is how a snapshot is that could not be looked at.

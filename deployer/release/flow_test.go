@@ -189,7 +189,7 @@ func TestWhatIsUndone(t *testing.T) {
 		"a rollout of the image that was good": {
 			change: func(d *deployment) { d.image.Digest = *image(1).ImageDigest },
 			fails:  []string{"watch 1"}, phase: Rollout, want: []string{Preflight, "provision 2", Migrate, "release 2", "watch 1", "settle"},
-			undone: "nothing was put back: this very image is the last one that was verified healthy, so it is not the cause",
+			undone: "nothing was put back: this very image is the last one that was verified healthy, with this code, so it is not the cause",
 		},
 		"a rollout whose predecessor is gone": {
 			change: func(d *deployment) { d.images = shelf{images: []ecrtypes.ImageDetail{image(2, "two")}} },

@@ -21,7 +21,7 @@ func (d *deployment) undo(ctx context.Context, failed string) (string, error) {
 		return "the new image runs and answers; it was left in place", nil
 	case !d.touched:
 		return "no service was touched: what ran before goes on serving" + d.snapshotAdvice(ctx), nil
-	case d.Restart:
+	case d.Restart && !d.changedCode(ctx):
 		return "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start", nil
 	case d.Env.Deployment.Rollback != environment.RollbackAutomatic && failed == Migrate:
 		return fmt.Sprintf("the services were rolled out before and run the new image: the deployer put nothing back, deployment.rollback is %s here; "+
@@ -88,8 +88,8 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, *environment.Code, e
 	switch {
 	case good == nil:
 		return nil, nil, errors.New("this is the first deployment here, there is no image that was verified healthy")
-	case good.Image.Digest == d.image.Digest:
-		return nil, nil, errors.New("this very image is the last one that was verified healthy, so it is not the cause")
+	case good.Image.Digest == d.image.Digest && !d.differsFrom(good):
+		return nil, nil, errors.New("this very image is the last one that was verified healthy, with this code, so it is not the cause")
 	}
 	image, err := FindImage(ctx, d.images, d.Env, good.Image.Digest)
 	if err != nil {
@@ -97,6 +97,21 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, *environment.Code, e
 	}
 	image.Tag = good.Image.Tag
 	return image, good.Code, nil
+}
+
+// differsFrom reports whether this deployment has another code than an earlier one.
+func (d *deployment) differsFrom(earlier *record.Deployment) bool {
+	return earlier.Code != nil && !earlier.Code.Equal(d.Env.Code())
+}
+
+// changedCode reports whether this deployment changed the code of the image that was verified healthy last.
+func (d *deployment) changedCode(ctx context.Context) bool {
+	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
+	if err != nil {
+		return false
+	}
+	good := record.LastVerified(records)
+	return good != nil && good.Image.Digest == d.image.Digest && d.differsFrom(good)
 }
 
 // putBack brings the image and its code back through the stack, so that the stack and the account agree, and verifies it.

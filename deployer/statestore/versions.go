@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 // Versions returns the contents of an object's versions, the newest first, and reads each only when it is asked for. It
@@ -30,9 +28,10 @@ func Versions(ctx context.Context, client *s3.Client, bucket, key string) iter.S
 	}
 }
 
-// listVersions returns the IDs of an object's versions, the newest first.
+// listVersions returns the IDs of an object's versions, the newest first, which is the order of S3.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/list-obj-version-enabled-bucket.html
 func listVersions(ctx context.Context, client *s3.Client, bucket, key string) ([]string, error) {
-	var found []s3types.ObjectVersion
+	var ids []string
 	pages := s3.NewListObjectVersionsPaginator(client, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -41,16 +40,9 @@ func listVersions(ctx context.Context, client *s3.Client, bucket, key string) ([
 		}
 		for _, v := range page.Versions {
 			if aws.ToString(v.Key) == key { // a prefix may begin other keys, too
-				found = append(found, v)
+				ids = append(ids, aws.ToString(v.VersionId))
 			}
 		}
-	}
-	slices.SortStableFunc(found, func(a, b s3types.ObjectVersion) int {
-		return aws.ToTime(b.LastModified).Compare(aws.ToTime(a.LastModified))
-	})
-	var ids []string
-	for _, v := range found {
-		ids = append(ids, aws.ToString(v.VersionId))
 	}
 	return ids, nil
 }
