@@ -20,9 +20,12 @@ const servicesComponent = "services"
 // certificateComponent is the one that waits for the internet to know the zone.
 const certificateComponent = "certificate"
 
-// tolerated are the checks of preflight that only warn: where no certificate has to be validated, a zone that is not
+// tolerated returns the checks of preflight that only warn: where no certificate has to be validated, a zone that is not
 // delegated stops nothing, unless its delegation is to be waited for.
 func (u up) tolerated() []string {
+	if u.restart {
+		return []string{release.Migration} // the image stays the same
+	}
 	if len(u.components) == 0 || slices.Contains(u.components, certificateComponent) || u.waitDelegation {
 		return nil
 	}

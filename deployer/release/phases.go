@@ -68,7 +68,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	}
 	if d.Wait {
 		// The migration's own phase follows it to its end.
-		look.tolerated = append(slices.Clone(look.tolerated), "migration")
+		look.tolerated = append(slices.Clone(look.tolerated), Migration)
 	}
 	image, problems := look.run(ctx)
 	for told := ""; ; image, problems = look.run(ctx) {
@@ -96,7 +96,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 	d.image, d.record.Image = image, image.Image
 	if d.Kind == record.Migrate {
 		if _, err := migrationDefinition(ctx, ecs.NewFromConfig(d.AWS), d.Env, image.Reference); err != nil {
-			return "", NotStarted("migration", err)
+			return "", NotStarted(Migration, err)
 		}
 	}
 	if !d.DryRun {

@@ -41,11 +41,14 @@ const firstAttempts = 3
 // Delegation is the check whether the internet knows the zone's name servers.
 const Delegation = "delegation"
 
-// TroubleOfRollback are checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
-// they look at.
+// TroubleOfRollback returns the checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
+// they check. A migration changes nothing for an image that ran before it.
 func TroubleOfRollback() []string {
-	return []string{"rollout", "database", Delegation, "network", "scan"}
+	return []string{"rollout", Migration, "database", Delegation, "network", "scan"}
 }
+
+// Migration is the check whether a migration is running.
+const Migration = "migration"
 
 // preflight looks at everything that a deployment stands on, and changes nothing.
 type preflight struct {
@@ -280,11 +283,11 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 func (p *preflight) migrating(ctx context.Context) []Problem {
 	tasks, err := runningMigrations(ctx, ecs.NewFromConfig(p.aws), p.env)
 	if err != nil {
-		return stop("migration", err)
+		return stop(Migration, err)
 	}
 	var problems []Problem
 	for _, task := range tasks {
-		problems = append(problems, stop("migration", alreadyRunning(p.env, task))...)
+		problems = append(problems, stop(Migration, alreadyRunning(p.env, task))...)
 	}
 	return problems
 }
