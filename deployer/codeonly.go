@@ -41,6 +41,16 @@ func (c *codeOnly) Provision(ctx context.Context, image string, progress func(st
 	return c.recode(ctx, recoding{image: image, code: c.code, migrationOnly: true, message: "migrate with " + image}, progress)
 }
 
+// Repair implements release.Infrastructure. Where the infra program cannot be previewed with the current file, what an earlier
+// deployment left stays for the next full one: that is no reason not to deploy code.
+func (c *codeOnly) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {
+	done, err := c.stack.Repair(ctx, image, progress)
+	if unplanned := (*planError)(nil); errors.As(err, &unplanned) {
+		return []string{"what the deployment before left is looked up by the next full `up`: " + err.Error()}, nil
+	}
+	return done, err
+}
+
 // Release implements release.Infrastructure.
 func (c *codeOnly) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	return c.Code(ctx, image, &c.code, progress)

@@ -59,7 +59,9 @@ func engineLeft(err error) bool {
 // acquire takes a lock, and says what is waited for.
 func (s settings) acquire(ctx context.Context, p *place, me lock.Holder, wait bool) (*lock.Held, error) {
 	held, err := lock.Acquire(ctx, p.locks, me, lock.Options{Clock: clock.Real(), Wait: wait, Tell: s.tell})
-	p.exclusive = p.exclusive || err == nil
+	if err == nil {
+		p.held = held
+	}
 	return held, err
 }
 

@@ -34,6 +34,12 @@ type mender struct {
 // has operations of unknown outcome.
 func (m mender) needed() bool { return m.held.TookOver() || m.unsettled() }
 
+// planError says that a program could not be previewed, so that it is unknown what may have been left.
+type planError struct{ error }
+
+// Unwrap returns the reason.
+func (e *planError) Unwrap() error { return e.error }
+
 // lookups is how many resources are looked up at once.
 const lookups = 8
 
@@ -43,7 +49,12 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 	say("asking the program what it would create")
 	plan, err := m.handle.Preview(ctx, engine.Update{Program: program}, nil)
 	if err != nil {
-		return nil, err
+		return nil, &planError{err}
+	}
+	if m.handle.Current().Restored() { // what was found may belong to components that the copy does not have
+		if err := m.handle.Prepare(ctx, plan.Frame, nil); err != nil {
+			return nil, err
+		}
 	}
 	say(fmt.Sprintf("looking for %d resources in the account", len(plan.Creations)))
 	found, err := m.find(ctx, plan.Creations)
@@ -53,7 +64,7 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 	say(fmt.Sprintf("reading %d resources that may be there", len(found)))
 	var settled engine.Settled
 	told, err := m.unlocking(ctx, func() (err error) {
-		settled, err = m.handle.Settle(ctx, found, m.held.Interrupted() == destroying || m.handle.Restored(), func(f engine.Found, outputs map[string]any) bool {
+		settled, err = m.handle.Settle(ctx, found, m.held.Interrupted() == destroying, func(f engine.Found, outputs map[string]any) bool {
 			return repair.Ours(wanted(f.Creation), outputs)
 		})
 		return err
@@ -110,18 +121,24 @@ func (m mender) unlocking(ctx context.Context, run func() error) (told []string,
 	if !errors.As(err, &busy) || len(busy.Holders) == 0 {
 		return nil, err
 	}
-	host, hostErr := os.Hostname()
+	if !staleLocks(busy.Holders, m.held) {
+		return nil, err
+	}
 	for _, holder := range busy.Holders {
-		stale := repair.Lock{Host: holder.Host, PID: holder.PID}
-		if hostErr != nil || !stale.Stale(host, processes.Alive, m.held.TookOver()) {
-			return nil, err
-		}
 		told = append(told, fmt.Sprintf("the engine's lock of %s was left by a process that is gone, and was removed", holder))
 	}
 	if err := m.handle.Unlock(ctx); err != nil {
 		return nil, err
 	}
 	return told, run()
+}
+
+// staleLocks reports whether the engines that locked a stack are gone, as the holder of the environment's lock can know.
+func staleLocks(holders []engine.Holder, held *lock.Held) bool {
+	host, err := os.Hostname()
+	return err == nil && !slices.ContainsFunc(holders, func(h engine.Holder) bool {
+		return !repair.Lock{Host: h.Host, PID: h.PID}.Stale(host, processes.Alive, held.TookOver())
+	})
 }
 
 // step mends as a step of its own, for commands that are no deployment.
@@ -136,7 +153,9 @@ func (m mender) step(ctx context.Context, progress *ui.Progress, program pulumi.
 }
 
 // unsettled reports whether the state is behind the account: it has operations of unknown outcome, or is a copy.
-func (m mender) unsettled() bool { return len(m.handle.Current().Pending) > 0 || m.handle.Restored() }
+func (m mender) unsettled() bool {
+	return len(m.handle.Current().Pending) > 0 || m.handle.Current().Restored()
+}
 
 // orphaned removes the lock of an engine that was killed under this deployer: nobody else will.
 func (m mender) orphaned(ctx context.Context, err error) error {

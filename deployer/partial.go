@@ -61,7 +61,11 @@ func others(components []string) []string {
 // Provision implements release.Infrastructure.
 func (p partial) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	first := slices.DeleteFunc(slices.Clone(p.components), func(name string) bool { return name == servicesComponent })
-	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return slices.Contains(first, name) })...)
+	p.deployed = p.deployed.WithInfrastructure(p.env, infra.Described(func(name string) bool { return slices.Contains(first, name) })...)
+	if code := p.deployed.Code(); slices.Contains(first, string(environment.Migration)) {
+		code.Tasks[environment.Migration] = p.env.Code().Tasks[environment.Migration]
+		p.deployed = p.deployed.WithCode(code)
+	}
 	return p.up(ctx, engine.Update{
 		Program: p.program(image, p.recorded), Message: "provision components with " + image, Excludes: others(first),
 	}, progress)
@@ -69,12 +73,25 @@ func (p partial) Provision(ctx context.Context, image string, progress func(stri
 
 // Release implements release.Infrastructure. What the services needed until now is deleted here, too.
 func (p partial) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	p.deployed = p.deployed.WithInfrastructure(p.env, sections(func(name string) bool { return name == servicesComponent })...).WithCode(p.env.Code())
+	code := p.env.Code()
+	code.Tasks[environment.Migration] = p.deployed.Code().Tasks[environment.Migration]
+	p.deployed = p.deployed.WithInfrastructure(p.env, infra.Described(func(name string) bool { return slices.Contains(p.components, name) })...).WithCode(code)
 	done, err := p.up(ctx, engine.Update{
 		Program: p.program(image, image), Message: "release components with " + image, Excludes: others(p.components),
 	}, progress)
 	if err == nil {
 		p.recorded = image
+	}
+	return done, err
+}
+
+// Repair implements release.Infrastructure. What has to come along is known only after it.
+func (p partial) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {
+	done, err := p.stack.Repair(ctx, image, progress)
+	if err == nil {
+		if err = p.check(ctx); err != nil {
+			err = release.NotStarted("components", err)
+		}
 	}
 	return done, err
 }
@@ -88,23 +105,26 @@ func (p partial) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	along := missingComponents(p.components, plan.Steps, p.handle.Current().Resources)
-	// What the components need and the stack does not have yet, the engine knows.
-	missing, err := p.handle.MissingTargets(ctx, engine.Update{Program: program, Targets: targets(slices.Concat(p.components, along))})
-	if err != nil {
-		return err
-	}
-	for _, urn := range missing {
-		if name := infra.ComponentOf(urn); !slices.Contains(along, name) {
-			along = append(along, name)
+	all := append(slices.Clone(p.components), missingComponents(p.components, plan.Steps, p.handle.Current().Resources)...)
+	for known := 0; known < len(all); {
+		known = len(all)
+		// What the components need and the stack does not have yet, the engine knows, one step at a time.
+		missing, err := p.handle.MissingTargets(ctx, engine.Update{Program: program, Targets: targets(all)})
+		if err != nil {
+			return err
+		}
+		for _, urn := range missing {
+			if name := infra.ComponentOf(urn); !slices.Contains(all, name) {
+				all = append(all, name)
+			}
 		}
 	}
+	along := slices.Sorted(slices.Values(all[len(p.components):]))
 	if len(along) == 0 {
 		return nil
 	}
-	slices.Sort(along)
 	return advice.With(fmt.Errorf("%s cannot be deployed alone: what %s needs changes, too", strings.Join(p.components, ", "), strings.Join(along, ", ")),
-		"deploy them together: --component "+strings.Join(append(slices.Clone(p.components), along...), ",")+", or everything with a full `up`")
+		"deploy them together: --component "+strings.Join(slices.Concat(p.components, along), ",")+", or everything with a full `up`")
 }
 
 // missingComponents returns the components that have to be deployed with the given ones. Where a resource of theirs is
@@ -141,15 +161,4 @@ func targets(components []string) []string {
 		}
 	}
 	return urns
-}
-
-// sections returns what copies the sections of a description that the components are made from.
-func sections(of func(component string) bool) []func(to, from *environment.Environment) {
-	var copies []func(to, from *environment.Environment)
-	for _, c := range infra.Components() {
-		if of(c.Name) {
-			copies = append(copies, c.Describe)
-		}
-	}
-	return copies
 }

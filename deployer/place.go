@@ -36,8 +36,8 @@ type place struct {
 	state   backend
 	// engine finds the engine, once.
 	engine func() (*engine.Engine, error)
-	// exclusive says that this process holds the lock of the stack that it changes.
-	exclusive bool
+	// held is the lock of the stack that this process changes; nil where it holds none.
+	held *lock.Held
 	// simulated is nil for a real account; trial is where it lies where it is a copy that nobody keeps.
 	simulated *local.Local
 	trial     *temporary

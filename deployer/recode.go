@@ -12,19 +12,25 @@ import (
 )
 
 // describe returns the description of what is deployed.
-func (s *stack) describe() *environment.Environment { return describe(s.handle.Current(), s.env) }
+func (s *stack) describe() *environment.Environment {
+	described, _ := describe(s.handle.Current(), s.env) // what is wrong with it was reported when the stack was opened
+	return described
+}
 
 // describe returns the description of what a state has: the stack's output, or where an earlier version of this program
-// deployed it, the file, with the domain and the services of the state's resources.
-func describe(state engine.State, file *environment.Environment) *environment.Environment {
-	described := file
+// deployed it, the file, with the domain and the services of the state's resources. An error says that the file stands for
+// an output that could not be read.
+func describe(state engine.State, file *environment.Environment) (*environment.Environment, error) {
+	described, unreadable := file, error(nil)
 	if output, ok := state.Outputs[infra.OutputEnvironment]; ok {
-		if read, err := environment.DecodeDeployed(file.Stack, output.Value); err == nil {
+		read, err := environment.DecodeDeployed(file.Stack, output.Value)
+		if err == nil {
 			described = read
 		}
+		unreadable = err
 	}
 	if state.Text(infra.OutputImage) == "" {
-		return described // no service was ever deployed
+		return described, unreadable // no service was ever deployed
 	}
 	roles := map[environment.Role]bool{}
 	copied := *described
@@ -40,7 +46,7 @@ func describe(state engine.State, file *environment.Environment) *environment.En
 			}
 		}
 	}
-	return copied.WithRoles(roles, file)
+	return copied.WithRoles(roles, file), unreadable
 }
 
 // Deployed implements release.Infrastructure.
@@ -66,9 +72,12 @@ type recoding struct {
 // recode deploys code. The program declares what the state holds, so that nothing else can change; the targets are a
 // second guard.
 func (s *stack) recode(ctx context.Context, r recoding, progress func(string)) (release.Update, error) {
-	replay, err := s.handle.Replay(ctx)
+	replay, err := s.replayed(ctx)
 	if err != nil {
 		return release.Update{}, err
+	}
+	if r.refresh || s.refresh {
+		s.unrefreshed = replay
 	}
 	state := s.handle.Current()
 	env := s.Deployed(&r.code)
@@ -78,7 +87,7 @@ func (s *stack) recode(ctx context.Context, r recoding, progress func(string)) (
 		case r.migrationOnly && d.Name != string(environment.Migration):
 		case d.Type == infra.TaskDefinitionType:
 			return infra.Recode(d.Inputs, env, environment.Role(d.Name), r.image, secretARN)
-		case d.Type == infra.ServiceType:
+		case d.Type == infra.ServiceType && replay.Has(infra.TaskDefinitionOf(d.URN)):
 			d.Inputs["taskDefinition"] = engine.ARNOf(infra.TaskDefinitionOf(d.URN))
 		}
 		return nil
@@ -104,9 +113,18 @@ func (s *stack) recode(ctx context.Context, r recoding, progress func(string)) (
 		Targets: slices.Compact(targets), Refresh: r.refresh,
 	}, progress)
 	if err == nil && !r.migrationOnly {
-		s.recorded, s.deployed = r.image, env
+		s.recorded, s.deployed, s.unrefreshed = r.image, env, nil
 	}
 	return done, err
+}
+
+// replayed returns the program of the state. After a refresh that no deployment has followed yet, it is the program from
+// before it: a refresh takes what was changed outside the deployer into the state, and a deployment is to revert it.
+func (s *stack) replayed(ctx context.Context) (*engine.Replay, error) {
+	if s.unrefreshed != nil {
+		return s.unrefreshed, nil
+	}
+	return s.handle.Replay(ctx)
 }
 
 // Code implements release.Infrastructure.

@@ -36,12 +36,14 @@ func TestWhatIsDeployedIsDescribedByTheState(t *testing.T) {
 	require.NoError(t, err)
 	deployed.Monitoring.Level, deployed.Services.Scheduler = environment.Full, nil
 
-	found := describe(deployedState(t, deployed, deployed.Domain.Name, "api", "worker"), file)
+	found, err := describe(deployedState(t, deployed, deployed.Domain.Name, "api", "worker"), file)
+	require.NoError(t, err)
 	require.Equal(t, environment.Full, found.Monitoring.Level)
 	require.Nil(t, found.Services.Scheduler)
 
 	// A deployment that ended half-way removed a service, added one and moved the domain.
-	found = describe(deployedState(t, deployed, "moved.hyperchonk.com", "api", "scheduler"), file)
+	found, err = describe(deployedState(t, deployed, "moved.hyperchonk.com", "api", "scheduler"), file)
+	require.NoError(t, err)
 	require.Equal(t, "moved.hyperchonk.com", found.Domain.Name)
 	require.Nil(t, found.Services.Worker)
 	require.Equal(t, file.Services.Scheduler.Command, found.Services.Scheduler.Command)
@@ -52,12 +54,15 @@ func TestWhatIsDeployedIsDescribedByTheState(t *testing.T) {
 		if output != nil {
 			state.Outputs[infra.OutputEnvironment] = engine.Output{Value: output}
 		}
-		found = describe(state, file)
+		found, err := describe(state, file)
+		require.Equal(t, output == nil, err == nil, "what cannot be read is reported")
 		require.Equal(t, "old.hyperchonk.com", found.Domain.Name)
 		require.Nil(t, found.Services.Scheduler)
 		require.Equal(t, file.Monitoring, found.Monitoring)
 	}
-	require.Same(t, file, describe(engine.State{}, file), "nothing was deployed")
+	found, err = describe(engine.State{}, file)
+	require.NoError(t, err)
+	require.Same(t, file, found, "nothing was deployed")
 }
 
 func TestComponentsThatHaveToComeAlong(t *testing.T) {

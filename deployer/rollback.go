@@ -72,6 +72,7 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	if err != nil {
 		return err
 	}
+	protected := env.Protected // what the file says, whatever is deployed
 	env = opened.Deployed(nil)
 	world := r.world(p, env, nil)
 	to, err := world.Back(ctx, opened.recorded, r.to)
@@ -87,7 +88,7 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	if r.dryRun {
 		return r.foresee(env, opened, to)
 	}
-	if env.Protected {
+	if protected {
 		if err := r.confirm(ctx, "roll back to "+to.Tag+evidence(to)+" in", env.Name, env.Name+" is protected"); err != nil {
 			return err
 		}

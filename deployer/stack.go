@@ -98,7 +98,8 @@ func (s settings) describeStack(p *place, name string) (engine.Stack, error) {
 	return engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
 		Home: s.engineHome(), BackendURL: p.state.url, SecretsProvider: p.state.secrets, Env: variables,
-		Repair: p.exclusive, Versions: p.state.versions,
+		Repair: p.held != nil, Stale: func(holders []engine.Holder) bool { return staleLocks(holders, p.held) },
+		Versions: p.state.versions,
 	}, nil
 }
 
@@ -128,6 +129,8 @@ type stack struct {
 	deployed *environment.Environment
 	// refresh reads from the account what is really there, before the next update.
 	refresh bool
+	// unrefreshed is the program of the state from before a refresh; nil where a deployment of code has followed it.
+	unrefreshed *engine.Replay
 }
 
 // openEnvironment opens an environment's stack. One that must not exist is made where it is missing, unless the account
@@ -156,12 +159,12 @@ func (s settings) openEnvironment(ctx context.Context, p *place, env *environmen
 }
 
 func (s settings) stackOf(handle *engine.Handle, env *environment.Environment) *stack {
-	opened := &stack{
+	deployed, err := describe(handle.Current(), env)
+	s.warn(err)
+	return &stack{
 		mender: mender{handle: handle}, env: env, endpointURL: s.endpointURL,
-		recorded: handle.Current().Text(infra.OutputImage),
+		recorded: handle.Current().Text(infra.OutputImage), deployed: deployed,
 	}
-	opened.deployed = opened.describe()
-	return opened
 }
 
 // program is the environment's program with an image for the tasks and one for the record.
@@ -171,7 +174,7 @@ func (s *stack) program(image, recorded string) pulumi.RunFunc {
 
 // Provision implements release.Infrastructure.
 func (s *stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	s.deployed = s.deployed.WithInfrastructure(s.env, sections(func(name string) bool { return name != servicesComponent })...)
+	s.deployed = s.deployed.WithInfrastructure(s.env, infra.Described(func(name string) bool { return name != servicesComponent })...)
 	beyond := 0
 	done, err := s.upWatched(ctx, engine.Update{
 		Program: s.program(image, s.recorded), Message: "provision " + image,

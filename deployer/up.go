@@ -140,11 +140,15 @@ func (u up) locked(ctx context.Context, p *place, env *environment.Environment) 
 	return u.release(ctx, p, env, nil)
 }
 
-// release deploys, and says what came of it. Nobody holds the lock in a dry run.
+// release deploys, and reports the outcome. Nobody holds the lock in a dry run.
 func (u up) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
-	result, err := u.show(held, func(report release.Reporter) (record.Deployment, error) { return u.deploy(ctx, p, env, held, report) })
+	deployed := env
+	result, err := u.show(held, func(report release.Reporter) (done record.Deployment, err error) {
+		done, deployed, err = u.deploy(ctx, p, env, held, report)
+		return done, err
+	})
 	if err == nil && u.format != "json" {
-		u.finish(env, result)
+		u.finish(deployed, result)
 	}
 	return err
 }
@@ -184,9 +188,10 @@ func checkTag(tag string) error {
 	return advice.With(fmt.Errorf("%q is no image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128")
 }
 
-// deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack.
+// deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack. It returns the
+// record, and the environment as it is deployed.
 func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, held *lock.Held,
-	report release.Reporter) (record.Deployment, error) {
+	report release.Reporter) (record.Deployment, *environment.Environment, error) {
 	now := p.clock.Now()
 	world := u.world(p, env, report)
 	world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
@@ -198,18 +203,14 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 		if len(u.components) == 0 {
 			return opened, nil
 		}
-		some := partial{opened, u.components}
-		return some, some.check(ctx)
+		return partial{opened, u.components}, nil
 	}
-	if u.dryRun && len(u.components) > 0 {
+	if whole := world.Infra; len(u.components) > 0 {
 		world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
-			handle, forget, err := u.openToPreview(ctx, p, env.Stack)
-			if err != nil {
+			if err := u.checkComponents(ctx, p, env, held); err != nil || u.dryRun {
 				return nil, err
 			}
-			defer forget()
-			some := partial{u.stackOf(handle, env), u.components}
-			return some, some.check(ctx)
+			return whole(ctx)
 		}
 	}
 	if u.codeOnly {
@@ -221,11 +222,27 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 		// Preflight tells of a stack that cannot be opened, with every other problem.
 		world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, err }
 	}
-	return release.Deploy(ctx, world, release.Request{
+	done, err := release.Deploy(ctx, world, release.Request{
 		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
 		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, Died: held.TookOver(),
 		Tolerated: u.tolerated(),
 	})
+	return done, world.Env, err
+}
+
+// checkComponents returns an error where the components cannot be deployed alone. It makes no stack. Where an earlier
+// deployment left something half-way, the repair comes first, and checks it after that.
+func (u up) checkComponents(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
+	handle, forget, err := u.openToPreview(ctx, p, env.Stack)
+	if err != nil {
+		return err
+	}
+	defer forget()
+	some := partial{u.stackOf(handle, env), u.components}
+	if some.held = held; some.needed() && !u.dryRun {
+		return nil
+	}
+	return some.check(ctx)
 }
 
 func (u up) kind() record.Kind {

@@ -1,7 +1,6 @@
 package environment
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -45,13 +44,16 @@ func (e *Environment) Code() Code {
 	return c
 }
 
-// Equal reports whether c and other are the same code.
-func (c Code) Equal(other Code) bool {
-	sameTask := func(a, b TaskCode) bool {
-		return a.CPU == b.CPU && a.Memory == b.Memory && slices.Equal(a.Command, b.Command) && slices.Equal(a.HealthCheck, b.HealthCheck)
+// Agrees reports whether c and other are the same code for the roles that both have.
+func (c Code) Agrees(other Code) bool {
+	for role, a := range c.Tasks {
+		b, both := other.Tasks[role]
+		if both && (a.CPU != b.CPU || a.Memory != b.Memory || !slices.Equal(a.Command, b.Command) || !slices.Equal(a.HealthCheck, b.HealthCheck)) {
+			return false
+		}
 	}
-	return maps.EqualFunc(c.Tasks, other.Tasks, sameTask) && slices.Equal(c.Required, other.Required) &&
-		slices.Equal(c.Optional, other.Optional) && c.Connections == other.Connections && c.PoolTimeout == other.PoolTimeout
+	return slices.Equal(c.Required, other.Required) && slices.Equal(c.Optional, other.Optional) &&
+		c.Connections == other.Connections && c.PoolTimeout == other.PoolTimeout
 }
 
 // WithCode returns a copy of e that has the code c. A service of which c says nothing keeps its own.
@@ -88,10 +90,11 @@ func (e *Environment) WithInfrastructure(other *Environment, copies ...func(to, 
 }
 
 // SteeredBy returns a copy of e with what steers the deployer as file says it: it changes nothing in the account, and
-// counts without a deployment.
+// counts without a deployment. Whether an environment is protected is both: commands ask the file, and resources have
+// protections of their own.
 func (e *Environment) SteeredBy(file *Environment) *Environment {
 	steered := *e
-	steered.Protected, steered.Delivery = file.Protected, file.Delivery
+	steered.Delivery = file.Delivery
 	steered.Image.CriticalFindings = file.Image.CriticalFindings
 	migrations := e.Deployment.Migrations
 	steered.Deployment = file.Deployment

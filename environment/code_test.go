@@ -64,23 +64,24 @@ func TestCodeComesBackAsItWasSet(t *testing.T) {
 	require.Equal(t, before, changed.WithCode(before.Code()), "there is nothing else in it")
 }
 
-func TestEqualCode(t *testing.T) {
+func TestCodeAgrees(t *testing.T) {
 	e := loaded(t, "staging")
 	same := e.Code()
 	same.Optional = []string{}
-	require.True(t, e.Code().Equal(same), "nothing and an empty list are the same")
-	require.False(t, e.Code().Equal(code(e)))
+	require.True(t, e.Code().Agrees(same), "nothing and an empty list are the same")
+	delete(same.Tasks, Worker)
+	require.True(t, e.Code().Agrees(same), "a role that only one has says nothing")
+	require.False(t, e.Code().Agrees(code(e)))
 	for _, change := range []func(*Code){
 		func(c *Code) { c.Required = c.Required[1:] },
 		func(c *Code) { c.Optional = []string{"X"} },
 		func(c *Code) { c.Connections++ },
 		func(c *Code) { c.PoolTimeout++ },
-		func(c *Code) { delete(c.Tasks, Worker) },
 		func(c *Code) { c.Tasks[API] = TaskCode{CPU: 1} },
 	} {
 		other := e.Code()
 		change(&other)
-		require.False(t, e.Code().Equal(other))
+		require.False(t, e.Code().Agrees(other))
 	}
 }
 
@@ -101,7 +102,7 @@ func TestSteeringCountsAtOnceAndCodeAndInfrastructureStay(t *testing.T) {
 	file.Deployment.Migrations.Timeout, file.Deployment.Migrations.Command = time.Hour, []string{"other"}
 	file.Services.API.CPU, file.Domain.Name, file.Monitoring.Level = 4096, "other.hyperchonk.com", Full
 	steered := e.SteeredBy(file)
-	require.True(t, steered.Protected)
+	require.False(t, steered.Protected, "resources are protected by a deployment")
 	require.Equal(t, Fail, steered.Image.CriticalFindings)
 	require.Equal(t, "other", steered.Delivery.Branch)
 	require.Equal(t, RollbackManual, steered.Deployment.Rollback)

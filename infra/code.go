@@ -3,6 +3,8 @@ package infra
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,17 +47,26 @@ func (c *container) applyCode(env *environment.Environment, role environment.Rol
 // alone. It fails where the inputs are not those of this program.
 func Recode(inputs map[string]any, env *environment.Environment, role environment.Role, image, configSecretARN string) error {
 	text, _ := inputs["containerDefinitions"].(string)
-	var containers []container
+	var containers []json.RawMessage
 	if err := json.Unmarshal([]byte(text), &containers); err != nil {
 		return fmt.Errorf("read the containers of %s: %w", role, err)
 	}
 	found := false
-	for i := range containers {
-		if c := &containers[i]; c.Name == env.ContainerName(role) {
-			found = true
-			if c.Image = image; role == environment.Migration || env.Roles()[role] {
-				c.applyCode(env, role, image, configSecretARN)
-			}
+	for i, raw := range containers {
+		var c container
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return fmt.Errorf("read the containers of %s: %w", role, err)
+		}
+		if c.Name != env.ContainerName(role) {
+			continue
+		}
+		found = true
+		if c.Image = image; role == environment.Migration || env.Roles()[role] {
+			c.applyCode(env, role, image, configSecretARN)
+		}
+		var err error
+		if containers[i], err = withUnknown(c, raw); err != nil {
+			return fmt.Errorf("encode the containers of %s: %w", role, err)
 		}
 	}
 	if !found {
@@ -70,6 +81,28 @@ func Recode(inputs map[string]any, env *environment.Environment, role environmen
 		inputs["cpu"], inputs["memory"] = strconv.Itoa(task.CPU), strconv.Itoa(task.Memory)
 	}
 	return nil
+}
+
+// withUnknown encodes a container, with the fields of an earlier encoding that this version of the program does not know
+// behind its own.
+func withUnknown(c container, earlier json.RawMessage) (json.RawMessage, error) {
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(earlier, &fields); err != nil {
+		return nil, err
+	}
+	for field := range reflect.TypeFor[container]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(fields, name)
+	}
+	if len(fields) == 0 {
+		return encoded, nil
+	}
+	unknown, err := json.Marshal(fields)
+	return slices.Concat(encoded[:len(encoded)-1], []byte{','}, unknown[1:]), err
 }
 
 // TaskDefinitionType is the type of a task definition; its name in the program is its role.

@@ -71,6 +71,18 @@ func TestAServiceThatTheFileNoLongerHasGetsTheImageAlone(t *testing.T) {
 	require.Equal(t, before, changed)
 }
 
+// A later version of the program may have deployed what this one does not know.
+func TestRecodeKeepsFieldsThatItDoesNotKnow(t *testing.T) {
+	env, err := environment.Load("..", "staging")
+	require.NoError(t, err)
+	changed := inputs(t, env, environment.API, testImage)
+	text := changed["containerDefinitions"].(string)
+	changed["containerDefinitions"] = strings.Replace(text, `"essential":true`, `"ulimits":[{"name":"nofile"}],"essential":true`, 1)
+	require.NoError(t, Recode(changed, env, environment.API, otherImage, configSecret))
+	want := strings.Replace(text, testImage, otherImage, 1)
+	require.Equal(t, strings.TrimSuffix(want, "}]")+`,"ulimits":[{"name":"nofile"}]}]`, changed["containerDefinitions"])
+}
+
 func TestATaskDefinitionOfSomebodyElseIsRefused(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)

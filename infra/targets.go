@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -14,47 +15,58 @@ type Component struct {
 	Summary string
 	// URNs are globs of its resources.
 	URNs []string
-	// Describe copies the sections of a description that it is made from.
-	Describe func(to, from *environment.Environment)
 }
 
 // Components returns the parts of an environment's stack, in the order in which AWS needs them.
 func Components() []Component {
-	type env = *environment.Environment
-	none := func(_, _ env) {}
-	part := func(name, summary string, describe func(to, from env), kinds ...string) Component {
-		c := Component{Name: name, Summary: summary, Describe: describe}
+	part := func(name, summary string, kinds ...string) Component {
+		c := Component{Name: name, Summary: summary}
 		for _, kind := range kinds {
 			c.URNs = append(c.URNs, within(kind)...)
 		}
 		return c
 	}
 	return []Component{
-		part("network", "VPC, subnets, NAT, S3 endpoint, security groups",
-			func(to, from env) { to.Network = from.Network }, "Network", "SecurityGroups"),
-		part("certificate", "TLS certificate and its validation record",
-			none, "Certificate"),
-		part("database", "PostgreSQL instance, its parameters and password rotation",
-			func(to, from env) { to.Database = from.Database }, "Database"),
-		part("queue", "background jobs and their dead letters",
-			func(to, from env) { to.Queue = from.Queue }, "Queue"),
-		part("roles", "what tasks, and ECS on their behalf, may do",
-			func(to, from env) { to.Image = from.Image }, "Roles"),
-		part("balancer", "load balancer, listeners, access logs, DNS records",
-			func(to, from env) { to.Domain = from.Domain }, "AccessLogs", "Balancer", "DNS"),
-		part("firewall", "web ACL in front of the load balancer",
-			func(to, from env) { to.Firewall = from.Firewall }, "Firewall"),
-		part("cluster", "ECS cluster and the containers' log group",
-			none, "Cluster"),
-		part("migration", "task definition of the database migration",
-			none, "Migration"),
-		part("services", "task definitions, services and their autoscaling",
-			func(to, from env) { to.Services = from.Services }, "Service"),
-		part("monitoring", "alarms, notifications, dashboard, tracing",
-			func(to, from env) { to.Monitoring = from.Monitoring }, "Monitoring"),
-		part("budget", "monthly budget",
-			func(to, from env) { to.Budget = from.Budget }, "Budget"),
+		part("network", "VPC, subnets, NAT, S3 endpoint, security groups", "Network", "SecurityGroups"),
+		part("certificate", "TLS certificate and its validation record", "Certificate"),
+		part("database", "PostgreSQL instance, its parameters and password rotation", "Database"),
+		part("queue", "background jobs and their dead letters", "Queue"),
+		part("roles", "what tasks, and ECS on their behalf, may do", "Roles"),
+		part("balancer", "load balancer, listeners, access logs, DNS records", "AccessLogs", "Balancer", "DNS"),
+		part("firewall", "web ACL in front of the load balancer", "Firewall"),
+		part("cluster", "ECS cluster and the containers' log group", "Cluster"),
+		part("migration", "task definition of the database migration", "Migration"),
+		part("services", "task definitions, services and their autoscaling", "Service"),
+		part("monitoring", "alarms, notifications, dashboard, tracing", "Monitoring"),
+		part("budget", "monthly budget", "Budget"),
 	}
+}
+
+// Described returns functions that copy the sections of a description of which all components are among those that were
+// deployed. A section that several components are made from describes none of them before all of them were.
+func Described(deployed func(component string) bool) []func(to, from *environment.Environment) {
+	type env = *environment.Environment
+	var copies []func(to, from env)
+	for _, section := range []struct {
+		components []string
+		copies     func(to, from env)
+	}{
+		{[]string{"network"}, func(to, from env) { to.Network = from.Network }},
+		{[]string{"certificate", "balancer"}, func(to, from env) { to.Domain = from.Domain }},
+		{[]string{"database"}, func(to, from env) { to.Database = from.Database }},
+		{[]string{"queue"}, func(to, from env) { to.Queue = from.Queue }},
+		{[]string{"roles"}, func(to, from env) { to.Image = from.Image }},
+		{[]string{"firewall"}, func(to, from env) { to.Firewall = from.Firewall }},
+		{[]string{"services"}, func(to, from env) { to.Services = from.Services }},
+		{[]string{"network", "database", "firewall", "cluster", "roles", "monitoring"}, func(to, from env) { to.Monitoring = from.Monitoring }},
+		{[]string{"database", "balancer"}, func(to, from env) { to.Protected = from.Protected }},
+		{[]string{"budget"}, func(to, from env) { to.Budget = from.Budget }},
+	} {
+		if !slices.ContainsFunc(section.components, func(name string) bool { return !deployed(name) }) {
+			copies = append(copies, section.copies)
+		}
+	}
+	return copies
 }
 
 // ServiceURNs returns globs of what provisioning leaves for the rollout: the services, their task definitions and

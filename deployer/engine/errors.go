@@ -154,6 +154,9 @@ func (e *FailedError) Hint() string {
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
 	}
+	if e.Repaired != "" {
+		return "run the same command again: where a copy replaced the state, it reads the account first"
+	}
 	if e.Killed {
 		return "the same command again looks at what was under way, and goes on from there"
 	}

@@ -51,3 +51,22 @@ func (d *stateDocument) verify() error {
 	}
 	return nil
 }
+
+// complete reports whether everything that a resource needs is somewhere in the state, once: then only its order can be
+// wrong.
+func (d *stateDocument) complete() bool {
+	known, live, complete := map[string]bool{}, map[resource.URN]bool{}, true
+	d.each(func(r apitype.ResourceV3) {
+		known[string(r.URN)], known[string(r.URN)+"::"+string(r.ID)] = true, true
+		complete = complete && (r.Delete || !live[r.URN])
+		live[r.URN] = live[r.URN] || !r.Delete
+	})
+	d.each(func(r apitype.ResourceV3) {
+		complete = complete && (r.Provider == "" || r.PendingReplacement || known[r.Provider])
+		r.Provider = ""
+		for _, urn := range dependencies(r) {
+			complete = complete && known[urn]
+		}
+	})
+	return complete
+}

@@ -14,8 +14,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Replay is a program that declares what a state holds: the same resources, with the same inputs, options and
-// dependencies. A run of it adds and removes nothing, and changes only what its Edit changes, however much the infra
+// Replay is a program that declares what a state holds: the same resources, with the same inputs and dependencies, and
+// the options that the infra program uses. A run of it adds and removes nothing, and changes only what its Edit changes, however much the infra
 // program or the environment's file has changed since. A run of the infra program with targets is no replacement: the
 // engine writes what it leaves out beside what it declares, and where the two disagree on a dependency it writes a state
 // that it cannot read, or refuses.
@@ -58,6 +58,11 @@ func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
 		}
 	})
 	return r, nil
+}
+
+// Has reports whether the program declares the resource with the URN.
+func (r *Replay) Has(urn string) bool {
+	return slices.ContainsFunc(r.resources, func(one apitype.ResourceV3) bool { return string(one.URN) == urn })
 }
 
 // Condemned returns the URNs of replaced resources that wait for their deletion and are or depend on one that matches.
@@ -224,6 +229,9 @@ func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	}
 	if r.DeletedWith != "" {
 		options = append(options, pulumi.DeletedWith(d.references([]resource.URN{r.DeletedWith})[0]))
+	}
+	if len(r.ReplaceOnChanges) > 0 {
+		options = append(options, pulumi.ReplaceOnChanges(r.ReplaceOnChanges))
 	}
 	if r.RetainOnDelete {
 		options = append(options, pulumi.RetainOnDelete(true))

@@ -103,7 +103,7 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	c := &child{engine: h.engine, listening: listening}
 	changing := what != preview && what != drift
 	if changing {
-		if err := h.keepCopy(); err != nil {
+		if err := h.keepCopy(ctx); err != nil {
 			return p, err
 		}
 	}
@@ -128,7 +128,7 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	<-drained
 	p.ended = time.Now()
 	if err == nil {
-		return p, h.accept(ctx, p, changing)
+		return p, h.accept(ctx, p, what, changing)
 	}
 	failure := p.failure(what)
 	switch {
@@ -137,7 +137,7 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	case p.heard && changing:
 		if failure.Cut = h.rescue(p.about(), p.frame, c.stderr); failure.Cut == nil || failure.Cut.Err == nil {
 			var unusable error
-			if failure.Repaired, unusable = h.audit(ctx, p.about(), p.frame); unusable == nil {
+			if failure.Repaired, unusable = h.audit(ctx, p.frame); unusable == nil {
 				failure.Pending = h.current.Pending
 			} // else that is what the next command is about
 		}
@@ -145,16 +145,24 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	return p, h.explain(ctx, err, c, failure)
 }
 
-// accept verifies what a run that succeeded has left. What had to be repaired is a warning.
-func (h *Handle) accept(ctx context.Context, p *progress, changing bool) error {
+// accept verifies what a run that succeeded has left. A state that had to be sorted is a warning, and so is one that
+// cannot be read just now; where a copy replaced it, what the run did is unknown, and it has failed.
+func (h *Handle) accept(ctx context.Context, p *progress, what string, changing bool) error {
 	if !changing {
 		return nil
 	}
-	repaired, err := h.audit(ctx, p.about(), p.frame)
-	if repaired != "" {
+	repaired, err := h.audit(ctx, p.frame)
+	switch {
+	case is[*StateDamagedError](err):
+		return err
+	case err != nil:
+		p.warnings = append(p.warnings, "the state could not be read after the run: "+err.Error())
+	case repaired != "" && h.current.Restored():
+		return &FailedError{Failure{Run: what, Resources: []ResourceError{{Message: "what it did is unknown"}}, Summary: p.summary(), Repaired: repaired}}
+	case repaired != "":
 		p.warnings = append(p.warnings, repaired)
 	}
-	return err
+	return nil
 }
 
 // follow takes events until the channel is closed, or until the run has returned: an engine that ends before it

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -367,7 +368,7 @@ func TestDamagedState(t *testing.T) {
 			require.Equal(t, l.stateFile(), damaged.File)
 			require.Contains(t, damaged.Hint(), damaged.Backup)
 			require.Equal(t, c.content, read(t, l.stateFile()), "nobody asked for a repair")
-			require.True(t, repaired(t).Restored())
+			require.True(t, repaired(t).Current().Restored())
 			require.Len(t, l.open(t).Current().Resources, 4)
 
 			write(t, l.stateFile(), c.content)
@@ -391,20 +392,50 @@ func TestDamagedState(t *testing.T) {
 		require.Regexp(t, `^the resource .*::two needs .*::one, which comes after it$`, damaged.Reason)
 		require.Contains(t, damaged.Hint(), "`deployer up --env dev --code-only --restart`")
 		h := repaired(t)
-		require.False(t, h.Restored(), "the engine itself repairs it, and loses nothing")
+		require.False(t, h.Current().Restored(), "the engine itself repairs it, and loses nothing")
 		plan, err := h.Preview(t.Context(), Update{}, nil)
 		require.NoError(t, err)
 		require.True(t, plan.Empty())
+	})
+	t.Run("incomplete", func(t *testing.T) {
+		one := regexp.MustCompile(`,\{"urn":"urn:pulumi:dev::proj::test:index:Thing::one".*?(,\{"urn":"urn:pulumi:dev::proj::test:index:Thing::two")`)
+		lacking := one.ReplaceAllString(whole, "$1")
+		require.NotEqual(t, whole, lacking)
+		write(t, l.stateFile(), lacking)
+		h := repaired(t)
+		require.True(t, h.Current().Restored(), "the engine would drop what refers to it, and a copy has it")
+		require.True(t, l.open(t).Current().Restored(), "until the account is read, whoever reads it")
+		_, err := h.Settle(t.Context(), nil, false, nil)
+		require.NoError(t, err)
+		require.False(t, l.open(t).Current().Restored())
+		require.NotContains(t, read(t, l.stateFile()), restoredOutput)
+	})
+	t.Run("locked by an engine that is gone", func(t *testing.T) {
+		write(t, l.stateFile(), inconsistent(t, whole))
+		dir := filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev")
+		require.NoError(t, os.MkdirAll(dir, 0o700))
+		write(t, filepath.Join(dir, "gone.json"), `{"pid":4711,"username":"runner","hostname":"gone","timestamp":"2026-01-02T03:04:05Z"}`)
+		stack := l.stack
+		stack.Repair = true
+		_, err := l.engine.Open(t.Context(), stack)
+		var busy *ConcurrentUpdateError
+		require.ErrorAs(t, err, &busy)
+		stack.Stale = func(holders []Holder) bool { return holders[0].Host == "gone" }
+		h, err := l.engine.Open(t.Context(), stack)
+		require.NoError(t, err)
+		require.Contains(t, h.Repaired(), "nothing is lost")
 	})
 	t.Run("beyond repair", func(t *testing.T) {
 		l.stack.Repair = true
 		write(t, l.stateFile(), "<html>")
 		require.NoError(t, os.RemoveAll(filepath.Join(l.stack.backendDir(), ".pulumi", "backups")))
 		require.NoError(t, os.RemoveAll(filepath.Join(l.stack.backendDir(), ".pulumi", "history")))
-		for _, copied := range []string{l.stateFile() + ".bak", filepath.Join(l.stack.WorkDir, "state.verified.json")} {
+		copies, err := filepath.Glob(filepath.Join(l.stack.WorkDir, "state-*.json"))
+		require.NoError(t, err)
+		for _, copied := range append(copies, l.stateFile()+".bak") {
 			require.NoError(t, os.RemoveAll(copied))
 		}
-		_, err := l.engine.Open(t.Context(), l.stack)
+		_, err = l.engine.Open(t.Context(), l.stack)
 		require.ErrorContains(t, err, "it is something else than a state")
 		require.Equal(t, "<html>", read(t, l.stateFile()))
 
@@ -419,7 +450,7 @@ func TestDamagedState(t *testing.T) {
 				}
 			}
 		}
-		require.True(t, repaired(t).Restored())
+		require.True(t, repaired(t).Current().Restored())
 	})
 }
 
@@ -461,8 +492,20 @@ case " $* " in *" up "*) cp `+broken+" "+l.stateFile()+"; exit "+code+";; esac; 
 	_, err = breaking("255").Up(t.Context(), Update{Program: pair(text("a"), text("d"))}, nil)
 	require.ErrorContains(t, err, "and nothing is lost")
 	require.Len(t, l.open(t).Current().Resources, 4)
-	_, err = l.open(t).Up(t.Context(), Update{}, nil)
+	h := l.open(t)
+	_, err = h.Up(t.Context(), Update{Program: pair(text("a"), text("e"))}, nil)
 	require.NoError(t, err)
+
+	// Of a state that is gone nobody knows what the run did: it has failed, and the account has to be read.
+	write(t, broken, "<html>")
+	_, err = breaking("$code").Up(t.Context(), Update{Program: pair(text("a"), text("f"))}, nil)
+	var failed *FailedError
+	require.ErrorAs(t, err, &failed)
+	require.ErrorContains(t, err, "what it did is unknown")
+	require.ErrorContains(t, err, "the verified copy of")
+	h = l.open(t)
+	require.True(t, h.Current().Restored())
+	require.Len(t, h.Current().Resources, 4)
 }
 
 func TestPassphrase(t *testing.T) {

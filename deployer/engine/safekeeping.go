@@ -2,32 +2,71 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 // A state is verified when it is opened and after each run that changes anything, and a verified copy of it is kept
-// before such a run. A state that fails is repaired by the engine, which sorts it and drops references to what is
-// missing, or else replaced by the newest verified copy.
+// before such a run. A state of which only the order is wrong is repaired by the engine, which sorts it; any other one is
+// replaced by the newest verified copy.
 
 // Repaired returns how Open repaired the state; "" where there was nothing to repair.
 func (h *Handle) Repaired() string { return h.repaired }
 
-// Restored reports whether a copy replaced the state: the account is ahead of it, and has to be read.
-func (h *Handle) Restored() bool { return h.restored }
+// restoredOutput is the output of a stack whose state was replaced by a copy, with the time of the copy: the account is
+// ahead of it until a Settle has read it. It is part of the state, so that whichever machine comes next knows.
+const restoredOutput = "stateRestoredFrom"
 
-// copyFile is where the verified copy is kept: in the stack's work directory, away from what may damage the state.
-func (h *Handle) copyFile() string { return filepath.Join(h.stack.WorkDir, "state.verified.json") }
+// Restored reports whether a copy replaced the state, and nobody has read the account since.
+func (s State) Restored() bool { return s.Outputs[restoredOutput].Value != nil }
+
+// mark notes in a state that it was restored, or, with nil, that the account was read since.
+func (d *stateDocument) mark(restoredFrom any) error {
+	for i, raw := range d.Resources {
+		var r map[string]any
+		if err := json.Unmarshal(raw, &r); err != nil || r["type"] != string(resource.RootStackType) {
+			continue
+		}
+		outputs, _ := r["outputs"].(map[string]any)
+		if outputs == nil {
+			outputs = map[string]any{}
+		}
+		if outputs[restoredOutput] = restoredFrom; restoredFrom == nil {
+			delete(outputs, restoredOutput)
+		}
+		r["outputs"] = outputs
+		marked, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		d.Resources[i] = marked
+	}
+	return nil
+}
+
+// copyFile is where the verified copy is kept: in the stack's work directory, away from what may damage the state. Each
+// backend has its own.
+func (h *Handle) copyFile() string {
+	backend := sha256.Sum256([]byte(h.stack.backendURL()))
+	return filepath.Join(h.stack.WorkDir, "state-"+hex.EncodeToString(backend[:6])+".json")
+}
 
 // keepCopy writes the state, as it was verified last, to the copy.
-func (h *Handle) keepCopy() error {
+func (h *Handle) keepCopy(ctx context.Context) error {
+	if h.unread {
+		if err := h.reload(ctx); err != nil {
+			return err
+		}
+	}
 	if len(h.verified) == 0 {
 		return nil // a stack that has no state yet
 	}
@@ -40,49 +79,79 @@ func (h *Handle) keepCopy() error {
 	return nil
 }
 
-// audit verifies the state that a run has left, and repairs it where it fails. It returns what it did.
-func (h *Handle) audit(ctx context.Context, touched []Pending, frame []Creation) (string, error) {
+// audit verifies the state that a run has left, and repairs it where it fails. It returns what it did. Other errors than a
+// StateDamagedError say that the state could not be read.
+func (h *Handle) audit(ctx context.Context, frame []Creation) (string, error) {
 	ctx = context.WithoutCancel(ctx)
 	err := h.reload(ctx)
 	if damaged := (*StateDamagedError)(nil); !errors.As(err, &damaged) || !damaged.repairable() {
+		h.unread = err != nil
 		return "", err
 	}
-	return h.repair(ctx, err, touched, frame)
+	return h.repair(ctx, err, frame)
 }
 
 // reload reads and verifies the state.
 func (h *Handle) reload(ctx context.Context) error {
 	state, content, err := h.read(ctx)
 	if err == nil {
-		h.current, h.verified, h.outputs = state, content, state.Outputs
+		h.current, h.verified, h.outputs, h.unread = state, content, state.Outputs, false
 	}
 	return err
 }
 
-// repair repairs a state that is there and cannot be used, and returns how. Where a copy replaces it, the resources in
-// touched, which a run has worked on since, are noted in it as of unknown outcome, and frame has the components among
-// them. The error is the given cause where nothing helped.
-func (h *Handle) repair(ctx context.Context, cause error, touched []Pending, frame []Creation) (string, error) {
-	if _, err := h.stateCommand(ctx, nil, "state", "repair", "--stack", h.stack.Name, "--yes"); err == nil && h.reload(ctx) == nil {
-		return fmt.Sprintf("%s; the engine put its resources in order again, and nothing is lost", cause), nil
+// repair repairs a state that is there and cannot be used, and returns how. The components in frame, which a run has
+// created since, become part of a copy that replaces it. The error is the given cause where nothing helped, or a
+// ConcurrentUpdateError where another engine has locked the stack.
+func (h *Handle) repair(ctx context.Context, cause error, frame []Creation) (string, error) {
+	doc, err := h.exported(ctx)
+	if err == nil && doc.verify() != nil && doc.complete() {
+		if err := h.sorted(ctx); err != nil {
+			return "", refusedOr(err, cause)
+		}
+		return fmt.Sprintf("%v; the engine put its resources in order again, and nothing is lost", cause), nil
 	}
-	doc, written := h.newestCopy(ctx)
-	if doc == nil {
-		return "", cause
+	saved, written := h.newestCopy(ctx)
+	how := fmt.Sprintf("%v; the verified copy of %s replaced it", cause, written.UTC().Format(time.RFC3339))
+	if saved == nil {
+		// The engine drops references to what is missing: less than a copy has, and better than nothing.
+		if doc == nil || len(doc.Resources) == 0 {
+			return "", cause
+		}
+		if err := h.sorted(ctx); err != nil {
+			return "", refusedOr(err, cause)
+		}
+		if saved, err = h.exported(ctx); err != nil {
+			return "", err
+		}
+		written, how = time.Time{}, fmt.Sprintf("%v; there is no copy of it, and the engine removed what refers to missing resources", cause)
 	}
-	if _, err := doc.frame(frame, nil); err != nil {
-		return "", errors.Join(cause, err)
+	if _, err = saved.frame(frame, nil); err == nil {
+		err = saved.mark(written.UTC().Format(time.RFC3339))
 	}
-	noted, err := doc.note(touched)
 	if err == nil {
-		err = h.imported(ctx, doc)
+		err = h.imported(ctx, saved)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w; the copy of %s could not replace it: %w", cause, written.UTC().Format(time.RFC3339), err)
+		return "", refusedOr(err, fmt.Errorf("%w; it could not be replaced: %w", cause, err))
 	}
-	h.restored = true
-	return fmt.Sprintf("%s; the verified copy of %s replaced it, with %d resources noted whose outcome is unknown",
-		cause, written.UTC().Format(time.RFC3339), noted), nil
+	return how + ". The next deployment reads the account for what was changed since", nil
+}
+
+// refusedOr returns the error of a stack that is locked, else the other error.
+func refusedOr(err, other error) error {
+	if is[*ConcurrentUpdateError](err) {
+		return err
+	}
+	return other
+}
+
+// sorted lets the engine sort the state, and reads it again.
+func (h *Handle) sorted(ctx context.Context) error {
+	if _, err := h.stateCommand(ctx, nil, "state", "repair", "--stack", h.stack.Name, "--yes"); err != nil {
+		return err
+	}
+	return h.reload(ctx)
 }
 
 // newestCopy returns the newest verified copy of the state: the deployer's own, one that the backend keeps in a directory,
@@ -99,10 +168,8 @@ func (h *Handle) newestCopy(ctx context.Context) (newest *stateDocument, written
 		return true
 	}
 	for _, path := range []string{h.copyFile(), h.stack.damage("").Backup} {
-		if content, err := os.ReadFile(path); err == nil {
+		if content, err := os.ReadFile(path); err == nil { // one that cannot be read is none
 			consider(content)
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			continue // a copy that cannot be read is none
 		}
 	}
 	if h.stack.Versions != nil {

@@ -55,7 +55,7 @@ type Settled struct {
 // Settle brings the state in step with the account after a run that was killed: what was found becomes part of the state if the
 // provider can read it, operations of unknown outcome are forgotten, and what they were about is read. Where it fails the state
 // has nothing more in it than before; where it is killed, the next Settle goes on from there. Whole has everything read that is in the
-// state: of a delete whose answer was lost, nothing else tells.
+// state: of a delete whose answer was lost, nothing else tells. A state that was restored is always read whole.
 func (h *Handle) Settle(ctx context.Context, found []Found, whole bool, accept func(Found, map[string]any) bool) (Settled, error) {
 	doc, err := h.exported(ctx)
 	if err != nil {
@@ -77,6 +77,7 @@ func (h *Handle) Settle(ctx context.Context, found []Found, whole bool, accept f
 			targets = append(targets, f.URN)
 		}
 	}
+	whole = whole || before.Restored()
 	settled := Settled{Cleared: before.Pending}
 	// Writing the state takes the engine's lock, and so meets one that was left, even where there is nothing else to do.
 	doc.PendingOperations = nil
@@ -94,7 +95,16 @@ func (h *Handle) Settle(ctx context.Context, found []Found, whole bool, accept f
 	if _, err := h.Refresh(ctx, read, nil); err != nil {
 		return Settled{}, h.withdraw(ctx, err)
 	}
-	return settled, h.review(ctx, found, accept, &settled)
+	if err := h.review(ctx, found, accept, &settled); err != nil || !before.Restored() {
+		return settled, err
+	}
+	if doc, err = h.exported(ctx); err == nil {
+		err = doc.mark(nil)
+	}
+	if err == nil {
+		err = h.imported(ctx, doc)
+	}
+	return settled, err
 }
 
 // sweep removes what killed engines left half written in a directory: the backend writes NAME.N.tmp and renames it. One that cannot

@@ -37,6 +37,8 @@ type Stack struct {
 	Program pulumi.RunFunc
 	// Repair lets Open repair a state that is there and cannot be used. Only the holder of the stack's lock may ask for it.
 	Repair bool
+	// Stale reports whether the engines that hold locks of the stack are gone, so that a repair may remove these.
+	Stale func([]Holder) bool
 	// Versions returns earlier contents of the state's object in a bucket, the newest first; nil where nothing keeps them.
 	Versions func(context.Context, Object) iter.Seq2[[]byte, error]
 	// MustExist refuses with a NoStackError, where the stack would be made otherwise.
@@ -68,9 +70,10 @@ type Handle struct {
 	verified []byte
 	outputs  map[string]Output
 	created  bool
-	// repaired is how Open repaired the state, restored whether a copy replaced it.
+	// unread says that the state could not be read after the last run.
+	unread bool
+	// repaired is how Open repaired the state.
 	repaired string
-	restored bool
 }
 
 // Created reports whether Open made the stack.
@@ -108,12 +111,25 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	case is[*NoStackError](err) && !s.MustExist:
 		return h, h.create(ctx)
 	case s.Repair && errors.As(err, &damaged) && damaged.repairable():
-		h.repaired, err = h.repair(ctx, err, nil, nil)
+		h.repaired, err = h.repairAlone(ctx, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return h, nil
+}
+
+// repairAlone is repair, also where an engine that is gone has left its lock.
+func (h *Handle) repairAlone(ctx context.Context, cause error) (string, error) {
+	how, err := h.repair(ctx, cause, nil)
+	busy := (*ConcurrentUpdateError)(nil)
+	if !errors.As(err, &busy) || h.stack.Stale == nil || !h.stack.Stale(busy.Holders) {
+		return how, err
+	}
+	if err := h.Unlock(ctx); err != nil {
+		return "", err
+	}
+	return h.repair(ctx, cause, nil)
 }
 
 // create makes the stack in the backend.

@@ -87,19 +87,29 @@ func TestWhatIsHalfDone(t *testing.T) {
 	}
 }
 
-// The image that was verified healthy with another code is put back with that code, in a restart too.
+// The image that was verified healthy with another code is put back with that code, in a restart too. Where no record has it,
+// it is what was deployed before.
 func TestACodeThatFailsIsPutBack(t *testing.T) {
 	for _, restart := range []bool{false, true} {
-		p := &play{fails: map[string]error{"watch 2": errBroken}}
-		d := p.deployment(t)
-		earlier := d.Env.Code()
-		earlier.Connections = 77
-		require.NoError(t, d.Records.Save(t.Context(), record.Deployment{
-			ID: "20260101-000000-0002", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 2).Image, Code: &earlier,
-		}))
-		d.Restart = restart
-		require.Error(t, d.runPhases(t.Context(), p.acts(d)))
-		require.Contains(t, p.done, "code 2")
-		require.Equal(t, 77, p.code.Connections)
+		for _, recorded := range []bool{false, true} {
+			putBackCode(t, restart, recorded)
+		}
 	}
+}
+
+func putBackCode(t *testing.T, restart, recorded bool) {
+	t.Helper()
+	p := &play{fails: map[string]error{"watch 2": errBroken}}
+	d := p.deployment(t)
+	earlier := d.Env.Code()
+	earlier.Connections = 77
+	good := record.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 2).Image}
+	if d.before = earlier; recorded {
+		d.before, good.Code = d.Env.Code(), &earlier
+	}
+	require.NoError(t, d.Records.Save(t.Context(), good))
+	d.Restart = restart
+	require.Error(t, d.runPhases(t.Context(), p.acts(d)))
+	require.Contains(t, p.done, "code 2")
+	require.Equal(t, 77, p.code.Connections)
 }

@@ -68,7 +68,7 @@ func (w World) Back(ctx context.Context, leaves, named string) (*Destination, er
 	if i := slices.IndexFunc(records, func(d record.Deployment) bool { return d.ID == named }); i >= 0 {
 		to.Code = records[i].Code
 	}
-	if to.Code != nil && !to.Code.Equal(w.Env.Code()) {
+	if to.Code != nil && !to.Code.Agrees(w.Env.Code()) {
 		return to, nil // the same image with another code is something else
 	}
 	return to, b.refuseSame(ctx, image)

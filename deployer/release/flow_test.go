@@ -103,6 +103,7 @@ func (p *play) deployment(t *testing.T) *deployment {
 	d := under(t)
 	env := *d.Env
 	p.env = &env
+	d.before = env.Code()
 	d.Env, d.infra, d.images = &env, p, shelf{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
 	d.Records = record.Dir(t.TempDir())
 	d.Kind, d.record.Image = record.Full, d.named(t, 2).Image

@@ -103,6 +103,7 @@ func (d *deployment) preflight(ctx context.Context, v voice) (string, error) {
 		if problems := d.openStack(ctx); len(problems) > 0 {
 			return "", &NotStartedError{Problems: problems}
 		}
+		d.before = d.infra.Deployed(nil).Code()
 	}
 	if !d.DryRun {
 		d.lookBack(ctx)

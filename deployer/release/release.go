@@ -88,6 +88,8 @@ type deployment struct {
 	began, dumb bool
 	// spent is where the time went, phase by phase.
 	spent budget
+	// before is the code that was deployed when this deployment began.
+	before environment.Code
 	// halfDone says that the last deployment of infrastructure did not come to its end.
 	halfDone bool
 	// ahead looks beside the rollout for what is left to a full deployment; nil where nobody asked.

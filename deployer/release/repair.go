@@ -44,6 +44,10 @@ func (d *deployment) repair(ctx context.Context, v voice) (string, error) {
 	for _, what := range done {
 		v.note("%s", what)
 	}
+	if d.Kind.OnlyCode() { // the repair may have found a service
+		code := d.Env.Code()
+		d.Env = d.infra.Deployed(&code)
+	}
 	d.record.Repairs = done
 	return Repaired(done), nil
 }

@@ -88,7 +88,7 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, *environment.Code, e
 	switch {
 	case good == nil:
 		return nil, nil, errors.New("this is the first deployment here, there is no image that was verified healthy")
-	case good.Image.Digest == d.image.Digest && !d.differsFrom(good):
+	case good.Image.Digest == d.image.Digest && !d.changesCodeOf(good):
 		return nil, nil, errors.New("this very image is the last one that was verified healthy, with this code, so it is not the cause")
 	}
 	image, err := FindImage(ctx, d.images, d.Env, good.Image.Digest)
@@ -96,12 +96,24 @@ func (d *deployment) lastGood(ctx context.Context) (*Image, *environment.Code, e
 		return nil, nil, fmt.Errorf("the last good image %s (%s) cannot be used: %w", good.Image.Tag, shortDigest(good.Image.Digest), err)
 	}
 	image.Tag = good.Image.Tag
+	if good.Image.Digest == d.image.Digest {
+		return image, d.codeOf(good), nil
+	}
 	return image, good.Code, nil
 }
 
-// differsFrom reports whether this deployment has another code than an earlier one.
-func (d *deployment) differsFrom(earlier *record.Deployment) bool {
-	return earlier.Code != nil && !earlier.Code.Equal(d.Env.Code())
+// codeOf returns the code of an earlier deployment of the same image. Where its record does not say, it is what was deployed when
+// this deployment began.
+func (d *deployment) codeOf(earlier *record.Deployment) *environment.Code {
+	if earlier.Code != nil {
+		return earlier.Code
+	}
+	return &d.before
+}
+
+// changesCodeOf reports whether this deployment changes the code of an earlier one of the same image.
+func (d *deployment) changesCodeOf(earlier *record.Deployment) bool {
+	return !d.codeOf(earlier).Agrees(d.Env.Code())
 }
 
 // changedCode reports whether this deployment changed the code of the image that was verified healthy last.
@@ -111,7 +123,7 @@ func (d *deployment) changedCode(ctx context.Context) bool {
 		return false
 	}
 	good := record.LastVerified(records)
-	return good != nil && good.Image.Digest == d.image.Digest && d.differsFrom(good)
+	return good != nil && good.Image.Digest == d.image.Digest && d.changesCodeOf(good)
 }
 
 // putBack brings the image and its code back through the stack, so that the stack and the account agree, and verifies it.
