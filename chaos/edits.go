@@ -19,7 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/infra"
 )
 
-// edit is a valid change of an environment's file.
+// An edit is a valid change of an environment's file.
 type edit struct {
 	// key is the dotted path below the environment's block, value what it becomes; nil removes it.
 	key   string
@@ -56,12 +56,13 @@ func (e edit) apply(block map[string]any) {
 
 type object = map[string]any
 
-// edits are what people change in staging's file: every key that can change while the environment stays the same one.
+// edits returns what people change in staging's file: every key that can change while the environment stays the same one.
 func edits() []edit {
 	return []edit{
 		{key: "network.zones", value: 3, waits: true},
 		{key: "network.nat", value: "per-zone"},
 		{key: "image.criticalFindings", value: "fail"},
+		{key: "image.repository", value: "nowhere", waits: true}, // the infra program cannot be previewed
 		{key: "services.api", value: object{"cpu": 1024, "memory": 2048, "tasks": object{"min": 1, "max": 2}, "autoscaling": object{"cpuPercent": 70}}},
 		{key: "services.api", value: object{"cpu": 256, "memory": 512}}, // without autoscaling
 		{key: "services.api.tasks", value: object{"min": 2, "max": 4}},
@@ -113,21 +114,20 @@ func edits() []edit {
 	}
 }
 
-// fixed are keys that are not edited, and why.
+// fixed returns the keys that are not edited, and why.
 func fixed() map[string]string {
 	const identity = "names what is deployed: another value is another environment"
 	return map[string]string{
 		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
-		"image.repository": "the shared stack has one repository",
-		"protected":        "other keys have to follow it",
+		"protected": "other keys have to follow it",
 	}
 }
 
-// course of a trial between an edit and the full deployment that takes it up.
+// An editTrial is what happens between an edit and the full deployment that takes it up.
 type editTrial struct {
 	number int
 	edits  []edit
-	// before is how a full deployment of the edited file ended half-way before; "" where there was none.
+	// before is how a full deployment ended half-way before, of the edited file, unless that waits; "" where there was none.
 	before string
 	// action is code-only, restart, rollback, or the name of a component.
 	action string
@@ -141,7 +141,7 @@ func (t editTrial) String() string {
 	return text
 }
 
-// halves are how full deployments end half-way. In a killed one, the moment of the signal follows from the trial.
+// halves lists how full deployments end half-way. In a killed one, the moment of the signal follows from the trial.
 var halves = []string{"provision-fails", "migration-fails", "image-pull-error", "killed"}
 
 // actions returns what is done between an edit and the full deployment; those of code alone come as often as all
@@ -176,10 +176,11 @@ func drawEdits(seed uint64, number int) editTrial {
 			t.edits = append(t.edits, e)
 		}
 	}
-	switch half := halves[dice.IntN(len(halves))]; {
-	case t.waits():
+	half := halves[dice.IntN(len(halves))]
+	if t.waits() {
 		t.action = []string{"code-only", "restart", "rollback"}[dice.IntN(3)]
-	case dice.IntN(4) == 0 && !slices.ContainsFunc(t.edits, func(e edit) bool { return e.key == "domain.name" }):
+	}
+	if dice.IntN(4) == 0 && !slices.ContainsFunc(t.edits, func(e edit) bool { return e.key == "domain.name" }) {
 		// An environment whose domain has moved half-way does not answer, whatever is deployed.
 		t.before = half
 	}
@@ -223,7 +224,7 @@ func edited(source []byte, changes []edit) ([]byte, error) {
 	return yaml.Marshal(file)
 }
 
-// editResult is the outcome of an editTrial.
+// An editResult is the outcome of an editTrial.
 type editResult struct {
 	editTrial
 	// refused says that a component was refused before anything was changed.
@@ -269,13 +270,13 @@ func (l *lab) tryEdits(ctx context.Context, t editTrial, keep bool) editResult {
 	return r
 }
 
-// prepared is the prepared account of staging: it has two deployments, so that there is something to roll back to.
+// prepared names the account of staging, which has two deployments, so that there is something to roll back to.
 const prepared base = "staging"
 
 // betweenDeployments runs the trial's action, and the full deployment that takes the edits up.
 func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult) error {
-	place := at{env: "staging", project: filepath.Join(dir, "project")}
-	if err := l.half(ctx, dir, place, r.editTrial); err != nil {
+	where := target{env: "staging", project: filepath.Join(dir, "project")}
+	if err := l.half(ctx, dir, where, r.editTrial); err != nil {
 		return err
 	}
 	args := map[string][]string{
@@ -291,7 +292,7 @@ func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult)
 	if err != nil {
 		return err
 	}
-	done, err := l.runAt(ctx, dir, place, append(args, "--wait")...)
+	done, err := l.runAt(ctx, dir, where, append(args, "--wait")...)
 	if err != nil {
 		return err
 	}
@@ -313,37 +314,40 @@ func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult)
 		return fmt.Errorf("after `%s`: %w\n%s", strings.Join(args, " "), err, done.output)
 	}
 	if r.waits() {
-		place.project = l.root
+		where.project = l.root
 	}
-	return l.takeUp(ctx, dir, place)
+	return l.takeUp(ctx, dir, where)
 }
 
 // half ends a full deployment of the edits half-way.
-func (l *lab) half(ctx context.Context, dir string, place at, t editTrial) error {
+func (l *lab) half(ctx context.Context, dir string, where target, t editTrial) error {
 	args := []string{"up", "--image-tag", newTag}
+	if t.waits() {
+		where.project = l.root
+	}
 	switch t.before {
 	case "":
 		return nil
 	case "killed":
 		cmd := trial{signal: "SIGKILL", victim: both, moment: 0.2 + 0.6*rand.New(rand.NewPCG(7, uint64(t.number))).Float64()}
-		_, err := l.interruptAt(ctx, dir, place, cmd, l.usual[editedUp], args)
+		_, err := l.interruptAt(ctx, dir, where, cmd, l.usual[editedUp], args)
 		return err
 	}
-	_, err := l.runAt(ctx, dir, place, append(args, "--fault", t.before)...) // how it ends depends on the edits
+	_, err := l.runAt(ctx, dir, where, append(args, "--fault", t.before)...) // how it ends depends on the edits
 	return err
 }
 
-// editedUp is the course of an undisturbed `up` of staging.
+// editedUp names the course of an undisturbed `up` of staging.
 const editedUp = "up staging"
 
-// takeUp deploys everything, and looks at what that leaves.
-func (l *lab) takeUp(ctx context.Context, dir string, place at) error {
+// takeUp deploys everything, and checks what that leaves.
+func (l *lab) takeUp(ctx context.Context, dir string, where target) error {
 	for _, args := range [][]string{
 		{"up", "--image-tag", newTag, "--wait"},
 		{"preview", "--expect-no-changes"},
 		{"drift"},
 	} {
-		done, err := l.runAt(ctx, dir, place, args...)
+		done, err := l.runAt(ctx, dir, where, args...)
 		if err != nil {
 			return err
 		}
@@ -358,7 +362,7 @@ func (l *lab) takeUp(ctx context.Context, dir string, place at) error {
 	return err
 }
 
-// consistent refuses states in which a resource comes before one that it needs, or needs one that is missing. It is a
+// consistent returns an error for states in which a resource comes before one that it needs, or needs one that is missing. It is a
 // judgement of its own: the deployer's is not asked.
 func consistent(dir string) error {
 	all, err := states(dir)
@@ -386,7 +390,7 @@ func consistent(dir string) error {
 	return nil
 }
 
-// fingerprint is what a command that changes nothing leaves as it was: the resources of account and state.
+// fingerprint returns what a command that changes nothing leaves as it was: the resources of account and state.
 func fingerprint(dir string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
 	if err != nil {
@@ -419,10 +423,10 @@ func (l *lab) prepareStaging(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	place := at{env: "staging", project: l.root}
+	where := target{env: "staging", project: l.root}
 	for _, tag := range []string{oldTag, newTag} {
 		said := &transcript{began: time.Now()}
-		cmd := l.commandAt(ctx, dir, place, "up", "--image-tag", tag)
+		cmd := l.commandAt(ctx, dir, where, "up", "--image-tag", tag)
 		cmd.Stdout, cmd.Stderr = said, said
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("prepare staging with %s: %w\n%s", tag, err, said)

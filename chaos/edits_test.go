@@ -52,7 +52,7 @@ func TestEditsCoverEveryKey(t *testing.T) {
 	}
 }
 
-// keys are the dotted paths of a type's YAML keys that hold values.
+// keys returns the dotted paths of a type's YAML keys that hold values.
 func keys(typ reflect.Type, path string) []string {
 	if typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()

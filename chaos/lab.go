@@ -175,18 +175,18 @@ func (l *lab) copyOf(b base, name string) (string, error) {
 	return dir, nil
 }
 
-// at is an environment, and the project whose file describes it.
-type at struct{ env, project string }
+// A target is an environment, and the project whose file describes it.
+type target struct{ env, project string }
 
-// dev is the environment of most trials.
-func (l *lab) dev() at { return at{env: "dev", project: l.root} }
+// dev returns the target of most trials.
+func (l *lab) dev() target { return target{env: "dev", project: l.root} }
 
 // command is the deployer in a simulated account.
 func (l *lab) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
 	return l.commandAt(ctx, stateDir, l.dev(), args...)
 }
 
-func (l *lab) commandAt(ctx context.Context, stateDir string, where at, args ...string) *exec.Cmd {
+func (l *lab) commandAt(ctx context.Context, stateDir string, where target, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, l.deployer, append(args, "--env", where.env, "--local", "--yes", "--no-color")...)
 	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+where.project, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+l.dir,
 		"DEPLOYER_PULUMI="+filepath.Join(l.root, "bin", "pulumi"), "AWS_EC2_METADATA_DISABLED=true")
@@ -205,7 +205,7 @@ func (l *lab) run(ctx context.Context, stateDir string, args ...string) (ended, 
 	return l.runAt(ctx, stateDir, l.dev(), args...)
 }
 
-func (l *lab) runAt(ctx context.Context, stateDir string, where at, args ...string) (ended, error) {
+func (l *lab) runAt(ctx context.Context, stateDir string, where target, args ...string) (ended, error) {
 	began := time.Now()
 	out, err := l.commandAt(ctx, stateDir, where, args...).CombinedOutput()
 	code, err := exitCode(err)

@@ -131,7 +131,7 @@ func (l *lab) interrupt(ctx context.Context, dir string, t trial, usual course, 
 	return l.interruptAt(ctx, dir, l.dev(), t, usual, args)
 }
 
-func (l *lab) interruptAt(ctx context.Context, dir string, where at, t trial, usual course, args []string) (met, error) {
+func (l *lab) interruptAt(ctx context.Context, dir string, where target, t trial, usual course, args []string) (met, error) {
 	said := &transcript{began: time.Now()}
 	cmd := l.commandAt(ctx, dir, where, args...)
 	cmd.Stdout, cmd.Stderr = said, said

@@ -12,7 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// codeOnly is a stack of which nothing but task definitions and services is deployed, with a code.
+// A codeOnly is a stack of which nothing but task definitions and services is deployed, with a code.
 type codeOnly struct {
 	*stack
 	code environment.Code

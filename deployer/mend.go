@@ -34,7 +34,7 @@ type mender struct {
 // has operations of unknown outcome.
 func (m mender) needed() bool { return m.held.TookOver() || m.unsettled() }
 
-// planError says that a program could not be previewed, so that it is unknown what may have been left.
+// A planError says that a program could not be previewed, so that it is unknown what may have been left.
 type planError struct{ error }
 
 // Unwrap returns the reason.

@@ -58,7 +58,7 @@ func (s *stack) Deployed(code *environment.Code) *environment.Environment {
 	return described.SteeredBy(s.env)
 }
 
-// recoding is a deployment of code: which image, with which code.
+// A recoding is a deployment of code: which image, with which code.
 type recoding struct {
 	image string
 	code  environment.Code
@@ -137,7 +137,7 @@ func (s *stack) Reconcile(ctx context.Context, image string, progress func(strin
 	return s.recode(ctx, recoding{image: image, code: s.codeOr(nil), refresh: true, message: "bring back " + image}, progress)
 }
 
-// codeOr is a code, or the one that is deployed.
+// codeOr returns a code, or the one that is deployed.
 func (s *stack) codeOr(code *environment.Code) environment.Code {
 	if code != nil {
 		return *code

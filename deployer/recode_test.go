@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/infra"
 )
 
-// deployedState is the state of a deployed environment with services, and the description that it has, if any.
+// deployedState returns the state of a deployed environment with services, and the description that it has, if any.
 func deployedState(t *testing.T, described *environment.Environment, domain string, services ...string) engine.State {
 	t.Helper()
 	state := engine.State{Outputs: map[string]engine.Output{infra.OutputImage: {Value: "balancer-api@sha256:1"}}}

@@ -14,7 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Replay is a program that declares what a state holds: the same resources, with the same inputs and dependencies, and
+// A Replay is a program that declares what a state holds: the same resources, with the same inputs and dependencies, and
 // the options that the infra program uses. A run of it adds and removes nothing, and changes only what its Edit changes, however much the infra
 // program or the environment's file has changed since. A run of the infra program with targets is no replacement: the
 // engine writes what it leaves out beside what it declares, and where the two disagree on a dependency it writes a state
@@ -28,7 +28,7 @@ type Replay struct {
 // Edit changes a resource before a Replay declares it.
 type Edit func(*Declaration) error
 
-// Declaration is a resource as a Replay is about to declare it.
+// A Declaration is a resource as a Replay is about to declare it.
 type Declaration struct {
 	URN, Type, Name string
 	// Inputs are the state's, to be changed in place: JSON values, or an ARNOf.
@@ -120,13 +120,13 @@ type declarer struct {
 	known map[string]*replayed
 }
 
-// replayed is a resource that was declared.
+// A replayed is a resource that was declared.
 type replayed struct {
 	pulumi.Resource
 	arn pulumi.StringOutput
 }
 
-// declaration is a resource of the state, edited.
+// A declaration is a resource of the state, edited.
 type declaration struct {
 	state apitype.ResourceV3
 	*Declaration
@@ -257,7 +257,7 @@ func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	return options
 }
 
-// reference is a dependency on exactly one resource: the SDK takes a component for all of its children, and the state
+// A reference is a dependency on exactly one resource: the SDK takes a component for all of its children, and the state
 // tells them apart.
 type reference struct {
 	pulumi.CustomResourceState
@@ -351,7 +351,7 @@ func withoutDefaults(inputs map[string]any) map[string]any {
 	return given
 }
 
-// givenValue is withoutDefaults for a value.
+// givenValue returns a value without what the provider added.
 func givenValue(value any) any {
 	switch v := value.(type) {
 	case map[string]any:

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// owned is a component with a child, and something that depends on the component: more than pair has.
+// owned declares a component with a child, and something that depends on the component: more than pair has.
 func owned(ctx *pulumi.Context) error {
 	component := &pulumi.ResourceState{}
 	if err := ctx.RegisterComponentResource("test:index:Group", "group", component); err != nil {

@@ -22,7 +22,7 @@ import (
 // Repaired returns how Open repaired the state; "" where there was nothing to repair.
 func (h *Handle) Repaired() string { return h.repaired }
 
-// restoredOutput is the output of a stack whose state was replaced by a copy, with the time of the copy: the account is
+// restoredOutput names the output of a stack whose state was replaced by a copy, with the time of the copy: the account is
 // ahead of it until a Settle has read it. It is part of the state, so that whichever machine comes next knows.
 const restoredOutput = "stateRestoredFrom"
 
@@ -53,7 +53,7 @@ func (d *stateDocument) mark(restoredFrom any) error {
 	return nil
 }
 
-// copyFile is where the verified copy is kept: in the stack's work directory, away from what may damage the state. Each
+// copyFile returns the path of the verified copy: in the stack's work directory, away from what may damage the state. Each
 // backend has its own.
 func (h *Handle) copyFile() string {
 	backend := sha256.Sum256([]byte(h.stack.backendURL()))

@@ -119,7 +119,7 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	return h, nil
 }
 
-// repairAlone is repair, also where an engine that is gone has left its lock.
+// repairAlone repairs as repair does, also where an engine that is gone has left its lock.
 func (h *Handle) repairAlone(ctx context.Context, cause error) (string, error) {
 	how, err := h.repair(ctx, cause, nil)
 	busy := (*ConcurrentUpdateError)(nil)

@@ -47,7 +47,7 @@ func TroubleOfRollback() []string {
 	return []string{"rollout", Migration, "database", Delegation, "network", "scan"}
 }
 
-// Migration is the check whether a migration is running.
+// Migration names the check whether a migration is running.
 const Migration = "migration"
 
 // preflight looks at everything that a deployment stands on, and changes nothing.
