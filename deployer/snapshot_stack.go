@@ -47,7 +47,8 @@ func (s *stack) Adopt(ctx context.Context, resourceID, secretARN string, say dat
 	return err
 }
 
-// Bind implements database.Stack.
+// Bind implements database.Stack. The program describes what is deployed, so that nothing that waits in the environment's file
+// disagrees with what the targets leave out.
 func (s *stack) Bind(ctx context.Context, say database.Say) error {
 	state, err := s.handle.State(ctx)
 	if err != nil {
@@ -58,7 +59,7 @@ func (s *stack) Bind(ctx context.Context, say database.Say) error {
 		return err
 	}
 	_, err = s.up(ctx, engine.Update{
-		Program: s.program(s.recorded, s.recorded), Message: "use the restored database",
+		Program: s.deployedProgram(), Message: "use the restored database",
 		Targets: []string{instance}, TargetDependents: true,
 	}, func(line string) { say("%s", line) })
 	return err

@@ -172,6 +172,11 @@ func (s *stack) program(image, recorded string) pulumi.RunFunc {
 	return infra.Deploy(s.env, infra.Release{Image: image, Recorded: recorded, Described: s.deployed, EndpointURL: s.endpointURL})
 }
 
+// deployedProgram returns the program of the environment as it is deployed.
+func (s *stack) deployedProgram() pulumi.RunFunc {
+	return infra.Deploy(s.describe(), infra.Release{Image: s.recorded, Recorded: s.recorded, EndpointURL: s.endpointURL})
+}
+
 // Provision implements release.Infrastructure.
 func (s *stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	s.deployed = s.deployed.WithInfrastructure(s.env, infra.Described(func(name string) bool { return name != servicesComponent })...)

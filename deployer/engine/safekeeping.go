@@ -95,7 +95,7 @@ func (h *Handle) audit(ctx context.Context, frame []Creation) (string, error) {
 func (h *Handle) reload(ctx context.Context) error {
 	state, content, err := h.read(ctx)
 	if err == nil {
-		h.current, h.verified, h.outputs, h.unread = state, content, state.Outputs, false
+		h.current, h.verified, h.unread = state, content, false
 	}
 	return err
 }

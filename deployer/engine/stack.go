@@ -68,7 +68,6 @@ type Handle struct {
 	current State
 	// verified is the current state as it is exported.
 	verified []byte
-	outputs  map[string]Output
 	created  bool
 	// unread says that the state could not be read after the last run.
 	unread bool

@@ -97,7 +97,7 @@ func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 }
 
 // Outputs are the stack's, as Open found them or the last Up of this handle left them.
-func (h *Handle) Outputs() map[string]Output { return h.outputs }
+func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 
 // Unlock removes the engine's locks of the stack, whoever holds them. An update that is under way then loses what
 // keeps others out: make sure that there is none.
