@@ -194,25 +194,7 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 	report release.Reporter) (record.Deployment, *environment.Environment, error) {
 	now := p.clock.Now()
 	world := u.world(p, env, report)
-	world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
-		opened, err := u.openEnvironment(ctx, p, env, false)
-		if err != nil {
-			return nil, err
-		}
-		opened.refresh, opened.held = u.refresh, held
-		if len(u.components) == 0 {
-			return opened, nil
-		}
-		return partial{opened, u.components}, nil
-	}
-	if whole := world.Infra; len(u.components) > 0 {
-		world.Infra = func(ctx context.Context) (release.Infrastructure, error) {
-			if err := u.checkComponents(ctx, p, env, held); err != nil || u.dryRun {
-				return nil, err
-			}
-			return whole(ctx)
-		}
-	}
+	world.Infra = u.opener(p, env, held)
 	if u.codeOnly {
 		opened, err := u.openCode(ctx, p, env, u.refresh)
 		if err == nil {
@@ -228,6 +210,26 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 		Tolerated: u.tolerated(),
 	})
 	return done, world.Env, err
+}
+
+// opener returns what opens the stack, or the components of it.
+func (u up) opener(p *place, env *environment.Environment, held *lock.Held) func(context.Context) (release.Infrastructure, error) {
+	return func(ctx context.Context) (release.Infrastructure, error) {
+		some := len(u.components) > 0
+		if some {
+			if err := u.checkComponents(ctx, p, env, held); err != nil || u.dryRun {
+				return nil, err
+			}
+		}
+		opened, err := u.openEnvironment(ctx, p, env, false)
+		if err != nil {
+			return nil, err
+		}
+		if opened.refresh, opened.held = u.refresh, held; some {
+			return partial{opened, u.components}, nil
+		}
+		return opened, nil
+	}
 }
 
 // checkComponents returns an error where the components cannot be deployed alone. It makes no stack. Where an earlier
