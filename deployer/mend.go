@@ -159,8 +159,22 @@ func (m mender) unsettled() bool {
 
 // orphaned removes the lock of an engine that was killed under this deployer: nobody else will.
 func (m mender) orphaned(ctx context.Context, err error) error {
-	if failed := (*engine.FailedError)(nil); !errors.As(err, &failed) || !failed.Killed {
+	if !engineKilled(err) {
 		return err
 	}
 	return errors.Join(err, m.handle.Unlock(context.WithoutCancel(ctx)))
+}
+
+// engineKilled reports whether a signal ended the engine of a run. An interruption does, too, that comes when the engine has
+// finished and no longer listens, and has not released its lock yet.
+func engineKilled(err error) bool {
+	var failed *engine.FailedError
+	var interrupted *engine.InterruptedError
+	switch {
+	case errors.As(err, &failed):
+		return failed.Killed
+	case errors.As(err, &interrupted):
+		return interrupted.Killed && interrupted.Left == 0
+	}
+	return false
 }
