@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,8 +41,11 @@ type ARNOf string
 
 // Replay returns the program of the stack's current state. Errors are those of State.
 func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
-	// Inputs are declared in clear, and encrypted by the engine again.
-	doc, err := h.exported(ctx, "--show-secrets")
+	doc, err := readExport(h.verified)
+	if err != nil || h.unread || bytes.Contains(h.verified, []byte(resource.SecretSig)) {
+		// Secrets are declared in clear, and encrypted by the engine again.
+		doc, err = h.exported(ctx, "--show-secrets")
+	}
 	if err != nil {
 		return nil, err
 	}
