@@ -60,7 +60,7 @@ func TestKilledDeploymentsConverge(t *testing.T) {
 	require.NoError(t, l.crowds(t.Context(), 2))
 }
 
-// This is the short form of the trials that change a file: removals, each command once, once after half a deployment.
+// The short form of the trials that change a file: removals, each command once, two of them after half a deployment.
 func TestChangedFilesDoNotDamageTheState(t *testing.T) {
 	l := projectLab(t)
 	basic := edit{key: "monitoring.level", value: "basic"}

@@ -198,7 +198,7 @@ func setters(typ reflect.Type, path string) map[string]func(reflect.Value) {
 	return all
 }
 
-// another is a value that no environment of the repository has.
+// another returns a value that no environment of the repository has.
 func another(typ reflect.Type) reflect.Value {
 	v := reflect.New(typ).Elem()
 	switch typ.Kind() {

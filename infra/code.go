@@ -105,7 +105,7 @@ func withUnknown(c container, earlier json.RawMessage) (json.RawMessage, error) 
 	return slices.Concat(encoded[:len(encoded)-1], []byte{','}, unknown[1:]), err
 }
 
-// TaskDefinitionType is the type of a task definition; its name in the program is its role.
+// TaskDefinitionType names the type of a task definition; its name in the program is its role.
 const TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
 
 // TaskDefinitionOf returns the URN of the task definition of the service with this URN.

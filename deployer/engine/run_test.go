@@ -404,7 +404,7 @@ func TestDamagedState(t *testing.T) {
 		write(t, l.stateFile(), lacking)
 		h := repaired(t)
 		require.True(t, h.Current().Restored(), "the engine would drop what refers to it, and a copy has it")
-		require.True(t, l.open(t).Current().Restored(), "until the account is read, whoever reads it")
+		require.True(t, l.open(t).Current().Restored(), "until the account was read, by any process")
 		_, err := h.Settle(t.Context(), nil, false, nil)
 		require.NoError(t, err)
 		require.False(t, l.open(t).Current().Restored())
