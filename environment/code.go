@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Code is the part of a description that a deployment of code applies: what the containers of each role run, how large
+// A Code is the part of a description that a deployment of code applies: what the containers of each role run, how large
 // their tasks are, how they are checked, and which variables they read. A task definition says all of it.
 //
 // The rest of a description is infrastructure, which only a full deployment or one of components changes, or steers the
@@ -21,7 +21,7 @@ type Code struct {
 	PoolTimeout time.Duration `json:"poolTimeoutNanoseconds"`
 }
 
-// TaskCode is the code of one role.
+// A TaskCode is the code of one role.
 type TaskCode struct {
 	// CPU is in CPU units, Memory in MiB.
 	CPU         int      `json:"cpu"`

@@ -14,7 +14,7 @@ import (
 
 const otherImage = "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:2222"
 
-// inputs are a task definition's as a full deployment gives them.
+// inputs returns a task definition's as a full deployment gives them.
 func inputs(t *testing.T, env *environment.Environment, role environment.Role, image string) map[string]any {
 	t.Helper()
 	text, err := containerDefinitions(task{

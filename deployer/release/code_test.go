@@ -88,7 +88,7 @@ func TestWhatIsHalfDone(t *testing.T) {
 }
 
 // The image that was verified healthy with another code is put back with that code, in a restart too. Where no record has it,
-// it is what was deployed before.
+// the code that was deployed before comes back.
 func TestACodeThatFailsIsPutBack(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		for _, recorded := range []bool{false, true} {
