@@ -1,0 +1,115 @@
+// Package text has the helpers with which messages and reports are worded and fitted into lines: plurals, wrapping,
+// truncation, and making text safe to print. Widths are columns of a terminal; colours take none.
+package text
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+const ellipsis = "…"
+
+// Plural returns a count with its noun: "1 task", "2 tasks". An empty plural follows the regular rules of English. Digits
+// are not grouped, so that a count can be searched for.
+func Plural(n int, singular, plural string) string {
+	return fmt.Sprintf("%d %s", n, PluralWord(n, singular, plural))
+}
+
+// PluralWord returns the noun, or the words, that follow a count, without the count.
+func PluralWord(n int, singular, plural string) string {
+	return english.PluralWord(n, singular, plural)
+}
+
+// Join returns items as a sentence lists them: "a", "a and b", "a, b and c".
+func Join(items []string, conjunction string) string { return english.WordSeries(items, conjunction) }
+
+// FirstLine returns what precedes the first line break.
+func FirstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// Wrap breaks lines between words where they are wider than width. The lines that it adds begin with indent. A word that
+// is wider than a line stays whole, so that it can be copied. With a width of 0 or less nothing is broken.
+func Wrap(s string, width int, indent string) string {
+	if width <= 0 {
+		return s
+	}
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = wrapLine(line, width, indent)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func wrapLine(line string, width int, indent string) string {
+	if Width(line) <= width {
+		return line
+	}
+	words := strings.TrimLeft(line, " ")
+	margin := line[:len(line)-len(words)]
+	var b strings.Builder
+	b.WriteString(margin)
+	column := len(margin)
+	for i, word := range strings.Split(words, " ") {
+		wide := Width(word)
+		switch {
+		case i == 0:
+		case column+1+wide > width:
+			b.WriteString("\n" + indent)
+			column = Width(indent)
+		default:
+			b.WriteString(" ")
+			column++
+		}
+		b.WriteString(word)
+		column += wide
+	}
+	return b.String()
+}
+
+// Width returns how many columns a line takes.
+func Width(line string) int { return text.StringWidthWithoutEscSequences(line) }
+
+// Snip cuts the end off a line that is wider than width, and marks the cut. With a width of 0 or less nothing is cut.
+func Snip(line string, width int) string { return text.Snip(line, width, ellipsis) }
+
+// SnipMiddle cuts the middle out of a line that is longer than limit characters, so that its end can be read.
+func SnipMiddle(line string, limit int) string {
+	runes := []rune(line)
+	if limit <= 0 || len(runes) <= limit {
+		return line
+	}
+	head := (limit - 1) / 2
+	return string(runes[:head]) + ellipsis + string(runes[len(runes)-(limit-1-head):])
+}
+
+// SnipWords cuts the end off a line that is longer than limit characters, between words where it has several.
+func SnipWords(line string, limit int) string {
+	runes := []rune(line)
+	if limit <= 0 || len(runes) <= limit {
+		return line
+	}
+	head := string(runes[:limit-1])
+	if space := strings.LastIndex(head, " "); space > 0 {
+		head = head[:space]
+	}
+	return strings.TrimRight(head, " ,:;") + ellipsis
+}
+
+// SnipCommonPrefix cuts two lines to limit characters each so that the place where they begin to differ stays visible.
+func SnipCommonPrefix(a, b string, limit int) (string, string) {
+	const context, worthCutting = 8, 12
+	x, y := []rune(a), []rune(b)
+	same := 0
+	for same < min(len(x), len(y)) && x[same] == y[same] {
+		same++
+	}
+	if max(len(x), len(y)) > limit && same > worthCutting {
+		a, b = ellipsis+string(x[same-context:]), ellipsis+string(y[same-context:])
+	}
+	return Snip(a, limit), Snip(b, limit)
+}
