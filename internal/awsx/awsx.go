@@ -1,0 +1,18 @@
+// Package awsx reads names and digests out of AWS's identifiers. The packages below it each read one thing from AWS that several
+// callers need: tasks, hosted zones, images, log streams. Their errors are the SDK's, which name the operation; callers add
+// what they read it for.
+package awsx
+
+import "strings"
+
+// NameFromARN returns what follows the last slash of an ARN: a name, an ID, or family:revision. A name comes back as it is.
+func NameFromARN(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// DigestOf returns the digest of an image reference, repository@sha256:…, or "" where a tag names the image.
+func DigestOf(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
+}
+
+// ShortDigest returns a digest's algorithm and first 12 digits, which is enough to recognise it.
+func ShortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }

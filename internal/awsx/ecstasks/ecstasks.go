@@ -1,0 +1,63 @@
+// Package ecstasks lists and describes the tasks of an ECS cluster.
+package ecstasks
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// PerCall is how many tasks one call describes at most.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+const PerCall = 100
+
+// Client is the part of ECS that reads tasks.
+type Client interface {
+	ecs.ListTasksAPIClient
+	ecs.DescribeTasksAPIClient
+}
+
+// Find lists the tasks that query selects, by service, family or desired status, and describes each. A task that was gone
+// between the two calls is left out.
+func Find(ctx context.Context, client Client, query *ecs.ListTasksInput) ([]types.Task, error) {
+	arns, err := List(ctx, client, query)
+	if err != nil {
+		return nil, err
+	}
+	return Describe(ctx, client, query.Cluster, arns)
+}
+
+// List returns the ARNs of the tasks that query selects, of all pages.
+func List(ctx context.Context, client ecs.ListTasksAPIClient, query *ecs.ListTasksInput) ([]string, error) {
+	var arns []string
+	for pages := ecs.NewListTasksPaginator(client, query); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		arns = append(arns, page.TaskArns...)
+	}
+	return arns, nil
+}
+
+// Describe describes tasks of one cluster, PerCall at a time. Without ARNs it makes no call.
+func Describe(ctx context.Context, client ecs.DescribeTasksAPIClient, cluster *string, arns []string) ([]types.Task, error) {
+	var tasks []types.Task
+	for batch := range slices.Chunk(arns, PerCall) {
+		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: cluster, Tasks: batch})
+		if err != nil {
+			return nil, err
+		}
+		tasks = append(tasks, out.Tasks...)
+	}
+	return tasks, nil
+}
+
+// IsNoCluster reports whether ECS refused a call because the cluster does not exist, and so has no tasks.
+func IsNoCluster(err error) bool {
+	var missing *types.ClusterNotFoundException
+	return errors.As(err, &missing)
+}
