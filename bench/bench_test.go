@@ -29,7 +29,7 @@ func TestEngineIsTimed(t *testing.T) {
 	content, err := os.ReadFile(notes)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(notes, append(content, "1m30s\n"...), 0o600))
-	total, err := sum(notes)
+	total, err := sumTimings(notes)
 	require.NoError(t, err)
 	require.Greater(t, total, 90*time.Second)
 	require.Less(t, total, 2*time.Minute)

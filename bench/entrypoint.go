@@ -17,10 +17,10 @@ const secretLatency = 50 * time.Millisecond
 
 // entrypointStart measures what entrypoint adds to the start of an application, over the calls that it has to wait for:
 // both secrets are fetched at once, so that their time counts once.
-func (s setting) entrypointStart() error {
+func (f fixture) entrypointStart() error {
 	store := httptest.NewServer(http.HandlerFunc(answerSecret))
 	defer store.Close()
-	application, err := s.emptyProgram()
+	application, err := f.emptyProgram()
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s setting) entrypointStart() error {
 		"AWS_ENDPOINT_URL=" + store.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"CONFIG_SECRET_ID=config", "DATABASE_SECRET_ARN=database", "DATABASE_HOST=db", "DATABASE_PORT=5432", "DATABASE_NAME=balancer",
 	}
-	info, err := os.Stat(s.entrypoint)
+	info, err := os.Stat(f.entrypoint)
 	if err != nil {
 		return fmt.Errorf("look at the entrypoint: %w", err)
 	}
@@ -44,7 +44,7 @@ func (s setting) entrypointStart() error {
 			env   []string
 			calls time.Duration
 		}{{"without a secret", nil, 0}, {fmt.Sprintf("two secrets, %s a call", secretLatency), secrets, secretLatency}} {
-			took, cpu, err := medianWith(start.env, s.entrypoint, "--", application)
+			took, cpu, err := medianWith(start.env, f.entrypoint, "--", application)
 			if err != nil {
 				return err
 			}

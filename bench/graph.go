@@ -20,8 +20,8 @@ type resource struct {
 
 // graph shows how far the components are independent of each other: the longest chain of resources that wait for each
 // other, against the number of resources.
-func (s setting) graph() error {
-	resources, err := s.resources("staging")
+func (f fixture) graph() error {
+	resources, err := f.resources("staging")
 	if err != nil {
 		return err
 	}
@@ -40,9 +40,9 @@ func (s setting) graph() error {
 }
 
 // resources reads the stack's state, wherever the backend put it below the state directory.
-func (s setting) resources(stack string) ([]resource, error) {
+func (f fixture) resources(stack string) ([]resource, error) {
 	var found string
-	err := filepath.WalkDir(s.state(), func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(f.state(), func(path string, _ fs.DirEntry, err error) error {
 		if filepath.Base(path) == stack+".json" && strings.Contains(path, ".pulumi/stacks/") {
 			found = path
 		}

@@ -37,32 +37,32 @@ func bench() error {
 		return fmt.Errorf("make a directory to work in: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	b, err := newSetting(dir)
+	f, err := newFixture(dir)
 	if err != nil {
 		return err
 	}
-	if err := b.startUp(); err != nil {
+	if err := f.startUp(); err != nil {
 		return err
 	}
-	if err := b.entrypointStart(); err != nil {
+	if err := f.entrypointStart(); err != nil {
 		return err
 	}
-	if err := b.operations(); err != nil {
+	if err := f.operations(); err != nil {
 		return err
 	}
-	if err := b.watch(); err != nil {
+	if err := f.rollouts(); err != nil {
 		return err
 	}
-	if err := b.codeOnly(); err != nil {
+	if err := f.codeOnly(); err != nil {
 		return err
 	}
-	if err := b.graph(); err != nil {
+	if err := f.graph(); err != nil {
 		return err
 	}
-	if err := b.status(); err != nil {
+	if err := f.status(); err != nil {
 		return err
 	}
-	return b.tokens()
+	return f.tokens()
 }
 
 // table prints rows as they come, in columns.
@@ -75,25 +75,25 @@ func table(header string, rows func(row func(format string, args ...any)) error)
 	return err
 }
 
-// setting is where the measurements happen.
-type setting struct {
+// fixture is where the measurements happen.
+type fixture struct {
 	// deployer, entrypoint and engine are the binaries, dir is scratch space.
 	deployer, entrypoint, engine, dir string
 }
 
-func newSetting(dir string) (setting, error) {
-	s := setting{dir: dir}
-	for path, to := range map[string]*string{"bin/deployer": &s.deployer, "bin/entrypoint": &s.entrypoint, "bin/pulumi": &s.engine} {
+func newFixture(dir string) (fixture, error) {
+	f := fixture{dir: dir}
+	for path, to := range map[string]*string{"bin/deployer": &f.deployer, "bin/entrypoint": &f.entrypoint, "bin/pulumi": &f.engine} {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
-			return s, err
+			return f, err
 		}
 		if _, err := os.Stat(absolute); err != nil {
-			return s, fmt.Errorf("%s is missing: run `make build` first", path)
+			return f, fmt.Errorf("%s is missing: run `make build` first", path)
 		}
 		*to = absolute
 	}
-	return s, nil
+	return f, nil
 }
 
 // seconds writes a duration as a number of seconds.

@@ -19,7 +19,7 @@ type sample struct{ total, engine, waiting time.Duration }
 func (s sample) added() time.Duration { return s.total - s.engine - s.waiting }
 
 // operations shows what the deployer adds to the engine's own time, in a fresh simulated account.
-func (s setting) operations() error {
+func (f fixture) operations() error {
 	up := []string{"up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--yes"}
 	newTag := []string{"up", "--env", "staging", "--image-tag", "1.41.8-abc123def", "--yes"}
 	return table("operation\ttotal\tengine\twaiting\tadded\tadded/engine\t", func(row func(string, ...any)) error {
@@ -32,7 +32,7 @@ func (s setting) operations() error {
 			{"up of a new tag", newTag},
 			{"preview", []string{"preview", "--env", "staging"}},
 		} {
-			took, err := s.measure(operation.args)
+			took, err := f.measure(operation.args)
 			if err != nil {
 				return err
 			}
@@ -43,23 +43,23 @@ func (s setting) operations() error {
 	})
 }
 
-// ownPart is the most of a deployment of code that the deployer may take for itself.
-const ownPart = 0.10
+// maxAddedShare is the most of a deployment of code that the deployer may take for itself.
+const maxAddedShare = 0.10
 
 // codeOnly shows how much of a deployment of code is neither the engine's time nor waiting for the simulated AWS. The
 // deployment's record says so itself: the engine's look at what waits for a full deployment runs beside the rollout,
 // and a stopwatch around the engine would count that time twice.
-func (s setting) codeOnly() error {
+func (f fixture) codeOnly() error {
 	return table("code alone\ttotal\tengine\twaiting\tadded\tadded/total\tat most\t", func(row func(string, ...any)) error {
 		for _, tag := range []string{"1.41.7-9f8e7d6c5", "1.41.8-abc123def"} {
-			result, err := s.up(tag, "--code-only")
+			result, err := f.up(tag, "--code-only")
 			if err != nil {
 				return err
 			}
 			took := sample{total: result.Ended.Sub(result.Started), engine: duration(result.EngineSeconds), waiting: duration(result.WaitingSeconds)}
 			share := took.added().Seconds() / took.total.Seconds()
 			row("up of %s\t%s\t%s\t%s\t%s\t%.2f\t%.2f", tag, seconds(took.total), seconds(took.engine), seconds(took.waiting),
-				seconds(took.added()), share, ownPart)
+				seconds(took.added()), share, maxAddedShare)
 		}
 		return nil
 	})
@@ -68,17 +68,17 @@ func (s setting) codeOnly() error {
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 // measure runs the deployer locally.
-func (s setting) measure(args []string) (sample, error) {
+func (f fixture) measure(args []string) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return sample{}, fmt.Errorf("find bench's own binary: %w", err)
 	}
-	notes := filepath.Join(s.dir, "notes")
+	notes := filepath.Join(f.dir, "notes")
 	if err := os.RemoveAll(notes); err != nil {
 		return sample{}, fmt.Errorf("forget earlier notes: %w", err)
 	}
-	cmd := exec.Command(s.deployer, append(args, "--local", "--state-dir", s.state(), "--pulumi", self, "--quiet", "--format", "json")...)
-	cmd.Env = append(os.Environ(), engineVariable+"="+s.engine, notesVariable+"="+notes)
+	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", self, "--quiet", "--format", "json")...)
+	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+notes)
 	cmd.Stderr = os.Stderr
 	began := time.Now()
 	out, err := cmd.Output()
@@ -93,12 +93,12 @@ func (s setting) measure(args []string) (sample, error) {
 		return took, fmt.Errorf("read the result of deployer %s: %w", strings.Join(args, " "), err)
 	}
 	took.waiting = duration(result.WaitingSeconds)
-	took.engine, err = sum(notes)
+	took.engine, err = sumTimings(notes)
 	return took, err
 }
 
 // state is the simulated account's directory.
-func (s setting) state() string { return filepath.Join(s.dir, "state") }
+func (f fixture) state() string { return filepath.Join(f.dir, "state") }
 
 // timeEngine runs the real engine in bench's place, notes how long it took, and returns its exit code.
 func timeEngine(engine, notes string, args []string) int {
@@ -123,8 +123,8 @@ func timeEngine(engine, notes string, args []string) int {
 	return 0
 }
 
-// sum adds up the notes.
-func sum(notes string) (total time.Duration, err error) {
+// sumTimings adds up the notes.
+func sumTimings(notes string) (total time.Duration, err error) {
 	file, err := os.Open(notes)
 	if err != nil {
 		return 0, fmt.Errorf("read how long the engine took: %w", err)

@@ -13,8 +13,8 @@ import (
 const starts = 21
 
 // startUp compares the deployer's start with that of a Go program that does nothing.
-func (s setting) startUp() error {
-	empty, err := s.emptyProgram()
+func (f fixture) startUp() error {
+	empty, err := f.emptyProgram()
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (s setting) startUp() error {
 		}
 		row("an empty Go program\t%.1f ms\t1.0", milliseconds(base))
 		for _, args := range [][]string{{"--help"}, {"url", "--env", "staging"}} {
-			took, err := median(s.deployer, args...)
+			took, err := median(f.deployer, args...)
 			if err != nil {
 				return err
 			}
@@ -36,8 +36,8 @@ func (s setting) startUp() error {
 }
 
 // emptyProgram builds a Go program that does nothing.
-func (s setting) emptyProgram() (string, error) {
-	source, binary := filepath.Join(s.dir, "empty.go"), filepath.Join(s.dir, "empty")
+func (f fixture) emptyProgram() (string, error) {
+	source, binary := filepath.Join(f.dir, "empty.go"), filepath.Join(f.dir, "empty")
 	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write an empty program: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // tokens shows how many tokens a report of staging has in each form, and what the short one is of the whole one.
-func (s setting) tokens() error {
+func (f fixture) tokens() error {
 	codec, err := tokenizer.Get(tokenizer.O200kBase)
 	if err != nil {
 		return fmt.Errorf("load the tokenizer: %w", err)
@@ -21,7 +21,7 @@ func (s setting) tokens() error {
 			reports := map[string]string{}
 			counts := map[string]int{}
 			for _, form := range []string{"json", "yaml"} {
-				if reports[form], err = s.printed(form, faults); err != nil {
+				if reports[form], err = f.statusOutput(form, faults); err != nil {
 					return err
 				}
 				if counts[form], err = codec.Count(reports[form]); err != nil {
@@ -46,9 +46,9 @@ func orNone(faults string) string {
 	return faults
 }
 
-// printed is what the deployer prints about staging in a form. That something is not healthy is no failure of it.
-func (s setting) printed(form, faults string) (string, error) {
-	cmd := exec.Command(s.deployer, "status", "--env", "staging", "--local", "--state-dir", s.state(), "--skip", "stack", "--format", form, "--fault", faults)
+// statusOutput is what the deployer prints about staging in a form. That something is not healthy is no failure of it.
+func (f fixture) statusOutput(form, faults string) (string, error) {
+	cmd := exec.Command(f.deployer, "status", "--env", "staging", "--local", "--state-dir", f.state(), "--skip", "stack", "--format", form, "--fault", faults)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	var exit *exec.ExitError

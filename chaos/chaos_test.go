@@ -23,15 +23,15 @@ func TestTrialsFollowFromTheSeed(t *testing.T) {
 	_, err := plan(options{trials: 5, seed: 7, scenario: "rolback"})
 	require.Error(t, err)
 	for _, trial := range all {
-		require.True(t, trial.signal == "SIGKILL" || trial.victim == deployerAlone, "only the deployer is asked to stop: %s", trial)
+		require.True(t, trial.signal == "SIGKILL" || trial.to == deployerOnly, "only the deployer is asked to stop: %s", trial)
 	}
 }
 
 func TestMomentLiesInAPhase(t *testing.T) {
-	c := course{took: 10 * time.Second, marks: []mark{{"preflight", time.Second}, {"provision", 4 * time.Second}}}
-	for fraction, want := range map[float64]mark{0.05: {beginning, 500 * time.Millisecond}, 0.1: {"preflight", 0}, 0.9: {"provision", 5 * time.Second}} {
-		phase, after := c.moment(fraction)
-		require.Equal(t, want, mark{phase, after})
+	c := timing{took: 10 * time.Second, phases: []phaseStart{{"preflight", time.Second}, {"provision", 4 * time.Second}}}
+	for fraction, want := range map[float64]phaseStart{0.05: {startPhase, 500 * time.Millisecond}, 0.1: {"preflight", 0}, 0.9: {"provision", 5 * time.Second}} {
+		phase, after := c.phaseAt(fraction)
+		require.Equal(t, want, phaseStart{phase, after})
 	}
 }
 
@@ -52,15 +52,15 @@ func TestOneAtATime(t *testing.T) {
 func TestWhatASignalMayLeave(t *testing.T) {
 	const left = "under way: the engine (process 7) was asked to stop and has not ended yet"
 	ended := func(signal, phase string, code int) *result {
-		return &result{trial: trial{signal: signal, victim: deployerAlone}, phase: phase, code: code}
+		return &result{trial: trial{signal: signal, to: deployerOnly}, phase: phase, code: code}
 	}
-	require.True(t, leftInTime(ended("SIGTERM", "rollout", 130), left))
-	require.True(t, leftInTime(ended("SIGTERM", "rollout", 130), "deployer: no time is left"))
-	require.False(t, leftInTime(ended("SIGTERM", "rollout", 130), "stopped during rollout"))
-	require.False(t, leftInTime(ended("SIGTERM", "rollout", 1), left))
-	require.False(t, leftInTime(ended("SIGINT", "rollout", 130), left), "a person waits")
-	require.True(t, endedUnborn(ended("SIGINT", beginning, killed), ""))
-	require.False(t, endedUnborn(ended("SIGINT", beginning, killed), "preflight"))
-	require.False(t, endedUnborn(ended("SIGINT", "preflight", killed), ""))
-	require.False(t, endedUnborn(ended("SIGINT", beginning, 1), ""))
+	require.True(t, engineStillRunning(ended("SIGTERM", "rollout", 130), left))
+	require.True(t, engineStillRunning(ended("SIGTERM", "rollout", 130), "deployer: no time is left"))
+	require.False(t, engineStillRunning(ended("SIGTERM", "rollout", 130), "stopped during rollout"))
+	require.False(t, engineStillRunning(ended("SIGTERM", "rollout", 1), left))
+	require.False(t, engineStillRunning(ended("SIGINT", "rollout", 130), left), "a person waits")
+	require.True(t, exitedEarly(ended("SIGINT", startPhase, killed), ""))
+	require.False(t, exitedEarly(ended("SIGINT", startPhase, killed), "preflight"))
+	require.False(t, exitedEarly(ended("SIGINT", "preflight", killed), ""))
+	require.False(t, exitedEarly(ended("SIGINT", startPhase, 1), ""))
 }

@@ -24,9 +24,9 @@ type edit struct {
 	// key is the dotted path below the environment's block, value what it becomes; nil removes it.
 	key   string
 	value any
-	// waits says that no full deployment can take it up where it is: it waits beside deployments of code for good, and
+	// undeployable says that no full deployment can take it up where it is: it waits beside deployments of code for good, and
 	// is undone in the end.
-	waits bool
+	undeployable bool
 }
 
 func (e edit) String() string {
@@ -59,10 +59,10 @@ type object = map[string]any
 // edits returns what people change in staging's file: every key that can change while the environment stays the same one.
 func edits() []edit {
 	return []edit{
-		{key: "network.zones", value: 3, waits: true},
+		{key: "network.zones", value: 3, undeployable: true},
 		{key: "network.nat", value: "per-zone"},
 		{key: "image.criticalFindings", value: "fail"},
-		{key: "image.repository", value: "nowhere", waits: true}, // the infra program cannot be previewed
+		{key: "image.repository", value: "nowhere", undeployable: true}, // the infra program cannot be previewed
 		{key: "services.api", value: object{"cpu": 1024, "memory": 2048, "tasks": object{"min": 1, "max": 2}, "autoscaling": object{"cpuPercent": 70}}},
 		{key: "services.api", value: object{"cpu": 256, "memory": 512}}, // without autoscaling
 		{key: "services.api.tasks", value: object{"min": 2, "max": 4}},
@@ -106,16 +106,16 @@ func edits() []edit {
 		{key: "deployment.migrations", value: object{"command": []string{"bun", "migrate"}, "timeout": "5m"}},
 		{key: "deployment.migrations", value: object{"cpu": 1024, "memory": 2048}},
 		{key: "deployment.health", value: object{"tries": 3, "interval": "5s"}},
-		{key: "network.cidr", value: "10.99.0.0/16", waits: true},
-		{key: "database.name", value: "other", waits: true},
-		{key: "database.user", value: "other", waits: true},
-		{key: "database.engineVersion", value: "17", waits: true},
+		{key: "network.cidr", value: "10.99.0.0/16", undeployable: true},
+		{key: "database.name", value: "other", undeployable: true},
+		{key: "database.user", value: "other", undeployable: true},
+		{key: "database.engineVersion", value: "17", undeployable: true},
 		{key: "delivery", value: object{"branch": "main", "trigger": "push", "approval": true, "tests": []string{"unit"}}},
 	}
 }
 
-// fixed returns the keys that are not edited, and why.
-func fixed() map[string]string {
+// uneditedKeys returns the keys that are not edited, and why.
+func uneditedKeys() map[string]string {
 	const identity = "names what is deployed: another value is another environment"
 	return map[string]string{
 		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
@@ -127,22 +127,22 @@ func fixed() map[string]string {
 type editTrial struct {
 	number int
 	edits  []edit
-	// before is how a full deployment ended half-way before, of the edited file, unless that waits; "" where there was none.
-	before string
+	// partial is how a full deployment ended half-way before, of the edited file, unless that waits; "" where there was none.
+	partial string
 	// action is code-only, restart, rollback, or the name of a component.
 	action string
 }
 
 func (t editTrial) String() string {
 	text := fmt.Sprintf("%s after %v", t.action, t.edits)
-	if t.before != "" {
-		text += ", half of which was deployed: " + t.before
+	if t.partial != "" {
+		text += ", half of which was deployed: " + t.partial
 	}
 	return text
 }
 
-// halves lists how full deployments end half-way. In a killed one, the moment of the signal follows from the trial.
-var halves = []string{"provision-fails", "migration-fails", "image-pull-error", "killed"}
+// partialEnds lists how full deployments end half-way. In a killed one, the moment of the signal follows from the trial.
+var partialEnds = []string{"provision-fails", "migration-fails", "image-pull-error", "killed"}
 
 // actions returns what is done between an edit and the full deployment; those of code alone come as often as all
 // components together.
@@ -160,43 +160,43 @@ func actions() []string {
 
 // drawEdits returns the trial with a number: one edit or two, removals above all.
 func drawEdits(seed uint64, number int) editTrial {
-	dice := rand.New(rand.NewPCG(seed, uint64(number)|1<<32))
+	rng := rand.New(rand.NewPCG(seed, uint64(number)|1<<32))
 	all, every := edits(), actions()
 	removals := slices.DeleteFunc(slices.Clone(all), func(e edit) bool { return e.value != nil && e.key != "monitoring.level" })
-	t := editTrial{number: number, action: every[dice.IntN(len(every))]}
-	for range 1 + dice.IntN(2) {
+	t := editTrial{number: number, action: every[rng.IntN(len(every))]}
+	for range 1 + rng.IntN(2) {
 		from := all
-		if dice.IntN(3) == 0 {
+		if rng.IntN(3) == 0 {
 			from = removals
 		}
-		e := from[dice.IntN(len(from))]
+		e := from[rng.IntN(len(from))]
 		if !slices.ContainsFunc(t.edits, func(other edit) bool {
 			return strings.HasPrefix(other.key+".", e.key+".") || strings.HasPrefix(e.key+".", other.key+".")
 		}) {
 			t.edits = append(t.edits, e)
 		}
 	}
-	half := halves[dice.IntN(len(halves))]
-	if t.waits() {
-		t.action = []string{"code-only", "restart", "rollback"}[dice.IntN(3)]
+	partial := partialEnds[rng.IntN(len(partialEnds))]
+	if t.undeployable() {
+		t.action = []string{"code-only", "restart", "rollback"}[rng.IntN(3)]
 	}
-	if dice.IntN(4) == 0 && !slices.ContainsFunc(t.edits, func(e edit) bool { return e.key == "domain.name" }) {
+	if rng.IntN(4) == 0 && !slices.ContainsFunc(t.edits, func(e edit) bool { return e.key == "domain.name" }) {
 		// An environment whose domain has moved half-way does not answer, whatever is deployed.
-		t.before = half
+		t.partial = partial
 	}
 	return t
 }
 
-// waits reports whether no full deployment can take the edits up.
-func (t editTrial) waits() bool {
-	return slices.ContainsFunc(t.edits, func(e edit) bool { return e.waits })
+// undeployable reports whether no full deployment can take the edits up.
+func (t editTrial) undeployable() bool {
+	return slices.ContainsFunc(t.edits, func(e edit) bool { return e.undeployable })
 }
 
 // project writes a copy of the project with the edits into a directory, and returns why the file is not valid, if it is
 // not.
-func (l *lab) project(dir string, changes []edit) error {
+func (h *harness) project(dir string, changes []edit) error {
 	for _, name := range []string{"Pulumi.yaml", environment.FileName(environment.SharedStack), environment.FileName("staging")} {
-		content, err := os.ReadFile(filepath.Join(l.root, name))
+		content, err := os.ReadFile(filepath.Join(h.root, name))
 		if err != nil {
 			return err
 		}
@@ -243,22 +243,22 @@ func (r editResult) String() string {
 	return fmt.Sprintf("%4d %s %s", r.number, mark, r.editTrial)
 }
 
-// tryEdits runs one trial.
-func (l *lab) tryEdits(ctx context.Context, t editTrial, keep bool) editResult {
+// runEditTrial runs one trial.
+func (h *harness) runEditTrial(ctx context.Context, t editTrial, keep bool) editResult {
 	r := editResult{editTrial: t}
-	dir, err := l.copyOf(prepared, fmt.Sprintf("trial-%d", t.number))
+	dir, err := h.copyOf(prepared, fmt.Sprintf("trial-%d", t.number))
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(dir, "project"), 0o700)
 	}
 	if err == nil {
-		err = l.project(filepath.Join(dir, "project"), r.edits)
+		err = h.project(filepath.Join(dir, "project"), r.edits)
 	}
 	if invalid := (*environment.InvalidError)(nil); errors.As(err, &invalid) && len(r.edits) > 1 {
 		r.edits = r.edits[:1] // the two contradict each other
-		err = l.project(filepath.Join(dir, "project"), r.edits)
+		err = h.project(filepath.Join(dir, "project"), r.edits)
 	}
 	if err == nil {
-		err = l.betweenDeployments(ctx, dir, &r)
+		err = h.betweenDeployments(ctx, dir, &r)
 	}
 	if keep {
 		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), t.number)
@@ -274,9 +274,9 @@ func (l *lab) tryEdits(ctx context.Context, t editTrial, keep bool) editResult {
 const prepared base = "staging"
 
 // betweenDeployments runs the trial's action, and the full deployment that takes the edits up.
-func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult) error {
+func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editResult) error {
 	where := target{env: "staging", project: filepath.Join(dir, "project")}
-	if err := l.half(ctx, dir, where, r.editTrial); err != nil {
+	if err := h.deployPartially(ctx, dir, where, r.editTrial); err != nil {
 		return err
 	}
 	args := map[string][]string{
@@ -292,7 +292,7 @@ func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult)
 	if err != nil {
 		return err
 	}
-	done, err := l.runAt(ctx, dir, where, append(args, "--wait")...)
+	done, err := h.runAt(ctx, dir, where, append(args, "--wait")...)
 	if err != nil {
 		return err
 	}
@@ -313,41 +313,41 @@ func (l *lab) betweenDeployments(ctx context.Context, dir string, r *editResult)
 	if err := consistent(dir); err != nil {
 		return fmt.Errorf("after `%s`: %w\n%s", strings.Join(args, " "), err, done.output)
 	}
-	if r.waits() {
-		where.project = l.root
+	if r.undeployable() {
+		where.project = h.root
 	}
-	return l.takeUp(ctx, dir, where)
+	return h.deployFully(ctx, dir, where)
 }
 
-// half ends a full deployment of the edits half-way.
-func (l *lab) half(ctx context.Context, dir string, where target, t editTrial) error {
+// deployPartially ends a full deployment of the edits half-way.
+func (h *harness) deployPartially(ctx context.Context, dir string, where target, t editTrial) error {
 	args := []string{"up", "--image-tag", newTag}
-	if t.waits() {
-		where.project = l.root
+	if t.undeployable() {
+		where.project = h.root
 	}
-	switch t.before {
+	switch t.partial {
 	case "":
 		return nil
 	case "killed":
-		cmd := trial{signal: "SIGKILL", victim: both, moment: 0.2 + 0.6*rand.New(rand.NewPCG(7, uint64(t.number))).Float64()}
-		_, err := l.interruptAt(ctx, dir, where, cmd, l.usual[editedUp], args)
+		cmd := trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.2 + 0.6*rand.New(rand.NewPCG(7, uint64(t.number))).Float64()}
+		_, err := h.interruptAt(ctx, dir, where, cmd, h.baselines[editedUp], args)
 		return err
 	}
-	_, err := l.runAt(ctx, dir, where, append(args, "--fault", t.before)...) // how it ends depends on the edits
+	_, err := h.runAt(ctx, dir, where, append(args, "--fault", t.partial)...) // how it ends depends on the edits
 	return err
 }
 
 // editedUp names the course of an undisturbed `up` of staging.
 const editedUp = "up staging"
 
-// takeUp deploys everything, and checks what that leaves.
-func (l *lab) takeUp(ctx context.Context, dir string, where target) error {
+// deployFully deploys everything, and checks what that leaves.
+func (h *harness) deployFully(ctx context.Context, dir string, where target) error {
 	for _, args := range [][]string{
 		{"up", "--image-tag", newTag, "--wait"},
 		{"preview", "--expect-no-changes"},
 		{"drift"},
 	} {
-		done, err := l.runAt(ctx, dir, where, args...)
+		done, err := h.runAt(ctx, dir, where, args...)
 		if err != nil {
 			return err
 		}
@@ -408,30 +408,30 @@ func fingerprint(dir string) (string, error) {
 	return string(text), err
 }
 
-// editsBetweenDeployments runs the trials of a seed, several at once, and prints a line for each.
-func (l *lab) editsBetweenDeployments(ctx context.Context, trials []editTrial, o options) ([]editResult, error) {
-	if err := l.prepareStaging(ctx); err != nil {
+// runEdits runs the trials of a seed, several at once, and prints a line for each.
+func (h *harness) runEdits(ctx context.Context, trials []editTrial, o options) ([]editResult, error) {
+	if err := h.prepareStaging(ctx); err != nil {
 		return nil, err
 	}
-	return inParallel(ctx, o, trials, func(t editTrial) editResult { return l.tryEdits(ctx, t, o.onlyEdits > 0) },
+	return inParallel(ctx, o, trials, func(t editTrial) editResult { return h.runEditTrial(ctx, t, o.onlyEdits > 0) },
 		func(r editResult) error { return r.err }), nil
 }
 
 // prepareStaging deploys staging twice.
-func (l *lab) prepareStaging(ctx context.Context) error {
-	dir := l.basis(prepared)
+func (h *harness) prepareStaging(ctx context.Context) error {
+	dir := h.baseDir(prepared)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	where := target{env: "staging", project: l.root}
+	where := target{env: "staging", project: h.root}
 	for _, tag := range []string{oldTag, newTag} {
-		said := &transcript{began: time.Now()}
-		cmd := l.commandAt(ctx, dir, where, "up", "--image-tag", tag)
-		cmd.Stdout, cmd.Stderr = said, said
+		output := &transcript{began: time.Now()}
+		cmd := h.commandAt(ctx, dir, where, "up", "--image-tag", tag)
+		cmd.Stdout, cmd.Stderr = output, output
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("prepare staging with %s: %w\n%s", tag, err, said)
+			return fmt.Errorf("prepare staging with %s: %w\n%s", tag, err, output)
 		}
-		l.usual[editedUp] = course{said.marks, time.Since(said.began)}
+		h.baselines[editedUp] = timing{output.phases, time.Since(output.began)}
 	}
 	return nil
 }
@@ -455,7 +455,7 @@ func editSummary(results []editResult) string {
 		for _, key := range []string{r.action, "all"} {
 			c := byAction[key]
 			c.trials++
-			if r.before != "" {
+			if r.partial != "" {
 				c.halves++
 			}
 			if r.refused {

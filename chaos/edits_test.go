@@ -17,7 +17,7 @@ import (
 func TestEveryEditIsValid(t *testing.T) {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
-	l := &lab{root: root}
+	l := &harness{root: root}
 	unchanged := t.TempDir()
 	require.NoError(t, l.project(unchanged, nil))
 	before, err := environment.Load(unchanged, "staging")
@@ -42,7 +42,7 @@ func TestEditsCoverEveryKey(t *testing.T) {
 			}
 		}
 	}
-	for key := range fixed() {
+	for key := range uneditedKeys() {
 		covered = append(covered, key)
 	}
 	for _, key := range keys(reflect.TypeFor[environment.Environment](), "") {
@@ -76,9 +76,9 @@ func TestEditTrialsFollowFromTheSeed(t *testing.T) {
 	require.Equal(t, all[11:12], planEdits(options{edits: 200, seed: 7, onlyEdits: 12}))
 	seen := map[string]bool{}
 	for _, trial := range all {
-		seen[trial.action], seen[trial.before] = true, true
+		seen[trial.action], seen[trial.partial] = true, true
 	}
-	for _, want := range append(append(actions(), halves...), "") {
+	for _, want := range append(append(actions(), partialEnds...), "") {
 		require.True(t, seen[want], want)
 	}
 }

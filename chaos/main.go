@@ -32,7 +32,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", time.Hour, "begin no trial after this time")
 	flag.IntVar(&o.edits, "edits", 300, "how many trials change an environment's file between a full deployment and one of code or of a component")
 	flag.IntVar(&o.onlyEdits, "only-edits", 0, "run the trial of an edit with this number alone, and keep its directory")
-	flag.IntVar(&o.crowd, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
+	flag.IntVar(&o.concurrent, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -44,84 +44,84 @@ func main() {
 
 // options say how much chaos is wanted.
 type options struct {
-	trials   int
-	seed     uint64
-	only     int
-	scenario string
-	parallel int
-	limit    time.Duration
-	crowd    int
+	trials     int
+	seed       uint64
+	only       int
+	scenario   string
+	parallel   int
+	limit      time.Duration
+	concurrent int
 
 	edits, onlyEdits int
 }
 
 func run(ctx context.Context, o options) error {
-	l, err := newLab()
+	h, err := newHarness()
 	if err != nil {
 		return err
 	}
-	defer l.close()
+	defer h.close()
 	if o.trials > 0 && o.onlyEdits == 0 {
-		err = l.kills(ctx, o)
+		err = h.runKillTrials(ctx, o)
 	}
 	if o.edits > 0 && o.only == 0 && o.scenario == "" && ctx.Err() == nil {
-		err = errors.Join(err, l.changes(ctx, o))
+		err = errors.Join(err, h.runEditTrials(ctx, o))
 	}
 	return err
 }
 
-// changes runs the trials that change an environment's file.
-func (l *lab) changes(ctx context.Context, o options) error {
+// runEditTrials runs the trials that change an environment's file.
+func (h *harness) runEditTrials(ctx context.Context, o options) error {
 	trials := planEdits(o)
 	fmt.Printf("\n%d trials of changed files, seed %d\n", len(trials), o.seed)
-	results, err := l.editsBetweenDeployments(ctx, trials, o)
+	results, err := h.runEdits(ctx, trials, o)
 	if err != nil {
 		return err
 	}
 	fmt.Print(editSummary(results))
-	bad := 0
+	failed := 0
 	for _, r := range results {
 		if r.err != nil {
-			bad++
+			failed++
 			fmt.Printf("\n`go run ./chaos -seed %d -only-edits %d` repeats what failed: %s\n", o.seed, r.number, r.editTrial)
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case bad > 0:
-		return fmt.Errorf("%d of %d trials of changed files failed", bad, len(results))
+	case failed > 0:
+		return fmt.Errorf("%d of %d trials of changed files failed", failed, len(results))
 	}
 	return nil
 }
 
-// kills runs the trials that kill deployments.
-func (l *lab) kills(ctx context.Context, o options) error {
+// runKillTrials runs the trials that kill deployments.
+func (h *harness) runKillTrials(ctx context.Context, o options) error {
 	trials, err := plan(o)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%d trials, seed %d: `make chaos SEED=%d` repeats them\n", len(trials), o.seed, o.seed)
-	if err := l.prepare(ctx, trials, o.crowd > 0); err != nil {
+	if err := h.prepare(ctx, trials, o.concurrent > 0); err != nil {
 		return err
 	}
-	results := l.all(ctx, trials, o)
+	results := h.runAll(ctx, trials, o)
 	summary(os.Stdout, results)
-	bad := broken(results)
-	for _, r := range bad {
+	failed := failedTrials(results)
+	for _, r := range failed {
 		fmt.Printf("\n`go run ./chaos -seed %d -only %d` repeats what did not converge: %s\n", o.seed, r.number, r.trial)
 	}
-	if o.crowd > 0 && ctx.Err() == nil {
-		fmt.Printf("\n%d deployments of one environment at once\n", o.crowd)
-		if err := l.crowds(ctx, o.crowd); err != nil {
+	if o.concurrent > 0 && ctx.Err() == nil {
+		fmt.Printf("\n%d deployments of one environment at once\n", o.concurrent)
+		if err := h.runConcurrent(ctx, o.concurrent); err != nil {
 			return err
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case len(bad) > 0:
-		return fmt.Errorf("%d of %d trials did not converge", len(bad), len(results))
+	case len(failed) > 0:
+		return fmt.Errorf("%d of %d trials did not converge", len(failed), len(results))
 	}
 	return nil
 }

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// victim is who gets the signal.
-type victim string
+// signalTarget is who gets the signal.
+type signalTarget string
 
 const (
-	deployerAlone victim = "deployer"
-	engineAlone   victim = "engine"
-	both          victim = "both"
+	deployerOnly      signalTarget = "deployer"
+	engineOnly        signalTarget = "engine"
+	deployerAndEngine signalTarget = "both"
 )
 
 // scenario is what is under way when the signal comes.
@@ -22,10 +22,10 @@ type scenario struct {
 	base base
 	// args are the command's, without those that every command has.
 	args []string
-	// ends is what brings the command to its end before the next deployment; nil where that does.
-	ends []string
-	// keeps are the types of which it leaves one in the account that is in no state.
-	keeps []string
+	// finish is what brings the command to its end before the next deployment; nil where that does.
+	finish []string
+	// retained are the types of which it leaves one in the account that is in no state.
+	retained []string
 	// weight is how often it is drawn.
 	weight int
 }
@@ -41,14 +41,14 @@ var scenarios = []scenario{
 	{name: "up", base: deployed, args: []string{"up", "--image-tag", newTag}, weight: 6},
 	{name: "code-only", base: deployed, args: []string{"up", "--code-only", "--image-tag", newTag}, weight: 2},
 	{name: "destroy", base: deployed, args: []string{"destroy"}, weight: 2},
-	{name: "rollback", base: twice, args: []string{"rollback"}, weight: 2},
-	{name: "repair", base: dead, args: []string{"up", "--image-tag", newTag, "--wait"}, weight: 2},
+	{name: "rollback", base: deployedTwice, args: []string{"rollback"}, weight: 2},
+	{name: "repair", base: crashed, args: []string{"up", "--image-tag", newTag, "--wait"}, weight: 2},
 	{name: "preview", base: fresh, args: []string{"preview", "--image-tag", newTag}, weight: 1},
 	{name: "migrate", base: deployed, args: []string{"migrate"}, weight: 1},
 	{name: "restore", base: deployed, args: []string{"snapshot", "restore", "--switch"}, weight: 2,
-		ends: []string{"snapshot", "restore", "--switch", "--wait"},
+		finish: []string{"snapshot", "restore", "--switch", "--wait"},
 		// The database before, and the schedule of its password, are kept for a way back.
-		keeps: []string{"aws:rds/instance:Instance", "aws:secretsmanager/secretRotation:SecretRotation"}},
+		retained: []string{"aws:rds/instance:Instance", "aws:secretsmanager/secretRotation:SecretRotation"}},
 }
 
 // firstUp is the scenario that kills the deployment that the base dead begins with.
@@ -59,17 +59,17 @@ type trial struct {
 	number   int
 	scenario scenario
 	signal   string
-	victim   victim
-	// moment is the fraction of the command's usual time after which the signal comes.
-	moment float64
-	// again is the fraction of the usual time after which the `up` that repairs is killed too; 0 lets it live.
-	again float64
+	to       signalTarget
+	// fraction is the fraction of the command's usual time after which the signal comes.
+	fraction float64
+	// secondKill is the fraction of the usual time after which the `up` that repairs is killed too; 0 lets it live.
+	secondKill float64
 }
 
 func (t trial) String() string {
-	text := fmt.Sprintf("%s of %s at %.0f%% of `%s`", t.signal, t.victim, 100*t.moment, t.scenario.name)
-	if t.again > 0 {
-		text += fmt.Sprintf(", then of the repair at %.0f%%", 100*t.again)
+	text := fmt.Sprintf("%s of %s at %.0f%% of `%s`", t.signal, t.to, 100*t.fraction, t.scenario.name)
+	if t.secondKill > 0 {
+		text += fmt.Sprintf(", then of the repair at %.0f%%", 100*t.secondKill)
 	}
 	return text
 }
@@ -95,28 +95,28 @@ func plan(o options) ([]trial, error) {
 
 // draw makes a trial: of ten signals seven kill, and two ask to stop and one terminates, which only the deployer gets.
 func draw(seed uint64, number int) trial {
-	dice := rand.New(rand.NewPCG(seed, uint64(number)))
-	t := trial{number: number, scenario: drawScenario(dice), signal: "SIGKILL", moment: dice.Float64()}
-	switch n := dice.IntN(10); n {
+	rng := rand.New(rand.NewPCG(seed, uint64(number)))
+	t := trial{number: number, scenario: drawScenario(rng), signal: "SIGKILL", fraction: rng.Float64()}
+	switch n := rng.IntN(10); n {
 	case 0, 1:
-		t.signal, t.victim = "SIGINT", deployerAlone
+		t.signal, t.to = "SIGINT", deployerOnly
 	case 2:
-		t.signal, t.victim = "SIGTERM", deployerAlone
+		t.signal, t.to = "SIGTERM", deployerOnly
 	default:
-		t.victim = []victim{deployerAlone, deployerAlone, deployerAlone, both, both, both, engineAlone}[n-3]
-		if dice.IntN(6) == 0 {
-			t.again = dice.Float64()
+		t.to = []signalTarget{deployerOnly, deployerOnly, deployerOnly, deployerAndEngine, deployerAndEngine, deployerAndEngine, engineOnly}[n-3]
+		if rng.IntN(6) == 0 {
+			t.secondKill = rng.Float64()
 		}
 	}
 	return t
 }
 
-func drawScenario(dice *rand.Rand) scenario {
+func drawScenario(rng *rand.Rand) scenario {
 	total := 0
 	for _, s := range scenarios {
 		total += s.weight
 	}
-	n := dice.IntN(total)
+	n := rng.IntN(total)
 	for _, s := range scenarios {
 		if n -= s.weight; n < 0 {
 			return s

@@ -14,7 +14,7 @@ import (
 func summary(w io.Writer, results []result) {
 	tally(w, "command", results, func(r result) string { return r.scenario.name })
 	tally(w, "phase", results, func(r result) string { return r.phase })
-	tally(w, "signal", results, func(r result) string { return r.signal + " of " + string(r.victim) })
+	tally(w, "signal", results, func(r result) string { return r.signal + " of " + string(r.to) })
 }
 
 // tally prints one line for each value of a key.
@@ -41,5 +41,5 @@ func row(w io.Writer, name string, group []result) {
 			repaired++
 		}
 	}
-	_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%.1f s\t\n", name, len(group), len(group)-len(broken(group)), repaired, repairs, spare, longest.Seconds())
+	_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%.1f s\t\n", name, len(group), len(group)-len(failedTrials(group)), repaired, repairs, spare, longest.Seconds())
 }

@@ -13,17 +13,17 @@ import (
 )
 
 // verify looks for everything that an ended deployment must not leave.
-func (l *lab) verify(ctx context.Context, dir string, r *result) error {
+func (h *harness) verify(ctx context.Context, dir string, r *result) error {
 	if pending := pendingOperations(dir); len(pending) > 0 {
 		return fmt.Errorf("pending operations are left: %s", strings.Join(pending, ", "))
 	}
 	if found := locks(dir); len(found) > 0 {
 		return fmt.Errorf("locks are left: %s", strings.Join(found, ", "))
 	}
-	if left := strays(dir); len(left) > 0 {
+	if left := leftoverFiles(dir); len(left) > 0 {
 		return fmt.Errorf("files are left: %s", strings.Join(left, ", "))
 	}
-	if left, err := awaitNobody(ctx, dir); err != nil || len(left) > 0 {
+	if left, err := waitForProcesses(ctx, dir); err != nil || len(left) > 0 {
 		return fmt.Errorf("processes are left: %v %w", left, err)
 	}
 	for _, args := range [][]string{
@@ -31,7 +31,7 @@ func (l *lab) verify(ctx context.Context, dir string, r *result) error {
 		{"drift"},
 		{"status", "--format", "summary"},
 	} {
-		found, err := l.run(ctx, dir, args...)
+		found, err := h.run(ctx, dir, args...)
 		if err != nil {
 			return err
 		}
@@ -40,21 +40,21 @@ func (l *lab) verify(ctx context.Context, dir string, r *result) error {
 		}
 	}
 	var err error
-	r.spare, err = compare(dir, r.scenario.keeps)
+	r.spare, err = compare(dir, r.scenario.retained)
 	return err
 }
 
-// awaitNobody waits until no process works in the directory.
-func awaitNobody(ctx context.Context, dir string) (map[int]string, error) {
-	for deadline := time.Now().Add(patience); ; {
-		left := inhabitants(dir)
+// waitForProcesses waits until no process works in the directory.
+func waitForProcesses(ctx context.Context, dir string) (map[int]string, error) {
+	for deadline := time.Now().Add(exitTimeout); ; {
+		left := processesIn(dir)
 		if len(left) == 0 || time.Now().After(deadline) {
 			return left, nil
 		}
 		select {
 		case <-ctx.Done():
 			return left, context.Cause(ctx)
-		case <-time.After(tick):
+		case <-time.After(pollInterval):
 		}
 	}
 }
@@ -126,15 +126,15 @@ func locks(dir string) []string {
 	return found
 }
 
-// strays are files and directories that somebody made for a moment and did not remove.
-func strays(dir string) []string {
+// leftoverFiles are files and directories that somebody made for a moment and did not remove.
+func leftoverFiles(dir string) []string {
 	var found []string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		name := filepath.Base(path)
 		account := strings.HasPrefix(name, "account.json.") && name != "account.json.lock"
-		for _, made := range []bool{account, strings.HasSuffix(name, ".new"), strings.HasSuffix(name, ".tmp"),
+		for _, temporary := range []bool{account, strings.HasSuffix(name, ".new"), strings.HasSuffix(name, ".tmp"),
 			strings.HasPrefix(name, "trial-") && path != dir, strings.HasPrefix(name, "preview-"), strings.HasPrefix(name, "fileblob")} {
-			if err == nil && made {
+			if err == nil && temporary {
 				found = append(found, strings.TrimPrefix(path, dir))
 			}
 		}
@@ -148,7 +148,7 @@ const typeTaskDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 
 // compare holds the account against the states: every resource of it has to be in them exactly once, and the other way round.
 // It returns how many task definitions the states do not know. Of each of the kept types there may be one that they do not know.
-func compare(dir string, kept []string) (spare int, err error) {
+func compare(dir string, retained []string) (spare int, err error) {
 	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
 	if err != nil {
 		return 0, err
@@ -175,14 +175,14 @@ func compare(dir string, kept []string) (spare int, err error) {
 		}
 	}
 	var wrong []string
-	kept = slices.Clone(kept)
+	retained = slices.Clone(retained)
 	for key, r := range account.Resources {
 		switch n := known[key]; {
 		case r.Kept:
 		case n == 0 && r.Type == typeTaskDefinition:
 			spare++
-		case n == 0 && slices.Contains(kept, r.Type):
-			kept = slices.Delete(kept, slices.Index(kept, r.Type), slices.Index(kept, r.Type)+1)
+		case n == 0 && slices.Contains(retained, r.Type):
+			retained = slices.Delete(retained, slices.Index(retained, r.Type), slices.Index(retained, r.Type)+1)
 		case n == 0:
 			wrong = append(wrong, key+" is in the account and in no state")
 		case n > 1:

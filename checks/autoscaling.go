@@ -11,18 +11,18 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// scaled is what Application Auto Scaling knows of the cluster's services.
-type scaled struct {
+// scalingState is what Application Auto Scaling knows of the cluster's services.
+type scalingState struct {
 	targets  []scalingtypes.ScalableTarget
 	policies []scalingtypes.ScalingPolicy
 }
 
-func readScaling(ctx context.Context, e *estate) (scaled, error) {
-	return once(ctx, &e.memo, "autoscaling", func(ctx context.Context) (scaled, error) {
-		client := scaling.NewFromConfig(e.aws())
+func readScaling(ctx context.Context, rc *runContext) (scalingState, error) {
+	return cached(ctx, &rc.cache, "autoscaling", func(ctx context.Context) (scalingState, error) {
+		client := scaling.NewFromConfig(rc.aws())
 		var resources []string
-		for _, s := range e.env.Services.List() {
-			resources = append(resources, scalableID(e.env, s.Role))
+		for _, s := range rc.env.Services.List() {
+			resources = append(resources, scalableID(rc.env, s.Role))
 		}
 		targets, err := pages(ctx, scaling.NewDescribeScalableTargetsPaginator(client, &scaling.DescribeScalableTargetsInput{
 			ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ResourceIds: resources,
@@ -30,14 +30,14 @@ func readScaling(ctx context.Context, e *estate) (scaled, error) {
 			return out.ScalableTargets
 		})
 		if err != nil || len(targets) == 0 {
-			return scaled{}, err
+			return scalingState{}, err
 		}
 		policies, err := pages(ctx, scaling.NewDescribeScalingPoliciesPaginator(client, &scaling.DescribeScalingPoliciesInput{
 			ServiceNamespace: scalingtypes.ServiceNamespaceEcs,
 		}), func(out *scaling.DescribeScalingPoliciesOutput) []scalingtypes.ScalingPolicy {
 			return out.ScalingPolicies
 		})
-		return scaled{targets, policies}, err
+		return scalingState{targets, policies}, err
 	})
 }
 
@@ -46,40 +46,40 @@ func scalableID(env *environment.Environment, role environment.Role) string {
 	return "service/" + env.ClusterName() + "/" + env.ServiceName(role)
 }
 
-func checkAutoscaling(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readScaling)
-	services, err := readServices(ctx, e)
+func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readScaling)
+	services, err := readServices(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	found, err := readScaling(ctx, e)
+	found, err := readScaling(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	var findings []Finding
-	for _, s := range e.env.Services.List() {
+	for _, s := range rc.env.Services.List() {
 		var desired int32
-		if service := serviceNamed(services, e.env.ServiceName(s.Role)); service != nil {
+		if service := findService(services, rc.env.ServiceName(s.Role)); service != nil {
 			desired = service.DesiredCount
 		}
-		findings = append(findings, evaluateScaling(s, found, int(desired), e.env))
+		findings = append(findings, evaluateScaling(s, found, int(desired), rc.env))
 	}
 	return findings, nil
 }
 
 // evaluateScaling judges how a service's tasks are scaled; desired is how many there are to be now.
-func evaluateScaling(s environment.Service, found scaled, desired int, env *environment.Environment) Finding {
+func evaluateScaling(s environment.Service, found scalingState, desired int, env *environment.Environment) Finding {
 	id := scalableID(env, s.Role)
-	what := about("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)
+	f := newFinding("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)
 	at := slices.IndexFunc(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
 	switch {
 	case s.Autoscaling == nil && at < 0:
-		return what.healthy("NotScaled", "a fixed number of %s", plural(s.Tasks.Min, "task", "tasks"))
+		return f.healthy("NotScaled", "a fixed number of %s", plural(s.Tasks.Min, "task", "tasks"))
 	case s.Autoscaling == nil:
-		return what.warning("ScaledByHand", driftHint(env, "autoscaling was added by hand, or the environment's file no longer has it"),
+		return f.warning("ScaledByHand", driftHint(env, "autoscaling was added by hand, or the environment's file no longer has it"),
 			"the %s is scaled, and the environment's file says a fixed number of tasks", s.Role)
 	case at < 0:
-		return what.error("ScalingMissing", deployHint(env, "the environment was never deployed, or the scalable target was deleted"),
+		return f.error("ScalingMissing", deployHint(env, "the environment was never deployed, or the scalable target was deleted"),
 			"the %s is not scaled: it stays at %s", s.Role, plural(desired, "task", "tasks"))
 	}
 	target := found.targets[at]
@@ -90,20 +90,20 @@ func evaluateScaling(s environment.Service, found scaled, desired int, env *envi
 			policies++
 		}
 	}
-	what = what.with("min", low).with("max", high).with("policies", policies)
+	f = f.with("min", low).with("max", high).with("policies", policies)
 	switch suspended := target.SuspendedState; {
 	case low != s.Tasks.Min || high != s.Tasks.Max:
-		return what.warning("OtherBounds", driftHint(env, "the bounds were changed by hand"),
+		return f.warning("OtherBounds", driftHint(env, "the bounds were changed by hand"),
 			"scales between %d and %d tasks, the environment's file says %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
 	case policies == 0:
-		return what.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "nothing makes the %s scale: it has no policies", s.Role)
+		return f.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "nothing makes the %s scale: it has no policies", s.Role)
 	case suspended != nil && (aws.ToBool(suspended.DynamicScalingOutSuspended) || aws.ToBool(suspended.DynamicScalingInSuspended)):
-		return what.warning("ScalingSuspended", driftHint(env, "somebody suspended it"), "scaling is suspended")
+		return f.warning("ScalingSuspended", driftHint(env, "somebody suspended it"), "scaling is suspended")
 	case desired >= high:
-		return what.warning("AtMaximum", Hint{
+		return f.warning("AtMaximum", Hint{
 			Cause:    "the load is as high as the environment allows for",
 			Solution: "raise tasks.max in the environment's file, or find out what the load is", Command: command(env, "logs"),
 		}, "%d of at most %d tasks: it cannot scale further", desired, high)
 	}
-	return what.healthy("Scales", "%s, between %d and %d, %s", plural(desired, "task", "tasks"), low, high, plural(policies, "policy", "policies"))
+	return f.healthy("Scales", "%s, between %d and %d, %s", plural(desired, "task", "tasks"), low, high, plural(policies, "policy", "policies"))
 }

@@ -9,10 +9,10 @@ import (
 )
 
 // readBalancer returns the environment's load balancer, nil when there is none.
-func readBalancer(ctx context.Context, e *estate) (*elbtypes.LoadBalancer, error) {
-	return once(ctx, &e.memo, balancerKey, func(ctx context.Context) (*elbtypes.LoadBalancer, error) {
-		out, err := elb.NewFromConfig(e.aws()).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
-			Names: []string{e.env.LoadBalancerName()},
+func readBalancer(ctx context.Context, rc *runContext) (*elbtypes.LoadBalancer, error) {
+	return cached(ctx, &rc.cache, balancerKey, func(ctx context.Context) (*elbtypes.LoadBalancer, error) {
+		out, err := elb.NewFromConfig(rc.aws()).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
+			Names: []string{rc.env.LoadBalancerName()},
 		})
 		if hasCode(err, "LoadBalancerNotFound", "LoadBalancerNotFoundException") {
 			return nil, nil
@@ -25,13 +25,13 @@ func readBalancer(ctx context.Context, e *estate) (*elbtypes.LoadBalancer, error
 }
 
 // readListeners returns the listeners of the load balancer, none when there is no balancer.
-func readListeners(ctx context.Context, e *estate) ([]elbtypes.Listener, error) {
-	return once(ctx, &e.memo, listenersKey, func(ctx context.Context) ([]elbtypes.Listener, error) {
-		balancer, err := readBalancer(ctx, e)
+func readListeners(ctx context.Context, rc *runContext) ([]elbtypes.Listener, error) {
+	return cached(ctx, &rc.cache, listenersKey, func(ctx context.Context) ([]elbtypes.Listener, error) {
+		balancer, err := readBalancer(ctx, rc)
 		if err != nil || balancer == nil {
 			return nil, err
 		}
-		return pages(ctx, elb.NewDescribeListenersPaginator(elb.NewFromConfig(e.aws()), &elb.DescribeListenersInput{
+		return pages(ctx, elb.NewDescribeListenersPaginator(elb.NewFromConfig(rc.aws()), &elb.DescribeListenersInput{
 			LoadBalancerArn: balancer.LoadBalancerArn,
 		}), func(out *elb.DescribeListenersOutput) []elbtypes.Listener { return out.Listeners })
 	})
@@ -44,10 +44,10 @@ type targetGroup struct {
 }
 
 // readTargetGroup returns the API's target group, nil when there is none.
-func readTargetGroup(ctx context.Context, e *estate) (*targetGroup, error) {
-	return once(ctx, &e.memo, targetGroupKey, func(ctx context.Context) (*targetGroup, error) {
-		client := elb.NewFromConfig(e.aws())
-		out, err := client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{e.env.TargetGroupName()}})
+func readTargetGroup(ctx context.Context, rc *runContext) (*targetGroup, error) {
+	return cached(ctx, &rc.cache, targetGroupKey, func(ctx context.Context) (*targetGroup, error) {
+		client := elb.NewFromConfig(rc.aws())
+		out, err := client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{rc.env.TargetGroupName()}})
 		if hasCode(err, "TargetGroupNotFound", "TargetGroupNotFoundException") {
 			return nil, nil
 		}
@@ -68,13 +68,13 @@ func readTargetGroup(ctx context.Context, e *estate) (*targetGroup, error) {
 type attributes map[string]string
 
 // readAttributes returns the settings of the load balancer that describing it does not tell.
-func readAttributes(ctx context.Context, e *estate) (attributes, error) {
-	return once(ctx, &e.memo, "load balancer attributes", func(ctx context.Context) (attributes, error) {
-		balancer, err := readBalancer(ctx, e)
+func readAttributes(ctx context.Context, rc *runContext) (attributes, error) {
+	return cached(ctx, &rc.cache, "load balancer attributes", func(ctx context.Context) (attributes, error) {
+		balancer, err := readBalancer(ctx, rc)
 		if err != nil || balancer == nil {
 			return nil, err
 		}
-		out, err := elb.NewFromConfig(e.aws()).DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
+		out, err := elb.NewFromConfig(rc.aws()).DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
 			LoadBalancerArn: balancer.LoadBalancerArn,
 		})
 		if err != nil {
@@ -89,8 +89,8 @@ func readAttributes(ctx context.Context, e *estate) (attributes, error) {
 }
 
 // balancerSection is the report's part about the load balancer, from what a run has read of it.
-func balancerSection(e *estate) []LoadBalancer {
-	balancer, ok := peek[*elbtypes.LoadBalancer](&e.memo, balancerKey)
+func balancerSection(rc *runContext) []LoadBalancer {
+	balancer, ok := peek[*elbtypes.LoadBalancer](&rc.cache, balancerKey)
 	if !ok || balancer == nil {
 		return []LoadBalancer{}
 	}
@@ -101,16 +101,16 @@ func balancerSection(e *estate) []LoadBalancer {
 	if balancer.State != nil {
 		section.State = string(balancer.State.Code)
 	}
-	listeners, _ := peek[[]elbtypes.Listener](&e.memo, listenersKey)
+	listeners, _ := peek[[]elbtypes.Listener](&rc.cache, listenersKey)
 	for _, l := range listeners {
 		section.Listeners = append(section.Listeners, Listener{
 			Port: int(aws.ToInt32(l.Port)), Protocol: string(l.Protocol), Action: actionOf(l), TLSPolicy: aws.ToString(l.SslPolicy),
 		})
 	}
-	if group, ok := peek[*targetGroup](&e.memo, targetGroupKey); ok && group != nil {
+	if group, ok := peek[*targetGroup](&rc.cache, targetGroupKey); ok && group != nil {
 		counts := countTargets(group.targets)
 		section.TargetGroups = append(section.TargetGroups, TargetGroup{
-			Name: aws.ToString(group.TargetGroupName), Healthy: counts.healthy, Total: counts.wanted(),
+			Name: aws.ToString(group.TargetGroupName), Healthy: counts.healthy, Total: counts.total(),
 		})
 	}
 	return []LoadBalancer{section}

@@ -135,17 +135,17 @@ func TestEvaluateTargetGroup(t *testing.T) {
 
 // TestDrainingTargetsCountApart is how a rollout looks that has just ended: nothing is wrong with it.
 func TestDrainingTargetsCountApart(t *testing.T) {
-	e := &estate{env: loaded(t, "dev"), now: now}
+	rc := &runContext{env: loaded(t, "dev"), now: now}
 	group := targets(
 		elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumHealthy},
 		elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumDraining, Reason: elbtypes.TargetHealthReasonEnumDeregistrationInProgress},
 	)
 	group.TargetGroupName = aws.String("v3-backend-development-api-tg")
-	known(t, e, balancerKey, balancerIn(elbtypes.LoadBalancerStateEnumActive, 2))
-	known(t, e, targetGroupKey, group)
-	require.Equal(t, []TargetGroup{{Name: "v3-backend-development-api-tg", Healthy: 1, Total: 1}}, balancerSection(e)[0].TargetGroups)
+	known(t, rc, balancerKey, balancerIn(elbtypes.LoadBalancerStateEnumActive, 2))
+	known(t, rc, targetGroupKey, group)
+	require.Equal(t, []TargetGroup{{Name: "v3-backend-development-api-tg", Healthy: 1, Total: 1}}, balancerSection(rc)[0].TargetGroups)
 
-	finding := evaluateTargetGroup(group, e.env)
+	finding := evaluateTargetGroup(group, rc.env)
 	requireVerdict(t, verdict{Healthy, "TargetsHealthy", "1/1 targets healthy"}, finding)
 	require.Equal(t, 1, finding.Details["total"])
 	require.Equal(t, 1, finding.Details["draining"])

@@ -18,9 +18,9 @@ type bucket struct {
 }
 
 // readBucket returns the bucket of the load balancer's access logs, nil when there is none.
-func readBucket(ctx context.Context, e *estate) (*bucket, error) {
-	client := s3.NewFromConfig(e.aws(), func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
-	name := aws.String(e.env.LogBucketName())
+func readBucket(ctx context.Context, rc *runContext) (*bucket, error) {
+	client := s3.NewFromConfig(rc.aws(), func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+	name := aws.String(rc.env.LogBucketName())
 	_, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: name})
 	if hasCode(err, "NotFound", "NoSuchBucket") {
 		return nil, nil
@@ -51,7 +51,7 @@ func readBucket(ctx context.Context, e *estate) (*bucket, error) {
 		found.blocked = allBlocked(out.PublicAccessBlockConfiguration)
 		return nil
 	}
-	return &found, together(ctx, encryption, access)
+	return &found, parallel(ctx, encryption, access)
 }
 
 func algorithmOf(c *s3types.ServerSideEncryptionConfiguration) string {
@@ -66,26 +66,26 @@ func allBlocked(c *s3types.PublicAccessBlockConfiguration) bool {
 		aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets)
 }
 
-func checkBuckets(ctx context.Context, e *estate) ([]Finding, error) {
-	found, err := readBucket(ctx, e)
+func checkBuckets(ctx context.Context, rc *runContext) ([]Finding, error) {
+	found, err := readBucket(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateBucket(found, e.env)}, nil
+	return []Finding{evaluateBucket(found, rc.env)}, nil
 }
 
 func evaluateBucket(found *bucket, env *environment.Environment) Finding {
-	what := about("buckets", "S3-Bucket-"+env.LogBucketName())
+	f := newFinding("buckets", "S3-Bucket-"+env.LogBucketName())
 	if found == nil {
-		return what.error("BucketMissing", deployHint(env, "the environment was never deployed, or the bucket was deleted"),
+		return f.error("BucketMissing", deployHint(env, "the environment was never deployed, or the bucket was deleted"),
 			"there is no bucket %s", env.LogBucketName())
 	}
-	what = what.with("public_access_blocked", found.blocked).with("encryption", found.encryption)
+	f = f.with("public_access_blocked", found.blocked).with("encryption", found.encryption)
 	switch {
 	case !found.blocked:
-		return what.error("PublicAccessPossible", driftHint(env, "the block was removed by hand"), "the bucket does not block public access")
+		return f.error("PublicAccessPossible", driftHint(env, "the block was removed by hand"), "the bucket does not block public access")
 	case found.encryption == "":
-		return what.warning("NotEncrypted", driftHint(env, "the encryption was removed by hand"), "the bucket is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was removed by hand"), "the bucket is not encrypted")
 	}
-	return what.healthy("Private", "private, encrypted with %s", found.encryption)
+	return f.healthy("Private", "private, encrypted with %s", found.encryption)
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkBudget(ctx context.Context, e *estate) ([]Finding, error) {
-	budget, err := describeBudget(ctx, e.aws(), e.env)
+func checkBudget(ctx context.Context, rc *runContext) ([]Finding, error) {
+	budget, err := describeBudget(ctx, rc.aws(), rc.env)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateBudget(budget, e.env)}, nil
+	return []Finding{evaluateBudget(budget, rc.env)}, nil
 }
 
 // describeBudget returns nil where there is no budget.
@@ -61,21 +61,21 @@ func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment
 
 // evaluateBudget judges what this month costs, and is going to.
 func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Finding {
-	what := about("budget", "Budget-"+env.BudgetName())
+	f := newFinding("budget", "Budget-"+env.BudgetName())
 	if budget == nil {
-		return what.warning("BudgetMissing", deployHint(env, "the environment was never deployed, or the budget was deleted"),
+		return f.warning("BudgetMissing", deployHint(env, "the environment was never deployed, or the budget was deleted"),
 			"there is no budget %s: nobody is told of costs", env.BudgetName())
 	}
 	limit, _ := amount(budget.BudgetLimit)
-	what = what.with("limit_usd", limit)
+	f = f.with("limit_usd", limit)
 	var spent, forecast float64
 	if spend := budget.CalculatedSpend; spend != nil {
 		var known bool
 		if spent, known = amount(spend.ActualSpend); known {
-			what = what.with("spent_usd", spent)
+			f = f.with("spent_usd", spent)
 		}
 		if forecast, known = amount(spend.ForecastedSpend); known {
-			what = what.with("forecast_usd", forecast)
+			f = f.with("forecast_usd", forecast)
 		}
 	}
 	hint := Hint{
@@ -84,14 +84,14 @@ func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Fi
 	}
 	switch {
 	case math.Round(limit) != float64(env.Budget.MonthlyUSD):
-		return what.warning("OtherLimit", driftHint(env, "the budget was changed by hand"),
+		return f.warning("OtherLimit", driftHint(env, "the budget was changed by hand"),
 			"the budget is $%.2f, the environment's file says $%d", limit, env.Budget.MonthlyUSD)
 	case spent > limit:
-		return what.warning("OverBudget", hint, "$%.2f spent of $%.2f this month", spent, limit)
+		return f.warning("OverBudget", hint, "$%.2f spent of $%.2f this month", spent, limit)
 	case forecast > limit:
-		return what.warning("ForecastOverBudget", hint, "$%.2f spent, $%.2f forecast, of $%.2f this month", spent, forecast, limit)
+		return f.warning("ForecastOverBudget", hint, "$%.2f spent, $%.2f forecast, of $%.2f this month", spent, forecast, limit)
 	}
-	return what.healthy("WithinBudget", "$%.2f spent of $%.2f this month", spent, limit)
+	return f.healthy("WithinBudget", "$%.2f spent of $%.2f this month", spent, limit)
 }
 
 func amount(spend *budgettypes.Spend) (float64, bool) {

@@ -26,9 +26,9 @@ const (
 
 // readCertificate returns the certificate of the environment's domain, nil when there is none. Of several it is the
 // one that is in use, else the one that is issued, else the newest.
-func readCertificate(ctx context.Context, e *estate) (*acmtypes.CertificateDetail, error) {
-	return once(ctx, &e.memo, certificateKey, func(ctx context.Context) (*acmtypes.CertificateDetail, error) {
-		client := acm.NewFromConfig(e.aws())
+func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.CertificateDetail, error) {
+	return cached(ctx, &rc.cache, certificateKey, func(ctx context.Context) (*acmtypes.CertificateDetail, error) {
+		client := acm.NewFromConfig(rc.aws())
 		listed, err := pages(ctx, acm.NewListCertificatesPaginator(client, &acm.ListCertificatesInput{
 			// Without this only RSA certificates of up to 2048 bits are listed.
 			Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
@@ -37,7 +37,7 @@ func readCertificate(ctx context.Context, e *estate) (*acmtypes.CertificateDetai
 			return nil, err
 		}
 		own := slices.DeleteFunc(listed, func(c acmtypes.CertificateSummary) bool {
-			return !sameName(aws.ToString(c.DomainName), e.env.Domain.Name)
+			return !sameName(aws.ToString(c.DomainName), rc.env.Domain.Name)
 		})
 		details, err := batches(ctx, own, 1, func(ctx context.Context, one []acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
 			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: one[0].CertificateArn})
@@ -71,25 +71,25 @@ func compareCertificates(a, b acmtypes.CertificateDetail) int {
 	return cmp.Or(rank(a)-rank(b), aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt)))
 }
 
-func checkCertificate(ctx context.Context, e *estate) ([]Finding, error) {
-	certificate, err := readCertificate(ctx, e)
+func checkCertificate(ctx context.Context, rc *runContext) ([]Finding, error) {
+	certificate, err := readCertificate(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	if certificate == nil || certificate.Status == acmtypes.CertificateStatusIssued {
-		return []Finding{evaluateCertificate(certificate, validation{}, e.env, e.now)}, nil
+		return []Finding{evaluateCertificate(certificate, validation{}, rc.env, rc.now)}, nil
 	}
 	// Why a certificate is not issued is in the zone and at the registrar; what of it cannot be read is not named as
 	// the cause.
-	ahead(ctx, e, readZone)
-	ahead(ctx, e, readDelegation)
-	records, recordsErr := readRecords(ctx, e)
-	zone, zoneErr := readZone(ctx, e)
-	registrar, delegationErr := readDelegation(ctx, e)
+	prefetch(ctx, rc, readZone)
+	prefetch(ctx, rc, readDelegation)
+	records, recordsErr := readRecords(ctx, rc)
+	zone, zoneErr := readZone(ctx, rc)
+	registrar, delegationErr := readDelegation(ctx, rc)
 	return []Finding{evaluateCertificate(certificate, validation{
 		records: records, recordsKnown: recordsErr == nil,
 		delegated: isDelegated(zone, registrar), delegationKnown: zoneErr == nil && delegationErr == nil,
-	}, e.env, e.now)}, nil
+	}, rc.env, rc.now)}, nil
 }
 
 // validation is what ACM's validation of a domain depends on.
@@ -103,20 +103,20 @@ type validation struct {
 func evaluateCertificate(
 	certificate *acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {
-	what := about("certificate", "ACM-Certificate-"+env.Domain.Name)
+	f := newFinding("certificate", "ACM-Certificate-"+env.Domain.Name)
 	if certificate == nil {
-		return what.error("CertificateMissing", deployHint(env, "the environment was never deployed, or the certificate was deleted"),
+		return f.error("CertificateMissing", deployHint(env, "the environment was never deployed, or the certificate was deleted"),
 			"there is no certificate for %s", env.Domain.Name)
 	}
-	what = what.with("status", string(certificate.Status)).with("names", certificate.SubjectAlternativeNames).
+	f = f.with("status", string(certificate.Status)).with("names", certificate.SubjectAlternativeNames).
 		with("in_use", len(certificate.InUseBy) > 0)
 	if certificate.RenewalSummary != nil {
-		what = what.with("renewal", string(certificate.RenewalSummary.RenewalStatus))
+		f = f.with("renewal", string(certificate.RenewalSummary.RenewalStatus))
 	}
 	days := 0
 	if certificate.NotAfter != nil {
 		days = probe.DaysLeft(*certificate.NotAfter, now)
-		what = what.with("not_after", certificate.NotAfter.UTC().Format(time.RFC3339)).with("days_left", days)
+		f = f.with("not_after", certificate.NotAfter.UTC().Format(time.RFC3339)).with("days_left", days)
 	}
 	renewal := Hint{
 		Cause:    "ACM could not renew it: its validation record is missing, or the name servers changed",
@@ -124,36 +124,36 @@ func evaluateCertificate(
 	}
 	switch {
 	case certificate.Status == acmtypes.CertificateStatusPendingValidation:
-		return evaluatePending(what, *certificate, v, env, now)
+		return evaluatePending(f, *certificate, v, env, now)
 	case certificate.Status == acmtypes.CertificateStatusExpired || certificate.NotAfter != nil && now.After(*certificate.NotAfter):
-		return what.error("CertificateExpired", renewal, "the certificate for %s has expired%s", env.Domain.Name, since(certificate.NotAfter))
+		return f.error("CertificateExpired", renewal, "the certificate for %s has expired%s", env.Domain.Name, onDate(certificate.NotAfter))
 	case certificate.Status != acmtypes.CertificateStatusIssued:
-		return what.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM gave it up")),
+		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM gave it up")),
 			"the certificate is %s", certificate.Status)
 	case !coversName(*certificate, env.Domain.Name):
-		return what.error("WrongNames", driftHint(env, "it was requested for another name"),
+		return f.error("WrongNames", driftHint(env, "it was requested for another name"),
 			"the certificate is for %s, not for %s", strings.Join(certificate.SubjectAlternativeNames, ", "), env.Domain.Name)
 	case certificate.NotAfter != nil && days < daysBeforeError:
-		return what.error("CertificateExpiring", renewal, "the certificate has %d days left", days)
+		return f.error("CertificateExpiring", renewal, "the certificate has %d days left", days)
 	case certificate.NotAfter != nil && days < daysBeforeWarning:
-		return what.warning("CertificateExpiring", renewal, "the certificate has %d days left", days)
+		return f.warning("CertificateExpiring", renewal, "the certificate has %d days left", days)
 	}
 	if certificate.NotAfter == nil {
-		return what.healthy("Issued", "issued for %s", env.Domain.Name)
+		return f.healthy("Issued", "issued for %s", env.Domain.Name)
 	}
-	return what.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
+	return f.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
 }
 
 // evaluatePending judges a certificate that waits for its validation, which takes minutes where DNS is in order.
 func evaluatePending(
-	what subject, certificate acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
+	f findingBuilder, certificate acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {
 	missing := missingValidation(certificate, v.records)
 	if v.recordsKnown {
-		what = what.with("missing_validation_records", missing)
+		f = f.with("missing_validation_records", missing)
 	}
 	if v.delegationKnown {
-		what = what.with("delegated", v.delegated)
+		f = f.with("delegated", v.delegated)
 	}
 	age := ""
 	if waited := now.Sub(aws.ToTime(certificate.CreatedAt)).Truncate(time.Minute); certificate.CreatedAt != nil && waited > 0 {
@@ -161,15 +161,15 @@ func evaluatePending(
 	}
 	switch {
 	case v.delegationKnown && !v.delegated:
-		return what.error("NotDelegated", Hint{
+		return f.error("NotDelegated", Hint{
 			Cause:    "the registrar does not send the world to the zone's name servers, so that ACM cannot see the validation record",
 			Solution: "enter the zone's name servers at the registrar", Command: "deployer outputs --env shared",
 		}, "the certificate has been waiting for validation%s: the domain is not delegated", age)
 	case v.recordsKnown && len(missing) > 0:
-		return what.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never made"),
+		return f.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never made"),
 			"the certificate has been waiting for validation%s: %d validation records are missing", age, len(missing))
 	}
-	return what.warning("PendingValidation", Hint{
+	return f.warning("PendingValidation", Hint{
 		Cause:    "ACM has not looked yet, or cannot see the validation record",
 		Solution: "wait a few minutes; then compare the name servers", Command: command(env, "status") + " --only delegation,certificate",
 	}, "the certificate has been waiting for validation%s", age)
@@ -183,7 +183,7 @@ func missingValidation(certificate acmtypes.CertificateDetail, records []r53type
 			continue
 		}
 		name := aws.ToString(option.ResourceRecord.Name)
-		if recordOf(records, name, r53types.RRType(option.ResourceRecord.Type)) == nil && !slices.Contains(missing, name) {
+		if findRecord(records, name, r53types.RRType(option.ResourceRecord.Type)) == nil && !slices.Contains(missing, name) {
 			missing = append(missing, name)
 		}
 	}
@@ -201,7 +201,7 @@ func coversName(certificate acmtypes.CertificateDetail, name string) bool {
 	return false
 }
 
-func since(end *time.Time) string {
+func onDate(end *time.Time) string {
 	if end == nil {
 		return ""
 	}
@@ -209,14 +209,14 @@ func since(end *time.Time) string {
 }
 
 // certificateSection is the report's part about the certificate, from what a run has read of it.
-func certificateSection(e *estate) []Certificate {
-	certificate, ok := peek[*acmtypes.CertificateDetail](&e.memo, certificateKey)
+func certificateSection(rc *runContext) []Certificate {
+	certificate, ok := peek[*acmtypes.CertificateDetail](&rc.cache, certificateKey)
 	if !ok || certificate == nil {
 		return []Certificate{}
 	}
 	section := Certificate{Domain: aws.ToString(certificate.DomainName), Status: string(certificate.Status)}
 	if certificate.NotAfter != nil {
-		end, days := certificate.NotAfter.UTC(), probe.DaysLeft(*certificate.NotAfter, e.now)
+		end, days := certificate.NotAfter.UTC(), probe.DaysLeft(*certificate.NotAfter, rc.now)
 		section.NotAfter, section.DaysLeft = &end, &days
 	}
 	return []Certificate{section}

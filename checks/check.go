@@ -12,7 +12,7 @@ type Check struct {
 	// Summary says in a few words what is looked at.
 	Summary string
 	// run reads and judges. An error is what kept it from judging, and becomes an unknown finding.
-	run func(context.Context, *estate) ([]Finding, error)
+	run func(context.Context, *runContext) ([]Finding, error)
 }
 
 // Components returns the words that --only and --skip take, in the order in which a report lists them.

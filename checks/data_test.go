@@ -25,7 +25,7 @@ func instance(change func(*rdstypes.DBInstance)) *rdstypes.DBInstance {
 }
 
 func freeStorage(gib float64) utilisation {
-	return utilisation{databaseMetrics("v3-backend-development-db"): {freeStorageBytes: gib * bytesAGiB, cpuPercent: 12.0}}
+	return utilisation{databaseMetrics("v3-backend-development-db"): {freeStorageBytes: gib * bytesPerGiB, cpuPercent: 12.0}}
 }
 
 func TestEvaluateDatabase(t *testing.T) {
@@ -117,7 +117,7 @@ func TestEvaluateQueues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateQueue(test.queue, test.metrics, env)) })
 	}
-	name, tries := jobs(nil).deadLetters()
+	name, tries := jobs(nil).deadLetterTarget()
 	require.Equal(t, env.DeadLetterQueueName(), name)
 	require.Equal(t, 3, tries, "a number in quotes is one too")
 

@@ -14,10 +14,10 @@ import (
 )
 
 // readDatabase returns the environment's database instance, nil when there is none.
-func readDatabase(ctx context.Context, e *estate) (*rdstypes.DBInstance, error) {
-	return once(ctx, &e.memo, "database", func(ctx context.Context) (*rdstypes.DBInstance, error) {
-		out, err := rds.NewFromConfig(e.aws()).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
-			DBInstanceIdentifier: aws.String(e.env.DatabaseIdentifier()),
+func readDatabase(ctx context.Context, rc *runContext) (*rdstypes.DBInstance, error) {
+	return cached(ctx, &rc.cache, "database", func(ctx context.Context) (*rdstypes.DBInstance, error) {
+		out, err := rds.NewFromConfig(rc.aws()).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
+			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		})
 		if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
 			return nil, nil
@@ -30,11 +30,11 @@ func readDatabase(ctx context.Context, e *estate) (*rdstypes.DBInstance, error) 
 }
 
 // readMaintenance returns the maintenance that waits for the database; nothing where AWS does not say.
-func readMaintenance(ctx context.Context, e *estate, database *rdstypes.DBInstance) []rdstypes.PendingMaintenanceAction {
+func readMaintenance(ctx context.Context, rc *runContext, database *rdstypes.DBInstance) []rdstypes.PendingMaintenanceAction {
 	if database == nil || aws.ToString(database.DBInstanceArn) == "" {
 		return nil
 	}
-	out, err := rds.NewFromConfig(e.aws()).DescribePendingMaintenanceActions(ctx, &rds.DescribePendingMaintenanceActionsInput{
+	out, err := rds.NewFromConfig(rc.aws()).DescribePendingMaintenanceActions(ctx, &rds.DescribePendingMaintenanceActionsInput{
 		ResourceIdentifier: database.DBInstanceArn,
 	})
 	if err != nil {
@@ -47,20 +47,20 @@ func readMaintenance(ctx context.Context, e *estate, database *rdstypes.DBInstan
 	return actions
 }
 
-func checkDatabase(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readUtilisation)
-	database, err := readDatabase(ctx, e)
+func checkDatabase(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readUtilisation)
+	database, err := readDatabase(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	maintenance := readMaintenance(ctx, e, database)
-	metrics, _ := readUtilisation(ctx, e)
-	return []Finding{evaluateDatabase(database, maintenance, metrics, e.env)}, nil
+	maintenance := readMaintenance(ctx, rc, database)
+	metrics, _ := readUtilisation(ctx, rc)
+	return []Finding{evaluateDatabase(database, maintenance, metrics, rc.env)}, nil
 }
 
-// workingStatuses are those in which the database answers while RDS does something with it.
+// availableStatuses are those in which the database answers while RDS does something with it.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-var workingStatuses = map[string]bool{
+var availableStatuses = map[string]bool{
 	"backing-up": true, "modifying": true, "storage-optimization": true, "configuring-enhanced-monitoring": true,
 	"configuring-log-exports": true, "configuring-iam-database-auth": true, "resetting-master-credentials": true,
 	"maintenance": true, "upgrading": true, "storage-config-upgrade": true, "moving-to-vpc": true, "renaming": true,
@@ -77,54 +77,54 @@ const (
 func evaluateDatabase(
 	database *rdstypes.DBInstance, maintenance []rdstypes.PendingMaintenanceAction, metrics utilisation, env *environment.Environment,
 ) Finding {
-	what := about("database", "RDS-Database-"+env.DatabaseIdentifier())
+	f := newFinding("database", "RDS-Database-"+env.DatabaseIdentifier())
 	if database == nil {
-		return what.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
+		return f.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
 			"there is no database %s", env.DatabaseIdentifier())
 	}
 	status := aws.ToString(database.DBInstanceStatus)
 	name := databaseMetrics(env.DatabaseIdentifier())
-	what = what.with("status", status).with("class", aws.ToString(database.DBInstanceClass)).
+	f = f.with("status", status).with("class", aws.ToString(database.DBInstanceClass)).
 		with("engine", aws.ToString(database.Engine)+" "+aws.ToString(database.EngineVersion)).
 		with("storage_gib", aws.ToInt32(database.AllocatedStorage)).with("encrypted", aws.ToBool(database.StorageEncrypted)).
 		with("public", aws.ToBool(database.PubliclyAccessible)).with("multi_zone", aws.ToBool(database.MultiAZ))
-	maps.Copy(what.details, metrics.of(name))
+	maps.Copy(f.details, metrics.of(name))
 	if len(maintenance) > 0 {
-		what = what.with("pending_maintenance", maintenanceDetails(maintenance))
+		f = f.with("pending_maintenance", maintenanceDetails(maintenance))
 	}
 	left, leftKnown := storageLeft(database, metrics)
 	if leftKnown {
-		what = what.with("storage_left_percent", int(left))
+		f = f.with("storage_left_percent", int(left))
 	}
 	grow := Hint{
 		Cause:    "data grows, and the storage has reached its maximum or grows too slowly",
 		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
 	}
 	switch {
-	case status != "available" && !workingStatuses[status]:
-		return what.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
+	case status != "available" && !availableStatuses[status]:
+		return f.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
 	case aws.ToBool(database.PubliclyAccessible):
-		return what.error("PubliclyAccessible", driftHint(env, "the setting was changed by hand"), "the database has a public address")
+		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed by hand"), "the database has a public address")
 	case !aws.ToBool(database.StorageEncrypted):
-		return what.error("NotEncrypted", Hint{
+		return f.error("NotEncrypted", Hint{
 			Cause:    "it was made without encryption, which cannot be added later",
 			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot list"),
 		}, "the database's storage is not encrypted")
 	case leftKnown && left < storageError:
-		return what.error("StorageFull", grow, "%.0f %% of the storage is left", left)
+		return f.error("StorageFull", grow, "%.0f %% of the storage is left", left)
 	case leftKnown && left < storageWarning:
-		return what.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
+		return f.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
 	case status != "available":
-		return what.warning("DatabaseChanging", Hint{
+		return f.warning("DatabaseChanging", Hint{
 			Cause: "RDS works on it; it answers meanwhile", Solution: "wait",
 		}, "the database is %s", status)
 	case forcedMaintenance(maintenance):
-		return what.warning("MaintenancePending", Hint{
+		return f.warning("MaintenancePending", Hint{
 			Cause:    "RDS will apply it by itself in the maintenance window",
 			Solution: "apply it at a quiet time before that, or expect an interruption",
 		}, "%d maintenance actions wait for the database", len(maintenance))
 	}
-	return what.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
+	return f.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
 }
 
 // unavailableHint says what a status in which the database does not answer means.
@@ -149,7 +149,7 @@ func unavailableHint(status string, env *environment.Environment) Hint {
 // storageLeft is the free share of the storage in percent, where CloudWatch knows it.
 func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, bool) {
 	free, ok := metrics.number(databaseMetrics(aws.ToString(database.DBInstanceIdentifier)), freeStorageBytes)
-	total := float64(aws.ToInt32(database.AllocatedStorage)) * bytesAGiB
+	total := float64(aws.ToInt32(database.AllocatedStorage)) * bytesPerGiB
 	if !ok || total == 0 {
 		return 0, false
 	}

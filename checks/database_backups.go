@@ -13,28 +13,28 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func readSnapshots(ctx context.Context, e *estate) ([]rdstypes.DBSnapshot, error) {
-	return once(ctx, &e.memo, "snapshots", func(ctx context.Context) ([]rdstypes.DBSnapshot, error) {
-		return pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(e.aws()), &rds.DescribeDBSnapshotsInput{
-			DBInstanceIdentifier: aws.String(e.env.DatabaseIdentifier()),
+func readSnapshots(ctx context.Context, rc *runContext) ([]rdstypes.DBSnapshot, error) {
+	return cached(ctx, &rc.cache, "snapshots", func(ctx context.Context) ([]rdstypes.DBSnapshot, error) {
+		return pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
+			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		}), func(out *rds.DescribeDBSnapshotsOutput) []rdstypes.DBSnapshot { return out.DBSnapshots })
 	})
 }
 
-func checkBackups(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readSnapshots)
-	database, err := readDatabase(ctx, e)
+func checkBackups(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readSnapshots)
+	database, err := readDatabase(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	snapshots, err := readSnapshots(ctx, e)
+	snapshots, err := readSnapshots(ctx, rc)
 	if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
 		snapshots, err = nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateBackups(database, snapshots, e.env, e.now)}, nil
+	return []Finding{evaluateBackups(database, snapshots, rc.env, rc.now)}, nil
 }
 
 // restorableLag is how far the latest point to restore to may lie back. RDS says five minutes.
@@ -46,46 +46,46 @@ const restorableLag = time.Hour
 func evaluateBackups(
 	database *rdstypes.DBInstance, snapshots []rdstypes.DBSnapshot, env *environment.Environment, now time.Time,
 ) Finding {
-	what := about("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
+	f := newFinding("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
 	if database == nil {
-		return what.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
+		return f.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
 			"there is no database %s to be backed up", env.DatabaseIdentifier())
 	}
 	kept, wanted := int(aws.ToInt32(database.BackupRetentionPeriod)), env.Database.BackupDays
 	failed := failedSnapshots(snapshots)
-	what = what.with("retention_days", kept).with("snapshots", len(snapshots))
+	f = f.with("retention_days", kept).with("snapshots", len(snapshots))
 	if newest := newestSnapshot(snapshots); newest != nil {
-		what = what.with("newest_snapshot", aws.ToString(newest.DBSnapshotIdentifier)).
+		f = f.with("newest_snapshot", aws.ToString(newest.DBSnapshotIdentifier)).
 			with("newest_snapshot_at", aws.ToTime(newest.SnapshotCreateTime).UTC().Format(time.RFC3339))
 	}
 	latest := database.LatestRestorableTime
 	if latest != nil {
-		what = what.with("latest_restorable", latest.UTC().Format(time.RFC3339))
+		f = f.with("latest_restorable", latest.UTC().Format(time.RFC3339))
 	}
 	young := database.InstanceCreateTime == nil || now.Sub(*database.InstanceCreateTime) < 24*time.Hour
 	switch {
 	case kept == 0 && wanted > 0:
-		return what.error("BackupsOff", driftHint(env, "the retention was changed by hand"), "backups are off, the environment's file says %d days", wanted)
+		return f.error("BackupsOff", driftHint(env, "the retention was changed by hand"), "backups are off, the environment's file says %d days", wanted)
 	case kept < wanted:
-		return what.warning("RetentionTooShort", driftHint(env, "the retention was changed by hand"),
+		return f.warning("RetentionTooShort", driftHint(env, "the retention was changed by hand"),
 			"backups are kept for %s, the environment's file says %d", plural(kept, "day", "days"), wanted)
 	case len(failed) > 0:
-		return what.with("failed", failed).warning("SnapshotFailed", Hint{
+		return f.with("failed", failed).warning("SnapshotFailed", Hint{
 			Cause:    "RDS could not finish it",
 			Solution: "take another one, and delete the failed", Command: command(env, "snapshot create"),
 		}, "%s failed: %s", plural(len(failed), "snapshot has", "snapshots have"), strings.Join(failed, ", "))
 	case latest != nil && now.Sub(*latest) > restorableLag:
-		return what.warning("RestorableLags", Hint{
+		return f.warning("RestorableLags", Hint{
 			Cause:    "RDS is behind with its transaction logs, or a backup hangs",
 			Solution: "look at the database's events",
 		}, "the database can be restored only to %s ago", now.Sub(*latest).Truncate(time.Minute))
 	case kept > 0 && !young && len(snapshots) == 0:
-		return what.warning("NoSnapshots", Hint{
+		return f.warning("NoSnapshots", Hint{
 			Cause:    "no backup has been taken for more than a day",
 			Solution: "look at the database's events, and take a snapshot", Command: command(env, "snapshot create"),
 		}, "backups are kept for %d days, but there is no snapshot", kept)
 	}
-	return what.healthy("BackedUp", "kept for %s, %s", plural(kept, "day", "days"), plural(len(snapshots), "snapshot", "snapshots"))
+	return f.healthy("BackedUp", "kept for %s, %s", plural(kept, "day", "days"), plural(len(snapshots), "snapshot", "snapshots"))
 }
 
 func newestSnapshot(snapshots []rdstypes.DBSnapshot) *rdstypes.DBSnapshot {

@@ -9,37 +9,37 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkCluster(ctx context.Context, e *estate) ([]Finding, error) {
-	cluster, err := readCluster(ctx, e)
+func checkCluster(ctx context.Context, rc *runContext) ([]Finding, error) {
+	cluster, err := readCluster(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateCluster(cluster, e.env)}, nil
+	return []Finding{evaluateCluster(cluster, rc.env)}, nil
 }
 
 func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Finding {
-	what := about("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
+	f := newFinding("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
 	if cluster == nil {
-		return what.error("ClusterMissing", deployHint(env, "the environment was never deployed, or the cluster was deleted"),
+		return f.error("ClusterMissing", deployHint(env, "the environment was never deployed, or the cluster was deleted"),
 			"there is no cluster %s", env.ClusterName())
 	}
 	status := aws.ToString(cluster.Status)
-	what = what.with("status", status).with("active_services", cluster.ActiveServicesCount).
+	f = f.with("status", status).with("active_services", cluster.ActiveServicesCount).
 		with("running_tasks", cluster.RunningTasksCount).with("pending_tasks", cluster.PendingTasksCount)
 	insights := clusterSetting(cluster, ecstypes.ClusterSettingNameContainerInsights)
 	if insights != "" {
-		what = what.with("container_insights", insights)
+		f = f.with("container_insights", insights)
 	}
 	if status != "ACTIVE" {
-		return what.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was"), "the cluster is %s", status)
+		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was"), "the cluster is %s", status)
 	}
 	if env.Monitoring.AtLeast(environment.Enhanced) && (insights == "" || insights == "disabled") {
-		return what.warning("ContainerInsightsOff", Hint{
+		return f.warning("ContainerInsightsOff", Hint{
 			Cause:    "the setting was changed by hand",
 			Solution: "put it back", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
-	return what.healthy("Active", "%s, %s running, %d pending", plural(int(cluster.ActiveServicesCount), "service", "services"),
+	return f.healthy("Active", "%s, %s running, %d pending", plural(int(cluster.ActiveServicesCount), "service", "services"),
 		plural(int(cluster.RunningTasksCount), "task", "tasks"), cluster.PendingTasksCount)
 }
 

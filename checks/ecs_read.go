@@ -13,8 +13,8 @@ import (
 // The most that one call describes.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html and API_DescribeTasks.html
 const (
-	servicesACall = 10
-	tasksACall    = 100
+	servicesPerCall = 10
+	tasksPerCall    = 100
 )
 
 // The keys of reads that the report's sections look at too.
@@ -29,10 +29,10 @@ const (
 func tasksKey(desired ecstypes.DesiredStatus) string { return "ecs tasks " + string(desired) }
 
 // readCluster returns the environment's cluster, nil when there is none.
-func readCluster(ctx context.Context, e *estate) (*ecstypes.Cluster, error) {
-	return once(ctx, &e.memo, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
-		out, err := ecs.NewFromConfig(e.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
-			Clusters: []string{e.env.ClusterName()},
+func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error) {
+	return cached(ctx, &rc.cache, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
+		out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
+			Clusters: []string{rc.env.ClusterName()},
 			Include:  []ecstypes.ClusterField{ecstypes.ClusterFieldSettings, ecstypes.ClusterFieldConfigurations},
 		})
 		if err != nil || len(out.Clusters) == 0 {
@@ -44,9 +44,9 @@ func readCluster(ctx context.Context, e *estate) (*ecstypes.Cluster, error) {
 
 // readServices returns the services of the cluster, none when there is no cluster. Besides the environment's own
 // these are any that somebody else runs there.
-func readServices(ctx context.Context, e *estate) ([]ecstypes.Service, error) {
-	return once(ctx, &e.memo, servicesKey, func(ctx context.Context) ([]ecstypes.Service, error) {
-		client, cluster := ecs.NewFromConfig(e.aws()), aws.String(e.env.ClusterName())
+func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, error) {
+	return cached(ctx, &rc.cache, servicesKey, func(ctx context.Context) ([]ecstypes.Service, error) {
+		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
 		arns, err := pages(ctx, ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{
 			Cluster: cluster, MaxResults: aws.Int32(100),
 		}), func(out *ecs.ListServicesOutput) []string { return out.ServiceArns })
@@ -56,7 +56,7 @@ func readServices(ctx context.Context, e *estate) ([]ecstypes.Service, error) {
 		if err != nil {
 			return nil, err
 		}
-		return batches(ctx, arns, servicesACall, func(ctx context.Context, arns []string) ([]ecstypes.Service, error) {
+		return batches(ctx, arns, servicesPerCall, func(ctx context.Context, arns []string) ([]ecstypes.Service, error) {
 			out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: cluster, Services: arns})
 			if err != nil {
 				return nil, err
@@ -68,9 +68,9 @@ func readServices(ctx context.Context, e *estate) ([]ecstypes.Service, error) {
 
 // readTasks returns the tasks of the cluster that ECS wants in a state: those that run or are on their way, or those
 // that stopped, which ECS remembers for about an hour.
-func readTasks(ctx context.Context, e *estate, desired ecstypes.DesiredStatus) ([]ecstypes.Task, error) {
-	return once(ctx, &e.memo, tasksKey(desired), func(ctx context.Context) ([]ecstypes.Task, error) {
-		client, cluster := ecs.NewFromConfig(e.aws()), aws.String(e.env.ClusterName())
+func readTasks(ctx context.Context, rc *runContext, desired ecstypes.DesiredStatus) ([]ecstypes.Task, error) {
+	return cached(ctx, &rc.cache, tasksKey(desired), func(ctx context.Context) ([]ecstypes.Task, error) {
+		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
 		arns, err := pages(ctx, ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
 			Cluster: cluster, DesiredStatus: desired, MaxResults: aws.Int32(100),
 		}), func(out *ecs.ListTasksOutput) []string { return out.TaskArns })
@@ -80,7 +80,7 @@ func readTasks(ctx context.Context, e *estate, desired ecstypes.DesiredStatus) (
 		if err != nil {
 			return nil, err
 		}
-		return batches(ctx, arns, tasksACall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
+		return batches(ctx, arns, tasksPerCall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
 			out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: cluster, Tasks: arns})
 			if err != nil {
 				return nil, err
@@ -91,9 +91,9 @@ func readTasks(ctx context.Context, e *estate, desired ecstypes.DesiredStatus) (
 }
 
 // readTaskDefinition returns the task definition of a family, family:revision or ARN, nil when there is none.
-func readTaskDefinition(ctx context.Context, e *estate, name string) (*ecstypes.TaskDefinition, error) {
-	return once(ctx, &e.memo, "ecs task definition "+name, func(ctx context.Context) (*ecstypes.TaskDefinition, error) {
-		out, err := ecs.NewFromConfig(e.aws()).DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
+func readTaskDefinition(ctx context.Context, rc *runContext, name string) (*ecstypes.TaskDefinition, error) {
+	return cached(ctx, &rc.cache, "ecs task definition "+name, func(ctx context.Context) (*ecstypes.TaskDefinition, error) {
+		out, err := ecs.NewFromConfig(rc.aws()).DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
 			TaskDefinition: aws.String(name),
 		})
 		// ECS has no code of its own for a task definition that is not there.
@@ -108,18 +108,18 @@ func readTaskDefinition(ctx context.Context, e *estate, name string) (*ecstypes.
 	})
 }
 
-func readRunningTasks(ctx context.Context, e *estate) ([]ecstypes.Task, error) {
-	return readTasks(ctx, e, ecstypes.DesiredStatusRunning)
+func readRunningTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, error) {
+	return readTasks(ctx, rc, ecstypes.DesiredStatusRunning)
 }
 
-func readStoppedTasks(ctx context.Context, e *estate) ([]ecstypes.Task, error) {
-	return readTasks(ctx, e, ecstypes.DesiredStatusStopped)
+func readStoppedTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, error) {
+	return readTasks(ctx, rc, ecstypes.DesiredStatusStopped)
 }
 
 func noCluster(err error) bool { return hasCode(err, "ClusterNotFoundException") }
 
-// serviceNamed is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.
-func serviceNamed(services []ecstypes.Service, name string) *ecstypes.Service {
+// findService is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.
+func findService(services []ecstypes.Service, name string) *ecstypes.Service {
 	at := slices.IndexFunc(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
 	if at < 0 {
 		return nil
@@ -127,8 +127,8 @@ func serviceNamed(services []ecstypes.Service, name string) *ecstypes.Service {
 	return &services[at]
 }
 
-// tasksOf are the tasks that a service started, the newest first.
-func tasksOf(tasks []ecstypes.Task, service string) []ecstypes.Task {
+// tasksOfService are the tasks that a service started, the newest first.
+func tasksOfService(tasks []ecstypes.Task, service string) []ecstypes.Task {
 	var own []ecstypes.Task
 	for _, t := range tasks {
 		if aws.ToString(t.Group) == "service:"+service {

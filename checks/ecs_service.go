@@ -15,28 +15,28 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkServices(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readStoppedTasks)
-	ahead(ctx, e, readUtilisation)
-	services, err := readServices(ctx, e)
+func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readStoppedTasks)
+	prefetch(ctx, rc, readUtilisation)
+	services, err := readServices(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	// Why tasks stopped, and how busy they are, explains a service; it can be judged without.
-	stopped, stoppedErr := readStoppedTasks(ctx, e)
-	metrics, _ := readUtilisation(ctx, e)
-	return batches(ctx, serviceNames(services, e.env), 1, func(ctx context.Context, one []string) ([]Finding, error) {
-		service := serviceNamed(services, one[0])
+	stopped, stoppedErr := readStoppedTasks(ctx, rc)
+	metrics, _ := readUtilisation(ctx, rc)
+	return batches(ctx, serviceNames(services, rc.env), 1, func(ctx context.Context, one []string) ([]Finding, error) {
+		service := findService(services, one[0])
 		if service == nil {
-			return []Finding{serviceMissing(one[0], e.env)}, nil
+			return []Finding{missingService(one[0], rc.env)}, nil
 		}
 		stops := stopsOf(*service, stopped)
-		finding := evaluateService(*service, stops, e.env, e.now)
+		finding := evaluateService(*service, stops, rc.env, rc.now)
 		if stoppedErr != nil {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
 		if finding.Status != Healthy && len(stops.failing) > 0 {
-			if lines := readLastWords(ctx, e, one[0], stops.failing[0].newest); len(lines) > 0 {
+			if lines := readLogTail(ctx, rc, one[0], stops.failing[0].newest); len(lines) > 0 {
 				finding.Details["last_log_lines"] = lines
 			}
 		}
@@ -61,8 +61,8 @@ func serviceNames(services []ecstypes.Service, env *environment.Environment) []s
 	return append(names, others...)
 }
 
-func serviceMissing(name string, env *environment.Environment) Finding {
-	return about("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
+func missingService(name string, env *environment.Environment) Finding {
+	return newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
 		deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name)
 }
 
@@ -70,74 +70,74 @@ func serviceMissing(name string, env *environment.Environment) Finding {
 // should not have.
 func evaluateService(s ecstypes.Service, stops stops, env *environment.Environment, now time.Time) Finding {
 	rollout := primaryDeployment(s)
-	what := about("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
+	f := newFinding("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
 		with("desired", s.DesiredCount).with("running", s.RunningCount).with("pending", s.PendingCount).
 		with("task_definition", lastPart(aws.ToString(s.TaskDefinition)))
 	if len(s.Deployments) > 0 {
-		what = what.with("rollout", rolloutDetails(rollout, len(s.Deployments), now))
+		f = f.with("rollout", rolloutDetails(rollout, len(s.Deployments), now))
 	}
 	if len(stops.all) > 0 {
-		what = what.with("stopped_tasks", stopDetails(stops.all))
+		f = f.with("stopped_tasks", stopDetails(stops.all))
 	}
 	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
 	failing := stops.failing
 	if status := aws.ToString(s.Status); status != "ACTIVE" {
-		return what.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was"), "the service is %s", status)
+		return f.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was"), "the service is %s", status)
 	}
 	if rollout.RolloutState == ecstypes.DeploymentRolloutStateFailed {
-		return what.error("RolloutFailed", rolloutHint(env, failing), "%s; the rollout failed: %s%s", counts,
-			strings.TrimSuffix(cmp.Or(aws.ToString(rollout.RolloutStateReason), "ECS gives no reason"), "."), becauseOf(failing))
+		return f.error("RolloutFailed", rolloutHint(env, failing), "%s; the rollout failed: %s%s", counts,
+			strings.TrimSuffix(cmp.Or(aws.ToString(rollout.RolloutStateReason), "ECS gives no reason"), "."), causeSuffix(failing))
 	}
 	if rollout.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
-		return evaluateRollout(what, s, rollout, failing, env, now)
+		return evaluateRollout(f, s, rollout, failing, env, now)
 	}
 	if s.RunningCount < s.DesiredCount {
-		judge := what.warning
+		report := f.warning
 		if s.RunningCount == 0 {
-			judge = what.error
+			report = f.error
 		}
-		return judge("TasksNotRunning", rolloutHint(env, failing), "%s%s", counts, becauseOf(failing))
+		return report("TasksNotRunning", rolloutHint(env, failing), "%s%s", counts, causeSuffix(failing))
 	}
 	if s.DesiredCount == 0 {
-		return what.warning("NoTasksDesired", Hint{
+		return f.warning("NoTasksDesired", Hint{
 			Cause:    "somebody stopped the service, or a restore did",
 			Solution: "start it with a deployment", Command: command(env, "up") + " --image-tag TAG",
 		}, "the service is to run no tasks")
 	}
 	if at, ok := rolledBackTo(s, rollout); ok {
-		return what.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, stops.before),
-			"%s, after ECS rolled the last deployment back%s", counts, becauseOf(stops.before))
+		return f.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, stops.before),
+			"%s, after ECS rolled the last deployment back%s", counts, causeSuffix(stops.before))
 	}
-	if failed := countStops(failing); failed >= restartsWorthSaying {
-		return what.warning("TasksRestarting", StopHint(env, failing[0].Stop), "%s, but %d failed in the last hour%s",
-			counts, failed, becauseOf(failing))
+	if failed := countStops(failing); failed >= minReportedRestarts {
+		return f.warning("TasksRestarting", StopHint(env, failing[0].Stop), "%s, but %d failed in the last hour%s",
+			counts, failed, causeSuffix(failing))
 	}
-	return what.healthy("Steady", "%s", counts)
+	return f.healthy("Steady", "%s", counts)
 }
 
-// restartsWorthSaying is how many failed tasks in the hour that ECS remembers are no accident any more.
-const restartsWorthSaying = 3
+// minReportedRestarts is how many failed tasks in the hour that ECS remembers are no accident any more.
+const minReportedRestarts = 3
 
 // evaluateRollout judges a deployment under way: stuck when tasks fail or it takes longer than the environment
 // allows, else on its way.
 func evaluateRollout(
-	what subject, s ecstypes.Service, rollout ecstypes.Deployment, failing []stopCount, env *environment.Environment, now time.Time,
+	f findingBuilder, s ecstypes.Service, rollout ecstypes.Deployment, failing []stopCount, env *environment.Environment, now time.Time,
 ) Finding {
 	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
 	age := now.Sub(aws.ToTime(rollout.CreatedAt)).Truncate(time.Second)
 	switch {
 	case rollout.FailedTasks > 0:
-		return what.error("RolloutStuck", rolloutHint(env, failing), "%s; %d tasks of the rollout have failed%s",
-			counts, rollout.FailedTasks, becauseOf(failing))
+		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; %d tasks of the rollout have failed%s",
+			counts, rollout.FailedTasks, causeSuffix(failing))
 	case rollout.CreatedAt != nil && age > env.Deployment.Rollout.Timeout:
-		return what.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been under way for %s%s",
-			counts, age, becauseOf(failing))
+		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been under way for %s%s",
+			counts, age, causeSuffix(failing))
 	case s.RunningCount < s.DesiredCount:
-		return what.warning("TasksNotRunning", Hint{
+		return f.warning("TasksNotRunning", Hint{
 			Cause: "a rollout is under way", Solution: "wait for it; tasks that fail show here",
 		}, "%s, a rollout is under way", counts)
 	}
-	return what.warning("RolloutInProgress", Hint{
+	return f.warning("RolloutInProgress", Hint{
 		Cause: "a deployment is under way", Solution: "wait for it", Command: command(env, "status") + " --only ecs_service",
 	}, "%s; %d/%d tasks of the rollout", counts, rollout.RunningCount, rollout.DesiredCount)
 }
@@ -198,7 +198,7 @@ type stops struct {
 func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
 	newest := aws.ToString(primaryDeployment(service).Id)
 	var own, before []ecstypes.Task
-	tasks := tasksOf(stopped, aws.ToString(service.ServiceName))
+	tasks := tasksOfService(stopped, aws.ToString(service.ServiceName))
 	for _, task := range tasks {
 		if by := aws.ToString(task.StartedBy); newest == "" || by == "" || by == newest {
 			own = append(own, task)
@@ -237,8 +237,8 @@ func countStops(stops []stopCount) int {
 	return total
 }
 
-// becauseOf is the end of a message that names the most frequent cause.
-func becauseOf(failing []stopCount) string {
+// causeSuffix is the end of a message that names the most frequent cause.
+func causeSuffix(failing []stopCount) string {
 	if len(failing) == 0 {
 		return ""
 	}
@@ -275,9 +275,9 @@ func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 }
 
 // stuckSection is the report's part about stuck services, from what a run has read of them.
-func stuckSection(e *estate, findings []Finding) []StuckService {
-	services, _ := peek[[]ecstypes.Service](&e.memo, servicesKey)
-	stopped, _ := peek[[]ecstypes.Task](&e.memo, tasksKey(ecstypes.DesiredStatusStopped))
+func stuckSection(rc *runContext, findings []Finding) []StuckService {
+	services, _ := peek[[]ecstypes.Service](&rc.cache, servicesKey)
+	stopped, _ := peek[[]ecstypes.Task](&rc.cache, tasksKey(ecstypes.DesiredStatusStopped))
 	return stuckServices(findings, services, stopped)
 }
 

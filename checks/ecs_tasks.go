@@ -11,39 +11,39 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// tasksShown bounds how many tasks a finding lists.
-const tasksShown = 20
+// maxTasksListed bounds how many tasks a finding lists.
+const maxTasksListed = 20
 
-func checkTasks(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readServices)
-	ahead(ctx, e, readPasswordRotation)
-	ahead(ctx, e, readSecret)
-	tasks, err := readRunningTasks(ctx, e)
+func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readServices)
+	prefetch(ctx, rc, readPasswordRotation)
+	prefetch(ctx, rc, readSecret)
+	tasks, err := readRunningTasks(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	services, err := readServices(ctx, e)
+	services, err := readServices(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	renewed := readRenewal(ctx, e)
+	changes := readSecretChanges(ctx, rc)
 	var findings []Finding
-	for _, s := range e.env.Services.List() {
-		name := e.env.ServiceName(s.Role)
-		findings = append(findings, evaluateTasks(name, serviceNamed(services, name), tasksOf(tasks, name), renewed, e.env))
+	for _, s := range rc.env.Services.List() {
+		name := rc.env.ServiceName(s.Role)
+		findings = append(findings, evaluateTasks(name, findService(services, name), tasksOfService(tasks, name), changes, rc.env))
 	}
 	return findings, nil
 }
 
 // readPasswordRotation returns when RDS last renewed the database's managed password, nil when it never did or does
 // not manage it.
-func readPasswordRotation(ctx context.Context, e *estate) (*time.Time, error) {
-	return once(ctx, &e.memo, "password rotation", func(ctx context.Context) (*time.Time, error) {
-		database, err := readDatabase(ctx, e)
+func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, error) {
+	return cached(ctx, &rc.cache, "password rotation", func(ctx context.Context) (*time.Time, error) {
+		database, err := readDatabase(ctx, rc)
 		if err != nil || database == nil || database.MasterUserSecret == nil {
 			return nil, err
 		}
-		out, err := secretsmanager.NewFromConfig(e.aws()).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{
+		out, err := secretsmanager.NewFromConfig(rc.aws()).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{
 			SecretId: database.MasterUserSecret.SecretArn,
 		})
 		if err != nil {
@@ -53,26 +53,26 @@ func readPasswordRotation(ctx context.Context, e *estate) (*time.Time, error) {
 	})
 }
 
-// renewal is when the secrets that tasks read at their start last changed, nil where that is not known or never
+// secretChanges is when the secrets that tasks read at their start last changed, nil where that is not known or never
 // happened. A task that started before has the values from before.
-type renewal struct {
+type secretChanges struct {
 	// password is the database's, which RDS renews; configuration is the configuration secret, which people write.
 	password, configuration *time.Time
 }
 
-// last is the later of the two.
-func (r renewal) last() *time.Time {
+// latest is the later of the two.
+func (r secretChanges) latest() *time.Time {
 	if r.password == nil || r.configuration != nil && r.configuration.After(*r.password) {
 		return r.configuration
 	}
 	return r.password
 }
 
-// readRenewal finds out when secrets changed. Not knowing keeps nobody from judging tasks.
-func readRenewal(ctx context.Context, e *estate) renewal {
-	var r renewal
-	r.password, _ = readPasswordRotation(ctx, e)
-	if secret, _ := readSecret(ctx, e); secret != nil {
+// readSecretChanges finds out when secrets changed. Not knowing keeps nobody from judging tasks.
+func readSecretChanges(ctx context.Context, rc *runContext) secretChanges {
+	var r secretChanges
+	r.password, _ = readPasswordRotation(ctx, rc)
+	if secret, _ := readSecret(ctx, rc); secret != nil {
 		r.configuration = secret.changed
 	}
 	return r
@@ -80,48 +80,48 @@ func readRenewal(ctx context.Context, e *estate) renewal {
 
 // evaluateTasks judges the tasks that a service runs.
 func evaluateTasks(
-	name string, service *ecstypes.Service, tasks []ecstypes.Task, renewed renewal, env *environment.Environment,
+	name string, service *ecstypes.Service, tasks []ecstypes.Task, changes secretChanges, env *environment.Environment,
 ) Finding {
-	what := about("ecs_tasks", "ECS-Tasks-"+name)
+	f := newFinding("ecs_tasks", "ECS-Tasks-"+name)
 	if service == nil {
-		return what.error("ServiceMissing", deployHint(env, "the environment was never deployed, or the service was deleted"),
+		return f.error("ServiceMissing", deployHint(env, "the environment was never deployed, or the service was deleted"),
 			"there is no service that could run tasks")
 	}
-	what = what.with("tasks", taskDetails(tasks))
+	f = f.with("tasks", taskDetails(tasks))
 	counts := countTasks(tasks)
 	switch {
 	case len(tasks) == 0 && service.RunningCount > 0:
-		return what.unknown("TasksNotListed", Hint{
+		return f.unknown("TasksNotListed", Hint{
 			Cause:    "ECS lists the service's tasks a little later than it counts them",
 			Solution: "run it again",
 		}, "the service runs %d tasks, of which ECS lists none", service.RunningCount)
 	case len(tasks) == 0 && service.DesiredCount == 0:
-		return what.healthy("NoTasksDesired", "the service is to run no tasks")
+		return f.healthy("NoTasksDesired", "the service is to run no tasks")
 	case len(tasks) == 0:
-		return what.error("NoTasks", Hint{
+		return f.error("NoTasks", Hint{
 			Cause:    "no task starts, or each stops at once",
 			Solution: "see why they stop: ecs_service has the reasons", Command: command(env, "logs"),
 		}, "0/%d tasks are there", service.DesiredCount)
 	case counts.unhealthy == len(tasks):
-		return what.error("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
+		return f.error("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
 	case counts.unhealthy > 0:
-		return what.warning("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
+		return f.warning("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
 	case counts.running < len(tasks):
-		return what.warning("TasksStarting", Hint{
+		return f.warning("TasksStarting", Hint{
 			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; a task that stays PENDING has a reason in ecs_service",
 		}, "%d/%d tasks run, the others are starting or stopping", counts.running, len(tasks))
-	case startedBefore(tasks, renewed.password) > 0:
-		return what.with("password_rotated", renewed.password.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
+	case startedBefore(tasks, changes.password) > 0:
+		return f.with("password_rotated", changes.password.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
 			Cause:    "RDS renewed the database's password after the tasks had built DATABASE_URL: new connections fail",
 			Solution: "restart the tasks", Command: command(env, "restart"),
-		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, renewed.password), len(tasks))
-	case startedBefore(tasks, renewed.configuration) > 0:
-		return what.with("configuration_changed", renewed.configuration.UTC().Format(time.RFC3339)).warning(reasonOlderThanConfiguration, Hint{
+		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, changes.password), len(tasks))
+	case startedBefore(tasks, changes.configuration) > 0:
+		return f.with("configuration_changed", changes.configuration.UTC().Format(time.RFC3339)).warning(reasonOlderThanConfiguration, Hint{
 			Cause:    "the configuration secret was changed after the tasks had started: they have its values from before",
 			Solution: "restart the tasks", Command: command(env, "restart"),
-		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, renewed.configuration), len(tasks))
+		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, changes.configuration), len(tasks))
 	}
-	return what.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)
+	return f.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)
 }
 
 func unhealthyHint(env *environment.Environment) Hint {
@@ -163,7 +163,7 @@ func startedBefore(tasks []ecstypes.Task, when *time.Time) int {
 
 func taskDetails(tasks []ecstypes.Task) []map[string]any {
 	details := []map[string]any{}
-	for _, t := range tasks[:min(len(tasks), tasksShown)] {
+	for _, t := range tasks[:min(len(tasks), maxTasksListed)] {
 		detail := map[string]any{
 			"task": lastPart(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
 			"revision": lastPart(aws.ToString(t.TaskDefinitionArn)),

@@ -136,7 +136,7 @@ func TestStuckServices(t *testing.T) {
 	require.Equal(t, "Exit code 1 (application error)", crashed[0].Issue)
 	require.Equal(t, []string{"Essential container in task exited: exit code 1 (application error)"}, crashed[0].Issues)
 
-	well := about("ecs_service", finding.Service).healthy("Steady", "1/1")
+	well := newFinding("ecs_service", finding.Service).healthy("Steady", "1/1")
 	require.Empty(t, stuckServices([]Finding{well}, services, tasks), "who is well is not stuck")
 	require.NotNil(t, stuckServices(nil, nil, nil), "an empty list, not null")
 }
@@ -155,20 +155,20 @@ func TestEvaluateTasks(t *testing.T) {
 	for name, test := range map[string]struct {
 		service *ecstypes.Service
 		tasks   []ecstypes.Task
-		renewed renewal
+		renewed secretChanges
 		want    verdict
 	}{
-		"no service":       {nil, nil, renewal{}, verdict{Error, "ServiceMissing", ""}},
-		"none at all":      {wanted(2, 0), nil, renewal{}, verdict{Error, "NoTasks", "0/2 tasks"}},
-		"none wanted":      {wanted(0, 0), nil, renewal{}, verdict{Healthy, "NoTasksDesired", ""}},
-		"not listed":       {wanted(2, 2), nil, renewal{}, verdict{Unknown, "TasksNotListed", "runs 2 tasks"}},
-		"all ill":          {wanted(2, 2), []ecstypes.Task{ill, ill}, renewal{}, verdict{Error, "TasksUnhealthy", "2/2"}},
-		"one ill":          {wanted(2, 2), []ecstypes.Task{well, ill}, renewal{}, verdict{Warning, "TasksUnhealthy", "1/2"}},
-		"one starting":     {wanted(2, 1), []ecstypes.Task{well, starting}, renewal{}, verdict{Warning, "TasksStarting", "1/2 tasks run"}},
-		"older password":   {wanted(1, 1), []ecstypes.Task{well}, renewal{password: ago(time.Minute)}, verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
-		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, renewal{password: ago(2 * time.Hour), configuration: ago(3 * time.Hour)}, verdict{Healthy, "Running", "1 task running, 1 known healthy"}},
+		"no service":       {nil, nil, secretChanges{}, verdict{Error, "ServiceMissing", ""}},
+		"none at all":      {wanted(2, 0), nil, secretChanges{}, verdict{Error, "NoTasks", "0/2 tasks"}},
+		"none wanted":      {wanted(0, 0), nil, secretChanges{}, verdict{Healthy, "NoTasksDesired", ""}},
+		"not listed":       {wanted(2, 2), nil, secretChanges{}, verdict{Unknown, "TasksNotListed", "runs 2 tasks"}},
+		"all ill":          {wanted(2, 2), []ecstypes.Task{ill, ill}, secretChanges{}, verdict{Error, "TasksUnhealthy", "2/2"}},
+		"one ill":          {wanted(2, 2), []ecstypes.Task{well, ill}, secretChanges{}, verdict{Warning, "TasksUnhealthy", "1/2"}},
+		"one starting":     {wanted(2, 1), []ecstypes.Task{well, starting}, secretChanges{}, verdict{Warning, "TasksStarting", "1/2 tasks run"}},
+		"older password":   {wanted(1, 1), []ecstypes.Task{well}, secretChanges{password: ago(time.Minute)}, verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
+		"renewed password": {wanted(1, 1), []ecstypes.Task{well}, secretChanges{password: ago(2 * time.Hour), configuration: ago(3 * time.Hour)}, verdict{Healthy, "Running", "1 task running, 1 known healthy"}},
 		"older configuration": {wanted(2, 2), []ecstypes.Task{well, task("RUNNING", ecstypes.HealthStatusHealthy, time.Second)},
-			renewal{configuration: ago(time.Minute)}, verdict{Warning, "TasksOlderThanConfiguration", "1/2 tasks are older than the configuration"}},
+			secretChanges{configuration: ago(time.Minute)}, verdict{Warning, "TasksOlderThanConfiguration", "1/2 tasks are older than the configuration"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateTasks(apiService, test.service, test.tasks, test.renewed, loaded(t, "dev")))
@@ -177,7 +177,7 @@ func TestEvaluateTasks(t *testing.T) {
 }
 
 func TestTaskDetailsAreBounded(t *testing.T) {
-	require.Len(t, taskDetails(make([]ecstypes.Task, 500)), tasksShown)
+	require.Len(t, taskDetails(make([]ecstypes.Task, 500)), maxTasksListed)
 }
 
 func TestEvaluateTaskDefinition(t *testing.T) {

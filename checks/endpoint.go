@@ -12,27 +12,27 @@ import (
 
 // readProbes probes the environment's health paths on both sides. Where the load balancer is not known, only the
 // domain is probed.
-func readProbes(ctx context.Context, e *estate) []probe.Result {
-	results, _ := once(ctx, &e.memo, "probes", func(ctx context.Context) ([]probe.Result, error) {
-		target := probe.Target{Domain: e.env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
-		if balancer, err := readBalancer(ctx, e); err == nil && balancer != nil {
+func readProbes(ctx context.Context, rc *runContext) []probe.Result {
+	results, _ := cached(ctx, &rc.cache, "probes", func(ctx context.Context) ([]probe.Result, error) {
+		target := probe.Target{Domain: rc.env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
+		if balancer, err := readBalancer(ctx, rc); err == nil && balancer != nil {
 			target.LoadBalancer = aws.ToString(balancer.DNSName)
 		}
-		return probe.Within(ctx, probeTimeout, target, e.src.Network, e.clk), nil
+		return probe.RunWithTimeout(ctx, probeTimeout, target, rc.src.Network, rc.clk), nil
 	})
 	return results
 }
 
-func checkEndpoint(ctx context.Context, e *estate) ([]Finding, error) {
-	return evaluateAnswers("endpoint", "Endpoint", environment.HealthPath, readProbes(ctx, e), e.env), nil
+func checkEndpoint(ctx context.Context, rc *runContext) ([]Finding, error) {
+	return evaluateAnswers("endpoint", "Endpoint", environment.HealthPath, readProbes(ctx, rc), rc.env), nil
 }
 
-func checkReadiness(ctx context.Context, e *estate) ([]Finding, error) {
-	return evaluateAnswers("readiness", "Readiness", environment.ReadyPath, readProbes(ctx, e), e.env), nil
+func checkReadiness(ctx context.Context, rc *runContext) ([]Finding, error) {
+	return evaluateAnswers("readiness", "Readiness", environment.ReadyPath, readProbes(ctx, rc), rc.env), nil
 }
 
-func checkTLS(ctx context.Context, e *estate) ([]Finding, error) {
-	return evaluateTLS(readProbes(ctx, e), e.env), nil
+func checkTLS(ctx context.Context, rc *runContext) ([]Finding, error) {
+	return evaluateTLS(readProbes(ctx, rc), rc.env), nil
 }
 
 // evaluateAnswers judges what a path answers on each side. What is wrong with the certificate alone is told by tls,
@@ -43,20 +43,20 @@ func evaluateAnswers(component, prefix, path string, results []probe.Result, env
 		if r.URL != env.URL()+path {
 			continue
 		}
-		what := about(component, prefix+"-"+sideName(r.Side)+"-"+r.URL)
-		what.details = probeDetails(r)
+		f := newFinding(component, prefix+"-"+sideName(r.Side)+"-"+r.URL)
+		f.details = probeDetails(r)
 		if r.Problem == nil {
-			findings = append(findings, what.healthy("Answers", "HTTP %d by the %s in %.0f ms", r.StatusCode, r.Side, r.Steps.Total))
+			findings = append(findings, f.healthy("Answers", "HTTP %d by the %s in %.0f ms", r.StatusCode, r.Side, r.Steps.Total))
 			continue
 		}
-		findings = append(findings, what.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message))
+		findings = append(findings, f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message))
 	}
 	return findings
 }
 
 // sideName is a side in an identifier.
 func sideName(side probe.Side) string {
-	if side == probe.Direct {
+	if side == probe.SideLoadBalancer {
 		return "LoadBalancer"
 	}
 	return "Domain"
@@ -65,7 +65,7 @@ func sideName(side probe.Side) string {
 // evaluateTLS judges the certificate and the TLS version that each side shows.
 func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
-	for _, side := range []probe.Side{probe.Direct, probe.ByDomain} {
+	for _, side := range []probe.Side{probe.SideLoadBalancer, probe.SideDomain} {
 		at := slices.IndexFunc(results, func(r probe.Result) bool { return r.Side == side })
 		if at < 0 {
 			continue
@@ -76,13 +76,13 @@ func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding
 }
 
 func evaluateSide(r probe.Result, env *environment.Environment) Finding {
-	what := about("tls", "TLS-"+sideName(r.Side)+"-"+env.Domain.Name)
-	what.details = probeDetails(r)
+	f := newFinding("tls", "TLS-"+sideName(r.Side)+"-"+env.Domain.Name)
+	f.details = probeDetails(r)
 	switch {
 	case r.TLS == nil:
-		return what.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
-	case r.Problem != nil && r.Problem.Reason.AboutCertificate():
-		return what.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
+		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
+	case r.Problem != nil && r.Problem.Reason.IsCertificate():
+		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
 	}
 	renew := Hint{
 		Cause:    "ACM could not renew the certificate, or the listener shows an older one",
@@ -90,11 +90,11 @@ func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 	}
 	switch {
 	case r.TLS.DaysLeft < daysBeforeError:
-		return what.error("CertificateExpiring", renew, "by the %s: the certificate has %d days left", r.Side, r.TLS.DaysLeft)
+		return f.error("CertificateExpiring", renew, "by the %s: the certificate has %d days left", r.Side, r.TLS.DaysLeft)
 	case r.TLS.DaysLeft < daysBeforeWarning:
-		return what.warning("CertificateExpiring", renew, "by the %s: the certificate has %d days left", r.Side, r.TLS.DaysLeft)
+		return f.warning("CertificateExpiring", renew, "by the %s: the certificate has %d days left", r.Side, r.TLS.DaysLeft)
 	}
-	return what.healthy("Trusted", "%s by the %s, %d days left", r.TLS.Version, r.Side, r.TLS.DaysLeft)
+	return f.healthy("Trusted", "%s by the %s, %d days left", r.TLS.Version, r.Side, r.TLS.DaysLeft)
 }
 
 // probeCauses say what is likely behind a problem; the probe itself says what to do.

@@ -90,7 +90,7 @@ func apiError(code string) error {
 }
 
 // known has the estate know the answer to a read.
-func known[T any](t *testing.T, e *estate, key string, value T) {
-	_, err := once(t.Context(), &e.memo, key, func(context.Context) (T, error) { return value, nil })
+func known[T any](t *testing.T, rc *runContext, key string, value T) {
+	_, err := cached(t.Context(), &rc.cache, key, func(context.Context) (T, error) { return value, nil })
 	require.NoError(t, err)
 }

@@ -21,7 +21,7 @@ func foreignDatabase(env *environment.Environment, value string) (what string, f
 		hosts = append(hosts, databaseHost.FindAllString(decoded, -1)...)
 	}
 	for _, host := range hosts {
-		if name, foreign := env.ForeignDatabase(host); foreign {
+		if name, foreign := env.DatabaseOfOtherEnvironment(host); foreign {
 			return "the database of " + name, true
 		}
 		// Names are PREFIX-ENVIRONMENT-WHAT. Where the environment's name begins with this one's and a hyphen, only its

@@ -14,25 +14,25 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkZone(ctx context.Context, e *estate) ([]Finding, error) {
-	zone, err := readZone(ctx, e)
+func checkZone(ctx context.Context, rc *runContext) ([]Finding, error) {
+	zone, err := readZone(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateZone(zone, e.env)}, nil
+	return []Finding{evaluateZone(zone, rc.env)}, nil
 }
 
 func evaluateZone(zone *zone, env *environment.Environment) Finding {
-	what := about("hosted_zone", "Route53-Zone-"+env.Domain.Root)
+	f := newFinding("hosted_zone", "Route53-Zone-"+env.Domain.Root)
 	if zone == nil {
-		return what.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
+		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
 			"there is no public hosted zone %s", env.Domain.Root)
 	}
-	what = what.with("id", lastPart(zone.id)).with("name_servers", zone.nameServers)
+	f = f.with("id", lastPart(zone.id)).with("name_servers", zone.nameServers)
 	if len(zone.nameServers) == 0 {
-		return what.warning("NoNameServers", sharedHint("Route 53 names none for the zone"), "the zone %s has no name servers", env.Domain.Root)
+		return f.warning("NoNameServers", sharedHint("Route 53 names none for the zone"), "the zone %s has no name servers", env.Domain.Root)
 	}
-	return what.healthy("ZoneExists", "%s, %d name servers", env.Domain.Root, len(zone.nameServers))
+	return f.healthy("ZoneExists", "%s, %d name servers", env.Domain.Root, len(zone.nameServers))
 }
 
 // sharedHint is for what belongs to the stack that an account's environments share.
@@ -40,27 +40,27 @@ func sharedHint(cause string) Hint {
 	return Hint{Cause: cause, Solution: "bring the shared stack up", Command: "deployer bootstrap"}
 }
 
-func checkDelegation(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readDelegation)
-	zone, err := readZone(ctx, e)
+func checkDelegation(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readDelegation)
+	zone, err := readZone(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	registrar, err := readDelegation(ctx, e)
+	registrar, err := readDelegation(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateDelegation(zone, registrar, e.env)}, nil
+	return []Finding{evaluateDelegation(zone, registrar, rc.env)}, nil
 }
 
 // evaluateDelegation compares the name servers that the world is sent to with those of the zone.
 func evaluateDelegation(zone *zone, registrar []string, env *environment.Environment) Finding {
-	what := about("delegation", "DNS-Delegation-"+env.Domain.Root).with("registrar", registrar)
+	f := newFinding("delegation", "DNS-Delegation-"+env.Domain.Root).with("registrar", registrar)
 	if zone == nil {
-		return what.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
+		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
 			"there is no zone that %s could be delegated to", env.Domain.Root)
 	}
-	what = what.with("zone", normalNames(zone.nameServers))
+	f = f.with("zone", normalNames(zone.nameServers))
 	hint := Hint{
 		Cause:    "the registrar does not name the zone's name servers, or has only just been told",
 		Solution: "enter the zone's name servers at the registrar: " + strings.Join(normalNames(zone.nameServers), ", "),
@@ -68,29 +68,29 @@ func evaluateDelegation(zone *zone, registrar []string, env *environment.Environ
 	}
 	switch {
 	case len(registrar) == 0:
-		return what.error("NotDelegated", hint, "DNS names no name servers for %s", env.Domain.Root)
+		return f.error("NotDelegated", hint, "DNS names no name servers for %s", env.Domain.Root)
 	case !isDelegated(zone, registrar):
-		return what.error("DelegatedElsewhere", hint, "%s is delegated to %s, which are not the zone's name servers",
+		return f.error("DelegatedElsewhere", hint, "%s is delegated to %s, which are not the zone's name servers",
 			env.Domain.Root, strings.Join(registrar, ", "))
 	case len(registrar) < len(zone.nameServers):
-		return what.warning("PartlyDelegated", hint, "the registrar names %d of the zone's %d name servers", len(registrar), len(zone.nameServers))
+		return f.warning("PartlyDelegated", hint, "the registrar names %d of the zone's %d name servers", len(registrar), len(zone.nameServers))
 	}
-	return what.healthy("Delegated", "the registrar names the zone's %d name servers", len(registrar))
+	return f.healthy("Delegated", "the registrar names the zone's %d name servers", len(registrar))
 }
 
-func checkDNS(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readBalancer)
-	records, err := readRecords(ctx, e)
+func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readBalancer)
+	records, err := readRecords(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := readBalancer(ctx, e)
+	balancer, err := readBalancer(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	return []Finding{
-		evaluateAlias(records, r53types.RRTypeA, balancer, e.env),
-		evaluateAlias(records, r53types.RRTypeAaaa, balancer, e.env),
+		evaluateAlias(records, r53types.RRTypeA, balancer, rc.env),
+		evaluateAlias(records, r53types.RRTypeAaaa, balancer, rc.env),
 	}, nil
 }
 
@@ -99,35 +99,35 @@ func checkDNS(ctx context.Context, e *estate) ([]Finding, error) {
 func evaluateAlias(
 	records []r53types.ResourceRecordSet, kind r53types.RRType, balancer *elbtypes.LoadBalancer, env *environment.Environment,
 ) Finding {
-	what := about("dns", fmt.Sprintf("Route53-Record-%s-%s", env.Domain.Name, kind))
-	record := recordOf(records, env.Domain.Name, kind)
+	f := newFinding("dns", fmt.Sprintf("Route53-Record-%s-%s", env.Domain.Name, kind))
+	record := findRecord(records, env.Domain.Name, kind)
 	if record == nil {
 		if kind == r53types.RRTypeAaaa && (balancer == nil || balancer.IpAddressType != elbtypes.IpAddressTypeDualstack) {
-			return what.healthy("NotNeeded", "the load balancer has no IPv6 addresses")
+			return f.healthy("NotNeeded", "the load balancer has no IPv6 addresses")
 		}
-		return what.error("RecordMissing", deployHint(env, "it was deleted, or the environment was never deployed"),
+		return f.error("RecordMissing", deployHint(env, "it was deleted, or the environment was never deployed"),
 			"%s has no %s record in the zone", env.Domain.Name, kind)
 	}
 	target := ""
 	if record.AliasTarget != nil {
 		target = aws.ToString(record.AliasTarget.DNSName)
 	}
-	what = what.with("alias", target)
+	f = f.with("alias", target)
 	switch {
 	case target == "":
-		return what.error("NotAnAlias", driftHint(env, "the record was made by hand"),
+		return f.error("NotAnAlias", driftHint(env, "the record was made by hand"),
 			"the %s record has fixed values; a load balancer's addresses change", kind)
 	case balancer == nil:
-		return what.error("AliasDangling", deployHint(env, "the load balancer was deleted"), "the %s record points to %s, and the environment has no load balancer", kind, target)
+		return f.error("AliasDangling", deployHint(env, "the load balancer was deleted"), "the %s record points to %s, and the environment has no load balancer", kind, target)
 	case !sameName(strings.TrimPrefix(target, "dualstack."), aws.ToString(balancer.DNSName)):
-		return what.with("load_balancer", aws.ToString(balancer.DNSName)).error("AliasElsewhere",
+		return f.with("load_balancer", aws.ToString(balancer.DNSName)).error("AliasElsewhere",
 			driftHint(env, "the record was changed, or is that of an older load balancer"),
 			"the %s record points to %s, not to this load balancer", kind, target)
 	}
-	return what.healthy("PointsHere", "the %s record points to the load balancer", kind)
+	return f.healthy("PointsHere", "the %s record points to the load balancer", kind)
 }
 
-func recordOf(records []r53types.ResourceRecordSet, name string, kind r53types.RRType) *r53types.ResourceRecordSet {
+func findRecord(records []r53types.ResourceRecordSet, name string, kind r53types.RRType) *r53types.ResourceRecordSet {
 	for i, r := range records {
 		if r.Type == kind && sameName(aws.ToString(r.Name), name) {
 			return &records[i]
@@ -136,8 +136,8 @@ func recordOf(records []r53types.ResourceRecordSet, name string, kind r53types.R
 	return nil
 }
 
-// notFound reports whether DNS says that there is no such name.
-func notFound(err error) bool {
+// isNotFound reports whether DNS says that there is no such name.
+func isNotFound(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func readRepository(ctx context.Context, e *estate) (*ecrtypes.Repository, error) {
-	return once(ctx, &e.memo, "repository", func(ctx context.Context) (*ecrtypes.Repository, error) {
-		out, err := ecr.NewFromConfig(e.aws()).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{
-			RepositoryNames: []string{e.env.Image.Repository},
+func readRepository(ctx context.Context, rc *runContext) (*ecrtypes.Repository, error) {
+	return cached(ctx, &rc.cache, "repository", func(ctx context.Context) (*ecrtypes.Repository, error) {
+		out, err := ecr.NewFromConfig(rc.aws()).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{
+			RepositoryNames: []string{rc.env.Image.Repository},
 		})
 		if hasCode(err, "RepositoryNotFoundException") {
 			return nil, nil
@@ -31,27 +31,27 @@ func readRepository(ctx context.Context, e *estate) (*ecrtypes.Repository, error
 	})
 }
 
-func checkRepository(ctx context.Context, e *estate) ([]Finding, error) {
-	repository, err := readRepository(ctx, e)
+func checkRepository(ctx context.Context, rc *runContext) ([]Finding, error) {
+	repository, err := readRepository(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateRepository(repository, e.env)}, nil
+	return []Finding{evaluateRepository(repository, rc.env)}, nil
 }
 
 func evaluateRepository(repository *ecrtypes.Repository, env *environment.Environment) Finding {
-	what := about("image_repository", "ECR-Repository-"+env.Image.Repository)
+	f := newFinding("image_repository", "ECR-Repository-"+env.Image.Repository)
 	if repository == nil {
-		return what.error("RepositoryMissing", sharedHint("the account was never bootstrapped, or the repository was deleted"),
+		return f.error("RepositoryMissing", sharedHint("the account was never bootstrapped, or the repository was deleted"),
 			"there is no image repository %s", env.Image.Repository)
 	}
 	scans := repository.ImageScanningConfiguration != nil && repository.ImageScanningConfiguration.ScanOnPush
-	what = what.with("uri", aws.ToString(repository.RepositoryUri)).with("scan_on_push", scans).
+	f = f.with("uri", aws.ToString(repository.RepositoryUri)).with("scan_on_push", scans).
 		with("tag_mutability", string(repository.ImageTagMutability))
 	if !scans {
-		return what.warning("ScanOff", sharedHint("the setting was changed by hand"), "images are not scanned when they are pushed")
+		return f.warning("ScanOff", sharedHint("the setting was changed by hand"), "images are not scanned when they are pushed")
 	}
-	return what.healthy("RepositoryExists", "%s, scanned on push", env.Image.Repository)
+	return f.healthy("RepositoryExists", "%s, scanned on push", env.Image.Repository)
 }
 
 // scannedImage is an image of the registry, with the findings of its children where it is an index.
@@ -62,9 +62,9 @@ type scannedImage struct {
 }
 
 // readImage returns the image of a digest, nil when the registry does not have it.
-func readImage(ctx context.Context, e *estate, digest string) (*scannedImage, error) {
-	return once(ctx, &e.memo, "image "+digest, func(ctx context.Context) (*scannedImage, error) {
-		details, err := describeImages(ctx, e, []string{digest})
+func readImage(ctx context.Context, rc *runContext, digest string) (*scannedImage, error) {
+	return cached(ctx, &rc.cache, "image "+digest, func(ctx context.Context) (*scannedImage, error) {
+		details, err := describeImages(ctx, rc, []string{digest})
 		if err != nil || len(details) == 0 {
 			return nil, err
 		}
@@ -72,8 +72,8 @@ func readImage(ctx context.Context, e *estate, digest string) (*scannedImage, er
 		scans := details
 		if isIndex(details[0]) {
 			// An index is never scanned; what it lists is.
-			if children, err := childDigests(ctx, e, digest); err == nil && len(children) > 0 {
-				if scans, err = describeImages(ctx, e, children); err != nil {
+			if children, err := childDigests(ctx, rc, digest); err == nil && len(children) > 0 {
+				if scans, err = describeImages(ctx, rc, children); err != nil {
 					return nil, err
 				}
 			}
@@ -89,13 +89,13 @@ func readImage(ctx context.Context, e *estate, digest string) (*scannedImage, er
 	})
 }
 
-func describeImages(ctx context.Context, e *estate, digests []string) ([]ecrtypes.ImageDetail, error) {
+func describeImages(ctx context.Context, rc *runContext, digests []string) ([]ecrtypes.ImageDetail, error) {
 	var ids []ecrtypes.ImageIdentifier
 	for _, digest := range digests {
 		ids = append(ids, ecrtypes.ImageIdentifier{ImageDigest: aws.String(digest)})
 	}
-	out, err := ecr.NewFromConfig(e.aws()).DescribeImages(ctx, &ecr.DescribeImagesInput{
-		RepositoryName: aws.String(e.env.Image.Repository), ImageIds: ids,
+	out, err := ecr.NewFromConfig(rc.aws()).DescribeImages(ctx, &ecr.DescribeImagesInput{
+		RepositoryName: aws.String(rc.env.Image.Repository), ImageIds: ids,
 	})
 	if hasCode(err, "ImageNotFoundException", "RepositoryNotFoundException") {
 		return nil, nil
@@ -112,9 +112,9 @@ func isIndex(image ecrtypes.ImageDetail) bool {
 }
 
 // childDigests are the digests of the images that an index lists; attestations, which run nowhere, are left out.
-func childDigests(ctx context.Context, e *estate, digest string) ([]string, error) {
-	out, err := ecr.NewFromConfig(e.aws()).BatchGetImage(ctx, &ecr.BatchGetImageInput{
-		RepositoryName: aws.String(e.env.Image.Repository),
+func childDigests(ctx context.Context, rc *runContext, digest string) ([]string, error) {
+	out, err := ecr.NewFromConfig(rc.aws()).BatchGetImage(ctx, &ecr.BatchGetImageInput{
+		RepositoryName: aws.String(rc.env.Image.Repository),
 		ImageIds:       []ecrtypes.ImageIdentifier{{ImageDigest: aws.String(digest)}},
 	})
 	if err != nil || len(out.Images) == 0 {
@@ -138,18 +138,18 @@ func childDigests(ctx context.Context, e *estate, digest string) ([]string, erro
 	return children, nil
 }
 
-func checkImage(ctx context.Context, e *estate) ([]Finding, error) {
-	if e.src.Stack != nil {
-		ahead(ctx, e, readStack)
+func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {
+	if rc.src.Stack != nil {
+		prefetch(ctx, rc, readStack)
 	}
-	tasks, err := readRunningTasks(ctx, e)
+	tasks, err := readRunningTasks(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	running := runningDigests(tasks, e.env)
+	running := runningDigests(tasks, rc.env)
 	digests := slices.Sorted(maps.Keys(running))
 	found, err := batches(ctx, digests, 1, func(ctx context.Context, one []string) ([]*scannedImage, error) {
-		image, err := readImage(ctx, e, one[0])
+		image, err := readImage(ctx, rc, one[0])
 		return []*scannedImage{image}, err
 	})
 	if err != nil {
@@ -159,21 +159,21 @@ func checkImage(ctx context.Context, e *estate) ([]Finding, error) {
 	for i, digest := range digests {
 		images[digest] = found[i]
 	}
-	return []Finding{evaluateImage(running, images, recordedDigest(ctx, e), e.env)}, nil
+	return []Finding{evaluateImage(running, images, recordedDigest(ctx, rc), rc.env)}, nil
 }
 
 // recordedDigest is what should run: what the last deployment's record says, else the stack's output. Where neither
 // can be read there is nothing to compare with; the stack has a check of its own, which tells why.
-func recordedDigest(ctx context.Context, e *estate) string {
-	if e.src.Deployed != nil {
-		if image, err := e.src.Deployed(ctx); err == nil && image != "" {
+func recordedDigest(ctx context.Context, rc *runContext) string {
+	if rc.src.Deployed != nil {
+		if image, err := rc.src.Deployed(ctx); err == nil && image != "" {
 			return digestOf(image)
 		}
 	}
-	if e.src.Stack == nil {
+	if rc.src.Stack == nil {
 		return ""
 	}
-	stack, _ := readStack(ctx, e)
+	stack, _ := readStack(ctx, rc)
 	return digestOf(stack.Image)
 }
 
@@ -181,7 +181,7 @@ func recordedDigest(ctx context.Context, e *estate) string {
 func runningDigests(tasks []ecstypes.Task, env *environment.Environment) map[string][]string {
 	running := map[string][]string{}
 	for _, s := range env.Services.List() {
-		for _, task := range tasksOf(tasks, env.ServiceName(s.Role)) {
+		for _, task := range tasksOfService(tasks, env.ServiceName(s.Role)) {
 			for _, c := range task.Containers {
 				if aws.ToString(c.Name) != env.ContainerName(s.Role) {
 					continue
@@ -207,60 +207,60 @@ func digestOf(image string) string {
 func evaluateImage(
 	running map[string][]string, images map[string]*scannedImage, recorded string, env *environment.Environment,
 ) Finding {
-	what := about("image", "ECR-Image-"+env.Image.Repository)
+	f := newFinding("image", "ECR-Image-"+env.Image.Repository)
 	digests := slices.Sorted(maps.Keys(running))
 	if len(digests) == 0 {
-		return what.error("NoImageRunning", Hint{
+		return f.error("NoImageRunning", Hint{
 			Cause: "no task is running", Solution: "see ecs_service for the reason", Command: command(env, "status") + " --only ecs_service",
 		}, "no image is running")
 	}
-	what = what.with("running", running)
-	var gone []string
+	f = f.with("running", running)
+	var deleted []string
 	var critical, high int32
 	for _, digest := range digests {
 		image := images[digest]
 		if image == nil {
-			gone = append(gone, digest)
+			deleted = append(deleted, digest)
 			continue
 		}
-		what = what.with("tags", image.ImageTags).with("scanned", image.scanned)
+		f = f.with("tags", image.ImageTags).with("scanned", image.scanned)
 		if image.ImagePushedAt != nil {
-			what = what.with("pushed", image.ImagePushedAt.UTC().Format("2006-01-02T15:04:05Z07:00"))
+			f = f.with("pushed", image.ImagePushedAt.UTC().Format("2006-01-02T15:04:05Z07:00"))
 		}
 		critical, high = critical+image.critical, high+image.high
 	}
-	what = what.with("critical_findings", critical).with("high_findings", high)
+	f = f.with("critical_findings", critical).with("high_findings", high)
 	if recorded != "" {
-		what = what.with("recorded", recorded)
+		f = f.with("recorded", recorded)
 	}
 	switch {
-	case len(gone) > 0:
-		return what.error("ImageGone", Hint{
+	case len(deleted) > 0:
+		return f.error("ImageGone", Hint{
 			Cause:    "the image was deleted from the registry: no new task can start",
 			Solution: "deploy an image that is there", Command: command(env, "images"),
-		}, "%s that runs is not in the registry: %s", plural(len(gone), "image", "images"), strings.Join(gone, ", "))
+		}, "%s that runs is not in the registry: %s", plural(len(deleted), "image", "images"), strings.Join(deleted, ", "))
 	case critical > 0:
-		judge := what.warning
+		report := f.warning
 		if env.Image.CriticalFindings == environment.Fail {
-			judge = what.error
+			report = f.error
 		}
-		return judge("CriticalFindings", Hint{
+		return report("CriticalFindings", Hint{
 			Cause:    "a package in the image has a known vulnerability",
 			Solution: "build the image again with the packages of today, and deploy it", Command: command(env, "images"),
 		}, "the scan found %d critical and %d high vulnerabilities", critical, high)
 	case len(digests) > 1:
-		return what.warning("DifferentImages", Hint{
+		return f.warning("DifferentImages", Hint{
 			Cause:    "a rollout is under way, or one of the services was rolled back",
 			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " --image-tag TAG",
 		}, "%d different images run", len(digests))
 	case recorded != "" && recorded != digests[0]:
-		return what.warning("NotTheDeployedImage", driftHint(env, "ECS rolled the last deployment back, or somebody changed a service past the deployer"),
+		return f.warning("NotTheDeployedImage", driftHint(env, "ECS rolled the last deployment back, or somebody changed a service past the deployer"),
 			"%s runs, the last deployment verified %s", digests[0], recorded)
 	}
-	return what.healthy("Running", "%s%s", digests[0], scanWords(images[digests[0]], high))
+	return f.healthy("Running", "%s%s", digests[0], scanSummary(images[digests[0]], high))
 }
 
-func scanWords(image *scannedImage, high int32) string {
+func scanSummary(image *scannedImage, high int32) string {
 	if !image.scanned {
 		return ", not scanned"
 	}

@@ -12,12 +12,12 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkListeners(ctx context.Context, e *estate) ([]Finding, error) {
-	listeners, err := readListeners(ctx, e)
+func checkListeners(ctx context.Context, rc *runContext) ([]Finding, error) {
+	listeners, err := readListeners(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateHTTP(listeners, e.env), evaluateHTTPS(listeners, e.env)}, nil
+	return []Finding{evaluateHTTP(listeners, rc.env), evaluateHTTPS(listeners, rc.env)}, nil
 }
 
 func listenerID(env *environment.Environment, port int) string {
@@ -26,24 +26,24 @@ func listenerID(env *environment.Environment, port int) string {
 
 // evaluateHTTP judges the listener of port 80, which has nothing to do but redirect.
 func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) Finding {
-	what := about("listeners", listenerID(env, 80))
-	listener := listenerAt(listeners, 80)
+	f := newFinding("listeners", listenerID(env, 80))
+	listener := findListener(listeners, 80)
 	if listener == nil {
-		return what.warning("ListenerMissing", driftHint(env, "it was deleted, or the environment was never deployed"),
+		return f.warning("ListenerMissing", driftHint(env, "it was deleted, or the environment was never deployed"),
 			"nothing listens on port 80: who types the name without https gets no answer")
 	}
 	action := actionOf(*listener)
-	what = what.with("protocol", string(listener.Protocol)).with("action", action)
+	f = f.with("protocol", string(listener.Protocol)).with("action", action)
 	redirect := redirectOf(*listener)
 	switch {
 	case redirect == nil:
-		return what.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
+		return f.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
 			"port 80 answers in plain HTTP (%s) and does not redirect to HTTPS", action)
 	case aws.ToString(redirect.Protocol) != "HTTPS":
-		return what.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
+		return f.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
 			"port 80 redirects to %s, not to HTTPS", aws.ToString(redirect.Protocol))
 	}
-	return what.with("status_code", string(redirect.StatusCode)).healthy("Redirects", "port 80 redirects to HTTPS")
+	return f.with("status_code", string(redirect.StatusCode)).healthy("Redirects", "port 80 redirects to HTTPS")
 }
 
 // modernPolicy matches the security policies that offer TLS 1.3 and nothing before 1.2.
@@ -52,30 +52,30 @@ var modernPolicy = regexp.MustCompile(`^ELBSecurityPolicy-TLS13-1-[23]-(?:.+-)?2
 
 // evaluateHTTPS judges the listener of port 443.
 func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) Finding {
-	what := about("listeners", listenerID(env, 443))
-	listener := listenerAt(listeners, 443)
+	f := newFinding("listeners", listenerID(env, 443))
+	listener := findListener(listeners, 443)
 	if listener == nil {
-		return what.error("ListenerMissing", deployHint(env, "it was deleted, or the environment was never deployed"), "nothing listens on port 443")
+		return f.error("ListenerMissing", deployHint(env, "it was deleted, or the environment was never deployed"), "nothing listens on port 443")
 	}
 	policy := aws.ToString(listener.SslPolicy)
-	what = what.with("protocol", string(listener.Protocol)).with("action", actionOf(*listener)).
+	f = f.with("protocol", string(listener.Protocol)).with("action", actionOf(*listener)).
 		with("tls_policy", policy).with("certificates", len(listener.Certificates))
 	switch {
 	case listener.Protocol != elbtypes.ProtocolEnumHttps:
-		return what.error("NotHTTPS", driftHint(env, "the listener was changed"), "port 443 speaks %s, not HTTPS", listener.Protocol)
+		return f.error("NotHTTPS", driftHint(env, "the listener was changed"), "port 443 speaks %s, not HTTPS", listener.Protocol)
 	case len(listener.Certificates) == 0:
-		return what.error("NoCertificate", driftHint(env, "the certificate was taken away"), "port 443 has no certificate")
+		return f.error("NoCertificate", driftHint(env, "the certificate was taken away"), "port 443 has no certificate")
 	case actionOf(*listener) != string(elbtypes.ActionTypeEnumForward):
-		return what.error("NotForwarding", driftHint(env, "the listener's default action was changed"),
+		return f.error("NotForwarding", driftHint(env, "the listener's default action was changed"),
 			"port 443 does not forward to the API but does %s", actionOf(*listener))
 	case !modernPolicy.MatchString(policy):
-		return what.warning("OutdatedTLSPolicy", driftHint(env, "the policy was changed, or is that of an older program"),
+		return f.warning("OutdatedTLSPolicy", driftHint(env, "the policy was changed, or is that of an older program"),
 			"port 443 has the TLS policy %s, which is not of today", policy)
 	}
-	return what.healthy("Forwards", "port 443 forwards, TLS policy %s", policy)
+	return f.healthy("Forwards", "port 443 forwards, TLS policy %s", policy)
 }
 
-func listenerAt(listeners []elbtypes.Listener, port int32) *elbtypes.Listener {
+func findListener(listeners []elbtypes.Listener, port int32) *elbtypes.Listener {
 	at := slices.IndexFunc(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
 	if at < 0 {
 		return nil

@@ -9,21 +9,21 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkBalancer(ctx context.Context, e *estate) ([]Finding, error) {
-	balancer, err := readBalancer(ctx, e)
+func checkBalancer(ctx context.Context, rc *runContext) ([]Finding, error) {
+	balancer, err := readBalancer(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	// Where the settings cannot be read, what is judged is what was told.
-	settings, _ := readAttributes(ctx, e)
-	return []Finding{evaluateBalancer(balancer, settings, e.env)}, nil
+	settings, _ := readAttributes(ctx, rc)
+	return []Finding{evaluateBalancer(balancer, settings, rc.env)}, nil
 }
 
 // evaluateBalancer judges the load balancer; settings is nil where they are not known.
 func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env *environment.Environment) Finding {
-	what := about("load_balancer", "ALB-"+env.LoadBalancerName())
+	f := newFinding("load_balancer", "ALB-"+env.LoadBalancerName())
 	if balancer == nil {
-		return what.error("LoadBalancerMissing", deployHint(env, "the environment was never deployed, or the balancer was deleted"),
+		return f.error("LoadBalancerMissing", deployHint(env, "the environment was never deployed, or the balancer was deleted"),
 			"there is no load balancer %s", env.LoadBalancerName())
 	}
 	state := elbtypes.LoadBalancerState{}
@@ -31,34 +31,34 @@ func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env 
 		state = *balancer.State
 	}
 	zones := len(balancer.AvailabilityZones)
-	what = what.with("dns_name", aws.ToString(balancer.DNSName)).with("state", string(state.Code)).
+	f = f.with("dns_name", aws.ToString(balancer.DNSName)).with("state", string(state.Code)).
 		with("scheme", string(balancer.Scheme)).with("zones", zones)
 	for key, detail := range map[string]string{
 		"access_logs.s3.enabled": "access_logs", "deletion_protection.enabled": "deletion_protection",
 		"routing.http.drop_invalid_header_fields.enabled": "drop_invalid_headers",
 	} {
 		if value, ok := settings[key]; ok {
-			what = what.with(detail, value == "true")
+			f = f.with(detail, value == "true")
 		}
 	}
 	switch {
 	case state.Code == elbtypes.LoadBalancerStateEnumFailed:
-		return what.error("LoadBalancerFailed", deployHint(env, "AWS could not set it up"), "the load balancer failed: %s", aws.ToString(state.Reason))
+		return f.error("LoadBalancerFailed", deployHint(env, "AWS could not set it up"), "the load balancer failed: %s", aws.ToString(state.Reason))
 	case state.Code == elbtypes.LoadBalancerStateEnumActiveImpaired:
-		return what.warning("LoadBalancerImpaired", Hint{
+		return f.warning("LoadBalancerImpaired", Hint{
 			Cause:    "AWS cannot scale it, often for want of free addresses in its subnets",
 			Solution: "see how many addresses the public subnets have left",
 		}, "the load balancer is active, but impaired: %s", aws.ToString(state.Reason))
 	case state.Code != elbtypes.LoadBalancerStateEnumActive:
-		return what.warning("LoadBalancerNotActive", Hint{
+		return f.warning("LoadBalancerNotActive", Hint{
 			Cause: "it is just being made", Solution: "wait a few minutes",
 		}, "the load balancer is %s", state.Code)
 	case balancer.Scheme != elbtypes.LoadBalancerSchemeEnumInternetFacing:
-		return what.error("LoadBalancerInternal", driftHint(env, "it was made with another scheme"), "the load balancer is not reachable from the internet")
+		return f.error("LoadBalancerInternal", driftHint(env, "it was made with another scheme"), "the load balancer is not reachable from the internet")
 	case zones < 2:
-		return what.warning("TooFewZones", driftHint(env, "a subnet was taken away"), "the load balancer is in %d zone", zones)
+		return f.warning("TooFewZones", driftHint(env, "a subnet was taken away"), "the load balancer is in %d zone", zones)
 	case settings["access_logs.s3.enabled"] == "false":
-		return what.warning("AccessLogsOff", driftHint(env, "the setting was changed by hand"), "the load balancer writes no access logs")
+		return f.warning("AccessLogsOff", driftHint(env, "the setting was changed by hand"), "the load balancer writes no access logs")
 	}
-	return what.healthy("Active", "active in %d zones", zones)
+	return f.healthy("Active", "active in %d zones", zones)
 }

@@ -12,12 +12,12 @@ import (
 )
 
 // readLogGroup returns the log group of the environment's containers, nil when there is none.
-func readLogGroup(ctx context.Context, e *estate) (*logstypes.LogGroup, error) {
-	return once(ctx, &e.memo, "log group", func(ctx context.Context) (*logstypes.LogGroup, error) {
-		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(e.aws()),
-			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(e.env.LogGroupName())}),
+func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, error) {
+	return cached(ctx, &rc.cache, "log group", func(ctx context.Context) (*logstypes.LogGroup, error) {
+		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(rc.aws()),
+			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(rc.env.LogGroupName())}),
 			func(out *cloudwatchlogs.DescribeLogGroupsOutput) []logstypes.LogGroup { return out.LogGroups })
-		at := slices.IndexFunc(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == e.env.LogGroupName() })
+		at := slices.IndexFunc(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == rc.env.LogGroupName() })
 		if err != nil || at < 0 {
 			return nil, err
 		}
@@ -25,28 +25,28 @@ func readLogGroup(ctx context.Context, e *estate) (*logstypes.LogGroup, error) {
 	})
 }
 
-func checkLogGroups(ctx context.Context, e *estate) ([]Finding, error) {
-	group, err := readLogGroup(ctx, e)
+func checkLogGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
+	group, err := readLogGroup(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateLogGroup(group, e.env)}, nil
+	return []Finding{evaluateLogGroup(group, rc.env)}, nil
 }
 
 func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) Finding {
-	what := about("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
+	f := newFinding("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
 	if group == nil {
-		return what.error("LogGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted; without it no task starts"),
+		return f.error("LogGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted; without it no task starts"),
 			"there is no log group %s", env.LogGroupName())
 	}
 	kept, wanted := aws.ToInt32(group.RetentionInDays), env.Monitoring.LogRetentionDays
-	what = what.with("retention_days", kept).with("stored_bytes", aws.ToInt64(group.StoredBytes))
+	f = f.with("retention_days", kept).with("stored_bytes", aws.ToInt64(group.StoredBytes))
 	switch {
 	case kept == 0:
-		return what.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
+		return f.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
 	case int(kept) != wanted:
-		return what.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
+		return f.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
 			"logs are kept for %s, the environment's file says %d", plural(int(kept), "day", "days"), wanted)
 	}
-	return what.healthy("Kept", "kept for %s", plural(int(kept), "day", "days"))
+	return f.healthy("Kept", "kept for %s", plural(int(kept), "day", "days"))
 }

@@ -143,7 +143,7 @@ func TestCompareCertificates(t *testing.T) {
 func TestEvaluateAnswersAndTLS(t *testing.T) {
 	env := loaded(t, "dev")
 	good := probe.Result{
-		Side: probe.ByDomain, URL: "https://" + devDomain + "/health", Host: devDomain, StatusCode: 200,
+		Side: probe.SideDomain, URL: "https://" + devDomain + "/health", Host: devDomain, StatusCode: 200,
 		TLS: &probe.TLS{Version: "TLS 1.3", Subject: devDomain, DaysLeft: 60}, Body: &probe.Body{Status: "healthy"},
 	}
 	with := func(change func(*probe.Result)) probe.Result {

@@ -13,83 +13,83 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkVPC(ctx context.Context, e *estate) ([]Finding, error) {
-	vpc, err := readVPC(ctx, e)
+func checkVPC(ctx context.Context, rc *runContext) ([]Finding, error) {
+	vpc, err := readVPC(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateVPC(vpc, e.env)}, nil
+	return []Finding{evaluateVPC(vpc, rc.env)}, nil
 }
 
 func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
-	what := about("vpc", "VPC-"+env.VPCName())
+	f := newFinding("vpc", "VPC-"+env.VPCName())
 	if vpc == nil {
-		return what.error("VPCMissing", deployHint(env, "the environment was never deployed, or the VPC was deleted"),
+		return f.error("VPCMissing", deployHint(env, "the environment was never deployed, or the VPC was deleted"),
 			"there is no VPC named %s", env.VPCName())
 	}
-	what = what.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
+	f = f.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
 	switch {
 	case vpc.State != ec2types.VpcStateAvailable:
-		return what.warning("VPCNotAvailable", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
+		return f.warning("VPCNotAvailable", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
 	case aws.ToString(vpc.CidrBlock) != env.Network.CIDR:
-		return what.warning("OtherRange", driftHint(env, "the VPC was made with another range, which cannot be changed"),
+		return f.warning("OtherRange", driftHint(env, "the VPC was made with another range, which cannot be changed"),
 			"the VPC has %s, the environment's file says %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
 	}
-	return what.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
+	return f.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
 }
 
-func checkSubnets(ctx context.Context, e *estate) ([]Finding, error) {
-	subnets, err := readSubnets(ctx, e)
+func checkSubnets(ctx context.Context, rc *runContext) ([]Finding, error) {
+	subnets, err := readSubnets(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	return []Finding{
-		evaluateSubnets("public", subnets, e.env),
-		evaluateSubnets("private", subnets, e.env),
+		evaluateSubnets("public", subnets, rc.env),
+		evaluateSubnets("private", subnets, rc.env),
 	}, nil
 }
 
-// fewAddresses is how many free addresses a subnet should at least have: a rollout doubles the tasks, and a load
+// minFreeAddresses is how many free addresses a subnet should at least have: a rollout doubles the tasks, and a load
 // balancer wants eight.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
-const fewAddresses = 16
+const minFreeAddresses = 16
 
 // evaluateSubnets judges the public or the private subnets: one a zone, with room.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
-	what := about("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
-	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return kindOf(s) != kind })
+	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
+	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return subnetKind(s) != kind })
 	zones := map[string]int{}
 	var full, pending []string
 	for _, s := range own {
 		zones[aws.ToString(s.AvailabilityZone)] += int(aws.ToInt32(s.AvailableIpAddressCount))
 		if s.State != ec2types.SubnetStateAvailable {
 			pending = append(pending, aws.ToString(s.SubnetId))
-		} else if aws.ToInt32(s.AvailableIpAddressCount) < fewAddresses {
+		} else if aws.ToInt32(s.AvailableIpAddressCount) < minFreeAddresses {
 			full = append(full, aws.ToString(s.SubnetId))
 		}
 	}
-	what = what.with("subnets", len(own)).with("free_addresses", zones)
+	f = f.with("subnets", len(own)).with("free_addresses", zones)
 	switch {
 	case len(own) == 0:
-		return what.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
+		return f.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
 	case len(zones) < env.Network.Zones:
-		return what.error("TooFewZones", driftHint(env, "a subnet was deleted"),
+		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"),
 			"%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
-		return what.warning("SubnetsPending", Hint{Cause: "they are just being made", Solution: "wait a minute"},
+		return f.warning("SubnetsPending", Hint{Cause: "they are just being made", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
 	case len(full) > 0:
-		return what.with("nearly_full", full).warning("FewAddresses", Hint{
+		return f.with("nearly_full", full).warning("FewAddresses", Hint{
 			Cause:    "tasks, or network interfaces that were left behind, use them up",
 			Solution: "see what uses the addresses: aws ec2 describe-network-interfaces",
-		}, "%d of %d %s subnets have fewer than %d free addresses", len(full), len(own), kind, fewAddresses)
+		}, "%d of %d %s subnets have fewer than %d free addresses", len(full), len(own), kind, minFreeAddresses)
 	}
-	return what.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
+	return f.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
 }
 
-// kindOf tells public from private subnets by the tag that the program gives them, or by what a new interface gets.
-func kindOf(s ec2types.Subnet) string {
-	if tag := tagNamed(s.Tags, "SubnetType"); tag != "" {
+// subnetKind tells public from private subnets by the tag that the program gives them, or by what a new interface gets.
+func subnetKind(s ec2types.Subnet) string {
+	if tag := tagValue(s.Tags, "SubnetType"); tag != "" {
 		return strings.ToLower(tag)
 	}
 	if aws.ToBool(s.MapPublicIpOnLaunch) {
@@ -98,16 +98,16 @@ func kindOf(s ec2types.Subnet) string {
 	return "private"
 }
 
-func checkNAT(ctx context.Context, e *estate) ([]Finding, error) {
-	gateways, err := readNATs(ctx, e)
+func checkNAT(ctx context.Context, rc *runContext) ([]Finding, error) {
+	gateways, err := readNATs(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateNAT(gateways, e.env)}, nil
+	return []Finding{evaluateNAT(gateways, rc.env)}, nil
 }
 
-// natWanted is how many NAT gateways the environment has.
-func natWanted(env *environment.Environment) int {
+// expectedNATs is how many NAT gateways the environment has.
+func expectedNATs(env *environment.Environment) int {
 	if env.Network.NAT == environment.NATPerZone {
 		return env.Network.Zones
 	}
@@ -115,7 +115,7 @@ func natWanted(env *environment.Environment) int {
 }
 
 func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) Finding {
-	what := about("nat", "VPC-NAT-"+env.VPCName())
+	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
 	states := map[string]int{}
 	var failures []string
 	for _, g := range gateways {
@@ -128,10 +128,10 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 			failures = append(failures, aws.ToString(g.FailureMessage))
 		}
 	}
-	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], natWanted(env)
-	what = what.with("states", states).with("wanted", wanted)
+	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], expectedNATs(env)
+	f = f.with("states", states).with("wanted", wanted)
 	if len(failures) > 0 {
-		what = what.with("failures", failures)
+		f = f.with("failures", failures)
 	}
 	lost := Hint{
 		Cause:    "a gateway failed or was deleted",
@@ -139,39 +139,39 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	}
 	switch {
 	case available == 0 && states[string(ec2types.NatGatewayStatePending)] > 0:
-		return what.warning("NATPending", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
+		return f.warning("NATPending", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
 	case available == 0:
-		return what.error("NATMissing", lost, "0/%d NAT gateways available: private subnets do not reach the internet", wanted)
+		return f.error("NATMissing", lost, "0/%d NAT gateways available: private subnets do not reach the internet", wanted)
 	case available < wanted:
-		return what.warning("TooFewNATs", lost, "%d/%d NAT gateways available", available, wanted)
+		return f.warning("TooFewNATs", lost, "%d/%d NAT gateways available", available, wanted)
 	}
-	return what.healthy("Available", "%d/%d NAT gateways available", available, wanted)
+	return f.healthy("Available", "%d/%d NAT gateways available", available, wanted)
 }
 
-func checkSecurityGroups(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readBalancer)
-	groups, err := readSecurityGroups(ctx, e)
+func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readBalancer)
+	groups, err := readSecurityGroups(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := readBalancer(ctx, e)
+	balancer, err := readBalancer(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	var doors []string
+	var balancerGroups []string
 	if balancer != nil {
-		doors = balancer.SecurityGroups
+		balancerGroups = balancer.SecurityGroups
 	}
 	if len(groups) == 0 {
-		return []Finding{about("security_groups", "VPC-SecurityGroups-"+e.env.VPCName()).error("SecurityGroupsMissing",
-			deployHint(e.env, "the environment was never deployed, or its VPC was deleted"), "there are no security groups")}, nil
+		return []Finding{newFinding("security_groups", "VPC-SecurityGroups-"+rc.env.VPCName()).error("SecurityGroupsMissing",
+			deployHint(rc.env, "the environment was never deployed, or its VPC was deleted"), "there are no security groups")}, nil
 	}
 	slices.SortFunc(groups, func(a, b ec2types.SecurityGroup) int {
 		return strings.Compare(aws.ToString(a.GroupName), aws.ToString(b.GroupName))
 	})
 	var findings []Finding
 	for _, g := range groups {
-		findings = append(findings, evaluateSecurityGroup(g, slices.Contains(doors, aws.ToString(g.GroupId)), e.env))
+		findings = append(findings, evaluateSecurityGroup(g, slices.Contains(balancerGroups, aws.ToString(g.GroupId)), rc.env))
 	}
 	return findings, nil
 }
@@ -179,35 +179,35 @@ func checkSecurityGroups(ctx context.Context, e *estate) ([]Finding, error) {
 // evaluateSecurityGroup judges what a group lets in from everywhere. Only the load balancer's may let in anything,
 // and that on 80 and 443.
 func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *environment.Environment) Finding {
-	what := about("security_groups", "VPC-SecurityGroup-"+aws.ToString(group.GroupName))
+	f := newFinding("security_groups", "VPC-SecurityGroup-"+aws.ToString(group.GroupName))
 	open := openPorts(group.IpPermissions)
-	what = what.with("id", aws.ToString(group.GroupId)).with("ingress_rules", len(group.IpPermissions))
+	f = f.with("id", aws.ToString(group.GroupId)).with("ingress_rules", len(group.IpPermissions))
 	if len(open) > 0 {
-		what = what.with("open_to_the_world", open)
+		f = f.with("open_to_the_world", open)
 	}
 	allowed := func(port string) bool { return ofBalancer && (port == "tcp/80" || port == "tcp/443") }
 	forbidden := slices.DeleteFunc(slices.Clone(open), allowed)
 	switch {
 	case len(forbidden) > 0:
-		return what.error("OpenToTheWorld", driftHint(env, "a rule was added by hand"),
+		return f.error("OpenToTheWorld", driftHint(env, "a rule was added by hand"),
 			"%s open to the world: %s", plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
 	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
-		return what.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
+		return f.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
 			"the default security group has %s and should have none", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 	}
 	if len(open) > 0 {
-		return what.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
+		return f.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
 	}
-	return what.healthy("Closed", "%s, none for the world", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+	return f.healthy("Closed", "%s, none for the world", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 }
 
 // openPorts are the protocols and ports that permissions open to every address, such as tcp/443, sorted.
 func openPorts(permissions []ec2types.IpPermission) []string {
 	ports := map[string]bool{}
 	for _, p := range permissions {
-		everybody := slices.ContainsFunc(p.IpRanges, func(r ec2types.IpRange) bool { return aws.ToString(r.CidrIp) == "0.0.0.0/0" }) ||
+		public := slices.ContainsFunc(p.IpRanges, func(r ec2types.IpRange) bool { return aws.ToString(r.CidrIp) == "0.0.0.0/0" }) ||
 			slices.ContainsFunc(p.Ipv6Ranges, func(r ec2types.Ipv6Range) bool { return aws.ToString(r.CidrIpv6) == "::/0" })
-		if everybody {
+		if public {
 			ports[portsOf(p)] = true
 		}
 	}

@@ -101,5 +101,5 @@ func TestEvaluateSecurityGroup(t *testing.T) {
 			requireVerdict(t, test.want, evaluateSecurityGroup(group, test.ofBalancer, loaded(t, "dev")))
 		})
 	}
-	require.Equal(t, "sg", tagNamed([]ec2types.Tag{{Key: aws.String("name"), Value: aws.String("sg")}}, "Name"))
+	require.Equal(t, "sg", tagValue([]ec2types.Tag{{Key: aws.String("name"), Value: aws.String("sg")}}, "Name"))
 }

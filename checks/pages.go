@@ -37,7 +37,7 @@ func batches[Key, Item any](
 			return err
 		})
 	}
-	if err := together(ctx, asking...); err != nil {
+	if err := parallel(ctx, asking...); err != nil {
 		return nil, err
 	}
 	return slices.Concat(answers...), nil

@@ -28,8 +28,8 @@ func (q queue) encrypted() bool {
 	return q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)] == "true" || q[string(sqstypes.QueueAttributeNameKmsMasterKeyId)] != ""
 }
 
-// deadLetters is the name of the queue that takes what could not be done, and after how many tries; "" without one.
-func (q queue) deadLetters() (name string, tries int) {
+// deadLetterTarget is the name of the queue that takes what could not be done, and after how many tries; "" without one.
+func (q queue) deadLetterTarget() (name string, tries int) {
 	var policy struct {
 		Target string `json:"deadLetterTargetArn"`
 		// Tries comes as a number or as a string of one.
@@ -41,9 +41,9 @@ func (q queue) deadLetters() (name string, tries int) {
 }
 
 // readQueue returns the attributes of a queue, nil when there is none of the name.
-func readQueue(ctx context.Context, e *estate, name string) (queue, error) {
-	return once(ctx, &e.memo, "queue "+name, func(ctx context.Context) (queue, error) {
-		client := sqs.NewFromConfig(e.aws())
+func readQueue(ctx context.Context, rc *runContext, name string) (queue, error) {
+	return cached(ctx, &rc.cache, "queue "+name, func(ctx context.Context) (queue, error) {
+		client := sqs.NewFromConfig(rc.aws())
 		url, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name)})
 		if hasCode(err, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue") {
 			return nil, nil
@@ -61,14 +61,14 @@ func readQueue(ctx context.Context, e *estate, name string) (queue, error) {
 	})
 }
 
-func checkQueue(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readUtilisation)
-	found, err := readQueue(ctx, e, e.env.QueueName())
+func checkQueue(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readUtilisation)
+	found, err := readQueue(ctx, rc, rc.env.QueueName())
 	if err != nil {
 		return nil, err
 	}
-	metrics, _ := readUtilisation(ctx, e)
-	return []Finding{evaluateQueue(found, metrics, e.env)}, nil
+	metrics, _ := readUtilisation(ctx, rc)
+	return []Finding{evaluateQueue(found, metrics, rc.env)}, nil
 }
 
 // What a queue may hold before somebody should look: messages waiting, the age of the oldest in seconds, and messages
@@ -82,18 +82,18 @@ const (
 )
 
 func evaluateQueue(found queue, metrics utilisation, env *environment.Environment) Finding {
-	what := about("queue", "SQS-Queue-"+env.QueueName())
+	f := newFinding("queue", "SQS-Queue-"+env.QueueName())
 	if found == nil {
-		return what.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
+		return f.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
 			"there is no queue %s", env.QueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	working := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
-	target, tries := found.deadLetters()
-	what = what.with("waiting", waiting).with("in_flight", working).
+	target, tries := found.deadLetterTarget()
+	f = f.with("waiting", waiting).with("in_flight", working).
 		with("delayed", found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed)).
 		with("encrypted", found.encrypted()).with("dead_letter_queue", target).with("max_receives", tries)
-	maps.Copy(what.details, metrics.of(queueMetrics(env.QueueName())))
+	maps.Copy(f.details, metrics.of(queueMetrics(env.QueueName())))
 	age, _ := metrics.number(queueMetrics(env.QueueName()), oldestMessageAge)
 	behind := Hint{
 		Cause:    "the worker is down, too slow, or fails on every message",
@@ -101,50 +101,50 @@ func evaluateQueue(found queue, metrics utilisation, env *environment.Environmen
 	}
 	switch {
 	case target == "":
-		return what.error("NoDeadLetterQueue", driftHint(env, "the redrive policy was removed"),
+		return f.error("NoDeadLetterQueue", driftHint(env, "the redrive policy was removed"),
 			"the queue has no dead letter queue: a message that fails comes back until it is too old")
 	case target != env.DeadLetterQueueName():
-		return what.warning("OtherDeadLetterQueue", driftHint(env, "the redrive policy was changed"),
+		return f.warning("OtherDeadLetterQueue", driftHint(env, "the redrive policy was changed"),
 			"dead letters go to %s, not to %s", target, env.DeadLetterQueueName())
 	case !found.encrypted():
-		return what.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the queue is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the queue is not encrypted")
 	case working >= inFlightWarning:
-		return what.warning("NearQuota", Hint{
+		return f.warning("NearQuota", Hint{
 			Cause:    "the worker takes messages and does not delete them when it is done, or they stay hidden for too long",
 			Solution: "look at the worker's logs, and at queue.visibilityTimeout in the environment's file", Command: command(env, "logs"),
 		}, "%d messages are being worked on, SQS hands out %d at most", working, inFlightQuota)
 	case age > queueAgeWarning:
-		return what.warning("MessagesOld", behind, "the oldest of %d messages has waited %.0f minutes", waiting, age/60)
+		return f.warning("MessagesOld", behind, "the oldest of %d messages has waited %.0f minutes", waiting, age/60)
 	case waiting > queueDepthWarning:
-		return what.warning("MessagesWaiting", behind, "%d messages wait, %d are being worked on", waiting, working)
+		return f.warning("MessagesWaiting", behind, "%d messages wait, %d are being worked on", waiting, working)
 	}
-	return what.healthy("Flowing", "%d messages wait, %d are being worked on", waiting, working)
+	return f.healthy("Flowing", "%d messages wait, %d are being worked on", waiting, working)
 }
 
-func checkDeadLetters(ctx context.Context, e *estate) ([]Finding, error) {
-	found, err := readQueue(ctx, e, e.env.DeadLetterQueueName())
+func checkDeadLetters(ctx context.Context, rc *runContext) ([]Finding, error) {
+	found, err := readQueue(ctx, rc, rc.env.DeadLetterQueueName())
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateDeadLetters(found, e.env)}, nil
+	return []Finding{evaluateDeadLetters(found, rc.env)}, nil
 }
 
 func evaluateDeadLetters(found queue, env *environment.Environment) Finding {
-	what := about("dead_letter_queue", "SQS-Queue-"+env.DeadLetterQueueName())
+	f := newFinding("dead_letter_queue", "SQS-Queue-"+env.DeadLetterQueueName())
 	if found == nil {
-		return what.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
+		return f.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
 			"there is no queue %s", env.DeadLetterQueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
-	what = what.with("messages", waiting).with("encrypted", found.encrypted())
+	f = f.with("messages", waiting).with("encrypted", found.encrypted())
 	switch {
 	case waiting > 0:
-		return what.warning("DeadLetters", Hint{
+		return f.warning("DeadLetters", Hint{
 			Cause:    "jobs failed as often as they may be tried",
 			Solution: "see why in the worker's logs, then redrive or purge the messages", Command: command(env, "logs"),
 		}, "%d messages could not be worked on", waiting)
 	case !found.encrypted():
-		return what.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the dead letter queue is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the dead letter queue is not encrypted")
 	}
-	return what.healthy("Empty", "no dead letters")
+	return f.healthy("Empty", "no dead letters")
 }

@@ -23,13 +23,13 @@ import (
 )
 
 // readingFrom is an estate whose calls are answered by the function.
-func readingFrom(t *testing.T, answer func(in any) (any, error)) *estate {
+func readingFrom(t *testing.T, answer func(in any) (any, error)) *runContext {
 	cfg := answering(func(_ context.Context, in any) (any, error) { return answer(in) })
-	return &estate{env: loaded(t, "dev"), now: now, clk: still{}, src: Sources{AWS: cfg}}
+	return &runContext{env: loaded(t, "dev"), now: now, clk: still{}, src: Sources{AWS: cfg}}
 }
 
 func TestReadImageOfAnIndex(t *testing.T) {
-	e := readingFrom(t, func(in any) (any, error) {
+	rc := readingFrom(t, func(in any) (any, error) {
 		switch in := in.(type) {
 		case *ecr.DescribeImagesInput:
 			out := &ecr.DescribeImagesOutput{}
@@ -53,7 +53,7 @@ func TestReadImageOfAnIndex(t *testing.T) {
 		}
 		return nil, unanswered(in)
 	})
-	image, err := readImage(t.Context(), e, "sha256:index")
+	image, err := readImage(t.Context(), rc, "sha256:index")
 	require.NoError(t, err)
 	require.True(t, image.scanned)
 	require.Equal(t, int32(2), image.critical)
@@ -61,14 +61,14 @@ func TestReadImageOfAnIndex(t *testing.T) {
 }
 
 func TestReadImageThatIsGone(t *testing.T) {
-	e := readingFrom(t, func(any) (any, error) { return nil, apiError("ImageNotFoundException") })
-	image, err := readImage(t.Context(), e, "sha256:1")
+	rc := readingFrom(t, func(any) (any, error) { return nil, apiError("ImageNotFoundException") })
+	image, err := readImage(t.Context(), rc, "sha256:1")
 	require.NoError(t, err)
 	require.Nil(t, image)
 }
 
 func TestReadPasswordRotation(t *testing.T) {
-	e := readingFrom(t, func(in any) (any, error) {
+	rc := readingFrom(t, func(in any) (any, error) {
 		switch in := in.(type) {
 		case *rds.DescribeDBInstancesInput:
 			return &rds.DescribeDBInstancesOutput{DBInstances: []rdstypes.DBInstance{{
@@ -80,13 +80,13 @@ func TestReadPasswordRotation(t *testing.T) {
 		}
 		return nil, unanswered(in)
 	})
-	rotated, err := readPasswordRotation(t.Context(), e)
+	rotated, err := readPasswordRotation(t.Context(), rc)
 	require.NoError(t, err)
 	require.Equal(t, ago(time.Hour), rotated)
 }
 
 func TestReadCertificatePrefersTheOneInUse(t *testing.T) {
-	e := readingFrom(t, func(in any) (any, error) {
+	rc := readingFrom(t, func(in any) (any, error) {
 		switch in := in.(type) {
 		case *acm.ListCertificatesInput:
 			require.Contains(t, in.Includes.KeyTypes, acmtypes.KeyAlgorithmEcPrime256v1, "ACM lists only some key types by itself")
@@ -107,7 +107,7 @@ func TestReadCertificatePrefersTheOneInUse(t *testing.T) {
 		}
 		return nil, unanswered(in)
 	})
-	certificate, err := readCertificate(t.Context(), e)
+	certificate, err := readCertificate(t.Context(), rc)
 	require.NoError(t, err)
 	require.Equal(t, "used", aws.ToString(certificate.CertificateArn))
 }
@@ -117,7 +117,7 @@ func TestReadCertificatePrefersTheOneInUse(t *testing.T) {
 func TestCheckServicesExplains(t *testing.T) {
 	crash := by("ecs-svc/2", stopped(ecstypes.TaskStopCodeEssentialContainerExited, "Essential container in task exited", 1, ""))
 	crash.Group, crash.TaskArn = aws.String("service:"+apiService), aws.String("arn:aws:ecs:us-east-1:1:task/c/0123")
-	e := readingFrom(t, func(in any) (any, error) {
+	rc := readingFrom(t, func(in any) (any, error) {
 		switch in := in.(type) {
 		case *ecs.ListServicesInput:
 			return &ecs.ListServicesOutput{ServiceArns: []string{apiService}}, nil
@@ -137,26 +137,26 @@ func TestCheckServicesExplains(t *testing.T) {
 		}
 		return nil, unanswered(in)
 	})
-	findings, err := checkServices(t.Context(), e)
+	findings, err := checkServices(t.Context(), rc)
 	require.NoError(t, err)
 	requireVerdict(t, verdict{Error, "RolloutStuck", "exit code 1"}, findings[0])
 	require.Equal(t, []string{"Error: no module"}, findings[0].Details["last_log_lines"])
 	requireVerdict(t, verdict{Error, "ServiceMissing", "worker"}, findings[1])
 
-	section := stuckSection(e, findings)
+	section := stuckSection(rc, findings)
 	require.Len(t, section, 1)
 	require.Equal(t, findings[0].Service, section[0].Service)
 }
 
 func TestAbsentIsNotAnError(t *testing.T) {
-	for code, read := range map[string]func(context.Context, *estate) (any, error){
-		"ClusterNotFoundException":    func(ctx context.Context, e *estate) (any, error) { return readServices(ctx, e) },
-		"InvalidRequestException":     func(ctx context.Context, e *estate) (any, error) { return readSecret(ctx, e) },
-		"LoadBalancerNotFound":        func(ctx context.Context, e *estate) (any, error) { return readBalancer(ctx, e) },
-		"TargetGroupNotFound":         func(ctx context.Context, e *estate) (any, error) { return readTargetGroup(ctx, e) },
-		"DBInstanceNotFound":          func(ctx context.Context, e *estate) (any, error) { return readDatabase(ctx, e) },
-		"RepositoryNotFoundException": func(ctx context.Context, e *estate) (any, error) { return readRepository(ctx, e) },
-		"NoSuchBucket":                func(ctx context.Context, e *estate) (any, error) { return readBucket(ctx, e) },
+	for code, read := range map[string]func(context.Context, *runContext) (any, error){
+		"ClusterNotFoundException":    func(ctx context.Context, rc *runContext) (any, error) { return readServices(ctx, rc) },
+		"InvalidRequestException":     func(ctx context.Context, rc *runContext) (any, error) { return readSecret(ctx, rc) },
+		"LoadBalancerNotFound":        func(ctx context.Context, rc *runContext) (any, error) { return readBalancer(ctx, rc) },
+		"TargetGroupNotFound":         func(ctx context.Context, rc *runContext) (any, error) { return readTargetGroup(ctx, rc) },
+		"DBInstanceNotFound":          func(ctx context.Context, rc *runContext) (any, error) { return readDatabase(ctx, rc) },
+		"RepositoryNotFoundException": func(ctx context.Context, rc *runContext) (any, error) { return readRepository(ctx, rc) },
+		"NoSuchBucket":                func(ctx context.Context, rc *runContext) (any, error) { return readBucket(ctx, rc) },
 	} {
 		t.Run(code, func(t *testing.T) {
 			found, err := read(t.Context(), readingFrom(t, func(any) (any, error) { return nil, apiError(code) }))

@@ -43,18 +43,18 @@ func TestEvaluateScaling(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		service environment.Service
-		found   scaled
+		found   scalingState
 		desired int
 		want    verdict
 	}{
-		"scales":       {api, scaled{one(target("api", 1, 2)), policy}, 1, verdict{Healthy, "Scales", "1 task, between 1 and 2, 1 policy"}},
-		"fixed":        {worker, scaled{}, 1, verdict{Healthy, "NotScaled", "1 task"}},
-		"by hand":      {worker, scaled{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "ScaledByHand", ""}},
-		"missing":      {api, scaled{}, 1, verdict{Error, "ScalingMissing", "stays at 1 task"}},
-		"other bounds": {api, scaled{one(target("api", 1, 9)), policy}, 1, verdict{Warning, "OtherBounds", "between 1 and 9"}},
-		"no policies":  {api, scaled{one(target("api", 1, 2)), nil}, 1, verdict{Error, "NoPolicies", ""}},
-		"suspended":    {api, scaled{one(suspended), policy}, 1, verdict{Warning, "ScalingSuspended", ""}},
-		"at maximum":   {api, scaled{one(target("api", 1, 2)), policy}, 2, verdict{Warning, "AtMaximum", "2 of at most 2"}},
+		"scales":       {api, scalingState{one(target("api", 1, 2)), policy}, 1, verdict{Healthy, "Scales", "1 task, between 1 and 2, 1 policy"}},
+		"fixed":        {worker, scalingState{}, 1, verdict{Healthy, "NotScaled", "1 task"}},
+		"by hand":      {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "ScaledByHand", ""}},
+		"missing":      {api, scalingState{}, 1, verdict{Error, "ScalingMissing", "stays at 1 task"}},
+		"other bounds": {api, scalingState{one(target("api", 1, 9)), policy}, 1, verdict{Warning, "OtherBounds", "between 1 and 9"}},
+		"no policies":  {api, scalingState{one(target("api", 1, 2)), nil}, 1, verdict{Error, "NoPolicies", ""}},
+		"suspended":    {api, scalingState{one(suspended), policy}, 1, verdict{Warning, "ScalingSuspended", ""}},
+		"at maximum":   {api, scalingState{one(target("api", 1, 2)), policy}, 2, verdict{Warning, "AtMaximum", "2 of at most 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateScaling(test.service, test.found, test.desired, env))
@@ -235,7 +235,7 @@ func TestEvaluateStack(t *testing.T) {
 
 func TestEvaluateCompliance(t *testing.T) {
 	env := loaded(t, "production")
-	kept := rulesOfDatabase(*instance(func(d *rdstypes.DBInstance) {
+	kept := databaseRulesOf(*instance(func(d *rdstypes.DBInstance) {
 		d.DBInstanceClass, d.MultiAZ, d.BackupRetentionPeriod = aws.String("db.t3.medium"), aws.Bool(true), aws.Int32(30)
 		d.DeletionProtection, d.PerformanceInsightsEnabled = aws.Bool(true), aws.Bool(true)
 	}), env.Database)
@@ -243,7 +243,7 @@ func TestEvaluateCompliance(t *testing.T) {
 	requireVerdict(t, verdict{Error, "NothingDeployed", ""}, evaluateCompliance("database", nil, env))
 	requireVerdict(t, verdict{Warning, "NotAsDescribed", "1 of 1 values are not as Pulumi.production.yaml says: zones is 2 and should be 3"},
 		evaluateCompliance("network", []rule{{what: "zones", want: 3, got: 2}}, env))
-	broken := rulesOfDatabase(*instance(nil), env.Database)
+	broken := databaseRulesOf(*instance(nil), env.Database)
 	requireVerdict(t, verdict{Error, "NotAsDescribed", "5 of 8"}, evaluateCompliance("database", broken, env))
 }
 
@@ -252,8 +252,8 @@ func TestRulesOfService(t *testing.T) {
 	definition := &ecstypes.TaskDefinition{Cpu: aws.String("512"), Memory: aws.String("1024")}
 	broken := func(desired int32, definition *ecstypes.TaskDefinition) []string {
 		var names []string
-		for _, r := range rulesOfService(env.Services.API, ecstypes.Service{DesiredCount: desired, EnableExecuteCommand: true}, definition, env) {
-			if !r.kept() {
+		for _, r := range serviceRulesOf(env.Services.API, ecstypes.Service{DesiredCount: desired, EnableExecuteCommand: true}, definition, env) {
+			if !r.met() {
 				names = append(names, r.what)
 			}
 		}
@@ -281,6 +281,8 @@ func TestRecordedDigest(t *testing.T) {
 		"a record, without a stack":  {Sources{Deployed: says(recorded, nil)}, "sha256:recorded"},
 		"neither a stack nor record": {Sources{}, ""},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, recordedDigest(t.Context(), &estate{src: test.src})) })
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, recordedDigest(t.Context(), &runContext{src: test.src}))
+		})
 	}
 }

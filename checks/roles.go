@@ -17,48 +17,48 @@ import (
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
 const tasksPrincipal = "ecs-tasks.amazonaws.com"
 
-func checkRoles(ctx context.Context, e *estate) ([]Finding, error) {
-	names := []string{e.env.ExecutionRoleName(), e.env.TaskRoleName()}
+func checkRoles(ctx context.Context, rc *runContext) ([]Finding, error) {
+	names := []string{rc.env.ExecutionRoleName(), rc.env.TaskRoleName()}
 	return batches(ctx, names, 1, func(ctx context.Context, one []string) ([]Finding, error) {
-		out, err := iam.NewFromConfig(e.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one[0])})
+		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one[0])})
 		switch {
 		case hasCode(err, "NoSuchEntity"):
-			return []Finding{evaluateRole(one[0], nil, e.env)}, nil
+			return []Finding{evaluateRole(one[0], nil, rc.env)}, nil
 		case err != nil:
 			return nil, err
 		}
-		return []Finding{evaluateRole(one[0], out.Role, e.env)}, nil
+		return []Finding{evaluateRole(one[0], out.Role, rc.env)}, nil
 	})
 }
 
 // evaluateRole judges a role of the tasks by who may assume it.
 func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment) Finding {
-	what := about("roles", "IAM-Role-"+name)
+	f := newFinding("roles", "IAM-Role-"+name)
 	if role == nil {
-		return what.error("RoleMissing", deployHint(env, "the environment was never deployed, or the role was deleted; without it no task starts"),
+		return f.error("RoleMissing", deployHint(env, "the environment was never deployed, or the role was deleted; without it no task starts"),
 			"there is no role %s", name)
 	}
-	trusted, err := trustedBy(aws.ToString(role.AssumeRolePolicyDocument))
-	what = what.with("trusts", trusted)
+	trusted, err := trustedPrincipals(aws.ToString(role.AssumeRolePolicyDocument))
+	f = f.with("trusts", trusted)
 	if role.RoleLastUsed != nil && role.RoleLastUsed.LastUsedDate != nil {
-		what = what.with("last_used", role.RoleLastUsed.LastUsedDate.UTC().Format("2006-01-02"))
+		f = f.with("last_used", role.RoleLastUsed.LastUsedDate.UTC().Format("2006-01-02"))
 	}
 	hint := driftHint(env, "the trust policy was changed by hand")
 	switch {
 	case err != nil:
-		return what.error("TrustUnreadable", hint, "the role's trust policy is not a policy document")
+		return f.error("TrustUnreadable", hint, "the role's trust policy is not a policy document")
 	case slices.Contains(trusted, "*"):
-		return what.error("TrustsEverybody", hint, "everybody may assume the role %s", name)
+		return f.error("TrustsEverybody", hint, "everybody may assume the role %s", name)
 	case !slices.Contains(trusted, tasksPrincipal):
-		return what.error("TasksNotTrusted", hint, "tasks may not assume the role %s", name)
+		return f.error("TasksNotTrusted", hint, "tasks may not assume the role %s", name)
 	case len(trusted) > 1:
-		return what.warning("TrustsOthers", hint, "others than tasks may assume the role %s", name)
+		return f.warning("TrustsOthers", hint, "others than tasks may assume the role %s", name)
 	}
-	return what.healthy("Trusted", "assumed by tasks only")
+	return f.healthy("Trusted", "assumed by tasks only")
 }
 
-// trustedBy are the principals that a trust policy allows to assume its role, sorted. The document comes URL-encoded.
-func trustedBy(document string) ([]string, error) {
+// trustedPrincipals are the principals that a trust policy allows to assume its role, sorted. The document comes URL-encoded.
+func trustedPrincipals(document string) ([]string, error) {
 	text, err := url.QueryUnescape(document)
 	if err != nil {
 		return nil, err

@@ -67,8 +67,8 @@ type Call struct {
 	Err        error
 }
 
-// Took is how long the call took.
-func (c Call) Took() time.Duration { return c.End.Sub(c.Start) }
+// Duration is how long the call took.
+func (c Call) Duration() time.Duration { return c.End.Sub(c.Start) }
 
 // Permission is the IAM action that the call needs.
 func (c Call) Permission() string { return Permission(c.Service, c.Operation) }
@@ -84,9 +84,9 @@ func Run(ctx context.Context, env *environment.Environment, src Sources, opt Opt
 const (
 	defaultTimeout     = time.Minute
 	defaultConcurrency = 32
-	// grace is how long a run waits, after its context has ended, for checks that notice it and can say what they
+	// gracePeriod is how long a run waits, after its context has ended, for checks that notice it and can say what they
 	// were waiting for.
-	grace = 200 * time.Millisecond
+	gracePeriod = 200 * time.Millisecond
 )
 
 func runChecks(
@@ -95,40 +95,40 @@ func runChecks(
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
 	defer cancel()
 	if src.Network.Resolver == nil {
-		src.Network = probe.Internet()
+		src.Network = probe.SystemNetwork()
 	}
-	told := &teller{trace: opt.Trace}
+	trace := &tracer{callback: opt.Trace}
 	// What was read ahead and nobody needed may still be under way when the run has ended.
-	defer told.end()
-	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), told, clk.Now)
-	e := &estate{env: env, now: clk.Now().UTC(), clk: clk, src: src}
+	defer trace.stop()
+	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
+	rc := &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}
 	report := Report{
-		Environment: env.Name, Region: env.Region, Timestamp: e.now.Truncate(time.Second),
+		Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second),
 		Services: []Finding{},
 	}
-	chosen := choose(all, opt)
-	for i, outcome := range judgeAll(ctx, chosen, e) {
+	selected := selectChecks(all, opt)
+	for i, outcome := range runAll(ctx, selected, rc) {
 		if omitted := (*omittedError)(nil); errors.As(outcome.err, &omitted) {
-			report.Omitted = append(report.Omitted, Omission{Component: chosen[i].Component, Why: omitted.why})
+			report.Omitted = append(report.Omitted, Omission{Component: selected[i].Component, Why: omitted.why})
 			continue
 		}
-		report.Services = append(report.Services, outcome.all(chosen[i].Component)...)
+		report.Services = append(report.Services, outcome.findingsOf(selected[i].Component)...)
 	}
 	report.Summary = Aggregate(report.Services)
-	report.LoadBalancers, report.Certificates = balancerSection(e), certificateSection(e)
-	report.Debugging.StuckServices = stuckSection(e, report.Services)
+	report.LoadBalancers, report.Certificates = balancerSection(rc), certificateSection(rc)
+	report.Debugging.StuckServices = stuckSection(rc, report.Services)
 	return report
 }
 
-// choose returns the checks that opt asks for.
-func choose(all []Check, opt Options) []Check {
-	var chosen []Check
+// selectChecks returns the checks that opt asks for.
+func selectChecks(all []Check, opt Options) []Check {
+	var selected []Check
 	for _, c := range all {
 		if (len(opt.Only) == 0 || slices.Contains(opt.Only, c.Component)) && !slices.Contains(opt.Skip, c.Component) {
-			chosen = append(chosen, c)
+			selected = append(selected, c)
 		}
 	}
-	return chosen
+	return selected
 }
 
 // omittedError is why a check leaves its component out rather than judging it.
@@ -142,58 +142,58 @@ type outcome struct {
 	err      error
 }
 
-// all are the findings about the component, at least one.
-func (o outcome) all(component string) []Finding {
+// findingsOf are the findings about the component, at least one.
+func (o outcome) findingsOf(component string) []Finding {
 	findings := o.findings
 	if o.err != nil {
-		findings = append(findings, undetermined(component, o.err))
+		findings = append(findings, unknownFinding(component, o.err))
 	}
 	if len(findings) == 0 {
-		findings = []Finding{about(component, component).unknown(reasonNoResult, Hint{
+		findings = []Finding{newFinding(component, component).unknown(reasonNoResult, Hint{
 			Cause: "the check found nothing to judge", Solution: "see whether the environment has this component",
 		}, "no result")}
 	}
 	return findings
 }
 
-// judgeAll runs the checks at the same time and returns their outcomes in the order of the checks. A check that has
+// runAll runs the checks at the same time and returns their outcomes in the order of the checks. A check that has
 // not ended shortly after ctx has is given up.
-func judgeAll(ctx context.Context, chosen []Check, e *estate) []outcome {
+func runAll(ctx context.Context, selected []Check, rc *runContext) []outcome {
 	type numbered struct {
 		outcome
 		at int
 	}
-	ended := make(chan numbered, len(chosen))
-	for i, c := range chosen {
+	ended := make(chan numbered, len(selected))
+	for i, c := range selected {
 		go func() {
-			findings, err := c.run(begin(ctx, c.Component), e)
+			findings, err := c.run(withComponent(ctx, c.Component), rc)
 			ended <- numbered{outcome{findings, err}, i}
 		}()
 	}
-	late, cancel := outlasting(ctx, grace)
+	graceCtx, cancel := withGrace(ctx, gracePeriod)
 	defer cancel()
-	outcomes := make([]outcome, len(chosen))
-	answered := make([]bool, len(chosen))
-	for range chosen {
+	outcomes := make([]outcome, len(selected))
+	done := make([]bool, len(selected))
+	for range selected {
 		select {
 		case n := <-ended:
-			outcomes[n.at], answered[n.at] = n.outcome, true
+			outcomes[n.at], done[n.at] = n.outcome, true
 			continue
-		case <-late.Done():
+		case <-graceCtx.Done():
 		}
 		break
 	}
 	for i := range outcomes {
-		if !answered[i] {
+		if !done[i] {
 			outcomes[i].err = ctx.Err()
 		}
 	}
 	return outcomes
 }
 
-// outlasting returns a context that ends so much later than ctx.
-func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
-	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// withGrace returns a context that ends so much later than ctx.
+func withGrace(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	graceCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
-	return late, func() { stop(); cancel() }
+	return graceCtx, func() { stop(); cancel() }
 }

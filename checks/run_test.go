@@ -26,28 +26,28 @@ type still struct{ clock.Clock }
 
 func (still) Now() time.Time { return now }
 
-func saying(findings ...Finding) func(context.Context, *estate) ([]Finding, error) {
-	return func(context.Context, *estate) ([]Finding, error) { return findings, nil }
+func saying(findings ...Finding) func(context.Context, *runContext) ([]Finding, error) {
+	return func(context.Context, *runContext) ([]Finding, error) { return findings, nil }
 }
 
-func failing(err error) func(context.Context, *estate) ([]Finding, error) {
-	return func(context.Context, *estate) ([]Finding, error) { return nil, err }
+func failing(err error) func(context.Context, *runContext) ([]Finding, error) {
+	return func(context.Context, *runContext) ([]Finding, error) { return nil, err }
 }
 
-func hanging(ctx context.Context, _ *estate) ([]Finding, error) {
+func hanging(ctx context.Context, _ *runContext) ([]Finding, error) {
 	<-ctx.Done()
 	return nil, fmt.Errorf("wait: %w", ctx.Err())
 }
 
 // deaf does not even notice that its context has ended.
-func deaf(t *testing.T) func(context.Context, *estate) ([]Finding, error) {
+func deaf(t *testing.T) func(context.Context, *runContext) ([]Finding, error) {
 	released := make(chan struct{})
 	t.Cleanup(func() { close(released) })
-	return func(context.Context, *estate) ([]Finding, error) { <-released; return nil, nil }
+	return func(context.Context, *runContext) ([]Finding, error) { <-released; return nil, nil }
 }
 
 func TestRunIsolatesChecks(t *testing.T) {
-	good := about("queue", "SQS-Queue-x").healthy("Flowing", "nothing waits")
+	good := newFinding("queue", "SQS-Queue-x").healthy("Flowing", "nothing waits")
 	all := []Check{
 		{"queue", "", saying(good)},
 		{"vpc", "", failing(errors.New("the line was cut"))},
@@ -90,12 +90,12 @@ func oneAPIHangs(t *testing.T) {
 	report := Run(t.Context(), loaded(t, "dev"), Sources{AWS: cfg}, Options{
 		Only: []string{"vpc", "ecs_cluster", "database"}, Timeout: time.Second,
 		Trace: func(c Call) {
-			if c.Took() > 0 {
+			if c.Duration() > 0 {
 				hung = append(hung, c)
 			}
 		},
 	}, clock.Real())
-	require.LessOrEqual(t, time.Since(began), time.Second+grace)
+	require.LessOrEqual(t, time.Since(began), time.Second+gracePeriod)
 
 	of := map[string]Finding{}
 	for _, f := range report.Services {
@@ -116,8 +116,8 @@ func TestRunInterrupted(t *testing.T) {
 }
 
 func TestRunKeepsFindingsBesideAnError(t *testing.T) {
-	half := func(context.Context, *estate) ([]Finding, error) {
-		return []Finding{about("dns", "a").healthy("Fine", "fine")}, errors.New("the rest is not known")
+	half := func(context.Context, *runContext) ([]Finding, error) {
+		return []Finding{newFinding("dns", "a").healthy("Fine", "fine")}, errors.New("the rest is not known")
 	}
 	report := runChecks(t.Context(), []Check{{"dns", "", half}}, loaded(t, "dev"), Sources{}, Options{}, still{})
 	require.Equal(t, Summary{Status: Unknown, Healthy: 1, Unknown: 1, Total: 2}, report.Summary)
@@ -137,7 +137,7 @@ func TestChoose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, c := range choose(all, test.opt) {
+			for _, c := range selectChecks(all, test.opt) {
 				got = append(got, c.Component)
 			}
 			require.Equal(t, test.want, got)
@@ -163,7 +163,7 @@ func TestComponents(t *testing.T) {
 }
 
 func TestOnceLoadsOnce(t *testing.T) {
-	var m memo
+	var m cache
 	var loads atomic.Int32
 	started, release := make(chan struct{}), make(chan struct{})
 	load := func(context.Context) (int, error) {
@@ -179,7 +179,7 @@ func TestOnceLoadsOnce(t *testing.T) {
 	answers := make(chan answer, 3)
 	for range 3 {
 		go func() {
-			n, err := once(t.Context(), &m, "key", load)
+			n, err := cached(t.Context(), &m, "key", load)
 			answers <- answer{n, err}
 		}()
 	}
@@ -189,7 +189,7 @@ func TestOnceLoadsOnce(t *testing.T) {
 
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := once(impatient, &m, "key", load)
+	_, err := cached(impatient, &m, "key", load)
 	require.ErrorIs(t, err, context.Canceled)
 
 	close(release)
@@ -220,7 +220,7 @@ func TestUndetermined(t *testing.T) {
 		"no credentials": {client(errors.New("get identity: get credentials: failed to refresh cached credentials")),
 			verdict{Unknown, "NoCredentials", "credentials were not accepted"}},
 	} {
-		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, undetermined("ecs_service", test.err)) })
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, unknownFinding("ecs_service", test.err)) })
 	}
 }
 

@@ -55,7 +55,7 @@ func largeEstate(t *testing.T) {
 	require.Equal(t, manyTasks/100, calls["DescribeTasks"])
 	require.LessOrEqual(t, most.Load(), int32(limit))
 
-	chain := LongestChain(trace)
+	chain := CriticalPath(trace)
 	require.Len(t, chain, manyTasks/100+1, "the pages of tasks, and describing those of the last")
 	require.LessOrEqual(t, took, length(chain)+length(trace)/limit)
 }
@@ -73,7 +73,7 @@ func BenchmarkLargeEstate(b *testing.B) {
 		})
 		took := time.Since(began)
 		peak = max(peak, memoryInUse())
-		bound := length(LongestChain(trace)) + length(trace)/defaultConcurrency
+		bound := length(CriticalPath(trace)) + length(trace)/defaultConcurrency
 		b.ReportMetric(float64(len(trace)), "calls")
 		b.ReportMetric(took.Seconds()/bound.Seconds(), "time/bound")
 		b.ReportMetric(float64(peak/mib), "peak-MiB")
@@ -93,7 +93,7 @@ func runOfServices(t testing.TB, cfg aws.Config, limit int, trace func(Call)) Re
 // length is how long the calls took together.
 func length(calls []Call) (sum time.Duration) {
 	for _, c := range calls {
-		sum += c.Took()
+		sum += c.Duration()
 	}
 	return sum
 }

@@ -23,10 +23,10 @@ type configSecret struct {
 }
 
 // readSecret returns the configuration secret, nil when there is none or it is about to be deleted.
-func readSecret(ctx context.Context, e *estate) (*configSecret, error) {
-	return once(ctx, &e.memo, "secret", func(ctx context.Context) (*configSecret, error) {
-		out, err := secretsmanager.NewFromConfig(e.aws()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
-			SecretId: aws.String(e.env.SecretName()), VersionStage: aws.String("AWSCURRENT"),
+func readSecret(ctx context.Context, rc *runContext) (*configSecret, error) {
+	return cached(ctx, &rc.cache, "secret", func(ctx context.Context) (*configSecret, error) {
+		out, err := secretsmanager.NewFromConfig(rc.aws()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+			SecretId: aws.String(rc.env.SecretName()), VersionStage: aws.String("AWSCURRENT"),
 		})
 		// A secret that is marked for deletion answers InvalidRequestException.
 		// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
@@ -40,71 +40,71 @@ func readSecret(ctx context.Context, e *estate) (*configSecret, error) {
 	})
 }
 
-func checkSecrets(ctx context.Context, e *estate) ([]Finding, error) {
-	secret, err := readSecret(ctx, e)
+func checkSecrets(ctx context.Context, rc *runContext) ([]Finding, error) {
+	secret, err := readSecret(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	if secret == nil {
-		return checkAbsence(ctx, e)
+		return checkMissingSecret(ctx, rc)
 	}
-	return []Finding{evaluateSecret(secret, e.env)}, nil
+	return []Finding{evaluateSecret(secret, rc.env)}, nil
 }
 
 func evaluateSecret(secret *configSecret, env *environment.Environment) Finding {
-	what := about("secrets", "SecretsManager-Secret-"+env.SecretName())
+	f := newFinding("secrets", "SecretsManager-Secret-"+env.SecretName())
 	if secret.changed != nil {
-		what = what.with("changed", secret.changed.UTC().Format(time.RFC3339))
+		f = f.with("changed", secret.changed.UTC().Format(time.RFC3339))
 	}
 	settings, err := configuration.ParseSecret(env.SecretName(), secret.text)
 	if err != nil {
-		return what.error("SecretMalformed", Hint{
+		return f.error("SecretMalformed", Hint{
 			Cause:    "somebody wrote another form into it",
 			Solution: "write it again as a JSON object of variables", Command: command(env, "secrets check"),
 		}, "%v", err)
 	}
 	values := settings.Values
 	required := env.SecretKeys()
-	what = what.with("keys", slices.Sorted(maps.Keys(values))).with("required_keys", required)
-	problems := JudgeSecret(values, env)
+	f = f.with("keys", slices.Sorted(maps.Keys(values))).with("required_keys", required)
+	problems := SecretProblems(values, env)
 	if len(problems) == 0 {
-		return what.healthy("KeysPresent", "%d of %d required keys are set", len(required), len(required))
+		return f.healthy("KeysPresent", "%d of %d required keys are set", len(required), len(required))
 	}
-	return evaluateKeys(what.with("problems", secretProblemDetails(problems)), problems, env)
+	return evaluateKeys(f.with("problems", secretProblemDetails(problems)), problems, env)
 }
 
 // evaluateKeys sums up the problems of a secret's keys: an error where one of them stops a deployment, as in preflight. The
 // worst gives the finding its reason, the message names all of them.
-func evaluateKeys(what subject, problems []KeyProblem, env *environment.Environment) Finding {
-	stopping := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !p.Stops })
+func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Environment) Finding {
+	blocking := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !p.Stops })
 	others := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return p.Stops })
-	said := strings.Join(keyWords(slices.Concat(stopping, others), env), "; ")
-	if len(stopping) > 0 {
-		reason, hint := reasonOfKeys(stopping, env)
-		return what.error(reason, hint, "%s", said)
+	message := strings.Join(describeKeys(slices.Concat(blocking, others), env), "; ")
+	if len(blocking) > 0 {
+		reason, hint := worstReason(blocking, env)
+		return f.error(reason, hint, "%s", message)
 	}
-	reason, hint := reasonOfKeys(others, env)
-	return what.warning(reason, hint, "%s", said)
+	reason, hint := worstReason(others, env)
+	return f.warning(reason, hint, "%s", message)
 }
 
-// keyWords are problems in words, all missing keys in one place.
-func keyWords(problems []KeyProblem, env *environment.Environment) []string {
-	var missing, words []string
+// describeKeys are problems in words, all missing keys in one place.
+func describeKeys(problems []KeyProblem, env *environment.Environment) []string {
+	var missing, descriptions []string
 	for _, p := range problems {
 		if p.Kind == configuration.Missing {
 			missing = append(missing, p.Key)
 		} else {
-			words = append(words, p.String())
+			descriptions = append(descriptions, p.String())
 		}
 	}
 	if len(missing) == 0 {
-		return words
+		return descriptions
 	}
-	return slices.Insert(words, 0, fmt.Sprintf("%d of %d required keys are missing: %s", len(missing), len(env.SecretKeys()), strings.Join(missing, ", ")))
+	return slices.Insert(descriptions, 0, fmt.Sprintf("%d of %d required keys are missing: %s", len(missing), len(env.SecretKeys()), strings.Join(missing, ", ")))
 }
 
-// reasonOfKeys is the reason of the worst problem, and what to do about it.
-func reasonOfKeys(problems []KeyProblem, env *environment.Environment) (string, Hint) {
+// worstReason is the reason of the worst problem, and what to do about it.
+func worstReason(problems []KeyProblem, env *environment.Environment) (string, Hint) {
 	const filled = "a variable became required, or the secret was not filled in"
 	for _, of := range []struct {
 		reason, cause string

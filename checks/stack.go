@@ -7,48 +7,48 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func readStack(ctx context.Context, e *estate) (StackInfo, error) {
-	return once(ctx, &e.memo, "stack", func(ctx context.Context) (StackInfo, error) { return e.src.Stack(ctx) })
+func readStack(ctx context.Context, rc *runContext) (StackInfo, error) {
+	return cached(ctx, &rc.cache, "stack", func(ctx context.Context) (StackInfo, error) { return rc.src.Stack(ctx) })
 }
 
-func checkStack(ctx context.Context, e *estate) ([]Finding, error) {
-	if e.src.Stack == nil {
+func checkStack(ctx context.Context, rc *runContext) ([]Finding, error) {
+	if rc.src.Stack == nil {
 		return nil, &omittedError{"Pulumi's state cannot be read from here"}
 	}
-	stack, err := readStack(ctx, e)
+	stack, err := readStack(ctx, rc)
 	if err != nil {
 		return nil, &omittedError{"Pulumi's state cannot be read: " + err.Error()}
 	}
-	return []Finding{evaluateStack(stack, e.env, e.now)}, nil
+	return []Finding{evaluateStack(stack, rc.env, rc.now)}, nil
 }
 
 // evaluateStack judges what the stack says of its last update.
 func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time) Finding {
-	what := about("stack", "Pulumi-Stack-"+env.Stack).with("resources", stack.Resources)
+	f := newFinding("stack", "Pulumi-Stack-"+env.Stack).with("resources", stack.Resources)
 	if stack.Updated.IsZero() && stack.Resources == 0 {
-		return what.error("NeverDeployed", deployHint(env, "nobody has deployed it"), "the stack has no resources")
+		return f.error("NeverDeployed", deployHint(env, "nobody has deployed it"), "the stack has no resources")
 	}
 	age := now.Sub(stack.Updated).Truncate(time.Second)
 	if !stack.Updated.IsZero() {
-		what = what.with("updated", stack.Updated.UTC().Format(time.RFC3339)).with("result", stack.Result)
+		f = f.with("updated", stack.Updated.UTC().Format(time.RFC3339)).with("result", stack.Result)
 	}
 	if stack.Image != "" {
-		what = what.with("image", stack.Image)
+		f = f.with("image", stack.Image)
 	}
 	switch {
 	case stack.Result == "in-progress":
-		return what.warning("UpdateInProgress", Hint{
+		return f.warning("UpdateInProgress", Hint{
 			Cause: "somebody deploys just now", Solution: "wait for it", Command: command(env, "status") + " --only stack",
 		}, "an update of the stack is under way")
 	case len(stack.Pending) > 0:
-		return what.with("pending", stack.Pending).error("PendingOperations", Hint{
+		return f.with("pending", stack.Pending).error("PendingOperations", Hint{
 			Cause:    "a deployment was killed in the middle of them, so that nobody knows how they ended",
 			Solution: "deploy again: what was made meanwhile is looked up", Command: command(env, "up") + " --image-tag TAG",
 		}, "%s whose end is not known", plural(len(stack.Pending), "operation", "operations"))
 	case stack.Result == "failed":
-		return what.warning("LastUpdateFailed", Hint{
+		return f.warning("LastUpdateFailed", Hint{
 			Cause: "the last deployment failed", Solution: "see why, and deploy again", Command: command(env, "history"),
 		}, "the last update failed %s ago", age)
 	}
-	return what.healthy("UpToDate", "%s, updated %s ago", plural(stack.Resources, "resource", "resources"), age)
+	return f.healthy("UpToDate", "%s, updated %s ago", plural(stack.Resources, "resource", "resources"), age)
 }

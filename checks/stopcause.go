@@ -205,14 +205,14 @@ var exitMeanings = map[int]struct {
 // StopCause says why a task stopped, from what DescribeTasks tells about it.
 func StopCause(task ecstypes.Task) Stop {
 	stop := Stop{Kind: StopOther, Reason: aws.ToString(task.StoppedReason)}
-	words := []string{stop.Reason}
+	texts := []string{stop.Reason}
 	for _, c := range task.Containers {
 		if reason := aws.ToString(c.Reason); reason != "" {
-			words = append(words, reason)
+			texts = append(texts, reason)
 		}
 	}
 	if stop.Reason == "" || strings.HasPrefix(stop.Reason, "Essential container") {
-		stop.Reason = strings.Join(words[len(words)-1:], "")
+		stop.Reason = strings.Join(texts[len(texts)-1:], "")
 	}
 	if failed := failedContainer(task.Containers); failed != nil {
 		stop.Container = aws.ToString(failed.Name)
@@ -223,7 +223,7 @@ func StopCause(task ecstypes.Task) Stop {
 		return stop
 	}
 	for _, rule := range stopRules {
-		if match := rule.pattern.FindStringSubmatch(strings.Join(words, "\n")); match != nil {
+		if match := rule.pattern.FindStringSubmatch(strings.Join(texts, "\n")); match != nil {
 			return rule.apply(stop, match)
 		}
 	}

@@ -13,12 +13,12 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkTargetGroups(ctx context.Context, e *estate) ([]Finding, error) {
-	group, err := readTargetGroup(ctx, e)
+func checkTargetGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
+	group, err := readTargetGroup(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateTargetGroup(group, e.env)}, nil
+	return []Finding{evaluateTargetGroup(group, rc.env)}, nil
 }
 
 // targetCounts counts targets by state, and the reasons of those that are not healthy. Draining ones are on their way
@@ -28,8 +28,8 @@ type targetCounts struct {
 	reasons                                      map[string]int
 }
 
-// wanted is how many targets there are but for the draining ones.
-func (c targetCounts) wanted() int { return c.healthy + c.unhealthy + c.initial + c.other }
+// total is how many targets there are but for the draining ones.
+func (c targetCounts) total() int { return c.healthy + c.unhealthy + c.initial + c.other }
 
 func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 	counts := targetCounts{reasons: map[string]int{}}
@@ -60,41 +60,41 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 
 // evaluateTargetGroup judges the API's target group by the state of its targets. Draining ones do not count.
 func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
-	what := about("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
+	f := newFinding("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
 	if group == nil {
-		return what.error("TargetGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted"),
+		return f.error("TargetGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted"),
 			"there is no target group %s", env.TargetGroupName())
 	}
 	counts := countTargets(group.targets)
-	wanted := counts.wanted()
-	what = what.with("healthy", counts.healthy).with("unhealthy", counts.unhealthy).with("initial", counts.initial).
+	wanted := counts.total()
+	f = f.with("healthy", counts.healthy).with("unhealthy", counts.unhealthy).with("initial", counts.initial).
 		with("draining", counts.draining).with("total", wanted).with("health_check", aws.ToString(group.HealthCheckPath))
 	if len(counts.reasons) > 0 || counts.draining > 0 {
-		what = what.with("targets", targetDetails(group.targets))
+		f = f.with("targets", targetDetails(group.targets))
 	}
 	if len(counts.reasons) > 0 {
-		what = what.with("reasons", counts.reasons)
+		f = f.with("reasons", counts.reasons)
 	}
 	switch {
 	case wanted == 0:
-		return what.error("NoTargets", Hint{
+		return f.error("NoTargets", Hint{
 			Cause:    "no task of the API is running, or none was registered yet",
 			Solution: "see why tasks do not run: ecs_service and ecs_tasks", Command: command(env, "status") + " --only ecs_service,ecs_tasks",
 		}, "0/0 targets healthy: there are none")
 	case counts.healthy == 0 && counts.initial == wanted:
-		return what.warning("TargetsStarting", Hint{
+		return f.warning("TargetsStarting", Hint{
 			Cause: "the tasks have just started", Solution: "wait for their first health checks",
 		}, "0/%d targets healthy, all of them are being checked for the first time", wanted)
 	case counts.healthy == 0:
-		return what.error("NoHealthyTargets", targetHint(counts.reasons, env), "0/%d targets healthy%s", wanted, reasonList(counts.reasons))
+		return f.error("NoHealthyTargets", targetHint(counts.reasons, env), "0/%d targets healthy%s", wanted, reasonList(counts.reasons))
 	case counts.unhealthy+counts.other > 0:
-		return what.warning("TargetsUnhealthy", targetHint(counts.reasons, env), "%d/%d targets healthy%s", counts.healthy, wanted, reasonList(counts.reasons))
+		return f.warning("TargetsUnhealthy", targetHint(counts.reasons, env), "%d/%d targets healthy%s", counts.healthy, wanted, reasonList(counts.reasons))
 	case counts.initial > 0:
-		return what.warning("TargetsStarting", Hint{
+		return f.warning("TargetsStarting", Hint{
 			Cause: "tasks have just started", Solution: "wait for their first health checks",
 		}, "%d/%d targets healthy, %d being checked for the first time", counts.healthy, wanted, counts.initial)
 	}
-	return what.healthy("TargetsHealthy", "%d/%d targets healthy", counts.healthy, wanted)
+	return f.healthy("TargetsHealthy", "%d/%d targets healthy", counts.healthy, wanted)
 }
 
 // reasonList is the end of a message that counts reasons.
@@ -148,7 +148,7 @@ func targetHint(reasons map[string]int, env *environment.Environment) Hint {
 
 func targetDetails(targets []elbtypes.TargetHealthDescription) []map[string]any {
 	var details []map[string]any
-	for _, t := range targets[:min(len(targets), tasksShown)] {
+	for _, t := range targets[:min(len(targets), maxTasksListed)] {
 		detail := map[string]any{}
 		if t.Target != nil {
 			detail["target"] = fmt.Sprintf("%s:%d", aws.ToString(t.Target.Id), aws.ToInt32(t.Target.Port))

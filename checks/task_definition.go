@@ -12,34 +12,34 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkTaskDefinitions(ctx context.Context, e *estate) ([]Finding, error) {
-	ahead(ctx, e, readSecret)
-	services, err := readServices(ctx, e)
+func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error) {
+	prefetch(ctx, rc, readSecret)
+	services, err := readServices(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	roles := []environment.Role{}
-	for _, s := range e.env.Services.List() {
+	for _, s := range rc.env.Services.List() {
 		roles = append(roles, s.Role)
 	}
 	roles = append(roles, environment.Migration)
 	return batches(ctx, roles, 1, func(ctx context.Context, one []environment.Role) ([]Finding, error) {
 		role := one[0]
-		name := e.env.TaskFamily(role)
-		if service := serviceNamed(services, e.env.ServiceName(role)); service != nil {
+		name := rc.env.TaskFamily(role)
+		if service := findService(services, rc.env.ServiceName(role)); service != nil {
 			name = aws.ToString(service.TaskDefinition)
 		}
-		definition, err := readTaskDefinition(ctx, e, name)
+		definition, err := readTaskDefinition(ctx, rc, name)
 		if err != nil {
 			return nil, err
 		}
-		secret, secretErr := readSecret(ctx, e)
+		secret, secretErr := readSecret(ctx, rc)
 		if secretErr != nil && definition != nil {
-			finding := undetermined("task_definition", secretErr)
-			finding.Service = taskDefinitionID(e.env, role)
+			finding := unknownFinding("task_definition", secretErr)
+			finding.Service = taskDefinitionID(rc.env, role)
 			return []Finding{finding}, nil
 		}
-		return []Finding{evaluateTaskDefinition(definition, role, secretKeys(secret), e.env)}, nil
+		return []Finding{evaluateTaskDefinition(definition, role, secretKeys(secret), rc.env)}, nil
 	})
 }
 
@@ -62,52 +62,52 @@ func taskDefinitionID(env *environment.Environment, role environment.Role) strin
 func evaluateTaskDefinition(
 	definition *ecstypes.TaskDefinition, role environment.Role, keys []string, env *environment.Environment,
 ) Finding {
-	what := about("task_definition", taskDefinitionID(env, role))
+	f := newFinding("task_definition", taskDefinitionID(env, role))
 	if definition == nil {
-		return what.error("TaskDefinitionMissing", deployHint(env, "the environment was never deployed, or the revision was deleted"),
+		return f.error("TaskDefinitionMissing", deployHint(env, "the environment was never deployed, or the revision was deleted"),
 			"there is no task definition of %s", env.TaskFamily(role))
 	}
-	container := containerNamed(definition, env.ContainerName(role))
-	what = what.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))
+	container := findContainer(definition, env.ContainerName(role))
+	f = f.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))
 	if container == nil {
-		return what.error("ContainerMissing", driftHint(env, "the task definition was not made by the program"),
+		return f.error("ContainerMissing", driftHint(env, "the task definition was not made by the program"),
 			"the task definition has no container %s", env.ContainerName(role))
 	}
 	references := secretReferences(container, env)
 	missing := slices.DeleteFunc(slices.Clone(references), func(key string) bool { return slices.Contains(keys, key) })
 	unset := unsetVariables(container, env)
-	elsewhere := wiredElsewhere(container, env)
-	otherwise := setOtherwise(container, env)
-	what = what.with("image", aws.ToString(container.Image)).with("secret_keys", references)
+	foreign := foreignReferences(container, env)
+	redefined := redefinedKeys(container, env)
+	f = f.with("image", aws.ToString(container.Image)).with("secret_keys", references)
 	switch {
 	case len(missing) > 0:
-		return what.with("missing_keys", missing).error("SecretKeysMissing", Hint{
+		return f.with("missing_keys", missing).error("SecretKeysMissing", Hint{
 			Cause:    "the task definition refers to keys that the secret " + env.SecretName() + " does not have: its tasks stop before they start",
 			Solution: "set the keys", Command: command(env, "secrets set"),
 		}, "%d of %d secret keys that the %s refers to are missing: %s", len(missing), len(references), role, strings.Join(missing, ", "))
 	case len(unset) > 0:
-		return what.with("missing_variables", unset).error("VariablesMissing",
+		return f.with("missing_variables", unset).error("VariablesMissing",
 			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
 			"%d of %d required variables are not set: %s", len(unset), len(env.Configuration.Required), strings.Join(unset, ", "))
-	case len(elsewhere) > 0:
-		return what.error("WiredElsewhere", driftHint(env, "the task definition was changed by hand, or copied from another environment's"),
-			"%s", strings.Join(elsewhere, "; "))
-	case len(otherwise) > 0:
-		return what.warning("NotAsTheProgramHasIt",
+	case len(foreign) > 0:
+		return f.error("WiredElsewhere", driftHint(env, "the task definition was changed by hand, or copied from another environment's"),
+			"%s", strings.Join(foreign, "; "))
+	case len(redefined) > 0:
+		return f.warning("NotAsTheProgramHasIt",
 			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
-			"required variables are not set as the program sets them, from %s: %s", env.SecretName(), strings.Join(otherwise, ", "))
+			"required variables are not set as the program sets them, from %s: %s", env.SecretName(), strings.Join(redefined, ", "))
 	case definition.Status == ecstypes.TaskDefinitionStatusInactive:
-		return what.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; tasks that run go on"),
+		return f.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; tasks that run go on"),
 			"revision %d is deregistered: no new service could use it", definition.Revision)
 	case !strings.Contains(aws.ToString(container.Image), "@sha256:"):
-		return what.warning("ImageNotPinned", deployHint(env, "it was registered past the deployer"),
+		return f.warning("ImageNotPinned", deployHint(env, "it was registered past the deployer"),
 			"the image is named by a tag, which can move: %s", aws.ToString(container.Image))
 	}
-	return what.healthy("Complete", "revision %d, %d secret keys, %d required variables",
+	return f.healthy("Complete", "revision %d, %d secret keys, %d required variables",
 		definition.Revision, len(references), len(env.Configuration.Required))
 }
 
-func containerNamed(definition *ecstypes.TaskDefinition, name string) *ecstypes.ContainerDefinition {
+func findContainer(definition *ecstypes.TaskDefinition, name string) *ecstypes.ContainerDefinition {
 	at := slices.IndexFunc(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
 	if at < 0 {
 		return nil

@@ -52,7 +52,7 @@ const (
 	oldestMessageAge = "oldest_message_seconds"
 	metricPeriod     = 5 * time.Minute
 	metricHistory    = 20 * time.Minute
-	bytesAGiB        = 1 << 30
+	bytesPerGiB      = 1 << 30
 )
 
 // utilisationMetrics are the metrics of the environment's services, database and queue.
@@ -77,11 +77,11 @@ func utilisationMetrics(env *environment.Environment) []metric {
 }
 
 // readUtilisation returns what CloudWatch has. Callers do without where it cannot be read.
-func readUtilisation(ctx context.Context, e *estate) (utilisation, error) {
-	return once(ctx, &e.memo, "utilisation", func(ctx context.Context) (utilisation, error) {
-		metrics := utilisationMetrics(e.env)
-		results, err := pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(e.aws()), &cloudwatch.GetMetricDataInput{
-			StartTime: aws.Time(e.now.Add(-metricHistory)), EndTime: aws.Time(e.now),
+func readUtilisation(ctx context.Context, rc *runContext) (utilisation, error) {
+	return cached(ctx, &rc.cache, "utilisation", func(ctx context.Context) (utilisation, error) {
+		metrics := utilisationMetrics(rc.env)
+		results, err := pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(rc.aws()), &cloudwatch.GetMetricDataInput{
+			StartTime: aws.Time(rc.now.Add(-metricHistory)), EndTime: aws.Time(rc.now),
 			ScanBy: cwtypes.ScanByTimestampDescending, MetricDataQueries: metricQueries(metrics),
 		}), func(out *cloudwatch.GetMetricDataOutput) []cwtypes.MetricDataResult { return out.MetricDataResults })
 		if err != nil {

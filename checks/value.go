@@ -15,8 +15,8 @@ type Value struct {
 	sensitive bool
 }
 
-// Plain is a value that everybody may see.
-func Plain(text string) Value { return Value{text: text} }
+// Public is a value that everybody may see.
+func Public(text string) Value { return Value{text: text} }
 
 // Sensitive reports whether the value is masked.
 func (v Value) Sensitive() bool { return v.sensitive }
@@ -24,8 +24,8 @@ func (v Value) Sensitive() bool { return v.sensitive }
 // Reveal is the value itself, for comparing and for those who may see it.
 func (v Value) Reveal() string { return v.text }
 
-// Bare is the value unmasked.
-func (v Value) Bare() Value { return Value{text: v.text} }
+// Unmasked is the value unmasked.
+func (v Value) Unmasked() Value { return Value{text: v.text} }
 
 func (v Value) String() string {
 	if v.sensitive && v.text != "" {

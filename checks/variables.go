@@ -14,11 +14,11 @@ type Origin string
 // The origins, in the order in which they win: what is set in the task definition, as a value or as a reference to a
 // secret, then a key of the configuration secret that entrypoint reads, then what it builds from the database's secret.
 const (
-	OfDefinition Origin = "task definition"
-	OfReference  Origin = "secret"
-	OfSecret     Origin = "secret at start"
-	Built        Origin = "built at start"
-	OfNothing    Origin = "nowhere"
+	FromTaskDefinition Origin = "task definition"
+	FromReference      Origin = "secret"
+	FromSecretAtStart  Origin = "secret at start"
+	BuiltAtStart       Origin = "built at start"
+	FromNowhere        Origin = "nowhere"
 )
 
 // State is how well a variable is set.
@@ -30,8 +30,8 @@ const (
 	Unread State = "not read"
 	// Foreign is a variable that leads to another environment's database, or comes from its secret.
 	Foreign State = "foreign"
-	// Whole is a reference that names no key of a secret, and so hands on all of it.
-	Whole State = "whole secret"
+	// WholeSecret is a reference that names no key of a secret, and so hands on all of it.
+	WholeSecret State = "whole secret"
 )
 
 // Variable is one that a container gets.
@@ -66,21 +66,21 @@ func (v Variable) BuiltFrom() map[string]string {
 func (v Variable) Broken() bool {
 	missing := v.State == State(configuration.Missing) || v.State == State(configuration.Empty)
 	switch {
-	case v.Well(), v.State == State(configuration.Padded):
+	case v.OK(), v.State == State(configuration.Padded):
 		return false
-	case v.State == Foreign, v.State == Whole:
+	case v.State == Foreign, v.State == WholeSecret:
 		return true
 	}
-	return v.Required || v.Origin == OfReference && missing
+	return v.Required || v.Origin == FromReference && missing
 }
 
-// Well reports whether there is nothing to say about the variable.
-func (v Variable) Well() bool { return v.State == Set || v.State == Unread }
+// OK reports whether there is nothing to say about the variable.
+func (v Variable) OK() bool { return v.State == Set || v.State == Unread }
 
-// read reports whether the variable's value is known here: what comes from elsewhere, another environment's secret too, is not
+// known reports whether the variable's value is known here: what comes from elsewhere, another environment's secret too, is not
 // fetched.
-func (v Variable) read() bool {
-	return v.State != Unread && v.State != Whole && (v.State != Foreign || v.Value.Reveal() != "")
+func (v Variable) known() bool {
+	return v.State != Unread && v.State != WholeSecret && (v.State != Foreign || v.Value.Reveal() != "")
 }
 
 // UnusedKey is a key of the configuration secret that changes nothing for a container.
@@ -147,7 +147,7 @@ func categoriesOf(v Variable) []string {
 		{"database", has("DATABASE", "DB", "POSTGRES", "POSTGRESQL", "PG", "PRISMA", "REDIS")},
 		{"api", has("API", "GRAPHQL", "SUBGRAPH", "RPC", "ENDPOINT", "PORT") && !has("DATABASE")},
 		{"aws", has("AWS", "SQS", "S3", "SNS", "ARN", "ECS") || v.Name == "CONFIG_SECRET_ID"},
-		{"secrets", v.Value.Sensitive() || v.Origin == OfReference || v.Origin == OfSecret || v.Origin == Built},
+		{"secrets", v.Value.Sensitive() || v.Origin == FromReference || v.Origin == FromSecretAtStart || v.Origin == BuiltAtStart},
 	} {
 		if category.in {
 			found = append(found, category.name)

@@ -24,22 +24,22 @@ type ComparedContainer struct {
 type ComparedVariable struct {
 	Name string `json:"name"`
 	// Result is equal, different, only here, only there, or unknown where a value could not be read.
-	Result Likeness `json:"result"`
+	Result ComparisonResult `json:"result"`
 	// Here and There are the values, masked where either is sensitive.
 	Here  *Value `json:"here,omitempty"`
 	There *Value `json:"there,omitempty"`
 }
 
-// Likeness is how a variable of one environment is to the other's.
-type Likeness string
+// ComparisonResult is how a variable of one environment is to the other's.
+type ComparisonResult string
 
 // The likenesses.
 const (
-	Equal     Likeness = "equal"
-	Different Likeness = "different"
-	OnlyHere  Likeness = "only here"
-	OnlyThere Likeness = "only there"
-	NotKnown  Likeness = "unknown"
+	Equal     ComparisonResult = "equal"
+	Different ComparisonResult = "different"
+	OnlyHere  ComparisonResult = "only here"
+	OnlyThere ComparisonResult = "only there"
+	NotKnown  ComparisonResult = "unknown"
 )
 
 // Compare holds two inspections against each other.
@@ -82,7 +82,7 @@ func compareVariables(here, there []Variable) []ComparedVariable {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		a, isHere := ours[name]
 		b, isThere := theirs[name]
-		one := ComparedVariable{Name: name, Result: likeness(a, b, isHere, isThere)}
+		one := ComparedVariable{Name: name, Result: compareVariable(a, b, isHere, isThere)}
 		sensitive := a.Value.Sensitive() || b.Value.Sensitive()
 		if isHere {
 			one.Here = &Value{a.Value.text, sensitive}
@@ -95,13 +95,13 @@ func compareVariables(here, there []Variable) []ComparedVariable {
 	return compared
 }
 
-func likeness(a, b Variable, isHere, isThere bool) Likeness {
+func compareVariable(a, b Variable, isHere, isThere bool) ComparisonResult {
 	switch {
 	case !isThere:
 		return OnlyHere
 	case !isHere:
 		return OnlyThere
-	case !a.read() || !b.read():
+	case !a.known() || !b.known():
 		return NotKnown
 	case a.Value.Reveal() == b.Value.Reveal():
 		return Equal

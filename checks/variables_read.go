@@ -21,51 +21,51 @@ func Inspect(
 ) (Inspection, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
 	defer cancel()
-	told := &teller{trace: opt.Trace}
-	defer told.end()
-	src.AWS = observed(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), told, clk.Now)
-	e := &estate{env: env, now: clk.Now().UTC(), clk: clk, src: src}
-	ctx = begin(ctx, "variables")
-	ahead(ctx, e, readSecret)
-	ahead(ctx, e, readPasswordRotation)
-	ahead(ctx, e, readRunningTasks)
+	trace := &tracer{callback: opt.Trace}
+	defer trace.stop()
+	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
+	rc := &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}
+	ctx = withComponent(ctx, "variables")
+	prefetch(ctx, rc, readSecret)
+	prefetch(ctx, rc, readPasswordRotation)
+	prefetch(ctx, rc, readRunningTasks)
 
 	found := Inspection{
-		Environment: env.Name, Region: env.Region, Timestamp: e.now.Truncate(time.Second), Containers: []Container{}, Findings: []Finding{},
+		Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second), Containers: []Container{}, Findings: []Finding{},
 	}
-	services, err := readServices(ctx, e)
+	services, err := readServices(ctx, rc)
 	if err != nil {
 		return found, err
 	}
-	tasks, err := readRunningTasks(ctx, e)
+	tasks, err := readRunningTasks(ctx, rc)
 	if err != nil {
 		return found, err
 	}
-	secret, secretErr := readSecret(ctx, e)
-	renewed := readRenewal(ctx, e)
-	found.Findings = append(found.Findings, secretFindings(ctx, e)...)
+	secret, secretErr := readSecret(ctx, rc)
+	changes := readSecretChanges(ctx, rc)
+	found.Findings = append(found.Findings, secretFindings(ctx, rc)...)
 	for _, s := range env.Services.List() {
 		name := env.ServiceName(s.Role)
-		service := serviceNamed(services, name)
+		service := findService(services, name)
 		if service == nil {
-			found.Findings = append(found.Findings, about("variables", name).error("ServiceMissing",
+			found.Findings = append(found.Findings, newFinding("variables", name).error("ServiceMissing",
 				deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name))
 			continue
 		}
 		reader := serviceReader{
-			estate: e, role: s.Role, service: service, tasks: tasksOf(tasks, name), deployed: deployed[name],
-			secret: shelfOf(secret, secretErr, env), renewed: renewed,
+			runContext: rc, role: s.Role, service: service, tasks: tasksOfService(tasks, name), deployed: deployed[name],
+			secret: parseSecretValues(secret, secretErr, env), changes: changes,
 		}
 		containers, err := reader.read(ctx)
 		if err != nil {
-			finding := undetermined("variables", err)
+			finding := unknownFinding("variables", err)
 			finding.Service = name
 			found.Findings = append(found.Findings, finding)
 			continue
 		}
 		for _, c := range containers {
 			found.Containers = append(found.Containers, c)
-			found.Findings = append(found.Findings, judgeContainer(c, env)...)
+			found.Findings = append(found.Findings, evaluateContainer(c, env)...)
 		}
 	}
 	found.Status = Aggregate(found.Findings).Status
@@ -73,11 +73,11 @@ func Inspect(
 }
 
 // secretFindings judge the configuration secret itself.
-func secretFindings(ctx context.Context, e *estate) []Finding {
-	findings, err := checkSecrets(ctx, e)
+func secretFindings(ctx context.Context, rc *runContext) []Finding {
+	findings, err := checkSecrets(ctx, rc)
 	if err != nil {
-		finding := undetermined("secrets", err)
-		finding.Service = "SecretsManager-Secret-" + e.env.SecretName()
+		finding := unknownFinding("secrets", err)
+		finding.Service = "SecretsManager-Secret-" + rc.env.SecretName()
 		return []Finding{finding}
 	}
 	return findings
@@ -85,29 +85,29 @@ func secretFindings(ctx context.Context, e *estate) []Finding {
 
 // serviceReader reads what the containers of one service get.
 type serviceReader struct {
-	*estate
+	*runContext
 	role     environment.Role
 	service  *ecstypes.Service
 	tasks    []ecstypes.Task
 	deployed string
-	secret   shelf
-	renewed  renewal
+	secret   secretValues
+	changes  secretChanges
 }
 
 func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	running, others := r.revisions()
-	definition, err := readTaskDefinition(ctx, r.estate, running)
+	definition, err := readTaskDefinition(ctx, r.runContext, running)
 	if err == nil && definition == nil {
 		err = fmt.Errorf("ECS does not know %s, which its tasks run", lastPart(running))
 	}
 	if err != nil {
 		return nil, err
 	}
-	latest, err := readTaskDefinition(ctx, r.estate, r.env.TaskFamily(r.role))
+	latest, err := readTaskDefinition(ctx, r.runContext, r.env.TaskFamily(r.role))
 	if err != nil {
 		return nil, err
 	}
-	left, err := r.left(ctx, running, latest)
+	deployed, err := r.deployedDefinition(ctx, running, latest)
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +122,16 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 		}
 		c.Variables, c.Unused = resolve(own, r.secret, r.env, application)
 		if application {
-			c.Changed = r.changeOf(c.Variables)
+			c.Changed = r.lastChange(c.Variables)
 			c.Stale = startedBefore(r.tasks, c.Changed)
-			c.Differences = append(c.Differences, differences(programSide(r.env), given(own, r.env), declared(r.env))...)
+			c.Differences = append(c.Differences, differences(programName(r.env), definedVariables(own, r.env), expectedVariables(r.env))...)
 		}
 		if latest != nil {
 			c.Latest = revisionOf(latest)
 		}
-		for _, other := range []*ecstypes.TaskDefinition{left, latest} {
+		for _, other := range []*ecstypes.TaskDefinition{deployed, latest} {
 			if other != nil && revisionOf(other) != c.Running {
-				c.Differences = append(differences(revisionOf(other), given(own, r.env), given(containerNamed(other, name), r.env)), c.Differences...)
+				c.Differences = append(differences(revisionOf(other), definedVariables(own, r.env), definedVariables(findContainer(other, name), r.env)), c.Differences...)
 			}
 		}
 		containers = append(containers, c)
@@ -139,44 +139,44 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	return containers, nil
 }
 
-// left is the definition that the last deployment left, where that is neither the running nor the latest one. Nothing is
+// deployedDefinition is the definition that the last deployment left, where that is neither the running nor the latest one. Nothing is
 // said of one that was deleted since.
-func (r serviceReader) left(ctx context.Context, running string, latest *ecstypes.TaskDefinition) (*ecstypes.TaskDefinition, error) {
+func (r serviceReader) deployedDefinition(ctx context.Context, running string, latest *ecstypes.TaskDefinition) (*ecstypes.TaskDefinition, error) {
 	revision := lastPart(r.deployed)
 	if revision == "" || revision == lastPart(running) || latest != nil && revision == revisionOf(latest) {
 		return nil, nil
 	}
-	return readTaskDefinition(ctx, r.estate, revision)
+	return readTaskDefinition(ctx, r.runContext, revision)
 }
 
 func revisionOf(definition *ecstypes.TaskDefinition) string {
 	return lastPart(aws.ToString(definition.TaskDefinitionArn))
 }
 
-// changeOf is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is
+// lastChange is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is
 // built from it.
-func (r serviceReader) changeOf(variables []Variable) *time.Time {
-	if slices.ContainsFunc(variables, func(v Variable) bool { return v.Origin == Built }) {
-		return r.renewed.last()
+func (r serviceReader) lastChange(variables []Variable) *time.Time {
+	if slices.ContainsFunc(variables, func(v Variable) bool { return v.Origin == BuiltAtStart }) {
+		return r.changes.latest()
 	}
-	return r.renewed.configuration
+	return r.changes.configuration
 }
 
 // revisions are the one that the service's primary deployment has running tasks of, or else the one that its newest task
 // runs, or that it would start tasks of where it runs none; and the others that tasks still run.
 func (r serviceReader) revisions() (running string, others []string) {
 	primary := aws.ToString(r.service.TaskDefinition)
-	var run []string
+	var revisions []string
 	for _, t := range r.tasks {
-		if arn := aws.ToString(t.TaskDefinitionArn); aws.ToString(t.LastStatus) == "RUNNING" && !slices.Contains(run, arn) {
-			run = append(run, arn)
+		if arn := aws.ToString(t.TaskDefinitionArn); aws.ToString(t.LastStatus) == "RUNNING" && !slices.Contains(revisions, arn) {
+			revisions = append(revisions, arn)
 		}
 	}
 	running = primary
-	if len(run) > 0 && !slices.Contains(run, primary) {
-		running = run[0]
+	if len(revisions) > 0 && !slices.Contains(revisions, primary) {
+		running = revisions[0]
 	}
-	for _, arn := range run {
+	for _, arn := range revisions {
 		if arn != running {
 			others = append(others, lastPart(arn))
 		}

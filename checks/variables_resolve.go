@@ -12,21 +12,21 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// shelf is the configuration secret for those who look keys up in it.
-type shelf struct {
+// secretValues is the configuration secret for those who look keys up in it.
+type secretValues struct {
 	name string
 	// missing says that there is no such secret, closed why it could not be read or understood.
-	missing bool
-	closed  string
-	values  map[string]string
+	missing    bool
+	unreadable string
+	values     map[string]string
 }
 
-// shelfOf reads the keys of a configuration secret; err is why the secret could not be read.
-func shelfOf(secret *configSecret, err error, env *environment.Environment) shelf {
-	s := shelf{name: env.SecretName()}
+// parseSecretValues reads the keys of a configuration secret; err is why the secret could not be read.
+func parseSecretValues(secret *configSecret, err error, env *environment.Environment) secretValues {
+	s := secretValues{name: env.SecretName()}
 	switch {
 	case err != nil:
-		s.closed = "the secret " + s.name + " could not be read"
+		s.unreadable = "the secret " + s.name + " could not be read"
 		return s
 	case secret == nil:
 		s.missing = true
@@ -34,7 +34,7 @@ func shelfOf(secret *configSecret, err error, env *environment.Environment) shel
 	}
 	settings, err := configuration.ParseSecret(s.name, secret.text)
 	if err != nil {
-		s.closed = err.Error()
+		s.unreadable = err.Error()
 		return s
 	}
 	s.values = settings.Values
@@ -44,7 +44,7 @@ func shelfOf(secret *configSecret, err error, env *environment.Environment) shel
 // resolver works out what one container gets, as ECS and entrypoint would.
 type resolver struct {
 	env    *environment.Environment
-	secret shelf
+	secret secretValues
 	// application says that the container is the application, whose variables are known; a sidecar's are its own.
 	application bool
 	found       map[string]Variable
@@ -52,14 +52,14 @@ type resolver struct {
 
 // resolve returns the variables of a container, required ones that it gets from nowhere too, and the keys of the
 // configuration secret that change nothing for it.
-func resolve(c *ecstypes.ContainerDefinition, secret shelf, env *environment.Environment, application bool) ([]Variable, []UnusedKey) {
+func resolve(c *ecstypes.ContainerDefinition, secret secretValues, env *environment.Environment, application bool) ([]Variable, []UnusedKey) {
 	r := &resolver{env: env, secret: secret, application: application, found: map[string]Variable{}}
-	r.definition(c)
-	r.references(c)
+	r.addValues(c)
+	r.addReferences(c)
 	unused := []UnusedKey{}
 	if application {
-		unused = r.atStart()
-		r.require()
+		unused = r.addStartVariables()
+		r.addMissing()
 	}
 	var all []Variable
 	for _, name := range slices.Sorted(maps.Keys(r.found)) {
@@ -71,27 +71,27 @@ func resolve(c *ecstypes.ContainerDefinition, secret shelf, env *environment.Env
 	return all, unused
 }
 
-// definition takes the values that stand in the task definition, where whoever may look at it can read them.
-func (r *resolver) definition(c *ecstypes.ContainerDefinition) {
+// addValues takes the values that stand in the task definition, where whoever may look at it can read them.
+func (r *resolver) addValues(c *ecstypes.ContainerDefinition) {
 	for _, pair := range c.Environment {
 		name, value := aws.ToString(pair.Name), aws.ToString(pair.Value)
 		sensitive := configuration.IsSensitive(name, value, environment.ProgramVariables())
-		r.add(Variable{Name: name, Value: Value{value, sensitive}, Origin: OfDefinition}, true)
+		r.add(Variable{Name: name, Value: Value{value, sensitive}, Origin: FromTaskDefinition}, true)
 	}
 }
 
-// references takes the keys that the task definition refers to. ECS fetches them before the task starts.
-func (r *resolver) references(c *ecstypes.ContainerDefinition) {
+// addReferences takes the keys that the task definition refers to. ECS fetches them before the task starts.
+func (r *resolver) addReferences(c *ecstypes.ContainerDefinition) {
 	for _, s := range c.Secrets {
 		reference := aws.ToString(s.ValueFrom)
-		v := Variable{Name: aws.ToString(s.Name), Origin: OfReference, Value: Value{sensitive: true}}
+		v := Variable{Name: aws.ToString(s.Name), Origin: FromReference, Value: Value{sensitive: true}}
 		_, v.Key = splitValueFrom(reference)
-		if v.State, v.Message = referred(reference, r.env); v.State == Set {
+		if v.State, v.Message = checkReference(reference, r.env); v.State == Set {
 			v.Secret = r.secret.name
-			r.take(v)
+			r.lookUp(v)
 			continue
 		}
-		v.Secret, v.Required = placeOf(reference), r.requires(v.Name)
+		v.Secret, v.Required = referenceTarget(reference), r.requires(v.Name)
 		r.found[v.Name] = v
 	}
 }
@@ -101,44 +101,44 @@ func (r *resolver) requires(name string) bool {
 	return r.application && slices.Contains(r.env.Configuration.Required, name)
 }
 
-// atStart takes what entrypoint adds when it starts the application: every key of the configuration secret that is not
+// addStartVariables takes what entrypoint adds when it starts the application: every key of the configuration secret that is not
 // set already, and DATABASE_URL. An empty DATABASE_URL counts as none, as it does there.
-func (r *resolver) atStart() []UnusedKey {
+func (r *resolver) addStartVariables() []UnusedKey {
 	unused := []UnusedKey{}
 	before := maps.Clone(r.found)
-	if r.fetches() {
+	if r.readsSecret() {
 		for _, key := range slices.Sorted(maps.Keys(r.secret.values)) {
-			held, set := r.found[key]
+			existing, set := r.found[key]
 			switch {
-			case set && noURL(held) && r.secret.values[key] != "":
-			case set && held.Origin == OfDefinition:
-				if !isPart(key) || held.Value.Reveal() != "" {
+			case set && isEmptyURL(existing) && r.secret.values[key] != "":
+			case set && existing.Origin == FromTaskDefinition:
+				if !isURLPart(key) || existing.Value.Reveal() != "" {
 					unused = append(unused, UnusedKey{key, "the task definition sets it, and wins"})
 				}
 				continue
 			case set:
 				continue
-			case !r.env.Knows(key):
+			case !r.env.ReadsVariable(key):
 				unused = append(unused, UnusedKey{key, "the application does not know it"})
 			}
-			r.take(Variable{Name: key, Origin: OfSecret, Secret: r.secret.name, Key: key, Value: Value{sensitive: true}})
+			r.lookUp(Variable{Name: key, Origin: FromSecretAtStart, Secret: r.secret.name, Key: key, Value: Value{sensitive: true}})
 		}
 	}
 	arn := before[environment.VarDatabaseSecretARN].Value.Reveal()
-	if held, set := r.found[environment.VarDatabaseURL]; arn != "" && (!set || noURL(held)) {
-		r.build(arn, before)
+	if existing, set := r.found[environment.VarDatabaseURL]; arn != "" && (!set || isEmptyURL(existing)) {
+		r.buildDatabaseURL(arn, before)
 	}
 	return unused
 }
 
-// fetches reports whether entrypoint reads the configuration secret.
-func (r *resolver) fetches() bool {
-	return isSecretNamed(secretIn(r.found[environment.VarConfigSecretID].Value.Reveal()), r.env.SecretName())
+// readsSecret reports whether entrypoint reads the configuration secret.
+func (r *resolver) readsSecret() bool {
+	return isSecretNamed(secretNameIn(r.found[environment.VarConfigSecretID].Value.Reveal()), r.env.SecretName())
 }
 
-// noURL reports whether a variable is an empty DATABASE_URL. One whose key is missing keeps the task from starting, and
+// isEmptyURL reports whether a variable is an empty DATABASE_URL. One whose key is missing keeps the task from starting, and
 // is another matter.
-func noURL(v Variable) bool {
+func isEmptyURL(v Variable) bool {
 	return v.Name == environment.VarDatabaseURL && v.State == State(configuration.Empty) && v.Value.Reveal() == ""
 }
 
@@ -150,18 +150,18 @@ func urlParts() []string {
 	}
 }
 
-func isPart(name string) bool { return slices.Contains(urlParts(), name) }
+func isURLPart(name string) bool { return slices.Contains(urlParts(), name) }
 
-// build makes DATABASE_URL of what the container was given before its start and, where a part is not or is empty, of the
+// buildDatabaseURL makes DATABASE_URL of what the container was given before its start and, where a part is not or is empty, of the
 // configuration secret.
-func (r *resolver) build(arn string, before map[string]Variable) {
+func (r *resolver) buildDatabaseURL(arn string, before map[string]Variable) {
 	v := Variable{
-		Name: environment.VarDatabaseURL, Origin: Built, Secret: secretOf(arn), State: Set, Required: r.requires(environment.VarDatabaseURL),
-		Parts: map[string]Value{environment.VarDatabaseSecretARN: Plain(arn)},
+		Name: environment.VarDatabaseURL, Origin: BuiltAtStart, Secret: secretBaseName(arn), State: Set, Required: r.requires(environment.VarDatabaseURL),
+		Parts: map[string]Value{environment.VarDatabaseSecretARN: Public(arn)},
 	}
 	for _, name := range urlParts() {
 		part := before[name].Value
-		if part.Reveal() == "" && r.fetches() {
+		if part.Reveal() == "" && r.readsSecret() {
 			part = Value{r.secret.values[name], true}
 		}
 		v.Parts[name] = part
@@ -173,42 +173,42 @@ func (r *resolver) build(arn string, before map[string]Variable) {
 			v.State, v.Message, v.Value = State(configuration.Missing), name+" is not set, of which it is built", Value{}
 		}
 	}
-	if message, foreign := leadsElsewhere(v.Name, host, r.env); foreign {
+	if message, foreign := foreignTarget(v.Name, host, r.env); foreign {
 		v.State, v.Message = Foreign, message
 	}
 	r.found[v.Name] = v
 }
 
-// secretOf is the name of a secret in its ARN, without the six random characters.
-func secretOf(arn string) string {
-	name := secretIn(arn)
+// secretBaseName is the name of a secret in its ARN, without the six random characters.
+func secretBaseName(arn string) string {
+	name := secretNameIn(arn)
 	if cut := len(name) - 7; cut > 0 && name[cut] == '-' {
 		return name[:cut]
 	}
 	return name
 }
 
-// require adds the required variables that come from nowhere. Of a secret that entrypoint reads and this program may not,
+// addMissing adds the required variables that come from nowhere. Of a secret that entrypoint reads and this program may not,
 // nobody can say which it has.
-func (r *resolver) require() {
+func (r *resolver) addMissing() {
 	for _, name := range r.env.Configuration.Required {
 		if _, set := r.found[name]; set {
 			continue
 		}
-		v := Variable{Name: name, Origin: OfNothing, Required: true, State: State(configuration.Missing)}
-		if r.secret.closed != "" && r.fetches() {
-			v.State, v.Message = Unread, r.secret.closed
+		v := Variable{Name: name, Origin: FromNowhere, Required: true, State: State(configuration.Missing)}
+		if r.secret.unreadable != "" && r.readsSecret() {
+			v.State, v.Message = Unread, r.secret.unreadable
 		}
 		r.found[name] = v
 	}
 }
 
-// take looks a variable's key up in the configuration secret.
-func (r *resolver) take(v Variable) {
+// lookUp looks a variable's key up in the configuration secret.
+func (r *resolver) lookUp(v Variable) {
 	value, there := r.secret.values[v.Key]
 	switch {
-	case r.secret.closed != "":
-		v.State, v.Message, v.Required = Unread, r.secret.closed, r.requires(v.Name)
+	case r.secret.unreadable != "":
+		v.State, v.Message, v.Required = Unread, r.secret.unreadable, r.requires(v.Name)
 		r.found[v.Name] = v
 		return
 	case r.secret.missing:
@@ -230,7 +230,7 @@ func (r *resolver) add(v Variable, there bool) {
 	if problems := configuration.Judge(values, []string{v.Name}); len(problems) > 0 {
 		v.State = State(problems[0].Kind)
 	}
-	if message, foreign := leadsElsewhere(v.Name, v.Value.text, r.env); foreign {
+	if message, foreign := foreignTarget(v.Name, v.Value.text, r.env); foreign {
 		v.State, v.Message = Foreign, message
 	}
 	r.found[v.Name] = v

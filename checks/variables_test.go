@@ -72,45 +72,45 @@ func TestResolve(t *testing.T) {
 		state     State
 		broken    bool
 	}{
-		"a value":                {apiContainer(env, nil), complete, "AWS_REGION", OfDefinition, Set, false},
-		"a key":                  {apiContainer(env, nil), complete, "SENTRY_DSN", OfReference, Set, false},
-		"a key that is missing":  {apiContainer(env, nil), `"NODE_ENV":"x"`, "SENTRY_DSN", OfReference, "missing", true},
-		"a key that is empty":    {apiContainer(env, nil), `"SENTRY_DSN":" "`, "SENTRY_DSN", OfReference, "empty", true},
-		"a placeholder":          {apiContainer(env, nil), `"SENTRY_DSN":"changeme"`, "SENTRY_DSN", OfReference, "placeholder", true},
-		"no URL":                 {apiContainer(env, nil), `"SENTRY_DSN":"hunter2"`, "SENTRY_DSN", OfReference, "malformed", true},
-		"padded":                 {apiContainer(env, nil), `"NODE_ENV":"x\n"`, "NODE_ENV", OfReference, "padded", false},
-		"a key at the start":     {apiContainer(env, nil), complete + `,"EXTRA":"hunter2"`, "EXTRA", OfSecret, Set, false},
-		"built":                  {apiContainer(env, nil), complete, "DATABASE_URL", Built, Set, false},
-		"built of nothing":       {apiContainer(env, setting("DATABASE_HOST", "")), complete, "DATABASE_URL", Built, "missing", true},
-		"the secret's URL wins":  {apiContainer(env, nil), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
-		"another's host":         {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_HOST", OfDefinition, Foreign, true},
-		"built for another's":    {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_URL", Built, Foreign, true},
-		"another's in any key":   {apiContainer(env, nil), complete + `,"REPLICA":"` + foreign + `"`, "REPLICA", OfSecret, Foreign, true},
-		"another's secret":       {apiContainer(env, referring("arn:aws:secretsmanager:us-east-1:1:secret:balancer-production-config-AbCdEf:SENTRY_DSN::")), complete, env.SecretKeys()[0], OfReference, Foreign, true},
-		"another's, at start":    {apiContainer(env, setting("CONFIG_SECRET_ID", "balancer-production-config")), complete, "CONFIG_SECRET_ID", OfDefinition, Foreign, true},
-		"the whole secret":       {apiContainer(env, referring(configARN)), complete, env.SecretKeys()[0], OfReference, Whole, true},
-		"the whole, with colons": {apiContainer(env, referring(configARN+":::")), complete, env.SecretKeys()[0], OfReference, Whole, true},
-		"empty, so the secret's": {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", OfSecret, Set, false},
-		"empty, so built":        {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":""`, "DATABASE_URL", Built, Set, false},
-		"empty key, so built":    {apiContainer(env, nil), complete + `,"DATABASE_URL":""`, "DATABASE_URL", Built, Set, false},
+		"a value":                {apiContainer(env, nil), complete, "AWS_REGION", FromTaskDefinition, Set, false},
+		"a key":                  {apiContainer(env, nil), complete, "SENTRY_DSN", FromReference, Set, false},
+		"a key that is missing":  {apiContainer(env, nil), `"NODE_ENV":"x"`, "SENTRY_DSN", FromReference, "missing", true},
+		"a key that is empty":    {apiContainer(env, nil), `"SENTRY_DSN":" "`, "SENTRY_DSN", FromReference, "empty", true},
+		"a placeholder":          {apiContainer(env, nil), `"SENTRY_DSN":"changeme"`, "SENTRY_DSN", FromReference, "placeholder", true},
+		"no URL":                 {apiContainer(env, nil), `"SENTRY_DSN":"hunter2"`, "SENTRY_DSN", FromReference, "malformed", true},
+		"padded":                 {apiContainer(env, nil), `"NODE_ENV":"x\n"`, "NODE_ENV", FromReference, "padded", false},
+		"a key at the start":     {apiContainer(env, nil), complete + `,"EXTRA":"hunter2"`, "EXTRA", FromSecretAtStart, Set, false},
+		"built":                  {apiContainer(env, nil), complete, "DATABASE_URL", BuiltAtStart, Set, false},
+		"built of nothing":       {apiContainer(env, setting("DATABASE_HOST", "")), complete, "DATABASE_URL", BuiltAtStart, "missing", true},
+		"the secret's URL wins":  {apiContainer(env, nil), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", FromSecretAtStart, Set, false},
+		"another's host":         {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_HOST", FromTaskDefinition, Foreign, true},
+		"built for another's":    {apiContainer(env, setting("DATABASE_HOST", foreignHost)), complete, "DATABASE_URL", BuiltAtStart, Foreign, true},
+		"another's in any key":   {apiContainer(env, nil), complete + `,"REPLICA":"` + foreign + `"`, "REPLICA", FromSecretAtStart, Foreign, true},
+		"another's secret":       {apiContainer(env, referring("arn:aws:secretsmanager:us-east-1:1:secret:balancer-production-config-AbCdEf:SENTRY_DSN::")), complete, env.SecretKeys()[0], FromReference, Foreign, true},
+		"another's, at start":    {apiContainer(env, setting("CONFIG_SECRET_ID", "balancer-production-config")), complete, "CONFIG_SECRET_ID", FromTaskDefinition, Foreign, true},
+		"the whole secret":       {apiContainer(env, referring(configARN)), complete, env.SecretKeys()[0], FromReference, WholeSecret, true},
+		"the whole, with colons": {apiContainer(env, referring(configARN+":::")), complete, env.SecretKeys()[0], FromReference, WholeSecret, true},
+		"empty, so the secret's": {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", FromSecretAtStart, Set, false},
+		"empty, so built":        {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":""`, "DATABASE_URL", BuiltAtStart, Set, false},
+		"empty key, so built":    {apiContainer(env, nil), complete + `,"DATABASE_URL":""`, "DATABASE_URL", BuiltAtStart, Set, false},
 		"empty for good": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
 			setting("DATABASE_URL", "")(c)
 			setting("DATABASE_SECRET_ARN", "")(c)
-		}), complete, "DATABASE_URL", OfDefinition, "empty", true},
-		"of space":               {apiContainer(env, setting("DATABASE_URL", " ")), complete, "DATABASE_URL", OfDefinition, "empty", true},
-		"a part of the secret":   {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"hunter2"`, "DATABASE_URL", Built, Set, false},
-		"a foreign part":         {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"` + foreignHost + `"`, "DATABASE_URL", Built, Foreign, true},
-		"another's database":     {apiContainer(env, nil), complete + `,"DATABASE_URL":"` + foreign + `"`, "DATABASE_URL", OfSecret, Foreign, true},
-		"another's, by hand":     {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", OfDefinition, Foreign, true},
-		"the definition wins":    {apiContainer(env, setting("EXTRA", "x")), complete + `,"EXTRA":"hunter2"`, "EXTRA", OfDefinition, Set, false},
-		"an ARN as the secret's": {apiContainer(env, setting("CONFIG_SECRET_ID", configARN)), `"EXTRA":"hunter2"`, "EXTRA", OfSecret, Set, false},
+		}), complete, "DATABASE_URL", FromTaskDefinition, "empty", true},
+		"of space":               {apiContainer(env, setting("DATABASE_URL", " ")), complete, "DATABASE_URL", FromTaskDefinition, "empty", true},
+		"a part of the secret":   {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"hunter2"`, "DATABASE_URL", BuiltAtStart, Set, false},
+		"a foreign part":         {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"` + foreignHost + `"`, "DATABASE_URL", BuiltAtStart, Foreign, true},
+		"another's database":     {apiContainer(env, nil), complete + `,"DATABASE_URL":"` + foreign + `"`, "DATABASE_URL", FromSecretAtStart, Foreign, true},
+		"another's, by hand":     {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", FromTaskDefinition, Foreign, true},
+		"the definition wins":    {apiContainer(env, setting("EXTRA", "x")), complete + `,"EXTRA":"hunter2"`, "EXTRA", FromTaskDefinition, Set, false},
+		"an ARN as the secret's": {apiContainer(env, setting("CONFIG_SECRET_ID", configARN)), `"EXTRA":"hunter2"`, "EXTRA", FromSecretAtStart, Set, false},
 		"nowhere": {apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil; setting("CONFIG_SECRET_ID", "other")(c) }), complete,
-			"NODE_ENV", OfNothing, "missing", true},
-		"another secret":   {apiContainer(env, referring("arn:aws:ssm:us-east-1:1:parameter/x")), complete, env.SecretKeys()[0], OfReference, Unread, false},
-		"an older version": {apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSPREVIOUS:")), complete, env.SecretKeys()[0], OfReference, Unread, false},
+			"NODE_ENV", FromNowhere, "missing", true},
+		"another secret":   {apiContainer(env, referring("arn:aws:ssm:us-east-1:1:parameter/x")), complete, env.SecretKeys()[0], FromReference, Unread, false},
+		"an older version": {apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSPREVIOUS:")), complete, env.SecretKeys()[0], FromReference, Unread, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all, _ := resolve(test.container, shelfOf(&configSecret{text: "{" + test.secret + "}"}, nil, env), env, true)
+			all, _ := resolve(test.container, parseSecretValues(&configSecret{text: "{" + test.secret + "}"}, nil, env), env, true)
 			var found *Variable
 			for i := range all {
 				if all[i].Name == test.variable {
@@ -136,10 +136,10 @@ func TestShownValues(t *testing.T) {
 			setting(name, "hunter2")(c)
 		}
 		setting("LOG_LEVEL", "debug")(c)
-	}), shelfOf(nil, nil, env), env, true)
+	}), parseSecretValues(nil, nil, env), env, true)
 	var shown []string
 	for _, v := range all {
-		if v.Origin == OfDefinition && !v.Masked {
+		if v.Origin == FromTaskDefinition && !v.Masked {
 			shown = append(shown, v.Name)
 		}
 	}
@@ -149,7 +149,7 @@ func TestShownValues(t *testing.T) {
 
 func TestKeysWithoutEffect(t *testing.T) {
 	env := loaded(t, "dev")
-	secret := shelfOf(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)
+	secret := parseSecretValues(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)
 	_, unused := resolve(apiContainer(env, nil), secret, env, true)
 	require.Equal(t, []UnusedKey{
 		{"AWS_REGION", "the task definition sets it, and wins"}, {"EXTRA", "the application does not know it"},
@@ -161,20 +161,20 @@ func TestKeysWithoutEffect(t *testing.T) {
 
 func TestSecretThatIsNotRead(t *testing.T) {
 	env := loaded(t, "dev")
-	for name, secret := range map[string]shelf{
-		"denied":    shelfOf(nil, errors.New("denied"), env),
-		"malformed": shelfOf(&configSecret{text: "hunter2"}, nil, env),
+	for name, secret := range map[string]secretValues{
+		"denied":    parseSecretValues(nil, errors.New("denied"), env),
+		"malformed": parseSecretValues(&configSecret{text: "hunter2"}, nil, env),
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, _ := resolve(apiContainer(env, nil), secret, env, true)
-			findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+			findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 			require.Len(t, findings, 1)
 			requireUnknown(t, findings[0])
 			require.NotContains(t, asText(t, findings), "hunter2")
 		})
 	}
-	all, _ := resolve(apiContainer(env, nil), shelfOf(nil, nil, env), env, true)
-	findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+	all, _ := resolve(apiContainer(env, nil), parseSecretValues(nil, nil, env), env, true)
+	findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 	require.Equal(t, Error, findings[0].Status)
 	require.Contains(t, findings[0].Message, "there is nothing in the secret balancer-dev-config")
 }
@@ -183,10 +183,10 @@ func TestSecretThatIsNotRead(t *testing.T) {
 func TestRequiredFromElsewhere(t *testing.T) {
 	env := loaded(t, "dev")
 	key := env.SecretKeys()[0]
-	shelf := shelfOf(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
+	shelf := parseSecretValues(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
 	for _, valueFrom := range []string{"arn:aws:ssm:us-east-1:1:parameter/x", configARN + ":" + key + ":AWSPREVIOUS:", configARN + ":" + key + "::0-1"} {
 		all, _ := resolve(apiContainer(env, referring(valueFrom)), shelf, env, true)
-		findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+		findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 		require.Len(t, findings, 1, valueFrom)
 		require.Equal(t, Unknown, findings[0].Status)
 		require.Equal(t, "VariablesNotRead", findings[0].Reason)
@@ -198,8 +198,8 @@ func TestRequiredFromElsewhere(t *testing.T) {
 func TestRequiredAtStartFromAClosedSecret(t *testing.T) {
 	env := loaded(t, "dev")
 	container := apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil })
-	all, _ := resolve(container, shelfOf(nil, errors.New("denied"), env), env, true)
-	findings := judgeContainer(Container{Service: "s", Container: "c", Variables: all}, env)
+	all, _ := resolve(container, parseSecretValues(nil, errors.New("denied"), env), env, true)
+	findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 	require.Len(t, findings, 1)
 	requireUnknown(t, findings[0])
 }
@@ -220,14 +220,14 @@ func TestValueIsMaskedInEveryForm(t *testing.T) {
 	encoded, err := json.Marshal(map[string]any{"v": v, "p": &v})
 	require.NoError(t, err)
 	require.JSONEq(t, `{"v":"********","p":"********"}`, string(encoded))
-	require.Equal(t, "hunter2", v.Bare().String())
+	require.Equal(t, "hunter2", v.Unmasked().String())
 	require.Empty(t, Value{sensitive: true}.String(), "that there is nothing is no secret")
 }
 
 func TestDifferencesFromTheProgram(t *testing.T) {
 	env := loaded(t, "dev")
-	require.Empty(t, differences("program", given(apiContainer(env, nil), env), declared(env)))
-	require.Empty(t, differences("program", given(apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSCURRENT:")), env), declared(env)))
+	require.Empty(t, differences("program", definedVariables(apiContainer(env, nil), env), expectedVariables(env)))
+	require.Empty(t, differences("program", definedVariables(apiContainer(env, referring(configARN+":"+env.SecretKeys()[0]+":AWSCURRENT:")), env), expectedVariables(env)))
 	changed := apiContainer(env, func(c *ecstypes.ContainerDefinition) {
 		for name, value := range map[string]string{
 			"AWS_REGION": "eu-west-1", "BY_HAND": "x", "DATABASE_PORT": "5433", "DATABASE_CONNECTION_LIMIT": "99", "DATABASE_POOL_TIMEOUT": "99",
@@ -245,7 +245,7 @@ func TestDifferencesFromTheProgram(t *testing.T) {
 		{"program", "DATABASE_HOST", "changed"}, {"program", "DATABASE_POOL_TIMEOUT", "changed"}, {"program", "DATABASE_PORT", "changed"},
 		{"program", "DATABASE_SECRET_ARN", "changed"}, {"program", "NODE_ENV", "changed"}, {"program", "SENTRY_DSN", "changed"},
 		{"program", "SUBGRAPH_API_URL", "removed"},
-	}, differences("program", given(changed, env), declared(env)))
+	}, differences("program", definedVariables(changed, env), expectedVariables(env)))
 }
 
 func TestDifferencesFromRevisions(t *testing.T) {
@@ -265,7 +265,7 @@ func TestDifferencesFromRevisions(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			env := loaded(t, "dev")
 			calls := 0
-			e := readingFrom(t, func(in any) (any, error) {
+			rc := readingFrom(t, func(in any) (any, error) {
 				asked, ok := in.(*ecs.DescribeTaskDefinitionInput)
 				if !ok {
 					return nil, unanswered(in)
@@ -285,8 +285,8 @@ func TestDifferencesFromRevisions(t *testing.T) {
 				}}, nil
 			})
 			containers, err := serviceReader{
-				estate: e, role: environment.API, service: &ecstypes.Service{TaskDefinition: aws.String(family + "7")},
-				deployed: test.deployed, secret: shelfOf(nil, nil, env),
+				runContext: rc, role: environment.API, service: &ecstypes.Service{TaskDefinition: aws.String(family + "7")},
+				deployed: test.deployed, secret: parseSecretValues(nil, nil, env),
 			}.read(t.Context())
 			require.NoError(t, err)
 			require.Len(t, containers, 1)
@@ -304,19 +304,19 @@ func TestCompare(t *testing.T) {
 	secret := func(name, value string) Variable {
 		return Variable{Name: name, Value: Value{value, true}, State: Set}
 	}
-	plain := Variable{Name: "PLAIN", Value: Plain("a"), State: Set}
+	plain := Variable{Name: "PLAIN", Value: Public("a"), State: Set}
 	unread := Variable{Name: "UNREAD", State: Unread}
-	whole := Variable{Name: "WHOLE", State: Whole, Origin: OfReference}
-	foreign := Variable{Name: "FOREIGN", State: Foreign, Origin: OfReference}
+	whole := Variable{Name: "WHOLE", State: WholeSecret, Origin: FromReference}
+	foreign := Variable{Name: "FOREIGN", State: Foreign, Origin: FromReference}
 	missing := Variable{Name: "GONE", State: "missing", Required: true}
 	compared := Compare(
 		container(secret("A", "hunter2"), secret("B", "hunter2"), secret("C", "hunter2"), plain, unread, missing, whole, foreign),
 		container(secret("A", "hunter2"), secret("B", "hunter3"), secret("D", "hunter2"), plain, unread, secret("GONE", "hunter2"), whole, foreign))
-	got := map[string]Likeness{}
+	got := map[string]ComparisonResult{}
 	for _, v := range compared.Containers[0].Variables {
 		got[v.Name] = v.Result
 	}
-	require.Equal(t, map[string]Likeness{
+	require.Equal(t, map[string]ComparisonResult{
 		"A": Equal, "B": Different, "C": OnlyHere, "D": OnlyThere, "PLAIN": Equal, "UNREAD": NotKnown, "GONE": OnlyThere, "WHOLE": NotKnown, "FOREIGN": NotKnown,
 	}, got)
 	require.NotContains(t, asText(t, compared), "hunter")
@@ -330,7 +330,7 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x", "FEATURE": "changeme", "OFF_URL": "",
 		"DATABASE_URL": "postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b",
 	}
-	problems := JudgeSecret(values, env)
+	problems := SecretProblems(values, env)
 	var kinds []string
 	for _, p := range problems {
 		kinds = append(kinds, fmt.Sprintf("%s %s %v", p.Key, p.Kind, p.Stops))
@@ -385,7 +385,7 @@ func TestSecretStopsWherePreflightDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a"}
 			values[test.key] = test.value
-			problems := JudgeSecret(values, env)
+			problems := SecretProblems(values, env)
 			text, err := json.Marshal(values)
 			require.NoError(t, err)
 			require.Equal(t, test.want, evaluateSecret(&configSecret{text: string(text)}, env).Status)

@@ -10,51 +10,51 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkWAF(ctx context.Context, e *estate) ([]Finding, error) {
-	balancer, err := readBalancer(ctx, e)
+func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
+	balancer, err := readBalancer(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
 	if balancer == nil {
-		return []Finding{about("waf", wafID(e.env)).error("LoadBalancerMissing",
-			deployHint(e.env, "the environment was never deployed"), "there is no load balancer that it could protect")}, nil
+		return []Finding{newFinding("waf", wafID(rc.env)).error("LoadBalancerMissing",
+			deployHint(rc.env, "the environment was never deployed"), "there is no load balancer that it could protect")}, nil
 	}
-	out, err := wafv2.NewFromConfig(e.aws()).GetWebACLForResource(ctx, &wafv2.GetWebACLForResourceInput{
+	out, err := wafv2.NewFromConfig(rc.aws()).GetWebACLForResource(ctx, &wafv2.GetWebACLForResourceInput{
 		ResourceArn: balancer.LoadBalancerArn,
 	})
 	// AWS answers without a web ACL where there is none; others have an error for it.
 	if hasCode(err, "WAFNonexistentItemException") {
-		return []Finding{evaluateWAF(nil, e.env)}, nil
+		return []Finding{evaluateWAF(nil, rc.env)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return []Finding{evaluateWAF(out.WebACL, e.env)}, nil
+	return []Finding{evaluateWAF(out.WebACL, rc.env)}, nil
 }
 
 func wafID(env *environment.Environment) string { return "WAF-" + env.WebACLName() }
 
 // evaluateWAF judges the web ACL in front of the load balancer.
 func evaluateWAF(acl *waftypes.WebACL, env *environment.Environment) Finding {
-	what := about("waf", wafID(env))
+	f := newFinding("waf", wafID(env))
 	if acl == nil {
-		return what.error("Unprotected", driftHint(env, "the association was removed, or never made"), "the load balancer has no web ACL")
+		return f.error("Unprotected", driftHint(env, "the association was removed, or never made"), "the load balancer has no web ACL")
 	}
 	name, rules := aws.ToString(acl.Name), len(acl.Rules)
 	limit, limited := rateLimit(acl.Rules)
-	what = what.with("name", name).with("rules", rules).with("rate_limit", limit)
+	f = f.with("name", name).with("rules", rules).with("rate_limit", limit)
 	switch {
 	case name != env.WebACLName():
-		return what.warning("OtherWebACL", driftHint(env, "somebody associated another one"), "the load balancer has the web ACL %s, not %s", name, env.WebACLName())
+		return f.warning("OtherWebACL", driftHint(env, "somebody associated another one"), "the load balancer has the web ACL %s, not %s", name, env.WebACLName())
 	case rules == 0:
-		return what.error("NoRules", driftHint(env, "the rules were deleted"), "the web ACL has no rules and lets everything through")
+		return f.error("NoRules", driftHint(env, "the rules were deleted"), "the web ACL has no rules and lets everything through")
 	case !limited:
-		return what.warning("NoRateLimit", driftHint(env, "the rule was deleted"), "the web ACL has %s, none of which limits rates", plural(rules, "rule", "rules"))
+		return f.warning("NoRateLimit", driftHint(env, "the rule was deleted"), "the web ACL has %s, none of which limits rates", plural(rules, "rule", "rules"))
 	case int(limit) != env.Firewall.RateLimit:
-		return what.warning("OtherRateLimit", driftHint(env, "the limit was changed by hand"),
+		return f.warning("OtherRateLimit", driftHint(env, "the limit was changed by hand"),
 			"an address may make %d requests in five minutes, the environment's file says %d", limit, env.Firewall.RateLimit)
 	}
-	return what.healthy("Protected", "%s, %d requests an address in five minutes", plural(rules, "rule", "rules"), limit)
+	return f.healthy("Protected", "%s, %d requests an address in five minutes", plural(rules, "rule", "rules"), limit)
 }
 
 func rateLimit(rules []waftypes.Rule) (int64, bool) {

@@ -17,16 +17,16 @@ type zone struct {
 }
 
 // readZoneID returns the id of the public hosted zone of the environment's root domain, "" when there is none.
-func readZoneID(ctx context.Context, e *estate) (string, error) {
-	return once(ctx, &e.memo, "zone id", func(ctx context.Context) (string, error) {
-		listed, err := route53.NewFromConfig(e.aws()).ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{
-			DNSName: aws.String(e.env.Domain.Root),
+func readZoneID(ctx context.Context, rc *runContext) (string, error) {
+	return cached(ctx, &rc.cache, "zone id", func(ctx context.Context) (string, error) {
+		listed, err := route53.NewFromConfig(rc.aws()).ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{
+			DNSName: aws.String(rc.env.Domain.Root),
 		})
 		if err != nil {
 			return "", err
 		}
 		at := slices.IndexFunc(listed.HostedZones, func(z r53types.HostedZone) bool {
-			return sameName(aws.ToString(z.Name), e.env.Domain.Root) && (z.Config == nil || !z.Config.PrivateZone)
+			return sameName(aws.ToString(z.Name), rc.env.Domain.Root) && (z.Config == nil || !z.Config.PrivateZone)
 		})
 		if at < 0 {
 			return "", nil
@@ -36,14 +36,14 @@ func readZoneID(ctx context.Context, e *estate) (string, error) {
 }
 
 // readZone returns the public hosted zone of the environment's root domain, nil when there is none.
-func readZone(ctx context.Context, e *estate) (*zone, error) {
-	return once(ctx, &e.memo, "zone", func(ctx context.Context) (*zone, error) {
-		id, err := readZoneID(ctx, e)
+func readZone(ctx context.Context, rc *runContext) (*zone, error) {
+	return cached(ctx, &rc.cache, "zone", func(ctx context.Context) (*zone, error) {
+		id, err := readZoneID(ctx, rc)
 		if err != nil || id == "" {
 			return nil, err
 		}
 		found := zone{id: id}
-		got, err := route53.NewFromConfig(e.aws()).GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: aws.String(id)})
+		got, err := route53.NewFromConfig(rc.aws()).GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: aws.String(id)})
 		if err != nil {
 			return nil, err
 		}
@@ -55,13 +55,13 @@ func readZone(ctx context.Context, e *estate) (*zone, error) {
 }
 
 // readRecords returns the records of the zone, none when there is no zone.
-func readRecords(ctx context.Context, e *estate) ([]r53types.ResourceRecordSet, error) {
-	return once(ctx, &e.memo, "records", func(ctx context.Context) ([]r53types.ResourceRecordSet, error) {
-		id, err := readZoneID(ctx, e)
+func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecordSet, error) {
+	return cached(ctx, &rc.cache, "records", func(ctx context.Context) ([]r53types.ResourceRecordSet, error) {
+		id, err := readZoneID(ctx, rc)
 		if err != nil || id == "" {
 			return nil, err
 		}
-		return pages(ctx, route53.NewListResourceRecordSetsPaginator(route53.NewFromConfig(e.aws()), &route53.ListResourceRecordSetsInput{
+		return pages(ctx, route53.NewListResourceRecordSetsPaginator(route53.NewFromConfig(rc.aws()), &route53.ListResourceRecordSetsInput{
 			HostedZoneId: aws.String(id),
 		}), func(out *route53.ListResourceRecordSetsOutput) []r53types.ResourceRecordSet {
 			return out.ResourceRecordSets
@@ -70,10 +70,10 @@ func readRecords(ctx context.Context, e *estate) ([]r53types.ResourceRecordSet, 
 }
 
 // readDelegation returns the name servers that DNS names for the root domain, which are those at the registrar.
-func readDelegation(ctx context.Context, e *estate) ([]string, error) {
-	return once(ctx, &e.memo, "delegation", func(ctx context.Context) ([]string, error) {
-		found, err := e.src.Network.Resolver.LookupNS(ctx, e.env.Domain.Root)
-		if notFound(err) {
+func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
+	return cached(ctx, &rc.cache, "delegation", func(ctx context.Context) ([]string, error) {
+		found, err := rc.src.Network.Resolver.LookupNS(ctx, rc.env.Domain.Root)
+		if isNotFound(err) {
 			return []string{}, nil
 		}
 		if err != nil {

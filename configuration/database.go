@@ -37,23 +37,23 @@ func (d Database) URL(source string) (string, error) {
 	r := newReader(source, "")
 	for _, secret := range []struct{ key, value string }{{"username", d.User}, {"password", d.Password}} {
 		if secret.value == "" || strings.ContainsRune(secret.value, 0) {
-			r.fault(0, secret.key, "is empty or holds a NUL byte", "let RDS renew the secret")
+			r.addProblem(0, secret.key, "is empty or holds a NUL byte", "let RDS renew the secret")
 		}
 	}
 	if !isHost(d.Host) {
-		r.fault(0, "DATABASE_HOST", "is no host", "set the name of the database's endpoint")
+		r.addProblem(0, "DATABASE_HOST", "is no host", "set the name of the database's endpoint")
 	}
 	if d.Name == "" || strings.ContainsRune(d.Name, 0) {
-		r.fault(0, "DATABASE_NAME", "is no name of a database", "set it")
+		r.addProblem(0, "DATABASE_NAME", "is no name of a database", "set it")
 	}
-	r.number("DATABASE_PORT", d.Port, 1, 65535)
+	r.checkNumber("DATABASE_PORT", d.Port, 1, 65535)
 	parameters := url.Values{"sslmode": {"require"}}
 	if d.Connections != "" {
-		r.number("DATABASE_CONNECTION_LIMIT", d.Connections, 1, 10_000)
+		r.checkNumber("DATABASE_CONNECTION_LIMIT", d.Connections, 1, 10_000)
 		parameters.Set("connection_limit", d.Connections)
 	}
 	if d.PoolTimeout != "" {
-		r.number("DATABASE_POOL_TIMEOUT", d.PoolTimeout, 0, 86_400)
+		r.checkNumber("DATABASE_POOL_TIMEOUT", d.PoolTimeout, 0, 86_400)
 		parameters.Set("pool_timeout", d.PoolTimeout)
 	}
 	if _, err := r.result(); err != nil {
@@ -66,11 +66,11 @@ func (d Database) URL(source string) (string, error) {
 	return built.String(), nil
 }
 
-// number holds a variable against the range of what it counts.
-func (r *reader) number(key, value string, low, high int) {
+// checkNumber holds a variable against the range of what it counts.
+func (r *reader) checkNumber(key, value string, low, high int) {
 	number, err := strconv.Atoi(value)
 	if err != nil || strconv.Itoa(number) != value || number < low || number > high {
-		r.fault(0, key, "is no number in its range", fmt.Sprintf("set a number from %d to %d", low, high))
+		r.addProblem(0, key, "is no number in its range", fmt.Sprintf("set a number from %d to %d", low, high))
 	}
 }
 
@@ -84,11 +84,11 @@ func ParseCredentials(source, text string) (user, password string, err error) {
 		Password string `json:"password"`
 	}
 	if json.Unmarshal([]byte(text), &secret) != nil {
-		r.fault(0, "", "is not a JSON object of strings", "look at it: RDS writes username and password into it")
+		r.addProblem(0, "", "is not a JSON object of strings", "look at it: RDS writes username and password into it")
 	} else {
 		for _, part := range []struct{ key, value string }{{"username", secret.Username}, {"password", secret.Password}} {
 			if part.value == "" {
-				r.fault(0, part.key, "is missing", "look at it: RDS writes username and password into it")
+				r.addProblem(0, part.key, "is missing", "look at it: RDS writes username and password into it")
 			}
 		}
 	}

@@ -20,14 +20,14 @@ func ParseDotenv(source string, content []byte) (*Settings, error) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	r := newReader(source, text)
 	if encoding, wrong := notUTF8(content); wrong {
-		r.fault(0, "", encoding, "save it as UTF-8")
+		r.addProblem(0, "", encoding, "save it as UTF-8")
 		return r.result()
 	}
 	// A file of variables is read by its lines, even where there is only one.
-	r.single = false
+	r.singleLine = false
 	d := &dotenvReader{reader: r, lines: strings.Split(text, "\n"), seen: map[string]int{}}
 	for d.next < len(d.lines) {
-		d.statement()
+		d.readStatement()
 	}
 	return r.result()
 }
@@ -39,12 +39,12 @@ type dotenvReader struct {
 	// next is the index of the line that is read next.
 	next int
 	seen map[string]int
-	// open is the number of the last line whose value was nothing at all, not even quotes.
-	open int
+	// lastEmpty is the number of the last line whose value was nothing at all, not even quotes.
+	lastEmpty int
 }
 
-// statement reads one line, and those after it that its value reaches into.
-func (d *dotenvReader) statement() {
+// readStatement reads one line, and those after it that its value reaches into.
+func (d *dotenvReader) readStatement() {
 	line := d.next + 1
 	text := strings.TrimLeftFunc(d.lines[d.next], unicode.IsSpace)
 	d.next++
@@ -56,68 +56,68 @@ func (d *dotenvReader) statement() {
 	}
 	name, value, found := strings.Cut(text, "=")
 	if !found {
-		d.fault(line, "", "there is no = in this line", "write KEY=value, or # before a comment")
+		d.addProblem(line, "", "there is no = in this line", "write KEY=value, or # before a comment")
 		return
 	}
-	if d.isPiece(line, name, value) {
-		d.fault(line, "", "looks like a piece of the value in the line above",
+	if d.isContinuation(line, name, value) {
+		d.addProblem(line, "", "looks like a piece of the value in the line above",
 			`put a value of several lines in quotes; give a variable without a value "", and a value that is = quotes`)
 		return
 	}
 	ambiguous := strings.HasPrefix(value, "#")
 	name, value = strings.TrimRightFunc(name, unicode.IsSpace), strings.TrimLeftFunc(value, unicode.IsSpace)
-	if !d.named(line, name, d.seen) {
+	if !d.checkName(line, name, d.seen) {
 		name = ""
 	}
 	switch {
 	case ambiguous:
-		d.fault(line, name, "begins with #, which begins a comment elsewhere", "put the value in quotes, or space before a comment")
+		d.addProblem(line, name, "begins with #, which begins a comment elsewhere", "put the value in quotes, or space before a comment")
 	case value != "" && strings.ContainsRune("'\"`", rune(value[0])):
 		d.quoted(line, name, value[0], value[1:])
 	default:
-		d.plain(line, name, value)
+		d.unquoted(line, name, value)
 	}
 	if value == "" {
-		d.open = line
+		d.lastEmpty = line
 	}
 }
 
-// isPiece reports whether what has the form of an assignment is more likely the end of a value in Base64 that was broken
+// isContinuation reports whether what has the form of an assignment is more likely the end of a value in Base64 that was broken
 // into lines: nothing but = follows the first one, or, below a line without a value, the text is as long as Base64 is and
 // has letters of both kinds. Neither may become the name of a variable, which is shown.
-func (d *dotenvReader) isPiece(line int, name, value string) bool {
+func (d *dotenvReader) isContinuation(line int, name, value string) bool {
 	value = strings.TrimSpace(value)
 	if value != "" {
 		return value == "="
 	}
 	text := name + "="
 	_, err := base64.StdEncoding.DecodeString(text)
-	return d.open == line-1 && d.open > 0 && err == nil && strings.ToUpper(name) != name && strings.ToLower(name) != name
+	return d.lastEmpty == line-1 && d.lastEmpty > 0 && err == nil && strings.ToUpper(name) != name && strings.ToLower(name) != name
 }
 
-// plain takes a value without quotes. Without a name it is only held against the rules.
-func (d *dotenvReader) plain(line int, name, value string) {
-	if i := comment(value); i >= 0 {
+// unquoted takes a value without quotes. Without a name it is only held against the rules.
+func (d *dotenvReader) unquoted(line int, name, value string) {
+	if i := commentStart(value); i >= 0 {
 		value = value[:i]
 	}
 	value = strings.TrimRightFunc(value, unicode.IsSpace)
 	switch {
 	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' }):
-		d.fault(line, name, "holds a control character", `put it in double quotes, with \n, \r or \t for it`)
+		d.addProblem(line, name, "holds a control character", `put it in double quotes, with \n, \r or \t for it`)
 	case strings.Contains(value, "${"):
-		d.fault(line, name, referring, literally)
+		d.addProblem(line, name, referenceMessage, referenceRemedy)
 	case name != "":
 		d.set(line, name, value)
 	}
 }
 
 const (
-	referring = "refers to another variable, and nothing is expanded here"
-	literally = "write the value itself, or put it in single quotes where ${ belongs to it"
+	referenceMessage = "refers to another variable, and nothing is expanded here"
+	referenceRemedy  = "write the value itself, or put it in single quotes where ${ belongs to it"
 )
 
-// comment finds the # that begins one: the first character or after space.
-func comment(text string) int {
+// commentStart finds the # that begins one: the first character or after space.
+func commentStart(text string) int {
 	for i, c := range text {
 		if c == '#' && (i == 0 || strings.ContainsRune(" \t", rune(text[i-1]))) {
 			return i
@@ -130,12 +130,12 @@ func comment(text string) int {
 func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
 	from := d.next
 	var value strings.Builder
-	end := closing(rest, quote)
-	for ; end < 0; end = closing(rest, quote) {
+	end := closingQuote(rest, quote)
+	for ; end < 0; end = closingQuote(rest, quote) {
 		if d.next == len(d.lines) {
 			// The lines below are read on their own, so that their faults are found too.
 			d.next = from
-			d.fault(line, name, "begins with a quote that is never closed", "close it, or put the value in quotes of another kind")
+			d.addProblem(line, name, "begins with a quote that is never closed", "close it, or put the value in quotes of another kind")
 			return
 		}
 		value.WriteString(rest + "\n")
@@ -144,23 +144,23 @@ func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
 	}
 	value.WriteString(rest[:end])
 	if after := strings.TrimSpace(rest[end+1:]); after != "" && after[0] != '#' {
-		d.fault(line, name, "has text after the closing quote", `write \" for a quote in double quotes, or use quotes of another kind`)
+		d.addProblem(line, name, "has text after the closing quote", `write \" for a quote in double quotes, or use quotes of another kind`)
 		return
 	}
-	text, refers := value.String(), false
+	text, hasReference := value.String(), false
 	if quote == '"' {
-		text, refers = unescape(text)
+		text, hasReference = unescape(text)
 	}
 	switch {
-	case refers:
-		d.fault(line, name, referring, literally)
+	case hasReference:
+		d.addProblem(line, name, referenceMessage, referenceRemedy)
 	case name != "":
 		d.set(line, name, text)
 	}
 }
 
-// closing finds the quote that ends a value. In double quotes one after a backslash does not.
-func closing(text string, quote byte) int {
+// closingQuote finds the quote that ends a value. In double quotes one after a backslash does not.
+func closingQuote(text string, quote byte) int {
 	for i := 0; i < len(text); i++ {
 		switch {
 		case text[i] == quote:
@@ -177,18 +177,18 @@ var escapes = map[byte]string{'n': "\n", 'r': "\r", 't': "\t", '\\': `\`, '"': `
 
 // unescape reads the text in double quotes. A backslash before another character stays. refers says that the text has
 // the form of a reference to another variable.
-func unescape(text string) (plain string, refers bool) {
+func unescape(text string) (plain string, hasReference bool) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		if text[i] == '\\' && i+1 < len(text) {
-			if meant, known := escapes[text[i+1]]; known {
-				b.WriteString(meant)
+			if plainByte, ok := escapes[text[i+1]]; ok {
+				b.WriteString(plainByte)
 				i++
 				continue
 			}
 		}
-		refers = refers || strings.HasPrefix(text[i:], "${")
+		hasReference = hasReference || strings.HasPrefix(text[i:], "${")
 		b.WriteByte(text[i])
 	}
-	return b.String(), refers
+	return b.String(), hasReference
 }

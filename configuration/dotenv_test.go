@@ -72,8 +72,8 @@ func TestDotenvFaultsHaveTheirPlace(t *testing.T) {
 		"the end of Base64":         {"A=\nhunter2A==", ".env:2: " + piece},
 		"below a value":             {"A=QUJD\nhunter2A== \n", ".env:2: " + piece},
 		"with one =":                {"A=\nHunter2=\nhunter2B=c", ".env:2: " + piece},
-		"reference":                 {"A=${hunter2}/b", ".env:1: A refers to another variable, and nothing is expanded here; " + literally},
-		"reference in quotes":       {`A="hunter2${B}"`, ".env:1: A refers to another variable, and nothing is expanded here; " + literally},
+		"reference":                 {"A=${hunter2}/b", ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},
+		"reference in quotes":       {`A="hunter2${B}"`, ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},
 		"control character":         {"A=hunter2\x01", `.env:1: A holds a control character; put it in double quotes, with \n, \r or \t for it`},
 		"old Macintosh":             {"A=hunter2\rB=c", `.env:1: A holds a control character; put it in double quotes, with \n, \r or \t for it`},
 		"NUL in quotes":             {"A='hunter2\x00'", ".env:1: A holds a NUL byte, which no variable can; take it out"},
@@ -93,8 +93,8 @@ func TestPlacesOfSettings(t *testing.T) {
 	settings, err := ParseDotenv(".env", []byte("\nB=c\nA='d\n\n'\nE=hunter2"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"A", "B", "E"}, settings.Names())
-	require.Equal(t, ".env:6", settings.Place("E"))
-	require.Equal(t, ".env", settings.Place("Z"))
+	require.Equal(t, ".env:6", settings.Location("E"))
+	require.Equal(t, ".env", settings.Location("Z"))
 	require.Empty(t, settings.Warnings)
 }
 
@@ -102,7 +102,7 @@ func TestParseFile(t *testing.T) {
 	settings, err := ParseFile("f", []byte("\uFEFF\n{\"A\": \"b\",\r\n\"C\": 1}"))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"A": "b", "C": "1"}, settings.Values)
-	require.Equal(t, "f:3", settings.Place("C"))
+	require.Equal(t, "f:3", settings.Location("C"))
 	settings, err = ParseFile("f", []byte("A={b}"))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"A": "{b}"}, settings.Values)

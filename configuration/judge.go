@@ -35,8 +35,8 @@ func (k Kind) String() string {
 	return string(k)
 }
 
-// Stops reports whether the application cannot work with such a value, so that a deployment is not worth starting.
-func (k Kind) Stops() bool { return k == Missing || k == Empty || k == Placeholder || k == Malformed }
+// IsFatal reports whether the application cannot work with such a value, so that a deployment is not worth starting.
+func (k Kind) IsFatal() bool { return k == Missing || k == Empty || k == Placeholder || k == Malformed }
 
 // Problem is a variable that is not as the application needs it.
 type Problem struct {
@@ -49,24 +49,24 @@ type Problem struct {
 func Judge(values map[string]string, keys []string) []Problem {
 	var problems []Problem
 	for _, key := range keys {
-		value, there := values[key]
-		if kind := judge(key, value, there); kind != "" {
+		value, ok := values[key]
+		if kind := classify(key, value, ok); kind != "" {
 			problems = append(problems, Problem{key, kind})
 		}
 	}
 	return problems
 }
 
-func judge(key, value string, there bool) Kind {
+func classify(key, value string, ok bool) Kind {
 	trimmed := strings.TrimSpace(value)
 	switch {
-	case !there:
+	case !ok:
 		return Missing
 	case trimmed == "":
 		return Empty
 	case IsPlaceholder(value):
 		return Placeholder
-	case holdsURL.MatchString(key) && !isURL(trimmed):
+	case urlVariable.MatchString(key) && !isURL(trimmed):
 		return Malformed
 	case trimmed != value:
 		return Padded
@@ -74,8 +74,8 @@ func judge(key, value string, there bool) Kind {
 	return ""
 }
 
-// holdsURL matches the names of variables whose values are URLs.
-var holdsURL = regexp.MustCompile(`(?:^|_)(?:URL|URI|DSN)$`)
+// urlVariable matches the names of variables whose values are URLs.
+var urlVariable = regexp.MustCompile(`(?:^|_)(?:URL|URI|DSN)$`)
 
 // isURL reports whether a value is an absolute URL with a host.
 func isURL(value string) bool {
@@ -83,24 +83,26 @@ func isURL(value string) bool {
 	return err == nil && parsed.Scheme != "" && parsed.Host != ""
 }
 
-// nouns are what templates put after your-.
-const nouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
+// placeholderNouns are what templates put after your-.
+const placeholderNouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
 
-// placeholder is what people and templates write where a value is to come: as the whole of it, in angle brackets within a
+// placeholderPattern is what people and templates write where a value is to come: as the whole of it, in angle brackets within a
 // URL, or as whole words of it, so that exchange-me and replacement are none. After a hyphen or in a path,
 // your- is one only with a noun, and in a path as a whole segment: grow-your-business, /your-account and /reset-your-password are
 // names.
-var placeholder = regexp.MustCompile(`(?i)` + strings.Join([]string{
-	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + nouns + `)$`,
+var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
+	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + placeholderNouns + `)$`,
 	`^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,
 	`(?:^|[^a-z0-9])(?:change[-_ ]?me[0-9]*|replace[-_ ]?(?:me|with))(?:[^a-z0-9]|$)`,
 	`(?:^|[^a-z0-9_/-])your[-_][a-z]`,
-	`/your[-_]` + nouns + `(?:[^a-z0-9_-]|$)`,
-	`^(?:[a-z][a-z0-9+.:-]*://)?(?:[^/]*[^a-z0-9/])?your[-_]?(?:[a-z]+[-_])*` + nouns + `(?:[^a-z0-9]|$)`,
+	`/your[-_]` + placeholderNouns + `(?:[^a-z0-9_-]|$)`,
+	`^(?:[a-z][a-z0-9+.:-]*://)?(?:[^/]*[^a-z0-9/])?your[-_]?(?:[a-z]+[-_])*` + placeholderNouns + `(?:[^a-z0-9]|$)`,
 }, "|"))
 
 // IsPlaceholder reports whether a value was left for somebody to fill in.
-func IsPlaceholder(value string) bool { return placeholder.MatchString(strings.TrimSpace(value)) }
+func IsPlaceholder(value string) bool {
+	return placeholderPattern.MatchString(strings.TrimSpace(value))
+}
 
 // DatabaseHost returns the host of a DATABASE_URL in small letters, empty where it has none.
 func DatabaseHost(databaseURL string) string {

@@ -31,7 +31,7 @@ func TestKinds(t *testing.T) {
 		Placeholder: {"a placeholder", true}, Padded: {"padded with space", false},
 	} {
 		require.Equal(t, want.text, kind.String())
-		require.Equal(t, want.stops, kind.Stops(), kind)
+		require.Equal(t, want.stops, kind.IsFatal(), kind)
 	}
 }
 

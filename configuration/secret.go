@@ -15,7 +15,7 @@ import (
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 const SecretLimit = 65536
 
-const asObject = `write {"KEY": "value", …}`
+const objectRemedy = `write {"KEY": "value", …}`
 
 // ParseSecret reads a configuration secret: one JSON object, whose keys are names of variables and whose values are
 // strings. A number is taken as it is written, true and false as these words, null as an empty value; where ECS, which
@@ -27,7 +27,7 @@ func ParseSecret(source, text string) (*Settings, error) {
 	text = strings.TrimPrefix(text, byteOrderMark)
 	r := newReader(source, text)
 	if encoding, wrong := notUTF8([]byte(text)); wrong {
-		r.fault(0, "", encoding, "write it as UTF-8")
+		r.addProblem(0, "", encoding, "write it as UTF-8")
 		return r.result()
 	}
 	object := &objectReader{reader: r, text: text, decoder: json.NewDecoder(strings.NewReader(text)), seen: map[string]int{}}
@@ -47,78 +47,78 @@ type objectReader struct {
 func (o *objectReader) read() {
 	begin, err := o.decoder.Token()
 	if err != nil || begin != json.Delim('{') {
-		o.fault(o.at(err), "", "is not a JSON object", asObject)
+		o.addProblem(o.lineOf(err), "", "is not a JSON object", objectRemedy)
 		return
 	}
 	for o.decoder.More() {
-		if err := o.member(); err != nil {
-			o.fault(o.at(err), "", "is not JSON from here on", "look for a missing comma or quote")
+		if err := o.readMember(); err != nil {
+			o.addProblem(o.lineOf(err), "", "is not JSON from here on", "look for a missing comma or quote")
 			return
 		}
 	}
 	if _, err := o.decoder.Token(); err != nil {
-		o.fault(o.at(err), "", "is JSON that does not end", "look for a missing } or quote")
+		o.addProblem(o.lineOf(err), "", "is JSON that does not end", "look for a missing } or quote")
 		return
 	}
 	if _, err := o.decoder.Token(); !errors.Is(err, io.EOF) {
-		o.fault(o.at(err), "", "has something after the JSON object", "take it out")
+		o.addProblem(o.lineOf(err), "", "has something after the JSON object", "take it out")
 	}
 }
 
-// member reads a key and its value.
-func (o *objectReader) member() error {
+// readMember reads a key and its value.
+func (o *objectReader) readMember() error {
 	key, err := o.decoder.Token()
 	if err != nil {
 		return err
 	}
-	line := o.at(nil)
+	line := o.lineOf(nil)
 	var raw json.RawMessage
 	if err := o.decoder.Decode(&raw); err != nil {
 		return err
 	}
 	name, _ := key.(string)
-	if !o.named(line, name, o.seen) {
+	if !o.checkName(line, name, o.seen) {
 		return nil
 	}
 	switch raw[0] {
 	case '{':
-		o.fault(line, name, "is an object", "write its value as a string; JSON in a string is one too")
+		o.addProblem(line, name, "is an object", "write its value as a string; JSON in a string is one too")
 	case '[':
-		o.fault(line, name, "is a list", "write its value as a string; JSON in a string is one too")
+		o.addProblem(line, name, "is a list", "write its value as a string; JSON in a string is one too")
 	case '"':
-		o.string(line, name, raw)
+		o.setString(line, name, raw)
 	case 'n':
-		o.warn(line, name, "is null: it counts as empty, but ECS would hand it on as <nil>", `write ""`)
+		o.addWarning(line, name, "is null: it counts as empty, but ECS would hand it on as <nil>", `write ""`)
 		o.set(line, name, "")
 	case 't', 'f':
 		o.set(line, name, string(raw))
 	default:
 		if changedByECS(string(raw)) {
-			o.warn(line, name, "is a number that ECS would hand on in another form", "put it in quotes")
+			o.addWarning(line, name, "is a number that ECS would hand on in another form", "put it in quotes")
 		}
 		o.set(line, name, string(raw))
 	}
 	return nil
 }
 
-// string takes a string, unless reading it would change it.
-func (o *objectReader) string(line int, name string, raw json.RawMessage) {
+// setString takes a string, unless reading it would change it.
+func (o *objectReader) setString(line int, name string, raw json.RawMessage) {
 	var value string
 	if err := json.Unmarshal(raw, &value); err != nil {
-		o.fault(line, name, "is a string that cannot be read", "write it again")
+		o.addProblem(line, name, "is a string that cannot be read", "write it again")
 		return
 	}
 	// The decoder puts U+FFFD in the place of what it cannot read.
 	const unknown = "\uFFFD"
 	if strings.Contains(value, unknown) && !strings.Contains(string(raw), unknown) && !strings.Contains(strings.ToLower(string(raw)), `\ufffd`) {
-		o.fault(line, name, "holds half of a surrogate pair", "write the character itself")
+		o.addProblem(line, name, "holds half of a surrogate pair", "write the character itself")
 		return
 	}
 	o.set(line, name, value)
 }
 
-// at is the line that was read up to, or that an error is about.
-func (o *objectReader) at(err error) int {
+// lineOf is the line that was read up to, or that an error is about.
+func (o *objectReader) lineOf(err error) int {
 	offset := o.decoder.InputOffset()
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -139,8 +139,8 @@ func EncodeSecret(source string, values map[string]string) (string, error) {
 	r := newReader(source, "")
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if _, wrong := notUTF8([]byte(values[name])); wrong {
-			r.fault(0, name, "is not UTF-8", "write it as UTF-8, or as base64")
-		} else if r.named(0, name, map[string]int{}) {
+			r.addProblem(0, name, "is not UTF-8", "write it as UTF-8, or as base64")
+		} else if r.checkName(0, name, map[string]int{}) {
 			r.set(0, name, values[name])
 		}
 	}
@@ -152,7 +152,7 @@ func EncodeSecret(source string, values map[string]string) (string, error) {
 	}
 	encoded := strings.TrimSuffix(text.String(), "\n")
 	if len(encoded) > SecretLimit {
-		r.fault(0, "", fmt.Sprintf("has %d bytes, and a secret holds %d", len(encoded), SecretLimit),
+		r.addProblem(0, "", fmt.Sprintf("has %d bytes, and a secret holds %d", len(encoded), SecretLimit),
 			"keep large values elsewhere, such as in a bucket")
 	}
 	_, err := r.result()

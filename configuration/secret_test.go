@@ -110,8 +110,8 @@ func requireFaults(t *testing.T, err error, text string) {
 	t.Helper()
 	var invalid *InvalidError
 	require.ErrorAs(t, err, &invalid)
-	require.NotEmpty(t, invalid.Faults)
-	for _, fault := range invalid.Faults {
+	require.NotEmpty(t, invalid.Problems)
+	for _, fault := range invalid.Problems {
 		require.Regexp(t, faultText, fault.Text(invalid.Source))
 		require.LessOrEqual(t, fault.Line, 1+strings.Count(text, "\n"))
 		if fault.Key != "" {

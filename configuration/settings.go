@@ -25,8 +25,8 @@ type Settings struct {
 // Names returns the names of the variables in order of the alphabet.
 func (s Settings) Names() []string { return slices.Sorted(maps.Keys(s.Values)) }
 
-// Place says where a variable stands: FILE:LINE, or the source alone where the line is not known.
-func (s Settings) Place(name string) string { return place(s.Source, s.Lines[name]) }
+// Location says where a variable stands: FILE:LINE, or the source alone where the line is not known.
+func (s Settings) Location(name string) string { return location(s.Source, s.Lines[name]) }
 
 // Format prints the source and the names of the variables, whatever the verb: a value printed by accident is a secret
 // that is lost.
@@ -34,7 +34,7 @@ func (s Settings) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, s.Source+": "+strings.Join(s.Names(), ", "))
 }
 
-func place(source string, line int) string {
+func location(source string, line int) string {
 	if line == 0 {
 		return source
 	}
@@ -53,7 +53,7 @@ type Fault struct {
 
 // Text is the fault on one line, with its place.
 func (f Fault) Text(source string) string {
-	text := place(source, f.Line) + ": "
+	text := location(source, f.Line) + ": "
 	if f.Key != "" {
 		text += f.Key + " "
 	}
@@ -62,14 +62,14 @@ func (f Fault) Text(source string) string {
 
 // InvalidError holds every fault of one source.
 type InvalidError struct {
-	Source string
-	Faults []Fault
+	Source   string
+	Problems []Fault
 }
 
 // Error has a line for each fault: source, line, key, what is wrong, and the remedy.
 func (e *InvalidError) Error() string {
-	lines := make([]string, len(e.Faults))
-	for i, f := range e.Faults {
+	lines := make([]string, len(e.Problems))
+	for i, f := range e.Problems {
 		lines[i] = f.Text(e.Source)
 	}
 	return strings.Join(lines, "\n")
@@ -85,38 +85,38 @@ func IsName(text string) bool { return variableName.MatchString(text) }
 // reader gathers the settings and faults of a text.
 type reader struct {
 	settings Settings
-	faults   []Fault
-	// single says that the text has one line, so that numbers of lines tell nothing.
-	single bool
+	problems []Fault
+	// singleLine says that the text has one line, so that numbers of lines tell nothing.
+	singleLine bool
 }
 
 func newReader(source, text string) *reader {
 	return &reader{
-		settings: Settings{Source: source, Values: map[string]string{}, Lines: map[string]int{}},
-		single:   !strings.Contains(strings.TrimRight(text, "\r\n"), "\n"),
+		settings:   Settings{Source: source, Values: map[string]string{}, Lines: map[string]int{}},
+		singleLine: !strings.Contains(strings.TrimRight(text, "\r\n"), "\n"),
 	}
 }
 
 func (r *reader) line(line int) int {
-	if r.single {
+	if r.singleLine {
 		return 0
 	}
 	return line
 }
 
-func (r *reader) fault(line int, key, message, remedy string) {
-	r.faults = append(r.faults, Fault{Line: r.line(line), Key: key, Message: message, Remedy: remedy})
+func (r *reader) addProblem(line int, key, message, remedy string) {
+	r.problems = append(r.problems, Fault{Line: r.line(line), Key: key, Message: message, Remedy: remedy})
 }
 
-func (r *reader) warn(line int, key, message, remedy string) {
+func (r *reader) addWarning(line int, key, message, remedy string) {
 	r.settings.Warnings = append(r.settings.Warnings, Fault{Line: r.line(line), Key: key, Message: message, Remedy: remedy})
 }
 
-// named holds a name against the rules that all sources share: it can be a variable's, and was not given before. What
+// checkName holds a name against the rules that all sources share: it can be a variable's, and was not given before. What
 // stands where a name should may be a piece of a value: it is not shown.
-func (r *reader) named(line int, name string, seen map[string]int) bool {
+func (r *reader) checkName(line int, name string, seen map[string]int) bool {
 	if !IsName(name) {
-		r.fault(line, "", "has a name that no variable can have", "use letters, digits and _, with no digit first")
+		r.addProblem(line, "", "has a name that no variable can have", "use letters, digits and _, with no digit first")
 		return false
 	}
 	if first, again := seen[name]; again {
@@ -124,7 +124,7 @@ func (r *reader) named(line int, name string, seen map[string]int) bool {
 		if first := r.line(first); first > 0 {
 			message += fmt.Sprintf(", the first time in line %d", first)
 		}
-		r.fault(line, name, message, "keep one of them")
+		r.addProblem(line, name, message, "keep one of them")
 		return false
 	}
 	seen[name] = line
@@ -134,7 +134,7 @@ func (r *reader) named(line int, name string, seen map[string]int) bool {
 // set takes a variable whose name is good.
 func (r *reader) set(line int, name, value string) {
 	if strings.ContainsRune(value, 0) {
-		r.fault(line, name, "holds a NUL byte, which no variable can", "take it out")
+		r.addProblem(line, name, "holds a NUL byte, which no variable can", "take it out")
 		return
 	}
 	r.settings.Values[name] = value
@@ -145,8 +145,8 @@ func (r *reader) set(line int, name, value string) {
 
 // result is what could be read, and beside it an error where that is not all.
 func (r *reader) result() (*Settings, error) {
-	if len(r.faults) > 0 {
-		return &r.settings, &InvalidError{Source: r.settings.Source, Faults: r.faults}
+	if len(r.problems) > 0 {
+		return &r.settings, &InvalidError{Source: r.settings.Source, Problems: r.problems}
 	}
 	return &r.settings, nil
 }
@@ -155,13 +155,13 @@ func (r *reader) result() (*Settings, error) {
 func ParseFile(source string, content []byte) (*Settings, error) {
 	r := newReader(source, "")
 	if encoding, wrong := notUTF8(content); wrong {
-		r.fault(0, "", encoding, "save it as UTF-8")
+		r.addProblem(0, "", encoding, "save it as UTF-8")
 		return r.result()
 	}
 	text := strings.TrimPrefix(string(content), byteOrderMark)
 	switch trimmed := strings.TrimSpace(text); {
 	case trimmed == "":
-		r.fault(0, "", "holds no variable", "give KEY=value lines or a JSON object")
+		r.addProblem(0, "", "holds no variable", "give KEY=value lines or a JSON object")
 		return r.result()
 	case strings.HasPrefix(trimmed, "{"):
 		return ParseSecret(source, text)

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
@@ -22,7 +22,7 @@ func (s settings) confirm(ctx context.Context, doing, name, reason string) error
 		return nil
 	}
 	if !isTerminal(s.in) {
-		return advice.With(fmt.Errorf("%s, and there is no terminal to ask at", reason), "add --yes if you mean it")
+		return hint.With(fmt.Errorf("%s, and there is no terminal to ask at", reason), "add --yes if you mean it")
 	}
 	_, _ = fmt.Fprintf(s.err, "You are about to %s %s; %s. Type its name to go on: ", doing, name, reason)
 	answer, err := answered(ctx, func() (string, error) { return bufio.NewReader(s.in).ReadString('\n') })

@@ -11,10 +11,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
-	"github.com/balancer/v3-backend-infra/deployer/statestore"
+	"github.com/balancer/v3-backend-infra/deployer/statebackend"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
@@ -67,7 +67,7 @@ func (b bootstrap) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return held.During(ctx, func(ctx context.Context) error { return b.bringUp(ctx, p, shared, held) })
+	return held.Run(ctx, func(ctx context.Context) error { return b.bringUp(ctx, p, shared, held) })
 }
 
 // bringUp brings the shared stack up under its lock.
@@ -101,7 +101,7 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 	if p.state.bucket == "" {
 		return true, nil
 	}
-	store := statestore.Store{
+	store := statebackend.Backend{
 		Bucket: p.state.bucket, KeyAlias: environment.StateKeyAlias(shared.Prefix), Region: shared.Region, Tags: shared.Tags(),
 	}
 	found, err := store.Find(ctx, p.aws)
@@ -122,7 +122,7 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 		case b.dryRun:
 			what, missing = "would be made, and the shared stack after it", true
 		}
-		_, _ = fmt.Fprintf(b.out, "%s %s\n", d.What, what)
+		_, _ = fmt.Fprintf(b.out, "%s %s\n", d.Name, what)
 	}
 	return !missing, nil
 }
@@ -130,18 +130,18 @@ func (b bootstrap) stateStore(ctx context.Context, p *place, shared *environment
 // share brings the shared stack up and records how that went: its zone alone does not say whether all of it is there.
 func (s settings) share(ctx context.Context, p *place, m mender, shared *environment.Shared) error {
 	now := p.clock.Now()
-	did := record.Deployment{
-		ID: newID(now), Environment: environment.SharedStack, Stack: environment.SharedStack, Kind: record.Shared, By: whoami(),
-		Started: now, Outcome: record.Running,
+	did := history.Deployment{
+		ID: newID(now), Environment: environment.SharedStack, Stack: environment.SharedStack, Kind: history.Shared, By: whoami(),
+		Started: now, Outcome: history.Running,
 	}
 	s.warn(p.records.Save(ctx, did))
 	err := s.bringUpShared(ctx, m, shared)
-	did.Ended, did.Outcome = p.clock.Now(), record.Succeeded
+	did.Ended, did.Outcome = p.clock.Now(), history.Succeeded
 	switch {
 	case err != nil && ctx.Err() != nil:
-		did.Outcome = record.Interrupted
+		did.Outcome = history.Interrupted
 	case err != nil:
-		did.Outcome = record.Failed
+		did.Outcome = history.Failed
 	}
 	s.warn(p.records.Save(context.WithoutCancel(ctx), did))
 	return err
@@ -225,7 +225,7 @@ func (s settings) shareLocally(ctx context.Context, p *place) error {
 	if err != nil {
 		return err
 	}
-	return held.During(ctx, func(ctx context.Context) error {
+	return held.Run(ctx, func(ctx context.Context) error {
 		if shared, err = s.missingShared(ctx, p); shared == nil || err != nil {
 			return err
 		}
@@ -244,11 +244,11 @@ func (s settings) missingShared(ctx context.Context, p *place) (*environment.Sha
 	if err != nil {
 		return nil, err
 	}
-	standing, err := p.locks.Look(ctx, environment.SharedStack)
+	standing, err := p.locks.Get(ctx, environment.SharedStack)
 	if err != nil {
 		return nil, err
 	}
-	if standing != nil && standing.Condition == lock.Dead {
+	if standing != nil && standing.State == lock.StateExpired {
 		return shared, nil
 	}
 	_, err = release.FindZone(ctx, route53.NewFromConfig(p.aws), shared.RootDomain)
@@ -259,7 +259,7 @@ func (s settings) missingShared(ctx context.Context, p *place) (*environment.Sha
 		return nil, err
 	}
 	last, err := p.records.List(ctx, environment.SharedStack, 1)
-	if len(last) > 0 && last[0].Outcome != record.Succeeded {
+	if len(last) > 0 && last[0].Outcome != history.Succeeded {
 		return shared, err
 	}
 	return nil, err

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -24,13 +24,13 @@ func (s settings) openCode(ctx context.Context, p *place, env *environment.Envir
 	opened, err := s.openEnvironment(ctx, p, env, true)
 	const full = "deploy it with a full `up` first: `up` without --code-only"
 	if absent := (*engine.NoStackError)(nil); errors.As(err, &absent) {
-		return nil, advice.With(fmt.Errorf("%s has never been deployed, so there is nothing to put code into", env.Name), full)
+		return nil, hint.With(fmt.Errorf("%s has never been deployed, so there is nothing to put code into", env.Name), full)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if opened.recorded == "" {
-		return nil, advice.With(fmt.Errorf("no deployment of %s has come as far as its services, so there is nothing to put code into", env.Name), full)
+		return nil, hint.With(fmt.Errorf("no deployment of %s has come as far as its services, so there is nothing to put code into", env.Name), full)
 	}
 	opened.refresh = refresh
 	return &codeOnly{stack: opened, code: env.Code()}, nil
@@ -53,18 +53,18 @@ func (c *codeOnly) Repair(ctx context.Context, image string, progress func(strin
 
 // Release implements release.Infrastructure.
 func (c *codeOnly) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	return c.Code(ctx, image, &c.code, progress)
+	return c.DeployCode(ctx, image, &c.code, progress)
 }
 
 // checkCodeOnly refuses flags that contradict each other.
 func (u up) checkCodeOnly() error {
 	switch {
 	case u.restart && !u.codeOnly:
-		return advice.With(errors.New("--restart changes nothing but tasks: it belongs to --code-only"), "`up --code-only --restart`")
+		return hint.With(errors.New("--restart changes nothing but tasks: it belongs to --code-only"), "`up --code-only --restart`")
 	case u.restart && u.tag != "":
-		return advice.With(errors.New("--restart starts the image that runs, and --image-tag names another"), "leave one of them out")
+		return hint.With(errors.New("--restart starts the image that runs, and --image-tag names another"), "leave one of them out")
 	case u.codeOnly && len(u.components) > 0:
-		return advice.With(errors.New("--code-only and --component both say what is deployed"), "leave one of them out")
+		return hint.With(errors.New("--code-only and --component both say what is deployed"), "leave one of them out")
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 func completionVerb() verb {
@@ -34,7 +34,7 @@ func completion(c *cli.Context) (string, error) {
 	case "fish":
 		return c.App.ToFishCompletion()
 	default:
-		return "", advice.With(fmt.Errorf("there is no completion for %q", shell), "give bash, zsh or fish")
+		return "", hint.With(fmt.Errorf("there is no completion for %q", shell), "give bash, zsh or fish")
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/pricing"
 )
 
 func costVerb() verb {
-	quiet := pricing.Quiet()
+	quiet := pricing.DefaultAssumptions()
 	return verb{
 		name: "cost", usage: "what an environment costs a month, by its file",
 		about: `Estimates the bill from the environment's file and a table of list prices, without asking AWS: what the program declares,
@@ -95,7 +95,7 @@ func (c cost) run(ctx context.Context) error {
 func (c cost) checkAssumptions() error {
 	for flag, value := range map[string]float64{"requests-million": c.assumed.RequestsMillion, "data-gb": c.assumed.DataGB} {
 		if value < 0 || math.IsNaN(value) || math.IsInf(value, 0) {
-			return advice.With(fmt.Errorf("--%s %v is no amount", flag, value), "give a number such as 10; 0 leaves its lines out")
+			return hint.With(fmt.Errorf("--%s %v is no amount", flag, value), "give a number such as 10; 0 leaves its lines out")
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func (c cost) estimate() (ui.Cost, error) {
 	}
 	result := ui.Cost{
 		Environment: env.Name, Stack: env.Stack, Region: env.Region, File: environment.FileName(env.Stack), BudgetUSD: env.Budget.MonthlyUSD,
-		Estimate: pricing.Of(env, c.assumed), Assumptions: c.assumed, Savings: pricing.Savings(env, c.assumed),
+		Estimate: pricing.EstimateEnvironment(env, c.assumed), Assumptions: c.assumed, Savings: pricing.Savings(env, c.assumed),
 	}
 	if c.against == "" {
 		return result, nil
@@ -121,14 +121,14 @@ func (c cost) estimate() (ui.Cost, error) {
 	if err != nil {
 		return ui.Cost{}, err
 	}
-	estimate := pricing.Of(other, c.assumed)
+	estimate := pricing.EstimateEnvironment(other, c.assumed)
 	result.Against = &ui.CostAgainst{Name: c.against, Estimate: estimate, Differences: pricing.Differences(result.Estimate, estimate)}
 	return result, nil
 }
 
 func (c cost) estimateShared() (ui.Cost, error) {
 	if c.against != "" || c.actual {
-		return ui.Cost{}, advice.With(errors.New("the shared stack has no budget, and nothing to be compared with"), "leave --against and --actual out, or name an environment")
+		return ui.Cost{}, hint.With(errors.New("the shared stack has no budget, and nothing to be compared with"), "leave --against and --actual out, or name an environment")
 	}
 	shared, err := c.shared()
 	if err != nil {
@@ -136,7 +136,7 @@ func (c cost) estimateShared() (ui.Cost, error) {
 	}
 	return ui.Cost{
 		Environment: environment.SharedStack, Stack: environment.SharedStack, Region: shared.Region,
-		File: environment.FileName(environment.SharedStack), Estimate: pricing.OfShared(shared), Assumptions: c.assumed,
+		File: environment.FileName(environment.SharedStack), Estimate: pricing.EstimateShared(shared), Assumptions: c.assumed,
 		Savings: []pricing.Saving{},
 	}, nil
 }
@@ -148,7 +148,7 @@ func (c cost) other() (*environment.Environment, error) {
 		return env, err
 	}
 	if _, statErr := os.Stat(c.against); errors.Is(statErr, fs.ErrNotExist) {
-		return nil, advice.With(fmt.Errorf("--against %s: there is neither such an environment nor such a file", c.against),
+		return nil, hint.With(fmt.Errorf("--against %s: there is neither such an environment nor such a file", c.against),
 			"`deployer env list` lists the environments; an earlier version of a file: git show main:Pulumi.staging.yaml > before.yaml")
 	}
 	return environment.LoadFile(c.against)

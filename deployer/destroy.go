@@ -7,8 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -89,11 +89,11 @@ func refuseProtected(env *environment.Environment) error {
 	if !env.Protected {
 		return nil
 	}
-	hint := "set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"
+	suggestion := "set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"
 	if env.Stack == environment.StackOf("production") {
-		hint = fmt.Sprintf("this program never destroys production, whatever its file says; by hand: in the account, take the deletion "+
+		suggestion = fmt.Sprintf("this program never destroys production, whatever its file says; by hand: in the account, take the deletion "+
 			"protection from the database %s and the load balancer %s and empty the bucket %s, then `pulumi destroy --stack %s`",
 			env.DatabaseIdentifier(), env.LoadBalancerName(), env.LogBucketName(), env.Stack)
 	}
-	return advice.With(fmt.Errorf("%s is protected and is not destroyed", env.Name), hint)
+	return hint.With(fmt.Errorf("%s is protected and is not destroyed", env.Name), suggestion)
 }

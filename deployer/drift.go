@@ -101,9 +101,9 @@ func (d drift) look(ctx context.Context) (ui.Drift, error) {
 		if !found.Deployed {
 			return nil
 		}
-		found.UnderWay = d.underWay(ctx, p, env)
+		found.InProgress = d.underWay(ctx, p, env)
 		err = d.compare(ctx, env, opened, &found)
-		found.UnderWay = cmp.Or(found.UnderWay, d.underWay(ctx, p, env))
+		found.InProgress = cmp.Or(found.InProgress, d.underWay(ctx, p, env))
 		found.Remedies = d.remedies(ctx, p, env, found)
 		return err
 	})
@@ -112,15 +112,15 @@ func (d drift) look(ctx context.Context) (ui.Drift, error) {
 
 // underWay says who changes the environment just now; "" where nobody does.
 func (d drift) underWay(ctx context.Context, p *place, env *environment.Environment) string {
-	standing, err := p.locks.Look(ctx, env.Stack)
+	standing, err := p.locks.Get(ctx, env.Stack)
 	if err != nil {
 		d.warn(fmt.Errorf("whether a deployment is under way is not known: %w", err))
 		return ""
 	}
-	if standing == nil || standing.Condition == lock.Dead {
+	if standing == nil || standing.State == lock.StateExpired {
 		return ""
 	}
-	held := lock.HeldError{Standing: *standing}
+	held := lock.HeldError{Status: *standing}
 	return held.Error() + "; what differs may be what it has not done yet"
 }
 
@@ -137,7 +137,7 @@ func (d drift) compare(ctx context.Context, env *environment.Environment, opened
 	about := func(say func(string)) func(engine.Event) {
 		return func(e engine.Event) {
 			if e.Type != "" {
-				say(ui.ShortType(e.Type) + " " + e.Name)
+				say(engine.ShortType(e.Type) + " " + e.Name)
 			}
 		}
 	}

@@ -73,8 +73,8 @@ func underWay(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: underway STACK ENVIRONMENT")
 	}
 	store := lock.Directory{Dir: filepath.Join(ts.Getenv("STATE"), "local", "locks"), Clock: clock.Real()}
-	grip, _, err := store.Take(context.Background(), lock.Holder{
-		ID: "test", Stack: args[0], Environment: args[1], Doing: "up", By: "jane@laptop", Host: "laptop", PID: os.Getpid(), Phase: "rollout",
+	grip, _, err := store.TryAcquire(context.Background(), lock.Holder{
+		ID: "test", Stack: args[0], Environment: args[1], Command: "up", By: "jane@laptop", Host: "laptop", PID: os.Getpid(), Phase: "rollout",
 	})
 	ts.Check(err)
 	ts.Defer(func() { _ = grip.Release(context.Background()) })

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -52,7 +52,7 @@ func (l envList) run() error {
 		return err
 	}
 	if len(envs) == 0 {
-		return advice.With(fmt.Errorf("no environment is described in %s", l.dir), "run from the project's root or name it with --dir")
+		return hint.With(fmt.Errorf("no environment is described in %s", l.dir), "run from the project's root or name it with --dir")
 	}
 	return ui.Environments(l.out, envs, l.format, l.style())
 }
@@ -69,7 +69,7 @@ func (v envValidate) run() error {
 	case err != nil && v.explain:
 		return errors.Join(err, ui.Rules(v.out, brokenRules(err), v.format, v.style()))
 	case err != nil:
-		return advice.With(err, "`deployer env validate --explain` explains the rules that are broken")
+		return hint.With(err, "`deployer env validate --explain` explains the rules that are broken")
 	case v.explain:
 		return ui.Rules(v.out, docs.Rules(), v.format, v.style())
 	}
@@ -104,7 +104,7 @@ func brokenRules(err error) []docs.Rule {
 
 func (v envValidate) validate() (valid []string, err error) {
 	if v.name != "" && v.name != environment.SharedStack {
-		env, err := environment.LoadBeside(v.dir, v.name)
+		env, err := environment.LoadAndCompare(v.dir, v.name)
 		if err != nil {
 			return nil, err
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -51,14 +51,14 @@ func (n envNew) run() error {
 		if err != nil {
 			return err
 		}
-		return advice.With(errors.New("--from is missing: whose sizes and rules is it to have?"), "the environments are "+strings.Join(known, ", "))
+		return hint.With(errors.New("--from is missing: whose sizes and rules is it to have?"), "the environments are "+strings.Join(known, ", "))
 	}
 	derived, err := environment.Derive(n.dir, n.newName, n.from, n.cidr)
 	if err != nil {
 		return err
 	}
-	if len(derived.Left) > 0 {
-		n.warn(fmt.Errorf("left out, because it holds for %s only: %s", environment.StackOf(n.from), strings.Join(derived.Left, ", ")))
+	if len(derived.Omitted) > 0 {
+		n.warn(fmt.Errorf("left out, because it holds for %s only: %s", environment.StackOf(n.from), strings.Join(derived.Omitted, ", ")))
 	}
 	if n.dryRun {
 		_, err := n.out.Write(derived.Source)
@@ -75,7 +75,7 @@ func (n envNew) run() error {
 func writeNew(path string, content []byte) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return advice.With(fmt.Errorf("%s is there already and is left as it is", filepath.Base(path)), "choose another name, or change that file")
+		return hint.With(fmt.Errorf("%s is there already and is left as it is", filepath.Base(path)), "choose another name, or change that file")
 	}
 	if err != nil {
 		return fmt.Errorf("write the environment's file: %w", err)

@@ -37,10 +37,10 @@ func (s settings) exclusively(ctx context.Context, p *place, env *environment.En
 		return err
 	}
 	defer outlivingItsTerminal()()
-	return held.During(ctx, func(ctx context.Context) error {
+	return held.Run(ctx, func(ctx context.Context) error {
 		err := run(ctx, held)
 		if engineLeft(err) {
-			held.Leave()
+			held.KeepAfterExit()
 		}
 		return err
 	})
@@ -50,15 +50,15 @@ func (s settings) exclusively(ctx context.Context, p *place, env *environment.En
 func engineLeft(err error) bool {
 	var deployment *release.InterruptedError
 	if errors.As(err, &deployment) {
-		err = deployment.Left
+		err = deployment.Remaining
 	}
 	var run *engine.InterruptedError
-	return errors.As(err, &run) && run.Left != 0
+	return errors.As(err, &run) && run.RunningPID != 0
 }
 
 // acquire takes a lock, and says what is waited for.
 func (s settings) acquire(ctx context.Context, p *place, me lock.Holder, wait bool) (*lock.Held, error) {
-	held, err := lock.Acquire(ctx, p.locks, me, lock.Options{Clock: clock.Real(), Wait: wait, Tell: s.tell})
+	held, err := lock.Acquire(ctx, p.locks, me, lock.Options{Clock: clock.Real(), Wait: wait, Log: s.tell})
 	if err == nil {
 		p.held = held
 	}
@@ -79,7 +79,7 @@ func (s settings) tell(message string) {
 func (s settings) holder(environment, stack, doing string) lock.Holder {
 	host, _ := os.Hostname()
 	return lock.Holder{
-		ID: rand.Text(), Environment: environment, Stack: stack, Doing: doing,
+		ID: rand.Text(), Environment: environment, Stack: stack, Command: doing,
 		By: whoami(), Host: host, PID: os.Getpid(), Run: runURL(os.Getenv), Started: clock.Real().Now().UTC(),
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/session"
+	"github.com/balancer/v3-backend-infra/deployer/ecsexec"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -72,11 +72,11 @@ func (r remoteShell) run(ctx context.Context) error {
 			r.command = []string{"/bin/sh"}
 		}
 		r.tell(fmt.Sprintf("%s in %s of task %s", strings.Join(r.command, " "), target.Container, target.Task))
-		opened, err := session.Open(ctx, client, target, r.command)
+		opened, err := ecsexec.StartSession(ctx, client, target, r.command)
 		if err != nil {
 			return refusedSession(env, err)
 		}
-		code, err := plugin.Run(ctx, target, opened, session.Link{
+		code, err := plugin.Run(ctx, target, opened, ecsexec.PluginConfig{
 			Region: env.Region, Profile: cmp.Or(r.profile, os.Getenv("AWS_PROFILE")), Endpoint: aws.ToString(p.aws.BaseEndpoint),
 		}, r.in, r.out, r.err)
 		switch {
@@ -90,20 +90,20 @@ func (r remoteShell) run(ctx context.Context) error {
 }
 
 // plugin is what runs sessions. The simulated account has no sessions, so there it is not asked for.
-func (r remoteShell) plugin(ctx context.Context) (session.Plugin, error) {
+func (r remoteShell) plugin(ctx context.Context) (ecsexec.Plugin, error) {
 	if r.local {
-		return session.Plugin{}, nil
+		return ecsexec.Plugin{}, nil
 	}
-	plugin, err := session.FindPlugin(ctx)
+	plugin, err := ecsexec.FindPlugin(ctx)
 	if err != nil {
-		return plugin, advice.With(err, "install the current one: "+session.InstallPage)
+		return plugin, hint.With(err, "install the current one: "+ecsexec.InstallURL)
 	}
 	return plugin, nil
 }
 
 // want is the container that the flags mean, and the ECS service to look in; "" is the whole cluster.
-func (r remoteShell) want(env *environment.Environment) (want session.Want, service string, err error) {
-	want = session.Want{Cluster: env.ClusterName(), Task: r.task[strings.LastIndex(r.task, "/")+1:]}
+func (r remoteShell) want(env *environment.Environment) (want ecsexec.Selector, service string, err error) {
+	want = ecsexec.Selector{Cluster: env.ClusterName(), Task: r.task[strings.LastIndex(r.task, "/")+1:]}
 	var has []string
 	for _, s := range env.Services.List() {
 		has = append(has, string(s.Role))
@@ -115,7 +115,7 @@ func (r remoteShell) want(env *environment.Environment) (want session.Want, serv
 		}
 	}
 	if len(want.Containers) == 0 {
-		return want, "", advice.With(fmt.Errorf("%s has no service %q", env.Name, r.service), "its services are "+strings.Join(has, ", "))
+		return want, "", hint.With(fmt.Errorf("%s has no service %q", env.Name, r.service), "its services are "+strings.Join(has, ", "))
 	}
 	if r.container != "" {
 		want.Containers = []string{r.container}
@@ -124,39 +124,39 @@ func (r remoteShell) want(env *environment.Environment) (want session.Want, serv
 }
 
 // find finds the container. Its errors say what is missing, before anything is begun.
-func (r remoteShell) find(ctx context.Context, client *ecs.Client, env *environment.Environment, service string, want session.Want) (session.Target, error) {
-	tasks, err := session.Tasks(ctx, client, want.Cluster, service)
+func (r remoteShell) find(ctx context.Context, client *ecs.Client, env *environment.Environment, service string, want ecsexec.Selector) (ecsexec.Target, error) {
+	tasks, err := ecsexec.Tasks(ctx, client, want.Cluster, service)
 	var noCluster *types.ClusterNotFoundException
 	var noService *types.ServiceNotFoundException
 	switch {
 	case errors.As(err, &noCluster), errors.As(err, &noService):
-		return session.Target{}, advice.With(err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what is there", env.Name, env.Stack))
+		return ecsexec.Target{}, hint.With(err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what is there", env.Name, env.Stack))
 	case checks.AccessDenied(err):
-		return session.Target{}, advice.With(err, "ecs:ListTasks and ecs:DescribeTasks are needed")
+		return ecsexec.Target{}, hint.With(err, "ecs:ListTasks and ecs:DescribeTasks are needed")
 	case err != nil:
-		return session.Target{}, err
+		return ecsexec.Target{}, err
 	}
-	target, err := session.Choose(tasks, want)
-	var unfit *session.Unfit
+	target, err := ecsexec.Choose(tasks, want)
+	var unfit *ecsexec.UnavailableError
 	if errors.As(err, &unfit) {
-		return target, advice.With(fmt.Errorf("%s: %w", cmp.Or(service, want.Cluster), err), remedy(env, unfit.Cause))
+		return target, hint.With(fmt.Errorf("%s: %w", cmp.Or(service, want.Cluster), err), remedy(env, unfit.Cause))
 	}
 	return target, err
 }
 
 // remedy is what to do about a task in which no session can be opened.
-func remedy(env *environment.Environment, cause session.Cause) string {
+func remedy(env *environment.Environment, cause ecsexec.Cause) string {
 	switch cause {
-	case session.NotEnabled:
+	case ecsexec.NotEnabled:
 		if !env.Services.ExecuteCommand {
 			return fmt.Sprintf("set services.executeCommand in %s to true, and run `deployer up --env %s`: only tasks that start after that have it",
 				environment.FileName(env.Stack), env.Stack)
 		}
 		return fmt.Sprintf("services.executeCommand is true, but the task is older than that: `deployer up --env %s --code-only --restart` renews the tasks", env.Stack)
-	case session.NoAgent:
+	case ecsexec.NoAgent:
 		return "the agent starts soon after the task; where it stays so, the task role lacks the ssmmessages actions or the task cannot reach " +
 			"Systems Manager: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec-troubleshooting.html"
-	case session.NoContainer:
+	case ecsexec.NoContainer:
 		return "leave --container out for the application's, or name one of those"
 	}
 	return fmt.Sprintf("`deployer status --env %s --only ecs_service,ecs_tasks` lists the tasks, and says why they do not run", env.Stack)
@@ -167,10 +167,10 @@ func refusedSession(env *environment.Environment, err error) error {
 	var unconnected *types.TargetNotConnectedException
 	switch {
 	case checks.AccessDenied(err):
-		return advice.With(fmt.Errorf("these credentials may not open a session: %w", err),
+		return hint.With(fmt.Errorf("these credentials may not open a session: %w", err),
 			fmt.Sprintf("a person's role needs ecs:ExecuteCommand on %s and its tasks; GitHub's roles have it not, on purpose: docs/delivery.md", env.ClusterName()))
 	case errors.As(err, &unconnected):
-		return advice.With(err, remedy(env, session.NoAgent))
+		return hint.With(err, remedy(env, ecsexec.NoAgent))
 	}
 	return fmt.Errorf("open a session: %w", err)
 }

@@ -31,7 +31,7 @@ type health struct{ settings }
 func (h health) run(ctx context.Context) error {
 	return h.visit(ctx, func(env *environment.Environment, p *place) error {
 		// Without the balancer's address, the domain itself is still probed.
-		target, lookup := release.Target(ctx, env, elb.NewFromConfig(p.aws))
+		target, lookup := release.ProbeTarget(ctx, env, elb.NewFromConfig(p.aws))
 		results := probe.Run(ctx, target, p.network, p.clock)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

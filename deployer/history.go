@@ -7,9 +7,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -29,28 +29,28 @@ error. A deployment that was killed is there as died, with the phase in which th
 		formats: []string{"text", "json", "yaml"},
 		flags:   []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "list at most so many `DEPLOYMENTS`", Value: shownByDefault}},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			return history{settings: s, id: c.Args().First(), limit: c.Int("limit")}.run(ctx)
+			return historyOptions{settings: s, id: c.Args().First(), limit: c.Int("limit")}.run(ctx)
 		},
 	}
 }
 
-// history shows the records.
-type history struct {
+// historyOptions shows the records.
+type historyOptions struct {
 	settings
 	id    string
 	limit int
 }
 
-func (h history) run(ctx context.Context) error {
+func (h historyOptions) run(ctx context.Context) error {
 	if h.limit < 1 {
-		return advice.With(fmt.Errorf("--limit %d lists nothing", h.limit), "give a number from 1 on")
+		return hint.With(fmt.Errorf("--limit %d lists nothing", h.limit), "give a number from 1 on")
 	}
 	return h.visit(ctx, func(env *environment.Environment, p *place) error {
-		standing, err := p.locks.Look(ctx, env.Stack)
+		standing, err := p.locks.Get(ctx, env.Stack)
 		if err != nil {
 			h.warn(err) // only tells a deployment that runs from one that has died
 		}
-		underWay := err != nil || standing != nil && standing.Condition != lock.Dead
+		underWay := err != nil || standing != nil && standing.State != lock.StateExpired
 		if h.id != "" {
 			return h.one(ctx, env, p, underWay)
 		}
@@ -58,27 +58,27 @@ func (h history) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, damaged := range record.Damaged(records) {
+		for _, damaged := range history.UnreadableRecords(records) {
 			h.warn(errors.New(damaged.Error))
 		}
 		if len(records) == 0 && h.format == "text" {
 			_, err := fmt.Fprintf(h.out, "nothing was deployed to %s yet\n", env.Name)
 			return err
 		}
-		return ui.History(h.out, record.Settle(records, underWay), h.format)
+		return ui.History(h.out, history.MarkCrashed(records, underWay), h.format)
 	})
 }
 
 // one shows a deployment in full.
-func (h history) one(ctx context.Context, env *environment.Environment, p *place, underWay bool) error {
+func (h historyOptions) one(ctx context.Context, env *environment.Environment, p *place, underWay bool) error {
 	found, err := p.records.Get(ctx, env.Stack, h.id)
 	switch {
 	case err != nil:
 		return err
 	case found == nil:
-		return advice.With(fmt.Errorf("%s has no deployment %s", env.Name, h.id), "`deployer history --env "+env.Stack+"` lists them")
-	case found.Outcome == record.Unreadable:
-		return advice.With(errors.New(found.Error), found.Hint)
+		return hint.With(fmt.Errorf("%s has no deployment %s", env.Name, h.id), "`deployer history --env "+env.Stack+"` lists them")
+	case found.Outcome == history.Unreadable:
+		return hint.With(errors.New(found.Error), found.Hint)
 	}
-	return ui.Deployment(h.out, record.Settle([]record.Deployment{*found}, underWay)[0], h.format)
+	return ui.Deployment(h.out, history.MarkCrashed([]history.Deployment{*found}, underWay)[0], h.format)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -38,7 +38,7 @@ type images struct {
 
 func (i images) run(ctx context.Context) error {
 	if i.limit < 0 {
-		return advice.With(fmt.Errorf("--limit %d: there is no such number of images", i.limit), "0 is all of them")
+		return hint.With(fmt.Errorf("--limit %d: there is no such number of images", i.limit), "0 is all of them")
 	}
 	envs, unread, err := i.environments()
 	if err != nil {
@@ -57,15 +57,15 @@ func (i images) run(ctx context.Context) error {
 		return err
 	}
 	for _, env := range envs {
-		uses, err := release.Uses(ctx, ecs.NewFromConfig(p.aws), env)
+		uses, err := release.RunningImages(ctx, ecs.NewFromConfig(p.aws), env)
 		if err != nil {
-			unread = append(unread, ui.Unread{Environment: env.Stack, Error: err.Error()})
+			unread = append(unread, ui.UnreadableEnvironment{Environment: env.Stack, Error: err.Error()})
 			continue
 		}
-		release.Mark(stored, env, uses)
+		release.AddRuns(stored, env, uses)
 	}
 	return ui.Images(i.out, ui.ImageList{
-		Repository: envs[0].RepositoryURL(), Images: i.limited(stored), Total: len(stored), Unread: unread,
+		Repository: envs[0].RepositoryURL(), Images: i.limited(stored), Total: len(stored), Unreadable: unread,
 	}, i.format, i.style())
 }
 
@@ -82,18 +82,18 @@ func (i images) limited(stored []release.StoredImage) []release.StoredImage {
 
 // environments are those that the repository serves; the one that --env names says which repository it is. A file that
 // is not valid only leaves its environment out.
-func (i images) environments() ([]*environment.Environment, []ui.Unread, error) {
+func (i images) environments() ([]*environment.Environment, []ui.UnreadableEnvironment, error) {
 	stacks, err := environment.List(i.dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	var envs []*environment.Environment
-	unread := []ui.Unread{}
+	unread := []ui.UnreadableEnvironment{}
 	repositories := map[string]bool{}
 	for _, stack := range stacks {
 		env, err := environment.Load(i.dir, stack)
 		if err != nil {
-			unread = append(unread, ui.Unread{Environment: stack, Error: err.Error()})
+			unread = append(unread, ui.UnreadableEnvironment{Environment: stack, Error: err.Error()})
 			continue
 		}
 		envs = append(envs, env)
@@ -110,9 +110,9 @@ func (i images) environments() ([]*environment.Environment, []ui.Unread, error) 
 	case len(envs) == 0 && len(unread) > 0:
 		return nil, nil, errors.New(unread[0].Error)
 	case len(envs) == 0:
-		return nil, nil, advice.With(fmt.Errorf("no environment is described in %s", i.dir), "run from the project's root or name it with --dir")
+		return nil, nil, hint.With(fmt.Errorf("no environment is described in %s", i.dir), "run from the project's root or name it with --dir")
 	case len(repositories) > 1:
-		return nil, nil, advice.With(errors.New("the environments have several image repositories: whose?"), "give --env; the environments are "+strings.Join(stacks, ", "))
+		return nil, nil, hint.With(errors.New("the environments have several image repositories: whose?"), "give --env; the environments are "+strings.Join(stacks, ", "))
 	}
 	return envs, unread, nil
 }

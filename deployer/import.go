@@ -10,8 +10,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -101,7 +101,7 @@ func (i importing) run(ctx context.Context) error {
 		return err
 	}
 	err = ui.JSON(i.out, engine.NewImportFile(found.frame, found.found, state))
-	if err == nil && !report.Clear() {
+	if err == nil && !report.Unambiguous() {
 		err = verdict(codeWarnings)
 	}
 	return err
@@ -122,7 +122,7 @@ func (i importing) target(ctx context.Context, p *place, a account) (importedSta
 	if err != nil {
 		return importedStack{}, err
 	}
-	uses, err := release.Uses(ctx, ecs.NewFromConfig(p.aws), env)
+	uses, err := release.RunningImages(ctx, ecs.NewFromConfig(p.aws), env)
 	if err != nil {
 		return importedStack{}, err
 	}
@@ -130,10 +130,10 @@ func (i importing) target(ctx context.Context, p *place, a account) (importedSta
 	for _, use := range uses {
 		if use.Role == environment.API && use.Digest != "" {
 			r.Image = env.ImageReference(use.Digest)
-			r.Recorded = r.Image
+			r.RecordedImage = r.Image
 		}
 	}
-	return importedStack{account: a, name: env.Name, stack: env.Stack, program: infra.Deploy(env, r), image: r.Recorded}, nil
+	return importedStack{account: a, name: env.Name, stack: env.Stack, program: infra.Deploy(env, r), image: r.RecordedImage}, nil
 }
 
 // look rehearses the import in a stack that nobody keeps.
@@ -149,7 +149,7 @@ func (i importing) look(ctx context.Context, p *place, target importedStack) (*r
 	err = progress.Step("look", func(say func(string)) (string, error) {
 		err := r.run(ctx, say)
 		if err != nil && strings.Contains(err.Error(), infra.NoMasterSecret) {
-			err = advice.With(err, "let RDS keep the password first, and read in docs/migration.md what that does to DATABASE_URL: "+
+			err = hint.With(err, "let RDS keep the password first, and read in docs/migration.md what that does to DATABASE_URL: "+
 				"`aws rds modify-db-instance --manage-master-user-password --apply-immediately --db-instance-identifier ID`")
 		}
 		return fmt.Sprintf("%d resources are in the account", len(r.found)), err
@@ -175,12 +175,12 @@ func (i importing) known(ctx context.Context, p *place, target importedStack) (e
 
 // bring takes what was found into the stack, after asking.
 func (i importing) bring(ctx context.Context, p *place, target importedStack, found *rehearsal, report ui.ImportReport) error {
-	if unclear := report.Unclear(); len(unclear) > 0 {
-		return advice.With(fmt.Errorf("it is not clear which is meant: %s; nothing was taken", strings.Join(unclear, " and ")),
+	if unclear := report.Ambiguous(); len(unclear) > 0 {
+		return hint.With(fmt.Errorf("it is not clear which is meant: %s; nothing was taken", strings.Join(unclear, " and ")),
 			"rename or delete the others, or take --output and write the right ones into the file for `pulumi import --file`")
 	}
-	if lost := report.Lost(); len(lost) > 0 && !i.replacing {
-		return advice.With(fmt.Errorf("the first up would replace %s, and lose the data: nothing was taken", strings.Join(lost, " and ")),
+	if lost := report.DataLosses(); len(lost) > 0 && !i.replacing {
+		return hint.With(fmt.Errorf("the first up would replace %s, and lose the data: nothing was taken", strings.Join(lost, " and ")),
 			"make "+environment.FileName(target.stack)+" say what is there; docs/migration.md says what can be changed, and what a copy of the data is for. "+
 				"--allow-replacement takes it all the same")
 	}
@@ -194,7 +194,7 @@ func (i importing) bring(ctx context.Context, p *place, target importedStack, fo
 	if err != nil {
 		return err
 	}
-	return held.During(ctx, func(ctx context.Context) error { return i.settle(ctx, p, target, found, held) })
+	return held.Run(ctx, func(ctx context.Context) error { return i.settle(ctx, p, target, found, held) })
 }
 
 // store makes the bucket and the key of the state before the first import of an account: a bootstrap would make the shared
@@ -236,7 +236,7 @@ func (i importing) settle(ctx context.Context, p *place, target importedStack, f
 		return err
 	}
 	if missing := len(found.found) - taken; missing > 0 {
-		return failure{advice.With(fmt.Errorf("%d of %d resources could not be taken", missing, len(found.found)), "run it again")}
+		return failure{hint.With(fmt.Errorf("%d of %d resources could not be taken", missing, len(found.found)), "run it again")}
 	}
 	next := "deployer preview --env " + target.stack
 	if target.stack == environment.SharedStack {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/balancer/v3-backend-infra/deployer/discovery"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
-	"github.com/balancer/v3-backend-infra/deployer/repair"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/infra"
 )
@@ -23,19 +23,19 @@ type rehearsal struct {
 	mender
 	program pulumi.RunFunc
 	// frame is what the stack needs before anything can be taken into it.
-	frame []engine.Creation
+	frame []engine.PlannedResource
 	// found is in the order in which it can be taken.
-	found []engine.Found
+	found []engine.ImportCandidate
 	// matches say by URN why something is a match, and of what is ambiguous what it may be.
-	matches map[string]repair.Match
+	matches map[string]discovery.Match
 	// strange are resources of another stack of this program.
-	strange []engine.Found
+	strange []engine.ImportCandidate
 	// plan is what the first up would do.
 	plan engine.Plan
 }
 
 func newRehearsal(m mender, program pulumi.RunFunc) *rehearsal {
-	return &rehearsal{mender: m, program: program, matches: map[string]repair.Match{}}
+	return &rehearsal{mender: m, program: program, matches: map[string]discovery.Match{}}
 }
 
 func (r *rehearsal) run(ctx context.Context, say func(string)) error {
@@ -44,26 +44,26 @@ func (r *rehearsal) run(ctx context.Context, say func(string)) error {
 	if err != nil {
 		return err
 	}
-	r.frame = plan.Frame
-	if err := r.handle.Prepare(ctx, r.frame, nil); err != nil {
+	r.frame = plan.NewParents
+	if err := r.handle.AddParents(ctx, r.frame, nil); err != nil {
 		return err
 	}
 	for {
 		if r.plan, err = r.handle.Preview(ctx, engine.Update{Program: r.program}, nil); err != nil {
 			return err
 		}
-		say(fmt.Sprintf("%d resources found, looking for %d", len(r.found), len(r.plan.Creations)))
-		fresh, err := r.search(ctx, r.plan.Creations)
+		say(fmt.Sprintf("%d resources found, looking for %d", len(r.found), len(r.plan.NewResources)))
+		fresh, err := r.search(ctx, r.plan.NewResources)
 		if err != nil || len(fresh) == 0 {
 			return err
 		}
-		settled, err := r.handle.Settle(ctx, fresh, false, acceptable)
+		settled, err := r.handle.Reconcile(ctx, fresh, false, acceptable)
 		if err != nil {
 			return err
 		}
-		r.found = append(r.found, settled.Adopted...)
-		r.strange = append(r.strange, settled.Strange...)
-		if len(settled.Adopted) == 0 {
+		r.found = append(r.found, settled.Imported...)
+		r.strange = append(r.strange, settled.Foreign...)
+		if len(settled.Imported) == 0 {
 			return nil
 		}
 	}
@@ -76,10 +76,10 @@ func (r *rehearsal) repeat(ctx context.Context, handle *engine.Handle, image str
 	if image != "" {
 		outputs[infra.OutputImage] = image
 	}
-	if err := handle.Prepare(ctx, r.frame, outputs); err != nil {
+	if err := handle.AddParents(ctx, r.frame, outputs); err != nil {
 		return 0, err
 	}
-	if _, err := handle.Settle(ctx, r.found, false, acceptable); err != nil {
+	if _, err := handle.Reconcile(ctx, r.found, false, acceptable); err != nil {
 		return 0, err
 	}
 	state, err := handle.State(ctx)
@@ -93,15 +93,15 @@ func (r *rehearsal) repeat(ctx context.Context, handle *engine.Handle, image str
 }
 
 // acceptable reports whether something that was found may be taken: not what another stack of this program has.
-func acceptable(f engine.Found, outputs map[string]any) bool {
+func acceptable(f engine.ImportCandidate, outputs map[string]any) bool {
 	tags, _ := outputs["tags"].(map[string]any)
 	given, _ := f.Inputs["tags"].(map[string]any)
-	return tags["ManagedBy"] == nil || tags["ManagedBy"] != given["ManagedBy"] || repair.Ours(wanted(f.Creation), outputs)
+	return tags["ManagedBy"] == nil || tags["ManagedBy"] != given["ManagedBy"] || discovery.IsManaged(wanted(f.PlannedResource), outputs)
 }
 
 // search looks for what was not found before, several at once.
-func (r *rehearsal) search(ctx context.Context, creations []engine.Creation) ([]engine.Found, error) {
-	matches, failed := make([]repair.Match, len(creations)), make([]error, len(creations))
+func (r *rehearsal) search(ctx context.Context, creations []engine.PlannedResource) ([]engine.ImportCandidate, error) {
+	matches, failed := make([]discovery.Match, len(creations)), make([]error, len(creations))
 	var running sync.WaitGroup
 	free := make(chan struct{}, lookups)
 	for i, c := range creations {
@@ -113,17 +113,17 @@ func (r *rehearsal) search(ctx context.Context, creations []engine.Creation) ([]
 		running.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
-			matches[i], failed[i] = repair.Adopt(ctx, r.aws, r.account, w)
+			matches[i], failed[i] = discovery.FindCandidates(ctx, r.aws, r.account, w)
 		})
 	}
 	running.Wait()
-	var fresh []engine.Found
+	var fresh []engine.ImportCandidate
 	for i, c := range creations {
 		if len(matches[i].IDs) > 0 {
 			r.matches[c.URN] = matches[i]
 		}
 		if len(matches[i].IDs) == 1 {
-			fresh = append(fresh, engine.Found{Creation: c, ID: matches[i].IDs[0]})
+			fresh = append(fresh, engine.ImportCandidate{PlannedResource: c, ID: matches[i].IDs[0]})
 		}
 	}
 	return fresh, errors.Join(failed...)
@@ -131,7 +131,7 @@ func (r *rehearsal) search(ctx context.Context, creations []engine.Creation) ([]
 
 // id is what was found under a URN; "" where nothing was.
 func (r *rehearsal) id(urn string) string {
-	if i := slices.IndexFunc(r.found, func(f engine.Found) bool { return f.URN == urn }); i >= 0 {
+	if i := slices.IndexFunc(r.found, func(f engine.ImportCandidate) bool { return f.URN == urn }); i >= 0 {
 		return r.found[i].ID
 	}
 	return ""
@@ -146,22 +146,22 @@ func (r *rehearsal) report(target importedStack) ui.ImportReport {
 	}
 	for _, f := range r.found {
 		report.Found = append(report.Found, ui.ImportFound{
-			Found: f, By: r.matches[f.URN].By, Step: steps[f.URN], Data: repair.HoldsData(f.Type),
+			ImportCandidate: f, MatchedBy: r.matches[f.URN].By, Step: steps[f.URN], Stateful: discovery.HoldsData(f.Type),
 		})
 	}
-	for _, c := range r.plan.Creations {
+	for _, c := range r.plan.NewResources {
 		match := r.matches[c.URN]
-		absent := ui.ImportAbsent{Creation: c, Candidates: match.IDs, Unsought: repair.Unsought(c.Type), Data: repair.HoldsData(c.Type)}
+		absent := ui.ImportMissing{PlannedResource: c, Candidates: match.IDs, SkipReason: discovery.SkipReason(c.Type), Stateful: discovery.HoldsData(c.Type)}
 		if len(match.IDs) < 2 {
 			absent.Candidates = nil
 		}
-		if i := slices.IndexFunc(r.strange, func(f engine.Found) bool { return f.URN == c.URN }); i >= 0 {
-			absent.Strange = r.strange[i].ID
+		if i := slices.IndexFunc(r.strange, func(f engine.ImportCandidate) bool { return f.URN == c.URN }); i >= 0 {
+			absent.Foreign = r.strange[i].ID
 		}
-		report.Absent = append(report.Absent, absent)
+		report.Missing = append(report.Missing, absent)
 	}
 	slices.SortFunc(report.Found, func(a, b ui.ImportFound) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name)) })
-	slices.SortFunc(report.Absent, func(a, b ui.ImportAbsent) int {
+	slices.SortFunc(report.Missing, func(a, b ui.ImportMissing) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name))
 	})
 	return report

@@ -82,7 +82,7 @@ func (s *signals) take(signal os.Signal, now time.Time) order {
 func interruptible(parent context.Context, log io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	hurry, hurried := context.WithCancel(context.Background())
-	ctx = engine.WithPatience(ctx, hurry.Done())
+	ctx = engine.WithAbandon(ctx, hurry.Done())
 	coming := make(chan os.Signal, 4)
 	signal.Notify(coming, syscall.SIGINT, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup

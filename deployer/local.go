@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -133,12 +133,12 @@ func (l localReset) refuseHeld(ctx context.Context) error {
 	}
 	for _, name := range held {
 		stack := strings.TrimSuffix(filepath.Base(name), ".lock")
-		standing, err := shelf{dir: dir}.locks().Look(ctx, stack)
+		standing, err := shelf{dir: dir}.locks().Get(ctx, stack)
 		if err != nil {
 			return err
 		}
-		if standing != nil && standing.Condition != lock.Dead {
-			return advice.With(&lock.HeldError{Standing: *standing}, "wait for it, or stop it (Ctrl-C), and then forget the account")
+		if standing != nil && standing.State != lock.StateExpired {
+			return hint.With(&lock.HeldError{Status: *standing}, "wait for it, or stop it (Ctrl-C), and then forget the account")
 		}
 	}
 	return nil

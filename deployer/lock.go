@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -48,7 +48,7 @@ type lockStatus struct{ settings }
 
 func (l lockStatus) run(ctx context.Context) error {
 	return l.visit(ctx, func(env *environment.Environment, p *place) error {
-		standing, err := p.locks.Look(ctx, env.Stack)
+		standing, err := p.locks.Get(ctx, env.Stack)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ type lockRelease struct {
 
 func (l lockRelease) run(ctx context.Context) error {
 	return l.visit(ctx, func(env *environment.Environment, p *place) error {
-		standing, err := p.locks.Look(ctx, env.Stack)
+		standing, err := p.locks.Get(ctx, env.Stack)
 		if err != nil {
 			return err
 		}
@@ -75,11 +75,11 @@ func (l lockRelease) run(ctx context.Context) error {
 		if err := l.refuse(env, standing); err != nil {
 			return err
 		}
-		reason := fmt.Sprintf("it is held by %s: %s", standing.Holder.Who(), standing.Holder.What())
+		reason := fmt.Sprintf("it is held by %s: %s", standing.Holder.Identity(), standing.Holder.Activity())
 		if err := l.confirm(ctx, "release the lock of", env.Name, reason); err != nil {
 			return err
 		}
-		release, what := p.locks.Break, ""
+		release, what := p.locks.ForceRelease, ""
 		if gone(standing) {
 			release, what = p.locks.Expire, "; the next deployment looks at what its holder left"
 		}
@@ -93,19 +93,19 @@ func (l lockRelease) run(ctx context.Context) error {
 
 // gone reports whether a lock is nobody's any more. What an ended step of this workflow run holds is nobody's, though its last
 // heartbeat may be young.
-func gone(standing *lock.Standing) bool {
+func gone(standing *lock.Status) bool {
 	ours := standing.Holder.Run != "" && standing.Holder.Run == runURL(os.Getenv)
-	return standing.Condition == lock.Dead || ours
+	return standing.State == lock.StateExpired || ours
 }
 
 // refuse leaves the lock to a holder that lives, unless told, and then warns of what it does until it notices.
-func (l lockRelease) refuse(env *environment.Environment, standing *lock.Standing) error {
+func (l lockRelease) refuse(env *environment.Environment, standing *lock.Status) error {
 	if gone(standing) {
 		return nil
 	}
 	if !l.force {
-		return advice.With(&lock.HeldError{Standing: *standing},
-			fmt.Sprintf("it gives signs of life; stop it (Ctrl-C) or wait for it, or add --force where %s is stuck for good", standing.Holder.Who()))
+		return hint.With(&lock.HeldError{Status: *standing},
+			fmt.Sprintf("it gives signs of life; stop it (Ctrl-C) or wait for it, or add --force where %s is stuck for good", standing.Holder.Identity()))
 	}
 	l.warn(errors.New("the holder of the lock of " + env.Name + " still runs: until it notices, two may be changing the environment"))
 	return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/logs"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -76,9 +76,9 @@ func (l logReading) run(ctx context.Context) error {
 		}
 		style := l.style()
 		printer := logs.Printer{
-			Out: l.out, Form: l.format, Colour: style.Colour, Terminal: isTerminal(l.out), Width: sourceWidth(l.services),
+			Out: l.out, Format: l.format, Colour: style.Color, Terminal: isTerminal(l.out), Width: sourceWidth(l.services),
 		}
-		reader := logs.Reader{Client: cloudwatchlogs.NewFromConfig(p.aws), Query: query, Show: printer.Print}
+		reader := logs.Reader{Client: cloudwatchlogs.NewFromConfig(p.aws), Query: query, Emit: printer.Print}
 		if l.follow {
 			return l.followed(ctx, env, reader.Follow(ctx, p.clock, l.tellDropped, func(err error) {
 				l.warn(fmt.Errorf("%w; nothing is lost, it is tried again", err))
@@ -99,14 +99,14 @@ func (l logReading) run(ctx context.Context) error {
 func (l logReading) check() error {
 	for _, service := range l.services {
 		if !slices.Contains(logSources, service) {
-			return advice.With(fmt.Errorf("--service %s: nothing writes logs by that name", service), "give some of "+strings.Join(logSources, ", "))
+			return hint.With(fmt.Errorf("--service %s: nothing writes logs by that name", service), "give some of "+strings.Join(logSources, ", "))
 		}
 	}
 	switch {
 	case l.limit < 0:
-		return advice.With(fmt.Errorf("--limit %d: there is no such number of lines", l.limit), "0 is all of them")
+		return hint.With(fmt.Errorf("--limit %d: there is no such number of lines", l.limit), "0 is all of them")
 	case l.follow && l.until != "":
-		return advice.With(errors.New("--follow has no end, --until has one"), "leave one of them out; --timeout ends --follow")
+		return hint.With(errors.New("--follow has no end, --until has one"), "leave one of them out; --timeout ends --follow")
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (l logReading) query(env *environment.Environment, now time.Time) (logs.Que
 		}
 	}
 	if end := until; !since.Before(now) || !end.IsZero() && !since.Before(end) {
-		return logs.Query{}, advice.With(fmt.Errorf("there is no time between --since %s and --until %s", l.since, strings.TrimSpace(l.until+" (now)")),
+		return logs.Query{}, hint.With(fmt.Errorf("there is no time between --since %s and --until %s", l.since, strings.TrimSpace(l.until+" (now)")),
 			"--since is the earlier of the two")
 	}
 	return logs.Query{
@@ -148,7 +148,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, advice.With(fmt.Errorf("%s %q is no time", flag, text), "give how long ago, such as 90s, 15m, 2h or 7d, or a time such as 2026-11-23T20:00:00Z")
+	return time.Time{}, hint.With(fmt.Errorf("%s %q is no time", flag, text), "give how long ago, such as 90s, 15m, 2h or 7d, or a time such as 2026-11-23T20:00:00Z")
 }
 
 // sourceWidth is how wide the widest of the services is, with the begin of a task's ID.
@@ -189,13 +189,13 @@ func (l logReading) explained(ctx context.Context, env *environment.Environment,
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &absent):
-		return advice.With(fmt.Errorf("there is no log group %s in %s", env.LogGroupName(), env.Region),
+		return hint.With(fmt.Errorf("there is no log group %s in %s", env.LogGroupName(), env.Region),
 			fmt.Sprintf("`deployer up --env %s` makes it; `deployer status --env %s` shows what is there", env.Stack, env.Stack))
 	case errors.As(err, &invalid) && l.filter != "":
-		return advice.With(fmt.Errorf("--filter %s: CloudWatch refuses the pattern %s: %s", l.filter, logs.Pattern(l.filter), invalid.ErrorMessage()),
+		return hint.With(fmt.Errorf("--filter %s: CloudWatch refuses the pattern %s: %s", l.filter, logs.Pattern(l.filter), invalid.ErrorMessage()),
 			`words such as 'timeout pool', "an exact phrase", or { $.level = "error" }: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html`)
 	case checks.AccessDenied(err):
-		return advice.With(fmt.Errorf("these credentials may not read %s: %w", env.LogGroupName(), err),
+		return hint.With(fmt.Errorf("these credentials may not read %s: %w", env.LogGroupName(), err),
 			"logs:FilterLogEvents is needed; GitHub's read role may not read logs, on purpose, the deploy roles may: docs/delivery.md")
 	}
 	return fmt.Errorf("read %s: %w", env.LogGroupName(), err)

@@ -30,7 +30,7 @@ func (s settings) refuseLost(ctx context.Context, p *place, env *environment.Env
 	if err != nil {
 		return err
 	}
-	return described.Lost(why + ", but the account has " + strings.Join(there, " and "))
+	return described.MissingError(why + ", but the account has " + strings.Join(there, " and "))
 }
 
 // standing names what the account has of an environment, among what no deployment is without.

@@ -5,7 +5,7 @@ import (
 	"context"
 	"os"
 
-	_ "github.com/balancer/v3-backend-infra/deployer/mute" // before the engine's SDK asks the terminal for its colours
+	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // before the engine's SDK asks the terminal for its colours
 )
 
 // version is set by the linker.

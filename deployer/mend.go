@@ -12,12 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/balancer/v3-backend-infra/deployer/discovery"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
-	"github.com/balancer/v3-backend-infra/deployer/repair"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
-	"github.com/balancer/v3-backend-infra/internal/processes"
+	"github.com/balancer/v3-backend-infra/internal/procs"
 )
 
 // mender puts right what a killed deployer or engine left in a stack and its account.
@@ -32,7 +32,7 @@ type mender struct {
 
 // needed reports whether something may have been left half done: the lock was taken over from a holder that had died, or the state
 // has operations of unknown outcome.
-func (m mender) needed() bool { return m.held.TookOver() || m.unsettled() }
+func (m mender) needed() bool { return m.held.TakenOver() || m.unsettled() }
 
 // A planError says that a program could not be previewed, so that it is unknown what may have been left.
 type planError struct{ error }
@@ -52,43 +52,43 @@ func (m mender) mend(ctx context.Context, program pulumi.RunFunc, say func(strin
 		return nil, &planError{err}
 	}
 	if m.handle.Current().Restored() { // what was found may belong to components that the copy does not have
-		if err := m.handle.Prepare(ctx, plan.Frame, nil); err != nil {
+		if err := m.handle.AddParents(ctx, plan.NewParents, nil); err != nil {
 			return nil, err
 		}
 	}
-	say(fmt.Sprintf("looking for %d resources in the account", len(plan.Creations)))
-	found, err := m.find(ctx, plan.Creations)
+	say(fmt.Sprintf("looking for %d resources in the account", len(plan.NewResources)))
+	found, err := m.find(ctx, plan.NewResources)
 	if err != nil {
 		return nil, err
 	}
 	say(fmt.Sprintf("reading %d resources that may be there", len(found)))
-	var settled engine.Settled
+	var settled engine.ReconcileResult
 	told, err := m.unlocking(ctx, func() (err error) {
-		settled, err = m.handle.Settle(ctx, found, m.held.Interrupted() == destroying, func(f engine.Found, outputs map[string]any) bool {
-			return repair.Ours(wanted(f.Creation), outputs)
+		settled, err = m.handle.Reconcile(ctx, found, m.held.InterruptedCommand() == destroying, func(f engine.ImportCandidate, outputs map[string]any) bool {
+			return discovery.IsManaged(wanted(f.PlannedResource), outputs)
 		})
 		return err
 	})
-	for _, f := range settled.Adopted {
-		told = append(told, fmt.Sprintf("%s %s was in the account and not in the state: imported as %s", ui.ShortType(f.Type), f.Name, f.ID))
+	for _, f := range settled.Imported {
+		told = append(told, fmt.Sprintf("%s %s was in the account and not in the state: imported as %s", engine.ShortType(f.Type), f.Name, f.ID))
 	}
-	for _, f := range settled.Strange {
-		told = append(told, fmt.Sprintf("%s %s: something else has its name (%s), and was left alone", ui.ShortType(f.Type), f.Name, f.ID))
+	for _, f := range settled.Foreign {
+		told = append(told, fmt.Sprintf("%s %s: something else has its name (%s), and was left alone", engine.ShortType(f.Type), f.Name, f.ID))
 	}
-	for _, p := range settled.Cleared {
-		if !strings.HasPrefix(p.Type, "aws:") || slices.ContainsFunc(settled.Adopted, func(f engine.Found) bool { return f.URN == p.URN }) {
+	for _, p := range settled.Resolved {
+		if !strings.HasPrefix(p.Type, "aws:") || slices.ContainsFunc(settled.Imported, func(f engine.ImportCandidate) bool { return f.URN == p.URN }) {
 			continue // nothing of it is in the account, or it has been told
 		}
-		told = append(told, fmt.Sprintf("%s %s: what came of %s it was unknown, and was looked up", ui.ShortType(p.Type), p.Name, p.Op))
+		told = append(told, fmt.Sprintf("%s %s: what came of %s it was unknown, and was looked up", engine.ShortType(p.Type), p.Name, p.Op))
 	}
 	if err == nil {
-		m.held.Repaired()
+		m.held.MarkRepaired()
 	}
 	return told, err
 }
 
 // find looks resources up in the account, several at once.
-func (m mender) find(ctx context.Context, creations []engine.Creation) ([]engine.Found, error) {
+func (m mender) find(ctx context.Context, creations []engine.PlannedResource) ([]engine.ImportCandidate, error) {
 	ids, failed := make([]string, len(creations)), make([]error, len(creations))
 	var running sync.WaitGroup
 	free := make(chan struct{}, lookups)
@@ -96,21 +96,21 @@ func (m mender) find(ctx context.Context, creations []engine.Creation) ([]engine
 		running.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
-			ids[i], failed[i] = repair.Find(ctx, m.aws, m.account, wanted(c))
+			ids[i], failed[i] = discovery.Find(ctx, m.aws, m.account, wanted(c))
 		})
 	}
 	running.Wait()
-	var found []engine.Found
+	var found []engine.ImportCandidate
 	for i, c := range creations {
 		if ids[i] != "" {
-			found = append(found, engine.Found{Creation: c, ID: ids[i]})
+			found = append(found, engine.ImportCandidate{PlannedResource: c, ID: ids[i]})
 		}
 	}
 	return found, errors.Join(failed...)
 }
 
-func wanted(c engine.Creation) repair.Wanted {
-	return repair.Wanted{Type: c.Type, Inputs: c.Inputs, Known: engine.Known}
+func wanted(c engine.PlannedResource) discovery.Query {
+	return discovery.Query{Type: c.Type, Inputs: c.Inputs, Known: engine.IsKnown}
 }
 
 // unlocking repeats what the engine refuses because of a lock of its own that nobody is left to release, after removing that, and
@@ -137,7 +137,7 @@ func (m mender) unlocking(ctx context.Context, run func() error) (told []string,
 func staleLocks(holders []engine.Holder, held *lock.Held) bool {
 	host, err := os.Hostname()
 	return err == nil && !slices.ContainsFunc(holders, func(h engine.Holder) bool {
-		return !repair.Lock{Host: h.Host, PID: h.PID}.Stale(host, processes.Alive, held.TookOver())
+		return !discovery.Lock{Host: h.Host, PID: h.PID}.Stale(host, procs.Alive, held.TakenOver())
 	})
 }
 
@@ -148,7 +148,7 @@ func (m mender) step(ctx context.Context, progress *ui.Progress, program pulumi.
 		for _, what := range done {
 			progress.Report(release.Event{Kind: release.Note, Phase: release.Repair, Message: what})
 		}
-		return release.Repaired(done), err
+		return release.RepairSummary(done), err
 	}))
 }
 
@@ -174,7 +174,7 @@ func engineKilled(err error) bool {
 	case errors.As(err, &failed):
 		return failed.Killed
 	case errors.As(err, &interrupted):
-		return interrupted.Killed && interrupted.Left == 0
+		return interrupted.Killed && interrupted.RunningPID == 0
 	}
 	return false
 }

@@ -22,7 +22,7 @@ func TestEngineKilled(t *testing.T) {
 		"failed":                       {&engine.FailedError{}, false},
 		"interrupted":                  {&engine.InterruptedError{}, false},
 		"interrupted when it was done": {&engine.InterruptedError{Failure: killed}, true},
-		"still ending":                 {&engine.InterruptedError{Failure: killed, Left: 7}, false},
+		"still ending":                 {&engine.InterruptedError{Failure: killed, RunningPID: 7}, false},
 		"something else":               {errors.New("no"), false},
 		"nothing":                      {nil, false},
 	} {

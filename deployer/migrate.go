@@ -11,9 +11,9 @@ import (
 	"github.com/google/shlex"
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -41,7 +41,7 @@ never joined by a second one. Interrupted, the watch ends and the migration goes
 			strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			return s.wholly(record.Migrate, c.String("image-tag"), func(s settings) error {
+			return s.wholly(history.Migrate, c.String("image-tag"), func(s settings) error {
 				command, err := commandWords(c.String("command"), c.IsSet("command"))
 				if err != nil {
 					return err
@@ -63,10 +63,10 @@ func stopMigrationFlag() cli.Flag {
 func commandWords(text string, given bool) ([]string, error) {
 	words, err := shlex.Split(text)
 	if err != nil {
-		return nil, advice.With(fmt.Errorf("--command %q: %w", text, err), "quote it as in a shell: --command 'npx prisma migrate status'")
+		return nil, hint.With(fmt.Errorf("--command %q: %w", text, err), "quote it as in a shell: --command 'npx prisma migrate status'")
 	}
 	if given && len(words) == 0 {
-		return nil, advice.With(errors.New("--command is empty"), "leave it out for the environment's own command")
+		return nil, hint.With(errors.New("--command is empty"), "leave it out for the environment's own command")
 	}
 	return words, nil
 }
@@ -106,9 +106,9 @@ func (m migration) run(ctx context.Context) error {
 
 func (m migration) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
 	progress := ui.NewProgress(m.err, m.progressOptions())
-	result, err := release.Deploy(ctx, release.World{
+	result, err := release.Deploy(ctx, release.Deps{
 		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: phases(held, progress.Report),
-		Infra: func(ctx context.Context) (release.Infrastructure, error) {
+		OpenStack: func(ctx context.Context) (release.Infrastructure, error) {
 			opened, err := m.openEnvironment(ctx, p, env, true)
 			if err != nil {
 				return nil, err
@@ -117,8 +117,8 @@ func (m migration) release(ctx context.Context, p *place, env *environment.Envir
 			return opened, nil
 		},
 	}, release.Request{
-		ID: newID(p.clock.Now()), By: whoami(), Tag: m.tag, Kind: record.Migrate, Command: m.command, Wait: m.wait,
-		StopMigration: m.stop, Died: held.TookOver(), DryRun: m.dryRun,
+		ID: newID(p.clock.Now()), By: whoami(), Tag: m.tag, Kind: history.Migrate, Command: m.command, Wait: m.wait,
+		StopMigration: m.stop, PreviousCrashed: held.TakenOver(), DryRun: m.dryRun,
 	})
 	progress.Close()
 	m.count(len(result.Warnings))
@@ -133,7 +133,7 @@ func (m migration) release(ctx context.Context, p *place, env *environment.Envir
 }
 
 // tellDone says what came of it, or what would have run.
-func (m migration) tellDone(env *environment.Environment, result record.Deployment) {
+func (m migration) tellDone(env *environment.Environment, result history.Deployment) {
 	command := m.command
 	if len(command) == 0 {
 		command = env.Deployment.Migrations.Command

@@ -6,8 +6,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
@@ -47,7 +47,7 @@ func (o outputs) run(ctx context.Context) error {
 	}
 	found := handle.Outputs()
 	if len(found) == 0 {
-		return advice.With(fmt.Errorf("the stack %s has no outputs: nothing is deployed there", name), "`deployer up` deploys an environment, `deployer bootstrap` the shared stack")
+		return hint.With(fmt.Errorf("the stack %s has no outputs: nothing is deployed there", name), "`deployer up` deploys an environment, `deployer bootstrap` the shared stack")
 	}
 	values := map[string]any{}
 	for key, output := range found {

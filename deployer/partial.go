@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
@@ -61,7 +61,7 @@ func others(components []string) []string {
 // Provision implements release.Infrastructure.
 func (p partial) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	first := slices.DeleteFunc(slices.Clone(p.components), func(name string) bool { return name == servicesComponent })
-	p.deployed = p.deployed.WithInfrastructure(p.env, infra.Described(func(name string) bool { return slices.Contains(first, name) })...)
+	p.deployed = p.deployed.WithInfrastructure(p.env, infra.SectionCopiers(func(name string) bool { return slices.Contains(first, name) })...)
 	if code := p.deployed.Code(); slices.Contains(first, string(environment.Migration)) {
 		code.Tasks[environment.Migration] = p.env.Code().Tasks[environment.Migration]
 		p.deployed = p.deployed.WithCode(code)
@@ -75,7 +75,7 @@ func (p partial) Provision(ctx context.Context, image string, progress func(stri
 func (p partial) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	code := p.env.Code()
 	code.Tasks[environment.Migration] = p.deployed.Code().Tasks[environment.Migration]
-	p.deployed = p.deployed.WithInfrastructure(p.env, infra.Described(func(name string) bool { return slices.Contains(p.components, name) })...).WithCode(code)
+	p.deployed = p.deployed.WithInfrastructure(p.env, infra.SectionCopiers(func(name string) bool { return slices.Contains(p.components, name) })...).WithCode(code)
 	done, err := p.up(ctx, engine.Update{
 		Program: p.program(image, image), Message: "release components with " + image, Excludes: others(p.components),
 	}, progress)
@@ -123,7 +123,7 @@ func (p partial) check(ctx context.Context) error {
 	if len(along) == 0 {
 		return nil
 	}
-	return advice.With(fmt.Errorf("%s cannot be deployed alone: what %s needs changes, too", strings.Join(p.components, ", "), strings.Join(along, ", ")),
+	return hint.With(fmt.Errorf("%s cannot be deployed alone: what %s needs changes, too", strings.Join(p.components, ", "), strings.Join(along, ", ")),
 		"deploy them together: --component "+strings.Join(slices.Concat(p.components, along), ",")+", or everything with a full `up`")
 }
 

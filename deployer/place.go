@@ -15,12 +15,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
-	"github.com/balancer/v3-backend-infra/deployer/statestore"
+	"github.com/balancer/v3-backend-infra/deployer/statebackend"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/local"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -31,7 +31,7 @@ type place struct {
 	aws     aws.Config
 	network probe.Network
 	clock   clock.Clock
-	records record.Store
+	records history.Store
 	locks   lock.Store
 	state   backend
 	// engine finds the engine, once.
@@ -103,7 +103,7 @@ func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if missing := (config.SharedConfigProfileNotExistError{}); errors.As(err, &missing) {
-		return nil, advice.With(fmt.Errorf("the profile %q does not exist", s.profile), "`aws configure list-profiles` lists them")
+		return nil, hint.With(fmt.Errorf("the profile %q does not exist", s.profile), "`aws configure list-profiles` lists them")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
@@ -130,11 +130,11 @@ func (s settings) openAWS(ctx context.Context, a account) (*place, error) {
 	beside := records.open(loaded, s.endpointURL != "")
 	if beside.client != nil {
 		state.versions = func(ctx context.Context, o engine.Object) iter.Seq2[[]byte, error] {
-			return statestore.Versions(ctx, beside.client, o.Bucket, o.Key)
+			return statebackend.Versions(ctx, beside.client, o.Bucket, o.Key)
 		}
 	}
 	return &place{
-		aws: loaded, network: probe.Internet(), clock: clock.Real(), state: state,
+		aws: loaded, network: probe.SystemNetwork(), clock: clock.Real(), state: state,
 		records: beside.records(), locks: beside.locks(),
 	}, nil
 }
@@ -248,11 +248,11 @@ func (p *place) verify(ctx context.Context, accountID, stack string) error {
 
 // identify is verify at a time that the credentials have to outlast by a deployment; the zero time asks for nothing.
 func (p *place) identify(ctx context.Context, accountID, stack string, now time.Time) error {
-	problems := release.Identity(ctx, p.aws, accountID, environment.FileName(stack), now)
+	problems := release.CheckIdentity(ctx, p.aws, accountID, environment.FileName(stack), now)
 	if len(problems) == 0 {
 		return nil
 	}
-	return advice.With(fmt.Errorf("%s: %s", problems[0].Check, problems[0].Message), problems[0].Hint)
+	return hint.With(fmt.Errorf("%s: %s", problems[0].Check, problems[0].Message), problems[0].Hint)
 }
 
 // visit opens the place of the environment that --env names, with credentials of its account, for as long as run takes.

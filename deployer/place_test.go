@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
 func TestRecordsLieBesideTheState(t *testing.T) {
@@ -36,7 +36,7 @@ func TestRecordsLieBesideTheState(t *testing.T) {
 	_, err := besideState("s3://%zz", own)
 	require.EqualError(t, err, "PULUMI_BACKEND_URL is no URL")
 	opened := shelf{bucket: "b", prefix: "p", region: "eu-west-1"}.open(aws.Config{Region: "us-east-1"}, false)
-	records := opened.records().(record.Bucket)
+	records := opened.records().(history.Bucket)
 	require.Equal(t, "eu-west-1", records.Client.Options().Region)
 	require.Equal(t, "p", records.Prefix)
 	require.Equal(t, "p", opened.locks().(lock.Bucket).Prefix)

@@ -96,7 +96,7 @@ func (v preview) look(ctx context.Context) (found ui.Preview, err error) {
 		if err != nil {
 			return err
 		}
-		found = ui.Preview{Environment: env.Name, Stack: env.Stack, Image: image, Fresh: len(handle.Current().Resources) == 0}
+		found = ui.Preview{Environment: env.Name, Stack: env.Stack, Image: image, NewStack: len(handle.Current().Resources) == 0}
 		found.Plan, err = v.plan(ctx, opened, image)
 		return err
 	})
@@ -110,7 +110,7 @@ func (v preview) plan(ctx context.Context, opened *stack, image string) (plan en
 	err = progress.Step("preview", func(say func(string)) (string, error) {
 		plan, err = opened.handle.Preview(ctx, engine.Update{Program: opened.program(image, image), Refresh: v.refresh}, func(e engine.Event) {
 			if e.Changes() {
-				say(ui.ShortType(e.Type) + " " + e.Name)
+				say(engine.ShortType(e.Type) + " " + e.Name)
 			}
 		})
 		return opened.env.Name + ": " + ui.PlanSummary(plan), err

@@ -36,7 +36,7 @@ func describe(state engine.State, file *environment.Environment) (*environment.E
 	copied := *described
 	for _, r := range state.Resources {
 		switch {
-		case r.Condemned:
+		case r.PendingDeletion:
 		case r.Type == infra.ServiceType:
 			roles[environment.Role(r.Name)] = true
 		case infra.IsDomainRecord(r.URN):
@@ -55,7 +55,7 @@ func (s *stack) Deployed(code *environment.Code) *environment.Environment {
 	if code != nil {
 		described = described.WithCode(*code)
 	}
-	return described.SteeredBy(s.env)
+	return described.WithDeployerSettings(s.env)
 }
 
 // A recoding is a deployment of code: which image, with which code.
@@ -86,9 +86,9 @@ func (s *stack) recode(ctx context.Context, r recoding, progress func(string)) (
 		switch {
 		case r.migrationOnly && d.Name != string(environment.Migration):
 		case d.Type == infra.TaskDefinitionType:
-			return infra.Recode(d.Inputs, env, environment.Role(d.Name), r.image, secretARN)
+			return infra.ApplyCode(d.Inputs, env, environment.Role(d.Name), r.image, secretARN)
 		case d.Type == infra.ServiceType && replay.Has(infra.TaskDefinitionOf(d.URN)):
-			d.Inputs["taskDefinition"] = engine.ARNOf(infra.TaskDefinitionOf(d.URN))
+			d.Inputs["taskDefinition"] = engine.ARNRef(infra.TaskDefinitionOf(d.URN))
 		}
 		return nil
 	}
@@ -102,11 +102,11 @@ func (s *stack) recode(ctx context.Context, r recoding, progress func(string)) (
 	}
 	var targets []string
 	for _, one := range state.Resources {
-		if infra.IsCode(one.Type) && (!r.migrationOnly || infra.OfMigration(one.URN)) {
+		if infra.IsCodeType(one.Type) && (!r.migrationOnly || infra.IsMigrationTaskDefinition(one.URN)) {
 			targets = append(targets, one.URN)
 		}
 	}
-	targets = append(targets, state.Condemned(func(urn string) bool { return slices.Contains(targets, urn) })...)
+	targets = append(targets, state.PendingDeletions(func(urn string) bool { return slices.Contains(targets, urn) })...)
 	slices.Sort(targets)
 	done, err := s.up(ctx, engine.Update{
 		Program: replay.Program(infra.DeclareProvider(env, s.endpointURL), edit, outputs), Message: r.message,
@@ -127,13 +127,13 @@ func (s *stack) replayed(ctx context.Context) (*engine.Replay, error) {
 	return s.handle.Replay(ctx)
 }
 
-// Code implements release.Infrastructure.
-func (s *stack) Code(ctx context.Context, image string, code *environment.Code, progress func(string)) (release.Update, error) {
+// DeployCode implements release.Infrastructure.
+func (s *stack) DeployCode(ctx context.Context, image string, code *environment.Code, progress func(string)) (release.Update, error) {
 	return s.recode(ctx, recoding{image: image, code: s.codeOr(code), message: "code " + image}, progress)
 }
 
-// Reconcile implements release.Infrastructure.
-func (s *stack) Reconcile(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+// RefreshServices implements release.Infrastructure.
+func (s *stack) RefreshServices(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	return s.recode(ctx, recoding{image: image, code: s.codeOr(nil), refresh: true, message: "bring back " + image}, progress)
 }
 

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // notRun is the result of a deployment that came to no phase, with the keys of one that did.
 type notRun struct {
-	record.Deployment
+	history.Deployment
 	// Holder is who has the environment's lock, where that is the reason.
 	Holder *lock.Holder `json:"holder,omitempty"`
 }
@@ -34,7 +34,7 @@ func (n *noticing) Write(b []byte) (int, error) {
 }
 
 // wholly runs a deployment so that a program that reads its result as JSON finds one whatever becomes of it.
-func (s settings) wholly(kind record.Kind, tag string, run func(settings) error) error {
+func (s settings) wholly(kind history.Kind, tag string, run func(settings) error) error {
 	if s.format != "json" {
 		return run(s)
 	}
@@ -45,20 +45,20 @@ func (s settings) wholly(kind record.Kind, tag string, run func(settings) error)
 	if err == nil || out.wrote {
 		return err
 	}
-	result := notRun{Deployment: record.Deployment{
-		Environment: s.name, Stack: environment.StackOf(s.name), Kind: kind, By: whoami(), Image: record.Image{Tag: tag},
-		Started: began, Ended: clock.Real().Now().UTC(), Outcome: record.Failed, Phases: []record.Phase{}, Error: err.Error(), Hint: advice.Of(err),
+	result := notRun{Deployment: history.Deployment{
+		Environment: s.name, Stack: environment.StackOf(s.name), Kind: kind, By: whoami(), Image: history.Image{Tag: tag},
+		Started: began, Ended: clock.Real().Now().UTC(), Outcome: history.Failed, Phases: []history.Phase{}, Error: err.Error(), Hint: hint.Of(err),
 	}}
 	if env, unknown := s.environment(); unknown == nil {
 		result.Environment = env.Name
 	}
 	if exitCode(err) == codeInterrupted {
-		result.Outcome = record.Interrupted
+		result.Outcome = history.Interrupted
 	}
 	if held := (*lock.HeldError)(nil); errors.As(err, &held) {
 		result.Holder = &held.Holder
 	}
-	if waited := (*lock.WaitedError)(nil); errors.As(err, &waited) {
+	if waited := (*lock.WaitInterruptedError)(nil); errors.As(err, &waited) {
 		result.Holder = &waited.Held.Holder
 	}
 	return errors.Join(err, ui.JSON(s.out, result))

@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -37,7 +37,7 @@ check. Everything else stays as it is deployed, whatever the environment's file 
 			strictFlag(),
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
-			return s.wholly(record.Rollback, c.String("to"), func(s settings) error {
+			return s.wholly(history.Rollback, c.String("to"), func(s settings) error {
 				return rollback{settings: s, to: c.String("to"), dryRun: c.Bool("dry-run")}.run(ctx)
 			})
 		},
@@ -75,15 +75,15 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 	protected := env.Protected // what the file says, whatever is deployed
 	env = opened.Deployed(nil)
 	world := r.world(p, env, nil)
-	to, err := world.Back(ctx, opened.recorded, r.to)
+	to, err := world.ResolveRollback(ctx, opened.recorded, r.to)
 	if err != nil {
 		return err
 	}
-	for _, damaged := range to.Damaged {
+	for _, damaged := range to.UnreadableRecords {
 		r.warn(errors.New(damaged.Error))
 	}
-	if to.Doubt != nil {
-		r.warn(to.Doubt)
+	if to.SnapshotErr != nil {
+		r.warn(to.SnapshotErr)
 	}
 	if r.dryRun {
 		return r.foresee(env, opened, to)
@@ -99,23 +99,23 @@ func (r rollback) back(ctx context.Context, p *place, env *environment.Environme
 
 // foreseen is where a rollback would lead, with the keys of one that was made.
 type foreseen struct {
-	DryRun      bool         `json:"dryRun"`
-	Environment string       `json:"environment"`
-	Stack       string       `json:"stack"`
-	Kind        record.Kind  `json:"kind"`
-	Image       record.Image `json:"image"`
+	DryRun      bool          `json:"dryRun"`
+	Environment string        `json:"environment"`
+	Stack       string        `json:"stack"`
+	Kind        history.Kind  `json:"kind"`
+	Image       history.Image `json:"image"`
 	// Deployment is the newest that saw the image healthy, VerifiedAt when that ended; neither is there where none did.
-	Deployment     string               `json:"deployment,omitempty"`
-	VerifiedAt     time.Time            `json:"verifiedAt,omitzero"`
-	RolledBackFrom *record.Image        `json:"rolledBackFrom"`
-	Database       *record.DatabaseThen `json:"database,omitempty"`
+	Deployment     string                 `json:"deployment,omitempty"`
+	VerifiedAt     time.Time              `json:"verifiedAt,omitzero"`
+	RolledBackFrom *history.Image         `json:"rolledBackFrom"`
+	Database       *history.PriorDatabase `json:"database,omitempty"`
 }
 
 // foresee says where a rollback would lead.
-func (r rollback) foresee(env *environment.Environment, opened *codeOnly, to *release.Destination) error {
+func (r rollback) foresee(env *environment.Environment, opened *codeOnly, to *release.RollbackTarget) error {
 	if r.format == "json" {
 		would := foreseen{
-			DryRun: true, Environment: env.Name, Stack: env.Stack, Kind: record.Rollback, Image: to.Image.Image,
+			DryRun: true, Environment: env.Name, Stack: env.Stack, Kind: history.Rollback, Image: to.Image.Image,
 			RolledBackFrom: leftBy(opened), Database: to.Database,
 		}
 		if to.Verified != nil {
@@ -129,12 +129,12 @@ func (r rollback) foresee(env *environment.Environment, opened *codeOnly, to *re
 }
 
 // leftBy is the image that a rollback leaves: the one that the stack names.
-func leftBy(opened *codeOnly) *record.Image {
-	return &record.Image{Digest: release.DigestIn(opened.recorded), Reference: opened.recorded}
+func leftBy(opened *codeOnly) *history.Image {
+	return &history.Image{Digest: release.DigestIn(opened.recorded), Reference: opened.recorded}
 }
 
 // goBack is a deployment of code alone, from the image that the stack names to another.
-func (r rollback) goBack(ctx context.Context, world release.World, opened *codeOnly, to *release.Destination, held *lock.Held) error {
+func (r rollback) goBack(ctx context.Context, world release.Deps, opened *codeOnly, to *release.RollbackTarget, held *lock.Held) error {
 	if to.Verified == nil {
 		r.warn(fmt.Errorf("%s was never verified healthy in %s", to.Tag, world.Env.Name))
 	}
@@ -142,13 +142,13 @@ func (r rollback) goBack(ctx context.Context, world release.World, opened *codeO
 	opened.code = opened.codeOr(to.Code)
 	world.Env = opened.Deployed(&opened.code)
 	opened.held = held
-	world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, nil }
-	result, err := r.show(held, func(report release.Reporter) (record.Deployment, error) {
+	world.OpenStack = func(context.Context) (release.Infrastructure, error) { return opened, nil }
+	result, err := r.show(held, func(report release.Reporter) (history.Deployment, error) {
 		world.Report = report
 		return release.Deploy(ctx, world, release.Request{
-			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: record.Rollback, Died: held.TookOver(), Leaves: leftBy(opened), Database: to.Database,
-			Without:   map[string]string{release.Backup: why, release.Provision: why, release.Migrate: why},
-			Tolerated: release.TroubleOfRollback(),
+			ID: newID(world.Clock.Now()), By: whoami(), Tag: to.Digest, Kind: history.Rollback, PreviousCrashed: held.TakenOver(), RollbackFrom: leftBy(opened), Database: to.Database,
+			SkipPhases:     map[string]string{release.Backup: why, release.Provision: why, release.Migrate: why},
+			WarnOnlyChecks: release.ChecksIgnoredByRollback(),
 		})
 	})
 	if err != nil || r.format == "json" {
@@ -161,7 +161,7 @@ func (r rollback) goBack(ctx context.Context, world release.World, opened *codeO
 }
 
 // evidence says when the image was deployed well.
-func evidence(to *release.Destination) string {
+func evidence(to *release.RollbackTarget) string {
 	if to.Verified == nil {
 		return ", which was never verified healthy here"
 	}
@@ -169,12 +169,12 @@ func evidence(to *release.Destination) string {
 }
 
 // tellDatabase says that the database does not go back, and what would be restored.
-func (r rollback) tellDatabase(env *environment.Environment, to *release.Destination) {
+func (r rollback) tellDatabase(env *environment.Environment, to *release.RollbackTarget) {
 	_, _ = fmt.Fprintf(r.err, "the database %s stays as it is%s\n", env.DatabaseIdentifier(), databaseThen(env.Stack, to.Database))
 }
 
 // databaseThen is what is to be said of the database of an earlier deployment's time, behind what it is now.
-func databaseThen(stack string, then *record.DatabaseThen) string {
+func databaseThen(stack string, then *history.PriorDatabase) string {
 	switch {
 	case then == nil, then.Snapshot == "" && !then.MigratedSince:
 		return ""
@@ -191,7 +191,7 @@ func databaseThen(stack string, then *record.DatabaseThen) string {
 	case database.Gone:
 		return "; " + what + " it was in the snapshot " + then.Snapshot + ", which was deleted: `deployer snapshot list --env " + stack +
 			"` shows what is left"
-	case release.Unseen:
+	case release.SnapshotUnknown:
 		return "; " + what + " it is in the snapshot " + then.Snapshot + ", if that is still there: nobody could look"
 	}
 	return "; " + what + " it is in the snapshot " + then.Snapshot + ", which is " + then.SnapshotStatus

@@ -5,35 +5,35 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 func TestDatabaseThen(t *testing.T) {
 	for name, test := range map[string]struct {
-		then *record.DatabaseThen
+		then *history.PriorDatabase
 		want string
 	}{
 		"never deployed well":         {nil, ""},
-		"nothing has changed it":      {&record.DatabaseThen{}, ""},
-		"migrated without a snapshot": {&record.DatabaseThen{MigratedSince: true}, ", with the migrations since then; no deployment took a snapshot before them"},
+		"nothing has changed it":      {&history.PriorDatabase{}, ""},
+		"migrated without a snapshot": {&history.PriorDatabase{MigratedSince: true}, ", with the migrations since then; no deployment took a snapshot before them"},
 		"a snapshot": {
-			&record.DatabaseThen{Snapshot: "s", SnapshotStatus: "available", MigratedSince: true},
+			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "available", MigratedSince: true},
 			"; as it was before the migrations since then it is in the snapshot s",
 		},
 		"a snapshot, and no migration": {
-			&record.DatabaseThen{Snapshot: "s", SnapshotStatus: "available"}, "; as it was then it is in the snapshot s",
+			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "available"}, "; as it was then it is in the snapshot s",
 		},
 		"a snapshot that is gone": {
-			&record.DatabaseThen{Snapshot: "s", SnapshotStatus: "gone", MigratedSince: true},
+			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "gone", MigratedSince: true},
 			"; as it was before the migrations since then it was in the snapshot s, which was deleted: `deployer snapshot list --env staging` " +
 				"shows what is left",
 		},
 		"a snapshot that failed": {
-			&record.DatabaseThen{Snapshot: "s", SnapshotStatus: "failed", MigratedSince: true},
+			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "failed", MigratedSince: true},
 			"; as it was before the migrations since then it is in the snapshot s, which is failed",
 		},
 		"nobody knows": {
-			&record.DatabaseThen{Snapshot: "s", SnapshotStatus: "unknown", MigratedSince: true},
+			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "unknown", MigratedSince: true},
 			"; as it was before the migrations since then it is in the snapshot s, if that is still there: nobody could look",
 		},
 	} {

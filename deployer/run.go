@@ -12,8 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 )
 
@@ -111,8 +111,8 @@ func exitCode(err error) int {
 // printError prints an error once, and its hint apart from it.
 func printError(w io.Writer, err error) {
 	_, _ = fmt.Fprintf(w, "deployer: %s\n", strings.TrimRight(err.Error(), "\n"))
-	if hint := advice.Of(err); hint != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", hint)
+	if hint := hint.Of(err); hint != "" {
+		_, _ = fmt.Fprintf(w, "hint: %s\n", suggestion)
 	}
 }
 
@@ -168,18 +168,18 @@ func helpOrUnknown(c *cli.Context) error {
 		return cli.ShowSubcommandHelp(c)
 	}
 	name := c.Args().First()
-	hint := "`deployer --help` lists the commands"
+	suggestion := "`deployer --help` lists the commands"
 	// Nobody is led to a command that deletes by a slip of the finger.
 	harmless := slices.DeleteFunc(slices.Clone(c.Command.Subcommands), func(c *cli.Command) bool { return c.Name == "destroy" })
 	if similar := cli.SuggestCommand(harmless, name); similar != "" {
-		hint = strings.TrimSuffix(similar, "?") + "? " + hint
+		suggestion = strings.TrimSuffix(similar, "?") + "? " + suggestion
 	}
-	return advice.With(fmt.Errorf("there is no command %q", name), hint)
+	return hint.With(fmt.Errorf("there is no command %q", name), suggestion)
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
 	name := strings.TrimSpace(c.Command.HelpName)
-	return advice.With(err, fmt.Sprintf("`%s --help` lists the flags", name))
+	return hint.With(err, fmt.Sprintf("`%s --help` lists the flags", name))
 }
 
 // permute moves a command's flags between its name and its arguments, where the flag library looks for them: people write

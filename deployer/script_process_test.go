@@ -15,7 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/balancer/v3-backend-infra/internal/processes"
+	"github.com/balancer/v3-backend-infra/internal/procs"
 )
 
 // patience is how long a script waits for what a background process does.
@@ -109,7 +109,7 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 					ts.Fatalf("the engine of %s has no lock:\n%s", args[0], p.said())
 				}
 			}
-			ts.Check(processes.Fell(p.cmd.Process.Pid, "pulumi", syscall.SIGKILL))
+			ts.Check(procs.KillTree(p.cmd.Process.Pid, "pulumi", syscall.SIGKILL))
 		},
 		"interrupt": send(syscall.SIGINT),
 		"hangup":    send(syscall.SIGHUP),

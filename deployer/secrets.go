@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -61,7 +61,7 @@ func (s secretsCheck) look(ctx context.Context) (findings []checks.Finding, err 
 	err = s.visit(ctx, func(env *environment.Environment, p *place) error {
 		sources := checks.Sources{AWS: p.aws, Network: p.network}
 		report := checks.Run(ctx, env, sources, checks.Options{Only: []string{"secrets"}}, p.clock)
-		findings = append(report.Services, checks.Stale(ctx, env, sources, p.clock)...)
+		findings = append(report.Services, checks.OutdatedTasks(ctx, env, sources, p.clock)...)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -71,6 +71,6 @@ func (s secretsCheck) look(ctx context.Context) (findings []checks.Finding, err 
 }
 
 // configSecret is the environment's configuration secret.
-func (p *place) configSecret(env *environment.Environment) secretstore.Store {
-	return secretstore.Store{Client: secretsmanager.NewFromConfig(p.aws), Name: env.SecretName(), Now: p.clock.Now}
+func (p *place) configSecret(env *environment.Environment) secrets.Store {
+	return secrets.Store{Client: secretsmanager.NewFromConfig(p.aws), Name: env.SecretName(), Now: p.clock.Now}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/configuration"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -30,11 +30,11 @@ the other environment's secret. Keys are added, removed, changed or the same; no
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "against", Usage: "compare with the secret of another `ENVIRONMENT`"},
-			&cli.StringFlag{Name: "version", Usage: "compare with the version of this `ID`, or AWSPREVIOUS", Value: secretstore.Previous},
+			&cli.StringFlag{Name: "version", Usage: "compare with the version of this `ID`, or AWSPREVIOUS", Value: secrets.Previous},
 		},
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			if c.IsSet("against") && c.IsSet("version") {
-				return advice.With(errors.New("--against and --version are two comparisons"), "leave one of them out")
+				return hint.With(errors.New("--against and --version are two comparisons"), "leave one of them out")
 			}
 			return secretsDiff{settings: s, against: c.String("against"), version: c.String("version")}.run(ctx)
 		},
@@ -48,21 +48,21 @@ type secretsDiff struct {
 }
 
 func (s secretsDiff) run(ctx context.Context) error {
-	after, afterName, err := s.read(ctx, secretstore.Current)
+	after, afterName, err := s.read(ctx, secrets.Current)
 	if err != nil {
 		return err
 	}
 	other := s
 	which := s.version
 	if s.against != "" {
-		other.name, which = s.against, secretstore.Current
+		other.name, which = s.against, secrets.Current
 		if environment.StackOf(s.against) == environment.StackOf(s.name) {
-			return advice.With(fmt.Errorf("--against: %s is the environment itself", s.against), "name another one; `deployer env list` lists them")
+			return hint.With(fmt.Errorf("--against: %s is the environment itself", s.against), "name another one; `deployer env list` lists them")
 		}
 	}
 	before, beforeName, err := other.read(ctx, which)
-	if errors.Is(err, secretstore.ErrNoVersion) && which == secretstore.Previous {
-		return advice.With(fmt.Errorf("the secret has one version only, so there is nothing to compare with: %w", err), "--against compares with another environment")
+	if errors.Is(err, secrets.ErrNoVersion) && which == secrets.Previous {
+		return hint.With(fmt.Errorf("the secret has one version only, so there is nothing to compare with: %w", err), "--against compares with another environment")
 	}
 	if err != nil {
 		return err

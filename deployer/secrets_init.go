@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/configuration"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -88,18 +88,18 @@ func (s secretsInit) run(ctx context.Context) error {
 type earlier struct {
 	secret bool
 	// current is nil where there is no secret, or none with a value.
-	current *secretstore.Version
+	current *secrets.Version
 	// keys are those of the current value, as far as they can be read.
 	keys []string
 }
 
 // before looks at what there is. A secret with a value is left alone, unless it is to be replaced.
-func (s secretsInit) before(ctx context.Context, store secretstore.Store, env *environment.Environment) (earlier, error) {
-	current, err := store.Read(ctx, secretstore.Current)
+func (s secretsInit) before(ctx context.Context, store secrets.Store, env *environment.Environment) (earlier, error) {
+	current, err := store.Read(ctx, secrets.Current)
 	switch {
-	case errors.Is(err, secretstore.ErrNoSecret):
+	case errors.Is(err, secrets.ErrNoSecret):
 		return earlier{}, nil
-	case errors.Is(err, secretstore.ErrNoValue):
+	case errors.Is(err, secrets.ErrNoValue):
 		return earlier{secret: true}, nil
 	case err != nil:
 		return earlier{}, err
@@ -163,12 +163,12 @@ func (s secretsInit) confirmReplacement(ctx context.Context, env *environment.En
 
 // existsAlready leaves a secret alone that is there: it is people's.
 func existsAlready(env *environment.Environment) error {
-	return advice.With(fmt.Errorf("%s exists already and is left as it is", env.SecretName()),
+	return hint.With(fmt.Errorf("%s exists already and is left as it is", env.SecretName()),
 		"`deployer secrets check --env "+env.Stack+"` says whether it is complete, `deployer secrets set KEY --env "+env.Stack+"` changes a key")
 }
 
 func (s secretsInit) write(
-	ctx context.Context, store secretstore.Store, env *environment.Environment, before earlier, values map[string]string,
+	ctx context.Context, store secrets.Store, env *environment.Environment, before earlier, values map[string]string,
 ) error {
 	text, err := configuration.EncodeSecret(env.SecretName(), values)
 	if err != nil {
@@ -176,11 +176,11 @@ func (s secretsInit) write(
 	}
 	if before.secret {
 		written, err := store.Write(ctx, before.current, text)
-		s.warn(written.Untidy)
+		s.warn(written.CleanupErr)
 		return triedToWrite(err)
 	}
 	err = store.Create(ctx, text, "Configuration of the "+env.Name+" environment", env.Tags())
-	if errors.Is(err, secretstore.ErrExists) {
+	if errors.Is(err, secrets.ErrExists) {
 		return existsAlready(env)
 	}
 	return triedToWrite(err)

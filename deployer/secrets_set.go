@@ -12,8 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/configuration"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -50,11 +50,11 @@ func refuseValue(c *cli.Context) error {
 		if !configuration.IsName(key) {
 			key = "KEY"
 		}
-		return advice.With(errors.New("a value is not taken from the command line: others can see it there, and the shell remembers it"),
+		return hint.With(errors.New("a value is not taken from the command line: others can see it there, and the shell remembers it"),
 			"pipe it, or answer at the terminal: `deployer secrets set "+key+"`; if it was a real one, renew it")
 	}
 	if c.NArg() == 1 && !configuration.IsName(c.Args().First()) {
-		return advice.With(errors.New("the KEY has a name that no variable can have"), "use letters, digits and _, with no digit first")
+		return hint.With(errors.New("the KEY has a name that no variable can have"), "use letters, digits and _, with no digit first")
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (s secretsSet) run(ctx context.Context) error {
 	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
 		store := p.configSecret(env)
-		current, err := readSecret(ctx, store, env, secretstore.Current)
+		current, err := readSecret(ctx, store, env, secrets.Current)
 		if err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (s secretsSet) change(ctx context.Context, env *environment.Environment, ha
 		return nil, "", err
 	}
 	if strings.TrimSpace(value) == "" && !s.force {
-		return nil, "", advice.With(fmt.Errorf("%s: there is no value for %s: nothing was written", source, s.key),
+		return nil, "", hint.With(fmt.Errorf("%s: there is no value for %s: nothing was written", source, s.key),
 			"pipe the value or answer with it; --delete takes the key out, --force writes an empty one")
 	}
 	values[s.key] = value
@@ -135,7 +135,7 @@ func (s secretsSet) change(ctx context.Context, env *environment.Environment, ha
 
 func (s secretsSet) without(env *environment.Environment, values map[string]string, there bool) (map[string]string, string, error) {
 	if slices.Contains(env.SecretKeys(), s.key) && !s.force {
-		return nil, "", advice.With(fmt.Errorf("%s is required: without it no task starts", s.key),
+		return nil, "", hint.With(fmt.Errorf("%s is required: without it no task starts", s.key),
 			"take it out of configuration.required of "+environment.FileName(env.Stack)+" and deploy first, or give --force")
 	}
 	if !there {
@@ -162,8 +162,8 @@ func (s secretsSet) value(ctx context.Context) (value, source string, err error)
 }
 
 // write makes the new values current and says what is to be done then.
-func (s secretsSet) write(ctx context.Context, env *environment.Environment, p *place, store secretstore.Store,
-	current *secretstore.Version, values map[string]string, change string,
+func (s secretsSet) write(ctx context.Context, env *environment.Environment, p *place, store secrets.Store,
+	current *secrets.Version, values map[string]string, change string,
 ) error {
 	text, err := configuration.EncodeSecret(env.SecretName(), values)
 	if err != nil {
@@ -173,7 +173,7 @@ func (s secretsSet) write(ctx context.Context, env *environment.Environment, p *
 	if err != nil {
 		return triedToWrite(err)
 	}
-	s.warn(written.Untidy)
+	s.warn(written.CleanupErr)
 	if _, err := fmt.Fprintf(s.out, "%s was %s %s\n", s.key, change, env.SecretName()); err != nil {
 		return err
 	}

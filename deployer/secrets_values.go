@@ -11,8 +11,8 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -42,11 +42,11 @@ func (s settings) judged(env *environment.Environment, values *configuration.Set
 		}
 	}
 	var unfit []string
-	for _, p := range checks.JudgeSecret(values.Values, env) {
-		said := values.Place(p.Key) + ": " + p.String()
+	for _, p := range checks.SecretProblems(values.Values, env) {
+		said := values.Location(p.Key) + ": " + p.String()
 		switch {
 		case about != nil && !slices.Contains(about, p.Key):
-		case p.Unfit && !force:
+		case p.Rejected && !force:
 			unfit = append(unfit, said)
 		default:
 			s.warn(errors.New(said))
@@ -55,29 +55,29 @@ func (s settings) judged(env *environment.Environment, values *configuration.Set
 	if len(unfit) == 0 {
 		return nil
 	}
-	return advice.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(unfit, "\n  ")), "correct what is named; --force writes it all the same")
+	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(unfit, "\n  ")), "correct what is named; --force writes it all the same")
 }
 
 // keysIn are the keys of a version of the secret; a value that is no JSON object has none, and is an error.
-func keysIn(name string, v *secretstore.Version) (*configuration.Settings, error) {
+func keysIn(name string, v *secrets.Version) (*configuration.Settings, error) {
 	if v.Text == nil {
-		return nil, advice.With(fmt.Errorf("%s holds binary data, not a JSON object", name), "`secrets init --replace` writes all of it anew")
+		return nil, hint.With(fmt.Errorf("%s holds binary data, not a JSON object", name), "`secrets init --replace` writes all of it anew")
 	}
 	found, err := configuration.ParseSecret(name, *v.Text)
 	if err != nil {
-		return nil, advice.With(err, "`secrets init --replace` writes all of it anew")
+		return nil, hint.With(err, "`secrets init --replace` writes all of it anew")
 	}
 	return found, nil
 }
 
 // readSecret reads a version; where there is no secret, or none with a value, the error says how to make it.
-func readSecret(ctx context.Context, store secretstore.Store, env *environment.Environment, which string) (*secretstore.Version, error) {
+func readSecret(ctx context.Context, store secrets.Store, env *environment.Environment, which string) (*secrets.Version, error) {
 	version, err := store.Read(ctx, which)
 	switch {
-	case errors.Is(err, secretstore.ErrNoSecret):
-		return nil, advice.With(err, "make it: `deployer secrets init --env "+env.Stack+"`")
-	case errors.Is(err, secretstore.ErrNoValue):
-		return nil, advice.With(err, "write all of it: `deployer secrets init --env "+env.Stack+"`")
+	case errors.Is(err, secrets.ErrNoSecret):
+		return nil, hint.With(err, "make it: `deployer secrets init --env "+env.Stack+"`")
+	case errors.Is(err, secrets.ErrNoValue):
+		return nil, hint.With(err, "write all of it: `deployer secrets init --env "+env.Stack+"`")
 	}
 	return version, err
 }
@@ -92,7 +92,7 @@ func (s settings) confirmSecret(ctx context.Context, env *environment.Environmen
 
 // tellRestart says which services run with the values from before, and what renews them.
 func (s settings) tellRestart(ctx context.Context, env *environment.Environment, p *place) {
-	stale := checks.Stale(ctx, env, checks.Sources{AWS: p.aws, Network: p.network}, p.clock)
+	stale := checks.OutdatedTasks(ctx, env, checks.Sources{AWS: p.aws, Network: p.network}, p.clock)
 	if len(stale) == 0 {
 		return
 	}

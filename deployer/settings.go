@@ -14,7 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -121,13 +121,13 @@ func settingsOf(c *cli.Context, s streams, v verb) (settings, error) {
 	}
 	switch {
 	case len(v.formats) > 0 && !slices.Contains(v.formats, set.format):
-		return set, advice.With(fmt.Errorf("--format %q is not known", set.format), "give one of "+strings.Join(v.formats, ", "))
+		return set, hint.With(fmt.Errorf("--format %q is not known", set.format), "give one of "+strings.Join(v.formats, ", "))
 	case len(set.faults) > 0 && !set.local:
-		return set, advice.With(errors.New("--fault makes things go wrong in the simulated account only"), "add --local")
+		return set, hint.With(errors.New("--fault makes things go wrong in the simulated account only"), "add --local")
 	case set.timeout < 0:
-		return set, advice.With(fmt.Errorf("--timeout %s is no time to wait", set.timeout), "give a time such as 90s or 30m; without --timeout there is no limit")
+		return set, hint.With(fmt.Errorf("--timeout %s is no time to wait", set.timeout), "give a time such as 90s or 30m; without --timeout there is no limit")
 	case set.local && c.IsSet("endpoint-url") && os.Getenv("AWS_ENDPOINT_URL") == "":
-		return set, advice.With(errors.New("--local and --endpoint-url are two different places"), "leave one of them out")
+		return set, hint.With(errors.New("--local and --endpoint-url are two different places"), "leave one of them out")
 	}
 	if set.local {
 		set.endpointURL = ""
@@ -185,10 +185,10 @@ func (s settings) strictly(err error) error {
 // checkOutput refuses a file that cannot be there, before anything is done whose result would be lost.
 func checkOutput(path string) error {
 	if found, err := os.Stat(path); err == nil && found.IsDir() {
-		return advice.With(fmt.Errorf("--output: %s is a directory", path), "name a file in it")
+		return hint.With(fmt.Errorf("--output: %s is a directory", path), "name a file in it")
 	}
 	if found, err := os.Stat(filepath.Dir(path)); err != nil || !found.IsDir() {
-		return advice.With(fmt.Errorf("--output: there is no directory %s", filepath.Dir(path)), "make it first, or name another file")
+		return hint.With(fmt.Errorf("--output: there is no directory %s", filepath.Dir(path)), "make it first, or name another file")
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (s settings) checkRegion() error {
 	if err != nil || a.region == given {
 		return err
 	}
-	return advice.With(fmt.Errorf("--region %s: %s says that %s lies in %s", given, environment.FileName(name), name, a.region),
+	return hint.With(fmt.Errorf("--region %s: %s says that %s lies in %s", given, environment.FileName(name), name, a.region),
 		"leave --region out: it is for commands that only read")
 }
 
@@ -216,10 +216,10 @@ func (s settings) environment() (*environment.Environment, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, advice.With(errors.New("--env is missing: which environment?"), "the environments are "+strings.Join(known, ", "))
+		return nil, hint.With(errors.New("--env is missing: which environment?"), "the environments are "+strings.Join(known, ", "))
 	}
 	if environment.StackOf(s.name) == environment.SharedStack {
-		return nil, advice.With(errors.New("the shared stack is no environment"), "`deployer bootstrap` brings it up, `deployer outputs --env shared` shows it")
+		return nil, hint.With(errors.New("the shared stack is no environment"), "`deployer bootstrap` brings it up, `deployer outputs --env shared` shows it")
 	}
 	env, err := environment.Load(s.dir, s.name)
 	if err != nil {

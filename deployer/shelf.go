@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 )
 
 // shelf is where records and locks lie: in a directory, or in a bucket under a prefix.
@@ -32,7 +32,7 @@ type shelf struct {
 func besideState(backendURL string, own shelf) (shelf, error) {
 	u, err := url.Parse(backendURL)
 	if err != nil {
-		return shelf{}, advice.With(errors.New("PULUMI_BACKEND_URL is no URL"), "it is such as s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY")
+		return shelf{}, hint.With(errors.New("PULUMI_BACKEND_URL is no URL"), "it is such as s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY")
 	}
 	switch u.Scheme {
 	case "file":
@@ -59,11 +59,11 @@ func (s shelf) open(cfg aws.Config, pathStyle bool) shelf {
 	return s
 }
 
-func (s shelf) records() record.Store {
+func (s shelf) records() history.Store {
 	if s.dir != "" {
-		return record.Dir(filepath.Join(s.dir, "deployments"))
+		return history.Dir(filepath.Join(s.dir, "deployments"))
 	}
-	return record.Bucket{Client: s.client, Name: s.bucket, Prefix: s.prefix}
+	return history.Bucket{Client: s.client, Name: s.bucket, Prefix: s.prefix}
 }
 
 // locks live by the machine's clock, in a simulated account too: what they keep apart is real.

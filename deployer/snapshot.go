@@ -7,8 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -48,7 +48,7 @@ func (s snapshotCreate) run(ctx context.Context) error {
 		return err
 	}
 	return s.visit(ctx, func(env *environment.Environment, p *place) error {
-		server, name := database.At(p.aws, env, p.clock), ""
+		server, name := database.New(p.aws, env, p.clock), ""
 		err := s.exclusively(ctx, p, env, "snapshot create", func(ctx context.Context, _ *lock.Held) (err error) {
 			name, err = s.take(ctx, server)
 			return err
@@ -61,8 +61,8 @@ func (s snapshotCreate) run(ctx context.Context) error {
 }
 
 // tellTaken says how the snapshot is. It is there, whatever comes of asking.
-func (s snapshotCreate) tellTaken(ctx context.Context, server database.Server, name string) error {
-	all, err := server.List(ctx)
+func (s snapshotCreate) tellTaken(ctx context.Context, server database.Instance, name string) error {
+	all, err := server.ListSnapshots(ctx)
 	if err != nil {
 		return fmt.Errorf("the snapshot %s was asked for, but how it is is not known: %w", name, err)
 	}
@@ -78,24 +78,24 @@ func (s snapshotCreate) tellTaken(ctx context.Context, server database.Server, n
 	return err
 }
 
-func (s snapshotCreate) take(ctx context.Context, server database.Server) (name string, err error) {
+func (s snapshotCreate) take(ctx context.Context, server database.Instance) (name string, err error) {
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	defer progress.Close()
 	err = progress.Step("snapshot", func(say func(string)) (string, error) {
 		tell := said(say)
-		if name, err = server.Take(ctx, "", tell); err != nil || s.noWait {
+		if name, err = server.CreateSnapshot(ctx, "", tell); err != nil || s.noWait {
 			return name + " has begun", err
 		}
-		return name, failed(server.Await(ctx, name, tell))
+		return name, failed(server.WaitForSnapshot(ctx, name, tell))
 	})
-	if errors.Is(err, database.ErrNone) {
-		return "", advice.With(fmt.Errorf("%w %s", err, server.Env.DatabaseIdentifier()), "`deployer up --env "+server.Env.Stack+"` makes it")
+	if errors.Is(err, database.ErrNoDatabase) {
+		return "", hint.With(fmt.Errorf("%w %s", err, server.Env.DatabaseIdentifier()), "`deployer up --env "+server.Env.Stack+"` makes it")
 	}
 	return name, err
 }
 
 // said is how the database's room speaks to a line of progress.
-func said(say func(string)) database.Say {
+func said(say func(string)) database.Progress {
 	return func(format string, args ...any) { say(fmt.Sprintf(format, args...)) }
 }
 
@@ -115,7 +115,7 @@ func snapshotListVerb() verb {
 		formats:  []string{"text", "json"},
 		run: func(ctx context.Context, s settings, _ *cli.Context) error {
 			return s.visit(ctx, func(env *environment.Environment, p *place) error {
-				all, err := database.At(p.aws, env, p.clock).List(ctx)
+				all, err := database.New(p.aws, env, p.clock).ListSnapshots(ctx)
 				if err != nil {
 					return err
 				}

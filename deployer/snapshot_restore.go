@@ -9,10 +9,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -42,7 +42,7 @@ name; --back puts it in its place again. Whatever is interrupted goes on when th
 		run: func(ctx context.Context, s settings, c *cli.Context) error {
 			r := snapshotRestore{settings: s, switches: c.Bool("switch"), back: c.Bool("back"), dryRun: c.Bool("dry-run"), snapshot: c.Args().First()}
 			if c.NArg() > 1 || r.back && (r.switches || r.snapshot != "") {
-				return advice.With(errors.New("give one SNAPSHOT at most, and none with --back, which goes without --switch"),
+				return hint.With(errors.New("give one SNAPSHOT at most, and none with --back, which goes without --switch"),
 					"`deployer snapshot restore --help` shows the usage")
 			}
 			return r.run(ctx)
@@ -62,11 +62,11 @@ type restoring struct {
 	snapshotRestore
 	env      *environment.Environment
 	place    *place
-	server   database.Server
+	server   database.Instance
 	services database.Services
 	held     *lock.Held
 	// last is the newest exchange of the database, or nil.
-	last *record.Deployment
+	last *history.Deployment
 }
 
 // run holds the environment's lock from the first look on, while it asks too: what was looked at is still so when it is
@@ -92,8 +92,8 @@ func (s snapshotRestore) in(ctx context.Context, p *place, env *environment.Envi
 		return err
 	}
 	return restoring{
-		snapshotRestore: s, env: env, place: p, held: held, last: record.LastRestore(records),
-		server: database.At(p.aws, env, p.clock), services: database.ServicesAt(p.aws, env, p.clock),
+		snapshotRestore: s, env: env, place: p, held: held, last: history.LastRestore(records),
+		server: database.New(p.aws, env, p.clock), services: database.NewServices(p.aws, env, p.clock),
 	}.run(ctx)
 }
 
@@ -105,17 +105,17 @@ func (r restoring) run(ctx context.Context) error {
 	case r.back:
 		return r.goBack(ctx)
 	case r.last.Unfinished() && !r.switches:
-		return advice.With(fmt.Errorf("a switch of the database was begun and not brought to its end"), r.goOn())
-	case r.last.Unfinished() && r.last.Restore.Back:
+		return hint.With(fmt.Errorf("a switch of the database was begun and not brought to its end"), r.goOn())
+	case r.last.Unfinished() && r.last.Restore.Revert:
 		return r.reverse(ctx, "put the restored database in its place again in")
 	case r.last.Unfinished():
 		if r.snapshot != "" && r.snapshot != r.last.Restore.Snapshot {
-			return advice.With(fmt.Errorf("a switch to %s was begun and not brought to its end", r.last.Restore.Snapshot), r.goOn())
+			return hint.With(fmt.Errorf("a switch to %s was begun and not brought to its end", r.last.Restore.Snapshot), r.goOn())
 		}
 		return r.exchange(ctx, *r.last, "go on with the switch of")
 	}
-	if r.switches && r.last != nil && r.last.Restore.Back && (r.snapshot == "" || r.snapshot == r.last.Restore.Snapshot) {
-		waits, err := r.server.Waits(ctx, r.last.Restore.Outgoing)
+	if r.switches && r.last != nil && r.last.Restore.Revert && (r.snapshot == "" || r.snapshot == r.last.Restore.Snapshot) {
+		waits, err := r.server.RestoredExists(ctx, r.last.Restore.Outgoing)
 		switch {
 		case err != nil:
 			return err
@@ -148,7 +148,7 @@ func (r restoring) restore(ctx context.Context) error {
 	}
 	r.tellRestoration(plan)
 	if r.dryRun {
-		r.tellSteps(record.Exchange{Aside: r.env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"})
+		r.tellSteps(history.DatabaseSwap{OldName: r.env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"})
 		return nil
 	}
 	if err := r.ask(ctx, "restore the database of"); err != nil {
@@ -161,7 +161,7 @@ func (r restoring) restore(ctx context.Context) error {
 		}
 	}
 	var id string
-	if err := r.step(ctx, "restore", func(ctx context.Context, say database.Say) (string, error) {
+	if err := r.step(ctx, "restore", func(ctx context.Context, say database.Progress) (string, error) {
 		id, err = r.server.Restore(ctx, plan, say)
 		return plan.Instance + " is there", failed(err)
 	}); err != nil {
@@ -184,7 +184,7 @@ func (r restoring) openStack(ctx context.Context) (*stack, error) {
 		return nil, err
 	}
 	if opened.recorded == "" {
-		return nil, advice.With(fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first")
+		return nil, hint.With(fmt.Errorf("%s was never deployed whole, no service uses its database", r.env.Name), "run `up` first")
 	}
 	opened.held = r.held
 	return opened, nil
@@ -194,11 +194,11 @@ func (r restoring) openStack(ctx context.Context) (*stack, error) {
 func (r restoring) goBack(ctx context.Context) error {
 	switch {
 	case r.last == nil:
-		return advice.With(errors.New("no other database was ever put in the place of "+r.env.DatabaseIdentifier()), "there is nothing to go back to")
-	case r.last.Unfinished() && r.last.Restore.Back:
+		return hint.With(errors.New("no other database was ever put in the place of "+r.env.DatabaseIdentifier()), "there is nothing to go back to")
+	case r.last.Unfinished() && r.last.Restore.Revert:
 		return r.exchange(ctx, *r.last, "go on with the way back of")
-	case r.last.Restore.Back:
-		return advice.With(errors.New("the last switch was taken back already"), "to switch once more: `"+r.command("--switch")+"`")
+	case r.last.Restore.Revert:
+		return hint.With(errors.New("the last switch was taken back already"), "to switch once more: `"+r.command("--switch")+"`")
 	}
 	return r.reverse(ctx, "put the database before in its place again in")
 }
@@ -213,7 +213,7 @@ func (r restoring) reverse(ctx context.Context, doing string) error {
 }
 
 // exchange asks, and switches.
-func (r restoring) exchange(ctx context.Context, kept record.Deployment, doing string) error {
+func (r restoring) exchange(ctx context.Context, kept history.Deployment, doing string) error {
 	if r.dryRun {
 		r.switches = true
 		r.tellSteps(*kept.Restore)
@@ -242,16 +242,16 @@ func (r restoring) ask(ctx context.Context, doing string) error {
 	return nil
 }
 
-func (r restoring) newRecord(plan record.Exchange) record.Deployment {
+func (r restoring) newRecord(plan history.DatabaseSwap) history.Deployment {
 	now := r.place.clock.Now()
-	return record.Deployment{
-		ID: newID(now), Environment: r.env.Name, Stack: r.env.Stack, Kind: record.Restore, By: whoami(),
+	return history.Deployment{
+		ID: newID(now), Environment: r.env.Name, Stack: r.env.Stack, Kind: history.Restore, By: whoami(),
 		Started: now.UTC(), Snapshot: plan.Snapshot, Restore: &plan,
 	}
 }
 
 // switchTo makes the steps. What is meant is kept before the first of them; without that nothing is begun.
-func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deployment) error {
+func (r restoring) switchTo(ctx context.Context, stack *stack, kept history.Deployment) error {
 	if stack.needed() {
 		progress := ui.NewProgress(r.err, r.progressOptions())
 		err := stack.step(ctx, progress, stack.program(stack.recorded, stack.recorded))
@@ -260,26 +260,26 @@ func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deplo
 			return err
 		}
 	}
-	kept.Outcome, kept.Ended = record.Running, time.Time{}
+	kept.Outcome, kept.Ended = history.Running, time.Time{}
 	if err := r.place.records.Save(ctx, kept); err != nil {
 		return fmt.Errorf("the switch was not begun, because what it means to do cannot be kept: %w", err)
 	}
-	exchange := database.Switch{Server: r.server, Services: r.services, Stack: stack, Plan: *kept.Restore}
+	exchange := database.Switch{Instance: r.server, Services: r.services, Stack: stack, Plan: *kept.Restore}
 	err := r.steps(ctx, exchange, &kept)
-	kept.Ended, kept.Outcome = r.place.clock.Now().UTC(), record.Succeeded
+	kept.Ended, kept.Outcome = r.place.clock.Now().UTC(), history.Succeeded
 	if err != nil {
-		kept.Outcome, kept.Error = record.Failed, err.Error()
+		kept.Outcome, kept.Error = history.Failed, err.Error()
 		if ctx.Err() != nil {
-			kept.Outcome, err = record.Interrupted, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			kept.Outcome, err = history.Interrupted, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}
 	keeping, done := context.WithTimeout(context.WithoutCancel(ctx), keepLimit)
 	defer done()
 	if saved := r.place.records.Save(keeping, kept); err == nil && saved != nil {
-		return failure{advice.With(fmt.Errorf("the switch is done, but cannot be noted as done: %w", saved), r.goOn())}
+		return failure{hint.With(fmt.Errorf("the switch is done, but cannot be noted as done: %w", saved), r.goOn())}
 	}
 	if err != nil {
-		return failure{advice.With(fmt.Errorf("%w\n%s", err, exchange.Where(keeping)), r.goOn())}
+		return failure{hint.With(fmt.Errorf("%w\n%s", err, exchange.Locations(keeping)), r.goOn())}
 	}
 	return r.tellDone(kept)
 }
@@ -287,18 +287,18 @@ func (r restoring) switchTo(ctx context.Context, stack *stack, kept record.Deplo
 // keepLimit is how long keeping the record, and looking where things are, may take.
 const keepLimit = 10 * time.Second
 
-func (r restoring) steps(ctx context.Context, exchange database.Switch, kept *record.Deployment) error {
+func (r restoring) steps(ctx context.Context, exchange database.Switch, kept *history.Deployment) error {
 	kept.Phases = nil
 	for _, step := range exchange.Steps() {
 		began := r.place.clock.Now()
-		phase := record.Phase{Name: step.Name, Outcome: record.Succeeded}
-		err := r.step(ctx, step.Name, func(ctx context.Context, say database.Say) (summary string, err error) {
+		phase := history.Phase{Name: step.Name, Outcome: history.Succeeded}
+		err := r.step(ctx, step.Name, func(ctx context.Context, say database.Progress) (summary string, err error) {
 			phase.Message, err = step.Run(ctx, say)
 			return phase.Message, err
 		})
 		phase.Seconds = r.place.clock.Now().Sub(began).Seconds()
 		if err != nil {
-			phase.Outcome, phase.Message = record.Failed, err.Error()
+			phase.Outcome, phase.Message = history.Failed, err.Error()
 		}
 		kept.Phases = append(kept.Phases, phase)
 		if err != nil {
@@ -309,7 +309,7 @@ func (r restoring) steps(ctx context.Context, exchange database.Switch, kept *re
 }
 
 // step shows one step as it goes.
-func (r restoring) step(ctx context.Context, name string, run func(context.Context, database.Say) (string, error)) error {
+func (r restoring) step(ctx context.Context, name string, run func(context.Context, database.Progress) (string, error)) error {
 	r.held.Phase(name)
 	progress := ui.NewProgress(r.err, r.progressOptions())
 	defer progress.Close()
@@ -317,7 +317,7 @@ func (r restoring) step(ctx context.Context, name string, run func(context.Conte
 }
 
 // tellRestoration says what is restored, and as what.
-func (r restoring) tellRestoration(plan database.Restoration) {
+func (r restoring) tellRestoration(plan database.RestorePlan) {
 	out := r.err
 	if r.dryRun {
 		out = r.out
@@ -329,7 +329,7 @@ func (r restoring) tellRestoration(plan database.Restoration) {
 	}
 	_, _ = fmt.Fprintf(out, "%s\n  of %s (%s), %d GiB, %s %s\n", o.Name, o.Created.Format("2006-01-02 15:04 UTC"),
 		ui.Age(r.place.clock.Now().Sub(o.Created)), o.SizeGiB, o.Engine, o.Version)
-	if plan.Begun {
+	if plan.Started {
 		_, _ = fmt.Fprintf(out, "was restored to %s before; that is used\n", plan.Instance)
 		return
 	}
@@ -337,17 +337,17 @@ func (r restoring) tellRestoration(plan database.Restoration) {
 }
 
 // tellSteps says what a switch would do.
-func (r restoring) tellSteps(plan record.Exchange) {
+func (r restoring) tellSteps(plan history.DatabaseSwap) {
 	if r.switches {
-		for _, step := range (database.Switch{Server: r.server, Plan: plan}).Steps() {
-			_, _ = fmt.Fprintf(r.out, "%-10s %s\n", step.Name, step.Doing)
+		for _, step := range (database.Switch{Instance: r.server, Plan: plan}).Steps() {
+			_, _ = fmt.Fprintf(r.out, "%-10s %s\n", step.Name, step.Description)
 		}
 	}
 	_, _ = fmt.Fprintln(r.out, "dry run: nothing was done")
 }
 
 // leftToDo says what a restore without --switch leaves to people.
-func (r restoring) leftToDo(plan database.Restoration) error {
+func (r restoring) leftToDo(plan database.RestorePlan) error {
 	_, err := fmt.Fprintf(r.out, `%s is there; %s serves as before.
 look into it from a task, with the password that RDS made:
   aws rds describe-db-instances --region %s --db-instance-identifier %s
@@ -355,21 +355,21 @@ put it in the database's place:
   %s
 or delete it:
 %s
-`, plan.Instance, r.env.DatabaseIdentifier(), r.env.Region, plan.Instance, r.command("--switch"), r.server.Deletion(plan.Instance))
+`, plan.Instance, r.env.DatabaseIdentifier(), r.env.Region, plan.Instance, r.command("--switch"), r.server.DeleteCommand(plan.Instance))
 	return err
 }
 
 // tellDone says what is where after a switch.
-func (r restoring) tellDone(kept record.Deployment) error {
+func (r restoring) tellDone(kept history.Deployment) error {
 	what := "the database from " + kept.Restore.Snapshot
 	again := "to go back: " + r.command("--back")
-	if kept.Restore.Back {
+	if kept.Restore.Revert {
 		what, again = "the database before", "to switch once more: "+r.command("--switch")
 	}
 	lines := []string{fmt.Sprintf("%s is %s; the services run on it", r.env.DatabaseIdentifier(), what)}
 	if kept.Restore.Outgoing != "" {
-		lines = append(lines, "the other one is kept as "+kept.Restore.Aside+" and costs what it did; "+again,
-			"when nobody needs it any more:", r.server.Deletion(kept.Restore.Aside))
+		lines = append(lines, "the other one is kept as "+kept.Restore.OldName+" and costs what it did; "+again,
+			"when nobody needs it any more:", r.server.DeleteCommand(kept.Restore.OldName))
 	}
 	_, err := fmt.Fprintln(r.out, strings.Join(lines, "\n"))
 	return err

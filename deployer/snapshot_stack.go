@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 // The resources that bear the database's identity: the instance's ID is RDS's resource ID, the rotation's the ARN of the
@@ -18,9 +18,9 @@ const (
 	rotationType = "aws:secretsmanager/secretRotation:SecretRotation"
 )
 
-// Adopt implements database.Stack. The program would replace an instance that is not the state's; so the state learns of
+// SetDatabaseIdentity implements database.Stack. The program would replace an instance that is not the state's; so the state learns of
 // the new one first, and then reads it from the account.
-func (s *stack) Adopt(ctx context.Context, resourceID, secretARN string, say database.Say) error {
+func (s *stack) SetDatabaseIdentity(ctx context.Context, resourceID, secretARN string, say database.Progress) error {
 	state, err := s.handle.State(ctx)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (s *stack) Adopt(ctx context.Context, resourceID, secretARN string, say dat
 		ids[urn], urns = id, append(urns, urn)
 	}
 	told, err := s.unlocking(ctx, func() error {
-		_, err := s.handle.Repoint(ctx, ids)
+		_, err := s.handle.ReplaceIDs(ctx, ids)
 		if err == nil {
 			_, err = s.handle.Refresh(ctx, engine.Update{Message: "adopt the restored database", Targets: urns},
 				func(e engine.Event) { tellEvent(e, func(line string) { say("%s", line) }) })
@@ -47,9 +47,9 @@ func (s *stack) Adopt(ctx context.Context, resourceID, secretARN string, say dat
 	return err
 }
 
-// Bind implements database.Stack. The program describes what is deployed, so that nothing that waits in the environment's file
+// UpdateDependents implements database.Stack. The program describes what is deployed, so that nothing that waits in the environment's file
 // disagrees with what the targets leave out.
-func (s *stack) Bind(ctx context.Context, say database.Say) error {
+func (s *stack) UpdateDependents(ctx context.Context, say database.Progress) error {
 	state, err := s.handle.State(ctx)
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func (s *stack) Bind(ctx context.Context, say database.Say) error {
 func only(state engine.State, name, typ string) (urn string, err error) {
 	same := slices.DeleteFunc(slices.Clone(state.Resources), func(r engine.Resource) bool { return r.Type != typ })
 	if len(same) != 1 {
-		return "", advice.With(fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),
+		return "", hint.With(fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),
 			"`deployer preview --env "+name+"` shows what it lacks; `up` makes it")
 	}
 	return same[0].URN, nil

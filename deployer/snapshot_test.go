@@ -11,15 +11,15 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/calls"
+	"github.com/balancer/v3-backend-infra/internal/awshook"
 )
 
 // A snapshot that was made is there, whatever comes of asking for it.
 func TestASnapshotThatWasTakenIsNotUndoneByAskingForIt(t *testing.T) {
 	env, err := environment.Load(projectRoot(t), "staging")
 	require.NoError(t, err)
-	silent := calls.Before(aws.Config{Region: env.Region}, func(context.Context, string, any) error { return errors.New("no answer") })
-	err = failed(snapshotCreate{}.tellTaken(t.Context(), database.At(silent, env, clock.Real()), "s"))
+	silent := awshook.Before(aws.Config{Region: env.Region}, func(context.Context, string, any) error { return errors.New("no answer") })
+	err = failed(snapshotCreate{}.tellTaken(t.Context(), database.New(silent, env, clock.Real()), "s"))
 	require.EqualError(t, err, "the snapshot s was asked for, but how it is is not known: list the snapshots: operation error RDS: DescribeDBSnapshots, no answer")
 	require.Equal(t, codeFailed, exitCode(err))
 }

@@ -10,11 +10,10 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
-	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
 )
@@ -79,7 +78,7 @@ func (s settings) openThrowaway(ctx context.Context, p *place, name string) (han
 		return nil, nil, fmt.Errorf("make a place for the preview: %w", err)
 	}
 	forget = func() { s.warn(empty.remove()) }
-	if handle, err = found.Open(ctx, described.Throwaway(empty.path)); err != nil {
+	if handle, err = found.Open(ctx, described.Ephemeral(empty.path)); err != nil {
 		forget()
 		return nil, nil, err
 	}
@@ -93,7 +92,7 @@ func (s settings) describeStack(p *place, name string) (engine.Stack, error) {
 		return engine.Stack{}, err
 	}
 	if err := os.MkdirAll(s.stateDir, 0o700); err != nil {
-		return engine.Stack{}, advice.With(fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir")
+		return engine.Stack{}, hint.With(fmt.Errorf("make the state directory: %w", err), "choose another one with --state-dir")
 	}
 	return engine.Stack{
 		Project: s.dir, Name: name, WorkDir: filepath.Join(p.state.workDir, name),
@@ -169,27 +168,27 @@ func (s settings) stackOf(handle *engine.Handle, env *environment.Environment) *
 
 // program is the environment's program with an image for the tasks and one for the record.
 func (s *stack) program(image, recorded string) pulumi.RunFunc {
-	return infra.Deploy(s.env, infra.Release{Image: image, Recorded: recorded, Described: s.deployed, EndpointURL: s.endpointURL})
+	return infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, EndpointURL: s.endpointURL})
 }
 
 // deployedProgram returns the program of the environment as it is deployed.
 func (s *stack) deployedProgram() pulumi.RunFunc {
-	return infra.Deploy(s.describe(), infra.Release{Image: s.recorded, Recorded: s.recorded, EndpointURL: s.endpointURL})
+	return infra.Deploy(s.describe(), infra.Release{Image: s.recorded, RecordedImage: s.recorded, EndpointURL: s.endpointURL})
 }
 
 // Provision implements release.Infrastructure.
 func (s *stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	s.deployed = s.deployed.WithInfrastructure(s.env, infra.Described(func(name string) bool { return name != servicesComponent })...)
+	s.deployed = s.deployed.WithInfrastructure(s.env, infra.SectionCopiers(func(name string) bool { return name != servicesComponent })...)
 	beyond := 0
 	done, err := s.upWatched(ctx, engine.Update{
 		Program: s.program(image, s.recorded), Message: "provision " + image,
 		Excludes: infra.ServiceURNs(), ExcludeDependents: true,
 	}, progress, func(e engine.Event) {
-		if e.Status == engine.Done && e.Changes() && !infra.OfMigration(e.URN) {
+		if e.Status == engine.Done && e.Changes() && !infra.IsMigrationTaskDefinition(e.URN) {
 			beyond++
 		}
 	})
-	done.Beyond = beyond
+	done.InfrastructureChanges = beyond
 	return done, err
 }
 
@@ -203,19 +202,19 @@ func (s *stack) Release(ctx context.Context, image string, progress func(string)
 	return done, err
 }
 
-// Waiting implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
-func (s *stack) Waiting(ctx context.Context, image string) ([]record.Change, error) {
-	program := infra.Deploy(s.env, infra.Release{Image: image, Recorded: image, EndpointURL: s.endpointURL})
+// PendingChanges implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
+func (s *stack) PendingChanges(ctx context.Context, image string) ([]history.Change, error) {
+	program := infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: image, EndpointURL: s.endpointURL})
 	plan, err := s.handle.Preview(ctx, engine.Update{Program: program}, nil)
-	var changes []record.Change
+	var changes []history.Change
 	for _, step := range plan.Steps {
-		changes = append(changes, record.Change{Op: step.Op, Type: ui.ShortType(step.Type), Name: step.Name})
+		changes = append(changes, history.Change{Op: step.Op, Type: engine.ShortType(step.Type), Name: step.Name})
 	}
 	return changes, err
 }
 
-// Unsettled implements release.Infrastructure.
-func (s *stack) Unsettled() bool { return s.unsettled() }
+// HasPendingOperations implements release.Infrastructure.
+func (s *stack) HasPendingOperations() bool { return s.unsettled() }
 
 // Repair implements release.Infrastructure.
 func (s *stack) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {
@@ -234,7 +233,7 @@ func (s *stack) TaskNetwork() (release.TaskNetwork, error) {
 		network.SecurityGroups = []string{group}
 	}
 	if len(network.Subnets) == 0 || len(network.SecurityGroups) == 0 {
-		return network, advice.With(fmt.Errorf("the stack %s does not say where its tasks run", s.env.Stack),
+		return network, hint.With(fmt.Errorf("the stack %s does not say where its tasks run", s.env.Stack),
 			"provision it first: run `up` without --skip provision")
 	}
 	return network, nil
@@ -276,7 +275,7 @@ func (s *stack) reread(ctx context.Context, targets []string, progress func(stri
 	progress("reading what is in the account")
 	_, err := s.handle.Refresh(ctx, engine.Update{Targets: targets, Message: "refresh"}, func(e engine.Event) {
 		if e.Status == engine.Done && e.Changes() {
-			progress(fmt.Sprintf("%s %s is not as it was left", ui.ShortType(e.Type), e.Name))
+			progress(fmt.Sprintf("%s %s is not as it was left", engine.ShortType(e.Type), e.Name))
 		}
 	})
 	s.refresh = err != nil || len(targets) > 0
@@ -288,9 +287,9 @@ func tellEvent(e engine.Event, progress func(string)) {
 	switch {
 	case e.URN == "" || !e.Changes():
 	case e.Status == engine.Started:
-		progress(fmt.Sprintf("%s %s %s", doing(e.Op), ui.ShortType(e.Type), e.Name))
+		progress(fmt.Sprintf("%s %s %s", doing(e.Op), engine.ShortType(e.Type), e.Name))
 	case e.Status == engine.Failed:
-		progress(fmt.Sprintf("%s %s failed", ui.ShortType(e.Type), e.Name))
+		progress(fmt.Sprintf("%s %s failed", engine.ShortType(e.Type), e.Name))
 	}
 }
 

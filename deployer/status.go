@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -74,22 +74,22 @@ func statusOf(s settings, c *cli.Context) (status, error) {
 		only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")),
 	}
 	if unknown := checks.UnknownComponents(slices.Concat(st.only, st.skip)); len(unknown) > 0 {
-		return st, advice.With(
+		return st, hint.With(
 			fmt.Errorf("there is no component %s", strings.Join(unknown, ", ")),
 			"the components are "+strings.Join(checks.Components(), ", "))
 	}
 	if c.Bool("watch") {
 		if st.watch = c.Duration("interval"); st.watch <= 0 {
-			return st, advice.With(fmt.Errorf("--interval %s is no time to wait", st.watch), "give one such as 30s")
+			return st, hint.With(fmt.Errorf("--interval %s is no time to wait", st.watch), "give one such as 30s")
 		}
 		if s.format == "html" && s.output == "" {
-			return st, advice.With(errors.New("a page that is made again and again needs a file"), "add --output status.html")
+			return st, hint.With(errors.New("a page that is made again and again needs a file"), "add --output status.html")
 		}
 	}
 	if address := c.String("notify"); address != "" {
 		webhook, err := notify.ParseWebhook(address)
 		if err != nil {
-			return st, advice.With(fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…")
+			return st, hint.With(fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…")
 		}
 		st.webhook = &webhook
 	}
@@ -170,7 +170,7 @@ func (s status) look(ctx context.Context, e *estate, show func(result []byte) er
 }
 
 // tell says elsewhere what a report found out. What goes wrong with that is said too, and changes nothing of the report.
-func (s status) tell(ctx context.Context, one *subject, j ui.Judged, listed bool) {
+func (s status) tell(ctx context.Context, one *subject, j ui.EnvironmentReport, listed bool) {
 	complain := func(err error) {
 		if err != nil {
 			printError(s.err, err)
@@ -202,7 +202,7 @@ func codeOf(s checks.Status) error {
 }
 
 // worstCode is the exit code of several reports.
-func worstCode(reports []ui.Judged) error {
+func worstCode(reports []ui.EnvironmentReport) error {
 	var worst error
 	for _, j := range reports {
 		worst = worse(worst, codeOfOne(j.Summary.Status, j.Failure))

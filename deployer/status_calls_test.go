@@ -13,7 +13,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/internal/calls"
+	"github.com/balancer/v3-backend-infra/internal/awshook"
 )
 
 var (
@@ -43,7 +43,7 @@ func (d deployed) judge(t *testing.T, timeout time.Duration, step func(ctx conte
 		// A bubble begins in the year 2000, when nothing was deployed yet.
 		require.NoError(t, clock.Real().Wait(t.Context(), time.Until(today)))
 		began := time.Now()
-		result.Report = checks.Run(t.Context(), env, checks.Sources{AWS: calls.Before(account.AWS(), step), Network: network}, checks.Options{
+		result.Report = checks.Run(t.Context(), env, checks.Sources{AWS: awshook.Before(account.AWS(), step), Network: network}, checks.Options{
 			Skip: overHTTP, Timeout: timeout, Trace: func(c checks.Call) { result.trace = append(result.trace, c) },
 		}, clock.Real())
 		result.took = time.Since(began)
@@ -71,11 +71,11 @@ func (d deployed) testSpeed(t *testing.T) {
 		require.Equal(t, 1, times, call)
 	}
 	require.Len(t, report.trace, len(made))
-	chain := checks.LongestChain(report.trace)
+	chain := checks.CriticalPath(report.trace)
 	require.Len(t, chain, 3, "such as listing services, describing them, and describing their task definitions")
 	var needed time.Duration
 	for _, c := range chain {
-		needed += c.Took()
+		needed += c.Duration()
 	}
 	require.LessOrEqual(t, report.took.Seconds(), 1.3*needed.Seconds())
 }

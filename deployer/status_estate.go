@@ -11,8 +11,8 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -88,7 +88,7 @@ func (s settings) names() ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, advice.With(errors.New("--env names no environment"), "`deployer env list` lists them")
+		return nil, hint.With(errors.New("--env names no environment"), "`deployer env list` lists them")
 	}
 	return names, nil
 }
@@ -120,8 +120,8 @@ func (e *estate) failed() bool {
 }
 
 // judge makes a report about each environment, all at the same time.
-func (s status) judge(ctx context.Context, e *estate) ui.Estate {
-	reports := ui.Estate{Environments: make([]ui.Judged, len(e.subjects)), Listed: e.listed, Later: e.later, Refresh: s.watch}
+func (s status) judge(ctx context.Context, e *estate) ui.StatusReport {
+	reports := ui.StatusReport{Environments: make([]ui.EnvironmentReport, len(e.subjects)), Multiple: e.listed, Appended: e.later, Refresh: s.watch}
 	var group sync.WaitGroup
 	for i := range e.subjects {
 		group.Go(func() { reports.Environments[i] = s.judgeOne(ctx, &e.subjects[i]) })
@@ -131,12 +131,12 @@ func (s status) judge(ctx context.Context, e *estate) ui.Estate {
 }
 
 // judgeOne makes a report, or one that says why there is none.
-func (s status) judgeOne(ctx context.Context, one *subject) ui.Judged {
+func (s status) judgeOne(ctx context.Context, one *subject) ui.EnvironmentReport {
 	switch {
 	case one.env == nil:
-		return ui.Unjudged(one.name, "", time.Now(), failureOf(one.err))
+		return ui.FailedReport(one.name, "", time.Now(), failureOf(one.err))
 	case one.place == nil:
-		return ui.Unjudged(one.env.Name, one.env.Region, time.Now(), failureOf(one.err))
+		return ui.FailedReport(one.env.Name, one.env.Region, time.Now(), failureOf(one.err))
 	}
 	limit := cmp.Or(s.timeout, statusTimeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -155,9 +155,9 @@ func (s status) judgeOne(ctx context.Context, one *subject) ui.Judged {
 	}, one.place.clock)
 	one.err, one.trace = <-identified, tracer.calls
 	if one.err != nil {
-		return ui.Unjudged(one.env.Name, one.env.Region, one.place.clock.Now(), failureOf(one.err))
+		return ui.FailedReport(one.env.Name, one.env.Region, one.place.clock.Now(), failureOf(one.err))
 	}
-	return ui.Judged{Report: report}
+	return ui.EnvironmentReport{Report: report}
 }
 
 // identify makes sure that the credentials are the environment's account's. How long they last does not matter: a report
@@ -179,7 +179,7 @@ func (s status) sources(one *subject) checks.Sources {
 		AWS: one.place.aws, Network: one.place.network,
 		Deployed: func(ctx context.Context) (string, error) {
 			records, err := one.place.records.List(ctx, one.env.Stack, recordsLooked)
-			return record.RunningImage(records), err
+			return history.RunningImage(records), err
 		},
 	}
 	if !slices.Contains(s.skip, "stack") {
@@ -202,5 +202,5 @@ func (t *tracer) add(c checks.Call) {
 
 // failureOf is an error as a report shows it.
 func failureOf(err error) ui.Failure {
-	return ui.Failure{Message: strings.TrimRight(err.Error(), "\n"), Hint: advice.Of(err)}
+	return ui.Failure{Message: strings.TrimRight(err.Error(), "\n"), Hint: hint.Of(err)}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -38,14 +38,14 @@ func publishMetrics(ctx context.Context, cfg aws.Config, r checks.Report) error 
 		})
 	}
 	if _, err := cloudwatch.NewFromConfig(cfg).PutMetricData(ctx, in); err != nil {
-		return advice.With(fmt.Errorf("publish the metrics of %s: %w", r.Environment, err),
+		return hint.With(fmt.Errorf("publish the metrics of %s: %w", r.Environment, err),
 			"the caller needs cloudwatch:PutMetricData for the namespace "+environment.MetricsNamespace)
 	}
 	return nil
 }
 
 // notify posts the summary where the result is not healthy or is another one than the last time, and remembers it.
-func (s status) notify(ctx context.Context, one *subject, j ui.Judged) error {
+func (s status) notify(ctx context.Context, one *subject, j ui.EnvironmentReport) error {
 	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	failure := ""
@@ -53,14 +53,14 @@ func (s status) notify(ctx context.Context, one *subject, j ui.Judged) error {
 		failure = j.Failure.Message
 	}
 	if one.place == nil {
-		return s.webhook.Post(ctx, notify.About(j.Report, "", failure))
+		return s.webhook.Post(ctx, notify.NewMessage(j.Report, "", failure))
 	}
 	memory := s.memoryOf(one.place)
 	previous, err := memory.Last(ctx, one.env.Stack)
 	if err != nil {
 		printError(s.err, err)
 	}
-	if message := notify.About(j.Report, previous, failure); message.Due() {
+	if message := notify.NewMessage(j.Report, previous, failure); message.ShouldSend() {
 		// What could not be said is still to be said the next time: it is not remembered.
 		if err := s.webhook.Post(ctx, message); err != nil {
 			return err
@@ -69,15 +69,15 @@ func (s status) notify(ctx context.Context, one *subject, j ui.Judged) error {
 	if previous == j.Summary.Status {
 		return nil
 	}
-	return memory.Keep(ctx, one.env.Stack, j.Summary.Status, j.Timestamp)
+	return memory.Save(ctx, one.env.Stack, j.Summary.Status, j.Timestamp)
 }
 
 // memoryOf is where the last statuses are kept: beside the records of deployments.
-func (s settings) memoryOf(p *place) notify.Memory {
+func (s settings) memoryOf(p *place) notify.StatusStore {
 	switch records := p.records.(type) {
-	case record.Dir:
+	case history.Dir:
 		return notify.Dir(filepath.Join(filepath.Dir(string(records)), "status"))
-	case record.Bucket:
+	case history.Bucket:
 		return notify.Bucket{Client: records.Client, Name: records.Name, Prefix: records.Prefix}
 	}
 	return notify.Dir(filepath.Join(s.stateDir, "status"))

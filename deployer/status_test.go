@@ -10,20 +10,20 @@ import (
 )
 
 func TestWorstCode(t *testing.T) {
-	with := func(s checks.Status) ui.Judged {
-		return ui.Judged{Report: checks.Report{Summary: checks.Summary{Status: s}}}
+	with := func(s checks.Status) ui.EnvironmentReport {
+		return ui.EnvironmentReport{Report: checks.Report{Summary: checks.Summary{Status: s}}}
 	}
-	lost := ui.Judged{Failure: &ui.Failure{Message: "m"}}
+	lost := ui.EnvironmentReport{Failure: &ui.Failure{Message: "m"}}
 	for name, test := range map[string]struct {
-		reports []ui.Judged
+		reports []ui.EnvironmentReport
 		want    int
 	}{
-		"all healthy":             {[]ui.Judged{with(checks.Healthy), with(checks.Healthy)}, 0},
-		"a warning":               {[]ui.Judged{with(checks.Healthy), with(checks.Warning)}, 2},
-		"an unknown":              {[]ui.Judged{with(checks.Unknown), with(checks.Healthy)}, 2},
-		"errors before warnings":  {[]ui.Judged{with(checks.Warning), with(checks.Error), with(checks.Unknown)}, 1},
-		"not run before errors":   {[]ui.Judged{with(checks.Error), lost, with(checks.Healthy)}, 3},
-		"not run, and that alone": {[]ui.Judged{lost}, 3},
+		"all healthy":             {[]ui.EnvironmentReport{with(checks.Healthy), with(checks.Healthy)}, 0},
+		"a warning":               {[]ui.EnvironmentReport{with(checks.Healthy), with(checks.Warning)}, 2},
+		"an unknown":              {[]ui.EnvironmentReport{with(checks.Unknown), with(checks.Healthy)}, 2},
+		"errors before warnings":  {[]ui.EnvironmentReport{with(checks.Warning), with(checks.Error), with(checks.Unknown)}, 1},
+		"not run before errors":   {[]ui.EnvironmentReport{with(checks.Error), lost, with(checks.Healthy)}, 3},
+		"not run, and that alone": {[]ui.EnvironmentReport{lost}, 3},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, exitCode(worstCode(test.reports))) })
 	}

@@ -19,7 +19,7 @@ func (s settings) style() ui.Style {
 func styleOf(stream any, noColor bool) ui.Style {
 	file, ok := stream.(*os.File)
 	if !ok || !terminal(file) {
-		return ui.Style{Words: !unicode(os.Getenv)}
+		return ui.Style{NoEmoji: !unicode(os.Getenv)}
 	}
 	width, _, err := term.GetSize(int(file.Fd()))
 	if err != nil || width == 0 {
@@ -27,8 +27,8 @@ func styleOf(stream any, noColor bool) ui.Style {
 	}
 	kind := os.Getenv("TERM")
 	return ui.Style{
-		Colour: !noColor && kind != "dumb", Width: width,
-		Words: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
+		Color: !noColor && kind != "dumb", Width: width,
+		NoEmoji: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
 	}
 }
 

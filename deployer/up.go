@@ -14,9 +14,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
-	"github.com/balancer/v3-backend-infra/deployer/record"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -143,7 +143,7 @@ func (u up) locked(ctx context.Context, p *place, env *environment.Environment) 
 // release deploys, and reports the outcome. Nobody holds the lock in a dry run.
 func (u up) release(ctx context.Context, p *place, env *environment.Environment, held *lock.Held) error {
 	deployed := env
-	result, err := u.show(held, func(report release.Reporter) (done record.Deployment, err error) {
+	result, err := u.show(held, func(report release.Reporter) (done history.Deployment, err error) {
 		done, deployed, err = u.deploy(ctx, p, env, held, report)
 		return done, err
 	})
@@ -161,7 +161,7 @@ func (u up) check() error {
 	switch {
 	case u.tag == "" && u.codeOnly:
 	case u.tag == "":
-		return advice.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
+		return hint.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
 	default:
 		if err := checkTag(u.tag); err != nil {
 			return err
@@ -169,12 +169,12 @@ func (u up) check() error {
 	}
 	for _, name := range u.components {
 		if !slices.Contains(componentNames(), name) {
-			return advice.With(fmt.Errorf("--component: there is no component %q", name), "the components are "+strings.Join(componentNames(), ", "))
+			return hint.With(fmt.Errorf("--component: there is no component %q", name), "the components are "+strings.Join(componentNames(), ", "))
 		}
 	}
 	for _, name := range u.skip {
 		if !slices.Contains(release.PhaseNames(), name) {
-			return advice.With(fmt.Errorf("--skip: there is no phase %q to leave out", name), "the phases are "+strings.Join(release.PhaseNames(), ", "))
+			return hint.With(fmt.Errorf("--skip: there is no phase %q to leave out", name), "the phases are "+strings.Join(release.PhaseNames(), ", "))
 		}
 	}
 	return nil
@@ -185,16 +185,16 @@ func checkTag(tag string) error {
 	if release.ValidTag(tag) || strings.HasPrefix(tag, "sha256:") {
 		return nil
 	}
-	return advice.With(fmt.Errorf("%q is no image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128")
+	return hint.With(fmt.Errorf("%q is no image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128")
 }
 
 // deploy opens the stack only when preflight has passed, so that a deployment that cannot start leaves no stack. It returns the
 // record, and the environment as it is deployed.
 func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, held *lock.Held,
-	report release.Reporter) (record.Deployment, *environment.Environment, error) {
+	report release.Reporter) (history.Deployment, *environment.Environment, error) {
 	now := p.clock.Now()
 	world := u.world(p, env, report)
-	world.Infra = u.opener(p, env, held)
+	world.OpenStack = u.opener(p, env, held)
 	if u.codeOnly {
 		opened, err := u.openCode(ctx, p, env, u.refresh)
 		if err == nil {
@@ -202,12 +202,12 @@ func (u up) deploy(ctx context.Context, p *place, env *environment.Environment, 
 			world.Env = opened.Deployed(&opened.code)
 		}
 		// Preflight tells of a stack that cannot be opened, with every other problem.
-		world.Infra = func(context.Context) (release.Infrastructure, error) { return opened, err }
+		world.OpenStack = func(context.Context) (release.Infrastructure, error) { return opened, err }
 	}
 	done, err := release.Deploy(ctx, world, release.Request{
-		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), Without: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
-		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, Died: held.TookOver(),
-		Tolerated: u.tolerated(),
+		ID: newID(now), By: whoami(), Tag: u.tag, Kind: u.kind(), SkipPhases: u.without(env), DryRun: u.dryRun, WaitDelegation: u.waitDelegation,
+		Restart: u.restart, Wait: u.wait, StopMigration: u.stopMigration, PreviousCrashed: held.TakenOver(),
+		WarnOnlyChecks: u.tolerated(),
 	})
 	return done, world.Env, err
 }
@@ -247,14 +247,14 @@ func (u up) checkComponents(ctx context.Context, p *place, env *environment.Envi
 	return some.check(ctx)
 }
 
-func (u up) kind() record.Kind {
+func (u up) kind() history.Kind {
 	switch {
 	case u.codeOnly:
-		return record.CodeOnly
+		return history.CodeOnly
 	case len(u.components) > 0:
-		return record.Partial
+		return history.Partial
 	}
-	return record.Full
+	return history.Full
 }
 
 // without are the phases that have nothing to do, and why.
@@ -280,7 +280,7 @@ func (u up) without(env *environment.Environment) map[string]string {
 }
 
 // finish says what came of it.
-func (u up) finish(env *environment.Environment, result record.Deployment) {
+func (u up) finish(env *environment.Environment, result history.Deployment) {
 	took := result.Ended.Sub(result.Started).Round(100 * time.Millisecond)
 	switch {
 	case u.dryRun && u.restart:
@@ -297,11 +297,11 @@ func (u up) finish(env *environment.Environment, result record.Deployment) {
 }
 
 // world is what a deployment acts on at the place, but for the stack.
-func (s settings) world(p *place, env *environment.Environment, report release.Reporter) release.World {
-	return release.World{
+func (s settings) world(p *place, env *environment.Environment, report release.Reporter) release.Deps {
+	return release.Deps{
 		Env: env, AWS: p.aws, Network: p.network, Clock: p.clock, Records: p.records, Report: report,
-		State: func(ctx context.Context) error {
-			_, err := p.locks.Look(ctx, env.Stack)
+		CheckState: func(ctx context.Context) error {
+			_, err := p.locks.Get(ctx, env.Stack)
 			return err
 		},
 	}
@@ -309,13 +309,13 @@ func (s settings) world(p *place, env *environment.Environment, report release.R
 
 // show runs a deployment, shows how it goes, and its result where a program reads it. The lock, where there is one,
 // knows of its phases.
-func (s settings) show(held *lock.Held, deploy func(release.Reporter) (record.Deployment, error)) (record.Deployment, error) {
+func (s settings) show(held *lock.Held, deploy func(release.Reporter) (history.Deployment, error)) (history.Deployment, error) {
 	progress := ui.NewProgress(s.err, s.progressOptions())
 	result, err := deploy(phases(held, progress.Report))
 	progress.Close()
 	s.count(len(result.Warnings))
 	if !s.quiet && s.format != "json" {
-		ui.TimeBudget(s.err, result, s.style())
+		ui.TimeBreakdown(s.err, result, s.style())
 	}
 	s.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
 	if s.format == "json" {
@@ -325,7 +325,7 @@ func (s settings) show(held *lock.Held, deploy func(release.Reporter) (record.De
 }
 
 // writeJobSummary adds the deployment to the summary page of a GitHub Actions job, where there is one.
-func writeJobSummary(path string, result record.Deployment) error {
+func writeJobSummary(path string, result history.Deployment) error {
 	if path == "" {
 		return nil
 	}

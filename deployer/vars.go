@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -65,11 +65,11 @@ func (v vars) run(ctx context.Context) error {
 	if v.other != "" {
 		return v.compare(ctx)
 	}
-	all, several, err := survey(ctx, v.settings, func(ctx context.Context, s settings) (ui.Inspected, error) {
+	all, several, err := survey(ctx, v.settings, func(ctx context.Context, s settings) (ui.VariablesReport, error) {
 		one := v
 		one.settings = s
 		return one.look(ctx)
-	}, func(name string, err error) ui.Inspected { return ui.Uninspected(name, failureOf(err)) })
+	}, func(name string, err error) ui.VariablesReport { return ui.FailedVariablesReport(name, failureOf(err)) })
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (v vars) run(ctx context.Context) error {
 }
 
 // look inspects one environment.
-func (v vars) look(ctx context.Context) (ui.Inspected, error) {
+func (v vars) look(ctx context.Context) (ui.VariablesReport, error) {
 	var found checks.Inspection
 	err := v.check()
 	if err == nil {
@@ -96,23 +96,23 @@ func (v vars) look(ctx context.Context) (ui.Inspected, error) {
 			return err
 		})
 	}
-	return ui.Inspected{Inspection: found}, err
+	return ui.VariablesReport{Inspection: found}, err
 }
 
 // checkChoice refuses what cannot be meant, whatever the environment.
 func (v vars) checkChoice() error {
 	for _, category := range v.categories {
 		if !slices.Contains(checks.Categories(), category) {
-			return advice.With(fmt.Errorf("--category: there is no category %q", category), "the categories are "+strings.Join(checks.Categories(), ", "))
+			return hint.With(fmt.Errorf("--category: there is no category %q", category), "the categories are "+strings.Join(checks.Categories(), ", "))
 		}
 	}
 	for _, pattern := range v.filter {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return advice.With(fmt.Errorf("--filter: %q is no pattern", pattern), "write names such as DATABASE_URL, or patterns such as '*_URL'")
+			return hint.With(fmt.Errorf("--filter: %q is no pattern", pattern), "write names such as DATABASE_URL, or patterns such as '*_URL'")
 		}
 	}
 	if v.noMask && v.other != "" {
-		return advice.With(errors.New("--compare shows no sensitive value, also with --no-mask"), "leave one of the two out")
+		return hint.With(errors.New("--compare shows no sensitive value, also with --no-mask"), "leave one of the two out")
 	}
 	return nil
 }
@@ -129,11 +129,11 @@ func (v vars) check() error {
 	}
 	for _, service := range v.services {
 		if !slices.Contains(roles, roleOf(env, service)) {
-			return advice.With(fmt.Errorf("--service: %s has no service %q", env.Name, service), "its services are "+strings.Join(roles, ", "))
+			return hint.With(fmt.Errorf("--service: %s has no service %q", env.Name, service), "its services are "+strings.Join(roles, ", "))
 		}
 	}
 	if v.noMask && env.Protected {
-		return advice.With(fmt.Errorf("%s is protected: its sensitive values are not shown", env.Name), "leave --no-mask out; who must see a value reads the secret itself, and AWS notes who did")
+		return hint.With(fmt.Errorf("%s is protected: its sensitive values are not shown", env.Name), "leave --no-mask out; who must see a value reads the secret itself, and AWS notes who did")
 	}
 	return nil
 }
@@ -206,7 +206,7 @@ func lastDeployed(ctx context.Context, p *place, env *environment.Environment) m
 	if err != nil {
 		return nil
 	}
-	return record.LeftRevisions(records)
+	return history.LastRevisions(records)
 }
 
 // compare holds two environments against each other.
@@ -221,14 +221,14 @@ func (v vars) compare(ctx context.Context) error {
 		return fmt.Errorf("--compare: %w", err)
 	}
 	if environment.StackOf(v.name) == env.Stack {
-		return advice.With(fmt.Errorf("--compare: %s is the environment itself", v.other), "name another one; `deployer env list` lists them")
+		return hint.With(fmt.Errorf("--compare: %s is the environment itself", v.other), "name another one; `deployer env list` lists them")
 	}
 	var inspections []checks.Inspection
 	for _, one := range []vars{v, other} {
 		err := one.visit(ctx, func(env *environment.Environment, p *place) error {
 			found, err := one.inspect(ctx, env, p)
 			if err == nil && len(found.Containers) == 0 {
-				return advice.With(fmt.Errorf("%s runs no service, so there is nothing to compare", env.Name), "`deployer status --env "+env.Stack+"` says what is there")
+				return hint.With(fmt.Errorf("%s runs no service, so there is nothing to compare", env.Name), "`deployer status --env "+env.Stack+"` says what is there")
 			}
 			inspections = append(inspections, found)
 			return err

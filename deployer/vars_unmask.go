@@ -17,15 +17,15 @@ func unmask(ctx context.Context, p *place, found *checks.Inspection) error {
 	for i := range found.Containers {
 		for j := range found.Containers[i].Variables {
 			v := &found.Containers[i].Variables[j]
-			v.Value, v.Masked = v.Value.Bare(), false
-			if v.Origin != checks.Built || v.State != checks.Set {
+			v.Value, v.Masked = v.Value.Unmasked(), false
+			if v.Origin != checks.BuiltAtStart || v.State != checks.Set {
 				continue
 			}
 			built, err := databaseURL(ctx, p, v.BuiltFrom())
 			if err != nil {
 				return err
 			}
-			v.Value = checks.Plain(built)
+			v.Value = checks.Public(built)
 		}
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 // verb is a command of the deployer, before it is given to the command line library.
@@ -102,11 +102,11 @@ func (v verb) checkArguments(c *cli.Context) error {
 		if !v.discreet {
 			given = strconv.Quote(c.Args().First())
 		}
-		return advice.With(fmt.Errorf("%s takes no argument, %s was given", v.name, given),
+		return hint.With(fmt.Errorf("%s takes no argument, %s was given", v.name, given),
 			fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName))
 	}
 	if v.args != "" && !strings.HasPrefix(v.args, "[") && c.NArg() != 1 {
-		return advice.With(fmt.Errorf("%s takes %s, and nothing else", v.name, v.args),
+		return hint.With(fmt.Errorf("%s takes %s, and nothing else", v.name, v.args),
 			fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName))
 	}
 	return nil

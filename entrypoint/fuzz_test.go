@@ -100,11 +100,11 @@ func startFuzzed(t *testing.T, database string, answer inProcess) {
 		mu   sync.Mutex
 		said []string
 	)
-	s := starter{
+	s := launcher{
 		options:     options{command: []string{"true"}, required: []string{"TOKEN"}, timeout: time.Minute},
 		environment: []string{"CONFIG_SECRET_ID=fuzzed", "DATABASE_SECRET_ARN=" + database, "DATABASE_HOST=h", "DATABASE_PORT=1", "DATABASE_NAME=d", "SET=before"},
 		clock:       once{clock.Real()}, transport: answer,
-		say: func(line string) {
+		log: func(line string) {
 			mu.Lock()
 			defer mu.Unlock()
 			said = append(said, line)
@@ -112,7 +112,7 @@ func startFuzzed(t *testing.T, database string, answer inProcess) {
 	}
 	p, err := s.prepare(t.Context())
 	if err != nil {
-		said = append(said, linesOf(err)...)
+		said = append(said, errorLines(err)...)
 		require.Nil(t, p)
 	} else {
 		require.Equal(t, "before", variables(p.environment)["SET"])

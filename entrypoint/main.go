@@ -36,14 +36,14 @@ func run(args []string) int {
 		_, _ = fmt.Fprintln(os.Stdout, "entrypoint", version)
 		return 0
 	}
-	silence()
-	ctx, stop := interruptible()
+	discardLogs()
+	ctx, stop := signalContext()
 	defer stop()
-	s := starter{options: o, environment: os.Environ(), say: say, clock: clock.Real()}
-	p, err := s.prepare(ctx)
-	var interrupted interruption
+	l := launcher{options: o, environment: os.Environ(), log: printLine, clock: clock.Real()}
+	p, err := l.prepare(ctx)
+	var interrupted signalError
 	if errors.As(context.Cause(ctx), &interrupted) {
-		say("stopped by " + interrupted.Error() + " before the application was started")
+		printLine("stopped by " + interrupted.Error() + " before the application was started")
 		return interrupted.code()
 	}
 	if err != nil {
@@ -55,35 +55,35 @@ func run(args []string) int {
 	}
 	// The application finds the signals as they were.
 	stop()
-	return fail(replace(p.path, o.command, p.environment))
+	return fail(execCommand(p.path, o.command, p.environment))
 }
 
-// say writes one line for people. The application's own lines follow on the same stream.
-func say(line string) { _, _ = fmt.Fprintln(os.Stderr, "entrypoint: "+line) }
+// printLine writes one line for people. The application's own lines follow on the same stream.
+func printLine(line string) { _, _ = fmt.Fprintln(os.Stderr, "entrypoint: "+line) }
 
 // fail says every line of an error and returns its exit code.
 func fail(err error) int {
-	for _, line := range linesOf(err) {
-		say(line)
+	for _, line := range errorLines(err) {
+		printLine(line)
 	}
-	var f failure
+	var f exitError
 	if errors.As(err, &f) {
 		return f.code
 	}
 	return exitConfiguration
 }
 
-// interruption is the signal that came before the application was started.
-type interruption struct{ signal syscall.Signal }
+// signalError is the signal that came before the application was started.
+type signalError struct{ signal syscall.Signal }
 
-func (i interruption) Error() string { return i.signal.String() }
+func (i signalError) Error() string { return i.signal.String() }
 
 // code is the exit code by which shells, and ECS, know a process that a signal ended.
-func (i interruption) code() int { return 128 + int(i.signal) }
+func (i signalError) code() int { return 128 + int(i.signal) }
 
-// interruptible returns a context that ends with SIGINT or SIGTERM: as the first process of a container this one would
+// signalContext returns a context that ends with SIGINT or SIGTERM: as the first process of a container this one would
 // not be ended by them.
-func interruptible() (context.Context, func()) {
+func signalContext() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -91,7 +91,7 @@ func interruptible() (context.Context, func()) {
 		select {
 		case got := <-signals:
 			if number, ok := got.(syscall.Signal); ok {
-				cancel(interruption{number})
+				cancel(signalError{number})
 			}
 		case <-ctx.Done():
 		}

@@ -14,15 +14,15 @@ func variables(environment []string) map[string]string {
 	all := make(map[string]string, len(environment))
 	for _, entry := range environment {
 		name, value, _ := strings.Cut(entry, "=")
-		if _, there := all[name]; !there {
+		if _, found := all[name]; !found {
 			all[name] = value
 		}
 	}
 	return all
 }
 
-// merged are the variables of the application.
-type merged struct {
+// mergedVariables are the variables of the application.
+type mergedVariables struct {
 	values map[string]string
 	// origins say, for each variable of the settings and for a DATABASE_URL that was built, where its value comes from.
 	origins map[string]string
@@ -32,13 +32,13 @@ const fromEnvironment, built = "the environment", "built from the database's sec
 
 // merge says which value wins: what is set already, then the settings, then the DATABASE_URL that was built. With
 // override the settings come first. An empty DATABASE_URL is none.
-func merge(own map[string]string, settings *configuration.Settings, url string, override bool) merged {
-	all := merged{values: maps.Clone(own), origins: map[string]string{}}
+func merge(existing map[string]string, settings *configuration.Settings, url string, override bool) mergedVariables {
+	all := mergedVariables{values: maps.Clone(existing), origins: map[string]string{}}
 	for name, value := range settings.Values {
-		_, set := own[name]
+		_, set := existing[name]
 		switch {
 		case name == databaseURL && value == "" && (url != "" || set):
-		case set && !override && (name != databaseURL || own[name] != ""):
+		case set && !override && (name != databaseURL || existing[name] != ""):
 			all.origins[name] = fromEnvironment
 		default:
 			all.values[name], all.origins[name] = value, settings.Source
@@ -51,7 +51,7 @@ func merge(own map[string]string, settings *configuration.Settings, url string, 
 }
 
 // list returns NAME=value: what was there in its order, then what was added in order of the alphabet.
-func (m merged) list(environment []string) []string {
+func (m mergedVariables) list(environment []string) []string {
 	var list []string
 	listed := map[string]bool{}
 	for _, entry := range environment {
@@ -70,7 +70,7 @@ func (m merged) list(environment []string) []string {
 }
 
 // summary says in one line what was found.
-func (m merged) summary(settings *configuration.Settings) string {
+func (m mergedVariables) summary(settings *configuration.Settings) string {
 	count := 0
 	for _, origin := range m.origins {
 		if origin == settings.Source {

@@ -74,7 +74,7 @@ func parse(args []string) (options, error) {
 		o.help = true
 		return o, nil
 	case err != nil:
-		return o, misused(err.Error())
+		return o, usageError(err.Error())
 	}
 	flags.Visit(func(f *flag.Flag) { o.fileGiven = o.fileGiven || f.Name == "env-file" })
 	o.command = flags.Args()
@@ -82,13 +82,13 @@ func parse(args []string) (options, error) {
 	case o.version:
 		return o, nil
 	case len(o.command) == 0 && !o.check:
-		return o, misused("no command is given")
+		return o, usageError("no command is given")
 	case o.timeout <= 0:
-		return o, misused("--timeout has to be more than nothing")
+		return o, usageError("--timeout has to be more than nothing")
 	}
 	return o, nil
 }
 
-func misused(what string) error {
-	return failure{exitUsage, fmt.Errorf("%s; write entrypoint [FLAGS] -- COMMAND, and see entrypoint --help", what)}
+func usageError(what string) error {
+	return exitError{exitUsage, fmt.Errorf("%s; write entrypoint [FLAGS] -- COMMAND, and see entrypoint --help", what)}
 }

@@ -24,12 +24,12 @@ const (
 	databaseHost      = "DATABASE_HOST"
 )
 
-// starter brings together what the application is started with.
-type starter struct {
+// launcher brings together what the application is started with.
+type launcher struct {
 	options
 	// environment is this process's, as NAME=value.
 	environment []string
-	say         func(line string)
+	log         func(line string)
 	clock       clock.Clock
 	// transport carries what is asked of Secrets Manager; nil means the network.
 	transport http.RoundTripper
@@ -45,105 +45,105 @@ type prepared struct {
 	origins map[string]string
 }
 
-func (s starter) prepare(ctx context.Context) (*prepared, error) {
+func (l launcher) prepare(ctx context.Context) (*prepared, error) {
 	p := &prepared{}
-	if len(s.command) > 0 {
-		path, err := lookUp(s.command[0])
+	if len(l.command) > 0 {
+		path, err := findCommand(l.command[0])
 		if err != nil {
 			return nil, err
 		}
 		p.path = path
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	own := variables(s.environment)
-	settings, url, err := s.gather(ctx, own)
+	existing := variables(l.environment)
+	settings, url, err := l.collect(ctx, existing)
 	if err != nil {
 		return nil, err
 	}
 	for _, warning := range settings.Warnings {
-		s.say("warning: " + warning.Text(settings.Source))
+		l.log("warning: " + warning.Text(settings.Source))
 	}
-	all := merge(own, settings, url, s.override)
-	if err := s.judge(all, settings); err != nil {
+	all := merge(existing, settings, url, l.override)
+	if err := l.validate(all, settings); err != nil {
 		return nil, err
 	}
-	p.environment, p.origins = all.list(s.environment), all.origins
-	s.say(all.summary(settings))
+	p.environment, p.origins = all.list(l.environment), all.origins
+	l.log(all.summary(settings))
 	return p, nil
 }
 
-// gather reads the variables, and the DATABASE_URL that was built.
-func (s starter) gather(ctx context.Context, own map[string]string) (*configuration.Settings, string, error) {
-	id, named := own[configSecretID]
+// collect reads the variables, and the DATABASE_URL that was built.
+func (l launcher) collect(ctx context.Context, existing map[string]string) (*configuration.Settings, string, error) {
+	id, named := existing[configSecretID]
 	if named && strings.TrimSpace(id) == "" {
-		return nil, "", misconfigured(fmt.Errorf("%s is empty; name the configuration secret, or unset it to read .env", configSecretID))
+		return nil, "", configurationError(fmt.Errorf("%s is empty; name the configuration secret, or unset it to read .env", configSecretID))
 	}
 	var settings *configuration.Settings
 	if !named {
 		var err error
-		if settings, err = s.readFile(); err != nil {
+		if settings, err = l.readFile(); err != nil {
 			return nil, "", err
 		}
 	}
-	databaseSecret := own[databaseSecretARN]
-	if own[databaseURL] != "" || settings != nil && settings.Values[databaseURL] != "" {
+	databaseSecret := existing[databaseSecretARN]
+	if existing[databaseURL] != "" || settings != nil && settings.Values[databaseURL] != "" {
 		databaseSecret = ""
 	}
 	if !named && databaseSecret == "" {
 		return settings, "", nil
 	}
-	v, err := s.openVault(ctx, own)
+	client, err := l.newSecretsClient(ctx, existing)
 	if err != nil {
 		return nil, "", err
 	}
-	return v.gather(ctx, settings, databaseSecret, own)
+	return client.fetchSecrets(ctx, settings, databaseSecret, existing)
 }
 
 // readFile reads .env. That there is none is no mistake, unless a file was asked for.
-func (s starter) readFile() (*configuration.Settings, error) {
+func (l launcher) readFile() (*configuration.Settings, error) {
 	const limit = 1 << 20
-	file, err := os.Open(s.envFile)
-	if errors.Is(err, fs.ErrNotExist) && !s.fileGiven {
-		return &configuration.Settings{Source: "the environment alone: " + configSecretID + " is not set, and there is no " + s.envFile}, nil
+	file, err := os.Open(l.envFile)
+	if errors.Is(err, fs.ErrNotExist) && !l.fileGiven {
+		return &configuration.Settings{Source: "the environment alone: " + configSecretID + " is not set, and there is no " + l.envFile}, nil
 	}
 	if err != nil {
-		return nil, misconfigured(fmt.Errorf("read the variables: %w", err))
+		return nil, configurationError(fmt.Errorf("read the variables: %w", err))
 	}
 	defer func() { _ = file.Close() }()
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
-		return nil, misconfigured(fmt.Errorf("read the variables: %w", err))
+		return nil, configurationError(fmt.Errorf("read the variables: %w", err))
 	}
 	if len(content) > limit {
-		return nil, misconfigured(fmt.Errorf("%s has more than %d bytes, which no file of variables has", s.envFile, limit))
+		return nil, configurationError(fmt.Errorf("%s has more than %d bytes, which no file of variables has", l.envFile, limit))
 	}
-	settings, err := configuration.ParseDotenv(s.envFile, content)
+	settings, err := configuration.ParseDotenv(l.envFile, content)
 	if err != nil {
-		return nil, misconfigured(err)
+		return nil, configurationError(err)
 	}
 	return settings, nil
 }
 
-// judge refuses to start without the required variables, and warns of values that look wrong.
-func (s starter) judge(all merged, settings *configuration.Settings) error {
-	var stopping []string
-	for _, problem := range configuration.Judge(all.values, slices.Compact(slices.Sorted(slices.Values(s.required)))) {
+// validate refuses to start without the required variables, and warns of values that look wrong.
+func (l launcher) validate(all mergedVariables, settings *configuration.Settings) error {
+	var missing []string
+	for _, problem := range configuration.Judge(all.values, slices.Compact(slices.Sorted(slices.Values(l.required)))) {
 		if problem.Kind == configuration.Missing || problem.Kind == configuration.Empty {
-			stopping = append(stopping, problem.Key+" is "+problem.Kind.String())
+			missing = append(missing, problem.Key+" is "+problem.Kind.String())
 		}
 	}
-	if len(stopping) > 0 {
-		return misconfigured(fmt.Errorf("the application is not started: %s; looked in the environment and in %s",
-			strings.Join(stopping, ", "), settings.Source))
+	if len(missing) > 0 {
+		return configurationError(fmt.Errorf("the application is not started: %s; looked in the environment and in %s",
+			strings.Join(missing, ", "), settings.Source))
 	}
 	added := slices.DeleteFunc(settings.Names(), func(name string) bool { return settings.Values[name] == "" })
 	for _, problem := range configuration.Judge(settings.Values, added) {
-		s.say(fmt.Sprintf("warning: %s: %s is %s", settings.Place(problem.Key), problem.Key, problem.Kind))
+		l.log(fmt.Sprintf("warning: %s: %s is %s", settings.Location(problem.Key), problem.Key, problem.Kind))
 	}
 	host, expected := configuration.DatabaseHost(all.values[databaseURL]), all.values[databaseHost]
 	if all.values[databaseURL] != "" && expected != "" && host != strings.ToLower(expected) {
-		s.say(fmt.Sprintf("warning: %s leads to another host than %s", databaseURL, databaseHost))
+		l.log(fmt.Sprintf("warning: %s leads to another host than %s", databaseURL, databaseHost))
 	}
 	return nil
 }

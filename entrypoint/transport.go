@@ -14,9 +14,9 @@ import (
 	"syscall"
 )
 
-// silence keeps the libraries from writing a log of their own: net/http puts into its one what an endpoint sends without
+// discardLogs keeps the libraries from writing a log of their own: net/http puts into its one what an endpoint sends without
 // being asked.
-func silence() { log.SetOutput(io.Discard) }
+func discardLogs() { log.SetOutput(io.Discard) }
 
 // newClient asks endpoints. It follows nobody elsewhere: Secrets Manager does not redirect, and the request would take its
 // signature along.
@@ -34,7 +34,7 @@ func checkEndpoint(endpoint *string) error {
 	}
 	parsed, err := url.Parse(*endpoint)
 	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" {
-		return misconfigured(errors.New("the endpoint is no URL that begins with http:// or https://; look at AWS_ENDPOINT_URL, and at endpoint_url of the profile"))
+		return configurationError(errors.New("the endpoint is no URL that begins with http:// or https://; look at AWS_ENDPOINT_URL, and at endpoint_url of the profile"))
 	}
 	return nil
 }

@@ -100,14 +100,14 @@ func TestTransportText(t *testing.T) {
 // TestTimeIsUpInTheMiddle says why there had to be another try, and not that its time was up.
 func TestTimeIsUpInTheMiddle(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	v := &vault{say: func(string) {}, clock: clock.Fast(1_000_000)}
+	v := &secretsClient{log: func(string) {}, clock: clock.Fast(1_000_000)}
 	tries := 0
-	_, err := retrying(ctx, v, "it", func(context.Context) (string, *refusal) {
+	_, err := retry(ctx, v, "it", func(context.Context) (string, *fetchError) {
 		if tries++; tries == 2 {
 			cancel()
-			return "", &refusal{what: couldNot + "no answer in time", temporary: true}
+			return "", &fetchError{what: fetchFailed + "no answer in time", temporary: true}
 		}
-		return "", &refusal{what: couldNot + "throttled", temporary: true}
+		return "", &fetchError{what: fetchFailed + "throttled", temporary: true}
 	})
 	require.EqualError(t, err, "it could not be fetched: throttled; gave up at try 2; --timeout allows more time")
 }

@@ -44,8 +44,8 @@ func (e *Environment) Code() Code {
 	return c
 }
 
-// Agrees reports whether c and other are the same code for the roles that both have.
-func (c Code) Agrees(other Code) bool {
+// Matches reports whether c and other are the same code for the roles that both have.
+func (c Code) Matches(other Code) bool {
 	for role, a := range c.Tasks {
 		b, both := other.Tasks[role]
 		if both && (a.CPU != b.CPU || a.Memory != b.Memory || !slices.Equal(a.Command, b.Command) || !slices.Equal(a.HealthCheck, b.HealthCheck)) {
@@ -89,32 +89,32 @@ func (e *Environment) WithInfrastructure(other *Environment, copies ...func(to, 
 	return changed.WithCode(code)
 }
 
-// SteeredBy returns a copy of e with what steers the deployer as file says it: it changes nothing in the account, and
+// WithDeployerSettings returns a copy of e with what steers the deployer as file says it: it changes nothing in the account, and
 // counts without a deployment. Whether an environment is protected is both: commands ask the file, and resources have
 // protections of their own.
-func (e *Environment) SteeredBy(file *Environment) *Environment {
-	steered := *e
-	steered.Delivery = file.Delivery
-	steered.Image.CriticalFindings = file.Image.CriticalFindings
+func (e *Environment) WithDeployerSettings(file *Environment) *Environment {
+	changed := *e
+	changed.Delivery = file.Delivery
+	changed.Image.CriticalFindings = file.Image.CriticalFindings
 	migrations := e.Deployment.Migrations
-	steered.Deployment = file.Deployment
-	steered.Deployment.Migrations.CPU, steered.Deployment.Migrations.Memory = migrations.CPU, migrations.Memory
-	steered.Deployment.Migrations.Command = migrations.Command
-	return &steered
+	changed.Deployment = file.Deployment
+	changed.Deployment.Migrations.CPU, changed.Deployment.Migrations.Memory = migrations.CPU, migrations.Memory
+	changed.Deployment.Migrations.Command = migrations.Command
+	return &changed
 }
 
 // WithRoles returns a copy of e that has exactly the services of the roles. One that e does not have is taken from the
 // first of the others that does.
 func (e *Environment) WithRoles(roles map[Role]bool, others ...*Environment) *Environment {
-	known := map[Role]Service{}
+	services := map[Role]Service{}
 	for _, other := range append(others[:len(others):len(others)], e) { // the last one counts
 		for _, s := range other.Services.List() {
-			known[s.Role] = s
+			services[s.Role] = s
 		}
 	}
 	changed := *e
 	pick := func(role Role) *Service {
-		if s, ok := known[role]; ok && roles[role] {
+		if s, ok := services[role]; ok && roles[role] {
 			return &s
 		}
 		return nil

@@ -68,10 +68,10 @@ func TestCodeAgrees(t *testing.T) {
 	e := loaded(t, "staging")
 	same := e.Code()
 	same.Optional = []string{}
-	require.True(t, e.Code().Agrees(same), "nothing and an empty list are the same")
+	require.True(t, e.Code().Matches(same), "nothing and an empty list are the same")
 	delete(same.Tasks, Worker)
-	require.True(t, e.Code().Agrees(same), "a role that only one has says nothing")
-	require.False(t, e.Code().Agrees(code(e)))
+	require.True(t, e.Code().Matches(same), "a role that only one has says nothing")
+	require.False(t, e.Code().Matches(code(e)))
 	for _, change := range []func(*Code){
 		func(c *Code) { c.Required = c.Required[1:] },
 		func(c *Code) { c.Optional = []string{"X"} },
@@ -81,7 +81,7 @@ func TestCodeAgrees(t *testing.T) {
 	} {
 		other := e.Code()
 		change(&other)
-		require.False(t, e.Code().Agrees(other))
+		require.False(t, e.Code().Matches(other))
 	}
 }
 
@@ -101,7 +101,7 @@ func TestSteeringCountsAtOnceAndCodeAndInfrastructureStay(t *testing.T) {
 	file.Deployment.Rollback, file.Deployment.Rollout.Timeout = RollbackManual, time.Hour
 	file.Deployment.Migrations.Timeout, file.Deployment.Migrations.Command = time.Hour, []string{"other"}
 	file.Services.API.CPU, file.Domain.Name, file.Monitoring.Level = 4096, "other.hyperchonk.com", Full
-	steered := e.SteeredBy(file)
+	steered := e.WithDeployerSettings(file)
 	require.False(t, steered.Protected, "resources are protected by a deployment")
 	require.Equal(t, Fail, steered.Image.CriticalFindings)
 	require.Equal(t, "other", steered.Delivery.Branch)
@@ -158,7 +158,7 @@ func TestWhatAChangeNeedsIsDocumented(t *testing.T) {
 		changed.Services = base.Services.clone()
 		changed.Services.API.Autoscaling = &Autoscaling{}
 		set(reflect.ValueOf(&changed).Elem())
-		code, steering := !reflect.DeepEqual(base, base.WithCode(changed.Code())), !reflect.DeepEqual(base, base.SteeredBy(&changed))
+		code, steering := !reflect.DeepEqual(base, base.WithCode(changed.Code())), !reflect.DeepEqual(base, base.WithDeployerSettings(&changed))
 		require.False(t, code && steering, path)
 		path = strings.Replace(path, "services.api.", "services.*.", 1)
 		switch {

@@ -47,22 +47,26 @@ func (e *Environment) RestoredIdentifier() string { return e.resource("db-restor
 func (e *Environment) ReplacedPrefix() string { return e.resource("db-before-restore-") }
 
 // ReplacedIdentifier is the name that the database gets when another one is put in its place at the time, in UTC.
-func (e *Environment) ReplacedIdentifier(at time.Time) string { return e.ReplacedPrefix() + stamp(at) }
+func (e *Environment) ReplacedIdentifier(at time.Time) string {
+	return e.ReplacedPrefix() + formatTimestamp(at)
+}
 
 // SnapshotPrefix begins the names of the snapshots taken before deployments.
 func (e *Environment) SnapshotPrefix() string { return e.resource("pre-deploy-") }
 
 // SnapshotIdentifier is the name of a snapshot taken before the deployment at the time, in UTC.
-func (e *Environment) SnapshotIdentifier(at time.Time) string { return e.SnapshotPrefix() + stamp(at) }
+func (e *Environment) SnapshotIdentifier(at time.Time) string {
+	return e.SnapshotPrefix() + formatTimestamp(at)
+}
 
 // IsPreDeploy reports whether a snapshot's name is one that SnapshotIdentifier makes.
 func (e *Environment) IsPreDeploy(snapshot string) bool {
-	rest, ours := strings.CutPrefix(snapshot, e.SnapshotPrefix())
-	_, err := time.Parse(stampLayout, rest)
-	return ours && err == nil
+	rest, hasPrefix := strings.CutPrefix(snapshot, e.SnapshotPrefix())
+	_, err := time.Parse(timestampLayout, rest)
+	return hasPrefix && err == nil
 }
 
-// stampLayout is how names say when: YYYYMMDD-HHMMSS.
-const stampLayout = "20060102-150405"
+// timestampLayout is how names say when: YYYYMMDD-HHMMSS.
+const timestampLayout = "20060102-150405"
 
-func stamp(at time.Time) string { return at.UTC().Format(stampLayout) }
+func formatTimestamp(at time.Time) string { return at.UTC().Format(timestampLayout) }

@@ -32,6 +32,6 @@ func DecodeDeployed(stack string, values any) (*Environment, error) {
 	if err := yaml.Unmarshal(text, &e); err != nil {
 		return nil, fmt.Errorf("read the deployed description of %s: %w", stack, err)
 	}
-	e.complete(func(string) bool { return true })
+	e.applyDefaults(func(string) bool { return true })
 	return &e, nil
 }

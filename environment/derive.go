@@ -18,21 +18,21 @@ type Derived struct {
 	*Environment
 	// Source is the file's text.
 	Source []byte
-	// Left are the keys of the other environment's file that only hold for that one: encrypted values and the keys that
+	// Omitted are the keys of the other environment's file that only hold for that one: encrypted values and the keys that
 	// they are encrypted with, and its image.
-	Left []string
+	Omitted []string
 }
 
-// UnfitError says why a name or a range cannot be a new environment's.
-type UnfitError struct{ Message, Advice string }
+// RejectedError says why a name or a range cannot be a new environment's.
+type RejectedError struct{ Message, Remedy string }
 
-func (e *UnfitError) Error() string { return e.Message }
+func (e *RejectedError) Error() string { return e.Message }
 
 // Hint says what to do.
-func (e *UnfitError) Hint() string { return e.Advice }
+func (e *RejectedError) Hint() string { return e.Remedy }
 
-func unfit(advice, format string, args ...any) error {
-	return &UnfitError{Message: fmt.Sprintf(format, args...), Advice: advice}
+func reject(remedy, format string, args ...any) error {
+	return &RejectedError{Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
 // Derive describes a new environment after the one that from means: its sizes and rules, a name, a domain, a branch and
@@ -47,7 +47,7 @@ func Derive(dir, name, from, cidr string) (*Derived, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := vacant(dir, name, all); err != nil {
+	if err := checkAvailable(dir, name, all); err != nil {
 		return nil, err
 	}
 	switch _, malformed := netip.ParsePrefix(cidr); {
@@ -56,13 +56,13 @@ func Derive(dir, name, from, cidr string) (*Derived, error) {
 			return nil, err
 		}
 	case malformed != nil:
-		return nil, unfit("give an IPv4 range such as 10.40.0.0/16", "%q is not an IPv4 CIDR block", cidr)
+		return nil, reject("give an IPv4 range such as 10.40.0.0/16", "%q is not an IPv4 CIDR block", cidr)
 	}
 	source, err := os.ReadFile(filepath.Join(dir, FileName(model.Stack)))
 	if err != nil {
-		return nil, &UnreadableError{File: FileName(model.Stack), Err: cause(err)}
+		return nil, &UnreadableError{File: FileName(model.Stack), Err: withoutPath(err)}
 	}
-	text, left, err := rewrite(source, model, name, map[string]string{
+	text, omitted, err := rewrite(source, model, name, map[string]string{
 		"name": fullName(name), "domain.name": name + "-api." + model.Domain.Root, "network.cidr": cidr, "delivery.branch": name,
 	})
 	if err != nil {
@@ -72,31 +72,31 @@ func Derive(dir, name, from, cidr string) (*Derived, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Overlaps(append(all, env)); err != nil {
+	if err := CheckConflicts(append(all, env)); err != nil {
 		return nil, err
 	}
-	return &Derived{Environment: env, Source: text, Left: left}, nil
+	return &Derived{Environment: env, Source: text, Omitted: omitted}, nil
 }
 
-// vacant refuses a name that is no environment's, that means another one, or that another one has.
-func vacant(dir, name string, all []*Environment) error {
+// checkAvailable refuses a name that is no environment's, that means another one, or that another one has.
+func checkAvailable(dir, name string, all []*Environment) error {
 	const example = "choose another one, such as qa or preview-2"
-	if meant, ok := aliases[name]; ok {
-		return unfit(example, "%q is another name of the environment %s", name, meant)
+	if stack, ok := aliases[name]; ok {
+		return reject(example, "%q is another name of the environment %s", name, stack)
 	}
 	switch {
 	case name == SharedStack:
-		return unfit(example, "%q is what the environments have in common, not an environment", name)
+		return reject(example, "%q is what the environments have in common, not an environment", name)
 	case name == "all":
-		return unfit(example, "%q means every environment", name)
+		return reject(example, "%q means every environment", name)
 	case !namePattern.MatchString(name):
-		return unfit(hyphenated, "%q is no name of an environment", name)
+		return reject(nameRemedy, "%q is no name of an environment", name)
 	case len(name) > maxName:
-		return unfit(fmt.Sprintf("use at most %d characters: AWS ends names that are made of it", maxName), "%q has %d characters", name, len(name))
+		return reject(fmt.Sprintf("use at most %d characters: AWS ends names that are made of it", maxName), "%q has %d characters", name, len(name))
 	}
 	taken := slices.ContainsFunc(all, func(e *Environment) bool { return e.Stack == name || e.Name == name })
 	if _, err := os.Lstat(filepath.Join(dir, FileName(name))); err == nil || taken {
-		return unfit("choose another name, or change that file", "%s is there already and is left as it is", FileName(name))
+		return reject("choose another name, or change that file", "%s is there already and is left as it is", FileName(name))
 	}
 	return nil
 }
@@ -116,41 +116,41 @@ func freeRange(model string, all []*Environment) (string, error) {
 		starts = append(starts, [2]byte{172, byte(second)})
 	}
 	for _, start := range starts {
-		found := netip.PrefixFrom(netip.AddrFrom4([4]byte{start[0], start[1]}), bits)
-		if !slices.ContainsFunc(all, func(e *Environment) bool { return netip.MustParsePrefix(e.Network.CIDR).Overlaps(found) }) {
-			return found.String(), nil
+		candidate := netip.PrefixFrom(netip.AddrFrom4([4]byte{start[0], start[1]}), bits)
+		if !slices.ContainsFunc(all, func(e *Environment) bool { return netip.MustParsePrefix(e.Network.CIDR).Overlaps(candidate) }) {
+			return candidate.String(), nil
 		}
 	}
-	return "", unfit("give one with --cidr", "no private range of /%d is free beside the environments'", bits)
+	return "", reject("give one with --cidr", "no private range of /%d is free beside the environments'", bits)
 }
 
 // rewrite gives values of a file others, by their paths below the environment's key, and leaves out what only holds for
 // the old environment. A comment behind a value that changes speaks of the old one and goes with it.
-func rewrite(source []byte, model *Environment, name string, values map[string]string) (text []byte, left []string, err error) {
+func rewrite(source []byte, model *Environment, name string, values map[string]string) (text []byte, omitted []string, err error) {
 	tree, err := parser.ParseBytes(source, parser.ParseComments)
 	if err != nil {
 		return nil, nil, err
 	}
 	lines := strings.Split(string(source), "\n")
 	for path, value := range values {
-		node, _, problem := locate(tree, slices.Concat([]string{"config", Key}, strings.Split(path, ".")))
+		node, _, problem := findBlock(tree, slices.Concat([]string{"config", Key}, strings.Split(path, ".")))
 		if problem != nil {
 			return nil, nil, &InvalidError{File: FileName(model.Stack), Problems: []Problem{*problem}}
 		}
 		replaceValue(lines, node, value)
 	}
-	cut, left := foreign(tree, lines)
+	removed, omitted := environmentSpecific(tree, lines)
 	var kept []string
 	for i, line := range lines {
 		switch {
-		case cut[i]:
+		case removed[i]:
 		case strings.HasPrefix(line, "#"):
-			kept = append(kept, renamed(line, model, name))
+			kept = append(kept, renameComment(line, model, name))
 		default:
 			kept = append(kept, line)
 		}
 	}
-	return []byte(strings.TrimRight(strings.Join(kept, "\n"), "\n") + "\n"), left, nil
+	return []byte(strings.TrimRight(strings.Join(kept, "\n"), "\n") + "\n"), omitted, nil
 }
 
 // replaceValue writes a plain or quoted value in its line anew.
@@ -160,17 +160,17 @@ func replaceValue(lines []string, node ast.Node, value string) {
 	begin := token.Position.Column - 1
 	end := begin + len([]rune(strings.TrimSpace(token.Origin)))
 	rest := string(line[min(end, len(line)):])
-	if behind := strings.TrimSpace(rest); strings.HasPrefix(behind, "#") {
+	if comment := strings.TrimSpace(rest); strings.HasPrefix(comment, "#") {
 		rest = ""
 	}
 	lines[token.Position.Line-1] = string(line[:begin]) + value + rest
 }
 
-// foreign marks the lines that do not belong into another environment's file, and names their keys: what an encrypted
+// environmentSpecific marks the lines that do not belong into another environment's file, and names their keys: what an encrypted
 // value needs, encrypted values themselves, and the image.
-func foreign(tree *ast.File, lines []string) (cut map[int]bool, left []string) {
-	cut = map[int]bool{}
-	remark := func(line string) bool {
+func environmentSpecific(tree *ast.File, lines []string) (removed map[int]bool, omitted []string) {
+	removed = map[int]bool{}
+	isComment := func(line string) bool {
 		line = strings.TrimSpace(line)
 		return line == "" || strings.HasPrefix(line, "#")
 	}
@@ -185,29 +185,29 @@ func foreign(tree *ast.File, lines []string) (cut map[int]bool, left []string) {
 				next = all[i+1].Key.GetToken().Position.Line
 			}
 			if unwanted(key.Value, entry.Value) {
-				left = append(left, key.Value)
-				for next-1 > first && remark(lines[next-2]) {
+				omitted = append(omitted, key.Value)
+				for next-1 > first && isComment(lines[next-2]) {
 					next-- // what stands above the next key speaks of that one
 				}
 				for line := first; line < next; line++ {
-					cut[line-1] = true
+					removed[line-1] = true
 				}
 			}
 		}
 	}
 	top, _ := tree.Docs[0].Body.(ast.MapNode)
 	mark(top, len(lines), func(key string, _ ast.Node) bool { return key == "encryptionsalt" || key == "encryptedkey" })
-	config, _, problem := locate(tree, []string{"config"})
+	config, _, problem := findBlock(tree, []string{"config"})
 	if entries, ok := config.(ast.MapNode); ok && problem == nil {
-		mark(entries, endOf(top, "config", len(lines)), func(key string, value ast.Node) bool {
+		mark(entries, blockEnd(top, "config", len(lines)), func(key string, value ast.Node) bool {
 			return key != Key && (key == "v3-backend:image" || isEncrypted(value))
 		})
 	}
-	return cut, left
+	return removed, omitted
 }
 
-// endOf is the last line of a key's block.
-func endOf(top ast.MapNode, name string, count int) int {
+// blockEnd is the last line of a key's block.
+func blockEnd(top ast.MapNode, name string, count int) int {
 	begin := lookup(top, name)[0].Key.GetToken().Position.Line
 	for entry := top.MapRange(); entry.Next(); {
 		if line := entry.Key().GetToken().Position.Line; line > begin {
@@ -223,8 +223,8 @@ func isEncrypted(value ast.Node) bool {
 	return ok && len(lookup(entries, "secure")) > 0
 }
 
-// renamed is a comment above the block with the new environment's name where the old one's stands.
-func renamed(comment string, model *Environment, name string) string {
+// renameComment is a comment above the block with the new environment's name where the old one's stands.
+func renameComment(comment string, model *Environment, name string) string {
 	for _, old := range []string{model.Name, model.Stack} {
 		whole := regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(old) + `\b`)
 		comment = whole.ReplaceAllStringFunc(comment, func(found string) string {

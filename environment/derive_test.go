@@ -35,7 +35,7 @@ func TestDeriveChangesFourValuesAndTheTitle(t *testing.T) {
 		"branch: staging", "branch: qa",
 	).Replace(string(before)), string(derived.Source))
 	require.Equal(t, "qa", derived.Name)
-	require.Empty(t, derived.Left)
+	require.Empty(t, derived.Omitted)
 	require.NoFileExists(t, filepath.Join(dir, FileName("qa")))
 }
 
@@ -109,7 +109,7 @@ config:
 	derived, err := Derive(project(t, map[string]string{"old": old}), "new", "old", "")
 	require.NoError(t, err)
 	require.Equal(t, want, string(derived.Source))
-	require.Equal(t, []string{"encryptedkey", "encryptionsalt", "v3-backend:image", "v3-backend:token"}, derived.Left)
+	require.Equal(t, []string{"encryptedkey", "encryptionsalt", "v3-backend:image", "v3-backend:token"}, derived.Omitted)
 }
 
 func TestDeriveRefuses(t *testing.T) {

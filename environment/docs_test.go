@@ -26,7 +26,7 @@ func TestDocumentation(t *testing.T) {
 	require.True(t, found)
 
 	e := defaults("staging")
-	e.complete(func(path string) bool { return path == "services.api.healthCheck" })
+	e.applyDefaults(func(path string) bool { return path == "services.api.healthCheck" })
 	require.Equal(t, keysIn(reflect.ValueOf(e)), rows(own))
 	require.Equal(t, keysIn(reflect.ValueOf(sharedDefaults())), rows(shared))
 }
@@ -75,7 +75,7 @@ func kindOf(t reflect.Type) string {
 func written(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case time.Duration:
-		return brief(value)
+		return formatDuration(value)
 	case []string:
 		if value == nil {
 			return ""

@@ -40,15 +40,15 @@ func parse(doc *document, source []byte, at []string, into any) (*document, erro
 	if err != nil {
 		return nil, doc.syntaxError(err)
 	}
-	block, line, problem := locate(tree, at)
+	block, line, problem := findBlock(tree, at)
 	if problem != nil {
 		return nil, doc.invalid([]Problem{*problem})
 	}
-	shape := shape{lines: map[string]int{}}
-	shape.check("", line, block, reflect.TypeOf(into).Elem())
-	doc.lines = shape.lines
-	if len(shape.problems) > 0 {
-		return nil, doc.invalid(shape.problems)
+	checker := typeChecker{lines: map[string]int{}}
+	checker.check("", line, block, reflect.TypeOf(into).Elem())
+	doc.lines = checker.lines
+	if len(checker.problems) > 0 {
+		return nil, doc.invalid(checker.problems)
 	}
 	if err := yaml.NodeToValue(block, into, yaml.Strict()); err != nil {
 		return nil, doc.syntaxError(err)
@@ -58,8 +58,8 @@ func parse(doc *document, source []byte, at []string, into any) (*document, erro
 
 const copyBlock = "copy the block from another environment's file"
 
-// locate follows keys from the top of a tree and returns the block below the last one, and the line of that key.
-func locate(tree *ast.File, keys []string) (block ast.Node, line int, problem *Problem) {
+// findBlock follows keys from the top of a tree and returns the block below the last one, and the line of that key.
+func findBlock(tree *ast.File, keys []string) (block ast.Node, line int, problem *Problem) {
 	if len(tree.Docs) > 1 {
 		return nil, 0, &Problem{
 			Line: tree.Docs[1].Start.Position.Line, Message: "a second YAML document begins here", Remedy: "keep one",
@@ -77,7 +77,7 @@ func locate(tree *ast.File, keys []string) (block ast.Node, line int, problem *P
 		entries, ok := block.(ast.MapNode)
 		if !ok {
 			return nil, 0, &Problem{
-				Line: line, Path: path, Message: "wants keys, has " + describe(block), Remedy: fmt.Sprintf("give it the key %q", key),
+				Line: line, Path: path, Message: "wants keys, has " + describeNode(block), Remedy: fmt.Sprintf("give it the key %q", key),
 			}
 		}
 		found := lookup(entries, key)
@@ -94,7 +94,7 @@ func locate(tree *ast.File, keys []string) (block ast.Node, line int, problem *P
 				}
 			}
 		default:
-			return nil, 0, twice(strings.Join(keys[:i+1], "."), found)
+			return nil, 0, duplicateKey(strings.Join(keys[:i+1], "."), found)
 		}
 	}
 	return block, line, nil
@@ -110,7 +110,7 @@ func lookup(entries ast.MapNode, key string) []*ast.MappingValueNode {
 	return found
 }
 
-func twice(path string, found []*ast.MappingValueNode) *Problem {
+func duplicateKey(path string, found []*ast.MappingValueNode) *Problem {
 	first, second := found[0].Key.GetToken().Position.Line, found[1].Key.GetToken().Position.Line
 	return &Problem{
 		Line: second, Path: path, Message: fmt.Sprintf("it is given twice, first in line %d", first), Remedy: "keep one of the two",
@@ -133,7 +133,7 @@ func (d *document) syntaxError(err error) error {
 // invalid gives the problems their lines and puts them into the file's order.
 func (d *document) invalid(problems []Problem) error {
 	for i := range problems {
-		d.place(&problems[i])
+		d.locate(&problems[i])
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
 	return &InvalidError{File: d.file, Problems: problems}
@@ -145,8 +145,8 @@ func (d *document) has(path string) bool {
 	return ok
 }
 
-// place says where a problem's key stands, or the nearest key around it.
-func (d *document) place(p *Problem) {
+// locate says where a problem's key stands, or the nearest key around it.
+func (d *document) locate(p *Problem) {
 	if d.source == nil {
 		p.Line = 0
 		return

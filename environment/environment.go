@@ -309,27 +309,27 @@ func defaults(stack string) Environment {
 	}
 }
 
-// complete derives what a file left out from what it says.
-func (e *Environment) complete(given func(path string) bool) {
-	e.Services.API.complete(API, given)
-	e.Services.Worker.complete(Worker, given)
-	e.Services.Scheduler.complete(Scheduler, given)
+// applyDefaults derives what a file left out from what it says.
+func (e *Environment) applyDefaults(isSet func(path string) bool) {
+	e.Services.API.applyDefaults(API, isSet)
+	e.Services.Worker.applyDefaults(Worker, isSet)
+	e.Services.Scheduler.applyDefaults(Scheduler, isSet)
 }
 
-// complete gives an optional service its defaults, where the environment has it.
-func (s *Service) complete(role Role, given func(path string) bool) {
+// applyDefaults gives an optional service its defaults, where the environment has it.
+func (s *Service) applyDefaults(role Role, isSet func(path string) bool) {
 	if s == nil {
 		return
 	}
 	s.Role = role
 	path := "services." + string(role)
-	if !given(path + ".tasks.min") {
+	if !isSet(path + ".tasks.min") {
 		s.Tasks.Min = 1
 	}
-	if !given(path + ".tasks.max") {
+	if !isSet(path + ".tasks.max") {
 		s.Tasks.Max = s.Tasks.Min
 	}
-	if role != API && !given(path+".healthCheck") {
+	if role != API && !isSet(path+".healthCheck") {
 		// Without a load balancer to ask, what is known of the process is that it is there.
 		s.HealthCheck = []string{"CMD-SHELL", "kill -0 1"}
 	}

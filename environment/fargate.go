@@ -46,14 +46,14 @@ func (l *problemList) fargate(path string, cpu, memory int) {
 	}
 }
 
-// numbers writes them with commas.
-func numbers(values []int) string {
+// joinNumbers writes them with commas.
+func joinNumbers(values []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ", "), "[]")
 }
 
 func sizeList(sizes []int) string {
 	if len(sizes) <= 4 {
-		return numbers(sizes)
+		return joinNumbers(sizes)
 	}
 	return fmt.Sprintf("%d to %d in steps of %d", sizes[0], sizes[len(sizes)-1], sizes[1]-sizes[0])
 }

@@ -25,8 +25,8 @@ var aliases = map[string]string{"development": "dev", "prod": "production"}
 
 // NotFoundError says that no file describes the environment that was asked for.
 type NotFoundError struct {
-	Name  string
-	Known []string
+	Name      string
+	Available []string
 }
 
 func (e *NotFoundError) Error() string {
@@ -38,10 +38,10 @@ func (e *NotFoundError) Error() string {
 
 // Hint says which environments there are.
 func (e *NotFoundError) Hint() string {
-	if len(e.Known) == 0 {
+	if len(e.Available) == 0 {
 		return "no Pulumi.<name>.yaml is here; run from the project's root or name it with --dir"
 	}
-	return "the environments are " + strings.Join(e.Known, ", ")
+	return "the environments are " + strings.Join(e.Available, ", ")
 }
 
 // UnreadableError says that a file is there and cannot be read.
@@ -66,7 +66,7 @@ func FileName(stack string) string { return "Pulumi." + stack + ".yaml" }
 func List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, &UnreadableError{File: dir, Err: cause(err)}
+		return nil, &UnreadableError{File: dir, Err: withoutPath(err)}
 	}
 	var stacks []string
 	for _, entry := range entries {
@@ -74,10 +74,10 @@ func List(dir string) ([]string, error) {
 		if match == nil || match[1] == SharedStack {
 			continue
 		}
-		if meant, ok := aliases[match[1]]; ok {
+		if stack, ok := aliases[match[1]]; ok {
 			return nil, &InvalidError{File: entry.Name(), Problems: []Problem{{
-				Message: fmt.Sprintf("%s means the environment %s, so this file is never read", match[1], meant),
-				Remedy:  "rename it to " + FileName(meant) + " or remove it",
+				Message: fmt.Sprintf("%s means the environment %s, so this file is never read", match[1], stack),
+				Remedy:  "rename it to " + FileName(stack) + " or remove it",
 			}}}
 		}
 		stacks = append(stacks, match[1])
@@ -104,7 +104,7 @@ func Load(dir, name string) (*Environment, error) {
 func LoadFile(path string) (*Environment, error) {
 	source, err := os.ReadFile(path)
 	if err != nil {
-		return nil, &UnreadableError{File: path, Err: cause(err)}
+		return nil, &UnreadableError{File: path, Err: withoutPath(err)}
 	}
 	parse := func(into any) (*document, error) { return parseFile(path, source, Key, into) }
 	var named Environment
@@ -135,15 +135,15 @@ func LoadAll(dir string) ([]*Environment, error) {
 		}
 		all, documents[FileName(stack)] = append(all, e), doc
 	}
-	for _, overlap := range overlaps(all) {
-		problems = append(problems, documents[overlap.File].invalid(overlap.Problems))
+	for _, conflict := range conflictsByFile(all) {
+		problems = append(problems, documents[conflict.File].invalid(conflict.Problems))
 	}
 	return all, errors.Join(problems...)
 }
 
-// LoadBeside is Load, and holds the environment against the others in dir, as far as those can be read: what is wrong with
+// LoadAndCompare is Load, and holds the environment against the others in dir, as far as those can be read: what is wrong with
 // another file alone is not said here.
-func LoadBeside(dir, name string) (*Environment, error) {
+func LoadAndCompare(dir, name string) (*Environment, error) {
 	e, doc, err := load(dir, name)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func LoadBeside(dir, name string) (*Environment, error) {
 			others = append(others, other)
 		}
 	}
-	if problems := clashes(e, others); len(problems) > 0 {
+	if problems := conflicts(e, others); len(problems) > 0 {
 		return nil, doc.invalid(problems)
 	}
 	return e, nil
@@ -175,7 +175,7 @@ func Decode(stack string, value []byte) (*Environment, error) {
 
 // LoadShared reads, decodes and validates the description of what the account's environments share.
 func LoadShared(dir string) (*Shared, error) {
-	source, err := read(dir, SharedStack)
+	source, err := readStack(dir, SharedStack)
 	if err != nil {
 		return nil, err
 	}
@@ -192,18 +192,18 @@ func DecodeShared(value []byte) (*Shared, error) {
 func load(dir, name string) (*Environment, *document, error) {
 	stack := StackOf(name)
 	if stack == SharedStack {
-		known, err := List(dir)
-		return nil, nil, errors.Join(&NotFoundError{Name: name, Known: known}, err)
+		available, err := List(dir)
+		return nil, nil, errors.Join(&NotFoundError{Name: name, Available: available}, err)
 	}
-	source, err := read(dir, name)
+	source, err := readStack(dir, name)
 	if err != nil {
 		return nil, nil, err
 	}
 	return decode(stack, func(into any) (*document, error) { return parseFile(FileName(stack), source, Key, into) })
 }
 
-// read returns the source of the file that name means.
-func read(dir, name string) ([]byte, error) {
+// readStack returns the source of the file that name means.
+func readStack(dir, name string) ([]byte, error) {
 	file := FileName(StackOf(name))
 	err := fs.ErrNotExist
 	if stackFile.MatchString(file) {
@@ -213,14 +213,14 @@ func read(dir, name string) ([]byte, error) {
 		}
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, &UnreadableError{File: filepath.Join(dir, file), Err: cause(err)}
+		return nil, &UnreadableError{File: filepath.Join(dir, file), Err: withoutPath(err)}
 	}
-	known, listErr := List(dir)
-	return nil, errors.Join(&NotFoundError{Name: name, Known: known}, listErr)
+	available, listErr := List(dir)
+	return nil, errors.Join(&NotFoundError{Name: name, Available: available}, listErr)
 }
 
-// cause takes the path off a file system's error, because ours name it already.
-func cause(err error) error {
+// withoutPath takes the path off a file system's error, because ours name it already.
+func withoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err
@@ -234,7 +234,7 @@ func decode(stack string, parse func(into any) (*document, error)) (*Environment
 	if err != nil {
 		return nil, nil, err
 	}
-	e.complete(doc.has)
+	e.applyDefaults(doc.has)
 	if problems := e.problems(); len(problems) > 0 {
 		return nil, nil, doc.invalid(problems)
 	}

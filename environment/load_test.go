@@ -170,8 +170,8 @@ func TestOverlaps(t *testing.T) {
 		"inside":                 {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
 		"around":                 {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
 	} {
-		require.Len(t, overlaps(test.envs), test.want, name)
-		require.Equal(t, test.want == 0, Overlaps(test.envs) == nil, name)
+		require.Len(t, conflictsByFile(test.envs), test.want, name)
+		require.Equal(t, test.want == 0, CheckConflicts(test.envs) == nil, name)
 	}
 }
 
@@ -190,20 +190,20 @@ func TestLoadBeside(t *testing.T) {
 		}
 	}
 	put("broken", "")
-	env, err := LoadBeside(dir, "dev")
+	env, err := LoadAndCompare(dir, "dev")
 	require.NoError(t, err)
 	require.Equal(t, "dev", env.Stack)
 	for name, other := range map[string]string{"qa": "staging", "staging": "qa"} {
-		_, err := LoadBeside(dir, name)
+		_, err := LoadAndCompare(dir, name)
 		require.ErrorContains(t, err, FileName(name)+":", "the problem stands in the file that was asked about")
 		require.ErrorContains(t, err, "of "+FileName(other)+"; give one of the two another range")
 		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+" too; give one of the two another branch")
 		_, err = Load(dir, name)
 		require.NoError(t, err, "who deploys one environment reads one file")
 	}
-	_, err = LoadBeside(dir, "broken")
+	_, err = LoadAndCompare(dir, "broken")
 	require.ErrorContains(t, err, "it is empty")
-	_, err = LoadBeside(dir, "nowhere")
+	_, err = LoadAndCompare(dir, "nowhere")
 	var missing *NotFoundError
 	require.ErrorAs(t, err, &missing)
 }

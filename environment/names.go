@@ -178,16 +178,16 @@ func OriginOf(variable string) Origin {
 	return FromSecret
 }
 
-// Knows reports whether the application reads the variable, as far as the environment's file says.
-func (e *Environment) Knows(variable string) bool {
+// ReadsVariable reports whether the application reads the variable, as far as the environment's file says.
+func (e *Environment) ReadsVariable(variable string) bool {
 	return OriginOf(variable) != FromSecret || slices.Contains(e.Configuration.Required, variable) ||
 		slices.Contains(e.Configuration.Optional, variable)
 }
 
-// ForeignDatabase returns the environment whose database answers at a host, where that is another one than e. RDS begins
+// DatabaseOfOtherEnvironment returns the environment whose database answers at a host, where that is another one than e. RDS begins
 // a database's host with its identifier; one that was restored beside it has its name and more.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ConnectToPostgreSQLInstance.html
-func (e *Environment) ForeignDatabase(host string) (name string, foreign bool) {
+func (e *Environment) DatabaseOfOtherEnvironment(host string) (name string, other bool) {
 	identifier, domain, _ := strings.Cut(strings.ToLower(host), ".")
 	own := e.DatabaseIdentifier()
 	if !strings.Contains(domain, ".rds.amazonaws.com") || identifier == own || strings.HasPrefix(identifier, own+"-") {

@@ -108,7 +108,7 @@ func TestForeignDatabase(t *testing.T) {
 		"v3-backend-production-db.example.com":                              "",
 		"localhost":                                                         "", "": "",
 	} {
-		name, foreign := env.ForeignDatabase(host)
+		name, foreign := env.DatabaseOfOtherEnvironment(host)
 		require.Equal(t, want != "", foreign, host)
 		if foreign {
 			require.Equal(t, want, name)
@@ -118,9 +118,9 @@ func TestForeignDatabase(t *testing.T) {
 
 func TestKnows(t *testing.T) {
 	env := &Environment{Configuration: Configuration{Required: []string{"A"}, Optional: []string{"B"}}}
-	require.True(t, env.Knows("A"))
-	require.True(t, env.Knows("B"))
-	require.True(t, env.Knows(VarDatabaseURL))
-	require.True(t, env.Knows(VarRegion))
-	require.False(t, env.Knows("C"))
+	require.True(t, env.ReadsVariable("A"))
+	require.True(t, env.ReadsVariable("B"))
+	require.True(t, env.ReadsVariable(VarDatabaseURL))
+	require.True(t, env.ReadsVariable(VarRegion))
+	require.False(t, env.ReadsVariable("C"))
 }

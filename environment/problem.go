@@ -68,14 +68,14 @@ func (l *problemList) within(path string, value, low, high int) {
 	}
 }
 
-func (l *problemList) lasts(path string, value, low, high time.Duration) {
+func (l *problemList) duration(path string, value, low, high time.Duration) {
 	if value < low || value > high {
-		l.add(path, fmt.Sprintf("give a time from %s to %s", brief(low), brief(high)), "%s is out of range", brief(value))
+		l.add(path, fmt.Sprintf("give a time from %s to %s", formatDuration(low), formatDuration(high)), "%s is out of range", formatDuration(value))
 	}
 }
 
-// brief writes a duration without the units that are zero: 15m, where its String has 15m0s.
-func brief(d time.Duration) string {
+// formatDuration writes a duration without the units that are zero: 15m, where its String has 15m0s.
+func formatDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

@@ -53,7 +53,7 @@ func sharedDefaults() Shared {
 
 func (s *Shared) problems() []Problem {
 	var l problemList
-	l.match("prefix", s.Prefix, namePattern, hyphenated)
+	l.match("prefix", s.Prefix, namePattern, nameRemedy)
 	l.match("account", s.Account, accountPattern, "give the AWS account's twelve digits, in quotes")
 	l.match("region", s.Region, regionPattern, "give a region such as us-east-1")
 	l.match("rootDomain", s.RootDomain, domainPattern, "give the hosted zone's name, such as example.com")

@@ -13,12 +13,12 @@ import (
 // The limits that several rules share.
 const (
 	// AWS ends the names of load balancers and target groups at 32 characters, which leaves 14 to an environment.
-	maxName           = 14
-	maxBalancingName  = 32
-	maxTasks          = 100
-	longestVisibility = 12 * time.Hour
-	longestWait       = 6 * time.Hour
-	hyphenated        = "use lower-case letters, digits and single hyphens between them, such as v3-backend"
+	maxName              = 14
+	maxTargetGroupName   = 32
+	maxTasks             = 100
+	maxVisibilityTimeout = 12 * time.Hour
+	maxTimeout           = 6 * time.Hour
+	nameRemedy           = "use lower-case letters, digits and single hyphens between them, such as v3-backend"
 )
 
 var (
@@ -58,23 +58,23 @@ func (e *Environment) problems() []Problem {
 }
 
 func (e *Environment) identityProblems(l *problemList) {
-	switch want := fullName(e.Stack); {
+	switch expectedName := fullName(e.Stack); {
 	case e.Name == "":
-		l.add("name", fmt.Sprintf("call it %q", want), "it is missing")
+		l.add("name", fmt.Sprintf("call it %q", expectedName), "it is missing")
 	case !namePattern.MatchString(e.Name):
-		l.add("name", hyphenated, "%q is not valid", e.Name)
+		l.add("name", nameRemedy, "%q is not valid", e.Name)
 	case len(e.Name) > maxName:
 		l.add("name", fmt.Sprintf("use at most %d characters", maxName), "%q has %d characters", e.Name, len(e.Name))
 	case e.Name == "all":
 		l.add("name", "choose another name", `"all" means every environment`)
-	case e.Name != want:
-		l.add("name", fmt.Sprintf("call it %q, or rename the file to %s", want, FileName(e.Name)),
-			"the stack %s is the environment %q, not %q", e.Stack, want, e.Name)
+	case e.Name != expectedName:
+		l.add("name", fmt.Sprintf("call it %q, or rename the file to %s", expectedName, FileName(e.Name)),
+			"the stack %s is the environment %q, not %q", e.Stack, expectedName, e.Name)
 	}
-	l.match("prefix", e.Prefix, namePattern, hyphenated)
-	if n := len(e.TargetGroupName()); n > maxBalancingName && len(e.Name) <= maxName {
-		l.add("prefix", fmt.Sprintf("use a prefix that is %d shorter", n-maxBalancingName),
-			"the target group's name would have %d characters, AWS allows %d", n, maxBalancingName)
+	l.match("prefix", e.Prefix, namePattern, nameRemedy)
+	if n := len(e.TargetGroupName()); n > maxTargetGroupName && len(e.Name) <= maxName {
+		l.add("prefix", fmt.Sprintf("use a prefix that is %d shorter", n-maxTargetGroupName),
+			"the target group's name would have %d characters, AWS allows %d", n, maxTargetGroupName)
 	}
 	l.match("account", e.Account, accountPattern, "give the AWS account's twelve digits, in quotes")
 	l.match("region", e.Region, regionPattern, "give a region such as us-east-1")
@@ -200,15 +200,15 @@ func (e *Environment) databaseProblems(l *problemList) {
 	l.match("database.name", d.Name, postgresPattern, "use lower-case letters, digits and underscores")
 	l.match("database.user", d.User, postgresPattern, "use lower-case letters, digits and underscores")
 	l.within("database.storageGiB", d.StorageGiB, 20, 65536)
-	if least := (d.StorageGiB*11 + 9) / 10; d.MaxStorageGiB < least {
+	if minimum := (d.StorageGiB*11 + 9) / 10; d.MaxStorageGiB < minimum {
 		// RDS wants 10 % of room above what is allocated.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
-		l.add("database.maxStorageGiB", fmt.Sprintf("give at least %d", least), "%d leaves no room to grow from %d", d.MaxStorageGiB, d.StorageGiB)
+		l.add("database.maxStorageGiB", fmt.Sprintf("give at least %d", minimum), "%d leaves no room to grow from %d", d.MaxStorageGiB, d.StorageGiB)
 	}
 	l.within("database.backupDays", d.BackupDays, 0, 35)
 	l.within("database.passwordRotationDays", d.PasswordRotationDays, 1, 1000)
 	l.within("database.connections", d.Connections, 1, 1000)
-	l.lasts("database.poolTimeout", d.PoolTimeout, time.Second, time.Hour)
+	l.duration("database.poolTimeout", d.PoolTimeout, time.Second, time.Hour)
 	if d.PoolTimeout%time.Second != 0 {
 		l.add("database.poolTimeout", "give whole seconds", "%s is no number of seconds", d.PoolTimeout)
 	}
@@ -217,7 +217,7 @@ func (e *Environment) databaseProblems(l *problemList) {
 // queueProblems are the limits of SQS.
 // Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 func (e *Environment) queueProblems(l *problemList) {
-	l.lasts("queue.visibilityTimeout", e.Queue.VisibilityTimeout, time.Second, longestVisibility)
+	l.duration("queue.visibilityTimeout", e.Queue.VisibilityTimeout, time.Second, maxVisibilityTimeout)
 	l.within("queue.retentionDays", e.Queue.RetentionDays, 1, 14)
 	l.within("queue.maxReceives", e.Queue.MaxReceives, 1, 1000)
 }
@@ -225,7 +225,7 @@ func (e *Environment) queueProblems(l *problemList) {
 func (e *Environment) monitoringProblems(l *problemList) {
 	oneOf(l, "monitoring.level", e.Monitoring.Level, Basic, Enhanced, Full)
 	if !slices.Contains(logRetentions, e.Monitoring.LogRetentionDays) {
-		l.add("monitoring.logRetentionDays", "give one of "+numbers(logRetentions),
+		l.add("monitoring.logRetentionDays", "give one of "+joinNumbers(logRetentions),
 			"CloudWatch does not keep logs for %d days", e.Monitoring.LogRetentionDays)
 	}
 	for i, address := range e.Monitoring.Emails {
@@ -242,15 +242,15 @@ func (e *Environment) deploymentProblems(l *problemList) {
 	oneOf(l, "deployment.rollback", d.Rollback, RollbackAutomatic, RollbackManual)
 	oneOf(l, "deployment.backup", d.Backup, BackupSnapshot, BackupNone)
 	l.within("deployment.snapshotsKept", d.SnapshotsKept, 1, 90)
-	l.lasts("deployment.rollout.timeout", d.Rollout.Timeout, time.Second, longestWait)
+	l.duration("deployment.rollout.timeout", d.Rollout.Timeout, time.Second, maxTimeout)
 	oneOf(l, "deployment.migrations.order", d.Migrations.Order, BeforeServices, AfterServices)
 	if len(d.Migrations.Command) == 0 {
 		l.add("deployment.migrations.command", `give the command as a list, such as ["npx", "prisma", "migrate", "deploy"]`, "it is empty")
 	}
-	l.lasts("deployment.migrations.timeout", d.Migrations.Timeout, time.Second, longestWait)
+	l.duration("deployment.migrations.timeout", d.Migrations.Timeout, time.Second, maxTimeout)
 	l.fargate("deployment.migrations", d.Migrations.CPU, d.Migrations.Memory)
 	l.within("deployment.health.tries", d.Health.Tries, 1, 100)
-	l.lasts("deployment.health.interval", d.Health.Interval, time.Second, longestWait)
+	l.duration("deployment.health.interval", d.Health.Interval, time.Second, maxTimeout)
 }
 
 func (e *Environment) deliveryProblems(l *problemList) {
@@ -268,7 +268,7 @@ func (e *Environment) productionProblems(l *problemList) {
 	if e.Stack != "production" {
 		return
 	}
-	for _, promise := range []struct {
+	for _, requirement := range []struct {
 		path string
 		kept bool
 	}{
@@ -277,8 +277,8 @@ func (e *Environment) productionProblems(l *problemList) {
 		{"database.deletionProtection", e.Database.DeletionProtection},
 		{"delivery.approval", e.Delivery.Approval},
 	} {
-		if !promise.kept {
-			l.add(promise.path, "set it to true", "production must not be without it")
+		if !requirement.kept {
+			l.add(requirement.path, "set it to true", "production must not be without it")
 		}
 	}
 	if e.Database.BackupDays < 7 {

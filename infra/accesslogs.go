@@ -38,12 +38,12 @@ func NewAccessLogs(
 	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
 		Bucket:       pulumi.String(env.LogBucketName()),
 		ForceDestroy: pulumi.Bool(!env.Protected),
-		Tags:         named(env.Tags(), env.LogBucketName()),
+		Tags:         withName(env.Tags(), env.LogBucketName()),
 	}, child)
 	if err != nil {
 		return nil, err
 	}
-	if err := lockDown(ctx, name, bucket, child); err != nil {
+	if err := configureBucket(ctx, name, bucket, child); err != nil {
 		return nil, err
 	}
 	policy, err := s3.NewBucketPolicy(ctx, name, &s3.BucketPolicyArgs{
@@ -63,14 +63,14 @@ func NewAccessLogs(
 func accessLogStatements(env *environment.Environment, bucketARN string) []statement {
 	return []statement{
 		allow("LoadBalancerWrites", []string{"s3:PutObject"}, fmt.Sprintf("%s/AWSLogs/%s/*", bucketARN, env.Account)).
-			by("Service", "logdelivery.elasticloadbalancing.amazonaws.com"),
+			principal("Service", "logdelivery.elasticloadbalancing.amazonaws.com"),
 		tlsOnly("s3:*", bucketARN, bucketARN+"/*"),
 	}
 }
 
-// lockDown makes the bucket private and encrypted, and its objects pass away. The keys are S3's own: the load
+// configureBucket makes the bucket private and encrypted, and its objects pass away. The keys are S3's own: the load
 // balancer cannot write under any other.
-func lockDown(ctx *pulumi.Context, name string, bucket *s3.BucketV2, child pulumi.ResourceOption) error {
+func configureBucket(ctx *pulumi.Context, name string, bucket *s3.BucketV2, child pulumi.ResourceOption) error {
 	if _, err := s3.NewBucketPublicAccessBlock(ctx, name, &s3.BucketPublicAccessBlockArgs{
 		Bucket:                bucket.Bucket,
 		BlockPublicAcls:       pulumi.Bool(true),

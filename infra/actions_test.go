@@ -22,7 +22,7 @@ func everyEnvironment(t *testing.T) []registration {
 	told, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	told.Monitoring.Emails = []string{"ops@example.com"}
-	return append(all, record(t, told.Stack, Deploy(told, Release{Image: testImage, Recorded: testImage}))...)
+	return append(all, record(t, told.Stack, Deploy(told, Release{Image: testImage, RecordedImage: testImage}))...)
 }
 
 // typesOf are the types of the resources, without components.

@@ -11,8 +11,8 @@ import (
 
 // alarm is a metric, the bound that it should not pass, and for how many minutes it may.
 type alarm struct {
-	// what ends the alarm's name, why is read by whom it wakes.
-	what, why         string
+	// name ends the alarm's name, why is read by whom it wakes.
+	name, description string
 	namespace, metric string
 	// statistic is Average, Sum, Maximum, Minimum, SampleCount or a percentile such as p95.
 	statistic  string
@@ -49,12 +49,12 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 // balancerAlarms are about what users get. No data means no requests.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 func balancerAlarms(balancer, targetGroup pulumi.StringInput) []alarm {
-	whole := pulumi.StringMap{"LoadBalancer": balancer}
+	loadBalancer := pulumi.StringMap{"LoadBalancer": balancer}
 	targets := pulumi.StringMap{"LoadBalancer": balancer, "TargetGroup": targetGroup}
 	const namespace = "AWS/ApplicationELB"
 	return []alarm{
 		{"alb-5xx", "The load balancer itself answers with errors: no healthy target, or time-outs",
-			namespace, "HTTPCode_ELB_5XX_Count", "Sum", above, 5, 5, notBreaching, whole},
+			namespace, "HTTPCode_ELB_5XX_Count", "Sum", above, 5, 5, notBreaching, loadBalancer},
 		{"api-5xx", "The API answers with errors",
 			namespace, "HTTPCode_Target_5XX_Count", "Sum", above, 10, 5, notBreaching, targets},
 		{"api-unhealthy", "A task of the API fails its health checks",
@@ -108,14 +108,14 @@ func databaseAlarms(env *environment.Environment) []alarm {
 func instanceMemory(class string) float64 {
 	family, size, _ := strings.Cut(strings.TrimPrefix(class, "db."), ".")
 	sizes := map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
-	memory, known := sizes[size]
-	if !known {
+	memory, ok := sizes[size]
+	if !ok {
 		// 2xlarge, 4xlarge and so on.
-		var times float64
-		if _, err := fmt.Sscanf(size, "%fxlarge", &times); err != nil {
-			times = 1
+		var multiple float64
+		if _, err := fmt.Sscanf(size, "%fxlarge", &multiple); err != nil {
+			multiple = 1
 		}
-		memory = times * sizes["xlarge"]
+		memory = multiple * sizes["xlarge"]
 	}
 	if strings.HasPrefix(family, "r") {
 		memory *= 2
@@ -131,10 +131,10 @@ func maxConnections(memory float64) float64 { return min(memory/9531392, 5000) }
 // whatever is older has not been looked at.
 func queueAlarms(env *environment.Environment) []alarm {
 	const namespace = "AWS/SQS"
-	tries := env.Queue.VisibilityTimeout.Seconds() * float64(env.Queue.MaxReceives)
+	maxAge := env.Queue.VisibilityTimeout.Seconds() * float64(env.Queue.MaxReceives)
 	return []alarm{
 		{"jobs-age", "Background jobs wait for longer than all their tries take",
-			namespace, "ApproximateAgeOfOldestMessage", "Maximum", above, tries, 5, notBreaching,
+			namespace, "ApproximateAgeOfOldestMessage", "Maximum", above, maxAge, 5, notBreaching,
 			pulumi.StringMap{"QueueName": pulumi.String(env.QueueName())}},
 		{"jobs-dead", "A background job could not be done and lies in the dead letters",
 			namespace, "ApproximateNumberOfMessagesVisible", "Maximum", above, 0, 1, notBreaching,
@@ -142,8 +142,8 @@ func queueAlarms(env *environment.Environment) []alarm {
 	}
 }
 
-// outsideAlarm is about what Route 53's checkers see from the outside.
-func outsideAlarm(healthCheckID pulumi.IDOutput) alarm {
+// uptimeAlarm is about what Route 53's checkers see from the outside.
+func uptimeAlarm(healthCheckID pulumi.IDOutput) alarm {
 	return alarm{"outside", "The API does not answer from the outside",
 		"AWS/Route53", "HealthCheckStatus", "Minimum", below, 1, 2, breaching,
 		pulumi.StringMap{"HealthCheckId": healthCheckID.ToStringOutput()}}

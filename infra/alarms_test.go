@@ -26,11 +26,11 @@ func TestAlarmsHaveNamesAndBounds(t *testing.T) {
 	require.NoError(t, err)
 	seen := map[string]alarm{}
 	for _, a := range alarms(env, pulumi.String("app/alb/1"), pulumi.String("targetgroup/api/2")) {
-		require.NotContains(t, seen, a.what)
-		require.NotEmpty(t, a.why)
-		require.Positive(t, a.minutes, a.what)
-		require.NotEmpty(t, a.dimensions, a.what)
-		seen[a.what] = a
+		require.NotContains(t, seen, a.name)
+		require.NotEmpty(t, a.description)
+		require.Positive(t, a.minutes, a.name)
+		require.NotEmpty(t, a.dimensions, a.name)
+		seen[a.name] = a
 	}
 	for _, what := range []string{
 		"alb-5xx", "api-5xx", "api-unhealthy", "api-latency", "api-cpu", "api-memory", "api-tasks", "worker-tasks",

@@ -65,7 +65,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 			Bucket:  args.LogBucket,
 			Enabled: pulumi.Bool(true),
 		},
-		Tags: named(env.Tags(), env.LoadBalancerName()),
+		Tags: withName(env.Tags(), env.LoadBalancerName()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func newTargetGroup(
 			HealthyThreshold:   pulumi.Int(2),
 			UnhealthyThreshold: pulumi.Int(3),
 		},
-		Tags: named(env.Tags(), env.TargetGroupName()),
+		Tags: withName(env.Tags(), env.TargetGroupName()),
 	}, child)
 }
 
@@ -120,7 +120,7 @@ func newListeners(
 	ctx *pulumi.Context, name string, args *BalancerArgs, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
 	child pulumi.ResourceOption,
 ) (*lb.Listener, error) {
-	tags := func(what string) pulumi.StringMap { return named(args.Env.Tags(), args.Env.ResourceName(what)) }
+	tags := func(what string) pulumi.StringMap { return withName(args.Env.Tags(), args.Env.ResourceName(what)) }
 	if _, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: balancer.Arn,
 		Port:            pulumi.Int(80),

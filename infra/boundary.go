@@ -32,19 +32,19 @@ func NewBoundary(ctx *pulumi.Context, name string, args *BoundaryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	wanted := environment.BoundaryName(args.Shared.Prefix)
-	made, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
-		Name:        pulumi.String(wanted),
+	policyName := environment.BoundaryName(args.Shared.Prefix)
+	created, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
+		Name:        pulumi.String(policyName),
 		Description: pulumi.String("The most that the roles of any environment may ever do"),
 		Policy: documentOf(func(arn []string) []statement {
 			return boundaryStatements(shared{Shared: args.Shared, repositoryARN: arn[0]})
 		}, args.RepositoryARN),
-		Tags: named(args.Shared.Tags(), wanted),
+		Tags: withName(args.Shared.Tags(), policyName),
 	}, child)
 	if err != nil {
 		return nil, err
 	}
-	c.ARN = made.Arn
+	c.ARN = created.Arn
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
@@ -52,10 +52,10 @@ func NewBoundary(ctx *pulumi.Context, name string, args *BoundaryArgs, opts ...p
 // an environment lies within. To roles of the other environments they deny what is production's; roles are told apart
 // by their names, which GitHub's roles cannot choose. A resource's own policy is not bounded.
 func boundaryStatements(s shared) []statement {
-	all, theirs := s.all(), s.only(production)
-	outsiders := func(sid string, actions []string, resources ...string) statement {
+	anyEnvironment, productionOnly := s.forAllEnvironments(), s.forEnvironment(production)
+	denyOtherEnvironments := func(sid string, actions []string, resources ...string) statement {
 		return deny(sid, actions, resources...).
-			when("ArnNotLike", "aws:PrincipalArn", theirs.global("iam", "role/%s-*")...)
+			when("ArnNotLike", "aws:PrincipalArn", productionOnly.globalARNs("iam", "role/%s-*")...)
 	}
 	return []statement{
 		allow("Anywhere", []string{
@@ -66,29 +66,29 @@ func boundaryStatements(s shared) []statement {
 		allow("Pull", []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
 		}, s.repositoryARN),
-		allow("ReadSecrets", []string{"secretsmanager:GetSecretValue"}, s.configuration("*"), s.databaseSecrets()),
+		allow("ReadSecrets", []string{"secretsmanager:GetSecretValue"}, s.configSecretARN("*"), s.databaseSecretARNs()),
 		allow("UseQueues", []string{
 			"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
 			"sqs:ReceiveMessage", "sqs:SendMessage",
-		}, all.arns("sqs", "%s-*")...),
+		}, anyEnvironment.arns("sqs", "%s-*")...),
 		allow("WriteLogs", []string{
 			"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
-		}, all.arns("logs", "log-group:*%s*")...),
-		outsiders("NotProduction", []string{"*"}, append(
-			append(theirs.arns("sqs", "%s-*"), theirs.arns("logs", "log-group:*%s*")...), s.configuration(production))...),
+		}, anyEnvironment.arns("logs", "log-group:*%s*")...),
+		denyOtherEnvironments("NotProduction", []string{"*"}, append(
+			append(productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*")...), s.configSecretARN(production))...),
 		// RDS marks the secret that it makes with the instance that it is for.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-		outsiders("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecrets()).
-			when("StringLike", "aws:ResourceTag/aws:rds:primaryDBInstanceArn", theirs.arns("rds", "db:%s-*")...),
+		denyOtherEnvironments("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
+			when("StringLike", "aws:ResourceTag/aws:rds:primaryDBInstanceArn", productionOnly.arns("rds", "db:%s-*")...),
 	}
 }
 
-// configuration is the ARN of a stack's configuration secret.
-func (s shared) configuration(stack string) string {
+// configSecretARN is the ARN of a stack's configuration secret.
+func (s shared) configSecretARN(stack string) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*", s.Region, s.Account, stack)
 }
 
-// databaseSecrets are the secrets that RDS makes for the databases' users.
-func (s shared) databaseSecrets() string {
+// databaseSecretARNs are the secrets that RDS makes for the databases' users.
+func (s shared) databaseSecretARNs() string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-*", s.Region, s.Account)
 }

@@ -39,21 +39,21 @@ func NewBudget(ctx *pulumi.Context, name string, args *BudgetArgs, opts ...pulum
 			Name:   pulumi.String("TagKeyValue"),
 			Values: pulumi.StringArray{pulumi.String("user:Environment$" + env.Name)},
 		}},
-		Notifications: budgetWarnings(env.Monitoring.Emails),
-		Tags:          named(env.Tags(), env.BudgetName()),
+		Notifications: budgetNotifications(env.Monitoring.Emails),
+		Tags:          withName(env.Tags(), env.BudgetName()),
 	}, child); err != nil {
 		return nil, err
 	}
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// budgetWarnings tells people when four fifths are spent, and when the month is going to cost more than all of it.
+// budgetNotifications tells people when four fifths are spent, and when the month is going to cost more than all of it.
 // Without people there is nobody to tell, and AWS refuses a warning to nobody.
-func budgetWarnings(emails []string) budgets.BudgetNotificationArray {
+func budgetNotifications(emails []string) budgets.BudgetNotificationArray {
 	if len(emails) == 0 {
 		return nil
 	}
-	warning := func(kind string, percent float64) budgets.BudgetNotificationArgs {
+	notification := func(kind string, percent float64) budgets.BudgetNotificationArgs {
 		return budgets.BudgetNotificationArgs{
 			NotificationType:         pulumi.String(kind),
 			ComparisonOperator:       pulumi.String("GREATER_THAN"),
@@ -62,5 +62,5 @@ func budgetWarnings(emails []string) budgets.BudgetNotificationArray {
 			SubscriberEmailAddresses: pulumi.ToStringArray(emails),
 		}
 	}
-	return budgets.BudgetNotificationArray{warning("ACTUAL", 80), warning("FORECASTED", 100)}
+	return budgets.BudgetNotificationArray{notification("ACTUAL", 80), notification("FORECASTED", 100)}
 }

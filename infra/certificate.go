@@ -39,7 +39,7 @@ func NewCertificate(
 	certificate, err := acm.NewCertificate(ctx, name, &acm.CertificateArgs{
 		DomainName:       pulumi.String(domain),
 		ValidationMethod: pulumi.String("DNS"),
-		Tags:             named(args.Env.Tags(), domain),
+		Tags:             withName(args.Env.Tags(), domain),
 	}, child)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 			Name:  pulumi.String("containerInsights"),
 			Value: pulumi.String(insights),
 		}},
-		Tags: named(env.Tags(), env.ClusterName()),
+		Tags: withName(env.Tags(), env.ClusterName()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(env.LogGroupName()),
 		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-		Tags:            named(env.Tags(), env.LogGroupName()),
+		Tags:            withName(env.Tags(), env.LogGroupName()),
 	}, child)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func (c *container) applyCode(env *environment.Environment, role environment.Rol
 	if role == environment.Migration {
 		c.Command = env.Deployment.Migrations.Command
 	}
-	if s, ok := serviceOf(env, role); ok {
+	if s, ok := findService(env, role); ok {
 		c.Command = s.Command
 		if len(s.HealthCheck) > 0 {
 			c.HealthCheck = &healthCheck{Command: s.HealthCheck, Interval: 15, Timeout: 5, Retries: 3, StartPeriod: 60}
@@ -42,10 +42,10 @@ func (c *container) applyCode(env *environment.Environment, role environment.Rol
 	}
 }
 
-// Recode changes the inputs of a role's task definition, as a state holds them, to an image and the code of env, and
+// ApplyCode changes the inputs of a role's task definition, as a state holds them, to an image and the code of env, and
 // keeps everything else of them. A service that env does not have, which a full deployment is to remove, gets the image
 // alone. It fails where the inputs are not those of this program.
-func Recode(inputs map[string]any, env *environment.Environment, role environment.Role, image, configSecretARN string) error {
+func ApplyCode(inputs map[string]any, env *environment.Environment, role environment.Role, image, configSecretARN string) error {
 	text, _ := inputs["containerDefinitions"].(string)
 	var containers []json.RawMessage
 	if err := json.Unmarshal([]byte(text), &containers); err != nil {
@@ -65,7 +65,7 @@ func Recode(inputs map[string]any, env *environment.Environment, role environmen
 			c.applyCode(env, role, image, configSecretARN)
 		}
 		var err error
-		if containers[i], err = withUnknown(c, raw); err != nil {
+		if containers[i], err = withUnknownFields(c, raw); err != nil {
 			return fmt.Errorf("encode the containers of %s: %w", role, err)
 		}
 	}
@@ -83,9 +83,9 @@ func Recode(inputs map[string]any, env *environment.Environment, role environmen
 	return nil
 }
 
-// withUnknown encodes a container, with the fields of an earlier encoding that this version of the program does not know
+// withUnknownFields encodes a container, with the fields of an earlier encoding that this version of the program does not know
 // behind its own.
-func withUnknown(c container, earlier json.RawMessage) (json.RawMessage, error) {
+func withUnknownFields(c container, earlier json.RawMessage) (json.RawMessage, error) {
 	encoded, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -113,6 +113,6 @@ func TaskDefinitionOf(serviceURN string) string {
 	return strings.Replace(serviceURN, "$"+ServiceType+"::", "$"+TaskDefinitionType+"::", 1)
 }
 
-// IsCode reports whether resources of a type are what a deployment of code changes: task definitions, the migration's
+// IsCodeType reports whether resources of a type are what a deployment of code changes: task definitions, the migration's
 // too, and services.
-func IsCode(typ string) bool { return typ == TaskDefinitionType || typ == ServiceType }
+func IsCodeType(typ string) bool { return typ == TaskDefinitionType || typ == ServiceType }

@@ -45,12 +45,12 @@ func TestRecodeIsWhatAFullDeploymentRenders(t *testing.T) {
 		after := before.WithCode(file.Code())
 		for role := range before.Code().Tasks {
 			changed := inputs(t, before, role, testImage)
-			require.NoError(t, Recode(changed, after, role, otherImage, configSecret))
+			require.NoError(t, ApplyCode(changed, after, role, otherImage, configSecret))
 			require.Equal(t, inputs(t, after, role, otherImage), changed, "%s of %s", role, name)
 			require.NotContains(t, changed["containerDefinitions"], `"other"}`)
 
 			same := inputs(t, before, role, testImage)
-			require.NoError(t, Recode(same, before, role, testImage, configSecret))
+			require.NoError(t, ApplyCode(same, before, role, testImage, configSecret))
 			require.Equal(t, inputs(t, before, role, testImage), same)
 		}
 	}
@@ -66,7 +66,7 @@ func TestAServiceThatTheFileNoLongerHasGetsTheImageAlone(t *testing.T) {
 	for key, value := range before {
 		changed[key] = value
 	}
-	require.NoError(t, Recode(changed, env, environment.Worker, otherImage, configSecret))
+	require.NoError(t, ApplyCode(changed, env, environment.Worker, otherImage, configSecret))
 	before["containerDefinitions"] = strings.ReplaceAll(before["containerDefinitions"].(string), testImage, otherImage)
 	require.Equal(t, before, changed)
 }
@@ -78,7 +78,7 @@ func TestRecodeKeepsFieldsThatItDoesNotKnow(t *testing.T) {
 	changed := inputs(t, env, environment.API, testImage)
 	text := changed["containerDefinitions"].(string)
 	changed["containerDefinitions"] = strings.Replace(text, `"essential":true`, `"ulimits":[{"name":"nofile"}],"essential":true`, 1)
-	require.NoError(t, Recode(changed, env, environment.API, otherImage, configSecret))
+	require.NoError(t, ApplyCode(changed, env, environment.API, otherImage, configSecret))
 	want := strings.Replace(text, testImage, otherImage, 1)
 	require.Equal(t, strings.TrimSuffix(want, "}]")+`,"ulimits":[{"name":"nofile"}]}]`, changed["containerDefinitions"])
 }
@@ -86,10 +86,10 @@ func TestRecodeKeepsFieldsThatItDoesNotKnow(t *testing.T) {
 func TestATaskDefinitionOfSomebodyElseIsRefused(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)
-	require.ErrorContains(t, Recode(map[string]any{}, env, environment.API, otherImage, configSecret), "read the containers of api")
+	require.ErrorContains(t, ApplyCode(map[string]any{}, env, environment.API, otherImage, configSecret), "read the containers of api")
 	text, err := json.Marshal([]container{{Name: "nginx"}})
 	require.NoError(t, err)
-	err = Recode(map[string]any{"containerDefinitions": string(text)}, env, environment.API, otherImage, configSecret)
+	err = ApplyCode(map[string]any{"containerDefinitions": string(text)}, env, environment.API, otherImage, configSecret)
 	require.EqualError(t, err, "the task definition api has no container balancer-api")
 }
 

@@ -87,7 +87,7 @@ func containerDefinitions(t task) (string, error) {
 			CPU:               32,
 			MemoryReservation: 64,
 			PortMappings:      []portMapping{{ContainerPort: tracingPort, HostPort: tracingPort, Protocol: "udp"}},
-			LogConfiguration:  logsOf(t.env, "xray"),
+			LogConfiguration:  awslogsConfig(t.env, "xray"),
 		})
 	}
 	text, err := json.Marshal(containers)
@@ -107,10 +107,10 @@ func applicationContainer(t task) container {
 	c := container{
 		Name:             t.env.ContainerName(t.role),
 		Essential:        true,
-		Environment:      variablesOf(t),
+		Environment:      environmentVariables(t),
 		LinuxParameters:  &linuxParameters{InitProcessEnabled: true},
 		StopTimeout:      stopSeconds(t.role),
-		LogConfiguration: logsOf(t.env, string(t.role)),
+		LogConfiguration: awslogsConfig(t.env, string(t.role)),
 	}
 	if t.role == environment.API {
 		c.PortMappings = []portMapping{{
@@ -121,8 +121,8 @@ func applicationContainer(t task) container {
 	return c
 }
 
-// serviceOf finds the service that plays a role.
-func serviceOf(env *environment.Environment, role environment.Role) (environment.Service, bool) {
+// findService finds the service that plays a role.
+func findService(env *environment.Environment, role environment.Role) (environment.Service, bool) {
 	for _, s := range env.Services.List() {
 		if s.Role == role {
 			return s, true
@@ -141,9 +141,9 @@ func stopSeconds(role environment.Role) int {
 	return 120
 }
 
-// variablesOf returns the variables whose values the program knows: environment.ProgramVariables, in its order. The
+// environmentVariables returns the variables whose values the program knows: environment.ProgramVariables, in its order. The
 // values of limits are code's to set.
-func variablesOf(t task) []variable {
+func environmentVariables(t task) []variable {
 	values := map[string]string{
 		environment.VarRegion:            t.env.Region,
 		environment.VarQueueURL:          t.queueURL,
@@ -160,8 +160,8 @@ func variablesOf(t task) []variable {
 	return all
 }
 
-// logsOf sends a container's output to the environment's log group, in streams that begin with prefix.
-func logsOf(env *environment.Environment, prefix string) *logConfiguration {
+// awslogsConfig sends a container's output to the environment's log group, in streams that begin with prefix.
+func awslogsConfig(env *environment.Environment, prefix string) *logConfiguration {
 	return &logConfiguration{
 		LogDriver: "awslogs",
 		Options: map[string]string{

@@ -52,7 +52,7 @@ func dashboard(env *environment.Environment, balancer, targetGroup string) (stri
 }
 
 func graphs(env *environment.Environment, balancer, targetGroup string) []graph {
-	users := func(metric string) []any {
+	api := func(metric string) []any {
 		return []any{"AWS/ApplicationELB", metric, "LoadBalancer", balancer, "TargetGroup", targetGroup}
 	}
 	database := func(metric string) []any {
@@ -61,12 +61,12 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 	queue := func(metric, name string) []any { return []any{"AWS/SQS", metric, "QueueName", name} }
 	return []graph{
 		{"Requests and errors", "Sum", [][]any{
-			users("RequestCount"), users("HTTPCode_Target_4XX_Count"), users("HTTPCode_Target_5XX_Count"),
+			api("RequestCount"), api("HTTPCode_Target_4XX_Count"), api("HTTPCode_Target_5XX_Count"),
 		}},
-		{"Response time (p95)", "p95", [][]any{users("TargetResponseTime")}},
+		{"Response time (p95)", "p95", [][]any{api("TargetResponseTime")}},
 		{"CPU of tasks (%)", "Average", perService(env, "CPUUtilization")},
 		{"Memory of tasks (%)", "Average", perService(env, "MemoryUtilization")},
-		{"Healthy and unhealthy targets", "Maximum", [][]any{users("HealthyHostCount"), users("UnHealthyHostCount")}},
+		{"Healthy and unhealthy targets", "Maximum", [][]any{api("HealthyHostCount"), api("UnHealthyHostCount")}},
 		{"CPU of the database (%)", "Average", [][]any{database("CPUUtilization")}},
 		{"Connections to the database", "Maximum", [][]any{database("DatabaseConnections")}},
 		{"Free storage of the database (bytes)", "Minimum", [][]any{database("FreeStorageSpace")}},

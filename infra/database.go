@@ -44,7 +44,7 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 		Name:        pulumi.String(env.DatabaseIdentifier()),
 		Description: pulumi.String("Private subnets of " + env.VPCName()),
 		SubnetIds:   args.SubnetIDs,
-		Tags:        named(env.Tags(), env.DatabaseIdentifier()),
+		Tags:        withName(env.Tags(), env.DatabaseIdentifier()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 
 		PerformanceInsightsEnabled:   pulumi.Bool(d.PerformanceInsights),
 		EnabledCloudwatchLogsExports: pulumi.ToStringArray(environment.DatabaseLogs()),
-		Tags:                         named(env.Tags(), env.DatabaseIdentifier()),
+		Tags:                         withName(env.Tags(), env.DatabaseIdentifier()),
 	}
 	if d.PerformanceInsights {
 		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(environment.InsightsDays)
@@ -129,8 +129,8 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 func finalSnapshot(args *DatabaseArgs) pulumi.StringOutput {
 	d := args.Env.Database
 	return args.VPCID.ToStringOutput().ApplyT(func(vpcID string) string {
-		life := sha256.Sum256([]byte(vpcID + "\n" + d.Name + "\n" + d.User))
-		return fmt.Sprintf("%s-final-%x", args.Env.DatabaseIdentifier(), life[:5])
+		digest := sha256.Sum256([]byte(vpcID + "\n" + d.Name + "\n" + d.User))
+		return fmt.Sprintf("%s-final-%x", args.Env.DatabaseIdentifier(), digest[:5])
 	}).(pulumi.StringOutput)
 }
 
@@ -160,7 +160,7 @@ func newParameterGroup(
 			Name:  pulumi.String("rds.force_ssl"),
 			Value: pulumi.String("1"),
 		}},
-		Tags: named(env.Tags(), env.ParameterGroupName()),
+		Tags: withName(env.Tags(), env.ParameterGroupName()),
 	}, child)
 }
 
@@ -174,7 +174,7 @@ func newDatabaseLogs(
 		group, err := cloudwatch.NewLogGroup(ctx, name+"-"+kind, &cloudwatch.LogGroupArgs{
 			Name:            pulumi.String(path),
 			RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-			Tags:            named(env.Tags(), path),
+			Tags:            withName(env.Tags(), path),
 		}, child)
 		if err != nil {
 			return nil, err

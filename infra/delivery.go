@@ -30,20 +30,20 @@ const (
 	production = "production"
 )
 
-// gate is one role, who may assume it, and what for.
-type gate struct {
-	suffix, role string
-	trusted      []string
+// githubRole is one role, who may assume it, and what for.
+type githubRole struct {
+	suffix, name string
+	subjects     []string
 	// permissions are what the role may do beside reading; nil is nothing.
 	permissions func(shared) []statement
 }
 
-// gates are the roles of the contract.
-func gates(s *environment.Shared) []gate {
-	return []gate{
+// githubRoles are the roles of the contract.
+func githubRoles(s *environment.Shared) []githubRole {
+	return []githubRole{
 		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployPermissions},
 		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionPermissions},
-		{"-read", environment.ReadRole, anySubjects(s), nil},
+		{"-read", environment.ReadRole, repositorySubjects(s), nil},
 	}
 }
 
@@ -58,7 +58,7 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	github, err := iam.NewOpenIdConnectProvider(ctx, name, &iam.OpenIdConnectProviderArgs{
 		Url:           pulumi.String("https://" + githubIssuer),
 		ClientIdLists: pulumi.StringArray{pulumi.String(githubAudience)},
-		Tags:          named(args.Shared.Tags(), githubIssuer),
+		Tags:          withName(args.Shared.Tags(), githubIssuer),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 		return nil, err
 	}
 	arns := map[string]pulumi.StringOutput{}
-	for _, g := range gates(args.Shared) {
-		if arns[g.role], err = newGate(ctx, name+g.suffix, args, g, github.Arn, read, child); err != nil {
+	for _, role := range githubRoles(args.Shared) {
+		if arns[role.name], err = newGitHubRole(ctx, name+role.suffix, args, role, github.Arn, read, child); err != nil {
 			return nil, err
 		}
 	}
@@ -89,40 +89,40 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 func newReadPolicy(
 	ctx *pulumi.Context, name string, args *DeliveryArgs, child pulumi.ResourceOption,
 ) (pulumi.StringOutput, error) {
-	wanted := environment.ReadPolicyName(args.Shared.Prefix)
+	policyName := environment.ReadPolicyName(args.Shared.Prefix)
 	permissions, err := document(readPermissions(shared{Shared: args.Shared})...)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	made, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
-		Name:        pulumi.String(wanted),
+	created, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
+		Name:        pulumi.String(policyName),
 		Description: pulumi.String("Look at the account, and compare it with the program"),
 		Policy:      pulumi.String(permissions),
-		Tags:        named(args.Shared.Tags(), wanted),
+		Tags:        withName(args.Shared.Tags(), policyName),
 	}, child)
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	return made.Arn, nil
+	return created.Arn, nil
 }
 
-// gateSession is how long a workflow may act with one assumption of a role, in seconds: a deployment that makes a database takes
+// maxSessionSeconds is how long a workflow may act with one assumption of a role, in seconds: a deployment that makes a database takes
 // longer than the hour that IAM allows by default.
 // Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-const gateSession = 7200
+const maxSessionSeconds = 7200
 
-// newGate declares one role and its permissions.
-func newGate(
-	ctx *pulumi.Context, name string, args *DeliveryArgs, g gate, issuerARN, readARN pulumi.StringInput,
+// newGitHubRole declares one role and its permissions.
+func newGitHubRole(
+	ctx *pulumi.Context, name string, args *DeliveryArgs, githubRole githubRole, issuerARN, readARN pulumi.StringInput,
 	child pulumi.ResourceOption,
 ) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name: pulumi.String(g.role),
+		Name: pulumi.String(githubRole.name),
 		AssumeRolePolicy: documentOf(func(arn []string) []statement {
-			return []statement{githubTrust(arn[0], g.trusted)}
+			return []statement{githubTrust(arn[0], githubRole.subjects)}
 		}, issuerARN),
-		MaxSessionDuration: pulumi.Int(gateSession),
-		Tags:               named(args.Shared.Tags(), g.role),
+		MaxSessionDuration: pulumi.Int(maxSessionSeconds),
+		Tags:               withName(args.Shared.Tags(), githubRole.name),
 	}, child)
 	if err != nil {
 		return pulumi.StringOutput{}, err
@@ -132,14 +132,14 @@ func newGate(
 	}, child); err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	if g.permissions == nil {
+	if githubRole.permissions == nil {
 		return role.Arn, nil
 	}
 	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Name: pulumi.String("permissions"),
 		Role: role.Name,
 		Policy: documentOf(func(arn []string) []statement {
-			return g.permissions(shared{Shared: args.Shared, repositoryARN: arn[0], zoneARN: arn[1]})
+			return githubRole.permissions(shared{Shared: args.Shared, repositoryARN: arn[0], zoneARN: arn[1]})
 		}, args.RepositoryARN, args.ZoneARN),
 	}, child)
 	return role.Arn, err
@@ -148,7 +148,7 @@ func newGate(
 // githubTrust lets GitHub's tokens in that were made for AWS and for one of the subjects.
 func githubTrust(issuerARN string, subjects []string) statement {
 	return statement{Effect: "Allow", Action: []string{"sts:AssumeRoleWithWebIdentity"}}.
-		by("Federated", issuerARN).
+		principal("Federated", issuerARN).
 		when("StringEquals", githubIssuer+":aud", githubAudience).
 		when("StringLike", githubIssuer+":sub", subjects...)
 }
@@ -165,8 +165,8 @@ func environmentSubjects(s *environment.Shared, environments ...string) []string
 	return subjects
 }
 
-// anySubjects are all jobs of the listed repositories: of pull requests, and of any branch or tag.
-func anySubjects(s *environment.Shared) []string {
+// repositorySubjects are all jobs of the listed repositories: of pull requests, and of any branch or tag.
+func repositorySubjects(s *environment.Shared) []string {
 	var subjects []string
 	for _, repository := range s.GitHub.Repositories {
 		subjects = append(subjects, "repo:"+repository+":*")

@@ -12,12 +12,12 @@ import (
 type Release struct {
 	// Image is the image that every task definition gets: repository@sha256:…, never a tag.
 	Image string
-	// Recorded is the image that the stack's output "image" names after this run. Until the services run Image, it is
+	// RecordedImage is the image that the stack's output "image" names after this run. Until the services run Image, it is
 	// the one before, or "" for none.
-	Recorded string
-	// Described is the environment as the stack's output "environment" describes it after this run: what is deployed,
+	RecordedImage string
+	// RecordedEnvironment is the environment as the stack's output "environment" describes it after this run: what is deployed,
 	// as far as this run brings it; nil is the environment that the program is given.
-	Described *environment.Environment
+	RecordedEnvironment *environment.Environment
 	// EndpointURL is an AWS-compatible endpoint, or "" for AWS itself.
 	EndpointURL string
 }
@@ -35,7 +35,7 @@ const (
 // Deploy returns the program of an environment's stack.
 func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		described, err := cmp.Or(r.Described, env).Encode()
+		encoded, err := cmp.Or(r.RecordedEnvironment, env).Encode()
 		if err != nil {
 			return err
 		}
@@ -43,21 +43,21 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		parts, err := declareEnvironment(ctx, env, r.Image, lookUp(ctx, env, provider), pulumi.Providers(provider))
+		declared, err := declareEnvironment(ctx, env, r.Image, lookUp(ctx, env, provider), pulumi.Providers(provider))
 		if err != nil {
 			return err
 		}
-		ctx.Export(OutputEnvironment, pulumi.Any(described))
-		for name, value := range parts.outputs(env, r) {
+		ctx.Export(OutputEnvironment, pulumi.Any(encoded))
+		for name, value := range declared.outputs(env, r) {
 			ctx.Export(name, value)
 		}
 		return nil
 	}
 }
 
-// parts are the components of an environment that others, or the stack's outputs, refer to.
-type parts struct {
-	found
+// components are the components of an environment that others, or the stack's outputs, refer to.
+type components struct {
+	lookups
 	network     *Network
 	groups      *SecurityGroups
 	certificate *Certificate
@@ -71,15 +71,15 @@ type parts struct {
 // declareEnvironment declares all components. Their order here is for the reader; what waits for what follows from
 // the outputs that each is given.
 func declareEnvironment(
-	ctx *pulumi.Context, env *environment.Environment, image string, f found, with pulumi.ResourceOption,
-) (*parts, error) {
-	p := &parts{found: f}
+	ctx *pulumi.Context, env *environment.Environment, image string, f lookups, opt pulumi.ResourceOption,
+) (*components, error) {
+	p := &components{lookups: f}
 	for _, declare := range []func() error{
-		func() error { return p.declareNetwork(ctx, env, with) },
-		func() error { return p.declareData(ctx, env, with) },
-		func() error { return p.declareEntrance(ctx, env, with) },
-		func() error { return p.declareTasks(ctx, env, image, with) },
-		func() error { return p.declareWatch(ctx, env, with) },
+		func() error { return p.declareNetwork(ctx, env, opt) },
+		func() error { return p.declareData(ctx, env, opt) },
+		func() error { return p.declareIngress(ctx, env, opt) },
+		func() error { return p.declareTasks(ctx, env, image, opt) },
+		func() error { return p.declareMonitoring(ctx, env, opt) },
 	} {
 		if err := declare(); err != nil {
 			return nil, err
@@ -89,60 +89,60 @@ func declareEnvironment(
 }
 
 // declareNetwork declares where everything else lies and who may talk to whom.
-func (p *parts) declareNetwork(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
-	if p.network, err = NewNetwork(ctx, "network", &NetworkArgs{Env: env}, with); err != nil {
+func (p *components) declareNetwork(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
+	if p.network, err = NewNetwork(ctx, "network", &NetworkArgs{Env: env}, opt); err != nil {
 		return err
 	}
-	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, with)
+	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, opt)
 	return err
 }
 
 // declareData declares what keeps data: the database and the queue.
-func (p *parts) declareData(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
+func (p *components) declareData(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
 	if p.database, err = NewDatabase(ctx, "database", &DatabaseArgs{
 		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
-	}, with); err != nil {
+	}, opt); err != nil {
 		return err
 	}
-	p.queue, err = NewQueue(ctx, "queue", &QueueArgs{Env: env}, with)
+	p.queue, err = NewQueue(ctx, "queue", &QueueArgs{Env: env}, opt)
 	return err
 }
 
-// declareEntrance declares the way in: certificate, load balancer, firewall and the domain's records.
-func (p *parts) declareEntrance(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) (err error) {
-	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, with); err != nil {
+// declareIngress declares the way in: certificate, load balancer, firewall and the domain's records.
+func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
+	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, opt); err != nil {
 		return err
 	}
-	logs, err := NewAccessLogs(ctx, "access-logs", &AccessLogsArgs{Env: env}, with)
+	logs, err := NewAccessLogs(ctx, "access-logs", &AccessLogsArgs{Env: env}, opt)
 	if err != nil {
 		return err
 	}
 	if p.balancer, err = NewBalancer(ctx, "balancer", &BalancerArgs{
 		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PublicSubnetIDs, SecurityGroupID: p.groups.LoadBalancerID,
 		LogBucket: logs.BucketName, CertificateARN: p.certificate.ARN,
-	}, with); err != nil {
+	}, opt); err != nil {
 		return err
 	}
-	if _, err = NewFirewall(ctx, "firewall", &FirewallArgs{Env: env, BalancerARN: p.balancer.ARN}, with); err != nil {
+	if _, err = NewFirewall(ctx, "firewall", &FirewallArgs{Env: env, BalancerARN: p.balancer.ARN}, opt); err != nil {
 		return err
 	}
 	_, err = NewDNS(ctx, "dns", &DNSArgs{
 		Env: env, ZoneID: p.zoneID, BalancerDNSName: p.balancer.DNSName, BalancerZoneID: p.balancer.ZoneID,
-	}, with)
+	}, opt)
 	return err
 }
 
 // declareTasks declares the cluster and what runs in it.
-func (p *parts) declareTasks(
-	ctx *pulumi.Context, env *environment.Environment, image string, with pulumi.ResourceOption,
+func (p *components) declareTasks(
+	ctx *pulumi.Context, env *environment.Environment, image string, opt pulumi.ResourceOption,
 ) (err error) {
-	if p.cluster, err = NewCluster(ctx, "cluster", &ClusterArgs{Env: env}, with); err != nil {
+	if p.cluster, err = NewCluster(ctx, "cluster", &ClusterArgs{Env: env}, opt); err != nil {
 		return err
 	}
 	if p.roles, err = NewRoles(ctx, "roles", &RolesArgs{
 		Env: env, RepositoryARN: p.repositoryARN, ConfigSecretARN: p.secretARN, DatabaseSecretARN: p.database.SecretARN,
 		QueueARN: p.queue.ARN, LogGroupARN: p.cluster.LogGroupARN,
-	}, with); err != nil {
+	}, opt); err != nil {
 		return err
 	}
 	task := TaskArgs{
@@ -150,7 +150,7 @@ func (p *parts) declareTasks(
 		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN,
 		ConfigSecretARN: p.secretARN,
 	}
-	if _, err = NewMigration(ctx, "migration", &task, with); err != nil {
+	if _, err = NewMigration(ctx, "migration", &task, opt); err != nil {
 		return err
 	}
 	for _, s := range env.Services.List() {
@@ -162,32 +162,32 @@ func (p *parts) declareTasks(
 		if s.Role == environment.API {
 			args.Balancer = p.balancer
 		}
-		if _, err = NewService(ctx, string(s.Role), args, with); err != nil {
+		if _, err = NewService(ctx, string(s.Role), args, opt); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// declareWatch declares what watches health and cost.
-func (p *parts) declareWatch(ctx *pulumi.Context, env *environment.Environment, with pulumi.ResourceOption) error {
+// declareMonitoring declares what watches health and cost.
+func (p *components) declareMonitoring(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) error {
 	if _, err := NewMonitoring(ctx, "monitoring", &MonitoringArgs{
 		Env: env, BalancerSuffix: p.balancer.Suffix, TargetGroupSuffix: p.balancer.TargetGroupSuffix,
-	}, with); err != nil {
+	}, opt); err != nil {
 		return err
 	}
-	_, err := NewBudget(ctx, "budget", &BudgetArgs{Env: env}, with)
+	_, err := NewBudget(ctx, "budget", &BudgetArgs{Env: env}, opt)
 	return err
 }
 
 // outputs are the stack's. None of them is a service's, so that all are known before the rollout.
-func (p *parts) outputs(env *environment.Environment, r Release) pulumi.Map {
+func (p *components) outputs(env *environment.Environment, r Release) pulumi.Map {
 	services := pulumi.StringMap{}
 	for _, s := range env.Services.List() {
 		services[string(s.Role)] = pulumi.String(env.ServiceName(s.Role))
 	}
 	return pulumi.Map{
-		OutputImage:           pulumi.String(r.Recorded),
+		OutputImage:           pulumi.String(r.RecordedImage),
 		"url":                 pulumi.String(env.URL()),
 		"vpcId":               p.network.VPCID,
 		"privateSubnetIds":    p.network.PrivateSubnetIDs,

@@ -31,15 +31,15 @@ func managedRules() []managedRule {
 	return []managedRule{
 		{name: "AWSManagedRulesAmazonIpReputationList"},
 		{name: "AWSManagedRulesKnownBadInputsRuleSet"},
-		{name: "AWSManagedRulesCommonRuleSet", counted: []string{"SizeRestrictions_BODY"}},
+		{name: "AWSManagedRulesCommonRuleSet", countOnly: []string{"SizeRestrictions_BODY"}},
 		{name: "AWSManagedRulesSQLiRuleSet"},
 	}
 }
 
 // managedRule is a rule group of AWS, and which of its rules only count.
 type managedRule struct {
-	name    string
-	counted []string
+	name      string
+	countOnly []string
 }
 
 // NewFirewall declares a Firewall.
@@ -63,7 +63,7 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 			MetricName:               pulumi.String(env.WebACLName()),
 			SampledRequestsEnabled:   pulumi.Bool(true),
 		},
-		Tags: named(env.Tags(), env.WebACLName()),
+		Tags: withName(env.Tags(), env.WebACLName()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func firewallRules(env *environment.Environment) wafv2.WebAclRuleArray {
 				Limit:               pulumi.Int(env.Firewall.RateLimit),
 			},
 		},
-		VisibilityConfig: visible("RateLimit"),
+		VisibilityConfig: visibilityConfig("RateLimit"),
 	}}
 	for i, group := range managedRules() {
 		rules = append(rules, group.rule(i+1))
@@ -107,7 +107,7 @@ func firewallRules(env *environment.Environment) wafv2.WebAclRuleArray {
 // rule renders the rule group. Its own actions apply, except for the rules that only count.
 func (m managedRule) rule(priority int) wafv2.WebAclRuleArgs {
 	var counted wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArray
-	for _, rule := range m.counted {
+	for _, rule := range m.countOnly {
 		counted = append(counted, wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgs{
 			Name: pulumi.String(rule),
 			ActionToUse: wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseArgs{
@@ -126,12 +126,12 @@ func (m managedRule) rule(priority int) wafv2.WebAclRuleArgs {
 				RuleActionOverrides: counted,
 			},
 		},
-		VisibilityConfig: visible(m.name),
+		VisibilityConfig: visibilityConfig(m.name),
 	}
 }
 
-// visible publishes a rule's metrics and samples of what it met.
-func visible(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
+// visibilityConfig publishes a rule's metrics and samples of what it met.
+func visibilityConfig(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
 	return wafv2.WebAclRuleVisibilityConfigArgs{
 		CloudwatchMetricsEnabled: pulumi.Bool(true),
 		MetricName:               pulumi.String(metric),
@@ -149,7 +149,7 @@ func newFirewallLogs(
 	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(path),
 		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-		Tags:            named(env.Tags(), path),
+		Tags:            withName(env.Tags(), path),
 	}, child)
 	if err != nil {
 		return err

@@ -10,24 +10,24 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// found is what an environment uses but does not own: the shared stack's zone and repository, and people's
+// lookups is what an environment uses but does not own: the shared stack's zone and repository, and people's
 // configuration secret. No run of the program can change or lose them.
-type found struct {
+type lookups struct {
 	zoneID, repositoryARN, secretARN pulumi.StringOutput
 }
 
 // lookUp finds what the environment uses. A thing that is missing fails the run, by its name.
-func lookUp(ctx *pulumi.Context, env *environment.Environment, provider *aws.Provider) found {
-	with := pulumi.Provider(provider)
+func lookUp(ctx *pulumi.Context, env *environment.Environment, provider *aws.Provider) lookups {
+	opt := pulumi.Provider(provider)
 	zone := route53.LookupZoneOutput(ctx, route53.LookupZoneOutputArgs{
 		Name:        pulumi.String(env.Domain.Root),
 		PrivateZone: pulumi.Bool(false),
-	}, with)
+	}, opt)
 	repository := ecr.LookupRepositoryOutput(ctx, ecr.LookupRepositoryOutputArgs{
 		Name: pulumi.String(env.Image.Repository),
-	}, with)
+	}, opt)
 	secret := secretsmanager.LookupSecretOutput(ctx, secretsmanager.LookupSecretOutputArgs{
 		Name: pulumi.String(env.SecretName()),
-	}, with)
-	return found{zoneID: zone.ZoneId(), repositoryARN: repository.Arn(), secretARN: secret.Arn()}
+	}, opt)
+	return lookups{zoneID: zone.ZoneId(), repositoryARN: repository.Arn(), secretARN: secret.Arn()}
 }

@@ -54,9 +54,9 @@ func NewMonitoring(
 			return nil, err
 		}
 		if env.Region == globalMetricsRegion {
-			all = append(all, outsideAlarm(check.ID()))
+			all = append(all, uptimeAlarm(check.ID()))
 		}
-		if err := newInsight(ctx, name, args, child); err != nil {
+		if err := newDashboardAndTracing(ctx, name, args, child); err != nil {
 			return nil, err
 		}
 	}
@@ -74,8 +74,8 @@ func newAlarm(
 	child pulumi.ResourceOption,
 ) error {
 	args := &cloudwatch.MetricAlarmArgs{
-		Name:               pulumi.String(env.AlarmName(a.what)),
-		AlarmDescription:   pulumi.String(a.why),
+		Name:               pulumi.String(env.AlarmName(a.name)),
+		AlarmDescription:   pulumi.String(a.description),
 		Namespace:          pulumi.String(a.namespace),
 		MetricName:         pulumi.String(a.metric),
 		Dimensions:         a.dimensions,
@@ -86,14 +86,14 @@ func newAlarm(
 		TreatMissingData:   pulumi.String(a.missing),
 		AlarmActions:       actions,
 		OkActions:          actions,
-		Tags:               named(env.Tags(), env.AlarmName(a.what)),
+		Tags:               withName(env.Tags(), env.AlarmName(a.name)),
 	}
 	if a.isPercentile() {
 		args.ExtendedStatistic = pulumi.String(a.statistic)
 	} else {
 		args.Statistic = pulumi.String(a.statistic)
 	}
-	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.what, args, child)
+	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.name, args, child)
 	return err
 }
 
@@ -108,7 +108,7 @@ func newTopic(
 	topic, err := sns.NewTopic(ctx, name, &sns.TopicArgs{
 		Name:        pulumi.String(env.ResourceName("alarms")),
 		DisplayName: pulumi.String(env.Prefix + " " + env.Name),
-		Tags:        named(env.Tags(), env.ResourceName("alarms")),
+		Tags:        withName(env.Tags(), env.ResourceName("alarms")),
 	}, child)
 	if err != nil {
 		return pulumi.StringOutput{}, err
@@ -135,7 +135,7 @@ func newTopic(
 func topicStatements(env *environment.Environment, topicARN string) []statement {
 	return []statement{
 		allow("AlarmsPublish", []string{"sns:Publish"}, topicARN).
-			by("Service", "cloudwatch.amazonaws.com").
+			principal("Service", "cloudwatch.amazonaws.com").
 			when("StringEquals", "aws:SourceAccount", env.Account).
 			when("ArnLike", "aws:SourceArn", fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:*", env.Region, env.Account)),
 		tlsOnly("sns:Publish", topicARN),
@@ -154,12 +154,12 @@ func newHealthCheck(
 		EnableSni:        pulumi.Bool(true),
 		RequestInterval:  pulumi.Int(30),
 		FailureThreshold: pulumi.Int(3),
-		Tags:             named(env.Tags(), env.ResourceName("health")),
+		Tags:             withName(env.Tags(), env.ResourceName("health")),
 	}, child)
 }
 
-// newInsight declares the dashboard, and that one request in twenty is traced.
-func newInsight(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
+// newDashboardAndTracing declares the dashboard, and that one request in twenty is traced.
+func newDashboardAndTracing(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
 	env := args.Env
 	body := pulumi.StringArray{args.BalancerSuffix, args.TargetGroupSuffix}.ToStringArrayOutput().ApplyT(
 		func(suffix []string) (string, error) { return dashboard(env, suffix[0], suffix[1]) },
@@ -182,7 +182,7 @@ func newInsight(ctx *pulumi.Context, name string, args *MonitoringArgs, child pu
 		ServiceName:   pulumi.String("*"),
 		ServiceType:   pulumi.String("*"),
 		ResourceArn:   pulumi.String("*"),
-		Tags:          named(env.Tags(), env.DashboardName()),
+		Tags:          withName(env.Tags(), env.DashboardName()),
 	}, child)
 	return err
 }

@@ -49,7 +49,7 @@ func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pul
 	}
 	if _, err := ec2.NewDefaultSecurityGroup(ctx, name+"-default", &ec2.DefaultSecurityGroupArgs{
 		VpcId: vpc.VpcId,
-		Tags:  named(env.Tags(), env.ResourceName("default")),
+		Tags:  withName(env.Tags(), env.ResourceName("default")),
 	}, child); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pul
 		ServiceName:     pulumi.String("com.amazonaws." + env.Region + ".s3"),
 		VpcEndpointType: pulumi.String("Gateway"),
 		RouteTableIds:   privateRouteTables(vpc),
-		Tags:            named(env.Tags(), env.ResourceName("s3")),
+		Tags:            withName(env.Tags(), env.ResourceName("s3")),
 	}, child); err != nil {
 		return nil, err
 	}
@@ -95,22 +95,22 @@ func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.Reso
 			{Type: awsx.SubnetTypePublic},
 		},
 		NatGateways: &awsx.NatGatewayConfigurationArgs{Strategy: nat},
-		Tags:        named(env.Tags(), env.VPCName()),
+		Tags:        withName(env.Tags(), env.VPCName()),
 	}, child)
 }
 
 // privateRouteTables picks the route tables of the private subnets, which awsx marks with a tag.
 func privateRouteTables(vpc *awsx.Vpc) pulumi.StringArrayOutput {
 	return vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringArrayOutput {
-		var known []any
+		var resolved []any
 		for _, table := range tables {
-			known = append(known, table.ID(), table.Tags)
+			resolved = append(resolved, table.ID(), table.Tags)
 		}
-		return pulumi.All(known...).ApplyT(func(known []any) []string {
+		return pulumi.All(resolved...).ApplyT(func(resolved []any) []string {
 			var ids []string
-			for i := 0; i < len(known); i += 2 {
-				if tags, _ := known[i+1].(map[string]string); tags["SubnetType"] == string(awsx.SubnetTypePrivate) {
-					ids = append(ids, string(known[i].(pulumi.ID)))
+			for i := 0; i < len(resolved); i += 2 {
+				if tags, _ := resolved[i+1].(map[string]string); tags["SubnetType"] == string(awsx.SubnetTypePrivate) {
+					ids = append(ids, string(resolved[i].(pulumi.ID)))
 				}
 			}
 			return ids
@@ -126,7 +126,7 @@ func newFlowLogs(
 	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String("/aws/vpc/" + env.VPCName()),
 		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-		Tags:            named(env.Tags(), "/aws/vpc/"+env.VPCName()),
+		Tags:            withName(env.Tags(), "/aws/vpc/"+env.VPCName()),
 	}, child)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func newFlowLogs(
 		LogDestination:         group.Arn,
 		IamRoleArn:             role.Arn,
 		MaxAggregationInterval: pulumi.Int(600),
-		Tags:                   named(env.Tags(), env.ResourceName("flow-logs")),
+		Tags:                   withName(env.Tags(), env.ResourceName("flow-logs")),
 	}, child)
 	return err
 }

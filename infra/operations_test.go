@@ -155,7 +155,7 @@ func refused(t *testing.T, may policy, operations []string, env, stack string) [
 // The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
 func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "deployer/release/*.go", "deployer/repair/*.go", "deployer/record/*.go", "deployer/database/*.go",
+	deploying := operations(t, "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go", "deployer/database/*.go",
 		"deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/place.go", "deployer/lost.go", "deployer/mend.go",
 		"deployer/up.go", "deployer/stack.go", "deployer/preview.go", "deployer/drift.go", "deployer/migrate.go", "deployer/rollback.go")
 	looking := operations(t, "checks/*.go", "deployer/status*.go")

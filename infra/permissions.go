@@ -38,40 +38,40 @@ func readPermissions(s shared) []statement {
 			"wafv2:Get*", "wafv2:List*",
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
-		allow("ReadState", []string{"s3:GetObject"}, s.state("*")),
+		allow("ReadState", []string{"s3:GetObject"}, s.stateObjects("*")),
 		// The bucket encrypts with the key whatever is put into it.
-		allow("RememberStatus", []string{"s3:PutObject"}, s.state("status/*")),
+		allow("RememberStatus", []string{"s3:PutObject"}, s.stateObjects("status/*")),
 		s.withStateKey("UseStateKey", "kms:Decrypt", "kms:GenerateDataKey"),
 		// RDS asks for the key of the secret that it makes, AWS's own, in the name of whoever makes the database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-		allow("DescribeKeys", []string{"kms:DescribeKey"}, s.keys()),
+		allow("DescribeKeys", []string{"kms:DescribeKey"}, s.kmsKeys()),
 		allow("Publish", []string{"cloudwatch:PutMetricData"}, anyResource).
 			when("StringEquals", "cloudwatch:namespace", environment.MetricsNamespace),
 	}
 }
 
-// state is the ARN of objects in the bucket of Pulumi's state.
-func (s shared) state(objects string) string {
+// stateObjects is the ARN of objects in the bucket of Pulumi's state.
+func (s shared) stateObjects(objects string) string {
 	return "arn:aws:s3:::" + environment.StateBucket(s.Prefix, s.Account) + "/" + objects
 }
 
-// stateOf are a stack's state, records and locks: they bear its name below some folder.
-func (s shared) stateOf(stack string) []string {
-	return []string{s.state("*/" + stack + "/*"), s.state("*/" + stack + ".*")}
+// stackState are a stack's state, records and locks: they bear its name below some folder.
+func (s shared) stackState(stack string) []string {
+	return []string{s.stateObjects("*/" + stack + "/*"), s.stateObjects("*/" + stack + ".*")}
 }
 
 // withStateKey allows actions on the key of Pulumi's state, which has an alias but no name.
 func (s shared) withStateKey(sid string, actions ...string) statement {
-	return allow(sid, actions, s.keys()).
+	return allow(sid, actions, s.kmsKeys()).
 		when("ForAnyValue:StringEquals", "kms:ResourceAliases", environment.StateKeyAlias(s.Prefix))
 }
 
-func (s shared) keys() string { return fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account) }
+func (s shared) kmsKeys() string { return fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account) }
 
 // productionPermissions let a workflow deploy production, without the means to lose what cannot be made again.
 func productionPermissions(s shared) []statement {
-	own := s.only(production)
-	return slices.Concat(deployStatements(own), []statement{
+	productionOnly := s.forEnvironment(production)
+	return slices.Concat(deployStatements(productionOnly), []statement{
 		deny("KeepData", []string{
 			"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue",
 		}, anyResource),
@@ -86,22 +86,22 @@ func productionPermissions(s shared) []statement {
 // by its name or tag is denied to this one, and so is writing the state of the shared stack. A list of the
 // environments that it may change would not do: with the fourth it would outgrow what IAM takes.
 func deployPermissions(s shared) []statement {
-	var theirs []string
-	for _, allowed := range deployStatements(s.only(production)) {
+	var productionARNs []string
+	for _, allowed := range deployStatements(s.forEnvironment(production)) {
 		for _, arn := range allowed.Resource {
-			if strings.Contains(arn, production) && !slices.Contains(theirs, arn) {
-				theirs = append(theirs, arn)
+			if strings.Contains(arn, production) && !slices.Contains(productionARNs, arn) {
+				productionARNs = append(productionARNs, arn)
 			}
 		}
 	}
-	return slices.Concat(deployStatements(s.all()), []statement{
-		deny("NotProduction", []string{"*"}, theirs...),
+	return slices.Concat(deployStatements(s.forAllEnvironments()), []statement{
+		deny("NotProduction", []string{"*"}, productionARNs...),
 		deny("NotProductionTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
 		allow("Records", []string{changeRecords}, s.zoneARN).
 			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...),
 		deny("NotProductionRecords", []string{changeRecords}, anyResource).
 			when("ForAnyValue:StringLike", recordNames, append(s.productionHosts(), s.RootDomain)...),
-		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stateOf(environment.SharedStack)...),
+		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stackState(environment.SharedStack)...),
 	})
 }
 
@@ -114,11 +114,11 @@ type scope struct {
 	tagged []string
 }
 
-func (s shared) only(name string) scope {
+func (s shared) forEnvironment(name string) scope {
 	return scope{shared: s, name: name, stack: environment.StackOf(name), tagged: []string{name}}
 }
 
-func (s shared) all() scope {
+func (s shared) forAllEnvironments() scope {
 	return scope{shared: s, name: "*", stack: "*", tagged: s.GitHub.Environments}
 }
 
@@ -126,21 +126,21 @@ func (s shared) all() scope {
 func (s scope) arns(service string, resources ...string) []string {
 	var all []string
 	for _, resource := range resources {
-		all = append(all, fmt.Sprintf("arn:aws:%s:%s:%s:", service, s.Region, s.Account)+s.named(resource))
+		all = append(all, fmt.Sprintf("arn:aws:%s:%s:%s:", service, s.Region, s.Account)+s.expand(resource))
 	}
 	return all
 }
 
-// global is arns for a service without regions.
-func (s scope) global(service string, resources ...string) []string {
+// globalARNs is arns for a service without regions.
+func (s scope) globalARNs(service string, resources ...string) []string {
 	var all []string
 	for _, resource := range resources {
-		all = append(all, fmt.Sprintf("arn:aws:%s::%s:", service, s.Account)+s.named(resource))
+		all = append(all, fmt.Sprintf("arn:aws:%s::%s:", service, s.Account)+s.expand(resource))
 	}
 	return all
 }
 
-func (s scope) named(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
+func (s scope) expand(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
 
 // The records of all environments lie in one zone. A policy tells them apart by type and by name, in lower case and
 // without the last dot.
@@ -176,10 +176,10 @@ func deployStatements(s scope) []statement {
 // before it deploys.
 func releaseStatements(s scope) []statement {
 	return []statement{
-		allow("WriteState", []string{"s3:DeleteObject", "s3:GetObjectVersion", "s3:PutObject"}, s.stateOf(s.stack)...),
+		allow("WriteState", []string{"s3:DeleteObject", "s3:GetObjectVersion", "s3:PutObject"}, s.stackState(s.stack)...),
 		s.withStateKey("WriteStateKey", "kms:Encrypt"),
 		allow("Push", []string{"ecr:*Layer*", "ecr:PutImage"}, s.repositoryARN),
-		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, s.configuration(s.stack)),
+		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, s.configSecretARN(s.stack)),
 	}
 }
 
@@ -239,14 +239,14 @@ func namedStatements(s scope) []statement {
 			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
 			// A scaling policy makes alarms of its own, in the name of whoever makes the policy.
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
-		}, slices.Concat(s.arns("cloudwatch", "alarm:*%s-*"), s.global("cloudwatch", "dashboard/%s"))},
+		}, slices.Concat(s.arns("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
 		{[]string{
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
 		}, s.arns("sns", "%s-*")},
 		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},
 		{[]string{"wafv2:*WebACL", "wafv2:*agResource", "wafv2:*LoggingConfiguration"},
 			append(s.arns("wafv2", "regional/webacl/%s-*"), fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.Region, s.Account))},
-		{[]string{"budgets:*agResource", "budgets:ModifyBudget"}, s.global("budgets", "budget/%s-*")},
+		{[]string{"budgets:*agResource", "budgets:ModifyBudget"}, s.globalARNs("budgets", "budget/%s-*")},
 	} {
 		all.Action = append(all.Action, part.actions...)
 		all.Resource = append(all.Resource, part.arns...)
@@ -255,7 +255,7 @@ func namedStatements(s scope) []statement {
 		allow("LogBucket", []string{
 			"s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObject*", "s3:ListBucketVersions", "s3:PutBucket*",
 			"s3:Put*Configuration",
-		}, "arn:aws:s3:::"+s.named("%s-logs-")+s.Account+"*")}
+		}, "arn:aws:s3:::"+s.expand("%s-logs-")+s.Account+"*")}
 }
 
 // roleStatements let the program make an environment's three roles, and pass each to the one service that it is for. None
@@ -263,8 +263,8 @@ func namedStatements(s scope) []statement {
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
-	tasks := s.global("iam", "role/%s-task-role", "role/%s-execution-role")
-	flowLogs := s.global("iam", "role/%s-flow-logs-role")
+	tasks := s.globalARNs("iam", "role/%s-task-role", "role/%s-execution-role")
+	flowLogs := s.globalARNs("iam", "role/%s-flow-logs-role")
 	return []statement{
 		allow("Roles", []string{
 			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
@@ -305,7 +305,7 @@ func unnamedStatements(s scope) []statement {
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("Database", []string{
 			"rds:DeleteDBSnapshot", "secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
-		}, append(s.arns("rds", "snapshot:%s-pre-deploy-*"), s.databaseSecrets())...),
+		}, append(s.arns("rds", "snapshot:%s-pre-deploy-*"), s.databaseSecretARNs())...),
 		allow("Unlimited", []string{
 			// A registry token is not about any repository.
 			"ecr:GetAuthorizationToken",

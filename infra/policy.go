@@ -86,8 +86,8 @@ func (s statement) when(operator, key string, accepted ...string) statement {
 	return s
 }
 
-// by returns the statement with the principal that it is about, for policies that are attached to a resource.
-func (s statement) by(kind string, names ...string) statement {
+// principal returns the statement with the principal that it is about, for policies that are attached to a resource.
+func (s statement) principal(kind string, names ...string) statement {
 	s.Principal = map[string]values{kind: names}
 	return s
 }
@@ -97,7 +97,7 @@ func (s statement) by(kind string, names ...string) statement {
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 func trust(service, account, sourceARN string) statement {
 	return statement{Effect: "Allow", Action: []string{"sts:AssumeRole"}}.
-		by("Service", service).
+		principal("Service", service).
 		when("StringEquals", "aws:SourceAccount", account).
 		when("ArnLike", "aws:SourceArn", sourceARN)
 }
@@ -105,6 +105,6 @@ func trust(service, account, sourceARN string) statement {
 // tlsOnly denies everybody whatever is asked for without TLS.
 func tlsOnly(actions string, resources ...string) statement {
 	return deny("TLSOnly", []string{actions}, resources...).
-		by("AWS", "*").
+		principal("AWS", "*").
 		when("Bool", "aws:SecureTransport", "false")
 }

@@ -15,7 +15,7 @@ import (
 // about, and when it says something about a type that is declared no more.
 func TestTheEstimateKnowsEveryType(t *testing.T) {
 	_, shared := sharedStack(t)
-	require.Equal(t, typesOf(append(everyEnvironment(t), shared...)), slices.Sorted(maps.Keys(pricing.Covered())),
+	require.Equal(t, typesOf(append(everyEnvironment(t), shared...)), slices.Sorted(maps.Keys(pricing.CoverageByType())),
 		"say in pricing/coverage.go what a type costs, and add its lines to the estimate")
 }
 
@@ -24,7 +24,7 @@ func TestTheEstimateCountsWhatIsDeclared(t *testing.T) {
 	for _, name := range []string{"dev", "staging", "production"} {
 		env, all := deployed(t, name)
 		quantity := map[string]float64{}
-		for _, line := range pricing.Of(env, pricing.Quiet()).Lines {
+		for _, line := range pricing.EstimateEnvironment(env, pricing.DefaultAssumptions()).Lines {
 			quantity[line.Resource] = line.Quantity
 		}
 		count := func(typ string) float64 { return float64(len(ofType(all, typ))) }

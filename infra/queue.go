@@ -43,7 +43,7 @@ func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.
 		Name:                    pulumi.String(env.DeadLetterQueueName()),
 		MessageRetentionSeconds: pulumi.Int(deadLetterDays * secondsPerDay),
 		SqsManagedSseEnabled:    pulumi.Bool(true),
-		Tags:                    named(env.Tags(), env.DeadLetterQueueName()),
+		Tags:                    withName(env.Tags(), env.DeadLetterQueueName()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.
 		RedrivePolicy: jsonOf(dead.Arn, func(arn string) any {
 			return redrivePolicy{DeadLetterTargetARN: arn, MaxReceiveCount: env.Queue.MaxReceives}
 		}),
-		Tags: named(env.Tags(), env.QueueName()),
+		Tags: withName(env.Tags(), env.QueueName()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -95,9 +95,9 @@ type redriveAllowPolicy struct {
 }
 
 // jsonOf renders a value about something that AWS makes up.
-func jsonOf(known pulumi.StringInput, value func(known string) any) pulumi.StringOutput {
-	return known.ToStringOutput().ApplyT(func(known string) (string, error) {
-		text, err := json.Marshal(value(known))
+func jsonOf(input pulumi.StringInput, value func(input string) any) pulumi.StringOutput {
+	return input.ToStringOutput().ApplyT(func(input string) (string, error) {
+		text, err := json.Marshal(value(input))
 		if err != nil {
 			return "", fmt.Errorf("marshal: %w", err)
 		}

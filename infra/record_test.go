@@ -172,7 +172,7 @@ func deployed(t *testing.T, name string) (*environment.Environment, []registrati
 	t.Helper()
 	env, err := environment.Load("..", name)
 	require.NoError(t, err)
-	return env, record(t, env.Stack, Deploy(env, Release{Image: testImage, Recorded: testImage}))
+	return env, record(t, env.Stack, Deploy(env, Release{Image: testImage, RecordedImage: testImage}))
 }
 
 // sharedStack records the program of the repository's shared stack.

@@ -31,9 +31,9 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	wanted := args.Shared.Repository
+	config := args.Shared.Repository
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
-		Name:               pulumi.String(wanted.Name),
+		Name:               pulumi.String(config.Name),
 		ImageTagMutability: pulumi.String("MUTABLE"),
 		ForceDelete:        pulumi.Bool(false),
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
@@ -42,12 +42,12 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
 			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
 		},
-		Tags: named(args.Shared.Tags(), wanted.Name),
+		Tags: withName(args.Shared.Tags(), config.Name),
 	}, child)
 	if err != nil {
 		return nil, err
 	}
-	rules, err := lifecycle(wanted)
+	rules, err := lifecyclePolicy(config)
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +64,13 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 // lifecycleRule is one rule of an ECR lifecycle policy.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 type lifecycleRule struct {
-	RulePriority int               `json:"rulePriority"`
-	Description  string            `json:"description"`
-	Selection    lifecycleChoice   `json:"selection"`
-	Action       map[string]string `json:"action"`
+	RulePriority int                `json:"rulePriority"`
+	Description  string             `json:"description"`
+	Selection    lifecycleSelection `json:"selection"`
+	Action       map[string]string  `json:"action"`
 }
 
-type lifecycleChoice struct {
+type lifecycleSelection struct {
 	TagStatus      string   `json:"tagStatus"`
 	TagPatternList []string `json:"tagPatternList,omitempty"`
 	CountType      string   `json:"countType"`
@@ -78,25 +78,25 @@ type lifecycleChoice struct {
 	CountNumber    int      `json:"countNumber"`
 }
 
-// keptForever is more images than the environments of an account will ever run at once.
-const keptForever = 1000
+// neverExpire is more images than the environments of an account will ever run at once.
+const neverExpire = 1000
 
-// keptTags are the patterns of the tags that the deployer puts on what runs and on what ran before.
-func keptTags() []string { return []string{"running-*", "previous-*"} }
+// keptTagPatterns are the patterns of the tags that the deployer puts on what runs and on what ran before.
+func keptTagPatterns() []string { return []string{"running-*", "previous-*"} }
 
-// lifecycle renders what the repository keeps. Several patterns of one rule select only the images that bear all of
+// lifecyclePolicy renders what the repository keeps. Several patterns of one rule select only the images that bear all of
 // them, so that each pattern has a rule of its own. An image that one rule selects cannot be expired by a later one:
 // the first rules, whose bound is never reached, keep what runs and what ran before.
-func lifecycle(r environment.Repository) (string, error) {
+func lifecyclePolicy(r environment.Repository) (string, error) {
 	var rules []lifecycleRule
-	add := func(description string, selection lifecycleChoice) {
+	add := func(description string, selection lifecycleSelection) {
 		rules = append(rules, lifecycleRule{len(rules) + 1, description, selection, map[string]string{"type": "expire"}})
 	}
-	for _, pattern := range keptTags() {
-		add("Keep every image tagged "+pattern, newestTagged(pattern, keptForever))
+	for _, pattern := range keptTagPatterns() {
+		add("Keep every image tagged "+pattern, newestTagged(pattern, neverExpire))
 	}
 	add(fmt.Sprintf("Keep the newest %d tagged images", r.KeepImages), newestTagged("*", r.KeepImages))
-	add(fmt.Sprintf("Drop images without a tag after %d days", r.UntaggedDays), lifecycleChoice{
+	add(fmt.Sprintf("Drop images without a tag after %d days", r.UntaggedDays), lifecycleSelection{
 		TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: r.UntaggedDays,
 	})
 	text, err := json.Marshal(map[string][]lifecycleRule{"rules": rules})
@@ -107,8 +107,8 @@ func lifecycle(r environment.Repository) (string, error) {
 }
 
 // newestTagged selects the images with a tag of the pattern beyond the newest count.
-func newestTagged(pattern string, count int) lifecycleChoice {
-	return lifecycleChoice{
+func newestTagged(pattern string, count int) lifecycleSelection {
+	return lifecycleSelection{
 		TagStatus: "tagged", TagPatternList: []string{pattern}, CountType: "imageCountMoreThan", CountNumber: count,
 	}
 }

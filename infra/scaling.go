@@ -8,8 +8,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// scalingTarget is one thing that autoscaling follows.
-type scalingTarget struct {
+// trackedMetric is one thing that autoscaling follows.
+type trackedMetric struct {
 	// name is the policy's, metric one that ECS or the load balancer publishes.
 	name, metric string
 	value        int
@@ -17,20 +17,20 @@ type scalingTarget struct {
 	byRequests bool
 }
 
-// scalingTargets are what the environment asks autoscaling to follow.
+// trackedMetrics are what the environment asks autoscaling to follow.
 // Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
-func scalingTargets(a environment.Autoscaling) []scalingTarget {
-	var asked []scalingTarget
-	for _, t := range []scalingTarget{
+func trackedMetrics(a environment.Autoscaling) []trackedMetric {
+	var tracked []trackedMetric
+	for _, t := range []trackedMetric{
 		{name: "cpu", metric: "ECSServiceAverageCPUUtilization", value: a.CPUPercent},
 		{name: "memory", metric: "ECSServiceAverageMemoryUtilization", value: a.MemoryPercent},
 		{name: "requests", metric: "ALBRequestCountPerTarget", value: a.RequestsPerMin, byRequests: true},
 	} {
 		if t.value > 0 {
-			asked = append(asked, t)
+			tracked = append(tracked, t)
 		}
 	}
-	return asked
+	return tracked
 }
 
 // newScaling lets the number of tasks move between the service's bounds: up within a minute, down after five.
@@ -44,12 +44,12 @@ func newScaling(
 		ResourceId:        pulumi.Sprintf("service/%s/%s", env.ClusterName(), service.Name),
 		MinCapacity:       pulumi.Int(s.Tasks.Min),
 		MaxCapacity:       pulumi.Int(s.Tasks.Max),
-		Tags:              named(env.Tags(), env.ServiceName(s.Role)),
+		Tags:              withName(env.Tags(), env.ServiceName(s.Role)),
 	}, child)
 	if err != nil {
 		return err
 	}
-	for _, t := range scalingTargets(*s.Autoscaling) {
+	for _, t := range trackedMetrics(*s.Autoscaling) {
 		metric := appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs{
 			PredefinedMetricType: pulumi.String(t.metric),
 		}

@@ -27,18 +27,18 @@ type SecurityGroupsArgs struct {
 // anywhere is every IPv4 address. The VPC has no IPv6.
 const anywhere = "0.0.0.0/0"
 
-// opening is one rule: TCP to a port, between a group and a peer. The peer is a group, or anywhere where it is empty.
-type opening struct {
-	name  string
-	group string
-	peer  string
-	port  int
-	why   string
+// securityGroupRule is one rule: TCP to a port, between a group and a peer. The peer is a group, or anywhere where it is empty.
+type securityGroupRule struct {
+	name        string
+	group       string
+	peer        string
+	port        int
+	description string
 }
 
 // ingress are the connections that are let in.
-func ingress() []opening {
-	return []opening{
+func ingress() []securityGroupRule {
+	return []securityGroupRule{
 		{"http", "balancer", "", 80, "HTTP from anywhere, answered with a redirect to HTTPS"},
 		{"https", "balancer", "", 443, "HTTPS from anywhere"},
 		{"api", "tasks", "balancer", environment.ContainerPort, "Requests from the load balancer"},
@@ -48,8 +48,8 @@ func ingress() []opening {
 
 // egress are the connections that may be opened. DNS needs no rule: the VPC's resolver is not subject to them.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
-func egress() []opening {
-	return []opening{
+func egress() []securityGroupRule {
+	return []securityGroupRule{
 		{"api", "balancer", "tasks", environment.ContainerPort, "Requests and health checks to the tasks"},
 		{"https", "tasks", "", 443, "AWS, the subgraph API and Sentry"},
 		{"postgres", "tasks", "database", environment.DatabasePort, "PostgreSQL"},
@@ -75,14 +75,14 @@ func NewSecurityGroups(
 			Name:        pulumi.String(args.Env.ResourceName(g.name)),
 			Description: pulumi.String(g.purpose),
 			VpcId:       args.VPCID,
-			Tags:        named(args.Env.Tags(), args.Env.ResourceName(g.name)),
+			Tags:        withName(args.Env.Tags(), args.Env.ResourceName(g.name)),
 		}, child)
 		if err != nil {
 			return nil, err
 		}
 		groups[g.name] = group.ID().ToStringOutput()
 	}
-	if err := newOpenings(ctx, name, args.Env, groups, child); err != nil {
+	if err := newSecurityGroupRules(ctx, name, args.Env, groups, child); err != nil {
 		return nil, err
 	}
 	c.LoadBalancerID, c.TasksID, c.DatabaseID = groups["balancer"], groups["tasks"], groups["database"]
@@ -93,44 +93,44 @@ func NewSecurityGroups(
 	})
 }
 
-// newOpenings declares the rules, each a resource of its own: rules inside of groups that refer to each other would
+// newSecurityGroupRules declares the rules, each a resource of its own: rules inside of groups that refer to each other would
 // be a circle.
-func newOpenings(
+func newSecurityGroupRules(
 	ctx *pulumi.Context, name string, env *environment.Environment, groups map[string]pulumi.StringOutput,
 	child pulumi.ResourceOption,
 ) error {
-	peer := func(o opening) (cidr, group pulumi.StringPtrInput) {
-		if o.peer == "" {
+	peer := func(r securityGroupRule) (cidr, group pulumi.StringPtrInput) {
+		if r.peer == "" {
 			return pulumi.String(anywhere), nil
 		}
-		return nil, groups[o.peer].ToStringPtrOutput()
+		return nil, groups[r.peer].ToStringPtrOutput()
 	}
-	for _, o := range ingress() {
-		cidr, from := peer(o)
-		if _, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-"+o.group+"-in-"+o.name, &vpc.SecurityGroupIngressRuleArgs{
-			SecurityGroupId:           groups[o.group],
+	for _, r := range ingress() {
+		cidr, from := peer(r)
+		if _, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-"+r.group+"-in-"+r.name, &vpc.SecurityGroupIngressRuleArgs{
+			SecurityGroupId:           groups[r.group],
 			IpProtocol:                pulumi.String("tcp"),
-			FromPort:                  pulumi.Int(o.port),
-			ToPort:                    pulumi.Int(o.port),
+			FromPort:                  pulumi.Int(r.port),
+			ToPort:                    pulumi.Int(r.port),
 			CidrIpv4:                  cidr,
 			ReferencedSecurityGroupId: from,
-			Description:               pulumi.String(o.why),
-			Tags:                      named(env.Tags(), env.ResourceName(o.group+"-in-"+o.name)),
+			Description:               pulumi.String(r.description),
+			Tags:                      withName(env.Tags(), env.ResourceName(r.group+"-in-"+r.name)),
 		}, child); err != nil {
 			return err
 		}
 	}
-	for _, o := range egress() {
-		cidr, to := peer(o)
-		if _, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-"+o.group+"-out-"+o.name, &vpc.SecurityGroupEgressRuleArgs{
-			SecurityGroupId:           groups[o.group],
+	for _, r := range egress() {
+		cidr, to := peer(r)
+		if _, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-"+r.group+"-out-"+r.name, &vpc.SecurityGroupEgressRuleArgs{
+			SecurityGroupId:           groups[r.group],
 			IpProtocol:                pulumi.String("tcp"),
-			FromPort:                  pulumi.Int(o.port),
-			ToPort:                    pulumi.Int(o.port),
+			FromPort:                  pulumi.Int(r.port),
+			ToPort:                    pulumi.Int(r.port),
 			CidrIpv4:                  cidr,
 			ReferencedSecurityGroupId: to,
-			Description:               pulumi.String(o.why),
-			Tags:                      named(env.Tags(), env.ResourceName(o.group+"-out-"+o.name)),
+			Description:               pulumi.String(r.description),
+			Tags:                      withName(env.Tags(), env.ResourceName(r.group+"-out-"+r.name)),
 		}, child); err != nil {
 			return err
 		}

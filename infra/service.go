@@ -91,7 +91,7 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		EnableEcsManagedTags: pulumi.Bool(true),
 		PropagateTags:        pulumi.String("SERVICE"),
 		WaitForSteadyState:   pulumi.Bool(false),
-		Tags:                 named(env.Tags(), env.ServiceName(s.Role)),
+		Tags:                 withName(env.Tags(), env.ServiceName(s.Role)),
 	}
 	if args.Balancer != nil {
 		service.HealthCheckGracePeriodSeconds = pulumi.Int(graceSeconds)

@@ -17,25 +17,25 @@ type serviceRole struct {
 // account's boundary allows: so that whoever may write its policy, and run a task as it, gains nothing by that.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 func newServiceRole(
-	ctx *pulumi.Context, name string, env *environment.Environment, want serviceRole, child pulumi.ResourceOption,
+	ctx *pulumi.Context, name string, env *environment.Environment, spec serviceRole, child pulumi.ResourceOption,
 ) (*iam.Role, *iam.RolePolicy, error) {
-	trusted, err := document(trust(want.service, env.Account, want.sources))
+	trusted, err := document(trust(spec.service, env.Account, spec.sources))
 	if err != nil {
 		return nil, nil, err
 	}
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name:                pulumi.String(want.name),
+		Name:                pulumi.String(spec.name),
 		AssumeRolePolicy:    pulumi.String(trusted),
 		PermissionsBoundary: pulumi.String(environment.BoundaryARN(env.Prefix, env.Account)),
-		Tags:                named(env.Tags(), want.name),
+		Tags:                withName(env.Tags(), spec.name),
 	}, child)
 	if err != nil {
 		return nil, nil, err
 	}
 	policy, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
-		Name:   pulumi.String(want.policy),
+		Name:   pulumi.String(spec.policy),
 		Role:   role.Name,
-		Policy: want.permissions,
+		Policy: spec.permissions,
 	}, child)
 	return role, policy, err
 }

@@ -15,21 +15,21 @@ func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc
 		if err != nil {
 			return err
 		}
-		with := []pulumi.ResourceOption{pulumi.Providers(provider), pulumi.Protect(true)}
-		zone, err := NewZone(ctx, "zone", &ZoneArgs{Shared: shared}, with...)
+		opts := []pulumi.ResourceOption{pulumi.Providers(provider), pulumi.Protect(true)}
+		zone, err := NewZone(ctx, "zone", &ZoneArgs{Shared: shared}, opts...)
 		if err != nil {
 			return err
 		}
-		registry, err := NewRegistry(ctx, "registry", &RegistryArgs{Shared: shared}, with...)
+		registry, err := NewRegistry(ctx, "registry", &RegistryArgs{Shared: shared}, opts...)
 		if err != nil {
 			return err
 		}
-		if _, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Shared: shared, RepositoryARN: registry.ARN}, with...); err != nil {
+		if _, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Shared: shared, RepositoryARN: registry.ARN}, opts...); err != nil {
 			return err
 		}
 		delivery, err := NewDelivery(ctx, "delivery", &DeliveryArgs{
 			Shared: shared, RepositoryARN: registry.ARN, ZoneARN: zone.ARN,
-		}, with...)
+		}, opts...)
 		if err != nil {
 			return err
 		}

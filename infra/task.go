@@ -41,7 +41,7 @@ func newTaskDefinition(
 		TaskRoleArn:          args.TaskRoleARN,
 		ContainerDefinitions: renderContainers(args, role),
 		SkipDestroy:          pulumi.Bool(true),
-		Tags:                 named(args.Env.Tags(), family),
+		Tags:                 withName(args.Env.Tags(), family),
 	}, child)
 }
 
@@ -49,10 +49,10 @@ func newTaskDefinition(
 func renderContainers(args *TaskArgs, role environment.Role) pulumi.StringOutput {
 	return pulumi.StringArray{
 		args.QueueURL, args.DatabaseHost, args.DatabaseSecretARN, args.ConfigSecretARN,
-	}.ToStringArrayOutput().ApplyT(func(known []string) (string, error) {
+	}.ToStringArrayOutput().ApplyT(func(resolved []string) (string, error) {
 		return containerDefinitions(task{
 			env: args.Env, role: role, image: args.Image,
-			queueURL: known[0], databaseHost: known[1], databaseSecretARN: known[2], configSecretARN: known[3],
+			queueURL: resolved[0], databaseHost: resolved[1], databaseSecretARN: resolved[2], configSecretARN: resolved[3],
 		})
 	}).(pulumi.StringOutput)
 }

@@ -34,7 +34,7 @@ func NewZone(ctx *pulumi.Context, name string, args *ZoneArgs, opts ...pulumi.Re
 		Name:         pulumi.String(root),
 		Comment:      pulumi.String("Shared by the environments of " + args.Shared.Prefix),
 		ForceDestroy: pulumi.Bool(false),
-		Tags:         named(args.Shared.Tags(), root),
+		Tags:         withName(args.Shared.Tags(), root),
 	}, child)
 	if err != nil {
 		return nil, err

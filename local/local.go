@@ -129,18 +129,18 @@ func (l *Local) EngineEnv() (map[string]string, error) {
 // passphrase encrypts the stacks' secrets.
 func (l *Local) passphrase() (string, error) {
 	path := filepath.Join(l.dir, "passphrase")
-	kept, err := os.ReadFile(path)
-	if err == nil && len(kept) > 0 {
-		return string(kept), nil
+	stored, err := os.ReadFile(path)
+	if err == nil && len(stored) > 0 {
+		return string(stored), nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the passphrase of the local stacks: %w", err)
 	}
-	made := rand.Text()
-	if err := os.WriteFile(path, []byte(made), 0o600); err != nil {
+	generated := rand.Text()
+	if err := os.WriteFile(path, []byte(generated), 0o600); err != nil {
 		return "", fmt.Errorf("keep the passphrase of the local stacks: %w", err)
 	}
-	return made, nil
+	return generated, nil
 }
 
 // Push adds an image to the registry under a tag, and returns its digest.

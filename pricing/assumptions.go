@@ -13,8 +13,8 @@ type Assumptions struct {
 	DataGB float64 `json:"dataGB"`
 }
 
-// Quiet is the traffic that an environment is estimated with unless somebody knows better.
-func Quiet() Assumptions { return Assumptions{RequestsMillion: 1, DataGB: 10} }
+// DefaultAssumptions is the traffic that an environment is estimated with unless somebody knows better.
+func DefaultAssumptions() Assumptions { return Assumptions{RequestsMillion: 1, DataGB: 10} }
 
 // What is assumed about the rest. Amounts are in GB of a billion bytes, as they are billed.
 const (
@@ -37,8 +37,8 @@ const (
 	daysPerMonth  = 30
 )
 
-// stated are the assumptions in words.
-func (a Assumptions) stated() []string {
+// describe are the assumptions in words.
+func (a Assumptions) describe() []string {
 	return []string{
 		fmt.Sprintf("%v million requests a month (--requests-million)", a.RequestsMillion),
 		fmt.Sprintf("%v GB to clients, and as many through NAT (--data-gb)", a.DataGB),

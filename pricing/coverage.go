@@ -12,8 +12,8 @@ func priced(lines ...string) Coverage { return Coverage{Lines: lines} }
 
 func leftOut(why string) Coverage { return Coverage{LeftOut: why} }
 
-// Covered are the types of resources that the estimate knows of.
-func Covered() map[string]Coverage {
+// CoverageByType are the types of resources that the estimate knows of.
+func CoverageByType() map[string]Coverage {
 	free := Coverage{}
 	return map[string]Coverage{
 		"awsx:ec2:Vpc": priced("NAT gateways", "addresses of NAT", "data through NAT"),

@@ -11,7 +11,7 @@ type Difference struct {
 // Differences are the resources that cost another amount in e than in the other estimate, in the order of e; what only
 // the other one has follows.
 func Differences(e, other Estimate) []Difference {
-	found := []Difference{}
+	differences := []Difference{}
 	seen := map[string]bool{}
 	for _, lines := range [][]Line{e.Lines, other.Lines} {
 		for _, line := range lines {
@@ -19,17 +19,17 @@ func Differences(e, other Estimate) []Difference {
 				continue
 			}
 			seen[line.Resource] = true
-			d := Difference{Resource: line.Resource, USD: e.of(line.Resource), Against: other.of(line.Resource)}
+			d := Difference{Resource: line.Resource, USD: e.resourceUSD(line.Resource), Against: other.resourceUSD(line.Resource)}
 			if d.Delta = cents(d.USD - d.Against); d.Delta != 0 {
-				found = append(found, d)
+				differences = append(differences, d)
 			}
 		}
 	}
-	return found
+	return differences
 }
 
-// of is what a resource costs; nothing where there is none.
-func (e Estimate) of(resource string) float64 {
+// resourceUSD is what a resource costs; nothing where there is none.
+func (e Estimate) resourceUSD(resource string) float64 {
 	for _, line := range e.Lines {
 		if line.Resource == resource {
 			return line.USD

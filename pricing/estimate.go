@@ -45,8 +45,8 @@ type bill struct {
 
 // add writes a line with the price of the key; most is the quantity with all tasks.
 func (b *bill) add(resource, key string, quantity, most float64, assumed bool) {
-	price, known := priceOf(key)
-	if !known {
+	price, ok := priceOf(key)
+	if !ok {
 		b.unpriced = append(b.unpriced, fmt.Sprintf("%s: %s has no price in the table", resource, key))
 		return
 	}
@@ -59,12 +59,12 @@ func (b *bill) add(resource, key string, quantity, most float64, assumed bool) {
 	})
 }
 
-// declared is what follows from the file, assumed what follows from an assumption.
-func (b *bill) declared(resource, key string, quantity float64) {
+// addDeclared is what follows from the file, assumed what follows from an assumption.
+func (b *bill) addDeclared(resource, key string, quantity float64) {
 	b.add(resource, key, quantity, quantity, false)
 }
 
-func (b *bill) assumed(resource, key string, quantity float64) {
+func (b *bill) addAssumed(resource, key string, quantity float64) {
 	b.add(resource, key, quantity, quantity, true)
 }
 
@@ -84,34 +84,34 @@ func (b *bill) total() Estimate {
 // cents rounds an amount as a bill does, half a cent up. The smallest part keeps 16.425 from being 16.4249999.
 func cents(usd float64) float64 { return math.Round(usd*100+1e-6) / 100 }
 
-// Of estimates an environment, with the fewest tasks that its services run.
-func Of(env *environment.Environment, a Assumptions) Estimate {
+// EstimateEnvironment estimates an environment, with the fewest tasks that its services run.
+func EstimateEnvironment(env *environment.Environment, a Assumptions) Estimate {
 	b := &bill{}
 	b.network(env, a)
-	b.entrance(env, a)
+	b.ingress(env, a)
 	b.tasks(env)
 	b.database(env)
 	b.monitoring(env, a)
-	b.rest()
+	b.other()
 	e := b.total()
-	e.Assumed = a.stated()
+	e.Assumed = a.describe()
 	return e
 }
 
-// OfShared estimates what the environments of an account share, with the key of the Pulumi state.
-func OfShared(shared *environment.Shared) Estimate {
+// EstimateShared estimates what the environments of an account share, with the key of the Pulumi state.
+func EstimateShared(shared *environment.Shared) Estimate {
 	b := &bill{area: AreaShared}
-	b.declared("hosted zone", zoneMonth, 1)
-	b.declared("key of the state", keyMonth, 1)
-	b.assumed("images", imageStorage, float64(shared.Repository.KeepImages)*imageGB)
+	b.addDeclared("hosted zone", zoneMonth, 1)
+	b.addDeclared("key of the state", keyMonth, 1)
+	b.addAssumed("images", imageStorage, float64(shared.Repository.KeepImages)*imageGB)
 	e := b.total()
 	e.Assumed = []string{fmt.Sprintf("%d images of %v GB each beyond the layers that they share", shared.Repository.KeepImages, imageGB)}
 	return e
 }
 
-// Everywhere is the part of the bill that does not depend on the size of tasks and database: the network and the
+// NetworkTotal is the part of the bill that does not depend on the size of tasks and database: the network and the
 // entrance.
-func (e Estimate) Everywhere() float64 { return cents(e.Area(AreaNetwork) + e.Area(AreaEntrance)) }
+func (e Estimate) NetworkTotal() float64 { return cents(e.Area(AreaNetwork) + e.Area(AreaIngress)) }
 
 // Area is what a part of the environment costs.
 func (e Estimate) Area(name string) float64 {

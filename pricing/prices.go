@@ -25,73 +25,73 @@ type Price struct {
 
 // The keys of the prices that are not an instance class.
 const (
-	taskCPU        = "task-cpu"
-	taskMemory     = "task-memory"
-	natHour        = "nat-hour"
-	natData        = "nat-data"
-	addressHour    = "address-hour"
-	dataOut        = "data-out"
-	balancerHour   = "balancer-hour"
-	balancerUnit   = "balancer-unit"
-	firewallACL    = "firewall-acl"
-	firewallRule   = "firewall-rule"
-	firewallAsked  = "firewall-requests"
-	storage        = "database-storage"
-	backup         = "database-backup"
-	logIngestion   = "log-ingestion"
-	logStorage     = "log-storage"
-	alarmMetric    = "alarm"
-	customMetric   = "metric"
-	dashboardMonth = "dashboard"
-	trace          = "trace"
-	healthCheck    = "health-check"
-	healthHTTPS    = "health-check-https"
-	secretMonth    = "secret"
-	queueRequests  = "queue-requests"
-	objectStorage  = "object-storage"
-	zoneMonth      = "hosted-zone"
-	imageStorage   = "image-storage"
-	keyMonth       = "key"
+	taskCPU          = "task-cpu"
+	taskMemory       = "task-memory"
+	natHour          = "nat-hour"
+	natData          = "nat-data"
+	addressHour      = "address-hour"
+	dataOut          = "data-out"
+	balancerHour     = "balancer-hour"
+	balancerUnit     = "balancer-unit"
+	firewallACL      = "firewall-acl"
+	firewallRule     = "firewall-rule"
+	firewallRequests = "firewall-requests"
+	storage          = "database-storage"
+	backup           = "database-backup"
+	logIngestion     = "log-ingestion"
+	logStorage       = "log-storage"
+	alarmMetric      = "alarm"
+	customMetric     = "metric"
+	dashboardMonth   = "dashboard"
+	trace            = "trace"
+	healthCheck      = "health-check"
+	healthHTTPS      = "health-check-https"
+	secretMonth      = "secret"
+	queueRequests    = "queue-requests"
+	objectStorage    = "object-storage"
+	zoneMonth        = "hosted-zone"
+	imageStorage     = "image-storage"
+	keyMonth         = "key"
 )
 
-// lookedUp is when the prices were last held against AWS's lists. A price that changes gets a date of its own.
-const lookedUp = "2026-06"
+// priceDate is when the prices were last held against AWS's lists. A price that changes gets a date of its own.
+const priceDate = "2026-06"
 
 // Prices is the table of prices.
 func Prices() []Price {
 	const lists = "https://aws.amazon.com/"
 	all := []Price{
-		{taskCPU, "Fargate, Linux on x86: CPU", "vCPU-hour", 0.04048, lookedUp, lists + "fargate/pricing/"},
-		{taskMemory, "Fargate, Linux on x86: memory", "GB-hour", 0.004445, lookedUp, lists + "fargate/pricing/"},
-		{natHour, "NAT gateway", "hour", 0.045, lookedUp, lists + "vpc/pricing/"},
-		{natData, "NAT gateway: data processed", "GB", 0.045, lookedUp, lists + "vpc/pricing/"},
-		{addressHour, "public IPv4 address", "hour", 0.005, lookedUp, lists + "vpc/pricing/"},
-		{dataOut, "data to the internet, first 10 TB", "GB", 0.09, lookedUp, lists + "ec2/pricing/on-demand/"},
-		{balancerHour, "application load balancer", "hour", 0.0225, lookedUp, lists + "elasticloadbalancing/pricing/"},
-		{balancerUnit, "application load balancer: capacity unit", "LCU-hour", 0.008, lookedUp, lists + "elasticloadbalancing/pricing/"},
-		{firewallACL, "web ACL", "month", 5, lookedUp, lists + "waf/pricing/"},
-		{firewallRule, "rule, or group of AWS's rules", "month", 1, lookedUp, lists + "waf/pricing/"},
-		{firewallAsked, "requests looked at by a web ACL", "million", 0.60, lookedUp, lists + "waf/pricing/"},
-		{storage, "RDS: gp3 storage, one zone", "GB-month", 0.115, lookedUp, lists + "rds/postgresql/pricing/"},
-		{backup, "RDS: backups beyond the size of the storage", "GB-month", 0.095, lookedUp, lists + "rds/postgresql/pricing/"},
-		{logIngestion, "CloudWatch: logs taken in", "GB", 0.50, lookedUp, lists + "cloudwatch/pricing/"},
-		{logStorage, "CloudWatch: logs kept, compressed", "GB-month", 0.03, lookedUp, lists + "cloudwatch/pricing/"},
-		{alarmMetric, "CloudWatch: metric of an alarm", "month", 0.10, lookedUp, lists + "cloudwatch/pricing/"},
-		{customMetric, "CloudWatch: custom metric, Container Insights' too", "month", 0.30, lookedUp, lists + "cloudwatch/pricing/"},
-		{dashboardMonth, "CloudWatch: dashboard", "month", 3, lookedUp, lists + "cloudwatch/pricing/"},
-		{trace, "X-Ray: traces recorded", "million", 5, lookedUp, lists + "xray/pricing/"},
-		{healthCheck, "Route 53: health check of an endpoint in AWS", "month", 0.50, lookedUp, lists + "route53/pricing/"},
-		{healthHTTPS, "Route 53: health check over HTTPS, on top", "month", 1, lookedUp, lists + "route53/pricing/"},
-		{secretMonth, "Secrets Manager: secret", "month", 0.40, lookedUp, lists + "secrets-manager/pricing/"},
-		{queueRequests, "SQS: requests to a standard queue", "million", 0.40, lookedUp, lists + "sqs/pricing/"},
-		{objectStorage, "S3: standard storage", "GB-month", 0.023, lookedUp, lists + "s3/pricing/"},
-		{zoneMonth, "Route 53: hosted zone", "month", 0.50, lookedUp, lists + "route53/pricing/"},
-		{imageStorage, "ECR: images", "GB-month", 0.10, lookedUp, lists + "ecr/pricing/"},
-		{keyMonth, "KMS: key", "month", 1, lookedUp, lists + "kms/pricing/"},
+		{taskCPU, "Fargate, Linux on x86: CPU", "vCPU-hour", 0.04048, priceDate, lists + "fargate/pricing/"},
+		{taskMemory, "Fargate, Linux on x86: memory", "GB-hour", 0.004445, priceDate, lists + "fargate/pricing/"},
+		{natHour, "NAT gateway", "hour", 0.045, priceDate, lists + "vpc/pricing/"},
+		{natData, "NAT gateway: data processed", "GB", 0.045, priceDate, lists + "vpc/pricing/"},
+		{addressHour, "public IPv4 address", "hour", 0.005, priceDate, lists + "vpc/pricing/"},
+		{dataOut, "data to the internet, first 10 TB", "GB", 0.09, priceDate, lists + "ec2/pricing/on-demand/"},
+		{balancerHour, "application load balancer", "hour", 0.0225, priceDate, lists + "elasticloadbalancing/pricing/"},
+		{balancerUnit, "application load balancer: capacity unit", "LCU-hour", 0.008, priceDate, lists + "elasticloadbalancing/pricing/"},
+		{firewallACL, "web ACL", "month", 5, priceDate, lists + "waf/pricing/"},
+		{firewallRule, "rule, or group of AWS's rules", "month", 1, priceDate, lists + "waf/pricing/"},
+		{firewallRequests, "requests looked at by a web ACL", "million", 0.60, priceDate, lists + "waf/pricing/"},
+		{storage, "RDS: gp3 storage, one zone", "GB-month", 0.115, priceDate, lists + "rds/postgresql/pricing/"},
+		{backup, "RDS: backups beyond the size of the storage", "GB-month", 0.095, priceDate, lists + "rds/postgresql/pricing/"},
+		{logIngestion, "CloudWatch: logs taken in", "GB", 0.50, priceDate, lists + "cloudwatch/pricing/"},
+		{logStorage, "CloudWatch: logs kept, compressed", "GB-month", 0.03, priceDate, lists + "cloudwatch/pricing/"},
+		{alarmMetric, "CloudWatch: metric of an alarm", "month", 0.10, priceDate, lists + "cloudwatch/pricing/"},
+		{customMetric, "CloudWatch: custom metric, Container Insights' too", "month", 0.30, priceDate, lists + "cloudwatch/pricing/"},
+		{dashboardMonth, "CloudWatch: dashboard", "month", 3, priceDate, lists + "cloudwatch/pricing/"},
+		{trace, "X-Ray: traces recorded", "million", 5, priceDate, lists + "xray/pricing/"},
+		{healthCheck, "Route 53: health check of an endpoint in AWS", "month", 0.50, priceDate, lists + "route53/pricing/"},
+		{healthHTTPS, "Route 53: health check over HTTPS, on top", "month", 1, priceDate, lists + "route53/pricing/"},
+		{secretMonth, "Secrets Manager: secret", "month", 0.40, priceDate, lists + "secrets-manager/pricing/"},
+		{queueRequests, "SQS: requests to a standard queue", "million", 0.40, priceDate, lists + "sqs/pricing/"},
+		{objectStorage, "S3: standard storage", "GB-month", 0.023, priceDate, lists + "s3/pricing/"},
+		{zoneMonth, "Route 53: hosted zone", "month", 0.50, priceDate, lists + "route53/pricing/"},
+		{imageStorage, "ECR: images", "GB-month", 0.10, priceDate, lists + "ecr/pricing/"},
+		{keyMonth, "KMS: key", "month", 1, priceDate, lists + "kms/pricing/"},
 	}
 	for _, class := range instanceClasses() {
 		all = append(all, Price{
-			class.name, "RDS for PostgreSQL: " + class.name + ", one zone", "hour", class.usd, lookedUp, lists + "rds/postgresql/pricing/",
+			class.name, "RDS for PostgreSQL: " + class.name + ", one zone", "hour", class.usd, priceDate, lists + "rds/postgresql/pricing/",
 		})
 	}
 	return all
@@ -99,7 +99,7 @@ func Prices() []Price {
 
 // AsOf is the month of the oldest price in the table.
 func AsOf() string {
-	oldest := lookedUp
+	oldest := priceDate
 	for _, p := range Prices() {
 		oldest = min(oldest, p.AsOf)
 	}

@@ -54,7 +54,7 @@ func with(base, more map[string][]float64) map[string][]float64 {
 }
 
 func TestDevelopment(t *testing.T) {
-	e := Of(load(t, "dev"), Quiet())
+	e := EstimateEnvironment(load(t, "dev"), DefaultAssumptions())
 	require.Equal(t, with(everywhere(), map[string][]float64{
 		"api CPU":           {7.39}, // 0.25 × 730 h × 0.04048 = 7.3876
 		"api memory":        {1.62}, // 0.5 × 730 h × 0.004445 = 1.6224
@@ -68,12 +68,12 @@ func TestDevelopment(t *testing.T) {
 	}), amounts(e))
 	require.Equal(t, 109.56, e.USD)
 	require.Equal(t, 109.56, e.MostUSD)
-	require.Equal(t, 72.30, e.Everywhere()) // 36.95 of the network and 35.35 of the entrance
+	require.Equal(t, 72.30, e.NetworkTotal()) // 36.95 of the network and 35.35 of the entrance
 	require.Empty(t, e.Unpriced)
 }
 
 func TestStaging(t *testing.T) {
-	e := Of(load(t, "staging"), Quiet())
+	e := EstimateEnvironment(load(t, "staging"), DefaultAssumptions())
 	require.Equal(t, with(everywhere(), map[string][]float64{
 		"api CPU":             {14.78, 29.55}, // 0.5 × 730 h × 0.04048 = 14.7752, up to two tasks
 		"api memory":          {3.24, 6.49},   // 1 × 730 h × 0.004445 = 3.2449
@@ -95,7 +95,7 @@ func TestStaging(t *testing.T) {
 }
 
 func TestProduction(t *testing.T) {
-	e := Of(load(t, "production"), Quiet())
+	e := EstimateEnvironment(load(t, "production"), DefaultAssumptions())
 	require.Equal(t, with(everywhere(), map[string][]float64{
 		"NAT gateways":            {98.55}, // 3 × 730 h × 0.045
 		"addresses of NAT":        {10.95}, // 3 × 730 h × 0.005
@@ -128,12 +128,12 @@ func TestShared(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string][]float64{
 		"hosted zone": {0.50}, "key of the state": {1}, "images": {0.50}, // 50 × 0.1 GB × 0.10
-	}, amounts(OfShared(shared)))
+	}, amounts(EstimateShared(shared)))
 }
 
 func TestTraffic(t *testing.T) {
 	env := load(t, "production")
-	found := amounts(Of(env, Assumptions{RequestsMillion: 100, DataGB: 2000}))
+	found := amounts(EstimateEnvironment(env, Assumptions{RequestsMillion: 100, DataGB: 2000}))
 	for resource, want := range map[string]float64{
 		"data through NAT":       90,    // 2000 × 0.045
 		"data to clients":        180,   // 2000 × 0.09
@@ -144,7 +144,7 @@ func TestTraffic(t *testing.T) {
 	} {
 		require.Equal(t, []float64{want}, found[resource], resource)
 	}
-	idle := amounts(Of(env, Assumptions{}))
+	idle := amounts(EstimateEnvironment(env, Assumptions{}))
 	require.NotContains(t, idle, "data to clients")
 	require.NotContains(t, idle, "traces")
 	require.Equal(t, []float64{16.43}, idle["load balancer"])
@@ -154,13 +154,13 @@ func TestBackupsBeyondTheStorageAreBilled(t *testing.T) {
 	env := load(t, "production")
 	env.Database.BackupDays, env.Deployment.SnapshotsKept = 35, 50
 	// 50 × 0.5 × (1 + 0.02 × 85) = 67.5, 17.5 beyond 50 × 0.095
-	require.Equal(t, []float64{1.66}, amounts(Of(env, Quiet()))["database backups"])
+	require.Equal(t, []float64{1.66}, amounts(EstimateEnvironment(env, DefaultAssumptions()))["database backups"])
 }
 
 func TestAClassWithoutPriceIsSaid(t *testing.T) {
 	env := load(t, "dev")
 	env.Database.InstanceClass = "db.x2g.large"
-	e := Of(env, Quiet())
+	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
 	require.Equal(t, 96.42, e.USD) // 109.56 - 13.14
@@ -169,13 +169,13 @@ func TestAClassWithoutPriceIsSaid(t *testing.T) {
 func TestAlarmsFollowTheRegion(t *testing.T) {
 	env := load(t, "production")
 	env.Region = "eu-central-1"
-	require.Equal(t, []float64{2.70}, amounts(Of(env, Quiet()))["alarms"], "the alarm of the health check is in us-east-1 only")
+	require.Equal(t, []float64{2.70}, amounts(EstimateEnvironment(env, DefaultAssumptions()))["alarms"], "the alarm of the health check is in us-east-1 only")
 }
 
 func TestSavings(t *testing.T) {
 	saved := func(name string) map[string]float64 {
 		found := map[string]float64{}
-		for _, s := range Savings(load(t, name), Quiet()) {
+		for _, s := range Savings(load(t, name), DefaultAssumptions()) {
 			found[s.Setting+" "+s.From+" "+s.To] = s.USD
 		}
 		return found
@@ -191,12 +191,12 @@ func TestSavings(t *testing.T) {
 	require.Equal(t, 58.31, production["database.multiZone true false"]) // half of 105.12 + 11.50
 	require.Equal(t, 40.15, production["network.zones 3 2"])             // a gateway and two addresses
 	require.Equal(t, 36.04, production["services.api.tasks.min 2 1"])    // half of 59.10 + 12.98
-	require.Equal(t, "network.nat", Savings(load(t, "production"), Quiet())[0].Setting)
+	require.Equal(t, "network.nat", Savings(load(t, "production"), DefaultAssumptions())[0].Setting)
 }
 
 func TestSavingsLeaveTheEnvironmentAsItIs(t *testing.T) {
 	env := load(t, "production")
-	Savings(env, Quiet())
+	Savings(env, DefaultAssumptions())
 	require.Equal(t, load(t, "production"), env)
 }
 
@@ -212,8 +212,8 @@ func TestDifferences(t *testing.T) {
 		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
 		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
 		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},
-	}, Differences(Of(after, Quiet()), Of(before, Quiet())))
-	require.Empty(t, Differences(Of(before, Quiet()), Of(before, Quiet())))
+	}, Differences(EstimateEnvironment(after, DefaultAssumptions()), EstimateEnvironment(before, DefaultAssumptions())))
+	require.Empty(t, Differences(EstimateEnvironment(before, DefaultAssumptions()), EstimateEnvironment(before, DefaultAssumptions())))
 }
 
 func TestTheTable(t *testing.T) {
@@ -232,11 +232,11 @@ func TestTheTable(t *testing.T) {
 func TestCoveredLinesAreThere(t *testing.T) {
 	shared, err := environment.LoadShared("..")
 	require.NoError(t, err)
-	billed := amounts(Of(load(t, "production"), Quiet()))
-	for resource, amount := range amounts(OfShared(shared)) {
+	billed := amounts(EstimateEnvironment(load(t, "production"), DefaultAssumptions()))
+	for resource, amount := range amounts(EstimateShared(shared)) {
 		billed[resource] = amount
 	}
-	for kind, covered := range Covered() {
+	for kind, covered := range CoverageByType() {
 		for _, line := range covered.Lines {
 			require.Contains(t, billed, line, kind)
 		}

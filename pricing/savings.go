@@ -19,21 +19,21 @@ type Saving struct {
 	Price string `json:"price"`
 }
 
-// worthSaying is the least saving a month that is named, in US dollars.
-const worthSaying = 1
+// minSaving is the least saving a month that is named, in US dollars.
+const minSaving = 1
 
 // Savings are the settings that would save most, the greatest first: each alone, without the others.
 func Savings(env *environment.Environment, a Assumptions) []Saving {
-	now := Of(env, a).USD
-	found := []Saving{}
+	current := EstimateEnvironment(env, a).USD
+	savings := []Saving{}
 	for _, s := range slices.Concat(networkSavings(env), databaseSavings(env), taskSavings(env), monitoringSavings(env)) {
-		s.USD = cents(now - Of(s.changed, a).USD)
-		if s.USD >= worthSaying {
-			found = append(found, s.Saving)
+		s.USD = cents(current - EstimateEnvironment(s.changed, a).USD)
+		if s.USD >= minSaving {
+			savings = append(savings, s.Saving)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Saving) int { return cmp.Compare(b.USD, a.USD) })
-	return found
+	slices.SortStableFunc(savings, func(a, b Saving) int { return cmp.Compare(b.USD, a.USD) })
+	return savings
 }
 
 // candidate is a saving and the environment that would have made it.
@@ -42,8 +42,8 @@ type candidate struct {
 	changed *environment.Environment
 }
 
-// instead is a candidate: the environment with one setting changed.
-func instead(env *environment.Environment, setting string, from, to any, price string, change func(*environment.Environment)) candidate {
+// candidateWith is a candidate: the environment with one setting changed.
+func candidateWith(env *environment.Environment, setting string, from, to any, price string, change func(*environment.Environment)) candidate {
 	changed := *env
 	for _, optional := range []**environment.Service{&changed.Services.Worker, &changed.Services.Scheduler} {
 		if *optional != nil {
@@ -58,11 +58,11 @@ func instead(env *environment.Environment, setting string, from, to any, price s
 func networkSavings(env *environment.Environment) []candidate {
 	var all []candidate
 	if env.Network.NAT == environment.NATPerZone {
-		all = append(all, instead(env, "network.nat", env.Network.NAT, environment.NATSingle,
+		all = append(all, candidateWith(env, "network.nat", env.Network.NAT, environment.NATSingle,
 			"the loss of one zone cuts all tasks off", func(e *environment.Environment) { e.Network.NAT = environment.NATSingle }))
 	}
 	if env.Network.Zones > 2 {
-		all = append(all, instead(env, "network.zones", env.Network.Zones, 2,
+		all = append(all, candidateWith(env, "network.zones", env.Network.Zones, 2,
 			"half the tasks are gone with a zone", func(e *environment.Environment) { e.Network.Zones = 2 }))
 	}
 	return all
@@ -71,11 +71,11 @@ func networkSavings(env *environment.Environment) []candidate {
 func databaseSavings(env *environment.Environment) []candidate {
 	var all []candidate
 	if env.Database.MultiZone {
-		all = append(all, instead(env, "database.multiZone", true, false,
+		all = append(all, candidateWith(env, "database.multiZone", true, false,
 			"the loss of a zone is an outage, and so is maintenance", func(e *environment.Environment) { e.Database.MultiZone = false }))
 	}
 	if smaller := smallerClass(env.Database.InstanceClass); smaller != "" {
-		all = append(all, instead(env, "database.instanceClass", env.Database.InstanceClass, smaller,
+		all = append(all, candidateWith(env, "database.instanceClass", env.Database.InstanceClass, smaller,
 			"half the memory", func(e *environment.Environment) { e.Database.InstanceClass = smaller }))
 	}
 	return all
@@ -84,7 +84,7 @@ func databaseSavings(env *environment.Environment) []candidate {
 func taskSavings(env *environment.Environment) []candidate {
 	var all []candidate
 	for _, s := range env.Services.List() {
-		in := func(e *environment.Environment) *environment.Service {
+		serviceIn := func(e *environment.Environment) *environment.Service {
 			switch s.Role {
 			case environment.Worker:
 				return e.Services.Worker
@@ -95,12 +95,12 @@ func taskSavings(env *environment.Environment) []candidate {
 		}
 		path := "services." + string(s.Role)
 		if slices.Contains(environment.FargateMemory(s.CPU/2), s.Memory/2) {
-			all = append(all, instead(env, path+".cpu/memory", fmt.Sprintf("%d/%d", s.CPU, s.Memory), fmt.Sprintf("%d/%d", s.CPU/2, s.Memory/2),
-				"half the room for a task", func(e *environment.Environment) { in(e).CPU, in(e).Memory = s.CPU/2, s.Memory/2 }))
+			all = append(all, candidateWith(env, path+".cpu/memory", fmt.Sprintf("%d/%d", s.CPU, s.Memory), fmt.Sprintf("%d/%d", s.CPU/2, s.Memory/2),
+				"half the room for a task", func(e *environment.Environment) { serviceIn(e).CPU, serviceIn(e).Memory = s.CPU/2, s.Memory/2 }))
 		}
 		if s.Tasks.Min > 1 {
-			all = append(all, instead(env, path+".tasks.min", s.Tasks.Min, 1,
-				"a task that fails is an outage", func(e *environment.Environment) { in(e).Tasks.Min = 1 }))
+			all = append(all, candidateWith(env, path+".tasks.min", s.Tasks.Min, 1,
+				"a task that fails is an outage", func(e *environment.Environment) { serviceIn(e).Tasks.Min = 1 }))
 		}
 	}
 	return all
@@ -117,6 +117,6 @@ func monitoringSavings(env *environment.Environment) []candidate {
 	if !ok {
 		return nil
 	}
-	return []candidate{instead(env, "monitoring.level", level, to, lost[level],
+	return []candidate{candidateWith(env, "monitoring.level", level, to, lost[level],
 		func(e *environment.Environment) { e.Monitoring.Level = to })}
 }

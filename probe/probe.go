@@ -26,7 +26,7 @@ type Network struct {
 	Roots *x509.CertPool
 }
 
-// Internet is the machine's own network.
-func Internet() Network {
+// SystemNetwork is the machine's own network.
+func SystemNetwork() Network {
 	return Network{Resolver: net.DefaultResolver, Dial: (&net.Dialer{}).DialContext}
 }

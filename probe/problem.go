@@ -16,13 +16,13 @@ import (
 // databaseHint is for an application that has lost its database.
 const databaseHint = "look at the database, its security group and DATABASE_URL"
 
-// wellWords are what a healthy answer says in its status and database fields.
-var wellWords = []string{"healthy", "ok", "ready", "up", "connected", "pass"}
+// healthyValues are what a healthy answer says in its status and database fields.
+var healthyValues = []string{"healthy", "ok", "ready", "up", "connected", "pass"}
 
 // dnsProblem is why a name has no addresses; err is nil where the answer was empty.
 func dnsProblem(side Side, host string, err error) *Problem {
 	hint := "create the alias record in the hosted zone, and see whether the zone's name servers are those at the registrar"
-	if side == Direct {
+	if side == SideLoadBalancer {
 		hint = "the load balancer is gone or just being made: look at it"
 	}
 	var dns *net.DNSError
@@ -71,32 +71,34 @@ func answerProblem(ctx context.Context, host string, err error) *Problem {
 		"look at the load balancer and the application's logs"}
 }
 
-// judge looks at an answer; body is nil where it was no JSON object.
-func judge(response *http.Response, body *Body) *Problem {
+// evaluate looks at an answer; body is nil where it was no JSON object.
+func evaluate(response *http.Response, body *Body) *Problem {
 	code := response.StatusCode
 	switch {
 	case code >= 300 && code < 400:
 		return &Problem{HTTPStatus, fmt.Sprintf("HTTP %d to %s", code, response.Header.Get("Location")),
 			"a health path answers itself and does not redirect: look at the listener's rules and the application's routes"}
-	case code != http.StatusOK && body != nil && !well(body.Database):
+	case code != http.StatusOK && body != nil && !isHealthy(body.Database):
 		return &Problem{HTTPStatus, fmt.Sprintf("HTTP %d %s, the database is %q", code, http.StatusText(code), body.Database), databaseHint}
 	case code != http.StatusOK:
 		return &Problem{HTTPStatus, statusMessage(code, body), statusHint(code)}
 	case body == nil:
 		return &Problem{BodyNotHealthy, "HTTP 200, but the body is no health answer in JSON",
 			"something other than the application answers: look at the listener's default action"}
-	case !well(body.Status) || body.Status == "" && body.Database == "":
+	case !isHealthy(body.Status) || body.Status == "" && body.Database == "":
 		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the status is %q", body.Status),
 			"the application says that it is not well: look at its logs"}
-	case !well(body.Database):
+	case !isHealthy(body.Database):
 		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the database is %q", body.Database),
 			databaseHint}
 	}
 	return nil
 }
 
-// well reports whether a field says nothing bad; one that is not there does not.
-func well(word string) bool { return word == "" || slices.Contains(wellWords, strings.ToLower(word)) }
+// isHealthy reports whether a field says nothing bad; one that is not there does not.
+func isHealthy(word string) bool {
+	return word == "" || slices.Contains(healthyValues, strings.ToLower(word))
+}
 
 func statusMessage(code int, body *Body) string {
 	message := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", code, http.StatusText(code)))

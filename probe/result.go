@@ -7,10 +7,10 @@ type Side string
 
 // The sides. Where only Direct is well, DNS is wrong; where neither is, the load balancer or what is behind it.
 const (
-	// Direct goes to the load balancer's own name, with the domain as SNI and Host.
-	Direct Side = "load balancer"
-	// ByDomain goes where DNS says that the domain is.
-	ByDomain Side = "domain"
+	// SideLoadBalancer goes to the load balancer's own name, with the domain as SNI and Host.
+	SideLoadBalancer Side = "load balancer"
+	// SideDomain goes where DNS says that the domain is.
+	SideDomain Side = "domain"
 )
 
 // Result is what one probe found. What it did not come to is empty.
@@ -92,8 +92,8 @@ const (
 	BodyNotHealthy         Reason = "BodyNotHealthy"
 )
 
-// AboutCertificate reports whether the reason is one of TLS: the answer may be well all the same.
-func (r Reason) AboutCertificate() bool {
+// IsCertificate reports whether the reason is one of TLS: the answer may be well all the same.
+func (r Reason) IsCertificate() bool {
 	switch r {
 	case TLSOutdated, CertificateExpired, CertificateNotYetValid, CertificateWrongName, CertificateUntrusted:
 		return true

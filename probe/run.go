@@ -41,26 +41,26 @@ func Run(ctx context.Context, target Target, network Network, clk clock.Clock) [
 	for _, path := range target.Paths {
 		url := "https://" + target.Domain + path
 		if target.LoadBalancer != "" {
-			results = append(results, Result{Side: Direct, URL: url, Host: target.LoadBalancer})
+			results = append(results, Result{Side: SideLoadBalancer, URL: url, Host: target.LoadBalancer})
 		}
-		domain, _ := split(target.Domain)
-		results = append(results, Result{Side: ByDomain, URL: url, Host: domain})
+		domain, _ := splitHostPort(target.Domain)
+		results = append(results, Result{Side: SideDomain, URL: url, Host: domain})
 	}
 	var all sync.WaitGroup
 	for i := range results {
 		all.Go(func() {
-			p := probing{network: network, clk: clk, target: target, Result: &results[i]}
-			began := clk.Now()
+			p := probeRun{network: network, clk: clk, target: target, Result: &results[i]}
+			start := clk.Now()
 			p.Problem = p.run(ctx)
-			p.Steps.Total = p.since(began)
+			p.Steps.Total = p.elapsedMS(start)
 		})
 	}
 	all.Wait()
 	return results
 }
 
-// split separates a host from its port, 443 where none is given.
-func split(domain string) (host, port string) {
+// splitHostPort separates a host from its port, 443 where none is given.
+func splitHostPort(domain string) (host, port string) {
 	host, port, err := net.SplitHostPort(domain)
 	if err != nil {
 		return domain, "443"
@@ -68,34 +68,34 @@ func split(domain string) (host, port string) {
 	return host, port
 }
 
-// probing is one probe under way.
-type probing struct {
+// probeRun is one probe under way.
+type probeRun struct {
 	network Network
 	clk     clock.Clock
 	target  Target
 	*Result
 }
 
-func (p *probing) since(began time.Time) float64 {
-	return math.Round(float64(p.clk.Now().Sub(began).Microseconds())/10) / 100
+func (p *probeRun) elapsedMS(start time.Time) float64 {
+	return math.Round(float64(p.clk.Now().Sub(start).Microseconds())/10) / 100
 }
 
 // run goes through the steps until one fails. What is wrong with the certificate does not keep it from asking: the
 // answer says whether the application is well.
-func (p *probing) run(ctx context.Context) *Problem {
-	domain, port := split(p.target.Domain)
+func (p *probeRun) run(ctx context.Context) *Problem {
+	domain, port := splitHostPort(p.target.Domain)
 
-	began := p.clk.Now()
+	start := p.clk.Now()
 	addresses, err := p.network.Resolver.LookupHost(ctx, p.Host)
-	p.Steps.DNS = p.since(began)
+	p.Steps.DNS = p.elapsedMS(start)
 	if err != nil || len(addresses) == 0 {
 		return dnsProblem(p.Side, p.Host, err)
 	}
 	p.DNS = slices.Sorted(slices.Values(addresses))
 
-	began = p.clk.Now()
+	start = p.clk.Now()
 	conn, err := p.connect(ctx, addresses, port)
-	p.Steps.Connect = p.since(began)
+	p.Steps.Connect = p.elapsedMS(start)
 	if err != nil {
 		return connectProblem(p.Host, port, err)
 	}
@@ -103,21 +103,21 @@ func (p *probing) run(ctx context.Context) *Problem {
 	// A read or write that hangs ends with the context.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
-	began = p.clk.Now()
+	start = p.clk.Now()
 	// The certificate is verified by hand below: here a bad one would only be an error without its details. The old
 	// versions are offered so that an endpoint which knows no other can be told from one that fails.
 	secure := tls.Client(conn, &tls.Config{ServerName: domain, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
 	err = secure.HandshakeContext(ctx)
-	p.Steps.TLS = p.since(began)
+	p.Steps.TLS = p.elapsedMS(start)
 	if err != nil {
 		return handshakeProblem(ctx, p.Host, port, err)
 	}
 	state := secure.ConnectionState()
 	now := p.clk.Now()
-	p.TLS = describe(state, now)
-	tlsProblem := inspect(state, domain, p.network.Roots, now)
+	p.TLS = newTLS(state, now)
+	tlsProblem := checkTLS(state, domain, p.network.Roots, now)
 
-	answerProblem := p.ask(ctx, secure)
+	answerProblem := p.sendRequest(ctx, secure)
 	if tlsProblem != nil {
 		return tlsProblem
 	}
@@ -125,28 +125,28 @@ func (p *probing) run(ctx context.Context) *Problem {
 }
 
 // connect tries the addresses in turn, IPv4 first, and returns the first connection.
-func (p *probing) connect(ctx context.Context, addresses []string, port string) (net.Conn, error) {
-	four := func(address string) int {
+func (p *probeRun) connect(ctx context.Context, addresses []string, port string) (net.Conn, error) {
+	family := func(address string) int {
 		if parsed, err := netip.ParseAddr(address); err == nil && parsed.Is4() {
 			return 0
 		}
 		return 1
 	}
-	ordered := slices.SortedStableFunc(slices.Values(addresses), func(a, b string) int { return four(a) - four(b) })
-	var failures []error
+	ordered := slices.SortedStableFunc(slices.Values(addresses), func(a, b string) int { return family(a) - family(b) })
+	var dialErrors []error
 	for _, address := range ordered {
 		conn, err := p.network.Dial(ctx, "tcp", net.JoinHostPort(address, port))
 		if err == nil {
 			p.Address = address
 			return conn, nil
 		}
-		failures = append(failures, err)
+		dialErrors = append(dialErrors, err)
 	}
-	return nil, errors.Join(failures...)
+	return nil, errors.Join(dialErrors...)
 }
 
-// ask sends the request over conn and judges the answer.
-func (p *probing) ask(ctx context.Context, conn net.Conn) *Problem {
+// sendRequest sends the request over conn and judges the answer.
+func (p *probeRun) sendRequest(ctx context.Context, conn net.Conn) *Problem {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
 	if err != nil {
 		return &Problem{Reason: NoAnswer, Message: err.Error(), Hint: "correct the domain in the environment's file"}
@@ -155,13 +155,13 @@ func (p *probing) ask(ctx context.Context, conn net.Conn) *Problem {
 	request.Header.Set("Accept", "application/json")
 	request.Close = true
 
-	began := p.clk.Now()
+	start := p.clk.Now()
 	if err := request.Write(conn); err != nil {
 		return answerProblem(ctx, p.Host, err)
 	}
 	reader := bufio.NewReader(conn)
 	_, err = reader.Peek(1)
-	p.Steps.FirstByte = p.since(began)
+	p.Steps.FirstByte = p.elapsedMS(start)
 	if err != nil {
 		return answerProblem(ctx, p.Host, err)
 	}
@@ -179,11 +179,11 @@ func (p *probing) ask(ctx context.Context, conn net.Conn) *Problem {
 	if json.Unmarshal(content, &body) == nil {
 		p.Body = &body
 	}
-	return judge(response, p.Body)
+	return evaluate(response, p.Body)
 }
 
-// describe takes from a connection what a result says of its TLS.
-func describe(state tls.ConnectionState, now time.Time) *TLS {
+// newTLS takes from a connection what a result says of its TLS.
+func newTLS(state tls.ConnectionState, now time.Time) *TLS {
 	leaf := state.PeerCertificates[0]
 	return &TLS{
 		Version: tls.VersionName(state.Version), Subject: leaf.Subject.CommonName, Names: leaf.DNSNames,
@@ -205,30 +205,30 @@ func issuer(c *x509.Certificate) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
 
-// inspect verifies what the endpoint showed, as a client would at the time: the certificate's time, its name, and
+// checkTLS verifies what the endpoint showed, as a client would at the time: the certificate's time, its name, and
 // whether a trusted authority stands behind it.
-func inspect(state tls.ConnectionState, domain string, roots *x509.CertPool, now time.Time) *Problem {
+func checkTLS(state tls.ConnectionState, domain string, roots *x509.CertPool, now time.Time) *Problem {
 	leaf := state.PeerCertificates[0]
 	if now.After(leaf.NotAfter) {
 		return &Problem{CertificateExpired,
-			fmt.Sprintf("the certificate for %s expired on %s", named(leaf), leaf.NotAfter.UTC().Format(time.RFC3339)),
+			fmt.Sprintf("the certificate for %s expired on %s", certificateNames(leaf), leaf.NotAfter.UTC().Format(time.RFC3339)),
 			"ACM renews a certificate only while its validation record is in DNS: look at the certificate and its record"}
 	}
 	if now.Before(leaf.NotBefore) {
 		return &Problem{CertificateNotYetValid,
-			fmt.Sprintf("the certificate for %s is valid from %s on", named(leaf), leaf.NotBefore.UTC().Format(time.RFC3339)),
+			fmt.Sprintf("the certificate for %s is valid from %s on", certificateNames(leaf), leaf.NotBefore.UTC().Format(time.RFC3339)),
 			"compare this machine's clock with the time"}
 	}
 	if err := leaf.VerifyHostname(domain); err != nil {
 		return &Problem{CertificateWrongName,
-			fmt.Sprintf("the certificate is for %s, not for %s", named(leaf), domain),
+			fmt.Sprintf("the certificate is for %s, not for %s", certificateNames(leaf), domain),
 			"the HTTPS listener shows another certificate, or the name leads elsewhere: compare the listener's certificate and the DNS answer"}
 	}
-	between := x509.NewCertPool()
+	intermediates := x509.NewCertPool()
 	for _, c := range state.PeerCertificates[1:] {
-		between.AddCert(c)
+		intermediates.AddCert(c)
 	}
-	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: domain, Roots: roots, Intermediates: between, CurrentTime: now}); err != nil {
+	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: domain, Roots: roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
 		return &Problem{CertificateUntrusted,
 			fmt.Sprintf("the certificate of %s is not trusted: %v", issuer(leaf), err),
 			"a certificate of ACM is trusted everywhere: the listener shows another one, or something stands in between"}
@@ -240,7 +240,7 @@ func inspect(state tls.ConnectionState, domain string, roots *x509.CertPool, now
 	return nil
 }
 
-func named(leaf *x509.Certificate) string {
+func certificateNames(leaf *x509.Certificate) string {
 	if len(leaf.DNSNames) == 0 {
 		return leaf.Subject.CommonName
 	}

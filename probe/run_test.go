@@ -117,7 +117,7 @@ func TestRunHealthy(t *testing.T) {
 	require.True(t, AllOK(results), "%+v", results)
 	require.Equal(t, domain, host)
 	require.Equal(t, domain, sni)
-	require.Equal(t, []Side{Direct, ByDomain, Direct, ByDomain}, []Side{results[0].Side, results[1].Side, results[2].Side, results[3].Side})
+	require.Equal(t, []Side{SideLoadBalancer, SideDomain, SideLoadBalancer, SideDomain}, []Side{results[0].Side, results[1].Side, results[2].Side, results[3].Side})
 	require.Equal(t, "https://"+domain+"/health/ready", results[3].URL)
 	require.Equal(t, balancer, results[2].Host)
 	require.Equal(t, &Body{Status: "ready", Database: "connected"}, results[0].Body)
@@ -244,16 +244,16 @@ func TestUntil(t *testing.T) {
 		answer(200, `{"status":"healthy"}`)(w, r)
 	})
 	target := Target{Domain: domain, Paths: []string{"/health"}}
-	patience := Patience{Tries: 6, Interval: 10 * time.Second}
+	patience := RetryPolicy{Tries: 6, Interval: 10 * time.Second}
 
 	var tries []int
-	results, ok := Until(t.Context(), target, patience, network, clock.Fast(10000), func(try int, _ []Result) { tries = append(tries, try) })
+	results, ok := UntilHealthy(t.Context(), target, patience, network, clock.Fast(10000), func(try int, _ []Result) { tries = append(tries, try) })
 	require.True(t, ok)
 	require.Equal(t, []int{1, 2, 3}, tries)
 	require.Equal(t, 200, results[0].StatusCode)
 
 	asked = -100
-	_, ok = Until(t.Context(), target, Patience{Tries: 2}, network, clock.Fast(10000), func(int, []Result) {})
+	_, ok = UntilHealthy(t.Context(), target, RetryPolicy{Tries: 2}, network, clock.Fast(10000), func(int, []Result) {})
 	require.False(t, ok)
 	require.Equal(t, -98, asked, "no more tries than asked for")
 }

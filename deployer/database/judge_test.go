@@ -12,11 +12,11 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func staging(t *testing.T) Server {
+func staging(t *testing.T) Instance {
 	t.Helper()
 	env, err := environment.Load("../..", "staging")
 	require.NoError(t, err)
-	return Server{Env: env}
+	return Instance{Env: env}
 }
 
 func TestOnlyWhatDeploymentsTookIsDeleted(t *testing.T) {
@@ -31,17 +31,17 @@ func TestOnlyWhatDeploymentsTookIsDeleted(t *testing.T) {
 	final := Snapshot{Name: "v3-backend-staging-db-final-0123456789", Type: "manual", Status: Available, Deployment: "1"}
 	all := []Snapshot{taken(9), taken(8), taken(7), taken(6), byHand, under, foreign, final}
 
-	require.Equal(t, []Snapshot{taken(7), taken(6)}, s.surplus(all, nil))
-	require.Equal(t, []Snapshot{taken(7)}, s.surplus(all, []string{taken(6).Name}), "the last good image's stays")
+	require.Equal(t, []Snapshot{taken(7), taken(6)}, s.expired(all, nil))
+	require.Equal(t, []Snapshot{taken(7)}, s.expired(all, []string{taken(6).Name}), "the last good image's stays")
 	require.Equal(t, "v3-backend-staging-pre-deploy-20261107-120000", taken(7).Name)
 	s.Env.Deployment.SnapshotsKept = 90
-	require.Empty(t, s.surplus(all, nil))
+	require.Empty(t, s.expired(all, nil))
 }
 
 func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
 	s := staging(t)
 	good := Snapshot{Name: "s", Engine: "postgres", Version: "16.8", Encrypted: true, SizeGiB: 20, user: s.Env.Database.User}
-	require.NoError(t, s.fits(good))
+	require.NoError(t, s.compatible(good))
 	for name, test := range map[string]struct {
 		change func(*Snapshot)
 		want   string
@@ -55,7 +55,7 @@ func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bad := good
 			test.change(&bad)
-			require.ErrorContains(t, s.fits(bad), test.want)
+			require.ErrorContains(t, s.compatible(bad), test.want)
 		})
 	}
 }
@@ -96,7 +96,7 @@ func TestServicesAreUpWhenAllTheirTasksRunAndNoRolloutIsLeft(t *testing.T) {
 		"it fails":           {service(2, 0, failed), "", "api does not come up: tasks failed to start."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			waiting, err := startedYet(test.services)
+			waiting, err := tasksPending(test.services)
 			require.Equal(t, test.waiting, waiting)
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
@@ -110,8 +110,8 @@ func TestServicesAreUpWhenAllTheirTasksRunAndNoRolloutIsLeft(t *testing.T) {
 func TestServicesGetAsManyTasksAsBefore(t *testing.T) {
 	s := Services{Env: staging(t).Env}
 	name := s.Env.ServiceName(environment.API)
-	require.EqualValues(t, 2, s.least(Tasks{name: 2}, name))
-	require.EqualValues(t, s.Env.Services.API.Tasks.Min, s.least(Tasks{name: 0}, name), "none were left by an earlier stop")
+	require.EqualValues(t, 2, s.minTasks(TaskCounts{name: 2}, name))
+	require.EqualValues(t, s.Env.Services.API.Tasks.Min, s.minTasks(TaskCounts{name: 0}, name), "none were left by an earlier stop")
 }
 
 func TestReachedYet(t *testing.T) {
@@ -120,7 +120,7 @@ func TestReachedYet(t *testing.T) {
 	}
 	service := types.Service{ServiceName: aws.String("api"), RunningCount: 2}
 	healthy, starting := target(elbtypes.TargetHealthStateEnumHealthy), target(elbtypes.TargetHealthStateEnumInitial)
-	require.Equal(t, "api: 0 of 2 targets are healthy", reachedYet(service, nil))
-	require.Equal(t, "api: 1 of 2 targets are healthy", reachedYet(service, []elbtypes.TargetHealthDescription{healthy, starting, {}}))
-	require.Empty(t, reachedYet(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more are being registered")
+	require.Equal(t, "api: 0 of 2 targets are healthy", targetsPending(service, nil))
+	require.Equal(t, "api: 1 of 2 targets are healthy", targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, {}}))
+	require.Empty(t, targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more are being registered")
 }

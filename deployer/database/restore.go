@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -27,66 +27,66 @@ const (
 	changeLimit  = time.Hour
 )
 
-// Restoration is what a restore is going to do.
-type Restoration struct {
+// RestorePlan is what a restore is going to do.
+type RestorePlan struct {
 	Snapshot Snapshot `json:"snapshot"`
 	// Instance is what it is restored to.
 	Instance string `json:"instance"`
-	// Begun says that an earlier restore of this snapshot has begun to make the instance already.
-	Begun bool `json:"begun"`
-	group string
+	// Started says that an earlier restore of this snapshot has begun to make the instance already.
+	Started       bool `json:"begun"`
+	securityGroup string
 }
 
 // PlanRestore looks at everything that a restore of a snapshot stands on, and changes nothing. Without a name it is the
 // newest snapshot that can be used, or the one that an earlier restore has begun with.
-func (s Server) PlanRestore(ctx context.Context, name string) (Restoration, error) {
-	snapshots, err := s.List(ctx)
+func (s Instance) PlanRestore(ctx context.Context, name string) (RestorePlan, error) {
+	snapshots, err := s.ListSnapshots(ctx)
 	if err != nil {
-		return Restoration{}, err
+		return RestorePlan{}, err
 	}
 	all, err := s.instances(ctx)
 	if err != nil {
-		return Restoration{}, err
+		return RestorePlan{}, err
 	}
-	r := Restoration{Instance: s.Env.RestoredIdentifier()}
-	if there := all.named(r.Instance); there != nil {
-		source := sourceOf(there)
+	r := RestorePlan{Instance: s.Env.RestoredIdentifier()}
+	if there := all.byName(r.Instance); there != nil {
+		source := sourceSnapshot(there)
 		if source == "" || name != "" && name != source {
-			return r, s.occupied(source)
+			return r, s.nameTaken(source)
 		}
-		name, r.Begun = source, true
+		name, r.Started = source, true
 	}
 	if r.Snapshot, err = s.choose(snapshots, name); err != nil {
 		return r, err
 	}
-	if r.Begun {
+	if r.Started {
 		return r, nil
 	}
-	if err := errors.Join(s.fits(r.Snapshot), s.room(ctx)); err != nil {
+	if err := errors.Join(s.compatible(r.Snapshot), s.checkQuota(ctx)); err != nil {
 		return r, err
 	}
-	r.group, err = s.group(ctx)
+	r.securityGroup, err = s.securityGroup(ctx)
 	return r, err
 }
 
-// occupied says what stands in the place of the restored instance, and how to make room.
-func (s Server) occupied(source string) error {
+// nameTaken says what stands in the place of the restored instance, and how to make room.
+func (s Instance) nameTaken(source string) error {
 	name := s.Env.RestoredIdentifier()
 	from := "of which nobody knows the origin"
 	if source != "" {
 		from = "restored from " + source
 	}
-	return advice.With(fmt.Errorf("there is an instance %s already, %s", name, from),
-		"put that in place with `deployer snapshot restore --switch --env "+s.Env.Stack+"`, or delete it first:\n"+s.Deletion(name))
+	return hint.With(fmt.Errorf("there is an instance %s already, %s", name, from),
+		"put that in place with `deployer snapshot restore --switch --env "+s.Env.Stack+"`, or delete it first:\n"+s.DeleteCommand(name))
 }
 
-// Deletion are the commands that delete an instance, with a last snapshot.
-func (s Server) Deletion(instance string) string {
+// DeleteCommand are the commands that delete an instance, with a last snapshot.
+func (s Instance) DeleteCommand(instance string) string {
 	return fmt.Sprintf("  aws rds modify-db-instance --region %[1]s --db-instance-identifier %[2]s --no-deletion-protection --apply-immediately\n"+
 		"  aws rds delete-db-instance --region %[1]s --db-instance-identifier %[2]s --final-db-snapshot-identifier %[2]s-final", s.Env.Region, instance)
 }
 
-func sourceOf(i *types.DBInstance) string {
+func sourceSnapshot(i *types.DBInstance) string {
 	for _, tag := range i.TagList {
 		if aws.ToString(tag.Key) == sourceTag {
 			return aws.ToString(tag.Value)
@@ -96,33 +96,33 @@ func sourceOf(i *types.DBInstance) string {
 }
 
 // choose finds the snapshot of that name, or the newest that can be used.
-func (s Server) choose(all []Snapshot, name string) (Snapshot, error) {
+func (s Instance) choose(all []Snapshot, name string) (Snapshot, error) {
 	list := "`deployer snapshot list --env " + s.Env.Stack + "` lists them"
 	at := slices.IndexFunc(all, func(o Snapshot) bool { return o.Name == name || name == "" && o.Status == Available })
 	switch {
 	case at < 0 && name == "":
-		return Snapshot{}, advice.With(fmt.Errorf("%s has no snapshot that can be used", s.Env.DatabaseIdentifier()), list)
+		return Snapshot{}, hint.With(fmt.Errorf("%s has no snapshot that can be used", s.Env.DatabaseIdentifier()), list)
 	case at < 0:
-		return Snapshot{}, advice.With(fmt.Errorf("%s has no snapshot %s", s.Env.DatabaseIdentifier(), name), list+"; those of other environments are not restored here")
+		return Snapshot{}, hint.With(fmt.Errorf("%s has no snapshot %s", s.Env.DatabaseIdentifier(), name), list+"; those of other environments are not restored here")
 	case all[at].Status != Available:
-		return Snapshot{}, advice.With(fmt.Errorf("the snapshot %s is %s, %d %% done", name, all[at].Status, all[at].Progress), "wait until it is available; "+list)
+		return Snapshot{}, hint.With(fmt.Errorf("the snapshot %s is %s, %d %% done", name, all[at].Status, all[at].Progress), "wait until it is available; "+list)
 	}
 	return all[at], nil
 }
 
-// fits refuses a snapshot of which an instance could not take the database's place: RDS cannot change these afterwards,
+// compatible refuses a snapshot of which an instance could not take the database's place: RDS cannot change these afterwards,
 // and the next deployment would replace the instance to get them right.
-func (s Server) fits(o Snapshot) error {
+func (s Instance) compatible(o Snapshot) error {
 	major, _, _ := strings.Cut(o.Version, ".")
 	switch {
 	case o.Engine+major != s.Env.DatabaseFamily():
-		return advice.With(fmt.Errorf("the snapshot %s is of %s %s, the environment's file asks for %s", o.Name, o.Engine, o.Version, s.Env.DatabaseFamily()),
+		return hint.With(fmt.Errorf("the snapshot %s is of %s %s, the environment's file asks for %s", o.Name, o.Engine, o.Version, s.Env.DatabaseFamily()),
 			"set database.engineVersion in Pulumi."+s.Env.Stack+".yaml to the snapshot's, or choose another snapshot")
 	case !o.Encrypted:
-		return advice.With(fmt.Errorf("the snapshot %s is not encrypted", o.Name), "make an encrypted copy and restore that: aws rds copy-db-snapshot --region "+
+		return hint.With(fmt.Errorf("the snapshot %s is not encrypted", o.Name), "make an encrypted copy and restore that: aws rds copy-db-snapshot --region "+
 			s.Env.Region+" --source-db-snapshot-identifier "+o.Name+" --target-db-snapshot-identifier "+o.Name+"-encrypted --kms-key-id alias/aws/rds")
 	case s.Env.Database.MaxStorageGiB > 0 && int(o.SizeGiB) >= s.Env.Database.MaxStorageGiB:
-		return advice.With(fmt.Errorf("the snapshot %s needs %d GiB, the environment's file lets the database grow to %d", o.Name, o.SizeGiB, s.Env.Database.MaxStorageGiB),
+		return hint.With(fmt.Errorf("the snapshot %s needs %d GiB, the environment's file lets the database grow to %d", o.Name, o.SizeGiB, s.Env.Database.MaxStorageGiB),
 			"raise database.maxStorageGiB in Pulumi."+s.Env.Stack+".yaml")
 	case o.user != s.Env.Database.User:
 		return fmt.Errorf("the snapshot %s has the master user %s, the environment's file names %s", o.Name, o.user, s.Env.Database.User)
@@ -130,9 +130,9 @@ func (s Server) fits(o Snapshot) error {
 	return nil
 }
 
-// room refuses where the account may not have another instance. Where RDS does not say, it says so when it is asked for
+// checkQuota refuses where the account may not have another instance. Where RDS does not say, it says so when it is asked for
 // the instance.
-func (s Server) room(ctx context.Context) error {
+func (s Instance) checkQuota(ctx context.Context) error {
 	out, err := s.rds.DescribeAccountAttributes(ctx, &rds.DescribeAccountAttributesInput{})
 	if err != nil {
 		return nil
@@ -140,15 +140,15 @@ func (s Server) room(ctx context.Context) error {
 	for _, quota := range out.AccountQuotas {
 		used, most := aws.ToInt64(quota.Used), aws.ToInt64(quota.Max)
 		if aws.ToString(quota.AccountQuotaName) == "DBInstances" && used >= most {
-			return advice.With(fmt.Errorf("the account has %d of %d databases, there is no room for another", used, most),
+			return hint.With(fmt.Errorf("the account has %d of %d databases, there is no room for another", used, most),
 				"delete one that nobody needs, or ask for more: aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
 		}
 	}
 	return nil
 }
 
-// group is the database's security group. It is there even where the database is not.
-func (s Server) group(ctx context.Context) (string, error) {
+// securityGroup is the database's security group. It is there even where the database is not.
+func (s Instance) securityGroup(ctx context.Context) (string, error) {
 	name := s.Env.DatabaseGroupName()
 	out, err := s.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []ec2types.Filter{
 		{Name: aws.String("group-name"), Values: []string{name}},
@@ -158,7 +158,7 @@ func (s Server) group(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("find the security group %s: %w", name, err)
 	}
 	if len(out.SecurityGroups) != 1 {
-		return "", advice.With(fmt.Errorf("there are %d security groups %s, one is needed", len(out.SecurityGroups), name),
+		return "", hint.With(fmt.Errorf("there are %d security groups %s, one is needed", len(out.SecurityGroups), name),
 			"the environment's network has to be there first: `deployer up --env "+s.Env.Stack+" --image-tag TAG --component network` makes it")
 	}
 	return aws.ToString(out.SecurityGroups[0].GroupId), nil
@@ -166,9 +166,9 @@ func (s Server) group(ctx context.Context) (string, error) {
 
 // Restore makes the instance, and makes of it what the environment's file says: all that can be done while the database
 // goes on serving. It returns the instance's resource ID.
-func (s Server) Restore(ctx context.Context, r Restoration, say Say) (string, error) {
-	if !r.Begun {
-		if _, err := s.rds.RestoreDBInstanceFromDBSnapshot(ctx, s.request(r)); err != nil {
+func (s Instance) Restore(ctx context.Context, r RestorePlan, say Progress) (string, error) {
+	if !r.Started {
+		if _, err := s.rds.RestoreDBInstanceFromDBSnapshot(ctx, s.restoreInput(r)); err != nil {
 			return "", fmt.Errorf("restore %s to %s: %w", r.Snapshot.Name, r.Instance, err)
 		}
 	}
@@ -176,40 +176,40 @@ func (s Server) Restore(ctx context.Context, r Restoration, say Say) (string, er
 	if err != nil {
 		return "", err
 	}
-	made := all.named(r.Instance)
+	made := all.byName(r.Instance)
 	if made == nil {
 		return "", fmt.Errorf("RDS does not list %s yet", r.Instance)
 	}
 	id := aws.ToString(made.DbiResourceId)
-	if made, err = s.awaitInstance(ctx, id, restoreLimit, say, func(*types.DBInstance) bool { return true }); err != nil {
+	if made, err = s.waitForInstance(ctx, id, restoreLimit, say, func(*types.DBInstance) bool { return true }); err != nil {
 		return "", err
 	}
 	if aws.ToString(made.DBName) != s.Env.Database.Name {
 		return "", fmt.Errorf("the restored instance has the database %q, the environment's file names %q: it cannot take the database's place",
 			aws.ToString(made.DBName), s.Env.Database.Name)
 	}
-	return id, s.complete(ctx, made, say)
+	return id, s.applySettings(ctx, made, say)
 }
 
-// request is all that RDS takes at once; what a snapshot brings cannot be asked for.
-func (s Server) request(r Restoration) *rds.RestoreDBInstanceFromDBSnapshotInput {
+// restoreInput is all that RDS takes at once; what a snapshot brings cannot be asked for.
+func (s Instance) restoreInput(r RestorePlan) *rds.RestoreDBInstanceFromDBSnapshotInput {
 	d := s.Env.Database
 	labels := s.Env.Tags()
 	labels["Name"], labels[sourceTag] = r.Instance, r.Snapshot.Name
 	return &rds.RestoreDBInstanceFromDBSnapshotInput{
 		DBInstanceIdentifier: &r.Instance, DBSnapshotIdentifier: &r.Snapshot.Name,
 		DBInstanceClass: &d.InstanceClass, MultiAZ: &d.MultiZone, StorageType: aws.String(environment.DatabaseStorage),
-		DBSubnetGroupName: aws.String(s.Env.DatabaseIdentifier()), VpcSecurityGroupIds: []string{r.group},
+		DBSubnetGroupName: aws.String(s.Env.DatabaseIdentifier()), VpcSecurityGroupIds: []string{r.securityGroup},
 		DBParameterGroupName: aws.String(s.Env.ParameterGroupName()), PubliclyAccessible: aws.Bool(false), EnableCloudwatchLogsExports: environment.DatabaseLogs(), Port: aws.Int32(environment.DatabasePort),
 		DeletionProtection: &d.DeletionProtection, AutoMinorVersionUpgrade: aws.Bool(true), CopyTagsToSnapshot: aws.Bool(true),
 		Tags: tags(labels),
 	}
 }
 
-// complete asks for what a restore does not take, such as a password of its own in a secret that RDS manages. What is so
+// applySettings asks for what a restore does not take, such as a password of its own in a secret that RDS manages. What is so
 // already is not asked for again.
-func (s Server) complete(ctx context.Context, made *types.DBInstance, say Say) error {
-	if s.asWanted(made) {
+func (s Instance) applySettings(ctx context.Context, made *types.DBInstance, say Progress) error {
+	if s.matchesEnvironment(made) {
 		return nil
 	}
 	d := s.Env.Database
@@ -223,16 +223,16 @@ func (s Server) complete(ctx context.Context, made *types.DBInstance, say Say) e
 		in.PerformanceInsightsRetentionPeriod = aws.Int32(environment.InsightsDays)
 	}
 	if _, err := s.rds.ModifyDBInstance(ctx, in); err != nil {
-		return fmt.Errorf("give %s what the environment's file says: %w", nameOf(*made), err)
+		return fmt.Errorf("give %s what the environment's file says: %w", instanceName(*made), err)
 	}
-	_, err := s.awaitInstance(ctx, aws.ToString(made.DbiResourceId), changeLimit, say, s.asWanted)
+	_, err := s.waitForInstance(ctx, aws.ToString(made.DbiResourceId), changeLimit, say, s.matchesEnvironment)
 	return err
 }
 
-// asWanted reports whether a restored instance is what complete asks for.
-func (s Server) asWanted(i *types.DBInstance) bool {
+// matchesEnvironment reports whether a restored instance is what complete asks for.
+func (s Instance) matchesEnvironment(i *types.DBInstance) bool {
 	d := s.Env.Database
-	return secretOf(i) != "" && aws.ToString(i.MasterUserSecret.SecretStatus) == active &&
+	return masterSecretARN(i) != "" && aws.ToString(i.MasterUserSecret.SecretStatus) == secretActive &&
 		aws.ToInt32(i.BackupRetentionPeriod) == int32(d.BackupDays) && aws.ToInt32(i.MaxAllocatedStorage) == int32(d.MaxStorageGiB) &&
 		aws.ToString(i.PreferredBackupWindow) == environment.BackupWindow &&
 		aws.ToString(i.PreferredMaintenanceWindow) == environment.MaintenanceWindow &&

@@ -17,7 +17,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -30,27 +30,27 @@ type Services struct {
 	elb     *elb.Client
 }
 
-// ServicesAt are the environment's services in an account.
-func ServicesAt(cfg aws.Config, env *environment.Environment, c clock.Clock) Services {
+// NewServices are the environment's services in an account.
+func NewServices(cfg aws.Config, env *environment.Environment, c clock.Clock) Services {
 	return Services{Env: env, Clock: c, ecs: ecs.NewFromConfig(cfg), scaling: scaling.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg)}
 }
 
-// Tasks are how many tasks each service is to have, by the service's name.
-type Tasks map[string]int32
+// TaskCounts are how many tasks each service is to have, by the service's name.
+type TaskCounts map[string]int32
 
 // stopLimit is how long tasks may take to end: they finish their requests, and have two minutes after SIGTERM.
 const stopLimit = 15 * time.Minute
 
-// servicePoll is how often ECS is asked how far it is.
-const servicePoll = 10 * time.Second
+// servicePollInterval is how often ECS is asked how far it is.
+const servicePollInterval = 10 * time.Second
 
-// Wanted is how many tasks each service is to have now.
-func (s Services) Wanted(ctx context.Context) (Tasks, error) {
+// DesiredCounts is how many tasks each service is to have now.
+func (s Services) DesiredCounts(ctx context.Context) (TaskCounts, error) {
 	found, err := s.describe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	wanted := Tasks{}
+	wanted := TaskCounts{}
 	for _, service := range found {
 		wanted[aws.ToString(service.ServiceName)] = service.DesiredCount
 	}
@@ -71,35 +71,35 @@ func (s Services) describe(ctx context.Context) ([]types.Service, error) {
 
 // Stop lets every service have no task, keeps autoscaling from starting any, and waits until nothing runs in the cluster:
 // then nobody is left who could write to the database.
-func (s Services) Stop(ctx context.Context, say Say) error {
+func (s Services) Stop(ctx context.Context, say Progress) error {
 	found, err := s.describe(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.suspend(ctx, true); err != nil {
+	if err := s.setScalingSuspended(ctx, true); err != nil {
 		return err
 	}
 	for _, service := range found {
-		if err := s.scaleTo(ctx, service, 0); err != nil {
+		if err := s.setDesiredCount(ctx, service, 0); err != nil {
 			return err
 		}
 	}
-	for waited := time.Duration(0); waited < stopLimit; waited += servicePoll {
-		running, err := s.Running(ctx)
+	for waited := time.Duration(0); waited < stopLimit; waited += servicePollInterval {
+		running, err := s.RunningTasks(ctx)
 		if err != nil || len(running) == 0 {
 			return err
 		}
 		say("%s still to end: %s", count(len(running), "task has", "tasks have"), strings.Join(running, ", "))
-		if err := s.Clock.Wait(ctx, servicePoll); err != nil {
+		if err := s.Clock.Wait(ctx, servicePollInterval); err != nil {
 			return err
 		}
 	}
-	return advice.With(fmt.Errorf("after %s there are still tasks in %s", stopLimit, s.Env.ClusterName()),
+	return hint.With(fmt.Errorf("after %s there are still tasks in %s", stopLimit, s.Env.ClusterName()),
 		"see what they wait for: aws ecs list-tasks --cluster "+s.Env.ClusterName()+" --region "+s.Env.Region)
 }
 
-// scaleTo asks ECS for so many tasks of a service, where it is not asked for them already.
-func (s Services) scaleTo(ctx context.Context, service types.Service, tasks int32) error {
+// setDesiredCount asks ECS for so many tasks of a service, where it is not asked for them already.
+func (s Services) setDesiredCount(ctx context.Context, service types.Service, tasks int32) error {
 	if service.DesiredCount == tasks {
 		return nil
 	}
@@ -112,9 +112,9 @@ func (s Services) scaleTo(ctx context.Context, service types.Service, tasks int3
 	return nil
 }
 
-// suspend lets autoscaling pause, or go on. The bounds stay.
+// setScalingSuspended lets autoscaling pause, or go on. The bounds stay.
 // Source: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-suspend-resume-scaling.html
-func (s Services) suspend(ctx context.Context, pause bool) error {
+func (s Services) setScalingSuspended(ctx context.Context, pause bool) error {
 	for _, service := range s.Env.Services.List() {
 		if service.Autoscaling == nil {
 			continue
@@ -133,8 +133,8 @@ func (s Services) suspend(ctx context.Context, pause bool) error {
 	return nil
 }
 
-// Running are the tasks in the cluster whose containers may still run, each with what started it.
-func (s Services) Running(ctx context.Context) ([]string, error) {
+// RunningTasks are the tasks in the cluster whose containers may still run, each with what started it.
+func (s Services) RunningTasks(ctx context.Context) ([]string, error) {
 	var running []string
 	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
 		pages := ecs.NewListTasksPaginator(s.ecs, &ecs.ListTasksInput{Cluster: aws.String(s.Env.ClusterName()), DesiredStatus: desired})
@@ -163,49 +163,49 @@ func (s Services) Running(ctx context.Context) ([]string, error) {
 
 // Start gives the services their tasks again, lets autoscaling go on, and waits until all of them run and the load balancer finds
 // them healthy.
-func (s Services) Start(ctx context.Context, wanted Tasks, say Say) error {
+func (s Services) Start(ctx context.Context, wanted TaskCounts, say Progress) error {
 	found, err := s.describe(ctx)
 	if err != nil {
 		return err
 	}
 	for _, service := range found {
-		if err := s.scaleTo(ctx, service, s.least(wanted, aws.ToString(service.ServiceName))); err != nil {
+		if err := s.setDesiredCount(ctx, service, s.minTasks(wanted, aws.ToString(service.ServiceName))); err != nil {
 			return err
 		}
 	}
-	if err := s.suspend(ctx, false); err != nil {
+	if err := s.setScalingSuspended(ctx, false); err != nil {
 		return err
 	}
-	for waited := time.Duration(0); waited < s.Env.Deployment.Rollout.Timeout; waited += servicePoll {
+	for waited := time.Duration(0); waited < s.Env.Deployment.Rollout.Timeout; waited += servicePollInterval {
 		found, err := s.describe(ctx)
 		if err != nil {
 			return err
 		}
-		waiting, err := startedYet(found)
+		waiting, err := tasksPending(found)
 		if err == nil && waiting == "" {
-			waiting, err = s.unreached(ctx, found)
+			waiting, err = s.pendingTargets(ctx, found)
 		}
 		if err != nil || waiting == "" {
 			return err
 		}
 		say("%s", waiting)
-		if err := s.Clock.Wait(ctx, servicePoll); err != nil {
+		if err := s.Clock.Wait(ctx, servicePollInterval); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("the services are not up after %s", s.Env.Deployment.Rollout.Timeout)
 }
 
-// unreached says which service the load balancer does not find healthy yet; "" where it finds all. A service that had no tasks has
+// pendingTargets says which service the load balancer does not find healthy yet; "" where it finds all. A service that had no tasks has
 // no rollout that would wait for it.
-func (s Services) unreached(ctx context.Context, services []types.Service) (waiting string, err error) {
+func (s Services) pendingTargets(ctx context.Context, services []types.Service) (waiting string, err error) {
 	for _, service := range services {
 		for _, balancer := range service.LoadBalancers {
 			out, err := s.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: balancer.TargetGroupArn})
 			if err != nil {
 				return "", fmt.Errorf("look at the targets of %s: %w", aws.ToString(service.ServiceName), err)
 			}
-			if waiting := reachedYet(service, out.TargetHealthDescriptions); waiting != "" {
+			if waiting := targetsPending(service, out.TargetHealthDescriptions); waiting != "" {
 				return waiting, nil
 			}
 		}
@@ -213,8 +213,8 @@ func (s Services) unreached(ctx context.Context, services []types.Service) (wait
 	return "", nil
 }
 
-// reachedYet judges the targets of a service: what they wait for, "" where as many are healthy as there are tasks.
-func reachedYet(service types.Service, targets []elbtypes.TargetHealthDescription) (waiting string) {
+// targetsPending judges the targets of a service: what they wait for, "" where as many are healthy as there are tasks.
+func targetsPending(service types.Service, targets []elbtypes.TargetHealthDescription) (waiting string) {
 	healthy := int32(0)
 	for _, t := range targets {
 		if t.TargetHealth != nil && t.TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy {
@@ -227,8 +227,8 @@ func reachedYet(service types.Service, targets []elbtypes.TargetHealthDescriptio
 	return ""
 }
 
-// least is how many tasks a service is to have: as many as before, and never less than its file says.
-func (s Services) least(wanted Tasks, name string) int32 {
+// minTasks is how many tasks a service is to have: as many as before, and never less than its file says.
+func (s Services) minTasks(wanted TaskCounts, name string) int32 {
 	for _, service := range s.Env.Services.List() {
 		if s.Env.ServiceName(service.Role) == name {
 			return max(wanted[name], int32(service.Tasks.Min))
@@ -237,8 +237,8 @@ func (s Services) least(wanted Tasks, name string) int32 {
 	return wanted[name]
 }
 
-// startedYet judges services that were started: what they wait for, "" where all of them run what they are to run.
-func startedYet(services []types.Service) (waiting string, err error) {
+// tasksPending judges services that were started: what they wait for, "" where all of them run what they are to run.
+func tasksPending(services []types.Service) (waiting string, err error) {
 	for _, service := range services {
 		name := aws.ToString(service.ServiceName)
 		for _, d := range service.Deployments {

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 // Snapshot is one of the environment's database.
@@ -43,15 +43,15 @@ const deploymentTag = "Deployment"
 // snapshotLimit is how long a snapshot may take. One of a small database is there in minutes.
 const snapshotLimit = 2 * time.Hour
 
-// Take lets RDS begin a snapshot, and returns its name. A database that is busy for a while is waited for. The error is
+// CreateSnapshot lets RDS begin a snapshot, and returns its name. A database that is busy for a while is waited for. The error is
 // ErrNone where there is no database.
-func (s Server) Take(ctx context.Context, deployment string, say Say) (string, error) {
+func (s Instance) CreateSnapshot(ctx context.Context, deployment string, say Progress) (string, error) {
 	database, labels := s.Env.DatabaseIdentifier(), s.Env.Tags()
 	if deployment != "" {
 		labels[deploymentTag] = deployment
 	}
 	for began := s.Clock.Now(); ; {
-		name, pause := s.Env.SnapshotIdentifier(s.Clock.Now()), poll
+		name, pause := s.Env.SnapshotIdentifier(s.Clock.Now()), pollInterval
 		_, err := s.rds.CreateDBSnapshot(ctx, &rds.CreateDBSnapshotInput{
 			DBInstanceIdentifier: &database, DBSnapshotIdentifier: &name, Tags: tags(labels),
 		})
@@ -62,16 +62,16 @@ func (s Server) Take(ctx context.Context, deployment string, say Say) (string, e
 		case err == nil:
 			return name, nil
 		case errors.As(err, &missing):
-			return "", ErrNone
+			return "", ErrNoDatabase
 		case errors.As(err, &same):
 			// Somebody else took one in this very second: the next has another name.
 			pause = time.Second
 		case errors.As(err, &busy):
-			if err := s.passes(ctx, s.Clock.Now().Sub(began), say); err != nil {
+			if err := s.checkTransient(ctx, s.Clock.Now().Sub(began), say); err != nil {
 				return "", err
 			}
 		default:
-			return "", fmt.Errorf("take the snapshot %s of %s: %w", name, database, s.explainSnapshot(err))
+			return "", fmt.Errorf("take the snapshot %s of %s: %w", name, database, s.withQuotaHint(err))
 		}
 		if err := s.Clock.Wait(ctx, pause); err != nil {
 			return "", err
@@ -79,25 +79,25 @@ func (s Server) Take(ctx context.Context, deployment string, say Say) (string, e
 	}
 }
 
-// passes refuses where the database is in a state that does not pass, or did not in all that time.
-func (s Server) passes(ctx context.Context, waited time.Duration, say Say) error {
+// checkTransient refuses where the database is in a state that does not pass, or did not in all that time.
+func (s Instance) checkTransient(ctx context.Context, waited time.Duration, say Progress) error {
 	database := s.Env.DatabaseIdentifier()
 	status, err := s.status(ctx, database)
 	if err != nil {
 		return err
 	}
-	if passing(status) && waited < snapshotLimit {
+	if isTransient(status) && waited < snapshotLimit {
 		say("%s is %s; the snapshot begins when that is done", database, status)
 		return nil
 	}
-	return advice.With(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
+	return hint.With(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
 		"`deployer status --env "+s.Env.Stack+" --only database` says what it needs; `deployer snapshot list --env "+s.Env.Stack+
 			"` shows what was taken before")
 }
 
-// passing reports whether an instance becomes available soon and by itself.
+// isTransient reports whether an instance becomes available soon and by itself.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-func passing(status string) bool {
+func isTransient(status string) bool {
 	return slices.Contains([]string{
 		Available, "backing-up", "modifying", "creating", "renaming", "rebooting", "starting", "maintenance", "upgrading",
 		"resetting-master-credentials", "storage-config-upgrade",
@@ -105,46 +105,46 @@ func passing(status string) bool {
 }
 
 // status is RDS's word for how an instance is.
-func (s Server) status(ctx context.Context, name string) (string, error) {
+func (s Instance) status(ctx context.Context, name string) (string, error) {
 	all, err := s.instances(ctx)
 	if err != nil {
 		return "", err
 	}
-	if found := all.named(name); found != nil {
+	if found := all.byName(name); found != nil {
 		return aws.ToString(found.DBInstanceStatus), nil
 	}
 	return "gone", nil
 }
 
-// explainSnapshot adds advice to a refusal.
-func (s Server) explainSnapshot(err error) error {
+// withQuotaHint adds advice to a refusal.
+func (s Instance) withQuotaHint(err error) error {
 	if full := (*types.SnapshotQuotaExceededFault)(nil); errors.As(err, &full) {
-		return advice.With(err, "delete manual snapshots of the region "+s.Env.Region+" that nobody needs, or ask for more: "+
+		return hint.With(err, "delete manual snapshots of the region "+s.Env.Region+" that nobody needs, or ask for more: "+
 			"aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
 	}
 	return err
 }
 
-// Await waits until a snapshot can be used.
-func (s Server) Await(ctx context.Context, name string, say Say) error {
-	for waited := time.Duration(0); waited < snapshotLimit; waited += poll {
+// WaitForSnapshot waits until a snapshot can be used.
+func (s Instance) WaitForSnapshot(ctx context.Context, name string, say Progress) error {
+	for waited := time.Duration(0); waited < snapshotLimit; waited += pollInterval {
 		out, err := s.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &name})
 		if err != nil {
 			return fmt.Errorf("look at the snapshot %s: %w", name, err)
 		}
 		if len(out.DBSnapshots) == 1 {
-			snapshot := snapshotOf(out.DBSnapshots[0])
+			snapshot := newSnapshot(out.DBSnapshots[0])
 			switch snapshot.Status {
 			case Available:
 				return nil
 			case "failed", "deleted":
-				return advice.With(fmt.Errorf("the snapshot %s is %s", name, snapshot.Status),
+				return hint.With(fmt.Errorf("the snapshot %s is %s", name, snapshot.Status),
 					"RDS says why under the events of "+s.Env.DatabaseIdentifier()+"; nothing else was changed, so run the same command again")
 			}
 			say("snapshot %s is %s, %d %% done", name, snapshot.Status, snapshot.Progress)
 		}
-		if s.Clock.Wait(ctx, poll) != nil {
-			return advice.With(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
+		if s.Clock.Wait(ctx, pollInterval) != nil {
+			return hint.With(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
 				"`deployer snapshot list --env "+s.Env.Stack+"` shows when it is done")
 		}
 	}
@@ -154,8 +154,8 @@ func (s Server) Await(ctx context.Context, name string, say Say) error {
 // Gone is how a snapshot is that was deleted.
 const Gone = "gone"
 
-// StatusOf is RDS's word for how a snapshot is; Gone where there is none of that name.
-func (s Server) StatusOf(ctx context.Context, name string) (string, error) {
+// SnapshotStatus is RDS's word for how a snapshot is; Gone where there is none of that name.
+func (s Instance) SnapshotStatus(ctx context.Context, name string) (string, error) {
 	out, err := s.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &name})
 	missing := (*types.DBSnapshotNotFoundFault)(nil)
 	switch {
@@ -167,9 +167,9 @@ func (s Server) StatusOf(ctx context.Context, name string) (string, error) {
 	return aws.ToString(out.DBSnapshots[0].Status), nil
 }
 
-// List returns the environment's snapshots, the newest first: those of its database, whatever that was called when they
+// ListSnapshots returns the environment's snapshots, the newest first: those of its database, whatever that was called when they
 // were taken.
-func (s Server) List(ctx context.Context) ([]Snapshot, error) {
+func (s Instance) ListSnapshots(ctx context.Context) ([]Snapshot, error) {
 	var found []Snapshot
 	pages := rds.NewDescribeDBSnapshotsPaginator(s.rds, &rds.DescribeDBSnapshotsInput{})
 	for pages.HasMorePages() {
@@ -179,7 +179,7 @@ func (s Server) List(ctx context.Context) ([]Snapshot, error) {
 		}
 		for _, snapshot := range page.DBSnapshots {
 			if s.owns(aws.ToString(snapshot.DBInstanceIdentifier)) {
-				found = append(found, snapshotOf(snapshot))
+				found = append(found, newSnapshot(snapshot))
 			}
 		}
 	}
@@ -189,7 +189,7 @@ func (s Server) List(ctx context.Context) ([]Snapshot, error) {
 	return found, nil
 }
 
-func snapshotOf(s types.DBSnapshot) Snapshot {
+func newSnapshot(s types.DBSnapshot) Snapshot {
 	snapshot := Snapshot{
 		Name: aws.ToString(s.DBSnapshotIdentifier), Type: aws.ToString(s.SnapshotType), Status: aws.ToString(s.Status),
 		Created: aws.ToTime(s.SnapshotCreateTime).UTC(), Progress: aws.ToInt32(s.PercentProgress), SizeGiB: aws.ToInt32(s.AllocatedStorage),
@@ -204,15 +204,15 @@ func snapshotOf(s types.DBSnapshot) Snapshot {
 	return snapshot
 }
 
-// Prune deletes the oldest snapshots that were taken before deployments and are more than the environment keeps, and
+// PruneSnapshots deletes the oldest snapshots that were taken before deployments and are more than the environment keeps, and
 // returns their names. Those that are spared stay, whatever their age.
-func (s Server) Prune(ctx context.Context, spared ...string) ([]string, error) {
-	all, err := s.List(ctx)
+func (s Instance) PruneSnapshots(ctx context.Context, kept ...string) ([]string, error) {
+	all, err := s.ListSnapshots(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var deleted []string
-	for _, snapshot := range s.surplus(all, spared) {
+	for _, snapshot := range s.expired(all, kept) {
 		_, err := s.rds.DeleteDBSnapshot(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: &snapshot.Name})
 		if gone := (*types.DBSnapshotNotFoundFault)(nil); errors.As(err, &gone) {
 			continue
@@ -225,9 +225,9 @@ func (s Server) Prune(ctx context.Context, spared ...string) ([]string, error) {
 	return deleted, nil
 }
 
-// surplus are the snapshots that may go, of all of them, the newest first. Only what a deployment took is a deployment's
+// expired are the snapshots that may go, of all of them, the newest first. Only what a deployment took is a deployment's
 // to delete: what people asked for stays, and so does one that is not available, which may be work under way.
-func (s Server) surplus(all []Snapshot, spared []string) []Snapshot {
+func (s Instance) expired(all []Snapshot, kept []string) []Snapshot {
 	var ours []Snapshot
 	for _, snapshot := range all {
 		if snapshot.Deployment != "" && snapshot.Status == Available && s.Env.IsPreDeploy(snapshot.Name) {
@@ -235,7 +235,7 @@ func (s Server) surplus(all []Snapshot, spared []string) []Snapshot {
 		}
 	}
 	surplus := ours[min(len(ours), s.Env.Deployment.SnapshotsKept):]
-	return slices.DeleteFunc(slices.Clone(surplus), func(o Snapshot) bool { return slices.Contains(spared, o.Name) })
+	return slices.DeleteFunc(slices.Clone(surplus), func(o Snapshot) bool { return slices.Contains(kept, o.Name) })
 }
 
 func tags(labels map[string]string) []types.Tag {

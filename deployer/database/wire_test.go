@@ -16,11 +16,11 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 	env := staging(t).Env
 	env.Deployment.SnapshotsKept = 1
 	cfg := moto.Config(t, env.Region)
-	s := At(cfg, env, clock.Real())
+	s := New(cfg, env, clock.Real())
 	say := func(format string, args ...any) { t.Logf(format, args...) }
 
-	_, err := s.Take(t.Context(), "", say)
-	require.ErrorIs(t, err, ErrNone)
+	_, err := s.CreateSnapshot(t.Context(), "", say)
+	require.ErrorIs(t, err, ErrNoDatabase)
 	client := rds.NewFromConfig(cfg)
 	for _, name := range []string{env.DatabaseIdentifier(), "somebody-elses"} {
 		_, err = client.CreateDBInstance(t.Context(), &rds.CreateDBInstanceInput{
@@ -37,11 +37,11 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 		DBInstanceIdentifier: aws.String(env.DatabaseIdentifier()), DBSnapshotIdentifier: &older, Tags: tags(map[string]string{deploymentTag: "1"}),
 	})
 	require.NoError(t, err)
-	name, err := s.Take(t.Context(), "20261123-181140-1f3a", say)
+	name, err := s.CreateSnapshot(t.Context(), "20261123-181140-1f3a", say)
 	require.NoError(t, err)
-	require.NoError(t, s.Await(t.Context(), name, say))
+	require.NoError(t, s.WaitForSnapshot(t.Context(), name, say))
 
-	all, err := s.List(t.Context())
+	all, err := s.ListSnapshots(t.Context())
 	require.NoError(t, err)
 	var names []string
 	for _, snapshot := range all {
@@ -50,7 +50,7 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []string{name, older, env.DatabaseIdentifier() + "-by-hand"}, names)
-	deleted, err := s.Prune(t.Context(), name)
+	deleted, err := s.PruneSnapshots(t.Context(), name)
 	require.NoError(t, err)
 	require.Equal(t, []string{older}, deleted)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// step reads one of the engine's steps.
-func step(m apitype.StepEventMetadata) Step {
-	typ, name := identify(m.URN)
+// newStep reads one of the engine's steps.
+func newStep(m apitype.StepEventMetadata) Step {
+	typ, name := typeAndName(m.URN)
 	s := Step{
 		Op: string(m.Op), URN: m.URN, Type: typ, Name: name,
 		Replaces: m.Op == apitype.OpReplace,
@@ -43,7 +43,7 @@ func differences(m apitype.StepEventMetadata) []Difference {
 			kinds[path] = apitype.PropertyDiff{Kind: apitype.DiffUpdate, InputDiff: true}
 		}
 	default:
-		for path := range joined(m.Old.Outputs, m.New.Outputs) {
+		for path := range unionKeys(m.Old.Outputs, m.New.Outputs) {
 			if !reflect.DeepEqual(m.Old.Outputs[path], m.New.Outputs[path]) {
 				kinds[path] = apitype.PropertyDiff{Kind: apitype.DiffUpdate}
 			}
@@ -51,7 +51,7 @@ func differences(m apitype.StepEventMetadata) []Difference {
 	}
 	all := make([]Difference, 0, len(kinds))
 	for _, path := range slices.Sorted(maps.Keys(kinds)) {
-		all = append(all, inside(difference(m, path, kinds[path]))...)
+		all = append(all, diffJSON(difference(m, path, kinds[path]))...)
 	}
 	return all
 }
@@ -65,32 +65,32 @@ func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyD
 	if diff.InputDiff {
 		slices.Reverse(before)
 	}
-	old, oldSecret := value(path, before...)
-	now, nowSecret := value(path, m.New.Inputs, m.New.Outputs)
+	old, oldSecret := propertyValue(path, before...)
+	now, nowSecret := propertyValue(path, m.New.Inputs, m.New.Outputs)
 	if oldSecret || nowSecret {
-		old, now = hidden(old), hidden(now)
+		old, now = maskPresent(old), maskPresent(now)
 	}
 	d.Old, d.New = old, now
 	return d
 }
 
-// hidden replaces a value, but not its absence.
-func hidden(value any) any {
+// maskPresent replaces a value, but not its absence.
+func maskPresent(value any) any {
 	if value == nil {
 		return nil
 	}
 	return Masked
 }
 
-// value finds the property at a path in the first bag that has it, and reports whether it is or holds a secret. A
+// propertyValue finds the property at a path in the first bag that has it, and reports whether it is or holds a secret. A
 // secret on the way to it makes it secret too.
-func value(path string, bags ...map[string]any) (any, bool) {
+func propertyValue(path string, candidates ...map[string]any) (any, bool) {
 	keys, err := resource.ParsePropertyPath(path)
 	if err != nil {
 		return nil, false
 	}
-	for _, bag := range bags {
-		found, secret := walk(bag, keys)
+	for _, properties := range candidates {
+		found, secret := lookup(properties, keys)
 		if found != nil || secret {
 			return found, secret
 		}
@@ -98,29 +98,29 @@ func value(path string, bags ...map[string]any) (any, bool) {
 	return nil, false
 }
 
-func walk(from any, keys resource.PropertyPath) (any, bool) {
-	if bag, ok := from.(map[string]any); ok && bag[resource.SigKey] == resource.SecretSig {
+func lookup(from any, keys resource.PropertyPath) (any, bool) {
+	if properties, ok := from.(map[string]any); ok && properties[resource.SigKey] == resource.SecretSig {
 		return Masked, true
 	}
 	if len(keys) == 0 {
 		masked, secret := mask(from)
-		return known(masked), secret
+		return replaceUnknown(masked), secret
 	}
 	switch key := keys[0].(type) {
 	case string:
-		if bag, ok := from.(map[string]any); ok {
-			return walk(bag[key], keys[1:])
+		if properties, ok := from.(map[string]any); ok {
+			return lookup(properties[key], keys[1:])
 		}
 	case int:
 		if list, ok := from.([]any); ok && key >= 0 && key < len(list) {
-			return walk(list[key], keys[1:])
+			return lookup(list[key], keys[1:])
 		}
 	}
 	return nil, false
 }
 
-// known replaces the engine's mark for what only the change itself brings.
-func known(value any) any {
+// replaceUnknown replaces the engine's mark for what only the change itself brings.
+func replaceUnknown(value any) any {
 	switch v := value.(type) {
 	case string:
 		if v == plugin.UnknownStringValue {
@@ -128,20 +128,20 @@ func known(value any) any {
 		}
 	case map[string]any:
 		for key, inner := range v {
-			v[key] = known(inner)
+			v[key] = replaceUnknown(inner)
 		}
 	case []any:
 		for i, inner := range v {
-			v[i] = known(inner)
+			v[i] = replaceUnknown(inner)
 		}
 	}
 	return value
 }
 
-func joined(a, b map[string]any) map[string]bool {
+func unionKeys(a, b map[string]any) map[string]bool {
 	keys := map[string]bool{}
-	for _, bag := range []map[string]any{a, b} {
-		for key := range bag {
+	for _, properties := range []map[string]any{a, b} {
+		for key := range properties {
 			keys[key] = true
 		}
 	}

@@ -83,7 +83,7 @@ func TestDifferences(t *testing.T) {
 }
 
 func TestStepOfAProtectedResource(t *testing.T) {
-	s := step(apitype.StepEventMetadata{Op: apitype.OpDelete, URN: urnOne,
+	s := newStep(apitype.StepEventMetadata{Op: apitype.OpDelete, URN: urnOne,
 		Old: &apitype.StepEventStateMetadata{Protect: true}})
 	require.Equal(t, Step{Op: "delete", URN: urnOne, Type: "test:index:Thing", Name: "one", Deletes: true, Protected: true}, s)
 }

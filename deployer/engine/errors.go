@@ -13,28 +13,28 @@ import (
 type NotFoundError struct {
 	// Explicit is the path that was asked for, empty where the usual places were looked at.
 	Explicit string
-	// Looked are the places.
-	Looked []string
+	// Searched are the places.
+	Searched []string
 	// Err is why the engine that is there cannot be run, where there is one.
 	Err error
 }
 
 func (e *NotFoundError) Error() string {
-	what := "no pulumi engine in " + strings.Join(e.Looked, " or ")
+	text := "no pulumi engine in " + strings.Join(e.Searched, " or ")
 	if e.Explicit != "" {
-		what = "no pulumi engine at " + e.Explicit
+		text = "no pulumi engine at " + e.Explicit
 	}
 	if e.Err != nil {
-		what += ": " + e.Err.Error()
+		text += ": " + e.Err.Error()
 	}
-	return what
+	return text
 }
 
 // Unwrap returns why the engine that is there cannot be run.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
 // Hint says how to get an engine.
-func (e *NotFoundError) Hint() string { return getOne }
+func (e *NotFoundError) Hint() string { return installHint }
 
 // TooOldError says that an engine was found whose version this program cannot use.
 type TooOldError struct{ Path, Version string }
@@ -44,9 +44,9 @@ func (e *TooOldError) Error() string {
 }
 
 // Hint says how to get another engine.
-func (e *TooOldError) Hint() string { return getOne }
+func (e *TooOldError) Hint() string { return installHint }
 
-const getOne = "build it with `make bin/pulumi`, or name one with --pulumi or $DEPLOYER_PULUMI"
+const installHint = "build it with `make bin/pulumi`, or name one with --pulumi or $DEPLOYER_PULUMI"
 
 // NoStackError says that the backend knows no such stack.
 type NoStackError struct{ Stack string }
@@ -79,11 +79,11 @@ func (h Holder) String() string {
 }
 
 func (e *ConcurrentUpdateError) Error() string {
-	what := fmt.Sprintf("stack %s is being changed by another update", e.Stack)
+	text := fmt.Sprintf("stack %s is being changed by another update", e.Stack)
 	for i, holder := range e.Holders {
-		what += []string{": ", ", "}[min(i, 1)] + holder.String()
+		text += []string{": ", ", "}[min(i, 1)] + holder.String()
 	}
-	return what
+	return text
 }
 
 // Hint says how to go on.
@@ -106,17 +106,17 @@ type Failure struct {
 	Pending []Pending
 	// Killed says that a signal ended the engine: it has left its lock.
 	Killed bool
-	// Cut is what became of the state where it could not be written; nil where it is whole.
-	Cut *Cut
+	// StateWrite is what became of the state where it could not be written; nil where it is whole.
+	StateWrite *StateWriteFailure
 	// Repaired is how the state was repaired that the run has left; "" where it is consistent.
 	Repaired string
 }
 
-// told is what is to be said of the state, behind what went wrong.
-func (f Failure) told() string {
+// stateSuffix is what is to be said of the state, behind what went wrong.
+func (f Failure) stateSuffix() string {
 	switch {
-	case f.Cut != nil:
-		return "; " + f.Cut.String()
+	case f.StateWrite != nil:
+		return "; " + f.StateWrite.String()
 	case f.Repaired != "":
 		return "; " + f.Repaired
 	}
@@ -143,13 +143,13 @@ func (e *FailedError) Error() string {
 	for _, r := range e.Resources {
 		lines = append(lines, r.String())
 	}
-	return fmt.Sprintf("%s: %s", e.Run, strings.Join(lines, "; ")) + e.told()
+	return fmt.Sprintf("%s: %s", e.Run, strings.Join(lines, "; ")) + e.stateSuffix()
 }
 
 // Hint says how to go on.
 func (e *FailedError) Hint() string {
-	if e.Cut != nil {
-		return e.Cut.hint()
+	if e.StateWrite != nil {
+		return e.StateWrite.hint()
 	}
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
@@ -168,23 +168,23 @@ type InterruptedError struct {
 	Failure
 	// Cause is the context's.
 	Cause error
-	// Left is the engine's process where it has not ended yet and was left to itself; Pending is what it was about.
-	Left int
+	// RunningPID is the engine's process where it has not ended yet and was left to itself; Pending is what it was about.
+	RunningPID int
 }
 
 func (e *InterruptedError) Error() string {
-	why := "interrupted"
+	cause := "interrupted"
 	if e.Cause != nil {
-		why = e.Cause.Error()
+		cause = e.Cause.Error()
 	}
-	text := fmt.Sprintf("%s: %s, after %d changes", e.Run, why, e.Summary.Changed())
-	if e.Left != 0 {
-		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.Left)
+	text := fmt.Sprintf("%s: %s, after %d changes", e.Run, cause, e.Summary.Changed())
+	if e.RunningPID != 0 {
+		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.RunningPID)
 	}
-	if e.Left != 0 && len(e.Pending) > 0 {
-		text += "; under way are " + strings.Join(names(e.Pending), ", ")
+	if e.RunningPID != 0 && len(e.Pending) > 0 {
+		text += "; under way are " + strings.Join(describePending(e.Pending), ", ")
 	}
-	return text + e.told()
+	return text + e.stateSuffix()
 }
 
 // Unwrap returns the context's cause.
@@ -192,11 +192,11 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
-	if e.Left != 0 {
+	if e.RunningPID != 0 {
 		return "the environment stays locked until it has ended; then run the same command again"
 	}
-	if e.Cut != nil {
-		return e.Cut.hint()
+	if e.StateWrite != nil {
+		return e.StateWrite.hint()
 	}
 	if len(e.Pending) > 0 {
 		return pendingHint(e.Pending)
@@ -204,7 +204,7 @@ func (e *InterruptedError) Hint() string {
 	return "nothing is left half done: the same command goes on from there"
 }
 
-func names(pending []Pending) []string {
+func describePending(pending []Pending) []string {
 	all := make([]string, 0, len(pending))
 	for _, p := range pending {
 		all = append(all, fmt.Sprintf("%s %s (%s)", p.Type, p.Name, p.Op))
@@ -213,11 +213,11 @@ func names(pending []Pending) []string {
 }
 
 func pendingHint(pending []Pending) string {
-	return "the outcome of " + strings.Join(names(pending), ", ") + " is unknown: the same command again looks at the account, and goes on from there"
+	return "the outcome of " + strings.Join(describePending(pending), ", ") + " is unknown: the same command again looks at the account, and goes on from there"
 }
 
-// StateDamagedError says that the backend's state of a stack cannot be used.
-type StateDamagedError struct {
+// StateError says that the backend's state of a stack cannot be used.
+type StateError struct {
 	Stack, Reason string
 	// File is the state's, and Backup the newest intact one, where the backend is a directory.
 	File, Backup string
@@ -227,8 +227,8 @@ type StateDamagedError struct {
 	OtherVersion bool
 	// Inconsistent marks a state that can be read, and of which the resources contradict each other.
 	Inconsistent bool
-	// Lost marks a state that is not there, or says nothing, although it must.
-	Lost bool
+	// Missing marks a state that is not there, or says nothing, although it must.
+	Missing bool
 }
 
 // Object is one in a bucket of S3.
@@ -242,38 +242,38 @@ func (o Object) String() string {
 	return "s3://" + o.Bucket + "/" + o.Key
 }
 
-func (e *StateDamagedError) Error() string {
-	what := fmt.Sprintf("the state of stack %s cannot be read", e.Stack)
-	if e.Lost {
-		what = fmt.Sprintf("the state of stack %s is lost", e.Stack)
+func (e *StateError) Error() string {
+	text := fmt.Sprintf("the state of stack %s cannot be read", e.Stack)
+	if e.Missing {
+		text = fmt.Sprintf("the state of stack %s is lost", e.Stack)
 	}
-	if place := cmp.Or(e.File, e.Object.String()); place != "" {
-		what += " (" + place + ")"
+	if location := cmp.Or(e.File, e.Object.String()); location != "" {
+		text += " (" + location + ")"
 	}
-	return what + ": " + e.Reason
+	return text + ": " + e.Reason
 }
 
 // repairable reports whether the engine or a copy can bring the state back.
-func (e *StateDamagedError) repairable() bool { return !e.Lost && !e.OtherVersion }
+func (e *StateError) repairable() bool { return !e.Missing && !e.OtherVersion }
 
 // Hint says how to recover.
-func (e *StateDamagedError) Hint() string {
+func (e *StateError) Hint() string {
 	if e.Inconsistent {
 		return fmt.Sprintf("the next deployment repairs it before it changes anything: `deployer up --env %s --code-only --restart` is one that "+
 			"changes nothing else", e.Stack)
 	}
-	take := "`deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
+	importCommand := "`deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
 	switch {
-	case e.Lost:
-		return e.recover() + "; where there is none, " + take
+	case e.Missing:
+		return e.recoveryHint() + "; where there is none, " + importCommand
 	case e.File != "" && e.Backup == "" && !e.OtherVersion:
-		return fmt.Sprintf("%s; where there is none, remove it, rm %q, and %s", e.recover(), e.File, take)
+		return fmt.Sprintf("%s; where there is none, remove it, rm %q, and %s", e.recoveryHint(), e.File, importCommand)
 	}
-	return e.recover()
+	return e.recoveryHint()
 }
 
-// recover says how an earlier state is brought back.
-func (e *StateDamagedError) recover() string {
+// recoveryHint says how an earlier state is brought back.
+func (e *StateError) recoveryHint() string {
 	switch {
 	case e.OtherVersion:
 		return "use the version of the engine that wrote it (--pulumi), or a later one"
@@ -283,13 +283,13 @@ func (e *StateDamagedError) recover() string {
 	case e.File != "":
 		return "no intact state is beside it: restore the file from a backup"
 	case e.Object.Bucket != "":
-		return e.Object.restore()
+		return e.Object.restoreHint()
 	}
 	return "restore an earlier version of the state's object in the backend"
 }
 
-// restore says how an earlier version of an object is brought back.
-func (o Object) restore() string {
+// restoreHint says how an earlier version of an object is brought back.
+func (o Object) restoreHint() string {
 	where := fmt.Sprintf("--bucket %s --key %s", o.Bucket, o.Key)
 	region := ""
 	if o.Region != "" {

@@ -32,7 +32,7 @@ type Event struct {
 }
 
 // Changes reports whether the step changes something in the account or the state.
-func (e Event) Changes() bool { return changes(e.Op) }
+func (e Event) Changes() bool { return isChange(e.Op) }
 
 // Summary is a run that ended well.
 type Summary struct {
@@ -48,7 +48,7 @@ type Summary struct {
 func (s Summary) Changed() int {
 	n := 0
 	for op, count := range s.Changes {
-		if changes(op) {
+		if isChange(op) {
 			n += count
 		}
 	}

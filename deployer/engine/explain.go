@@ -15,70 +15,70 @@ import (
 
 // What the engine writes where it cannot even begin.
 var (
-	conflict = regexp.MustCompile(`the stack is currently locked by|\[409\] Conflict: Another update is currently in progress`)
-	holder   = regexp.MustCompile(`(?m)^\s+(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)$`)
-	noStack  = regexp.MustCompile(`no stack named .* found`)
-	noPhrase = regexp.MustCompile(`passphrase must be set with`)
-	notThis  = regexp.MustCompile(`incorrect passphrase`)
+	stackLocked       = regexp.MustCompile(`the stack is currently locked by|\[409\] Conflict: Another update is currently in progress`)
+	lockHolder        = regexp.MustCompile(`(?m)^\s+(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)$`)
+	stackNotFound     = regexp.MustCompile(`no stack named .* found`)
+	passphraseMissing = regexp.MustCompile(`passphrase must be set with`)
+	passphraseWrong   = regexp.MustCompile(`incorrect passphrase`)
 	// damaged states: cut ones, inconsistent ones, and those of another version.
-	damage = regexp.MustCompile(`failed to load checkpoint: (?:place \d+: )?(.*)|snapshot integrity failure; refusing to use it: (.*)|(this stack's deployment .*|the stack '.*' is (?:too old|newer than) .*)`)
-	// foreign states are whole, but of a version that this engine does not read.
-	foreign = regexp.MustCompile(`unsupported checkpoint version|deployment (?:version )?is too|is (?:too old|newer than)`)
-	// unreachable backends: the form of gocloud.dev's blobs, and logins.
-	unreachable = regexp.MustCompile(`blob \(key .*?\) \(code=\w+\): (.*)|(PULUMI_ACCESS_TOKEN must be set.*|could not open bucket.*|unable to open bucket.*|could not list bucket.*|problem logging in.*|unknown cloud URL.*)`)
+	stateUnusable = regexp.MustCompile(`failed to load checkpoint: (?:place \d+: )?(.*)|snapshot integrity failure; refusing to use it: (.*)|(this stack's deployment .*|the stack '.*' is (?:too old|newer than) .*)`)
+	// stateOfOtherVersion states are whole, but of a version that this engine does not read.
+	stateOfOtherVersion = regexp.MustCompile(`unsupported checkpoint version|deployment (?:version )?is too|is (?:too old|newer than)`)
+	// backendUnreachable backends: the form of gocloud.dev's blobs, and logins.
+	backendUnreachable = regexp.MustCompile(`blob \(key .*?\) \(code=\w+\): (.*)|(PULUMI_ACCESS_TOKEN must be set.*|could not open bucket.*|unable to open bucket.*|could not list bucket.*|problem logging in.*|unknown cloud URL.*)`)
 )
 
-// is reports whether err is or wraps a T.
-func is[T error](err error) bool {
+// isError reports whether err is or wraps a T.
+func isError[T error](err error) bool {
 	var target T
 	return errors.As(err, &target)
 }
 
 // explain turns the end of a run into one of this package's errors. The Automation API's own error must come as it
 // is, as its helpers know no wrapped one.
-func (h *Handle) explain(ctx context.Context, raw error, c *child, f Failure) error {
-	f.Killed = c.code == signaled
+func (h *Handle) explain(ctx context.Context, raw error, c *process, f Failure) error {
+	f.Killed = c.code == exitSignaled
 	if ctx.Err() != nil {
-		return &InterruptedError{Failure: f, Cause: context.Cause(ctx), Left: c.left}
+		return &InterruptedError{Failure: f, Cause: context.Cause(ctx), RunningPID: c.runningPID}
 	}
-	if auto.IsConcurrentUpdateError(raw) || conflict.MatchString(c.stderr) {
-		return &ConcurrentUpdateError{Stack: h.stack.Name, Holders: holders(c.stderr)}
+	if auto.IsConcurrentUpdateError(raw) || stackLocked.MatchString(c.stderr) {
+		return &ConcurrentUpdateError{Stack: h.stack.Name, Holders: parseHolders(c.stderr)}
 	}
-	switch err := h.refused(c); {
-	case err != nil && f.Cut == nil:
+	switch err := h.startError(c); {
+	case err != nil && f.StateWrite == nil:
 		return err
 	case err != nil: // it has begun, and could not write what it did
 		f.Resources = append(f.Resources, ResourceError{Message: err.Error()})
 	}
 	if len(f.Resources) == 0 {
-		message := clean(c.stderr)
+		message := cleanDiagnostic(c.stderr)
 		if message == "" {
-			message = "the engine ended early: " + c.end
+			message = "the engine ended early: " + c.failure
 		}
 		f.Resources = []ResourceError{{Message: message}}
 	}
 	return &FailedError{Failure: f}
 }
 
-// refused recognises the reasons for which the engine does not begin; nil where it is another one.
-func (h *Handle) refused(c *child) error {
+// startError recognises the reasons for which the engine does not begin; nil where it is another one.
+func (h *Handle) startError(c *process) error {
 	switch {
-	case c.code == cmdutil.ExitStackNotFound || noStack.MatchString(c.stderr):
+	case c.code == cmdutil.ExitStackNotFound || stackNotFound.MatchString(c.stderr):
 		return &NoStackError{Stack: h.stack.Name}
-	case noPhrase.MatchString(c.stderr), notThis.MatchString(c.stderr):
-		return &PassphraseError{Stack: h.stack.Name, Missing: noPhrase.MatchString(c.stderr)}
+	case passphraseMissing.MatchString(c.stderr), passphraseWrong.MatchString(c.stderr):
+		return &PassphraseError{Stack: h.stack.Name, Missing: passphraseMissing.MatchString(c.stderr)}
 	}
-	if reason, damaged := first(damage, c.stderr); damaged {
-		return h.damaged(reason)
+	if reason, found := firstGroup(stateUnusable, c.stderr); found {
+		return h.stateError(reason)
 	}
-	if reason, apart := first(unreachable, c.stderr); apart {
-		return &BackendError{URL: h.stack.backend(), Reason: reason}
+	if reason, found := firstGroup(backendUnreachable, c.stderr); found {
+		return &BackendError{URL: h.stack.redactedBackendURL(), Reason: reason}
 	}
 	return nil
 }
 
-// first returns the first group of a pattern that matched.
-func first(pattern *regexp.Regexp, text string) (string, bool) {
+// firstGroup returns the first group of a pattern that matched.
+func firstGroup(pattern *regexp.Regexp, text string) (string, bool) {
 	match := pattern.FindStringSubmatch(text)
 	if match == nil {
 		return "", false
@@ -86,9 +86,9 @@ func first(pattern *regexp.Regexp, text string) (string, bool) {
 	return strings.TrimSpace(strings.Join(match[1:], "")), true
 }
 
-func holders(text string) []Holder {
+func parseHolders(text string) []Holder {
 	var all []Holder
-	for _, m := range holder.FindAllStringSubmatch(text, -1) {
+	for _, m := range lockHolder.FindAllStringSubmatch(text, -1) {
 		pid, _ := strconv.Atoi(m[4])
 		since, _ := time.Parse(time.RFC3339, m[5])
 		lock, _, _ := strings.Cut(m[1], "?")
@@ -97,8 +97,8 @@ func holders(text string) []Holder {
 	return all
 }
 
-// backend is the backend's URL as far as it is known, without a password.
-func (s Stack) backend() string {
+// redactedBackendURL is the backend's URL as far as it is known, without a password.
+func (s Stack) redactedBackendURL() string {
 	if u, err := url.Parse(s.backendURL()); err == nil {
 		return u.Redacted()
 	}

@@ -44,10 +44,10 @@ func TestExplain(t *testing.T) {
 		"no stack, by code":   {"", 6, &NoStackError{Stack: "dev"}},
 		"no passphrase":       {saidNoPhrase, 1, &PassphraseError{Stack: "dev", Missing: true}},
 		"another passphrase":  {saidWrong, 1, &PassphraseError{Stack: "dev"}},
-		"cut state":           {saidCut, 1, &StateDamagedError{Stack: "dev", Reason: "it is empty or was cut off (unexpected end of JSON input)"}},
-		"foreign state": {saidForeign, 1, &StateDamagedError{Stack: "dev", Reason: "unsupported checkpoint version 99",
+		"cut state":           {saidCut, 1, &StateError{Stack: "dev", Reason: "it is empty or was cut off (unexpected end of JSON input)"}},
+		"foreign state": {saidForeign, 1, &StateError{Stack: "dev", Reason: "unsupported checkpoint version 99",
 			OtherVersion: true}},
-		"inconsistent state": {saidIntegrity, 1, &StateDamagedError{Stack: "dev",
+		"inconsistent state": {saidIntegrity, 1, &StateError{Stack: "dev",
 			Reason: "child resource urn:a refers to missing parent urn:b"}},
 		"backend away": {saidRefused, 1, &BackendError{URL: "s3://user:xxxxx@bucket",
 			Reason: `operation error S3: GetObject, exceeded maximum number of attempts, 3, https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get "http://127.0.0.1:9/": dial tcp 127.0.0.1:9: connect: connection refused`}},
@@ -59,7 +59,7 @@ func TestExplain(t *testing.T) {
 			Resources: []ResourceError{{Message: "the engine ended early: signal: killed"}}, Killed: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := &child{stderr: c.stderr, code: c.code, end: "signal: killed"}
+			run := &process{stderr: c.stderr, code: c.code, failure: "signal: killed"}
 			err := h.explain(t.Context(), errors.New("exit status 1"), run, Failure{Run: "up"})
 			require.Equal(t, c.want, err)
 			hint, hinted := err.(interface{ Hint() string })
@@ -74,7 +74,7 @@ func TestInterruptionGoesBeforeEverythingElse(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	interrupt(errors.New("SIGTERM"))
 	left := []Pending{{Type: "aws:rds/instance:Instance", Name: "database", Op: "creating"}}
-	err := (&Handle{}).explain(ctx, errors.New("exit status 1"), &child{}, Failure{Run: "up",
+	err := (&Handle{}).explain(ctx, errors.New("exit status 1"), &process{}, Failure{Run: "up",
 		Summary: Summary{Changes: map[string]int{"create": 3, "same": 2}}, Pending: left})
 	require.EqualError(t, err, "up: SIGTERM, after 3 changes")
 	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: the same command again looks at the account, and goes on from there",

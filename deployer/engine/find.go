@@ -48,21 +48,21 @@ func Find(ctx context.Context, o Options) (*Engine, error) {
 		if err != nil {
 			return nil, &NotFoundError{Explicit: o.Explicit, Err: cause(err)}
 		}
-		return found(ctx, path, o.Home)
+		return newEngine(ctx, path, o.Home)
 	}
-	own := filepath.Join(o.ProjectDir, "bin", "pulumi")
-	if _, err := os.Stat(own); !errors.Is(err, fs.ErrNotExist) {
-		return found(ctx, own, o.Home)
+	projectEngine := filepath.Join(o.ProjectDir, "bin", "pulumi")
+	if _, err := os.Stat(projectEngine); !errors.Is(err, fs.ErrNotExist) {
+		return newEngine(ctx, projectEngine, o.Home)
 	}
 	path, err := exec.LookPath("pulumi")
 	if err != nil {
-		return nil, &NotFoundError{Looked: []string{own, "PATH"}}
+		return nil, &NotFoundError{Searched: []string{projectEngine, "PATH"}}
 	}
-	return found(ctx, path, o.Home)
+	return newEngine(ctx, path, o.Home)
 }
 
-// found is the engine at the path, if it is a usable one.
-func found(ctx context.Context, path, home string) (*Engine, error) {
+// newEngine is the engine at the path, if it is a usable one.
+func newEngine(ctx context.Context, path, home string) (*Engine, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -74,15 +74,15 @@ func found(ctx context.Context, path, home string) (*Engine, error) {
 			return &Engine{path: path, version: version}, nil
 		}
 	}
-	e, err := ask(ctx, path, home)
+	e, err := queryVersion(ctx, path, home)
 	if err == nil && lasting {
 		remember(home, before, e.version)
 	}
 	return e, err
 }
 
-// ask runs the binary to learn its version.
-func ask(ctx context.Context, path, home string) (*Engine, error) {
+// queryVersion runs the binary to learn its version.
+func queryVersion(ctx context.Context, path, home string) (*Engine, error) {
 	cmd := exec.CommandContext(ctx, path, "version")
 	cmd.Env = append(os.Environ(), "PULUMI_SKIP_UPDATE_CHECK=true")
 	if _, chosen := os.LookupEnv("PULUMI_HOME"); !chosen && home != "" {
@@ -95,20 +95,20 @@ func ask(ctx context.Context, path, home string) (*Engine, error) {
 		}
 		return nil, &NotFoundError{Explicit: path, Err: cause(err)}
 	}
-	said := strings.TrimSpace(string(out))
-	version, err := semver.ParseTolerant(said)
+	output := strings.TrimSpace(string(out))
+	version, err := semver.ParseTolerant(output)
 	if err != nil {
-		return nil, &NotFoundError{Explicit: path, Err: fmt.Errorf("its version is %q", said)}
+		return nil, &NotFoundError{Explicit: path, Err: fmt.Errorf("its version is %q", output)}
 	}
-	if !usable(version) {
-		return nil, &TooOldError{Path: path, Version: said}
+	if !isSupported(version) {
+		return nil, &TooOldError{Path: path, Version: output}
 	}
 	return &Engine{path: path, version: version}, nil
 }
 
-// usable reports whether version has the pinned one's major version and is not older than it. A development build
+// isSupported reports whether version has the pinned one's major version and is not older than it. A development build
 // counts as the release that it leads to.
-func usable(version semver.Version) bool {
+func isSupported(version semver.Version) bool {
 	pinned := semver.MustParse(strings.TrimPrefix(Version, "v"))
 	version.Pre = nil
 	return version.Major == pinned.Major && version.GTE(pinned)

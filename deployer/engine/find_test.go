@@ -58,7 +58,7 @@ func TestUsable(t *testing.T) {
 		"3.274.1": true, "3.274.2": true, "3.275.0": true, "3.274.1-alpha.1": true, "3.274.1+dirty": true,
 		"3.249.9": false, "3.1.0": false, "2.300.0": false, "4.0.0": false, "0.0.0": false,
 	} {
-		require.Equal(t, want, usable(semver.MustParse(version)), version)
+		require.Equal(t, want, isSupported(semver.MustParse(version)), version)
 	}
 }
 

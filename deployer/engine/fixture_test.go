@@ -15,7 +15,7 @@ const passphrase = "correct horse battery staple"
 func built(t *testing.T) *Engine {
 	t.Helper()
 	e, err := Find(t.Context(), Options{Explicit: filepath.Join(root(t), "bin", "pulumi"), Home: t.TempDir()})
-	if is[*NotFoundError](err) {
+	if isError[*NotFoundError](err) {
 		t.Skip("no bin/pulumi: `make bin/pulumi` builds the engine that this test runs")
 	}
 	require.NoError(t, err)

@@ -33,15 +33,15 @@ type ImportEntry struct {
 
 // NewImportFile returns the file that imports what was found and is not in the state yet, parents first. Frame has the components
 // and providers that the state lacks.
-func NewImportFile(frame []Creation, found []Found, state State) ImportFile {
-	f := fileBuilder{file: ImportFile{Resources: []ImportEntry{}}, names: map[string]string{}, taken: map[string]bool{}, frame: map[string]Creation{}}
-	for _, c := range frame {
-		f.frame[c.URN] = c
+func NewImportFile(parents []PlannedResource, candidates []ImportCandidate, state State) ImportFile {
+	f := fileBuilder{file: ImportFile{Resources: []ImportEntry{}}, names: map[string]string{}, taken: map[string]bool{}, newParents: map[string]PlannedResource{}}
+	for _, c := range parents {
+		f.newParents[c.URN] = c
 	}
 	for _, r := range state.Resources {
-		delete(f.frame, r.URN)
+		delete(f.newParents, r.URN)
 	}
-	for _, r := range found {
+	for _, r := range candidates {
 		if !slices.ContainsFunc(state.Resources, func(known Resource) bool { return known.URN == r.URN }) {
 			f.add(r)
 		}
@@ -55,19 +55,19 @@ type fileBuilder struct {
 	// names are those in the file by URN; taken are the same, to find one that is free.
 	names map[string]string
 	taken map[string]bool
-	// frame is what the file has to bring in besides, by URN.
-	frame map[string]Creation
+	// newParents is what the file has to bring in besides, by URN.
+	newParents map[string]PlannedResource
 }
 
-func (f *fileBuilder) add(r Found) {
+func (f *fileBuilder) add(r ImportCandidate) {
 	parent, provider := f.parent(r.Parent), f.provider(r.Provider)
-	entry := f.entry(r.Creation)
+	entry := f.entry(r.PlannedResource)
 	entry.ID, entry.Parent, entry.Provider = r.ID, parent, provider
 	f.file.Resources = append(f.file.Resources, entry)
 }
 
 // entry is a resource under a name that is free.
-func (f *fileBuilder) entry(c Creation) ImportEntry {
+func (f *fileBuilder) entry(c PlannedResource) ImportEntry {
 	name := f.name(c)
 	f.names[c.URN] = name
 	entry := ImportEntry{Type: c.Type, Name: name}
@@ -78,7 +78,7 @@ func (f *fileBuilder) entry(c Creation) ImportEntry {
 }
 
 // name is the program's where it is free, else with the type's behind it, else with a number too.
-func (f *fileBuilder) name(c Creation) string {
+func (f *fileBuilder) name(c PlannedResource) string {
 	name := c.Name
 	if f.taken[name] {
 		_, typ, _ := cutLast(c.Type, ":")
@@ -99,13 +99,13 @@ func (f *fileBuilder) parent(urn string) string {
 	if name := f.names[urn]; name != "" {
 		return name
 	}
-	c, missing := f.frame[urn]
+	c, missing := f.newParents[urn]
 	if !missing {
-		return f.refer(urn)
+		return f.reference(urn)
 	}
-	above := f.parent(c.Parent)
+	grandparent := f.parent(c.Parent)
 	entry := f.entry(c)
-	entry.Component, entry.Parent = true, above
+	entry.Component, entry.Parent = true, grandparent
 	f.file.Resources = append(f.file.Resources, entry)
 	return entry.Name
 }
@@ -113,11 +113,11 @@ func (f *fileBuilder) parent(urn string) string {
 // provider is the name of a provider; "" is the engine's own default of the package.
 func (f *fileBuilder) provider(reference string) string {
 	urn, _, _ := cutLast(reference, "::")
-	if urn == "" || defaultProvider(urn) {
+	if urn == "" || isDefaultProvider(urn) {
 		return ""
 	}
-	name := f.refer(urn)
-	if c, missing := f.frame[urn]; missing {
+	name := f.reference(urn)
+	if c, missing := f.newParents[urn]; missing {
 		if f.file.ProviderInputs == nil {
 			f.file.ProviderInputs = map[string]map[string]any{}
 		}
@@ -126,13 +126,13 @@ func (f *fileBuilder) provider(reference string) string {
 	return name
 }
 
-// refer is the name of something that the file only refers to.
-func (f *fileBuilder) refer(urn string) string {
+// reference is the name of something that the file only refers to.
+func (f *fileBuilder) reference(urn string) string {
 	if name := f.names[urn]; name != "" {
 		return name
 	}
-	typ, name := identify(urn)
-	name = f.name(Creation{Type: typ, Name: name})
+	typ, name := typeAndName(urn)
+	name = f.name(PlannedResource{Type: typ, Name: name})
 	f.names[urn] = name
 	if f.file.NameTable == nil {
 		f.file.NameTable = map[string]string{}
@@ -141,8 +141,8 @@ func (f *fileBuilder) refer(urn string) string {
 	return name
 }
 
-// defaultProvider reports whether the engine makes the provider by itself where it is needed.
-func defaultProvider(urn string) bool {
+// isDefaultProvider reports whether the engine makes the provider by itself where it is needed.
+func isDefaultProvider(urn string) bool {
 	name := resource.URN(urn).Name()
 	return name == "default" || strings.HasPrefix(name, "default_")
 }

@@ -41,25 +41,25 @@ func grouped(ctx *pulumi.Context) error {
 }
 
 // rehearsed is what an empty stack beside the one that is kept finds: its frame, and all things, by their values.
-func rehearsed(t *testing.T, l lab) (frame []Creation, found []Found) {
+func rehearsed(t *testing.T, l lab) (frame []PlannedResource, found []ImportCandidate) {
 	t.Helper()
 	trial := l
-	trial.stack = l.stack.Throwaway(t.TempDir())
+	trial.stack = l.stack.Ephemeral(t.TempDir())
 	h := trial.open(t)
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
-	require.Empty(t, plan.Creations, "before the frame is there, nothing has a provider")
-	require.NoError(t, h.Prepare(t.Context(), plan.Frame, nil))
+	require.Empty(t, plan.NewResources, "before the frame is there, nothing has a provider")
+	require.NoError(t, h.AddParents(t.Context(), plan.NewParents, nil))
 	ready, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
-	require.Empty(t, ready.Frame)
-	for _, c := range ready.Creations {
-		found = append(found, Found{c, "id-" + c.Inputs["value"].(string)})
+	require.Empty(t, ready.NewParents)
+	for _, c := range ready.NewResources {
+		found = append(found, ImportCandidate{c, "id-" + c.Inputs["value"].(string)})
 	}
-	settled, err := h.Settle(t.Context(), found, false, mine)
+	settled, err := h.Reconcile(t.Context(), found, false, mine)
 	require.NoError(t, err)
-	require.Equal(t, found, settled.Adopted)
-	return plan.Frame, found
+	require.Equal(t, found, settled.Imported)
+	return plan.NewParents, found
 }
 
 // language serves a language that knows nothing, which the engine asks for before it imports.
@@ -110,8 +110,8 @@ func TestPrepareAndSettle(t *testing.T) {
 	frame, found := rehearsed(t, l)
 	h := l.open(t)
 	for range 2 { // the second time everything is there
-		require.NoError(t, h.Prepare(t.Context(), frame, map[string]any{"image": "it"}))
-		_, err := h.Settle(t.Context(), found, false, mine)
+		require.NoError(t, h.AddParents(t.Context(), frame, map[string]any{"image": "it"}))
+		_, err := h.Reconcile(t.Context(), found, false, mine)
 		require.NoError(t, err)
 	}
 	state, err := h.State(t.Context())
@@ -131,11 +131,11 @@ func nothingLeft(t *testing.T, l lab, h *Handle) {
 func TestImportFileNames(t *testing.T) {
 	const stack = "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev"
 	const parent = "urn:pulumi:dev::proj::proj:index:Group::a"
-	creation := func(urn, typ, name, parent string) Creation {
-		return Creation{URN: urn, Type: typ, Name: name, Parent: parent, Provider: "urn:pulumi:dev::proj::pulumi:providers:aws::default_6_83_2::1"}
+	creation := func(urn, typ, name, parent string) PlannedResource {
+		return PlannedResource{URN: urn, Type: typ, Name: name, Parent: parent, Provider: "urn:pulumi:dev::proj::pulumi:providers:aws::default_6_83_2::1"}
 	}
-	frame := []Creation{creation(parent, "proj:index:Group", "a", stack)}
-	found := []Found{
+	frame := []PlannedResource{creation(parent, "proj:index:Group", "a", stack)}
+	found := []ImportCandidate{
 		{creation("u1", "aws:sqs/queue:Queue", "a", parent), "1"}, {creation("u2", "aws:sqs/queue:Queue", "a", ""), "2"},
 	}
 	require.Equal(t, ImportFile{Resources: []ImportEntry{

@@ -52,9 +52,9 @@ func (d *stateDocument) verify() error {
 	return nil
 }
 
-// complete reports whether everything that a resource needs is somewhere in the state, once: then only its order can be
+// isComplete reports whether everything that a resource needs is somewhere in the state, once: then only its order can be
 // wrong.
-func (d *stateDocument) complete() bool {
+func (d *stateDocument) isComplete() bool {
 	known, live, complete := map[string]bool{}, map[resource.URN]bool{}, true
 	d.each(func(r apitype.ResourceV3) {
 		known[string(r.URN)], known[string(r.URN)+"::"+string(r.ID)] = true, true

@@ -34,7 +34,7 @@ func recall(home string, now memory) (semver.Version, bool) {
 	}
 	now.Version = m.Version
 	version, err := semver.Parse(m.Version)
-	return version, err == nil && m == now && usable(version)
+	return version, err == nil && m == now && isSupported(version)
 }
 
 // remember notes the version of the binary as it was when before was taken. What cannot be noted is asked again.
@@ -44,7 +44,7 @@ func remember(home string, before memory, version semver.Version) {
 	if err != nil || os.MkdirAll(home, 0o700) != nil {
 		return
 	}
-	_ = replace(home, memoryFile, func(path string) error { return os.WriteFile(path, content, 0o600) })
+	_ = writeFileAtomic(home, memoryFile, func(path string) error { return os.WriteFile(path, content, 0o600) })
 }
 
 // identity is what tells a binary from another one. It is not known of a stand-in, such as the shims of version

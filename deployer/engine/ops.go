@@ -8,20 +8,20 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// changes reports whether an operation changes something in the account or takes something out of the state.
-func changes(op string) bool {
+// isChange reports whether an operation changes something in the account or takes something out of the state.
+func isChange(op string) bool {
 	return !slices.Contains([]apitype.OpType{
 		"", apitype.OpSame, apitype.OpRead, apitype.OpReadReplacement, apitype.OpReadDiscard, apitype.OpRefresh,
 	}, apitype.OpType(op))
 }
 
-// own reports whether a type is the program's, neither the stack nor a provider.
-func own(typ string) bool {
+// isProgramType reports whether a type is the program's, neither the stack nor a provider.
+func isProgramType(typ string) bool {
 	return typ != string(resource.RootStackType) && !strings.HasPrefix(typ, "pulumi:providers:")
 }
 
-// identify returns the type and name in a URN; the stack itself has none.
-func identify(urn string) (typ, name string) {
+// typeAndName returns the type and name in a URN; the stack itself has none.
+func typeAndName(urn string) (typ, name string) {
 	u := resource.URN(urn)
 	if !u.IsValid() || u.Type() == resource.RootStackType {
 		return "", ""

@@ -11,24 +11,24 @@ import (
 
 type upOption struct {
 	Update
-	feed feed
+	events eventStream
 }
 
 type destroyOption upOption
 type refreshOption upOption
 type previewOption upOption
 
-func (u Update) up(f feed) optup.Option           { return upOption{u, f} }
-func (u Update) destroy(f feed) optdestroy.Option { return destroyOption{u, f} }
-func (u Update) refresh(f feed) optrefresh.Option { return refreshOption{u, f} }
-func (u Update) preview(f feed) optpreview.Option { return previewOption{u, f} }
+func (u Update) up(f eventStream) optup.Option           { return upOption{u, f} }
+func (u Update) destroy(f eventStream) optdestroy.Option { return destroyOption{u, f} }
+func (u Update) refresh(f eventStream) optrefresh.Option { return refreshOption{u, f} }
+func (u Update) preview(f eventStream) optpreview.Option { return previewOption{u, f} }
 
 func (u upOption) ApplyOption(o *optup.Options) {
 	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
 	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
-	o.EventStreams = append(o.EventStreams, u.feed)
+	o.EventStreams = append(o.EventStreams, u.events)
 }
 
 func (u destroyOption) ApplyOption(o *optdestroy.Options) {
@@ -36,7 +36,7 @@ func (u destroyOption) ApplyOption(o *optdestroy.Options) {
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
 	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
-	o.EventStreams = append(o.EventStreams, u.feed)
+	o.EventStreams = append(o.EventStreams, u.events)
 }
 
 func (u refreshOption) ApplyOption(o *optrefresh.Options) {
@@ -44,7 +44,7 @@ func (u refreshOption) ApplyOption(o *optrefresh.Options) {
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
 	o.Message, o.ClearPendingCreates, o.Parallel = u.Message, u.ClearPendingCreates, u.Parallel
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
-	o.EventStreams = append(o.EventStreams, u.feed)
+	o.EventStreams = append(o.EventStreams, u.events)
 }
 
 func (u previewOption) ApplyOption(o *optpreview.Options) {
@@ -52,5 +52,5 @@ func (u previewOption) ApplyOption(o *optpreview.Options) {
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
 	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
-	o.EventStreams = append(o.EventStreams, u.feed)
+	o.EventStreams = append(o.EventStreams, u.events)
 }

@@ -10,11 +10,11 @@ const Unknown = "(known after the change)"
 type Plan struct {
 	// Steps are the changes, in the engine's order; resources that stay the same are only counted.
 	Steps []Step
-	// Creations are the resources that would be made for the first time.
-	Creations []Creation
-	// Frame is the stack itself, its components and its providers, as far as the state does not have them. They stand for nothing
+	// NewResources are the resources that would be made for the first time.
+	NewResources []PlannedResource
+	// NewParents is the stack itself, its components and its providers, as far as the state does not have them. They stand for nothing
 	// in an account.
-	Frame []Creation
+	NewParents []PlannedResource
 	// Changes counts resources by operation, as in Summary.
 	Changes map[string]int
 	// Warnings are what the engine and the providers warned of.

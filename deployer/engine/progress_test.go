@@ -28,7 +28,7 @@ func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
 		var event apitype.EngineEvent
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &event))
 		now = now.Add(time.Second)
-		for _, e := range p.observe(event, now) {
+		for _, e := range p.onEvent(event, now) {
 			told = append(told, fmt.Sprintf("%s %s %s %s %d/%d %s", e.Status, e.Op, e.Name, e.Elapsed, e.Done, e.Total, e.Message))
 		}
 	}
@@ -100,21 +100,21 @@ func TestWhatIsSaid(t *testing.T) {
 	}
 	p := newProgress(Update{}, false, time.Time{})
 	require.Equal(t, []Event{{URN: urnOne, Type: "test:index:Thing", Name: "one", Status: Note, Message: "old", Warning: true}},
-		p.observe(say("warning", urnOne, "warning: old\n"), time.Time{}))
-	require.Len(t, p.observe(say("info", "", "waiting"), time.Time{}), 1)
-	require.Empty(t, p.observe(say("info", "", "\n"), time.Time{}))
+		p.onEvent(say("warning", urnOne, "warning: old\n"), time.Time{}))
+	require.Len(t, p.onEvent(say("info", "", "waiting"), time.Time{}), 1)
+	require.Empty(t, p.onEvent(say("info", "", "\n"), time.Time{}))
 	require.Equal(t, []string{"old"}, p.summary().Warnings)
 
-	require.Empty(t, p.observe(say("error", urnTwo, "error: bad size"), time.Time{}))
-	require.Empty(t, p.observe(say("error", urnTwo, "1 error occurred:\n\t* bad size\n\n"), time.Time{}))
-	require.Empty(t, p.observe(say("error", "", "error: update failed"), time.Time{}))
+	require.Empty(t, p.onEvent(say("error", urnTwo, "error: bad size"), time.Time{}))
+	require.Empty(t, p.onEvent(say("error", urnTwo, "1 error occurred:\n\t* bad size\n\n"), time.Time{}))
+	require.Empty(t, p.onEvent(say("error", "", "error: update failed"), time.Time{}))
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: "bad size"}},
 		p.failure("up").Resources, "once, though the step itself never failed")
 
 	plugin := apitype.EngineEvent{ProgressEvent: &apitype.ProgressEvent{Type: apitype.PluginDownload, ID: "aws",
 		Message: "Downloading provider: aws"}}
-	require.Equal(t, []Event{{Status: Note, Message: "Downloading provider: aws"}}, p.observe(plugin, time.Time{}))
-	require.Empty(t, p.observe(plugin, time.Time{}), "once is enough")
+	require.Equal(t, []Event{{Status: Note, Message: "Downloading provider: aws"}}, p.onEvent(plugin, time.Time{}))
+	require.Empty(t, p.onEvent(plugin, time.Time{}), "once is enough")
 }
 
 func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
@@ -129,7 +129,7 @@ func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
 		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpSame)}},
 		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpSame)}},
 	} {
-		p.observe(e, time.Time{})
+		p.onEvent(e, time.Time{})
 	}
 	require.Equal(t, map[string]int{"same": 1}, p.summary().Changes)
 	require.True(t, p.plan().Empty())

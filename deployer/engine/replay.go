@@ -36,15 +36,15 @@ type Declaration struct {
 	Inputs map[string]any
 }
 
-// ARNOf stands for the ARN that the resource with this URN has after the run.
-type ARNOf string
+// ARNRef stands for the ARN that the resource with this URN has after the run.
+type ARNRef string
 
 // Replay returns the program of the stack's current state. Errors are those of State.
 func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
-	doc, err := readExport(h.verified)
-	if err != nil || h.unread || bytes.Contains(h.verified, []byte(resource.SecretSig)) {
+	doc, err := decodeExport(h.verified)
+	if err != nil || h.stateUnknown || bytes.Contains(h.verified, []byte(resource.SecretSig)) {
 		// Secrets are declared in clear, and encrypted by the engine again.
-		doc, err = h.exported(ctx, "--show-secrets")
+		doc, err = h.exportState(ctx, "--show-secrets")
 	}
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
 		switch {
 		case one.Type == resource.RootStackType:
 			r.outputs = one.Outputs // the SDK declares the stack itself
-		case one.Delete, one.External, isProvider(one.Type) && defaultProvider(string(one.URN)):
+		case one.Delete, one.External, isProvider(one.Type) && isDefaultProvider(string(one.URN)):
 			// A replaced resource that waits for its deletion, one that was only read, and what the engine adds by itself:
 			// no program declares them, and the engine keeps them.
 		default:
@@ -69,22 +69,22 @@ func (r *Replay) Has(urn string) bool {
 	return slices.ContainsFunc(r.resources, func(one apitype.ResourceV3) bool { return string(one.URN) == urn })
 }
 
-// Condemned returns the URNs of replaced resources that wait for their deletion and are or depend on one that matches.
+// PendingDeletions returns the URNs of replaced resources that wait for their deletion and are or depend on one that matches.
 // The engine deletes them in a run with these targets, and refuses to where they are not targets themselves.
-func (s State) Condemned(match func(urn string) bool) []string {
+func (s State) PendingDeletions(match func(urn string) bool) []string {
 	reached := map[string]bool{}
 	for _, r := range s.Resources { // a dependency comes before what depends on it
 		if match(r.URN) || slices.ContainsFunc(r.Dependencies, func(urn string) bool { return reached[urn] }) {
 			reached[r.URN] = true
 		}
 	}
-	var condemned []string
+	var pending []string
 	for _, r := range s.Resources {
-		if r.Condemned && reached[r.URN] && !slices.Contains(condemned, r.URN) {
-			condemned = append(condemned, r.URN)
+		if r.PendingDeletion && reached[r.URN] && !slices.Contains(pending, r.URN) {
+			pending = append(pending, r.URN)
 		}
 	}
-	return condemned
+	return pending
 }
 
 // Program returns the program, in which declare declares the stack's own provider, nil where it has none, and edit changes
@@ -92,14 +92,14 @@ func (s State) Condemned(match func(urn string) bool) []string {
 // The stack's outputs stay, except for those in outputs.
 func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource, error), edit Edit, outputs map[string]any) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		d := declarer{ctx: ctx, known: map[string]*replayed{}}
+		d := declarer{ctx: ctx, declared: map[string]*declaredResource{}}
 		if declare != nil {
 			var err error
 			if d.provider, err = declare(ctx); err != nil {
 				return err
 			}
 		}
-		if err := d.all(r.resources, edit); err != nil {
+		if err := d.declareAll(r.resources, edit); err != nil {
 			return err
 		}
 		all := map[string]any{}
@@ -120,12 +120,12 @@ func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource,
 type declarer struct {
 	ctx      *pulumi.Context
 	provider pulumi.ProviderResource
-	// known are the resources that were declared, by URN; nil those that are to be.
-	known map[string]*replayed
+	// declared are the resources that were declared, by URN; nil those that are to be.
+	declared map[string]*declaredResource
 }
 
-// A replayed is a resource that was declared.
-type replayed struct {
+// A declaredResource is a resource that was declared.
+type declaredResource struct {
 	pulumi.Resource
 	arn pulumi.StringOutput
 }
@@ -136,8 +136,8 @@ type declaration struct {
 	*Declaration
 }
 
-// all declares the resources in the state's order, but one that takes the ARN of another one after that.
-func (d *declarer) all(resources []apitype.ResourceV3, edit Edit) error {
+// declareAll declares the resources in the state's order, but one that takes the ARN of another one after that.
+func (d *declarer) declareAll(resources []apitype.ResourceV3, edit Edit) error {
 	var waiting []declaration
 	for _, r := range resources {
 		one := declaration{r, &Declaration{URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Inputs: withoutDefaults(r.Inputs)}}
@@ -146,7 +146,7 @@ func (d *declarer) all(resources []apitype.ResourceV3, edit Edit) error {
 				return fmt.Errorf("declare %s %s: %w", one.Type, one.Name, err)
 			}
 		}
-		d.known[one.URN] = nil
+		d.declared[one.URN] = nil
 		waiting = append(waiting, one)
 	}
 	for len(waiting) > 0 {
@@ -171,12 +171,12 @@ func (d *declarer) all(resources []apitype.ResourceV3, edit Edit) error {
 // ready reports whether all that a resource needs was declared. What no program declares the engine knows.
 func (d *declarer) ready(one declaration) bool {
 	for _, value := range one.Inputs {
-		if arn, refers := value.(ARNOf); refers && d.known[string(arn)] == nil {
+		if arn, refers := value.(ARNRef); refers && d.declared[string(arn)] == nil {
 			return false
 		}
 	}
 	return !slices.ContainsFunc(dependencies(one.state), func(urn string) bool {
-		target, declared := d.known[urn]
+		target, declared := d.declared[urn]
 		return declared && target == nil
 	})
 }
@@ -185,13 +185,13 @@ func (d *declarer) ready(one declaration) bool {
 func (d *declarer) declare(one declaration) error {
 	r := one.state
 	if isProvider(r.Type) {
-		d.known[one.URN] = &replayed{Resource: d.provider}
+		d.declared[one.URN] = &declaredResource{Resource: d.provider}
 		return nil
 	}
 	inputs := pulumi.Map{}
 	for key, value := range one.Inputs {
-		if arn, refers := value.(ARNOf); refers {
-			inputs[key] = d.known[string(arn)].arn
+		if arn, refers := value.(ARNRef); refers {
+			inputs[key] = d.declared[string(arn)].arn
 			continue
 		}
 		input, err := inputOf(value)
@@ -206,7 +206,7 @@ func (d *declarer) declare(one declaration) error {
 	options := d.options(r)
 	if !r.Custom {
 		component := &pulumi.ResourceState{}
-		d.known[one.URN] = &replayed{Resource: component}
+		d.declared[one.URN] = &declaredResource{Resource: component}
 		return d.ctx.RegisterComponentResourceV2(one.Type, one.Name, inputs, component, options...)
 	}
 	custom := &struct {
@@ -214,7 +214,7 @@ func (d *declarer) declare(one declaration) error {
 		ARN pulumi.StringOutput `pulumi:"arn"`
 	}{}
 	err := d.ctx.RegisterResource(one.Type, one.Name, inputs, custom, options...)
-	d.known[one.URN] = &replayed{Resource: custom, arn: custom.ARN}
+	d.declared[one.URN] = &declaredResource{Resource: custom, arn: custom.ARN}
 	return err
 }
 
@@ -223,11 +223,11 @@ func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	options := []pulumi.ResourceOption{
 		pulumi.Protect(r.Protect), pulumi.IgnoreChanges(r.IgnoreChanges), pulumi.DependsOn(d.references(r.Dependencies)),
 	}
-	if parent := d.known[string(r.Parent)]; parent != nil {
+	if parent := d.declared[string(r.Parent)]; parent != nil {
 		options = append(options, pulumi.Parent(parent))
 	}
 	if r.Custom && r.Provider != "" {
-		if urn, _, _ := cutLast(r.Provider, "::"); !defaultProvider(urn) {
+		if urn, _, _ := cutLast(r.Provider, "::"); !isDefaultProvider(urn) {
 			options = append(options, pulumi.Provider(d.provider))
 		}
 	}
@@ -276,7 +276,7 @@ func (r *reference) URN() pulumi.URNOutput { return r.urn }
 func (d *declarer) references(urns []resource.URN) []pulumi.Resource {
 	var all []pulumi.Resource
 	for _, urn := range urns {
-		if target := d.known[string(urn)]; target != nil {
+		if target := d.declared[string(urn)]; target != nil {
 			all = append(all, &reference{urn: target.URN()})
 		} else {
 			all = append(all, &reference{urn: pulumi.URN(urn).ToURNOutput()})
@@ -308,7 +308,7 @@ func inputOf(value any) (pulumi.Input, error) {
 		return list, nil
 	case map[string]any:
 		if sig, signed := v[resource.SigKey]; signed {
-			return special(sig, v)
+			return secretInput(sig, v)
 		}
 		object := pulumi.Map{}
 		for key, inner := range v {
@@ -323,8 +323,8 @@ func inputOf(value any) (pulumi.Input, error) {
 	return nil, fmt.Errorf("a value of the type %T", value)
 }
 
-// special returns a secret; other values that JSON does not have, such as archives, are in no state of this project.
-func special(sig any, value map[string]any) (pulumi.Input, error) {
+// secretInput returns a secret; other values that JSON does not have, such as archives, are in no state of this project.
+func secretInput(sig any, value map[string]any) (pulumi.Input, error) {
 	clear, ok := value["plaintext"].(string)
 	if sig != resource.SecretSig || !ok {
 		return nil, fmt.Errorf("a value of the kind %v", sig)
@@ -346,24 +346,24 @@ func withoutDefaults(inputs map[string]any) map[string]any {
 	if list, ok := inputs[defaultsKey].([]any); ok {
 		added = list
 	}
-	given := map[string]any{}
+	kept := map[string]any{}
 	for key, value := range inputs {
 		if key != defaultsKey && !slices.Contains(added, any(key)) {
-			given[key] = givenValue(value)
+			kept[key] = withoutDefaultsIn(value)
 		}
 	}
-	return given
+	return kept
 }
 
-// givenValue returns a value without what the provider added.
-func givenValue(value any) any {
+// withoutDefaultsIn returns a value without what the provider added.
+func withoutDefaultsIn(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		return withoutDefaults(v)
 	case []any:
 		list := make([]any, len(v))
 		for i, inner := range v {
-			list[i] = givenValue(inner)
+			list[i] = withoutDefaultsIn(inner)
 		}
 		return list
 	}

@@ -101,7 +101,7 @@ func TestAReplayThatCannotBeDeclaredSaysWhy(t *testing.T) {
 	require.NoError(t, err)
 	_, err = h.Preview(t.Context(), Update{Program: replay.Program(nil, func(d *Declaration) error {
 		if d.Name == "child" {
-			d.Inputs["value"] = ARNOf("urn:pulumi:dev::proj::test:index:Thing::nowhere")
+			d.Inputs["value"] = ARNRef("urn:pulumi:dev::proj::test:index:Thing::nowhere")
 		}
 		return nil
 	}, nil)}, nil)
@@ -127,11 +127,11 @@ func TestInputsAreThoseOfTheProgram(t *testing.T) {
 
 func TestCondemned(t *testing.T) {
 	state := State{Resources: []Resource{
-		{URN: "service"}, {URN: "definition", Condemned: true}, {URN: "other", Condemned: true},
-		{URN: "policy", Dependencies: []string{"service"}}, {URN: "policy", Condemned: true, Dependencies: []string{"service"}},
-		{URN: "deep", Dependencies: []string{"policy"}, Condemned: true},
+		{URN: "service"}, {URN: "definition", PendingDeletion: true}, {URN: "other", PendingDeletion: true},
+		{URN: "policy", Dependencies: []string{"service"}}, {URN: "policy", PendingDeletion: true, Dependencies: []string{"service"}},
+		{URN: "deep", Dependencies: []string{"policy"}, PendingDeletion: true},
 	}}
 	code := func(urn string) bool { return urn == "service" || urn == "definition" }
-	require.Equal(t, []string{"definition", "policy", "deep"}, state.Condemned(code))
-	require.Empty(t, state.Condemned(func(string) bool { return false }))
+	require.Equal(t, []string{"definition", "policy", "deep"}, state.PendingDeletions(code))
+	require.Empty(t, state.PendingDeletions(func(string) bool { return false }))
 }

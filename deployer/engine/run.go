@@ -33,8 +33,8 @@ type Update struct {
 //
 // The errors of this and the other runs are a ConcurrentUpdateError, InterruptedError, FailedError, StateDamagedError,
 // PassphraseError or BackendError. The functions tell are called one event at a time, and may be nil.
-func (h *Handle) Up(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
-	p, err := h.run(ctx, "up", u, h.program(u), tell, func(s auto.Stack, feed feed) error {
+func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
+	p, err := h.run(ctx, "up", u, h.program(u), onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Up(ctx, u.up(feed))
 		return err
 	})
@@ -42,8 +42,8 @@ func (h *Handle) Up(ctx context.Context, u Update, tell func(Event)) (Summary, e
 }
 
 // Destroy deletes the stack's resources; protected ones are refused. The stack itself and its history stay.
-func (h *Handle) Destroy(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
-	p, err := h.run(ctx, "destroy", u, nothing, tell, func(s auto.Stack, feed feed) error {
+func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
+	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Destroy(ctx, u.destroy(feed))
 		return err
 	})
@@ -51,8 +51,8 @@ func (h *Handle) Destroy(ctx context.Context, u Update, tell func(Event)) (Summa
 }
 
 // Refresh takes what the account says into the state, without running the program.
-func (h *Handle) Refresh(ctx context.Context, u Update, tell func(Event)) (Summary, error) {
-	p, err := h.run(ctx, refresh, u, nothing, tell, func(s auto.Stack, feed feed) error {
+func (h *Handle) Refresh(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
+	p, err := h.run(ctx, refresh, u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Refresh(ctx, u.refresh(feed))
 		return err
 	})
@@ -60,8 +60,8 @@ func (h *Handle) Refresh(ctx context.Context, u Update, tell func(Event)) (Summa
 }
 
 // Preview says what Up would do, and changes nothing.
-func (h *Handle) Preview(ctx context.Context, u Update, tell func(Event)) (Plan, error) {
-	p, err := h.run(ctx, preview, u, h.program(u), tell, func(s auto.Stack, feed feed) error {
+func (h *Handle) Preview(ctx context.Context, u Update, onEvent func(Event)) (Plan, error) {
+	p, err := h.run(ctx, preview, u, h.program(u), onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Preview(ctx, u.preview(feed))
 		return err
 	})
@@ -70,8 +70,8 @@ func (h *Handle) Preview(ctx context.Context, u Update, tell func(Event)) (Plan,
 
 // PreviewRefresh says how the account differs from the state, and changes nothing. Old values are the state's, new
 // ones the account's; a resource that is gone is a delete.
-func (h *Handle) PreviewRefresh(ctx context.Context, u Update, tell func(Event)) (Plan, error) {
-	p, err := h.run(ctx, drift, u, nothing, tell, func(s auto.Stack, feed feed) error {
+func (h *Handle) PreviewRefresh(ctx context.Context, u Update, onEvent func(Event)) (Plan, error) {
+	p, err := h.run(ctx, drift, u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.PreviewRefresh(ctx, u.refresh(feed))
 		return err
 	})
@@ -81,8 +81,8 @@ func (h *Handle) PreviewRefresh(ctx context.Context, u Update, tell func(Event))
 // The names of runs that are treated in ways of their own.
 const refresh, drift, preview = "refresh", "drift", "preview"
 
-// feed is where the engine's events of one run arrive.
-type feed = chan<- events.EngineEvent
+// eventStream is where the engine's events of one run arrive.
+type eventStream = chan<- events.EngineEvent
 
 // program is what a run of the program runs.
 func (h *Handle) program(u Update) pulumi.RunFunc {
@@ -92,18 +92,18 @@ func (h *Handle) program(u Update) pulumi.RunFunc {
 	return h.stack.Program
 }
 
-// nothing is the program of the runs that only look at the state. With it the engine needs no language host.
-func nothing(*pulumi.Context) error { return nil }
+// emptyProgram is the program of the runs that only look at the state. With it the engine needs no language host.
+func emptyProgram(*pulumi.Context) error { return nil }
 
 // run makes one run of the engine and follows its events to their end.
-func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.RunFunc, tell func(Event),
-	op func(auto.Stack, feed) error) (*progress, error) {
-	p := newProgress(u, what == refresh || what == drift, time.Now())
+func (h *Handle) run(ctx context.Context, operation string, u Update, program pulumi.RunFunc, onEvent func(Event),
+	call func(auto.Stack, eventStream) error) (*progress, error) {
+	p := newProgress(u, operation == refresh || operation == drift, time.Now())
 	listening := make(chan struct{})
-	c := &child{engine: h.engine, listening: listening}
-	changing := what != preview && what != drift
+	c := &process{engine: h.engine, listening: listening}
+	changing := operation != preview && operation != drift
 	if changing {
-		if err := h.keepCopy(ctx); err != nil {
+		if err := h.saveBackup(ctx); err != nil {
 			return p, err
 		}
 	}
@@ -115,29 +115,29 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	if err != nil {
 		return p, err
 	}
-	if tell == nil {
-		tell = func(Event) {}
+	if onEvent == nil {
+		onEvent = func(Event) {}
 	}
 	raw, returned, drained := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(drained)
-		p.follow(raw, returned, listening, tell)
+		p.follow(raw, returned, listening, onEvent)
 	}()
-	err = op(stack, raw)
+	err = call(stack, raw)
 	close(returned)
 	<-drained
 	p.ended = time.Now()
 	if err == nil {
-		return p, h.accept(ctx, p, what, changing)
+		return p, h.checkAfterRun(ctx, p, operation, changing)
 	}
-	failure := p.failure(what)
+	failure := p.failure(operation)
 	switch {
-	case c.left != 0: // no time to read its state, which it still writes
-		failure.Pending = p.underWay()
-	case p.heard && changing:
-		if failure.Cut = h.rescue(p.about(), p.frame, c.stderr); failure.Cut == nil || failure.Cut.Err == nil {
+	case c.runningPID != 0: // no time to read its state, which it still writes
+		failure.Pending = p.running()
+	case p.receiving && changing:
+		if failure.StateWrite = h.recoverFailedWrite(p.touchedResources(), p.parents, c.stderr); failure.StateWrite == nil || failure.StateWrite.RestoreErr == nil {
 			var unusable error
-			if failure.Repaired, unusable = h.audit(ctx, p.frame); unusable == nil {
+			if failure.Repaired, unusable = h.verifyState(ctx, p.parents); unusable == nil {
 				failure.Pending = h.current.Pending
 			} // else that is what the next command is about
 		}
@@ -145,20 +145,20 @@ func (h *Handle) run(ctx context.Context, what string, u Update, program pulumi.
 	return p, h.explain(ctx, err, c, failure)
 }
 
-// accept verifies what a run that succeeded has left. A state that had to be sorted is a warning, and so is one that
+// checkAfterRun verifies what a run that succeeded has left. A state that had to be sorted is a warning, and so is one that
 // cannot be read just now; where a copy replaced it, what the run did is unknown, and it has failed.
-func (h *Handle) accept(ctx context.Context, p *progress, what string, changing bool) error {
+func (h *Handle) checkAfterRun(ctx context.Context, p *progress, operation string, changing bool) error {
 	if !changing {
 		return nil
 	}
-	repaired, err := h.audit(ctx, p.frame)
+	repaired, err := h.verifyState(ctx, p.parents)
 	switch {
-	case is[*StateDamagedError](err):
+	case isError[*StateError](err):
 		return err
 	case err != nil:
 		p.warnings = append(p.warnings, "the state could not be read after the run: "+err.Error())
 	case repaired != "" && h.current.Restored():
-		return &FailedError{Failure{Run: what, Resources: []ResourceError{{Message: "what it did is unknown"}}, Summary: p.summary(), Repaired: repaired}}
+		return &FailedError{Failure{Run: operation, Resources: []ResourceError{{Message: "what it did is unknown"}}, Summary: p.summary(), Repaired: repaired}}
 	case repaired != "":
 		p.warnings = append(p.warnings, repaired)
 	}
@@ -168,19 +168,19 @@ func (h *Handle) accept(ctx context.Context, p *progress, what string, changing 
 // follow takes events until the channel is closed, or until the run has returned: an engine that ends before it
 // says anything never opens the stream, and nobody closes it then.
 func (p *progress) follow(raw <-chan events.EngineEvent, returned <-chan struct{}, listening chan<- struct{},
-	tell func(Event)) {
+	onEvent func(Event)) {
 	for {
 		select {
 		case event, open := <-raw:
 			if !open {
 				return
 			}
-			if !p.heard {
-				p.heard = true
+			if !p.receiving {
+				p.receiving = true
 				close(listening)
 			}
-			for _, e := range p.observe(event.EngineEvent, time.Now()) {
-				tell(e)
+			for _, e := range p.onEvent(event.EngineEvent, time.Now()) {
+				onEvent(e)
 			}
 		case <-returned:
 			return

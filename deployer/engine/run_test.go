@@ -48,7 +48,7 @@ func TestThrowaway(t *testing.T) {
 	require.ErrorAs(t, err, new(*NoStackError))
 
 	dir := t.TempDir()
-	h, err := l.engine.Open(t.Context(), l.stack.Throwaway(dir))
+	h, err := l.engine.Open(t.Context(), l.stack.Ephemeral(dir))
 	require.NoError(t, err)
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -297,7 +297,7 @@ func TestInterruptedBeforeItBegan(t *testing.T) {
 	interrupt()
 	_, err := h.Up(ctx, Update{}, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	require.True(t, is[*InterruptedError](err))
+	require.True(t, isError[*InterruptedError](err))
 	require.Empty(t, l.done())
 }
 
@@ -362,7 +362,7 @@ func TestDamagedState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			write(t, l.stateFile(), c.content)
 			_, err := l.engine.Open(t.Context(), l.stack)
-			var damaged *StateDamagedError
+			var damaged *StateError
 			require.ErrorAs(t, err, &damaged)
 			require.Equal(t, c.reason, damaged.Reason)
 			require.Equal(t, l.stateFile(), damaged.File)
@@ -379,7 +379,7 @@ func TestDamagedState(t *testing.T) {
 	t.Run("another version", func(t *testing.T) {
 		write(t, l.stateFile(), strings.Replace(whole, `"version":3`, `"version":99`, 1))
 		_, err := l.engine.Open(t.Context(), l.stack)
-		var damaged *StateDamagedError
+		var damaged *StateError
 		require.ErrorAs(t, err, &damaged)
 		require.Equal(t, "unsupported checkpoint version 99", damaged.Reason)
 		require.True(t, damaged.OtherVersion)
@@ -387,7 +387,7 @@ func TestDamagedState(t *testing.T) {
 	t.Run("inconsistent", func(t *testing.T) {
 		write(t, l.stateFile(), inconsistent(t, whole))
 		_, err := l.engine.Open(t.Context(), l.stack)
-		var damaged *StateDamagedError
+		var damaged *StateError
 		require.ErrorAs(t, err, &damaged)
 		require.Regexp(t, `^the resource .*::two needs .*::one, which comes after it$`, damaged.Reason)
 		require.Contains(t, damaged.Hint(), "`deployer up --env dev --code-only --restart`")
@@ -405,7 +405,7 @@ func TestDamagedState(t *testing.T) {
 		h := repaired(t)
 		require.True(t, h.Current().Restored(), "the engine would drop what refers to it, and a copy has it")
 		require.True(t, l.open(t).Current().Restored(), "until the account was read, by any process")
-		_, err := h.Settle(t.Context(), nil, false, nil)
+		_, err := h.Reconcile(t.Context(), nil, false, nil)
 		require.NoError(t, err)
 		require.False(t, l.open(t).Current().Restored())
 		require.NotContains(t, read(t, l.stateFile()), restoredOutput)
@@ -532,7 +532,7 @@ func TestBackendOutOfReach(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(l.stack.Project, "state"), 0o700))
 	write(t, filepath.Join(l.stack.Project, "state", ".pulumi"), "in the way")
 	_, err = l.engine.Open(t.Context(), l.stack)
-	require.True(t, is[*BackendError](err), "%v", err)
+	require.True(t, isError[*BackendError](err), "%v", err)
 }
 
 func TestStackThatMustExist(t *testing.T) {

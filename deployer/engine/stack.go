@@ -43,15 +43,15 @@ type Stack struct {
 	Versions func(context.Context, Object) iter.Seq2[[]byte, error]
 	// MustExist refuses with a NoStackError, where the stack would be made otherwise.
 	MustExist bool
-	// keyless leaves out what the settings say of the secrets' encryption.
-	keyless bool
+	// withoutSecretsProvider leaves out what the settings say of the secrets' encryption.
+	withoutSecretsProvider bool
 }
 
-// Throwaway is a stack of the same name and settings with nothing in it, which lies with all that belongs to it in dir:
+// Ephemeral is a stack of the same name and settings with nothing in it, which lies with all that belongs to it in dir:
 // for a preview of what was never made. Whoever made dir removes it.
-func (s Stack) Throwaway(dir string) Stack {
+func (s Stack) Ephemeral(dir string) Stack {
 	s.WorkDir, s.BackendURL = filepath.Join(dir, "work"), "file://"+filepath.ToSlash(filepath.Join(dir, "state"))
-	s.SecretsProvider, s.keyless, s.MustExist = "passphrase", true, false
+	s.SecretsProvider, s.withoutSecretsProvider, s.MustExist = "passphrase", true, false
 	env := maps.Clone(s.Env)
 	if env == nil {
 		env = map[string]string{}
@@ -69,8 +69,8 @@ type Handle struct {
 	// verified is the current state as it is exported.
 	verified []byte
 	created  bool
-	// unread says that the state could not be read after the last run.
-	unread bool
+	// stateUnknown says that the state could not be read after the last run.
+	stateUnknown bool
 	// repaired is how Open repaired the state.
 	repaired string
 }
@@ -103,14 +103,14 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 		}
 	}
 	h := &Handle{engine: e, stack: s}
-	h.dropCutAttributes()
+	h.removeCorruptAttributes()
 	err := h.reload(ctx)
-	damaged := (*StateDamagedError)(nil)
+	damaged := (*StateError)(nil)
 	switch {
-	case is[*NoStackError](err) && !s.MustExist:
+	case isError[*NoStackError](err) && !s.MustExist:
 		return h, h.create(ctx)
 	case s.Repair && errors.As(err, &damaged) && damaged.repairable():
-		h.repaired, err = h.repairAlone(ctx, err)
+		h.repaired, err = h.repairAndUnlock(ctx, err)
 	}
 	if err != nil {
 		return nil, err
@@ -118,12 +118,12 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	return h, nil
 }
 
-// repairAlone repairs as repair does, also where an engine that is gone has left its lock.
-func (h *Handle) repairAlone(ctx context.Context, cause error) (string, error) {
-	how, err := h.repair(ctx, cause, nil)
-	busy := (*ConcurrentUpdateError)(nil)
-	if !errors.As(err, &busy) || h.stack.Stale == nil || !h.stack.Stale(busy.Holders) {
-		return how, err
+// repairAndUnlock repairs as repair does, also where an engine that is gone has left its lock.
+func (h *Handle) repairAndUnlock(ctx context.Context, cause error) (string, error) {
+	repaired, err := h.repair(ctx, cause, nil)
+	locked := (*ConcurrentUpdateError)(nil)
+	if !errors.As(err, &locked) || h.stack.Stale == nil || !h.stack.Stale(locked.Holders) {
+		return repaired, err
 	}
 	if err := h.Unlock(ctx); err != nil {
 		return "", err
@@ -133,7 +133,7 @@ func (h *Handle) repairAlone(ctx context.Context, cause error) (string, error) {
 
 // create makes the stack in the backend.
 func (h *Handle) create(ctx context.Context) error {
-	c := &child{engine: h.engine, listening: always()}
+	c := &process{engine: h.engine, listening: closedChannel()}
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (h *Handle) create(ctx context.Context) error {
 }
 
 // workspace is the Automation API's view of the work copy, for one run.
-func (h *Handle) workspace(ctx context.Context, c *child, program pulumi.RunFunc) (auto.Workspace, error) {
+func (h *Handle) workspace(ctx context.Context, c *process, program pulumi.RunFunc) (auto.Workspace, error) {
 	return auto.NewLocalWorkspace(ctx, auto.WorkDir(h.stack.WorkDir), auto.EnvVars(h.stack.env()),
 		auto.SecretsProvider(h.stack.SecretsProvider), auto.Program(program), auto.Pulumi(c))
 }
@@ -197,8 +197,8 @@ func (s Stack) selfManaged() bool {
 	return err == nil && u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https"
 }
 
-// always is the channel of something that is the case from the beginning.
-func always() <-chan struct{} {
+// closedChannel is the channel of something that is the case from the beginning.
+func closedChannel() <-chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c

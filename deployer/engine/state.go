@@ -40,8 +40,8 @@ type Resource struct {
 	// Parent is the URN of the component that it belongs to.
 	Parent    string
 	Protected bool
-	// Condemned marks a replaced resource that waits for its deletion; another one with its URN may be in use.
-	Condemned bool
+	// PendingDeletion marks a replaced resource that waits for its deletion; another one with its URN may be in use.
+	PendingDeletion bool
 	// Dependencies are the URNs of all that it needs: parent, provider, and what its program or inputs refer to.
 	Dependencies []string
 	// Inputs are what its program gave it, with Masked in place of what is secret.
@@ -77,21 +77,21 @@ func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 	if err != nil {
 		return State{}, nil, err
 	}
-	doc, err := readExport([]byte(exported))
+	doc, err := decodeExport([]byte(exported))
 	if err != nil {
-		return State{}, nil, h.damaged(err.Error())
+		return State{}, nil, h.stateError(err.Error())
 	}
 	if err := doc.verify(); err != nil {
-		damaged := h.damaged(err.Error())
+		damaged := h.stateError(err.Error())
 		damaged.Inconsistent = true
 		return State{}, nil, damaged
 	}
 	state, err := readState([]byte(exported))
 	if err != nil {
-		return State{}, nil, h.damaged(err.Error())
+		return State{}, nil, h.stateError(err.Error())
 	}
 	if state.Updated.IsZero() && h.stack.selfManaged() {
-		return State{}, nil, h.damaged("it was emptied")
+		return State{}, nil, h.stateError("it was emptied")
 	}
 	return state, []byte(exported), nil
 }
@@ -102,7 +102,7 @@ func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 // Unlock removes the engine's locks of the stack, whoever holds them. An update that is under way then loses what
 // keeps others out: make sure that there is none.
 func (h *Handle) Unlock(ctx context.Context) error {
-	c := &child{engine: h.engine, listening: always()}
+	c := &process{engine: h.engine, listening: closedChannel()}
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
@@ -131,11 +131,11 @@ func readState(exported []byte) (State, error) {
 	for _, r := range deployment.Resources {
 		state.Resources = append(state.Resources, Resource{
 			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
-			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect, Condemned: r.Delete,
-			Dependencies: dependencies(r), Inputs: masked(r.Inputs),
+			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect, PendingDeletion: r.Delete,
+			Dependencies: dependencies(r), Inputs: maskProperties(r.Inputs),
 		})
 		if r.Type == resource.RootStackType {
-			state.Outputs = outputs(r.Outputs)
+			state.Outputs = maskOutputs(r.Outputs)
 		}
 	}
 	for _, op := range deployment.PendingOperations {
@@ -167,8 +167,8 @@ func dependencies(r apitype.ResourceV3) []string {
 	return all
 }
 
-// masked returns properties in which what is secret is replaced.
-func masked(properties map[string]any) map[string]any {
+// maskProperties returns properties in which what is secret is replaced.
+func maskProperties(properties map[string]any) map[string]any {
 	if properties == nil {
 		return nil
 	}
@@ -176,7 +176,7 @@ func masked(properties map[string]any) map[string]any {
 	return values.(map[string]any)
 }
 
-func outputs(values map[string]any) map[string]Output {
+func maskOutputs(values map[string]any) map[string]Output {
 	outputs := make(map[string]Output, len(values))
 	for name, value := range values {
 		masked, secret := mask(value)
@@ -195,15 +195,15 @@ func mask(value any) (any, bool) {
 		}
 		masked := make(map[string]any, len(v))
 		for key, inner := range v {
-			value, is := mask(inner)
-			masked[key], secret = value, secret || is
+			value, found := mask(inner)
+			masked[key], secret = value, secret || found
 		}
 		return masked, secret
 	case []any:
 		masked := make([]any, len(v))
 		for i, inner := range v {
-			value, is := mask(inner)
-			masked[i], secret = value, secret || is
+			value, found := mask(inner)
+			masked[i], secret = value, secret || found
 		}
 		return masked, secret
 	}

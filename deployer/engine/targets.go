@@ -10,8 +10,8 @@ import (
 
 // What the engine says of a run with targets.
 var (
-	outside = regexp.MustCompile(`^Resource '[^']+' depends on '([^']+)' which was`)
-	doomed  = regexp.MustCompile(`^Resource '[^']+' will be destroyed but was not specified`)
+	missingDependency  = regexp.MustCompile(`^Resource '[^']+' depends on '([^']+)' which was`)
+	untargetedDeletion = regexp.MustCompile(`^Resource '[^']+' will be destroyed but was not specified`)
 )
 
 // MissingTargets returns the URNs of resources that the targets need, that the stack does not have yet, and that are no
@@ -25,11 +25,11 @@ func (h *Handle) MissingTargets(ctx context.Context, u Update) ([]string, error)
 	var missing []string
 	for _, r := range failed.Resources {
 		for message := range strings.SplitSeq(r.Message, "\n") {
-			match := outside.FindStringSubmatch(message)
+			match := missingDependency.FindStringSubmatch(message)
 			switch {
 			case match != nil && !slices.Contains(missing, match[1]):
 				missing = append(missing, match[1])
-			case match == nil && !doomed.MatchString(message) && !strings.HasPrefix(message, "Either include resource in --target list"):
+			case match == nil && !untargetedDeletion.MatchString(message) && !strings.HasPrefix(message, "Either include resource in --target list"):
 				return nil, err
 			}
 		}

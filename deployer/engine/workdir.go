@@ -45,7 +45,7 @@ func (s Stack) prepare() error {
 	if err := os.MkdirAll(s.WorkDir, 0o700); err != nil {
 		return fmt.Errorf("make the stack's work directory: %w", cause(err))
 	}
-	if s.keyless {
+	if s.withoutSecretsProvider {
 		settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt = "", "", ""
 	} else if encryptionOf(settings) == (Encryption{}) {
 		earlier, err := s.settings(s.WorkDir)
@@ -59,10 +59,10 @@ func (s Stack) prepare() error {
 		}
 	}
 	project.Main = ""
-	if err := replace(s.WorkDir, "Pulumi.yaml", project.Save); err != nil {
+	if err := writeFileAtomic(s.WorkDir, "Pulumi.yaml", project.Save); err != nil {
 		return fmt.Errorf("write the stack's work copy: %w", err)
 	}
-	if err := replace(s.WorkDir, s.file(), settings.Save); err != nil {
+	if err := writeFileAtomic(s.WorkDir, s.file(), settings.Save); err != nil {
 		return fmt.Errorf("write the stack's work copy: %w", err)
 	}
 	return nil
@@ -88,15 +88,15 @@ func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
 	return settings, nil
 }
 
-// replace writes a file of a directory in one step, so that whoever reads it never sees half of it.
-func replace(dir, name string, save func(path string) error) error {
-	half, err := os.CreateTemp(dir, "*."+name)
+// writeFileAtomic writes a file of a directory in one step, so that whoever reads it never sees half of it.
+func writeFileAtomic(dir, name string, save func(path string) error) error {
+	temp, err := os.CreateTemp(dir, "*."+name)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(half.Name())
-	if err := errors.Join(half.Close(), save(half.Name())); err != nil {
+	defer os.Remove(temp.Name())
+	if err := errors.Join(temp.Close(), save(temp.Name())); err != nil {
 		return err
 	}
-	return os.Rename(half.Name(), filepath.Join(dir, name))
+	return os.Rename(temp.Name(), filepath.Join(dir, name))
 }

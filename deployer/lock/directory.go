@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/internal/processes"
+	"github.com/balancer/v3-backend-infra/internal/procs"
 )
 
 // Directory keeps locks in a directory, on this machine or shared by several.
@@ -26,17 +26,17 @@ type Directory struct {
 	Clock clock.Clock
 }
 
-// directoryPulse is how often a holder looks whether the lock is still its own. It costs two system calls.
-const directoryPulse = 2 * time.Second
+// directoryRenewInterval is how often a holder looks whether the lock is still its own. It costs two system calls.
+const directoryRenewInterval = 2 * time.Second
 
 // Another process that only looks holds the lock for an instant; a try is repeated before it counts.
 const (
-	tries   = 5
-	between = 20 * time.Millisecond
+	flockAttempts      = 5
+	flockRetryInterval = 20 * time.Millisecond
 )
 
-// Take implements Store.
-func (d Directory) Take(ctx context.Context, me Holder) (Grip, *Holder, error) {
+// TryAcquire implements Store.
+func (d Directory) TryAcquire(ctx context.Context, me Holder) (Lease, *Holder, error) {
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("lock %s: %w", me.Environment, err)
 	}
@@ -45,52 +45,52 @@ func (d Directory) Take(ctx context.Context, me Holder) (Grip, *Holder, error) {
 		return nil, nil, fmt.Errorf("lock %s: %w", me.Environment, err)
 	}
 	if file == nil {
-		return nil, nil, &HeldError{d.standing(me.Stack)}
+		return nil, nil, &HeldError{d.status(me.Stack)}
 	}
-	grip := &directoryGrip{Directory: d, file: file, me: me}
-	died, err := d.left(me.Stack)
+	lease := &directoryLease{Directory: d, file: file, me: me}
+	previous, err := d.readHolder(me.Stack)
 	if err == nil {
-		err = grip.write(me)
+		err = lease.renewDescription(me)
 	}
 	if err == nil {
-		err = inherited(file)
+		err = makeInheritable(file)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("lock %s: %w", me.Environment, err), file.Close())
 	}
-	return grip, died, nil
+	return lease, previous, nil
 }
 
-// inherited lets the children of this process, the engine above all, hold the file open as well.
-func inherited(file *os.File) error {
+// makeInheritable lets the children of this process, the engine above all, hold the file open as well.
+func makeInheritable(file *os.File) error {
 	_, err := unix.FcntlInt(file.Fd(), unix.F_SETFD, 0)
 	return err
 }
 
 // flock opens and locks the stack's file; nil where another process has it locked.
 func (d Directory) flock(ctx context.Context, stack string) (*os.File, error) {
-	for range tries {
+	for range flockAttempts {
 		file, err := os.OpenFile(d.lockFile(stack), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, err
 		}
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && d.same(file, stack) {
+		if err == nil && d.isCurrentFile(file, stack) {
 			return file, nil
 		}
 		// Locked by another, or the file of a lock that has been released since it was opened.
 		if closing := file.Close(); closing != nil || err != nil && !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return nil, errors.Join(err, closing)
 		}
-		if err := d.Clock.Wait(ctx, between); err != nil {
+		if err := d.Clock.Wait(ctx, flockRetryInterval); err != nil {
 			return nil, context.Cause(ctx)
 		}
 	}
 	return nil, nil
 }
 
-// same reports whether the open file is still the one that others find under its name.
-func (d Directory) same(file *os.File, stack string) bool {
+// isCurrentFile reports whether the open file is still the one that others find under its name.
+func (d Directory) isCurrentFile(file *os.File, stack string) bool {
 	mine, err := file.Stat()
 	if err != nil {
 		return false
@@ -99,8 +99,8 @@ func (d Directory) same(file *os.File, stack string) bool {
 	return err == nil && os.SameFile(mine, found)
 }
 
-// left is who wrote the stack's description and did not remove it; nil where there is none.
-func (d Directory) left(stack string) (*Holder, error) {
+// readHolder is who wrote the stack's description and did not remove it; nil where there is none.
+func (d Directory) readHolder(stack string) (*Holder, error) {
 	body, err := os.ReadFile(d.description(stack))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -108,11 +108,11 @@ func (d Directory) left(stack string) (*Holder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return holderFrom(body, stack), nil
+	return decodeHolder(body, stack), nil
 }
 
-// holderFrom reads what a holder wrote. What cannot be read is somebody unknown.
-func holderFrom(body []byte, stack string) *Holder {
+// decodeHolder reads what a holder wrote. What cannot be read is somebody unknown.
+func decodeHolder(body []byte, stack string) *Holder {
 	var h Holder
 	if json.Unmarshal(body, &h) != nil || h.ID == "" {
 		return &Holder{Stack: stack}
@@ -120,24 +120,24 @@ func holderFrom(body []byte, stack string) *Holder {
 	return &h
 }
 
-// standing is how a lock stands that another process holds.
-func (d Directory) standing(stack string) Standing {
-	holder, err := d.left(stack)
+// status is how a lock stands that another process holds.
+func (d Directory) status(stack string) Status {
+	holder, err := d.readHolder(stack)
 	if err != nil || holder == nil { // taken this instant
 		holder = &Holder{Stack: stack}
 	}
-	condition := Alive
-	if host, err := os.Hostname(); err == nil && host == holder.Host && !processes.Alive(holder.PID) {
-		condition = Ending
+	state := StateHeld
+	if host, err := os.Hostname(); err == nil && host == holder.Host && !procs.Alive(holder.PID) {
+		state = StateEnding
 	}
-	return Standing{Holder: *holder, Condition: condition, Silence: max(0, d.Clock.Now().Sub(holder.Heartbeat))}
+	return Status{Holder: *holder, State: state, SinceHeartbeat: max(0, d.Clock.Now().Sub(holder.Heartbeat))}
 }
 
-// Look implements Store.
-func (d Directory) Look(ctx context.Context, stack string) (*Standing, error) {
+// Get implements Store.
+func (d Directory) Get(ctx context.Context, stack string) (*Status, error) {
 	file, err := os.Open(d.lockFile(stack))
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.abandoned(stack)
+		return d.expiredStatus(stack)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at the lock of %s: %w", stack, err)
@@ -146,26 +146,26 @@ func (d Directory) Look(ctx context.Context, stack string) (*Standing, error) {
 	err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
-		standing := d.standing(stack)
-		return &standing, nil
+		status := d.status(stack)
+		return &status, nil
 	case err != nil:
 		return nil, fmt.Errorf("look at the lock of %s: %w", stack, err)
 	}
-	return d.abandoned(stack)
+	return d.expiredStatus(stack)
 }
 
-// abandoned is how a lock stands that no process holds.
-func (d Directory) abandoned(stack string) (*Standing, error) {
-	holder, err := d.left(stack)
+// expiredStatus is how a lock stands that no process holds.
+func (d Directory) expiredStatus(stack string) (*Status, error) {
+	holder, err := d.readHolder(stack)
 	if err != nil || holder == nil {
 		return nil, err
 	}
-	return &Standing{Holder: *holder, Condition: Dead, Silence: d.Clock.Now().Sub(holder.Heartbeat)}, nil
+	return &Status{Holder: *holder, State: StateExpired, SinceHeartbeat: d.Clock.Now().Sub(holder.Heartbeat)}, nil
 }
 
-// Break implements Store: the next to come makes a file of its own, whoever still has this one open.
-func (d Directory) Break(_ context.Context, stack, id string) error {
-	if err := d.heldBy(stack, id); err != nil {
+// ForceRelease implements Store: the next to come makes a file of its own, whoever still has this one open.
+func (d Directory) ForceRelease(_ context.Context, stack, id string) error {
+	if err := d.checkHeldBy(stack, id); err != nil {
 		return err
 	}
 	return d.remove(stack, d.description(stack), d.lockFile(stack))
@@ -173,20 +173,20 @@ func (d Directory) Break(_ context.Context, stack, id string) error {
 
 // Expire implements Store: what describes the holder stays, beside a lock that nobody holds.
 func (d Directory) Expire(_ context.Context, stack, id string) error {
-	if err := d.heldBy(stack, id); err != nil {
+	if err := d.checkHeldBy(stack, id); err != nil {
 		return err
 	}
 	return d.remove(stack, d.lockFile(stack))
 }
 
-// heldBy returns an error where another than the holder with the ID holds the lock.
-func (d Directory) heldBy(stack, id string) error {
-	holder, err := d.left(stack)
+// checkHeldBy returns an error where another than the holder with the ID holds the lock.
+func (d Directory) checkHeldBy(stack, id string) error {
+	holder, err := d.readHolder(stack)
 	if err != nil {
 		return fmt.Errorf("release the lock of %s: %w", stack, err)
 	}
 	if holder != nil && holder.ID != id {
-		return &LostError{stack, "now it is held by " + holder.Who()}
+		return &LostError{stack, "now it is held by " + holder.Identity()}
 	}
 	return nil
 }
@@ -203,36 +203,36 @@ func (d Directory) remove(stack string, names ...string) error {
 func (d Directory) lockFile(stack string) string    { return filepath.Join(d.Dir, stack+".lock") }
 func (d Directory) description(stack string) string { return filepath.Join(d.Dir, stack+".json") }
 
-// directoryGrip is a lock in a directory that this process holds.
-type directoryGrip struct {
+// directoryLease is a lock in a directory that this process holds.
+type directoryLease struct {
 	Directory
 	file *os.File
 	me   Holder
 }
 
-// Pulse implements Grip.
-func (g *directoryGrip) Pulse() time.Duration { return directoryPulse }
+// RenewInterval implements Grip.
+func (g *directoryLease) RenewInterval() time.Duration { return directoryRenewInterval }
 
-// Beat implements Grip. A description that cannot be written, on a full disk, does not lose the lock.
-func (g *directoryGrip) Beat(_ context.Context, me Holder) error {
-	if !g.same(g.file, g.me.Stack) {
-		now, err := g.left(g.me.Stack)
+// Renew implements Grip. A description that cannot be written, on a full disk, does not lose the lock.
+func (g *directoryLease) Renew(_ context.Context, me Holder) error {
+	if !g.isCurrentFile(g.file, g.me.Stack) {
+		now, err := g.readHolder(g.me.Stack)
 		if err != nil || now == nil || now.ID == g.me.ID {
-			return lost(g.me, nil)
+			return newLostError(g.me, nil)
 		}
-		return lost(g.me, &Standing{Holder: *now})
+		return newLostError(g.me, &Status{Holder: *now})
 	}
-	return g.write(me)
+	return g.renewDescription(me)
 }
 
-// write replaces the description as a whole.
-func (g *directoryGrip) write(me Holder) error {
+// renewDescription replaces the description as a whole.
+func (g *directoryLease) renewDescription(me Holder) error {
 	me.Heartbeat = g.Clock.Now().UTC()
-	return g.describe(me)
+	return g.writeDescription(me)
 }
 
-// describe says who holds, or held, the lock.
-func (g *directoryGrip) describe(h Holder) error {
+// writeDescription says who holds, or held, the lock.
+func (g *directoryLease) writeDescription(h Holder) error {
 	body, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return err
@@ -246,17 +246,17 @@ func (g *directoryGrip) describe(h Holder) error {
 }
 
 // Release implements Grip.
-func (g *directoryGrip) Release(context.Context) error {
-	if !g.same(g.file, g.me.Stack) {
+func (g *directoryLease) Release(context.Context) error {
+	if !g.isCurrentFile(g.file, g.me.Stack) {
 		return g.file.Close()
 	}
 	return errors.Join(g.remove(g.me.Stack, g.description(g.me.Stack), g.lockFile(g.me.Stack)), g.file.Close())
 }
 
-// Return implements Grip.
-func (g *directoryGrip) Return(_ context.Context, died Holder) error {
-	if !g.same(g.file, g.me.Stack) {
+// ReturnTo implements Grip.
+func (g *directoryLease) ReturnTo(_ context.Context, died Holder) error {
+	if !g.isCurrentFile(g.file, g.me.Stack) {
 		return g.file.Close()
 	}
-	return errors.Join(g.describe(died), g.remove(g.me.Stack, g.lockFile(g.me.Stack)), g.file.Close())
+	return errors.Join(g.writeDescription(died), g.remove(g.me.Stack, g.lockFile(g.me.Stack)), g.file.Close())
 }

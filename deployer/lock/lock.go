@@ -20,9 +20,9 @@ type Holder struct {
 	ID          string `json:"id"`
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
-	// Doing is the command, such as up or snapshot restore; Image is what it deploys, where it deploys.
-	Doing string `json:"doing"`
-	Image string `json:"image,omitempty"`
+	// Command is the command, such as up or snapshot restore; Image is what it deploys, where it deploys.
+	Command string `json:"doing"`
+	Image   string `json:"image,omitempty"`
 	// By is the person, Host and PID the process, Run the page of the workflow run where it is one.
 	By   string `json:"by"`
 	Host string `json:"host"`
@@ -36,69 +36,69 @@ type Holder struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// Condition says whether a holder lives.
-type Condition string
+// State says whether a holder lives.
+type State string
 
 // The conditions of a lock that is not free.
 const (
-	// Alive is a lock whose holder gives signs of life.
-	Alive Condition = "held"
-	// Ending is a lock whose deployer has died, while the engine that it started goes on to its end.
-	Ending Condition = "ending"
-	// Dead is a lock whose holder has gone without releasing it: the next deployment takes it over.
-	Dead Condition = "expired"
+	// StateHeld is a lock whose holder gives signs of life.
+	StateHeld State = "held"
+	// StateEnding is a lock whose deployer has died, while the engine that it started goes on to its end.
+	StateEnding State = "ending"
+	// StateExpired is a lock whose holder has gone without releasing it: the next deployment takes it over.
+	StateExpired State = "expired"
 )
 
-// Standing is how a lock stands that is not free.
-type Standing struct {
-	Holder    Holder
-	Condition Condition
-	// Silence is the time since the last heartbeat, by the clock of the store.
-	Silence time.Duration
+// Status is how a lock stands that is not free.
+type Status struct {
+	Holder Holder
+	State  State
+	// SinceHeartbeat is the time since the last heartbeat, by the clock of the store.
+	SinceHeartbeat time.Duration
 }
 
 // Store is where locks lie. A lock that is free is not there.
 type Store interface {
-	// Take takes the stack's lock for me, or returns a *HeldError. Died is not nil where a lock was taken over whose
+	// TryAcquire takes the stack's lock for me, or returns a *HeldError. Died is not nil where a lock was taken over whose
 	// holder had gone without releasing it.
-	Take(ctx context.Context, me Holder) (grip Grip, died *Holder, err error)
-	// Look says how a stack's lock stands; nil where it is free.
-	Look(ctx context.Context, stack string) (*Standing, error)
-	// Break takes the lock from the holder with the ID, who lives: the lock is free then. A lock that somebody else has
+	TryAcquire(ctx context.Context, me Holder) (grip Lease, died *Holder, err error)
+	// Get says how a stack's lock stands; nil where it is free.
+	Get(ctx context.Context, stack string) (*Status, error)
+	// ForceRelease takes the lock from the holder with the ID, who lives: the lock is free then. A lock that somebody else has
 	// taken since stays.
-	Break(ctx context.Context, stack, id string) error
+	ForceRelease(ctx context.Context, stack, id string) error
 	// Expire says of the holder with the ID that it is gone for good: whoever takes the lock next takes it over, at once,
 	// and learns whose it was. A lock that somebody else has taken since stays.
 	Expire(ctx context.Context, stack, id string) error
 }
 
-// Grip is a lock that this process holds.
-type Grip interface {
-	// Beat says that the holder lives, and what it is at. The error is a *LostError where the lock is another's now.
-	Beat(ctx context.Context, me Holder) error
+// Lease is a lock that this process holds.
+type Lease interface {
+	// Renew says that the holder lives, and what it is at. The error is a *LostError where the lock is another's now.
+	Renew(ctx context.Context, me Holder) error
 	// Release gives the lock back. One that is lost already is no error.
 	Release(ctx context.Context) error
-	// Return gives a lock that was taken over back to the holder that died with it, so that the next to come takes it over from
+	// ReturnTo gives a lock that was taken over back to the holder that died with it, so that the next to come takes it over from
 	// that one. One that is lost already is no error.
-	Return(ctx context.Context, died Holder) error
-	// Pulse is the time between two heartbeats.
-	Pulse() time.Duration
+	ReturnTo(ctx context.Context, died Holder) error
+	// RenewInterval is the time between two heartbeats.
+	RenewInterval() time.Duration
 }
 
 // HeldError says that somebody else holds the lock.
-type HeldError struct{ Standing }
+type HeldError struct{ Status }
 
 func (e *HeldError) Error() string {
 	h := e.Holder
-	text := fmt.Sprintf("%s is locked by %s: %s", cmp.Or(h.Environment, h.Stack), h.Who(), h.What())
-	switch e.Condition {
-	case Ending:
+	text := fmt.Sprintf("%s is locked by %s: %s", cmp.Or(h.Environment, h.Stack), h.Identity(), h.Activity())
+	switch e.State {
+	case StateEnding:
 		return text + "; that deployer has died, and its engine is still running"
-	case Dead:
+	case StateExpired:
 		return text + "; it has died"
-	case Alive:
+	case StateHeld:
 	}
-	return fmt.Sprintf("%s; last heartbeat %s ago", text, e.Silence.Round(time.Second))
+	return fmt.Sprintf("%s; last heartbeat %s ago", text, e.SinceHeartbeat.Round(time.Second))
 }
 
 // Hint says what to do about it.
@@ -108,8 +108,8 @@ func (e *HeldError) Hint() string {
 		"` is for a holder that is gone for good"
 }
 
-// Who is the holder's person, process and workflow run.
-func (h Holder) Who() string {
+// Identity is the holder's person, process and workflow run.
+func (h Holder) Identity() string {
 	if h.ID == "" {
 		return "somebody unknown (what the lock says cannot be read)"
 	}
@@ -123,9 +123,9 @@ func (h Holder) Who() string {
 	return fmt.Sprintf("%s (process %d)", who, h.PID)
 }
 
-// What is what the holder does, since when, and what it is at.
-func (h Holder) What() string {
-	text := strings.TrimSpace(cmp.Or(h.Doing, "something") + " " + h.Image)
+// Activity is what the holder does, since when, and what it is at.
+func (h Holder) Activity() string {
+	text := strings.TrimSpace(cmp.Or(h.Command, "something") + " " + h.Image)
 	if !h.Started.IsZero() {
 		text += " since " + h.Started.UTC().Format("2006-01-02 15:04:05") + " UTC"
 	}
@@ -138,12 +138,12 @@ func (h Holder) What() string {
 // LostError says that a lock was taken from its holder.
 type LostError struct {
 	Environment string
-	// Why is what became of the lock.
-	Why string
+	// Reason is what became of the lock.
+	Reason string
 }
 
 func (e *LostError) Error() string {
-	return "the lock of " + e.Environment + " was lost: " + e.Why
+	return "the lock of " + e.Environment + " was lost: " + e.Reason
 }
 
 // Hint says how to go on.
@@ -151,12 +151,12 @@ func (e *LostError) Hint() string {
 	return "see who deploys with `deployer lock status`, and run the same command again when nobody does"
 }
 
-// lost makes the error of a lock that is another's now, or nobody's.
-func lost(me Holder, now *Standing) error {
+// newLostError makes the error of a lock that is another's now, or nobody's.
+func newLostError(me Holder, now *Status) error {
 	if now == nil {
 		return &LostError{me.Environment, "somebody released it"}
 	}
-	return &LostError{me.Environment, "now it is held by " + now.Holder.Who()}
+	return &LostError{me.Environment, "now it is held by " + now.Holder.Identity()}
 }
 
 // isLost reports whether an error says that a lock is another's.

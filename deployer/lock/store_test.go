@@ -31,43 +31,43 @@ func bucket(t *testing.T) Bucket {
 	client := s3.NewFromConfig(moto.Config(t, "us-east-1"), func(o *s3.Options) { o.UsePathStyle = true })
 	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("state")})
 	require.NoError(t, err)
-	return Bucket{Client: client, Name: "state", Prefix: "a/b", Clock: clock.Real(), Lease: shortLease}
+	return Bucket{Client: client, Name: "state", Prefix: "a/b", Clock: clock.Real(), LeaseDuration: shortLease}
 }
 
 func holder(name string) Holder {
-	return Holder{ID: name + rand.Text(), Environment: "staging", Stack: "staging", Doing: "up", By: name, Host: name + "-host", PID: 1}
+	return Holder{ID: name + rand.Text(), Environment: "staging", Stack: "staging", Command: "up", By: name, Host: name + "-host", PID: 1}
 }
 
 func TestOneHoldsALock(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		alice := holder("alice")
-		grip, died, err := store.Take(t.Context(), alice)
+		grip, died, err := store.TryAcquire(t.Context(), alice)
 		require.NoError(t, err)
 		require.Nil(t, died, "the lock was free")
 
-		_, _, err = store.Take(t.Context(), holder("bob"))
+		_, _, err = store.TryAcquire(t.Context(), holder("bob"))
 		var held *HeldError
 		require.ErrorAs(t, err, &held)
 		require.Equal(t, alice.ID, held.Holder.ID)
-		require.Equal(t, Alive, held.Condition)
+		require.Equal(t, StateHeld, held.State)
 
 		alice.Phase = "rollout"
-		require.NoError(t, grip.Beat(t.Context(), alice))
-		standing, err := store.Look(t.Context(), "staging")
+		require.NoError(t, grip.Renew(t.Context(), alice))
+		standing, err := store.Get(t.Context(), "staging")
 		require.NoError(t, err)
 		require.Equal(t, "rollout", standing.Holder.Phase)
-		require.Equal(t, Alive, standing.Condition)
-		require.Less(t, standing.Silence, 2*time.Second)
+		require.Equal(t, StateHeld, standing.State)
+		require.Less(t, standing.SinceHeartbeat, 2*time.Second)
 
-		other, err := store.Look(t.Context(), "production")
+		other, err := store.Get(t.Context(), "production")
 		require.NoError(t, err)
 		require.Nil(t, other, "the lock of another stack")
 
 		require.NoError(t, grip.Release(t.Context()))
-		standing, err = store.Look(t.Context(), "staging")
+		standing, err = store.Get(t.Context(), "staging")
 		require.NoError(t, err)
 		require.Nil(t, standing)
-		grip, died, err = store.Take(t.Context(), holder("bob"))
+		grip, died, err = store.TryAcquire(t.Context(), holder("bob"))
 		require.NoError(t, err)
 		require.Nil(t, died)
 		require.NoError(t, grip.Release(t.Context()))
@@ -77,10 +77,10 @@ func TestOneHoldsALock(t *testing.T) {
 func TestOfManyOneWins(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		var all sync.WaitGroup
-		won := make(chan Grip, 8)
+		won := make(chan Lease, 8)
 		for range 8 {
 			all.Go(func() {
-				grip, _, err := store.Take(t.Context(), holder("one"))
+				grip, _, err := store.TryAcquire(t.Context(), holder("one"))
 				if err == nil {
 					won <- grip
 					return
@@ -98,21 +98,21 @@ func TestOfManyOneWins(t *testing.T) {
 func TestABrokenLockIsLost(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		alice, bob := holder("alice"), holder("bob")
-		first, _, err := store.Take(t.Context(), alice)
+		first, _, err := store.TryAcquire(t.Context(), alice)
 		require.NoError(t, err)
 
-		require.True(t, isLost(store.Break(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
-		require.NoError(t, store.Break(t.Context(), "staging", alice.ID))
-		require.EqualError(t, first.Beat(t.Context(), alice), "the lock of staging was lost: somebody released it")
+		require.True(t, isLost(store.ForceRelease(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
+		require.NoError(t, store.ForceRelease(t.Context(), "staging", alice.ID))
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: somebody released it")
 
-		second, died, err := store.Take(t.Context(), bob)
+		second, died, err := store.TryAcquire(t.Context(), bob)
 		require.NoError(t, err)
 		require.Nil(t, died, "it was released, whoever did it")
-		require.EqualError(t, first.Beat(t.Context(), alice), "the lock of staging was lost: now it is held by bob on bob-host (process 1)")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: now it is held by bob on bob-host (process 1)")
 		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
-		require.NoError(t, second.Beat(t.Context(), bob), "and the other's is untouched")
+		require.NoError(t, second.Renew(t.Context(), bob), "and the other's is untouched")
 		require.NoError(t, second.Release(t.Context()))
-		require.NoError(t, store.Break(t.Context(), "staging", bob.ID), "what is free stays free")
+		require.NoError(t, store.ForceRelease(t.Context(), "staging", bob.ID), "what is free stays free")
 	})
 }
 
@@ -120,25 +120,25 @@ func TestABrokenLockIsLost(t *testing.T) {
 func TestAHolderThatIsGoneIsTakenOverAtOnce(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		alice, bob := holder("alice"), holder("bob")
-		first, _, err := store.Take(t.Context(), alice)
+		first, _, err := store.TryAcquire(t.Context(), alice)
 		require.NoError(t, err)
 		require.True(t, isLost(store.Expire(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
 		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID))
-		standing, err := store.Look(t.Context(), "staging")
+		standing, err := store.Get(t.Context(), "staging")
 		require.NoError(t, err)
-		require.Equal(t, Dead, standing.Condition)
+		require.Equal(t, StateExpired, standing.State)
 		require.Equal(t, alice.ID, standing.Holder.ID)
-		require.EqualError(t, first.Beat(t.Context(), alice), "the lock of staging was lost: somebody released it", "it was not gone")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: somebody released it", "it was not gone")
 		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID), "it is said twice")
 
-		second, died, err := store.Take(t.Context(), bob)
+		second, died, err := store.TryAcquire(t.Context(), bob)
 		require.NoError(t, err)
 		require.Equal(t, alice.ID, died.ID)
 		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
-		require.NoError(t, second.Beat(t.Context(), bob), "and the other's is untouched")
+		require.NoError(t, second.Renew(t.Context(), bob), "and the other's is untouched")
 		require.NoError(t, second.Release(t.Context()))
 		require.NoError(t, store.Expire(t.Context(), "staging", bob.ID), "what is free stays free")
-		standing, err = store.Look(t.Context(), "staging")
+		standing, err = store.Get(t.Context(), "staging")
 		require.NoError(t, err)
 		require.Nil(t, standing)
 	})
@@ -147,10 +147,10 @@ func TestAHolderThatIsGoneIsTakenOverAtOnce(t *testing.T) {
 // What a dead holder left is handed on until somebody has put it right.
 func TestADeathIsKnownUntilItIsRepaired(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
-		o := Options{Clock: clock.Real(), Tell: func(text string) { t.Error(text) }}
-		_, _, err := store.Take(t.Context(), holder("alice"))
+		o := Options{Clock: clock.Real(), Log: func(text string) { t.Error(text) }}
+		_, _, err := store.TryAcquire(t.Context(), holder("alice"))
 		require.NoError(t, err)
-		standing, err := store.Look(t.Context(), "staging")
+		standing, err := store.Get(t.Context(), "staging")
 		require.NoError(t, err)
 		require.NoError(t, store.Expire(t.Context(), "staging", standing.Holder.ID))
 		for _, deployment := range []struct {
@@ -159,43 +159,43 @@ func TestADeathIsKnownUntilItIsRepaired(t *testing.T) {
 		}{{"bob", true, false}, {"carol", true, true}, {"dave", false, false}} {
 			held, err := Acquire(t.Context(), store, holder(deployment.by), o)
 			require.NoError(t, err)
-			require.Equal(t, deployment.takesOver, held.TookOver(), deployment.by)
-			require.NoError(t, held.During(t.Context(), func(context.Context) error {
+			require.Equal(t, deployment.takesOver, held.TakenOver(), deployment.by)
+			require.NoError(t, held.Run(t.Context(), func(context.Context) error {
 				if deployment.repairs {
-					held.Repaired()
+					held.MarkRepaired()
 				}
 				return nil
 			}))
-			standing, err := store.Look(t.Context(), "staging")
+			standing, err := store.Get(t.Context(), "staging")
 			require.NoError(t, err)
 			if deployment.takesOver && !deployment.repairs {
-				require.Equal(t, Dead, standing.Condition)
+				require.Equal(t, StateExpired, standing.State)
 				require.Equal(t, "alice", standing.Holder.By)
 			} else {
 				require.Nil(t, standing)
 			}
 		}
 		var nobodys *Held
-		require.False(t, nobodys.TookOver())
-		nobodys.Repaired()
+		require.False(t, nobodys.TakenOver())
+		nobodys.MarkRepaired()
 	})
 }
 
 func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
 	store := bucket(t)
 	alice := holder("alice")
-	_, _, err := store.Take(t.Context(), alice)
+	_, _, err := store.TryAcquire(t.Context(), alice)
 	require.NoError(t, err)
 	require.NoError(t, store.Clock.Wait(t.Context(), shortLease+2*time.Second))
-	standing, err := store.Look(t.Context(), "staging")
+	standing, err := store.Get(t.Context(), "staging")
 	require.NoError(t, err)
-	require.Equal(t, Dead, standing.Condition)
+	require.Equal(t, StateExpired, standing.State)
 
 	var all sync.WaitGroup
 	won := make(chan *Holder, 4)
 	for range 4 {
 		all.Go(func() {
-			_, died, err := store.Take(t.Context(), holder("bob"))
+			_, died, err := store.TryAcquire(t.Context(), holder("bob"))
 			if held := (*HeldError)(nil); errors.As(err, &held) {
 				return
 			}
@@ -220,20 +220,20 @@ func at(server *httptest.Server, lease time.Duration) Bucket {
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true, Retryer: aws.NopRetryer{}, Credentials: aws.AnonymousCredentials{},
 	})
-	return Bucket{Client: client, Name: "state", Clock: clock.Real(), Lease: lease}
+	return Bucket{Client: client, Name: "state", Clock: clock.Real(), LeaseDuration: lease}
 }
 
 func TestAHolderOutOfReachStopsBeforeItsLeaseEnds(t *testing.T) {
 	const lease = 3 * time.Second
 	store, server := outage(t, lease)
 	var told []string
-	held, err := Acquire(t.Context(), store, holder("alice"), Options{Clock: clock.Real(), Tell: func(s string) { told = append(told, s) }})
+	held, err := Acquire(t.Context(), store, holder("alice"), Options{Clock: clock.Real(), Log: func(s string) { told = append(told, s) }})
 	require.NoError(t, err)
 	taken := time.Now()
-	err = held.During(t.Context(), func(ctx context.Context) error {
+	err = held.Run(t.Context(), func(ctx context.Context) error {
 		server.Close()
 		<-ctx.Done()
-		require.Less(t, time.Since(taken), lease-lease/beatsALease, "time is left to end in an orderly way")
+		require.Less(t, time.Since(taken), lease-lease/renewalsPerLease, "time is left to end in an orderly way")
 		require.True(t, isLost(context.Cause(ctx)))
 		return context.Cause(ctx)
 	})
@@ -257,7 +257,7 @@ func TestALockReleasedInBetweenIsTaken(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	grip, died, err := at(server, DefaultLease).Take(t.Context(), holder("alice"))
+	grip, died, err := at(server, DefaultLeaseDuration).TryAcquire(t.Context(), holder("alice"))
 	require.NoError(t, err)
 	require.NotNil(t, grip)
 	require.Nil(t, died)

@@ -22,9 +22,9 @@ type Event struct {
 	Message   string `json:"message"`
 }
 
-// named fills in what the stream's name says: the driver composes it of prefix, container and task.
+// withStreamParts fills in what the stream's name says: the driver composes it of prefix, container and task.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
-func (e Event) named() Event {
+func (e Event) withStreamParts() Event {
 	parts := strings.Split(e.Stream, "/")
 	e.Service = parts[0]
 	if len(parts) == 3 {

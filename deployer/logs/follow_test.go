@@ -86,7 +86,7 @@ func follow(t *testing.T, g *group, until int, q Query) (shown []string, dropped
 	ctx, stop := context.WithCancelCause(t.Context())
 	g.now, g.until, g.stop = noon, noon.Add(time.Duration(until)*time.Second), stop
 	q.Since = noon.Add(-5 * time.Minute)
-	r := Reader{Client: g, Query: q, Show: func(e Event) error { shown = append(shown, e.Message); return nil }}
+	r := Reader{Client: g, Query: q, Emit: func(e Event) error { shown = append(shown, e.Message); return nil }}
 	err = r.Follow(ctx, g, func(n int) { dropped = n }, func(err error) { troubles = append(troubles, err) })
 	return shown, dropped, troubles, err
 }
@@ -158,7 +158,7 @@ func TestReadEndsBeforeUntil(t *testing.T) {
 		g.write("api/a/1", i, i, fmt.Sprint(i))
 	}
 	var shown []string
-	r := Reader{Client: g, Query: Query{Since: noon.Add(time.Second), Until: noon.Add(3 * time.Second)}, Show: func(e Event) error { shown = append(shown, e.Message); return nil }}
+	r := Reader{Client: g, Query: Query{Since: noon.Add(time.Second), Until: noon.Add(3 * time.Second)}, Emit: func(e Event) error { shown = append(shown, e.Message); return nil }}
 	n, dropped, err := r.Read(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"1", "2"}, shown)

@@ -2,12 +2,12 @@ package logs
 
 import "iter"
 
-// lines are events in the order of time, until the first error.
-type lines = iter.Seq2[Event, error]
+// eventSeq are events in the order of time, until the first error.
+type eventSeq = iter.Seq2[Event, error]
 
 // merge interleaves sequences by time, and reads no further in any than it has to. Events of the same time come in the
 // order of the sequences.
-func merge(sources []lines) lines {
+func merge(sources []eventSeq) eventSeq {
 	if len(sources) == 1 {
 		return sources[0]
 	}
@@ -57,25 +57,25 @@ func earliest(heads []*head) *head {
 	return first
 }
 
-// newest keeps the last events that it is given, at most limit of them; with a limit of 0 it keeps all.
-type newest struct {
-	limit int
-	kept  []Event
+// tailBuffer keeps the last events that it is given, at most limit of them; with a limit of 0 it keeps all.
+type tailBuffer struct {
+	limit  int
+	events []Event
 	// dropped is how many older ones were let go.
 	dropped int
 }
 
-func (n *newest) add(e Event) {
-	n.kept = append(n.kept, e)
+func (n *tailBuffer) add(e Event) {
+	n.events = append(n.events, e)
 	// Cut now and then, not each time: otherwise every event would move all others.
-	if n.limit > 0 && len(n.kept) >= 2*n.limit {
-		n.cut()
+	if n.limit > 0 && len(n.events) >= 2*n.limit {
+		n.trim()
 	}
 }
 
-func (n *newest) cut() {
-	if over := len(n.kept) - n.limit; n.limit > 0 && over > 0 {
-		n.kept = append(n.kept[:0], n.kept[over:]...)
+func (n *tailBuffer) trim() {
+	if over := len(n.events) - n.limit; n.limit > 0 && over > 0 {
+		n.events = append(n.events[:0], n.events[over:]...)
 		n.dropped += over
 	}
 }

@@ -15,7 +15,7 @@ func at(seconds int, message string) Event {
 	return Event{ID: message, Time: noon.Add(time.Duration(seconds) * time.Second), Message: message}
 }
 
-func sequence(err error, events ...Event) lines {
+func sequence(err error, events ...Event) eventSeq {
 	return func(yield func(Event, error) bool) {
 		for _, e := range events {
 			if !yield(e, nil) {
@@ -31,18 +31,18 @@ func sequence(err error, events ...Event) lines {
 func TestMerge(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
-		sources []lines
+		sources []eventSeq
 		want    []string
 		err     error
 	}{
 		"none":            {},
-		"one":             {sources: []lines{sequence(nil, at(1, "a"), at(2, "b"))}, want: []string{"a", "b"}},
-		"by time":         {sources: []lines{sequence(nil, at(1, "a"), at(4, "d")), sequence(nil, at(2, "b"), at(3, "c"), at(5, "e"))}, want: []string{"a", "b", "c", "d", "e"}},
-		"same time":       {sources: []lines{sequence(nil, at(1, "first")), sequence(nil, at(1, "second"))}, want: []string{"first", "second"}},
-		"one is empty":    {sources: []lines{sequence(nil), sequence(nil, at(1, "a"))}, want: []string{"a"}},
-		"one fails":       {sources: []lines{sequence(nil, at(1, "a"), at(3, "c")), sequence(broken, at(2, "b"))}, want: []string{"a", "b"}, err: broken},
-		"fails at begin":  {sources: []lines{sequence(broken), sequence(nil, at(1, "a"))}, err: broken},
-		"three, one late": {sources: []lines{sequence(nil, at(9, "i")), sequence(nil, at(1, "a")), sequence(nil, at(5, "e"))}, want: []string{"a", "e", "i"}},
+		"one":             {sources: []eventSeq{sequence(nil, at(1, "a"), at(2, "b"))}, want: []string{"a", "b"}},
+		"by time":         {sources: []eventSeq{sequence(nil, at(1, "a"), at(4, "d")), sequence(nil, at(2, "b"), at(3, "c"), at(5, "e"))}, want: []string{"a", "b", "c", "d", "e"}},
+		"same time":       {sources: []eventSeq{sequence(nil, at(1, "first")), sequence(nil, at(1, "second"))}, want: []string{"first", "second"}},
+		"one is empty":    {sources: []eventSeq{sequence(nil), sequence(nil, at(1, "a"))}, want: []string{"a"}},
+		"one fails":       {sources: []eventSeq{sequence(nil, at(1, "a"), at(3, "c")), sequence(broken, at(2, "b"))}, want: []string{"a", "b"}, err: broken},
+		"fails at begin":  {sources: []eventSeq{sequence(broken), sequence(nil, at(1, "a"))}, err: broken},
+		"three, one late": {sources: []eventSeq{sequence(nil, at(9, "i")), sequence(nil, at(1, "a")), sequence(nil, at(5, "e"))}, want: []string{"a", "e", "i"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -59,7 +59,7 @@ func TestMerge(t *testing.T) {
 }
 
 func TestMergeCanBeLeft(t *testing.T) {
-	for e, err := range merge([]lines{sequence(nil, at(1, "a")), sequence(nil, at(2, "b"), at(3, "c"))}) {
+	for e, err := range merge([]eventSeq{sequence(nil, at(1, "a")), sequence(nil, at(2, "b"), at(3, "c"))}) {
 		require.NoError(t, err)
 		require.Equal(t, "a", e.Message)
 		break
@@ -74,13 +74,13 @@ func TestNewest(t *testing.T) {
 	}{
 		{0, 5, "01234", 0}, {3, 0, "", 0}, {3, 3, "012", 0}, {3, 4, "123", 1}, {3, 6, "345", 3}, {2, 9, "78", 7}, {1, 5, "4", 4},
 	} {
-		n := newest{limit: test.limit}
+		n := tailBuffer{limit: test.limit}
 		for i := range test.given {
 			n.add(at(i, string(rune('0'+i))))
 		}
-		n.cut()
+		n.trim()
 		got := ""
-		for _, e := range n.kept {
+		for _, e := range n.events {
 			got += e.Message
 		}
 		require.Equal(t, test.want, got, test)
@@ -90,18 +90,18 @@ func TestNewest(t *testing.T) {
 
 func TestWindow(t *testing.T) {
 	w := newWindow(noon)
-	require.True(t, w.fresh(at(1, "a")))
-	require.False(t, w.fresh(at(1, "a")), "seen")
-	require.False(t, w.fresh(at(-1, "before")))
+	require.True(t, w.isNew(at(1, "a")))
+	require.False(t, w.isNew(at(1, "a")), "seen")
+	require.False(t, w.isNew(at(-1, "before")))
 
-	w.move(noon.Add(time.Minute))
+	w.advance(noon.Add(time.Minute))
 	require.Equal(t, noon, w.from, "what was written since may still arrive")
-	w.move(noon.Add(lateness + 10*time.Second))
+	w.advance(noon.Add(maxIngestionDelay + 10*time.Second))
 	require.Equal(t, noon.Add(10*time.Second), w.from)
 	require.Empty(t, w.seen, "what lies before the window is forgotten")
-	require.False(t, w.fresh(at(1, "a")), "and not shown again")
-	require.True(t, w.fresh(at(10, "late")), "late, but within the window")
-	w.move(noon)
+	require.False(t, w.isNew(at(1, "a")), "and not shown again")
+	require.True(t, w.isNew(at(10, "late")), "late, but within the window")
+	w.advance(noon)
 	require.Equal(t, noon.Add(10*time.Second), w.from, "it never goes back")
 	require.Contains(t, w.seen, "late")
 }

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// control is a control sequence of terminals, such as a colour.
+// controlSequence is a control sequence of terminals, such as a colour.
 // Source: https://ecma-international.org/publications-and-standards/standards/ecma-48/, 5.4
-var control = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
+var controlSequence = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
 
 // printable makes text harmless to a terminal: colours and the like go, every other control character is spelled out.
 // Tabs and line ends stay.
 func printable(text string) string {
-	text = control.ReplaceAllString(text, "")
-	if !strings.ContainsFunc(text, func(r rune) bool { return hidden(r) || r == utf8.RuneError }) {
+	text = controlSequence.ReplaceAllString(text, "")
+	if !strings.ContainsFunc(text, func(r rune) bool { return unprintable(r) || r == utf8.RuneError }) {
 		return text
 	}
 	var b strings.Builder
@@ -27,9 +27,9 @@ func printable(text string) string {
 			fmt.Fprintf(&b, `\x%02x`, text[0])
 		case r == '\t', r == '\n':
 			b.WriteRune(r)
-		case hidden(r) && r < utf8.RuneSelf:
+		case unprintable(r) && r < utf8.RuneSelf:
 			fmt.Fprintf(&b, `\x%02x`, r)
-		case hidden(r):
+		case unprintable(r):
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteString(text[:size])
@@ -39,20 +39,20 @@ func printable(text string) string {
 	return b.String()
 }
 
-// hidden reports whether a terminal acts on a character instead of showing it: control characters, and those that turn
+// unprintable reports whether a terminal acts on a character instead of showing it: control characters, and those that turn
 // the direction of text around.
-func hidden(r rune) bool {
+func unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// spelled replaces such characters in JSON, where they only occur in strings, by their escapes.
-func spelled(json []byte) []byte {
-	if !strings.ContainsFunc(string(json), hidden) {
+// escapeJSON replaces such characters in JSON, where they only occur in strings, by their escapes.
+func escapeJSON(json []byte) []byte {
+	if !strings.ContainsFunc(string(json), unprintable) {
 		return json
 	}
 	var b strings.Builder
 	for _, r := range string(json) {
-		if hidden(r) {
+		if unprintable(r) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 			continue
 		}

@@ -27,19 +27,19 @@ type Query struct {
 type Reader struct {
 	Client cloudwatchlogs.FilterLogEventsAPIClient
 	Query
-	// Show passes a line on.
-	Show func(Event) error
+	// Emit passes a line on.
+	Emit func(Event) error
 }
 
 // Read shows what was written. It returns how many older lines the limit left out.
 func (r Reader) Read(ctx context.Context) (shown, dropped int, err error) {
-	return r.pass(ctx, func(Event) bool { return true })
+	return r.readOnce(ctx, func(Event) bool { return true })
 }
 
-// pass shows the events that are wanted: without a limit as they come, else the newest at the end, also those that were
+// readOnce shows the events that are wanted: without a limit as they come, else the newest at the end, also those that were
 // read before an error.
-func (r Reader) pass(ctx context.Context, wanted func(Event) bool) (shown, dropped int, err error) {
-	last := newest{limit: r.Limit}
+func (r Reader) readOnce(ctx context.Context, wanted func(Event) bool) (shown, dropped int, err error) {
+	last := tailBuffer{limit: r.Limit}
 	var failed error
 	for e, err := range r.events(ctx) {
 		switch {
@@ -49,15 +49,15 @@ func (r Reader) pass(ctx context.Context, wanted func(Event) bool) (shown, dropp
 		case r.Limit > 0:
 			last.add(e)
 		default:
-			if err := r.Show(e); err != nil {
+			if err := r.Emit(e); err != nil {
 				return shown, 0, err
 			}
 			shown++
 		}
 	}
-	last.cut()
-	for _, e := range last.kept {
-		if err := r.Show(e); err != nil {
+	last.trim()
+	for _, e := range last.events {
+		if err := r.Emit(e); err != nil {
 			return shown, last.dropped, err
 		}
 		shown++
@@ -66,20 +66,20 @@ func (r Reader) pass(ctx context.Context, wanted func(Event) bool) (shown, dropp
 }
 
 // events are those of all services that are asked for, interleaved by time. CloudWatch takes one prefix a call.
-func (r Reader) events(ctx context.Context) lines {
+func (r Reader) events(ctx context.Context) eventSeq {
 	if len(r.Services) == 0 {
-		return r.streams(ctx, "")
+		return r.streamEvents(ctx, "")
 	}
-	var sources []lines
+	var sources []eventSeq
 	for _, service := range r.Services {
-		sources = append(sources, r.streams(ctx, service+"/"))
+		sources = append(sources, r.streamEvents(ctx, service+"/"))
 	}
 	return merge(sources)
 }
 
-// streams are the events of the streams whose names begin with prefix. A page can be empty before the end.
+// streamEvents are the events of the streams whose names begin with prefix. A page can be empty before the end.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-func (r Reader) streams(ctx context.Context, prefix string) lines {
+func (r Reader) streamEvents(ctx context.Context, prefix string) eventSeq {
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &r.Group, StartTime: aws.Int64(r.Since.UnixMilli())}
 	if prefix != "" {
 		in.LogStreamNamePrefix = &prefix
@@ -100,7 +100,7 @@ func (r Reader) streams(ctx context.Context, prefix string) lines {
 			}
 			for _, found := range page.Events {
 				// Emulators do not know prefixes.
-				if strings.HasPrefix(aws.ToString(found.LogStreamName), prefix) && !yield(eventOf(found), nil) {
+				if strings.HasPrefix(aws.ToString(found.LogStreamName), prefix) && !yield(newEvent(found), nil) {
 					return
 				}
 			}
@@ -108,10 +108,10 @@ func (r Reader) streams(ctx context.Context, prefix string) lines {
 	}
 }
 
-func eventOf(found types.FilteredLogEvent) Event {
+func newEvent(found types.FilteredLogEvent) Event {
 	return Event{
 		ID: aws.ToString(found.EventId), Time: time.UnixMilli(aws.ToInt64(found.Timestamp)).UTC(),
 		Ingested: time.UnixMilli(aws.ToInt64(found.IngestionTime)).UTC(), Stream: aws.ToString(found.LogStreamName),
 		Message: aws.ToString(found.Message),
-	}.named()
+	}.withStreamParts()
 }

@@ -19,8 +19,8 @@ const (
 
 // Printer writes lines in a form.
 type Printer struct {
-	Out  io.Writer
-	Form string
+	Out    io.Writer
+	Format string
 	// Colour allows colours, Terminal says that Out is one: then raw lines are made harmless too.
 	Colour, Terminal bool
 	// Width is that of the widest source that is expected, so that messages begin in one column.
@@ -31,7 +31,7 @@ type Printer struct {
 // any other as it is.
 func (p Printer) Print(e Event) error {
 	var line string
-	switch p.Form {
+	switch p.Format {
 	case JSON:
 		return p.json(e)
 	case Raw:
@@ -52,62 +52,62 @@ func (p Printer) json(e Event) error {
 		Event
 		Data json.RawMessage `json:"data,omitempty"`
 	}{Event: e}
-	if _, ok := object(e.Message); ok {
+	if _, ok := parseObject(e.Message); ok {
 		whole.Data = json.RawMessage(e.Message)
 	}
 	line, err := json.Marshal(whole)
 	if err != nil {
 		return err
 	}
-	_, err = p.Out.Write(append(spelled(line), '\n'))
+	_, err = p.Out.Write(append(escapeJSON(line), '\n'))
 	return err
 }
 
-// stamp is a time with milliseconds, in UTC as CloudWatch shows it.
-const stamp = "2006-01-02T15:04:05.000Z"
+// timeLayout is a time with milliseconds, in UTC as CloudWatch shows it.
+const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func (p Printer) text(e Event) string {
 	source := printable(e.source())
-	head := p.paint(e.Time.UTC().Format(stamp), text.Faint) + " " + p.paint(fmt.Sprintf("%-*s", p.Width, source), colourOf(e.Service)) + " "
-	s, ok := parse(e.Message, e.Time)
+	head := p.colourise(e.Time.UTC().Format(timeLayout), text.Faint) + " " + p.colourise(fmt.Sprintf("%-*s", p.Width, source), serviceColour(e.Service)) + " "
+	s, ok := parseEntry(e.Message, e.Time)
 	if !ok {
-		return head + indented(e.Message)
+		return head + indentLines(e.Message)
 	}
 	var words, blocks []string
 	if s.level != "" {
-		words = append(words, p.paint(fmt.Sprintf("%-5s", printable(s.level)), levelColour(s.level)))
+		words = append(words, p.colourise(fmt.Sprintf("%-5s", printable(s.level)), levelColour(s.level)))
 	}
 	if s.message != "" {
-		words = append(words, indented(s.message))
+		words = append(words, indentLines(s.message))
 	}
 	for _, f := range s.fields {
-		name := p.paint(printable(f.name)+"=", text.Faint)
-		if long, ok := f.long(); ok {
-			blocks = append(blocks, "\n"+indent+name+"\n"+indent+indented(long))
+		name := p.colourise(printable(f.name)+"=", text.Faint)
+		if long, ok := f.multiline(); ok {
+			blocks = append(blocks, "\n"+indent+name+"\n"+indent+indentLines(long))
 			continue
 		}
-		words = append(words, name+indented(f.text()))
+		words = append(words, name+indentLines(f.text()))
 	}
 	return head + strings.Join(words, " ") + strings.Join(blocks, "")
 }
 
 const indent = "    "
 
-// indented is text that is harmless to a terminal, its further lines under the first.
-func indented(message string) string {
+// indentLines is text that is harmless to a terminal, its further lines under the first.
+func indentLines(message string) string {
 	message = strings.ReplaceAll(strings.TrimRight(message, "\r\n"), "\r\n", "\n")
 	return strings.ReplaceAll(printable(message), "\n", "\n"+indent)
 }
 
-func (p Printer) paint(word string, colour text.Color) string {
+func (p Printer) colourise(word string, colour text.Color) string {
 	if !p.Colour || colour == text.Reset {
 		return word
 	}
 	return colour.EscapeSeq() + word + text.Reset.EscapeSeq()
 }
 
-// colourOf is a service's own colour, the same each time.
-func colourOf(service string) text.Color {
+// serviceColour is a service's own colour, the same each time.
+func serviceColour(service string) text.Color {
 	switch service {
 	case "api":
 		return text.FgCyan

@@ -36,8 +36,8 @@ func TestText(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			e := Event{Time: noon.Add(time.Second), Stream: "api/balancer-api/065154de7d0efc0a08d0a80e642320c1", Message: test.message}.named()
-			require.NoError(t, Printer{Out: &out, Form: Text, Width: 12}.Print(e))
+			e := Event{Time: noon.Add(time.Second), Stream: "api/balancer-api/065154de7d0efc0a08d0a80e642320c1", Message: test.message}.withStreamParts()
+			require.NoError(t, Printer{Out: &out, Format: Text, Width: 12}.Print(e))
 			require.Equal(t, head+test.want+"\n", out.String())
 		})
 	}
@@ -45,9 +45,9 @@ func TestText(t *testing.T) {
 
 func TestColoursOnlyWhereAllowed(t *testing.T) {
 	var plain, coloured bytes.Buffer
-	e := Event{Time: noon, Stream: "worker/balancer-worker/0123", Message: `{"level":"error","msg":"m"}`}.named()
-	require.NoError(t, Printer{Out: &plain, Form: Text}.Print(e))
-	require.NoError(t, Printer{Out: &coloured, Form: Text, Colour: true}.Print(e))
+	e := Event{Time: noon, Stream: "worker/balancer-worker/0123", Message: `{"level":"error","msg":"m"}`}.withStreamParts()
+	require.NoError(t, Printer{Out: &plain, Format: Text}.Print(e))
+	require.NoError(t, Printer{Out: &coloured, Format: Text, Colour: true}.Print(e))
 	require.Equal(t, "2026-11-23T12:00:00.000Z worker/0123 ERROR m\n", plain.String())
 	require.Contains(t, coloured.String(), "\x1b[35mworker/0123\x1b[0m \x1b[31mERROR\x1b[0m m")
 }
@@ -55,17 +55,17 @@ func TestColoursOnlyWhereAllowed(t *testing.T) {
 func TestRawIsExactInAPipeOnly(t *testing.T) {
 	e := Event{Message: "a\x1b[2J\x07"}
 	var pipe, terminal bytes.Buffer
-	require.NoError(t, Printer{Out: &pipe, Form: Raw}.Print(e))
-	require.NoError(t, Printer{Out: &terminal, Form: Raw, Terminal: true}.Print(e))
+	require.NoError(t, Printer{Out: &pipe, Format: Raw}.Print(e))
+	require.NoError(t, Printer{Out: &terminal, Format: Raw, Terminal: true}.Print(e))
 	require.Equal(t, "a\x1b[2J\x07\n", pipe.String())
 	require.Equal(t, "a\\x07\n", terminal.String())
 }
 
 func TestJSONIsOneObjectALine(t *testing.T) {
 	var out bytes.Buffer
-	p := Printer{Out: &out, Form: JSON}
-	require.NoError(t, p.Print(Event{ID: "1", Time: noon, Stream: "xray", Message: "two\nlines \u009b"}.named()))
-	require.NoError(t, p.Print(Event{ID: "2", Time: noon, Stream: "api/balancer-api/01", Message: `{"msg": "m"}`}.named()))
+	p := Printer{Out: &out, Format: JSON}
+	require.NoError(t, p.Print(Event{ID: "1", Time: noon, Stream: "xray", Message: "two\nlines \u009b"}.withStreamParts()))
+	require.NoError(t, p.Print(Event{ID: "2", Time: noon, Stream: "api/balancer-api/01", Message: `{"msg": "m"}`}.withStreamParts()))
 	require.NotContains(t, out.String(), "\u009b")
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	require.Len(t, lines, 2)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// structured is a line that is a JSON object, taken apart.
-type structured struct {
+// entry is a line that is a JSON object, taken apart.
+type entry struct {
 	level, message string
 	// fields are the others, in the line's order.
 	fields []field
@@ -29,34 +29,34 @@ var (
 	timeNames    = []string{"time", "timestamp", "ts", "@timestamp"}
 )
 
-// nearby is how far a line's own time may be from CloudWatch's and still say nothing new.
-const nearby = time.Second
+// timeTolerance is how far a line's own time may be from CloudWatch's and still say nothing new.
+const timeTolerance = time.Second
 
-// parse takes a line apart; it reports false for one that is no JSON object.
-func parse(line string, at time.Time) (structured, bool) {
-	all, ok := object(line)
+// parseEntry takes a line apart; it reports false for one that is no JSON object.
+func parseEntry(line string, at time.Time) (entry, bool) {
+	all, ok := parseObject(line)
 	if !ok {
-		return structured{}, false
+		return entry{}, false
 	}
-	var s structured
+	var s entry
 	take := func(names []string, use func(json.RawMessage) bool) {
 		i := slices.IndexFunc(all, func(f field) bool { return slices.Contains(names, strings.ToLower(f.name)) })
 		if i >= 0 && use(all[i].value) {
 			all = slices.Delete(all, i, i+1)
 		}
 	}
-	take(levelNames, func(value json.RawMessage) bool { s.level = levelOf(value); return s.level != "" })
+	take(levelNames, func(value json.RawMessage) bool { s.level = parseLevel(value); return s.level != "" })
 	take(messageNames, func(value json.RawMessage) bool { return json.Unmarshal(value, &s.message) == nil })
 	take(timeNames, func(value json.RawMessage) bool {
-		said, ok := timeOf(value)
-		return ok && said.Sub(at).Abs() < nearby
+		said, ok := parseTime(value)
+		return ok && said.Sub(at).Abs() < timeTolerance
 	})
 	s.fields = all
 	return s, true
 }
 
-// object reads the members of a JSON object in their order.
-func object(text string) ([]field, bool) {
+// parseObject reads the members of a JSON object in their order.
+func parseObject(text string) ([]field, bool) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		return nil, false
 	}
@@ -83,9 +83,9 @@ func object(text string) ([]field, bool) {
 	return all, err == io.EOF
 }
 
-// levelOf is a level in capitals. Pino's are numbers.
+// parseLevel is a level in capitals. Pino's are numbers.
 // Source: https://getpino.io/#/docs/api?id=loggerlevels-object
-func levelOf(value json.RawMessage) string {
+func parseLevel(value json.RawMessage) string {
 	var word string
 	if json.Unmarshal(value, &word) == nil {
 		return strings.ToUpper(word)
@@ -93,8 +93,8 @@ func levelOf(value json.RawMessage) string {
 	return map[string]string{"10": "TRACE", "20": "DEBUG", "30": "INFO", "40": "WARN", "50": "ERROR", "60": "FATAL"}[string(value)]
 }
 
-// timeOf reads a time: RFC 3339, or seconds or milliseconds since 1970.
-func timeOf(value json.RawMessage) (time.Time, bool) {
+// parseTime reads a time: RFC 3339, or seconds or milliseconds since 1970.
+func parseTime(value json.RawMessage) (time.Time, bool) {
 	var word string
 	if json.Unmarshal(value, &word) == nil {
 		at, err := time.Parse(time.RFC3339, word)
@@ -126,8 +126,8 @@ func (f field) text() string {
 	return compact.String()
 }
 
-// long is a field's value where it is a text of several lines, such as a stack trace.
-func (f field) long() (string, bool) {
+// multiline is a field's value where it is a text of several lines, such as a stack trace.
+func (f field) multiline() (string, bool) {
 	var word string
 	if json.Unmarshal(f.value, &word) != nil || !strings.Contains(strings.TrimSpace(word), "\n") {
 		return "", false

@@ -2,9 +2,9 @@ package logs
 
 import "time"
 
-// lateness is how long after its time an event may reach CloudWatch and still be shown by a follower: containers send in
+// maxIngestionDelay is how long after its time an event may reach CloudWatch and still be shown by a follower: containers send in
 // batches, and services independently of each other.
-const lateness = 2 * time.Minute
+const maxIngestionDelay = 2 * time.Minute
 
 // window is what a follower looks at again and again, so that it shows events that arrive late, and none twice.
 type window struct {
@@ -15,8 +15,8 @@ type window struct {
 
 func newWindow(from time.Time) *window { return &window{from: from, seen: map[string]time.Time{}} }
 
-// fresh reports whether an event was never seen, and remembers it.
-func (w *window) fresh(e Event) bool {
+// isNew reports whether an event was never seen, and remembers it.
+func (w *window) isNew(e Event) bool {
 	if _, known := w.seen[e.ID]; known || e.Time.Before(w.from) {
 		return false
 	}
@@ -24,10 +24,10 @@ func (w *window) fresh(e Event) bool {
 	return true
 }
 
-// move lets the window begin where events may still arrive after a look that was begun at a time and read everything,
+// advance lets the window begin where events may still arrive after a look that was begun at a time and read everything,
 // and forgets what lies before. It never goes back.
-func (w *window) move(looked time.Time) {
-	from := looked.Add(-lateness)
+func (w *window) advance(looked time.Time) {
+	from := looked.Add(-maxIngestionDelay)
 	if !from.After(w.from) {
 		return
 	}

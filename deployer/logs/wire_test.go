@@ -19,7 +19,7 @@ func TestReadOverTheWire(t *testing.T) {
 	name := aws.String("/aws/ecs/v3-backend-staging")
 	read := func(q Query) (shown []Event, dropped int, err error) {
 		q.Group, q.Since = *name, begin
-		r := Reader{Client: client, Query: q, Show: func(e Event) error { shown = append(shown, e); return nil }}
+		r := Reader{Client: client, Query: q, Emit: func(e Event) error { shown = append(shown, e); return nil }}
 		_, dropped, err = r.Read(ctx)
 		return shown, dropped, err
 	}

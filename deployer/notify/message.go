@@ -39,9 +39,9 @@ type Finding struct {
 	Hint      *checks.Hint  `json:"hint,omitempty"`
 }
 
-// About is the message about a report. previous is the status at the last run; failure is why the environment could not
+// NewMessage is the message about a report. previous is the status at the last run; failure is why the environment could not
 // be judged, "" where it could.
-func About(r checks.Report, previous checks.Status, failure string) Message {
+func NewMessage(r checks.Report, previous checks.Status, failure string) Message {
 	m := Message{
 		Environment: r.Environment, Region: r.Region, Timestamp: r.Timestamp, Status: r.Summary.Status, Summary: r.Summary,
 		Previous: previous, Changed: previous != "" && previous != r.Summary.Status, Findings: []Finding{}, Error: failure,
@@ -59,32 +59,32 @@ func About(r checks.Report, previous checks.Status, failure string) Message {
 	return m
 }
 
-// Due reports whether the message is worth sending: the result is not healthy, or is another one than the last time.
-func (m Message) Due() bool { return m.Status != checks.Healthy || m.Changed }
+// ShouldSend reports whether the message is worth sending: the result is not healthy, or is another one than the last time.
+func (m Message) ShouldSend() bool { return m.Status != checks.Healthy || m.Changed }
 
-// findingsShown is how many findings the text tells of.
-const findingsShown = 10
+// maxFindings is how many findings the text tells of.
+const maxFindings = 10
 
 // text is the message as Slack shows it.
 func (m Message) text() string {
-	lines := []string{fmt.Sprintf("%s *%s* is *%s*%s: %s", ui.Emoji(m.Status), escape(m.Environment), m.Status, m.since(), ui.Counts(m.Summary))}
+	lines := []string{fmt.Sprintf("%s *%s* is *%s*%s: %s", ui.Emoji(m.Status), escape(m.Environment), m.Status, m.previousSuffix(), ui.Counts(m.Summary))}
 	if m.Error != "" {
 		lines = append(lines, "It could not be judged: "+escape(m.Error))
 	}
-	for _, f := range m.Findings[:min(len(m.Findings), findingsShown)] {
+	for _, f := range m.Findings[:min(len(m.Findings), maxFindings)] {
 		lines = append(lines, fmt.Sprintf("• %s *%s*: %s", ui.Emoji(f.Status), escape(f.Service), escape(f.Message)))
 		if f.Hint != nil && f.Hint.Command != "" {
 			lines = append(lines, fmt.Sprintf("    %s: `%s`", escape(f.Hint.Solution), escape(f.Hint.Command)))
 		}
 	}
-	if left := len(m.Findings) - findingsShown; left > 0 {
+	if left := len(m.Findings) - maxFindings; left > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", left))
 	}
 	return strings.Join(lines, "\n")
 }
 
-// since says what was before, where that is known and another thing.
-func (m Message) since() string {
+// previousSuffix says what was before, where that is known and another thing.
+func (m Message) previousSuffix() string {
 	if !m.Changed {
 		return ""
 	}

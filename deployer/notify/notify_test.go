@@ -51,15 +51,15 @@ func TestMessageIsDue(t *testing.T) {
 		"nothing was judged":             {report(), checks.Healthy, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := About(test.report, test.previous, "")
-			require.Equal(t, test.due, m.Due())
+			m := NewMessage(test.report, test.previous, "")
+			require.Equal(t, test.due, m.ShouldSend())
 			require.Equal(t, test.changed, m.Changed)
 		})
 	}
 }
 
 func TestTextForSlack(t *testing.T) {
-	m := About(report(finding(checks.Healthy, "a"), finding(checks.Warning, "b"), finding(checks.Error, "c")), checks.Healthy, "")
+	m := NewMessage(report(finding(checks.Healthy, "a"), finding(checks.Warning, "b"), finding(checks.Error, "c")), checks.Healthy, "")
 	require.Equal(t, "❌ *staging* is *error* (it was healthy): 1 error, 1 warning, 1 healthy of 3\n"+
 		"• ❌ *c*: 3 &gt; 2 &amp; &lt;@channel&gt;\n    s: `deployer logs`\n"+
 		"• ⚠️ *b*: 3 &gt; 2 &amp; &lt;@channel&gt;\n    s: `deployer logs`", m.Text)
@@ -68,10 +68,10 @@ func TestTextForSlack(t *testing.T) {
 	for i := range 100 {
 		many = append(many, finding(checks.Error, fmt.Sprint("queue ", i)))
 	}
-	m = About(report(many...), "", "")
+	m = NewMessage(report(many...), "", "")
 	require.Len(t, m.Findings, 100)
 	require.True(t, strings.HasSuffix(m.Text, "\n… and 90 more"), m.Text)
-	require.Contains(t, About(report(), "", "no credentials").Text, "It could not be judged: no credentials")
+	require.Contains(t, NewMessage(report(), "", "no credentials").Text, "It could not be judged: no credentials")
 }
 
 func TestPost(t *testing.T) {
@@ -83,7 +83,7 @@ func TestPost(t *testing.T) {
 	defer server.Close()
 	w, err := ParseWebhook(server.URL + "/services/SECRET?token=SECRET")
 	require.NoError(t, err)
-	sent := About(report(finding(checks.Warning, "b")), checks.Healthy, "")
+	sent := NewMessage(report(finding(checks.Warning, "b")), checks.Healthy, "")
 	require.NoError(t, w.Post(t.Context(), sent))
 	require.Equal(t, sent, got)
 }
@@ -134,8 +134,8 @@ func TestParseWebhookRefuses(t *testing.T) {
 	}
 }
 
-// memories are the places where the last status is kept.
-func memories(t *testing.T) map[string]Memory {
+// statusStores are the places where the last status is kept.
+func statusStores(t *testing.T) map[string]StatusStore {
 	objects := map[string][]byte{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch body, known := objects[r.URL.Path]; {
@@ -153,17 +153,17 @@ func memories(t *testing.T) map[string]Memory {
 		Region: "us-east-1", BaseEndpoint: aws.String(server.URL), UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 	})
-	return map[string]Memory{"a directory": Dir(filepath.Join(t.TempDir(), "status")), "a bucket": Bucket{Client: client, Name: "state"}}
+	return map[string]StatusStore{"a directory": Dir(filepath.Join(t.TempDir(), "status")), "a bucket": Bucket{Client: client, Name: "state"}}
 }
 
 func TestMemory(t *testing.T) {
-	for name, memory := range memories(t) {
+	for name, memory := range statusStores(t) {
 		t.Run(name, func(t *testing.T) {
 			last, err := memory.Last(t.Context(), "staging")
 			require.NoError(t, err)
 			require.Empty(t, last)
-			require.NoError(t, memory.Keep(t.Context(), "staging", checks.Error, at))
-			require.NoError(t, memory.Keep(t.Context(), "staging", checks.Warning, at))
+			require.NoError(t, memory.Save(t.Context(), "staging", checks.Error, at))
+			require.NoError(t, memory.Save(t.Context(), "staging", checks.Warning, at))
 			last, err = memory.Last(t.Context(), "staging")
 			require.NoError(t, err)
 			require.Equal(t, checks.Warning, last)
@@ -179,5 +179,5 @@ func TestMemoryThatCannotBeRead(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "staging.json"), []byte(`{"status`), 0o600))
 	_, err := Dir(dir).Last(t.Context(), "staging")
 	require.ErrorContains(t, err, "read the last status of staging")
-	require.ErrorContains(t, Dir(filepath.Join(dir, "staging.json")).Keep(t.Context(), "dev", checks.Error, at), "keep the status of dev")
+	require.ErrorContains(t, Dir(filepath.Join(dir, "staging.json")).Save(t.Context(), "dev", checks.Error, at), "keep the status of dev")
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// timeLimit bounds a post: who waits for a report does not wait for a chat.
-const timeLimit = 10 * time.Second
+// postTimeout bounds a post: who waits for a report does not wait for a chat.
+const postTimeout = 10 * time.Second
 
 // Webhook is where messages are posted. Its URL is a secret in itself and is never printed.
 type Webhook struct{ address string }
@@ -44,7 +44,7 @@ func (w Webhook) GoString() string { return w.String() }
 
 // Post sends a message and wants an answer of success. A redirection is none: the message is for nobody else.
 func (w Webhook) Post(ctx context.Context, m Message) error {
-	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -52,37 +52,37 @@ func (w Webhook) Post(ctx context.Context, m Message) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.address, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("notify %s: %w", w, secretless(err))
+		return fmt.Errorf("notify %s: %w", w, redactURL(err))
 	}
 	request.Header.Set("Content-Type", "application/json")
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("notify %s: %w", w, secretless(err))
+		return fmt.Errorf("notify %s: %w", w, redactURL(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("notify %s: the answer was %s%s", w, response.Status, w.excuse(response.Body))
+		return fmt.Errorf("notify %s: the answer was %s%s", w, response.Status, w.responseSnippet(response.Body))
 	}
 	return nil
 }
 
-// excuseLength is how much of an answer is shown.
-const excuseLength = 200
+// snippetLength is how much of an answer is shown.
+const snippetLength = 200
 
-// excuse is what the other side says for itself, such as Slack's invalid_payload.
-func (w Webhook) excuse(body io.Reader) string {
-	said, _ := io.ReadAll(io.LimitReader(body, excuseLength))
-	words := strings.Join(strings.Fields(string(said)), " ")
+// responseSnippet is what the other side says for itself, such as Slack's invalid_payload.
+func (w Webhook) responseSnippet(body io.Reader) string {
+	raw, _ := io.ReadAll(io.LimitReader(body, snippetLength))
+	snippet := strings.Join(strings.Fields(string(raw)), " ")
 	parsed, err := url.Parse(w.address)
-	if words == "" || err != nil || strings.Contains(words, "<") || parsed.Path != "/" && strings.Contains(words, parsed.Path) {
+	if snippet == "" || err != nil || strings.Contains(snippet, "<") || parsed.Path != "/" && strings.Contains(snippet, parsed.Path) {
 		return ""
 	}
-	return ": " + words
+	return ": " + snippet
 }
 
-// secretless is an error without the URL that Go puts before it.
-func secretless(err error) error {
+// redactURL is an error without the URL that Go puts before it.
+func redactURL(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err

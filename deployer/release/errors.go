@@ -5,7 +5,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 // Problem is something that preflight found.
@@ -16,14 +16,14 @@ type Problem struct {
 	Hint    string `json:"hint,omitempty"`
 	// Stops says that the deployment cannot start; otherwise it is a warning.
 	Stops bool `json:"stops"`
-	// Passes says that it goes away by itself, so that it can be waited for.
-	Passes bool `json:"-"`
+	// Transient says that it goes away by itself, so that it can be waited for.
+	Transient bool `json:"-"`
 }
 
-// passing marks problems that go away by themselves.
-func passing(problems []Problem) []Problem {
+// transient marks problems that go away by themselves.
+func transient(problems []Problem) []Problem {
 	for i := range problems {
-		problems[i].Passes = true
+		problems[i].Transient = true
 	}
 	return problems
 }
@@ -35,7 +35,7 @@ type NotStartedError struct {
 
 // NotStarted is the error of one check that stops a deployment.
 func NotStarted(check string, err error) error {
-	return &NotStartedError{Problems: stop(check, err)}
+	return &NotStartedError{Problems: blocking(check, err)}
 }
 
 func (e *NotStartedError) Error() string {
@@ -54,14 +54,14 @@ func (e *NotStartedError) Error() string {
 type FailedError struct {
 	Phase string
 	Cause error
-	// Undone tells what was put back, or that nothing had to be.
-	Undone string
+	// Rollback tells what was put back, or that nothing had to be.
+	Rollback string
 }
 
 func (e *FailedError) Error() string {
 	text := e.Phase + ": " + e.Cause.Error()
-	if e.Undone != "" {
-		text += "\n" + e.Undone
+	if e.Rollback != "" {
+		text += "\n" + e.Rollback
 	}
 	return text
 }
@@ -74,36 +74,36 @@ type InterruptedError struct {
 	Phase string
 	// Cause is what ended the context.
 	Cause error
-	// Left tells what is still running or pending; in preflight that is nothing.
-	Left error
-	// After is what had failed before, where it was the rollback that was stopped.
-	After *FailedError
-	// Advice is what to do, where it is another than what Left says.
-	Advice string
+	// Remaining tells what is still running or pending; in preflight that is nothing.
+	Remaining error
+	// RollbackOf is what had failed before, where it was the rollback that was stopped.
+	RollbackOf *FailedError
+	// NextStep is what to do, where it is another than what Left says.
+	NextStep string
 }
 
 func (e *InterruptedError) Error() string {
 	text := "stopped during " + e.Phase + ": " + e.Cause.Error()
-	if e.After != nil {
-		text = e.After.Phase + ": " + e.After.Cause.Error() + "\n" + text
+	if e.RollbackOf != nil {
+		text = e.RollbackOf.Phase + ": " + e.RollbackOf.Cause.Error() + "\n" + text
 	}
 	switch {
 	case e.Phase == Preflight:
 		text += "; nothing was changed"
-	case e.Left != nil && left(e.Left, e.Cause) != "":
-		text += "; " + left(e.Left, e.Cause)
+	case e.Remaining != nil && withoutCause(e.Remaining, e.Cause) != "":
+		text += "; " + withoutCause(e.Remaining, e.Cause)
 	}
 	return text
 }
 
-// left is what an error says besides that something was stopped, which its reader knows.
-func left(err, cause error) string {
+// withoutCause is what an error says besides that something was stopped, which its reader knows.
+func withoutCause(err, cause error) string {
 	text := err.Error()
-	for _, known := range []error{cause, context.Canceled, context.DeadlineExceeded} {
-		if text == known.Error() {
+	for _, phrase := range []error{cause, context.Canceled, context.DeadlineExceeded} {
+		if text == phrase.Error() {
 			return ""
 		}
-		text = strings.TrimSuffix(text, ": "+known.Error())
+		text = strings.TrimSuffix(text, ": "+phrase.Error())
 	}
 	return text
 }
@@ -113,7 +113,7 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
-	return cmp.Or(e.Advice, advice.Of(e.Left), "run the same command again: it goes on from what is there")
+	return cmp.Or(e.NextStep, hint.Of(e.Remaining), "run the same command again: it goes on from what is there")
 }
 
 // BusyError says that somebody else is changing the stack.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 // EventKind says what an event tells.
@@ -25,28 +25,28 @@ const (
 
 // Event is something that happened during a deployment.
 type Event struct {
-	Time    time.Time      `json:"time"`
-	Kind    EventKind      `json:"kind"`
-	Phase   string         `json:"phase"`
-	Message string         `json:"message,omitempty"`
-	Outcome record.Outcome `json:"outcome,omitempty"`
-	Took    time.Duration  `json:"took,omitempty"`
+	Time    time.Time       `json:"time"`
+	Kind    EventKind       `json:"kind"`
+	Phase   string          `json:"phase"`
+	Message string          `json:"message,omitempty"`
+	Outcome history.Outcome `json:"outcome,omitempty"`
+	Took    time.Duration   `json:"took,omitempty"`
 }
 
 // Reporter is told of events, one at a time.
 type Reporter func(Event)
 
-// voice is how one phase speaks.
-type voice struct {
+// phaseLog is how one phase speaks.
+type phaseLog struct {
 	phase  string
 	report Reporter
 	now    func() time.Time
 }
 
-func (v voice) say(kind EventKind, format string, args ...any) {
+func (v phaseLog) emit(kind EventKind, format string, args ...any) {
 	v.report(Event{Time: v.now(), Kind: kind, Phase: v.phase, Message: fmt.Sprintf(format, args...)})
 }
 
-func (v voice) progress(format string, args ...any) { v.say(Progress, format, args...) }
-func (v voice) note(format string, args ...any)     { v.say(Note, format, args...) }
-func (v voice) warn(format string, args ...any)     { v.say(Warning, format, args...) }
+func (v phaseLog) progress(format string, args ...any) { v.emit(Progress, format, args...) }
+func (v phaseLog) note(format string, args ...any)     { v.emit(Note, format, args...) }
+func (v phaseLog) warn(format string, args ...any)     { v.emit(Warning, format, args...) }

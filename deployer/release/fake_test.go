@@ -19,47 +19,47 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// answering is an AWS whose calls are answered by a function of their typed input.
-func answering(answer func(in any) (any, error)) aws.Config {
-	stand := middleware.InitializeMiddlewareFunc("Answer", func(
+// fakeAWS is an AWS whose calls are answered by a function of their typed input.
+func fakeAWS(handle func(in any) (any, error)) aws.Config {
+	handler := middleware.InitializeMiddlewareFunc("Answer", func(
 		_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
-		out.Result, err = answer(in.Parameters)
+		out.Result, err = handle(in.Parameters)
 		return out, meta, err
 	})
 	return aws.Config{Region: "us-east-1", APIOptions: []func(*middleware.Stack) error{func(s *middleware.Stack) error {
-		return s.Initialize.Add(stand, middleware.After)
+		return s.Initialize.Add(handler, middleware.After)
 	}}}
 }
 
-// handClock is a clock that stands until somebody waits on it; then happens takes place.
-type handClock struct {
-	now     time.Time
-	waits   []time.Duration
-	happens func()
+// fakeClock is a clock that stands until somebody waits on it; then happens takes place.
+type fakeClock struct {
+	now    time.Time
+	waits  []time.Duration
+	onWait func()
 }
 
-func (c *handClock) Now() time.Time { return c.now }
+func (c *fakeClock) Now() time.Time { return c.now }
 
-func (c *handClock) Wait(ctx context.Context, d time.Duration) error {
+func (c *fakeClock) Wait(ctx context.Context, d time.Duration) error {
 	c.now, c.waits = c.now.Add(d), append(c.waits, d)
-	if c.happens != nil {
-		c.happens()
+	if c.onWait != nil {
+		c.onWait()
 	}
 	return ctx.Err()
 }
 
-// containers is an ECS that says what a test sets, and notes what it is asked, a list for each look.
-type containers struct {
-	*handClock
+// fakeECS is an ECS that says what a test sets, and notes what it is asked, a list for each look.
+type fakeECS struct {
+	*fakeClock
 	services    map[string]*types.Service
 	deployments map[string]*types.ServiceDeployment
 	tasks       []types.Task
 	targets     []elbtypes.TargetHealthDescription
 	log         []string
-	// refuses are answers by operation, such as ListServiceDeployments.
-	refuses map[string]error
-	asked   [][]string
+	// errors are answers by operation, such as ListServiceDeployments.
+	errors map[string]error
+	calls  [][]string
 	// definitions are the migration's task definitions, the newest first, each called after its image; ran are the tasks
 	// that were run.
 	definitions []string
@@ -69,12 +69,12 @@ type containers struct {
 
 const clusterARN = "arn:aws:ecs:us-east-1:123456789012:"
 
-// staged is staging with its three services, all on the old image, and a watcher of a new one.
-func staged(t *testing.T) (*containers, *rollout) {
+// newFakeECS is staging with its three services, all on the old image, and a watcher of a new one.
+func newFakeECS(t *testing.T) (*fakeECS, *ecsRollout) {
 	env := staging(t)
-	e := &containers{
-		handClock: &handClock{now: deployedAt}, services: map[string]*types.Service{}, deployments: map[string]*types.ServiceDeployment{},
-		refuses: map[string]error{}, asked: [][]string{nil},
+	e := &fakeECS{
+		fakeClock: &fakeClock{now: deployedAt}, services: map[string]*types.Service{}, deployments: map[string]*types.ServiceDeployment{},
+		errors: map[string]error{}, calls: [][]string{nil},
 	}
 	for _, s := range env.Services.List() {
 		name := env.ServiceName(s.Role)
@@ -87,16 +87,16 @@ func staged(t *testing.T) (*containers, *rollout) {
 		}
 	}
 	e.services[env.ServiceName("api")].LoadBalancers = []types.LoadBalancer{{TargetGroupArn: aws.String("group")}}
-	r := newRollout(env, answering(e.answer), e, &Image{Digests: []string{newDigest}})
-	e.happens = func() { e.asked = append(e.asked, nil) }
+	r := newECSRollout(env, fakeAWS(e.handle), e, &Image{Digests: []string{newDigest}})
+	e.onWait = func() { e.calls = append(e.calls, nil) }
 	return e, r
 }
 
 // names are the services' names.
-func (e *containers) names() []string { return slices.Sorted(maps.Keys(e.services)) }
+func (e *fakeECS) names() []string { return slices.Sorted(maps.Keys(e.services)) }
 
 // deploy starts a service deployment of each service, under a name.
-func (e *containers) deploy(id, definition string) {
+func (e *fakeECS) deploy(id, definition string) {
 	for _, name := range e.names() {
 		s := e.services[name]
 		arn := clusterARN + "service-deployment/c/" + name + "/" + id
@@ -115,14 +115,14 @@ func (e *containers) deploy(id, definition string) {
 }
 
 // each changes every service's wanted deployment.
-func (e *containers) each(change func(*types.Deployment)) {
+func (e *fakeECS) each(change func(*types.Deployment)) {
 	for _, s := range e.services {
 		change(&s.Deployments[0])
 	}
 }
 
 // end ends all service deployments.
-func (e *containers) end(status types.ServiceDeploymentStatus) {
+func (e *fakeECS) end(status types.ServiceDeploymentStatus) {
 	for _, d := range e.deployments {
 		d.Status, d.FinishedAt = status, aws.Time(e.now)
 	}
@@ -137,7 +137,7 @@ func (e *containers) end(status types.ServiceDeploymentStatus) {
 }
 
 // run lets a task of every service run an image.
-func (e *containers) run(digest string) {
+func (e *fakeECS) run(digest string) {
 	e.tasks = nil
 	for _, name := range e.names() {
 		role := strings.TrimSuffix(name[strings.LastIndex(strings.TrimSuffix(name, "-service"), "-")+1:], "-service")
@@ -152,13 +152,13 @@ func (e *containers) run(digest string) {
 	}
 }
 
-func (e *containers) answer(in any) (any, error) {
+func (e *fakeECS) handle(in any) (any, error) {
 	name := strings.TrimSuffix(strings.SplitAfter(fmt.Sprintf("%T", in), ".")[1], "Input")
 	if list, is := in.(*ecs.ListTasksInput); is {
 		name += " " + string(list.DesiredStatus)
 	}
-	e.asked[len(e.asked)-1] = append(e.asked[len(e.asked)-1], name)
-	if err := e.refuses[strings.Fields(name)[0]]; err != nil {
+	e.calls[len(e.calls)-1] = append(e.calls[len(e.calls)-1], name)
+	if err := e.errors[strings.Fields(name)[0]]; err != nil {
 		return nil, err
 	}
 	switch in := in.(type) {
@@ -228,7 +228,7 @@ func (e *containers) answer(in any) (any, error) {
 }
 
 // logEvents are all lines of the log, from where the token says.
-func (e *containers) logEvents(in *cloudwatchlogs.GetLogEventsInput) *cloudwatchlogs.GetLogEventsOutput {
+func (e *fakeECS) logEvents(in *cloudwatchlogs.GetLogEventsInput) *cloudwatchlogs.GetLogEventsOutput {
 	from := 0
 	if in.NextToken != nil {
 		_, _ = fmt.Sscan(*in.NextToken, &from)

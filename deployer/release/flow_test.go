@@ -10,108 +10,110 @@ import (
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// play is a deployment on a stage: the phases are the real ones, the stack, the services and the registry are not. What
+// fakeStack is a deployment on a stage: the phases are the real ones, the stack, the services and the registry are not. What
 // is done is noted, and every deed can be made to fail.
-type play struct {
+type fakeStack struct {
 	done  []string
 	fails map[string]error
 	env   *environment.Environment
 	// code is what Code was last called with.
 	code *environment.Code
-	// behind are services that ECS took back by itself.
-	behind []string
-	// until, where it is set, holds back the look at what waits.
-	until   chan struct{}
-	waiting []record.Change
-	// unsettled says that the state has operations of unknown outcome; repairs is what a repair does.
-	unsettled bool
-	repairs   []string
+	// outdated are services that ECS took back by itself.
+	outdated []string
+	// release, where it is set, holds back the look at what waits.
+	release chan struct{}
+	pending []history.Change
+	// pendingOperations says that the state has operations of unknown outcome; repairs is what a repair does.
+	pendingOperations bool
+	repairs           []string
 }
 
-func (p *play) does(deed string) error {
+func (p *fakeStack) do(deed string) error {
 	p.done = append(p.done, deed)
 	return p.fails[deed]
 }
 
-func (p *play) update(deed, image string) (Update, error) {
-	return Update{Changed: 1, Took: time.Second}, p.does(deed + " " + DigestIn(image)[len("sha256:")+63:])
+func (p *fakeStack) update(deed, image string) (Update, error) {
+	return Update{Changed: 1, Took: time.Second}, p.do(deed + " " + DigestIn(image)[len("sha256:")+63:])
 }
 
-func (p *play) Provision(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *fakeStack) Provision(_ context.Context, image string, _ func(string)) (Update, error) {
 	return p.update("provision", image)
 }
 
-func (p *play) Release(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *fakeStack) Release(_ context.Context, image string, _ func(string)) (Update, error) {
 	return p.update("release", image)
 }
 
-func (p *play) Code(_ context.Context, image string, code *environment.Code, _ func(string)) (Update, error) {
+func (p *fakeStack) DeployCode(_ context.Context, image string, code *environment.Code, _ func(string)) (Update, error) {
 	p.code = code
 	return p.update("code", image)
 }
 
-func (p *play) Deployed(code *environment.Code) *environment.Environment {
+func (p *fakeStack) Deployed(code *environment.Code) *environment.Environment {
 	if code == nil {
 		return p.env
 	}
 	return p.env.WithCode(*code)
 }
 
-func (p *play) Reconcile(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *fakeStack) RefreshServices(_ context.Context, image string, _ func(string)) (Update, error) {
 	return p.update("reconcile", image)
 }
 
-func (p *play) Waiting(ctx context.Context, _ string) ([]record.Change, error) {
-	if p.until != nil {
+func (p *fakeStack) PendingChanges(ctx context.Context, _ string) ([]history.Change, error) {
+	if p.release != nil {
 		select {
-		case <-p.until:
+		case <-p.release:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	return p.waiting, p.fails["waiting"]
+	return p.pending, p.fails["waiting"]
 }
 
-func (p *play) Unsettled() bool { return p.unsettled }
+func (p *fakeStack) HasPendingOperations() bool { return p.pendingOperations }
 
-func (p *play) Repair(context.Context, string, func(string)) ([]string, error) {
-	return p.repairs, p.does("repair")
+func (p *fakeStack) Repair(context.Context, string, func(string)) ([]string, error) {
+	return p.repairs, p.do("repair")
 }
 
-func (p *play) TaskNetwork() (TaskNetwork, error) { return TaskNetwork{}, nil }
+func (p *fakeStack) TaskNetwork() (TaskNetwork, error) { return TaskNetwork{}, nil }
 
 // services follow one image.
 type services struct {
-	*play
+	*fakeStack
 	image string
 }
 
-func (s services) run(context.Context, voice) (map[string]string, error) {
-	return map[string]string{"api": "api:2"}, s.does("watch " + s.image)
+func (s services) watch(context.Context, phaseLog) (map[string]string, error) {
+	return map[string]string{"api": "api:2"}, s.do("watch " + s.image)
 }
 
-func (s services) outOfStep(context.Context) ([]string, error) { return s.behind, s.fails["look"] }
-func (s services) restart(context.Context) error               { return s.does("restart") }
-func (s services) settle(context.Context, voice)               { _ = s.does("settle") }
+func (s services) outdatedServices(context.Context) ([]string, error) {
+	return s.outdated, s.fails["look"]
+}
+func (s services) restart(context.Context) error           { return s.do("restart") }
+func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("settle") }
 
 // deployment puts one of image 2 on a stage where image 1 was verified healthy.
-func (p *play) deployment(t *testing.T) *deployment {
-	d := under(t)
+func (p *fakeStack) deployment(t *testing.T) *deployment {
+	d := newTestDeployment(t)
 	env := *d.Env
 	p.env = &env
-	d.before = env.Code()
-	d.Env, d.infra, d.images = &env, p, shelf{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
-	d.Records = record.Dir(t.TempDir())
-	d.Kind, d.record.Image = record.Full, d.named(t, 2).Image
+	d.codeBefore = env.Code()
+	d.Env, d.infra, d.images = &env, p, fakeRegistry{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
+	d.Records = history.Dir(t.TempDir())
+	d.Kind, d.record.Image = history.Full, d.named(t, 2).Image
 	d.image = d.named(t, 2)
-	d.follow = func(_ context.Context, _ *environment.Environment, i *Image) (follower, error) {
+	d.newWatcher = func(_ context.Context, _ *environment.Environment, i *Image) (rolloutWatcher, error) {
 		return services{p, i.Digest[len(i.Digest)-1:]}, p.fails["follow"]
 	}
-	require.NoError(t, d.Records.Save(t.Context(), record.Deployment{
+	require.NoError(t, d.Records.Save(t.Context(), history.Deployment{
 		ID: "20260101-000000-0001", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 1).Image,
 	}))
 	return d
@@ -123,13 +125,13 @@ func (d *deployment) named(t *testing.T, n int) *Image {
 	return found
 }
 
-// acts are the deployment's phases, of which those that ask AWS only succeed or fail.
-func (p *play) acts(d *deployment) []phase {
+// phases are the deployment's phases, of which those that ask AWS only succeed or fail.
+func (p *fakeStack) phases(d *deployment) []phase {
 	list := d.phases()
 	for i := range list {
 		name := list[i].name
-		if slices.Contains([]string{Preflight, Backup, Migrate, HealthOf, Validate}, name) {
-			list[i].run = func(context.Context, voice) (string, error) { return "", p.does(name) }
+		if slices.Contains([]string{Preflight, Backup, Migrate, Health, Validate}, name) {
+			list[i].run = func(context.Context, phaseLog) (string, error) { return "", p.do(name) }
 		}
 	}
 	return list
@@ -147,7 +149,7 @@ func TestWhatIsUndone(t *testing.T) {
 	for name, test := range map[string]struct {
 		fails  []string
 		change func(*deployment)
-		play   play
+		play   fakeStack
 		phase  string
 		want   []string
 		undone string
@@ -160,10 +162,10 @@ func TestWhatIsUndone(t *testing.T) {
 		},
 		"the rollout": {fails: []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back},
 		"the health": {
-			fails: []string{HealthOf}, phase: HealthOf, want: append(append(slices.Clone(rolling), HealthOf), putBack...), undone: back,
+			fails: []string{Health}, phase: Health, want: append(append(slices.Clone(rolling), Health), putBack...), undone: back,
 		},
 		"the validation": {
-			fails: []string{Validate}, phase: Validate, want: append(slices.Clone(rolling), HealthOf, Validate),
+			fails: []string{Validate}, phase: Validate, want: append(slices.Clone(rolling), Health, Validate),
 			undone: "the new image runs and answers; it was left in place",
 		},
 		"the rollback": {
@@ -183,7 +185,7 @@ func TestWhatIsUndone(t *testing.T) {
 				"where there was one, while the stack names the new image: run `up` with the image that is to run",
 		},
 		"the first rollout": {
-			change: func(d *deployment) { d.Records = record.Dir("/nowhere") },
+			change: func(d *deployment) { d.Records = history.Dir("/nowhere") },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
 			undone: "nothing was put back: this is the first deployment here, there is no image that was verified healthy",
 		},
@@ -193,19 +195,19 @@ func TestWhatIsUndone(t *testing.T) {
 			undone: "nothing was put back: this very image is the last one that was verified healthy, with this code, so it is not the cause",
 		},
 		"a rollout whose predecessor is gone": {
-			change: func(d *deployment) { d.images = shelf{images: []ecrtypes.ImageDetail{image(2, "two")}} },
+			change: func(d *deployment) { d.images = fakeRegistry{images: []ecrtypes.ImageDetail{image(2, "two")}} },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
 			undone: "nothing was put back: the last good image one (sha256:000000000000) cannot be used: the image balancer-api@" +
 				*image(1).ImageDigest + " does not exist",
 		},
 		"code alone": {
-			change: func(d *deployment) { d.Kind = record.CodeOnly },
+			change: func(d *deployment) { d.Kind = history.CodeOnly },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back,
 		},
 		"a restart": {
 			change: func(d *deployment) {
-				d.Kind, d.Restart = record.CodeOnly, true
-				d.Without = map[string]string{Provision: "same", Migrate: "same"}
+				d.Kind, d.Restart = history.CodeOnly, true
+				d.SkipPhases = map[string]string{Provision: "same", Migrate: "same"}
 			},
 			fails: []string{"watch 2"}, phase: Rollout, want: []string{Preflight, "release 2", "restart", "watch 2"},
 			undone: "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start",
@@ -218,7 +220,7 @@ func TestWhatIsUndone(t *testing.T) {
 		"after the snapshot of an earlier try": {
 			change: func(d *deployment) {
 				d.record.Snapshot = "half changed"
-				tried := record.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Snapshot: "before both", Outcome: record.Failed, Migration: &record.Migration{ExitCode: 1}}
+				tried := history.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Snapshot: "before both", Outcome: history.Failed, Migration: &history.Migration{ExitCode: 1}}
 				if err := d.Records.Save(context.Background(), tried); err != nil {
 					panic(err)
 				}
@@ -235,7 +237,7 @@ func TestWhatIsUndone(t *testing.T) {
 				"`rollback` brings back the last image that was verified healthy",
 		},
 		"a service that ECS took back": {
-			play:  play{behind: []string{"api"}},
+			play:  fakeStack{outdated: []string{"api"}},
 			fails: []string{"reconcile 2"}, phase: Rollout,
 			want:   append(slices.Clone(rolling[:4]), "reconcile 2", "code 1", "reconcile 1", "watch 1"),
 			undone: back,
@@ -251,11 +253,11 @@ func TestWhatIsUndone(t *testing.T) {
 			if test.change != nil {
 				test.change(d)
 			}
-			err := d.runPhases(t.Context(), p.acts(d))
+			err := d.runPhases(t.Context(), p.phases(d))
 			var failed *FailedError
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.phase, failed.Phase)
-			require.Equal(t, test.undone, failed.Undone)
+			require.Equal(t, test.undone, failed.Rollback)
 			done := slices.DeleteFunc(p.done, func(deed string) bool { return deed == "settle" && !slices.Contains(test.want, "settle") })
 			require.Equal(t, test.want, done)
 			require.Equal(t, test.undone == back, d.record.RolledBackTo != nil)
@@ -264,56 +266,56 @@ func TestWhatIsUndone(t *testing.T) {
 }
 
 func TestWhatIsDone(t *testing.T) {
-	p := &play{}
+	p := &fakeStack{}
 	d := p.deployment(t)
-	require.NoError(t, d.runPhases(t.Context(), p.acts(d)))
-	require.Equal(t, []string{Preflight, "provision 2", Migrate, "release 2", "watch 2", HealthOf, Validate}, p.done)
+	require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
+	require.Equal(t, []string{Preflight, "provision 2", Migrate, "release 2", "watch 2", Health, Validate}, p.done)
 	require.Equal(t, map[string]string{"api": "api:2"}, d.record.TaskDefinitions)
 
-	p = &play{}
+	p = &fakeStack{}
 	d = p.deployment(t)
 	d.Env.Deployment.Migrations.Order = environment.AfterServices
 	d.Env.Deployment.Backup = environment.BackupSnapshot
-	require.NoError(t, d.runPhases(t.Context(), p.acts(d)))
-	require.Equal(t, []string{Preflight, Backup, "provision 2", "release 2", "watch 2", Migrate, HealthOf, Validate}, p.done)
+	require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
+	require.Equal(t, []string{Preflight, Backup, "provision 2", "release 2", "watch 2", Migrate, Health, Validate}, p.done)
 }
 
 // What waits is looked for beside the rollout, told in the end, and given up when the deployment fails.
 func TestWaiting(t *testing.T) {
-	changes := make([]record.Change, 12)
+	changes := make([]history.Change, 12)
 	for i := range changes {
-		changes[i] = record.Change{Op: "update", Type: "lb/listener", Name: "https"}
+		changes[i] = history.Change{Op: "update", Type: "lb/listener", Name: "https"}
 	}
 	for name, test := range map[string]struct {
-		play  play
+		play  fakeStack
 		notes []string
 	}{
 		"nothing": {},
-		"one":     {play{waiting: changes[:1]}, []string{"1 change of the infrastructure waits for a full `up`:", "  update lb/listener https"}},
-		"unknown": {play{fails: map[string]error{"waiting": errBroken}}, []string{"whether changes of the infrastructure wait is not known: broken"}},
-		"many": {play{waiting: changes}, slices.Concat([]string{"12 changes of the infrastructure wait for a full `up`:"},
+		"one":     {fakeStack{pending: changes[:1]}, []string{"1 change of the infrastructure waits for a full `up`:", "  update lb/listener https"}},
+		"unknown": {fakeStack{fails: map[string]error{"waiting": errBroken}}, []string{"whether changes of the infrastructure wait is not known: broken"}},
+		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 changes of the infrastructure wait for a full `up`:"},
 			slices.Repeat([]string{"  update lb/listener https"}, 10), []string{"  and 2 more: `deployer preview --env staging` shows all"})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &test.play
 			d := p.deployment(t)
-			d.Kind = record.CodeOnly
+			d.Kind = history.CodeOnly
 			var notes []string
 			d.Report = func(e Event) {
 				if e.Phase == "waiting" {
 					notes = append(notes, e.Message)
 				}
 			}
-			require.NoError(t, d.runPhases(t.Context(), p.acts(d)))
-			d.tellWaiting()
+			require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
+			d.reportPending()
 			require.Equal(t, test.notes, notes)
-			require.Len(t, d.record.Waiting, len(p.waiting))
+			require.Len(t, d.record.PendingChanges, len(p.pending))
 		})
 	}
 
-	p := &play{until: make(chan struct{}), fails: map[string]error{HealthOf: errBroken}}
+	p := &fakeStack{release: make(chan struct{}), fails: map[string]error{Health: errBroken}}
 	d := p.deployment(t)
-	d.Kind = record.CodeOnly
-	require.Error(t, d.runPhases(t.Context(), p.acts(d)))
-	require.ErrorIs(t, d.ahead.err, context.Canceled, "the engine is free for the rollback")
+	d.Kind = history.CodeOnly
+	require.Error(t, d.runPhases(t.Context(), p.phases(d)))
+	require.ErrorIs(t, d.pending.err, context.Canceled, "the engine is free for the rollback")
 }

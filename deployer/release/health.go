@@ -10,13 +10,13 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// Target is what the environment's health probes ask: its domain, and its load balancer directly.
-func Target(ctx context.Context, env *environment.Environment, client *elb.Client) (probe.Target, error) {
+// ProbeTarget is what the environment's health probes ask: its domain, and its load balancer directly.
+func ProbeTarget(ctx context.Context, env *environment.Environment, client *elb.Client) (probe.Target, error) {
 	target := probe.Target{Domain: env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
 	out, err := client.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{Names: []string{env.LoadBalancerName()}})
 	if err != nil {
@@ -28,21 +28,21 @@ func Target(ctx context.Context, env *environment.Environment, client *elb.Clien
 	return target, nil
 }
 
-// health probes the environment over its real domain, with the patience that its file says.
-type health struct {
+// healthCheck probes the environment over its real domain, with the patience that its file says.
+type healthCheck struct {
 	env     *environment.Environment
 	elb     *elb.Client
 	network probe.Network
 	clock   clock.Clock
 }
 
-func (h *health) run(ctx context.Context, v voice) ([]probe.Result, error) {
-	target, err := Target(ctx, h.env, h.elb)
+func (h *healthCheck) run(ctx context.Context, log phaseLog) ([]probe.Result, error) {
+	target, err := ProbeTarget(ctx, h.env, h.elb)
 	if err != nil {
 		return nil, err
 	}
 	var results []probe.Result
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		results = probe.Run(ctx, target, h.network, h.clock)
 		failed := failedProbes(results)
 		if len(failed) == 0 {
@@ -51,10 +51,10 @@ func (h *health) run(ctx context.Context, v voice) ([]probe.Result, error) {
 		if ctx.Err() != nil {
 			return results, ctx.Err()
 		}
-		if try == h.env.Deployment.Health.Tries {
-			return results, probeError(failed, try)
+		if attempt == h.env.Deployment.Health.Tries {
+			return results, probeError(failed, attempt)
 		}
-		v.progress("try %d of %d: %s", try, h.env.Deployment.Health.Tries, failed[0].Problem.Message)
+		log.progress("try %d of %d: %s", attempt, h.env.Deployment.Health.Tries, failed[0].Problem.Message)
 		if err := h.clock.Wait(ctx, h.env.Deployment.Health.Interval); err != nil {
 			return results, err
 		}
@@ -74,17 +74,17 @@ func failedProbes(results []probe.Result) []probe.Result {
 // probeError says each problem once, with the probes that met it.
 func probeError(failed []probe.Result, tries int) error {
 	var messages []string
-	met := map[string][]string{}
+	probes := map[string][]string{}
 	for _, r := range failed {
 		message := r.Problem.Message
-		if met[message] == nil {
+		if probes[message] == nil {
 			messages = append(messages, message)
 		}
-		met[message] = append(met[message], fmt.Sprintf("%s through the %s", r.URL, r.Side))
+		probes[message] = append(probes[message], fmt.Sprintf("%s through the %s", r.URL, r.Side))
 	}
 	text := fmt.Sprintf("after %d tries it does not answer well", tries)
 	for _, message := range messages {
-		text += "\n  " + message + "\n    " + strings.Join(met[message], "\n    ")
+		text += "\n  " + message + "\n    " + strings.Join(probes[message], "\n    ")
 	}
-	return advice.With(errors.New(text), failed[0].Problem.Hint)
+	return hint.With(errors.New(text), failed[0].Problem.Hint)
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // Image is an image that exists: its tag resolved to a digest, which is what gets deployed.
 type Image struct {
-	record.Image
+	history.Image
 	// Digests are all digests under which a task may report it: its own and, where it is an index, its children's.
 	Digests []string
 	// Critical is the number of critical findings of its scan; Scanned says whether there is one.
@@ -45,8 +45,8 @@ func (e *MissingImageError) Error() string {
 	return fmt.Sprintf("the image %s%s%s does not exist", e.Repository, separator, e.TagOrDigest)
 }
 
-// newestShown is how many tags are named when one is missing.
-const newestShown = 5
+// maxTagsShown is how many tags are named when one is missing.
+const maxTagsShown = 5
 
 // tagPattern is what a container registry takes as a tag.
 // Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
@@ -75,7 +75,7 @@ func FindImage(ctx context.Context, client registry, env *environment.Environmen
 	var noRepository *types.RepositoryNotFoundException
 	switch {
 	case errors.As(err, &noImage):
-		return nil, advice.With(&MissingImageError{env.Image.Repository, tagOrDigest}, newestHint(ctx, client, env))
+		return nil, hint.With(&MissingImageError{env.Image.Repository, tagOrDigest}, newestHint(ctx, client, env))
 	case errors.As(err, &noRepository):
 		return nil, missingRepository(env)
 	case err != nil:
@@ -83,26 +83,26 @@ func FindImage(ctx context.Context, client registry, env *environment.Environmen
 	case len(out.ImageDetails) != 1:
 		return nil, fmt.Errorf("the registry answered with %d images for %s", len(out.ImageDetails), tagOrDigest)
 	}
-	return describe(ctx, client, env, tagOrDigest, out.ImageDetails[0])
+	return describeImage(ctx, client, env, tagOrDigest, out.ImageDetails[0])
 }
 
 func missingRepository(env *environment.Environment) error {
-	return advice.With(
+	return hint.With(
 		fmt.Errorf("there is no image repository %s in account %s, %s", env.Image.Repository, env.Account, env.Region),
 		"`deployer bootstrap` makes it, once an account; or the region is not the environment's")
 }
 
-func describe(
+func describeImage(
 	ctx context.Context, client registry, env *environment.Environment, tag string, detail types.ImageDetail,
 ) (*Image, error) {
 	digest := aws.ToString(detail.ImageDigest)
 	image := &Image{
-		Image:   record.Image{Tag: tag, Digest: digest, Reference: env.ImageReference(digest)},
+		Image:   history.Image{Tag: tag, Digest: digest, Reference: env.ImageReference(digest)},
 		Digests: []string{digest},
 		Pushed:  aws.ToTime(detail.ImagePushedAt),
 	}
 	if tag == digest {
-		image.Tag = cmp.Or(properTag(detail.ImageTags), shortDigest(digest))
+		image.Tag = cmp.Or(preferredTag(detail.ImageTags), shortDigest(digest))
 	}
 	if summary := detail.ImageScanFindingsSummary; summary != nil {
 		image.Scanned = true
@@ -200,7 +200,7 @@ func readIndexes(
 }
 
 func newestHint(ctx context.Context, client registry, env *environment.Environment) string {
-	tags, err := NewestTags(ctx, client, env, newestShown)
+	tags, err := NewestTags(ctx, client, env, maxTagsShown)
 	switch {
 	case err != nil:
 		return "the newest tags could not be listed: " + err.Error()
@@ -229,26 +229,26 @@ func NewestTags(ctx context.Context, client registry, env *environment.Environme
 	})
 	var tags []string
 	for _, detail := range details {
-		tags = append(tags, properTag(detail.ImageTags))
+		tags = append(tags, preferredTag(detail.ImageTags))
 	}
 	return tags[:min(len(tags), most)], nil
 }
 
-// properTag is the tag that people know an image by: one that does not move, where it has one.
-func properTag(tags []string) string {
+// preferredTag is the tag that people know an image by: one that does not move, where it has one.
+func preferredTag(tags []string) string {
 	sorted := slices.Sorted(slices.Values(tags))
-	if i := slices.IndexFunc(sorted, func(tag string) bool { return !moves(tag) }); i >= 0 {
+	if i := slices.IndexFunc(sorted, func(tag string) bool { return !isMoving(tag) }); i >= 0 {
 		return sorted[i]
 	}
 	return cmp.Or(slices.Max(append(sorted, "")), "")
 }
 
-// moves reports whether a tag goes from image to image: latest, <env>-latest, and the marks of what runs.
-func moves(tag string) bool {
-	return strings.HasSuffix(tag, "latest") || isMark(tag)
+// isMoving reports whether a tag goes from image to image: latest, <env>-latest, and the marks of what runs.
+func isMoving(tag string) bool {
+	return strings.HasSuffix(tag, "latest") || isRunningTag(tag)
 }
 
-// isMark reports whether a tag marks what an environment runs or ran.
-func isMark(tag string) bool {
+// isRunningTag reports whether a tag marks what an environment runs or ran.
+func isRunningTag(tag string) bool {
 	return strings.HasPrefix(tag, environment.RunningTag("")) || strings.HasPrefix(tag, environment.PreviousTag(""))
 }

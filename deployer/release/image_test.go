@@ -12,17 +12,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// shelf is a registry with images.
-type shelf struct {
+// fakeRegistry is a registry with images.
+type fakeRegistry struct {
 	images    []types.ImageDetail
 	manifests map[string]string
 }
 
-func (s shelf) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error) {
+func (s fakeRegistry) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ ...func(*ecr.Options)) (*ecr.DescribeImagesOutput, error) {
 	if len(in.ImageIds) == 0 {
 		return &ecr.DescribeImagesOutput{ImageDetails: s.images}, nil
 	}
@@ -35,7 +35,7 @@ func (s shelf) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput, _ 
 	return nil, &types.ImageNotFoundException{}
 }
 
-func (s shelf) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput, _ ...func(*ecr.Options)) (*ecr.BatchGetImageOutput, error) {
+func (s fakeRegistry) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput, _ ...func(*ecr.Options)) (*ecr.BatchGetImageOutput, error) {
 	out := &ecr.BatchGetImageOutput{}
 	for _, id := range in.ImageIds {
 		out.Images = append(out.Images, types.Image{ImageId: &id, ImageManifest: aws.String(s.manifests[*id.ImageDigest])})
@@ -59,7 +59,7 @@ func staging(t *testing.T) *environment.Environment {
 func TestFindImageResolvesATagToADigest(t *testing.T) {
 	vulnerable := image(1, "1.0.0")
 	vulnerable.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{FindingSeverityCounts: map[string]int32{"CRITICAL": 3, "LOW": 9}}
-	found, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{vulnerable}}, staging(t), "1.0.0")
+	found, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{vulnerable}}, staging(t), "1.0.0")
 	require.NoError(t, err)
 	require.Equal(t, "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@"+*vulnerable.ImageDigest, found.Reference)
 	require.Equal(t, []string{*vulnerable.ImageDigest}, found.Digests)
@@ -68,7 +68,7 @@ func TestFindImageResolvesATagToADigest(t *testing.T) {
 
 func TestFindImageOfADigestKnowsItsTag(t *testing.T) {
 	one := image(1, "1.0.0")
-	found, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{one}}, staging(t), *one.ImageDigest)
+	found, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{one}}, staging(t), *one.ImageDigest)
 	require.NoError(t, err)
 	require.Equal(t, "1.0.0", found.Tag)
 }
@@ -78,7 +78,7 @@ func TestFindImageLooksIntoAnIndex(t *testing.T) {
 	index.ImageManifestMediaType = aws.String("application/vnd.oci.image.index.v1+json")
 	child := image(2)
 	child.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{FindingSeverityCounts: map[string]int32{"CRITICAL": 7}}
-	found, err := FindImage(t.Context(), shelf{
+	found, err := FindImage(t.Context(), fakeRegistry{
 		images: []types.ImageDetail{index, child},
 		manifests: map[string]string{*index.ImageDigest: fmt.Sprintf(
 			`{"manifests":[{"digest":%q,"platform":{"os":"linux"}},{"digest":"sha256:attestation","platform":{"os":"unknown"}}]}`, *child.ImageDigest)},
@@ -90,9 +90,9 @@ func TestFindImageLooksIntoAnIndex(t *testing.T) {
 }
 
 func TestFindImageNamesTheNewestTags(t *testing.T) {
-	_, err := FindImage(t.Context(), shelf{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest")}}, staging(t), "gone")
+	_, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest")}}, staging(t), "gone")
 	require.EqualError(t, err, "the image balancer-api:gone does not exist")
-	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", advice.Of(err))
+	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", hint.Of(err))
 }
 
 func TestValidTag(t *testing.T) {

@@ -41,8 +41,8 @@ type Run struct {
 
 // Names are the image's tags without the marks of what runs: those that stay with it first, then those that move.
 func (i StoredImage) Names() []string {
-	names := slices.DeleteFunc(slices.Clone(i.Tags), isMark)
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(last(moves(a)), last(moves(b))) })
+	names := slices.DeleteFunc(slices.Clone(i.Tags), isRunningTag)
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(last(isMoving(a)), last(isMoving(b))) })
 	return names
 }
 
@@ -144,14 +144,14 @@ func (i *StoredImage) add(detail types.ImageDetail) {
 	}
 }
 
-// Mark notes where images run.
-func Mark(images []StoredImage, env *environment.Environment, uses []Use) {
-	for _, use := range uses {
+// AddRuns notes where images run.
+func AddRuns(images []StoredImage, env *environment.Environment, running []RunningImage) {
+	for _, one := range running {
 		i := slices.IndexFunc(images, func(image StoredImage) bool {
-			return image.Digest == use.Digest || image.Digest == use.Reported || slices.Contains(image.Index, use.Reported)
+			return image.Digest == one.Digest || image.Digest == one.Reported || slices.Contains(image.Index, one.Reported)
 		})
 		if i >= 0 {
-			images[i].Runs = append(images[i].Runs, Run{env.Stack, use.Role, use.Service, use.Tasks})
+			images[i].Runs = append(images[i].Runs, Run{env.Stack, one.Role, one.Service, one.Tasks})
 		}
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -12,8 +12,8 @@ import (
 type Update struct {
 	// Changed counts the resources that are not as they were.
 	Changed int
-	// Beyond counts those of them that a deployment of code alone would have left as they are.
-	Beyond int
+	// InfrastructureChanges counts those of them that a deployment of code alone would have left as they are.
+	InfrastructureChanges int
 	// Took is the engine's own time.
 	Took time.Duration
 	// Warnings are what the engine and the providers warned of.
@@ -28,19 +28,19 @@ type Infrastructure interface {
 	Provision(ctx context.Context, image string, progress func(string)) (Update, error)
 	// Release brings up everything, the services with the image, and records the image as the stack's output.
 	Release(ctx context.Context, image string, progress func(string)) (Update, error)
-	// Code deploys the image, and a code or nil for the deployed one, to the task definitions and services that the stack
+	// DeployCode deploys the image, and a code or nil for the deployed one, to the task definitions and services that the stack
 	// has, and records both. Nothing else changes, whatever waits, and whatever an earlier deployment left half-way.
-	Code(ctx context.Context, image string, code *environment.Code, progress func(string)) (Update, error)
+	DeployCode(ctx context.Context, image string, code *environment.Code, progress func(string)) (Update, error)
 	// Deployed returns the environment as Code with the same code leaves it: the infrastructure that is deployed, and
 	// not the one that the file describes.
 	Deployed(code *environment.Code) *environment.Environment
-	// Reconcile brings up the services alone, after looking at what they really are: ECS goes back to an earlier
+	// RefreshServices brings up the services alone, after looking at what they really are: ECS goes back to an earlier
 	// revision by itself, of which the state knows nothing.
-	Reconcile(ctx context.Context, image string, progress func(string)) (Update, error)
-	// Waiting is what a Release of everything would change. It changes nothing, and may run while the services change.
-	Waiting(ctx context.Context, image string) ([]record.Change, error)
-	// Unsettled reports whether the state has operations of unknown outcome.
-	Unsettled() bool
+	RefreshServices(ctx context.Context, image string, progress func(string)) (Update, error)
+	// PendingChanges is what a Release of everything would change. It changes nothing, and may run while the services change.
+	PendingChanges(ctx context.Context, image string) ([]history.Change, error)
+	// HasPendingOperations reports whether the state has operations of unknown outcome.
+	HasPendingOperations() bool
 	// Repair brings state and account in step after a deployment that died, as a preparation for a Release with the image, and
 	// says what it did. It may be repeated.
 	Repair(ctx context.Context, image string, progress func(string)) ([]string, error)

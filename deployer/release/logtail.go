@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// logTail is how many of the last log lines a failure shows.
-	logTail = 6
-	// drains is how often the log of a task that has ended is read at most: lines arrive late.
-	drains = 5
+	// logTailLines is how many of the last log lines a failure shows.
+	logTailLines = 6
+	// drainAttempts is how often the log of a task that has ended is read at most: lines arrive late.
+	drainAttempts = 5
 )
 
 // LogStream is the stream that a container's output goes to: prefix, container and task, as the awslogs driver
@@ -32,13 +32,13 @@ type logTailer struct {
 	group, stream string
 	token         *string
 	last          []string
-	// failed is why the log could not be read, as it was told.
-	failed string
+	// readError is why the log could not be read, as it was told.
+	readError string
 }
 
 // next passes new lines on, and returns how many there were. Logs are evidence, never a reason to fail: a stream that is
 // not there yet has none, and what else is in the way is told once.
-func (t *logTailer) next(ctx context.Context, v voice) int {
+func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 	for lines := 0; ; {
 		out, err := t.client.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
 			LogGroupName: &t.group, LogStreamName: &t.stream, StartFromHead: aws.Bool(true), NextToken: t.token,
@@ -48,19 +48,19 @@ func (t *logTailer) next(ctx context.Context, v voice) int {
 		case errors.As(err, &absent), err != nil && ctx.Err() != nil:
 			return lines
 		case err != nil:
-			if t.failed != err.Error() {
-				t.failed = err.Error()
-				v.warn("its log cannot be read: %s", t.failed)
+			if t.readError != err.Error() {
+				t.readError = err.Error()
+				log.warn("its log cannot be read: %s", t.readError)
 			}
 			return lines
 		}
 		for _, event := range out.Events {
 			text := strings.TrimRight(aws.ToString(event.Message), "\n")
 			t.last = append(t.last, text)
-			v.note("%s", text)
+			log.note("%s", text)
 		}
 		lines += len(out.Events)
-		t.last = t.last[max(0, len(t.last)-logTail):]
+		t.last = t.last[max(0, len(t.last)-logTailLines):]
 		// A page can be empty before the end; the end is where the token stays as it is.
 		// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 		if aws.ToString(out.NextForwardToken) == aws.ToString(t.token) {
@@ -71,38 +71,38 @@ func (t *logTailer) next(ctx context.Context, v voice) int {
 }
 
 // drain reads the log of a task that has ended until nothing more comes, and says where nothing came at all.
-func (t *logTailer) drain(ctx context.Context, c clock.Clock, v voice) error {
-	for range drains {
-		if err := c.Wait(ctx, shortestPause); err != nil {
+func (t *logTailer) drain(ctx context.Context, c clock.Clock, log phaseLog) error {
+	for range drainAttempts {
+		if err := c.Wait(ctx, minPause); err != nil {
 			return err
 		}
-		if t.next(ctx, v) == 0 && len(t.last) > 0 || t.failed != "" {
+		if t.next(ctx, log) == 0 && len(t.last) > 0 || t.readError != "" {
 			return nil
 		}
 	}
 	if len(t.last) == 0 {
-		v.note("it left no log: there is no line in %s of %s", t.stream, t.group)
+		log.note("it left no log: there is no line in %s of %s", t.stream, t.group)
 	}
 	return nil
 }
 
-// words are the last lines, as the end of an error.
-func (t *logTailer) words() string { return wordsText(t.last) }
+// excerpt are the last lines, as the end of an error.
+func (t *logTailer) excerpt() string { return logExcerpt(t.last) }
 
-func wordsText(lines []string) string {
+func logExcerpt(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
 	return "\n  its last log lines:\n    " + strings.Join(lines, "\n    ")
 }
 
-// quiet is a voice that does not repeat the lines of a log.
-func quiet(v voice) voice {
-	report := v.report
-	v.report = func(e Event) {
+// withoutNotes is a voice that does not repeat the lines of a log.
+func withoutNotes(log phaseLog) phaseLog {
+	report := log.report
+	log.report = func(e Event) {
 		if e.Kind != Note {
 			report(e)
 		}
 	}
-	return v
+	return log
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 // oneOff is a migration's task.
@@ -27,7 +27,7 @@ func oneOff(id, status string) types.Task {
 }
 
 // ends lets the newest task end with an exit code.
-func (e *containers) ends(code int32) {
+func (e *fakeECS) ends(code int32) {
 	t := &e.tasks[len(e.tasks)-1]
 	t.LastStatus, t.DesiredStatus, t.StartedAt = aws.String("STOPPED"), aws.String("STOPPED"), &deployedAt
 	t.StopCode, t.StoppedReason = types.TaskStopCodeEssentialContainerExited, aws.String("Essential container in task exited")
@@ -35,17 +35,17 @@ func (e *containers) ends(code int32) {
 }
 
 // runs lets the newest task run.
-func (e *containers) runs() {
+func (e *fakeECS) runs() {
 	t := &e.tasks[len(e.tasks)-1]
 	t.LastStatus, t.StartedAt = aws.String("RUNNING"), &deployedAt
 }
 
 // migrating is a migration that is about to start.
-func migrating(t *testing.T) (*containers, *migrate) {
-	e, r := staged(t)
+func migrating(t *testing.T) (*fakeECS, *migrationTask) {
+	e, r := newFakeECS(t)
 	e.definitions = []string{"definition/other", "definition/image@new", "definition/image@new-too"}
-	cfg := answering(e.answer)
-	return e, &migrate{
+	cfg := fakeAWS(e.handle)
+	return e, &migrationTask{
 		env: r.env, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), clock: e, deployment: "20261123-160000-1f3a", image: "image@new",
 	}
 }
@@ -53,14 +53,14 @@ func migrating(t *testing.T) (*containers, *migrate) {
 // A task that has ended before it is first looked at is reported in full, lines that arrive later too.
 func TestMigrationThatEndsBeforeTheFirstLook(t *testing.T) {
 	e, m := migrating(t)
-	e.at(map[int]func(){
+	e.after(map[int]func(){
 		1: func() { e.log = []string{"one"}; e.ends(0) },
 		2: func() { e.log = append(e.log, "two") },
 	})
-	v, said := heard()
-	result, err := m.run(t.Context(), v)
+	log, logged := newTestLog()
+	result, err := m.run(t.Context(), log)
 	require.NoError(t, err)
-	require.Equal(t, "task new started: npx prisma migrate deploy\none\ntwo", said())
+	require.Equal(t, "task new started: npx prisma migrate deploy\none\ntwo", logged())
 	require.Equal(t, "new", result.Task)
 	require.Zero(t, result.ExitCode)
 	require.Len(t, e.ran, 1)
@@ -72,14 +72,14 @@ func TestMigrationThatEndsBeforeTheFirstLook(t *testing.T) {
 func TestMigrationThatFailsAtOnce(t *testing.T) {
 	e, m := migrating(t)
 	m.command = []string{"npx", "prisma", "db", "seed"}
-	e.at(map[int]func(){1: func() { e.log = []string{"Error: P3018"}; e.ends(1) }})
-	v, said := heard()
-	result, err := m.run(t.Context(), v)
+	e.after(map[int]func(){1: func() { e.log = []string{"Error: P3018"}; e.ends(1) }})
+	log, logged := newTestLog()
+	result, err := m.run(t.Context(), log)
 	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  its last log lines:\n    Error: P3018")
-	require.Contains(t, advice.Of(err), "the schema may be half changed")
+	require.Contains(t, hint.Of(err), "the schema may be half changed")
 	require.Equal(t, int32(1), result.ExitCode)
 	require.Equal(t, m.command, result.Command)
-	require.Contains(t, said(), "task new started: npx prisma db seed")
+	require.Contains(t, logged(), "task new started: npx prisma db seed")
 	require.Equal(t, m.command, e.ran[0].Overrides.ContainerOverrides[0].Command)
 }
 
@@ -96,13 +96,13 @@ func TestMigrationWithoutALog(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, m := migrating(t)
 			if test.refused != nil {
-				e.refuses["GetLogEvents"] = test.refused
+				e.errors["GetLogEvents"] = test.refused
 			}
-			e.at(map[int]func(){1: e.runs, 4: func() { e.ends(0) }})
-			v, said := heard()
-			_, err := m.run(t.Context(), v)
+			e.after(map[int]func(){1: e.runs, 4: func() { e.ends(0) }})
+			log, logged := newTestLog()
+			_, err := m.run(t.Context(), log)
 			require.NoError(t, err)
-			require.Equal(t, 1, strings.Count(said(), test.want))
+			require.Equal(t, 1, strings.Count(logged(), test.want))
 		})
 	}
 }
@@ -124,19 +124,19 @@ func TestMigrationThatOutlastsItsLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e, m := migrating(t)
 			e.log = []string{"waiting for a lock"}
-			e.refuses["StopTask"] = test.refused
-			e.happens = func() {
-				if e.asked = append(e.asked, nil); len(e.waits) == 1 {
+			e.errors["StopTask"] = test.refused
+			e.onWait = func() {
+				if e.calls = append(e.calls, nil); len(e.waits) == 1 {
 					e.runs()
 				}
 				if test.ends && len(e.stopped) > 0 {
 					e.ends(143)
 				}
 			}
-			v, _ := heard()
-			result, err := m.run(t.Context(), v)
+			log, _ := newTestLog()
+			result, err := m.run(t.Context(), log)
 			require.EqualError(t, err, test.want)
-			require.Contains(t, advice.Of(err), "deployment.migrations.timeout")
+			require.Contains(t, hint.Of(err), "deployment.migrations.timeout")
 			if test.refused == nil {
 				require.Equal(t, []string{"task/new"}, e.stopped)
 			}
@@ -151,20 +151,20 @@ func TestMigrationThatOutlastsItsLimit(t *testing.T) {
 func TestMigrationBesideAnother(t *testing.T) {
 	e, m := migrating(t)
 	e.tasks = []types.Task{oneOff("first", "RUNNING")}
-	v, _ := heard()
-	_, err := m.run(t.Context(), v)
+	log, _ := newTestLog()
+	_, err := m.run(t.Context(), log)
 	require.EqualError(t, err, "a migration is running: task first since 16:00:00 UTC, started by the deployment 20261123-155900-aaaa")
-	require.Contains(t, advice.Of(err), "--wait")
+	require.Contains(t, hint.Of(err), "--wait")
 	require.Empty(t, e.ran)
 
 	m.wait = true
 	e.log = []string{"a line of the first"}
-	e.at(map[int]func(){2: func() { e.ends(1) }, 6: func() { e.ends(0) }})
-	v, said := heard()
-	_, err = m.run(t.Context(), v)
+	e.after(map[int]func(){2: func() { e.ends(1) }, 6: func() { e.ends(0) }})
+	log, logged := newTestLog()
+	_, err = m.run(t.Context(), log)
 	require.NoError(t, err)
 	require.Len(t, e.ran, 1)
-	require.Contains(t, said(), "it is followed to its end\na line of the first\nthat migration has ended: exit code 1 (application error)\ntask new started")
+	require.Contains(t, logged(), "it is followed to its end\na line of the first\nthat migration has ended: exit code 1 (application error)\ntask new started")
 }
 
 // One that was told to stop still runs, for as long as its container takes.
@@ -174,9 +174,9 @@ func TestMigrationBesideOneThatIsStopping(t *testing.T) {
 		told := oneOff("first", status)
 		told.DesiredStatus = aws.String("STOPPED")
 		e.tasks = []types.Task{told}
-		e.at(map[int]func(){2: func() { e.ends(0) }})
-		v, _ := heard()
-		_, err := m.run(t.Context(), v)
+		e.after(map[int]func(){2: func() { e.ends(0) }})
+		log, _ := newTestLog()
+		_, err := m.run(t.Context(), log)
 		if want {
 			require.ErrorContains(t, err, "a migration is running: task first", status)
 			require.Empty(t, e.ran, status)
@@ -199,11 +199,11 @@ func TestWhoStartedAMigration(t *testing.T) {
 func TestInterruptedMigration(t *testing.T) {
 	for stop, want := range map[bool]string{false: "the migration new goes on by itself", true: "the migration new was told to stop"} {
 		e, m := migrating(t)
-		m.stopWithWatch = stop
+		m.stopOnInterrupt = stop
 		ctx, cancel := context.WithCancel(t.Context())
-		e.at(map[int]func(){1: e.runs, 3: cancel})
-		v, _ := heard()
-		_, err := m.run(ctx, v)
+		e.after(map[int]func(){1: e.runs, 3: cancel})
+		log, _ := newTestLog()
+		_, err := m.run(ctx, log)
 		require.EqualError(t, err, want)
 		require.Equal(t, stop, len(e.stopped) == 1)
 	}
@@ -213,8 +213,8 @@ func TestInterruptedMigration(t *testing.T) {
 func TestMigrationOfAnImageThatWasNotProvisioned(t *testing.T) {
 	e, m := migrating(t)
 	m.image = "registry/image@sha256:2"
-	v, _ := heard()
-	_, err := m.run(t.Context(), v)
+	log, _ := newTestLog()
+	_, err := m.run(t.Context(), log)
 	require.EqualError(t, err, "no revision of the task definition v3-backend-staging-migration-task has the image image@sha256:2")
 	require.Empty(t, e.ran)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -41,29 +41,29 @@ func migrationText(task types.Task) string {
 		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
 	}
 	switch by := aws.ToString(task.StartedBy); {
-	case strings.HasPrefix(by, startedBy):
-		return text + ", started by the deployment " + strings.TrimPrefix(by, startedBy)
+	case strings.HasPrefix(by, startedByPrefix):
+		return text + ", started by the deployment " + strings.TrimPrefix(by, startedByPrefix)
 	case by != "":
 		return text + ", started by " + by
 	}
 	return text + ", started by hand"
 }
 
-// alreadyRunning refuses a second migration.
-func alreadyRunning(env *environment.Environment, task types.Task) error {
-	return advice.With(errors.New(migrationText(task)),
+// alreadyRunningError refuses a second migration.
+func alreadyRunningError(env *environment.Environment, task types.Task) error {
+	return hint.With(errors.New(migrationText(task)),
 		"wait for its end, or run the same command with --wait, which follows it first; `aws ecs stop-task --cluster "+
 			env.ClusterName()+" --task "+taskID(&task)+"` stops it")
 }
 
-// definitionsRead is how many revisions are looked through for an image.
-const definitionsRead = 30
+// maxRevisions is how many revisions are looked through for an image.
+const maxRevisions = 30
 
 // migrationDefinition is the newest revision of the migration's task definition that has the image.
 func migrationDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, image string) (string, error) {
 	family := env.TaskFamily(environment.Migration)
 	out, err := client.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
-		FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive, Sort: types.SortOrderDesc, MaxResults: aws.Int32(definitionsRead),
+		FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive, Sort: types.SortOrderDesc, MaxResults: aws.Int32(maxRevisions),
 	})
 	if err != nil {
 		return "", fmt.Errorf("look for the task definition %s: %w", family, err)
@@ -77,6 +77,6 @@ func migrationDefinition(ctx context.Context, client *ecs.Client, env *environme
 			return arn, nil
 		}
 	}
-	return "", advice.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, image[strings.LastIndex(image, "/")+1:]),
+	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, image[strings.LastIndex(image, "/")+1:]),
 		"the phase provision makes one: run `deployer up --env "+env.Stack+" --image-tag TAG` with the image")
 }

@@ -21,29 +21,29 @@ const (
 	tasksPerCall       = 100
 )
 
-// view looks at the services and the service deployments of this run, and at nothing else.
-func (r *rollout) view(ctx context.Context) ([]observation, error) {
+// observe looks at the services and the service deployments of this run, and at nothing else.
+func (r *ecsRollout) observe(ctx context.Context) ([]observation, error) {
 	services, err := r.services(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var seen []observation
+	var observations []observation
 	for _, s := range r.env.Services.List() {
 		name := r.env.ServiceName(s.Role)
 		o := observation{name: name, role: s.Role, container: r.env.ContainerName(s.Role)}
-		if found, there := services[name]; there {
+		if found, exists := services[name]; exists {
 			o.service = &found
-			if err := r.identify(ctx, &o); err != nil {
+			if err := r.matchDeployment(ctx, &o); err != nil {
 				return nil, err
 			}
 		}
-		seen = append(seen, o)
+		observations = append(observations, o)
 	}
-	return seen, r.describe(ctx, seen)
+	return observations, r.describeDeployments(ctx, observations)
 }
 
 // services are the environment's services that are there, by name.
-func (r *rollout) services(ctx context.Context) (map[string]types.Service, error) {
+func (r *ecsRollout) services(ctx context.Context) (map[string]types.Service, error) {
 	var names []string
 	for _, s := range r.env.Services.List() {
 		names = append(names, r.env.ServiceName(s.Role))
@@ -67,29 +67,29 @@ func (r *rollout) services(ctx context.Context) (map[string]types.Service, error
 	return found, nil
 }
 
-// describe adds the service deployments of this run to what was seen, all in one call. What has ended is not asked for
+// describeDeployments adds the service deployments of this run to what was seen, all in one call. What has ended is not asked for
 // again.
-func (r *rollout) describe(ctx context.Context, seen []observation) error {
+func (r *ecsRollout) describeDeployments(ctx context.Context, observations []observation) error {
 	var arns []string
-	for i := range seen {
-		o := &seen[i]
-		t := r.tracks[o.name]
+	for i := range observations {
+		o := &observations[i]
+		t := r.trackers[o.name]
 		switch {
 		case o.service == nil:
-		case r.blind != nil:
-			o.deployment = o.inOwnWords(t.rollouts)
-		case t.ended != nil:
-			o.deployment = t.ended
-		case t.own != "":
-			arns = append(arns, t.own)
+		case r.deploymentsUnavailable != nil:
+			o.deployment = o.deploymentFromService(t.baselineIDs)
+		case t.finished != nil:
+			o.deployment = t.finished
+		case t.deploymentARN != "":
+			arns = append(arns, t.deploymentARN)
 		}
 	}
 	found := map[string]*types.ServiceDeployment{}
 	for batch := range slices.Chunk(arns, deploymentsPerCall) {
 		out, err := r.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: batch})
-		if refused(err) {
-			r.blind = err
-			return r.describe(ctx, seen)
+		if isUnavailable(err) {
+			r.deploymentsUnavailable = err
+			return r.describeDeployments(ctx, observations)
 		}
 		if err != nil {
 			return fmt.Errorf("look at the service deployments: %w", err)
@@ -98,81 +98,81 @@ func (r *rollout) describe(ctx context.Context, seen []observation) error {
 			found[aws.ToString(d.ServiceDeploymentArn)] = &out.ServiceDeployments[i]
 		}
 	}
-	for i := range seen {
-		r.tracks[seen[i].name].follow(&seen[i], found)
+	for i := range observations {
+		r.trackers[observations[i].name].update(&observations[i], found)
 	}
 	return nil
 }
 
-// look looks at every service once. Beyond services and deployments it asks for what matters now: the tasks that stopped
+// poll looks at every service once. Beyond services and deployments it asks for what matters now: the tasks that stopped
 // where one was lost, targets where new tasks run, and every running task when the service deployments have ended.
-func (r *rollout) look(ctx context.Context) ([]observation, error) {
-	seen, err := r.view(ctx)
+func (r *ecsRollout) poll(ctx context.Context) ([]observation, error) {
+	observations, err := r.observe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.looks++
+	r.polls++
 	lost := false
-	for i := range seen {
-		lost = r.tracks[seen[i].name].lost(seen[i]) || lost
+	for i := range observations {
+		lost = r.trackers[observations[i].name].lostTask(observations[i]) || lost
 	}
 	if lost {
-		r.unfinished = true
+		r.stopping = true
 	}
-	if r.unfinished {
-		if err := r.lookAtStopped(ctx); err != nil {
+	if r.stopping {
+		if err := r.pollStoppedTasks(ctx); err != nil {
 			return nil, err
 		}
 	}
-	ended := !slices.ContainsFunc(seen, func(o observation) bool { return !o.ended() })
-	if ended {
+	finished := !slices.ContainsFunc(observations, func(o observation) bool { return !o.finished() })
+	if finished {
 		if r.running, err = r.runningTasks(ctx); err != nil {
 			return nil, err
 		}
 	}
 	targets := map[string][]elbtypes.TargetHealthDescription{}
-	for i := range seen {
-		o := &seen[i]
+	for i := range observations {
+		o := &observations[i]
 		for _, task := range r.stopped {
 			if aws.ToString(task.Group) == "service:"+o.name {
 				o.tasks = append(o.tasks, task)
 			}
 		}
-		if ended {
+		if finished {
 			o.verified = true
 			o.tasks = append(o.tasks, r.running["service:"+o.name]...)
 		}
-		if ended || o.deployment != nil && underWay(o.deployment) && primaryOf(*o.service).RunningCount > 0 {
-			if err := r.lookAtTargets(ctx, o, targets); err != nil {
+		if finished || o.deployment != nil && deploymentInProgress(o.deployment) && primaryDeployment(*o.service).RunningCount > 0 {
+			if err := r.describeTargets(ctx, o, targets); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return seen, nil
+	return observations, nil
 }
 
-// lookAtStopped describes the tasks that stopped, or are about to, and are not known yet. One that has not quite stopped
+// pollStoppedTasks describes the tasks that stopped, or are about to, and are not known yet. One that has not quite stopped
 // has no exit code yet, and is looked at again.
-func (r *rollout) lookAtStopped(ctx context.Context) error {
+func (r *ecsRollout) pollStoppedTasks(ctx context.Context) error {
 	arns, err := r.taskARNs(ctx, types.DesiredStatusStopped)
 	if err != nil {
 		return err
 	}
-	fresh := slices.DeleteFunc(arns, func(arn string) bool { return aws.ToString(r.stopped[arn].LastStatus) == "STOPPED" })
-	tasks, err := r.describeTasks(ctx, fresh)
+	unknown := slices.DeleteFunc(arns, func(arn string) bool { return aws.ToString(r.stopped[arn].LastStatus) == "STOPPED" })
+	tasks, err := r.describeTasks(ctx, unknown)
 	if err != nil {
 		return err
 	}
-	r.unfinished = false
+	r.stopping = false
 	for _, t := range tasks {
 		r.stopped[aws.ToString(t.TaskArn)] = t
-		r.unfinished = r.unfinished || aws.ToString(t.LastStatus) != "STOPPED"
+		r.stopping = r.stopping || aws.ToString(t.LastStatus) != "STOPPED"
 	}
 	return nil
 }
 
 // runningTasks are the tasks that are to run, by the group that ECS puts them in: service:NAME.
-func (r *rollout) runningTasks(ctx context.Context) (map[string][]types.Task, error) {
+func (r *ecsRollout) runningTasks(ctx context.Context) (map[string][]types.Task, error) {
 	arns, err := r.taskARNs(ctx, types.DesiredStatusRunning)
 	if err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (r *rollout) runningTasks(ctx context.Context) (map[string][]types.Task, er
 }
 
 // taskARNs lists the tasks of all services at once: the cluster is the environment's own.
-func (r *rollout) taskARNs(ctx context.Context, desired types.DesiredStatus) ([]string, error) {
+func (r *ecsRollout) taskARNs(ctx context.Context, desired types.DesiredStatus) ([]string, error) {
 	var arns []string
 	pages := ecs.NewListTasksPaginator(r.ecs, &ecs.ListTasksInput{Cluster: aws.String(r.env.ClusterName()), DesiredStatus: desired})
 	for pages.HasMorePages() {
@@ -202,7 +202,7 @@ func (r *rollout) taskARNs(ctx context.Context, desired types.DesiredStatus) ([]
 	return arns, nil
 }
 
-func (r *rollout) describeTasks(ctx context.Context, arns []string) ([]types.Task, error) {
+func (r *ecsRollout) describeTasks(ctx context.Context, arns []string) ([]types.Task, error) {
 	var tasks []types.Task
 	for batch := range slices.Chunk(arns, tasksPerCall) {
 		out, err := r.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(r.env.ClusterName()), Tasks: batch})
@@ -214,34 +214,34 @@ func (r *rollout) describeTasks(ctx context.Context, arns []string) ([]types.Tas
 	return tasks, nil
 }
 
-// lookAtTargets adds the service's targets; asked holds those of this look.
-func (r *rollout) lookAtTargets(ctx context.Context, o *observation, asked map[string][]elbtypes.TargetHealthDescription) error {
+// describeTargets adds the service's targets; asked holds those of this look.
+func (r *ecsRollout) describeTargets(ctx context.Context, o *observation, cache map[string][]elbtypes.TargetHealthDescription) error {
 	if o.service == nil {
 		return nil
 	}
 	for _, balancer := range o.service.LoadBalancers {
 		group := aws.ToString(balancer.TargetGroupArn)
-		if _, known := asked[group]; !known {
+		if _, cached := cache[group]; !cached {
 			out, err := r.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &group})
 			if err != nil {
 				return fmt.Errorf("look at the targets of %s: %w", o.name, err)
 			}
-			asked[group] = out.TargetHealthDescriptions
+			cache[group] = out.TargetHealthDescriptions
 		}
-		o.targets = append(o.targets, asked[group]...)
+		o.targets = append(o.targets, cache[group]...)
 	}
 	return nil
 }
 
-// outOfStep returns the services that this run has not touched although their task definition has another image.
-func (r *rollout) outOfStep(ctx context.Context) ([]string, error) {
-	seen, err := r.view(ctx)
+// outdatedServices returns the services that this run has not touched although their task definition has another image.
+func (r *ecsRollout) outdatedServices(ctx context.Context) ([]string, error) {
+	observations, err := r.observe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var behind []string
-	for _, o := range seen {
-		if o.service == nil || o.deployment != nil || o.beginning() {
+	var outdated []string
+	for _, o := range observations {
+		if o.service == nil || o.deployment != nil || o.rolloutInProgress() {
 			continue
 		}
 		image, err := containerImage(ctx, r.ecs, aws.ToString(o.service.TaskDefinition), o.container)
@@ -249,10 +249,10 @@ func (r *rollout) outOfStep(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("look at the task definition of %s: %w", o.name, err)
 		}
 		if image != r.image.Reference {
-			behind = append(behind, o.name)
+			outdated = append(outdated, o.name)
 		}
 	}
-	return behind, nil
+	return outdated, nil
 }
 
 // containerImage is the image of a container in a task definition, "" where there is no such container.

@@ -26,24 +26,24 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/secretstore"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// enoughLifetime is how long credentials must last at least: less, and a deployment could lose them half-way.
-const enoughLifetime = 15 * time.Minute
+// minCredentialLifetime is how long credentials must last at least: less, and a deployment could lose them half-way.
+const minCredentialLifetime = 15 * time.Minute
 
-// firstAttempts is how often the first call to an account is tried.
-const firstAttempts = 3
+// identityAttempts is how often the first call to an account is tried.
+const identityAttempts = 3
 
 // Delegation is the check whether the internet knows the zone's name servers.
 const Delegation = "delegation"
 
-// TroubleOfRollback returns the checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
+// ChecksIgnoredByRollback returns the checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
 // they check. A migration changes nothing for an image that ran before it.
-func TroubleOfRollback() []string {
+func ChecksIgnoredByRollback() []string {
 	return []string{"rollout", Migration, "database", Delegation, "network", "scan"}
 }
 
@@ -58,77 +58,77 @@ type preflight struct {
 	now      time.Time
 	// tag is the image's tag or digest; "" means the image that runs.
 	tag string
-	// state says what is wrong with where the stack's state lies; nil where nobody asks.
-	state func(context.Context) error
-	// also looks at what is not AWS's, together with the rest.
-	also func(context.Context) []Problem
+	// checkState says what is wrong with where the stack's state lies; nil where nobody asks.
+	checkState func(context.Context) error
+	// extraCheck looks at what is not AWS's, together with the rest.
+	extraCheck func(context.Context) []Problem
 	// migrationOnly looks at no more than a migration needs.
 	migrationOnly bool
-	// tolerated are checks that only warn.
-	tolerated []string
+	// warnOnly are checks that only warn.
+	warnOnly []string
 }
 
 // run makes all checks at once and returns the image and every problem, in the order of the checks.
 // Without credentials for the right account, nothing else is asked: every answer would be about another account.
 func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
-	if problems := Identity(ctx, p.aws, p.env.Account, environment.FileName(p.env.Stack), p.now); len(problems) > 0 {
+	if problems := CheckIdentity(ctx, p.aws, p.env.Account, environment.FileName(p.env.Stack), p.now); len(problems) > 0 {
 		return nil, problems
 	}
 	var image *Image
-	looks := []func(context.Context) []Problem{
+	steps := []func(context.Context) []Problem{
 		func(ctx context.Context) (problems []Problem) {
 			image, problems = p.image(ctx)
 			return problems
 		},
-		p.network, p.secret, p.underWay, p.migrating, p.database, p.delegation,
+		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation,
 	}
 	if p.migrationOnly {
-		looks = append(looks[:1], p.secret, p.migrating, p.database)
+		steps = append(steps[:1], p.secret, p.migrationRunning, p.database)
 	}
-	if p.also != nil {
-		looks = slices.Insert(looks, 0, p.also)
+	if p.extraCheck != nil {
+		steps = slices.Insert(steps, 0, p.extraCheck)
 	}
-	if p.state != nil {
-		looks = slices.Insert(looks, 0, p.stored)
+	if p.checkState != nil {
+		steps = slices.Insert(steps, 0, p.stateLocation)
 	}
-	results := make([][]Problem, len(looks))
+	results := make([][]Problem, len(steps))
 	var wait sync.WaitGroup
-	for i, look := range looks {
-		wait.Go(func() { results[i] = look(ctx) })
+	for i, step := range steps {
+		wait.Go(func() { results[i] = step(ctx) })
 	}
 	wait.Wait()
 	problems := slices.Concat(results...)
 	for i := range problems {
-		problems[i].Stops = problems[i].Stops && !slices.Contains(p.tolerated, problems[i].Check)
+		problems[i].Stops = problems[i].Stops && !slices.Contains(p.warnOnly, problems[i].Check)
 	}
 	return image, problems
 }
 
-func stop(check string, err error) []Problem {
-	return []Problem{{Check: check, Message: err.Error(), Hint: advice.Of(err), Stops: true}}
+func blocking(check string, err error) []Problem {
+	return []Problem{{Check: check, Message: err.Error(), Hint: hint.Of(err), Stops: true}}
 }
 
-// Identity compares the account of the credentials with the one that file names, and looks at how long they last.
-func Identity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
+// CheckIdentity compares the account of the credentials with the one that file names, and looks at how long they last.
+func CheckIdentity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
 	credentials, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return stop("credentials", advice.With(fmt.Errorf("there are none: %w", err),
+		return blocking("credentials", hint.With(fmt.Errorf("there are none: %w", err),
 			"`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
 	}
-	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
+	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
 		// Who waits for a first answer wants to know soon that there is none.
-		o.RetryMaxAttempts = firstAttempts
+		o.RetryMaxAttempts = identityAttempts
 	})
 	if err != nil {
-		return stop("credentials", credentialsError(err))
+		return blocking("credentials", credentialsError(err))
 	}
-	if account := aws.ToString(who.Account); account != want {
-		return stop("account", advice.With(
+	if account := aws.ToString(caller.Account); account != want {
+		return blocking("account", hint.With(
 			fmt.Errorf("the credentials belong to account %s, %s names %s", account, file, want),
 			"choose the other account's profile with --profile, or correct `account` in "+file))
 	}
-	if left := credentials.Expires.Sub(now); credentials.CanExpire && left < enoughLifetime {
-		return stop("credentials", advice.With(
+	if left := credentials.Expires.Sub(now); credentials.CanExpire && left < minCredentialLifetime {
+		return blocking("credentials", hint.With(
 			fmt.Errorf("they expire in %s, a deployment may take longer", left.Round(time.Second)), "renew them first"))
 	}
 	return nil
@@ -140,53 +140,53 @@ func credentialsError(err error) error {
 	if errors.As(err, &refused) {
 		switch refused.ErrorCode() {
 		case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-			return advice.With(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
+			return hint.With(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
 		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch":
-			return advice.With(errors.New("AWS does not know them"), "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
+			return hint.With(errors.New("AWS does not know them"), "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
 		}
 	}
-	return advice.With(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
+	return hint.With(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
 }
 
-// stored asks whether the stack's state has a place.
-func (p *preflight) stored(ctx context.Context) []Problem {
-	if err := p.state(ctx); err != nil {
-		return stop("state", err)
+// stateLocation asks whether the stack's state has a place.
+func (p *preflight) stateLocation(ctx context.Context) []Problem {
+	if err := p.checkState(ctx); err != nil {
+		return blocking("state", err)
 	}
 	return nil
 }
 
 func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	if p.tag == "" {
-		uses, err := Uses(ctx, ecs.NewFromConfig(p.aws), p.env)
+		images, err := RunningImages(ctx, ecs.NewFromConfig(p.aws), p.env)
 		if err == nil {
-			p.tag, err = oneDigest(p.env, uses)
+			p.tag, err = singleDigest(p.env, images)
 		}
 		if err != nil {
-			return nil, stop("image", err)
+			return nil, blocking("image", err)
 		}
 	}
 	image, err := FindImage(ctx, ecr.NewFromConfig(p.aws), p.env, p.tag)
 	if err != nil {
-		return nil, stop("image", err)
+		return nil, blocking("image", err)
 	}
-	return image, judgeScan(p.tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
+	return image, evaluateScan(p.tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
 }
 
-// scanTime is how long after its push a scan may still be to come.
-const scanTime = 15 * time.Minute
+// scanGracePeriod is how long after its push a scan may still be to come.
+const scanGracePeriod = 15 * time.Minute
 
-// judgeScan says what is wrong with an image's scan. Where critical findings stop a deployment, findings that are not known do too;
+// evaluateScan says what is wrong with an image's scan. Where critical findings stop a deployment, findings that are not known do too;
 // those of an image that was pushed just now will be.
-func judgeScan(tag string, image *Image, strict bool, now time.Time) []Problem {
+func evaluateScan(tag string, image *Image, strict bool, now time.Time) []Problem {
 	switch {
 	case !image.Scanned:
 		problem := Problem{
-			Check: "scan", Stops: strict, Passes: strict && now.Sub(image.Pushed) < scanTime,
+			Check: "scan", Stops: strict, Transient: strict && now.Sub(image.Pushed) < scanGracePeriod,
 			Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", tag),
 			Hint:    "the repository scans on push; `aws ecr start-image-scan` starts another scan",
 		}
-		if problem.Passes {
+		if problem.Transient {
 			problem.Hint = "the repository scans on push: wait for it, with --wait"
 		}
 		return []Problem{problem}
@@ -208,11 +208,11 @@ func (p *preflight) network(ctx context.Context) []Problem {
 		Filters: []ec2types.Filter{{Name: aws.String("tag:Name"), Values: []string{name}}},
 	})
 	if err != nil {
-		return stop("network", fmt.Errorf("look at the VPC %s: %w", name, err))
+		return blocking("network", fmt.Errorf("look at the VPC %s: %w", name, err))
 	}
 	for _, vpc := range out.Vpcs {
 		if cidr := aws.ToString(vpc.CidrBlock); cidr != p.env.Network.CIDR {
-			return stop("network", advice.With(
+			return blocking("network", hint.With(
 				fmt.Errorf("%s has the range %s, %s asks for %s: the range of a living VPC cannot change", name, cidr,
 					environment.FileName(p.env.Stack), p.env.Network.CIDR),
 				"put network.cidr back to "+cidr+", or make a new environment and move"))
@@ -224,24 +224,24 @@ func (p *preflight) network(ctx context.Context) []Problem {
 // secret asks whether the configuration secret has what the tasks will refer to.
 func (p *preflight) secret(ctx context.Context) []Problem {
 	name := p.env.SecretName()
-	store := secretstore.Store{Client: secretsmanager.NewFromConfig(p.aws), Name: name}
-	current, err := store.Read(ctx, secretstore.Current)
+	store := secrets.Store{Client: secretsmanager.NewFromConfig(p.aws), Name: name}
+	current, err := store.Read(ctx, secrets.Current)
 	switch {
-	case errors.Is(err, secretstore.ErrNoSecret):
-		return stop("secret", advice.With(fmt.Errorf("the configuration secret %s does not exist", name),
+	case errors.Is(err, secrets.ErrNoSecret):
+		return blocking("secret", hint.With(fmt.Errorf("the configuration secret %s does not exist", name),
 			"make it: `deployer secrets init --env "+p.env.Stack+"`"))
-	case errors.Is(err, secretstore.ErrNoValue):
-		return stop("secret", advice.With(fmt.Errorf("the configuration secret %s has no value yet", name),
+	case errors.Is(err, secrets.ErrNoValue):
+		return blocking("secret", hint.With(fmt.Errorf("the configuration secret %s has no value yet", name),
 			"write all of it: `deployer secrets init --env "+p.env.Stack+"`"))
 	case err != nil:
-		return stop("secret", err)
+		return blocking("secret", err)
 	}
 	settings, err := configuration.ParseSecret(name, aws.ToString(current.Text))
 	if err != nil {
-		return stop("secret", err)
+		return blocking("secret", err)
 	}
 	var problems []Problem
-	for _, found := range checks.JudgeSecret(settings.Values, p.env) {
+	for _, found := range checks.SecretProblems(settings.Values, p.env) {
 		problems = append(problems, Problem{
 			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops,
 			Hint: "`deployer secrets set " + found.Key + " --env " + p.env.Stack + "` sets it; the tasks start with what is there then",
@@ -250,8 +250,8 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	return problems
 }
 
-// underWay looks for a rollout that has not ended.
-func (p *preflight) underWay(ctx context.Context) []Problem {
+// rolloutInProgress looks for a rollout that has not ended.
+func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
 	client := ecs.NewFromConfig(p.aws)
 	var names []string
 	for _, s := range p.env.Services.List() {
@@ -264,13 +264,13 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 		return nil
 	}
 	if err != nil {
-		return stop("rollout", fmt.Errorf("look at the services: %w", err))
+		return blocking("rollout", fmt.Errorf("look at the services: %w", err))
 	}
 	var problems []Problem
 	for _, service := range out.Services {
 		for _, d := range service.Deployments {
 			if d.RolloutState == ecstypes.DeploymentRolloutStateInProgress && aws.ToString(d.Status) == "PRIMARY" {
-				problems = append(problems, passing(stop("rollout", advice.With(
+				problems = append(problems, transient(blocking("rollout", hint.With(
 					fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName),
 						d.RunningCount, d.DesiredCount), "wait for its end, with --wait; `deployer status --env "+p.env.Stack+" --only ecs_service` shows it; `deployer rollback --env "+p.env.Stack+"` ends it")))...)
 			}
@@ -279,15 +279,15 @@ func (p *preflight) underWay(ctx context.Context) []Problem {
 	return problems
 }
 
-// migrating looks for a migration that has not ended.
-func (p *preflight) migrating(ctx context.Context) []Problem {
+// migrationRunning looks for a migration that has not ended.
+func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	tasks, err := runningMigrations(ctx, ecs.NewFromConfig(p.aws), p.env)
 	if err != nil {
-		return stop(Migration, err)
+		return blocking(Migration, err)
 	}
 	var problems []Problem
 	for _, task := range tasks {
-		problems = append(problems, stop(Migration, alreadyRunning(p.env, task))...)
+		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task))...)
 	}
 	return problems
 }
@@ -301,7 +301,7 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case errors.As(err, &missing):
 		return nil
 	case err != nil:
-		return stop("database", fmt.Errorf("look at the database %s: %w", id, err))
+		return blocking("database", fmt.Errorf("look at the database %s: %w", id, err))
 	case len(out.DBInstances) == 0:
 		return nil
 	}
@@ -309,9 +309,9 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
 		return nil
 	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
-		return passing(stop("database", advice.With(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
+		return transient(blocking("database", hint.With(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
 	default:
-		return stop("database", advice.With(fmt.Errorf("%s is %s, not available", id, status),
+		return blocking("database", hint.With(fmt.Errorf("%s is %s, not available", id, status),
 			"`deployer status --env "+p.env.Stack+" --only database` says what to do"))
 	}
 }
@@ -320,13 +320,13 @@ func (p *preflight) database(ctx context.Context) []Problem {
 func (p *preflight) delegation(ctx context.Context) []Problem {
 	zone, err := FindZone(ctx, route53.NewFromConfig(p.aws), p.env.Domain.Root)
 	if err != nil {
-		return stop("zone", err)
+		return blocking("zone", err)
 	}
 	want := hostNames(zone.DelegationSet.NameServers)
 	found, err := p.resolver.LookupNS(ctx, p.env.Domain.Root)
 	var notFound *net.DNSError
 	if err != nil && (!errors.As(err, &notFound) || !notFound.IsNotFound) {
-		return stop(Delegation, fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
+		return blocking(Delegation, fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
 	}
 	var have []string
 	for _, ns := range found {
@@ -335,8 +335,8 @@ func (p *preflight) delegation(ctx context.Context) []Problem {
 	if slices.Equal(hostNames(have), want) {
 		return nil
 	}
-	return stop(Delegation, advice.With(
-		fmt.Errorf("%s is not delegated to this account's zone: the internet knows %s", p.env.Domain.Root, listOr(hostNames(have), "no name servers")),
+	return blocking(Delegation, hint.With(
+		fmt.Errorf("%s is not delegated to this account's zone: the internet knows %s", p.env.Domain.Root, joinOr(hostNames(have), "no name servers")),
 		"at the registrar, set the name servers to "+strings.Join(want, ", ")+"; then wait up to an hour, or use --wait-delegation"))
 }
 
@@ -353,7 +353,7 @@ func FindZone(ctx context.Context, client *route53.Client, domain string) (*rout
 		return strings.TrimSuffix(aws.ToString(z.Name), ".") == domain && (z.Config == nil || !z.Config.PrivateZone)
 	})
 	if i < 0 {
-		return nil, advice.With(fmt.Errorf("%s: %w", domain, ErrNoZone),
+		return nil, hint.With(fmt.Errorf("%s: %w", domain, ErrNoZone),
 			"run `deployer bootstrap` first, once an account")
 	}
 	zone, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: list.HostedZones[i].Id})
@@ -376,7 +376,7 @@ func hostNames(names []string) []string {
 	return plain
 }
 
-func listOr(items []string, none string) string {
+func joinOr(items []string, none string) string {
 	if len(items) == 0 {
 		return none
 	}

@@ -56,7 +56,7 @@ func TestIdentity(t *testing.T) {
 			if test.credentials != nil {
 				cfg.Credentials = test.credentials
 			}
-			problems := Identity(t.Context(), cfg, test.account, "Pulumi.dev.yaml", now)
+			problems := CheckIdentity(t.Context(), cfg, test.account, "Pulumi.dev.yaml", now)
 			if test.want == "" {
 				require.Empty(t, problems)
 				return
@@ -89,14 +89,14 @@ func TestJudgeScan(t *testing.T) {
 		"a scan that is to come is awaited": {Image{Pushed: now.Add(-time.Minute)}, true, true, true, "t has not been scanned"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := judgeScan("t", &test.image, test.strict, now)
+			found := evaluateScan("t", &test.image, test.strict, now)
 			if test.want == "" {
 				require.Empty(t, found)
 				return
 			}
 			require.Len(t, found, 1)
 			require.Contains(t, found[0].Message, test.want)
-			require.Equal(t, []bool{test.stops, test.passes}, []bool{found[0].Stops, found[0].Passes})
+			require.Equal(t, []bool{test.stops, test.passes}, []bool{found[0].Stops, found[0].Transient})
 		})
 	}
 }

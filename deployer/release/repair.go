@@ -5,55 +5,55 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 // Repair is the phase that there is only after a deployment that died.
 const Repair = "repair"
 
-// lookBack looks whether the last deployment has died, or did not come to the end of a repair. Records that cannot be read stop
+// checkPreviousRun looks whether the last deployment has died, or did not come to the end of a repair. Records that cannot be read stop
 // nothing here; later phases say so.
-func (d *deployment) lookBack(ctx context.Context) {
-	records, err := d.Records.List(ctx, d.Env.Stack, recordsRead)
+func (d *deployment) checkPreviousRun(ctx context.Context) {
+	records, err := d.Records.List(ctx, d.Env.Stack, historyLimit)
 	if err != nil || len(records) == 0 {
 		return
 	}
 	for _, earlier := range records {
-		if earlier.Kind == record.Full || earlier.Kind == record.Partial {
-			d.halfDone = earlier.Outcome != record.Succeeded
+		if earlier.Kind == history.Full || earlier.Kind == history.Partial {
+			d.previousIncomplete = earlier.Outcome != history.Succeeded
 			break
 		}
 	}
-	d.Died = d.Died || records[0].Outcome == record.Running || slices.ContainsFunc(records[0].Phases, func(p record.Phase) bool {
-		return p.Name == Repair && p.Outcome != record.Succeeded
+	d.PreviousCrashed = d.PreviousCrashed || records[0].Outcome == history.Running || slices.ContainsFunc(records[0].Phases, func(p history.Phase) bool {
+		return p.Name == Repair && p.Outcome != history.Succeeded
 	})
 }
 
-// died reports whether an earlier deployment may have left something half done: it died with the environment's lock, its
+// previousCrashed reports whether an earlier deployment may have left something half done: it died with the environment's lock, its
 // record says that it still runs, or the state has operations of unknown outcome.
-func (d *deployment) died() bool {
-	return !d.DryRun && (d.Died || d.infra.Unsettled())
+func (d *deployment) previousCrashed() bool {
+	return !d.DryRun && (d.PreviousCrashed || d.infra.HasPendingOperations())
 }
 
 // repair brings state and account in step.
-func (d *deployment) repair(ctx context.Context, v voice) (string, error) {
-	done, err := d.infra.Repair(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
+func (d *deployment) repair(ctx context.Context, log phaseLog) (string, error) {
+	done, err := d.infra.Repair(ctx, d.image.Reference, func(s string) { log.progress("%s", s) })
 	if err != nil {
 		return "", err
 	}
-	for _, what := range done {
-		v.note("%s", what)
+	for _, repaired := range done {
+		log.note("%s", repaired)
 	}
-	if d.Kind.OnlyCode() { // the repair may have found a service
+	if d.Kind.IsCodeOnly() { // the repair may have found a service
 		code := d.Env.Code()
 		d.Env = d.infra.Deployed(&code)
 	}
 	d.record.Repairs = done
-	return Repaired(done), nil
+	return RepairSummary(done), nil
 }
 
-// Repaired is the summary of a repair.
-func Repaired(done []string) string {
+// RepairSummary is the summary of a repair.
+func RepairSummary(done []string) string {
 	switch len(done) {
 	case 0:
 		return "what went before died, and left nothing half done"

@@ -6,52 +6,52 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 func TestRepairOnlyAfterADeath(t *testing.T) {
-	repaired := []record.Phase{{Name: Repair, Outcome: record.Succeeded}}
-	unrepaired := []record.Phase{{Name: Repair, Outcome: record.Failed}}
+	repaired := []history.Phase{{Name: Repair, Outcome: history.Succeeded}}
+	unrepaired := []history.Phase{{Name: Repair, Outcome: history.Failed}}
 	for name, c := range map[string]struct {
-		last      record.Deployment
+		last      history.Deployment
 		locked    bool
 		unsettled bool
 		dryRun    bool
 		want      bool
 	}{
-		"nothing went wrong":              {last: record.Deployment{Outcome: record.Succeeded}},
-		"it failed":                       {last: record.Deployment{Outcome: record.Failed}},
-		"it was interrupted":              {last: record.Deployment{Outcome: record.Interrupted}},
-		"its record says that it runs":    {last: record.Deployment{Outcome: record.Running}, want: true},
-		"it died with the lock":           {last: record.Deployment{Outcome: record.Succeeded}, locked: true, want: true},
-		"an operation is open":            {last: record.Deployment{Outcome: record.Failed}, unsettled: true, want: true},
-		"its repair failed":               {last: record.Deployment{Outcome: record.Failed, Phases: unrepaired}, want: true},
-		"it was repaired and then failed": {last: record.Deployment{Outcome: record.Failed, Phases: repaired}},
-		"a dry run changes nothing":       {last: record.Deployment{Outcome: record.Running}, dryRun: true},
+		"nothing went wrong":              {last: history.Deployment{Outcome: history.Succeeded}},
+		"it failed":                       {last: history.Deployment{Outcome: history.Failed}},
+		"it was interrupted":              {last: history.Deployment{Outcome: history.Interrupted}},
+		"its record says that it runs":    {last: history.Deployment{Outcome: history.Running}, want: true},
+		"it died with the lock":           {last: history.Deployment{Outcome: history.Succeeded}, locked: true, want: true},
+		"an operation is open":            {last: history.Deployment{Outcome: history.Failed}, unsettled: true, want: true},
+		"its repair failed":               {last: history.Deployment{Outcome: history.Failed, Phases: unrepaired}, want: true},
+		"it was repaired and then failed": {last: history.Deployment{Outcome: history.Failed, Phases: repaired}},
+		"a dry run changes nothing":       {last: history.Deployment{Outcome: history.Running}, dryRun: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := (&play{unsettled: c.unsettled}).deployment(t)
-			d.Request.Died, d.DryRun = c.locked, c.dryRun
+			d := (&fakeStack{pendingOperations: c.unsettled}).deployment(t)
+			d.Request.PreviousCrashed, d.DryRun = c.locked, c.dryRun
 			c.last.ID, c.last.Stack = "20260101-000000-aaaa", d.Env.Stack
 			require.NoError(t, d.Records.Save(t.Context(), c.last))
-			d.lookBack(t.Context())
-			require.Equal(t, c.want, d.died())
+			d.checkPreviousRun(t.Context())
+			require.Equal(t, c.want, d.previousCrashed())
 		})
 	}
 }
 
 func TestRepairIsRecorded(t *testing.T) {
-	p := &play{repairs: []string{"rds/instance database was in the account and not in the state"}, fails: map[string]error{}}
+	p := &fakeStack{repairs: []string{"rds/instance database was in the account and not in the state"}, fails: map[string]error{}}
 	d := p.deployment(t)
 	var told []string
 	d.Report = func(e Event) { told = append(told, e.Message) }
-	summary, err := d.repair(t.Context(), voice{phase: Repair, report: d.Report, now: d.Clock.Now})
+	summary, err := d.repair(t.Context(), phaseLog{phase: Repair, report: d.Report, now: d.Clock.Now})
 	require.NoError(t, err)
 	require.Equal(t, "what went before died; 1 thing was put right", summary)
 	require.Equal(t, p.repairs, d.record.Repairs)
 	require.Equal(t, p.repairs, told)
 
 	p.fails["repair"] = errors.New("no right to look")
-	_, err = d.repair(t.Context(), voice{phase: Repair, report: d.Report, now: d.Clock.Now})
+	_, err = d.repair(t.Context(), phaseLog{phase: Repair, report: d.Report, now: d.Clock.Now})
 	require.ErrorContains(t, err, "no right to look")
 }

@@ -11,13 +11,13 @@ import (
 // restart starts every service anew that the program had nothing to change in. ECS deploys the same task definition
 // again, so the stack has nothing to learn of it.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
-func (r *rollout) restart(ctx context.Context) error {
-	observations, err := r.view(ctx)
+func (r *ecsRollout) restart(ctx context.Context) error {
+	observations, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}
 	for _, o := range observations {
-		if o.service == nil || o.deployment != nil || o.beginning() {
+		if o.service == nil || o.deployment != nil || o.rolloutInProgress() {
 			continue
 		}
 		if err := r.forceDeployment(ctx, o); err != nil {
@@ -28,7 +28,7 @@ func (r *rollout) restart(ctx context.Context) error {
 }
 
 // forceDeployment asks ECS for a service deployment of what the service has already.
-func (r *rollout) forceDeployment(ctx context.Context, o observation) error {
+func (r *ecsRollout) forceDeployment(ctx context.Context, o observation) error {
 	_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
 		Cluster: o.service.ClusterArn, Service: aws.String(o.name), ForceNewDeployment: true,
 	})

@@ -19,26 +19,26 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/calls"
+	"github.com/balancer/v3-backend-infra/internal/awshook"
 )
 
 const (
-	// settling is how long AWS's answers may lag behind what was done: a service that is not seen yet, a deployment
+	// consistencyWindow is how long AWS's answers may lag behind what was done: a service that is not seen yet, a deployment
 	// that does not show yet.
-	settling = time.Minute
-	// settleLimit is how long ECS may take to end a failed rollout by itself.
-	settleLimit = 10 * time.Minute
-	// blindLooks is how many looks in a row may fail.
-	blindLooks = 5
-	// longStill is after how long without any change it is said what is waited for.
-	longStill = time.Minute
+	consistencyWindow = time.Minute
+	// idleTimeout is how long ECS may take to end a failed rollout by itself.
+	idleTimeout = 10 * time.Minute
+	// maxPollErrors is how many looks in a row may fail.
+	maxPollErrors = 5
+	// quietInterval is after how long without any change it is said what is waited for.
+	quietInterval = time.Minute
 )
 
-// rollout watches the services until what was asked for runs, or cannot.
-type rollout struct {
+// ecsRollout watches the services until what was asked for runs, or cannot.
+type ecsRollout struct {
 	env   *environment.Environment
 	ecs   *ecs.Client
 	elb   *elb.Client
@@ -47,24 +47,24 @@ type rollout struct {
 	image *Image
 	// calls counts the calls to AWS, looks the looks.
 	calls *atomic.Int64
-	looks int
+	polls int
 	// watched is told how a watch went that ended well; nobody has to listen.
-	watched func(record.Watch)
+	watched func(history.RolloutStats)
 
-	// tracks are what is known of each service, by name.
-	tracks map[string]*track
+	// trackers are what is known of each service, by name.
+	trackers map[string]*serviceTracker
 	// stopped are the tasks that stopped, by ARN; unfinished says that some of them have not quite.
-	stopped    map[string]types.Task
-	unfinished bool
+	stopped  map[string]types.Task
+	stopping bool
 	// running are the tasks of the last look that asked for them, by group.
 	running map[string][]types.Task
-	// blind is why service deployments cannot be read, where they cannot.
-	blind error
+	// deploymentsUnavailable is why service deployments cannot be read, where they cannot.
+	deploymentsUnavailable error
 }
 
-func newRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, image *Image) *rollout {
-	r := &rollout{env: env, clock: c, image: image, calls: &atomic.Int64{}}
-	cfg = calls.Before(cfg, func(context.Context, string, any) error {
+func newECSRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, image *Image) *ecsRollout {
+	r := &ecsRollout{env: env, clock: c, image: image, calls: &atomic.Int64{}}
+	cfg = awshook.Before(cfg, func(context.Context, string, any) error {
 		r.calls.Add(1)
 		return nil
 	})
@@ -72,144 +72,144 @@ func newRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, ima
 	return r
 }
 
-// run returns the task definitions that run at the end, by service. It ends early when no waiting can help.
-func (r *rollout) run(ctx context.Context, v voice) (map[string]string, error) {
-	tell := newTeller(r, v)
-	pace := newPace(r.clock)
-	if r.blind != nil {
-		v.warn("service deployments cannot be read, the services' own words have to do: %v", r.blind)
+// watch returns the task definitions that run at the end, by service. It ends early when no waiting can help.
+func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (map[string]string, error) {
+	failures := newTaskFailureReporter(r, log)
+	backoff := newBackoff(r.clock)
+	if r.deploymentsUnavailable != nil {
+		log.warn("service deployments cannot be read, the services' own words have to do: %v", r.deploymentsUnavailable)
 	}
-	var seen []observation
-	var waiting, said string
-	r.looks = 0
+	var last []observation
+	var waiting, reported string
+	r.polls = 0
 	r.calls.Store(0)
-	for misses := 0; pace.elapsed() <= r.env.Deployment.Rollout.Timeout; {
-		fresh, err := r.look(ctx)
+	for pollErrors := 0; backoff.elapsed() <= r.env.Deployment.Rollout.Timeout; {
+		observations, err := r.poll(ctx)
 		if err != nil && ctx.Err() == nil {
 			// One look that fails says nothing about the services.
-			if misses++; misses == blindLooks {
+			if pollErrors++; pollErrors == maxPollErrors {
 				return nil, err
 			}
-			v.progress("cannot look: %v", err)
+			log.progress("cannot look: %v", err)
 		}
 		if err == nil {
-			misses = 0
-			if r.looks == 1 {
-				err = r.revive(ctx, fresh, v)
+			pollErrors = 0
+			if r.polls == 1 {
+				err = r.retryStalled(ctx, observations, log)
 			}
 			if err != nil {
 				return nil, err
 			}
 			before := waiting
-			if waiting, err = r.assess(ctx, fresh, tell, pace.elapsed() >= settling); err != nil {
+			if waiting, err = r.assess(ctx, observations, failures, backoff.elapsed() >= consistencyWindow); err != nil {
 				return nil, err
 			}
 			if waiting == "" {
-				r.report(fresh, pace)
-				return definitions(fresh), nil
+				r.report(observations, backoff)
+				return taskDefinitions(observations), nil
 			}
-			if seen = fresh; waiting != before {
-				v.progress("%s", waiting)
-				pace.hurry()
+			if last = observations; waiting != before {
+				log.progress("%s", waiting)
+				backoff.reset()
 			}
-			if pace.still >= longStill && waiting != said {
-				said = waiting
-				v.note("still waiting, nothing has changed for %s: %s", pace.still.Round(time.Second), waiting)
+			if backoff.unchangedFor >= quietInterval && waiting != reported {
+				reported = waiting
+				log.note("still waiting, nothing has changed for %s: %s", backoff.unchangedFor.Round(time.Second), waiting)
 			}
 		}
-		if pace.wait(ctx, r.env.Deployment.Rollout.Timeout) != nil {
+		if backoff.wait(ctx, r.env.Deployment.Rollout.Timeout) != nil {
 			return nil, errors.New("the rollout goes on by itself")
 		}
 	}
-	return nil, r.tooLong(ctx, seen, waiting, v)
+	return nil, r.timeoutError(ctx, last, waiting, log)
 }
 
 // assess judges every service, and stops what cannot succeed. It returns what is waited for; nothing is when all run.
-func (r *rollout) assess(ctx context.Context, seen []observation, tell *teller, settled bool) (string, error) {
+func (r *ecsRollout) assess(ctx context.Context, observations []observation, failures *taskFailureReporter, consistent bool) (string, error) {
 	var waiting []string
-	var failed []grief
-	for _, o := range seen {
-		tell.tell(ctx, o)
-		verdict := judge(o, r.image.Digests, settled)
+	var failed []serviceFailure
+	for _, o := range observations {
+		failures.report(ctx, o)
+		verdict := evaluate(o, r.image.Digests, consistent)
 		switch verdict.state {
 		case rolledOut:
-		case stillRolling:
+		case rollingOut:
 			waiting = append(waiting, verdict.message)
 		case rolloutFailed:
 			failed = append(failed, r.explain(ctx, o, verdict.message))
-			r.stop(ctx, o, tell.voice)
+			r.stopDeployment(ctx, o, failures.log)
 		}
 	}
 	if len(failed) > 0 {
-		return "", griefs(failed)
+		return "", joinFailures(failed)
 	}
 	return strings.Join(waiting, "; "), nil
 }
 
 // report tells how the watch went: how often it looked, with how many calls, and how long after the end it saw it.
-func (r *rollout) report(seen []observation, pace *pace) {
+func (r *ecsRollout) report(seen []observation, backoff *backoff) {
 	if r.watched == nil {
 		return
 	}
-	w := record.Watch{Looks: r.looks, Calls: int(r.calls.Load()), PauseSeconds: pace.took.Seconds()}
+	w := history.RolloutStats{Polls: r.polls, Calls: int(r.calls.Load()), PauseSeconds: backoff.took.Seconds()}
 	var end time.Time
 	for _, o := range seen {
 		if o.deployment != nil && aws.ToTime(o.deployment.FinishedAt).After(end) {
 			end = *o.deployment.FinishedAt
 		}
 	}
-	if !end.IsZero() && end.After(pace.began) {
+	if !end.IsZero() && end.After(backoff.started) {
 		w.LagSeconds = max(0, r.clock.Now().Sub(end).Seconds())
 	}
 	r.watched(w)
 }
 
-// tooLong ends what is still being rolled out at the time limit, and says of it what is known.
-func (r *rollout) tooLong(ctx context.Context, seen []observation, waiting string, v voice) error {
+// timeoutError ends what is still being rolled out at the time limit, and says of it what is known.
+func (r *ecsRollout) timeoutError(ctx context.Context, observations []observation, waiting string, log phaseLog) error {
 	text := fmt.Sprintf("it has not ended after %s: %s", r.env.Deployment.Rollout.Timeout, waiting)
-	var remedies []string
-	for _, o := range seen {
-		if o.service == nil || o.ended() && !o.verified || judge(o, r.image.Digests, true).state == rolledOut {
+	var hints []string
+	for _, o := range observations {
+		if o.service == nil || o.finished() && !o.verified || evaluate(o, r.image.Digests, true).state == rolledOut {
 			continue
 		}
-		known := r.explain(ctx, o, "")
-		if words := r.lastWordsOfNewest(ctx, o); words != "" {
-			known.evidence += "\n  the last log lines of a task:\n    " + strings.ReplaceAll(words, "\n", "\n    ")
+		failure := r.explain(ctx, o, "")
+		if lines := r.newestTaskLog(ctx, o); lines != "" {
+			failure.evidence += "\n  the last log lines of a task:\n    " + strings.ReplaceAll(lines, "\n", "\n    ")
 		}
-		if known.evidence != "" {
-			text += "\n" + o.name + ":" + known.evidence
+		if failure.evidence != "" {
+			text += "\n" + o.name + ":" + failure.evidence
 		}
-		if !slices.Contains(remedies, known.advice) {
-			remedies = append(remedies, known.advice)
+		if !slices.Contains(hints, failure.hint) {
+			hints = append(hints, failure.hint)
 		}
-		r.stop(ctx, o, v)
+		r.stopDeployment(ctx, o, log)
 	}
-	remedies = append(remedies, "deployment.rollout.timeout in the environment's file gives it more time")
-	return advice.With(errors.New(text), strings.Join(remedies, "; "))
+	hints = append(hints, "deployment.rollout.timeout in the environment's file gives it more time")
+	return hint.With(errors.New(text), strings.Join(hints, "; "))
 }
 
-// lastWordsOfNewest are the last log lines of the newest task of this run that still runs.
-func (r *rollout) lastWordsOfNewest(ctx context.Context, o observation) string {
+// newestTaskLog are the last log lines of the newest task of this run that still runs.
+func (r *ecsRollout) newestTaskLog(ctx context.Context, o observation) string {
 	running, err := r.runningTasks(ctx)
 	if err != nil || o.deployment == nil {
 		return ""
 	}
-	own := slices.DeleteFunc(running["service:"+o.name], func(t types.Task) bool { return !o.started(t) })
+	own := slices.DeleteFunc(running["service:"+o.name], func(t types.Task) bool { return !o.isOwn(t) })
 	if len(own) == 0 {
 		return ""
 	}
 	newest := slices.MaxFunc(own, func(a, b types.Task) int { return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt)) })
-	return r.lastLog(ctx, o.role, aws.ToString(newest.TaskArn), logTail)
+	return r.lastLogLines(ctx, o.role, aws.ToString(newest.TaskArn), logTailLines)
 }
 
-// revive starts a service deployment where the program had nothing to change but the service stands still after a
+// retryStalled starts a service deployment where the program had nothing to change but the service stands still after a
 // failure: ECS does not try again by itself.
-func (r *rollout) revive(ctx context.Context, seen []observation, v voice) error {
-	for _, o := range seen {
-		if !o.stranded() {
+func (r *ecsRollout) retryStalled(ctx context.Context, observations []observation, log phaseLog) error {
+	for _, o := range observations {
+		if !o.stalled() {
 			continue
 		}
-		v.note("%s has not changed but does not run: it is started again", o.name)
+		log.note("%s has not changed but does not run: it is started again", o.name)
 		if err := r.forceDeployment(ctx, o); err != nil {
 			return err
 		}
@@ -217,43 +217,43 @@ func (r *rollout) revive(ctx context.Context, seen []observation, v voice) error
 	return nil
 }
 
-// settle waits until ECS has ended what it does to the services by itself, such as going back, so that the next
+// waitUntilIdle waits until ECS has ended what it does to the services by itself, such as going back, so that the next
 // deployment does not meet it. It gives up silently at its limit: preflight will see what is still under way.
-func (r *rollout) settle(ctx context.Context, v voice) {
-	for pace := newPace(r.clock); pace.elapsed() < settleLimit; {
-		seen, err := r.view(ctx)
-		if err != nil || !slices.ContainsFunc(seen, func(o observation) bool { return o.service != nil && o.beginning() }) {
+func (r *ecsRollout) waitUntilIdle(ctx context.Context, log phaseLog) {
+	for backoff := newBackoff(r.clock); backoff.elapsed() < idleTimeout; {
+		observations, err := r.observe(ctx)
+		if err != nil || !slices.ContainsFunc(observations, func(o observation) bool { return o.service != nil && o.rolloutInProgress() }) {
 			return
 		}
-		v.progress("ECS is still ending the rollout")
-		if pace.wait(ctx, settleLimit) != nil {
+		log.progress("ECS is still ending the rollout")
+		if backoff.wait(ctx, idleTimeout) != nil {
 			return
 		}
 	}
 }
 
-// stop ends a service deployment that cannot succeed, so that ECS does not go on trying until its own limit. Somebody
+// stopDeployment ends a service deployment that cannot succeed, so that ECS does not go on trying until its own limit. Somebody
 // else's is left alone.
-func (r *rollout) stop(ctx context.Context, o observation, v voice) {
-	if o.deployment == nil || !underWay(o.deployment) || o.other != "" {
+func (r *ecsRollout) stopDeployment(ctx context.Context, o observation, log phaseLog) {
+	if o.deployment == nil || !deploymentInProgress(o.deployment) || o.supersededBy != "" {
 		return
 	}
 	arn := o.deployment.ServiceDeploymentArn
 	if arn == nil {
-		v.note("the deployment of %s is not stopped early: service deployments cannot be read; ECS's circuit breaker ends it", o.name)
+		log.note("the deployment of %s is not stopped early: service deployments cannot be read; ECS's circuit breaker ends it", o.name)
 		return
 	}
 	_, err := r.ecs.StopServiceDeployment(ctx, &ecs.StopServiceDeploymentInput{
 		ServiceDeploymentArn: arn, StopType: types.StopServiceDeploymentStopTypeRollback,
 	})
 	if err != nil {
-		v.note("the deployment of %s could not be stopped early, ECS's circuit breaker ends it later: %v", o.name, err)
+		log.note("the deployment of %s could not be stopped early, ECS's circuit breaker ends it later: %v", o.name, err)
 		return
 	}
-	v.note("the deployment of %s is stopped: waiting does not help it", o.name)
+	log.note("the deployment of %s is stopped: waiting does not help it", o.name)
 }
 
-func definitions(observations []observation) map[string]string {
+func taskDefinitions(observations []observation) map[string]string {
 	byService := map[string]string{}
 	for _, o := range observations {
 		if o.service != nil {
@@ -263,16 +263,16 @@ func definitions(observations []observation) map[string]string {
 	return byService
 }
 
-// refused reports whether AWS, or what stands for it, will never answer the call: the credentials may not make it, or it
+// isUnavailable reports whether AWS, or what stands for it, will never answer the call: the credentials may not make it, or it
 // is not known there.
-func refused(err error) bool {
+func isUnavailable(err error) bool {
 	if err == nil {
 		return false
 	}
 	if checks.AccessDenied(err) {
 		return true
 	}
-	var answer *awshttp.ResponseError
-	return errors.As(err, &answer) && slices.Contains(
-		[]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusInternalServerError, http.StatusNotImplemented}, answer.HTTPStatusCode())
+	var response *awshttp.ResponseError
+	return errors.As(err, &response) && slices.Contains(
+		[]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusInternalServerError, http.StatusNotImplemented}, response.HTTPStatusCode())
 }

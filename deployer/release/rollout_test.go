@@ -11,24 +11,24 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/deployer/advice"
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// heard is a voice, and what it said that stays.
-func heard() (v voice, said func() string) {
+// newTestLog is a voice, and what it said that stays.
+func newTestLog() (log phaseLog, logged func() string) {
 	var lines []string
-	return voice{phase: Rollout, now: func() time.Time { return deployedAt }, report: func(e Event) {
+	return phaseLog{phase: Rollout, now: func() time.Time { return deployedAt }, report: func(e Event) {
 		if e.Kind != Progress {
 			lines = append(lines, e.Message)
 		}
 	}}, func() string { return strings.Join(lines, "\n") }
 }
 
-// at lets something happen when so many pauses have passed.
-func (e *containers) at(moments map[int]func()) {
-	e.happens = func() {
-		e.asked = append(e.asked, nil)
+// after lets something happen when so many pauses have passed.
+func (e *fakeECS) after(moments map[int]func()) {
+	e.onWait = func() {
+		e.calls = append(e.calls, nil)
 		if happen := moments[len(e.waits)]; happen != nil {
 			happen()
 		}
@@ -43,55 +43,55 @@ const (
 
 // A look asks for what matters at that moment, and for nothing twice; the end is seen at the first look after it.
 func TestLookAsksForNoMoreThanItMust(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
 	e.targets = targets(elbtypes.TargetHealthStateEnumHealthy)
-	e.asked = [][]string{nil}
-	e.at(map[int]func(){
+	e.calls = [][]string{nil}
+	e.after(map[int]func(){
 		3: func() { e.each(func(d *types.Deployment) { d.RunningCount, d.PendingCount = 1, 0 }) },
 		6: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
-	v, _ := heard()
-	var watch record.Watch
-	r.watched = func(w record.Watch) { watch = w }
-	definitions, err := r.run(t.Context(), v)
+	log, _ := newTestLog()
+	var watch history.RolloutStats
+	r.watched = func(w history.RolloutStats) { watch = w }
+	definitions, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
 	require.Len(t, definitions, 3)
 	starting, becoming := []string{askServices, askDeployments}, []string{askServices, askDeployments, askTargets}
 	truth := []string{askServices, askDeployments, "ListTasks RUNNING", "DescribeTasks", askTargets}
-	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.asked)
-	require.Equal(t, 7, watch.Looks)
+	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.calls)
+	require.Equal(t, 7, watch.Polls)
 	require.Zero(t, watch.LagSeconds)
 }
 
 // Pauses grow while nothing happens, are short again when something does, and are never longer than the bound.
 func TestPausesFollowWhatHappens(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
-	e.at(map[int]func(){
+	e.after(map[int]func(){
 		9:  func() { e.each(func(d *types.Deployment) { d.RunningCount, d.PendingCount = 1, 0 }) },
 		12: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	e.targets = targets(elbtypes.TargetHealthStateEnumHealthy)
-	v, said := heard()
-	_, err := r.run(t.Context(), v)
+	log, logged := newTestLog()
+	_, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
 	seconds := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 	require.Equal(t, []time.Duration{
-		seconds(2), seconds(3), seconds(4.5), seconds(6.75), seconds(10.125), longestPause, longestPause, longestPause, longestPause,
+		seconds(2), seconds(3), seconds(4.5), seconds(6.75), seconds(10.125), maxPause, maxPause, maxPause, maxPause,
 		seconds(2), seconds(3), seconds(4.5),
 	}, e.waits)
-	require.Contains(t, said(), "still waiting, nothing has changed for 1m11s: api 0/1 running, 1 pending, 1 old; worker")
+	require.Contains(t, logged(), "still waiting, nothing has changed for 1m11s: api 0/1 running, 1 pending, 1 old; worker")
 }
 
 // Stopped tasks are asked for when a counter says that one was lost, and each is described until it has quite stopped.
 func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
-	e.asked = [][]string{nil}
+	e.calls = [][]string{nil}
 	api := r.env.ServiceName("api")
 	lose := func(id string) {
 		task := exited(1)
@@ -103,20 +103,20 @@ func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
 	other.TaskArn, other.Group, other.StartedBy = aws.String("task/old"), aws.String("service:"+api), aws.String("ecs-svc/1")
 	e.tasks = append(e.tasks, other)
 	e.log = []string{"first", "no such module"}
-	e.at(map[int]func(){1: func() { lose("a") }, 3: func() { lose("b") }, 4: func() { lose("c") }})
-	v, said := heard()
-	_, err := r.run(t.Context(), v)
+	e.after(map[int]func(){1: func() { lose("a") }, 3: func() { lose("b") }, 4: func() { lose("c") }})
+	log, logged := newTestLog()
+	_, err := r.watch(t.Context(), log)
 	require.EqualError(t, err, api+` cannot start: 3 tasks stopped for a reason that waiting does not heal
   3 tasks stopped, the last one, c: exit code 1 (application error)
   ECS says: Essential container in task exited
   its last log lines:
     first
     no such module`)
-	require.Contains(t, advice.Of(err), "the application gave up: look at its last log lines: `")
+	require.Contains(t, hint.Of(err), "the application gave up: look at its last log lines: `")
 	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  its last words: no such module\ntask b of "+api+
 		" stopped too: exit code 1 (application error)\ntask c of "+api+" stopped too: exit code 1 (application error)\nthe deployment of "+
-		api+" is stopped: waiting does not help it", said())
-	require.NotContains(t, strings.Join(e.asked[2], " "), "ListTasks", "nothing was lost since the look before")
+		api+" is stopped: waiting does not help it", logged())
+	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the look before")
 	require.Equal(t, []string{clusterARN + "service-deployment/c/" + api + "/2"}, e.stopped)
 }
 
@@ -133,18 +133,18 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 		"stable is not deployed here": {types.ServiceDeploymentStatusSuccessful, oldDigest, "still runs 1 task of another image"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, r := staged(t)
-			e.refuses["ListServiceDeployments"] = denied
+			e, r := newFakeECS(t)
+			e.errors["ListServiceDeployments"] = denied
 			e.targets = targets(elbtypes.TargetHealthStateEnumHealthy)
-			require.NoError(t, r.remember(t.Context()))
+			require.NoError(t, r.captureBaseline(t.Context()))
 			e.deploy("2", "2")
 			for _, s := range e.services {
 				s.CurrentServiceDeployment = nil
 			}
-			e.at(map[int]func(){3: func() { e.run(test.digest); e.end(test.status) }})
-			v, said := heard()
-			_, err := r.run(t.Context(), v)
-			require.Contains(t, said(), "service deployments cannot be read, the services' own words have to do: ")
+			e.after(map[int]func(){3: func() { e.run(test.digest); e.end(test.status) }})
+			log, logged := newTestLog()
+			_, err := r.watch(t.Context(), log)
+			require.Contains(t, logged(), "service deployments cannot be read, the services' own words have to do: ")
 			require.Empty(t, e.stopped)
 			if test.want == "" {
 				require.NoError(t, err)
@@ -157,27 +157,27 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 
 // A deployment by somebody else that takes the place of this one is named and not waited for.
 func TestSomebodyElseDeploys(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
-	e.at(map[int]func(){2: func() {
+	e.after(map[int]func(){2: func() {
 		e.end(types.ServiceDeploymentStatusStopped)
 		e.now = e.now.Add(time.Second)
 		e.deploy("3", "3")
 	}})
-	v, _ := heard()
-	_, err := r.run(t.Context(), v)
+	log, _ := newTestLog()
+	_, err := r.watch(t.Context(), log)
 	require.ErrorContains(t, err, "api-service is being deployed by somebody else: the service deployment 3 took the place of this one")
 	require.Empty(t, e.stopped, "somebody else's deployment is left alone")
 }
 
 // A restart of what this run deploys is followed instead.
 func TestRestartIsFollowed(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
 	e.targets = targets(elbtypes.TargetHealthStateEnumHealthy)
-	e.at(map[int]func(){
+	e.after(map[int]func(){
 		2: func() {
 			e.end(types.ServiceDeploymentStatusStopped)
 			e.now = e.now.Add(time.Second)
@@ -185,42 +185,42 @@ func TestRestartIsFollowed(t *testing.T) {
 		},
 		4: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
-	v, _ := heard()
-	_, err := r.run(t.Context(), v)
+	log, _ := newTestLog()
+	_, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
 }
 
 // A deployment that may not be stopped is said to go on.
 func TestStopThatIsRefused(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
-	e.refuses["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
-	v, said := heard()
-	_, err := r.run(t.Context(), v)
+	e.errors["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
+	log, logged := newTestLog()
+	_, err := r.watch(t.Context(), log)
 	require.ErrorContains(t, err, "it has not ended after 15m0s: api 0/1 running, 1 pending, 1 old")
-	require.Contains(t, said(), "could not be stopped early, ECS's circuit breaker ends it later: ")
+	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker ends it later: ")
 	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
 }
 
 // One look that fails says nothing; many in a row end the watch.
 func TestLooksThatFail(t *testing.T) {
-	e, r := staged(t)
-	require.NoError(t, r.remember(t.Context()))
+	e, r := newFakeECS(t)
+	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
 	e.targets = targets(elbtypes.TargetHealthStateEnumHealthy)
 	refuse := func() {
-		e.refuses["DescribeServices"] = &smithy.GenericAPIError{Code: "ServerException", Message: "try again"}
+		e.errors["DescribeServices"] = &smithy.GenericAPIError{Code: "ServerException", Message: "try again"}
 	}
-	e.at(map[int]func(){
-		1: refuse, 3: func() { delete(e.refuses, "DescribeServices") },
+	e.after(map[int]func(){
+		1: refuse, 3: func() { delete(e.errors, "DescribeServices") },
 		4: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
-	v, _ := heard()
-	_, err := r.run(t.Context(), v)
+	log, _ := newTestLog()
+	_, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
 
 	refuse()
-	_, err = r.run(t.Context(), v)
+	_, err = r.watch(t.Context(), log)
 	require.ErrorContains(t, err, "look at the services: ")
 }

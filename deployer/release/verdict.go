@@ -23,10 +23,10 @@ type observation struct {
 	service *types.Service
 	// deployment is the service deployment that this run started; nil where nothing had to be rolled out.
 	deployment *types.ServiceDeployment
-	// other is the service deployment that somebody else started after it; "" where there is none.
-	other string
-	// rollout is what this run's tasks are started by, as far as it is known.
-	rollout string
+	// supersededBy is the service deployment that somebody else started after it; "" where there is none.
+	supersededBy string
+	// startedBy is what this run's tasks are started by, as far as it is known.
+	startedBy string
 	// verified says that tasks has every running task and targets every target; before the service deployments have
 	// ended tasks are only those that stopped, as far as they matter.
 	verified bool
@@ -38,7 +38,7 @@ type observation struct {
 type rolloutState int
 
 const (
-	stillRolling rolloutState = iota
+	rollingOut rolloutState = iota
 	rolledOut
 	rolloutFailed
 )
@@ -48,48 +48,48 @@ type verdict struct {
 	message string
 }
 
-// judge decides whether a service runs the image, will, or will not. Stable is not deployed: ECS's own rollback ends
+// evaluate decides whether a service runs the image, will, or will not. Stable is not deployed: ECS's own rollback ends
 // stable too, so the service deployment must have succeeded and every running task must have the digest. Until settled,
 // AWS's answers may lag behind what was done.
-func judge(o observation, digests []string, settled bool) verdict {
+func evaluate(o observation, digests []string, consistent bool) verdict {
 	rolling := func(format string, args ...any) verdict {
-		return verdict{stillRolling, string(o.role) + " " + fmt.Sprintf(format, args...)}
+		return verdict{rollingOut, string(o.role) + " " + fmt.Sprintf(format, args...)}
 	}
 	failed := func(format string, args ...any) verdict {
 		return verdict{rolloutFailed, o.name + " " + fmt.Sprintf(format, args...)}
 	}
 	switch {
-	case o.service == nil && settled:
+	case o.service == nil && consistent:
 		return failed("does not exist")
 	case o.service == nil:
 		return rolling("is not to be seen yet")
-	case o.other != "":
-		return failed("is being deployed by somebody else: the service deployment %s took the place of this one", shortID(o.other))
+	case o.supersededBy != "":
+		return failed("is being deployed by somebody else: the service deployment %s took the place of this one", shortID(o.supersededBy))
 	}
 	if d := o.deployment; d != nil {
 		switch {
-		case underWay(d):
-			if n := hopeless(o); n > 0 {
+		case deploymentInProgress(d):
+			if n := permanentFailures(o); n > 0 {
 				return failed("cannot start: %d tasks stopped for a reason that waiting does not heal", n)
 			}
-			return rolling("%s", o.counters())
+			return rolling("%s", o.progressText())
 		case d.Status != types.ServiceDeploymentStatusSuccessful:
-			return failed("was not rolled out: ECS says %s%s", d.Status, reasonOf(d))
+			return failed("was not rolled out: ECS says %s%s", d.Status, reasonSuffix(d))
 		}
-	} else if o.beginning() {
+	} else if o.rolloutInProgress() {
 		return rolling("begins its rollout")
 	}
 	if !o.verified {
 		return rolling("done")
 	}
-	return o.judgeTasks(digests, settled, rolling, failed)
+	return o.evaluateTasks(digests, consistent, rolling, failed)
 }
 
-// judgeTasks is the truth behind a service deployment that has ended well, or was not needed: what the tasks run.
-func (o observation) judgeTasks(digests []string, settled bool, rolling, failed func(string, ...any) verdict) verdict {
+// evaluateTasks is the truth behind a service deployment that has ended well, or was not needed: what the tasks run.
+func (o observation) evaluateTasks(digests []string, consistent bool, rolling, failed func(string, ...any) verdict) verdict {
 	current, old := 0, 0
-	for _, t := range o.running() {
-		switch c := o.main(t); {
+	for _, t := range o.runningTasks() {
+		switch c := o.mainContainer(t); {
 		case c == nil || !slices.Contains(digests, aws.ToString(c.ImageDigest)):
 			old++
 		case c.HealthStatus == types.HealthStatusUnhealthy:
@@ -99,63 +99,63 @@ func (o observation) judgeTasks(digests []string, settled bool, rolling, failed 
 		}
 	}
 	switch {
-	case old > 0 && o.deployment == nil && settled:
+	case old > 0 && o.deployment == nil && consistent:
 		return failed("runs %s of another image, though nothing was rolled out", tasksText(old))
 	case old > 0:
 		return rolling("still runs %s of another image", tasksText(old))
 	case current < int(o.service.DesiredCount):
 		return rolling("runs %d of %d tasks", current, o.service.DesiredCount)
 	case len(o.service.LoadBalancers) > 0 && o.healthyTargets() < current:
-		return rolling("has %d of %d targets healthy%s", o.healthyTargets(), current, o.unwell())
+		return rolling("has %d of %d targets healthy%s", o.healthyTargets(), current, o.unhealthyTargets())
 	}
 	return verdict{state: rolledOut}
 }
 
-// underWay reports whether a service deployment has neither ended nor turned back.
-func underWay(d *types.ServiceDeployment) bool {
+// deploymentInProgress reports whether a service deployment has neither ended nor turned back.
+func deploymentInProgress(d *types.ServiceDeployment) bool {
 	return d.Status == types.ServiceDeploymentStatusPending || d.Status == types.ServiceDeploymentStatusInProgress
 }
 
-// ended reports whether nothing more is to be waited for in ECS's own account of the service.
-func (o observation) ended() bool {
+// finished reports whether nothing more is to be waited for in ECS's own account of the service.
+func (o observation) finished() bool {
 	if o.service == nil {
 		return false
 	}
-	return o.deployment == nil && !o.beginning() || o.deployment != nil && o.deployment.Status == types.ServiceDeploymentStatusSuccessful
+	return o.deployment == nil && !o.rolloutInProgress() || o.deployment != nil && o.deployment.Status == types.ServiceDeploymentStatusSuccessful
 }
 
 // failed reports whether this run's deployment has ended otherwise than well, or is being taken back.
 func (o observation) failed() bool {
-	return o.deployment != nil && !underWay(o.deployment) && o.deployment.Status != types.ServiceDeploymentStatusSuccessful
+	return o.deployment != nil && !deploymentInProgress(o.deployment) && o.deployment.Status != types.ServiceDeploymentStatusSuccessful
 }
 
-// beginning reports whether ECS is rolling out, though the service deployment does not show yet.
-func (o observation) beginning() bool {
+// rolloutInProgress reports whether ECS is rolling out, though the service deployment does not show yet.
+func (o observation) rolloutInProgress() bool {
 	return slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
 		return d.RolloutState == types.DeploymentRolloutStateInProgress
 	})
 }
 
-// stranded reports whether the service's last rollout failed and nothing goes on: fewer tasks than wanted, and none to
+// stalled reports whether the service's last rollout failed and nothing goes on: fewer tasks than wanted, and none to
 // come.
-func (o observation) stranded() bool {
-	return o.service != nil && o.deployment == nil && !o.beginning() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
+func (o observation) stalled() bool {
+	return o.service != nil && o.deployment == nil && !o.rolloutInProgress() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
 		slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
 			return d.RolloutState == types.DeploymentRolloutStateFailed
 		})
 }
 
-// hopelessAfter is how many tasks must stop for a cause that cannot heal before a rollout is given up.
-const hopelessAfter = 2
+// maxPermanentFailures is how many tasks must stop for a cause that cannot heal before a rollout is given up.
+const maxPermanentFailures = 2
 
-// sameExits is how many tasks must end with the same exit code.
-const sameExits = 3
+// maxSameExitCodes is how many tasks must end with the same exit code.
+const maxSameExitCodes = 3
 
-// hopeless counts the tasks that stopped for a cause that waiting does not heal, or with the same exit code again and
+// permanentFailures counts the tasks that stopped for a cause that waiting does not heal, or with the same exit code again and
 // again, where there are enough of them. A start that takes long is neither.
-func hopeless(o observation) int {
+func permanentFailures(o observation) int {
 	permanent, exits := 0, map[int]int{}
-	for _, f := range o.failures() {
+	for _, f := range o.failedTasks() {
 		switch {
 		case f.cause.Permanent:
 			permanent++
@@ -163,63 +163,63 @@ func hopeless(o observation) int {
 			exits[*f.cause.ExitCode]++
 		}
 	}
-	if permanent >= hopelessAfter {
+	if permanent >= maxPermanentFailures {
 		return permanent
 	}
 	for _, n := range exits {
-		if n >= sameExits {
+		if n >= maxSameExitCodes {
 			return n
 		}
 	}
 	return 0
 }
 
-func reasonOf(d *types.ServiceDeployment) string {
+func reasonSuffix(d *types.ServiceDeployment) string {
 	if reason := aws.ToString(d.StatusReason); reason != "" {
 		return ": " + reason
 	}
 	return ""
 }
 
-// own are this run's tasks in the words of DescribeServices.
-func (o observation) own() types.Deployment {
-	i := slices.IndexFunc(o.service.Deployments, func(d types.Deployment) bool { return o.rollout != "" && aws.ToString(d.Id) == o.rollout })
+// currentDeployment are this run's tasks in the words of DescribeServices.
+func (o observation) currentDeployment() types.Deployment {
+	i := slices.IndexFunc(o.service.Deployments, func(d types.Deployment) bool { return o.startedBy != "" && aws.ToString(d.Id) == o.startedBy })
 	if i < 0 {
-		return primaryOf(*o.service)
+		return primaryDeployment(*o.service)
 	}
 	return o.service.Deployments[i]
 }
 
-// counters say how far a rollout is, and what it waits for.
-func (o observation) counters() string {
-	own, old := o.own(), int32(0)
+// progressText say how far a rollout is, and what it waits for.
+func (o observation) progressText() string {
+	current, old := o.currentDeployment(), int32(0)
 	for _, d := range o.service.Deployments {
-		if aws.ToString(d.Id) != aws.ToString(own.Id) {
+		if aws.ToString(d.Id) != aws.ToString(current.Id) {
 			old += d.RunningCount
 		}
 	}
-	text := fmt.Sprintf("%d/%d running", own.RunningCount, o.service.DesiredCount)
+	text := fmt.Sprintf("%d/%d running", current.RunningCount, o.service.DesiredCount)
 	for _, count := range []struct {
 		n    int
 		text string
 	}{
-		{int(own.PendingCount), "pending"}, {int(old), "old"}, {o.targetsIn(elbtypes.TargetHealthStateEnumDraining), "draining"},
-		{len(o.failures()), "stopped"},
+		{int(current.PendingCount), "pending"}, {int(old), "old"}, {o.countTargets(elbtypes.TargetHealthStateEnumDraining), "draining"},
+		{len(o.failedTasks()), "stopped"},
 	} {
 		if count.n > 0 {
 			text += fmt.Sprintf(", %d %s", count.n, count.text)
 		}
 	}
-	if own.RunningCount > 0 && len(o.service.LoadBalancers) > 0 {
-		text += fmt.Sprintf(", %d healthy%s", o.healthyTargets(), o.unwell())
-	} else if own.RunningCount > 0 && own.RunningCount >= o.service.DesiredCount && old == 0 {
+	if current.RunningCount > 0 && len(o.service.LoadBalancers) > 0 {
+		text += fmt.Sprintf(", %d healthy%s", o.healthyTargets(), o.unhealthyTargets())
+	} else if current.RunningCount > 0 && current.RunningCount >= o.service.DesiredCount && old == 0 {
 		text += ", not steady yet"
 	}
 	return text
 }
 
-// unwell says why a target is not healthy, in the load balancer's words.
-func (o observation) unwell() string {
+// unhealthyTargets says why a target is not healthy, in the load balancer's words.
+func (o observation) unhealthyTargets() string {
 	for _, t := range o.targets {
 		h := t.TargetHealth
 		if h == nil || h.State == elbtypes.TargetHealthStateEnumHealthy || h.State == elbtypes.TargetHealthStateEnumDraining {
@@ -242,15 +242,15 @@ func (o observation) fingerprint() string {
 	return text
 }
 
-// running are the tasks that are meant to go on; those that drain are not.
-func (o observation) running() []types.Task {
+// runningTasks are the tasks that are meant to go on; those that drain are not.
+func (o observation) runningTasks() []types.Task {
 	return slices.DeleteFunc(slices.Clone(o.tasks), func(t types.Task) bool {
 		return aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != "RUNNING"
 	})
 }
 
-// main is the application's container.
-func (o observation) main(t types.Task) *types.Container {
+// mainContainer is the application's container.
+func (o observation) mainContainer(t types.Task) *types.Container {
 	i := slices.IndexFunc(t.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == o.container })
 	if i < 0 {
 		return nil
@@ -258,9 +258,11 @@ func (o observation) main(t types.Task) *types.Container {
 	return &t.Containers[i]
 }
 
-func (o observation) healthyTargets() int { return o.targetsIn(elbtypes.TargetHealthStateEnumHealthy) }
+func (o observation) healthyTargets() int {
+	return o.countTargets(elbtypes.TargetHealthStateEnumHealthy)
+}
 
-func (o observation) targetsIn(state elbtypes.TargetHealthStateEnum) int {
+func (o observation) countTargets(state elbtypes.TargetHealthStateEnum) int {
 	n := 0
 	for _, t := range o.targets {
 		if t.TargetHealth != nil && t.TargetHealth.State == state {

@@ -110,7 +110,7 @@ func TestJudge(t *testing.T) {
 		},
 		"another image runs, but AWS's answers may be old": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), early: true,
-			want: verdict{stillRolling, "api still runs 1 task of another image"},
+			want: verdict{rollingOut, "api still runs 1 task of another image"},
 		},
 		"the same exit code again and again": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(1), exited(1)},
@@ -118,15 +118,15 @@ func TestJudge(t *testing.T) {
 		},
 		"several exit codes may be several causes": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(2), exited(1)},
-			want: verdict{stillRolling, "api 0/1 running, 3 stopped"},
+			want: verdict{rollingOut, "api 0/1 running, 3 stopped"},
 		},
 		"begun, but the service deployment does not show yet": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), beginning: true,
-			want: verdict{stillRolling, "api begins its rollout"},
+			want: verdict{rollingOut, "api begins its rollout"},
 		},
 		"under way": {
 			deployment: going, desired: 2, tasks: []types.Task{running(newDigest), running(oldDigest), running(oldDigest)},
-			targets: targets(healthy, unhealthy, draining), want: verdict{stillRolling, "api 1/2 running, 1 pending, 2 old, 1 draining, 1 healthy (unhealthy)"},
+			targets: targets(healthy, unhealthy, draining), want: verdict{rollingOut, "api 1/2 running, 1 pending, 2 old, 1 draining, 1 healthy (unhealthy)"},
 			rollouts: []types.Deployment{
 				{Id: aws.String("ecs-svc/2"), Status: aws.String("PRIMARY"), RunningCount: 1, PendingCount: 1},
 				{Id: aws.String("ecs-svc/1"), Status: aws.String("ACTIVE"), RunningCount: 2},
@@ -139,27 +139,27 @@ func TestJudge(t *testing.T) {
 		},
 		"succeeded, but an old task is left": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(oldDigest)}, targets: targets(healthy),
-			want: verdict{stillRolling, "api still runs 1 task of another image"},
+			want: verdict{rollingOut, "api still runs 1 task of another image"},
 		},
 		"succeeded, a target is not healthy": {
 			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, unhealthy),
-			want: verdict{stillRolling, "api has 1 of 2 targets healthy (unhealthy)"},
+			want: verdict{rollingOut, "api has 1 of 2 targets healthy (unhealthy)"},
 		},
 		"succeeded, a container is unhealthy": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{runningTask(newDigest, types.HealthStatusUnhealthy)}, targets: targets(healthy),
-			want: verdict{stillRolling, "api has an unhealthy container in task 11111111"},
+			want: verdict{rollingOut, "api has an unhealthy container in task 11111111"},
 		},
 		"succeeded with too few tasks": {
 			deployment: succeeded, desired: 2, tasks: []types.Task{running(newDigest)}, targets: targets(healthy),
-			want: verdict{stillRolling, "api runs 1 of 2 tasks"},
+			want: verdict{rollingOut, "api runs 1 of 2 tasks"},
 		},
 		"a scheduler goes through 0": {
 			deployment: going, desired: 1, tasks: []types.Task{leaving(running(oldDigest))},
-			want: verdict{stillRolling, "api 0/1 running"},
+			want: verdict{rollingOut, "api 0/1 running"},
 		},
 		"autoscaling wants more in the meantime": {
 			deployment: succeeded, desired: 4, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
-			want: verdict{stillRolling, "api runs 2 of 4 tasks"},
+			want: verdict{rollingOut, "api runs 2 of 4 tasks"},
 		},
 		"autoscaling wants fewer in the meantime": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
@@ -175,11 +175,11 @@ func TestJudge(t *testing.T) {
 		},
 		"a slow start is not hopeless": {
 			deployment: going, desired: 1, tasks: []types.Task{replaced(), replaced(), replaced()},
-			want: verdict{stillRolling, "api 0/1 running, 3 stopped"},
+			want: verdict{rollingOut, "api 0/1 running, 3 stopped"},
 		},
 		"one failure may heal": {
 			deployment: going, desired: 1, tasks: []types.Task{pullFailure(deployedAt.Add(time.Second))}, targets: targets(),
-			want: verdict{stillRolling, "api 0/1 running, 1 stopped"},
+			want: verdict{rollingOut, "api 0/1 running, 1 stopped"},
 		},
 		"the same failure again does not": {
 			deployment: going, desired: 1, targets: targets(),
@@ -189,7 +189,7 @@ func TestJudge(t *testing.T) {
 		"failures of an earlier deployment do not count": {
 			deployment: going, desired: 1, targets: targets(),
 			tasks: []types.Task{pullFailure(deployedAt.Add(-time.Hour)), pullFailure(deployedAt.Add(-time.Minute))},
-			want:  verdict{stillRolling, "api 0/1 running"},
+			want:  verdict{rollingOut, "api 0/1 running"},
 		},
 	}
 	for name, test := range tests {
@@ -200,11 +200,11 @@ func TestJudge(t *testing.T) {
 					DesiredCount: test.desired, LoadBalancers: []types.LoadBalancer{{}},
 				},
 			}
-			o.other, o.service.Deployments = test.other, test.rollouts
+			o.supersededBy, o.service.Deployments = test.other, test.rollouts
 			if test.beginning {
 				o.service.Deployments = []types.Deployment{{RolloutState: types.DeploymentRolloutStateInProgress}}
 			}
-			require.Equal(t, test.want, judge(o, []string{newDigest}, !test.early))
+			require.Equal(t, test.want, evaluate(o, []string{newDigest}, !test.early))
 		})
 	}
 }
@@ -215,11 +215,11 @@ func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
 		verified: true, container: "balancer-api", service: &types.Service{DesiredCount: 1},
 		tasks: []types.Task{runningTask(newDigest, types.HealthStatusHealthy)},
 	}
-	require.Equal(t, rolledOut, judge(o, []string{oldDigest, newDigest}, true).state)
+	require.Equal(t, rolledOut, evaluate(o, []string{oldDigest, newDigest}, true).state)
 }
 
 // A service that was just made may not show yet; later it is missing.
 func TestJudgeServiceThatIsNotSeen(t *testing.T) {
-	require.Equal(t, verdict{stillRolling, "api is not to be seen yet"}, judge(observation{name: "api", role: environment.API}, nil, false))
-	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, judge(observation{name: "api"}, nil, true))
+	require.Equal(t, verdict{rollingOut, "api is not to be seen yet"}, evaluate(observation{name: "api", role: environment.API}, nil, false))
+	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, evaluate(observation{name: "api"}, nil, true))
 }

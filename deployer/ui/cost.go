@@ -53,23 +53,23 @@ type costJSON struct {
 
 // costWidth is what a line may have where there is no terminal, savingsShown how many settings a person reads.
 const (
-	costWidth    = 80
-	savingsShown = 5
+	costWidth  = 80
+	maxSavings = 5
 )
 
 // Costs shows estimates: one by its lines, several side by side. Comparisons are shown one after the other.
-func Costs(w io.Writer, costs []Cost, listed bool, format string, style Style) error {
+func Costs(w io.Writer, costs []Cost, multiple bool, format string, style Style) error {
 	if format == "json" {
 		all := []costJSON{}
 		for _, c := range costs {
 			all = append(all, costJSON{c, pricing.Region, pricing.AsOf(), pricing.HoursPerMonth, pricing.LeftOut()})
 		}
-		if listed {
+		if multiple {
 			return JSON(w, all)
 		}
 		return JSON(w, all[0])
 	}
-	if listed && costs[0].Against == nil {
+	if multiple && costs[0].Against == nil {
 		return costOverview(w, costs, style)
 	}
 	for i, c := range costs {
@@ -78,9 +78,9 @@ func Costs(w io.Writer, costs []Cost, listed bool, format string, style Style) e
 				return err
 			}
 		}
-		show := showCost
+		show := printCost
 		if c.Against != nil {
-			show = showDifference
+			show = printCostDifference
 		}
 		if err := show(w, c, style); err != nil {
 			return err
@@ -89,35 +89,35 @@ func Costs(w io.Writer, costs []Cost, listed bool, format string, style Style) e
 	return nil
 }
 
-func usd(amount float64) string { return fmt.Sprintf("$%.2f", amount) }
+func formatUSD(amount float64) string { return fmt.Sprintf("$%.2f", amount) }
 
-// signed is an amount more or less.
-func signed(amount float64) string {
+// formatDelta is an amount more or less.
+func formatDelta(amount float64) string {
 	if amount < 0 {
 		return fmt.Sprintf("-$%.2f", -amount)
 	}
 	return fmt.Sprintf("+$%.2f", amount)
 }
 
-// price is the price of a unit, which can be less than a cent.
-func price(amount float64) string {
+// formatUnitPrice is the price of a unit, which can be less than a cent.
+func formatUnitPrice(amount float64) string {
 	exact := strconv.FormatFloat(amount, 'f', -1, 64)
 	if _, decimals, _ := strings.Cut(exact, "."); len(decimals) > 2 {
 		return "$" + exact
 	}
-	return usd(amount)
+	return formatUSD(amount)
 }
 
-func showCost(w io.Writer, c Cost, style Style) error {
-	sum := fmt.Sprintf("%s: about %s a month", c.Environment, usd(c.USD))
+func printCost(w io.Writer, c Cost, style Style) error {
+	sum := fmt.Sprintf("%s: about %s a month", c.Environment, formatUSD(c.USD))
 	if c.MostUSD > c.USD {
-		sum += fmt.Sprintf(", %s with as many tasks as may run", usd(c.MostUSD))
+		sum += fmt.Sprintf(", %s with as many tasks as may run", formatUSD(c.MostUSD))
 	}
-	if err := costNotes(w, style.paint(sum, text.Bold)); err != nil {
+	if err := printNotes(w, style.colorize(sum, text.Bold)); err != nil {
 		return err
 	}
-	t := style.table("resource", "quantity", "unit", "price", "a month", "at most")
-	t.SetColumnConfigs([]table.ColumnConfig{right(2), right(4), right(5), right(6)})
+	t := style.newTable("resource", "quantity", "unit", "price", "a month", "at most")
+	t.SetColumnConfigs([]table.ColumnConfig{alignRight(2), alignRight(4), alignRight(5), alignRight(6)})
 	area := ""
 	for _, line := range c.Lines {
 		if line.Area != area {
@@ -129,30 +129,30 @@ func showCost(w io.Writer, c Cost, style Style) error {
 			mark = "~ "
 		}
 		if line.MostUSD > line.USD {
-			most = usd(line.MostUSD)
+			most = formatUSD(line.MostUSD)
 		}
 		t.AppendRow(table.Row{
-			mark + line.Resource, fmt.Sprintf("%.1f", line.Quantity), line.Unit, price(line.UnitUSD), usd(line.USD), most,
+			mark + line.Resource, fmt.Sprintf("%.1f", line.Quantity), line.Unit, formatUnitPrice(line.UnitUSD), formatUSD(line.USD), most,
 		})
 	}
-	sums := table.Row{"all", "", "", "", usd(c.USD)}
+	sums := table.Row{"all", "", "", "", formatUSD(c.USD)}
 	if c.MostUSD > c.USD {
-		sums = append(sums, usd(c.MostUSD))
+		sums = append(sums, formatUSD(c.MostUSD))
 	}
 	t.AppendRow(sums)
-	if err := render(w, t); err != nil {
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
 	notes := append(costBasis(c), budgetNotes(c)...)
 	if c.BudgetUSD > 0 {
-		notes = append(notes, fmt.Sprintf("%s of it is for NAT, load balancer, addresses and web ACL, whatever the size of tasks and database.", usd(c.Everywhere())))
+		notes = append(notes, fmt.Sprintf("%s of it is for NAT, load balancer, addresses and web ACL, whatever the size of tasks and database.", formatUSD(c.NetworkTotal())))
 	}
 	notes = append(notes, savingNotes(c.Savings)...)
 	notes = append(notes, assumedNotes(c)...)
-	return costNotes(w, append(notes, list("Not in the estimate:", pricing.LeftOut())...)...)
+	return printNotes(w, append(notes, bulletList("Not in the estimate:", pricing.LeftOut())...)...)
 }
 
-func right(column int) table.ColumnConfig {
+func alignRight(column int) table.ColumnConfig {
 	return table.ColumnConfig{Number: column, Align: text.AlignRight, AlignHeader: text.AlignRight}
 }
 
@@ -171,13 +171,13 @@ func costBasis(c Cost) []string {
 }
 
 // assumedNotes say what the quantities stand on that no file gives.
-func assumedNotes(c Cost) []string { return list("Assumed (~):", c.Assumed) }
+func assumedNotes(c Cost) []string { return bulletList("Assumed (~):", c.Assumed) }
 
-// list is a heading with a line for each thing.
-func list(heading string, things []string) []string {
+// bulletList is a heading with a line for each thing.
+func bulletList(heading string, items []string) []string {
 	notes := []string{heading}
-	for _, thing := range things {
-		notes = append(notes, "  - "+thing)
+	for _, item := range items {
+		notes = append(notes, "  - "+item)
 	}
 	return notes
 }
@@ -187,9 +187,9 @@ func budgetNotes(c Cost) []string {
 	var notes []string
 	if c.BudgetUSD > 0 {
 		budget := float64(c.BudgetUSD)
-		note := fmt.Sprintf("The budget in %s is %s: the estimate is %s below it.", c.File, usd(budget), usd(budget-c.USD))
+		note := fmt.Sprintf("The budget in %s is %s: the estimate is %s below it.", c.File, formatUSD(budget), formatUSD(budget-c.USD))
 		if c.USD > budget {
-			note = fmt.Sprintf("The budget in %s is %s: the estimate exceeds it by %s.", c.File, usd(budget), usd(c.USD-budget))
+			note = fmt.Sprintf("The budget in %s is %s: the estimate exceeds it by %s.", c.File, formatUSD(budget), formatUSD(c.USD-budget))
 		}
 		notes = append(notes, note)
 	}
@@ -198,11 +198,11 @@ func budgetNotes(c Cost) []string {
 	case a.Spend == nil:
 		notes = append(notes, "What "+c.Environment+" has really cost is not known: "+a.Unknown+".")
 	default:
-		note := fmt.Sprintf("AWS counts %s for %s this month", usd(a.SpentUSD), c.Environment)
+		note := fmt.Sprintf("AWS counts %s for %s this month", formatUSD(a.SpentUSD), c.Environment)
 		if a.ForecastUSD != nil {
-			note += fmt.Sprintf(" and forecasts %s", usd(*a.ForecastUSD))
+			note += fmt.Sprintf(" and forecasts %s", formatUSD(*a.ForecastUSD))
 		}
-		notes = append(notes, note+fmt.Sprintf(", of a budget of %s.", usd(a.LimitUSD)))
+		notes = append(notes, note+fmt.Sprintf(", of a budget of %s.", formatUSD(a.LimitUSD)))
 		if a.SpentUSD == 0 {
 			notes = append(notes, "AWS counts nothing until the cost allocation tag Environment is activated in the billing console.")
 		}
@@ -216,38 +216,38 @@ func savingNotes(savings []pricing.Saving) []string {
 		return nil
 	}
 	notes := []string{"Settings that would save most, each alone:"}
-	for _, s := range savings[:min(len(savings), savingsShown)] {
-		notes = append(notes, fmt.Sprintf("  %8s %s: %s → %s (%s)", usd(s.USD), s.Setting, s.From, s.To, s.Price))
+	for _, s := range savings[:min(len(savings), maxSavings)] {
+		notes = append(notes, fmt.Sprintf("  %8s %s: %s → %s (%s)", formatUSD(s.USD), s.Setting, s.From, s.To, s.Price))
 	}
 	return notes
 }
 
-// showDifference shows the resources that cost another amount.
-func showDifference(w io.Writer, c Cost, style Style) error {
+// printCostDifference shows the resources that cost another amount.
+func printCostDifference(w io.Writer, c Cost, style Style) error {
 	against := c.Against
 	delta := c.USD - against.USD
 	comparison := "as much as"
 	switch {
 	case delta > 0:
-		comparison = usd(delta) + " more than"
+		comparison = formatUSD(delta) + " more than"
 	case delta < 0:
-		comparison = usd(-delta) + " less than"
+		comparison = formatUSD(-delta) + " less than"
 	}
-	sum := fmt.Sprintf("%s: about %s a month, %s %s", c.Environment, usd(c.USD), comparison, against.Name)
-	if err := costNotes(w, style.paint(sum, text.Bold)); err != nil {
+	sum := fmt.Sprintf("%s: about %s a month, %s %s", c.Environment, formatUSD(c.USD), comparison, against.Name)
+	if err := printNotes(w, style.colorize(sum, text.Bold)); err != nil {
 		return err
 	}
 	if len(against.Differences) > 0 {
-		t := style.table("resource", c.Environment, "against", "difference")
-		t.SetColumnConfigs([]table.ColumnConfig{right(2), right(3), right(4)})
+		t := style.newTable("resource", c.Environment, "against", "difference")
+		t.SetColumnConfigs([]table.ColumnConfig{alignRight(2), alignRight(3), alignRight(4)})
 		for _, d := range against.Differences {
-			t.AppendRow(table.Row{d.Resource, usd(d.USD), usd(d.Against), signed(d.Delta)})
+			t.AppendRow(table.Row{d.Resource, formatUSD(d.USD), formatUSD(d.Against), formatDelta(d.Delta)})
 		}
-		t.AppendRow(table.Row{"all", usd(c.USD), usd(against.USD), signed(delta)})
+		t.AppendRow(table.Row{"all", formatUSD(c.USD), formatUSD(against.USD), formatDelta(delta)})
 		if c.MostUSD != against.MostUSD {
-			t.AppendRow(table.Row{"all, at most", usd(c.MostUSD), usd(against.MostUSD), signed(c.MostUSD - against.MostUSD)})
+			t.AppendRow(table.Row{"all, at most", formatUSD(c.MostUSD), formatUSD(against.MostUSD), formatDelta(c.MostUSD - against.MostUSD)})
 		}
-		if err := render(w, t); err != nil {
+		if err := renderTable(w, t); err != nil {
 			return err
 		}
 	}
@@ -255,33 +255,33 @@ func showDifference(w io.Writer, c Cost, style Style) error {
 	for _, missing := range against.Unpriced {
 		notes = append(notes, "Missing in the sum against: "+missing+".")
 	}
-	return costNotes(w, slices.Concat(notes, budgetNotes(c), assumedNotes(c))...)
+	return printNotes(w, slices.Concat(notes, budgetNotes(c), assumedNotes(c))...)
 }
 
 // costOverview shows several environments, a row each, in whole dollars.
 func costOverview(w io.Writer, costs []Cost, style Style) error {
-	t := style.table("env", "network", "entrance", "tasks", "database", "rest", "total", "most", "budget")
+	t := style.newTable("env", "network", "entrance", "tasks", "database", "rest", "total", "most", "budget")
 	var configs []table.ColumnConfig
 	for column := 2; column <= 9; column++ {
-		configs = append(configs, right(column))
+		configs = append(configs, alignRight(column))
 	}
 	t.SetColumnConfigs(configs)
-	whole := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
+	wholeDollars := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
 	var all, most float64
 	for _, c := range costs {
 		budget := "-"
 		if c.BudgetUSD > 0 {
-			budget = whole(float64(c.BudgetUSD))
+			budget = wholeDollars(float64(c.BudgetUSD))
 		}
 		t.AppendRow(table.Row{
-			c.Stack, whole(c.Area(pricing.AreaNetwork)), whole(c.Area(pricing.AreaEntrance)), whole(c.Area(pricing.AreaTasks)),
-			whole(c.Area(pricing.AreaDatabase)), whole(c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)),
-			whole(c.USD), whole(c.MostUSD), budget,
+			c.Stack, wholeDollars(c.Area(pricing.AreaNetwork)), wholeDollars(c.Area(pricing.AreaIngress)), wholeDollars(c.Area(pricing.AreaTasks)),
+			wholeDollars(c.Area(pricing.AreaDatabase)), wholeDollars(c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)),
+			wholeDollars(c.USD), wholeDollars(c.MostUSD), budget,
 		})
 		all, most = all+c.USD, most+c.MostUSD
 	}
-	t.AppendRow(table.Row{"all", "", "", "", "", "", whole(all), whole(most), ""})
-	if err := render(w, t); err != nil {
+	t.AppendRow(table.Row{"all", "", "", "", "", "", wholeDollars(all), wholeDollars(most), ""})
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
 	var notes []string
@@ -293,11 +293,11 @@ func costOverview(w io.Writer, costs []Cost, style Style) error {
 		notes = append(notes, basis[1:]...)
 		notes = append(notes, budgetNotes(c)...)
 	}
-	return costNotes(w, append(notes, "`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save.")...)
+	return printNotes(w, append(notes, "`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save.")...)
 }
 
-// costNotes writes sentences within the width, what is indented stays so.
-func costNotes(w io.Writer, notes ...string) error {
+// printNotes writes sentences within the width, what is indented stays so.
+func printNotes(w io.Writer, notes ...string) error {
 	for _, note := range notes {
 		body := strings.TrimLeft(note, " ")
 		indent := strings.Repeat(" ", len(note)-len(body))

@@ -23,7 +23,7 @@ func costOf(t *testing.T, name string, change func(*environment.Environment)) Co
 	}
 	return Cost{
 		Environment: env.Name, Stack: env.Stack, Region: env.Region, File: environment.FileName(env.Stack), BudgetUSD: env.Budget.MonthlyUSD,
-		Estimate: pricing.Of(env, pricing.Quiet()), Assumptions: pricing.Quiet(), Savings: pricing.Savings(env, pricing.Quiet()),
+		Estimate: pricing.EstimateEnvironment(env, pricing.DefaultAssumptions()), Assumptions: pricing.DefaultAssumptions(), Savings: pricing.Savings(env, pricing.DefaultAssumptions()),
 	}
 }
 

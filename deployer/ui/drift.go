@@ -24,8 +24,8 @@ type Drift struct {
 	Account, Program engine.Plan
 	// Pending are the operations of an earlier run of which the outcome is unknown.
 	Pending []engine.Pending
-	// UnderWay says who changes the environment just now; "" where nobody does.
-	UnderWay string
+	// InProgress says who changes the environment just now; "" where nobody does.
+	InProgress string
 	// Remedies say what to do, a sentence each.
 	Remedies []string
 	// Failure says why the rest is not known; nil where it is.
@@ -41,10 +41,10 @@ func (d Drift) Clean() bool {
 func DriftFormats() []string { return []string{"text", "json", "markdown"} }
 
 // Drifts shows how environments differ. listed says that several were asked for: as JSON they are an array.
-func Drifts(w io.Writer, all []Drift, listed bool, format string, style Style) error {
+func Drifts(w io.Writer, all []Drift, multiple bool, format string, style Style) error {
 	switch format {
 	case "json":
-		return driftsJSON(w, all, listed)
+		return driftsJSON(w, all, multiple)
 	case "markdown":
 		return driftsMarkdown(w, all)
 	}
@@ -68,13 +68,13 @@ func DriftSummary(d Drift) string {
 	}
 	var parts []string
 	if n := len(d.Account.Steps); n > 0 {
-		parts = append(parts, counted(n, "resource is", "resources are")+" not as the stack says")
+		parts = append(parts, pluralOf(n, "resource is", "resources are")+" not as the stack says")
 	}
 	if n := len(d.Program.Steps); n > 0 {
-		parts = append(parts, counted(n, "change waits", "changes wait")+" to be deployed")
+		parts = append(parts, pluralOf(n, "change waits", "changes wait")+" to be deployed")
 	}
 	if n := len(d.Pending); n > 0 {
-		parts = append(parts, "the outcome of "+counted(n, "operation", "operations")+" is unknown")
+		parts = append(parts, "the outcome of "+pluralOf(n, "operation", "operations")+" is unknown")
 	}
 	switch {
 	case d.Failure != nil:
@@ -85,8 +85,8 @@ func DriftSummary(d Drift) string {
 	return strings.Join(parts, "; ")
 }
 
-// counted is a number with the words that suit it.
-func counted(n int, one, many string) string {
+// pluralOf is a number with the words that suit it.
+func pluralOf(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -115,60 +115,60 @@ func AccountSummary(p engine.Plan) string {
 }
 
 func driftText(w io.Writer, d Drift, style Style) error {
-	lines := []string{style.fold(style.paint(d.Environment, text.Bold)+": "+DriftSummary(d), "    ")}
-	if d.UnderWay != "" {
-		lines = append(lines, style.fold(style.paint("warning:", text.FgYellow)+" "+d.UnderWay, "    "))
+	lines := []string{style.wrapLine(style.colorize(d.Environment, text.Bold)+": "+DriftSummary(d), "    ")}
+	if d.InProgress != "" {
+		lines = append(lines, style.wrapLine(style.colorize("warning:", text.FgYellow)+" "+d.InProgress, "    "))
 	}
 	if steps := d.Account.Steps; len(steps) > 0 {
 		lines = append(lines, "", "In the account: "+AccountSummary(d.Account)+" (the stack says → the account has)")
-		said := d.programSays()
-		for _, s := range goneFirst(steps) {
-			lines = append(lines, accountLines(s, said, style)...)
+		program := d.programChanges()
+		for _, s := range sortAccountSteps(steps) {
+			lines = append(lines, accountLines(s, program, style)...)
 		}
 	}
 	if steps := d.Program.Steps; len(steps) > 0 {
 		lines = append(lines, "", "In the program: "+PlanSummary(d.Program)+" (the stack says → the program says)")
-		for _, s := range lossFirst(steps) {
+		for _, s := range sortBySeverity(steps) {
 			lines = append(lines, stepLines(s, style)...)
 		}
 	}
 	if len(d.Pending) > 0 {
 		lines = append(lines, "", "Of unknown outcome, from a run that was cut off:")
 		for _, p := range d.Pending {
-			lines = append(lines, fmt.Sprintf("? %-36s %s (%s)", ShortType(p.Type), p.Name, p.Op))
+			lines = append(lines, fmt.Sprintf("? %-36s %s (%s)", engine.ShortType(p.Type), p.Name, p.Op))
 		}
 	}
 	if f := d.Failure; f != nil {
-		lines = append(lines, "", style.fold("not known: "+f.Message, "    "))
+		lines = append(lines, "", style.wrapLine("not known: "+f.Message, "    "))
 	}
 	if len(d.Remedies) > 0 {
 		lines = append(lines, "")
 		for _, r := range d.Remedies {
-			lines = append(lines, style.fold("what to do: "+r, "    "))
+			lines = append(lines, style.wrapLine("what to do: "+r, "    "))
 		}
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
 }
 
-// goneFirst sorts what was found in the account, which comes in no order: what is gone, then by type and name.
-func goneFirst(steps []engine.Step) []engine.Step {
+// sortAccountSteps sorts what was found in the account, which comes in no order: what is gone, then by type and name.
+func sortAccountSteps(steps []engine.Step) []engine.Step {
 	sorted := slices.Clone(steps)
 	slices.SortFunc(sorted, func(a, b engine.Step) int {
-		return cmp.Or(weight(b)-weight(a), cmp.Compare(a.Type, b.Type), cmp.Compare(a.URN, b.URN))
+		return cmp.Or(severity(b)-severity(a), cmp.Compare(a.Type, b.Type), cmp.Compare(a.URN, b.URN))
 	})
 	return sorted
 }
 
 // accountLines are what differs in the account of one resource.
-func accountLines(s engine.Step, said sayings, style Style) []string {
+func accountLines(s engine.Step, program programChanges, style Style) []string {
 	lines := []string{stepLine(s, style), "    id: " + s.ID}
 	if s.Deletes {
 		return append(lines, "    is gone")
 	}
 	for _, diff := range s.Differences {
-		line := "    " + difference(diff, style.Width)
-		if said.agrees(s, diff) {
+		line := "    " + formatDifference(diff, style.Width)
+		if program.include(s, diff) {
 			line += "\n        as the program says"
 		}
 		lines = append(lines, line)
@@ -176,24 +176,24 @@ func accountLines(s engine.Step, said sayings, style Style) []string {
 	return lines
 }
 
-// sayings are what the program gives each property that waits, by its place.
-type sayings map[string]string
+// programChanges are what the program gives each property that waits, by its place.
+type programChanges map[string]string
 
-func (d Drift) programSays() sayings {
-	said := sayings{}
+func (d Drift) programChanges() programChanges {
+	changes := programChanges{}
 	for _, s := range d.Program.Steps {
 		for _, diff := range s.Differences {
-			said[place(s, diff)] = shown(diff.New)
+			changes[propertyKey(s, diff)] = formatValue(diff.New)
 		}
 	}
-	return said
+	return changes
 }
 
-// agrees reports whether somebody did by hand what the program waits to do. Of secrets nobody knows.
-func (said sayings) agrees(s engine.Step, d engine.Difference) bool {
-	now, waits := said[place(s, d)]
-	return waits && d.New != engine.Masked && now == shown(d.New)
+// include reports whether somebody did by hand what the program waits to do. Of secrets nobody knows.
+func (changes programChanges) include(s engine.Step, d engine.Difference) bool {
+	now, pending := changes[propertyKey(s, d)]
+	return pending && d.New != engine.Masked && now == formatValue(d.New)
 }
 
-// place is where a property is.
-func place(s engine.Step, d engine.Difference) string { return s.URN + " " + d.Path }
+// propertyKey is where a property is.
+func propertyKey(s engine.Step, d engine.Difference) string { return s.URN + " " + d.Path }

@@ -11,16 +11,16 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 // tagWidth leaves the list of deployments within 80 columns.
 const tagWidth = 16
 
 // History lists deployments.
-func History(w io.Writer, deployments []record.Deployment, format string) error {
+func History(w io.Writer, deployments []history.Deployment, format string) error {
 	if deployments == nil {
-		deployments = []record.Deployment{}
+		deployments = []history.Deployment{}
 	}
 	switch format {
 	case "json":
@@ -28,34 +28,34 @@ func History(w io.Writer, deployments []record.Deployment, format string) error 
 	case "yaml":
 		return YAML(w, deployments)
 	}
-	t := Style{}.table("deployment", "kind", "image", "outcome", "time")
+	t := Style{}.newTable("deployment", "kind", "image", "outcome", "time")
 	for _, d := range deployments {
-		t.AppendRow(table.Row{d.ID, d.Kind, shorten(imageName(d.Image), tagWidth), outcomeOf(d), took(d)})
+		t.AppendRow(table.Row{d.ID, d.Kind, truncate(imageName(d.Image), tagWidth), outcomeText(d), durationText(d)})
 	}
-	return render(w, t)
+	return renderTable(w, t)
 }
 
-// outcomeOf is how a deployment ended, and in which phase where that was not the last.
-func outcomeOf(d record.Deployment) string {
+// outcomeText is how a deployment ended, and in which phase where that was not the last.
+func outcomeText(d history.Deployment) string {
 	switch {
 	case d.RolledBackTo != nil:
 		return "rolled back"
-	case d.Outcome == record.Succeeded || len(d.Phases) == 0:
+	case d.Outcome == history.Succeeded || len(d.Phases) == 0:
 		return string(d.Outcome)
 	}
 	return string(d.Outcome) + ": " + d.Phases[len(d.Phases)-1].Name
 }
 
-func took(d record.Deployment) string {
+func durationText(d history.Deployment) string {
 	if d.Ended.IsZero() {
 		return ""
 	}
-	return shortDuration(d.Ended.Sub(d.Started))
+	return formatDuration(d.Ended.Sub(d.Started))
 }
 
-func imageName(i record.Image) string { return cmp.Or(i.Tag, i.Digest) }
+func imageName(i history.Image) string { return cmp.Or(i.Tag, i.Digest) }
 
-func shorten(text string, width int) string {
+func truncate(text string, width int) string {
 	if len(text) <= width {
 		return text
 	}
@@ -63,14 +63,14 @@ func shorten(text string, width int) string {
 }
 
 // Deployment shows one deployment in full.
-func Deployment(w io.Writer, d record.Deployment, format string) error {
+func Deployment(w io.Writer, d history.Deployment, format string) error {
 	switch format {
 	case "json":
 		return JSON(w, d)
 	case "yaml":
 		return YAML(w, d)
 	}
-	t := Style{}.table("deployment", d.ID)
+	t := Style{}.newTable("deployment", d.ID)
 	row := func(name, value string) {
 		if value != "" {
 			t.AppendRow(table.Row{name, value})
@@ -79,9 +79,9 @@ func Deployment(w io.Writer, d record.Deployment, format string) error {
 	row("environment", d.Environment)
 	row("kind", string(d.Kind))
 	row("by", d.By)
-	row("started", moment(d.Started))
-	row("ended", moment(d.Ended))
-	row("outcome", outcomeOf(d))
+	row("started", formatTime(d.Started))
+	row("ended", formatTime(d.Ended))
+	row("outcome", outcomeText(d))
 	row("image", d.Image.Tag)
 	row("digest", d.Image.Digest)
 	row("snapshot", d.Snapshot)
@@ -94,18 +94,18 @@ func Deployment(w io.Writer, d record.Deployment, format string) error {
 	for _, service := range slices.Sorted(maps.Keys(d.TaskDefinitions)) {
 		row("task definition", shortARN(d.TaskDefinitions[service]))
 	}
-	if err := render(w, t); err != nil {
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
-	return tellPhases(w, d)
+	return printPhases(w, d)
 }
 
-// tellPhases shows how a deployment went, and why it ended as it did.
-func tellPhases(w io.Writer, d record.Deployment) error {
+// printPhases shows how a deployment went, and why it ended as it did.
+func printPhases(w io.Writer, d history.Deployment) error {
 	var b strings.Builder
 	b.WriteString("\n")
 	for _, p := range d.Phases {
-		fmt.Fprintf(&b, "%-10s %-11s %7s  %s\n", p.Name, p.Outcome, shortDuration(time.Duration(p.Seconds*float64(time.Second))), firstLine(p.Message))
+		fmt.Fprintf(&b, "%-10s %-11s %7s  %s\n", p.Name, p.Outcome, formatDuration(time.Duration(p.Seconds*float64(time.Second))), firstLine(p.Message))
 	}
 	for _, warning := range d.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", firstLine(warning))

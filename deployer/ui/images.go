@@ -18,12 +18,12 @@ type ImageList struct {
 	Images     []release.StoredImage `json:"images"`
 	// Total is how many images there are, also those that are not listed.
 	Total int `json:"total"`
-	// Unread are the environments of which nobody knows what runs there.
-	Unread []Unread `json:"unread"`
+	// Unreadable are the environments of which nobody knows what runs there.
+	Unreadable []UnreadableEnvironment `json:"unread"`
 }
 
-// Unread is an environment that could not be asked, and why.
-type Unread struct {
+// UnreadableEnvironment is an environment that could not be asked, and why.
+type UnreadableEnvironment struct {
 	Environment string `json:"environment"`
 	Error       string `json:"error"`
 }
@@ -33,12 +33,12 @@ func Images(w io.Writer, list ImageList, format string, style Style) error {
 	if format == "json" {
 		return JSON(w, list)
 	}
-	mixed := environmentsOfSeveral(list.Images)
-	t := style.table("tags", "digest", "pushed", "size", "scan", "runs in")
+	runningSeveral := runningSeveralImages(list.Images)
+	t := style.newTable("tags", "digest", "pushed", "size", "scan", "runs in")
 	for _, image := range list.Images {
 		t.AppendRow(table.Row{
-			strings.Join(image.Names(), ", "), hexDigits(image.Digest), image.Pushed.Format("06-01-02 15:04"),
-			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), findings(image), runsIn(image, mixed),
+			strings.Join(image.Names(), ", "), shortDigest(image.Digest), image.Pushed.Format("06-01-02 15:04"),
+			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), scanSummary(image), environmentsRunning(image, runningSeveral),
 		})
 	}
 	// With the columns between them these widths make 80.
@@ -46,7 +46,7 @@ func Images(w io.Writer, list ImageList, format string, style Style) error {
 		{Number: 1, WidthMax: 20, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 8, WidthMaxEnforcer: text.WrapSoft},
 		{Number: 6, WidthMax: 10, WidthMaxEnforcer: text.WrapSoft},
 	})
-	if err := render(w, t); err != nil {
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
 	if left := list.Total - len(list.Images); left > 0 {
@@ -54,22 +54,22 @@ func Images(w io.Writer, list ImageList, format string, style Style) error {
 			return err
 		}
 	}
-	for _, unread := range list.Unread {
-		if _, err := fmt.Fprintf(w, "what runs in %s is not known: %s\n", unread.Environment, unread.Error); err != nil {
+	for _, environment := range list.Unreadable {
+		if _, err := fmt.Fprintf(w, "what runs in %s is not known: %s\n", environment.Environment, environment.Error); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hexDigits are the first of a digest: enough to recognise it.
-func hexDigits(digest string) string {
+// shortDigest are the first of a digest: enough to recognise it.
+func shortDigest(digest string) string {
 	_, digits, _ := strings.Cut(digest, ":")
 	return digits[:min(len(digits), 12)]
 }
 
-// findings says what a scan found, the worst first: there is no room for more.
-func findings(image release.StoredImage) string {
+// scanSummary says what a scan found, the worst first: there is no room for more.
+func scanSummary(image release.StoredImage) string {
 	if !image.Scanned {
 		return "none yet"
 	}
@@ -81,9 +81,9 @@ func findings(image release.StoredImage) string {
 	return "clean"
 }
 
-// environmentsOfSeveral are the environments that run more than one of the images.
-func environmentsOfSeveral(images []release.StoredImage) map[string]bool {
-	counts, mixed := map[string]int{}, map[string]bool{}
+// runningSeveralImages are the environments that run more than one of the images.
+func runningSeveralImages(images []release.StoredImage) map[string]bool {
+	counts, several := map[string]int{}, map[string]bool{}
 	for _, image := range images {
 		var here []string
 		for _, run := range image.Runs {
@@ -94,17 +94,17 @@ func environmentsOfSeveral(images []release.StoredImage) map[string]bool {
 		}
 	}
 	for name, n := range counts {
-		mixed[name] = n > 1
+		several[name] = n > 1
 	}
-	return mixed
+	return several
 }
 
-// runsIn names the environments that run an image, with the services where they do not all run it.
-func runsIn(image release.StoredImage, mixed map[string]bool) string {
+// environmentsRunning names the environments that run an image, with the services where they do not all run it.
+func environmentsRunning(image release.StoredImage, several map[string]bool) string {
 	var lines []string
 	for _, run := range image.Runs {
 		line := run.Environment
-		if mixed[run.Environment] {
+		if several[run.Environment] {
 			line += " " + string(run.Role)
 		}
 		if !slices.Contains(lines, line) {

@@ -15,62 +15,62 @@ import (
 type ImportReport struct {
 	Environment string
 	Found       []ImportFound
-	Absent      []ImportAbsent
+	Missing     []ImportMissing
 }
 
 // ImportFound is a resource that is in the account.
 type ImportFound struct {
-	engine.Found
-	// By is what makes it a match, Step what the first deployment does to it, if anything.
-	By   string
-	Step engine.Step
-	// Data marks what cannot be made again.
-	Data bool
+	engine.ImportCandidate
+	// MatchedBy is what makes it a match, Step what the first deployment does to it, if anything.
+	MatchedBy string
+	Step      engine.Step
+	// Stateful marks what cannot be made again.
+	Stateful bool
 }
 
-// ImportAbsent is a resource that was not found, or not taken for what it is.
-type ImportAbsent struct {
-	engine.Creation
+// ImportMissing is a resource that was not found, or not taken for what it is.
+type ImportMissing struct {
+	engine.PlannedResource
 	// Candidates are several that it could be, Strange is the one of another stack, Unsought why it was not looked for.
-	Candidates        []string
-	Strange, Unsought string
-	Data              bool
+	Candidates          []string
+	Foreign, SkipReason string
+	Stateful            bool
 }
 
-// Clear reports whether nobody has to decide anything.
-func (r ImportReport) Clear() bool {
+// Unambiguous reports whether nobody has to decide anything.
+func (r ImportReport) Unambiguous() bool {
 	return !slices.ContainsFunc(r.Found, func(f ImportFound) bool { return f.Step.Replaces }) &&
-		!slices.ContainsFunc(r.Absent, func(a ImportAbsent) bool { return len(a.Candidates) > 0 || a.Strange != "" })
+		!slices.ContainsFunc(r.Missing, func(a ImportMissing) bool { return len(a.Candidates) > 0 || a.Foreign != "" })
 }
 
-// Lost are the resources with data that would be replaced, with the reason.
-func (r ImportReport) Lost() []string {
+// DataLosses are the resources with data that would be replaced, with the reason.
+func (r ImportReport) DataLosses() []string {
 	var lost []string
 	for _, f := range r.Found {
-		if f.Data && f.Step.Replaces {
-			lost = append(lost, fmt.Sprintf("%s %s (%s)", ShortType(f.Type), f.ID, strings.Join(reasons(f.Step), ", ")))
+		if f.Stateful && f.Step.Replaces {
+			lost = append(lost, fmt.Sprintf("%s %s (%s)", engine.ShortType(f.Type), f.ID, strings.Join(replaceReasons(f.Step), ", ")))
 		}
 	}
 	return lost
 }
 
-// Unclear are the resources that could be any of several.
-func (r ImportReport) Unclear() []string {
-	var unclear []string
-	for _, a := range r.Absent {
+// Ambiguous are the resources that could be any of several.
+func (r ImportReport) Ambiguous() []string {
+	var ambiguous []string
+	for _, a := range r.Missing {
 		if len(a.Candidates) > 0 {
-			unclear = append(unclear, fmt.Sprintf("%s %s (%s)", ShortType(a.Type), a.Name, strings.Join(a.Candidates, ", ")))
+			ambiguous = append(ambiguous, fmt.Sprintf("%s %s (%s)", engine.ShortType(a.Type), a.Name, strings.Join(a.Candidates, ", ")))
 		}
 	}
-	return unclear
+	return ambiguous
 }
 
-// reasons are the properties because of which something is replaced.
-func reasons(step engine.Step) []string {
+// replaceReasons are the properties because of which something is replaced.
+func replaceReasons(step engine.Step) []string {
 	var paths []string
 	for _, d := range step.Differences {
 		if d.Replaces {
-			paths = append(paths, fmt.Sprintf("%s: %v there, %v here", d.Path, shown(d.Old), shown(d.New)))
+			paths = append(paths, fmt.Sprintf("%s: %v there, %v here", d.Path, formatValue(d.Old), formatValue(d.New)))
 		}
 	}
 	return paths
@@ -84,24 +84,24 @@ func Import(w io.Writer, r ImportReport, style Style) error {
 		lines = append(lines, "Found in the account:")
 	}
 	for _, f := range r.Found {
-		lines = append(lines, fmt.Sprintf("  %s %s: %s (by %s), %s", ShortType(f.Type), f.Name, f.ID, f.By, style.firstUp(f.Step)))
+		lines = append(lines, fmt.Sprintf("  %s %s: %s (by %s), %s", engine.ShortType(f.Type), f.Name, f.ID, f.MatchedBy, style.firstUpdate(f.Step)))
 	}
-	if len(r.Absent) > 0 {
+	if len(r.Missing) > 0 {
 		lines = append(lines, "Not found, or not taken:")
 	}
-	for _, a := range r.Absent {
-		lines = append(lines, fmt.Sprintf("  %s %s: %s", ShortType(a.Type), a.Name, a.why()))
+	for _, a := range r.Missing {
+		lines = append(lines, fmt.Sprintf("  %s %s: %s", engine.ShortType(a.Type), a.Name, a.outcome()))
 	}
-	for _, line := range r.attention() {
-		lines = append(lines, style.paint("warning:", text.FgYellow)+" "+line)
+	for _, line := range r.warnings() {
+		lines = append(lines, style.colorize("warning:", text.FgYellow)+" "+line)
 	}
-	lines = append(lines, fmt.Sprintf("%s: %d resources found, %d to be created", r.Environment, len(r.Found), len(r.Absent)))
+	lines = append(lines, fmt.Sprintf("%s: %d resources found, %d to be created", r.Environment, len(r.Found), len(r.Missing)))
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err
 }
 
-// firstUp says what the first deployment does to a resource.
-func (s Style) firstUp(step engine.Step) string {
+// firstUpdate says what the first deployment does to a resource.
+func (s Style) firstUpdate(step engine.Step) string {
 	var paths []string
 	for _, d := range step.Differences {
 		top := d.Path
@@ -114,42 +114,42 @@ func (s Style) firstUp(step engine.Step) string {
 	}
 	switch {
 	case step.Replaces:
-		return s.paint("REPLACED", text.FgRed) + ": " + strings.Join(reasons(step), ", ")
+		return s.colorize("REPLACED", text.FgRed) + ": " + strings.Join(replaceReasons(step), ", ")
 	case step.Op != "":
 		return step.Op + ": " + strings.Join(paths, ", ")
 	}
 	return "unchanged"
 }
 
-func (a ImportAbsent) why() string {
+func (a ImportMissing) outcome() string {
 	switch {
 	case len(a.Candidates) > 0:
 		return "ambiguous: " + strings.Join(a.Candidates, ", ")
-	case a.Strange != "":
-		return a.Strange + " is another stack's"
-	case a.Unsought != "":
-		return "not imported: " + a.Unsought
+	case a.Foreign != "":
+		return a.Foreign + " is another stack's"
+	case a.SkipReason != "":
+		return "not imported: " + a.SkipReason
 	}
 	return "will be created"
 }
 
-// attention are the things that a person has to look at before the first deployment.
-func (r ImportReport) attention() []string {
+// warnings are the things that a person has to look at before the first deployment.
+func (r ImportReport) warnings() []string {
 	var lines []string
 	for _, f := range r.Found {
 		if f.Step.Replaces {
-			lines = append(lines, fmt.Sprintf("the first up would replace %s %s (%s)", ShortType(f.Type), f.ID, strings.Join(reasons(f.Step), ", ")))
+			lines = append(lines, fmt.Sprintf("the first up would replace %s %s (%s)", engine.ShortType(f.Type), f.ID, strings.Join(replaceReasons(f.Step), ", ")))
 		}
 	}
-	for _, a := range r.Absent {
+	for _, a := range r.Missing {
 		switch {
 		case len(a.Candidates) > 0:
 			lines = append(lines, fmt.Sprintf("%s %s could be any of %s: rename or delete the others, or write the right one into the import file",
-				ShortType(a.Type), a.Name, strings.Join(a.Candidates, ", ")))
-		case a.Strange != "":
-			lines = append(lines, fmt.Sprintf("%s %s: %s has its name, and its tags say that another stack has made it", ShortType(a.Type), a.Name, a.Strange))
-		case a.Data:
-			lines = append(lines, fmt.Sprintf("%s %s was not found: the first up makes an empty one", ShortType(a.Type), a.Name))
+				engine.ShortType(a.Type), a.Name, strings.Join(a.Candidates, ", ")))
+		case a.Foreign != "":
+			lines = append(lines, fmt.Sprintf("%s %s: %s has its name, and its tags say that another stack has made it", engine.ShortType(a.Type), a.Name, a.Foreign))
+		case a.Stateful:
+			lines = append(lines, fmt.Sprintf("%s %s was not found: the first up makes an empty one", engine.ShortType(a.Type), a.Name))
 		}
 	}
 	return lines

@@ -11,7 +11,7 @@ import (
 
 func TestImport(t *testing.T) {
 	found := func(typ, id string, data bool, step engine.Step) ImportFound {
-		return ImportFound{Found: engine.Found{Creation: engine.Creation{Type: typ, Name: "n"}, ID: id}, By: "name", Step: step, Data: data}
+		return ImportFound{ImportCandidate: engine.ImportCandidate{PlannedResource: engine.PlannedResource{Type: typ, Name: "n"}, ID: id}, MatchedBy: "name", Step: step, Stateful: data}
 	}
 	engineChanged := engine.Step{Op: "replace", Replaces: true, Differences: []engine.Difference{
 		{Path: "engine", Replaces: true, Old: "mysql", New: "postgres"}, {Path: "tags.Name"},
@@ -22,10 +22,10 @@ func TestImport(t *testing.T) {
 			found("aws:rds/instance:Instance", "db", true, engineChanged), found("aws:ec2/eip:Eip", "eip", false, engineChanged),
 			found("aws:iam/role:Role", "r", false, engine.Step{Op: "update", Differences: []engine.Difference{{Path: `tags["a:b"]`}, {Path: "tags.X"}}}),
 		},
-		Absent: []ImportAbsent{
-			{Creation: engine.Creation{Type: "aws:route53/zone:Zone", Name: "zone"}, Candidates: []string{"Z1", "Z2"}, Data: true},
-			{Creation: engine.Creation{Type: "aws:sqs/queue:Queue", Name: "queue"}, Data: true},
-			{Creation: engine.Creation{Type: "aws:iam/role:Role", Name: "theirs"}, Strange: "x"},
+		Missing: []ImportMissing{
+			{PlannedResource: engine.PlannedResource{Type: "aws:route53/zone:Zone", Name: "zone"}, Candidates: []string{"Z1", "Z2"}, Stateful: true},
+			{PlannedResource: engine.PlannedResource{Type: "aws:sqs/queue:Queue", Name: "queue"}, Stateful: true},
+			{PlannedResource: engine.PlannedResource{Type: "aws:iam/role:Role", Name: "theirs"}, Foreign: "x"},
 		},
 	}
 	var out strings.Builder
@@ -45,8 +45,8 @@ warning: sqs/queue queue was not found: the first up makes an empty one
 warning: iam/role theirs: x has its name, and its tags say that another stack has made it
 staging: 3 resources found, 3 to be created
 `, out.String())
-	require.Equal(t, []string{"rds/instance db (engine: mysql there, postgres here)"}, report.Lost())
-	require.Equal(t, []string{"route53/zone zone (Z1, Z2)"}, report.Unclear())
-	require.False(t, report.Clear())
-	require.True(t, ImportReport{Found: report.Found[2:], Absent: report.Absent[1:2]}.Clear())
+	require.Equal(t, []string{"rds/instance db (engine: mysql there, postgres here)"}, report.DataLosses())
+	require.Equal(t, []string{"route53/zone zone (Z1, Z2)"}, report.Ambiguous())
+	require.False(t, report.Unambiguous())
+	require.True(t, ImportReport{Found: report.Found[2:], Missing: report.Missing[1:2]}.Unambiguous())
 }

@@ -24,11 +24,11 @@ func Outputs(w io.Writer, values map[string]any, format string) error {
 	case "yaml":
 		return YAML(w, values)
 	}
-	t := Style{}.table("output", "value")
+	t := Style{}.newTable("output", "value")
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		t.AppendRow(table.Row{key, oneLine(values[key])})
 	}
-	return render(w, t)
+	return renderTable(w, t)
 }
 
 func oneLine(value any) string {
@@ -48,7 +48,7 @@ func oneLine(value any) string {
 	return strings.Join(items, ", ")
 }
 
-func render(w io.Writer, t table.Writer) error {
+func renderTable(w io.Writer, t table.Writer) error {
 	for line := range strings.Lines(t.Render() + "\n") {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
 			return err
@@ -88,11 +88,11 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 	if format == "json" {
 		return JSON(w, rows)
 	}
-	t := Style{}.table("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
+	t := Style{}.newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
 	for _, r := range rows {
 		t.AppendRow(table.Row{r.Stack, r.Name, r.URL, r.Region, yesNo(r.Protected), r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
 	}
-	return render(w, t)
+	return renderTable(w, t)
 }
 
 func yesNo(b bool) string {
@@ -124,24 +124,24 @@ func Rules(w io.Writer, rules []docs.Rule, format string, style Style) error {
 	for _, r := range rules {
 		if r.Section != section {
 			section = r.Section
-			if _, err := fmt.Fprintf(w, "%s\n", style.paint(section, text.Bold)); err != nil {
+			if _, err := fmt.Fprintf(w, "%s\n", style.colorize(section, text.Bold)); err != nil {
 				return err
 			}
 		}
-		given := "must be given"
+		requirement := "must be given"
 		switch {
 		case r.Default != "":
-			given = "default " + r.Default
+			requirement = "default " + r.Default
 		case !r.Required:
-			given = "may be left out"
+			requirement = "may be left out"
 		}
-		said := []string{fmt.Sprintf("%s (%s, %s)", r.Key, r.Type, given)}
+		paragraphs := []string{fmt.Sprintf("%s (%s, %s)", r.Key, r.Type, requirement)}
 		for _, more := range []string{r.Text, r.Source} {
 			if more != "" {
-				said = append(said, more)
+				paragraphs = append(paragraphs, more)
 			}
 		}
-		for i, line := range said {
+		for i, line := range paragraphs {
 			indent := strings.Repeat(" ", 2+2*min(i, 1))
 			if style.Width > 0 && !strings.HasPrefix(line, "https://") {
 				line = text.WrapSoft(line, max(20, style.Width-len(indent)))
@@ -161,12 +161,12 @@ func Faults(w io.Writer, faults []local.Fault, format string, style Style) error
 	if format == "json" {
 		return JSON(w, faults)
 	}
-	t := style.table("fault", "what goes wrong", "what it should lead to")
+	t := style.newTable("fault", "what goes wrong", "what it should lead to")
 	for _, f := range faults {
 		t.AppendRow(table.Row{f.Name, f.Effect, f.Expect})
 	}
-	style.wrap(t, 22, 2, 3)
-	return render(w, t)
+	style.wrapColumns(t, 22, 2, 3)
+	return renderTable(w, t)
 }
 
 // Probes shows what each probe saw.
@@ -178,15 +178,15 @@ func Probes(w io.Writer, results []probe.Result, format string, style Style) err
 		return YAML(w, results)
 	}
 	for _, r := range results {
-		if err := showProbe(w, r, style); err != nil {
+		if err := printProbe(w, r, style); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func showProbe(w io.Writer, r probe.Result, style Style) error {
-	line := fmt.Sprintf("%s %s through the %s", style.status(r.OK()), r.URL, r.Side)
+func printProbe(w io.Writer, r probe.Result, style Style) error {
+	line := fmt.Sprintf("%s %s through the %s", style.okSign(r.OK()), r.URL, r.Side)
 	if r.StatusCode != 0 {
 		line += fmt.Sprintf(": HTTP %d", r.StatusCode)
 	}

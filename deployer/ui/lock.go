@@ -12,8 +12,8 @@ import (
 )
 
 // Lock shows how an environment's lock stands; nil is free.
-func Lock(w io.Writer, environment string, standing *lock.Standing, format string) error {
-	shown := struct {
+func Lock(w io.Writer, environment string, status *lock.Status, format string) error {
+	view := struct {
 		Environment string `json:"environment"`
 		// State is free, held, ending or expired.
 		State string `json:"state"`
@@ -21,46 +21,46 @@ func Lock(w io.Writer, environment string, standing *lock.Standing, format strin
 		SilentSeconds float64      `json:"silentSeconds,omitempty"`
 		Holder        *lock.Holder `json:"holder,omitempty"`
 	}{Environment: environment, State: "free"}
-	if standing != nil {
-		shown.State, shown.Holder, shown.SilentSeconds = string(standing.Condition), &standing.Holder, standing.Silence.Seconds()
+	if status != nil {
+		view.State, view.Holder, view.SilentSeconds = string(status.State), &status.Holder, status.SinceHeartbeat.Seconds()
 	}
 	switch format {
 	case "json":
-		return JSON(w, shown)
+		return JSON(w, view)
 	case "yaml":
-		return YAML(w, shown)
+		return YAML(w, view)
 	}
-	if standing == nil {
+	if status == nil {
 		_, err := fmt.Fprintf(w, "%s is free: nobody is changing it\n", environment)
 		return err
 	}
-	h, t := standing.Holder, Style{}.table("lock", environment)
+	h, t := status.Holder, Style{}.newTable("lock", environment)
 	t.AppendRows([]table.Row{
-		{"state", stateOfLock(standing.Condition)},
-		{"doing", strings.TrimSpace(h.Doing + " " + h.Image)},
+		{"state", lockStateText(status.State)},
+		{"doing", strings.TrimSpace(h.Command + " " + h.Image)},
 		{"phase", h.Phase}, {"by", h.By}, {"from", fmt.Sprintf("%s, process %d", h.Host, h.PID)}, {"run", h.Run},
-		{"since", moment(h.Started)},
-		{"last heartbeat", standing.Silence.Round(time.Second).String() + " ago"},
+		{"since", formatTime(h.Started)},
+		{"last heartbeat", status.SinceHeartbeat.Round(time.Second).String() + " ago"},
 	})
 	if !h.Expires.IsZero() {
-		t.AppendRow(table.Row{"expires", moment(h.Expires) + ", unless a heartbeat comes"})
+		t.AppendRow(table.Row{"expires", formatTime(h.Expires) + ", unless a heartbeat comes"})
 	}
-	return render(w, t)
+	return renderTable(w, t)
 }
 
-func stateOfLock(c lock.Condition) string {
+func lockStateText(c lock.State) string {
 	switch c {
-	case lock.Ending:
+	case lock.StateEnding:
 		return "ending: its deployer has died, its engine still runs"
-	case lock.Dead:
+	case lock.StateExpired:
 		return "expired: its holder has died; the next deployment takes it over"
-	case lock.Alive:
+	case lock.StateHeld:
 	}
 	return string(c)
 }
 
-// moment is a time as people compare it across machines.
-func moment(t time.Time) string {
+// formatTime is a time as people compare it across machines.
+func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
-// sign is how an operation is marked, in the manner of a diff.
-func sign(step engine.Step) string {
+// operationSign is how an operation is marked, in the manner of a diff.
+func operationSign(step engine.Step) string {
 	switch {
 	case step.Replaces:
 		return "±"
@@ -33,7 +33,7 @@ func PlanSummary(p engine.Plan) string {
 	}
 	counts := map[string]int{}
 	for _, s := range p.Steps {
-		counts[word(s)]++
+		counts[operation(s)]++
 	}
 	var parts []string
 	for _, w := range []string{"create", "update", "replace", "delete"} {
@@ -44,9 +44,9 @@ func PlanSummary(p engine.Plan) string {
 	return strings.Join(parts, ", ")
 }
 
-// word is what happens to the resource, in one word.
-func word(s engine.Step) string {
-	switch sign(s) {
+// operation is what happens to the resource, in one word.
+func operation(s engine.Step) string {
+	switch operationSign(s) {
 	case "±":
 		return "replace"
 	case "-":
@@ -59,7 +59,7 @@ func word(s engine.Step) string {
 
 // Plan shows what an update would do. What is lost comes first.
 func Plan(w io.Writer, p engine.Plan, style Style) error {
-	for _, s := range lossFirst(p.Steps) {
+	for _, s := range sortBySeverity(p.Steps) {
 		if _, err := fmt.Fprintln(w, strings.Join(stepLines(s, style), "\n")); err != nil {
 			return err
 		}
@@ -68,18 +68,18 @@ func Plan(w io.Writer, p engine.Plan, style Style) error {
 	return err
 }
 
-// lossFirst sorts steps: what is lost comes first.
-func lossFirst(steps []engine.Step) []engine.Step {
+// sortBySeverity sorts steps: what is lost comes first.
+func sortBySeverity(steps []engine.Step) []engine.Step {
 	sorted := slices.Clone(steps)
-	slices.SortStableFunc(sorted, func(a, b engine.Step) int { return weight(b) - weight(a) })
+	slices.SortStableFunc(sorted, func(a, b engine.Step) int { return severity(b) - severity(a) })
 	return sorted
 }
 
 // stepLine names the resource and what happens to it.
 func stepLine(s engine.Step, style Style) string {
-	line := fmt.Sprintf("%s %-36s %s", sign(s), ShortType(s.Type), s.Name)
+	line := fmt.Sprintf("%s %-36s %s", operationSign(s), engine.ShortType(s.Type), s.Name)
 	if s.Replaces || s.Deletes {
-		line = style.paint(line, text.FgRed)
+		line = style.colorize(line, text.FgRed)
 	}
 	return line
 }
@@ -88,13 +88,13 @@ func stepLine(s engine.Step, style Style) string {
 func stepLines(s engine.Step, style Style) []string {
 	lines := []string{stepLine(s, style)}
 	for _, d := range s.Differences {
-		lines = append(lines, "    "+difference(d, style.Width))
+		lines = append(lines, "    "+formatDifference(d, style.Width))
 	}
 	return lines
 }
 
-// weight ranks the steps by what they may cost.
-func weight(s engine.Step) int {
+// severity ranks the steps by what they may cost.
+func severity(s engine.Step) int {
 	switch {
 	case s.Deletes && !s.Replaces:
 		return 3
@@ -106,8 +106,8 @@ func weight(s engine.Step) int {
 	return 0
 }
 
-// difference is a property before and after. Where the terminal is too narrow for both, each gets a line of its own.
-func difference(d engine.Difference, width int) string {
+// formatDifference is a property before and after. Where the terminal is too narrow for both, each gets a line of its own.
+func formatDifference(d engine.Difference, width int) string {
 	mark, limit := "", 60
 	if d.Replaces {
 		mark = "  (replaces)"
@@ -119,12 +119,12 @@ func difference(d engine.Difference, width int) string {
 	if limit < 12 {
 		form, limit = "%s:\n        %s\n      → %s%s", max(12, width-len("      → ")-len(mark))
 	}
-	old, now := apart(shown(d.Old), shown(d.New), limit)
+	old, now := snipCommonPrefix(formatValue(d.Old), formatValue(d.New), limit)
 	return fmt.Sprintf(form, d.Path, old, now, mark)
 }
 
-// shown is a property's value on one line.
-func shown(value any) string {
+// formatValue is a property's value on one line.
+func formatValue(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return "(none)"
@@ -138,8 +138,8 @@ func shown(value any) string {
 	return string(encoded)
 }
 
-// apart shortens two texts so that where they part can still be seen.
-func apart(a, b string, limit int) (string, string) {
+// snipCommonPrefix shortens two texts so that where they part can still be seen.
+func snipCommonPrefix(a, b string, limit int) (string, string) {
 	same := 0
 	for same < min(len(a), len(b)) && a[same] == b[same] {
 		same++
@@ -175,7 +175,7 @@ type differenceJSON struct {
 func stepsJSON(steps []engine.Step) []stepJSON {
 	list := []stepJSON{}
 	for _, s := range steps {
-		step := stepJSON{Operation: word(s), URN: s.URN, Type: s.Type, Name: s.Name, ID: s.ID}
+		step := stepJSON{Operation: operation(s), URN: s.URN, Type: s.Type, Name: s.Name, ID: s.ID}
 		for _, d := range s.Differences {
 			step.Differences = append(step.Differences, differenceJSON{Path: d.Path, Old: d.Old, New: d.New, Replaces: d.Replaces})
 		}
@@ -184,8 +184,8 @@ func stepsJSON(steps []engine.Step) []stepJSON {
 	return list
 }
 
-// markdownLimit is how long a comment or an issue may get, in bytes; GitHub takes 65,536 characters.
-const markdownLimit = 60_000
+// maxMarkdown is how long a comment or an issue may get, in bytes; GitHub takes 65,536 characters.
+const maxMarkdown = 60_000
 
 // boundedTable writes a table with as many of the rows as fit into what may be written in all, and says how many do not.
 func boundedTable(b *strings.Builder, header, rows []string, limit int) {
@@ -202,18 +202,9 @@ func boundedTable(b *strings.Builder, header, rows []string, limit int) {
 	}
 }
 
-// code is text as code in markdown, in a table too.
-func code(s string) string {
+// markdownCode is text as code in markdown, in a table too.
+func markdownCode(s string) string {
 	return "`" + strings.NewReplacer("|", `\|`, "`", "'", "\n", " ").Replace(s) + "`"
-}
-
-// ShortType is the part of a type token that people read: aws:rds/instance:Instance is rds/instance.
-func ShortType(token string) string {
-	parts := strings.Split(token, ":")
-	if len(parts) == 3 && parts[0] == "aws" {
-		return parts[1]
-	}
-	return token
 }
 
 // JSON writes a value for programs.

@@ -17,26 +17,26 @@ type Preview struct {
 	// Image is the one that would run.
 	Image string
 	Plan  engine.Plan
-	// Fresh says that the stack has no resources yet.
-	Fresh bool
+	// NewStack says that the stack has no resources yet.
+	NewStack bool
 	// Failure says why the plan is not known; nil where it is.
 	Failure *Failure
 }
 
 // Previews shows what deployments would change. listed says that several environments were asked for: as JSON they are an
 // array.
-func Previews(w io.Writer, all []Preview, listed bool, format string, style Style) error {
+func Previews(w io.Writer, all []Preview, multiple bool, format string, style Style) error {
 	switch format {
 	case "json":
 		list := []previewJSON{}
 		for _, p := range all {
 			list = append(list, previewJSON{
-				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Attention: attentions(p.Plan, p.Fresh),
-				planJSON: planJSON{Summary: PlanSummary(p.Plan), Steps: stepsJSON(lossFirst(p.Plan.Steps)), Warnings: p.Plan.Warnings},
+				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: highlights(p.Plan, p.NewStack),
+				planJSON: planJSON{Summary: PlanSummary(p.Plan), Steps: stepsJSON(sortBySeverity(p.Plan.Steps)), Warnings: p.Plan.Warnings},
 				Failure:  p.Failure,
 			})
 		}
-		if !listed && len(list) == 1 {
+		if !multiple && len(list) == 1 {
 			return JSON(w, list[0])
 		}
 		return JSON(w, list)
@@ -45,7 +45,7 @@ func Previews(w io.Writer, all []Preview, listed bool, format string, style Styl
 	}
 	var err error
 	for _, p := range all {
-		err = errors.Join(err, previewText(w, p, listed, style))
+		err = errors.Join(err, previewText(w, p, multiple, style))
 	}
 	return err
 }
@@ -54,15 +54,15 @@ type previewJSON struct {
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
 	Image       string `json:"image,omitempty"`
-	// Attention are the reasons to look twice: what is deleted or replaced, and permissions that may allow more.
-	Attention []string `json:"attention,omitempty"`
+	// Highlights are the reasons to look twice: what is deleted or replaced, and permissions that may allow more.
+	Highlights []string `json:"attention,omitempty"`
 	planJSON
 	Failure *Failure `json:"error,omitempty"`
 }
 
-func previewText(w io.Writer, p Preview, listed bool, style Style) error {
-	if listed {
-		if _, err := fmt.Fprintln(w, style.paint(p.Environment, text.Bold)); err != nil {
+func previewText(w io.Writer, p Preview, multiple bool, style Style) error {
+	if multiple {
+		if _, err := fmt.Fprintln(w, style.colorize(p.Environment, text.Bold)); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func previewsMarkdown(w io.Writer, all []Preview) error {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		previewMarkdown(&b, p, markdownLimit*(i+1)/len(all))
+		previewMarkdown(&b, p, maxMarkdown*(i+1)/len(all))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -89,26 +89,26 @@ func previewsMarkdown(w io.Writer, all []Preview) error {
 // previewMarkdown writes one environment's part; limit is how long the text may be with it, in bytes.
 func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 	if p.Failure != nil {
-		fmt.Fprintf(b, "### %s: not known\n\n> %s\n", escape(p.Environment), text.Snip(escape(p.Failure.Message), 2000, "…"))
+		fmt.Fprintf(b, "### %s: not known\n\n> %s\n", escapeMarkdown(p.Environment), text.Snip(escapeMarkdown(p.Failure.Message), 2000, "…"))
 		return
 	}
-	fmt.Fprintf(b, "### %s: %s\n", escape(p.Environment), PlanSummary(p.Plan))
-	list := attentions(p.Plan, p.Fresh)
-	if len(list) > 0 {
+	fmt.Fprintf(b, "### %s: %s\n", escapeMarkdown(p.Environment), PlanSummary(p.Plan))
+	highlighted := highlights(p.Plan, p.NewStack)
+	if len(highlighted) > 0 {
 		b.WriteString("\n> **Look at these first**\n>\n")
 	}
 	// Half of the room is the table's.
 	until := b.Len() + (limit-b.Len())/2
-	for i, line := range list {
+	for i, line := range highlighted {
 		if b.Len()+len(line) > until {
-			fmt.Fprintf(b, "> - … and %d more\n", len(list)-i)
+			fmt.Fprintf(b, "> - … and %d more\n", len(highlighted)-i)
 			break
 		}
-		fmt.Fprintf(b, "> - %s\n", escape(line))
+		fmt.Fprintf(b, "> - %s\n", escapeMarkdown(line))
 	}
 	var rows []string
-	for _, s := range lossFirst(p.Plan.Steps) {
-		rows = append(rows, propertyRows(s, word(s), func(d engine.Difference) string {
+	for _, s := range sortBySeverity(p.Plan.Steps) {
+		rows = append(rows, propertyRows(s, operation(s), func(d engine.Difference) string {
 			if d.Replaces {
 				return " (replaces)"
 			}

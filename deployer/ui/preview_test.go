@@ -34,7 +34,7 @@ func TestAttention(t *testing.T) {
 		"a port is closed": {
 			engine.Step{Op: "delete", Deletes: true, Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}, "deletes it"},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, attention(test.step)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, highlight(test.step)) })
 	}
 }
 
@@ -43,7 +43,7 @@ func TestPreviewMarkdown(t *testing.T) {
 	require.NoError(t, Previews(&out, []Preview{
 		{Environment: "staging", Plan: engine.Plan{Steps: steps}},
 		{Environment: "production", Failure: &Failure{Message: "access denied"}},
-		{Environment: "new", Fresh: true, Plan: engine.Plan{Steps: steps[:1]}},
+		{Environment: "new", NewStack: true, Plan: engine.Plan{Steps: steps[:1]}},
 	}, true, "markdown", Style{}))
 	text := out.String()
 	require.Contains(t, text, "> **Look at these first**\n>\n> - rds/instance database: deletes the database and what is in it\n\n<details>")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 )
 
@@ -26,11 +26,11 @@ type ProgressOptions struct {
 	Now func() time.Time
 }
 
-// signOfLife is how long a phase may be silent where the output is no terminal.
-const signOfLife = 30 * time.Second
+// keepAliveInterval is how long a phase may be silent where the output is no terminal.
+const keepAliveInterval = 30 * time.Second
 
-// refresh is how often the live line counts on.
-const refresh = 200 * time.Millisecond
+// redrawInterval is how often the live line counts on.
+const redrawInterval = 200 * time.Millisecond
 
 // Progress shows the events of a deployment as they come.
 type Progress struct {
@@ -39,12 +39,12 @@ type Progress struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu      sync.Mutex
-	phase   string
-	began   time.Time
-	latest  string
-	written time.Time
-	drawn   bool
+	mu        sync.Mutex
+	phase     string
+	started   time.Time
+	message   string
+	lastWrite time.Time
+	drawn     bool
 }
 
 // NewProgress starts showing; Close ends it.
@@ -64,17 +64,17 @@ func (p *Progress) Close() {
 }
 
 // Step shows something that is no deployment as a phase of its own.
-func (p *Progress) Step(name string, run func(say func(string)) (string, error)) error {
-	began := p.Now()
-	p.Report(release.Event{Time: began, Kind: release.PhaseStarted, Phase: name})
+func (p *Progress) Step(name string, run func(report func(string)) (string, error)) error {
+	started := p.Now()
+	p.Report(release.Event{Time: started, Kind: release.PhaseStarted, Phase: name})
 	summary, err := run(func(s string) {
 		p.Report(release.Event{Time: p.Now(), Kind: release.Progress, Phase: name, Message: s})
 	})
 	ended := release.Event{
-		Time: p.Now(), Kind: release.PhaseEnded, Phase: name, Message: summary, Outcome: record.Succeeded, Took: p.Now().Sub(began),
+		Time: p.Now(), Kind: release.PhaseEnded, Phase: name, Message: summary, Outcome: history.Succeeded, Took: p.Now().Sub(started),
 	}
 	if err != nil {
-		ended.Outcome, ended.Message = record.Failed, ""
+		ended.Outcome, ended.Message = history.Failed, ""
 	}
 	p.Report(ended)
 	return err
@@ -86,64 +86,64 @@ func (p *Progress) Report(e release.Event) {
 	defer p.mu.Unlock()
 	switch e.Kind {
 	case release.PhaseStarted:
-		p.phase, p.began, p.latest = e.Phase, e.Time, e.Message
+		p.phase, p.started, p.message = e.Phase, e.Time, e.Message
 		switch {
 		case p.Quiet:
 		case p.Actions:
-			p.line("::group::%s", e.Phase)
+			p.printLine("::group::%s", e.Phase)
 		case !p.Live:
-			p.line("%-10s %s", e.Phase, strings.TrimSpace("started "+e.Message))
+			p.printLine("%-10s %s", e.Phase, strings.TrimSpace("started "+e.Message))
 		}
 	case release.Progress:
-		p.latest = e.Message
+		p.message = e.Message
 		if !p.Live && p.Verbose {
-			p.line("%-10s %s", e.Phase, e.Message)
+			p.printLine("%-10s %s", e.Phase, e.Message)
 		}
 	case release.Note:
 		if !p.Quiet {
-			p.line("%-10s %s", e.Phase, e.Message)
+			p.printLine("%-10s %s", e.Phase, e.Message)
 		}
 	case release.Warning:
 		if p.Actions {
-			p.line("::warning title=%s::%s", e.Phase, escapeAnnotation(e.Message))
+			p.printLine("::warning title=%s::%s", e.Phase, escapeAnnotation(e.Message))
 		} else {
-			p.line("%-10s %s %s", e.Phase, p.paint("warning:", text.FgYellow), e.Message)
+			p.printLine("%-10s %s %s", e.Phase, p.colorize("warning:", text.FgYellow), e.Message)
 		}
 	case release.PhaseEnded:
-		p.ended(e)
+		p.phaseEnded(e)
 		p.phase = ""
 	}
 	p.draw()
 }
 
-// ended is the line that stays of a phase.
-func (p *Progress) ended(e release.Event) {
+// phaseEnded is the line that stays of a phase.
+func (p *Progress) phaseEnded(e release.Event) {
 	if p.Actions && !p.Quiet {
-		p.line("::endgroup::")
+		p.printLine("::endgroup::")
 	}
-	if p.Actions && e.Outcome == record.Failed {
-		p.line("::error title=%s failed::%s", e.Phase, escapeAnnotation(e.Message))
+	if p.Actions && e.Outcome == history.Failed {
+		p.printLine("::error title=%s failed::%s", e.Phase, escapeAnnotation(e.Message))
 	}
 	if p.Quiet {
 		return
 	}
-	sign, message := p.paint("✓", text.FgGreen), firstLine(e.Message)
+	sign, message := p.colorize("✓", text.FgGreen), firstLine(e.Message)
 	switch e.Outcome {
-	case record.Failed:
+	case history.Failed:
 		// The error itself is printed at the end, in full.
-		sign, message = p.paint("✗", text.FgRed), "failed"
-	case record.Interrupted:
-		sign, message = p.paint("✗", text.FgRed), "interrupted"
-	case record.Skipped:
-		p.line("%-10s - skipped: %s", e.Phase, e.Message)
+		sign, message = p.colorize("✗", text.FgRed), "failed"
+	case history.Interrupted:
+		sign, message = p.colorize("✗", text.FgRed), "interrupted"
+	case history.Skipped:
+		p.printLine("%-10s - skipped: %s", e.Phase, e.Message)
 		return
 	}
-	p.line("%-10s %s %6s  %s", e.Phase, sign, shortDuration(e.Took), message)
+	p.printLine("%-10s %s %6s  %s", e.Phase, sign, formatDuration(e.Took), message)
 }
 
 // tick keeps the live line counting, and elsewhere gives a sign of life.
 func (p *Progress) tick() {
-	ticker := time.NewTicker(refresh)
+	ticker := time.NewTicker(redrawInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -151,8 +151,8 @@ func (p *Progress) tick() {
 			return
 		case <-ticker.C:
 			p.mu.Lock()
-			if p.phase != "" && !p.Live && !p.Quiet && p.Now().Sub(p.written) >= signOfLife {
-				p.line("%-10s still at it after %s: %s", p.phase, shortDuration(p.Now().Sub(p.began)), p.latest)
+			if p.phase != "" && !p.Live && !p.Quiet && p.Now().Sub(p.lastWrite) >= keepAliveInterval {
+				p.printLine("%-10s still at it after %s: %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
 			}
 			p.draw()
 			p.mu.Unlock()
@@ -160,11 +160,11 @@ func (p *Progress) tick() {
 	}
 }
 
-// line writes a line that stays, above the live one.
-func (p *Progress) line(format string, args ...any) {
+// printLine writes a line that stays, above the live one.
+func (p *Progress) printLine(format string, args ...any) {
 	p.erase()
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
-	p.written = p.Now()
+	p.lastWrite = p.Now()
 }
 
 // draw rewrites the live line.
@@ -172,7 +172,7 @@ func (p *Progress) draw() {
 	if !p.Live || p.Quiet || p.phase == "" {
 		return
 	}
-	line := fmt.Sprintf("%-10s … %6s  %s", p.phase, shortDuration(p.Now().Sub(p.began)), p.latest)
+	line := fmt.Sprintf("%-10s … %6s  %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
 	_, _ = fmt.Fprint(p.out, "\r"+text.EraseLine.Sprint()+text.Trim(line, max(20, p.Width-1)))
 	p.drawn = true
 }
@@ -195,8 +195,8 @@ func firstLine(s string) string {
 	return line
 }
 
-// shortDuration is a duration as people say it: 0.4s, 12.3s, 4m05s.
-func shortDuration(d time.Duration) string {
+// formatDuration is a duration as people say it: 0.4s, 12.3s, 4m05s.
+func formatDuration(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}

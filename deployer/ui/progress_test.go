@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/deployer/record"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 )
 
@@ -18,13 +18,13 @@ var began = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 var events = []release.Event{
 	{Time: began, Kind: release.PhaseStarted, Phase: "provision"},
 	{Time: began, Kind: release.Progress, Phase: "provision", Message: "creating rds/instance database"},
-	{Time: began, Kind: release.PhaseEnded, Phase: "provision", Message: "2 resources changed", Outcome: record.Succeeded, Took: 245 * time.Second},
+	{Time: began, Kind: release.PhaseEnded, Phase: "provision", Message: "2 resources changed", Outcome: history.Succeeded, Took: 245 * time.Second},
 	{Time: began, Kind: release.PhaseStarted, Phase: "backup"},
-	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "the environment asks for none", Outcome: record.Skipped},
+	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "the environment asks for none", Outcome: history.Skipped},
 	{Time: began, Kind: release.PhaseStarted, Phase: "rollout"},
 	{Time: began, Kind: release.Warning, Phase: "rollout", Message: "task 1 stopped: 100% full\nreally"},
 	{Time: began, Kind: release.Note, Phase: "rollout", Message: "its last words: x"},
-	{Time: began, Kind: release.PhaseEnded, Phase: "rollout", Message: "a long story", Outcome: record.Failed, Took: time.Second},
+	{Time: began, Kind: release.PhaseEnded, Phase: "rollout", Message: "a long story", Outcome: history.Failed, Took: time.Second},
 }
 
 func TestProgress(t *testing.T) {

@@ -45,8 +45,8 @@ func (s section) findings() []checks.Finding {
 // sections are the areas that have findings. A component that no area has comes last.
 func sections(findings []checks.Finding) []section {
 	var found []section
-	groups := grouped(findings)
-	take := func(title string, wanted func(component string) bool) {
+	groups := groupByComponent(findings)
+	collect := func(title string, wanted func(component string) bool) {
 		s := section{title: title}
 		groups = slices.DeleteFunc(groups, func(g group) bool {
 			if wanted(g.component) {
@@ -59,9 +59,9 @@ func sections(findings []checks.Finding) []section {
 		}
 	}
 	for _, a := range areas() {
-		take(a.title, func(component string) bool { return slices.Contains(a.components, component) })
+		collect(a.title, func(component string) bool { return slices.Contains(a.components, component) })
 	}
-	take("Other", func(string) bool { return true })
+	collect("Other", func(string) bool { return true })
 	return found
 }
 
@@ -71,8 +71,8 @@ type group struct {
 	findings  []checks.Finding
 }
 
-// grouped keeps the order of the findings, in which those of a component follow each other.
-func grouped(findings []checks.Finding) []group {
+// groupByComponent keeps the order of the findings, in which those of a component follow each other.
+func groupByComponent(findings []checks.Finding) []group {
 	var groups []group
 	for _, f := range findings {
 		if n := len(groups); n == 0 || groups[n-1].component != f.Component {
@@ -92,7 +92,7 @@ func healthyGroups(findings []checks.Finding) []group {
 			healthy = append(healthy, f)
 		}
 	}
-	return grouped(healthy)
+	return groupByComponent(healthy)
 }
 
 // worst is the first of the findings that the status of all of them comes from.

@@ -30,24 +30,24 @@ type pageView struct {
 }
 
 type environmentView struct {
-	Judged
+	EnvironmentReport
 	ID, Name, Where, Counted string
 	Status                   checks.Status
-	Shares                   []share
-	Path                     *path
-	Attention                []attentionView
+	Shares                   []statusCount
+	Path                     *topology
+	Attention                []areaIssues
 	Areas                    []areaView
 	Stuck                    []checks.StuckService
 }
 
-// share is a part of the bar that shows how many findings have which status.
-type share struct {
+// statusCount is a part of the bar that shows how many findings have which status.
+type statusCount struct {
 	Status checks.Status
 	N      int
 }
 
-// attentionView is what is not healthy in an area.
-type attentionView struct {
+// areaIssues is what is not healthy in an area.
+type areaIssues struct {
 	Title  string
 	Issues []issueView
 }
@@ -74,22 +74,22 @@ type groupView struct {
 
 type findingView struct {
 	checks.Finding
-	Evidence []fact
+	Evidence []detail
 }
 
-// page writes one self-contained HTML page about all environments.
-func page(w io.Writer, e Estate, _ Style) error {
+// writeHTML writes one self-contained HTML page about all environments.
+func writeHTML(w io.Writer, e StatusReport, _ Style) error {
 	t, err := template.New("report").Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	view := pageView{
-		Verdict: verdictOf(e.Environments), Icon: icon(worstOf(e.Environments)), Style: template.CSS(pageCSS),
+		Verdict: headline(e.Environments), Icon: statusIcon(worstStatus(e.Environments)), Style: template.CSS(pageCSS),
 		Refresh: int(e.Refresh.Seconds()), Cards: len(e.Environments) > 1,
 	}
 	view.Title = view.Verdict
 	for _, j := range e.Environments {
-		view.Environments = append(view.Environments, environmentViewOf(j))
+		view.Environments = append(view.Environments, newEnvironmentView(j))
 	}
 	if err := t.Execute(w, view); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -97,13 +97,13 @@ func page(w io.Writer, e Estate, _ Style) error {
 	return nil
 }
 
-func environmentViewOf(j Judged) environmentView {
+func newEnvironmentView(j EnvironmentReport) environmentView {
 	view := environmentView{
-		Judged: j, ID: j.Environment, Name: j.Environment, Counted: Counts(j.Summary), Status: j.Summary.Status,
+		EnvironmentReport: j, ID: j.Environment, Name: j.Environment, Counted: Counts(j.Summary), Status: j.Summary.Status,
 		Where: strings.TrimPrefix(j.Region+", "+j.Timestamp.UTC().Format("2 January 2006, 15:04:05 UTC"), ", "),
 		Stuck: j.Debugging.StuckServices,
 	}
-	for _, s := range []share{
+	for _, s := range []statusCount{
 		{checks.Error, j.Summary.Error}, {checks.Warning, j.Summary.Warning}, {checks.Unknown, j.Summary.Unknown}, {checks.Healthy, j.Summary.Healthy},
 	} {
 		if s.N > 0 {
@@ -111,31 +111,31 @@ func environmentViewOf(j Judged) environmentView {
 		}
 	}
 	for _, s := range sections(j.Services) {
-		view.Areas = append(view.Areas, areaViewOf(j.Environment, s))
+		view.Areas = append(view.Areas, newAreaView(j.Environment, s))
 		if found := unhealthy(s.findings()); len(found) > 0 {
-			view.Attention = append(view.Attention, attentionView{Title: s.title, Issues: issueViews(found)})
+			view.Attention = append(view.Attention, areaIssues{Title: s.title, Issues: issueViews(found)})
 		}
 	}
 	if len(j.Services) > 0 {
-		drawn := pathOf(j.Report)
+		drawn := newTopology(j.Report)
 		view.Path = &drawn
 	}
 	return view
 }
 
-func areaViewOf(environment string, s section) areaView {
+func newAreaView(environment string, s section) areaView {
 	view := areaView{ID: areaID(environment, s.title), Title: s.title, Status: s.summary().Status, Counted: Counts(s.summary())}
 	for _, g := range s.groups {
 		view.Groups = append(view.Groups, groupView{
 			Component: g.component, Status: checks.Aggregate(g.findings).Status,
-			Line: g.brief(), Findings: findingViews(g.findings),
+			Line: g.shortText(), Findings: findingViews(g.findings),
 		})
 	}
 	return view
 }
 
-// brief says how a component is where there is little room.
-func (g group) brief() string {
+// shortText says how a component is where there is little room.
+func (g group) shortText() string {
 	s, first := checks.Aggregate(g.findings), worst(g.findings)
 	switch {
 	case s.Total > 1:
@@ -172,13 +172,13 @@ func sameHint(a, b *checks.Hint) bool { return a == b || a != nil && b != nil &&
 func findingViews(findings []checks.Finding) []findingView {
 	var views []findingView
 	for _, f := range findings {
-		views = append(views, findingView{Finding: f, Evidence: evidence(f.Details)})
+		views = append(views, findingView{Finding: f, Evidence: sortedDetails(f.Details)})
 	}
 	return views
 }
 
-// worstOf is the status of the whole estate: error before warning before unknown, as within an environment.
-func worstOf(environments []Judged) checks.Status {
+// worstStatus is the status of the whole estate: error before warning before unknown, as within an environment.
+func worstStatus(environments []EnvironmentReport) checks.Status {
 	var all []checks.Finding
 	for _, j := range environments {
 		all = append(all, checks.Finding{Status: j.Summary.Status})
@@ -186,10 +186,10 @@ func worstOf(environments []Judged) checks.Status {
 	return checks.Aggregate(all).Status
 }
 
-// verdictOf says in one sentence how the estate is.
-func verdictOf(environments []Judged) string {
+// headline says in one sentence how the estate is.
+func headline(environments []EnvironmentReport) string {
 	if len(environments) == 1 {
-		return capital(environments[0].Environment) + " is " + adjective(environments[0].Summary.Status) + "."
+		return capitalize(environments[0].Environment) + " is " + statusAdjective(environments[0].Summary.Status) + "."
 	}
 	names := map[checks.Status][]string{}
 	for _, j := range environments {
@@ -205,14 +205,14 @@ func verdictOf(environments []Judged) string {
 			if len(names[s]) > 1 {
 				verb = " are "
 			}
-			parts = append(parts, enumerated(names[s])+verb+adjective(s))
+			parts = append(parts, joinNames(names[s])+verb+statusAdjective(s))
 		}
 	}
-	return capital(strings.Join(parts, "; ")) + "."
+	return capitalize(strings.Join(parts, "; ")) + "."
 }
 
-// enumerated joins names as a sentence does: a, b and c.
-func enumerated(names []string) string {
+// joinNames joins names as a sentence does: a, b and c.
+func joinNames(names []string) string {
 	last := len(names) - 1
 	if last == 0 {
 		return names[0]
@@ -220,8 +220,8 @@ func enumerated(names []string) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// adjective is a status as a word that may follow "is".
-func adjective(s checks.Status) string {
+// statusAdjective is a status as a word that may follow "is".
+func statusAdjective(s checks.Status) string {
 	switch s {
 	case checks.Healthy:
 		return "healthy"
@@ -233,15 +233,15 @@ func adjective(s checks.Status) string {
 	return "not known to be healthy"
 }
 
-func capital(s string) string {
+func capitalize(s string) string {
 	if s == "" {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// icon is the page's sign in a browser's tab: a dot in the colour of the status.
-func icon(s checks.Status) template.URL {
+// statusIcon is the page's sign in a browser's tab: a dot in the colour of the status.
+func statusIcon(s checks.Status) template.URL {
 	colours := []struct {
 		status checks.Status
 		colour string

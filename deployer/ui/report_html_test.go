@@ -10,7 +10,7 @@ import (
 )
 
 // nodes is the drawing's nodes by key.
-func nodes(p path) map[string]node {
+func nodes(p topology) map[string]node {
 	found := map[string]node{}
 	for _, n := range p.Nodes {
 		found[n.Key] = n
@@ -19,7 +19,7 @@ func nodes(p path) map[string]node {
 }
 
 func TestPathHasTheStatusOfItsParts(t *testing.T) {
-	drawn := pathOf(judged(
+	drawn := newTopology(judged(
 		healthy("waf", "WAF-a"), healthy("load_balancer", "ALB-a"), failing(checks.Warning, "listeners", "ALB-Listener-80", "no redirect"),
 		failing(checks.Error, "target_groups", "TG-a", "0/2 targets healthy"),
 		healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service"), healthy("ecs_service", "ECS-Service-v3-backend-staging-worker-service"),
@@ -40,7 +40,7 @@ func TestPathHasTheStatusOfItsParts(t *testing.T) {
 }
 
 func TestPathLeadsToTheServicesWithTargets(t *testing.T) {
-	drawn := pathOf(judged(
+	drawn := newTopology(judged(
 		healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service"), healthy("ecs_service", "ECS-Service-v3-backend-staging-worker-service"),
 	).Report)
 	// Three up to the target group, one to the API, two from each of the services.
@@ -53,7 +53,7 @@ func TestPathOfManyServicesStaysADrawing(t *testing.T) {
 		findings = append(findings, healthy("ecs_service", "ECS-Service-v3-backend-staging-"+name+"-service"))
 	}
 	findings[7] = failing(checks.Error, "ecs_service", findings[7].Service, "m")
-	found := nodes(pathOf(judged(findings...).Report))
+	found := nodes(newTopology(judged(findings...).Report))
 	require.Equal(t, "3 more", found["service-others"].Name)
 	require.Equal(t, checks.Error, found["service-others"].Status)
 	require.NotContains(t, found, "service-f")
@@ -61,7 +61,7 @@ func TestPathOfManyServicesStaysADrawing(t *testing.T) {
 
 // Nodes neither overlap nor leave the drawing.
 func TestPathFitsItsFrame(t *testing.T) {
-	drawn := pathOf(judged(healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service")).Report)
+	drawn := newTopology(judged(healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service")).Report)
 	for i, n := range drawn.Nodes {
 		require.GreaterOrEqual(t, n.X, 0)
 		require.GreaterOrEqual(t, n.Y, 0)
@@ -88,20 +88,20 @@ func TestPageEscapes(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	env := func(name string, findings ...checks.Finding) Judged {
+	env := func(name string, findings ...checks.Finding) EnvironmentReport {
 		j := judged(findings...)
 		j.Environment = name
 		return j
 	}
 	well, worse, bad := healthy("vpc", "a"), failing(checks.Warning, "vpc", "a", "m"), failing(checks.Error, "vpc", "a", "m")
-	for want, reports := range map[string][]Judged{
+	for want, reports := range map[string][]EnvironmentReport{
 		"Dev is healthy.":                    {env("dev", well)},
 		"Dev is operational, with warnings.": {env("dev", worse)},
 		"All 2 environments are healthy.":    {env("dev", well), env("staging", well)},
 		"A, b and c are not healthy.":        {env("a", bad), env("b", bad), env("c", bad)},
 		"C is not healthy; a is operational, with warnings; d is not known to be healthy.": {env("a", worse), env("b", well), env("c", bad), env("d")},
 	} {
-		require.Equal(t, want, verdictOf(reports))
+		require.Equal(t, want, headline(reports))
 	}
-	require.Equal(t, checks.Error, worstOf([]Judged{env("a", worse), env("b", bad)}))
+	require.Equal(t, checks.Error, worstStatus([]EnvironmentReport{env("a", worse), env("b", bad)}))
 }

@@ -32,9 +32,9 @@ func failing(status checks.Status, component, service, message string) checks.Fi
 }
 
 // judged is a report about the findings.
-func judged(findings ...checks.Finding) Judged {
+func judged(findings ...checks.Finding) EnvironmentReport {
 	left := 394
-	return Judged{Report: checks.Report{
+	return EnvironmentReport{Report: checks.Report{
 		Environment: "staging", Region: "us-east-1", Timestamp: at, Summary: checks.Aggregate(findings), Services: findings,
 		LoadBalancers: []checks.LoadBalancer{{
 			Name: "v3-backend-staging-alb", DNSName: "alb.amazonaws.com", State: "active",
@@ -46,9 +46,9 @@ func judged(findings ...checks.Finding) Judged {
 	}}
 }
 
-func rendered(t *testing.T, format string, style Style, reports ...Judged) string {
+func rendered(t *testing.T, format string, style Style, reports ...EnvironmentReport) string {
 	var b bytes.Buffer
-	require.NoError(t, Report(&b, Estate{Environments: reports, Listed: len(reports) > 1}, format, style))
+	require.NoError(t, Report(&b, StatusReport{Environments: reports, Multiple: len(reports) > 1}, format, style))
 	return b.String()
 }
 
@@ -67,7 +67,7 @@ func TestEveryFormHasWhatIsWrong(t *testing.T) {
 
 // One that could not be judged is never taken for one that is well.
 func TestEveryFormSaysWhatCouldNotBeJudged(t *testing.T) {
-	lost := Unjudged("production", "eu-west-1", at, Failure{Message: "the credentials belong to account 2", Hint: "choose a profile"})
+	lost := FailedReport("production", "eu-west-1", at, Failure{Message: "the credentials belong to account 2", Hint: "choose a profile"})
 	require.Equal(t, checks.Unknown, lost.Summary.Status)
 	for _, format := range ReportFormats() {
 		out := rendered(t, format, Style{}, judged(healthy("vpc", "VPC-a")), lost)
@@ -95,7 +95,7 @@ func TestFormsOfSeveral(t *testing.T) {
 func TestReportAfterAnother(t *testing.T) {
 	for format, want := range map[string]string{"yaml": "---\nenvironment", "summary": "\nstaging", "json": "{\n"} {
 		var b bytes.Buffer
-		require.NoError(t, Report(&b, Estate{Environments: []Judged{judged(healthy("vpc", "a"))}, Later: true}, format, Style{}))
+		require.NoError(t, Report(&b, StatusReport{Environments: []EnvironmentReport{judged(healthy("vpc", "a"))}, Appended: true}, format, Style{}))
 		require.True(t, strings.HasPrefix(b.String(), want), "%s: %s", format, b.String())
 	}
 }
@@ -165,9 +165,9 @@ func TestCut(t *testing.T) {
 	}}
 	require.Equal(t, map[string]any{
 		"lines": []any{"… 1 more", "tw…", "th…"}, "text": "äö…", "n": 3.0, "deep": map[string]any{"list": []any{"… 2 more", 3.0, 4.0}},
-	}, cut{text: 2, items: 2}.of(f))
-	require.Equal(t, f.Details, cut{}.of(f))
-	require.Nil(t, cut{none: true}.of(f))
+	}, truncation{maxText: 2, maxItems: 2}.details(f))
+	require.Equal(t, f.Details, truncation{}.details(f))
+	require.Nil(t, truncation{omitDetails: true}.details(f))
 }
 
 func TestVerbose(t *testing.T) {
@@ -182,7 +182,7 @@ func TestVerbose(t *testing.T) {
 }
 
 func TestWordsForSigns(t *testing.T) {
-	out := rendered(t, "verbose", Style{Words: true}, judged(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
+	out := rendered(t, "verbose", Style{NoEmoji: true}, judged(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
 	require.Contains(t, out, "    healthy VPC-a: ")
 	require.Contains(t, out, "    error   SQS-a: gone")
 	for _, r := range out {
@@ -215,7 +215,9 @@ func TestFold(t *testing.T) {
 		"long words stay":   {5, "a sha256:0123 b", " ", "a\n sha256:0123\n b"},
 		"colours are empty": {13, "\x1b[31mone\x1b[0m two three", "", "\x1b[31mone\x1b[0m two three"},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, Style{Width: test.width}.fold(test.line, test.indent)) })
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, Style{Width: test.width}.wrapLine(test.line, test.indent))
+		})
 	}
 }
 
@@ -249,7 +251,7 @@ func TestMarkdown(t *testing.T) {
 }
 
 func TestUnknownForm(t *testing.T) {
-	require.EqualError(t, Report(io.Discard, Estate{}, "xml", Style{}), `a report has no form "xml"`)
+	require.EqualError(t, Report(io.Discard, StatusReport{}, "xml", Style{}), `a report has no form "xml"`)
 }
 
 type brokenWriter struct{}
@@ -258,6 +260,6 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the pipe 
 
 func TestFormsReportThatNobodyReads(t *testing.T) {
 	for _, format := range ReportFormats() {
-		require.ErrorContains(t, Report(brokenWriter{}, Estate{Environments: []Judged{judged(healthy("vpc", "a"))}}, format, Style{}), "the pipe is closed", format)
+		require.ErrorContains(t, Report(brokenWriter{}, StatusReport{Environments: []EnvironmentReport{judged(healthy("vpc", "a"))}}, format, Style{}), "the pipe is closed", format)
 	}
 }

@@ -20,12 +20,12 @@ type lines struct {
 
 // add appends a line; what does not fit goes on below it, indented by indent.
 func (l *lines) add(indent, format string, args ...any) {
-	l.WriteString(l.style.fold(strings.TrimRight(fmt.Sprintf(format, args...), " "), indent) + "\n")
+	l.WriteString(l.style.wrapLine(strings.TrimRight(fmt.Sprintf(format, args...), " "), indent) + "\n")
 }
 
 // heading appends an empty line and a heading.
 func (l *lines) heading(title string) {
-	l.WriteString("\n" + l.style.paint(title, text.Bold) + "\n")
+	l.WriteString("\n" + l.style.colorize(title, text.Bold) + "\n")
 }
 
 func (l *lines) writeTo(w io.Writer) error {
@@ -33,55 +33,55 @@ func (l *lines) writeTo(w io.Writer) error {
 	return err
 }
 
-// summary is the key figures: one line a component, then certificates and load balancers.
-func summary(w io.Writer, j Judged, style Style) error {
+// writeSummary is the key figures: one line a component, then certificates and load balancers.
+func writeSummary(w io.Writer, j EnvironmentReport, style Style) error {
 	l := &lines{style: style}
-	l.verdict("", j)
+	l.statusLine("", j)
 	if j.Failure != nil {
 		l.failure(*j.Failure)
 		return l.writeTo(w)
 	}
 	l.WriteString("\n")
-	for _, g := range grouped(j.Services) {
-		l.add(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.component, g.line(style))
+	for _, g := range groupByComponent(j.Services) {
+		l.add(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.component, g.summaryLine(style))
 	}
 	l.certificates(j)
-	l.balancers(j, false)
-	l.omissions(j.Omitted)
+	l.loadBalancers(j, false)
+	l.omitted(j.Omitted)
 	return l.writeTo(w)
 }
 
-// verdict is the one line that says how an environment is.
-func (l *lines) verdict(mark string, j Judged) {
+// statusLine is the one line that says how an environment is.
+func (l *lines) statusLine(mark string, j EnvironmentReport) {
 	where := ""
 	if j.Region != "" {
 		where = " (" + j.Region + ")"
 	}
-	l.add("  ", "%s%s%s is %s: %s", mark, j.Environment, where, l.style.word(j.Summary.Status), Counts(j.Summary))
+	l.add("  ", "%s%s%s is %s: %s", mark, j.Environment, where, l.style.statusWord(j.Summary.Status), Counts(j.Summary))
 }
 
 // componentWidth is the column of a summary that has the components' names.
 const componentWidth = 18
 
-// line says how many are healthy and names the worst that is not.
-func (g group) line(style Style) string {
+// summaryLine says how many are healthy and names the worst that is not.
+func (g group) summaryLine(style Style) string {
 	s := checks.Aggregate(g.findings)
 	first := worst(g.findings)
 	switch {
 	case s.Status != checks.Healthy && s.Total == 1:
-		return fmt.Sprintf("%s: %s: %s", style.word(s.Status), first.Reason, first.Message)
+		return fmt.Sprintf("%s: %s: %s", style.statusWord(s.Status), first.Reason, first.Message)
 	case s.Status != checks.Healthy:
-		return fmt.Sprintf("%s: %s: %s (%d of %d healthy)", style.word(s.Status), first.Reason, first.Message, s.Healthy, s.Total)
+		return fmt.Sprintf("%s: %s: %s (%d of %d healthy)", style.statusWord(s.Status), first.Reason, first.Message, s.Healthy, s.Total)
 	case s.Total == 1:
-		return style.word(s.Status) + ": " + first.Message
+		return style.statusWord(s.Status) + ": " + first.Message
 	}
-	return fmt.Sprintf("%s: %d", style.word(s.Status), s.Total)
+	return fmt.Sprintf("%s: %d", style.statusWord(s.Status), s.Total)
 }
 
-// verbose is everything, for a person: grouped, with signs.
-func verbose(w io.Writer, j Judged, style Style) error {
+// writeVerbose is everything, for a person: grouped, with signs.
+func writeVerbose(w io.Writer, j EnvironmentReport, style Style) error {
 	l := &lines{style: style}
-	l.WriteString(style.paint("Infrastructure status", text.Bold) + "\n")
+	l.WriteString(style.colorize("Infrastructure status", text.Bold) + "\n")
 	l.add("", "Environment: %s", j.Environment)
 	l.add("", "Region: %s", j.Region)
 	l.add("", "Timestamp: %s", j.Timestamp.Format(time.RFC3339))
@@ -92,7 +92,7 @@ func verbose(w io.Writer, j Judged, style Style) error {
 	}{
 		{checks.Healthy, j.Summary.Healthy}, {checks.Warning, j.Summary.Warning}, {checks.Error, j.Summary.Error}, {checks.Unknown, j.Summary.Unknown},
 	} {
-		l.add("", "  %s%s: %d", style.mark(c.status), c.status, c.n)
+		l.add("", "  %s%s: %d", style.statusPrefix(c.status), c.status, c.n)
 	}
 	l.add("", "  total: %d", j.Summary.Total)
 	if j.Failure != nil {
@@ -102,7 +102,7 @@ func verbose(w io.Writer, j Judged, style Style) error {
 	for _, s := range sections(j.Services) {
 		l.heading(strings.ToUpper(s.title))
 		for _, g := range s.groups {
-			l.add("", "  %s", style.paint(g.component, text.Underline))
+			l.add("", "  %s", style.colorize(g.component, text.Underline))
 			for _, f := range g.findings {
 				l.finding(f, "    ")
 			}
@@ -110,10 +110,10 @@ func verbose(w io.Writer, j Judged, style Style) error {
 	}
 	l.stuck(j.Debugging.StuckServices)
 	l.certificates(j)
-	l.balancers(j, true)
-	l.omissions(j.Omitted)
+	l.loadBalancers(j, true)
+	l.omitted(j.Omitted)
 	l.WriteString("\n")
-	l.verdict(style.mark(j.Summary.Status), j)
+	l.statusLine(style.statusPrefix(j.Summary.Status), j)
 	return l.writeTo(w)
 }
 
@@ -129,27 +129,27 @@ func Findings(w io.Writer, findings []checks.Finding, format string, style Style
 	return l.writeTo(w)
 }
 
-// hanging is as wide as the words before a hint's parts.
-const hanging = "          "
+// hintIndent is as wide as the words before a hint's parts.
+const hintIndent = "          "
 
 // finding is one judgement with its evidence, and where it is not healthy, with its hint.
 func (l *lines) finding(f checks.Finding, margin string) {
 	below := margin + "   "
-	head := fmt.Sprintf("%s%s %s: %s", margin, l.style.sign(f.Status), f.Service, f.Message)
+	head := fmt.Sprintf("%s%s %s: %s", margin, l.style.statusSign(f.Status), f.Service, f.Message)
 	if f.Status != checks.Healthy {
 		head += " (" + f.Reason + ")"
 	}
 	l.add(below, "%s", head)
-	if facts := evidence(f.Details); len(facts) > 0 {
-		l.add(below+"  ", "%s%s", below, l.style.paint(words(facts, " "), text.Faint))
+	if facts := sortedDetails(f.Details); len(facts) > 0 {
+		l.add(below+"  ", "%s%s", below, l.style.colorize(joinDetails(facts, " "), text.Faint))
 	}
 	if f.Hint == nil {
 		return
 	}
-	l.add(below+hanging, "%scause:    %s", below, f.Hint.Cause)
-	l.add(below+hanging, "%ssolution: %s", below, f.Hint.Solution)
+	l.add(below+hintIndent, "%scause:    %s", below, f.Hint.Cause)
+	l.add(below+hintIndent, "%ssolution: %s", below, f.Hint.Solution)
 	if f.Hint.Command != "" {
-		l.add(below+hanging, "%snext:     %s", below, l.style.paint(f.Hint.Command, text.Bold))
+		l.add(below+hintIndent, "%snext:     %s", below, l.style.colorize(f.Hint.Command, text.Bold))
 	}
 }
 
@@ -174,10 +174,10 @@ func (l *lines) stuck(services []checks.StuckService) {
 	}
 }
 
-// titled begins a section of n entries about what a component looked at, and reports whether there is one.
-func (l *lines) titled(title string, n int, j Judged, component string) bool {
-	looked := slices.ContainsFunc(j.Services, func(f checks.Finding) bool { return f.Component == component })
-	if n == 0 && !looked {
+// startSection begins a section of n entries about what a component looked at, and reports whether there is one.
+func (l *lines) startSection(title string, n int, j EnvironmentReport, component string) bool {
+	checked := slices.ContainsFunc(j.Services, func(f checks.Finding) bool { return f.Component == component })
+	if n == 0 && !checked {
 		return false
 	}
 	l.heading(title)
@@ -187,25 +187,25 @@ func (l *lines) titled(title string, n int, j Judged, component string) bool {
 	return n > 0
 }
 
-func (l *lines) certificates(j Judged) {
-	if !l.titled("Certificate", len(j.Certificates), j, "certificate") {
+func (l *lines) certificates(j EnvironmentReport) {
+	if !l.startSection("Certificate", len(j.Certificates), j, "certificate") {
 		return
 	}
 	for _, c := range j.Certificates {
-		says := fmt.Sprintf("  %s: %s", c.Domain, c.Status)
+		line := fmt.Sprintf("  %s: %s", c.Domain, c.Status)
 		if c.DaysLeft != nil {
-			says += fmt.Sprintf(", %d days left", *c.DaysLeft)
+			line += fmt.Sprintf(", %d days left", *c.DaysLeft)
 		}
 		if c.NotAfter != nil {
-			says += ", until " + c.NotAfter.UTC().Format(time.DateOnly)
+			line += ", until " + c.NotAfter.UTC().Format(time.DateOnly)
 		}
-		l.add("    ", "%s", says)
+		l.add("    ", "%s", line)
 	}
 }
 
-// balancers lists the load balancers; whole adds where they listen.
-func (l *lines) balancers(j Judged, whole bool) {
-	if !l.titled("Load balancers", len(j.LoadBalancers), j, "load_balancer") {
+// loadBalancers lists the load balancers; whole adds where they listen.
+func (l *lines) loadBalancers(j EnvironmentReport, whole bool) {
+	if !l.startSection("Load balancers", len(j.LoadBalancers), j, "load_balancer") {
 		return
 	}
 	for _, b := range j.LoadBalancers {
@@ -224,7 +224,7 @@ func (l *lines) balancers(j Judged, whole bool) {
 	}
 }
 
-func (l *lines) omissions(omitted []checks.Omission) {
+func (l *lines) omitted(omitted []checks.Omission) {
 	if len(omitted) == 0 {
 		return
 	}

@@ -20,10 +20,10 @@ import (
 func Trace(w io.Writer, environment string, calls []checks.Call, style Style) error {
 	calls = slices.SortedStableFunc(slices.Values(calls), func(a, b checks.Call) int { return a.Start.Compare(b.Start) })
 	began := calls[0].Start
-	if _, err := fmt.Fprintf(w, "\n%s\n", style.paint("Calls for "+environment, text.Bold)); err != nil {
+	if _, err := fmt.Fprintf(w, "\n%s\n", style.colorize("Calls for "+environment, text.Bold)); err != nil {
 		return err
 	}
-	t := style.table("", "start", "took", "call", "for", "after", "error")
+	t := style.newTable("", "start", "took", "call", "for", "after", "error")
 	t.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}, {Number: 2, Align: text.AlignRight}, {Number: 3, Align: text.AlignRight}})
 	var spent time.Duration
 	ended := began
@@ -32,23 +32,23 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 		if c.Err != nil {
 			failed = text.Snip(firstLine(c.Err.Error()), 80, "…")
 		}
-		t.AppendRow(table.Row{c.ID, milliseconds(c.Start.Sub(began)), milliseconds(c.Took()), callName(c), c.Component, idList(c.After), failed})
-		spent += c.Took()
+		t.AppendRow(table.Row{c.ID, milliseconds(c.Start.Sub(began)), milliseconds(c.Duration()), callName(c), c.Component, idList(c.After), failed})
+		spent += c.Duration()
 		if c.End.After(ended) {
 			ended = c.End
 		}
 	}
-	if err := render(w, t); err != nil {
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
 	var names []string
 	var waited time.Duration
-	for _, c := range checks.LongestChain(calls) {
-		names, waited = append(names, callName(c)), waited+c.Took()
+	for _, c := range checks.CriticalPath(calls) {
+		names, waited = append(names, callName(c)), waited+c.Duration()
 	}
 	_, err := fmt.Fprintf(w, "%d calls took %s one by one and %s as they were made, up to %d at once\n"+
 		"the longest chain of calls that waited for each other took %s: %s\n",
-		len(calls), milliseconds(spent), milliseconds(ended.Sub(began)), atOnce(calls), milliseconds(waited), strings.Join(names, ", then "))
+		len(calls), milliseconds(spent), milliseconds(ended.Sub(began)), maxConcurrent(calls), milliseconds(waited), strings.Join(names, ", then "))
 	return err
 }
 
@@ -65,21 +65,21 @@ func callName(c checks.Call) string { return c.Service + " " + c.Operation }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
-// atOnce is how many calls were under way at the same time.
-func atOnce(calls []checks.Call) (most int) {
-	type moment struct {
+// maxConcurrent is how many calls were under way at the same time.
+func maxConcurrent(calls []checks.Call) (most int) {
+	type change struct {
 		at    time.Time
 		delta int
 	}
-	var moments []moment
+	var changes []change
 	for _, c := range calls {
-		moments = append(moments, moment{c.Start, 1}, moment{c.End, -1})
+		changes = append(changes, change{c.Start, 1}, change{c.End, -1})
 	}
-	slices.SortFunc(moments, func(a, b moment) int { return cmp.Or(a.at.Compare(b.at), a.delta-b.delta) })
-	now := 0
-	for _, m := range moments {
-		now += m.delta
-		most = max(most, now)
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(a.at.Compare(b.at), a.delta-b.delta) })
+	concurrent := 0
+	for _, m := range changes {
+		concurrent += m.delta
+		most = max(most, concurrent)
 	}
 	return most
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// compact is a report for those who pay by the word: the keys of the JSON form, healthy components counted by name, every
+// compactReport is a report for those who pay by the word: the keys of the JSON form, healthy components counted by name, every
 // other finding whole with its hint.
-type compact struct {
+type compactReport struct {
 	Environment   string            `yaml:"environment"`
 	Region        string            `yaml:"region"`
 	Timestamp     string            `yaml:"timestamp"`
@@ -36,19 +36,19 @@ type finding struct {
 	Reason    string         `yaml:"reason"`
 	Message   string         `yaml:"message"`
 	Details   map[string]any `yaml:"details,flow,omitempty"`
-	Hint      *hint          `yaml:"hint,omitempty"`
+	Hint      *sharedHint    `yaml:"hint,omitempty"`
 }
 
-// hint is advice that is written once: with a name where it is needed again, and by that name from then on.
-type hint struct {
+// sharedHint is advice that is written once: with a name where it is needed again, and by that name from then on.
+type sharedHint struct {
 	checks.Hint
-	name  string
-	again bool
+	name     string
+	repeated bool
 }
 
 // MarshalYAML implements yaml.BytesMarshaler.
-func (h hint) MarshalYAML() ([]byte, error) {
-	if h.again {
+func (h sharedHint) MarshalYAML() ([]byte, error) {
+	if h.repeated {
 		return []byte("*" + h.name), nil
 	}
 	body, err := yaml.MarshalWithOptions(h.Hint, yaml.Flow(true))
@@ -58,8 +58,8 @@ func (h hint) MarshalYAML() ([]byte, error) {
 	return body, err
 }
 
-// hintsOf are the hints of the findings, in their order; nil for those that have none.
-func hintsOf(findings []checks.Finding) []*hint {
+// sharedHints are the hints of the findings, in their order; nil for those that have none.
+func sharedHints(findings []checks.Finding) []*sharedHint {
 	needed := map[checks.Hint]int{}
 	for _, f := range findings {
 		if f.Hint != nil {
@@ -67,17 +67,17 @@ func hintsOf(findings []checks.Finding) []*hint {
 		}
 	}
 	names := map[checks.Hint]string{}
-	hints := make([]*hint, len(findings))
+	hints := make([]*sharedHint, len(findings))
 	for i, f := range findings {
 		if f.Hint == nil {
 			continue
 		}
-		name, again := names[*f.Hint]
-		if !again && needed[*f.Hint] > 1 {
+		name, repeated := names[*f.Hint]
+		if !repeated && needed[*f.Hint] > 1 {
 			name = fmt.Sprintf("hint%d", len(names)+1)
 			names[*f.Hint] = name
 		}
-		hints[i] = &hint{Hint: *f.Hint, name: name, again: again}
+		hints[i] = &sharedHint{Hint: *f.Hint, name: name, repeated: repeated}
 	}
 	return hints
 }
@@ -92,16 +92,16 @@ type stuck struct {
 	StuckServices []checks.StuckService `yaml:"stuckServices"`
 }
 
-func compacted(j Judged, how cut) compact {
-	c := compact{
+func newCompactReport(j EnvironmentReport, t truncation) compactReport {
+	c := compactReport{
 		Environment: j.Environment, Region: j.Region, Timestamp: j.Timestamp.Format(time.RFC3339), Summary: j.Summary, Error: j.Failure,
 		Services: []finding{}, LoadBalancers: []loadBalancer{}, Certificates: []yaml.MapSlice{},
 		Debugging: stuck{j.Debugging.StuckServices}, Omitted: j.Omitted,
 	}
-	hints := hintsOf(j.Services)
+	hints := sharedHints(j.Services)
 	for i, f := range j.Services {
 		if f.Status != checks.Healthy {
-			c.Services = append(c.Services, finding{f.Service, f.Component, f.Status, f.Reason, f.Message, how.of(f), hints[i]})
+			c.Services = append(c.Services, finding{f.Service, f.Component, f.Status, f.Reason, f.Message, t.details(f), hints[i]})
 		}
 	}
 	for _, g := range healthyGroups(j.Services) {
@@ -120,8 +120,8 @@ func compacted(j Judged, how cut) compact {
 	return c
 }
 
-func compactYAML(w io.Writer, j Judged, _ Style) error {
-	body, err := compactedWithin(j)
+func writeYAML(w io.Writer, j EnvironmentReport, _ Style) error {
+	body, err := boundedYAML(j)
 	if err != nil {
 		return err
 	}
@@ -129,14 +129,14 @@ func compactYAML(w io.Writer, j Judged, _ Style) error {
 	return err
 }
 
-// yamlAndSummary is the YAML and then the summary as a comment of it, so that the whole still parses.
-func yamlAndSummary(w io.Writer, j Judged, style Style) error {
-	if err := compactYAML(w, j, style); err != nil {
+// writeYAMLAndSummary is the YAML and then the summary as a comment of it, so that the whole still parses.
+func writeYAMLAndSummary(w io.Writer, j EnvironmentReport, style Style) error {
+	if err := writeYAML(w, j, style); err != nil {
 		return err
 	}
-	plain := Style{Width: max(0, style.Width-len("# ")), Words: style.Words}
+	plain := Style{Width: max(0, style.Width-len("# ")), NoEmoji: style.NoEmoji}
 	var b bytes.Buffer
-	if err := summary(&b, j, plain); err != nil {
+	if err := writeSummary(&b, j, plain); err != nil {
 		return err
 	}
 	for line := range strings.Lines(b.String()) {

@@ -23,18 +23,18 @@ func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format strin
 		_, err := fmt.Fprintln(w, "there is no snapshot")
 		return err
 	}
-	t := style.table("snapshot", "status", "size", "engine")
+	t := style.newTable("snapshot", "status", "size", "engine")
 	for _, s := range all {
 		engine := s.Version
 		if !s.Encrypted {
 			engine += "\nnot encrypted"
 		}
 		t.AppendRow(table.Row{
-			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + takenBy(s),
+			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + createdBy(s),
 			snapshotStatus(s), fmt.Sprintf("%d GiB", s.SizeGiB), engine,
 		})
 	}
-	return render(w, t)
+	return renderTable(w, t)
 }
 
 func snapshotStatus(s database.Snapshot) string {
@@ -44,8 +44,8 @@ func snapshotStatus(s database.Snapshot) string {
 	return s.Status
 }
 
-// takenBy is who took a snapshot.
-func takenBy(s database.Snapshot) string {
+// createdBy is who took a snapshot.
+func createdBy(s database.Snapshot) string {
 	switch {
 	case s.Deployment != "":
 		return "by deployment " + s.Deployment

@@ -8,24 +8,24 @@ import (
 
 // Style is how something is shown.
 type Style struct {
-	// Colour allows colours.
-	Colour bool
+	// Color allows colours.
+	Color bool
 	// Width is the terminal's, in columns; 0 where there is none.
 	Width int
-	// Words says statuses in words, where signs such as ✅ cannot be shown.
-	Words bool
+	// NoEmoji says statuses in words, where signs such as ✅ cannot be shown.
+	NoEmoji bool
 }
 
-// paint colours a word, where colours are allowed.
-func (s Style) paint(word string, colours ...text.Color) string {
-	if !s.Colour {
+// colorize colours a word, where colours are allowed.
+func (s Style) colorize(word string, colors ...text.Color) string {
+	if !s.Color {
 		return word
 	}
-	return text.Colors(colours).EscapeSeq() + word + text.Reset.EscapeSeq()
+	return text.Colors(colors).EscapeSeq() + word + text.Reset.EscapeSeq()
 }
 
-// table is an empty table in the one style of this program, its columns two spaces apart.
-func (s Style) table(header ...any) table.Writer {
+// newTable is an empty table in the one style of this program, its columns two spaces apart.
+func (s Style) newTable(header ...any) table.Writer {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	style := t.Style()
@@ -36,8 +36,8 @@ func (s Style) table(header ...any) table.Writer {
 	return t
 }
 
-// wrap shares what the terminal has beside taken columns among the columns that may break.
-func (s Style) wrap(t table.Writer, taken int, columns ...int) {
+// wrapColumns shares what the terminal has beside taken columns among the columns that may break.
+func (s Style) wrapColumns(t table.Writer, taken int, columns ...int) {
 	if s.Width <= 0 {
 		return
 	}
@@ -49,10 +49,10 @@ func (s Style) wrap(t table.Writer, taken int, columns ...int) {
 	t.SetColumnConfigs(configs)
 }
 
-// status is the sign of something that is well or not.
-func (s Style) status(ok bool) string {
+// okSign is the sign of something that is well or not.
+func (s Style) okSign(ok bool) string {
 	if ok {
-		return s.paint("✓", text.FgGreen)
+		return s.colorize("✓", text.FgGreen)
 	}
-	return s.paint("✗", text.FgRed)
+	return s.colorize("✗", text.FgRed)
 }

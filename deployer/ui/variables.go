@@ -17,35 +17,35 @@ import (
 // VariableFormats are the forms in which variables are shown, the default first.
 func VariableFormats() []string { return []string{"table", "json", "compact"} }
 
-// Inspected is what the containers of one environment get.
-type Inspected struct {
+// VariablesReport is what the containers of one environment get.
+type VariablesReport struct {
 	checks.Inspection
 	// Failure says why there is nothing in the inspection; nil where the environment could be looked at.
 	Failure *Failure `json:"error,omitempty"`
 }
 
-// Uninspected is an environment that could not be looked at: what its containers get is unknown.
-func Uninspected(environment string, why Failure) Inspected {
-	return Inspected{checks.Inspection{
+// FailedVariablesReport is an environment that could not be looked at: what its containers get is unknown.
+func FailedVariablesReport(environment string, why Failure) VariablesReport {
+	return VariablesReport{checks.Inspection{
 		Environment: environment, Status: checks.Unknown, Containers: []checks.Container{}, Findings: []checks.Finding{},
 	}, &why}
 }
 
 // Variables shows what the containers of environments get, and what is not as it should be about that. listed says that
 // several environments were asked for, though there may be one.
-func Variables(w io.Writer, all []Inspected, listed bool, format string, style Style) error {
+func Variables(w io.Writer, all []VariablesReport, multiple bool, format string, style Style) error {
 	if format == "json" {
-		if listed {
+		if multiple {
 			return JSON(w, all)
 		}
 		return JSON(w, all[0])
 	}
-	for _, one := range all {
+	for _, report := range all {
 		var err error
 		if format == "compact" {
-			err = compactVariables(w, one.Inspection, listed)
+			err = compactVariables(w, report.Inspection, multiple)
 		} else {
-			err = variablesTable(w, one.Inspection, style)
+			err = variablesTable(w, report.Inspection, style)
 		}
 		if err != nil {
 			return err
@@ -61,15 +61,15 @@ func variablesTable(w io.Writer, found checks.Inspection, style Style) error {
 			return err
 		}
 	}
-	ill := slices.DeleteFunc(slices.Clone(found.Findings), func(f checks.Finding) bool { return f.Status == checks.Healthy })
-	return Findings(w, ill, "text", style)
+	problems := slices.DeleteFunc(slices.Clone(found.Findings), func(f checks.Finding) bool { return f.Status == checks.Healthy })
+	return Findings(w, problems, "text", style)
 }
 
 // compactVariables is a line for each variable, for grep and diff. Of several environments it begins with theirs.
-func compactVariables(w io.Writer, found checks.Inspection, listed bool) error {
-	of := ""
-	if listed {
-		of = found.Environment + "/"
+func compactVariables(w io.Writer, found checks.Inspection, multiple bool) error {
+	prefix := ""
+	if multiple {
+		prefix = found.Environment + "/"
 	}
 	for _, c := range found.Containers {
 		for _, v := range c.Variables {
@@ -80,7 +80,7 @@ func compactVariables(w io.Writer, found checks.Inspection, listed bool) error {
 			if v.State != checks.Set {
 				remarks = append(remarks, string(v.State))
 			}
-			if _, err := fmt.Fprintf(w, "%s%s/%s %s=%s (%s)\n", of, c.Role, c.Container, v.Name, printable(v.Value.String()), strings.Join(remarks, ", ")); err != nil {
+			if _, err := fmt.Fprintf(w, "%s%s/%s %s=%s (%s)\n", prefix, c.Role, c.Container, v.Name, printable(v.Value.String()), strings.Join(remarks, ", ")); err != nil {
 				return err
 			}
 		}
@@ -89,12 +89,12 @@ func compactVariables(w io.Writer, found checks.Inspection, listed bool) error {
 }
 
 func containerTable(w io.Writer, c checks.Container, style Style) error {
-	head := []string{style.paint(c.Service+", container "+c.Container, text.Bold), revisionsOf(c)}
+	head := []string{style.colorize(c.Service+", container "+c.Container, text.Bold), revisionText(c)}
 	for _, side := range sidesOf(c.Differences) {
 		head = append(head, "differs from "+side+": "+differencesFrom(c.Differences, side))
 	}
 	for _, line := range head {
-		if err := wrapped(w, line, style); err != nil {
+		if err := printWrapped(w, line, style); err != nil {
 			return err
 		}
 	}
@@ -102,15 +102,15 @@ func containerTable(w io.Writer, c checks.Container, style Style) error {
 		_, err := fmt.Fprint(w, "no variables\n\n")
 		return err
 	}
-	t := style.table("variable", "value", "source", "needed", "state")
+	t := style.newTable("variable", "value", "source", "needed", "state")
 	for _, v := range c.Variables {
-		t.AppendRow(table.Row{v.Name, shortened(printable(v.Value.String()), c.Variables, style), sourceOf(v), needed(v), style.state(v)})
+		t.AppendRow(table.Row{v.Name, fitValue(printable(v.Value.String()), c.Variables, style), sourceOf(v), requiredText(v), style.variableState(v)})
 	}
-	if err := render(w, t); err != nil {
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
 	for _, u := range c.Unused {
-		if err := wrapped(w, "key without effect: "+printable(u.Key)+", "+u.Why, style); err != nil {
+		if err := printWrapped(w, "key without effect: "+printable(u.Key)+", "+u.Why, style); err != nil {
 			return err
 		}
 	}
@@ -118,28 +118,28 @@ func containerTable(w io.Writer, c checks.Container, style Style) error {
 	return err
 }
 
-// revisionsOf says which revision the variables are of, and which others there are.
-func revisionsOf(c checks.Container) string {
-	said := c.Running + " runs in " + count(c.Tasks, "task", "tasks")
+// revisionText says which revision the variables are of, and which others there are.
+func revisionText(c checks.Container) string {
+	text := c.Running + " runs in " + plural(c.Tasks, "task", "tasks")
 	if len(c.Others) > 0 {
-		said += ", others still run " + strings.Join(c.Others, ", ")
+		text += ", others still run " + strings.Join(c.Others, ", ")
 	}
 	switch {
 	case c.Latest != c.Running && c.Latest != "":
-		said += "; the latest revision is " + c.Latest
+		text += "; the latest revision is " + c.Latest
 	case c.Latest != "":
-		said += "; no newer revision is there"
+		text += "; no newer revision is there"
 	}
 	if c.Deployed != "" && c.Deployed != c.Running {
-		said += "; the last deployment left " + c.Deployed
+		text += "; the last deployment left " + c.Deployed
 	}
 	if c.Stale > 0 {
-		said += fmt.Sprintf("; %d started before the configuration last changed", c.Stale)
+		text += fmt.Sprintf("; %d started before the configuration last changed", c.Stale)
 	}
-	return said
+	return text
 }
 
-func count(n int, one, many string) string {
+func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -166,8 +166,8 @@ func differencesFrom(all []checks.Difference, side string) string {
 	return strings.Join(words, ", ")
 }
 
-// wrapped writes a line within the terminal's width.
-func wrapped(w io.Writer, line string, style Style) error {
+// printWrapped writes a line within the terminal's width.
+func printWrapped(w io.Writer, line string, style Style) error {
 	if style.Width > 0 {
 		line = text.WrapSoft(line, style.Width)
 	}
@@ -182,7 +182,7 @@ func wrapped(w io.Writer, line string, style Style) error {
 // sourceOf is where a variable comes from in a word or two; a key that is called otherwise is named.
 func sourceOf(v checks.Variable) string {
 	source := map[checks.Origin]string{
-		checks.OfDefinition: "definition", checks.OfReference: "secret", checks.OfSecret: "secret", checks.Built: "at start", checks.OfNothing: "nowhere",
+		checks.FromTaskDefinition: "definition", checks.FromReference: "secret", checks.FromSecretAtStart: "secret", checks.BuiltAtStart: "at start", checks.FromNowhere: "nowhere",
 	}[v.Origin]
 	if v.Key != "" && v.Key != v.Name {
 		source += " " + v.Key
@@ -190,27 +190,27 @@ func sourceOf(v checks.Variable) string {
 	return source
 }
 
-func needed(v checks.Variable) string {
+func requiredText(v checks.Variable) string {
 	if v.Required {
 		return "yes"
 	}
 	return ""
 }
 
-// state is a variable's state, coloured where it is not well.
-func (s Style) state(v checks.Variable) string {
+// variableState is a variable's state, coloured where it is not well.
+func (s Style) variableState(v checks.Variable) string {
 	switch {
 	case v.Broken():
-		return s.paint(string(v.State), text.FgRed)
-	case !v.Well():
-		return s.paint(string(v.State), text.FgYellow)
+		return s.colorize(string(v.State), text.FgRed)
+	case !v.OK():
+		return s.colorize(string(v.State), text.FgYellow)
 	}
 	return string(v.State)
 }
 
-// shortened cuts the middle out of a value that the terminal has no room for beside the other columns. In a pipe, and in
+// fitValue cuts the middle out of a value that the terminal has no room for beside the other columns. In a pipe, and in
 // the other forms, values are whole.
-func shortened(value string, beside []checks.Variable, style Style) string {
+func fitValue(value string, beside []checks.Variable, style Style) string {
 	if style.Width <= 0 {
 		return value
 	}
@@ -218,11 +218,11 @@ func shortened(value string, beside []checks.Variable, style Style) string {
 	for _, v := range beside {
 		names, sources, states = max(names, len(v.Name)), max(sources, len(sourceOf(v))), max(states, len(v.State))
 	}
-	return middle(value, max(11, style.Width-names-sources-states-len("needed")-4*2))
+	return truncateMiddle(value, max(11, style.Width-names-sources-states-len("needed")-4*2))
 }
 
-// middle cuts the middle out of a text that is longer than the room for it; no room is all the room.
-func middle(value string, room int) string {
+// truncateMiddle cuts the middle out of a text that is longer than the room for it; no room is all the room.
+func truncateMiddle(value string, room int) string {
 	runes := []rune(value)
 	if room <= 0 || len(runes) <= room {
 		return value
@@ -262,13 +262,13 @@ func Comparison(w io.Writer, compared checks.Comparison, format string, style St
 }
 
 func comparedTable(w io.Writer, c checks.ComparedContainer, compared checks.Comparison, style Style) error {
-	if err := wrapped(w, style.paint(c.Role+", container "+c.Container, text.Bold), style); err != nil {
+	if err := printWrapped(w, style.colorize(c.Role+", container "+c.Container, text.Bold), style); err != nil {
 		return err
 	}
-	results := map[checks.Likeness]string{
+	results := map[checks.ComparisonResult]string{
 		checks.OnlyHere: "only " + compared.Environment, checks.OnlyThere: "only " + compared.Other,
 	}
-	t := style.table("variable", compared.Environment, compared.Other, "")
+	t := style.newTable("variable", compared.Environment, compared.Other, "")
 	room := 0
 	if style.Width > 0 {
 		longest := 0
@@ -282,19 +282,19 @@ func comparedTable(w io.Writer, c checks.ComparedContainer, compared checks.Comp
 		if named, ok := results[v.Result]; ok {
 			result = named
 		}
-		t.AppendRow(table.Row{v.Name, fitting(v.Here, room), fitting(v.There, room), result})
+		t.AppendRow(table.Row{v.Name, fitComparedValue(v.Here, room), fitComparedValue(v.There, room), result})
 	}
-	if err := render(w, t); err != nil {
+	if err := renderTable(w, t); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w)
 	return err
 }
 
-// fitting is a value in so many columns.
-func fitting(v *checks.Value, room int) string {
+// fitComparedValue is a value in so many columns.
+func fitComparedValue(v *checks.Value, room int) string {
 	if v == nil {
 		return ""
 	}
-	return middle(printable(v.String()), room)
+	return truncateMiddle(printable(v.String()), room)
 }

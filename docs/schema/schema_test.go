@@ -44,7 +44,7 @@ func maximal() checks.Report {
 
 // changed is the maximal report as JSON after something was done to it.
 func changed(t *testing.T, change func(report map[string]any)) []byte {
-	encoded, err := json.Marshal(ui.Judged{Report: maximal()})
+	encoded, err := json.Marshal(ui.EnvironmentReport{Report: maximal()})
 	require.NoError(t, err)
 	var report map[string]any
 	require.NoError(t, json.Unmarshal(encoded, &report))
@@ -57,9 +57,9 @@ func changed(t *testing.T, change func(report map[string]any)) []byte {
 func TestReportsFitTheSchema(t *testing.T) {
 	for name, report := range map[string]any{
 		"every key there is":     maximal(),
-		"could not be judged":    ui.Unjudged("production", "", time.Unix(0, 0), ui.Failure{Message: "m", Hint: "h"}),
-		"several environments":   []ui.Judged{{Report: maximal()}, ui.Unjudged("dev", "us-east-1", time.Unix(0, 0), ui.Failure{Message: "m"})},
-		"no environment is left": []ui.Judged{},
+		"could not be judged":    ui.FailedReport("production", "", time.Unix(0, 0), ui.Failure{Message: "m", Hint: "h"}),
+		"several environments":   []ui.EnvironmentReport{{Report: maximal()}, ui.FailedReport("dev", "us-east-1", time.Unix(0, 0), ui.Failure{Message: "m"})},
+		"no environment is left": []ui.EnvironmentReport{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			encoded, err := json.Marshal(report)

@@ -38,12 +38,12 @@ func chooseImage(env *environment.Environment, recorded, configured string, prev
 // directly, as a StackReference does: being a resource, that would stand in the stack's state, where the deployer's
 // runs of the same program would find nothing to match it.
 func recordedImage(ctx *pulumi.Context) (string, error) {
-	self := ctx.Organization() + "/" + ctx.Project() + "/" + ctx.Stack()
+	stackName := ctx.Organization() + "/" + ctx.Project() + "/" + ctx.Stack()
 	var state struct {
 		Outputs map[string]any `pulumi:"outputs"`
 	}
-	if err := ctx.Invoke("pulumi:pulumi:readStackOutputs", map[string]any{"name": self}, &state); err != nil {
-		return "", fmt.Errorf("read the outputs of %s: %w", self, err)
+	if err := ctx.Invoke("pulumi:pulumi:readStackOutputs", map[string]any{"name": stackName}, &state); err != nil {
+		return "", fmt.Errorf("read the outputs of %s: %w", stackName, err)
 	}
 	image, _ := state.Outputs["image"].(string)
 	return image, nil

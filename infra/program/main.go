@@ -27,7 +27,7 @@ func program(endpointURL string) pulumi.RunFunc {
 }
 
 func runShared(ctx *pulumi.Context, endpointURL string) error {
-	value, err := setting(ctx, environment.SharedKey)
+	value, err := configValue(ctx, environment.SharedKey)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func runShared(ctx *pulumi.Context, endpointURL string) error {
 }
 
 func runEnvironment(ctx *pulumi.Context, endpointURL string) error {
-	value, err := setting(ctx, environment.Key)
+	value, err := configValue(ctx, environment.Key)
 	if err != nil {
 		return err
 	}
@@ -56,11 +56,11 @@ func runEnvironment(ctx *pulumi.Context, endpointURL string) error {
 	if err != nil {
 		return err
 	}
-	return infra.Deploy(env, infra.Release{Image: image, Recorded: image, EndpointURL: endpointURL})(ctx)
+	return infra.Deploy(env, infra.Release{Image: image, RecordedImage: image, EndpointURL: endpointURL})(ctx)
 }
 
-// setting reads the object under a key of the stack's file, which Pulumi hands over as JSON.
-func setting(ctx *pulumi.Context, key string) ([]byte, error) {
+// configValue reads the object under a key of the stack's file, which Pulumi hands over as JSON.
+func configValue(ctx *pulumi.Context, key string) ([]byte, error) {
 	value, ok := ctx.GetConfig(key)
 	if !ok {
 		return nil, fmt.Errorf("%s has no %q", environment.FileName(ctx.Stack()), key)

@@ -65,9 +65,9 @@ type Account struct {
 
 // StateError says that the file of the account cannot be used.
 type StateError struct {
-	Path   string
-	Err    error
-	remedy string
+	Path string
+	Err  error
+	hint string
 }
 
 func (e *StateError) Error() string {
@@ -77,7 +77,7 @@ func (e *StateError) Error() string {
 func (e *StateError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
-func (e *StateError) Hint() string { return e.remedy }
+func (e *StateError) Hint() string { return e.hint }
 
 // Open opens the account in the file at path, and makes it where there is none. Its errors are *StateError: a
 // directory that cannot be written, a damaged file, an account of another ID or region; or *UnknownFaultError.
@@ -91,7 +91,7 @@ func Open(path string, o Options) (*Account, error) {
 		a.options.Clock = clock.Real()
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, a.unwritable(err)
+		return nil, a.writeError(err)
 	}
 	if err := a.Update(a.seed); err != nil {
 		return nil, err
@@ -105,24 +105,24 @@ func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
 	}
-	m := a.moment(s)
+	m := a.model(s)
 	if m.faults[faultDrift] {
-		s.tamper()
+		s.applyDrift()
 	}
 	m.seedRegistry(a.options.Stacks)
 	return m.seedSecrets(a.options.Stacks)
 }
 
-// moment is the account now, under the faults that it was opened with.
-func (a *Account) moment(s *State) moment {
-	return moment{State: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
+// model is the account now, under the faults that it was opened with.
+func (a *Account) model(s *State) model {
+	return model{State: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
 }
 
 // Close lets go of the file. The account stays.
 func (a *Account) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.forget()
+	a.invalidate()
 	return nil
 }
 
@@ -140,14 +140,14 @@ func (a *Account) Fault(name string) bool { return a.faults[name] }
 
 // View calls look with the account as it is now. Nothing of it may be kept or changed, and look must not call View or
 // Update. The error is look's, or a *StateError.
-func (a *Account) View(look func(*State) error) error {
+func (a *Account) View(read func(*State) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.reload(); err != nil {
 		return err
 	}
-	a.moment(a.state).advance()
-	return look(a.state)
+	a.model(a.state).advance()
+	return read(a.state)
 }
 
 // Update calls change with the account as it is now, alone among all processes, and keeps what it did where it
@@ -163,15 +163,15 @@ func (a *Account) Update(change func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
-	a.moment(a.state).advance()
+	a.model(a.state).advance()
 	if err := change(a.state); err != nil {
-		a.forget()
+		a.invalidate()
 		return err
 	}
-	a.moment(a.state).advance()
+	a.model(a.state).advance()
 	if err := a.save(); err != nil {
-		a.forget()
-		return a.unwritable(err)
+		a.invalidate()
+		return a.writeError(err)
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (a *Account) Update(change func(*State) error) error {
 func (a *Account) lock() (unlock func(), err error) {
 	file, err := os.OpenFile(a.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, a.unwritable(err)
+		return nil, a.writeError(err)
 	}
 	for {
 		err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
@@ -191,7 +191,7 @@ func (a *Account) lock() (unlock func(), err error) {
 	}
 	if err != nil {
 		_ = file.Close()
-		return nil, a.unwritable(fmt.Errorf("lock: %w", err))
+		return nil, a.writeError(fmt.Errorf("lock: %w", err))
 	}
 	return func() { _ = file.Close() }, nil
 }
@@ -200,12 +200,12 @@ func (a *Account) lock() (unlock func(), err error) {
 func (a *Account) reload() error {
 	file, err := os.Open(a.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		a.forget()
+		a.invalidate()
 		a.state = newState(a.options.AccountID, a.options.Region)
 		return nil
 	}
 	if err != nil {
-		return a.unwritable(err)
+		return a.writeError(err)
 	}
 	if a.state != nil && a.file != nil && sameFile(file, a.file) {
 		return file.Close()
@@ -215,7 +215,7 @@ func (a *Account) reload() error {
 		_ = file.Close()
 		return err
 	}
-	a.forget()
+	a.invalidate()
 	a.state, a.file = state, file
 	return nil
 }
@@ -232,21 +232,21 @@ func sameFile(x, y *os.File) bool {
 func (a *Account) decode(r io.Reader) (*State, error) {
 	content, err := io.ReadAll(r)
 	if err != nil {
-		return nil, a.damaged(err)
+		return nil, a.corruptError(err)
 	}
 	state := newState("", "")
 	if err := json.Unmarshal(content, state); err != nil {
-		return nil, a.damaged(fmt.Errorf("the file is damaged: %w", err))
+		return nil, a.corruptError(fmt.Errorf("the file is damaged: %w", err))
 	}
 	if state.ID == "" || state.Resources == nil {
-		return nil, a.damaged(errors.New("the file is damaged: it holds no account"))
+		return nil, a.corruptError(errors.New("the file is damaged: it holds no account"))
 	}
 	if state.ID != a.options.AccountID || state.Region != a.options.Region {
 		return nil, &StateError{
 			Path: a.path,
 			Err: fmt.Errorf("it is account %s in %s, not account %s in %s",
 				state.ID, state.Region, a.options.AccountID, a.options.Region),
-			remedy: "use the account and region that it was made with, or begin anew: deployer local reset",
+			hint: "use the account and region that it was made with, or begin anew: deployer local reset",
 		}
 	}
 	return state, nil
@@ -277,24 +277,24 @@ func (a *Account) save() error {
 	return nil
 }
 
-// forget drops what is known of the file, so that it is read again.
-func (a *Account) forget() {
+// invalidate drops what is known of the file, so that it is read again.
+func (a *Account) invalidate() {
 	if a.file != nil {
 		_ = a.file.Close()
 	}
 	a.state, a.file = nil, nil
 }
 
-func (a *Account) unwritable(err error) error {
-	remedy := "make " + filepath.Dir(a.path) + " a directory that you can write"
+func (a *Account) writeError(err error) error {
+	hint := "make " + filepath.Dir(a.path) + " a directory that you can write"
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) {
-			remedy = "free some space on its disk; the account is as it was before, and the same command goes on from there"
+			hint = "free some space on its disk; the account is as it was before, and the same command goes on from there"
 		}
 	}
-	return &StateError{Path: a.path, Err: err, remedy: remedy}
+	return &StateError{Path: a.path, Err: err, hint: hint}
 }
 
-func (a *Account) damaged(err error) error {
-	return &StateError{Path: a.path, Err: err, remedy: "begin anew: deployer local reset"}
+func (a *Account) corruptError(err error) error {
+	return &StateError{Path: a.path, Err: err, hint: "begin anew: deployer local reset"}
 }

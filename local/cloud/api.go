@@ -21,12 +21,12 @@ import (
 type operation struct {
 	input  reflect.Type
 	writes bool
-	answer func(m moment, in any) (any, error)
+	handle func(m model, in any) (any, error)
 }
 
-// reading is an operation that only looks at the account.
-func reading[In, Out any](handle func(moment, *In) (*Out, error)) operation {
-	return operation{input: reflect.TypeFor[*In](), answer: func(m moment, in any) (any, error) {
+// readOp is an operation that only looks at the account.
+func readOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
+	return operation{input: reflect.TypeFor[*In](), handle: func(m model, in any) (any, error) {
 		out, err := handle(m, in.(*In))
 		if err != nil {
 			return nil, err
@@ -35,9 +35,9 @@ func reading[In, Out any](handle func(moment, *In) (*Out, error)) operation {
 	}}
 }
 
-// writing is an operation that changes the account.
-func writing[In, Out any](handle func(moment, *In) (*Out, error)) operation {
-	o := reading(handle)
+// writeOp is an operation that changes the account.
+func writeOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
+	o := readOp(handle)
 	o.writes = true
 	return o
 }
@@ -59,8 +59,8 @@ func operations() map[reflect.Type]operation {
 type request struct {
 	operation
 	in any
-	// refused is set while the call is to be answered with an error that the SDK tries again after.
-	refused bool
+	// throttled is set while the call is to be answered with an error that the SDK tries again after.
+	throttled bool
 }
 
 // requestKey is where the SDK's stack keeps the request.
@@ -73,7 +73,7 @@ type requestKey struct{}
 // own.
 func (a *Account) Config(region string) aws.Config {
 	table := operations()
-	take := middleware.InitializeMiddlewareFunc("SimulatedRequest", func(
+	capture := middleware.InitializeMiddlewareFunc("SimulatedRequest", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
 		if err := ctx.Err(); err != nil {
@@ -83,15 +83,15 @@ func (a *Account) Config(region string) aws.Config {
 		if !found {
 			return out, metadata, unsimulated(in.Parameters)
 		}
-		r := &request{operation: o, in: in.Parameters, refused: a.throttles()}
+		r := &request{operation: o, in: in.Parameters, throttled: a.throttleNext()}
 		return next.HandleInitialize(middleware.WithStackValue(ctx, requestKey{}, r), in)
 	})
-	answer := middleware.FinalizeMiddlewareFunc("SimulatedAnswer", func(
+	respond := middleware.FinalizeMiddlewareFunc("SimulatedAnswer", func(
 		ctx context.Context, _ middleware.FinalizeInput, _ middleware.FinalizeHandler,
 	) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
 		r := middleware.GetStackValue(ctx, requestKey{}).(*request)
-		if r.refused {
-			r.refused = false
+		if r.throttled {
+			r.throttled = false
 			return out, metadata, apiError("ThrottlingException", "Rate exceeded")
 		}
 		out.Result, err = a.call(r.operation, r.in, awsmiddleware.GetRegion(ctx))
@@ -103,8 +103,8 @@ func (a *Account) Config(region string) aws.Config {
 		HTTPClient:  noNetwork{},
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 			return errors.Join(
-				stack.Initialize.Add(take, middleware.After),
-				stack.Finalize.Insert(answer, "Retry", middleware.After),
+				stack.Initialize.Add(capture, middleware.After),
+				stack.Finalize.Insert(respond, "Retry", middleware.After),
 			)
 		}},
 	}
@@ -116,20 +116,20 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 	if elsewhere && o.writes {
 		return nil, apiError("InvalidRegion", "local mode simulates %s alone, not %s", a.Region(), region)
 	}
-	if err := a.troubled(o.input); err != nil {
+	if err := a.injectedError(o.input); err != nil {
 		return nil, err
 	}
-	look := func(s *State) (err error) {
+	run := func(s *State) (err error) {
 		if elsewhere {
 			s = newState(s.ID, region)
 		}
-		out, err = o.answer(a.moment(s), in)
+		out, err = o.handle(a.model(s), in)
 		return err
 	}
 	if o.writes {
-		return out, a.Update(look)
+		return out, a.Update(run)
 	}
-	return out, a.View(look)
+	return out, a.View(run)
 }
 
 // global reports whether a service is the same in all regions.
@@ -157,16 +157,16 @@ func (noNetwork) Do(*http.Request) (*http.Response, error) {
 }
 
 // page cuts a list as a paginated operation does. A token is the number of items that were seen.
-func page[T any](items []T, token *string, limit *int32, most int) (part []T, next *string, err error) {
+func page[T any](items []T, token *string, limit *int32, maxSize int) (part []T, next *string, err error) {
 	from := 0
 	if deref(token) != "" {
 		if from, err = strconv.Atoi(*token); err != nil || from < 0 || from > len(items) {
 			return nil, nil, apiError("InvalidParameterException", "Invalid token: %s", *token)
 		}
 	}
-	size := most
+	size := maxSize
 	if limit != nil && *limit > 0 {
-		size = min(int(*limit), most)
+		size = min(int(*limit), maxSize)
 	}
 	to := min(from+size, len(items))
 	if to < len(items) {
@@ -183,14 +183,14 @@ func deref[T any](p *T) T {
 	return *p
 }
 
-// selected returns the resources of a type that are among the names, by one of the properties; all of them where no
+// selectResources returns the resources of a type that are among the names, by one of the properties; all of them where no
 // name is given. missing are the names that belong to none.
-func (s *State) selected(typ string, names []string, properties ...string) (found []*Resource, missing []string) {
+func (s *State) selectResources(typ string, names []string, properties ...string) (found []*Resource, missing []string) {
 	if len(names) == 0 {
 		return s.ByType(typ), nil
 	}
 	for _, name := range names {
-		if r := s.named(typ, name, properties...); r != nil {
+		if r := s.findByName(typ, name, properties...); r != nil {
 			found = append(found, r)
 		} else {
 			missing = append(missing, name)
@@ -199,8 +199,8 @@ func (s *State) selected(typ string, names []string, properties ...string) (foun
 	return found, missing
 }
 
-// named is the resource of a type whose ID or one of whose properties is the name, or nil.
-func (s *State) named(typ, name string, properties ...string) *Resource {
+// findByName is the resource of a type whose ID or one of whose properties is the name, or nil.
+func (s *State) findByName(typ, name string, properties ...string) *Resource {
 	if r := s.Get(typ, name); r != nil {
 		return r
 	}

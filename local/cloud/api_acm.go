@@ -12,18 +12,18 @@ import (
 )
 
 func acmOperations() []operation {
-	return []operation{reading(listCertificates), reading(describeCertificate)}
+	return []operation{readOp(listCertificates), readOp(describeCertificate)}
 }
 
-// certificateLife is how long ACM issues certificates for: 13 months.
+// certificateLifetime is how long ACM issues certificates for: 13 months.
 // https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html
-const certificateLife = 395 * 24 * time.Hour
+const certificateLifetime = 395 * 24 * time.Hour
 
 // validity is when a certificate begins and ends, as faults leave it: at the beginning of a day, and at the end of one.
-func (m moment) validity(r *Resource) (from, to time.Time) {
+func (m model) validity(r *Resource) (from, to time.Time) {
 	const day = 24 * time.Hour
 	from = r.Created.Truncate(day)
-	to = from.Add(certificateLife - time.Second)
+	to = from.Add(certificateLifetime - time.Second)
 	switch {
 	case m.faults[faultCertificateExpired]:
 		to = m.now.Truncate(day).Add(-time.Second)
@@ -31,13 +31,13 @@ func (m moment) validity(r *Resource) (from, to time.Time) {
 		to = m.now.Truncate(day).Add(11*day - time.Second)
 	}
 	if to.Before(from) {
-		from = to.Add(-certificateLife)
+		from = to.Add(-certificateLifetime)
 	}
 	return from, to
 }
 
 // certificateStatus is ACM's word for how a certificate is.
-func (m moment) certificateStatus(r *Resource) types.CertificateStatus {
+func (m model) certificateStatus(r *Resource) types.CertificateStatus {
 	_, to := m.validity(r)
 	switch {
 	case !m.Issued(r.ID):
@@ -48,8 +48,8 @@ func (m moment) certificateStatus(r *Resource) types.CertificateStatus {
 	return types.CertificateStatusIssued
 }
 
-// usersOf are the load balancers that show the certificate.
-func (s *State) usersOf(certificate string) []string {
+// inUseBy are the load balancers that show the certificate.
+func (s *State) inUseBy(certificate string) []string {
 	var arns []string
 	for _, listener := range s.ByType(typeListener) {
 		if arn := listener.Text("loadBalancerArn"); listener.Text("certificateArn") == certificate && !slices.Contains(arns, arn) {
@@ -59,7 +59,7 @@ func (s *State) usersOf(certificate string) []string {
 	return arns
 }
 
-func listCertificates(m moment, in *acm.ListCertificatesInput) (*acm.ListCertificatesOutput, error) {
+func listCertificates(m model, in *acm.ListCertificatesInput) (*acm.ListCertificatesOutput, error) {
 	var found []types.CertificateSummary
 	for _, r := range m.ByType(typeCertificate) {
 		status := m.certificateStatus(r)
@@ -68,7 +68,7 @@ func listCertificates(m moment, in *acm.ListCertificatesInput) (*acm.ListCertifi
 		}
 		summary := types.CertificateSummary{
 			CertificateArn: aws.String(r.Text("arn")), DomainName: aws.String(r.Text("domainName")), Status: status, CreatedAt: &r.Created,
-			InUse: aws.Bool(len(m.usersOf(r.ID)) > 0), KeyAlgorithm: types.KeyAlgorithmRsa2048, Type: types.CertificateTypeAmazonIssued,
+			InUse: aws.Bool(len(m.inUseBy(r.ID)) > 0), KeyAlgorithm: types.KeyAlgorithmRsa2048, Type: types.CertificateTypeAmazonIssued,
 			SubjectAlternativeNameSummaries: r.Strings("subjectAlternativeNames"), RenewalEligibility: types.RenewalEligibilityEligible,
 		}
 		if status != types.CertificateStatusPendingValidation {
@@ -81,8 +81,8 @@ func listCertificates(m moment, in *acm.ListCertificatesInput) (*acm.ListCertifi
 	return &acm.ListCertificatesOutput{CertificateSummaryList: found, NextToken: next}, err
 }
 
-func describeCertificate(m moment, in *acm.DescribeCertificateInput) (*acm.DescribeCertificateOutput, error) {
-	r := m.named(typeCertificate, deref(in.CertificateArn), "arn")
+func describeCertificate(m model, in *acm.DescribeCertificateInput) (*acm.DescribeCertificateOutput, error) {
+	r := m.findByName(typeCertificate, deref(in.CertificateArn), "arn")
 	if r == nil {
 		return nil, &types.ResourceNotFoundException{Message: aws.String(fmt.Sprintf("Could not find certificate %s.", deref(in.CertificateArn)))}
 	}
@@ -90,13 +90,13 @@ func describeCertificate(m moment, in *acm.DescribeCertificateInput) (*acm.Descr
 	d := &types.CertificateDetail{
 		CertificateArn: aws.String(r.Text("arn")), DomainName: aws.String(r.Text("domainName")), Status: status, CreatedAt: &r.Created,
 		Subject: aws.String("CN=" + r.Text("domainName")), SubjectAlternativeNames: r.Strings("subjectAlternativeNames"),
-		KeyAlgorithm: types.KeyAlgorithmRsa2048, Type: types.CertificateTypeAmazonIssued, InUseBy: m.usersOf(r.ID),
+		KeyAlgorithm: types.KeyAlgorithmRsa2048, Type: types.CertificateTypeAmazonIssued, InUseBy: m.inUseBy(r.ID),
 		RenewalEligibility: types.RenewalEligibilityIneligible,
 	}
 	if status != types.CertificateStatusPendingValidation {
 		from, to := m.validity(r)
 		d.IssuedAt, d.NotBefore, d.NotAfter, d.Issuer = aws.Time(from), aws.Time(from), aws.Time(to), aws.String("Amazon")
-		d.Serial = aws.String(serialOf(m.derive("serial", r.ID)))
+		d.Serial = aws.String(formatSerial(m.derive("serial", r.ID)))
 		d.RenewalEligibility = types.RenewalEligibilityEligible
 	}
 	for _, option := range r.Blocks("domainValidationOptions") {
@@ -114,8 +114,8 @@ func describeCertificate(m moment, in *acm.DescribeCertificateInput) (*acm.Descr
 	return &acm.DescribeCertificateOutput{Certificate: d}, nil
 }
 
-// serialOf writes hexadecimal digits in pairs, as ACM does.
-func serialOf(digits string) string {
+// formatSerial writes hexadecimal digits in pairs, as ACM does.
+func formatSerial(digits string) string {
 	var pairs []string
 	for i := 0; i+2 <= len(digits); i += 2 {
 		pairs = append(pairs, digits[i:i+2])

@@ -9,16 +9,16 @@ import (
 )
 
 func budgetsOperations() []operation {
-	return []operation{reading(describeBudget)}
+	return []operation{readOp(describeBudget)}
 }
 
 // describeBudget has spent as much of the limit as has passed of the month, and a fifth less.
-func describeBudget(m moment, in *budgets.DescribeBudgetInput) (*budgets.DescribeBudgetOutput, error) {
+func describeBudget(m model, in *budgets.DescribeBudgetInput) (*budgets.DescribeBudgetOutput, error) {
 	r := m.Get(typeBudget, m.ID+":"+deref(in.BudgetName))
 	if r == nil || deref(in.AccountId) != m.ID {
 		return nil, &types.NotFoundException{Message: aws.String("Unable to get budget: " + deref(in.BudgetName) + " - the budget doesn't exist.")}
 	}
-	limit := float64(number(r, "limitAmount", 0))
+	limit := float64(numberOr(r, "limitAmount", 0))
 	year, month, _ := m.now.Date()
 	begins, ends := time.Date(year, month, 1, 0, 0, 0, 0, time.UTC), time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC)
 	passed := m.now.Sub(begins).Hours() / ends.Sub(begins).Hours()

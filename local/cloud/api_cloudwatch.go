@@ -12,10 +12,10 @@ import (
 )
 
 func cloudwatchOperations() []operation {
-	return []operation{reading(describeAlarms), reading(getMetricData), writing(putMetricData)}
+	return []operation{readOp(describeAlarms), readOp(getMetricData), writeOp(putMetricData)}
 }
 
-func describeAlarms(m moment, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
+func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
 	var found []types.MetricAlarm
 	firsts := firstAlarms(m.State)
 	for _, r := range m.ByType(typeMetricAlarm) {
@@ -57,13 +57,13 @@ func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {
 		StateValue: state, StateReason: aws.String(reason), StateUpdatedTimestamp: &r.Created, ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
 		AlarmActions: r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
 		Namespace: orNil(r.Text("namespace")), Statistic: types.Statistic(r.Text("statistic")), ExtendedStatistic: orNil(r.Text("extendedStatistic")),
-		ComparisonOperator: types.ComparisonOperator(r.Text("comparisonOperator")), EvaluationPeriods: int32p(number(r, "evaluationPeriods", 1)),
+		ComparisonOperator: types.ComparisonOperator(r.Text("comparisonOperator")), EvaluationPeriods: int32p(numberOr(r, "evaluationPeriods", 1)),
 		TreatMissingData: aws.String(r.Text("treatMissingData")), AlarmConfigurationUpdatedTimestamp: &r.Created,
 	}
 	if hasThreshold {
 		alarm.Threshold = aws.Float64(threshold)
 	}
-	if period := number(r, "period", 0); period > 0 {
+	if period := numberOr(r, "period", 0); period > 0 {
 		alarm.Period = int32p(period)
 	}
 	dimensions, _ := r.Outputs["dimensions"].(map[string]any)
@@ -74,20 +74,20 @@ func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {
 	return alarm
 }
 
-// usual are the values around which metrics lie, by metric name. A metric that is not among them has no data.
-var usual = map[string]float64{
+// typicalMetrics are the values around which metrics lie, by metric name. A metric that is not among them has no data.
+var typicalMetrics = map[string]float64{
 	"CPUUtilization": 18, "MemoryUtilization": 41, "FreeStorageSpace": 17 << 30, "FreeableMemory": 900 << 20, "DatabaseConnections": 12,
 	"RequestCount": 240, "TargetResponseTime": 0.042, "HTTPCode_Target_5XX_Count": 0, "HTTPCode_ELB_5XX_Count": 0,
 	"ApproximateNumberOfMessagesVisible": 0, "ApproximateAgeOfOldestMessage": 0, "RunningTaskCount": 1,
 }
 
 // getMetricData makes values up that lie close to the usual ones, the same at every look. Expressions have no data.
-func getMetricData(m moment, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error) {
+func getMetricData(m model, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error) {
 	out := &cloudwatch.GetMetricDataOutput{}
 	for _, query := range in.MetricDataQueries {
 		result := types.MetricDataResult{Id: query.Id, Label: query.Label, StatusCode: types.StatusCodeComplete}
 		if stat := query.MetricStat; stat != nil && stat.Metric != nil {
-			m.measure(&result, stat, deref(in.StartTime), deref(in.EndTime))
+			m.fillMetric(&result, stat, deref(in.StartTime), deref(in.EndTime))
 		}
 		if in.ScanBy != types.ScanByTimestampAscending {
 			slices.Reverse(result.Timestamps)
@@ -101,10 +101,10 @@ func getMetricData(m moment, in *cloudwatch.GetMetricDataInput) (*cloudwatch.Get
 // maxDatapoints is how many values CloudWatch returns at most.
 const maxDatapoints = 1440
 
-func (m moment) measure(result *types.MetricDataResult, stat *types.MetricStat, start, end time.Time) {
-	around, known := usual[deref(stat.Metric.MetricName)]
+func (m model) fillMetric(result *types.MetricDataResult, stat *types.MetricStat, start, end time.Time) {
+	typical, known := typicalMetrics[deref(stat.Metric.MetricName)]
 	period := time.Duration(deref(stat.Period)) * time.Second
-	if !known || period <= 0 || !m.exists(stat.Metric.Dimensions) {
+	if !known || period <= 0 || !m.dimensionsExist(stat.Metric.Dimensions) {
 		return
 	}
 	if result.Label == nil {
@@ -116,12 +116,12 @@ func (m moment) measure(result *types.MetricDataResult, stat *types.MetricStat, 
 		}
 		sum := m.sum("metric", deref(stat.Metric.MetricName), at)
 		result.Timestamps = append(result.Timestamps, at)
-		result.Values = append(result.Values, around*(0.9+float64(sum[0])/1275))
+		result.Values = append(result.Values, typical*(0.9+float64(sum[0])/1275))
 	}
 }
 
-// exists reports whether the things that a metric is about are in the account.
-func (m moment) exists(dimensions []types.Dimension) bool {
+// dimensionsExist reports whether the things that a metric is about are in the account.
+func (m model) dimensionsExist(dimensions []types.Dimension) bool {
 	for _, d := range dimensions {
 		value := deref(d.Value)
 		var found bool
@@ -147,7 +147,7 @@ func (m moment) exists(dimensions []types.Dimension) bool {
 }
 
 // putMetricData keeps what was published last, a value a metric, for people to see in the account's file.
-func putMetricData(m moment, in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput, error) {
+func putMetricData(m model, in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput, error) {
 	if strings.HasPrefix(deref(in.Namespace), "AWS/") {
 		return nil, apiError("InvalidParameterValue", "The value AWS/ for parameter Namespace is invalid.")
 	}

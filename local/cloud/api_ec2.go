@@ -14,14 +14,14 @@ import (
 
 func ec2Operations() []operation {
 	return []operation{
-		reading(describeVpcs), reading(describeSubnets), reading(describeNatGateways), reading(describeSecurityGroups),
-		reading(describeSecurityGroupRules), reading(describeAvailabilityZones), reading(describeInternetGateways),
-		reading(describeRouteTables), reading(describeAddresses), reading(describeVpcEndpoints), reading(describeFlowLogs),
+		readOp(describeVpcs), readOp(describeSubnets), readOp(describeNatGateways), readOp(describeSecurityGroups),
+		readOp(describeSecurityGroupRules), readOp(describeAvailabilityZones), readOp(describeInternetGateways),
+		readOp(describeRouteTables), readOp(describeAddresses), readOp(describeVpcEndpoints), readOp(describeFlowLogs),
 	}
 }
 
-// filterNames are the properties that filters look at; tags are tag:NAME.
-var filterNames = map[string]string{
+// filterProperties are the properties that filters look at; tags are tag:NAME.
+var filterProperties = map[string]string{
 	"vpc-id": "vpcId", "subnet-id": "id", "nat-gateway-id": "id", "group-id": "id", "group-name": "name", "cidr": "cidrBlock",
 	"cidr-block": "cidrBlock", "availability-zone": "availabilityZone", "state": "state", "security-group-rule-id": "id",
 	"attachment.vpc-id": "vpcId", "route-table-id": "id", "resource-id": "vpcId", "service-name": "serviceName",
@@ -29,7 +29,7 @@ var filterNames = map[string]string{
 
 // filtered returns the resources of some types that have the IDs, where any are given, and pass all filters. A filter
 // that is not simulated is an error.
-func (m moment) filtered(ids []string, filters []types.Filter, typs ...string) ([]*Resource, error) {
+func (m model) filtered(ids []string, filters []types.Filter, typs ...string) ([]*Resource, error) {
 	var all []*Resource
 	for _, typ := range typs {
 		all = append(all, m.ByType(typ)...)
@@ -44,11 +44,11 @@ func (m moment) filtered(ids []string, filters []types.Filter, typs ...string) (
 		if len(ids) > 0 && !slices.Contains(ids, r.ID) {
 			continue
 		}
-		passes, err := m.passes(r, filters)
+		matches, err := m.matchesFilters(r, filters)
 		if err != nil {
 			return nil, err
 		}
-		if passes {
+		if matches {
 			found = append(found, r)
 		}
 	}
@@ -60,13 +60,13 @@ var notFoundCodes = map[string]string{
 	typeSecurityGroup: "InvalidGroup.NotFound", typeIngressRule: "InvalidSecurityGroupRuleId.NotFound",
 }
 
-// holders are the properties that name what a resource lies in, where a filter by an ID means that rather than its own.
-var holders = map[string]string{"group-id": "securityGroupId", "subnet-id": "subnetId"}
+// parentProperties are the properties that name what a resource lies in, where a filter by an ID means that rather than its own.
+var parentProperties = map[string]string{"group-id": "securityGroupId", "subnet-id": "subnetId"}
 
-func (m moment) passes(r *Resource, filters []types.Filter) (bool, error) {
+func (m model) matchesFilters(r *Resource, filters []types.Filter) (bool, error) {
 	for _, f := range filters {
 		name := deref(f.Name)
-		property, known := filterNames[name]
+		property, known := filterProperties[name]
 		var value string
 		switch tag, isTag := strings.CutPrefix(name, "tag:"); {
 		case isTag:
@@ -77,8 +77,8 @@ func (m moment) passes(r *Resource, filters []types.Filter) (bool, error) {
 			value = cmp.Or(r.Text("subnetId"), r.ID)
 		case property == "id":
 			value = r.ID
-			if holder := holders[name]; holder != "" {
-				value = cmp.Or(r.Text(holder), r.ID)
+			if parent := parentProperties[name]; parent != "" {
+				value = cmp.Or(r.Text(parent), r.ID)
 			}
 		case property == "vpcId":
 			value = m.vpcOf(r)
@@ -103,7 +103,7 @@ func matchesWildcard(wanted, value string) bool {
 }
 
 // vpcOf is the VPC of a subnet, of what lies in one, or of a group.
-func (m moment) vpcOf(r *Resource) string {
+func (m model) vpcOf(r *Resource) string {
 	if r.Type == typeVPC {
 		return r.ID
 	}
@@ -121,7 +121,7 @@ func ec2Tags(r *Resource) []types.Tag {
 	return tags
 }
 
-func describeVpcs(m moment, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutput, error) {
+func describeVpcs(m model, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutput, error) {
 	found, err := m.filtered(in.VpcIds, in.Filters, typeVPC)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func describeVpcs(m moment, in *ec2.DescribeVpcsInput) (*ec2.DescribeVpcsOutput,
 	return out, nil
 }
 
-func describeSubnets(m moment, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
+func describeSubnets(m model, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
 	found, err := m.filtered(in.SubnetIds, in.Filters, typeSubnet)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func describeSubnets(m moment, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubne
 }
 
 // freeAddresses are those of a subnet that neither AWS keeps nor a task has.
-func (m moment) freeAddresses(subnet *Resource) int {
+func (m model) freeAddresses(subnet *Resource) int {
 	prefix, err := netip.ParsePrefix(subnet.Text("cidrBlock"))
 	if err != nil {
 		return 0
@@ -172,7 +172,7 @@ func (m moment) freeAddresses(subnet *Resource) int {
 	return 1<<(32-prefix.Bits()) - 5 - len(used)
 }
 
-func describeNatGateways(m moment, in *ec2.DescribeNatGatewaysInput) (*ec2.DescribeNatGatewaysOutput, error) {
+func describeNatGateways(m model, in *ec2.DescribeNatGatewaysInput) (*ec2.DescribeNatGatewaysOutput, error) {
 	found, err := m.filtered(in.NatGatewayIds, in.Filter, typeNATGateway)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func describeNatGateways(m moment, in *ec2.DescribeNatGatewaysInput) (*ec2.Descr
 	return out, nil
 }
 
-func describeSecurityGroups(m moment, in *ec2.DescribeSecurityGroupsInput) (*ec2.DescribeSecurityGroupsOutput, error) {
+func describeSecurityGroups(m model, in *ec2.DescribeSecurityGroupsInput) (*ec2.DescribeSecurityGroupsOutput, error) {
 	filters := in.Filters
 	if len(in.GroupNames) > 0 {
 		filters = append(slices.Clone(filters), types.Filter{Name: aws.String("group-name"), Values: in.GroupNames})
@@ -226,7 +226,7 @@ func describeSecurityGroups(m moment, in *ec2.DescribeSecurityGroupsInput) (*ec2
 
 // rules are the rules of one direction of a security group. Under the fault port-open somebody has opened the
 // databases' port to the world.
-func (m moment) rules(group, typ string) []*Resource {
+func (m model) rules(group, typ string) []*Resource {
 	found := slices.DeleteFunc(m.ByType(typ), func(r *Resource) bool { return r.Text("securityGroupId") != group })
 	if typ == typeIngressRule && m.faults[faultPortOpen] && m.guardsDatabase(group) {
 		found = append(found, &Resource{Type: typ, ID: "sgr-" + m.derive("open port", group)[:17], Outputs: map[string]any{
@@ -237,18 +237,18 @@ func (m moment) rules(group, typ string) []*Resource {
 	return found
 }
 
-func (m moment) guardsDatabase(group string) bool {
+func (m model) guardsDatabase(group string) bool {
 	return slices.ContainsFunc(m.ByType(typeDatabase), func(r *Resource) bool {
 		return slices.Contains(r.Strings("vpcSecurityGroupIds"), group)
 	})
 }
 
-func (m moment) permissions(group, typ string) []types.IpPermission {
+func (m model) permissions(group, typ string) []types.IpPermission {
 	var all []types.IpPermission
 	for _, r := range m.rules(group, typ) {
 		p := types.IpPermission{IpProtocol: aws.String(r.Text("ipProtocol"))}
 		if *p.IpProtocol != "-1" {
-			p.FromPort, p.ToPort = int32p(number(r, "fromPort", 0)), int32p(number(r, "toPort", 0))
+			p.FromPort, p.ToPort = int32p(numberOr(r, "fromPort", 0)), int32p(numberOr(r, "toPort", 0))
 		}
 		description := orNil(r.Text("description"))
 		if cidr := r.Text("cidrIpv4"); cidr != "" {
@@ -268,16 +268,16 @@ func (m moment) permissions(group, typ string) []types.IpPermission {
 	return all
 }
 
-func describeSecurityGroupRules(m moment, in *ec2.DescribeSecurityGroupRulesInput) (*ec2.DescribeSecurityGroupRulesOutput, error) {
+func describeSecurityGroupRules(m model, in *ec2.DescribeSecurityGroupRulesInput) (*ec2.DescribeSecurityGroupRulesOutput, error) {
 	out := &ec2.DescribeSecurityGroupRulesOutput{}
 	for _, group := range slices.Concat(m.ByType(typeSecurityGroup), m.ByType(typeDefaultSecurityGroup)) {
 		for _, typ := range []string{typeIngressRule, typeEgressRule} {
 			for _, r := range m.rules(group.ID, typ) {
-				passes, err := m.passes(r, in.Filters)
+				matches, err := m.matchesFilters(r, in.Filters)
 				if err != nil {
 					return nil, err
 				}
-				if passes && (len(in.SecurityGroupRuleIds) == 0 || slices.Contains(in.SecurityGroupRuleIds, r.ID)) {
+				if matches && (len(in.SecurityGroupRuleIds) == 0 || slices.Contains(in.SecurityGroupRuleIds, r.ID)) {
 					out.SecurityGroupRules = append(out.SecurityGroupRules, m.ruleOf(r))
 				}
 			}
@@ -288,11 +288,11 @@ func describeSecurityGroupRules(m moment, in *ec2.DescribeSecurityGroupRulesInpu
 	return out, err
 }
 
-func (m moment) ruleOf(r *Resource) types.SecurityGroupRule {
+func (m model) ruleOf(r *Resource) types.SecurityGroupRule {
 	rule := types.SecurityGroupRule{
 		SecurityGroupRuleId: aws.String(r.ID), GroupId: aws.String(r.Text("securityGroupId")), GroupOwnerId: aws.String(m.ID),
 		IsEgress: aws.Bool(r.Type == typeEgressRule), IpProtocol: aws.String(r.Text("ipProtocol")),
-		FromPort: int32p(number(r, "fromPort", -1)), ToPort: int32p(number(r, "toPort", -1)), CidrIpv4: orNil(r.Text("cidrIpv4")),
+		FromPort: int32p(numberOr(r, "fromPort", -1)), ToPort: int32p(numberOr(r, "toPort", -1)), CidrIpv4: orNil(r.Text("cidrIpv4")),
 		CidrIpv6: orNil(r.Text("cidrIpv6")), PrefixListId: orNil(r.Text("prefixListId")), Description: orNil(r.Text("description")),
 		Tags: ec2Tags(r),
 	}
@@ -302,7 +302,7 @@ func (m moment) ruleOf(r *Resource) types.SecurityGroupRule {
 	return rule
 }
 
-func describeAvailabilityZones(m moment, _ *ec2.DescribeAvailabilityZonesInput) (*ec2.DescribeAvailabilityZonesOutput, error) {
+func describeAvailabilityZones(m model, _ *ec2.DescribeAvailabilityZonesInput) (*ec2.DescribeAvailabilityZonesOutput, error) {
 	out := &ec2.DescribeAvailabilityZonesOutput{}
 	for _, zone := range availabilityZones(m.Region) {
 		out.AvailabilityZones = append(out.AvailabilityZones, types.AvailabilityZone{

@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-func describeInternetGateways(m moment, in *ec2.DescribeInternetGatewaysInput) (*ec2.DescribeInternetGatewaysOutput, error) {
+func describeInternetGateways(m model, in *ec2.DescribeInternetGatewaysInput) (*ec2.DescribeInternetGatewaysOutput, error) {
 	found, err := m.filtered(in.InternetGatewayIds, in.Filters, typeInternetGateway)
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func describeInternetGateways(m moment, in *ec2.DescribeInternetGatewaysInput) (
 	return out, err
 }
 
-func describeRouteTables(m moment, in *ec2.DescribeRouteTablesInput) (*ec2.DescribeRouteTablesOutput, error) {
+func describeRouteTables(m model, in *ec2.DescribeRouteTablesInput) (*ec2.DescribeRouteTablesOutput, error) {
 	found, err := m.filtered(in.RouteTableIds, in.Filters, typeRouteTable)
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func describeRouteTables(m moment, in *ec2.DescribeRouteTablesInput) (*ec2.Descr
 	return out, err
 }
 
-func (m moment) routeTable(r *Resource) types.RouteTable {
+func (m model) routeTable(r *Resource) types.RouteTable {
 	table := types.RouteTable{RouteTableId: aws.String(r.ID), VpcId: orNil(r.Text("vpcId")), OwnerId: aws.String(m.ID), Tags: ec2Tags(r)}
 	for _, route := range m.ByType(typeRoute) {
 		if route.Text("routeTableId") == r.ID {
@@ -56,7 +56,7 @@ func (m moment) routeTable(r *Resource) types.RouteTable {
 	return table
 }
 
-func describeAddresses(m moment, in *ec2.DescribeAddressesInput) (*ec2.DescribeAddressesOutput, error) {
+func describeAddresses(m model, in *ec2.DescribeAddressesInput) (*ec2.DescribeAddressesOutput, error) {
 	found, err := m.filtered(in.AllocationIds, in.Filters, typeEIP)
 	out := &ec2.DescribeAddressesOutput{}
 	for _, r := range found {
@@ -67,7 +67,7 @@ func describeAddresses(m moment, in *ec2.DescribeAddressesInput) (*ec2.DescribeA
 	return out, err
 }
 
-func describeVpcEndpoints(m moment, in *ec2.DescribeVpcEndpointsInput) (*ec2.DescribeVpcEndpointsOutput, error) {
+func describeVpcEndpoints(m model, in *ec2.DescribeVpcEndpointsInput) (*ec2.DescribeVpcEndpointsOutput, error) {
 	found, err := m.filtered(in.VpcEndpointIds, in.Filters, typeVPCEndpoint)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func describeVpcEndpoints(m moment, in *ec2.DescribeVpcEndpointsInput) (*ec2.Des
 	return out, err
 }
 
-func describeFlowLogs(m moment, in *ec2.DescribeFlowLogsInput) (*ec2.DescribeFlowLogsOutput, error) {
+func describeFlowLogs(m model, in *ec2.DescribeFlowLogsInput) (*ec2.DescribeFlowLogsOutput, error) {
 	found, err := m.filtered(in.FlowLogIds, in.Filter, typeFlowLog)
 	if err != nil {
 		return nil, err

@@ -12,15 +12,15 @@ import (
 
 func ecrOperations() []operation {
 	return []operation{
-		reading(describeRepositories), reading(describeImages), reading(batchGetImage), reading(describeImageScanFindings),
-		writing(putImage),
+		readOp(describeRepositories), readOp(describeImages), readOp(batchGetImage), readOp(describeImageScanFindings),
+		writeOp(putImage),
 	}
 }
 
-func describeRepositories(m moment, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
-	found, missing := m.selected(typeRepository, in.RepositoryNames, "name")
+func describeRepositories(m model, in *ecr.DescribeRepositoriesInput) (*ecr.DescribeRepositoriesOutput, error) {
+	found, missing := m.selectResources(typeRepository, in.RepositoryNames, "name")
 	if len(missing) > 0 {
-		return nil, m.noRepository(missing[0])
+		return nil, m.repositoryNotFound(missing[0])
 	}
 	found, next, err := page(found, in.NextToken, in.MaxResults, 1000)
 	if err != nil {
@@ -48,39 +48,39 @@ func mutability(r *Resource) types.ImageTagMutability {
 	return types.ImageTagMutabilityMutable
 }
 
-func (m moment) noRepository(name string) error {
+func (m model) repositoryNotFound(name string) error {
 	return &types.RepositoryNotFoundException{Message: aws.String(
 		"The repository with name '" + name + "' does not exist in the registry with id '" + m.ID + "'")}
 }
 
 // images are a repository's, as faults leave them: under image-missing no tag that anybody asks for is there, only
 // one of an older image.
-func (m moment) images(repository string) ([]*Image, error) {
+func (m model) images(repository string) ([]*Image, error) {
 	if m.Find(typeRepository, "name", repository) == nil {
-		return nil, m.noRepository(repository)
+		return nil, m.repositoryNotFound(repository)
 	}
 	images := m.Registry.Images[repository]
 	if !m.faults[faultImageMissing] {
 		return images, nil
 	}
 	older := manifestOf(m.derive("older image"))
-	left := []*Image{{
+	remaining := []*Image{{
 		Digest: digestOf(older), Manifest: older, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),
 	}}
 	for _, image := range images {
 		untagged := *image
-		untagged.Tags = slices.DeleteFunc(slices.Clone(image.Tags), func(tag string) bool { return !keptTag(tag) })
-		left = append(left, &untagged)
+		untagged.Tags = slices.DeleteFunc(slices.Clone(image.Tags), func(tag string) bool { return !isReservedTag(tag) })
+		remaining = append(remaining, &untagged)
 	}
-	return left, nil
+	return remaining, nil
 }
 
-// keptTag reports whether a tag marks what runs and is nobody's to ask for.
-func keptTag(tag string) bool {
+// isReservedTag reports whether a tag marks what runs and is nobody's to ask for.
+func isReservedTag(tag string) bool {
 	return strings.HasPrefix(tag, "running-") || strings.HasPrefix(tag, "previous-")
 }
 
-func pick(images []*Image, id types.ImageIdentifier) *Image {
+func findImage(images []*Image, id types.ImageIdentifier) *Image {
 	i := slices.IndexFunc(images, func(image *Image) bool {
 		return (id.ImageDigest == nil || *id.ImageDigest == image.Digest) &&
 			(id.ImageTag == nil || slices.Contains(image.Tags, *id.ImageTag))
@@ -91,13 +91,13 @@ func pick(images []*Image, id types.ImageIdentifier) *Image {
 	return images[i]
 }
 
-func (m moment) noImage(repository string, id types.ImageIdentifier) error {
+func (m model) imageNotFound(repository string, id types.ImageIdentifier) error {
 	return &types.ImageNotFoundException{Message: aws.String("The image with imageId {imageDigest:'" + deref(id.ImageDigest) +
 		"', imageTag:'" + deref(id.ImageTag) + "'} does not exist within the repository with name '" + repository +
 		"' in the registry with id '" + m.ID + "'")}
 }
 
-func describeImages(m moment, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
+func describeImages(m model, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOutput, error) {
 	repository := deref(in.RepositoryName)
 	images, err := m.images(repository)
 	if err != nil {
@@ -106,9 +106,9 @@ func describeImages(m moment, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesO
 	if len(in.ImageIds) > 0 {
 		var chosen []*Image
 		for _, id := range in.ImageIds {
-			image := pick(images, id)
+			image := findImage(images, id)
 			if image == nil {
-				return nil, m.noImage(repository, id)
+				return nil, m.imageNotFound(repository, id)
 			}
 			if !slices.Contains(chosen, image) {
 				chosen = append(chosen, image)
@@ -131,21 +131,21 @@ func describeImages(m moment, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesO
 			ImageTags: slices.Clone(image.Tags), ImagePushedAt: aws.Time(image.Pushed), ImageSizeInBytes: aws.Int64(imageSize),
 			ImageManifestMediaType:   aws.String("application/vnd.docker.distribution.manifest.v2+json"),
 			ArtifactMediaType:        aws.String("application/vnd.docker.container.image.v1+json"),
-			ImageScanStatus:          scanned(),
+			ImageScanStatus:          scanStatus(),
 			ImageScanFindingsSummary: &types.ImageScanFindingsSummary{FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute))},
 		})
 	}
 	return out, nil
 }
 
-func scanned() *types.ImageScanStatus {
+func scanStatus() *types.ImageScanStatus {
 	return &types.ImageScanStatus{
 		Status: types.ScanStatusComplete, Description: aws.String("The scan was completed successfully."),
 	}
 }
 
 // findings are what the scan of an image found.
-func (m moment) findings() []types.ImageScanFinding {
+func (m model) findings() []types.ImageScanFinding {
 	all := []types.ImageScanFinding{
 		{Name: aws.String("CVE-2024-28835"), Severity: types.FindingSeverityMedium, Description: aws.String("gnutls: a crafted certificate chain ends the program")},
 		{Name: aws.String("CVE-2023-4039"), Severity: types.FindingSeverityLow, Description: aws.String("gcc: stack protector misses dynamic variables")},
@@ -159,7 +159,7 @@ func (m moment) findings() []types.ImageScanFinding {
 	return all
 }
 
-func (m moment) severities() map[string]int32 {
+func (m model) severities() map[string]int32 {
 	counts := map[string]int32{}
 	for _, finding := range m.findings() {
 		counts[string(finding.Severity)]++
@@ -167,21 +167,21 @@ func (m moment) severities() map[string]int32 {
 	return counts
 }
 
-func describeImageScanFindings(m moment, in *ecr.DescribeImageScanFindingsInput) (*ecr.DescribeImageScanFindingsOutput, error) {
+func describeImageScanFindings(m model, in *ecr.DescribeImageScanFindingsInput) (*ecr.DescribeImageScanFindingsOutput, error) {
 	images, err := m.images(deref(in.RepositoryName))
 	if err != nil {
 		return nil, err
 	}
-	image := pick(images, deref(in.ImageId))
+	image := findImage(images, deref(in.ImageId))
 	if image == nil {
-		return nil, m.noImage(deref(in.RepositoryName), deref(in.ImageId))
+		return nil, m.imageNotFound(deref(in.RepositoryName), deref(in.ImageId))
 	}
 	findings, next, err := page(m.findings(), in.NextToken, in.MaxResults, 1000)
 	if err != nil {
 		return nil, err
 	}
 	return &ecr.DescribeImageScanFindingsOutput{
-		RegistryId: aws.String(m.ID), RepositoryName: in.RepositoryName, NextToken: next, ImageScanStatus: scanned(),
+		RegistryId: aws.String(m.ID), RepositoryName: in.RepositoryName, NextToken: next, ImageScanStatus: scanStatus(),
 		ImageId: &types.ImageIdentifier{ImageDigest: aws.String(image.Digest), ImageTag: in.ImageId.ImageTag},
 		ImageScanFindings: &types.ImageScanFindings{
 			Findings: findings, FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute)),
@@ -189,14 +189,14 @@ func describeImageScanFindings(m moment, in *ecr.DescribeImageScanFindingsInput)
 	}, nil
 }
 
-func batchGetImage(m moment, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
+func batchGetImage(m model, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
 	images, err := m.images(deref(in.RepositoryName))
 	if err != nil {
 		return nil, err
 	}
 	out := &ecr.BatchGetImageOutput{}
 	for _, id := range in.ImageIds {
-		image := pick(images, id)
+		image := findImage(images, id)
 		if image == nil {
 			out.Failures = append(out.Failures, types.ImageFailure{
 				ImageId: &id, FailureCode: types.ImageFailureCodeImageNotFound, FailureReason: aws.String("Requested image not found"),
@@ -208,7 +208,7 @@ func batchGetImage(m moment, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutp
 	return out, nil
 }
 
-func (m moment) imageOf(repository, tag *string, image *Image) types.Image {
+func (m model) imageOf(repository, tag *string, image *Image) types.Image {
 	return types.Image{
 		RegistryId: aws.String(m.ID), RepositoryName: repository, ImageManifest: aws.String(image.Manifest),
 		ImageId:                &types.ImageIdentifier{ImageDigest: aws.String(image.Digest), ImageTag: tag},
@@ -217,11 +217,11 @@ func (m moment) imageOf(repository, tag *string, image *Image) types.Image {
 }
 
 // putImage gives an image that is there another tag; pushing layers is not simulated.
-func putImage(m moment, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
+func putImage(m model, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
 	repository, tag := deref(in.RepositoryName), deref(in.ImageTag)
 	r := m.Find(typeRepository, "name", repository)
 	if r == nil {
-		return nil, m.noRepository(repository)
+		return nil, m.repositoryNotFound(repository)
 	}
 	image := m.Registry.byDigest(repository, digestOf(deref(in.ImageManifest)))
 	switch {

@@ -12,11 +12,11 @@ import (
 
 func ecsOperations() []operation {
 	return []operation{
-		reading(listClusters), reading(describeClusters), reading(listServices), reading(describeServices), writing(updateService),
-		reading(listTaskDefinitions), reading(describeTaskDefinition),
-		reading(listTasks), reading(describeTasks), writing(runTask), writing(stopTask), reading(executeCommand),
-		reading(listServiceDeployments), reading(describeServiceDeployments), reading(describeServiceRevisions),
-		writing(stopServiceDeployment),
+		readOp(listClusters), readOp(describeClusters), readOp(listServices), readOp(describeServices), writeOp(updateService),
+		readOp(listTaskDefinitions), readOp(describeTaskDefinition),
+		readOp(listTasks), readOp(describeTasks), writeOp(runTask), writeOp(stopTask), readOp(executeCommand),
+		readOp(listServiceDeployments), readOp(describeServiceDeployments), readOp(describeServiceRevisions),
+		writeOp(stopServiceDeployment),
 	}
 }
 
@@ -26,8 +26,8 @@ func missingFailure(arn string) types.Failure {
 }
 
 // cluster finds a cluster by name or ARN; none means the one called default.
-func (m moment) cluster(id *string) (*Resource, error) {
-	name := last(deref(id))
+func (m model) cluster(id *string) (*Resource, error) {
+	name := arnName(deref(id))
 	if name == "" {
 		name = "default"
 	}
@@ -37,7 +37,7 @@ func (m moment) cluster(id *string) (*Resource, error) {
 	return nil, &types.ClusterNotFoundException{Message: aws.String("Cluster not found.")}
 }
 
-func listClusters(m moment, in *ecs.ListClustersInput) (*ecs.ListClustersOutput, error) {
+func listClusters(m model, in *ecs.ListClustersInput) (*ecs.ListClustersOutput, error) {
 	var arns []string
 	for _, r := range m.ByType(typeCluster) {
 		arns = append(arns, m.clusterARN(r.Text("name")))
@@ -46,7 +46,7 @@ func listClusters(m moment, in *ecs.ListClustersInput) (*ecs.ListClustersOutput,
 	return &ecs.ListClustersOutput{ClusterArns: arns, NextToken: next}, err
 }
 
-func describeClusters(m moment, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
+func describeClusters(m model, in *ecs.DescribeClustersInput) (*ecs.DescribeClustersOutput, error) {
 	names := in.Clusters
 	if len(names) == 0 {
 		names = []string{"default"}
@@ -63,7 +63,7 @@ func describeClusters(m moment, in *ecs.DescribeClustersInput) (*ecs.DescribeClu
 	return out, nil
 }
 
-func (m moment) clusterOf(r *Resource) types.Cluster {
+func (m model) clusterOf(r *Resource) types.Cluster {
 	arn := m.clusterARN(r.Text("name"))
 	c := types.Cluster{
 		ClusterArn: aws.String(arn), ClusterName: aws.String(r.Text("name")), Status: aws.String("ACTIVE"),
@@ -102,7 +102,7 @@ func ecsTags(r *Resource) []types.Tag {
 	return tags
 }
 
-func listTaskDefinitions(m moment, in *ecs.ListTaskDefinitionsInput) (*ecs.ListTaskDefinitionsOutput, error) {
+func listTaskDefinitions(m model, in *ecs.ListTaskDefinitionsInput) (*ecs.ListTaskDefinitionsOutput, error) {
 	var found []*Resource
 	for _, r := range m.ByType(typeTaskDefinition) {
 		if prefix := deref(in.FamilyPrefix); prefix == "" || r.Text("family") == prefix {
@@ -127,7 +127,7 @@ func listTaskDefinitions(m moment, in *ecs.ListTaskDefinitionsInput) (*ecs.ListT
 	return &ecs.ListTaskDefinitionsOutput{TaskDefinitionArns: arns, NextToken: next}, err
 }
 
-func describeTaskDefinition(m moment, in *ecs.DescribeTaskDefinitionInput) (*ecs.DescribeTaskDefinitionOutput, error) {
+func describeTaskDefinition(m model, in *ecs.DescribeTaskDefinitionInput) (*ecs.DescribeTaskDefinitionOutput, error) {
 	d, found := m.definition(deref(in.TaskDefinition))
 	if !found {
 		return nil, &types.ClientException{Message: aws.String("Unable to describe task definition.")}

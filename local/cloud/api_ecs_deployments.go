@@ -9,14 +9,14 @@ import (
 )
 
 // statusOf is a deployment's status; it is pending for a moment before it begins.
-func (m moment) statusOf(d *deployment) types.ServiceDeploymentStatus {
+func (m model) statusOf(d *deployment) types.ServiceDeploymentStatus {
 	if d.Status == types.ServiceDeploymentStatusInProgress && !m.reached(d.Started) {
 		return types.ServiceDeploymentStatusPending
 	}
 	return d.Status
 }
 
-func listServiceDeployments(m moment, in *ecs.ListServiceDeploymentsInput) (*ecs.ListServiceDeploymentsOutput, error) {
+func listServiceDeployments(m model, in *ecs.ListServiceDeploymentsInput) (*ecs.ListServiceDeploymentsOutput, error) {
 	s, err := m.serviceOf(in.Cluster, in.Service)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func listServiceDeployments(m moment, in *ecs.ListServiceDeploymentsInput) (*ecs
 }
 
 // deployment finds a service deployment by ARN.
-func (m moment) deployment(arn string) (*service, *deployment) {
+func (m model) deployment(arn string) (*service, *deployment) {
 	for _, s := range m.ECS.services() {
 		for _, d := range s.Deployments {
 			if d.ARN == arn {
@@ -57,7 +57,7 @@ func (m moment) deployment(arn string) (*service, *deployment) {
 	return nil, nil
 }
 
-func describeServiceDeployments(m moment, in *ecs.DescribeServiceDeploymentsInput) (*ecs.DescribeServiceDeploymentsOutput, error) {
+func describeServiceDeployments(m model, in *ecs.DescribeServiceDeploymentsInput) (*ecs.DescribeServiceDeploymentsOutput, error) {
 	out := &ecs.DescribeServiceDeploymentsOutput{}
 	for _, arn := range in.ServiceDeploymentArns {
 		s, d := m.deployment(arn)
@@ -70,12 +70,12 @@ func describeServiceDeployments(m moment, in *ecs.DescribeServiceDeploymentsInpu
 	return out, nil
 }
 
-func (m moment) describeDeployment(s *service, d *deployment) types.ServiceDeployment {
+func (m model) describeDeployment(s *service, d *deployment) types.ServiceDeployment {
 	r := m.serviceResource(s.ARN)
 	out := types.ServiceDeployment{
 		ServiceDeploymentArn: aws.String(d.ARN), ServiceArn: aws.String(s.ARN), ClusterArn: aws.String(s.Cluster),
 		CreatedAt: aws.Time(d.Created), UpdatedAt: aws.Time(d.Updated), Status: m.statusOf(d), StatusReason: orNil(d.Reason),
-		TargetServiceRevision: m.revisionSummary(s, d.Target), DeploymentCircuitBreaker: m.breakerOf(s, d, r),
+		TargetServiceRevision: m.revisionSummary(s, d.Target), DeploymentCircuitBreaker: m.describeCircuitBreaker(s, d, r),
 		DeploymentConfiguration: m.describeService(s).DeploymentConfiguration,
 	}
 	if m.reached(d.Started) {
@@ -90,15 +90,15 @@ func (m moment) describeDeployment(s *service, d *deployment) types.ServiceDeplo
 	for _, arn := range d.Sources {
 		out.SourceServiceRevisions = append(out.SourceServiceRevisions, *m.revisionSummary(s, arn))
 	}
-	if d.Back != "" {
+	if d.RollbackTo != "" {
 		out.Rollback = &types.Rollback{
-			Reason: aws.String(d.BackReason), ServiceRevisionArn: aws.String(d.Back), StartedAt: aws.Time(d.BackSince),
+			Reason: aws.String(d.RollbackReason), ServiceRevisionArn: aws.String(d.RollbackTo), StartedAt: aws.Time(d.RollbackSince),
 		}
 	}
 	return out
 }
 
-func (m moment) revisionSummary(s *service, arn string) *types.ServiceRevisionSummary {
+func (m model) revisionSummary(s *service, arn string) *types.ServiceRevisionSummary {
 	running, pending := m.counts(s, arn)
 	out := &types.ServiceRevisionSummary{Arn: aws.String(arn), RunningTaskCount: running, PendingTaskCount: pending}
 	if arn == s.Primary {
@@ -107,26 +107,26 @@ func (m moment) revisionSummary(s *service, arn string) *types.ServiceRevisionSu
 	return out
 }
 
-func (m moment) breakerOf(s *service, d *deployment, r *Resource) *types.ServiceDeploymentCircuitBreaker {
+func (m model) describeCircuitBreaker(s *service, d *deployment, r *Resource) *types.ServiceDeploymentCircuitBreaker {
 	out := &types.ServiceDeploymentCircuitBreaker{
-		Status: types.ServiceDeploymentRollbackMonitorsStatusMonitoring, Threshold: int32(threshold(m.desired(r))),
+		Status: types.ServiceDeploymentRollbackMonitorsStatusMonitoring, Threshold: int32(failureThreshold(m.desired(r))),
 	}
 	if target := s.revision(d.Target); target != nil {
 		out.FailureCount = int32(target.Failed)
 	}
-	enabled, _ := breaker(r)
+	enabled, _ := circuitBreaker(r)
 	switch {
 	case !enabled:
 		out.Status = types.ServiceDeploymentRollbackMonitorsStatusDisabled
 	case d.Tripped:
 		out.Status = types.ServiceDeploymentRollbackMonitorsStatusTriggered
-	case !d.moving():
+	case !d.inProgress():
 		out.Status = types.ServiceDeploymentRollbackMonitorsStatusMonitoringComplete
 	}
 	return out
 }
 
-func describeServiceRevisions(m moment, in *ecs.DescribeServiceRevisionsInput) (*ecs.DescribeServiceRevisionsOutput, error) {
+func describeServiceRevisions(m model, in *ecs.DescribeServiceRevisionsInput) (*ecs.DescribeServiceRevisionsOutput, error) {
 	out := &ecs.DescribeServiceRevisionsOutput{}
 	for _, arn := range in.ServiceRevisionArns {
 		described := m.describeRevision(arn)
@@ -139,7 +139,7 @@ func describeServiceRevisions(m moment, in *ecs.DescribeServiceRevisionsInput) (
 	return out, nil
 }
 
-func (m moment) describeRevision(arn string) *types.ServiceRevision {
+func (m model) describeRevision(arn string) *types.ServiceRevision {
 	for _, s := range m.ECS.services() {
 		revision := s.revision(arn)
 		if revision == nil {
@@ -155,7 +155,7 @@ func (m moment) describeRevision(arn string) *types.ServiceRevision {
 		d, _ := m.definition(revision.Definition)
 		for _, c := range d.containers {
 			image := types.ContainerImage{ContainerName: c.Name, Image: c.Image}
-			if digest, _ := m.digestOf(deref(c.Image)); digest != "" {
+			if digest, _ := m.resolveImage(deref(c.Image)); digest != "" {
 				image.ImageDigest = aws.String(digest)
 			}
 			out.ContainerImages = append(out.ContainerImages, image)
@@ -167,7 +167,7 @@ func (m moment) describeRevision(arn string) *types.ServiceRevision {
 
 // stopServiceDeployment ends a deployment that is under way: back to the last good revision, or as it stands.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopServiceDeployment.html
-func stopServiceDeployment(m moment, in *ecs.StopServiceDeploymentInput) (*ecs.StopServiceDeploymentOutput, error) {
+func stopServiceDeployment(m model, in *ecs.StopServiceDeploymentInput) (*ecs.StopServiceDeploymentOutput, error) {
 	arn := deref(in.ServiceDeploymentArn)
 	s, d := m.deployment(arn)
 	if d == nil {
@@ -177,9 +177,9 @@ func stopServiceDeployment(m moment, in *ecs.StopServiceDeploymentInput) (*ecs.S
 		return nil, &types.ConflictException{Message: aws.String("The service deployment is in status " + string(d.Status) + " and cannot be stopped.")}
 	}
 	if in.StopType == types.StopServiceDeploymentStopTypeAbort {
-		m.finish(d, types.ServiceDeploymentStatusStopped, "Service deployment stopped by the user.")
+		m.finishDeployment(d, types.ServiceDeploymentStatusStopped, "Service deployment stopped by the user.")
 	} else {
-		m.fail(s, s.revision(s.Primary))
+		m.failRevision(s, s.revision(s.Primary))
 		m.rollBack(s, m.serviceResource(s.ARN), d, "it was stopped by the user.")
 		m.step()
 	}

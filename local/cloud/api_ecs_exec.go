@@ -9,7 +9,7 @@ import (
 )
 
 // executeCommand refuses what ECS refuses, and then says that there is nothing to open a session in.
-func executeCommand(m moment, in *ecs.ExecuteCommandInput) (*ecs.ExecuteCommandOutput, error) {
+func executeCommand(m model, in *ecs.ExecuteCommandInput) (*ecs.ExecuteCommandOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err

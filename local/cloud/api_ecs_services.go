@@ -9,22 +9,22 @@ import (
 )
 
 // servicesIn returns the services of a cluster.
-func (m moment) servicesIn(cluster *Resource) []*service {
+func (m model) servicesIn(cluster *Resource) []*service {
 	arn := m.clusterARN(cluster.Text("name"))
 	return slices.DeleteFunc(m.ECS.services(), func(s *service) bool { return s.Cluster != arn })
 }
 
 // service finds a service by name or ARN, or returns nil.
-func (m moment) service(cluster *Resource, id string) *service {
+func (m model) service(cluster *Resource, id string) *service {
 	for _, s := range m.servicesIn(cluster) {
-		if s.Name == last(id) {
+		if s.Name == arnName(id) {
 			return s
 		}
 	}
 	return nil
 }
 
-func (m moment) serviceOf(clusterID, serviceID *string) (*service, error) {
+func (m model) serviceOf(clusterID, serviceID *string) (*service, error) {
 	cluster, err := m.cluster(clusterID)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (m moment) serviceOf(clusterID, serviceID *string) (*service, error) {
 	return s, nil
 }
 
-func listServices(m moment, in *ecs.ListServicesInput) (*ecs.ListServicesOutput, error) {
+func listServices(m model, in *ecs.ListServicesInput) (*ecs.ListServicesOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func listServices(m moment, in *ecs.ListServicesInput) (*ecs.ListServicesOutput,
 	return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, err
 }
 
-func describeServices(m moment, in *ecs.DescribeServicesInput) (*ecs.DescribeServicesOutput, error) {
+func describeServices(m model, in *ecs.DescribeServicesInput) (*ecs.DescribeServicesOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func describeServices(m moment, in *ecs.DescribeServicesInput) (*ecs.DescribeSer
 		s := m.service(cluster, id)
 		if s == nil {
 			out.Failures = append(out.Failures, missingFailure(
-				m.arn("ecs", "service/"+cluster.Text("name")+"/"+last(id))))
+				m.arn("ecs", "service/"+cluster.Text("name")+"/"+arnName(id))))
 			continue
 		}
 		described := m.describeService(s)
@@ -74,10 +74,10 @@ func describeServices(m moment, in *ecs.DescribeServicesInput) (*ecs.DescribeSer
 	return out, nil
 }
 
-func (m moment) describeService(s *service) types.Service {
+func (m model) describeService(s *service) types.Service {
 	r := m.serviceResource(s.ARN)
-	least, most := number(r, "deploymentMinimumHealthyPercent", 100), number(r, "deploymentMaximumPercent", 200)
-	enabled, rollback := breaker(r)
+	least, most := numberOr(r, "deploymentMinimumHealthyPercent", 100), numberOr(r, "deploymentMaximumPercent", 200)
+	enabled, rollback := circuitBreaker(r)
 	out := types.Service{
 		ServiceArn: aws.String(s.ARN), ServiceName: aws.String(s.Name), ClusterArn: aws.String(s.Cluster),
 		Status: aws.String("ACTIVE"), CreatedAt: aws.Time(s.Created), DesiredCount: int32(m.desired(r)),
@@ -92,10 +92,10 @@ func (m moment) describeService(s *service) types.Service {
 		EnableECSManagedTags: r.Bool("enableEcsManagedTags"), PropagateTags: types.PropagateTags(r.Text("propagateTags")),
 		Tags: ecsTags(r),
 	}
-	if grace := number(r, "healthCheckGracePeriodSeconds", 0); grace > 0 {
+	if grace := numberOr(r, "healthCheckGracePeriodSeconds", 0); grace > 0 {
 		out.HealthCheckGracePeriodSeconds = int32p(grace)
 	}
-	if d := s.latest(); d != nil && d.moving() {
+	if d := s.latestDeployment(); d != nil && d.inProgress() {
 		out.CurrentServiceDeployment = aws.String(d.ARN)
 	}
 	for _, revision := range slices.Backward(s.Revisions) {
@@ -123,13 +123,13 @@ func (m moment) describeService(s *service) types.Service {
 }
 
 // failing reports whether the revision is the one that a rollback under way comes from.
-func (m moment) failing(s *service, r *revision) bool {
-	d := s.latest()
-	return d != nil && d.moving() && d.Target == r.ARN && r.State == types.DeploymentRolloutStateFailed
+func (m model) failing(s *service, r *revision) bool {
+	d := s.latestDeployment()
+	return d != nil && d.inProgress() && d.Target == r.ARN && r.State == types.DeploymentRolloutStateFailed
 }
 
 // counts are how many tasks of a revision run and are about to.
-func (m moment) counts(s *service, revision string) (running, pending int32) {
+func (m model) counts(s *service, revision string) (running, pending int32) {
 	for _, t := range m.ECS.tasksOf(s) {
 		switch {
 		case t.Revision != revision || !m.active(t):
@@ -142,14 +142,14 @@ func (m moment) counts(s *service, revision string) (running, pending int32) {
 	return running, pending
 }
 
-func (m moment) describeRollout(s *service, r *Resource, revision *revision) types.Deployment {
+func (m model) describeRollout(s *service, r *Resource, revision *revision) types.Deployment {
 	running, pending := m.counts(s, revision.ARN)
 	status, desired := "ACTIVE", 0
 	if revision.ARN == s.Primary {
 		status, desired = "PRIMARY", m.desired(r)
 	}
 	return types.Deployment{
-		Id: aws.String(revision.Rollout), Status: aws.String(status), TaskDefinition: aws.String(revision.Definition),
+		Id: aws.String(revision.DeploymentID), Status: aws.String(status), TaskDefinition: aws.String(revision.Definition),
 		CreatedAt: aws.Time(revision.Created), UpdatedAt: aws.Time(revision.Updated), DesiredCount: int32(desired),
 		RunningCount: running, PendingCount: pending, FailedTasks: int32(revision.Failed), RolloutState: revision.State,
 		RolloutStateReason: aws.String(revision.Reason), LaunchType: types.LaunchType(r.Text("launchType")),
@@ -184,14 +184,14 @@ func balancersOf(r *Resource) []types.LoadBalancer {
 
 // updateService changes the number of tasks or the task definition behind the stack's back, which the stack then sees
 // as drift, or starts a deployment of what runs.
-func updateService(m moment, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
+func updateService(m model, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
 	s, err := m.serviceOf(in.Cluster, in.Service)
 	if err != nil {
 		return nil, err
 	}
 	r := m.serviceResource(s.ARN)
 	if in.DesiredCount != nil {
-		r.change("desiredCount", float64(*in.DesiredCount))
+		r.modify("desiredCount", float64(*in.DesiredCount))
 	}
 	deploys := in.ForceNewDeployment
 	if in.TaskDefinition != nil {
@@ -200,7 +200,7 @@ func updateService(m moment, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutp
 			return nil, &types.ClientException{Message: aws.String("TaskDefinition not found.")}
 		}
 		deploys = deploys || s.Definition != d.ARN()
-		r.change("taskDefinition", d.ARN())
+		r.modify("taskDefinition", d.ARN())
 		s.Definition = d.ARN()
 	}
 	if deploys {

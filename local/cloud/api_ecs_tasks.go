@@ -10,12 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// known reports whether ECS still describes the task: it forgets one an hour after it stopped.
-func (m moment) known(t *task) bool {
-	return !m.reached(t.Stopped) || m.now.Sub(t.Stopped) < stoppedKept
+// stillDescribed reports whether ECS still describes the task: it forgets one an hour after it stopped.
+func (m model) stillDescribed(t *task) bool {
+	return !m.reached(t.Stopped) || m.now.Sub(t.Stopped) < stoppedRetention
 }
 
-func listTasks(m moment, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
+func listTasks(m model, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err
@@ -24,22 +24,22 @@ func listTasks(m moment, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
 		return nil, &types.ServiceNotFoundException{Message: aws.String("Service not found.")}
 	}
 	arn := m.clusterARN(cluster.Text("name"))
-	wanted := func(t *task) bool {
-		stopping := m.reached(t.Leaving)
-		return t.Cluster == arn && m.known(t) && stopping == (in.DesiredStatus == types.DesiredStatusStopped) &&
-			(in.ServiceName == nil || last(t.Service) == last(*in.ServiceName)) &&
+	match := func(t *task) bool {
+		stopping := m.reached(t.Deactivating)
+		return t.Cluster == arn && m.stillDescribed(t) && stopping == (in.DesiredStatus == types.DesiredStatusStopped) &&
+			(in.ServiceName == nil || arnName(t.Service) == arnName(*in.ServiceName)) &&
 			(in.StartedBy == nil || t.StartedBy == *in.StartedBy) &&
 			(in.Family == nil || m.family(t) == *in.Family)
 	}
 	var arns []string
-	for _, t := range m.ECS.tasks(wanted) {
+	for _, t := range m.ECS.tasks(match) {
 		arns = append(arns, t.ARN)
 	}
 	arns, next, err := page(arns, in.NextToken, in.MaxResults, 100)
 	return &ecs.ListTasksOutput{TaskArns: arns, NextToken: next}, err
 }
 
-func (m moment) family(t *task) string {
+func (m model) family(t *task) string {
 	d, _ := m.definition(t.Definition)
 	if d.Resource == nil {
 		return ""
@@ -48,15 +48,15 @@ func (m moment) family(t *task) string {
 }
 
 // task finds a task that ECS still knows by ID or ARN, or returns nil.
-func (m moment) task(cluster *Resource, id string) *task {
-	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+last(id))]
-	if t == nil || !m.known(t) {
+func (m model) task(cluster *Resource, id string) *task {
+	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))]
+	if t == nil || !m.stillDescribed(t) {
 		return nil
 	}
 	return t
 }
 
-func describeTasks(m moment, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutput, error) {
+func describeTasks(m model, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err
@@ -70,20 +70,20 @@ func describeTasks(m moment, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutp
 			out.Tasks = append(out.Tasks, m.describeTask(t))
 			continue
 		}
-		out.Failures = append(out.Failures, missingFailure(m.arn("ecs", "task/"+cluster.Text("name")+"/"+last(id))))
+		out.Failures = append(out.Failures, missingFailure(m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))))
 	}
 	return out, nil
 }
 
-func (m moment) describeTask(t *task) types.Task {
+func (m model) describeTask(t *task) types.Task {
 	d, _ := m.definition(t.Definition)
 	out := types.Task{
 		TaskArn: aws.String(t.ARN), ClusterArn: aws.String(t.Cluster), TaskDefinitionArn: aws.String(t.Definition),
 		Group: aws.String(t.Group), StartedBy: orNil(t.StartedBy), LastStatus: aws.String(m.status(t)),
 		DesiredStatus: aws.String("RUNNING"), LaunchType: types.LaunchTypeFargate, PlatformVersion: aws.String("1.4.0"),
 		PlatformFamily: aws.String("Linux"), Connectivity: types.ConnectivityConnected, CreatedAt: aws.Time(t.Created),
-		PullStartedAt: m.passed(t.Pull), PullStoppedAt: m.passed(t.Started), StartedAt: m.passed(t.Started),
-		StoppingAt: m.passed(t.Leaving), ExecutionStoppedAt: m.passed(t.Stopping), StoppedAt: m.passed(t.Stopped),
+		PullStartedAt: m.ifReached(t.Pull), PullStoppedAt: m.ifReached(t.Started), StartedAt: m.ifReached(t.Started),
+		StoppingAt: m.ifReached(t.Deactivating), ExecutionStoppedAt: m.ifReached(t.Stopping), StoppedAt: m.ifReached(t.Stopped),
 		Attachments: m.attachments(t), Overrides: overridesOf(t, d), Version: 1,
 		EnableExecuteCommand: t.Exec,
 	}
@@ -93,7 +93,7 @@ func (m moment) describeTask(t *task) types.Task {
 	if d.Resource != nil {
 		out.Cpu, out.Memory = aws.String(d.Text("cpu")), aws.String(d.Text("memory"))
 	}
-	if m.reached(t.Leaving) {
+	if m.reached(t.Deactivating) {
 		out.DesiredStatus, out.StoppedReason, out.StopCode = aws.String("STOPPED"), orNil(t.Reason), t.Code
 	}
 	for _, c := range d.containers {
@@ -108,14 +108,14 @@ func (m moment) describeTask(t *task) types.Task {
 	return out
 }
 
-func (m moment) describeContainer(t *task, d definition, c types.ContainerDefinition) types.Container {
-	isMain := deref(d.main().Name) == deref(c.Name)
+func (m model) describeContainer(t *task, d definition, c types.ContainerDefinition) types.Container {
+	isMain := deref(d.mainContainer().Name) == deref(c.Name)
 	out := types.Container{
 		Name: c.Name, Image: c.Image, TaskArn: aws.String(t.ARN), LastStatus: aws.String(m.containerStatus(t)),
-		ContainerArn: aws.String(m.arn("ecs", "container/"+last(t.Cluster)+"/"+t.ID()+"/"+m.uuid("container", t.ARN, deref(c.Name)))),
+		ContainerArn: aws.String(m.arn("ecs", "container/"+arnName(t.Cluster)+"/"+t.ID()+"/"+m.uuid("container", t.ARN, deref(c.Name)))),
 		HealthStatus: types.HealthStatusUnknown, Cpu: aws.String(fmt.Sprint(c.Cpu)),
 	}
-	if digest, _ := m.digestOf(deref(c.Image)); digest != "" && m.reached(t.Pull) {
+	if digest, _ := m.resolveImage(deref(c.Image)); digest != "" && m.reached(t.Pull) {
 		out.ImageDigest = aws.String(digest)
 	}
 	if t.Address != "" {
@@ -125,7 +125,7 @@ func (m moment) describeContainer(t *task, d definition, c types.ContainerDefini
 	}
 	if t.Exec {
 		out.ManagedAgents = []types.ManagedAgent{{
-			Name: types.ManagedAgentNameExecuteCommandAgent, LastStatus: aws.String(m.containerStatus(t)), LastStartedAt: m.passed(t.Started),
+			Name: types.ManagedAgentNameExecuteCommandAgent, LastStatus: aws.String(m.containerStatus(t)), LastStartedAt: m.ifReached(t.Started),
 		}}
 	}
 	if m.reached(t.Started) && !m.reached(t.Stopping) {
@@ -144,7 +144,7 @@ func (m moment) describeContainer(t *task, d definition, c types.ContainerDefini
 	return out
 }
 
-func (m moment) containerStatus(t *task) string {
+func (m model) containerStatus(t *task) string {
 	switch {
 	case m.reached(t.Stopping):
 		return "STOPPED"
@@ -154,15 +154,15 @@ func (m moment) containerStatus(t *task) string {
 	return "PENDING"
 }
 
-// passed is a mark that has been reached, or nil.
-func (m moment) passed(mark time.Time) *time.Time {
-	if !m.reached(mark) {
+// ifReached is a mark that has been reached, or nil.
+func (m model) ifReached(t time.Time) *time.Time {
+	if !m.reached(t) {
 		return nil
 	}
-	return aws.Time(mark)
+	return aws.Time(t)
 }
 
-func (m moment) attachments(t *task) []types.Attachment {
+func (m model) attachments(t *task) []types.Attachment {
 	if t.Subnet == "" {
 		return nil
 	}
@@ -190,11 +190,11 @@ func overridesOf(t *task, d definition) *types.TaskOverride {
 		return &types.TaskOverride{}
 	}
 	return &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{
-		Name: d.main().Name, Command: slices.Clone(t.Command),
+		Name: d.mainContainer().Name, Command: slices.Clone(t.Command),
 	}}}
 }
 
-func runTask(m moment, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
+func runTask(m model, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err
@@ -211,7 +211,7 @@ func runTask(m moment, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	out := &ecs.RunTaskOutput{}
 	for range max(1, deref(in.Count)) {
 		m.Serial++
-		digest, _ := m.digestOf(deref(d.main().Image))
+		digest, _ := m.resolveImage(deref(d.mainContainer().Image))
 		t := &task{
 			ARN:     m.arn("ecs", "task/"+cluster.Text("name")+"/"+m.derive("task", cluster.Text("name"), m.now, m.Serial)),
 			Cluster: m.clusterARN(cluster.Text("name")), Definition: d.ARN(), Digest: digest, Created: m.now,
@@ -220,8 +220,8 @@ func runTask(m moment, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 		if t.Group == "" {
 			t.Group = "family:" + d.Text("family")
 		}
-		t.Subnet, t.Address = m.place(t.ARN, subnets)
-		m.beginOneOff(t, d, command)
+		t.Subnet, t.Address = m.assignAddress(t.ARN, subnets)
+		m.startOneOff(t, d, command)
 		m.ECS.Tasks[t.ARN] = t
 		out.Tasks = append(out.Tasks, m.describeTask(t))
 	}
@@ -230,19 +230,19 @@ func runTask(m moment, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 
 // overrideOf is the command that replaces the main container's, and the command that counts.
 func overrideOf(overrides *types.TaskOverride, d definition) (override, command []string) {
-	command = d.main().Command
+	command = d.mainContainer().Command
 	if overrides == nil {
 		return nil, command
 	}
 	for _, c := range overrides.ContainerOverrides {
-		if deref(c.Name) == deref(d.main().Name) && len(c.Command) > 0 {
+		if deref(c.Name) == deref(d.mainContainer().Name) && len(c.Command) > 0 {
 			override, command = c.Command, c.Command
 		}
 	}
 	return override, command
 }
 
-func (m moment) subnetsOf(network *types.NetworkConfiguration, d definition) ([]string, error) {
+func (m model) subnetsOf(network *types.NetworkConfiguration, d definition) ([]string, error) {
 	if d.Text("networkMode") != string(types.NetworkModeAwsvpc) {
 		return nil, nil
 	}
@@ -265,10 +265,10 @@ func (m moment) subnetsOf(network *types.NetworkConfiguration, d definition) ([]
 	return network.AwsvpcConfiguration.Subnets, nil
 }
 
-// untilItStops is how long a container goes on after it was told to stop.
-const untilItStops = 5 * time.Second
+// stopDelay is how long a container goes on after it was told to stop.
+const stopDelay = 5 * time.Second
 
-func stopTask(m moment, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
+func stopTask(m model, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
 		return nil, err
@@ -281,7 +281,7 @@ func stopTask(m moment, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
 	if reason == "" {
 		reason = "Task stopped by user"
 	}
-	m.stop(t, untilItStops, types.TaskStopCodeUserInitiated, reason)
+	m.stop(t, stopDelay, types.TaskStopCodeUserInitiated, reason)
 	m.step()
 	described := m.describeTask(t)
 	return &ecs.StopTaskOutput{Task: &described}, nil

@@ -13,16 +13,16 @@ import (
 
 func elbOperations() []operation {
 	return []operation{
-		reading(describeLoadBalancers), reading(describeTargetGroups), reading(describeListeners), reading(describeTargetHealth),
-		reading(describeELBTags), reading(describeLoadBalancerAttributes), reading(describeTargetGroupAttributes),
-		reading(describeListenerCertificates),
+		readOp(describeLoadBalancers), readOp(describeTargetGroups), readOp(describeListeners), readOp(describeTargetHealth),
+		readOp(describeELBTags), readOp(describeLoadBalancerAttributes), readOp(describeTargetGroupAttributes),
+		readOp(describeListenerCertificates),
 	}
 }
 
-func describeLoadBalancers(m moment, in *elb.DescribeLoadBalancersInput) (*elb.DescribeLoadBalancersOutput, error) {
-	found, missing := m.selected(typeLoadBalancer, slices.Concat(in.LoadBalancerArns, in.Names), "name", "arn")
+func describeLoadBalancers(m model, in *elb.DescribeLoadBalancersInput) (*elb.DescribeLoadBalancersOutput, error) {
+	found, missing := m.selectResources(typeLoadBalancer, slices.Concat(in.LoadBalancerArns, in.Names), "name", "arn")
 	if len(missing) > 0 {
-		return nil, noLoadBalancer(missing[0])
+		return nil, loadBalancerNotFound(missing[0])
 	}
 	found, next, err := page(found, in.Marker, in.PageSize, 400)
 	if err != nil {
@@ -35,11 +35,11 @@ func describeLoadBalancers(m moment, in *elb.DescribeLoadBalancersInput) (*elb.D
 	return out, nil
 }
 
-func noLoadBalancer(name string) error {
+func loadBalancerNotFound(name string) error {
 	return &types.LoadBalancerNotFoundException{Message: aws.String(fmt.Sprintf("Load balancers '[%s]' not found", name))}
 }
 
-func (m moment) loadBalancerOf(r *Resource) types.LoadBalancer {
+func (m model) loadBalancerOf(r *Resource) types.LoadBalancer {
 	b := types.LoadBalancer{
 		LoadBalancerArn: aws.String(r.Text("arn")), LoadBalancerName: aws.String(r.Text("name")), DNSName: aws.String(r.Text("dnsName")),
 		CanonicalHostedZoneId: aws.String(r.Text("zoneId")), VpcId: aws.String(r.Text("vpcId")), SecurityGroups: r.Strings("securityGroups"),
@@ -63,14 +63,14 @@ func (m moment) loadBalancerOf(r *Resource) types.LoadBalancer {
 	return b
 }
 
-func describeTargetGroups(m moment, in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
-	found, missing := m.selected(typeTargetGroup, slices.Concat(in.TargetGroupArns, in.Names), "name", "arn")
+func describeTargetGroups(m model, in *elb.DescribeTargetGroupsInput) (*elb.DescribeTargetGroupsOutput, error) {
+	found, missing := m.selectResources(typeTargetGroup, slices.Concat(in.TargetGroupArns, in.Names), "name", "arn")
 	if len(missing) > 0 {
-		return nil, noTargetGroup(missing[0])
+		return nil, targetGroupNotFound(missing[0])
 	}
 	if in.LoadBalancerArn != nil {
-		if m.named(typeLoadBalancer, *in.LoadBalancerArn, "arn") == nil {
-			return nil, noLoadBalancer(*in.LoadBalancerArn)
+		if m.findByName(typeLoadBalancer, *in.LoadBalancerArn, "arn") == nil {
+			return nil, loadBalancerNotFound(*in.LoadBalancerArn)
 		}
 		found = slices.DeleteFunc(found, func(r *Resource) bool {
 			return !slices.Contains(m.balancersOfGroup(r.Text("arn")), *in.LoadBalancerArn)
@@ -87,13 +87,13 @@ func describeTargetGroups(m moment, in *elb.DescribeTargetGroupsInput) (*elb.Des
 	return out, nil
 }
 
-func noTargetGroup(name string) error {
+func targetGroupNotFound(name string) error {
 	return &types.TargetGroupNotFoundException{Message: aws.String(fmt.Sprintf("Target groups '[%s]' not found", name))}
 }
 
-func (m moment) targetGroupOf(r *Resource) types.TargetGroup {
+func (m model) targetGroupOf(r *Resource) types.TargetGroup {
 	g := types.TargetGroup{
-		TargetGroupArn: aws.String(r.Text("arn")), TargetGroupName: aws.String(r.Text("name")), Port: int32p(number(r, "port", 0)),
+		TargetGroupArn: aws.String(r.Text("arn")), TargetGroupName: aws.String(r.Text("name")), Port: int32p(numberOr(r, "port", 0)),
 		Protocol: types.ProtocolEnum(r.Text("protocol")), ProtocolVersion: aws.String(r.Text("protocolVersion")),
 		TargetType: types.TargetTypeEnum(r.Text("targetType")), VpcId: aws.String(r.Text("vpcId")),
 		LoadBalancerArns: m.balancersOfGroup(r.Text("arn")), HealthCheckEnabled: aws.Bool(true),
@@ -135,18 +135,18 @@ func (s *State) balancersOfGroup(group string) []string {
 
 // groupsOf are the target groups that a listener sends requests to.
 func groupsOf(listener *Resource) []string {
-	return slices.Concat(at(listener.Outputs, "defaultActions.targetGroupArn"),
-		at(listener.Outputs, "defaultActions.forward.targetGroups.arn"))
+	return slices.Concat(stringsAt(listener.Outputs, "defaultActions.targetGroupArn"),
+		stringsAt(listener.Outputs, "defaultActions.forward.targetGroups.arn"))
 }
 
-func describeListeners(m moment, in *elb.DescribeListenersInput) (*elb.DescribeListenersOutput, error) {
-	found, missing := m.selected(typeListener, in.ListenerArns, "arn")
+func describeListeners(m model, in *elb.DescribeListenersInput) (*elb.DescribeListenersOutput, error) {
+	found, missing := m.selectResources(typeListener, in.ListenerArns, "arn")
 	if len(missing) > 0 {
 		return nil, &types.ListenerNotFoundException{Message: aws.String(fmt.Sprintf("Listeners '[%s]' not found", missing[0]))}
 	}
 	if in.LoadBalancerArn != nil {
-		if m.named(typeLoadBalancer, *in.LoadBalancerArn, "arn") == nil {
-			return nil, noLoadBalancer(*in.LoadBalancerArn)
+		if m.findByName(typeLoadBalancer, *in.LoadBalancerArn, "arn") == nil {
+			return nil, loadBalancerNotFound(*in.LoadBalancerArn)
 		}
 		found = slices.DeleteFunc(found, func(r *Resource) bool { return r.Text("loadBalancerArn") != *in.LoadBalancerArn })
 	}
@@ -163,7 +163,7 @@ func describeListeners(m moment, in *elb.DescribeListenersInput) (*elb.DescribeL
 
 func listenerOf(r *Resource) types.Listener {
 	l := types.Listener{
-		ListenerArn: aws.String(r.ID), LoadBalancerArn: aws.String(r.Text("loadBalancerArn")), Port: int32p(number(r, "port", 0)),
+		ListenerArn: aws.String(r.ID), LoadBalancerArn: aws.String(r.Text("loadBalancerArn")), Port: int32p(numberOr(r, "port", 0)),
 		Protocol: types.ProtocolEnum(r.Text("protocol")), SslPolicy: orNil(r.Text("sslPolicy")),
 	}
 	if arn := r.Text("certificateArn"); arn != "" {
@@ -192,7 +192,7 @@ func listenerOf(r *Resource) types.Listener {
 	return l
 }
 
-func describeListenerCertificates(m moment, in *elb.DescribeListenerCertificatesInput) (*elb.DescribeListenerCertificatesOutput, error) {
+func describeListenerCertificates(m model, in *elb.DescribeListenerCertificatesInput) (*elb.DescribeListenerCertificatesOutput, error) {
 	r := m.Get(typeListener, deref(in.ListenerArn))
 	if r == nil {
 		return nil, &types.ListenerNotFoundException{Message: aws.String(fmt.Sprintf("Listeners '[%s]' not found", deref(in.ListenerArn)))}
@@ -211,7 +211,7 @@ type target struct {
 }
 
 // targets are the tasks that are registered with a target group and not yet gone from it.
-func (m moment) targets(group string) []target {
+func (m model) targets(group string) []target {
 	var all []target
 	for _, s := range m.ECS.services() {
 		r := m.serviceResource(s.ARN)
@@ -232,10 +232,10 @@ func (m moment) targets(group string) []target {
 	return all
 }
 
-func describeTargetHealth(m moment, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
+func describeTargetHealth(m model, in *elb.DescribeTargetHealthInput) (*elb.DescribeTargetHealthOutput, error) {
 	group := deref(in.TargetGroupArn)
-	if m.named(typeTargetGroup, group, "arn") == nil {
-		return nil, noTargetGroup(group)
+	if m.findByName(typeTargetGroup, group, "arn") == nil {
+		return nil, targetGroupNotFound(group)
 	}
 	out := &elb.DescribeTargetHealthOutput{}
 	for _, t := range m.targets(group) {
@@ -256,12 +256,12 @@ func describeTargetHealth(m moment, in *elb.DescribeTargetHealthInput) (*elb.Des
 
 // targetHealth is how the load balancer finds a task.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-func (m moment) targetHealth(t *task) *types.TargetHealth {
+func (m model) targetHealth(t *task) *types.TargetHealth {
 	health := func(state types.TargetHealthStateEnum, reason types.TargetHealthReasonEnum, description string) *types.TargetHealth {
 		return &types.TargetHealth{State: state, Reason: reason, Description: aws.String(description)}
 	}
 	switch {
-	case m.reached(t.Leaving):
+	case m.reached(t.Deactivating):
 		return health(types.TargetHealthStateEnumDraining, types.TargetHealthReasonEnumDeregistrationInProgress, "Target deregistration is in progress")
 	case m.reached(t.Unhealthy):
 		return health(types.TargetHealthStateEnumUnhealthy, types.TargetHealthReasonEnumResponseCodeMismatch, "Health checks failed with these codes: [503]")
@@ -271,7 +271,7 @@ func (m moment) targetHealth(t *task) *types.TargetHealth {
 	return health(types.TargetHealthStateEnumInitial, types.TargetHealthReasonEnumInitialHealthChecking, "Initial health checks in progress")
 }
 
-func describeELBTags(m moment, in *elb.DescribeTagsInput) (*elb.DescribeTagsOutput, error) {
+func describeELBTags(m model, in *elb.DescribeTagsInput) (*elb.DescribeTagsOutput, error) {
 	out := &elb.DescribeTagsOutput{}
 	for _, arn := range in.ResourceArns {
 		var r *Resource
@@ -281,7 +281,7 @@ func describeELBTags(m moment, in *elb.DescribeTagsInput) (*elb.DescribeTagsOutp
 			}
 		}
 		if r == nil {
-			return nil, noLoadBalancer(arn)
+			return nil, loadBalancerNotFound(arn)
 		}
 		described := types.TagDescription{ResourceArn: aws.String(arn)}
 		for _, tag := range ecsTags(r) {
@@ -319,10 +319,10 @@ func attributesOf(r *Resource, names map[string]string) [][2]string {
 	return all
 }
 
-func describeLoadBalancerAttributes(m moment, in *elb.DescribeLoadBalancerAttributesInput) (*elb.DescribeLoadBalancerAttributesOutput, error) {
+func describeLoadBalancerAttributes(m model, in *elb.DescribeLoadBalancerAttributesInput) (*elb.DescribeLoadBalancerAttributesOutput, error) {
 	r := m.Get(typeLoadBalancer, deref(in.LoadBalancerArn))
 	if r == nil {
-		return nil, noLoadBalancer(deref(in.LoadBalancerArn))
+		return nil, loadBalancerNotFound(deref(in.LoadBalancerArn))
 	}
 	attributes := attributesOf(r, balancerAttributes)
 	logs, bucket, prefix := false, "", ""
@@ -338,10 +338,10 @@ func describeLoadBalancerAttributes(m moment, in *elb.DescribeLoadBalancerAttrib
 	return out, nil
 }
 
-func describeTargetGroupAttributes(m moment, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
+func describeTargetGroupAttributes(m model, in *elb.DescribeTargetGroupAttributesInput) (*elb.DescribeTargetGroupAttributesOutput, error) {
 	r := m.Get(typeTargetGroup, deref(in.TargetGroupArn))
 	if r == nil {
-		return nil, noTargetGroup(deref(in.TargetGroupArn))
+		return nil, targetGroupNotFound(deref(in.TargetGroupArn))
 	}
 	out := &elb.DescribeTargetGroupAttributesOutput{}
 	for _, a := range attributesOf(r, groupAttributes) {

@@ -11,12 +11,12 @@ import (
 
 func iamOperations() []operation {
 	return []operation{
-		reading(getRole), reading(listRolePolicies), reading(getRolePolicy), reading(listAttachedRolePolicies),
-		reading(listOIDCProviders),
+		readOp(getRole), readOp(listRolePolicies), readOp(getRolePolicy), readOp(listAttachedRolePolicies),
+		readOp(listOIDCProviders),
 	}
 }
 
-func (m moment) role(name *string) (*Resource, error) {
+func (m model) role(name *string) (*Resource, error) {
 	if r := m.Get(typeRole, deref(name)); r != nil {
 		return r, nil
 	}
@@ -28,7 +28,7 @@ func policyText(policy string) *string {
 	return aws.String(strings.ReplaceAll(url.QueryEscape(policy), "+", "%20"))
 }
 
-func getRole(m moment, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
+func getRole(m model, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
 	r, err := m.role(in.RoleName)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func getRole(m moment, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
 	role := &types.Role{
 		RoleName: aws.String(r.ID), Arn: aws.String(r.Text("arn")), Path: aws.String(r.Text("path")), RoleId: aws.String(r.Text("uniqueId")),
 		CreateDate: &r.Created, AssumeRolePolicyDocument: policyText(r.Text("assumeRolePolicy")), Description: orNil(r.Text("description")),
-		MaxSessionDuration: int32p(number(r, "maxSessionDuration", 3600)),
+		MaxSessionDuration: int32p(numberOr(r, "maxSessionDuration", 3600)),
 	}
 	if boundary := r.Text("permissionsBoundary"); boundary != "" {
 		role.PermissionsBoundary = &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: aws.String(boundary)}
@@ -47,7 +47,7 @@ func getRole(m moment, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
 	return &iam.GetRoleOutput{Role: role}, nil
 }
 
-func listRolePolicies(m moment, in *iam.ListRolePoliciesInput) (*iam.ListRolePoliciesOutput, error) {
+func listRolePolicies(m model, in *iam.ListRolePoliciesInput) (*iam.ListRolePoliciesOutput, error) {
 	role, err := m.role(in.RoleName)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func listRolePolicies(m moment, in *iam.ListRolePoliciesInput) (*iam.ListRolePol
 	return out, nil
 }
 
-func getRolePolicy(m moment, in *iam.GetRolePolicyInput) (*iam.GetRolePolicyOutput, error) {
+func getRolePolicy(m model, in *iam.GetRolePolicyInput) (*iam.GetRolePolicyOutput, error) {
 	r := m.Get(typeRolePolicy, deref(in.RoleName)+":"+deref(in.PolicyName))
 	if r == nil {
 		return nil, &types.NoSuchEntityException{Message: aws.String("The role policy with name " + deref(in.PolicyName) + " cannot be found.")}
@@ -69,7 +69,7 @@ func getRolePolicy(m moment, in *iam.GetRolePolicyInput) (*iam.GetRolePolicyOutp
 	return &iam.GetRolePolicyOutput{RoleName: in.RoleName, PolicyName: in.PolicyName, PolicyDocument: policyText(r.Text("policy"))}, nil
 }
 
-func listAttachedRolePolicies(m moment, in *iam.ListAttachedRolePoliciesInput) (*iam.ListAttachedRolePoliciesOutput, error) {
+func listAttachedRolePolicies(m model, in *iam.ListAttachedRolePoliciesInput) (*iam.ListAttachedRolePoliciesOutput, error) {
 	role, err := m.role(in.RoleName)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func listAttachedRolePolicies(m moment, in *iam.ListAttachedRolePoliciesInput) (
 	return out, nil
 }
 
-func listOIDCProviders(m moment, _ *iam.ListOpenIDConnectProvidersInput) (*iam.ListOpenIDConnectProvidersOutput, error) {
+func listOIDCProviders(m model, _ *iam.ListOpenIDConnectProvidersInput) (*iam.ListOpenIDConnectProvidersOutput, error) {
 	out := &iam.ListOpenIDConnectProvidersOutput{}
 	for _, r := range m.ByType(typeOIDCProvider) {
 		out.OpenIDConnectProviderList = append(out.OpenIDConnectProviderList, types.OpenIDConnectProviderListEntry{Arn: aws.String(r.ID)})

@@ -15,7 +15,7 @@ import (
 
 func logsOperations() []operation {
 	return []operation{
-		reading(describeLogGroups), reading(describeLogStreams), reading(getLogEvents), reading(filterLogEvents),
+		readOp(describeLogGroups), readOp(describeLogStreams), readOp(getLogEvents), readOp(filterLogEvents),
 	}
 }
 
@@ -28,7 +28,7 @@ type logStream struct {
 
 func millis(t time.Time) *int64 { return aws.Int64(t.UnixMilli()) }
 
-func (m moment) logGroup(name, identifier *string) (string, error) {
+func (m model) logGroup(name, identifier *string) (string, error) {
 	group := cmp.Or(deref(name), deref(identifier))
 	if _, after, isARN := strings.Cut(group, ":log-group:"); isARN {
 		group = strings.TrimSuffix(after, ":*")
@@ -41,12 +41,12 @@ func (m moment) logGroup(name, identifier *string) (string, error) {
 
 // streams are a log group's, by name. What was written into another group of that name, before this one was made, is
 // gone with it.
-func (m moment) streams(group string) []logStream {
-	made := m.Find(typeLogGroup, "name", group).Created
+func (m model) streams(group string) []logStream {
+	created := m.Find(typeLogGroup, "name", group).Created
 	var all []logStream
 	for _, t := range m.ECS.Tasks {
 		in, name := m.stream(t)
-		if lines := m.lines(t); in == group && len(lines) > 0 && !t.Started.Before(made) {
+		if lines := m.logLines(t); in == group && len(lines) > 0 && !t.Started.Before(created) {
 			all = append(all, logStream{name: name, created: t.Started, lines: lines})
 		}
 	}
@@ -54,7 +54,7 @@ func (m moment) streams(group string) []logStream {
 	return all
 }
 
-func describeLogGroups(m moment, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
+func describeLogGroups(m model, in *cloudwatchlogs.DescribeLogGroupsInput) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
 	var found []types.LogGroup
 	for _, r := range m.ByType(typeLogGroup) {
 		name := r.Text("name")
@@ -65,7 +65,7 @@ func describeLogGroups(m moment, in *cloudwatchlogs.DescribeLogGroupsInput) (*cl
 			LogGroupName: aws.String(name), Arn: aws.String(r.Text("arn") + ":*"), LogGroupArn: aws.String(r.Text("arn")),
 			CreationTime: millis(r.Created), StoredBytes: aws.Int64(0), KmsKeyId: orNil(r.Text("kmsKeyId")),
 		}
-		if days := number(r, "retentionInDays", 0); days > 0 {
+		if days := numberOr(r, "retentionInDays", 0); days > 0 {
 			group.RetentionInDays = int32p(days)
 		}
 		found = append(found, group)
@@ -74,7 +74,7 @@ func describeLogGroups(m moment, in *cloudwatchlogs.DescribeLogGroupsInput) (*cl
 	return &cloudwatchlogs.DescribeLogGroupsOutput{LogGroups: found, NextToken: next}, err
 }
 
-func describeLogStreams(m moment, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+func describeLogStreams(m model, in *cloudwatchlogs.DescribeLogStreamsInput) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func within(l LogLine, start, end *int64) bool {
 
 // getLogEvents reads a stream forwards, from a token that says how many lines were seen. At the end the token stays
 // the same, which is how CloudWatch says that there is no more.
-func getLogEvents(m moment, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
+func getLogEvents(m model, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func getLogEvents(m moment, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlo
 
 // filterLogEvents reads the streams of a prefix by time. Other than with GetLogEvents the end's millisecond counts.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-func filterLogEvents(m moment, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+func filterLogEvents(m model, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
 		return nil, err

@@ -13,20 +13,20 @@ import (
 
 func rdsOperations() []operation {
 	return []operation{
-		reading(describeDBInstances), reading(describeDBSnapshots), writing(createDBSnapshot), writing(deleteDBSnapshot),
-		reading(describePendingMaintenanceActions), reading(describeDBParameters), reading(describeAccountAttributes),
-		writing(restoreDBInstance), writing(modifyDBInstance),
+		readOp(describeDBInstances), readOp(describeDBSnapshots), writeOp(createDBSnapshot), writeOp(deleteDBSnapshot),
+		readOp(describePendingMaintenanceActions), readOp(describeDBParameters), readOp(describeAccountAttributes),
+		writeOp(restoreDBInstance), writeOp(modifyDBInstance),
 	}
 }
 
-func describeDBInstances(m moment, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
+func describeDBInstances(m model, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
 	var names []string
 	if in.DBInstanceIdentifier != nil {
-		names = []string{last(*in.DBInstanceIdentifier)}
+		names = []string{arnName(*in.DBInstanceIdentifier)}
 	}
-	found, missing := m.selected(typeDatabase, names, "identifier", "arn")
+	found, missing := m.selectResources(typeDatabase, names, "identifier", "arn")
 	if len(missing) > 0 {
-		return nil, noDatabase(missing[0])
+		return nil, databaseNotFound(missing[0])
 	}
 	found, next, err := page(found, in.Marker, in.MaxRecords, 100)
 	if err != nil {
@@ -39,12 +39,12 @@ func describeDBInstances(m moment, in *rds.DescribeDBInstancesInput) (*rds.Descr
 	return out, nil
 }
 
-func noDatabase(id string) error {
+func databaseNotFound(id string) error {
 	return &types.DBInstanceNotFoundFault{Message: aws.String(fmt.Sprintf("DBInstance %s not found.", id))}
 }
 
 // databaseStatus is RDS's word for how an instance is.
-func (m moment) databaseStatus(r *Resource) string {
+func (m model) databaseStatus(r *Resource) string {
 	change := m.Databases[r.ID]
 	switch {
 	case r.Pending:
@@ -61,32 +61,32 @@ func (m moment) databaseStatus(r *Resource) string {
 	return "available"
 }
 
-func (m moment) databaseOf(r *Resource) types.DBInstance {
+func (m model) databaseOf(r *Resource) types.DBInstance {
 	d := types.DBInstance{
 		DBInstanceIdentifier: aws.String(r.Text("identifier")), DBInstanceArn: aws.String(r.Text("arn")), DbiResourceId: aws.String(r.ID),
 		DBInstanceStatus: aws.String(m.databaseStatus(r)), DBInstanceClass: aws.String(r.Text("instanceClass")),
 		Engine: aws.String(r.Text("engine")), EngineVersion: aws.String(r.Text("engineVersionActual")), DBName: orNil(r.Text("dbName")),
 		MasterUsername: aws.String(r.Text("username")), AvailabilityZone: orNil(r.Text("availabilityZone")), MultiAZ: aws.Bool(r.Bool("multiAz")),
-		AllocatedStorage: int32p(number(r, "allocatedStorage", 0)), StorageType: aws.String(r.Text("storageType")),
+		AllocatedStorage: int32p(numberOr(r, "allocatedStorage", 0)), StorageType: aws.String(r.Text("storageType")),
 		StorageEncrypted: aws.Bool(r.Bool("storageEncrypted")), KmsKeyId: orNil(r.Text("kmsKeyId")),
-		BackupRetentionPeriod: int32p(number(r, "backupRetentionPeriod", 0)), PreferredBackupWindow: aws.String(r.Text("backupWindow")),
+		BackupRetentionPeriod: int32p(numberOr(r, "backupRetentionPeriod", 0)), PreferredBackupWindow: aws.String(r.Text("backupWindow")),
 		PreferredMaintenanceWindow: aws.String(r.Text("maintenanceWindow")), DeletionProtection: aws.Bool(r.Bool("deletionProtection")),
 		PubliclyAccessible: aws.Bool(r.Bool("publiclyAccessible")), AutoMinorVersionUpgrade: aws.Bool(r.Bool("autoMinorVersionUpgrade")),
 		PerformanceInsightsEnabled: aws.Bool(r.Bool("performanceInsightsEnabled")), InstanceCreateTime: &r.Created,
 		CopyTagsToSnapshot: aws.Bool(r.Bool("copyTagsToSnapshot")), CACertificateIdentifier: aws.String(r.Text("caCertIdentifier")),
 		IAMDatabaseAuthenticationEnabled: aws.Bool(r.Bool("iamDatabaseAuthenticationEnabled")),
-		EnabledCloudwatchLogsExports:     r.Strings("enabledCloudwatchLogsExports"), MonitoringInterval: int32p(number(r, "monitoringInterval", 0)),
+		EnabledCloudwatchLogsExports:     r.Strings("enabledCloudwatchLogsExports"), MonitoringInterval: int32p(numberOr(r, "monitoringInterval", 0)),
 	}
-	if ceiling := number(r, "maxAllocatedStorage", 0); ceiling > 0 {
+	if ceiling := numberOr(r, "maxAllocatedStorage", 0); ceiling > 0 {
 		d.MaxAllocatedStorage = int32p(ceiling)
 	}
 	if *d.DBInstanceStatus != "creating" {
 		d.Endpoint = &types.Endpoint{
-			Address: aws.String(r.Text("address")), Port: int32p(number(r, "port", 5432)), HostedZoneId: aws.String(r.Text("hostedZoneId")),
+			Address: aws.String(r.Text("address")), Port: int32p(numberOr(r, "port", 5432)), HostedZoneId: aws.String(r.Text("hostedZoneId")),
 		}
 	}
 	if *d.BackupRetentionPeriod > 0 && d.Endpoint != nil {
-		d.LatestRestorableTime = aws.Time(latest(r.Created, m.now.Add(-3*time.Minute)).Truncate(time.Second))
+		d.LatestRestorableTime = aws.Time(laterOf(r.Created, m.now.Add(-3*time.Minute)).Truncate(time.Second))
 	}
 	for _, block := range r.Blocks("masterUserSecrets") {
 		d.MasterUserSecret = &types.MasterUserSecret{
@@ -121,11 +121,11 @@ func rdsTags(tags map[string]string) []types.Tag {
 }
 
 // describePendingMaintenanceActions knows none: nothing waits in the simulated account.
-func describePendingMaintenanceActions(moment, *rds.DescribePendingMaintenanceActionsInput) (*rds.DescribePendingMaintenanceActionsOutput, error) {
+func describePendingMaintenanceActions(model, *rds.DescribePendingMaintenanceActionsInput) (*rds.DescribePendingMaintenanceActionsOutput, error) {
 	return &rds.DescribePendingMaintenanceActionsOutput{}, nil
 }
 
-func describeDBParameters(m moment, in *rds.DescribeDBParametersInput) (*rds.DescribeDBParametersOutput, error) {
+func describeDBParameters(m model, in *rds.DescribeDBParametersInput) (*rds.DescribeDBParametersOutput, error) {
 	r := m.Get(typeDBParameterGroup, deref(in.DBParameterGroupName))
 	if r == nil {
 		return nil, &types.DBParameterGroupNotFoundFault{Message: aws.String("DBParameterGroup not found: " + deref(in.DBParameterGroupName))}

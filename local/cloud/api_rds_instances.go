@@ -21,14 +21,14 @@ type databaseChange struct {
 
 // How long RDS needs to make an instance from a snapshot, to change one, and to rename one.
 const (
-	restoreTakes = 4 * time.Minute
-	modifyTakes  = 30 * time.Second
-	renameTakes  = time.Minute
+	restoreTime = 4 * time.Minute
+	modifyTime  = 30 * time.Second
+	renameTime  = time.Minute
 )
 
-// settleDatabases ends what RDS has done by now. An instance that was renamed keeps its resource ID; where it answers
+// completeDatabaseChanges ends what RDS has done by now. An instance that was renamed keeps its resource ID; where it answers
 // follows from its name.
-func (m moment) settleDatabases() {
+func (m model) completeDatabaseChanges() {
 	for id, change := range m.Databases {
 		if !m.reached(change.Until) {
 			continue
@@ -38,22 +38,22 @@ func (m moment) settleDatabases() {
 		if r == nil || change.Name == "" {
 			continue
 		}
-		r.change("identifier", change.Name)
+		r.modify("identifier", change.Name)
 		r.Outputs["arn"] = m.arn("rds", "db:"+change.Name)
 		r.Outputs["address"] = m.databaseAddress(change.Name)
 		r.Outputs["endpoint"] = r.Text("address") + ":" + text(r.Outputs["port"])
 	}
-	m.backUp()
+	m.takeAutomatedSnapshots()
 }
 
 // restoreDBInstance makes an instance from a snapshot. What the call leaves out comes from the snapshot; the master
 // user's password is the old one, in no secret.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
-func restoreDBInstance(m moment, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*rds.RestoreDBInstanceFromDBSnapshotOutput, error) {
-	from := m.snapshotNamed(deref(in.DBSnapshotIdentifier))
+func restoreDBInstance(m model, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*rds.RestoreDBInstanceFromDBSnapshotOutput, error) {
+	from := m.findSnapshot(deref(in.DBSnapshotIdentifier))
 	switch {
 	case from == nil:
-		return nil, noSnapshot(deref(in.DBSnapshotIdentifier))
+		return nil, snapshotNotFound(deref(in.DBSnapshotIdentifier))
 	case !m.reached(from.Available):
 		return nil, &types.InvalidDBSnapshotStateFault{Message: aws.String("DB snapshot " + from.ID + " is not in available state.")}
 	case m.faults[faultProvisionFails]:
@@ -71,20 +71,20 @@ func restoreDBInstance(m moment, in *rds.RestoreDBInstanceFromDBSnapshotInput) (
 			inputs[property] = value
 		}
 	}
-	give(inputs, "instanceClass", in.DBInstanceClass)
-	give(inputs, "dbSubnetGroupName", in.DBSubnetGroupName)
-	give(inputs, "parameterGroupName", in.DBParameterGroupName)
-	give(inputs, "storageType", in.StorageType)
-	give(inputs, "multiAz", in.MultiAZ)
-	give(inputs, "deletionProtection", in.DeletionProtection)
-	give(inputs, "publiclyAccessible", in.PubliclyAccessible)
-	give(inputs, "autoMinorVersionUpgrade", in.AutoMinorVersionUpgrade)
-	give(inputs, "copyTagsToSnapshot", in.CopyTagsToSnapshot)
-	give(inputs, "backupWindow", in.PreferredBackupWindow)
-	giveNumber(inputs, "port", in.Port)
-	giveNumber(inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
-	giveList(inputs, "vpcSecurityGroupIds", in.VpcSecurityGroupIds)
-	giveList(inputs, "enabledCloudwatchLogsExports", in.EnableCloudwatchLogsExports)
+	setIfGiven(inputs, "instanceClass", in.DBInstanceClass)
+	setIfGiven(inputs, "dbSubnetGroupName", in.DBSubnetGroupName)
+	setIfGiven(inputs, "parameterGroupName", in.DBParameterGroupName)
+	setIfGiven(inputs, "storageType", in.StorageType)
+	setIfGiven(inputs, "multiAz", in.MultiAZ)
+	setIfGiven(inputs, "deletionProtection", in.DeletionProtection)
+	setIfGiven(inputs, "publiclyAccessible", in.PubliclyAccessible)
+	setIfGiven(inputs, "autoMinorVersionUpgrade", in.AutoMinorVersionUpgrade)
+	setIfGiven(inputs, "copyTagsToSnapshot", in.CopyTagsToSnapshot)
+	setIfGiven(inputs, "backupWindow", in.PreferredBackupWindow)
+	setNumberIfGiven(inputs, "port", in.Port)
+	setNumberIfGiven(inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
+	setListIfGiven(inputs, "vpcSecurityGroupIds", in.VpcSecurityGroupIds)
+	setListIfGiven(inputs, "enabledCloudwatchLogsExports", in.EnableCloudwatchLogsExports)
 	tags := values{}
 	for _, tag := range in.Tags {
 		tags[deref(tag.Key)] = deref(tag.Value)
@@ -92,50 +92,50 @@ func restoreDBInstance(m moment, in *rds.RestoreDBInstanceFromDBSnapshotInput) (
 	inputs["tags"] = tags
 	m.Serial++
 	r := &Resource{Type: typeDatabase, Serial: m.Serial, Inputs: inputs, Created: m.now}
-	if err := kinds[typeDatabase].build(m.State, r); err != nil {
+	if err := resourceTypes[typeDatabase].build(m.State, r); err != nil {
 		return nil, asAPIError(err)
 	}
 	m.Resources[key(typeDatabase, r.ID)] = r
-	m.Databases[r.ID] = &databaseChange{Status: "creating", Until: m.in(restoreTakes)}
-	made := m.databaseOf(r)
-	return &rds.RestoreDBInstanceFromDBSnapshotOutput{DBInstance: &made}, nil
+	m.Databases[r.ID] = &databaseChange{Status: "creating", Until: m.in(restoreTime)}
+	created := m.databaseOf(r)
+	return &rds.RestoreDBInstanceFromDBSnapshotOutput{DBInstance: &created}, nil
 }
 
 // modifyDBInstance changes an instance at once. What would wait for the maintenance window is not simulated.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
-func modifyDBInstance(m moment, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInstanceOutput, error) {
+func modifyDBInstance(m model, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInstanceOutput, error) {
 	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
 	name := strings.ToLower(deref(in.NewDBInstanceIdentifier))
 	switch {
 	case r == nil:
-		return nil, noDatabase(deref(in.DBInstanceIdentifier))
+		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
 	case !deref(in.ApplyImmediately):
 		return nil, apiError("NotSimulated", "local mode does not simulate a change that waits for the maintenance window")
 	case m.databaseStatus(r) != "available":
 		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Database instance is not in available state.")}
-	case name != "" && m.taken(name):
+	case name != "" && m.nameTaken(name):
 		return nil, &types.DBInstanceAlreadyExistsFault{Message: aws.String("DB instance already exists")}
 	}
-	change := &databaseChange{Status: "modifying", Until: m.in(modifyTakes), Name: name}
+	change := &databaseChange{Status: "modifying", Until: m.in(modifyTime), Name: name}
 	if name != "" {
-		change.Status, change.Until = "renaming", m.in(renameTakes)
+		change.Status, change.Until = "renaming", m.in(renameTime)
 	}
 	before := len(r.Blocks("masterUserSecrets"))
-	give(r.Inputs, "manageMasterUserPassword", in.ManageMasterUserPassword)
-	give(r.Inputs, "deletionProtection", in.DeletionProtection)
-	give(r.Inputs, "multiAz", in.MultiAZ)
-	give(r.Inputs, "instanceClass", in.DBInstanceClass)
-	give(r.Inputs, "maintenanceWindow", in.PreferredMaintenanceWindow)
-	give(r.Inputs, "backupWindow", in.PreferredBackupWindow)
-	give(r.Inputs, "performanceInsightsEnabled", in.EnablePerformanceInsights)
-	giveNumber(r.Inputs, "performanceInsightsRetentionPeriod", in.PerformanceInsightsRetentionPeriod)
-	giveNumber(r.Inputs, "maxAllocatedStorage", in.MaxAllocatedStorage)
-	giveNumber(r.Inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
-	if err := kinds[typeDatabase].build(m.State, r); err != nil {
+	setIfGiven(r.Inputs, "manageMasterUserPassword", in.ManageMasterUserPassword)
+	setIfGiven(r.Inputs, "deletionProtection", in.DeletionProtection)
+	setIfGiven(r.Inputs, "multiAz", in.MultiAZ)
+	setIfGiven(r.Inputs, "instanceClass", in.DBInstanceClass)
+	setIfGiven(r.Inputs, "maintenanceWindow", in.PreferredMaintenanceWindow)
+	setIfGiven(r.Inputs, "backupWindow", in.PreferredBackupWindow)
+	setIfGiven(r.Inputs, "performanceInsightsEnabled", in.EnablePerformanceInsights)
+	setNumberIfGiven(r.Inputs, "performanceInsightsRetentionPeriod", in.PerformanceInsightsRetentionPeriod)
+	setNumberIfGiven(r.Inputs, "maxAllocatedStorage", in.MaxAllocatedStorage)
+	setNumberIfGiven(r.Inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
+	if err := resourceTypes[typeDatabase].build(m.State, r); err != nil {
 		return nil, asAPIError(err)
 	}
 	if len(r.Blocks("masterUserSecrets")) > before {
-		if err := m.rotate(blockText(r.Blocks("masterUserSecrets")[0], "secretArn")); err != nil {
+		if err := m.scheduleRotation(blockText(r.Blocks("masterUserSecrets")[0], "secretArn")); err != nil {
 			return nil, asAPIError(err)
 		}
 	}
@@ -144,8 +144,8 @@ func modifyDBInstance(m moment, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBIns
 	return &rds.ModifyDBInstanceOutput{DBInstance: &changed}, nil
 }
 
-// taken reports whether an instance has the name, or is about to get it.
-func (m moment) taken(name string) bool {
+// nameTaken reports whether an instance has the name, or is about to get it.
+func (m model) nameTaken(name string) bool {
 	for _, change := range m.Databases {
 		if change.Name == name {
 			return true
@@ -154,27 +154,27 @@ func (m moment) taken(name string) bool {
 	return m.Find(typeDatabase, "identifier", name) != nil
 }
 
-// rotate renews the password in a secret that RDS manages every week, until somebody says otherwise.
+// scheduleRotation renews the password in a secret that RDS manages every week, until somebody says otherwise.
 // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-func (m moment) rotate(secretARN string) error {
+func (m model) scheduleRotation(secretARN string) error {
 	m.Serial++
 	r := &Resource{Type: typeSecretRotation, Serial: m.Serial, Created: m.now, Inputs: values{
 		"secretId": secretARN, "rotationRules": values{"automaticallyAfterDays": 7.0},
 	}}
-	if err := kinds[typeSecretRotation].build(m.State, r); err != nil {
+	if err := resourceTypes[typeSecretRotation].build(m.State, r); err != nil {
 		return err
 	}
 	m.Resources[key(typeSecretRotation, r.ID)] = r
 	return nil
 }
 
-func describeAccountAttributes(m moment, _ *rds.DescribeAccountAttributesInput) (*rds.DescribeAccountAttributesOutput, error) {
+func describeAccountAttributes(m model, _ *rds.DescribeAccountAttributesInput) (*rds.DescribeAccountAttributesOutput, error) {
 	quota := func(name string, used, most int64) types.AccountQuota {
 		return types.AccountQuota{AccountQuotaName: &name, Used: &used, Max: &most}
 	}
 	manual := int64(0)
 	for _, s := range m.Snapshots {
-		if s.kind() == "manual" {
+		if s.snapshotType() == "manual" {
 			manual++
 		}
 	}
@@ -184,20 +184,20 @@ func describeAccountAttributes(m moment, _ *rds.DescribeAccountAttributesInput) 
 	}}, nil
 }
 
-// give, giveNumber and giveList set what a call names.
-func give[T any](inputs values, property string, value *T) {
+// setIfGiven, giveNumber and giveList set what a call names.
+func setIfGiven[T any](inputs values, property string, value *T) {
 	if value != nil {
 		inputs[property] = *value
 	}
 }
 
-func giveNumber(inputs values, property string, value *int32) {
+func setNumberIfGiven(inputs values, property string, value *int32) {
 	if value != nil {
 		inputs[property] = float64(*value)
 	}
 }
 
-func giveList(inputs values, property string, list []string) {
+func setListIfGiven(inputs values, property string, list []string) {
 	if len(list) > 0 {
 		items := make([]any, len(list))
 		for i, item := range list {
@@ -209,8 +209,8 @@ func giveList(inputs values, property string, list []string) {
 
 // asAPIError is a refusal as the API says it.
 func asAPIError(err error) error {
-	if refused := (*Error)(nil); errors.As(err, &refused) {
-		return apiError(refused.Code, "%s", refused.Message)
+	if refusal := (*Error)(nil); errors.As(err, &refusal) {
+		return apiError(refusal.Code, "%s", refusal.Message)
 	}
 	return err
 }

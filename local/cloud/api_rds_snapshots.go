@@ -11,17 +11,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 )
 
-func describeDBSnapshots(m moment, in *rds.DescribeDBSnapshotsInput) (*rds.DescribeDBSnapshotsOutput, error) {
+func describeDBSnapshots(m model, in *rds.DescribeDBSnapshotsInput) (*rds.DescribeDBSnapshotsOutput, error) {
 	var found []types.DBSnapshot
 	for _, s := range m.Snapshots {
 		if (in.DBSnapshotIdentifier == nil || *in.DBSnapshotIdentifier == s.ID || *in.DBSnapshotIdentifier == s.ARN) &&
 			(in.DBInstanceIdentifier == nil || *in.DBInstanceIdentifier == s.Instance) &&
-			(in.SnapshotType == nil || *in.SnapshotType == s.kind()) {
+			(in.SnapshotType == nil || *in.SnapshotType == s.snapshotType()) {
 			found = append(found, m.snapshotOf(s))
 		}
 	}
 	if in.DBSnapshotIdentifier != nil && len(found) == 0 {
-		return nil, noSnapshot(*in.DBSnapshotIdentifier)
+		return nil, snapshotNotFound(*in.DBSnapshotIdentifier)
 	}
 	slices.SortFunc(found, func(x, y types.DBSnapshot) int {
 		return cmp.Compare(*x.DBSnapshotIdentifier, *y.DBSnapshotIdentifier)
@@ -30,17 +30,17 @@ func describeDBSnapshots(m moment, in *rds.DescribeDBSnapshotsInput) (*rds.Descr
 	return &rds.DescribeDBSnapshotsOutput{DBSnapshots: found, Marker: next}, err
 }
 
-func noSnapshot(id string) error {
+func snapshotNotFound(id string) error {
 	return &types.DBSnapshotNotFoundFault{Message: aws.String(fmt.Sprintf("DBSnapshot %s not found.", id))}
 }
 
-func (m moment) snapshotOf(s *Snapshot) types.DBSnapshot {
+func (m model) snapshotOf(s *Snapshot) types.DBSnapshot {
 	r := &Resource{Outputs: s.Properties}
 	out := types.DBSnapshot{
 		DBSnapshotIdentifier: aws.String(s.ID), DBSnapshotArn: aws.String(s.ARN), DBInstanceIdentifier: aws.String(s.Instance),
-		DbiResourceId: aws.String(s.ResourceID), SnapshotType: aws.String(s.kind()), SnapshotCreateTime: aws.Time(s.Created),
+		DbiResourceId: aws.String(s.ResourceID), SnapshotType: aws.String(s.snapshotType()), SnapshotCreateTime: aws.Time(s.Created),
 		OriginalSnapshotCreateTime: aws.Time(s.Created), Status: aws.String("available"), PercentProgress: int32p(100),
-		AllocatedStorage: int32p(number(r, "allocatedStorage", 0)), Engine: aws.String(r.Text("engine")),
+		AllocatedStorage: int32p(numberOr(r, "allocatedStorage", 0)), Engine: aws.String(r.Text("engine")),
 		EngineVersion: aws.String(r.Text("engineVersionActual")), Encrypted: aws.Bool(r.Bool("storageEncrypted")),
 		StorageType: aws.String(r.Text("storageType")), MasterUsername: aws.String(r.Text("username")), Port: int32p(5432),
 		AvailabilityZone: orNil(r.Text("availabilityZone")), TagList: rdsTags(s.Tags),
@@ -52,12 +52,12 @@ func (m moment) snapshotOf(s *Snapshot) types.DBSnapshot {
 	return out
 }
 
-func createDBSnapshot(m moment, in *rds.CreateDBSnapshotInput) (*rds.CreateDBSnapshotOutput, error) {
+func createDBSnapshot(m model, in *rds.CreateDBSnapshotInput) (*rds.CreateDBSnapshotOutput, error) {
 	id := strings.ToLower(deref(in.DBSnapshotIdentifier))
 	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
 	switch {
 	case r == nil:
-		return nil, noDatabase(deref(in.DBInstanceIdentifier))
+		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
 	case m.faults[faultSnapshotFails]:
 		return nil, &types.SnapshotQuotaExceededFault{Message: aws.String("Cannot create more than 100 manual snapshots.")}
 	case m.Snapshots[id] != nil:
@@ -71,16 +71,16 @@ func createDBSnapshot(m moment, in *rds.CreateDBSnapshotInput) (*rds.CreateDBSna
 	for _, tag := range in.Tags {
 		tags[deref(tag.Key)] = deref(tag.Value)
 	}
-	taken := m.snapshotOf(m.snapshot(id, r, tags))
-	return &rds.CreateDBSnapshotOutput{DBSnapshot: &taken}, nil
+	created := m.snapshotOf(m.takeSnapshot(id, r, tags))
+	return &rds.CreateDBSnapshotOutput{DBSnapshot: &created}, nil
 }
 
-func deleteDBSnapshot(m moment, in *rds.DeleteDBSnapshotInput) (*rds.DeleteDBSnapshotOutput, error) {
+func deleteDBSnapshot(m model, in *rds.DeleteDBSnapshotInput) (*rds.DeleteDBSnapshotOutput, error) {
 	s := m.Snapshots[deref(in.DBSnapshotIdentifier)]
 	switch {
 	case s == nil:
-		return nil, noSnapshot(deref(in.DBSnapshotIdentifier))
-	case s.kind() == "automated":
+		return nil, snapshotNotFound(deref(in.DBSnapshotIdentifier))
+	case s.snapshotType() == "automated":
 		return nil, &types.InvalidDBSnapshotStateFault{Message: aws.String("Only manual snapshots may be deleted.")}
 	}
 	if !m.reached(s.Available) {

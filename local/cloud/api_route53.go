@@ -14,28 +14,30 @@ import (
 
 func route53Operations() []operation {
 	return []operation{
-		reading(listHostedZonesByName), reading(getHostedZone), reading(listResourceRecordSets), reading(getHealthCheckStatus),
-		reading(listHealthChecks),
+		readOp(listHostedZonesByName), readOp(getHostedZone), readOp(listResourceRecordSets), readOp(getHealthCheckStatus),
+		readOp(listHealthChecks),
 	}
 }
 
-// rooted is a name as Route 53 writes it, with a dot at its end.
-func rooted(name string) string { return strings.TrimSuffix(name, ".") + "." }
+// withTrailingDot is a name as Route 53 writes it, with a dot at its end.
+func withTrailingDot(name string) string { return strings.TrimSuffix(name, ".") + "." }
 
-func (m moment) zoneOf(r *Resource) types.HostedZone {
+func (m model) zoneOf(r *Resource) types.HostedZone {
 	return types.HostedZone{
-		Id: aws.String("/hostedzone/" + r.ID), Name: aws.String(rooted(r.Text("name"))), CallerReference: aws.String(r.ID),
+		Id: aws.String("/hostedzone/" + r.ID), Name: aws.String(withTrailingDot(r.Text("name"))), CallerReference: aws.String(r.ID),
 		Config: &types.HostedZoneConfig{Comment: orNil(r.Text("comment"))}, ResourceRecordSetCount: aws.Int64(int64(len(m.recordsOf(r)))),
 	}
 }
 
 // listHostedZonesByName begins with the zone of the name, or the first one after it, as Route 53 does.
-func listHostedZonesByName(m moment, in *route53.ListHostedZonesByNameInput) (*route53.ListHostedZonesByNameOutput, error) {
+func listHostedZonesByName(m model, in *route53.ListHostedZonesByNameInput) (*route53.ListHostedZonesByNameOutput, error) {
 	zones := m.ByType(typeZone)
-	slices.SortFunc(zones, func(x, y *Resource) int { return cmp.Compare(reversed(x.Text("name")), reversed(y.Text("name"))) })
+	slices.SortFunc(zones, func(x, y *Resource) int {
+		return cmp.Compare(reverseLabels(x.Text("name")), reverseLabels(y.Text("name")))
+	})
 	out := &route53.ListHostedZonesByNameOutput{DNSName: in.DNSName, MaxItems: aws.Int32(100)}
 	for _, r := range zones {
-		if in.DNSName == nil || reversed(r.Text("name")) >= reversed(*in.DNSName) {
+		if in.DNSName == nil || reverseLabels(r.Text("name")) >= reverseLabels(*in.DNSName) {
 			out.HostedZones = append(out.HostedZones, m.zoneOf(r))
 		}
 	}
@@ -44,27 +46,27 @@ func listHostedZonesByName(m moment, in *route53.ListHostedZonesByNameInput) (*r
 		if limit := int(*in.MaxItems); len(out.HostedZones) > limit {
 			next := out.HostedZones[limit]
 			out.HostedZones, out.IsTruncated = out.HostedZones[:limit], true
-			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(last(*next.Id))
+			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(arnName(*next.Id))
 		}
 	}
 	return out, nil
 }
 
-// reversed is a name with its labels in reverse, the order in which Route 53 sorts.
-func reversed(name string) string {
+// reverseLabels is a name with its labels in reverse, the order in which Route 53 sorts.
+func reverseLabels(name string) string {
 	labels := strings.Split(strings.TrimSuffix(strings.ToLower(name), "."), ".")
 	slices.Reverse(labels)
 	return strings.Join(labels, ".")
 }
 
-func (m moment) zone(id *string) (*Resource, error) {
-	if r := m.Get(typeZone, last(deref(id))); r != nil {
+func (m model) zone(id *string) (*Resource, error) {
+	if r := m.Get(typeZone, arnName(deref(id))); r != nil {
 		return r, nil
 	}
-	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", last(deref(id))))}
+	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", arnName(deref(id))))}
 }
 
-func getHostedZone(m moment, in *route53.GetHostedZoneInput) (*route53.GetHostedZoneOutput, error) {
+func getHostedZone(m model, in *route53.GetHostedZoneInput) (*route53.GetHostedZoneOutput, error) {
 	r, err := m.zone(in.Id)
 	if err != nil {
 		return nil, err
@@ -74,13 +76,13 @@ func getHostedZone(m moment, in *route53.GetHostedZoneInput) (*route53.GetHosted
 }
 
 // recordsOf are a zone's record sets, its own NS and SOA included, sorted.
-func (m moment) recordsOf(zone *Resource) []types.ResourceRecordSet {
-	name := rooted(zone.Text("name"))
+func (m model) recordsOf(zone *Resource) []types.ResourceRecordSet {
+	name := withTrailingDot(zone.Text("name"))
 	servers := zone.Strings("nameServers")
 	all := []types.ResourceRecordSet{
 		{Name: aws.String(name), Type: types.RRTypeNs, TTL: aws.Int64(172800), ResourceRecords: recordValues(servers, ".")},
 		{Name: aws.String(name), Type: types.RRTypeSoa, TTL: aws.Int64(900), ResourceRecords: recordValues([]string{
-			rooted(zone.Text("primaryNameServer")) + " awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"}, "")},
+			withTrailingDot(zone.Text("primaryNameServer")) + " awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"}, "")},
 	}
 	for _, r := range m.records() {
 		if r.Text("zoneId") == zone.ID {
@@ -88,13 +90,13 @@ func (m moment) recordsOf(zone *Resource) []types.ResourceRecordSet {
 		}
 	}
 	slices.SortFunc(all, func(x, y types.ResourceRecordSet) int {
-		return cmp.Or(cmp.Compare(reversed(*x.Name), reversed(*y.Name)), cmp.Compare(x.Type, y.Type))
+		return cmp.Or(cmp.Compare(reverseLabels(*x.Name), reverseLabels(*y.Name)), cmp.Compare(x.Type, y.Type))
 	})
 	return all
 }
 
 // records are those that stacks made, as faults leave them: under dns-missing somebody deleted the aliases.
-func (m moment) records() []*Resource {
+func (m model) records() []*Resource {
 	return slices.DeleteFunc(m.ByType(typeRecord), func(r *Resource) bool {
 		return m.faults[faultDNSMissing] && len(r.Blocks("aliases")) > 0
 	})
@@ -108,24 +110,24 @@ func recordValues(values []string, end string) []types.ResourceRecord {
 	return all
 }
 
-func (m moment) recordOf(r *Resource) types.ResourceRecordSet {
+func (m model) recordOf(r *Resource) types.ResourceRecordSet {
 	set := types.ResourceRecordSet{
-		Name: aws.String(rooted(r.Text("fqdn"))), Type: types.RRType(r.Text("type")), HealthCheckId: orNil(r.Text("healthCheckId")),
+		Name: aws.String(withTrailingDot(r.Text("fqdn"))), Type: types.RRType(r.Text("type")), HealthCheckId: orNil(r.Text("healthCheckId")),
 	}
 	for _, alias := range r.Blocks("aliases") {
 		set.AliasTarget = &types.AliasTarget{
-			DNSName: aws.String(rooted(blockText(alias, "name"))), HostedZoneId: aws.String(blockText(alias, "zoneId")),
+			DNSName: aws.String(withTrailingDot(blockText(alias, "name"))), HostedZoneId: aws.String(blockText(alias, "zoneId")),
 			EvaluateTargetHealth: blockBool(alias, "evaluateTargetHealth"),
 		}
 	}
 	if set.AliasTarget == nil {
-		set.TTL = aws.Int64(int64(number(r, "ttl", 300)))
+		set.TTL = aws.Int64(int64(numberOr(r, "ttl", 300)))
 		set.ResourceRecords = recordValues(r.Strings("records"), "")
 	}
 	return set
 }
 
-func listResourceRecordSets(m moment, in *route53.ListResourceRecordSetsInput) (*route53.ListResourceRecordSetsOutput, error) {
+func listResourceRecordSets(m model, in *route53.ListResourceRecordSetsInput) (*route53.ListResourceRecordSetsOutput, error) {
 	zone, err := m.zone(in.HostedZoneId)
 	if err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func listResourceRecordSets(m moment, in *route53.ListResourceRecordSetsInput) (
 		if in.StartRecordName == nil {
 			return false
 		}
-		order := cmp.Compare(reversed(*set.Name), reversed(*in.StartRecordName))
+		order := cmp.Compare(reverseLabels(*set.Name), reverseLabels(*in.StartRecordName))
 		return order < 0 || order == 0 && in.StartRecordType != "" && set.Type < in.StartRecordType
 	})
 	out := &route53.ListResourceRecordSetsOutput{MaxItems: aws.Int32(300), ResourceRecordSets: sets}
@@ -148,15 +150,15 @@ func listResourceRecordSets(m moment, in *route53.ListResourceRecordSetsInput) (
 	return out, nil
 }
 
-func listHealthChecks(m moment, _ *route53.ListHealthChecksInput) (*route53.ListHealthChecksOutput, error) {
+func listHealthChecks(m model, _ *route53.ListHealthChecksInput) (*route53.ListHealthChecksOutput, error) {
 	out := &route53.ListHealthChecksOutput{MaxItems: aws.Int32(100)}
 	for _, r := range m.ByType(typeHealthCheck) {
 		out.HealthChecks = append(out.HealthChecks, types.HealthCheck{
 			Id: aws.String(r.ID), CallerReference: aws.String(r.ID), HealthCheckVersion: aws.Int64(1),
 			HealthCheckConfig: &types.HealthCheckConfig{
 				Type: types.HealthCheckType(r.Text("type")), FullyQualifiedDomainName: orNil(r.Text("fqdn")),
-				ResourcePath: orNil(r.Text("resourcePath")), Port: int32p(number(r, "port", 443)),
-				RequestInterval: int32p(number(r, "requestInterval", 30)), FailureThreshold: int32p(number(r, "failureThreshold", 3)),
+				ResourcePath: orNil(r.Text("resourcePath")), Port: int32p(numberOr(r, "port", 443)),
+				RequestInterval: int32p(numberOr(r, "requestInterval", 30)), FailureThreshold: int32p(numberOr(r, "failureThreshold", 3)),
 			},
 		})
 	}
@@ -164,13 +166,13 @@ func listHealthChecks(m moment, _ *route53.ListHealthChecksInput) (*route53.List
 }
 
 // getHealthCheckStatus sees what Route 53's checkers would: whether the domain's load balancer has a healthy target.
-func getHealthCheckStatus(m moment, in *route53.GetHealthCheckStatusInput) (*route53.GetHealthCheckStatusOutput, error) {
+func getHealthCheckStatus(m model, in *route53.GetHealthCheckStatusInput) (*route53.GetHealthCheckStatusOutput, error) {
 	r := m.Get(typeHealthCheck, deref(in.HealthCheckId))
 	if r == nil {
 		return nil, &types.NoSuchHealthCheck{Message: aws.String("No health check exists with the specified ID.")}
 	}
 	status := "Failure: HTTP Status Code 503, Service Unavailable"
-	if balancer := m.balancerOf(r.Text("fqdn")); balancer != nil && m.serves(balancer) {
+	if balancer := m.balancerOf(r.Text("fqdn")); balancer != nil && m.hasHealthyTarget(balancer) {
 		status = "Success: HTTP Status Code 200, OK"
 	}
 	out := &route53.GetHealthCheckStatusOutput{}
@@ -186,7 +188,7 @@ func getHealthCheckStatus(m moment, in *route53.GetHealthCheckStatusInput) (*rou
 
 // balancerOf is the load balancer that a name means: by an alias in the account's zones, where the world is sent to them,
 // or by being its own name.
-func (m moment) balancerOf(name string) *Resource {
+func (m model) balancerOf(name string) *Resource {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, r := range m.records() {
 		if m.faults[faultNotDelegated] || r.Text("fqdn") != name || r.Text("type") != "A" {
@@ -204,8 +206,8 @@ func (m moment) balancerOf(name string) *Resource {
 	return nil
 }
 
-// serves reports whether the load balancer has a healthy target.
-func (m moment) serves(balancer *Resource) bool {
+// hasHealthyTarget reports whether the load balancer has a healthy target.
+func (m model) hasHealthyTarget(balancer *Resource) bool {
 	for _, listener := range m.ByType(typeListener) {
 		if listener.Text("loadBalancerArn") == balancer.ID && len(m.healthyTargets(listener)) > 0 {
 			return true
@@ -215,7 +217,7 @@ func (m moment) serves(balancer *Resource) bool {
 }
 
 // healthyTargets are those that a listener sends requests to.
-func (m moment) healthyTargets(listener *Resource) []target {
+func (m model) healthyTargets(listener *Resource) []target {
 	var all []target
 	for _, group := range groupsOf(listener) {
 		for _, t := range m.targets(group) {

@@ -7,10 +7,10 @@ import (
 )
 
 func s3Operations() []operation {
-	return []operation{reading(headBucket), reading(getPublicAccessBlock), reading(getBucketEncryption), reading(getBucketPolicy)}
+	return []operation{readOp(headBucket), readOp(getPublicAccessBlock), readOp(getBucketEncryption), readOp(getBucketPolicy)}
 }
 
-func headBucket(m moment, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
+func headBucket(m model, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
 	if m.Get(typeBucket, deref(in.Bucket)) == nil {
 		return nil, &types.NotFound{Message: aws.String("Not Found")}
 	}
@@ -18,7 +18,7 @@ func headBucket(m moment, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) 
 }
 
 // bucketPart is the resource with one of a bucket's settings.
-func (m moment) bucketPart(bucket *string, typ, code, message string) (*Resource, error) {
+func (m model) bucketPart(bucket *string, typ, code, message string) (*Resource, error) {
 	if m.Get(typeBucket, deref(bucket)) == nil {
 		return nil, &types.NoSuchBucket{Message: aws.String("The specified bucket does not exist")}
 	}
@@ -28,7 +28,7 @@ func (m moment) bucketPart(bucket *string, typ, code, message string) (*Resource
 	return nil, apiError(code, "%s", message)
 }
 
-func getPublicAccessBlock(m moment, in *s3.GetPublicAccessBlockInput) (*s3.GetPublicAccessBlockOutput, error) {
+func getPublicAccessBlock(m model, in *s3.GetPublicAccessBlockInput) (*s3.GetPublicAccessBlockOutput, error) {
 	r, err := m.bucketPart(in.Bucket, typeBucketPublicAccessBlock, "NoSuchPublicAccessBlockConfiguration",
 		"The public access block configuration was not found")
 	if err != nil {
@@ -42,13 +42,13 @@ func getPublicAccessBlock(m moment, in *s3.GetPublicAccessBlockInput) (*s3.GetPu
 
 // getBucketEncryption answers SSE-S3 where nothing was set, as S3 has done since 2023.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
-func getBucketEncryption(m moment, in *s3.GetBucketEncryptionInput) (*s3.GetBucketEncryptionOutput, error) {
+func getBucketEncryption(m model, in *s3.GetBucketEncryptionInput) (*s3.GetBucketEncryptionOutput, error) {
 	if m.Get(typeBucket, deref(in.Bucket)) == nil {
 		return nil, &types.NoSuchBucket{Message: aws.String("The specified bucket does not exist")}
 	}
 	algorithm := types.ServerSideEncryptionAes256
 	if r := m.Get(typeBucketEncryption, *in.Bucket); r != nil {
-		for _, name := range at(r.Outputs, "rules.applyServerSideEncryptionByDefault.sseAlgorithm") {
+		for _, name := range stringsAt(r.Outputs, "rules.applyServerSideEncryptionByDefault.sseAlgorithm") {
 			algorithm = types.ServerSideEncryption(name)
 		}
 	}
@@ -59,7 +59,7 @@ func getBucketEncryption(m moment, in *s3.GetBucketEncryptionInput) (*s3.GetBuck
 	}}, nil
 }
 
-func getBucketPolicy(m moment, in *s3.GetBucketPolicyInput) (*s3.GetBucketPolicyOutput, error) {
+func getBucketPolicy(m model, in *s3.GetBucketPolicyInput) (*s3.GetBucketPolicyOutput, error) {
 	r, err := m.bucketPart(in.Bucket, typeBucketPolicy, "NoSuchBucketPolicy", "The bucket policy does not exist")
 	if err != nil {
 		return nil, err

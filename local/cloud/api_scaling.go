@@ -9,10 +9,10 @@ import (
 )
 
 func scalingOperations() []operation {
-	return []operation{reading(describeScalableTargets), reading(describeScalingPolicies), writing(registerScalableTarget)}
+	return []operation{readOp(describeScalableTargets), readOp(describeScalingPolicies), writeOp(registerScalableTarget)}
 }
 
-func describeScalableTargets(m moment, in *scaling.DescribeScalableTargetsInput) (*scaling.DescribeScalableTargetsOutput, error) {
+func describeScalableTargets(m model, in *scaling.DescribeScalableTargetsInput) (*scaling.DescribeScalableTargetsOutput, error) {
 	var found []types.ScalableTarget
 	for _, r := range m.ByType(typeScalingTarget) {
 		if r.Text("serviceNamespace") != string(in.ServiceNamespace) ||
@@ -21,7 +21,7 @@ func describeScalableTargets(m moment, in *scaling.DescribeScalableTargetsInput)
 		}
 		found = append(found, types.ScalableTarget{
 			ResourceId: aws.String(r.Text("resourceId")), ScalableDimension: types.ScalableDimension(r.Text("scalableDimension")),
-			ServiceNamespace: in.ServiceNamespace, MinCapacity: int32p(number(r, "minCapacity", 0)), MaxCapacity: int32p(number(r, "maxCapacity", 0)),
+			ServiceNamespace: in.ServiceNamespace, MinCapacity: int32p(numberOr(r, "minCapacity", 0)), MaxCapacity: int32p(numberOr(r, "maxCapacity", 0)),
 			RoleARN: aws.String(r.Text("roleArn")), ScalableTargetARN: aws.String(r.Text("arn")), CreationTime: &r.Created,
 			SuspendedState: suspendedState(r),
 		})
@@ -43,16 +43,16 @@ func suspendedState(target *Resource) *types.SuspendedState {
 }
 
 // registerScalableTarget changes a target that is there. A new one is the program's to make.
-func registerScalableTarget(m moment, in *scaling.RegisterScalableTargetInput) (*scaling.RegisterScalableTargetOutput, error) {
+func registerScalableTarget(m model, in *scaling.RegisterScalableTargetInput) (*scaling.RegisterScalableTargetOutput, error) {
 	r := m.Find(typeScalingTarget, "resourceId", deref(in.ResourceId))
 	if r == nil {
 		return nil, apiError("NotSimulated", "local mode does not register a new scalable target, %s is none", deref(in.ResourceId))
 	}
 	if in.MinCapacity != nil {
-		r.change("minCapacity", float64(*in.MinCapacity))
+		r.modify("minCapacity", float64(*in.MinCapacity))
 	}
 	if in.MaxCapacity != nil {
-		r.change("maxCapacity", float64(*in.MaxCapacity))
+		r.modify("maxCapacity", float64(*in.MaxCapacity))
 	}
 	if s := in.SuspendedState; s != nil {
 		// What is not suspended is as if nobody had ever said so.
@@ -68,7 +68,7 @@ func registerScalableTarget(m moment, in *scaling.RegisterScalableTargetInput) (
 	return &scaling.RegisterScalableTargetOutput{ScalableTargetARN: aws.String(r.Text("arn"))}, nil
 }
 
-func describeScalingPolicies(m moment, in *scaling.DescribeScalingPoliciesInput) (*scaling.DescribeScalingPoliciesOutput, error) {
+func describeScalingPolicies(m model, in *scaling.DescribeScalingPoliciesInput) (*scaling.DescribeScalingPoliciesOutput, error) {
 	var found []types.ScalingPolicy
 	for _, r := range m.ByType(typeScalingPolicy) {
 		if r.Text("serviceNamespace") != string(in.ServiceNamespace) || in.ResourceId != nil && r.Text("resourceId") != *in.ResourceId ||

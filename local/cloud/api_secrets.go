@@ -14,12 +14,12 @@ import (
 
 func secretsOperations() []operation {
 	return []operation{
-		reading(listSecrets), reading(describeSecret), reading(getSecretValue), writing(createSecret), writing(putSecretValue),
-		writing(updateSecretVersionStage),
+		readOp(listSecrets), readOp(describeSecret), readOp(getSecretValue), writeOp(createSecret), writeOp(putSecretValue),
+		writeOp(updateSecretVersionStage),
 	}
 }
 
-func (m moment) secret(id *string) (*Secret, error) {
+func (m model) secret(id *string) (*Secret, error) {
 	if s := m.findSecret(deref(id)); s != nil {
 		return s, nil
 	}
@@ -44,7 +44,7 @@ func secretTags(s *Secret) []types.Tag {
 	return tags
 }
 
-func describeSecret(m moment, in *secretsmanager.DescribeSecretInput) (*secretsmanager.DescribeSecretOutput, error) {
+func describeSecret(m model, in *secretsmanager.DescribeSecretInput) (*secretsmanager.DescribeSecretOutput, error) {
 	s, err := m.secret(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func describeSecret(m moment, in *secretsmanager.DescribeSecretInput) (*secretsm
 }
 
 // rotationDays is how often a managed secret is renewed: as its rotation says, or every seven days as RDS has it.
-func (m moment) rotationDays(arn string) int64 {
+func (m model) rotationDays(arn string) int64 {
 	if r := m.Get(typeSecretRotation, arn); r != nil {
 		for _, rules := range r.Blocks("rotationRules") {
 			if days := blockNumber(rules, "automaticallyAfterDays"); days > 0 {
@@ -74,7 +74,7 @@ func (m moment) rotationDays(arn string) int64 {
 	return 7
 }
 
-func getSecretValue(m moment, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
+func getSecretValue(m model, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
 	s, err := m.secret(in.SecretId)
 	if err != nil {
 		return nil, err
@@ -90,11 +90,11 @@ func getSecretValue(m moment, in *secretsmanager.GetSecretValueInput) (*secretsm
 	}
 	return &secretsmanager.GetSecretValueOutput{
 		ARN: aws.String(s.ARN), Name: aws.String(s.Name), CreatedDate: aws.Time(v.Created), VersionId: aws.String(v.ID),
-		VersionStages: slices.Clone(v.Stages), SecretString: aws.String(m.shown(s, v)),
+		VersionStages: slices.Clone(v.Stages), SecretString: aws.String(m.visibleValue(s, v)),
 	}, nil
 }
 
-func listSecrets(m moment, in *secretsmanager.ListSecretsInput) (*secretsmanager.ListSecretsOutput, error) {
+func listSecrets(m model, in *secretsmanager.ListSecretsInput) (*secretsmanager.ListSecretsOutput, error) {
 	var found []types.SecretListEntry
 	for _, name := range slices.Sorted(maps.Keys(m.Secrets)) {
 		s := m.Secrets[name]
@@ -117,11 +117,11 @@ func secretMatches(s *Secret, f types.Filter) bool {
 }
 
 // versionID is the version that a writing call asks for; the SDK fills in a token where the caller gives none.
-func (m moment) versionID(token *string, name string) string {
+func (m model) versionID(token *string, name string) string {
 	return cmp.Or(deref(token), m.uuid("version", name, m.now))
 }
 
-func createSecret(m moment, in *secretsmanager.CreateSecretInput) (*secretsmanager.CreateSecretOutput, error) {
+func createSecret(m model, in *secretsmanager.CreateSecretInput) (*secretsmanager.CreateSecretOutput, error) {
 	name := deref(in.Name)
 	if m.Secrets[name] != nil {
 		return nil, &types.ResourceExistsException{Message: aws.String("The operation failed because the secret " + name + " already exists.")}
@@ -142,8 +142,8 @@ func createSecret(m moment, in *secretsmanager.CreateSecretInput) (*secretsmanag
 	return out, nil
 }
 
-// own is a secret that people may write; the ones that RDS manages are not.
-func (m moment) own(id *string) (*Secret, error) {
+// writableSecret is a secret that people may write; the ones that RDS manages are not.
+func (m model) writableSecret(id *string) (*Secret, error) {
 	s, err := m.secret(id)
 	if err != nil {
 		return nil, err
@@ -154,8 +154,8 @@ func (m moment) own(id *string) (*Secret, error) {
 	return s, nil
 }
 
-func putSecretValue(m moment, in *secretsmanager.PutSecretValueInput) (*secretsmanager.PutSecretValueOutput, error) {
-	s, err := m.own(in.SecretId)
+func putSecretValue(m model, in *secretsmanager.PutSecretValueInput) (*secretsmanager.PutSecretValueOutput, error) {
+	s, err := m.writableSecret(in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func putSecretValue(m moment, in *secretsmanager.PutSecretValueInput) (*secretsm
 		stages = append(stages, stageCurrent)
 	}
 	for _, stage := range stages {
-		s.move(stage, v)
+		s.moveStage(stage, v)
 	}
 	s.Changed = m.now
 	return &secretsmanager.PutSecretValueOutput{
@@ -183,8 +183,8 @@ func putSecretValue(m moment, in *secretsmanager.PutSecretValueInput) (*secretsm
 	}, nil
 }
 
-func updateSecretVersionStage(m moment, in *secretsmanager.UpdateSecretVersionStageInput) (*secretsmanager.UpdateSecretVersionStageOutput, error) {
-	s, err := m.own(in.SecretId)
+func updateSecretVersionStage(m model, in *secretsmanager.UpdateSecretVersionStageInput) (*secretsmanager.UpdateSecretVersionStageOutput, error) {
+	s, err := m.writableSecret(in.SecretId)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func updateSecretVersionStage(m moment, in *secretsmanager.UpdateSecretVersionSt
 	if from == nil && in.RemoveFromVersionId != nil {
 		return nil, &types.InvalidParameterException{Message: aws.String("The staging label " + stage + " is not attached to version " + *in.RemoveFromVersionId + ".")}
 	}
-	s.move(stage, to)
+	s.moveStage(stage, to)
 	s.Changed = m.now
 	return &secretsmanager.UpdateSecretVersionStageOutput{ARN: aws.String(s.ARN), Name: aws.String(s.Name)}, nil
 }

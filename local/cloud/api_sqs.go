@@ -11,22 +11,22 @@ import (
 )
 
 func sqsOperations() []operation {
-	return []operation{reading(getQueueURL), reading(getQueueAttributes), reading(listQueues)}
+	return []operation{readOp(getQueueURL), readOp(getQueueAttributes), readOp(listQueues)}
 }
 
-func noQueue() error {
+func queueNotFound() error {
 	return &types.QueueDoesNotExist{Message: aws.String("The specified queue does not exist.")}
 }
 
-func getQueueURL(m moment, in *sqs.GetQueueUrlInput) (*sqs.GetQueueUrlOutput, error) {
+func getQueueURL(m model, in *sqs.GetQueueUrlInput) (*sqs.GetQueueUrlOutput, error) {
 	r := m.Find(typeQueue, "name", deref(in.QueueName))
 	if r == nil {
-		return nil, noQueue()
+		return nil, queueNotFound()
 	}
 	return &sqs.GetQueueUrlOutput{QueueUrl: aws.String(r.Text("url"))}, nil
 }
 
-func listQueues(m moment, in *sqs.ListQueuesInput) (*sqs.ListQueuesOutput, error) {
+func listQueues(m model, in *sqs.ListQueuesInput) (*sqs.ListQueuesOutput, error) {
 	var urls []string
 	for _, r := range m.ByType(typeQueue) {
 		if strings.HasPrefix(r.Text("name"), deref(in.QueueNamePrefix)) {
@@ -37,10 +37,10 @@ func listQueues(m moment, in *sqs.ListQueuesInput) (*sqs.ListQueuesOutput, error
 	return &sqs.ListQueuesOutput{QueueUrls: urls, NextToken: next}, err
 }
 
-func getQueueAttributes(m moment, in *sqs.GetQueueAttributesInput) (*sqs.GetQueueAttributesOutput, error) {
+func getQueueAttributes(m model, in *sqs.GetQueueAttributesInput) (*sqs.GetQueueAttributesOutput, error) {
 	r := m.Find(typeQueue, "url", deref(in.QueueUrl))
 	if r == nil {
-		return nil, noQueue()
+		return nil, queueNotFound()
 	}
 	messages := "0"
 	if m.faults[faultDeadLetters] && m.deadLetters(r) {
@@ -81,7 +81,7 @@ func getQueueAttributes(m moment, in *sqs.GetQueueAttributesInput) (*sqs.GetQueu
 }
 
 // deadLetters reports whether another queue sends its failed messages to this one.
-func (m moment) deadLetters(r *Resource) bool {
+func (m model) deadLetters(r *Resource) bool {
 	return slices.ContainsFunc(m.ByType(typeQueue), func(other *Resource) bool {
 		return strings.Contains(other.Text("redrivePolicy"), strconv.Quote(r.Text("arn")))
 	})

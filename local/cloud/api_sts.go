@@ -9,10 +9,10 @@ import (
 const otherAccount = "999999999999"
 
 func stsOperations() []operation {
-	return []operation{reading(getCallerIdentity)}
+	return []operation{readOp(getCallerIdentity)}
 }
 
-func getCallerIdentity(m moment, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
+func getCallerIdentity(m model, _ *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
 	id := m.ID
 	if m.faults[faultWrongAccount] {
 		id = otherAccount

@@ -56,7 +56,7 @@ func accountWith(t *testing.T, faults ...string) (*Account, *handClock) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.moment(s)}
+		w := &world{t: t, m: a.model(s)}
 		w.furnish()
 		return nil
 	}))
@@ -184,7 +184,7 @@ func TestServicesAndTasks(t *testing.T) {
 	client := ecs.NewFromConfig(a.Config("us-east-1"))
 	cluster := aws.String("v3-backend-staging-cluster")
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.moment(s)}
+		w := &world{t: t, m: a.model(s)}
 		w.ask(w.define(1, imageOne), 3, nil)
 		return nil
 	}))
@@ -238,7 +238,7 @@ func TestForcedDeploymentAndItsStop(t *testing.T) {
 	client := ecs.NewFromConfig(a.Config("us-east-1"))
 	cluster, name := aws.String("v3-backend-staging-cluster"), aws.String(apiService)
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.moment(s)}
+		w := &world{t: t, m: a.model(s)}
 		w.ask(w.define(1, imageOne), 1, nil)
 		return nil
 	}))
@@ -271,7 +271,7 @@ func TestMigration(t *testing.T) {
 			client := ecs.NewFromConfig(a.Config("us-east-1"))
 			cluster := aws.String("v3-backend-staging-cluster")
 			require.NoError(t, a.Update(func(s *State) error {
-				w := &world{t: t, m: a.moment(s)}
+				w := &world{t: t, m: a.model(s)}
 				w.define(1, imageOne)
 				return nil
 			}))
@@ -298,7 +298,7 @@ func TestMigration(t *testing.T) {
 			}
 			events, err := cloudwatchlogs.NewFromConfig(a.Config("us-east-1")).GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{
 				LogGroupName: aws.String("/aws/ecs/v3-backend-staging"), StartFromHead: aws.Bool(true),
-				LogStreamName: aws.String("api/balancer-api/" + last(*task.TaskArn)),
+				LogStreamName: aws.String("api/balancer-api/" + arnName(*task.TaskArn)),
 			})
 			require.NoError(t, err)
 			var text strings.Builder
@@ -313,7 +313,7 @@ func TestMigration(t *testing.T) {
 func TestLogsAreFollowed(t *testing.T) {
 	a, clk := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.moment(s)}
+		w := &world{t: t, m: a.model(s)}
 		w.ask(w.define(1, imageOne), 1, nil)
 		return nil
 	}))
@@ -484,13 +484,13 @@ func TestThrottling(t *testing.T) {
 	}
 	client := ec2.NewFromConfig(cfg)
 	var attempts []int
-	for range 2 * everyThrottled {
+	for range 2 * throttleInterval {
 		out, err := client.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
 		require.NoError(t, err)
 		results, _ := retry.GetAttemptResults(out.ResultMetadata)
 		attempts = append(attempts, len(results.Results))
 	}
-	once := slices.Repeat([]int{1}, everyThrottled-1)
+	once := slices.Repeat([]int{1}, throttleInterval-1)
 	require.Equal(t, slices.Concat([]int{2}, once, []int{2}, once), attempts)
 
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
@@ -501,7 +501,7 @@ func TestThrottling(t *testing.T) {
 func TestDrift(t *testing.T) {
 	a, _ := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.moment(s)}
+		w := &world{t: t, m: a.model(s)}
 		w.put(typeLogGroup, "logs", values{"name": "logs", "retentionInDays": 30.0})
 		for _, name := range []string{"cpu", "memory"} {
 			w.put(typeMetricAlarm, name, values{"name": name, "tagsAll": values{"Environment": "staging"}})

@@ -71,7 +71,7 @@ func (w *world) furnishViews() {
 func TestViews(t *testing.T) {
 	a, _ := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
-		(&world{t: t, m: a.moment(s)}).furnishViews()
+		(&world{t: t, m: a.model(s)}).furnishViews()
 		return nil
 	}))
 	cfg := a.Config("us-east-1")

@@ -7,10 +7,10 @@ import (
 )
 
 func wafOperations() []operation {
-	return []operation{reading(listWebACLs), reading(getWebACLForResource)}
+	return []operation{readOp(listWebACLs), readOp(getWebACLForResource)}
 }
 
-func listWebACLs(m moment, in *wafv2.ListWebACLsInput) (*wafv2.ListWebACLsOutput, error) {
+func listWebACLs(m model, in *wafv2.ListWebACLsInput) (*wafv2.ListWebACLsOutput, error) {
 	var found []types.WebACLSummary
 	for _, r := range m.ByType(typeWebACL) {
 		if r.Text("scope") == string(in.Scope) {
@@ -24,7 +24,7 @@ func listWebACLs(m moment, in *wafv2.ListWebACLsInput) (*wafv2.ListWebACLsOutput
 	return &wafv2.ListWebACLsOutput{WebACLs: found, NextMarker: next}, err
 }
 
-func getWebACLForResource(m moment, in *wafv2.GetWebACLForResourceInput) (*wafv2.GetWebACLForResourceOutput, error) {
+func getWebACLForResource(m model, in *wafv2.GetWebACLForResourceInput) (*wafv2.GetWebACLForResourceOutput, error) {
 	if m.Get(typeLoadBalancer, deref(in.ResourceArn)) == nil {
 		return nil, &types.WAFNonexistentItemException{Message: aws.String(
 			"AWS WAF couldn't perform the operation because your resource doesn't exist.")}
@@ -35,7 +35,7 @@ func getWebACLForResource(m moment, in *wafv2.GetWebACLForResourceInput) (*wafv2
 	}
 	r := m.Find(typeWebACL, "arn", association.Text("webAclArn"))
 	acl := &types.WebACL{
-		ARN: aws.String(r.Text("arn")), Id: aws.String(r.ID), Name: aws.String(r.Text("name")), Capacity: int64(number(r, "capacity", 0)),
+		ARN: aws.String(r.Text("arn")), Id: aws.String(r.ID), Name: aws.String(r.Text("name")), Capacity: int64(numberOr(r, "capacity", 0)),
 		Description: orNil(r.Text("description")), DefaultAction: &types.DefaultAction{},
 	}
 	for _, block := range r.Blocks("defaultAction") {

@@ -51,7 +51,7 @@ type Target struct {
 func (a *Account) Balancers() ([]Balancer, error) {
 	var all []Balancer
 	err := a.View(func(s *State) error {
-		m := a.moment(s)
+		m := a.model(s)
 		for _, r := range s.ByType(typeLoadBalancer) {
 			if !r.Pending {
 				all = append(all, m.balancer(r))
@@ -67,7 +67,7 @@ func (a *Account) Balancers() ([]Balancer, error) {
 // that name itself; "" where there is none.
 func (a *Account) Resolve(name string) (dnsName string, err error) {
 	err = a.View(func(s *State) error {
-		if r := a.moment(s).balancerOf(name); r != nil {
+		if r := a.model(s).balancerOf(name); r != nil {
 			dnsName = r.Text("dnsName")
 		}
 		return nil
@@ -75,8 +75,8 @@ func (a *Account) Resolve(name string) (dnsName string, err error) {
 	return dnsName, err
 }
 
-// parked are the name servers of a registrar that has not been told of the zone.
-var parked = []string{"ns1.registrar-parking.example", "ns2.registrar-parking.example"}
+// parkingNameServers are the name servers of a registrar that has not been told of the zone.
+var parkingNameServers = []string{"ns1.registrar-parking.example", "ns2.registrar-parking.example"}
 
 // NameServers returns what the world takes for the name servers of a zone; none where nobody knows it.
 func (a *Account) NameServers(zone string) (servers []string, err error) {
@@ -85,7 +85,7 @@ func (a *Account) NameServers(zone string) (servers []string, err error) {
 		switch {
 		case r == nil:
 		case a.Fault(faultNotDelegated):
-			servers = slices.Clone(parked)
+			servers = slices.Clone(parkingNameServers)
 		default:
 			servers = r.Strings("nameServers")
 		}
@@ -94,7 +94,7 @@ func (a *Account) NameServers(zone string) (servers []string, err error) {
 	return servers, err
 }
 
-func (m moment) balancer(r *Resource) Balancer {
+func (m model) balancer(r *Resource) Balancer {
 	b := Balancer{ARN: r.ID, Name: r.Text("name"), DNSName: r.Text("dnsName")}
 	for _, listener := range m.ByType(typeListener) {
 		if listener.Text("loadBalancerArn") == r.ID {
@@ -104,8 +104,8 @@ func (m moment) balancer(r *Resource) Balancer {
 	return b
 }
 
-func (m moment) listener(r *Resource) Listener {
-	l := Listener{Port: number(r, "port", 0)}
+func (m model) listener(r *Resource) Listener {
+	l := Listener{Port: numberOr(r, "port", 0)}
 	if certificate := m.Get(typeCertificate, r.Text("certificateArn")); certificate != nil {
 		from, to := m.validity(certificate)
 		l.Certificate = &Certificate{
@@ -124,7 +124,7 @@ func (m moment) listener(r *Resource) Listener {
 		t := healthy[0]
 		l.Target = &Target{Started: t.Started, Database: !m.faults[faultDatabaseUnavailable]}
 		if d, found := m.definition(t.Definition); found {
-			l.Target.Memory = int64(number(d.Resource, "memory", 0)) << 20
+			l.Target.Memory = int64(numberOr(d.Resource, "memory", 0)) << 20
 		}
 	}
 	return l

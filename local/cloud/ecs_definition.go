@@ -17,8 +17,8 @@ type definition struct {
 // ARN is the task definition's name with its revision.
 func (d definition) ARN() string { return d.Text("arn") }
 
-// main is the container that the task is about: the first essential one.
-func (d definition) main() ecs.ContainerDefinition {
+// mainContainer is the container that the task is about: the first essential one.
+func (d definition) mainContainer() ecs.ContainerDefinition {
 	for _, c := range d.containers {
 		if c.Essential == nil || *c.Essential {
 			return c
@@ -29,24 +29,24 @@ func (d definition) main() ecs.ContainerDefinition {
 
 // definition finds a task definition by ARN, family:revision, or family, which means the newest revision.
 func (s *State) definition(ref string) (definition, bool) {
-	name := last(ref)
+	name := arnName(ref)
 	var found *Resource
 	for _, r := range s.ByType(typeTaskDefinition) {
 		family, revision := r.Text("family"), int(r.Number("revision"))
 		switch name {
 		case fmt.Sprintf("%s:%d", family, revision):
-			return s.parse(r)
+			return s.parseDefinition(r)
 		case family:
 			if found == nil || r.Number("revision") > found.Number("revision") {
 				found = r
 			}
 		}
 	}
-	return s.parse(found)
+	return s.parseDefinition(found)
 }
 
-// parse reads the containers, which Pulumi passes on as JSON in the form of the ECS API.
-func (s *State) parse(r *Resource) (definition, bool) {
+// parseDefinition reads the containers, which Pulumi passes on as JSON in the form of the ECS API.
+func (s *State) parseDefinition(r *Resource) (definition, bool) {
 	if r == nil {
 		return definition{}, false
 	}
@@ -57,9 +57,9 @@ func (s *State) parse(r *Resource) (definition, bool) {
 	return d, len(d.containers) > 0
 }
 
-// digestOf resolves an image reference of the account's own registry. Other registries are not simulated: their
+// resolveImage resolves an image reference of the account's own registry. Other registries are not simulated: their
 // images are always there, under no digest.
-func (s *State) digestOf(image string) (digest string, found bool) {
+func (s *State) resolveImage(image string) (digest string, found bool) {
 	host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/", s.ID, s.Region)
 	rest, own := strings.CutPrefix(image, host)
 	if !own {

@@ -26,34 +26,34 @@ type service struct {
 	Created time.Time `json:"created"`
 	// Definition and Shape are what the resource asked for when it was last looked at: the task definition, and the
 	// rest of what starts a deployment when it changes.
-	Definition string `json:"definition"`
-	Shape      string `json:"shape"`
+	Definition  string `json:"definition"`
+	Fingerprint string `json:"shape"`
 	// Primary is the revision that is wanted, Good the last one that ran well; both are ARNs.
-	Primary string `json:"primary"`
-	Good    string `json:"good"`
-	// Proven is the digest of the image that ran well in this service last.
-	Proven string `json:"proven"`
+	Primary  string `json:"primary"`
+	LastGood string `json:"good"`
+	// KnownGood is the digest of the image that ran well in this service last.
+	KnownGood string `json:"proven"`
 	// Revisions and Deployments, oldest first; Events, newest first.
 	Revisions   []*revision   `json:"revisions"`
 	Deployments []*deployment `json:"deployments"`
 	Events      []event       `json:"events"`
 	// Started counts the tasks that were ever started; Resume is when the next may be, after a failure.
 	Started int       `json:"started"`
-	Resume  time.Time `json:"resume,omitzero"`
+	RetryAt time.Time `json:"resume,omitzero"`
 }
 
 // revision is one version of a service: a task definition, and how its tasks fare.
 type revision struct {
 	ARN string `json:"arn"`
-	// Rollout is what ECS calls the revision among a service's deployments, and what its tasks are started by:
+	// DeploymentID is what ECS calls the revision among a service's deployments, and what its tasks are started by:
 	// ecs-svc/NUMBER.
-	Rollout    string                     `json:"rollout"`
-	Definition string                     `json:"definition"`
-	Created    time.Time                  `json:"created"`
-	Updated    time.Time                  `json:"updated"`
-	State      ecs.DeploymentRolloutState `json:"state"`
-	Reason     string                     `json:"reason"`
-	Failed     int                        `json:"failed"`
+	DeploymentID string                     `json:"rollout"`
+	Definition   string                     `json:"definition"`
+	Created      time.Time                  `json:"created"`
+	Updated      time.Time                  `json:"updated"`
+	State        ecs.DeploymentRolloutState `json:"state"`
+	Reason       string                     `json:"reason"`
+	Failed       int                        `json:"failed"`
 	// Faults were in force when the revision was made; they stay with its tasks, whoever looks later.
 	Faults faultSet `json:"faults,omitempty"`
 }
@@ -71,10 +71,10 @@ type deployment struct {
 	Finished time.Time                   `json:"finished,omitzero"`
 	// Tripped is set when the circuit breaker ended it.
 	Tripped bool `json:"tripped,omitempty"`
-	// Back is the revision that a rollback returns to.
-	Back       string    `json:"back,omitempty"`
-	BackSince  time.Time `json:"backSince,omitzero"`
-	BackReason string    `json:"backReason,omitempty"`
+	// RollbackTo is the revision that a rollback returns to.
+	RollbackTo     string    `json:"back,omitempty"`
+	RollbackSince  time.Time `json:"backSince,omitzero"`
+	RollbackReason string    `json:"backReason,omitempty"`
 }
 
 type event struct {
@@ -82,8 +82,8 @@ type event struct {
 	Message string    `json:"message"`
 }
 
-// moving reports whether the deployment is still under way.
-func (d *deployment) moving() bool {
+// inProgress reports whether the deployment is still under way.
+func (d *deployment) inProgress() bool {
 	return d.Status == ecs.ServiceDeploymentStatusInProgress || d.Status == ecs.ServiceDeploymentStatusRollbackInProgress
 }
 
@@ -96,8 +96,8 @@ func (s *service) revision(arn string) *revision {
 	return nil
 }
 
-// latest is the deployment that was started last, or nil.
-func (s *service) latest() *deployment {
+// latestDeployment is the deployment that was started last, or nil.
+func (s *service) latestDeployment() *deployment {
 	if len(s.Deployments) == 0 {
 		return nil
 	}
@@ -110,10 +110,10 @@ func (e *ECSState) tasksOf(s *service) []*task {
 }
 
 // tasks returns the tasks that are wanted, oldest first.
-func (e *ECSState) tasks(wanted func(*task) bool) []*task {
+func (e *ECSState) tasks(match func(*task) bool) []*task {
 	var found []*task
 	for _, t := range e.Tasks {
-		if wanted(t) {
+		if match(t) {
 			found = append(found, t)
 		}
 	}

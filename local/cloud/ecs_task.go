@@ -8,15 +8,15 @@ import (
 
 // How long things take in AWS.
 const (
-	provisioning    = 5 * time.Second
-	pulling         = 25 * time.Second
-	becomingHealthy = 20 * time.Second
-	stopping        = 5 * time.Second
-	oneOff          = 20 * time.Second
+	provisionTime = 5 * time.Second
+	pullTime      = 25 * time.Second
+	healthTime    = 20 * time.Second
+	stopTime      = 5 * time.Second
+	oneOffTime    = 20 * time.Second
 )
 
-// sigterm is the exit code of a process that SIGTERM ends; the services handle it and exit with 0.
-const sigterm = 143
+// exitSIGTERM is the exit code of a process that SIGTERM ends; the services handle it and exit with 0.
+const exitSIGTERM = 143
 
 // task is one ECS task. What will become of it is known when it is started: its marks are times that lie ahead then,
 // and its status is a matter of which of them have been reached.
@@ -42,41 +42,41 @@ type task struct {
 	Healthy time.Time `json:"healthy,omitzero"`
 	// Unhealthy is when its targets' health checks have failed too often.
 	Unhealthy time.Time `json:"unhealthy,omitzero"`
-	// GivenUp is when ECS replaces it for that: not before the service's grace period is over.
-	GivenUp time.Time `json:"givenUp,omitzero"`
-	// Leaving is when it was asked to stop or began to stop by itself; until Stopping its targets drain.
-	Leaving  time.Time `json:"leaving,omitzero"`
-	Stopping time.Time `json:"stopping,omitzero"`
-	Stopped  time.Time `json:"stopped,omitzero"`
+	// ReplaceAt is when ECS replaces it for that: not before the service's grace period is over.
+	ReplaceAt time.Time `json:"givenUp,omitzero"`
+	// Deactivating is when it was asked to stop or began to stop by itself; until Stopping its targets drain.
+	Deactivating time.Time `json:"leaving,omitzero"`
+	Stopping     time.Time `json:"stopping,omitzero"`
+	Stopped      time.Time `json:"stopped,omitzero"`
 
 	Code   ecs.TaskStopCode `json:"code,omitempty"`
 	Reason string           `json:"reason,omitempty"`
 	// Exit and ExitReason are the main container's.
 	Exit       *int32 `json:"exit,omitempty"`
 	ExitReason string `json:"exitReason,omitempty"`
-	// Story is what its container writes into the log.
-	Story story `json:"story,omitempty"`
-	// Counted is set when its failure has been counted.
-	Counted bool `json:"counted,omitempty"`
+	// LogScript is what its container writes into the log.
+	LogScript logScript `json:"story,omitempty"`
+	// FailureCounted is set when its failure has been counted.
+	FailureCounted bool `json:"counted,omitempty"`
 }
 
 // ID is the end of the ARN, which names the log stream too.
-func (t *task) ID() string { return last(t.ARN) }
+func (t *task) ID() string { return arnName(t.ARN) }
 
-// marks are the times at which something happens to the task.
-func (t *task) marks() []time.Time {
-	return []time.Time{t.Pull, t.Started, t.Healthy, t.Unhealthy, t.GivenUp, t.Leaving, t.Stopping, t.Stopped}
+// milestones are the times at which something happens to the task.
+func (t *task) milestones() []time.Time {
+	return []time.Time{t.Pull, t.Started, t.Healthy, t.Unhealthy, t.ReplaceAt, t.Deactivating, t.Stopping, t.Stopped}
 }
 
 // status is the task's last status.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
-func (m moment) status(t *task) string {
+func (m model) status(t *task) string {
 	switch {
 	case m.reached(t.Stopped):
 		return "STOPPED"
 	case m.reached(t.Stopping):
 		return "STOPPING"
-	case m.reached(t.Leaving):
+	case m.reached(t.Deactivating):
 		return "DEACTIVATING"
 	case m.reached(t.Started):
 		return "RUNNING"
@@ -87,54 +87,54 @@ func (m moment) status(t *task) string {
 }
 
 // active reports whether the task runs or is going to.
-func (m moment) active(t *task) bool { return !m.reached(t.Leaving) }
+func (m model) active(t *task) bool { return !m.reached(t.Deactivating) }
 
-func (m moment) running(t *task) bool { return m.active(t) && m.reached(t.Started) }
+func (m model) running(t *task) bool { return m.active(t) && m.reached(t.Started) }
 
 // draining reports whether the task only finishes the requests that it has.
-func (m moment) draining(t *task) bool { return m.reached(t.Leaving) && !m.reached(t.Stopping) }
+func (m model) draining(t *task) bool { return m.reached(t.Deactivating) && !m.reached(t.Stopping) }
 
 // healthy reports whether the task's container and its targets pass their health checks. Targets that will be found
 // unhealthy never passed any.
-func (m moment) healthy(t *task) bool {
+func (m model) healthy(t *task) bool {
 	return m.running(t) && m.reached(t.Healthy) && t.Unhealthy.IsZero()
 }
 
-// byItself reports whether the task stops without being asked.
-func (t *task) byItself() bool {
+// stoppedItself reports whether the task stops without being asked.
+func (t *task) stoppedItself() bool {
 	return t.Code == ecs.TaskStopCodeEssentialContainerExited || t.Code == ecs.TaskStopCodeTaskFailedToStart
 }
 
 // stop asks the task to stop; its targets drain for a while first. Asking again changes nothing.
-func (m moment) stop(t *task, drain time.Duration, code ecs.TaskStopCode, reason string) {
+func (m model) stop(t *task, drain time.Duration, code ecs.TaskStopCode, reason string) {
 	if !m.active(t) {
 		return
 	}
-	t.Leaving, t.Stopping = m.now, m.now
+	t.Deactivating, t.Stopping = m.now, m.now
 	t.Exit, t.ExitReason = nil, ""
 	if m.reached(t.Started) {
 		t.Stopping = m.in(drain)
 		t.Exit = new(int32)
 		if t.Service == "" {
-			*t.Exit = sigterm
+			*t.Exit = exitSIGTERM
 		}
 	}
-	t.Stopped = m.after(t.Stopping, stopping)
+	t.Stopped = m.after(t.Stopping, stopTime)
 	t.Code, t.Reason = code, reason
 }
 
-// exits lets the task's container end by itself at a time.
-func (m moment) exits(t *task, at time.Time, code int32, reason string) {
-	t.Leaving, t.Stopping = at, at
-	t.Stopped = m.after(at, stopping)
+// scheduleExit lets the task's container end by itself at a time.
+func (m model) scheduleExit(t *task, at time.Time, code int32, reason string) {
+	t.Deactivating, t.Stopping = at, at
+	t.Stopped = m.after(at, stopTime)
 	t.Code, t.Reason = ecs.TaskStopCodeEssentialContainerExited, "Essential container in task exited"
 	t.Exit, t.ExitReason = &code, reason
 }
 
-// refuses lets the task fail before its container starts.
-func (m moment) refuses(t *task, at time.Time, reason string) {
+// failStart lets the task fail before its container starts.
+func (m model) failStart(t *task, at time.Time, reason string) {
 	t.Started, t.Healthy = time.Time{}, time.Time{}
-	t.Leaving, t.Stopping = at, at
-	t.Stopped = m.after(at, stopping)
+	t.Deactivating, t.Stopping = at, at
+	t.Stopped = m.after(at, stopTime)
 	t.Code, t.Reason = ecs.TaskStopCodeTaskFailedToStart, reason
 }

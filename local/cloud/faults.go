@@ -45,8 +45,8 @@ const (
 	faultWrongAccount        = "wrong-account"
 )
 
-// rolledBack is what a failing rollout leads to.
-const rolledBack = "exit 1; the rollout fails and says why; where rollback is automatic the last good image serves again"
+// expectRollback is what a failing rollout leads to.
+const expectRollback = "exit 1; the rollout fails and says why; where rollback is automatic the last good image serves again"
 
 // Faults returns what can go wrong, in the order of a deployment. Those of tasks spare the image that ran well in
 // their service last, so that going back to it always works.
@@ -63,13 +63,13 @@ func Faults() []Fault {
 		{faultCertificatePending, "a new certificate is never validated", "exit 1 at provision; no service is touched; status: warning"},
 		{faultMigrationFails, "the migration ends with exit code 1", "exit 1 at migrate; the old version goes on serving"},
 		{faultMigrationHangs, "the migration waits for a lock for ever", "exit 1 at migrate when its time is up; the task is stopped"},
-		{faultTaskCrash, "containers of a new image exit with code 1 soon after their start", rolledBack},
-		{faultOutOfMemory, "containers of a new image are killed for lack of memory, exit code 137", rolledBack},
-		{faultImagePullError, "ECR does not let tasks pull a new image", rolledBack},
-		{faultTargetsUnhealthy, "tasks of a new image run, but answer health checks with 503", rolledBack},
+		{faultTaskCrash, "containers of a new image exit with code 1 soon after their start", expectRollback},
+		{faultOutOfMemory, "containers of a new image are killed for lack of memory, exit code 137", expectRollback},
+		{faultImagePullError, "ECR does not let tasks pull a new image", expectRollback},
+		{faultTargetsUnhealthy, "tasks of a new image run, but answer health checks with 503", expectRollback},
 		{faultSlowStart, "tasks of a new image take four minutes more to become healthy", "exit 0, after saying what it waits for"},
-		{faultRolloutStuck, "tasks of a new image run and never become healthy", rolledBack + ", when its time is up"},
-		{faultNoCapacity, "Fargate has no capacity for the services' tasks of a new image", rolledBack + ", when its time is up"},
+		{faultRolloutStuck, "tasks of a new image run and never become healthy", expectRollback + ", when its time is up"},
+		{faultNoCapacity, "Fargate has no capacity for the services' tasks of a new image", expectRollback + ", when its time is up"},
 		{faultCertificateExpiring, "the certificate has 10 days left", "status: warning"},
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health; status: error"},
 		{faultCertificateName, "the load balancer shows a certificate of another name", "exit 1 at health; status: error"},
@@ -91,15 +91,15 @@ func (e *UnknownFaultError) Error() string { return fmt.Sprintf("there is no fau
 
 // Hint says which names come close, or all of them.
 func (e *UnknownFaultError) Hint() string {
-	var names, near []string
+	var names, similar []string
 	for _, f := range Faults() {
 		names = append(names, f.Name)
-		if distance(e.Name, f.Name) <= 3 || e.Name != "" && strings.Contains(f.Name, e.Name) {
-			near = append(near, f.Name)
+		if editDistance(e.Name, f.Name) <= 3 || e.Name != "" && strings.Contains(f.Name, e.Name) {
+			similar = append(similar, f.Name)
 		}
 	}
-	if len(near) > 0 {
-		return "did you mean " + strings.Join(near, " or ") + "? all faults: deployer local faults"
+	if len(similar) > 0 {
+		return "did you mean " + strings.Join(similar, " or ") + "? all faults: deployer local faults"
 	}
 	return "the faults are " + strings.Join(names, ", ")
 }
@@ -119,8 +119,8 @@ func newFaultSet(names []string) (faultSet, error) {
 	return set, nil
 }
 
-// ofTasks are the faults that decide how a service's tasks fare.
-func (f faultSet) ofTasks() faultSet {
+// forTasks are the faults that decide how a service's tasks fare.
+func (f faultSet) forTasks() faultSet {
 	kept := faultSet{}
 	for _, name := range []string{
 		faultTaskCrash, faultOutOfMemory, faultImagePullError, faultTargetsUnhealthy, faultSlowStart, faultRolloutStuck,
@@ -133,8 +133,8 @@ func (f faultSet) ofTasks() faultSet {
 	return kept
 }
 
-// distance is the number of letters to insert, delete or replace to get from one word to another.
-func distance(from, to string) int {
+// editDistance is the number of letters to insert, delete or replace to get from one word to another.
+func editDistance(from, to string) int {
 	row := make([]int, len(to)+1)
 	for j := range row {
 		row[j] = j

@@ -15,17 +15,17 @@ var functions = map[string]func(*State, values) (values, error){
 
 // Invoke answers what a program asks about the account. Its errors are *UnsimulatedError, or say what was not found.
 func (a *Account) Invoke(token string, args map[string]any) (map[string]any, error) {
-	ask, ok := functions[token]
+	function, ok := functions[token]
 	if !ok {
 		return nil, &UnsimulatedError{What: "the function " + token}
 	}
-	var answer map[string]any
+	var result map[string]any
 	err := a.View(func(s *State) error {
-		found, err := ask(s, args)
-		answer, _ = deepCopy(found).(map[string]any)
+		found, err := function(s, args)
+		result, _ = deepCopy(found).(map[string]any)
 		return err
 	})
-	return answer, err
+	return result, err
 }
 
 func getZone(s *State, args values) (values, error) {
@@ -34,9 +34,9 @@ func getZone(s *State, args values) (values, error) {
 		zone = s.Find(typeZone, "name", strings.TrimSuffix(text(args["name"]), "."))
 	}
 	if zone == nil {
-		return nil, refuse("NoSuchHostedZone", "no matching Route 53 Hosted Zone found for %s%s", text(args["name"]), text(args["zoneId"]))
+		return nil, errorf("NoSuchHostedZone", "no matching Route 53 Hosted Zone found for %s%s", text(args["name"]), text(args["zoneId"]))
 	}
-	return answerOf(zone, values{
+	return functionResult(zone, values{
 		"callerReference": zone.ID, "privateZone": false,
 		"linkedServiceDescription": "", "linkedServicePrincipal": "", "vpcId": text(args["vpcId"]),
 	}), nil
@@ -46,9 +46,9 @@ func getRepository(s *State, args values) (values, error) {
 	name := text(args["name"])
 	repository := s.Get(typeRepository, name)
 	if repository == nil {
-		return nil, refuse("RepositoryNotFoundException", "The repository with name '%s' does not exist in the registry with id '%s'", name, s.ID)
+		return nil, errorf("RepositoryNotFoundException", "The repository with name '%s' does not exist in the registry with id '%s'", name, s.ID)
 	}
-	return answerOf(repository, values{
+	return functionResult(repository, values{
 		"encryptionConfigurations":    array(map[string]any{"encryptionType": "AES256", "kmsKey": ""}),
 		"imageScanningConfigurations": array(repository.Outputs["imageScanningConfiguration"]),
 		"mostRecentImageTags":         array(),
@@ -62,7 +62,7 @@ func getSecret(s *State, args values) (values, error) {
 	}
 	secret := s.findSecret(id)
 	if secret == nil {
-		return nil, refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret: couldn't find resource %s", id)
+		return nil, errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret: couldn't find resource %s", id)
 	}
 	return values{
 		"id": secret.ARN, "arn": secret.ARN, "name": secret.Name, "description": secret.Description, "kmsKeyId": "", "policy": "",
@@ -77,13 +77,13 @@ func getAvailabilityZones(s *State, _ values) (values, error) {
 	for i, zone := range zones {
 		ids[i] = zoneID(s.Region, zone)
 	}
-	return values{"id": s.Region, "names": strs(zones), "zoneIds": strs(ids), "groupNames": array(s.Region)}, nil
+	return values{"id": s.Region, "names": stringList(zones), "zoneIds": stringList(ids), "groupNames": array(s.Region)}, nil
 }
 
-// answerOf is a resource in the form of a function's answer.
-func answerOf(r *Resource, more values) values {
-	answer := values{"id": r.ID, "tags": map[string]any{}}
-	maps.Copy(answer, r.Outputs)
-	maps.Copy(answer, more)
-	return answer
+// functionResult is a resource in the form of a function's answer.
+func functionResult(r *Resource, more values) values {
+	result := values{"id": r.ID, "tags": map[string]any{}}
+	maps.Copy(result, r.Outputs)
+	maps.Copy(result, more)
+	return result
 }

@@ -64,10 +64,10 @@ func termFilter(pattern string) (func(line string) bool, error) {
 				return false
 			}
 		}
-		any := len(terms["?"]) == 0
+		matched := len(terms["?"]) == 0
 		for _, term := range terms["?"] {
-			any = any || strings.Contains(line, term)
+			matched = matched || strings.Contains(line, term)
 		}
-		return any
+		return matched
 	}, nil
 }

@@ -27,9 +27,9 @@ type Image struct {
 	Manifest string `json:"manifest"`
 }
 
-func (r *Registry) find(repository string, wanted func(*Image) bool) *Image {
+func (r *Registry) find(repository string, match func(*Image) bool) *Image {
 	images := r.Images[repository]
-	if i := slices.IndexFunc(images, wanted); i >= 0 {
+	if i := slices.IndexFunc(images, match); i >= 0 {
 		return images[i]
 	}
 	return nil
@@ -84,7 +84,7 @@ func digestOf(content string) string {
 }
 
 // seedRegistry pushes the images that the local registry begins with.
-func (m moment) seedRegistry(stacks []Stack) {
+func (m model) seedRegistry(stacks []Stack) {
 	if len(m.Registry.Images[imageRepository]) > 0 {
 		return
 	}
@@ -109,7 +109,7 @@ func (a *Account) Push(tag string) (Image, error) {
 	var pushed Image
 	err := a.Update(func(s *State) error {
 		s.Serial++
-		m := a.moment(s)
+		m := a.model(s)
 		pushed = *s.Registry.push(imageRepository, m.derive("pushed", tag, m.now, s.Serial), m.now, tag)
 		return nil
 	})

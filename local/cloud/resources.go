@@ -14,40 +14,42 @@ type UnsimulatedError struct{ What string }
 
 func (e *UnsimulatedError) Error() string { return e.What + " is not simulated by local mode" }
 
-func kindOf(typ string) (kind, error) {
-	k, ok := kinds[typ]
+func resourceTypeOf(typ string) (resourceType, error) {
+	t, ok := resourceTypes[typ]
 	if !ok {
-		return kind{}, &UnsimulatedError{What: "the resource type " + typ}
+		return resourceType{}, &UnsimulatedError{What: "the resource type " + typ}
 	}
-	return k, nil
+	return t, nil
 }
 
-// GivenName is the input by which a program names a resource of the type, and under which no two can be there at once;
+// NameProperty is the input by which a program names a resource of the type, and under which no two can be there at once;
 // "" where AWS names it or the name may repeat.
-func GivenName(typ string) string {
-	if name := kinds[typ].name; name == "name" || name == "bucket" || name == "identifier" {
+func NameProperty(typ string) string {
+	if name := resourceTypes[typ].name; name == "name" || name == "bucket" || name == "identifier" {
 		return name
 	}
 	return ""
 }
 
 // Replaces reports whether a change of the input makes another resource.
-func Replaces(typ, property string) bool { return slices.Contains(kinds[typ].fixed, property) }
+func Replaces(typ, property string) bool {
+	return slices.Contains(resourceTypes[typ].replaceOnChange, property)
+}
 
 // CheckResource judges inputs by themselves; those that are Unknown are passed over. Its error is *UnsimulatedError.
 func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
-	k, err := kindOf(typ)
+	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return nil, err
 	}
 	var problems []Problem
-	for _, property := range k.required {
+	for _, property := range t.required {
 		if inputs[property] == nil {
 			problems = append(problems, Problem{property, "missing required property"})
 		}
 	}
-	for _, judge := range k.rules {
-		if property, reason := judge(inputs); reason != "" {
+	for _, check := range t.rules {
+		if property, reason := check(inputs); reason != "" {
 			problems = append(problems, Problem{property, reason})
 		}
 	}
@@ -57,43 +59,43 @@ func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
 // CreateResource makes a resource and waits as long as AWS would. It exists from the beginning, pending: where the wait
 // is cut short, the resource is returned together with the context's error.
 func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[string]any) (*Resource, error) {
-	k, err := kindOf(typ)
+	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return nil, err
 	}
-	var made *Resource
+	var created *Resource
 	err = a.Update(func(s *State) error {
 		s.Serial++
 		r := &Resource{Type: typ, Serial: s.Serial, Inputs: inputs, Created: a.Clock().Now().UTC()}
-		if err := a.failing(s, r); err != nil {
+		if err := a.provisionError(s, r); err != nil {
 			return err
 		}
-		if err := k.build(s, r); err != nil {
+		if err := t.build(s, r); err != nil {
 			return err
 		}
-		if k.taken.code != "" && s.Get(typ, r.ID) != nil {
-			return k.taken.about(text(inputs[k.name]))
+		if t.conflict.code != "" && s.Get(typ, r.ID) != nil {
+			return t.conflict.errorFor(text(inputs[t.name]))
 		}
-		r.Pending = k.takes > 0
+		r.Pending = t.creationDelay > 0
 		s.Resources[key(typ, r.ID)] = r
-		if k.made != nil {
-			k.made(s, r)
+		if t.onCreate != nil {
+			t.onCreate(s, r)
 		}
-		made = r.clone()
+		created = r.clone()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return made, a.finish(ctx, k, made)
+	return created, a.waitUntilCreated(ctx, t, created)
 }
 
-// finish waits until AWS has made the resource.
-func (a *Account) finish(ctx context.Context, k kind, r *Resource) error {
+// waitUntilCreated waits until AWS has made the resource.
+func (a *Account) waitUntilCreated(ctx context.Context, t resourceType, r *Resource) error {
 	if !r.Pending {
 		return nil
 	}
-	if err := a.Clock().Wait(ctx, k.takes); err != nil {
+	if err := a.Clock().Wait(ctx, t.creationDelay); err != nil {
 		return fmt.Errorf("wait for %s: %w", r.ID, err)
 	}
 	r.Pending = false
@@ -107,7 +109,7 @@ func (a *Account) finish(ctx context.Context, k kind, r *Resource) error {
 
 // ReadResource returns the resource of that ID, or the one whose name it is, or nil. One that is pending is waited for.
 func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, error) {
-	k, err := kindOf(typ)
+	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +117,7 @@ func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, 
 	err = a.View(func(s *State) error {
 		r := s.Get(typ, id)
 		if r == nil {
-			r = k.importable(s, typ, id)
+			r = t.findImport(s, typ, id)
 		}
 		if r != nil {
 			found = r.clone()
@@ -125,28 +127,28 @@ func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, 
 	if err != nil || found == nil {
 		return nil, err
 	}
-	return found, a.finish(ctx, k, found)
+	return found, a.waitUntilCreated(ctx, t, found)
 }
 
-// importable is the resource that an import finds by an ID which is not its own, or nil.
-func (k kind) importable(s *State, typ, id string) *Resource {
+// findImport is the resource that an import finds by an ID which is not its own, or nil.
+func (t resourceType) findImport(s *State, typ, id string) *Resource {
 	switch {
-	case k.imports != nil:
+	case t.importID != nil:
 		for _, r := range s.ByType(typ) {
-			if k.imports(r) == id {
+			if t.importID(r) == id {
 				return r
 			}
 		}
 		return nil
-	case k.name != "":
-		return s.Find(typ, k.name, id)
+	case t.name != "":
+		return s.Find(typ, t.name, id)
 	}
 	return nil
 }
 
 // UpdateResource changes a resource to what inputs say, and waits where it is still pending.
 func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map[string]any) (*Resource, error) {
-	k, err := kindOf(typ)
+	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return nil, err
 	}
@@ -154,13 +156,13 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 	err = a.Update(func(s *State) error {
 		r := s.Get(typ, id)
 		if r == nil {
-			return refuse("ResourceNotFoundException", "%s %s does not exist", typ, id)
+			return errorf("ResourceNotFoundException", "%s %s does not exist", typ, id)
 		}
-		if err := a.failing(s, r); err != nil {
+		if err := a.provisionError(s, r); err != nil {
 			return err
 		}
 		r.Inputs = inputs
-		if err := k.build(s, r); err != nil {
+		if err := t.build(s, r); err != nil {
 			return err
 		}
 		updated = r.clone()
@@ -169,12 +171,12 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 	if err != nil {
 		return nil, err
 	}
-	return updated, a.finish(ctx, k, updated)
+	return updated, a.waitUntilCreated(ctx, t, updated)
 }
 
 // DeleteResource removes a resource. One that is gone already is no error.
 func (a *Account) DeleteResource(typ, id string) error {
-	k, err := kindOf(typ)
+	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return err
 	}
@@ -183,11 +185,11 @@ func (a *Account) DeleteResource(typ, id string) error {
 		if r == nil {
 			return nil
 		}
-		if k.inUse.code != "" && s.referred(r) {
-			return k.inUse.about(id)
+		if t.inUse.code != "" && s.isReferenced(r) {
+			return t.inUse.errorFor(id)
 		}
-		if k.removed != nil {
-			if err := k.removed(s, r); err != nil {
+		if t.onDelete != nil {
+			if err := t.onDelete(s, r); err != nil {
 				return err
 			}
 		}
@@ -198,14 +200,14 @@ func (a *Account) DeleteResource(typ, id string) error {
 	})
 }
 
-// referred reports whether another resource refers to r.
-func (s *State) referred(r *Resource) bool {
+// isReferenced reports whether another resource refers to r.
+func (s *State) isReferenced(r *Resource) bool {
 	for _, other := range s.Resources {
 		if other.Kept || other == r {
 			continue
 		}
-		for _, ref := range kinds[other.Type].refs {
-			if ref.typ == r.Type && slices.ContainsFunc(at(other.Inputs, ref.path), r.named(ref.by)) {
+		for _, ref := range resourceTypes[other.Type].refs {
+			if ref.typ == r.Type && slices.ContainsFunc(stringsAt(other.Inputs, ref.path), r.referenceMatcher(ref.by)) {
 				return true
 			}
 		}
@@ -213,8 +215,8 @@ func (s *State) referred(r *Resource) bool {
 	return false
 }
 
-// named returns whether a string is one of the outputs by which r is referred to.
-func (r *Resource) named(by []string) func(string) bool {
+// referenceMatcher returns whether a string is one of the outputs by which r is referred to.
+func (r *Resource) referenceMatcher(by []string) func(string) bool {
 	return func(subject string) bool {
 		return slices.ContainsFunc(by, func(property string) bool {
 			return subject == r.ID && property == "id" || subject == r.Text(property)
@@ -222,25 +224,25 @@ func (r *Resource) named(by []string) func(string) bool {
 	}
 }
 
-// failing says why AWS does not make or change the resource under a fault: it has no capacity for the database, or never
+// provisionError says why AWS does not make or change the resource under a fault: it has no capacity for the database, or never
 // sees a certificate validated.
-func (a *Account) failing(s *State, r *Resource) error {
+func (a *Account) provisionError(s *State, r *Resource) error {
 	switch {
 	case r.Type == typeDatabase && a.Fault(faultProvisionFails):
-		return refuse("InsufficientDBInstanceCapacity",
+		return errorf("InsufficientDBInstanceCapacity",
 			"We currently do not have sufficient %s capacity in the Availability Zones of your DB subnet group in %s. "+
 				"Please try again later or choose another instance class.", text(r.Inputs["instanceClass"]), s.Region)
 	case r.Type == typeCertificateValidation && a.Fault(faultCertificatePending):
-		return refuse("RequestTimeout", "waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
+		return errorf("RequestTimeout", "waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
 			"'ISSUED' (last state: 'PENDING_VALIDATION', timeout: 1h15m0s)", text(r.Inputs["certificateArn"]))
 	}
 	return nil
 }
 
-// Due reports whether AWS itself asks for a change of a resource that the program leaves as it is, and names the
+// PendingChange reports whether AWS itself asks for a change of a resource that the program leaves as it is, and names the
 // property. Under the fault provision-fails the database is due for a change, so that the fault bites an environment
 // that exists already, too.
-func (a *Account) Due(typ string) (property string, due bool) {
+func (a *Account) PendingChange(typ string) (property string, pending bool) {
 	return "caCertIdentifier", typ == typeDatabase && a.Fault(faultProvisionFails)
 }
 

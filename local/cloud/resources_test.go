@@ -142,10 +142,10 @@ func TestUnsimulatedTypesAreRefusedByName(t *testing.T) {
 
 // TestEveryKindIsWhole finds the slips that a table allows: templates that name nothing, kinds without an ID.
 func TestEveryKindIsWhole(t *testing.T) {
-	for typ, k := range kinds {
-		require.True(t, k.id != "" || k.complete != nil, "%s has no ID", typ)
+	for typ, k := range resourceTypes {
+		require.True(t, k.id != "" || k.compute != nil, "%s has no ID", typ)
 		for _, ref := range k.refs {
-			require.Contains(t, kinds, ref.typ, typ)
+			require.Contains(t, resourceTypes, ref.typ, typ)
 			require.NotEmpty(t, ref.missing.code, typ)
 		}
 		for property := range k.computed {
@@ -206,11 +206,11 @@ func TestProvisionFails(t *testing.T) {
 	_, err := e.CreateResource(context.Background(), typeDatabase, values{"instanceClass": "db.t3.micro"})
 	require.ErrorContains(t, err,
 		"InsufficientDBInstanceCapacity: We currently do not have sufficient db.t3.micro capacity")
-	_, due := e.Due(typeDatabase)
+	_, due := e.PendingChange(typeDatabase)
 	require.True(t, due, "a database that exists is to be changed, so that the fault bites")
-	_, due = e.Due(typeService)
+	_, due = e.PendingChange(typeService)
 	require.False(t, due)
-	_, due = newEstate(t).Due(typeDatabase)
+	_, due = newEstate(t).PendingChange(typeDatabase)
 	require.False(t, due)
 }
 

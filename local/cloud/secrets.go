@@ -39,8 +39,8 @@ type SecretVersion struct {
 	Created time.Time `json:"created"`
 }
 
-func (s *Secret) version(wanted func(*SecretVersion) bool) *SecretVersion {
-	if i := slices.IndexFunc(s.Versions, wanted); i >= 0 {
+func (s *Secret) version(match func(*SecretVersion) bool) *SecretVersion {
+	if i := slices.IndexFunc(s.Versions, match); i >= 0 {
 		return s.Versions[i]
 	}
 	return nil
@@ -54,9 +54,9 @@ func (s *Secret) byID(id string) *SecretVersion {
 	return s.version(func(v *SecretVersion) bool { return v.ID == id })
 }
 
-// move lets a stage name a version, or none. The version that AWSCURRENT leaves becomes AWSPREVIOUS.
+// moveStage lets a stage name a version, or none. The version that AWSCURRENT leaves becomes AWSPREVIOUS.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
-func (s *Secret) move(stage string, to *SecretVersion) {
+func (s *Secret) moveStage(stage string, to *SecretVersion) {
 	from := s.staged(stage)
 	if from == to {
 		return
@@ -68,12 +68,12 @@ func (s *Secret) move(stage string, to *SecretVersion) {
 		to.Stages = append(to.Stages, stage)
 	}
 	if stage == stageCurrent && from != nil {
-		s.move(stagePrevious, from)
+		s.moveStage(stagePrevious, from)
 	}
 }
 
 // newSecret adds a secret with a first version.
-func (m moment) newSecret(name, value, versionID string) *Secret {
+func (m model) newSecret(name, value, versionID string) *Secret {
 	s := &Secret{
 		Name: name, Created: m.now, Changed: m.now,
 		ARN: m.arn("secretsmanager", "secret:"+name+"-"+m.derive("secret", name, m.now)[:6]),
@@ -135,16 +135,16 @@ func secretName(arn string) string {
 }
 
 // secretValue is the current value of a secret, as faults leave it.
-func (m moment) secretValue(id string) (string, error) {
+func (m model) secretValue(id string) (string, error) {
 	secret := m.findSecret(id)
 	if secret == nil || secret.staged(stageCurrent) == nil {
 		return "", fmt.Errorf("there is no secret %s", id)
 	}
-	return m.shown(secret, secret.staged(stageCurrent)), nil
+	return m.visibleValue(secret, secret.staged(stageCurrent)), nil
 }
 
-// shown is a version's value; under the fault secret-key-missing a configuration secret lacks a key.
-func (m moment) shown(secret *Secret, v *SecretVersion) string {
+// visibleValue is a version's value; under the fault secret-key-missing a configuration secret lacks a key.
+func (m model) visibleValue(secret *Secret, v *SecretVersion) string {
 	if !m.faults[faultSecretKeyMissing] || !strings.HasSuffix(secret.Name, "-config") {
 		return v.Value
 	}
@@ -153,15 +153,15 @@ func (m moment) shown(secret *Secret, v *SecretVersion) string {
 		return v.Value
 	}
 	delete(object, missingKey)
-	less, err := json.Marshal(object)
+	masked, err := json.Marshal(object)
 	if err != nil {
 		return v.Value
 	}
-	return string(less)
+	return string(masked)
 }
 
 // seedSecrets makes the configuration secrets of the stacks that have none, with a value for every key.
-func (m moment) seedSecrets(stacks []Stack) error {
+func (m model) seedSecrets(stacks []Stack) error {
 	for _, stack := range stacks {
 		name := "balancer-" + stack.Name + "-config"
 		if m.Secrets[name] != nil {
@@ -181,7 +181,7 @@ func (m moment) seedSecrets(stacks []Stack) error {
 }
 
 // seedValue is a value for a key that nobody objects to, as little known beforehand as a real one.
-func (m moment) seedValue(stack, key string) string {
+func (m model) seedValue(stack, key string) string {
 	switch key {
 	case "NODE_ENV":
 		return nodeEnv(stack)

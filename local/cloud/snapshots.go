@@ -20,67 +20,67 @@ type Snapshot struct {
 	Properties map[string]any `json:"properties"`
 }
 
-// snapshotTakes is how long RDS needs for one.
-const snapshotTakes = 90 * time.Second
+// snapshotTime is how long RDS needs for one.
+const snapshotTime = 90 * time.Second
 
-// snapshot takes one of a database.
-func (m moment) snapshot(id string, r *Resource, tags map[string]string) *Snapshot {
-	taken := m.keepSnapshot(id, r)
-	taken.Created, taken.Available, taken.Tags = m.now, m.in(snapshotTakes), tags
-	return taken
+// takeSnapshot takes one of a database.
+func (m model) takeSnapshot(id string, r *Resource, tags map[string]string) *Snapshot {
+	snapshot := m.addSnapshot(id, r)
+	snapshot.Created, snapshot.Available, snapshot.Tags = m.now, m.in(snapshotTime), tags
+	return snapshot
 }
 
-// keepSnapshot keeps the final snapshot of a database that is deleted.
-func (s *State) keepSnapshot(id string, r *Resource) *Snapshot {
-	taken := &Snapshot{
+// addSnapshot keeps the final snapshot of a database that is deleted.
+func (s *State) addSnapshot(id string, r *Resource) *Snapshot {
+	snapshot := &Snapshot{
 		ARN: "arn:aws:rds:" + s.Region + ":" + s.ID + ":snapshot:" + id, ID: id, Instance: r.Text("identifier"),
 		ResourceID: r.ID, Created: s.ECS.Until, Available: s.ECS.Until, Properties: map[string]any{"created": r.Created.Format(time.RFC3339)},
 	}
-	for _, property := range inSnapshot {
-		taken.Properties[property] = r.Outputs[property]
+	for _, property := range snapshotProperties {
+		snapshot.Properties[property] = r.Outputs[property]
 	}
-	s.Snapshots[id] = taken
-	return taken
+	s.Snapshots[id] = snapshot
+	return snapshot
 }
 
-// inSnapshot are the properties of a database that a snapshot has, and that a database restored from it gets where the
+// snapshotProperties are the properties of a database that a snapshot has, and that a database restored from it gets where the
 // call names no others.
-var inSnapshot = []string{
+var snapshotProperties = []string{
 	"allocatedStorage", "engine", "engineVersion", "engineVersionActual", "storageEncrypted", "storageType", "username", "dbName",
 	"availabilityZone", "instanceClass", "backupRetentionPeriod", "kmsKeyId",
 }
 
-// automated begins the names of the snapshots that RDS takes by itself.
-const automated = "rds:"
+// automatedPrefix begins the names of the snapshots that RDS takes by itself.
+const automatedPrefix = "rds:"
 
-// kind is RDS's word for who takes snapshots of that sort.
-func (s *Snapshot) kind() string {
-	if strings.HasPrefix(s.ID, automated) {
+// snapshotType is RDS's word for who takes snapshots of that sort.
+func (s *Snapshot) snapshotType() string {
+	if strings.HasPrefix(s.ID, automatedPrefix) {
 		return "automated"
 	}
 	return "manual"
 }
 
-// backUp takes the first automated snapshot of every database with backups, as soon as it is there. The account is too
+// takeAutomatedSnapshots takes the first automated snapshot of every database with backups, as soon as it is there. The account is too
 // short-lived for a second. It keeps its name when the database is renamed, and goes with it.
-func (m moment) backUp() {
+func (m model) takeAutomatedSnapshots() {
 	for _, r := range m.ByType(typeDatabase) {
-		id := automated + r.Text("identifier") + r.Created.Format("-2006-01-02-15-04")
-		backed := func(s *Snapshot) bool { return s.kind() == "automated" && s.ResourceID == r.ID }
+		id := automatedPrefix + r.Text("identifier") + r.Created.Format("-2006-01-02-15-04")
+		automated := func(s *Snapshot) bool { return s.snapshotType() == "automated" && s.ResourceID == r.ID }
 		if r.Number("backupRetentionPeriod") == 0 || m.databaseStatus(r) == "creating" ||
-			slices.ContainsFunc(slices.Collect(maps.Values(m.Snapshots)), backed) {
+			slices.ContainsFunc(slices.Collect(maps.Values(m.Snapshots)), automated) {
 			continue
 		}
-		first := m.keepSnapshot(id, r)
+		first := m.addSnapshot(id, r)
 		first.Created, first.Available, first.Tags = r.Created, r.Created, r.Tags()
 	}
 	maps.DeleteFunc(m.Snapshots, func(_ string, s *Snapshot) bool {
-		return s.kind() == "automated" && m.Get(typeDatabase, s.ResourceID) == nil
+		return s.snapshotType() == "automated" && m.Get(typeDatabase, s.ResourceID) == nil
 	})
 }
 
-// snapshotNamed finds a snapshot by its name or ARN, or returns nil.
-func (m moment) snapshotNamed(id string) *Snapshot {
+// findSnapshot finds a snapshot by its name or ARN, or returns nil.
+func (m model) findSnapshot(id string) *Snapshot {
 	_, name, isARN := strings.Cut(id, ":snapshot:")
 	if isARN {
 		id = name

@@ -27,8 +27,8 @@ const (
 	keyFile         = "authority-key.pem"
 )
 
-// authorityLife is how long the authority's own certificate is valid for.
-const authorityLife = 10 * 365 * 24 * time.Hour
+// authorityLifetime is how long the authority's own certificate is valid for.
+const authorityLifetime = 10 * 365 * 24 * time.Hour
 
 // Authority stands for the one that issues ACM's certificates. It is made once for a directory and trusted by nobody
 // but local mode.
@@ -44,7 +44,7 @@ type Authority struct {
 func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, keyFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return makeAuthority(dir, now)
+		return createAuthority(dir, now)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the local authority in %s: %w", dir, err)
@@ -60,14 +60,14 @@ func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey) *Authori
 	return &Authority{certificate: certificate, key: key, issued: map[string]*tls.Certificate{}}
 }
 
-func makeAuthority(dir string, now time.Time) (*Authority, error) {
+func createAuthority(dir string, now time.Time) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make the local authority: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "deployer local authority"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLife), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLifetime), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

@@ -26,19 +26,19 @@ type Server struct {
 	authority *Authority
 
 	mu      sync.Mutex
-	servers map[string]*running
+	servers map[string]*runningServer
 	closed  bool
 }
 
-// running is the server of one listener.
-type running struct {
+// runningServer is the server of one listener.
+type runningServer struct {
 	server  *http.Server
 	address string
 }
 
 // New makes a server that starts listening when somebody connects.
 func New(account *cloud.Account, authority *Authority) *Server {
-	return &Server{account: account, authority: authority, servers: map[string]*running{}}
+	return &Server{account: account, authority: authority, servers: map[string]*runningServer{}}
 }
 
 // Close stops listening.
@@ -50,7 +50,7 @@ func (s *Server) Close() error {
 	for _, r := range s.servers {
 		errs = append(errs, r.server.Close())
 	}
-	s.servers = map[string]*running{}
+	s.servers = map[string]*runningServer{}
 	return errors.Join(errs...)
 }
 
@@ -66,15 +66,15 @@ func (s *Server) Serve(ctx context.Context, address string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve the simulated endpoint: %w", err)
 	}
-	server := s.httpServer(s.byName)
-	s.servers[address] = &running{server: server, address: listener.Addr().String()}
+	server := s.httpServer(s.listenerByName)
+	s.servers[address] = &runningServer{server: server, address: listener.Addr().String()}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() { _ = server.ServeTLS(listener, "", "") }()
 	return listener.Addr(), nil
 }
 
-// byName is the HTTPS listener of the load balancer that a name means; of the first one, where it means none.
-func (s *Server) byName(name string) (cloud.Listener, bool) {
+// listenerByName is the HTTPS listener of the load balancer that a name means; of the first one, where it means none.
+func (s *Server) listenerByName(name string) (cloud.Listener, bool) {
 	balancers, err := s.account.Balancers()
 	if err != nil || len(balancers) == 0 {
 		return cloud.Listener{}, false
@@ -112,8 +112,8 @@ func (s *Server) listen(ctx context.Context, balancer cloud.Balancer, l cloud.Li
 	if err != nil {
 		return "", err
 	}
-	server := s.httpServer(func(string) (cloud.Listener, bool) { return s.current(balancer.ARN, l.Port) })
-	s.servers[id] = &running{server: server, address: listener.Addr().String()}
+	server := s.httpServer(func(string) (cloud.Listener, bool) { return s.currentListener(balancer.ARN, l.Port) })
+	s.servers[id] = &runningServer{server: server, address: listener.Addr().String()}
 	go func() {
 		if l.Certificate != nil {
 			_ = server.ServeTLS(listener, "", "")
@@ -124,8 +124,8 @@ func (s *Server) listen(ctx context.Context, balancer cloud.Balancer, l cloud.Li
 	return listener.Addr().String(), nil
 }
 
-// current is a load balancer's listener as it is now.
-func (s *Server) current(arn string, port int) (cloud.Listener, bool) {
+// currentListener is a load balancer's listener as it is now.
+func (s *Server) currentListener(arn string, port int) (cloud.Listener, bool) {
 	balancers, err := s.account.Balancers()
 	if err != nil {
 		return cloud.Listener{}, false

@@ -17,7 +17,7 @@ func (s *Server) handler(find func(name string) (cloud.Listener, bool)) http.Han
 		case found && l.Redirect != nil:
 			redirect(w, r, *l.Redirect)
 		case !found || l.Target == nil:
-			unavailable(w)
+			writeUnavailable(w)
 		default:
 			s.api(*l.Target).ServeHTTP(w, r)
 		}
@@ -47,8 +47,8 @@ func redirect(w http.ResponseWriter, r *http.Request, to cloud.Redirect) {
 	w.WriteHeader(to.Code)
 }
 
-// unavailable is what a load balancer says that has no target for a request.
-func unavailable(w http.ResponseWriter) {
+// writeUnavailable is what a load balancer says that has no target for a request.
+func writeUnavailable(w http.ResponseWriter) {
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(http.StatusServiceUnavailable)
@@ -60,21 +60,21 @@ func unavailable(w http.ResponseWriter) {
 func (s *Server) api(task cloud.Target) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]any{
+		writeJSON(w, http.StatusOK, map[string]any{
 			"status": "healthy", "uptime": s.account.Clock().Now().Sub(task.Started).Seconds(),
 			"memory": map[string]int64{"used": task.Memory * 2 / 5, "total": task.Memory},
 		})
 	})
 	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !task.Database {
-			answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "database": "disconnected"})
+			writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable", "database": "disconnected"})
 			return
 		}
-		answer(w, http.StatusOK, map[string]string{"status": "ready", "database": "connected"})
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ready", "database": "connected"})
 	})
 	mux.HandleFunc("POST /graphql", graphql)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusNotFound, map[string]string{"error": "Cannot " + r.Method + " " + r.URL.Path})
+		writeJSON(w, http.StatusNotFound, map[string]string{"error": "Cannot " + r.Method + " " + r.URL.Path})
 	})
 	return mux
 }
@@ -86,22 +86,22 @@ const maxQuery = 1 << 20
 func graphql(w http.ResponseWriter, r *http.Request) {
 	var request struct{ Query string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuery)).Decode(&request); err != nil {
-		answer(w, http.StatusBadRequest, failure("the body is not a JSON object with a query"))
+		writeJSON(w, http.StatusBadRequest, graphQLError("the body is not a JSON object with a query"))
 		return
 	}
 	switch strings.Join(strings.Fields(strings.TrimPrefix(strings.TrimSpace(request.Query), "query")), "") {
 	case "{__typename}":
-		answer(w, http.StatusOK, map[string]any{"data": map[string]string{"__typename": "Query"}})
+		writeJSON(w, http.StatusOK, map[string]any{"data": map[string]string{"__typename": "Query"}})
 	default:
-		answer(w, http.StatusOK, failure("the simulated API answers { __typename } alone"))
+		writeJSON(w, http.StatusOK, graphQLError("the simulated API answers { __typename } alone"))
 	}
 }
 
-func failure(message string) map[string]any {
+func graphQLError(message string) map[string]any {
 	return map[string]any{"errors": []map[string]string{{"message": message}}}
 }
 
-func answer(w http.ResponseWriter, code int, body any) {
+func writeJSON(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(body)

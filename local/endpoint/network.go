@@ -70,22 +70,22 @@ func notFound(name string) error {
 
 // dial connects to a load balancer's listener; to everything else the connection is refused.
 func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	refused := func(err error) error { return &net.OpError{Op: "dial", Net: network, Err: err} }
+	dialError := func(err error) error { return &net.OpError{Op: "dial", Net: network, Err: err} }
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, refused(err)
+		return nil, dialError(err)
 	}
 	port, err := strconv.Atoi(portText)
 	if err != nil {
-		return nil, refused(err)
+		return nil, dialError(err)
 	}
 	addresses, err := resolver{s.account}.LookupHost(ctx, host)
 	if err != nil {
-		return nil, refused(err)
+		return nil, dialError(err)
 	}
 	balancers, err := s.account.Balancers()
 	if err != nil {
-		return nil, refused(err)
+		return nil, dialError(err)
 	}
 	for _, b := range balancers {
 		if addressOf(b.DNSName).String() != addresses[0] {
@@ -97,10 +97,10 @@ func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, e
 			}
 			listening, err := s.listen(ctx, b, l)
 			if err != nil {
-				return nil, refused(err)
+				return nil, dialError(err)
 			}
 			return (&net.Dialer{}).DialContext(ctx, "tcp", listening)
 		}
 	}
-	return nil, refused(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+	return nil, dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 }

@@ -58,9 +58,9 @@ func (p *awsProvider) DiffConfig(_ context.Context, r plugin.DiffConfigRequest) 
 // Configure refuses another account or region than the simulated one.
 func (p *awsProvider) Configure(_ context.Context, r plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
 	config := toAccount(r.Inputs)
-	lies := p.account.Region()
-	if region, ok := config["region"].(string); ok && region != lies {
-		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account lies in %s, not in %s", lies, region)
+	accountRegion := p.account.Region()
+	if region, ok := config["region"].(string); ok && region != accountRegion {
+		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account lies in %s, not in %s", accountRegion, region)
 	}
 	allowed, err := listOf(config["allowedAccountIds"])
 	if err != nil {
@@ -92,7 +92,7 @@ func listOf(value any) ([]string, error) {
 // Check judges inputs, and gives a name to what the program left without one.
 func (p *awsProvider) Check(_ context.Context, r plugin.CheckRequest) (plugin.CheckResponse, error) {
 	inputs := r.News.Copy()
-	if name := resource.PropertyKey(cloud.GivenName(string(r.Type))); name != "" && !inputs.HasValue(name) {
+	if name := resource.PropertyKey(cloud.NameProperty(string(r.Type))); name != "" && !inputs.HasValue(name) {
 		given, err := nameFor(r, name)
 		if err != nil {
 			return plugin.CheckResponse{}, err
@@ -126,20 +126,20 @@ func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 // Diff compares what was asked for with what is asked for now.
 func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
 	typ := string(r.Type)
-	result := diff(r.OldInputs, wanted(r), func(property string) bool { return cloud.Replaces(typ, property) })
-	if property, due := p.account.Due(typ); due && result.Changes == plugin.DiffNone {
+	result := diff(r.OldInputs, requestedInputs(r), func(property string) bool { return cloud.Replaces(typ, property) })
+	if property, pending := p.account.PendingChange(typ); pending && result.Changes == plugin.DiffNone {
 		result.Changes = plugin.DiffSome
 		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}
 	}
 	// Two of one name cannot be there at once.
-	name := resource.PropertyKey(cloud.GivenName(typ))
+	name := resource.PropertyKey(cloud.NameProperty(typ))
 	result.DeleteBeforeReplace = len(result.ReplaceKeys) > 0 && name != "" && r.OldInputs[name].DeepEquals(r.NewInputs[name])
 	return result, nil
 }
 
-// wanted is what is asked for now, but what is to be ignored stays as it is. The engine does so itself before an update,
+// requestedInputs is what is asked for now, but what is to be ignored stays as it is. The engine does so itself before an update,
 // and leaves it to the provider in a refresh, as the bridge to Terraform's providers does it.
-func wanted(r plugin.DiffRequest) resource.PropertyMap {
+func requestedInputs(r plugin.DiffRequest) resource.PropertyMap {
 	news := r.NewInputs.Copy()
 	for _, ignored := range r.IgnoreChanges {
 		if path, err := resource.ParsePropertyPath(ignored); err == nil {
@@ -175,11 +175,11 @@ func (p *awsProvider) Create(ctx context.Context, r plugin.CreateRequest) (plugi
 	if r.Preview {
 		return plugin.CreateResponse{Properties: r.Properties}, nil
 	}
-	made, err := p.account.CreateResource(ctx, string(r.Type), toAccount(r.Properties))
+	created, err := p.account.CreateResource(ctx, string(r.Type), toAccount(r.Properties))
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
-	return plugin.CreateResponse{ID: resource.ID(made.ID), Properties: fromAccount(made.Outputs, r.Properties)}, nil
+	return plugin.CreateResponse{ID: resource.ID(created.ID), Properties: fromAccount(created.Outputs, r.Properties)}, nil
 }
 
 // Read finds a resource by its ID, for a refresh, or by its ID or name, for an import.

@@ -27,16 +27,16 @@ type subnet struct {
 
 func (s subnet) is(kind string) bool { return strings.EqualFold(s.spec.Type, kind) }
 
-// layOut divides a VPC's range evenly between the zones, and each zone's between the specs, in their order, as awsx
+// allocateSubnets divides a VPC's range evenly between the zones, and each zone's between the specs, in their order, as awsx
 // does with the strategy Auto: https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/#auto
-func layOut(vpc string, cidr netip.Prefix, zones []string, specs []subnetSpec) ([]subnet, error) {
-	zoneBits := cidr.Bits() + doublings(len(zones))
+func allocateSubnets(vpc string, cidr netip.Prefix, zones []string, specs []subnetSpec) ([]subnet, error) {
+	zoneBits := cidr.Bits() + log2Ceil(len(zones))
 	var all []subnet
 	for i, zone := range zones {
-		next := first(cidr) + uint64(i)<<(32-zoneBits)
+		next := firstAddress(cidr) + uint64(i)<<(32-zoneBits)
 		end := next + 1<<(32-zoneBits)
 		for _, spec := range specs {
-			size := zoneBits + doublings(len(specs))
+			size := zoneBits + log2Ceil(len(specs))
 			if spec.CIDRMask != nil {
 				size = *spec.CIDRMask
 			}
@@ -63,15 +63,15 @@ func subnetName(vpc string, spec subnetSpec, zone int) string {
 	return fmt.Sprintf("%s-%s-%d", vpc, what, zone)
 }
 
-// doublings is how often one must be doubled to reach n.
-func doublings(n int) int {
+// log2Ceil is how often one must be doubled to reach n.
+func log2Ceil(n int) int {
 	if n < 2 {
 		return 0
 	}
 	return bits.Len(uint(n - 1))
 }
 
-func first(p netip.Prefix) uint64 {
+func firstAddress(p netip.Prefix) uint64 {
 	address := p.Masked().Addr().As4()
 	return uint64(binary.BigEndian.Uint32(address[:]))
 }

@@ -33,7 +33,7 @@ func TestLayOut(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			subnets, err := layOut("v", netip.MustParsePrefix(test.cidr), test.zones, test.specs)
+			subnets, err := allocateSubnets("v", netip.MustParsePrefix(test.cidr), test.zones, test.specs)
 			require.NoError(t, err)
 			var got []string
 			for _, s := range subnets {
@@ -42,7 +42,7 @@ func TestLayOut(t *testing.T) {
 			require.Equal(t, test.want, got)
 		})
 	}
-	_, err := layOut("v", netip.MustParsePrefix("10.0.0.0/16"), []string{"a", "b"},
+	_, err := allocateSubnets("v", netip.MustParsePrefix("10.0.0.0/16"), []string{"a", "b"},
 		[]subnetSpec{{Type: "Private", CIDRMask: mask(16)}})
 	require.EqualError(t, err, "the subnets are too large for the VPC 10.0.0.0/16: a zone has 32768 addresses")
 }

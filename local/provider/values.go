@@ -6,8 +6,8 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// concealed stands in the account for a secret value. The value itself stays with the engine, which encrypts it.
-const concealed = "(secret)"
+// maskedSecret stands in the account for a secret value. The value itself stays with the engine, which encrypts it.
+const maskedSecret = "(secret)"
 
 // toAccount turns the engine's properties into the account's: secrets concealed, values yet unknown marked as such.
 func toAccount(properties resource.PropertyMap) map[string]any {
@@ -26,7 +26,7 @@ func internal(key resource.PropertyKey) bool { return len(key) > 1 && key[:2] ==
 func valueToAccount(value resource.PropertyValue) any {
 	switch {
 	case value.IsSecret(), value.IsOutput() && value.OutputValue().Secret:
-		return concealed
+		return maskedSecret
 	case value.IsOutput() && value.OutputValue().Known:
 		return valueToAccount(value.OutputValue().Element)
 	case value.ContainsUnknowns() && !value.IsArray() && !value.IsObject():
@@ -61,7 +61,7 @@ func fromAccount(values map[string]any, known resource.PropertyMap) resource.Pro
 func valueFromAccount(value any, known resource.PropertyValue) resource.PropertyValue {
 	switch v := value.(type) {
 	case string:
-		if v == concealed && known.IsSecret() {
+		if v == maskedSecret && known.IsSecret() {
 			return known
 		}
 	case []any:

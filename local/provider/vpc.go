@@ -56,8 +56,8 @@ type vpc struct {
 	name string
 	tags pulumi.StringMapInput
 
-	inner, gateway *child
-	nats           []*child
+	network, gateway *child
+	nats             []*child
 	// children are all but the VPC and its internet gateway, by the output that lists them.
 	children map[string][]pulumi.Input
 	ids      map[string]pulumi.StringArray
@@ -84,15 +84,15 @@ func newVPC(ctx *pulumi.Context, name string, args vpcArgs, options pulumi.Resou
 	if err != nil {
 		return nil, err
 	}
-	v.inner, err = v.add(typeVPC, name, v, pulumi.Map{
+	v.network, err = v.add(typeVPC, name, v, pulumi.Map{
 		"cidrBlock": pulumi.String(plan.cidr.String()), "enableDnsHostnames": args.EnableDNSHostnames,
-		"enableDnsSupport": args.EnableDNSSupport, "tags": v.tagged(nil),
+		"enableDnsSupport": args.EnableDNSSupport, "tags": v.tagsFor(nil),
 	})
 	if err != nil {
 		return nil, err
 	}
-	v.gateway, err = v.add(typeGateway, name, v.inner, pulumi.Map{
-		"vpcId": v.inner.ID(), "tags": v.tagged(nil),
+	v.gateway, err = v.add(typeGateway, name, v.network, pulumi.Map{
+		"vpcId": v.network.ID(), "tags": v.tagsFor(nil),
 	})
 	if err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 	if specs == nil {
 		specs = []subnetSpec{{Type: "Private"}, {Type: "Public"}}
 	}
-	plan.subnets, err = layOut(name, cidr, plan.zones, specs)
+	plan.subnets, err = allocateSubnets(name, cidr, plan.zones, specs)
 	return plan, err
 }
 
@@ -182,35 +182,35 @@ func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 // out.
 func (v *vpc) addSubnet(s subnet, plan vpcPlan) error {
 	tags := pulumi.StringMap{"Name": pulumi.String(s.name), "SubnetType": pulumi.String(s.spec.Type)}
-	network, err := v.addTo("subnets", typeSubnet, s.name, v.inner, pulumi.Map{
-		"vpcId": v.inner.ID(), "availabilityZone": pulumi.String(s.zone), "cidrBlock": pulumi.String(s.cidr.String()),
-		"mapPublicIpOnLaunch": pulumi.Bool(s.is("Public")), "tags": v.tagged(merged(s.spec.Tags, tags)),
+	subnet, err := v.addTo("subnets", typeSubnet, s.name, v.network, pulumi.Map{
+		"vpcId": v.network.ID(), "availabilityZone": pulumi.String(s.zone), "cidrBlock": pulumi.String(s.cidr.String()),
+		"mapPublicIpOnLaunch": pulumi.Bool(s.is("Public")), "tags": v.tagsFor(mergeTags(s.spec.Tags, tags)),
 	})
 	if err != nil {
 		return err
 	}
-	v.ids[s.spec.Type] = append(v.ids[s.spec.Type], network.ID().ToStringOutput())
-	table, err := v.addTo("routeTables", typeTable, s.name, network, pulumi.Map{
-		"vpcId": v.inner.ID(), "tags": v.tagged(tags),
+	v.ids[s.spec.Type] = append(v.ids[s.spec.Type], subnet.ID().ToStringOutput())
+	table, err := v.addTo("routeTables", typeTable, s.name, subnet, pulumi.Map{
+		"vpcId": v.network.ID(), "tags": v.tagsFor(tags),
 	})
 	if err != nil {
 		return err
 	}
-	ends := pulumi.Map{"routeTableId": table.ID(), "subnetId": network.ID()}
-	if _, err := v.addTo("routeTableAssociations", typeAssociation, s.name, table, ends); err != nil {
+	association := pulumi.Map{"routeTableId": table.ID(), "subnetId": subnet.ID()}
+	if _, err := v.addTo("routeTableAssociations", typeAssociation, s.name, table, association); err != nil {
 		return err
 	}
 	if s.is("Public") && v.wantsNAT(plan.nat) {
-		if err := v.addNAT(network); err != nil {
+		if err := v.addNAT(subnet); err != nil {
 			return err
 		}
 	}
-	way := v.wayOut(s, plan)
-	if way == nil {
+	route := v.defaultRoute(s, plan)
+	if route == nil {
 		return nil
 	}
-	way["routeTableId"], way["destinationCidrBlock"] = table.ID(), pulumi.String("0.0.0.0/0")
-	_, err = v.addTo("routes", typeRoute, s.name, table, way)
+	route["routeTableId"], route["destinationCidrBlock"] = table.ID(), pulumi.String("0.0.0.0/0")
+	_, err = v.addTo("routes", typeRoute, s.name, table, route)
 	return err
 }
 
@@ -219,22 +219,22 @@ func (v *vpc) wantsNAT(strategy string) bool {
 }
 
 // addNAT registers an address and a NAT gateway in a public subnet.
-func (v *vpc) addNAT(network *child) error {
+func (v *vpc) addNAT(subnet *child) error {
 	name := fmt.Sprintf("%s-%d", v.name, len(v.nats)+1)
-	tags := v.tagged(pulumi.StringMap{"Name": pulumi.String(name)})
-	address, err := v.addTo("eips", typeEIP, name, network, pulumi.Map{"tags": tags})
+	tags := v.tagsFor(pulumi.StringMap{"Name": pulumi.String(name)})
+	address, err := v.addTo("eips", typeEIP, name, subnet, pulumi.Map{"tags": tags})
 	if err != nil {
 		return err
 	}
-	nat, err := v.addTo("natGateways", typeNAT, name, network, pulumi.Map{
-		"subnetId": network.ID(), "allocationId": address.ID(), "tags": tags,
+	nat, err := v.addTo("natGateways", typeNAT, name, subnet, pulumi.Map{
+		"subnetId": subnet.ID(), "allocationId": address.ID(), "tags": tags,
 	})
 	v.nats = append(v.nats, nat)
 	return err
 }
 
-// wayOut is where a subnet's route to the internet leads, or nil.
-func (v *vpc) wayOut(s subnet, plan vpcPlan) pulumi.Map {
+// defaultRoute is where a subnet's route to the internet leads, or nil.
+func (v *vpc) defaultRoute(s subnet, plan vpcPlan) pulumi.Map {
 	switch {
 	case s.is("Public"):
 		return pulumi.Map{"gatewayId": v.gateway.ID()}
@@ -261,8 +261,8 @@ func (v *vpc) addTo(list, typ, name string, parent pulumi.Resource, inputs pulum
 	return c, err
 }
 
-// tagged are the component's tags and Name, and over them a child's own.
-func (v *vpc) tagged(own pulumi.StringMap) pulumi.StringMapOutput {
+// tagsFor are the component's tags and Name, and over them a child's own.
+func (v *vpc) tagsFor(own pulumi.StringMap) pulumi.StringMapOutput {
 	shared := pulumi.StringMap{}.ToStringMapOutput()
 	if v.tags != nil {
 		shared = v.tags.ToStringMapOutput()
@@ -278,7 +278,7 @@ func (v *vpc) tagged(own pulumi.StringMap) pulumi.StringMapOutput {
 	}).(pulumi.StringMapOutput)
 }
 
-func merged(given map[string]string, own pulumi.StringMap) pulumi.StringMap {
+func mergeTags(given map[string]string, own pulumi.StringMap) pulumi.StringMap {
 	all := pulumi.StringMap{}
 	for name, value := range given {
 		all[name] = pulumi.String(value)
@@ -292,7 +292,7 @@ func merged(given map[string]string, own pulumi.StringMap) pulumi.StringMap {
 // outputs are those of awsx.ec2.Vpc.
 func (v *vpc) outputs() pulumi.Map {
 	outputs := pulumi.Map{
-		"vpc": pulumi.NewResourceInput(v.inner), "vpcId": v.inner.ID().ToStringOutput(),
+		"vpc": pulumi.NewResourceInput(v.network), "vpcId": v.network.ID().ToStringOutput(),
 		"internetGateway": pulumi.NewResourceInput(v.gateway),
 		"publicSubnetIds": v.ids["Public"], "privateSubnetIds": v.ids["Private"], "isolatedSubnetIds": v.ids["Isolated"],
 		"subnetLayout": pulumi.Array{}, "vpcEndpoints": pulumi.Array{},

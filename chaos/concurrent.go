@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// runConcurrent starts deployments of one environment at once, first such that one runs and the others say so, then such that all run
+// one after the other.
+func (h *harness) runConcurrent(ctx context.Context, size int) error {
+	for _, wait := range []bool{false, true} {
+		if err := h.runAtOnce(ctx, size, wait); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
+	dir, err := h.copyOf(deployed, fmt.Sprintf("crowd-%v", wait))
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	args := []string{"up", "--image-tag", newTag}
+	if wait {
+		args = append(args, "--wait")
+	}
+	all, failed := make([]commandResult, size), make([]error, size)
+	var running sync.WaitGroup
+	began := time.Now()
+	for i := range size {
+		running.Go(func() { all[i], failed[i] = h.run(ctx, dir, args...) })
+	}
+	running.Wait()
+	done := 0
+	for i, e := range all {
+		switch {
+		case failed[i] != nil:
+			return failed[i]
+		case e.code == 0:
+			done++
+		case wait || e.code != 3 || !strings.Contains(e.output, "is locked by"):
+			return fmt.Errorf("one of %d deployments at once exits with %d:\n%s", size, e.code, e.output)
+		}
+	}
+	if done == 0 || wait && done != size {
+		return fmt.Errorf("of %d deployments at once %d were done", size, done)
+	}
+	runs, err := migrations(dir)
+	if err != nil {
+		return err
+	}
+	if err := oneAtATime(runs); err != nil {
+		return err
+	}
+	if err := h.verify(ctx, dir, &result{}); err != nil {
+		return err
+	}
+	fmt.Printf("%d at once, --wait=%v: %d done, %d said that the environment is locked, %d migrations, never two at once, %.1f s\n",
+		size, wait, done, size-done, len(runs), time.Since(began).Seconds())
+	return nil
+}
+
+// migration is one task of the migration's family, and how long it was there.
+type migration struct{ Created, Stopped time.Time }
+
+// migrations reads the account's, in the order of their beginning.
+func migrations(dir string) ([]migration, error) {
+	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
+	if err != nil {
+		return nil, err
+	}
+	var account struct {
+		ECS struct {
+			Tasks map[string]struct {
+				Group string
+				migration
+			}
+		}
+	}
+	if err := json.Unmarshal(content, &account); err != nil {
+		return nil, fmt.Errorf("account.json: %w", err)
+	}
+	var runs []migration
+	for _, task := range account.ECS.Tasks {
+		if strings.HasSuffix(task.Group, "-migration-task") {
+			runs = append(runs, task.migration)
+		}
+	}
+	slices.SortFunc(runs, func(x, y migration) int { return x.Created.Compare(y.Created) })
+	return runs, nil
+}
+
+// oneAtATime refuses migrations that overlap, and an account that had none.
+func oneAtATime(runs []migration) error {
+	if len(runs) == 0 {
+		return errors.New("no migration ran, so nothing is proven")
+	}
+	for i := 1; i < len(runs); i++ {
+		if runs[i].Created.Before(runs[i-1].Stopped) || runs[i-1].Stopped.IsZero() {
+			return fmt.Errorf("two migrations ran at once: one until %s, the other from %s", runs[i-1].Stopped, runs[i].Created)
+		}
+	}
+	return nil
+}

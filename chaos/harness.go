@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// base is a prepared account.
+type base string
+
+// The prepared accounts.
+const (
+	// fresh holds nothing, deployed an environment with the old image, twice one that got the new image after it.
+	fresh         base = "fresh"
+	deployed      base = "deployed"
+	deployedTwice base = "twice"
+	// crashed is what a first deployment left that was killed in the middle of provision.
+	crashed base = "dead"
+)
+
+// harness is where trials happen: the deployer's binary, a directory, and how long each scenario takes undisturbed.
+type harness struct {
+	deployer, root, dir string
+
+	baselines map[string]timing
+}
+
+// timing is how a command went undisturbed.
+type timing struct {
+	phases []phaseStart
+	took   time.Duration
+}
+
+// phaseStart is when a phase began, after the command's start.
+type phaseStart struct {
+	phase string
+	at    time.Duration
+}
+
+// phaseAt is where a fraction of the whole lies: in which phase, and how long after its beginning. A phase is waited for, so that a
+// slower machine meets the same phase.
+func (c timing) phaseAt(fraction float64) (phase string, after time.Duration) {
+	at := time.Duration(fraction * float64(c.took))
+	phase, after = startPhase, at
+	for _, m := range c.phases {
+		if m.at <= at {
+			phase, after = m.phase, at-m.at
+		}
+	}
+	return phase, after
+}
+
+// startPhase is the time before the first phase.
+const startPhase = "start"
+
+// newHarness is a lab for the binaries of the project in the working directory.
+func newHarness() (*harness, error) {
+	root, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("find the project: %w", err)
+	}
+	for _, binary := range []string{"deployer", "pulumi"} {
+		if _, err := os.Stat(filepath.Join(root, "bin", binary)); err != nil {
+			return nil, fmt.Errorf("bin/%s is missing: run `make build` first, and this in the project's root", binary)
+		}
+	}
+	dir, err := os.MkdirTemp("", "deployer-chaos-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory to work in: %w", err)
+	}
+	return &harness{deployer: filepath.Join(root, "bin", "deployer"), root: root, dir: dir, baselines: map[string]timing{}}, nil
+}
+
+func (h *harness) close() { _ = os.RemoveAll(h.dir) }
+
+// prepare makes the accounts that the trials begin with, and measures their scenarios. A crowd begins with a deployed environment.
+func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) error {
+	if err := os.MkdirAll(h.baseDir(fresh), 0o700); err != nil {
+		return fmt.Errorf("prepare the accounts: %w", err)
+	}
+	needs := func(b base) bool {
+		return slices.ContainsFunc(trials, func(t trial) bool { return t.scenario.base == b })
+	}
+	if needs(crashed) || slices.ContainsFunc(trials, func(t trial) bool { return t.secondKill > 0 }) {
+		if err := h.measure(ctx, firstUp); err != nil {
+			return err
+		}
+	}
+	if concurrent || needs(deployed) || needs(deployedTwice) {
+		if err := h.deploy(ctx, h.baseDir(deployed), oldTag); err != nil {
+			return err
+		}
+	}
+	if needs(deployedTwice) {
+		if _, err := h.copyOf(deployed, filepath.Base(h.baseDir(deployedTwice))); err != nil {
+			return err
+		}
+		if err := h.deploy(ctx, h.baseDir(deployedTwice), newTag); err != nil {
+			return err
+		}
+	}
+	if needs(crashed) {
+		if err := h.prepareCrashed(ctx, h.baseDir(crashed)); err != nil {
+			return err
+		}
+	}
+	for _, t := range trials {
+		if err := h.measure(ctx, t.scenario); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deploy deploys an image undisturbed.
+func (h *harness) deploy(ctx context.Context, dir, tag string) error {
+	if out, err := h.command(ctx, dir, "up", "--image-tag", tag).CombinedOutput(); err != nil {
+		return fmt.Errorf("prepare an environment with %s: %w\n%s", tag, err, out)
+	}
+	return nil
+}
+
+// prepareCrashed kills a first deployment in the middle of provision.
+func (h *harness) prepareCrashed(ctx context.Context, dir string) error {
+	hit, err := h.interrupt(ctx, dir, trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.5}, h.baselines[firstUp.name], firstUp.args)
+	if err == nil && hit.exited {
+		err = errors.New("it had ended before")
+	}
+	if err != nil {
+		return fmt.Errorf("prepare a deployment that died: %w", err)
+	}
+	return nil
+}
+
+// measure runs a scenario undisturbed, once.
+func (h *harness) measure(ctx context.Context, s scenario) error {
+	if _, known := h.baselines[s.name]; known {
+		return nil
+	}
+	dir, err := h.copyOf(s.base, "measured")
+	if err != nil {
+		return err
+	}
+	output := &transcript{began: time.Now()}
+	cmd := h.command(ctx, dir, s.args...)
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, output)
+	}
+	h.baselines[s.name] = timing{output.phases, time.Since(output.began)}
+	fmt.Printf("`%s` takes %s undisturbed\n", s.name, h.baselines[s.name].took.Round(100*time.Millisecond))
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("clear %s: %w", dir, err)
+	}
+	return nil
+}
+
+func (h *harness) baseDir(b base) string { return filepath.Join(h.dir, "base-"+string(b)) }
+
+// copyOf is a copy of a prepared account under a name.
+func (h *harness) copyOf(b base, name string) (string, error) {
+	dir := filepath.Join(h.dir, name)
+	if err := os.CopyFS(dir, os.DirFS(h.baseDir(b))); err != nil {
+		return "", fmt.Errorf("copy the prepared account: %w", err)
+	}
+	return dir, nil
+}
+
+// A target is an environment, and the project whose file describes it.
+type target struct{ env, project string }
+
+// dev returns the target of most trials.
+func (h *harness) dev() target { return target{env: "dev", project: h.root} }
+
+// command is the deployer in a simulated account.
+func (h *harness) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
+	return h.commandAt(ctx, stateDir, h.dev(), args...)
+}
+
+func (h *harness) commandAt(ctx context.Context, stateDir string, where target, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, h.deployer, append(args, "--env", where.env, "--local", "--yes", "--no-color")...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+where.project, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+h.dir,
+		"DEPLOYER_PULUMI="+filepath.Join(h.root, "bin", "pulumi"), "AWS_EC2_METADATA_DISABLED=true")
+	return cmd
+}
+
+// commandResult is what a command that has ended left to read.
+type commandResult struct {
+	code   int
+	output string
+	took   time.Duration
+}
+
+// run runs the deployer to its end.
+func (h *harness) run(ctx context.Context, stateDir string, args ...string) (commandResult, error) {
+	return h.runAt(ctx, stateDir, h.dev(), args...)
+}
+
+func (h *harness) runAt(ctx context.Context, stateDir string, where target, args ...string) (commandResult, error) {
+	began := time.Now()
+	out, err := h.commandAt(ctx, stateDir, where, args...).CombinedOutput()
+	code, err := exitCode(err)
+	return commandResult{code, string(out), time.Since(began)}, err
+}
+
+// exitCode is a command's; killed where a signal ended it.
+func exitCode(err error) (int, error) {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &exit):
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// runAll runs the trials, several at once, and prints a line for each.
+func (h *harness) runAll(ctx context.Context, trials []trial, o options) []result {
+	return inParallel(ctx, o, trials, func(t trial) result { return h.runTrial(ctx, t, o.only > 0) }, func(r result) error { return r.err })
+}
+
+// inParallel tries the trials, several at once, and prints each result and its error. It begins none after the limit.
+func inParallel[T any, R fmt.Stringer](ctx context.Context, o options, trials []T, run func(T) R, failed func(R) error) []R {
+	var mu sync.Mutex
+	var results []R
+	began := time.Now()
+	next := make(chan T)
+	go func() {
+		defer close(next)
+		for _, t := range trials {
+			if ctx.Err() != nil || time.Since(began) > o.limit {
+				return
+			}
+			next <- t
+		}
+	}()
+	var running sync.WaitGroup
+	for range o.parallel {
+		running.Go(func() {
+			for t := range next {
+				r := run(t)
+				mu.Lock()
+				results = append(results, r)
+				fmt.Println(r)
+				if err := failed(r); err != nil {
+					fmt.Println(err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	running.Wait()
+	return results
+}
+
+// transcript collects what a running command says, and when its phases begin.
+type transcript struct {
+	began time.Time
+
+	mu     sync.Mutex
+	text   bytes.Buffer
+	phases []phaseStart
+}
+
+// phaseStarted is the line that begins a phase.
+var phaseStarted = regexp.MustCompile(`(?m)^([a-z]+) +started`)
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, line := range phaseStarted.FindAllSubmatch(p, -1) { // the deployer writes whole lines
+		t.phases = append(t.phases, phaseStart{string(line[1]), time.Since(t.began)})
+	}
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// phase is the one that was started last, or the beginning before any.
+func (t *transcript) phase() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.phases) == 0 {
+		return startPhase
+	}
+	return t.phases[len(t.phases)-1].phase
+}
+
+// reached reports whether the phase has begun.
+func (t *transcript) reached(phase string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return phase == startPhase || slices.ContainsFunc(t.phases, func(m phaseStart) bool { return m.phase == phase })
+}

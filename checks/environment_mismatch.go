@@ -1,0 +1,95 @@
+package checks
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// checkReference judges where a task definition's reference to a secret leads. Set is a key of the environment's own
+// configuration secret as it currently is; the message says what another state means.
+func checkReference(reference string, env *environment.Environment) (State, string) {
+	secret, key := splitValueFrom(reference)
+	pinned := pinnedVersion(reference)
+	switch {
+	case foreignSecret(env, secret):
+		return Foreign, "it comes from " + secret + ", another environment's"
+	case !isSecretNamed(secret, env.SecretName()):
+		return Unread, "it comes from another place than " + env.SecretName()
+	case key == "":
+		return WholeSecret, "its reference names no key, so that the container gets all of " + env.SecretName()
+	case pinned != "":
+		return Unread, "it is held at " + pinned + " of the secret"
+	}
+	return Set, ""
+}
+
+// pinnedVersion is the stage or version that a reference asks for where that is not the current one.
+func pinnedVersion(reference string) string {
+	parts := strings.Split(reference, ":")
+	switch {
+	case len(parts) > 9 && parts[9] != "":
+		return "version " + parts[9]
+	case len(parts) > 8 && parts[8] != "" && parts[8] != "AWSCURRENT":
+		return "stage " + parts[8]
+	}
+	return ""
+}
+
+// referenceTarget is where a reference leads: the secret's name, or the last part of what it names otherwise.
+func referenceTarget(reference string) string {
+	secret, _ := splitValueFrom(reference)
+	return cmp.Or(secret, lastPart(arnResource(reference)))
+}
+
+// arnResource is what follows secret: or parameter in an ARN.
+func arnResource(arn string) string {
+	parts := strings.SplitN(arn, ":", 7)
+	return parts[len(parts)-1]
+}
+
+// secretNameIn is the name of the secret that a variable's value is the name or the ARN of, in an ARN with the six random
+// characters.
+func secretNameIn(value string) string {
+	if !strings.HasPrefix(value, "arn:") {
+		return value
+	}
+	return strings.TrimPrefix(arnResource(value), "secret:")
+}
+
+// foreignTarget reports whether a variable's value leads to another environment, and says where.
+func foreignTarget(name, value string, env *environment.Environment) (message string, foreign bool) {
+	if secret := secretNameIn(value); name == environment.VarConfigSecretID && foreignSecret(env, secret) {
+		return "it names " + secret + ", another environment's", true
+	}
+	what, foreign := foreignDatabase(env, value)
+	if !foreign {
+		return "", false
+	}
+	return "it leads to " + what, true
+}
+
+// foreignReferences are the variables of a container definition that lead to another environment, or to all of a secret,
+// with why.
+func foreignReferences(c *ecstypes.ContainerDefinition, env *environment.Environment) []string {
+	var references []string
+	add := func(name *string, message string) {
+		references = append(references, fmt.Sprintf("%s (%s)", aws.ToString(name), message))
+	}
+	for _, pair := range c.Environment {
+		if message, foreign := foreignTarget(aws.ToString(pair.Name), aws.ToString(pair.Value), env); foreign {
+			add(pair.Name, message)
+		}
+	}
+	for _, s := range c.Secrets {
+		if state, message := checkReference(aws.ToString(s.ValueFrom), env); state == Foreign || state == WholeSecret {
+			add(s.Name, message)
+		}
+	}
+	return references
+}

@@ -1,0 +1,43 @@
+package checks
+
+import "fmt"
+
+// findingBuilder is the thing that a judgement is about.
+type findingBuilder struct {
+	component, service string
+	details            map[string]any
+}
+
+// with adds one piece of evidence and returns the subject.
+func (s findingBuilder) with(key string, value any) findingBuilder {
+	s.details[key] = value
+	return s
+}
+
+// newFinding begins a judgement.
+func newFinding(component, service string) findingBuilder {
+	return findingBuilder{component: component, service: service, details: map[string]any{}}
+}
+
+func (s findingBuilder) healthy(reason, format string, args ...any) Finding {
+	return s.finding(Healthy, reason, nil, format, args...)
+}
+
+func (s findingBuilder) warning(reason string, hint Hint, format string, args ...any) Finding {
+	return s.finding(Warning, reason, &hint, format, args...)
+}
+
+func (s findingBuilder) error(reason string, hint Hint, format string, args ...any) Finding {
+	return s.finding(Error, reason, &hint, format, args...)
+}
+
+func (s findingBuilder) unknown(reason string, hint Hint, format string, args ...any) Finding {
+	return s.finding(Unknown, reason, &hint, format, args...)
+}
+
+func (s findingBuilder) finding(status Status, reason string, hint *Hint, format string, args ...any) Finding {
+	return Finding{
+		Service: s.service, Component: s.component, Status: status, Reason: reason,
+		Message: fmt.Sprintf(format, args...), Details: s.details, Hint: hint,
+	}
+}

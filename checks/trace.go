@@ -1,0 +1,69 @@
+package checks
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// instrument returns cfg with every call limited and told of: at most limit calls are under way at once, retries and
+// their waits included, so that a large estate is read slowly before it is throttled.
+func instrument(cfg aws.Config, concurrency int, trace *tracer, now func() time.Time) aws.Config {
+	cfg = cfg.Copy()
+	if cfg.Retryer == nil {
+		cfg.Retryer = newRetryer(cfg.RetryMode, cmp.Or(cfg.RetryMaxAttempts, maxAttempts))
+	}
+	slots := make(chan struct{}, concurrency)
+	var lastID atomic.Int64
+	step := middleware.InitializeMiddlewareFunc("Observe", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-ctx.Done():
+			return middleware.InitializeOutput{}, middleware.Metadata{}, ctx.Err()
+		}
+		current := callContextOf(ctx)
+		call := Call{
+			ID: int(lastID.Add(1)), After: current.lastCalls(), Component: current.component, Start: now(),
+			Service: middleware.GetServiceID(ctx), Operation: middleware.GetOperationName(ctx),
+		}
+		out, metadata, err := next.HandleInitialize(ctx, in)
+		call.End, call.Err = now(), err
+		current.complete(call)
+		trace.record(call)
+		return out, metadata, err
+	})
+	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
+		// Before everything else, so that a call answered by another step is seen too.
+		return stack.Initialize.Add(step, middleware.Before)
+	})
+	return cfg
+}
+
+// tracer tells of calls, one at a time, until it ends.
+type tracer struct {
+	mu sync.Mutex
+	// callback is nil where nobody wants to know.
+	callback func(Call)
+}
+
+func (t *tracer) record(c Call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.callback != nil {
+		t.callback(c)
+	}
+}
+
+func (t *tracer) stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.callback = nil
+}

@@ -1,0 +1,120 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// Reasons why something is unknown.
+const (
+	reasonAccessDenied  = "AccessDenied"
+	reasonThrottled     = "Throttled"
+	reasonTimeout       = "Timeout"
+	reasonInterrupted   = "Interrupted"
+	reasonNoCredentials = "NoCredentials"
+	reasonUnreachable   = "Unreachable"
+	reasonAPIError      = "APIError"
+	reasonNoResult      = "NoResult"
+)
+
+// accessDeniedCodes and throttledCodes are what the services call these conditions.
+// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+var (
+	accessDeniedCodes = []string{
+		"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "Forbidden",
+		"AuthorizationErrorException",
+	}
+	throttledCodes = []string{
+		"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
+		"RequestLimitExceeded", "TooManyRequestsException", "SlowDown", "PriorRequestNotComplete",
+		"BandwidthLimitExceeded", "LimitExceededException", "ProvisionedThroughputExceededException",
+	}
+	credentialCodes = []string{
+		"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException",
+		"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure",
+	}
+)
+
+// hasCode reports whether err is an answer of AWS with one of the codes.
+func hasCode(err error, codes ...string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
+}
+
+// AccessDenied reports whether AWS refused a call because the caller may not make it.
+func AccessDenied(err error) bool { return hasCode(err, accessDeniedCodes...) }
+
+// unknownFinding is the finding about a component that could not be judged because of err.
+func unknownFinding(component string, err error) Finding {
+	f := newFinding(component, component)
+	call := "AWS"
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		call = operation.Service() + " " + operation.Operation()
+		f = f.with("call", call)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return f.unknown(reasonTimeout, Hint{
+			Cause:    "AWS or the network answers slowly, or not at all",
+			Solution: "run it again with a longer --timeout",
+		}, "no answer in time from %s", call)
+	case errors.Is(err, context.Canceled):
+		return f.unknown(reasonInterrupted, Hint{
+			Cause: "the run was interrupted", Solution: "run it again",
+		}, "interrupted while waiting for %s", call)
+	case hasCode(err, accessDeniedCodes...) && operation != nil:
+		permission := Permission(operation.Service(), operation.Operation())
+		return f.with("permission", permission).unknown(reasonAccessDenied, Hint{
+			Cause:    "the caller's policies do not allow " + permission,
+			Solution: "allow it; the policy docs/iam/status-read-only.json suffices for a whole report",
+		}, "access denied: the permission %s is missing", permission)
+	case hasCode(err, throttledCodes...):
+		return f.unknown(reasonThrottled, Hint{
+			Cause:    "the account makes more calls than AWS allows just now",
+			Solution: "run it again in a minute",
+		}, "throttled by %s", call)
+	case hasCode(err, credentialCodes...) || isCredentialError(err):
+		return f.with("error", err.Error()).unknown(reasonNoCredentials, Hint{
+			Cause:    "there are no credentials, or they have expired or belong to nobody",
+			Solution: "sign in again, or name a profile with --profile",
+			Command:  "aws sts get-caller-identity",
+		}, "the credentials were not accepted for %s", call)
+	}
+	return f.with("error", err.Error()).unknown(errorReason(err), Hint{
+		Cause:    "the call went wrong; the error says more",
+		Solution: "run it again; with --debug every call is shown",
+	}, "%s", shortError(err))
+}
+
+// errorReason tells an answer that is an error from no answer at all.
+func errorReason(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return reasonAPIError
+	}
+	return reasonUnreachable
+}
+
+// isCredentialError reports whether the SDK found no credentials to sign with. It has no type for that.
+func isCredentialError(err error) bool {
+	var signing interface{ Unwrap() error }
+	return errors.As(err, &signing) && strings.Contains(err.Error(), "get identity: get credentials")
+}
+
+// shortError is err without what the SDK puts around the service's own words.
+func shortError(err error) string {
+	var api smithy.APIError
+	var operation *smithy.OperationError
+	switch {
+	case errors.As(err, &api) && errors.As(err, &operation):
+		return fmt.Sprintf("%s %s: %s: %s", operation.Service(), operation.Operation(), api.ErrorCode(), api.ErrorMessage())
+	default:
+		return err.Error()
+	}
+}

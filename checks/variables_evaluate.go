@@ -1,0 +1,170 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/configuration"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// evaluateContainer says what is not as it should be about what a container gets.
+func evaluateContainer(c Container, env *environment.Environment) []Finding {
+	f := func() findingBuilder { return newFinding("variables", c.Service+"/"+c.Container) }
+	var findings []Finding
+	if broken := describeVariables(c.Variables, Variable.Broken); len(broken) > 0 {
+		findings = append(findings, f().error("VariablesBroken", Hint{
+			Cause:    "a variable became required, was not filled in, or comes from a wrong place; the application cannot work with that",
+			Solution: "set each one that is named, then restart", Command: command(env, "secrets set"),
+		}, "%s", strings.Join(broken, "; ")))
+	}
+	if odd := describeVariables(c.Variables, func(v Variable) bool { return !v.OK() && !v.Broken() }); len(odd) > 0 {
+		findings = append(findings, f().warning("VariablesOdd", Hint{
+			Cause:    "a value was left for somebody to fill in, or was not written as it was meant",
+			Solution: "set it anew", Command: command(env, "secrets set"),
+		}, "%s", strings.Join(odd, "; ")))
+	}
+	if unread := describeVariables(c.Variables, func(v Variable) bool { return v.State == Unread && v.Required }); len(unread) > 0 {
+		findings = append(findings, f().unknown("VariablesNotRead", Hint{
+			Cause:    "these credentials may not read the secret, or it is no JSON object",
+			Solution: "look at it", Command: command(env, "secrets check"),
+		}, "not read: %s", strings.Join(unread, "; ")))
+	}
+	if c.Stale > 0 {
+		findings = append(findings, f().warning(reasonOlderThanConfiguration, Hint{
+			Cause:    "a secret was changed after the tasks had started: they have its values from before",
+			Solution: "restart the tasks", Command: command(env, "restart"),
+		}, "%d/%d tasks are older than the last change of the configuration", c.Stale, c.Tasks))
+	}
+	if program := differencesFrom(c.Differences, programName(env)); len(program) > 0 {
+		findings = append(findings, f().warning("NotAsTheProgramHasIt",
+			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+			"%s differs from %s: %s", c.Running, programName(env), strings.Join(program, ", ")))
+	}
+	return findings
+}
+
+// describeVariables lists variables with what there is to say about them.
+func describeVariables(variables []Variable, selected func(Variable) bool) []string {
+	var names []string
+	for _, v := range variables {
+		switch {
+		case !selected(v):
+		case v.Message != "":
+			names = append(names, fmt.Sprintf("%s (%s)", v.Name, v.Message))
+		case v.State == Unread:
+			names = append(names, v.Name)
+		default:
+			names = append(names, v.Name+" is "+v.State.describe())
+		}
+	}
+	return names
+}
+
+// describe ends a sentence that begins with the variable and "is".
+func (s State) describe() string { return configuration.Kind(s).String() }
+
+// differencesFrom are the differences from one side, in words.
+func differencesFrom(all []Difference, side string) []string {
+	var found []string
+	for _, d := range all {
+		if d.Against == side {
+			found = append(found, d.Name+" "+d.Kind)
+		}
+	}
+	return found
+}
+
+// programName is how what the program would declare is called.
+func programName(env *environment.Environment) string { return environment.FileName(env.Stack) }
+
+// differences holds what a container is given by its running task definition against another one, by name and value.
+func differences(side string, running, other map[string]string) []Difference {
+	var found []Difference
+	for name, value := range running {
+		switch there, has := other[name]; {
+		case !has:
+			found = append(found, Difference{side, name, "added"})
+		case there == anyValue && strings.HasPrefix(value, valuePrefix) && value != valuePrefix:
+		case there != value:
+			found = append(found, Difference{side, name, "changed"})
+		}
+	}
+	for name := range other {
+		if _, has := running[name]; !has {
+			found = append(found, Difference{side, name, "removed"})
+		}
+	}
+	slices.SortFunc(found, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
+	return found
+}
+
+// anyValue stands for a value that only AWS knows, but not for a reference or for nothing.
+const anyValue = "\x00"
+
+// valuePrefix and asReference begin how a variable is given.
+const valuePrefix, referencePrefix = "value ", "from "
+
+// definedVariables are the variables that a container definition names, with their values or references.
+func definedVariables(c *ecstypes.ContainerDefinition, env *environment.Environment) map[string]string {
+	all := map[string]string{}
+	if c == nil {
+		return all
+	}
+	for _, pair := range c.Environment {
+		all[aws.ToString(pair.Name)] = valuePrefix + aws.ToString(pair.Value)
+	}
+	for _, s := range c.Secrets {
+		reference := aws.ToString(s.ValueFrom)
+		if state, _ := checkReference(reference, env); state == Set {
+			_, key := splitValueFrom(reference)
+			reference = ownReference(key, env)
+		}
+		all[aws.ToString(s.Name)] = referencePrefix + reference
+	}
+	return all
+}
+
+// ownReference is how a reference to a key of the environment's own secret is held against others: by its names, since only AWS
+// knows the ARN's end.
+func ownReference(key string, env *environment.Environment) string {
+	return env.SecretName() + " " + key
+}
+
+// expectedVariables are the variables that the program sets in the application's container, as far as the environment's file
+// says.
+func expectedVariables(env *environment.Environment) map[string]string {
+	all := map[string]string{}
+	for _, name := range environment.ProgramVariables() {
+		all[name] = anyValue
+	}
+	for name, value := range map[string]string{
+		environment.VarRegion: env.Region, environment.VarConfigSecretID: env.SecretName(),
+		environment.VarDatabaseName: env.Database.Name, environment.VarDatabasePort: strconv.Itoa(environment.DatabasePort),
+		environment.VarConnectionLimit: strconv.Itoa(env.Database.Connections),
+		environment.VarPoolTimeout:     strconv.Itoa(int(env.Database.PoolTimeout.Seconds())),
+	} {
+		all[name] = valuePrefix + value
+	}
+	for _, key := range env.SecretKeys() {
+		all[key] = referencePrefix + ownReference(key, env)
+	}
+	return all
+}
+
+// redefinedKeys are the keys of the configuration secret that a container needs and is given in another way than by a
+// reference to them.
+func redefinedKeys(c *ecstypes.ContainerDefinition, env *environment.Environment) []string {
+	var names []string
+	for _, d := range differences("", definedVariables(c, env), expectedVariables(env)) {
+		if d.Kind == "changed" && slices.Contains(env.SecretKeys(), d.Name) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}

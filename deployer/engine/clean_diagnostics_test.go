@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestClean(t *testing.T) {
+	for name, c := range map[string]struct{ said, want string }{
+		"plain":    {"error: no such thing\n", "no such thing"},
+		"markup":   {"<{%fg 1%}>error: <{%reset%}>no such thing<{%reset%}>\n", "no such thing"},
+		"terminal": {"\x1b[38;5;9mno\x1b[0m such thing", "no such thing"},
+		"provider": {"1 error occurred:\n\t* creating RDS DB Instance (db): InsufficientDBInstanceCapacity: none\n\n\n",
+			"creating RDS DB Instance (db): InsufficientDBInstanceCapacity: none"},
+		"two of them": {"2 errors occurred:\n\t* one\n\t* two\n\n", "one\ntwo"},
+		"bridge": {"  sdk-v2/provider2.go:572: sdk.helper_schema: creating S3 Bucket (b): BucketAlreadyExists: provider=aws@6.83.2",
+			"creating S3 Bucket (b): BucketAlreadyExists"},
+		"program": {"an unhandled error occurred: 1 error occurred:\n\t* the image is missing\n\n\n", "the image is missing"},
+		"panic": {"an unhandled error occurred: go inline source runtime error, an unhandled error occurred: assignment to entry in nil map\n",
+			"assignment to entry in nil map"},
+		"stack trace":   {"error: something broke\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:69 +0x6d\n", "something broke"},
+		"several lines": {"one\ntwo", "one\ntwo"},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, cleanDiagnostic(c.said)) })
+	}
+}
+
+func TestHollowMessages(t *testing.T) {
+	for message, want := range map[string]bool{
+		"update failed": true, "update canceled": true, "preview failed": true, "destroy canceled": true,
+		"waiting for RPCs: rpc error: code = Unavailable desc = resource monitor shut down while waiting": true,
+		"update failed: no credentials": false, "the image is missing": false,
+	} {
+		require.Equal(t, want, genericMessages.MatchString(message), message)
+	}
+}

@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const twoDatabases = `{"version":3,"deployment":{"manifest":{"number":12345678901234567890},"resources":[
+{"urn":"urn:db","id":"db-OLD","inputs":{"identifier":"db"},"outputs":{"id":"db-OLD","nested":[{"of":"db-OLD"}],"port":5432,"password":{"4dabf18193072939515e22adb298388d":"x","ciphertext":"v1:a"}}},
+{"urn":"urn:db","id":"db-GONE","delete":true},
+{"urn":"urn:task","id":"task","inputs":{"database":"db-OLD"}}]}}`
+
+func TestRepointChangesOnlyTheResourceItself(t *testing.T) {
+	edited, changed, err := replaceIDs([]byte(twoDatabases), map[string]string{"urn:db": "db-NEW"})
+	require.NoError(t, err)
+	require.True(t, changed)
+	require.JSONEq(t, `{"version":3,"deployment":{"manifest":{"number":12345678901234567890},"resources":[
+{"urn":"urn:db","id":"db-NEW","inputs":{"identifier":"db"},"outputs":{"id":"db-NEW","nested":[{"of":"db-NEW"}],"port":5432,"password":{"4dabf18193072939515e22adb298388d":"x","ciphertext":"v1:a"}}},
+{"urn":"urn:db","id":"db-GONE","delete":true},
+{"urn":"urn:task","id":"task","inputs":{"database":"db-OLD"}}]}}`, string(edited))
+	require.Contains(t, string(edited), "12345678901234567890", "numbers stay as they were written")
+
+	_, changed, err = replaceIDs(edited, map[string]string{"urn:db": "db-NEW"})
+	require.NoError(t, err)
+	require.False(t, changed)
+	_, _, err = replaceIDs(edited, map[string]string{"urn:none": "x"})
+	require.EqualError(t, err, `the state has no resource ["urn:none"]`)
+	_, _, err = replaceIDs([]byte(`{"version":3,`), nil)
+	require.ErrorContains(t, err, "read the exported state")
+}

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"cmp"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+)
+
+// stateError says what can be done about a state that cannot be read.
+func (h *Handle) stateError(reason string) *StateError {
+	err := h.stack.stateError(explainDecodeError(reason))
+	err.OtherVersion = stateOfOtherVersion.MatchString(reason)
+	return err
+}
+
+// explainDecodeError says what a decoder's complaint about a state means; the complaint stays, for those who look into the file.
+func explainDecodeError(reason string) string {
+	switch {
+	case reason == "unexpected end of JSON input", strings.HasSuffix(reason, "EOF"):
+		return "it is empty or was cut off (" + reason + ")"
+	case strings.HasPrefix(reason, "invalid character"), strings.Contains(reason, "cannot unmarshal"):
+		return "it is something else than a state (" + reason + ")"
+	}
+	return reason
+}
+
+// MissingError is the error of a state that is not there, or says nothing, although it must.
+func (s Stack) MissingError(reason string) *StateError {
+	err := s.stateError(reason)
+	err.Missing = true
+	return err
+}
+
+// stateError names where the state lies and what can be put in its place. Where the backend is a directory, the engine keeps
+// copies there: one beside the state, one of every run under backups, one of every finished run under history.
+func (s Stack) stateError(reason string) *StateError {
+	err := &StateError{Stack: s.Name, Reason: reason}
+	project, loadErr := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	u, parseErr := url.Parse(s.backendURL())
+	if loadErr != nil || parseErr != nil {
+		return err
+	}
+	name := string(project.Name)
+	err.Object = s.stateObject(u, path.Join(".pulumi", "stacks", name, s.Name+".json"))
+	dir := s.backendDir()
+	if dir == "" {
+		return err
+	}
+	root := filepath.Join(dir, ".pulumi")
+	err.File = filepath.Join(root, "stacks", name, s.Name+".json")
+	err.Backup = newestBackupFile(
+		err.File+".bak",
+		filepath.Join(root, "backups", name, s.Name, "*.json"),
+		filepath.Join(root, "history", name, s.Name, "*.checkpoint.json"),
+	)
+	return err
+}
+
+// stateObject is where the state lies in a bucket of S3; the zero object for another backend.
+func (s Stack) stateObject(backend *url.URL, key string) Object {
+	if backend.Scheme != "s3" {
+		return Object{}
+	}
+	return Object{
+		Bucket: backend.Host, Key: strings.TrimPrefix(path.Join(backend.Path, key), "/"), Region: backend.Query().Get("region"),
+	}
+}
+
+// backendURL is where the state lives; empty where the engine's own login decides.
+func (s Stack) backendURL() string {
+	return cmp.Or(s.BackendURL, s.Env["PULUMI_BACKEND_URL"], os.Getenv("PULUMI_BACKEND_URL"))
+}
+
+// newestBackupFile returns the file with the latest of the whole states, one with resources before any other; empty where
+// none is whole. A state says itself when it was written: the times of files change when they are copied.
+func newestBackupFile(patterns ...string) string {
+	var newest [2]string // without and with resources
+	var when [2]time.Time
+	for _, pattern := range patterns {
+		files, _ := filepath.Glob(pattern) // the only error is a malformed pattern
+		for _, file := range files {
+			written, resources, complete := readBackupFile(file)
+			kind := min(resources, 1)
+			if complete && (newest[kind] == "" || written.After(when[kind])) {
+				newest[kind], when[kind] = file, written
+			}
+		}
+	}
+	return cmp.Or(newest[1], newest[0])
+}
+
+// readBackupFile reports whether a file holds a whole and consistent state, when that was written, and with how many resources.
+func readBackupFile(file string) (written time.Time, resources int, complete bool) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return time.Time{}, 0, false
+	}
+	doc, written, err := readBackup(content)
+	if err != nil {
+		return time.Time{}, 0, false
+	}
+	return written, len(doc.Resources), true
+}

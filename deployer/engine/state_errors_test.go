@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// project is a stack whose state lies wherever backend says.
+func project(t *testing.T, backend string) Stack {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Pulumi.yaml"), projectFile)
+	return Stack{Project: dir, Name: "dev", Env: map[string]string{"PULUMI_BACKEND_URL": backend}}
+}
+
+// The state of a bucket is named, and brought back from the bucket's own versions.
+func TestLostInABucket(t *testing.T) {
+	err := project(t, "s3://bucket/team?region=eu-west-1&awssdk=v2").MissingError("the backend does not know it")
+	require.EqualError(t, err, "the state of stack dev is lost (s3://bucket/team/.pulumi/stacks/proj/dev.json): the backend does not know it")
+	require.Contains(t, err.Hint(), "`aws s3api list-object-versions --bucket bucket --prefix team/.pulumi/stacks/proj/dev.json --region eu-west-1`")
+	require.Contains(t, err.Hint(), "`aws s3 cp state.json s3://bucket/team/.pulumi/stacks/proj/dev.json --region eu-west-1` puts it back")
+
+	err = project(t, "https://api.pulumi.com").MissingError("gone")
+	require.EqualError(t, err, "the state of stack dev is lost: gone")
+	require.Contains(t, err.Hint(), "restore an earlier version of the state's object in the backend; ")
+}
+
+// Of the copies the newest whole one counts, but one that knows of resources before one that knows of none.
+func TestNewestIntactState(t *testing.T) {
+	dir := t.TempDir()
+	stack := project(t, "file://"+dir)
+	state := func(day int, resources string) string {
+		return fmt.Sprintf(`{"version":3,"checkpoint":{"latest":{"manifest":{"time":"2026-01-%02dT00:00:00Z"},"resources":[%s]}}}`, day, resources)
+	}
+	one, two := `{"urn":"urn:pulumi:dev::proj::t:i:T::a","type":"t:i:T"}`, `{"urn":"urn:pulumi:dev::proj::t:i:T::b","type":"t:i:T"}`
+	keep := func(name, content string) string {
+		path := filepath.Join(dir, ".pulumi", name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		write(t, path, content)
+		return path
+	}
+	require.Empty(t, stack.MissingError("gone").Backup)
+	require.Equal(t, "no intact state is beside it: restore the file from a backup; where there is none, `deployer import --env dev --take` takes "+
+		"what the account has into a new state", stack.MissingError("gone").Hint())
+
+	empty := keep("stacks/proj/dev.json.bak", state(1, ""))
+	require.Equal(t, empty, stack.MissingError("gone").Backup)
+	known := keep("history/proj/dev/dev-2.checkpoint.json", state(3, one+","+two))
+	keep("backups/proj/dev/dev.1.json", state(2, one))
+	keep("backups/proj/dev/dev.3.json", state(4, one)[:90])
+	keep("backups/proj/dev/dev.4.json", `{"version":3,"checkpoint":{}}`)
+	keep("stacks/proj/dev.json.bak", state(5, ""))
+	keep("backups/proj/other/other.5.json", state(6, one))
+	keep("backups/proj/dev/dev.7.json", state(7, one+","+one)) // inconsistent
+	require.Equal(t, known, stack.MissingError("gone").Backup)
+}

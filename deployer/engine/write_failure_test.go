@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/require"
+)
+
+// full lets every up of the engine end as on a full disk, after what it has done: what the shell does with the state, $1, and the
+// engine's words for it.
+func (l lab) full(t *testing.T, before, after string) lab {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pulumi")
+	content := fmt.Sprintf("#!/bin/sh\nup() { case \" $* \" in *\" up \"*) ;; *) return 1 ;; esac; }\n"+
+		"state() { set -- '%[2]s'; %[3]s; }\nended() { set -- '%[2]s'; %[4]s; }\n"+
+		"up \"$@\" && state\n'%[1]s' \"$@\"\ncode=$?\nup \"$@\" || exit $code\nended\n"+
+		"echo 'error: saving: An IO error occurred while writing the new snapshot file: blob (key \"dev.json\") (code=Unknown): no space left on device' >&2\n"+
+		"exit 255\n", l.engine.path, l.stateFile(), before, after)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o700))
+	l.engine = &Engine{path: path, version: l.engine.version}
+	return l
+}
+
+// What the backend leaves on a full disk: half a state, and as much of every copy that the run has made.
+const (
+	began  = `touch "$0.began"`
+	halved = `find "$(dirname "$1")/../.." '(' -name '*.json' -o -name '*.bak' ')' -newer "$0.began" -size +0 -exec truncate -s 300 {} +`
+)
+
+// three is a program in which one has changed, two has not, and three is new.
+func three(ctx *pulumi.Context) error {
+	if err := pair(text("c"), text("b"))(ctx); err != nil {
+		return err
+	}
+	_, err := newThing(ctx, "three", text("d"))
+	return err
+}
+
+const urnThree = "urn:pulumi:dev::proj::test:index:Thing::three"
+
+// A state that a full disk has cut, or left behind, is put back with all that the run was about, and the next one goes on.
+func TestACutStateIsPutBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, after string
+		half          bool
+	}{
+		"cut":    {began, halved, true},
+		"behind": {`cp "$1" "$1.kept"`, `mv "$1.kept" "$1"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, pair(text("a"), text("b")))
+			h := l.open(t)
+			_, err := h.Up(t.Context(), Update{}, nil)
+			require.NoError(t, err)
+			l.done()
+			before, err := os.Stat(l.stateFile())
+			require.NoError(t, err)
+
+			h, err = l.full(t, test.before, test.after).engine.Open(t.Context(), l.stack)
+			require.NoError(t, err)
+			_, err = h.Up(t.Context(), Update{Program: three}, nil)
+			require.ElementsMatch(t, []string{"update one", "create three"}, l.done())
+			var failed *FailedError
+			require.ErrorAs(t, err, &failed)
+			require.ErrorContains(t, err, "no space left on device")
+			require.Equal(t, test.half, failed.StateWrite.Truncated)
+			require.NoError(t, failed.StateWrite.RestoreErr)
+			require.Equal(t, 2, failed.StateWrite.PendingAdded)
+			require.Equal(t, failed.StateWrite.hint(), failed.Hint())
+			require.ElementsMatch(t, []Pending{
+				{URN: urnOne, Type: "test:index:Thing", Name: "one", Op: "updating"},
+				{URN: urnThree, Type: "test:index:Thing", Name: "three", Op: "creating"},
+			}, failed.Pending)
+			after, err := os.Stat(l.stateFile())
+			require.NoError(t, err)
+			require.Equal(t, before.Mode(), after.Mode())
+			left, err := filepath.Glob(filepath.Join(filepath.Dir(l.stateFile()), "*"))
+			require.NoError(t, err)
+			for _, file := range left {
+				_, _, whole := readBackupFile(file)
+				require.True(t, whole || strings.HasSuffix(file, ".attrs"), "%s is left", file)
+			}
+
+			h = l.open(t)
+			plan, err := h.Preview(t.Context(), Update{Program: three}, nil)
+			require.NoError(t, err)
+			require.Len(t, plan.NewResources, 1)
+			found := []ImportCandidate{{plan.NewResources[0], "three"}}
+			settled, err := h.Reconcile(t.Context(), found, false, mine)
+			require.NoError(t, err)
+			require.Equal(t, found, settled.Imported)
+			require.Len(t, settled.Resolved, 2)
+			done, err := h.Up(t.Context(), Update{Program: three}, nil)
+			require.NoError(t, err)
+			require.Zero(t, done.Changed())
+			require.Empty(t, l.done(), "nothing is made again")
+		})
+	}
+}
+
+// The first deployment has no earlier state: what is left is said, and nothing is put in its place.
+func TestACutStateWithoutACopy(t *testing.T) {
+	l := newLab(t, pair(text("a"), text("b")))
+	h, err := l.full(t, began, halved).engine.Open(t.Context(), l.stack)
+	require.NoError(t, err)
+	_, err = h.Up(t.Context(), Update{}, nil)
+	var failed *FailedError
+	require.ErrorAs(t, err, &failed)
+	require.Empty(t, failed.StateWrite.Backup)
+	require.Contains(t, err.Error(), "half of the state of stack dev was written ("+l.stateFile()+"), and no intact one is beside it")
+	require.Contains(t, failed.Hint(), "`deployer import --env dev --take`")
+	require.Len(t, read(t, l.stateFile()), 300)
+}
+
+func TestWhatIsSaidOfACutState(t *testing.T) {
+	at := time.Date(2026, 11, 26, 18, 3, 4, 0, time.UTC)
+	for name, test := range map[string]struct {
+		cut        StateWriteFailure
+		want, hint string
+	}{
+		"put back": {
+			StateWriteFailure{Truncated: true, Backup: "/s/copy", BackupTime: at, PendingAdded: 7},
+			"half of the state of stack dev was written; the one of 2026-11-26 18:03:04 UTC is in its place again, " +
+				"7 resources that this run was about are noted in it as of unknown outcome",
+			"free some space on the state's disk: the same command then looks at the account for what was noted, and goes on from there",
+		},
+		"behind": {
+			StateWriteFailure{Backup: "/s/dev.json", BackupTime: at, PendingAdded: 1},
+			"the state of stack dev could not be written; the one of 2026-11-26 18:03:04 UTC is in its place again, " +
+				"1 resource that this run was about is noted in it as of unknown outcome",
+			"free some space on the state's disk: the same command then looks at the account for what was noted, and goes on from there",
+		},
+		"put back, and nothing to note": {
+			StateWriteFailure{Truncated: true, Backup: "/s/copy", BackupTime: at},
+			"half of the state of stack dev was written; the one of 2026-11-26 18:03:04 UTC is in its place again, and this run had changed nothing",
+			"free some space on the state's disk, and run the same command again",
+		},
+		"not put back": {
+			StateWriteFailure{Truncated: true, Backup: "/s/copy", BackupTime: at, RestoreErr: errors.New("no space")},
+			"half of the state of stack dev was written (/s/dev.json), and the one of 2026-11-26 18:03:04 UTC could not be put back: no space",
+			"free some space on the state's disk, and put the last intact state back: cp \"/s/copy\" \"/s/dev.json\"; then " +
+				"`deployer import --env dev --take` takes into it what it lacks",
+		},
+		"no copy": {
+			StateWriteFailure{Truncated: true},
+			"half of the state of stack dev was written (/s/dev.json), and no intact one is beside it",
+			"free some space on the state's disk and remove the file: rm \"/s/dev.json\"; then `deployer import --env dev --take` takes what the " +
+				"account has into a new state",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.cut.Stack, test.cut.File = "dev", "/s/dev.json"
+			failure := Failure{Run: "up", Resources: []ResourceError{{Message: "full"}}, StateWrite: &test.cut}
+			failed, stopped := &FailedError{failure}, &InterruptedError{Failure: failure, Cause: errors.New("interrupted")}
+			require.EqualError(t, failed, "up: full; "+test.want)
+			require.Equal(t, test.hint, failed.Hint())
+			require.Contains(t, stopped.Error(), test.want)
+			require.Equal(t, test.hint, stopped.Hint())
+		})
+	}
+}

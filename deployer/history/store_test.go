@@ -1,0 +1,149 @@
+package history
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/moto"
+)
+
+func deployment(id string, outcome Outcome, verified bool, digest string) Deployment {
+	return Deployment{ID: id, Stack: "staging", Outcome: outcome, Verified: verified, Image: Image{Digest: digest}, Started: time.Unix(0, 0).UTC()}
+}
+
+func TestDirListsTheNewestFirst(t *testing.T) {
+	store := Dir(t.TempDir())
+	older, newer := deployment("20260101-000000-aaaa", Succeeded, true, "a"), deployment("20260102-000000-bbbb", Failed, false, "b")
+	require.NoError(t, store.Save(t.Context(), newer))
+	require.NoError(t, store.Save(t.Context(), older))
+	found, err := store.List(t.Context(), "staging", 10)
+	require.NoError(t, err)
+	require.Equal(t, []Deployment{newer, older}, found)
+
+	none, err := store.List(t.Context(), "production", 10)
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
+
+func TestLastVerified(t *testing.T) {
+	good := deployment("2", Succeeded, true, "good")
+	records := []Deployment{
+		deployment("5", Failed, false, "did not answer"), deployment("4", Succeeded, false, "health was skipped"),
+		deployment("3", Interrupted, false, "interrupted"), good, deployment("1", Succeeded, true, "older"),
+	}
+	require.Equal(t, &good, LastVerified(records))
+	require.Nil(t, LastVerified(records[:3]))
+	require.Nil(t, LastVerified(nil))
+}
+
+func TestRunningImage(t *testing.T) {
+	good := deployment("3", Succeeded, true, "good")
+	good.Image.Reference = "repo@good"
+	back := deployment("4", Failed, false, "bad")
+	back.RolledBackTo = &Image{Reference: "repo@good"}
+	early := deployment("4", Failed, false, "bad")
+	early.Phases = []Phase{{Name: "migrate", Outcome: Failed}}
+	late := deployment("4", Failed, false, "bad")
+	late.Phases = []Phase{{Name: "migrate", Outcome: Succeeded}, {Name: "rollout", Outcome: Failed}}
+	for name, test := range map[string]struct {
+		records []Deployment
+		want    string
+	}{
+		"verified":                        {[]Deployment{good}, "repo@good"},
+		"rolled back":                     {[]Deployment{back, good}, "repo@good"},
+		"failed before its rollout":       {[]Deployment{early, good}, "repo@good"},
+		"failed after it, and not undone": {[]Deployment{late, good}, ""},
+		"never deployed":                  {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, RunningImage(test.records)) })
+	}
+}
+
+func TestLeftRevisions(t *testing.T) {
+	good := deployment("3", Succeeded, true, "good")
+	good.TaskDefinitions = map[string]string{"api": "api:3"}
+	good.Phases = []Phase{{Name: "rollout", Outcome: Succeeded}}
+	early := deployment("4", Failed, false, "bad")
+	early.Phases = []Phase{{Name: "migrate", Outcome: Failed}, {Name: "rollout", Outcome: Skipped}}
+	late := deployment("4", Failed, false, "bad")
+	late.Phases = []Phase{{Name: "rollout", Outcome: Failed}}
+	undone := late
+	undone.TaskDefinitions = map[string]string{"api": "api:5"}
+	for name, test := range map[string]struct {
+		records []Deployment
+		want    map[string]string
+	}{
+		"deployed":                        {[]Deployment{good}, good.TaskDefinitions},
+		"failed before its rollout":       {[]Deployment{early, good}, good.TaskDefinitions},
+		"failed after it, and not undone": {[]Deployment{late, good}, nil},
+		"failed after it, and undone":     {[]Deployment{undone, good}, undone.TaskDefinitions},
+		"never deployed":                  {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, LastRevisions(test.records)) })
+	}
+}
+
+// stores are all that there is; each test of the contract runs against every one.
+func stores(t *testing.T, test func(t *testing.T, store Store, damage func(id, body string))) {
+	t.Run("directory", func(t *testing.T) {
+		dir := t.TempDir()
+		test(t, Dir(dir), func(id, body string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "staging", id+".json"), []byte(body), 0o600))
+		})
+	})
+	t.Run("bucket", func(t *testing.T) {
+		client := s3.NewFromConfig(moto.Config(t, "us-east-1"), func(o *s3.Options) { o.UsePathStyle = true })
+		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("state")})
+		require.NoError(t, err)
+		test(t, Bucket{Client: client, Name: "state", Prefix: "a"}, func(id, body string) {
+			_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
+				Bucket: aws.String("state"), Key: aws.String("a/deployments/staging/" + id + ".json"), Body: strings.NewReader(body),
+			})
+			require.NoError(t, err)
+		})
+	})
+}
+
+func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
+	stores(t, func(t *testing.T, store Store, damage func(id, body string)) {
+		good := deployment("20260101-000000-aaaa", Succeeded, true, "a")
+		require.NoError(t, store.Save(t.Context(), good))
+		damage("20260103-000000-cccc", `{"id":"20260103-000000-cccc","verif`)
+		damage("20260102-000000-bbbb", `{"some":"other file"}`)
+
+		found, err := store.List(t.Context(), "staging", 10)
+		require.NoError(t, err)
+		require.Equal(t, &good, LastVerified(found))
+		damaged := UnreadableRecords(found)
+		require.Len(t, damaged, 2)
+		require.Equal(t, "20260103-000000-cccc", damaged[0].ID)
+		require.Contains(t, damaged[0].Error, "unexpected end of JSON input")
+		require.Contains(t, damaged[1].Error, "20260102-000000-bbbb.json cannot be read: it is no record of a deployment")
+
+		few, err := store.List(t.Context(), "staging", 2)
+		require.NoError(t, err)
+		require.Len(t, few, 2)
+	})
+}
+
+func TestGetReadsOne(t *testing.T) {
+	stores(t, func(t *testing.T, store Store, _ func(string, string)) {
+		none, err := store.Get(t.Context(), "staging", "20260101-000000-aaaa")
+		require.NoError(t, err)
+		require.Nil(t, none)
+		good := deployment("20260101-000000-aaaa", Running, false, "a")
+		require.NoError(t, store.Save(t.Context(), good))
+		good.Outcome = Succeeded
+		require.NoError(t, store.Save(t.Context(), good), "a record is written again as its deployment goes on")
+		found, err := store.Get(t.Context(), "staging", good.ID)
+		require.NoError(t, err)
+		require.Equal(t, &good, found)
+	})
+}

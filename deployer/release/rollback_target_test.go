@@ -1,0 +1,113 @@
+package release
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
+)
+
+// revisions is an ECS that knows the first revision of the API as active and the second as deregistered.
+func revisions(t *testing.T) *ecs.Client {
+	reference := staging(t).ImageReference(*image(1).ImageDigest)
+	return ecs.NewFromConfig(fakeAWS(func(in any) (any, error) {
+		asked := aws.ToString(in.(*ecs.DescribeTaskDefinitionInput).TaskDefinition)
+		known := map[string]ecstypes.TaskDefinitionStatus{
+			"v3-backend-staging-api:1": ecstypes.TaskDefinitionStatusActive, "v3-backend-staging-api:2": ecstypes.TaskDefinitionStatusInactive,
+		}
+		status, found := known[asked]
+		if !found {
+			return nil, &ecstypes.ClientException{Message: aws.String("Unable to describe task definition.")}
+		}
+		return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &ecstypes.TaskDefinition{
+			Status: status, ContainerDefinitions: []ecstypes.ContainerDefinition{{Name: aws.String("balancer-api"), Image: &reference}},
+		}}, nil
+	}))
+}
+
+func TestImageToGoBackTo(t *testing.T) {
+	deployment := func(id string, n int, tag string) history.Deployment {
+		return history.Deployment{ID: id, Verified: true, Image: history.Image{Tag: tag, Digest: *image(n).ImageDigest}}
+	}
+	const gone = "the image 1.2 of the deployment 20260102-000000-0002 (sha256:000000000000) is gone from the registry"
+	good := []history.Deployment{
+		deployment("20260103-000000-0003", 3, "1.3"), deployment("20260102-000000-0002", 2, "1.2"), deployment("20260101-000000-0001", 1, "1.1"),
+	}
+	all := []ecrtypes.ImageDetail{image(1, "1.1"), image(2, "1.2"), image(3, "1.3")}
+	for name, test := range map[string]struct {
+		named           string
+		images          []ecrtypes.ImageDetail
+		records         []history.Deployment
+		want, err, hint string
+	}{
+		"the one before":            {images: all, records: good, want: "1.2"},
+		"a tag":                     {named: "1.1", images: all, records: good, want: "1.1"},
+		"a digest":                  {named: *image(1).ImageDigest, images: all, records: good, want: "1.1"},
+		"a deployment":              {named: "20260101-000000-0001", images: all, records: good, want: "1.1"},
+		"a revision":                {named: "api:1", images: all, records: good, want: "1.1"},
+		"a revision with family":    {named: "v3-backend-staging-api:1", images: all, records: good, want: "1.1"},
+		"a revision's ARN":          {named: "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-staging-api:1", images: all, records: good, want: "1.1"},
+		"the one before is gone":    {images: all[:1], records: good, err: gone, hint: "deployed well and still there: 1.1 (20260101-000000-0001); choose one with --to"},
+		"all that went before":      {images: all[2:], records: good, err: gone, hint: "nothing else that was deployed well is there: name with --to what `deployer images` lists"},
+		"a deployment's is gone":    {named: "20260102-000000-0002", images: all[:1], records: good, err: gone, hint: "deployed well and still there: 1.1 (20260101-000000-0001); choose one with --to"},
+		"a revision's is gone":      {named: "api:1", images: all[1:], records: good, err: "the image of api:1 (sha256:000000000000) is gone from the registry", hint: "deployed well and still there: 1.2 (20260102-000000-0002); choose one with --to"},
+		"no deployment before":      {images: all, records: good[:1], err: "no deployment of staging before the one that runs was verified healthy, so there is nothing to go back to", hint: "nothing else that was deployed well is there: name with --to what `deployer images` lists"},
+		"an unknown deployment":     {named: "20260109-000000-0009", images: all, records: good, err: "no record of staging has the ID 20260109-000000-0009", hint: "`deployer history --env staging` lists them"},
+		"a deployment of nothing":   {named: "20260109-000000-0009", images: all, records: []history.Deployment{{ID: "20260109-000000-0009"}}, err: "the deployment 20260109-000000-0009 ended before it had an image"},
+		"an unknown tag":            {named: "9.9", images: all, records: good, err: "the image balancer-api:9.9 does not exist", hint: "the newest tags are 1.3, 1.2, 1.1"},
+		"an unknown revision":       {named: "api:9", images: all, records: good, err: "ECS has no revision v3-backend-staging-api:9", hint: "`aws ecs list-task-definitions --family-prefix v3-backend-staging-api` lists them"},
+		"a deregistered revision":   {named: "api:2", images: all, records: good, err: "the revision v3-backend-staging-api:2 was deregistered, it is INACTIVE", hint: "its image may still be good: --to " + *image(1).ImageDigest},
+		"another environment's":     {named: "v3-backend-production-api:1", images: all, records: good, err: "v3-backend-production-api:1 is no task definition of a service of staging", hint: "give it as v3-backend-staging-api:41, or short as api:41"},
+		"a service that is not one": {named: "migration:1", images: all, records: good, err: "migration:1 is no task definition of a service of staging", hint: "give it as v3-backend-staging-api:41, or short as api:41"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := rollbackResolver{env: staging(t), images: fakeRegistry{images: test.images}, ecs: revisions(t), records: test.records, current: *image(3).ImageDigest}
+			found, err := b.resolve(t.Context(), test.named)
+			if test.err != "" {
+				require.EqualError(t, err, test.err)
+				require.Equal(t, test.hint, hint.Of(err))
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.want, found.Tag)
+		})
+	}
+}
+
+// The snapshot that fits may have been deleted, and RDS may not answer: neither keeps anybody from going back.
+func TestDatabaseToGoBackTo(t *testing.T) {
+	records := []history.Deployment{{ID: "2", Snapshot: "before", Migration: &history.Migration{}}, {ID: "1"}}
+	denied := errors.New("denied")
+	for name, test := range map[string]struct {
+		answer error
+		status string
+		doubt  error
+	}{
+		"there":    {nil, "available", nil},
+		"deleted":  {&rdstypes.DBSnapshotNotFoundFault{}, "gone", nil},
+		"not told": {denied, "unknown", denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := Deps{Env: staging(t), Clock: clock.Real(), AWS: fakeAWS(func(in any) (any, error) {
+				require.Equal(t, "before", *in.(*rds.DescribeDBSnapshotsInput).DBSnapshotIdentifier)
+				return &rds.DescribeDBSnapshotsOutput{DBSnapshots: []rdstypes.DBSnapshot{{Status: aws.String("available")}}}, test.answer
+			})}
+			then, err := w.databaseAt(t.Context(), records, "1")
+			require.Equal(t, &history.PriorDatabase{Snapshot: "before", SnapshotStatus: test.status, MigratedSince: true}, then)
+			require.ErrorIs(t, err, test.doubt)
+			then, err = w.databaseAt(t.Context(), records, "2")
+			require.NoError(t, err, "nothing is asked where there is no snapshot")
+			require.Equal(t, &history.PriorDatabase{}, then)
+		})
+	}
+}

@@ -1,0 +1,194 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// listWindow is how far back service deployments are looked for: long enough for clocks that disagree.
+const listWindow = 24 * time.Hour
+
+// serviceTracker is what a watch knows of one service from one look to the next.
+type serviceTracker struct {
+	// baseline is the service's newest service deployment before this run changed anything, and rollouts are what ECS
+	// called its deployments then; they are not this run's.
+	baseline    string
+	baselineIDs []string
+	// deploymentARN is the service deployment that this run started, as far as it is known; ended is its last description, once
+	// nothing more can become of it.
+	deploymentARN string
+	finished      *types.ServiceDeployment
+	// startedBy is what this run's tasks are started by, definition what they are started from.
+	startedBy, taskDefinition string
+	// listedFingerprint is how the service looked when its deployments were last listed.
+	listedFingerprint string
+	// failedCount and running are the counters at the last look; where they say that a task is lost, the stopped ones are
+	// looked at.
+	failedCount, runningCount int32
+}
+
+// captureBaseline notes what the services were doing, before this run changes anything.
+func (r *ecsRollout) captureBaseline(ctx context.Context) error {
+	r.trackers, r.stopped = map[string]*serviceTracker{}, map[string]types.Task{}
+	services, err := r.services(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range r.env.Services.List() {
+		name := r.env.ServiceName(s.Role)
+		t := &serviceTracker{}
+		r.trackers[name] = t
+		found, exists := services[name]
+		if !exists {
+			continue
+		}
+		for _, d := range found.Deployments {
+			t.baselineIDs = append(t.baselineIDs, aws.ToString(d.Id))
+		}
+		newest, err := r.newestDeployment(ctx, name)
+		if err != nil {
+			return err
+		}
+		t.baseline = newest
+	}
+	return nil
+}
+
+// newestDeployment is the service's newest service deployment, "" where there is none or they cannot be read.
+func (r *ecsRollout) newestDeployment(ctx context.Context, service string) (string, error) {
+	if r.deploymentsUnavailable != nil {
+		return "", nil
+	}
+	var briefs []types.ServiceDeploymentBrief
+	in := &ecs.ListServiceDeploymentsInput{
+		Cluster: aws.String(r.env.ClusterName()), Service: &service,
+		CreatedAt: &types.CreatedAt{After: aws.Time(r.clock.Now().Add(-listWindow))},
+	}
+	for more := true; more; more = in.NextToken != nil {
+		page, err := r.ecs.ListServiceDeployments(ctx, in)
+		var noService *types.ServiceNotFoundException
+		var noCluster *types.ClusterNotFoundException
+		switch {
+		case errors.As(err, &noService), errors.As(err, &noCluster):
+			return "", nil
+		case isUnavailable(err):
+			r.deploymentsUnavailable = err
+			return "", nil
+		case err != nil:
+			return "", fmt.Errorf("list the deployments of %s: %w", service, err)
+		}
+		briefs = append(briefs, page.ServiceDeployments...)
+		in.NextToken = page.NextToken
+	}
+	if len(briefs) == 0 {
+		return "", nil
+	}
+	newest := slices.MaxFunc(briefs, func(a, b types.ServiceDeploymentBrief) int {
+		return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt))
+	})
+	return aws.ToString(newest.ServiceDeploymentArn), nil
+}
+
+// matchDeployment finds out which of the service's deployments is this run's, and whether another one took its place. They are
+// listed only where the service has changed since, or says that it is being deployed.
+func (r *ecsRollout) matchDeployment(ctx context.Context, o *observation) error {
+	t := r.trackers[o.name]
+	current := aws.ToString(o.service.CurrentServiceDeployment)
+	fingerprint := o.fingerprint()
+	if t.deploymentARN == "" {
+		if current != "" && current != t.baseline {
+			t.deploymentARN = current
+			return nil
+		}
+		if fingerprint == t.listedFingerprint && !o.rolloutInProgress() {
+			return nil
+		}
+	} else if current == t.deploymentARN || current == "" && (t.finished == nil || fingerprint == t.listedFingerprint) {
+		return nil
+	}
+	newest := current
+	if newest == "" {
+		var err error
+		if newest, err = r.newestDeployment(ctx, o.name); err != nil {
+			return err
+		}
+	}
+	t.listedFingerprint = fingerprint
+	switch {
+	case newest == "" || newest == t.deploymentARN || newest == t.baseline:
+	case t.deploymentARN == "" || aws.ToString(primaryDeployment(*o.service).TaskDefinition) == t.taskDefinition:
+		// Somebody restarted what this run deploys: that is followed.
+		t.deploymentARN, t.finished = newest, nil
+	default:
+		o.supersededBy = newest
+	}
+	return nil
+}
+
+// update takes note of what was found of this run's service deployment.
+func (t *serviceTracker) update(o *observation, found map[string]*types.ServiceDeployment) {
+	if d := found[t.deploymentARN]; d != nil {
+		o.deployment = d
+		if d.FinishedAt != nil {
+			t.finished = d
+		}
+	}
+	if d := o.deployment; d != nil && o.supersededBy == "" && (deploymentInProgress(d) || t.startedBy == "" && d.Status == types.ServiceDeploymentStatusSuccessful) {
+		primary := primaryDeployment(*o.service)
+		t.startedBy, t.taskDefinition = aws.ToString(primary.Id), aws.ToString(primary.TaskDefinition)
+	}
+	o.startedBy = t.startedBy
+}
+
+// lostTask reports whether the counters of the service say that a task of this run was lost since the last look.
+func (t *serviceTracker) lostTask(o observation) bool {
+	if o.service == nil || o.deployment == nil {
+		return false
+	}
+	counters := o.currentDeployment()
+	failed := counters.FailedTasks
+	if breaker := o.deployment.DeploymentCircuitBreaker; breaker != nil {
+		failed = max(failed, breaker.FailureCount)
+	}
+	lost := failed > t.failedCount || counters.RunningCount < t.runningCount || o.failed()
+	t.failedCount, t.runningCount = max(failed, t.failedCount), counters.RunningCount
+	return lost
+}
+
+// primaryDeployment is the deployment that the service wants, in the words of DescribeServices.
+func primaryDeployment(s types.Service) types.Deployment {
+	i := slices.IndexFunc(s.Deployments, func(d types.Deployment) bool { return aws.ToString(d.Status) == "PRIMARY" })
+	if i < 0 {
+		return types.Deployment{}
+	}
+	return s.Deployments[i]
+}
+
+// deploymentFromService makes a service deployment of what the service itself says, where service deployments cannot be read. Its
+// deployments before this run are not meant.
+func (o observation) deploymentFromService(before []string) *types.ServiceDeployment {
+	var found types.Deployment
+	for _, d := range o.service.Deployments {
+		if !slices.Contains(before, aws.ToString(d.Id)) && (found.Id == nil || d.RolloutState == types.DeploymentRolloutStateFailed) {
+			found = d
+		}
+	}
+	if found.Id == nil {
+		return nil
+	}
+	status := map[types.DeploymentRolloutState]types.ServiceDeploymentStatus{
+		types.DeploymentRolloutStateCompleted: types.ServiceDeploymentStatusSuccessful,
+		types.DeploymentRolloutStateFailed:    types.ServiceDeploymentStatusStopped,
+	}[found.RolloutState]
+	return &types.ServiceDeployment{
+		Status: cmp.Or(status, types.ServiceDeploymentStatusInProgress), StatusReason: found.RolloutStateReason, CreatedAt: found.CreatedAt,
+	}
+}

@@ -1,0 +1,122 @@
+package secrets
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+const (
+	// stagePrefix begins the stages under which values wait; the time follows, so that others know what was left behind.
+	stagePrefix = "deployer-"
+	stageTime   = "20060102T150405Z"
+	// staleAfter is the age of a waiting value that nobody comes back for.
+	staleAfter = time.Hour
+	// cleanupTimeout is how long is taken at most to clean up after a write that was called off.
+	cleanupTimeout = 15 * time.Second
+)
+
+// Written is a version that has become the current one.
+type Written struct {
+	ID string
+	// CleanupErr is why the stage under which it waited could not be taken away; that stage does no harm.
+	CleanupErr error
+}
+
+// Write makes text the current version of the secret, where read still is; a *ConflictError says that somebody else was
+// faster. A nil read is that of a secret without a value: text becomes its first, where there still is none. When it was
+// called off half-way, it finds out what came of it.
+func (s Store) Write(ctx context.Context, read *Version, text string) (Written, error) {
+	stage := stagePrefix + s.Now().UTC().Format(stageTime) + "-" + strings.ToLower(rand.Text()[:8])
+	put, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId: &s.Name, SecretString: &text, VersionStages: []string{stage},
+	})
+	if err != nil {
+		return Written{}, s.accessError(ctx, "write", err)
+	}
+	written := Written{ID: aws.ToString(put.VersionId)}
+	move := &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: &s.Name, VersionStage: aws.String(Current), MoveToVersionId: &written.ID,
+	}
+	// AWS refuses to move a stage from a version that is not named. The first value is AWSCURRENT as soon as it is put.
+	// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+	var from string
+	if read != nil {
+		from, move.RemoveFromVersionId = read.ID, &read.ID
+	}
+	_, err = s.Client.UpdateSecretVersionStage(ctx, move)
+	if err != nil {
+		err = s.resolveConflict(ctx, from, written.ID, err)
+	}
+	if written.CleanupErr = s.cleanUp(ctx, written.ID, stage); err != nil {
+		return Written{}, errors.Join(err, written.CleanupErr)
+	}
+	return written, nil
+}
+
+// resolveConflict finds out what became of a move whose answer was an error: AWS has no code of its own for a stage that has gone
+// elsewhere, and an answer that was lost may have been a success.
+func (s Store) resolveConflict(ctx context.Context, from, id string, moveErr error) error {
+	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	stages, err := s.stages(cleanupCtx)
+	if err != nil {
+		return errors.Join(fmt.Errorf("write the secret %s: %w", s.Name, moveErr), err)
+	}
+	var now string
+	for version, has := range stages {
+		if slices.Contains(has, Current) {
+			now = version
+		}
+	}
+	switch now {
+	case id:
+		return nil
+	case from:
+		return fmt.Errorf("write the secret %s: %w", s.Name, moveErr)
+	}
+	return &ConflictError{Secret: s.Name, Read: from, Current: now}
+}
+
+// cleanUp takes the waiting stage from the version, and those that writers who were killed have left: a version without a
+// stage is deleted by Secrets Manager in time.
+func (s Store) cleanUp(ctx context.Context, id, stage string) error {
+	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	errs := []error{s.removeStage(cleanupCtx, id, stage)}
+	stages, err := s.stages(cleanupCtx)
+	errs = append(errs, err)
+	for version, has := range stages {
+		for _, left := range has {
+			if left != stage && s.isStale(left) {
+				errs = append(errs, s.removeStage(cleanupCtx, version, left))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// isStale reports whether a stage is one of a writer who was killed.
+func (s Store) isStale(stage string) bool {
+	rest, ours := strings.CutPrefix(stage, stagePrefix)
+	written, _, _ := strings.Cut(rest, "-")
+	since, err := time.Parse(stageTime, written)
+	return ours && err == nil && s.Now().Sub(since) > staleAfter
+}
+
+func (s Store) removeStage(ctx context.Context, version, stage string) error {
+	_, err := s.Client.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: &s.Name, VersionStage: &stage, RemoveFromVersionId: &version,
+	})
+	if err != nil {
+		return fmt.Errorf("take the stage %s from a version of %s: %w", stage, s.Name, err)
+	}
+	return nil
+}

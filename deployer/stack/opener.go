@@ -1,0 +1,212 @@
+// Package stack joins the engine and the infra program: it opens the stack of a target, deploys all or a part of it, and
+// recovers it after a deployer or an engine that was killed.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// An Opener opens stacks.
+type Opener struct {
+	Options target.Options
+	// Warn reports what does not end a command.
+	Warn func(error)
+	// Instructions receives what a person has to do, such as lines to commit.
+	Instructions io.Writer
+}
+
+// Progress shows the steps of a command.
+type Progress interface {
+	Step(name string, run func(report func(string)) (summary string, err error)) error
+	Report(release.Event)
+}
+
+// A Mode says what happens where a stack does not exist.
+type Mode int
+
+// The modes. Create returns an error where the account has the environment all the same: its state is missing. CreateAnew
+// begins with an empty state even then.
+const (
+	MustExist Mode = iota
+	Create
+	CreateAnew
+)
+
+// Handle opens the engine's handle of a target's stack.
+func (o *Opener) Handle(ctx context.Context, t *target.Target, mode Mode) (*engine.Handle, error) {
+	described, err := o.describe(t)
+	if err != nil {
+		return nil, err
+	}
+	found, err := t.Engine()
+	if err != nil {
+		return nil, err
+	}
+	described.MustExist = mode == MustExist
+	handle, err := found.Open(ctx, described)
+	if err != nil {
+		return nil, err
+	}
+	if repaired := handle.Repaired(); repaired != "" {
+		o.Warn(errors.New(repaired))
+	}
+	return handle, o.printKey(handle, t.Stack)
+}
+
+// HandleToPreview opens a handle that changes nothing. An empty stack stands for one that does not exist, until discard is
+// called.
+func (o *Opener) HandleToPreview(ctx context.Context, t *target.Target) (handle *engine.Handle, discard func(), err error) {
+	handle, err = o.Handle(ctx, t, MustExist)
+	if absent := (*engine.NoStackError)(nil); !errors.As(err, &absent) {
+		return handle, func() {}, err
+	}
+	return o.EphemeralHandle(ctx, t)
+}
+
+// EphemeralHandle opens an empty stack of the target's name in a temporary directory, until discard is called.
+func (o *Opener) EphemeralHandle(ctx context.Context, t *target.Target) (handle *engine.Handle, discard func(), err error) {
+	described, err := o.describe(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := t.Engine()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.MkdirTemp("", "deployer-preview-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("create a directory for the preview: %w", err)
+	}
+	discard = func() {
+		if err := os.RemoveAll(dir); err != nil {
+			o.Warn(err)
+		}
+	}
+	if handle, err = found.Open(ctx, described.Ephemeral(dir)); err != nil {
+		discard()
+		return nil, nil, err
+	}
+	return handle, discard, nil
+}
+
+// describe returns how the engine opens the target's stack.
+func (o *Opener) describe(t *target.Target) (engine.Stack, error) {
+	variables, err := t.State.Env()
+	if err != nil {
+		return engine.Stack{}, err
+	}
+	if err := os.MkdirAll(o.Options.StateDir, 0o700); err != nil {
+		return engine.Stack{}, hint.With(fmt.Errorf("create the state directory: %w", err), "choose another one with --state-dir")
+	}
+	return engine.Stack{
+		Project: o.Options.Dir, Name: t.Stack, WorkDir: filepath.Join(t.State.WorkDir, t.Stack),
+		Home: o.Options.EngineHome(), BackendURL: t.State.URL, SecretsProvider: t.State.SecretsProvider, Env: variables,
+		Repair: t.Held != nil, Stale: func(holders []engine.Holder) bool { return staleLocks(holders, t.Held) },
+		Versions: t.State.Versions,
+	}, nil
+}
+
+// printKey asks for the key of a new stack's secrets to be committed: no command changes a tracked file, and another
+// machine cannot read the secrets without the key.
+func (o *Opener) printKey(handle *engine.Handle, stack string) error {
+	if !handle.Created() {
+		return nil
+	}
+	encryption, err := handle.Encryption()
+	if err != nil || encryption.EncryptedKey == "" {
+		return err
+	}
+	_, err = fmt.Fprintf(o.Instructions, "commit these two lines at the top of %s, so that every machine can read the stack's secrets:\n"+
+		"secretsprovider: %s\nencryptedkey: %s\n", environment.FileName(stack), encryption.SecretsProvider, encryption.EncryptedKey)
+	return err
+}
+
+// Open opens the stack of the target's environment, with the scope of its deployments.
+func (o *Opener) Open(ctx context.Context, t *target.Target, mode Mode, scope Scope) (*Stack, error) {
+	handle, err := o.Handle(ctx, t, MustExist)
+	absent := (*engine.NoStackError)(nil)
+	switch {
+	case errors.As(err, &absent):
+		if missing := o.checkStateNotMissing(ctx, t, mode, "the backend does not know it"); missing != nil {
+			return nil, missing
+		}
+		if mode == MustExist {
+			return nil, err
+		}
+		handle, err = o.Handle(ctx, t, Create)
+	case err == nil && isEmpty(handle.Current()):
+		err = o.checkStateNotMissing(ctx, t, mode, "it has no resources")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o.stackOf(handle, t, scope), nil
+}
+
+// OpenToPreview opens the stack of the target's environment for previews only, until discard is called. An empty one stands for a
+// stack that does not exist.
+func (o *Opener) OpenToPreview(ctx context.Context, t *target.Target) (opened *Stack, discard func(), err error) {
+	handle, discard, err := o.HandleToPreview(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if isEmpty(handle.Current()) {
+		if err := o.checkStateNotMissing(ctx, t, MustExist, "the backend does not know it"); err != nil {
+			discard()
+			return nil, nil, err
+		}
+	}
+	return o.stackOf(handle, t, Scope{}), discard, nil
+}
+
+// CheckComponents returns an error where components cannot be deployed while the rest of the stack does not change. It creates
+// nothing, and checks nothing where an earlier deployment left something half done, which has to be recovered first.
+func (o *Opener) CheckComponents(ctx context.Context, t *target.Target, components []string) error {
+	handle, discard, err := o.HandleToPreview(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer discard()
+	s := o.stackOf(handle, t, Scope{Components: components})
+	if t.Held != nil && s.recovery.required() {
+		return nil
+	}
+	return s.checkComponents(ctx)
+}
+
+func (o *Opener) stackOf(handle *engine.Handle, t *target.Target, scope Scope) *Stack {
+	deployed, err := deployedEnvironment(handle.Current(), t.Env)
+	if err != nil {
+		o.Warn(err)
+	}
+	return newStack(handle, t, o.Options.EndpointURL, deployed, scope)
+}
+
+// OpenCode opens the stack of an environment for deployments of code alone. The infrastructure must exist; which services it
+// has, and whether the environment's file differs by now, does not matter.
+func (o *Opener) OpenCode(ctx context.Context, t *target.Target) (*Stack, error) {
+	code := t.Env.Code()
+	opened, err := o.Open(ctx, t, MustExist, Scope{Code: &code})
+	const full = "deploy it with a full `up` first: `up` without --code-only"
+	if absent := (*engine.NoStackError)(nil); errors.As(err, &absent) {
+		return nil, hint.With(fmt.Errorf("%s was never deployed, so there are no services whose code could change", t.Env.Name), full)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if opened.recorded == "" {
+		return nil, hint.With(fmt.Errorf("no deployment of %s has reached its services, so there is no code to change", t.Env.Name), full)
+	}
+	return opened, nil
+}

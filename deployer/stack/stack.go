@@ -1,0 +1,284 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+// The stack's outputs that tasks need.
+const (
+	outputSubnets        = "privateSubnetIds"
+	outputSecurityGroups = "taskSecurityGroupId"
+)
+
+// A Scope is the part of a stack that deployments change. The zero Scope is all of it.
+type Scope struct {
+	// Code limits them to task definitions and services, which get this code.
+	Code *environment.Code
+	// Components limits them to these components of the program.
+	Components []string
+}
+
+// A Stack is an environment's stack. It implements release.Infrastructure and database.Stack.
+type Stack struct {
+	recovery    recoverer
+	handle      *engine.Handle
+	target      *target.Target
+	env         *environment.Environment
+	endpointURL string
+	scope       Scope
+	// recorded is the image that the stack's output names; "" before a rollout.
+	recorded string
+	// deployed describes the environment as it was deployed last.
+	deployed *environment.Environment
+	// refresh reads the account before the next update.
+	refresh bool
+	// unrefreshed is the program of the state from before a refresh; nil where a deployment of code has followed it.
+	unrefreshed *engine.Replay
+}
+
+func newStack(handle *engine.Handle, t *target.Target, endpointURL string, deployed *environment.Environment, scope Scope) *Stack {
+	return &Stack{
+		recovery: recoverer{handle, t}, handle: handle, target: t, env: t.Env, endpointURL: endpointURL, scope: scope,
+		recorded: handle.Current().Text(infra.OutputImage), deployed: deployed,
+	}
+}
+
+// Recorded returns the image that the stack's output names; "" before the first rollout.
+func (s *Stack) Recorded() string { return s.recorded }
+
+// State returns the state as it was read last.
+func (s *Stack) State() engine.State { return s.handle.Current() }
+
+// Outputs returns the stack's outputs.
+func (s *Stack) Outputs() map[string]engine.Output { return s.handle.Outputs() }
+
+// SetCode limits deployments to task definitions and services, with a code or, where it is nil, the one that is deployed. It
+// returns the code.
+func (s *Stack) SetCode(code *environment.Code) *environment.Code {
+	chosen := s.codeOr(code)
+	s.scope = Scope{Code: &chosen}
+	return &chosen
+}
+
+// RefreshFirst lets the next update read the account first, so that it reverts what was changed outside the deployer.
+func (s *Stack) RefreshFirst() { s.refresh = true }
+
+// program returns the environment's program with an image for the tasks and one for the stack's output.
+func (s *Stack) program(image, recorded string) pulumi.RunFunc {
+	return infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, EndpointURL: s.endpointURL})
+}
+
+// ImageOrPlaceholder returns the recorded image, or one that stands for it before the first rollout.
+func (s *Stack) ImageOrPlaceholder() string { return cmp.Or(s.recorded, PlaceholderImage(s.env)) }
+
+// PlaceholderImage stands for the image of an environment that has none yet.
+func PlaceholderImage(env *environment.Environment) string {
+	const emptyDigest = "0000000000000000000000000000000000000000000000000000000000000000"
+	return env.ImageReference("sha256:" + emptyDigest)
+}
+
+// Preview returns what a full deployment of an image would change.
+func (s *Stack) Preview(ctx context.Context, image string, refresh bool, report func(engine.Event)) (engine.Plan, error) {
+	return s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+}
+
+// PreviewRefresh returns what differs between the account and the stack.
+func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (engine.Plan, error) {
+	return s.handle.PreviewRefresh(ctx, engine.Update{}, report)
+}
+
+// Provision implements release.Infrastructure: it updates the infrastructure of the scope, and the migration's task
+// definition, but no service.
+func (s *Stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	if s.scope.Code != nil {
+		return s.deployCode(ctx, codeUpdate{image: image, code: *s.scope.Code, migrationOnly: true, message: "migrate with " + image}, progress)
+	}
+	provisioned := slices.DeleteFunc(s.components(), func(name string) bool { return name == ServicesComponent })
+	s.describeComponents(provisioned)
+	update := engine.Update{Program: s.program(image, s.recorded), Message: "provision " + image, Excludes: infra.ServiceURNs(), ExcludeDependents: true}
+	if s.scope.Components != nil {
+		update.Message, update.Excludes, update.ExcludeDependents = "provision components with "+image, urnsOfOthers(provisioned), false
+	}
+	beyond := 0
+	done, err := s.update(ctx, update, progress, func(e engine.Event) {
+		if e.Status == engine.Done && e.Changes() && !infra.IsMigrationTaskDefinition(e.URN) {
+			beyond++
+		}
+	})
+	if s.scope.Components == nil {
+		done.InfrastructureChanges = beyond
+	}
+	return done, err
+}
+
+// Release implements release.Infrastructure: it updates the services and, in the scope, what they needed until now.
+func (s *Stack) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	update := engine.Update{Message: "release " + image}
+	switch {
+	case s.scope.Code != nil:
+		return s.Code(ctx, image, s.scope.Code, progress)
+	case s.scope.Components != nil:
+		code := s.env.Code()
+		code.Tasks[environment.Migration] = s.deployed.Code().Tasks[environment.Migration]
+		s.describeComponents(s.scope.Components)
+		s.deployed = s.deployed.WithCode(code)
+		update.Message, update.Excludes = "release components with "+image, urnsOfOthers(s.scope.Components)
+	default:
+		s.deployed = s.env
+	}
+	update.Program = s.program(image, image)
+	done, err := s.update(ctx, update, progress, nil)
+	if err == nil {
+		s.recorded = image
+	}
+	return done, err
+}
+
+// Waiting implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
+func (s *Stack) Waiting(ctx context.Context, image string) ([]history.Change, error) {
+	program := infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: image, EndpointURL: s.endpointURL})
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: program}, nil)
+	var changes []history.Change
+	for _, step := range plan.Steps {
+		changes = append(changes, history.Change{Op: step.Op, Type: engine.ShortType(step.Type), Name: step.Name})
+	}
+	return changes, err
+}
+
+// Unsettled implements release.Infrastructure.
+func (s *Stack) Unsettled() bool { return s.recovery.hasPendingOperations() }
+
+// Repair implements release.Infrastructure.
+func (s *Stack) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {
+	done, err := s.recovery.recover(ctx, s.program(image, image), progress)
+	switch {
+	case s.scope.Code != nil:
+		if unplanned := (*planError)(nil); errors.As(err, &unplanned) {
+			// An invalid file is no reason not to deploy code: what an earlier deployment left is for the next full one.
+			return []string{"the next full `up` looks up what the previous deployment left: " + err.Error()}, nil
+		}
+	case s.scope.Components != nil && err == nil:
+		// What has to be deployed with the components is known only now.
+		if err = s.checkComponents(ctx); err != nil {
+			err = release.NotStarted("components", err)
+		}
+	}
+	return done, err
+}
+
+// RecoverIfNeeded recovers the stack in a step of its own, for commands that are no deployment.
+func (s *Stack) RecoverIfNeeded(ctx context.Context, progress Progress) error {
+	if !s.recovery.required() {
+		return nil
+	}
+	image := s.ImageOrPlaceholder()
+	return s.recovery.runStep(ctx, progress, s.program(image, image))
+}
+
+// Destroy deletes the stack's resources.
+func (s *Stack) Destroy(ctx context.Context, progress Progress) (done engine.Summary, err error) {
+	if err := s.RecoverIfNeeded(ctx, progress); err != nil {
+		return done, err
+	}
+	err = progress.Step("destroy", func(report func(string)) (string, error) {
+		err := s.recovery.run(ctx, report, func() (err error) {
+			done, err = s.handle.Destroy(ctx, engine.Update{Message: "destroy"}, func(e engine.Event) { reportEvent(e, report) })
+			return err
+		})
+		for _, warning := range done.Warnings {
+			progress.Report(release.Event{Kind: release.Warning, Phase: "destroy", Message: warning})
+		}
+		return fmt.Sprintf("%d resources deleted", done.Changed()), err
+	})
+	return done, err
+}
+
+// TaskNetwork implements release.Infrastructure.
+func (s *Stack) TaskNetwork() (release.TaskNetwork, error) {
+	var network release.TaskNetwork
+	outputs := s.handle.Outputs()
+	subnets, _ := outputs[outputSubnets].Value.([]any)
+	for _, subnet := range subnets {
+		network.Subnets = append(network.Subnets, fmt.Sprint(subnet))
+	}
+	if group, ok := outputs[outputSecurityGroups].Value.(string); ok {
+		network.SecurityGroups = []string{group}
+	}
+	if len(network.Subnets) == 0 || len(network.SecurityGroups) == 0 {
+		return network, hint.With(fmt.Errorf("the stack %s has no outputs for the network of its tasks", s.env.Stack),
+			"provision it first: run `up` without --skip provision")
+	}
+	return network, nil
+}
+
+// update runs the engine. Each event goes to observe, too, where it is not nil.
+func (s *Stack) update(ctx context.Context, u engine.Update, progress func(string), observe func(engine.Event)) (release.Update, error) {
+	var done engine.Summary
+	err := s.recovery.run(ctx, progress, func() error {
+		err := s.refreshState(ctx, u.Targets, progress)
+		if err != nil {
+			return err
+		}
+		done, err = s.handle.Up(ctx, u, func(e engine.Event) {
+			reportEvent(e, progress)
+			if observe != nil {
+				observe(e)
+			}
+		})
+		return err
+	})
+	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
+		return release.Update{}, &release.BusyError{Err: busy}
+	}
+	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
+}
+
+// refreshState reads the account into the state, where that was asked for: everything once, or the targets of each update.
+// It is a run of its own because the refresh of an update reads no more than the update is about, and provision excludes the
+// services.
+func (s *Stack) refreshState(ctx context.Context, targets []string, progress func(string)) error {
+	if !s.refresh {
+		return nil
+	}
+	progress("reading the account")
+	_, err := s.handle.Refresh(ctx, engine.Update{Targets: targets, Message: "refresh"}, func(e engine.Event) {
+		if e.Status == engine.Done && e.Changes() {
+			progress(fmt.Sprintf("%s %s has drifted", engine.ShortType(e.Type), e.Name))
+		}
+	})
+	s.refresh = err != nil || len(targets) > 0
+	return err
+}
+
+// reportEvent reports an operation of the engine in one line.
+func reportEvent(e engine.Event, progress func(string)) {
+	switch {
+	case e.URN == "" || !e.Changes():
+	case e.Status == engine.Started:
+		progress(fmt.Sprintf("%s %s %s", progressVerb(e.Op), engine.ShortType(e.Type), e.Name))
+	case e.Status == engine.Failed:
+		progress(fmt.Sprintf("%s %s failed", engine.ShortType(e.Type), e.Name))
+	}
+}
+
+func progressVerb(op string) string {
+	verbs := map[string]string{
+		"create": "creating", "create-replacement": "creating the new", "update": "updating", "replace": "replacing",
+		"delete": "deleting", "delete-replaced": "deleting the old", "import": "importing",
+	}
+	return cmp.Or(verbs[op], op)
+}

@@ -1,0 +1,215 @@
+// Package statebackend makes where an account's Pulumi state lies: a versioned, encrypted, private bucket, and the KMS key
+// that encrypts it and the secrets in it. It is what has to be there before Pulumi can run at all.
+package statebackend
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+)
+
+// noncurrentDays is how long an overwritten state can still be brought back.
+const noncurrentDays = 90
+
+// minDeletionWindowDays is the least number of days that KMS waits before it deletes a key.
+// Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
+const minDeletionWindowDays = 7
+
+// Backend names a bucket and a key.
+type Backend struct {
+	Bucket, KeyAlias, Region string
+	Tags                     map[string]string
+}
+
+// Part is the bucket or the key, by its name, and whether it is there.
+type Part struct {
+	Name   string
+	Exists bool
+}
+
+// Find says what is there.
+func (s Backend) Find(ctx context.Context, cfg aws.Config) ([]Part, error) {
+	key, err := s.findKey(ctx, kms.NewFromConfig(cfg))
+	if err != nil {
+		return nil, err
+	}
+	exists, err := s.findBucket(ctx, bucketClient(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return []Part{{Name: "KMS key " + s.KeyAlias, Exists: key != ""}, {Name: "state bucket " + s.Bucket, Exists: exists}}, nil
+}
+
+// Ensure makes what is missing and leaves alone what is there, but for the protections of key and bucket, which are
+// set again.
+func (s Backend) Ensure(ctx context.Context, cfg aws.Config) error {
+	if err := s.ensureKey(ctx, kms.NewFromConfig(cfg)); err != nil {
+		return err
+	}
+	buckets := bucketClient(cfg)
+	exists, err := s.findBucket(ctx, buckets)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		if err := s.createBucket(ctx, buckets); err != nil {
+			return err
+		}
+	}
+	return s.protect(ctx, buckets, isPlainHTTP(cfg))
+}
+
+// bucketClient asks for buckets by path where the endpoint is not AWS's own: an emulator answers at one address.
+func bucketClient(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+}
+
+// isPlainHTTP reports whether the endpoint is reached without TLS.
+func isPlainHTTP(cfg aws.Config) bool {
+	return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://")
+}
+
+// findKey returns the id of the key that has the alias, or "".
+func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error) {
+	found, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &s.KeyAlias})
+	if absent := (*kmstypes.NotFoundException)(nil); errors.As(err, &absent) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up the key %s: %w", s.KeyAlias, err)
+	}
+	return aws.ToString(found.KeyMetadata.KeyId), nil
+}
+
+// ensureKey makes the key where the alias names none, and lets it rotate.
+func (s Backend) ensureKey(ctx context.Context, client *kms.Client) error {
+	id, err := s.findKey(ctx, client)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		if id, err = s.createKey(ctx, client); err != nil {
+			return err
+		}
+	}
+	if _, err := client.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &id}); err != nil {
+		return fmt.Errorf("rotate the key %s yearly: %w", s.KeyAlias, err)
+	}
+	return nil
+}
+
+// createKey makes the key and names it. A key that cannot be named would never be found again: it is given back.
+func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, error) {
+	var tags []kmstypes.Tag
+	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
+		tags = append(tags, kmstypes.Tag{TagKey: aws.String(key), TagValue: aws.String(s.Tags[key])})
+	}
+	created, err := client.CreateKey(ctx, &kms.CreateKeyInput{
+		Description: aws.String("Pulumi state and the secrets in it"), Tags: tags,
+	})
+	if err != nil {
+		return "", fmt.Errorf("make the key %s: %w", s.KeyAlias, err)
+	}
+	id := created.KeyMetadata.KeyId
+	if _, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &s.KeyAlias, TargetKeyId: id}); err != nil {
+		_, deleteErr := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), &kms.ScheduleKeyDeletionInput{
+			KeyId: id, PendingWindowInDays: aws.Int32(minDeletionWindowDays),
+		})
+		return "", fmt.Errorf("name the key %s: %w", s.KeyAlias, errors.Join(err, deleteErr))
+	}
+	return aws.ToString(id), nil
+}
+
+func (s Backend) findBucket(ctx context.Context, client *s3.Client) (exists bool, err error) {
+	_, err = client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.Bucket})
+	var apiErr smithy.APIError
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &apiErr) && apiErr.ErrorCode() == "NotFound":
+		return false, nil
+	}
+	return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
+}
+
+func (s Backend) createBucket(ctx context.Context, client *s3.Client) error {
+	in := &s3.CreateBucketInput{Bucket: &s.Bucket}
+	if s.Region != "us-east-1" {
+		// us-east-1 is what no constraint means, and is refused as one.
+		// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
+		in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(s.Region)}
+	}
+	if _, err := client.CreateBucket(ctx, in); err != nil {
+		return fmt.Errorf("make the bucket %s: %w", s.Bucket, err)
+	}
+	return nil
+}
+
+// protect sets what keeps the state safe: versions, encryption, privacy, and TLS, unless the endpoint itself is plain.
+func (s Backend) protect(ctx context.Context, client *s3.Client, plain bool) error {
+	var tags []s3types.Tag
+	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
+		tags = append(tags, s3types.Tag{Key: aws.String(key), Value: aws.String(s.Tags[key])})
+	}
+	_, versions := client.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+		Bucket: &s.Bucket, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
+	})
+	_, encryption := client.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{
+		Bucket: &s.Bucket, ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{
+			Rules: []s3types.ServerSideEncryptionRule{{
+				BucketKeyEnabled: aws.Bool(true),
+				ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{
+					SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &s.KeyAlias,
+				},
+			}},
+		},
+	})
+	_, private := client.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
+		Bucket: &s.Bucket, PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{
+			BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),
+		},
+	})
+	var secure error
+	if !plain {
+		secure = s.requireTLS(ctx, client)
+	}
+	_, tagged := client.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{Bucket: &s.Bucket, Tagging: &s3types.Tagging{TagSet: tags}})
+	_, old := client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
+		Bucket: &s.Bucket, LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
+			ID: aws.String("noncurrent"), Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+			NoncurrentVersionExpiration: &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(noncurrentDays)},
+		}}},
+	})
+	if err := errors.Join(versions, encryption, private, secure, tagged, old); err != nil {
+		return fmt.Errorf("protect the bucket %s: %w", s.Bucket, err)
+	}
+	return nil
+}
+
+// requireTLS refuses whoever does not use TLS.
+func (s Backend) requireTLS(ctx context.Context, client *s3.Client) error {
+	arn := "arn:aws:s3:::" + s.Bucket
+	policy, err := json.Marshal(map[string]any{
+		"Version": "2012-10-17",
+		"Statement": []map[string]any{{
+			"Sid": "TLSOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": []string{arn, arn + "/*"},
+			"Condition": map[string]any{"Bool": map[string]string{"aws:SecureTransport": "false"}},
+		}},
+	})
+	if err != nil {
+		return fmt.Errorf("encode the policy of %s: %w", s.Bucket, err)
+	}
+	_, err = client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &s.Bucket, Policy: aws.String(string(policy))})
+	return err
+}

@@ -1,0 +1,93 @@
+package target
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+)
+
+// A Backend is where Pulumi's state is stored, and what encrypts its secrets.
+type Backend struct {
+	// URL and SecretsProvider are "" where the user's own Pulumi settings decide.
+	URL, SecretsProvider string
+	// Bucket is the account's own, where the state or at least the records are stored in it; else "".
+	Bucket string
+	// WorkDir has a working copy of the project's settings for each stack.
+	WorkDir string
+	// Versions returns earlier contents of an object in the state's bucket, the newest first; nil where there is no bucket.
+	Versions func(context.Context, engine.Object) iter.Seq2[[]byte, error]
+	// Env returns what the engine's environment has besides the process's.
+	Env func() (map[string]string, error)
+}
+
+// A location is where records and locks are stored: a directory, or a bucket under a prefix.
+type location struct {
+	dir                    string
+	bucket, prefix, region string
+	// client reaches the bucket; nil before open.
+	client *s3.Client
+}
+
+// locateBesideState returns the location of records and locks: the state's directory or bucket, or, where the state is in a
+// backend that stores nothing else for us, the account's own bucket.
+// Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/
+func locateBesideState(backendURL string, own location) (location, error) {
+	u, err := url.Parse(backendURL)
+	if err != nil {
+		return location{}, hint.With(errors.New("PULUMI_BACKEND_URL is not a URL"),
+			"write it like s3://BUCKET/PREFIX?region=REGION or file:///DIRECTORY")
+	}
+	switch u.Scheme {
+	case "file":
+		dir := u.Host + u.Path
+		if u.Host == "~" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return location{}, fmt.Errorf("find the records beside %s: %w", backendURL, err)
+			}
+			dir = home + u.Path
+		}
+		return location{dir: dir}, nil
+	case "s3":
+		return location{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), region: cmp.Or(u.Query().Get("region"), own.region)}, nil
+	}
+	return own, nil
+}
+
+// open connects a location that is a bucket.
+func (l location) open(cfg aws.Config, pathStyle bool) location {
+	if l.dir == "" {
+		l.client = s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle, o.Region = pathStyle, l.region })
+	}
+	return l
+}
+
+func (l location) records() history.Store {
+	if l.dir != "" {
+		return history.Dir(filepath.Join(l.dir, "deployments"))
+	}
+	return history.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix}
+}
+
+// locks use the machine's clock in a simulated account, too: they keep real processes apart.
+func (l location) locks() lock.Store {
+	if l.dir != "" {
+		return lock.Directory{Dir: filepath.Join(l.dir, "locks"), Clock: clock.Real()}
+	}
+	return lock.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix, Clock: clock.Real()}
+}

@@ -1,0 +1,47 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/history"
+)
+
+func TestTimeBudget(t *testing.T) {
+	began := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+	d := history.Deployment{
+		Environment: "staging", Started: began, Ended: began.Add(400 * time.Second), Outcome: history.Succeeded, Slow: true,
+		EngineSeconds: 90, WaitingSeconds: 280, Image: history.Image{Tag: "1.0.0"},
+		Phases: []history.Phase{
+			{Name: "preflight", Seconds: 3, Outcome: history.Succeeded}, {Name: "provision", Seconds: 72, Outcome: history.Succeeded},
+			{Name: "migrate", Seconds: 100, Outcome: history.Succeeded}, {Name: "rollout", Seconds: 220, Outcome: history.Succeeded},
+		},
+		Saving: &history.Saving{Setting: "--skip backup,migrate", Seconds: 100, Why: "this image brought no migration, so that nothing could happen to the database"},
+	}
+	said := func() string {
+		var b strings.Builder
+		TimeBreakdown(&b, d, Style{})
+		return b.String()
+	}
+	require.Equal(t, `where the time went, 6m40s in all:
+  provision    1m12s  18%
+  migrate      1m40s  25%
+  rollout      3m40s  55%
+  the rest      8.0s   2%
+  of which   the engine 1m30s, waiting for AWS 4m40s, the rest 30.0s
+--skip backup,migrate would have saved about 1m40s: this image brought no
+migration, so that nothing could happen to the database
+`, said())
+	summary := JobSummary(d)
+	require.Contains(t, summary, "| migrate | succeeded | 1m40s | 25% |")
+	require.Contains(t, summary, "6m40s in all; of which the engine 1m30s, waiting for AWS 4m40s, the rest 30.0s.")
+	require.Contains(t, summary, "`--skip backup,migrate` would have saved about 1m40s: ")
+
+	d.Outcome = history.Failed
+	require.Empty(t, said())
+	d.Outcome, d.Slow = history.Succeeded, false
+	require.Empty(t, said())
+}

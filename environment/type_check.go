@@ -1,0 +1,189 @@
+package environment
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// typeChecker holds a block of YAML against the Go type that it is to be decoded into, and finds all that does not fit at
+// once. It is stricter than the decoder, which stops at the first mistake, makes text of numbers, and reads 010 as 8.
+type typeChecker struct {
+	problems problemList
+	// lines are the lines of all keys, by their dotted paths.
+	lines map[string]int
+}
+
+// wholeNumber has one reading only: no octal, no exponent, no separators.
+var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+
+// check looks at the value of a path, whose key stands in line.
+func (s *typeChecker) check(path string, line int, node ast.Node, t reflect.Type) {
+	s.lines[path] = line
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.Struct:
+		s.mapping(path, node, t)
+	case t.Kind() == reflect.Slice:
+		s.sequence(path, node, t)
+	case !matches(node, t):
+		s.mismatch(path, node, t)
+	}
+}
+
+func (s *typeChecker) mapping(path string, node ast.Node, t reflect.Type) {
+	entries, ok := node.(ast.MapNode)
+	if !ok {
+		s.mismatch(path, node, t)
+		return
+	}
+	for entry := entries.MapRange(); entry.Next(); {
+		key := entry.Key().GetToken()
+		name, line := key.Value, key.Position.Line
+		child := strings.TrimPrefix(path+"."+name, ".")
+		field, ok := fieldOf(t, name)
+		switch found := lookup(entries, name); {
+		case entry.Key().IsMergeKey():
+			s.lines[child] = line
+			s.problems.add(child, "write the keys out", "other keys are merged here")
+		case !ok:
+			s.lines[child] = line
+			s.problems.add(child, "the keys here are "+strings.Join(keysOf(t), ", "), "there is no such key")
+		case len(found) > 1 && found[0].Key == entry.Key():
+			s.lines[child] = line
+			s.problems = append(s.problems, *duplicateKey(child, found))
+		case len(found) == 1:
+			s.check(child, line, entry.Value(), field.Type)
+		}
+	}
+}
+
+func (s *typeChecker) sequence(path string, node ast.Node, t reflect.Type) {
+	list, ok := node.(*ast.SequenceNode)
+	if !ok {
+		s.mismatch(path, node, t)
+		return
+	}
+	for i, value := range list.Values {
+		s.check(fmt.Sprintf("%s[%d]", path, i), value.GetToken().Position.Line, value, t.Elem())
+	}
+}
+
+func (s *typeChecker) mismatch(path string, node ast.Node, t reflect.Type) {
+	kind, remedy := expected(t)
+	switch node.(type) {
+	case *ast.AliasNode, *ast.AnchorNode, *ast.TagNode:
+		remedy = "write the value out"
+	case *ast.NullNode:
+		remedy += ", or remove the key"
+	}
+	s.problems.add(path, remedy, "wants %s, has %s", kind, describeNode(node))
+}
+
+// matches reports whether a scalar can be decoded into the type without being bent.
+func matches(node ast.Node, t reflect.Type) bool {
+	text, isText := textOf(node)
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		_, err := time.ParseDuration(text)
+		return isText && err == nil
+	case t.Kind() == reflect.String:
+		return isText
+	case t.Kind() == reflect.Bool:
+		return node.Type() == ast.BoolType
+	case t.Kind() == reflect.Int:
+		number := node.GetToken().Value
+		_, err := strconv.Atoi(number)
+		return node.Type() == ast.IntegerType && wholeNumber.MatchString(number) && err == nil
+	}
+	return false
+}
+
+func textOf(node ast.Node) (text string, ok bool) {
+	switch node := node.(type) {
+	case *ast.StringNode:
+		return node.Value, true
+	case *ast.LiteralNode:
+		return node.Value.Value, true
+	}
+	return "", false
+}
+
+// expected says what a type asks for and how to give it.
+func expected(t reflect.Type) (kind, remedy string) {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a time", "give a time such as 90s, 15m or 1h30m"
+	case t.Kind() == reflect.Struct:
+		return "keys", "give it keys such as " + keysOf(t)[0] + " on lines of their own"
+	case t.Kind() == reflect.Slice:
+		return "a list", "give a list, in square brackets"
+	case t.Kind() == reflect.Bool:
+		return "true or false", "write true or false, without quotes"
+	case t.Kind() == reflect.Int:
+		return "a whole number", "give a whole number, in digits and without quotes"
+	}
+	return "text", "put the value in quotes"
+}
+
+// describeNode names what stands in a file in a reader's words.
+func describeNode(node ast.Node) string {
+	if node.GetToken().Type == token.StringType && wholeNumber.MatchString(node.GetToken().Value) {
+		return "a number that is too large"
+	}
+	if text, ok := textOf(node); ok {
+		return fmt.Sprintf("the text %q", text)
+	}
+	switch node := node.(type) {
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.SequenceNode:
+		return "a list"
+	case ast.MapNode:
+		return "keys"
+	case *ast.AliasNode:
+		return "an alias"
+	case *ast.AnchorNode:
+		return "an anchor"
+	case *ast.TagNode:
+		return "a tag"
+	default:
+		return node.GetToken().Value
+	}
+}
+
+func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
+	for i := range t.NumField() {
+		if field := t.Field(i); keyOf(field) == key {
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+// keysOf lists the keys of a mapping that becomes t, in the order of its fields.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for i := range t.NumField() {
+		if key := keyOf(t.Field(i)); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// keyOf is a field's key, or "" where the field does not come from the file.
+func keyOf(field reflect.StructField) string {
+	if key := field.Tag.Get("yaml"); key != "-" {
+		return key
+	}
+	return ""
+}

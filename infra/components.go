@@ -1,0 +1,106 @@
+package infra
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// Component is a part of an environment's stack that can be deployed alone.
+type Component struct {
+	// Name is what a person calls it: network, database.
+	Name string
+	// Summary says in one line what it consists of.
+	Summary string
+	// URNs are globs of its resources.
+	URNs []string
+}
+
+// Components returns the parts of an environment's stack, in the order in which AWS needs them.
+func Components() []Component {
+	part := func(name, summary string, kinds ...string) Component {
+		c := Component{Name: name, Summary: summary}
+		for _, kind := range kinds {
+			c.URNs = append(c.URNs, componentGlobs(kind)...)
+		}
+		return c
+	}
+	return []Component{
+		part("network", "VPC, subnets, NAT, S3 endpoint, security groups", "Network", "SecurityGroups"),
+		part("certificate", "TLS certificate and its validation record", "Certificate"),
+		part("database", "PostgreSQL instance, its parameters and password rotation", "Database"),
+		part("queue", "background jobs and their dead letters", "Queue"),
+		part("roles", "what tasks, and ECS on their behalf, may do", "Roles"),
+		part("balancer", "load balancer, listeners, access logs, DNS records", "AccessLogs", "Balancer", "DNS"),
+		part("firewall", "web ACL in front of the load balancer", "Firewall"),
+		part("cluster", "ECS cluster and the containers' log group", "Cluster"),
+		part("migration", "task definition of the database migration", "Migration"),
+		part("services", "task definitions, services and their autoscaling", "Service"),
+		part("monitoring", "alarms, notifications, dashboard, tracing", "Monitoring"),
+		part("budget", "monthly budget", "Budget"),
+	}
+}
+
+// SectionCopiers returns functions that copy the sections of a description of which all components are among those that were
+// deployed. A section that several components are made from describes none of them before all of them were.
+func SectionCopiers(deployed func(component string) bool) []func(to, from *environment.Environment) {
+	type env = *environment.Environment
+	var copies []func(to, from env)
+	for _, section := range []struct {
+		components []string
+		copies     func(to, from env)
+	}{
+		{[]string{"network"}, func(to, from env) { to.Network = from.Network }},
+		{[]string{"certificate", "balancer"}, func(to, from env) { to.Domain = from.Domain }},
+		{[]string{"database"}, func(to, from env) { to.Database = from.Database }},
+		{[]string{"queue"}, func(to, from env) { to.Queue = from.Queue }},
+		{[]string{"roles"}, func(to, from env) { to.Image = from.Image }},
+		{[]string{"firewall"}, func(to, from env) { to.Firewall = from.Firewall }},
+		{[]string{"services"}, func(to, from env) { to.Services = from.Services }},
+		{[]string{"network", "database", "firewall", "cluster", "roles", "monitoring"}, func(to, from env) { to.Monitoring = from.Monitoring }},
+		{[]string{"database", "balancer"}, func(to, from env) { to.Protected = from.Protected }},
+		{[]string{"budget"}, func(to, from env) { to.Budget = from.Budget }},
+	} {
+		if !slices.ContainsFunc(section.components, func(name string) bool { return !deployed(name) }) {
+			copies = append(copies, section.copies)
+		}
+	}
+	return copies
+}
+
+// ServiceURNs returns globs of what provisioning leaves for the rollout: the services, their task definitions and
+// their autoscaling. Nothing outside of them depends on them.
+func ServiceURNs() []string { return componentGlobs("Service") }
+
+// ServiceType is the type of an ECS service; its name in the program is its role.
+const ServiceType = "aws:ecs/service:Service"
+
+// migrationDefinition is in the URN of the migration's task definition, and in no other.
+const migrationDefinition = "::" + componentPrefix + "Migration$" + TaskDefinitionType + "::"
+
+// IsMigrationTaskDefinition reports whether a URN is the migration's task definition's, which is all that code alone changes before the
+// rollout.
+func IsMigrationTaskDefinition(urn string) bool { return strings.Contains(urn, migrationDefinition) }
+
+// componentGlobs matches the components of a kind and everything in them. In a glob of URNs ** matches anything, and a URN
+// holds the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
+// Source: https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
+func componentGlobs(kind string) []string {
+	return []string{
+		"**::" + componentPrefix + kind + "::**",
+		"**::" + componentPrefix + kind + "$**",
+	}
+}
+
+// ComponentOf returns the name of the component that a resource belongs to; "" where it belongs to none.
+func ComponentOf(urn string) string {
+	for _, c := range Components() {
+		for _, glob := range c.URNs {
+			if strings.Contains(urn, strings.ReplaceAll(glob, "**", "")) {
+				return c.Name
+			}
+		}
+	}
+	return ""
+}

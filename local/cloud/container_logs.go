@@ -1,0 +1,152 @@
+package cloud
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// logScript names what a container writes into its log.
+type logScript string
+
+const (
+	scriptAPI            logScript = "api"
+	scriptWorker         logScript = "worker"
+	scriptScheduler      logScript = "scheduler"
+	scriptCrash          logScript = "crash"
+	scriptOutOfMemory    logScript = "out-of-memory"
+	scriptUnhealthy      logScript = "unhealthy"
+	scriptStuck          logScript = "stuck"
+	scriptSlow           logScript = "slow"
+	scriptCommand        logScript = "command"
+	scriptMigration      logScript = "migration"
+	scriptMigrationIdle  logScript = "migration-idle"
+	scriptMigrationFails logScript = "migration-fails"
+	scriptMigrationHangs logScript = "migration-hangs"
+)
+
+// LogLine is one line that a container wrote.
+type LogLine struct {
+	Time    time.Time
+	Message string
+}
+
+// scriptLine is a line of a story: how long after the container's start it is written.
+type scriptLine struct {
+	after time.Duration
+	text  string
+}
+
+// prismaPreamble is how Prisma Migrate begins, whatever comes of it.
+var prismaPreamble = []scriptLine{
+	{1 * time.Second, "Environment variables loaded"},
+	{2 * time.Second, "Prisma schema loaded from prisma/schema.prisma"},
+	{3 * time.Second, `Datasource "db": PostgreSQL database "balancer", schema "public"`},
+	{5 * time.Second, "42 migrations found in prisma/migrations"},
+}
+
+// startPreamble is how the application begins, whatever comes of it.
+var startPreamble = []scriptLine{
+	{0, "balancer starting"},
+	{1 * time.Second, "configuration loaded"},
+}
+
+var logScripts = map[logScript][]scriptLine{
+	scriptAPI: slices.Concat(startPreamble, []scriptLine{
+		{3 * time.Second, "database connected"},
+		{4 * time.Second, "server ready at http://0.0.0.0:3000/graphql"},
+	}),
+	scriptWorker: slices.Concat(startPreamble, []scriptLine{
+		{3 * time.Second, "database connected"},
+		{4 * time.Second, "worker polls the background jobs"},
+		{5 * time.Second, `{"level":"info","msg":"job done","job":"sync-pools","ms":412}`},
+		{6 * time.Second, `{"level":"warn","msg":"subgraph is behind","chain":"MAINNET","blocks":12}`},
+	}),
+	scriptScheduler: slices.Concat(startPreamble, []scriptLine{
+		{3 * time.Second, "database connected"},
+		{4 * time.Second, "scheduler started, 14 jobs"},
+	}),
+	scriptCrash: slices.Concat(startPreamble, []scriptLine{
+		{3 * time.Second, "Error: Cannot find module '/app/dist/pools/sync.js'"},
+		{3 * time.Second, "    at Module._resolveFilename (node:internal/modules/cjs/loader:1225:15)"},
+		{4 * time.Second, "process exits with code 1"},
+	}),
+	scriptOutOfMemory: slices.Concat(startPreamble, []scriptLine{
+		{6 * time.Second, "loading 120000 pools into the cache"},
+		{11 * time.Second, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"},
+	}),
+	scriptUnhealthy: slices.Concat(startPreamble, []scriptLine{
+		{4 * time.Second, "server ready at http://0.0.0.0:3000/graphql"},
+		{12 * time.Second, "GET /health 503 subgraph does not answer"},
+		{22 * time.Second, "GET /health 503 subgraph does not answer"},
+	}),
+	scriptStuck: slices.Concat(startPreamble, []scriptLine{
+		{3 * time.Second, "waiting for the leader's lock"},
+	}),
+	scriptSlow: slices.Concat(startPreamble, []scriptLine{
+		{3 * time.Second, "warming the cache, this takes about 4 minutes"},
+		{4 * time.Minute, "server ready at http://0.0.0.0:3000/graphql"},
+	}),
+	scriptCommand: {
+		{1 * time.Second, "command started"},
+		{19 * time.Second, "command done"},
+	},
+	scriptMigration: slices.Concat(prismaPreamble, []scriptLine{
+		{9 * time.Second, "Applying migration `20250602093012_add_pool_snapshots`"},
+		{14 * time.Second, "Applying migration `20250603101544_index_swaps_by_block`"},
+		{18 * time.Second, "All migrations have been successfully applied."},
+	}),
+	scriptMigrationIdle: slices.Concat(prismaPreamble, []scriptLine{
+		{7 * time.Second, "No pending migrations to apply."},
+	}),
+	scriptMigrationFails: slices.Concat(prismaPreamble, []scriptLine{
+		{9 * time.Second, "Applying migration `20250602093012_add_pool_snapshots`"},
+		{12 * time.Second, "Error: P3018"},
+		{12 * time.Second, "A migration failed to apply. New migrations cannot be applied before the error is recovered from. " +
+			"Read more about how to resolve migration issues in a production database: https://pris.ly/d/migrate-resolve"},
+		{12 * time.Second, "Migration name: 20250602093012_add_pool_snapshots"},
+		{12 * time.Second, "Database error code: 42701"},
+		{12 * time.Second, `ERROR: column "chain" of relation "PoolSnapshot" already exists`},
+	}),
+	scriptMigrationHangs: slices.Concat(prismaPreamble, []scriptLine{
+		{7 * time.Second, "waiting for the advisory lock 72707369"},
+	}),
+}
+
+// logScriptOf tells a service's tasks apart by their command.
+func logScriptOf(d definition) logScript {
+	command := strings.Join(d.mainContainer().Command, " ")
+	switch {
+	case strings.Contains(command, "worker"):
+		return scriptWorker
+	case strings.Contains(command, "scheduler"):
+		return scriptScheduler
+	}
+	return scriptAPI
+}
+
+// stream is where a task's main container writes, or "" where it logs elsewhere.
+func (m model) stream(t *task) (group, stream string) {
+	d, found := m.definition(t.Definition)
+	if !found || d.mainContainer().LogConfiguration == nil {
+		return "", ""
+	}
+	options := d.mainContainer().LogConfiguration.Options
+	return options["awslogs-group"], options["awslogs-stream-prefix"] + "/" + deref(d.mainContainer().Name) + "/" + t.ID()
+}
+
+// logLines are what a task has written so far.
+func (m model) logLines(t *task) []LogLine {
+	if t.Started.IsZero() {
+		return nil
+	}
+	var written []LogLine
+	for _, entry := range logScripts[t.LogScript] {
+		at := m.after(t.Started, entry.after)
+		if at.After(m.now) || m.reached(t.Stopping) && at.After(t.Stopping) {
+			break
+		}
+		written = append(written, LogLine{Time: at, Message: entry.text})
+	}
+	return written
+}

@@ -1,0 +1,108 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// resourceTypes are the types of resources that can be simulated; every other one is refused by name.
+var resourceTypes = mergeTypes(networkTypes, nameTypes, bucketTypes, balancerTypes, databaseTypes, queueTypes, containerTypes,
+	roleTypes, monitoringTypes, firewallTypes)
+
+func mergeTypes(parts ...map[string]resourceType) map[string]resourceType {
+	all := map[string]resourceType{}
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+// refTo is a ref whose subjects are named by one of the outputs by, or by their ID where there is none.
+func refTo(path, typ, code, format string, by ...string) ref {
+	if len(by) == 0 {
+		by = []string{"id"}
+	}
+	return ref{path: path, typ: typ, by: by, missing: errorTemplate{code, format}}
+}
+
+// matchesPattern judges a string by a pattern.
+func matchesPattern(property, pattern, reason string) rule {
+	compiled := regexp.MustCompile(pattern)
+	return func(in values) (string, string) {
+		if value, ok := in[property].(string); ok && !compiled.MatchString(value) {
+			return property, fmt.Sprintf("%q %s", value, reason)
+		}
+		return "", ""
+	}
+}
+
+// noPrefix judges a string by how it must not begin.
+func noPrefix(property, prefix string) rule {
+	return func(in values) (string, string) {
+		if value, _ := in[property].(string); strings.HasPrefix(value, prefix) {
+			return property, fmt.Sprintf("%q cannot begin with %q", value, prefix)
+		}
+		return "", ""
+	}
+}
+
+// oneOf judges a string or a number by the values that AWS knows.
+func oneOf(property string, allowed ...string) rule {
+	return func(in values) (string, string) {
+		switch in[property].(type) {
+		case string, float64:
+			if value := text(in[property]); !slices.Contains(allowed, value) {
+				return property, fmt.Sprintf("expected %s to be one of [%s], got %s", property,
+					strings.Join(allowed, " "), value)
+			}
+		}
+		return "", ""
+	}
+}
+
+// isJSON judges a document given as a string.
+func isJSON(property string) rule {
+	return func(in values) (string, string) {
+		if value, ok := in[property].(string); ok && !json.Valid([]byte(value)) {
+			return property, fmt.Sprintf("%q contains an invalid JSON", property)
+		}
+		return "", ""
+	}
+}
+
+// inRange judges a number.
+func inRange(property string, low, high float64) rule {
+	return func(in values) (string, string) {
+		if value, ok := in[property].(float64); ok && (value < low || value > high) {
+			return property, fmt.Sprintf("expected %s to be in the range (%v - %v), got %v", property, low, high, value)
+		}
+		return "", ""
+	}
+}
+
+func array(items ...any) []any { return items }
+
+// stringList is a list of strings as JSON has it.
+func stringList(items []string) []any {
+	out := make([]any, len(items))
+	for i, item := range items {
+		out[i] = item
+	}
+	return out
+}
+
+// unique refuses a name that another resource of the type has.
+func unique(property, code, format string) func(*State, *Resource) error {
+	return func(s *State, r *Resource) error {
+		for _, other := range s.ByType(r.Type) {
+			if other.ID != r.ID && other.Text(property) == r.Text(property) {
+				return errorf(code, format, r.Text(property))
+			}
+		}
+		return nil
+	}
+}

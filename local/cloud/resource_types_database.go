@@ -1,0 +1,181 @@
+package cloud
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// databaseTypes are those of RDS and the rotation of the password that it manages:
+// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+var databaseTypes = map[string]resourceType{
+	typeDBSubnetGroup: {
+		name:     "name",
+		id:       "${name}",
+		required: []string{"subnetIds"}, replaceOnChange: []string{"name", "namePrefix"},
+		defaults: values{"description": "Managed by Pulumi", "supportedNetworkTypes": array("IPV4")},
+		computed: map[string]string{"arn": "arn:aws:rds:${region}:${account}:subgrp:${name}"},
+		rules: []rule{matchesPattern("name", `^[a-z0-9. _-]{1,255}$`,
+			"only lowercase alphanumeric characters, hyphens, underscores, periods, and spaces allowed")},
+		refs: []ref{refTo("subnetIds", typeSubnet, "InvalidSubnet", "Some input subnets in :[%s] are invalid.")},
+		compute: func(s *State, r *Resource) {
+			for _, id := range r.Strings("subnetIds") {
+				r.Outputs["vpcId"] = s.Get(typeSubnet, id).Text("vpcId")
+			}
+		},
+		validate: func(s *State, r *Resource) error {
+			zones := s.zonesOf(r.Strings("subnetIds"))
+			if len(zones) < 2 {
+				return errorf("DBSubnetGroupDoesNotCoverEnoughAZs",
+					"The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "+
+						"Current AZ coverage: %s. Add subnets to cover at least 2 AZs.", strings.Join(zones, ", "))
+			}
+			return nil
+		},
+		conflict: errorTemplate{"DBSubnetGroupAlreadyExists", "The DB subnet group '%s' already exists."},
+		inUse: errorTemplate{"InvalidDBSubnetGroupStateFault",
+			"Cannot delete the subnet group '%s' because at least one database instance is still using it."},
+	},
+	typeDBParameterGroup: {
+		name:     "name",
+		id:       "${name}",
+		required: []string{"family"}, replaceOnChange: []string{"name", "namePrefix", "family", "description"},
+		defaults: values{"description": "Managed by Pulumi", "skipDestroy": false},
+		computed: map[string]string{"arn": "arn:aws:rds:${region}:${account}:pg:${name}"},
+		rules: []rule{matchesPattern("name", `^[a-z][a-z0-9.-]{0,254}$`,
+			"only lowercase alphanumeric characters, periods, and hyphens allowed, first a letter")},
+		conflict: errorTemplate{"DBParameterGroupAlreadyExists", "Parameter group %s already exists"},
+		inUse: errorTemplate{"InvalidDBParameterGroupState",
+			"One or more database instances are still members of this parameter group %s, so the group cannot be deleted"},
+	},
+	typeDatabase: {
+		name: "identifier",
+		id:   "${resourceId}",
+		replaceOnChange: []string{"identifierPrefix", "engine", "username", "dbName", "storageEncrypted", "kmsKeyId",
+			"availabilityZone", "characterSetName", "snapshotIdentifier", "timezone",
+			"customIamInstanceProfile", "backupTarget", "replicateSourceDb"},
+		required: []string{"instanceClass"},
+		defaults: values{"autoMinorVersionUpgrade": true, "backupRetentionPeriod": 0.0,
+			"copyTagsToSnapshot": false, "deletionProtection": false,
+			"engineLifecycleSupport":           "open-source-rds-extended-support",
+			"iamDatabaseAuthenticationEnabled": false, "licenseModel": "postgresql-license",
+			"maintenanceWindow": "sun:06:00-sun:06:30", "backupWindow": "04:00-04:30",
+			"monitoringInterval": 0.0, "multiAz": false, "networkType": "IPV4",
+			"performanceInsightsEnabled": false, "publiclyAccessible": false, "storageEncrypted": false,
+			"storageType": "gp2", "status": "available", "caCertIdentifier": "rds-ca-rsa2048-g1",
+			"replicas": array(), "skipFinalSnapshot": false, "deleteAutomatedBackups": true, "port": 5432.0,
+			"applyImmediately": false, "hostedZoneId": "Z2R2ITUGPM61AM"},
+		computed: map[string]string{
+			"resourceId": "db-${HEX26}", "arn": "arn:aws:rds:${region}:${account}:db:${identifier}",
+			"endpoint": "${address}:${port}",
+		},
+		rules: []rule{
+			matchesPattern("identifier", `^[a-z][a-z0-9-]{0,62}$`,
+				"only lowercase alphanumeric characters and hyphens allowed, at most 63 of them, first a letter"),
+			inRange("backupRetentionPeriod", 0, 35),
+		},
+		refs: []ref{
+			refTo("dbSubnetGroupName", typeDBSubnetGroup, "DBSubnetGroupNotFoundFault",
+				"DB subnet group '%s' does not exist."),
+			refTo("parameterGroupName", typeDBParameterGroup, "DBParameterGroupNotFound",
+				"DBParameterGroup not found: %s"),
+			refTo("vpcSecurityGroupIds", typeSecurityGroup, "InvalidParameterValue", "Invalid security group '%s'"),
+			refTo("monitoringRoleArn", typeRole, "InvalidParameterValue", "The role %s does not exist", "arn"),
+		},
+		compute:       computeDatabase,
+		validate:      validateDatabase,
+		onDelete:      removeDatabase,
+		creationDelay: 2 * time.Minute,
+	},
+	typeSecretRotation: {
+		id:       "${secretId}",
+		required: []string{"secretId", "rotationRules"}, replaceOnChange: []string{"secretId"},
+		defaults: values{"rotationEnabled": true, "rotateImmediately": true},
+		validate: func(s *State, r *Resource) error {
+			if s.findSecret(r.Text("secretId")) == nil {
+				return errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+			}
+			return nil
+		},
+	},
+}
+
+// zonesOf are the availability zones of subnets, each once.
+func (s *State) zonesOf(subnets []string) []string {
+	var zones []string
+	for _, id := range subnets {
+		zones = append(zones, s.Get(typeSubnet, id).Text("availabilityZone"))
+	}
+	slices.Sort(zones)
+	return slices.Compact(zones)
+}
+
+func computeDatabase(s *State, r *Resource) {
+	r.Outputs["address"] = s.databaseAddress(r.Text("identifier"))
+	r.Outputs["engineVersionActual"] = r.Text("engineVersion")
+	if major := r.Text("engineVersion"); major != "" && !strings.Contains(major, ".") {
+		r.Outputs["engineVersionActual"] = major + ".8"
+	}
+	group := s.Get(typeDBSubnetGroup, r.Text("dbSubnetGroupName"))
+	if group != nil && r.Outputs["availabilityZone"] == nil {
+		r.Outputs["availabilityZone"] = s.zonesOf(group.Strings("subnetIds"))[0]
+	}
+	if r.Bool("manageMasterUserPassword") {
+		r.Outputs["masterUserSecrets"] = array(map[string]any{
+			"secretArn": fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-%s-%s",
+				s.Region, s.ID, random(r, "uuid.secret"), random(r, "hex6.secret")),
+			"kmsKeyId":     fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", s.Region, s.ID, random(r, "uuid.key")),
+			"secretStatus": "active",
+		})
+	}
+}
+
+// databaseAddress is where an instance of that name answers; the rest is the account's, whichever instance has the name.
+func (s *State) databaseAddress(identifier string) string {
+	return identifier + ".c" + s.derive("rds")[:11] + "." + s.Region + ".rds.amazonaws.com"
+}
+
+func validateDatabase(s *State, r *Resource) error {
+	if group := s.Get(typeDBParameterGroup, r.Text("parameterGroupName")); group != nil {
+		major, _, _ := strings.Cut(r.Text("engineVersion"), ".")
+		if family := r.Text("engine") + major; major != "" && group.Text("family") != family {
+			return errorf("InvalidParameterCombination",
+				"The parameter group %s with DBParameterGroupFamily %s can't be used for this instance. "+
+					"Please use a parameter group with DBParameterGroupFamily %s", group.ID, group.Text("family"), family)
+		}
+	}
+	if ceiling := r.Number("maxAllocatedStorage"); ceiling > 0 && ceiling <= r.Number("allocatedStorage") {
+		return errorf("InvalidParameterCombination", "Max storage size must be greater than storage size")
+	}
+	if group := s.Get(typeDBSubnetGroup, r.Text("dbSubnetGroupName")); group != nil {
+		for _, id := range r.Strings("vpcSecurityGroupIds") {
+			if s.Get(typeSecurityGroup, id).Text("vpcId") != group.Text("vpcId") {
+				return errorf("InvalidVPCNetworkStateFault",
+					"The DB instance and EC2 security group are in different VPCs.")
+			}
+		}
+	}
+	return unique("identifier", "DBInstanceAlreadyExists", "DB instance %s already exists")(s, r)
+}
+
+// removeDatabase takes the final snapshot that was asked for.
+func removeDatabase(s *State, r *Resource) error {
+	if r.Bool("deletionProtection") {
+		return errorf("InvalidParameterCombination",
+			"Cannot delete protected DB Instance, please disable deletion protection and try again.")
+	}
+	if !r.Bool("skipFinalSnapshot") {
+		name := r.Text("finalSnapshotIdentifier")
+		if name == "" {
+			return errorf("InvalidParameterCombination",
+				"FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
+		}
+		if s.Snapshots[name] != nil {
+			return errorf("DBSnapshotAlreadyExists",
+				"Cannot create the snapshot because a snapshot with the identifier %s already exists.", name)
+		}
+		s.addSnapshot(name, r)
+	}
+	return nil
+}

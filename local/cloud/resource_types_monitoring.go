@@ -1,0 +1,66 @@
+package cloud
+
+var logRetention = []string{"0", "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545",
+	"731",
+	"1096", "1827", "2192", "2557", "2922", "3288", "3653"}
+
+// monitoringTypes are those of CloudWatch, X-Ray and Budgets:
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+var monitoringTypes = map[string]resourceType{
+	typeLogGroup: {
+		name:            "name",
+		id:              "${name}",
+		replaceOnChange: []string{"name", "namePrefix", "logGroupClass"},
+		defaults:        values{"logGroupClass": "STANDARD", "retentionInDays": 0.0, "skipDestroy": false},
+		computed:        map[string]string{"arn": "arn:aws:logs:${region}:${account}:log-group:${name}"},
+		rules: []rule{matchesPattern("name", `^[a-zA-Z0-9_/.#-]{1,512}$`,
+			"isn't a valid log group name (alphanumeric characters, underscores, hyphens, slashes, hash signs and dots are allowed)"),
+			oneOf("retentionInDays", logRetention...)},
+		conflict: errorTemplate{"ResourceAlreadyExistsException", "The specified log group already exists: %s"},
+	},
+	typeMetricAlarm: {
+		name:     "name",
+		id:       "${name}",
+		required: []string{"comparisonOperator", "evaluationPeriods"}, replaceOnChange: []string{"name"},
+		defaults: values{"actionsEnabled": true, "treatMissingData": "missing",
+			"evaluateLowSampleCountPercentiles": "evaluate"},
+		computed: map[string]string{"arn": "arn:aws:cloudwatch:${region}:${account}:alarm:${name}"},
+		rules: []rule{oneOf("treatMissingData", "breaching", "notBreaching", "ignore", "missing"),
+			oneOf("comparisonOperator", "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold",
+				"LessThanOrEqualToThreshold",
+				"LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold")},
+		refs: []ref{
+			refTo("alarmActions", typeTopic, "ValidationError", "Invalid topic ARN: %s"),
+			refTo("okActions", typeTopic, "ValidationError", "Invalid topic ARN: %s"),
+		},
+	},
+	typeDashboard: {
+		name:     "dashboardName",
+		id:       "${dashboardName}",
+		required: []string{"dashboardName", "dashboardBody"}, replaceOnChange: []string{"dashboardName"},
+		computed: map[string]string{"dashboardArn": "arn:aws:cloudwatch::${account}:dashboard/${dashboardName}"},
+		rules:    []rule{isJSON("dashboardBody")},
+	},
+	typeSamplingRule: {
+		name:            "ruleName",
+		id:              "${ruleName}",
+		replaceOnChange: []string{"ruleName"},
+		computed:        map[string]string{"arn": "arn:aws:xray:${region}:${account}:sampling-rule/${ruleName}"},
+		rules: []rule{inRange("fixedRate", 0, 1), inRange("priority", 1, 9999),
+			matchesPattern("ruleName", `^.{1,32}$`, "must have from 1 to 32 characters")},
+		conflict: errorTemplate{"InvalidRequestException", "A sampling rule with name %s already exists"},
+	},
+	typeBudget: {
+		name:     "name",
+		id:       "${account}:${name}",
+		required: []string{"budgetType", "timeUnit"}, replaceOnChange: []string{"name", "namePrefix", "budgetType", "timeUnit"},
+		defaults: values{"timePeriodEnd": "2087-06-15_00:00"},
+		computed: map[string]string{"arn": "arn:aws:budgets::${account}:budget/${name}", "accountId": "${account}"},
+		compute: func(_ *State, r *Resource) {
+			if r.Outputs["timePeriodStart"] == nil {
+				r.Outputs["timePeriodStart"] = r.Created.Format("2006-01-02") + "_00:00"
+			}
+		},
+		conflict: errorTemplate{"DuplicateRecordException", "Error creating budget: %s - the budget already exists."},
+	},
+}

@@ -1,0 +1,132 @@
+package cloud
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+var refZone = refTo("zoneId", typeZone, "NoSuchHostedZone", "No hosted zone found with ID: %s")
+
+// nameTypes are certificates and DNS: https://docs.aws.amazon.com/acm/latest/APIReference/CommonErrors.html and
+// https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
+var nameTypes = map[string]resourceType{
+	typeCertificate: {
+		name: "domainName",
+		id:   "${arn}",
+		replaceOnChange: []string{"domainName", "subjectAlternativeNames", "validationMethod", "keyAlgorithm",
+			"certificateBody", "certificateChain", "privateKey", "certificateAuthorityArn"},
+		defaults: values{"keyAlgorithm": "RSA_2048", "type": "AMAZON_ISSUED", "status": "PENDING_VALIDATION",
+			"renewalEligibility": "INELIGIBLE", "pendingRenewal": false, "validationEmails": array(),
+			"renewalSummaries": array(), "notAfter": "", "notBefore": ""},
+		computed: map[string]string{"arn": "arn:aws:acm:${region}:${account}:certificate/${uuid}"},
+		rules:    []rule{oneOf("validationMethod", "DNS", "EMAIL", "NONE")},
+		compute:  computeCertificate,
+		inUse:    errorTemplate{"ResourceInUseException", "Certificate %s is in use."},
+	},
+	typeCertificateValidation: {
+		id:       "${certificateArn}",
+		required: []string{"certificateArn"}, replaceOnChange: []string{"certificateArn", "validationRecordFqdns"},
+		refs: []ref{refTo("certificateArn", typeCertificate, "ResourceNotFoundException",
+			"Could not find certificate %s.")},
+		validate:      validateCertificateRecords,
+		creationDelay: 30 * time.Second,
+	},
+	typeZone: {
+		name:            "name",
+		id:              "Z${HEX20}",
+		replaceOnChange: []string{"name", "delegationSetId"},
+		defaults:        values{"comment": "Managed by Pulumi", "forceDestroy": false, "vpcs": array()},
+		computed: map[string]string{
+			"zoneId": "${id}", "arn": "arn:aws:route53:::hostedzone/${id}",
+		},
+		compute: func(_ *State, r *Resource) {
+			var servers []any
+			for i, top := range []string{"com", "net", "org", "co.uk"} {
+				servers = append(servers, fmt.Sprintf("ns-%d.awsdns-%02d.%s", r.Serial%512+512*i, i*9+1, top))
+			}
+			r.Outputs["nameServers"], r.Outputs["primaryNameServer"] = servers, servers[0]
+		},
+		onDelete: func(s *State, r *Resource) error {
+			for _, record := range s.ByType(typeRecord) {
+				if record.Text("zoneId") == r.ID && !r.Bool("forceDestroy") {
+					return errorf("HostedZoneNotEmpty",
+						"The specified hosted zone contains non-required resource record sets and so cannot be deleted.")
+				}
+			}
+			return nil
+		},
+		creationDelay: 15 * time.Second,
+	},
+	typeRecord: {
+		name: "name",
+		id:   "${zoneId}_${name}_${type}",
+		importID: func(r *Resource) string {
+			return r.Text("zoneId") + "_" + strings.TrimSuffix(r.Text("name"), ".") + "_" + r.Text("type")
+		},
+		required: []string{"zoneId", "type"}, replaceOnChange: []string{"zoneId", "name"},
+		rules: []rule{oneOf("type", "A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SOA",
+			"SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")},
+		refs: []ref{refZone, refTo("healthCheckId", typeHealthCheck, "InvalidInput",
+			"The health check %s does not exist")},
+		compute: func(s *State, r *Resource) {
+			zone := s.Get(typeZone, r.Text("zoneId")).Text("name")
+			r.Outputs["fqdn"] = strings.TrimSuffix(strings.ToLower(r.Text("name")), ".")
+			if !strings.HasSuffix(r.Text("fqdn"), zone) {
+				r.Outputs["fqdn"] = r.Text("fqdn") + "." + zone
+			}
+		},
+		conflict:      errorTemplate{"InvalidChangeBatch", "[Tried to create resource record set [name='%s'] but it already exists]"},
+		creationDelay: 10 * time.Second,
+	},
+	typeHealthCheck: {
+		id:       "${uuid}",
+		required: []string{"type"}, replaceOnChange: []string{"type", "requestInterval", "measureLatency", "referenceName"},
+		defaults: values{"enableSni": true, "failureThreshold": 3.0, "requestInterval": 30.0, "disabled": false,
+			"measureLatency": false},
+		computed: map[string]string{"arn": "arn:aws:route53:::healthcheck/${id}"},
+	},
+}
+
+// computeCertificate works out the records that prove who owns the names.
+func computeCertificate(_ *State, r *Resource) {
+	names := append([]string{r.Text("domainName")}, r.Strings("subjectAlternativeNames")...)
+	r.Outputs["subjectAlternativeNames"] = array()
+	var options []any
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		r.Outputs["subjectAlternativeNames"] = append(r.Outputs["subjectAlternativeNames"].([]any), name)
+		options = append(options, map[string]any{
+			"domainName":         name,
+			"resourceRecordName": fmt.Sprintf("_%s.%s.", random(r, "hex32."+name), strings.TrimPrefix(name, "*.")),
+			"resourceRecordType": "CNAME",
+			"resourceRecordValue": fmt.Sprintf("_%s.%s.acm-validations.aws.", random(r, "hex32.value."+name),
+				random(r, "hex10."+name)),
+		})
+	}
+	r.Outputs["domainValidationOptions"] = options
+}
+
+// validateCertificateRecords lets ACM issue a certificate whose records are in a hosted zone.
+func validateCertificateRecords(s *State, r *Resource) error {
+	certificate := s.Get(typeCertificate, r.Text("certificateArn"))
+	for _, option := range certificate.Blocks("domainValidationOptions") {
+		name := text(option["resourceRecordName"])
+		if s.Find(typeRecord, "fqdn", strings.TrimSuffix(name, ".")) == nil {
+			return errorf("RequestTimeout",
+				"waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
+					"'ISSUED' (last state: 'PENDING_VALIDATION'): the record %s does not exist", certificate.ID, name)
+		}
+	}
+	return nil
+}
+
+// Issued reports whether the names of a certificate have been validated, so that ACM has issued it.
+func (s *State) Issued(certificateARN string) bool {
+	validation := s.Get(typeCertificateValidation, certificateARN)
+	return validation != nil && !validation.Pending
+}

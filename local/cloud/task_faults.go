@@ -1,0 +1,180 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// faultEffect is what a fault does to the tasks of an image other than the one that ran well in its service last.
+type faultEffect struct {
+	fault string
+	// exitAfter is how long the container lives; zero is for ever.
+	exitAfter time.Duration
+	exitCode  int32
+	reason    string
+	// unhealthyAfter is when its targets have failed too many health checks, late how much longer it takes to become
+	// healthy; zero is never and not at all.
+	unhealthyAfter time.Duration
+	healthDelay    time.Duration
+	script         logScript
+}
+
+// startConditions are what a task finds when it starts.
+type startConditions struct {
+	faults faultSet
+	// knownGood says that its image is the one that ran well in the service last, balanced that it stands behind a load balancer.
+	knownGood, behindLB bool
+}
+
+// effect is what becomes of a task under the conditions; the zero fate is a long life.
+func (c startConditions) effect() faultEffect {
+	for _, f := range faultEffects {
+		if c.faults[f.fault] && !c.knownGood && (c.behindLB || f.unhealthyAfter == 0) {
+			return f
+		}
+	}
+	return faultEffect{}
+}
+
+// never is longer than anybody waits.
+const never = 1000 * time.Hour
+
+// faultEffects, the worst first: of several faults the first decides.
+var faultEffects = []faultEffect{
+	{fault: faultTaskCrash, exitAfter: 5 * time.Second, exitCode: 1, script: scriptCrash},
+	{fault: faultOutOfMemory, exitAfter: 12 * time.Second, exitCode: 137,
+		reason: "OutOfMemoryError: Container killed due to memory usage", script: scriptOutOfMemory},
+	{fault: faultTargetsUnhealthy, unhealthyAfter: 30 * time.Second, script: scriptUnhealthy},
+	{fault: faultRolloutStuck, healthDelay: never, script: scriptStuck},
+	{fault: faultSlowStart, healthDelay: 4 * time.Minute, script: scriptSlow},
+}
+
+// start lets a task of a service start: it plans the task's marks.
+func (m model) start(t *task, d definition, c startConditions) {
+	t.Pull = m.after(t.Created, provisionTime)
+	t.Started = m.after(t.Pull, pullTime)
+	t.Healthy = m.after(t.Started, healthTime)
+	t.LogScript = logScriptOf(d)
+	if reason := m.startFailure(d, c); reason != "" {
+		m.failStart(t, m.after(t.Pull, 3*time.Second), reason)
+		return
+	}
+	effect := c.effect()
+	if effect.script != "" {
+		t.LogScript = effect.script
+	}
+	if effect.exitAfter > 0 {
+		m.scheduleExit(t, m.after(t.Started, effect.exitAfter), effect.exitCode, effect.reason)
+	}
+	if effect.unhealthyAfter > 0 {
+		t.Unhealthy = m.after(t.Started, effect.unhealthyAfter)
+	}
+	t.Healthy = m.after(t.Healthy, effect.healthDelay)
+}
+
+// startOneOff lets a task of RunTask start. One that has a command of its own does it and ends; a migration fails or
+// hangs where a fault says so.
+func (m model) startOneOff(t *task, d definition, command []string) {
+	m.start(t, d, startConditions{faults: faultSet{faultSecretKeyMissing: m.faults[faultSecretKeyMissing]}})
+	if t.Started.IsZero() || len(command) == 0 {
+		return
+	}
+	t.Healthy = time.Time{}
+	end, exit := m.after(t.Started, oneOffTime), int32(0)
+	t.LogScript = scriptCommand
+	if slices.ContainsFunc(command, func(word string) bool { return strings.Contains(word, "migrate") }) {
+		t.LogScript = scriptMigration
+		switch {
+		case m.faults[faultMigrationFails]:
+			t.LogScript, exit = scriptMigrationFails, 1
+		case m.faults[faultMigrationHangs]:
+			t.LogScript, end = scriptMigrationHangs, m.after(t.Started, never)
+		case m.migrated(t):
+			t.LogScript = scriptMigrationIdle
+		}
+	}
+	m.scheduleExit(t, end, exit, "")
+}
+
+// migrated reports whether the image has brought the cluster's database up to date before.
+func (m model) migrated(next *task) bool {
+	return len(m.ECS.tasks(func(t *task) bool {
+		return t.Cluster == next.Cluster && t.Digest == next.Digest && m.reached(t.Stopped) &&
+			t.LogScript == scriptMigration && t.Exit != nil && *t.Exit == 0
+	})) > 0
+}
+
+// startFailure says in ECS's words why a task cannot start, or nothing where it can.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+func (m model) startFailure(d definition, c startConditions) string {
+	for _, container := range d.containers {
+		for _, secret := range container.Secrets {
+			if reason := m.secretFailure(deref(secret.ValueFrom), c.faults); reason != "" {
+				return reason
+			}
+		}
+		if reason := m.logFailure(container); reason != "" {
+			return reason
+		}
+		image := deref(container.Image)
+		if _, found := m.resolveImage(image); !found {
+			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 1 time(s): "+
+				"failed to resolve ref %s: %[1]s: not found", image)
+		}
+		if c.faults[faultImagePullError] && !c.knownGood {
+			host, rest, _ := strings.Cut(image, "/")
+			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: "+
+				"pulling from host %s failed with status code [manifests %s]: 403 Forbidden", image, host, rest[strings.IndexByte(rest, '@')+1:])
+		}
+	}
+	return ""
+}
+
+// secretFailure judges one valueFrom of the form ARN:KEY:STAGE:VERSION.
+func (m model) secretFailure(from string, faults faultSet) string {
+	const prefix = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: " +
+		"unable to retrieve secret from asm: service call has been retried 1 time(s): "
+	parts := strings.Split(from, ":")
+	if len(parts) < 7 {
+		return ""
+	}
+	arn := strings.Join(parts[:7], ":")
+	value, err := m.withFaults(faults).secretValue(arn)
+	if err != nil {
+		return fmt.Sprintf("%sfailed to fetch secret %s from secrets manager: ResourceNotFoundException: "+
+			"Secrets Manager can't find the specified secret.", prefix, arn)
+	}
+	if len(parts) < 8 || parts[7] == "" {
+		return ""
+	}
+	var object map[string]any
+	if err := json.Unmarshal([]byte(value), &object); err != nil {
+		return prefix + "invalid character in the secret: it is no JSON object"
+	}
+	if _, found := object[parts[7]]; !found {
+		return prefix + "retrieved secret from Secrets Manager did not contain json key " + parts[7]
+	}
+	return ""
+}
+
+func (m model) logFailure(c ecs.ContainerDefinition) string {
+	if c.LogConfiguration == nil || c.LogConfiguration.LogDriver != ecs.LogDriverAwslogs {
+		return ""
+	}
+	if m.Find(typeLogGroup, "name", c.LogConfiguration.Options["awslogs-group"]) != nil ||
+		c.LogConfiguration.Options["awslogs-create-group"] == "true" {
+		return ""
+	}
+	return "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: " +
+		"failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit status 1"
+}
+
+func (m model) withFaults(faults faultSet) model {
+	m.faults = faults
+	return m
+}

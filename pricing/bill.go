@@ -1,0 +1,136 @@
+package pricing
+
+import "github.com/balancer/v3-backend-infra/environment"
+
+// The parts of the bill.
+const (
+	AreaNetwork    = "network"
+	AreaIngress    = "entrance"
+	AreaTasks      = "tasks"
+	AreaDatabase   = "database"
+	AreaMonitoring = "monitoring"
+	AreaOther      = "other"
+	AreaShared     = "shared"
+)
+
+// network is NAT, with a public address for each gateway. The endpoint of S3 costs nothing.
+func (b *bill) network(env *environment.Environment, a Assumptions) {
+	b.area = AreaNetwork
+	gateways := 1.0
+	if env.Network.NAT == environment.NATPerZone {
+		gateways = float64(env.Network.Zones)
+	}
+	b.addDeclared("NAT gateways", natHour, gateways*HoursPerMonth)
+	b.addDeclared("addresses of NAT", addressHour, gateways*HoursPerMonth)
+	b.addAssumed("data through NAT", natData, a.DataGB)
+}
+
+// firewallRules are the rate limit and the groups of AWS's rules that the program puts before every environment.
+const firewallRules = 5
+
+// ingress is the load balancer, with a public address in each zone, and the web ACL.
+func (b *bill) ingress(env *environment.Environment, a Assumptions) {
+	b.area = AreaIngress
+	b.addDeclared("load balancer", balancerHour, HoursPerMonth)
+	b.addAssumed("load balancer capacity", balancerUnit, a.capacityUnits()*HoursPerMonth)
+	b.addDeclared("addresses of balancer", addressHour, float64(env.Network.Zones)*HoursPerMonth)
+	b.addDeclared("web ACL", firewallACL, 1)
+	b.addDeclared("web ACL rules", firewallRule, firewallRules)
+	b.addAssumed("web ACL requests", firewallRequests, a.RequestsMillion)
+	b.addAssumed("data to clients", dataOut, a.DataGB)
+	b.addAssumed("access logs kept", objectStorage, a.RequestsMillion*accessLogKBPerRequest*accessLogDays/daysPerMonth)
+}
+
+// tasks are those of the services. What runs beside the application, such as X-Ray's daemon, is in the task's size.
+func (b *bill) tasks(env *environment.Environment) {
+	b.area = AreaTasks
+	for _, s := range env.Services.List() {
+		fewest, most := float64(s.Tasks.Min), float64(s.Tasks.Min)
+		if s.Autoscaling != nil {
+			most = float64(s.Tasks.Max)
+		}
+		const unitsPerWhole = 1024
+		cpu, memory := float64(s.CPU)/unitsPerWhole*HoursPerMonth, float64(s.Memory)/unitsPerWhole*HoursPerMonth
+		b.add(string(s.Role)+" CPU", taskCPU, fewest*cpu, most*cpu, false)
+		b.add(string(s.Role)+" memory", taskMemory, fewest*memory, most*memory, false)
+	}
+}
+
+// database is the instance, its storage, and backups beyond the size of the storage, which are free up to it. Seven days
+// of Performance Insights cost nothing.
+func (b *bill) database(env *environment.Environment) {
+	b.area = AreaDatabase
+	d := env.Database
+	zones := 1.0
+	if d.MultiZone {
+		zones = 2
+	}
+	b.addDeclared("database instance", d.InstanceClass, zones*HoursPerMonth)
+	b.addDeclared("database storage", storage, zones*float64(d.StorageGiB))
+	copies := float64(d.BackupDays)
+	if env.Deployment.Backup == environment.BackupSnapshot {
+		copies += float64(env.Deployment.SnapshotsKept)
+	}
+	kept := float64(d.StorageGiB) * databaseUsed * (1 + dailyChange*copies)
+	b.addAssumed("database backups", backup, max(0, kept-float64(d.StorageGiB)))
+}
+
+// monitoring is CloudWatch, X-Ray and Route 53's health check.
+func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
+	b.area = AreaMonitoring
+	services := float64(len(env.Services.List()))
+	ingested := a.RequestsMillion*logKBPerRequest + services*logGBPerService
+	b.addAssumed("logs of services", logIngestion, ingested)
+	if env.Monitoring.AtLeast(environment.Enhanced) {
+		b.addAssumed("logs of the web ACL", logIngestion, a.RequestsMillion*firewallLogKBPerRequest)
+		b.addAssumed("flow logs", logIngestion, flowLogGB)
+		ingested += a.RequestsMillion*firewallLogKBPerRequest + flowLogGB
+	}
+	b.addAssumed("logs kept", logStorage, ingested*logCompression*float64(env.Monitoring.LogRetentionDays)/daysPerMonth)
+	b.addDeclared("alarms", alarmMetric, float64(alarms(env)))
+	if env.Monitoring.AtLeast(environment.Enhanced) {
+		b.addDeclared("Container Insights", customMetric, float64(insights(env)))
+	}
+	if env.Monitoring.AtLeast(environment.Full) {
+		b.addDeclared("dashboard", dashboardMonth, 1)
+		b.addAssumed("traces", trace, a.tracesMillion())
+		b.addDeclared("health check", healthCheck, 1)
+		b.addDeclared("health check over HTTPS", healthHTTPS, 1)
+	}
+}
+
+// alarms are those that the program declares, and the two that each target of autoscaling makes.
+// Source: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
+func alarms(env *environment.Environment) int {
+	const balancer, service, database, queue, perTarget = 4, 3, 4, 2, 2
+	count := balancer + database + queue
+	if env.Monitoring.AtLeast(environment.Full) && env.Region == Region {
+		count++ // of the health check, whose metrics are in that region only
+	}
+	for _, s := range env.Services.List() {
+		count += service
+		if s.Autoscaling == nil {
+			continue
+		}
+		for _, target := range []int{s.Autoscaling.CPUPercent, s.Autoscaling.MemoryPercent, s.Autoscaling.RequestsPerMin} {
+			if target > 0 {
+				count += perTarget
+			}
+		}
+	}
+	return count
+}
+
+// insights are the metrics of Container Insights: a cluster's, and each service's and task family's.
+// Source: https://aws.amazon.com/cloudwatch/pricing/ (example of Container Insights for ECS)
+func insights(env *environment.Environment) int {
+	const cluster, service, family = 8, 11, 6
+	return cluster + (service+family)*len(env.Services.List())
+}
+
+// other are the secrets of the configuration and the database, and the queue with its dead letters.
+func (b *bill) other() {
+	b.area = AreaOther
+	b.addDeclared("secrets", secretMonth, 2)
+	b.addAssumed("queue requests", queueRequests, queueMillion)
+}
