@@ -44,7 +44,7 @@ func remember(home string, before memory, version semver.Version) {
 	if err != nil || os.MkdirAll(home, 0o700) != nil {
 		return
 	}
-	_ = writeFileAtomic(home, memoryFile, func(path string) error { return os.WriteFile(path, content, 0o600) })
+	_ = writeFile(filepath.Join(home, memoryFile), content)
 }
 
 // identity is what tells a binary from another one. It is not known of a stand-in, such as the shims of version

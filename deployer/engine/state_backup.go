@@ -70,10 +70,7 @@ func (h *Handle) saveBackup(ctx context.Context) error {
 	if len(h.verified) == 0 {
 		return nil // a stack that has no state yet
 	}
-	err := writeFileAtomic(h.stack.WorkDir, filepath.Base(h.backupFile()), func(path string) error {
-		return os.WriteFile(path, h.verified, 0o600)
-	})
-	if err != nil {
+	if err := writeFile(h.backupFile(), h.verified); err != nil {
 		return fmt.Errorf("keep a copy of the state of stack %s: %w", h.stack.Name, cause(err))
 	}
 	return nil

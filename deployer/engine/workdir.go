@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
@@ -59,11 +61,14 @@ func (s Stack) prepare() error {
 		}
 	}
 	project.Main = ""
-	if err := writeFileAtomic(s.WorkDir, "Pulumi.yaml", project.Save); err != nil {
-		return fmt.Errorf("write the stack's work copy: %w", err)
-	}
-	if err := writeFileAtomic(s.WorkDir, s.file(), settings.Save); err != nil {
-		return fmt.Errorf("write the stack's work copy: %w", err)
+	for name, value := range map[string]any{"Pulumi.yaml": project, s.file(): settings} {
+		content, err := encoding.YAML.Marshal(value)
+		if err == nil {
+			err = writeFile(filepath.Join(s.WorkDir, name), content)
+		}
+		if err != nil {
+			return fmt.Errorf("write the stack's work copy: %w", err)
+		}
 	}
 	return nil
 }
@@ -88,15 +93,7 @@ func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
 	return settings, nil
 }
 
-// writeFileAtomic writes a file of a directory in one step, so that whoever reads it never sees half of it.
-func writeFileAtomic(dir, name string, save func(path string) error) error {
-	temp, err := os.CreateTemp(dir, "*."+name)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	if err := errors.Join(temp.Close(), save(temp.Name())); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), filepath.Join(dir, name))
+// writeFile writes a file as a whole or not at all, so that no reader ever finds half of it.
+func writeFile(path string, content []byte, options ...renameio.Option) error {
+	return renameio.WriteFile(path, content, 0o600, append(options, renameio.WithTempDir(filepath.Dir(path)))...)
 }

@@ -2,14 +2,13 @@ package engine
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
@@ -126,9 +125,7 @@ func restoreBackup(from, to string, touched []Pending, parents []PlannedResource
 	if content, added, err = withPending(content, touched, parents); err != nil {
 		return 0, fmt.Errorf("note what this run was about: %w", err)
 	}
-	return added, writeFileAtomic(filepath.Dir(to), filepath.Base(to), func(path string) error {
-		return errors.Join(os.WriteFile(path, content, info.Mode()), os.Chmod(path, info.Mode()))
-	})
+	return added, writeFile(to, content, renameio.WithStaticPermissions(info.Mode()))
 }
 
 // withPending adds to a state, as it lies in a backend, operations of unknown outcome.
