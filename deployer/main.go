@@ -1,19 +1,16 @@
-// Deployer brings the Balancer V3 GraphQL API to AWS and looks after it there.
+// Deployer deploys the Balancer V3 GraphQL API to AWS and operates it.
 package main
 
 import (
-	"context"
 	"os"
 
-	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // before the engine's SDK asks the terminal for its colours
+	"github.com/balancer/v3-backend-infra/deployer/command"
+	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // before the engine's SDK asks the terminal for its colors
 )
 
 // version is set by the linker.
 var version = "development"
 
 func main() {
-	ctx, stop := interruptible(context.Background(), os.Stderr, os.Exit)
-	code := run(ctx, os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
-	stop()
-	os.Exit(code)
+	os.Exit(command.Main(version, os.Args, os.Exit))
 }

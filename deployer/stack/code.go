@@ -76,9 +76,9 @@ type codeUpdate struct {
 	message string
 }
 
-// deployCode deploys code. The program declares what the state holds, so that nothing else can change; the targets are a
+// updateCode deploys code. The program declares what the state holds, so that nothing else can change; the targets are a
 // second guard.
-func (s *Stack) deployCode(ctx context.Context, r codeUpdate, progress func(string)) (release.Update, error) {
+func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress func(string)) (release.Update, error) {
 	replay, err := s.replayed(ctx)
 	if err != nil {
 		return release.Update{}, err
@@ -134,14 +134,14 @@ func (s *Stack) replayed(ctx context.Context) (*engine.Replay, error) {
 	return s.handle.Replay(ctx)
 }
 
-// Code implements release.Infrastructure.
-func (s *Stack) Code(ctx context.Context, image string, code *environment.Code, progress func(string)) (release.Update, error) {
-	return s.deployCode(ctx, codeUpdate{image: image, code: s.codeOr(code), message: "code " + image}, progress)
+// DeployCode implements release.Infrastructure.
+func (s *Stack) DeployCode(ctx context.Context, image string, code *environment.Code, progress func(string)) (release.Update, error) {
+	return s.updateCode(ctx, codeUpdate{image: image, code: s.codeOr(code), message: "code " + image}, progress)
 }
 
-// Reconcile implements release.Infrastructure.
-func (s *Stack) Reconcile(ctx context.Context, image string, progress func(string)) (release.Update, error) {
-	return s.deployCode(ctx, codeUpdate{image: image, code: s.codeOr(nil), refresh: true, message: "bring back " + image}, progress)
+// RefreshServices implements release.Infrastructure.
+func (s *Stack) RefreshServices(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+	return s.updateCode(ctx, codeUpdate{image: image, code: s.codeOr(nil), refresh: true, message: "bring back " + image}, progress)
 }
 
 // codeOr returns a code, or the one that is deployed.

@@ -18,22 +18,22 @@ const (
 	rotationType = "aws:secretsmanager/secretRotation:SecretRotation"
 )
 
-// Adopt implements database.Stack. The program would replace an instance that is not the state's; so the state learns of
+// SetDatabaseIdentity implements database.Stack. The program would replace an instance that is not the state's; so the state learns of
 // the new one first, and then reads it from the account.
-func (s *Stack) Adopt(ctx context.Context, resourceID, secretARN string, say database.Progress) error {
+func (s *Stack) SetDatabaseIdentity(ctx context.Context, resourceID, secretARN string, progress database.Progress) error {
 	state, err := s.handle.State(ctx)
 	if err != nil {
 		return err
 	}
 	ids, urns := map[string]string{}, []string{}
 	for typ, id := range map[string]string{instanceType: resourceID, rotationType: secretARN} {
-		urn, err := only(state, s.env.Stack, typ)
+		urn, err := singleResource(state, s.env.Stack, typ)
 		if err != nil {
 			return err
 		}
 		ids[urn], urns = id, append(urns, urn)
 	}
-	report := func(line string) { say("%s", line) }
+	report := func(line string) { progress("%s", line) }
 	return s.recovery.run(ctx, report, func() error {
 		_, err := s.handle.ReplaceIDs(ctx, ids)
 		if err == nil {
@@ -44,26 +44,26 @@ func (s *Stack) Adopt(ctx context.Context, resourceID, secretARN string, say dat
 	})
 }
 
-// Bind implements database.Stack. The program describes what is deployed, so that nothing that waits in the environment's file
+// UpdateDependents implements database.Stack. The program describes what is deployed, so that nothing that waits in the environment's file
 // disagrees with what the targets leave out.
-func (s *Stack) Bind(ctx context.Context, say database.Progress) error {
+func (s *Stack) UpdateDependents(ctx context.Context, progress database.Progress) error {
 	state, err := s.handle.State(ctx)
 	if err != nil {
 		return err
 	}
-	instance, err := only(state, s.env.Stack, instanceType)
+	instance, err := singleResource(state, s.env.Stack, instanceType)
 	if err != nil {
 		return err
 	}
 	_, err = s.update(ctx, engine.Update{
 		Program: s.deployedProgram(), Message: "use the restored database",
 		Targets: []string{instance}, TargetDependents: true,
-	}, func(line string) { say("%s", line) }, nil)
+	}, func(line string) { progress("%s", line) }, nil)
 	return err
 }
 
-// only finds the one resource of a type in a state.
-func only(state engine.State, name, typ string) (urn string, err error) {
+// singleResource returns the one resource of a type in a state.
+func singleResource(state engine.State, name, typ string) (urn string, err error) {
 	same := slices.DeleteFunc(slices.Clone(state.Resources), func(r engine.Resource) bool { return r.Type != typ })
 	if len(same) != 1 {
 		return "", hint.With(fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),

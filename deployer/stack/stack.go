@@ -105,7 +105,7 @@ func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (
 // definition, but no service.
 func (s *Stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
 	if s.scope.Code != nil {
-		return s.deployCode(ctx, codeUpdate{image: image, code: *s.scope.Code, migrationOnly: true, message: "migrate with " + image}, progress)
+		return s.updateCode(ctx, codeUpdate{image: image, code: *s.scope.Code, migrationOnly: true, message: "migrate with " + image}, progress)
 	}
 	provisioned := slices.DeleteFunc(s.components(), func(name string) bool { return name == ServicesComponent })
 	s.describeComponents(provisioned)
@@ -130,7 +130,7 @@ func (s *Stack) Release(ctx context.Context, image string, progress func(string)
 	update := engine.Update{Message: "release " + image}
 	switch {
 	case s.scope.Code != nil:
-		return s.Code(ctx, image, s.scope.Code, progress)
+		return s.DeployCode(ctx, image, s.scope.Code, progress)
 	case s.scope.Components != nil:
 		code := s.env.Code()
 		code.Tasks[environment.Migration] = s.deployed.Code().Tasks[environment.Migration]
@@ -148,8 +148,8 @@ func (s *Stack) Release(ctx context.Context, image string, progress func(string)
 	return done, err
 }
 
-// Waiting implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
-func (s *Stack) Waiting(ctx context.Context, image string) ([]history.Change, error) {
+// PendingChanges implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
+func (s *Stack) PendingChanges(ctx context.Context, image string) ([]history.Change, error) {
 	program := infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: image, EndpointURL: s.endpointURL})
 	plan, err := s.handle.Preview(ctx, engine.Update{Program: program}, nil)
 	var changes []history.Change
@@ -159,8 +159,8 @@ func (s *Stack) Waiting(ctx context.Context, image string) ([]history.Change, er
 	return changes, err
 }
 
-// Unsettled implements release.Infrastructure.
-func (s *Stack) Unsettled() bool { return s.recovery.hasPendingOperations() }
+// HasPendingOperations implements release.Infrastructure.
+func (s *Stack) HasPendingOperations() bool { return s.recovery.hasPendingOperations() }
 
 // Repair implements release.Infrastructure.
 func (s *Stack) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {

@@ -1,0 +1,153 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/stack"
+	"github.com/balancer/v3-backend-infra/deployer/statebackend"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
+)
+
+func bootstrapVerb() verb {
+	return verb{
+		name: "bootstrap", usage: "once an account: deploy what its environments share",
+		long: `Creates the bucket and the KMS key of the Pulumi state and of the records (not in local mode, and not where
+PULUMI_BACKEND_URL names a directory or another bucket of S3), then deploys the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
+GitHub's OIDC provider and roles. Reports what exists and creates what is missing; running it again is safe.`,
+		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
+		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "report what would change, and change nothing"}},
+		run: func(ctx context.Context, s *services, c *cli.Context) error {
+			return bootstrapOptions{
+				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, dryRun: c.Bool("dry-run"),
+			}.run(ctx)
+		},
+	}
+}
+
+// bootstrapAction is what the holder of the shared stack's lock does.
+const bootstrapAction = "bootstrap"
+
+type bootstrapOptions struct {
+	targets  *targets
+	terminal *terminal
+	stacks   *stack.Opener
+	locks    *locker
+	shared   *sharedStack
+	dryRun   bool
+}
+
+func (o bootstrapOptions) run(ctx context.Context) error {
+	return o.targets.withOwn(ctx, environment.SharedStack, func(t *target.Target) error {
+		shared, err := o.targets.shared()
+		if err != nil {
+			return err
+		}
+		if ready, err := ensureStateBucket(ctx, t, shared, o.terminal.out, o.dryRun); err != nil || !ready {
+			return err
+		}
+		if o.dryRun {
+			return o.preview(ctx, t, shared)
+		}
+		return o.locks.withLock(ctx, t, bootstrapAction, func(ctx context.Context) error {
+			outputs, err := o.shared.deploy(ctx, t, shared, false)
+			if err != nil {
+				return err
+			}
+			return o.printNextSteps(outputs, shared)
+		})
+	})
+}
+
+// preview prints what would change.
+func (o bootstrapOptions) preview(ctx context.Context, t *target.Target, shared *environment.Shared) error {
+	handle, discard, err := o.stacks.HandleToPreview(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer discard()
+	plan, err := handle.Preview(ctx, engine.Update{Program: infra.DeployShared(shared, o.targets.options.EndpointURL)}, nil)
+	if err != nil {
+		return err
+	}
+	return ui.Plan(o.terminal.out, plan, o.terminal.style())
+}
+
+// ensureStateBucket creates the bucket and the key of the state and the records, and reports whether the engine can work with them.
+func ensureStateBucket(ctx context.Context, t *target.Target, shared *environment.Shared, out io.Writer, dryRun bool) (ready bool, err error) {
+	if t.State.Bucket == "" {
+		return true, nil
+	}
+	store := statebackend.Backend{
+		Bucket: t.State.Bucket, KeyAlias: environment.StateKeyAlias(shared.Prefix), Region: shared.Region, Tags: shared.Tags(),
+	}
+	found, err := store.Find(ctx, t.AWS)
+	if err != nil {
+		return false, err
+	}
+	if !dryRun {
+		if err := store.Ensure(ctx, t.AWS); err != nil {
+			return false, partialFailure{err}
+		}
+	}
+	missing := false
+	for _, d := range found {
+		outcome := "was created"
+		switch {
+		case d.Exists:
+			outcome = "exists"
+		case dryRun:
+			outcome, missing = "would be created, and the shared stack after it", true
+		}
+		_, _ = fmt.Fprintf(out, "%s %s\n", d.Name, outcome)
+	}
+	return !missing, nil
+}
+
+// A githubVariable is a variable of GitHub's that the workflows read.
+type githubVariable struct {
+	name string
+	// environment is the GitHub environment that has a value of its own; "" is the whole repository.
+	environment string
+	value       any
+}
+
+// githubVariables returns what GitHub's workflows need to know about the shared stack.
+func githubVariables(outputs map[string]engine.Output, shared *environment.Shared) []githubVariable {
+	return []githubVariable{
+		{name: "AWS_REGION", value: shared.Region},
+		{name: "AWS_READ_ROLE_ARN", value: outputs["readRoleArn"].Value},
+		{name: "AWS_DEPLOY_ROLE_ARN", value: outputs["deployRoleArn"].Value},
+		{name: "AWS_DEPLOY_ROLE_ARN", environment: "production", value: outputs["productionDeployRoleArn"].Value},
+	}
+}
+
+// printNextSteps prints what a person has to do next, at the registrar and at GitHub.
+func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, shared *environment.Shared) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "The account %s is ready.\nAt the registrar of %s, set the name servers to:\n", shared.Account, shared.RootDomain)
+	servers, _ := outputs["nameServers"].Value.([]any)
+	for _, server := range servers {
+		fmt.Fprintf(&text, "  %v\n", server)
+	}
+	for _, repository := range shared.GitHub.Repositories {
+		fmt.Fprintf(&text, "At GitHub, after creating the environments of %s:\n", repository)
+		for _, v := range githubVariables(outputs, shared) {
+			where := ""
+			if v.environment != "" {
+				where = " --env " + v.environment
+			}
+			fmt.Fprintf(&text, "  gh variable set %s --repo %s%s --body %v\n", v.name, repository, where, v.value)
+		}
+	}
+	_, err := io.WriteString(o.terminal.out, text.String())
+	return err
+}

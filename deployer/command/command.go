@@ -1,0 +1,182 @@
+// Package command is the deployer's command line: the table of commands, their flags, and one file for each command.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+)
+
+// The exit codes, as in the README's table.
+const (
+	codeDone        = 0
+	codeFailed      = 1
+	codeWarnings    = 2
+	codeNotRun      = 3
+	codeInterrupted = 130
+)
+
+// streams are what a command reads and writes. Results go to out; progress, logs and errors go to err.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// exitStatus is an exit code whose reason has been printed already, as part of a report.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
+
+// partialFailure marks an error that happened after something was changed or attempted: code 1 instead of 3.
+type partialFailure struct{ error }
+
+func (f partialFailure) Unwrap() error { return f.error }
+
+// markAttempted marks an error as a partial failure; nil stays nil.
+func markAttempted(err error) error {
+	if err == nil {
+		return nil
+	}
+	return partialFailure{err}
+}
+
+// markRun marks the error of an engine that ran as a partial failure. An engine that did not start, because the stack is locked
+// or the backend cannot be reached, has attempted nothing.
+func markRun(err error) error {
+	var failed *engine.FailedError
+	var stopped *engine.InterruptedError
+	if errors.As(err, &failed) || errors.As(err, &stopped) {
+		return partialFailure{err}
+	}
+	return err
+}
+
+// Main runs the program on the process's streams and returns its exit code. Exit ends the process at once, when a signal leaves
+// no time for anything else.
+func Main(version string, args []string, exit func(int)) int {
+	ctx, stop := interruptible(context.Background(), os.Stderr, exit)
+	defer stop()
+	return run(ctx, version, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+}
+
+// run parses the arguments, runs the command, prints its errors once, and returns the exit code.
+func run(ctx context.Context, version string, args []string, s streams) int {
+	app := application(version, s)
+	err := app.RunContext(ctx, permute(app, args))
+	for _, reason := range unreportedErrors(err) {
+		printError(s.err, reason)
+	}
+	return exitCode(err)
+}
+
+// unreportedErrors returns what of an error has to be printed: of joined errors not the exit statuses, whose reasons are in a
+// report.
+func unreportedErrors(err error) []error {
+	var reported exitStatus
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &reported):
+		return []error{err}
+	}
+	if joined, several := err.(interface{ Unwrap() []error }); several {
+		var reasons []error
+		for _, one := range joined.Unwrap() {
+			reasons = append(reasons, unreportedErrors(one)...)
+		}
+		return reasons
+	}
+	return unreportedErrors(errors.Unwrap(err))
+}
+
+// exitCode is the one place where an error becomes a number.
+func exitCode(err error) int {
+	var status exitStatus
+	var stopped *release.InterruptedError
+	var notStarted *release.NotStartedError
+	var failedRelease *release.FailedError
+	var failed partialFailure
+	switch {
+	case err == nil:
+		return codeDone
+	case errors.As(err, &status):
+		return int(status)
+	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return codeInterrupted
+	case errors.As(err, &notStarted), errors.As(err, &stopped) && stopped.Phase == release.Preflight:
+		return codeNotRun
+	case errors.As(err, &failedRelease), errors.As(err, &stopped), errors.As(err, &failed):
+		return codeFailed
+	}
+	return codeNotRun
+}
+
+// printError prints an error once, and its hint on a line of its own.
+func printError(w io.Writer, err error) {
+	_, _ = fmt.Fprintf(w, "deployer: %s\n", strings.TrimRight(err.Error(), "\n"))
+	if remedy := hint.Of(err); remedy != "" {
+		_, _ = fmt.Fprintf(w, "hint: %s\n", remedy)
+	}
+}
+
+// application returns the command line: every verb of the table, each with the global flags.
+func application(version string, s streams) *cli.App {
+	app := &cli.App{
+		Name:                 "deployer",
+		Usage:                "deploys the Balancer V3 GraphQL API to AWS and reports its health",
+		Description:          introduction,
+		Version:              version,
+		HideVersion:          true,
+		Writer:               s.out,
+		ErrWriter:            s.err,
+		Reader:               s.in,
+		EnableBashCompletion: true,
+		Suggest:              true,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		OnUsageError:         usageError,
+		CommandNotFound:      func(*cli.Context, string) {},
+		Action:               helpOrUnknown,
+	}
+	for _, v := range verbs() {
+		app.Commands = append(app.Commands, v.command(s))
+	}
+	return app
+}
+
+const introduction = `Try it without an AWS account:
+   deployer up --env staging --image-tag 1.41.8-abc123def --local
+
+Exit codes: 0 done or healthy, 1 failed or errors, 2 warnings or changes, 3 could not run, 130 interrupted.
+Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG; only and skip have the command's name in
+theirs: DEPLOYER_UP_SKIP, DEPLOYER_STATUS_SKIP.`
+
+// helpOrUnknown is the action of a command that only groups others.
+func helpOrUnknown(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowSubcommandHelp(c)
+	}
+	name := c.Args().First()
+	remedy := "`deployer --help` lists the commands"
+	// A typing error never suggests a command that deletes.
+	harmless := slices.DeleteFunc(slices.Clone(c.Command.Subcommands), func(c *cli.Command) bool { return c.Name == "destroy" })
+	if similar := cli.SuggestCommand(harmless, name); similar != "" {
+		remedy = strings.TrimSuffix(similar, "?") + "? " + remedy
+	}
+	return hint.With(fmt.Errorf("unknown command %q", name), remedy)
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := strings.TrimSpace(c.Command.HelpName)
+	return hint.With(err, fmt.Sprintf("`%s --help` lists the flags", name))
+}

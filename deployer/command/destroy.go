@@ -1,0 +1,71 @@
+package command
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/stack"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func destroyVerb() verb {
+	return verb{
+		name: "destroy", usage: "delete an environment's resources",
+		long: `Refused where the environment is protected, unless its file lifts the protection; production's cannot be lifted. The
+configuration secret, the images and the hosted zone stay; of the database a final snapshot stays.`,
+		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
+		flags:    []cli.Flag{waitFlag(), strictFlag()},
+		run: func(ctx context.Context, s *services, _ *cli.Context) error {
+			return destroyOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks}.run(ctx)
+		},
+	}
+}
+
+type destroyOptions struct {
+	targets  *targets
+	terminal *terminal
+	stacks   *stack.Opener
+	locks    *locker
+}
+
+func (o destroyOptions) run(ctx context.Context) error {
+	return o.targets.withOwn(ctx, o.targets.selected, func(t *target.Target) error {
+		if err := rejectProtected(t.Env); err != nil {
+			return err
+		}
+		// The state is read under the lock: another holder may have changed it.
+		return o.locks.withLock(ctx, t, stack.DestroyAction, func(ctx context.Context) error {
+			opened, err := o.stacks.Open(ctx, t, stack.MustExist, stack.Scope{})
+			if err != nil {
+				return err
+			}
+			if err := o.terminal.confirm(ctx, "destroy", t.Name, "what is destroyed cannot be restored"); err != nil {
+				return err
+			}
+			progress := o.terminal.progress()
+			defer progress.Close()
+			done, err := opened.Destroy(ctx, progress)
+			o.terminal.warnings.Add(int64(len(done.Warnings)))
+			return markRun(err)
+		})
+	})
+}
+
+// rejectProtected rejects a protected environment, with a hint that says what lifts the protection. Nothing lifts production's: a file
+// without it is not valid.
+func rejectProtected(env *environment.Environment) error {
+	if !env.Protected {
+		return nil
+	}
+	remedy := "set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"
+	if env.Stack == environment.StackOf("production") {
+		remedy = fmt.Sprintf("this program never destroys production, whatever its file says; manually: in the account, disable the deletion "+
+			"protection of the database %s and the load balancer %s and empty the bucket %s, then `pulumi destroy --stack %s`",
+			env.DatabaseIdentifier(), env.LoadBalancerName(), env.LogBucketName(), env.Stack)
+	}
+	return hint.With(fmt.Errorf("%s is protected and is not destroyed", env.Name), remedy)
+}

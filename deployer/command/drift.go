@@ -1,0 +1,187 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/stack"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func driftVerb() verb {
+	return verb{
+		name: "drift", usage: "what differs: the account from the stack, the program from what is deployed",
+		long: `Reads every resource from the account and compares it with the stack, which the last deployment left: where
+they differ, a resource was changed or deleted outside the deployer, which is reported by property. Then previews the program with
+the image that is running: where it differs from the stack, a change waits to be deployed. Changes nothing, takes no
+lock, and needs only permission to read. --env takes several environments, a,b or all.
+Exit code: 0 nothing differs, 2 something does, 3 could not run; of several the worst counts.`,
+		examples: []string{
+			"deployer drift --env staging",
+			"deployer drift --env all --format markdown --output drift.md",
+			"deployer drift --env production --format json | jq '.account[].name'",
+			"deployer up --env staging --image-tag 1.41.8-abc123def --refresh",
+		},
+		formats: ui.DriftFormats(),
+		run: func(ctx context.Context, s *services, _ *cli.Context) error {
+			return driftOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: s.flags.format}.run(ctx)
+		},
+	}
+}
+
+type driftOptions struct {
+	targets  *targets
+	terminal *terminal
+	stacks   *stack.Opener
+	format   string
+}
+
+func (o driftOptions) run(ctx context.Context) error {
+	found, err := forEachEnvironment(ctx, o.targets, o.inspect, func(name string, err error) ui.Drift {
+		failure := failureOf(err)
+		return ui.Drift{Environment: name, Failure: &failure}
+	})
+	if err != nil {
+		return err
+	}
+	var code error
+	for _, one := range found {
+		switch {
+		case one.Failure != nil:
+			code = exitStatus(codeNotRun)
+		case !one.Clean():
+			code = cmp.Or(code, error(exitStatus(codeWarnings)))
+		}
+	}
+	return errors.Join(ui.Drifts(o.terminal.out, found, o.targets.several(), o.format, o.terminal.style()), code)
+}
+
+// inspect compares one environment with its stack and its program. Where only the second comparison failed, what the first one
+// found is returned with that failure.
+func (o driftOptions) inspect(ctx context.Context, name string) (ui.Drift, error) {
+	found := ui.Drift{Environment: name}
+	err := o.targets.withOwn(ctx, name, func(t *target.Target) error {
+		found.Environment, found.Stack, found.Region = t.Name, t.Stack, t.Region
+		opened, err := o.stacks.Open(ctx, t, stack.MustExist, stack.Scope{})
+		if absent := (*engine.NoStackError)(nil); errors.As(err, &absent) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		before := opened.State()
+		found.Image, found.Pending, found.Deployed = opened.Recorded(), before.Pending, len(before.Resources) > 0
+		if !found.Deployed {
+			return nil
+		}
+		found.InProgress = o.runningDeployment(ctx, t)
+		err = o.compare(ctx, opened, &found)
+		found.InProgress = cmp.Or(found.InProgress, o.runningDeployment(ctx, t))
+		found.Remedies = o.remedies(ctx, t, found)
+		return err
+	})
+	if !isPartial(ctx, found, err) {
+		return found, err
+	}
+	printError(o.terminal.err, fmt.Errorf("%s: %w", found.Environment, err))
+	failure := failureOf(err)
+	found.Failure = &failure
+	return found, nil
+}
+
+// isPartial reports whether a comparison that failed found something before that, and was not interrupted.
+func isPartial(ctx context.Context, found ui.Drift, err error) bool {
+	return err != nil && !found.Account.Empty() && !errors.Is(context.Cause(ctx), errInterrupted)
+}
+
+// runningDeployment describes the holder of the environment's lock; "" where it is free.
+func (o driftOptions) runningDeployment(ctx context.Context, t *target.Target) string {
+	status, err := t.Locks.Get(ctx, t.Stack)
+	if err != nil {
+		o.terminal.warn(fmt.Errorf("it is unknown whether a deployment is running: %w", err))
+		return ""
+	}
+	if status == nil || status.State == lock.StateExpired {
+		return ""
+	}
+	held := lock.HeldError{Status: *status}
+	return held.Error() + "; the differences may be what it has not done yet"
+}
+
+// compare asks the engine what differs, and shows its progress.
+func (o driftOptions) compare(ctx context.Context, opened *stack.Stack, found *ui.Drift) error {
+	progress := o.terminal.progress()
+	defer progress.Close()
+	step := func(name string) string {
+		if o.targets.several() {
+			return found.Stack + " " + name
+		}
+		return name
+	}
+	resources := func(report func(string)) func(engine.Event) {
+		return func(e engine.Event) {
+			if e.Type != "" {
+				report(engine.ShortType(e.Type) + " " + e.Name)
+			}
+		}
+	}
+	err := progress.Step(step("account"), func(report func(string)) (summary string, err error) {
+		found.Account, err = opened.PreviewRefresh(ctx, resources(report))
+		return ui.AccountSummary(found.Account), err
+	})
+	if err != nil {
+		return err
+	}
+	return progress.Step(step("program"), func(report func(string)) (summary string, err error) {
+		found.Program, err = opened.Preview(ctx, opened.ImageOrPlaceholder(), false, resources(report))
+		return ui.PlanSummary(found.Program), err
+	})
+}
+
+// remedies returns what can be done about what differs.
+func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.Drift) []string {
+	up := "deployer up --env " + t.Stack
+	if t.Simulated != nil {
+		up += " --local"
+	}
+	up += " --image-tag " + runningTag(ctx, t, found.Image)
+	switch {
+	case !found.Account.Empty():
+		return []string{
+			"`" + up + " --refresh` reverts what was changed in the account, and deploys pending changes",
+			"to keep a change, write it into " + environment.FileName(t.Stack) + " or the program first; --refresh then keeps it",
+		}
+	case !found.Program.Empty():
+		return []string{"`" + up + "` deploys pending changes"}
+	}
+	return nil
+}
+
+// tagHistoryLimit is how many records are searched for the tag of the image that runs.
+const tagHistoryLimit = 5
+
+// runningTag returns the tag that the image that runs was deployed with, where a record has it, else its digest.
+func runningTag(ctx context.Context, t *target.Target, image string) string {
+	if image == "" {
+		return "TAG"
+	}
+	records, err := t.Records.List(ctx, t.Stack, tagHistoryLimit)
+	if err == nil {
+		for _, r := range records {
+			if r.Image.Reference == image && r.Image.Tag != "" {
+				return r.Image.Tag
+			}
+		}
+	}
+	_, digest, _ := strings.Cut(image, "@")
+	return digest
+}

@@ -1,0 +1,81 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+)
+
+// byHand changes the simulated account past the stack, as somebody with the console does:
+//
+//	byhand set TYPE ID PROPERTY JSON
+//	byhand replace TYPE ID PROPERTY OLD NEW
+//	byhand delete TYPE ID
+//
+// TYPE is such as sqs/queue, ID the end of the provider's ID, OLD and NEW parts of a text.
+func byHand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: byhand set|replace|delete TYPE ID …")
+	}
+	file := filepath.Join(ts.Getenv("STATE"), "local", "account.json")
+	account := map[string]any{}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &account))
+	resources := account["resources"].(map[string]any)
+	var found []string
+	for key := range resources {
+		if strings.Contains(key, "aws:"+args[1]+":") && strings.HasSuffix(key, args[2]) {
+			found = append(found, key)
+		}
+	}
+	if len(found) != 1 {
+		ts.Fatalf("%s %s is not one resource of the account but %q", args[1], args[2], found)
+	}
+	if args[0] == "delete" {
+		delete(resources, found[0])
+	} else {
+		resource := resources[found[0]].(map[string]any)
+		for _, bag := range []string{"inputs", "outputs"} {
+			properties := resource[bag].(map[string]any)
+			properties[args[3]] = changedByHand(ts, properties[args[3]], args)
+		}
+	}
+	content, err := json.Marshal(account)
+	ts.Check(err)
+	// As a new file, which is how a process that has the old one open knows of the change.
+	ts.Check(os.WriteFile(file+".new", content, 0o600))
+	ts.Check(os.Rename(file+".new", file))
+}
+
+// changedByHand is the property after the change.
+func changedByHand(ts *testscript.TestScript, before any, args []string) any {
+	if args[0] == "replace" {
+		text, _ := before.(string)
+		if !strings.Contains(text, args[4]) {
+			ts.Fatalf("%s is %v, without %q", args[3], before, args[4])
+		}
+		return strings.ReplaceAll(text, args[4], args[5])
+	}
+	var after any
+	ts.Check(json.Unmarshal([]byte(args[4]), &after))
+	return after
+}
+
+// underWay holds a stack's lock until the script ends, as a deployment does: underway STACK ENVIRONMENT.
+func underWay(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: underway STACK ENVIRONMENT")
+	}
+	store := lock.Directory{Dir: filepath.Join(ts.Getenv("STATE"), "local", "locks"), Clock: clock.Real()}
+	grip, _, err := store.TryAcquire(context.Background(), lock.Holder{
+		ID: "test", Stack: args[0], Environment: args[1], Command: "up", By: "jane@laptop", Host: "laptop", PID: os.Getpid(), Phase: "rollout",
+	})
+	ts.Check(err)
+	ts.Defer(func() { _ = grip.Release(context.Background()) })
+}

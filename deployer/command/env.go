@@ -1,0 +1,131 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/docs"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func envVerb() verb {
+	return verb{
+		name: "env", usage: "environments, which are files",
+		verbs: []verb{
+			{
+				name: "list", usage: "the environments and what sets them apart",
+				examples: []string{"deployer env list", "deployer env list --format json"},
+				formats:  []string{"text", "json"},
+				run: func(_ context.Context, s *services, _ *cli.Context) error {
+					return envList(s)
+				},
+			},
+			{
+				name: "validate", usage: "check one environment's file, or all of them",
+				long: "With --explain: every rule, its default and where it comes from; where files are not valid, the rules that they break.",
+				examples: []string{
+					"deployer env validate", "deployer env validate --env production", "deployer env validate --explain",
+				},
+				formats: []string{"text", "json"},
+				flags:   []cli.Flag{&cli.BoolFlag{Name: "explain", Usage: "explain the rules"}},
+				run: func(_ context.Context, s *services, c *cli.Context) error {
+					return envValidateOptions{
+						targets: s.targets, terminal: s.terminal, format: s.flags.format, explain: c.Bool("explain"),
+					}.run()
+				},
+			},
+			envNewVerb(),
+		},
+	}
+}
+
+// envList prints the environments side by side.
+func envList(s *services) error {
+	envs, err := environment.LoadAll(s.flags.Dir)
+	if err != nil {
+		return err
+	}
+	if len(envs) == 0 {
+		return hint.With(fmt.Errorf("%s has no file of an environment", s.flags.Dir), "run from the project's root or name it with --dir")
+	}
+	return ui.Environments(s.terminal.out, envs, s.flags.format, s.terminal.style())
+}
+
+// envValidateOptions are those of a check that needs only files.
+type envValidateOptions struct {
+	targets  *targets
+	terminal *terminal
+	format   string
+	explain  bool
+}
+
+func (o envValidateOptions) run() error {
+	results, err := o.validate()
+	switch {
+	case err != nil && o.explain:
+		return errors.Join(err, ui.Rules(o.terminal.out, brokenRules(err), o.format, o.terminal.style()))
+	case err != nil:
+		return hint.With(err, "`deployer env validate --explain` explains the rules that are broken")
+	case o.explain:
+		return ui.Rules(o.terminal.out, docs.Rules(), o.format, o.terminal.style())
+	}
+	return ui.Validation(o.terminal.out, results, o.format)
+}
+
+// brokenRules returns the rules about the keys that problems name, each once.
+func brokenRules(err error) []docs.Rule {
+	rules := []docs.Rule{}
+	var several interface{ Unwrap() []error }
+	var invalid *environment.InvalidError
+	switch {
+	case errors.As(err, &several):
+		for _, one := range several.Unwrap() {
+			for _, rule := range brokenRules(one) {
+				if !slices.Contains(rules, rule) {
+					rules = append(rules, rule)
+				}
+			}
+		}
+	case errors.As(err, &invalid):
+		for _, p := range invalid.Problems {
+			for _, rule := range docs.RulesOf(p.Path, invalid.File == environment.FileName(environment.SharedStack)) {
+				if p.Path != "" && !slices.Contains(rules, rule) {
+					rules = append(rules, rule)
+				}
+			}
+		}
+	}
+	return rules
+}
+
+func (o envValidateOptions) validate() (valid []string, err error) {
+	if o.targets.selected != "" && o.targets.selected != environment.SharedStack {
+		env, err := environment.LoadAndCompare(o.targets.options.Dir, o.targets.selected)
+		if err != nil {
+			return nil, err
+		}
+		return []string{environment.FileName(env.Stack)}, nil
+	}
+	var problems []error
+	if o.targets.selected == "" {
+		envs, err := environment.LoadAll(o.targets.options.Dir)
+		problems = append(problems, err)
+		for _, env := range envs {
+			valid = append(valid, environment.FileName(env.Stack))
+		}
+	}
+	_, err = environment.LoadShared(o.targets.options.Dir)
+	if err == nil {
+		valid = append(valid, environment.FileName(environment.SharedStack))
+	}
+	if err := errors.Join(append(problems, err)...); err != nil {
+		return nil, fmt.Errorf("not valid:\n%w", err)
+	}
+	return valid, nil
+}

@@ -1,0 +1,49 @@
+package command
+
+import (
+	"context"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/probe"
+)
+
+func healthVerb() verb {
+	return verb{
+		name: "health", usage: "probe /health and /health/ready over the environment's own domain",
+		long: `Each path is requested twice: from the load balancer directly, with the domain as SNI, and from the domain through
+DNS, so that it is clear which side is wrong.`,
+		examples: []string{"deployer health --env staging", "deployer health --env production --format json"},
+		formats:  []string{"text", "json", "yaml"},
+		run: func(ctx context.Context, s *services, _ *cli.Context) error {
+			return s.targets.with(ctx, s.targets.selected, func(t *target.Target) error {
+				return health(ctx, s.terminal, t, s.flags.format)
+			})
+		},
+	}
+}
+
+// health probes an environment once.
+func health(ctx context.Context, out *terminal, t *target.Target, format string) error {
+	// Without the balancer's address, the domain itself is still probed.
+	probed, lookup := release.ProbeTarget(ctx, t.Env, elb.NewFromConfig(t.AWS))
+	results := probe.Run(ctx, probed, t.Network, t.Clock)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := ui.Probes(out.out, results, format, out.style()); err != nil {
+		return err
+	}
+	switch {
+	case !probe.AllOK(results):
+		return exitStatus(codeFailed)
+	case lookup != nil:
+		printError(out.err, lookup)
+		return exitStatus(codeWarnings)
+	}
+	return nil
+}

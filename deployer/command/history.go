@@ -1,0 +1,88 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+)
+
+// defaultHistoryLimit is a screenful of deployments.
+const defaultHistoryLimit = 20
+
+func historyVerb() verb {
+	return verb{
+		name: "history", args: "[ID]", usage: "what was deployed, when and by whom, and how it ended",
+		long: `Lists the deployments of an environment, the newest first; with an ID, one in full: its phases, what it left, and its
+error. A deployment that was killed is listed as died, with the phase in which that happened.`,
+		examples: []string{
+			"deployer history --env staging", "deployer history --env staging --limit 5 --format json",
+			"deployer history --env staging 20261123-161530-1f3a",
+		},
+		formats: []string{"text", "json", "yaml"},
+		flags:   []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "list at most so many `DEPLOYMENTS`", Value: defaultHistoryLimit}},
+		run: func(ctx context.Context, s *services, c *cli.Context) error {
+			return historyOptions{targets: s.targets, terminal: s.terminal, format: s.flags.format, id: c.Args().First(), limit: c.Int("limit")}.run(ctx)
+		},
+	}
+}
+
+type historyOptions struct {
+	targets  *targets
+	terminal *terminal
+	format   string
+	// id is a deployment's; "" lists them.
+	id    string
+	limit int
+}
+
+func (o historyOptions) run(ctx context.Context) error {
+	if o.limit < 1 {
+		return hint.With(fmt.Errorf("--limit %d lists nothing", o.limit), "give a number from 1 on")
+	}
+	return o.targets.with(ctx, o.targets.selected, func(t *target.Target) error {
+		env := t.Env
+		status, err := t.Locks.Get(ctx, env.Stack)
+		if err != nil {
+			o.terminal.warn(err) // it only tells a deployment that runs from one that crashed
+		}
+		running := err != nil || status != nil && status.State != lock.StateExpired
+		if o.id != "" {
+			return o.printOne(ctx, t, running)
+		}
+		records, err := t.Records.List(ctx, env.Stack, o.limit)
+		if err != nil {
+			return err
+		}
+		for _, damaged := range history.UnreadableRecords(records) {
+			o.terminal.warn(errors.New(damaged.Error))
+		}
+		if len(records) == 0 && o.format == "text" {
+			o.terminal.printf("nothing was deployed to %s yet\n", env.Name)
+			return nil
+		}
+		return ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format)
+	})
+}
+
+// printOne prints a deployment in full.
+func (o historyOptions) printOne(ctx context.Context, t *target.Target, running bool) error {
+	env := t.Env
+	found, err := t.Records.Get(ctx, env.Stack, o.id)
+	switch {
+	case err != nil:
+		return err
+	case found == nil:
+		return hint.With(fmt.Errorf("%s has no deployment %s", env.Name, o.id), "`deployer history --env "+env.Stack+"` lists them")
+	case found.Outcome == history.Unreadable:
+		return hint.With(errors.New(found.Error), found.Hint)
+	}
+	return ui.Deployment(o.terminal.out, history.MarkCrashed([]history.Deployment{*found}, running)[0], o.format)
+}

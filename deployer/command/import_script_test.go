@@ -1,0 +1,65 @@
+package command
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// estranged gives the resources of the simulated account the tags of another tool, with the names that they have.
+func estranged(ts *testscript.TestScript, _ bool, _ []string) {
+	file := filepath.Join(ts.Getenv("STATE"), "local", "account.json")
+	account := map[string]any{}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &account))
+	changed := 0
+	for _, resource := range account["resources"].(map[string]any) {
+		for _, bag := range []string{"inputs", "outputs"} {
+			properties, _ := resource.(map[string]any)[bag].(map[string]any)
+			for _, key := range []string{"tags", "tagsAll"} {
+				tags, _ := properties[key].(map[string]any)
+				if tags["Environment"] != "staging" {
+					continue
+				}
+				changed++
+				delete(tags, "Environment")
+				delete(tags, "ManagedBy")
+				tags["Project"] = "v3-backend-staging-compute"
+			}
+		}
+	}
+	if changed == 0 {
+		ts.Fatalf("nothing in the account has tags")
+	}
+	content, err := json.Marshal(account)
+	ts.Check(err)
+	ts.Check(os.WriteFile(file+".new", content, 0o600))
+	ts.Check(os.Rename(file+".new", file))
+}
+
+// onlyOne wants nothing in the account twice but revisions of task definitions.
+func onlyOne(ts *testscript.TestScript, _ bool, _ []string) {
+	var account struct {
+		Resources map[string]struct{ Inputs map[string]any }
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(ts.Getenv("STATE"), "local", "account.json"))), &account))
+	seen := map[string]string{}
+	for key, resource := range account.Resources {
+		typ, _, _ := strings.Cut(key, "::")
+		if typ == "aws:ecs/taskDefinition:TaskDefinition" {
+			continue
+		}
+		inputs, err := json.Marshal(resource.Inputs)
+		ts.Check(err)
+		same := typ + string(inputs)
+		if other := seen[same]; other != "" {
+			ts.Fatalf("%s and %s are the same", other, key)
+		}
+		seen[same] = key
+	}
+	if len(seen) < 100 {
+		ts.Fatalf("only %d resources were compared", len(seen))
+	}
+}

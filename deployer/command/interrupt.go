@@ -1,0 +1,130 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+)
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted")
+
+// How long a deployment has to end after a signal.
+//
+// A person at a terminal waits for as long as they like. A CI system does not: GitHub sends SIGINT, SIGTERM 7.5 s later
+// and SIGKILL 2.5 s after that; docker stop and Kubernetes send SIGTERM and, after 10 or 30 s, SIGKILL.
+const (
+	// gracePeriod is how long after the first signal the engine may end, once a SIGTERM or SIGHUP says that time is short.
+	gracePeriod = 7 * time.Second
+	// minGrace is what is left for that at least, where the SIGTERM comes late.
+	minGrace = 500 * time.Millisecond
+	// hardTimeout is how long after leaving was begun the process ends, whatever still hangs.
+	hardTimeout = 2500 * time.Millisecond
+)
+
+// signalAction is what a signal leads to.
+type signalAction struct {
+	// stop asks everything to end in an orderly way.
+	stop bool
+	// leave is when an engine that has not ended is left to itself; zero where it is waited for.
+	leave time.Time
+	// exit ends the process at once.
+	exit bool
+	// message is printed where it is not "".
+	message string
+}
+
+// signals are those that have come.
+type signals struct {
+	first time.Time
+	leave time.Time
+}
+
+// handle returns what one more signal leads to. The first of them is a request. A second SIGINT is an impatient person; SIGTERM
+// and SIGHUP are systems that send several, and no terminal is left to read on.
+func (s *signals) handle(signal os.Signal, now time.Time) signalAction {
+	var o signalAction
+	again := !s.first.IsZero()
+	if !again {
+		s.first = now
+		o.stop = true
+		o.message = "stopping after the running operations (press Ctrl-C again to leave at once)"
+	}
+	var leave time.Time
+	switch {
+	case signal != syscall.SIGINT:
+		leave = s.first.Add(gracePeriod)
+		if earliest := now.Add(minGrace); leave.Before(earliest) {
+			leave = earliest
+		}
+	case again && !s.leave.IsZero() && !s.leave.After(now):
+		o.exit = true
+		o.message = "left at once: running operations may still end in the background; run the same command again to continue"
+		return o
+	case again:
+		leave = now
+		o.message = "leaving now"
+	}
+	if !leave.IsZero() && (s.leave.IsZero() || leave.Before(s.leave)) {
+		s.leave, o.leave = leave, leave
+	}
+	return o
+}
+
+// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP ends, so that everything can end in an orderly
+// way. When time is short, or on a second SIGINT, an engine that has not ended is left to itself.
+func interruptible(parent context.Context, log io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	hurry, hurried := context.WithCancel(context.Background())
+	ctx = engine.WithAbandon(ctx, hurry.Done())
+	coming := make(chan os.Signal, 4)
+	signal.Notify(coming, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(coming, syscall.SIGHUP)
+	}
+	leave := func() {
+		hurried()
+		time.AfterFunc(hardTimeout, func() {
+			_, _ = fmt.Fprintln(log, "deployer: no time is left; run the same command again to continue")
+			exit(codeInterrupted)
+		})
+	}
+	go func() {
+		var got signals
+		for s := range coming {
+			o := got.handle(s, time.Now())
+			if o.message != "" {
+				_, _ = fmt.Fprintln(log, "\ndeployer: "+o.message)
+			}
+			if o.stop {
+				cancel(errInterrupted)
+			}
+			if o.exit {
+				exit(codeInterrupted)
+			}
+			if !o.leave.IsZero() {
+				time.AfterFunc(time.Until(o.leave), leave)
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(coming)
+		close(coming)
+		cancel(nil)
+	}
+}
+
+// ignoreSIGPIPE keeps the process alive when no process reads its output any more: its work has to be finished and recorded. A
+// command that only reads ends by SIGPIPE, as is usual in a pipe.
+func ignoreSIGPIPE() (restore func()) {
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	return func() { signal.Stop(broken) }
+}

@@ -1,0 +1,113 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func lockVerb() verb {
+	return verb{
+		name: "lock", usage: "who is changing an environment",
+		verbs: []verb{
+			{
+				name: "status", usage: "who holds an environment's lock, and in which phase",
+				long: `One deployment at a time changes an environment. It holds the lock until it ends; where the holder
+has crashed, the next deployment takes the lock over. Exits with 0 whether the lock is free or held.`,
+				examples: []string{"deployer lock status --env staging", "deployer lock status --env staging --format json | jq -r .state"},
+				formats:  []string{"text", "json", "yaml"},
+				run: func(ctx context.Context, s *services, _ *cli.Context) error {
+					return lockStatus(ctx, s)
+				},
+			},
+			{
+				name: "release", usage: "release the lock of a holder that is gone",
+				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; it then stops in an orderly way as
+soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release what
+a cancelled step of its own left.`,
+				examples: []string{"deployer lock release --env staging", "deployer lock release --env staging --force --yes"},
+				flags:    []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "even if its holder sends heartbeats"}},
+				run: func(ctx context.Context, s *services, c *cli.Context) error {
+					return lockReleaseOptions{targets: s.targets, terminal: s.terminal, force: c.Bool("force")}.run(ctx)
+				},
+			},
+		},
+	}
+}
+
+// lockStatus prints who holds a lock.
+func lockStatus(ctx context.Context, s *services) error {
+	return s.targets.with(ctx, s.targets.selected, func(t *target.Target) error {
+		status, err := t.Locks.Get(ctx, t.Stack)
+		if err != nil {
+			return err
+		}
+		return ui.Lock(s.terminal.out, t.Name, status, s.flags.format)
+	})
+}
+
+type lockReleaseOptions struct {
+	targets  *targets
+	terminal *terminal
+	// force releases the lock of a holder that is alive.
+	force bool
+}
+
+func (o lockReleaseOptions) run(ctx context.Context) error {
+	return o.targets.with(ctx, o.targets.selected, func(t *target.Target) error {
+		env := t.Env
+		status, err := t.Locks.Get(ctx, env.Stack)
+		if err != nil {
+			return err
+		}
+		if status == nil {
+			o.terminal.printf("the lock of %s is free\n", env.Name)
+			return nil
+		}
+		if err := o.checkGone(env, status); err != nil {
+			return err
+		}
+		reason := fmt.Sprintf("it is held by %s: %s", status.Holder.Identity(), status.Holder.Activity())
+		if err := o.terminal.confirm(ctx, "release the lock of", env.Name, reason); err != nil {
+			return err
+		}
+		release, next := t.Locks.ForceRelease, ""
+		if isGone(status) {
+			release, next = t.Locks.Expire, "; the next deployment checks what its holder left"
+		}
+		if err := release(ctx, env.Stack, status.Holder.ID); err != nil {
+			return err
+		}
+		o.terminal.printf("the lock of %s is released%s\n", env.Name, next)
+		return nil
+	})
+}
+
+// isGone reports whether the holder of a lock is gone. A step of this workflow run that holds it has ended, though its last
+// heartbeat may be recent.
+func isGone(status *lock.Status) bool {
+	ours := status.Holder.Run != "" && status.Holder.Run == runURL(os.Getenv)
+	return status.State == lock.StateExpired || ours
+}
+
+// checkGone returns an error where the lock's holder is alive. With --force it warns of what the holder does until it notices.
+func (o lockReleaseOptions) checkGone(env *environment.Environment, status *lock.Status) error {
+	if isGone(status) {
+		return nil
+	}
+	if !o.force {
+		return hint.With(&lock.HeldError{Status: *status},
+			fmt.Sprintf("it sends heartbeats; stop it (Ctrl-C) or wait for it, or add --force if %s hangs", status.Holder.Identity()))
+	}
+	o.terminal.warn(errors.New("the holder of the lock of " + env.Name + " still runs: until it notices, two processes may change the environment"))
+	return nil
+}

@@ -1,0 +1,98 @@
+package command
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+)
+
+// A locker holds the locks of stacks while they change.
+type locker struct {
+	terminal *terminal
+	// wait waits for another holder instead of failing.
+	wait bool
+}
+
+// withLock runs what changes a target under the lock of its stack, which no other process has meanwhile. Action is the command,
+// such as up or snapshot restore. The context of run ends when the lock is lost. The lock stays where run ends before the engine.
+func (l *locker) withLock(ctx context.Context, t *target.Target, action string, run func(context.Context) error) error {
+	held, err := lock.Acquire(ctx, t.Locks, lockHolder(t.Ref, action), lock.Options{Clock: clock.Real(), Wait: l.wait, Log: l.terminal.log})
+	if busy := (*lock.HeldError)(nil); err != nil && !errors.As(err, &busy) && ctx.Err() == nil {
+		// With credentials of another account there is no lock either, and that is the error to report.
+		if other := verify(ctx, t, t.Clock.Now()); other != nil {
+			return other
+		}
+	}
+	if err != nil {
+		return err
+	}
+	t.Held = held
+	defer func() { t.Held = nil }()
+	defer ignoreSIGPIPE()()
+	return held.Run(ctx, func(ctx context.Context) error {
+		err := run(ctx)
+		if engineStillRunning(err) {
+			held.KeepAfterExit()
+		}
+		return err
+	})
+}
+
+// engineStillRunning reports whether an error says that the engine has not ended yet.
+func engineStillRunning(err error) bool {
+	var deployment *release.InterruptedError
+	if errors.As(err, &deployment) {
+		err = deployment.Remaining
+	}
+	var run *engine.InterruptedError
+	return errors.As(err, &run) && run.RunningPID != 0
+}
+
+// lockHolder describes this process as the holder of a stack's lock.
+func lockHolder(ref target.Ref, action string) lock.Holder {
+	host, _ := os.Hostname()
+	return lock.Holder{
+		ID: rand.Text(), Environment: ref.Name, Stack: ref.Stack, Command: action,
+		By: whoami(), Host: host, PID: os.Getpid(), Run: runURL(os.Getenv), Started: clock.Real().Now().UTC(),
+	}
+}
+
+// runURL returns the page of the workflow run that this process is part of; "" elsewhere.
+// Source: https://docs.github.com/en/actions/reference/workflows-and-actions/variables
+func runURL(variable func(string) string) string {
+	if variable("GITHUB_RUN_ID") == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s/actions/runs/%s", variable("GITHUB_SERVER_URL"), variable("GITHUB_REPOSITORY"), variable("GITHUB_RUN_ID"))
+}
+
+// newID returns an ID for a deployment: its time in UTC and a random end.
+func newID(now time.Time) string {
+	var end [2]byte
+	_, _ = rand.Read(end[:])
+	return now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(end[:])
+}
+
+// whoami returns who runs the command: the person behind a workflow run, else the user of this machine.
+func whoami() string {
+	if actor := os.Getenv("GITHUB_ACTOR"); actor != "" {
+		return actor
+	}
+	host, _ := os.Hostname()
+	who, err := user.Current()
+	if err != nil {
+		return host
+	}
+	return who.Username + "@" + host
+}

@@ -1,0 +1,91 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// A releaser runs deployments, of up, migrate and rollback, and shows their progress and result.
+type releaser struct {
+	terminal *terminal
+	format   string
+	// wait waits for a migration that runs already.
+	wait bool
+}
+
+func (s *services) releaser() releaser {
+	return releaser{terminal: s.terminal, format: s.flags.format, wait: s.locks.wait}
+}
+
+// run deploys. Env describes the environment as the deployment leaves it; open opens its stack once preflight has passed, so that a
+// deployment that cannot start leaves no stack. The request's ID, By, Died and Wait are set here.
+func (r releaser) run(ctx context.Context, t *target.Target, env *environment.Environment,
+	open func(context.Context) (release.Infrastructure, error), request release.Request) (history.Deployment, error) {
+	progress := r.terminal.progress()
+	deps := releaseDeps(t, env)
+	deps.OpenStack, deps.Report = open, reportPhases(t.Held, progress.Report)
+	request.ID, request.By, request.PreviousCrashed, request.Wait = newID(t.Clock.Now()), whoami(), t.Held.TakenOver(), r.wait
+	result, err := release.Deploy(ctx, deps, request)
+	progress.Close()
+	r.terminal.warnings.Add(int64(len(result.Warnings)))
+	if !r.terminal.quiet && r.format != "json" {
+		ui.TimeBreakdown(r.terminal.err, result, r.terminal.style())
+	}
+	r.terminal.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
+	if r.format == "json" {
+		r.terminal.warn(ui.JSON(r.terminal.out, result))
+	}
+	return result, err
+}
+
+// releaseDeps returns what a deployment acts on, except for the stack.
+func releaseDeps(t *target.Target, env *environment.Environment) release.Deps {
+	return release.Deps{
+		Env: env, AWS: t.AWS, Network: t.Network, Clock: t.Clock, Records: t.Records,
+		CheckState: func(ctx context.Context) error {
+			_, err := t.Locks.Get(ctx, env.Stack)
+			return err
+		},
+	}
+}
+
+// reportPhases passes events on, and notes in the lock which phase the deployment is in.
+func reportPhases(held *lock.Held, report release.Reporter) release.Reporter {
+	if held == nil {
+		return report
+	}
+	return func(e release.Event) {
+		if e.Kind == release.PhaseStarted {
+			held.Phase(e.Phase)
+		}
+		report(e)
+	}
+}
+
+// duration returns how long a deployment took.
+func duration(result history.Deployment) time.Duration {
+	return result.Ended.Sub(result.Started).Round(100 * time.Millisecond)
+}
+
+// writeJobSummary adds the deployment to the summary page of a GitHub Actions job; outside one, path is "".
+func writeJobSummary(path string, result history.Deployment) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the job summary: %w", err)
+	}
+	_, err = f.WriteString(ui.JobSummary(result))
+	return errors.Join(err, f.Close())
+}

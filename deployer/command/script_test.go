@@ -1,0 +1,211 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // as in main.go
+)
+
+// The scripts run the real binary: this test binary is the deployer when it is called by that name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"deployer": func() { os.Exit(Main("development", os.Args, os.Exit)) }, "browser": browser, "session-manager-plugin": fakePlugin})
+}
+
+// TestScripts runs the deployer as a user would, against the simulated account with the real engine, and reads what a
+// user would read. A script that begins with "# deployed" starts with staging deployed.
+func TestScripts(t *testing.T) {
+	root := projectRoot(t)
+	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
+		t.Skip("bin/pulumi is missing: `make bin/pulumi` builds the engine that these scripts run")
+	}
+	deployed := sync.OnceValues(func() (string, error) { return deployStaging(root) })
+	t.Cleanup(func() {
+		if dir, err := deployed(); err == nil {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			state := filepath.Join(env.WorkDir, "state")
+			for key, value := range map[string]string{
+				"DEPLOYER_DIR": root, "DEPLOYER_STATE_DIR": state, "ROOT": root, "STATE": state, "HOME": env.WorkDir, "USER": "tester",
+				"AWS_EC2_METADATA_DISABLED": "true",
+			} {
+				env.Setenv(key, value)
+			}
+			return nil
+		},
+		Cmds: merged(merged(statusCommands(), processCommands()), map[string]func(*testscript.TestScript, bool, []string){
+			"deployed": func(ts *testscript.TestScript, _ bool, _ []string) {
+				dir, err := deployed()
+				ts.Check(err)
+				ts.Check(os.CopyFS(ts.Getenv("STATE"), os.DirFS(dir)))
+			},
+			"byhand":     byHand,
+			"estranged":  estranged,
+			"onlyone":    onlyOne,
+			"exits":      exits,
+			"cut":        cut,
+			"disordered": disordered,
+			"jsonpath":   jsonPath,
+			"killed":     killed,
+			"nowhere":    nowhere,
+			"owned":      owned,
+			"renewed":    renewed,
+			"underway":   underWay,
+		}),
+	})
+}
+
+// deployStaging deploys staging once for all scripts that start from there.
+func deployStaging(root string) (string, error) {
+	dir, _, err := deployStagingWith(root, "--quiet")
+	return dir, err
+}
+
+// deployStagingWith deploys staging, and returns what was said.
+func deployStagingWith(root, flag string) (dir, said string, err error) {
+	if dir, err = os.MkdirTemp("", "deployed-"); err != nil {
+		return "", "", err
+	}
+	cmd := exec.Command("deployer", "up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--local", "--yes", flag)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root, "DEPLOYER_STATE_DIR="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", "", fmt.Errorf("deploy staging: %w\n%s", err, out)
+	}
+	return dir, string(out), nil
+}
+
+func projectRoot(t *testing.T) string {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	return root
+}
+
+// exits runs a command and wants its exit code: exits 3 deployer up --env nowhere.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit := (*exec.ExitError)(nil); err != nil {
+		if !asExit(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+func asExit(err error, exit **exec.ExitError) bool {
+	e, ok := err.(*exec.ExitError)
+	*exit = e
+	return ok
+}
+
+// jsonPath reads the last standard output as JSON and compares a value: jsonpath summary.status healthy.
+func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: jsonpath PATH VALUE")
+	}
+	var value any
+	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &value); err != nil {
+		ts.Fatalf("standard output is no JSON: %v", err)
+	}
+	for _, key := range strings.Split(args[0], ".") {
+		object, ok := value.(map[string]any)
+		if !ok {
+			ts.Fatalf("%s: %q is not in an object", args[0], key)
+		}
+		value = object[key]
+	}
+	if equal := fmt.Sprint(value) == args[1]; equal == neg {
+		ts.Fatalf("%s is %v, want %s (negated: %v)", args[0], value, args[1], neg)
+	}
+}
+
+// disordered puts the first resource of a state file that another one depends on behind it: disordered FILE.
+func disordered(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: disordered FILE")
+	}
+	var file map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &file))
+	latest := file["checkpoint"].(map[string]any)["latest"].(map[string]any)
+	resources := latest["resources"].([]any)
+	at := slices.IndexFunc(resources, func(r any) bool { return r.(map[string]any)["type"] == "aws:ecs/cluster:Cluster" })
+	latest["resources"] = append(slices.Delete(slices.Clone(resources), at, at+1), resources[at])
+	content, err := json.Marshal(file)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), content, 0o600))
+}
+
+// taskName is a task in the JSON of status.
+var taskName = regexp.MustCompile(`"task": "([0-9a-f]{32})"`)
+
+// renewed wants two reports of status to have equally many tasks, and none in common: renewed BEFORE AFTER.
+func renewed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: renewed BEFORE AFTER")
+	}
+	before, after := taskName.FindAllString(ts.ReadFile(args[0]), -1), taskName.FindAllString(ts.ReadFile(args[1]), -1)
+	if len(before) == 0 || len(before) != len(after) {
+		ts.Fatalf("%d tasks before and %d after", len(before), len(after))
+	}
+	for _, task := range after {
+		if slices.Contains(before, task) {
+			ts.Fatalf("%s is still there", task)
+		}
+	}
+}
+
+// nowhere searches files and directories for the secret values of the simulated account, and fails on any.
+func nowhere(ts *testscript.TestScript, _ bool, args []string) {
+	values := secretValues(ts)
+	for _, root := range args {
+		ts.Check(filepath.WalkDir(ts.MkAbs(root), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for name, value := range values {
+				if strings.Contains(string(content), value) {
+					return fmt.Errorf("%s holds the value of %s", path, name)
+				}
+			}
+			return nil
+		}))
+	}
+}
+
+// secretValues reads every secret of the simulated account, the database's password too.
+func secretValues(ts *testscript.TestScript) map[string]string {
+	values, err := readSecrets(context.Background(), ts.Getenv("ROOT"), ts.Getenv("STATE"))
+	ts.Check(err)
+	if len(values) < 4 {
+		ts.Fatalf("only %d secret values are known, the search would prove nothing", len(values))
+	}
+	return values
+}

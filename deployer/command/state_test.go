@@ -1,0 +1,56 @@
+package command
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// untaggable are the types of the program that AWS gives no tags.
+var untaggable = []string{
+	"acm/certificateValidation", "appautoscaling/policy", "ec2/route", "ec2/routeTableAssociation", "ecs/clusterCapacityProviders",
+	"iam/rolePolicy", "route53/record", "s3/bucketLifecycleConfigurationV2", "s3/bucketOwnershipControls", "s3/bucketPolicy",
+	"s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfigurationV2", "secretsmanager/secretRotation",
+	"sns/topicPolicy", "sqs/queuePolicy", "sqs/redriveAllowPolicy", "wafv2/webAclAssociation", "wafv2/webAclLoggingConfiguration",
+}
+
+// owned reads the engine's state of a stack and wants every resource in it to belong to a component and to carry the
+// three tags: owned STACK ENVIRONMENT.
+func owned(ts *testscript.TestScript, _ bool, args []string) {
+	var state struct {
+		Checkpoint struct {
+			Latest struct {
+				Resources []struct {
+					URN, Type, Parent string
+					Inputs            struct{ Tags map[string]string }
+				}
+			}
+		}
+	}
+	file := ts.MkAbs("state/local/state/.pulumi/stacks/v3-backend/" + args[0] + ".json")
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &state))
+	seen := 0
+	for _, r := range state.Checkpoint.Latest.Resources {
+		parts := strings.Split(r.Type, ":")
+		if parts[0] != "aws" {
+			continue
+		}
+		seen++
+		if !strings.Contains(r.Parent, "::v3-backend:infra:") {
+			ts.Fatalf("%s belongs to %q, not to a component", r.URN, r.Parent)
+		}
+		if slices.Contains(untaggable, parts[1]) {
+			continue
+		}
+		for key, want := range map[string]string{"Project": "v3-backend", "Environment": args[1], "ManagedBy": "pulumi"} {
+			if r.Inputs.Tags[key] != want {
+				ts.Fatalf("%s has %s=%q, want %q", r.URN, key, r.Inputs.Tags[key], want)
+			}
+		}
+	}
+	if seen < 90 {
+		ts.Fatalf("the state has only %d resources of AWS", seen)
+	}
+}

@@ -1,0 +1,59 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// clearScreen clears a terminal and its scrollback.
+const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
+
+// watchEnvironments repeats the report until it is interrupted, and ends with the code of the last one. Where the first report
+// could be made of no environment, it does not retry.
+func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) error {
+	last := errInterrupted
+	for first := true; ; first = false {
+		err := o.report(ctx, e, func(result []byte) (err error) {
+			e.appended, err = o.showAgain(result)
+			return err
+		})
+		reported := err == nil || errors.As(err, new(exitStatus))
+		switch {
+		case errors.Is(err, errInterrupted):
+			return last
+		case first && e.failed():
+			return err
+		case !reported && !e.failed():
+			return err // the output failed
+		case !reported:
+			printError(o.terminal.err, err)
+			err = exitStatus(exitCode(err))
+		}
+		last = err
+		if isTerminal(o.terminal.err) {
+			_, _ = fmt.Fprintf(o.terminal.err, "\nnext report in %s; press Ctrl-C to end\n", o.watch)
+		}
+		if e.clock().Wait(ctx, o.watch) != nil {
+			return last
+		}
+	}
+}
+
+// showAgain replaces the previous result in the file or on the terminal's screen; elsewhere it appends, and returns that the
+// previous one stays.
+func (o statusOptions) showAgain(result []byte) (stays bool, err error) {
+	if o.output != "" {
+		if err := writeFileAtomic(o.output, result); err != nil {
+			return false, fmt.Errorf("write the result: %w", err)
+		}
+		return false, nil
+	}
+	redrawn := isTerminal(o.terminal.out) && os.Getenv("TERM") != "dumb"
+	if redrawn {
+		result = append([]byte(clearScreen), result...)
+	}
+	_, err = o.terminal.out.Write(result)
+	return !redrawn, err
+}

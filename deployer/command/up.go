@@ -1,0 +1,297 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/stack"
+	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func upVerb() verb {
+	return verb{
+		name: "up", usage: "deploy an image: infrastructure, migrations, services, health",
+		long: `A full deployment in one process. Its phases: preflight (changes nothing and reports every
+problem at once), backup, provision, migrate, rollout, health, validate.
+
+With --code-only nothing but task definitions and services changes: the same phases, with an update of them alone
+instead of provision. Without --image-tag it deploys STACK-latest, which the pipelines push: staging-latest. Changes of
+the infrastructure that wait for a full deployment are listed.`,
+		examples: []string{
+			"deployer up --env staging --image-tag 1.41.8-abc123def",
+			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
+			"deployer up --env staging --image-tag 1.41.8-abc123def --refresh",
+			"deployer up --env production --image-tag 1.41.8-abc123def --yes",
+			"deployer up --env staging --code-only --image-tag 1.41.8-abc123def",
+			"deployer up --env staging --code-only --restart",
+			"deployer up --env dev --image-tag latest --component network,database",
+			"deployer up --env dev --image-tag latest --local --fault task-crash",
+		},
+		formats: []string{"text", "json"},
+		flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "component", Usage: "only these `COMPONENTS` of the program: " + strings.Join(stack.ComponentNames(), ", ")},
+			imageTagFlag(""),
+			&cli.StringSliceFlag{Name: "skip", Usage: "skip these `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
+			&cli.BoolFlag{Name: "code-only", Usage: "change task definitions and services only; without --image-tag, to STACK-latest"},
+			&cli.BoolFlag{Name: "restart", Usage: "with --code-only: start new tasks of the image that runs, with the current secrets"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
+			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, and revert what was changed outside the deployer"},
+			&cli.BoolFlag{Name: "new-stack", Usage: "begin with an empty state although the account has this environment's resources"},
+			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
+			stopMigrationFlag(),
+			waitFlag(),
+			strictFlag(),
+		},
+		run: func(ctx context.Context, s *services, c *cli.Context) error {
+			o := upOptions{
+				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, releaser: s.releaser(),
+				tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
+				dryRun: c.Bool("dry-run"), waitDelegation: c.Bool("wait-delegation"), newStack: c.Bool("new-stack"),
+				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
+				stopMigration: c.Bool("stop-migration"),
+			}
+			return s.withJSONResult(o.kind(), o.tag, func() error { return o.run(ctx) })
+		},
+	}
+}
+
+// upOptions are a deployment's.
+type upOptions struct {
+	targets  *targets
+	terminal *terminal
+	stacks   *stack.Opener
+	locks    *locker
+	shared   *sharedStack
+	releaser releaser
+
+	// tag is the image's, or its digest. After run has resolved it, "" is the image that runs.
+	tag        string
+	skip       []string
+	components []string
+
+	dryRun, waitDelegation bool
+	// newStack begins with an empty state whatever the account has.
+	newStack bool
+	// refresh reads the account before anything is changed.
+	refresh bool
+	// codeOnly excludes the infrastructure; restart deploys the image that runs.
+	codeOnly, restart bool
+	// stopMigration stops the migration when its watch is interrupted.
+	stopMigration bool
+}
+
+func (o upOptions) run(ctx context.Context) error {
+	name := o.targets.selected
+	env, err := o.targets.environment(name)
+	if err != nil {
+		return err
+	}
+	tag, err := o.resolveTag(env)
+	if err := errors.Join(o.check(), err, o.targets.rejectRegionMismatch(name)); err != nil {
+		return err
+	}
+	o.tag = tag
+	open := o.targets.open
+	if o.dryRun {
+		open = o.shared.openReadOnly
+	}
+	t, err := open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer o.targets.close(t)
+	if o.dryRun {
+		return o.release(ctx, t)
+	}
+	return o.locked(ctx, t)
+}
+
+// resolveTag decides which image is deployed: the one that --image-tag names, the one that runs (""), or the latest.
+func (o upOptions) resolveTag(env *environment.Environment) (string, error) {
+	switch {
+	case o.tag != "":
+		return o.tag, checkTag(o.tag)
+	case o.restart:
+		return "", nil
+	case o.codeOnly:
+		return env.LatestTag(), nil
+	}
+	return "", hint.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
+}
+
+// checkTag rejects what can be neither a tag nor a digest.
+func checkTag(tag string) error {
+	if release.ValidTag(tag) || strings.HasPrefix(tag, "sha256:") {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%q is not an image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128")
+}
+
+// check rejects flags that contradict each other, and names that do not exist.
+func (o upOptions) check() error {
+	const leaveOut = "leave one of them out"
+	switch {
+	case o.restart && !o.codeOnly:
+		return hint.With(errors.New("--restart changes tasks only: it needs --code-only"), "`up --code-only --restart`")
+	case o.restart && o.tag != "":
+		return hint.With(errors.New("--restart deploys the image that runs, and --image-tag names another"), leaveOut)
+	case o.codeOnly && len(o.components) > 0:
+		return hint.With(errors.New("--code-only and --component both limit what is deployed"), leaveOut)
+	}
+	for _, name := range o.components {
+		if !slices.Contains(stack.ComponentNames(), name) {
+			return hint.With(fmt.Errorf("--component: unknown component %q", name), "the components are "+strings.Join(stack.ComponentNames(), ", "))
+		}
+	}
+	for _, name := range o.skip {
+		if !slices.Contains(release.PhaseNames(), name) {
+			return hint.With(fmt.Errorf("--skip: unknown phase %q", name), "the phases are "+strings.Join(release.PhaseNames(), ", "))
+		}
+	}
+	return nil
+}
+
+// locked deploys under the environment's lock. An account without its bucket lacks more than a place for the lock: there preflight
+// runs without it, and reports all that is missing.
+func (o upOptions) locked(ctx context.Context, t *target.Target) error {
+	acquired := false
+	err := o.locks.withLock(ctx, t, "up", func(ctx context.Context) error {
+		acquired = true
+		if t.Env.Protected {
+			if err := o.terminal.confirm(ctx, "deploy to", t.Name, t.Name+" is protected"); err != nil {
+				return err
+			}
+		}
+		if t.Simulated != nil && !o.codeOnly {
+			if err := o.shared.ensureLocal(ctx, t, false); err != nil {
+				return err
+			}
+		}
+		t.Held.Image(o.tag)
+		return o.release(ctx, t)
+	})
+	if missing := (*lock.NoBucketError)(nil); acquired || !errors.As(err, &missing) {
+		return err
+	}
+	o.dryRun = true
+	return o.release(ctx, t)
+}
+
+// release deploys, and prints the outcome. In a dry run the lock is not held.
+func (o upOptions) release(ctx context.Context, t *target.Target) error {
+	env, open := t.Env, o.opener(t)
+	if o.codeOnly {
+		opened, err := o.stacks.OpenCode(ctx, t)
+		if err == nil {
+			if o.refresh {
+				opened.RefreshFirst()
+			}
+			code := t.Env.Code()
+			env = opened.Deployed(&code)
+		}
+		// Preflight reports a stack that cannot be opened, with every other problem.
+		open = func(context.Context) (release.Infrastructure, error) { return opened, err }
+	}
+	result, err := o.releaser.run(ctx, t, env, open, release.Request{
+		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
+		Restart: o.restart, StopMigration: o.stopMigration, WarnOnlyChecks: o.warnOnlyChecks(),
+	})
+	if err == nil && o.releaser.format != "json" {
+		o.printSummary(env, result)
+	}
+	return err
+}
+
+// opener returns what opens the stack.
+func (o upOptions) opener(t *target.Target) func(context.Context) (release.Infrastructure, error) {
+	return func(ctx context.Context) (release.Infrastructure, error) {
+		if len(o.components) > 0 {
+			if err := o.stacks.CheckComponents(ctx, t, o.components); err != nil || o.dryRun {
+				return nil, err
+			}
+		}
+		mode := stack.Create
+		if o.newStack {
+			mode = stack.CreateAnew
+		}
+		opened, err := o.stacks.Open(ctx, t, mode, stack.Scope{Components: o.components})
+		if err == nil && o.refresh {
+			opened.RefreshFirst()
+		}
+		return opened, err
+	}
+}
+
+// warnOnlyChecks returns the checks of preflight that only warn: where no certificate has to be validated, a zone that is not
+// delegated stops nothing, unless --wait-delegation asks to wait for it.
+func (o upOptions) warnOnlyChecks() []string {
+	if o.restart {
+		return []string{release.Migration} // the image stays the same
+	}
+	if len(o.components) == 0 || slices.Contains(o.components, stack.CertificateComponent) || o.waitDelegation {
+		return nil
+	}
+	return []string{release.Delegation}
+}
+
+func (o upOptions) kind() history.Kind {
+	switch {
+	case o.codeOnly:
+		return history.CodeOnly
+	case len(o.components) > 0:
+		return history.Partial
+	}
+	return history.Full
+}
+
+// skippedPhases returns the phases that do not run, and why.
+func (o upOptions) skippedPhases(env *environment.Environment) map[string]string {
+	skipped := map[string]string{}
+	only := "only " + strings.Join(o.components, ", ")
+	const same = "the image stays the same"
+	switch {
+	case o.restart:
+		skipped[release.Backup], skipped[release.Provision], skipped[release.Migrate] = same, same, same
+	case o.codeOnly && (env.Deployment.Migrations.Order != environment.BeforeServices || slices.Contains(o.skip, release.Migrate)):
+		skipped[release.Provision] = "no migration comes before the services"
+	case len(o.components) > 0:
+		skipped[release.Migrate] = only
+		if !slices.Contains(o.components, stack.ServicesComponent) {
+			skipped[release.Rollout] = only
+		}
+		if slices.Equal(o.components, []string{stack.ServicesComponent}) {
+			skipped[release.Provision] = only
+		}
+	}
+	for _, name := range o.skip {
+		skipped[name] = "skipped with --skip"
+	}
+	return skipped
+}
+
+// printSummary prints the outcome.
+func (o upOptions) printSummary(env *environment.Environment, result history.Deployment) {
+	tag, took := result.Image.Tag, duration(result)
+	switch {
+	case o.dryRun && o.restart:
+		o.terminal.printf("%s, which runs in %s, can be restarted\n", tag, env.Name)
+	case o.restart:
+		o.terminal.printf("every task of %s in %s was restarted, after %s\n", tag, env.Name, took)
+	case o.dryRun:
+		o.terminal.printf("%s can be deployed to %s\n", tag, env.Name)
+	case len(o.components) > 0:
+		o.terminal.printf("%s of %s deployed, after %s\n", strings.Join(o.components, ", "), env.Name, took)
+	default:
+		o.terminal.printf("%s runs in %s at %s, after %s\n", tag, env.Name, env.URL(), took)
+	}
+}

@@ -1,0 +1,183 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/stack"
+)
+
+// A verb describes a command of the deployer. Its help, examples, formats, environment variables and completion follow from it.
+type verb struct {
+	name string
+	// args names the arguments in the usage line, such as TAG.
+	args string
+	// usage is one line; long tells more.
+	usage, long string
+	examples    []string
+	// formats are the values of --format, the default first; none where the output has one form.
+	formats []string
+	flags   []cli.Flag
+	// sensitive verbs take secrets: errors never repeat what is on their command line.
+	sensitive bool
+	// validateArgs checks the arguments before their number is checked, where a verb knows more about them.
+	validateArgs func(*cli.Context) error
+	run          func(context.Context, *services, *cli.Context) error
+	// verbs are the commands below it; a verb with some runs nothing itself.
+	verbs []verb
+}
+
+// services are what commands are built from. Each command takes those that it needs.
+type services struct {
+	flags    globalFlags
+	terminal *terminal
+	targets  *targets
+	stacks   *stack.Opener
+	locks    *locker
+	shared   *sharedStack
+}
+
+func newServices(flags globalFlags, wait bool, s streams) *services {
+	t := newTerminal(flags, s)
+	stacks := &stack.Opener{Options: flags.Options, Warn: t.warn, Instructions: s.err}
+	locks := &locker{terminal: t, wait: wait}
+	all := &targets{options: flags.Options, selected: flags.env, region: flags.region, terminal: t}
+	return &services{
+		flags: flags, terminal: t, targets: all, stacks: stacks, locks: locks,
+		shared: &sharedStack{terminal: t, targets: all, stacks: stacks, locks: locks},
+	}
+}
+
+// verbs is the table of commands, in the order of the help.
+func verbs() []verb {
+	return []verb{
+		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
+		statusVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), costVerb(), outputsVerb(), urlVerb(),
+		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), localVerb(),
+		completionVerb(), versionVerb(),
+	}
+}
+
+// command returns the library's command of a verb.
+func (v verb) command(s streams) *cli.Command {
+	c := &cli.Command{
+		Name: v.name, Usage: v.usage, ArgsUsage: v.args, Description: v.description(),
+		OnUsageError: v.usageError, HideHelpCommand: true,
+	}
+	if v.args == "" {
+		c.ArgsUsage = " "
+	}
+	for _, sub := range v.verbs {
+		c.Subcommands = append(c.Subcommands, sub.command(s))
+	}
+	if v.run == nil {
+		c.Action = helpOrUnknown
+		return c
+	}
+	c.Flags = append(withVariables(v.flags, v.variable), flagsOfAll(v.formats)...)
+	c.Action = func(ctx *cli.Context) error {
+		if err := v.checkArguments(ctx); err != nil {
+			return err
+		}
+		flags, err := readGlobalFlags(ctx, v.formats)
+		if err != nil {
+			return err
+		}
+		all := newServices(flags, ctx.Bool("wait"), s)
+		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
+			return all.terminal.withOutputFile(flags.output, func() error {
+				err := all.terminal.withWriteError(v.run(limited, all, ctx))
+				if err == nil && ctx.Bool("strict") && all.terminal.warnings.Load() > 0 {
+					return exitStatus(codeWarnings)
+				}
+				return err
+			})
+		})
+	}
+	return c
+}
+
+// usageError is the error of flags that cannot be read.
+func (v verb) usageError(c *cli.Context, err error, sub bool) error {
+	if v.sensitive {
+		err = fmt.Errorf("%s has not all of the flags that were given, or one takes another value; it is not repeated, since it may be a secret", v.name)
+	}
+	return usageError(c, err, sub)
+}
+
+// description returns the longer help: what the verb does, and examples.
+func (v verb) description() string {
+	var b strings.Builder
+	b.WriteString(v.long)
+	if len(v.examples) > 0 {
+		if v.long != "" {
+			b.WriteString("\n\n")
+		}
+		b.WriteString("Examples:\n   " + strings.Join(v.examples, "\n   "))
+	}
+	return b.String()
+}
+
+// checkArguments rejects arguments that a command would ignore.
+func (v verb) checkArguments(c *cli.Context) error {
+	if v.validateArgs != nil {
+		if err := v.validateArgs(c); err != nil {
+			return err
+		}
+	}
+	usage := fmt.Sprintf("`%s --help` shows the usage", c.Command.HelpName)
+	if v.args == "" && c.Args().Present() {
+		given := "one"
+		if !v.sensitive {
+			given = strconv.Quote(c.Args().First())
+		}
+		return hint.With(fmt.Errorf("%s takes no argument, %s was given", v.name, given), usage)
+	}
+	if v.args != "" && !strings.HasPrefix(v.args, "[") && c.NArg() != 1 {
+		return hint.With(fmt.Errorf("%s takes %s, and nothing else", v.name, v.args), usage)
+	}
+	return nil
+}
+
+// commandScopedFlags take other values with each command: phases with up, components with status.
+var commandScopedFlags = []string{"only", "skip"}
+
+// variable returns the environment variable of a flag: --image-tag is DEPLOYER_IMAGE_TAG, --skip of up DEPLOYER_UP_SKIP.
+func (v verb) variable(flag string) string {
+	if slices.Contains(commandScopedFlags, flag) {
+		flag = v.name + "-" + flag
+	}
+	return variable(flag)
+}
+
+func variable(flag string) string {
+	return "DEPLOYER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// withVariables gives every flag its environment variable.
+func withVariables(flags []cli.Flag, name func(flag string) string) []cli.Flag {
+	for _, f := range flags {
+		variable := []string{name(f.Names()[0])}
+		switch f := f.(type) {
+		case *cli.StringFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.BoolFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.DurationFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.IntFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.Float64Flag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		case *cli.StringSliceFlag:
+			f.EnvVars = append(variable, f.EnvVars...)
+		}
+	}
+	return flags
+}

@@ -1,0 +1,235 @@
+package command
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
+)
+
+// workflow is the part of a GitHub workflow, or of a composite action, that runs here.
+type workflow struct {
+	Jobs yaml.MapSlice `yaml:"jobs"`
+	Runs job           `yaml:"runs"`
+}
+
+type job struct {
+	Env     map[string]string `yaml:"env"`
+	Outputs map[string]string `yaml:"outputs"`
+	Steps   []step            `yaml:"steps"`
+}
+
+type step struct {
+	ID        string            `yaml:"id"`
+	Run       string            `yaml:"run"`
+	Uses      string            `yaml:"uses"`
+	Env       map[string]string `yaml:"env"`
+	Directory string            `yaml:"working-directory"`
+}
+
+// foreign are the first words of steps that need what is not here: a container engine, Bun, or GitHub itself.
+var foreign = []string{"bun ", "bunx ", "echo \"$TOKEN\" | docker ", ".github/scripts/release.sh", "pipx ", "echo \"TODAY="}
+
+// TestWorkflows runs every step of the workflows that is the deployer's, a script's or git's, as GitHub would, with the
+// same arguments, in local mode; and asks make whether it knows what the other steps make.
+func TestWorkflows(t *testing.T) {
+	root := projectRoot(t)
+	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
+		t.Skip("bin/pulumi is missing: `make bin/pulumi` builds the engine that the workflows run")
+	}
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is missing, which GitHub's machines have and the workflows use")
+	}
+	r := newRunner(t, root)
+	// In the order in which a day has them.
+	for _, name := range []string{"ci", "deploy", "deploy-code", "preview", "drift", "status"} {
+		t.Run(name, func(t *testing.T) { r.workflow(t, filepath.Join(root, ".github", "workflows", name+".yml")) })
+	}
+	files, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
+	require.NoError(t, err)
+	require.Len(t, files, 6, "a workflow that is not run here")
+
+	require.FileExists(t, filepath.Join(r.dir, "status.md"))
+	posted, err := os.ReadFile(filepath.Join(r.dir, "gh.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(posted), "api --silent --method POST repos/balancer/v3-backend-infra/issues/7/comments")
+	summary, err := os.ReadFile(filepath.Join(r.dir, "summary.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(summary), "### development: ", "the preview is in the job's summary")
+}
+
+// runner stands for GitHub: it keeps the outputs of steps and jobs, and knows what the expressions mean.
+type runner struct {
+	root, dir string
+	known     map[string]string
+}
+
+func newRunner(t *testing.T, root string) *runner {
+	dir := t.TempDir()
+	binary, err := exec.LookPath("deployer")
+	require.NoError(t, err)
+	for name, target := range map[string]string{
+		"bin/deployer": binary, "bin/pulumi": filepath.Join(root, "bin", "pulumi"), ".github": filepath.Join(root, ".github"),
+		"Makefile": filepath.Join(root, "Makefile"), "tools": filepath.Join(root, "tools"), "infrastructure": dir,
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
+	}
+	settings, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
+	require.NoError(t, err)
+	for _, file := range settings {
+		require.NoError(t, os.Symlink(file, filepath.Join(dir, filepath.Base(file))))
+	}
+	// gh says what it is asked for, and answers that there is nothing yet.
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "path"), 0o755))
+	gh := "#!/bin/sh\necho \"$@\" >> '" + filepath.Join(dir, "gh.log") + "'\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "path", "gh"), []byte(gh), 0o755))
+	application := exec.Command("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", "first")
+	application.Dir = filepath.Join(dir, "application")
+	require.NoError(t, exec.Command("git", "init", "--quiet", application.Dir).Run())
+	require.NoError(t, application.Run())
+	return &runner{root: root, dir: dir, known: map[string]string{
+		"inputs.environment": "development", "inputs.image-tag": "1.41.8-abc123def", "inputs.directory": ".",
+		"github.ref_name": "develop", "github.ref": "refs/heads/develop", "github.sha": strings.Repeat("a", 40), "github.token": "token",
+		"github.repository": "balancer/v3-backend-infra", "github.server_url": "https://github.com", "github.run_id": "41",
+		"github.event.pull_request.number": "7", "secrets.STATUS_WEBHOOK": "", "vars.STATUS_ENVIRONMENTS": "", "matrix.suite": "unit",
+		"matrix.environment": "development", "matrix.os": "linux", "matrix.arch": "amd64",
+	}}
+}
+
+func (r *runner) workflow(t *testing.T, file string) {
+	var w workflow
+	body, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, yaml.Unmarshal(body, &w))
+	for _, item := range w.Jobs {
+		name := fmt.Sprint(item.Key)
+		encoded, err := yaml.Marshal(item.Value)
+		require.NoError(t, err)
+		var j job
+		require.NoError(t, yaml.Unmarshal(encoded, &j))
+		r.steps(t, j)
+		for output, value := range j.Outputs {
+			r.known["needs."+name+".outputs."+output] = r.text(t, value)
+		}
+	}
+}
+
+func (r *runner) steps(t *testing.T, j job) {
+	for _, s := range j.Steps {
+		if _, action, own := strings.Cut(s.Uses, ".github/actions/"); own {
+			var composite workflow
+			body, err := os.ReadFile(filepath.Join(r.root, ".github", "actions", action, "action.yml"))
+			require.NoError(t, err)
+			require.NoError(t, yaml.Unmarshal(body, &composite))
+			composite.Runs.Env = j.Env
+			r.steps(t, composite.Runs)
+			continue
+		}
+		isForeign := slices.ContainsFunc(foreign, func(start string) bool { return strings.HasPrefix(s.Run, start) })
+		if s.Run != "" && !isForeign {
+			r.step(t, j, s)
+		}
+	}
+}
+
+// ending are the exit codes other than 0: of all environments only development is deployed here.
+var ending = map[string]int{"exec bin/deployer status": codeFailed}
+
+var making = regexp.MustCompile(`\bmake [^\n]+`)
+
+func (r *runner) step(t *testing.T, j job, s step) {
+	script := r.text(t, s.Run)
+	if makes := making.FindString(script); makes != "" {
+		script = strings.Replace(makes, "make ", "make --dry-run ", 1) + " > /dev/null"
+	}
+	output := filepath.Join(t.TempDir(), "output")
+	cmd := exec.Command("bash", "-e", "-c", script)
+	cmd.Dir = filepath.Join(r.dir, r.text(t, s.Directory))
+	cmd.Env = append(os.Environ(),
+		"PATH="+filepath.Join(r.dir, "path")+":"+os.Getenv("PATH"), "HOME="+r.dir, "GITHUB_REPOSITORY=balancer/v3-backend-infra",
+		"GITHUB_OUTPUT="+output, "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary.md"), "GITHUB_REF_NAME=v1.0.0",
+		"DEPLOYER_LOCAL=true", "DEPLOYER_STATE_DIR="+filepath.Join(r.dir, "state"), "DEPLOYER_PULUMI="+filepath.Join(r.dir, "bin", "pulumi"))
+	for _, env := range []map[string]string{j.Env, s.Env} {
+		for name, value := range env {
+			cmd.Env = append(cmd.Env, name+"="+r.text(t, value))
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	if code, expected := ending[script[:min(len(script), len("exec bin/deployer status"))]]; expected {
+		require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s\n%s", script, out)
+	} else {
+		require.NoError(t, err, "%s\n%s", script, out)
+	}
+	set, _ := os.ReadFile(output)
+	for line := range strings.Lines(string(set)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		r.known["steps."+s.ID+".outputs."+name] = value
+	}
+}
+
+var expression = regexp.MustCompile(`\$\{\{\s*(.*?)\s*\}\}`)
+
+// text puts values in the place of expressions: the first of a || b that is not empty. One that is not known here fails.
+func (r *runner) text(t *testing.T, s string) string {
+	return expression.ReplaceAllStringFunc(s, func(found string) string {
+		for _, part := range strings.Split(expression.FindStringSubmatch(found)[1], "||") {
+			part = strings.TrimSpace(part)
+			if literal, is := strings.CutPrefix(part, "'"); is {
+				return strings.TrimSuffix(literal, "'")
+			}
+			value, known := r.known[part]
+			require.True(t, known, "the expression %s is not known", part)
+			if value != "" {
+				return value
+			}
+		}
+		return ""
+	})
+}
+
+// TestGitHubScripts holds what the scripts ask GitHub for against what there is already.
+func TestGitHubScripts(t *testing.T) {
+	for name, test := range map[string]struct {
+		script []string
+		// there is the number of the comment or issue that exists; "" where there is none.
+		there string
+		code  int
+		wants []string
+	}{
+		"the first preview":   {[]string{"comment.sh", "body.md"}, "", 0, []string{"--method POST repos/o/r/issues/7/comments"}},
+		"a later preview":     {[]string{"comment.sh", "body.md"}, "99", 0, []string{"--method PATCH repos/o/r/issues/comments/99"}},
+		"no drift, no issue":  {[]string{"issue.sh", "0", "body.md"}, "", 0, nil},
+		"drift has gone":      {[]string{"issue.sh", "0", "body.md"}, "12", 0, []string{"issue close 12"}},
+		"drift has come":      {[]string{"issue.sh", "2", "body.md"}, "", 0, []string{"label create drift", "issue create --title Drift in staging"}},
+		"drift has stayed":    {[]string{"issue.sh", "2", "body.md"}, "12", 0, []string{"issue edit 12 --body-file body.md"}},
+		"drift is not known":  {[]string{"issue.sh", "3", "body.md"}, "12", 3, nil},
+		"drift was cut short": {[]string{"issue.sh", "130", "body.md"}, "", 130, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			gh := "#!/bin/sh\necho \"$@\" >> asked\ncase \"$*\" in *--jq*) [ -z \"$THERE\" ] || echo \"$THERE\";; esac\n"
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "gh"), []byte(gh), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "body.md"), []byte("### staging\n"), 0o644))
+			cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", test.script[0]), test.script[1:]...)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "GITHUB_REPOSITORY=o/r", "PULL_REQUEST=7",
+				"ENVIRONMENT=staging", "RUN_URL=https://github.com/o/r/actions/runs/1", "THERE="+test.there)
+			out, _ := cmd.CombinedOutput()
+			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)
+			body, _ := os.ReadFile(filepath.Join(dir, "asked"))
+			asked := slices.DeleteFunc(strings.Split(string(body), "\n"), func(s string) bool { return s == "" || strings.Contains(s, "--jq") })
+			require.Len(t, asked, len(test.wants), "%q", asked)
+			for i, want := range test.wants {
+				require.Contains(t, asked[i], want)
+			}
+		})
+	}
+}
