@@ -27,10 +27,10 @@ func costOf(t *testing.T, name string, change func(*environment.Environment)) Co
 	}
 }
 
-func costText(t *testing.T, listed bool, costs ...Cost) string {
+func costText(t *testing.T, multiple bool, costs ...Cost) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, Costs(&out, costs, listed, "text", Style{}))
+	require.NoError(t, Costs(&out, costs, multiple, "text", Style{}))
 	for line := range strings.Lines(out.String()) {
 		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, line)
 	}
@@ -50,7 +50,7 @@ func TestCostsSayWhatTheyCannotKnow(t *testing.T) {
 		e.Region, e.Database.InstanceClass = "eu-central-1", "db.x2g.large"
 	})
 	for _, said := range []string{costText(t, false, elsewhere), costText(t, true, elsewhere)} {
-		require.Contains(t, said, "development lies in eu-central-1, where prices are others: the table has only those of us-east-1.")
+		require.Contains(t, said, "development is in eu-central-1, where prices differ: the table has only those of us-east-1.")
 		require.Contains(t, said, "Missing in the sum: database instance: db.x2g.large has no price in the table.")
 	}
 }
@@ -61,7 +61,7 @@ func TestCostsSayWhatAWSCounts(t *testing.T) {
 		actual CostActual
 		says   string
 	}{
-		{CostActual{Unknown: "AWS refuses"}, "What staging has really cost is not known: AWS refuses."},
+		{CostActual{Unknown: "AWS refuses"}, "The actual cost of staging is not known: AWS refuses."},
 		{CostActual{Spend: &checks.Spend{LimitUSD: 100, SpentUSD: 42.1, ForecastUSD: &forecast}},
 			"AWS counts $42.10 for staging this month and forecasts $90.50, of a budget of $100.00."},
 		{CostActual{Spend: &checks.Spend{LimitUSD: 100}},

@@ -1,11 +1,8 @@
 package ui
 
-import (
-	"fmt"
-	"io"
-)
+import "io"
 
-// KeyDifference says what became of a key of a secret: added, removed, changed or same. It has no value.
+// KeyDifference is how a key of a secret differs: added, removed, changed or same. It contains no value.
 type KeyDifference struct {
 	Key    string `json:"key"`
 	Result string `json:"result"`
@@ -16,14 +13,11 @@ func KeyDifferences(w io.Writer, before, after string, differences []KeyDifferen
 	if format == "json" {
 		return JSON(w, map[string]any{"from": before, "to": after, "keys": differences})
 	}
-	if _, err := fmt.Fprintf(w, "from %s\nto   %s\n", before, after); err != nil {
-		return err
-	}
+	var d document
+	d.addf("", "from %s\nto   %s", before, after)
 	signs := map[string]string{"added": "+", "removed": "-", "changed": "~", "same": " "}
-	for _, d := range differences {
-		if _, err := fmt.Fprintf(w, "%s %s (%s)\n", signs[d.Result], d.Key, d.Result); err != nil {
-			return err
-		}
+	for _, difference := range differences {
+		d.addf("", "%s %s (%s)", signs[difference.Result], difference.Key, difference.Result)
 	}
-	return nil
+	return d.writeTo(w)
 }

@@ -93,7 +93,7 @@ func TestLiveProgress(t *testing.T) {
 	p.Report(events[1])
 	p.Report(events[2])
 	p.Close()
-	require.Contains(t, out.String(), "\r\x1b[Kprovision  …   0.0s  creating rds/insta\r")
+	require.Contains(t, out.String(), "\r\x1b[Kprovision  …   0.0s  creating rds/inst…\r")
 	require.NotContains(t, out.String(), "creating rds/instance")
 	require.Contains(t, out.String(), "\r\x1b[Kprovision  ✓  4m05s  2 resources changed\n")
 }
@@ -114,7 +114,7 @@ func TestSignOfLife(t *testing.T) {
 	mu.Unlock()
 	<-out.came
 	p.Close()
-	require.Equal(t, "provision  started\nprovision  still at it after 31.0s: creating rds/instance database\n", out.String())
+	require.Equal(t, "provision  started\nprovision  still running after 31.0s: creating rds/instance database\n", out.String())
 }
 
 // listener tells when a second line has come.

@@ -6,13 +6,13 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// area is what people look at together.
+// area is a group of related components.
 type area struct {
 	title      string
 	components []string
 }
 
-// areas is every component of a report, by area, in the order in which people read them.
+// areas returns every component of a report, by area, in the order in which people read them.
 func areas() []area {
 	return []area{
 		{"Containers", []string{"ecs_cluster", "ecs_service", "ecs_tasks", "task_definition", "autoscaling"}},
@@ -31,7 +31,6 @@ type section struct {
 	groups []group
 }
 
-// summary counts the findings of the section.
 func (s section) summary() checks.Summary { return checks.Aggregate(s.findings()) }
 
 func (s section) findings() []checks.Finding {
@@ -42,7 +41,7 @@ func (s section) findings() []checks.Finding {
 	return all
 }
 
-// sections are the areas that have findings. A component that no area has comes last.
+// sections returns the areas that have findings. Components without an area come last.
 func sections(findings []checks.Finding) []section {
 	var found []section
 	groups := groupByComponent(findings)
@@ -71,7 +70,7 @@ type group struct {
 	findings  []checks.Finding
 }
 
-// groupByComponent keeps the order of the findings, in which those of a component follow each other.
+// groupByComponent groups findings, which are ordered by component.
 func groupByComponent(findings []checks.Finding) []group {
 	var groups []group
 	for _, f := range findings {
@@ -84,36 +83,27 @@ func groupByComponent(findings []checks.Finding) []group {
 	return groups
 }
 
-// healthyGroups are the components with what is healthy of them.
+// healthyGroups returns the healthy findings by component.
 func healthyGroups(findings []checks.Finding) []group {
-	var healthy []checks.Finding
-	for _, f := range findings {
-		if f.Status == checks.Healthy {
-			healthy = append(healthy, f)
-		}
-	}
-	return groupByComponent(healthy)
+	return groupByComponent(withStatus(findings, checks.Healthy))
 }
 
-// worst is the first of the findings that the status of all of them comes from.
+// worst returns the first of the findings that determine the status of all of them.
 func worst(findings []checks.Finding) checks.Finding {
 	status := checks.Aggregate(findings).Status
-	for _, f := range findings {
-		if f.Status == status {
-			return f
-		}
-	}
-	return checks.Finding{Status: status}
+	return append(withStatus(findings, status), checks.Finding{Status: status})[0]
 }
 
-// unhealthy are the findings that are not healthy, errors first, then warnings, then what is unknown.
+// unhealthy returns the findings that are not healthy: errors first, then warnings, then unknown ones.
 func unhealthy(findings []checks.Finding) []checks.Finding {
+	return slices.Concat(withStatus(findings, checks.Error), withStatus(findings, checks.Warning), withStatus(findings, checks.Unknown))
+}
+
+func withStatus(findings []checks.Finding, status checks.Status) []checks.Finding {
 	var found []checks.Finding
-	for _, status := range []checks.Status{checks.Error, checks.Warning, checks.Unknown} {
-		for _, f := range findings {
-			if f.Status == status {
-				found = append(found, f)
-			}
+	for _, f := range findings {
+		if f.Status == status {
+			found = append(found, f)
 		}
 	}
 	return found
