@@ -109,10 +109,8 @@ func countChanges(changes []change, none, format string, kinds ...string) string
 	return strings.Join(parts, ", ")
 }
 
-// label returns how reports name a resource.
 func label(resourceType, name string) string { return engine.ShortType(resourceType) + " " + name }
 
-// resourceLine returns a resource as the first line of a change, in columns.
 func resourceLine(sign, resourceType, name string) string {
 	return fmt.Sprintf("%s %-36s %s", sign, engine.ShortType(resourceType), name)
 }
@@ -153,14 +151,18 @@ func formatDifference(d engine.Difference, remark string, width int) string {
 	if remark != "" {
 		remark = "  " + remark
 	}
+	before, after := formatValue(d.Old), formatValue(d.New)
 	format, limit := "%s: %s → %s%s", 60
+	if line := fmt.Sprintf(format, d.Path, before, after, remark); width > 0 && text.Width("    "+line) <= width {
+		return line
+	}
 	if width > 0 {
 		limit = (width - len(d.Path) - len("    :  -> ") - len(remark)) / 2
 	}
 	if limit < 12 {
 		format, limit = "%s:\n        %s\n      → %s%s", max(12, width-len("      → ")-len(remark))
 	}
-	before, after := text.SnipCommonPrefix(formatValue(d.Old), formatValue(d.New), limit)
+	before, after = text.SnipCommonPrefix(before, after, limit)
 	return fmt.Sprintf(format, d.Path, before, after, remark)
 }
 

@@ -87,7 +87,6 @@ func Costs(w io.Writer, costs []Cost, multiple bool, format string, style Style)
 
 func formatUSD(amount float64) string { return fmt.Sprintf("$%.2f", amount) }
 
-// formatDelta returns an amount with its sign.
 func formatDelta(amount float64) string {
 	if amount < 0 {
 		return fmt.Sprintf("-$%.2f", -amount)

@@ -80,7 +80,7 @@ hint: `+"`deployer up --env staging --image-tag 1.0.0 --refresh`"+` puts it back
 `, driftIn(t, "text", 80, false, everyDifference()))
 }
 
-func TestDriftInOneWord(t *testing.T) {
+func TestDriftStatus(t *testing.T) {
 	account, program := everyDifference().Account, everyDifference().Program
 	for want, d := range map[string]Drift{
 		"clean":   {Deployed: true},
@@ -124,7 +124,7 @@ func TestDriftMarkdown(t *testing.T) {
 	require.Contains(t, out, "- `deployer up --env staging --image-tag 1.0.0 --refresh` puts it back\n")
 }
 
-// However much differs, an issue takes it, says how much is left out, and has room for every environment.
+// However much differs, it fits into an issue, counts what is left out, and has room for every environment.
 func TestDriftMarkdownFitsIntoAnIssue(t *testing.T) {
 	d := everyDifference()
 	for i := range 3000 {

@@ -6,9 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/local"
@@ -183,4 +185,64 @@ func (d *document) probe(r probe.Result, sign string) {
 	}
 	s := r.Steps
 	d.addf("", "    %.0f ms: DNS %.0f, connect %.0f, TLS %.0f, first byte %.0f", s.Total, s.DNS, s.Connect, s.TLS, s.FirstByte)
+}
+
+// Snapshots shows a database's snapshots. A name has 48 characters and must be copied whole: it has a line of its own, and
+// below it when and by whom the snapshot was created.
+func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format string, _ Style) error {
+	if format == "json" {
+		if all == nil {
+			all = []database.Snapshot{}
+		}
+		return JSON(w, all)
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, "no snapshots")
+		return err
+	}
+	t := newTable("snapshot", "status", "size", "engine")
+	for _, s := range all {
+		engine, status := s.Version, s.Status
+		if !s.Encrypted {
+			engine += "\nnot encrypted"
+		}
+		if status == "creating" {
+			status = fmt.Sprintf("%d %% done", s.Progress)
+		}
+		t.AppendRow(table.Row{
+			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + createdBy(s),
+			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
+		})
+	}
+	return writeTable(w, t)
+}
+
+func createdBy(s database.Snapshot) string {
+	switch {
+	case s.Deployment != "":
+		return "by deployment " + s.Deployment
+	case s.Type == "manual":
+		return "manually"
+	}
+	return s.Type + ", by RDS"
+}
+
+// KeyDifference is how a key of a secret differs: added, removed, changed or same. It contains no value.
+type KeyDifference struct {
+	Key    string `json:"key"`
+	Result string `json:"result"`
+}
+
+// KeyDifferences shows how one version of a secret differs from another.
+func KeyDifferences(w io.Writer, before, after string, differences []KeyDifference, format string) error {
+	if format == "json" {
+		return JSON(w, map[string]any{"from": before, "to": after, "keys": differences})
+	}
+	var d document
+	d.addf("", "from %s\nto   %s", before, after)
+	signs := map[string]string{"added": "+", "removed": "-", "changed": "~", "same": " "}
+	for _, difference := range differences {
+		d.addf("", "%s %s (%s)", signs[difference.Result], difference.Key, difference.Result)
+	}
+	return d.writeTo(w)
 }

@@ -27,16 +27,17 @@ func areas() []area {
 
 // section is an area of one report.
 type section struct {
-	title  string
-	groups []group
+	Title  string
+	Groups []group
 }
 
-func (s section) summary() checks.Summary { return checks.Aggregate(s.findings()) }
+// Summary counts the findings of the section.
+func (s section) Summary() checks.Summary { return checks.Aggregate(s.findings()) }
 
 func (s section) findings() []checks.Finding {
 	var all []checks.Finding
-	for _, g := range s.groups {
-		all = append(all, g.findings...)
+	for _, g := range s.Groups {
+		all = append(all, g.Findings...)
 	}
 	return all
 }
@@ -44,46 +45,38 @@ func (s section) findings() []checks.Finding {
 // sections returns the areas that have findings. Components without an area come last.
 func sections(findings []checks.Finding) []section {
 	var found []section
-	groups := groupByComponent(findings)
-	collect := func(title string, wanted func(component string) bool) {
-		s := section{title: title}
-		groups = slices.DeleteFunc(groups, func(g group) bool {
-			if wanted(g.component) {
-				s.groups = append(s.groups, g)
-			}
-			return wanted(g.component)
-		})
-		if len(s.groups) > 0 {
-			found = append(found, s)
+	for _, a := range append(areas(), area{title: "Other"}) {
+		found = append(found, section{Title: a.title})
+	}
+	for _, g := range groupByComponent(findings) {
+		at := slices.IndexFunc(areas(), func(a area) bool { return slices.Contains(a.components, g.Component) })
+		if at < 0 {
+			at = len(found) - 1
 		}
+		found[at].Groups = append(found[at].Groups, g)
 	}
-	for _, a := range areas() {
-		collect(a.title, func(component string) bool { return slices.Contains(a.components, component) })
-	}
-	collect("Other", func(string) bool { return true })
-	return found
+	return slices.DeleteFunc(found, func(s section) bool { return len(s.Groups) == 0 })
 }
 
 // group is the findings of one component.
 type group struct {
-	component string
-	findings  []checks.Finding
+	Component string
+	Findings  []checks.Finding
 }
 
 // groupByComponent groups findings, which are ordered by component.
 func groupByComponent(findings []checks.Finding) []group {
 	var groups []group
 	for _, f := range findings {
-		if n := len(groups); n == 0 || groups[n-1].component != f.Component {
-			groups = append(groups, group{component: f.Component})
+		if n := len(groups); n == 0 || groups[n-1].Component != f.Component {
+			groups = append(groups, group{Component: f.Component})
 		}
 		last := &groups[len(groups)-1]
-		last.findings = append(last.findings, f)
+		last.Findings = append(last.Findings, f)
 	}
 	return groups
 }
 
-// healthyGroups returns the healthy findings by component.
 func healthyGroups(findings []checks.Finding) []group {
 	return groupByComponent(withStatus(findings, checks.Healthy))
 }

@@ -90,7 +90,6 @@ func (d detail) String() string {
 	return d.Name + "=" + d.Value
 }
 
-// sortedDetails returns a finding's details, sorted by name.
 func sortedDetails(details map[string]any) []detail {
 	plain, err := plainJSON(details)
 	if err != nil {

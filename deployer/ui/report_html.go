@@ -26,61 +26,28 @@ type pageView struct {
 	Style    template.CSS
 	// Refresh is in seconds; 0 where the page is written once.
 	Refresh      int
-	Cards        bool
 	Environments []environmentView
 }
 
 type environmentView struct {
 	EnvironmentReport
-	ID, Where, Counted string
-	Status             checks.Status
-	Shares             []statusCount
-	Topology           *topology
-	Issues             []areaIssues
-	Areas              []areaView
-	Stuck              []checks.StuckService
-}
-
-// areaIssues is what is not healthy in an area.
-type areaIssues struct {
-	Title  string
-	Issues []issueView
-}
-
-// issueView is one problem, however often it was found: the findings with the same reason and hint.
-type issueView struct {
-	Status   checks.Status
-	Reason   string
-	Hint     *checks.Hint
-	Findings []findingView
-}
-
-type areaView struct {
-	ID, Title, Counted string
-	Status             checks.Status
-	Groups             []groupView
-}
-
-type groupView struct {
-	Component, Line string
-	Status          checks.Status
-	Findings        []findingView
-}
-
-type findingView struct {
-	checks.Finding
-	Evidence []detail
+	// Where is the region and the time.
+	Where    string
+	Topology *topology
+	Areas    []section
 }
 
 // writeHTML writes one self-contained HTML page about all environments.
 func writeHTML(w io.Writer, r StatusReport, _ Style) error {
-	t, err := template.New("report").Parse(pageHTML)
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"anchor": areaID, "counts": Counts, "details": sortedDetails, "statusCounts": statusCounts, "unhealthy": unhealthy,
+	}).Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	view := pageView{
 		Headline: headline(r.Environments), Icon: statusIcon(worstStatus(r.Environments)), Style: template.CSS(pageCSS),
-		Refresh: int(r.Refresh.Seconds()), Cards: len(r.Environments) > 1,
+		Refresh: int(r.Refresh.Seconds()),
 	}
 	for _, environment := range r.Environments {
 		view.Environments = append(view.Environments, newEnvironmentView(environment))
@@ -92,36 +59,20 @@ func writeHTML(w io.Writer, r StatusReport, _ Style) error {
 }
 
 func newEnvironmentView(r EnvironmentReport) environmentView {
-	view := environmentView{
-		EnvironmentReport: r, ID: r.Environment, Counted: Counts(r.Summary), Status: r.Summary.Status, Shares: statusCounts(r.Summary),
-		Where: strings.TrimPrefix(r.Region+", "+r.Timestamp.UTC().Format("2 January 2006, 15:04:05 UTC"), ", "),
-		Stuck: r.Debugging.StuckServices,
-	}
-	for _, s := range sections(r.Services) {
-		view.Areas = append(view.Areas, newAreaView(r.Environment, s))
-		if found := unhealthy(s.findings()); len(found) > 0 {
-			view.Issues = append(view.Issues, areaIssues{Title: s.title, Issues: issueViews(found)})
-		}
-	}
+	at := r.Timestamp.UTC().Format("2 January 2006, 15:04:05 UTC")
+	view := environmentView{EnvironmentReport: r, Where: strings.TrimPrefix(r.Region+", "+at, ", "), Areas: sections(r.Services)}
 	if len(r.Services) > 0 {
 		view.Topology = newTopology(r.Report)
 	}
 	return view
 }
 
-func newAreaView(environment string, s section) areaView {
-	view := areaView{ID: areaID(environment, s.title), Title: s.title, Status: s.summary().Status, Counted: Counts(s.summary())}
-	for _, g := range s.groups {
-		view.Groups = append(view.Groups, groupView{
-			Component: g.component, Status: checks.Aggregate(g.findings).Status, Line: g.shortText(), Findings: findingViews(g.findings...),
-		})
-	}
-	return view
-}
+// Status returns the worst status of a component's findings.
+func (g group) Status() checks.Status { return checks.Aggregate(g.Findings).Status }
 
-// shortText returns the status of a component in a few words.
-func (g group) shortText() string {
-	s, first := checks.Aggregate(g.findings), worst(g.findings)
+// ShortText returns the status of a component in a few words.
+func (g group) ShortText() string {
+	s, first := checks.Aggregate(g.Findings), worst(g.Findings)
 	switch {
 	case s.Total > 1:
 		return fmt.Sprintf("%d of %d healthy", s.Healthy, s.Total)
@@ -131,36 +82,35 @@ func (g group) shortText() string {
 	return first.Reason
 }
 
-// areaID returns the anchor of an area in the page.
 func areaID(environment, title string) string {
 	return environment + "-" + strings.ReplaceAll(strings.ToLower(title), " ", "-")
 }
 
-// issueViews groups findings by reason and hint.
-func issueViews(findings []checks.Finding) []issueView {
-	var issues []issueView
-	for _, f := range findings {
-		at := slices.IndexFunc(issues, func(i issueView) bool {
+// issue is one problem, however often it was found: the findings with the same reason and hint.
+type issue struct {
+	Status   checks.Status
+	Reason   string
+	Hint     *checks.Hint
+	Findings []checks.Finding
+}
+
+// Issues returns what is not healthy in the section.
+func (s section) Issues() []issue {
+	var issues []issue
+	for _, f := range unhealthy(s.findings()) {
+		at := slices.IndexFunc(issues, func(i issue) bool {
 			return i.Status == f.Status && i.Reason == f.Reason && sameHint(i.Hint, f.Hint)
 		})
 		if at < 0 {
 			at = len(issues)
-			issues = append(issues, issueView{Status: f.Status, Reason: f.Reason, Hint: f.Hint})
+			issues = append(issues, issue{Status: f.Status, Reason: f.Reason, Hint: f.Hint})
 		}
-		issues[at].Findings = append(issues[at].Findings, findingViews(f)...)
+		issues[at].Findings = append(issues[at].Findings, f)
 	}
 	return issues
 }
 
 func sameHint(a, b *checks.Hint) bool { return a == b || a != nil && b != nil && *a == *b }
-
-func findingViews(findings ...checks.Finding) []findingView {
-	var views []findingView
-	for _, f := range findings {
-		views = append(views, findingView{Finding: f, Evidence: sortedDetails(f.Details)})
-	}
-	return views
-}
 
 // worstStatus returns the status of all environments: error before warning before unknown, as within an environment.
 func worstStatus(environments []EnvironmentReport) checks.Status {

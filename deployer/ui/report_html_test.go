@@ -84,7 +84,7 @@ func TestPageShowsOneIssueOnce(t *testing.T) {
 func TestPageEscapes(t *testing.T) {
 	out := rendered(t, "html", Style{}, reportOf(failing(checks.Error, "queue", "SQS-a", "<script>alert(1)</script>")))
 	require.NotContains(t, out, "<script>")
-	require.NotContains(t, out, "ZgotmplZ", "nothing that html/template holds for unsafe")
+	require.NotContains(t, out, "ZgotmplZ", "nothing that html/template regards as unsafe")
 }
 
 func TestHeadline(t *testing.T) {

@@ -51,7 +51,7 @@ func writeMarkdown(w io.Writer, r EnvironmentReport, _ Style) error {
 	if r.Summary.Healthy > 0 {
 		fmt.Fprintf(&b, "\n<details><summary>%d healthy</summary>\n", r.Summary.Healthy)
 		for _, g := range healthyGroups(r.Services) {
-			healthy = append(healthy, markdownRow("`"+g.component+"`", escapeMarkdown(messages(g.findings))))
+			healthy = append(healthy, markdownRow("`"+g.Component+"`", escapeMarkdown(messages(g.Findings))))
 		}
 		markdownTable(&b, []string{"component", "finding"}, healthy, maxMarkdown)
 		b.WriteString("\n</details>\n")

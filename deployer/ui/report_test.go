@@ -214,7 +214,7 @@ func TestEveryComponentHasAnArea(t *testing.T) {
 	}
 	require.ElementsMatch(t, checks.Components(), all)
 	other := sections([]checks.Finding{healthy("new", "a")})
-	require.Equal(t, "Other", other[0].title)
+	require.Equal(t, "Other", other[0].Title)
 }
 
 func TestMarkdown(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// heading appends an empty line and a heading.
 func (d *document) heading(title string) { d.add("", "\n"+d.style.bold(title)) }
 
 // writeSummary writes the key figures: one line a component, then certificates and load balancers.
@@ -23,7 +22,7 @@ func writeSummary(w io.Writer, r EnvironmentReport, style Style) error {
 	}
 	d.add("", "")
 	for _, g := range groupByComponent(r.Services) {
-		d.addf(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.component, g.summaryLine(style))
+		d.addf(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.Component, g.summaryLine(style))
 	}
 	d.certificates(r)
 	d.loadBalancers(r, false)
@@ -45,8 +44,8 @@ const componentWidth = 18
 
 // summaryLine returns how many findings are healthy, and the worst that is not.
 func (g group) summaryLine(style Style) string {
-	s := checks.Aggregate(g.findings)
-	first := worst(g.findings)
+	s := checks.Aggregate(g.Findings)
+	first := worst(g.Findings)
 	status := style.statusWord(s.Status)
 	switch {
 	case s.Status != checks.Healthy && s.Total == 1:
@@ -78,10 +77,10 @@ func writeVerbose(w io.Writer, r EnvironmentReport, style Style) error {
 		return d.writeTo(w)
 	}
 	for _, s := range sections(r.Services) {
-		d.heading(strings.ToUpper(s.title))
-		for _, g := range s.groups {
-			d.add("", "  "+style.underline(g.component))
-			for _, f := range g.findings {
+		d.heading(strings.ToUpper(s.Title))
+		for _, g := range s.Groups {
+			d.add("", "  "+style.underline(g.Component))
+			for _, f := range g.Findings {
 				d.finding(f, "    ")
 			}
 		}

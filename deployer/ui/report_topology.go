@@ -146,6 +146,7 @@ func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
 	if len(services) > maxServiceNodes {
 		shown = services[:maxServiceNodes-1]
 	}
+	targets := rolesWithTargets(r)
 	for _, f := range shown {
 		findings := []checks.Finding{f}
 		name := strings.TrimPrefix(f.Service, "ECS-Service-")
@@ -156,7 +157,7 @@ func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
 		}
 		role := roleOf(r.Environment, name, "-service")
 		nodes = append(nodes, newNode(r, "service-"+role, role, "Containers", findings))
-		traffic = append(traffic, hasTargets(r, role))
+		traffic = append(traffic, targets[role])
 	}
 	if rest := services[len(shown):]; len(rest) > 0 {
 		nodes = append(nodes, newNode(r, "service-others", fmt.Sprintf("%d more", len(rest)), "Containers", rest))
@@ -165,18 +166,18 @@ func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
 	return nodes, traffic
 }
 
-// hasTargets reports whether a role has a target group. Where none is known, the API has it.
-func hasTargets(r checks.Report, role string) bool {
-	known := false
+// rolesWithTargets returns the roles that have a target group. Where none is known, the API has one.
+func rolesWithTargets(r checks.Report) map[string]bool {
+	roles := map[string]bool{}
 	for _, b := range r.LoadBalancers {
 		for _, g := range b.TargetGroups {
-			known = true
-			if roleOf(r.Environment, g.Name, "-tg") == role {
-				return true
-			}
+			roles[roleOf(r.Environment, g.Name, "-tg")] = true
 		}
 	}
-	return !known && role == "api"
+	if len(roles) == 0 {
+		roles["api"] = true
+	}
+	return roles
 }
 
 // roleOf returns what is between the environment's name and an ending: the role of v3-backend-staging-api-tg is api.

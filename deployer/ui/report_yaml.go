@@ -105,7 +105,7 @@ func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 		}
 	}
 	for _, g := range healthyGroups(r.Services) {
-		c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.component, Value: len(g.findings)})
+		c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.Component, Value: len(g.Findings)})
 	}
 	for _, b := range r.LoadBalancers {
 		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})

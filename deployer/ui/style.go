@@ -36,7 +36,6 @@ func (s Style) red(words string) string       { return s.colorize(words, pretty.
 func (s Style) green(words string) string     { return s.colorize(words, pretty.FgGreen) }
 func (s Style) yellow(words string) string    { return s.colorize(words, pretty.FgYellow) }
 
-// okSign returns the sign of success or failure.
 func (s Style) okSign(ok bool) string {
 	if ok {
 		return s.green("✓")
@@ -81,7 +80,6 @@ func (d *document) add(indent, line string) {
 	d.WriteString(text.Wrap(strings.TrimRight(line, " "), d.style.Width, indent) + "\n")
 }
 
-// addf appends a formatted line, as add does.
 func (d *document) addf(indent, format string, args ...any) {
 	d.add(indent, fmt.Sprintf(format, args...))
 }

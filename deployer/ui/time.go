@@ -41,7 +41,6 @@ func TimeBreakdown(w io.Writer, d history.Deployment, style Style) {
 	_ = out.writeTo(w)
 }
 
-// timeByCause returns what the time was spent on.
 func timeByCause(d history.Deployment) string {
 	rest := d.Ended.Sub(d.Started).Seconds() - d.EngineSeconds - d.WaitingSeconds
 	return fmt.Sprintf("the engine %s, waiting for AWS %s, the rest %s",
