@@ -10,8 +10,7 @@ import (
 )
 
 // Drift is how an environment's account, stack and program differ. The stack is what the last deployment recorded. Where
-// the account differs from it, the account was changed outside the deployer; where the program does, a change is not
-// deployed yet.
+// the account differs from it, the account was changed outside the deployer; where the program does, a change is pending.
 type Drift struct {
 	Environment, Stack, Region string
 	// Deployed reports whether the stack has resources; otherwise nothing can differ.
@@ -70,7 +69,7 @@ func DriftSummary(d Drift) string {
 		parts = append(parts, text.Plural(n, "resource has", "resources have")+" drifted")
 	}
 	if n := len(d.Program.Steps); n > 0 {
-		parts = append(parts, text.Plural(n, "change is", "changes are")+" not deployed")
+		parts = append(parts, text.Plural(n, "change is", "changes are")+" pending")
 	}
 	if n := len(d.Pending); n > 0 {
 		parts = append(parts, "the outcome of "+text.Plural(n, "operation", "")+" is unknown")
@@ -79,7 +78,7 @@ func DriftSummary(d Drift) string {
 	case d.Failure != nil:
 		parts = append(parts, "the comparison is incomplete")
 	case len(parts) == 0:
-		return "no drift, and no changes to deploy"
+		return "no drift, no pending changes"
 	}
 	return strings.Join(parts, "; ")
 }

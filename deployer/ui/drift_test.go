@@ -49,7 +49,7 @@ func driftIn(t *testing.T, format string, width int, multiple bool, all ...Drift
 
 // What is gone comes first, secrets stay secret, and nothing but what has to be copied whole is wider than the terminal.
 func TestDriftText(t *testing.T) {
-	require.Equal(t, `staging: 3 resources have drifted; 2 changes are not deployed; the outcome of 1
+	require.Equal(t, `staging: 3 resources have drifted; 2 changes are pending; the outcome of 1
     operation is unknown
 
 In the account: 2 changed, 1 gone (stack → account)
@@ -117,7 +117,7 @@ func TestDriftJSON(t *testing.T) {
 
 func TestDriftMarkdown(t *testing.T) {
 	out := driftIn(t, "markdown", 0, false, everyDifference())
-	require.Contains(t, out, "### staging: 3 resources have drifted; 2 changes are not deployed; ")
+	require.Contains(t, out, "### staging: 3 resources have drifted; 2 changes are pending; ")
 	require.Contains(t, out, "| gone | cloudwatch/metricAlarm **dead**<br>`v3-backend-staging-jobs-dead` | | | |\n")
 	require.Contains(t, out, "| `tags.Team` | `(none)` | `a\\|b'c` |\n")
 	require.Contains(t, out, "| `retentionInDays` | `14` | `30` (as in the program) |\n")
