@@ -188,7 +188,7 @@ func (h *harness) converge(ctx context.Context, dir string, r *result) error {
 	}
 	r.took = up.took
 	for _, line := range repaired.FindAllStringSubmatch(up.output, -1) {
-		if first, _ := utf8.DecodeRuneInString(line[1]); line[1] != "started" && !strings.HasPrefix(line[1], "still at it") && !strings.ContainsRune("✓✗", first) {
+		if first, _ := utf8.DecodeRuneInString(line[1]); line[1] != "started" && !strings.HasPrefix(line[1], "still running") && !strings.ContainsRune("✓✗", first) {
 			r.repairs = append(r.repairs, line[1])
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -32,9 +33,9 @@ func newTerminal(f globalFlags, s streams) *terminal {
 	return &terminal{streams: s, yes: f.yes, quiet: f.quiet, verbose: f.verbose, debug: f.debug, noColor: f.noColor}
 }
 
-// printf writes to the result. Its error becomes the command's.
+// printf writes to the result. Its error becomes the command's, unless the reader of a pipe is gone.
 func (t *terminal) printf(format string, args ...any) {
-	if _, err := fmt.Fprintf(t.out, format, args...); err != nil && t.writeErr == nil {
+	if _, err := fmt.Fprintf(t.out, format, args...); err != nil && !errors.Is(err, syscall.EPIPE) && t.writeErr == nil {
 		t.writeErr = fmt.Errorf("write the result: %w", err)
 	}
 }

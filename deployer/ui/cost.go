@@ -8,20 +8,19 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/pricing"
 )
 
-// Cost is what an environment, or what all share, costs a month.
+// Cost is what an environment, or what all of them share, costs a month.
 type Cost struct {
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
 	Region      string `json:"region"`
 	File        string `json:"file"`
 	pricing.Estimate
-	// BudgetUSD is the file's; 0 where there is none.
+	// BudgetUSD is the monthly budget of the file; 0 where it has none.
 	BudgetUSD   int                 `json:"budgetUSD"`
 	Assumptions pricing.Assumptions `json:"assumptions"`
 	Savings     []pricing.Saving    `json:"savings"`
@@ -29,20 +28,20 @@ type Cost struct {
 	Actual      *CostActual         `json:"actual,omitempty"`
 }
 
-// CostAgainst is what the environment is compared with.
+// CostAgainst is what an environment's cost is compared with.
 type CostAgainst struct {
 	Name string `json:"name"`
 	pricing.Estimate
 	Differences []pricing.Difference `json:"differences"`
 }
 
-// CostActual is what AWS says of this month, or why it does not.
+// CostActual is what AWS reports for this month, or why that is not known.
 type CostActual struct {
 	*checks.Spend
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// costJSON is a cost with the prices that it stands on.
+// costJSON is a cost with the price list behind it.
 type costJSON struct {
 	Cost
 	PricesRegion  string   `json:"pricesRegion"`
@@ -51,47 +50,43 @@ type costJSON struct {
 	LeftOut       []string `json:"leftOut"`
 }
 
-// costWidth is what a line may have where there is no terminal, savingsShown how many settings a person reads.
 const (
-	costWidth  = 80
+	// costWidth is how wide notes may be, in columns.
+	costWidth = 80
+	// maxSavings is how many settings that would save are listed.
 	maxSavings = 5
 )
 
-// Costs shows estimates: one by its lines, several side by side. Comparisons are shown one after the other.
+// Costs shows one estimate by its lines, several side by side, and comparisons one after the other. As JSON they are an
+// array where several environments were selected.
 func Costs(w io.Writer, costs []Cost, multiple bool, format string, style Style) error {
 	if format == "json" {
 		all := []costJSON{}
 		for _, c := range costs {
 			all = append(all, costJSON{c, pricing.Region, pricing.AsOf(), pricing.HoursPerMonth, pricing.LeftOut()})
 		}
-		if multiple {
-			return JSON(w, all)
-		}
-		return JSON(w, all[0])
+		return jsonByEnvironment(w, all, multiple)
 	}
+	d := document{style: Style{Color: style.Color, Width: costWidth}}
 	if multiple && costs[0].Against == nil {
-		return costOverview(w, costs, style)
+		d.costOverview(costs)
+		return d.writeTo(w)
 	}
 	for i, c := range costs {
 		if i > 0 {
-			if _, err := fmt.Fprintln(w); err != nil {
-				return err
-			}
+			d.add("", "")
 		}
-		show := printCost
 		if c.Against != nil {
-			show = printCostDifference
-		}
-		if err := show(w, c, style); err != nil {
-			return err
+			d.costDifference(c)
+		} else {
+			d.cost(c)
 		}
 	}
-	return nil
+	return d.writeTo(w)
 }
 
 func formatUSD(amount float64) string { return fmt.Sprintf("$%.2f", amount) }
 
-// formatDelta is an amount more or less.
 func formatDelta(amount float64) string {
 	if amount < 0 {
 		return fmt.Sprintf("-$%.2f", -amount)
@@ -99,7 +94,7 @@ func formatDelta(amount float64) string {
 	return fmt.Sprintf("+$%.2f", amount)
 }
 
-// formatUnitPrice is the price of a unit, which can be less than a cent.
+// formatUnitPrice returns the price of a unit, which can be a fraction of a cent.
 func formatUnitPrice(amount float64) string {
 	exact := strconv.FormatFloat(amount, 'f', -1, 64)
 	if _, decimals, _ := strings.Cut(exact, "."); len(decimals) > 2 {
@@ -108,16 +103,21 @@ func formatUnitPrice(amount float64) string {
 	return formatUSD(amount)
 }
 
-func printCost(w io.Writer, c Cost, style Style) error {
-	sum := fmt.Sprintf("%s: about %s a month", c.Environment, formatUSD(c.USD))
+// notes appends sentences. What is indented stays so.
+func (d *document) notes(notes ...string) {
+	for _, note := range notes {
+		d.add(note[:len(note)-len(strings.TrimLeft(note, " "))]+"  ", note)
+	}
+}
+
+func (d *document) cost(c Cost) {
+	title := fmt.Sprintf("%s: about %s a month", c.Environment, formatUSD(c.USD))
 	if c.MostUSD > c.USD {
-		sum += fmt.Sprintf(", %s with as many tasks as may run", formatUSD(c.MostUSD))
+		title += fmt.Sprintf(", %s with the most tasks that may run", formatUSD(c.MostUSD))
 	}
-	if err := printNotes(w, style.colorize(sum, text.Bold)); err != nil {
-		return err
-	}
-	t := style.newTable("resource", "quantity", "unit", "price", "a month", "at most")
-	t.SetColumnConfigs([]table.ColumnConfig{alignRight(2), alignRight(4), alignRight(5), alignRight(6)})
+	d.notes(d.style.bold(title))
+	t := newTable("resource", "quantity", "unit", "price", "a month", "at most")
+	t.SetColumnConfigs(alignRight(2, 4, 5, 6))
 	area := ""
 	for _, line := range c.Lines {
 		if line.Area != area {
@@ -140,29 +140,22 @@ func printCost(w io.Writer, c Cost, style Style) error {
 		sums = append(sums, formatUSD(c.MostUSD))
 	}
 	t.AppendRow(sums)
-	if err := renderTable(w, t); err != nil {
-		return err
-	}
-	notes := append(costBasis(c), budgetNotes(c)...)
+	d.table(t)
+	d.notes(append(costBasis(c), budgetNotes(c)...)...)
 	if c.BudgetUSD > 0 {
-		notes = append(notes, fmt.Sprintf("%s of it is for NAT, load balancer, addresses and web ACL, whatever the size of tasks and database.", formatUSD(c.NetworkTotal())))
+		d.notes(fmt.Sprintf("%s of it is for NAT, load balancer, addresses and web ACL, independent of the size of tasks and database.",
+			formatUSD(c.NetworkTotal())))
 	}
-	notes = append(notes, savingNotes(c.Savings)...)
-	notes = append(notes, assumedNotes(c)...)
-	return printNotes(w, append(notes, bulletList("Not in the estimate:", pricing.LeftOut())...)...)
+	d.notes(savingNotes(c.Savings)...)
+	d.list("Assumed (~):", c.Assumed)
+	d.list("Not in the estimate:", pricing.LeftOut())
 }
 
-func alignRight(column int) table.ColumnConfig {
-	return table.ColumnConfig{Number: column, Align: text.AlignRight, AlignHeader: text.AlignRight}
-}
-
-// costBasis says what the amounts stand on.
+// costBasis returns what the amounts are based on.
 func costBasis(c Cost) []string {
-	notes := []string{
-		fmt.Sprintf("List prices of %s as of %s, %d hours a month, the fewest tasks.", pricing.Region, pricing.AsOf(), pricing.HoursPerMonth),
-	}
+	notes := []string{fmt.Sprintf("List prices of %s as of %s, %d hours a month, the fewest tasks.", pricing.Region, pricing.AsOf(), pricing.HoursPerMonth)}
 	if c.Region != pricing.Region {
-		notes = append(notes, fmt.Sprintf("%s lies in %s, where prices are others: the table has only those of %s.", c.Environment, c.Region, pricing.Region))
+		notes = append(notes, fmt.Sprintf("%s is in %s, where prices differ: the table has only those of %s.", c.Environment, c.Region, pricing.Region))
 	}
 	for _, missing := range c.Unpriced {
 		notes = append(notes, "Missing in the sum: "+missing+".")
@@ -170,39 +163,35 @@ func costBasis(c Cost) []string {
 	return notes
 }
 
-// assumedNotes say what the quantities stand on that no file gives.
-func assumedNotes(c Cost) []string { return bulletList("Assumed (~):", c.Assumed) }
-
-// bulletList is a heading with a line for each thing.
-func bulletList(heading string, items []string) []string {
-	notes := []string{heading}
+func (d *document) list(heading string, items []string) {
+	d.notes(heading)
 	for _, item := range items {
-		notes = append(notes, "  - "+item)
+		d.notes("  - " + item)
 	}
-	return notes
 }
 
-// budgetNotes hold the estimate, and what AWS says, against the budget.
+// budgetNotes compares the estimate, and what AWS reports, with the budget.
 func budgetNotes(c Cost) []string {
 	var notes []string
 	if c.BudgetUSD > 0 {
 		budget := float64(c.BudgetUSD)
-		note := fmt.Sprintf("The budget in %s is %s: the estimate is %s below it.", c.File, formatUSD(budget), formatUSD(budget-c.USD))
+		comparison := fmt.Sprintf("is %s below it", formatUSD(budget-c.USD))
 		if c.USD > budget {
-			note = fmt.Sprintf("The budget in %s is %s: the estimate exceeds it by %s.", c.File, formatUSD(budget), formatUSD(c.USD-budget))
+			comparison = "exceeds it by " + formatUSD(c.USD-budget)
 		}
-		notes = append(notes, note)
+		notes = append(notes, fmt.Sprintf("The budget in %s is %s: the estimate %s.", c.File, formatUSD(budget), comparison))
 	}
 	switch a := c.Actual; {
 	case a == nil:
 	case a.Spend == nil:
-		notes = append(notes, "What "+c.Environment+" has really cost is not known: "+a.Unknown+".")
+		notes = append(notes, "The actual cost of "+c.Environment+" is not known: "+a.Unknown+".")
 	default:
-		note := fmt.Sprintf("AWS counts %s for %s this month", formatUSD(a.SpentUSD), c.Environment)
+		forecast := ""
 		if a.ForecastUSD != nil {
-			note += fmt.Sprintf(" and forecasts %s", formatUSD(*a.ForecastUSD))
+			forecast = " and forecasts " + formatUSD(*a.ForecastUSD)
 		}
-		notes = append(notes, note+fmt.Sprintf(", of a budget of %s.", formatUSD(a.LimitUSD)))
+		notes = append(notes, fmt.Sprintf("AWS counts %s for %s this month%s, of a budget of %s.",
+			formatUSD(a.SpentUSD), c.Environment, forecast, formatUSD(a.LimitUSD)))
 		if a.SpentUSD == 0 {
 			notes = append(notes, "AWS counts nothing until the cost allocation tag Environment is activated in the billing console.")
 		}
@@ -210,7 +199,7 @@ func budgetNotes(c Cost) []string {
 	return notes
 }
 
-// savingNotes name the settings that would save most.
+// savingNotes lists the settings that would save most.
 func savingNotes(savings []pricing.Saving) []string {
 	if len(savings) == 0 {
 		return nil
@@ -222,8 +211,8 @@ func savingNotes(savings []pricing.Saving) []string {
 	return notes
 }
 
-// printCostDifference shows the resources that cost another amount.
-func printCostDifference(w io.Writer, c Cost, style Style) error {
+// costDifference appends the resources whose cost differs.
+func (d *document) costDifference(c Cost) {
 	against := c.Against
 	delta := c.USD - against.USD
 	comparison := "as much as"
@@ -233,83 +222,57 @@ func printCostDifference(w io.Writer, c Cost, style Style) error {
 	case delta < 0:
 		comparison = formatUSD(-delta) + " less than"
 	}
-	sum := fmt.Sprintf("%s: about %s a month, %s %s", c.Environment, formatUSD(c.USD), comparison, against.Name)
-	if err := printNotes(w, style.colorize(sum, text.Bold)); err != nil {
-		return err
-	}
+	d.notes(d.style.bold(fmt.Sprintf("%s: about %s a month, %s %s", c.Environment, formatUSD(c.USD), comparison, against.Name)))
 	if len(against.Differences) > 0 {
-		t := style.newTable("resource", c.Environment, "against", "difference")
-		t.SetColumnConfigs([]table.ColumnConfig{alignRight(2), alignRight(3), alignRight(4)})
-		for _, d := range against.Differences {
-			t.AppendRow(table.Row{d.Resource, formatUSD(d.USD), formatUSD(d.Against), formatDelta(d.Delta)})
+		t := newTable("resource", c.Environment, "against", "difference")
+		t.SetColumnConfigs(alignRight(2, 3, 4))
+		row := func(resource string, here, there float64) {
+			t.AppendRow(table.Row{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
 		}
-		t.AppendRow(table.Row{"all", formatUSD(c.USD), formatUSD(against.USD), formatDelta(delta)})
+		for _, line := range against.Differences {
+			row(line.Resource, line.USD, line.Against)
+		}
+		row("all", c.USD, against.USD)
 		if c.MostUSD != against.MostUSD {
-			t.AppendRow(table.Row{"all, at most", formatUSD(c.MostUSD), formatUSD(against.MostUSD), formatDelta(c.MostUSD - against.MostUSD)})
+			row("all, at most", c.MostUSD, against.MostUSD)
 		}
-		if err := renderTable(w, t); err != nil {
-			return err
-		}
+		d.table(t)
 	}
-	notes := append([]string{"Whatever is not listed costs the same."}, costBasis(c)...)
+	d.notes("Everything that is not listed costs the same.")
+	d.notes(costBasis(c)...)
 	for _, missing := range against.Unpriced {
-		notes = append(notes, "Missing in the sum against: "+missing+".")
+		d.notes("Missing in the sum against: " + missing + ".")
 	}
-	return printNotes(w, slices.Concat(notes, budgetNotes(c), assumedNotes(c))...)
+	d.notes(budgetNotes(c)...)
+	d.list("Assumed (~):", c.Assumed)
 }
 
-// costOverview shows several environments, a row each, in whole dollars.
-func costOverview(w io.Writer, costs []Cost, style Style) error {
-	t := style.newTable("env", "network", "entrance", "tasks", "database", "rest", "total", "most", "budget")
-	var configs []table.ColumnConfig
-	for column := 2; column <= 9; column++ {
-		configs = append(configs, alignRight(column))
-	}
-	t.SetColumnConfigs(configs)
-	wholeDollars := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
-	var all, most float64
+// costOverview appends a row for each environment, in whole dollars.
+func (d *document) costOverview(costs []Cost) {
+	t := newTable("env", pricing.AreaNetwork, pricing.AreaIngress, pricing.AreaTasks, pricing.AreaDatabase, "rest", "total", "most", "budget")
+	t.SetColumnConfigs(alignRight(2, 3, 4, 5, 6, 7, 8, 9))
+	dollars := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
+	var total, most float64
 	for _, c := range costs {
 		budget := "-"
 		if c.BudgetUSD > 0 {
-			budget = wholeDollars(float64(c.BudgetUSD))
+			budget = dollars(float64(c.BudgetUSD))
 		}
+		rest := c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)
 		t.AppendRow(table.Row{
-			c.Stack, wholeDollars(c.Area(pricing.AreaNetwork)), wholeDollars(c.Area(pricing.AreaIngress)), wholeDollars(c.Area(pricing.AreaTasks)),
-			wholeDollars(c.Area(pricing.AreaDatabase)), wholeDollars(c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)),
-			wholeDollars(c.USD), wholeDollars(c.MostUSD), budget,
+			c.Stack, dollars(c.Area(pricing.AreaNetwork)), dollars(c.Area(pricing.AreaIngress)), dollars(c.Area(pricing.AreaTasks)),
+			dollars(c.Area(pricing.AreaDatabase)), dollars(rest), dollars(c.USD), dollars(c.MostUSD), budget,
 		})
-		all, most = all+c.USD, most+c.MostUSD
+		total, most = total+c.USD, most+c.MostUSD
 	}
-	t.AppendRow(table.Row{"all", "", "", "", "", "", wholeDollars(all), wholeDollars(most), ""})
-	if err := renderTable(w, t); err != nil {
-		return err
-	}
-	var notes []string
+	t.AppendRow(table.Row{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
+	d.table(t)
 	for i, c := range costs {
 		basis := costBasis(c)
-		if i == 0 {
-			notes = append(notes, basis[0])
+		if i > 0 {
+			basis = basis[1:] // the first note is the same for all
 		}
-		notes = append(notes, basis[1:]...)
-		notes = append(notes, budgetNotes(c)...)
+		d.notes(slices.Concat(basis, budgetNotes(c))...)
 	}
-	return printNotes(w, append(notes, "`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save.")...)
-}
-
-// printNotes writes sentences within the width, what is indented stays so.
-func printNotes(w io.Writer, notes ...string) error {
-	for _, note := range notes {
-		body := strings.TrimLeft(note, " ")
-		indent := strings.Repeat(" ", len(note)-len(body))
-		for i, part := range strings.Split(text.WrapSoft(body, costWidth-len(indent)-2), "\n") {
-			lead := indent
-			if i > 0 {
-				lead += "  "
-			}
-			if _, err := fmt.Fprintln(w, lead+strings.TrimSpace(part)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	d.notes("`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save most.")
 }

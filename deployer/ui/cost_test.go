@@ -27,41 +27,41 @@ func costOf(t *testing.T, name string, change func(*environment.Environment)) Co
 	}
 }
 
-func costText(t *testing.T, listed bool, costs ...Cost) string {
+func costText(t *testing.T, multiple bool, costs ...Cost) string {
 	t.Helper()
 	var out bytes.Buffer
-	require.NoError(t, Costs(&out, costs, listed, "text", Style{}))
+	require.NoError(t, Costs(&out, costs, multiple, "text", Style{}))
 	for line := range strings.Lines(out.String()) {
 		require.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, line)
 	}
 	return strings.Join(strings.Fields(out.String()), " ")
 }
 
-func TestCostsSayWhetherTheBudgetIsEnough(t *testing.T) {
-	said := costText(t, false, costOf(t, "dev", nil))
-	require.Contains(t, said, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $59.56.")
-	require.NotContains(t, said, "would save", "there is nothing smaller")
-	said = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
-	require.Contains(t, said, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.44 below it.")
+func TestCostsCompareWithTheBudget(t *testing.T) {
+	out := costText(t, false, costOf(t, "dev", nil))
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $59.56.")
+	require.NotContains(t, out, "would save", "there is nothing smaller")
+	out = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.44 below it.")
 }
 
-func TestCostsSayWhatTheyCannotKnow(t *testing.T) {
+func TestCostsNameWhatIsMissing(t *testing.T) {
 	elsewhere := costOf(t, "dev", func(e *environment.Environment) {
 		e.Region, e.Database.InstanceClass = "eu-central-1", "db.x2g.large"
 	})
-	for _, said := range []string{costText(t, false, elsewhere), costText(t, true, elsewhere)} {
-		require.Contains(t, said, "development lies in eu-central-1, where prices are others: the table has only those of us-east-1.")
-		require.Contains(t, said, "Missing in the sum: database instance: db.x2g.large has no price in the table.")
+	for _, out := range []string{costText(t, false, elsewhere), costText(t, true, elsewhere)} {
+		require.Contains(t, out, "development is in eu-central-1, where prices differ: the table has only those of us-east-1.")
+		require.Contains(t, out, "Missing in the sum: database instance: db.x2g.large has no price in the table.")
 	}
 }
 
-func TestCostsSayWhatAWSCounts(t *testing.T) {
+func TestCostsShowWhatAWSCounts(t *testing.T) {
 	forecast := 90.5
 	for _, test := range []struct {
 		actual CostActual
-		says   string
+		want   string
 	}{
-		{CostActual{Unknown: "AWS refuses"}, "What staging has really cost is not known: AWS refuses."},
+		{CostActual{Unknown: "AWS refuses"}, "The actual cost of staging is not known: AWS refuses."},
 		{CostActual{Spend: &checks.Spend{LimitUSD: 100, SpentUSD: 42.1, ForecastUSD: &forecast}},
 			"AWS counts $42.10 for staging this month and forecasts $90.50, of a budget of $100.00."},
 		{CostActual{Spend: &checks.Spend{LimitUSD: 100}},
@@ -69,17 +69,17 @@ func TestCostsSayWhatAWSCounts(t *testing.T) {
 	} {
 		cost := costOf(t, "staging", nil)
 		cost.Actual = &test.actual
-		require.Contains(t, costText(t, false, cost), test.says)
-		require.Contains(t, costText(t, true, cost), test.says)
+		require.Contains(t, costText(t, false, cost), test.want)
+		require.Contains(t, costText(t, true, cost), test.want)
 	}
 }
 
-func TestCostsThatAreTheSame(t *testing.T) {
+func TestEqualCosts(t *testing.T) {
 	cost := costOf(t, "dev", nil)
 	cost.Against = &CostAgainst{Name: "before.yaml", Estimate: cost.Estimate}
-	said := costText(t, false, cost)
-	require.Contains(t, said, "development: about $109.56 a month, as much as before.yaml")
-	require.NotContains(t, said, "difference")
+	out := costText(t, false, cost)
+	require.Contains(t, out, "development: about $109.56 a month, as much as before.yaml")
+	require.NotContains(t, out, "difference")
 }
 
 func TestCostsAsJSON(t *testing.T) {

@@ -1,199 +1,184 @@
 package ui
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Drift is how an environment's account, stack and program differ. The stack is what the last deployment left: where the
-// account is not like it, somebody changed the account; where the program is not, a change waits to be deployed.
+// Drift is how an environment's account, stack and program differ. The stack is what the last deployment recorded. Where
+// the account differs from it, the account was changed outside the deployer; where the program does, a change is pending.
 type Drift struct {
 	Environment, Stack, Region string
-	// Deployed says that the stack has resources; otherwise there is nothing that could differ.
+	// Deployed reports whether the stack has resources; otherwise nothing can differ.
 	Deployed bool
-	// Image is the one that the stack says runs; "" before the first release.
+	// Image is the one that the stack records as running; "" before the first release.
 	Image string
-	// Account is what the account has and the stack does not say, Program what the program says and the stack has not.
+	// Account has the differences between stack and account, Program those between stack and program.
 	Account, Program engine.Plan
-	// Pending are the operations of an earlier run of which the outcome is unknown.
+	// Pending are operations of an earlier run whose outcome is unknown.
 	Pending []engine.Pending
-	// InProgress says who changes the environment just now; "" where nobody does.
+	// InProgress describes the run that is changing the environment; "" where there is none.
 	InProgress string
-	// Remedies say what to do, a sentence each.
+	// Remedies are what to do, a sentence each.
 	Remedies []string
-	// Failure says why the rest is not known; nil where it is.
+	// Failure is why the comparison is incomplete; nil where it is complete.
 	Failure *Failure
 }
 
-// Clean reports whether all is known, and nothing differs.
+// Clean reports whether the comparison is complete and nothing differs.
 func (d Drift) Clean() bool {
 	return d.Failure == nil && d.Account.Empty() && d.Program.Empty() && len(d.Pending) == 0
 }
 
-// DriftFormats are the forms of a drift, the default first.
+// DriftFormats returns the formats of Drifts, the default first.
 func DriftFormats() []string { return []string{"text", "json", "markdown"} }
 
-// Drifts shows how environments differ. listed says that several were asked for: as JSON they are an array.
+// Drifts shows how environments differ. As JSON they are an array where several were selected.
 func Drifts(w io.Writer, all []Drift, multiple bool, format string, style Style) error {
 	switch format {
 	case "json":
-		return driftsJSON(w, all, multiple)
+		list := []driftJSON{}
+		for _, d := range all {
+			list = append(list, newDriftJSON(d))
+		}
+		return jsonByEnvironment(w, list, multiple)
 	case "markdown":
-		return driftsMarkdown(w, all)
+		return markdownByEnvironment(w, all, driftMarkdown)
 	}
+	out := document{style: style}
 	for i, d := range all {
 		if i > 0 {
-			if _, err := fmt.Fprintln(w); err != nil {
-				return err
-			}
+			out.add("", "")
 		}
-		if err := driftText(w, d, style); err != nil {
-			return err
-		}
+		out.drift(d)
 	}
-	return nil
+	return out.writeTo(w)
 }
 
-// DriftSummary is a drift in one line, without the environment's name.
+// DriftSummary returns a drift in one line, without the environment's name.
 func DriftSummary(d Drift) string {
 	if !d.Deployed && d.Failure == nil {
 		return "nothing is deployed, so nothing can have drifted"
 	}
 	var parts []string
 	if n := len(d.Account.Steps); n > 0 {
-		parts = append(parts, pluralOf(n, "resource is", "resources are")+" not as the stack says")
+		parts = append(parts, text.Plural(n, "resource has", "resources have")+" drifted")
 	}
 	if n := len(d.Program.Steps); n > 0 {
-		parts = append(parts, pluralOf(n, "change waits", "changes wait")+" to be deployed")
+		parts = append(parts, text.Plural(n, "change is", "changes are")+" pending")
 	}
 	if n := len(d.Pending); n > 0 {
-		parts = append(parts, "the outcome of "+pluralOf(n, "operation", "operations")+" is unknown")
+		parts = append(parts, "the outcome of "+text.Plural(n, "operation", "")+" is unknown")
 	}
 	switch {
 	case d.Failure != nil:
-		parts = append(parts, "not everything could be looked at")
+		parts = append(parts, "the comparison is incomplete")
 	case len(parts) == 0:
-		return "the account is as the stack says, and nothing waits to be deployed"
+		return "no drift, no pending changes"
 	}
 	return strings.Join(parts, "; ")
 }
 
-// pluralOf is a number with the words that suit it.
-func pluralOf(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// AccountSummary counts what differs in the account.
+// AccountSummary counts the resources of the account that have drifted.
 func AccountSummary(p engine.Plan) string {
-	if p.Empty() {
-		return "as the stack says"
-	}
-	gone := 0
-	for _, s := range p.Steps {
-		if s.Deletes {
-			gone++
-		}
-	}
-	var parts []string
-	if n := len(p.Steps) - gone; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d changed", n))
-	}
-	if gone > 0 {
-		parts = append(parts, fmt.Sprintf("%d gone", gone))
-	}
-	return strings.Join(parts, ", ")
+	return countChanges(accountChanges(p, engine.Plan{}), "no drift", "%d %s", "changed", "gone")
 }
 
-func driftText(w io.Writer, d Drift, style Style) error {
-	lines := []string{style.wrapLine(style.colorize(d.Environment, text.Bold)+": "+DriftSummary(d), "    ")}
+func (d *document) drift(drift Drift) {
+	const indent = "    "
+	d.add(indent, d.style.bold(drift.Environment)+": "+DriftSummary(drift))
+	if drift.InProgress != "" {
+		d.add(indent, d.style.yellow("warning:")+" "+drift.InProgress)
+	}
+	if !drift.Account.Empty() {
+		d.add("", "\nIn the account: "+AccountSummary(drift.Account)+" (stack → account)")
+		d.changes(accountChanges(drift.Account, drift.Program))
+	}
+	if !drift.Program.Empty() {
+		d.add("", "\nIn the program: "+PlanSummary(drift.Program)+" (stack → program)")
+		d.changes(planChanges(drift.Program))
+	}
+	if len(drift.Pending) > 0 {
+		d.add("", "\nWith an unknown outcome, from a run that was interrupted:")
+	}
+	for _, p := range drift.Pending {
+		d.add("", resourceLine("?", p.Type, p.Name)+" ("+p.Op+")")
+	}
+	if f := drift.Failure; f != nil {
+		d.add(indent, "\nnot known: "+f.Message)
+	}
+	for i, r := range drift.Remedies {
+		if i == 0 {
+			d.add("", "")
+		}
+		d.add(indent, "hint: "+r)
+	}
+}
+
+type driftJSON struct {
+	Environment string `json:"environment"`
+	Stack       string `json:"stack"`
+	Region      string `json:"region,omitempty"`
+	// Status is clean, drifted (the account has), waiting (only the program differs) or unknown.
+	Status     string       `json:"status"`
+	Summary    string       `json:"summary"`
+	Image      string       `json:"image,omitempty"`
+	Account    []changeJSON `json:"account"`
+	Program    []changeJSON `json:"program"`
+	Pending    []changeJSON `json:"pending,omitempty"`
+	InProgress string       `json:"underWay,omitempty"`
+	Remedies   []string     `json:"remedies,omitempty"`
+	Failure    *Failure     `json:"error,omitempty"`
+}
+
+func newDriftJSON(d Drift) driftJSON {
+	out := driftJSON{
+		Environment: d.Environment, Stack: d.Stack, Region: d.Region, Status: driftStatus(d), Summary: DriftSummary(d), Image: d.Image,
+		Account: changesJSON(accountChanges(d.Account, d.Program)), Program: changesJSON(planChanges(d.Program)),
+		InProgress: d.InProgress, Remedies: d.Remedies, Failure: d.Failure,
+	}
+	for _, p := range d.Pending {
+		out.Pending = append(out.Pending, changeJSON{Operation: p.Op, URN: p.URN, Type: p.Type, Name: p.Name})
+	}
+	return out
+}
+
+func driftStatus(d Drift) string {
+	switch {
+	case d.Failure != nil:
+		return "unknown"
+	case !d.Account.Empty(), len(d.Pending) > 0:
+		return "drifted"
+	case !d.Program.Empty():
+		return "waiting"
+	}
+	return "clean"
+}
+
+func driftMarkdown(b *strings.Builder, d Drift, limit int) {
+	fmt.Fprintf(b, "### %s: %s\n", escapeMarkdown(d.Environment), DriftSummary(d))
 	if d.InProgress != "" {
-		lines = append(lines, style.wrapLine(style.colorize("warning:", text.FgYellow)+" "+d.InProgress, "    "))
-	}
-	if steps := d.Account.Steps; len(steps) > 0 {
-		lines = append(lines, "", "In the account: "+AccountSummary(d.Account)+" (the stack says → the account has)")
-		program := d.programChanges()
-		for _, s := range sortAccountSteps(steps) {
-			lines = append(lines, accountLines(s, program, style)...)
-		}
-	}
-	if steps := d.Program.Steps; len(steps) > 0 {
-		lines = append(lines, "", "In the program: "+PlanSummary(d.Program)+" (the stack says → the program says)")
-		for _, s := range sortBySeverity(steps) {
-			lines = append(lines, stepLines(s, style)...)
-		}
-	}
-	if len(d.Pending) > 0 {
-		lines = append(lines, "", "Of unknown outcome, from a run that was cut off:")
-		for _, p := range d.Pending {
-			lines = append(lines, fmt.Sprintf("? %-36s %s (%s)", engine.ShortType(p.Type), p.Name, p.Op))
-		}
+		fmt.Fprintf(b, "\n> **Warning:** %s\n", escapeMarkdown(d.InProgress))
 	}
 	if f := d.Failure; f != nil {
-		lines = append(lines, "", style.wrapLine("not known: "+f.Message, "    "))
+		fmt.Fprintf(b, "\n> Not known: %s\n", text.Snip(escapeMarkdown(f.Message), 2000))
+	}
+	for _, p := range d.Pending {
+		fmt.Fprintf(b, "\n- unknown outcome, from a run that was interrupted: %s %s (%s)\n", engine.ShortType(p.Type), markdownCode(p.Name), p.Op)
+	}
+	for _, r := range d.Remedies {
+		fmt.Fprintf(b, "\n- %s", r)
 	}
 	if len(d.Remedies) > 0 {
-		lines = append(lines, "")
-		for _, r := range d.Remedies {
-			lines = append(lines, style.wrapLine("what to do: "+r, "    "))
-		}
+		b.WriteString("\n")
 	}
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
+	// The account gets two thirds of the room, the program what is left.
+	room := (limit - b.Len()) * 2 / 3
+	markdownTable(b, []string{"in the account", "resource", "property", "stack", "account"},
+		changeRows(accountChanges(d.Account, d.Program)), b.Len()+room)
+	markdownTable(b, []string{"in the program", "resource", "property", "stack", "program"}, changeRows(planChanges(d.Program)), limit)
 }
-
-// sortAccountSteps sorts what was found in the account, which comes in no order: what is gone, then by type and name.
-func sortAccountSteps(steps []engine.Step) []engine.Step {
-	sorted := slices.Clone(steps)
-	slices.SortFunc(sorted, func(a, b engine.Step) int {
-		return cmp.Or(severity(b)-severity(a), cmp.Compare(a.Type, b.Type), cmp.Compare(a.URN, b.URN))
-	})
-	return sorted
-}
-
-// accountLines are what differs in the account of one resource.
-func accountLines(s engine.Step, program programChanges, style Style) []string {
-	lines := []string{stepLine(s, style), "    id: " + s.ID}
-	if s.Deletes {
-		return append(lines, "    is gone")
-	}
-	for _, diff := range s.Differences {
-		line := "    " + formatDifference(diff, style.Width)
-		if program.include(s, diff) {
-			line += "\n        as the program says"
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-// programChanges are what the program gives each property that waits, by its place.
-type programChanges map[string]string
-
-func (d Drift) programChanges() programChanges {
-	changes := programChanges{}
-	for _, s := range d.Program.Steps {
-		for _, diff := range s.Differences {
-			changes[propertyKey(s, diff)] = formatValue(diff.New)
-		}
-	}
-	return changes
-}
-
-// include reports whether somebody did by hand what the program waits to do. Of secrets nobody knows.
-func (changes programChanges) include(s engine.Step, d engine.Difference) bool {
-	now, pending := changes[propertyKey(s, d)]
-	return pending && d.New != engine.Masked && now == formatValue(d.New)
-}
-
-// propertyKey is where a property is.
-func propertyKey(s engine.Step, d engine.Difference) string { return s.URN + " " + d.Path }

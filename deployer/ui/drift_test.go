@@ -12,8 +12,8 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
-// differing is an environment in which everything differs that can.
-func differing() Drift {
+// everyDifference returns an environment in which everything differs that can.
+func everyDifference() Drift {
 	return Drift{
 		Environment: "staging", Stack: "staging", Region: "us-east-1", Deployed: true,
 		Account: engine.Plan{Steps: []engine.Step{
@@ -40,27 +40,26 @@ func differing() Drift {
 	}
 }
 
-func driftIn(t *testing.T, format string, width int, listed bool, all ...Drift) string {
+func driftIn(t *testing.T, format string, width int, multiple bool, all ...Drift) string {
 	t.Helper()
 	var out strings.Builder
-	require.NoError(t, Drifts(&out, all, listed, format, Style{Width: width}))
+	require.NoError(t, Drifts(&out, all, multiple, format, Style{Width: width}))
 	return out.String()
 }
 
 // What is gone comes first, secrets stay secret, and nothing but what has to be copied whole is wider than the terminal.
 func TestDriftText(t *testing.T) {
-	require.Equal(t, `staging: 3 resources are not as the stack says; 2 changes wait to be deployed;
-    the outcome of 1 operation is unknown
+	require.Equal(t, `staging: 3 resources have drifted; 2 changes are pending; the outcome of 1
+    operation is unknown
 
-In the account: 2 changed, 1 gone (the stack says → the account has)
+In the account: 2 changed, 1 gone (stack → account)
 - cloudwatch/metricAlarm               dead
     id: v3-backend-staging-jobs-dead
     is gone
 ~ cloudwatch/logGroup                  logs
     id: /aws/ecs/v3-backend-staging
     password: [secret] → [secret]
-    retentionInDays: 14 → 30
-        as the program says
+    retentionInDays: 14 → 30  (as in the program)
 ~ iam/rolePolicy                       roles-task
     id: v3-backend-staging-task-role:permissions
     policy.Statement[3].Condition.ForAnyValue:StringEquals.kms:ResourceAliases:
@@ -68,21 +67,21 @@ In the account: 2 changed, 1 gone (the stack says → the account has)
       → alias/theirs
     tags.Team: (none) → a|b`+"`"+`c
 
-In the program: 1 to create, 1 to update (the stack says → the program says)
+In the program: 1 to create, 1 to update (stack → program)
 ~ cloudwatch/logGroup                  logs
     password: [secret] → [secret]
     retentionInDays: 14 → 30
 + sqs/queue                            queue
 
-Of unknown outcome, from a run that was cut off:
+With an unknown outcome, from a run that was interrupted:
 ? route53/record                       alias (creating)
 
-what to do: `+"`deployer up --env staging --image-tag 1.0.0 --refresh`"+` puts it back
-`, driftIn(t, "text", 80, false, differing()))
+hint: `+"`deployer up --env staging --image-tag 1.0.0 --refresh`"+` puts it back
+`, driftIn(t, "text", 80, false, everyDifference()))
 }
 
-func TestDriftInOneWord(t *testing.T) {
-	account, program := differing().Account, differing().Program
+func TestDriftStatus(t *testing.T) {
+	account, program := everyDifference().Account, everyDifference().Program
 	for want, d := range map[string]Drift{
 		"clean":   {Deployed: true},
 		"waiting": {Deployed: true, Program: program},
@@ -92,14 +91,14 @@ func TestDriftInOneWord(t *testing.T) {
 		require.Equal(t, want, driftStatus(d))
 		require.Equal(t, want == "clean", d.Clean())
 	}
-	require.Equal(t, "drifted", driftStatus(Drift{Deployed: true, Pending: differing().Pending}))
+	require.Equal(t, "drifted", driftStatus(Drift{Deployed: true, Pending: everyDifference().Pending}))
 	require.Equal(t, "nothing is deployed, so nothing can have drifted", DriftSummary(Drift{}))
-	require.Equal(t, "not everything could be looked at", DriftSummary(Drift{Failure: &Failure{}}))
+	require.Equal(t, "the comparison is incomplete", DriftSummary(Drift{Failure: &Failure{}}))
 }
 
 func TestDriftJSON(t *testing.T) {
 	var one map[string]any
-	require.NoError(t, json.Unmarshal([]byte(driftIn(t, "json", 0, false, differing())), &one))
+	require.NoError(t, json.Unmarshal([]byte(driftIn(t, "json", 0, false, everyDifference())), &one))
 	require.Equal(t, "drifted", one["status"])
 	require.Len(t, one["account"], 3)
 	require.Len(t, one["program"], 2)
@@ -117,17 +116,17 @@ func TestDriftJSON(t *testing.T) {
 }
 
 func TestDriftMarkdown(t *testing.T) {
-	out := driftIn(t, "markdown", 0, false, differing())
-	require.Contains(t, out, "### staging: 3 resources are not as the stack says; 2 changes wait to be deployed; ")
+	out := driftIn(t, "markdown", 0, false, everyDifference())
+	require.Contains(t, out, "### staging: 3 resources have drifted; 2 changes are pending; ")
 	require.Contains(t, out, "| gone | cloudwatch/metricAlarm **dead**<br>`v3-backend-staging-jobs-dead` | | | |\n")
 	require.Contains(t, out, "| `tags.Team` | `(none)` | `a\\|b'c` |\n")
-	require.Contains(t, out, "| `retentionInDays` | `14` | `30` (as the program says) |\n")
+	require.Contains(t, out, "| `retentionInDays` | `14` | `30` (as in the program) |\n")
 	require.Contains(t, out, "- `deployer up --env staging --image-tag 1.0.0 --refresh` puts it back\n")
 }
 
-// However much differs, an issue takes it, says how much is left out, and has room for every environment.
+// However much differs, it fits into an issue, counts what is left out, and has room for every environment.
 func TestDriftMarkdownFitsIntoAnIssue(t *testing.T) {
-	d := differing()
+	d := everyDifference()
 	for i := range 3000 {
 		step := d.Account.Steps[0]
 		step.URN, step.Name = fmt.Sprint(i), strings.Repeat("n", 200)

@@ -1,34 +1,47 @@
 package ui
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
-// stateful are the types of resources whose content is lost with them.
+// stateful describes what is lost with a resource, by type.
 var stateful = map[string]string{
-	"aws:rds/instance:Instance":                           "the database and what is in it",
+	"aws:rds/instance:Instance":                           "the database and its data",
 	"aws:sqs/queue:Queue":                                 "the queue and its messages",
 	"aws:s3/bucketV2:BucketV2":                            "the bucket and its objects",
 	"aws:s3/bucket:Bucket":                                "the bucket and its objects",
 	"aws:ecr/repository:Repository":                       "the repository and its images",
 	"aws:cloudwatch/logGroup:LogGroup":                    "the log group and its logs",
-	"aws:route53/zone:Zone":                               "the hosted zone, and with it the name servers that the registrar knows",
-	"aws:kms/key:Key":                                     "the key, and with it all that it encrypted",
-	"aws:iam/openIdConnectProvider:OpenIdConnectProvider": "GitHub's way into the account",
+	"aws:route53/zone:Zone":                               "the hosted zone, and with it the name servers that the registrar has",
+	"aws:kms/key:Key":                                     "the key, and with it everything that it encrypted",
+	"aws:iam/openIdConnectProvider:OpenIdConnectProvider": "GitHub's access to the account",
 }
 
-// permissionTypes are the types by which somebody may do or reach more.
+// permissionTypes are prefixes of the types that grant access.
 var permissionTypes = []string{
 	"aws:iam/", "aws:sqs/queuePolicy:", "aws:s3/bucketPolicy:", "aws:sns/topicPolicy:", "aws:kms/keyPolicy:", "aws:ecr/repositoryPolicy:",
 	"aws:vpc/securityGroupIngressRule:", "aws:vpc/securityGroupEgressRule:", "aws:ec2/securityGroup:", "aws:ec2/securityGroupRule:",
 }
 
-// highlight says why a person should look at a step before any other; "" where there is no such reason. What is lost
-// comes before what is away for a while, and that before what may be allowed more than today.
+// highlights returns the changes to review first, each with the reason. In a new stack there are none: everything is new.
+func (p Preview) highlights() []string {
+	if p.NewStack {
+		return nil
+	}
+	var lines []string
+	for _, c := range planChanges(p.Plan) {
+		if reason := highlight(c.Step); reason != "" {
+			lines = append(lines, label(c.Type, c.Name)+": "+reason)
+		}
+	}
+	return lines
+}
+
+// highlight returns why a step should be reviewed before others, or "". Lost data comes before an outage, and that before
+// broader permissions.
 func highlight(s engine.Step) string {
 	lost := stateful[s.Type]
 	switch {
@@ -36,20 +49,18 @@ func highlight(s engine.Step) string {
 		return "deletes " + lost
 	case s.Deletes && !s.Replaces:
 		return "deletes it"
-	case s.Replaces && !replacedWithoutLoss(s):
-		return "replaces it: the old one goes"
+	case s.Replaces && !keepsReplaced(s):
+		return "replaces it, and deletes the old one"
 	case mayBroadenPermissions(s):
-		return "may allow more than today"
+		return "may broaden permissions"
 	}
 	return ""
 }
 
-// replacedWithoutLoss reports whether the old one goes on being there: a task definition's revisions do.
-func replacedWithoutLoss(s engine.Step) bool {
-	return s.Type == "aws:ecs/taskDefinition:TaskDefinition"
-}
+// keepsReplaced reports whether the replaced resource stays usable, as revisions of a task definition do.
+func keepsReplaced(s engine.Step) bool { return s.Type == "aws:ecs/taskDefinition:TaskDefinition" }
 
-// mayBroadenPermissions reports whether a permission is new, or changed other than by taking away from what it allows.
+// mayBroadenPermissions reports whether a permission is new, or changes other than by removing from what it allows.
 func mayBroadenPermissions(s engine.Step) bool {
 	grants := slices.ContainsFunc(permissionTypes, func(prefix string) bool { return strings.HasPrefix(s.Type, prefix) })
 	switch {
@@ -63,24 +74,9 @@ func mayBroadenPermissions(s engine.Step) bool {
 		case strings.HasPrefix(d.Path, "tags"), d.Path == "description":
 			return false
 		case d.Kind == "delete":
-			// Without its condition a statement holds more often.
+			// Without its condition a statement applies more often.
 			return strings.Contains(d.Path, "Condition")
 		}
 		return true
 	})
-}
-
-// highlights are the steps that a person should look at first, each with the reason. In a stack that is only being made
-// there are none: everything is new.
-func highlights(p engine.Plan, newStack bool) []string {
-	if newStack {
-		return nil
-	}
-	var all []string
-	for _, s := range sortBySeverity(p.Steps) {
-		if reason := highlight(s); reason != "" {
-			all = append(all, fmt.Sprintf("%s %s: %s", engine.ShortType(s.Type), s.Name, reason))
-		}
-	}
-	return all
 }

@@ -6,15 +6,15 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// tagWidth leaves the list of deployments within 80 columns.
+// tagWidth keeps the list of deployments within 80 columns.
 const tagWidth = 16
 
 // History lists deployments.
@@ -28,14 +28,18 @@ func History(w io.Writer, deployments []history.Deployment, format string) error
 	case "yaml":
 		return YAML(w, deployments)
 	}
-	t := Style{}.newTable("deployment", "kind", "image", "outcome", "time")
+	t := newTable("deployment", "kind", "image", "outcome", "time")
 	for _, d := range deployments {
-		t.AppendRow(table.Row{d.ID, d.Kind, truncate(imageName(d.Image), tagWidth), outcomeText(d), durationText(d)})
+		duration := ""
+		if !d.Ended.IsZero() {
+			duration = formatDuration(d.Ended.Sub(d.Started))
+		}
+		t.AppendRow(table.Row{d.ID, d.Kind, text.Snip(cmp.Or(d.Image.Tag, d.Image.Digest), tagWidth), outcomeText(d), duration})
 	}
-	return renderTable(w, t)
+	return writeTable(w, t)
 }
 
-// outcomeText is how a deployment ended, and in which phase where that was not the last.
+// outcomeText returns how a deployment ended, with the phase that it ended in unless it succeeded.
 func outcomeText(d history.Deployment) string {
 	switch {
 	case d.RolledBackTo != nil:
@@ -46,22 +50,6 @@ func outcomeText(d history.Deployment) string {
 	return string(d.Outcome) + ": " + d.Phases[len(d.Phases)-1].Name
 }
 
-func durationText(d history.Deployment) string {
-	if d.Ended.IsZero() {
-		return ""
-	}
-	return formatDuration(d.Ended.Sub(d.Started))
-}
-
-func imageName(i history.Image) string { return cmp.Or(i.Tag, i.Digest) }
-
-func truncate(text string, width int) string {
-	if len(text) <= width {
-		return text
-	}
-	return text[:width-1] + "…"
-}
-
 // Deployment shows one deployment in full.
 func Deployment(w io.Writer, d history.Deployment, format string) error {
 	switch format {
@@ -70,7 +58,7 @@ func Deployment(w io.Writer, d history.Deployment, format string) error {
 	case "yaml":
 		return YAML(w, d)
 	}
-	t := Style{}.newTable("deployment", d.ID)
+	t := newTable("deployment", d.ID)
 	row := func(name, value string) {
 		if value != "" {
 			t.AppendRow(table.Row{name, value})
@@ -92,33 +80,22 @@ func Deployment(w io.Writer, d history.Deployment, format string) error {
 		row("rolled back to", fmt.Sprintf("%s (%s)", d.RolledBackTo.Tag, d.RolledBackTo.Digest))
 	}
 	for _, service := range slices.Sorted(maps.Keys(d.TaskDefinitions)) {
-		row("task definition", shortARN(d.TaskDefinitions[service]))
+		row("task definition", awsx.NameFromARN(d.TaskDefinitions[service]))
 	}
-	if err := renderTable(w, t); err != nil {
-		return err
-	}
-	return printPhases(w, d)
-}
-
-// printPhases shows how a deployment went, and why it ended as it did.
-func printPhases(w io.Writer, d history.Deployment) error {
-	var b strings.Builder
-	b.WriteString("\n")
+	var out document
+	out.table(t)
+	out.add("", "")
 	for _, p := range d.Phases {
-		fmt.Fprintf(&b, "%-10s %-11s %7s  %s\n", p.Name, p.Outcome, formatDuration(time.Duration(p.Seconds*float64(time.Second))), firstLine(p.Message))
+		out.addf("", "%-10s %-11s %7s  %s", p.Name, p.Outcome, formatSeconds(p.Seconds), text.FirstLine(p.Message))
 	}
 	for _, warning := range d.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", firstLine(warning))
+		out.add("", "warning: "+text.FirstLine(warning))
 	}
 	if d.Error != "" {
-		fmt.Fprintf(&b, "\n%s\n", d.Error)
+		out.add("", "\n"+d.Error)
 	}
 	if d.Hint != "" {
-		fmt.Fprintf(&b, "hint: %s\n", d.Hint)
+		out.add("", "hint: "+d.Hint)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return out.writeTo(w)
 }
-
-// shortARN is what stands behind the last slash: family:revision.
-func shortARN(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

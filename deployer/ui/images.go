@@ -7,22 +7,22 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// ImageList is what a repository has, and where it runs.
+// ImageList is the images of a repository and the environments that run them.
 type ImageList struct {
 	Repository string                `json:"repository"`
 	Images     []release.StoredImage `json:"images"`
-	// Total is how many images there are, also those that are not listed.
+	// Total counts all images, also those that are not listed.
 	Total int `json:"total"`
-	// Unreadable are the environments of which nobody knows what runs there.
+	// Unreadable are the environments whose running images are unknown.
 	Unreadable []UnreadableEnvironment `json:"unread"`
 }
 
-// UnreadableEnvironment is an environment that could not be asked, and why.
+// UnreadableEnvironment is an environment that could not be read, and why.
 type UnreadableEnvironment struct {
 	Environment string `json:"environment"`
 	Error       string `json:"error"`
@@ -33,42 +33,28 @@ func Images(w io.Writer, list ImageList, format string, style Style) error {
 	if format == "json" {
 		return JSON(w, list)
 	}
-	runningSeveral := runningSeveralImages(list.Images)
-	t := style.newTable("tags", "digest", "pushed", "size", "scan", "runs in")
+	mixed := mixedEnvironments(list.Images)
+	t := newTable("tags", "digest", "pushed", "size", "scan", "runs in")
 	for _, image := range list.Images {
 		t.AppendRow(table.Row{
-			strings.Join(image.Names(), ", "), shortDigest(image.Digest), image.Pushed.Format("06-01-02 15:04"),
-			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), scanSummary(image), environmentsRunning(image, runningSeveral),
+			strings.Join(image.Names(), ", "), strings.TrimPrefix(awsx.ShortDigest(image.Digest), "sha256:"), image.Pushed.Format("06-01-02 15:04"),
+			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), scanSummary(image), environmentsRunning(image, mixed),
 		})
 	}
 	// With the columns between them these widths make 80.
-	t.SetColumnConfigs([]table.ColumnConfig{
-		{Number: 1, WidthMax: 20, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 8, WidthMaxEnforcer: text.WrapSoft},
-		{Number: 6, WidthMax: 10, WidthMaxEnforcer: text.WrapSoft},
-	})
-	if err := renderTable(w, t); err != nil {
-		return err
-	}
+	t.SetColumnConfigs([]table.ColumnConfig{wrapped(1, 20), wrapped(5, 8), wrapped(6, 10)})
+	var d document
+	d.table(t)
 	if left := list.Total - len(list.Images); left > 0 {
-		if _, err := fmt.Fprintf(w, "%d older images are not shown; --limit 0 shows all\n", left); err != nil {
-			return err
-		}
+		d.addf("", "%d older images are not shown; --limit 0 shows all", left)
 	}
-	for _, environment := range list.Unreadable {
-		if _, err := fmt.Fprintf(w, "what runs in %s is not known: %s\n", environment.Environment, environment.Error); err != nil {
-			return err
-		}
+	for _, unreadable := range list.Unreadable {
+		d.addf("", "what runs in %s is not known: %s", unreadable.Environment, unreadable.Error)
 	}
-	return nil
+	return d.writeTo(w)
 }
 
-// shortDigest are the first of a digest: enough to recognise it.
-func shortDigest(digest string) string {
-	_, digits, _ := strings.Cut(digest, ":")
-	return digits[:min(len(digits), 12)]
-}
-
-// scanSummary says what a scan found, the worst first: there is no room for more.
+// scanSummary counts the findings of the highest severity: there is no room for more.
 func scanSummary(image release.StoredImage) string {
 	if !image.Scanned {
 		return "none yet"
@@ -81,30 +67,28 @@ func scanSummary(image release.StoredImage) string {
 	return "clean"
 }
 
-// runningSeveralImages are the environments that run more than one of the images.
-func runningSeveralImages(images []release.StoredImage) map[string]bool {
-	counts, several := map[string]int{}, map[string]bool{}
+// mixedEnvironments returns the environments that run more than one of the images.
+func mixedEnvironments(images []release.StoredImage) map[string]bool {
+	seen, mixed := map[string]bool{}, map[string]bool{}
 	for _, image := range images {
-		var here []string
+		here := map[string]bool{}
 		for _, run := range image.Runs {
-			if !slices.Contains(here, run.Environment) {
-				here = append(here, run.Environment)
-				counts[run.Environment]++
-			}
+			here[run.Environment] = true
+		}
+		for name := range here {
+			mixed[name] = seen[name]
+			seen[name] = true
 		}
 	}
-	for name, n := range counts {
-		several[name] = n > 1
-	}
-	return several
+	return mixed
 }
 
-// environmentsRunning names the environments that run an image, with the services where they do not all run it.
-func environmentsRunning(image release.StoredImage, several map[string]bool) string {
+// environmentsRunning returns the environments that run an image, with the services where those run several.
+func environmentsRunning(image release.StoredImage, mixed map[string]bool) string {
 	var lines []string
 	for _, run := range image.Runs {
 		line := run.Environment
-		if several[run.Environment] {
+		if mixed[run.Environment] {
 			line += " " + string(run.Role)
 		}
 		if !slices.Contains(lines, line) {

@@ -6,150 +6,153 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
-// ImportReport is what an account has of a program, and what the first deployment would do to it.
+// ImportReport is which of a program's resources the account has, and what the first deployment would do to them.
 type ImportReport struct {
 	Environment string
 	Found       []ImportFound
 	Missing     []ImportMissing
 }
 
-// ImportFound is a resource that is in the account.
+// ImportFound is a resource that the account has.
 type ImportFound struct {
 	engine.ImportCandidate
-	// MatchedBy is what makes it a match, Step what the first deployment does to it, if anything.
+	// MatchedBy is what it was recognised by, Step what the first deployment does to it, if anything.
 	MatchedBy string
 	Step      engine.Step
-	// Stateful marks what cannot be made again.
+	// Stateful marks a resource with data that cannot be recreated.
 	Stateful bool
 }
 
-// ImportMissing is a resource that was not found, or not taken for what it is.
+// ImportMissing is a resource that was not found, or that is not imported.
 type ImportMissing struct {
 	engine.PlannedResource
-	// Candidates are several that it could be, Strange is the one of another stack, Unsought why it was not looked for.
+	// Candidates are the IDs of several resources that match, Foreign is the ID of one that another stack created,
+	// SkipReason is why none was searched for.
 	Candidates          []string
 	Foreign, SkipReason string
 	Stateful            bool
 }
 
-// Unambiguous reports whether nobody has to decide anything.
+// Unambiguous reports whether the import needs no decision of a person.
 func (r ImportReport) Unambiguous() bool {
 	return !slices.ContainsFunc(r.Found, func(f ImportFound) bool { return f.Step.Replaces }) &&
-		!slices.ContainsFunc(r.Missing, func(a ImportMissing) bool { return len(a.Candidates) > 0 || a.Foreign != "" })
+		!slices.ContainsFunc(r.Missing, func(m ImportMissing) bool { return len(m.Candidates) > 0 || m.Foreign != "" })
 }
 
-// DataLosses are the resources with data that would be replaced, with the reason.
+// DataLosses returns the resources with data that would be replaced, with the properties that require it.
 func (r ImportReport) DataLosses() []string {
-	var lost []string
+	var losses []string
 	for _, f := range r.Found {
 		if f.Stateful && f.Step.Replaces {
-			lost = append(lost, fmt.Sprintf("%s %s (%s)", engine.ShortType(f.Type), f.ID, strings.Join(replaceReasons(f.Step), ", ")))
+			losses = append(losses, f.replacement())
 		}
 	}
-	return lost
+	return losses
 }
 
-// Ambiguous are the resources that could be any of several.
+// Ambiguous returns the resources that match several of the account's, with the IDs of those.
 func (r ImportReport) Ambiguous() []string {
 	var ambiguous []string
-	for _, a := range r.Missing {
-		if len(a.Candidates) > 0 {
-			ambiguous = append(ambiguous, fmt.Sprintf("%s %s (%s)", engine.ShortType(a.Type), a.Name, strings.Join(a.Candidates, ", ")))
+	for _, m := range r.Missing {
+		if len(m.Candidates) > 0 {
+			ambiguous = append(ambiguous, fmt.Sprintf("%s (%s)", label(m.Type, m.Name), strings.Join(m.Candidates, ", ")))
 		}
 	}
 	return ambiguous
 }
 
-// replaceReasons are the properties because of which something is replaced.
-func replaceReasons(step engine.Step) []string {
-	var paths []string
-	for _, d := range step.Differences {
-		if d.Replaces {
-			paths = append(paths, fmt.Sprintf("%s: %v there, %v here", d.Path, formatValue(d.Old), formatValue(d.New)))
-		}
-	}
-	return paths
-}
-
-// Import shows what was found, what would be created, and at the end what a person has to look at. A resource has a line: an ARN
-// leaves no room for columns.
+// Import shows what was found, what the first deployment would create, and last what needs a decision. Each resource has
+// one line: an ARN leaves no room for columns.
 func Import(w io.Writer, r ImportReport, style Style) error {
-	var lines []string
+	d := document{style: Style{Color: style.Color}}
 	if len(r.Found) > 0 {
-		lines = append(lines, "Found in the account:")
+		d.add("", "Found in the account:")
 	}
 	for _, f := range r.Found {
-		lines = append(lines, fmt.Sprintf("  %s %s: %s (by %s), %s", engine.ShortType(f.Type), f.Name, f.ID, f.MatchedBy, style.firstUpdate(f.Step)))
+		d.add("", fmt.Sprintf("  %s: %s (by %s), %s", label(f.Type, f.Name), f.ID, f.MatchedBy, f.outcome(style)))
 	}
 	if len(r.Missing) > 0 {
-		lines = append(lines, "Not found, or not taken:")
+		d.add("", "Not found, or not imported:")
 	}
-	for _, a := range r.Missing {
-		lines = append(lines, fmt.Sprintf("  %s %s: %s", engine.ShortType(a.Type), a.Name, a.outcome()))
+	for _, m := range r.Missing {
+		d.add("", fmt.Sprintf("  %s: %s", label(m.Type, m.Name), m.outcome()))
 	}
 	for _, line := range r.warnings() {
-		lines = append(lines, style.colorize("warning:", text.FgYellow)+" "+line)
+		d.add("", style.yellow("warning:")+" "+line)
 	}
-	lines = append(lines, fmt.Sprintf("%s: %d resources found, %d to be created", r.Environment, len(r.Found), len(r.Missing)))
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
+	d.add("", fmt.Sprintf("%s: %d resources found, %d to be created", r.Environment, len(r.Found), len(r.Missing)))
+	return d.writeTo(w)
 }
 
-// firstUpdate says what the first deployment does to a resource.
-func (s Style) firstUpdate(step engine.Step) string {
-	var paths []string
-	for _, d := range step.Differences {
-		top := d.Path
-		if end := strings.IndexAny(top, ".["); end > 0 {
-			top = top[:end]
+// outcome returns what the first deployment does to the resource.
+func (f ImportFound) outcome(style Style) string {
+	if f.Step.Replaces {
+		return style.red("REPLACED") + ": " + f.replaceReasons()
+	}
+	if f.Step.Op == "" {
+		return "unchanged"
+	}
+	var properties []string
+	for _, d := range f.Step.Differences {
+		property := d.Path
+		if end := strings.IndexAny(property, ".["); end > 0 {
+			property = property[:end]
 		}
-		if !slices.Contains(paths, top) {
-			paths = append(paths, top)
+		if !slices.Contains(properties, property) {
+			properties = append(properties, property)
 		}
 	}
-	switch {
-	case step.Replaces:
-		return s.colorize("REPLACED", text.FgRed) + ": " + strings.Join(replaceReasons(step), ", ")
-	case step.Op != "":
-		return step.Op + ": " + strings.Join(paths, ", ")
-	}
-	return "unchanged"
+	return f.Step.Op + ": " + strings.Join(properties, ", ")
 }
 
-func (a ImportMissing) outcome() string {
+func (f ImportFound) replacement() string {
+	return fmt.Sprintf("%s (%s)", label(f.Type, f.ID), f.replaceReasons())
+}
+
+// replaceReasons returns the properties that require a replacement, before and after.
+func (f ImportFound) replaceReasons() string {
+	var reasons []string
+	for _, d := range f.Step.Differences {
+		if d.Replaces {
+			reasons = append(reasons, fmt.Sprintf("%s: %s → %s", d.Path, formatValue(d.Old), formatValue(d.New)))
+		}
+	}
+	return strings.Join(reasons, ", ")
+}
+
+func (m ImportMissing) outcome() string {
 	switch {
-	case len(a.Candidates) > 0:
-		return "ambiguous: " + strings.Join(a.Candidates, ", ")
-	case a.Foreign != "":
-		return a.Foreign + " is another stack's"
-	case a.SkipReason != "":
-		return "not imported: " + a.SkipReason
+	case len(m.Candidates) > 0:
+		return "ambiguous: " + strings.Join(m.Candidates, ", ")
+	case m.Foreign != "":
+		return m.Foreign + " belongs to another stack"
+	case m.SkipReason != "":
+		return "not imported: " + m.SkipReason
 	}
 	return "will be created"
 }
 
-// warnings are the things that a person has to look at before the first deployment.
+// warnings returns what needs a decision before the first deployment.
 func (r ImportReport) warnings() []string {
 	var lines []string
 	for _, f := range r.Found {
 		if f.Step.Replaces {
-			lines = append(lines, fmt.Sprintf("the first up would replace %s %s (%s)", engine.ShortType(f.Type), f.ID, strings.Join(replaceReasons(f.Step), ", ")))
+			lines = append(lines, "the first up would replace "+f.replacement())
 		}
 	}
-	for _, a := range r.Missing {
+	for _, m := range r.Missing {
+		name := label(m.Type, m.Name)
 		switch {
-		case len(a.Candidates) > 0:
-			lines = append(lines, fmt.Sprintf("%s %s could be any of %s: rename or delete the others, or write the right one into the import file",
-				engine.ShortType(a.Type), a.Name, strings.Join(a.Candidates, ", ")))
-		case a.Foreign != "":
-			lines = append(lines, fmt.Sprintf("%s %s: %s has its name, and its tags say that another stack has made it", engine.ShortType(a.Type), a.Name, a.Foreign))
-		case a.Stateful:
-			lines = append(lines, fmt.Sprintf("%s %s was not found: the first up makes an empty one", engine.ShortType(a.Type), a.Name))
+		case len(m.Candidates) > 0:
+			lines = append(lines, fmt.Sprintf("%s could be any of %s: rename or delete the others, or write the right one into the import file",
+				name, strings.Join(m.Candidates, ", ")))
+		case m.Foreign != "":
+			lines = append(lines, fmt.Sprintf("%s: %s has its name, but its tags name another stack", name, m.Foreign))
+		case m.Stateful:
+			lines = append(lines, name+" was not found: the first up creates an empty one")
 		}
 	}
 	return lines

@@ -31,21 +31,21 @@ func TestImport(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, Import(&out, report, Style{}))
 	require.Equal(t, `Found in the account:
-  rds/instance n: db (by name), REPLACED: engine: mysql there, postgres here
-  ec2/eip n: eip (by name), REPLACED: engine: mysql there, postgres here
+  rds/instance n: db (by name), REPLACED: engine: mysql → postgres
+  ec2/eip n: eip (by name), REPLACED: engine: mysql → postgres
   iam/role n: r (by name), update: tags
-Not found, or not taken:
+Not found, or not imported:
   route53/zone zone: ambiguous: Z1, Z2
   sqs/queue queue: will be created
-  iam/role theirs: x is another stack's
-warning: the first up would replace rds/instance db (engine: mysql there, postgres here)
-warning: the first up would replace ec2/eip eip (engine: mysql there, postgres here)
+  iam/role theirs: x belongs to another stack
+warning: the first up would replace rds/instance db (engine: mysql → postgres)
+warning: the first up would replace ec2/eip eip (engine: mysql → postgres)
 warning: route53/zone zone could be any of Z1, Z2: rename or delete the others, or write the right one into the import file
-warning: sqs/queue queue was not found: the first up makes an empty one
-warning: iam/role theirs: x has its name, and its tags say that another stack has made it
+warning: sqs/queue queue was not found: the first up creates an empty one
+warning: iam/role theirs: x has its name, but its tags name another stack
 staging: 3 resources found, 3 to be created
 `, out.String())
-	require.Equal(t, []string{"rds/instance db (engine: mysql there, postgres here)"}, report.DataLosses())
+	require.Equal(t, []string{"rds/instance db (engine: mysql → postgres)"}, report.DataLosses())
 	require.Equal(t, []string{"route53/zone zone (Z1, Z2)"}, report.Ambiguous())
 	require.False(t, report.Unambiguous())
 	require.True(t, ImportReport{Found: report.Found[2:], Missing: report.Missing[1:2]}.Unambiguous())

@@ -6,10 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/local"
@@ -24,11 +25,11 @@ func Outputs(w io.Writer, values map[string]any, format string) error {
 	case "yaml":
 		return YAML(w, values)
 	}
-	t := Style{}.newTable("output", "value")
+	t := newTable("output", "value")
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		t.AppendRow(table.Row{key, oneLine(values[key])})
 	}
-	return renderTable(w, t)
+	return writeTable(w, t)
 }
 
 func oneLine(value any) string {
@@ -48,15 +49,6 @@ func oneLine(value any) string {
 	return strings.Join(items, ", ")
 }
 
-func renderTable(w io.Writer, t table.Writer) error {
-	for line := range strings.Lines(t.Render() + "\n") {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Environments shows the environments side by side.
 func Environments(w io.Writer, envs []*environment.Environment, format string, _ Style) error {
 	type row struct {
@@ -69,7 +61,7 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 		Database  string `json:"database"`
 		Tasks     string `json:"tasks"`
 		BudgetUSD int    `json:"budgetUSD"`
-		// Repository is where the images lie; the rest is what a pipeline asks.
+		// Repository is the registry's address of the images. It and what follows are for pipelines.
 		Repository string              `json:"repository"`
 		Branch     string              `json:"branch"`
 		Trigger    environment.Trigger `json:"trigger"`
@@ -88,88 +80,73 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 	if format == "json" {
 		return JSON(w, rows)
 	}
-	t := Style{}.newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
+	t := newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
 	for _, r := range rows {
-		t.AppendRow(table.Row{r.Stack, r.Name, r.URL, r.Region, yesNo(r.Protected), r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
+		protected := map[bool]string{true: "yes", false: "no"}[r.Protected]
+		t.AppendRow(table.Row{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
 	}
-	return renderTable(w, t)
+	return writeTable(w, t)
 }
 
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-// Validation names the files that are valid; the others are an error.
+// Validation lists the files that are valid; the others are an error.
 func Validation(w io.Writer, files []string, format string) error {
 	if format == "json" {
 		return JSON(w, map[string]any{"valid": files})
 	}
+	var d document
 	for _, f := range files {
-		if _, err := fmt.Fprintf(w, "%s is valid\n", f); err != nil {
-			return err
-		}
+		d.add("", f+" is valid")
 	}
-	return nil
+	return d.writeTo(w)
 }
 
-// Rules explains what the files of environments may say.
+// Rules explains the keys of environment files.
 func Rules(w io.Writer, rules []docs.Rule, format string, style Style) error {
 	if format == "json" {
 		return JSON(w, rules)
 	}
+	d := document{style: style}
 	section := ""
 	for _, r := range rules {
 		if r.Section != section {
 			section = r.Section
-			if _, err := fmt.Fprintf(w, "%s\n", style.colorize(section, text.Bold)); err != nil {
-				return err
-			}
+			d.add("", style.bold(section))
 		}
-		requirement := "must be given"
+		requirement := "required"
 		switch {
 		case r.Default != "":
 			requirement = "default " + r.Default
 		case !r.Required:
-			requirement = "may be left out"
+			requirement = "optional"
 		}
-		paragraphs := []string{fmt.Sprintf("%s (%s, %s)", r.Key, r.Type, requirement)}
-		for _, more := range []string{r.Text, r.Source} {
-			if more != "" {
-				paragraphs = append(paragraphs, more)
-			}
-		}
-		for i, line := range paragraphs {
-			indent := strings.Repeat(" ", 2+2*min(i, 1))
-			if style.Width > 0 && !strings.HasPrefix(line, "https://") {
-				line = text.WrapSoft(line, max(20, style.Width-len(indent)))
-			}
-			for part := range strings.SplitSeq(line, "\n") {
-				if _, err := fmt.Fprintln(w, indent+strings.TrimRight(part, " ")); err != nil {
-					return err
-				}
+		d.addf("  ", "  %s (%s, %s)", r.Key, r.Type, requirement)
+		for _, paragraph := range []string{r.Text, r.Source} {
+			if paragraph != "" {
+				d.add("    ", "    "+paragraph)
 			}
 		}
 	}
-	return nil
+	return d.writeTo(w)
 }
 
-// Faults shows what can go wrong in the simulated account.
+// Faults lists the faults of the simulated account.
 func Faults(w io.Writer, faults []local.Fault, format string, style Style) error {
 	if format == "json" {
 		return JSON(w, faults)
 	}
-	t := style.newTable("fault", "what goes wrong", "what it should lead to")
+	t := newTable("fault", "what goes wrong", "what it should lead to")
 	for _, f := range faults {
 		t.AppendRow(table.Row{f.Name, f.Effect, f.Expect})
 	}
-	style.wrapColumns(t, 22, 2, 3)
-	return renderTable(w, t)
+	if style.Width > 0 {
+		// The names of faults and the space between columns take 22; the two columns with sentences share the rest.
+		width := max(16, (style.Width-22)/2-2)
+		t.SetColumnConfigs([]table.ColumnConfig{wrapped(2, width), wrapped(3, width)})
+	}
+	return writeTable(w, t)
 }
 
-// Probes shows what each probe saw.
+// Probes shows the result of each probe.
 func Probes(w io.Writer, results []probe.Result, format string, style Style) error {
 	switch format {
 	case "json":
@@ -177,16 +154,15 @@ func Probes(w io.Writer, results []probe.Result, format string, style Style) err
 	case "yaml":
 		return YAML(w, results)
 	}
+	var d document
 	for _, r := range results {
-		if err := printProbe(w, r, style); err != nil {
-			return err
-		}
+		d.probe(r, style.okSign(r.OK()))
 	}
-	return nil
+	return d.writeTo(w)
 }
 
-func printProbe(w io.Writer, r probe.Result, style Style) error {
-	line := fmt.Sprintf("%s %s through the %s", style.okSign(r.OK()), r.URL, r.Side)
+func (d *document) probe(r probe.Result, sign string) {
+	line := fmt.Sprintf("%s %s through the %s", sign, r.URL, r.Side)
 	if r.StatusCode != 0 {
 		line += fmt.Sprintf(": HTTP %d", r.StatusCode)
 	}
@@ -196,18 +172,77 @@ func printProbe(w io.Writer, r probe.Result, style Style) error {
 	if r.Body != nil && r.Body.Database != "" {
 		line += ", database " + r.Body.Database
 	}
-	lines := []string{line}
+	d.add("", line)
 	if r.Problem != nil {
-		lines = append(lines, "    "+r.Problem.Message, "    hint: "+r.Problem.Hint)
+		d.add("", "    "+r.Problem.Message)
+		d.add("", "    hint: "+r.Problem.Hint)
 	}
 	if len(r.DNS) > 0 {
-		lines = append(lines, fmt.Sprintf("    %s is %s", r.Host, strings.Join(r.DNS, ", ")))
+		d.addf("", "    %s is %s", r.Host, strings.Join(r.DNS, ", "))
 	}
 	if r.TLS != nil {
-		lines = append(lines, fmt.Sprintf("    %s, certificate of %s by %s, %d days left", r.TLS.Version, r.TLS.Subject, r.TLS.Issuer, r.TLS.DaysLeft))
+		d.addf("", "    %s, certificate of %s by %s, %d days left", r.TLS.Version, r.TLS.Subject, r.TLS.Issuer, r.TLS.DaysLeft)
 	}
 	s := r.Steps
-	lines = append(lines, fmt.Sprintf("    %.0f ms: DNS %.0f, connect %.0f, TLS %.0f, first byte %.0f", s.Total, s.DNS, s.Connect, s.TLS, s.FirstByte))
-	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
+	d.addf("", "    %.0f ms: DNS %.0f, connect %.0f, TLS %.0f, first byte %.0f", s.Total, s.DNS, s.Connect, s.TLS, s.FirstByte)
+}
+
+// Snapshots shows a database's snapshots. A name has 48 characters and must be copied whole: it has a line of its own, and
+// below it when and by whom the snapshot was created.
+func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format string, _ Style) error {
+	if format == "json" {
+		if all == nil {
+			all = []database.Snapshot{}
+		}
+		return JSON(w, all)
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, "no snapshots")
+		return err
+	}
+	t := newTable("snapshot", "status", "size", "engine")
+	for _, s := range all {
+		engine, status := s.Version, s.Status
+		if !s.Encrypted {
+			engine += "\nnot encrypted"
+		}
+		if status == "creating" {
+			status = fmt.Sprintf("%d %% done", s.Progress)
+		}
+		t.AppendRow(table.Row{
+			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + createdBy(s),
+			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
+		})
+	}
+	return writeTable(w, t)
+}
+
+func createdBy(s database.Snapshot) string {
+	switch {
+	case s.Deployment != "":
+		return "by deployment " + s.Deployment
+	case s.Type == "manual":
+		return "manually"
+	}
+	return s.Type + ", by RDS"
+}
+
+// KeyDifference is how a key of a secret differs: added, removed, changed or same. It contains no value.
+type KeyDifference struct {
+	Key    string `json:"key"`
+	Result string `json:"result"`
+}
+
+// KeyDifferences shows how one version of a secret differs from another.
+func KeyDifferences(w io.Writer, before, after string, differences []KeyDifference, format string) error {
+	if format == "json" {
+		return JSON(w, map[string]any{"from": before, "to": after, "keys": differences})
+	}
+	var d document
+	d.addf("", "from %s\nto   %s", before, after)
+	signs := map[string]string{"added": "+", "removed": "-", "changed": "~", "same": " "}
+	for _, difference := range differences {
+		d.addf("", "%s %s (%s)", signs[difference.Result], difference.Key, difference.Result)
+	}
+	return d.writeTo(w)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 )
 
-// Lock shows how an environment's lock stands; nil is free.
+// Lock shows the state of an environment's lock; with a nil status it is free.
 func Lock(w io.Writer, environment string, status *lock.Status, format string) error {
 	view := struct {
 		Environment string `json:"environment"`
@@ -31,38 +31,24 @@ func Lock(w io.Writer, environment string, status *lock.Status, format string) e
 		return YAML(w, view)
 	}
 	if status == nil {
-		_, err := fmt.Fprintf(w, "%s is free: nobody is changing it\n", environment)
+		_, err := fmt.Fprintf(w, "%s is free: no deployer is changing it\n", environment)
 		return err
 	}
-	h, t := status.Holder, Style{}.newTable("lock", environment)
+	state := map[lock.State]string{
+		lock.StateHeld:    "held",
+		lock.StateEnding:  "ending: its deployer crashed or was killed, its engine is still running",
+		lock.StateExpired: "expired: its holder crashed or was killed; the next deployment takes it over",
+	}[status.State]
+	h, t := status.Holder, newTable("lock", environment)
 	t.AppendRows([]table.Row{
-		{"state", lockStateText(status.State)},
+		{"state", state},
 		{"doing", strings.TrimSpace(h.Command + " " + h.Image)},
 		{"phase", h.Phase}, {"by", h.By}, {"from", fmt.Sprintf("%s, process %d", h.Host, h.PID)}, {"run", h.Run},
 		{"since", formatTime(h.Started)},
 		{"last heartbeat", status.SinceHeartbeat.Round(time.Second).String() + " ago"},
 	})
 	if !h.Expires.IsZero() {
-		t.AppendRow(table.Row{"expires", formatTime(h.Expires) + ", unless a heartbeat comes"})
+		t.AppendRow(table.Row{"expires", formatTime(h.Expires) + ", unless a heartbeat arrives"})
 	}
-	return renderTable(w, t)
-}
-
-func lockStateText(c lock.State) string {
-	switch c {
-	case lock.StateEnding:
-		return "ending: its deployer has died, its engine still runs"
-	case lock.StateExpired:
-		return "expired: its holder has died; the next deployment takes it over"
-	case lock.StateHeld:
-	}
-	return string(c)
-}
-
-// formatTime is a time as people compare it across machines.
-func formatTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	return writeTable(w, t)
 }

@@ -1,14 +1,12 @@
 package ui
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // Preview is what a deployment to an environment would change.
@@ -17,109 +15,94 @@ type Preview struct {
 	// Image is the one that would run.
 	Image string
 	Plan  engine.Plan
-	// NewStack says that the stack has no resources yet.
+	// NewStack marks a stack without resources.
 	NewStack bool
-	// Failure says why the plan is not known; nil where it is.
+	// Failure is why the plan is not known; nil where it is.
 	Failure *Failure
-}
-
-// Previews shows what deployments would change. listed says that several environments were asked for: as JSON they are an
-// array.
-func Previews(w io.Writer, all []Preview, multiple bool, format string, style Style) error {
-	switch format {
-	case "json":
-		list := []previewJSON{}
-		for _, p := range all {
-			list = append(list, previewJSON{
-				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: highlights(p.Plan, p.NewStack),
-				planJSON: planJSON{Summary: PlanSummary(p.Plan), Steps: stepsJSON(sortBySeverity(p.Plan.Steps)), Warnings: p.Plan.Warnings},
-				Failure:  p.Failure,
-			})
-		}
-		if !multiple && len(list) == 1 {
-			return JSON(w, list[0])
-		}
-		return JSON(w, list)
-	case "markdown":
-		return previewsMarkdown(w, all)
-	}
-	var err error
-	for _, p := range all {
-		err = errors.Join(err, previewText(w, p, multiple, style))
-	}
-	return err
 }
 
 type previewJSON struct {
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
 	Image       string `json:"image,omitempty"`
-	// Highlights are the reasons to look twice: what is deleted or replaced, and permissions that may allow more.
-	Highlights []string `json:"attention,omitempty"`
-	planJSON
-	Failure *Failure `json:"error,omitempty"`
+	// Highlights are the changes to review first: what is deleted or replaced, and permissions that may become broader.
+	Highlights []string     `json:"attention,omitempty"`
+	Summary    string       `json:"summary"`
+	Steps      []changeJSON `json:"steps"`
+	Warnings   []string     `json:"warnings,omitempty"`
+	Failure    *Failure     `json:"error,omitempty"`
 }
 
-func previewText(w io.Writer, p Preview, multiple bool, style Style) error {
-	if multiple {
-		if _, err := fmt.Fprintln(w, style.colorize(p.Environment, text.Bold)); err != nil {
-			return err
+// Previews shows what deployments would change. As JSON they are an array where several environments were selected.
+func Previews(w io.Writer, all []Preview, multiple bool, format string, style Style) error {
+	switch format {
+	case "json":
+		list := []previewJSON{}
+		for _, p := range all {
+			list = append(list, previewJSON{
+				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: p.highlights(), Summary: PlanSummary(p.Plan),
+				Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings, Failure: p.Failure,
+			})
 		}
+		return jsonByEnvironment(w, list, multiple)
+	case "markdown":
+		return markdownByEnvironment(w, all, previewMarkdown)
 	}
-	if p.Failure != nil {
-		_, err := fmt.Fprintln(w, "not known: "+p.Failure.Message)
-		return err
-	}
-	return Plan(w, p.Plan, style)
-}
-
-// previewsMarkdown is the comment of a pull request; what does not fit into one is counted.
-func previewsMarkdown(w io.Writer, all []Preview) error {
-	var b strings.Builder
-	for i, p := range all {
-		if i > 0 {
-			b.WriteString("\n")
+	d := document{style: style}
+	for _, p := range all {
+		if multiple {
+			d.add("", style.bold(p.Environment))
 		}
-		previewMarkdown(&b, p, maxMarkdown*(i+1)/len(all))
+		if p.Failure != nil {
+			d.add("", "not known: "+p.Failure.Message)
+			continue
+		}
+		d.plan(p.Plan)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return d.writeTo(w)
 }
 
-// previewMarkdown writes one environment's part; limit is how long the text may be with it, in bytes.
+// Plan shows what an update would do.
+func Plan(w io.Writer, p engine.Plan, style Style) error {
+	d := document{style: style}
+	d.plan(p)
+	return d.writeTo(w)
+}
+
+func (d *document) plan(p engine.Plan) {
+	d.changes(planChanges(p))
+	d.add("", PlanSummary(p))
+}
+
+// PlanSummary counts a plan's changes.
+func PlanSummary(p engine.Plan) string {
+	return countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "replace", "delete")
+}
+
 func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 	if p.Failure != nil {
-		fmt.Fprintf(b, "### %s: not known\n\n> %s\n", escapeMarkdown(p.Environment), text.Snip(escapeMarkdown(p.Failure.Message), 2000, "…"))
+		fmt.Fprintf(b, "### %s: not known\n\n> %s\n", escapeMarkdown(p.Environment), text.Snip(escapeMarkdown(p.Failure.Message), 2000))
 		return
 	}
 	fmt.Fprintf(b, "### %s: %s\n", escapeMarkdown(p.Environment), PlanSummary(p.Plan))
-	highlighted := highlights(p.Plan, p.NewStack)
-	if len(highlighted) > 0 {
-		b.WriteString("\n> **Look at these first**\n>\n")
+	highlights := p.highlights()
+	if len(highlights) > 0 {
+		b.WriteString("\n> **Review these first**\n>\n")
 	}
-	// Half of the room is the table's.
+	// Half of the room is left to the table.
 	until := b.Len() + (limit-b.Len())/2
-	for i, line := range highlighted {
+	for i, line := range highlights {
 		if b.Len()+len(line) > until {
-			fmt.Fprintf(b, "> - … and %d more\n", len(highlighted)-i)
+			fmt.Fprintf(b, "> - … and %d more\n", len(highlights)-i)
 			break
 		}
 		fmt.Fprintf(b, "> - %s\n", escapeMarkdown(line))
 	}
-	var rows []string
-	for _, s := range sortBySeverity(p.Plan.Steps) {
-		rows = append(rows, propertyRows(s, operation(s), func(d engine.Difference) string {
-			if d.Replaces {
-				return " (replaces)"
-			}
-			return ""
-		})...)
-	}
-	if len(rows) == 0 {
+	if p.Plan.Empty() {
 		return
 	}
 	const closing = "\n</details>\n"
 	b.WriteString("\n<details><summary>Every change</summary>\n")
-	boundedTable(b, []string{"", "resource", "property", "before", "after"}, rows, limit-len(closing))
+	markdownTable(b, []string{"", "resource", "property", "before", "after"}, changeRows(planChanges(p.Plan)), limit-len(closing))
 	b.WriteString(closing)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
-func TestAttention(t *testing.T) {
+func TestHighlight(t *testing.T) {
 	policy := func(d ...engine.Difference) engine.Step {
 		return engine.Step{Op: "update", Type: "aws:iam/rolePolicy:RolePolicy", Name: "task", Differences: d}
 	}
@@ -19,18 +19,18 @@ func TestAttention(t *testing.T) {
 		want string
 	}{
 		"a database is replaced": {
-			engine.Step{Op: "replace", Replaces: true, Type: "aws:rds/instance:Instance"}, "deletes the database and what is in it"},
+			engine.Step{Op: "replace", Replaces: true, Type: "aws:rds/instance:Instance"}, "deletes the database and its data"},
 		"a queue is deleted":                 {engine.Step{Op: "delete", Deletes: true, Type: "aws:sqs/queue:Queue"}, "deletes the queue and its messages"},
 		"an alarm is deleted":                {engine.Step{Op: "delete", Deletes: true, Type: "aws:cloudwatch/metricAlarm:MetricAlarm"}, "deletes it"},
-		"a load balancer is replaced":        {engine.Step{Op: "replace", Replaces: true, Type: "aws:lb/loadBalancer:LoadBalancer"}, "replaces it: the old one goes"},
+		"a load balancer is replaced":        {engine.Step{Op: "replace", Replaces: true, Type: "aws:lb/loadBalancer:LoadBalancer"}, "replaces it, and deletes the old one"},
 		"a task definition's next revision":  {engine.Step{Op: "replace", Replaces: true, Type: "aws:ecs/taskDefinition:TaskDefinition"}, ""},
 		"a queue changes":                    {engine.Step{Op: "update", Type: "aws:sqs/queue:Queue"}, ""},
-		"a statement allows one more action": {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "add"}), "may allow more than today"},
+		"a statement allows one more action": {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "add"}), "may broaden permissions"},
 		"a statement loses an action":        {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "delete"}), ""},
-		"a statement loses its condition":    {policy(engine.Difference{Path: "policy.Statement[0].Condition", Kind: "delete"}), "may allow more than today"},
+		"a statement loses its condition":    {policy(engine.Difference{Path: "policy.Statement[0].Condition", Kind: "delete"}), "may broaden permissions"},
 		"only a policy's tag changes":        {policy(engine.Difference{Path: "tags.Owner", Kind: "update"}), ""},
 		"a port is opened": {
-			engine.Step{Op: "create", Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}, "may allow more than today"},
+			engine.Step{Op: "create", Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}, "may broaden permissions"},
 		"a port is closed": {
 			engine.Step{Op: "delete", Deletes: true, Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}, "deletes it"},
 	} {
@@ -46,17 +46,17 @@ func TestPreviewMarkdown(t *testing.T) {
 		{Environment: "new", NewStack: true, Plan: engine.Plan{Steps: steps[:1]}},
 	}, true, "markdown", Style{}))
 	text := out.String()
-	require.Contains(t, text, "> **Look at these first**\n>\n> - rds/instance database: deletes the database and what is in it\n\n<details>")
+	require.Contains(t, text, "> **Review these first**\n>\n> - rds/instance database: deletes the database and its data\n\n<details>")
 	require.Contains(t, text, "### production: not known\n\n> access denied\n")
 	require.Less(t, strings.Index(text, "| delete |"), strings.Index(text, "| create |"), "what is lost comes first")
-	require.Equal(t, 1, strings.Count(text, "Look at these first"), "in a new environment everything is new")
+	require.Equal(t, 1, strings.Count(text, "Review these first"), "in a new environment everything is new")
 }
 
 func TestPreviewJSON(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, Previews(&out, []Preview{{Environment: "staging", Stack: "staging", Plan: engine.Plan{Steps: steps[3:]}}}, false, "json", Style{}))
 	require.JSONEq(t, `{"environment":"staging","stack":"staging","summary":"1 to delete",
-		"attention":["rds/instance database: deletes the database and what is in it"],
+		"attention":["rds/instance database: deletes the database and its data"],
 		"steps":[{"operation":"delete","urn":"","type":"aws:rds/instance:Instance","name":"database"}]}`, out.String())
 	out.Reset()
 	require.NoError(t, Previews(&out, []Preview{{Environment: "dev"}, {Environment: "staging"}}, true, "json", Style{}))

@@ -7,32 +7,35 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// ProgressOptions say how progress is shown.
+// ProgressOptions configure how progress is shown.
 type ProgressOptions struct {
 	Style
-	// Live rewrites one line in a terminal; otherwise there is a line a step.
+	// Live rewrites one line in a terminal; otherwise each step has a line.
 	Live bool
-	// Quiet says nothing but warnings; Verbose says every step of the engine.
+	// Quiet writes only warnings, Verbose every step of the engine.
 	Quiet, Verbose bool
 	// Actions adds the workflow commands of GitHub Actions: groups and annotations.
 	Actions bool
-	// Now is the time.
-	Now func() time.Time
+	Now     func() time.Time
 }
 
-// keepAliveInterval is how long a phase may be silent where the output is no terminal.
-const keepAliveInterval = 30 * time.Second
+const (
+	// keepAliveInterval is how long a phase may be silent where the output is not a terminal.
+	keepAliveInterval = 30 * time.Second
+	// redrawInterval is how often the live line is rewritten.
+	redrawInterval = 200 * time.Millisecond
+)
 
-// redrawInterval is how often the live line counts on.
-const redrawInterval = 200 * time.Millisecond
+var eraseLine = "\r" + pretty.EraseLine.Sprint()
 
-// Progress shows the events of a deployment as they come.
+// Progress shows the events of a deployment as they arrive.
 type Progress struct {
 	ProgressOptions
 	out  io.Writer
@@ -47,14 +50,14 @@ type Progress struct {
 	drawn     bool
 }
 
-// NewProgress starts showing; Close ends it.
+// NewProgress returns a running Progress, which Close ends.
 func NewProgress(out io.Writer, o ProgressOptions) *Progress {
 	p := &Progress{ProgressOptions: o, out: out, stop: make(chan struct{})}
 	p.done.Go(p.tick)
 	return p
 }
 
-// Close takes the live line away and returns when nothing more will be written.
+// Close erases the live line. It returns when nothing more will be written.
 func (p *Progress) Close() {
 	close(p.stop)
 	p.done.Wait()
@@ -63,7 +66,7 @@ func (p *Progress) Close() {
 	p.erase()
 }
 
-// Step shows something that is no deployment as a phase of its own.
+// Step runs something that is not a deployment, and shows it as a phase.
 func (p *Progress) Step(name string, run func(report func(string)) (string, error)) error {
 	started := p.Now()
 	p.Report(release.Event{Time: started, Kind: release.PhaseStarted, Phase: name})
@@ -107,7 +110,7 @@ func (p *Progress) Report(e release.Event) {
 		if p.Actions {
 			p.printLine("::warning title=%s::%s", e.Phase, escapeAnnotation(e.Message))
 		} else {
-			p.printLine("%-10s %s %s", e.Phase, p.colorize("warning:", text.FgYellow), e.Message)
+			p.printLine("%-10s %s %s", e.Phase, p.yellow("warning:"), e.Message)
 		}
 	case release.PhaseEnded:
 		p.phaseEnded(e)
@@ -116,7 +119,7 @@ func (p *Progress) Report(e release.Event) {
 	p.draw()
 }
 
-// phaseEnded is the line that stays of a phase.
+// phaseEnded writes the line that remains of a phase.
 func (p *Progress) phaseEnded(e release.Event) {
 	if p.Actions && !p.Quiet {
 		p.printLine("::endgroup::")
@@ -127,21 +130,21 @@ func (p *Progress) phaseEnded(e release.Event) {
 	if p.Quiet {
 		return
 	}
-	sign, message := p.colorize("✓", text.FgGreen), firstLine(e.Message)
+	mark, message := p.green("✓"), text.FirstLine(e.Message)
 	switch e.Outcome {
 	case history.Failed:
 		// The error itself is printed at the end, in full.
-		sign, message = p.colorize("✗", text.FgRed), "failed"
+		mark, message = p.red("✗"), "failed"
 	case history.Interrupted:
-		sign, message = p.colorize("✗", text.FgRed), "interrupted"
+		mark, message = p.red("✗"), "interrupted"
 	case history.Skipped:
 		p.printLine("%-10s - skipped: %s", e.Phase, e.Message)
 		return
 	}
-	p.printLine("%-10s %s %6s  %s", e.Phase, sign, formatDuration(e.Took), message)
+	p.printLine("%-10s %s %6s  %s", e.Phase, mark, formatDuration(e.Took), message)
 }
 
-// tick keeps the live line counting, and elsewhere gives a sign of life.
+// tick updates the duration on the live line, and elsewhere writes keep-alive lines.
 func (p *Progress) tick() {
 	ticker := time.NewTicker(redrawInterval)
 	defer ticker.Stop()
@@ -152,7 +155,7 @@ func (p *Progress) tick() {
 		case <-ticker.C:
 			p.mu.Lock()
 			if p.phase != "" && !p.Live && !p.Quiet && p.Now().Sub(p.lastWrite) >= keepAliveInterval {
-				p.printLine("%-10s still at it after %s: %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
+				p.printLine("%-10s still running after %s: %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
 			}
 			p.draw()
 			p.mu.Unlock()
@@ -160,45 +163,31 @@ func (p *Progress) tick() {
 	}
 }
 
-// printLine writes a line that stays, above the live one.
+// printLine writes a line that remains, above the live one.
 func (p *Progress) printLine(format string, args ...any) {
 	p.erase()
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
 	p.lastWrite = p.Now()
 }
 
-// draw rewrites the live line.
 func (p *Progress) draw() {
 	if !p.Live || p.Quiet || p.phase == "" {
 		return
 	}
 	line := fmt.Sprintf("%-10s … %6s  %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
-	_, _ = fmt.Fprint(p.out, "\r"+text.EraseLine.Sprint()+text.Trim(line, max(20, p.Width-1)))
+	_, _ = fmt.Fprint(p.out, eraseLine+text.Snip(line, max(20, p.Width-1)))
 	p.drawn = true
 }
 
 func (p *Progress) erase() {
 	if p.drawn {
-		_, _ = fmt.Fprint(p.out, "\r"+text.EraseLine.Sprint())
+		_, _ = fmt.Fprint(p.out, eraseLine)
 		p.drawn = false
 	}
 }
 
-// escapeAnnotation follows the rules of workflow commands.
+// escapeAnnotation escapes a message for a workflow command.
 // Source: https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
 func escapeAnnotation(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
-}
-
-// formatDuration is a duration as people say it: 0.4s, 12.3s, 4m05s.
-func formatDuration(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 }

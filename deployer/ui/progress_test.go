@@ -93,14 +93,14 @@ func TestLiveProgress(t *testing.T) {
 	p.Report(events[1])
 	p.Report(events[2])
 	p.Close()
-	require.Contains(t, out.String(), "\r\x1b[Kprovision  …   0.0s  creating rds/insta\r")
+	require.Contains(t, out.String(), "\r\x1b[Kprovision  …   0.0s  creating rds/inst…\r")
 	require.NotContains(t, out.String(), "creating rds/instance")
 	require.Contains(t, out.String(), "\r\x1b[Kprovision  ✓  4m05s  2 resources changed\n")
 }
 
-// Where nobody rewrites lines, a phase that says nothing gives a sign of life.
-func TestSignOfLife(t *testing.T) {
-	out, now := &listener{came: make(chan struct{})}, began
+// Where the output is not a terminal, a silent phase writes keep-alive lines.
+func TestKeepAlive(t *testing.T) {
+	out, now := &lineListener{received: make(chan struct{})}, began
 	var mu sync.Mutex
 	p := NewProgress(out, ProgressOptions{Now: func() time.Time {
 		mu.Lock()
@@ -112,21 +112,21 @@ func TestSignOfLife(t *testing.T) {
 	mu.Lock()
 	now = began.Add(31 * time.Second)
 	mu.Unlock()
-	<-out.came
+	<-out.received
 	p.Close()
-	require.Equal(t, "provision  started\nprovision  still at it after 31.0s: creating rds/instance database\n", out.String())
+	require.Equal(t, "provision  started\nprovision  still running after 31.0s: creating rds/instance database\n", out.String())
 }
 
-// listener tells when a second line has come.
-type listener struct {
+// lineListener reports when a second line has arrived.
+type lineListener struct {
 	bytes.Buffer
-	came chan struct{}
-	n    int
+	received chan struct{}
+	n        int
 }
 
-func (l *listener) Write(p []byte) (int, error) {
+func (l *lineListener) Write(p []byte) (int, error) {
 	if l.n++; l.n == 2 {
-		defer close(l.came)
+		defer close(l.received)
 	}
 	return l.Buffer.Write(p)
 }

@@ -9,31 +9,32 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// StatusReport is what one run of the checks found out, about one environment or several.
+// StatusReport is the result of one run of the checks.
 type StatusReport struct {
 	Environments []EnvironmentReport
-	// Multiple says that several environments were asked for, even where only one was found: as JSON they are an array.
+	// Multiple marks that several environments were selected, even where only one was found: as JSON they are an array.
 	Multiple bool
-	// Appended says that reports of an earlier run stand before these: what is written is separated from them.
+	// Appended marks that reports of an earlier run precede these, which are separated from them.
 	Appended bool
-	// Refresh is after how long a page is made anew; 0 where it is made once.
+	// Refresh is after how long a page is written again; 0 where it is written once.
 	Refresh time.Duration
 }
 
 // EnvironmentReport is the report about one environment.
 type EnvironmentReport struct {
 	checks.Report
-	// Failure says why there is nothing in the report; nil where the environment could be judged.
+	// Failure is why the report is empty; nil where the environment could be checked.
 	Failure *Failure `json:"error,omitempty" yaml:"error,omitempty"`
 }
 
-// Failure is why an environment could not be judged, and what to do about it.
+// Failure is why an environment could not be read, and what to do about it.
 type Failure struct {
 	Message string `json:"message" yaml:"message"`
 	Hint    string `json:"hint,omitempty" yaml:"hint,omitempty"`
 }
 
-// FailedReport is the report about an environment that could not be judged: whole, but without findings, and so unknown.
+// FailedReport returns the report about an environment that could not be checked: complete, but without findings, and so
+// of unknown status.
 func FailedReport(environment, region string, at time.Time, why Failure) EnvironmentReport {
 	return EnvironmentReport{
 		Report: checks.Report{
@@ -45,65 +46,56 @@ func FailedReport(environment, region string, at time.Time, why Failure) Environ
 	}
 }
 
-// reportFormat writes reports in one form.
+// reportFormat writes reports in one format: each by write, with the separator between them, or all of them by writeAll.
 type reportFormat struct {
-	name string
-	// separator separates reports that follow each other.
-	separator string
-	// write writes a report; whole, where it is there, writes all of them instead.
-	write    func(io.Writer, EnvironmentReport, Style) error
-	writeAll func(io.Writer, StatusReport, Style) error
+	name, separator string
+	write           func(io.Writer, EnvironmentReport, Style) error
+	writeAll        func(io.Writer, StatusReport, Style) error
 }
 
-// formats are the forms of a report, the default first.
+// formats returns the formats of a report, the default first.
 func formats() []reportFormat {
 	return []reportFormat{
 		{name: "yaml+summary", separator: "---\n", write: writeYAMLAndSummary},
 		{name: "yaml", separator: "---\n", write: writeYAML},
 		{name: "summary", separator: "\n", write: writeSummary},
 		{name: "verbose", separator: "\n", write: writeVerbose},
-		{name: "json", writeAll: writeJSON},
+		{name: "json", writeAll: func(w io.Writer, r StatusReport, _ Style) error {
+			return jsonByEnvironment(w, r.Environments, r.Multiple)
+		}},
 		{name: "markdown", separator: "\n", write: writeMarkdown},
 		{name: "html", writeAll: writeHTML},
 	}
 }
 
-// ReportFormats returns the forms of a report, the default first.
+// ReportFormats returns the formats of Report, the default first.
 func ReportFormats() []string {
 	var names []string
-	for _, r := range formats() {
-		names = append(names, r.name)
+	for _, f := range formats() {
+		names = append(names, f.name)
 	}
 	return names
 }
 
-// Report writes what a run found out in the form.
-func Report(w io.Writer, e StatusReport, format string, style Style) error {
-	at := slices.IndexFunc(formats(), func(r reportFormat) bool { return r.name == format })
+// Report writes the result of a run of the checks.
+func Report(w io.Writer, r StatusReport, format string, style Style) error {
+	at := slices.IndexFunc(formats(), func(f reportFormat) bool { return f.name == format })
 	if at < 0 {
-		return fmt.Errorf("a report has no form %q", format)
+		return fmt.Errorf("a report has no format %q", format)
 	}
-	form := formats()[at]
-	if form.writeAll != nil {
-		return form.writeAll(w, e, style)
+	f := formats()[at]
+	if f.writeAll != nil {
+		return f.writeAll(w, r, style)
 	}
-	for i, r := range e.Environments {
-		if e.Appended || i > 0 {
-			if _, err := io.WriteString(w, form.separator); err != nil {
+	for i, environment := range r.Environments {
+		if r.Appended || i > 0 {
+			if _, err := io.WriteString(w, f.separator); err != nil {
 				return err
 			}
 		}
-		if err := form.write(w, r, style); err != nil {
+		if err := f.write(w, environment, style); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// writeJSON is the whole truth: an object, or an array where several environments were asked for.
-func writeJSON(w io.Writer, e StatusReport, _ Style) error {
-	if !e.Multiple && len(e.Environments) == 1 {
-		return JSON(w, e.Environments[0])
-	}
-	return JSON(w, e.Environments)
 }

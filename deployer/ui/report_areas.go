@@ -6,13 +6,13 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// area is what people look at together.
+// area is a group of related components.
 type area struct {
 	title      string
 	components []string
 }
 
-// areas is every component of a report, by area, in the order in which people read them.
+// areas returns every component of a report, by area, in the order in which people read them.
 func areas() []area {
 	return []area{
 		{"Containers", []string{"ecs_cluster", "ecs_service", "ecs_tasks", "task_definition", "autoscaling"}},
@@ -27,93 +27,76 @@ func areas() []area {
 
 // section is an area of one report.
 type section struct {
-	title  string
-	groups []group
+	Title  string
+	Groups []group
 }
 
-// summary counts the findings of the section.
-func (s section) summary() checks.Summary { return checks.Aggregate(s.findings()) }
+// Summary counts the findings of the section.
+func (s section) Summary() checks.Summary { return checks.Aggregate(s.findings()) }
 
 func (s section) findings() []checks.Finding {
 	var all []checks.Finding
-	for _, g := range s.groups {
-		all = append(all, g.findings...)
+	for _, g := range s.Groups {
+		all = append(all, g.Findings...)
 	}
 	return all
 }
 
-// sections are the areas that have findings. A component that no area has comes last.
+// sections returns the areas that have findings. Components without an area come last.
 func sections(findings []checks.Finding) []section {
 	var found []section
-	groups := groupByComponent(findings)
-	collect := func(title string, wanted func(component string) bool) {
-		s := section{title: title}
-		groups = slices.DeleteFunc(groups, func(g group) bool {
-			if wanted(g.component) {
-				s.groups = append(s.groups, g)
-			}
-			return wanted(g.component)
-		})
-		if len(s.groups) > 0 {
-			found = append(found, s)
+	for _, a := range append(areas(), area{title: "Other"}) {
+		found = append(found, section{Title: a.title})
+	}
+	for _, g := range groupByComponent(findings) {
+		at := slices.IndexFunc(areas(), func(a area) bool { return slices.Contains(a.components, g.Component) })
+		if at < 0 {
+			at = len(found) - 1
 		}
+		found[at].Groups = append(found[at].Groups, g)
 	}
-	for _, a := range areas() {
-		collect(a.title, func(component string) bool { return slices.Contains(a.components, component) })
-	}
-	collect("Other", func(string) bool { return true })
-	return found
+	return slices.DeleteFunc(found, func(s section) bool { return len(s.Groups) == 0 })
 }
 
 // group is the findings of one component.
 type group struct {
-	component string
-	findings  []checks.Finding
+	Component string
+	Findings  []checks.Finding
 }
 
-// groupByComponent keeps the order of the findings, in which those of a component follow each other.
+// groupByComponent groups findings, which are ordered by component.
 func groupByComponent(findings []checks.Finding) []group {
 	var groups []group
 	for _, f := range findings {
-		if n := len(groups); n == 0 || groups[n-1].component != f.Component {
-			groups = append(groups, group{component: f.Component})
+		if n := len(groups); n == 0 || groups[n-1].Component != f.Component {
+			groups = append(groups, group{Component: f.Component})
 		}
 		last := &groups[len(groups)-1]
-		last.findings = append(last.findings, f)
+		last.Findings = append(last.Findings, f)
 	}
 	return groups
 }
 
-// healthyGroups are the components with what is healthy of them.
 func healthyGroups(findings []checks.Finding) []group {
-	var healthy []checks.Finding
-	for _, f := range findings {
-		if f.Status == checks.Healthy {
-			healthy = append(healthy, f)
-		}
-	}
-	return groupByComponent(healthy)
+	return groupByComponent(withStatus(findings, checks.Healthy))
 }
 
-// worst is the first of the findings that the status of all of them comes from.
+// worst returns the first of the findings that determine the status of all of them.
 func worst(findings []checks.Finding) checks.Finding {
 	status := checks.Aggregate(findings).Status
-	for _, f := range findings {
-		if f.Status == status {
-			return f
-		}
-	}
-	return checks.Finding{Status: status}
+	return append(withStatus(findings, status), checks.Finding{Status: status})[0]
 }
 
-// unhealthy are the findings that are not healthy, errors first, then warnings, then what is unknown.
+// unhealthy returns the findings that are not healthy: errors first, then warnings, then unknown ones.
 func unhealthy(findings []checks.Finding) []checks.Finding {
+	return slices.Concat(withStatus(findings, checks.Error), withStatus(findings, checks.Warning), withStatus(findings, checks.Unknown))
+}
+
+func withStatus(findings []checks.Finding, status checks.Status) []checks.Finding {
 	var found []checks.Finding
-	for _, status := range []checks.Status{checks.Error, checks.Warning, checks.Unknown} {
-		for _, f := range findings {
-			if f.Status == status {
-				found = append(found, f)
-			}
+	for _, f := range findings {
+		if f.Status == status {
+			found = append(found, f)
 		}
 	}
 	return found

@@ -9,12 +9,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Emoji is the sign of a status that a report for people begins a line with.
+// Emoji returns the sign of a status in a report for people.
 func Emoji(s checks.Status) string {
 	switch s {
 	case checks.Healthy:
@@ -27,15 +26,15 @@ func Emoji(s checks.Status) string {
 	return "❓"
 }
 
-// statusSign is a status as a sign, or as a word where the terminal cannot show signs.
+// statusSign returns a status as a sign, or as a word where the terminal cannot show signs.
 func (s Style) statusSign(status checks.Status) string {
 	if s.NoEmoji {
-		return s.colorize(fmt.Sprintf("%-7s", status), statusColor(status))
+		return s.statusColor(status, fmt.Sprintf("%-7s", status))
 	}
 	return Emoji(status)
 }
 
-// statusPrefix is the sign before something that names the status itself; nothing where the terminal cannot show signs.
+// statusPrefix returns the sign for a line that contains the status; nothing where the terminal cannot show signs.
 func (s Style) statusPrefix(status checks.Status) string {
 	if s.NoEmoji {
 		return ""
@@ -43,93 +42,69 @@ func (s Style) statusPrefix(status checks.Status) string {
 	return Emoji(status) + " "
 }
 
-// statusWord is a status in its colour.
-func (s Style) statusWord(status checks.Status) string {
-	return s.colorize(string(status), statusColor(status))
-}
+func (s Style) statusWord(status checks.Status) string { return s.statusColor(status, string(status)) }
 
-func statusColor(status checks.Status) text.Color {
+func (s Style) statusColor(status checks.Status, words string) string {
 	switch status {
 	case checks.Healthy:
-		return text.FgGreen
+		return s.green(words)
 	case checks.Error:
-		return text.FgRed
+		return s.red(words)
 	}
-	return text.FgYellow
+	return s.yellow(words)
 }
 
-// Counts is the counts of a summary as a sentence has them: those that are not nothing, the worst first.
+// statusCount is how many findings have a status.
+type statusCount struct {
+	Status checks.Status
+	N      int
+}
+
+// statusCounts returns the counts of a summary that are not 0, the worst first.
+func statusCounts(s checks.Summary) []statusCount {
+	all := []statusCount{{checks.Error, s.Error}, {checks.Warning, s.Warning}, {checks.Unknown, s.Unknown}, {checks.Healthy, s.Healthy}}
+	return slices.DeleteFunc(all, func(c statusCount) bool { return c.N == 0 })
+}
+
+// Counts returns the counts of a summary as words.
 func Counts(s checks.Summary) string {
 	if s.Total == 0 {
-		return "nothing was judged"
+		return "nothing was checked"
 	}
+	plural := map[checks.Status]string{checks.Unknown: "unknown", checks.Healthy: "healthy"}
 	var parts []string
-	for _, c := range []struct {
-		n         int
-		one, many string
-	}{
-		{s.Error, "error", "errors"}, {s.Warning, "warning", "warnings"}, {s.Unknown, "unknown", "unknown"}, {s.Healthy, "healthy", "healthy"},
-	} {
-		switch c.n {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+c.one)
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.many))
-		}
+	for _, c := range statusCounts(s) {
+		parts = append(parts, text.Plural(c.N, string(c.Status), plural[c.Status]))
 	}
 	return fmt.Sprintf("%s of %d", strings.Join(parts, ", "), s.Total)
 }
 
-// wrapLine breaks a line between words where it is wider than the terminal. The lines after the first are indented. A word
-// that is wider than a line stays whole, so that it can be copied.
-func (s Style) wrapLine(line, indent string) string {
-	if s.Width <= 0 || text.StringWidthWithoutEscSequences(line) <= s.Width {
-		return line
-	}
-	var b strings.Builder
-	margin := line[:len(line)-len(strings.TrimLeft(line, " "))]
-	b.WriteString(margin)
-	column := len(margin)
-	for i, word := range strings.Split(strings.TrimLeft(line, " "), " ") {
-		width := text.StringWidthWithoutEscSequences(word)
-		switch {
-		case i == 0:
-		case column+1+width > s.Width:
-			b.WriteString("\n" + indent)
-			column = len(indent)
-		default:
-			b.WriteString(" ")
-			column++
-		}
-		b.WriteString(word)
-		column += width
-	}
-	return b.String()
-}
-
-// detail is one piece of a finding's evidence.
+// detail is one value of a finding's details. The name of a nested value has dots, as in rollout.state.
 type detail struct{ Name, Value string }
 
-// String is the fact as NAME=VALUE, the value in quotes where it has spaces.
-func (f detail) String() string {
-	if strings.ContainsAny(f.Value, " \t\n\"") {
-		return fmt.Sprintf("%s=%q", f.Name, f.Value)
+// String returns the detail as NAME=VALUE, with quotes around a value that has spaces.
+func (d detail) String() string {
+	if strings.ContainsAny(d.Value, " \t\n\"") {
+		return fmt.Sprintf("%s=%q", d.Name, d.Value)
 	}
-	return f.Name + "=" + f.Value
+	return d.Name + "=" + d.Value
 }
 
-// sortedDetails is a finding's details, sorted by name; what is inside of something has a name such as rollout.state.
 func sortedDetails(details map[string]any) []detail {
-	encoded, err := json.Marshal(details)
-	var plain map[string]any
-	if err == nil {
-		err = json.Unmarshal(encoded, &plain)
-	}
+	plain, err := plainJSON(details)
 	if err != nil {
 		return []detail{{"unreadable", err.Error()}}
 	}
 	return flattenDetails("", plain)
+}
+
+// plainJSON returns a value as it would be read from JSON.
+func plainJSON(details map[string]any) (plain map[string]any, err error) {
+	encoded, err := json.Marshal(details)
+	if err == nil {
+		err = json.Unmarshal(encoded, &plain)
+	}
+	return plain, err
 }
 
 func flattenDetails(prefix string, object map[string]any) []detail {
@@ -144,20 +119,19 @@ func flattenDetails(prefix string, object map[string]any) []detail {
 	return found
 }
 
-// joinDetails joins facts to one line.
-func joinDetails(facts []detail, separator string) string {
+func joinDetails(details []detail) string {
 	var all []string
-	for _, f := range facts {
-		all = append(all, f.String())
+	for _, d := range details {
+		all = append(all, d.String())
 	}
-	return strings.Join(all, separator)
+	return strings.Join(all, " ")
 }
 
-// inline is a value on one line.
+// inline returns a value on one line.
 func inline(value any) string {
 	switch v := value.(type) {
 	case map[string]any:
-		return "{" + joinDetails(flattenDetails("", v), " ") + "}"
+		return "{" + joinDetails(flattenDetails("", v)) + "}"
 	case []any:
 		var items []string
 		for _, item := range v {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 //go:embed page/report.html
@@ -18,78 +19,38 @@ var pageHTML string
 //go:embed page/report.css
 var pageCSS string
 
-// pageView is what the page's template shows. The page needs nothing but itself: no scripts, no fonts, no pictures.
+// pageView is what the page's template shows. The page is self-contained: no scripts, no fonts, no images.
 type pageView struct {
-	Title, Verdict string
-	Icon           template.URL
-	Style          template.CSS
-	// Refresh is in seconds; 0 where the page is made once.
+	Headline string
+	Icon     template.URL
+	Style    template.CSS
+	// Refresh is in seconds; 0 where the page is written once.
 	Refresh      int
-	Cards        bool
 	Environments []environmentView
 }
 
 type environmentView struct {
 	EnvironmentReport
-	ID, Name, Where, Counted string
-	Status                   checks.Status
-	Shares                   []statusCount
-	Path                     *topology
-	Attention                []areaIssues
-	Areas                    []areaView
-	Stuck                    []checks.StuckService
-}
-
-// statusCount is a part of the bar that shows how many findings have which status.
-type statusCount struct {
-	Status checks.Status
-	N      int
-}
-
-// areaIssues is what is not healthy in an area.
-type areaIssues struct {
-	Title  string
-	Issues []issueView
-}
-
-// issueView is one thing that is wrong, wherever it shows: findings with the same reason and hint.
-type issueView struct {
-	Status   checks.Status
-	Reason   string
-	Hint     *checks.Hint
-	Findings []findingView
-}
-
-type areaView struct {
-	ID, Title, Counted string
-	Status             checks.Status
-	Groups             []groupView
-}
-
-type groupView struct {
-	Component, Line string
-	Status          checks.Status
-	Findings        []findingView
-}
-
-type findingView struct {
-	checks.Finding
-	Evidence []detail
+	// Where is the region and the time.
+	Where    string
+	Topology *topology
+	Areas    []section
 }
 
 // writeHTML writes one self-contained HTML page about all environments.
-func writeHTML(w io.Writer, e StatusReport, _ Style) error {
-	t, err := template.New("report").Parse(pageHTML)
+func writeHTML(w io.Writer, r StatusReport, _ Style) error {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"anchor": areaID, "counts": Counts, "details": sortedDetails, "statusCounts": statusCounts, "unhealthy": unhealthy,
+	}).Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	view := pageView{
-		Verdict: headline(e.Environments), Icon: statusIcon(worstStatus(e.Environments)), Style: template.CSS(pageCSS),
-		Refresh: int(e.Refresh.Seconds()), Cards: len(e.Environments) > 1,
+		Headline: headline(r.Environments), Icon: statusIcon(worstStatus(r.Environments)), Style: template.CSS(pageCSS),
+		Refresh: int(r.Refresh.Seconds()),
 	}
-	view.Title = view.Verdict
-	for _, j := range e.Environments {
-		view.Environments = append(view.Environments, newEnvironmentView(j))
+	for _, environment := range r.Environments {
+		view.Environments = append(view.Environments, newEnvironmentView(environment))
 	}
 	if err := t.Execute(w, view); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -97,46 +58,21 @@ func writeHTML(w io.Writer, e StatusReport, _ Style) error {
 	return nil
 }
 
-func newEnvironmentView(j EnvironmentReport) environmentView {
-	view := environmentView{
-		EnvironmentReport: j, ID: j.Environment, Name: j.Environment, Counted: Counts(j.Summary), Status: j.Summary.Status,
-		Where: strings.TrimPrefix(j.Region+", "+j.Timestamp.UTC().Format("2 January 2006, 15:04:05 UTC"), ", "),
-		Stuck: j.Debugging.StuckServices,
-	}
-	for _, s := range []statusCount{
-		{checks.Error, j.Summary.Error}, {checks.Warning, j.Summary.Warning}, {checks.Unknown, j.Summary.Unknown}, {checks.Healthy, j.Summary.Healthy},
-	} {
-		if s.N > 0 {
-			view.Shares = append(view.Shares, s)
-		}
-	}
-	for _, s := range sections(j.Services) {
-		view.Areas = append(view.Areas, newAreaView(j.Environment, s))
-		if found := unhealthy(s.findings()); len(found) > 0 {
-			view.Attention = append(view.Attention, areaIssues{Title: s.title, Issues: issueViews(found)})
-		}
-	}
-	if len(j.Services) > 0 {
-		drawn := newTopology(j.Report)
-		view.Path = &drawn
+func newEnvironmentView(r EnvironmentReport) environmentView {
+	at := r.Timestamp.UTC().Format("2 January 2006, 15:04:05 UTC")
+	view := environmentView{EnvironmentReport: r, Where: strings.TrimPrefix(r.Region+", "+at, ", "), Areas: sections(r.Services)}
+	if len(r.Services) > 0 {
+		view.Topology = newTopology(r.Report)
 	}
 	return view
 }
 
-func newAreaView(environment string, s section) areaView {
-	view := areaView{ID: areaID(environment, s.title), Title: s.title, Status: s.summary().Status, Counted: Counts(s.summary())}
-	for _, g := range s.groups {
-		view.Groups = append(view.Groups, groupView{
-			Component: g.component, Status: checks.Aggregate(g.findings).Status,
-			Line: g.shortText(), Findings: findingViews(g.findings),
-		})
-	}
-	return view
-}
+// Status returns the worst status of a component's findings.
+func (g group) Status() checks.Status { return checks.Aggregate(g.Findings).Status }
 
-// shortText says how a component is where there is little room.
-func (g group) shortText() string {
-	s, first := checks.Aggregate(g.findings), worst(g.findings)
+// ShortText returns the status of a component in a few words.
+func (g group) ShortText() string {
+	s, first := checks.Aggregate(g.Findings), worst(g.Findings)
 	switch {
 	case s.Total > 1:
 		return fmt.Sprintf("%d of %d healthy", s.Healthy, s.Total)
@@ -146,112 +82,73 @@ func (g group) shortText() string {
 	return first.Reason
 }
 
-// areaID is the anchor of an area in the page.
 func areaID(environment, title string) string {
 	return environment + "-" + strings.ReplaceAll(strings.ToLower(title), " ", "-")
 }
 
-// issueViews puts findings together that have the same reason and hint.
-func issueViews(findings []checks.Finding) []issueView {
-	var issues []issueView
-	for _, f := range findings {
-		at := slices.IndexFunc(issues, func(i issueView) bool {
+// issue is one problem, however often it was found: the findings with the same reason and hint.
+type issue struct {
+	Status   checks.Status
+	Reason   string
+	Hint     *checks.Hint
+	Findings []checks.Finding
+}
+
+// Issues returns what is not healthy in the section.
+func (s section) Issues() []issue {
+	var issues []issue
+	for _, f := range unhealthy(s.findings()) {
+		at := slices.IndexFunc(issues, func(i issue) bool {
 			return i.Status == f.Status && i.Reason == f.Reason && sameHint(i.Hint, f.Hint)
 		})
 		if at < 0 {
 			at = len(issues)
-			issues = append(issues, issueView{Status: f.Status, Reason: f.Reason, Hint: f.Hint})
+			issues = append(issues, issue{Status: f.Status, Reason: f.Reason, Hint: f.Hint})
 		}
-		issues[at].Findings = append(issues[at].Findings, findingViews([]checks.Finding{f})...)
+		issues[at].Findings = append(issues[at].Findings, f)
 	}
 	return issues
 }
 
 func sameHint(a, b *checks.Hint) bool { return a == b || a != nil && b != nil && *a == *b }
 
-func findingViews(findings []checks.Finding) []findingView {
-	var views []findingView
-	for _, f := range findings {
-		views = append(views, findingView{Finding: f, Evidence: sortedDetails(f.Details)})
-	}
-	return views
-}
-
-// worstStatus is the status of the whole estate: error before warning before unknown, as within an environment.
+// worstStatus returns the status of all environments: error before warning before unknown, as within an environment.
 func worstStatus(environments []EnvironmentReport) checks.Status {
 	var all []checks.Finding
-	for _, j := range environments {
-		all = append(all, checks.Finding{Status: j.Summary.Status})
+	for _, r := range environments {
+		all = append(all, checks.Finding{Status: r.Summary.Status})
 	}
 	return checks.Aggregate(all).Status
 }
 
-// headline says in one sentence how the estate is.
+// headline returns the status of all environments as one sentence.
 func headline(environments []EnvironmentReport) string {
-	if len(environments) == 1 {
-		return capitalize(environments[0].Environment) + " is " + statusAdjective(environments[0].Summary.Status) + "."
-	}
 	names := map[checks.Status][]string{}
-	for _, j := range environments {
-		names[j.Summary.Status] = append(names[j.Summary.Status], j.Environment)
+	for _, r := range environments {
+		names[r.Summary.Status] = append(names[r.Summary.Status], r.Environment)
 	}
-	if len(names[checks.Healthy]) == len(environments) {
-		return fmt.Sprintf("All %d environments are healthy.", len(environments))
+	if n := len(environments); n > 1 && len(names[checks.Healthy]) == n {
+		return fmt.Sprintf("All %d environments are healthy.", n)
+	}
+	adjectives := map[checks.Status]string{
+		checks.Error: "not healthy", checks.Warning: "operational, with warnings", checks.Unknown: "not known to be healthy",
+	}
+	if len(environments) == 1 {
+		adjectives[checks.Healthy] = "healthy"
 	}
 	var parts []string
-	for _, s := range []checks.Status{checks.Error, checks.Warning, checks.Unknown} {
-		if len(names[s]) > 0 {
-			verb := " is "
-			if len(names[s]) > 1 {
-				verb = " are "
-			}
-			parts = append(parts, joinNames(names[s])+verb+statusAdjective(s))
+	for _, s := range []checks.Status{checks.Error, checks.Warning, checks.Unknown, checks.Healthy} {
+		if len(names[s]) > 0 && adjectives[s] != "" {
+			parts = append(parts, text.Join(names[s], "and")+" "+text.PluralWord(len(names[s]), "is", "are")+" "+adjectives[s])
 		}
 	}
-	return capitalize(strings.Join(parts, "; ")) + "."
+	sentence := strings.Join(parts, "; ") + "."
+	return strings.ToUpper(sentence[:1]) + sentence[1:]
 }
 
-// joinNames joins names as a sentence does: a, b and c.
-func joinNames(names []string) string {
-	last := len(names) - 1
-	if last == 0 {
-		return names[0]
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
-}
-
-// statusAdjective is a status as a word that may follow "is".
-func statusAdjective(s checks.Status) string {
-	switch s {
-	case checks.Healthy:
-		return "healthy"
-	case checks.Warning:
-		return "operational, with warnings"
-	case checks.Error:
-		return "not healthy"
-	}
-	return "not known to be healthy"
-}
-
-func capitalize(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// statusIcon is the page's sign in a browser's tab: a dot in the colour of the status.
+// statusIcon returns the page's sign in a browser's tab: a dot in the color of the status.
 func statusIcon(s checks.Status) template.URL {
-	colours := []struct {
-		status checks.Status
-		colour string
-	}{{checks.Healthy, "#2c7a4b"}, {checks.Warning, "#d18a00"}, {checks.Error, "#c6281f"}, {checks.Unknown, "#6a58a3"}}
-	at := slices.IndexFunc(colours, func(c struct {
-		status checks.Status
-		colour string
-	}) bool {
-		return c.status == s
-	})
-	svg := `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="` + colours[at].colour + `"/></svg>`
+	color := map[checks.Status]string{checks.Healthy: "#2c7a4b", checks.Warning: "#d18a00", checks.Error: "#c6281f", checks.Unknown: "#6a58a3"}[s]
+	svg := `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="` + color + `"/></svg>`
 	return template.URL("data:image/svg+xml," + url.PathEscape(svg))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// nodes is the drawing's nodes by key.
-func nodes(p topology) map[string]node {
+// nodes returns the drawing's nodes by key.
+func nodes(p *topology) map[string]node {
 	found := map[string]node{}
 	for _, n := range p.Nodes {
 		found[n.Key] = n
@@ -18,8 +18,8 @@ func nodes(p topology) map[string]node {
 	return found
 }
 
-func TestPathHasTheStatusOfItsParts(t *testing.T) {
-	drawn := newTopology(judged(
+func TestTopologyShowsTheStatusOfItsParts(t *testing.T) {
+	drawn := newTopology(reportOf(
 		healthy("waf", "WAF-a"), healthy("load_balancer", "ALB-a"), failing(checks.Warning, "listeners", "ALB-Listener-80", "no redirect"),
 		failing(checks.Error, "target_groups", "TG-a", "0/2 targets healthy"),
 		healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service"), healthy("ecs_service", "ECS-Service-v3-backend-staging-worker-service"),
@@ -33,35 +33,35 @@ func TestPathHasTheStatusOfItsParts(t *testing.T) {
 	} {
 		require.Equal(t, want, found[key].Status, key)
 	}
-	require.Equal(t, "not looked at", found["database"].Says)
-	require.Equal(t, "0/2 targets healthy", found["targets"].Says)
-	require.Equal(t, "NotFine", found["queue"].Says, "what has no room is told by its reason")
+	require.Equal(t, "not checked", found["database"].Message)
+	require.Equal(t, "0/2 targets healthy", found["targets"].Message)
+	require.Equal(t, "NotFine", found["queue"].Message, "what has no room shows its reason")
 	require.Contains(t, found["queue"].Tip, "access denied to the queue of this environment")
 }
 
-func TestPathLeadsToTheServicesWithTargets(t *testing.T) {
-	drawn := newTopology(judged(
+func TestTopologyConnectsTheServicesWithTargets(t *testing.T) {
+	drawn := newTopology(reportOf(
 		healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service"), healthy("ecs_service", "ECS-Service-v3-backend-staging-worker-service"),
 	).Report)
 	// Three up to the target group, one to the API, two from each of the services.
 	require.Len(t, drawn.Edges, 3+1+4)
 }
 
-func TestPathOfManyServicesStaysADrawing(t *testing.T) {
+func TestTopologyOfManyServicesGroupsTheLast(t *testing.T) {
 	var findings []checks.Finding
 	for _, name := range strings.Fields("a b c d e f g h") {
 		findings = append(findings, healthy("ecs_service", "ECS-Service-v3-backend-staging-"+name+"-service"))
 	}
 	findings[7] = failing(checks.Error, "ecs_service", findings[7].Service, "m")
-	found := nodes(newTopology(judged(findings...).Report))
+	found := nodes(newTopology(reportOf(findings...).Report))
 	require.Equal(t, "3 more", found["service-others"].Name)
 	require.Equal(t, checks.Error, found["service-others"].Status)
 	require.NotContains(t, found, "service-f")
 }
 
 // Nodes neither overlap nor leave the drawing.
-func TestPathFitsItsFrame(t *testing.T) {
-	drawn := newTopology(judged(healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service")).Report)
+func TestTopologyFitsItsFrame(t *testing.T) {
+	drawn := newTopology(reportOf(healthy("ecs_service", "ECS-Service-v3-backend-staging-api-service")).Report)
 	for i, n := range drawn.Nodes {
 		require.GreaterOrEqual(t, n.X, 0)
 		require.GreaterOrEqual(t, n.Y, 0)
@@ -74,7 +74,7 @@ func TestPathFitsItsFrame(t *testing.T) {
 }
 
 func TestPageShowsOneIssueOnce(t *testing.T) {
-	out := rendered(t, "html", Style{}, judged(
+	out := rendered(t, "html", Style{}, reportOf(
 		failing(checks.Error, "endpoint", "Endpoint-a", "expired"), failing(checks.Error, "tls", "TLS-a", "expired"),
 		failing(checks.Warning, "tls", "TLS-b", "old")))
 	require.Equal(t, 2, strings.Count(out, "<article "), "the same reason and hint are one issue, another status is another")
@@ -82,14 +82,14 @@ func TestPageShowsOneIssueOnce(t *testing.T) {
 }
 
 func TestPageEscapes(t *testing.T) {
-	out := rendered(t, "html", Style{}, judged(failing(checks.Error, "queue", "SQS-a", "<script>alert(1)</script>")))
+	out := rendered(t, "html", Style{}, reportOf(failing(checks.Error, "queue", "SQS-a", "<script>alert(1)</script>")))
 	require.NotContains(t, out, "<script>")
-	require.NotContains(t, out, "ZgotmplZ", "nothing that html/template holds for unsafe")
+	require.NotContains(t, out, "ZgotmplZ", "nothing that html/template regards as unsafe")
 }
 
-func TestVerdict(t *testing.T) {
+func TestHeadline(t *testing.T) {
 	env := func(name string, findings ...checks.Finding) EnvironmentReport {
-		j := judged(findings...)
+		j := reportOf(findings...)
 		j.Environment = name
 		return j
 	}

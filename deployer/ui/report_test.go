@@ -27,12 +27,12 @@ func failing(status checks.Status, component, service, message string) checks.Fi
 	return checks.Finding{
 		Service: service, Component: component, Status: status, Reason: "NotFine", Message: message,
 		Details: map[string]any{"desired": 2, "rollout": map[string]any{"state": "FAILED", "why": "two words"}, "zones": []string{"a", "b"}},
-		Hint:    &checks.Hint{Cause: "somebody changed it", Solution: "change it back", Command: "deployer drift --env staging"},
+		Hint:    &checks.Hint{Cause: "it was changed manually", Solution: "change it back", Command: "deployer drift --env staging"},
 	}
 }
 
-// judged is a report about the findings.
-func judged(findings ...checks.Finding) EnvironmentReport {
+// reportOf returns a report about the findings.
+func reportOf(findings ...checks.Finding) EnvironmentReport {
 	left := 394
 	return EnvironmentReport{Report: checks.Report{
 		Environment: "staging", Region: "us-east-1", Timestamp: at, Summary: checks.Aggregate(findings), Services: findings,
@@ -52,8 +52,8 @@ func rendered(t *testing.T, format string, style Style, reports ...EnvironmentRe
 	return b.String()
 }
 
-func TestEveryFormHasWhatIsWrong(t *testing.T) {
-	report := judged(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "it is gone"), failing(checks.Unknown, "waf", "WAF-a", "access denied"))
+func TestEveryFormatShowsProblems(t *testing.T) {
+	report := reportOf(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "it is gone"), failing(checks.Unknown, "waf", "WAF-a", "access denied"))
 	for _, format := range ReportFormats() {
 		out := rendered(t, format, Style{}, report)
 		for _, part := range []string{"it is gone", "access denied"} {
@@ -65,20 +65,20 @@ func TestEveryFormHasWhatIsWrong(t *testing.T) {
 	}
 }
 
-// One that could not be judged is never taken for one that is well.
-func TestEveryFormSaysWhatCouldNotBeJudged(t *testing.T) {
-	lost := FailedReport("production", "eu-west-1", at, Failure{Message: "the credentials belong to account 2", Hint: "choose a profile"})
-	require.Equal(t, checks.Unknown, lost.Summary.Status)
+// An environment that could not be checked is never reported as healthy.
+func TestEveryFormatShowsWhatCouldNotBeChecked(t *testing.T) {
+	failed := FailedReport("production", "eu-west-1", at, Failure{Message: "the credentials belong to account 2", Hint: "choose a profile"})
+	require.Equal(t, checks.Unknown, failed.Summary.Status)
 	for _, format := range ReportFormats() {
-		out := rendered(t, format, Style{}, judged(healthy("vpc", "VPC-a")), lost)
+		out := rendered(t, format, Style{}, reportOf(healthy("vpc", "VPC-a")), failed)
 		for _, part := range []string{"staging", "production", "the credentials belong to account 2", "choose a profile"} {
 			require.Contains(t, out, part, format)
 		}
 	}
 }
 
-func TestFormsOfSeveral(t *testing.T) {
-	one, other := judged(healthy("vpc", "VPC-a")), judged(failing(checks.Warning, "queue", "SQS-a", "m"))
+func TestFormatsOfSeveral(t *testing.T) {
+	one, other := reportOf(healthy("vpc", "VPC-a")), reportOf(failing(checks.Warning, "queue", "SQS-a", "m"))
 	require.NoError(t, schema.ValidateStatus([]byte(rendered(t, "json", Style{}, one, other))))
 	require.NoError(t, schema.ValidateStatus([]byte(rendered(t, "json", Style{}, one))))
 	for _, format := range []string{"yaml", "yaml+summary"} {
@@ -95,7 +95,7 @@ func TestFormsOfSeveral(t *testing.T) {
 func TestReportAfterAnother(t *testing.T) {
 	for format, want := range map[string]string{"yaml": "---\nenvironment", "summary": "\nstaging", "json": "{\n"} {
 		var b bytes.Buffer
-		require.NoError(t, Report(&b, StatusReport{Environments: []EnvironmentReport{judged(healthy("vpc", "a"))}, Appended: true}, format, Style{}))
+		require.NoError(t, Report(&b, StatusReport{Environments: []EnvironmentReport{reportOf(healthy("vpc", "a"))}, Appended: true}, format, Style{}))
 		require.True(t, strings.HasPrefix(b.String(), want), "%s: %s", format, b.String())
 	}
 }
@@ -103,7 +103,7 @@ func TestReportAfterAnother(t *testing.T) {
 func TestSharedHintIsWrittenOnce(t *testing.T) {
 	other := failing(checks.Error, "waf", "WAF-a", "m")
 	other.Hint = &checks.Hint{Cause: "*c: &d", Solution: "s"}
-	report := judged(failing(checks.Error, "queue", "SQS-a", "m"), failing(checks.Error, "queue", "SQS-b", "m"), other)
+	report := reportOf(failing(checks.Error, "queue", "SQS-a", "m"), failing(checks.Error, "queue", "SQS-b", "m"), other)
 	out := rendered(t, "yaml", Style{}, report)
 	require.Equal(t, 1, strings.Count(out, "change it back"))
 	var read struct{ Services []checks.Finding }
@@ -113,7 +113,7 @@ func TestSharedHintIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// However much evidence there is, the YAML stays within a fifth of the JSON's tokens while a tenth is not healthy at
+// However many details there are, the YAML stays within a fifth of the JSON's tokens while a tenth is not healthy at
 // most, and loses no finding and no hint.
 func TestYAMLStaysShort(t *testing.T) {
 	codec, err := tokenizer.Get(tokenizer.O200kBase)
@@ -140,26 +140,26 @@ func TestYAMLStaysShort(t *testing.T) {
 				}
 				findings = append(findings, f)
 			}
-			report := judged(findings...)
+			report := reportOf(findings...)
 			out := rendered(t, "yaml", Style{}, report)
 			require.LessOrEqual(t, count(out)/count(rendered(t, "json", Style{}, report)), 0.20)
 			require.Equal(t, 6, strings.Count(out, "0/1 tasks running; 3 stopped: exit code 1"))
 			require.Equal(t, 6, strings.Count(out, "hint: "))
 			if evidence == 1 {
-				require.Equal(t, 6, strings.Count(out, "0"+log), "what fits is not cut")
+				require.Equal(t, 6, strings.Count(out, "0"+log), "what fits is not truncated")
 			}
 		})
 	}
 }
 
-func TestYAMLIsCutOnlyWhereThatHelps(t *testing.T) {
-	// Of two findings half are not healthy: nothing was promised, so nothing is cut.
+func TestYAMLIsTruncatedOnlyWhereThatHelps(t *testing.T) {
+	// Of two findings half are not healthy: nothing was promised, so nothing is truncated.
 	long := failing(checks.Error, "queue", "SQS-a", "m")
 	long.Details = map[string]any{"error": strings.Repeat("x", 500)}
-	require.Contains(t, rendered(t, "yaml", Style{}, judged(long, healthy("vpc", "a"))), strings.Repeat("x", 500))
+	require.Contains(t, rendered(t, "yaml", Style{}, reportOf(long, healthy("vpc", "a"))), strings.Repeat("x", 500))
 }
 
-func TestCut(t *testing.T) {
+func TestTruncation(t *testing.T) {
 	f := checks.Finding{Details: map[string]any{
 		"lines": []string{"one", "two", "three"}, "text": "äöüß", "n": 3, "deep": map[string]any{"list": []int{1, 2, 3, 4}},
 	}}
@@ -171,18 +171,18 @@ func TestCut(t *testing.T) {
 }
 
 func TestVerbose(t *testing.T) {
-	out := rendered(t, "verbose", Style{}, judged(healthy("vpc", "VPC-a"), failing(checks.Warning, "ecs_service", "ECS-Service-a", "1/2 tasks running")))
+	out := rendered(t, "verbose", Style{}, reportOf(healthy("vpc", "VPC-a"), failing(checks.Warning, "ecs_service", "ECS-Service-a", "1/2 tasks running")))
 	require.Contains(t, out, "    ⚠️ ECS-Service-a: 1/2 tasks running (NotFine)\n"+
 		"       desired=2 rollout.state=FAILED rollout.why=\"two words\" zones=\"a, b\"\n"+
-		"       cause:    somebody changed it\n"+
+		"       cause:    it was changed manually\n"+
 		"       solution: change it back\n"+
 		"       next:     deployer drift --env staging\n")
 	require.Less(t, strings.Index(out, "CONTAINERS"), strings.Index(out, "NETWORK"))
 	require.True(t, strings.HasSuffix(out, "\n⚠️ staging (us-east-1) is warning: 1 warning, 1 healthy of 2\n"), out)
 }
 
-func TestWordsForSigns(t *testing.T) {
-	out := rendered(t, "verbose", Style{NoEmoji: true}, judged(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
+func TestNoEmoji(t *testing.T) {
+	out := rendered(t, "verbose", Style{NoEmoji: true}, reportOf(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
 	require.Contains(t, out, "    healthy VPC-a: ")
 	require.Contains(t, out, "    error   SQS-a: gone")
 	for _, r := range out {
@@ -191,7 +191,7 @@ func TestWordsForSigns(t *testing.T) {
 }
 
 func TestLinesFitTheTerminal(t *testing.T) {
-	report := judged(healthy("vpc", "VPC-a"), failing(checks.Warning, "ecs_service", "ECS-Service-a", strings.Repeat("many words ", 30)))
+	report := reportOf(healthy("vpc", "VPC-a"), failing(checks.Warning, "ecs_service", "ECS-Service-a", strings.Repeat("many words ", 30)))
 	for _, format := range []string{"summary", "verbose", "yaml+summary"} {
 		for line := range strings.Lines(rendered(t, format, Style{Width: 60}, report)) {
 			if format == "yaml+summary" && !strings.HasPrefix(line, "#") {
@@ -202,28 +202,9 @@ func TestLinesFitTheTerminal(t *testing.T) {
 	}
 }
 
-func TestFold(t *testing.T) {
-	for name, test := range map[string]struct {
-		width        int
-		line, indent string
-		want         string
-	}{
-		"no terminal":       {0, "one two three", "", "one two three"},
-		"fits":              {13, "one two three", "", "one two three"},
-		"breaks":            {9, "one two three", "  ", "one two\n  three"},
-		"keeps its margin":  {10, "  one two three", "    ", "  one two\n    three"},
-		"long words stay":   {5, "a sha256:0123 b", " ", "a\n sha256:0123\n b"},
-		"colours are empty": {13, "\x1b[31mone\x1b[0m two three", "", "\x1b[31mone\x1b[0m two three"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, Style{Width: test.width}.wrapLine(test.line, test.indent))
-		})
-	}
-}
-
 func TestCounts(t *testing.T) {
 	require.Equal(t, "2 errors, 1 warning, 3 unknown, 4 healthy of 10", Counts(checks.Summary{Error: 2, Warning: 1, Unknown: 3, Healthy: 4, Total: 10}))
-	require.Equal(t, "nothing was judged", Counts(checks.Summary{}))
+	require.Equal(t, "nothing was checked", Counts(checks.Summary{}))
 }
 
 func TestEveryComponentHasAnArea(t *testing.T) {
@@ -233,33 +214,33 @@ func TestEveryComponentHasAnArea(t *testing.T) {
 	}
 	require.ElementsMatch(t, checks.Components(), all)
 	other := sections([]checks.Finding{healthy("new", "a")})
-	require.Equal(t, "Other", other[0].title)
+	require.Equal(t, "Other", other[0].Title)
 }
 
 func TestMarkdown(t *testing.T) {
 	broken := failing(checks.Error, "queue", "SQS-a", "a|b <c>\n*d*")
 	broken.Hint.Command = "deployer logs | grep x"
-	out := rendered(t, "markdown", Style{}, judged(healthy("vpc", "VPC-a"), broken))
-	require.Contains(t, out, `| ❌ | **SQS-a** | a\|b &lt;c><br>\*d\* | somebody changed it | change it back<br>`+"`deployer logs \\| grep x` |\n")
-	require.Contains(t, out, "<details><summary>1 healthy</summary>\n\n| component | how it is |\n| --- | --- |\n| `vpc` | all is well with VPC-a |\n\n</details>\n")
+	out := rendered(t, "markdown", Style{}, reportOf(healthy("vpc", "VPC-a"), broken))
+	require.Contains(t, out, `| ❌ | **SQS-a** | a\|b &lt;c><br>\*d\* | it was changed manually | change it back<br>`+"`deployer logs \\| grep x` |\n")
+	require.Contains(t, out, "<details><summary>1 healthy</summary>\n\n| component | finding |\n| --- | --- |\n| `vpc` | all is well with VPC-a |\n\n</details>\n")
 
 	var many []checks.Finding
 	for i := range 1000 {
 		many = append(many, failing(checks.Error, "queue", fmt.Sprint("SQS-", i), "m"))
 	}
-	require.Less(t, len(rendered(t, "markdown", Style{}, judged(many...))), 65536, "GitHub takes no more")
+	require.Less(t, len(rendered(t, "markdown", Style{}, reportOf(many...))), 65536, "GitHub takes no more")
 }
 
-func TestUnknownForm(t *testing.T) {
-	require.EqualError(t, Report(io.Discard, StatusReport{}, "xml", Style{}), `a report has no form "xml"`)
+func TestUnknownFormat(t *testing.T) {
+	require.EqualError(t, Report(io.Discard, StatusReport{}, "xml", Style{}), `a report has no format "xml"`)
 }
 
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("the pipe is closed") }
 
-func TestFormsReportThatNobodyReads(t *testing.T) {
+func TestFormatsReportWriteErrors(t *testing.T) {
 	for _, format := range ReportFormats() {
-		require.ErrorContains(t, Report(brokenWriter{}, StatusReport{Environments: []EnvironmentReport{judged(healthy("vpc", "a"))}}, format, Style{}), "the pipe is closed", format)
+		require.ErrorContains(t, Report(brokenWriter{}, StatusReport{Environments: []EnvironmentReport{reportOf(healthy("vpc", "a"))}}, format, Style{}), "the pipe is closed", format)
 	}
 }

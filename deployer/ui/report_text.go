@@ -7,191 +7,160 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// lines is a text whose lines are folded at the terminal's width.
-type lines struct {
-	strings.Builder
-	style Style
-}
+func (d *document) heading(title string) { d.add("", "\n"+d.style.bold(title)) }
 
-// add appends a line; what does not fit goes on below it, indented by indent.
-func (l *lines) add(indent, format string, args ...any) {
-	l.WriteString(l.style.wrapLine(strings.TrimRight(fmt.Sprintf(format, args...), " "), indent) + "\n")
-}
-
-// heading appends an empty line and a heading.
-func (l *lines) heading(title string) {
-	l.WriteString("\n" + l.style.colorize(title, text.Bold) + "\n")
-}
-
-func (l *lines) writeTo(w io.Writer) error {
-	_, err := io.WriteString(w, l.String())
-	return err
-}
-
-// writeSummary is the key figures: one line a component, then certificates and load balancers.
-func writeSummary(w io.Writer, j EnvironmentReport, style Style) error {
-	l := &lines{style: style}
-	l.statusLine("", j)
-	if j.Failure != nil {
-		l.failure(*j.Failure)
-		return l.writeTo(w)
+// writeSummary writes the key figures: one line a component, then certificates and load balancers.
+func writeSummary(w io.Writer, r EnvironmentReport, style Style) error {
+	d := &document{style: style}
+	d.statusLine("", r)
+	if r.Failure != nil {
+		d.failure(*r.Failure)
+		return d.writeTo(w)
 	}
-	l.WriteString("\n")
-	for _, g := range groupByComponent(j.Services) {
-		l.add(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.component, g.summaryLine(style))
+	d.add("", "")
+	for _, g := range groupByComponent(r.Services) {
+		d.addf(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.Component, g.summaryLine(style))
 	}
-	l.certificates(j)
-	l.loadBalancers(j, false)
-	l.omitted(j.Omitted)
-	return l.writeTo(w)
+	d.certificates(r)
+	d.loadBalancers(r, false)
+	d.omitted(r.Omitted)
+	return d.writeTo(w)
 }
 
-// statusLine is the one line that says how an environment is.
-func (l *lines) statusLine(mark string, j EnvironmentReport) {
-	where := ""
-	if j.Region != "" {
-		where = " (" + j.Region + ")"
+// statusLine appends an environment's status and how many findings have which.
+func (d *document) statusLine(prefix string, r EnvironmentReport) {
+	region := ""
+	if r.Region != "" {
+		region = " (" + r.Region + ")"
 	}
-	l.add("  ", "%s%s%s is %s: %s", mark, j.Environment, where, l.style.statusWord(j.Summary.Status), Counts(j.Summary))
+	d.addf("  ", "%s%s%s is %s: %s", prefix, r.Environment, region, d.style.statusWord(r.Summary.Status), Counts(r.Summary))
 }
 
-// componentWidth is the column of a summary that has the components' names.
+// componentWidth is the width of the column with components in a summary.
 const componentWidth = 18
 
-// summaryLine says how many are healthy and names the worst that is not.
+// summaryLine returns how many findings are healthy, and the worst that is not.
 func (g group) summaryLine(style Style) string {
-	s := checks.Aggregate(g.findings)
-	first := worst(g.findings)
+	s := checks.Aggregate(g.Findings)
+	first := worst(g.Findings)
+	status := style.statusWord(s.Status)
 	switch {
 	case s.Status != checks.Healthy && s.Total == 1:
-		return fmt.Sprintf("%s: %s: %s", style.statusWord(s.Status), first.Reason, first.Message)
+		return fmt.Sprintf("%s: %s: %s", status, first.Reason, first.Message)
 	case s.Status != checks.Healthy:
-		return fmt.Sprintf("%s: %s: %s (%d of %d healthy)", style.statusWord(s.Status), first.Reason, first.Message, s.Healthy, s.Total)
+		return fmt.Sprintf("%s: %s: %s (%d of %d healthy)", status, first.Reason, first.Message, s.Healthy, s.Total)
 	case s.Total == 1:
-		return style.statusWord(s.Status) + ": " + first.Message
+		return status + ": " + first.Message
 	}
-	return fmt.Sprintf("%s: %d", style.statusWord(s.Status), s.Total)
+	return fmt.Sprintf("%s: %d", status, s.Total)
 }
 
-// writeVerbose is everything, for a person: grouped, with signs.
-func writeVerbose(w io.Writer, j EnvironmentReport, style Style) error {
-	l := &lines{style: style}
-	l.WriteString(style.colorize("Infrastructure status", text.Bold) + "\n")
-	l.add("", "Environment: %s", j.Environment)
-	l.add("", "Region: %s", j.Region)
-	l.add("", "Timestamp: %s", j.Timestamp.Format(time.RFC3339))
-	l.heading("Summary")
-	for _, c := range []struct {
-		status checks.Status
-		n      int
-	}{
-		{checks.Healthy, j.Summary.Healthy}, {checks.Warning, j.Summary.Warning}, {checks.Error, j.Summary.Error}, {checks.Unknown, j.Summary.Unknown},
-	} {
-		l.add("", "  %s%s: %d", style.statusPrefix(c.status), c.status, c.n)
+// writeVerbose writes everything for a person: grouped, with signs.
+func writeVerbose(w io.Writer, r EnvironmentReport, style Style) error {
+	d := &document{style: style}
+	d.add("", style.bold("Infrastructure status"))
+	d.add("", "Environment: "+r.Environment)
+	d.add("", "Region: "+r.Region)
+	d.add("", "Timestamp: "+r.Timestamp.Format(time.RFC3339))
+	d.heading("Summary")
+	count := func(status checks.Status, n int) { d.addf("", "  %s%s: %d", style.statusPrefix(status), status, n) }
+	count(checks.Healthy, r.Summary.Healthy)
+	count(checks.Warning, r.Summary.Warning)
+	count(checks.Error, r.Summary.Error)
+	count(checks.Unknown, r.Summary.Unknown)
+	d.addf("", "  total: %d", r.Summary.Total)
+	if r.Failure != nil {
+		d.failure(*r.Failure)
+		return d.writeTo(w)
 	}
-	l.add("", "  total: %d", j.Summary.Total)
-	if j.Failure != nil {
-		l.failure(*j.Failure)
-		return l.writeTo(w)
-	}
-	for _, s := range sections(j.Services) {
-		l.heading(strings.ToUpper(s.title))
-		for _, g := range s.groups {
-			l.add("", "  %s", style.colorize(g.component, text.Underline))
-			for _, f := range g.findings {
-				l.finding(f, "    ")
+	for _, s := range sections(r.Services) {
+		d.heading(strings.ToUpper(s.Title))
+		for _, g := range s.Groups {
+			d.add("", "  "+style.underline(g.Component))
+			for _, f := range g.Findings {
+				d.finding(f, "    ")
 			}
 		}
 	}
-	l.stuck(j.Debugging.StuckServices)
-	l.certificates(j)
-	l.loadBalancers(j, true)
-	l.omitted(j.Omitted)
-	l.WriteString("\n")
-	l.statusLine(style.statusPrefix(j.Summary.Status), j)
-	return l.writeTo(w)
+	d.stuck(r.Debugging.StuckServices)
+	d.certificates(r)
+	d.loadBalancers(r, true)
+	d.omitted(r.Omitted)
+	d.add("", "")
+	d.statusLine(style.statusPrefix(r.Summary.Status), r)
+	return d.writeTo(w)
 }
 
-// Findings shows findings alone, without a report around them.
+// Findings shows findings without a report around them.
 func Findings(w io.Writer, findings []checks.Finding, format string, style Style) error {
 	if format == "json" {
 		return JSON(w, findings)
 	}
-	l := &lines{style: style}
+	d := document{style: style}
 	for _, f := range findings {
-		l.finding(f, "")
+		d.finding(f, "")
 	}
-	return l.writeTo(w)
+	return d.writeTo(w)
 }
 
-// hintIndent is as wide as the words before a hint's parts.
-const hintIndent = "          "
-
-// finding is one judgement with its evidence, and where it is not healthy, with its hint.
-func (l *lines) finding(f checks.Finding, margin string) {
+// finding appends a finding with its details, and with its hint where it is not healthy.
+func (d *document) finding(f checks.Finding, margin string) {
 	below := margin + "   "
-	head := fmt.Sprintf("%s%s %s: %s", margin, l.style.statusSign(f.Status), f.Service, f.Message)
+	head := fmt.Sprintf("%s%s %s: %s", margin, d.style.statusSign(f.Status), f.Service, f.Message)
 	if f.Status != checks.Healthy {
 		head += " (" + f.Reason + ")"
 	}
-	l.add(below, "%s", head)
-	if facts := sortedDetails(f.Details); len(facts) > 0 {
-		l.add(below+"  ", "%s%s", below, l.style.colorize(joinDetails(facts, " "), text.Faint))
+	d.add(below, head)
+	if details := sortedDetails(f.Details); len(details) > 0 {
+		d.add(below+"  ", below+d.style.faint(joinDetails(details)))
 	}
 	if f.Hint == nil {
 		return
 	}
-	l.add(below+hintIndent, "%scause:    %s", below, f.Hint.Cause)
-	l.add(below+hintIndent, "%ssolution: %s", below, f.Hint.Solution)
+	hanging := below + strings.Repeat(" ", len("solution: "))
+	d.add(hanging, below+"cause:    "+f.Hint.Cause)
+	d.add(hanging, below+"solution: "+f.Hint.Solution)
 	if f.Hint.Command != "" {
-		l.add(below+hintIndent, "%snext:     %s", below, l.style.colorize(f.Hint.Command, text.Bold))
+		d.add(hanging, below+"next:     "+d.style.bold(f.Hint.Command))
 	}
 }
 
-func (l *lines) failure(f Failure) {
-	l.WriteString("\n")
-	l.add("  ", "it could not be judged: %s", f.Message)
+func (d *document) failure(f Failure) {
+	d.add("  ", "\nit could not be checked: "+f.Message)
 	if f.Hint != "" {
-		l.add("  ", "hint: %s", f.Hint)
+		d.add("  ", "hint: "+f.Hint)
 	}
 }
 
-func (l *lines) stuck(services []checks.StuckService) {
-	if len(services) == 0 {
-		return
+func (d *document) stuck(services []checks.StuckService) {
+	if len(services) > 0 {
+		d.heading("Stuck services")
 	}
-	l.heading("Stuck services")
 	for _, s := range services {
-		l.add("    ", "  %s: %s", s.Service, s.Issue)
+		d.add("    ", "  "+s.Service+": "+s.Issue)
 		for _, issue := range s.Issues {
-			l.add("      ", "    %s", issue)
+			d.add("      ", "    "+issue)
 		}
 	}
 }
 
-// startSection begins a section of n entries about what a component looked at, and reports whether there is one.
-func (l *lines) startSection(title string, n int, j EnvironmentReport, component string) bool {
-	checked := slices.ContainsFunc(j.Services, func(f checks.Finding) bool { return f.Component == component })
-	if n == 0 && !checked {
-		return false
+// section begins a section of n entries, unless there is none because the component was not checked.
+func (d *document) section(title string, n int, r EnvironmentReport, component string) {
+	checked := slices.ContainsFunc(r.Services, func(f checks.Finding) bool { return f.Component == component })
+	if n > 0 || checked {
+		d.heading(title)
 	}
-	l.heading(title)
-	if n == 0 {
-		l.add("", "  none was seen")
+	if n == 0 && checked {
+		d.add("", "  none found")
 	}
-	return n > 0
 }
 
-func (l *lines) certificates(j EnvironmentReport) {
-	if !l.startSection("Certificate", len(j.Certificates), j, "certificate") {
-		return
-	}
-	for _, c := range j.Certificates {
+func (d *document) certificates(r EnvironmentReport) {
+	d.section("Certificate", len(r.Certificates), r, "certificate")
+	for _, c := range r.Certificates {
 		line := fmt.Sprintf("  %s: %s", c.Domain, c.Status)
 		if c.DaysLeft != nil {
 			line += fmt.Sprintf(", %d days left", *c.DaysLeft)
@@ -199,37 +168,32 @@ func (l *lines) certificates(j EnvironmentReport) {
 		if c.NotAfter != nil {
 			line += ", until " + c.NotAfter.UTC().Format(time.DateOnly)
 		}
-		l.add("    ", "%s", line)
+		d.add("    ", line)
 	}
 }
 
-// loadBalancers lists the load balancers; whole adds where they listen.
-func (l *lines) loadBalancers(j EnvironmentReport, whole bool) {
-	if !l.startSection("Load balancers", len(j.LoadBalancers), j, "load_balancer") {
-		return
-	}
-	for _, b := range j.LoadBalancers {
-		l.add("    ", "  %s: %s", b.Name, b.State)
-		if whole {
-			l.add("      ", "    %s", b.DNSName)
-		}
-		for _, listener := range b.Listeners {
-			if whole {
-				l.add("      ", "    %s %d: %s %s", listener.Protocol, listener.Port, listener.Action, listener.TLSPolicy)
+// loadBalancers lists the load balancers, with their listeners where all is to be shown.
+func (d *document) loadBalancers(r EnvironmentReport, all bool) {
+	d.section("Load balancers", len(r.LoadBalancers), r, "load_balancer")
+	for _, b := range r.LoadBalancers {
+		d.add("    ", "  "+b.Name+": "+b.State)
+		if all {
+			d.add("      ", "    "+b.DNSName)
+			for _, l := range b.Listeners {
+				d.addf("      ", "    %s %d: %s %s", l.Protocol, l.Port, l.Action, l.TLSPolicy)
 			}
 		}
 		for _, g := range b.TargetGroups {
-			l.add("      ", "    %s: %d/%d healthy", g.Name, g.Healthy, g.Total)
+			d.addf("      ", "    %s: %d/%d healthy", g.Name, g.Healthy, g.Total)
 		}
 	}
 }
 
-func (l *lines) omitted(omitted []checks.Omission) {
-	if len(omitted) == 0 {
-		return
+func (d *document) omitted(omitted []checks.Omission) {
+	if len(omitted) > 0 {
+		d.heading("Left out")
 	}
-	l.heading("Left out")
 	for _, o := range omitted {
-		l.add("    ", "  %s: %s", o.Component, o.Why)
+		d.add("    ", "  "+o.Component+": "+o.Why)
 	}
 }

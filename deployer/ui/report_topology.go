@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// topology is the way of a request as a drawing: internet, firewall, load balancer, target group, services, and what those
-// stand on. Its parts have the colours of the findings about them.
+// topology is a drawing of a request's path: internet, firewall, load balancer, target group, services, and what those
+// depend on. Its parts have the colors of the findings about them.
 type topology struct {
 	Width, Height int
-	// Label says in words what the drawing shows.
+	// Label is the alternative text.
 	Label string
 	Nodes []node
 	Edges []edge
@@ -19,16 +20,14 @@ type topology struct {
 
 // node is a box of the drawing.
 type node struct {
-	// Key tells the nodes of a drawing apart.
-	Key        string
-	Name, Says string
-	// Tip is all that is to be said about it; Link the area of the page that has it.
+	Key, Name, Message string
+	// Tip lists its findings, Link is the area of the page that shows them.
 	Tip, Link           string
 	Status              checks.Status
 	X, Y, Width, Height int
 }
 
-// Glyph is the status for those who do not see the colour.
+// Glyph returns the status for those who do not see the color.
 func (n node) Glyph() string {
 	glyphs := map[checks.Status]string{checks.Healthy: "✓", checks.Warning: "!", checks.Error: "×", checks.Unknown: "?"}
 	if g, ok := glyphs[n.Status]; ok {
@@ -37,16 +36,16 @@ func (n node) Glyph() string {
 	return "–"
 }
 
-// edge is an arrow; it has the status of what it leads to.
+// edge is an arrow. It has the status of the node that it leads to.
 type edge struct {
 	D      string
 	Status checks.Status
 }
 
-// notChecked is the status of a part that the report says nothing about.
+// notChecked is the status of a part without findings.
 const notChecked checks.Status = "none"
 
-// The measures of the drawing, in its own units.
+// Lengths in the drawing, in its own units.
 const (
 	nodeWidth, nodeHeight = 160, 58
 	gapX, gapY            = 32, 16
@@ -57,8 +56,7 @@ const (
 	maxServiceNodes = 6
 )
 
-// newTopology draws the report.
-func newTopology(r checks.Report) topology {
+func newTopology(r checks.Report) *topology {
 	services, traffic := serviceNodes(r)
 	stores := []node{
 		componentNode(r, "database", "Database", "Data", "database", "database_backups"),
@@ -66,7 +64,7 @@ func newTopology(r checks.Report) topology {
 	}
 	balancer := componentNode(r, "balancer", "Load balancer", "Traffic", "load_balancer", "listeners", "certificate", "tls")
 	if balancer.Status == checks.Healthy {
-		balancer.Says = listenerText(r)
+		balancer.Message = listenerText(r)
 	}
 	columns := [][]node{
 		{componentNode(r, "internet", "Internet", "Domain", "endpoint", "readiness", "dns", "delegation", "hosted_zone")},
@@ -77,10 +75,10 @@ func newTopology(r checks.Report) topology {
 		stores,
 	}
 	rows := max(len(services), len(stores))
-	drawn := topology{
+	drawn := &topology{
 		Width:  len(columns)*(nodeWidth+gapX) - gapX + 2*margin,
 		Height: rows*(nodeHeight+gapY) - gapY + 2*margin,
-		Label:  "Internet, WAF, load balancer, target group, services, database and queue, coloured by status",
+		Label:  "Internet, WAF, load balancer, target group, services, database and queue, colored by status",
 	}
 	for x, column := range columns {
 		top := (drawn.Height - len(column)*(nodeHeight+gapY) + gapY) / 2
@@ -104,42 +102,43 @@ func newTopology(r checks.Report) topology {
 	return drawn
 }
 
-// componentNode is the node of some components. It says the message of the first where all is well, else of the worst.
+// componentNode returns the node of some components. It shows the message of the worst finding.
 func componentNode(r checks.Report, key, name, title string, components ...string) node {
-	var about []checks.Finding
+	var found []checks.Finding
 	for _, component := range components {
-		for _, f := range r.Services {
-			if f.Component == component {
-				about = append(about, f)
-			}
-		}
+		found = append(found, withComponent(r.Services, component)...)
 	}
-	return newNode(r, key, name, title, about)
+	return newNode(r, key, name, title, found)
 }
 
-func newNode(r checks.Report, key, name, title string, about []checks.Finding) node {
-	n := node{Key: key, Name: name, Says: "not looked at", Tip: name + ": not looked at", Link: areaID(r.Environment, title), Status: notChecked}
-	if len(about) == 0 {
+func withComponent(findings []checks.Finding, component string) []checks.Finding {
+	var found []checks.Finding
+	for _, f := range findings {
+		if f.Component == component {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func newNode(r checks.Report, key, name, title string, findings []checks.Finding) node {
+	n := node{Key: key, Name: name, Message: "not checked", Tip: name + ": not checked", Link: areaID(r.Environment, title), Status: notChecked}
+	if len(findings) == 0 {
 		return n
 	}
-	n.Status = checks.Aggregate(about).Status
-	n.Says = shortMessage(worst(about))
+	n.Status = checks.Aggregate(findings).Status
+	n.Message = shortMessage(worst(findings))
 	var tips []string
-	for _, f := range about {
+	for _, f := range findings {
 		tips = append(tips, fmt.Sprintf("%s %s: %s", f.Status, f.Service, f.Message))
 	}
 	n.Tip = strings.Join(tips, "\n")
 	return n
 }
 
-// serviceNodes are the services with their tasks, and which of them the target group sends requests to.
+// serviceNodes returns the services with their tasks, and which of them get requests from the target group.
 func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
-	var services []checks.Finding
-	for _, f := range r.Services {
-		if f.Component == "ecs_service" {
-			services = append(services, f)
-		}
-	}
+	services := withComponent(r.Services, "ecs_service")
 	if len(services) == 0 {
 		return []node{newNode(r, "services", "Services", "Containers", nil)}, []bool{true}
 	}
@@ -147,17 +146,18 @@ func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
 	if len(services) > maxServiceNodes {
 		shown = services[:maxServiceNodes-1]
 	}
+	targets := rolesWithTargets(r)
 	for _, f := range shown {
-		about := []checks.Finding{f}
+		findings := []checks.Finding{f}
 		name := strings.TrimPrefix(f.Service, "ECS-Service-")
-		for _, other := range r.Services {
-			if other.Component == "ecs_tasks" && strings.HasSuffix(other.Service, name) {
-				about = append(about, other)
+		for _, tasks := range withComponent(r.Services, "ecs_tasks") {
+			if strings.HasSuffix(tasks.Service, name) {
+				findings = append(findings, tasks)
 			}
 		}
 		role := roleOf(r.Environment, name, "-service")
-		nodes = append(nodes, newNode(r, "service-"+role, role, "Containers", about))
-		traffic = append(traffic, hasTargets(r, role))
+		nodes = append(nodes, newNode(r, "service-"+role, role, "Containers", findings))
+		traffic = append(traffic, targets[role])
 	}
 	if rest := services[len(shown):]; len(rest) > 0 {
 		nodes = append(nodes, newNode(r, "service-others", fmt.Sprintf("%d more", len(rest)), "Containers", rest))
@@ -166,21 +166,21 @@ func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
 	return nodes, traffic
 }
 
-// hasTargets reports whether a target group is the role's: where none is known, the API's is meant.
-func hasTargets(r checks.Report, role string) bool {
-	known := false
+// rolesWithTargets returns the roles that have a target group. Where none is known, the API has one.
+func rolesWithTargets(r checks.Report) map[string]bool {
+	roles := map[string]bool{}
 	for _, b := range r.LoadBalancers {
 		for _, g := range b.TargetGroups {
-			known = true
-			if roleOf(r.Environment, g.Name, "-tg") == role {
-				return true
-			}
+			roles[roleOf(r.Environment, g.Name, "-tg")] = true
 		}
 	}
-	return !known && role == "api"
+	if len(roles) == 0 {
+		roles["api"] = true
+	}
+	return roles
 }
 
-// roleOf is what is left of a name between the environment's and an ending: v3-backend-staging-api-tg is api's.
+// roleOf returns what is between the environment's name and an ending: the role of v3-backend-staging-api-tg is api.
 func roleOf(environment, name, ending string) string {
 	if _, rest, found := strings.Cut(name, environment+"-"); found {
 		name = rest
@@ -188,22 +188,22 @@ func roleOf(environment, name, ending string) string {
 	return strings.TrimSuffix(name, ending)
 }
 
-// listenerText is where the load balancers listen: "443 HTTPS, 80 redirect".
+// listenerText returns the ports of the load balancers: "443 HTTPS, 80 redirect".
 func listenerText(r checks.Report) string {
-	var words []string
+	var parts []string
 	for _, b := range r.LoadBalancers {
 		for _, l := range b.Listeners {
-			does := l.Protocol
+			target := l.Protocol
 			if l.Action == "redirect" {
-				does = l.Action
+				target = l.Action
 			}
-			words = append(words, fmt.Sprintf("%d %s", l.Port, does))
+			parts = append(parts, fmt.Sprintf("%d %s", l.Port, target))
 		}
 	}
-	return truncateWords(strings.Join(words, ", "))
+	return text.SnipWords(strings.Join(parts, ", "), maxNodeText)
 }
 
-// arrow leads from the right side of a node to the left side of another.
+// arrow draws an edge from the right side of a node to the left side of another.
 func arrow(from, to node) edge {
 	x1, y1 := from.X+from.Width, from.Y+from.Height/2
 	x2, y2 := to.X-2, to.Y+to.Height/2
@@ -214,23 +214,10 @@ func arrow(from, to node) edge {
 	}
 }
 
-// shortMessage is a finding in a few words: its message, or where something is wrong that takes more of them, its reason.
+// shortMessage returns a finding in a few words: its message, or its reason where a problem needs more of them.
 func shortMessage(f checks.Finding) string {
 	if f.Status != checks.Healthy && len([]rune(f.Message)) > maxNodeText {
-		return truncateWords(f.Reason)
+		return text.SnipWords(f.Reason, maxNodeText)
 	}
-	return truncateWords(f.Message)
-}
-
-// truncateWords cuts a message between words to what a node has room for.
-func truncateWords(s string) string {
-	runes := []rune(s)
-	if len(runes) <= maxNodeText {
-		return s
-	}
-	short := string(runes[:maxNodeText-1])
-	if space := strings.LastIndex(short, " "); space > 0 {
-		short = short[:space]
-	}
-	return strings.TrimRight(short, ",:;") + "…"
+	return text.SnipWords(f.Message, maxNodeText)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 )
 
-// compactReport is a report for those who pay by the word: the keys of the JSON form, healthy components counted by name, every
-// other finding whole with its hint.
+// compactReport is a report for language models: the keys of the JSON format, healthy components counted by name, every
+// other finding in full with its hint.
 type compactReport struct {
 	Environment   string            `yaml:"environment"`
 	Region        string            `yaml:"region"`
@@ -28,7 +28,7 @@ type compactReport struct {
 	Omitted       []checks.Omission `yaml:"omitted,omitempty"`
 }
 
-// finding is one that is not healthy, its evidence on one line.
+// finding is one that is not healthy, with its details on one line.
 type finding struct {
 	Service   string         `yaml:"service"`
 	Component string         `yaml:"component"`
@@ -39,7 +39,7 @@ type finding struct {
 	Hint      *sharedHint    `yaml:"hint,omitempty"`
 }
 
-// sharedHint is advice that is written once: with a name where it is needed again, and by that name from then on.
+// sharedHint is a hint that is written once. Where several findings have it, it gets an anchor, and is an alias from then on.
 type sharedHint struct {
 	checks.Hint
 	name     string
@@ -58,12 +58,12 @@ func (h sharedHint) MarshalYAML() ([]byte, error) {
 	return body, err
 }
 
-// sharedHints are the hints of the findings, in their order; nil for those that have none.
+// sharedHints returns the hint of each finding, nil where it has none.
 func sharedHints(findings []checks.Finding) []*sharedHint {
-	needed := map[checks.Hint]int{}
+	uses := map[checks.Hint]int{}
 	for _, f := range findings {
 		if f.Hint != nil {
-			needed[*f.Hint]++
+			uses[*f.Hint]++
 		}
 	}
 	names := map[checks.Hint]string{}
@@ -73,7 +73,7 @@ func sharedHints(findings []checks.Finding) []*sharedHint {
 			continue
 		}
 		name, repeated := names[*f.Hint]
-		if !repeated && needed[*f.Hint] > 1 {
+		if !repeated && uses[*f.Hint] > 1 {
 			name = fmt.Sprintf("hint%d", len(names)+1)
 			names[*f.Hint] = name
 		}
@@ -92,25 +92,25 @@ type stuck struct {
 	StuckServices []checks.StuckService `yaml:"stuckServices"`
 }
 
-func newCompactReport(j EnvironmentReport, t truncation) compactReport {
+func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 	c := compactReport{
-		Environment: j.Environment, Region: j.Region, Timestamp: j.Timestamp.Format(time.RFC3339), Summary: j.Summary, Error: j.Failure,
+		Environment: r.Environment, Region: r.Region, Timestamp: r.Timestamp.Format(time.RFC3339), Summary: r.Summary, Error: r.Failure,
 		Services: []finding{}, LoadBalancers: []loadBalancer{}, Certificates: []yaml.MapSlice{},
-		Debugging: stuck{j.Debugging.StuckServices}, Omitted: j.Omitted,
+		Debugging: stuck{r.Debugging.StuckServices}, Omitted: r.Omitted,
 	}
-	hints := sharedHints(j.Services)
-	for i, f := range j.Services {
+	hints := sharedHints(r.Services)
+	for i, f := range r.Services {
 		if f.Status != checks.Healthy {
 			c.Services = append(c.Services, finding{f.Service, f.Component, f.Status, f.Reason, f.Message, t.details(f), hints[i]})
 		}
 	}
-	for _, g := range healthyGroups(j.Services) {
-		c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.component, Value: len(g.findings)})
+	for _, g := range healthyGroups(r.Services) {
+		c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.Component, Value: len(g.Findings)})
 	}
-	for _, b := range j.LoadBalancers {
+	for _, b := range r.LoadBalancers {
 		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})
 	}
-	for _, cert := range j.Certificates {
+	for _, cert := range r.Certificates {
 		item := yaml.MapSlice{{Key: "domain", Value: cert.Domain}, {Key: "status", Value: cert.Status}}
 		if cert.DaysLeft != nil {
 			item = append(item, yaml.MapItem{Key: "days_left", Value: *cert.DaysLeft})
@@ -120,23 +120,22 @@ func newCompactReport(j EnvironmentReport, t truncation) compactReport {
 	return c
 }
 
-func writeYAML(w io.Writer, j EnvironmentReport, _ Style) error {
-	body, err := boundedYAML(j)
-	if err != nil {
-		return err
+func writeYAML(w io.Writer, r EnvironmentReport, _ Style) error {
+	body, err := boundedYAML(r)
+	if err == nil {
+		_, err = w.Write(body)
 	}
-	_, err = w.Write(body)
 	return err
 }
 
-// writeYAMLAndSummary is the YAML and then the summary as a comment of it, so that the whole still parses.
-func writeYAMLAndSummary(w io.Writer, j EnvironmentReport, style Style) error {
-	if err := writeYAML(w, j, style); err != nil {
+// writeYAMLAndSummary writes YAML and then the summary as a comment, so that the whole can be parsed.
+func writeYAMLAndSummary(w io.Writer, r EnvironmentReport, style Style) error {
+	if err := writeYAML(w, r, style); err != nil {
 		return err
 	}
 	plain := Style{Width: max(0, style.Width-len("# ")), NoEmoji: style.NoEmoji}
 	var b bytes.Buffer
-	if err := writeSummary(&b, j, plain); err != nil {
+	if err := writeSummary(&b, r, plain); err != nil {
 		return err
 	}
 	for line := range strings.Lines(b.String()) {

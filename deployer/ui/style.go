@@ -1,58 +1,109 @@
-// Package ui is all that a person sees: progress, tables, reports. It decides nothing.
+// Package ui writes what users see: progress, tables and reports. It makes no decisions.
 package ui
 
 import (
+	"fmt"
+	"io"
+	"strings"
+
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
+	pretty "github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Style is how something is shown.
+// A Style is what the terminal can show.
 type Style struct {
-	// Color allows colours.
+	// Color allows colors.
 	Color bool
-	// Width is the terminal's, in columns; 0 where there is none.
+	// Width is the terminal's width in columns; 0 where the output is not a terminal.
 	Width int
-	// NoEmoji says statuses in words, where signs such as ✅ cannot be shown.
+	// NoEmoji replaces signs such as ✅ by words.
 	NoEmoji bool
 }
 
-// colorize colours a word, where colours are allowed.
-func (s Style) colorize(word string, colors ...text.Color) string {
+func (s Style) colorize(words string, color pretty.Color) string {
 	if !s.Color {
-		return word
+		return words
 	}
-	return text.Colors(colors).EscapeSeq() + word + text.Reset.EscapeSeq()
+	return pretty.Colors{color}.EscapeSeq() + words + pretty.Reset.EscapeSeq()
 }
 
-// newTable is an empty table in the one style of this program, its columns two spaces apart.
-func (s Style) newTable(header ...any) table.Writer {
+func (s Style) bold(words string) string      { return s.colorize(words, pretty.Bold) }
+func (s Style) faint(words string) string     { return s.colorize(words, pretty.Faint) }
+func (s Style) underline(words string) string { return s.colorize(words, pretty.Underline) }
+func (s Style) red(words string) string       { return s.colorize(words, pretty.FgRed) }
+func (s Style) green(words string) string     { return s.colorize(words, pretty.FgGreen) }
+func (s Style) yellow(words string) string    { return s.colorize(words, pretty.FgYellow) }
+
+func (s Style) okSign(ok bool) string {
+	if ok {
+		return s.green("✓")
+	}
+	return s.red("✗")
+}
+
+// newTable returns an empty table without borders, its columns two spaces apart.
+func newTable(header ...any) table.Writer {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	style := t.Style()
 	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format.Header = text.FormatDefault
+	style.Format.Header = pretty.FormatDefault
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
 	t.AppendHeader(table.Row(header))
 	return t
 }
 
-// wrapColumns shares what the terminal has beside taken columns among the columns that may break.
-func (s Style) wrapColumns(t table.Writer, taken int, columns ...int) {
-	if s.Width <= 0 {
-		return
-	}
-	width := max(16, (s.Width-taken)/len(columns)-2)
+// alignRight returns the configuration of columns with numbers.
+func alignRight(columns ...int) []table.ColumnConfig {
 	var configs []table.ColumnConfig
 	for _, n := range columns {
-		configs = append(configs, table.ColumnConfig{Number: n, WidthMax: width, WidthMaxEnforcer: text.WrapSoft})
+		configs = append(configs, table.ColumnConfig{Number: n, Align: pretty.AlignRight, AlignHeader: pretty.AlignRight})
 	}
-	t.SetColumnConfigs(configs)
+	return configs
 }
 
-// okSign is the sign of something that is well or not.
-func (s Style) okSign(ok bool) string {
-	if ok {
-		return s.colorize("✓", text.FgGreen)
+// wrapped returns the configuration of a column that breaks lines at a width.
+func wrapped(column, width int) table.ColumnConfig {
+	return table.ColumnConfig{Number: column, WidthMax: width, WidthMaxEnforcer: pretty.WrapSoft}
+}
+
+// A document collects lines of text, which are written at once.
+type document struct {
+	strings.Builder
+	style Style
+}
+
+// add appends a line. What is wider than the terminal continues on the next line, after indent.
+func (d *document) add(indent, line string) {
+	d.WriteString(text.Wrap(strings.TrimRight(line, " "), d.style.Width, indent) + "\n")
+}
+
+func (d *document) addf(indent, format string, args ...any) {
+	d.add(indent, fmt.Sprintf(format, args...))
+}
+
+// changes appends changes. Their lines are fitted into the terminal's width already, but for what has to be copied whole.
+func (d *document) changes(changes []change) {
+	for _, c := range changes {
+		d.WriteString(strings.Join(c.lines(d.style), "\n") + "\n")
 	}
-	return s.colorize("✗", text.FgRed)
+}
+
+func (d *document) table(t table.Writer) {
+	for line := range strings.Lines(t.Render()) {
+		d.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+}
+
+func (d *document) writeTo(w io.Writer) error {
+	_, err := io.WriteString(w, d.String())
+	return err
+}
+
+func writeTable(w io.Writer, t table.Writer) error {
+	var d document
+	d.table(t)
+	return d.writeTo(w)
 }

@@ -57,7 +57,7 @@ func changed(t *testing.T, change func(report map[string]any)) []byte {
 func TestReportsFitTheSchema(t *testing.T) {
 	for name, report := range map[string]any{
 		"every key there is":     maximal(),
-		"could not be judged":    ui.FailedReport("production", "", time.Unix(0, 0), ui.Failure{Message: "m", Hint: "h"}),
+		"could not be checked":   ui.FailedReport("production", "", time.Unix(0, 0), ui.Failure{Message: "m", Hint: "h"}),
 		"several environments":   []ui.EnvironmentReport{{Report: maximal()}, ui.FailedReport("dev", "us-east-1", time.Unix(0, 0), ui.Failure{Message: "m"})},
 		"no environment is left": []ui.EnvironmentReport{},
 	} {

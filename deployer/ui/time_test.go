@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-func TestTimeBudget(t *testing.T) {
+func TestTimeBreakdown(t *testing.T) {
 	began := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	d := history.Deployment{
 		Environment: "staging", Started: began, Ended: began.Add(400 * time.Second), Outcome: history.Succeeded, Slow: true,
@@ -21,7 +21,7 @@ func TestTimeBudget(t *testing.T) {
 		},
 		Saving: &history.Saving{Setting: "--skip backup,migrate", Seconds: 100, Why: "this image brought no migration, so that nothing could happen to the database"},
 	}
-	said := func() string {
+	breakdown := func() string {
 		var b strings.Builder
 		TimeBreakdown(&b, d, Style{})
 		return b.String()
@@ -34,14 +34,14 @@ func TestTimeBudget(t *testing.T) {
   of which   the engine 1m30s, waiting for AWS 4m40s, the rest 30.0s
 --skip backup,migrate would have saved about 1m40s: this image brought no
 migration, so that nothing could happen to the database
-`, said())
+`, breakdown())
 	summary := JobSummary(d)
 	require.Contains(t, summary, "| migrate | succeeded | 1m40s | 25% |")
 	require.Contains(t, summary, "6m40s in all; of which the engine 1m30s, waiting for AWS 4m40s, the rest 30.0s.")
 	require.Contains(t, summary, "`--skip backup,migrate` would have saved about 1m40s: ")
 
 	d.Outcome = history.Failed
-	require.Empty(t, said())
+	require.Empty(t, breakdown())
 	d.Outcome, d.Slow = history.Succeeded, false
-	require.Empty(t, said())
+	require.Empty(t, breakdown())
 }

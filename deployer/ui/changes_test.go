@@ -44,3 +44,20 @@ func TestPlanOfNothing(t *testing.T) {
 	require.NoError(t, Plan(&out, engine.Plan{}, Style{}))
 	require.Equal(t, "no changes\n", out.String())
 }
+
+func TestFormatDifference(t *testing.T) {
+	for name, test := range map[string]struct {
+		d      engine.Difference
+		remark string
+		width  int
+		want   string
+	}{
+		"it fits":            {engine.Difference{Path: "retentionInDays", Old: 14.0, New: 30.0}, "(as in the program)", 60, "retentionInDays: 14 → 30  (as in the program)"},
+		"it is too wide":     {engine.Difference{Path: "p", Old: "arn:aws:old", New: "arn:aws:new"}, "", 25, "p:\n        arn:aws:old\n      → arn:aws:new"},
+		"no terminal":        {engine.Difference{Path: "p", New: "x"}, "(replaces)", 0, "p: (none) → x  (replaces)"},
+		"control characters": {engine.Difference{Path: "p", Old: "a\nb", New: "\x1b[31mred"}, "", 0, `p: a\nb → \x1b[31mred`},
+		"lists and objects":  {engine.Difference{Path: "p", Old: []any{"a"}, New: map[string]any{"b": 1.0}}, "", 0, `p: ["a"] → {"b":1}`},
+	} {
+		require.Equal(t, test.want, formatDifference(test.d, test.remark, test.width), name)
+	}
+}

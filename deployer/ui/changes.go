@@ -1,0 +1,249 @@
+package ui
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/text"
+)
+
+// A change is what happens to one resource in a plan, or has happened to it in the account. Plans, previews and drift show
+// changes in the same forms: lines of text, rows of Markdown, and JSON.
+type change struct {
+	engine.Step
+	// kind is create, update, replace or delete in a plan, and changed or gone in the account.
+	kind string
+	// inAccount tells drift of the account from a plan.
+	inAccount bool
+	// planned has the properties, by path, to which the program would give the same value as the account has.
+	planned map[string]bool
+}
+
+// planChanges returns a plan's changes, the most severe first.
+func planChanges(p engine.Plan) []change {
+	var changes []change
+	for _, s := range p.Steps {
+		changes = append(changes, change{Step: s, kind: operation(s)})
+	}
+	sortBySeverity(changes)
+	return changes
+}
+
+// accountChanges returns drift of the account, the most severe first, and compares it with the program's plan. A refresh
+// reports resources in no order.
+func accountChanges(account, program engine.Plan) []change {
+	key := func(s engine.Step, d engine.Difference) string { return s.URN + " " + d.Path }
+	planned := map[string]string{}
+	for _, s := range program.Steps {
+		for _, d := range s.Differences {
+			planned[key(s, d)] = formatValue(d.New)
+		}
+	}
+	var changes []change
+	for _, s := range account.Steps {
+		c := change{Step: s, kind: "changed", inAccount: true, planned: map[string]bool{}}
+		if s.Deletes {
+			c.kind = "gone"
+		}
+		for _, d := range s.Differences {
+			value, found := planned[key(s, d)]
+			// Whether two secrets are equal is not known.
+			c.planned[d.Path] = found && d.New != engine.Masked && value == formatValue(d.New)
+		}
+		changes = append(changes, c)
+	}
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.URN, b.URN)) })
+	sortBySeverity(changes)
+	return changes
+}
+
+func sortBySeverity(changes []change) {
+	slices.SortStableFunc(changes, func(a, b change) int { return b.severity() - a.severity() })
+}
+
+func (c change) severity() int {
+	switch {
+	case c.Deletes && !c.Replaces:
+		return 3
+	case c.Replaces:
+		return 2
+	case c.Op == "update":
+		return 1
+	}
+	return 0
+}
+
+// operation returns what a step does to its resource: create, update, replace or delete.
+func operation(s engine.Step) string {
+	switch {
+	case s.Replaces:
+		return "replace"
+	case s.Deletes:
+		return "delete"
+	case s.Op == "create" || s.Op == "import":
+		return "create"
+	}
+	return "update"
+}
+
+// countChanges counts changes by kind, in the order of kinds, or returns none where there are no changes. The format has
+// verbs for a count and its kind.
+func countChanges(changes []change, none, format string, kinds ...string) string {
+	if len(changes) == 0 {
+		return none
+	}
+	counts := map[string]int{}
+	for _, c := range changes {
+		counts[c.kind]++
+	}
+	var parts []string
+	for _, kind := range kinds {
+		if counts[kind] > 0 {
+			parts = append(parts, fmt.Sprintf(format, counts[kind], kind))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func label(resourceType, name string) string { return engine.ShortType(resourceType) + " " + name }
+
+func resourceLine(sign, resourceType, name string) string {
+	return fmt.Sprintf("%s %-36s %s", sign, engine.ShortType(resourceType), name)
+}
+
+// lines returns the change as text: its resource, marked as in a diff, then its properties.
+func (c change) lines(style Style) []string {
+	sign := map[string]string{"replace": "±", "delete": "-", "gone": "-", "create": "+"}[c.kind]
+	line := resourceLine(cmp.Or(sign, "~"), c.Type, c.Name)
+	if c.Replaces || c.Deletes {
+		line = style.red(line)
+	}
+	lines := []string{line}
+	if c.inAccount {
+		lines = append(lines, "    id: "+c.ID)
+	}
+	if c.inAccount && c.Deletes {
+		return append(lines, "    is gone")
+	}
+	for _, d := range c.Differences {
+		lines = append(lines, "    "+formatDifference(d, c.remark(d), style.Width))
+	}
+	return lines
+}
+
+// remark returns what there is to know about a property beside its values.
+func (c change) remark(d engine.Difference) string {
+	switch {
+	case c.planned[d.Path]:
+		return "(as in the program)"
+	case d.Replaces && !c.inAccount:
+		return "(replaces)"
+	}
+	return ""
+}
+
+// formatDifference returns a property before and after. Where the terminal is too narrow for both, each gets its own line.
+func formatDifference(d engine.Difference, remark string, width int) string {
+	if remark != "" {
+		remark = "  " + remark
+	}
+	before, after := formatValue(d.Old), formatValue(d.New)
+	format, limit := "%s: %s → %s%s", 60
+	if line := fmt.Sprintf(format, d.Path, before, after, remark); width > 0 && text.Width("    "+line) <= width {
+		return line
+	}
+	if width > 0 {
+		limit = (width - len(d.Path) - len("    :  -> ") - len(remark)) / 2
+	}
+	if limit < 12 {
+		format, limit = "%s:\n        %s\n      → %s%s", max(12, width-len("      → ")-len(remark))
+	}
+	before, after = text.SnipCommonPrefix(before, after, limit)
+	return fmt.Sprintf(format, d.Path, before, after, remark)
+}
+
+// formatValue returns a property's value on one line.
+func formatValue(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "(none)"
+	case string:
+		return text.PrintableLine(v)
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return string(encoded)
+}
+
+// maxMarkdownValue is how many characters of a value Markdown shows.
+const maxMarkdownValue = 120
+
+// changeRows returns changes as rows of a Markdown table with five columns: one for each property, or one for a change
+// without properties.
+func changeRows(changes []change) []string {
+	var rows []string
+	for _, c := range changes {
+		resource := engine.ShortType(c.Type) + " **" + escapeMarkdown(c.Name) + "**"
+		if c.ID != "" {
+			resource += "<br>" + markdownCode(text.Snip(c.ID, maxMarkdownValue))
+		}
+		if len(c.Differences) == 0 {
+			rows = append(rows, fmt.Sprintf("| %s | %s | | | |\n", c.kind, resource))
+		}
+		for _, d := range c.Differences {
+			before, after := text.SnipCommonPrefix(formatValue(d.Old), formatValue(d.New), maxMarkdownValue)
+			cell := strings.TrimSpace(markdownCode(after) + " " + c.remark(d))
+			rows = append(rows, markdownRow(c.kind, resource, markdownCode(d.Path), markdownCode(before), cell))
+		}
+	}
+	return rows
+}
+
+// changeJSON has an operation in a plan, and a change (changed or gone) in the account.
+type changeJSON struct {
+	Operation   string           `json:"operation,omitempty"`
+	Change      string           `json:"change,omitempty"`
+	URN         string           `json:"urn"`
+	Type        string           `json:"type"`
+	Name        string           `json:"name"`
+	ID          string           `json:"id,omitempty"`
+	Differences []differenceJSON `json:"differences,omitempty"`
+}
+
+// differenceJSON has the values before and after in a plan, and those of stack and account in drift. A value is missing
+// where there is none.
+type differenceJSON struct {
+	Path     string `json:"path"`
+	Old      any    `json:"old,omitempty"`
+	New      any    `json:"new,omitempty"`
+	Replaces bool   `json:"replaces,omitempty"`
+	Stack    any    `json:"stack,omitempty"`
+	Account  any    `json:"account,omitempty"`
+	// AsProgram marks a property to which the program would give the value that the account has.
+	AsProgram bool `json:"asProgram,omitempty"`
+}
+
+func changesJSON(changes []change) []changeJSON {
+	list := []changeJSON{}
+	for _, c := range changes {
+		item := changeJSON{Operation: c.kind, URN: c.URN, Type: c.Type, Name: c.Name, ID: c.ID}
+		if c.inAccount {
+			item.Operation, item.Change = "", c.kind
+		}
+		for _, d := range c.Differences {
+			difference := differenceJSON{Path: d.Path, Old: d.Old, New: d.New, Replaces: d.Replaces}
+			if c.inAccount {
+				difference = differenceJSON{Path: d.Path, Stack: d.Old, Account: d.New, AsProgram: c.planned[d.Path]}
+			}
+			item.Differences = append(item.Differences, difference)
+		}
+		list = append(list, item)
+	}
+	return list
+}

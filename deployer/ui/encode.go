@@ -1,0 +1,84 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// JSON writes a value for programs.
+func JSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// jsonByEnvironment writes an array where several environments were selected, and else the one value itself.
+func jsonByEnvironment[T any](w io.Writer, values []T, multiple bool) error {
+	if !multiple && len(values) == 1 {
+		return JSON(w, values[0])
+	}
+	return JSON(w, values)
+}
+
+// YAML writes a value for people and language models.
+func YAML(w io.Writer, value any) error {
+	body, err := yaml.MarshalWithOptions(value, yaml.UseJSONMarshaler(), yaml.IndentSequence(false))
+	if err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	_, err = w.Write(body)
+	return err
+}
+
+// maxMarkdown is the longest text, in bytes, for a comment or an issue. GitHub accepts 65,536 characters.
+const maxMarkdown = 60_000
+
+// markdownByEnvironment writes a part for each environment. A part ends before its share of maxMarkdown is used up: limit is
+// the length, in bytes, up to which the builder may be filled.
+func markdownByEnvironment[T any](w io.Writer, values []T, write func(b *strings.Builder, value T, limit int)) error {
+	var b strings.Builder
+	for i, value := range values {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		write(&b, value, maxMarkdown*(i+1)/len(values))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdownTable writes a table with as many rows as fit below limit bytes in all, and the number of those left out. It
+// writes nothing where there are no rows.
+func markdownTable(b *strings.Builder, header, rows []string, limit int) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n| %s |\n|%s\n", strings.Join(header, " | "), strings.Repeat(" --- |", len(header)))
+	for i, row := range rows {
+		if b.Len()+len(row) > limit {
+			fmt.Fprintf(b, "\n… and %d more.\n", len(rows)-i)
+			return
+		}
+		b.WriteString(row)
+	}
+}
+
+func markdownRow(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+
+// markdownCode returns text as code, which a table can contain.
+func markdownCode(s string) string {
+	return "`" + strings.NewReplacer("|", `\|`, "`", "'", "\n", " ").Replace(s) + "`"
+}
+
+// escapeMarkdown keeps text from being read as Markdown or HTML, and on one line.
+func escapeMarkdown(s string) string {
+	return strings.NewReplacer("\n", "<br>", "|", `\|`, "<", "&lt;", "*", `\*`, "`", "\\`", "[", `\[`).Replace(s)
+}
