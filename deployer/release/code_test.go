@@ -15,13 +15,13 @@ func TestTheCodeGoesBackWithTheImage(t *testing.T) {
 	for _, recorded := range []bool{true, false} {
 		p := &fakeStack{fails: map[string]error{"watch 2": errBroken}}
 		d := p.deployment(t)
-		earlier := d.Env.Code()
+		earlier := d.deps.Env.Code()
 		earlier.Connections = 77
-		good := history.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 1).Image}
+		good := history.Deployment{ID: "20260101-000000-0002", Stack: d.deps.Env.Stack, Verified: true, Image: d.named(t, 1).Image}
 		if recorded {
 			good.Code = &earlier
 		}
-		require.NoError(t, d.Records.Save(t.Context(), good))
+		require.NoError(t, d.deps.Records.Save(t.Context(), good))
 		var watched []int
 		follow := d.newWatcher
 		d.newWatcher = func(ctx context.Context, env *environment.Environment, i *Image) (rolloutWatcher, error) {
@@ -29,7 +29,7 @@ func TestTheCodeGoesBackWithTheImage(t *testing.T) {
 			return follow(ctx, env, i)
 		}
 		require.Error(t, d.runPhases(t.Context(), p.phases(d)))
-		require.Equal(t, d.Env.Code(), *d.record.Code)
+		require.Equal(t, d.deps.Env.Code(), *d.record.Code)
 		require.Contains(t, p.done, "code 1")
 		if !recorded {
 			require.Nil(t, p.code, "an earlier version of this program kept no code: what is deployed stays")
@@ -55,7 +55,7 @@ func TestWhatADeploymentAnswersFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{}).deployment(t)
-			d.Kind, d.previousIncomplete = test.kind, test.halfDone
+			d.request.Kind, d.previousIncomplete = test.kind, test.halfDone
 			for component, want := range test.want {
 				require.Equal(t, want, d.isResponsibleFor(component), component)
 			}
@@ -78,8 +78,8 @@ func TestWhatIsHalfDone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{}).deployment(t)
 			for i, r := range test.records {
-				r.ID, r.Stack = "20260101-00000"+string(rune('1'+i))+"-aaaa", d.Env.Stack
-				require.NoError(t, d.Records.Save(t.Context(), r))
+				r.ID, r.Stack = "20260101-00000"+string(rune('1'+i))+"-aaaa", d.deps.Env.Stack
+				require.NoError(t, d.deps.Records.Save(t.Context(), r))
 			}
 			d.checkPreviousRun(t.Context())
 			require.Equal(t, test.want, d.previousIncomplete)
@@ -101,14 +101,14 @@ func putBackCode(t *testing.T, restart, recorded bool) {
 	t.Helper()
 	p := &fakeStack{fails: map[string]error{"watch 2": errBroken}}
 	d := p.deployment(t)
-	earlier := d.Env.Code()
+	earlier := d.deps.Env.Code()
 	earlier.Connections = 77
-	good := history.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 2).Image}
+	good := history.Deployment{ID: "20260101-000000-0002", Stack: d.deps.Env.Stack, Verified: true, Image: d.named(t, 2).Image}
 	if d.codeBefore = earlier; recorded {
-		d.codeBefore, good.Code = d.Env.Code(), &earlier
+		d.codeBefore, good.Code = d.deps.Env.Code(), &earlier
 	}
-	require.NoError(t, d.Records.Save(t.Context(), good))
-	d.Restart = restart
+	require.NoError(t, d.deps.Records.Save(t.Context(), good))
+	d.request.Restart = restart
 	require.Error(t, d.runPhases(t.Context(), p.phases(d)))
 	require.Contains(t, p.done, "code 2")
 	require.Equal(t, 77, p.code.Connections)

@@ -75,8 +75,8 @@ func TestMigrationThatFailsAtOnce(t *testing.T) {
 	e.after(map[int]func(){1: func() { e.log = []string{"Error: P3018"}; e.ends(1) }})
 	log, logged := newTestLog()
 	result, err := m.run(t.Context(), log)
-	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  its last log lines:\n    Error: P3018")
-	require.Contains(t, hint.Of(err), "the schema may be half changed")
+	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  last log lines:\n    Error: P3018")
+	require.Contains(t, hint.Of(err), "the schema may be partly changed")
 	require.Equal(t, int32(1), result.ExitCode)
 	require.Equal(t, m.command, result.Command)
 	require.Contains(t, logged(), "task new started: npx prisma db seed")
@@ -89,7 +89,7 @@ func TestMigrationWithoutALog(t *testing.T) {
 		refused error
 		want    string
 	}{
-		"the log group is missing":   {nil, "it left no log: there is no line in migration/balancer-api/new of /aws/ecs/v3-backend-staging"},
+		"the log group is missing":   {nil, "it wrote no log: the stream migration/balancer-api/new of /aws/ecs/v3-backend-staging has no lines"},
 		"the log may not be read":    {&smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, "its log cannot be read: "},
 		"the log cannot be read now": {errors.New("no route"), "no route"},
 	} {
@@ -113,12 +113,12 @@ func TestMigrationThatOutlastsItsLimit(t *testing.T) {
 		ends    bool
 		want    string
 	}{
-		"it is stopped":         {nil, true, "the migration was stopped at its time limit, 15m0s\n  its last log lines:\n    waiting for a lock"},
-		"it takes long to stop": {nil, false, "the migration was stopped at its time limit, 15m0s; it has not ended yet\n  its last log lines:\n    waiting for a lock"},
+		"it is stopped":         {nil, true, "the migration was stopped at its time limit, 15m0s\n  last log lines:\n    waiting for a lock"},
+		"it takes long to stop": {nil, false, "the migration was stopped at its time limit, 15m0s; it has not stopped yet\n  last log lines:\n    waiting for a lock"},
 		"it may not be stopped": {
 			&smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, false,
-			"the migration has not ended within its time limit, 15m0s, and could not be stopped: operation error ECS: StopTask, api error AccessDeniedException: not you\n" +
-				"  its last log lines:\n    waiting for a lock\n  task new still runs",
+			"the migration has not finished within its time limit, 15m0s, and could not be stopped: operation error ECS: StopTask, api error AccessDeniedException: not you\n" +
+				"  last log lines:\n    waiting for a lock\n  task new is still running",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,10 +164,10 @@ func TestMigrationBesideAnother(t *testing.T) {
 	_, err = m.run(t.Context(), log)
 	require.NoError(t, err)
 	require.Len(t, e.ran, 1)
-	require.Contains(t, logged(), "it is followed to its end\na line of the first\nthat migration has ended: exit code 1 (application error)\ntask new started")
+	require.Contains(t, logged(), "waiting for it to finish\na line of the first\nthat migration ended: exit code 1 (application error)\ntask new started")
 }
 
-// One that was told to stop still runs, for as long as its container takes.
+// One that is being stopped still runs, for as long as its container takes.
 func TestMigrationBesideOneThatIsStopping(t *testing.T) {
 	for status, want := range map[string]bool{"RUNNING": true, "STOPPING": true, "DEPROVISIONING": false, "STOPPED": false} {
 		e, m := migrating(t)
@@ -190,14 +190,14 @@ func TestMigrationBesideOneThatIsStopping(t *testing.T) {
 func TestWhoStartedAMigration(t *testing.T) {
 	task := oneOff("x", "RUNNING")
 	task.StartedBy = nil
-	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started by hand", migrationText(task))
+	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started manually", migrationText(task))
 	task.StartedBy = aws.String("anna")
 	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started by anna", migrationText(task))
 }
 
 // An interrupted watch leaves the migration running unless it was told otherwise.
 func TestInterruptedMigration(t *testing.T) {
-	for stop, want := range map[bool]string{false: "the migration new goes on by itself", true: "the migration new was told to stop"} {
+	for stop, want := range map[bool]string{false: "the migration new continues in the background", true: "the migration new is being stopped"} {
 		e, m := migrating(t)
 		m.stopOnInterrupt = stop
 		ctx, cancel := context.WithCancel(t.Context())

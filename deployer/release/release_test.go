@@ -16,7 +16,7 @@ import (
 // newTestDeployment is a deployment under way that acts on nothing.
 func newTestDeployment(t *testing.T) *deployment {
 	return &deployment{
-		Deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Dir(t.TempDir())},
+		deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Dir(t.TempDir())},
 		record: history.Deployment{ID: "20260101-000000-aaaa", Stack: "staging", Outcome: history.Running},
 	}
 }
@@ -39,7 +39,7 @@ func TestBusyStack(t *testing.T) {
 	err = d.runPhases(t.Context(), []phase{testPhase(Preflight, nil), testPhase(Migrate, nil), testPhase(Rollout, errBusy)})
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, Rollout, failed.Phase)
-	require.Equal(t, "no service was touched: what ran before goes on serving", failed.Rollback)
+	require.Equal(t, "no service was changed: the previous version continues to serve", failed.Rollback)
 	require.NotContains(t, err.Error(), "nothing was changed")
 }
 
@@ -49,7 +49,7 @@ func TestPhasesEndWithTheFirstFailure(t *testing.T) {
 		testPhase(Preflight, nil), {name: Backup, skipReason: "the environment asks for none"}, testPhase(Provision, errors.New("no capacity")),
 		testPhase(Migrate, errors.New("not reached")),
 	})
-	require.EqualError(t, err, "provision: no capacity\nno service was touched: what ran before goes on serving")
+	require.EqualError(t, err, "provision: no capacity\nno service was changed: the previous version continues to serve")
 	var outcomes []history.Outcome
 	for _, p := range d.record.Phases {
 		outcomes = append(outcomes, p.Outcome)
@@ -90,7 +90,7 @@ func TestWhatAnInterruptionLeaves(t *testing.T) {
 
 func TestDryRunEndsAfterPreflight(t *testing.T) {
 	d := newTestDeployment(t)
-	d.DryRun = true
+	d.request.DryRun = true
 	require.NoError(t, d.runPhases(t.Context(), []phase{testPhase(Preflight, nil), testPhase(Provision, errors.New("not reached"))}))
 	require.Equal(t, history.Skipped, d.record.Phases[1].Outcome)
 }
@@ -104,16 +104,16 @@ func TestPhasesInTheirOrder(t *testing.T) {
 	}
 	d := newTestDeployment(t)
 	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Migrate, Rollout, Health, Validate}, names(d))
-	d.Env.Deployment.Migrations.Order = "after"
+	d.deps.Env.Deployment.Migrations.Order = "after"
 	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Rollout, Migrate, Health, Validate}, names(d))
 }
 
 // A record that cannot be kept does not make a deployment that is done a failure.
 func TestRecordThatCannotBeKept(t *testing.T) {
 	d := newTestDeployment(t)
-	d.Records = history.Dir("/dev/null")
+	d.deps.Records = history.Dir("/dev/null")
 	var told []Event
-	d.Report = func(e Event) { told = append(told, e) }
+	d.deps.Report = func(e Event) { told = append(told, e) }
 	d.saveRecord(t.Context())
 	require.Len(t, told, 1)
 	require.Equal(t, Warning, told[0].Kind)
@@ -126,7 +126,7 @@ func TestARecordIsThereWhileADeploymentRuns(t *testing.T) {
 	var seen []history.Deployment
 	look := phase{name: Rollout, run: func(context.Context, phaseLog) (string, error) {
 		var err error
-		seen, err = d.Records.List(t.Context(), d.record.Stack, 10)
+		seen, err = d.deps.Records.List(t.Context(), d.record.Stack, 10)
 		return "", err
 	}}
 	require.NoError(t, d.runPhases(t.Context(), []phase{testPhase(Preflight, nil), testPhase(Provision, nil), look}))

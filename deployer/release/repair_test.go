@@ -31,9 +31,9 @@ func TestRepairOnlyAfterADeath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{pendingOperations: c.unsettled}).deployment(t)
-			d.Request.PreviousCrashed, d.DryRun = c.locked, c.dryRun
-			c.last.ID, c.last.Stack = "20260101-000000-aaaa", d.Env.Stack
-			require.NoError(t, d.Records.Save(t.Context(), c.last))
+			d.request.PreviousCrashed, d.request.DryRun = c.locked, c.dryRun
+			c.last.ID, c.last.Stack = "20260101-000000-aaaa", d.deps.Env.Stack
+			require.NoError(t, d.deps.Records.Save(t.Context(), c.last))
 			d.checkPreviousRun(t.Context())
 			require.Equal(t, c.want, d.previousCrashed())
 		})
@@ -44,14 +44,14 @@ func TestRepairIsRecorded(t *testing.T) {
 	p := &fakeStack{repairs: []string{"rds/instance database was in the account and not in the state"}, fails: map[string]error{}}
 	d := p.deployment(t)
 	var told []string
-	d.Report = func(e Event) { told = append(told, e.Message) }
-	summary, err := d.repair(t.Context(), phaseLog{phase: Repair, report: d.Report, now: d.Clock.Now})
+	d.deps.Report = func(e Event) { told = append(told, e.Message) }
+	summary, err := d.repair(t.Context(), phaseLog{phase: Repair, report: d.deps.Report, now: d.deps.Clock.Now})
 	require.NoError(t, err)
-	require.Equal(t, "what went before died; 1 thing was put right", summary)
+	require.Equal(t, "the previous run crashed; 1 repair made", summary)
 	require.Equal(t, p.repairs, d.record.Repairs)
 	require.Equal(t, p.repairs, told)
 
 	p.fails["repair"] = errors.New("no right to look")
-	_, err = d.repair(t.Context(), phaseLog{phase: Repair, report: d.Report, now: d.Clock.Now})
+	_, err = d.repair(t.Context(), phaseLog{phase: Repair, report: d.deps.Report, now: d.deps.Clock.Now})
 	require.ErrorContains(t, err, "no right to look")
 }

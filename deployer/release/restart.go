@@ -8,8 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 )
 
-// restart starts every service anew that the program had nothing to change in. ECS deploys the same task definition
-// again, so the stack has nothing to learn of it.
+// restart implements rolloutWatcher. ECS deploys the same task definition again, so the stack does not change.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 func (r *ecsRollout) restart(ctx context.Context) error {
 	observations, err := r.observe(ctx)
@@ -17,7 +16,7 @@ func (r *ecsRollout) restart(ctx context.Context) error {
 		return err
 	}
 	for _, o := range observations {
-		if o.service == nil || o.deployment != nil || o.rolloutInProgress() {
+		if !o.unchanged() {
 			continue
 		}
 		if err := r.forceDeployment(ctx, o); err != nil {
@@ -27,13 +26,13 @@ func (r *ecsRollout) restart(ctx context.Context) error {
 	return nil
 }
 
-// forceDeployment asks ECS for a service deployment of what the service has already.
+// forceDeployment starts a service deployment of the service's current task definition.
 func (r *ecsRollout) forceDeployment(ctx context.Context, o observation) error {
 	_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
 		Cluster: o.service.ClusterArn, Service: aws.String(o.name), ForceNewDeployment: true,
 	})
 	if err != nil {
-		return fmt.Errorf("start %s again: %w", o.name, err)
+		return fmt.Errorf("restart %s: %w", o.name, err)
 	}
 	return nil
 }

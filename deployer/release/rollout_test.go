@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
-	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 // newTestLog is a voice, and what it said that stays.
@@ -53,16 +52,12 @@ func TestLookAsksForNoMoreThanItMust(t *testing.T) {
 		6: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	log, _ := newTestLog()
-	var watch history.RolloutStats
-	r.watched = func(w history.RolloutStats) { watch = w }
 	definitions, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
 	require.Len(t, definitions, 3)
 	starting, becoming := []string{askServices, askDeployments}, []string{askServices, askDeployments, askTargets}
 	truth := []string{askServices, askDeployments, "ListTasks RUNNING", "DescribeTasks", askTargets}
 	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.calls)
-	require.Equal(t, 7, watch.Polls)
-	require.Zero(t, watch.LagSeconds)
 }
 
 // Pauses grow while nothing happens, are short again when something does, and are never longer than the bound.
@@ -106,16 +101,16 @@ func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
 	e.after(map[int]func(){1: func() { lose("a") }, 3: func() { lose("b") }, 4: func() { lose("c") }})
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.EqualError(t, err, api+` cannot start: 3 tasks stopped for a reason that waiting does not heal
-  3 tasks stopped, the last one, c: exit code 1 (application error)
-  ECS says: Essential container in task exited
-  its last log lines:
+	require.EqualError(t, err, api+` cannot start: 3 tasks stopped for a permanent reason
+  3 tasks stopped; the last was c: exit code 1 (application error)
+  ECS reports: Essential container in task exited
+  last log lines:
     first
     no such module`)
 	require.Contains(t, hint.Of(err), "the application gave up: look at its last log lines: `")
-	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  its last words: no such module\ntask b of "+api+
+	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  last log line: no such module\ntask b of "+api+
 		" stopped too: exit code 1 (application error)\ntask c of "+api+" stopped too: exit code 1 (application error)\nthe deployment of "+
-		api+" is stopped: waiting does not help it", logged())
+		api+" is stopped, because it cannot succeed", logged())
 	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the look before")
 	require.Equal(t, []string{clusterARN + "service-deployment/c/" + api + "/2"}, e.stopped)
 }
@@ -129,7 +124,7 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 		want   string
 	}{
 		"it ends well":                {types.ServiceDeploymentStatusSuccessful, newDigest, ""},
-		"it fails":                    {types.ServiceDeploymentStatusRollbackSuccessful, oldDigest, "was not rolled out: ECS says STOPPED"},
+		"it fails":                    {types.ServiceDeploymentStatusRollbackSuccessful, oldDigest, "was not rolled out: ECS reports STOPPED"},
 		"stable is not deployed here": {types.ServiceDeploymentStatusSuccessful, oldDigest, "still runs 1 task of another image"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +139,7 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 			e.after(map[int]func(){3: func() { e.run(test.digest); e.end(test.status) }})
 			log, logged := newTestLog()
 			_, err := r.watch(t.Context(), log)
-			require.Contains(t, logged(), "service deployments cannot be read, the services' own words have to do: ")
+			require.Contains(t, logged(), "service deployments cannot be read, the state of the services is used instead: ")
 			require.Empty(t, e.stopped)
 			if test.want == "" {
 				require.NoError(t, err)
@@ -167,7 +162,7 @@ func TestSomebodyElseDeploys(t *testing.T) {
 	}})
 	log, _ := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "api-service is being deployed by somebody else: the service deployment 3 took the place of this one")
+	require.ErrorContains(t, err, "api-service is being deployed by another process: the service deployment 3 replaced this one")
 	require.Empty(t, e.stopped, "somebody else's deployment is left alone")
 }
 
@@ -198,8 +193,8 @@ func TestStopThatIsRefused(t *testing.T) {
 	e.errors["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "it has not ended after 15m0s: api 0/1 running, 1 pending, 1 old")
-	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker ends it later: ")
+	require.ErrorContains(t, err, "not finished after 15m0s: api 0/1 running, 1 pending, 1 old")
+	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker will end it: ")
 	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
 }
 
@@ -222,5 +217,5 @@ func TestLooksThatFail(t *testing.T) {
 
 	refuse()
 	_, err = r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "look at the services: ")
+	require.ErrorContains(t, err, "describe the services: ")
 }
