@@ -25,12 +25,9 @@ func blocking(check string, err error) []Problem {
 	return []Problem{{Check: check, Message: err.Error(), Hint: hint.Of(err), Stops: true}}
 }
 
-// transient marks problems that resolve themselves.
-func transient(problems []Problem) []Problem {
-	for i := range problems {
-		problems[i].Transient = true
-	}
-	return problems
+// transient returns an error of a check as a problem that resolves itself.
+func transient(check string, err error) []Problem {
+	return []Problem{{Check: check, Message: err.Error(), Hint: hint.Of(err), Stops: true, Transient: true}}
 }
 
 // NotStartedError reports that nothing was changed, with every problem that preflight found.

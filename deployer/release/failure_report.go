@@ -53,7 +53,7 @@ func (o observation) stopped(t types.Task) bool {
 	if aws.ToString(t.DesiredStatus) != "STOPPED" {
 		return false
 	}
-	c := o.mainContainer(t)
+	c := containerNamed(t, o.container)
 	return aws.ToString(t.LastStatus) == "STOPPED" || t.StopCode == types.TaskStopCodeTaskFailedToStart || c != nil && c.ExitCode != nil
 }
 
@@ -92,7 +92,6 @@ type taskFailureReporter struct {
 	reported map[string]bool
 }
 
-// first reports whether this is the first call with the key.
 func (t *taskFailureReporter) first(key string) bool {
 	known := t.reported[key]
 	t.reported[key] = true

@@ -15,31 +15,31 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// fakeStack is a deployment on a stage: the phases are the real ones, the stack, the services and the registry are not. What
-// is done is noted, and every deed can be made to fail.
+// fakeStack is a fake Infrastructure for a deployment with the real phases and a fake registry. It records what is done, and every
+// action can fail.
 type fakeStack struct {
 	done  []string
 	fails map[string]error
 	env   *environment.Environment
 	// code is what Code was last called with.
 	code *environment.Code
-	// outdated are services that ECS took back by itself.
+	// outdated are services that ECS rolled back.
 	outdated []string
-	// release, where it is set, holds back the look at what waits.
+	// release, where it is set, blocks the preview of pending changes.
 	release chan struct{}
 	pending []history.Change
-	// pendingOperations says that the state has operations of unknown outcome; repairs is what a repair does.
+	// pendingOperations reports that the state has operations of unknown outcome; repairs is what a repair does.
 	pendingOperations bool
 	repairs           []string
 }
 
-func (p *fakeStack) do(deed string) error {
-	p.done = append(p.done, deed)
-	return p.fails[deed]
+func (p *fakeStack) do(action string) error {
+	p.done = append(p.done, action)
+	return p.fails[action]
 }
 
-func (p *fakeStack) update(deed, image string) (Update, error) {
-	return Update{Changed: 1, Took: time.Second}, p.do(deed + " " + awsx.DigestOf(image)[len("sha256:")+63:])
+func (p *fakeStack) update(action, image string) (Update, error) {
+	return Update{Changed: 1, Took: time.Second}, p.do(action + " " + awsx.DigestOf(image)[len("sha256:")+63:])
 }
 
 func (p *fakeStack) Provision(_ context.Context, image string, _ func(string)) (Update, error) {
@@ -63,7 +63,7 @@ func (p *fakeStack) Deployed(code *environment.Code) *environment.Environment {
 }
 
 func (p *fakeStack) RefreshServices(_ context.Context, image string, _ func(string)) (Update, error) {
-	return p.update("reconcile", image)
+	return p.update("refresh", image)
 }
 
 func (p *fakeStack) PendingChanges(ctx context.Context, _ string) ([]history.Change, error) {
@@ -85,7 +85,7 @@ func (p *fakeStack) Repair(context.Context, string, func(string)) ([]string, err
 
 func (p *fakeStack) TaskNetwork() (TaskNetwork, error) { return TaskNetwork{}, nil }
 
-// services follow one image.
+// services is a fake rolloutWatcher of one image.
 type services struct {
 	*fakeStack
 	image string
@@ -96,12 +96,12 @@ func (s services) watch(context.Context, phaseLog) (map[string]string, error) {
 }
 
 func (s services) outdatedServices(context.Context) ([]string, error) {
-	return s.outdated, s.fails["look"]
+	return s.outdated, s.fails["observe"]
 }
 func (s services) restart(context.Context) error           { return s.do("restart") }
-func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("settle") }
+func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("wait until idle") }
 
-// deployment puts one of image 2 on a stage where image 1 was verified healthy.
+// deployment returns one of image 2, after one of image 1 that was verified healthy.
 func (p *fakeStack) deployment(t *testing.T) *deployment {
 	d := newTestDeployment(t)
 	env := *d.deps.Env
@@ -126,7 +126,7 @@ func (d *deployment) named(t *testing.T, n int) *Image {
 	return found
 }
 
-// phases are the deployment's phases, of which those that ask AWS only succeed or fail.
+// phases returns the deployment's phases, of which those that call AWS only succeed or fail.
 func (p *fakeStack) phases(d *deployment) []phase {
 	list := d.phases()
 	for i := range list {
@@ -140,8 +140,8 @@ func (p *fakeStack) phases(d *deployment) []phase {
 
 var errBroken = errors.New("broken")
 
-// What is done after each failure, in which order, and what is said of it.
-func TestWhatIsUndone(t *testing.T) {
+// What a rollback does after each failure, in which order, and what it reports.
+func TestRollbackAfterFailure(t *testing.T) {
 	const untouched = "no service was changed: the previous version continues to serve"
 	const back = "rolled back: one (sha256:000000000000) runs again, the last image that was verified healthy"
 	started := []string{Preflight, "provision 2", Migrate}
@@ -179,25 +179,25 @@ func TestWhatIsUndone(t *testing.T) {
 			undone: "the rollback to one failed too, so both versions may be running: broken\n" +
 				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image with `rollback --to` or `up --code-only`",
 		},
-		"a rollout that nobody rolls back": {
+		"a rollout, with a manual rollback": {
 			change: func(d *deployment) { d.deps.Env.Deployment.Rollback = "manual" },
-			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
 			undone: "it was not rolled back: deployment.rollback is manual; ECS itself returns to the previous revision, " +
 				"where there is one, while the stack names the new image: run `up` with the image that should run",
 		},
 		"the first rollout": {
 			change: func(d *deployment) { d.deps.Records = history.Dir("/nowhere") },
-			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
 			undone: "nothing was rolled back: this is the first deployment, so no earlier image was verified healthy",
 		},
 		"a rollout of the image that was good": {
 			change: func(d *deployment) { d.image.Digest = *image(1).ImageDigest },
-			fails:  []string{"watch 1"}, phase: Rollout, want: []string{Preflight, "provision 2", Migrate, "release 2", "watch 1", "settle"},
+			fails:  []string{"watch 1"}, phase: Rollout, want: []string{Preflight, "provision 2", Migrate, "release 2", "watch 1", "wait until idle"},
 			undone: "nothing was rolled back: this image with this code is the last one that was verified healthy, so it is not the cause",
 		},
 		"a rollout whose predecessor is gone": {
 			change: func(d *deployment) { d.images = fakeRegistry{images: []ecrtypes.ImageDetail{image(2, "two")}} },
-			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
 			undone: "nothing was rolled back: the last verified image one (sha256:000000000000) cannot be used: the image balancer-api@" +
 				*image(1).ImageDigest + " does not exist",
 		},
@@ -229,7 +229,7 @@ func TestWhatIsUndone(t *testing.T) {
 			fails: []string{Migrate}, phase: Migrate, want: started,
 			undone: untouched + "; the database was not restored, its snapshot is before both",
 		},
-		"a migration after the services that nobody rolls back": {
+		"a migration after the services, with a manual rollback": {
 			change: func(d *deployment) {
 				d.deps.Env.Deployment.Rollback, d.deps.Env.Deployment.Migrations.Order = "manual", environment.AfterServices
 			},
@@ -237,18 +237,18 @@ func TestWhatIsUndone(t *testing.T) {
 			undone: "the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is manual; " +
 				"`rollback` redeploys the last image that was verified healthy",
 		},
-		"a service that ECS took back": {
+		"a service that ECS rolled back": {
 			play:  fakeStack{outdated: []string{"api"}},
-			fails: []string{"reconcile 2"}, phase: Rollout,
-			want:   append(slices.Clone(rolling[:4]), "reconcile 2", "code 1", "reconcile 1", "watch 1"),
+			fails: []string{"refresh 2"}, phase: Rollout,
+			want:   append(slices.Clone(rolling[:4]), "refresh 2", "code 1", "refresh 1", "watch 1"),
 			undone: back,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &test.play
 			p.fails = map[string]error{}
-			for _, deed := range test.fails {
-				p.fails[deed] = errBroken
+			for _, action := range test.fails {
+				p.fails[action] = errBroken
 			}
 			d := p.deployment(t)
 			if test.change != nil {
@@ -259,14 +259,16 @@ func TestWhatIsUndone(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.phase, failed.Phase)
 			require.Equal(t, test.undone, failed.Rollback)
-			done := slices.DeleteFunc(p.done, func(deed string) bool { return deed == "settle" && !slices.Contains(test.want, "settle") })
+			done := slices.DeleteFunc(p.done, func(action string) bool {
+				return action == "wait until idle" && !slices.Contains(test.want, "wait until idle")
+			})
 			require.Equal(t, test.want, done)
 			require.Equal(t, test.undone == back, d.record.RolledBackTo != nil)
 		})
 	}
 }
 
-func TestWhatIsDone(t *testing.T) {
+func TestPhasesRun(t *testing.T) {
 	p := &fakeStack{}
 	d := p.deployment(t)
 	require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
@@ -281,8 +283,8 @@ func TestWhatIsDone(t *testing.T) {
 	require.Equal(t, []string{Preflight, Backup, "provision 2", "release 2", "watch 2", Migrate, Health, Validate}, p.done)
 }
 
-// What waits is looked for beside the rollout, told in the end, and given up when the deployment fails.
-func TestWaiting(t *testing.T) {
+// Pending changes are previewed during the rollout, reported at the end, and given up when the deployment fails.
+func TestPendingChanges(t *testing.T) {
 	changes := make([]history.Change, 12)
 	for i := range changes {
 		changes[i] = history.Change{Op: "update", Type: "lb/listener", Name: "https"}

@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
-	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -29,32 +28,25 @@ func ProbeTarget(ctx context.Context, env *environment.Environment, client *elb.
 	return target, nil
 }
 
-// healthCheck probes the environment over its domain, as often as its file allows.
-type healthCheck struct {
-	env     *environment.Environment
-	elb     *elb.Client
-	network probe.Network
-	clock   clock.Clock
-}
-
-func (h *healthCheck) run(ctx context.Context, log phaseLog) ([]probe.Result, error) {
-	target, err := ProbeTarget(ctx, h.env, h.elb)
+// probe probes an environment over its domain, as often as its file allows.
+func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.Environment) ([]probe.Result, error) {
+	target, err := ProbeTarget(ctx, env, elb.NewFromConfig(d.deps.AWS))
 	if err != nil {
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		results := probe.Run(ctx, target, h.network, h.clock)
+		results := probe.Run(ctx, target, d.deps.Network, d.deps.Clock)
 		failed := slices.DeleteFunc(slices.Clone(results), func(r probe.Result) bool { return r.Problem == nil })
 		switch {
 		case len(failed) == 0:
 			return results, nil
 		case ctx.Err() != nil:
 			return results, ctx.Err()
-		case attempt == h.env.Deployment.Health.Tries:
+		case attempt == env.Deployment.Health.Tries:
 			return results, probeError(failed, attempt)
 		}
-		log.progress("try %d of %d: %s", attempt, h.env.Deployment.Health.Tries, failed[0].Problem.Message)
-		if err := h.clock.Wait(ctx, h.env.Deployment.Health.Interval); err != nil {
+		log.progress("try %d of %d: %s", attempt, env.Deployment.Health.Tries, failed[0].Problem.Message)
+		if err := d.deps.Clock.Wait(ctx, env.Deployment.Health.Interval); err != nil {
 			return results, err
 		}
 	}

@@ -86,22 +86,14 @@ func missingRepository(env *environment.Environment) error {
 		"run `deployer bootstrap`, which creates it once per account, or check the region")
 }
 
+// newestTagsHint lists the tags of the most recently pushed images, the newest first.
 func newestTagsHint(ctx context.Context, client ecrimage.Client, env *environment.Environment) string {
-	tags, err := newestTags(ctx, client, env)
+	details, err := listImages(ctx, client, env, &types.DescribeImagesFilter{TagStatus: types.TagStatusTagged})
 	switch {
 	case err != nil:
 		return "the newest tags could not be listed: " + err.Error()
-	case len(tags) == 0:
+	case len(details) == 0:
 		return "the repository is empty: push an image first"
-	}
-	return "the newest tags are " + strings.Join(tags, ", ")
-}
-
-// newestTags returns the tags of the most recently pushed images, the newest first.
-func newestTags(ctx context.Context, client ecrimage.Client, env *environment.Environment) ([]string, error) {
-	details, err := listImages(ctx, client, env, &types.DescribeImagesFilter{TagStatus: types.TagStatusTagged})
-	if err != nil {
-		return nil, err
 	}
 	slices.SortStableFunc(details, func(a, b types.ImageDetail) int {
 		return aws.ToTime(b.ImagePushedAt).Compare(aws.ToTime(a.ImagePushedAt))
@@ -110,7 +102,7 @@ func newestTags(ctx context.Context, client ecrimage.Client, env *environment.En
 	for _, detail := range details[:min(len(details), maxTagsShown)] {
 		tags = append(tags, preferredTag(detail.ImageTags))
 	}
-	return tags, nil
+	return "the newest tags are " + strings.Join(tags, ", ")
 }
 
 // listImages describes the images of the environment's repository, of all pages.

@@ -21,7 +21,6 @@ const (
 	drainAttempts = 5
 )
 
-// logStream returns the log stream of a task's application container.
 func logStream(env *environment.Environment, role environment.Role, task string) string {
 	return logstream.Name(string(role), env.ContainerName(role), task)
 }
@@ -86,7 +85,6 @@ func (t *logTailer) drain(ctx context.Context, c clock.Clock, log phaseLog) erro
 	return nil
 }
 
-// logExcerpt returns the last lines as the end of an error.
 func logExcerpt(title string, lines []string) string {
 	if len(lines) == 0 {
 		return ""

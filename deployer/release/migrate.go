@@ -20,6 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
 const (
@@ -81,9 +82,10 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	case err == nil:
 		err = m.evaluate(task, tail.last)
 	}
-	result := m.result(task, start)
-	result.NoChanges = err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) })
-	return result, err
+	return &history.Migration{
+		Task: taskID(task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
+		NoChanges: err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) }),
+	}, err
 }
 
 // ensureNotRunning waits for a migration that is already running, or returns an error.
@@ -190,14 +192,14 @@ func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseL
 
 // describe reads the task; nil where ECS does not list it, as for some moments after its start.
 func (m *migrationTask) describe(ctx context.Context, arn string) (*types.Task, error) {
-	out, err := m.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(m.env.ClusterName()), Tasks: []string{arn}})
+	tasks, err := ecstasks.Describe(ctx, m.ecs, aws.String(m.env.ClusterName()), []string{arn})
 	if err != nil {
 		return nil, fmt.Errorf("describe the migration %s: %w", awsx.NameFromARN(arn), err)
 	}
-	if len(out.Tasks) != 1 {
+	if len(tasks) != 1 {
 		return nil, nil
 	}
-	return &out.Tasks[0], nil
+	return &tasks[0], nil
 }
 
 // stopTask asks ECS to stop the task, even where the context has ended.
@@ -242,7 +244,7 @@ func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
 
 // evaluate returns an error unless the task exited with 0.
 func (m *migrationTask) evaluate(task *types.Task, logLines []string) error {
-	if c := m.container(task); c != nil && c.ExitCode != nil && *c.ExitCode == 0 {
+	if m.exitCode(task) == 0 {
 		return nil
 	}
 	cause := checks.StopCause(*task)
@@ -255,14 +257,74 @@ func (m *migrationTask) evaluate(task *types.Task, logLines []string) error {
 	return hint.With(errors.New(text+logExcerpt("last log lines", logLines)), next)
 }
 
-func (m *migrationTask) result(task *types.Task, start time.Time) *history.Migration {
-	r := &history.Migration{Task: taskID(task), Command: m.command, ExitCode: -1, Seconds: m.clock.Now().Sub(start).Seconds()}
-	if c := m.container(task); c != nil && c.ExitCode != nil {
-		r.ExitCode = *c.ExitCode
+// exitCode returns the exit code of the migration's container, -1 where it has none.
+func (m *migrationTask) exitCode(task *types.Task) int32 {
+	c := containerNamed(*task, m.env.ContainerName(environment.Migration))
+	if c == nil || c.ExitCode == nil {
+		return -1
 	}
-	return r
+	return *c.ExitCode
 }
 
-func (m *migrationTask) container(task *types.Task) *types.Container {
-	return containerNamed(*task, m.env.ContainerName(environment.Migration))
+// runningMigrations returns the migrations that have not ended, whether a deployment started them, one that crashed, or a person. A
+// cluster that does not exist has none.
+func runningMigrations(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Task, error) {
+	var all []types.Task
+	// One that was asked to stop has up to two minutes to do so.
+	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		tasks, err := findTasks(ctx, client, &ecs.ListTasksInput{
+			Cluster: aws.String(env.ClusterName()), Family: aws.String(env.TaskFamily(environment.Migration)), DesiredStatus: desired,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("find running migrations: %w", err)
+		}
+		all = append(all, tasks...)
+	}
+	return slices.DeleteFunc(all, checks.Ended), nil
+}
+
+// migrationText returns which migration is running, since when, and who started it.
+func migrationText(task types.Task) string {
+	text := "a migration is running: task " + taskID(&task)
+	if task.CreatedAt != nil {
+		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
+	}
+	switch by := aws.ToString(task.StartedBy); {
+	case strings.HasPrefix(by, startedByPrefix):
+		return text + ", started by the deployment " + strings.TrimPrefix(by, startedByPrefix)
+	case by != "":
+		return text + ", started by " + by
+	}
+	return text + ", started manually"
+}
+
+func alreadyRunningError(env *environment.Environment, task types.Task) error {
+	return hint.With(errors.New(migrationText(task)),
+		"wait for it to finish, or run the same command with --wait, which waits for it; stop it with `aws ecs stop-task --cluster "+
+			env.ClusterName()+" --task "+taskID(&task)+"`")
+}
+
+// maxRevisions is how many task definitions are searched for an image.
+const maxRevisions = 30
+
+// migrationDefinition returns the newest revision of the migration's task definition that has the image.
+func migrationDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, image string) (string, error) {
+	family := env.TaskFamily(environment.Migration)
+	out, err := client.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
+		FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive, Sort: types.SortOrderDesc, MaxResults: aws.Int32(maxRevisions),
+	})
+	if err != nil {
+		return "", fmt.Errorf("list the task definitions %s: %w", family, err)
+	}
+	for _, arn := range out.TaskDefinitionArns {
+		found, err := containerImage(ctx, client, arn, env.ContainerName(environment.Migration))
+		if err != nil {
+			return "", fmt.Errorf("read the task definition %s: %w", awsx.NameFromARN(arn), err)
+		}
+		if found == image {
+			return arn, nil
+		}
+	}
+	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)),
+		"run `deployer up --env "+env.Stack+" --image-tag TAG` with the image: its provision phase creates one")
 }

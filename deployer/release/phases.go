@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
@@ -206,7 +205,7 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 	}
 	d.previewPending(ctx)
 	if d.record.TaskDefinitions, err = watcher.watch(ctx, log); err != nil {
-		if d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic || !d.hasVerifiedImage(ctx) {
+		if _, _, noImage := d.lastVerifiedImage(ctx); noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic {
 			watcher.waitUntilIdle(ctx, log)
 		}
 		return "", err
@@ -233,8 +232,7 @@ func (d *deployment) newECSWatcher(ctx context.Context, env *environment.Environ
 
 func (d *deployment) health(ctx context.Context, log phaseLog) (string, error) {
 	env := d.deployedEnvironment()
-	check := &healthCheck{env: env, elb: elb.NewFromConfig(d.deps.AWS), network: d.deps.Network, clock: d.deps.Clock}
-	results, err := check.run(ctx, log)
+	results, err := d.probe(ctx, log, env)
 	d.record.Health = results
 	if err != nil {
 		return "", err

@@ -252,9 +252,9 @@ func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
 	var problems []Problem
 	for _, service := range services {
 		if d := primaryDeployment(service); d.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
-			problems = append(problems, transient(blocking("rollout", hint.With(
+			problems = append(problems, transient("rollout", hint.With(
 				fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
-				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`")))...)
+				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`"))...)
 		}
 	}
 	return problems
@@ -292,7 +292,7 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
 		return nil
 	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
-		return transient(blocking("database", hint.With(unavailable, "wait until it is available, with --wait")))
+		return transient("database", hint.With(unavailable, "wait until it is available, with --wait"))
 	default:
 		return blocking("database", hint.With(unavailable, "run `deployer status --env "+p.env.Stack+" --only database` for the cause and what to do"))
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// token answers STS's one question, or refuses with a code.
+// token returns a configuration whose STS returns the account, or an error with a code.
 func token(t *testing.T, code string) aws.Config {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if code != "" {
@@ -30,7 +30,7 @@ func token(t *testing.T, code string) aws.Config {
 	}
 }
 
-func TestIdentity(t *testing.T) {
+func TestCheckIdentity(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	expiring := func(left time.Duration) aws.CredentialsProviderFunc {
 		return func(context.Context) (aws.Credentials, error) {
@@ -73,7 +73,7 @@ func none() aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no providers") }
 }
 
-func TestJudgeScan(t *testing.T) {
+func TestEvaluateScan(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
 		image         Image

@@ -154,7 +154,6 @@ func (d *deployment) phaseLog(phase string) phaseLog {
 	return phaseLog{phase: phase, report: d.deps.Report, now: d.deps.Clock.Now}
 }
 
-// records returns the latest records of the environment, the newest first.
 func (d *deployment) records(ctx context.Context) ([]history.Deployment, error) {
 	return d.deps.Records.List(ctx, d.deps.Env.Stack, historyLimit)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// newTestDeployment is a deployment under way that acts on nothing.
+// newTestDeployment returns a deployment that acts on nothing.
 func newTestDeployment(t *testing.T) *deployment {
 	return &deployment{
 		deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Dir(t.TempDir())},
@@ -27,7 +27,7 @@ func testPhase(name string, err error) phase {
 
 var errBusy = &BusyError{Err: errors.New("stack staging is locked")}
 
-// A stack that somebody else is changing keeps a deployment from starting. Once something was changed it is a failure.
+// A stack that another process is changing prevents a deployment from starting. Once something was changed it is a failure.
 func TestBusyStack(t *testing.T) {
 	var notStarted *NotStartedError
 	var failed *FailedError
@@ -43,7 +43,7 @@ func TestBusyStack(t *testing.T) {
 	require.NotContains(t, err.Error(), "nothing was changed")
 }
 
-func TestPhasesEndWithTheFirstFailure(t *testing.T) {
+func TestPhasesStopAtFirstFailure(t *testing.T) {
 	d := newTestDeployment(t)
 	err := d.runPhases(t.Context(), []phase{
 		testPhase(Preflight, nil), {name: Backup, skipReason: "the environment asks for none"}, testPhase(Provision, errors.New("no capacity")),
@@ -60,25 +60,25 @@ func TestPhasesEndWithTheFirstFailure(t *testing.T) {
 func TestInterruptedPhase(t *testing.T) {
 	stop := errors.New("interrupted")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cut := phase{name: Rollout, run: func(context.Context, phaseLog) (string, error) {
+	interrupted := phase{name: Rollout, run: func(context.Context, phaseLog) (string, error) {
 		cancel(stop)
-		return "", hint.With(errors.New("two operations are pending"), "look at them")
+		return "", hint.With(errors.New("two operations are pending"), "check them")
 	}}
 	d := newTestDeployment(t)
-	err := d.runPhases(ctx, []phase{testPhase(Preflight, nil), cut, testPhase(Health, nil)})
+	err := d.runPhases(ctx, []phase{testPhase(Preflight, nil), interrupted, testPhase(Health, nil)})
 	require.ErrorIs(t, err, stop)
 	require.EqualError(t, err, "stopped during rollout: interrupted; two operations are pending")
-	require.Equal(t, "look at them", hint.Of(err))
+	require.Equal(t, "check them", hint.Of(err))
 	require.Equal(t, history.Interrupted, d.record.Phases[1].Outcome)
 	require.Len(t, d.record.Phases, 2)
 }
 
-// What is left is said once, and what every stop of a context says of itself not at all.
-func TestWhatAnInterruptionLeaves(t *testing.T) {
+// What remains is reported once, without the text of the context's error.
+func TestInterruptedErrorRemaining(t *testing.T) {
 	stop := errors.New("the time limit of 1s has passed")
 	for left, want := range map[error]string{
-		fmt.Errorf("RDS goes on with the snapshot s by itself: %w", stop):             "; RDS goes on with the snapshot s by itself",
-		fmt.Errorf("RDS goes on with the snapshot s by itself: %w", context.Canceled): "; RDS goes on with the snapshot s by itself",
+		fmt.Errorf("RDS continues the snapshot s in the background: %w", stop):             "; RDS continues the snapshot s in the background",
+		fmt.Errorf("RDS continues the snapshot s in the background: %w", context.Canceled): "; RDS continues the snapshot s in the background",
 		context.Canceled:              "",
 		context.DeadlineExceeded:      "",
 		errors.New("two are pending"): "; two are pending",
@@ -95,7 +95,7 @@ func TestDryRunEndsAfterPreflight(t *testing.T) {
 	require.Equal(t, history.Skipped, d.record.Phases[1].Outcome)
 }
 
-func TestPhasesInTheirOrder(t *testing.T) {
+func TestPhaseOrder(t *testing.T) {
 	names := func(d *deployment) (names []string) {
 		for _, p := range d.phases() {
 			names = append(names, p.name)
@@ -108,31 +108,31 @@ func TestPhasesInTheirOrder(t *testing.T) {
 	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Rollout, Migrate, Health, Validate}, names(d))
 }
 
-// A record that cannot be kept does not make a deployment that is done a failure.
-func TestRecordThatCannotBeKept(t *testing.T) {
+// A record that cannot be saved does not fail a deployment that succeeded.
+func TestRecordThatCannotBeSaved(t *testing.T) {
 	d := newTestDeployment(t)
 	d.deps.Records = history.Dir("/dev/null")
-	var told []Event
-	d.deps.Report = func(e Event) { told = append(told, e) }
+	var events []Event
+	d.deps.Report = func(e Event) { events = append(events, e) }
 	d.saveRecord(t.Context())
-	require.Len(t, told, 1)
-	require.Equal(t, Warning, told[0].Kind)
+	require.Len(t, events, 1)
+	require.Equal(t, Warning, events[0].Kind)
 	require.Len(t, d.record.Warnings, 1)
 }
 
-// A deployment that is killed has left a record of how far it got.
-func TestARecordIsThereWhileADeploymentRuns(t *testing.T) {
+// A deployment that is killed leaves a record of how far it got.
+func TestRecordDuringDeployment(t *testing.T) {
 	d := newTestDeployment(t)
 	var seen []history.Deployment
-	look := phase{name: Rollout, run: func(context.Context, phaseLog) (string, error) {
+	list := phase{name: Rollout, run: func(context.Context, phaseLog) (string, error) {
 		var err error
 		seen, err = d.deps.Records.List(t.Context(), d.record.Stack, 10)
 		return "", err
 	}}
-	require.NoError(t, d.runPhases(t.Context(), []phase{testPhase(Preflight, nil), testPhase(Provision, nil), look}))
+	require.NoError(t, d.runPhases(t.Context(), []phase{testPhase(Preflight, nil), testPhase(Provision, nil), list}))
 	require.Len(t, seen, 1)
 	require.Equal(t, history.Running, seen[0].Outcome)
 	require.Equal(t, []history.Outcome{history.Succeeded, history.Succeeded, history.Running},
 		[]history.Outcome{seen[0].Phases[0].Outcome, seen[0].Phases[1].Outcome, seen[0].Phases[2].Outcome})
-	require.Empty(t, history.RunningImage(seen), "nobody can say what runs after a rollout that has not ended")
+	require.Empty(t, history.RunningImage(seen), "what runs is not known after a rollout that has not ended")
 }

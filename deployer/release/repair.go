@@ -28,8 +28,8 @@ func (d *deployment) checkPreviousRun(ctx context.Context) {
 		slices.ContainsFunc(records[0].Phases, func(p history.Phase) bool { return p.Name == Repair && p.Outcome != history.Succeeded })
 }
 
-// previousCrashed reports whether an earlier deployment may have left something incomplete: its lock expired, its record says
-// that it is still running, or the state has pending operations.
+// previousCrashed reports whether an earlier deployment may have left something incomplete: its lock expired, its record has
+// the outcome Running, or the state has pending operations.
 func (d *deployment) previousCrashed() bool {
 	return !d.request.DryRun && (d.request.PreviousCrashed || d.infra.HasPendingOperations())
 }

@@ -67,12 +67,6 @@ func (d *deployment) snapshotNote(ctx context.Context) string {
 	return "; the database was not restored, its snapshot is " + snapshot
 }
 
-// hasVerifiedImage reports whether there is an image to roll back to.
-func (d *deployment) hasVerifiedImage(ctx context.Context) bool {
-	_, _, err := d.lastVerifiedImage(ctx)
-	return err == nil
-}
-
 // lastVerifiedImage returns the image of the last deployment that was verified healthy, if the registry still has it, and the code
 // that was deployed with it, nil where its record has none.
 func (d *deployment) lastVerifiedImage(ctx context.Context) (*Image, *environment.Code, error) {

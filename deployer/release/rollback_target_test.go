@@ -17,7 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// revisions is an ECS that knows the first revision of the API as active and the second as deregistered.
+// revisions returns an ECS whose first revision of the API is active and whose second is deregistered.
 func revisions(t *testing.T) *ecs.Client {
 	reference := staging(t).ImageReference(*image(1).ImageDigest)
 	return ecs.NewFromConfig(fakeAWS(func(in any) (any, error) {
@@ -35,7 +35,7 @@ func revisions(t *testing.T) *ecs.Client {
 	}))
 }
 
-func TestImageToGoBackTo(t *testing.T) {
+func TestResolveRollback(t *testing.T) {
 	deployment := func(id string, n int, tag string) history.Deployment {
 		return history.Deployment{ID: id, Verified: true, Image: history.Image{Tag: tag, Digest: *image(n).ImageDigest}}
 	}
@@ -84,8 +84,8 @@ func TestImageToGoBackTo(t *testing.T) {
 	}
 }
 
-// The snapshot that fits may have been deleted, and RDS may not answer: neither keeps anybody from going back.
-func TestDatabaseToGoBackTo(t *testing.T) {
+// The matching snapshot may have been deleted, and RDS may not answer: neither prevents a rollback.
+func TestDatabaseAt(t *testing.T) {
 	records := []history.Deployment{{ID: "2", Snapshot: "before", Migration: &history.Migration{}}, {ID: "1"}}
 	denied := errors.New("denied")
 	for name, test := range map[string]struct {
@@ -93,9 +93,9 @@ func TestDatabaseToGoBackTo(t *testing.T) {
 		status string
 		doubt  error
 	}{
-		"there":    {nil, "available", nil},
-		"deleted":  {&rdstypes.DBSnapshotNotFoundFault{}, "gone", nil},
-		"not told": {denied, "unknown", denied},
+		"there":   {nil, "available", nil},
+		"deleted": {&rdstypes.DBSnapshotNotFoundFault{}, "gone", nil},
+		"unknown": {denied, "unknown", denied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := Deps{Env: staging(t), Clock: clock.Real(), AWS: fakeAWS(func(in any) (any, error) {

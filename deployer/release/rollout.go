@@ -163,6 +163,35 @@ func (r *ecsRollout) newestTaskLog(ctx context.Context, o observation) []string 
 	return r.lastLogLines(ctx, o.role, aws.ToString(newest.TaskArn), logTailLines)
 }
 
+// restart implements rolloutWatcher. ECS deploys the same task definition again, so the stack does not change.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+func (r *ecsRollout) restart(ctx context.Context) error {
+	observations, err := r.observe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range observations {
+		if !o.unchanged() {
+			continue
+		}
+		if err := r.forceDeployment(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forceDeployment starts a service deployment of the service's current task definition.
+func (r *ecsRollout) forceDeployment(ctx context.Context, o observation) error {
+	_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
+		Cluster: o.service.ClusterArn, Service: aws.String(o.name), ForceNewDeployment: true,
+	})
+	if err != nil {
+		return fmt.Errorf("restart %s: %w", o.name, err)
+	}
+	return nil
+}
+
 // retryStalled starts a deployment of services that the program did not change and that do not run after a failed rollout: ECS
 // does not retry it.
 func (r *ecsRollout) retryStalled(ctx context.Context, observations []observation, log phaseLog) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
-// newTestLog is a voice, and what it said that stays.
+// newTestLog returns a log, and what it reported except progress.
 func newTestLog() (log phaseLog, logged func() string) {
 	var lines []string
 	return phaseLog{phase: Rollout, now: func() time.Time { return deployedAt }, report: func(e Event) {
@@ -24,11 +24,11 @@ func newTestLog() (log phaseLog, logged func() string) {
 	}}, func() string { return strings.Join(lines, "\n") }
 }
 
-// after lets something happen when so many pauses have passed.
-func (e *fakeECS) after(moments map[int]func()) {
+// after calls each function once so many pauses have passed.
+func (e *fakeECS) after(pauses map[int]func()) {
 	e.onWait = func() {
 		e.calls = append(e.calls, nil)
-		if happen := moments[len(e.waits)]; happen != nil {
+		if happen := pauses[len(e.waits)]; happen != nil {
 			happen()
 		}
 	}
@@ -40,8 +40,8 @@ const (
 	askTargets     = "DescribeTargetHealth"
 )
 
-// A look asks for what matters at that moment, and for nothing twice; the end is seen at the first look after it.
-func TestLookAsksForNoMoreThanItMust(t *testing.T) {
+// A poll reads only what matters at that moment, and nothing twice; the end is noticed at the first poll after it.
+func TestPollReadsOnlyWhatIsNeeded(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -60,8 +60,8 @@ func TestLookAsksForNoMoreThanItMust(t *testing.T) {
 	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.calls)
 }
 
-// Pauses grow while nothing happens, are short again when something does, and are never longer than the bound.
-func TestPausesFollowWhatHappens(t *testing.T) {
+// Pauses grow while nothing changes, are reset by a change, and have an upper bound.
+func TestBackoff(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -81,8 +81,8 @@ func TestPausesFollowWhatHappens(t *testing.T) {
 	require.Contains(t, logged(), "still waiting, nothing has changed for 1m11s: api 0/1 running, 1 pending, 1 old; worker")
 }
 
-// Stopped tasks are asked for when a counter says that one was lost, and each is described until it has quite stopped.
-func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
+// Stopped tasks are read when a counter shows that one was lost, and each is described until it has stopped.
+func TestStoppedTasksAreReadWhenOneIsLost(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -111,11 +111,11 @@ func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
 	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  last log line: no such module\ntask b of "+api+
 		" stopped too: exit code 1 (application error)\ntask c of "+api+" stopped too: exit code 1 (application error)\nthe deployment of "+
 		api+" is stopped, because it cannot succeed", logged())
-	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the look before")
+	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the previous poll")
 	require.Equal(t, []string{clusterARN + "service-deployment/c/" + api + "/2"}, e.stopped)
 }
 
-// Where service deployments cannot be read, the services' own words have to do, which is said.
+// Where service deployments cannot be read, the state of the services is used, with a warning.
 func TestWatchWithoutServiceDeployments(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
 	for name, test := range map[string]struct {
@@ -150,8 +150,8 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 	}
 }
 
-// A deployment by somebody else that takes the place of this one is named and not waited for.
-func TestSomebodyElseDeploys(t *testing.T) {
+// A deployment by another process that supersedes this one is named and not waited for.
+func TestSupersededDeployment(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -163,10 +163,10 @@ func TestSomebodyElseDeploys(t *testing.T) {
 	log, _ := newTestLog()
 	_, err := r.watch(t.Context(), log)
 	require.ErrorContains(t, err, "api-service is being deployed by another process: the service deployment 3 replaced this one")
-	require.Empty(t, e.stopped, "somebody else's deployment is left alone")
+	require.Empty(t, e.stopped, "the deployment of another process is not stopped")
 }
 
-// A restart of what this run deploys is followed instead.
+// A restart of this run's task definition is followed.
 func TestRestartIsFollowed(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
@@ -185,8 +185,8 @@ func TestRestartIsFollowed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A deployment that may not be stopped is said to go on.
-func TestStopThatIsRefused(t *testing.T) {
+// A deployment that cannot be stopped is reported to continue.
+func TestStopDeploymentRefused(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -198,8 +198,8 @@ func TestStopThatIsRefused(t *testing.T) {
 	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
 }
 
-// One look that fails says nothing; many in a row end the watch.
-func TestLooksThatFail(t *testing.T) {
+// One poll may fail; many in a row end the watch.
+func TestPollErrors(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")

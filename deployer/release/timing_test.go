@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-func TestWhatWouldHaveSavedMost(t *testing.T) {
+func TestSaving(t *testing.T) {
 	idle, took := time.Duration(0), func(seconds int) span { return span{elapsed: time.Duration(seconds) * time.Second} }
 	done := func(names ...string) (phases []history.Phase) {
 		for _, name := range names {
@@ -83,7 +83,7 @@ func TestWhatWouldHaveSavedMost(t *testing.T) {
 	}
 }
 
-func TestAStopwatchKnowsWhatWaitsWereMeant(t *testing.T) {
+func TestTimingClock(t *testing.T) {
 	watch := &timingClock{Clock: clock.Fast(1000)}
 	began := watch.read()
 	require.NoError(t, watch.Wait(t.Context(), 10*time.Second))

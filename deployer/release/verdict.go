@@ -92,7 +92,7 @@ func evaluate(o observation, digests []string, consistent bool) verdict {
 func (o observation) evaluateTasks(digests []string, consistent bool) verdict {
 	current, old := 0, 0
 	for _, t := range o.runningTasks() {
-		switch c := o.mainContainer(t); {
+		switch c := containerNamed(t, o.container); {
 		case c == nil || !slices.Contains(digests, aws.ToString(c.ImageDigest)):
 			old++
 		case c.HealthStatus == types.HealthStatusUnhealthy:
@@ -233,9 +233,6 @@ func (o observation) unhealthyReason() string {
 
 // fingerprint changes whenever ECS does something to the service.
 func (o observation) fingerprint() string {
-	if o.service == nil {
-		return ""
-	}
 	fingerprint := fmt.Sprint(aws.ToString(o.service.CurrentServiceDeployment), o.service.DesiredCount)
 	for _, d := range o.service.Deployments {
 		fingerprint += fmt.Sprint(" ", aws.ToString(d.Id), d.RolloutState, d.RunningCount, d.PendingCount, d.FailedTasks)
@@ -248,10 +245,6 @@ func (o observation) runningTasks() []types.Task {
 	return slices.DeleteFunc(slices.Clone(o.tasks), func(t types.Task) bool {
 		return aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != "RUNNING"
 	})
-}
-
-func (o observation) mainContainer(t types.Task) *types.Container {
-	return containerNamed(t, o.container)
 }
 
 func (o observation) healthyTargets() int {

@@ -59,7 +59,7 @@ func outOfMemory() types.Task {
 	return t
 }
 
-// replaced is a task that ECS took away because its target was not healthy in time.
+// replaced is a task that ECS stopped because its target was not healthy in time.
 func replaced() types.Task {
 	t := exited(0)
 	t.StopCode, t.StoppedReason = types.TaskStopCodeServiceSchedulerInitiated, aws.String("Task failed ELB health checks in (target-group x)")
@@ -74,7 +74,7 @@ func targets(states ...elbtypes.TargetHealthStateEnum) []elbtypes.TargetHealthDe
 	return list
 }
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	healthy, unhealthy, draining := elbtypes.TargetHealthStateEnumHealthy, elbtypes.TargetHealthStateEnumUnhealthy, elbtypes.TargetHealthStateEnumDraining
 	running := func(digest string) types.Task { return runningTask(digest, types.HealthStatusHealthy) }
 	deployment := func(s types.ServiceDeploymentStatus, reason string) *types.ServiceDeployment {
@@ -165,7 +165,7 @@ func TestJudge(t *testing.T) {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
 			want: verdict{state: rolledOut},
 		},
-		"somebody else deploys": {
+		"another process deploys": {
 			deployment: deployment(types.ServiceDeploymentStatusStopped, ""), desired: 1, other: "arn:aws:ecs:us-east-1:1:service-deployment/c/s/abc",
 			want: verdict{rolloutFailed, "api is being deployed by another process: the service deployment abc replaced this one"},
 		},
@@ -173,7 +173,7 @@ func TestJudge(t *testing.T) {
 			deployment: going, desired: 1, tasks: []types.Task{outOfMemory(), outOfMemory(), outOfMemory()},
 			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a permanent reason"},
 		},
-		"a slow start is not hopeless": {
+		"a slow start is no permanent failure": {
 			deployment: going, desired: 1, tasks: []types.Task{replaced(), replaced(), replaced()},
 			want: verdict{rollingOut, "api 0/1 running, 3 stopped"},
 		},
@@ -210,7 +210,7 @@ func TestJudge(t *testing.T) {
 }
 
 // An image built with provenance is an index, and a task reports the digest of the platform's own image.
-func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
+func TestEvaluateImageIndex(t *testing.T) {
 	o := observation{
 		verified: true, container: "balancer-api", service: &types.Service{DesiredCount: 1},
 		tasks: []types.Task{runningTask(newDigest, types.HealthStatusHealthy)},
@@ -218,8 +218,8 @@ func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
 	require.Equal(t, rolledOut, evaluate(o, []string{oldDigest, newDigest}, true).state)
 }
 
-// A service that was just made may not show yet; later it is missing.
-func TestJudgeServiceThatIsNotSeen(t *testing.T) {
+// A service that was just created may not be visible yet; later it is missing.
+func TestEvaluateInvisibleService(t *testing.T) {
 	require.Equal(t, verdict{rollingOut, "api is not visible yet"}, evaluate(observation{name: "api", role: environment.API}, nil, false))
 	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, evaluate(observation{name: "api"}, nil, true))
 }
