@@ -29,6 +29,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -288,10 +289,10 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	}
 	status := aws.ToString(out.DBInstances[0].DBInstanceStatus)
 	unavailable := fmt.Errorf("%s is %s, not available", id, status)
-	switch status {
-	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
+	switch state := rdsstate.Of(status); {
+	case state == rdsstate.Operational:
 		return nil
-	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
+	case state.Passes():
 		return transient("database", hint.With(unavailable, "wait until it is available, with --wait"))
 	default:
 		return blocking("database", hint.With(unavailable, "run `deployer status --env "+p.env.Stack+" --only database` for the cause and what to do"))

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
 )
 
@@ -122,5 +124,24 @@ func TestWaitable(t *testing.T) {
 			require.Equal(t, test.want, interval)
 			require.Equal(t, test.want != 0, problem != nil)
 		})
+	}
+}
+
+func TestPreflightDatabase(t *testing.T) {
+	const wait, status = "wait until it is available, with --wait", "run `deployer status --env staging --only database` for the cause and what to do"
+	for state, hint := range map[string]string{
+		"available": "", "configuring-log-exports": "", "creating": wait, "storage-config-upgrade": wait, "storage-full": status, "new-to-us": status,
+	} {
+		p := &preflight{env: staging(t), aws: fakeAWS(func(any) (any, error) {
+			return &rds.DescribeDBInstancesOutput{DBInstances: []rdstypes.DBInstance{{DBInstanceStatus: &state}}}, nil
+		})}
+		problems := p.database(t.Context())
+		if hint == "" {
+			require.Empty(t, problems, state)
+			continue
+		}
+		require.Equal(t, []Problem{{
+			Check: "database", Message: "v3-backend-staging-db is " + state + ", not available", Hint: hint, Stops: true, Transient: hint == wait,
+		}}, problems)
 	}
 }
