@@ -31,7 +31,7 @@ const (
 // PhaseNames returns the phases that --skip accepts. Preflight resolves the image and is never skipped.
 func PhaseNames() []string { return []string{Backup, Provision, Migrate, Rollout, Health, Validate} }
 
-// Deps are the services and places that a deployment works with.
+// Deps holds what a deployment depends on.
 type Deps struct {
 	Env     *environment.Environment
 	AWS     aws.Config
