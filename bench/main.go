@@ -50,9 +50,6 @@ func bench() error {
 	if err := f.operations(); err != nil {
 		return err
 	}
-	if err := f.rollouts(); err != nil {
-		return err
-	}
 	if err := f.codeOnly(); err != nil {
 		return err
 	}

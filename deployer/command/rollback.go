@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func rollbackVerb() verb {
@@ -130,7 +131,7 @@ func (o rollbackOptions) printPreview(env *environment.Environment, opened *stac
 
 // currentImage returns the image that a rollback replaces: the one in the stack's output.
 func currentImage(opened *stack.Stack) *history.Image {
-	return &history.Image{Digest: release.DigestIn(opened.Recorded()), Reference: opened.Recorded()}
+	return &history.Image{Digest: awsx.DigestOf(opened.Recorded()), Reference: opened.Recorded()}
 }
 
 // deploy deploys the code of an earlier deployment.

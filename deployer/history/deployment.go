@@ -66,16 +66,6 @@ type Saving struct {
 	Why string `json:"why"`
 }
 
-// RolloutStats is how a rollout was watched: how often it was looked at, with how many calls to AWS in all.
-type RolloutStats struct {
-	Polls int `json:"looks"`
-	Calls int `json:"calls"`
-	// LagSeconds is how long after the last service deployment had ended that was seen, PauseSeconds the pause before
-	// that look.
-	LagSeconds   float64 `json:"lagSeconds"`
-	PauseSeconds float64 `json:"pauseSeconds"`
-}
-
 // Deployment is the record of one deployment.
 type Deployment struct {
 	// ID is the start in UTC and a random end, so that IDs sort by time: 20261123-161530-1f3a.
@@ -100,8 +90,6 @@ type Deployment struct {
 	Verified  bool       `json:"verified"`
 	Snapshot  string     `json:"snapshot,omitempty"`
 	Migration *Migration `json:"migration,omitempty"`
-	// Rollout is how the rollout was watched.
-	Rollout *RolloutStats `json:"rollout,omitempty"`
 	// Code is what was rolled out with the image; a rollback to this deployment brings it back.
 	Code *environment.Code `json:"code,omitempty"`
 	// TaskDefinitions are the revisions that ran at the end, by service.

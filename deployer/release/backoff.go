@@ -7,40 +7,32 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// How long a watch pauses between two looks: briefly where something has just happened, longer and longer while nothing
-// does.
+// The pause between two polls: short after a change, then longer and longer.
 const (
 	minPause = 2 * time.Second
 	maxPause = 15 * time.Second
 )
 
-// backoff is how a watch waits between its looks.
+// backoff paces polls.
 type backoff struct {
-	clock   clock.Clock
-	started time.Time
-	// waited is how long was waited in all, still since something happened last; pause is the next wait.
+	clock clock.Clock
+	start time.Time
+	// waited is the total, unchangedFor what was waited since the last reset; pause is the next wait.
 	waited, unchangedFor, pause time.Duration
-	// took is how long the last wait was by the clock's own time.
-	took time.Duration
 }
 
-func newBackoff(c clock.Clock) *backoff { return &backoff{clock: c, started: c.Now(), pause: minPause} }
+func newBackoff(c clock.Clock) *backoff { return &backoff{clock: c, start: c.Now(), pause: minPause} }
 
-// reset says that something has happened.
-func (p *backoff) reset() { p.pause, p.unchangedFor = minPause, 0 }
+func (b *backoff) reset() { b.pause, b.unchangedFor = minPause, 0 }
 
-// elapsed is the time since the watch began. Calls take their time too; on a clock that runs faster than the machine's,
-// the waits alone are longer.
-func (p *backoff) elapsed() time.Duration { return max(p.waited, p.clock.Now().Sub(p.started)) }
+// elapsed returns the time since the first poll. On a clock that runs faster than the machine's, the sum of the waits is longer.
+func (b *backoff) elapsed() time.Duration { return max(b.waited, b.clock.Now().Sub(b.start)) }
 
-// wait pauses, not beyond the time limit by more than a moment, and pauses longer the next time.
-func (p *backoff) wait(ctx context.Context, limit time.Duration) error {
-	pause := min(p.pause, max(limit-p.elapsed(), minPause))
-	p.waited += pause
-	p.unchangedFor += pause
-	p.pause = min(p.pause*3/2, maxPause)
-	start := p.clock.Now()
-	err := p.clock.Wait(ctx, pause)
-	p.took = p.clock.Now().Sub(start)
-	return err
+// wait pauses, at most minPause beyond the limit, and lengthens the next pause.
+func (b *backoff) wait(ctx context.Context, limit time.Duration) error {
+	pause := min(b.pause, max(limit-b.elapsed(), minPause))
+	b.waited += pause
+	b.unchangedFor += pause
+	b.pause = min(b.pause*3/2, maxPause)
+	return b.clock.Wait(ctx, pause)
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// A record keeps the code that was rolled out, and a rollback brings it back with the image.
-func TestTheCodeGoesBackWithTheImage(t *testing.T) {
+// A record has the code that was rolled out, and a rollback restores it with the image.
+func TestRollbackRestoresCode(t *testing.T) {
 	for _, recorded := range []bool{true, false} {
 		p := &fakeStack{fails: map[string]error{"watch 2": errBroken}}
 		d := p.deployment(t)
-		earlier := d.Env.Code()
+		earlier := d.deps.Env.Code()
 		earlier.Connections = 77
-		good := history.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 1).Image}
+		good := history.Deployment{ID: "20260101-000000-0002", Stack: d.deps.Env.Stack, Verified: true, Image: d.named(t, 1).Image}
 		if recorded {
 			good.Code = &earlier
 		}
-		require.NoError(t, d.Records.Save(t.Context(), good))
+		require.NoError(t, d.deps.Records.Save(t.Context(), good))
 		var watched []int
 		follow := d.newWatcher
 		d.newWatcher = func(ctx context.Context, env *environment.Environment, i *Image) (rolloutWatcher, error) {
@@ -29,10 +29,10 @@ func TestTheCodeGoesBackWithTheImage(t *testing.T) {
 			return follow(ctx, env, i)
 		}
 		require.Error(t, d.runPhases(t.Context(), p.phases(d)))
-		require.Equal(t, d.Env.Code(), *d.record.Code)
+		require.Equal(t, d.deps.Env.Code(), *d.record.Code)
 		require.Contains(t, p.done, "code 1")
 		if !recorded {
-			require.Nil(t, p.code, "an earlier version of this program kept no code: what is deployed stays")
+			require.Nil(t, p.code, "an earlier version of this program recorded no code: the deployed code stays")
 			require.Equal(t, []int{10, 10}, watched)
 			continue
 		}
@@ -41,7 +41,7 @@ func TestTheCodeGoesBackWithTheImage(t *testing.T) {
 	}
 }
 
-func TestWhatADeploymentAnswersFor(t *testing.T) {
+func TestIsResponsibleFor(t *testing.T) {
 	for name, test := range map[string]struct {
 		kind     history.Kind
 		halfDone bool
@@ -49,13 +49,13 @@ func TestWhatADeploymentAnswersFor(t *testing.T) {
 	}{
 		"everything":                    {history.Full, true, map[string]bool{"compliance": true, "alarms": true, "ecs_service": true}},
 		"code":                          {history.CodeOnly, false, map[string]bool{"compliance": false, "alarms": true, "ecs_service": true}},
-		"code beside something half":    {history.Rollback, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
+		"code, after an incomplete one": {history.Rollback, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
 		"components":                    {history.Partial, false, map[string]bool{"compliance": true, "alarms": true, "ecs_service": true}},
-		"components of something half ": {history.Partial, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
+		"components, after incomplete ": {history.Partial, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{}).deployment(t)
-			d.Kind, d.previousIncomplete = test.kind, test.halfDone
+			d.request.Kind, d.previousIncomplete = test.kind, test.halfDone
 			for component, want := range test.want {
 				require.Equal(t, want, d.isResponsibleFor(component), component)
 			}
@@ -64,22 +64,22 @@ func TestWhatADeploymentAnswersFor(t *testing.T) {
 }
 
 // The last deployment of infrastructure counts, whatever code was deployed since.
-func TestWhatIsHalfDone(t *testing.T) {
+func TestPreviousIncomplete(t *testing.T) {
 	for name, test := range map[string]struct {
 		records []history.Deployment
 		want    bool
 	}{
 		"nothing":                 {nil, false},
 		"a full one that failed":  {[]history.Deployment{{Kind: history.Full, Outcome: history.Failed}, {Kind: history.CodeOnly, Outcome: history.Succeeded}}, true},
-		"one that was taken up":   {[]history.Deployment{{Kind: history.Full, Outcome: history.Failed}, {Kind: history.Full, Outcome: history.Succeeded}}, false},
-		"a part that died":        {[]history.Deployment{{Kind: history.Full, Outcome: history.Succeeded}, {Kind: history.Partial, Outcome: history.Running}}, true},
+		"one that was continued":  {[]history.Deployment{{Kind: history.Full, Outcome: history.Failed}, {Kind: history.Full, Outcome: history.Succeeded}}, false},
+		"a part that crashed":     {[]history.Deployment{{Kind: history.Full, Outcome: history.Succeeded}, {Kind: history.Partial, Outcome: history.Running}}, true},
 		"code alone that failed ": {[]history.Deployment{{Kind: history.Full, Outcome: history.Succeeded}, {Kind: history.CodeOnly, Outcome: history.Failed}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{}).deployment(t)
 			for i, r := range test.records {
-				r.ID, r.Stack = "20260101-00000"+string(rune('1'+i))+"-aaaa", d.Env.Stack
-				require.NoError(t, d.Records.Save(t.Context(), r))
+				r.ID, r.Stack = "20260101-00000"+string(rune('1'+i))+"-aaaa", d.deps.Env.Stack
+				require.NoError(t, d.deps.Records.Save(t.Context(), r))
 			}
 			d.checkPreviousRun(t.Context())
 			require.Equal(t, test.want, d.previousIncomplete)
@@ -87,28 +87,28 @@ func TestWhatIsHalfDone(t *testing.T) {
 	}
 }
 
-// The image that was verified healthy with another code is put back with that code, in a restart too. Where no record has it,
-// the code that was deployed before comes back.
-func TestACodeThatFailsIsPutBack(t *testing.T) {
+// The image that was verified healthy with other code is rolled back to that code, in a restart too. Where no record has it, the
+// code that was deployed before is restored.
+func TestRollbackOfCode(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		for _, recorded := range []bool{false, true} {
-			putBackCode(t, restart, recorded)
+			testRollbackOfCode(t, restart, recorded)
 		}
 	}
 }
 
-func putBackCode(t *testing.T, restart, recorded bool) {
+func testRollbackOfCode(t *testing.T, restart, recorded bool) {
 	t.Helper()
 	p := &fakeStack{fails: map[string]error{"watch 2": errBroken}}
 	d := p.deployment(t)
-	earlier := d.Env.Code()
+	earlier := d.deps.Env.Code()
 	earlier.Connections = 77
-	good := history.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 2).Image}
+	good := history.Deployment{ID: "20260101-000000-0002", Stack: d.deps.Env.Stack, Verified: true, Image: d.named(t, 2).Image}
 	if d.codeBefore = earlier; recorded {
-		d.codeBefore, good.Code = d.Env.Code(), &earlier
+		d.codeBefore, good.Code = d.deps.Env.Code(), &earlier
 	}
-	require.NoError(t, d.Records.Save(t.Context(), good))
-	d.Restart = restart
+	require.NoError(t, d.deps.Records.Save(t.Context(), good))
+	d.request.Restart = restart
 	require.Error(t, d.runPhases(t.Context(), p.phases(d)))
 	require.Contains(t, p.done, "code 2")
 	require.Equal(t, 77, p.code.Connections)

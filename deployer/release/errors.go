@@ -10,75 +10,72 @@ import (
 
 // Problem is something that preflight found.
 type Problem struct {
-	// Check names what was looked at: account, image, secret …
+	// Check names the check: account, image, secret …
 	Check   string `json:"check"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
-	// Stops says that the deployment cannot start; otherwise it is a warning.
+	// Stops reports that the deployment cannot start; otherwise the problem is a warning.
 	Stops bool `json:"stops"`
-	// Transient says that it goes away by itself, so that it can be waited for.
+	// Transient reports that the problem resolves itself, so that it can be waited for.
 	Transient bool `json:"-"`
 }
 
-// transient marks problems that go away by themselves.
-func transient(problems []Problem) []Problem {
-	for i := range problems {
-		problems[i].Transient = true
-	}
-	return problems
+// blocking returns an error of a check as the problem that stops a deployment.
+func blocking(check string, err error) []Problem {
+	return []Problem{{Check: check, Message: err.Error(), Hint: hint.Of(err), Stops: true}}
 }
 
-// NotStartedError says that nothing was changed, and why: every problem that preflight found.
+// transient returns an error of a check as a problem that resolves itself.
+func transient(check string, err error) []Problem {
+	return []Problem{{Check: check, Message: err.Error(), Hint: hint.Of(err), Stops: true, Transient: true}}
+}
+
+// NotStartedError reports that nothing was changed, with every problem that preflight found.
 type NotStartedError struct {
 	Problems []Problem
 }
 
-// NotStarted is the error of one check that stops a deployment.
+// NotStarted returns the error of one check that stops a deployment.
 func NotStarted(check string, err error) error {
 	return &NotStartedError{Problems: blocking(check, err)}
 }
 
 func (e *NotStartedError) Error() string {
-	lines := make([]string, 0, len(e.Problems)+1)
+	lines := []string{"the deployment cannot start, nothing was changed:"}
 	for _, p := range e.Problems {
-		line := p.Check + ": " + p.Message
+		lines = append(lines, p.Check+": "+p.Message)
 		if p.Hint != "" {
-			line += "\n    hint: " + p.Hint
+			lines = append(lines, "  hint: "+p.Hint)
 		}
-		lines = append(lines, line)
 	}
-	return "the deployment cannot start, nothing was changed:\n  " + strings.Join(lines, "\n  ")
+	return strings.Join(lines, "\n  ")
 }
 
-// FailedError says which phase failed, and what was done about it.
+// FailedError reports the phase that failed, and the outcome of the rollback.
 type FailedError struct {
 	Phase string
 	Cause error
-	// Rollback tells what was put back, or that nothing had to be.
+	// Rollback is what was rolled back, or why nothing was.
 	Rollback string
 }
 
 func (e *FailedError) Error() string {
-	text := e.Phase + ": " + e.Cause.Error()
-	if e.Rollback != "" {
-		text += "\n" + e.Rollback
-	}
-	return text
+	return strings.TrimSuffix(e.Phase+": "+e.Cause.Error()+"\n"+e.Rollback, "\n")
 }
 
-// Unwrap gives the cause, which may carry a hint.
+// Unwrap returns the cause, which may carry a hint.
 func (e *FailedError) Unwrap() error { return e.Cause }
 
-// InterruptedError says where a deployment was stopped, by a signal or by its time limit, and how to go on.
+// InterruptedError reports where a deployment was stopped, by a signal or by its time limit, and how to continue.
 type InterruptedError struct {
 	Phase string
-	// Cause is what ended the context.
+	// Cause is why the context ended.
 	Cause error
-	// Remaining tells what is still running or pending; in preflight that is nothing.
+	// Remaining describes what is still running or pending; in preflight that is nothing.
 	Remaining error
-	// RollbackOf is what had failed before, where it was the rollback that was stopped.
+	// RollbackOf is the failure whose rollback was interrupted; nil where it was no rollback.
 	RollbackOf *FailedError
-	// NextStep is what to do, where it is another than what Left says.
+	// NextStep is the hint; "" means that of Remaining.
 	NextStep string
 }
 
@@ -87,39 +84,41 @@ func (e *InterruptedError) Error() string {
 	if e.RollbackOf != nil {
 		text = e.RollbackOf.Phase + ": " + e.RollbackOf.Cause.Error() + "\n" + text
 	}
-	switch {
-	case e.Phase == Preflight:
-		text += "; nothing was changed"
-	case e.Remaining != nil && withoutCause(e.Remaining, e.Cause) != "":
-		text += "; " + withoutCause(e.Remaining, e.Cause)
+	if e.Phase == Preflight {
+		return text + "; nothing was changed"
+	}
+	if e.Remaining != nil {
+		if rest := withoutCause(e.Remaining, e.Cause); rest != "" {
+			text += "; " + rest
+		}
 	}
 	return text
 }
 
-// withoutCause is what an error says besides that something was stopped, which its reader knows.
+// withoutCause returns the text of err without the reason for the interruption, which the message already has.
 func withoutCause(err, cause error) string {
 	text := err.Error()
-	for _, phrase := range []error{cause, context.Canceled, context.DeadlineExceeded} {
-		if text == phrase.Error() {
+	for _, known := range []error{cause, context.Canceled, context.DeadlineExceeded} {
+		if text == known.Error() {
 			return ""
 		}
-		text = strings.TrimSuffix(text, ": "+phrase.Error())
+		text = strings.TrimSuffix(text, ": "+known.Error())
 	}
 	return text
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
-// Hint says how to go on.
+// Hint returns how to continue.
 func (e *InterruptedError) Hint() string {
-	return cmp.Or(e.NextStep, hint.Of(e.Remaining), "run the same command again: it goes on from what is there")
+	return cmp.Or(e.NextStep, hint.Of(e.Remaining), "run the same command again; it continues from the current state")
 }
 
-// BusyError says that somebody else is changing the stack.
+// BusyError reports that another process is changing the stack.
 type BusyError struct{ Err error }
 
 func (e *BusyError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the engine's error, which knows who it is.
+// Unwrap returns the engine's error, which names the process.
 func (e *BusyError) Unwrap() error { return e.Err }

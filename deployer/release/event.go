@@ -1,7 +1,7 @@
-// Package release is a deployment as a list of named phases.
+// Package release runs a deployment as a list of named phases.
 //
-// A phase reports its start, its progress and its outcome as events; the terminal, the log and the JSON output are
-// renderings of them. What a phase needs from the world it is given: AWS clients, the engine, a network, a clock.
+// A phase reports its start, its progress and its outcome as events, which the terminal, the log and the JSON output render.
+// What a phase works with is passed in: AWS clients, the engine, a network, a clock.
 package release
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// EventKind says what an event tells.
+// EventKind is the kind of an event.
 type EventKind string
 
-// The kinds of event. Progress replaces the progress before it; a note and a warning stay.
+// The kinds of event. A Progress event replaces the one before it on a terminal; a note and a warning stay.
 const (
 	PhaseStarted EventKind = "phase-started"
 	PhaseEnded   EventKind = "phase-ended"
@@ -33,20 +33,25 @@ type Event struct {
 	Took    time.Duration   `json:"took,omitempty"`
 }
 
-// Reporter is told of events, one at a time.
+// Reporter receives events, one at a time.
 type Reporter func(Event)
 
-// phaseLog is how one phase speaks.
+// phaseLog reports the events of one phase.
 type phaseLog struct {
 	phase  string
 	report Reporter
 	now    func() time.Time
 }
 
-func (v phaseLog) emit(kind EventKind, format string, args ...any) {
-	v.report(Event{Time: v.now(), Kind: kind, Phase: v.phase, Message: fmt.Sprintf(format, args...)})
+func (l phaseLog) emit(kind EventKind, format string, args ...any) {
+	l.report(Event{Time: l.now(), Kind: kind, Phase: l.phase, Message: fmt.Sprintf(format, args...)})
 }
 
-func (v phaseLog) progress(format string, args ...any) { v.emit(Progress, format, args...) }
-func (v phaseLog) note(format string, args ...any)     { v.emit(Note, format, args...) }
-func (v phaseLog) warn(format string, args ...any)     { v.emit(Warning, format, args...) }
+func (l phaseLog) progress(format string, args ...any) { l.emit(Progress, format, args...) }
+func (l phaseLog) progressLine(line string)            { l.emit(Progress, "%s", line) }
+func (l phaseLog) note(format string, args ...any)     { l.emit(Note, format, args...) }
+func (l phaseLog) warn(format string, args ...any)     { l.emit(Warning, format, args...) }
+
+func (l phaseLog) ended(outcome history.Outcome, message string, took time.Duration) {
+	l.report(Event{Time: l.now(), Kind: PhaseEnded, Phase: l.phase, Message: message, Outcome: outcome, Took: took})
+}

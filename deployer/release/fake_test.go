@@ -19,7 +19,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// fakeAWS is an AWS whose calls are answered by a function of their typed input.
+// fakeAWS returns a configuration whose calls handle answers, from their typed input.
 func fakeAWS(handle func(in any) (any, error)) aws.Config {
 	handler := middleware.InitializeMiddlewareFunc("Answer", func(
 		_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
@@ -32,7 +32,7 @@ func fakeAWS(handle func(in any) (any, error)) aws.Config {
 	}}}
 }
 
-// fakeClock is a clock that stands until somebody waits on it; then happens takes place.
+// fakeClock is a clock that advances only by waits; each calls onWait.
 type fakeClock struct {
 	now    time.Time
 	waits  []time.Duration
@@ -49,7 +49,7 @@ func (c *fakeClock) Wait(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// fakeECS is an ECS that says what a test sets, and notes what it is asked, a list for each look.
+// fakeECS is an ECS that returns what a test sets, and records its calls, a list for each poll.
 type fakeECS struct {
 	*fakeClock
 	services    map[string]*types.Service
@@ -69,7 +69,7 @@ type fakeECS struct {
 
 const clusterARN = "arn:aws:ecs:us-east-1:123456789012:"
 
-// newFakeECS is staging with its three services, all on the old image, and a watcher of a new one.
+// newFakeECS returns staging with its three services, all on the old image, and a rollout of a new one.
 func newFakeECS(t *testing.T) (*fakeECS, *ecsRollout) {
 	env := staging(t)
 	e := &fakeECS{
@@ -92,10 +92,10 @@ func newFakeECS(t *testing.T) (*fakeECS, *ecsRollout) {
 	return e, r
 }
 
-// names are the services' names.
+// names returns the services' names.
 func (e *fakeECS) names() []string { return slices.Sorted(maps.Keys(e.services)) }
 
-// deploy starts a service deployment of each service, under a name.
+// deploy starts a service deployment of each service.
 func (e *fakeECS) deploy(id, definition string) {
 	for _, name := range e.names() {
 		s := e.services[name]
@@ -114,7 +114,7 @@ func (e *fakeECS) deploy(id, definition string) {
 	}
 }
 
-// each changes every service's wanted deployment.
+// each changes every service's primary deployment.
 func (e *fakeECS) each(change func(*types.Deployment)) {
 	for _, s := range e.services {
 		change(&s.Deployments[0])
@@ -136,7 +136,7 @@ func (e *fakeECS) end(status types.ServiceDeploymentStatus) {
 	}
 }
 
-// run lets a task of every service run an image.
+// run starts a task of every service with an image.
 func (e *fakeECS) run(digest string) {
 	e.tasks = nil
 	for _, name := range e.names() {
@@ -227,7 +227,7 @@ func (e *fakeECS) handle(in any) (any, error) {
 	return nil, fmt.Errorf("the test answers no %T", in)
 }
 
-// logEvents are all lines of the log, from where the token says.
+// logEvents returns the lines of the log from the token on.
 func (e *fakeECS) logEvents(in *cloudwatchlogs.GetLogEventsInput) *cloudwatchlogs.GetLogEventsOutput {
 	from := 0
 	if in.NextToken != nil {

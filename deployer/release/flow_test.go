@@ -12,33 +12,34 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// fakeStack is a deployment on a stage: the phases are the real ones, the stack, the services and the registry are not. What
-// is done is noted, and every deed can be made to fail.
+// fakeStack is a fake Infrastructure for a deployment with the real phases and a fake registry. It records what is done, and every
+// action can fail.
 type fakeStack struct {
 	done  []string
 	fails map[string]error
 	env   *environment.Environment
 	// code is what Code was last called with.
 	code *environment.Code
-	// outdated are services that ECS took back by itself.
+	// outdated are services that ECS rolled back.
 	outdated []string
-	// release, where it is set, holds back the look at what waits.
+	// release, where it is set, blocks the preview of pending changes.
 	release chan struct{}
 	pending []history.Change
-	// pendingOperations says that the state has operations of unknown outcome; repairs is what a repair does.
+	// pendingOperations reports that the state has operations of unknown outcome; repairs is what a repair does.
 	pendingOperations bool
 	repairs           []string
 }
 
-func (p *fakeStack) do(deed string) error {
-	p.done = append(p.done, deed)
-	return p.fails[deed]
+func (p *fakeStack) do(action string) error {
+	p.done = append(p.done, action)
+	return p.fails[action]
 }
 
-func (p *fakeStack) update(deed, image string) (Update, error) {
-	return Update{Changed: 1, Took: time.Second}, p.do(deed + " " + DigestIn(image)[len("sha256:")+63:])
+func (p *fakeStack) update(action, image string) (Update, error) {
+	return Update{Changed: 1, Took: time.Second}, p.do(action + " " + awsx.DigestOf(image)[len("sha256:")+63:])
 }
 
 func (p *fakeStack) Provision(_ context.Context, image string, _ func(string)) (Update, error) {
@@ -62,7 +63,7 @@ func (p *fakeStack) Deployed(code *environment.Code) *environment.Environment {
 }
 
 func (p *fakeStack) RefreshServices(_ context.Context, image string, _ func(string)) (Update, error) {
-	return p.update("reconcile", image)
+	return p.update("refresh", image)
 }
 
 func (p *fakeStack) PendingChanges(ctx context.Context, _ string) ([]history.Change, error) {
@@ -84,7 +85,7 @@ func (p *fakeStack) Repair(context.Context, string, func(string)) ([]string, err
 
 func (p *fakeStack) TaskNetwork() (TaskNetwork, error) { return TaskNetwork{}, nil }
 
-// services follow one image.
+// services is a fake rolloutWatcher of one image.
 type services struct {
 	*fakeStack
 	image string
@@ -95,37 +96,37 @@ func (s services) watch(context.Context, phaseLog) (map[string]string, error) {
 }
 
 func (s services) outdatedServices(context.Context) ([]string, error) {
-	return s.outdated, s.fails["look"]
+	return s.outdated, s.fails["observe"]
 }
 func (s services) restart(context.Context) error           { return s.do("restart") }
-func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("settle") }
+func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("wait until idle") }
 
-// deployment puts one of image 2 on a stage where image 1 was verified healthy.
+// deployment returns one of image 2, after one of image 1 that was verified healthy.
 func (p *fakeStack) deployment(t *testing.T) *deployment {
 	d := newTestDeployment(t)
-	env := *d.Env
+	env := *d.deps.Env
 	p.env = &env
 	d.codeBefore = env.Code()
-	d.Env, d.infra, d.images = &env, p, fakeRegistry{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
-	d.Records = history.Dir(t.TempDir())
-	d.Kind, d.record.Image = history.Full, d.named(t, 2).Image
+	d.deps.Env, d.infra, d.images = &env, p, fakeRegistry{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
+	d.deps.Records = history.Dir(t.TempDir())
+	d.request.Kind, d.record.Image = history.Full, d.named(t, 2).Image
 	d.image = d.named(t, 2)
 	d.newWatcher = func(_ context.Context, _ *environment.Environment, i *Image) (rolloutWatcher, error) {
 		return services{p, i.Digest[len(i.Digest)-1:]}, p.fails["follow"]
 	}
-	require.NoError(t, d.Records.Save(t.Context(), history.Deployment{
-		ID: "20260101-000000-0001", Stack: d.Env.Stack, Verified: true, Image: d.named(t, 1).Image,
+	require.NoError(t, d.deps.Records.Save(t.Context(), history.Deployment{
+		ID: "20260101-000000-0001", Stack: d.deps.Env.Stack, Verified: true, Image: d.named(t, 1).Image,
 	}))
 	return d
 }
 
 func (d *deployment) named(t *testing.T, n int) *Image {
-	found, err := FindImage(t.Context(), d.images, d.Env, *image(n).ImageDigest)
+	found, err := FindImage(t.Context(), d.images, d.deps.Env, *image(n).ImageDigest)
 	require.NoError(t, err)
 	return found
 }
 
-// phases are the deployment's phases, of which those that ask AWS only succeed or fail.
+// phases returns the deployment's phases, of which those that call AWS only succeed or fail.
 func (p *fakeStack) phases(d *deployment) []phase {
 	list := d.phases()
 	for i := range list {
@@ -139,9 +140,9 @@ func (p *fakeStack) phases(d *deployment) []phase {
 
 var errBroken = errors.New("broken")
 
-// What is done after each failure, in which order, and what is said of it.
-func TestWhatIsUndone(t *testing.T) {
-	const untouched = "no service was touched: what ran before goes on serving"
+// What a rollback does after each failure, in which order, and what it reports.
+func TestRollbackAfterFailure(t *testing.T) {
+	const untouched = "no service was changed: the previous version continues to serve"
 	const back = "rolled back: one (sha256:000000000000) runs again, the last image that was verified healthy"
 	started := []string{Preflight, "provision 2", Migrate}
 	rolling := append(slices.Clone(started), "release 2", "watch 2")
@@ -166,88 +167,88 @@ func TestWhatIsUndone(t *testing.T) {
 		},
 		"the validation": {
 			fails: []string{Validate}, phase: Validate, want: append(slices.Clone(rolling), Health, Validate),
-			undone: "the new image runs and answers; it was left in place",
+			undone: "the new image runs and answers; it was not rolled back",
 		},
 		"the rollback": {
 			fails: []string{"watch 2", "watch 1"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...),
-			undone: "the rollback to one failed too, so old and new may both be running: broken\n" +
-				"look at what runs (`deployer status --env staging --only ecs_service,ecs_tasks`), then choose what is to run with `rollback --to` or `up --code-only`",
+			undone: "the rollback to one failed too, so both versions may be running: broken\n" +
+				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image with `rollback --to` or `up --code-only`",
 		},
 		"the program in the rollback": {
 			fails: []string{"watch 2", "code 1"}, phase: Rollout, want: append(slices.Clone(rolling), "code 1"),
-			undone: "the rollback to one failed too, so old and new may both be running: broken\n" +
-				"look at what runs (`deployer status --env staging --only ecs_service,ecs_tasks`), then choose what is to run with `rollback --to` or `up --code-only`",
+			undone: "the rollback to one failed too, so both versions may be running: broken\n" +
+				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image with `rollback --to` or `up --code-only`",
 		},
-		"a rollout that nobody rolls back": {
-			change: func(d *deployment) { d.Env.Deployment.Rollback = "manual" },
-			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
-			undone: "the deployer put nothing back, deployment.rollback is manual here; ECS itself goes back to the revision before, " +
-				"where there was one, while the stack names the new image: run `up` with the image that is to run",
+		"a rollout, with a manual rollback": {
+			change: func(d *deployment) { d.deps.Env.Deployment.Rollback = "manual" },
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
+			undone: "it was not rolled back: deployment.rollback is manual; ECS itself returns to the previous revision, " +
+				"where there is one, while the stack names the new image: run `up` with the image that should run",
 		},
 		"the first rollout": {
-			change: func(d *deployment) { d.Records = history.Dir("/nowhere") },
-			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
-			undone: "nothing was put back: this is the first deployment here, there is no image that was verified healthy",
+			change: func(d *deployment) { d.deps.Records = history.Dir("/nowhere") },
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
+			undone: "nothing was rolled back: this is the first deployment, so no earlier image was verified healthy",
 		},
 		"a rollout of the image that was good": {
 			change: func(d *deployment) { d.image.Digest = *image(1).ImageDigest },
-			fails:  []string{"watch 1"}, phase: Rollout, want: []string{Preflight, "provision 2", Migrate, "release 2", "watch 1", "settle"},
-			undone: "nothing was put back: this very image is the last one that was verified healthy, with this code, so it is not the cause",
+			fails:  []string{"watch 1"}, phase: Rollout, want: []string{Preflight, "provision 2", Migrate, "release 2", "watch 1", "wait until idle"},
+			undone: "nothing was rolled back: this image with this code is the last one that was verified healthy, so it is not the cause",
 		},
 		"a rollout whose predecessor is gone": {
 			change: func(d *deployment) { d.images = fakeRegistry{images: []ecrtypes.ImageDetail{image(2, "two")}} },
-			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
-			undone: "nothing was put back: the last good image one (sha256:000000000000) cannot be used: the image balancer-api@" +
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
+			undone: "nothing was rolled back: the last verified image one (sha256:000000000000) cannot be used: the image balancer-api@" +
 				*image(1).ImageDigest + " does not exist",
 		},
 		"code alone": {
-			change: func(d *deployment) { d.Kind = history.CodeOnly },
+			change: func(d *deployment) { d.request.Kind = history.CodeOnly },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back,
 		},
 		"a restart": {
 			change: func(d *deployment) {
-				d.Kind, d.Restart = history.CodeOnly, true
-				d.SkipPhases = map[string]string{Provision: "same", Migrate: "same"}
+				d.request.Kind, d.request.Restart = history.CodeOnly, true
+				d.request.SkipPhases = map[string]string{Provision: "same", Migrate: "same"}
 			},
 			fails: []string{"watch 2"}, phase: Rollout, want: []string{Preflight, "release 2", "restart", "watch 2"},
-			undone: "the image is the one that ran before, so there is nothing to put back: ECS keeps the tasks of before where new ones cannot start",
+			undone: "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start",
 		},
 		"after a snapshot": {
 			change: func(d *deployment) { d.record.Snapshot = "before" },
 			fails:  []string{Migrate}, phase: Migrate, want: started,
-			undone: untouched + "; the database was not put back, its snapshot is before",
+			undone: untouched + "; the database was not restored, its snapshot is before",
 		},
 		"after the snapshot of an earlier try": {
 			change: func(d *deployment) {
 				d.record.Snapshot = "half changed"
-				tried := history.Deployment{ID: "20260101-000000-0002", Stack: d.Env.Stack, Snapshot: "before both", Outcome: history.Failed, Migration: &history.Migration{ExitCode: 1}}
-				if err := d.Records.Save(context.Background(), tried); err != nil {
+				tried := history.Deployment{ID: "20260101-000000-0002", Stack: d.deps.Env.Stack, Snapshot: "before both", Outcome: history.Failed, Migration: &history.Migration{ExitCode: 1}}
+				if err := d.deps.Records.Save(context.Background(), tried); err != nil {
 					panic(err)
 				}
 			},
 			fails: []string{Migrate}, phase: Migrate, want: started,
-			undone: untouched + "; the database was not put back, its snapshot is before both",
+			undone: untouched + "; the database was not restored, its snapshot is before both",
 		},
-		"a migration after the services that nobody rolls back": {
+		"a migration after the services, with a manual rollback": {
 			change: func(d *deployment) {
-				d.Env.Deployment.Rollback, d.Env.Deployment.Migrations.Order = "manual", environment.AfterServices
+				d.deps.Env.Deployment.Rollback, d.deps.Env.Deployment.Migrations.Order = "manual", environment.AfterServices
 			},
 			fails: []string{Migrate}, phase: Migrate, want: []string{Preflight, "provision 2", "release 2", "watch 2", Migrate},
-			undone: "the services were rolled out before and run the new image: the deployer put nothing back, deployment.rollback is manual here; " +
-				"`rollback` brings back the last image that was verified healthy",
+			undone: "the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is manual; " +
+				"`rollback` redeploys the last image that was verified healthy",
 		},
-		"a service that ECS took back": {
+		"a service that ECS rolled back": {
 			play:  fakeStack{outdated: []string{"api"}},
-			fails: []string{"reconcile 2"}, phase: Rollout,
-			want:   append(slices.Clone(rolling[:4]), "reconcile 2", "code 1", "reconcile 1", "watch 1"),
+			fails: []string{"refresh 2"}, phase: Rollout,
+			want:   append(slices.Clone(rolling[:4]), "refresh 2", "code 1", "refresh 1", "watch 1"),
 			undone: back,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &test.play
 			p.fails = map[string]error{}
-			for _, deed := range test.fails {
-				p.fails[deed] = errBroken
+			for _, action := range test.fails {
+				p.fails[action] = errBroken
 			}
 			d := p.deployment(t)
 			if test.change != nil {
@@ -258,14 +259,16 @@ func TestWhatIsUndone(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.phase, failed.Phase)
 			require.Equal(t, test.undone, failed.Rollback)
-			done := slices.DeleteFunc(p.done, func(deed string) bool { return deed == "settle" && !slices.Contains(test.want, "settle") })
+			done := slices.DeleteFunc(p.done, func(action string) bool {
+				return action == "wait until idle" && !slices.Contains(test.want, "wait until idle")
+			})
 			require.Equal(t, test.want, done)
 			require.Equal(t, test.undone == back, d.record.RolledBackTo != nil)
 		})
 	}
 }
 
-func TestWhatIsDone(t *testing.T) {
+func TestPhasesRun(t *testing.T) {
 	p := &fakeStack{}
 	d := p.deployment(t)
 	require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
@@ -274,14 +277,14 @@ func TestWhatIsDone(t *testing.T) {
 
 	p = &fakeStack{}
 	d = p.deployment(t)
-	d.Env.Deployment.Migrations.Order = environment.AfterServices
-	d.Env.Deployment.Backup = environment.BackupSnapshot
+	d.deps.Env.Deployment.Migrations.Order = environment.AfterServices
+	d.deps.Env.Deployment.Backup = environment.BackupSnapshot
 	require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
 	require.Equal(t, []string{Preflight, Backup, "provision 2", "release 2", "watch 2", Migrate, Health, Validate}, p.done)
 }
 
-// What waits is looked for beside the rollout, told in the end, and given up when the deployment fails.
-func TestWaiting(t *testing.T) {
+// Pending changes are previewed during the rollout, reported at the end, and given up when the deployment fails.
+func TestPendingChanges(t *testing.T) {
 	changes := make([]history.Change, 12)
 	for i := range changes {
 		changes[i] = history.Change{Op: "update", Type: "lb/listener", Name: "https"}
@@ -291,17 +294,17 @@ func TestWaiting(t *testing.T) {
 		notes []string
 	}{
 		"nothing": {},
-		"one":     {fakeStack{pending: changes[:1]}, []string{"1 change of the infrastructure waits for a full `up`:", "  update lb/listener https"}},
-		"unknown": {fakeStack{fails: map[string]error{"waiting": errBroken}}, []string{"whether changes of the infrastructure wait is not known: broken"}},
-		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 changes of the infrastructure wait for a full `up`:"},
-			slices.Repeat([]string{"  update lb/listener https"}, 10), []string{"  and 2 more: `deployer preview --env staging` shows all"})},
+		"one":     {fakeStack{pending: changes[:1]}, []string{"1 infrastructure change is pending for a full `up`:", "  update lb/listener https"}},
+		"unknown": {fakeStack{fails: map[string]error{"waiting": errBroken}}, []string{"pending infrastructure changes could not be determined: broken"}},
+		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 infrastructure changes are pending for a full `up`:"},
+			slices.Repeat([]string{"  update lb/listener https"}, 10), []string{"  and 2 more: `deployer preview --env staging` lists all"})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &test.play
 			d := p.deployment(t)
-			d.Kind = history.CodeOnly
+			d.request.Kind = history.CodeOnly
 			var notes []string
-			d.Report = func(e Event) {
+			d.deps.Report = func(e Event) {
 				if e.Phase == "waiting" {
 					notes = append(notes, e.Message)
 				}
@@ -315,7 +318,7 @@ func TestWaiting(t *testing.T) {
 
 	p := &fakeStack{release: make(chan struct{}), fails: map[string]error{Health: errBroken}}
 	d := p.deployment(t)
-	d.Kind = history.CodeOnly
+	d.request.Kind = history.CodeOnly
 	require.Error(t, d.runPhases(t.Context(), p.phases(d)))
 	require.ErrorIs(t, d.pending.err, context.Canceled, "the engine is free for the rollback")
 }

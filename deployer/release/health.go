@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
-	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// ProbeTarget is what the environment's health probes ask: its domain, and its load balancer directly.
+// ProbeTarget returns what the environment's health probes request: its domain, and its load balancer directly.
 func ProbeTarget(ctx context.Context, env *environment.Environment, client *elb.Client) (probe.Target, error) {
 	target := probe.Target{Domain: env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
 	out, err := client.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{Names: []string{env.LoadBalancerName()}})
@@ -28,50 +28,31 @@ func ProbeTarget(ctx context.Context, env *environment.Environment, client *elb.
 	return target, nil
 }
 
-// healthCheck probes the environment over its real domain, with the patience that its file says.
-type healthCheck struct {
-	env     *environment.Environment
-	elb     *elb.Client
-	network probe.Network
-	clock   clock.Clock
-}
-
-func (h *healthCheck) run(ctx context.Context, log phaseLog) ([]probe.Result, error) {
-	target, err := ProbeTarget(ctx, h.env, h.elb)
+// probe probes an environment over its domain, as often as its file allows.
+func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.Environment) ([]probe.Result, error) {
+	target, err := ProbeTarget(ctx, env, elb.NewFromConfig(d.deps.AWS))
 	if err != nil {
 		return nil, err
 	}
-	var results []probe.Result
 	for attempt := 1; ; attempt++ {
-		results = probe.Run(ctx, target, h.network, h.clock)
-		failed := failedProbes(results)
-		if len(failed) == 0 {
+		results := probe.Run(ctx, target, d.deps.Network, d.deps.Clock)
+		failed := slices.DeleteFunc(slices.Clone(results), func(r probe.Result) bool { return r.Problem == nil })
+		switch {
+		case len(failed) == 0:
 			return results, nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return results, ctx.Err()
-		}
-		if attempt == h.env.Deployment.Health.Tries {
+		case attempt == env.Deployment.Health.Tries:
 			return results, probeError(failed, attempt)
 		}
-		log.progress("try %d of %d: %s", attempt, h.env.Deployment.Health.Tries, failed[0].Problem.Message)
-		if err := h.clock.Wait(ctx, h.env.Deployment.Health.Interval); err != nil {
+		log.progress("try %d of %d: %s", attempt, env.Deployment.Health.Tries, failed[0].Problem.Message)
+		if err := d.deps.Clock.Wait(ctx, env.Deployment.Health.Interval); err != nil {
 			return results, err
 		}
 	}
 }
 
-func failedProbes(results []probe.Result) []probe.Result {
-	var failed []probe.Result
-	for _, r := range results {
-		if r.Problem != nil {
-			failed = append(failed, r)
-		}
-	}
-	return failed
-}
-
-// probeError says each problem once, with the probes that met it.
+// probeError lists each problem once, with the probes that have it.
 func probeError(failed []probe.Result, tries int) error {
 	var messages []string
 	probes := map[string][]string{}
@@ -82,7 +63,7 @@ func probeError(failed []probe.Result, tries int) error {
 		}
 		probes[message] = append(probes[message], fmt.Sprintf("%s through the %s", r.URL, r.Side))
 	}
-	text := fmt.Sprintf("after %d tries it does not answer well", tries)
+	text := fmt.Sprintf("the probes still fail after %d tries", tries)
 	for _, message := range messages {
 		text += "\n  " + message + "\n    " + strings.Join(probes[message], "\n    ")
 	}

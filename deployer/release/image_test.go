@@ -66,14 +66,14 @@ func TestFindImageResolvesATagToADigest(t *testing.T) {
 	require.Equal(t, 3, found.Critical)
 }
 
-func TestFindImageOfADigestKnowsItsTag(t *testing.T) {
+func TestFindImageByDigestHasTag(t *testing.T) {
 	one := image(1, "1.0.0")
 	found, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{one}}, staging(t), *one.ImageDigest)
 	require.NoError(t, err)
 	require.Equal(t, "1.0.0", found.Tag)
 }
 
-func TestFindImageLooksIntoAnIndex(t *testing.T) {
+func TestFindImageReadsIndex(t *testing.T) {
 	index := image(1, "1.0.0")
 	index.ImageManifestMediaType = aws.String("application/vnd.oci.image.index.v1+json")
 	child := image(2)
@@ -89,7 +89,7 @@ func TestFindImageLooksIntoAnIndex(t *testing.T) {
 	require.Equal(t, 7, found.Critical, "an index is never scanned itself")
 }
 
-func TestFindImageNamesTheNewestTags(t *testing.T) {
+func TestFindImageListsNewestTags(t *testing.T) {
 	_, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest")}}, staging(t), "gone")
 	require.EqualError(t, err, "the image balancer-api:gone does not exist")
 	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", hint.Of(err))

@@ -3,16 +3,15 @@ package release
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 )
 
 // StoredImage is an image of the repository. The images and attestations of an index belong to it and are not listed.
@@ -22,12 +21,12 @@ type StoredImage struct {
 	Pushed time.Time `json:"pushed"`
 	// SizeBytes is the compressed size; of an index that of its images.
 	SizeBytes int64 `json:"sizeBytes"`
-	// Scanned says that there are findings of a scan, or that it found none; Findings counts them by severity.
+	// Scanned reports whether a scan has a result; Findings counts its findings by severity.
 	Scanned  bool           `json:"scanned"`
 	Findings map[string]int `json:"findings"`
 	// Index lists the digests of an index's images, one a platform.
 	Index []string `json:"index,omitempty"`
-	// Runs is where the image runs.
+	// Runs lists where the image runs.
 	Runs []Run `json:"runs"`
 }
 
@@ -39,87 +38,60 @@ type Run struct {
 	Tasks       int              `json:"tasks"`
 }
 
-// Names are the image's tags without the marks of what runs: those that stay with it first, then those that move.
+// Names returns the image's tags without those that tagRunningImage sets, permanent ones first.
 func (i StoredImage) Names() []string {
-	names := slices.DeleteFunc(slices.Clone(i.Tags), isRunningTag)
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(last(isMoving(a)), last(isMoving(b))) })
-	return names
-}
-
-func last(is bool) int {
-	if is {
-		return 1
+	var permanent, moving []string
+	for _, tag := range i.Tags {
+		switch {
+		case isRunningTag(tag):
+		case isMoving(tag):
+			moving = append(moving, tag)
+		default:
+			permanent = append(permanent, tag)
+		}
 	}
-	return 0
+	return append(permanent, moving...)
 }
 
 // StoredImages returns the images of the environment's repository, the newest first.
-func StoredImages(ctx context.Context, client registry, env *environment.Environment) ([]StoredImage, error) {
-	var details []types.ImageDetail
-	pages := ecr.NewDescribeImagesPaginator(client, &ecr.DescribeImagesInput{RepositoryName: &env.Image.Repository})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if noRepository := (*types.RepositoryNotFoundException)(nil); errors.As(err, &noRepository) {
-			return nil, missingRepository(env)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list the images of %s: %w", env.Image.Repository, err)
-		}
-		details = append(details, page.ImageDetails...)
-	}
-	listed, err := indexes(ctx, client, env, details)
+func StoredImages(ctx context.Context, client ecrimage.Client, env *environment.Environment) ([]StoredImage, error) {
+	details, err := listImages(ctx, client, env, nil)
 	if err != nil {
 		return nil, err
 	}
-	return stored(details, listed), nil
-}
-
-// indexes reads what the indexes among the images list, by the index's digest.
-func indexes(ctx context.Context, client registry, env *environment.Environment, details []types.ImageDetail) (map[string]index, error) {
-	var ids []types.ImageIdentifier
+	var digests []string
 	for _, detail := range details {
-		if isIndex(aws.ToString(detail.ImageManifestMediaType)) {
-			ids = append(ids, types.ImageIdentifier{ImageDigest: detail.ImageDigest})
+		if ecrimage.IsIndex(detail) {
+			digests = append(digests, aws.ToString(detail.ImageDigest))
 		}
 	}
-	listed := map[string]index{}
-	for batch := range slices.Chunk(ids, manifestsAtOnce) {
-		found, err := readIndexes(ctx, client, env, batch)
-		if err != nil {
-			return nil, err
-		}
-		for digest, one := range found {
-			listed[digest] = one
-		}
+	indexes, err := ecrimage.Indexes(ctx, client, env.Image.Repository, digests...)
+	if err != nil {
+		return nil, fmt.Errorf("read the image indexes of %s: %w", env.Image.Repository, err)
 	}
-	return listed, nil
+	return storedImages(details, indexes), nil
 }
 
-// manifestsAtOnce is how many manifests one call returns.
-// Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
-const manifestsAtOnce = 100
-
-// stored puts images together with what their indexes list.
-func stored(details []types.ImageDetail, listed map[string]index) []StoredImage {
+func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index) []StoredImage {
 	byDigest := map[string]types.ImageDetail{}
 	for _, detail := range details {
 		byDigest[aws.ToString(detail.ImageDigest)] = detail
 	}
-	inner := map[string]bool{}
-	for _, one := range listed {
-		for _, entry := range one.Manifests {
-			inner[entry.Digest] = true
+	children := map[string]bool{}
+	for _, index := range indexes {
+		for _, digest := range slices.Concat(index.Platforms, index.Attestations) {
+			children[digest] = true
 		}
 	}
 	var images []StoredImage
 	for _, detail := range details {
 		digest := aws.ToString(detail.ImageDigest)
-		if inner[digest] && len(detail.ImageTags) == 0 {
+		if children[digest] && len(detail.ImageTags) == 0 {
 			continue
 		}
 		image := StoredImage{
 			Digest: digest, Tags: slices.Sorted(slices.Values(detail.ImageTags)), Pushed: aws.ToTime(detail.ImagePushedAt).UTC(),
-			Findings: map[string]int{}, Index: listed[digest].platforms(), Runs: []Run{},
+			Findings: map[string]int{}, Index: indexes[digest].Platforms, Runs: []Run{},
 		}
 		image.add(detail)
 		for _, child := range image.Index {
@@ -133,7 +105,7 @@ func stored(details []types.ImageDetail, listed map[string]index) []StoredImage 
 	return images
 }
 
-// add counts size and findings of the image itself or of one that it lists.
+// add adds the size and the findings of the image itself, or of one that its index lists.
 func (i *StoredImage) add(detail types.ImageDetail) {
 	i.SizeBytes += aws.ToInt64(detail.ImageSizeInBytes)
 	if summary := detail.ImageScanFindingsSummary; summary != nil {
@@ -144,14 +116,14 @@ func (i *StoredImage) add(detail types.ImageDetail) {
 	}
 }
 
-// AddRuns notes where images run.
+// AddRuns adds to the images where an environment runs them.
 func AddRuns(images []StoredImage, env *environment.Environment, running []RunningImage) {
-	for _, one := range running {
+	for _, r := range running {
 		i := slices.IndexFunc(images, func(image StoredImage) bool {
-			return image.Digest == one.Digest || image.Digest == one.Reported || slices.Contains(image.Index, one.Reported)
+			return image.Digest == r.Digest || image.Digest == r.Reported || slices.Contains(image.Index, r.Reported)
 		})
 		if i >= 0 {
-			images[i].Runs = append(images[i].Runs, Run{env.Stack, one.Role, one.Service, one.Tasks})
+			images[i].Runs = append(images[i].Runs, Run{env.Stack, r.Role, r.Service, r.Tasks})
 		}
 	}
 }

@@ -8,47 +8,48 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Update is what a run of the engine did.
+// Update is the outcome of an engine run.
 type Update struct {
-	// Changed counts the resources that are not as they were.
+	// Changed counts the resources that were changed.
 	Changed int
-	// InfrastructureChanges counts those of them that a deployment of code alone would have left as they are.
+	// InfrastructureChanges counts those of them that a deployment of code alone would not change.
 	InfrastructureChanges int
 	// Took is the engine's own time.
 	Took time.Duration
-	// Warnings are what the engine and the providers warned of.
+	// Warnings are those of the engine and the providers.
 	Warnings []string
 }
 
-// Infrastructure is the stack, as far as a deployment needs it. Each method runs the one program; they differ in what
-// of it they touch. progress is told how far the engine is.
+// Infrastructure is the stack, as far as a deployment needs it. Each method runs the same program and changes another part of
+// it. progress receives the engine's progress.
 type Infrastructure interface {
-	// Provision brings up everything but the services and their task definitions. The migration's task definition gets
-	// the image; the output image stays as it is.
+	// Provision deploys everything but the services and their task definitions. The migration's task definition gets
+	// the image; the output image stays.
 	Provision(ctx context.Context, image string, progress func(string)) (Update, error)
-	// Release brings up everything, the services with the image, and records the image as the stack's output.
+	// Release deploys everything, the services with the image, and records the image as the stack's output.
 	Release(ctx context.Context, image string, progress func(string)) (Update, error)
-	// DeployCode deploys the image, and a code or nil for the deployed one, to the task definitions and services that the stack
-	// has, and records both. Nothing else changes, whatever waits, and whatever an earlier deployment left half-way.
+	// DeployCode deploys the image, and code or where it is nil the deployed code, to the task definitions and services of
+	// the stack, and records both. It changes nothing else, whatever is pending or incomplete.
 	DeployCode(ctx context.Context, image string, code *environment.Code, progress func(string)) (Update, error)
-	// Deployed returns the environment as Code with the same code leaves it: the infrastructure that is deployed, and
-	// not the one that the file describes.
+	// Deployed returns the environment as DeployCode with the same code leaves it: with the infrastructure that is
+	// deployed, not the one that the file describes.
 	Deployed(code *environment.Code) *environment.Environment
-	// RefreshServices brings up the services alone, after looking at what they really are: ECS goes back to an earlier
-	// revision by itself, of which the state knows nothing.
+	// RefreshServices deploys the services alone, after reading what they really are: ECS returns to an earlier revision
+	// without changing the state.
 	RefreshServices(ctx context.Context, image string, progress func(string)) (Update, error)
-	// PendingChanges is what a Release of everything would change. It changes nothing, and may run while the services change.
+	// PendingChanges returns what a Release of everything would change. It changes nothing, and may run while the services
+	// change.
 	PendingChanges(ctx context.Context, image string) ([]history.Change, error)
 	// HasPendingOperations reports whether the state has operations of unknown outcome.
 	HasPendingOperations() bool
-	// Repair brings state and account in step after a deployment that died, as a preparation for a Release with the image, and
-	// says what it did. It may be repeated.
+	// Repair brings the state and the account in sync after a deployment that crashed, so that a Release with the image can
+	// follow, and returns what it did. It may be repeated.
 	Repair(ctx context.Context, image string, progress func(string)) ([]string, error)
-	// TaskNetwork is where the program put the tasks.
+	// TaskNetwork returns where the program put the tasks.
 	TaskNetwork() (TaskNetwork, error)
 }
 
-// TaskNetwork is where tasks run.
+// TaskNetwork is the network in which tasks run.
 type TaskNetwork struct {
 	Subnets        []string
 	SecurityGroups []string

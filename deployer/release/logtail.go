@@ -7,43 +7,42 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/logstream"
 )
 
 const (
 	// logTailLines is how many of the last log lines a failure shows.
 	logTailLines = 6
-	// drainAttempts is how often the log of a task that has ended is read at most: lines arrive late.
+	// drainAttempts is how often the log of a stopped task is read at most: lines arrive late.
 	drainAttempts = 5
 )
 
-// LogStream is the stream that a container's output goes to: prefix, container and task, as the awslogs driver
-// composes it. Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
-func LogStream(env *environment.Environment, role environment.Role, taskARN string) string {
-	return string(role) + "/" + env.ContainerName(role) + "/" + shortID(taskARN)
+func logStream(env *environment.Environment, role environment.Role, task string) string {
+	return logstream.Name(string(role), env.ContainerName(role), task)
 }
 
-// logTailer reads a log stream from where it last stopped, and remembers the last lines.
+// logTailer reads a log stream from where it last stopped, and keeps the last lines.
 type logTailer struct {
 	client        *cloudwatchlogs.Client
 	group, stream string
 	token         *string
 	last          []string
-	// readError is why the log could not be read, as it was told.
+	// readError is why the log cannot be read, as it was reported.
 	readError string
 }
 
-// next passes new lines on, and returns how many there were. Logs are evidence, never a reason to fail: a stream that is
-// not there yet has none, and what else is in the way is told once.
+// next reports new lines, and returns how many there were. A log that cannot be read fails nothing: that the stream does not exist
+// yet is ignored, and another error is reported once.
 func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 	for lines := 0; ; {
 		out, err := t.client.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
 			LogGroupName: &t.group, LogStreamName: &t.stream, StartFromHead: aws.Bool(true), NextToken: t.token,
 		})
-		var absent *logstypes.ResourceNotFoundException
+		var absent *types.ResourceNotFoundException
 		switch {
 		case errors.As(err, &absent), err != nil && ctx.Err() != nil:
 			return lines
@@ -55,13 +54,13 @@ func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 			return lines
 		}
 		for _, event := range out.Events {
-			text := strings.TrimRight(aws.ToString(event.Message), "\n")
-			t.last = append(t.last, text)
-			log.note("%s", text)
+			line := strings.TrimRight(aws.ToString(event.Message), "\n")
+			t.last = append(t.last, line)
+			log.note("%s", line)
 		}
 		lines += len(out.Events)
 		t.last = t.last[max(0, len(t.last)-logTailLines):]
-		// A page can be empty before the end; the end is where the token stays as it is.
+		// A page can be empty before the end; at the end the token stays the same.
 		// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 		if aws.ToString(out.NextForwardToken) == aws.ToString(t.token) {
 			return lines
@@ -70,7 +69,7 @@ func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 	}
 }
 
-// drain reads the log of a task that has ended until nothing more comes, and says where nothing came at all.
+// drain reads the log of a stopped task until no more lines arrive, and reports where there were none.
 func (t *logTailer) drain(ctx context.Context, c clock.Clock, log phaseLog) error {
 	for range drainAttempts {
 		if err := c.Wait(ctx, minPause); err != nil {
@@ -81,22 +80,19 @@ func (t *logTailer) drain(ctx context.Context, c clock.Clock, log phaseLog) erro
 		}
 	}
 	if len(t.last) == 0 {
-		log.note("it left no log: there is no line in %s of %s", t.stream, t.group)
+		log.note("it wrote no log: the stream %s of %s has no lines", t.stream, t.group)
 	}
 	return nil
 }
 
-// excerpt are the last lines, as the end of an error.
-func (t *logTailer) excerpt() string { return logExcerpt(t.last) }
-
-func logExcerpt(lines []string) string {
+func logExcerpt(title string, lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
-	return "\n  its last log lines:\n    " + strings.Join(lines, "\n    ")
+	return "\n  " + title + ":\n    " + strings.ReplaceAll(strings.Join(lines, "\n"), "\n", "\n    ")
 }
 
-// withoutNotes is a voice that does not repeat the lines of a log.
+// withoutNotes returns a log that drops notes, which are the lines of a container's log.
 func withoutNotes(log phaseLog) phaseLog {
 	report := log.report
 	log.report = func(e Event) {

@@ -19,42 +19,42 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
 const (
-	// migrationPollInterval is how often a running migration is looked at.
 	migrationPollInterval = 3 * time.Second
-	// stopTimeout is how long a migration that is asked to stop may take, stopCall how long asking may.
+	// stopTimeout is how long a migration may take to stop, stopCallTimeout how long the call that asks for it.
 	stopTimeout     = 3 * time.Minute
 	stopCallTimeout = 10 * time.Second
-	// startedByPrefix begins what a migration is started by; the deployment's name follows.
+	// startedByPrefix precedes the deployment's ID in the startedBy field of a migration's task.
 	startedByPrefix = "deployer/"
-	// nothingToMigrate is what Prisma says of a database that has every migration.
+	// nothingToMigrate is what Prisma prints for a database that has every migration.
 	// Source: https://github.com/prisma/prisma/blob/main/packages/migrate/src/commands/MigrateDeploy.ts
 	nothingToMigrate = "No pending migrations to apply"
 )
 
-// migrationTask runs the database migration as a one-off task in the API's network.
+// migrationTask runs the database migration as a one-off task.
 type migrationTask struct {
-	env   *environment.Environment
-	ecs   *ecs.Client
-	logs  *cloudwatchlogs.Client
-	clock clock.Clock
-	// network is where the task runs.
+	env     *environment.Environment
+	ecs     *ecs.Client
+	logs    *cloudwatchlogs.Client
+	clock   clock.Clock
 	network *types.NetworkConfiguration
-	// deployment marks the task as this deployment's, so that a repeated request starts no second one.
+	// deployment is the ID of this deployment, so that a repeated request starts no second task.
 	deployment string
-	// image is the reference that the task definition must have; command replaces the definition's where it is given.
+	// image is the reference that the task definition must have; command replaces the environment's.
 	image   string
 	command []string
-	// wait follows a migration that runs already to its end; without, it is an error.
+	// wait waits for a migration that is already running; without it that is an error.
 	wait bool
-	// stopOnInterrupt stops the task when the watch is interrupted.
+	// stopOnInterrupt stops the task when the context ends.
 	stopOnInterrupt bool
 }
 
-// run starts the task, streams its log and judges its exit code. A task that ends before it is first looked at is
-// still reported in full; one that outlasts its limit is stopped. While another migration runs, none is started.
+// run starts the task, streams its log and evaluates its exit code. A task that stops before the first poll is reported in full; one
+// that exceeds its time limit is stopped. While another migration runs, none is started.
 func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migration, error) {
 	definition, err := migrationDefinition(ctx, m.ecs, m.env, m.image)
 	if err != nil {
@@ -68,7 +68,11 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 		return nil, err
 	}
 	start := m.clock.Now()
-	log.note("task %s started: %s", taskID(task), strings.Join(m.commandOf(), " "))
+	command := m.command
+	if len(command) == 0 {
+		command = m.env.Deployment.Migrations.Command
+	}
+	log.note("task %s started: %s", taskID(task), strings.Join(command, " "))
 	task, tail, err := m.follow(ctx, task, log, m.env.Deployment.Migrations.Timeout)
 	switch {
 	case errors.Is(err, errTimeout):
@@ -78,20 +82,13 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	case err == nil:
 		err = m.evaluate(task, tail.last)
 	}
-	result := m.result(task, start)
-	result.NoChanges = err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) })
-	return result, err
+	return &history.Migration{
+		Task: taskID(task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
+		NoChanges: err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) }),
+	}, err
 }
 
-// commandOf is the command that runs.
-func (m *migrationTask) commandOf() []string {
-	if len(m.command) > 0 {
-		return m.command
-	}
-	return m.env.Deployment.Migrations.Command
-}
-
-// ensureNotRunning looks for a migration that runs already, whoever started it, and waits for its end or refuses.
+// ensureNotRunning waits for a migration that is already running, or returns an error.
 func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) error {
 	for {
 		running, err := runningMigrations(ctx, m.ecs, m.env)
@@ -102,22 +99,22 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 		if !m.wait {
 			return alreadyRunningError(m.env, task)
 		}
-		log.note("%s; it is followed to its end", migrationText(task))
+		log.note("%s; waiting for it to finish", migrationText(task))
 		ended, _, err := m.follow(ctx, &task, log, m.env.Deployment.Migrations.Timeout)
 		switch {
 		case errors.Is(err, errTimeout):
-			return hint.With(fmt.Errorf("%s; it has not ended after %s, and is left alone", migrationText(task), m.env.Deployment.Migrations.Timeout),
-				"look at its log and its locks in the database; `aws ecs stop-task` stops it")
+			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
+				"check its log and its locks in the database; stop it with `aws ecs stop-task`")
 		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("the migration %s goes on by itself; no other was started", taskID(&task))
+			return fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task))
 		case err != nil:
 			return err
 		}
-		log.note("that migration has ended: %s", cmp.Or(checks.StopCause(*ended).Message, "stopped"))
+		log.note("that migration ended: %s", cmp.Or(checks.StopCause(*ended).Message, "stopped"))
 	}
 }
 
-// start runs the task with the network and role of the environment, and its command or the one that is given.
+// start runs the task with the network, the role and the command of the environment.
 func (m *migrationTask) start(ctx context.Context, definition string) (*types.Task, error) {
 	in := &ecs.RunTaskInput{
 		Cluster:              aws.String(m.env.ClusterName()),
@@ -134,51 +131,51 @@ func (m *migrationTask) start(ctx context.Context, definition string) (*types.Ta
 		}}}
 	}
 	out, err := m.ecs.RunTask(ctx, in)
-	if err != nil {
-		return nil, fmt.Errorf("start the migration %s: %w", shortID(definition), err)
-	}
-	if len(out.Tasks) == 0 {
+	if err == nil && len(out.Tasks) == 0 {
 		var reasons []string
 		for _, f := range out.Failures {
 			reasons = append(reasons, cmp.Or(aws.ToString(f.Detail), aws.ToString(f.Reason)))
 		}
-		return nil, fmt.Errorf("start the migration %s: %s", shortID(definition), joinOr(reasons, "ECS gave no task and no reason"))
+		err = errors.New(cmp.Or(strings.Join(reasons, ", "), "ECS returned no task and no reason"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the migration %s: %w", awsx.NameFromARN(definition), err)
 	}
 	return &out.Tasks[0], nil
 }
 
-// errTimeout says that a task has not ended within its time.
-var errTimeout = errors.New("it has not ended in time")
+// errTimeout reports that a task has not stopped within its time limit.
+var errTimeout = errors.New("it has not finished in time")
 
-// follow passes a task's log on until the task has stopped and its log is read to the end. The task is as it was last
-// seen, the error *not* about how it ended.
+// follow streams a task's log until the task has stopped and the log is read to the end. It returns the task as it was last read. The
+// error is *not* about the exit code.
 func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseLog, limit time.Duration) (*types.Task, *logTailer, error) {
-	tail := &logTailer{client: m.logs, group: m.env.LogGroupName(), stream: LogStream(m.env, environment.Migration, aws.ToString(task.TaskArn))}
+	tail := &logTailer{client: m.logs, group: m.env.LogGroupName(), stream: logStream(m.env, environment.Migration, aws.ToString(task.TaskArn))}
 	pollErrors, status := 0, ""
 	start := m.clock.Now()
 	for waited := time.Duration(0); aws.ToString(task.LastStatus) != "STOPPED"; waited += migrationPollInterval {
-		// Calls take their time too; on a clock that runs faster than the machine's, the waits alone are longer.
+		// On a clock that runs faster than the machine's, the sum of the waits is longer.
 		if max(waited, m.clock.Now().Sub(start)) > limit {
 			return task, tail, errTimeout
 		}
 		if err := m.clock.Wait(ctx, migrationPollInterval); err != nil {
 			return task, tail, err
 		}
-		seen, err := m.describe(ctx, aws.ToString(task.TaskArn))
+		current, err := m.describe(ctx, aws.ToString(task.TaskArn))
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return task, tail, err
 		case err != nil:
 			if pollErrors++; pollErrors == maxPollErrors {
-				return task, tail, fmt.Errorf("%w; the migration goes on by itself", err)
+				return task, tail, fmt.Errorf("%w; the migration continues in the background", err)
 			}
 			continue
-		case seen == nil && waited > consistencyWindow:
-			return task, tail, fmt.Errorf("the migration %s is gone", taskID(task))
-		case seen == nil:
+		case current == nil && waited > consistencyWindow:
+			return task, tail, fmt.Errorf("ECS does not list the migration %s any more", taskID(task))
+		case current == nil:
 			continue
 		}
-		task, pollErrors = seen, 0
+		task, pollErrors = current, 0
 		if now := strings.ToLower(aws.ToString(task.LastStatus)); now != status {
 			status = now
 			log.progress("task %s is %s", taskID(task), status)
@@ -193,94 +190,141 @@ func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseL
 	return task, tail, tail.drain(ctx, m.clock, log)
 }
 
-// describe looks at the task; nil says that ECS does not show it, as in the first moments it may not.
+// describe reads the task; nil where ECS does not list it, as for some moments after its start.
 func (m *migrationTask) describe(ctx context.Context, arn string) (*types.Task, error) {
-	out, err := m.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(m.env.ClusterName()), Tasks: []string{arn}})
+	tasks, err := ecstasks.Describe(ctx, m.ecs, aws.String(m.env.ClusterName()), []string{arn})
 	if err != nil {
-		return nil, fmt.Errorf("look at the migration %s: %w", shortID(arn), err)
+		return nil, fmt.Errorf("describe the migration %s: %w", awsx.NameFromARN(arn), err)
 	}
-	if len(out.Tasks) != 1 {
+	if len(tasks) != 1 {
 		return nil, nil
 	}
-	return &out.Tasks[0], nil
+	return &tasks[0], nil
 }
 
-// stopTask asks ECS to stop the task, even where the watch was interrupted.
+// stopTask asks ECS to stop the task, even where the context has ended.
 func (m *migrationTask) stopTask(ctx context.Context, task *types.Task, reason string) error {
-	stopCtx, done := context.WithTimeout(context.WithoutCancel(ctx), stopCallTimeout)
-	defer done()
-	_, err := m.ecs.StopTask(stopCtx, &ecs.StopTaskInput{Cluster: aws.String(m.env.ClusterName()), Task: task.TaskArn, Reason: &reason})
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopCallTimeout)
+	defer cancel()
+	_, err := m.ecs.StopTask(bounded, &ecs.StopTaskInput{Cluster: aws.String(m.env.ClusterName()), Task: task.TaskArn, Reason: &reason})
 	return err
 }
 
-// stopTimedOut stops a task that outlasts its limit, and waits until it has ended.
+// stopTimedOut stops a task that exceeds its time limit, and waits until it has stopped.
 func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail *logTailer, log phaseLog) error {
 	limit := m.env.Deployment.Migrations.Timeout
-	next := "look at its locks in the database; deployment.migrations.timeout in the environment's file gives it more"
-	if err := m.stopTask(ctx, task, "it outlasted its limit of "+limit.String()); err != nil {
-		return hint.With(fmt.Errorf("the migration has not ended within its time limit, %s, and could not be stopped: %w%s\n  task %s still runs",
-			limit, err, tail.excerpt(), taskID(task)), "stop it by hand once nothing depends on it; "+next)
+	next := "check its locks in the database; raise deployment.migrations.timeout in the environment's file to allow more time"
+	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
+		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
+			limit, err, logExcerpt("last log lines", tail.last), taskID(task)), "stop it manually once nothing depends on it; "+next)
 	}
-	log.progress("task %s is asked to stop", taskID(task))
+	log.progress("stopping task %s", taskID(task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
 	ended, rest, err := m.follow(ctx, task, withoutNotes(log), stopTimeout)
 	if err == nil {
 		*task, tail = *ended, rest
 	} else {
-		text += "; it has not ended yet"
+		text += "; it has not stopped yet"
 	}
-	return hint.With(errors.New(text+tail.excerpt()), next)
+	return hint.With(errors.New(text+logExcerpt("last log lines", tail.last)), next)
 }
 
-// detach says what becomes of the task when its watch is interrupted.
+// detach returns what happens to the task when the deployment is interrupted.
 func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
 	if !m.stopOnInterrupt {
-		return hint.With(fmt.Errorf("the migration %s goes on by itself", taskID(task)),
-			"run the same command again with --wait, which follows it to its end first; with --stop-migration it would have been stopped")
+		return hint.With(fmt.Errorf("the migration %s continues in the background", taskID(task)),
+			"run the same command again with --wait, which waits for it first; with --stop-migration an interruption stops it")
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
-		return fmt.Errorf("the migration %s goes on by itself, it could not be stopped: %w", taskID(task), err)
+		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", taskID(task), err)
 	}
-	return hint.With(fmt.Errorf("the migration %s was told to stop", taskID(task)),
-		"it has up to two minutes to do so: run the same command again with --wait, which follows it to its end first")
+	return hint.With(fmt.Errorf("the migration %s is being stopped", taskID(task)),
+		"that takes up to two minutes: run the same command again with --wait, which waits for it first")
 }
 
-// evaluate looks at how the task ended.
+// evaluate returns an error unless the task exited with 0.
 func (m *migrationTask) evaluate(task *types.Task, logLines []string) error {
-	if c := m.container(task); c != nil && c.ExitCode != nil && *c.ExitCode == 0 {
+	if m.exitCode(task) == 0 {
 		return nil
 	}
 	cause := checks.StopCause(*task)
-	text := "the migration failed: " + cause.Message
-	if cause.Reason != "" && cause.Reason != cause.Message && cause.Kind != checks.StopExitCode {
-		text += "\n  ECS says: " + cause.Reason
-	}
-	text += logExcerpt(logLines)
-	next := hintText(m.env, cause)
+	text, next := "the migration failed: "+cause.Message, ""
 	if cause.Kind == checks.StopExitCode {
-		next = "the schema may be half changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run the same command again"
+		next = "the schema may be partly changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run the same command again"
+	} else {
+		text, next = text+ecsReason(cause), hintText(m.env, cause)
 	}
-	return hint.With(errors.New(text), next)
+	return hint.With(errors.New(text+logExcerpt("last log lines", logLines)), next)
 }
 
-func (m *migrationTask) result(task *types.Task, start time.Time) *history.Migration {
-	r := &history.Migration{Task: taskID(task), Command: m.command, ExitCode: -1, Seconds: m.clock.Now().Sub(start).Seconds()}
-	if c := m.container(task); c != nil && c.ExitCode != nil {
-		r.ExitCode = *c.ExitCode
+// exitCode returns the exit code of the migration's container, -1 where it has none.
+func (m *migrationTask) exitCode(task *types.Task) int32 {
+	c := containerNamed(*task, m.env.ContainerName(environment.Migration))
+	if c == nil || c.ExitCode == nil {
+		return -1
 	}
-	return r
+	return *c.ExitCode
 }
 
-func (m *migrationTask) container(task *types.Task) *types.Container {
-	name := m.env.ContainerName(environment.Migration)
-	i := slices.IndexFunc(task.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == name })
-	if i < 0 {
-		return nil
+// runningMigrations returns the migrations that have not ended, whether a deployment started them, one that crashed, or a person. A
+// cluster that does not exist has none.
+func runningMigrations(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Task, error) {
+	var all []types.Task
+	// One that was asked to stop has up to two minutes to do so.
+	for _, desired := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
+		tasks, err := findTasks(ctx, client, &ecs.ListTasksInput{
+			Cluster: aws.String(env.ClusterName()), Family: aws.String(env.TaskFamily(environment.Migration)), DesiredStatus: desired,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("find running migrations: %w", err)
+		}
+		all = append(all, tasks...)
 	}
-	return &task.Containers[i]
+	return slices.DeleteFunc(all, checks.Ended), nil
 }
 
-func taskID(task *types.Task) string { return shortID(aws.ToString(task.TaskArn)) }
+// migrationText returns which migration is running, since when, and who started it.
+func migrationText(task types.Task) string {
+	text := "a migration is running: task " + taskID(&task)
+	if task.CreatedAt != nil {
+		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
+	}
+	switch by := aws.ToString(task.StartedBy); {
+	case strings.HasPrefix(by, startedByPrefix):
+		return text + ", started by the deployment " + strings.TrimPrefix(by, startedByPrefix)
+	case by != "":
+		return text + ", started by " + by
+	}
+	return text + ", started manually"
+}
 
-// shortID is the end of an ARN, which is what people call a task.
-func shortID(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+func alreadyRunningError(env *environment.Environment, task types.Task) error {
+	return hint.With(errors.New(migrationText(task)),
+		"wait for it to finish, or run the same command with --wait, which waits for it; stop it with `aws ecs stop-task --cluster "+
+			env.ClusterName()+" --task "+taskID(&task)+"`")
+}
+
+// maxRevisions is how many task definitions are searched for an image.
+const maxRevisions = 30
+
+// migrationDefinition returns the newest revision of the migration's task definition that has the image.
+func migrationDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, image string) (string, error) {
+	family := env.TaskFamily(environment.Migration)
+	out, err := client.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
+		FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive, Sort: types.SortOrderDesc, MaxResults: aws.Int32(maxRevisions),
+	})
+	if err != nil {
+		return "", fmt.Errorf("list the task definitions %s: %w", family, err)
+	}
+	for _, arn := range out.TaskDefinitionArns {
+		found, err := containerImage(ctx, client, arn, env.ContainerName(environment.Migration))
+		if err != nil {
+			return "", fmt.Errorf("read the task definition %s: %w", awsx.NameFromARN(arn), err)
+		}
+		if found == image {
+			return arn, nil
+		}
+	}
+	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)),
+		"run `deployer up --env "+env.Stack+" --image-tag TAG` with the image: its provision phase creates one")
+}

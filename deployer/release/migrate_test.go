@@ -17,7 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
-// oneOff is a migration's task.
+// oneOff returns a migration's task.
 func oneOff(id, status string) types.Task {
 	return types.Task{
 		TaskArn: aws.String("task/" + id), Group: aws.String("family:v3-backend-staging-migration-task"), LastStatus: &status,
@@ -26,7 +26,7 @@ func oneOff(id, status string) types.Task {
 	}
 }
 
-// ends lets the newest task end with an exit code.
+// ends stops the newest task with an exit code.
 func (e *fakeECS) ends(code int32) {
 	t := &e.tasks[len(e.tasks)-1]
 	t.LastStatus, t.DesiredStatus, t.StartedAt = aws.String("STOPPED"), aws.String("STOPPED"), &deployedAt
@@ -34,13 +34,13 @@ func (e *fakeECS) ends(code int32) {
 	t.Containers[0].ExitCode = &code
 }
 
-// runs lets the newest task run.
+// runs starts the newest task.
 func (e *fakeECS) runs() {
 	t := &e.tasks[len(e.tasks)-1]
 	t.LastStatus, t.StartedAt = aws.String("RUNNING"), &deployedAt
 }
 
-// migrating is a migration that is about to start.
+// migrating returns a migration that is about to start.
 func migrating(t *testing.T) (*fakeECS, *migrationTask) {
 	e, r := newFakeECS(t)
 	e.definitions = []string{"definition/other", "definition/image@new", "definition/image@new-too"}
@@ -50,8 +50,8 @@ func migrating(t *testing.T) (*fakeECS, *migrationTask) {
 	}
 }
 
-// A task that has ended before it is first looked at is reported in full, lines that arrive later too.
-func TestMigrationThatEndsBeforeTheFirstLook(t *testing.T) {
+// A task that has ended before the first poll is reported in full, with lines that arrive later.
+func TestMigrationThatEndsBeforeTheFirstPoll(t *testing.T) {
 	e, m := migrating(t)
 	e.after(map[int]func(){
 		1: func() { e.log = []string{"one"}; e.ends(0) },
@@ -69,27 +69,27 @@ func TestMigrationThatEndsBeforeTheFirstLook(t *testing.T) {
 	require.Nil(t, e.ran[0].Overrides)
 }
 
-func TestMigrationThatFailsAtOnce(t *testing.T) {
+func TestMigrationFails(t *testing.T) {
 	e, m := migrating(t)
 	m.command = []string{"npx", "prisma", "db", "seed"}
 	e.after(map[int]func(){1: func() { e.log = []string{"Error: P3018"}; e.ends(1) }})
 	log, logged := newTestLog()
 	result, err := m.run(t.Context(), log)
-	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  its last log lines:\n    Error: P3018")
-	require.Contains(t, hint.Of(err), "the schema may be half changed")
+	require.EqualError(t, err, "the migration failed: exit code 1 (application error)\n  last log lines:\n    Error: P3018")
+	require.Contains(t, hint.Of(err), "the schema may be partly changed")
 	require.Equal(t, int32(1), result.ExitCode)
 	require.Equal(t, m.command, result.Command)
 	require.Contains(t, logged(), "task new started: npx prisma db seed")
 	require.Equal(t, m.command, e.ran[0].Overrides.ContainerOverrides[0].Command)
 }
 
-// The log is evidence: without it the exit code is judged all the same.
+// Without the log, the exit code is evaluated all the same.
 func TestMigrationWithoutALog(t *testing.T) {
 	for name, test := range map[string]struct {
 		refused error
 		want    string
 	}{
-		"the log group is missing":   {nil, "it left no log: there is no line in migration/balancer-api/new of /aws/ecs/v3-backend-staging"},
+		"the log group is missing":   {nil, "it wrote no log: the stream migration/balancer-api/new of /aws/ecs/v3-backend-staging has no lines"},
 		"the log may not be read":    {&smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, "its log cannot be read: "},
 		"the log cannot be read now": {errors.New("no route"), "no route"},
 	} {
@@ -107,18 +107,18 @@ func TestMigrationWithoutALog(t *testing.T) {
 	}
 }
 
-func TestMigrationThatOutlastsItsLimit(t *testing.T) {
+func TestMigrationTimeout(t *testing.T) {
 	for name, test := range map[string]struct {
 		refused error
 		ends    bool
 		want    string
 	}{
-		"it is stopped":         {nil, true, "the migration was stopped at its time limit, 15m0s\n  its last log lines:\n    waiting for a lock"},
-		"it takes long to stop": {nil, false, "the migration was stopped at its time limit, 15m0s; it has not ended yet\n  its last log lines:\n    waiting for a lock"},
+		"it is stopped":         {nil, true, "the migration was stopped at its time limit, 15m0s\n  last log lines:\n    waiting for a lock"},
+		"it takes long to stop": {nil, false, "the migration was stopped at its time limit, 15m0s; it has not stopped yet\n  last log lines:\n    waiting for a lock"},
 		"it may not be stopped": {
 			&smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, false,
-			"the migration has not ended within its time limit, 15m0s, and could not be stopped: operation error ECS: StopTask, api error AccessDeniedException: not you\n" +
-				"  its last log lines:\n    waiting for a lock\n  task new still runs",
+			"the migration has not finished within its time limit, 15m0s, and could not be stopped: operation error ECS: StopTask, api error AccessDeniedException: not you\n" +
+				"  last log lines:\n    waiting for a lock\n  task new is still running",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,8 +147,8 @@ func TestMigrationThatOutlastsItsLimit(t *testing.T) {
 	}
 }
 
-// A migration that runs is never joined by a second one, whoever started it.
-func TestMigrationBesideAnother(t *testing.T) {
+// While a migration runs no second one is started, whether a deployment started it or a person.
+func TestMigrationWhileAnotherRuns(t *testing.T) {
 	e, m := migrating(t)
 	e.tasks = []types.Task{oneOff("first", "RUNNING")}
 	log, _ := newTestLog()
@@ -164,16 +164,16 @@ func TestMigrationBesideAnother(t *testing.T) {
 	_, err = m.run(t.Context(), log)
 	require.NoError(t, err)
 	require.Len(t, e.ran, 1)
-	require.Contains(t, logged(), "it is followed to its end\na line of the first\nthat migration has ended: exit code 1 (application error)\ntask new started")
+	require.Contains(t, logged(), "waiting for it to finish\na line of the first\nthat migration ended: exit code 1 (application error)\ntask new started")
 }
 
-// One that was told to stop still runs, for as long as its container takes.
-func TestMigrationBesideOneThatIsStopping(t *testing.T) {
+// One that is being stopped still runs, for as long as its container takes to exit.
+func TestMigrationWhileAnotherStops(t *testing.T) {
 	for status, want := range map[string]bool{"RUNNING": true, "STOPPING": true, "DEPROVISIONING": false, "STOPPED": false} {
 		e, m := migrating(t)
-		told := oneOff("first", status)
-		told.DesiredStatus = aws.String("STOPPED")
-		e.tasks = []types.Task{told}
+		stopping := oneOff("first", status)
+		stopping.DesiredStatus = aws.String("STOPPED")
+		e.tasks = []types.Task{stopping}
 		e.after(map[int]func(){2: func() { e.ends(0) }})
 		log, _ := newTestLog()
 		_, err := m.run(t.Context(), log)
@@ -187,17 +187,17 @@ func TestMigrationBesideOneThatIsStopping(t *testing.T) {
 	}
 }
 
-func TestWhoStartedAMigration(t *testing.T) {
+func TestMigrationText(t *testing.T) {
 	task := oneOff("x", "RUNNING")
 	task.StartedBy = nil
-	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started by hand", migrationText(task))
+	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started manually", migrationText(task))
 	task.StartedBy = aws.String("anna")
 	require.Equal(t, "a migration is running: task x since 16:00:00 UTC, started by anna", migrationText(task))
 }
 
-// An interrupted watch leaves the migration running unless it was told otherwise.
+// An interruption leaves the migration running, except with stopOnInterrupt.
 func TestInterruptedMigration(t *testing.T) {
-	for stop, want := range map[bool]string{false: "the migration new goes on by itself", true: "the migration new was told to stop"} {
+	for stop, want := range map[bool]string{false: "the migration new continues in the background", true: "the migration new is being stopped"} {
 		e, m := migrating(t)
 		m.stopOnInterrupt = stop
 		ctx, cancel := context.WithCancel(t.Context())
@@ -210,7 +210,7 @@ func TestInterruptedMigration(t *testing.T) {
 }
 
 // A migration never runs another image than the one that is deployed.
-func TestMigrationOfAnImageThatWasNotProvisioned(t *testing.T) {
+func TestMigrationOfUnprovisionedImage(t *testing.T) {
 	e, m := migrating(t)
 	m.image = "registry/image@sha256:2"
 	log, _ := newTestLog()

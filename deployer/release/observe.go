@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,17 +10,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
-// How many services, service deployments and tasks one call takes.
+// How many services and service deployments one call describes at most.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Operations.html
 const (
 	servicesPerCall    = 10
 	deploymentsPerCall = 20
-	tasksPerCall       = 100
 )
 
-// observe looks at the services and the service deployments of this run, and at nothing else.
+// observe reads the services and the service deployments of this run, and nothing else.
 func (r *ecsRollout) observe(ctx context.Context) ([]observation, error) {
 	services, err := r.services(ctx)
 	if err != nil {
@@ -31,8 +32,8 @@ func (r *ecsRollout) observe(ctx context.Context) ([]observation, error) {
 	for _, s := range r.env.Services.List() {
 		name := r.env.ServiceName(s.Role)
 		o := observation{name: name, role: s.Role, container: r.env.ContainerName(s.Role)}
-		if found, exists := services[name]; exists {
-			o.service = &found
+		if service, exists := services[name]; exists {
+			o.service = &service
 			if err := r.matchDeployment(ctx, &o); err != nil {
 				return nil, err
 			}
@@ -42,33 +43,40 @@ func (r *ecsRollout) observe(ctx context.Context) ([]observation, error) {
 	return observations, r.describeDeployments(ctx, observations)
 }
 
-// services are the environment's services that are there, by name.
+// services returns the environment's active services, by name.
 func (r *ecsRollout) services(ctx context.Context) (map[string]types.Service, error) {
-	var names []string
-	for _, s := range r.env.Services.List() {
-		names = append(names, r.env.ServiceName(s.Role))
-	}
-	found := map[string]types.Service{}
-	for batch := range slices.Chunk(names, servicesPerCall) {
-		out, err := r.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(r.env.ClusterName()), Services: batch})
-		var noCluster *types.ClusterNotFoundException
-		if errors.As(err, &noCluster) {
-			return found, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look at the services: %w", err)
-		}
-		for _, s := range out.Services {
-			if aws.ToString(s.Status) == "ACTIVE" {
-				found[aws.ToString(s.ServiceName)] = s
-			}
+	services, err := describeServices(ctx, r.ecs, r.env)
+	byName := map[string]types.Service{}
+	for _, s := range services {
+		if aws.ToString(s.Status) == "ACTIVE" {
+			byName[aws.ToString(s.ServiceName)] = s
 		}
 	}
-	return found, nil
+	return byName, err
 }
 
-// describeDeployments adds the service deployments of this run to what was seen, all in one call. What has ended is not asked for
-// again.
+// describeServices describes the environment's services. A cluster that does not exist has none.
+func describeServices(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Service, error) {
+	var names []string
+	for _, s := range env.Services.List() {
+		names = append(names, env.ServiceName(s.Role))
+	}
+	var services []types.Service
+	for batch := range slices.Chunk(names, servicesPerCall) {
+		out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(env.ClusterName()), Services: batch})
+		if ecstasks.IsNoCluster(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("describe the services: %w", err)
+		}
+		services = append(services, out.Services...)
+	}
+	return services, nil
+}
+
+// describeDeployments adds the service deployments of this run to the observations, in one call. It does not read those that have
+// finished again.
 func (r *ecsRollout) describeDeployments(ctx context.Context, observations []observation) error {
 	var arns []string
 	for i := range observations {
@@ -92,7 +100,7 @@ func (r *ecsRollout) describeDeployments(ctx context.Context, observations []obs
 			return r.describeDeployments(ctx, observations)
 		}
 		if err != nil {
-			return fmt.Errorf("look at the service deployments: %w", err)
+			return fmt.Errorf("describe the service deployments: %w", err)
 		}
 		for i, d := range out.ServiceDeployments {
 			found[aws.ToString(d.ServiceDeploymentArn)] = &out.ServiceDeployments[i]
@@ -104,44 +112,40 @@ func (r *ecsRollout) describeDeployments(ctx context.Context, observations []obs
 	return nil
 }
 
-// poll looks at every service once. Beyond services and deployments it asks for what matters now: the tasks that stopped
-// where one was lost, targets where new tasks run, and every running task when the service deployments have ended.
+// poll reads every service once. Beyond services and deployments it reads only what matters now: stopped tasks where one was lost,
+// targets where new tasks run, and every running task once the service deployments have finished.
 func (r *ecsRollout) poll(ctx context.Context) ([]observation, error) {
 	observations, err := r.observe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.polls++
-	lost := false
-	for i := range observations {
-		lost = r.trackers[observations[i].name].lostTask(observations[i]) || lost
-	}
-	if lost {
-		r.stopping = true
+	finished := true
+	for _, o := range observations {
+		r.stopping = r.trackers[o.name].lostTask(o) || r.stopping
+		finished = finished && o.finished()
 	}
 	if r.stopping {
 		if err := r.pollStoppedTasks(ctx); err != nil {
 			return nil, err
 		}
 	}
-	finished := !slices.ContainsFunc(observations, func(o observation) bool { return !o.finished() })
+	var running map[string][]types.Task
 	if finished {
-		if r.running, err = r.runningTasks(ctx); err != nil {
+		if running, err = r.runningTasks(ctx); err != nil {
 			return nil, err
 		}
 	}
 	targets := map[string][]elbtypes.TargetHealthDescription{}
 	for i := range observations {
 		o := &observations[i]
+		group := "service:" + o.name
 		for _, task := range r.stopped {
-			if aws.ToString(task.Group) == "service:"+o.name {
+			if aws.ToString(task.Group) == group {
 				o.tasks = append(o.tasks, task)
 			}
 		}
-		if finished {
-			o.verified = true
-			o.tasks = append(o.tasks, r.running["service:"+o.name]...)
-		}
+		o.verified = finished
+		o.tasks = append(o.tasks, running[group]...)
 		if finished || o.deployment != nil && deploymentInProgress(o.deployment) && primaryDeployment(*o.service).RunningCount > 0 {
 			if err := r.describeTargets(ctx, o, targets); err != nil {
 				return nil, err
@@ -151,17 +155,18 @@ func (r *ecsRollout) poll(ctx context.Context) ([]observation, error) {
 	return observations, nil
 }
 
-// pollStoppedTasks describes the tasks that stopped, or are about to, and are not known yet. One that has not quite stopped
-// has no exit code yet, and is looked at again.
+// pollStoppedTasks describes the tasks that stopped, or are about to, and are not known yet. One that is still stopping has no exit
+// code yet, and is read again.
 func (r *ecsRollout) pollStoppedTasks(ctx context.Context) error {
-	arns, err := r.taskARNs(ctx, types.DesiredStatusStopped)
-	if err != nil {
-		return err
-	}
+	query := r.tasksQuery(types.DesiredStatusStopped)
+	arns, err := ecstasks.List(ctx, r.ecs, query)
 	unknown := slices.DeleteFunc(arns, func(arn string) bool { return aws.ToString(r.stopped[arn].LastStatus) == "STOPPED" })
-	tasks, err := r.describeTasks(ctx, unknown)
+	var tasks []types.Task
+	if err == nil {
+		tasks, err = ecstasks.Describe(ctx, r.ecs, query.Cluster, unknown)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read the stopped tasks of %s: %w", r.env.ClusterName(), err)
 	}
 	r.stopping = false
 	for _, t := range tasks {
@@ -171,15 +176,11 @@ func (r *ecsRollout) pollStoppedTasks(ctx context.Context) error {
 	return nil
 }
 
-// runningTasks are the tasks that are to run, by the group that ECS puts them in: service:NAME.
+// runningTasks returns the tasks that ECS has not asked to stop, by the group that ECS puts them in: service:NAME.
 func (r *ecsRollout) runningTasks(ctx context.Context) (map[string][]types.Task, error) {
-	arns, err := r.taskARNs(ctx, types.DesiredStatusRunning)
+	tasks, err := ecstasks.Find(ctx, r.ecs, r.tasksQuery(types.DesiredStatusRunning))
 	if err != nil {
-		return nil, err
-	}
-	tasks, err := r.describeTasks(ctx, arns)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the tasks of %s: %w", r.env.ClusterName(), err)
 	}
 	groups := map[string][]types.Task{}
 	for _, t := range tasks {
@@ -188,43 +189,19 @@ func (r *ecsRollout) runningTasks(ctx context.Context) (map[string][]types.Task,
 	return groups, nil
 }
 
-// taskARNs lists the tasks of all services at once: the cluster is the environment's own.
-func (r *ecsRollout) taskARNs(ctx context.Context, desired types.DesiredStatus) ([]string, error) {
-	var arns []string
-	pages := ecs.NewListTasksPaginator(r.ecs, &ecs.ListTasksInput{Cluster: aws.String(r.env.ClusterName()), DesiredStatus: desired})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list the tasks of %s: %w", r.env.ClusterName(), err)
-		}
-		arns = append(arns, page.TaskArns...)
-	}
-	return arns, nil
+// tasksQuery selects the tasks of all services at once: the cluster is the environment's own.
+func (r *ecsRollout) tasksQuery(desired types.DesiredStatus) *ecs.ListTasksInput {
+	return &ecs.ListTasksInput{Cluster: aws.String(r.env.ClusterName()), DesiredStatus: desired}
 }
 
-func (r *ecsRollout) describeTasks(ctx context.Context, arns []string) ([]types.Task, error) {
-	var tasks []types.Task
-	for batch := range slices.Chunk(arns, tasksPerCall) {
-		out, err := r.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(r.env.ClusterName()), Tasks: batch})
-		if err != nil {
-			return nil, fmt.Errorf("look at the tasks of %s: %w", r.env.ClusterName(), err)
-		}
-		tasks = append(tasks, out.Tasks...)
-	}
-	return tasks, nil
-}
-
-// describeTargets adds the service's targets; asked holds those of this look.
+// describeTargets adds the service's targets; cache holds those of this poll, by target group.
 func (r *ecsRollout) describeTargets(ctx context.Context, o *observation, cache map[string][]elbtypes.TargetHealthDescription) error {
-	if o.service == nil {
-		return nil
-	}
 	for _, balancer := range o.service.LoadBalancers {
 		group := aws.ToString(balancer.TargetGroupArn)
 		if _, cached := cache[group]; !cached {
 			out, err := r.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &group})
 			if err != nil {
-				return fmt.Errorf("look at the targets of %s: %w", o.name, err)
+				return fmt.Errorf("read the target health of %s: %w", o.name, err)
 			}
 			cache[group] = out.TargetHealthDescriptions
 		}
@@ -233,7 +210,7 @@ func (r *ecsRollout) describeTargets(ctx context.Context, o *observation, cache 
 	return nil
 }
 
-// outdatedServices returns the services that this run has not touched although their task definition has another image.
+// outdatedServices implements rolloutWatcher.
 func (r *ecsRollout) outdatedServices(ctx context.Context) ([]string, error) {
 	observations, err := r.observe(ctx)
 	if err != nil {
@@ -241,12 +218,12 @@ func (r *ecsRollout) outdatedServices(ctx context.Context) ([]string, error) {
 	}
 	var outdated []string
 	for _, o := range observations {
-		if o.service == nil || o.deployment != nil || o.rolloutInProgress() {
+		if !o.unchanged() {
 			continue
 		}
 		image, err := containerImage(ctx, r.ecs, aws.ToString(o.service.TaskDefinition), o.container)
 		if err != nil {
-			return nil, fmt.Errorf("look at the task definition of %s: %w", o.name, err)
+			return nil, fmt.Errorf("read the task definition of %s: %w", o.name, err)
 		}
 		if image != r.image.Reference {
 			outdated = append(outdated, o.name)
@@ -255,16 +232,20 @@ func (r *ecsRollout) outdatedServices(ctx context.Context) ([]string, error) {
 	return outdated, nil
 }
 
-// containerImage is the image of a container in a task definition, "" where there is no such container.
+// containerImage returns the image of a container in a task definition, "" where there is no such container.
 func containerImage(ctx context.Context, client *ecs.Client, definition, container string) (string, error) {
 	out, err := client.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &definition})
 	if err != nil {
 		return "", err
 	}
-	for _, c := range out.TaskDefinition.ContainerDefinitions {
+	return imageIn(out.TaskDefinition, container), nil
+}
+
+func imageIn(definition *types.TaskDefinition, container string) string {
+	for _, c := range definition.ContainerDefinitions {
 		if aws.ToString(c.Name) == container {
-			return aws.ToString(c.Image), nil
+			return aws.ToString(c.Image)
 		}
 	}
-	return "", nil
+	return ""
 }

@@ -2,12 +2,12 @@ package release
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// pendingChanges is a look at what a full deployment would change. It is made while the rollout is watched, and so costs no time.
+// pendingChanges previews what a full deployment would change. It runs while the rollout is watched, and so costs no time.
 type pendingChanges struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -15,9 +15,9 @@ type pendingChanges struct {
 	err     error
 }
 
-// previewPending begins the look, where the deployment leaves infrastructure to another one.
+// previewPending starts the preview in the background, in a deployment of code alone.
 func (d *deployment) previewPending(ctx context.Context) {
-	if !d.Kind.IsCodeOnly() {
+	if !d.request.Kind.IsCodeOnly() {
 		return
 	}
 	previewCtx, cancel := context.WithCancel(ctx)
@@ -29,7 +29,7 @@ func (d *deployment) previewPending(ctx context.Context) {
 	}()
 }
 
-// stop ends the look: the engine makes one run after the other.
+// stop cancels the preview and waits for it to end: the engine runs one operation at a time.
 func (p *pendingChanges) stop() {
 	if p != nil {
 		p.cancel()
@@ -37,39 +37,33 @@ func (p *pendingChanges) stop() {
 	}
 }
 
-// maxPendingShown is how many changes are named.
+// maxPendingShown is how many changes are listed.
 const maxPendingShown = 10
 
-// reportPending says which changes of the infrastructure are left to a full deployment.
+// reportPending waits for the preview and lists the changes of the infrastructure that are left to a full deployment.
 func (d *deployment) reportPending() {
 	if d.pending == nil {
 		return
 	}
-	start := d.Clock.Now()
+	start := d.deps.Clock.Now()
 	<-d.pending.done
-	d.record.EngineSeconds += d.Clock.Now().Sub(start).Seconds() // what of the look was not beside the rollout
+	d.record.EngineSeconds += d.deps.Clock.Now().Sub(start).Seconds() // what of the preview outlasted the rollout
 	d.pending.cancel()
-	log := phaseLog{phase: "waiting", report: d.Report, now: d.Clock.Now}
+	log := d.phaseLog("waiting")
 	if err := d.pending.err; err != nil {
-		d.warn(log, "whether changes of the infrastructure wait is not known: "+err.Error())
+		d.warn(log, "pending infrastructure changes could not be determined: "+err.Error())
 		return
 	}
-	d.record.PendingChanges = d.pending.changes
-	if len(d.pending.changes) == 0 {
+	changes := d.pending.changes
+	d.record.PendingChanges = changes
+	if len(changes) == 0 {
 		return
 	}
-	log.note("%s for a full `up`:", pendingText(len(d.pending.changes)))
-	for _, change := range d.pending.changes[:min(len(d.pending.changes), maxPendingShown)] {
+	log.note("%s pending for a full `up`:", text.Plural(len(changes), "infrastructure change is", "infrastructure changes are"))
+	for _, change := range changes[:min(len(changes), maxPendingShown)] {
 		log.note("  %s", change)
 	}
-	if rest := len(d.pending.changes) - maxPendingShown; rest > 0 {
-		log.note("  and %d more: `deployer preview --env %s` shows all", rest, d.Env.Stack)
+	if rest := len(changes) - maxPendingShown; rest > 0 {
+		log.note("  and %d more: `deployer preview --env %s` lists all", rest, d.deps.Env.Stack)
 	}
-}
-
-func pendingText(n int) string {
-	if n == 1 {
-		return "1 change of the infrastructure waits"
-	}
-	return fmt.Sprintf("%d changes of the infrastructure wait", n)
 }

@@ -10,81 +10,52 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/probe"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// phases is the deployment as a list.
+// phases returns the phases of the deployment, in order.
 func (d *deployment) phases() []phase {
 	migrations := phase{name: Migrate, run: d.migrate}
-	if d.Kind == history.Migrate {
+	if d.request.Kind == history.Migrate {
 		return []phase{{name: Preflight, run: d.preflight}, migrations}
 	}
-	before := d.Env.Deployment.Migrations.Order == environment.BeforeServices
+	settings := d.deps.Env.Deployment
+	backup := phase{name: Backup, run: d.backup}
+	if settings.Backup != environment.BackupSnapshot {
+		backup.skipReason = "the environment asks for none"
+	}
 	list := []phase{
 		{name: Preflight, run: d.preflight},
 		{name: Repair, run: d.repair, enabled: d.previousCrashed},
-		{name: Backup, run: d.backup, skipReason: skipUnless(d.Env.Deployment.Backup == environment.BackupSnapshot, "the environment asks for none")},
+		backup,
 		{name: Provision, run: d.provision},
 		{name: Rollout, run: d.rollout},
 		{name: Health, run: d.health},
 		{name: Validate, run: d.validate},
 	}
 	at := slices.IndexFunc(list, func(p phase) bool { return p.name == Rollout })
-	if !before {
+	if settings.Migrations.Order != environment.BeforeServices {
 		at++
 	}
 	list = slices.Insert(list, at, migrations)
 	for i := range list {
-		if why, left := d.SkipPhases[list[i].name]; left {
-			list[i].skipReason = why
+		if reason, skipped := d.request.SkipPhases[list[i].name]; skipped {
+			list[i].skipReason = reason
 		}
 	}
 	return list
 }
 
-func skipUnless(wanted bool, why string) string {
-	if wanted {
-		return ""
-	}
-	return why
-}
-
 func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error) {
-	checker := &preflight{
-		env: d.Env, aws: d.AWS, resolver: d.Network.Resolver, now: d.Clock.Now(), tag: d.Tag, warnOnly: d.WarnOnlyChecks,
-		checkState: d.CheckState,
-	}
-	switch {
-	case d.Kind.IsCodeOnly(), d.Kind == history.Partial && d.DryRun:
-		checker.extraCheck = d.openStack
-	case d.Kind == history.Migrate:
-		checker.migrationOnly = true
-	}
-	if d.Wait {
-		// The migration's own phase follows it to its end.
-		checker.warnOnly = append(slices.Clone(checker.warnOnly), Migration)
-	}
-	image, problems := checker.run(ctx)
-	for reported := ""; ; image, problems = checker.run(ctx) {
-		poll, problem := d.waitable(problems)
-		if problem == nil {
-			break
-		}
-		if problem.Message != reported {
-			log.note("waiting: %s", problem.Message)
-			reported = problem.Message
-		}
-		log.progress("%s; %s", problem.Message, problem.Hint)
-		if err := d.Clock.Wait(ctx, poll); err != nil {
-			return "", err
-		}
-		checker.now = d.Clock.Now()
+	image, problems, err := d.checkUntilReady(ctx, log)
+	if err != nil {
+		return "", err
 	}
 	problems = append(problems, d.databaseSwapPending(ctx)...)
 	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
@@ -94,85 +65,102 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		d.warn(log, p.Check+": "+p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
-	if d.Kind == history.Migrate {
-		if _, err := migrationDefinition(ctx, ecs.NewFromConfig(d.AWS), d.Env, image.Reference); err != nil {
+	if d.request.Kind == history.Migrate {
+		if _, err := migrationDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {
 			return "", NotStarted(Migration, err)
 		}
 	}
-	if !d.DryRun {
+	if !d.request.DryRun {
 		if problems := d.openStack(ctx); len(problems) > 0 {
 			return "", &NotStartedError{Problems: problems}
 		}
 		d.codeBefore = d.infra.Deployed(nil).Code()
-	}
-	if !d.DryRun {
 		d.checkPreviousRun(ctx)
 	}
-	return fmt.Sprintf("%s is %s", image.Tag, shortDigest(image.Digest)), nil
+	return fmt.Sprintf("%s is %s", image.Tag, awsx.ShortDigest(image.Digest)), nil
 }
 
-// openStack opens the stack, once. One that is there already is opened while preflight looks at everything else.
+// checkUntilReady runs the checks of preflight, again and again while there is a problem that is to be waited for.
+func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image, []Problem, error) {
+	checker := &preflight{
+		env: d.deps.Env, aws: d.deps.AWS, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
+		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
+	}
+	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
+		checker.extraCheck = d.openStack
+	}
+	if d.request.Wait {
+		// The migrate phase waits for a running migration.
+		checker.warnOnly = append(slices.Clone(checker.warnOnly), Migration)
+	}
+	for reported := ""; ; {
+		checker.now = d.deps.Clock.Now()
+		image, problems := checker.run(ctx)
+		interval, problem := d.waitable(problems)
+		if problem == nil {
+			return image, problems, nil
+		}
+		if problem.Message != reported {
+			log.note("waiting: %s", problem.Message)
+			reported = problem.Message
+		}
+		log.progress("%s; %s", problem.Message, problem.Hint)
+		if err := d.deps.Clock.Wait(ctx, interval); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// openStack opens the stack, once. Where the deployment needs an existing one, preflight opens it while it runs the other checks.
 func (d *deployment) openStack(ctx context.Context) []Problem {
 	if d.infra != nil {
 		return nil
 	}
-	start := d.Clock.Now()
-	stack, err := d.OpenStack(ctx)
-	d.record.EngineSeconds += d.Clock.Now().Sub(start).Seconds()
+	start := d.deps.Clock.Now()
+	infra, err := d.deps.OpenStack(ctx)
+	d.record.EngineSeconds += d.deps.Clock.Now().Sub(start).Seconds()
 	if err != nil {
 		return blocking("stack", err)
 	}
-	d.infra = stack
+	d.infra = infra
 	return nil
 }
 
-// waitable is a problem that is to be waited for, and how long until the next look; nil where there is none, or another that does
-// not go away.
+const (
+	// transientInterval is the wait between two polls of a problem that resolves itself.
+	transientInterval = 5 * time.Second
+	// delegationInterval is the wait between two lookups of the name servers.
+	delegationInterval = time.Minute
+)
+
+// waitable returns the problem to wait for, and for how long; nil where there is none, or one that waiting does not resolve.
 func (d *deployment) waitable(problems []Problem) (time.Duration, *Problem) {
 	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
 	switch {
-	case d.WaitDelegation && onlyDelegation(problems):
+	case d.request.WaitDelegation && len(stopping) == 1 && stopping[0].Check == Delegation:
 		return delegationInterval, &stopping[0]
-	case !d.Wait || len(stopping) == 0 || slices.ContainsFunc(stopping, func(p Problem) bool { return !p.Transient }):
+	case !d.request.Wait || len(stopping) == 0 || slices.ContainsFunc(stopping, func(p Problem) bool { return !p.Transient }):
 		return 0, nil
 	}
 	return transientInterval, &stopping[0]
 }
 
-// transientInterval is how often something is looked at that ends by itself.
-const transientInterval = 5 * time.Second
-
-// delegationInterval is how often the registrar's change is looked for.
-const delegationInterval = time.Minute
-
-// onlyDelegation reports whether waiting for the registrar is all that is left to do.
-func onlyDelegation(problems []Problem) bool {
-	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
-	return len(stopping) == 1 && stopping[0].Check == Delegation
+func (d *deployment) provision(ctx context.Context, log phaseLog) (string, error) {
+	update, err := d.infra.Provision(ctx, d.image.Reference, log.progressLine)
+	d.timings.infrastructureChanges = update.InfrastructureChanges
+	return d.updateSummary(update, log), err
 }
 
-// shortDigest is enough of a digest for people to recognise it.
-func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
-
-func (d *deployment) provision(ctx context.Context, v phaseLog) (string, error) {
-	done, err := d.infra.Provision(ctx, d.image.Reference, func(s string) { v.progress("%s", s) })
-	d.timings.infrastructureChanges = done.InfrastructureChanges
-	return d.updateSummary(done, v), err
-}
-
-// updateSummary is the summary of an update; its warnings are passed on.
-func (d *deployment) updateSummary(done Update, log phaseLog) string {
-	d.record.EngineSeconds += done.Took.Seconds()
-	for _, warning := range done.Warnings {
+// updateSummary records an update, reports its warnings, and returns its summary.
+func (d *deployment) updateSummary(update Update, log phaseLog) string {
+	d.record.EngineSeconds += update.Took.Seconds()
+	for _, warning := range update.Warnings {
 		d.warn(log, warning)
 	}
-	switch done.Changed {
-	case 0:
+	if update.Changed == 0 {
 		return "nothing to change"
-	case 1:
-		return "1 resource changed"
 	}
-	return fmt.Sprintf("%d resources changed", done.Changed)
+	return text.Plural(update.Changed, "resource", "") + " changed"
 }
 
 func (d *deployment) migrate(ctx context.Context, log phaseLog) (string, error) {
@@ -181,8 +169,8 @@ func (d *deployment) migrate(ctx context.Context, log phaseLog) (string, error) 
 		return "", err
 	}
 	m := &migrationTask{
-		env: d.Env, ecs: ecs.NewFromConfig(d.AWS), logs: cloudwatchlogs.NewFromConfig(d.AWS), clock: d.Clock, deployment: d.ID,
-		image: d.image.Reference, command: d.Command, wait: d.Wait, stopOnInterrupt: d.StopMigration,
+		env: d.deps.Env, ecs: ecs.NewFromConfig(d.deps.AWS), logs: cloudwatchlogs.NewFromConfig(d.deps.AWS), clock: d.deps.Clock,
+		deployment: d.request.ID, image: d.image.Reference, command: d.request.Command, wait: d.request.Wait, stopOnInterrupt: d.request.StopMigration,
 		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},
@@ -195,76 +183,69 @@ func (d *deployment) migrate(ctx context.Context, log phaseLog) (string, error) 
 }
 
 func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) {
-	watcher, err := d.newWatcher(ctx, d.Env, d.image)
+	watcher, err := d.newWatcher(ctx, d.deps.Env, d.image)
 	if err != nil {
 		return "", err
 	}
 	d.servicesChanged = true
-	code := d.Env.Code()
+	code := d.deps.Env.Code()
 	d.record.Code = &code
-	done, err := d.infra.Release(ctx, d.image.Reference, func(s string) { log.progress("%s", s) })
+	update, err := d.infra.Release(ctx, d.image.Reference, log.progressLine)
 	if err != nil {
 		return "", err
 	}
-	summary := d.updateSummary(done, log)
+	summary := d.updateSummary(update, log)
 	if err := d.refreshServices(ctx, log, watcher, d.image); err != nil {
 		return "", err
 	}
-	if d.Restart {
+	if d.request.Restart {
 		if err := watcher.restart(ctx); err != nil {
 			return "", err
 		}
 	}
 	d.previewPending(ctx)
 	if d.record.TaskDefinitions, err = watcher.watch(ctx, log); err != nil {
-		if d.Env.Deployment.Rollback != environment.RollbackAutomatic || !d.hasVerifiedImage(ctx) {
+		if _, _, noImage := d.lastVerifiedImage(ctx); noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic {
 			watcher.waitUntilIdle(ctx, log)
 		}
 		return "", err
 	}
-	return fmt.Sprintf("%s; every task runs %s", summary, shortDigest(d.image.Digest)), nil
+	return fmt.Sprintf("%s; every task runs %s", summary, awsx.ShortDigest(d.image.Digest)), nil
 }
 
-// refreshServices brings the services back in step where the state says that they have the image and ECS, which went back
-// by itself after an earlier failure, does not.
+// refreshServices deploys the services again where the state has the image and ECS, which rolled an earlier failure back, does not.
 func (d *deployment) refreshServices(ctx context.Context, log phaseLog, watcher rolloutWatcher, image *Image) error {
 	outdated, err := watcher.outdatedServices(ctx)
 	if err != nil || len(outdated) == 0 {
 		return err
 	}
-	log.note("ECS went back to an earlier revision of %s by itself; it is brought to %s again", strings.Join(outdated, ", "), image.Tag)
-	done, err := d.infra.RefreshServices(ctx, image.Reference, func(s string) { log.progress("%s", s) })
-	d.record.EngineSeconds += done.Took.Seconds()
+	log.note("ECS returned to an earlier revision of %s; deploying %s again", strings.Join(outdated, ", "), image.Tag)
+	update, err := d.infra.RefreshServices(ctx, image.Reference, log.progressLine)
+	d.record.EngineSeconds += update.Took.Seconds()
 	return err
 }
 
-// newECSWatcher knows what the services were doing before they are changed.
 func (d *deployment) newECSWatcher(ctx context.Context, env *environment.Environment, image *Image) (rolloutWatcher, error) {
-	r := newECSRollout(env, d.AWS, d.Clock, image)
-	r.watched = func(w history.RolloutStats) { d.record.Rollout = &w }
+	r := newECSRollout(env, d.deps.AWS, d.deps.Clock, image)
 	return r, r.captureBaseline(ctx)
 }
 
 func (d *deployment) health(ctx context.Context, log phaseLog) (string, error) {
-	results, err := d.probe(ctx, log)
+	env := d.deployedEnvironment()
+	results, err := d.probe(ctx, log, env)
 	d.record.Health = results
 	if err != nil {
 		return "", err
 	}
-	// Only a rollout brings the image to the services; without one, what answers may be another.
+	// Without a rollout, the probes may have reached another image.
 	if d.record.Verified = d.servicesChanged; d.servicesChanged {
 		d.tagRunningImage(ctx, log)
 	}
-	return fmt.Sprintf("%d probes of %s answered well", len(results), d.deployedEnvironment().URL()), nil
-}
-
-func (d *deployment) probe(ctx context.Context, log phaseLog) ([]probe.Result, error) {
-	h := &healthCheck{env: d.deployedEnvironment(), elb: elb.NewFromConfig(d.AWS), network: d.Network, clock: d.Clock}
-	return h.run(ctx, log)
+	return fmt.Sprintf("%d probes of %s succeeded", len(results), env.URL()), nil
 }
 
 func (d *deployment) validate(ctx context.Context, log phaseLog) (string, error) {
-	report := checks.Run(ctx, d.deployedEnvironment(), checks.Sources{AWS: d.AWS, Network: d.Network}, checks.Options{}, d.Clock)
+	report := checks.Run(ctx, d.deployedEnvironment(), checks.Sources{AWS: d.deps.AWS, Network: d.deps.Network}, checks.Options{}, d.deps.Clock)
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -273,38 +254,36 @@ func (d *deployment) validate(ctx context.Context, log phaseLog) (string, error)
 		if f.Status == checks.Healthy {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s", f.Service, f.Message)
-		log.warn("%s", text)
+		line := f.Service + ": " + f.Message
+		log.warn("%s", line)
 		if f.Status == checks.Error && d.isResponsibleFor(f.Component) {
-			failed = append(failed, text)
+			failed = append(failed, line)
 			continue
 		}
-		d.record.Warnings = append(d.record.Warnings, text)
+		d.record.Warnings = append(d.record.Warnings, line)
 	}
 	if len(failed) > 0 {
 		return "", hint.With(fmt.Errorf("%d of %d checks failed:\n    %s", len(failed), report.Summary.Total, strings.Join(failed, "\n    ")),
-			"`deployer status --env "+d.Env.Stack+" --verbose` shows causes and remedies")
+			"run `deployer status --env "+d.deps.Env.Stack+" --verbose` for causes and solutions")
 	}
 	return fmt.Sprintf("%d of %d checks are healthy", report.Summary.Healthy, report.Summary.Total), nil
 }
 
-// deployedEnvironment returns the environment as it is deployed after the phases so far. Where only some components were, the file is
-// ahead of it.
+// deployedEnvironment returns the environment as the phases so far deployed it. Where only some components were, the file has more.
 func (d *deployment) deployedEnvironment() *environment.Environment {
-	if d.Kind == history.Partial {
+	if d.request.Kind == history.Partial {
 		return d.infra.Deployed(nil)
 	}
-	return d.Env
+	return d.deps.Env
 }
 
-// isResponsibleFor reports whether an error that a check of the component found fails the deployment. One of code or of some
-// components leaves everything else as it is: what an earlier deployment left half-way, and, one of code, what was
-// changed outside the deployer.
+// isResponsibleFor reports whether an error that a check of the component found fails the deployment. A deployment of code or of some
+// components leaves the rest as it is: what an earlier deployment left incomplete and, for code, drift.
 func (d *deployment) isResponsibleFor(component string) bool {
 	switch {
-	case d.Kind.IsCodeOnly() && component == "compliance":
+	case d.request.Kind.IsCodeOnly() && component == "compliance":
 		return false
-	case d.Kind == history.Full || !d.previousIncomplete:
+	case d.request.Kind == history.Full || !d.previousIncomplete:
 		return true
 	}
 	return slices.Contains([]string{"ecs_service", "ecs_tasks", "task_definition", "target_groups", "image", "secrets", "endpoint", "readiness"}, component)

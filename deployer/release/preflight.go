@@ -19,7 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
-	route53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
@@ -29,47 +28,53 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// minCredentialLifetime is how long credentials must last at least: less, and a deployment could lose them half-way.
-const minCredentialLifetime = 15 * time.Minute
+const (
+	// minCredentialLifetime is how long credentials must be valid at least, or a deployment could lose them halfway.
+	minCredentialLifetime = 15 * time.Minute
+	// identityAttempts is how often the first call to an account is tried, so that an error is reported soon.
+	identityAttempts = 3
+	// scanGracePeriod is how long after its push an image's scan may still be in progress.
+	scanGracePeriod = 15 * time.Minute
+)
 
-// identityAttempts is how often the first call to an account is tried.
-const identityAttempts = 3
+const (
+	// Delegation is the check of the domain's name servers.
+	Delegation = "delegation"
+	// Migration is the check for a running migration.
+	Migration = "migration"
+)
 
-// Delegation is the check whether the internet knows the zone's name servers.
-const Delegation = "delegation"
-
-// ChecksIgnoredByRollback returns the checks that do not stop a rollback: it is the way out of such trouble, or does not touch what
-// they check. A migration changes nothing for an image that ran before it.
+// ChecksIgnoredByRollback returns the checks that do not stop a rollback: it resolves their problems, or does not touch what they
+// check. A migration changes nothing for an image that ran before it.
 func ChecksIgnoredByRollback() []string {
 	return []string{"rollout", Migration, "database", Delegation, "network", "scan"}
 }
 
-// Migration names the check whether a migration is running.
-const Migration = "migration"
-
-// preflight looks at everything that a deployment stands on, and changes nothing.
+// preflight checks what a deployment depends on, and changes nothing.
 type preflight struct {
 	env      *environment.Environment
 	aws      aws.Config
 	resolver probe.Resolver
 	now      time.Time
-	// tag is the image's tag or digest; "" means the image that runs.
+	// tag is the image's tag or digest; "" means the running image.
 	tag string
-	// checkState says what is wrong with where the stack's state lies; nil where nobody asks.
+	// checkState returns an error where the stack's state cannot be stored; nil skips the check.
 	checkState func(context.Context) error
-	// extraCheck looks at what is not AWS's, together with the rest.
+	// extraCheck runs with the other checks; it may be nil.
 	extraCheck func(context.Context) []Problem
-	// migrationOnly looks at no more than a migration needs.
+	// migrationOnly runs only the checks that a migration needs.
 	migrationOnly bool
-	// warnOnly are checks that only warn.
+	// warnOnly are checks whose problems only warn.
 	warnOnly []string
 }
 
-// run makes all checks at once and returns the image and every problem, in the order of the checks.
-// Without credentials for the right account, nothing else is asked: every answer would be about another account.
+// run runs all checks at once and returns the image and every problem, in the order of the checks. Without credentials for the right
+// account it runs no other check, whose result would be about another account.
 func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	if problems := CheckIdentity(ctx, p.aws, p.env.Account, environment.FileName(p.env.Stack), p.now); len(problems) > 0 {
 		return nil, problems
@@ -89,7 +94,7 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 		steps = slices.Insert(steps, 0, p.extraCheck)
 	}
 	if p.checkState != nil {
-		steps = slices.Insert(steps, 0, p.stateLocation)
+		steps = slices.Insert(steps, 0, p.state)
 	}
 	results := make([][]Problem, len(steps))
 	var wait sync.WaitGroup
@@ -104,19 +109,14 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	return image, problems
 }
 
-func blocking(check string, err error) []Problem {
-	return []Problem{{Check: check, Message: err.Error(), Hint: hint.Of(err), Stops: true}}
-}
-
-// CheckIdentity compares the account of the credentials with the one that file names, and looks at how long they last.
+// CheckIdentity compares the account of the credentials with the one that file names, and checks how long the credentials are valid.
 func CheckIdentity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
 	credentials, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return blocking("credentials", hint.With(fmt.Errorf("there are none: %w", err),
-			"`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
+		return blocking("credentials", hint.With(fmt.Errorf("none were found: %w", err),
+			"run `aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
 	}
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
-		// Who waits for a first answer wants to know soon that there is none.
 		o.RetryMaxAttempts = identityAttempts
 	})
 	if err != nil {
@@ -134,7 +134,7 @@ func CheckIdentity(ctx context.Context, cfg aws.Config, want, file string, now t
 	return nil
 }
 
-// credentialsError says in the user's words why AWS refused the credentials.
+// credentialsError explains why AWS refused the credentials.
 func credentialsError(err error) error {
 	var refused smithy.APIError
 	if errors.As(err, &refused) {
@@ -142,14 +142,13 @@ func credentialsError(err error) error {
 		case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
 			return hint.With(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
 		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch":
-			return hint.With(errors.New("AWS does not know them"), "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
+			return hint.With(errors.New("AWS does not know them"), "check AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
 		}
 	}
-	return hint.With(fmt.Errorf("ask who is calling: %w", err), "is AWS reachable from here, and the region right?")
+	return hint.With(fmt.Errorf("get the caller identity: %w", err), "check that AWS is reachable from here and that the region is right")
 }
 
-// stateLocation asks whether the stack's state has a place.
-func (p *preflight) stateLocation(ctx context.Context) []Problem {
+func (p *preflight) state(ctx context.Context) []Problem {
 	if err := p.checkState(ctx); err != nil {
 		return blocking("state", err)
 	}
@@ -158,9 +157,9 @@ func (p *preflight) stateLocation(ctx context.Context) []Problem {
 
 func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	if p.tag == "" {
-		images, err := RunningImages(ctx, ecs.NewFromConfig(p.aws), p.env)
+		running, err := RunningImages(ctx, ecs.NewFromConfig(p.aws), p.env)
 		if err == nil {
-			p.tag, err = singleDigest(p.env, images)
+			p.tag, err = singleDigest(p.env, running)
 		}
 		if err != nil {
 			return nil, blocking("image", err)
@@ -173,66 +172,61 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	return image, evaluateScan(p.tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
 }
 
-// scanGracePeriod is how long after its push a scan may still be to come.
-const scanGracePeriod = 15 * time.Minute
-
-// evaluateScan says what is wrong with an image's scan. Where critical findings stop a deployment, findings that are not known do too;
-// those of an image that was pushed just now will be.
+// evaluateScan returns the problems of an image's scan. Where critical findings stop a deployment, a missing scan does too; that of an
+// image that was just pushed is expected soon.
 func evaluateScan(tag string, image *Image, strict bool, now time.Time) []Problem {
 	switch {
 	case !image.Scanned:
 		problem := Problem{
 			Check: "scan", Stops: strict, Transient: strict && now.Sub(image.Pushed) < scanGracePeriod,
 			Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", tag),
-			Hint:    "the repository scans on push; `aws ecr start-image-scan` starts another scan",
+			Hint:    "the repository scans on push; start another scan with `aws ecr start-image-scan`",
 		}
 		if problem.Transient {
-			problem.Hint = "the repository scans on push: wait for it, with --wait"
+			problem.Hint = "the repository scans on push: wait for the scan with --wait"
 		}
 		return []Problem{problem}
 	case image.Critical > 0:
 		return []Problem{{
 			Check: "scan", Stops: strict,
 			Message: fmt.Sprintf("the scan of %s has %d critical findings", tag, image.Critical),
-			Hint:    "rebuild it on a patched base image; image.criticalFindings says whether this stops a deployment",
+			Hint:    "rebuild it on a patched base image; image.criticalFindings sets whether this stops a deployment",
 		}}
 	}
 	return nil
 }
 
-// network refuses a change that AWS cannot make in place and Pulumi would fail at half-way: the range of a VPC in which
-// everything lives.
+// network rejects another range for an existing VPC: AWS cannot change it in place, and Pulumi would fail halfway.
 func (p *preflight) network(ctx context.Context) []Problem {
 	name := p.env.VPCName()
 	out, err := ec2.NewFromConfig(p.aws).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
 		Filters: []ec2types.Filter{{Name: aws.String("tag:Name"), Values: []string{name}}},
 	})
 	if err != nil {
-		return blocking("network", fmt.Errorf("look at the VPC %s: %w", name, err))
+		return blocking("network", fmt.Errorf("describe the VPC %s: %w", name, err))
 	}
 	for _, vpc := range out.Vpcs {
 		if cidr := aws.ToString(vpc.CidrBlock); cidr != p.env.Network.CIDR {
 			return blocking("network", hint.With(
-				fmt.Errorf("%s has the range %s, %s asks for %s: the range of a living VPC cannot change", name, cidr,
+				fmt.Errorf("%s has the range %s, %s asks for %s: an existing VPC cannot change its range", name, cidr,
 					environment.FileName(p.env.Stack), p.env.Network.CIDR),
-				"put network.cidr back to "+cidr+", or make a new environment and move"))
+				"set network.cidr back to "+cidr+", or create a new environment and move to it"))
 		}
 	}
 	return nil
 }
 
-// secret asks whether the configuration secret has what the tasks will refer to.
+// secret checks that the configuration secret has the keys that the tasks refer to.
 func (p *preflight) secret(ctx context.Context) []Problem {
 	name := p.env.SecretName()
 	store := secrets.Store{Client: secretsmanager.NewFromConfig(p.aws), Name: name}
+	initialise := "`deployer secrets init --env " + p.env.Stack + "`"
 	current, err := store.Read(ctx, secrets.Current)
 	switch {
 	case errors.Is(err, secrets.ErrNoSecret):
-		return blocking("secret", hint.With(fmt.Errorf("the configuration secret %s does not exist", name),
-			"make it: `deployer secrets init --env "+p.env.Stack+"`"))
+		return blocking("secret", hint.With(fmt.Errorf("the configuration secret %s does not exist", name), "create it with "+initialise))
 	case errors.Is(err, secrets.ErrNoValue):
-		return blocking("secret", hint.With(fmt.Errorf("the configuration secret %s has no value yet", name),
-			"write all of it: `deployer secrets init --env "+p.env.Stack+"`"))
+		return blocking("secret", hint.With(fmt.Errorf("the configuration secret %s has no value yet", name), "write it with "+initialise))
 	case err != nil:
 		return blocking("secret", err)
 	}
@@ -244,42 +238,30 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	for _, found := range checks.SecretProblems(settings.Values, p.env) {
 		problems = append(problems, Problem{
 			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops,
-			Hint: "`deployer secrets set " + found.Key + " --env " + p.env.Stack + "` sets it; the tasks start with what is there then",
+			Hint: "set it with `deployer secrets set " + found.Key + " --env " + p.env.Stack + "`; tasks read it when they start",
 		})
 	}
 	return problems
 }
 
-// rolloutInProgress looks for a rollout that has not ended.
+// rolloutInProgress finds rollouts that have not ended.
 func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
-	client := ecs.NewFromConfig(p.aws)
-	var names []string
-	for _, s := range p.env.Services.List() {
-		names = append(names, p.env.ServiceName(s.Role))
-	}
-	cluster := p.env.ClusterName()
-	out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: names})
-	var noCluster *ecstypes.ClusterNotFoundException
-	if errors.As(err, &noCluster) {
-		return nil
-	}
+	services, err := describeServices(ctx, ecs.NewFromConfig(p.aws), p.env)
 	if err != nil {
-		return blocking("rollout", fmt.Errorf("look at the services: %w", err))
+		return blocking("rollout", err)
 	}
 	var problems []Problem
-	for _, service := range out.Services {
-		for _, d := range service.Deployments {
-			if d.RolloutState == ecstypes.DeploymentRolloutStateInProgress && aws.ToString(d.Status) == "PRIMARY" {
-				problems = append(problems, transient(blocking("rollout", hint.With(
-					fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName),
-						d.RunningCount, d.DesiredCount), "wait for its end, with --wait; `deployer status --env "+p.env.Stack+" --only ecs_service` shows it; `deployer rollback --env "+p.env.Stack+"` ends it")))...)
-			}
+	for _, service := range services {
+		if d := primaryDeployment(service); d.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
+			problems = append(problems, transient("rollout", hint.With(
+				fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
+				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`"))...)
 		}
 	}
 	return problems
 }
 
-// migrationRunning looks for a migration that has not ended.
+// migrationRunning finds migrations that have not ended.
 func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	tasks, err := runningMigrations(ctx, ecs.NewFromConfig(p.aws), p.env)
 	if err != nil {
@@ -292,7 +274,7 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	return problems
 }
 
-// database asks whether the database, where there is one already, can be worked with.
+// database checks that the database, where it exists, is available.
 func (p *preflight) database(ctx context.Context) []Problem {
 	id := p.env.DatabaseIdentifier()
 	out, err := rds.NewFromConfig(p.aws).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
@@ -301,84 +283,68 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case errors.As(err, &missing):
 		return nil
 	case err != nil:
-		return blocking("database", fmt.Errorf("look at the database %s: %w", id, err))
+		return blocking("database", fmt.Errorf("describe the database %s: %w", id, err))
 	case len(out.DBInstances) == 0:
 		return nil
 	}
-	switch status := aws.ToString(out.DBInstances[0].DBInstanceStatus); status {
-	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
+	status := aws.ToString(out.DBInstances[0].DBInstanceStatus)
+	unavailable := fmt.Errorf("%s is %s, not available", id, status)
+	switch state := rdsstate.Of(status); {
+	case state == rdsstate.Operational:
 		return nil
-	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
-		return transient(blocking("database", hint.With(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
+	case state.Passes():
+		return transient("database", hint.With(unavailable, "wait until it is available, with --wait"))
 	default:
-		return blocking("database", hint.With(fmt.Errorf("%s is %s, not available", id, status),
-			"`deployer status --env "+p.env.Stack+" --only database` says what to do"))
+		return blocking("database", hint.With(unavailable, "run `deployer status --env "+p.env.Stack+" --only database` for the cause and what to do"))
 	}
 }
 
-// delegation asks whether the internet knows the zone's name servers: without, a certificate is never validated.
+// delegation checks that the domain is delegated to the zone's name servers, without which a certificate cannot be validated.
 func (p *preflight) delegation(ctx context.Context) []Problem {
-	zone, err := FindZone(ctx, route53.NewFromConfig(p.aws), p.env.Domain.Root)
+	root := p.env.Domain.Root
+	zone, err := FindZone(ctx, route53.NewFromConfig(p.aws), root)
 	if err != nil {
 		return blocking("zone", err)
 	}
-	want := hostNames(zone.DelegationSet.NameServers)
-	found, err := p.resolver.LookupNS(ctx, p.env.Domain.Root)
+	want := hostedzone.NormalNames(zone.DelegationSet.NameServers)
+	found, err := p.resolver.LookupNS(ctx, root)
 	var notFound *net.DNSError
 	if err != nil && (!errors.As(err, &notFound) || !notFound.IsNotFound) {
-		return blocking(Delegation, fmt.Errorf("look up the name servers of %s: %w", p.env.Domain.Root, err))
+		return blocking(Delegation, fmt.Errorf("look up the name servers of %s: %w", root, err))
 	}
 	var have []string
 	for _, ns := range found {
 		have = append(have, ns.Host)
 	}
-	if slices.Equal(hostNames(have), want) {
+	if have = hostedzone.NormalNames(have); slices.Equal(have, want) {
 		return nil
 	}
+	if len(have) == 0 {
+		have = []string{"no name servers"}
+	}
 	return blocking(Delegation, hint.With(
-		fmt.Errorf("%s is not delegated to this account's zone: the internet knows %s", p.env.Domain.Root, joinOr(hostNames(have), "no name servers")),
+		fmt.Errorf("%s is not delegated to this account's zone: public DNS returns %s", root, strings.Join(have, ", ")),
 		"at the registrar, set the name servers to "+strings.Join(want, ", ")+"; then wait up to an hour, or use --wait-delegation"))
 }
 
-// ErrNoZone says that the account has no hosted zone of the domain.
-var ErrNoZone = errors.New("there is no such hosted zone in the account")
+// ErrNoZone reports that the account has no public hosted zone of the domain.
+var ErrNoZone = errors.New("the account has no such hosted zone")
 
 // FindZone returns the public hosted zone of a domain with its name servers, or ErrNoZone.
 func FindZone(ctx context.Context, client *route53.Client, domain string) (*route53.GetHostedZoneOutput, error) {
-	list, err := client.ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{DNSName: &domain})
+	zones, err := hostedzone.Public(ctx, client, domain)
 	if err != nil {
 		return nil, fmt.Errorf("look up the hosted zone %s: %w", domain, err)
 	}
-	i := slices.IndexFunc(list.HostedZones, func(z route53types.HostedZone) bool {
-		return strings.TrimSuffix(aws.ToString(z.Name), ".") == domain && (z.Config == nil || !z.Config.PrivateZone)
-	})
-	if i < 0 {
-		return nil, hint.With(fmt.Errorf("%s: %w", domain, ErrNoZone),
-			"run `deployer bootstrap` first, once an account")
+	if len(zones) == 0 {
+		return nil, hint.With(fmt.Errorf("%s: %w", domain, ErrNoZone), "run `deployer bootstrap` first, once per account")
 	}
-	zone, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: list.HostedZones[i].Id})
+	zone, err := client.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: zones[0].Id})
+	if err == nil && zone.DelegationSet == nil {
+		err = errors.New("it has no name servers")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the hosted zone %s: %w", domain, err)
 	}
-	if zone.DelegationSet == nil {
-		return nil, fmt.Errorf("the hosted zone %s has no name servers", domain)
-	}
 	return zone, nil
-}
-
-// hostNames makes lists of host names comparable: lower case, no final dot, sorted.
-func hostNames(names []string) []string {
-	var plain []string
-	for _, n := range names {
-		plain = append(plain, strings.ToLower(strings.TrimSuffix(n, ".")))
-	}
-	slices.Sort(plain)
-	return plain
-}
-
-func joinOr(items []string, none string) string {
-	if len(items) == 0 {
-		return none
-	}
-	return strings.Join(items, ", ")
 }

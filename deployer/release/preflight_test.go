@@ -11,10 +11,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
 )
 
-// token answers STS's one question, or refuses with a code.
+// token returns a configuration whose STS returns the account, or an error with a code.
 func token(t *testing.T, code string) aws.Config {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if code != "" {
@@ -30,7 +32,7 @@ func token(t *testing.T, code string) aws.Config {
 	}
 }
 
-func TestIdentity(t *testing.T) {
+func TestCheckIdentity(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	expiring := func(left time.Duration) aws.CredentialsProviderFunc {
 		return func(context.Context) (aws.Credentials, error) {
@@ -47,9 +49,9 @@ func TestIdentity(t *testing.T) {
 		"they last long enough":    {account: "123456789012", credentials: expiring(time.Hour)},
 		"another account":          {account: "210987654321", want: "the credentials belong to account 123456789012, Pulumi.dev.yaml names 210987654321", hint: "choose the other account's profile with --profile, or correct `account` in Pulumi.dev.yaml"},
 		"expired":                  {code: "ExpiredToken", want: "they have expired", hint: "renew them, with `aws sso login` for instance"},
-		"unknown to AWS":           {code: "InvalidClientTokenId", want: "AWS does not know them", hint: "look at AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws"},
+		"unknown to AWS":           {code: "InvalidClientTokenId", want: "AWS does not know them", hint: "check AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws"},
 		"they expire in a moment":  {account: "123456789012", credentials: expiring(5 * time.Minute), want: "they expire in 5m0s, a deployment may take longer", hint: "renew them first"},
-		"there are no credentials": {credentials: none(), want: "there are none: no providers", hint: "`aws sso login`, set AWS_PROFILE, or try --local, which needs no account"},
+		"there are no credentials": {credentials: none(), want: "none were found: no providers", hint: "run `aws sso login`, set AWS_PROFILE, or try --local, which needs no account"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := token(t, test.code)
@@ -73,7 +75,7 @@ func none() aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no providers") }
 }
 
-func TestJudgeScan(t *testing.T) {
+func TestEvaluateScan(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
 		image         Image
@@ -101,13 +103,45 @@ func TestJudgeScan(t *testing.T) {
 	}
 }
 
-func TestOnlyDelegation(t *testing.T) {
-	delegation := Problem{Check: Delegation, Stops: true}
-	require.True(t, onlyDelegation([]Problem{delegation, {Check: "image"}}), "a warning does not keep from waiting")
-	require.False(t, onlyDelegation([]Problem{delegation, {Check: "image", Stops: true}}))
-	require.False(t, onlyDelegation(nil))
+func TestWaitable(t *testing.T) {
+	delegation, transient := Problem{Check: Delegation, Stops: true}, Problem{Check: "database", Stops: true, Transient: true}
+	permanent, warning := Problem{Check: "image", Stops: true}, Problem{Check: "image"}
+	for name, test := range map[string]struct {
+		problems []Problem
+		request  Request
+		want     time.Duration
+	}{
+		"nothing":                            {nil, Request{Wait: true, WaitDelegation: true}, 0},
+		"delegation, beside a warning":       {[]Problem{delegation, warning}, Request{WaitDelegation: true}, delegationInterval},
+		"delegation, without the flag":       {[]Problem{delegation}, Request{Wait: true}, 0},
+		"delegation, beside another problem": {[]Problem{delegation, permanent}, Request{WaitDelegation: true}, 0},
+		"what resolves itself":               {[]Problem{transient, warning}, Request{Wait: true}, transientInterval},
+		"it, without the flag":               {[]Problem{transient}, Request{WaitDelegation: true}, 0},
+		"it, beside what does not":           {[]Problem{transient, permanent}, Request{Wait: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			interval, problem := (&deployment{request: test.request}).waitable(test.problems)
+			require.Equal(t, test.want, interval)
+			require.Equal(t, test.want != 0, problem != nil)
+		})
+	}
 }
 
-func TestHostNamesAreComparable(t *testing.T) {
-	require.Equal(t, []string{"ns-1.example.com", "ns-2.example.com"}, hostNames([]string{"NS-2.example.com.", "ns-1.example.com"}))
+func TestPreflightDatabase(t *testing.T) {
+	const wait, status = "wait until it is available, with --wait", "run `deployer status --env staging --only database` for the cause and what to do"
+	for state, hint := range map[string]string{
+		"available": "", "configuring-log-exports": "", "creating": wait, "storage-config-upgrade": wait, "storage-full": status, "new-to-us": status,
+	} {
+		p := &preflight{env: staging(t), aws: fakeAWS(func(any) (any, error) {
+			return &rds.DescribeDBInstancesOutput{DBInstances: []rdstypes.DBInstance{{DBInstanceStatus: &state}}}, nil
+		})}
+		problems := p.database(t.Context())
+		if hint == "" {
+			require.Empty(t, problems, state)
+			continue
+		}
+		require.Equal(t, []Problem{{
+			Check: "database", Message: "v3-backend-staging-db is " + state + ", not available", Hint: hint, Stops: true, Transient: hint == wait,
+		}}, problems)
+	}
 }

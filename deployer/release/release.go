@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -27,98 +28,98 @@ const (
 	Validate  = "validate"
 )
 
-// PhaseNames returns the phases that --skip takes. Preflight resolves the image and is never left out.
+// PhaseNames returns the phases that --skip accepts. Preflight resolves the image and is never skipped.
 func PhaseNames() []string { return []string{Backup, Provision, Migrate, Rollout, Health, Validate} }
 
-// Deps is what a deployment acts on.
+// Deps holds what a deployment depends on.
 type Deps struct {
 	Env     *environment.Environment
 	AWS     aws.Config
 	Network probe.Network
 	Clock   clock.Clock
-	// OpenStack opens the stack. It is called when preflight has found no problem, and not in a dry run.
+	// OpenStack opens the stack. It is called once preflight has found no problem, and never in a dry run.
 	OpenStack func(context.Context) (Infrastructure, error)
 	Records   history.Store
-	// CheckState says what is wrong with where the stack's state lies; nil where preflight is not to look.
+	// CheckState returns an error where the stack's state cannot be stored; nil skips the check.
 	CheckState func(context.Context) error
 	Report     Reporter
 }
 
-// Request is what one deployment is asked for.
+// Request describes one deployment.
 type Request struct {
-	// ID names the deployment; By is who asked for it.
+	// ID names the deployment; By is the user who started it.
 	ID, By string
-	// Tag is the image's tag or digest; "" means the image that runs.
-	Tag string
-	// Kind is what sort of deployment it is; Leaves is the image that a rollback by hand is to leave.
-	Kind         history.Kind
+	// Tag is the image's tag or digest; "" means the running image.
+	Tag  string
+	Kind history.Kind
+	// RollbackFrom is the image that a manual rollback replaces, Database the database as its target left it.
 	RollbackFrom *history.Image
-	// Database is what is left of the database of the time that a rollback goes back to.
-	Database *history.PriorDatabase
-	// SkipPhases are phases to leave out, each with the reason.
+	Database     *history.PriorDatabase
+	// SkipPhases maps the phases to skip to the reason.
 	SkipPhases map[string]string
-	// Restart starts the services anew where the program has nothing to change.
+	// Restart redeploys the services that the program does not change.
 	Restart bool
-	// WarnOnlyChecks are checks of preflight that only warn.
+	// WarnOnlyChecks are preflight checks whose problems only warn.
 	WarnOnlyChecks []string
 	// DryRun ends after preflight.
 	DryRun bool
-	// Command is the migration's, instead of the environment's own.
+	// Command replaces the environment's migration command.
 	Command []string
-	// Wait lets preflight wait for what ends by itself, instead of stopping: a rollout or a migration under way, a database in the making; StopMigration stops this one's when its watch is
-	// interrupted.
-	Wait, StopMigration bool
-	// WaitDelegation lets preflight wait until the internet knows the zone's name servers.
+	// Wait makes preflight wait for transient problems: a rollout, a migration or a database change in progress.
+	Wait bool
+	// StopMigration stops the migration when the deployment is interrupted.
+	StopMigration bool
+	// WaitDelegation makes preflight wait until the domain is delegated to the zone's name servers.
 	WaitDelegation bool
-	// PreviousCrashed says that whoever held the environment's lock before died with it.
+	// PreviousCrashed reports that the previous holder of the environment's lock crashed or was killed.
 	PreviousCrashed bool
 }
 
-// deployment is one deployment under way: what was asked for, and what the phases have found out so far.
+// deployment is the state of one deployment.
 type deployment struct {
-	Deps
-	Request
-	record history.Deployment
-	image  *Image
+	deps    Deps
+	request Request
+	record  history.Deployment
+	image   *Image
 	// infra is the stack, opened by preflight.
 	infra Infrastructure
-	// servicesChanged says that the services may have been changed.
+	// servicesChanged reports that the services may have been changed.
 	servicesChanged bool
-	// recordStarted says that a record of this deployment was asked for, dumb that it could not be kept.
+	// recordStarted reports that saving the record was attempted, recordFailed that it failed.
 	recordStarted, recordFailed bool
-	// timings is where the time went, phase by phase.
-	timings phaseTimings
-	// codeBefore is the code that was deployed when this deployment began.
+	timings                     phaseTimings
+	// codeBefore is the code that was deployed before this deployment.
 	codeBefore environment.Code
-	// previousIncomplete says that the last deployment of infrastructure did not come to its end.
+	// previousIncomplete reports that the last deployment of infrastructure did not succeed.
 	previousIncomplete bool
-	// pending looks beside the rollout for what is left to a full deployment; nil where nobody asked.
+	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.
 	pending *pendingChanges
-	// images is the registry; follow begins to follow the services, before they are changed.
-	images     registry
+	// images is the registry. newWatcher is called before the services are changed.
+	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
 }
 
 // phase is one step of a deployment.
 type phase struct {
 	name string
-	// enabled, where it is not nil, says whether there is such a phase at all.
+	// enabled reports whether the deployment has the phase at all; nil means that it has.
 	enabled func() bool
-	// skipReason says why there is nothing to do; "" where there is.
+	// skipReason is why the phase is skipped; "" where it runs.
 	skipReason string
-	// run does it, and says in a few words what came of it.
+	// run returns a short summary of the outcome.
 	run func(context.Context, phaseLog) (string, error)
 }
 
-// Deploy runs a full deployment and returns its record. The error, where there is one, is a *NotStartedError, a
-// *FailedError or an *InterruptedError; the record is complete in each case.
+// Deploy runs a deployment and returns its record, which is complete in every case. The error is a *NotStartedError, a
+// *FailedError or an *InterruptedError.
 func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment, error) {
 	timing := &timingClock{Clock: deps.Clock}
 	deps.Clock = timing
 	start := timing.read()
-	d := &deployment{Deps: deps, Request: request, images: ecr.NewFromConfig(deps.AWS), record: history.Deployment{
+	d := &deployment{deps: deps, request: request, images: ecr.NewFromConfig(deps.AWS), record: history.Deployment{
 		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart,
-		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: history.Image{Tag: request.Tag}, Started: deps.Clock.Now().UTC(), Outcome: history.Running,
+		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: history.Image{Tag: request.Tag},
+		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
 	d.newWatcher = d.newECSWatcher
 	err := d.runPhases(ctx, d.phases())
@@ -131,7 +132,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	d.record.Outcome = outcomeOf(err)
 	d.record.Slow = total.scaled() >= longDeployment
 	if err == nil && d.record.Slow {
-		d.record.Saving = d.timings.saving(d.Env, d.record, total)
+		d.record.Saving = d.timings.saving(deps.Env, d.record, total)
 	}
 	if err != nil {
 		d.record.Error, d.record.Hint = err.Error(), hint.Of(err)
@@ -143,11 +144,22 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	return d.record, err
 }
 
-// warn says what did not stop the deployment, and remembers it.
+// warn reports a warning and adds it to the record.
 func (d *deployment) warn(log phaseLog, message string) {
 	log.warn("%s", message)
 	d.record.Warnings = append(d.record.Warnings, message)
 }
+
+func (d *deployment) phaseLog(phase string) phaseLog {
+	return phaseLog{phase: phase, report: d.deps.Report, now: d.deps.Clock.Now}
+}
+
+func (d *deployment) records(ctx context.Context) ([]history.Deployment, error) {
+	return d.deps.Records.List(ctx, d.deps.Env.Stack, historyLimit)
+}
+
+// historyLimit is how many records are searched, for the image of a rollback among others.
+const historyLimit = 100
 
 func outcomeOf(err error) history.Outcome {
 	var interrupted *InterruptedError
@@ -165,18 +177,17 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		if p.enabled != nil && !p.enabled() {
 			continue
 		}
-		if d.DryRun && p.name != Preflight {
+		if d.request.DryRun && p.name != Preflight {
 			p.skipReason = cmp.Or(p.skipReason, "dry run")
 		}
 		err := d.runPhase(ctx, p)
-		if err != nil {
-			d.pending.stop()
+		if err == nil {
+			continue
 		}
+		d.pending.stop()
 		var notStarted *NotStartedError
 		var busy *BusyError
 		switch {
-		case err == nil:
-			continue
 		case ctx.Err() != nil:
 			return &InterruptedError{Phase: p.name, Cause: context.Cause(ctx), Remaining: err}
 		case errors.As(err, &notStarted):
@@ -187,27 +198,28 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		outcome, rollbackErr := d.rollback(ctx, p.name)
 		failed := &FailedError{Phase: p.name, Cause: err, Rollback: outcome}
 		if rollbackErr != nil && ctx.Err() != nil {
-			return &InterruptedError{Phase: rollbackPhase, Cause: context.Cause(ctx), Remaining: rollbackErr, RollbackOf: failed, NextStep: "`deployer rollback --env " +
-				d.Env.Stack + "` brings back the last image that was verified healthy"}
+			return &InterruptedError{
+				Phase: rollbackPhase, Cause: context.Cause(ctx), Remaining: rollbackErr, RollbackOf: failed,
+				NextStep: "run `deployer rollback --env " + d.deps.Env.Stack + "` to redeploy the last image that was verified healthy",
+			}
 		}
 		return failed
 	}
 	return nil
 }
 
-// changedAnything reports whether a phase after preflight has ended well, and so may have changed something. What a repair puts
-// right, the deployment before it had changed.
+// changedAnything reports whether a phase after preflight succeeded, and so may have changed something. A repair does not count:
+// it completes what the previous deployment had changed.
 func (d *deployment) changedAnything() bool {
 	return slices.ContainsFunc(d.record.Phases, func(p history.Phase) bool {
 		return p.Name != Preflight && p.Name != Repair && p.Outcome == history.Succeeded
 	})
 }
 
-// runPhase reports and records one phase.
+// runPhase runs one phase, reports it and adds it to the record.
 func (d *deployment) runPhase(ctx context.Context, p phase) error {
-	log := phaseLog{phase: p.name, report: d.Report, now: d.Clock.Now}
-	started := d.Clock.Now()
-	start := readClock(d.Clock)
+	log := d.phaseLog(p.name)
+	started, start := d.deps.Clock.Now(), readClock(d.deps.Clock)
 	log.report(Event{Time: started, Kind: PhaseStarted, Phase: p.name})
 	result := history.Phase{Name: p.name, Outcome: history.Skipped, Message: p.skipReason}
 	var err error
@@ -221,12 +233,10 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 			}
 		}
 	}
-	took := d.Clock.Now().Sub(started)
+	took := d.deps.Clock.Now().Sub(started)
 	result.Seconds = took.Seconds()
 	d.record.Phases = append(d.record.Phases, result)
-	d.timings.add(p.name, readClock(d.Clock).sub(start))
-	log.report(Event{
-		Time: d.Clock.Now(), Kind: PhaseEnded, Phase: p.name, Message: result.Message, Outcome: result.Outcome, Took: took,
-	})
+	d.timings.add(p.name, readClock(d.deps.Clock).sub(start))
+	log.ended(result.Outcome, result.Message, took)
 	return err
 }

@@ -2,19 +2,19 @@ package release
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Repair is the phase that there is only after a deployment that died.
+// Repair is the phase that runs only after a deployment that crashed.
 const Repair = "repair"
 
-// checkPreviousRun looks whether the last deployment has died, or did not come to the end of a repair. Records that cannot be read stop
-// nothing here; later phases say so.
+// checkPreviousRun reads from the records whether the last deployment crashed, or did not finish a repair. Records that cannot be
+// read are not an error here; later phases report them.
 func (d *deployment) checkPreviousRun(ctx context.Context) {
-	records, err := d.Records.List(ctx, d.Env.Stack, historyLimit)
+	records, err := d.records(ctx)
 	if err != nil || len(records) == 0 {
 		return
 	}
@@ -24,41 +24,37 @@ func (d *deployment) checkPreviousRun(ctx context.Context) {
 			break
 		}
 	}
-	d.PreviousCrashed = d.PreviousCrashed || records[0].Outcome == history.Running || slices.ContainsFunc(records[0].Phases, func(p history.Phase) bool {
-		return p.Name == Repair && p.Outcome != history.Succeeded
-	})
+	d.request.PreviousCrashed = d.request.PreviousCrashed || records[0].Outcome == history.Running ||
+		slices.ContainsFunc(records[0].Phases, func(p history.Phase) bool { return p.Name == Repair && p.Outcome != history.Succeeded })
 }
 
-// previousCrashed reports whether an earlier deployment may have left something half done: it died with the environment's lock, its
-// record says that it still runs, or the state has operations of unknown outcome.
+// previousCrashed reports whether an earlier deployment may have left something incomplete: its lock expired, its record has
+// the outcome Running, or the state has pending operations.
 func (d *deployment) previousCrashed() bool {
-	return !d.DryRun && (d.PreviousCrashed || d.infra.HasPendingOperations())
+	return !d.request.DryRun && (d.request.PreviousCrashed || d.infra.HasPendingOperations())
 }
 
-// repair brings state and account in step.
+// repair brings the state and the account in sync.
 func (d *deployment) repair(ctx context.Context, log phaseLog) (string, error) {
-	done, err := d.infra.Repair(ctx, d.image.Reference, func(s string) { log.progress("%s", s) })
+	repairs, err := d.infra.Repair(ctx, d.image.Reference, log.progressLine)
 	if err != nil {
 		return "", err
 	}
-	for _, repaired := range done {
-		log.note("%s", repaired)
+	for _, repair := range repairs {
+		log.note("%s", repair)
 	}
-	if d.Kind.IsCodeOnly() { // the repair may have found a service
-		code := d.Env.Code()
-		d.Env = d.infra.Deployed(&code)
+	if d.request.Kind.IsCodeOnly() { // the repair may have found a service
+		code := d.deps.Env.Code()
+		d.deps.Env = d.infra.Deployed(&code)
 	}
-	d.record.Repairs = done
-	return RepairSummary(done), nil
+	d.record.Repairs = repairs
+	return RepairSummary(repairs), nil
 }
 
-// RepairSummary is the summary of a repair.
-func RepairSummary(done []string) string {
-	switch len(done) {
-	case 0:
-		return "what went before died, and left nothing half done"
-	case 1:
-		return "what went before died; 1 thing was put right"
+// RepairSummary summarises a repair in one line.
+func RepairSummary(repairs []string) string {
+	if len(repairs) == 0 {
+		return "the previous run crashed and left nothing incomplete"
 	}
-	return fmt.Sprintf("what went before died; %d things were put right", len(done))
+	return "the previous run crashed; " + text.Plural(len(repairs), "repair", "") + " made"
 }

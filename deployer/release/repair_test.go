@@ -9,7 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-func TestRepairOnlyAfterADeath(t *testing.T) {
+func TestRepairOnlyAfterCrash(t *testing.T) {
 	repaired := []history.Phase{{Name: Repair, Outcome: history.Succeeded}}
 	unrepaired := []history.Phase{{Name: Repair, Outcome: history.Failed}}
 	for name, c := range map[string]struct {
@@ -22,8 +22,8 @@ func TestRepairOnlyAfterADeath(t *testing.T) {
 		"nothing went wrong":              {last: history.Deployment{Outcome: history.Succeeded}},
 		"it failed":                       {last: history.Deployment{Outcome: history.Failed}},
 		"it was interrupted":              {last: history.Deployment{Outcome: history.Interrupted}},
-		"its record says that it runs":    {last: history.Deployment{Outcome: history.Running}, want: true},
-		"it died with the lock":           {last: history.Deployment{Outcome: history.Succeeded}, locked: true, want: true},
+		"its record has it running":       {last: history.Deployment{Outcome: history.Running}, want: true},
+		"it crashed with the lock":        {last: history.Deployment{Outcome: history.Succeeded}, locked: true, want: true},
 		"an operation is open":            {last: history.Deployment{Outcome: history.Failed}, unsettled: true, want: true},
 		"its repair failed":               {last: history.Deployment{Outcome: history.Failed, Phases: unrepaired}, want: true},
 		"it was repaired and then failed": {last: history.Deployment{Outcome: history.Failed, Phases: repaired}},
@@ -31,9 +31,9 @@ func TestRepairOnlyAfterADeath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{pendingOperations: c.unsettled}).deployment(t)
-			d.Request.PreviousCrashed, d.DryRun = c.locked, c.dryRun
-			c.last.ID, c.last.Stack = "20260101-000000-aaaa", d.Env.Stack
-			require.NoError(t, d.Records.Save(t.Context(), c.last))
+			d.request.PreviousCrashed, d.request.DryRun = c.locked, c.dryRun
+			c.last.ID, c.last.Stack = "20260101-000000-aaaa", d.deps.Env.Stack
+			require.NoError(t, d.deps.Records.Save(t.Context(), c.last))
 			d.checkPreviousRun(t.Context())
 			require.Equal(t, c.want, d.previousCrashed())
 		})
@@ -43,15 +43,15 @@ func TestRepairOnlyAfterADeath(t *testing.T) {
 func TestRepairIsRecorded(t *testing.T) {
 	p := &fakeStack{repairs: []string{"rds/instance database was in the account and not in the state"}, fails: map[string]error{}}
 	d := p.deployment(t)
-	var told []string
-	d.Report = func(e Event) { told = append(told, e.Message) }
-	summary, err := d.repair(t.Context(), phaseLog{phase: Repair, report: d.Report, now: d.Clock.Now})
+	var messages []string
+	d.deps.Report = func(e Event) { messages = append(messages, e.Message) }
+	summary, err := d.repair(t.Context(), phaseLog{phase: Repair, report: d.deps.Report, now: d.deps.Clock.Now})
 	require.NoError(t, err)
-	require.Equal(t, "what went before died; 1 thing was put right", summary)
+	require.Equal(t, "the previous run crashed; 1 repair made", summary)
 	require.Equal(t, p.repairs, d.record.Repairs)
-	require.Equal(t, p.repairs, told)
+	require.Equal(t, p.repairs, messages)
 
-	p.fails["repair"] = errors.New("no right to look")
-	_, err = d.repair(t.Context(), phaseLog{phase: Repair, report: d.Report, now: d.Clock.Now})
-	require.ErrorContains(t, err, "no right to look")
+	p.fails["repair"] = errors.New("access denied")
+	_, err = d.repair(t.Context(), phaseLog{phase: Repair, report: d.deps.Report, now: d.deps.Clock.Now})
+	require.ErrorContains(t, err, "access denied")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// revisions is an ECS that knows the first revision of the API as active and the second as deregistered.
+// revisions returns an ECS whose first revision of the API is active and whose second is deregistered.
 func revisions(t *testing.T) *ecs.Client {
 	reference := staging(t).ImageReference(*image(1).ImageDigest)
 	return ecs.NewFromConfig(fakeAWS(func(in any) (any, error) {
@@ -35,7 +35,7 @@ func revisions(t *testing.T) *ecs.Client {
 	}))
 }
 
-func TestImageToGoBackTo(t *testing.T) {
+func TestResolveRollback(t *testing.T) {
 	deployment := func(id string, n int, tag string) history.Deployment {
 		return history.Deployment{ID: id, Verified: true, Image: history.Image{Tag: tag, Digest: *image(n).ImageDigest}}
 	}
@@ -57,18 +57,18 @@ func TestImageToGoBackTo(t *testing.T) {
 		"a revision":                {named: "api:1", images: all, records: good, want: "1.1"},
 		"a revision with family":    {named: "v3-backend-staging-api:1", images: all, records: good, want: "1.1"},
 		"a revision's ARN":          {named: "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-staging-api:1", images: all, records: good, want: "1.1"},
-		"the one before is gone":    {images: all[:1], records: good, err: gone, hint: "deployed well and still there: 1.1 (20260101-000000-0001); choose one with --to"},
-		"all that went before":      {images: all[2:], records: good, err: gone, hint: "nothing else that was deployed well is there: name with --to what `deployer images` lists"},
-		"a deployment's is gone":    {named: "20260102-000000-0002", images: all[:1], records: good, err: gone, hint: "deployed well and still there: 1.1 (20260101-000000-0001); choose one with --to"},
-		"a revision's is gone":      {named: "api:1", images: all[1:], records: good, err: "the image of api:1 (sha256:000000000000) is gone from the registry", hint: "deployed well and still there: 1.2 (20260102-000000-0002); choose one with --to"},
-		"no deployment before":      {images: all, records: good[:1], err: "no deployment of staging before the one that runs was verified healthy, so there is nothing to go back to", hint: "nothing else that was deployed well is there: name with --to what `deployer images` lists"},
-		"an unknown deployment":     {named: "20260109-000000-0009", images: all, records: good, err: "no record of staging has the ID 20260109-000000-0009", hint: "`deployer history --env staging` lists them"},
-		"a deployment of nothing":   {named: "20260109-000000-0009", images: all, records: []history.Deployment{{ID: "20260109-000000-0009"}}, err: "the deployment 20260109-000000-0009 ended before it had an image"},
+		"the one before is gone":    {images: all[:1], records: good, err: gone, hint: "verified images in the registry: 1.1 (20260101-000000-0001); choose one with --to"},
+		"all that went before":      {images: all[2:], records: good, err: gone, hint: "the registry has no other verified image: choose one of `deployer images` with --to"},
+		"a deployment's is gone":    {named: "20260102-000000-0002", images: all[:1], records: good, err: gone, hint: "verified images in the registry: 1.1 (20260101-000000-0001); choose one with --to"},
+		"a revision's is gone":      {named: "api:1", images: all[1:], records: good, err: "the image of api:1 (sha256:000000000000) is gone from the registry", hint: "verified images in the registry: 1.2 (20260102-000000-0002); choose one with --to"},
+		"no deployment before":      {images: all, records: good[:1], err: "no earlier deployment of staging was verified healthy, so there is nothing to roll back to", hint: "the registry has no other verified image: choose one of `deployer images` with --to"},
+		"an unknown deployment":     {named: "20260109-000000-0009", images: all, records: good, err: "no record of staging has the ID 20260109-000000-0009", hint: "list them with `deployer history --env staging`"},
+		"a deployment of nothing":   {named: "20260109-000000-0009", images: all, records: []history.Deployment{{ID: "20260109-000000-0009"}}, err: "the deployment 20260109-000000-0009 ended before its image was resolved"},
 		"an unknown tag":            {named: "9.9", images: all, records: good, err: "the image balancer-api:9.9 does not exist", hint: "the newest tags are 1.3, 1.2, 1.1"},
-		"an unknown revision":       {named: "api:9", images: all, records: good, err: "ECS has no revision v3-backend-staging-api:9", hint: "`aws ecs list-task-definitions --family-prefix v3-backend-staging-api` lists them"},
-		"a deregistered revision":   {named: "api:2", images: all, records: good, err: "the revision v3-backend-staging-api:2 was deregistered, it is INACTIVE", hint: "its image may still be good: --to " + *image(1).ImageDigest},
-		"another environment's":     {named: "v3-backend-production-api:1", images: all, records: good, err: "v3-backend-production-api:1 is no task definition of a service of staging", hint: "give it as v3-backend-staging-api:41, or short as api:41"},
-		"a service that is not one": {named: "migration:1", images: all, records: good, err: "migration:1 is no task definition of a service of staging", hint: "give it as v3-backend-staging-api:41, or short as api:41"},
+		"an unknown revision":       {named: "api:9", images: all, records: good, err: "ECS has no revision v3-backend-staging-api:9", hint: "list them with `aws ecs list-task-definitions --family-prefix v3-backend-staging-api`"},
+		"a deregistered revision":   {named: "api:2", images: all, records: good, err: "the revision v3-backend-staging-api:2 was deregistered, it is INACTIVE", hint: "its image may still be usable: --to " + *image(1).ImageDigest},
+		"another environment's":     {named: "v3-backend-production-api:1", images: all, records: good, err: "v3-backend-production-api:1 is not a task definition of a service of staging", hint: "use the form v3-backend-staging-api:41, or short api:41"},
+		"a service that is not one": {named: "migration:1", images: all, records: good, err: "migration:1 is not a task definition of a service of staging", hint: "use the form v3-backend-staging-api:41, or short api:41"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := rollbackResolver{env: staging(t), images: fakeRegistry{images: test.images}, ecs: revisions(t), records: test.records, current: *image(3).ImageDigest}
@@ -84,8 +84,8 @@ func TestImageToGoBackTo(t *testing.T) {
 	}
 }
 
-// The snapshot that fits may have been deleted, and RDS may not answer: neither keeps anybody from going back.
-func TestDatabaseToGoBackTo(t *testing.T) {
+// The matching snapshot may have been deleted, and RDS may not answer: neither prevents a rollback.
+func TestDatabaseAt(t *testing.T) {
 	records := []history.Deployment{{ID: "2", Snapshot: "before", Migration: &history.Migration{}}, {ID: "1"}}
 	denied := errors.New("denied")
 	for name, test := range map[string]struct {
@@ -93,9 +93,9 @@ func TestDatabaseToGoBackTo(t *testing.T) {
 		status string
 		doubt  error
 	}{
-		"there":    {nil, "available", nil},
-		"deleted":  {&rdstypes.DBSnapshotNotFoundFault{}, "gone", nil},
-		"not told": {denied, "unknown", denied},
+		"there":   {nil, "available", nil},
+		"deleted": {&rdstypes.DBSnapshotNotFoundFault{}, "gone", nil},
+		"unknown": {denied, "unknown", denied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := Deps{Env: staging(t), Clock: clock.Real(), AWS: fakeAWS(func(in any) (any, error) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,24 +19,22 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
-	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awshook"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 const (
-	// consistencyWindow is how long AWS's answers may lag behind what was done: a service that is not seen yet, a deployment
-	// that does not show yet.
+	// consistencyWindow is how long AWS's answers may lag behind a change: a service or a deployment that is not visible yet.
 	consistencyWindow = time.Minute
-	// idleTimeout is how long ECS may take to end a failed rollout by itself.
+	// idleTimeout is how long ECS may take to finish a failed rollout.
 	idleTimeout = 10 * time.Minute
-	// maxPollErrors is how many looks in a row may fail.
+	// maxPollErrors is how many polls in a row may fail.
 	maxPollErrors = 5
-	// quietInterval is after how long without any change it is said what is waited for.
+	// quietInterval is the time without any change after which what is waited for is reported.
 	quietInterval = time.Minute
 )
 
-// ecsRollout watches the services until what was asked for runs, or cannot.
+// ecsRollout implements rolloutWatcher with the ECS API.
 type ecsRollout struct {
 	env   *environment.Environment
 	ecs   *ecs.Client
@@ -45,93 +42,77 @@ type ecsRollout struct {
 	logs  *cloudwatchlogs.Client
 	clock clock.Clock
 	image *Image
-	// calls counts the calls to AWS, looks the looks.
-	calls *atomic.Int64
-	polls int
-	// watched is told how a watch went that ended well; nobody has to listen.
-	watched func(history.RolloutStats)
 
-	// trackers are what is known of each service, by name.
+	// trackers is keyed by service name.
 	trackers map[string]*serviceTracker
-	// stopped are the tasks that stopped, by ARN; unfinished says that some of them have not quite.
+	// stopped are the tasks that stopped, by ARN; stopping reports that some of them are still about to.
 	stopped  map[string]types.Task
 	stopping bool
-	// running are the tasks of the last look that asked for them, by group.
-	running map[string][]types.Task
-	// deploymentsUnavailable is why service deployments cannot be read, where they cannot.
+	// deploymentsUnavailable is why service deployments cannot be read; nil where they can.
 	deploymentsUnavailable error
 }
 
 func newECSRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, image *Image) *ecsRollout {
-	r := &ecsRollout{env: env, clock: c, image: image, calls: &atomic.Int64{}}
-	cfg = awshook.Before(cfg, func(context.Context, string, any) error {
-		r.calls.Add(1)
-		return nil
-	})
-	r.ecs, r.elb, r.logs = ecs.NewFromConfig(cfg), elb.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg)
-	return r
+	return &ecsRollout{
+		env: env, clock: c, image: image, ecs: ecs.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+	}
 }
 
-// watch returns the task definitions that run at the end, by service. It ends early when no waiting can help.
+// watch implements rolloutWatcher. It ends early where waiting cannot help.
 func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (map[string]string, error) {
-	failures := newTaskFailureReporter(r, log)
-	backoff := newBackoff(r.clock)
+	failures := &taskFailureReporter{rollout: r, log: log, reported: map[string]bool{}}
+	pause := newBackoff(r.clock)
+	timeout := r.env.Deployment.Rollout.Timeout
 	if r.deploymentsUnavailable != nil {
-		log.warn("service deployments cannot be read, the services' own words have to do: %v", r.deploymentsUnavailable)
+		log.warn("service deployments cannot be read, the state of the services is used instead: %v", r.deploymentsUnavailable)
 	}
 	var last []observation
 	var waiting, reported string
-	r.polls = 0
-	r.calls.Store(0)
-	for pollErrors := 0; backoff.elapsed() <= r.env.Deployment.Rollout.Timeout; {
+	for pollErrors := 0; pause.elapsed() <= timeout; {
 		observations, err := r.poll(ctx)
 		if err != nil && ctx.Err() == nil {
-			// One look that fails says nothing about the services.
 			if pollErrors++; pollErrors == maxPollErrors {
 				return nil, err
 			}
-			log.progress("cannot look: %v", err)
+			log.progress("poll failed: %v", err)
 		}
 		if err == nil {
-			pollErrors = 0
-			if r.polls == 1 {
-				err = r.retryStalled(ctx, observations, log)
-			}
-			if err != nil {
-				return nil, err
+			if pollErrors = 0; last == nil {
+				if err := r.retryStalled(ctx, observations, log); err != nil {
+					return nil, err
+				}
 			}
 			before := waiting
-			if waiting, err = r.assess(ctx, observations, failures, backoff.elapsed() >= consistencyWindow); err != nil {
+			if waiting, err = r.assess(ctx, observations, failures, pause.elapsed() >= consistencyWindow); err != nil {
 				return nil, err
 			}
 			if waiting == "" {
-				r.report(observations, backoff)
 				return taskDefinitions(observations), nil
 			}
 			if last = observations; waiting != before {
 				log.progress("%s", waiting)
-				backoff.reset()
+				pause.reset()
 			}
-			if backoff.unchangedFor >= quietInterval && waiting != reported {
+			if pause.unchangedFor >= quietInterval && waiting != reported {
 				reported = waiting
-				log.note("still waiting, nothing has changed for %s: %s", backoff.unchangedFor.Round(time.Second), waiting)
+				log.note("still waiting, nothing has changed for %s: %s", pause.unchangedFor.Round(time.Second), waiting)
 			}
 		}
-		if backoff.wait(ctx, r.env.Deployment.Rollout.Timeout) != nil {
-			return nil, errors.New("the rollout goes on by itself")
+		if pause.wait(ctx, timeout) != nil {
+			return nil, errors.New("the rollout continues in the background")
 		}
 	}
 	return nil, r.timeoutError(ctx, last, waiting, log)
 }
 
-// assess judges every service, and stops what cannot succeed. It returns what is waited for; nothing is when all run.
+// assess evaluates every service, and stops deployments that cannot succeed. It returns what is waited for, "" when all services
+// run the image.
 func (r *ecsRollout) assess(ctx context.Context, observations []observation, failures *taskFailureReporter, consistent bool) (string, error) {
 	var waiting []string
 	var failed []serviceFailure
 	for _, o := range observations {
 		failures.report(ctx, o)
-		verdict := evaluate(o, r.image.Digests, consistent)
-		switch verdict.state {
+		switch verdict := evaluate(o, r.image.Digests, consistent); verdict.state {
 		case rolledOut:
 		case rollingOut:
 			waiting = append(waiting, verdict.message)
@@ -146,36 +127,16 @@ func (r *ecsRollout) assess(ctx context.Context, observations []observation, fai
 	return strings.Join(waiting, "; "), nil
 }
 
-// report tells how the watch went: how often it looked, with how many calls, and how long after the end it saw it.
-func (r *ecsRollout) report(seen []observation, backoff *backoff) {
-	if r.watched == nil {
-		return
-	}
-	w := history.RolloutStats{Polls: r.polls, Calls: int(r.calls.Load()), PauseSeconds: backoff.took.Seconds()}
-	var end time.Time
-	for _, o := range seen {
-		if o.deployment != nil && aws.ToTime(o.deployment.FinishedAt).After(end) {
-			end = *o.deployment.FinishedAt
-		}
-	}
-	if !end.IsZero() && end.After(backoff.started) {
-		w.LagSeconds = max(0, r.clock.Now().Sub(end).Seconds())
-	}
-	r.watched(w)
-}
-
-// timeoutError ends what is still being rolled out at the time limit, and says of it what is known.
+// timeoutError stops what is still being rolled out at the time limit, and explains it.
 func (r *ecsRollout) timeoutError(ctx context.Context, observations []observation, waiting string, log phaseLog) error {
-	text := fmt.Sprintf("it has not ended after %s: %s", r.env.Deployment.Rollout.Timeout, waiting)
+	text := fmt.Sprintf("not finished after %s: %s", r.env.Deployment.Rollout.Timeout, waiting)
 	var hints []string
 	for _, o := range observations {
 		if o.service == nil || o.finished() && !o.verified || evaluate(o, r.image.Digests, true).state == rolledOut {
 			continue
 		}
 		failure := r.explain(ctx, o, "")
-		if lines := r.newestTaskLog(ctx, o); lines != "" {
-			failure.evidence += "\n  the last log lines of a task:\n    " + strings.ReplaceAll(lines, "\n", "\n    ")
-		}
+		failure.evidence += logExcerpt("last log lines of a running task", r.newestTaskLog(ctx, o))
 		if failure.evidence != "" {
 			text += "\n" + o.name + ":" + failure.evidence
 		}
@@ -184,32 +145,35 @@ func (r *ecsRollout) timeoutError(ctx context.Context, observations []observatio
 		}
 		r.stopDeployment(ctx, o, log)
 	}
-	hints = append(hints, "deployment.rollout.timeout in the environment's file gives it more time")
+	hints = append(hints, "raise deployment.rollout.timeout in the environment's file to allow more time")
 	return hint.With(errors.New(text), strings.Join(hints, "; "))
 }
 
-// newestTaskLog are the last log lines of the newest task of this run that still runs.
-func (r *ecsRollout) newestTaskLog(ctx context.Context, o observation) string {
+// newestTaskLog returns the last log lines of this run's newest running task.
+func (r *ecsRollout) newestTaskLog(ctx context.Context, o observation) []string {
 	running, err := r.runningTasks(ctx)
 	if err != nil || o.deployment == nil {
-		return ""
+		return nil
 	}
 	own := slices.DeleteFunc(running["service:"+o.name], func(t types.Task) bool { return !o.isOwn(t) })
 	if len(own) == 0 {
-		return ""
+		return nil
 	}
 	newest := slices.MaxFunc(own, func(a, b types.Task) int { return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt)) })
 	return r.lastLogLines(ctx, o.role, aws.ToString(newest.TaskArn), logTailLines)
 }
 
-// retryStalled starts a service deployment where the program had nothing to change but the service stands still after a
-// failure: ECS does not try again by itself.
-func (r *ecsRollout) retryStalled(ctx context.Context, observations []observation, log phaseLog) error {
+// restart implements rolloutWatcher. ECS deploys the same task definition again, so the stack does not change.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+func (r *ecsRollout) restart(ctx context.Context) error {
+	observations, err := r.observe(ctx)
+	if err != nil {
+		return err
+	}
 	for _, o := range observations {
-		if !o.stalled() {
+		if !o.unchanged() {
 			continue
 		}
-		log.note("%s has not changed but does not run: it is started again", o.name)
 		if err := r.forceDeployment(ctx, o); err != nil {
 			return err
 		}
@@ -217,54 +181,81 @@ func (r *ecsRollout) retryStalled(ctx context.Context, observations []observatio
 	return nil
 }
 
-// waitUntilIdle waits until ECS has ended what it does to the services by itself, such as going back, so that the next
-// deployment does not meet it. It gives up silently at its limit: preflight will see what is still under way.
+// forceDeployment starts a service deployment of the service's current task definition.
+func (r *ecsRollout) forceDeployment(ctx context.Context, o observation) error {
+	_, err := r.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
+		Cluster: o.service.ClusterArn, Service: aws.String(o.name), ForceNewDeployment: true,
+	})
+	if err != nil {
+		return fmt.Errorf("restart %s: %w", o.name, err)
+	}
+	return nil
+}
+
+// retryStalled starts a deployment of services that the program did not change and that do not run after a failed rollout: ECS
+// does not retry it.
+func (r *ecsRollout) retryStalled(ctx context.Context, observations []observation, log phaseLog) error {
+	for _, o := range observations {
+		if !o.stalled() {
+			continue
+		}
+		log.note("%s is unchanged but does not run: restarting it", o.name)
+		if err := r.forceDeployment(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitUntilIdle implements rolloutWatcher, so that the next deployment does not meet what ECS is still doing, such as a rollback. It
+// returns quietly at its limit: preflight reports what is still in progress.
 func (r *ecsRollout) waitUntilIdle(ctx context.Context, log phaseLog) {
-	for backoff := newBackoff(r.clock); backoff.elapsed() < idleTimeout; {
+	for pause := newBackoff(r.clock); pause.elapsed() < idleTimeout; {
 		observations, err := r.observe(ctx)
-		if err != nil || !slices.ContainsFunc(observations, func(o observation) bool { return o.service != nil && o.rolloutInProgress() }) {
+		if err != nil || !slices.ContainsFunc(observations, observation.rolloutInProgress) {
 			return
 		}
-		log.progress("ECS is still ending the rollout")
-		if backoff.wait(ctx, idleTimeout) != nil {
+		log.progress("waiting for ECS to finish the rollout")
+		if pause.wait(ctx, idleTimeout) != nil {
 			return
 		}
 	}
 }
 
-// stopDeployment ends a service deployment that cannot succeed, so that ECS does not go on trying until its own limit. Somebody
-// else's is left alone.
+// stopDeployment stops a service deployment that cannot succeed, so that ECS does not retry until its own limit. One that another
+// process started is not changed.
 func (r *ecsRollout) stopDeployment(ctx context.Context, o observation, log phaseLog) {
 	if o.deployment == nil || !deploymentInProgress(o.deployment) || o.supersededBy != "" {
 		return
 	}
 	arn := o.deployment.ServiceDeploymentArn
 	if arn == nil {
-		log.note("the deployment of %s is not stopped early: service deployments cannot be read; ECS's circuit breaker ends it", o.name)
+		log.note("the deployment of %s is not stopped early: service deployments cannot be read; ECS's circuit breaker will end it", o.name)
 		return
 	}
 	_, err := r.ecs.StopServiceDeployment(ctx, &ecs.StopServiceDeploymentInput{
 		ServiceDeploymentArn: arn, StopType: types.StopServiceDeploymentStopTypeRollback,
 	})
 	if err != nil {
-		log.note("the deployment of %s could not be stopped early, ECS's circuit breaker ends it later: %v", o.name, err)
+		log.note("the deployment of %s could not be stopped early, ECS's circuit breaker will end it: %v", o.name, err)
 		return
 	}
-	log.note("the deployment of %s is stopped: waiting does not help it", o.name)
+	log.note("the deployment of %s is stopped, because it cannot succeed", o.name)
 }
 
+// taskDefinitions returns the services' task definitions, family:revision, by service.
 func taskDefinitions(observations []observation) map[string]string {
 	byService := map[string]string{}
 	for _, o := range observations {
 		if o.service != nil {
-			byService[o.name] = shortID(aws.ToString(o.service.TaskDefinition))
+			byService[o.name] = awsx.NameFromARN(aws.ToString(o.service.TaskDefinition))
 		}
 	}
 	return byService
 }
 
-// isUnavailable reports whether AWS, or what stands for it, will never answer the call: the credentials may not make it, or it
-// is not known there.
+// isUnavailable reports whether AWS, or an emulator, will never answer a call: the credentials may not make it, or it is not
+// implemented.
 func isUnavailable(err error) bool {
 	if err == nil {
 		return false

@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
-	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// newTestLog is a voice, and what it said that stays.
+// newTestLog returns a log, and what it reported except progress.
 func newTestLog() (log phaseLog, logged func() string) {
 	var lines []string
 	return phaseLog{phase: Rollout, now: func() time.Time { return deployedAt }, report: func(e Event) {
@@ -25,11 +24,11 @@ func newTestLog() (log phaseLog, logged func() string) {
 	}}, func() string { return strings.Join(lines, "\n") }
 }
 
-// after lets something happen when so many pauses have passed.
-func (e *fakeECS) after(moments map[int]func()) {
+// after calls each function once so many pauses have passed.
+func (e *fakeECS) after(pauses map[int]func()) {
 	e.onWait = func() {
 		e.calls = append(e.calls, nil)
-		if happen := moments[len(e.waits)]; happen != nil {
+		if happen := pauses[len(e.waits)]; happen != nil {
 			happen()
 		}
 	}
@@ -41,8 +40,8 @@ const (
 	askTargets     = "DescribeTargetHealth"
 )
 
-// A look asks for what matters at that moment, and for nothing twice; the end is seen at the first look after it.
-func TestLookAsksForNoMoreThanItMust(t *testing.T) {
+// A poll reads only what matters at that moment, and nothing twice; the end is noticed at the first poll after it.
+func TestPollReadsOnlyWhatIsNeeded(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -53,20 +52,16 @@ func TestLookAsksForNoMoreThanItMust(t *testing.T) {
 		6: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	log, _ := newTestLog()
-	var watch history.RolloutStats
-	r.watched = func(w history.RolloutStats) { watch = w }
 	definitions, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
 	require.Len(t, definitions, 3)
 	starting, becoming := []string{askServices, askDeployments}, []string{askServices, askDeployments, askTargets}
 	truth := []string{askServices, askDeployments, "ListTasks RUNNING", "DescribeTasks", askTargets}
 	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.calls)
-	require.Equal(t, 7, watch.Polls)
-	require.Zero(t, watch.LagSeconds)
 }
 
-// Pauses grow while nothing happens, are short again when something does, and are never longer than the bound.
-func TestPausesFollowWhatHappens(t *testing.T) {
+// Pauses grow while nothing changes, are reset by a change, and have an upper bound.
+func TestBackoff(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -86,8 +81,8 @@ func TestPausesFollowWhatHappens(t *testing.T) {
 	require.Contains(t, logged(), "still waiting, nothing has changed for 1m11s: api 0/1 running, 1 pending, 1 old; worker")
 }
 
-// Stopped tasks are asked for when a counter says that one was lost, and each is described until it has quite stopped.
-func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
+// Stopped tasks are read when a counter shows that one was lost, and each is described until it has stopped.
+func TestStoppedTasksAreReadWhenOneIsLost(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -106,21 +101,21 @@ func TestStoppedTasksAreLookedAtWhenOneIsLost(t *testing.T) {
 	e.after(map[int]func(){1: func() { lose("a") }, 3: func() { lose("b") }, 4: func() { lose("c") }})
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.EqualError(t, err, api+` cannot start: 3 tasks stopped for a reason that waiting does not heal
-  3 tasks stopped, the last one, c: exit code 1 (application error)
-  ECS says: Essential container in task exited
-  its last log lines:
+	require.EqualError(t, err, api+` cannot start: 3 tasks stopped for a permanent reason
+  3 tasks stopped; the last was c: exit code 1 (application error)
+  ECS reports: Essential container in task exited
+  last log lines:
     first
     no such module`)
 	require.Contains(t, hint.Of(err), "the application gave up: look at its last log lines: `")
-	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  its last words: no such module\ntask b of "+api+
+	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  last log line: no such module\ntask b of "+api+
 		" stopped too: exit code 1 (application error)\ntask c of "+api+" stopped too: exit code 1 (application error)\nthe deployment of "+
-		api+" is stopped: waiting does not help it", logged())
-	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the look before")
+		api+" is stopped, because it cannot succeed", logged())
+	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the previous poll")
 	require.Equal(t, []string{clusterARN + "service-deployment/c/" + api + "/2"}, e.stopped)
 }
 
-// Where service deployments cannot be read, the services' own words have to do, which is said.
+// Where service deployments cannot be read, the state of the services is used, with a warning.
 func TestWatchWithoutServiceDeployments(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
 	for name, test := range map[string]struct {
@@ -129,7 +124,7 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 		want   string
 	}{
 		"it ends well":                {types.ServiceDeploymentStatusSuccessful, newDigest, ""},
-		"it fails":                    {types.ServiceDeploymentStatusRollbackSuccessful, oldDigest, "was not rolled out: ECS says STOPPED"},
+		"it fails":                    {types.ServiceDeploymentStatusRollbackSuccessful, oldDigest, "was not rolled out: ECS reports STOPPED"},
 		"stable is not deployed here": {types.ServiceDeploymentStatusSuccessful, oldDigest, "still runs 1 task of another image"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +139,7 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 			e.after(map[int]func(){3: func() { e.run(test.digest); e.end(test.status) }})
 			log, logged := newTestLog()
 			_, err := r.watch(t.Context(), log)
-			require.Contains(t, logged(), "service deployments cannot be read, the services' own words have to do: ")
+			require.Contains(t, logged(), "service deployments cannot be read, the state of the services is used instead: ")
 			require.Empty(t, e.stopped)
 			if test.want == "" {
 				require.NoError(t, err)
@@ -155,8 +150,8 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 	}
 }
 
-// A deployment by somebody else that takes the place of this one is named and not waited for.
-func TestSomebodyElseDeploys(t *testing.T) {
+// A deployment by another process that supersedes this one is named and not waited for.
+func TestSupersededDeployment(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -167,11 +162,11 @@ func TestSomebodyElseDeploys(t *testing.T) {
 	}})
 	log, _ := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "api-service is being deployed by somebody else: the service deployment 3 took the place of this one")
-	require.Empty(t, e.stopped, "somebody else's deployment is left alone")
+	require.ErrorContains(t, err, "api-service is being deployed by another process: the service deployment 3 replaced this one")
+	require.Empty(t, e.stopped, "the deployment of another process is not stopped")
 }
 
-// A restart of what this run deploys is followed instead.
+// A restart of this run's task definition is followed.
 func TestRestartIsFollowed(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
@@ -190,21 +185,21 @@ func TestRestartIsFollowed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A deployment that may not be stopped is said to go on.
-func TestStopThatIsRefused(t *testing.T) {
+// A deployment that cannot be stopped is reported to continue.
+func TestStopDeploymentRefused(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
 	e.errors["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "it has not ended after 15m0s: api 0/1 running, 1 pending, 1 old")
-	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker ends it later: ")
+	require.ErrorContains(t, err, "not finished after 15m0s: api 0/1 running, 1 pending, 1 old")
+	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker will end it: ")
 	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
 }
 
-// One look that fails says nothing; many in a row end the watch.
-func TestLooksThatFail(t *testing.T) {
+// One poll may fail; many in a row end the watch.
+func TestPollErrors(t *testing.T) {
 	e, r := newFakeECS(t)
 	require.NoError(t, r.captureBaseline(t.Context()))
 	e.deploy("2", "2")
@@ -222,5 +217,5 @@ func TestLooksThatFail(t *testing.T) {
 
 	refuse()
 	_, err = r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "look at the services: ")
+	require.ErrorContains(t, err, "describe the services: ")
 }

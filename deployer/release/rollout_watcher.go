@@ -2,14 +2,14 @@ package release
 
 import "context"
 
-// rolloutWatcher knows what the services did before they were changed, and follows what they do afterwards.
+// rolloutWatcher knows the services as they were before a change, and watches what they do after it.
 type rolloutWatcher interface {
-	// watch follows the services until they run the image, and returns the revisions that do, by service.
-	watch(ctx context.Context, v phaseLog) (map[string]string, error)
-	// outdatedServices are services that nobody touched although they run another image.
+	// watch waits until the services run the image, and returns their task definitions, by service.
+	watch(ctx context.Context, log phaseLog) (map[string]string, error)
+	// outdatedServices returns the services that were not changed although they run another image.
 	outdatedServices(ctx context.Context) ([]string, error)
-	// restart starts the services anew that were not touched.
+	// restart starts a deployment of every service that was not changed.
 	restart(ctx context.Context) error
-	// waitUntilIdle waits until ECS has ended what it does by itself.
-	waitUntilIdle(ctx context.Context, v phaseLog)
+	// waitUntilIdle waits until ECS has finished its own actions.
+	waitUntilIdle(ctx context.Context, log phaseLog)
 }

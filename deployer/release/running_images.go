@@ -3,7 +3,6 @@ package release
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,33 +13,35 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
 // RunningImage is an image that tasks of one service run.
 type RunningImage struct {
 	Role    environment.Role
 	Service string
-	// Digest is the image's that the task definition names; Reported is what the container says of itself: where the
-	// image is an index, its child's for the platform.
+	// Digest is the one that the task definition names; Reported is the one that the container reports: for an index, that of
+	// its platform.
 	Digest, Reported string
 	Tasks            int
 }
 
-// RunningImages says which images the environment's services run, by what their running tasks report. A cluster that does not
-// exist runs nothing.
+// RunningImages returns the images that the running tasks of the environment's services report. A cluster that does not exist runs
+// none.
 func RunningImages(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]RunningImage, error) {
-	tasks, err := runningTasks(ctx, client, env.ClusterName())
+	tasks, err := findTasks(ctx, client, &ecs.ListTasksInput{Cluster: aws.String(env.ClusterName()), DesiredStatus: types.DesiredStatusRunning})
 	if err != nil {
 		return nil, err
 	}
 	var images []RunningImage
 	for _, t := range tasks {
 		image, ok := runningImageOf(env, t)
-		if !ok {
+		if !ok || aws.ToString(t.LastStatus) != "RUNNING" {
 			continue
 		}
-		same := func(u RunningImage) bool {
-			return u.Service == image.Service && u.Digest == image.Digest && u.Reported == image.Reported
+		same := func(r RunningImage) bool {
+			return r.Service == image.Service && r.Digest == image.Digest && r.Reported == image.Reported
 		}
 		if i := slices.IndexFunc(images, same); i >= 0 {
 			images[i].Tasks++
@@ -54,75 +55,58 @@ func RunningImages(ctx context.Context, client *ecs.Client, env *environment.Env
 	return images, nil
 }
 
-// runningTasks are all of a cluster's that are meant to go on.
-func runningTasks(ctx context.Context, client *ecs.Client, cluster string) ([]types.Task, error) {
-	tasks, err := describedTasks(ctx, client, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: types.DesiredStatusRunning})
+// findTasks lists and describes tasks. A cluster that does not exist has none.
+func findTasks(ctx context.Context, client *ecs.Client, query *ecs.ListTasksInput) ([]types.Task, error) {
+	tasks, err := ecstasks.Find(ctx, client, query)
+	if ecstasks.IsNoCluster(err) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(tasks, func(t types.Task) bool { return aws.ToString(t.LastStatus) != "RUNNING" }), nil
-}
-
-// describedTasks are the tasks that are listed, each described. A cluster that does not exist has none.
-func describedTasks(ctx context.Context, client *ecs.Client, list *ecs.ListTasksInput) ([]types.Task, error) {
-	var arns []string
-	for pages := ecs.NewListTasksPaginator(client, list); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
-		var noCluster *types.ClusterNotFoundException
-		if errors.As(err, &noCluster) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list the tasks of %s: %w", aws.ToString(list.Cluster), err)
-		}
-		arns = append(arns, page.TaskArns...)
-	}
-	var tasks []types.Task
-	for batch := range slices.Chunk(arns, tasksPerCall) {
-		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: list.Cluster, Tasks: batch})
-		if err != nil {
-			return nil, fmt.Errorf("look at the tasks of %s: %w", aws.ToString(list.Cluster), err)
-		}
-		tasks = append(tasks, out.Tasks...)
+		return nil, fmt.Errorf("read the tasks of %s: %w", aws.ToString(query.Cluster), err)
 	}
 	return tasks, nil
 }
 
-// runningImageOf is what a task runs; one that is no service's, as a migration, is left out.
+// runningImageOf returns what a task runs; false where it belongs to no service, as a migration.
 func runningImageOf(env *environment.Environment, t types.Task) (RunningImage, bool) {
-	service, is := strings.CutPrefix(aws.ToString(t.Group), "service:")
-	if !is {
+	service, ok := strings.CutPrefix(aws.ToString(t.Group), "service:")
+	if !ok {
 		return RunningImage{}, false
 	}
 	for _, s := range env.Services.List() {
-		for _, c := range t.Containers {
-			if env.ServiceName(s.Role) == service && env.ContainerName(s.Role) == aws.ToString(c.Name) {
-				reported := aws.ToString(c.ImageDigest)
-				named := cmp.Or(DigestIn(aws.ToString(c.Image)), reported)
-				return RunningImage{Role: s.Role, Service: service, Digest: named, Reported: reported, Tasks: 1}, true
-			}
+		if env.ServiceName(s.Role) != service {
+			continue
+		}
+		if c := containerNamed(t, env.ContainerName(s.Role)); c != nil {
+			reported := aws.ToString(c.ImageDigest)
+			named := cmp.Or(awsx.DigestOf(aws.ToString(c.Image)), reported)
+			return RunningImage{Role: s.Role, Service: service, Digest: named, Reported: reported, Tasks: 1}, true
 		}
 	}
 	return RunningImage{}, false
 }
 
-// DigestIn is the digest in repository@digest; "" where a tag names the image.
-func DigestIn(reference string) string {
-	_, digest, _ := strings.Cut(reference, "@")
-	return digest
+// containerNamed returns a container of a task, or nil.
+func containerNamed(t types.Task, name string) *types.Container {
+	i := slices.IndexFunc(t.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == name })
+	if i < 0 {
+		return nil
+	}
+	return &t.Containers[i]
 }
 
-// singleDigest is the digest that every service runs.
+// singleDigest returns the digest that every service runs.
 func singleDigest(env *environment.Environment, images []RunningImage) (string, error) {
-	const next = "give the image that is to run: `up --code-only --image-tag TAG`"
+	const next = "choose an image: `up --code-only --image-tag TAG`"
 	if len(images) == 0 {
-		return "", hint.With(fmt.Errorf("nothing runs in %s, so there is nothing to start anew", env.Name), next)
+		return "", hint.With(fmt.Errorf("nothing runs in %s, so there is nothing to restart", env.Name), next)
 	}
-	for _, u := range images[1:] {
-		if u.Digest != images[0].Digest {
-			return "", hint.With(fmt.Errorf("the tasks do not all run one image: %s runs %s, %s %s", images[0].Service,
-				shortDigest(images[0].Digest), u.Service, shortDigest(u.Digest)), next)
+	first := images[0]
+	for _, other := range images[1:] {
+		if other.Digest != first.Digest {
+			return "", hint.With(fmt.Errorf("the tasks run different images: %s runs %s, %s %s", first.Service,
+				awsx.ShortDigest(first.Digest), other.Service, awsx.ShortDigest(other.Digest)), next)
 		}
 	}
-	return images[0].Digest, nil
+	return first.Digest, nil
 }

@@ -13,29 +13,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// listWindow is how far back service deployments are looked for: long enough for clocks that disagree.
+// listWindow is how far back service deployments are listed: long enough for clocks that disagree.
 const listWindow = 24 * time.Hour
 
-// serviceTracker is what a watch knows of one service from one look to the next.
+// serviceTracker is what is known of one service from one poll to the next.
 type serviceTracker struct {
-	// baseline is the service's newest service deployment before this run changed anything, and rollouts are what ECS
-	// called its deployments then; they are not this run's.
+	// baseline is the service's newest service deployment before this run changed anything, baselineIDs are ECS's IDs of its
+	// deployments then; they are not this run's.
 	baseline    string
 	baselineIDs []string
-	// deploymentARN is the service deployment that this run started, as far as it is known; ended is its last description, once
-	// nothing more can become of it.
+	// deploymentARN is the service deployment that this run started, where it is known; finished is its final description.
 	deploymentARN string
 	finished      *types.ServiceDeployment
-	// startedBy is what this run's tasks are started by, definition what they are started from.
+	// startedBy and taskDefinition are those of this run's tasks.
 	startedBy, taskDefinition string
-	// listedFingerprint is how the service looked when its deployments were last listed.
+	// listedFingerprint is the service's fingerprint when its deployments were last listed.
 	listedFingerprint string
-	// failedCount and running are the counters at the last look; where they say that a task is lost, the stopped ones are
-	// looked at.
+	// failedCount and runningCount are the counters at the last poll. The stopped tasks are read where they show that one was
+	// lost.
 	failedCount, runningCount int32
 }
 
-// captureBaseline notes what the services were doing, before this run changes anything.
+// captureBaseline stores what the services are doing, before this run changes anything.
 func (r *ecsRollout) captureBaseline(ctx context.Context) error {
 	r.trackers, r.stopped = map[string]*serviceTracker{}, map[string]types.Task{}
 	services, err := r.services(ctx)
@@ -46,28 +45,26 @@ func (r *ecsRollout) captureBaseline(ctx context.Context) error {
 		name := r.env.ServiceName(s.Role)
 		t := &serviceTracker{}
 		r.trackers[name] = t
-		found, exists := services[name]
+		service, exists := services[name]
 		if !exists {
 			continue
 		}
-		for _, d := range found.Deployments {
+		for _, d := range service.Deployments {
 			t.baselineIDs = append(t.baselineIDs, aws.ToString(d.Id))
 		}
-		newest, err := r.newestDeployment(ctx, name)
-		if err != nil {
+		if t.baseline, err = r.newestDeployment(ctx, name); err != nil {
 			return err
 		}
-		t.baseline = newest
 	}
 	return nil
 }
 
-// newestDeployment is the service's newest service deployment, "" where there is none or they cannot be read.
+// newestDeployment returns the service's newest service deployment; "" where there is none or they cannot be read.
 func (r *ecsRollout) newestDeployment(ctx context.Context, service string) (string, error) {
 	if r.deploymentsUnavailable != nil {
 		return "", nil
 	}
-	var briefs []types.ServiceDeploymentBrief
+	newest := types.ServiceDeploymentBrief{}
 	in := &ecs.ListServiceDeploymentsInput{
 		Cluster: aws.String(r.env.ClusterName()), Service: &service,
 		CreatedAt: &types.CreatedAt{After: aws.Time(r.clock.Now().Add(-listWindow))},
@@ -85,20 +82,18 @@ func (r *ecsRollout) newestDeployment(ctx context.Context, service string) (stri
 		case err != nil:
 			return "", fmt.Errorf("list the deployments of %s: %w", service, err)
 		}
-		briefs = append(briefs, page.ServiceDeployments...)
+		for _, brief := range page.ServiceDeployments {
+			if newest.ServiceDeploymentArn == nil || aws.ToTime(brief.CreatedAt).After(aws.ToTime(newest.CreatedAt)) {
+				newest = brief
+			}
+		}
 		in.NextToken = page.NextToken
 	}
-	if len(briefs) == 0 {
-		return "", nil
-	}
-	newest := slices.MaxFunc(briefs, func(a, b types.ServiceDeploymentBrief) int {
-		return aws.ToTime(a.CreatedAt).Compare(aws.ToTime(b.CreatedAt))
-	})
 	return aws.ToString(newest.ServiceDeploymentArn), nil
 }
 
-// matchDeployment finds out which of the service's deployments is this run's, and whether another one took its place. They are
-// listed only where the service has changed since, or says that it is being deployed.
+// matchDeployment determines which of the service's deployments is this run's, and whether another one superseded it. It lists
+// them only where the service has changed, or ECS is deploying it.
 func (r *ecsRollout) matchDeployment(ctx context.Context, o *observation) error {
 	t := r.trackers[o.name]
 	current := aws.ToString(o.service.CurrentServiceDeployment)
@@ -125,7 +120,7 @@ func (r *ecsRollout) matchDeployment(ctx context.Context, o *observation) error 
 	switch {
 	case newest == "" || newest == t.deploymentARN || newest == t.baseline:
 	case t.deploymentARN == "" || aws.ToString(primaryDeployment(*o.service).TaskDefinition) == t.taskDefinition:
-		// Somebody restarted what this run deploys: that is followed.
+		// Another process restarted what this run deploys: follow the restart.
 		t.deploymentARN, t.finished = newest, nil
 	default:
 		o.supersededBy = newest
@@ -133,7 +128,7 @@ func (r *ecsRollout) matchDeployment(ctx context.Context, o *observation) error 
 	return nil
 }
 
-// update takes note of what was found of this run's service deployment.
+// update stores what was read of this run's service deployment, and adds it to the observation.
 func (t *serviceTracker) update(o *observation, found map[string]*types.ServiceDeployment) {
 	if d := found[t.deploymentARN]; d != nil {
 		o.deployment = d
@@ -148,7 +143,7 @@ func (t *serviceTracker) update(o *observation, found map[string]*types.ServiceD
 	o.startedBy = t.startedBy
 }
 
-// lostTask reports whether the counters of the service say that a task of this run was lost since the last look.
+// lostTask reports whether the service's counters show that a task of this run was lost since the last poll.
 func (t *serviceTracker) lostTask(o observation) bool {
 	if o.service == nil || o.deployment == nil {
 		return false
@@ -163,7 +158,7 @@ func (t *serviceTracker) lostTask(o observation) bool {
 	return lost
 }
 
-// primaryDeployment is the deployment that the service wants, in the words of DescribeServices.
+// primaryDeployment returns the deployment that DescribeServices marks PRIMARY, which is the one that ECS is to reach.
 func primaryDeployment(s types.Service) types.Deployment {
 	i := slices.IndexFunc(s.Deployments, func(d types.Deployment) bool { return aws.ToString(d.Status) == "PRIMARY" })
 	if i < 0 {
@@ -172,12 +167,12 @@ func primaryDeployment(s types.Service) types.Deployment {
 	return s.Deployments[i]
 }
 
-// deploymentFromService makes a service deployment of what the service itself says, where service deployments cannot be read. Its
-// deployments before this run are not meant.
-func (o observation) deploymentFromService(before []string) *types.ServiceDeployment {
+// deploymentFromService derives a service deployment from the service, where service deployments cannot be read. Deployments of the
+// baseline are not considered.
+func (o observation) deploymentFromService(baseline []string) *types.ServiceDeployment {
 	var found types.Deployment
 	for _, d := range o.service.Deployments {
-		if !slices.Contains(before, aws.ToString(d.Id)) && (found.Id == nil || d.RolloutState == types.DeploymentRolloutStateFailed) {
+		if !slices.Contains(baseline, aws.ToString(d.Id)) && (found.Id == nil || d.RolloutState == types.DeploymentRolloutStateFailed) {
 			found = d
 		}
 	}

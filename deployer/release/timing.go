@@ -12,29 +12,29 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Bounds of what is worth telling, on the environment's clock.
+// Durations on the environment's clock.
 const (
-	// longDeployment is how long a deployment takes of which people ask where the time went.
+	// longDeployment is the duration from which a deployment reports where its time went.
 	longDeployment = time.Minute
-	// minSaving is what a setting has to save, and leastShare which part of the whole.
+	// minSaving and minShare of the total are what a setting must save to be suggested.
 	minSaving = 10 * time.Second
 	minShare  = 0.1
 )
 
-// span is a time on a stopwatch, or what passed between two.
+// span is a reading of a timingClock, or what passed between two.
 type span struct {
-	// elapsed and waited are on the machine's clock; asked is how long was to be waited, on the environment's.
+	// elapsed and waited are on the machine's clock; requested is how long was to be waited, on the environment's.
 	elapsed, waited, requested time.Duration
 }
 
-func (l span) sub(earlier span) span {
-	return span{l.elapsed - earlier.elapsed, l.waited - earlier.waited, l.requested - earlier.requested}
+func (s span) sub(earlier span) span {
+	return span{s.elapsed - earlier.elapsed, s.waited - earlier.waited, s.requested - earlier.requested}
 }
 
-// scaled is the lap on the environment's clock: waits in a simulated account take a part of what they say.
-func (l span) scaled() time.Duration { return l.elapsed - l.waited + max(l.waited, l.requested) }
+// scaled returns the span on the environment's clock: waits in a simulated account take less than was requested.
+func (s span) scaled() time.Duration { return s.elapsed - s.waited + max(s.waited, s.requested) }
 
-// timingClock is a clock that knows how much time was spent waiting on it.
+// timingClock is a clock that measures the time spent waiting on it.
 type timingClock struct {
 	clock.Clock
 	mu                sync.Mutex
@@ -42,23 +42,23 @@ type timingClock struct {
 }
 
 // Wait implements clock.Clock.
-func (s *timingClock) Wait(ctx context.Context, d time.Duration) error {
-	start := s.Now()
-	err := s.Clock.Wait(ctx, d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waited += s.Now().Sub(start)
-	s.requested += d
+func (c *timingClock) Wait(ctx context.Context, d time.Duration) error {
+	start := c.Now()
+	err := c.Clock.Wait(ctx, d)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waited += c.Now().Sub(start)
+	c.requested += d
 	return err
 }
 
-func (s *timingClock) read() span {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return span{s.Now().Sub(time.Unix(0, 0)), s.waited, s.requested}
+func (c *timingClock) read() span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return span{c.Now().Sub(time.Unix(0, 0)), c.waited, c.requested}
 }
 
-// readClock is the time on a clock that is a stopwatch; on another, waits are not told apart.
+// readClock reads a clock; one that is no timingClock has no waits.
 func readClock(c clock.Clock) span {
 	if timing, ok := c.(*timingClock); ok {
 		return timing.read()
@@ -69,15 +69,15 @@ func readClock(c clock.Clock) span {
 // phaseTimings is where the time of a deployment went.
 type phaseTimings struct {
 	phases map[string]span
-	// infrastructureChanges counts the changes that made more than a deployment of code necessary.
+	// infrastructureChanges counts the changes that a deployment of code alone would not have made.
 	infrastructureChanges int
 }
 
-func (b *phaseTimings) add(phase string, took span) {
-	if b.phases == nil {
-		b.phases = map[string]span{}
+func (t *phaseTimings) add(phase string, took span) {
+	if t.phases == nil {
+		t.phases = map[string]span{}
 	}
-	b.phases[phase] = took
+	t.phases[phase] = took
 }
 
 // candidate is a setting, and the time that it would have saved.
@@ -86,10 +86,10 @@ type candidate struct {
 	time         span
 }
 
-// saving is the setting that would have saved most of a deployment that went well; nil where none is worth telling. It
-// speaks only of what this deployment measured, and takes no safety away that the environment asks for.
-func (b phaseTimings) saving(env *environment.Environment, d history.Deployment, total span) *history.Saving {
-	candidates := slices.DeleteFunc(b.candidates(env, d), func(c candidate) bool {
+// saving returns the setting that would have saved most of a deployment that succeeded; nil where none is worth suggesting. It
+// considers only what this deployment measured, and no protection that the environment asks for.
+func (t phaseTimings) saving(env *environment.Environment, d history.Deployment, total span) *history.Saving {
+	candidates := slices.DeleteFunc(t.candidates(env, d), func(c candidate) bool {
 		saved := c.time.scaled()
 		return saved < minSaving || saved.Seconds() < minShare*total.scaled().Seconds()
 	})
@@ -100,39 +100,35 @@ func (b phaseTimings) saving(env *environment.Environment, d history.Deployment,
 	return &history.Saving{Setting: best.setting, Why: best.why, Seconds: best.time.elapsed.Seconds()}
 }
 
-func (b phaseTimings) candidates(env *environment.Environment, d history.Deployment) []candidate {
+func (t phaseTimings) candidates(env *environment.Environment, d history.Deployment) []candidate {
 	var list []candidate
 	add := func(setting, why string, phases ...string) {
 		c := candidate{setting: setting, why: why}
 		for _, name := range phases {
-			took := b.phases[name]
+			took := t.phases[name]
 			c.time = span{c.time.elapsed + took.elapsed, c.time.waited + took.waited, c.time.requested + took.requested}
 		}
 		list = append(list, c)
 	}
 	if d.Migration != nil && d.Migration.NoChanges {
 		if d.Snapshot != "" {
-			add("--skip backup,migrate", "this image brought no migration, so that nothing could happen to the database", Backup, Migrate)
+			add("--skip backup,migrate", "this image had no pending migration, so the database could not change", Backup, Migrate)
 		} else {
-			add("--skip migrate", "this image brought no migration", Migrate)
+			add("--skip migrate", "this image had no pending migration", Migrate)
 		}
 	}
 	if d.Snapshot != "" && !env.Protected && env.Database.BackupDays > 0 {
-		add("deployment.backup: none", "RDS's own backups go back to any second of the last days, and "+env.Name+" is not protected", Backup)
+		add("deployment.backup: none", "RDS can restore to any second of the last days, and "+env.Name+" is not protected", Backup)
 	}
-	if d.Kind == history.Full && phaseSucceeded(d, Provision) && b.infrastructureChanges == 0 {
-		add("--code-only", "nothing of the infrastructure had to be changed", Provision)
+	provisioned := slices.ContainsFunc(d.Phases, func(p history.Phase) bool { return p.Name == Provision && p.Outcome == history.Succeeded })
+	if d.Kind == history.Full && provisioned && t.infrastructureChanges == 0 {
+		add("--code-only", "no infrastructure had to change", Provision)
 	}
-	if health := b.phases[Health]; health.requested > 0 {
-		// It answered well some time between the last two tries: in the middle, for all that is known.
+	if health := t.phases[Health]; health.requested > 0 {
+		// The API became healthy between the last two tries: on average halfway.
 		halves := 2 * max(1, health.requested/env.Deployment.Health.Interval)
 		half := span{health.waited / halves, health.waited / halves, health.requested / halves}
-		list = append(list, candidate{"a shorter deployment.health.interval", "the API answered well between two tries", half})
+		list = append(list, candidate{"a shorter deployment.health.interval", "the API became healthy between two tries", half})
 	}
 	return list
-}
-
-// phaseSucceeded reports whether a phase did what it is for.
-func phaseSucceeded(d history.Deployment, phase string) bool {
-	return slices.ContainsFunc(d.Phases, func(p history.Phase) bool { return p.Name == phase && p.Outcome == history.Succeeded })
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-func TestWhatWouldHaveSavedMost(t *testing.T) {
+func TestSaving(t *testing.T) {
 	idle, took := time.Duration(0), func(seconds int) span { return span{elapsed: time.Duration(seconds) * time.Second} }
 	done := func(names ...string) (phases []history.Phase) {
 		for _, name := range names {
@@ -35,7 +35,7 @@ func TestWhatWouldHaveSavedMost(t *testing.T) {
 		"code alone": {
 			phases: map[string]span{Provision: took(100), Migrate: took(30)}, whole: 300,
 			d:    history.Deployment{Kind: history.Full, Phases: done(Provision), Migration: nothing},
-			want: &history.Saving{Setting: "--code-only", Seconds: 100, Why: "nothing of the infrastructure had to be changed"},
+			want: &history.Saving{Setting: "--code-only", Seconds: 100, Why: "no infrastructure had to change"},
 		},
 		"provision was left out": {
 			phases: map[string]span{Provision: took(0)}, whole: 300, d: history.Deployment{Kind: history.Full},
@@ -45,16 +45,16 @@ func TestWhatWouldHaveSavedMost(t *testing.T) {
 		},
 		"no migration": {
 			phases: map[string]span{Migrate: took(40)}, whole: 200, d: history.Deployment{Kind: history.CodeOnly, Migration: nothing},
-			want: &history.Saving{Setting: "--skip migrate", Seconds: 40, Why: "this image brought no migration"},
+			want: &history.Saving{Setting: "--skip migrate", Seconds: 40, Why: "this image had no pending migration"},
 		},
 		"no migration, and a snapshot for it, where the environment is protected": {
 			phases: map[string]span{Migrate: took(40), Backup: took(200)}, whole: 400, protected: true,
 			d:    history.Deployment{Kind: history.CodeOnly, Migration: nothing, Snapshot: "s"},
-			want: &history.Saving{Setting: "--skip backup,migrate", Seconds: 240, Why: "this image brought no migration, so that nothing could happen to the database"},
+			want: &history.Saving{Setting: "--skip backup,migrate", Seconds: 240, Why: "this image had no pending migration, so the database could not change"},
 		},
 		"a snapshot where nothing is protected": {
 			phases: map[string]span{Backup: took(200)}, whole: 400, d: history.Deployment{Snapshot: "s", Migration: &history.Migration{}},
-			want: &history.Saving{Setting: "deployment.backup: none", Seconds: 200, Why: "RDS's own backups go back to any second of the last days, and staging is not protected"},
+			want: &history.Saving{Setting: "deployment.backup: none", Seconds: 200, Why: "RDS can restore to any second of the last days, and staging is not protected"},
 		},
 		"a snapshot in a protected environment":  {phases: map[string]span{Backup: took(200)}, whole: 400, protected: true, d: history.Deployment{Snapshot: "s"}},
 		"a snapshot is all the backup there is":  {phases: map[string]span{Backup: took(200)}, whole: 400, unsaved: true, d: history.Deployment{Snapshot: "s"}},
@@ -63,12 +63,12 @@ func TestWhatWouldHaveSavedMost(t *testing.T) {
 		"too little on the machine's clock alone": {
 			phases: map[string]span{Migrate: {elapsed: time.Second, waited: time.Second, requested: time.Minute}}, whole: 60,
 			d:    history.Deployment{Migration: nothing},
-			want: &history.Saving{Setting: "--skip migrate", Seconds: 1, Why: "this image brought no migration"},
+			want: &history.Saving{Setting: "--skip migrate", Seconds: 1, Why: "this image had no pending migration"},
 		},
 		"half of a pause between two tries": {
 			phases: map[string]span{Health: {elapsed: 61 * time.Second, waited: time.Minute, requested: time.Minute}}, whole: 100,
 			d:    history.Deployment{},
-			want: &history.Saving{Setting: "a shorter deployment.health.interval", Seconds: 15, Why: "the API answered well between two tries"},
+			want: &history.Saving{Setting: "a shorter deployment.health.interval", Seconds: 15, Why: "the API became healthy between two tries"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestWhatWouldHaveSavedMost(t *testing.T) {
 	}
 }
 
-func TestAStopwatchKnowsWhatWaitsWereMeant(t *testing.T) {
+func TestTimingClock(t *testing.T) {
 	watch := &timingClock{Clock: clock.Fast(1000)}
 	began := watch.read()
 	require.NoError(t, watch.Wait(t.Context(), 10*time.Second))

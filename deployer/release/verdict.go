@@ -12,29 +12,31 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// observation is one look at one service.
+// observation is what one poll found of one service.
 type observation struct {
 	name      string
 	role      environment.Role
 	container string
-	// service is nil where it is not to be seen.
+	// service is nil where ECS does not list it.
 	service *types.Service
 	// deployment is the service deployment that this run started; nil where nothing had to be rolled out.
 	deployment *types.ServiceDeployment
-	// supersededBy is the service deployment that somebody else started after it; "" where there is none.
+	// supersededBy is the service deployment that another process started after it; "" where there is none.
 	supersededBy string
-	// startedBy is what this run's tasks are started by, as far as it is known.
+	// startedBy is what ECS reports this run's tasks to be started by, where it is known.
 	startedBy string
-	// verified says that tasks has every running task and targets every target; before the service deployments have
-	// ended tasks are only those that stopped, as far as they matter.
+	// verified reports that tasks has every running task and targets every target. Until the service deployments have
+	// finished, tasks has only stopped tasks.
 	verified bool
 	tasks    []types.Task
 	targets  []elbtypes.TargetHealthDescription
 }
 
-// rolloutState is where a service is on its way.
+// rolloutState is the state of the rollout of one service.
 type rolloutState int
 
 const (
@@ -48,111 +50,117 @@ type verdict struct {
 	message string
 }
 
-// evaluate decides whether a service runs the image, will, or will not. Stable is not deployed: ECS's own rollback ends
-// stable too, so the service deployment must have succeeded and every running task must have the digest. Until settled,
-// AWS's answers may lag behind what was done.
-func evaluate(o observation, digests []string, consistent bool) verdict {
-	rolling := func(format string, args ...any) verdict {
-		return verdict{rollingOut, string(o.role) + " " + fmt.Sprintf(format, args...)}
-	}
-	failed := func(format string, args ...any) verdict {
-		return verdict{rolloutFailed, o.name + " " + fmt.Sprintf(format, args...)}
-	}
-	switch {
-	case o.service == nil && consistent:
-		return failed("does not exist")
-	case o.service == nil:
-		return rolling("is not to be seen yet")
-	case o.supersededBy != "":
-		return failed("is being deployed by somebody else: the service deployment %s took the place of this one", shortID(o.supersededBy))
-	}
-	if d := o.deployment; d != nil {
-		switch {
-		case deploymentInProgress(d):
-			if n := permanentFailures(o); n > 0 {
-				return failed("cannot start: %d tasks stopped for a reason that waiting does not heal", n)
-			}
-			return rolling("%s", o.progressText())
-		case d.Status != types.ServiceDeploymentStatusSuccessful:
-			return failed("was not rolled out: ECS says %s%s", d.Status, reasonSuffix(d))
-		}
-	} else if o.rolloutInProgress() {
-		return rolling("begins its rollout")
-	}
-	if !o.verified {
-		return rolling("done")
-	}
-	return o.evaluateTasks(digests, consistent, rolling, failed)
+func (o observation) rolling(format string, args ...any) verdict {
+	return verdict{rollingOut, string(o.role) + " " + fmt.Sprintf(format, args...)}
 }
 
-// evaluateTasks is the truth behind a service deployment that has ended well, or was not needed: what the tasks run.
-func (o observation) evaluateTasks(digests []string, consistent bool, rolling, failed func(string, ...any) verdict) verdict {
+func (o observation) failure(format string, args ...any) verdict {
+	return verdict{rolloutFailed, o.name + " " + fmt.Sprintf(format, args...)}
+}
+
+// evaluate decides whether a service runs the image, will, or will not. Stable is not deployed: ECS's own rollback ends
+// stable too, so the service deployment must have succeeded and every running task must have the digest. Until the answers of AWS
+// are consistent, they may lag behind what was done.
+func evaluate(o observation, digests []string, consistent bool) verdict {
+	switch {
+	case o.service == nil && consistent:
+		return o.failure("does not exist")
+	case o.service == nil:
+		return o.rolling("is not visible yet")
+	case o.supersededBy != "":
+		return o.failure("is being deployed by another process: the service deployment %s replaced this one", awsx.NameFromARN(o.supersededBy))
+	}
+	switch d := o.deployment; {
+	case d == nil && o.rolloutInProgress():
+		return o.rolling("is starting its rollout")
+	case d == nil:
+	case deploymentInProgress(d):
+		if n := permanentFailures(o); n > 0 {
+			return o.failure("cannot start: %d tasks stopped for a permanent reason", n)
+		}
+		return o.rolling("%s", o.progressText())
+	case d.Status != types.ServiceDeploymentStatusSuccessful:
+		return o.failure("was not rolled out: %s", strings.TrimSuffix("ECS reports "+string(d.Status)+": "+aws.ToString(d.StatusReason), ": "))
+	}
+	if !o.verified {
+		return o.rolling("done")
+	}
+	return o.evaluateTasks(digests, consistent)
+}
+
+// evaluateTasks decides by what the tasks run, once the service deployment has succeeded or was not needed.
+func (o observation) evaluateTasks(digests []string, consistent bool) verdict {
 	current, old := 0, 0
 	for _, t := range o.runningTasks() {
-		switch c := o.mainContainer(t); {
+		switch c := containerNamed(t, o.container); {
 		case c == nil || !slices.Contains(digests, aws.ToString(c.ImageDigest)):
 			old++
 		case c.HealthStatus == types.HealthStatusUnhealthy:
-			return rolling("has an unhealthy container in task %s", shortID(aws.ToString(t.TaskArn)))
+			return o.rolling("has an unhealthy container in task %s", taskID(&t))
 		default:
 			current++
 		}
 	}
 	switch {
 	case old > 0 && o.deployment == nil && consistent:
-		return failed("runs %s of another image, though nothing was rolled out", tasksText(old))
+		return o.failure("runs %s of another image, though nothing was rolled out", text.Plural(old, "task", ""))
 	case old > 0:
-		return rolling("still runs %s of another image", tasksText(old))
+		return o.rolling("still runs %s of another image", text.Plural(old, "task", ""))
 	case current < int(o.service.DesiredCount):
-		return rolling("runs %d of %d tasks", current, o.service.DesiredCount)
+		return o.rolling("runs %d of %d tasks", current, o.service.DesiredCount)
 	case len(o.service.LoadBalancers) > 0 && o.healthyTargets() < current:
-		return rolling("has %d of %d targets healthy%s", o.healthyTargets(), current, o.unhealthyTargets())
+		return o.rolling("has %d of %d targets healthy%s", o.healthyTargets(), current, o.unhealthyReason())
 	}
 	return verdict{state: rolledOut}
 }
 
-// deploymentInProgress reports whether a service deployment has neither ended nor turned back.
+// deploymentInProgress reports whether a service deployment has neither finished nor begun to roll back.
 func deploymentInProgress(d *types.ServiceDeployment) bool {
 	return d.Status == types.ServiceDeploymentStatusPending || d.Status == types.ServiceDeploymentStatusInProgress
 }
 
-// finished reports whether nothing more is to be waited for in ECS's own account of the service.
+// finished reports whether ECS has finished the rollout of the service successfully, or had nothing to do.
 func (o observation) finished() bool {
-	if o.service == nil {
-		return false
+	if o.deployment != nil {
+		return o.deployment.Status == types.ServiceDeploymentStatusSuccessful
 	}
-	return o.deployment == nil && !o.rolloutInProgress() || o.deployment != nil && o.deployment.Status == types.ServiceDeploymentStatusSuccessful
+	return o.unchanged()
 }
 
-// failed reports whether this run's deployment has ended otherwise than well, or is being taken back.
+// failed reports whether this run's deployment has failed, or is being rolled back.
 func (o observation) failed() bool {
 	return o.deployment != nil && !deploymentInProgress(o.deployment) && o.deployment.Status != types.ServiceDeploymentStatusSuccessful
 }
 
-// rolloutInProgress reports whether ECS is rolling out, though the service deployment does not show yet.
+// unchanged reports whether nothing was, or is being, rolled out to the service.
+func (o observation) unchanged() bool {
+	return o.service != nil && o.deployment == nil && !o.rolloutInProgress()
+}
+
+// rolloutInProgress reports whether ECS is rolling out, even where the service deployment is not visible yet.
 func (o observation) rolloutInProgress() bool {
-	return slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
-		return d.RolloutState == types.DeploymentRolloutStateInProgress
-	})
+	return o.hasRollout(types.DeploymentRolloutStateInProgress)
 }
 
-// stalled reports whether the service's last rollout failed and nothing goes on: fewer tasks than wanted, and none to
-// come.
+func (o observation) hasRollout(state types.DeploymentRolloutState) bool {
+	return o.service != nil && slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool { return d.RolloutState == state })
+}
+
+// stalled reports whether the service's last rollout failed and ECS starts no more tasks, though fewer run than desired.
 func (o observation) stalled() bool {
-	return o.service != nil && o.deployment == nil && !o.rolloutInProgress() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
-		slices.ContainsFunc(o.service.Deployments, func(d types.Deployment) bool {
-			return d.RolloutState == types.DeploymentRolloutStateFailed
-		})
+	return o.unchanged() && o.service.PendingCount == 0 && o.service.RunningCount < o.service.DesiredCount &&
+		o.hasRollout(types.DeploymentRolloutStateFailed)
 }
 
-// maxPermanentFailures is how many tasks must stop for a cause that cannot heal before a rollout is given up.
-const maxPermanentFailures = 2
+const (
+	// maxPermanentFailures is how many tasks must stop for a permanent cause before a rollout is given up.
+	maxPermanentFailures = 2
+	// maxSameExitCodes is how many tasks must exit with the same code.
+	maxSameExitCodes = 3
+)
 
-// maxSameExitCodes is how many tasks must end with the same exit code.
-const maxSameExitCodes = 3
-
-// permanentFailures counts the tasks that stopped for a cause that waiting does not heal, or with the same exit code again and
-// again, where there are enough of them. A start that takes long is neither.
+// permanentFailures counts the tasks that stopped for a permanent cause, or repeatedly with the same exit code; 0 where they are
+// too few to give up. A slow start is neither.
 func permanentFailures(o observation) int {
 	permanent, exits := 0, map[int]int{}
 	for _, f := range o.failedTasks() {
@@ -174,14 +182,7 @@ func permanentFailures(o observation) int {
 	return 0
 }
 
-func reasonSuffix(d *types.ServiceDeployment) string {
-	if reason := aws.ToString(d.StatusReason); reason != "" {
-		return ": " + reason
-	}
-	return ""
-}
-
-// currentDeployment are this run's tasks in the words of DescribeServices.
+// currentDeployment returns this run's deployment as DescribeServices lists it.
 func (o observation) currentDeployment() types.Deployment {
 	i := slices.IndexFunc(o.service.Deployments, func(d types.Deployment) bool { return o.startedBy != "" && aws.ToString(d.Id) == o.startedBy })
 	if i < 0 {
@@ -190,7 +191,7 @@ func (o observation) currentDeployment() types.Deployment {
 	return o.service.Deployments[i]
 }
 
-// progressText say how far a rollout is, and what it waits for.
+// progressText returns how far a rollout is, and what it waits for.
 func (o observation) progressText() string {
 	current, old := o.currentDeployment(), int32(0)
 	for _, d := range o.service.Deployments {
@@ -198,7 +199,7 @@ func (o observation) progressText() string {
 			old += d.RunningCount
 		}
 	}
-	text := fmt.Sprintf("%d/%d running", current.RunningCount, o.service.DesiredCount)
+	progress := fmt.Sprintf("%d/%d running", current.RunningCount, o.service.DesiredCount)
 	for _, count := range []struct {
 		n    int
 		text string
@@ -207,19 +208,19 @@ func (o observation) progressText() string {
 		{len(o.failedTasks()), "stopped"},
 	} {
 		if count.n > 0 {
-			text += fmt.Sprintf(", %d %s", count.n, count.text)
+			progress += fmt.Sprintf(", %d %s", count.n, count.text)
 		}
 	}
 	if current.RunningCount > 0 && len(o.service.LoadBalancers) > 0 {
-		text += fmt.Sprintf(", %d healthy%s", o.healthyTargets(), o.unhealthyTargets())
+		progress += fmt.Sprintf(", %d healthy%s", o.healthyTargets(), o.unhealthyReason())
 	} else if current.RunningCount > 0 && current.RunningCount >= o.service.DesiredCount && old == 0 {
-		text += ", not steady yet"
+		progress += ", not stable yet"
 	}
-	return text
+	return progress
 }
 
-// unhealthyTargets says why a target is not healthy, in the load balancer's words.
-func (o observation) unhealthyTargets() string {
+// unhealthyReason returns why the first unhealthy target is not healthy, as the load balancer reports it.
+func (o observation) unhealthyReason() string {
 	for _, t := range o.targets {
 		h := t.TargetHealth
 		if h == nil || h.State == elbtypes.TargetHealthStateEnumHealthy || h.State == elbtypes.TargetHealthStateEnumDraining {
@@ -230,32 +231,20 @@ func (o observation) unhealthyTargets() string {
 	return ""
 }
 
-// fingerprint is how the service looks from outside; it changes when something happens to it.
+// fingerprint changes whenever ECS does something to the service.
 func (o observation) fingerprint() string {
-	if o.service == nil {
-		return ""
-	}
-	text := fmt.Sprint(aws.ToString(o.service.CurrentServiceDeployment), o.service.DesiredCount)
+	fingerprint := fmt.Sprint(aws.ToString(o.service.CurrentServiceDeployment), o.service.DesiredCount)
 	for _, d := range o.service.Deployments {
-		text += fmt.Sprint(" ", aws.ToString(d.Id), d.RolloutState, d.RunningCount, d.PendingCount, d.FailedTasks)
+		fingerprint += fmt.Sprint(" ", aws.ToString(d.Id), d.RolloutState, d.RunningCount, d.PendingCount, d.FailedTasks)
 	}
-	return text
+	return fingerprint
 }
 
-// runningTasks are the tasks that are meant to go on; those that drain are not.
+// runningTasks returns the running tasks that ECS has not asked to stop.
 func (o observation) runningTasks() []types.Task {
 	return slices.DeleteFunc(slices.Clone(o.tasks), func(t types.Task) bool {
 		return aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != "RUNNING"
 	})
-}
-
-// mainContainer is the application's container.
-func (o observation) mainContainer(t types.Task) *types.Container {
-	i := slices.IndexFunc(t.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == o.container })
-	if i < 0 {
-		return nil
-	}
-	return &t.Containers[i]
 }
 
 func (o observation) healthyTargets() int {
@@ -270,12 +259,4 @@ func (o observation) countTargets(state elbtypes.TargetHealthStateEnum) int {
 		}
 	}
 	return n
-}
-
-// tasksText is a number of tasks.
-func tasksText(n int) string {
-	if n == 1 {
-		return "1 task"
-	}
-	return fmt.Sprintf("%d tasks", n)
 }

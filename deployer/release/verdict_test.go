@@ -59,7 +59,7 @@ func outOfMemory() types.Task {
 	return t
 }
 
-// replaced is a task that ECS took away because its target was not healthy in time.
+// replaced is a task that ECS stopped because its target was not healthy in time.
 func replaced() types.Task {
 	t := exited(0)
 	t.StopCode, t.StoppedReason = types.TaskStopCodeServiceSchedulerInitiated, aws.String("Task failed ELB health checks in (target-group x)")
@@ -74,7 +74,7 @@ func targets(states ...elbtypes.TargetHealthStateEnum) []elbtypes.TargetHealthDe
 	return list
 }
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	healthy, unhealthy, draining := elbtypes.TargetHealthStateEnumHealthy, elbtypes.TargetHealthStateEnumUnhealthy, elbtypes.TargetHealthStateEnumDraining
 	running := func(digest string) types.Task { return runningTask(digest, types.HealthStatusHealthy) }
 	deployment := func(s types.ServiceDeploymentStatus, reason string) *types.ServiceDeployment {
@@ -114,7 +114,7 @@ func TestJudge(t *testing.T) {
 		},
 		"the same exit code again and again": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(1), exited(1)},
-			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a reason that waiting does not heal"},
+			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a permanent reason"},
 		},
 		"several exit codes may be several causes": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(2), exited(1)},
@@ -122,7 +122,7 @@ func TestJudge(t *testing.T) {
 		},
 		"begun, but the service deployment does not show yet": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), beginning: true,
-			want: verdict{rollingOut, "api begins its rollout"},
+			want: verdict{rollingOut, "api is starting its rollout"},
 		},
 		"under way": {
 			deployment: going, desired: 2, tasks: []types.Task{running(newDigest), running(oldDigest), running(oldDigest)},
@@ -135,7 +135,7 @@ func TestJudge(t *testing.T) {
 		"stable is not deployed": {
 			deployment: deployment(types.ServiceDeploymentStatusRollbackSuccessful, "circuit breaker: tasks failed to start"),
 			desired:    1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
-			want: verdict{rolloutFailed, "api was not rolled out: ECS says ROLLBACK_SUCCESSFUL: circuit breaker: tasks failed to start"},
+			want: verdict{rolloutFailed, "api was not rolled out: ECS reports ROLLBACK_SUCCESSFUL: circuit breaker: tasks failed to start"},
 		},
 		"succeeded, but an old task is left": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(oldDigest)}, targets: targets(healthy),
@@ -165,15 +165,15 @@ func TestJudge(t *testing.T) {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
 			want: verdict{state: rolledOut},
 		},
-		"somebody else deploys": {
+		"another process deploys": {
 			deployment: deployment(types.ServiceDeploymentStatusStopped, ""), desired: 1, other: "arn:aws:ecs:us-east-1:1:service-deployment/c/s/abc",
-			want: verdict{rolloutFailed, "api is being deployed by somebody else: the service deployment abc took the place of this one"},
+			want: verdict{rolloutFailed, "api is being deployed by another process: the service deployment abc replaced this one"},
 		},
 		"out of memory again and again": {
 			deployment: going, desired: 1, tasks: []types.Task{outOfMemory(), outOfMemory(), outOfMemory()},
-			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a reason that waiting does not heal"},
+			want: verdict{rolloutFailed, "api cannot start: 3 tasks stopped for a permanent reason"},
 		},
-		"a slow start is not hopeless": {
+		"a slow start is no permanent failure": {
 			deployment: going, desired: 1, tasks: []types.Task{replaced(), replaced(), replaced()},
 			want: verdict{rollingOut, "api 0/1 running, 3 stopped"},
 		},
@@ -184,7 +184,7 @@ func TestJudge(t *testing.T) {
 		"the same failure again does not": {
 			deployment: going, desired: 1, targets: targets(),
 			tasks: []types.Task{pullFailure(deployedAt.Add(time.Second)), pullFailure(deployedAt.Add(2 * time.Second))},
-			want:  verdict{rolloutFailed, "api cannot start: 2 tasks stopped for a reason that waiting does not heal"},
+			want:  verdict{rolloutFailed, "api cannot start: 2 tasks stopped for a permanent reason"},
 		},
 		"failures of an earlier deployment do not count": {
 			deployment: going, desired: 1, targets: targets(),
@@ -210,7 +210,7 @@ func TestJudge(t *testing.T) {
 }
 
 // An image built with provenance is an index, and a task reports the digest of the platform's own image.
-func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
+func TestEvaluateImageIndex(t *testing.T) {
 	o := observation{
 		verified: true, container: "balancer-api", service: &types.Service{DesiredCount: 1},
 		tasks: []types.Task{runningTask(newDigest, types.HealthStatusHealthy)},
@@ -218,8 +218,8 @@ func TestJudgeKnowsTheChildrenOfAnIndex(t *testing.T) {
 	require.Equal(t, rolledOut, evaluate(o, []string{oldDigest, newDigest}, true).state)
 }
 
-// A service that was just made may not show yet; later it is missing.
-func TestJudgeServiceThatIsNotSeen(t *testing.T) {
-	require.Equal(t, verdict{rollingOut, "api is not to be seen yet"}, evaluate(observation{name: "api", role: environment.API}, nil, false))
+// A service that was just created may not be visible yet; later it is missing.
+func TestEvaluateInvisibleService(t *testing.T) {
+	require.Equal(t, verdict{rollingOut, "api is not visible yet"}, evaluate(observation{name: "api", role: environment.API}, nil, false))
 	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, evaluate(observation{name: "api"}, nil, true))
 }
