@@ -9,6 +9,7 @@ import (
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // scalingState is what Application Auto Scaling knows of the cluster's services.
@@ -74,13 +75,13 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	at := slices.IndexFunc(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
 	switch {
 	case s.Autoscaling == nil && at < 0:
-		return f.healthy("NotScaled", "a fixed number of %s", plural(s.Tasks.Min, "task", "tasks"))
+		return f.healthy("NotScaled", "a fixed number of %s", text.Plural(s.Tasks.Min, "task", "tasks"))
 	case s.Autoscaling == nil:
 		return f.warning("ScaledByHand", driftHint(env, "autoscaling was added by hand, or the environment's file no longer has it"),
 			"the %s is scaled, and the environment's file says a fixed number of tasks", s.Role)
 	case at < 0:
 		return f.error("ScalingMissing", deployHint(env, "the environment was never deployed, or the scalable target was deleted"),
-			"the %s is not scaled: it stays at %s", s.Role, plural(desired, "task", "tasks"))
+			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
 	}
 	target := found.targets[at]
 	low, high := int(aws.ToInt32(target.MinCapacity)), int(aws.ToInt32(target.MaxCapacity))
@@ -105,5 +106,5 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 			Solution: "raise tasks.max in the environment's file, or find out what the load is", Command: command(env, "logs"),
 		}, "%d of at most %d tasks: it cannot scale further", desired, high)
 	}
-	return f.healthy("Scales", "%s, between %d and %d, %s", plural(desired, "task", "tasks"), low, high, plural(policies, "policy", "policies"))
+	return f.healthy("Scales", "%s, between %d and %d, %s", text.Plural(desired, "task", "tasks"), low, high, text.Plural(policies, "policy", "policies"))
 }

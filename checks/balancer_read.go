@@ -14,11 +14,8 @@ func readBalancer(ctx context.Context, rc *runContext) (*elbtypes.LoadBalancer, 
 		out, err := elb.NewFromConfig(rc.aws()).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
 			Names: []string{rc.env.LoadBalancerName()},
 		})
-		if hasCode(err, "LoadBalancerNotFound", "LoadBalancerNotFoundException") {
-			return nil, nil
-		}
 		if err != nil || len(out.LoadBalancers) == 0 {
-			return nil, err
+			return nil, ignoreCodes(err, "LoadBalancerNotFound", "LoadBalancerNotFoundException")
 		}
 		return &out.LoadBalancers[0], nil
 	})
@@ -48,11 +45,8 @@ func readTargetGroup(ctx context.Context, rc *runContext) (*targetGroup, error) 
 	return cached(ctx, &rc.cache, targetGroupKey, func(ctx context.Context) (*targetGroup, error) {
 		client := elb.NewFromConfig(rc.aws())
 		out, err := client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{rc.env.TargetGroupName()}})
-		if hasCode(err, "TargetGroupNotFound", "TargetGroupNotFoundException") {
-			return nil, nil
-		}
 		if err != nil || len(out.TargetGroups) == 0 {
-			return nil, err
+			return nil, ignoreCodes(err, "TargetGroupNotFound", "TargetGroupNotFoundException")
 		}
 		group := targetGroup{TargetGroup: out.TargetGroups[0]}
 		health, err := client.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: group.TargetGroupArn})

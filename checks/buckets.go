@@ -22,31 +22,22 @@ func readBucket(ctx context.Context, rc *runContext) (*bucket, error) {
 	client := s3.NewFromConfig(rc.aws(), func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	name := aws.String(rc.env.LogBucketName())
 	_, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: name})
-	if hasCode(err, "NotFound", "NoSuchBucket") {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, err
+		return nil, ignoreCodes(err, "NotFound", "NoSuchBucket")
 	}
 	var found bucket
 	encryption := func(ctx context.Context) error {
 		out, err := client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})
-		if hasCode(err, "ServerSideEncryptionConfigurationNotFoundError") {
-			return nil
-		}
 		if err != nil {
-			return err
+			return ignoreCodes(err, "ServerSideEncryptionConfigurationNotFoundError")
 		}
 		found.encryption = algorithmOf(out.ServerSideEncryptionConfiguration)
 		return nil
 	}
 	access := func(ctx context.Context) error {
 		out, err := client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
-		if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
-			return nil
-		}
 		if err != nil {
-			return err
+			return ignoreCodes(err, "NoSuchPublicAccessBlockConfiguration")
 		}
 		found.blocked = allBlocked(out.PublicAccessBlockConfiguration)
 		return nil
@@ -64,14 +55,6 @@ func algorithmOf(c *s3types.ServerSideEncryptionConfiguration) string {
 func allBlocked(c *s3types.PublicAccessBlockConfiguration) bool {
 	return c != nil && aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.BlockPublicPolicy) &&
 		aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets)
-}
-
-func checkBuckets(ctx context.Context, rc *runContext) ([]Finding, error) {
-	found, err := readBucket(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateBucket(found, rc.env)}, nil
 }
 
 func evaluateBucket(found *bucket, env *environment.Environment) Finding {

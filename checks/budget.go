@@ -12,12 +12,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkBudget(ctx context.Context, rc *runContext) ([]Finding, error) {
-	budget, err := describeBudget(ctx, rc.aws(), rc.env)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateBudget(budget, rc.env)}, nil
+func readBudget(ctx context.Context, rc *runContext) (*budgettypes.Budget, error) {
+	return describeBudget(ctx, rc.aws(), rc.env)
 }
 
 // describeBudget returns nil where there is no budget.
@@ -25,11 +21,8 @@ func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Enviro
 	out, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
 		AccountId: aws.String(env.Account), BudgetName: aws.String(env.BudgetName()),
 	})
-	if hasCode(err, "NotFoundException") {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, err
+		return nil, ignoreCodes(err, "NotFoundException")
 	}
 	return out.Budget, nil
 }

@@ -14,6 +14,7 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -37,15 +38,12 @@ func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.Certificate
 			return nil, err
 		}
 		own := slices.DeleteFunc(listed, func(c acmtypes.CertificateSummary) bool {
-			return !sameName(aws.ToString(c.DomainName), rc.env.Domain.Name)
+			return !hostedzone.SameName(aws.ToString(c.DomainName), rc.env.Domain.Name)
 		})
-		details, err := batches(ctx, own, 1, func(ctx context.Context, one []acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
-			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: one[0].CertificateArn})
-			if hasCode(err, "ResourceNotFoundException") {
-				return nil, nil
-			}
+		details, err := forEach(ctx, own, func(ctx context.Context, one acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
+			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: one.CertificateArn})
 			if err != nil {
-				return nil, err
+				return nil, ignoreCodes(err, "ResourceNotFoundException")
 			}
 			return []acmtypes.CertificateDetail{*out.Certificate}, nil
 		})
@@ -194,7 +192,7 @@ func missingValidation(certificate acmtypes.CertificateDetail, records []r53type
 func coversName(certificate acmtypes.CertificateDetail, name string) bool {
 	_, parent, _ := strings.Cut(name, ".")
 	for _, n := range append([]string{aws.ToString(certificate.DomainName)}, certificate.SubjectAlternativeNames...) {
-		if sameName(n, name) || sameName(n, "*."+parent) {
+		if hostedzone.SameName(n, name) || hostedzone.SameName(n, "*."+parent) {
 			return true
 		}
 	}

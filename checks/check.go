@@ -3,6 +3,8 @@ package checks
 import (
 	"context"
 	"slices"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // Check judges one component of an environment.
@@ -34,38 +36,55 @@ func UnknownComponents(names []string) []string {
 func All() []Check {
 	return []Check{
 		{"stack", "the last update, and operations whose end is not known", checkStack},
-		{"vpc", "the VPC and its range", checkVPC},
-		{"subnets", "public and private subnets in each zone, with free addresses", checkSubnets},
-		{"nat", "the NAT gateways", checkNAT},
+		{"vpc", "the VPC and its range", evaluating(readVPC, evaluateVPC)},
+		{"subnets", "public and private subnets in each zone, with free addresses", evaluating(readSubnets, evaluatePublicSubnets, evaluatePrivateSubnets)},
+		{"nat", "the NAT gateways", evaluating(readNATs, evaluateNAT)},
 		{"security_groups", "ports open to the world", checkSecurityGroups},
-		{"ecs_cluster", "the cluster is active", checkCluster},
+		{"ecs_cluster", "the cluster is active", evaluating(readCluster, evaluateCluster)},
 		{"ecs_service", "each service runs what it should; rollouts that are stuck, and why tasks stopped", checkServices},
 		{"ecs_tasks", "the running tasks, their health and age", checkTasks},
 		{"task_definition", "images, variables and secret keys that tasks refer to", checkTaskDefinitions},
 		{"autoscaling", "bounds and policies of the services that scale", checkAutoscaling},
 		{"load_balancer", "the load balancer is active", checkBalancer},
-		{"listeners", "HTTP redirects, HTTPS forwards with a TLS policy of today", checkListeners},
-		{"target_groups", "targets by state and reason", checkTargetGroups},
+		{"listeners", "HTTP redirects, HTTPS forwards with a TLS policy of today", evaluating(readListeners, evaluateHTTP, evaluateHTTPS)},
+		{"target_groups", "targets by state and reason", evaluating(readTargetGroup, evaluateTargetGroup)},
 		{"certificate", "the certificate's status, names, days left and validation", checkCertificate},
-		{"hosted_zone", "the zone of the root domain", checkZone},
+		{"hosted_zone", "the zone of the root domain", evaluating(readZone, evaluateZone)},
 		{"dns", "alias records that point to the load balancer", checkDNS},
 		{"delegation", "name servers at the registrar against the zone's", checkDelegation},
 		{"database", "the database's status, storage, encryption and maintenance", checkDatabase},
 		{"database_backups", "retention, snapshots and the latest point to restore to", checkBackups},
 		{"queue", "messages that wait, their age, where failed ones go", checkQueue},
-		{"dead_letter_queue", "messages that could not be worked on", checkDeadLetters},
+		{"dead_letter_queue", "messages that could not be worked on", evaluating(readDeadLetterQueue, evaluateDeadLetters)},
 		{"secrets", "the configuration secret has every required key", checkSecrets},
-		{"image_repository", "the image repository and its scans", checkRepository},
+		{"image_repository", "the image repository and its scans", evaluating(readRepository, evaluateRepository)},
 		{"image", "the image that runs: the deployed one, still there, its findings", checkImage},
-		{"buckets", "the bucket of access logs is private and encrypted", checkBuckets},
+		{"buckets", "the bucket of access logs is private and encrypted", evaluating(readBucket, evaluateBucket)},
 		{"alarms", "alarms that ring, or are without data", checkAlarms},
-		{"log_groups", "the log group and its retention", checkLogGroups},
+		{"log_groups", "the log group and its retention", evaluating(readLogGroup, evaluateLogGroup)},
 		{"waf", "the web ACL in front of the load balancer", checkWAF},
 		{"roles", "the roles of the tasks and who may assume them", checkRoles},
-		{"budget", "what the month costs against the budget", checkBudget},
+		{"budget", "what the month costs against the budget", evaluating(readBudget, evaluateBudget)},
 		{"endpoint", "the health path over HTTPS, on both sides of DNS", checkEndpoint},
 		{"readiness", "the readiness path over HTTPS, on both sides of DNS", checkReadiness},
 		{"tls", "the certificate that clients see", checkTLS},
 		{"compliance", "the environment against its own file", checkCompliance},
+	}
+}
+
+// evaluating returns a check's function that reads one thing and judges it, by each of evaluate.
+func evaluating[T any](
+	read func(context.Context, *runContext) (T, error), evaluate ...func(T, *environment.Environment) Finding,
+) func(context.Context, *runContext) ([]Finding, error) {
+	return func(ctx context.Context, rc *runContext) ([]Finding, error) {
+		found, err := read(ctx, rc)
+		if err != nil {
+			return nil, err
+		}
+		var findings []Finding
+		for _, evaluate := range evaluate {
+			findings = append(findings, evaluate(found, rc.env))
+		}
+		return findings, nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // rule is one thing that the environment's file promises, and what is.
@@ -42,14 +43,14 @@ func areas() []area {
 // checkCompliance compares the environment with its own file, each aspect for itself: what cannot be read of one says
 // nothing about the others.
 func checkCompliance(ctx context.Context, rc *runContext) ([]Finding, error) {
-	return batches(ctx, areas(), 1, func(ctx context.Context, one []area) ([]Finding, error) {
-		rules, err := one[0].rules(ctx, rc)
+	return forEach(ctx, areas(), func(ctx context.Context, one area) ([]Finding, error) {
+		rules, err := one.rules(ctx, rc)
 		if err != nil {
 			unknown := unknownFinding("compliance", err)
-			unknown.Service = complianceID(rc.env, one[0].name)
+			unknown.Service = complianceID(rc.env, one.name)
 			return []Finding{unknown}, nil
 		}
-		return []Finding{evaluateCompliance(one[0].name, rules, rc.env)}, nil
+		return []Finding{evaluateCompliance(one.name, rules, rc.env)}, nil
 	})
 }
 
@@ -75,7 +76,7 @@ func evaluateCompliance(area string, rules []rule, env *environment.Environment)
 		critical = critical || r.critical
 	}
 	if len(broken) == 0 {
-		return f.healthy("AsDescribed", "%s: %s as %s says", area, plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
+		return f.healthy("AsDescribed", "%s: %s as %s says", area, text.Plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
 	}
 	f = f.with("broken", details)
 	report := f.warning
@@ -141,8 +142,8 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return batches(ctx, rc.env.Services.List(), 1, func(ctx context.Context, one []environment.Service) ([]rule, error) {
-		service := findService(services, rc.env.ServiceName(one[0].Role))
+	return forEach(ctx, rc.env.Services.List(), func(ctx context.Context, one environment.Service) ([]rule, error) {
+		service := findService(services, rc.env.ServiceName(one.Role))
 		if service == nil {
 			return nil, nil
 		}
@@ -150,7 +151,7 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 		if err != nil {
 			return nil, err
 		}
-		return serviceRulesOf(one[0], *service, definition, rc.env), nil
+		return serviceRulesOf(one, *service, definition, rc.env), nil
 	})
 }
 

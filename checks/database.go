@@ -19,11 +19,8 @@ func readDatabase(ctx context.Context, rc *runContext) (*rdstypes.DBInstance, er
 		out, err := rds.NewFromConfig(rc.aws()).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
 			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		})
-		if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
-			return nil, nil
-		}
 		if err != nil || len(out.DBInstances) == 0 {
-			return nil, err
+			return nil, ignoreCodes(err, "DBInstanceNotFound", "DBInstanceNotFoundFault")
 		}
 		return &out.DBInstances[0], nil
 	})

@@ -11,6 +11,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func readSnapshots(ctx context.Context, rc *runContext) ([]rdstypes.DBSnapshot, error) {
@@ -68,12 +69,12 @@ func evaluateBackups(
 		return f.error("BackupsOff", driftHint(env, "the retention was changed by hand"), "backups are off, the environment's file says %d days", wanted)
 	case kept < wanted:
 		return f.warning("RetentionTooShort", driftHint(env, "the retention was changed by hand"),
-			"backups are kept for %s, the environment's file says %d", plural(kept, "day", "days"), wanted)
+			"backups are kept for %s, the environment's file says %d", text.Plural(kept, "day", "days"), wanted)
 	case len(failed) > 0:
 		return f.with("failed", failed).warning("SnapshotFailed", Hint{
 			Cause:    "RDS could not finish it",
 			Solution: "take another one, and delete the failed", Command: command(env, "snapshot create"),
-		}, "%s failed: %s", plural(len(failed), "snapshot has", "snapshots have"), strings.Join(failed, ", "))
+		}, "%s failed: %s", text.Plural(len(failed), "snapshot has", "snapshots have"), strings.Join(failed, ", "))
 	case latest != nil && now.Sub(*latest) > restorableLag:
 		return f.warning("RestorableLags", Hint{
 			Cause:    "RDS is behind with its transaction logs, or a backup hangs",
@@ -85,7 +86,7 @@ func evaluateBackups(
 			Solution: "look at the database's events, and take a snapshot", Command: command(env, "snapshot create"),
 		}, "backups are kept for %d days, but there is no snapshot", kept)
 	}
-	return f.healthy("BackedUp", "kept for %s, %s", plural(kept, "day", "days"), plural(len(snapshots), "snapshot", "snapshots"))
+	return f.healthy("BackedUp", "kept for %s, %s", text.Plural(kept, "day", "days"), text.Plural(len(snapshots), "snapshot", "snapshots"))
 }
 
 func newestSnapshot(snapshots []rdstypes.DBSnapshot) *rdstypes.DBSnapshot {

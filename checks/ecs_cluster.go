@@ -1,21 +1,12 @@
 package checks
 
 import (
-	"context"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
-
-func checkCluster(ctx context.Context, rc *runContext) ([]Finding, error) {
-	cluster, err := readCluster(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateCluster(cluster, rc.env)}, nil
-}
 
 func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Finding {
 	f := newFinding("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
@@ -39,8 +30,8 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 			Solution: "put it back", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
-	return f.healthy("Active", "%s, %s running, %d pending", plural(int(cluster.ActiveServicesCount), "service", "services"),
-		plural(int(cluster.RunningTasksCount), "task", "tasks"), cluster.PendingTasksCount)
+	return f.healthy("Active", "%s, %s running, %d pending", text.Plural(int(cluster.ActiveServicesCount), "service", "services"),
+		text.Plural(int(cluster.RunningTasksCount), "task", "tasks"), cluster.PendingTasksCount)
 }
 
 func clusterSetting(cluster *ecstypes.Cluster, name ecstypes.ClusterSettingName) string {

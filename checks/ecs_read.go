@@ -8,14 +8,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
-// The most that one call describes.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html and API_DescribeTasks.html
-const (
-	servicesPerCall = 10
-	tasksPerCall    = 100
-)
+// servicesPerCall is how many services one call describes at most.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+const servicesPerCall = 10
 
 // The keys of reads that the report's sections look at too.
 const (
@@ -50,7 +49,7 @@ func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, erro
 		arns, err := pages(ctx, ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{
 			Cluster: cluster, MaxResults: aws.Int32(100),
 		}), func(out *ecs.ListServicesOutput) []string { return out.ServiceArns })
-		if noCluster(err) {
+		if ecstasks.IsNoCluster(err) {
 			return nil, nil
 		}
 		if err != nil {
@@ -66,26 +65,20 @@ func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, erro
 	})
 }
 
-// readTasks returns the tasks of the cluster that ECS wants in a state: those that run or are on their way, or those
-// that stopped, which ECS remembers for about an hour.
+// readTasks returns the tasks of the cluster that ECS wants in a state: those that run or are starting, or those that stopped, which
+// ECS lists for about an hour. Without a cluster there are none.
 func readTasks(ctx context.Context, rc *runContext, desired ecstypes.DesiredStatus) ([]ecstypes.Task, error) {
 	return cached(ctx, &rc.cache, tasksKey(desired), func(ctx context.Context) ([]ecstypes.Task, error) {
 		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
-		arns, err := pages(ctx, ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
-			Cluster: cluster, DesiredStatus: desired, MaxResults: aws.Int32(100),
-		}), func(out *ecs.ListTasksOutput) []string { return out.TaskArns })
-		if noCluster(err) {
+		arns, err := ecstasks.List(ctx, client, &ecs.ListTasksInput{Cluster: cluster, DesiredStatus: desired, MaxResults: aws.Int32(100)})
+		if ecstasks.IsNoCluster(err) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		return batches(ctx, arns, tasksPerCall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
-			out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: cluster, Tasks: arns})
-			if err != nil {
-				return nil, err
-			}
-			return out.Tasks, nil
+		return batches(ctx, arns, ecstasks.PerCall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
+			return ecstasks.Describe(ctx, client, cluster, arns)
 		})
 	})
 }
@@ -116,8 +109,6 @@ func readStoppedTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, err
 	return readTasks(ctx, rc, ecstypes.DesiredStatusStopped)
 }
 
-func noCluster(err error) bool { return hasCode(err, "ClusterNotFoundException") }
-
 // findService is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.
 func findService(services []ecstypes.Service, name string) *ecstypes.Service {
 	at := slices.IndexFunc(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
@@ -140,6 +131,3 @@ func tasksOfService(tasks []ecstypes.Task, service string) []ecstypes.Task {
 	})
 	return own
 }
-
-// lastPart is what follows the last slash of an ARN: a name, an id, family:revision.
-func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

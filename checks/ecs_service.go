@@ -13,6 +13,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -25,10 +26,10 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	// Why tasks stopped, and how busy they are, explains a service; it can be judged without.
 	stopped, stoppedErr := readStoppedTasks(ctx, rc)
 	metrics, _ := readUtilisation(ctx, rc)
-	return batches(ctx, serviceNames(services, rc.env), 1, func(ctx context.Context, one []string) ([]Finding, error) {
-		service := findService(services, one[0])
+	return forEach(ctx, serviceNames(services, rc.env), func(ctx context.Context, one string) ([]Finding, error) {
+		service := findService(services, one)
 		if service == nil {
-			return []Finding{missingService(one[0], rc.env)}, nil
+			return []Finding{missingService(one, rc.env)}, nil
 		}
 		stops := stopsOf(*service, stopped)
 		finding := evaluateService(*service, stops, rc.env, rc.now)
@@ -36,11 +37,11 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
 		if finding.Status != Healthy && len(stops.failing) > 0 {
-			if lines := readLogTail(ctx, rc, one[0], stops.failing[0].newest); len(lines) > 0 {
+			if lines := readLogTail(ctx, rc, one, stops.failing[0].newest); len(lines) > 0 {
 				finding.Details["last_log_lines"] = lines
 			}
 		}
-		maps.Copy(finding.Details, metrics.of(serviceMetrics(one[0])))
+		maps.Copy(finding.Details, metrics.of(serviceMetrics(one)))
 		return []Finding{finding}, nil
 	})
 }
@@ -72,7 +73,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	rollout := primaryDeployment(s)
 	f := newFinding("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
 		with("desired", s.DesiredCount).with("running", s.RunningCount).with("pending", s.PendingCount).
-		with("task_definition", lastPart(aws.ToString(s.TaskDefinition)))
+		with("task_definition", awsx.NameFromARN(aws.ToString(s.TaskDefinition)))
 	if len(s.Deployments) > 0 {
 		f = f.with("rollout", rolloutDetails(rollout, len(s.Deployments), now))
 	}

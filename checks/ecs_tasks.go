@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // maxTasksListed bounds how many tasks a finding lists.
@@ -121,7 +123,7 @@ func evaluateTasks(
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, changes.configuration), len(tasks))
 	}
-	return f.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)
+	return f.healthy("Running", "%s running, %d known healthy", text.Plural(counts.running, "task", "tasks"), counts.healthy)
 }
 
 func unhealthyHint(env *environment.Environment) Hint {
@@ -165,8 +167,8 @@ func taskDetails(tasks []ecstypes.Task) []map[string]any {
 	details := []map[string]any{}
 	for _, t := range tasks[:min(len(tasks), maxTasksListed)] {
 		detail := map[string]any{
-			"task": lastPart(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
-			"revision": lastPart(aws.ToString(t.TaskDefinitionArn)),
+			"task": awsx.NameFromARN(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
+			"revision": awsx.NameFromARN(aws.ToString(t.TaskDefinitionArn)),
 		}
 		if t.HealthStatus != "" {
 			detail["health"] = string(t.HealthStatus)

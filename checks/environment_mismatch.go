@@ -9,6 +9,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // checkReference judges where a task definition's reference to a secret leads. Set is a key of the environment's own
@@ -44,7 +45,7 @@ func pinnedVersion(reference string) string {
 // referenceTarget is where a reference leads: the secret's name, or the last part of what it names otherwise.
 func referenceTarget(reference string) string {
 	secret, _ := splitValueFrom(reference)
-	return cmp.Or(secret, lastPart(arnResource(reference)))
+	return cmp.Or(secret, awsx.NameFromARN(arnResource(reference)))
 }
 
 // arnResource is what follows secret: or parameter in an ARN.

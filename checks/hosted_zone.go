@@ -12,15 +12,9 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 )
-
-func checkZone(ctx context.Context, rc *runContext) ([]Finding, error) {
-	zone, err := readZone(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateZone(zone, rc.env)}, nil
-}
 
 func evaluateZone(zone *zone, env *environment.Environment) Finding {
 	f := newFinding("hosted_zone", "Route53-Zone-"+env.Domain.Root)
@@ -28,7 +22,7 @@ func evaluateZone(zone *zone, env *environment.Environment) Finding {
 		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
 			"there is no public hosted zone %s", env.Domain.Root)
 	}
-	f = f.with("id", lastPart(zone.id)).with("name_servers", zone.nameServers)
+	f = f.with("id", awsx.NameFromARN(zone.id)).with("name_servers", zone.nameServers)
 	if len(zone.nameServers) == 0 {
 		return f.warning("NoNameServers", sharedHint("Route 53 names none for the zone"), "the zone %s has no name servers", env.Domain.Root)
 	}
@@ -60,10 +54,10 @@ func evaluateDelegation(zone *zone, registrar []string, env *environment.Environ
 		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
 			"there is no zone that %s could be delegated to", env.Domain.Root)
 	}
-	f = f.with("zone", normalNames(zone.nameServers))
+	f = f.with("zone", hostedzone.NormalNames(zone.nameServers))
 	hint := Hint{
 		Cause:    "the registrar does not name the zone's name servers, or has only just been told",
-		Solution: "enter the zone's name servers at the registrar: " + strings.Join(normalNames(zone.nameServers), ", "),
+		Solution: "enter the zone's name servers at the registrar: " + strings.Join(hostedzone.NormalNames(zone.nameServers), ", "),
 		Command:  "deployer outputs --env shared",
 	}
 	switch {
@@ -119,7 +113,7 @@ func evaluateAlias(
 			"the %s record has fixed values; a load balancer's addresses change", kind)
 	case balancer == nil:
 		return f.error("AliasDangling", deployHint(env, "the load balancer was deleted"), "the %s record points to %s, and the environment has no load balancer", kind, target)
-	case !sameName(strings.TrimPrefix(target, "dualstack."), aws.ToString(balancer.DNSName)):
+	case !hostedzone.SameName(strings.TrimPrefix(target, "dualstack."), aws.ToString(balancer.DNSName)):
 		return f.with("load_balancer", aws.ToString(balancer.DNSName)).error("AliasElsewhere",
 			driftHint(env, "the record was changed, or is that of an older load balancer"),
 			"the %s record points to %s, not to this load balancer", kind, target)
@@ -129,7 +123,7 @@ func evaluateAlias(
 
 func findRecord(records []r53types.ResourceRecordSet, name string, kind r53types.RRType) *r53types.ResourceRecordSet {
 	for i, r := range records {
-		if r.Type == kind && sameName(aws.ToString(r.Name), name) {
+		if r.Type == kind && hostedzone.SameName(aws.ToString(r.Name), name) {
 			return &records[i]
 		}
 	}

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,14 +10,6 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
-
-func checkListeners(ctx context.Context, rc *runContext) ([]Finding, error) {
-	listeners, err := readListeners(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateHTTP(listeners, rc.env), evaluateHTTPS(listeners, rc.env)}, nil
-}
 
 func listenerID(env *environment.Environment, port int) string {
 	return fmt.Sprintf("ALB-Listener-%s-%d", env.LoadBalancerName(), port)

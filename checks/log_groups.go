@@ -9,6 +9,7 @@ import (
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // readLogGroup returns the log group of the environment's containers, nil when there is none.
@@ -25,14 +26,6 @@ func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, err
 	})
 }
 
-func checkLogGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	group, err := readLogGroup(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateLogGroup(group, rc.env)}, nil
-}
-
 func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) Finding {
 	f := newFinding("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
 	if group == nil {
@@ -46,7 +39,7 @@ func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) F
 		return f.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
 	case int(kept) != wanted:
 		return f.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
-			"logs are kept for %s, the environment's file says %d", plural(int(kept), "day", "days"), wanted)
+			"logs are kept for %s, the environment's file says %d", text.Plural(int(kept), "day", "days"), wanted)
 	}
-	return f.healthy("Kept", "kept for %s", plural(int(kept), "day", "days"))
+	return f.healthy("Kept", "kept for %s", text.Plural(int(kept), "day", "days"))
 }

@@ -10,6 +10,7 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -81,8 +82,8 @@ func TestEvaluateAlias(t *testing.T) {
 }
 
 func TestSameName(t *testing.T) {
-	require.True(t, sameName(`\052.Example.com.`, "*.example.com"))
-	require.False(t, sameName("a.example.com", "example.com"))
+	require.True(t, hostedzone.SameName(`\052.Example.com.`, "*.example.com"))
+	require.False(t, hostedzone.SameName("a.example.com", "example.com"))
 }
 
 func TestEvaluateCertificate(t *testing.T) {

@@ -11,15 +11,8 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
-
-func checkVPC(ctx context.Context, rc *runContext) ([]Finding, error) {
-	vpc, err := readVPC(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateVPC(vpc, rc.env)}, nil
-}
 
 func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	f := newFinding("vpc", "VPC-"+env.VPCName())
@@ -38,21 +31,18 @@ func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	return f.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
 }
 
-func checkSubnets(ctx context.Context, rc *runContext) ([]Finding, error) {
-	subnets, err := readSubnets(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{
-		evaluateSubnets("public", subnets, rc.env),
-		evaluateSubnets("private", subnets, rc.env),
-	}, nil
-}
-
 // minFreeAddresses is how many free addresses a subnet should at least have: a rollout doubles the tasks, and a load
 // balancer wants eight.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
 const minFreeAddresses = 16
+
+func evaluatePublicSubnets(subnets []ec2types.Subnet, env *environment.Environment) Finding {
+	return evaluateSubnets("public", subnets, env)
+}
+
+func evaluatePrivateSubnets(subnets []ec2types.Subnet, env *environment.Environment) Finding {
+	return evaluateSubnets("private", subnets, env)
+}
 
 // evaluateSubnets judges the public or the private subnets: one a zone, with room.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
@@ -96,14 +86,6 @@ func subnetKind(s ec2types.Subnet) string {
 		return "public"
 	}
 	return "private"
-}
-
-func checkNAT(ctx context.Context, rc *runContext) ([]Finding, error) {
-	gateways, err := readNATs(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateNAT(gateways, rc.env)}, nil
 }
 
 // expectedNATs is how many NAT gateways the environment has.
@@ -190,15 +172,15 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	switch {
 	case len(forbidden) > 0:
 		return f.error("OpenToTheWorld", driftHint(env, "a rule was added by hand"),
-			"%s open to the world: %s", plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
+			"%s open to the world: %s", text.Plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
 	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
 		return f.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
-			"the default security group has %s and should have none", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+			"the default security group has %s and should have none", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 	}
 	if len(open) > 0 {
 		return f.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
 	}
-	return f.healthy("Closed", "%s, none for the world", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+	return f.healthy("Closed", "%s, none for the world", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 }
 
 // openPorts are the protocols and ports that permissions open to every address, such as tcp/443, sorted.
@@ -224,12 +206,4 @@ func portsOf(p ec2types.IpPermission) string {
 	default:
 		return fmt.Sprintf("%s/%d-%d", protocol, from, to)
 	}
-}
-
-// plural is a count with the word that suits it.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, one)
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -45,11 +45,8 @@ func readQueue(ctx context.Context, rc *runContext, name string) (queue, error) 
 	return cached(ctx, &rc.cache, "queue "+name, func(ctx context.Context) (queue, error) {
 		client := sqs.NewFromConfig(rc.aws())
 		url, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name)})
-		if hasCode(err, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue") {
-			return nil, nil
-		}
 		if err != nil {
-			return nil, err
+			return nil, ignoreCodes(err, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 		}
 		out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 			QueueUrl: url.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
@@ -121,12 +118,8 @@ func evaluateQueue(found queue, metrics utilisation, env *environment.Environmen
 	return f.healthy("Flowing", "%d messages wait, %d are being worked on", waiting, working)
 }
 
-func checkDeadLetters(ctx context.Context, rc *runContext) ([]Finding, error) {
-	found, err := readQueue(ctx, rc, rc.env.DeadLetterQueueName())
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateDeadLetters(found, rc.env)}, nil
+func readDeadLetterQueue(ctx context.Context, rc *runContext) (queue, error) {
+	return readQueue(ctx, rc, rc.env.DeadLetterQueueName())
 }
 
 func evaluateDeadLetters(found queue, env *environment.Environment) Finding {

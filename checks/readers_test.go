@@ -47,7 +47,7 @@ func TestReadImageOfAnIndex(t *testing.T) {
 			}
 			return out, nil
 		case *ecr.BatchGetImageInput:
-			return &ecr.BatchGetImageOutput{Images: []ecrtypes.Image{{ImageManifest: aws.String(`{"manifests":[
+			return &ecr.BatchGetImageOutput{Images: []ecrtypes.Image{{ImageId: &in.ImageIds[0], ImageManifest: aws.String(`{"manifests":[
 				{"digest":"sha256:amd64","platform":{"os":"linux"}},
 				{"digest":"sha256:attestation","platform":{"os":"unknown"}}]}`)}}}, nil
 		}
@@ -55,9 +55,9 @@ func TestReadImageOfAnIndex(t *testing.T) {
 	})
 	image, err := readImage(t.Context(), rc, "sha256:index")
 	require.NoError(t, err)
-	require.True(t, image.scanned)
-	require.Equal(t, int32(2), image.critical)
-	require.Equal(t, int32(1), image.high)
+	require.True(t, image.Scanned)
+	require.Equal(t, 2, image.Critical)
+	require.Equal(t, 1, image.High)
 }
 
 func TestReadImageThatIsGone(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 )
 
 func asText(t *testing.T, value any) string {
@@ -72,7 +73,8 @@ func TestEvaluateRepository(t *testing.T) {
 }
 
 func TestEvaluateImage(t *testing.T) {
-	clean, bad, unscanned := &scannedImage{scanned: true}, &scannedImage{scanned: true, critical: 2, high: 5}, &scannedImage{}
+	clean, unscanned := &ecrimage.Image{Findings: ecrimage.Findings{Scanned: true}}, &ecrimage.Image{}
+	bad := &ecrimage.Image{Findings: ecrimage.Findings{Scanned: true, Critical: 2, High: 5}}
 	running := func(digests ...string) map[string][]string {
 		all := map[string][]string{}
 		for _, d := range digests {
@@ -82,19 +84,19 @@ func TestEvaluateImage(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		running  map[string][]string
-		images   map[string]*scannedImage
+		images   map[string]*ecrimage.Image
 		recorded string
 		env      string
 		want     verdict
 	}{
-		"running":          {running("sha256:1"), map[string]*scannedImage{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
-		"not scanned":      {running("sha256:1"), map[string]*scannedImage{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
+		"running":          {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"not scanned":      {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
 		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}},
 		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}},
-		"critical":         {running("sha256:1"), map[string]*scannedImage{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
-		"critical, strict": {running("sha256:1"), map[string]*scannedImage{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
-		"two images":       {running("sha256:1", "sha256:2"), map[string]*scannedImage{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
-		"not the deployed": {running("sha256:1"), map[string]*scannedImage{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "NotTheDeployedImage", "sha256:2"}},
+		"critical":         {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
+		"critical, strict": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
+		"two images":       {running("sha256:1", "sha256:2"), map[string]*ecrimage.Image{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
+		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "NotTheDeployedImage", "sha256:2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateImage(test.running, test.images, test.recorded, loaded(t, test.env)))

@@ -19,15 +19,15 @@ const tasksPrincipal = "ecs-tasks.amazonaws.com"
 
 func checkRoles(ctx context.Context, rc *runContext) ([]Finding, error) {
 	names := []string{rc.env.ExecutionRoleName(), rc.env.TaskRoleName()}
-	return batches(ctx, names, 1, func(ctx context.Context, one []string) ([]Finding, error) {
-		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one[0])})
+	return forEach(ctx, names, func(ctx context.Context, one string) ([]Finding, error) {
+		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one)})
 		switch {
 		case hasCode(err, "NoSuchEntity"):
-			return []Finding{evaluateRole(one[0], nil, rc.env)}, nil
+			return []Finding{evaluateRole(one, nil, rc.env)}, nil
 		case err != nil:
 			return nil, err
 		}
-		return []Finding{evaluateRole(one[0], out.Role, rc.env)}, nil
+		return []Finding{evaluateRole(one, out.Role, rc.env)}, nil
 	})
 }
 

@@ -30,11 +30,8 @@ func readSecret(ctx context.Context, rc *runContext) (*configSecret, error) {
 		})
 		// A secret that is marked for deletion answers InvalidRequestException.
 		// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-		if hasCode(err, "ResourceNotFoundException", "InvalidRequestException") {
-			return nil, nil
-		}
 		if err != nil {
-			return nil, err
+			return nil, ignoreCodes(err, "ResourceNotFoundException", "InvalidRequestException")
 		}
 		return &configSecret{arn: aws.ToString(out.ARN), changed: out.CreatedDate, text: aws.ToString(out.SecretString)}, nil
 	})

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func readStack(ctx context.Context, rc *runContext) (StackInfo, error) {
@@ -44,11 +45,11 @@ func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time)
 		return f.with("pending", stack.Pending).error("PendingOperations", Hint{
 			Cause:    "a deployment was killed in the middle of them, so that nobody knows how they ended",
 			Solution: "deploy again: what was made meanwhile is looked up", Command: command(env, "up") + " --image-tag TAG",
-		}, "%s whose end is not known", plural(len(stack.Pending), "operation", "operations"))
+		}, "%s whose end is not known", text.Plural(len(stack.Pending), "operation", "operations"))
 	case stack.Result == "failed":
 		return f.warning("LastUpdateFailed", Hint{
 			Cause: "the last deployment failed", Solution: "see why, and deploy again", Command: command(env, "history"),
 		}, "the last update failed %s ago", age)
 	}
-	return f.healthy("UpToDate", "%s, updated %s ago", plural(stack.Resources, "resource", "resources"), age)
+	return f.healthy("UpToDate", "%s, updated %s ago", text.Plural(stack.Resources, "resource", "resources"), age)
 }

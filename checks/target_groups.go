@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,14 +11,6 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
-
-func checkTargetGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	group, err := readTargetGroup(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateTargetGroup(group, rc.env)}, nil
-}
 
 // targetCounts counts targets by state, and the reasons of those that are not healthy. Draining ones are on their way
 // out: they are counted apart.

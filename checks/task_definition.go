@@ -23,8 +23,8 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 		roles = append(roles, s.Role)
 	}
 	roles = append(roles, environment.Migration)
-	return batches(ctx, roles, 1, func(ctx context.Context, one []environment.Role) ([]Finding, error) {
-		role := one[0]
+	return forEach(ctx, roles, func(ctx context.Context, one environment.Role) ([]Finding, error) {
+		role := one
 		name := rc.env.TaskFamily(role)
 		if service := findService(services, rc.env.ServiceName(role)); service != nil {
 			name = aws.ToString(service.TaskDefinition)

@@ -46,6 +46,14 @@ func hasCode(err error, codes ...string) bool {
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
+// ignoreCodes returns err, or nil where it is an answer of AWS with one of the codes.
+func ignoreCodes(err error, codes ...string) error {
+	if hasCode(err, codes...) {
+		return nil
+	}
+	return err
+}
+
 // AccessDenied reports whether AWS refused a call because the caller may not make it.
 func AccessDenied(err error) bool { return hasCode(err, accessDeniedCodes...) }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // Inspect finds out what the containers of the environment's services get. deployed are the revisions that the last
@@ -98,7 +99,7 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	running, others := r.revisions()
 	definition, err := readTaskDefinition(ctx, r.runContext, running)
 	if err == nil && definition == nil {
-		err = fmt.Errorf("ECS does not know %s, which its tasks run", lastPart(running))
+		err = fmt.Errorf("ECS does not know %s, which its tasks run", awsx.NameFromARN(running))
 	}
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 		application := name == r.env.ContainerName(r.role)
 		c := Container{
 			Service: r.env.ServiceName(r.role), Role: string(r.role), Container: name,
-			Running: lastPart(running), Others: others, Tasks: len(r.tasks), Deployed: lastPart(r.deployed), Differences: []Difference{},
+			Running: awsx.NameFromARN(running), Others: others, Tasks: len(r.tasks), Deployed: awsx.NameFromARN(r.deployed), Differences: []Difference{},
 		}
 		c.Variables, c.Unused = resolve(own, r.secret, r.env, application)
 		if application {
@@ -142,15 +143,15 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 // deployedDefinition is the definition that the last deployment left, where that is neither the running nor the latest one. Nothing is
 // said of one that was deleted since.
 func (r serviceReader) deployedDefinition(ctx context.Context, running string, latest *ecstypes.TaskDefinition) (*ecstypes.TaskDefinition, error) {
-	revision := lastPart(r.deployed)
-	if revision == "" || revision == lastPart(running) || latest != nil && revision == revisionOf(latest) {
+	revision := awsx.NameFromARN(r.deployed)
+	if revision == "" || revision == awsx.NameFromARN(running) || latest != nil && revision == revisionOf(latest) {
 		return nil, nil
 	}
 	return readTaskDefinition(ctx, r.runContext, revision)
 }
 
 func revisionOf(definition *ecstypes.TaskDefinition) string {
-	return lastPart(aws.ToString(definition.TaskDefinitionArn))
+	return awsx.NameFromARN(aws.ToString(definition.TaskDefinitionArn))
 }
 
 // lastChange is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is
@@ -178,7 +179,7 @@ func (r serviceReader) revisions() (running string, others []string) {
 	}
 	for _, arn := range revisions {
 		if arn != running {
-			others = append(others, lastPart(arn))
+			others = append(others, awsx.NameFromARN(arn))
 		}
 	}
 	return running, others

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 const configARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
@@ -291,7 +292,7 @@ func TestDifferencesFromRevisions(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, containers, 1)
 			require.Equal(t, test.want, containers[0].Differences)
-			require.Equal(t, lastPart(test.deployed), containers[0].Deployed)
+			require.Equal(t, awsx.NameFromARN(test.deployed), containers[0].Deployed)
 			require.Equal(t, test.calls, calls)
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -49,12 +50,12 @@ func evaluateWAF(acl *waftypes.WebACL, env *environment.Environment) Finding {
 	case rules == 0:
 		return f.error("NoRules", driftHint(env, "the rules were deleted"), "the web ACL has no rules and lets everything through")
 	case !limited:
-		return f.warning("NoRateLimit", driftHint(env, "the rule was deleted"), "the web ACL has %s, none of which limits rates", plural(rules, "rule", "rules"))
+		return f.warning("NoRateLimit", driftHint(env, "the rule was deleted"), "the web ACL has %s, none of which limits rates", text.Plural(rules, "rule", "rules"))
 	case int(limit) != env.Firewall.RateLimit:
 		return f.warning("OtherRateLimit", driftHint(env, "the limit was changed by hand"),
 			"an address may make %d requests in five minutes, the environment's file says %d", limit, env.Firewall.RateLimit)
 	}
-	return f.healthy("Protected", "%s, %d requests an address in five minutes", plural(rules, "rule", "rules"), limit)
+	return f.healthy("Protected", "%s, %d requests an address in five minutes", text.Plural(rules, "rule", "rules"), limit)
 }
 
 func rateLimit(rules []waftypes.Rule) (int64, bool) {

@@ -3,11 +3,12 @@ package checks
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 )
 
 // zone is the hosted zone of the root domain: where it is, and the name servers that answer for it.
@@ -19,19 +20,11 @@ type zone struct {
 // readZoneID returns the id of the public hosted zone of the environment's root domain, "" when there is none.
 func readZoneID(ctx context.Context, rc *runContext) (string, error) {
 	return cached(ctx, &rc.cache, "zone id", func(ctx context.Context) (string, error) {
-		listed, err := route53.NewFromConfig(rc.aws()).ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{
-			DNSName: aws.String(rc.env.Domain.Root),
-		})
-		if err != nil {
+		zones, err := hostedzone.Public(ctx, route53.NewFromConfig(rc.aws()), rc.env.Domain.Root)
+		if err != nil || len(zones) == 0 {
 			return "", err
 		}
-		at := slices.IndexFunc(listed.HostedZones, func(z r53types.HostedZone) bool {
-			return sameName(aws.ToString(z.Name), rc.env.Domain.Root) && (z.Config == nil || !z.Config.PrivateZone)
-		})
-		if at < 0 {
-			return "", nil
-		}
-		return aws.ToString(listed.HostedZones[at].Id), nil
+		return aws.ToString(zones[0].Id), nil
 	})
 }
 
@@ -83,26 +76,8 @@ func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
 		for _, ns := range found {
 			names = append(names, ns.Host)
 		}
-		return normalNames(names), nil
+		return hostedzone.NormalNames(names), nil
 	})
-}
-
-// normalNames are DNS names in lower case, without the final dot, sorted.
-func normalNames(names []string) []string {
-	normal := make([]string, 0, len(names))
-	for _, name := range names {
-		normal = append(normal, strings.ToLower(strings.TrimSuffix(name, ".")))
-	}
-	slices.Sort(normal)
-	return normal
-}
-
-// sameName reports whether two DNS names are the same but for case and the final dot. Route 53 writes an asterisk as \052.
-func sameName(a, b string) bool {
-	normal := func(name string) string {
-		return strings.ToLower(strings.TrimSuffix(strings.ReplaceAll(name, `\052`, "*"), "."))
-	}
-	return normal(a) == normal(b)
 }
 
 // isDelegated reports whether the registrar sends the world to the zone: every name server it names is the zone's.
@@ -110,6 +85,6 @@ func isDelegated(zone *zone, registrar []string) bool {
 	if zone == nil || len(registrar) == 0 {
 		return false
 	}
-	own := normalNames(zone.nameServers)
-	return !slices.ContainsFunc(normalNames(registrar), func(name string) bool { return !slices.Contains(own, name) })
+	own := hostedzone.NormalNames(zone.nameServers)
+	return !slices.ContainsFunc(hostedzone.NormalNames(registrar), func(name string) bool { return !slices.Contains(own, name) })
 }
