@@ -26,7 +26,6 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 // dataGracePeriod is how long a new alarm may be without data.
 const dataGracePeriod = time.Hour
 
-// evaluateAlarms judges the environment's alarms together.
 func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, now time.Time) Finding {
 	f := newFinding("alarms", "CloudWatch-Alarms-"+env.DashboardName()).with("total", len(alarms))
 	if len(alarms) == 0 {

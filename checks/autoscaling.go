@@ -12,7 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// scalingState is what Application Auto Scaling knows of the cluster's services.
+// scalingState is what Application Auto Scaling has for the cluster's services.
 type scalingState struct {
 	targets  []scalingtypes.ScalableTarget
 	policies []scalingtypes.ScalingPolicy
@@ -42,7 +42,6 @@ func readScaling(ctx context.Context, rc *runContext) (scalingState, error) {
 	})
 }
 
-// scalableID is what Application Auto Scaling calls an ECS service.
 func scalableID(env *environment.Environment, role environment.Role) string {
 	return "service/" + env.ClusterName() + "/" + env.ServiceName(role)
 }
@@ -68,7 +67,7 @@ func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return findings, nil
 }
 
-// evaluateScaling judges how a service's tasks are scaled; desired is how many there are to be now.
+// evaluateScaling judges how a service is scaled; desired is its current number of tasks.
 func evaluateScaling(s environment.Service, found scalingState, desired int, env *environment.Environment) Finding {
 	id := scalableID(env, s.Role)
 	f := newFinding("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)
@@ -80,7 +79,7 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 		return f.warning("ScaledByHand", driftHint(env, "autoscaling was added by hand, or the environment's file no longer has it"),
 			"the %s is scaled, and the environment's file says a fixed number of tasks", s.Role)
 	case at < 0:
-		return f.error("ScalingMissing", deployHint(env, "the environment was never deployed, or the scalable target was deleted"),
+		return f.error("ScalingMissing", missingHint(env, "the scalable target"),
 			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
 	}
 	target := found.targets[at]

@@ -10,14 +10,13 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// bucket is what is judged of a bucket.
 type bucket struct {
-	// encryption is the algorithm, "" without one; blocked says that all four blocks of public access are on.
+	// encryption is the algorithm, or "" without one; blocked reports whether all four blocks of public access are on.
 	encryption string
 	blocked    bool
 }
 
-// readBucket returns the bucket of the load balancer's access logs, nil when there is none.
+// readBucket returns the bucket of the load balancer's access logs, or nil where there is none.
 func readBucket(ctx context.Context, rc *runContext) (*bucket, error) {
 	client := s3.NewFromConfig(rc.aws(), func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	name := aws.String(rc.env.LogBucketName())
@@ -60,8 +59,7 @@ func allBlocked(c *s3types.PublicAccessBlockConfiguration) bool {
 func evaluateBucket(found *bucket, env *environment.Environment) Finding {
 	f := newFinding("buckets", "S3-Bucket-"+env.LogBucketName())
 	if found == nil {
-		return f.error("BucketMissing", deployHint(env, "the environment was never deployed, or the bucket was deleted"),
-			"there is no bucket %s", env.LogBucketName())
+		return f.error("BucketMissing", missingHint(env, "the bucket"), "there is no bucket %s", env.LogBucketName())
 	}
 	f = f.with("public_access_blocked", found.blocked).with("encryption", found.encryption)
 	switch {

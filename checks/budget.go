@@ -16,7 +16,7 @@ func readBudget(ctx context.Context, rc *runContext) (*budgettypes.Budget, error
 	return describeBudget(ctx, rc.aws(), rc.env)
 }
 
-// describeBudget returns nil where there is no budget.
+// describeBudget returns the environment's budget, or nil where there is none.
 func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Environment) (*budgettypes.Budget, error) {
 	out, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
 		AccountId: aws.String(env.Account), BudgetName: aws.String(env.BudgetName()),
@@ -31,11 +31,11 @@ func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Enviro
 type Spend struct {
 	LimitUSD float64 `json:"limitUSD"`
 	SpentUSD float64 `json:"spentUSD"`
-	// ForecastUSD is nil while AWS has too little to forecast from.
+	// ForecastUSD is nil while AWS has too little data for a forecast.
 	ForecastUSD *float64 `json:"forecastUSD"`
 }
 
-// ReadSpend asks what the environment has cost this month. It returns nil where the environment has no budget.
+// ReadSpend returns what the environment has cost this month, or nil where it has no budget.
 func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment) (*Spend, error) {
 	budget, err := describeBudget(ctx, cfg, env)
 	if budget == nil || err != nil {
@@ -52,11 +52,11 @@ func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment
 	return spend, nil
 }
 
-// evaluateBudget judges what this month costs, and is going to.
+// evaluateBudget judges this month's costs and their forecast.
 func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Finding {
 	f := newFinding("budget", "Budget-"+env.BudgetName())
 	if budget == nil {
-		return f.warning("BudgetMissing", deployHint(env, "the environment was never deployed, or the budget was deleted"),
+		return f.warning("BudgetMissing", missingHint(env, "the budget"),
 			"there is no budget %s: nobody is told of costs", env.BudgetName())
 	}
 	limit, _ := amount(budget.BudgetLimit)

@@ -6,31 +6,29 @@ import (
 	"sync"
 )
 
-// callContext is one train of thought in a run: the check that it belongs to, and the calls whose answers it had last. What
-// it asks next has waited for them. A goroutine that thinks for itself gets a strand of its own.
+// callContext is the position of one goroutine in a run: the check that it belongs to, and the calls whose results it has last
+// received. Its next call depends on them.
 type callContext struct {
 	component string
 
-	mu sync.Mutex
-	// last are the IDs of those calls.
+	mu   sync.Mutex
 	last []int
 }
 
-// callContextKey is the context key of the strand that a call belongs to.
 type callContextKey struct{}
 
-// withComponent returns a context for a check of the component, which has asked for nothing yet.
+// withComponent returns a context for a check of the component, which has made no call yet.
 func withComponent(ctx context.Context, component string) context.Context {
 	return context.WithValue(ctx, callContextKey{}, &callContext{component: component})
 }
 
-// fork returns a context for another goroutine, which begins with what this one knows. What it learns is its own.
+// fork returns a context for another goroutine that starts with what this one has received.
 func fork(ctx context.Context) context.Context {
 	s := callContextOf(ctx)
 	return context.WithValue(ctx, callContextKey{}, &callContext{component: s.component, last: s.lastCalls()})
 }
 
-// callContextOf is the strand that a context belongs to; outside of checks, one that nobody else sees.
+// callContextOf returns the context's position in the run; outside of checks, a new one.
 func callContextOf(ctx context.Context) *callContext {
 	if s, ok := ctx.Value(callContextKey{}).(*callContext); ok {
 		return s
@@ -44,7 +42,7 @@ func (s *callContext) lastCalls() []int {
 	return slices.Clone(s.last)
 }
 
-// complete takes a call's answer in, which stands for those that the call waited for.
+// complete records that a call was answered. It replaces the calls that it depended on.
 func (s *callContext) complete(call Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +50,7 @@ func (s *callContext) complete(call Call) {
 	s.last = append(s.last, call.ID)
 }
 
-// merge takes in what another strand knows.
+// merge adds the calls that another goroutine depends on.
 func (s *callContext) merge(calls []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,8 +61,7 @@ func (s *callContext) merge(calls []int) {
 	}
 }
 
-// join takes in what others learnt that began with what this one knows. What one of them has left behind is left
-// behind.
+// join adds what forks of this context received. A call that a fork has replaced is replaced here too.
 func (s *callContext) join(others []context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +79,8 @@ func (s *callContext) join(others []context.Context) {
 	}
 }
 
-// parallel reads at the same time and returns the first error in the order of the reads, when all have ended: none
-// cancels the others, for whose answers somebody else may be waiting.
+// parallel runs reads concurrently, waits for all, and returns the first error in their order. It does not cancel the others on
+// an error, because another check may be waiting for their results.
 func parallel(ctx context.Context, reads ...func(context.Context) error) error {
 	forks := make([]context.Context, len(reads))
 	errs := make([]error, len(reads))

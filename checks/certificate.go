@@ -18,20 +18,21 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// Days that a certificate may have left. ACM renews from 60 days before the end on, so one with less than 30 was not
-// renewed. Source: https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html
+// How many days before its end a certificate is reported. ACM renews from 60 days before the end, so with less than 30 left the
+// renewal has failed.
+// Source: https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html
 const (
 	daysBeforeWarning = 30
 	daysBeforeError   = 7
 )
 
-// readCertificate returns the certificate of the environment's domain, nil when there is none. Of several it is the
-// one that is in use, else the one that is issued, else the newest.
+// readCertificate returns the certificate of the environment's domain, or nil where there is none. Of several it prefers one in
+// use, then an issued one, then the newest.
 func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.CertificateDetail, error) {
 	return cached(ctx, &rc.cache, certificateKey, func(ctx context.Context) (*acmtypes.CertificateDetail, error) {
 		client := acm.NewFromConfig(rc.aws())
 		listed, err := pages(ctx, acm.NewListCertificatesPaginator(client, &acm.ListCertificatesInput{
-			// Without this only RSA certificates of up to 2048 bits are listed.
+			// By default only RSA certificates of up to 2048 bits are listed.
 			Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
 		}), func(out *acm.ListCertificatesOutput) []acmtypes.CertificateSummary { return out.CertificateSummaryList })
 		if err != nil {
@@ -55,7 +56,6 @@ func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.Certificate
 	})
 }
 
-// compareCertificates orders by use, then by being issued, then by age.
 func compareCertificates(a, b acmtypes.CertificateDetail) int {
 	rank := func(c acmtypes.CertificateDetail) int {
 		switch {
@@ -77,8 +77,7 @@ func checkCertificate(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if certificate == nil || certificate.Status == acmtypes.CertificateStatusIssued {
 		return []Finding{evaluateCertificate(certificate, validation{}, rc.env, rc.now)}, nil
 	}
-	// Why a certificate is not issued is in the zone and at the registrar; what of it cannot be read is not named as
-	// the cause.
+	// The cause is in the zone or at the registrar; what cannot be read is not reported as the cause.
 	prefetch(ctx, rc, readZone)
 	prefetch(ctx, rc, readDelegation)
 	records, recordsErr := readRecords(ctx, rc)
@@ -103,8 +102,7 @@ func evaluateCertificate(
 ) Finding {
 	f := newFinding("certificate", "ACM-Certificate-"+env.Domain.Name)
 	if certificate == nil {
-		return f.error("CertificateMissing", deployHint(env, "the environment was never deployed, or the certificate was deleted"),
-			"there is no certificate for %s", env.Domain.Name)
+		return f.error("CertificateMissing", missingHint(env, "the certificate"), "there is no certificate for %s", env.Domain.Name)
 	}
 	f = f.with("status", string(certificate.Status)).with("names", certificate.SubjectAlternativeNames).
 		with("in_use", len(certificate.InUseBy) > 0)
@@ -142,7 +140,7 @@ func evaluateCertificate(
 	return f.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
 }
 
-// evaluatePending judges a certificate that waits for its validation, which takes minutes where DNS is in order.
+// evaluatePending judges a certificate that waits for validation, which takes minutes where DNS is set up correctly.
 func evaluatePending(
 	f findingBuilder, certificate acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {
@@ -173,7 +171,7 @@ func evaluatePending(
 	}, "the certificate has been waiting for validation%s", age)
 }
 
-// missingValidation are the names of the validation records that are not in the zone.
+// missingValidation returns the names of the validation records that are not in the zone.
 func missingValidation(certificate acmtypes.CertificateDetail, records []r53types.ResourceRecordSet) []string {
 	missing := []string{}
 	for _, option := range certificate.DomainValidationOptions {
@@ -188,7 +186,7 @@ func missingValidation(certificate acmtypes.CertificateDetail, records []r53type
 	return missing
 }
 
-// coversName reports whether the certificate is for the name, itself or by a wildcard.
+// coversName reports whether the certificate is valid for the name, directly or by a wildcard.
 func coversName(certificate acmtypes.CertificateDetail, name string) bool {
 	_, parent, _ := strings.Cut(name, ".")
 	for _, n := range append([]string{aws.ToString(certificate.DomainName)}, certificate.SubjectAlternativeNames...) {
@@ -206,7 +204,7 @@ func onDate(end *time.Time) string {
 	return " on " + end.UTC().Format(time.DateOnly)
 }
 
-// certificateSection is the report's part about the certificate, from what a run has read of it.
+// certificateSection returns the report's section about the certificate, from what the run has read.
 func certificateSection(rc *runContext) []Certificate {
 	certificate, ok := peek[*acmtypes.CertificateDetail](&rc.cache, certificateKey)
 	if !ok || certificate == nil {

@@ -9,15 +9,15 @@ import (
 
 // Check judges one component of an environment.
 type Check struct {
-	// Component is the word by which people choose it.
+	// Component is the name that --only and --skip take.
 	Component string
-	// Summary says in a few words what is looked at.
+	// Summary describes in a few words what is checked.
 	Summary string
-	// run reads and judges. An error is what kept it from judging, and becomes an unknown finding.
+	// run reads and judges. On an error the component is reported as unknown.
 	run func(context.Context, *runContext) ([]Finding, error)
 }
 
-// Components returns the words that --only and --skip take, in the order in which a report lists them.
+// Components returns the names that --only and --skip take, in the order of a report.
 func Components() []string {
 	var names []string
 	for _, c := range All() {
@@ -26,13 +26,13 @@ func Components() []string {
 	return names
 }
 
-// UnknownComponents returns those of names that no check has.
+// UnknownComponents returns the names that no check has.
 func UnknownComponents(names []string) []string {
 	known := Components()
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(known, name) })
 }
 
-// All is the table of checks. Names, help and the validation of --only derive from it.
+// All returns the table of checks. Help and the validation of --only derive from it.
 func All() []Check {
 	return []Check{
 		{"stack", "the last update, and operations whose end is not known", checkStack},

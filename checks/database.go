@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// readDatabase returns the environment's database instance, nil when there is none.
+// readDatabase returns the environment's database instance, or nil where there is none.
 func readDatabase(ctx context.Context, rc *runContext) (*rdstypes.DBInstance, error) {
 	return cached(ctx, &rc.cache, "database", func(ctx context.Context) (*rdstypes.DBInstance, error) {
 		out, err := rds.NewFromConfig(rc.aws()).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
@@ -26,7 +26,7 @@ func readDatabase(ctx context.Context, rc *runContext) (*rdstypes.DBInstance, er
 	})
 }
 
-// readMaintenance returns the maintenance that waits for the database; nothing where AWS does not say.
+// readMaintenance returns the database's pending maintenance, none where it cannot be read.
 func readMaintenance(ctx context.Context, rc *runContext, database *rdstypes.DBInstance) []rdstypes.PendingMaintenanceAction {
 	if database == nil || aws.ToString(database.DBInstanceArn) == "" {
 		return nil
@@ -55,7 +55,7 @@ func checkDatabase(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateDatabase(database, maintenance, metrics, rc.env)}, nil
 }
 
-// availableStatuses are those in which the database answers while RDS does something with it.
+// availableStatuses are those in which the database accepts connections while RDS changes it.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
 var availableStatuses = map[string]bool{
 	"backing-up": true, "modifying": true, "storage-optimization": true, "configuring-enhanced-monitoring": true,
@@ -64,20 +64,19 @@ var availableStatuses = map[string]bool{
 	"storage-initialization": true,
 }
 
-// Shares of the storage that may be left, in percent.
+// Limits of the free storage, in percent.
 const (
 	storageWarning = 15
 	storageError   = 5
 )
 
-// evaluateDatabase judges the instance: that it answers, that nobody else can, and that it does not fill up.
+// evaluateDatabase judges the instance: available, private, encrypted, and with free storage.
 func evaluateDatabase(
 	database *rdstypes.DBInstance, maintenance []rdstypes.PendingMaintenanceAction, metrics utilisation, env *environment.Environment,
 ) Finding {
 	f := newFinding("database", "RDS-Database-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
-			"there is no database %s", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", missingHint(env, "the database"), "there is no database %s", env.DatabaseIdentifier())
 	}
 	status := aws.ToString(database.DBInstanceStatus)
 	name := databaseMetrics(env.DatabaseIdentifier())
@@ -124,7 +123,7 @@ func evaluateDatabase(
 	return f.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
 }
 
-// unavailableHint says what a status in which the database does not answer means.
+// unavailableHint explains a status in which the database does not accept connections.
 func unavailableHint(status string, env *environment.Environment) Hint {
 	switch {
 	case status == "creating" || status == "starting" || status == "rebooting":
@@ -143,7 +142,7 @@ func unavailableHint(status string, env *environment.Environment) Hint {
 		Command: command(env, "snapshot list")}
 }
 
-// storageLeft is the free share of the storage in percent, where CloudWatch knows it.
+// storageLeft returns the free share of the storage in percent, where CloudWatch has it.
 func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, bool) {
 	free, ok := metrics.number(databaseMetrics(aws.ToString(database.DBInstanceIdentifier)), freeStorageBytes)
 	total := float64(aws.ToInt32(database.AllocatedStorage)) * bytesPerGiB
@@ -153,7 +152,7 @@ func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, b
 	return 100 * free / total, true
 }
 
-// forcedMaintenance reports whether RDS will apply something by itself.
+// forcedMaintenance reports whether RDS will apply an action without being asked.
 func forcedMaintenance(actions []rdstypes.PendingMaintenanceAction) bool {
 	for _, a := range actions {
 		if a.AutoAppliedAfterDate != nil || a.ForcedApplyDate != nil {

@@ -38,18 +38,18 @@ func checkBackups(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateBackups(database, snapshots, rc.env, rc.now)}, nil
 }
 
-// restorableLag is how far the latest point to restore to may lie back. RDS says five minutes.
+// restorableLag is the limit for the age of the latest restorable time, which RDS keeps at five minutes.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html
 const restorableLag = time.Hour
 
-// evaluateBackups judges whether the database could be brought back: RDS's own backups, and the snapshots taken before
+// evaluateBackups judges whether the database can be restored, from RDS's own backups and from the snapshots taken before
 // deployments.
 func evaluateBackups(
 	database *rdstypes.DBInstance, snapshots []rdstypes.DBSnapshot, env *environment.Environment, now time.Time,
 ) Finding {
 	f := newFinding("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
+		return f.error("DatabaseMissing", missingHint(env, "the database"),
 			"there is no database %s to be backed up", env.DatabaseIdentifier())
 	}
 	kept, wanted := int(aws.ToInt32(database.BackupRetentionPeriod)), env.Database.BackupDays

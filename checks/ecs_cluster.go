@@ -11,8 +11,7 @@ import (
 func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Finding {
 	f := newFinding("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
 	if cluster == nil {
-		return f.error("ClusterMissing", deployHint(env, "the environment was never deployed, or the cluster was deleted"),
-			"there is no cluster %s", env.ClusterName())
+		return f.error("ClusterMissing", missingHint(env, "the cluster"), "there is no cluster %s", env.ClusterName())
 	}
 	status := aws.ToString(cluster.Status)
 	f = f.with("status", status).with("active_services", cluster.ActiveServicesCount).

@@ -16,7 +16,7 @@ import (
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
 const servicesPerCall = 10
 
-// The keys of reads that the report's sections look at too.
+// The cache keys of reads that the report's sections use too.
 const (
 	servicesKey    = "ecs services"
 	balancerKey    = "load balancer"
@@ -27,7 +27,7 @@ const (
 
 func tasksKey(desired ecstypes.DesiredStatus) string { return "ecs tasks " + string(desired) }
 
-// readCluster returns the environment's cluster, nil when there is none.
+// readCluster returns the environment's cluster, or nil where there is none.
 func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error) {
 	return cached(ctx, &rc.cache, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
 		out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
@@ -41,8 +41,8 @@ func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error)
 	})
 }
 
-// readServices returns the services of the cluster, none when there is no cluster. Besides the environment's own
-// these are any that somebody else runs there.
+// readServices returns the services of the cluster, including any that do not belong to the environment. Without a cluster
+// there are none.
 func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, error) {
 	return cached(ctx, &rc.cache, servicesKey, func(ctx context.Context) ([]ecstypes.Service, error) {
 		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
@@ -83,13 +83,13 @@ func readTasks(ctx context.Context, rc *runContext, desired ecstypes.DesiredStat
 	})
 }
 
-// readTaskDefinition returns the task definition of a family, family:revision or ARN, nil when there is none.
+// readTaskDefinition returns the task definition of a family, family:revision or ARN, or nil where there is none.
 func readTaskDefinition(ctx context.Context, rc *runContext, name string) (*ecstypes.TaskDefinition, error) {
 	return cached(ctx, &rc.cache, "ecs task definition "+name, func(ctx context.Context) (*ecstypes.TaskDefinition, error) {
 		out, err := ecs.NewFromConfig(rc.aws()).DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
 			TaskDefinition: aws.String(name),
 		})
-		// ECS has no code of its own for a task definition that is not there.
+		// ECS has no error code of its own for a missing task definition.
 		// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html
 		if hasCode(err, "ClientException") && strings.Contains(err.Error(), "nable to describe task definition") {
 			return nil, nil
@@ -109,7 +109,7 @@ func readStoppedTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, err
 	return readTasks(ctx, rc, ecstypes.DesiredStatusStopped)
 }
 
-// findService is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.
+// findService returns the service of a name, or nil. ECS lists deleted services as INACTIVE.
 func findService(services []ecstypes.Service, name string) *ecstypes.Service {
 	at := slices.IndexFunc(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
 	if at < 0 {
@@ -118,7 +118,7 @@ func findService(services []ecstypes.Service, name string) *ecstypes.Service {
 	return &services[at]
 }
 
-// tasksOfService are the tasks that a service started, the newest first.
+// tasksOfService returns the tasks that a service started, the newest first.
 func tasksOfService(tasks []ecstypes.Task, service string) []ecstypes.Task {
 	var own []ecstypes.Task
 	for _, t := range tasks {

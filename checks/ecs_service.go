@@ -23,7 +23,7 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Why tasks stopped, and how busy they are, explains a service; it can be judged without.
+	// Stop causes and metrics only explain a service; it can be judged without them.
 	stopped, stoppedErr := readStoppedTasks(ctx, rc)
 	metrics, _ := readUtilisation(ctx, rc)
 	return forEach(ctx, serviceNames(services, rc.env), func(ctx context.Context, one string) ([]Finding, error) {
@@ -46,7 +46,7 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	})
 }
 
-// serviceNames are the environment's services, whether there or not, and then any others of the cluster.
+// serviceNames returns the environment's services, whether or not they exist, and then any others of the cluster.
 func serviceNames(services []ecstypes.Service, env *environment.Environment) []string {
 	var names []string
 	for _, s := range env.Services.List() {
@@ -64,11 +64,10 @@ func serviceNames(services []ecstypes.Service, env *environment.Environment) []s
 
 func missingService(name string, env *environment.Environment) Finding {
 	return newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
-		deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name)
+		missingHint(env, "the service"), "there is no service %s", name)
 }
 
-// evaluateService judges a service by its newest deployment, the tasks that it runs, and why those stopped that
-// should not have.
+// evaluateService judges a service by its newest deployment, its running tasks, and the causes of tasks that failed.
 func evaluateService(s ecstypes.Service, stops stops, env *environment.Environment, now time.Time) Finding {
 	rollout := primaryDeployment(s)
 	f := newFinding("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
@@ -116,11 +115,10 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	return f.healthy("Steady", "%s", counts)
 }
 
-// minReportedRestarts is how many failed tasks in the hour that ECS remembers are no accident any more.
+// minReportedRestarts is how many tasks must have failed in the last hour to be reported.
 const minReportedRestarts = 3
 
-// evaluateRollout judges a deployment under way: stuck when tasks fail or it takes longer than the environment
-// allows, else on its way.
+// evaluateRollout judges a deployment in progress: stuck when tasks fail or when it exceeds the environment's timeout.
 func evaluateRollout(
 	f findingBuilder, s ecstypes.Service, rollout ecstypes.Deployment, failing []stopCount, env *environment.Environment, now time.Time,
 ) Finding {
@@ -152,8 +150,8 @@ func primaryDeployment(s ecstypes.Service) ecstypes.Deployment {
 	return ecstypes.Deployment{}
 }
 
-// rolledBackTo reports whether the deployment that runs is one that the circuit breaker put back: ECS then has an
-// event that says so, by the deployment's id.
+// rolledBackTo reports whether the circuit breaker rolled back to the current deployment, and when. ECS then has an event with
+// the deployment's ID.
 func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, bool) {
 	id := aws.ToString(rollout.Id)
 	for _, event := range s.Events {
@@ -183,19 +181,17 @@ func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[s
 type stopCount struct {
 	Stop
 	count int
-	// newest is the last task that stopped so.
+	// newest is the last task that it stopped.
 	newest ecstypes.Task
 }
 
-// stops are why the tasks of a service stopped in the hour that ECS remembers.
+// stops are the causes that stopped a service's tasks in the last hour, as long as ECS lists them.
 type stops struct {
-	// all are all of them; failing are those of the newest deployment that should not have stopped, and before those
-	// of the deployments before it.
+	// all are all causes. failing are those of failed tasks of the newest deployment, before those of earlier deployments.
 	all, failing, before []stopCount
 }
 
-// stopsOf counts why the tasks of a service stopped. Which deployment started a task is in the task; a task that does
-// not say counts for the newest.
+// stopsOf counts the causes of a service's stopped tasks. A task that does not name its deployment counts for the newest.
 func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
 	newest := aws.ToString(primaryDeployment(service).Id)
 	var own, before []ecstypes.Task
@@ -210,7 +206,7 @@ func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
 	return stops{all: causesOf(tasks), failing: failedStops(causesOf(own)), before: failedStops(causesOf(before))}
 }
 
-// causesOf counts why tasks stopped, the most frequent cause first.
+// causesOf counts the causes of stopped tasks, the most frequent first.
 func causesOf(tasks []ecstypes.Task) []stopCount {
 	var counts []stopCount
 	for _, task := range tasks {
@@ -238,7 +234,7 @@ func countStops(stops []stopCount) int {
 	return total
 }
 
-// causeSuffix is the end of a message that names the most frequent cause.
+// causeSuffix returns the end of a message, which names the most frequent cause.
 func causeSuffix(failing []stopCount) string {
 	if len(failing) == 0 {
 		return ""
@@ -264,7 +260,7 @@ func stopDetails(stops []stopCount) []map[string]any {
 	return details
 }
 
-// rolloutHint is the hint of the most frequent cause, or where to look when there is none.
+// rolloutHint returns the hint of the most frequent cause, or where to look when there is none.
 func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 	if len(failing) > 0 {
 		return StopHint(env, failing[0].Stop)
@@ -275,14 +271,14 @@ func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 	}
 }
 
-// stuckSection is the report's part about stuck services, from what a run has read of them.
+// stuckSection returns the report's section about stuck services, from what the run has read.
 func stuckSection(rc *runContext, findings []Finding) []StuckService {
 	services, _ := peek[[]ecstypes.Service](&rc.cache, servicesKey)
 	stopped, _ := peek[[]ecstypes.Task](&rc.cache, tasksKey(ecstypes.DesiredStatusStopped))
 	return stuckServices(findings, services, stopped)
 }
 
-// stuckServices are the services that do not come to run what they should, with ECS's own reasons.
+// stuckServices returns the services that do not reach their desired state, with ECS's reasons.
 func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ecstypes.Task) []StuckService {
 	stuck := []StuckService{}
 	for _, s := range services {
@@ -301,7 +297,7 @@ func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ec
 	return stuck
 }
 
-// stuckReason is ECS's reason; where it only says that a container ended, with how it did.
+// stuckReason returns ECS's reason, with the exit code where it only names a container.
 func stuckReason(stop Stop) string {
 	if stop.Kind == StopExitCode || stop.Kind == StopCompleted {
 		return strings.TrimPrefix(stop.Reason+": "+stop.Message, ": ")
@@ -309,7 +305,7 @@ func stuckReason(stop Stop) string {
 	return cmp.Or(stop.Reason, stop.Message)
 }
 
-// stuckIssue is a cause in the few words that people search reports for.
+// stuckIssue sums up a cause.
 func stuckIssue(stop Stop) string {
 	switch stop.Kind {
 	case StopMissingSecret:

@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// maxTasksListed bounds how many tasks a finding lists.
+// maxTasksListed limits how many tasks a finding lists.
 const maxTasksListed = 20
 
 func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -37,8 +37,8 @@ func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return findings, nil
 }
 
-// readPasswordRotation returns when RDS last renewed the database's managed password, nil when it never did or does
-// not manage it.
+// readPasswordRotation returns when RDS last rotated the database's managed password, or nil where it never did or does not
+// manage it.
 func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, error) {
 	return cached(ctx, &rc.cache, "password rotation", func(ctx context.Context) (*time.Time, error) {
 		database, err := readDatabase(ctx, rc)
@@ -55,14 +55,13 @@ func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, erro
 	})
 }
 
-// secretChanges is when the secrets that tasks read at their start last changed, nil where that is not known or never
-// happened. A task that started before has the values from before.
+// secretChanges holds when the secrets that tasks read at their start last changed, nil where that is unknown or never
+// happened. A task that started earlier has the previous values.
 type secretChanges struct {
-	// password is the database's, which RDS renews; configuration is the configuration secret, which people write.
+	// password is the database's, which RDS rotates; configuration is the configuration secret.
 	password, configuration *time.Time
 }
 
-// latest is the later of the two.
 func (r secretChanges) latest() *time.Time {
 	if r.password == nil || r.configuration != nil && r.configuration.After(*r.password) {
 		return r.configuration
@@ -70,7 +69,7 @@ func (r secretChanges) latest() *time.Time {
 	return r.password
 }
 
-// readSecretChanges finds out when secrets changed. Not knowing keeps nobody from judging tasks.
+// readSecretChanges leaves out what cannot be read: tasks can be judged without it.
 func readSecretChanges(ctx context.Context, rc *runContext) secretChanges {
 	var r secretChanges
 	r.password, _ = readPasswordRotation(ctx, rc)
@@ -80,14 +79,12 @@ func readSecretChanges(ctx context.Context, rc *runContext) secretChanges {
 	return r
 }
 
-// evaluateTasks judges the tasks that a service runs.
 func evaluateTasks(
 	name string, service *ecstypes.Service, tasks []ecstypes.Task, changes secretChanges, env *environment.Environment,
 ) Finding {
 	f := newFinding("ecs_tasks", "ECS-Tasks-"+name)
 	if service == nil {
-		return f.error("ServiceMissing", deployHint(env, "the environment was never deployed, or the service was deleted"),
-			"there is no service that could run tasks")
+		return f.error("ServiceMissing", missingHint(env, "the service"), "there is no service that could run tasks")
 	}
 	f = f.with("tasks", taskDetails(tasks))
 	counts := countTasks(tasks)
@@ -133,7 +130,6 @@ func unhealthyHint(env *environment.Environment) Hint {
 	}
 }
 
-// taskCounts counts tasks: those that run, those known healthy and unhealthy.
 type taskCounts struct{ running, healthy, unhealthy int }
 
 func countTasks(tasks []ecstypes.Task) taskCounts {
@@ -152,7 +148,6 @@ func countTasks(tasks []ecstypes.Task) taskCounts {
 	return counts
 }
 
-// startedBefore counts the tasks that started before a time.
 func startedBefore(tasks []ecstypes.Task, when *time.Time) int {
 	count := 0
 	for _, t := range tasks {

@@ -10,8 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// readProbes probes the environment's health paths on both sides. Where the load balancer is not known, only the
-// domain is probed.
+// readProbes probes the health paths by the domain and directly. Without a known load balancer only the domain is probed.
 func readProbes(ctx context.Context, rc *runContext) []probe.Result {
 	results, _ := cached(ctx, &rc.cache, "probes", func(ctx context.Context) ([]probe.Result, error) {
 		target := probe.Target{Domain: rc.env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
@@ -35,8 +34,8 @@ func checkTLS(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return evaluateTLS(readProbes(ctx, rc), rc.env), nil
 }
 
-// evaluateAnswers judges what a path answers on each side. What is wrong with the certificate alone is told by tls,
-// and makes an endpoint a thing that no client reaches all the same.
+// evaluateAnswers judges a path's response on each side. An invalid certificate is an error here too, because no client can
+// connect.
 func evaluateAnswers(component, prefix, path string, results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, r := range results {
@@ -54,7 +53,6 @@ func evaluateAnswers(component, prefix, path string, results []probe.Result, env
 	return findings
 }
 
-// sideName is a side in an identifier.
 func sideName(side probe.Side) string {
 	if side == probe.SideLoadBalancer {
 		return "LoadBalancer"
@@ -62,7 +60,7 @@ func sideName(side probe.Side) string {
 	return "Domain"
 }
 
-// evaluateTLS judges the certificate and the TLS version that each side shows.
+// evaluateTLS judges the certificate and the TLS version that each side presents.
 func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, side := range []probe.Side{probe.SideLoadBalancer, probe.SideDomain} {
@@ -97,7 +95,7 @@ func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 	return f.healthy("Trusted", "%s by the %s, %d days left", r.TLS.Version, r.Side, r.TLS.DaysLeft)
 }
 
-// probeCauses say what is likely behind a problem; the probe itself says what to do.
+// probeCauses maps problems to their likely causes; the probe itself has the solution.
 var probeCauses = map[probe.Reason]string{
 	probe.DNSNotFound:            "the alias record is missing, or the domain is not delegated to the zone",
 	probe.DNSFailed:              "the name servers, or the resolver here, do not answer properly",

@@ -12,8 +12,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// checkReference judges where a task definition's reference to a secret leads. Set is a key of the environment's own
-// configuration secret as it currently is; the message says what another state means.
+// checkReference judges a task definition's reference to a secret. The state is Set for the current value of a key of the
+// environment's own configuration secret; otherwise the message explains the state.
 func checkReference(reference string, env *environment.Environment) (State, string) {
 	secret, key := splitValueFrom(reference)
 	pinned := pinnedVersion(reference)
@@ -30,7 +30,7 @@ func checkReference(reference string, env *environment.Environment) (State, stri
 	return Set, ""
 }
 
-// pinnedVersion is the stage or version that a reference asks for where that is not the current one.
+// pinnedVersion returns the stage or version that a reference selects, or "" for the current one.
 func pinnedVersion(reference string) string {
 	parts := strings.Split(reference, ":")
 	switch {
@@ -42,19 +42,19 @@ func pinnedVersion(reference string) string {
 	return ""
 }
 
-// referenceTarget is where a reference leads: the secret's name, or the last part of what it names otherwise.
+// referenceTarget returns the secret's name in a reference, or the last part of another ARN.
 func referenceTarget(reference string) string {
 	secret, _ := splitValueFrom(reference)
 	return cmp.Or(secret, awsx.NameFromARN(arnResource(reference)))
 }
 
-// arnResource is what follows secret: or parameter in an ARN.
+// arnResource returns what follows secret: or parameter in an ARN.
 func arnResource(arn string) string {
 	parts := strings.SplitN(arn, ":", 7)
 	return parts[len(parts)-1]
 }
 
-// secretNameIn is the name of the secret that a variable's value is the name or the ARN of, in an ARN with the six random
+// secretNameIn returns the name of the secret in a value that is a name or an ARN. In an ARN it ends with six random
 // characters.
 func secretNameIn(value string) string {
 	if !strings.HasPrefix(value, "arn:") {
@@ -63,7 +63,7 @@ func secretNameIn(value string) string {
 	return strings.TrimPrefix(arnResource(value), "secret:")
 }
 
-// foreignTarget reports whether a variable's value leads to another environment, and says where.
+// foreignTarget reports whether a variable's value refers to another environment, and to what.
 func foreignTarget(name, value string, env *environment.Environment) (message string, foreign bool) {
 	if secret := secretNameIn(value); name == environment.VarConfigSecretID && foreignSecret(env, secret) {
 		return "it names " + secret + ", another environment's", true
@@ -75,8 +75,8 @@ func foreignTarget(name, value string, env *environment.Environment) (message st
 	return "it leads to " + what, true
 }
 
-// foreignReferences are the variables of a container definition that lead to another environment, or to all of a secret,
-// with why.
+// foreignReferences returns the variables of a container definition that refer to another environment, or to a whole secret,
+// with the reason.
 func foreignReferences(c *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	var references []string
 	add := func(name *string, message string) {

@@ -2,19 +2,18 @@ package checks
 
 import "fmt"
 
-// findingBuilder is the thing that a judgement is about.
+// findingBuilder collects the evidence about one resource until it is judged.
 type findingBuilder struct {
 	component, service string
 	details            map[string]any
 }
 
-// with adds one piece of evidence and returns the subject.
+// with adds one piece of evidence.
 func (s findingBuilder) with(key string, value any) findingBuilder {
 	s.details[key] = value
 	return s
 }
 
-// newFinding begins a judgement.
 func newFinding(component, service string) findingBuilder {
 	return findingBuilder{component: component, service: service, details: map[string]any{}}
 }

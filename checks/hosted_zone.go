@@ -29,7 +29,7 @@ func evaluateZone(zone *zone, env *environment.Environment) Finding {
 	return f.healthy("ZoneExists", "%s, %d name servers", env.Domain.Root, len(zone.nameServers))
 }
 
-// sharedHint is for what belongs to the stack that an account's environments share.
+// sharedHint returns the hint for a resource of the stack that all environments of an account share.
 func sharedHint(cause string) Hint {
 	return Hint{Cause: cause, Solution: "bring the shared stack up", Command: "deployer bootstrap"}
 }
@@ -47,7 +47,7 @@ func checkDelegation(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateDelegation(zone, registrar, rc.env)}, nil
 }
 
-// evaluateDelegation compares the name servers that the world is sent to with those of the zone.
+// evaluateDelegation compares the name servers that DNS returns with those of the zone.
 func evaluateDelegation(zone *zone, registrar []string, env *environment.Environment) Finding {
 	f := newFinding("delegation", "DNS-Delegation-"+env.Domain.Root).with("registrar", registrar)
 	if zone == nil {
@@ -88,8 +88,8 @@ func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
 	}, nil
 }
 
-// evaluateAlias judges the domain's record of a type: an alias of this very load balancer. Without the A record
-// nobody gets there; the AAAA record matters where the balancer has IPv6 addresses.
+// evaluateAlias judges the domain's record of a type, which must be an alias of the load balancer. The AAAA record is needed
+// only where the balancer has IPv6 addresses.
 func evaluateAlias(
 	records []r53types.ResourceRecordSet, kind r53types.RRType, balancer *elbtypes.LoadBalancer, env *environment.Environment,
 ) Finding {
@@ -130,7 +130,7 @@ func findRecord(records []r53types.ResourceRecordSet, name string, kind r53types
 	return nil
 }
 
-// isNotFound reports whether DNS says that there is no such name.
+// isNotFound reports whether DNS has no such name.
 func isNotFound(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound

@@ -45,7 +45,7 @@ func evaluateRepository(repository *ecrtypes.Repository, env *environment.Enviro
 	return f.healthy("RepositoryExists", "%s, scanned on push", env.Image.Repository)
 }
 
-// readImage returns the image of a digest, nil when the registry does not have it.
+// readImage returns the image of a digest, or nil where the registry does not have it.
 func readImage(ctx context.Context, rc *runContext, digest string) (*ecrimage.Image, error) {
 	return cached(ctx, &rc.cache, "image "+digest, func(ctx context.Context) (*ecrimage.Image, error) {
 		image, err := ecrimage.Find(ctx, ecr.NewFromConfig(rc.aws()), rc.env.Image.Repository, digest)
@@ -77,8 +77,8 @@ func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateImage(running, images, recordedDigest(ctx, rc), rc.env)}, nil
 }
 
-// recordedDigest is what should run: what the last deployment's record says, else the stack's output. Where neither
-// can be read there is nothing to compare with; the stack has a check of its own, which tells why.
+// recordedDigest returns the digest that should run, from the record of the last deployment or else the stack's output. Where
+// neither can be read it returns ""; the check of the stack reports why.
 func recordedDigest(ctx context.Context, rc *runContext) string {
 	if rc.src.Deployed != nil {
 		if image, err := rc.src.Deployed(ctx); err == nil && image != "" {
@@ -92,7 +92,7 @@ func recordedDigest(ctx context.Context, rc *runContext) string {
 	return awsx.DigestOf(stack.Image)
 }
 
-// runningDigests are the image digests that the environment's tasks were started with, and which services run each.
+// runningDigests returns the digests that the environment's tasks were started with, and the services that run each.
 func runningDigests(tasks []ecstypes.Task, env *environment.Environment) map[string][]string {
 	running := map[string][]string{}
 	for _, s := range env.Services.List() {
@@ -111,8 +111,8 @@ func runningDigests(tasks []ecstypes.Task, env *environment.Environment) map[str
 	return running
 }
 
-// evaluateImage judges the images that run: one for all services, that of the last deployment, still in the registry,
-// without critical findings. recorded is the digest of the last deployment, "" where it is not known.
+// evaluateImage judges the running images: one for all services, the one last deployed, still in the registry, without critical
+// findings. recorded is the digest of the last deployment, or "" where it is not known.
 func evaluateImage(
 	running map[string][]string, images map[string]*ecrimage.Image, recorded string, env *environment.Environment,
 ) Finding {

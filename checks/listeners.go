@@ -15,7 +15,7 @@ func listenerID(env *environment.Environment, port int) string {
 	return fmt.Sprintf("ALB-Listener-%s-%d", env.LoadBalancerName(), port)
 }
 
-// evaluateHTTP judges the listener of port 80, which has nothing to do but redirect.
+// evaluateHTTP judges the listener of port 80, which must redirect.
 func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) Finding {
 	f := newFinding("listeners", listenerID(env, 80))
 	listener := findListener(listeners, 80)
@@ -41,7 +41,6 @@ func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) F
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
 var modernPolicy = regexp.MustCompile(`^ELBSecurityPolicy-TLS13-1-[23]-(?:.+-)?20[0-9]{2}-[0-9]{2}$`)
 
-// evaluateHTTPS judges the listener of port 443.
 func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) Finding {
 	f := newFinding("listeners", listenerID(env, 443))
 	listener := findListener(listeners, 443)
@@ -74,7 +73,7 @@ func findListener(listeners []elbtypes.Listener, port int32) *elbtypes.Listener 
 	return &listeners[at]
 }
 
-// actionOf is what a listener does in the end: authentication and the like come before it.
+// actionOf returns the final action of a listener; authentication and the like precede it.
 func actionOf(l elbtypes.Listener) string {
 	if len(l.DefaultActions) == 0 {
 		return ""

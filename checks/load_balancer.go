@@ -14,16 +14,16 @@ func checkBalancer(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Where the settings cannot be read, what is judged is what was told.
+	// Without the settings the rest is judged.
 	settings, _ := readAttributes(ctx, rc)
 	return []Finding{evaluateBalancer(balancer, settings, rc.env)}, nil
 }
 
-// evaluateBalancer judges the load balancer; settings is nil where they are not known.
+// evaluateBalancer judges the load balancer; settings is nil where they could not be read.
 func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env *environment.Environment) Finding {
 	f := newFinding("load_balancer", "ALB-"+env.LoadBalancerName())
 	if balancer == nil {
-		return f.error("LoadBalancerMissing", deployHint(env, "the environment was never deployed, or the balancer was deleted"),
+		return f.error("LoadBalancerMissing", missingHint(env, "the balancer"),
 			"there is no load balancer %s", env.LoadBalancerName())
 	}
 	state := elbtypes.LoadBalancerState{}

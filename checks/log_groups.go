@@ -12,7 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// readLogGroup returns the log group of the environment's containers, nil when there is none.
+// readLogGroup returns the log group of the environment's containers, or nil where there is none.
 func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, error) {
 	return cached(ctx, &rc.cache, "log group", func(ctx context.Context) (*logstypes.LogGroup, error) {
 		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(rc.aws()),
@@ -29,8 +29,7 @@ func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, err
 func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) Finding {
 	f := newFinding("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
 	if group == nil {
-		return f.error("LogGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted; without it no task starts"),
-			"there is no log group %s", env.LogGroupName())
+		return f.error("LogGroupMissing", missingHint(env, "the group"), "there is no log group %s", env.LogGroupName())
 	}
 	kept, wanted := aws.ToInt32(group.RetentionInDays), env.Monitoring.LogRetentionDays
 	f = f.with("retention_days", kept).with("stored_bytes", aws.ToInt64(group.StoredBytes))

@@ -17,8 +17,7 @@ import (
 func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	f := newFinding("vpc", "VPC-"+env.VPCName())
 	if vpc == nil {
-		return f.error("VPCMissing", deployHint(env, "the environment was never deployed, or the VPC was deleted"),
-			"there is no VPC named %s", env.VPCName())
+		return f.error("VPCMissing", missingHint(env, "the VPC"), "there is no VPC named %s", env.VPCName())
 	}
 	f = f.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
 	switch {
@@ -31,8 +30,7 @@ func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	return f.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
 }
 
-// minFreeAddresses is how many free addresses a subnet should at least have: a rollout doubles the tasks, and a load
-// balancer wants eight.
+// minFreeAddresses is how many free addresses a subnet needs: a rollout doubles the tasks, and a load balancer requires eight.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
 const minFreeAddresses = 16
 
@@ -44,7 +42,7 @@ func evaluatePrivateSubnets(subnets []ec2types.Subnet, env *environment.Environm
 	return evaluateSubnets("private", subnets, env)
 }
 
-// evaluateSubnets judges the public or the private subnets: one a zone, with room.
+// evaluateSubnets judges the public or the private subnets: one in each zone, with free addresses.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
 	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
 	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return subnetKind(s) != kind })
@@ -77,7 +75,7 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	return f.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
 }
 
-// subnetKind tells public from private subnets by the tag that the program gives them, or by what a new interface gets.
+// subnetKind returns public or private, by the tag that the infra program sets, or by whether instances get a public address.
 func subnetKind(s ec2types.Subnet) string {
 	if tag := tagValue(s.Tags, "SubnetType"); tag != "" {
 		return strings.ToLower(tag)
@@ -88,7 +86,6 @@ func subnetKind(s ec2types.Subnet) string {
 	return "private"
 }
 
-// expectedNATs is how many NAT gateways the environment has.
 func expectedNATs(env *environment.Environment) int {
 	if env.Network.NAT == environment.NATPerZone {
 		return env.Network.Zones
@@ -96,16 +93,22 @@ func expectedNATs(env *environment.Environment) int {
 	return 1
 }
 
+// natStates counts gateways by state, without deleted ones, which AWS lists for about an hour.
+func natStates(gateways []ec2types.NatGateway) map[string]int {
+	states := map[string]int{}
+	for _, g := range gateways {
+		if g.State != ec2types.NatGatewayStateDeleted && g.State != ec2types.NatGatewayStateDeleting {
+			states[string(g.State)]++
+		}
+	}
+	return states
+}
+
 func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) Finding {
 	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
-	states := map[string]int{}
+	states := natStates(gateways)
 	var failures []string
 	for _, g := range gateways {
-		// A gateway that was deleted stays listed for about an hour.
-		if g.State == ec2types.NatGatewayStateDeleted || g.State == ec2types.NatGatewayStateDeleting {
-			continue
-		}
-		states[string(g.State)]++
 		if g.State == ec2types.NatGatewayStateFailed {
 			failures = append(failures, aws.ToString(g.FailureMessage))
 		}
@@ -146,7 +149,7 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	}
 	if len(groups) == 0 {
 		return []Finding{newFinding("security_groups", "VPC-SecurityGroups-"+rc.env.VPCName()).error("SecurityGroupsMissing",
-			deployHint(rc.env, "the environment was never deployed, or its VPC was deleted"), "there are no security groups")}, nil
+			missingHint(rc.env, "its VPC"), "there are no security groups")}, nil
 	}
 	slices.SortFunc(groups, func(a, b ec2types.SecurityGroup) int {
 		return strings.Compare(aws.ToString(a.GroupName), aws.ToString(b.GroupName))
@@ -158,8 +161,7 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	return findings, nil
 }
 
-// evaluateSecurityGroup judges what a group lets in from everywhere. Only the load balancer's may let in anything,
-// and that on 80 and 443.
+// evaluateSecurityGroup judges which ports a group opens to every address. Only the load balancer's may open any, 80 and 443.
 func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *environment.Environment) Finding {
 	f := newFinding("security_groups", "VPC-SecurityGroup-"+aws.ToString(group.GroupName))
 	open := openPorts(group.IpPermissions)
@@ -183,7 +185,7 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	return f.healthy("Closed", "%s, none for the world", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 }
 
-// openPorts are the protocols and ports that permissions open to every address, such as tcp/443, sorted.
+// openPorts returns the protocols and ports that permissions open to every address, such as tcp/443, sorted.
 func openPorts(permissions []ec2types.IpPermission) []string {
 	ports := map[string]bool{}
 	for _, p := range permissions {

@@ -1,6 +1,6 @@
 package checks
 
-// actionPrefixes are the prefixes of IAM's actions where they differ from the lower-case service id of the SDK.
+// actionPrefixes maps the SDK's service IDs to the prefixes of IAM's actions.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 var actionPrefixes = map[string]string{
 	"ACM":                       "acm",
@@ -22,7 +22,7 @@ var actionPrefixes = map[string]string{
 	"WAFV2":                     "wafv2",
 }
 
-// actionNames are the operations that are called otherwise in IAM.
+// actionNames maps operations to IAM's actions where their names differ.
 var actionNames = map[string]string{
 	"Budgets/DescribeBudget":  "ViewBudget",
 	"S3/HeadBucket":           "ListBucket",
@@ -30,8 +30,8 @@ var actionNames = map[string]string{
 	"S3/GetPublicAccessBlock": "GetBucketPublicAccessBlock",
 }
 
-// Permission is the IAM action that a call needs, from the SDK's names of service and operation: "ECS" and
-// "DescribeServices" need ecs:DescribeServices.
+// Permission returns the IAM action that a call needs, by the SDK's names of service and operation: for ECS and
+// DescribeServices, ecs:DescribeServices.
 func Permission(service, operation string) string {
 	prefix, ok := actionPrefixes[service]
 	if !ok {

@@ -14,25 +14,25 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// queue is a queue's attributes by their names in SQS.
+// queue maps SQS's attribute names to their values.
 type queue map[string]string
 
-// number is an attribute that is a number, 0 where it is not there.
+// number returns a numeric attribute, or 0 where it is missing.
 func (q queue) number(name sqstypes.QueueAttributeName) int {
 	n, _ := strconv.Atoi(q[string(name)])
 	return n
 }
 
-// encrypted reports whether messages are encrypted at rest, under SQS's own key or one of KMS.
+// encrypted reports whether messages are encrypted at rest, with SQS's own key or one of KMS.
 func (q queue) encrypted() bool {
 	return q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)] == "true" || q[string(sqstypes.QueueAttributeNameKmsMasterKeyId)] != ""
 }
 
-// deadLetterTarget is the name of the queue that takes what could not be done, and after how many tries; "" without one.
+// deadLetterTarget returns the name of the dead letter queue and after how many receives it gets a message, or "".
 func (q queue) deadLetterTarget() (name string, tries int) {
 	var policy struct {
 		Target string `json:"deadLetterTargetArn"`
-		// Tries comes as a number or as a string of one.
+		// Tries is encoded as a number or as a string.
 		Tries json.Number `json:"maxReceiveCount"`
 	}
 	_ = json.Unmarshal([]byte(q[string(sqstypes.QueueAttributeNameRedrivePolicy)]), &policy)
@@ -40,7 +40,7 @@ func (q queue) deadLetterTarget() (name string, tries int) {
 	return policy.Target[strings.LastIndex(policy.Target, ":")+1:], int(count)
 }
 
-// readQueue returns the attributes of a queue, nil when there is none of the name.
+// readQueue returns the attributes of a queue, or nil where there is none of the name.
 func readQueue(ctx context.Context, rc *runContext, name string) (queue, error) {
 	return cached(ctx, &rc.cache, "queue "+name, func(ctx context.Context) (queue, error) {
 		client := sqs.NewFromConfig(rc.aws())
@@ -68,8 +68,8 @@ func checkQueue(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateQueue(found, metrics, rc.env)}, nil
 }
 
-// What a queue may hold before somebody should look: messages waiting, the age of the oldest in seconds, and messages
-// being worked on, of which SQS hands out no more than its quota.
+// Limits above which a queue is reported: waiting messages, the age of the oldest in seconds, and messages in flight, of which SQS
+// allows a quota.
 // Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 const (
 	queueDepthWarning = 1000
@@ -81,8 +81,7 @@ const (
 func evaluateQueue(found queue, metrics utilisation, env *environment.Environment) Finding {
 	f := newFinding("queue", "SQS-Queue-"+env.QueueName())
 	if found == nil {
-		return f.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
-			"there is no queue %s", env.QueueName())
+		return f.error("QueueMissing", missingHint(env, "the queue"), "there is no queue %s", env.QueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	working := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
@@ -125,8 +124,7 @@ func readDeadLetterQueue(ctx context.Context, rc *runContext) (queue, error) {
 func evaluateDeadLetters(found queue, env *environment.Environment) Finding {
 	f := newFinding("dead_letter_queue", "SQS-Queue-"+env.DeadLetterQueueName())
 	if found == nil {
-		return f.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
-			"there is no queue %s", env.DeadLetterQueueName())
+		return f.error("QueueMissing", missingHint(env, "the queue"), "there is no queue %s", env.DeadLetterQueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	f = f.with("messages", waiting).with("encrypted", found.encrypted())

@@ -237,15 +237,15 @@ func TestEvaluateStack(t *testing.T) {
 
 func TestEvaluateCompliance(t *testing.T) {
 	env := loaded(t, "production")
-	kept := databaseRulesOf(*instance(func(d *rdstypes.DBInstance) {
+	kept := databaseRules(instance(func(d *rdstypes.DBInstance) {
 		d.DBInstanceClass, d.MultiAZ, d.BackupRetentionPeriod = aws.String("db.t3.medium"), aws.Bool(true), aws.Int32(30)
 		d.DeletionProtection, d.PerformanceInsightsEnabled = aws.Bool(true), aws.Bool(true)
-	}), env.Database)
+	}), env)
 	requireVerdict(t, verdict{Healthy, "AsDescribed", "8 values are as Pulumi.production.yaml says"}, evaluateCompliance("database", kept, env))
 	requireVerdict(t, verdict{Error, "NothingDeployed", ""}, evaluateCompliance("database", nil, env))
 	requireVerdict(t, verdict{Warning, "NotAsDescribed", "1 of 1 values are not as Pulumi.production.yaml says: zones is 2 and should be 3"},
 		evaluateCompliance("network", []rule{{what: "zones", want: 3, got: 2}}, env))
-	broken := databaseRulesOf(*instance(nil), env.Database)
+	broken := databaseRules(instance(nil), env)
 	requireVerdict(t, verdict{Error, "NotAsDescribed", "5 of 8"}, evaluateCompliance("database", broken, env))
 }
 

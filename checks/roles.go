@@ -31,12 +31,11 @@ func checkRoles(ctx context.Context, rc *runContext) ([]Finding, error) {
 	})
 }
 
-// evaluateRole judges a role of the tasks by who may assume it.
+// evaluateRole judges a role by who may assume it.
 func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment) Finding {
 	f := newFinding("roles", "IAM-Role-"+name)
 	if role == nil {
-		return f.error("RoleMissing", deployHint(env, "the environment was never deployed, or the role was deleted; without it no task starts"),
-			"there is no role %s", name)
+		return f.error("RoleMissing", missingHint(env, "the role"), "there is no role %s", name)
 	}
 	trusted, err := trustedPrincipals(aws.ToString(role.AssumeRolePolicyDocument))
 	f = f.with("trusts", trusted)
@@ -57,7 +56,7 @@ func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment
 	return f.healthy("Trusted", "assumed by tasks only")
 }
 
-// trustedPrincipals are the principals that a trust policy allows to assume its role, sorted. The document comes URL-encoded.
+// trustedPrincipals returns the principals that a URL-encoded trust policy allows to assume its role, sorted.
 func trustedPrincipals(document string) ([]string, error) {
 	text, err := url.QueryUnescape(document)
 	if err != nil {
@@ -82,7 +81,7 @@ func trustedPrincipals(document string) ([]string, error) {
 	return slices.Compact(principals), nil
 }
 
-// flatten are the strings in a value of a policy: one, a list, or a map of them.
+// flatten returns the strings in a value of a policy: one, a list, or a map of them.
 func flatten(value any) []string {
 	switch value := value.(type) {
 	case string:

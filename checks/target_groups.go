@@ -53,8 +53,7 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
 	f := newFinding("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
 	if group == nil {
-		return f.error("TargetGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted"),
-			"there is no target group %s", env.TargetGroupName())
+		return f.error("TargetGroupMissing", missingHint(env, "the group"), "there is no target group %s", env.TargetGroupName())
 	}
 	counts := countTargets(group.targets)
 	wanted := counts.total()

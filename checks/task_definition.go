@@ -64,7 +64,7 @@ func evaluateTaskDefinition(
 ) Finding {
 	f := newFinding("task_definition", taskDefinitionID(env, role))
 	if definition == nil {
-		return f.error("TaskDefinitionMissing", deployHint(env, "the environment was never deployed, or the revision was deleted"),
+		return f.error("TaskDefinitionMissing", missingHint(env, "the revision"),
 			"there is no task definition of %s", env.TaskFamily(role))
 	}
 	container := findContainer(definition, env.ContainerName(role))

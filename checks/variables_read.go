@@ -50,7 +50,7 @@ func Inspect(
 		service := findService(services, name)
 		if service == nil {
 			found.Findings = append(found.Findings, newFinding("variables", name).error("ServiceMissing",
-				deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name))
+				missingHint(env, "the service"), "there is no service %s", name))
 			continue
 		}
 		reader := serviceReader{
