@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// checkMissingSecret asks what is known of a configuration secret that has nothing to read.
+// checkMissingSecret finds out why the configuration secret has no readable value.
 func checkMissingSecret(ctx context.Context, rc *runContext) ([]Finding, error) {
 	out, err := secretsmanager.NewFromConfig(rc.aws()).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{
 		SecretId: aws.String(rc.env.SecretName()),
@@ -24,8 +24,8 @@ func checkMissingSecret(ctx context.Context, rc *runContext) ([]Finding, error) 
 	return []Finding{evaluateMissingSecret(out, rc.env)}, nil
 }
 
-// evaluateMissingSecret says why there is nothing to read: never made, about to go, or never written. Each has a remedy of its
-// own. known is nil where there is no secret.
+// evaluateMissingSecret distinguishes a secret that was never created, one marked for deletion, and one without a value.
+// description is nil where there is no secret.
 func evaluateMissingSecret(description *secretsmanager.DescribeSecretOutput, env *environment.Environment) Finding {
 	f := newFinding("secrets", "SecretsManager-Secret-"+env.SecretName()).with("required_keys", env.SecretKeys())
 	switch {

@@ -15,20 +15,19 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// configSecret is the configuration secret as it was read.
 type configSecret struct {
 	arn     string
 	changed *time.Time
 	text    string
 }
 
-// readSecret returns the configuration secret, nil when there is none or it is about to be deleted.
+// readSecret returns the configuration secret, or nil where there is none or it is marked for deletion.
 func readSecret(ctx context.Context, rc *runContext) (*configSecret, error) {
 	return cached(ctx, &rc.cache, "secret", func(ctx context.Context) (*configSecret, error) {
 		out, err := secretsmanager.NewFromConfig(rc.aws()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
 			SecretId: aws.String(rc.env.SecretName()), VersionStage: aws.String("AWSCURRENT"),
 		})
-		// A secret that is marked for deletion answers InvalidRequestException.
+		// For a secret that is marked for deletion AWS returns InvalidRequestException.
 		// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 		if err != nil {
 			return nil, ignoreCodes(err, "ResourceNotFoundException", "InvalidRequestException")
@@ -70,8 +69,8 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 	return evaluateKeys(f.with("problems", secretProblemDetails(problems)), problems, env)
 }
 
-// evaluateKeys sums up the problems of a secret's keys: an error where one of them stops a deployment, as in preflight. The
-// worst gives the finding its reason, the message names all of them.
+// evaluateKeys sums up the problems of a secret's keys: an error where one of them prevents a deployment, as in preflight. The
+// most severe one gives the finding its reason; the message names all.
 func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Environment) Finding {
 	blocking := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !p.Stops })
 	others := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return p.Stops })
@@ -84,7 +83,7 @@ func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Envi
 	return f.warning(reason, hint, "%s", message)
 }
 
-// describeKeys are problems in words, all missing keys in one place.
+// describeKeys returns a text for each problem, and one for all missing keys.
 func describeKeys(problems []KeyProblem, env *environment.Environment) []string {
 	var missing, descriptions []string
 	for _, p := range problems {
@@ -100,7 +99,7 @@ func describeKeys(problems []KeyProblem, env *environment.Environment) []string 
 	return slices.Insert(descriptions, 0, fmt.Sprintf("%d of %d required keys are missing: %s", len(missing), len(env.SecretKeys()), strings.Join(missing, ", ")))
 }
 
-// worstReason is the reason of the worst problem, and what to do about it.
+// worstReason returns the reason and the hint for the most severe problem.
 func worstReason(problems []KeyProblem, env *environment.Environment) (string, Hint) {
 	const filled = "a variable became required, or the secret was not filled in"
 	for _, of := range []struct {
@@ -124,7 +123,6 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 	}
 }
 
-// secretProblemDetails are the kinds of problems of each key.
 func secretProblemDetails(problems []KeyProblem) map[string]any {
 	details := map[string]any{}
 	for _, p := range problems {

@@ -12,53 +12,53 @@ import (
 // StopKind classifies why a task stopped.
 type StopKind string
 
-// The kinds of stops.
+// The kinds of causes.
 const (
-	// StopExpected is a stop that somebody or ECS wanted: a new deployment, scaling in, a person.
+	// StopExpected is an intended stop: a new deployment, scaling in, a user's request.
 	StopExpected StopKind = "Expected"
-	// StopImagePull is an image that could not be fetched.
+	// StopImagePull is an image that could not be pulled.
 	StopImagePull StopKind = "ImagePull"
-	// StopMissingSecret is a secret, or a key in it, that the task refers to and that is not there.
+	// StopMissingSecret is a missing secret, or a missing key in it, that the task refers to.
 	StopMissingSecret StopKind = "MissingSecret"
 	// StopAccessDenied is a permission that the execution role lacks.
 	StopAccessDenied StopKind = "AccessDenied"
-	// StopNoRoute is AWS's own services out of reach from the task's subnet.
+	// StopNoRoute is a subnet from which AWS's services are unreachable.
 	StopNoRoute StopKind = "NoRoute"
-	// StopLogGroup is a log group that is not there.
+	// StopLogGroup is a missing log group.
 	StopLogGroup StopKind = "LogGroup"
 	// StopOutOfMemory is a container that used more memory than it has.
 	StopOutOfMemory StopKind = "OutOfMemory"
-	// StopCapacity is Fargate without room.
+	// StopCapacity is Fargate without capacity.
 	StopCapacity StopKind = "Capacity"
 	// StopNoAddress is a subnet without a free address.
 	StopNoAddress StopKind = "NoAddress"
 	// StopNetwork is a network interface that was not ready in time.
 	StopNetwork StopKind = "Network"
-	// StopHealthCheck is a task that ECS replaced because it did not become or stay healthy.
+	// StopHealthCheck is a task that ECS replaced because it was not healthy.
 	StopHealthCheck StopKind = "HealthCheck"
 	// StopCommand is a container whose command could not be started.
 	StopCommand StopKind = "Command"
-	// StopInfrastructure is AWS taking the machine away.
+	// StopInfrastructure is a machine that AWS took out of service.
 	StopInfrastructure StopKind = "Infrastructure"
-	// StopExitCode is a container that ended with an error.
+	// StopExitCode is a container that exited with an error.
 	StopExitCode StopKind = "ExitCode"
-	// StopCompleted is a container that ended by itself without one: well for a migration, wrong for a service.
+	// StopCompleted is a container that exited with code 0: success for a migration, an error for a service.
 	StopCompleted StopKind = "Completed"
-	// StopOther is none of the above.
+	// StopOther is any other cause.
 	StopOther StopKind = "Other"
 )
 
 // Stop is why a task stopped.
 type Stop struct {
 	Kind StopKind
-	// Message is one line for a person; Reason is ECS's own words.
+	// Message is one line for a person; Reason is ECS's text.
 	Message, Reason string
-	// Container is the one that ended the task and ExitCode its exit code, where there are such.
+	// Container is the container that ended the task and ExitCode its exit code, where there are such.
 	Container string
 	ExitCode  *int
-	// Key is the secret's key that is missing, for StopMissingSecret.
+	// Key is the secret's missing key, for StopMissingSecret.
 	Key string
-	// Permanent causes do not heal by trying again.
+	// Permanent reports whether retrying does not help.
 	Permanent bool
 	Hint      Hint
 }
@@ -66,14 +66,14 @@ type Stop struct {
 // Failed reports whether the task should not have stopped.
 func (s Stop) Failed() bool { return s.Kind != StopExpected }
 
-// Ended reports whether nothing of a task runs any more; its network interface may still be there.
+// Ended reports whether all containers of a task have stopped; its network interface may still exist.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func Ended(task ecstypes.Task) bool {
 	status := aws.ToString(task.LastStatus)
 	return status == "STOPPED" || status == "DEPROVISIONING"
 }
 
-// stopRule recognises a kind of stop in ECS's words. The message may use the pattern's first group as %s.
+// stopRule recognises a cause in ECS's text. The message may use the pattern's first group as %s.
 type stopRule struct {
 	kind      StopKind
 	pattern   *regexp.Regexp
@@ -172,7 +172,7 @@ var stopRules = []stopRule{
 		"stopped on purpose", Hint{}},
 }
 
-// exitMeanings say what the exit codes of containers usually mean.
+// exitMeanings maps the exit codes of containers to their usual meanings.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 var exitMeanings = map[int]struct {
 	meaning string
@@ -180,7 +180,7 @@ var exitMeanings = map[int]struct {
 }{
 	1: {"application error", Hint{
 		Cause: "the application gave up", Solution: "look at its last log lines", Command: "logs"}},
-	// docs/configuration.md says when entrypoint ends with 75 and 78.
+	// docs/configuration.md describes when entrypoint exits with 75 and 78.
 	75: {"the secrets could not be fetched", Hint{
 		Cause: "Secrets Manager did not answer, or throttled, for as long as entrypoint waits", Solution: "look at its last log lines, and at the way from the private subnets out", Command: "logs"}},
 	78: {"the configuration is not complete", Hint{
@@ -202,7 +202,7 @@ var exitMeanings = map[int]struct {
 		Cause: "it was asked to stop", Solution: "nothing, where a deployment was under way"}},
 }
 
-// StopCause says why a task stopped, from what DescribeTasks tells about it.
+// StopCause returns why a task stopped, from what DescribeTasks returns about it.
 func StopCause(task ecstypes.Task) Stop {
 	stop := Stop{Kind: StopOther, Reason: aws.ToString(task.StoppedReason)}
 	texts := []string{stop.Reason}
@@ -245,7 +245,7 @@ func StopCause(task ecstypes.Task) Stop {
 	return stop
 }
 
-// PlacementCause says why ECS cannot place a task, from an event of the service, and whether the event is about that.
+// PlacementCause returns why ECS cannot place a task, from an event of the service, and whether the event is about that.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 func PlacementCause(event string) (Stop, bool) {
 	if !strings.Contains(event, "unable to place a task") {
@@ -271,7 +271,6 @@ func (r stopRule) apply(stop Stop, match []string) Stop {
 	return stop
 }
 
-// exitMeaning says what an exit code other than 0 means.
 func exitMeaning(code int) (message string, hint Hint) {
 	known, ok := exitMeanings[code]
 	if !ok {
@@ -280,7 +279,7 @@ func exitMeaning(code int) (message string, hint Hint) {
 	return fmt.Sprintf("exit code %d (%s)", code, known.meaning), known.hint
 }
 
-// failedContainer is the container whose exit code says most: the first that failed, else the first that ended.
+// failedContainer returns the first container that failed, or else the first that exited.
 func failedContainer(containers []ecstypes.Container) *ecstypes.Container {
 	var ended *ecstypes.Container
 	for i, c := range containers {

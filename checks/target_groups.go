@@ -12,14 +12,14 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// targetCounts counts targets by state, and the reasons of those that are not healthy. Draining ones are on their way
-// out: they are counted apart.
+// targetCounts counts targets by state, and the reasons of unhealthy ones. Draining ones are counted separately, because they
+// are being removed.
 type targetCounts struct {
 	healthy, unhealthy, initial, other, draining int
 	reasons                                      map[string]int
 }
 
-// total is how many targets there are but for the draining ones.
+// total returns the number of targets without draining ones.
 func (c targetCounts) total() int { return c.healthy + c.unhealthy + c.initial + c.other }
 
 func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
@@ -49,7 +49,7 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 	return counts
 }
 
-// evaluateTargetGroup judges the API's target group by the state of its targets. Draining ones do not count.
+// evaluateTargetGroup judges the API's target group by the state of its targets, without draining ones.
 func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
 	f := newFinding("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
 	if group == nil {
@@ -87,7 +87,7 @@ func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Findi
 	return f.healthy("TargetsHealthy", "%d/%d targets healthy", counts.healthy, wanted)
 }
 
-// reasonList is the end of a message that counts reasons.
+// reasonList returns the end of a message, which counts the reasons.
 func reasonList(reasons map[string]int) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
@@ -99,7 +99,7 @@ func reasonList(reasons map[string]int) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// targetHints say what the load balancer's reasons mean.
+// targetHints explains the load balancer's reasons.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
 var targetHints = []struct {
 	reason elbtypes.TargetHealthReasonEnum

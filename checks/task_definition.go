@@ -43,8 +43,7 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 	})
 }
 
-// secretKeys are the keys that the configuration secret has. Without a secret there are none; a secret that is no
-// object has none either.
+// secretKeys returns the keys of the configuration secret, none where there is no secret or it is no JSON object.
 func secretKeys(secret *configSecret) []string {
 	if secret == nil {
 		return nil
@@ -57,8 +56,7 @@ func taskDefinitionID(env *environment.Environment, role environment.Role) strin
 	return "ECS-TaskDefinition-" + env.TaskFamily(role)
 }
 
-// evaluateTaskDefinition judges what a task of the role would be started with. keys are those of the configuration
-// secret.
+// evaluateTaskDefinition judges what a task of the role would be started with. keys are those of the configuration secret.
 func evaluateTaskDefinition(
 	definition *ecstypes.TaskDefinition, role environment.Role, keys []string, env *environment.Environment,
 ) Finding {
@@ -115,7 +113,7 @@ func findContainer(definition *ecstypes.TaskDefinition, name string) *ecstypes.C
 	return &definition.ContainerDefinitions[at]
 }
 
-// secretReferences are the keys of the configuration secret that a container refers to, sorted.
+// secretReferences returns the keys of the configuration secret that a container refers to, sorted.
 func secretReferences(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	keys := []string{}
 	for _, s := range container.Secrets {
@@ -127,9 +125,9 @@ func secretReferences(container *ecstypes.ContainerDefinition, env *environment.
 	return slices.Compact(keys)
 }
 
-// splitValueFrom separates the name of the secret from its key in a reference of the form
-// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION, of which the last three can be left out. References
-// to what is no secret have neither.
+// splitValueFrom returns the secret's name and the key in a reference of the form
+// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION, of which the last three are optional, and "" for other
+// references.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 func splitValueFrom(reference string) (name, key string) {
 	parts := strings.Split(reference, ":")
@@ -139,14 +137,14 @@ func splitValueFrom(reference string) (name, key string) {
 	return parts[6], strings.Join(parts[7:min(8, len(parts))], "")
 }
 
-// isSecretNamed reports whether the last part of a secret's ARN is the name, alone or with the hyphen and six
-// characters that Secrets Manager adds.
+// isSecretNamed reports whether the last part of a secret's ARN is the name, with or without the hyphen and six characters that
+// Secrets Manager adds.
 func isSecretNamed(part, name string) bool {
 	return part == name || strings.HasPrefix(part, name+"-") && len(part) == len(name)+7
 }
 
-// unsetVariables are the required variables that a container gets from nowhere. DATABASE_URL is built at its start
-// where it knows the database's secret.
+// unsetVariables returns the required variables that a container does not get. DATABASE_URL is built when the container starts,
+// if it knows the database's secret.
 func unsetVariables(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	var set []string
 	for _, v := range container.Environment {

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Reasons why something is unknown.
+// Reasons of the status unknown.
 const (
 	reasonAccessDenied  = "AccessDenied"
 	reasonThrottled     = "Throttled"
@@ -22,7 +22,7 @@ const (
 	reasonNoResult      = "NoResult"
 )
 
-// accessDeniedCodes and throttledCodes are what the services call these conditions.
+// The services' error codes for these conditions.
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 var (
 	accessDeniedCodes = []string{
@@ -40,7 +40,6 @@ var (
 	}
 )
 
-// hasCode reports whether err is an answer of AWS with one of the codes.
 func hasCode(err error, codes ...string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
@@ -54,10 +53,10 @@ func ignoreCodes(err error, codes ...string) error {
 	return err
 }
 
-// AccessDenied reports whether AWS refused a call because the caller may not make it.
+// AccessDenied reports whether AWS refused a call for lack of permission.
 func AccessDenied(err error) bool { return hasCode(err, accessDeniedCodes...) }
 
-// unknownFinding is the finding about a component that could not be judged because of err.
+// unknownFinding returns the finding about a component that could not be judged because of err.
 func unknownFinding(component string, err error) Finding {
 	f := newFinding(component, component)
 	call := "AWS"
@@ -100,7 +99,7 @@ func unknownFinding(component string, err error) Finding {
 	}, "%s", shortError(err))
 }
 
-// errorReason tells an answer that is an error from no answer at all.
+// errorReason distinguishes an error that AWS returned from no response at all.
 func errorReason(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -109,13 +108,13 @@ func errorReason(err error) string {
 	return reasonUnreachable
 }
 
-// isCredentialError reports whether the SDK found no credentials to sign with. It has no type for that.
+// isCredentialError reports whether the SDK found no credentials, for which it has no error type.
 func isCredentialError(err error) bool {
 	var signing interface{ Unwrap() error }
 	return errors.As(err, &signing) && strings.Contains(err.Error(), "get identity: get credentials")
 }
 
-// shortError is err without what the SDK puts around the service's own words.
+// shortError returns the service's error message without what the SDK adds to it.
 func shortError(err error) string {
 	var api smithy.APIError
 	var operation *smithy.OperationError

@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// evaluateContainer says what is not as it should be about what a container gets.
+// evaluateContainer judges the variables of a container.
 func evaluateContainer(c Container, env *environment.Environment) []Finding {
 	f := func() findingBuilder { return newFinding("variables", c.Service+"/"+c.Container) }
 	var findings []Finding
@@ -49,7 +49,7 @@ func evaluateContainer(c Container, env *environment.Environment) []Finding {
 	return findings
 }
 
-// describeVariables lists variables with what there is to say about them.
+// describeVariables returns the selected variables with their problems.
 func describeVariables(variables []Variable, selected func(Variable) bool) []string {
 	var names []string
 	for _, v := range variables {
@@ -66,10 +66,10 @@ func describeVariables(variables []Variable, selected func(Variable) bool) []str
 	return names
 }
 
-// describe ends a sentence that begins with the variable and "is".
+// describe returns the end of a sentence that starts with the variable and "is".
 func (s State) describe() string { return configuration.Kind(s).String() }
 
-// differencesFrom are the differences from one side, in words.
+// differencesFrom returns the differences from one side as text.
 func differencesFrom(all []Difference, side string) []string {
 	var found []string
 	for _, d := range all {
@@ -80,10 +80,10 @@ func differencesFrom(all []Difference, side string) []string {
 	return found
 }
 
-// programName is how what the program would declare is called.
+// programName returns how messages name the infra program's definition.
 func programName(env *environment.Environment) string { return environment.FileName(env.Stack) }
 
-// differences holds what a container is given by its running task definition against another one, by name and value.
+// differences compares the running task definition with another one, by name and value.
 func differences(side string, running, other map[string]string) []Difference {
 	var found []Difference
 	for name, value := range running {
@@ -104,13 +104,13 @@ func differences(side string, running, other map[string]string) []Difference {
 	return found
 }
 
-// anyValue stands for a value that only AWS knows, but not for a reference or for nothing.
+// anyValue stands for any value that only AWS knows, but not for a reference or an empty value.
 const anyValue = "\x00"
 
-// valuePrefix and asReference begin how a variable is given.
+// valuePrefix and referencePrefix mark how a variable is defined.
 const valuePrefix, referencePrefix = "value ", "from "
 
-// definedVariables are the variables that a container definition names, with their values or references.
+// definedVariables returns the variables that a container definition names, with their values or references.
 func definedVariables(c *ecstypes.ContainerDefinition, env *environment.Environment) map[string]string {
 	all := map[string]string{}
 	if c == nil {
@@ -130,14 +130,13 @@ func definedVariables(c *ecstypes.ContainerDefinition, env *environment.Environm
 	return all
 }
 
-// ownReference is how a reference to a key of the environment's own secret is held against others: by its names, since only AWS
-// knows the ARN's end.
+// ownReference identifies a key of the environment's own secret for comparison, since only AWS knows the end of its ARN.
 func ownReference(key string, env *environment.Environment) string {
 	return env.SecretName() + " " + key
 }
 
-// expectedVariables are the variables that the program sets in the application's container, as far as the environment's file
-// says.
+// expectedVariables returns the variables that the infra program sets in the application's container, as far as the
+// environment's file defines them.
 func expectedVariables(env *environment.Environment) map[string]string {
 	all := map[string]string{}
 	for _, name := range environment.ProgramVariables() {
@@ -157,8 +156,7 @@ func expectedVariables(env *environment.Environment) map[string]string {
 	return all
 }
 
-// redefinedKeys are the keys of the configuration secret that a container needs and is given in another way than by a
-// reference to them.
+// redefinedKeys returns the required keys of the configuration secret that a container does not get by reference.
 func redefinedKeys(c *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	var names []string
 	for _, d := range differences("", definedVariables(c, env), expectedVariables(env)) {

@@ -15,8 +15,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// Inspect finds out what the containers of the environment's services get. deployed are the revisions that the last
-// deployment left, by service. An error is what kept it from finding out anything.
+// Inspect reads what the containers of the environment's services get. deployed maps services to the revision of the last
+// deployment. It returns an error only where nothing could be read.
 func Inspect(
 	ctx context.Context, env *environment.Environment, src Sources, opt Options, deployed map[string]string, clk clock.Clock,
 ) (Inspection, error) {
@@ -73,7 +73,6 @@ func Inspect(
 	return found, nil
 }
 
-// secretFindings judge the configuration secret itself.
 func secretFindings(ctx context.Context, rc *runContext) []Finding {
 	findings, err := checkSecrets(ctx, rc)
 	if err != nil {
@@ -84,7 +83,7 @@ func secretFindings(ctx context.Context, rc *runContext) []Finding {
 	return findings
 }
 
-// serviceReader reads what the containers of one service get.
+// serviceReader reads the containers of one service.
 type serviceReader struct {
 	*runContext
 	role     environment.Role
@@ -140,8 +139,8 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	return containers, nil
 }
 
-// deployedDefinition is the definition that the last deployment left, where that is neither the running nor the latest one. Nothing is
-// said of one that was deleted since.
+// deployedDefinition returns the last deployment's task definition where it is neither the running nor the latest one, or nil,
+// also where it was deleted.
 func (r serviceReader) deployedDefinition(ctx context.Context, running string, latest *ecstypes.TaskDefinition) (*ecstypes.TaskDefinition, error) {
 	revision := awsx.NameFromARN(r.deployed)
 	if revision == "" || revision == awsx.NameFromARN(running) || latest != nil && revision == revisionOf(latest) {
@@ -154,8 +153,8 @@ func revisionOf(definition *ecstypes.TaskDefinition) string {
 	return awsx.NameFromARN(aws.ToString(definition.TaskDefinitionArn))
 }
 
-// lastChange is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is
-// built from it.
+// lastChange returns when a secret that the container reads at its start last changed. The database's password counts where
+// DATABASE_URL is built from it.
 func (r serviceReader) lastChange(variables []Variable) *time.Time {
 	if slices.ContainsFunc(variables, func(v Variable) bool { return v.Origin == BuiltAtStart }) {
 		return r.changes.latest()
@@ -163,8 +162,8 @@ func (r serviceReader) lastChange(variables []Variable) *time.Time {
 	return r.changes.configuration
 }
 
-// revisions are the one that the service's primary deployment has running tasks of, or else the one that its newest task
-// runs, or that it would start tasks of where it runs none; and the others that tasks still run.
+// revisions returns the revision of the primary deployment if tasks run it, else the newest task's, else the one that the
+// service would start; and the others that tasks run.
 func (r serviceReader) revisions() (running string, others []string) {
 	primary := aws.ToString(r.service.TaskDefinition)
 	var revisions []string

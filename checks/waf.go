@@ -23,7 +23,7 @@ func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
 	out, err := wafv2.NewFromConfig(rc.aws()).GetWebACLForResource(ctx, &wafv2.GetWebACLForResourceInput{
 		ResourceArn: balancer.LoadBalancerArn,
 	})
-	// AWS answers without a web ACL where there is none; others have an error for it.
+	// AWS returns no web ACL where there is none; emulators return an error.
 	if hasCode(err, "WAFNonexistentItemException") {
 		return []Finding{evaluateWAF(nil, rc.env)}, nil
 	}
@@ -35,7 +35,6 @@ func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
 
 func wafID(env *environment.Environment) string { return "WAF-" + env.WebACLName() }
 
-// evaluateWAF judges the web ACL in front of the load balancer.
 func evaluateWAF(acl *waftypes.WebACL, env *environment.Environment) Finding {
 	f := newFinding("waf", wafID(env))
 	if acl == nil {

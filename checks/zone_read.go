@@ -11,13 +11,13 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 )
 
-// zone is the hosted zone of the root domain: where it is, and the name servers that answer for it.
+// zone is the hosted zone of the root domain.
 type zone struct {
 	id          string
 	nameServers []string
 }
 
-// readZoneID returns the id of the public hosted zone of the environment's root domain, "" when there is none.
+// readZoneID returns the ID of the public hosted zone of the environment's root domain, or "" where there is none.
 func readZoneID(ctx context.Context, rc *runContext) (string, error) {
 	return cached(ctx, &rc.cache, "zone id", func(ctx context.Context) (string, error) {
 		zones, err := hostedzone.Public(ctx, route53.NewFromConfig(rc.aws()), rc.env.Domain.Root)
@@ -28,7 +28,7 @@ func readZoneID(ctx context.Context, rc *runContext) (string, error) {
 	})
 }
 
-// readZone returns the public hosted zone of the environment's root domain, nil when there is none.
+// readZone returns the public hosted zone of the environment's root domain, or nil where there is none.
 func readZone(ctx context.Context, rc *runContext) (*zone, error) {
 	return cached(ctx, &rc.cache, "zone", func(ctx context.Context) (*zone, error) {
 		id, err := readZoneID(ctx, rc)
@@ -47,7 +47,7 @@ func readZone(ctx context.Context, rc *runContext) (*zone, error) {
 	})
 }
 
-// readRecords returns the records of the zone, none when there is no zone.
+// readRecords returns the records of the zone, none where there is no zone.
 func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecordSet, error) {
 	return cached(ctx, &rc.cache, "records", func(ctx context.Context) ([]r53types.ResourceRecordSet, error) {
 		id, err := readZoneID(ctx, rc)
@@ -62,7 +62,7 @@ func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecord
 	})
 }
 
-// readDelegation returns the name servers that DNS names for the root domain, which are those at the registrar.
+// readDelegation returns the name servers that DNS has for the root domain, as set at the registrar.
 func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
 	return cached(ctx, &rc.cache, "delegation", func(ctx context.Context) ([]string, error) {
 		found, err := rc.src.Network.Resolver.LookupNS(ctx, rc.env.Domain.Root)
@@ -80,7 +80,7 @@ func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
 	})
 }
 
-// isDelegated reports whether the registrar sends the world to the zone: every name server it names is the zone's.
+// isDelegated reports whether every name server at the registrar is one of the zone's.
 func isDelegated(zone *zone, registrar []string) bool {
 	if zone == nil || len(registrar) == 0 {
 		return false
