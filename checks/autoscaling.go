@@ -47,12 +47,7 @@ func scalableID(env *environment.Environment, role environment.Role) string {
 }
 
 func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readScaling)
-	services, err := readServices(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	found, err := readScaling(ctx, rc)
+	services, found, err := readBoth(ctx, rc, readServices, readScaling)
 	if err != nil {
 		return nil, err
 	}

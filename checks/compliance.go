@@ -60,9 +60,7 @@ func checkCompliance(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return forEach(ctx, areas(), func(ctx context.Context, a area) ([]Finding, error) {
 		rules, err := a.rules(ctx, rc)
 		if err != nil {
-			unknown := unknownFinding("compliance", err)
-			unknown.Service = complianceID(rc.env, a.name)
-			return []Finding{unknown}, nil
+			return []Finding{unknownFinding("compliance", complianceID(rc.env, a.name), err)}, nil
 		}
 		return []Finding{evaluateCompliance(a.name, rules, rc.env)}, nil
 	})
@@ -106,12 +104,7 @@ func networkRules(ctx context.Context, rc *runContext) ([]rule, error) {
 	if err != nil || vpc == nil {
 		return nil, err
 	}
-	prefetch(ctx, rc, readNATs)
-	subnets, err := readSubnets(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	gateways, err := readNATs(ctx, rc)
+	subnets, gateways, err := readBoth(ctx, rc, readSubnets, readNATs)
 	if err != nil {
 		return nil, err
 	}

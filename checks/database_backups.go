@@ -16,22 +16,15 @@ import (
 
 func readSnapshots(ctx context.Context, rc *runContext) ([]rdstypes.DBSnapshot, error) {
 	return cached(ctx, &rc.cache, "snapshots", func(ctx context.Context) ([]rdstypes.DBSnapshot, error) {
-		return pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
+		snapshots, err := pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
 			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		}), func(out *rds.DescribeDBSnapshotsOutput) []rdstypes.DBSnapshot { return out.DBSnapshots })
+		return snapshots, ignoreCodes(err, "DBInstanceNotFound", "DBInstanceNotFoundFault")
 	})
 }
 
 func checkBackups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readSnapshots)
-	database, err := readDatabase(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	snapshots, err := readSnapshots(ctx, rc)
-	if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
-		snapshots, err = nil, nil
-	}
+	database, snapshots, err := readBoth(ctx, rc, readDatabase, readSnapshots)
 	if err != nil {
 		return nil, err
 	}

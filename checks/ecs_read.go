@@ -111,11 +111,7 @@ func readStoppedTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, err
 
 // findService returns the service of a name, or nil. ECS lists deleted services as INACTIVE.
 func findService(services []ecstypes.Service, name string) *ecstypes.Service {
-	at := slices.IndexFunc(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
-	if at < 0 {
-		return nil
-	}
-	return &services[at]
+	return find(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
 }
 
 // tasksOfService returns the tasks that a service started, the newest first.

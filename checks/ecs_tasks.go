@@ -17,14 +17,9 @@ import (
 const maxTasksListed = 20
 
 func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readServices)
 	prefetch(ctx, rc, readPasswordRotation)
 	prefetch(ctx, rc, readSecret)
-	tasks, err := readRunningTasks(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	services, err := readServices(ctx, rc)
+	tasks, services, err := readBoth(ctx, rc, readRunningTasks, readServices)
 	if err != nil {
 		return nil, err
 	}

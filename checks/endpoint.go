@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -64,11 +63,9 @@ func sideName(side probe.Side) string {
 func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, side := range []probe.Side{probe.SideLoadBalancer, probe.SideDomain} {
-		at := slices.IndexFunc(results, func(r probe.Result) bool { return r.Side == side })
-		if at < 0 {
-			continue
+		if result := find(results, func(r probe.Result) bool { return r.Side == side }); result != nil {
+			findings = append(findings, evaluateSide(*result, env))
 		}
-		findings = append(findings, evaluateSide(results[at], env))
 	}
 	return findings
 }
@@ -76,10 +73,7 @@ func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding
 func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 	f := newFinding("tls", "TLS-"+sideName(r.Side)+"-"+env.Domain.Name)
 	f.details = probeDetails(r)
-	switch {
-	case r.TLS == nil:
-		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
-	case r.Problem != nil && r.Problem.Reason.IsCertificate():
+	if r.TLS == nil || r.Problem != nil && r.Problem.Reason.IsCertificate() {
 		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
 	}
 	renew := Hint{

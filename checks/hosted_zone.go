@@ -35,12 +35,7 @@ func sharedHint(cause string) Hint {
 }
 
 func checkDelegation(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readDelegation)
-	zone, err := readZone(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	registrar, err := readDelegation(ctx, rc)
+	zone, registrar, err := readBoth(ctx, rc, readZone, readDelegation)
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +68,7 @@ func evaluateDelegation(zone *zone, registrar []string, env *environment.Environ
 }
 
 func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readBalancer)
-	records, err := readRecords(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	balancer, err := readBalancer(ctx, rc)
+	records, balancer, err := readBoth(ctx, rc, readRecords, readBalancer)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package checks
 import (
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -66,11 +65,7 @@ func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) 
 }
 
 func findListener(listeners []elbtypes.Listener, port int32) *elbtypes.Listener {
-	at := slices.IndexFunc(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
-	if at < 0 {
-		return nil
-	}
-	return &listeners[at]
+	return find(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
 }
 
 // actionOf returns the final action of a listener; authentication and the like precede it.

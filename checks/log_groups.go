@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -18,11 +17,7 @@ func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, err
 		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(rc.aws()),
 			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(rc.env.LogGroupName())}),
 			func(out *cloudwatchlogs.DescribeLogGroupsOutput) []logstypes.LogGroup { return out.LogGroups })
-		at := slices.IndexFunc(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == rc.env.LogGroupName() })
-		if err != nil || at < 0 {
-			return nil, err
-		}
-		return &groups[at], nil
+		return find(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == rc.env.LogGroupName() }), err
 	})
 }
 

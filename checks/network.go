@@ -134,12 +134,7 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 }
 
 func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readBalancer)
-	groups, err := readSecurityGroups(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	balancer, err := readBalancer(ctx, rc)
+	groups, balancer, err := readBoth(ctx, rc, readSecurityGroups, readBalancer)
 	if err != nil {
 		return nil, err
 	}

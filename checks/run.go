@@ -90,16 +90,11 @@ const (
 func runChecks(
 	ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
 ) Report {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
-	defer cancel()
-	if src.Network.Resolver == nil {
-		src.Network = probe.SystemNetwork()
+	ctx, rc, stop := newRun(ctx, env, src, opt, clk)
+	defer stop()
+	if rc.src.Network.Resolver == nil {
+		rc.src.Network = probe.SystemNetwork()
 	}
-	trace := &tracer{callback: opt.Trace}
-	// A prefetched read that no check needed may still be running when the run has ended.
-	defer trace.stop()
-	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
-	rc := &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}
 	report := Report{
 		Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second),
 		Services: []Finding{},
@@ -116,6 +111,20 @@ func runChecks(
 	report.LoadBalancers, report.Certificates = balancerSection(rc), certificateSection(rc)
 	report.Debugging.StuckServices = stuckSection(rc, report.Services)
 	return report
+}
+
+// newRun prepares a run. The caller calls stop at its end.
+func newRun(
+	ctx context.Context, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
+) (_ context.Context, rc *runContext, stop func()) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
+	trace := &tracer{callback: opt.Trace}
+	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
+	return ctx, &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}, func() {
+		// A prefetched read that no check needed may still be running when the run has ended.
+		trace.stop()
+		cancel()
+	}
 }
 
 func selectChecks(all []Check, opt Options) []Check {
@@ -142,7 +151,7 @@ type outcome struct {
 func (o outcome) findingsOf(component string) []Finding {
 	findings := o.findings
 	if o.err != nil {
-		findings = append(findings, unknownFinding(component, o.err))
+		findings = append(findings, unknownFinding(component, component, o.err))
 	}
 	if len(findings) == 0 {
 		findings = []Finding{newFinding(component, component).unknown(reasonNoResult, Hint{

@@ -32,3 +32,15 @@ func prefetch[T any](ctx context.Context, rc *runContext, read func(context.Cont
 	forked := fork(ctx)
 	go func() { _, _ = read(forked, rc) }()
 }
+
+// readBoth reads two things concurrently.
+func readBoth[A, B any](
+	ctx context.Context, rc *runContext,
+	readA func(context.Context, *runContext) (A, error), readB func(context.Context, *runContext) (B, error),
+) (a A, b B, err error) {
+	prefetch(ctx, rc, readB)
+	if a, err = readA(ctx, rc); err == nil {
+		b, err = readB(ctx, rc)
+	}
+	return a, b, err
+}

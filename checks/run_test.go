@@ -220,7 +220,7 @@ func TestUndetermined(t *testing.T) {
 		"no credentials": {client(errors.New("get identity: get credentials: failed to refresh cached credentials")),
 			verdict{Unknown, "NoCredentials", "credentials were not accepted"}},
 	} {
-		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, unknownFinding("ecs_service", test.err)) })
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, unknownFinding("ecs_service", "ecs_service", test.err)) })
 	}
 }
 

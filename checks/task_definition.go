@@ -35,9 +35,7 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 		}
 		secret, secretErr := readSecret(ctx, rc)
 		if secretErr != nil && definition != nil {
-			finding := unknownFinding("task_definition", secretErr)
-			finding.Service = taskDefinitionID(rc.env, role)
-			return []Finding{finding}, nil
+			return []Finding{unknownFinding("task_definition", taskDefinitionID(rc.env, role), secretErr)}, nil
 		}
 		return []Finding{evaluateTaskDefinition(definition, role, secretKeys(secret), rc.env)}, nil
 	})
@@ -106,11 +104,7 @@ func evaluateTaskDefinition(
 }
 
 func findContainer(definition *ecstypes.TaskDefinition, name string) *ecstypes.ContainerDefinition {
-	at := slices.IndexFunc(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
-	if at < 0 {
-		return nil
-	}
-	return &definition.ContainerDefinitions[at]
+	return find(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
 }
 
 // secretReferences returns the keys of the configuration secret that a container refers to, sorted.

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,12 +19,8 @@ import (
 func Inspect(
 	ctx context.Context, env *environment.Environment, src Sources, opt Options, deployed map[string]string, clk clock.Clock,
 ) (Inspection, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
-	defer cancel()
-	trace := &tracer{callback: opt.Trace}
-	defer trace.stop()
-	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
-	rc := &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}
+	ctx, rc, stop := newRun(ctx, env, src, opt, clk)
+	defer stop()
 	ctx = withComponent(ctx, "variables")
 	prefetch(ctx, rc, readSecret)
 	prefetch(ctx, rc, readPasswordRotation)
@@ -59,9 +54,7 @@ func Inspect(
 		}
 		containers, err := reader.read(ctx)
 		if err != nil {
-			finding := unknownFinding("variables", err)
-			finding.Service = name
-			found.Findings = append(found.Findings, finding)
+			found.Findings = append(found.Findings, unknownFinding("variables", name, err))
 			continue
 		}
 		for _, c := range containers {
@@ -76,9 +69,7 @@ func Inspect(
 func secretFindings(ctx context.Context, rc *runContext) []Finding {
 	findings, err := checkSecrets(ctx, rc)
 	if err != nil {
-		finding := unknownFinding("secrets", err)
-		finding.Service = "SecretsManager-Secret-" + rc.env.SecretName()
-		return []Finding{finding}
+		return []Finding{unknownFinding("secrets", "SecretsManager-Secret-" + rc.env.SecretName(), err)}
 	}
 	return findings
 }
