@@ -71,8 +71,8 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	case s.Autoscaling == nil && at < 0:
 		return f.healthy("NotScaled", "a fixed number of %s", text.Plural(s.Tasks.Min, "task", "tasks"))
 	case s.Autoscaling == nil:
-		return f.warning("ScaledByHand", driftHint(env, "autoscaling was added by hand, or the environment's file no longer has it"),
-			"the %s is scaled, and the environment's file says a fixed number of tasks", s.Role)
+		return f.warning("UnexpectedScaling", driftHint(env, "autoscaling was added outside the deployer, or removed from the environment's file"),
+			"the %s is scaled, the environment's file has a fixed number of tasks", s.Role)
 	case at < 0:
 		return f.error("ScalingMissing", missingHint(env, "the scalable target"),
 			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
@@ -88,16 +88,16 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	f = f.with("min", low).with("max", high).with("policies", policies)
 	switch suspended := target.SuspendedState; {
 	case low != s.Tasks.Min || high != s.Tasks.Max:
-		return f.warning("OtherBounds", driftHint(env, "the bounds were changed by hand"),
-			"scales between %d and %d tasks, the environment's file says %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
+		return f.warning("OtherBounds", driftHint(env, "the bounds were changed outside the deployer"),
+			"scales between %d and %d tasks, the environment's file has %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
 	case policies == 0:
-		return f.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "nothing makes the %s scale: it has no policies", s.Role)
+		return f.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "the %s does not scale: it has no scaling policies", s.Role)
 	case suspended != nil && (aws.ToBool(suspended.DynamicScalingOutSuspended) || aws.ToBool(suspended.DynamicScalingInSuspended)):
-		return f.warning("ScalingSuspended", driftHint(env, "somebody suspended it"), "scaling is suspended")
+		return f.warning("ScalingSuspended", driftHint(env, "it was suspended outside the deployer, or by a restore"), "scaling is suspended")
 	case desired >= high:
 		return f.warning("AtMaximum", Hint{
-			Cause:    "the load is as high as the environment allows for",
-			Solution: "raise tasks.max in the environment's file, or find out what the load is", Command: command(env, "logs"),
+			Cause:    "the load has reached the limit of the environment",
+			Solution: "raise tasks.max in the environment's file, or find the cause of the load", Command: command(env, "logs"),
 		}, "%d of at most %d tasks: it cannot scale further", desired, high)
 	}
 	return f.healthy("Scales", "%s, between %d and %d, %s", text.Plural(desired, "task", "tasks"), low, high, text.Plural(policies, "policy", "policies"))

@@ -59,14 +59,14 @@ func allBlocked(c *s3types.PublicAccessBlockConfiguration) bool {
 func evaluateBucket(found *bucket, env *environment.Environment) Finding {
 	f := newFinding("buckets", "S3-Bucket-"+env.LogBucketName())
 	if found == nil {
-		return f.error("BucketMissing", missingHint(env, "the bucket"), "there is no bucket %s", env.LogBucketName())
+		return f.error("BucketMissing", missingHint(env, "the bucket"), "the bucket %s does not exist", env.LogBucketName())
 	}
 	f = f.with("public_access_blocked", found.blocked).with("encryption", found.encryption)
 	switch {
 	case !found.blocked:
-		return f.error("PublicAccessPossible", driftHint(env, "the block was removed by hand"), "the bucket does not block public access")
+		return f.error("PublicAccessPossible", driftHint(env, "the block was removed outside the deployer"), "the bucket does not block public access")
 	case found.encryption == "":
-		return f.warning("NotEncrypted", driftHint(env, "the encryption was removed by hand"), "the bucket is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was removed outside the deployer"), "the bucket is not encrypted")
 	}
 	return f.healthy("Private", "private, encrypted with %s", found.encryption)
 }

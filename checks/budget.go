@@ -57,7 +57,7 @@ func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Fi
 	f := newFinding("budget", "Budget-"+env.BudgetName())
 	if budget == nil {
 		return f.warning("BudgetMissing", missingHint(env, "the budget"),
-			"there is no budget %s: nobody is told of costs", env.BudgetName())
+			"the budget %s does not exist, so that no one is notified of costs", env.BudgetName())
 	}
 	limit, _ := amount(budget.BudgetLimit)
 	f = f.with("limit_usd", limit)
@@ -73,12 +73,12 @@ func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Fi
 	}
 	hint := Hint{
 		Cause:    "the environment costs more than was planned",
-		Solution: "see what costs most, and raise the budget or save", Command: command(env, "cost"),
+		Solution: "find the largest costs, then reduce them or raise the budget", Command: command(env, "cost"),
 	}
 	switch {
 	case math.Round(limit) != float64(env.Budget.MonthlyUSD):
-		return f.warning("OtherLimit", driftHint(env, "the budget was changed by hand"),
-			"the budget is $%.2f, the environment's file says $%d", limit, env.Budget.MonthlyUSD)
+		return f.warning("OtherLimit", driftHint(env, "the budget was changed outside the deployer"),
+			"the budget is $%.2f, the environment's file has $%d", limit, env.Budget.MonthlyUSD)
 	case spent > limit:
 		return f.warning("OverBudget", hint, "$%.2f spent of $%.2f this month", spent, limit)
 	case forecast > limit:

@@ -116,7 +116,7 @@ func evaluateCertificate(
 	}
 	renewal := Hint{
 		Cause:    "ACM could not renew it: its validation record is missing, or the name servers changed",
-		Solution: "see that the validation record is in the zone and the zone is delegated", Command: command(env, "status") + " --only dns,delegation",
+		Solution: "check that the zone has the validation record and is delegated", Command: command(env, "status") + " --only dns,delegation",
 	}
 	switch {
 	case certificate.Status == acmtypes.CertificateStatusPendingValidation:
@@ -124,7 +124,7 @@ func evaluateCertificate(
 	case certificate.Status == acmtypes.CertificateStatusExpired || certificate.NotAfter != nil && now.After(*certificate.NotAfter):
 		return f.error("CertificateExpired", renewal, "the certificate for %s has expired%s", env.Domain.Name, onDate(certificate.NotAfter))
 	case certificate.Status != acmtypes.CertificateStatusIssued:
-		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM gave it up")),
+		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM has stopped trying")),
 			"the certificate is %s", certificate.Status)
 	case !coversName(*certificate, env.Domain.Name):
 		return f.error("WrongNames", driftHint(env, "it was requested for another name"),
@@ -158,15 +158,15 @@ func evaluatePending(
 	switch {
 	case v.delegationKnown && !v.delegated:
 		return f.error("NotDelegated", Hint{
-			Cause:    "the registrar does not send the world to the zone's name servers, so that ACM cannot see the validation record",
+			Cause:    "the registrar does not have the zone's name servers, so that ACM cannot see the validation record",
 			Solution: "enter the zone's name servers at the registrar", Command: "deployer outputs --env shared",
 		}, "the certificate has been waiting for validation%s: the domain is not delegated", age)
 	case v.recordsKnown && len(missing) > 0:
-		return f.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never made"),
+		return f.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never created"),
 			"the certificate has been waiting for validation%s: %d validation records are missing", age, len(missing))
 	}
 	return f.warning("PendingValidation", Hint{
-		Cause:    "ACM has not looked yet, or cannot see the validation record",
+		Cause:    "ACM has not checked it yet, or cannot see the validation record",
 		Solution: "wait a few minutes; then compare the name servers", Command: command(env, "status") + " --only delegation,certificate",
 	}, "the certificate has been waiting for validation%s", age)
 }

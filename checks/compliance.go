@@ -74,7 +74,7 @@ func complianceID(env *environment.Environment, area string) string {
 func evaluateCompliance(area string, rules []rule, env *environment.Environment) Finding {
 	f := newFinding("compliance", complianceID(env, area)).with("rules", len(rules))
 	if len(rules) == 0 {
-		return f.error("NothingDeployed", deployHint(env, "the environment was never deployed"), "%s: there is nothing to compare with the environment's file", area)
+		return f.error("NothingDeployed", deployHint(env, "the environment was never deployed"), "%s: nothing is deployed that could be compared with the environment's file", area)
 	}
 	var broken []string
 	details := map[string]any{}
@@ -88,15 +88,15 @@ func evaluateCompliance(area string, rules []rule, env *environment.Environment)
 		critical = critical || r.critical
 	}
 	if len(broken) == 0 {
-		return f.healthy("AsDescribed", "%s: %s as %s says", area, text.Plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
+		return f.healthy("MatchesFile", "%s: %s as in %s", area, text.Plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
 	}
 	f = f.with("broken", details)
 	report := f.warning
 	if critical {
 		report = f.error
 	}
-	return report("NotAsDescribed", driftHint(env, "it was changed past the program, or "+environment.FileName(env.Stack)+" was changed and not deployed"),
-		"%s: %d of %d values are not as %s says: %s", area, len(broken), len(rules), environment.FileName(env.Stack), strings.Join(broken, "; "))
+	return report("DiffersFromFile", driftHint(env, "it was changed outside the deployer, or "+environment.FileName(env.Stack)+" was changed and not deployed"),
+		"%s: %d of %d values differ from %s: %s", area, len(broken), len(rules), environment.FileName(env.Stack), strings.Join(broken, "; "))
 }
 
 func networkRules(ctx context.Context, rc *runContext) ([]rule, error) {

@@ -76,7 +76,7 @@ func evaluateDatabase(
 ) Finding {
 	f := newFinding("database", "RDS-Database-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", missingHint(env, "the database"), "there is no database %s", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", missingHint(env, "the database"), "the database %s does not exist", env.DatabaseIdentifier())
 	}
 	status := aws.ToString(database.DBInstanceStatus)
 	name := databaseMetrics(env.DatabaseIdentifier())
@@ -100,10 +100,10 @@ func evaluateDatabase(
 	case status != "available" && !availableStatuses[status]:
 		return f.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
 	case aws.ToBool(database.PubliclyAccessible):
-		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed by hand"), "the database has a public address")
+		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed outside the deployer"), "the database has a public address")
 	case !aws.ToBool(database.StorageEncrypted):
 		return f.error("NotEncrypted", Hint{
-			Cause:    "it was made without encryption, which cannot be added later",
+			Cause:    "it was created without encryption, which cannot be added later",
 			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot list"),
 		}, "the database's storage is not encrypted")
 	case leftKnown && left < storageError:
@@ -112,13 +112,13 @@ func evaluateDatabase(
 		return f.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
 	case status != "available":
 		return f.warning("DatabaseChanging", Hint{
-			Cause: "RDS works on it; it answers meanwhile", Solution: "wait",
+			Cause: "RDS is changing it; it accepts connections meanwhile", Solution: "wait",
 		}, "the database is %s", status)
 	case forcedMaintenance(maintenance):
 		return f.warning("MaintenancePending", Hint{
-			Cause:    "RDS will apply it by itself in the maintenance window",
-			Solution: "apply it at a quiet time before that, or expect an interruption",
-		}, "%d maintenance actions wait for the database", len(maintenance))
+			Cause:    "RDS will apply it in the maintenance window",
+			Solution: "apply it at a time of low load before that, or expect an interruption",
+		}, "%d maintenance actions are pending for the database", len(maintenance))
 	}
 	return f.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
 }
@@ -127,9 +127,9 @@ func evaluateDatabase(
 func unavailableHint(status string, env *environment.Environment) Hint {
 	switch {
 	case status == "creating" || status == "starting" || status == "rebooting":
-		return Hint{Cause: "it is on its way up", Solution: "wait a few minutes"}
+		return Hint{Cause: "it is starting", Solution: "wait a few minutes"}
 	case status == "stopped" || status == "stopping":
-		return Hint{Cause: "somebody stopped it", Solution: "start it",
+		return Hint{Cause: "it was stopped outside the deployer", Solution: "start it",
 			Command: "aws rds start-db-instance --db-instance-identifier " + env.DatabaseIdentifier()}
 	case status == "storage-full":
 		return Hint{Cause: "the storage is used up", Solution: "enlarge the storage, by a tenth at least, then raise database.maxStorageGiB in the environment's file",
@@ -138,7 +138,7 @@ func unavailableHint(status string, env *environment.Environment) Hint {
 	case strings.HasPrefix(status, "inaccessible-encryption"):
 		return Hint{Cause: "RDS cannot use the KMS key", Solution: "enable the key and let RDS use it"}
 	}
-	return Hint{Cause: "the instance failed or is being deleted", Solution: "look at its events, and restore a snapshot where it is lost",
+	return Hint{Cause: "the instance failed or is being deleted", Solution: "check its events, and restore a snapshot if the data is lost",
 		Command: command(env, "snapshot list")}
 }
 

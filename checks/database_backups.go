@@ -43,7 +43,7 @@ func evaluateBackups(
 	f := newFinding("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
 	if database == nil {
 		return f.error("DatabaseMissing", missingHint(env, "the database"),
-			"there is no database %s to be backed up", env.DatabaseIdentifier())
+			"the database %s does not exist", env.DatabaseIdentifier())
 	}
 	kept, wanted := int(aws.ToInt32(database.BackupRetentionPeriod)), env.Database.BackupDays
 	failed := failedSnapshots(snapshots)
@@ -59,24 +59,24 @@ func evaluateBackups(
 	young := database.InstanceCreateTime == nil || now.Sub(*database.InstanceCreateTime) < 24*time.Hour
 	switch {
 	case kept == 0 && wanted > 0:
-		return f.error("BackupsOff", driftHint(env, "the retention was changed by hand"), "backups are off, the environment's file says %d days", wanted)
+		return f.error("BackupsOff", driftHint(env, "the retention was changed outside the deployer"), "backups are off, the environment's file has %d days", wanted)
 	case kept < wanted:
-		return f.warning("RetentionTooShort", driftHint(env, "the retention was changed by hand"),
-			"backups are kept for %s, the environment's file says %d", text.Plural(kept, "day", "days"), wanted)
+		return f.warning("RetentionTooShort", driftHint(env, "the retention was changed outside the deployer"),
+			"backups are kept for %s, the environment's file has %d", text.Plural(kept, "day", "days"), wanted)
 	case len(failed) > 0:
 		return f.with("failed", failed).warning("SnapshotFailed", Hint{
 			Cause:    "RDS could not finish it",
-			Solution: "take another one, and delete the failed", Command: command(env, "snapshot create"),
+			Solution: "create another one, and delete the failed one", Command: command(env, "snapshot create"),
 		}, "%s failed: %s", text.Plural(len(failed), "snapshot has", "snapshots have"), strings.Join(failed, ", "))
 	case latest != nil && now.Sub(*latest) > restorableLag:
 		return f.warning("RestorableLags", Hint{
 			Cause:    "RDS is behind with its transaction logs, or a backup hangs",
-			Solution: "look at the database's events",
+			Solution: "check the database's events",
 		}, "the database can be restored only to %s ago", now.Sub(*latest).Truncate(time.Minute))
 	case kept > 0 && !young && len(snapshots) == 0:
 		return f.warning("NoSnapshots", Hint{
 			Cause:    "no backup has been taken for more than a day",
-			Solution: "look at the database's events, and take a snapshot", Command: command(env, "snapshot create"),
+			Solution: "check the database's events, and create a snapshot", Command: command(env, "snapshot create"),
 		}, "backups are kept for %d days, but there is no snapshot", kept)
 	}
 	return f.healthy("BackedUp", "kept for %s, %s", text.Plural(kept, "day", "days"), text.Plural(len(snapshots), "snapshot", "snapshots"))

@@ -11,7 +11,7 @@ import (
 func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Finding {
 	f := newFinding("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
 	if cluster == nil {
-		return f.error("ClusterMissing", missingHint(env, "the cluster"), "there is no cluster %s", env.ClusterName())
+		return f.error("ClusterMissing", missingHint(env, "the cluster"), "the cluster %s does not exist", env.ClusterName())
 	}
 	status := aws.ToString(cluster.Status)
 	f = f.with("status", status).with("active_services", cluster.ActiveServicesCount).
@@ -21,12 +21,12 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 		f = f.with("container_insights", insights)
 	}
 	if status != "ACTIVE" {
-		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was"), "the cluster is %s", status)
+		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was deleted"), "the cluster is %s", status)
 	}
 	if env.Monitoring.AtLeast(environment.Enhanced) && (insights == "" || insights == "disabled") {
 		return f.warning("ContainerInsightsOff", Hint{
-			Cause:    "the setting was changed by hand",
-			Solution: "put it back", Command: command(env, "drift"),
+			Cause:    "the setting was changed outside the deployer",
+			Solution: "restore the setting", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
 	return f.healthy("Active", "%s, %s running, %d pending", text.Plural(int(cluster.ActiveServicesCount), "service", "services"),

@@ -64,7 +64,7 @@ func serviceNames(services []ecstypes.Service, env *environment.Environment) []s
 
 func missingService(name string, env *environment.Environment) Finding {
 	return newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
-		missingHint(env, "the service"), "there is no service %s", name)
+		missingHint(env, "the service"), "the service %s does not exist", name)
 }
 
 // evaluateService judges a service by its newest deployment, its running tasks, and the causes of tasks that failed.
@@ -82,7 +82,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
 	failing := stops.failing
 	if status := aws.ToString(s.Status); status != "ACTIVE" {
-		return f.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was"), "the service is %s", status)
+		return f.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was deleted"), "the service is %s", status)
 	}
 	if rollout.RolloutState == ecstypes.DeploymentRolloutStateFailed {
 		return f.error("RolloutFailed", rolloutHint(env, failing), "%s; the rollout failed: %s%s", counts,
@@ -100,9 +100,9 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	}
 	if s.DesiredCount == 0 {
 		return f.warning("NoTasksDesired", Hint{
-			Cause:    "somebody stopped the service, or a restore did",
+			Cause:    "the service was stopped outside the deployer, or by a restore",
 			Solution: "start it with a deployment", Command: command(env, "up") + " --image-tag TAG",
-		}, "the service is to run no tasks")
+		}, "the desired number of tasks is 0")
 	}
 	if at, ok := rolledBackTo(s, rollout); ok {
 		return f.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, stops.before),
@@ -129,15 +129,15 @@ func evaluateRollout(
 		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; %d tasks of the rollout have failed%s",
 			counts, rollout.FailedTasks, causeSuffix(failing))
 	case rollout.CreatedAt != nil && age > env.Deployment.Rollout.Timeout:
-		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been under way for %s%s",
+		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been in progress for %s%s",
 			counts, age, causeSuffix(failing))
 	case s.RunningCount < s.DesiredCount:
 		return f.warning("TasksNotRunning", Hint{
-			Cause: "a rollout is under way", Solution: "wait for it; tasks that fail show here",
-		}, "%s, a rollout is under way", counts)
+			Cause: "a rollout is in progress", Solution: "wait for it; failed tasks are reported here",
+		}, "%s, a rollout is in progress", counts)
 	}
 	return f.warning("RolloutInProgress", Hint{
-		Cause: "a deployment is under way", Solution: "wait for it", Command: command(env, "status") + " --only ecs_service",
+		Cause: "a deployment is in progress", Solution: "wait for it", Command: command(env, "status") + " --only ecs_service",
 	}, "%s; %d/%d tasks of the rollout", counts, rollout.RunningCount, rollout.DesiredCount)
 }
 
@@ -266,8 +266,8 @@ func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 		return StopHint(env, failing[0].Stop)
 	}
 	return Hint{
-		Cause:    "tasks do not start or do not become healthy, and ECS remembers none that stopped",
-		Solution: "look at ecs_tasks, target_groups and the logs", Command: command(env, "logs"),
+		Cause:    "tasks do not start or do not become healthy, and ECS lists no stopped ones",
+		Solution: "check ecs_tasks, target_groups and the logs", Command: command(env, "logs"),
 	}
 }
 

@@ -79,39 +79,39 @@ func evaluateTasks(
 ) Finding {
 	f := newFinding("ecs_tasks", "ECS-Tasks-"+name)
 	if service == nil {
-		return f.error("ServiceMissing", missingHint(env, "the service"), "there is no service that could run tasks")
+		return f.error("ServiceMissing", missingHint(env, "the service"), "the service does not exist, so that no tasks run")
 	}
 	f = f.with("tasks", taskDetails(tasks))
 	counts := countTasks(tasks)
 	switch {
 	case len(tasks) == 0 && service.RunningCount > 0:
 		return f.unknown("TasksNotListed", Hint{
-			Cause:    "ECS lists the service's tasks a little later than it counts them",
+			Cause:    "ECS lists a service's tasks shortly after it counts them",
 			Solution: "run it again",
 		}, "the service runs %d tasks, of which ECS lists none", service.RunningCount)
 	case len(tasks) == 0 && service.DesiredCount == 0:
-		return f.healthy("NoTasksDesired", "the service is to run no tasks")
+		return f.healthy("NoTasksDesired", "the desired number of tasks is 0")
 	case len(tasks) == 0:
 		return f.error("NoTasks", Hint{
-			Cause:    "no task starts, or each stops at once",
-			Solution: "see why they stop: ecs_service has the reasons", Command: command(env, "logs"),
-		}, "0/%d tasks are there", service.DesiredCount)
+			Cause:    "no task starts, or each stops immediately",
+			Solution: "check ecs_service for the reasons", Command: command(env, "logs"),
+		}, "0/%d tasks exist", service.DesiredCount)
 	case counts.unhealthy == len(tasks):
 		return f.error("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
 	case counts.unhealthy > 0:
 		return f.warning("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
 	case counts.running < len(tasks):
 		return f.warning("TasksStarting", Hint{
-			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; a task that stays PENDING has a reason in ecs_service",
-		}, "%d/%d tasks run, the others are starting or stopping", counts.running, len(tasks))
+			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; for a task that stays PENDING, check ecs_service for the reason",
+		}, "%d/%d tasks running, the others are starting or stopping", counts.running, len(tasks))
 	case startedBefore(tasks, changes.password) > 0:
 		return f.with("password_rotated", changes.password.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
-			Cause:    "RDS renewed the database's password after the tasks had built DATABASE_URL: new connections fail",
+			Cause:    "RDS rotated the database's password after the tasks had built DATABASE_URL: new connections fail",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, changes.password), len(tasks))
 	case startedBefore(tasks, changes.configuration) > 0:
 		return f.with("configuration_changed", changes.configuration.UTC().Format(time.RFC3339)).warning(reasonOlderThanConfiguration, Hint{
-			Cause:    "the configuration secret was changed after the tasks had started: they have its values from before",
+			Cause:    "the configuration secret was changed after the tasks had started: they have its previous values",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, changes.configuration), len(tasks))
 	}
@@ -121,7 +121,7 @@ func evaluateTasks(
 func unhealthyHint(env *environment.Environment) Hint {
 	return Hint{
 		Cause:    "the health check's command fails in the container; ECS will replace the task",
-		Solution: "look at the application's logs", Command: command(env, "logs"),
+		Solution: "check the application's logs", Command: command(env, "logs"),
 	}
 }
 

@@ -77,8 +77,8 @@ func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
 	}
 	renew := Hint{
-		Cause:    "ACM could not renew the certificate, or the listener shows an older one",
-		Solution: "look at the certificate and its validation record", Command: command(env, "status") + " --only certificate,delegation",
+		Cause:    "ACM could not renew the certificate, or the listener presents an older one",
+		Solution: "check the certificate and its validation record", Command: command(env, "status") + " --only certificate,delegation",
 	}
 	switch {
 	case r.TLS.DaysLeft < daysBeforeError:
@@ -92,20 +92,20 @@ func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 // probeCauses maps problems to their likely causes; the probe itself has the solution.
 var probeCauses = map[probe.Reason]string{
 	probe.DNSNotFound:            "the alias record is missing, or the domain is not delegated to the zone",
-	probe.DNSFailed:              "the name servers, or the resolver here, do not answer properly",
-	probe.ConnectionRefused:      "nothing listens there",
-	probe.ConnectionFailed:       "the network between here and the load balancer",
-	probe.Timeout:                "a security group that lets nothing through, or an application that hangs",
-	probe.PlainHTTP:              "the listener is not an HTTPS one",
-	probe.TLSFailed:              "the listener has no certificate for the domain, or offers only what no client takes",
-	probe.TLSOutdated:            "the listener's TLS policy is an old one",
+	probe.DNSFailed:              "the name servers, or this machine's resolver, return errors",
+	probe.ConnectionRefused:      "no process listens on the port",
+	probe.ConnectionFailed:       "the network between this machine and the load balancer",
+	probe.Timeout:                "a security group that blocks the connection, or an application that hangs",
+	probe.PlainHTTP:              "the listener's protocol is not HTTPS",
+	probe.TLSFailed:              "the listener has no certificate for the domain, or offers only protocols that clients reject",
+	probe.TLSOutdated:            "the listener's TLS policy is outdated",
 	probe.CertificateExpired:     "ACM could not renew the certificate",
-	probe.CertificateNotYetValid: "the clock here is wrong, or the certificate was made for later",
-	probe.CertificateWrongName:   "the listener has the certificate of another name, or the name leads to another server",
-	probe.CertificateUntrusted:   "the certificate is not one of ACM",
-	probe.NoAnswer:               "the load balancer or the application broke the connection off",
-	probe.HTTPStatus:             "no healthy target, or an application that is not well",
-	probe.BodyNotHealthy:         "the application says that it, or its database, is not well",
+	probe.CertificateNotYetValid: "this machine's clock is wrong, or the certificate is not valid yet",
+	probe.CertificateWrongName:   "the listener has the certificate of another name, or the name resolves to another server",
+	probe.CertificateUntrusted:   "the certificate was not issued by ACM",
+	probe.NoAnswer:               "the load balancer or the application closed the connection",
+	probe.HTTPStatus:             "no healthy target, or an unhealthy application",
+	probe.BodyNotHealthy:         "the application reports that it, or its database, is unhealthy",
 }
 
 func probeHint(p probe.Problem, env *environment.Environment) Hint {

@@ -23,11 +23,11 @@ func checkReference(reference string, env *environment.Environment) (State, stri
 	case foreignSecret(env, secret):
 		return Foreign, "it comes from " + secret + ", another environment's"
 	case !isSecretNamed(secret, env.SecretName()):
-		return Unread, "it comes from another place than " + env.SecretName()
+		return Unread, "it does not come from " + env.SecretName()
 	case key == "":
 		return WholeSecret, "its reference names no key, so that the container gets all of " + env.SecretName()
 	case pinned != "":
-		return Unread, "it is held at " + pinned + " of the secret"
+		return Unread, "it is pinned to " + pinned + " of the secret"
 	}
 	return Set, ""
 }
@@ -74,7 +74,7 @@ func foreignTarget(name, value string, env *environment.Environment) (message st
 	if !foreign {
 		return "", false
 	}
-	return "it leads to " + what, true
+	return "it refers to " + what, true
 }
 
 // foreignReferences returns the variables of a container definition that refer to another environment, or to a whole secret,
@@ -117,7 +117,7 @@ func foreignDatabase(env *environment.Environment, value string) (what string, f
 		// database can be distinguished.
 		identifier, _, _ := strings.Cut(strings.ToLower(host), ".")
 		if strings.HasPrefix(identifier, env.Prefix+"-") && !strings.HasPrefix(identifier+"-", env.Prefix+"-"+env.Name+"-") {
-			return identifier + ", which another environment's name is part of", true
+			return identifier + ", which has another environment's name", true
 		}
 	}
 	return "", false

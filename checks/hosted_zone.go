@@ -20,18 +20,18 @@ func evaluateZone(zone *zone, env *environment.Environment) Finding {
 	f := newFinding("hosted_zone", "Route53-Zone-"+env.Domain.Root)
 	if zone == nil {
 		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
-			"there is no public hosted zone %s", env.Domain.Root)
+			"the public hosted zone %s does not exist", env.Domain.Root)
 	}
 	f = f.with("id", awsx.NameFromARN(zone.id)).with("name_servers", zone.nameServers)
 	if len(zone.nameServers) == 0 {
-		return f.warning("NoNameServers", sharedHint("Route 53 names none for the zone"), "the zone %s has no name servers", env.Domain.Root)
+		return f.warning("NoNameServers", sharedHint("Route 53 returns none for the zone"), "the zone %s has no name servers", env.Domain.Root)
 	}
 	return f.healthy("ZoneExists", "%s, %d name servers", env.Domain.Root, len(zone.nameServers))
 }
 
 // sharedHint returns the hint for a resource of the stack that all environments of an account share.
 func sharedHint(cause string) Hint {
-	return Hint{Cause: cause, Solution: "bring the shared stack up", Command: "deployer bootstrap"}
+	return Hint{Cause: cause, Solution: "deploy the shared stack", Command: "deployer bootstrap"}
 }
 
 func checkDelegation(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -47,24 +47,24 @@ func evaluateDelegation(zone *zone, registrar []string, env *environment.Environ
 	f := newFinding("delegation", "DNS-Delegation-"+env.Domain.Root).with("registrar", registrar)
 	if zone == nil {
 		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
-			"there is no zone that %s could be delegated to", env.Domain.Root)
+			"the hosted zone for %s does not exist", env.Domain.Root)
 	}
 	f = f.with("zone", hostedzone.NormalNames(zone.nameServers))
 	hint := Hint{
-		Cause:    "the registrar does not name the zone's name servers, or has only just been told",
+		Cause:    "the registrar does not have the zone's name servers, or was changed only recently",
 		Solution: "enter the zone's name servers at the registrar: " + strings.Join(hostedzone.NormalNames(zone.nameServers), ", "),
 		Command:  "deployer outputs --env shared",
 	}
 	switch {
 	case len(registrar) == 0:
-		return f.error("NotDelegated", hint, "DNS names no name servers for %s", env.Domain.Root)
+		return f.error("NotDelegated", hint, "DNS returns no name servers for %s", env.Domain.Root)
 	case !isDelegated(zone, registrar):
-		return f.error("DelegatedElsewhere", hint, "%s is delegated to %s, which are not the zone's name servers",
+		return f.error("WrongNameServers", hint, "%s is delegated to %s, which are not the zone's name servers",
 			env.Domain.Root, strings.Join(registrar, ", "))
 	case len(registrar) < len(zone.nameServers):
-		return f.warning("PartlyDelegated", hint, "the registrar names %d of the zone's %d name servers", len(registrar), len(zone.nameServers))
+		return f.warning("PartlyDelegated", hint, "the registrar has %d of the zone's %d name servers", len(registrar), len(zone.nameServers))
 	}
-	return f.healthy("Delegated", "the registrar names the zone's %d name servers", len(registrar))
+	return f.healthy("Delegated", "the registrar has the zone's %d name servers", len(registrar))
 }
 
 func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -99,13 +99,13 @@ func evaluateAlias(
 	f = f.with("alias", target)
 	switch {
 	case target == "":
-		return f.error("NotAnAlias", driftHint(env, "the record was made by hand"),
+		return f.error("NotAnAlias", driftHint(env, "the record was created outside the deployer"),
 			"the %s record has fixed values; a load balancer's addresses change", kind)
 	case balancer == nil:
 		return f.error("AliasDangling", deployHint(env, "the load balancer was deleted"), "the %s record points to %s, and the environment has no load balancer", kind, target)
 	case !hostedzone.SameName(strings.TrimPrefix(target, "dualstack."), aws.ToString(balancer.DNSName)):
-		return f.with("load_balancer", aws.ToString(balancer.DNSName)).error("AliasElsewhere",
-			driftHint(env, "the record was changed, or is that of an older load balancer"),
+		return f.with("load_balancer", aws.ToString(balancer.DNSName)).error("WrongAliasTarget",
+			driftHint(env, "the record was changed outside the deployer, or is for an older load balancer"),
 			"the %s record points to %s, not to this load balancer", kind, target)
 	}
 	return f.healthy("PointsHere", "the %s record points to the load balancer", kind)

@@ -34,13 +34,13 @@ func evaluateRepository(repository *ecrtypes.Repository, env *environment.Enviro
 	f := newFinding("image_repository", "ECR-Repository-"+env.Image.Repository)
 	if repository == nil {
 		return f.error("RepositoryMissing", sharedHint("the account was never bootstrapped, or the repository was deleted"),
-			"there is no image repository %s", env.Image.Repository)
+			"the image repository %s does not exist", env.Image.Repository)
 	}
 	scans := repository.ImageScanningConfiguration != nil && repository.ImageScanningConfiguration.ScanOnPush
 	f = f.with("uri", aws.ToString(repository.RepositoryUri)).with("scan_on_push", scans).
 		with("tag_mutability", string(repository.ImageTagMutability))
 	if !scans {
-		return f.warning("ScanOff", sharedHint("the setting was changed by hand"), "images are not scanned when they are pushed")
+		return f.warning("ScanOff", sharedHint("the setting was changed outside the deployer"), "images are not scanned when they are pushed")
 	}
 	return f.healthy("RepositoryExists", "%s, scanned on push", env.Image.Repository)
 }
@@ -120,7 +120,7 @@ func evaluateImage(
 	digests := slices.Sorted(maps.Keys(running))
 	if len(digests) == 0 {
 		return f.error("NoImageRunning", Hint{
-			Cause: "no task is running", Solution: "see ecs_service for the reason", Command: command(env, "status") + " --only ecs_service",
+			Cause: "no task is running", Solution: "check ecs_service for the reason", Command: command(env, "status") + " --only ecs_service",
 		}, "no image is running")
 	}
 	f = f.with("running", running)
@@ -146,8 +146,8 @@ func evaluateImage(
 	case len(deleted) > 0:
 		return f.error("ImageGone", Hint{
 			Cause:    "the image was deleted from the registry: no new task can start",
-			Solution: "deploy an image that is there", Command: command(env, "images"),
-		}, "%s that runs is not in the registry: %s", text.Plural(len(deleted), "image", "images"), strings.Join(deleted, ", "))
+			Solution: "deploy an image that the registry has", Command: command(env, "images"),
+		}, "%s not in the registry although running: %s", text.Plural(len(deleted), "image", "images"), strings.Join(deleted, ", "))
 	case critical > 0:
 		report := f.warning
 		if env.Image.CriticalFindings == environment.Fail {
@@ -155,16 +155,16 @@ func evaluateImage(
 		}
 		return report("CriticalFindings", Hint{
 			Cause:    "a package in the image has a known vulnerability",
-			Solution: "build the image again with the packages of today, and deploy it", Command: command(env, "images"),
+			Solution: "rebuild the image with current packages, and deploy it", Command: command(env, "images"),
 		}, "the scan found %d critical and %d high vulnerabilities", critical, high)
 	case len(digests) > 1:
 		return f.warning("DifferentImages", Hint{
-			Cause:    "a rollout is under way, or one of the services was rolled back",
+			Cause:    "a rollout is in progress, or one of the services was rolled back",
 			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " --image-tag TAG",
 		}, "%d different images run", len(digests))
 	case recorded != "" && recorded != digests[0]:
-		return f.warning("NotTheDeployedImage", driftHint(env, "ECS rolled the last deployment back, or somebody changed a service past the deployer"),
-			"%s runs, the last deployment verified %s", digests[0], recorded)
+		return f.warning("ImageMismatch", driftHint(env, "ECS rolled the last deployment back, or a service was changed outside the deployer"),
+			"%s is running, the last deployment verified %s", digests[0], recorded)
 	}
 	return f.healthy("Running", "%s%s", digests[0], scanSummary(images[digests[0]], high))
 }

@@ -24,16 +24,16 @@ func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, err
 func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) Finding {
 	f := newFinding("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
 	if group == nil {
-		return f.error("LogGroupMissing", missingHint(env, "the group"), "there is no log group %s", env.LogGroupName())
+		return f.error("LogGroupMissing", missingHint(env, "the group"), "the log group %s does not exist", env.LogGroupName())
 	}
 	kept, wanted := aws.ToInt32(group.RetentionInDays), env.Monitoring.LogRetentionDays
 	f = f.with("retention_days", kept).with("stored_bytes", aws.ToInt64(group.StoredBytes))
 	switch {
 	case kept == 0:
-		return f.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
+		return f.warning("NoRetention", driftHint(env, "the retention was removed outside the deployer"), "logs never expire, the environment's file has %d days", wanted)
 	case int(kept) != wanted:
-		return f.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
-			"logs are kept for %s, the environment's file says %d", text.Plural(int(kept), "day", "days"), wanted)
+		return f.warning("OtherRetention", driftHint(env, "the retention was changed outside the deployer"),
+			"logs are kept for %s, the environment's file has %d", text.Plural(int(kept), "day", "days"), wanted)
 	}
 	return f.healthy("Kept", "kept for %s", text.Plural(int(kept), "day", "days"))
 }

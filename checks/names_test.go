@@ -34,8 +34,8 @@ func TestEvaluateDelegation(t *testing.T) {
 		"delegated":     {rootZone, []string{"NS-1.awsdns-1.com.", "ns-2.awsdns-2.net"}, verdict{Healthy, "Delegated", "2 name servers"}},
 		"no zone":       {nil, []string{"ns-1.awsdns-1.com"}, verdict{Error, "ZoneMissing", ""}},
 		"not delegated": {rootZone, nil, verdict{Error, "NotDelegated", "no name servers"}},
-		"elsewhere":     {rootZone, []string{"ns1.registrar.example"}, verdict{Error, "DelegatedElsewhere", "ns1.registrar.example"}},
-		"half":          {rootZone, []string{"ns-1.awsdns-1.com", "ns1.registrar.example"}, verdict{Error, "DelegatedElsewhere", ""}},
+		"elsewhere":     {rootZone, []string{"ns1.registrar.example"}, verdict{Error, "WrongNameServers", "ns1.registrar.example"}},
+		"half":          {rootZone, []string{"ns-1.awsdns-1.com", "ns1.registrar.example"}, verdict{Error, "WrongNameServers", ""}},
 		"one only":      {rootZone, []string{"ns-1.awsdns-1.com"}, verdict{Warning, "PartlyDelegated", "1 of the zone's 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,12 +68,12 @@ func TestEvaluateAlias(t *testing.T) {
 		"here":             {[]r53types.ResourceRecordSet{alias(a, "dualstack.alb-1.us-east-1.elb.amazonaws.com.")}, a, four, verdict{Healthy, "PointsHere", ""}},
 		"here in capitals": {[]r53types.ResourceRecordSet{alias(a, "ALB-1.us-east-1.elb.amazonaws.com.")}, a, four, verdict{Healthy, "PointsHere", ""}},
 		"missing":          {nil, a, four, verdict{Error, "RecordMissing", devDomain + " has no A record"}},
-		"elsewhere":        {[]r53types.ResourceRecordSet{alias(a, "alb-0.us-east-1.elb.amazonaws.com")}, a, four, verdict{Error, "AliasElsewhere", "alb-0"}},
+		"elsewhere":        {[]r53types.ResourceRecordSet{alias(a, "alb-0.us-east-1.elb.amazonaws.com")}, a, four, verdict{Error, "WrongAliasTarget", "alb-0"}},
 		"dangling":         {[]r53types.ResourceRecordSet{alias(a, "alb-0.us-east-1.elb.amazonaws.com")}, a, nil, verdict{Error, "AliasDangling", ""}},
 		"fixed":            {[]r53types.ResourceRecordSet{fixed}, a, four, verdict{Error, "NotAnAlias", ""}},
 		"AAAA not needed":  {nil, aaaa, four, verdict{Healthy, "NotNeeded", ""}},
 		"AAAA missing":     {nil, aaaa, both, verdict{Error, "RecordMissing", "AAAA"}},
-		"AAAA elsewhere":   {[]r53types.ResourceRecordSet{alias(aaaa, "alb-0.us-east-1.elb.amazonaws.com")}, aaaa, four, verdict{Error, "AliasElsewhere", ""}},
+		"AAAA elsewhere":   {[]r53types.ResourceRecordSet{alias(aaaa, "alb-0.us-east-1.elb.amazonaws.com")}, aaaa, four, verdict{Error, "WrongAliasTarget", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateAlias(test.records, test.kind, test.balancer, loaded(t, "dev")))

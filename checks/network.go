@@ -17,15 +17,15 @@ import (
 func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	f := newFinding("vpc", "VPC-"+env.VPCName())
 	if vpc == nil {
-		return f.error("VPCMissing", missingHint(env, "the VPC"), "there is no VPC named %s", env.VPCName())
+		return f.error("VPCMissing", missingHint(env, "the VPC"), "the VPC %s does not exist", env.VPCName())
 	}
 	f = f.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
 	switch {
 	case vpc.State != ec2types.VpcStateAvailable:
-		return f.warning("VPCNotAvailable", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
+		return f.warning("VPCNotAvailable", Hint{Cause: "it is being created", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
 	case aws.ToString(vpc.CidrBlock) != env.Network.CIDR:
-		return f.warning("OtherRange", driftHint(env, "the VPC was made with another range, which cannot be changed"),
-			"the VPC has %s, the environment's file says %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
+		return f.warning("OtherRange", driftHint(env, "the VPC was created with another range, which cannot be changed"),
+			"the VPC has %s, the environment's file has %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
 	}
 	return f.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
 }
@@ -64,12 +64,12 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"),
 			"%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
-		return f.warning("SubnetsPending", Hint{Cause: "they are just being made", Solution: "wait a minute"},
+		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
 	case len(full) > 0:
 		return f.with("nearly_full", full).warning("FewAddresses", Hint{
-			Cause:    "tasks, or network interfaces that were left behind, use them up",
-			Solution: "see what uses the addresses: aws ec2 describe-network-interfaces",
+			Cause:    "tasks, or network interfaces that were not removed, use the addresses",
+			Solution: "find what uses the addresses: aws ec2 describe-network-interfaces",
 		}, "%d of %d %s subnets have fewer than %d free addresses", len(full), len(own), kind, minFreeAddresses)
 	}
 	return f.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
@@ -120,13 +120,13 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	}
 	lost := Hint{
 		Cause:    "a gateway failed or was deleted",
-		Solution: "run a full deployment; meanwhile tasks in its zone reach neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
+		Solution: "run a full deployment; until then tasks in its zone can read neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
 	}
 	switch {
 	case available == 0 && states[string(ec2types.NatGatewayStatePending)] > 0:
-		return f.warning("NATPending", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
+		return f.warning("NATPending", Hint{Cause: "it is being created", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
 	case available == 0:
-		return f.error("NATMissing", lost, "0/%d NAT gateways available: private subnets do not reach the internet", wanted)
+		return f.error("NATMissing", lost, "0/%d NAT gateways available: private subnets cannot reach the internet", wanted)
 	case available < wanted:
 		return f.warning("TooFewNATs", lost, "%d/%d NAT gateways available", available, wanted)
 	}
@@ -168,16 +168,16 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	forbidden := slices.DeleteFunc(slices.Clone(open), allowed)
 	switch {
 	case len(forbidden) > 0:
-		return f.error("OpenToTheWorld", driftHint(env, "a rule was added by hand"),
-			"%s open to the world: %s", text.Plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
+		return f.error("OpenToTheWorld", driftHint(env, "a rule was added outside the deployer"),
+			"%s open to the internet: %s", text.Plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
 	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
-		return f.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
+		return f.warning("DefaultGroupOpen", driftHint(env, "rules were added to the VPC's default group"),
 			"the default security group has %s and should have none", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 	}
 	if len(open) > 0 {
-		return f.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
+		return f.healthy("Closed", "open to the internet on %s only", strings.Join(open, ", "))
 	}
-	return f.healthy("Closed", "%s, none for the world", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+	return f.healthy("Closed", "%s, none open to the internet", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 }
 
 // openPorts returns the protocols and ports that permissions open to every address, such as tcp/443, sorted.

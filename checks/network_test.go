@@ -86,10 +86,10 @@ func TestEvaluateSecurityGroup(t *testing.T) {
 		ofBalancer  bool
 		want        verdict
 	}{
-		"closed":                   {"tasks", []ec2types.IpPermission{inside}, false, verdict{Healthy, "Closed", "1 ingress rule, none for the world"}},
+		"closed":                   {"tasks", []ec2types.IpPermission{inside}, false, verdict{Healthy, "Closed", "1 ingress rule, none open to the internet"}},
 		"the balancer's":           {"balancer", web, true, verdict{Healthy, "Closed", "tcp/443, tcp/80 only"}},
-		"the same of another":      {"tasks", web, false, verdict{Error, "OpenToTheWorld", "2 ports are open to the world: tcp/443, tcp/80"}},
-		"database":                 {"database", []ec2types.IpPermission{inside, permission("tcp", 5432, 5432)}, false, verdict{Error, "OpenToTheWorld", "1 port is open to the world: tcp/5432"}},
+		"the same of another":      {"tasks", web, false, verdict{Error, "OpenToTheWorld", "2 ports are open to the internet: tcp/443, tcp/80"}},
+		"database":                 {"database", []ec2types.IpPermission{inside, permission("tcp", 5432, 5432)}, false, verdict{Error, "OpenToTheWorld", "1 port is open to the internet: tcp/5432"}},
 		"IPv6":                     {"tasks", []ec2types.IpPermission{six}, false, verdict{Error, "OpenToTheWorld", "tcp/22"}},
 		"everything":               {"tasks", []ec2types.IpPermission{permission("-1", 0, 0)}, false, verdict{Error, "OpenToTheWorld", "everything"}},
 		"a range":                  {"balancer", []ec2types.IpPermission{permission("tcp", 80, 8080)}, true, verdict{Error, "OpenToTheWorld", "tcp/80-8080"}},

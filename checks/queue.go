@@ -81,7 +81,7 @@ const (
 func evaluateQueue(found queue, metrics utilisation, env *environment.Environment) Finding {
 	f := newFinding("queue", "SQS-Queue-"+env.QueueName())
 	if found == nil {
-		return f.error("QueueMissing", missingHint(env, "the queue"), "there is no queue %s", env.QueueName())
+		return f.error("QueueMissing", missingHint(env, "the queue"), "the queue %s does not exist", env.QueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	working := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
@@ -93,28 +93,28 @@ func evaluateQueue(found queue, metrics utilisation, env *environment.Environmen
 	age, _ := metrics.number(queueMetrics(env.QueueName()), oldestMessageAge)
 	behind := Hint{
 		Cause:    "the worker is down, too slow, or fails on every message",
-		Solution: "look at the worker's tasks and logs", Command: command(env, "logs"),
+		Solution: "check the worker's tasks and logs", Command: command(env, "logs"),
 	}
 	switch {
 	case target == "":
 		return f.error("NoDeadLetterQueue", driftHint(env, "the redrive policy was removed"),
-			"the queue has no dead letter queue: a message that fails comes back until it is too old")
+			"the queue has no dead letter queue: a failing message is retried until it expires")
 	case target != env.DeadLetterQueueName():
 		return f.warning("OtherDeadLetterQueue", driftHint(env, "the redrive policy was changed"),
 			"dead letters go to %s, not to %s", target, env.DeadLetterQueueName())
 	case !found.encrypted():
-		return f.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the queue is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was disabled"), "the queue is not encrypted")
 	case working >= inFlightWarning:
 		return f.warning("NearQuota", Hint{
-			Cause:    "the worker takes messages and does not delete them when it is done, or they stay hidden for too long",
-			Solution: "look at the worker's logs, and at queue.visibilityTimeout in the environment's file", Command: command(env, "logs"),
-		}, "%d messages are being worked on, SQS hands out %d at most", working, inFlightQuota)
+			Cause:    "the worker does not delete messages after processing, or the visibility timeout is too long",
+			Solution: "check the worker's logs, and queue.visibilityTimeout in the environment's file", Command: command(env, "logs"),
+		}, "%d messages are in flight, the quota of SQS is %d", working, inFlightQuota)
 	case age > queueAgeWarning:
 		return f.warning("MessagesOld", behind, "the oldest of %d messages has waited %.0f minutes", waiting, age/60)
 	case waiting > queueDepthWarning:
-		return f.warning("MessagesWaiting", behind, "%d messages wait, %d are being worked on", waiting, working)
+		return f.warning("MessagesWaiting", behind, "%d messages waiting, %d in flight", waiting, working)
 	}
-	return f.healthy("Flowing", "%d messages wait, %d are being worked on", waiting, working)
+	return f.healthy("Flowing", "%d messages waiting, %d in flight", waiting, working)
 }
 
 func readDeadLetterQueue(ctx context.Context, rc *runContext) (queue, error) {
@@ -124,18 +124,18 @@ func readDeadLetterQueue(ctx context.Context, rc *runContext) (queue, error) {
 func evaluateDeadLetters(found queue, env *environment.Environment) Finding {
 	f := newFinding("dead_letter_queue", "SQS-Queue-"+env.DeadLetterQueueName())
 	if found == nil {
-		return f.error("QueueMissing", missingHint(env, "the queue"), "there is no queue %s", env.DeadLetterQueueName())
+		return f.error("QueueMissing", missingHint(env, "the queue"), "the queue %s does not exist", env.DeadLetterQueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	f = f.with("messages", waiting).with("encrypted", found.encrypted())
 	switch {
 	case waiting > 0:
 		return f.warning("DeadLetters", Hint{
-			Cause:    "jobs failed as often as they may be tried",
-			Solution: "see why in the worker's logs, then redrive or purge the messages", Command: command(env, "logs"),
-		}, "%d messages could not be worked on", waiting)
+			Cause:    "messages failed as often as the queue allows",
+			Solution: "find the reason in the worker's logs, then redrive or purge the messages", Command: command(env, "logs"),
+		}, "%d messages could not be processed", waiting)
 	case !found.encrypted():
-		return f.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the dead letter queue is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was disabled"), "the dead letter queue is not encrypted")
 	}
 	return f.healthy("Empty", "no dead letters")
 }

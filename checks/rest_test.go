@@ -50,7 +50,7 @@ func TestEvaluateScaling(t *testing.T) {
 	}{
 		"scales":       {api, scalingState{one(target("api", 1, 2)), policy}, 1, verdict{Healthy, "Scales", "1 task, between 1 and 2, 1 policy"}},
 		"fixed":        {worker, scalingState{}, 1, verdict{Healthy, "NotScaled", "1 task"}},
-		"by hand":      {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "ScaledByHand", ""}},
+		"by hand":      {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "UnexpectedScaling", ""}},
 		"missing":      {api, scalingState{}, 1, verdict{Error, "ScalingMissing", "stays at 1 task"}},
 		"other bounds": {api, scalingState{one(target("api", 1, 9)), policy}, 1, verdict{Warning, "OtherBounds", "between 1 and 9"}},
 		"no policies":  {api, scalingState{one(target("api", 1, 2)), nil}, 1, verdict{Error, "NoPolicies", ""}},
@@ -96,7 +96,7 @@ func TestEvaluateImage(t *testing.T) {
 		"critical":         {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
 		"critical, strict": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
 		"two images":       {running("sha256:1", "sha256:2"), map[string]*ecrimage.Image{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
-		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "NotTheDeployedImage", "sha256:2"}},
+		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "ImageMismatch", "sha256:2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateImage(test.running, test.images, test.recorded, loaded(t, test.env)))
@@ -144,7 +144,7 @@ func TestEvaluateAlarms(t *testing.T) {
 		"none":     {nil, verdict{Error, "AlarmsMissing", ""}},
 		"in alarm": {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
 		"blind":    {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
-		"mute":     {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NobodyIsTold", "1 of 1"}},
+		"mute":     {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NoAlarmActions", "1 of 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateAlarms(test.alarms, loaded(t, "staging"), now))
@@ -157,7 +157,7 @@ func TestEvaluateLogGroup(t *testing.T) {
 	kept := func(days *int32) *logstypes.LogGroup { return &logstypes.LogGroup{RetentionInDays: days} }
 	requireVerdict(t, verdict{Healthy, "Kept", "7 days"}, evaluateLogGroup(kept(aws.Int32(7)), env))
 	requireVerdict(t, verdict{Error, "LogGroupMissing", "/aws/ecs/v3-backend-development"}, evaluateLogGroup(nil, env))
-	requireVerdict(t, verdict{Warning, "KeptForever", ""}, evaluateLogGroup(kept(nil), env))
+	requireVerdict(t, verdict{Warning, "NoRetention", ""}, evaluateLogGroup(kept(nil), env))
 	requireVerdict(t, verdict{Warning, "OtherRetention", "30 days"}, evaluateLogGroup(kept(aws.Int32(30)), env))
 }
 
@@ -191,8 +191,8 @@ func TestEvaluateRole(t *testing.T) {
 	}{
 		"tasks":      {role(`{"Service":"ecs-tasks.amazonaws.com"}`), verdict{Healthy, "Trusted", ""}},
 		"missing":    {nil, verdict{Error, "RoleMissing", "the-role"}},
-		"everybody":  {role(`"*"`), verdict{Error, "TrustsEverybody", ""}},
-		"any AWS":    {role(`{"AWS":"*"}`), verdict{Error, "TrustsEverybody", ""}},
+		"everybody":  {role(`"*"`), verdict{Error, "TrustsAnyPrincipal", ""}},
+		"any AWS":    {role(`{"AWS":"*"}`), verdict{Error, "TrustsAnyPrincipal", ""}},
 		"not tasks":  {role(`{"Service":["ec2.amazonaws.com"]}`), verdict{Error, "TasksNotTrusted", ""}},
 		"others too": {role(`{"Service":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]}`), verdict{Warning, "TrustsOthers", ""}},
 		"nonsense":   {&iamtypes.Role{AssumeRolePolicyDocument: aws.String("{")}, verdict{Error, "TrustUnreadable", ""}},
@@ -241,12 +241,12 @@ func TestEvaluateCompliance(t *testing.T) {
 		d.DBInstanceClass, d.MultiAZ, d.BackupRetentionPeriod = aws.String("db.t3.medium"), aws.Bool(true), aws.Int32(30)
 		d.DeletionProtection, d.PerformanceInsightsEnabled = aws.Bool(true), aws.Bool(true)
 	}), env)
-	requireVerdict(t, verdict{Healthy, "AsDescribed", "8 values are as Pulumi.production.yaml says"}, evaluateCompliance("database", kept, env))
+	requireVerdict(t, verdict{Healthy, "MatchesFile", "8 values are as in Pulumi.production.yaml"}, evaluateCompliance("database", kept, env))
 	requireVerdict(t, verdict{Error, "NothingDeployed", ""}, evaluateCompliance("database", nil, env))
-	requireVerdict(t, verdict{Warning, "NotAsDescribed", "1 of 1 values are not as Pulumi.production.yaml says: zones is 2 and should be 3"},
+	requireVerdict(t, verdict{Warning, "DiffersFromFile", "1 of 1 values differ from Pulumi.production.yaml: zones is 2 and should be 3"},
 		evaluateCompliance("network", []rule{{what: "zones", want: 3, got: 2}}, env))
 	broken := databaseRules(instance(nil), env)
-	requireVerdict(t, verdict{Error, "NotAsDescribed", "5 of 8"}, evaluateCompliance("database", broken, env))
+	requireVerdict(t, verdict{Error, "DiffersFromFile", "5 of 8"}, evaluateCompliance("database", broken, env))
 }
 
 func TestRulesOfService(t *testing.T) {

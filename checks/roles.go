@@ -35,23 +35,23 @@ func checkRoles(ctx context.Context, rc *runContext) ([]Finding, error) {
 func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment) Finding {
 	f := newFinding("roles", "IAM-Role-"+name)
 	if role == nil {
-		return f.error("RoleMissing", missingHint(env, "the role"), "there is no role %s", name)
+		return f.error("RoleMissing", missingHint(env, "the role"), "the role %s does not exist", name)
 	}
 	trusted, err := trustedPrincipals(aws.ToString(role.AssumeRolePolicyDocument))
 	f = f.with("trusts", trusted)
 	if role.RoleLastUsed != nil && role.RoleLastUsed.LastUsedDate != nil {
 		f = f.with("last_used", role.RoleLastUsed.LastUsedDate.UTC().Format("2006-01-02"))
 	}
-	hint := driftHint(env, "the trust policy was changed by hand")
+	hint := driftHint(env, "the trust policy was changed outside the deployer")
 	switch {
 	case err != nil:
 		return f.error("TrustUnreadable", hint, "the role's trust policy is not a policy document")
 	case slices.Contains(trusted, "*"):
-		return f.error("TrustsEverybody", hint, "everybody may assume the role %s", name)
+		return f.error("TrustsAnyPrincipal", hint, "any principal may assume the role %s", name)
 	case !slices.Contains(trusted, tasksPrincipal):
 		return f.error("TasksNotTrusted", hint, "tasks may not assume the role %s", name)
 	case len(trusted) > 1:
-		return f.warning("TrustsOthers", hint, "others than tasks may assume the role %s", name)
+		return f.warning("TrustsOthers", hint, "principals other than tasks may assume the role %s", name)
 	}
 	return f.healthy("Trusted", "assumed by tasks only")
 }

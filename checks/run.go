@@ -155,7 +155,7 @@ func (o outcome) findingsOf(component string) []Finding {
 	}
 	if len(findings) == 0 {
 		findings = []Finding{newFinding(component, component).unknown(reasonNoResult, Hint{
-			Cause: "the check found nothing to judge", Solution: "see whether the environment has this component",
+			Cause: "the check found nothing to judge", Solution: "check whether the environment has this component",
 		}, "no result")}
 	}
 	return findings

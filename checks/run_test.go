@@ -63,8 +63,8 @@ func TestRunIsolatesChecks(t *testing.T) {
 	require.Equal(t, []Omission{{"stack", "nobody may look"}}, report.Omitted)
 	require.Equal(t, good, report.Services[0])
 	requireVerdict(t, verdict{Unknown, "Unreachable", "the line was cut"}, report.Services[1])
-	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time"}, report.Services[2])
-	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time"}, report.Services[3])
+	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time"}, report.Services[2])
+	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time"}, report.Services[3])
 	requireVerdict(t, verdict{Unknown, "NoResult", "no result"}, report.Services[4])
 }
 
@@ -101,7 +101,7 @@ func oneAPIHangs(t *testing.T) {
 	for _, f := range report.Services {
 		of[f.Component] = f
 	}
-	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time from ECS DescribeClusters"}, of["ecs_cluster"])
+	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time from ECS DescribeClusters"}, of["ecs_cluster"])
 	requireVerdict(t, verdict{Healthy, "Available", ""}, of["vpc"])
 	requireVerdict(t, verdict{Error, "DatabaseMissing", ""}, of["database"])
 	require.Len(t, hung, 1, "the trace has the call that hung")
@@ -215,12 +215,14 @@ func TestUndetermined(t *testing.T) {
 		"throttled":   {client(apiError("ThrottlingException")), verdict{Unknown, "Throttled", "throttled by ECS DescribeServices"}},
 		"expired":     {client(apiError("ExpiredTokenException")), verdict{Unknown, "NoCredentials", "credentials were not accepted"}},
 		"server":      {client(apiError("ServerException")), verdict{Unknown, "APIError", "ECS DescribeServices: ServerException: no"}},
-		"timeout":     {client(context.DeadlineExceeded), verdict{Unknown, "Timeout", "no answer in time from ECS DescribeServices"}},
+		"timeout":     {client(context.DeadlineExceeded), verdict{Unknown, "Timeout", "no response in time from ECS DescribeServices"}},
 		"unreachable": {client(errors.New("connection refused")), verdict{Unknown, "Unreachable", "connection refused"}},
 		"no credentials": {client(errors.New("get identity: get credentials: failed to refresh cached credentials")),
 			verdict{Unknown, "NoCredentials", "credentials were not accepted"}},
 	} {
-		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, unknownFinding("ecs_service", "ecs_service", test.err)) })
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, unknownFinding("ecs_service", "ecs_service", test.err))
+		})
 	}
 }
 

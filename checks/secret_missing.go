@@ -31,15 +31,15 @@ func evaluateMissingSecret(description *secretsmanager.DescribeSecretOutput, env
 	switch {
 	case description == nil:
 		return f.error("SecretMissing", Hint{
-			Cause: "it was never made, or was deleted", Solution: "make it", Command: command(env, "secrets init"),
-		}, "there is no secret %s", env.SecretName())
+			Cause: "it was never created, or was deleted", Solution: "create it", Command: command(env, "secrets init"),
+		}, "the secret %s does not exist", env.SecretName())
 	case description.DeletedDate != nil:
 		return f.error("SecretDeleted", Hint{
-			Cause: "somebody deleted it; no task starts until it is back", Solution: "restore it with its values",
+			Cause: "it was deleted; no task starts until it is restored", Solution: "restore it with its values",
 			Command: "aws secretsmanager restore-secret --secret-id " + env.SecretName() + " --region " + env.Region,
-		}, "the secret %s is marked for deletion, and gone for good after %s", env.SecretName(), description.DeletedDate.UTC().Format(time.DateOnly))
+		}, "the secret %s is marked for deletion, and permanently deleted after %s", env.SecretName(), description.DeletedDate.UTC().Format(time.DateOnly))
 	}
 	return f.error("SecretWithoutValue", Hint{
-		Cause: "it was made, and nobody has written into it", Solution: "write all of it", Command: command(env, "secrets init"),
+		Cause: "it was created, and no value was written", Solution: "write its value", Command: command(env, "secrets init"),
 	}, "the secret %s has no value", env.SecretName())
 }

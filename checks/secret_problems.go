@@ -53,7 +53,7 @@ func SecretProblems(values map[string]string, env *environment.Environment) []Ke
 // value.
 func optionalKeyProblems(key string, values map[string]string, env *environment.Environment) []KeyProblem {
 	if environment.OriginOf(key) == environment.FromProgram {
-		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and wins", false, false}}
+		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and has precedence", false, false}}
 	}
 	// An empty DATABASE_URL counts as missing; other empty values can be intended.
 	var problems []KeyProblem
@@ -71,7 +71,7 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 // problems do so where the key is required.
 func valueProblems(key string, values map[string]string, required bool, env *environment.Environment) []KeyProblem {
 	if what, foreign := foreignDatabase(env, values[key]); foreign {
-		return []KeyProblem{{key, ForeignKey, "leads to " + what, true, true}}
+		return []KeyProblem{{key, ForeignKey, "refers to " + what, true, true}}
 	}
 	for _, p := range configuration.Judge(values, []string{key}) {
 		if required || p.Kind != configuration.Empty {

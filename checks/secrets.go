@@ -55,7 +55,7 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 	settings, err := configuration.ParseSecret(env.SecretName(), secret.text)
 	if err != nil {
 		return f.error("SecretMalformed", Hint{
-			Cause:    "somebody wrote another form into it",
+			Cause:    "a value of another format was written",
 			Solution: "write it again as a JSON object of variables", Command: command(env, "secrets check"),
 		}, "%v", err)
 	}
@@ -109,16 +109,16 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 		{"SecretKeysMissing", filled + "; a task whose definition refers to a missing key does not start", []configuration.Kind{configuration.Missing}},
 		{"SecretKeysUnset", filled, []configuration.Kind{configuration.Empty, configuration.Placeholder}},
 		{"SecretOfAnotherEnvironment", "it was copied from the other environment's secret", []configuration.Kind{ForeignKey}},
-		{"SecretValuesMalformed", "a value was not copied as a whole, or with more than belongs to it", []configuration.Kind{configuration.Malformed}},
-		{"SecretValuesPadded", "a value was copied with more than belongs to it", []configuration.Kind{configuration.Padded}},
+		{"SecretValuesMalformed", "a value was copied incompletely, or with additional characters", []configuration.Kind{configuration.Malformed}},
+		{"SecretValuesPadded", "a value was copied with additional characters", []configuration.Kind{configuration.Padded}},
 	} {
 		if slices.ContainsFunc(problems, func(p KeyProblem) bool { return slices.Contains(of.kinds, p.Kind) }) {
-			return of.reason, Hint{Cause: of.cause, Solution: "set each key that is named", Command: command(env, "secrets set")}
+			return of.reason, Hint{Cause: of.cause, Solution: "set each key in the message", Command: command(env, "secrets set")}
 		}
 	}
 	return "SecretKeysWithoutEffect", Hint{
-		Cause:    "the name has a mistake, or the key was forgotten",
-		Solution: "take the key out, or list it in configuration.optional of " + environment.FileName(env.Stack),
+		Cause:    "the name is misspelled, or the key is obsolete",
+		Solution: "delete the key, or list it in configuration.optional of " + environment.FileName(env.Stack),
 		Command:  command(env, "secrets set") + " --delete",
 	}
 }

@@ -61,12 +61,12 @@ func evaluateTaskDefinition(
 	f := newFinding("task_definition", taskDefinitionID(env, role))
 	if definition == nil {
 		return f.error("TaskDefinitionMissing", missingHint(env, "the revision"),
-			"there is no task definition of %s", env.TaskFamily(role))
+			"the task definition %s does not exist", env.TaskFamily(role))
 	}
 	container := findContainer(definition, env.ContainerName(role))
 	f = f.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))
 	if container == nil {
-		return f.error("ContainerMissing", driftHint(env, "the task definition was not made by the program"),
+		return f.error("ContainerMissing", driftHint(env, "the task definition was not created by the deployer"),
 			"the task definition has no container %s", env.ContainerName(role))
 	}
 	references := secretReferences(container, env)
@@ -83,20 +83,20 @@ func evaluateTaskDefinition(
 		}, "%d of %d secret keys that the %s refers to are missing: %s", len(missing), len(references), role, strings.Join(missing, ", "))
 	case len(unset) > 0:
 		return f.with("missing_variables", unset).error("VariablesMissing",
-			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
 			"%d of %d required variables are not set: %s", len(unset), len(env.Configuration.Required), strings.Join(unset, ", "))
 	case len(foreign) > 0:
-		return f.error("WiredElsewhere", driftHint(env, "the task definition was changed by hand, or copied from another environment's"),
+		return f.error("ReferencesOtherEnvironment", driftHint(env, "the task definition was changed outside the deployer, or copied from another environment's"),
 			"%s", strings.Join(foreign, "; "))
 	case len(redefined) > 0:
-		return f.warning("NotAsTheProgramHasIt",
-			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
-			"required variables are not set as the program sets them, from %s: %s", env.SecretName(), strings.Join(redefined, ", "))
+		return f.warning("DiffersFromProgram",
+			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
+			"required variables do not come from %s, as the deployer sets them: %s", env.SecretName(), strings.Join(redefined, ", "))
 	case definition.Status == ecstypes.TaskDefinitionStatusInactive:
-		return f.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; tasks that run go on"),
-			"revision %d is deregistered: no new service could use it", definition.Revision)
+		return f.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; running tasks continue"),
+			"revision %d is deregistered: no new task can use it", definition.Revision)
 	case !strings.Contains(aws.ToString(container.Image), "@sha256:"):
-		return f.warning("ImageNotPinned", deployHint(env, "it was registered past the deployer"),
+		return f.warning("ImageNotPinned", deployHint(env, "it was registered outside the deployer"),
 			"the image is named by a tag, which can move: %s", aws.ToString(container.Image))
 	}
 	return f.healthy("Complete", "revision %d, %d secret keys, %d required variables",

@@ -68,9 +68,9 @@ func unknownFinding(component, service string, err error) Finding {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return f.unknown(reasonTimeout, Hint{
-			Cause:    "AWS or the network answers slowly, or not at all",
+			Cause:    "AWS or the network responds slowly, or not at all",
 			Solution: "run it again with a longer --timeout",
-		}, "no answer in time from %s", call)
+		}, "no response in time from %s", call)
 	case errors.Is(err, context.Canceled):
 		return f.unknown(reasonInterrupted, Hint{
 			Cause: "the run was interrupted", Solution: "run it again",
@@ -83,19 +83,19 @@ func unknownFinding(component, service string, err error) Finding {
 		}, "access denied: the permission %s is missing", permission)
 	case hasCode(err, throttledCodes...):
 		return f.unknown(reasonThrottled, Hint{
-			Cause:    "the account makes more calls than AWS allows just now",
+			Cause:    "the account currently makes more calls than AWS allows",
 			Solution: "run it again in a minute",
 		}, "throttled by %s", call)
 	case hasCode(err, credentialCodes...) || isCredentialError(err):
 		return f.with("error", err.Error()).unknown(reasonNoCredentials, Hint{
-			Cause:    "there are no credentials, or they have expired or belong to nobody",
+			Cause:    "there are no credentials, or they are expired or invalid",
 			Solution: "sign in again, or name a profile with --profile",
 			Command:  "aws sts get-caller-identity",
 		}, "the credentials were not accepted for %s", call)
 	}
 	return f.with("error", err.Error()).unknown(errorReason(err), Hint{
-		Cause:    "the call went wrong; the error says more",
-		Solution: "run it again; with --debug every call is shown",
+		Cause:    "the call failed; the error has details",
+		Solution: "run it again; --debug shows every call",
 	}, "%s", shortError(err))
 }
 

@@ -19,31 +19,31 @@ func evaluateContainer(c Container, env *environment.Environment) []Finding {
 	var findings []Finding
 	if broken := describeVariables(c.Variables, Variable.Broken); len(broken) > 0 {
 		findings = append(findings, f().error("VariablesBroken", Hint{
-			Cause:    "a variable became required, was not filled in, or comes from a wrong place; the application cannot work with that",
-			Solution: "set each one that is named, then restart", Command: command(env, "secrets set"),
+			Cause:    "a variable became required, has no value, or comes from a wrong source; the application cannot work without it",
+			Solution: "set each variable in the message, then restart", Command: command(env, "secrets set"),
 		}, "%s", strings.Join(broken, "; ")))
 	}
 	if odd := describeVariables(c.Variables, func(v Variable) bool { return !v.OK() && !v.Broken() }); len(odd) > 0 {
-		findings = append(findings, f().warning("VariablesOdd", Hint{
-			Cause:    "a value was left for somebody to fill in, or was not written as it was meant",
-			Solution: "set it anew", Command: command(env, "secrets set"),
+		findings = append(findings, f().warning("VariablesSuspicious", Hint{
+			Cause:    "a value is still a placeholder, or was not written as intended",
+			Solution: "set it again", Command: command(env, "secrets set"),
 		}, "%s", strings.Join(odd, "; ")))
 	}
 	if unread := describeVariables(c.Variables, func(v Variable) bool { return v.State == Unread && v.Required }); len(unread) > 0 {
 		findings = append(findings, f().unknown("VariablesNotRead", Hint{
 			Cause:    "these credentials may not read the secret, or it is no JSON object",
-			Solution: "look at it", Command: command(env, "secrets check"),
+			Solution: "check it", Command: command(env, "secrets check"),
 		}, "not read: %s", strings.Join(unread, "; ")))
 	}
 	if c.Stale > 0 {
 		findings = append(findings, f().warning(reasonOlderThanConfiguration, Hint{
-			Cause:    "a secret was changed after the tasks had started: they have its values from before",
+			Cause:    "a secret was changed after the tasks had started: they have its previous values",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the last change of the configuration", c.Stale, c.Tasks))
 	}
 	if program := differencesFrom(c.Differences, programName(env)); len(program) > 0 {
-		findings = append(findings, f().warning("NotAsTheProgramHasIt",
-			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+		findings = append(findings, f().warning("DiffersFromProgram",
+			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
 			"%s differs from %s: %s", c.Running, programName(env), strings.Join(program, ", ")))
 	}
 	return findings

@@ -45,7 +45,7 @@ func Inspect(
 		service := findService(services, name)
 		if service == nil {
 			found.Findings = append(found.Findings, newFinding("variables", name).error("ServiceMissing",
-				missingHint(env, "the service"), "there is no service %s", name))
+				missingHint(env, "the service"), "the service %s does not exist", name))
 			continue
 		}
 		reader := serviceReader{
@@ -69,7 +69,7 @@ func Inspect(
 func secretFindings(ctx context.Context, rc *runContext) []Finding {
 	findings, err := checkSecrets(ctx, rc)
 	if err != nil {
-		return []Finding{unknownFinding("secrets", "SecretsManager-Secret-" + rc.env.SecretName(), err)}
+		return []Finding{unknownFinding("secrets", "SecretsManager-Secret-"+rc.env.SecretName(), err)}
 	}
 	return findings
 }
@@ -89,7 +89,7 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	running, others := r.revisions()
 	definition, err := readTaskDefinition(ctx, r.runContext, running)
 	if err == nil && definition == nil {
-		err = fmt.Errorf("ECS does not know %s, which its tasks run", awsx.NameFromARN(running))
+		err = fmt.Errorf("ECS has no task definition %s, which its tasks run", awsx.NameFromARN(running))
 	}
 	if err != nil {
 		return nil, err

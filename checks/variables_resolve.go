@@ -112,13 +112,13 @@ func (r *resolver) addStartVariables() []UnusedKey {
 			case set && isEmptyURL(existing) && r.secret.values[key] != "":
 			case set && existing.Origin == FromTaskDefinition:
 				if !isURLPart(key) || existing.Value.Reveal() != "" {
-					unused = append(unused, UnusedKey{key, "the task definition sets it, and wins"})
+					unused = append(unused, UnusedKey{key, "the task definition sets it, and has precedence"})
 				}
 				continue
 			case set:
 				continue
 			case !r.env.ReadsVariable(key):
-				unused = append(unused, UnusedKey{key, "the application does not know it"})
+				unused = append(unused, UnusedKey{key, "the environment's file does not list it for the application"})
 			}
 			r.lookUp(Variable{Name: key, Origin: FromSecretAtStart, Secret: r.secret.name, Key: key, Value: Value{sensitive: true}})
 		}
@@ -169,7 +169,7 @@ func (r *resolver) buildDatabaseURL(arn string, before map[string]Variable) {
 	v.Value = Value{"built from " + v.Secret + " for " + host, true}
 	for _, name := range urlParts()[:3] {
 		if v.Parts[name].Reveal() == "" {
-			v.State, v.Message, v.Value = State(configuration.Missing), name+" is not set, of which it is built", Value{}
+			v.State, v.Message, v.Value = State(configuration.Missing), name+" is not set, from which it is built", Value{}
 		}
 	}
 	if message, foreign := foreignTarget(v.Name, host, r.env); foreign {
@@ -211,9 +211,9 @@ func (r *resolver) lookUp(v Variable) {
 		r.found[v.Name] = v
 		return
 	case r.secret.missing:
-		v.Message = "there is nothing in the secret " + r.secret.name
+		v.Message = "there is no value in the secret " + r.secret.name
 	case !there:
-		v.Message = fmt.Sprintf("the secret %s has no such key", r.secret.name)
+		v.Message = fmt.Sprintf("the secret %s does not have the key", r.secret.name)
 	}
 	v.Value.text = value
 	r.add(v, there)

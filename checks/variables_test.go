@@ -153,7 +153,7 @@ func TestKeysWithoutEffect(t *testing.T) {
 	secret := parseSecretValues(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)
 	_, unused := resolve(apiContainer(env, nil), secret, env, true)
 	require.Equal(t, []UnusedKey{
-		{"AWS_REGION", "the task definition sets it, and wins"}, {"EXTRA", "the application does not know it"},
+		{"AWS_REGION", "the task definition sets it, and has precedence"}, {"EXTRA", "the environment's file does not list it for the application"},
 	}, unused)
 	sidecar, none := resolve(&ecstypes.ContainerDefinition{Name: aws.String("xray-daemon")}, secret, env, false)
 	require.Empty(t, sidecar, "what the application needs, a sidecar does not")
@@ -177,7 +177,7 @@ func TestSecretThatIsNotRead(t *testing.T) {
 	all, _ := resolve(apiContainer(env, nil), parseSecretValues(nil, nil, env), env, true)
 	findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 	require.Equal(t, Error, findings[0].Status)
-	require.Contains(t, findings[0].Message, "there is nothing in the secret balancer-dev-config")
+	require.Contains(t, findings[0].Message, "there is no value in the secret balancer-dev-config")
 }
 
 // What a required variable is, that comes from a place which is not read, is not known: it never counts as healthy.
@@ -343,7 +343,7 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 	require.NotContains(t, asText(t, problems), "hunter2")
 	text, err := json.Marshal(values)
 	require.NoError(t, err)
-	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL leads to the database of staging"},
+	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL refers to the database of staging"},
 		evaluateSecret(&configSecret{text: string(text)}, env))
 	delete(values, "DATABASE_URL")
 	text, err = json.Marshal(values)
