@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	scaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
@@ -66,18 +65,17 @@ func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
 func evaluateScaling(s environment.Service, found scalingState, desired int, env *environment.Environment) Finding {
 	id := scalableID(env, s.Role)
 	f := newFinding("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)
-	at := slices.IndexFunc(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
+	target := find(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
 	switch {
-	case s.Autoscaling == nil && at < 0:
+	case s.Autoscaling == nil && target == nil:
 		return f.healthy("NotScaled", "a fixed number of %s", text.Plural(s.Tasks.Min, "task", "tasks"))
 	case s.Autoscaling == nil:
 		return f.warning("UnexpectedScaling", driftHint(env, "autoscaling was added outside the deployer, or removed from the environment's file"),
 			"the %s is scaled, the environment's file has a fixed number of tasks", s.Role)
-	case at < 0:
+	case target == nil:
 		return f.error("ScalingMissing", missingHint(env, "the scalable target"),
 			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
 	}
-	target := found.targets[at]
 	low, high := int(aws.ToInt32(target.MinCapacity)), int(aws.ToInt32(target.MaxCapacity))
 	policies := 0
 	for _, p := range found.policies {

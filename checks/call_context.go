@@ -24,57 +24,57 @@ func withComponent(ctx context.Context, component string) context.Context {
 
 // fork returns a context for another goroutine that starts with what this one has received.
 func fork(ctx context.Context) context.Context {
-	s := callContextOf(ctx)
-	return context.WithValue(ctx, callContextKey{}, &callContext{component: s.component, last: s.lastCalls()})
+	c := callContextOf(ctx)
+	return context.WithValue(ctx, callContextKey{}, &callContext{component: c.component, last: c.lastCalls()})
 }
 
 // callContextOf returns the context's position in the run; outside of checks, a new one.
 func callContextOf(ctx context.Context) *callContext {
-	if s, ok := ctx.Value(callContextKey{}).(*callContext); ok {
-		return s
+	if c, ok := ctx.Value(callContextKey{}).(*callContext); ok {
+		return c
 	}
 	return &callContext{}
 }
 
-func (s *callContext) lastCalls() []int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.last)
+func (c *callContext) lastCalls() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.last)
 }
 
 // complete records that a call was answered. It replaces the calls that it depended on.
-func (s *callContext) complete(call Call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = slices.DeleteFunc(s.last, func(id int) bool { return slices.Contains(call.After, id) })
-	s.last = append(s.last, call.ID)
+func (c *callContext) complete(call Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = slices.DeleteFunc(c.last, func(id int) bool { return slices.Contains(call.After, id) })
+	c.last = append(c.last, call.ID)
 }
 
 // merge adds the calls that another goroutine depends on.
-func (s *callContext) merge(calls []int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *callContext) merge(calls []int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, id := range calls {
-		if !slices.Contains(s.last, id) {
-			s.last = append(s.last, id)
+		if !slices.Contains(c.last, id) {
+			c.last = append(c.last, id)
 		}
 	}
 }
 
 // join adds what forks of this context received. A call that a fork has replaced is replaced here too.
-func (s *callContext) join(others []context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.last
+func (c *callContext) join(others []context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.last
 	var added []int
 	for _, ctx := range others {
 		calls := callContextOf(ctx).lastCalls()
-		s.last = slices.DeleteFunc(slices.Clone(s.last), func(id int) bool { return !slices.Contains(calls, id) })
+		c.last = slices.DeleteFunc(slices.Clone(c.last), func(id int) bool { return !slices.Contains(calls, id) })
 		added = append(added, calls...)
 	}
 	for _, id := range added {
-		if !slices.Contains(before, id) && !slices.Contains(s.last, id) {
-			s.last = append(s.last, id)
+		if !slices.Contains(before, id) && !slices.Contains(c.last, id) {
+			c.last = append(c.last, id)
 		}
 	}
 }

@@ -150,7 +150,7 @@ func TestEvaluateSecret(t *testing.T) {
 			verdict{Healthy, "KeysPresent", "3 of 3"}},
 		"a DATABASE_URL of space": {secret(`{"NODE_ENV":"x","SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","DATABASE_URL":" "}`),
 			verdict{Error, "SecretKeysUnset", "DATABASE_URL is empty"}},
-		"a required key leads elsewhere": {secret(`{"NODE_ENV":"x","SENTRY_DSN":"https://hunter2@x","SUBGRAPH_API_URL":"https://v3-backend-staging-db.x.us-east-1.rds.amazonaws.com"}`),
+		"a required key refers to another environment": {secret(`{"NODE_ENV":"x","SENTRY_DSN":"https://hunter2@x","SUBGRAPH_API_URL":"https://v3-backend-staging-db.x.us-east-1.rds.amazonaws.com"}`),
 			verdict{Error, "SecretOfAnotherEnvironment", "SUBGRAPH_API_URL refers to the database of staging"}},
 		"everything": {secret(`{"NODE_ENV":"","SUBGRAPH_API_URL":"hunter2"}`),
 			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; SUBGRAPH_API_URL is not a URL; NODE_ENV is empty"}},

@@ -283,12 +283,12 @@ func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ec
 	stuck := []StuckService{}
 	for _, s := range services {
 		name := aws.ToString(s.ServiceName)
-		at := slices.IndexFunc(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
+		finding := find(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
 		failing := stopsOf(s, stopped).failing
-		if at < 0 || findings[at].Status == Healthy || len(failing) == 0 {
+		if finding == nil || finding.Status == Healthy || len(failing) == 0 {
 			continue
 		}
-		entry := StuckService{Service: findings[at].Service, Issue: stuckIssue(failing[0].Stop)}
+		entry := StuckService{Service: finding.Service, Issue: stuckIssue(failing[0].Stop)}
 		for _, f := range failing {
 			entry.Issues = append(entry.Issues, stuckReason(f.Stop))
 		}

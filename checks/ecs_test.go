@@ -211,7 +211,7 @@ func TestEvaluateTaskDefinition(t *testing.T) {
 		"no secret":   {definition(nil), nil, verdict{Error, "SecretKeysMissing", "3 of 3"}},
 		"a container of another name": {definition(func(d *ecstypes.TaskDefinition) { d.ContainerDefinitions[0].Name = aws.String("web") }), keys,
 			verdict{Error, "ContainerMissing", "balancer-api"}},
-		"a variable that nobody sets": {definition(func(d *ecstypes.TaskDefinition) {
+		"a variable that is not set": {definition(func(d *ecstypes.TaskDefinition) {
 			d.ContainerDefinitions[0].Secrets = d.ContainerDefinitions[0].Secrets[1:]
 		}), keys, verdict{Error, "VariablesMissing", "1 of 6 required variables are not set: SUBGRAPH_API_URL"}},
 		"no way to the database": {definition(func(d *ecstypes.TaskDefinition) {

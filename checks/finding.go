@@ -8,7 +8,6 @@ type findingBuilder struct {
 	details            map[string]any
 }
 
-// with adds one piece of evidence.
 func (s findingBuilder) with(key string, value any) findingBuilder {
 	s.details[key] = value
 	return s

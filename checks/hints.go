@@ -13,7 +13,6 @@ func command(env *environment.Environment, verb string) string {
 	return "deployer " + verb + " --env " + env.Stack
 }
 
-// awsCommand returns a command line of the AWS CLI in the environment's region.
 func awsCommand(env *environment.Environment, words string) string {
 	return "aws " + words + " --region " + env.Region
 }

@@ -120,7 +120,6 @@ func findRecord(records []r53types.ResourceRecordSet, name string, kind r53types
 	return nil
 }
 
-// isNotFound reports whether DNS has no such name.
 func isNotFound(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound

@@ -59,13 +59,13 @@ func TestEvaluateNAT(t *testing.T) {
 		env      string
 		want     verdict
 	}{
-		"one":             {gateways("available"), "dev", verdict{Healthy, "Available", "1/1"}},
-		"an old one":      {gateways("available", "deleted", "failed"), "dev", verdict{Healthy, "Available", "1/1"}},
-		"one a zone":      {gateways("available", "available", "available"), "production", verdict{Healthy, "Available", "3/3"}},
-		"a zone without":  {gateways("available", "available", "failed"), "production", verdict{Warning, "TooFewNATs", "2/3"}},
-		"none":            {nil, "dev", verdict{Error, "NATMissing", "0/1"}},
-		"deleted":         {gateways("deleted"), "dev", verdict{Error, "NATMissing", "0/1"}},
-		"just being made": {gateways("pending"), "dev", verdict{Warning, "NATPending", "1 pending"}},
+		"one":            {gateways("available"), "dev", verdict{Healthy, "Available", "1/1"}},
+		"an old one":     {gateways("available", "deleted", "failed"), "dev", verdict{Healthy, "Available", "1/1"}},
+		"one a zone":     {gateways("available", "available", "available"), "production", verdict{Healthy, "Available", "3/3"}},
+		"a zone without": {gateways("available", "available", "failed"), "production", verdict{Warning, "TooFewNATs", "2/3"}},
+		"none":           {nil, "dev", verdict{Error, "NATMissing", "0/1"}},
+		"deleted":        {gateways("deleted"), "dev", verdict{Error, "NATMissing", "0/1"}},
+		"being created":  {gateways("pending"), "dev", verdict{Warning, "NATPending", "1 pending"}},
 	} {
 		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateNAT(test.gateways, loaded(t, test.env))) })
 	}

@@ -17,13 +17,11 @@ import (
 // queue maps SQS's attribute names to their values.
 type queue map[string]string
 
-// number returns a numeric attribute, or 0 where it is missing.
 func (q queue) number(name sqstypes.QueueAttributeName) int {
 	n, _ := strconv.Atoi(q[string(name)])
 	return n
 }
 
-// encrypted reports whether messages are encrypted at rest, with SQS's own key or one of KMS.
 func (q queue) encrypted() bool {
 	return q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)] == "true" || q[string(sqstypes.QueueAttributeNameKmsMasterKeyId)] != ""
 }

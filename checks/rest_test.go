@@ -140,11 +140,11 @@ func TestEvaluateAlarms(t *testing.T) {
 		alarms []cwtypes.MetricAlarm
 		want   verdict
 	}{
-		"quiet":    {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("b", blind, time.Minute, "topic")}, verdict{Healthy, "Quiet", "2 alarms"}},
-		"none":     {nil, verdict{Error, "AlarmsMissing", ""}},
-		"in alarm": {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
-		"blind":    {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
-		"mute":     {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NoAlarmActions", "1 of 1"}},
+		"quiet":     {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("b", blind, time.Minute, "topic")}, verdict{Healthy, "Quiet", "2 alarms"}},
+		"none":      {nil, verdict{Error, "AlarmsMissing", ""}},
+		"in alarm":  {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
+		"no data":   {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
+		"no action": {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NoAlarmActions", "1 of 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateAlarms(test.alarms, loaded(t, "staging"), now))
@@ -191,7 +191,7 @@ func TestEvaluateRole(t *testing.T) {
 	}{
 		"tasks":      {role(`{"Service":"ecs-tasks.amazonaws.com"}`), verdict{Healthy, "Trusted", ""}},
 		"missing":    {nil, verdict{Error, "RoleMissing", "the-role"}},
-		"everybody":  {role(`"*"`), verdict{Error, "TrustsAnyPrincipal", ""}},
+		"anyone":     {role(`"*"`), verdict{Error, "TrustsAnyPrincipal", ""}},
 		"any AWS":    {role(`{"AWS":"*"}`), verdict{Error, "TrustsAnyPrincipal", ""}},
 		"not tasks":  {role(`{"Service":["ec2.amazonaws.com"]}`), verdict{Error, "TasksNotTrusted", ""}},
 		"others too": {role(`{"Service":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]}`), verdict{Warning, "TrustsOthers", ""}},
@@ -249,7 +249,7 @@ func TestEvaluateCompliance(t *testing.T) {
 	requireVerdict(t, verdict{Error, "DiffersFromFile", "5 of 8"}, evaluateCompliance("database", broken, env))
 }
 
-func TestRulesOfService(t *testing.T) {
+func TestServiceRules(t *testing.T) {
 	env := loaded(t, "staging")
 	definition := &ecstypes.TaskDefinition{Cpu: aws.String("512"), Memory: aws.String("1024")}
 	broken := func(desired int32, definition *ecstypes.TaskDefinition) []string {
@@ -266,7 +266,7 @@ func TestRulesOfService(t *testing.T) {
 	require.Equal(t, []string{"services.api.cpu"}, broken(1, &ecstypes.TaskDefinition{Cpu: aws.String("256"), Memory: aws.String("1024")}))
 }
 
-// What should run is what the last deployment's record says; only without one, the stack's output.
+// The last deployment's record has what should run; only without one, the stack's output.
 func TestRecordedDigest(t *testing.T) {
 	const recorded, output = "repo@sha256:recorded", "repo@sha256:output"
 	stack := func(context.Context) (StackInfo, error) { return StackInfo{Image: output}, nil }
@@ -278,8 +278,8 @@ func TestRecordedDigest(t *testing.T) {
 		want string
 	}{
 		"the record":                 {Sources{Stack: stack, Deployed: says(recorded, nil)}, "sha256:recorded"},
-		"no record knows":            {Sources{Stack: stack, Deployed: says("", nil)}, "sha256:output"},
-		"records that nobody reads":  {Sources{Stack: stack, Deployed: says("", errors.New("denied"))}, "sha256:output"},
+		"no record":                  {Sources{Stack: stack, Deployed: says("", nil)}, "sha256:output"},
+		"unreadable records":         {Sources{Stack: stack, Deployed: says("", errors.New("denied"))}, "sha256:output"},
 		"a record, without a stack":  {Sources{Deployed: says(recorded, nil)}, "sha256:recorded"},
 		"neither a stack nor record": {Sources{}, ""},
 	} {

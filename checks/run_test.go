@@ -21,7 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// still is a clock that stands at now.
+// still is a clock that is stopped at now.
 type still struct{ clock.Clock }
 
 func (still) Now() time.Time { return now }
@@ -68,7 +68,7 @@ func TestRunIsolatesChecks(t *testing.T) {
 	requireVerdict(t, verdict{Unknown, "NoResult", "no result"}, report.Services[4])
 }
 
-// TestOneAPIHangs has one operation never answer: the run ends in time, what needs that answer is unknown and says which
+// TestOneAPIHangs has one operation never answer: the run ends in time, what needs that answer is unknown and names which
 // call it waited for, and everything else is judged.
 func TestOneAPIHangs(t *testing.T) { synctest.Test(t, oneAPIHangs) }
 
@@ -145,7 +145,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// contractComponents are the words that the contract promises.
+// contractComponents are the components that the contract names.
 var contractComponents = []string{
 	"stack", "vpc", "subnets", "nat", "security_groups", "ecs_cluster", "ecs_service", "ecs_tasks", "task_definition",
 	"autoscaling", "load_balancer", "listeners", "target_groups", "certificate", "hosted_zone", "dns", "delegation",
@@ -162,7 +162,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-func TestOnceLoadsOnce(t *testing.T) {
+func TestCachedLoadsOnce(t *testing.T) {
 	var m cache
 	var loads atomic.Int32
 	started, release := make(chan struct{}), make(chan struct{})
@@ -201,7 +201,7 @@ func TestOnceLoadsOnce(t *testing.T) {
 	require.Equal(t, int32(1), loads.Load())
 }
 
-func TestUndetermined(t *testing.T) {
+func TestUnknownFinding(t *testing.T) {
 	client := func(err error) error {
 		cfg := answering(func(context.Context, any) (any, error) { return nil, err })
 		_, err = ecs.NewFromConfig(cfg).DescribeServices(context.Background(), &ecs.DescribeServicesInput{Services: []string{"x"}})
@@ -232,8 +232,8 @@ func TestPermission(t *testing.T) {
 	require.Equal(t, "budgets:ViewBudget", Permission("Budgets", "DescribeBudget"))
 }
 
-// TestBlindRun denies every call: everything is unknown and says which permission is missing, and nothing is healthy.
-func TestBlindRun(t *testing.T) {
+// TestEveryCallDenied denies every call: everything is unknown with the missing permission, and nothing is healthy.
+func TestEveryCallDenied(t *testing.T) {
 	cfg := answering(func(context.Context, any) (any, error) { return nil, apiError("AccessDeniedException") })
 	opt := Options{Skip: []string{"endpoint", "readiness", "tls", "delegation"}}
 	report := Run(t.Context(), loaded(t, "production"), Sources{AWS: cfg}, opt, still{})

@@ -15,10 +15,7 @@ func checkMissingSecret(ctx context.Context, rc *runContext) ([]Finding, error) 
 	out, err := secretsmanager.NewFromConfig(rc.aws()).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{
 		SecretId: aws.String(rc.env.SecretName()),
 	})
-	if hasCode(err, "ResourceNotFoundException") {
-		out, err = nil, nil
-	}
-	if err != nil {
+	if err := ignoreCodes(err, "ResourceNotFoundException"); err != nil {
 		return nil, err
 	}
 	return []Finding{evaluateMissingSecret(out, rc.env)}, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEvaluateAbsence(t *testing.T) {
+func TestEvaluateMissingSecret(t *testing.T) {
 	env := loaded(t, "dev")
 	deleted := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -15,23 +16,17 @@ type StopKind string
 // The kinds of causes.
 const (
 	// StopExpected is an intended stop: a new deployment, scaling in, a user's request.
-	StopExpected StopKind = "Expected"
-	// StopImagePull is an image that could not be pulled.
+	StopExpected  StopKind = "Expected"
 	StopImagePull StopKind = "ImagePull"
 	// StopMissingSecret is a missing secret, or a missing key in it, that the task refers to.
 	StopMissingSecret StopKind = "MissingSecret"
-	// StopAccessDenied is a permission that the execution role lacks.
-	StopAccessDenied StopKind = "AccessDenied"
+	StopAccessDenied  StopKind = "AccessDenied"
 	// StopNoRoute is a subnet from which AWS's services are unreachable.
-	StopNoRoute StopKind = "NoRoute"
-	// StopLogGroup is a missing log group.
-	StopLogGroup StopKind = "LogGroup"
-	// StopOutOfMemory is a container that used more memory than it has.
+	StopNoRoute     StopKind = "NoRoute"
+	StopLogGroup    StopKind = "LogGroup"
 	StopOutOfMemory StopKind = "OutOfMemory"
-	// StopCapacity is Fargate without capacity.
-	StopCapacity StopKind = "Capacity"
-	// StopNoAddress is a subnet without a free address.
-	StopNoAddress StopKind = "NoAddress"
+	StopCapacity    StopKind = "Capacity"
+	StopNoAddress   StopKind = "NoAddress"
 	// StopNetwork is a network interface that was not ready in time.
 	StopNetwork StopKind = "Network"
 	// StopHealthCheck is a task that ECS replaced because it was not healthy.
@@ -44,8 +39,7 @@ const (
 	StopExitCode StopKind = "ExitCode"
 	// StopCompleted is a container that exited with code 0: success for a migration, an error for a service.
 	StopCompleted StopKind = "Completed"
-	// StopOther is any other cause.
-	StopOther StopKind = "Other"
+	StopOther     StopKind = "Other"
 )
 
 // Stop is why a task stopped.
@@ -220,10 +214,7 @@ func StopCause(task ecstypes.Task) Stop {
 		stop.Kind = StopExitCode
 		stop.Message, stop.Hint = exitMeaning(*stop.ExitCode)
 	default:
-		stop.Message = stop.Reason
-		if stop.Message == "" {
-			stop.Message = "ECS gives no reason"
-		}
+		stop.Message = cmp.Or(stop.Reason, "ECS gives no reason")
 		stop.Hint = Hint{Cause: "ECS gives no further details", Solution: "check the task and its logs", Command: "logs"}
 	}
 	return stop
@@ -265,17 +256,9 @@ func exitMeaning(code int) (message string, hint Hint) {
 
 // failedContainer returns the first container that failed, or else the first that exited.
 func failedContainer(containers []ecstypes.Container) *ecstypes.Container {
-	var ended *ecstypes.Container
-	for i, c := range containers {
-		if c.ExitCode == nil {
-			continue
-		}
-		if *c.ExitCode != 0 {
-			return &containers[i]
-		}
-		if ended == nil {
-			ended = &containers[i]
-		}
+	failed := find(containers, func(c ecstypes.Container) bool { return aws.ToInt32(c.ExitCode) != 0 })
+	if failed == nil {
+		return find(containers, func(c ecstypes.Container) bool { return c.ExitCode != nil })
 	}
-	return ended
+	return failed
 }

@@ -110,7 +110,7 @@ func TestStopCauseNamesTheContainerThatFailed(t *testing.T) {
 	require.Equal(t, "secrets set", key.Hint.Command)
 }
 
-// Where no task can be placed there is none to ask; the service's event says why.
+// Where no task can be placed, the service's event has the reason.
 func TestPlacementCause(t *testing.T) {
 	for event, want := range map[string]StopKind{
 		"(service api) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.":                                                             StopCapacity,

@@ -19,7 +19,6 @@ type targetCounts struct {
 	reasons                                      map[string]int
 }
 
-// total returns the number of targets without draining ones.
 func (c targetCounts) total() int { return c.healthy + c.unhealthy + c.initial + c.other }
 
 func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {

@@ -113,14 +113,14 @@ func metricID(i int) string { return fmt.Sprintf("m%d", i) }
 func utilisationOf(metrics []metric, results []cwtypes.MetricDataResult) utilisation {
 	found := utilisation{}
 	for i, m := range metrics {
-		at := slices.IndexFunc(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
-		if at < 0 || len(results[at].Values) == 0 {
+		result := find(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
+		if result == nil || len(result.Values) == 0 {
 			continue
 		}
 		if found[m.thing] == nil {
 			found[m.thing] = map[string]any{}
 		}
-		found[m.thing][m.detail] = math.Round(results[at].Values[0]*10) / 10
+		found[m.thing][m.detail] = math.Round(result.Values[0]*10) / 10
 	}
 	return found
 }

@@ -66,7 +66,6 @@ func describeVariables(variables []Variable, selected func(Variable) bool) []str
 	return names
 }
 
-// describe returns the end of a sentence that starts with the variable and "is".
 func (s State) describe() string { return configuration.Kind(s).String() }
 
 // differencesFrom returns the differences from one side as text.
@@ -80,7 +79,6 @@ func differencesFrom(all []Difference, side string) []string {
 	return found
 }
 
-// programName returns how messages name the infra program's definition.
 func programName(env *environment.Environment) string { return environment.FileName(env.Stack) }
 
 // differences compares the running task definition with another one, by name and value.

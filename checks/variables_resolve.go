@@ -130,7 +130,6 @@ func (r *resolver) addStartVariables() []UnusedKey {
 	return unused
 }
 
-// readsSecret reports whether entrypoint reads the configuration secret.
 func (r *resolver) readsSecret() bool {
 	return isSecretNamed(secretNameIn(r.found[environment.VarConfigSecretID].Value.Reveal()), r.env.SecretName())
 }

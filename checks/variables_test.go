@@ -129,7 +129,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// What the program sets is shown, which is what vars is for; what somebody set by hand is masked, whatever its name.
+// What the infra program sets is shown, which is what vars is for; what was set manually is masked, whatever its name.
 func TestShownValues(t *testing.T) {
 	env := loaded(t, "dev")
 	all, _ := resolve(apiContainer(env, func(c *ecstypes.ContainerDefinition) {
@@ -181,7 +181,7 @@ func TestSecretThatIsNotRead(t *testing.T) {
 }
 
 // What a required variable is, that comes from a place which is not read, is not known: it never counts as healthy.
-func TestRequiredFromElsewhere(t *testing.T) {
+func TestRequiredFromOtherSources(t *testing.T) {
 	env := loaded(t, "dev")
 	key := env.SecretKeys()[0]
 	shelf := parseSecretValues(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
@@ -196,7 +196,7 @@ func TestRequiredFromElsewhere(t *testing.T) {
 }
 
 // A key that entrypoint would fetch from a secret that this program may not read is not known to be missing.
-func TestRequiredAtStartFromAClosedSecret(t *testing.T) {
+func TestRequiredAtStartFromAnUnreadableSecret(t *testing.T) {
 	env := loaded(t, "dev")
 	container := apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil })
 	all, _ := resolve(container, parseSecretValues(nil, errors.New("denied"), env), env, true)
@@ -323,7 +323,7 @@ func TestCompare(t *testing.T) {
 	require.NotContains(t, asText(t, compared), "hunter")
 }
 
-func TestJudgeSecretOfOtherKeys(t *testing.T) {
+func TestSecretProblemsOfOtherKeys(t *testing.T) {
 	env := loaded(t, "dev")
 	env.Configuration.Optional = []string{"LOG_LEVEL", "OTHER_URL"}
 	values := map[string]string{
