@@ -27,7 +27,7 @@ func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Enviro
 	return out.Budget, nil
 }
 
-// Spend is what AWS Budgets knows of this month, in US dollars.
+// Spend is what AWS Budgets has for this month, in US dollars.
 type Spend struct {
 	LimitUSD float64 `json:"limitUSD"`
 	SpentUSD float64 `json:"spentUSD"`

@@ -40,7 +40,7 @@ func cached[T any](ctx context.Context, m *cache, key string, load func(context.
 		close(found.done)
 		return found.value, found.err
 	}
-	// When the run times out, load is told so too; its error names the call that took so long.
+	// When ctx ends, load ends too, with an error that names the slow call: wait for that.
 	graceCtx, cancel := withGrace(ctx, gracePeriod/2)
 	defer cancel()
 	select {

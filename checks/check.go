@@ -72,7 +72,7 @@ func All() []Check {
 	}
 }
 
-// evaluating returns a check's function that reads one thing and judges it, by each of evaluate.
+// evaluating returns the function of a check that reads one value and evaluates it, with each of evaluate.
 func evaluating[T any](
 	read func(context.Context, *runContext) (T, error), evaluate ...func(T, *environment.Environment) Finding,
 ) func(context.Context, *runContext) ([]Finding, error) {

@@ -41,7 +41,7 @@ func areas() []area {
 	}
 }
 
-// comparing returns an area's function that reads one thing and compares it with the environment's file.
+// comparing returns the function of an area that reads one value and compares it with the environment's file.
 func comparing[T any](
 	read func(context.Context, *runContext) (T, error), compare func(T, *environment.Environment) []rule,
 ) func(context.Context, *runContext) ([]rule, error) {

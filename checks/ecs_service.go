@@ -260,7 +260,7 @@ func stopDetails(stops []stopCount) []map[string]any {
 	return details
 }
 
-// rolloutHint returns the hint of the most frequent cause, or where to look when there is none.
+// rolloutHint returns the hint of the most frequent cause, or a general one when there is none.
 func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 	if len(failing) > 0 {
 		return StopHint(env, failing[0].Stop)

@@ -33,8 +33,7 @@ type Report struct {
 	Services      []Finding      `json:"services" yaml:"services"`
 	LoadBalancers []LoadBalancer `json:"load_balancers" yaml:"load_balancers"`
 	Certificates  []Certificate  `json:"certificates" yaml:"certificates"`
-	// Debugging explains why a rollout does not finish.
-	Debugging Debugging `json:"debugging" yaml:"debugging"`
+	Debugging     Debugging      `json:"debugging" yaml:"debugging"`
 	// Omitted are the components that could not be checked, although they were not skipped, and why.
 	Omitted []Omission `json:"omitted,omitempty" yaml:"omitted,omitempty"`
 }
@@ -52,7 +51,7 @@ type Summary struct {
 
 // Finding is the judgement of one resource.
 type Finding struct {
-	// Service identifies the thing: ECS-Service-v3-backend-development-api-service.
+	// Service identifies the resource: ECS-Service-v3-backend-development-api-service.
 	Service string `json:"service" yaml:"service"`
 	// Component is the name that --only takes.
 	Component string `json:"component" yaml:"component"`
@@ -62,11 +61,11 @@ type Finding struct {
 	Message string `json:"message" yaml:"message"`
 	// Details are the evidence: numbers, strings, lists and maps of them; never a secret's value.
 	Details map[string]any `json:"details,omitempty" yaml:"details,omitempty"`
-	// Hint is the likely cause of a problem and its solution.
+	// Hint is set unless the status is healthy.
 	Hint *Hint `json:"hint,omitempty" yaml:"hint,omitempty"`
 }
 
-// Hint says why something is likely to be wrong and what to do about it.
+// Hint is the likely cause of a problem and its solution.
 type Hint struct {
 	Cause    string `json:"cause" yaml:"cause"`
 	Solution string `json:"solution" yaml:"solution"`
@@ -109,7 +108,7 @@ type Certificate struct {
 	DaysLeft *int       `json:"days_left,omitempty" yaml:"days_left,omitempty"`
 }
 
-// Debugging is what somebody needs who asks why a rollout does not end.
+// Debugging explains why a rollout does not finish.
 type Debugging struct {
 	StuckServices []StuckService `json:"stuckServices" yaml:"stuckServices"`
 }

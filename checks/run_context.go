@@ -33,7 +33,7 @@ func prefetch[T any](ctx context.Context, rc *runContext, read func(context.Cont
 	go func() { _, _ = read(forked, rc) }()
 }
 
-// readBoth reads two things concurrently.
+// readBoth reads two values concurrently.
 func readBoth[A, B any](
 	ctx context.Context, rc *runContext,
 	readA func(context.Context, *runContext) (A, error), readB func(context.Context, *runContext) (B, error),

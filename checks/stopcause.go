@@ -115,7 +115,7 @@ var stopRules = []stopRule{
 	{StopOutOfMemory, regexp.MustCompile(`(?i)OutOfMemory|out of memory|memory usage`), false,
 		"the container ran out of memory", Hint{
 			Cause:    "the application uses more memory than its task has",
-			Solution: "give the service more memory in the environment's file, or look for a leak"}},
+			Solution: "give the service more memory in the environment's file, or find the leak"}},
 	{StopCapacity, regexp.MustCompile(`(?i)capacity is unavailable|no capacity|insufficient capacity|limit on the number of vCPUs|RESOURCE:(?:CPU|MEMORY|FARGATE)`), false,
 		"Fargate has no capacity", Hint{
 			Cause:    "AWS currently has no capacity in these zones, or a quota is exhausted",
@@ -130,7 +130,7 @@ var stopRules = []stopRule{
 			Solution: "wait: ECS tries again"}},
 	{StopHealthCheck, regexp.MustCompile(`(?i)failed ELB health checks`), false,
 		"the task failed the load balancer's health check", Hint{
-			Cause:    "the application does not answer /health with 200 in time: not up yet, or failing",
+			Cause:    "the application does not respond to /health with 200 in time: it is still starting, or failing",
 			Solution: "check its logs; the targets' reasons have the balancer's response",
 			Command:  "logs"}},
 	{StopHealthCheck, regexp.MustCompile(`(?i)failed container health checks|health checks? failed`), false,
@@ -160,7 +160,7 @@ var exitMeanings = map[int]struct {
 		Cause: "the application exited with an error", Solution: "check its last log lines", Command: "logs"}},
 	// docs/configuration.md describes when entrypoint exits with 75 and 78.
 	75: {"the secrets could not be fetched", Hint{
-		Cause: "Secrets Manager did not answer, or throttled, for as long as entrypoint waits", Solution: "check its last log lines, and the route from the private subnets to the internet", Command: "logs"}},
+		Cause: "Secrets Manager did not respond, or throttled, for as long as entrypoint waits", Solution: "check its last log lines, and the route from the private subnets to the internet", Command: "logs"}},
 	78: {"the configuration is not complete", Hint{
 		Cause: "a variable is missing, or entrypoint cannot read or parse a secret", Solution: "check its last log lines, which name it", Command: "logs"}},
 	125: {"the container could not be run", Hint{

@@ -45,7 +45,7 @@ func hasCode(err error, codes ...string) bool {
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
-// ignoreCodes returns err, or nil where it is an answer of AWS with one of the codes.
+// ignoreCodes returns err, or nil where AWS returned it with one of the codes.
 func ignoreCodes(err error, codes ...string) error {
 	if hasCode(err, codes...) {
 		return nil

@@ -21,10 +21,10 @@ import (
 // unknown.
 type utilisation map[string]map[string]any
 
-func (u utilisation) of(thing string) map[string]any { return u[thing] }
+func (u utilisation) of(resource string) map[string]any { return u[resource] }
 
-func (u utilisation) number(thing, metric string) (float64, bool) {
-	value, ok := u[thing][metric].(float64)
+func (u utilisation) number(resource, metric string) (float64, bool) {
+	value, ok := u[resource][metric].(float64)
 	return value, ok
 }
 
@@ -34,10 +34,10 @@ func queueMetrics(name string) string    { return "queue/" + name }
 
 // metric is one metric of a resource in CloudWatch.
 type metric struct {
-	// thing is the key in utilisation, detail the name in a finding's details.
-	thing, detail   string
-	namespace, name string
-	dimensions      map[string]string
+	// resource is the key in utilisation, detail the name in a finding's details.
+	resource, detail string
+	namespace, name  string
+	dimensions       map[string]string
 }
 
 // The names of the details.
@@ -117,10 +117,10 @@ func utilisationOf(metrics []metric, results []cwtypes.MetricDataResult) utilisa
 		if result == nil || len(result.Values) == 0 {
 			continue
 		}
-		if found[m.thing] == nil {
-			found[m.thing] = map[string]any{}
+		if found[m.resource] == nil {
+			found[m.resource] = map[string]any{}
 		}
-		found[m.thing][m.detail] = math.Round(result.Values[0]*10) / 10
+		found[m.resource][m.detail] = math.Round(result.Values[0]*10) / 10
 	}
 	return found
 }

@@ -56,7 +56,7 @@ func Find(ctx context.Context, client Client, repository, tagOrDigest string) (*
 		}
 		if image.Platforms = indexes[digest].Platforms; len(image.Platforms) > 0 {
 			children, err := Describe(ctx, client, repository, image.Platforms...)
-			// An index can outlive its images. It is still there; only its findings are not known.
+			// An index can outlive its images. Only its findings are unknown then.
 			if missing := (*types.ImageNotFoundException)(nil); err != nil && !errors.As(err, &missing) {
 				return nil, err
 			}
