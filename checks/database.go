@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -158,9 +157,7 @@ func maintenanceDetails(actions []rdstypes.PendingMaintenanceAction) []map[strin
 	var details []map[string]any
 	for _, a := range actions {
 		detail := map[string]any{"action": aws.ToString(a.Action), "description": aws.ToString(a.Description)}
-		if a.AutoAppliedAfterDate != nil {
-			detail["applied_after"] = a.AutoAppliedAfterDate.UTC().Format(time.RFC3339)
-		}
+		setTime(detail, "applied_after", a.AutoAppliedAfterDate)
 		details = append(details, detail)
 	}
 	return details

@@ -53,9 +53,7 @@ func evaluateBackups(
 			with("newest_snapshot_at", aws.ToTime(newest.SnapshotCreateTime).UTC().Format(time.RFC3339))
 	}
 	latest := database.LatestRestorableTime
-	if latest != nil {
-		f = f.with("latest_restorable", latest.UTC().Format(time.RFC3339))
-	}
+	setTime(f.details, "latest_restorable", latest)
 	young := database.InstanceCreateTime == nil || now.Sub(*database.InstanceCreateTime) < 24*time.Hour
 	switch {
 	case kept == 0 && wanted > 0:

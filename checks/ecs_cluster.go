@@ -17,9 +17,7 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 	f = f.with("status", status).with("active_services", cluster.ActiveServicesCount).
 		with("running_tasks", cluster.RunningTasksCount).with("pending_tasks", cluster.PendingTasksCount)
 	insights := clusterSetting(cluster, ecstypes.ClusterSettingNameContainerInsights)
-	if insights != "" {
-		f = f.with("container_insights", insights)
-	}
+	setText(f.details, "container_insights", insights)
 	if status != "ACTIVE" {
 		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was deleted"), "the cluster is %s", status)
 	}

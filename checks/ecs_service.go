@@ -167,13 +167,11 @@ func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[s
 	details := map[string]any{
 		"state": string(d.RolloutState), "deployments": deployments, "failed_tasks": d.FailedTasks,
 	}
+	setTime(details, "since", d.CreatedAt)
 	if d.CreatedAt != nil {
-		details["since"] = d.CreatedAt.UTC().Format(time.RFC3339)
 		details["age_seconds"] = int(now.Sub(*d.CreatedAt).Seconds())
 	}
-	if reason := aws.ToString(d.RolloutStateReason); reason != "" {
-		details["reason"] = reason
-	}
+	setText(details, "reason", aws.ToString(d.RolloutStateReason))
 	return details
 }
 
@@ -246,15 +244,11 @@ func stopDetails(stops []stopCount) []map[string]any {
 	var details []map[string]any
 	for _, s := range stops {
 		detail := map[string]any{"kind": string(s.Kind), "count": s.count, "message": s.Message}
-		if s.Reason != "" {
-			detail["reason"] = s.Reason
-		}
+		setText(detail, "reason", s.Reason)
 		if s.ExitCode != nil {
 			detail["exit_code"] = *s.ExitCode
 		}
-		if s.newest.StoppedAt != nil {
-			detail["last"] = s.newest.StoppedAt.UTC().Format(time.RFC3339)
-		}
+		setTime(detail, "last", s.newest.StoppedAt)
 		details = append(details, detail)
 	}
 	return details

@@ -160,15 +160,9 @@ func taskDetails(tasks []ecstypes.Task) []map[string]any {
 			"task": awsx.NameFromARN(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
 			"revision": awsx.NameFromARN(aws.ToString(t.TaskDefinitionArn)),
 		}
-		if t.HealthStatus != "" {
-			detail["health"] = string(t.HealthStatus)
-		}
-		if t.StartedAt != nil {
-			detail["started"] = t.StartedAt.UTC().Format(time.RFC3339)
-		}
-		if zone := aws.ToString(t.AvailabilityZone); zone != "" {
-			detail["zone"] = zone
-		}
+		setText(detail, "health", string(t.HealthStatus))
+		setTime(detail, "started", t.StartedAt)
+		setText(detail, "zone", aws.ToString(t.AvailabilityZone))
 		details = append(details, detail)
 	}
 	return details

@@ -120,11 +120,9 @@ func probeDetails(r probe.Result) map[string]any {
 	if r.StatusCode != 0 {
 		details["status_code"] = r.StatusCode
 	}
-	if r.Body != nil && r.Body.Status != "" {
-		details["body_status"] = r.Body.Status
-	}
-	if r.Body != nil && r.Body.Database != "" {
-		details["body_database"] = r.Body.Database
+	if r.Body != nil {
+		setText(details, "body_status", r.Body.Status)
+		setText(details, "body_database", r.Body.Database)
 	}
 	if r.TLS != nil {
 		details["tls_version"], details["subject"], details["issuer"] = r.TLS.Version, r.TLS.Subject, r.TLS.Issuer

@@ -1,6 +1,9 @@
 package checks
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // findingBuilder collects the evidence about one resource until it is judged.
 type findingBuilder struct {
@@ -37,5 +40,19 @@ func (s findingBuilder) finding(status Status, reason string, hint *Hint, format
 	return Finding{
 		Service: s.service, Component: s.component, Status: status, Reason: reason,
 		Message: fmt.Sprintf(format, args...), Details: s.details, Hint: hint,
+	}
+}
+
+// setText adds a detail unless the text is empty.
+func setText(details map[string]any, key, text string) {
+	if text != "" {
+		details[key] = text
+	}
+}
+
+// setTime adds a detail unless the time is nil.
+func setTime(details map[string]any, key string, at *time.Time) {
+	if at != nil {
+		details[key] = at.UTC().Format(time.RFC3339)
 	}
 }

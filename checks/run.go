@@ -164,32 +164,26 @@ func (o outcome) findingsOf(component string) []Finding {
 // runAll runs the checks concurrently and returns their outcomes in the order of the checks. A check that has not ended within
 // the grace period after ctx is abandoned.
 func runAll(ctx context.Context, selected []Check, rc *runContext) []outcome {
-	type numbered struct {
-		outcome
-		at int
-	}
-	ended := make(chan numbered, len(selected))
+	ended := make([]chan outcome, len(selected))
 	for i, c := range selected {
+		ended[i] = make(chan outcome, 1)
 		go func() {
 			findings, err := c.run(withComponent(ctx, c.Component), rc)
-			ended <- numbered{outcome{findings, err}, i}
+			ended[i] <- outcome{findings, err}
 		}()
 	}
 	graceCtx, cancel := withGrace(ctx, gracePeriod)
 	defer cancel()
 	outcomes := make([]outcome, len(selected))
-	done := make([]bool, len(selected))
-	for range selected {
+	for i := range selected {
 		select {
-		case n := <-ended:
-			outcomes[n.at], done[n.at] = n.outcome, true
+		case outcomes[i] = <-ended[i]:
 			continue
 		case <-graceCtx.Done():
 		}
-		break
-	}
-	for i := range outcomes {
-		if !done[i] {
+		select {
+		case outcomes[i] = <-ended[i]:
+		default:
 			outcomes[i].err = ctx.Err()
 		}
 	}

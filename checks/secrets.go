@@ -49,9 +49,7 @@ func checkSecrets(ctx context.Context, rc *runContext) ([]Finding, error) {
 
 func evaluateSecret(secret *configSecret, env *environment.Environment) Finding {
 	f := newFinding("secrets", "SecretsManager-Secret-"+env.SecretName())
-	if secret.changed != nil {
-		f = f.with("changed", secret.changed.UTC().Format(time.RFC3339))
-	}
+	setTime(f.details, "changed", secret.changed)
 	settings, err := configuration.ParseSecret(env.SecretName(), secret.text)
 	if err != nil {
 		return f.error("SecretMalformed", Hint{

@@ -33,9 +33,7 @@ func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time)
 	if !stack.Updated.IsZero() {
 		f = f.with("updated", stack.Updated.UTC().Format(time.RFC3339)).with("result", stack.Result)
 	}
-	if stack.Image != "" {
-		f = f.with("image", stack.Image)
-	}
+	setText(f.details, "image", stack.Image)
 	switch {
 	case stack.Result == "in-progress":
 		return f.warning("UpdateInProgress", Hint{

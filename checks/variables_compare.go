@@ -46,12 +46,11 @@ const (
 func Compare(here, there Inspection) Comparison {
 	all := Comparison{Environment: here.Environment, Other: there.Environment, Containers: []ComparedContainer{}}
 	of := func(containers []Container, like Container) []Variable {
-		for _, c := range containers {
-			if c.Role == like.Role && c.Container == like.Container {
-				return c.Variables
-			}
+		c := find(containers, func(c Container) bool { return c.Role == like.Role && c.Container == like.Container })
+		if c == nil {
+			return nil
 		}
-		return nil
+		return c.Variables
 	}
 	for _, c := range append(slices.Clone(here.Containers), there.Containers...) {
 		same := func(done ComparedContainer) bool { return done.Role == c.Role && done.Container == c.Container }
