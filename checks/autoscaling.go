@@ -61,7 +61,7 @@ func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return findings, nil
 }
 
-// evaluateScaling judges how a service is scaled; desired is its current number of tasks.
+// evaluateScaling expects desired to be the current number of tasks.
 func evaluateScaling(s environment.Service, found scalingState, desired int, env *environment.Environment) Finding {
 	id := scalableID(env, s.Role)
 	f := newFinding("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)

@@ -52,7 +52,6 @@ func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment
 	return spend, nil
 }
 
-// evaluateBudget judges this month's costs and their forecast.
 func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Finding {
 	f := newFinding("budget", "Budget-"+env.BudgetName())
 	if budget == nil {

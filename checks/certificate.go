@@ -41,8 +41,8 @@ func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.Certificate
 		own := slices.DeleteFunc(listed, func(c acmtypes.CertificateSummary) bool {
 			return !hostedzone.SameName(aws.ToString(c.DomainName), rc.env.Domain.Name)
 		})
-		details, err := forEach(ctx, own, func(ctx context.Context, one acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
-			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: one.CertificateArn})
+		details, err := forEach(ctx, own, func(ctx context.Context, summary acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
+			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: summary.CertificateArn})
 			if err != nil {
 				return nil, ignoreCodes(err, "ResourceNotFoundException")
 			}
@@ -96,7 +96,6 @@ type validation struct {
 	delegated, delegationKnown bool
 }
 
-// evaluateCertificate judges the domain's certificate by its status, names and time left.
 func evaluateCertificate(
 	certificate *acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {
@@ -140,7 +139,7 @@ func evaluateCertificate(
 	return f.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
 }
 
-// evaluatePending judges a certificate that waits for validation, which takes minutes where DNS is set up correctly.
+// evaluatePending handles a certificate that waits for validation, which takes minutes where DNS is set up correctly.
 func evaluatePending(
 	f findingBuilder, certificate acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {

@@ -7,13 +7,13 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Check judges one component of an environment.
+// Check evaluates one component of an environment.
 type Check struct {
 	// Component is the name that --only and --skip take.
 	Component string
 	// Summary describes in a few words what is checked.
 	Summary string
-	// run reads and judges. On an error the component is reported as unknown.
+	// run reads and evaluates. On an error the component is reported as unknown.
 	run func(context.Context, *runContext) ([]Finding, error)
 }
 

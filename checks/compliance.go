@@ -70,7 +70,7 @@ func complianceID(env *environment.Environment, area string) string {
 	return "Compliance-" + env.Name + "-" + area
 }
 
-// evaluateCompliance judges rules: a critical one that is broken is an error, any other a warning.
+// evaluateCompliance evaluates rules: a critical one that is broken is an error, any other a warning.
 func evaluateCompliance(area string, rules []rule, env *environment.Environment) Finding {
 	f := newFinding("compliance", complianceID(env, area)).with("rules", len(rules))
 	if len(rules) == 0 {
@@ -135,8 +135,8 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return forEach(ctx, rc.env.Services.List(), func(ctx context.Context, one environment.Service) ([]rule, error) {
-		service := findService(services, rc.env.ServiceName(one.Role))
+	return forEach(ctx, rc.env.Services.List(), func(ctx context.Context, s environment.Service) ([]rule, error) {
+		service := findService(services, rc.env.ServiceName(s.Role))
 		if service == nil {
 			return nil, nil
 		}
@@ -144,7 +144,7 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 		if err != nil {
 			return nil, err
 		}
-		return serviceRulesOf(one, *service, definition, rc.env), nil
+		return serviceRulesOf(s, *service, definition, rc.env), nil
 	})
 }
 

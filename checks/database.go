@@ -61,7 +61,7 @@ const (
 	storageError   = 5
 )
 
-// evaluateDatabase judges the instance: available, private, encrypted, and with free storage.
+// evaluateDatabase evaluates the instance: available, private, encrypted, and with free storage.
 func evaluateDatabase(
 	database *rdstypes.DBInstance, maintenance []rdstypes.PendingMaintenanceAction, metrics utilisation, env *environment.Environment,
 ) Finding {

@@ -35,7 +35,7 @@ func checkBackups(ctx context.Context, rc *runContext) ([]Finding, error) {
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html
 const restorableLag = time.Hour
 
-// evaluateBackups judges whether the database can be restored, from RDS's own backups and from the snapshots taken before
+// evaluateBackups evaluates whether the database can be restored, from RDS's own backups and from the snapshots taken before
 // deployments.
 func evaluateBackups(
 	database *rdstypes.DBInstance, snapshots []rdstypes.DBSnapshot, env *environment.Environment, now time.Time,

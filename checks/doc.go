@@ -1,8 +1,8 @@
-// Package checks judges whether an environment is healthy.
+// Package checks evaluates the health of an environment.
 //
-// A check is a row of one table (All): the component that it judges, and a function that reads AWS and judges what it read.
-// Reading and judging are separate. Each value is read once in a run, whichever check asks first. It is judged by a pure function
-// of the value, the environment and the time: a series of early returns, of which the first rule that applies decides.
+// A check is a row of one table (All): the component that it evaluates, and a function that reads AWS and evaluates what it read.
+// Reading and evaluating are separate. Each value is read once in a run, whichever check asks first. It is evaluated by a pure
+// function of the value, the environment and the time: a series of early returns, of which the first rule that applies decides.
 //
 // What could not be read is unknown, never healthy, and does not prevent other checks.
 //

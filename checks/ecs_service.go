@@ -23,13 +23,13 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Stop causes and metrics only explain a service; it can be judged without them.
+	// Stop causes and metrics only explain a service; it can be evaluated without them.
 	stopped, stoppedErr := readStoppedTasks(ctx, rc)
 	metrics, _ := readUtilisation(ctx, rc)
-	return forEach(ctx, serviceNames(services, rc.env), func(ctx context.Context, one string) ([]Finding, error) {
-		service := findService(services, one)
+	return forEach(ctx, serviceNames(services, rc.env), func(ctx context.Context, name string) ([]Finding, error) {
+		service := findService(services, name)
 		if service == nil {
-			return []Finding{missingService(one, rc.env)}, nil
+			return []Finding{missingService(name, rc.env)}, nil
 		}
 		stops := stopsOf(*service, stopped)
 		finding := evaluateService(*service, stops, rc.env, rc.now)
@@ -37,11 +37,11 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
 		if finding.Status != Healthy && len(stops.failing) > 0 {
-			if lines := readLogTail(ctx, rc, one, stops.failing[0].newest); len(lines) > 0 {
+			if lines := readLogTail(ctx, rc, name, stops.failing[0].newest); len(lines) > 0 {
 				finding.Details["last_log_lines"] = lines
 			}
 		}
-		maps.Copy(finding.Details, metrics.of(serviceMetrics(one)))
+		maps.Copy(finding.Details, metrics.of(serviceMetrics(name)))
 		return []Finding{finding}, nil
 	})
 }
@@ -67,7 +67,7 @@ func missingService(name string, env *environment.Environment) Finding {
 		missingHint(env, "the service"), "the service %s does not exist", name)
 }
 
-// evaluateService judges a service by its newest deployment, its running tasks, and the causes of tasks that failed.
+// evaluateService evaluates a service by its newest deployment, its running tasks, and the causes of tasks that failed.
 func evaluateService(s ecstypes.Service, stops stops, env *environment.Environment, now time.Time) Finding {
 	rollout := primaryDeployment(s)
 	f := newFinding("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
@@ -118,7 +118,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 // minReportedRestarts is how many tasks must have failed in the last hour to be reported.
 const minReportedRestarts = 3
 
-// evaluateRollout judges a deployment in progress: stuck when tasks fail or when it exceeds the environment's timeout.
+// evaluateRollout evaluates a deployment in progress: stuck when tasks fail or when it exceeds the environment's timeout.
 func evaluateRollout(
 	f findingBuilder, s ecstypes.Service, rollout ecstypes.Deployment, failing []stopCount, env *environment.Environment, now time.Time,
 ) Finding {

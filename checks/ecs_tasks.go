@@ -64,7 +64,7 @@ func (r secretChanges) latest() *time.Time {
 	return r.password
 }
 
-// readSecretChanges leaves out what cannot be read: tasks can be judged without it.
+// readSecretChanges leaves out what cannot be read: tasks can be evaluated without it.
 func readSecretChanges(ctx context.Context, rc *runContext) secretChanges {
 	var r secretChanges
 	r.password, _ = readPasswordRotation(ctx, rc)

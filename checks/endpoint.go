@@ -33,7 +33,7 @@ func checkTLS(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return evaluateTLS(readProbes(ctx, rc), rc.env), nil
 }
 
-// evaluateAnswers judges a path's response on each side. An invalid certificate is an error here too, because no client can
+// evaluateAnswers evaluates a path's response on each side. An invalid certificate is an error here too, because no client can
 // connect.
 func evaluateAnswers(component, prefix, path string, results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
@@ -59,7 +59,7 @@ func sideName(side probe.Side) string {
 	return "Domain"
 }
 
-// evaluateTLS judges the certificate and the TLS version that each side presents.
+// evaluateTLS evaluates the certificate and the TLS version that each side presents.
 func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, side := range []probe.Side{probe.SideLoadBalancer, probe.SideDomain} {

@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// checkReference judges a task definition's reference to a secret. The state is Set for the current value of a key of the
+// checkReference evaluates a task definition's reference to a secret. The state is Set for the current value of a key of the
 // environment's own configuration secret; otherwise the message explains the state.
 func checkReference(reference string, env *environment.Environment) (State, string) {
 	secret, key := splitValueFrom(reference)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// findingBuilder collects the evidence about one resource until it is judged.
+// findingBuilder collects the evidence about one resource until it is evaluated.
 type findingBuilder struct {
 	component, service string
 	details            map[string]any

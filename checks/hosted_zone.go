@@ -78,7 +78,7 @@ func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
 	}, nil
 }
 
-// evaluateAlias judges the domain's record of a type, which must be an alias of the load balancer. The AAAA record is needed
+// evaluateAlias evaluates the domain's record of a type, which must be an alias of the load balancer. The AAAA record is needed
 // only where the balancer has IPv6 addresses.
 func evaluateAlias(
 	records []r53types.ResourceRecordSet, kind r53types.RRType, balancer *elbtypes.LoadBalancer, env *environment.Environment,

@@ -63,8 +63,8 @@ func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {
 	}
 	running := runningDigests(tasks, rc.env)
 	digests := slices.Sorted(maps.Keys(running))
-	found, err := forEach(ctx, digests, func(ctx context.Context, one string) ([]*ecrimage.Image, error) {
-		image, err := readImage(ctx, rc, one)
+	found, err := forEach(ctx, digests, func(ctx context.Context, digest string) ([]*ecrimage.Image, error) {
+		image, err := readImage(ctx, rc, digest)
 		return []*ecrimage.Image{image}, err
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func runningDigests(tasks []ecstypes.Task, env *environment.Environment) map[str
 	return running
 }
 
-// evaluateImage judges the running images: one for all services, the one last deployed, still in the registry, without critical
+// evaluateImage evaluates the running images: one for all services, the one last deployed, still in the registry, without critical
 // findings. recorded is the digest of the last deployment, or "" where it is not known.
 func evaluateImage(
 	running map[string][]string, images map[string]*ecrimage.Image, recorded string, env *environment.Environment,

@@ -14,7 +14,7 @@ func listenerID(env *environment.Environment, port int) string {
 	return fmt.Sprintf("ALB-Listener-%s-%d", env.LoadBalancerName(), port)
 }
 
-// evaluateHTTP judges the listener of port 80, which must redirect.
+// evaluateHTTP evaluates the listener of port 80, which must redirect.
 func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) Finding {
 	f := newFinding("listeners", listenerID(env, 80))
 	listener := findListener(listeners, 80)

@@ -14,12 +14,12 @@ func checkBalancer(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without the settings the rest is judged.
+	// Without the settings the rest is evaluated.
 	settings, _ := readAttributes(ctx, rc)
 	return []Finding{evaluateBalancer(balancer, settings, rc.env)}, nil
 }
 
-// evaluateBalancer judges the load balancer; settings is nil where they could not be read.
+// evaluateBalancer evaluates the load balancer; settings is nil where they could not be read.
 func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env *environment.Environment) Finding {
 	f := newFinding("load_balancer", "ALB-"+env.LoadBalancerName())
 	if balancer == nil {

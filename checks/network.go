@@ -42,7 +42,7 @@ func evaluatePrivateSubnets(subnets []ec2types.Subnet, env *environment.Environm
 	return evaluateSubnets("private", subnets, env)
 }
 
-// evaluateSubnets judges the public or the private subnets: one in each zone, with free addresses.
+// evaluateSubnets evaluates the public or the private subnets: one in each zone, with free addresses.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
 	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
 	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return subnetKind(s) != kind })
@@ -156,7 +156,7 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	return findings, nil
 }
 
-// evaluateSecurityGroup judges which ports a group opens to every address. Only the load balancer's may open any, 80 and 443.
+// evaluateSecurityGroup evaluates which ports a group opens to every address. Only the load balancer's may open any, 80 and 443.
 func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *environment.Environment) Finding {
 	f := newFinding("security_groups", "VPC-SecurityGroup-"+aws.ToString(group.GroupName))
 	open := openPorts(group.IpPermissions)

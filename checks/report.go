@@ -49,7 +49,7 @@ type Summary struct {
 	Total   int    `json:"total" yaml:"total"`
 }
 
-// Finding is the judgement of one resource.
+// Finding is the evaluation of one resource.
 type Finding struct {
 	// Service identifies the resource: ECS-Service-v3-backend-development-api-service.
 	Service string `json:"service" yaml:"service"`

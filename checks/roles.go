@@ -19,19 +19,19 @@ const tasksPrincipal = "ecs-tasks.amazonaws.com"
 
 func checkRoles(ctx context.Context, rc *runContext) ([]Finding, error) {
 	names := []string{rc.env.ExecutionRoleName(), rc.env.TaskRoleName()}
-	return forEach(ctx, names, func(ctx context.Context, one string) ([]Finding, error) {
-		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one)})
+	return forEach(ctx, names, func(ctx context.Context, name string) ([]Finding, error) {
+		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
 		switch {
 		case hasCode(err, "NoSuchEntity"):
-			return []Finding{evaluateRole(one, nil, rc.env)}, nil
+			return []Finding{evaluateRole(name, nil, rc.env)}, nil
 		case err != nil:
 			return nil, err
 		}
-		return []Finding{evaluateRole(one, out.Role, rc.env)}, nil
+		return []Finding{evaluateRole(name, out.Role, rc.env)}, nil
 	})
 }
 
-// evaluateRole judges a role by who may assume it.
+// evaluateRole evaluates a role by who may assume it.
 func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment) Finding {
 	f := newFinding("roles", "IAM-Role-"+name)
 	if role == nil {

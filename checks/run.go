@@ -72,7 +72,7 @@ func (c Call) Duration() time.Duration { return c.End.Sub(c.Start) }
 // Permission returns the IAM action that the call needs.
 func (c Call) Permission() string { return Permission(c.Service, c.Operation) }
 
-// Run judges the environment. Checks run concurrently and independently, and each returns at least one finding. A check that
+// Run evaluates the environment. Checks run concurrently and independently, and each returns at least one finding. A check that
 // could not read what it needs is unknown, with the reason and any missing permission. When ctx ends, the remaining checks are
 // unknown too; the caller checks ctx.
 func Run(ctx context.Context, env *environment.Environment, src Sources, opt Options, clk clock.Clock) Report {
@@ -155,7 +155,7 @@ func (o outcome) findingsOf(component string) []Finding {
 	}
 	if len(findings) == 0 {
 		findings = []Finding{newFinding(component, component).unknown(reasonNoResult, Hint{
-			Cause: "the check found nothing to judge", Solution: "check whether the environment has this component",
+			Cause: "the check found nothing to evaluate", Solution: "check whether the environment has this component",
 		}, "no result")}
 	}
 	return findings

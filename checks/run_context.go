@@ -13,7 +13,7 @@ import (
 // runContext is what the checks of one run share: environment, time, sources, and the cache of reads.
 type runContext struct {
 	env *environment.Environment
-	// now is when the run started. Everything is judged as of then.
+	// now is when the run started. Everything is evaluated as of then.
 	now   time.Time
 	clk   clock.Clock
 	src   Sources

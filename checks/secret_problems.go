@@ -49,7 +49,7 @@ func SecretProblems(values map[string]string, env *environment.Environment) []Ke
 	return problems
 }
 
-// optionalKeyProblems judges a key that is not required. Even an unknown key reaches the application, with any problem of its
+// optionalKeyProblems evaluates a key that is not required. Even an unknown key reaches the application, with any problem of its
 // value.
 func optionalKeyProblems(key string, values map[string]string, env *environment.Environment) []KeyProblem {
 	if environment.OriginOf(key) == environment.FromProgram {
@@ -67,7 +67,7 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 	return problems
 }
 
-// valueProblems judges a key's value. Another environment's database prevents a deployment whichever key refers to it; other
+// valueProblems evaluates a key's value. Another environment's database prevents a deployment whichever key refers to it; other
 // problems do so where the key is required.
 func valueProblems(key string, values map[string]string, required bool, env *environment.Environment) []KeyProblem {
 	if what, foreign := foreignDatabase(env, values[key]); foreign {

@@ -23,7 +23,6 @@ func checkStack(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateStack(stack, rc.env, rc.now)}, nil
 }
 
-// evaluateStack judges the stack's last update.
 func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time) Finding {
 	f := newFinding("stack", "Pulumi-Stack-"+env.Stack).with("resources", stack.Resources)
 	if stack.Updated.IsZero() && stack.Resources == 0 {

@@ -48,7 +48,7 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 	return counts
 }
 
-// evaluateTargetGroup judges the API's target group by the state of its targets, without draining ones.
+// evaluateTargetGroup evaluates the API's target group by the state of its targets, without draining ones.
 func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
 	f := newFinding("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
 	if group == nil {

@@ -23,8 +23,7 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 		roles = append(roles, s.Role)
 	}
 	roles = append(roles, environment.Migration)
-	return forEach(ctx, roles, func(ctx context.Context, one environment.Role) ([]Finding, error) {
-		role := one
+	return forEach(ctx, roles, func(ctx context.Context, role environment.Role) ([]Finding, error) {
 		name := rc.env.TaskFamily(role)
 		if service := findService(services, rc.env.ServiceName(role)); service != nil {
 			name = aws.ToString(service.TaskDefinition)
@@ -54,7 +53,7 @@ func taskDefinitionID(env *environment.Environment, role environment.Role) strin
 	return "ECS-TaskDefinition-" + env.TaskFamily(role)
 }
 
-// evaluateTaskDefinition judges what a task of the role would be started with. keys are those of the configuration secret.
+// evaluateTaskDefinition evaluates what a task of the role would be started with. keys are those of the configuration secret.
 func evaluateTaskDefinition(
 	definition *ecstypes.TaskDefinition, role environment.Role, keys []string, env *environment.Environment,
 ) Finding {

@@ -56,7 +56,7 @@ func ignoreCodes(err error, codes ...string) error {
 // AccessDenied reports whether AWS refused a call for lack of permission.
 func AccessDenied(err error) bool { return hasCode(err, accessDeniedCodes...) }
 
-// unknownFinding returns the finding about a resource that could not be judged because of err.
+// unknownFinding returns the finding about a resource that could not be evaluated because of err.
 func unknownFinding(component, service string, err error) Finding {
 	f := newFinding(component, service)
 	call := "AWS"

@@ -81,15 +81,15 @@ func compareVariables(here, there []Variable) []ComparedVariable {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		a, isHere := ours[name]
 		b, isThere := theirs[name]
-		one := ComparedVariable{Name: name, Result: compareVariable(a, b, isHere, isThere)}
+		variable := ComparedVariable{Name: name, Result: compareVariable(a, b, isHere, isThere)}
 		sensitive := a.Value.Sensitive() || b.Value.Sensitive()
 		if isHere {
-			one.Here = &Value{a.Value.text, sensitive}
+			variable.Here = &Value{a.Value.text, sensitive}
 		}
 		if isThere {
-			one.There = &Value{b.Value.text, sensitive}
+			variable.There = &Value{b.Value.text, sensitive}
 		}
-		compared = append(compared, one)
+		compared = append(compared, variable)
 	}
 	return compared
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// evaluateContainer judges the variables of a container.
+// evaluateContainer evaluates the variables of a container.
 func evaluateContainer(c Container, env *environment.Environment) []Finding {
 	f := func() findingBuilder { return newFinding("variables", c.Service+"/"+c.Container) }
 	var findings []Finding

@@ -218,7 +218,7 @@ func (r *resolver) lookUp(v Variable) {
 	r.add(v, there)
 }
 
-// add judges a variable's value and adds it.
+// add evaluates a variable's value and adds it.
 func (r *resolver) add(v Variable, there bool) {
 	v.State, v.Required = Set, r.requires(v.Name)
 	values := map[string]string{}
