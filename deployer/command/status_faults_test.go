@@ -48,7 +48,7 @@ func (d deployed) testFaults(t *testing.T) {
 			"enter the zone's name servers at the registrar"},
 		"database-unavailable": {codeFailed, []ill{{"database", failed, "DatabaseUnavailable"}, {"readiness", failed, "HTTPStatus"}},
 			"the storage is used up"},
-		"dead-letters": {codeWarnings, []ill{{"dead_letter_queue", warning, "DeadLetters"}}, "jobs failed"},
+		"dead-letters": {codeWarnings, []ill{{"dead_letter_queue", warning, "DeadLetters"}}, "messages failed as often as the queue allows"},
 		"alarm":        {codeWarnings, []ill{{"alarms", warning, "InAlarm"}}, "a metric has crossed its threshold"},
 		"port-open":    {codeFailed, []ill{{"security_groups", failed, "OpenToTheWorld"}}, "a rule was added outside the deployer"},
 		"drift": {codeWarnings, []ill{{"log_groups", warning, "OtherRetention"}, {"compliance", warning, "DiffersFromFile"}},
@@ -98,7 +98,7 @@ func (d deployed) testPending(t *testing.T) {
 	code, got, hints = d.illness(t, "dev", "certificate-pending,not-delegated", "--only", "certificate,hosted_zone,delegation")
 	require.Equal(t, []ill{{"certificate", checks.Error, "NotDelegated"}, {"delegation", checks.Error, "WrongNameServers"}}, got)
 	require.Equal(t, codeFailed, code)
-	require.Contains(t, hints, "the registrar does not send the world to the zone's name servers")
+	require.Contains(t, hints, "the registrar does not have the zone's name servers")
 }
 
 // illness is the exit code of a status under faults, what is not healthy, each once in the order of the report, and all
