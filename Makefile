@@ -112,7 +112,7 @@ bench: build
 	@echo "== measuring"
 	go run ./bench
 	@echo "== status of a cluster with 1,000 services and 5,000 tasks, 50 ms a call"
-	go test -run '^$$' -bench LargeEstate ./checks
+	go test -run '^$$' -bench LargeEnvironment ./checks
 
 ## scan: known vulnerabilities in what is called (asks vuln.go.dev), and secrets in the history
 .PHONY: scan

@@ -1,7 +1,7 @@
 package checks
 
-// Aggregate counts findings and gives the whole a status. The precedence is error, then warning, then unknown, then
-// healthy: what is known to be wrong is said before what is not known. No finding at all is unknown.
+// Aggregate counts findings and derives the status of the whole. The precedence is error, warning, unknown, healthy: a known
+// problem outranks one that could not be determined. Without findings the status is unknown.
 func Aggregate(findings []Finding) Summary {
 	var s Summary
 	for _, f := range findings {

@@ -23,7 +23,7 @@ func TestAggregate(t *testing.T) {
 		"unknown outranks healthy":    {of(Healthy, Unknown), Summary{Status: Unknown, Healthy: 1, Unknown: 1, Total: 2}},
 		"warning outranks unknown":    {of(Unknown, Warning), Summary{Status: Warning, Warning: 1, Unknown: 1, Total: 2}},
 		"error outranks everything":   {of(Unknown, Warning, Error, Healthy), Summary{Status: Error, Healthy: 1, Warning: 1, Error: 1, Unknown: 1, Total: 4}},
-		"a status nobody knows":       {of("fine"), Summary{Status: Unknown, Unknown: 1, Total: 1}},
+		"an undefined status":         {of("fine"), Summary{Status: Unknown, Unknown: 1, Total: 1}},
 		"an empty status is not well": {of(""), Summary{Status: Unknown, Unknown: 1, Total: 1}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, Aggregate(test.findings)) })

@@ -26,11 +26,10 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 // dataGracePeriod is how long a new alarm may be without data.
 const dataGracePeriod = time.Hour
 
-// evaluateAlarms judges the environment's alarms together.
 func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, now time.Time) Finding {
 	f := newFinding("alarms", "CloudWatch-Alarms-"+env.DashboardName()).with("total", len(alarms))
 	if len(alarms) == 0 {
-		return f.error("AlarmsMissing", deployHint(env, "the environment was never deployed, or its alarms were deleted"), "there are no alarms")
+		return f.error("AlarmsMissing", deployHint(env, "the environment was never deployed, or its alarms were deleted"), "the environment has no alarms")
 	}
 	var inAlarm, noData, noAction []string
 	reasons := map[string]any{}
@@ -54,16 +53,16 @@ func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, 
 	case len(inAlarm) > 0:
 		return f.with("in_alarm", inAlarm).with("reasons", reasons).warning("InAlarm", Hint{
 			Cause:    "a metric has crossed its threshold: each alarm's reason is in the details",
-			Solution: "look at what the alarm is about, and at the logs of that time", Command: command(env, "logs"),
+			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),
 		}, "%d of %d alarms are in alarm: %s", len(inAlarm), len(alarms), strings.Join(inAlarm, ", "))
 	case len(noData) > 0:
 		return f.with("without_data", noData).warning("WithoutData", Hint{
-			Cause:    "what the alarm watches sends no metrics: it does not run, or was replaced under another name",
-			Solution: "see that it is there; then run a full deployment", Command: command(env, "drift"),
+			Cause:    "the monitored resource sends no metrics: it is not running, or was replaced under another name",
+			Solution: "check that it exists, then run a full deployment", Command: command(env, "drift"),
 		}, "%d of %d alarms have no data: %s", len(noData), len(alarms), strings.Join(noData, ", "))
 	case len(noAction) > 0:
-		return f.with("without_action", noAction).warning("NobodyIsTold", driftHint(env, "their actions were removed or switched off"),
-			"%d of %d alarms tell nobody: %s", len(noAction), len(alarms), strings.Join(noAction, ", "))
+		return f.with("without_action", noAction).warning("NoAlarmActions", driftHint(env, "their actions were removed or disabled"),
+			"%d of %d alarms have no enabled action, so that no one is notified: %s", len(noAction), len(alarms), strings.Join(noAction, ", "))
 	}
 	return f.healthy("Quiet", "%d alarms, none in alarm", len(alarms))
 }

@@ -2,16 +2,16 @@ package checks
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	scaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// scalingState is what Application Auto Scaling knows of the cluster's services.
+// scalingState is what Application Auto Scaling has for the cluster's services.
 type scalingState struct {
 	targets  []scalingtypes.ScalableTarget
 	policies []scalingtypes.ScalingPolicy
@@ -41,18 +41,12 @@ func readScaling(ctx context.Context, rc *runContext) (scalingState, error) {
 	})
 }
 
-// scalableID is what Application Auto Scaling calls an ECS service.
 func scalableID(env *environment.Environment, role environment.Role) string {
 	return "service/" + env.ClusterName() + "/" + env.ServiceName(role)
 }
 
 func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readScaling)
-	services, err := readServices(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	found, err := readScaling(ctx, rc)
+	services, found, err := readBoth(ctx, rc, readServices, readScaling)
 	if err != nil {
 		return nil, err
 	}
@@ -67,22 +61,21 @@ func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return findings, nil
 }
 
-// evaluateScaling judges how a service's tasks are scaled; desired is how many there are to be now.
+// evaluateScaling expects desired to be the current number of tasks.
 func evaluateScaling(s environment.Service, found scalingState, desired int, env *environment.Environment) Finding {
 	id := scalableID(env, s.Role)
 	f := newFinding("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)
-	at := slices.IndexFunc(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
+	target := find(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
 	switch {
-	case s.Autoscaling == nil && at < 0:
-		return f.healthy("NotScaled", "a fixed number of %s", plural(s.Tasks.Min, "task", "tasks"))
+	case s.Autoscaling == nil && target == nil:
+		return f.healthy("NotScaled", "a fixed number of %s", text.Plural(s.Tasks.Min, "task", "tasks"))
 	case s.Autoscaling == nil:
-		return f.warning("ScaledByHand", driftHint(env, "autoscaling was added by hand, or the environment's file no longer has it"),
-			"the %s is scaled, and the environment's file says a fixed number of tasks", s.Role)
-	case at < 0:
-		return f.error("ScalingMissing", deployHint(env, "the environment was never deployed, or the scalable target was deleted"),
-			"the %s is not scaled: it stays at %s", s.Role, plural(desired, "task", "tasks"))
+		return f.warning("UnexpectedScaling", driftHint(env, "autoscaling was added outside the deployer, or removed from the environment's file"),
+			"the %s is scaled, the environment's file has a fixed number of tasks", s.Role)
+	case target == nil:
+		return f.error("ScalingMissing", missingHint(env, "the scalable target"),
+			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
 	}
-	target := found.targets[at]
 	low, high := int(aws.ToInt32(target.MinCapacity)), int(aws.ToInt32(target.MaxCapacity))
 	policies := 0
 	for _, p := range found.policies {
@@ -93,17 +86,17 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	f = f.with("min", low).with("max", high).with("policies", policies)
 	switch suspended := target.SuspendedState; {
 	case low != s.Tasks.Min || high != s.Tasks.Max:
-		return f.warning("OtherBounds", driftHint(env, "the bounds were changed by hand"),
-			"scales between %d and %d tasks, the environment's file says %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
+		return f.warning("OtherBounds", driftHint(env, "the bounds were changed outside the deployer"),
+			"scales between %d and %d tasks, the environment's file has %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
 	case policies == 0:
-		return f.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "nothing makes the %s scale: it has no policies", s.Role)
+		return f.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "the %s does not scale: it has no scaling policies", s.Role)
 	case suspended != nil && (aws.ToBool(suspended.DynamicScalingOutSuspended) || aws.ToBool(suspended.DynamicScalingInSuspended)):
-		return f.warning("ScalingSuspended", driftHint(env, "somebody suspended it"), "scaling is suspended")
+		return f.warning("ScalingSuspended", driftHint(env, "it was suspended outside the deployer, or by a restore"), "scaling is suspended")
 	case desired >= high:
 		return f.warning("AtMaximum", Hint{
-			Cause:    "the load is as high as the environment allows for",
-			Solution: "raise tasks.max in the environment's file, or find out what the load is", Command: command(env, "logs"),
+			Cause:    "the load has reached the limit of the environment",
+			Solution: "raise tasks.max in the environment's file, or find the cause of the load", Command: command(env, "logs"),
 		}, "%d of at most %d tasks: it cannot scale further", desired, high)
 	}
-	return f.healthy("Scales", "%s, between %d and %d, %s", plural(desired, "task", "tasks"), low, high, plural(policies, "policy", "policies"))
+	return f.healthy("Scales", "%s, between %d and %d, %s", text.Plural(desired, "task", "tasks"), low, high, text.Plural(policies, "policy", "policies"))
 }

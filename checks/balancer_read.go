@@ -8,23 +8,20 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// readBalancer returns the environment's load balancer, nil when there is none.
+// readBalancer returns the environment's load balancer, or nil where there is none.
 func readBalancer(ctx context.Context, rc *runContext) (*elbtypes.LoadBalancer, error) {
 	return cached(ctx, &rc.cache, balancerKey, func(ctx context.Context) (*elbtypes.LoadBalancer, error) {
 		out, err := elb.NewFromConfig(rc.aws()).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{
 			Names: []string{rc.env.LoadBalancerName()},
 		})
-		if hasCode(err, "LoadBalancerNotFound", "LoadBalancerNotFoundException") {
-			return nil, nil
-		}
 		if err != nil || len(out.LoadBalancers) == 0 {
-			return nil, err
+			return nil, ignoreCodes(err, "LoadBalancerNotFound", "LoadBalancerNotFoundException")
 		}
 		return &out.LoadBalancers[0], nil
 	})
 }
 
-// readListeners returns the listeners of the load balancer, none when there is no balancer.
+// readListeners returns the listeners of the load balancer, none where there is no balancer.
 func readListeners(ctx context.Context, rc *runContext) ([]elbtypes.Listener, error) {
 	return cached(ctx, &rc.cache, listenersKey, func(ctx context.Context) ([]elbtypes.Listener, error) {
 		balancer, err := readBalancer(ctx, rc)
@@ -43,16 +40,13 @@ type targetGroup struct {
 	targets []elbtypes.TargetHealthDescription
 }
 
-// readTargetGroup returns the API's target group, nil when there is none.
+// readTargetGroup returns the API's target group, or nil where there is none.
 func readTargetGroup(ctx context.Context, rc *runContext) (*targetGroup, error) {
 	return cached(ctx, &rc.cache, targetGroupKey, func(ctx context.Context) (*targetGroup, error) {
 		client := elb.NewFromConfig(rc.aws())
 		out, err := client.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{rc.env.TargetGroupName()}})
-		if hasCode(err, "TargetGroupNotFound", "TargetGroupNotFoundException") {
-			return nil, nil
-		}
 		if err != nil || len(out.TargetGroups) == 0 {
-			return nil, err
+			return nil, ignoreCodes(err, "TargetGroupNotFound", "TargetGroupNotFoundException")
 		}
 		group := targetGroup{TargetGroup: out.TargetGroups[0]}
 		health, err := client.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: group.TargetGroupArn})
@@ -64,10 +58,10 @@ func readTargetGroup(ctx context.Context, rc *runContext) (*targetGroup, error) 
 	})
 }
 
-// attributes are settings by their keys.
+// attributes maps settings by their keys.
 type attributes map[string]string
 
-// readAttributes returns the settings of the load balancer that describing it does not tell.
+// readAttributes returns the settings of the load balancer that DescribeLoadBalancers leaves out.
 func readAttributes(ctx context.Context, rc *runContext) (attributes, error) {
 	return cached(ctx, &rc.cache, "load balancer attributes", func(ctx context.Context) (attributes, error) {
 		balancer, err := readBalancer(ctx, rc)
@@ -88,7 +82,7 @@ func readAttributes(ctx context.Context, rc *runContext) (attributes, error) {
 	})
 }
 
-// balancerSection is the report's part about the load balancer, from what a run has read of it.
+// balancerSection returns the report's section about the load balancer, from what the run has read.
 func balancerSection(rc *runContext) []LoadBalancer {
 	balancer, ok := peek[*elbtypes.LoadBalancer](&rc.cache, balancerKey)
 	if !ok || balancer == nil {

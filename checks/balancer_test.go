@@ -111,17 +111,17 @@ func TestEvaluateTargetGroup(t *testing.T) {
 		want  verdict
 		cause string
 	}{
-		"missing":        {nil, verdict{Error, "TargetGroupMissing", "v3-backend-development-api-tg"}, ""},
-		"empty":          {targets(), verdict{Error, "NoTargets", "0/0 targets healthy"}, ""},
-		"only draining":  {targets(draining), verdict{Error, "NoTargets", ""}, ""},
-		"healthy":        {targets(ok, ok, draining), verdict{Healthy, "TargetsHealthy", "2/2 targets healthy"}, ""},
-		"one draining":   {targets(timeout, ok, draining), verdict{Warning, "TargetsUnhealthy", "1/2 targets healthy: 1 Target.Timeout"}, ""},
-		"first checks":   {targets(initial), verdict{Warning, "TargetsStarting", "0/1"}, ""},
-		"more starting":  {targets(ok, initial), verdict{Warning, "TargetsStarting", "1/2"}, ""},
-		"none healthy":   {targets(mismatch, timeout), verdict{Error, "NoHealthyTargets", "0/2 targets healthy: 1 Target.ResponseCodeMismatch, 1 Target.Timeout"}, "another code than 200"},
-		"one times out":  {targets(ok, timeout), verdict{Warning, "TargetsUnhealthy", "1/2 targets healthy: 1 Target.Timeout"}, "security group"},
-		"no listener":    {targets(unused), verdict{Error, "NoHealthyTargets", "Target.NotInUse"}, "no listener forwards"},
-		"state not told": {&targetGroup{targets: make([]elbtypes.TargetHealthDescription, 1)}, verdict{Error, "NoHealthyTargets", "0/1"}, ""},
+		"missing":       {nil, verdict{Error, "TargetGroupMissing", "v3-backend-development-api-tg"}, ""},
+		"empty":         {targets(), verdict{Error, "NoTargets", "0/0 targets healthy"}, ""},
+		"only draining": {targets(draining), verdict{Error, "NoTargets", ""}, ""},
+		"healthy":       {targets(ok, ok, draining), verdict{Healthy, "TargetsHealthy", "2/2 targets healthy"}, ""},
+		"one draining":  {targets(timeout, ok, draining), verdict{Warning, "TargetsUnhealthy", "1/2 targets healthy: 1 Target.Timeout"}, ""},
+		"first checks":  {targets(initial), verdict{Warning, "TargetsStarting", "0/1"}, ""},
+		"more starting": {targets(ok, initial), verdict{Warning, "TargetsStarting", "1/2"}, ""},
+		"none healthy":  {targets(mismatch, timeout), verdict{Error, "NoHealthyTargets", "0/2 targets healthy: 1 Target.ResponseCodeMismatch, 1 Target.Timeout"}, "another code than 200"},
+		"one times out": {targets(ok, timeout), verdict{Warning, "TargetsUnhealthy", "1/2 targets healthy: 1 Target.Timeout"}, "security group"},
+		"no listener":   {targets(unused), verdict{Error, "NoHealthyTargets", "Target.NotInUse"}, "no listener forwards"},
+		"no state":      {&targetGroup{targets: make([]elbtypes.TargetHealthDescription, 1)}, verdict{Error, "NoHealthyTargets", "0/1"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := evaluateTargetGroup(test.group, loaded(t, "dev"))

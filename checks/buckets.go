@@ -10,43 +10,33 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// bucket is what is judged of a bucket.
 type bucket struct {
-	// encryption is the algorithm, "" without one; blocked says that all four blocks of public access are on.
+	// encryption is the algorithm, or "" without one; blocked reports whether all four blocks of public access are on.
 	encryption string
 	blocked    bool
 }
 
-// readBucket returns the bucket of the load balancer's access logs, nil when there is none.
+// readBucket returns the bucket of the load balancer's access logs, or nil where there is none.
 func readBucket(ctx context.Context, rc *runContext) (*bucket, error) {
 	client := s3.NewFromConfig(rc.aws(), func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	name := aws.String(rc.env.LogBucketName())
 	_, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: name})
-	if hasCode(err, "NotFound", "NoSuchBucket") {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, err
+		return nil, ignoreCodes(err, "NotFound", "NoSuchBucket")
 	}
 	var found bucket
 	encryption := func(ctx context.Context) error {
 		out, err := client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})
-		if hasCode(err, "ServerSideEncryptionConfigurationNotFoundError") {
-			return nil
-		}
 		if err != nil {
-			return err
+			return ignoreCodes(err, "ServerSideEncryptionConfigurationNotFoundError")
 		}
 		found.encryption = algorithmOf(out.ServerSideEncryptionConfiguration)
 		return nil
 	}
 	access := func(ctx context.Context) error {
 		out, err := client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
-		if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
-			return nil
-		}
 		if err != nil {
-			return err
+			return ignoreCodes(err, "NoSuchPublicAccessBlockConfiguration")
 		}
 		found.blocked = allBlocked(out.PublicAccessBlockConfiguration)
 		return nil
@@ -66,26 +56,17 @@ func allBlocked(c *s3types.PublicAccessBlockConfiguration) bool {
 		aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets)
 }
 
-func checkBuckets(ctx context.Context, rc *runContext) ([]Finding, error) {
-	found, err := readBucket(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateBucket(found, rc.env)}, nil
-}
-
 func evaluateBucket(found *bucket, env *environment.Environment) Finding {
 	f := newFinding("buckets", "S3-Bucket-"+env.LogBucketName())
 	if found == nil {
-		return f.error("BucketMissing", deployHint(env, "the environment was never deployed, or the bucket was deleted"),
-			"there is no bucket %s", env.LogBucketName())
+		return f.error("BucketMissing", missingHint(env, "the bucket"), "the bucket %s does not exist", env.LogBucketName())
 	}
 	f = f.with("public_access_blocked", found.blocked).with("encryption", found.encryption)
 	switch {
 	case !found.blocked:
-		return f.error("PublicAccessPossible", driftHint(env, "the block was removed by hand"), "the bucket does not block public access")
+		return f.error("PublicAccessPossible", driftHint(env, "the block was removed outside the deployer"), "the bucket does not block public access")
 	case found.encryption == "":
-		return f.warning("NotEncrypted", driftHint(env, "the encryption was removed by hand"), "the bucket is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was removed outside the deployer"), "the bucket is not encrypted")
 	}
 	return f.healthy("Private", "private, encrypted with %s", found.encryption)
 }

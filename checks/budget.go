@@ -12,37 +12,30 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkBudget(ctx context.Context, rc *runContext) ([]Finding, error) {
-	budget, err := describeBudget(ctx, rc.aws(), rc.env)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateBudget(budget, rc.env)}, nil
+func readBudget(ctx context.Context, rc *runContext) (*budgettypes.Budget, error) {
+	return describeBudget(ctx, rc.aws(), rc.env)
 }
 
-// describeBudget returns nil where there is no budget.
+// describeBudget returns the environment's budget, or nil where there is none.
 func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Environment) (*budgettypes.Budget, error) {
 	out, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
 		AccountId: aws.String(env.Account), BudgetName: aws.String(env.BudgetName()),
 	})
-	if hasCode(err, "NotFoundException") {
-		return nil, nil
-	}
 	if err != nil {
-		return nil, err
+		return nil, ignoreCodes(err, "NotFoundException")
 	}
 	return out.Budget, nil
 }
 
-// Spend is what AWS Budgets knows of this month, in US dollars.
+// Spend is what AWS Budgets has for this month, in US dollars.
 type Spend struct {
 	LimitUSD float64 `json:"limitUSD"`
 	SpentUSD float64 `json:"spentUSD"`
-	// ForecastUSD is nil while AWS has too little to forecast from.
+	// ForecastUSD is nil while AWS has too little data for a forecast.
 	ForecastUSD *float64 `json:"forecastUSD"`
 }
 
-// ReadSpend asks what the environment has cost this month. It returns nil where the environment has no budget.
+// ReadSpend returns what the environment has cost this month, or nil where it has no budget.
 func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment) (*Spend, error) {
 	budget, err := describeBudget(ctx, cfg, env)
 	if budget == nil || err != nil {
@@ -59,12 +52,11 @@ func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment
 	return spend, nil
 }
 
-// evaluateBudget judges what this month costs, and is going to.
 func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Finding {
 	f := newFinding("budget", "Budget-"+env.BudgetName())
 	if budget == nil {
-		return f.warning("BudgetMissing", deployHint(env, "the environment was never deployed, or the budget was deleted"),
-			"there is no budget %s: nobody is told of costs", env.BudgetName())
+		return f.warning("BudgetMissing", missingHint(env, "the budget"),
+			"the budget %s does not exist, so that no one is notified of costs", env.BudgetName())
 	}
 	limit, _ := amount(budget.BudgetLimit)
 	f = f.with("limit_usd", limit)
@@ -80,12 +72,12 @@ func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Fi
 	}
 	hint := Hint{
 		Cause:    "the environment costs more than was planned",
-		Solution: "see what costs most, and raise the budget or save", Command: command(env, "cost"),
+		Solution: "find the largest costs, then reduce them or raise the budget", Command: command(env, "cost"),
 	}
 	switch {
 	case math.Round(limit) != float64(env.Budget.MonthlyUSD):
-		return f.warning("OtherLimit", driftHint(env, "the budget was changed by hand"),
-			"the budget is $%.2f, the environment's file says $%d", limit, env.Budget.MonthlyUSD)
+		return f.warning("OtherLimit", driftHint(env, "the budget was changed outside the deployer"),
+			"the budget is $%.2f, the environment's file has $%d", limit, env.Budget.MonthlyUSD)
 	case spent > limit:
 		return f.warning("OverBudget", hint, "$%.2f spent of $%.2f this month", spent, limit)
 	case forecast > limit:

@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// cache keeps what was read in a run. Its zero value is empty.
+// cache holds what a run has read. Its zero value is empty.
 type cache struct {
 	mu    sync.Mutex
 	reads map[string]any
 }
 
-// entry is one answer, there once done is closed.
+// entry is one result, available once done is closed.
 type entry[T any] struct {
 	done  chan struct{}
 	value T
 	err   error
-	// calls are the calls that the answer came from.
+	// calls are the IDs of the calls that the value came from.
 	calls []int
 }
 
-// cached returns what load returns. In a run load is called a single time for each key, by whoever asks first; the
-// others wait for the same answer, an error too, or until their context ends. Of one key there is one T.
+// cached returns what load returns. In a run, load is called once for each key; concurrent callers wait for the same result, or
+// for the end of their context. A key always has the same T.
 func cached[T any](ctx context.Context, m *cache, key string, load func(context.Context) (T, error)) (T, error) {
 	m.mu.Lock()
 	found, ok := m.reads[key].(*entry[T])
@@ -40,7 +40,7 @@ func cached[T any](ctx context.Context, m *cache, key string, load func(context.
 		close(found.done)
 		return found.value, found.err
 	}
-	// When the run's time is over, whoever asked first comes to know it too, and which call it was that took so long.
+	// When ctx ends, load ends too, with an error that names the slow call: wait for that.
 	graceCtx, cancel := withGrace(ctx, gracePeriod/2)
 	defer cancel()
 	select {
@@ -53,7 +53,7 @@ func cached[T any](ctx context.Context, m *cache, key string, load func(context.
 	}
 }
 
-// peek returns what once has for the key, where it has been read well.
+// peek returns the value of a key that has already been read without an error.
 func peek[T any](m *cache, key string) (T, bool) {
 	var zero T
 	m.mu.Lock()

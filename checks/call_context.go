@@ -6,84 +6,81 @@ import (
 	"sync"
 )
 
-// callContext is one train of thought in a run: the check that it belongs to, and the calls whose answers it had last. What
-// it asks next has waited for them. A goroutine that thinks for itself gets a strand of its own.
+// callContext is the position of one goroutine in a run: the check that it belongs to, and the calls whose results it has last
+// received. Its next call depends on them.
 type callContext struct {
 	component string
 
-	mu sync.Mutex
-	// last are the IDs of those calls.
+	mu   sync.Mutex
 	last []int
 }
 
-// callContextKey is the context key of the strand that a call belongs to.
 type callContextKey struct{}
 
-// withComponent returns a context for a check of the component, which has asked for nothing yet.
+// withComponent returns a context for a check of the component, which has made no call yet.
 func withComponent(ctx context.Context, component string) context.Context {
 	return context.WithValue(ctx, callContextKey{}, &callContext{component: component})
 }
 
-// fork returns a context for another goroutine, which begins with what this one knows. What it learns is its own.
+// fork returns a context for another goroutine that starts with what this one has received.
 func fork(ctx context.Context) context.Context {
-	s := callContextOf(ctx)
-	return context.WithValue(ctx, callContextKey{}, &callContext{component: s.component, last: s.lastCalls()})
+	c := callContextOf(ctx)
+	return context.WithValue(ctx, callContextKey{}, &callContext{component: c.component, last: c.lastCalls()})
 }
 
-// callContextOf is the strand that a context belongs to; outside of checks, one that nobody else sees.
+// callContextOf returns the context's position in the run; outside of checks, a new one.
 func callContextOf(ctx context.Context) *callContext {
-	if s, ok := ctx.Value(callContextKey{}).(*callContext); ok {
-		return s
+	if c, ok := ctx.Value(callContextKey{}).(*callContext); ok {
+		return c
 	}
 	return &callContext{}
 }
 
-func (s *callContext) lastCalls() []int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.last)
+func (c *callContext) lastCalls() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.last)
 }
 
-// complete takes a call's answer in, which stands for those that the call waited for.
-func (s *callContext) complete(call Call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = slices.DeleteFunc(s.last, func(id int) bool { return slices.Contains(call.After, id) })
-	s.last = append(s.last, call.ID)
+// complete records that a call was answered. It replaces the calls that it depended on.
+func (c *callContext) complete(call Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = slices.DeleteFunc(c.last, func(id int) bool { return slices.Contains(call.After, id) })
+	c.last = append(c.last, call.ID)
 }
 
-// merge takes in what another strand knows.
-func (s *callContext) merge(calls []int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// merge adds the calls that another goroutine depends on.
+func (c *callContext) merge(calls []int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, id := range calls {
-		if !slices.Contains(s.last, id) {
-			s.last = append(s.last, id)
+		if !slices.Contains(c.last, id) {
+			c.last = append(c.last, id)
 		}
 	}
 }
 
-// join takes in what others learnt that began with what this one knows. What one of them has left behind is left
-// behind.
-func (s *callContext) join(others []context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.last
+// join adds what forks of this context received. A call that a fork has replaced is replaced here too.
+func (c *callContext) join(others []context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.last
 	var added []int
 	for _, ctx := range others {
 		calls := callContextOf(ctx).lastCalls()
-		s.last = slices.DeleteFunc(slices.Clone(s.last), func(id int) bool { return !slices.Contains(calls, id) })
+		c.last = slices.DeleteFunc(slices.Clone(c.last), func(id int) bool { return !slices.Contains(calls, id) })
 		added = append(added, calls...)
 	}
 	for _, id := range added {
-		if !slices.Contains(before, id) && !slices.Contains(s.last, id) {
-			s.last = append(s.last, id)
+		if !slices.Contains(before, id) && !slices.Contains(c.last, id) {
+			c.last = append(c.last, id)
 		}
 	}
 }
 
-// parallel reads at the same time and returns the first error in the order of the reads, when all have ended: none
-// cancels the others, for whose answers somebody else may be waiting.
+// parallel runs reads concurrently, waits for all, and returns the first error in their order. It does not cancel the others on
+// an error, because another check may be waiting for their results.
 func parallel(ctx context.Context, reads ...func(context.Context) error) error {
 	forks := make([]context.Context, len(reads))
 	errs := make([]error, len(reads))

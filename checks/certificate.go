@@ -14,38 +14,37 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// Days that a certificate may have left. ACM renews from 60 days before the end on, so one with less than 30 was not
-// renewed. Source: https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html
+// How many days before its end a certificate is reported. ACM renews from 60 days before the end, so with less than 30 left the
+// renewal has failed.
+// Source: https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html
 const (
 	daysBeforeWarning = 30
 	daysBeforeError   = 7
 )
 
-// readCertificate returns the certificate of the environment's domain, nil when there is none. Of several it is the
-// one that is in use, else the one that is issued, else the newest.
+// readCertificate returns the certificate of the environment's domain, or nil where there is none. Of several it prefers one in
+// use, then an issued one, then the newest.
 func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.CertificateDetail, error) {
 	return cached(ctx, &rc.cache, certificateKey, func(ctx context.Context) (*acmtypes.CertificateDetail, error) {
 		client := acm.NewFromConfig(rc.aws())
 		listed, err := pages(ctx, acm.NewListCertificatesPaginator(client, &acm.ListCertificatesInput{
-			// Without this only RSA certificates of up to 2048 bits are listed.
+			// By default only RSA certificates of up to 2048 bits are listed.
 			Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
 		}), func(out *acm.ListCertificatesOutput) []acmtypes.CertificateSummary { return out.CertificateSummaryList })
 		if err != nil {
 			return nil, err
 		}
 		own := slices.DeleteFunc(listed, func(c acmtypes.CertificateSummary) bool {
-			return !sameName(aws.ToString(c.DomainName), rc.env.Domain.Name)
+			return !hostedzone.SameName(aws.ToString(c.DomainName), rc.env.Domain.Name)
 		})
-		details, err := batches(ctx, own, 1, func(ctx context.Context, one []acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
-			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: one[0].CertificateArn})
-			if hasCode(err, "ResourceNotFoundException") {
-				return nil, nil
-			}
+		details, err := forEach(ctx, own, func(ctx context.Context, summary acmtypes.CertificateSummary) ([]acmtypes.CertificateDetail, error) {
+			out, err := client.DescribeCertificate(ctx, &acm.DescribeCertificateInput{CertificateArn: summary.CertificateArn})
 			if err != nil {
-				return nil, err
+				return nil, ignoreCodes(err, "ResourceNotFoundException")
 			}
 			return []acmtypes.CertificateDetail{*out.Certificate}, nil
 		})
@@ -57,7 +56,6 @@ func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.Certificate
 	})
 }
 
-// compareCertificates orders by use, then by being issued, then by age.
 func compareCertificates(a, b acmtypes.CertificateDetail) int {
 	rank := func(c acmtypes.CertificateDetail) int {
 		switch {
@@ -79,8 +77,7 @@ func checkCertificate(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if certificate == nil || certificate.Status == acmtypes.CertificateStatusIssued {
 		return []Finding{evaluateCertificate(certificate, validation{}, rc.env, rc.now)}, nil
 	}
-	// Why a certificate is not issued is in the zone and at the registrar; what of it cannot be read is not named as
-	// the cause.
+	// The cause is in the zone or at the registrar; what cannot be read is not reported as the cause.
 	prefetch(ctx, rc, readZone)
 	prefetch(ctx, rc, readDelegation)
 	records, recordsErr := readRecords(ctx, rc)
@@ -99,14 +96,12 @@ type validation struct {
 	delegated, delegationKnown bool
 }
 
-// evaluateCertificate judges the domain's certificate by its status, names and time left.
 func evaluateCertificate(
 	certificate *acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {
 	f := newFinding("certificate", "ACM-Certificate-"+env.Domain.Name)
 	if certificate == nil {
-		return f.error("CertificateMissing", deployHint(env, "the environment was never deployed, or the certificate was deleted"),
-			"there is no certificate for %s", env.Domain.Name)
+		return f.error("CertificateMissing", missingHint(env, "the certificate"), "there is no certificate for %s", env.Domain.Name)
 	}
 	f = f.with("status", string(certificate.Status)).with("names", certificate.SubjectAlternativeNames).
 		with("in_use", len(certificate.InUseBy) > 0)
@@ -120,7 +115,7 @@ func evaluateCertificate(
 	}
 	renewal := Hint{
 		Cause:    "ACM could not renew it: its validation record is missing, or the name servers changed",
-		Solution: "see that the validation record is in the zone and the zone is delegated", Command: command(env, "status") + " --only dns,delegation",
+		Solution: "check that the zone has the validation record and is delegated", Command: command(env, "status") + " --only dns,delegation",
 	}
 	switch {
 	case certificate.Status == acmtypes.CertificateStatusPendingValidation:
@@ -128,7 +123,7 @@ func evaluateCertificate(
 	case certificate.Status == acmtypes.CertificateStatusExpired || certificate.NotAfter != nil && now.After(*certificate.NotAfter):
 		return f.error("CertificateExpired", renewal, "the certificate for %s has expired%s", env.Domain.Name, onDate(certificate.NotAfter))
 	case certificate.Status != acmtypes.CertificateStatusIssued:
-		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM gave it up")),
+		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM has stopped trying")),
 			"the certificate is %s", certificate.Status)
 	case !coversName(*certificate, env.Domain.Name):
 		return f.error("WrongNames", driftHint(env, "it was requested for another name"),
@@ -144,7 +139,7 @@ func evaluateCertificate(
 	return f.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
 }
 
-// evaluatePending judges a certificate that waits for its validation, which takes minutes where DNS is in order.
+// evaluatePending handles a certificate that waits for validation, which takes minutes where DNS is set up correctly.
 func evaluatePending(
 	f findingBuilder, certificate acmtypes.CertificateDetail, v validation, env *environment.Environment, now time.Time,
 ) Finding {
@@ -162,20 +157,20 @@ func evaluatePending(
 	switch {
 	case v.delegationKnown && !v.delegated:
 		return f.error("NotDelegated", Hint{
-			Cause:    "the registrar does not send the world to the zone's name servers, so that ACM cannot see the validation record",
+			Cause:    "the registrar does not have the zone's name servers, so that ACM cannot see the validation record",
 			Solution: "enter the zone's name servers at the registrar", Command: "deployer outputs --env shared",
 		}, "the certificate has been waiting for validation%s: the domain is not delegated", age)
 	case v.recordsKnown && len(missing) > 0:
-		return f.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never made"),
+		return f.error("ValidationRecordMissing", deployHint(env, "the record was deleted or never created"),
 			"the certificate has been waiting for validation%s: %d validation records are missing", age, len(missing))
 	}
 	return f.warning("PendingValidation", Hint{
-		Cause:    "ACM has not looked yet, or cannot see the validation record",
+		Cause:    "ACM has not checked it yet, or cannot see the validation record",
 		Solution: "wait a few minutes; then compare the name servers", Command: command(env, "status") + " --only delegation,certificate",
 	}, "the certificate has been waiting for validation%s", age)
 }
 
-// missingValidation are the names of the validation records that are not in the zone.
+// missingValidation returns the names of the validation records that are not in the zone.
 func missingValidation(certificate acmtypes.CertificateDetail, records []r53types.ResourceRecordSet) []string {
 	missing := []string{}
 	for _, option := range certificate.DomainValidationOptions {
@@ -190,11 +185,11 @@ func missingValidation(certificate acmtypes.CertificateDetail, records []r53type
 	return missing
 }
 
-// coversName reports whether the certificate is for the name, itself or by a wildcard.
+// coversName reports whether the certificate is valid for the name, directly or by a wildcard.
 func coversName(certificate acmtypes.CertificateDetail, name string) bool {
 	_, parent, _ := strings.Cut(name, ".")
 	for _, n := range append([]string{aws.ToString(certificate.DomainName)}, certificate.SubjectAlternativeNames...) {
-		if sameName(n, name) || sameName(n, "*."+parent) {
+		if hostedzone.SameName(n, name) || hostedzone.SameName(n, "*."+parent) {
 			return true
 		}
 	}
@@ -208,7 +203,7 @@ func onDate(end *time.Time) string {
 	return " on " + end.UTC().Format(time.DateOnly)
 }
 
-// certificateSection is the report's part about the certificate, from what a run has read of it.
+// certificateSection returns the report's section about the certificate, from what the run has read.
 func certificateSection(rc *runContext) []Certificate {
 	certificate, ok := peek[*acmtypes.CertificateDetail](&rc.cache, certificateKey)
 	if !ok || certificate == nil {

@@ -3,19 +3,21 @@ package checks
 import (
 	"context"
 	"slices"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Check judges one component of an environment.
+// Check evaluates one component of an environment.
 type Check struct {
-	// Component is the word by which people choose it.
+	// Component is the name that --only and --skip take.
 	Component string
-	// Summary says in a few words what is looked at.
+	// Summary describes in a few words what is checked.
 	Summary string
-	// run reads and judges. An error is what kept it from judging, and becomes an unknown finding.
+	// run reads and evaluates. On an error the component is reported as unknown.
 	run func(context.Context, *runContext) ([]Finding, error)
 }
 
-// Components returns the words that --only and --skip take, in the order in which a report lists them.
+// Components returns the names that --only and --skip take, in the order of a report.
 func Components() []string {
 	var names []string
 	for _, c := range All() {
@@ -24,48 +26,65 @@ func Components() []string {
 	return names
 }
 
-// UnknownComponents returns those of names that no check has.
+// UnknownComponents returns the names that no check has.
 func UnknownComponents(names []string) []string {
 	known := Components()
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(known, name) })
 }
 
-// All is the table of checks. Names, help and the validation of --only derive from it.
+// All returns the table of checks. Help and the validation of --only derive from it.
 func All() []Check {
 	return []Check{
-		{"stack", "the last update, and operations whose end is not known", checkStack},
-		{"vpc", "the VPC and its range", checkVPC},
-		{"subnets", "public and private subnets in each zone, with free addresses", checkSubnets},
-		{"nat", "the NAT gateways", checkNAT},
-		{"security_groups", "ports open to the world", checkSecurityGroups},
-		{"ecs_cluster", "the cluster is active", checkCluster},
-		{"ecs_service", "each service runs what it should; rollouts that are stuck, and why tasks stopped", checkServices},
+		{"stack", "the last update, and operations whose result is not known", checkStack},
+		{"vpc", "the VPC and its range", evaluating(readVPC, evaluateVPC)},
+		{"subnets", "public and private subnets in each zone, with free addresses", evaluating(readSubnets, evaluatePublicSubnets, evaluatePrivateSubnets)},
+		{"nat", "the NAT gateways", evaluating(readNATs, evaluateNAT)},
+		{"security_groups", "ports open to the internet", checkSecurityGroups},
+		{"ecs_cluster", "the cluster is active", evaluating(readCluster, evaluateCluster)},
+		{"ecs_service", "each service runs its tasks; stuck rollouts, and why tasks stopped", checkServices},
 		{"ecs_tasks", "the running tasks, their health and age", checkTasks},
 		{"task_definition", "images, variables and secret keys that tasks refer to", checkTaskDefinitions},
 		{"autoscaling", "bounds and policies of the services that scale", checkAutoscaling},
 		{"load_balancer", "the load balancer is active", checkBalancer},
-		{"listeners", "HTTP redirects, HTTPS forwards with a TLS policy of today", checkListeners},
-		{"target_groups", "targets by state and reason", checkTargetGroups},
+		{"listeners", "HTTP redirects, HTTPS forwards with a current TLS policy", evaluating(readListeners, evaluateHTTP, evaluateHTTPS)},
+		{"target_groups", "targets by state and reason", evaluating(readTargetGroup, evaluateTargetGroup)},
 		{"certificate", "the certificate's status, names, days left and validation", checkCertificate},
-		{"hosted_zone", "the zone of the root domain", checkZone},
+		{"hosted_zone", "the zone of the root domain", evaluating(readZone, evaluateZone)},
 		{"dns", "alias records that point to the load balancer", checkDNS},
-		{"delegation", "name servers at the registrar against the zone's", checkDelegation},
+		{"delegation", "the registrar's name servers are the zone's", checkDelegation},
 		{"database", "the database's status, storage, encryption and maintenance", checkDatabase},
 		{"database_backups", "retention, snapshots and the latest point to restore to", checkBackups},
-		{"queue", "messages that wait, their age, where failed ones go", checkQueue},
-		{"dead_letter_queue", "messages that could not be worked on", checkDeadLetters},
+		{"queue", "waiting messages, their age, and the dead letter queue", checkQueue},
+		{"dead_letter_queue", "messages that could not be processed", evaluating(readDeadLetterQueue, evaluateDeadLetters)},
 		{"secrets", "the configuration secret has every required key", checkSecrets},
-		{"image_repository", "the image repository and its scans", checkRepository},
-		{"image", "the image that runs: the deployed one, still there, its findings", checkImage},
-		{"buckets", "the bucket of access logs is private and encrypted", checkBuckets},
-		{"alarms", "alarms that ring, or are without data", checkAlarms},
-		{"log_groups", "the log group and its retention", checkLogGroups},
+		{"image_repository", "the image repository and its scans", evaluating(readRepository, evaluateRepository)},
+		{"image", "the running image: the deployed one, in the registry, its findings", checkImage},
+		{"buckets", "the bucket of access logs is private and encrypted", evaluating(readBucket, evaluateBucket)},
+		{"alarms", "alarms in alarm or without data", checkAlarms},
+		{"log_groups", "the log group and its retention", evaluating(readLogGroup, evaluateLogGroup)},
 		{"waf", "the web ACL in front of the load balancer", checkWAF},
 		{"roles", "the roles of the tasks and who may assume them", checkRoles},
-		{"budget", "what the month costs against the budget", checkBudget},
+		{"budget", "this month's costs and the budget", evaluating(readBudget, evaluateBudget)},
 		{"endpoint", "the health path over HTTPS, on both sides of DNS", checkEndpoint},
 		{"readiness", "the readiness path over HTTPS, on both sides of DNS", checkReadiness},
 		{"tls", "the certificate that clients see", checkTLS},
-		{"compliance", "the environment against its own file", checkCompliance},
+		{"compliance", "the environment compared with its own file", checkCompliance},
+	}
+}
+
+// evaluating returns the function of a check that reads one value and evaluates it, with each of evaluate.
+func evaluating[T any](
+	read func(context.Context, *runContext) (T, error), evaluate ...func(T, *environment.Environment) Finding,
+) func(context.Context, *runContext) ([]Finding, error) {
+	return func(ctx context.Context, rc *runContext) ([]Finding, error) {
+		found, err := read(ctx, rc)
+		if err != nil {
+			return nil, err
+		}
+		var findings []Finding
+		for _, evaluate := range evaluate {
+			findings = append(findings, evaluate(found, rc.env))
+		}
+		return findings, nil
 	}
 }

@@ -6,50 +6,63 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// rule is one thing that the environment's file promises, and what is.
+// rule is one setting of the environment's file, with what AWS has.
 type rule struct {
 	what      string
 	want, got any
-	// critical rules guard data or users: breaking one is an error.
+	// critical rules protect data or users: breaking one is an error.
 	critical bool
 }
 
-// met reports whether what is, is what was promised. AWS tells some numbers as strings.
+// met compares as text, because AWS returns some numbers as strings.
 func (r rule) met() bool { return fmt.Sprint(r.want) == fmt.Sprint(r.got) }
 
 // area is a part of the environment that is compared with its file.
 type area struct {
 	name string
-	// rules reads what is and returns what was promised beside it. No rules at all says that there is nothing yet.
+	// rules returns none where the environment does not have that part yet.
 	rules func(context.Context, *runContext) ([]rule, error)
 }
 
-// areas are all of them.
 func areas() []area {
 	return []area{
-		{"network", networkRules}, {"https", httpsRules}, {"services", serviceRules}, {"database", databaseRules}, {"logs", logRules},
+		{"network", networkRules}, {"https", comparing(readListeners, httpsRules)}, {"services", serviceRules},
+		{"database", comparing(readDatabase, databaseRules)}, {"logs", comparing(readLogGroup, logRules)},
 	}
 }
 
-// checkCompliance compares the environment with its own file, each aspect for itself: what cannot be read of one says
-// nothing about the others.
-func checkCompliance(ctx context.Context, rc *runContext) ([]Finding, error) {
-	return batches(ctx, areas(), 1, func(ctx context.Context, one []area) ([]Finding, error) {
-		rules, err := one[0].rules(ctx, rc)
+// comparing returns the function of an area that reads one value and compares it with the environment's file.
+func comparing[T any](
+	read func(context.Context, *runContext) (T, error), compare func(T, *environment.Environment) []rule,
+) func(context.Context, *runContext) ([]rule, error) {
+	return func(ctx context.Context, rc *runContext) ([]rule, error) {
+		found, err := read(ctx, rc)
 		if err != nil {
-			unknown := unknownFinding("compliance", err)
-			unknown.Service = complianceID(rc.env, one[0].name)
-			return []Finding{unknown}, nil
+			return nil, err
 		}
-		return []Finding{evaluateCompliance(one[0].name, rules, rc.env)}, nil
+		return compare(found, rc.env), nil
+	}
+}
+
+// checkCompliance compares the environment with its own file, each area separately: one that cannot be read does not affect the
+// others.
+func checkCompliance(ctx context.Context, rc *runContext) ([]Finding, error) {
+	return forEach(ctx, areas(), func(ctx context.Context, a area) ([]Finding, error) {
+		rules, err := a.rules(ctx, rc)
+		if err != nil {
+			return []Finding{unknownFinding("compliance", complianceID(rc.env, a.name), err)}, nil
+		}
+		return []Finding{evaluateCompliance(a.name, rules, rc.env)}, nil
 	})
 }
 
@@ -57,11 +70,11 @@ func complianceID(env *environment.Environment, area string) string {
 	return "Compliance-" + env.Name + "-" + area
 }
 
-// evaluateCompliance judges rules: any serious one that is broken is an error, any other a warning.
+// evaluateCompliance evaluates rules: a critical one that is broken is an error, any other a warning.
 func evaluateCompliance(area string, rules []rule, env *environment.Environment) Finding {
 	f := newFinding("compliance", complianceID(env, area)).with("rules", len(rules))
 	if len(rules) == 0 {
-		return f.error("NothingDeployed", deployHint(env, "the environment was never deployed"), "%s: there is nothing to compare with the environment's file", area)
+		return f.error("NothingDeployed", deployHint(env, "the environment was never deployed"), "%s: nothing is deployed that could be compared with the environment's file", area)
 	}
 	var broken []string
 	details := map[string]any{}
@@ -75,15 +88,15 @@ func evaluateCompliance(area string, rules []rule, env *environment.Environment)
 		critical = critical || r.critical
 	}
 	if len(broken) == 0 {
-		return f.healthy("AsDescribed", "%s: %s as %s says", area, plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
+		return f.healthy("MatchesFile", "%s: %s as in %s", area, text.Plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
 	}
 	f = f.with("broken", details)
 	report := f.warning
 	if critical {
 		report = f.error
 	}
-	return report("NotAsDescribed", driftHint(env, "it was changed past the program, or "+environment.FileName(env.Stack)+" was changed and not deployed"),
-		"%s: %d of %d values are not as %s says: %s", area, len(broken), len(rules), environment.FileName(env.Stack), strings.Join(broken, "; "))
+	return report("DiffersFromFile", driftHint(env, "it was changed outside the deployer, or "+environment.FileName(env.Stack)+" was changed and not deployed"),
+		"%s: %d of %d values differ from %s: %s", area, len(broken), len(rules), environment.FileName(env.Stack), strings.Join(broken, "; "))
 }
 
 func networkRules(ctx context.Context, rc *runContext) ([]rule, error) {
@@ -91,12 +104,7 @@ func networkRules(ctx context.Context, rc *runContext) ([]rule, error) {
 	if err != nil || vpc == nil {
 		return nil, err
 	}
-	prefetch(ctx, rc, readNATs)
-	subnets, err := readSubnets(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	gateways, err := readNATs(ctx, rc)
+	subnets, gateways, err := readBoth(ctx, rc, readSubnets, readNATs)
 	if err != nil {
 		return nil, err
 	}
@@ -104,36 +112,22 @@ func networkRules(ctx context.Context, rc *runContext) ([]rule, error) {
 	for _, s := range subnets {
 		zones[aws.ToString(s.AvailabilityZone)] = true
 	}
-	nats := 0
-	for _, g := range gateways {
-		if g.State == ec2types.NatGatewayStateAvailable {
-			nats++
-		}
-	}
 	return []rule{
 		{what: "network.cidr", want: rc.env.Network.CIDR, got: aws.ToString(vpc.CidrBlock)},
 		{what: "network.zones", want: rc.env.Network.Zones, got: len(zones)},
-		{what: "number of NAT gateways", want: expectedNATs(rc.env), got: nats},
+		{what: "number of NAT gateways", want: expectedNATs(rc.env), got: natStates(gateways)[string(ec2types.NatGatewayStateAvailable)]},
 	}, nil
 }
 
-func httpsRules(ctx context.Context, rc *runContext) ([]rule, error) {
-	listeners, err := readListeners(ctx, rc)
-	if err != nil || len(listeners) == 0 {
-		return nil, err
+func httpsRules(listeners []elbtypes.Listener, env *environment.Environment) []rule {
+	if len(listeners) == 0 {
+		return nil
 	}
-	redirects, encrypted := false, false
-	if http := findListener(listeners, 80); http != nil {
-		redirect := redirectOf(*http)
-		redirects = redirect != nil && aws.ToString(redirect.Protocol) == string(elbtypes.ProtocolEnumHttps)
-	}
-	if https := findListener(listeners, 443); https != nil {
-		encrypted = https.Protocol == elbtypes.ProtocolEnumHttps
-	}
+	http, https := evaluateHTTP(listeners, env), evaluateHTTPS(listeners, env)
 	return []rule{
-		{what: "redirect from HTTP to HTTPS", want: true, got: redirects, critical: true},
-		{what: "HTTPS on port 443", want: true, got: encrypted, critical: true},
-	}, nil
+		{what: "redirect from HTTP to HTTPS", want: true, got: http.Status == Healthy, critical: true},
+		{what: "HTTPS on port 443", want: true, got: https.Details["protocol"] == string(elbtypes.ProtocolEnumHttps), critical: true},
+	}
 }
 
 func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
@@ -141,8 +135,8 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return batches(ctx, rc.env.Services.List(), 1, func(ctx context.Context, one []environment.Service) ([]rule, error) {
-		service := findService(services, rc.env.ServiceName(one[0].Role))
+	return forEach(ctx, rc.env.Services.List(), func(ctx context.Context, s environment.Service) ([]rule, error) {
+		service := findService(services, rc.env.ServiceName(s.Role))
 		if service == nil {
 			return nil, nil
 		}
@@ -150,7 +144,7 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 		if err != nil {
 			return nil, err
 		}
-		return serviceRulesOf(one[0], *service, definition, rc.env), nil
+		return serviceRulesOf(s, *service, definition, rc.env), nil
 	})
 }
 
@@ -158,9 +152,13 @@ func serviceRulesOf(
 	s environment.Service, service ecstypes.Service, definition *ecstypes.TaskDefinition, env *environment.Environment,
 ) []rule {
 	path := "services." + string(s.Role)
-	desired := int(service.DesiredCount)
+	tasks, desired := fmt.Sprintf("%d to %d", s.Tasks.Min, s.Tasks.Max), int(service.DesiredCount)
+	got := fmt.Sprint(desired)
+	if desired >= s.Tasks.Min && desired <= s.Tasks.Max {
+		got = tasks
+	}
 	rules := []rule{
-		{what: path + ".tasks", want: fmt.Sprintf("%d to %d", s.Tasks.Min, s.Tasks.Max), got: inRange(desired, s.Tasks)},
+		{what: path + ".tasks", want: tasks, got: got},
 		{what: "services.executeCommand of the " + string(s.Role), want: env.Services.ExecuteCommand, got: service.EnableExecuteCommand},
 	}
 	if definition != nil {
@@ -171,23 +169,11 @@ func serviceRulesOf(
 	return rules
 }
 
-// inRange is the range itself where the number is in it, so that it compares as equal, else the number.
-func inRange(n int, tasks environment.Tasks) string {
-	if n >= tasks.Min && n <= tasks.Max {
-		return fmt.Sprintf("%d to %d", tasks.Min, tasks.Max)
+func databaseRules(database *rdstypes.DBInstance, env *environment.Environment) []rule {
+	if database == nil {
+		return nil
 	}
-	return fmt.Sprint(n)
-}
-
-func databaseRules(ctx context.Context, rc *runContext) ([]rule, error) {
-	database, err := readDatabase(ctx, rc)
-	if err != nil || database == nil {
-		return nil, err
-	}
-	return databaseRulesOf(*database, rc.env.Database), nil
-}
-
-func databaseRulesOf(database rdstypes.DBInstance, expected environment.Database) []rule {
+	expected := env.Database
 	return []rule{
 		{what: "database.instanceClass", want: expected.InstanceClass, got: aws.ToString(database.DBInstanceClass)},
 		{what: "database.engineVersion", want: expected.EngineVersion, got: matchMajor(aws.ToString(database.EngineVersion), expected.EngineVersion)},
@@ -200,7 +186,7 @@ func databaseRulesOf(database rdstypes.DBInstance, expected environment.Database
 	}
 }
 
-// matchMajor is the version promised where the one that runs is of it: 16 is kept by 16.8.
+// matchMajor returns the expected version where the actual one is of it, as 16.8 is of 16, and else the actual one.
 func matchMajor(actual, expected string) string {
 	if actual == expected || strings.HasPrefix(actual, expected+".") {
 		return expected
@@ -208,10 +194,9 @@ func matchMajor(actual, expected string) string {
 	return actual
 }
 
-func logRules(ctx context.Context, rc *runContext) ([]rule, error) {
-	group, err := readLogGroup(ctx, rc)
-	if err != nil || group == nil {
-		return nil, err
+func logRules(group *logstypes.LogGroup, env *environment.Environment) []rule {
+	if group == nil {
+		return nil
 	}
-	return []rule{{what: "monitoring.logRetentionDays", want: rc.env.Monitoring.LogRetentionDays, got: aws.ToInt32(group.RetentionInDays)}}, nil
+	return []rule{{what: "monitoring.logRetentionDays", want: env.Monitoring.LogRetentionDays, got: aws.ToInt32(group.RetentionInDays)}}
 }

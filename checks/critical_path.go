@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// CriticalPath returns the calls of a trace that took longest one after the other, each of which waited for the answer
-// of the one before it. However many calls are under way at once, a run takes no less time than they do together.
+// CriticalPath returns the chain of dependent calls that took longest: each waited for the result of the one before it. Even
+// with unlimited concurrency, a run takes at least as long as they do together.
 func CriticalPath(trace []Call) []Call {
 	if len(trace) == 0 {
 		return nil
 	}
-	// A call begins after those that it waits for, and so has a higher ID.
+	// A call starts after those that it depends on, and so has a higher ID.
 	calls := slices.SortedStableFunc(slices.Values(trace), func(a, b Call) int { return cmp.Compare(a.ID, b.ID) })
 	const none = -1
 	at := map[int]int{}

@@ -17,7 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-func TestLongestChain(t *testing.T) {
+func TestCriticalPath(t *testing.T) {
 	call := func(id int, milliseconds int, after ...int) Call {
 		return Call{ID: id, After: after, Start: now, End: now.Add(time.Duration(milliseconds) * time.Millisecond)}
 	}
@@ -33,7 +33,7 @@ func TestLongestChain(t *testing.T) {
 		"the later of two":            {[]Call{call(1, 5), call(2, 9), call(3, 1, 1, 2)}, []int{2, 3}},
 		"as they were answered":       {[]Call{call(3, 5, 2), call(2, 5, 1), call(1, 5)}, []int{1, 2, 3}},
 		"what was not traced":         {[]Call{call(7, 5, 1), call(8, 5, 7)}, []int{7, 8}},
-		"made by others":              {[]Call{call(0, 5), call(1, 3), call(2, 3, 1), call(0, 4)}, []int{1, 2}},
+		"calls of others":             {[]Call{call(0, 5), call(1, 3), call(2, 3, 1), call(0, 4)}, []int{1, 2}},
 		"took no time":                {[]Call{call(1, 0), call(2, 0, 1)}, []int{1}},
 		"the way that is longest yet": {[]Call{call(1, 2), call(2, 3, 1), call(3, 4), call(4, 2, 3, 2), call(5, 9, 3)}, []int{3, 5}},
 	} {
@@ -47,9 +47,9 @@ func TestLongestChain(t *testing.T) {
 	}
 }
 
-// TestCallsKnowWhatTheyWaitedFor reads what one check needs after the other, ahead, at the same time, and from answers
+// TestCallsRecordTheirDependencies reads what one check needs after the other, ahead, at the same time, and from answers
 // that another check asked for.
-func TestCallsKnowWhatTheyWaitedFor(t *testing.T) { synctest.Test(t, callsKnowWhatTheyWaitedFor) }
+func TestCallsRecordTheirDependencies(t *testing.T) { synctest.Test(t, callsKnowWhatTheyWaitedFor) }
 
 func callsKnowWhatTheyWaitedFor(t *testing.T) {
 	cfg := answering(func(ctx context.Context, in any) (any, error) {

@@ -74,7 +74,7 @@ func TestEvaluateBackups(t *testing.T) {
 		"backed up":       {instance(nil), good, "dev", verdict{Healthy, "BackedUp", "kept for 1 day, 1 snapshot"}},
 		"missing":         {nil, nil, "dev", verdict{Error, "DatabaseMissing", ""}},
 		"off":             {instance(func(d *rdstypes.DBInstance) { d.BackupRetentionPeriod = nil }), good, "dev", verdict{Error, "BackupsOff", ""}},
-		"too short":       {instance(nil), good, "production", verdict{Warning, "RetentionTooShort", "1 day, the environment's file says 30"}},
+		"too short":       {instance(nil), good, "production", verdict{Warning, "RetentionTooShort", "1 day, the environment's file has 30"}},
 		"snapshot failed": {instance(nil), append(good, snapshot("b", "failed")), "dev", verdict{Warning, "SnapshotFailed", "1 snapshot has failed: b"}},
 		"lags":            {instance(func(d *rdstypes.DBInstance) { d.LatestRestorableTime = ago(3 * time.Hour) }), good, "dev", verdict{Warning, "RestorableLags", "3h0m0s"}},
 		"none yet":        {instance(func(d *rdstypes.DBInstance) { d.InstanceCreateTime = ago(time.Hour) }), nil, "dev", verdict{Healthy, "BackedUp", "0 snapshots"}},
@@ -104,14 +104,14 @@ func TestEvaluateQueues(t *testing.T) {
 		metrics utilisation
 		want    verdict
 	}{
-		"flowing":       {jobs(nil), nil, verdict{Healthy, "Flowing", "3 messages wait, 1 are being worked on"}},
+		"flowing":       {jobs(nil), nil, verdict{Healthy, "Flowing", "3 messages waiting, 1 in flight"}},
 		"missing":       {nil, nil, verdict{Error, "QueueMissing", env.QueueName()}},
 		"no redrive":    {jobs(map[string]string{"RedrivePolicy": ""}), nil, verdict{Error, "NoDeadLetterQueue", ""}},
 		"other redrive": {jobs(map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:1:other","maxReceiveCount":3}`}), nil, verdict{Warning, "OtherDeadLetterQueue", "other"}},
 		"in clear":      {jobs(map[string]string{"SqsManagedSseEnabled": "false"}), nil, verdict{Warning, "NotEncrypted", ""}},
 		"KMS":           {jobs(map[string]string{"SqsManagedSseEnabled": "false", "KmsMasterKeyId": "alias/x"}), nil, verdict{Healthy, "Flowing", ""}},
 		"old messages":  {jobs(nil), old, verdict{Warning, "MessagesOld", "has waited 30 minutes"}},
-		"many taken":    {jobs(map[string]string{"ApproximateNumberOfMessagesNotVisible": "96000"}), nil, verdict{Warning, "NearQuota", "96000 messages are being worked on, SQS hands out 120000"}},
+		"many taken":    {jobs(map[string]string{"ApproximateNumberOfMessagesNotVisible": "96000"}), nil, verdict{Warning, "NearQuota", "96000 messages are in flight, the quota of SQS is 120000"}},
 		"not so many":   {jobs(map[string]string{"ApproximateNumberOfMessagesNotVisible": "95999"}), nil, verdict{Healthy, "Flowing", ""}},
 		"many messages": {jobs(map[string]string{"ApproximateNumberOfMessages": "1001"}), nil, verdict{Warning, "MessagesWaiting", "1001"}},
 	} {
@@ -150,8 +150,8 @@ func TestEvaluateSecret(t *testing.T) {
 			verdict{Healthy, "KeysPresent", "3 of 3"}},
 		"a DATABASE_URL of space": {secret(`{"NODE_ENV":"x","SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","DATABASE_URL":" "}`),
 			verdict{Error, "SecretKeysUnset", "DATABASE_URL is empty"}},
-		"a required key leads elsewhere": {secret(`{"NODE_ENV":"x","SENTRY_DSN":"https://hunter2@x","SUBGRAPH_API_URL":"https://v3-backend-staging-db.x.us-east-1.rds.amazonaws.com"}`),
-			verdict{Error, "SecretOfAnotherEnvironment", "SUBGRAPH_API_URL leads to the database of staging"}},
+		"a required key refers to another environment": {secret(`{"NODE_ENV":"x","SENTRY_DSN":"https://hunter2@x","SUBGRAPH_API_URL":"https://v3-backend-staging-db.x.us-east-1.rds.amazonaws.com"}`),
+			verdict{Error, "SecretOfAnotherEnvironment", "SUBGRAPH_API_URL refers to the database of staging"}},
 		"everything": {secret(`{"NODE_ENV":"","SUBGRAPH_API_URL":"hunter2"}`),
 			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; SUBGRAPH_API_URL is not a URL; NODE_ENV is empty"}},
 	} {

@@ -4,32 +4,29 @@ import (
 	"context"
 	"maps"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 )
 
-// readDatabase returns the environment's database instance, nil when there is none.
+// readDatabase returns the environment's database instance, or nil where there is none.
 func readDatabase(ctx context.Context, rc *runContext) (*rdstypes.DBInstance, error) {
 	return cached(ctx, &rc.cache, "database", func(ctx context.Context) (*rdstypes.DBInstance, error) {
 		out, err := rds.NewFromConfig(rc.aws()).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
 			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		})
-		if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
-			return nil, nil
-		}
 		if err != nil || len(out.DBInstances) == 0 {
-			return nil, err
+			return nil, ignoreCodes(err, "DBInstanceNotFound", "DBInstanceNotFoundFault")
 		}
 		return &out.DBInstances[0], nil
 	})
 }
 
-// readMaintenance returns the maintenance that waits for the database; nothing where AWS does not say.
+// readMaintenance returns the database's pending maintenance, none where it cannot be read.
 func readMaintenance(ctx context.Context, rc *runContext, database *rdstypes.DBInstance) []rdstypes.PendingMaintenanceAction {
 	if database == nil || aws.ToString(database.DBInstanceArn) == "" {
 		return nil
@@ -58,29 +55,19 @@ func checkDatabase(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateDatabase(database, maintenance, metrics, rc.env)}, nil
 }
 
-// availableStatuses are those in which the database answers while RDS does something with it.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-var availableStatuses = map[string]bool{
-	"backing-up": true, "modifying": true, "storage-optimization": true, "configuring-enhanced-monitoring": true,
-	"configuring-log-exports": true, "configuring-iam-database-auth": true, "resetting-master-credentials": true,
-	"maintenance": true, "upgrading": true, "storage-config-upgrade": true, "moving-to-vpc": true, "renaming": true,
-	"storage-initialization": true,
-}
-
-// Shares of the storage that may be left, in percent.
+// Limits of the free storage, in percent.
 const (
 	storageWarning = 15
 	storageError   = 5
 )
 
-// evaluateDatabase judges the instance: that it answers, that nobody else can, and that it does not fill up.
+// evaluateDatabase evaluates the instance: available, private, encrypted, and with free storage.
 func evaluateDatabase(
 	database *rdstypes.DBInstance, maintenance []rdstypes.PendingMaintenanceAction, metrics utilisation, env *environment.Environment,
 ) Finding {
 	f := newFinding("database", "RDS-Database-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
-			"there is no database %s", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", missingHint(env, "the database"), "the database %s does not exist", env.DatabaseIdentifier())
 	}
 	status := aws.ToString(database.DBInstanceStatus)
 	name := databaseMetrics(env.DatabaseIdentifier())
@@ -101,39 +88,39 @@ func evaluateDatabase(
 		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
 	}
 	switch {
-	case status != "available" && !availableStatuses[status]:
+	case !rdsstate.Of(status).Serves():
 		return f.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
 	case aws.ToBool(database.PubliclyAccessible):
-		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed by hand"), "the database has a public address")
+		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed outside the deployer"), "the database has a public address")
 	case !aws.ToBool(database.StorageEncrypted):
 		return f.error("NotEncrypted", Hint{
-			Cause:    "it was made without encryption, which cannot be added later",
+			Cause:    "it was created without encryption, which cannot be added later",
 			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot list"),
 		}, "the database's storage is not encrypted")
 	case leftKnown && left < storageError:
 		return f.error("StorageFull", grow, "%.0f %% of the storage is left", left)
 	case leftKnown && left < storageWarning:
 		return f.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
-	case status != "available":
+	case status != rdsstate.Available:
 		return f.warning("DatabaseChanging", Hint{
-			Cause: "RDS works on it; it answers meanwhile", Solution: "wait",
+			Cause: "RDS is changing it; it accepts connections meanwhile", Solution: "wait",
 		}, "the database is %s", status)
 	case forcedMaintenance(maintenance):
 		return f.warning("MaintenancePending", Hint{
-			Cause:    "RDS will apply it by itself in the maintenance window",
-			Solution: "apply it at a quiet time before that, or expect an interruption",
-		}, "%d maintenance actions wait for the database", len(maintenance))
+			Cause:    "RDS will apply it in the maintenance window",
+			Solution: "apply it at a time of low load before that, or expect an interruption",
+		}, "%d maintenance actions are pending for the database", len(maintenance))
 	}
 	return f.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
 }
 
-// unavailableHint says what a status in which the database does not answer means.
+// unavailableHint explains a status in which the database does not accept connections.
 func unavailableHint(status string, env *environment.Environment) Hint {
 	switch {
-	case status == "creating" || status == "starting" || status == "rebooting":
-		return Hint{Cause: "it is on its way up", Solution: "wait a few minutes"}
+	case rdsstate.Of(status) == rdsstate.Starting:
+		return Hint{Cause: "it is starting", Solution: "wait a few minutes"}
 	case status == "stopped" || status == "stopping":
-		return Hint{Cause: "somebody stopped it", Solution: "start it",
+		return Hint{Cause: "it was stopped outside the deployer", Solution: "start it",
 			Command: "aws rds start-db-instance --db-instance-identifier " + env.DatabaseIdentifier()}
 	case status == "storage-full":
 		return Hint{Cause: "the storage is used up", Solution: "enlarge the storage, by a tenth at least, then raise database.maxStorageGiB in the environment's file",
@@ -142,11 +129,11 @@ func unavailableHint(status string, env *environment.Environment) Hint {
 	case strings.HasPrefix(status, "inaccessible-encryption"):
 		return Hint{Cause: "RDS cannot use the KMS key", Solution: "enable the key and let RDS use it"}
 	}
-	return Hint{Cause: "the instance failed or is being deleted", Solution: "look at its events, and restore a snapshot where it is lost",
+	return Hint{Cause: "the instance failed or is being deleted", Solution: "check its events, and restore a snapshot if the data is lost",
 		Command: command(env, "snapshot list")}
 }
 
-// storageLeft is the free share of the storage in percent, where CloudWatch knows it.
+// storageLeft returns the free share of the storage in percent, where CloudWatch has it.
 func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, bool) {
 	free, ok := metrics.number(databaseMetrics(aws.ToString(database.DBInstanceIdentifier)), freeStorageBytes)
 	total := float64(aws.ToInt32(database.AllocatedStorage)) * bytesPerGiB
@@ -156,7 +143,7 @@ func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, b
 	return 100 * free / total, true
 }
 
-// forcedMaintenance reports whether RDS will apply something by itself.
+// forcedMaintenance reports whether RDS will apply an action without being asked.
 func forcedMaintenance(actions []rdstypes.PendingMaintenanceAction) bool {
 	for _, a := range actions {
 		if a.AutoAppliedAfterDate != nil || a.ForcedApplyDate != nil {
@@ -170,9 +157,7 @@ func maintenanceDetails(actions []rdstypes.PendingMaintenanceAction) []map[strin
 	var details []map[string]any
 	for _, a := range actions {
 		detail := map[string]any{"action": aws.ToString(a.Action), "description": aws.ToString(a.Description)}
-		if a.AutoAppliedAfterDate != nil {
-			detail["applied_after"] = a.AutoAppliedAfterDate.UTC().Format(time.RFC3339)
-		}
+		setTime(detail, "applied_after", a.AutoAppliedAfterDate)
 		details = append(details, detail)
 	}
 	return details

@@ -11,45 +11,39 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func readSnapshots(ctx context.Context, rc *runContext) ([]rdstypes.DBSnapshot, error) {
 	return cached(ctx, &rc.cache, "snapshots", func(ctx context.Context) ([]rdstypes.DBSnapshot, error) {
-		return pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
+		snapshots, err := pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
 			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		}), func(out *rds.DescribeDBSnapshotsOutput) []rdstypes.DBSnapshot { return out.DBSnapshots })
+		return snapshots, ignoreCodes(err, "DBInstanceNotFound", "DBInstanceNotFoundFault")
 	})
 }
 
 func checkBackups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readSnapshots)
-	database, err := readDatabase(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	snapshots, err := readSnapshots(ctx, rc)
-	if hasCode(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
-		snapshots, err = nil, nil
-	}
+	database, snapshots, err := readBoth(ctx, rc, readDatabase, readSnapshots)
 	if err != nil {
 		return nil, err
 	}
 	return []Finding{evaluateBackups(database, snapshots, rc.env, rc.now)}, nil
 }
 
-// restorableLag is how far the latest point to restore to may lie back. RDS says five minutes.
+// restorableLag is the limit for the age of the latest restorable time, which RDS keeps at five minutes.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html
 const restorableLag = time.Hour
 
-// evaluateBackups judges whether the database could be brought back: RDS's own backups, and the snapshots taken before
+// evaluateBackups evaluates whether the database can be restored, from RDS's own backups and from the snapshots taken before
 // deployments.
 func evaluateBackups(
 	database *rdstypes.DBInstance, snapshots []rdstypes.DBSnapshot, env *environment.Environment, now time.Time,
 ) Finding {
 	f := newFinding("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", deployHint(env, "the environment was never deployed, or the database was deleted"),
-			"there is no database %s to be backed up", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", missingHint(env, "the database"),
+			"the database %s does not exist", env.DatabaseIdentifier())
 	}
 	kept, wanted := int(aws.ToInt32(database.BackupRetentionPeriod)), env.Database.BackupDays
 	failed := failedSnapshots(snapshots)
@@ -59,33 +53,31 @@ func evaluateBackups(
 			with("newest_snapshot_at", aws.ToTime(newest.SnapshotCreateTime).UTC().Format(time.RFC3339))
 	}
 	latest := database.LatestRestorableTime
-	if latest != nil {
-		f = f.with("latest_restorable", latest.UTC().Format(time.RFC3339))
-	}
+	setTime(f.details, "latest_restorable", latest)
 	young := database.InstanceCreateTime == nil || now.Sub(*database.InstanceCreateTime) < 24*time.Hour
 	switch {
 	case kept == 0 && wanted > 0:
-		return f.error("BackupsOff", driftHint(env, "the retention was changed by hand"), "backups are off, the environment's file says %d days", wanted)
+		return f.error("BackupsOff", driftHint(env, "the retention was changed outside the deployer"), "backups are off, the environment's file has %d days", wanted)
 	case kept < wanted:
-		return f.warning("RetentionTooShort", driftHint(env, "the retention was changed by hand"),
-			"backups are kept for %s, the environment's file says %d", plural(kept, "day", "days"), wanted)
+		return f.warning("RetentionTooShort", driftHint(env, "the retention was changed outside the deployer"),
+			"backups are kept for %s, the environment's file has %d", text.Plural(kept, "day", "days"), wanted)
 	case len(failed) > 0:
 		return f.with("failed", failed).warning("SnapshotFailed", Hint{
 			Cause:    "RDS could not finish it",
-			Solution: "take another one, and delete the failed", Command: command(env, "snapshot create"),
-		}, "%s failed: %s", plural(len(failed), "snapshot has", "snapshots have"), strings.Join(failed, ", "))
+			Solution: "create another one, and delete the failed one", Command: command(env, "snapshot create"),
+		}, "%s failed: %s", text.Plural(len(failed), "snapshot has", "snapshots have"), strings.Join(failed, ", "))
 	case latest != nil && now.Sub(*latest) > restorableLag:
 		return f.warning("RestorableLags", Hint{
 			Cause:    "RDS is behind with its transaction logs, or a backup hangs",
-			Solution: "look at the database's events",
+			Solution: "check the database's events",
 		}, "the database can be restored only to %s ago", now.Sub(*latest).Truncate(time.Minute))
 	case kept > 0 && !young && len(snapshots) == 0:
 		return f.warning("NoSnapshots", Hint{
 			Cause:    "no backup has been taken for more than a day",
-			Solution: "look at the database's events, and take a snapshot", Command: command(env, "snapshot create"),
+			Solution: "check the database's events, and create a snapshot", Command: command(env, "snapshot create"),
 		}, "backups are kept for %d days, but there is no snapshot", kept)
 	}
-	return f.healthy("BackedUp", "kept for %s, %s", plural(kept, "day", "days"), plural(len(snapshots), "snapshot", "snapshots"))
+	return f.healthy("BackedUp", "kept for %s, %s", text.Plural(kept, "day", "days"), text.Plural(len(snapshots), "snapshot", "snapshots"))
 }
 
 func newestSnapshot(snapshots []rdstypes.DBSnapshot) *rdstypes.DBSnapshot {

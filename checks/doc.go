@@ -1,11 +1,10 @@
-// Package checks knows what a healthy environment looks like.
+// Package checks evaluates the health of an environment.
 //
-// A check is a value in one table (All): the component that it judges and a function that reads AWS and judges what
-// it read. Reading and judging are apart. What is read is read once in a run, whoever asks first; what is judged is
-// judged by a pure function of the thing, the environment and the time, a ladder of early returns whose first rule
-// that applies wins.
+// A check is a row of one table (All): the component that it evaluates, and a function that reads AWS and evaluates what it read.
+// Reading and evaluating are separate. Each value is read once in a run, whichever check asks first. It is evaluated by a pure
+// function of the value, the environment and the time: a series of early returns, of which the first rule that applies decides.
 //
-// What could not be read is unknown, never silently healthy, and does not keep the others from being judged.
+// What could not be read is unknown, never healthy, and does not prevent other checks.
 //
-// The package prints nothing, and needs no Pulumi state: it finds everything by the environment's names.
+// The package prints nothing and needs no Pulumi state: it finds every resource by the environment's names.
 package checks

@@ -1,46 +1,34 @@
 package checks
 
 import (
-	"context"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
-
-func checkCluster(ctx context.Context, rc *runContext) ([]Finding, error) {
-	cluster, err := readCluster(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateCluster(cluster, rc.env)}, nil
-}
 
 func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Finding {
 	f := newFinding("ecs_cluster", "ECS-Cluster-"+env.ClusterName())
 	if cluster == nil {
-		return f.error("ClusterMissing", deployHint(env, "the environment was never deployed, or the cluster was deleted"),
-			"there is no cluster %s", env.ClusterName())
+		return f.error("ClusterMissing", missingHint(env, "the cluster"), "the cluster %s does not exist", env.ClusterName())
 	}
 	status := aws.ToString(cluster.Status)
 	f = f.with("status", status).with("active_services", cluster.ActiveServicesCount).
 		with("running_tasks", cluster.RunningTasksCount).with("pending_tasks", cluster.PendingTasksCount)
 	insights := clusterSetting(cluster, ecstypes.ClusterSettingNameContainerInsights)
-	if insights != "" {
-		f = f.with("container_insights", insights)
-	}
+	setText(f.details, "container_insights", insights)
 	if status != "ACTIVE" {
-		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was"), "the cluster is %s", status)
+		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was deleted"), "the cluster is %s", status)
 	}
 	if env.Monitoring.AtLeast(environment.Enhanced) && (insights == "" || insights == "disabled") {
 		return f.warning("ContainerInsightsOff", Hint{
-			Cause:    "the setting was changed by hand",
-			Solution: "put it back", Command: command(env, "drift"),
+			Cause:    "the setting was changed outside the deployer",
+			Solution: "restore the setting", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
-	return f.healthy("Active", "%s, %s running, %d pending", plural(int(cluster.ActiveServicesCount), "service", "services"),
-		plural(int(cluster.RunningTasksCount), "task", "tasks"), cluster.PendingTasksCount)
+	return f.healthy("Active", "%s, %s running, %d pending", text.Plural(int(cluster.ActiveServicesCount), "service", "services"),
+		text.Plural(int(cluster.RunningTasksCount), "task", "tasks"), cluster.PendingTasksCount)
 }
 
 func clusterSetting(cluster *ecstypes.Cluster, name ecstypes.ClusterSettingName) string {

@@ -8,16 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
-// The most that one call describes.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html and API_DescribeTasks.html
-const (
-	servicesPerCall = 10
-	tasksPerCall    = 100
-)
+// servicesPerCall is how many services one call describes at most.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+const servicesPerCall = 10
 
-// The keys of reads that the report's sections look at too.
+// The cache keys of reads that the report's sections use too.
 const (
 	servicesKey    = "ecs services"
 	balancerKey    = "load balancer"
@@ -28,7 +27,7 @@ const (
 
 func tasksKey(desired ecstypes.DesiredStatus) string { return "ecs tasks " + string(desired) }
 
-// readCluster returns the environment's cluster, nil when there is none.
+// readCluster returns the environment's cluster, or nil where there is none.
 func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error) {
 	return cached(ctx, &rc.cache, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
 		out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
@@ -42,15 +41,15 @@ func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error)
 	})
 }
 
-// readServices returns the services of the cluster, none when there is no cluster. Besides the environment's own
-// these are any that somebody else runs there.
+// readServices returns the services of the cluster, including any that do not belong to the environment. Without a cluster
+// there are none.
 func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, error) {
 	return cached(ctx, &rc.cache, servicesKey, func(ctx context.Context) ([]ecstypes.Service, error) {
 		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
 		arns, err := pages(ctx, ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{
 			Cluster: cluster, MaxResults: aws.Int32(100),
 		}), func(out *ecs.ListServicesOutput) []string { return out.ServiceArns })
-		if noCluster(err) {
+		if ecstasks.IsNoCluster(err) {
 			return nil, nil
 		}
 		if err != nil {
@@ -66,37 +65,31 @@ func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, erro
 	})
 }
 
-// readTasks returns the tasks of the cluster that ECS wants in a state: those that run or are on their way, or those
-// that stopped, which ECS remembers for about an hour.
+// readTasks returns the tasks of the cluster that ECS wants in a state: those that run or are starting, or those that stopped, which
+// ECS lists for about an hour. Without a cluster there are none.
 func readTasks(ctx context.Context, rc *runContext, desired ecstypes.DesiredStatus) ([]ecstypes.Task, error) {
 	return cached(ctx, &rc.cache, tasksKey(desired), func(ctx context.Context) ([]ecstypes.Task, error) {
 		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
-		arns, err := pages(ctx, ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{
-			Cluster: cluster, DesiredStatus: desired, MaxResults: aws.Int32(100),
-		}), func(out *ecs.ListTasksOutput) []string { return out.TaskArns })
-		if noCluster(err) {
+		arns, err := ecstasks.List(ctx, client, &ecs.ListTasksInput{Cluster: cluster, DesiredStatus: desired, MaxResults: aws.Int32(100)})
+		if ecstasks.IsNoCluster(err) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		return batches(ctx, arns, tasksPerCall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
-			out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: cluster, Tasks: arns})
-			if err != nil {
-				return nil, err
-			}
-			return out.Tasks, nil
+		return batches(ctx, arns, ecstasks.PerCall, func(ctx context.Context, arns []string) ([]ecstypes.Task, error) {
+			return ecstasks.Describe(ctx, client, cluster, arns)
 		})
 	})
 }
 
-// readTaskDefinition returns the task definition of a family, family:revision or ARN, nil when there is none.
+// readTaskDefinition returns the task definition of a family, family:revision or ARN, or nil where there is none.
 func readTaskDefinition(ctx context.Context, rc *runContext, name string) (*ecstypes.TaskDefinition, error) {
 	return cached(ctx, &rc.cache, "ecs task definition "+name, func(ctx context.Context) (*ecstypes.TaskDefinition, error) {
 		out, err := ecs.NewFromConfig(rc.aws()).DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
 			TaskDefinition: aws.String(name),
 		})
-		// ECS has no code of its own for a task definition that is not there.
+		// ECS has no error code of its own for a missing task definition.
 		// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html
 		if hasCode(err, "ClientException") && strings.Contains(err.Error(), "nable to describe task definition") {
 			return nil, nil
@@ -116,18 +109,12 @@ func readStoppedTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, err
 	return readTasks(ctx, rc, ecstypes.DesiredStatusStopped)
 }
 
-func noCluster(err error) bool { return hasCode(err, "ClusterNotFoundException") }
-
-// findService is the service of a name, nil when it is not among them. ECS remembers deleted services as INACTIVE.
+// findService returns the service of a name, or nil. ECS lists deleted services as INACTIVE.
 func findService(services []ecstypes.Service, name string) *ecstypes.Service {
-	at := slices.IndexFunc(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
-	if at < 0 {
-		return nil
-	}
-	return &services[at]
+	return find(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
 }
 
-// tasksOfService are the tasks that a service started, the newest first.
+// tasksOfService returns the tasks that a service started, the newest first.
 func tasksOfService(tasks []ecstypes.Task, service string) []ecstypes.Task {
 	var own []ecstypes.Task
 	for _, t := range tasks {
@@ -140,6 +127,3 @@ func tasksOfService(tasks []ecstypes.Task, service string) []ecstypes.Task {
 	})
 	return own
 }
-
-// lastPart is what follows the last slash of an ARN: a name, an id, family:revision.
-func lastPart(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }

@@ -13,6 +13,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -22,13 +23,13 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Why tasks stopped, and how busy they are, explains a service; it can be judged without.
+	// Stop causes and metrics only explain a service; it can be evaluated without them.
 	stopped, stoppedErr := readStoppedTasks(ctx, rc)
 	metrics, _ := readUtilisation(ctx, rc)
-	return batches(ctx, serviceNames(services, rc.env), 1, func(ctx context.Context, one []string) ([]Finding, error) {
-		service := findService(services, one[0])
+	return forEach(ctx, serviceNames(services, rc.env), func(ctx context.Context, name string) ([]Finding, error) {
+		service := findService(services, name)
 		if service == nil {
-			return []Finding{missingService(one[0], rc.env)}, nil
+			return []Finding{missingService(name, rc.env)}, nil
 		}
 		stops := stopsOf(*service, stopped)
 		finding := evaluateService(*service, stops, rc.env, rc.now)
@@ -36,16 +37,16 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
 		if finding.Status != Healthy && len(stops.failing) > 0 {
-			if lines := readLogTail(ctx, rc, one[0], stops.failing[0].newest); len(lines) > 0 {
+			if lines := readLogTail(ctx, rc, name, stops.failing[0].newest); len(lines) > 0 {
 				finding.Details["last_log_lines"] = lines
 			}
 		}
-		maps.Copy(finding.Details, metrics.of(serviceMetrics(one[0])))
+		maps.Copy(finding.Details, metrics.of(serviceMetrics(name)))
 		return []Finding{finding}, nil
 	})
 }
 
-// serviceNames are the environment's services, whether there or not, and then any others of the cluster.
+// serviceNames returns the environment's services, whether or not they exist, and then any others of the cluster.
 func serviceNames(services []ecstypes.Service, env *environment.Environment) []string {
 	var names []string
 	for _, s := range env.Services.List() {
@@ -63,16 +64,15 @@ func serviceNames(services []ecstypes.Service, env *environment.Environment) []s
 
 func missingService(name string, env *environment.Environment) Finding {
 	return newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
-		deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name)
+		missingHint(env, "the service"), "the service %s does not exist", name)
 }
 
-// evaluateService judges a service by its newest deployment, the tasks that it runs, and why those stopped that
-// should not have.
+// evaluateService evaluates a service by its newest deployment, its running tasks, and the causes of tasks that failed.
 func evaluateService(s ecstypes.Service, stops stops, env *environment.Environment, now time.Time) Finding {
 	rollout := primaryDeployment(s)
 	f := newFinding("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
 		with("desired", s.DesiredCount).with("running", s.RunningCount).with("pending", s.PendingCount).
-		with("task_definition", lastPart(aws.ToString(s.TaskDefinition)))
+		with("task_definition", awsx.NameFromARN(aws.ToString(s.TaskDefinition)))
 	if len(s.Deployments) > 0 {
 		f = f.with("rollout", rolloutDetails(rollout, len(s.Deployments), now))
 	}
@@ -82,7 +82,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
 	failing := stops.failing
 	if status := aws.ToString(s.Status); status != "ACTIVE" {
-		return f.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was"), "the service is %s", status)
+		return f.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was deleted"), "the service is %s", status)
 	}
 	if rollout.RolloutState == ecstypes.DeploymentRolloutStateFailed {
 		return f.error("RolloutFailed", rolloutHint(env, failing), "%s; the rollout failed: %s%s", counts,
@@ -100,9 +100,9 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	}
 	if s.DesiredCount == 0 {
 		return f.warning("NoTasksDesired", Hint{
-			Cause:    "somebody stopped the service, or a restore did",
+			Cause:    "the service was stopped outside the deployer, or by a restore",
 			Solution: "start it with a deployment", Command: command(env, "up") + " --image-tag TAG",
-		}, "the service is to run no tasks")
+		}, "the desired number of tasks is 0")
 	}
 	if at, ok := rolledBackTo(s, rollout); ok {
 		return f.with("rolled_back_at", at.UTC().Format(time.RFC3339)).warning("RolledBack", rolloutHint(env, stops.before),
@@ -115,11 +115,10 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	return f.healthy("Steady", "%s", counts)
 }
 
-// minReportedRestarts is how many failed tasks in the hour that ECS remembers are no accident any more.
+// minReportedRestarts is how many tasks must have failed in the last hour to be reported.
 const minReportedRestarts = 3
 
-// evaluateRollout judges a deployment under way: stuck when tasks fail or it takes longer than the environment
-// allows, else on its way.
+// evaluateRollout evaluates a deployment in progress: stuck when tasks fail or when it exceeds the environment's timeout.
 func evaluateRollout(
 	f findingBuilder, s ecstypes.Service, rollout ecstypes.Deployment, failing []stopCount, env *environment.Environment, now time.Time,
 ) Finding {
@@ -130,15 +129,15 @@ func evaluateRollout(
 		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; %d tasks of the rollout have failed%s",
 			counts, rollout.FailedTasks, causeSuffix(failing))
 	case rollout.CreatedAt != nil && age > env.Deployment.Rollout.Timeout:
-		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been under way for %s%s",
+		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been in progress for %s%s",
 			counts, age, causeSuffix(failing))
 	case s.RunningCount < s.DesiredCount:
 		return f.warning("TasksNotRunning", Hint{
-			Cause: "a rollout is under way", Solution: "wait for it; tasks that fail show here",
-		}, "%s, a rollout is under way", counts)
+			Cause: "a rollout is in progress", Solution: "wait for it; failed tasks are reported here",
+		}, "%s, a rollout is in progress", counts)
 	}
 	return f.warning("RolloutInProgress", Hint{
-		Cause: "a deployment is under way", Solution: "wait for it", Command: command(env, "status") + " --only ecs_service",
+		Cause: "a deployment is in progress", Solution: "wait for it", Command: command(env, "status") + " --only ecs_service",
 	}, "%s; %d/%d tasks of the rollout", counts, rollout.RunningCount, rollout.DesiredCount)
 }
 
@@ -151,8 +150,8 @@ func primaryDeployment(s ecstypes.Service) ecstypes.Deployment {
 	return ecstypes.Deployment{}
 }
 
-// rolledBackTo reports whether the deployment that runs is one that the circuit breaker put back: ECS then has an
-// event that says so, by the deployment's id.
+// rolledBackTo reports whether the circuit breaker rolled back to the current deployment, and when. ECS then has an event with
+// the deployment's ID.
 func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, bool) {
 	id := aws.ToString(rollout.Id)
 	for _, event := range s.Events {
@@ -168,13 +167,11 @@ func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[s
 	details := map[string]any{
 		"state": string(d.RolloutState), "deployments": deployments, "failed_tasks": d.FailedTasks,
 	}
+	setTime(details, "since", d.CreatedAt)
 	if d.CreatedAt != nil {
-		details["since"] = d.CreatedAt.UTC().Format(time.RFC3339)
 		details["age_seconds"] = int(now.Sub(*d.CreatedAt).Seconds())
 	}
-	if reason := aws.ToString(d.RolloutStateReason); reason != "" {
-		details["reason"] = reason
-	}
+	setText(details, "reason", aws.ToString(d.RolloutStateReason))
 	return details
 }
 
@@ -182,19 +179,17 @@ func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[s
 type stopCount struct {
 	Stop
 	count int
-	// newest is the last task that stopped so.
+	// newest is the last task that it stopped.
 	newest ecstypes.Task
 }
 
-// stops are why the tasks of a service stopped in the hour that ECS remembers.
+// stops are the causes that stopped a service's tasks in the last hour, as long as ECS lists them.
 type stops struct {
-	// all are all of them; failing are those of the newest deployment that should not have stopped, and before those
-	// of the deployments before it.
+	// all are all causes. failing are those of failed tasks of the newest deployment, before those of earlier deployments.
 	all, failing, before []stopCount
 }
 
-// stopsOf counts why the tasks of a service stopped. Which deployment started a task is in the task; a task that does
-// not say counts for the newest.
+// stopsOf counts the causes of a service's stopped tasks. A task that does not name its deployment counts for the newest.
 func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
 	newest := aws.ToString(primaryDeployment(service).Id)
 	var own, before []ecstypes.Task
@@ -209,7 +204,7 @@ func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
 	return stops{all: causesOf(tasks), failing: failedStops(causesOf(own)), before: failedStops(causesOf(before))}
 }
 
-// causesOf counts why tasks stopped, the most frequent cause first.
+// causesOf counts the causes of stopped tasks, the most frequent first.
 func causesOf(tasks []ecstypes.Task) []stopCount {
 	var counts []stopCount
 	for _, task := range tasks {
@@ -237,7 +232,7 @@ func countStops(stops []stopCount) int {
 	return total
 }
 
-// causeSuffix is the end of a message that names the most frequent cause.
+// causeSuffix returns the end of a message, which names the most frequent cause.
 func causeSuffix(failing []stopCount) string {
 	if len(failing) == 0 {
 		return ""
@@ -249,49 +244,45 @@ func stopDetails(stops []stopCount) []map[string]any {
 	var details []map[string]any
 	for _, s := range stops {
 		detail := map[string]any{"kind": string(s.Kind), "count": s.count, "message": s.Message}
-		if s.Reason != "" {
-			detail["reason"] = s.Reason
-		}
+		setText(detail, "reason", s.Reason)
 		if s.ExitCode != nil {
 			detail["exit_code"] = *s.ExitCode
 		}
-		if s.newest.StoppedAt != nil {
-			detail["last"] = s.newest.StoppedAt.UTC().Format(time.RFC3339)
-		}
+		setTime(detail, "last", s.newest.StoppedAt)
 		details = append(details, detail)
 	}
 	return details
 }
 
-// rolloutHint is the hint of the most frequent cause, or where to look when there is none.
+// rolloutHint returns the hint of the most frequent cause, or a general one when there is none.
 func rolloutHint(env *environment.Environment, failing []stopCount) Hint {
 	if len(failing) > 0 {
 		return StopHint(env, failing[0].Stop)
 	}
 	return Hint{
-		Cause:    "tasks do not start or do not become healthy, and ECS remembers none that stopped",
-		Solution: "look at ecs_tasks, target_groups and the logs", Command: command(env, "logs"),
+		Cause:    "tasks do not start or do not become healthy, and ECS lists no stopped ones",
+		Solution: "check ecs_tasks, target_groups and the logs", Command: command(env, "logs"),
 	}
 }
 
-// stuckSection is the report's part about stuck services, from what a run has read of them.
+// stuckSection returns the report's section about stuck services, from what the run has read.
 func stuckSection(rc *runContext, findings []Finding) []StuckService {
 	services, _ := peek[[]ecstypes.Service](&rc.cache, servicesKey)
 	stopped, _ := peek[[]ecstypes.Task](&rc.cache, tasksKey(ecstypes.DesiredStatusStopped))
 	return stuckServices(findings, services, stopped)
 }
 
-// stuckServices are the services that do not come to run what they should, with ECS's own reasons.
+// stuckServices returns the services that do not reach their desired state, with ECS's reasons.
 func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ecstypes.Task) []StuckService {
 	stuck := []StuckService{}
 	for _, s := range services {
 		name := aws.ToString(s.ServiceName)
-		at := slices.IndexFunc(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
+		finding := find(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
 		failing := stopsOf(s, stopped).failing
-		if at < 0 || findings[at].Status == Healthy || len(failing) == 0 {
+		if finding == nil || finding.Status == Healthy || len(failing) == 0 {
 			continue
 		}
-		entry := StuckService{Service: findings[at].Service, Issue: stuckIssue(failing[0].Stop)}
+		entry := StuckService{Service: finding.Service, Issue: stuckIssue(failing[0].Stop)}
 		for _, f := range failing {
 			entry.Issues = append(entry.Issues, stuckReason(f.Stop))
 		}
@@ -300,7 +291,7 @@ func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ec
 	return stuck
 }
 
-// stuckReason is ECS's reason; where it only says that a container ended, with how it did.
+// stuckReason returns ECS's reason, with the exit code where it only names a container.
 func stuckReason(stop Stop) string {
 	if stop.Kind == StopExitCode || stop.Kind == StopCompleted {
 		return strings.TrimPrefix(stop.Reason+": "+stop.Message, ": ")
@@ -308,7 +299,7 @@ func stuckReason(stop Stop) string {
 	return cmp.Or(stop.Reason, stop.Message)
 }
 
-// stuckIssue is a cause in the few words that people search reports for.
+// stuckIssue sums up a cause.
 func stuckIssue(stop Stop) string {
 	switch stop.Kind {
 	case StopMissingSecret:

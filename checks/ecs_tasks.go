@@ -9,20 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// maxTasksListed bounds how many tasks a finding lists.
+// maxTasksListed limits how many tasks a finding lists.
 const maxTasksListed = 20
 
 func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readServices)
 	prefetch(ctx, rc, readPasswordRotation)
 	prefetch(ctx, rc, readSecret)
-	tasks, err := readRunningTasks(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	services, err := readServices(ctx, rc)
+	tasks, services, err := readBoth(ctx, rc, readRunningTasks, readServices)
 	if err != nil {
 		return nil, err
 	}
@@ -35,8 +32,8 @@ func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return findings, nil
 }
 
-// readPasswordRotation returns when RDS last renewed the database's managed password, nil when it never did or does
-// not manage it.
+// readPasswordRotation returns when RDS last rotated the database's managed password, or nil where it never did or does not
+// manage it.
 func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, error) {
 	return cached(ctx, &rc.cache, "password rotation", func(ctx context.Context) (*time.Time, error) {
 		database, err := readDatabase(ctx, rc)
@@ -53,14 +50,13 @@ func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, erro
 	})
 }
 
-// secretChanges is when the secrets that tasks read at their start last changed, nil where that is not known or never
-// happened. A task that started before has the values from before.
+// secretChanges holds when the secrets that tasks read at their start last changed, nil where that is unknown or never
+// happened. A task that started earlier has the previous values.
 type secretChanges struct {
-	// password is the database's, which RDS renews; configuration is the configuration secret, which people write.
+	// password is the database's, which RDS rotates; configuration is the configuration secret.
 	password, configuration *time.Time
 }
 
-// latest is the later of the two.
 func (r secretChanges) latest() *time.Time {
 	if r.password == nil || r.configuration != nil && r.configuration.After(*r.password) {
 		return r.configuration
@@ -68,7 +64,7 @@ func (r secretChanges) latest() *time.Time {
 	return r.password
 }
 
-// readSecretChanges finds out when secrets changed. Not knowing keeps nobody from judging tasks.
+// readSecretChanges leaves out what cannot be read: tasks can be evaluated without it.
 func readSecretChanges(ctx context.Context, rc *runContext) secretChanges {
 	var r secretChanges
 	r.password, _ = readPasswordRotation(ctx, rc)
@@ -78,60 +74,57 @@ func readSecretChanges(ctx context.Context, rc *runContext) secretChanges {
 	return r
 }
 
-// evaluateTasks judges the tasks that a service runs.
 func evaluateTasks(
 	name string, service *ecstypes.Service, tasks []ecstypes.Task, changes secretChanges, env *environment.Environment,
 ) Finding {
 	f := newFinding("ecs_tasks", "ECS-Tasks-"+name)
 	if service == nil {
-		return f.error("ServiceMissing", deployHint(env, "the environment was never deployed, or the service was deleted"),
-			"there is no service that could run tasks")
+		return f.error("ServiceMissing", missingHint(env, "the service"), "the service does not exist, so that no tasks run")
 	}
 	f = f.with("tasks", taskDetails(tasks))
 	counts := countTasks(tasks)
 	switch {
 	case len(tasks) == 0 && service.RunningCount > 0:
 		return f.unknown("TasksNotListed", Hint{
-			Cause:    "ECS lists the service's tasks a little later than it counts them",
+			Cause:    "ECS lists a service's tasks shortly after it counts them",
 			Solution: "run it again",
 		}, "the service runs %d tasks, of which ECS lists none", service.RunningCount)
 	case len(tasks) == 0 && service.DesiredCount == 0:
-		return f.healthy("NoTasksDesired", "the service is to run no tasks")
+		return f.healthy("NoTasksDesired", "the desired number of tasks is 0")
 	case len(tasks) == 0:
 		return f.error("NoTasks", Hint{
-			Cause:    "no task starts, or each stops at once",
-			Solution: "see why they stop: ecs_service has the reasons", Command: command(env, "logs"),
-		}, "0/%d tasks are there", service.DesiredCount)
+			Cause:    "no task starts, or each stops immediately",
+			Solution: "check ecs_service for the reasons", Command: command(env, "logs"),
+		}, "0/%d tasks exist", service.DesiredCount)
 	case counts.unhealthy == len(tasks):
 		return f.error("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
 	case counts.unhealthy > 0:
 		return f.warning("TasksUnhealthy", unhealthyHint(env), "%d/%d tasks fail their container's health check", counts.unhealthy, len(tasks))
 	case counts.running < len(tasks):
 		return f.warning("TasksStarting", Hint{
-			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; a task that stays PENDING has a reason in ecs_service",
-		}, "%d/%d tasks run, the others are starting or stopping", counts.running, len(tasks))
+			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; for a task that stays PENDING, check ecs_service for the reason",
+		}, "%d/%d tasks running, the others are starting or stopping", counts.running, len(tasks))
 	case startedBefore(tasks, changes.password) > 0:
 		return f.with("password_rotated", changes.password.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
-			Cause:    "RDS renewed the database's password after the tasks had built DATABASE_URL: new connections fail",
+			Cause:    "RDS rotated the database's password after the tasks had built DATABASE_URL: new connections fail",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, changes.password), len(tasks))
 	case startedBefore(tasks, changes.configuration) > 0:
 		return f.with("configuration_changed", changes.configuration.UTC().Format(time.RFC3339)).warning(reasonOlderThanConfiguration, Hint{
-			Cause:    "the configuration secret was changed after the tasks had started: they have its values from before",
+			Cause:    "the configuration secret was changed after the tasks had started: they have its previous values",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, changes.configuration), len(tasks))
 	}
-	return f.healthy("Running", "%s running, %d known healthy", plural(counts.running, "task", "tasks"), counts.healthy)
+	return f.healthy("Running", "%s running, %d known healthy", text.Plural(counts.running, "task", "tasks"), counts.healthy)
 }
 
 func unhealthyHint(env *environment.Environment) Hint {
 	return Hint{
 		Cause:    "the health check's command fails in the container; ECS will replace the task",
-		Solution: "look at the application's logs", Command: command(env, "logs"),
+		Solution: "check the application's logs", Command: command(env, "logs"),
 	}
 }
 
-// taskCounts counts tasks: those that run, those known healthy and unhealthy.
 type taskCounts struct{ running, healthy, unhealthy int }
 
 func countTasks(tasks []ecstypes.Task) taskCounts {
@@ -150,7 +143,6 @@ func countTasks(tasks []ecstypes.Task) taskCounts {
 	return counts
 }
 
-// startedBefore counts the tasks that started before a time.
 func startedBefore(tasks []ecstypes.Task, when *time.Time) int {
 	count := 0
 	for _, t := range tasks {
@@ -165,18 +157,12 @@ func taskDetails(tasks []ecstypes.Task) []map[string]any {
 	details := []map[string]any{}
 	for _, t := range tasks[:min(len(tasks), maxTasksListed)] {
 		detail := map[string]any{
-			"task": lastPart(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
-			"revision": lastPart(aws.ToString(t.TaskDefinitionArn)),
+			"task": awsx.NameFromARN(aws.ToString(t.TaskArn)), "status": aws.ToString(t.LastStatus),
+			"revision": awsx.NameFromARN(aws.ToString(t.TaskDefinitionArn)),
 		}
-		if t.HealthStatus != "" {
-			detail["health"] = string(t.HealthStatus)
-		}
-		if t.StartedAt != nil {
-			detail["started"] = t.StartedAt.UTC().Format(time.RFC3339)
-		}
-		if zone := aws.ToString(t.AvailabilityZone); zone != "" {
-			detail["zone"] = zone
-		}
+		setText(detail, "health", string(t.HealthStatus))
+		setTime(detail, "started", t.StartedAt)
+		setText(detail, "zone", aws.ToString(t.AvailabilityZone))
 		details = append(details, detail)
 	}
 	return details

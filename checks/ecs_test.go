@@ -93,8 +93,8 @@ func TestEvaluateService(t *testing.T) {
 		"rollout stuck": {service(1, 0, running, func(s *ecstypes.Service) { s.Deployments[0].FailedTasks = 4 }), ofAPI(4, crash),
 			verdict{Error, "RolloutStuck", "4 tasks of the rollout have failed; 4 stopped: exit code 1 (application error)"}},
 		"rollout too long": {service(1, 0, running, func(s *ecstypes.Service) { s.Deployments[0].CreatedAt = ago(16 * time.Minute) }), nil,
-			verdict{Error, "RolloutStuck", "under way for 16m0s"}},
-		"rollout begun": {service(1, 0, running, nil), nil, verdict{Warning, "TasksNotRunning", "0/1 tasks running, a rollout is under way"}},
+			verdict{Error, "RolloutStuck", "in progress for 16m0s"}},
+		"rollout begun": {service(1, 0, running, nil), nil, verdict{Warning, "TasksNotRunning", "0/1 tasks running, a rollout is in progress"}},
 		"rollout going": {service(2, 2, running, nil), nil, verdict{Warning, "RolloutInProgress", "2/2 tasks of the rollout"}},
 		"some missing":  {service(3, 2, done, nil), nil, verdict{Warning, "TasksNotRunning", "2/3 tasks running"}},
 		"all missing":   {service(3, 0, done, nil), ofAPI(1, crash), verdict{Error, "TasksNotRunning", "0/3 tasks running; 1 stopped: exit code 1"}},
@@ -211,7 +211,7 @@ func TestEvaluateTaskDefinition(t *testing.T) {
 		"no secret":   {definition(nil), nil, verdict{Error, "SecretKeysMissing", "3 of 3"}},
 		"a container of another name": {definition(func(d *ecstypes.TaskDefinition) { d.ContainerDefinitions[0].Name = aws.String("web") }), keys,
 			verdict{Error, "ContainerMissing", "balancer-api"}},
-		"a variable that nobody sets": {definition(func(d *ecstypes.TaskDefinition) {
+		"a variable that is not set": {definition(func(d *ecstypes.TaskDefinition) {
 			d.ContainerDefinitions[0].Secrets = d.ContainerDefinitions[0].Secrets[1:]
 		}), keys, verdict{Error, "VariablesMissing", "1 of 6 required variables are not set: SUBGRAPH_API_URL"}},
 		"no way to the database": {definition(func(d *ecstypes.TaskDefinition) {
@@ -224,24 +224,24 @@ func TestEvaluateTaskDefinition(t *testing.T) {
 		}), keys, verdict{Error, "VariablesMissing", "DATABASE_URL"}},
 		"another environment's database": {definition(func(d *ecstypes.TaskDefinition) {
 			setting("DATABASE_HOST", "v3-backend-production-db.x.us-east-1.rds.amazonaws.com")(&d.ContainerDefinitions[0])
-		}), keys, verdict{Error, "WiredElsewhere", "DATABASE_HOST (it leads to the database of production)"}},
+		}), keys, verdict{Error, "ReferencesOtherEnvironment", "DATABASE_HOST (it refers to the database of production)"}},
 		"another environment's configuration": {definition(func(d *ecstypes.TaskDefinition) {
 			setting("CONFIG_SECRET_ID", "balancer-production-config")(&d.ContainerDefinitions[0])
-		}), keys, verdict{Error, "WiredElsewhere", "CONFIG_SECRET_ID (it names balancer-production-config, another environment's)"}},
+		}), keys, verdict{Error, "ReferencesOtherEnvironment", "CONFIG_SECRET_ID (it names balancer-production-config, another environment's)"}},
 		"another environment's key": {definition(func(d *ecstypes.TaskDefinition) {
 			d.ContainerDefinitions[0].Secrets[1].ValueFrom = aws.String(strings.ReplaceAll(secret, "-dev-", "-staging-") + ":SENTRY_DSN::")
-		}), keys, verdict{Error, "WiredElsewhere", "SENTRY_DSN (it comes from balancer-staging-config-AbCdEf, another environment's)"}},
+		}), keys, verdict{Error, "ReferencesOtherEnvironment", "SENTRY_DSN (it comes from balancer-staging-config-AbCdEf, another environment's)"}},
 		"the whole secret": {definition(func(d *ecstypes.TaskDefinition) {
 			d.ContainerDefinitions[0].Secrets[1].ValueFrom = aws.String(secret)
-		}), keys, verdict{Error, "WiredElsewhere", "SENTRY_DSN (its reference names no key"}},
+		}), keys, verdict{Error, "ReferencesOtherEnvironment", "SENTRY_DSN (its reference names no key"}},
 		"a version of long ago": {definition(func(d *ecstypes.TaskDefinition) {
 			d.ContainerDefinitions[0].Secrets[1].ValueFrom = aws.String(secret + ":SENTRY_DSN:AWSPREVIOUS:")
-		}), keys, verdict{Warning, "NotAsTheProgramHasIt", "from balancer-dev-config: SENTRY_DSN"}},
+		}), keys, verdict{Warning, "DiffersFromProgram", "from balancer-dev-config, as the deployer sets them: SENTRY_DSN"}},
 		"a value in a reference's place": {definition(func(d *ecstypes.TaskDefinition) {
 			c := &d.ContainerDefinitions[0]
 			c.Secrets = append(c.Secrets[:1:1], c.Secrets[2:]...)
 			setting("SENTRY_DSN", "https://hunter2@sentry.io/1")(c)
-		}), keys, verdict{Warning, "NotAsTheProgramHasIt", "from balancer-dev-config: SENTRY_DSN"}},
+		}), keys, verdict{Warning, "DiffersFromProgram", "from balancer-dev-config, as the deployer sets them: SENTRY_DSN"}},
 		"deregistered": {definition(func(d *ecstypes.TaskDefinition) { d.Status = ecstypes.TaskDefinitionStatusInactive }), keys,
 			verdict{Warning, "TaskDefinitionInactive", "revision 7"}},
 		"a tag": {definition(func(d *ecstypes.TaskDefinition) { d.ContainerDefinitions[0].Image = aws.String("repo:latest") }), keys,

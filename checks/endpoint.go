@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -10,8 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// readProbes probes the environment's health paths on both sides. Where the load balancer is not known, only the
-// domain is probed.
+// readProbes probes the health paths by the domain and directly. Without a known load balancer only the domain is probed.
 func readProbes(ctx context.Context, rc *runContext) []probe.Result {
 	results, _ := cached(ctx, &rc.cache, "probes", func(ctx context.Context) ([]probe.Result, error) {
 		target := probe.Target{Domain: rc.env.Domain.Name, Paths: []string{environment.HealthPath, environment.ReadyPath}}
@@ -35,8 +33,8 @@ func checkTLS(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return evaluateTLS(readProbes(ctx, rc), rc.env), nil
 }
 
-// evaluateAnswers judges what a path answers on each side. What is wrong with the certificate alone is told by tls,
-// and makes an endpoint a thing that no client reaches all the same.
+// evaluateAnswers evaluates a path's response on each side. An invalid certificate is an error here too, because no client can
+// connect.
 func evaluateAnswers(component, prefix, path string, results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, r := range results {
@@ -54,7 +52,6 @@ func evaluateAnswers(component, prefix, path string, results []probe.Result, env
 	return findings
 }
 
-// sideName is a side in an identifier.
 func sideName(side probe.Side) string {
 	if side == probe.SideLoadBalancer {
 		return "LoadBalancer"
@@ -62,15 +59,13 @@ func sideName(side probe.Side) string {
 	return "Domain"
 }
 
-// evaluateTLS judges the certificate and the TLS version that each side shows.
+// evaluateTLS evaluates the certificate and the TLS version that each side presents.
 func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, side := range []probe.Side{probe.SideLoadBalancer, probe.SideDomain} {
-		at := slices.IndexFunc(results, func(r probe.Result) bool { return r.Side == side })
-		if at < 0 {
-			continue
+		if result := find(results, func(r probe.Result) bool { return r.Side == side }); result != nil {
+			findings = append(findings, evaluateSide(*result, env))
 		}
-		findings = append(findings, evaluateSide(results[at], env))
 	}
 	return findings
 }
@@ -78,15 +73,12 @@ func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding
 func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 	f := newFinding("tls", "TLS-"+sideName(r.Side)+"-"+env.Domain.Name)
 	f.details = probeDetails(r)
-	switch {
-	case r.TLS == nil:
-		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
-	case r.Problem != nil && r.Problem.Reason.IsCertificate():
+	if r.TLS == nil || r.Problem != nil && r.Problem.Reason.IsCertificate() {
 		return f.error(string(r.Problem.Reason), probeHint(*r.Problem, env), "by the %s: %s", r.Side, r.Problem.Message)
 	}
 	renew := Hint{
-		Cause:    "ACM could not renew the certificate, or the listener shows an older one",
-		Solution: "look at the certificate and its validation record", Command: command(env, "status") + " --only certificate,delegation",
+		Cause:    "ACM could not renew the certificate, or the listener presents an older one",
+		Solution: "check the certificate and its validation record", Command: command(env, "status") + " --only certificate,delegation",
 	}
 	switch {
 	case r.TLS.DaysLeft < daysBeforeError:
@@ -97,23 +89,23 @@ func evaluateSide(r probe.Result, env *environment.Environment) Finding {
 	return f.healthy("Trusted", "%s by the %s, %d days left", r.TLS.Version, r.Side, r.TLS.DaysLeft)
 }
 
-// probeCauses say what is likely behind a problem; the probe itself says what to do.
+// probeCauses maps problems to their likely causes; the probe itself has the solution.
 var probeCauses = map[probe.Reason]string{
 	probe.DNSNotFound:            "the alias record is missing, or the domain is not delegated to the zone",
-	probe.DNSFailed:              "the name servers, or the resolver here, do not answer properly",
-	probe.ConnectionRefused:      "nothing listens there",
-	probe.ConnectionFailed:       "the network between here and the load balancer",
-	probe.Timeout:                "a security group that lets nothing through, or an application that hangs",
-	probe.PlainHTTP:              "the listener is not an HTTPS one",
-	probe.TLSFailed:              "the listener has no certificate for the domain, or offers only what no client takes",
-	probe.TLSOutdated:            "the listener's TLS policy is an old one",
+	probe.DNSFailed:              "the name servers, or this machine's resolver, return errors",
+	probe.ConnectionRefused:      "no process listens on the port",
+	probe.ConnectionFailed:       "the network between this machine and the load balancer",
+	probe.Timeout:                "a security group that blocks the connection, or an application that hangs",
+	probe.PlainHTTP:              "the listener's protocol is not HTTPS",
+	probe.TLSFailed:              "the listener has no certificate for the domain, or offers only protocols that clients reject",
+	probe.TLSOutdated:            "the listener's TLS policy is outdated",
 	probe.CertificateExpired:     "ACM could not renew the certificate",
-	probe.CertificateNotYetValid: "the clock here is wrong, or the certificate was made for later",
-	probe.CertificateWrongName:   "the listener has the certificate of another name, or the name leads to another server",
-	probe.CertificateUntrusted:   "the certificate is not one of ACM",
-	probe.NoAnswer:               "the load balancer or the application broke the connection off",
-	probe.HTTPStatus:             "no healthy target, or an application that is not well",
-	probe.BodyNotHealthy:         "the application says that it, or its database, is not well",
+	probe.CertificateNotYetValid: "this machine's clock is wrong, or the certificate is not valid yet",
+	probe.CertificateWrongName:   "the listener has the certificate of another name, or the name resolves to another server",
+	probe.CertificateUntrusted:   "the certificate was not issued by ACM",
+	probe.NoAnswer:               "the load balancer or the application closed the connection",
+	probe.HTTPStatus:             "no healthy target, or an unhealthy application",
+	probe.BodyNotHealthy:         "the application reports that it, or its database, is unhealthy",
 }
 
 func probeHint(p probe.Problem, env *environment.Environment) Hint {
@@ -128,11 +120,9 @@ func probeDetails(r probe.Result) map[string]any {
 	if r.StatusCode != 0 {
 		details["status_code"] = r.StatusCode
 	}
-	if r.Body != nil && r.Body.Status != "" {
-		details["body_status"] = r.Body.Status
-	}
-	if r.Body != nil && r.Body.Database != "" {
-		details["body_database"] = r.Body.Database
+	if r.Body != nil {
+		setText(details, "body_status", r.Body.Status)
+		setText(details, "body_database", r.Body.Database)
 	}
 	if r.TLS != nil {
 		details["tls_version"], details["subject"], details["issuer"] = r.TLS.Version, r.TLS.Subject, r.TLS.Issuer

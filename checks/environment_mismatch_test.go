@@ -17,7 +17,7 @@ func TestForeignDatabase(t *testing.T) {
 		"host=v3-backend-production-db.x.us-east-1.rds.amazonaws.com dbname=b":                       "the database of production",
 		"v3-backend-production-db.x.us-east-1.rds.amazonaws.com":                                     "the database of production",
 		"postgresql://u@v3-backend-staging-two-db.x.us-east-1.rds.amazonaws.com/b":                   "the database of staging-two",
-		"postgresql://u:hunter2@v3-backend-production-proxy.proxy-x.us-east-1.rds.amazonaws.com/b":   "v3-backend-production-proxy, which another environment's name is part of",
+		"postgresql://u:hunter2@v3-backend-production-proxy.proxy-x.us-east-1.rds.amazonaws.com/b":   "v3-backend-production-proxy, which has another environment's name",
 		"postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b":               "",
 		"postgresql://u:hunter2@v3-backend-staging-db-restored.x.us-east-1.rds.amazonaws.com/b":      "",
 		"postgresql://u:hunter2@v3-backend-staging-proxy.proxy-x.us-east-1.rds.amazonaws.com/b":      "",

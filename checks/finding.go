@@ -1,20 +1,21 @@
 package checks
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
-// findingBuilder is the thing that a judgement is about.
+// findingBuilder collects the evidence about one resource until it is evaluated.
 type findingBuilder struct {
 	component, service string
 	details            map[string]any
 }
 
-// with adds one piece of evidence and returns the subject.
 func (s findingBuilder) with(key string, value any) findingBuilder {
 	s.details[key] = value
 	return s
 }
 
-// newFinding begins a judgement.
 func newFinding(component, service string) findingBuilder {
 	return findingBuilder{component: component, service: service, details: map[string]any{}}
 }
@@ -39,5 +40,19 @@ func (s findingBuilder) finding(status Status, reason string, hint *Hint, format
 	return Finding{
 		Service: s.service, Component: s.component, Status: status, Reason: reason,
 		Message: fmt.Sprintf(format, args...), Details: s.details, Hint: hint,
+	}
+}
+
+// setText adds a detail unless the text is empty.
+func setText(details map[string]any, key, text string) {
+	if text != "" {
+		details[key] = text
+	}
+}
+
+// setTime adds a detail unless the time is nil.
+func setTime(details map[string]any, key string, at *time.Time) {
+	if at != nil {
+		details[key] = at.UTC().Format(time.RFC3339)
 	}
 }

@@ -55,7 +55,7 @@ func requireVerdict(t *testing.T, want verdict, got Finding) {
 	require.NotEmpty(t, got.Hint.Solution)
 }
 
-// answering is a configuration whose calls are answered by the function, in place of AWS: it gets the typed input and
+// answering is a configuration whose calls are answered by the function, instead of AWS: it gets the typed input and
 // returns the typed output. An input that it does not know should be an error that names it.
 func answering(answer func(ctx context.Context, in any) (any, error)) aws.Config {
 	step := middleware.InitializeMiddlewareFunc("Answer", func(
@@ -89,7 +89,7 @@ func apiError(code string) error {
 	return &smithy.GenericAPIError{Code: code, Message: "no"}
 }
 
-// known has the estate know the answer to a read.
+// known caches the answer to a read.
 func known[T any](t *testing.T, rc *runContext, key string, value T) {
 	_, err := cached(t.Context(), &rc.cache, key, func(context.Context) (T, error) { return value, nil })
 	require.NoError(t, err)

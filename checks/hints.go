@@ -2,7 +2,7 @@ package checks
 
 import "github.com/balancer/v3-backend-infra/environment"
 
-// command is the deployer's command for the environment that a hint names.
+// command returns the deployer's command line for the environment.
 func command(env *environment.Environment, verb string) string {
 	switch verb {
 	case "secrets set":
@@ -13,22 +13,26 @@ func command(env *environment.Environment, verb string) string {
 	return "deployer " + verb + " --env " + env.Stack
 }
 
-// awsCommand is a command of the AWS CLI in the environment's region.
 func awsCommand(env *environment.Environment, words string) string {
 	return "aws " + words + " --region " + env.Region
 }
 
-// deployHint is for what a full deployment makes or puts right.
+// deployHint returns the hint for what a full deployment creates or repairs.
 func deployHint(env *environment.Environment, cause string) Hint {
 	return Hint{Cause: cause, Solution: "run a full deployment", Command: command(env, "up") + " --image-tag TAG"}
 }
 
-// driftHint is for what somebody changed past the program.
+// missingHint returns the hint for something that does not exist, such as "the VPC".
+func missingHint(env *environment.Environment, what string) Hint {
+	return deployHint(env, "the environment was never deployed, or "+what+" was deleted")
+}
+
+// driftHint returns the hint for a setting that was changed outside the deployer.
 func driftHint(env *environment.Environment, cause string) Hint {
 	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment", Command: command(env, "drift")}
 }
 
-// StopHint is the hint of a stop in an environment: the command of a stop's own hint is a verb.
+// StopHint returns a stop's hint with its command completed for the environment.
 func StopHint(env *environment.Environment, stop Stop) Hint {
 	hint := stop.Hint
 	if hint.Command != "" {

@@ -12,79 +12,63 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 )
-
-func checkZone(ctx context.Context, rc *runContext) ([]Finding, error) {
-	zone, err := readZone(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateZone(zone, rc.env)}, nil
-}
 
 func evaluateZone(zone *zone, env *environment.Environment) Finding {
 	f := newFinding("hosted_zone", "Route53-Zone-"+env.Domain.Root)
 	if zone == nil {
 		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
-			"there is no public hosted zone %s", env.Domain.Root)
+			"the public hosted zone %s does not exist", env.Domain.Root)
 	}
-	f = f.with("id", lastPart(zone.id)).with("name_servers", zone.nameServers)
+	f = f.with("id", awsx.NameFromARN(zone.id)).with("name_servers", zone.nameServers)
 	if len(zone.nameServers) == 0 {
-		return f.warning("NoNameServers", sharedHint("Route 53 names none for the zone"), "the zone %s has no name servers", env.Domain.Root)
+		return f.warning("NoNameServers", sharedHint("Route 53 returns none for the zone"), "the zone %s has no name servers", env.Domain.Root)
 	}
 	return f.healthy("ZoneExists", "%s, %d name servers", env.Domain.Root, len(zone.nameServers))
 }
 
-// sharedHint is for what belongs to the stack that an account's environments share.
+// sharedHint returns the hint for a resource of the stack that all environments of an account share.
 func sharedHint(cause string) Hint {
-	return Hint{Cause: cause, Solution: "bring the shared stack up", Command: "deployer bootstrap"}
+	return Hint{Cause: cause, Solution: "deploy the shared stack", Command: "deployer bootstrap"}
 }
 
 func checkDelegation(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readDelegation)
-	zone, err := readZone(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	registrar, err := readDelegation(ctx, rc)
+	zone, registrar, err := readBoth(ctx, rc, readZone, readDelegation)
 	if err != nil {
 		return nil, err
 	}
 	return []Finding{evaluateDelegation(zone, registrar, rc.env)}, nil
 }
 
-// evaluateDelegation compares the name servers that the world is sent to with those of the zone.
+// evaluateDelegation compares the name servers that DNS returns with those of the zone.
 func evaluateDelegation(zone *zone, registrar []string, env *environment.Environment) Finding {
 	f := newFinding("delegation", "DNS-Delegation-"+env.Domain.Root).with("registrar", registrar)
 	if zone == nil {
 		return f.error("ZoneMissing", sharedHint("the account was never bootstrapped, or the zone was deleted"),
-			"there is no zone that %s could be delegated to", env.Domain.Root)
+			"the hosted zone for %s does not exist", env.Domain.Root)
 	}
-	f = f.with("zone", normalNames(zone.nameServers))
+	f = f.with("zone", hostedzone.NormalNames(zone.nameServers))
 	hint := Hint{
-		Cause:    "the registrar does not name the zone's name servers, or has only just been told",
-		Solution: "enter the zone's name servers at the registrar: " + strings.Join(normalNames(zone.nameServers), ", "),
+		Cause:    "the registrar does not have the zone's name servers, or was changed only recently",
+		Solution: "enter the zone's name servers at the registrar: " + strings.Join(hostedzone.NormalNames(zone.nameServers), ", "),
 		Command:  "deployer outputs --env shared",
 	}
 	switch {
 	case len(registrar) == 0:
-		return f.error("NotDelegated", hint, "DNS names no name servers for %s", env.Domain.Root)
+		return f.error("NotDelegated", hint, "DNS returns no name servers for %s", env.Domain.Root)
 	case !isDelegated(zone, registrar):
-		return f.error("DelegatedElsewhere", hint, "%s is delegated to %s, which are not the zone's name servers",
+		return f.error("WrongNameServers", hint, "%s is delegated to %s, which are not the zone's name servers",
 			env.Domain.Root, strings.Join(registrar, ", "))
 	case len(registrar) < len(zone.nameServers):
-		return f.warning("PartlyDelegated", hint, "the registrar names %d of the zone's %d name servers", len(registrar), len(zone.nameServers))
+		return f.warning("PartlyDelegated", hint, "the registrar has %d of the zone's %d name servers", len(registrar), len(zone.nameServers))
 	}
-	return f.healthy("Delegated", "the registrar names the zone's %d name servers", len(registrar))
+	return f.healthy("Delegated", "the registrar has the zone's %d name servers", len(registrar))
 }
 
 func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readBalancer)
-	records, err := readRecords(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	balancer, err := readBalancer(ctx, rc)
+	records, balancer, err := readBoth(ctx, rc, readRecords, readBalancer)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +78,8 @@ func checkDNS(ctx context.Context, rc *runContext) ([]Finding, error) {
 	}, nil
 }
 
-// evaluateAlias judges the domain's record of a type: an alias of this very load balancer. Without the A record
-// nobody gets there; the AAAA record matters where the balancer has IPv6 addresses.
+// evaluateAlias evaluates the domain's record of a type, which must be an alias of the load balancer. The AAAA record is needed
+// only where the balancer has IPv6 addresses.
 func evaluateAlias(
 	records []r53types.ResourceRecordSet, kind r53types.RRType, balancer *elbtypes.LoadBalancer, env *environment.Environment,
 ) Finding {
@@ -115,13 +99,13 @@ func evaluateAlias(
 	f = f.with("alias", target)
 	switch {
 	case target == "":
-		return f.error("NotAnAlias", driftHint(env, "the record was made by hand"),
+		return f.error("NotAnAlias", driftHint(env, "the record was created outside the deployer"),
 			"the %s record has fixed values; a load balancer's addresses change", kind)
 	case balancer == nil:
 		return f.error("AliasDangling", deployHint(env, "the load balancer was deleted"), "the %s record points to %s, and the environment has no load balancer", kind, target)
-	case !sameName(strings.TrimPrefix(target, "dualstack."), aws.ToString(balancer.DNSName)):
-		return f.with("load_balancer", aws.ToString(balancer.DNSName)).error("AliasElsewhere",
-			driftHint(env, "the record was changed, or is that of an older load balancer"),
+	case !hostedzone.SameName(strings.TrimPrefix(target, "dualstack."), aws.ToString(balancer.DNSName)):
+		return f.with("load_balancer", aws.ToString(balancer.DNSName)).error("WrongAliasTarget",
+			driftHint(env, "the record was changed outside the deployer, or is for an older load balancer"),
 			"the %s record points to %s, not to this load balancer", kind, target)
 	}
 	return f.healthy("PointsHere", "the %s record points to the load balancer", kind)
@@ -129,14 +113,13 @@ func evaluateAlias(
 
 func findRecord(records []r53types.ResourceRecordSet, name string, kind r53types.RRType) *r53types.ResourceRecordSet {
 	for i, r := range records {
-		if r.Type == kind && sameName(aws.ToString(r.Name), name) {
+		if r.Type == kind && hostedzone.SameName(aws.ToString(r.Name), name) {
 			return &records[i]
 		}
 	}
 	return nil
 }
 
-// isNotFound reports whether DNS says that there is no such name.
 func isNotFound(err error) bool {
 	var dns *net.DNSError
 	return errors.As(err, &dns) && dns.IsNotFound

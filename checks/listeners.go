@@ -1,10 +1,8 @@
 package checks
 
 import (
-	"context"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -12,25 +10,17 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkListeners(ctx context.Context, rc *runContext) ([]Finding, error) {
-	listeners, err := readListeners(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateHTTP(listeners, rc.env), evaluateHTTPS(listeners, rc.env)}, nil
-}
-
 func listenerID(env *environment.Environment, port int) string {
 	return fmt.Sprintf("ALB-Listener-%s-%d", env.LoadBalancerName(), port)
 }
 
-// evaluateHTTP judges the listener of port 80, which has nothing to do but redirect.
+// evaluateHTTP evaluates the listener of port 80, which must redirect.
 func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) Finding {
 	f := newFinding("listeners", listenerID(env, 80))
 	listener := findListener(listeners, 80)
 	if listener == nil {
 		return f.warning("ListenerMissing", driftHint(env, "it was deleted, or the environment was never deployed"),
-			"nothing listens on port 80: who types the name without https gets no answer")
+			"there is no listener on port 80: clients that use http get no response")
 	}
 	action := actionOf(*listener)
 	f = f.with("protocol", string(listener.Protocol)).with("action", action)
@@ -38,7 +28,7 @@ func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) F
 	switch {
 	case redirect == nil:
 		return f.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
-			"port 80 answers in plain HTTP (%s) and does not redirect to HTTPS", action)
+			"port 80 serves plain HTTP (%s) and does not redirect to HTTPS", action)
 	case aws.ToString(redirect.Protocol) != "HTTPS":
 		return f.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
 			"port 80 redirects to %s, not to HTTPS", aws.ToString(redirect.Protocol))
@@ -50,40 +40,35 @@ func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) F
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
 var modernPolicy = regexp.MustCompile(`^ELBSecurityPolicy-TLS13-1-[23]-(?:.+-)?20[0-9]{2}-[0-9]{2}$`)
 
-// evaluateHTTPS judges the listener of port 443.
 func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) Finding {
 	f := newFinding("listeners", listenerID(env, 443))
 	listener := findListener(listeners, 443)
 	if listener == nil {
-		return f.error("ListenerMissing", deployHint(env, "it was deleted, or the environment was never deployed"), "nothing listens on port 443")
+		return f.error("ListenerMissing", deployHint(env, "it was deleted, or the environment was never deployed"), "there is no listener on port 443")
 	}
 	policy := aws.ToString(listener.SslPolicy)
 	f = f.with("protocol", string(listener.Protocol)).with("action", actionOf(*listener)).
 		with("tls_policy", policy).with("certificates", len(listener.Certificates))
 	switch {
 	case listener.Protocol != elbtypes.ProtocolEnumHttps:
-		return f.error("NotHTTPS", driftHint(env, "the listener was changed"), "port 443 speaks %s, not HTTPS", listener.Protocol)
+		return f.error("NotHTTPS", driftHint(env, "the listener was changed"), "the protocol of port 443 is %s, not HTTPS", listener.Protocol)
 	case len(listener.Certificates) == 0:
-		return f.error("NoCertificate", driftHint(env, "the certificate was taken away"), "port 443 has no certificate")
+		return f.error("NoCertificate", driftHint(env, "the certificate was removed"), "port 443 has no certificate")
 	case actionOf(*listener) != string(elbtypes.ActionTypeEnumForward):
 		return f.error("NotForwarding", driftHint(env, "the listener's default action was changed"),
-			"port 443 does not forward to the API but does %s", actionOf(*listener))
+			"the action of port 443 is %s, not forwarding to the API", actionOf(*listener))
 	case !modernPolicy.MatchString(policy):
-		return f.warning("OutdatedTLSPolicy", driftHint(env, "the policy was changed, or is that of an older program"),
-			"port 443 has the TLS policy %s, which is not of today", policy)
+		return f.warning("OutdatedTLSPolicy", driftHint(env, "the policy was changed outside the deployer, or set by an older version"),
+			"port 443 has the outdated TLS policy %s", policy)
 	}
 	return f.healthy("Forwards", "port 443 forwards, TLS policy %s", policy)
 }
 
 func findListener(listeners []elbtypes.Listener, port int32) *elbtypes.Listener {
-	at := slices.IndexFunc(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
-	if at < 0 {
-		return nil
-	}
-	return &listeners[at]
+	return find(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
 }
 
-// actionOf is what a listener does in the end: authentication and the like come before it.
+// actionOf returns the final action of a listener; authentication and the like precede it.
 func actionOf(l elbtypes.Listener) string {
 	if len(l.DefaultActions) == 0 {
 		return ""

@@ -14,17 +14,17 @@ func checkBalancer(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Where the settings cannot be read, what is judged is what was told.
+	// Without the settings the rest is evaluated.
 	settings, _ := readAttributes(ctx, rc)
 	return []Finding{evaluateBalancer(balancer, settings, rc.env)}, nil
 }
 
-// evaluateBalancer judges the load balancer; settings is nil where they are not known.
+// evaluateBalancer evaluates the load balancer; settings is nil where they could not be read.
 func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env *environment.Environment) Finding {
 	f := newFinding("load_balancer", "ALB-"+env.LoadBalancerName())
 	if balancer == nil {
-		return f.error("LoadBalancerMissing", deployHint(env, "the environment was never deployed, or the balancer was deleted"),
-			"there is no load balancer %s", env.LoadBalancerName())
+		return f.error("LoadBalancerMissing", missingHint(env, "the balancer"),
+			"the load balancer %s does not exist", env.LoadBalancerName())
 	}
 	state := elbtypes.LoadBalancerState{}
 	if balancer.State != nil {
@@ -46,19 +46,19 @@ func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env 
 		return f.error("LoadBalancerFailed", deployHint(env, "AWS could not set it up"), "the load balancer failed: %s", aws.ToString(state.Reason))
 	case state.Code == elbtypes.LoadBalancerStateEnumActiveImpaired:
 		return f.warning("LoadBalancerImpaired", Hint{
-			Cause:    "AWS cannot scale it, often for want of free addresses in its subnets",
-			Solution: "see how many addresses the public subnets have left",
+			Cause:    "AWS cannot scale it, often because its subnets have no free addresses",
+			Solution: "check how many free addresses the public subnets have",
 		}, "the load balancer is active, but impaired: %s", aws.ToString(state.Reason))
 	case state.Code != elbtypes.LoadBalancerStateEnumActive:
 		return f.warning("LoadBalancerNotActive", Hint{
-			Cause: "it is just being made", Solution: "wait a few minutes",
+			Cause: "it is being created", Solution: "wait a few minutes",
 		}, "the load balancer is %s", state.Code)
 	case balancer.Scheme != elbtypes.LoadBalancerSchemeEnumInternetFacing:
-		return f.error("LoadBalancerInternal", driftHint(env, "it was made with another scheme"), "the load balancer is not reachable from the internet")
+		return f.error("LoadBalancerInternal", driftHint(env, "it was created with another scheme"), "the load balancer is not reachable from the internet")
 	case zones < 2:
-		return f.warning("TooFewZones", driftHint(env, "a subnet was taken away"), "the load balancer is in %d zone", zones)
+		return f.warning("TooFewZones", driftHint(env, "a subnet was removed"), "the load balancer is in %d zone", zones)
 	case settings["access_logs.s3.enabled"] == "false":
-		return f.warning("AccessLogsOff", driftHint(env, "the setting was changed by hand"), "the load balancer writes no access logs")
+		return f.warning("AccessLogsOff", driftHint(env, "the setting was changed outside the deployer"), "the load balancer writes no access logs")
 	}
 	return f.healthy("Active", "active in %d zones", zones)
 }

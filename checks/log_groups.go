@@ -2,51 +2,38 @@ package checks
 
 import (
 	"context"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// readLogGroup returns the log group of the environment's containers, nil when there is none.
+// readLogGroup returns the log group of the environment's containers, or nil where there is none.
 func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, error) {
 	return cached(ctx, &rc.cache, "log group", func(ctx context.Context) (*logstypes.LogGroup, error) {
 		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(rc.aws()),
 			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(rc.env.LogGroupName())}),
 			func(out *cloudwatchlogs.DescribeLogGroupsOutput) []logstypes.LogGroup { return out.LogGroups })
-		at := slices.IndexFunc(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == rc.env.LogGroupName() })
-		if err != nil || at < 0 {
-			return nil, err
-		}
-		return &groups[at], nil
+		return find(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == rc.env.LogGroupName() }), err
 	})
-}
-
-func checkLogGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	group, err := readLogGroup(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateLogGroup(group, rc.env)}, nil
 }
 
 func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) Finding {
 	f := newFinding("log_groups", "CloudWatch-LogGroup-"+env.LogGroupName())
 	if group == nil {
-		return f.error("LogGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted; without it no task starts"),
-			"there is no log group %s", env.LogGroupName())
+		return f.error("LogGroupMissing", missingHint(env, "the group"), "the log group %s does not exist", env.LogGroupName())
 	}
 	kept, wanted := aws.ToInt32(group.RetentionInDays), env.Monitoring.LogRetentionDays
 	f = f.with("retention_days", kept).with("stored_bytes", aws.ToInt64(group.StoredBytes))
 	switch {
 	case kept == 0:
-		return f.warning("KeptForever", driftHint(env, "the retention was removed by hand"), "logs are kept for ever, the environment's file says %d days", wanted)
+		return f.warning("NoRetention", driftHint(env, "the retention was removed outside the deployer"), "logs never expire, the environment's file has %d days", wanted)
 	case int(kept) != wanted:
-		return f.warning("OtherRetention", driftHint(env, "the retention was changed by hand"),
-			"logs are kept for %s, the environment's file says %d", plural(int(kept), "day", "days"), wanted)
+		return f.warning("OtherRetention", driftHint(env, "the retention was changed outside the deployer"),
+			"logs are kept for %s, the environment's file has %d", text.Plural(int(kept), "day", "days"), wanted)
 	}
-	return f.healthy("Kept", "kept for %s", plural(int(kept), "day", "days"))
+	return f.healthy("Kept", "kept for %s", text.Plural(int(kept), "day", "days"))
 }

@@ -10,6 +10,7 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -33,8 +34,8 @@ func TestEvaluateDelegation(t *testing.T) {
 		"delegated":     {rootZone, []string{"NS-1.awsdns-1.com.", "ns-2.awsdns-2.net"}, verdict{Healthy, "Delegated", "2 name servers"}},
 		"no zone":       {nil, []string{"ns-1.awsdns-1.com"}, verdict{Error, "ZoneMissing", ""}},
 		"not delegated": {rootZone, nil, verdict{Error, "NotDelegated", "no name servers"}},
-		"elsewhere":     {rootZone, []string{"ns1.registrar.example"}, verdict{Error, "DelegatedElsewhere", "ns1.registrar.example"}},
-		"half":          {rootZone, []string{"ns-1.awsdns-1.com", "ns1.registrar.example"}, verdict{Error, "DelegatedElsewhere", ""}},
+		"elsewhere":     {rootZone, []string{"ns1.registrar.example"}, verdict{Error, "WrongNameServers", "ns1.registrar.example"}},
+		"half":          {rootZone, []string{"ns-1.awsdns-1.com", "ns1.registrar.example"}, verdict{Error, "WrongNameServers", ""}},
 		"one only":      {rootZone, []string{"ns-1.awsdns-1.com"}, verdict{Warning, "PartlyDelegated", "1 of the zone's 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,12 +68,12 @@ func TestEvaluateAlias(t *testing.T) {
 		"here":             {[]r53types.ResourceRecordSet{alias(a, "dualstack.alb-1.us-east-1.elb.amazonaws.com.")}, a, four, verdict{Healthy, "PointsHere", ""}},
 		"here in capitals": {[]r53types.ResourceRecordSet{alias(a, "ALB-1.us-east-1.elb.amazonaws.com.")}, a, four, verdict{Healthy, "PointsHere", ""}},
 		"missing":          {nil, a, four, verdict{Error, "RecordMissing", devDomain + " has no A record"}},
-		"elsewhere":        {[]r53types.ResourceRecordSet{alias(a, "alb-0.us-east-1.elb.amazonaws.com")}, a, four, verdict{Error, "AliasElsewhere", "alb-0"}},
+		"elsewhere":        {[]r53types.ResourceRecordSet{alias(a, "alb-0.us-east-1.elb.amazonaws.com")}, a, four, verdict{Error, "WrongAliasTarget", "alb-0"}},
 		"dangling":         {[]r53types.ResourceRecordSet{alias(a, "alb-0.us-east-1.elb.amazonaws.com")}, a, nil, verdict{Error, "AliasDangling", ""}},
 		"fixed":            {[]r53types.ResourceRecordSet{fixed}, a, four, verdict{Error, "NotAnAlias", ""}},
 		"AAAA not needed":  {nil, aaaa, four, verdict{Healthy, "NotNeeded", ""}},
 		"AAAA missing":     {nil, aaaa, both, verdict{Error, "RecordMissing", "AAAA"}},
-		"AAAA elsewhere":   {[]r53types.ResourceRecordSet{alias(aaaa, "alb-0.us-east-1.elb.amazonaws.com")}, aaaa, four, verdict{Error, "AliasElsewhere", ""}},
+		"AAAA elsewhere":   {[]r53types.ResourceRecordSet{alias(aaaa, "alb-0.us-east-1.elb.amazonaws.com")}, aaaa, four, verdict{Error, "WrongAliasTarget", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateAlias(test.records, test.kind, test.balancer, loaded(t, "dev")))
@@ -81,8 +82,8 @@ func TestEvaluateAlias(t *testing.T) {
 }
 
 func TestSameName(t *testing.T) {
-	require.True(t, sameName(`\052.Example.com.`, "*.example.com"))
-	require.False(t, sameName("a.example.com", "example.com"))
+	require.True(t, hostedzone.SameName(`\052.Example.com.`, "*.example.com"))
+	require.False(t, hostedzone.SameName("a.example.com", "example.com"))
 }
 
 func TestEvaluateCertificate(t *testing.T) {
@@ -120,7 +121,7 @@ func TestEvaluateCertificate(t *testing.T) {
 		"failed":         {certificate(acmtypes.CertificateStatusFailed, 0), validation{}, verdict{Error, "CertificateNotIssued", "FAILED"}},
 		"another name":   {other, validation{}, verdict{Error, "WrongNames", "x.example.com"}},
 		"wildcard":       {wild, validation{}, verdict{Healthy, "Issued", ""}},
-		"end not told":   {certificate(issued, 0), validation{}, verdict{Healthy, "Issued", ""}},
+		"no end":         {certificate(issued, 0), validation{}, verdict{Healthy, "Issued", ""}},
 		"nothing known":  {certificate(pending, 0), validation{}, verdict{Warning, "PendingValidation", "for 1h0m0s"}},
 		"not delegated":  {certificate(pending, 0), validation{delegationKnown: true, recordsKnown: true}, verdict{Error, "NotDelegated", "not delegated"}},
 		"record missing": {certificate(pending, 0), validation{delegationKnown: true, delegated: true, recordsKnown: true}, verdict{Error, "ValidationRecordMissing", "1 validation records"}},

@@ -11,50 +11,38 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
-
-func checkVPC(ctx context.Context, rc *runContext) ([]Finding, error) {
-	vpc, err := readVPC(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateVPC(vpc, rc.env)}, nil
-}
 
 func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	f := newFinding("vpc", "VPC-"+env.VPCName())
 	if vpc == nil {
-		return f.error("VPCMissing", deployHint(env, "the environment was never deployed, or the VPC was deleted"),
-			"there is no VPC named %s", env.VPCName())
+		return f.error("VPCMissing", missingHint(env, "the VPC"), "the VPC %s does not exist", env.VPCName())
 	}
 	f = f.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
 	switch {
 	case vpc.State != ec2types.VpcStateAvailable:
-		return f.warning("VPCNotAvailable", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
+		return f.warning("VPCNotAvailable", Hint{Cause: "it is being created", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
 	case aws.ToString(vpc.CidrBlock) != env.Network.CIDR:
-		return f.warning("OtherRange", driftHint(env, "the VPC was made with another range, which cannot be changed"),
-			"the VPC has %s, the environment's file says %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
+		return f.warning("OtherRange", driftHint(env, "the VPC was created with another range, which cannot be changed"),
+			"the VPC has %s, the environment's file has %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
 	}
 	return f.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
 }
 
-func checkSubnets(ctx context.Context, rc *runContext) ([]Finding, error) {
-	subnets, err := readSubnets(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{
-		evaluateSubnets("public", subnets, rc.env),
-		evaluateSubnets("private", subnets, rc.env),
-	}, nil
-}
-
-// minFreeAddresses is how many free addresses a subnet should at least have: a rollout doubles the tasks, and a load
-// balancer wants eight.
+// minFreeAddresses is how many free addresses a subnet needs: a rollout doubles the tasks, and a load balancer requires eight.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
 const minFreeAddresses = 16
 
-// evaluateSubnets judges the public or the private subnets: one a zone, with room.
+func evaluatePublicSubnets(subnets []ec2types.Subnet, env *environment.Environment) Finding {
+	return evaluateSubnets("public", subnets, env)
+}
+
+func evaluatePrivateSubnets(subnets []ec2types.Subnet, env *environment.Environment) Finding {
+	return evaluateSubnets("private", subnets, env)
+}
+
+// evaluateSubnets evaluates the public or the private subnets: one in each zone, with free addresses.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
 	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
 	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return subnetKind(s) != kind })
@@ -76,18 +64,18 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"),
 			"%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
-		return f.warning("SubnetsPending", Hint{Cause: "they are just being made", Solution: "wait a minute"},
+		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
 	case len(full) > 0:
 		return f.with("nearly_full", full).warning("FewAddresses", Hint{
-			Cause:    "tasks, or network interfaces that were left behind, use them up",
-			Solution: "see what uses the addresses: aws ec2 describe-network-interfaces",
+			Cause:    "tasks, or network interfaces that were not removed, use the addresses",
+			Solution: "find what uses the addresses: aws ec2 describe-network-interfaces",
 		}, "%d of %d %s subnets have fewer than %d free addresses", len(full), len(own), kind, minFreeAddresses)
 	}
 	return f.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
 }
 
-// subnetKind tells public from private subnets by the tag that the program gives them, or by what a new interface gets.
+// subnetKind returns public or private, by the tag that the infra program sets, or by whether instances get a public address.
 func subnetKind(s ec2types.Subnet) string {
 	if tag := tagValue(s.Tags, "SubnetType"); tag != "" {
 		return strings.ToLower(tag)
@@ -98,15 +86,6 @@ func subnetKind(s ec2types.Subnet) string {
 	return "private"
 }
 
-func checkNAT(ctx context.Context, rc *runContext) ([]Finding, error) {
-	gateways, err := readNATs(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateNAT(gateways, rc.env)}, nil
-}
-
-// expectedNATs is how many NAT gateways the environment has.
 func expectedNATs(env *environment.Environment) int {
 	if env.Network.NAT == environment.NATPerZone {
 		return env.Network.Zones
@@ -114,16 +93,22 @@ func expectedNATs(env *environment.Environment) int {
 	return 1
 }
 
+// natStates counts gateways by state, without deleted ones, which AWS lists for about an hour.
+func natStates(gateways []ec2types.NatGateway) map[string]int {
+	states := map[string]int{}
+	for _, g := range gateways {
+		if g.State != ec2types.NatGatewayStateDeleted && g.State != ec2types.NatGatewayStateDeleting {
+			states[string(g.State)]++
+		}
+	}
+	return states
+}
+
 func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) Finding {
 	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
-	states := map[string]int{}
+	states := natStates(gateways)
 	var failures []string
 	for _, g := range gateways {
-		// A gateway that was deleted stays listed for about an hour.
-		if g.State == ec2types.NatGatewayStateDeleted || g.State == ec2types.NatGatewayStateDeleting {
-			continue
-		}
-		states[string(g.State)]++
 		if g.State == ec2types.NatGatewayStateFailed {
 			failures = append(failures, aws.ToString(g.FailureMessage))
 		}
@@ -135,13 +120,13 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	}
 	lost := Hint{
 		Cause:    "a gateway failed or was deleted",
-		Solution: "run a full deployment; meanwhile tasks in its zone reach neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
+		Solution: "run a full deployment; until then tasks in its zone can read neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
 	}
 	switch {
 	case available == 0 && states[string(ec2types.NatGatewayStatePending)] > 0:
-		return f.warning("NATPending", Hint{Cause: "it is just being made", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
+		return f.warning("NATPending", Hint{Cause: "it is being created", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
 	case available == 0:
-		return f.error("NATMissing", lost, "0/%d NAT gateways available: private subnets do not reach the internet", wanted)
+		return f.error("NATMissing", lost, "0/%d NAT gateways available: private subnets cannot reach the internet", wanted)
 	case available < wanted:
 		return f.warning("TooFewNATs", lost, "%d/%d NAT gateways available", available, wanted)
 	}
@@ -149,12 +134,7 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 }
 
 func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	prefetch(ctx, rc, readBalancer)
-	groups, err := readSecurityGroups(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	balancer, err := readBalancer(ctx, rc)
+	groups, balancer, err := readBoth(ctx, rc, readSecurityGroups, readBalancer)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +144,7 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	}
 	if len(groups) == 0 {
 		return []Finding{newFinding("security_groups", "VPC-SecurityGroups-"+rc.env.VPCName()).error("SecurityGroupsMissing",
-			deployHint(rc.env, "the environment was never deployed, or its VPC was deleted"), "there are no security groups")}, nil
+			missingHint(rc.env, "its VPC"), "there are no security groups")}, nil
 	}
 	slices.SortFunc(groups, func(a, b ec2types.SecurityGroup) int {
 		return strings.Compare(aws.ToString(a.GroupName), aws.ToString(b.GroupName))
@@ -176,8 +156,7 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	return findings, nil
 }
 
-// evaluateSecurityGroup judges what a group lets in from everywhere. Only the load balancer's may let in anything,
-// and that on 80 and 443.
+// evaluateSecurityGroup evaluates which ports a group opens to every address. Only the load balancer's may open any, 80 and 443.
 func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *environment.Environment) Finding {
 	f := newFinding("security_groups", "VPC-SecurityGroup-"+aws.ToString(group.GroupName))
 	open := openPorts(group.IpPermissions)
@@ -189,19 +168,19 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	forbidden := slices.DeleteFunc(slices.Clone(open), allowed)
 	switch {
 	case len(forbidden) > 0:
-		return f.error("OpenToTheWorld", driftHint(env, "a rule was added by hand"),
-			"%s open to the world: %s", plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
+		return f.error("OpenToTheWorld", driftHint(env, "a rule was added outside the deployer"),
+			"%s open to the internet: %s", text.Plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
 	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
-		return f.warning("DefaultGroupOpen", driftHint(env, "the VPC's default group was given rules"),
-			"the default security group has %s and should have none", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+		return f.warning("DefaultGroupOpen", driftHint(env, "rules were added to the VPC's default group"),
+			"the default security group has %s and should have none", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 	}
 	if len(open) > 0 {
-		return f.healthy("Closed", "open to the world on %s only", strings.Join(open, ", "))
+		return f.healthy("Closed", "open to the internet on %s only", strings.Join(open, ", "))
 	}
-	return f.healthy("Closed", "%s, none for the world", plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+	return f.healthy("Closed", "%s, none open to the internet", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
 }
 
-// openPorts are the protocols and ports that permissions open to every address, such as tcp/443, sorted.
+// openPorts returns the protocols and ports that permissions open to every address, such as tcp/443, sorted.
 func openPorts(permissions []ec2types.IpPermission) []string {
 	ports := map[string]bool{}
 	for _, p := range permissions {
@@ -224,12 +203,4 @@ func portsOf(p ec2types.IpPermission) string {
 	default:
 		return fmt.Sprintf("%s/%d-%d", protocol, from, to)
 	}
-}
-
-// plural is a count with the word that suits it.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, one)
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

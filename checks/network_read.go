@@ -9,7 +9,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// readVPC returns the environment's VPC, nil when there is none. A VPC has no name but its Name tag.
+// readVPC returns the environment's VPC, or nil where there is none. It is found by its Name tag.
 func readVPC(ctx context.Context, rc *runContext) (*ec2types.Vpc, error) {
 	return cached(ctx, &rc.cache, "vpc", func(ctx context.Context) (*ec2types.Vpc, error) {
 		out, err := ec2.NewFromConfig(rc.aws()).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
@@ -22,7 +22,7 @@ func readVPC(ctx context.Context, rc *runContext) (*ec2types.Vpc, error) {
 	})
 }
 
-// inVPC reads something of the environment's VPC; nothing when there is no VPC.
+// inVPC reads resources of the environment's VPC, none where there is no VPC.
 func inVPC[T any](
 	ctx context.Context, rc *runContext, key string, read func(context.Context, *ec2.Client, ec2types.Filter) ([]T, error),
 ) ([]T, error) {
@@ -60,7 +60,7 @@ func filter(name, value string) ec2types.Filter {
 	return ec2types.Filter{Name: aws.String(name), Values: []string{value}}
 }
 
-// tagValue is the value of the tag of a key, in any case, "" where there is none.
+// tagValue returns the value of a tag, whose key is compared without case, or "".
 func tagValue(tags []ec2types.Tag, key string) string {
 	for _, t := range tags {
 		if strings.EqualFold(aws.ToString(t.Key), key) {

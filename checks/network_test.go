@@ -59,13 +59,13 @@ func TestEvaluateNAT(t *testing.T) {
 		env      string
 		want     verdict
 	}{
-		"one":             {gateways("available"), "dev", verdict{Healthy, "Available", "1/1"}},
-		"an old one":      {gateways("available", "deleted", "failed"), "dev", verdict{Healthy, "Available", "1/1"}},
-		"one a zone":      {gateways("available", "available", "available"), "production", verdict{Healthy, "Available", "3/3"}},
-		"a zone without":  {gateways("available", "available", "failed"), "production", verdict{Warning, "TooFewNATs", "2/3"}},
-		"none":            {nil, "dev", verdict{Error, "NATMissing", "0/1"}},
-		"deleted":         {gateways("deleted"), "dev", verdict{Error, "NATMissing", "0/1"}},
-		"just being made": {gateways("pending"), "dev", verdict{Warning, "NATPending", "1 pending"}},
+		"one":            {gateways("available"), "dev", verdict{Healthy, "Available", "1/1"}},
+		"an old one":     {gateways("available", "deleted", "failed"), "dev", verdict{Healthy, "Available", "1/1"}},
+		"one a zone":     {gateways("available", "available", "available"), "production", verdict{Healthy, "Available", "3/3"}},
+		"a zone without": {gateways("available", "available", "failed"), "production", verdict{Warning, "TooFewNATs", "2/3"}},
+		"none":           {nil, "dev", verdict{Error, "NATMissing", "0/1"}},
+		"deleted":        {gateways("deleted"), "dev", verdict{Error, "NATMissing", "0/1"}},
+		"being created":  {gateways("pending"), "dev", verdict{Warning, "NATPending", "1 pending"}},
 	} {
 		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateNAT(test.gateways, loaded(t, test.env))) })
 	}
@@ -86,10 +86,10 @@ func TestEvaluateSecurityGroup(t *testing.T) {
 		ofBalancer  bool
 		want        verdict
 	}{
-		"closed":                   {"tasks", []ec2types.IpPermission{inside}, false, verdict{Healthy, "Closed", "1 ingress rule, none for the world"}},
+		"closed":                   {"tasks", []ec2types.IpPermission{inside}, false, verdict{Healthy, "Closed", "1 ingress rule, none open to the internet"}},
 		"the balancer's":           {"balancer", web, true, verdict{Healthy, "Closed", "tcp/443, tcp/80 only"}},
-		"the same of another":      {"tasks", web, false, verdict{Error, "OpenToTheWorld", "2 ports are open to the world: tcp/443, tcp/80"}},
-		"database":                 {"database", []ec2types.IpPermission{inside, permission("tcp", 5432, 5432)}, false, verdict{Error, "OpenToTheWorld", "1 port is open to the world: tcp/5432"}},
+		"the same of another":      {"tasks", web, false, verdict{Error, "OpenToTheWorld", "2 ports are open to the internet: tcp/443, tcp/80"}},
+		"database":                 {"database", []ec2types.IpPermission{inside, permission("tcp", 5432, 5432)}, false, verdict{Error, "OpenToTheWorld", "1 port is open to the internet: tcp/5432"}},
 		"IPv6":                     {"tasks", []ec2types.IpPermission{six}, false, verdict{Error, "OpenToTheWorld", "tcp/22"}},
 		"everything":               {"tasks", []ec2types.IpPermission{permission("-1", 0, 0)}, false, verdict{Error, "OpenToTheWorld", "everything"}},
 		"a range":                  {"balancer", []ec2types.IpPermission{permission("tcp", 80, 8080)}, true, verdict{Error, "OpenToTheWorld", "tcp/80-8080"}},

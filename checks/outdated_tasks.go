@@ -7,8 +7,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// OutdatedTasks returns a warning for each service that runs tasks older than the secrets that they read at their start, with
-// the command that renews them. Services that cannot be looked at, or are not there, are passed over.
+// OutdatedTasks returns a warning for each service with tasks that started before a secret that they read was changed, with the
+// command that restarts them. Services that cannot be read are left out.
 func OutdatedTasks(ctx context.Context, env *environment.Environment, src Sources, clk clock.Clock) []Finding {
 	var outdated []Finding
 	for _, f := range Run(ctx, env, src, Options{Only: []string{"ecs_tasks"}}, clk).Services {
@@ -20,7 +20,7 @@ func OutdatedTasks(ctx context.Context, env *environment.Environment, src Source
 	return outdated
 }
 
-// The reasons of tasks that are to be restarted.
+// Reasons why tasks must be restarted.
 const (
 	reasonOlderThanPassword      = "TasksOlderThanRotation"
 	reasonOlderThanConfiguration = "TasksOlderThanConfiguration"

@@ -24,21 +24,35 @@ func pages[Out, Opt, Item any](ctx context.Context, p pager[Out, Opt], items fun
 	return all, nil
 }
 
-// batches asks about keys, size at a time and all batches at once, and returns the answers in the order of the keys.
-func batches[Key, Item any](
-	ctx context.Context, keys []Key, size int, ask func(context.Context, []Key) ([]Item, error),
-) ([]Item, error) {
-	var asking []func(context.Context) error
-	answers := make([][]Item, (len(keys)+size-1)/size)
-	for batch := range slices.Chunk(keys, size) {
-		answer := &answers[len(asking)]
-		asking = append(asking, func(ctx context.Context) (err error) {
-			*answer, err = ask(ctx, batch)
+// forEach calls read for every item, all at once, and returns what they found in the order of the items.
+func forEach[Item, Found any](
+	ctx context.Context, items []Item, read func(context.Context, Item) ([]Found, error),
+) ([]Found, error) {
+	found := make([][]Found, len(items))
+	var reads []func(context.Context) error
+	for i, item := range items {
+		reads = append(reads, func(ctx context.Context) (err error) {
+			found[i], err = read(ctx, item)
 			return err
 		})
 	}
-	if err := parallel(ctx, asking...); err != nil {
+	if err := parallel(ctx, reads...); err != nil {
 		return nil, err
 	}
-	return slices.Concat(answers...), nil
+	return slices.Concat(found...), nil
+}
+
+// batches calls read for the keys, size at a time and all batches at once, and returns what they found in the order of the keys.
+func batches[Key, Found any](
+	ctx context.Context, keys []Key, size int, read func(context.Context, []Key) ([]Found, error),
+) ([]Found, error) {
+	return forEach(ctx, slices.Collect(slices.Chunk(keys, size)), read)
+}
+
+// find returns the first item that matches, or nil.
+func find[Item any](items []Item, matches func(Item) bool) *Item {
+	if at := slices.IndexFunc(items, matches); at >= 0 {
+		return &items[at]
+	}
+	return nil
 }

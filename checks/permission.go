@@ -1,28 +1,21 @@
 package checks
 
-// actionPrefixes are the prefixes of IAM's actions where they differ from the lower-case service id of the SDK.
+import (
+	"cmp"
+	"strings"
+)
+
+// actionPrefixes maps the SDK's service IDs to the prefixes of IAM's actions, where those are not the ID in lower case.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 var actionPrefixes = map[string]string{
-	"ACM":                       "acm",
 	"Application Auto Scaling":  "application-autoscaling",
-	"Budgets":                   "budgets",
-	"CloudWatch":                "cloudwatch",
 	"CloudWatch Logs":           "logs",
-	"EC2":                       "ec2",
-	"ECR":                       "ecr",
-	"ECS":                       "ecs",
 	"Elastic Load Balancing v2": "elasticloadbalancing",
-	"IAM":                       "iam",
-	"RDS":                       "rds",
 	"Route 53":                  "route53",
-	"S3":                        "s3",
 	"Secrets Manager":           "secretsmanager",
-	"SQS":                       "sqs",
-	"STS":                       "sts",
-	"WAFV2":                     "wafv2",
 }
 
-// actionNames are the operations that are called otherwise in IAM.
+// actionNames maps operations to IAM's actions where their names differ.
 var actionNames = map[string]string{
 	"Budgets/DescribeBudget":  "ViewBudget",
 	"S3/HeadBucket":           "ListBucket",
@@ -30,15 +23,9 @@ var actionNames = map[string]string{
 	"S3/GetPublicAccessBlock": "GetBucketPublicAccessBlock",
 }
 
-// Permission is the IAM action that a call needs, from the SDK's names of service and operation: "ECS" and
-// "DescribeServices" need ecs:DescribeServices.
+// Permission returns the IAM action that a call needs, by the SDK's names of service and operation: for ECS and
+// DescribeServices, ecs:DescribeServices.
 func Permission(service, operation string) string {
-	prefix, ok := actionPrefixes[service]
-	if !ok {
-		prefix = service
-	}
-	if name, ok := actionNames[service+"/"+operation]; ok {
-		operation = name
-	}
-	return prefix + ":" + operation
+	prefix := cmp.Or(actionPrefixes[service], strings.ToLower(service))
+	return prefix + ":" + cmp.Or(actionNames[service+"/"+operation], operation)
 }

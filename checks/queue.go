@@ -14,25 +14,23 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// queue is a queue's attributes by their names in SQS.
+// queue maps SQS's attribute names to their values.
 type queue map[string]string
 
-// number is an attribute that is a number, 0 where it is not there.
 func (q queue) number(name sqstypes.QueueAttributeName) int {
 	n, _ := strconv.Atoi(q[string(name)])
 	return n
 }
 
-// encrypted reports whether messages are encrypted at rest, under SQS's own key or one of KMS.
 func (q queue) encrypted() bool {
 	return q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)] == "true" || q[string(sqstypes.QueueAttributeNameKmsMasterKeyId)] != ""
 }
 
-// deadLetterTarget is the name of the queue that takes what could not be done, and after how many tries; "" without one.
+// deadLetterTarget returns the name of the dead letter queue and after how many receives it gets a message, or "".
 func (q queue) deadLetterTarget() (name string, tries int) {
 	var policy struct {
 		Target string `json:"deadLetterTargetArn"`
-		// Tries comes as a number or as a string of one.
+		// Tries is encoded as a number or as a string.
 		Tries json.Number `json:"maxReceiveCount"`
 	}
 	_ = json.Unmarshal([]byte(q[string(sqstypes.QueueAttributeNameRedrivePolicy)]), &policy)
@@ -40,16 +38,13 @@ func (q queue) deadLetterTarget() (name string, tries int) {
 	return policy.Target[strings.LastIndex(policy.Target, ":")+1:], int(count)
 }
 
-// readQueue returns the attributes of a queue, nil when there is none of the name.
+// readQueue returns the attributes of a queue, or nil where there is none of the name.
 func readQueue(ctx context.Context, rc *runContext, name string) (queue, error) {
 	return cached(ctx, &rc.cache, "queue "+name, func(ctx context.Context) (queue, error) {
 		client := sqs.NewFromConfig(rc.aws())
 		url, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(name)})
-		if hasCode(err, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue") {
-			return nil, nil
-		}
 		if err != nil {
-			return nil, err
+			return nil, ignoreCodes(err, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 		}
 		out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 			QueueUrl: url.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
@@ -71,8 +66,8 @@ func checkQueue(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateQueue(found, metrics, rc.env)}, nil
 }
 
-// What a queue may hold before somebody should look: messages waiting, the age of the oldest in seconds, and messages
-// being worked on, of which SQS hands out no more than its quota.
+// Limits above which a queue is reported: waiting messages, the age of the oldest in seconds, and messages in flight, of which SQS
+// allows a quota.
 // Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
 const (
 	queueDepthWarning = 1000
@@ -84,8 +79,7 @@ const (
 func evaluateQueue(found queue, metrics utilisation, env *environment.Environment) Finding {
 	f := newFinding("queue", "SQS-Queue-"+env.QueueName())
 	if found == nil {
-		return f.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
-			"there is no queue %s", env.QueueName())
+		return f.error("QueueMissing", missingHint(env, "the queue"), "the queue %s does not exist", env.QueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	working := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
@@ -97,54 +91,49 @@ func evaluateQueue(found queue, metrics utilisation, env *environment.Environmen
 	age, _ := metrics.number(queueMetrics(env.QueueName()), oldestMessageAge)
 	behind := Hint{
 		Cause:    "the worker is down, too slow, or fails on every message",
-		Solution: "look at the worker's tasks and logs", Command: command(env, "logs"),
+		Solution: "check the worker's tasks and logs", Command: command(env, "logs"),
 	}
 	switch {
 	case target == "":
 		return f.error("NoDeadLetterQueue", driftHint(env, "the redrive policy was removed"),
-			"the queue has no dead letter queue: a message that fails comes back until it is too old")
+			"the queue has no dead letter queue: a failing message is retried until it expires")
 	case target != env.DeadLetterQueueName():
 		return f.warning("OtherDeadLetterQueue", driftHint(env, "the redrive policy was changed"),
 			"dead letters go to %s, not to %s", target, env.DeadLetterQueueName())
 	case !found.encrypted():
-		return f.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the queue is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was disabled"), "the queue is not encrypted")
 	case working >= inFlightWarning:
 		return f.warning("NearQuota", Hint{
-			Cause:    "the worker takes messages and does not delete them when it is done, or they stay hidden for too long",
-			Solution: "look at the worker's logs, and at queue.visibilityTimeout in the environment's file", Command: command(env, "logs"),
-		}, "%d messages are being worked on, SQS hands out %d at most", working, inFlightQuota)
+			Cause:    "the worker does not delete messages after processing, or the visibility timeout is too long",
+			Solution: "check the worker's logs, and queue.visibilityTimeout in the environment's file", Command: command(env, "logs"),
+		}, "%d messages are in flight, the quota of SQS is %d", working, inFlightQuota)
 	case age > queueAgeWarning:
 		return f.warning("MessagesOld", behind, "the oldest of %d messages has waited %.0f minutes", waiting, age/60)
 	case waiting > queueDepthWarning:
-		return f.warning("MessagesWaiting", behind, "%d messages wait, %d are being worked on", waiting, working)
+		return f.warning("MessagesWaiting", behind, "%d messages waiting, %d in flight", waiting, working)
 	}
-	return f.healthy("Flowing", "%d messages wait, %d are being worked on", waiting, working)
+	return f.healthy("Flowing", "%d messages waiting, %d in flight", waiting, working)
 }
 
-func checkDeadLetters(ctx context.Context, rc *runContext) ([]Finding, error) {
-	found, err := readQueue(ctx, rc, rc.env.DeadLetterQueueName())
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateDeadLetters(found, rc.env)}, nil
+func readDeadLetterQueue(ctx context.Context, rc *runContext) (queue, error) {
+	return readQueue(ctx, rc, rc.env.DeadLetterQueueName())
 }
 
 func evaluateDeadLetters(found queue, env *environment.Environment) Finding {
 	f := newFinding("dead_letter_queue", "SQS-Queue-"+env.DeadLetterQueueName())
 	if found == nil {
-		return f.error("QueueMissing", deployHint(env, "the environment was never deployed, or the queue was deleted"),
-			"there is no queue %s", env.DeadLetterQueueName())
+		return f.error("QueueMissing", missingHint(env, "the queue"), "the queue %s does not exist", env.DeadLetterQueueName())
 	}
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	f = f.with("messages", waiting).with("encrypted", found.encrypted())
 	switch {
 	case waiting > 0:
 		return f.warning("DeadLetters", Hint{
-			Cause:    "jobs failed as often as they may be tried",
-			Solution: "see why in the worker's logs, then redrive or purge the messages", Command: command(env, "logs"),
-		}, "%d messages could not be worked on", waiting)
+			Cause:    "messages failed as often as the queue allows",
+			Solution: "find the reason in the worker's logs, then redrive or purge the messages", Command: command(env, "logs"),
+		}, "%d messages could not be processed", waiting)
 	case !found.encrypted():
-		return f.warning("NotEncrypted", driftHint(env, "the encryption was switched off"), "the dead letter queue is not encrypted")
+		return f.warning("NotEncrypted", driftHint(env, "the encryption was disabled"), "the dead letter queue is not encrypted")
 	}
 	return f.healthy("Empty", "no dead letters")
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readingFrom is an estate whose calls are answered by the function.
+// readingFrom returns a run context whose calls the function answers.
 func readingFrom(t *testing.T, answer func(in any) (any, error)) *runContext {
 	cfg := answering(func(_ context.Context, in any) (any, error) { return answer(in) })
 	return &runContext{env: loaded(t, "dev"), now: now, clk: still{}, src: Sources{AWS: cfg}}
@@ -47,7 +47,7 @@ func TestReadImageOfAnIndex(t *testing.T) {
 			}
 			return out, nil
 		case *ecr.BatchGetImageInput:
-			return &ecr.BatchGetImageOutput{Images: []ecrtypes.Image{{ImageManifest: aws.String(`{"manifests":[
+			return &ecr.BatchGetImageOutput{Images: []ecrtypes.Image{{ImageId: &in.ImageIds[0], ImageManifest: aws.String(`{"manifests":[
 				{"digest":"sha256:amd64","platform":{"os":"linux"}},
 				{"digest":"sha256:attestation","platform":{"os":"unknown"}}]}`)}}}, nil
 		}
@@ -55,9 +55,9 @@ func TestReadImageOfAnIndex(t *testing.T) {
 	})
 	image, err := readImage(t.Context(), rc, "sha256:index")
 	require.NoError(t, err)
-	require.True(t, image.scanned)
-	require.Equal(t, int32(2), image.critical)
-	require.Equal(t, int32(1), image.high)
+	require.True(t, image.Scanned)
+	require.Equal(t, 2, image.Critical)
+	require.Equal(t, 1, image.High)
 }
 
 func TestReadImageThatIsGone(t *testing.T) {
@@ -112,8 +112,8 @@ func TestReadCertificatePrefersTheOneInUse(t *testing.T) {
 	require.Equal(t, "used", aws.ToString(certificate.CertificateArn))
 }
 
-// TestCheckServicesExplains reads a service that does not come up: the stop's cause and the task's last words are in
-// the finding, and what CloudWatch refuses is only missing.
+// TestCheckServicesExplains reads a service that does not come up: the stop's cause and the task's last log lines are in
+// the finding, and what CloudWatch denies is only missing.
 func TestCheckServicesExplains(t *testing.T) {
 	crash := by("ecs-svc/2", stopped(ecstypes.TaskStopCodeEssentialContainerExited, "Essential container in task exited", 1, ""))
 	crash.Group, crash.TaskArn = aws.String("service:"+apiService), aws.String("arn:aws:ecs:us-east-1:1:task/c/0123")

@@ -2,10 +2,10 @@ package checks
 
 import "time"
 
-// Status is how well something is.
+// Status is the condition of a resource or of the whole environment.
 type Status string
 
-// The statuses, from best to worst but for Unknown, which says that nothing could be said.
+// The statuses, from best to worst, and Unknown.
 const (
 	// Healthy works as it should.
 	Healthy Status = "healthy"
@@ -17,30 +17,30 @@ const (
 	Unknown Status = "unknown"
 )
 
-// Statuses returns every status in the order in which a summary counts them.
+// Statuses returns every status in the order of a summary.
 func Statuses() []Status { return []Status{Healthy, Warning, Error, Unknown} }
 
-// Report is what a run found out about one environment; docs/schema/status.v1.json describes its JSON.
+// Report is the result of a run for one environment; docs/schema/status.v1.json describes its JSON.
 type Report struct {
 	// Environment is the environment's full name.
 	Environment string `json:"environment" yaml:"environment"`
 	Region      string `json:"region" yaml:"region"`
-	// Timestamp is when the run began, in UTC and whole seconds.
+	// Timestamp is when the run started, in UTC and whole seconds.
 	Timestamp time.Time `json:"timestamp" yaml:"timestamp"`
 	Summary   Summary   `json:"summary" yaml:"summary"`
-	// Services are all findings, in the order of the table of checks. The name is older than the components that are
-	// no services.
+	// Services are all findings, in the order of the table of checks. The name is older than the components that are not
+	// services.
 	Services      []Finding      `json:"services" yaml:"services"`
 	LoadBalancers []LoadBalancer `json:"load_balancers" yaml:"load_balancers"`
 	Certificates  []Certificate  `json:"certificates" yaml:"certificates"`
 	Debugging     Debugging      `json:"debugging" yaml:"debugging"`
-	// Omitted are the components that were not looked at although nobody asked for them to be skipped, and why.
+	// Omitted are the components that could not be checked, although they were not skipped, and why.
 	Omitted []Omission `json:"omitted,omitempty" yaml:"omitted,omitempty"`
 }
 
 // Summary counts the findings of a report.
 type Summary struct {
-	// Status is that of the whole; see Aggregate for its precedence.
+	// Status is that of the whole; see Aggregate.
 	Status  Status `json:"status" yaml:"status"`
 	Healthy int    `json:"healthy" yaml:"healthy"`
 	Warning int    `json:"warning" yaml:"warning"`
@@ -49,31 +49,31 @@ type Summary struct {
 	Total   int    `json:"total" yaml:"total"`
 }
 
-// Finding is the judgement of one thing.
+// Finding is the evaluation of one resource.
 type Finding struct {
-	// Service identifies the thing: ECS-Service-v3-backend-development-api-service.
+	// Service identifies the resource: ECS-Service-v3-backend-development-api-service.
 	Service string `json:"service" yaml:"service"`
-	// Component is the word that --only takes.
+	// Component is the name that --only takes.
 	Component string `json:"component" yaml:"component"`
 	Status    Status `json:"status" yaml:"status"`
-	// Reason is one CamelCase word for what Message says.
+	// Reason is one CamelCase word for the message.
 	Reason  string `json:"reason" yaml:"reason"`
 	Message string `json:"message" yaml:"message"`
 	// Details are the evidence: numbers, strings, lists and maps of them; never a secret's value.
 	Details map[string]any `json:"details,omitempty" yaml:"details,omitempty"`
-	// Hint is there for whatever is not healthy.
+	// Hint is set unless the status is healthy.
 	Hint *Hint `json:"hint,omitempty" yaml:"hint,omitempty"`
 }
 
-// Hint says why something is likely to be wrong and what to do about it.
+// Hint is the likely cause of a problem and its solution.
 type Hint struct {
 	Cause    string `json:"cause" yaml:"cause"`
 	Solution string `json:"solution" yaml:"solution"`
-	// Command is the next one to run, where there is one.
+	// Command is the next one to run, if any.
 	Command string `json:"command,omitempty" yaml:"command,omitempty"`
 }
 
-// LoadBalancer is a load balancer with the way to its targets.
+// LoadBalancer is a load balancer with its listeners and target groups.
 type LoadBalancer struct {
 	Name         string        `json:"name" yaml:"name"`
 	DNSName      string        `json:"dns_name" yaml:"dns_name"`
@@ -108,21 +108,21 @@ type Certificate struct {
 	DaysLeft *int       `json:"days_left,omitempty" yaml:"days_left,omitempty"`
 }
 
-// Debugging is what somebody needs who asks why a rollout does not end.
+// Debugging explains why a rollout does not finish.
 type Debugging struct {
 	StuckServices []StuckService `json:"stuckServices" yaml:"stuckServices"`
 }
 
-// StuckService is an ECS service that does not come to run what it should.
+// StuckService is an ECS service that does not reach its desired state.
 type StuckService struct {
 	Service string `json:"service" yaml:"service"`
-	// Issue sums it up: Missing secret keys.
+	// Issue sums up the causes, such as "Missing secret keys".
 	Issue string `json:"issue" yaml:"issue"`
-	// Issues are the reasons as ECS gives them, each once.
+	// Issues are ECS's reasons, without duplicates.
 	Issues []string `json:"issues" yaml:"issues"`
 }
 
-// Omission is a component that was left out.
+// Omission is a component that was not checked.
 type Omission struct {
 	Component string `json:"component" yaml:"component"`
 	Why       string `json:"why" yaml:"why"`

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 )
 
 func asText(t *testing.T, value any) string {
@@ -49,7 +50,7 @@ func TestEvaluateScaling(t *testing.T) {
 	}{
 		"scales":       {api, scalingState{one(target("api", 1, 2)), policy}, 1, verdict{Healthy, "Scales", "1 task, between 1 and 2, 1 policy"}},
 		"fixed":        {worker, scalingState{}, 1, verdict{Healthy, "NotScaled", "1 task"}},
-		"by hand":      {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "ScaledByHand", ""}},
+		"by hand":      {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "UnexpectedScaling", ""}},
 		"missing":      {api, scalingState{}, 1, verdict{Error, "ScalingMissing", "stays at 1 task"}},
 		"other bounds": {api, scalingState{one(target("api", 1, 9)), policy}, 1, verdict{Warning, "OtherBounds", "between 1 and 9"}},
 		"no policies":  {api, scalingState{one(target("api", 1, 2)), nil}, 1, verdict{Error, "NoPolicies", ""}},
@@ -72,7 +73,8 @@ func TestEvaluateRepository(t *testing.T) {
 }
 
 func TestEvaluateImage(t *testing.T) {
-	clean, bad, unscanned := &scannedImage{scanned: true}, &scannedImage{scanned: true, critical: 2, high: 5}, &scannedImage{}
+	clean, unscanned := &ecrimage.Image{Findings: ecrimage.Findings{Scanned: true}}, &ecrimage.Image{}
+	bad := &ecrimage.Image{Findings: ecrimage.Findings{Scanned: true, Critical: 2, High: 5}}
 	running := func(digests ...string) map[string][]string {
 		all := map[string][]string{}
 		for _, d := range digests {
@@ -82,19 +84,19 @@ func TestEvaluateImage(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		running  map[string][]string
-		images   map[string]*scannedImage
+		images   map[string]*ecrimage.Image
 		recorded string
 		env      string
 		want     verdict
 	}{
-		"running":          {running("sha256:1"), map[string]*scannedImage{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
-		"not scanned":      {running("sha256:1"), map[string]*scannedImage{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
+		"running":          {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"not scanned":      {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
 		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}},
 		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}},
-		"critical":         {running("sha256:1"), map[string]*scannedImage{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
-		"critical, strict": {running("sha256:1"), map[string]*scannedImage{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
-		"two images":       {running("sha256:1", "sha256:2"), map[string]*scannedImage{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
-		"not the deployed": {running("sha256:1"), map[string]*scannedImage{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "NotTheDeployedImage", "sha256:2"}},
+		"critical":         {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
+		"critical, strict": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
+		"two images":       {running("sha256:1", "sha256:2"), map[string]*ecrimage.Image{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
+		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "ImageMismatch", "sha256:2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateImage(test.running, test.images, test.recorded, loaded(t, test.env)))
@@ -138,11 +140,11 @@ func TestEvaluateAlarms(t *testing.T) {
 		alarms []cwtypes.MetricAlarm
 		want   verdict
 	}{
-		"quiet":    {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("b", blind, time.Minute, "topic")}, verdict{Healthy, "Quiet", "2 alarms"}},
-		"none":     {nil, verdict{Error, "AlarmsMissing", ""}},
-		"in alarm": {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
-		"blind":    {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
-		"mute":     {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NobodyIsTold", "1 of 1"}},
+		"quiet":     {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("b", blind, time.Minute, "topic")}, verdict{Healthy, "Quiet", "2 alarms"}},
+		"none":      {nil, verdict{Error, "AlarmsMissing", ""}},
+		"in alarm":  {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
+		"no data":   {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
+		"no action": {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NoAlarmActions", "1 of 1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			requireVerdict(t, test.want, evaluateAlarms(test.alarms, loaded(t, "staging"), now))
@@ -155,7 +157,7 @@ func TestEvaluateLogGroup(t *testing.T) {
 	kept := func(days *int32) *logstypes.LogGroup { return &logstypes.LogGroup{RetentionInDays: days} }
 	requireVerdict(t, verdict{Healthy, "Kept", "7 days"}, evaluateLogGroup(kept(aws.Int32(7)), env))
 	requireVerdict(t, verdict{Error, "LogGroupMissing", "/aws/ecs/v3-backend-development"}, evaluateLogGroup(nil, env))
-	requireVerdict(t, verdict{Warning, "KeptForever", ""}, evaluateLogGroup(kept(nil), env))
+	requireVerdict(t, verdict{Warning, "NoRetention", ""}, evaluateLogGroup(kept(nil), env))
 	requireVerdict(t, verdict{Warning, "OtherRetention", "30 days"}, evaluateLogGroup(kept(aws.Int32(30)), env))
 }
 
@@ -189,8 +191,8 @@ func TestEvaluateRole(t *testing.T) {
 	}{
 		"tasks":      {role(`{"Service":"ecs-tasks.amazonaws.com"}`), verdict{Healthy, "Trusted", ""}},
 		"missing":    {nil, verdict{Error, "RoleMissing", "the-role"}},
-		"everybody":  {role(`"*"`), verdict{Error, "TrustsEverybody", ""}},
-		"any AWS":    {role(`{"AWS":"*"}`), verdict{Error, "TrustsEverybody", ""}},
+		"anyone":     {role(`"*"`), verdict{Error, "TrustsAnyPrincipal", ""}},
+		"any AWS":    {role(`{"AWS":"*"}`), verdict{Error, "TrustsAnyPrincipal", ""}},
 		"not tasks":  {role(`{"Service":["ec2.amazonaws.com"]}`), verdict{Error, "TasksNotTrusted", ""}},
 		"others too": {role(`{"Service":["ecs-tasks.amazonaws.com","ec2.amazonaws.com"]}`), verdict{Warning, "TrustsOthers", ""}},
 		"nonsense":   {&iamtypes.Role{AssumeRolePolicyDocument: aws.String("{")}, verdict{Error, "TrustUnreadable", ""}},
@@ -235,19 +237,19 @@ func TestEvaluateStack(t *testing.T) {
 
 func TestEvaluateCompliance(t *testing.T) {
 	env := loaded(t, "production")
-	kept := databaseRulesOf(*instance(func(d *rdstypes.DBInstance) {
+	kept := databaseRules(instance(func(d *rdstypes.DBInstance) {
 		d.DBInstanceClass, d.MultiAZ, d.BackupRetentionPeriod = aws.String("db.t3.medium"), aws.Bool(true), aws.Int32(30)
 		d.DeletionProtection, d.PerformanceInsightsEnabled = aws.Bool(true), aws.Bool(true)
-	}), env.Database)
-	requireVerdict(t, verdict{Healthy, "AsDescribed", "8 values are as Pulumi.production.yaml says"}, evaluateCompliance("database", kept, env))
+	}), env)
+	requireVerdict(t, verdict{Healthy, "MatchesFile", "8 values are as in Pulumi.production.yaml"}, evaluateCompliance("database", kept, env))
 	requireVerdict(t, verdict{Error, "NothingDeployed", ""}, evaluateCompliance("database", nil, env))
-	requireVerdict(t, verdict{Warning, "NotAsDescribed", "1 of 1 values are not as Pulumi.production.yaml says: zones is 2 and should be 3"},
+	requireVerdict(t, verdict{Warning, "DiffersFromFile", "1 of 1 values differ from Pulumi.production.yaml: zones is 2 and should be 3"},
 		evaluateCompliance("network", []rule{{what: "zones", want: 3, got: 2}}, env))
-	broken := databaseRulesOf(*instance(nil), env.Database)
-	requireVerdict(t, verdict{Error, "NotAsDescribed", "5 of 8"}, evaluateCompliance("database", broken, env))
+	broken := databaseRules(instance(nil), env)
+	requireVerdict(t, verdict{Error, "DiffersFromFile", "5 of 8"}, evaluateCompliance("database", broken, env))
 }
 
-func TestRulesOfService(t *testing.T) {
+func TestServiceRules(t *testing.T) {
 	env := loaded(t, "staging")
 	definition := &ecstypes.TaskDefinition{Cpu: aws.String("512"), Memory: aws.String("1024")}
 	broken := func(desired int32, definition *ecstypes.TaskDefinition) []string {
@@ -264,7 +266,7 @@ func TestRulesOfService(t *testing.T) {
 	require.Equal(t, []string{"services.api.cpu"}, broken(1, &ecstypes.TaskDefinition{Cpu: aws.String("256"), Memory: aws.String("1024")}))
 }
 
-// What should run is what the last deployment's record says; only without one, the stack's output.
+// The last deployment's record has what should run; only without one, the stack's output.
 func TestRecordedDigest(t *testing.T) {
 	const recorded, output = "repo@sha256:recorded", "repo@sha256:output"
 	stack := func(context.Context) (StackInfo, error) { return StackInfo{Image: output}, nil }
@@ -276,8 +278,8 @@ func TestRecordedDigest(t *testing.T) {
 		want string
 	}{
 		"the record":                 {Sources{Stack: stack, Deployed: says(recorded, nil)}, "sha256:recorded"},
-		"no record knows":            {Sources{Stack: stack, Deployed: says("", nil)}, "sha256:output"},
-		"records that nobody reads":  {Sources{Stack: stack, Deployed: says("", errors.New("denied"))}, "sha256:output"},
+		"no record":                  {Sources{Stack: stack, Deployed: says("", nil)}, "sha256:output"},
+		"unreadable records":         {Sources{Stack: stack, Deployed: says("", errors.New("denied"))}, "sha256:output"},
 		"a record, without a stack":  {Sources{Deployed: says(recorded, nil)}, "sha256:recorded"},
 		"neither a stack nor record": {Sources{}, ""},
 	} {

@@ -7,15 +7,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
-// maxAttempts is how often a call is tried where the configuration does not say: often enough that one which is refused
-// because there are too many gets its answer in the end.
+// maxAttempts is how often a throttled call is tried where the configuration does not set it, so that it succeeds in the end.
 const maxAttempts = 8
 
-// limitedRetryer tries a call that was refused because there are too many as often as it may, and any other as often as the SDK
-// does by itself: who has not answered three times is not going to.
+// limitedRetryer retries a throttled call as often as it may, and any other no more often than the SDK does by default.
 type limitedRetryer struct{ aws.RetryerV2 }
 
-// RetryDelay ends the attempts with the error that the last one had.
+// RetryDelay returns the last error to end the attempts.
 func (p limitedRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	if attempt >= retry.DefaultMaxAttempts && !hasCode(err, throttledCodes...) {
 		return 0, err
@@ -23,7 +21,7 @@ func (p limitedRetryer) RetryDelay(attempt int, err error) (time.Duration, error
 	return p.RetryerV2.RetryDelay(attempt, err)
 }
 
-// newRetryer makes a patient retryer for each client.
+// newRetryer returns a function that creates a retryer for each client.
 func newRetryer(mode aws.RetryMode, limit int) func() aws.Retryer {
 	limited := func(o *retry.StandardOptions) { o.MaxAttempts = limit }
 	return func() aws.Retryer {

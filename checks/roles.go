@@ -19,45 +19,44 @@ const tasksPrincipal = "ecs-tasks.amazonaws.com"
 
 func checkRoles(ctx context.Context, rc *runContext) ([]Finding, error) {
 	names := []string{rc.env.ExecutionRoleName(), rc.env.TaskRoleName()}
-	return batches(ctx, names, 1, func(ctx context.Context, one []string) ([]Finding, error) {
-		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(one[0])})
+	return forEach(ctx, names, func(ctx context.Context, name string) ([]Finding, error) {
+		out, err := iam.NewFromConfig(rc.aws()).GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String(name)})
 		switch {
 		case hasCode(err, "NoSuchEntity"):
-			return []Finding{evaluateRole(one[0], nil, rc.env)}, nil
+			return []Finding{evaluateRole(name, nil, rc.env)}, nil
 		case err != nil:
 			return nil, err
 		}
-		return []Finding{evaluateRole(one[0], out.Role, rc.env)}, nil
+		return []Finding{evaluateRole(name, out.Role, rc.env)}, nil
 	})
 }
 
-// evaluateRole judges a role of the tasks by who may assume it.
+// evaluateRole evaluates a role by who may assume it.
 func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment) Finding {
 	f := newFinding("roles", "IAM-Role-"+name)
 	if role == nil {
-		return f.error("RoleMissing", deployHint(env, "the environment was never deployed, or the role was deleted; without it no task starts"),
-			"there is no role %s", name)
+		return f.error("RoleMissing", missingHint(env, "the role"), "the role %s does not exist", name)
 	}
 	trusted, err := trustedPrincipals(aws.ToString(role.AssumeRolePolicyDocument))
 	f = f.with("trusts", trusted)
 	if role.RoleLastUsed != nil && role.RoleLastUsed.LastUsedDate != nil {
 		f = f.with("last_used", role.RoleLastUsed.LastUsedDate.UTC().Format("2006-01-02"))
 	}
-	hint := driftHint(env, "the trust policy was changed by hand")
+	hint := driftHint(env, "the trust policy was changed outside the deployer")
 	switch {
 	case err != nil:
 		return f.error("TrustUnreadable", hint, "the role's trust policy is not a policy document")
 	case slices.Contains(trusted, "*"):
-		return f.error("TrustsEverybody", hint, "everybody may assume the role %s", name)
+		return f.error("TrustsAnyPrincipal", hint, "any principal may assume the role %s", name)
 	case !slices.Contains(trusted, tasksPrincipal):
 		return f.error("TasksNotTrusted", hint, "tasks may not assume the role %s", name)
 	case len(trusted) > 1:
-		return f.warning("TrustsOthers", hint, "others than tasks may assume the role %s", name)
+		return f.warning("TrustsOthers", hint, "principals other than tasks may assume the role %s", name)
 	}
 	return f.healthy("Trusted", "assumed by tasks only")
 }
 
-// trustedPrincipals are the principals that a trust policy allows to assume its role, sorted. The document comes URL-encoded.
+// trustedPrincipals returns the principals that a URL-encoded trust policy allows to assume its role, sorted.
 func trustedPrincipals(document string) ([]string, error) {
 	text, err := url.QueryUnescape(document)
 	if err != nil {
@@ -82,7 +81,7 @@ func trustedPrincipals(document string) ([]string, error) {
 	return slices.Compact(principals), nil
 }
 
-// flatten are the strings in a value of a policy: one, a list, or a map of them.
+// flatten returns the strings in a value of a policy: one, a list, or a map of them.
 func flatten(value any) []string {
 	switch value := value.(type) {
 	case string:

@@ -14,68 +14,67 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// Sources are where a run learns about an environment.
+// Sources are what a run reads from.
 type Sources struct {
 	AWS     aws.Config
 	Network probe.Network
-	// Stack reads what Pulumi's state says; nil where there is no access to it, and the stack is left out.
+	// Stack reads Pulumi's state; nil where there is no access to it, and the stack is left out.
 	Stack func(context.Context) (StackInfo, error)
-	// Deployed reads which image the record of the last deployment says runs, "" where none knows; nil where there are
-	// no records, and the stack's output is all there is to compare with.
+	// Deployed returns the image of the last deployment's record, or "" without one; nil where there are no records, and the
+	// image is compared with the stack's output.
 	Deployed func(context.Context) (string, error)
 }
 
-// StackInfo is what the stack's state says about itself.
+// StackInfo is what Pulumi's state records about the stack.
 type StackInfo struct {
-	// Updated is when the last update ended, Result how: succeeded, failed, in-progress. Both are zero where there
+	// Updated is when the last update ended, and Result its result: succeeded, failed, in-progress. Both are zero where there
 	// was none.
 	Updated time.Time
 	Result  string
-	// Pending are the URNs of the operations whose end is not known.
+	// Pending are the URNs of operations whose result is not known.
 	Pending []string
-	// Resources is how many resources the stack has.
+	// Resources is the number of the stack's resources.
 	Resources int
-	// Image is the stack's output image: what the last rollout verified.
+	// Image is the stack's output image, which the last rollout verified.
 	Image string
 }
 
-// Options choose what a run does.
+// Options configure a run.
 type Options struct {
-	// Only and Skip are components; no Only means all.
+	// Only and Skip are components; an empty Only selects all.
 	Only, Skip []string
-	// Timeout bounds the run; what has not answered then is unknown. Zero means 60 s.
+	// Timeout limits the run; what has not been read then is unknown. Zero means 60 s.
 	Timeout time.Duration
-	// Concurrency is how many calls to AWS are under way at once. Zero means 32.
+	// Concurrency limits the calls to AWS at the same time. Zero means 32.
 	Concurrency int
-	// Trace, when set, is told of every call to AWS after it ended. It is called from many goroutines, one at a time, and
-	// not after the run has ended.
+	// Trace, if set, is called after every call to AWS: from many goroutines, one at a time, and not after the run has ended.
 	Trace func(Call)
 }
 
 // Call is one call to AWS.
 type Call struct {
-	// ID counts the calls of a run, from 1, as they began.
+	// ID numbers the calls of a run in the order of their start, from 1.
 	ID int
-	// After are the calls for whose answers this one waited, by ID. Those that they waited for themselves may be missing.
+	// After are the IDs of the calls that this one waited for. Those that they waited for themselves may be missing.
 	After []int
 	// Service and Operation are the SDK's names: ECS, DescribeServices.
 	Service, Operation string
-	// Component is the check that made it; others may have waited for its answer.
+	// Component is the check that made the call; others may have waited for its result.
 	Component string
-	// Start is when it was its turn, End when it was answered, after retries where there were some.
+	// Start is when the call got its slot, End when it was answered, retries included.
 	Start, End time.Time
 	Err        error
 }
 
-// Duration is how long the call took.
+// Duration returns how long the call took.
 func (c Call) Duration() time.Duration { return c.End.Sub(c.Start) }
 
-// Permission is the IAM action that the call needs.
+// Permission returns the IAM action that the call needs.
 func (c Call) Permission() string { return Permission(c.Service, c.Operation) }
 
-// Run judges the environment. Checks run at the same time, none can stop another, and each yields at least one
-// finding: one that could not read what it needs is unknown and says why, with the permission that is missing where
-// that is the reason. When ctx ends, what is not judged yet is unknown too; the caller looks at ctx.
+// Run evaluates the environment. Checks run concurrently and independently, and each returns at least one finding. A check that
+// could not read what it needs is unknown, with the reason and any missing permission. When ctx ends, the remaining checks are
+// unknown too; the caller checks ctx.
 func Run(ctx context.Context, env *environment.Environment, src Sources, opt Options, clk clock.Clock) Report {
 	return runChecks(ctx, All(), env, src, opt, clk)
 }
@@ -84,24 +83,18 @@ func Run(ctx context.Context, env *environment.Environment, src Sources, opt Opt
 const (
 	defaultTimeout     = time.Minute
 	defaultConcurrency = 32
-	// gracePeriod is how long a run waits, after its context has ended, for checks that notice it and can say what they
-	// were waiting for.
+	// gracePeriod is how long a run waits, after its context has ended, for checks to report the call that they waited for.
 	gracePeriod = 200 * time.Millisecond
 )
 
 func runChecks(
 	ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
 ) Report {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
-	defer cancel()
-	if src.Network.Resolver == nil {
-		src.Network = probe.SystemNetwork()
+	ctx, rc, stop := newRun(ctx, env, src, opt, clk)
+	defer stop()
+	if rc.src.Network.Resolver == nil {
+		rc.src.Network = probe.SystemNetwork()
 	}
-	trace := &tracer{callback: opt.Trace}
-	// What was read ahead and nobody needed may still be under way when the run has ended.
-	defer trace.stop()
-	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
-	rc := &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}
 	report := Report{
 		Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second),
 		Services: []Finding{},
@@ -120,7 +113,20 @@ func runChecks(
 	return report
 }
 
-// selectChecks returns the checks that opt asks for.
+// newRun prepares a run. The caller calls stop at its end.
+func newRun(
+	ctx context.Context, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
+) (_ context.Context, rc *runContext, stop func()) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
+	trace := &tracer{callback: opt.Trace}
+	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
+	return ctx, &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}, func() {
+		// A prefetched read that no check needed may still be running when the run has ended.
+		trace.stop()
+		cancel()
+	}
+}
+
 func selectChecks(all []Check, opt Options) []Check {
 	var selected []Check
 	for _, c := range all {
@@ -131,67 +137,60 @@ func selectChecks(all []Check, opt Options) []Check {
 	return selected
 }
 
-// omittedError is why a check leaves its component out rather than judging it.
+// omittedError is why a check leaves its component out of the report.
 type omittedError struct{ why string }
 
 func (e *omittedError) Error() string { return e.why }
 
-// outcome is what became of one check.
 type outcome struct {
 	findings []Finding
 	err      error
 }
 
-// findingsOf are the findings about the component, at least one.
+// findingsOf returns the findings about the component, at least one.
 func (o outcome) findingsOf(component string) []Finding {
 	findings := o.findings
 	if o.err != nil {
-		findings = append(findings, unknownFinding(component, o.err))
+		findings = append(findings, unknownFinding(component, component, o.err))
 	}
 	if len(findings) == 0 {
 		findings = []Finding{newFinding(component, component).unknown(reasonNoResult, Hint{
-			Cause: "the check found nothing to judge", Solution: "see whether the environment has this component",
+			Cause: "the check found nothing to evaluate", Solution: "check whether the environment has this component",
 		}, "no result")}
 	}
 	return findings
 }
 
-// runAll runs the checks at the same time and returns their outcomes in the order of the checks. A check that has
-// not ended shortly after ctx has is given up.
+// runAll runs the checks concurrently and returns their outcomes in the order of the checks. A check that has not ended within
+// the grace period after ctx is abandoned.
 func runAll(ctx context.Context, selected []Check, rc *runContext) []outcome {
-	type numbered struct {
-		outcome
-		at int
-	}
-	ended := make(chan numbered, len(selected))
+	ended := make([]chan outcome, len(selected))
 	for i, c := range selected {
+		ended[i] = make(chan outcome, 1)
 		go func() {
 			findings, err := c.run(withComponent(ctx, c.Component), rc)
-			ended <- numbered{outcome{findings, err}, i}
+			ended[i] <- outcome{findings, err}
 		}()
 	}
 	graceCtx, cancel := withGrace(ctx, gracePeriod)
 	defer cancel()
 	outcomes := make([]outcome, len(selected))
-	done := make([]bool, len(selected))
-	for range selected {
+	for i := range selected {
 		select {
-		case n := <-ended:
-			outcomes[n.at], done[n.at] = n.outcome, true
+		case outcomes[i] = <-ended[i]:
 			continue
 		case <-graceCtx.Done():
 		}
-		break
-	}
-	for i := range outcomes {
-		if !done[i] {
+		select {
+		case outcomes[i] = <-ended[i]:
+		default:
 			outcomes[i].err = ctx.Err()
 		}
 	}
 	return outcomes
 }
 
-// withGrace returns a context that ends so much later than ctx.
+// withGrace returns a context that ends later than ctx.
 func withGrace(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	graceCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })

@@ -10,25 +10,37 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// runContext is what the checks of one run share: the environment, when it is, where to read, and what was read.
+// runContext is what the checks of one run share: environment, time, sources, and the cache of reads.
 type runContext struct {
 	env *environment.Environment
-	// now is when the run began. Everything is judged as of then.
+	// now is when the run started. Everything is evaluated as of then.
 	now   time.Time
 	clk   clock.Clock
 	src   Sources
 	cache cache
 }
 
-// aws is the configuration from which checks make their clients; making one costs next to nothing.
+// aws returns the configuration from which checks create their clients, which costs next to nothing.
 func (rc *runContext) aws() aws.Config { return rc.src.AWS }
 
 // probeTimeout bounds a probe of the endpoint.
 const probeTimeout = 10 * time.Second
 
-// prefetch starts a read that is going to be needed, so that it does not wait for those before it. Who needs the answer
-// asks for it as always; the memo has it, or the error.
+// prefetch starts a read that is going to be needed, so that it does not wait for those before it. The caller gets the result
+// from the cache.
 func prefetch[T any](ctx context.Context, rc *runContext, read func(context.Context, *runContext) (T, error)) {
 	forked := fork(ctx)
 	go func() { _, _ = read(forked, rc) }()
+}
+
+// readBoth reads two values concurrently.
+func readBoth[A, B any](
+	ctx context.Context, rc *runContext,
+	readA func(context.Context, *runContext) (A, error), readB func(context.Context, *runContext) (B, error),
+) (a A, b B, err error) {
+	prefetch(ctx, rc, readB)
+	if a, err = readA(ctx, rc); err == nil {
+		b, err = readB(ctx, rc)
+	}
+	return a, b, err
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// still is a clock that stands at now.
+// still is a clock that is stopped at now.
 type still struct{ clock.Clock }
 
 func (still) Now() time.Time { return now }
@@ -63,12 +63,12 @@ func TestRunIsolatesChecks(t *testing.T) {
 	require.Equal(t, []Omission{{"stack", "nobody may look"}}, report.Omitted)
 	require.Equal(t, good, report.Services[0])
 	requireVerdict(t, verdict{Unknown, "Unreachable", "the line was cut"}, report.Services[1])
-	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time"}, report.Services[2])
-	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time"}, report.Services[3])
+	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time"}, report.Services[2])
+	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time"}, report.Services[3])
 	requireVerdict(t, verdict{Unknown, "NoResult", "no result"}, report.Services[4])
 }
 
-// TestOneAPIHangs has one operation never answer: the run ends in time, what needs that answer is unknown and says which
+// TestOneAPIHangs has one operation never answer: the run ends in time, what needs that answer is unknown and names which
 // call it waited for, and everything else is judged.
 func TestOneAPIHangs(t *testing.T) { synctest.Test(t, oneAPIHangs) }
 
@@ -101,7 +101,7 @@ func oneAPIHangs(t *testing.T) {
 	for _, f := range report.Services {
 		of[f.Component] = f
 	}
-	requireVerdict(t, verdict{Unknown, "Timeout", "no answer in time from ECS DescribeClusters"}, of["ecs_cluster"])
+	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time from ECS DescribeClusters"}, of["ecs_cluster"])
 	requireVerdict(t, verdict{Healthy, "Available", ""}, of["vpc"])
 	requireVerdict(t, verdict{Error, "DatabaseMissing", ""}, of["database"])
 	require.Len(t, hung, 1, "the trace has the call that hung")
@@ -145,7 +145,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// contractComponents are the words that the contract promises.
+// contractComponents are the components that the contract names.
 var contractComponents = []string{
 	"stack", "vpc", "subnets", "nat", "security_groups", "ecs_cluster", "ecs_service", "ecs_tasks", "task_definition",
 	"autoscaling", "load_balancer", "listeners", "target_groups", "certificate", "hosted_zone", "dns", "delegation",
@@ -162,7 +162,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-func TestOnceLoadsOnce(t *testing.T) {
+func TestCachedLoadsOnce(t *testing.T) {
 	var m cache
 	var loads atomic.Int32
 	started, release := make(chan struct{}), make(chan struct{})
@@ -201,7 +201,7 @@ func TestOnceLoadsOnce(t *testing.T) {
 	require.Equal(t, int32(1), loads.Load())
 }
 
-func TestUndetermined(t *testing.T) {
+func TestUnknownFinding(t *testing.T) {
 	client := func(err error) error {
 		cfg := answering(func(context.Context, any) (any, error) { return nil, err })
 		_, err = ecs.NewFromConfig(cfg).DescribeServices(context.Background(), &ecs.DescribeServicesInput{Services: []string{"x"}})
@@ -215,12 +215,14 @@ func TestUndetermined(t *testing.T) {
 		"throttled":   {client(apiError("ThrottlingException")), verdict{Unknown, "Throttled", "throttled by ECS DescribeServices"}},
 		"expired":     {client(apiError("ExpiredTokenException")), verdict{Unknown, "NoCredentials", "credentials were not accepted"}},
 		"server":      {client(apiError("ServerException")), verdict{Unknown, "APIError", "ECS DescribeServices: ServerException: no"}},
-		"timeout":     {client(context.DeadlineExceeded), verdict{Unknown, "Timeout", "no answer in time from ECS DescribeServices"}},
+		"timeout":     {client(context.DeadlineExceeded), verdict{Unknown, "Timeout", "no response in time from ECS DescribeServices"}},
 		"unreachable": {client(errors.New("connection refused")), verdict{Unknown, "Unreachable", "connection refused"}},
 		"no credentials": {client(errors.New("get identity: get credentials: failed to refresh cached credentials")),
 			verdict{Unknown, "NoCredentials", "credentials were not accepted"}},
 	} {
-		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, unknownFinding("ecs_service", test.err)) })
+		t.Run(name, func(t *testing.T) {
+			requireVerdict(t, test.want, unknownFinding("ecs_service", "ecs_service", test.err))
+		})
 	}
 }
 
@@ -230,8 +232,8 @@ func TestPermission(t *testing.T) {
 	require.Equal(t, "budgets:ViewBudget", Permission("Budgets", "DescribeBudget"))
 }
 
-// TestBlindRun denies every call: everything is unknown and says which permission is missing, and nothing is healthy.
-func TestBlindRun(t *testing.T) {
+// TestEveryCallDenied denies every call: everything is unknown with the missing permission, and nothing is healthy.
+func TestEveryCallDenied(t *testing.T) {
 	cfg := answering(func(context.Context, any) (any, error) { return nil, apiError("AccessDeniedException") })
 	opt := Options{Skip: []string{"endpoint", "readiness", "tls", "delegation"}}
 	report := Run(t.Context(), loaded(t, "production"), Sources{AWS: cfg}, opt, still{})

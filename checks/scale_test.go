@@ -17,19 +17,19 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// The large estate: a cluster with so many services and tasks, each call to which takes so long.
+// The large environment: a cluster with so many services and tasks, each call to which takes so long.
 const (
 	manyServices = 1000
 	manyTasks    = 5000
 	latency      = 50 * time.Millisecond
 )
 
-// TestLargeEstate counts calls: they grow with services/10 and tasks/100, none is made twice, and no more are under
-// way at once than allowed. The time passes in a bubble, so that it is the calls' alone: the longest chain of those
+// TestLargeEnvironment counts calls: they grow with services/10 and tasks/100, no call is repeated, and no more run
+// at once than allowed. The time passes in a bubble, so that it is the calls' alone: the critical path of those
 // that waited for each other, and the rest by as many at once as allowed.
-func TestLargeEstate(t *testing.T) { synctest.Test(t, largeEstate) }
+func TestLargeEnvironment(t *testing.T) { synctest.Test(t, largeEnvironment) }
 
-func largeEstate(t *testing.T) {
+func largeEnvironment(t *testing.T) {
 	const limit = 4
 	var under, most atomic.Int32
 	cfg := answering(func(ctx context.Context, in any) (any, error) {
@@ -37,7 +37,7 @@ func largeEstate(t *testing.T) {
 		defer under.Add(-1)
 		for seen := most.Load(); at > seen && !most.CompareAndSwap(seen, at); seen = most.Load() {
 		}
-		return estateOf(ctx, in)
+		return environmentOf(ctx, in)
 	})
 	calls := map[string]int{}
 	var trace []Call
@@ -60,14 +60,14 @@ func largeEstate(t *testing.T) {
 	require.LessOrEqual(t, took, length(chain)+length(trace)/limit)
 }
 
-// BenchmarkLargeEstate reads the large estate in real time, and says how long that takes and how much memory.
-func BenchmarkLargeEstate(b *testing.B) {
+// BenchmarkLargeEnvironment reads the large environment in real time, and reports how long that takes and how much memory.
+func BenchmarkLargeEnvironment(b *testing.B) {
 	const mib = 1 << 20
 	for b.Loop() {
 		var trace []Call
 		var peak uint64
 		began := time.Now()
-		runOfServices(b, answering(estateOf), 0, func(c Call) {
+		runOfServices(b, answering(environmentOf), 0, func(c Call) {
 			trace = append(trace, c)
 			peak = max(peak, memoryInUse())
 		})
@@ -83,7 +83,7 @@ func BenchmarkLargeEstate(b *testing.B) {
 	}
 }
 
-// runOfServices judges the services and tasks of a large estate.
+// runOfServices judges the services and tasks of a large environment.
 func runOfServices(t testing.TB, cfg aws.Config, limit int, trace func(Call)) Report {
 	return Run(t.Context(), loaded(t, "dev"), Sources{AWS: cfg}, Options{
 		Only: []string{"ecs_service", "ecs_tasks"}, Concurrency: limit, Trace: trace,
@@ -105,8 +105,8 @@ func memoryInUse() uint64 {
 	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
 }
 
-// estateOf answers as the large estate, in its own time.
-func estateOf(ctx context.Context, in any) (any, error) {
+// environmentOf answers as the large environment, in its own time.
+func environmentOf(ctx context.Context, in any) (any, error) {
 	if err := clock.Real().Wait(ctx, latency); err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestEvaluateAbsence(t *testing.T) {
+func TestEvaluateMissingSecret(t *testing.T) {
 	env := loaded(t, "dev")
 	deleted := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for name, test := range map[string]struct {
@@ -16,10 +16,10 @@ func TestEvaluateAbsence(t *testing.T) {
 		want    verdict
 		command string
 	}{
-		"missing": {nil, verdict{Error, "SecretMissing", "there is no secret balancer-dev-config"}, "deployer secrets init --env dev"},
+		"missing": {nil, verdict{Error, "SecretMissing", "the secret balancer-dev-config does not exist"}, "deployer secrets init --env dev"},
 		"without a value": {&secretsmanager.DescribeSecretOutput{}, verdict{Error, "SecretWithoutValue", "balancer-dev-config has no value"},
 			"deployer secrets init --env dev"},
-		"deleted": {&secretsmanager.DescribeSecretOutput{DeletedDate: &deleted}, verdict{Error, "SecretDeleted", "gone for good after 2026-03-01"},
+		"deleted": {&secretsmanager.DescribeSecretOutput{DeletedDate: &deleted}, verdict{Error, "SecretDeleted", "permanently deleted after 2026-03-01"},
 			"aws secretsmanager restore-secret --secret-id balancer-dev-config --region us-east-1"},
 	} {
 		t.Run(name, func(t *testing.T) {

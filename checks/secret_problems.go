@@ -9,32 +9,32 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// KeyProblem is what is wrong with a key of the configuration secret. It holds no value.
+// KeyProblem describes what is wrong with a key of the configuration secret. It holds no value.
 type KeyProblem struct {
 	Key string `json:"key"`
-	// Kind is a kind of configuration's, or one of those below.
+	// Kind is a kind of package configuration, or one of those below.
 	Kind configuration.Kind `json:"kind"`
-	// Message goes on after the key: "is missing".
+	// Message continues a sentence that starts with the key: "is missing".
 	Message string `json:"message"`
-	// Stops says that a deployment with it is not worth starting.
+	// Stops reports whether it prevents a deployment.
 	Stops bool `json:"stops"`
-	// Rejected says that nobody means it: such a value is not written.
+	// Rejected reports whether such a value must not be written.
 	Rejected bool `json:"-"`
 }
 
-// The kinds of problems that take an environment to see.
+// The kinds of problems that depend on the environment.
 const (
-	// ForeignKey is a value that leads to another environment's database.
+	// ForeignKey is a value that refers to another environment's database.
 	ForeignKey configuration.Kind = "foreign"
-	// ShadowedKey is one that the task definition sets too, which wins.
+	// ShadowedKey is a key that the task definition sets too, with precedence.
 	ShadowedKey configuration.Kind = "shadowed"
-	// UnknownKey is one that the application does not know, as far as the environment's file says.
+	// UnknownKey is a key that the environment's file does not list for the application.
 	UnknownKey configuration.Kind = "unknown"
 )
 
 // SecretProblems returns what is wrong with the keys of a configuration secret: the required ones first, in the order of the
-// environment's file, then the others by name. Everything that judges a secret asks here: preflight, status, vars and
-// secrets, before and after it is written.
+// environment's file, then the others by name. Preflight, status, vars and secrets all use it, before and after the secret is
+// written.
 func SecretProblems(values map[string]string, env *environment.Environment) []KeyProblem {
 	var problems []KeyProblem
 	required := env.SecretKeys()
@@ -49,13 +49,13 @@ func SecretProblems(values map[string]string, env *environment.Environment) []Ke
 	return problems
 }
 
-// optionalKeyProblems judges a key that the secret need not have. One that is not known reaches the application all the same, and
-// so does what is wrong with its value.
+// optionalKeyProblems evaluates a key that is not required. Even an unknown key reaches the application, with any problem of its
+// value.
 func optionalKeyProblems(key string, values map[string]string, env *environment.Environment) []KeyProblem {
 	if environment.OriginOf(key) == environment.FromProgram {
-		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and wins", false, false}}
+		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and has precedence", false, false}}
 	}
-	// An empty DATABASE_URL counts as none, others can mean that something is off.
+	// An empty DATABASE_URL counts as missing; other empty values can be intended.
 	var problems []KeyProblem
 	if values[key] != "" {
 		problems = valueProblems(key, values, key == environment.VarDatabaseURL, env)
@@ -67,11 +67,11 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 	return problems
 }
 
-// valueProblems says what is wrong with a key's value. Another environment's database stops a deployment whichever key leads
-// there, other problems do where the application needs the key.
+// valueProblems evaluates a key's value. Another environment's database prevents a deployment whichever key refers to it; other
+// problems do so where the key is required.
 func valueProblems(key string, values map[string]string, required bool, env *environment.Environment) []KeyProblem {
 	if what, foreign := foreignDatabase(env, values[key]); foreign {
-		return []KeyProblem{{key, ForeignKey, "leads to " + what, true, true}}
+		return []KeyProblem{{key, ForeignKey, "refers to " + what, true, true}}
 	}
 	for _, p := range configuration.Judge(values, []string{key}) {
 		if required || p.Kind != configuration.Empty {
@@ -81,5 +81,5 @@ func valueProblems(key string, values map[string]string, required bool, env *env
 	return nil
 }
 
-// String is the problem in words.
+// String returns the key and the message.
 func (p KeyProblem) String() string { return fmt.Sprintf("%s %s", p.Key, p.Message) }

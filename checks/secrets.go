@@ -15,26 +15,22 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// configSecret is the configuration secret as it was read.
 type configSecret struct {
 	arn     string
 	changed *time.Time
 	text    string
 }
 
-// readSecret returns the configuration secret, nil when there is none or it is about to be deleted.
+// readSecret returns the configuration secret, or nil where there is none or it is marked for deletion.
 func readSecret(ctx context.Context, rc *runContext) (*configSecret, error) {
 	return cached(ctx, &rc.cache, "secret", func(ctx context.Context) (*configSecret, error) {
 		out, err := secretsmanager.NewFromConfig(rc.aws()).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
 			SecretId: aws.String(rc.env.SecretName()), VersionStage: aws.String("AWSCURRENT"),
 		})
-		// A secret that is marked for deletion answers InvalidRequestException.
+		// For a secret that is marked for deletion AWS returns InvalidRequestException.
 		// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-		if hasCode(err, "ResourceNotFoundException", "InvalidRequestException") {
-			return nil, nil
-		}
 		if err != nil {
-			return nil, err
+			return nil, ignoreCodes(err, "ResourceNotFoundException", "InvalidRequestException")
 		}
 		return &configSecret{arn: aws.ToString(out.ARN), changed: out.CreatedDate, text: aws.ToString(out.SecretString)}, nil
 	})
@@ -53,13 +49,11 @@ func checkSecrets(ctx context.Context, rc *runContext) ([]Finding, error) {
 
 func evaluateSecret(secret *configSecret, env *environment.Environment) Finding {
 	f := newFinding("secrets", "SecretsManager-Secret-"+env.SecretName())
-	if secret.changed != nil {
-		f = f.with("changed", secret.changed.UTC().Format(time.RFC3339))
-	}
+	setTime(f.details, "changed", secret.changed)
 	settings, err := configuration.ParseSecret(env.SecretName(), secret.text)
 	if err != nil {
 		return f.error("SecretMalformed", Hint{
-			Cause:    "somebody wrote another form into it",
+			Cause:    "a value of another format was written",
 			Solution: "write it again as a JSON object of variables", Command: command(env, "secrets check"),
 		}, "%v", err)
 	}
@@ -73,8 +67,8 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 	return evaluateKeys(f.with("problems", secretProblemDetails(problems)), problems, env)
 }
 
-// evaluateKeys sums up the problems of a secret's keys: an error where one of them stops a deployment, as in preflight. The
-// worst gives the finding its reason, the message names all of them.
+// evaluateKeys sums up the problems of a secret's keys: an error where one of them prevents a deployment, as in preflight. The
+// most severe one gives the finding its reason; the message names all.
 func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Environment) Finding {
 	blocking := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !p.Stops })
 	others := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return p.Stops })
@@ -87,7 +81,7 @@ func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Envi
 	return f.warning(reason, hint, "%s", message)
 }
 
-// describeKeys are problems in words, all missing keys in one place.
+// describeKeys returns a text for each problem, and one for all missing keys.
 func describeKeys(problems []KeyProblem, env *environment.Environment) []string {
 	var missing, descriptions []string
 	for _, p := range problems {
@@ -103,7 +97,7 @@ func describeKeys(problems []KeyProblem, env *environment.Environment) []string 
 	return slices.Insert(descriptions, 0, fmt.Sprintf("%d of %d required keys are missing: %s", len(missing), len(env.SecretKeys()), strings.Join(missing, ", ")))
 }
 
-// worstReason is the reason of the worst problem, and what to do about it.
+// worstReason returns the reason and the hint for the most severe problem.
 func worstReason(problems []KeyProblem, env *environment.Environment) (string, Hint) {
 	const filled = "a variable became required, or the secret was not filled in"
 	for _, of := range []struct {
@@ -113,21 +107,20 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 		{"SecretKeysMissing", filled + "; a task whose definition refers to a missing key does not start", []configuration.Kind{configuration.Missing}},
 		{"SecretKeysUnset", filled, []configuration.Kind{configuration.Empty, configuration.Placeholder}},
 		{"SecretOfAnotherEnvironment", "it was copied from the other environment's secret", []configuration.Kind{ForeignKey}},
-		{"SecretValuesMalformed", "a value was not copied as a whole, or with more than belongs to it", []configuration.Kind{configuration.Malformed}},
-		{"SecretValuesPadded", "a value was copied with more than belongs to it", []configuration.Kind{configuration.Padded}},
+		{"SecretValuesMalformed", "a value was copied incompletely, or with additional characters", []configuration.Kind{configuration.Malformed}},
+		{"SecretValuesPadded", "a value was copied with additional characters", []configuration.Kind{configuration.Padded}},
 	} {
 		if slices.ContainsFunc(problems, func(p KeyProblem) bool { return slices.Contains(of.kinds, p.Kind) }) {
-			return of.reason, Hint{Cause: of.cause, Solution: "set each key that is named", Command: command(env, "secrets set")}
+			return of.reason, Hint{Cause: of.cause, Solution: "set each key in the message", Command: command(env, "secrets set")}
 		}
 	}
 	return "SecretKeysWithoutEffect", Hint{
-		Cause:    "the name has a mistake, or the key was forgotten",
-		Solution: "take the key out, or list it in configuration.optional of " + environment.FileName(env.Stack),
+		Cause:    "the name is misspelled, or the key is obsolete",
+		Solution: "delete the key, or list it in configuration.optional of " + environment.FileName(env.Stack),
 		Command:  command(env, "secrets set") + " --delete",
 	}
 }
 
-// secretProblemDetails are the kinds of problems of each key.
 func secretProblemDetails(problems []KeyProblem) map[string]any {
 	details := map[string]any{}
 	for _, p := range problems {

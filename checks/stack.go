@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func readStack(ctx context.Context, rc *runContext) (StackInfo, error) {
@@ -22,33 +23,30 @@ func checkStack(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateStack(stack, rc.env, rc.now)}, nil
 }
 
-// evaluateStack judges what the stack says of its last update.
 func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time) Finding {
 	f := newFinding("stack", "Pulumi-Stack-"+env.Stack).with("resources", stack.Resources)
 	if stack.Updated.IsZero() && stack.Resources == 0 {
-		return f.error("NeverDeployed", deployHint(env, "nobody has deployed it"), "the stack has no resources")
+		return f.error("NeverDeployed", deployHint(env, "the environment was never deployed"), "the stack has no resources")
 	}
 	age := now.Sub(stack.Updated).Truncate(time.Second)
 	if !stack.Updated.IsZero() {
 		f = f.with("updated", stack.Updated.UTC().Format(time.RFC3339)).with("result", stack.Result)
 	}
-	if stack.Image != "" {
-		f = f.with("image", stack.Image)
-	}
+	setText(f.details, "image", stack.Image)
 	switch {
 	case stack.Result == "in-progress":
 		return f.warning("UpdateInProgress", Hint{
-			Cause: "somebody deploys just now", Solution: "wait for it", Command: command(env, "status") + " --only stack",
-		}, "an update of the stack is under way")
+			Cause: "another deployment is running", Solution: "wait for it", Command: command(env, "status") + " --only stack",
+		}, "an update of the stack is in progress")
 	case len(stack.Pending) > 0:
 		return f.with("pending", stack.Pending).error("PendingOperations", Hint{
-			Cause:    "a deployment was killed in the middle of them, so that nobody knows how they ended",
-			Solution: "deploy again: what was made meanwhile is looked up", Command: command(env, "up") + " --image-tag TAG",
-		}, "%s whose end is not known", plural(len(stack.Pending), "operation", "operations"))
+			Cause:    "a deployment was killed during these operations, so that their result is not known",
+			Solution: "deploy again: it finds what was created", Command: command(env, "up") + " --image-tag TAG",
+		}, "%s whose result is not known", text.Plural(len(stack.Pending), "operation", "operations"))
 	case stack.Result == "failed":
 		return f.warning("LastUpdateFailed", Hint{
-			Cause: "the last deployment failed", Solution: "see why, and deploy again", Command: command(env, "history"),
+			Cause: "the last deployment failed", Solution: "check the reason, and deploy again", Command: command(env, "history"),
 		}, "the last update failed %s ago", age)
 	}
-	return f.healthy("UpToDate", "%s, updated %s ago", plural(stack.Resources, "resource", "resources"), age)
+	return f.healthy("UpToDate", "%s, updated %s ago", text.Plural(stack.Resources, "resource", "resources"), age)
 }

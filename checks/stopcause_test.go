@@ -70,7 +70,7 @@ func TestStopCause(t *testing.T) {
 			StopHealthCheck, "the task failed its container's health check", false},
 		"no command": {stopped(start, "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: exec: \"bun\": executable file not found in $PATH: unknown", 127, ""),
 			StopCommand, "the container's command cannot be started", true},
-		"spot":        {stopped(ecstypes.TaskStopCodeSpotInterruption, "Your Spot Task was interrupted.", 143, ""), StopInfrastructure, "AWS took the task's machine away", false},
+		"spot":        {stopped(ecstypes.TaskStopCodeSpotInterruption, "Your Spot Task was interrupted.", 143, ""), StopInfrastructure, "AWS took the task's machine out of service", false},
 		"scaled in":   {stopped(scheduler, "Scaling activity initiated by (deployment ecs-svc/123)", 143, ""), StopExpected, "stopped on purpose", false},
 		"by a person": {stopped(ecstypes.TaskStopCodeUserInitiated, "CannotPull is what somebody wrote", 0, ""), StopExpected, "stopped on purpose", false},
 		"exit 1":      {stopped(essential, exited, 1, ""), StopExitCode, "exit code 1 (application error)", false},
@@ -78,7 +78,7 @@ func TestStopCause(t *testing.T) {
 		"unfetched":   {stopped(essential, exited, 75, ""), StopExitCode, "exit code 75 (the secrets could not be fetched)", false},
 		"incomplete":  {stopped(essential, exited, 78, ""), StopExitCode, "exit code 78 (the configuration is not complete)", false},
 		"killed":      {stopped(essential, exited, 137, ""), StopExitCode, "exit code 137 (killed)", false},
-		"done":        {stopped(essential, exited, 0, ""), StopCompleted, "the container ended by itself, without an error", false},
+		"done":        {stopped(essential, exited, 0, ""), StopCompleted, "the container exited with code 0", false},
 		"new words":   {stopped(start, "SomethingNewError: whatever", -1, ""), StopOther, "SomethingNewError: whatever", false},
 		"no words":    {ecstypes.Task{}, StopOther, "ECS gives no reason", false},
 	} {
@@ -110,7 +110,7 @@ func TestStopCauseNamesTheContainerThatFailed(t *testing.T) {
 	require.Equal(t, "secrets set", key.Hint.Command)
 }
 
-// Where no task can be placed there is none to ask; the service's event says why.
+// Where no task can be placed, the service's event has the reason.
 func TestPlacementCause(t *testing.T) {
 	for event, want := range map[string]StopKind{
 		"(service api) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.":                                                             StopCapacity,

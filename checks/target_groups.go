@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,22 +12,13 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func checkTargetGroups(ctx context.Context, rc *runContext) ([]Finding, error) {
-	group, err := readTargetGroup(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return []Finding{evaluateTargetGroup(group, rc.env)}, nil
-}
-
-// targetCounts counts targets by state, and the reasons of those that are not healthy. Draining ones are on their way
-// out: they are counted apart.
+// targetCounts counts targets by state, and the reasons of unhealthy ones. Draining ones are counted separately, because they
+// are being removed.
 type targetCounts struct {
 	healthy, unhealthy, initial, other, draining int
 	reasons                                      map[string]int
 }
 
-// total is how many targets there are but for the draining ones.
 func (c targetCounts) total() int { return c.healthy + c.unhealthy + c.initial + c.other }
 
 func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
@@ -58,12 +48,11 @@ func countTargets(targets []elbtypes.TargetHealthDescription) targetCounts {
 	return counts
 }
 
-// evaluateTargetGroup judges the API's target group by the state of its targets. Draining ones do not count.
+// evaluateTargetGroup evaluates the API's target group by the state of its targets, without draining ones.
 func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Finding {
 	f := newFinding("target_groups", "ALB-TargetGroup-"+env.TargetGroupName())
 	if group == nil {
-		return f.error("TargetGroupMissing", deployHint(env, "the environment was never deployed, or the group was deleted"),
-			"there is no target group %s", env.TargetGroupName())
+		return f.error("TargetGroupMissing", missingHint(env, "the group"), "the target group %s does not exist", env.TargetGroupName())
 	}
 	counts := countTargets(group.targets)
 	wanted := counts.total()
@@ -79,7 +68,7 @@ func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Findi
 	case wanted == 0:
 		return f.error("NoTargets", Hint{
 			Cause:    "no task of the API is running, or none was registered yet",
-			Solution: "see why tasks do not run: ecs_service and ecs_tasks", Command: command(env, "status") + " --only ecs_service,ecs_tasks",
+			Solution: "check ecs_service and ecs_tasks for the reason", Command: command(env, "status") + " --only ecs_service,ecs_tasks",
 		}, "0/0 targets healthy: there are none")
 	case counts.healthy == 0 && counts.initial == wanted:
 		return f.warning("TargetsStarting", Hint{
@@ -97,7 +86,7 @@ func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Findi
 	return f.healthy("TargetsHealthy", "%d/%d targets healthy", counts.healthy, wanted)
 }
 
-// reasonList is the end of a message that counts reasons.
+// reasonList returns the end of a message, which counts the reasons.
 func reasonList(reasons map[string]int) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
@@ -109,27 +98,27 @@ func reasonList(reasons map[string]int) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// targetHints say what the load balancer's reasons mean.
+// targetHints explains the load balancer's reasons.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
 var targetHints = []struct {
 	reason elbtypes.TargetHealthReasonEnum
 	hint   Hint
 }{
 	{elbtypes.TargetHealthReasonEnumResponseCodeMismatch, Hint{
-		Cause:    "the application answers /health with another code than 200",
-		Solution: "look at its logs: it runs, but says that it is not well", Command: "logs"}},
+		Cause:    "the application's response to /health has another code than 200",
+		Solution: "check its logs: it is running, but reports a failure", Command: "logs"}},
 	{elbtypes.TargetHealthReasonEnumTimeout, Hint{
-		Cause:    "the application does not answer in time, or the security group does not let the balancer in",
-		Solution: "look at its logs and at the service's security group", Command: "logs"}},
+		Cause:    "the application does not respond in time, or the security group blocks the balancer",
+		Solution: "check its logs and the service's security group", Command: "logs"}},
 	{elbtypes.TargetHealthReasonEnumFailedHealthChecks, Hint{
-		Cause:    "the connection is refused, or the answer is malformed",
-		Solution: "see that the application listens on the container's port on all addresses", Command: "logs"}},
+		Cause:    "the connection is refused, or the response is malformed",
+		Solution: "check that the application listens on the container's port on all addresses", Command: "logs"}},
 	{elbtypes.TargetHealthReasonEnumNotInUse, Hint{
 		Cause:    "no listener forwards to the target group, or its zone is not the balancer's",
-		Solution: "see what was changed", Command: "drift"}},
+		Solution: "check what was changed", Command: "drift"}},
 	{elbtypes.TargetHealthReasonEnumInvalidState, Hint{
 		Cause:    "the task behind the target has stopped",
-		Solution: "see why: ecs_service has the reasons", Command: "status"}},
+		Solution: "check ecs_service for the reason", Command: "status"}},
 }
 
 func targetHint(reasons map[string]int, env *environment.Environment) Hint {
@@ -141,8 +130,8 @@ func targetHint(reasons map[string]int, env *environment.Environment) Hint {
 		}
 	}
 	return Hint{
-		Cause:    "the load balancer itself cannot say, or its health checks are off",
-		Solution: "look at the load balancer and the application's logs", Command: command(env, "logs"),
+		Cause:    "the load balancer gives no reason, or its health checks are off",
+		Solution: "check the load balancer and the application's logs", Command: command(env, "logs"),
 	}
 }
 

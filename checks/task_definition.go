@@ -23,8 +23,7 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 		roles = append(roles, s.Role)
 	}
 	roles = append(roles, environment.Migration)
-	return batches(ctx, roles, 1, func(ctx context.Context, one []environment.Role) ([]Finding, error) {
-		role := one[0]
+	return forEach(ctx, roles, func(ctx context.Context, role environment.Role) ([]Finding, error) {
 		name := rc.env.TaskFamily(role)
 		if service := findService(services, rc.env.ServiceName(role)); service != nil {
 			name = aws.ToString(service.TaskDefinition)
@@ -35,16 +34,13 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 		}
 		secret, secretErr := readSecret(ctx, rc)
 		if secretErr != nil && definition != nil {
-			finding := unknownFinding("task_definition", secretErr)
-			finding.Service = taskDefinitionID(rc.env, role)
-			return []Finding{finding}, nil
+			return []Finding{unknownFinding("task_definition", taskDefinitionID(rc.env, role), secretErr)}, nil
 		}
 		return []Finding{evaluateTaskDefinition(definition, role, secretKeys(secret), rc.env)}, nil
 	})
 }
 
-// secretKeys are the keys that the configuration secret has. Without a secret there are none; a secret that is no
-// object has none either.
+// secretKeys returns the keys of the configuration secret, none where there is no secret or it is no JSON object.
 func secretKeys(secret *configSecret) []string {
 	if secret == nil {
 		return nil
@@ -57,20 +53,19 @@ func taskDefinitionID(env *environment.Environment, role environment.Role) strin
 	return "ECS-TaskDefinition-" + env.TaskFamily(role)
 }
 
-// evaluateTaskDefinition judges what a task of the role would be started with. keys are those of the configuration
-// secret.
+// evaluateTaskDefinition evaluates what a task of the role would be started with. keys are those of the configuration secret.
 func evaluateTaskDefinition(
 	definition *ecstypes.TaskDefinition, role environment.Role, keys []string, env *environment.Environment,
 ) Finding {
 	f := newFinding("task_definition", taskDefinitionID(env, role))
 	if definition == nil {
-		return f.error("TaskDefinitionMissing", deployHint(env, "the environment was never deployed, or the revision was deleted"),
-			"there is no task definition of %s", env.TaskFamily(role))
+		return f.error("TaskDefinitionMissing", missingHint(env, "the revision"),
+			"the task definition %s does not exist", env.TaskFamily(role))
 	}
 	container := findContainer(definition, env.ContainerName(role))
 	f = f.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))
 	if container == nil {
-		return f.error("ContainerMissing", driftHint(env, "the task definition was not made by the program"),
+		return f.error("ContainerMissing", driftHint(env, "the task definition was not created by the deployer"),
 			"the task definition has no container %s", env.ContainerName(role))
 	}
 	references := secretReferences(container, env)
@@ -87,20 +82,20 @@ func evaluateTaskDefinition(
 		}, "%d of %d secret keys that the %s refers to are missing: %s", len(missing), len(references), role, strings.Join(missing, ", "))
 	case len(unset) > 0:
 		return f.with("missing_variables", unset).error("VariablesMissing",
-			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
 			"%d of %d required variables are not set: %s", len(unset), len(env.Configuration.Required), strings.Join(unset, ", "))
 	case len(foreign) > 0:
-		return f.error("WiredElsewhere", driftHint(env, "the task definition was changed by hand, or copied from another environment's"),
+		return f.error("ReferencesOtherEnvironment", driftHint(env, "the task definition was changed outside the deployer, or copied from another environment's"),
 			"%s", strings.Join(foreign, "; "))
 	case len(redefined) > 0:
-		return f.warning("NotAsTheProgramHasIt",
-			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
-			"required variables are not set as the program sets them, from %s: %s", env.SecretName(), strings.Join(redefined, ", "))
+		return f.warning("DiffersFromProgram",
+			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
+			"required variables do not come from %s, as the deployer sets them: %s", env.SecretName(), strings.Join(redefined, ", "))
 	case definition.Status == ecstypes.TaskDefinitionStatusInactive:
-		return f.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; tasks that run go on"),
-			"revision %d is deregistered: no new service could use it", definition.Revision)
+		return f.warning("TaskDefinitionInactive", deployHint(env, "the revision was deregistered; running tasks continue"),
+			"revision %d is deregistered: no new task can use it", definition.Revision)
 	case !strings.Contains(aws.ToString(container.Image), "@sha256:"):
-		return f.warning("ImageNotPinned", deployHint(env, "it was registered past the deployer"),
+		return f.warning("ImageNotPinned", deployHint(env, "it was registered outside the deployer"),
 			"the image is named by a tag, which can move: %s", aws.ToString(container.Image))
 	}
 	return f.healthy("Complete", "revision %d, %d secret keys, %d required variables",
@@ -108,14 +103,10 @@ func evaluateTaskDefinition(
 }
 
 func findContainer(definition *ecstypes.TaskDefinition, name string) *ecstypes.ContainerDefinition {
-	at := slices.IndexFunc(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
-	if at < 0 {
-		return nil
-	}
-	return &definition.ContainerDefinitions[at]
+	return find(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
 }
 
-// secretReferences are the keys of the configuration secret that a container refers to, sorted.
+// secretReferences returns the keys of the configuration secret that a container refers to, sorted.
 func secretReferences(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	keys := []string{}
 	for _, s := range container.Secrets {
@@ -127,9 +118,9 @@ func secretReferences(container *ecstypes.ContainerDefinition, env *environment.
 	return slices.Compact(keys)
 }
 
-// splitValueFrom separates the name of the secret from its key in a reference of the form
-// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION, of which the last three can be left out. References
-// to what is no secret have neither.
+// splitValueFrom returns the secret's name and the key in a reference of the form
+// arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME:KEY:STAGE:VERSION, of which the last three are optional, and "" for other
+// references.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 func splitValueFrom(reference string) (name, key string) {
 	parts := strings.Split(reference, ":")
@@ -139,14 +130,14 @@ func splitValueFrom(reference string) (name, key string) {
 	return parts[6], strings.Join(parts[7:min(8, len(parts))], "")
 }
 
-// isSecretNamed reports whether the last part of a secret's ARN is the name, alone or with the hyphen and six
-// characters that Secrets Manager adds.
+// isSecretNamed reports whether the last part of a secret's ARN is the name, with or without the hyphen and six characters that
+// Secrets Manager adds.
 func isSecretNamed(part, name string) bool {
 	return part == name || strings.HasPrefix(part, name+"-") && len(part) == len(name)+7
 }
 
-// unsetVariables are the required variables that a container gets from nowhere. DATABASE_URL is built at its start
-// where it knows the database's secret.
+// unsetVariables returns the required variables that a container does not get. DATABASE_URL is built when the container starts,
+// if it knows the database's secret.
 func unsetVariables(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	var set []string
 	for _, v := range container.Environment {

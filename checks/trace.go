@@ -11,8 +11,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// instrument returns cfg with every call limited and told of: at most limit calls are under way at once, retries and
-// their waits included, so that a large estate is read slowly before it is throttled.
+// instrument returns cfg with a limit on concurrent calls, which retries count against, and with every call traced. Without a
+// limit, reading a large account would be throttled.
 func instrument(cfg aws.Config, concurrency int, trace *tracer, now func() time.Time) aws.Config {
 	cfg = cfg.Copy()
 	if cfg.Retryer == nil {
@@ -41,16 +41,16 @@ func instrument(cfg aws.Config, concurrency int, trace *tracer, now func() time.
 		return out, metadata, err
 	})
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error {
-		// Before everything else, so that a call answered by another step is seen too.
+		// First, so that calls answered by another middleware are traced too.
 		return stack.Initialize.Add(step, middleware.Before)
 	})
 	return cfg
 }
 
-// tracer tells of calls, one at a time, until it ends.
+// tracer passes calls to the callback, one at a time, until it is stopped.
 type tracer struct {
 	mu sync.Mutex
-	// callback is nil where nobody wants to know.
+	// callback is nil without tracing.
 	callback func(Call)
 }
 

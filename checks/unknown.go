@@ -10,7 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Reasons why something is unknown.
+// Reasons of the status unknown.
 const (
 	reasonAccessDenied  = "AccessDenied"
 	reasonThrottled     = "Throttled"
@@ -22,7 +22,7 @@ const (
 	reasonNoResult      = "NoResult"
 )
 
-// accessDeniedCodes and throttledCodes are what the services call these conditions.
+// The services' error codes for these conditions.
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 var (
 	accessDeniedCodes = []string{
@@ -40,18 +40,25 @@ var (
 	}
 )
 
-// hasCode reports whether err is an answer of AWS with one of the codes.
 func hasCode(err error, codes ...string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
-// AccessDenied reports whether AWS refused a call because the caller may not make it.
+// ignoreCodes returns err, or nil where AWS returned it with one of the codes.
+func ignoreCodes(err error, codes ...string) error {
+	if hasCode(err, codes...) {
+		return nil
+	}
+	return err
+}
+
+// AccessDenied reports whether AWS refused a call for lack of permission.
 func AccessDenied(err error) bool { return hasCode(err, accessDeniedCodes...) }
 
-// unknownFinding is the finding about a component that could not be judged because of err.
-func unknownFinding(component string, err error) Finding {
-	f := newFinding(component, component)
+// unknownFinding returns the finding about a resource that could not be evaluated because of err.
+func unknownFinding(component, service string, err error) Finding {
+	f := newFinding(component, service)
 	call := "AWS"
 	var operation *smithy.OperationError
 	if errors.As(err, &operation) {
@@ -61,9 +68,9 @@ func unknownFinding(component string, err error) Finding {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return f.unknown(reasonTimeout, Hint{
-			Cause:    "AWS or the network answers slowly, or not at all",
+			Cause:    "AWS or the network responds slowly, or not at all",
 			Solution: "run it again with a longer --timeout",
-		}, "no answer in time from %s", call)
+		}, "no response in time from %s", call)
 	case errors.Is(err, context.Canceled):
 		return f.unknown(reasonInterrupted, Hint{
 			Cause: "the run was interrupted", Solution: "run it again",
@@ -76,23 +83,23 @@ func unknownFinding(component string, err error) Finding {
 		}, "access denied: the permission %s is missing", permission)
 	case hasCode(err, throttledCodes...):
 		return f.unknown(reasonThrottled, Hint{
-			Cause:    "the account makes more calls than AWS allows just now",
+			Cause:    "the account currently makes more calls than AWS allows",
 			Solution: "run it again in a minute",
 		}, "throttled by %s", call)
 	case hasCode(err, credentialCodes...) || isCredentialError(err):
 		return f.with("error", err.Error()).unknown(reasonNoCredentials, Hint{
-			Cause:    "there are no credentials, or they have expired or belong to nobody",
+			Cause:    "there are no credentials, or they are expired or invalid",
 			Solution: "sign in again, or name a profile with --profile",
 			Command:  "aws sts get-caller-identity",
 		}, "the credentials were not accepted for %s", call)
 	}
 	return f.with("error", err.Error()).unknown(errorReason(err), Hint{
-		Cause:    "the call went wrong; the error says more",
-		Solution: "run it again; with --debug every call is shown",
+		Cause:    "the call failed; the error has details",
+		Solution: "run it again; --debug shows every call",
 	}, "%s", shortError(err))
 }
 
-// errorReason tells an answer that is an error from no answer at all.
+// errorReason distinguishes an error that AWS returned from no response at all.
 func errorReason(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -101,13 +108,13 @@ func errorReason(err error) string {
 	return reasonUnreachable
 }
 
-// isCredentialError reports whether the SDK found no credentials to sign with. It has no type for that.
+// isCredentialError reports whether the SDK found no credentials, for which it has no error type.
 func isCredentialError(err error) bool {
 	var signing interface{ Unwrap() error }
 	return errors.As(err, &signing) && strings.Contains(err.Error(), "get identity: get credentials")
 }
 
-// shortError is err without what the SDK puts around the service's own words.
+// shortError returns the service's error message without what the SDK adds to it.
 func shortError(err error) string {
 	var api smithy.APIError
 	var operation *smithy.OperationError

@@ -17,16 +17,14 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// utilisation is how busy things are: for each thing, the latest average of each metric. It is evidence that may be
-// missing; nothing is judged unknown for want of it.
+// utilisation holds the latest average of each metric by resource. It is supplementary evidence: without it nothing becomes
+// unknown.
 type utilisation map[string]map[string]any
 
-// of returns the metrics of a thing as details.
-func (u utilisation) of(thing string) map[string]any { return u[thing] }
+func (u utilisation) of(resource string) map[string]any { return u[resource] }
 
-// number returns a metric of a thing.
-func (u utilisation) number(thing, metric string) (float64, bool) {
-	value, ok := u[thing][metric].(float64)
+func (u utilisation) number(resource, metric string) (float64, bool) {
+	value, ok := u[resource][metric].(float64)
 	return value, ok
 }
 
@@ -34,12 +32,12 @@ func serviceMetrics(name string) string  { return "service/" + name }
 func databaseMetrics(name string) string { return "database/" + name }
 func queueMetrics(name string) string    { return "queue/" + name }
 
-// metric is one number that CloudWatch has about a thing.
+// metric is one metric of a resource in CloudWatch.
 type metric struct {
-	// thing and detail are where the number goes.
-	thing, detail   string
-	namespace, name string
-	dimensions      map[string]string
+	// resource is the key in utilisation, detail the name in a finding's details.
+	resource, detail string
+	namespace, name  string
+	dimensions       map[string]string
 }
 
 // The names of the details.
@@ -55,7 +53,7 @@ const (
 	bytesPerGiB      = 1 << 30
 )
 
-// utilisationMetrics are the metrics of the environment's services, database and queue.
+// utilisationMetrics returns the metrics of the environment's services, database and queue.
 func utilisationMetrics(env *environment.Environment) []metric {
 	var metrics []metric
 	for _, s := range env.Services.List() {
@@ -76,7 +74,7 @@ func utilisationMetrics(env *environment.Environment) []metric {
 		metric{queueMetrics(env.QueueName()), oldestMessageAge, "AWS/SQS", "ApproximateAgeOfOldestMessage", queue})
 }
 
-// readUtilisation returns what CloudWatch has. Callers do without where it cannot be read.
+// readUtilisation returns what CloudWatch has. Callers continue without it on an error.
 func readUtilisation(ctx context.Context, rc *runContext) (utilisation, error) {
 	return cached(ctx, &rc.cache, "utilisation", func(ctx context.Context) (utilisation, error) {
 		metrics := utilisationMetrics(rc.env)
@@ -111,24 +109,24 @@ func metricQueries(metrics []metric) []cwtypes.MetricDataQuery {
 
 func metricID(i int) string { return fmt.Sprintf("m%d", i) }
 
-// utilisationOf takes the latest value of each metric; results come the newest value first.
+// utilisationOf takes the latest value of each metric; results are sorted from the newest value.
 func utilisationOf(metrics []metric, results []cwtypes.MetricDataResult) utilisation {
 	found := utilisation{}
 	for i, m := range metrics {
-		at := slices.IndexFunc(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
-		if at < 0 || len(results[at].Values) == 0 {
+		result := find(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
+		if result == nil || len(result.Values) == 0 {
 			continue
 		}
-		if found[m.thing] == nil {
-			found[m.thing] = map[string]any{}
+		if found[m.resource] == nil {
+			found[m.resource] = map[string]any{}
 		}
-		found[m.thing][m.detail] = math.Round(results[at].Values[0]*10) / 10
+		found[m.resource][m.detail] = math.Round(result.Values[0]*10) / 10
 	}
 	return found
 }
 
-// newCloudWatch makes a client. At an endpoint of its own it speaks JSON, which CloudWatch understands as well as its
-// SDK's newer CBOR, and which emulators of AWS know.
+// newCloudWatch creates a client. For a custom endpoint it uses JSON instead of the SDK's CBOR, which emulators of AWS do not
+// support.
 func newCloudWatch(cfg aws.Config) *cloudwatch.Client {
 	return cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
 		if o.BaseEndpoint != nil {

@@ -8,23 +8,22 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// Value is what a variable is set to. A sensitive one is masked in whatever way it is printed or encoded; Reveal alone
-// gives it away.
+// Value is the value of a variable. A sensitive one is masked however it is printed or encoded; only Reveal returns it.
 type Value struct {
 	text      string
 	sensitive bool
 }
 
-// Public is a value that everybody may see.
+// Public returns a value that is not masked.
 func Public(text string) Value { return Value{text: text} }
 
 // Sensitive reports whether the value is masked.
 func (v Value) Sensitive() bool { return v.sensitive }
 
-// Reveal is the value itself, for comparing and for those who may see it.
+// Reveal returns the value itself.
 func (v Value) Reveal() string { return v.text }
 
-// Unmasked is the value unmasked.
+// Unmasked returns a copy that is not masked.
 func (v Value) Unmasked() Value { return Value{text: v.text} }
 
 func (v Value) String() string {
@@ -34,11 +33,11 @@ func (v Value) String() string {
 	return v.text
 }
 
-// Format prints a value in the same way, whatever the verb.
+// Format prints the same for every verb.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
 
-// MarshalJSON encodes what String prints.
+// MarshalJSON encodes the result of String.
 func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(v.String()) }
 
-// MarshalYAML encodes what String prints.
+// MarshalYAML encodes the result of String.
 func (v Value) MarshalYAML() (any, error) { return v.String(), nil }

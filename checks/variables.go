@@ -8,11 +8,11 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// Origin is where a container has a variable from.
+// Origin is where a container gets a variable from.
 type Origin string
 
-// The origins, in the order in which they win: what is set in the task definition, as a value or as a reference to a
-// secret, then a key of the configuration secret that entrypoint reads, then what it builds from the database's secret.
+// The origins, in the order of their precedence: the task definition, as a value or as a reference to a secret, then a key of the
+// configuration secret that entrypoint reads, then what it builds from the database's secret.
 const (
 	FromTaskDefinition Origin = "task definition"
 	FromReference      Origin = "secret"
@@ -21,38 +21,39 @@ const (
 	FromNowhere        Origin = "nowhere"
 )
 
-// State is how well a variable is set.
+// State describes whether a variable is set correctly.
 type State string
 
-// The states beside the kinds of problems of a value. Unread values come from a place that this program does not read.
+// The states in addition to the kinds of problems of a value. Unread values come from a source that this program does not read.
 const (
 	Set    State = "set"
 	Unread State = "not read"
-	// Foreign is a variable that leads to another environment's database, or comes from its secret.
+	// Foreign is a variable that refers to another environment's database, or comes from its secret.
 	Foreign State = "foreign"
-	// WholeSecret is a reference that names no key of a secret, and so hands on all of it.
+	// WholeSecret is a reference that names no key of a secret, and so passes all of it.
 	WholeSecret State = "whole secret"
 )
 
-// Variable is one that a container gets.
+// Variable is an environment variable of a container.
 type Variable struct {
 	Name   string `json:"name"`
 	Value  Value  `json:"value"`
 	Masked bool   `json:"masked"`
 	Origin Origin `json:"source"`
-	// Secret and Key say which key of which secret it comes from.
+	// Secret and Key name the secret and its key that the variable comes from.
 	Secret   string `json:"secret,omitempty"`
 	Key      string `json:"key,omitempty"`
 	Required bool   `json:"required"`
 	State    State  `json:"state"`
-	// Message says more about a state that is not well.
-	Message    string   `json:"message,omitempty"`
+	// Message explains a state other than Set.
+	Message string `json:"message,omitempty"`
+	// Categories returns the names by which variables can be selected.
 	Categories []string `json:"categories"`
-	// Parts are the variables that a built one is built from.
+	// Parts are the variables that DATABASE_URL is built from.
 	Parts map[string]Value `json:"-"`
 }
 
-// BuiltFrom reveals the variables that a built one is built from.
+// BuiltFrom returns the revealed values of Parts.
 func (v Variable) BuiltFrom() map[string]string {
 	parts := map[string]string{}
 	for name, part := range v.Parts {
@@ -61,8 +62,8 @@ func (v Variable) BuiltFrom() map[string]string {
 	return parts
 }
 
-// Broken reports whether the container cannot work with the variable. A reference to a key that is not there keeps its
-// task from starting, whether or not the variable is required.
+// Broken reports whether the container cannot work with the variable. A reference to a missing key prevents its task from
+// starting, whether or not the variable is required.
 func (v Variable) Broken() bool {
 	missing := v.State == State(configuration.Missing) || v.State == State(configuration.Empty)
 	switch {
@@ -74,43 +75,42 @@ func (v Variable) Broken() bool {
 	return v.Required || v.Origin == FromReference && missing
 }
 
-// OK reports whether there is nothing to say about the variable.
+// OK reports whether there is no problem with the variable.
 func (v Variable) OK() bool { return v.State == Set || v.State == Unread }
 
-// known reports whether the variable's value is known here: what comes from elsewhere, another environment's secret too, is not
-// fetched.
+// known reports whether the value was read. Values from other sources, and from another environment's secret, are not fetched.
 func (v Variable) known() bool {
 	return v.State != Unread && v.State != WholeSecret && (v.State != Foreign || v.Value.Reveal() != "")
 }
 
-// UnusedKey is a key of the configuration secret that changes nothing for a container.
+// UnusedKey is a key of the configuration secret that has no effect on a container.
 type UnusedKey struct {
 	Key string `json:"key"`
 	Why string `json:"why"`
 }
 
-// Difference is a variable that another task definition, or the program, has in another way.
+// Difference is a variable that another task definition, or the infra program, defines differently.
 type Difference struct {
 	// Against is what was compared with: a revision, or the environment's file.
 	Against string `json:"against"`
 	Name    string `json:"name"`
-	// Kind says how the running one differs: added, removed or changed.
+	// Kind is how the running definition differs: added, removed or changed.
 	Kind string `json:"kind"`
 }
 
-// Container is what one container of a service gets.
+// Container describes one container of a service.
 type Container struct {
 	Service   string `json:"service"`
 	Role      string `json:"role"`
 	Container string `json:"container"`
-	// Running is the revision whose variables these are, Others are revisions that further tasks still run, Latest is the
-	// family's newest one. Deployed is the one that the last deployment left, empty where its record does not say.
+	// Running is the revision that the variables are from, Others are further revisions that tasks run, Latest is the family's
+	// newest one. Deployed is the last deployment's, empty where its record does not have it.
 	Running  string   `json:"running_revision"`
 	Others   []string `json:"other_revisions,omitempty"`
 	Latest   string   `json:"latest_revision"`
 	Deployed string   `json:"deployed_revision,omitempty"`
-	// Tasks is how many tasks run, Stale how many of them began before the configuration or the database's password was
-	// last changed, at Changed, and so have values from before.
+	// Tasks is how many tasks run. Stale is how many of them started before Changed, when the configuration or the database's
+	// password last changed, and so have earlier values.
 	Tasks       int          `json:"tasks"`
 	Stale       int          `json:"stale_tasks"`
 	Changed     *time.Time   `json:"configuration_changed,omitempty"`
@@ -119,21 +119,21 @@ type Container struct {
 	Differences []Difference `json:"differences"`
 }
 
-// Inspection is what the containers of an environment get.
+// Inspection describes the containers of an environment.
 type Inspection struct {
 	Environment string      `json:"environment"`
 	Region      string      `json:"region,omitempty"`
 	Timestamp   time.Time   `json:"timestamp,omitzero"`
 	Status      Status      `json:"status"`
 	Containers  []Container `json:"containers"`
-	// Findings are what is not as it should be, with what to do about it.
+	// Findings are the problems and their solutions.
 	Findings []Finding `json:"findings"`
 }
 
 // Categories are the words by which variables can be chosen.
 func Categories() []string { return []string{"database", "api", "aws", "secrets"} }
 
-// categoriesOf sorts a variable by its name and by where it comes from. One can belong to several categories.
+// categoriesOf returns the categories of a variable by its name and origin.
 func categoriesOf(v Variable) []string {
 	found := []string{}
 	words := strings.Split(strings.ToUpper(v.Name), "_")

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Comparison holds what the containers of two environments get against each other, by role, container and name. Of
-// sensitive values it says no more than whether they are the same.
+// Comparison compares the variables of two environments by role, container and name. Of sensitive values it only reports
+// whether they are equal.
 type Comparison struct {
 	Environment string              `json:"environment"`
 	Other       string              `json:"other"`
@@ -30,10 +30,10 @@ type ComparedVariable struct {
 	There *Value `json:"there,omitempty"`
 }
 
-// ComparisonResult is how a variable of one environment is to the other's.
+// ComparisonResult is the result for one variable.
 type ComparisonResult string
 
-// The likenesses.
+// The results.
 const (
 	Equal     ComparisonResult = "equal"
 	Different ComparisonResult = "different"
@@ -42,16 +42,15 @@ const (
 	NotKnown  ComparisonResult = "unknown"
 )
 
-// Compare holds two inspections against each other.
+// Compare compares two inspections.
 func Compare(here, there Inspection) Comparison {
 	all := Comparison{Environment: here.Environment, Other: there.Environment, Containers: []ComparedContainer{}}
 	of := func(containers []Container, like Container) []Variable {
-		for _, c := range containers {
-			if c.Role == like.Role && c.Container == like.Container {
-				return c.Variables
-			}
+		c := find(containers, func(c Container) bool { return c.Role == like.Role && c.Container == like.Container })
+		if c == nil {
+			return nil
 		}
-		return nil
+		return c.Variables
 	}
 	for _, c := range append(slices.Clone(here.Containers), there.Containers...) {
 		same := func(done ComparedContainer) bool { return done.Role == c.Role && done.Container == c.Container }
@@ -65,7 +64,7 @@ func Compare(here, there Inspection) Comparison {
 }
 
 func compareVariables(here, there []Variable) []ComparedVariable {
-	// What is missing is not there, required or not.
+	// A missing variable does not exist, required or not.
 	byName := func(variables []Variable) map[string]Variable {
 		named := map[string]Variable{}
 		for _, v := range variables {
@@ -82,15 +81,15 @@ func compareVariables(here, there []Variable) []ComparedVariable {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		a, isHere := ours[name]
 		b, isThere := theirs[name]
-		one := ComparedVariable{Name: name, Result: compareVariable(a, b, isHere, isThere)}
+		variable := ComparedVariable{Name: name, Result: compareVariable(a, b, isHere, isThere)}
 		sensitive := a.Value.Sensitive() || b.Value.Sensitive()
 		if isHere {
-			one.Here = &Value{a.Value.text, sensitive}
+			variable.Here = &Value{a.Value.text, sensitive}
 		}
 		if isThere {
-			one.There = &Value{b.Value.text, sensitive}
+			variable.There = &Value{b.Value.text, sensitive}
 		}
-		compared = append(compared, one)
+		compared = append(compared, variable)
 	}
 	return compared
 }

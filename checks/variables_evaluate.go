@@ -13,43 +13,43 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// evaluateContainer says what is not as it should be about what a container gets.
+// evaluateContainer evaluates the variables of a container.
 func evaluateContainer(c Container, env *environment.Environment) []Finding {
 	f := func() findingBuilder { return newFinding("variables", c.Service+"/"+c.Container) }
 	var findings []Finding
 	if broken := describeVariables(c.Variables, Variable.Broken); len(broken) > 0 {
 		findings = append(findings, f().error("VariablesBroken", Hint{
-			Cause:    "a variable became required, was not filled in, or comes from a wrong place; the application cannot work with that",
-			Solution: "set each one that is named, then restart", Command: command(env, "secrets set"),
+			Cause:    "a variable became required, has no value, or comes from a wrong source; the application cannot work without it",
+			Solution: "set each variable in the message, then restart", Command: command(env, "secrets set"),
 		}, "%s", strings.Join(broken, "; ")))
 	}
 	if odd := describeVariables(c.Variables, func(v Variable) bool { return !v.OK() && !v.Broken() }); len(odd) > 0 {
-		findings = append(findings, f().warning("VariablesOdd", Hint{
-			Cause:    "a value was left for somebody to fill in, or was not written as it was meant",
-			Solution: "set it anew", Command: command(env, "secrets set"),
+		findings = append(findings, f().warning("VariablesSuspicious", Hint{
+			Cause:    "a value is still a placeholder, or was not written as intended",
+			Solution: "set it again", Command: command(env, "secrets set"),
 		}, "%s", strings.Join(odd, "; ")))
 	}
 	if unread := describeVariables(c.Variables, func(v Variable) bool { return v.State == Unread && v.Required }); len(unread) > 0 {
 		findings = append(findings, f().unknown("VariablesNotRead", Hint{
 			Cause:    "these credentials may not read the secret, or it is no JSON object",
-			Solution: "look at it", Command: command(env, "secrets check"),
+			Solution: "check it", Command: command(env, "secrets check"),
 		}, "not read: %s", strings.Join(unread, "; ")))
 	}
 	if c.Stale > 0 {
 		findings = append(findings, f().warning(reasonOlderThanConfiguration, Hint{
-			Cause:    "a secret was changed after the tasks had started: they have its values from before",
+			Cause:    "a secret was changed after the tasks had started: they have its previous values",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the last change of the configuration", c.Stale, c.Tasks))
 	}
 	if program := differencesFrom(c.Differences, programName(env)); len(program) > 0 {
-		findings = append(findings, f().warning("NotAsTheProgramHasIt",
-			driftHint(env, "the task definition is older than the environment's file, or was changed by hand"),
+		findings = append(findings, f().warning("DiffersFromProgram",
+			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
 			"%s differs from %s: %s", c.Running, programName(env), strings.Join(program, ", ")))
 	}
 	return findings
 }
 
-// describeVariables lists variables with what there is to say about them.
+// describeVariables returns the selected variables with their problems.
 func describeVariables(variables []Variable, selected func(Variable) bool) []string {
 	var names []string
 	for _, v := range variables {
@@ -66,10 +66,9 @@ func describeVariables(variables []Variable, selected func(Variable) bool) []str
 	return names
 }
 
-// describe ends a sentence that begins with the variable and "is".
 func (s State) describe() string { return configuration.Kind(s).String() }
 
-// differencesFrom are the differences from one side, in words.
+// differencesFrom returns the differences from one side as text.
 func differencesFrom(all []Difference, side string) []string {
 	var found []string
 	for _, d := range all {
@@ -80,10 +79,9 @@ func differencesFrom(all []Difference, side string) []string {
 	return found
 }
 
-// programName is how what the program would declare is called.
 func programName(env *environment.Environment) string { return environment.FileName(env.Stack) }
 
-// differences holds what a container is given by its running task definition against another one, by name and value.
+// differences compares the running task definition with another one, by name and value.
 func differences(side string, running, other map[string]string) []Difference {
 	var found []Difference
 	for name, value := range running {
@@ -104,13 +102,13 @@ func differences(side string, running, other map[string]string) []Difference {
 	return found
 }
 
-// anyValue stands for a value that only AWS knows, but not for a reference or for nothing.
+// anyValue stands for any value that only AWS knows, but not for a reference or an empty value.
 const anyValue = "\x00"
 
-// valuePrefix and asReference begin how a variable is given.
+// valuePrefix and referencePrefix mark how a variable is defined.
 const valuePrefix, referencePrefix = "value ", "from "
 
-// definedVariables are the variables that a container definition names, with their values or references.
+// definedVariables returns the variables that a container definition names, with their values or references.
 func definedVariables(c *ecstypes.ContainerDefinition, env *environment.Environment) map[string]string {
 	all := map[string]string{}
 	if c == nil {
@@ -130,14 +128,13 @@ func definedVariables(c *ecstypes.ContainerDefinition, env *environment.Environm
 	return all
 }
 
-// ownReference is how a reference to a key of the environment's own secret is held against others: by its names, since only AWS
-// knows the ARN's end.
+// ownReference identifies a key of the environment's own secret for comparison, since only AWS knows the end of its ARN.
 func ownReference(key string, env *environment.Environment) string {
 	return env.SecretName() + " " + key
 }
 
-// expectedVariables are the variables that the program sets in the application's container, as far as the environment's file
-// says.
+// expectedVariables returns the variables that the infra program sets in the application's container, as far as the
+// environment's file defines them.
 func expectedVariables(env *environment.Environment) map[string]string {
 	all := map[string]string{}
 	for _, name := range environment.ProgramVariables() {
@@ -157,8 +154,7 @@ func expectedVariables(env *environment.Environment) map[string]string {
 	return all
 }
 
-// redefinedKeys are the keys of the configuration secret that a container needs and is given in another way than by a
-// reference to them.
+// redefinedKeys returns the required keys of the configuration secret that a container does not get by reference.
 func redefinedKeys(c *ecstypes.ContainerDefinition, env *environment.Environment) []string {
 	var names []string
 	for _, d := range differences("", definedVariables(c, env), expectedVariables(env)) {

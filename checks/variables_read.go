@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,19 +11,16 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// Inspect finds out what the containers of the environment's services get. deployed are the revisions that the last
-// deployment left, by service. An error is what kept it from finding out anything.
+// Inspect reads what the containers of the environment's services get. deployed maps services to the revision of the last
+// deployment. It returns an error only where nothing could be read.
 func Inspect(
 	ctx context.Context, env *environment.Environment, src Sources, opt Options, deployed map[string]string, clk clock.Clock,
 ) (Inspection, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opt.Timeout, defaultTimeout))
-	defer cancel()
-	trace := &tracer{callback: opt.Trace}
-	defer trace.stop()
-	src.AWS = instrument(src.AWS, cmp.Or(opt.Concurrency, defaultConcurrency), trace, clk.Now)
-	rc := &runContext{env: env, now: clk.Now().UTC(), clk: clk, src: src}
+	ctx, rc, stop := newRun(ctx, env, src, opt, clk)
+	defer stop()
 	ctx = withComponent(ctx, "variables")
 	prefetch(ctx, rc, readSecret)
 	prefetch(ctx, rc, readPasswordRotation)
@@ -49,7 +45,7 @@ func Inspect(
 		service := findService(services, name)
 		if service == nil {
 			found.Findings = append(found.Findings, newFinding("variables", name).error("ServiceMissing",
-				deployHint(env, "the environment was never deployed, or the service was deleted"), "there is no service %s", name))
+				missingHint(env, "the service"), "the service %s does not exist", name))
 			continue
 		}
 		reader := serviceReader{
@@ -58,9 +54,7 @@ func Inspect(
 		}
 		containers, err := reader.read(ctx)
 		if err != nil {
-			finding := unknownFinding("variables", err)
-			finding.Service = name
-			found.Findings = append(found.Findings, finding)
+			found.Findings = append(found.Findings, unknownFinding("variables", name, err))
 			continue
 		}
 		for _, c := range containers {
@@ -72,18 +66,15 @@ func Inspect(
 	return found, nil
 }
 
-// secretFindings judge the configuration secret itself.
 func secretFindings(ctx context.Context, rc *runContext) []Finding {
 	findings, err := checkSecrets(ctx, rc)
 	if err != nil {
-		finding := unknownFinding("secrets", err)
-		finding.Service = "SecretsManager-Secret-" + rc.env.SecretName()
-		return []Finding{finding}
+		return []Finding{unknownFinding("secrets", "SecretsManager-Secret-"+rc.env.SecretName(), err)}
 	}
 	return findings
 }
 
-// serviceReader reads what the containers of one service get.
+// serviceReader reads the containers of one service.
 type serviceReader struct {
 	*runContext
 	role     environment.Role
@@ -98,7 +89,7 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	running, others := r.revisions()
 	definition, err := readTaskDefinition(ctx, r.runContext, running)
 	if err == nil && definition == nil {
-		err = fmt.Errorf("ECS does not know %s, which its tasks run", lastPart(running))
+		err = fmt.Errorf("ECS has no task definition %s, which its tasks run", awsx.NameFromARN(running))
 	}
 	if err != nil {
 		return nil, err
@@ -118,7 +109,7 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 		application := name == r.env.ContainerName(r.role)
 		c := Container{
 			Service: r.env.ServiceName(r.role), Role: string(r.role), Container: name,
-			Running: lastPart(running), Others: others, Tasks: len(r.tasks), Deployed: lastPart(r.deployed), Differences: []Difference{},
+			Running: awsx.NameFromARN(running), Others: others, Tasks: len(r.tasks), Deployed: awsx.NameFromARN(r.deployed), Differences: []Difference{},
 		}
 		c.Variables, c.Unused = resolve(own, r.secret, r.env, application)
 		if application {
@@ -139,22 +130,22 @@ func (r serviceReader) read(ctx context.Context) ([]Container, error) {
 	return containers, nil
 }
 
-// deployedDefinition is the definition that the last deployment left, where that is neither the running nor the latest one. Nothing is
-// said of one that was deleted since.
+// deployedDefinition returns the last deployment's task definition where it is neither the running nor the latest one, or nil,
+// also where it was deleted.
 func (r serviceReader) deployedDefinition(ctx context.Context, running string, latest *ecstypes.TaskDefinition) (*ecstypes.TaskDefinition, error) {
-	revision := lastPart(r.deployed)
-	if revision == "" || revision == lastPart(running) || latest != nil && revision == revisionOf(latest) {
+	revision := awsx.NameFromARN(r.deployed)
+	if revision == "" || revision == awsx.NameFromARN(running) || latest != nil && revision == revisionOf(latest) {
 		return nil, nil
 	}
 	return readTaskDefinition(ctx, r.runContext, revision)
 }
 
 func revisionOf(definition *ecstypes.TaskDefinition) string {
-	return lastPart(aws.ToString(definition.TaskDefinitionArn))
+	return awsx.NameFromARN(aws.ToString(definition.TaskDefinitionArn))
 }
 
-// lastChange is when what a container reads at its start last changed. The database's password counts where DATABASE_URL is
-// built from it.
+// lastChange returns when a secret that the container reads at its start last changed. The database's password counts where
+// DATABASE_URL is built from it.
 func (r serviceReader) lastChange(variables []Variable) *time.Time {
 	if slices.ContainsFunc(variables, func(v Variable) bool { return v.Origin == BuiltAtStart }) {
 		return r.changes.latest()
@@ -162,8 +153,8 @@ func (r serviceReader) lastChange(variables []Variable) *time.Time {
 	return r.changes.configuration
 }
 
-// revisions are the one that the service's primary deployment has running tasks of, or else the one that its newest task
-// runs, or that it would start tasks of where it runs none; and the others that tasks still run.
+// revisions returns the revision of the primary deployment if tasks run it, else the newest task's, else the one that the
+// service would start; and the others that tasks run.
 func (r serviceReader) revisions() (running string, others []string) {
 	primary := aws.ToString(r.service.TaskDefinition)
 	var revisions []string
@@ -178,7 +169,7 @@ func (r serviceReader) revisions() (running string, others []string) {
 	}
 	for _, arn := range revisions {
 		if arn != running {
-			others = append(others, lastPart(arn))
+			others = append(others, awsx.NameFromARN(arn))
 		}
 	}
 	return running, others

@@ -12,16 +12,16 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// secretValues is the configuration secret for those who look keys up in it.
+// secretValues holds the keys of the configuration secret.
 type secretValues struct {
 	name string
-	// missing says that there is no such secret, closed why it could not be read or understood.
+	// missing reports whether the secret does not exist; unreadable is why it could not be read or parsed.
 	missing    bool
 	unreadable string
 	values     map[string]string
 }
 
-// parseSecretValues reads the keys of a configuration secret; err is why the secret could not be read.
+// parseSecretValues parses the configuration secret; err is why it could not be read.
 func parseSecretValues(secret *configSecret, err error, env *environment.Environment) secretValues {
 	s := secretValues{name: env.SecretName()}
 	switch {
@@ -41,17 +41,17 @@ func parseSecretValues(secret *configSecret, err error, env *environment.Environ
 	return s
 }
 
-// resolver works out what one container gets, as ECS and entrypoint would.
+// resolver determines the variables of one container, as ECS and entrypoint do.
 type resolver struct {
 	env    *environment.Environment
 	secret secretValues
-	// application says that the container is the application, whose variables are known; a sidecar's are its own.
+	// application reports whether the container is the application; which variables a sidecar needs is not known.
 	application bool
 	found       map[string]Variable
 }
 
-// resolve returns the variables of a container, required ones that it gets from nowhere too, and the keys of the
-// configuration secret that change nothing for it.
+// resolve returns the variables of a container, including missing required ones, and the keys of the configuration secret that
+// have no effect on it.
 func resolve(c *ecstypes.ContainerDefinition, secret secretValues, env *environment.Environment, application bool) ([]Variable, []UnusedKey) {
 	r := &resolver{env: env, secret: secret, application: application, found: map[string]Variable{}}
 	r.addValues(c)
@@ -71,7 +71,7 @@ func resolve(c *ecstypes.ContainerDefinition, secret secretValues, env *environm
 	return all, unused
 }
 
-// addValues takes the values that stand in the task definition, where whoever may look at it can read them.
+// addValues adds the values in the task definition, which everyone can read who may describe it.
 func (r *resolver) addValues(c *ecstypes.ContainerDefinition) {
 	for _, pair := range c.Environment {
 		name, value := aws.ToString(pair.Name), aws.ToString(pair.Value)
@@ -80,7 +80,7 @@ func (r *resolver) addValues(c *ecstypes.ContainerDefinition) {
 	}
 }
 
-// addReferences takes the keys that the task definition refers to. ECS fetches them before the task starts.
+// addReferences adds the keys that the task definition refers to. ECS fetches them before the task starts.
 func (r *resolver) addReferences(c *ecstypes.ContainerDefinition) {
 	for _, s := range c.Secrets {
 		reference := aws.ToString(s.ValueFrom)
@@ -96,13 +96,12 @@ func (r *resolver) addReferences(c *ecstypes.ContainerDefinition) {
 	}
 }
 
-// requires reports whether the container needs a variable.
 func (r *resolver) requires(name string) bool {
 	return r.application && slices.Contains(r.env.Configuration.Required, name)
 }
 
-// addStartVariables takes what entrypoint adds when it starts the application: every key of the configuration secret that is not
-// set already, and DATABASE_URL. An empty DATABASE_URL counts as none, as it does there.
+// addStartVariables adds what entrypoint sets when it starts the application: every key of the configuration secret that is not
+// set already, and DATABASE_URL. As in entrypoint, an empty DATABASE_URL counts as missing.
 func (r *resolver) addStartVariables() []UnusedKey {
 	unused := []UnusedKey{}
 	before := maps.Clone(r.found)
@@ -113,13 +112,13 @@ func (r *resolver) addStartVariables() []UnusedKey {
 			case set && isEmptyURL(existing) && r.secret.values[key] != "":
 			case set && existing.Origin == FromTaskDefinition:
 				if !isURLPart(key) || existing.Value.Reveal() != "" {
-					unused = append(unused, UnusedKey{key, "the task definition sets it, and wins"})
+					unused = append(unused, UnusedKey{key, "the task definition sets it, and has precedence"})
 				}
 				continue
 			case set:
 				continue
 			case !r.env.ReadsVariable(key):
-				unused = append(unused, UnusedKey{key, "the application does not know it"})
+				unused = append(unused, UnusedKey{key, "the environment's file does not list it for the application"})
 			}
 			r.lookUp(Variable{Name: key, Origin: FromSecretAtStart, Secret: r.secret.name, Key: key, Value: Value{sensitive: true}})
 		}
@@ -131,18 +130,17 @@ func (r *resolver) addStartVariables() []UnusedKey {
 	return unused
 }
 
-// readsSecret reports whether entrypoint reads the configuration secret.
 func (r *resolver) readsSecret() bool {
 	return isSecretNamed(secretNameIn(r.found[environment.VarConfigSecretID].Value.Reveal()), r.env.SecretName())
 }
 
-// isEmptyURL reports whether a variable is an empty DATABASE_URL. One whose key is missing keeps the task from starting, and
-// is another matter.
+// isEmptyURL reports whether a variable is an empty DATABASE_URL, as opposed to one whose key is missing, which prevents the
+// task from starting.
 func isEmptyURL(v Variable) bool {
 	return v.Name == environment.VarDatabaseURL && v.State == State(configuration.Empty) && v.Value.Reveal() == ""
 }
 
-// urlParts are the variables that DATABASE_URL is built from, those first that have to be there.
+// urlParts returns the variables that DATABASE_URL is built from, the required ones first.
 func urlParts() []string {
 	return []string{
 		environment.VarDatabaseHost, environment.VarDatabasePort, environment.VarDatabaseName,
@@ -152,8 +150,8 @@ func urlParts() []string {
 
 func isURLPart(name string) bool { return slices.Contains(urlParts(), name) }
 
-// buildDatabaseURL makes DATABASE_URL of what the container was given before its start and, where a part is not or is empty, of the
-// configuration secret.
+// buildDatabaseURL adds DATABASE_URL as entrypoint builds it: from the container's variables and, for missing or empty ones,
+// from the configuration secret.
 func (r *resolver) buildDatabaseURL(arn string, before map[string]Variable) {
 	v := Variable{
 		Name: environment.VarDatabaseURL, Origin: BuiltAtStart, Secret: secretBaseName(arn), State: Set, Required: r.requires(environment.VarDatabaseURL),
@@ -170,7 +168,7 @@ func (r *resolver) buildDatabaseURL(arn string, before map[string]Variable) {
 	v.Value = Value{"built from " + v.Secret + " for " + host, true}
 	for _, name := range urlParts()[:3] {
 		if v.Parts[name].Reveal() == "" {
-			v.State, v.Message, v.Value = State(configuration.Missing), name+" is not set, of which it is built", Value{}
+			v.State, v.Message, v.Value = State(configuration.Missing), name+" is not set, from which it is built", Value{}
 		}
 	}
 	if message, foreign := foreignTarget(v.Name, host, r.env); foreign {
@@ -179,7 +177,7 @@ func (r *resolver) buildDatabaseURL(arn string, before map[string]Variable) {
 	r.found[v.Name] = v
 }
 
-// secretBaseName is the name of a secret in its ARN, without the six random characters.
+// secretBaseName returns the name of a secret in its ARN, without the six random characters.
 func secretBaseName(arn string) string {
 	name := secretNameIn(arn)
 	if cut := len(name) - 7; cut > 0 && name[cut] == '-' {
@@ -188,8 +186,8 @@ func secretBaseName(arn string) string {
 	return name
 }
 
-// addMissing adds the required variables that come from nowhere. Of a secret that entrypoint reads and this program may not,
-// nobody can say which it has.
+// addMissing adds the required variables that no source sets. They are unread where entrypoint reads a secret that this program
+// cannot.
 func (r *resolver) addMissing() {
 	for _, name := range r.env.Configuration.Required {
 		if _, set := r.found[name]; set {
@@ -203,7 +201,7 @@ func (r *resolver) addMissing() {
 	}
 }
 
-// lookUp looks a variable's key up in the configuration secret.
+// lookUp reads a variable's key in the configuration secret.
 func (r *resolver) lookUp(v Variable) {
 	value, there := r.secret.values[v.Key]
 	switch {
@@ -212,15 +210,15 @@ func (r *resolver) lookUp(v Variable) {
 		r.found[v.Name] = v
 		return
 	case r.secret.missing:
-		v.Message = "there is nothing in the secret " + r.secret.name
+		v.Message = "there is no value in the secret " + r.secret.name
 	case !there:
-		v.Message = fmt.Sprintf("the secret %s has no such key", r.secret.name)
+		v.Message = fmt.Sprintf("the secret %s does not have the key", r.secret.name)
 	}
 	v.Value.text = value
 	r.add(v, there)
 }
 
-// add judges a variable's value and keeps it.
+// add evaluates a variable's value and adds it.
 func (r *resolver) add(v Variable, there bool) {
 	v.State, v.Required = Set, r.requires(v.Name)
 	values := map[string]string{}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 const configARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
@@ -128,7 +129,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// What the program sets is shown, which is what vars is for; what somebody set by hand is masked, whatever its name.
+// What the infra program sets is shown, which is what vars is for; what was set manually is masked, whatever its name.
 func TestShownValues(t *testing.T) {
 	env := loaded(t, "dev")
 	all, _ := resolve(apiContainer(env, func(c *ecstypes.ContainerDefinition) {
@@ -152,7 +153,7 @@ func TestKeysWithoutEffect(t *testing.T) {
 	secret := parseSecretValues(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)
 	_, unused := resolve(apiContainer(env, nil), secret, env, true)
 	require.Equal(t, []UnusedKey{
-		{"AWS_REGION", "the task definition sets it, and wins"}, {"EXTRA", "the application does not know it"},
+		{"AWS_REGION", "the task definition sets it, and has precedence"}, {"EXTRA", "the environment's file does not list it for the application"},
 	}, unused)
 	sidecar, none := resolve(&ecstypes.ContainerDefinition{Name: aws.String("xray-daemon")}, secret, env, false)
 	require.Empty(t, sidecar, "what the application needs, a sidecar does not")
@@ -176,11 +177,11 @@ func TestSecretThatIsNotRead(t *testing.T) {
 	all, _ := resolve(apiContainer(env, nil), parseSecretValues(nil, nil, env), env, true)
 	findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
 	require.Equal(t, Error, findings[0].Status)
-	require.Contains(t, findings[0].Message, "there is nothing in the secret balancer-dev-config")
+	require.Contains(t, findings[0].Message, "there is no value in the secret balancer-dev-config")
 }
 
 // What a required variable is, that comes from a place which is not read, is not known: it never counts as healthy.
-func TestRequiredFromElsewhere(t *testing.T) {
+func TestRequiredFromOtherSources(t *testing.T) {
 	env := loaded(t, "dev")
 	key := env.SecretKeys()[0]
 	shelf := parseSecretValues(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
@@ -195,7 +196,7 @@ func TestRequiredFromElsewhere(t *testing.T) {
 }
 
 // A key that entrypoint would fetch from a secret that this program may not read is not known to be missing.
-func TestRequiredAtStartFromAClosedSecret(t *testing.T) {
+func TestRequiredAtStartFromAnUnreadableSecret(t *testing.T) {
 	env := loaded(t, "dev")
 	container := apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil })
 	all, _ := resolve(container, parseSecretValues(nil, errors.New("denied"), env), env, true)
@@ -291,7 +292,7 @@ func TestDifferencesFromRevisions(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, containers, 1)
 			require.Equal(t, test.want, containers[0].Differences)
-			require.Equal(t, lastPart(test.deployed), containers[0].Deployed)
+			require.Equal(t, awsx.NameFromARN(test.deployed), containers[0].Deployed)
 			require.Equal(t, test.calls, calls)
 		})
 	}
@@ -322,7 +323,7 @@ func TestCompare(t *testing.T) {
 	require.NotContains(t, asText(t, compared), "hunter")
 }
 
-func TestJudgeSecretOfOtherKeys(t *testing.T) {
+func TestSecretProblemsOfOtherKeys(t *testing.T) {
 	env := loaded(t, "dev")
 	env.Configuration.Optional = []string{"LOG_LEVEL", "OTHER_URL"}
 	values := map[string]string{
@@ -342,7 +343,7 @@ func TestJudgeSecretOfOtherKeys(t *testing.T) {
 	require.NotContains(t, asText(t, problems), "hunter2")
 	text, err := json.Marshal(values)
 	require.NoError(t, err)
-	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL leads to the database of staging"},
+	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL refers to the database of staging"},
 		evaluateSecret(&configSecret{text: string(text)}, env))
 	delete(values, "DATABASE_URL")
 	text, err = json.Marshal(values)

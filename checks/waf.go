@@ -8,6 +8,7 @@ import (
 	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -17,12 +18,12 @@ func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
 	}
 	if balancer == nil {
 		return []Finding{newFinding("waf", wafID(rc.env)).error("LoadBalancerMissing",
-			deployHint(rc.env, "the environment was never deployed"), "there is no load balancer that it could protect")}, nil
+			deployHint(rc.env, "the environment was never deployed"), "the load balancer that it protects does not exist")}, nil
 	}
 	out, err := wafv2.NewFromConfig(rc.aws()).GetWebACLForResource(ctx, &wafv2.GetWebACLForResourceInput{
 		ResourceArn: balancer.LoadBalancerArn,
 	})
-	// AWS answers without a web ACL where there is none; others have an error for it.
+	// AWS returns no web ACL where there is none; emulators return an error.
 	if hasCode(err, "WAFNonexistentItemException") {
 		return []Finding{evaluateWAF(nil, rc.env)}, nil
 	}
@@ -34,27 +35,26 @@ func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
 
 func wafID(env *environment.Environment) string { return "WAF-" + env.WebACLName() }
 
-// evaluateWAF judges the web ACL in front of the load balancer.
 func evaluateWAF(acl *waftypes.WebACL, env *environment.Environment) Finding {
 	f := newFinding("waf", wafID(env))
 	if acl == nil {
-		return f.error("Unprotected", driftHint(env, "the association was removed, or never made"), "the load balancer has no web ACL")
+		return f.error("Unprotected", driftHint(env, "the association was removed, or never created"), "the load balancer has no web ACL")
 	}
 	name, rules := aws.ToString(acl.Name), len(acl.Rules)
 	limit, limited := rateLimit(acl.Rules)
 	f = f.with("name", name).with("rules", rules).with("rate_limit", limit)
 	switch {
 	case name != env.WebACLName():
-		return f.warning("OtherWebACL", driftHint(env, "somebody associated another one"), "the load balancer has the web ACL %s, not %s", name, env.WebACLName())
+		return f.warning("OtherWebACL", driftHint(env, "another one was associated outside the deployer"), "the load balancer has the web ACL %s, not %s", name, env.WebACLName())
 	case rules == 0:
-		return f.error("NoRules", driftHint(env, "the rules were deleted"), "the web ACL has no rules and lets everything through")
+		return f.error("NoRules", driftHint(env, "the rules were deleted"), "the web ACL has no rules and blocks nothing")
 	case !limited:
-		return f.warning("NoRateLimit", driftHint(env, "the rule was deleted"), "the web ACL has %s, none of which limits rates", plural(rules, "rule", "rules"))
+		return f.warning("NoRateLimit", driftHint(env, "the rule was deleted"), "the web ACL has %s, none of which limits rates", text.Plural(rules, "rule", "rules"))
 	case int(limit) != env.Firewall.RateLimit:
-		return f.warning("OtherRateLimit", driftHint(env, "the limit was changed by hand"),
-			"an address may make %d requests in five minutes, the environment's file says %d", limit, env.Firewall.RateLimit)
+		return f.warning("OtherRateLimit", driftHint(env, "the limit was changed outside the deployer"),
+			"an address may make %d requests in five minutes, the environment's file has %d", limit, env.Firewall.RateLimit)
 	}
-	return f.healthy("Protected", "%s, %d requests an address in five minutes", plural(rules, "rule", "rules"), limit)
+	return f.healthy("Protected", "%s, %d requests an address in five minutes", text.Plural(rules, "rule", "rules"), limit)
 }
 
 func rateLimit(rules []waftypes.Rule) (int64, bool) {

@@ -3,39 +3,32 @@ package checks
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 )
 
-// zone is the hosted zone of the root domain: where it is, and the name servers that answer for it.
+// zone is the hosted zone of the root domain.
 type zone struct {
 	id          string
 	nameServers []string
 }
 
-// readZoneID returns the id of the public hosted zone of the environment's root domain, "" when there is none.
+// readZoneID returns the ID of the public hosted zone of the environment's root domain, or "" where there is none.
 func readZoneID(ctx context.Context, rc *runContext) (string, error) {
 	return cached(ctx, &rc.cache, "zone id", func(ctx context.Context) (string, error) {
-		listed, err := route53.NewFromConfig(rc.aws()).ListHostedZonesByName(ctx, &route53.ListHostedZonesByNameInput{
-			DNSName: aws.String(rc.env.Domain.Root),
-		})
-		if err != nil {
+		zones, err := hostedzone.Public(ctx, route53.NewFromConfig(rc.aws()), rc.env.Domain.Root)
+		if err != nil || len(zones) == 0 {
 			return "", err
 		}
-		at := slices.IndexFunc(listed.HostedZones, func(z r53types.HostedZone) bool {
-			return sameName(aws.ToString(z.Name), rc.env.Domain.Root) && (z.Config == nil || !z.Config.PrivateZone)
-		})
-		if at < 0 {
-			return "", nil
-		}
-		return aws.ToString(listed.HostedZones[at].Id), nil
+		return aws.ToString(zones[0].Id), nil
 	})
 }
 
-// readZone returns the public hosted zone of the environment's root domain, nil when there is none.
+// readZone returns the public hosted zone of the environment's root domain, or nil where there is none.
 func readZone(ctx context.Context, rc *runContext) (*zone, error) {
 	return cached(ctx, &rc.cache, "zone", func(ctx context.Context) (*zone, error) {
 		id, err := readZoneID(ctx, rc)
@@ -54,7 +47,7 @@ func readZone(ctx context.Context, rc *runContext) (*zone, error) {
 	})
 }
 
-// readRecords returns the records of the zone, none when there is no zone.
+// readRecords returns the records of the zone, none where there is no zone.
 func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecordSet, error) {
 	return cached(ctx, &rc.cache, "records", func(ctx context.Context) ([]r53types.ResourceRecordSet, error) {
 		id, err := readZoneID(ctx, rc)
@@ -69,7 +62,7 @@ func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecord
 	})
 }
 
-// readDelegation returns the name servers that DNS names for the root domain, which are those at the registrar.
+// readDelegation returns the name servers that DNS has for the root domain, as set at the registrar.
 func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
 	return cached(ctx, &rc.cache, "delegation", func(ctx context.Context) ([]string, error) {
 		found, err := rc.src.Network.Resolver.LookupNS(ctx, rc.env.Domain.Root)
@@ -83,33 +76,15 @@ func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
 		for _, ns := range found {
 			names = append(names, ns.Host)
 		}
-		return normalNames(names), nil
+		return hostedzone.NormalNames(names), nil
 	})
 }
 
-// normalNames are DNS names in lower case, without the final dot, sorted.
-func normalNames(names []string) []string {
-	normal := make([]string, 0, len(names))
-	for _, name := range names {
-		normal = append(normal, strings.ToLower(strings.TrimSuffix(name, ".")))
-	}
-	slices.Sort(normal)
-	return normal
-}
-
-// sameName reports whether two DNS names are the same but for case and the final dot. Route 53 writes an asterisk as \052.
-func sameName(a, b string) bool {
-	normal := func(name string) string {
-		return strings.ToLower(strings.TrimSuffix(strings.ReplaceAll(name, `\052`, "*"), "."))
-	}
-	return normal(a) == normal(b)
-}
-
-// isDelegated reports whether the registrar sends the world to the zone: every name server it names is the zone's.
+// isDelegated reports whether every name server at the registrar is one of the zone's.
 func isDelegated(zone *zone, registrar []string) bool {
 	if zone == nil || len(registrar) == 0 {
 		return false
 	}
-	own := normalNames(zone.nameServers)
-	return !slices.ContainsFunc(normalNames(registrar), func(name string) bool { return !slices.Contains(own, name) })
+	own := hostedzone.NormalNames(zone.nameServers)
+	return !slices.ContainsFunc(hostedzone.NormalNames(registrar), func(name string) bool { return !slices.Contains(own, name) })
 }

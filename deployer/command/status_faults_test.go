@@ -44,15 +44,15 @@ func (d deployed) testFaults(t *testing.T) {
 		"certificate-pending":    {codeDone, nil, ""},
 		"dns-missing": {codeFailed, append([]ill{{"dns", failed, "RecordMissing"}}, unreachable("DNSNotFound")...),
 			"the alias record is missing"},
-		"not-delegated": {codeFailed, append([]ill{{"delegation", failed, "DelegatedElsewhere"}}, unreachable("DNSNotFound")...),
+		"not-delegated": {codeFailed, append([]ill{{"delegation", failed, "WrongNameServers"}}, unreachable("DNSNotFound")...),
 			"enter the zone's name servers at the registrar"},
 		"database-unavailable": {codeFailed, []ill{{"database", failed, "DatabaseUnavailable"}, {"readiness", failed, "HTTPStatus"}},
 			"the storage is used up"},
-		"dead-letters": {codeWarnings, []ill{{"dead_letter_queue", warning, "DeadLetters"}}, "jobs failed"},
+		"dead-letters": {codeWarnings, []ill{{"dead_letter_queue", warning, "DeadLetters"}}, "messages failed as often as the queue allows"},
 		"alarm":        {codeWarnings, []ill{{"alarms", warning, "InAlarm"}}, "a metric has crossed its threshold"},
-		"port-open":    {codeFailed, []ill{{"security_groups", failed, "OpenToTheWorld"}}, "a rule was added by hand"},
-		"drift": {codeWarnings, []ill{{"log_groups", warning, "OtherRetention"}, {"compliance", warning, "NotAsDescribed"}},
-			"the retention was changed by hand"},
+		"port-open":    {codeFailed, []ill{{"security_groups", failed, "OpenToTheWorld"}}, "a rule was added outside the deployer"},
+		"drift": {codeWarnings, []ill{{"log_groups", warning, "OtherRetention"}, {"compliance", warning, "DiffersFromFile"}},
+			"the retention was changed outside the deployer"},
 		"api-throttled": {codeDone, nil, ""},
 		"api-errors": {codeWarnings, []ill{
 			{"certificate", unknown, "APIError"}, {"queue", unknown, "APIError"}, {"dead_letter_queue", unknown, "APIError"},
@@ -96,9 +96,9 @@ func (d deployed) testPending(t *testing.T) {
 	require.Contains(t, hints, "compare the name servers")
 
 	code, got, hints = d.illness(t, "dev", "certificate-pending,not-delegated", "--only", "certificate,hosted_zone,delegation")
-	require.Equal(t, []ill{{"certificate", checks.Error, "NotDelegated"}, {"delegation", checks.Error, "DelegatedElsewhere"}}, got)
+	require.Equal(t, []ill{{"certificate", checks.Error, "NotDelegated"}, {"delegation", checks.Error, "WrongNameServers"}}, got)
 	require.Equal(t, codeFailed, code)
-	require.Contains(t, hints, "the registrar does not send the world to the zone's name servers")
+	require.Contains(t, hints, "the registrar does not have the zone's name servers")
 }
 
 // illness is the exit code of a status under faults, what is not healthy, each once in the order of the report, and all

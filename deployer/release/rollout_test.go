@@ -107,7 +107,7 @@ func TestStoppedTasksAreReadWhenOneIsLost(t *testing.T) {
   last log lines:
     first
     no such module`)
-	require.Contains(t, hint.Of(err), "the application gave up: look at its last log lines: `")
+	require.Contains(t, hint.Of(err), "the application exited with an error: check its last log lines: `")
 	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  last log line: no such module\ntask b of "+api+
 		" stopped too: exit code 1 (application error)\ntask c of "+api+" stopped too: exit code 1 (application error)\nthe deployment of "+
 		api+" is stopped, because it cannot succeed", logged())

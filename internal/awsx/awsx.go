@@ -1,4 +1,4 @@
-// Package awsx reads names and digests out of AWS's identifiers. The packages below it each read one thing from AWS that several
+// Package awsx extracts names and digests from AWS's identifiers. The packages below it each read one thing from AWS that several
 // callers need: tasks, hosted zones, images, log streams. Their errors are the SDK's, which name the operation; callers add
 // what they read it for.
 package awsx

@@ -3,6 +3,7 @@ package ecrimage
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,7 +56,8 @@ func Find(ctx context.Context, client Client, repository, tagOrDigest string) (*
 		}
 		if image.Platforms = indexes[digest].Platforms; len(image.Platforms) > 0 {
 			children, err := Describe(ctx, client, repository, image.Platforms...)
-			if err != nil {
+			// An index can outlive its images. Only its findings are unknown then.
+			if missing := (*types.ImageNotFoundException)(nil); err != nil && !errors.As(err, &missing) {
 				return nil, err
 			}
 			details = append(details, children...)

@@ -101,6 +101,12 @@ func TestNotScanned(t *testing.T) {
 	found, err := Find(t.Context(), r, "app", "v1")
 	require.NoError(t, err, "an index without a manifest lists nothing")
 	require.False(t, found.Scanned)
+
+	r.manifests = map[string]string{"sha256:index": manifest}
+	found, err = Find(t.Context(), r, "app", "v1")
+	require.NoError(t, err, "its images were deleted")
+	require.False(t, found.Scanned)
+	require.Len(t, found.Platforms, 2)
 }
 
 func TestIndexes(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/smithy-go"
 )
 
 // PerCall is how many tasks one call describes at most.
@@ -58,6 +59,6 @@ func Describe(ctx context.Context, client ecs.DescribeTasksAPIClient, cluster *s
 
 // IsNoCluster reports whether ECS refused a call because the cluster does not exist, and so has no tasks.
 func IsNoCluster(err error) bool {
-	var missing *types.ClusterNotFoundException
-	return errors.As(err, &missing)
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == "ClusterNotFoundException"
 }
