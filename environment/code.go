@@ -115,12 +115,3 @@ func (e *Environment) WithRoles(roles map[Role]bool, other *Environment) *Enviro
 	changed.Services.Worker, changed.Services.Scheduler = pick(Worker), pick(Scheduler)
 	return changed.Clone()
 }
-
-// Roles returns the roles of e's services.
-func (e *Environment) Roles() map[Role]bool {
-	roles := map[Role]bool{}
-	for _, s := range e.Services.List() {
-		roles[s.Role] = true
-	}
-	return roles
-}

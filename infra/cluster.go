@@ -12,11 +12,11 @@ import (
 type Cluster struct {
 	pulumi.ResourceState
 
-	// ARN is the cluster's, LogGroupARN the log group's.
+	// ARN is the ARN of the cluster, LogGroupARN that of the log group.
 	ARN, LogGroupARN pulumi.StringOutput
 }
 
-// ClusterArgs is what a Cluster needs to know.
+// ClusterArgs are the arguments of a Cluster.
 type ClusterArgs struct {
 	Env *environment.Environment
 }

@@ -7,22 +7,21 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Zone is the hosted zone of the root domain. It answers once the domain's registrar names its name servers.
+// Zone is the hosted zone of the root domain. It is in use once the registrar delegates the domain to its name servers.
 type Zone struct {
 	pulumi.ResourceState
 
-	// ID and ARN are the zone's.
 	ID, ARN pulumi.StringOutput
 	// NameServers are to be entered at the registrar.
 	NameServers pulumi.StringArrayOutput
 }
 
-// ZoneArgs is what a Zone needs to know.
+// ZoneArgs are the arguments of a Zone.
 type ZoneArgs struct {
 	Shared *environment.Shared
 }
 
-// NewZone declares a Zone. It does not let itself be deleted with records in it.
+// NewZone declares a Zone. Deleting one that has records fails.
 func NewZone(ctx *pulumi.Context, name string, args *ZoneArgs, opts ...pulumi.ResourceOption) (*Zone, error) {
 	c := &Zone{}
 	child, err := declare(ctx, "Zone", name, c, opts)

@@ -260,7 +260,7 @@ func printCostDifference(w io.Writer, c Cost, style Style) error {
 
 // costOverview shows several environments, a row each, in whole dollars.
 func costOverview(w io.Writer, costs []Cost, style Style) error {
-	t := style.newTable("env", "network", "entrance", "tasks", "database", "rest", "total", "most", "budget")
+	t := style.newTable("env", "network", "ingress", "tasks", "database", "rest", "total", "most", "budget")
 	var configs []table.ColumnConfig
 	for column := 2; column <= 9; column++ {
 		configs = append(configs, alignRight(column))
