@@ -7,19 +7,19 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// RetryPolicy is how often and how long a target is probed until it is well.
+// RetryPolicy is how often a target is probed until it is healthy.
 type RetryPolicy struct {
-	// Tries is the number of tries, at least one; Interval the time between them.
+	// Tries is the maximum number of tries, at least one; Interval is the time between them.
 	Tries    int
 	Interval time.Duration
-	// Timeout bounds one try. Zero means 10 s.
+	// Timeout limits one try. Zero means 10 s.
 	Timeout time.Duration
 }
 
 const defaultTimeout = 10 * time.Second
 
-// UntilHealthy probes the target until every probe is well, the tries are used up or ctx ends, tells report of each try
-// (from 1 on), and returns the last results and whether all of them are well.
+// UntilHealthy probes the target until every probe is healthy, no tries are left, or ctx ends. It calls report after each
+// try, counted from 1, and returns the last results and whether all of them are healthy.
 func UntilHealthy(
 	ctx context.Context, target Target, policy RetryPolicy, network Network, clk clock.Clock, report func(try int, results []Result),
 ) ([]Result, bool) {
@@ -35,7 +35,7 @@ func UntilHealthy(
 	}
 }
 
-// RunWithTimeout is Run with a time limit of its own; zero means 10 s.
+// RunWithTimeout calls Run with a time limit; zero means 10 s.
 func RunWithTimeout(ctx context.Context, timeout time.Duration, target Target, network Network, clk clock.Clock) []Result {
 	if timeout == 0 {
 		timeout = defaultTimeout
@@ -45,7 +45,7 @@ func RunWithTimeout(ctx context.Context, timeout time.Duration, target Target, n
 	return Run(ctx, target, network, clk)
 }
 
-// AllOK reports whether there are results and nothing is wrong in any of them.
+// AllOK reports whether there are results and all of them are healthy.
 func AllOK(results []Result) bool {
 	for _, r := range results {
 		if !r.OK() {
