@@ -52,19 +52,19 @@ const (
 	dbSecret = "arn:aws:secretsmanager:" + inRegion + "secret:rds!db-1"
 )
 
-// acts are actions on one resource.
-type acts struct {
+// actionsOn are actions on one resource.
+type actionsOn struct {
 	resource string
 	actions  []string
 }
 
-func on(resource string, actions ...string) acts { return acts{resource, actions} }
+func on(resource string, actions ...string) actionsOn { return actionsOn{resource, actions} }
 
-// providerActs are what the provider asks AWS for, by the type of resource.
+// providerActions are what the provider asks AWS for, by the type of resource.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-func providerActs() map[string][]acts {
+func providerActions() map[string][]actionsOn {
 	role := ofIAM + "role/v3-backend-ENV-task-role"
-	return map[string][]acts{
+	return map[string][]actionsOn{
 		"awsx:ec2:Vpc": {
 			on(anyEC2+"vpc/vpc-1", "ec2:CreateVpc", "ec2:CreateTags", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc"),
 			on(anyEC2+"subnet/subnet-1", "ec2:CreateSubnet", "ec2:CreateTags", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"),
@@ -244,15 +244,15 @@ func asProvider(action, resource, env, host string) request {
 
 // The program says what it declares; GitHub's roles have to be allowed to make, change and delete all of it. What no role may
 // delete, the database and its queue in production, is not among it.
-func TestGitHubRolesMayDeployWhatTheProgramDeclares(t *testing.T) {
-	rows := providerActs()
+func TestGitHubRolesMayDeployTheProgram(t *testing.T) {
+	rows := providerActions()
 	require.Equal(t, typesOf(everyEnvironment(t)), slices.Sorted(maps.Keys(rows)), "say in providerActs what the provider asks for to make a type")
 	_, all := sharedStack(t)
 	for env, want := range map[string]struct{ role, host string }{
 		"development": {deployRole, "dev-api.hyperchonk.com"}, "staging": {deployRole, "staging-api.hyperchonk.com"},
 		"production": {productionRole, "api.hyperchonk.com"},
 	} {
-		may := mayGitHub(t, all, want.role)
+		may := githubPermissions(t, all, want.role)
 		for typ, row := range rows {
 			for _, a := range row {
 				for _, action := range a.actions {
@@ -261,11 +261,11 @@ func TestGitHubRolesMayDeployWhatTheProgramDeclares(t *testing.T) {
 			}
 		}
 	}
-	deploy := mayGitHub(t, all, deployRole)
+	deploy := githubPermissions(t, all, deployRole)
 	for action, resource := range map[string]string{
 		"rds:DeleteDBInstance": ofRDS + "db:v3-backend-ENV-db", "sqs:DeleteQueue": "arn:aws:sqs:" + inRegion + "v3-backend-ENV-background-jobs",
 	} {
 		require.True(t, deploy.allows(t, asProvider(action, resource, "staging", "staging-api.hyperchonk.com")))
-		require.False(t, mayGitHub(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")))
+		require.False(t, githubPermissions(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")))
 	}
 }

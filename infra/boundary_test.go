@@ -28,7 +28,7 @@ func TestEveryRoleOfAnEnvironmentIsBounded(t *testing.T) {
 }
 
 // What the program gives to a role is worth nothing outside the boundary.
-func TestBoundaryLeavesRoomForWhatTheRolesDo(t *testing.T) {
+func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 	boundary := bounded(t)
 	for _, name := range []string{"dev", "staging", "production"} {
 		env, err := environment.Load("..", name)
@@ -63,7 +63,7 @@ func as(role, action, resource string) request {
 	return of(action, resource).with("aws:PrincipalArn", "arn:aws:iam::123456789012:role/"+role)
 }
 
-func TestBoundaryEndsAtTheEnvironments(t *testing.T) {
+func TestBoundaryDeniesOtherEnvironments(t *testing.T) {
 	boundary := bounded(t)
 	const production, staging = "v3-backend-production-task-role", "v3-backend-staging-task-role"
 	const (

@@ -84,7 +84,7 @@ func TestVariablesOfContainers(t *testing.T) {
 	}, c.Secrets)
 }
 
-func TestTracingIsNoReasonToStop(t *testing.T) {
+func TestTracingIsNotEssential(t *testing.T) {
 	daemon := rendered(t, "production", environment.API)[1]
 	require.Equal(t, "xray-daemon", daemon.Name)
 	require.False(t, daemon.Essential)

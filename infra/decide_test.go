@@ -52,7 +52,7 @@ func (s statement) about(t *testing.T, r request) bool {
 	}
 	for operator, keys := range s.Condition {
 		for key, accepted := range keys {
-			if !holds(t, operator, accepted, r.context[key]) {
+			if !conditionMatches(t, operator, accepted, r.context[key]) {
 				return false
 			}
 		}
@@ -67,10 +67,10 @@ func (v values) match(matches func(pattern, s string) bool, s string, fold func(
 	return slices.ContainsFunc(v, func(pattern string) bool { return matches(fold(pattern), s) })
 }
 
-// holds judges one key of a condition. A key that is not known fails what is asked of it, unless the operator is a
+// conditionMatches judges one key of a condition. A key that is not known fails what is asked of it, unless the operator is a
 // negation or says otherwise.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
-func holds(t *testing.T, operator string, accepted, known values) bool {
+func conditionMatches(t *testing.T, operator string, accepted, known values) bool {
 	t.Helper()
 	if operator == "Null" {
 		return (len(known) == 0) == slices.Equal(accepted, values{"true"})

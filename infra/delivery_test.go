@@ -41,7 +41,7 @@ func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
 }
 
 // A workflow asks for no longer session than its role gives: AWS refuses such a one before anything else happens.
-func TestWorkflowsAskForNoLongerSessionsThanTheirRolesGive(t *testing.T) {
+func TestWorkflowSessionsFitTheirRoles(t *testing.T) {
 	_, all := sharedStack(t)
 	files, err := filepath.Glob("../.github/workflows/*.yml")
 	require.NoError(t, err)
@@ -97,19 +97,19 @@ func TestReadRoleChangesNothing(t *testing.T) {
 }
 
 // What is put into the bucket of the state is encrypted with its key: neither right is worth anything without the other.
-func TestWhoeverWritesIntoTheStateBucketMayEncrypt(t *testing.T) {
+func TestRolesThatWriteStateMayEncrypt(t *testing.T) {
 	_, all := sharedStack(t)
 	for role, object := range map[string]string{
 		deployRole: "locks/staging.json", productionRole: "locks/production.json", readRole: "status/production.json",
 	} {
-		may := mayGitHub(t, all, role)
+		may := githubPermissions(t, all, role)
 		require.True(t, may.allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/"+object)), role)
 		for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt"} {
 			require.True(t, may.allows(t, of(action, "arn:aws:kms:us-east-1:123456789012:key/1").
 				with("kms:ResourceAliases", "alias/v3-backend-pulumi")), "%s: %s", role, action)
 		}
 	}
-	require.False(t, mayGitHub(t, all, readRole).allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/staging.json")))
+	require.False(t, githubPermissions(t, all, readRole).allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/staging.json")))
 }
 
 func TestProductionRoleStaysInProduction(t *testing.T) {
@@ -174,12 +174,12 @@ func TestLifecycleKeepsWhatRuns(t *testing.T) {
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}}
 	]}`, policy)
 	for tags, rule := range map[string]int{"running-staging": 1, "previous-staging": 2, "staging-latest": 3} {
-		require.Equal(t, rule, claimedBy(t, policy, tags, "1.41.8-abc123def"), tags)
+		require.Equal(t, rule, firstRuleSelecting(t, policy, tags, "1.41.8-abc123def"), tags)
 	}
 }
 
-// claimedBy returns the priority of the first rule that selects an image with the tags.
-func claimedBy(t *testing.T, lifecycle string, tags ...string) int {
+// firstRuleSelecting returns the priority of the first rule that selects an image with the tags.
+func firstRuleSelecting(t *testing.T, lifecycle string, tags ...string) int {
 	t.Helper()
 	var parsed struct{ Rules []lifecycleRule }
 	require.NoError(t, json.Unmarshal([]byte(lifecycle), &parsed))

@@ -10,8 +10,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// mayGitHub returns everything that one of GitHub's roles may do: its own policy, and what is attached to it.
-func mayGitHub(t *testing.T, all []registration, role string) policy {
+// githubPermissions returns everything that one of GitHub's roles may do: its own policy, and what is attached to it.
+func githubPermissions(t *testing.T, all []registration, role string) policy {
 	t.Helper()
 	var may policy
 	for _, r := range ofType(all, "aws:iam/rolePolicy:RolePolicy") {
@@ -44,7 +44,7 @@ func decide(t *testing.T, decisions map[string]decision) {
 	t.Helper()
 	_, all := sharedStack(t)
 	for _, role := range []string{deployRole, productionRole, readRole} {
-		may := mayGitHub(t, all, role)
+		may := githubPermissions(t, all, role)
 		for name, d := range decisions {
 			require.Equalf(t, slices.Contains(d.allowed, role), may.allows(t, d.request), "%s: %s", role, name)
 		}
@@ -53,7 +53,7 @@ func decide(t *testing.T, decisions map[string]decision) {
 
 // A role of an environment is only ever made, and given a policy, within the boundary: otherwise a workflow could give a
 // task role everything, and run a task as it.
-func TestNoWorkflowLeavesTheBoundary(t *testing.T) {
+func TestWorkflowsCannotEscapeTheBoundary(t *testing.T) {
 	const task = "arn:aws:iam::123456789012:role/v3-backend-staging-task-role"
 	const theirs = "arn:aws:iam::123456789012:role/v3-backend-production-task-role"
 	decisions := map[string]decision{
@@ -82,7 +82,7 @@ func TestNoWorkflowLeavesTheBoundary(t *testing.T) {
 	decide(t, decisions)
 }
 
-func TestRecordsOfProductionAreProductions(t *testing.T) {
+func TestOnlyItsRoleChangesRecordsOfProduction(t *testing.T) {
 	change := func(kind string, names ...string) request {
 		return of("route53:ChangeResourceRecordSets", "arn:aws:aws:route53/zone:Zone:zone").
 			with("route53:ChangeResourceRecordSetsRecordTypes", kind).
@@ -104,7 +104,7 @@ func TestRecordsOfProductionAreProductions(t *testing.T) {
 }
 
 // A workflow changes what bears its environments' tag, and can mark nothing as its own that somebody else has made.
-func TestNetworksAreTakenByTheirTag(t *testing.T) {
+func TestNetworkPermissionsRequireTheTag(t *testing.T) {
 	const group, vpc = "arn:aws:ec2:us-east-1:123456789012:security-group/sg-1", "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1"
 	const has, gets = "aws:ResourceTag/Environment", "aws:RequestTag/Environment"
 	region := func(r request) request { return r.with("aws:RequestedRegion", "us-east-1") }
@@ -123,7 +123,7 @@ func TestNetworksAreTakenByTheirTag(t *testing.T) {
 	})
 }
 
-func TestDatabasesCanBeMadeAndSnapshotsKept(t *testing.T) {
+func TestDatabasePermissionsKeepSnapshots(t *testing.T) {
 	own := func(resource string) string {
 		return "arn:aws:rds:us-east-1:123456789012:" + fmt.Sprintf(resource, "v3-backend-production")
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/balancer/v3-backend-infra/pricing"
 )
 
-// TestTheEstimateCountsWhatIsDeclared compares quantities of the estimate with what the program registers.
-func TestTheEstimateCountsWhatIsDeclared(t *testing.T) {
+// TestEstimateMatchesTheProgram compares quantities of the estimate with what the program registers.
+func TestEstimateMatchesTheProgram(t *testing.T) {
 	for _, name := range []string{"dev", "staging", "production"} {
 		env, all := deployed(t, name)
 		quantity := map[string]float64{}

@@ -74,7 +74,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	r.mu.Unlock()
 
 	state := args.Inputs.Copy()
-	for key, value := range r.made(args) {
+	for key, value := range r.generated(args) {
 		state[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 	}
 	return args.Name + "-id", state, nil
@@ -88,8 +88,8 @@ func (r *recorder) urn(parent, typ, name string) string {
 	return fmt.Sprintf("urn:pulumi:%s::%s::%s%s::%s", r.stack, project, parentType, typ, name)
 }
 
-// made is what AWS makes up for a resource.
-func (r *recorder) made(args pulumi.MockResourceArgs) map[string]any {
+// generated is what AWS makes up for a resource.
+func (r *recorder) generated(args pulumi.MockResourceArgs) map[string]any {
 	made := map[string]any{"arn": "arn:aws:" + args.TypeToken + ":" + args.Name}
 	switch args.TypeToken {
 	case "awsx:ec2:Vpc":
