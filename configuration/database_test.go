@@ -51,8 +51,8 @@ func TestParseCredentials(t *testing.T) {
 	}
 }
 
-// FuzzDatabaseURL says that every URL that is built gives back what it was built from, and asks for TLS, and that no
-// error holds a value.
+// FuzzDatabaseURL checks that every URL has the parts that it was built from and requires TLS, and that no error quotes a
+// value.
 func FuzzDatabaseURL(f *testing.F) {
 	f.Add("balancer", "p%/@:?#[]&=+ $'\"", "db.example.com", "5432", "balancer", "10", "5")
 	f.Add("ö\n", "\\", "::1", "1", "a/../b", "", "")

@@ -49,7 +49,7 @@ func TestParseDotenv(t *testing.T) {
 
 const piece = `looks like a piece of the value in the line above; put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`
 
-// Variables without values, one below the other, are no pieces of anything.
+// TestSeveralEmptyVariables checks that empty variables in consecutive lines are not taken for a broken value.
 func TestSeveralEmptyVariables(t *testing.T) {
 	settings, err := ParseDotenv(".env", []byte("API_KEY=\nTOKENS2=\nnodeEnvs=\nmyKeyX1=\"\"\n\nmyKeyX2=\nsecrets=\nA=b\nmyKeyX3=\n"))
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestDotenvProblemsHaveALocation(t *testing.T) {
 	}
 }
 
-func TestPlacesOfSettings(t *testing.T) {
+func TestLocationsOfSettings(t *testing.T) {
 	settings, err := ParseDotenv(".env", []byte("\nB=c\nA='d\n\n'\nE=hunter2"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"A", "B", "E"}, settings.Names())
@@ -116,7 +116,7 @@ func TestParseFile(t *testing.T) {
 	}
 }
 
-// FuzzParseDotenv says that no input crashes the reader, that no fault quotes a value, and that what was read can be
+// FuzzParseDotenv checks that no input crashes the reader, that no problem quotes a value, and that what was read can be
 // written in single quotes and read again.
 func FuzzParseDotenv(f *testing.F) {
 	for _, seed := range []string{

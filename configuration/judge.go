@@ -44,8 +44,8 @@ type Problem struct {
 	Kind Kind   `json:"kind" yaml:"kind"`
 }
 
-// Judge returns the problems of the variables that keys name, in their order and at most one each: the first that applies
-// of missing, empty, placeholder, malformed, padded.
+// Judge returns the problems of the variables that keys name, in their order and at most one each: the first that
+// applies of missing, empty, placeholder, malformed, padded.
 func Judge(values map[string]string, keys []string) []Problem {
 	var problems []Problem
 	for _, key := range keys {
@@ -85,9 +85,9 @@ func isURL(value string) bool {
 // placeholderNouns are the words that templates have after your-.
 const placeholderNouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
 
-// placeholderPattern matches placeholders: as the whole value, in angle brackets within a URL, or as whole words, so that
-// it does not match exchange-me or replacement. After a hyphen or in a path, your- needs one of the nouns, and in a path
-// it must begin a segment: grow-your-business, /your-account and /reset-your-password are names.
+// placeholderPattern matches placeholders: as the whole value, in angle brackets within a URL, or as whole words, so
+// that it does not match exchange-me or replacement. After a hyphen or in a path, your- needs one of the nouns, and in
+// a path it must begin a segment: grow-your-business, /your-account and /reset-your-password are names.
 var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + placeholderNouns + `)$`,
 	`^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,

@@ -9,8 +9,8 @@ import (
 // A Code is the part of a description that a code-only deployment applies: what the containers of each role run, the
 // sizes of their tasks, their health checks, and the variables that they read. All of it is in the task definitions.
 //
-// The rest of a description is infrastructure, which only a full deployment or one of components changes, or a setting of
-// the deployer, which takes effect immediately (see WithDeployerSettings).
+// The rest of a description is infrastructure, which only a full deployment or one of components changes, or a setting
+// of the deployer, which takes effect immediately (see WithDeployerSettings).
 type Code struct {
 	// Tasks has the code of each role, including the migration.
 	Tasks map[Role]TaskCode `json:"tasks"`

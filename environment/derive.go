@@ -219,7 +219,6 @@ func blockEnd(top ast.MapNode, name string, count int) int {
 	return count
 }
 
-// isEncrypted reports whether a configuration value is one of Pulumi's secrets.
 func isEncrypted(value ast.Node) bool {
 	entries, ok := value.(ast.MapNode)
 	return ok && len(lookup(entries, "secure")) > 0

@@ -137,7 +137,6 @@ func (d *document) invalid(problems []problem.Problem) error {
 	return &problem.Error{Source: d.file, Problems: problems}
 }
 
-// has reports whether the block has the key at a path.
 func (d *document) has(path string) bool {
 	_, ok := d.lines[path]
 	return ok

@@ -220,7 +220,6 @@ func readStack(dir, name string) ([]byte, error) {
 	return nil, errors.Join(&NotFoundError{Name: name, Available: available}, listErr)
 }
 
-// withoutPath removes the path from a file system's error; ours have it already.
 func withoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -17,24 +17,18 @@ type AccessLogs struct {
 	BucketName pulumi.StringOutput
 }
 
-// AccessLogsArgs are the arguments of AccessLogs.
-type AccessLogsArgs struct {
-	Env *environment.Environment
-}
-
 // accessLogDays is the retention of access logs: long enough to investigate an incident that was noticed late.
 const accessLogDays = 90
 
 // NewAccessLogs declares AccessLogs.
 func NewAccessLogs(
-	ctx *pulumi.Context, name string, args *AccessLogsArgs, opts ...pulumi.ResourceOption,
+	ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption,
 ) (*AccessLogs, error) {
 	c := &AccessLogs{}
 	child, err := declare(ctx, "AccessLogs", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
 		Bucket:       pulumi.String(env.LogBucketName()),
 		ForceDestroy: pulumi.Bool(!env.Protected),

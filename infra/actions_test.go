@@ -11,7 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// everyEnvironment records the program of all of the repository's environments, and of one whose alarms are told to people.
+// everyEnvironment records the program of all environments of the repository, and of one with e-mail notifications.
 func everyEnvironment(t *testing.T) []registration {
 	t.Helper()
 	var all []registration
@@ -25,7 +25,7 @@ func everyEnvironment(t *testing.T) []registration {
 	return append(all, record(t, told.Stack, Deploy(told, Release{Image: testImage, RecordedImage: testImage}))...)
 }
 
-// typesOf are the types of the resources, without components.
+// typesOf returns the types of the resources, without components.
 func typesOf(all []registration) []string {
 	declared := map[string]bool{}
 	for _, r := range all {
@@ -36,8 +36,8 @@ func typesOf(all []registration) []string {
 	return slices.Sorted(maps.Keys(declared))
 }
 
-// What the provider does in an environment's life: it makes a resource of a type, changes it, deletes it. Reading is left out: the
-// read policy has that as a whole. ENV stands for the environment; what is limited by tags is asked for with its tag.
+// What the provider does with an environment: it creates, changes and deletes resources. Reading is omitted, since the
+// read policy allows all of it. ENV is the environment; what is limited by tags is requested with its tag.
 const (
 	inRegion = "us-east-1:123456789012:"
 	anyEC2   = "arn:aws:ec2:" + inRegion
@@ -52,7 +52,7 @@ const (
 	dbSecret = "arn:aws:secretsmanager:" + inRegion + "secret:rds!db-1"
 )
 
-// actionsOn are actions on one resource.
+// actionsOn is a list of actions on one resource.
 type actionsOn struct {
 	resource string
 	actions  []string
@@ -60,7 +60,7 @@ type actionsOn struct {
 
 func on(resource string, actions ...string) actionsOn { return actionsOn{resource, actions} }
 
-// providerActions are what the provider asks AWS for, by the type of resource.
+// providerActions returns what the provider calls, by the type of resource.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 func providerActions() map[string][]actionsOn {
 	role := ofIAM + "role/v3-backend-ENV-task-role"
@@ -231,7 +231,7 @@ func providerActions() map[string][]actionsOn {
 	}
 }
 
-// asProvider is a request as the program's provider makes it: with the environment's tag and boundary, in its region.
+// asProvider returns a request of the program's provider: with the environment's tag and boundary, in its region.
 func asProvider(action, resource, env, host string) request {
 	action, to, _ := strings.Cut(action, " ")
 	_, service, _ := strings.Cut(to, " ")
@@ -242,8 +242,8 @@ func asProvider(action, resource, env, host string) request {
 		with(recordTypes, "A").with(recordNames, host)
 }
 
-// The program says what it declares; GitHub's roles have to be allowed to make, change and delete all of it. What no role may
-// delete, the database and its queue in production, is not among it.
+// TestGitHubRolesMayDeployTheProgram checks that GitHub's roles may create, change and delete what the program declares,
+// except for what no role may delete: the database and the queue of production.
 func TestGitHubRolesMayDeployTheProgram(t *testing.T) {
 	rows := providerActions()
 	require.Equal(t, typesOf(everyEnvironment(t)), slices.Sorted(maps.Keys(rows)), "say in providerActs what the provider asks for to make a type")

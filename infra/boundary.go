@@ -9,8 +9,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Boundary is the permissions boundary of every environment's roles. The environments derive its ARN from the account and
-// the prefix. GitHub's roles can neither change it nor create a role without it.
+// Boundary is the permissions boundary of every environment's roles. The environments derive its ARN from the account
+// and the prefix. GitHub's roles can neither change it nor create a role without it.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 type Boundary struct {
 	pulumi.ResourceState
@@ -83,7 +83,6 @@ func boundaryStatements(s shared) []statement {
 	}
 }
 
-// configSecretARN returns the pattern of a stack's configuration secret.
 func (s shared) configSecretARN(stack string) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*", s.Region, s.Account, stack)
 }

@@ -27,7 +27,7 @@ func TestEveryRoleOfAnEnvironmentIsBounded(t *testing.T) {
 	}
 }
 
-// What the program gives to a role is worth nothing outside the boundary.
+// TestBoundaryAllowsWhatTheRolesAllow: what a role's policy allows has no effect outside the boundary.
 func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 	boundary := bounded(t)
 	for _, name := range []string{"dev", "staging", "production"} {
@@ -58,7 +58,7 @@ func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 	}
 }
 
-// as is a request of one of the account's roles.
+// as returns a request of one of the account's roles.
 func as(role, action, resource string) request {
 	return of(action, resource).with("aws:PrincipalArn", "arn:aws:iam::123456789012:role/"+role)
 }

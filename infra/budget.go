@@ -14,21 +14,15 @@ type Budget struct {
 	pulumi.ResourceState
 }
 
-// BudgetArgs are the arguments of a Budget.
-type BudgetArgs struct {
-	Env *environment.Environment
-}
-
 // NewBudget declares a Budget for the resources with the environment's tag. AWS counts by a tag only after it was
 // activated as a cost allocation tag in the billing console, once per account.
 // Source: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
-func NewBudget(ctx *pulumi.Context, name string, args *BudgetArgs, opts ...pulumi.ResourceOption) (*Budget, error) {
+func NewBudget(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Budget, error) {
 	c := &Budget{}
 	child, err := declare(ctx, "Budget", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	if _, err := budgets.NewBudget(ctx, name, &budgets.BudgetArgs{
 		Name:        pulumi.String(env.BudgetName()),
 		BudgetType:  pulumi.String("COST"),

@@ -16,22 +16,16 @@ type Cluster struct {
 	ARN, LogGroupARN pulumi.StringOutput
 }
 
-// ClusterArgs are the arguments of a Cluster.
-type ClusterArgs struct {
-	Env *environment.Environment
-}
-
 // fargate is both the launch type and the capacity provider.
 const fargate = "FARGATE"
 
 // NewCluster declares a Cluster.
-func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	c := &Cluster{}
 	child, err := declare(ctx, "Cluster", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	insights := "disabled"
 	if env.Monitoring.AtLeast(environment.Enhanced) {
 		insights = "enabled"

@@ -83,8 +83,8 @@ const migrationDefinition = "::" + componentPrefix + "Migration$" + TaskDefiniti
 // code-only deployment changes before the rollout.
 func IsMigrationTaskDefinition(urn string) bool { return strings.Contains(urn, migrationDefinition) }
 
-// componentGlobs returns globs of the components of a kind and everything in them. In a glob of URNs ** matches anything,
-// and a URN contains the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
+// componentGlobs returns globs of the components of a kind and everything in them. In a glob of URNs ** matches
+// anything, and a URN contains the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
 // Source: https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
 func componentGlobs(kind string) []string {
 	return []string{

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// matches reads a glob as the engine does: ** is anything, * anything but a colon.
+// matches evaluates a glob as the engine does: ** matches anything, * anything but a colon.
 func matches(globs []string, urn string) bool {
 	return slices.ContainsFunc(globs, func(glob string) bool {
 		pattern := regexp.QuoteMeta(glob)

@@ -9,7 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// rendered are the containers of a role's task in one of the repository's environments, the application first.
+// rendered returns the containers of a role's task in one of the repository's environments, the application first.
 func rendered(t *testing.T, name string, role environment.Role) []container {
 	t.Helper()
 	env, err := environment.Load("..", name)

@@ -40,7 +40,8 @@ func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
 	}
 }
 
-// A workflow asks for no longer session than its role gives: AWS refuses such a one before anything else happens.
+// TestWorkflowSessionsFitTheirRoles checks that no workflow requests a longer session than its role allows, which AWS
+// rejects.
 func TestWorkflowSessionsFitTheirRoles(t *testing.T) {
 	_, all := sharedStack(t)
 	files, err := filepath.Glob("../.github/workflows/*.yml")
@@ -61,7 +62,8 @@ func TestWorkflowSessionsFitTheirRoles(t *testing.T) {
 	require.Positive(t, asked)
 }
 
-// IAM takes 10,240 characters of inline policies a role and 6,144 of a managed policy, blanks not counted.
+// TestPermissionsFitIntoARole checks IAM's limits: 10,240 characters of inline policies per role and 6,144 of a managed
+// policy, without blanks.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func TestPermissionsFitIntoARole(t *testing.T) {
 	_, all := sharedStack(t)
@@ -96,7 +98,7 @@ func TestReadRoleChangesNothing(t *testing.T) {
 	}
 }
 
-// What is put into the bucket of the state is encrypted with its key: neither right is worth anything without the other.
+// TestRolesThatWriteStateMayEncrypt checks that write access to the bucket comes with access to its key.
 func TestRolesThatWriteStateMayEncrypt(t *testing.T) {
 	_, all := sharedStack(t)
 	for role, object := range map[string]string{
@@ -158,7 +160,8 @@ func TestProductionRoleCannotLoseData(t *testing.T) {
 	require.Contains(t, denied.Action, "rds:DeleteDBInstance")
 }
 
-// ECR selects the images that bear all patterns of one rule, and keeps from later rules what a rule has selected.
+// TestLifecycleKeepsWhatRuns evaluates the rules as ECR does: a rule selects images that match all of its patterns, and
+// later rules skip those.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 func TestLifecycleKeepsWhatRuns(t *testing.T) {
 	_, all := sharedStack(t)

@@ -12,8 +12,8 @@ import (
 type Release struct {
 	// Image is the image of every task definition: repository@sha256:…, never a tag.
 	Image string
-	// RecordedImage is the stack's output "image" after this run. Until the services run Image, it is the previous image,
-	// or "" for none.
+	// RecordedImage is the stack's output "image" after this run. Until the services run Image, it is the previous
+	// image, or "" for none.
 	RecordedImage string
 	// RecordedEnvironment is the stack's output "environment" after this run: what is deployed once the run is done. nil
 	// means the environment that the program gets.
@@ -89,7 +89,7 @@ func declareEnvironment(
 }
 
 func (p *components) declareNetwork(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
-	if p.network, err = NewNetwork(ctx, "network", &NetworkArgs{Env: env}, opt); err != nil {
+	if p.network, err = NewNetwork(ctx, "network", env, opt); err != nil {
 		return err
 	}
 	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, opt)
@@ -102,7 +102,7 @@ func (p *components) declareData(ctx *pulumi.Context, env *environment.Environme
 	}, opt); err != nil {
 		return err
 	}
-	p.queue, err = NewQueue(ctx, "queue", &QueueArgs{Env: env}, opt)
+	p.queue, err = NewQueue(ctx, "queue", env, opt)
 	return err
 }
 
@@ -110,7 +110,7 @@ func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Enviro
 	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, opt); err != nil {
 		return err
 	}
-	logs, err := NewAccessLogs(ctx, "access-logs", &AccessLogsArgs{Env: env}, opt)
+	logs, err := NewAccessLogs(ctx, "access-logs", env, opt)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Enviro
 func (p *components) declareTasks(
 	ctx *pulumi.Context, env *environment.Environment, image string, opt pulumi.ResourceOption,
 ) (err error) {
-	if p.cluster, err = NewCluster(ctx, "cluster", &ClusterArgs{Env: env}, opt); err != nil {
+	if p.cluster, err = NewCluster(ctx, "cluster", env, opt); err != nil {
 		return err
 	}
 	if p.roles, err = NewRoles(ctx, "roles", &RolesArgs{
@@ -171,7 +171,7 @@ func (p *components) declareMonitoring(ctx *pulumi.Context, env *environment.Env
 	}, opt); err != nil {
 		return err
 	}
-	_, err := NewBudget(ctx, "budget", &BudgetArgs{Env: env}, opt)
+	_, err := NewBudget(ctx, "budget", env, opt)
 	return err
 }
 

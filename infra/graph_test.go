@@ -45,8 +45,8 @@ func TestNamesAreUnique(t *testing.T) {
 	}
 }
 
-// dependencies are the URNs that a resource waits for, directly or not. A component stands for what is in it, as it does
-// for the engine.
+// dependencies returns the URNs that a resource depends on, directly or not. A component includes its children, as in
+// the engine.
 func dependencies(all []registration, from string) map[string]bool {
 	direct := map[string][]string{}
 	for _, r := range all {

@@ -10,8 +10,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// lookups has what an environment uses but does not manage: the shared stack's zone and repository, and the configuration
-// secret. No run of the program can change or delete them.
+// lookups has what an environment uses but does not manage: the shared stack's zone and repository, and the
+// configuration secret. No run of the program can change or delete them.
 type lookups struct {
 	zoneID, repositoryARN, secretARN pulumi.StringOutput
 }

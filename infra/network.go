@@ -28,19 +28,13 @@ type Network struct {
 	Routed pulumi.Resource
 }
 
-// NetworkArgs are the arguments of a Network.
-type NetworkArgs struct {
-	Env *environment.Environment
-}
-
 // NewNetwork declares a Network.
-func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pulumi.ResourceOption) (*Network, error) {
+func NewNetwork(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Network, error) {
 	c := &Network{}
 	child, err := declare(ctx, "Network", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 
 	vpc, err := newVPC(ctx, env, child)
 	if err != nil {

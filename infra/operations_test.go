@@ -17,8 +17,8 @@ import (
 
 const sdkServices = "github.com/aws/aws-sdk-go-v2/service/"
 
-// operations are the SDK operations, such as ecs.RunTask, whose input the sources of a pattern make; no call goes without
-// one. Tests are left out.
+// operations returns the SDK operations, such as ecs.RunTask, whose input the sources of a pattern create. Every call has
+// one. It ignores tests.
 func operations(t *testing.T, patterns ...string) []string {
 	t.Helper()
 	found := map[string]bool{}
@@ -68,7 +68,7 @@ func importedServices(t *testing.T, file *ast.File) map[string]string {
 	return services
 }
 
-// actionOf is the IAM action of an SDK operation. Most bear the operation's name.
+// actionOf returns the IAM action of an SDK operation. Most have the operation's name.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 func actionOf(operation string) string {
 	service, name, _ := strings.Cut(operation, ".")
@@ -92,8 +92,8 @@ func actionOf(operation string) string {
 	return service + ":" + name
 }
 
-// resourcesOf are what an action is about, where AWS knows: all of them have to be allowed. ENV stands for an environment,
-// STACK for its stack. Actions that are not here are asked for on a resource that nobody has named.
+// resourcesOf returns the resources of an action, all of which must be allowed. ENV is an environment, STACK its stack.
+// Other actions are requested on a resource that no policy names.
 func resourcesOf(action, env, stack string) []string {
 	const region = "us-east-1:123456789012:"
 	limited := map[string][]string{
@@ -132,7 +132,7 @@ func resourcesOf(action, env, stack string) []string {
 	return named
 }
 
-// anybody may ask AWS who it is.
+// Every principal may call GetCallerIdentity.
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 const anybody = "sts:GetCallerIdentity"
 
@@ -152,7 +152,7 @@ func deniedActions(t *testing.T, may policy, operations []string, env, stack str
 	return refused
 }
 
-// The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
+// TestGitHubRolesMayCallWhatTheDeployerCalls compares the SDK operations in the sources with the roles' permissions.
 func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
 	deploying := operations(t, "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go", "deployer/database/*.go",
@@ -180,7 +180,7 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
 	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, looking, "staging", "staging"))
 	require.Equal(t, []string{"logs:FilterLogEvents"}, deniedActions(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
-	// A shell in a container is for people: no workflow opens one.
+	// A shell in a container is for people; workflows do not need it.
 	for stack, name := range map[string]string{"dev": "development", "staging": "staging", "production": "production"} {
 		for _, role := range []policy{deploy, production, read} {
 			require.Equal(t, []string{"ecs:ExecuteCommand"}, deniedActions(t, role, []string{"ecs.ExecuteCommand"}, name, stack))

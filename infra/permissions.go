@@ -50,7 +50,6 @@ func readPermissions(s shared) []statement {
 	}
 }
 
-// stateObjects returns the ARN of objects in the bucket of Pulumi's state.
 func (s shared) stateObjects(objects string) string {
 	return "arn:aws:s3:::" + environment.StateBucket(s.Prefix, s.Account) + "/" + objects
 }
@@ -122,13 +121,12 @@ func (s shared) forAllEnvironments() scope {
 	return scope{shared: s, name: "*", stack: "*", tagged: s.GitHub.Environments}
 }
 
-// arns returns the ARNs of the environments' resources in a service of the region. In a resource, %s is the prefix of the
-// environments' names.
+// arns returns the ARNs of the environments' resources in a service of the region. In a resource, %s is the prefix of
+// the environments' names.
 func (s scope) arns(service string, resources ...string) []string {
 	return s.regionalARNs(s.Region, service, resources)
 }
 
-// globalARNs returns the ARNs in a service without regions.
 func (s scope) globalARNs(service string, resources ...string) []string {
 	return s.regionalARNs("", service, resources)
 }
@@ -155,14 +153,13 @@ const (
 // ownRecordTypes returns the types of an environment's records: its addresses, and the validation of its certificate.
 func ownRecordTypes() []string { return []string{"A", "AAAA", "CNAME"} }
 
-// productionHosts returns production's domain and the pattern of the names below it.
 func (s shared) productionHosts() []string {
 	return []string{s.ProductionDomain(), "*." + s.ProductionDomain()}
 }
 
-// deployStatements allow what the program and the deployer do besides readPermissions, and pushing images. Permissions are
-// limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some cannot be
-// limited at all.
+// deployStatements allow what the program and the deployer do besides readPermissions, and pushing images. Permissions
+// are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some cannot
+// be limited at all.
 func deployStatements(s scope) []statement {
 	return slices.Concat(
 		releaseStatements(s),
@@ -301,8 +298,8 @@ func unnamedStatements(s scope) []statement {
 			"application-autoscaling:*ScalableTarget", "application-autoscaling:*ScalingPolicy",
 			"application-autoscaling:*agResource",
 		}, fmt.Sprintf("arn:aws:application-autoscaling:%s:%s:scalable-target/*", s.Region, s.Account)),
-		// RDS creates the database's secret with the caller's permissions. Only snapshots of deployments can be deleted; a
-		// final snapshot is all that remains of a database.
+		// RDS creates the database's secret with the caller's permissions. Only snapshots of deployments can be
+		// deleted; a final snapshot is all that remains of a database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("Database", []string{
 			"rds:DeleteDBSnapshot", "secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
@@ -312,8 +309,8 @@ func unnamedStatements(s scope) []statement {
 			"ecr:GetAuthorizationToken",
 			// A revision cannot be limited; its permissions are limited by the roles that can be passed to it.
 			"ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition",
-			// A policy cannot identify a health check by name or tag: this allows all of the account, production's included. A
-			// new one has no ID, and so no ARN.
+			// A policy cannot identify a health check by name or tag: this allows all of the account, production's
+			// included. A new one has no ID, and so no ARN.
 			// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 			"route53:*HealthCheck",
 			// WAF and flow logs set up their delivery with the caller's permissions.

@@ -10,7 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// githubPermissions returns everything that one of GitHub's roles may do: its own policy, and what is attached to it.
+// githubPermissions returns the statements of one of GitHub's roles: of its own policy and of attached ones.
 func githubPermissions(t *testing.T, all []registration, role string) policy {
 	t.Helper()
 	var may policy
@@ -33,13 +33,13 @@ const (
 	boundaryARN    = "arn:aws:iam::123456789012:policy/v3-backend-boundary"
 )
 
-// decision is a request, and which of GitHub's roles may make it.
+// decision is a request and the roles of GitHub that may make it.
 type decision struct {
 	request
 	allowed []string
 }
 
-// decide asks for every decision.
+// decide checks every decision.
 func decide(t *testing.T, decisions map[string]decision) {
 	t.Helper()
 	_, all := sharedStack(t)
@@ -51,8 +51,8 @@ func decide(t *testing.T, decisions map[string]decision) {
 	}
 }
 
-// A role of an environment is only ever made, and given a policy, within the boundary: otherwise a workflow could give a
-// task role everything, and run a task as it.
+// TestWorkflowsCannotEscapeTheBoundary checks that roles are created and get policies only with the boundary. Otherwise
+// a workflow could allow a task role everything, and run a task with it.
 func TestWorkflowsCannotEscapeTheBoundary(t *testing.T) {
 	const task = "arn:aws:iam::123456789012:role/v3-backend-staging-task-role"
 	const theirs = "arn:aws:iam::123456789012:role/v3-backend-production-task-role"
@@ -103,7 +103,8 @@ func TestOnlyItsRoleChangesRecordsOfProduction(t *testing.T) {
 	require.Equal(t, env.Domain.Name, shared.ProductionDomain(), "the roles know production's domain by convention")
 }
 
-// A workflow changes what bears its environments' tag, and can mark nothing as its own that somebody else has made.
+// TestNetworkPermissionsRequireTheTag checks that a workflow changes only resources with its environments' tag, and
+// cannot tag others.
 func TestNetworkPermissionsRequireTheTag(t *testing.T) {
 	const group, vpc = "arn:aws:ec2:us-east-1:123456789012:security-group/sg-1", "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1"
 	const has, gets = "aws:ResourceTag/Environment", "aws:RequestTag/Environment"

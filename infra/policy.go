@@ -95,7 +95,6 @@ func trust(service, account, sourceARN string) statement {
 		when("ArnLike", "aws:SourceArn", sourceARN)
 }
 
-// tlsOnly denies requests without TLS.
 func tlsOnly(actions string, resources ...string) statement {
 	return deny("TLSOnly", []string{actions}, resources...).
 		principal("AWS", "*").

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// UnmarshalJSON reads values back, one or many.
+// UnmarshalJSON reverses MarshalJSON.
 func (v *values) UnmarshalJSON(text []byte) error {
 	var one string
 	if json.Unmarshal(text, &one) == nil {
@@ -19,7 +19,7 @@ func (v *values) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(v))
 }
 
-// parsed reads a policy document back.
+// parsed returns the policy in a document.
 func parsed(t *testing.T, text any) policy {
 	t.Helper()
 	var p policy

@@ -18,11 +18,6 @@ type Queue struct {
 	URL, ARN, DeadLetterURL pulumi.StringOutput
 }
 
-// QueueArgs are the arguments of a Queue.
-type QueueArgs struct {
-	Env *environment.Environment
-}
-
 const (
 	secondsPerDay = 24 * 60 * 60
 	// deadLetterDays is the maximum retention of SQS: a person has to investigate the message.
@@ -32,13 +27,12 @@ const (
 )
 
 // NewQueue declares a Queue.
-func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.ResourceOption) (*Queue, error) {
+func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Queue, error) {
 	c := &Queue{}
 	child, err := declare(ctx, "Queue", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	dead, err := sqs.NewQueue(ctx, name+"-dlq", &sqs.QueueArgs{
 		Name:                    pulumi.String(env.DeadLetterQueueName()),
 		MessageRetentionSeconds: pulumi.Int(deadLetterDays * secondsPerDay),
@@ -82,7 +76,8 @@ func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.
 	return c, finish(ctx, name, c, pulumi.Map{"url": c.URL, "arn": c.ARN, "deadLetterUrl": c.DeadLetterURL})
 }
 
-// redrivePolicy names the queue for messages that were received too often, redriveAllowPolicy the queues that may use it.
+// redrivePolicy names the queue for messages that were received too often, redriveAllowPolicy the queues that may use
+// it.
 // Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 type redrivePolicy struct {
 	DeadLetterTargetARN string `json:"deadLetterTargetArn"`

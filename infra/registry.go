@@ -18,19 +18,14 @@ type Registry struct {
 	URL, ARN pulumi.StringOutput
 }
 
-// RegistryArgs are the arguments of a Registry.
-type RegistryArgs struct {
-	Shared *environment.Shared
-}
-
 // NewRegistry declares a Registry.
-func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...pulumi.ResourceOption) (*Registry, error) {
+func NewRegistry(ctx *pulumi.Context, name string, shared *environment.Shared, opts ...pulumi.ResourceOption) (*Registry, error) {
 	c := &Registry{}
 	child, err := declare(ctx, "Registry", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	config := args.Shared.Repository
+	config := shared.Repository
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
 		Name:               pulumi.String(config.Name),
 		ImageTagMutability: pulumi.String("MUTABLE"),
@@ -41,7 +36,7 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
 			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
 		},
-		Tags: withName(args.Shared.Tags(), config.Name),
+		Tags: withName(shared.Tags(), config.Name),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -83,9 +78,9 @@ const neverExpire = 1000
 // keptTagPatterns returns the patterns of the tags that the deployer gives to running and previous images.
 func keptTagPatterns() []string { return []string{"running-*", "previous-*"} }
 
-// lifecyclePolicy returns the lifecycle policy of the repository. Several patterns in one rule select only the images that
-// match all of them, so each pattern has its own rule. An image that one rule selects cannot be expired by a later one:
-// the first rules, whose count is never reached, keep running and previous images.
+// lifecyclePolicy returns the lifecycle policy of the repository. Several patterns in one rule select only the images
+// that match all of them, so each pattern has its own rule. An image that one rule selects cannot be expired by a later
+// one: the first rules, whose count is never reached, keep running and previous images.
 func lifecyclePolicy(r environment.Repository) (string, error) {
 	var rules []lifecycleRule
 	add := func(description string, selection lifecycleSelection) {

@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// untaggable are the types that AWS keeps no tags of.
+// untaggable reports whether AWS supports no tags for a type.
 func untaggable(typ string) bool {
 	return slices.Contains([]string{
 		"pulumi:providers:aws",
@@ -78,14 +78,14 @@ func TestNoInputHoldsASecret(t *testing.T) {
 	}
 }
 
-// property is one promise: a property of a resource, in each environment.
+// property is one requirement: a property of a resource, in each environment.
 type property struct {
 	typ, name        string
 	path             []any
 	dev, stage, prod any
 }
 
-// everywhere is a promise that no environment is exempt from.
+// everywhere returns a requirement of every environment.
 func everywhere(typ, name string, want any, path ...any) property {
 	return property{typ, name, path, want, want, want}
 }

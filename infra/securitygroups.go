@@ -8,9 +8,9 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// SecurityGroups allow connections from anywhere to the load balancer, from there to the tasks, and from the tasks to the
-// database and to HTTPS anywhere. The groups are separate from what they protect, so that a database does not wait for a
-// load balancer only because tasks use both.
+// SecurityGroups allow connections from anywhere to the load balancer, from there to the tasks, and from the tasks to
+// the database and to HTTPS anywhere. The groups are separate from what they protect, so that a database does not wait
+// for a load balancer only because tasks use both.
 type SecurityGroups struct {
 	pulumi.ResourceState
 
@@ -92,8 +92,8 @@ func NewSecurityGroups(
 	})
 }
 
-// newSecurityGroupRules declares each rule as a resource of its own: rules inside groups that refer to each other would be
-// a cycle.
+// newSecurityGroupRules declares each rule as a resource of its own: rules inside groups that refer to each other would
+// be a cycle.
 func newSecurityGroupRules(
 	ctx *pulumi.Context, name string, env *environment.Environment, groups map[string]pulumi.StringOutput,
 	child pulumi.ResourceOption,

@@ -63,8 +63,8 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// serviceArgs returns the arguments of the ECS service. Pulumi does not wait for its deployment: the deployer polls that,
-// and can report why it is stuck. ECS rolls a failed deployment back.
+// serviceArgs returns the arguments of the ECS service. Pulumi does not wait for its deployment: the deployer polls
+// that, and can report why it is stuck. ECS rolls a failed deployment back.
 func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.ServiceArgs {
 	env, s := args.Env, args.Service
 	limits := limitsOf(s.Role)

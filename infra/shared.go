@@ -16,11 +16,11 @@ func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc
 			return err
 		}
 		opts := []pulumi.ResourceOption{pulumi.Providers(provider), pulumi.Protect(true)}
-		zone, err := NewZone(ctx, "zone", &ZoneArgs{Shared: shared}, opts...)
+		zone, err := NewZone(ctx, "zone", shared, opts...)
 		if err != nil {
 			return err
 		}
-		registry, err := NewRegistry(ctx, "registry", &RegistryArgs{Shared: shared}, opts...)
+		registry, err := NewRegistry(ctx, "registry", shared, opts...)
 		if err != nil {
 			return err
 		}

@@ -16,24 +16,19 @@ type Zone struct {
 	NameServers pulumi.StringArrayOutput
 }
 
-// ZoneArgs are the arguments of a Zone.
-type ZoneArgs struct {
-	Shared *environment.Shared
-}
-
 // NewZone declares a Zone. Deleting one that has records fails.
-func NewZone(ctx *pulumi.Context, name string, args *ZoneArgs, opts ...pulumi.ResourceOption) (*Zone, error) {
+func NewZone(ctx *pulumi.Context, name string, shared *environment.Shared, opts ...pulumi.ResourceOption) (*Zone, error) {
 	c := &Zone{}
 	child, err := declare(ctx, "Zone", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	root := args.Shared.RootDomain
+	root := shared.RootDomain
 	zone, err := route53.NewZone(ctx, name, &route53.ZoneArgs{
 		Name:         pulumi.String(root),
-		Comment:      pulumi.String("Shared by the environments of " + args.Shared.Prefix),
+		Comment:      pulumi.String("Shared by the environments of " + shared.Prefix),
 		ForceDestroy: pulumi.Bool(false),
-		Tags:         withName(args.Shared.Tags(), root),
+		Tags:         withName(shared.Tags(), root),
 	}, child)
 	if err != nil {
 		return nil, err

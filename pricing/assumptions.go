@@ -62,7 +62,7 @@ func (a Assumptions) requestsPerSecond() float64 {
 }
 
 // tracesMillion returns how many million requests X-Ray records: the first of every second and one in twenty of the
-// rest, as the sampling rule says.
+// rest, according to the sampling rule.
 func (a Assumptions) tracesMillion() float64 {
 	const perSecond, rate = 1.0, 0.05
 	first := math.Min(a.requestsPerSecond(), perSecond) * HoursPerMonth * 3600 / 1e6

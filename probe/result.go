@@ -9,7 +9,7 @@ type Side string
 const (
 	// SideLoadBalancer connects to the load balancer's own name, with the domain as SNI and Host.
 	SideLoadBalancer Side = "load balancer"
-	// SideDomain goes where DNS says that the domain is.
+	// SideDomain connects to the address of the domain in DNS.
 	SideDomain Side = "domain"
 )
 

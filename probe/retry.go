@@ -18,8 +18,8 @@ type RetryPolicy struct {
 
 const defaultTimeout = 10 * time.Second
 
-// UntilHealthy probes the target until every probe is healthy, no tries are left, or ctx ends. It calls report after each
-// try, counted from 1, and returns the last results and whether all of them are healthy.
+// UntilHealthy probes the target until every probe is healthy, no tries are left, or ctx ends. It calls report after
+// each try, counted from 1, and returns the last results and whether all of them are healthy.
 func UntilHealthy(
 	ctx context.Context, target Target, policy RetryPolicy, network Network, clk clock.Clock, report func(try int, results []Result),
 ) ([]Result, bool) {

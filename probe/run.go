@@ -81,7 +81,7 @@ func (p *probeRun) elapsedMS(start time.Time) float64 {
 	return math.Round(float64(p.clk.Now().Sub(start).Microseconds())/10) / 100
 }
 
-// run runs the steps until one fails. It also sends the request if the certificate is not valid: the response tells
+// run runs the steps until one fails. It also sends the request if the certificate is not valid: the response shows
 // whether the application is healthy.
 func (p *probeRun) run(ctx context.Context) *Problem {
 	domain, port := splitHostPort(p.target.Domain)
