@@ -155,10 +155,11 @@ func deniedActions(t *testing.T, may policy, operations []string, env, stack str
 // TestGitHubRolesMayCallWhatTheDeployerCalls compares the SDK operations in the sources with the roles' permissions.
 func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go", "deployer/database/*.go",
-		"deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/place.go", "deployer/lost.go", "deployer/mend.go",
-		"deployer/up.go", "deployer/stack.go", "deployer/preview.go", "deployer/drift.go", "deployer/migrate.go", "deployer/rollback.go")
-	looking := operations(t, "checks/*.go", "deployer/status*.go")
+	deploying := operations(t, "internal/awsx/*/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
+		"deployer/database/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
+		"deployer/stack/*.go", "deployer/command/up.go", "deployer/command/preview.go", "deployer/command/drift.go",
+		"deployer/command/migrate.go", "deployer/command/rollback.go")
+	reading := operations(t, "internal/awsx/*/*.go", "checks/*.go", "deployer/command/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",
 		"rds.CreateDBSnapshot", "ecr.BatchGetImage", "s3.PutObject", "cloudwatchlogs.GetLogEvents",
@@ -166,9 +167,9 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	} {
 		require.Contains(t, deploying, operation, "the sources were read")
 	}
-	require.Contains(t, looking, "cloudwatch.PutMetricData", "the sources were read")
-	everything := append(slices.Concat(deploying, looking),
-		// What is asked for under conditions that the deployer does not always meet.
+	require.Contains(t, reading, "cloudwatch.PutMetricData", "the sources were read")
+	everything := append(slices.Concat(deploying, reading),
+		// Actions that the deployer needs under some conditions only.
 		"ecs.DescribeServiceRevisions", "rds.DescribeDBSnapshots", "rds.DeleteDBSnapshot",
 		"ecr.PutImage", "ecr.DescribeImages", "ecr.DescribeImageScanFindings")
 
@@ -178,7 +179,7 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	require.Empty(t, deniedActions(t, production, everything, "production", "production"))
 
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
-	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, looking, "staging", "staging"))
+	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, reading, "staging", "staging"))
 	require.Equal(t, []string{"logs:FilterLogEvents"}, deniedActions(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
 	// A shell in a container is for people; workflows do not need it.
 	for stack, name := range map[string]string{"dev": "development", "staging": "staging", "production": "production"} {

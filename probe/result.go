@@ -1,6 +1,9 @@
 package probe
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Side is the route of a probe to the endpoint.
 type Side string
@@ -33,6 +36,11 @@ type Result struct {
 
 // OK reports whether the endpoint is healthy.
 func (r Result) OK() bool { return r.Problem == nil }
+
+// AllOK reports whether there are results and all of them are healthy.
+func AllOK(results []Result) bool {
+	return len(results) > 0 && !slices.ContainsFunc(results, func(r Result) bool { return !r.OK() })
+}
 
 // TLS is the connection's version and the endpoint's certificate, trusted or not.
 type TLS struct {

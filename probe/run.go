@@ -60,6 +60,13 @@ func Run(ctx context.Context, target Target, network Network, clk clock.Clock) [
 	return results
 }
 
+// RunWithTimeout calls Run with a time limit.
+func RunWithTimeout(ctx context.Context, timeout time.Duration, target Target, network Network, clk clock.Clock) []Result {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return Run(ctx, target, network, clk)
+}
+
 // splitHostPort returns a host and its port, which is 443 by default.
 func splitHostPort(domain string) (host, port string) {
 	host, port, err := net.SplitHostPort(domain)

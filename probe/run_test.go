@@ -233,29 +233,13 @@ func TestConnectTriesEveryAddress(t *testing.T) {
 	require.Equal(t, "203.0.113.2", results[0].Address)
 }
 
-func TestUntilHealthy(t *testing.T) {
+func TestRunWithTimeout(t *testing.T) {
 	a := newAuthority(t)
-	asked := 0
-	network := serve(t, a, a.issue(t, domain, -day, day), 0, func(w http.ResponseWriter, r *http.Request) {
-		if asked++; asked < 3 {
-			respond(503, "{}")(w, r)
-			return
-		}
-		respond(200, `{"status":"healthy"}`)(w, r)
-	})
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
 	target := Target{Domain: domain, Paths: []string{"/health"}}
-	patience := RetryPolicy{Tries: 6, Interval: 10 * time.Second}
-
-	var tries []int
-	results, ok := UntilHealthy(t.Context(), target, patience, network, clock.Fast(10000), func(try int, _ []Result) { tries = append(tries, try) })
-	require.True(t, ok)
-	require.Equal(t, []int{1, 2, 3}, tries)
-	require.Equal(t, 200, results[0].StatusCode)
-
-	asked = -100
-	_, ok = UntilHealthy(t.Context(), target, RetryPolicy{Tries: 2}, network, clock.Fast(10000), func(int, []Result) {})
-	require.False(t, ok)
-	require.Equal(t, -98, asked, "no more tries than the maximum")
+	require.True(t, AllOK(RunWithTimeout(t.Context(), time.Minute, target, network, clock.Real())))
+	late := RunWithTimeout(t.Context(), time.Nanosecond, target, network, clock.Real())
+	require.False(t, AllOK(late))
 }
 
 func TestDaysLeft(t *testing.T) {
