@@ -17,6 +17,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // An edit is a valid change of an environment's file.
@@ -253,7 +254,7 @@ func (h *harness) runEditTrial(ctx context.Context, t editTrial, keep bool) edit
 	if err == nil {
 		err = h.project(filepath.Join(dir, "project"), r.edits)
 	}
-	if invalid := (*environment.InvalidError)(nil); errors.As(err, &invalid) && len(r.edits) > 1 {
+	if invalid := (*problem.Error)(nil); errors.As(err, &invalid) && len(r.edits) > 1 {
 		r.edits = r.edits[:1] // the two contradict each other
 		err = h.project(filepath.Join(dir, "project"), r.edits)
 	}

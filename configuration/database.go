@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// Database is what a DATABASE_URL is built from.
+// Database has the parts of a DATABASE_URL.
 type Database struct {
 	User, Password string
 	Host, Port     string
 	// Name is the database inside the instance.
 	Name string
-	// Connections is how many connections a task opens at most, PoolTimeout how many seconds a query waits for one of
-	// them. Where they are empty the client decides.
+	// Connections is the maximum number of connections of a task, PoolTimeout how many seconds a query waits for one.
+	// Empty means the client's default.
 	// Source: https://www.prisma.io/docs/orm/overview/databases/postgresql
 	Connections, PoolTimeout string
 }
 
-// hostName is a name of DNS, which needs no escaping in a URL.
+// hostName matches a DNS name, which needs no escaping in a URL.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
 func isHost(text string) bool {
@@ -31,20 +31,20 @@ func isHost(text string) bool {
 	return err == nil && address.Zone() == "" || hostName.MatchString(text)
 }
 
-// URL builds a DATABASE_URL. User and password are escaped, and the connection has to be encrypted. source names where
-// the parts come from; the error names the variable of each that is not as it has to be.
+// URL returns a DATABASE_URL that requires TLS, with user and password escaped. source is the origin of the parts; the
+// error names the variable of each invalid one.
 func (d Database) URL(source string) (string, error) {
 	r := newReader(source, "")
 	for _, secret := range []struct{ key, value string }{{"username", d.User}, {"password", d.Password}} {
 		if secret.value == "" || strings.ContainsRune(secret.value, 0) {
-			r.addProblem(0, secret.key, "is empty or holds a NUL byte", "let RDS renew the secret")
+			r.addProblem(0, secret.key, "is empty or contains a NUL byte", "let RDS rotate the secret")
 		}
 	}
 	if !isHost(d.Host) {
-		r.addProblem(0, "DATABASE_HOST", "is no host", "set the name of the database's endpoint")
+		r.addProblem(0, "DATABASE_HOST", "is not a host name", "set the name of the database's endpoint")
 	}
 	if d.Name == "" || strings.ContainsRune(d.Name, 0) {
-		r.addProblem(0, "DATABASE_NAME", "is no name of a database", "set it")
+		r.addProblem(0, "DATABASE_NAME", "is not a database name", "set it")
 	}
 	r.checkNumber("DATABASE_PORT", d.Port, 1, 65535)
 	parameters := url.Values{"sslmode": {"require"}}
@@ -66,29 +66,29 @@ func (d Database) URL(source string) (string, error) {
 	return built.String(), nil
 }
 
-// checkNumber holds a variable against the range of what it counts.
 func (r *reader) checkNumber(key, value string, low, high int) {
 	number, err := strconv.Atoi(value)
 	if err != nil || strconv.Itoa(number) != value || number < low || number > high {
-		r.addProblem(0, key, "is no number in its range", fmt.Sprintf("set a number from %d to %d", low, high))
+		r.addProblem(0, key, "is not a number in its range", fmt.Sprintf("set a number from %d to %d", low, high))
 	}
 }
 
-// ParseCredentials reads the user and the password of a secret that RDS manages. Other keys, which secrets that people
-// made for a database have, are passed over.
+// ParseCredentials returns the user and the password in a secret that RDS manages. It ignores the other keys of secrets
+// that were created manually.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 func ParseCredentials(source, text string) (user, password string, err error) {
+	const remedy = "check it: RDS writes username and password into it"
 	r := newReader(source, "")
 	var secret struct {
 		Username string `json:"username"`
 		Password string `json:"password"`
 	}
 	if json.Unmarshal([]byte(text), &secret) != nil {
-		r.addProblem(0, "", "is not a JSON object of strings", "look at it: RDS writes username and password into it")
+		r.addProblem(0, "", "is not a JSON object of strings", remedy)
 	} else {
 		for _, part := range []struct{ key, value string }{{"username", secret.Username}, {"password", secret.Password}} {
 			if part.value == "" {
-				r.addProblem(0, part.key, "is missing", "look at it: RDS writes username and password into it")
+				r.addProblem(0, part.key, "is missing", remedy)
 			}
 		}
 	}

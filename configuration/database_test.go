@@ -22,13 +22,13 @@ func TestDatabaseURL(t *testing.T) {
 
 func TestDatabaseURLNamesWhatIsWrong(t *testing.T) {
 	_, err := Database{Password: "hunter2\x00", Host: "hunter2/x", Port: "65536", Connections: "0", PoolTimeout: "hunter2"}.URL("s")
-	require.EqualError(t, err, `s: username is empty or holds a NUL byte; let RDS renew the secret
-s: password is empty or holds a NUL byte; let RDS renew the secret
-s: DATABASE_HOST is no host; set the name of the database's endpoint
-s: DATABASE_NAME is no name of a database; set it
-s: DATABASE_PORT is no number in its range; set a number from 1 to 65535
-s: DATABASE_CONNECTION_LIMIT is no number in its range; set a number from 1 to 10000
-s: DATABASE_POOL_TIMEOUT is no number in its range; set a number from 0 to 86400`)
+	require.EqualError(t, err, `s: username is empty or contains a NUL byte; let RDS rotate the secret
+s: password is empty or contains a NUL byte; let RDS rotate the secret
+s: DATABASE_HOST is not a host name; set the name of the database's endpoint
+s: DATABASE_NAME is not a database name; set it
+s: DATABASE_PORT is not a number in its range; set a number from 1 to 65535
+s: DATABASE_CONNECTION_LIMIT is not a number in its range; set a number from 1 to 10000
+s: DATABASE_POOL_TIMEOUT is not a number in its range; set a number from 0 to 86400`)
 	for _, port := range []string{"", "0", "+1", "05432", " 5432", "5432/x"} {
 		_, err := Database{User: "u", Password: "p", Host: "h", Port: port, Name: "n"}.URL("s")
 		require.ErrorContains(t, err, "DATABASE_PORT", port)
@@ -40,19 +40,19 @@ func TestParseCredentials(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"u", "p"}, []string{user, password})
 	for text, want := range map[string]string{
-		`{"username":"hunter2"}`: "s: password is missing; look at it: RDS writes username and password into it",
-		`{}`:                     "s: username is missing; look at it: RDS writes username and password into it\ns: password is missing; look at it: RDS writes username and password into it",
-		`{"username":"u","password":{"hunter2":1}}`: "s: is not a JSON object of strings; look at it: RDS writes username and password into it",
-		"hunter2": "s: is not a JSON object of strings; look at it: RDS writes username and password into it",
-		"":        "s: is not a JSON object of strings; look at it: RDS writes username and password into it",
+		`{"username":"hunter2"}`: "s: password is missing; check it: RDS writes username and password into it",
+		`{}`:                     "s: username is missing; check it: RDS writes username and password into it\ns: password is missing; check it: RDS writes username and password into it",
+		`{"username":"u","password":{"hunter2":1}}`: "s: is not a JSON object of strings; check it: RDS writes username and password into it",
+		"hunter2": "s: is not a JSON object of strings; check it: RDS writes username and password into it",
+		"":        "s: is not a JSON object of strings; check it: RDS writes username and password into it",
 	} {
 		_, _, err := ParseCredentials("s", text)
 		require.EqualError(t, err, want, text)
 	}
 }
 
-// FuzzDatabaseURL says that every URL that is built gives back what it was built from, and asks for TLS, and that no
-// error holds a value.
+// FuzzDatabaseURL checks that every URL has the parts that it was built from and requires TLS, and that no error quotes a
+// value.
 func FuzzDatabaseURL(f *testing.F) {
 	f.Add("balancer", "p%/@:?#[]&=+ $'\"", "db.example.com", "5432", "balancer", "10", "5")
 	f.Add("ö\n", "\\", "::1", "1", "a/../b", "", "")
@@ -62,7 +62,7 @@ func FuzzDatabaseURL(f *testing.F) {
 		built, err := Database{user, password, host, port, name, connections, timeout}.URL("s")
 		if err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
-				require.Regexp(t, `^s: (?:username|password|DATABASE_[A-Z_]+) is (?:empty or holds a NUL byte|no host|no name of a database|no number in its range); [a-zA-Z0-9' ]+$`, line)
+				require.Regexp(t, `^s: (?:username|password|DATABASE_[A-Z_]+) is (?:empty or contains a NUL byte|not a host name|not a database name|not a number in its range); [a-zA-Z0-9' ]+$`, line)
 			}
 			return
 		}

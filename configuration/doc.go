@@ -1,23 +1,23 @@
-// Package configuration holds the rules by which the application's variables are read and judged, wherever that happens:
-// in the container, where entrypoint starts the application, before a deployment, and where people look at or write
-// the configuration secret. It does no I/O and knows neither AWS nor environments.
+// Package configuration reads and validates the application's environment variables: in the container, where entrypoint
+// starts the application, before a deployment, and where people read or write the configuration secret. It does no I/O
+// and knows neither AWS nor environments.
 //
-// What is read:
+// Reading:
 //
 //   - ParseSecret reads a configuration secret, a JSON object of strings.
-//   - ParseDotenv reads a .env file; ParseFile reads whichever of both a file holds.
-//   - ParseCredentials reads the secret that RDS manages, and Database.URL builds DATABASE_URL from it.
+//   - ParseDotenv reads a .env file; ParseFile reads a file that is either.
+//   - ParseCredentials reads the secret that RDS manages, from which Database.URL builds DATABASE_URL.
 //
-// All of them return Settings: the variables, the line of each, and warnings about what is accepted but may surprise.
-// What is not accepted comes as an InvalidError with every Fault of the text, each with its line and key; beside it stands
-// what could be read.
+// The parsers return Settings: the variables, the line of each, and warnings about what is accepted but may surprise.
+// Whatever is not accepted is returned as a *problem.Error with every problem of the text, together with the variables
+// that could be read.
 //
-// What is judged: Judge says which variables are missing, empty, a placeholder, padded or no URL; DatabaseHost where a
-// DATABASE_URL leads to, for those who know whose database that is.
+// Validation: Judge returns the variables that are missing, empty, a placeholder, padded or not a URL. DatabaseHost
+// returns the host of a DATABASE_URL.
 //
-// What is written: EncodeSecret writes a configuration secret that ParseSecret reads back.
+// Writing: EncodeSecret returns a configuration secret that ParseSecret reads back.
 //
-// No error, fault or problem quotes a value, nor any part of one: a line that could not be read may hold a password.
-// Settings print their keys only. IsSensitive says which values of a task definition are to be shown as Mask: all that are
-// not known to be harmless.
+// No error or problem quotes a value, nor a part of one: a line that could not be read may contain a password. Settings
+// print their keys only. IsSensitive reports which values of a task definition are shown as Mask: all that are not known
+// to be harmless.
 package configuration

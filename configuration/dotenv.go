@@ -7,12 +7,12 @@ import (
 )
 
 // ParseDotenv reads a .env file: a line KEY=value for each variable, with or without `export` before it and space around
-// the =. Blank lines, and those that begin with #, are passed over. A value reaches to the end of its line, less the
-// space around it, or to a # after space. In quotes of one of three kinds it reaches to the next such quote and can
-// have several lines: '…' and `…` mean what they say, "…" knows \n, \r, \t, \\, \", \$ and \`. Nothing is
-// expanded: $ is a character like others, except that ${ is a fault, because other readers of .env files put another
-// variable's value there. So are a # right after the =, which some take for a value and some for a comment, and what looks
-// like the rest of a value that was broken over several lines.
+// the =. Blank lines, and those that begin with #, are ignored. A value ends at the end of its line, without the space
+// around it, or at a # after space. In quotes of one of three kinds it ends at the next such quote and can have several
+// lines: '…' and `…` are literal, "…" supports the escapes \n, \r, \t, \\, \", \$ and \`. Nothing is expanded: $ is a
+// character like others. ${ is an error, because other readers of .env files expand it. So are a # right after the =,
+// which some readers take for a value and some for a comment, and what looks like the rest of a value that was broken
+// over several lines.
 //
 // The file is UTF-8, with or without a byte order mark; lines end with or without a carriage return.
 func ParseDotenv(source string, content []byte) (*Settings, error) {
@@ -23,7 +23,7 @@ func ParseDotenv(source string, content []byte) (*Settings, error) {
 		r.addProblem(0, "", encoding, "save it as UTF-8")
 		return r.result()
 	}
-	// A file of variables is read by its lines, even where there is only one.
+	// Problems of a .env file have a line even if there is only one.
 	r.singleLine = false
 	d := &dotenvReader{reader: r, lines: strings.Split(text, "\n"), seen: map[string]int{}}
 	for d.next < len(d.lines) {
@@ -36,14 +36,14 @@ func ParseDotenv(source string, content []byte) (*Settings, error) {
 type dotenvReader struct {
 	*reader
 	lines []string
-	// next is the index of the line that is read next.
+	// next is the index of the next line.
 	next int
 	seen map[string]int
-	// lastEmpty is the number of the last line whose value was nothing at all, not even quotes.
+	// lastEmpty is the number of the last line with neither a value nor quotes.
 	lastEmpty int
 }
 
-// readStatement reads one line, and those after it that its value reaches into.
+// readStatement reads one line, and the following ones if its value spans several.
 func (d *dotenvReader) readStatement() {
 	line := d.next + 1
 	text := strings.TrimLeftFunc(d.lines[d.next], unicode.IsSpace)
@@ -61,7 +61,7 @@ func (d *dotenvReader) readStatement() {
 	}
 	if d.isContinuation(line, name, value) {
 		d.addProblem(line, "", "looks like a piece of the value in the line above",
-			`put a value of several lines in quotes; give a variable without a value "", and a value that is = quotes`)
+			`put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`)
 		return
 	}
 	ambiguous := strings.HasPrefix(value, "#")
@@ -71,7 +71,7 @@ func (d *dotenvReader) readStatement() {
 	}
 	switch {
 	case ambiguous:
-		d.addProblem(line, name, "begins with #, which begins a comment elsewhere", "put the value in quotes, or space before a comment")
+		d.addProblem(line, name, "begins with #, as a comment does", "put the value in quotes, or space before a comment")
 	case value != "" && strings.ContainsRune("'\"`", rune(value[0])):
 		d.quoted(line, name, value[0], value[1:])
 	default:
@@ -82,9 +82,9 @@ func (d *dotenvReader) readStatement() {
 	}
 }
 
-// isContinuation reports whether what has the form of an assignment is more likely the end of a value in Base64 that was broken
-// into lines: nothing but = follows the first one, or, below a line without a value, the text is as long as Base64 is and
-// has letters of both kinds. Neither may become the name of a variable, which is shown.
+// isContinuation reports whether an assignment is more likely the end of a Base64 value that was broken over several
+// lines: nothing but = follows the first =, or the line above has no value and the text is valid Base64 with letters of
+// both cases. Such a text must not become a name, since names are printed.
 func (d *dotenvReader) isContinuation(line int, name, value string) bool {
 	value = strings.TrimSpace(value)
 	if value != "" {
@@ -95,7 +95,7 @@ func (d *dotenvReader) isContinuation(line int, name, value string) bool {
 	return d.lastEmpty == line-1 && d.lastEmpty > 0 && err == nil && strings.ToUpper(name) != name && strings.ToLower(name) != name
 }
 
-// unquoted takes a value without quotes. Without a name it is only held against the rules.
+// unquoted adds a variable whose value has no quotes. With an empty name it only checks the value.
 func (d *dotenvReader) unquoted(line int, name, value string) {
 	if i := commentStart(value); i >= 0 {
 		value = value[:i]
@@ -103,7 +103,7 @@ func (d *dotenvReader) unquoted(line int, name, value string) {
 	value = strings.TrimRightFunc(value, unicode.IsSpace)
 	switch {
 	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' }):
-		d.addProblem(line, name, "holds a control character", `put it in double quotes, with \n, \r or \t for it`)
+		d.addProblem(line, name, "contains a control character", `put it in double quotes, with \n, \r or \t for it`)
 	case strings.Contains(value, "${"):
 		d.addProblem(line, name, referenceMessage, referenceRemedy)
 	case name != "":
@@ -113,10 +113,10 @@ func (d *dotenvReader) unquoted(line int, name, value string) {
 
 const (
 	referenceMessage = "refers to another variable, and nothing is expanded here"
-	referenceRemedy  = "write the value itself, or put it in single quotes where ${ belongs to it"
+	referenceRemedy  = "write the value itself, or put it in single quotes if ${ is part of it"
 )
 
-// commentStart finds the # that begins one: the first character or after space.
+// commentStart returns the index of the # that begins a comment, as the first character or after space, or -1.
 func commentStart(text string) int {
 	for i, c := range text {
 		if c == '#' && (i == 0 || strings.ContainsRune(" \t", rune(text[i-1]))) {
@@ -126,16 +126,16 @@ func commentStart(text string) int {
 	return -1
 }
 
-// quoted takes a value that began with a quote on the line; rest is what follows it there.
+// quoted adds a variable whose value begins with a quote; rest is what follows the quote in its line.
 func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
 	from := d.next
 	var value strings.Builder
 	end := closingQuote(rest, quote)
 	for ; end < 0; end = closingQuote(rest, quote) {
 		if d.next == len(d.lines) {
-			// The lines below are read on their own, so that their faults are found too.
+			// The following lines are read by themselves, so that their problems are reported, too.
 			d.next = from
-			d.addProblem(line, name, "begins with a quote that is never closed", "close it, or put the value in quotes of another kind")
+			d.addProblem(line, name, "begins with a quote that is never closed", "close it, or use quotes of another kind")
 			return
 		}
 		value.WriteString(rest + "\n")
@@ -159,7 +159,7 @@ func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
 	}
 }
 
-// closingQuote finds the quote that ends a value. In double quotes one after a backslash does not.
+// closingQuote returns the index of the quote that ends a value, or -1. Double quotes can be escaped.
 func closingQuote(text string, quote byte) int {
 	for i := 0; i < len(text); i++ {
 		switch {
@@ -172,17 +172,17 @@ func closingQuote(text string, quote byte) int {
 	return -1
 }
 
-// escapes are what a backslash makes of the character after it.
+// escapes maps the character after a backslash to what it stands for.
 var escapes = map[byte]string{'n': "\n", 'r': "\r", 't': "\t", '\\': `\`, '"': `"`, '$': "$", '`': "`"}
 
-// unescape reads the text in double quotes. A backslash before another character stays. refers says that the text has
-// the form of a reference to another variable.
+// unescape replaces the escapes in double quotes. It keeps a backslash before any other character. hasReference reports
+// a reference to another variable.
 func unescape(text string) (plain string, hasReference bool) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		if text[i] == '\\' && i+1 < len(text) {
-			if plainByte, ok := escapes[text[i+1]]; ok {
-				b.WriteString(plainByte)
+			if replacement, ok := escapes[text[i+1]]; ok {
+				b.WriteString(replacement)
 				i++
 				continue
 			}

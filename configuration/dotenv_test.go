@@ -47,16 +47,16 @@ func TestParseDotenv(t *testing.T) {
 	}
 }
 
-const piece = `looks like a piece of the value in the line above; put a value of several lines in quotes; give a variable without a value "", and a value that is = quotes`
+const piece = `looks like a piece of the value in the line above; put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`
 
-// Variables without values, one below the other, are no pieces of anything.
+// TestSeveralEmptyVariables checks that empty variables in consecutive lines are not taken for a broken value.
 func TestSeveralEmptyVariables(t *testing.T) {
 	settings, err := ParseDotenv(".env", []byte("API_KEY=\nTOKENS2=\nnodeEnvs=\nmyKeyX1=\"\"\n\nmyKeyX2=\nsecrets=\nA=b\nmyKeyX3=\n"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"A", "API_KEY", "TOKENS2", "myKeyX1", "myKeyX2", "myKeyX3", "nodeEnvs", "secrets"}, settings.Names())
 }
 
-func TestDotenvFaultsHaveTheirPlace(t *testing.T) {
+func TestDotenvProblemsHaveALocation(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"no =":                      {"A=b\nhunter2\n", ".env:2: there is no = in this line; write KEY=value, or # before a comment"},
 		"no = in the only line":     {"hunter2", ".env:1: there is no = in this line; write KEY=value, or # before a comment"},
@@ -65,22 +65,22 @@ func TestDotenvFaultsHaveTheirPlace(t *testing.T) {
 		"a name with a digit":       {"2A=hunter2", ".env:1: has a name that no variable can have; use letters, digits and _, with no digit first"},
 		"a name with a hyphen":      {"hunter2-b=c", ".env:1: has a name that no variable can have; use letters, digits and _, with no digit first"},
 		"twice":                     {"A=b\nB=c\nA=hunter2", ".env:3: A is given twice, the first time in line 1; keep one of them"},
-		"not closed":                {"B=c\nA='hunter2\n", ".env:2: A begins with a quote that is never closed; close it, or put the value in quotes of another kind"},
-		"escaped at the end":        {`A="hunter2\"`, ".env:1: A begins with a quote that is never closed; close it, or put the value in quotes of another kind"},
+		"not closed":                {"B=c\nA='hunter2\n", ".env:2: A begins with a quote that is never closed; close it, or use quotes of another kind"},
+		"escaped at the end":        {`A="hunter2\"`, ".env:1: A begins with a quote that is never closed; close it, or use quotes of another kind"},
 		"text after the quote":      {`A="b"hunter2`, `.env:1: A has text after the closing quote; write \" for a quote in double quotes, or use quotes of another kind`},
-		"# right after the =":       {"A=#hunter2", ".env:1: A begins with #, which begins a comment elsewhere; put the value in quotes, or space before a comment"},
+		"# right after the =":       {"A=#hunter2", ".env:1: A begins with #, as a comment does; put the value in quotes, or space before a comment"},
 		"the end of Base64":         {"A=\nhunter2A==", ".env:2: " + piece},
 		"below a value":             {"A=QUJD\nhunter2A== \n", ".env:2: " + piece},
 		"with one =":                {"A=\nHunter2=\nhunter2B=c", ".env:2: " + piece},
 		"reference":                 {"A=${hunter2}/b", ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},
 		"reference in quotes":       {`A="hunter2${B}"`, ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},
-		"control character":         {"A=hunter2\x01", `.env:1: A holds a control character; put it in double quotes, with \n, \r or \t for it`},
-		"old Macintosh":             {"A=hunter2\rB=c", `.env:1: A holds a control character; put it in double quotes, with \n, \r or \t for it`},
-		"NUL in quotes":             {"A='hunter2\x00'", ".env:1: A holds a NUL byte, which no variable can; take it out"},
+		"control character":         {"A=hunter2\x01", `.env:1: A contains a control character; put it in double quotes, with \n, \r or \t for it`},
+		"old Macintosh":             {"A=hunter2\rB=c", `.env:1: A contains a control character; put it in double quotes, with \n, \r or \t for it`},
+		"NUL in quotes":             {"A='hunter2\x00'", ".env:1: A contains a NUL byte, which no variable can have; remove it"},
 		"not UTF-8":                 {"A=hunter2\xC3\n", ".env: is not UTF-8; save it as UTF-8"},
 		"UTF-16":                    {"\xFF\xFEA\x00=\x00b\x00", ".env: is UTF-16; save it as UTF-8"},
 		"everything at once":        {"hunter2\nA=b\nA=hunter2\n", ".env:1: there is no = in this line; write KEY=value, or # before a comment\n.env:3: A is given twice, the first time in line 2; keep one of them"},
-		"below a quote, not closed": {"A=\"hunter2\nhunter2\n", ".env:1: A begins with a quote that is never closed; close it, or put the value in quotes of another kind\n.env:2: there is no = in this line; write KEY=value, or # before a comment"},
+		"below a quote, not closed": {"A=\"hunter2\nhunter2\n", ".env:1: A begins with a quote that is never closed; close it, or use quotes of another kind\n.env:2: there is no = in this line; write KEY=value, or # before a comment"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseDotenv(".env", []byte(test.text))
@@ -89,7 +89,7 @@ func TestDotenvFaultsHaveTheirPlace(t *testing.T) {
 	}
 }
 
-func TestPlacesOfSettings(t *testing.T) {
+func TestLocationsOfSettings(t *testing.T) {
 	settings, err := ParseDotenv(".env", []byte("\nB=c\nA='d\n\n'\nE=hunter2"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"A", "B", "E"}, settings.Names())
@@ -108,7 +108,7 @@ func TestParseFile(t *testing.T) {
 	require.Equal(t, map[string]string{"A": "{b}"}, settings.Values)
 	for text, want := range map[string]string{
 		" \n\uFEFF":     "there is no =",
-		"":              "f: holds no variable; give KEY=value lines or a JSON object",
+		"":              "f: has no variable; give KEY=value lines or a JSON object",
 		"\xFF\xFE{\x00": "f: is UTF-16",
 	} {
 		_, err := ParseFile("f", []byte(text))
@@ -116,7 +116,7 @@ func TestParseFile(t *testing.T) {
 	}
 }
 
-// FuzzParseDotenv says that no input crashes the reader, that no fault quotes a value, and that what was read can be
+// FuzzParseDotenv checks that no input crashes the reader, that no problem quotes a value, and that what was read can be
 // written in single quotes and read again.
 func FuzzParseDotenv(f *testing.F) {
 	for _, seed := range []string{
@@ -128,7 +128,7 @@ func FuzzParseDotenv(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		settings, err := ParseDotenv(".env", []byte(text))
 		if err != nil {
-			requireFaults(t, err, text)
+			requireProblems(t, err, text)
 			return
 		}
 		var again strings.Builder

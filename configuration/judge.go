@@ -14,15 +14,15 @@ const (
 	Missing Kind = "missing"
 	// Empty variables have no value, or nothing but space.
 	Empty Kind = "empty"
-	// Placeholder is a value that somebody was to replace: changeme, your-api-key, <dsn>, TODO.
+	// Placeholder values were never replaced: changeme, your-api-key, <dsn>, TODO.
 	Placeholder Kind = "placeholder"
-	// Malformed is a URL that is none.
+	// Malformed values are not a URL, although the name ends in URL, URI or DSN.
 	Malformed Kind = "malformed"
-	// Padded values begin or end with space, mostly a newline that came along from a file.
+	// Padded values begin or end with space, often a newline from a file.
 	Padded Kind = "padded"
 )
 
-// String ends a sentence that begins with the variable and "is".
+// String returns the end of a sentence that begins with the variable and "is".
 func (k Kind) String() string {
 	switch k {
 	case Placeholder:
@@ -35,17 +35,17 @@ func (k Kind) String() string {
 	return string(k)
 }
 
-// IsFatal reports whether the application cannot work with such a value, so that a deployment is not worth starting.
+// IsFatal reports whether the application cannot work with such a value, so that a deployment should not start.
 func (k Kind) IsFatal() bool { return k == Missing || k == Empty || k == Placeholder || k == Malformed }
 
-// Problem is a variable that is not as the application needs it.
+// Problem is a variable with a missing or invalid value.
 type Problem struct {
 	Key  string `json:"key" yaml:"key"`
 	Kind Kind   `json:"kind" yaml:"kind"`
 }
 
-// Judge returns what is wrong with the variables that keys name, in their order and at most one thing for each: the first
-// that applies of missing, empty, placeholder, malformed, padded.
+// Judge returns the problems of the variables that keys name, in their order and at most one each: the first that
+// applies of missing, empty, placeholder, malformed, padded.
 func Judge(values map[string]string, keys []string) []Problem {
 	var problems []Problem
 	for _, key := range keys {
@@ -77,19 +77,17 @@ func classify(key, value string, ok bool) Kind {
 // urlVariable matches the names of variables whose values are URLs.
 var urlVariable = regexp.MustCompile(`(?:^|_)(?:URL|URI|DSN)$`)
 
-// isURL reports whether a value is an absolute URL with a host.
 func isURL(value string) bool {
 	parsed, err := url.Parse(value)
 	return err == nil && parsed.Scheme != "" && parsed.Host != ""
 }
 
-// placeholderNouns are what templates put after your-.
+// placeholderNouns are the words that templates have after your-.
 const placeholderNouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
 
-// placeholderPattern is what people and templates write where a value is to come: as the whole of it, in angle brackets within a
-// URL, or as whole words of it, so that exchange-me and replacement are none. After a hyphen or in a path,
-// your- is one only with a noun, and in a path as a whole segment: grow-your-business, /your-account and /reset-your-password are
-// names.
+// placeholderPattern matches placeholders: as the whole value, in angle brackets within a URL, or as whole words, so
+// that it does not match exchange-me or replacement. After a hyphen or in a path, your- needs one of the nouns, and in
+// a path it must begin a segment: grow-your-business, /your-account and /reset-your-password are names.
 var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + placeholderNouns + `)$`,
 	`^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,
@@ -99,12 +97,12 @@ var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`^(?:[a-z][a-z0-9+.:-]*://)?(?:[^/]*[^a-z0-9/])?your[-_]?(?:[a-z]+[-_])*` + placeholderNouns + `(?:[^a-z0-9]|$)`,
 }, "|"))
 
-// IsPlaceholder reports whether a value was left for somebody to fill in.
+// IsPlaceholder reports whether a value is a placeholder that was never replaced.
 func IsPlaceholder(value string) bool {
 	return placeholderPattern.MatchString(strings.TrimSpace(value))
 }
 
-// DatabaseHost returns the host of a DATABASE_URL in small letters, empty where it has none.
+// DatabaseHost returns the host of a DATABASE_URL in lower case, or "".
 func DatabaseHost(databaseURL string) string {
 	parsed, err := url.Parse(strings.TrimSpace(databaseURL))
 	if err != nil {

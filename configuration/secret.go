@@ -11,17 +11,16 @@ import (
 	"strings"
 )
 
-// SecretLimit is how many bytes the value of a secret can have.
+// SecretLimit is the maximum size of a secret's value in bytes.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 const SecretLimit = 65536
 
 const objectRemedy = `write {"KEY": "value", …}`
 
 // ParseSecret reads a configuration secret: one JSON object, whose keys are names of variables and whose values are
-// strings. A number is taken as it is written, true and false as these words, null as an empty value; where ECS, which
-// hands on single keys of a secret too, would make something else of it, there is a warning. Objects and lists as
-// values, names that no variable can have, names that are given twice, NUL bytes and anything beside the object are
-// faults.
+// strings. A number is read as it is written, true and false as these words, null as an empty value. ECS passes single
+// keys of a secret to containers as well; where it would convert a value in another way, there is a warning. Objects and
+// lists as values, invalid names, duplicate names, NUL bytes and anything beside the object are problems.
 // Source: https://github.com/aws/amazon-ecs-agent/blob/master/agent/asm/asm.go
 func ParseSecret(source, text string) (*Settings, error) {
 	text = strings.TrimPrefix(text, byteOrderMark)
@@ -36,7 +35,7 @@ func ParseSecret(source, text string) (*Settings, error) {
 	return r.result()
 }
 
-// objectReader reads a JSON object key by key, which is how it sees those that are given twice.
+// objectReader reads a JSON object key by key, since a map would hide duplicate keys.
 type objectReader struct {
 	*reader
 	text    string
@@ -61,11 +60,10 @@ func (o *objectReader) read() {
 		return
 	}
 	if _, err := o.decoder.Token(); !errors.Is(err, io.EOF) {
-		o.addProblem(o.lineOf(err), "", "has something after the JSON object", "take it out")
+		o.addProblem(o.lineOf(err), "", "has something after the JSON object", "remove it")
 	}
 }
 
-// readMember reads a key and its value.
 func (o *objectReader) readMember() error {
 	key, err := o.decoder.Token()
 	if err != nil {
@@ -88,36 +86,36 @@ func (o *objectReader) readMember() error {
 	case '"':
 		o.setString(line, name, raw)
 	case 'n':
-		o.addWarning(line, name, "is null: it counts as empty, but ECS would hand it on as <nil>", `write ""`)
+		o.addWarning(line, name, "is null: it counts as empty, but ECS would pass it on as <nil>", `write ""`)
 		o.set(line, name, "")
 	case 't', 'f':
 		o.set(line, name, string(raw))
 	default:
 		if changedByECS(string(raw)) {
-			o.addWarning(line, name, "is a number that ECS would hand on in another form", "put it in quotes")
+			o.addWarning(line, name, "is a number that ECS would pass on in another form", "put it in quotes")
 		}
 		o.set(line, name, string(raw))
 	}
 	return nil
 }
 
-// setString takes a string, unless reading it would change it.
+// setString adds a string, unless decoding it would change it.
 func (o *objectReader) setString(line int, name string, raw json.RawMessage) {
 	var value string
 	if err := json.Unmarshal(raw, &value); err != nil {
 		o.addProblem(line, name, "is a string that cannot be read", "write it again")
 		return
 	}
-	// The decoder puts U+FFFD in the place of what it cannot read.
+	// The decoder replaces what it cannot decode with U+FFFD.
 	const unknown = "\uFFFD"
 	if strings.Contains(value, unknown) && !strings.Contains(string(raw), unknown) && !strings.Contains(strings.ToLower(string(raw)), `\ufffd`) {
-		o.addProblem(line, name, "holds half of a surrogate pair", "write the character itself")
+		o.addProblem(line, name, "contains half of a surrogate pair", "write the character itself")
 		return
 	}
 	o.set(line, name, value)
 }
 
-// lineOf is the line that was read up to, or that an error is about.
+// lineOf returns the line of a syntax error, or else the current line.
 func (o *objectReader) lineOf(err error) int {
 	offset := o.decoder.InputOffset()
 	var syntax *json.SyntaxError
@@ -127,14 +125,14 @@ func (o *objectReader) lineOf(err error) int {
 	return 1 + strings.Count(o.text[:min(int(offset), len(o.text))], "\n")
 }
 
-// changedByECS reports whether ECS, which reads a number as a 64-bit float and prints that, would print another text.
+// changedByECS reports whether ECS would pass on another text: it reads a number as a 64-bit float and formats that.
 func changedByECS(number string) bool {
 	float, err := strconv.ParseFloat(number, 64)
 	return err != nil || fmt.Sprint(float) != number
 }
 
-// EncodeSecret writes variables as a configuration secret: a JSON object in the order of the alphabet, not larger than
-// SecretLimit. What ParseSecret would not read back is a fault.
+// EncodeSecret returns variables as a configuration secret: a JSON object in alphabetical order, not larger than
+// SecretLimit. What ParseSecret would not read back is a problem.
 func EncodeSecret(source string, values map[string]string) (string, error) {
 	r := newReader(source, "")
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -152,8 +150,8 @@ func EncodeSecret(source string, values map[string]string) (string, error) {
 	}
 	encoded := strings.TrimSuffix(text.String(), "\n")
 	if len(encoded) > SecretLimit {
-		r.addProblem(0, "", fmt.Sprintf("has %d bytes, and a secret holds %d", len(encoded), SecretLimit),
-			"keep large values elsewhere, such as in a bucket")
+		r.addProblem(0, "", fmt.Sprintf("has %d bytes, but the limit of a secret is %d", len(encoded), SecretLimit),
+			"store large values elsewhere, such as in a bucket")
 	}
 	_, err := r.result()
 	return encoded, err

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 func TestParseSecret(t *testing.T) {
@@ -18,11 +20,11 @@ func TestParseSecret(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"A": "a", "N": huge, "P": "3000", "F": "0.1", "E": "1e3", "B": "true", "O": "false", "Z": "", "U": "ä😀", "R": "\uFFFD", "J": `{"x":1}`,
 	}, settings.Values)
-	number := func(key string) Fault {
-		return Fault{Key: key, Message: "is a number that ECS would hand on in another form", Remedy: "put it in quotes"}
+	number := func(key string) problem.Problem {
+		return problem.Problem{Variable: key, Message: "is a number that ECS would pass on in another form", Remedy: "put it in quotes"}
 	}
-	require.Equal(t, []Fault{
-		number("N"), number("E"), {Key: "Z", Message: "is null: it counts as empty, but ECS would hand it on as <nil>", Remedy: `write ""`},
+	require.Equal(t, []problem.Problem{
+		number("N"), number("E"), {Variable: "Z", Message: "is null: it counts as empty, but ECS would pass it on as <nil>", Remedy: `write ""`},
 	}, settings.Warnings)
 
 	settings, err = ParseSecret("s", "{}")
@@ -30,7 +32,7 @@ func TestParseSecret(t *testing.T) {
 	require.Empty(t, settings.Values)
 }
 
-func TestSecretFaults(t *testing.T) {
+func TestSecretProblems(t *testing.T) {
 	const name = "has a name that no variable can have; use letters, digits and _, with no digit first"
 	for text, want := range map[string]string{
 		"":                        `s: is not a JSON object; write {"KEY": "value", …}`,
@@ -45,13 +47,13 @@ func TestSecretFaults(t *testing.T) {
 		`{"a-b":"hunter2"}`:       "s: " + name,
 		`{"":"hunter2"}`:          "s: " + name,
 		`{"A=B":"hunter2"}`:       "s: " + name,
-		`{"A":"hunter2\u0000"}`:   "s: A holds a NUL byte, which no variable can; take it out",
-		`{"A":"hunter2\ud800"}`:   "s: A holds half of a surrogate pair; write the character itself",
+		`{"A":"hunter2\u0000"}`:   "s: A contains a NUL byte, which no variable can have; remove it",
+		`{"A":"hunter2\ud800"}`:   "s: A contains half of a surrogate pair; write the character itself",
 		`{"A":"hunter2`:           "s: is not JSON from here on; look for a missing comma or quote",
 		`{"A":"hunter2"`:          "s: is JSON that does not end; look for a missing } or quote",
 		`{"A":hunter2}`:           "s: is not JSON from here on; look for a missing comma or quote",
-		`{"A":"b"} hunter2`:       "s: has something after the JSON object; take it out",
-		`{"A":"b"}{"B":"c"}`:      "s: has something after the JSON object; take it out",
+		`{"A":"b"} hunter2`:       "s: has something after the JSON object; remove it",
+		`{"A":"b"}{"B":"c"}`:      "s: has something after the JSON object; remove it",
 		"{\"A\":\"hunter2\xff\"}": "s: is not UTF-8; write it as UTF-8",
 		"{\n\"A\":\"b\",\n\"B\":[],\n\"A\":{}}": "s:3: B is a list; write its value as a string; JSON in a string is one too\n" +
 			"s:4: A is given twice, the first time in line 2; keep one of them",
@@ -89,39 +91,39 @@ func TestEncodeSecret(t *testing.T) {
 
 	full["A"] += "a"
 	_, err = EncodeSecret("s", full)
-	require.EqualError(t, err, "s: has 65537 bytes, and a secret holds 65536; keep large values elsewhere, such as in a bucket")
+	require.EqualError(t, err, "s: has 65537 bytes, but the limit of a secret is 65536; store large values elsewhere, such as in a bucket")
 	_, err = EncodeSecret("s", map[string]string{"a b": "hunter2", "N": "hunter2\x00", "U": "hunter2\xff"})
-	require.EqualError(t, err, "s: N holds a NUL byte, which no variable can; take it out\ns: U is not UTF-8; write it as UTF-8, or as base64\n"+
+	require.EqualError(t, err, "s: N contains a NUL byte, which no variable can have; remove it\ns: U is not UTF-8; write it as UTF-8, or as base64\n"+
 		"s: has a name that no variable can have; use letters, digits and _, with no digit first")
 }
 
-// faultText is every text that a fault can have, but for the names of variables and numbers.
-var faultText = regexp.MustCompile(`^(?:\.env|s)(?::\d+)?: (?:[A-Za-z_][A-Za-z0-9_]* )?(?:` + strings.Join([]string{
+// problemText matches every text of a problem, except for the names of variables and numbers.
+var problemText = regexp.MustCompile(`^(?:\.env|s)(?::\d+)?: (?:[A-Za-z_][A-Za-z0-9_]* )?(?:` + strings.Join([]string{
 	`there is no = in this line; .*`, `has a name that no variable can have; .*`, `is given twice(?:, the first time in line \d+)?; .*`,
 	`begins with a quote that is never closed; .*`, `has text after the closing quote; .*`, `refers to another variable, .*`,
-	`holds a control character; .*`, `holds a NUL byte, .*`, `is not UTF-8; .*`, `is UTF-16; .*`, `is not a JSON object; .*`,
-	`is an object; .*`, `is a list; .*`, `holds half of a surrogate pair; .*`, `is a string that cannot be read; .*`,
+	`contains a control character; .*`, `contains a NUL byte, .*`, `is not UTF-8; .*`, `is UTF-16; .*`, `is not a JSON object; .*`,
+	`is an object; .*`, `is a list; .*`, `contains half of a surrogate pair; .*`, `is a string that cannot be read; .*`,
 	`is not JSON from here on; .*`, `is JSON that does not end; .*`, `has something after the JSON object; .*`,
-	`begins with #, which begins a comment elsewhere; .*`, `looks like a piece of the value in the line above; .*`,
+	`begins with #, as a comment does; .*`, `looks like a piece of the value in the line above; .*`,
 }, "|") + `)$`)
 
-// requireFaults says that an error has faults, with texts that are the reader's own: none can hold a piece of a value.
-func requireFaults(t *testing.T, err error, text string) {
+// requireProblems checks that an error has problems whose texts are the reader's own, without a part of a value.
+func requireProblems(t *testing.T, err error, text string) {
 	t.Helper()
-	var invalid *InvalidError
+	var invalid *problem.Error
 	require.ErrorAs(t, err, &invalid)
 	require.NotEmpty(t, invalid.Problems)
-	for _, fault := range invalid.Problems {
-		require.Regexp(t, faultText, fault.Text(invalid.Source))
-		require.LessOrEqual(t, fault.Line, 1+strings.Count(text, "\n"))
-		if fault.Key != "" {
-			require.True(t, IsName(fault.Key))
+	for _, p := range invalid.Problems {
+		require.Regexp(t, problemText, p.Text(invalid.Source))
+		require.LessOrEqual(t, p.Line, 1+strings.Count(text, "\n"))
+		if p.Variable != "" {
+			require.True(t, IsName(p.Variable))
 		}
 	}
 }
 
-// FuzzParseSecret says that no input crashes the reader, that no fault quotes a value, that what was read agrees with
-// the standard decoder, and that it can be written and read again.
+// FuzzParseSecret checks that no input crashes the reader, that no problem quotes a value, that what was read equals
+// what the standard decoder reads, and that it can be encoded and read again.
 func FuzzParseSecret(f *testing.F) {
 	for _, seed := range []string{
 		`{"A":"b"}`, `{"A":1e400,"B":true,"C":null}`, `{"A":{}}`, `{"A":[1]}`, `{"A":"\ud800"}`, `{"A":1,"A":2}`, "[]", "", "{", `{"A`, "{\n\"A\":\n\"b\"}\n",
@@ -132,7 +134,7 @@ func FuzzParseSecret(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		settings, err := ParseSecret("s", text)
 		if err != nil {
-			requireFaults(t, err, text)
+			requireProblems(t, err, text)
 			return
 		}
 		var object map[string]any

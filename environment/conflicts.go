@@ -3,30 +3,31 @@ package environment
 import (
 	"errors"
 	"net/netip"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
-// CheckConflicts holds environments against each other and returns what two of them claim, a part of an address range, a domain or
-// the pushes to a branch, as an *InvalidError for each file. Each environment must be valid by itself.
+// CheckConflicts compares environments with each other. It returns a *problem.Error for each file whose address range,
+// domain or branch another environment uses too. Each environment must be valid by itself.
 func CheckConflicts(envs []*Environment) error {
 	var files []error
-	for _, conflict := range conflictsByFile(envs) {
-		files = append(files, conflict)
+	for _, file := range conflictsByFile(envs) {
+		files = append(files, file)
 	}
 	return errors.Join(files...)
 }
 
-// conflictsByFile puts each problem into the file of the later one.
-func conflictsByFile(envs []*Environment) []*InvalidError {
-	var byFile []*InvalidError
+// conflictsByFile reports each conflict in the file of the later environment.
+func conflictsByFile(envs []*Environment) []*problem.Error {
+	var byFile []*problem.Error
 	for i, later := range envs {
 		if l := conflicts(later, envs[:i]); len(l) > 0 {
-			byFile = append(byFile, &InvalidError{File: FileName(later.Stack), Problems: l})
+			byFile = append(byFile, &problem.Error{Source: FileName(later.Stack), Problems: l})
 		}
 	}
 	return byFile
 }
 
-// conflicts are what an environment claims that others have, as problems of its file.
 func conflicts(env *Environment, others []*Environment) problemList {
 	var l problemList
 	for _, other := range others {

@@ -5,68 +5,68 @@ import (
 	"time"
 )
 
-// DatabasePort is where PostgreSQL listens, DatabaseStorage the sort of its volume.
+// DatabasePort is the port of PostgreSQL, DatabaseStorage the type of its volume.
 const (
 	DatabasePort    = 5432
 	DatabaseStorage = "gp3"
 )
 
-// Both windows are in UTC, when Europe and America sleep; they must not overlap.
+// The windows are in UTC, at night in Europe and America. They must not overlap.
 const (
 	BackupWindow      = "07:00-08:00"
 	MaintenanceWindow = "tue:08:30-tue:09:30"
 )
 
-// InsightsDays is how long Performance Insights keeps what it saw, where it is on. Seven days cost nothing.
+// InsightsDays is the retention of Performance Insights. Seven days are free.
 const InsightsDays = 7
 
-// DatabaseLogs are the logs that PostgreSQL sends to CloudWatch.
+// DatabaseLogs returns the logs that RDS exports to CloudWatch.
 func DatabaseLogs() []string { return []string{"postgresql", "upgrade"} }
 
-// DatabaseIdentifier is the RDS instance's identifier, and the name of its subnet group.
-func (e *Environment) DatabaseIdentifier() string { return e.resource("db") }
+// DatabaseIdentifier returns the identifier of the RDS instance, which is also the name of its subnet group.
+func (e *Environment) DatabaseIdentifier() string { return e.ResourceName("db") }
 
-// DatabaseGroupName is the database's security group.
-func (e *Environment) DatabaseGroupName() string { return e.resource("database") }
+// DatabaseGroupName returns the name of the database's security group.
+func (e *Environment) DatabaseGroupName() string { return e.ResourceName("database") }
 
-// DatabaseFamily is the parameter group's family: the engine and its major version.
+// DatabaseFamily returns the family of the parameter group: the engine and its major version.
 func (e *Environment) DatabaseFamily() string {
 	major, _, _ := strings.Cut(e.Database.EngineVersion, ".")
 	return "postgres" + major
 }
 
-// ParameterGroupName is the database's parameter group. It bears the engine's family, since a group cannot change it.
+// ParameterGroupName returns the name of the parameter group. It contains the family, since a group cannot change it.
 func (e *Environment) ParameterGroupName() string {
 	return e.DatabaseIdentifier() + "-" + e.DatabaseFamily()
 }
 
-// RestoredIdentifier is the instance that a snapshot is restored to.
-func (e *Environment) RestoredIdentifier() string { return e.resource("db-restored") }
+// RestoredIdentifier returns the identifier of the instance that a snapshot is restored to.
+func (e *Environment) RestoredIdentifier() string { return e.ResourceName("db-restored") }
 
-// ReplacedPrefix begins the names of instances in whose place another one was put.
-func (e *Environment) ReplacedPrefix() string { return e.resource("db-before-restore-") }
+// ReplacedPrefix returns the prefix of the identifiers of replaced instances.
+func (e *Environment) ReplacedPrefix() string { return e.ResourceName("db-before-restore-") }
 
-// ReplacedIdentifier is the name that the database gets when another one is put in its place at the time, in UTC.
+// ReplacedIdentifier returns the identifier that the database gets when it is replaced at a time.
 func (e *Environment) ReplacedIdentifier(at time.Time) string {
 	return e.ReplacedPrefix() + formatTimestamp(at)
 }
 
-// SnapshotPrefix begins the names of the snapshots taken before deployments.
-func (e *Environment) SnapshotPrefix() string { return e.resource("pre-deploy-") }
+// SnapshotPrefix returns the prefix of the identifiers of snapshots taken before deployments.
+func (e *Environment) SnapshotPrefix() string { return e.ResourceName("pre-deploy-") }
 
-// SnapshotIdentifier is the name of a snapshot taken before the deployment at the time, in UTC.
+// SnapshotIdentifier returns the identifier of the snapshot taken before the deployment at a time.
 func (e *Environment) SnapshotIdentifier(at time.Time) string {
 	return e.SnapshotPrefix() + formatTimestamp(at)
 }
 
-// IsPreDeploy reports whether a snapshot's name is one that SnapshotIdentifier makes.
+// IsPreDeploy reports whether a snapshot's identifier is one that SnapshotIdentifier returns.
 func (e *Environment) IsPreDeploy(snapshot string) bool {
 	rest, hasPrefix := strings.CutPrefix(snapshot, e.SnapshotPrefix())
 	_, err := time.Parse(timestampLayout, rest)
 	return hasPrefix && err == nil
 }
 
-// timestampLayout is how names say when: YYYYMMDD-HHMMSS.
+// timestampLayout is YYYYMMDD-HHMMSS, in UTC.
 const timestampLayout = "20060102-150405"
 
 func formatTimestamp(at time.Time) string { return at.UTC().Format(timestampLayout) }

@@ -7,8 +7,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Encode returns a description as JSON values, complete with what its file left to defaults, so that later defaults do
-// not change what it says. DecodeDeployed reads it.
+// Encode returns a description as JSON values, defaults included, so that later versions' defaults do not change it.
+// DecodeDeployed reads it.
 func (e *Environment) Encode() (map[string]any, error) {
 	text, err := yaml.MarshalWithOptions(e, yaml.JSON())
 	if err != nil {
@@ -21,8 +21,8 @@ func (e *Environment) Encode() (map[string]any, error) {
 	return values, nil
 }
 
-// DecodeDeployed reads a description that Encode wrote, by this version or another one: keys that it does not know are
-// left out, and missing ones get their defaults. What was deployed is not validated again.
+// DecodeDeployed reads a description that Encode wrote, in this version or another one. It ignores unknown keys and sets
+// missing ones to their defaults. It does not validate what was deployed.
 func DecodeDeployed(stack string, values any) (*Environment, error) {
 	text, err := json.Marshal(values)
 	if err != nil {

@@ -11,33 +11,35 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
-// Derived is the file of a new environment, which nobody has written yet.
+// Derived is the file of a new environment, not yet written.
 type Derived struct {
 	*Environment
 	// Source is the file's text.
 	Source []byte
-	// Omitted are the keys of the other environment's file that only hold for that one: encrypted values and the keys that
-	// they are encrypted with, and its image.
+	// Omitted lists the keys that apply to the other environment only: encrypted values, their keys, and its image.
 	Omitted []string
 }
 
-// RejectedError says why a name or a range cannot be a new environment's.
+// RejectedError reports a name or an address range that a new environment cannot have.
 type RejectedError struct{ Message, Remedy string }
 
 func (e *RejectedError) Error() string { return e.Message }
 
-// Hint says what to do.
+// Hint returns what to do.
 func (e *RejectedError) Hint() string { return e.Remedy }
 
 func reject(remedy, format string, args ...any) error {
 	return &RejectedError{Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-// Derive describes a new environment after the one that from means: its sizes and rules, a name, a domain, a branch and
-// an address range of its own. An empty cidr asks for the next range that is free. Comments stay where they speak of
-// what stays. All environments in dir are read, since the new one must clash with none; nothing is written.
+// Derive creates the description of a new environment from that of another: the same sizes and rules, with a name, a
+// domain, a branch and an address range of its own. An empty cidr selects the next free range. Comments are kept unless
+// they are about a value that changes. All environments in dir are read, since the new one must not conflict with any.
+// Derive writes nothing.
 func Derive(dir, name, from, cidr string) (*Derived, error) {
 	all, err := LoadAll(dir)
 	if err != nil {
@@ -78,7 +80,7 @@ func Derive(dir, name, from, cidr string) (*Derived, error) {
 	return &Derived{Environment: env, Source: text, Omitted: omitted}, nil
 }
 
-// checkAvailable refuses a name that is no environment's, that means another one, or that another one has.
+// checkAvailable rejects a name that is not valid, is an alias, or is taken.
 func checkAvailable(dir, name string, all []*Environment) error {
 	const example = "choose another one, such as qa or preview-2"
 	if stack, ok := aliases[name]; ok {
@@ -86,23 +88,23 @@ func checkAvailable(dir, name string, all []*Environment) error {
 	}
 	switch {
 	case name == SharedStack:
-		return reject(example, "%q is what the environments have in common, not an environment", name)
+		return reject(example, "%q is the stack that all environments share, not an environment", name)
 	case name == "all":
 		return reject(example, "%q means every environment", name)
 	case !namePattern.MatchString(name):
-		return reject(nameRemedy, "%q is no name of an environment", name)
+		return reject(nameRemedy, "%q is not a valid environment name", name)
 	case len(name) > maxName:
-		return reject(fmt.Sprintf("use at most %d characters: AWS ends names that are made of it", maxName), "%q has %d characters", name, len(name))
+		return reject(fmt.Sprintf("use at most %d characters: AWS limits the names that contain it", maxName), "%q has %d characters", name, len(name))
 	}
 	taken := slices.ContainsFunc(all, func(e *Environment) bool { return e.Stack == name || e.Name == name })
 	if _, err := os.Lstat(filepath.Join(dir, FileName(name))); err == nil || taken {
-		return reject("choose another name, or change that file", "%s is there already and is left as it is", FileName(name))
+		return reject("choose another name, or change that file", "%s exists already and is not changed", FileName(name))
 	}
 	return nil
 }
 
-// freeRange is a range as large as the model's that overlaps none of the environments': 10.10.0.0, 10.20.0.0 and so on
-// first, as people number them, then anything private.
+// freeRange returns a private range of the model's size that overlaps no environment. It tries 10.10.0.0, 10.20.0.0 and
+// so on first, as people number them.
 func freeRange(model string, all []*Environment) (string, error) {
 	bits := netip.MustParsePrefix(model).Bits()
 	var starts [][2]byte
@@ -121,11 +123,11 @@ func freeRange(model string, all []*Environment) (string, error) {
 			return candidate.String(), nil
 		}
 	}
-	return "", reject("give one with --cidr", "no private range of /%d is free beside the environments'", bits)
+	return "", reject("give one with --cidr", "no private /%d range is free", bits)
 }
 
-// rewrite gives values of a file others, by their paths below the environment's key, and leaves out what only holds for
-// the old environment. A comment behind a value that changes speaks of the old one and goes with it.
+// rewrite replaces values of a file, by their paths below the environment's key, and removes what applies to the old
+// environment only, the comment after a replaced value included.
 func rewrite(source []byte, model *Environment, name string, values map[string]string) (text []byte, omitted []string, err error) {
 	tree, err := parser.ParseBytes(source, parser.ParseComments)
 	if err != nil {
@@ -133,9 +135,9 @@ func rewrite(source []byte, model *Environment, name string, values map[string]s
 	}
 	lines := strings.Split(string(source), "\n")
 	for path, value := range values {
-		node, _, problem := findBlock(tree, slices.Concat([]string{"config", Key}, strings.Split(path, ".")))
-		if problem != nil {
-			return nil, nil, &InvalidError{File: FileName(model.Stack), Problems: []Problem{*problem}}
+		node, _, missing := findBlock(tree, slices.Concat([]string{"config", Key}, strings.Split(path, ".")))
+		if missing != nil {
+			return nil, nil, &problem.Error{Source: FileName(model.Stack), Problems: []problem.Problem{*missing}}
 		}
 		replaceValue(lines, node, value)
 	}
@@ -153,21 +155,21 @@ func rewrite(source []byte, model *Environment, name string, values map[string]s
 	return []byte(strings.TrimRight(strings.Join(kept, "\n"), "\n") + "\n"), omitted, nil
 }
 
-// replaceValue writes a plain or quoted value in its line anew.
+// replaceValue replaces a plain or quoted value in its line.
 func replaceValue(lines []string, node ast.Node, value string) {
 	token := node.GetToken()
 	line := []rune(lines[token.Position.Line-1])
 	begin := token.Position.Column - 1
 	end := begin + len([]rune(strings.TrimSpace(token.Origin)))
 	rest := string(line[min(end, len(line)):])
-	if comment := strings.TrimSpace(rest); strings.HasPrefix(comment, "#") {
+	if strings.HasPrefix(strings.TrimSpace(rest), "#") {
 		rest = ""
 	}
 	lines[token.Position.Line-1] = string(line[:begin]) + value + rest
 }
 
-// environmentSpecific marks the lines that do not belong into another environment's file, and names their keys: what an encrypted
-// value needs, encrypted values themselves, and the image.
+// environmentSpecific returns the lines that must not be copied to another environment's file, and their keys: what
+// encrypted values need, encrypted values themselves, and the image.
 func environmentSpecific(tree *ast.File, lines []string) (removed map[int]bool, omitted []string) {
 	removed = map[int]bool{}
 	isComment := func(line string) bool {
@@ -187,7 +189,7 @@ func environmentSpecific(tree *ast.File, lines []string) (removed map[int]bool, 
 			if unwanted(key.Value, entry.Value) {
 				omitted = append(omitted, key.Value)
 				for next-1 > first && isComment(lines[next-2]) {
-					next-- // what stands above the next key speaks of that one
+					next-- // a comment above the next key is about that one
 				}
 				for line := first; line < next; line++ {
 					removed[line-1] = true
@@ -197,8 +199,8 @@ func environmentSpecific(tree *ast.File, lines []string) (removed map[int]bool, 
 	}
 	top, _ := tree.Docs[0].Body.(ast.MapNode)
 	mark(top, len(lines), func(key string, _ ast.Node) bool { return key == "encryptionsalt" || key == "encryptedkey" })
-	config, _, problem := findBlock(tree, []string{"config"})
-	if entries, ok := config.(ast.MapNode); ok && problem == nil {
+	config, _, missing := findBlock(tree, []string{"config"})
+	if entries, ok := config.(ast.MapNode); ok && missing == nil {
 		mark(entries, blockEnd(top, "config", len(lines)), func(key string, value ast.Node) bool {
 			return key != Key && (key == "v3-backend:image" || isEncrypted(value))
 		})
@@ -206,7 +208,7 @@ func environmentSpecific(tree *ast.File, lines []string) (removed map[int]bool, 
 	return removed, omitted
 }
 
-// blockEnd is the last line of a key's block.
+// blockEnd returns the last line of a key's block.
 func blockEnd(top ast.MapNode, name string, count int) int {
 	begin := lookup(top, name)[0].Key.GetToken().Position.Line
 	for entry := top.MapRange(); entry.Next(); {
@@ -217,13 +219,12 @@ func blockEnd(top ast.MapNode, name string, count int) int {
 	return count
 }
 
-// isEncrypted reports whether a configuration value is one of Pulumi's secrets.
 func isEncrypted(value ast.Node) bool {
 	entries, ok := value.(ast.MapNode)
 	return ok && len(lookup(entries, "secure")) > 0
 }
 
-// renameComment is a comment above the block with the new environment's name where the old one's stands.
+// renameComment replaces the old environment's name in a comment above the block.
 func renameComment(comment string, model *Environment, name string) string {
 	for _, old := range []string{model.Name, model.Stack} {
 		whole := regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(old) + `\b`)

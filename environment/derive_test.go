@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// project copies the environments' files of the project, and others beside them.
+// project returns a copy of the project's environment files, with more beside them.
 func project(t *testing.T, more map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,8 +51,8 @@ func TestDeriveOfEveryEnvironmentIsValid(t *testing.T) {
 	}
 }
 
-// What is encrypted for one stack is of no use to another, and a comment on a value that changes no longer holds.
-func TestDeriveLeavesOutWhatIsTheOthers(t *testing.T) {
+// TestDeriveOmitsWhatIsSpecific checks that encrypted values and comments on changed values are omitted.
+func TestDeriveOmitsWhatIsSpecific(t *testing.T) {
 	const old = `# Old, for load tests: who uses old asks first.
 secretsprovider: awskms://alias/v3-backend-pulumi
 encryptedkey: AQICAHh-of-old
@@ -112,18 +112,18 @@ config:
 	require.Equal(t, []string{"encryptedkey", "encryptionsalt", "v3-backend:image", "v3-backend:token"}, derived.Omitted)
 }
 
-func TestDeriveRefuses(t *testing.T) {
+func TestDeriveRejects(t *testing.T) {
 	dir := project(t, nil)
 	for name, test := range map[string]struct{ name, from, cidr, want string }{
 		"an alias":              {"prod", "staging", "", `"prod" is another name of the environment production`},
 		"a full name":           {"development", "staging", "", `"development" is another name of the environment dev`},
-		"the shared stack":      {"shared", "staging", "", `"shared" is what the environments have in common, not an environment`},
+		"the shared stack":      {"shared", "staging", "", `"shared" is the stack that all environments share, not an environment`},
 		"all":                   {"all", "staging", "", `"all" means every environment`},
-		"taken":                 {"dev", "staging", "", `Pulumi.dev.yaml is there already and is left as it is`},
+		"taken":                 {"dev", "staging", "", `Pulumi.dev.yaml exists already and is not changed`},
 		"too long":              {"performance-test", "staging", "", `"performance-test" has 16 characters`},
-		"capitals":              {"QA", "staging", "", `"QA" is no name of an environment`},
-		"a way out":             {"../qa", "staging", "", `"../qa" is no name of an environment`},
-		"nothing":               {"", "staging", "", `"" is no name of an environment`},
+		"capitals":              {"QA", "staging", "", `"QA" is not a valid environment name`},
+		"a way out":             {"../qa", "staging", "", `"../qa" is not a valid environment name`},
+		"nothing":               {"", "staging", "", `"" is not a valid environment name`},
 		"an unknown model":      {"qa", "moon", "", `there is no environment "moon"`},
 		"a range that is taken": {"qa", "staging", "10.30.128.0/17", "network.cidr: 10.30.128.0/17 overlaps 10.30.0.0/16 of Pulumi.production.yaml"},
 		"no range":              {"qa", "staging", "10.30", `"10.30" is not an IPv4 CIDR block`},
@@ -157,5 +157,5 @@ func TestFreeRange(t *testing.T) {
 		})
 	}
 	_, err := freeRange("10.99.0.0/18", []*Environment{env("0.0.0.0/0")})
-	require.ErrorContains(t, err, "no private range of /18 is free")
+	require.ErrorContains(t, err, "no private /18 range is free")
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/docs"
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // documented is a row of a table in docs/environment.md: type and default.
 type documented struct{ kind, value string }
 
-// TestDocumentation holds the tables against the structs: every key, its type and its default, and nothing else.
+// TestDocumentation compares the tables with the structs: every key, its type and its default, and nothing else.
 func TestDocumentation(t *testing.T) {
 	page, err := os.ReadFile("../docs/environment.md")
 	require.NoError(t, err)
@@ -40,7 +41,7 @@ func rows(page string) map[string]documented {
 	return found
 }
 
-// keysIn lists the keys that become v, with their defaults. The optional services stand for themselves.
+// keysIn returns the keys that are decoded into v, with their defaults. An optional service is one key.
 func keysIn(v reflect.Value) map[string]documented {
 	keys := map[string]documented{}
 	for i := range v.NumField() {
@@ -57,7 +58,7 @@ func keysIn(v reflect.Value) map[string]documented {
 				keys[key+"."+below] = row
 			}
 		default:
-			keys[key] = documented{kind: kindOf(field.Type()), value: written(field)}
+			keys[key] = documented{kind: kindOf(field.Type()), value: formatDefault(field)}
 		}
 	}
 	return keys
@@ -71,8 +72,8 @@ func kindOf(t reflect.Type) string {
 	return kinds[t.Kind()]
 }
 
-// written is a default as a file would have it, or "" for none.
-func written(v reflect.Value) string {
+// formatDefault returns a default as a file would have it, or "" for none.
+func formatDefault(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case time.Duration:
 		return formatDuration(value)
@@ -90,19 +91,19 @@ func written(v reflect.Value) string {
 	}
 }
 
-// Every rule that a file can break is explained by a row of the page.
+// TestEveryProblemIsExplained checks that the page explains every rule that a file can break.
 func TestEveryProblemIsExplained(t *testing.T) {
 	explained := 0
 	for name := range invalid {
-		var problems *InvalidError
+		var problems *problem.Error
 		require.ErrorAs(t, loadTestdata(t, "invalid-"+name), &problems)
 		for _, p := range problems.Problems {
 			general := p.Path == "" || strings.HasPrefix(p.Path, "config") && !strings.HasPrefix(p.Path, "configuration.") ||
-				strings.Contains(p.Message, "there is no such key") || strings.Contains(p.Message, "keys are merged")
+				strings.Contains(p.Message, "unknown key") || strings.Contains(p.Message, "keys are merged")
 			if general {
 				continue // about the form of the file: its first lines say that
 			}
-			rules := docs.RulesOf(p.Path, strings.Contains(problems.File, SharedStack))
+			rules := docs.RulesOf(p.Path, strings.Contains(problems.Source, SharedStack))
 			require.NotEmpty(t, rules, "%s: %s", name, p.Path)
 			require.NotEmpty(t, rules[0].Text, "%s: %s", name, p.Path)
 			explained++

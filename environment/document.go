@@ -11,38 +11,40 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
-// document is a block of configuration that was read, and where its keys stand.
+// document is a block of configuration and the lines of its keys.
 type document struct {
 	file string
 	// source are the file's lines; nil where the block did not come from a file.
 	source []string
-	// lines are the lines of the keys, by their dotted paths; the block itself is "".
+	// lines has the line of each key by its dotted path; the path of the block itself is "".
 	lines map[string]int
 }
 
-// parseFile decodes the block config.key of a stack's file strictly over the value that into points to.
+// parseFile decodes the block config.key of a stack's file strictly into the value that into points to.
 func parseFile(file string, source []byte, key string, into any) (*document, error) {
 	return parse(&document{file: file, source: strings.Split(string(source), "\n")}, source, []string{"config", key}, into)
 }
 
-// parseValue is parseFile for the block alone, as Pulumi hands it to a program (JSON is YAML).
+// parseValue decodes the block alone, as Pulumi passes it to a program in JSON, which is YAML.
 func parseValue(key string, value []byte, into any) (*document, error) {
 	return parse(&document{file: "the configuration " + key}, value, nil, into)
 }
 
 func parse(doc *document, source []byte, at []string, into any) (*document, error) {
 	if !utf8.Valid(source) {
-		return nil, doc.invalid([]Problem{{Message: "it is not a text file", Remedy: "write YAML in UTF-8"}})
+		return nil, doc.invalid([]problem.Problem{{Message: "it is not a text file", Remedy: "write YAML in UTF-8"}})
 	}
 	tree, err := parser.ParseBytes(source, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, doc.syntaxError(err)
 	}
-	block, line, problem := findBlock(tree, at)
-	if problem != nil {
-		return nil, doc.invalid([]Problem{*problem})
+	block, line, missing := findBlock(tree, at)
+	if missing != nil {
+		return nil, doc.invalid([]problem.Problem{*missing})
 	}
 	checker := typeChecker{lines: map[string]int{}}
 	checker.check("", line, block, reflect.TypeOf(into).Elem())
@@ -59,9 +61,9 @@ func parse(doc *document, source []byte, at []string, into any) (*document, erro
 const copyBlock = "copy the block from another environment's file"
 
 // findBlock follows keys from the top of a tree and returns the block below the last one, and the line of that key.
-func findBlock(tree *ast.File, keys []string) (block ast.Node, line int, problem *Problem) {
+func findBlock(tree *ast.File, keys []string) (block ast.Node, line int, missing *problem.Problem) {
 	if len(tree.Docs) > 1 {
-		return nil, 0, &Problem{
+		return nil, 0, &problem.Problem{
 			Line: tree.Docs[1].Start.Position.Line, Message: "a second YAML document begins here", Remedy: "keep one",
 		}
 	}
@@ -69,29 +71,25 @@ func findBlock(tree *ast.File, keys []string) (block ast.Node, line int, problem
 		block = tree.Docs[0].Body
 	}
 	if block == nil || block.Type() == ast.CommentType {
-		return nil, 0, &Problem{Message: "it is empty", Remedy: "copy another environment's file and change its values"}
+		return nil, 0, &problem.Problem{Message: "it is empty", Remedy: "copy another environment's file and change its values"}
 	}
 	line = 1
 	for i, key := range keys {
 		path := strings.Join(keys[:i], ".")
 		entries, ok := block.(ast.MapNode)
 		if !ok {
-			return nil, 0, &Problem{
-				Line: line, Path: path, Message: "wants keys, has " + describeNode(block), Remedy: fmt.Sprintf("give it the key %q", key),
+			return nil, 0, &problem.Problem{
+				Line: line, Path: path, Message: "expected keys, got " + describeNode(block), Remedy: fmt.Sprintf("give it the key %q", key),
 			}
 		}
 		found := lookup(entries, key)
 		switch len(found) {
 		case 0:
-			return nil, 0, &Problem{
-				Line: line, Path: path, Message: fmt.Sprintf("it has no key %q", key), Remedy: copyBlock,
-			}
+			return nil, 0, &problem.Problem{Line: line, Path: path, Message: fmt.Sprintf("it has no key %q", key), Remedy: copyBlock}
 		case 1:
 			block, line = found[0].Value, found[0].Key.GetToken().Position.Line
 			if block.Type() == ast.NullType {
-				return nil, 0, &Problem{
-					Line: line, Path: strings.Join(keys[:i+1], "."), Message: "it is empty", Remedy: copyBlock,
-				}
+				return nil, 0, &problem.Problem{Line: line, Path: strings.Join(keys[:i+1], "."), Message: "it is empty", Remedy: copyBlock}
 			}
 		default:
 			return nil, 0, duplicateKey(strings.Join(keys[:i+1], "."), found)
@@ -110,43 +108,42 @@ func lookup(entries ast.MapNode, key string) []*ast.MappingValueNode {
 	return found
 }
 
-func duplicateKey(path string, found []*ast.MappingValueNode) *Problem {
+func duplicateKey(path string, found []*ast.MappingValueNode) *problem.Problem {
 	first, second := found[0].Key.GetToken().Position.Line, found[1].Key.GetToken().Position.Line
-	return &Problem{
+	return &problem.Problem{
 		Line: second, Path: path, Message: fmt.Sprintf("it is given twice, first in line %d", first), Remedy: "keep one of the two",
 	}
 }
 
-// syntaxError turns an error of the YAML library, which knows the place, into one of ours.
+// syntaxError converts an error of the YAML library, which has the line.
 func (d *document) syntaxError(err error) error {
-	problem := Problem{Message: err.Error(), Remedy: "look at the indentation, the brackets and the quotes around this line"}
+	p := problem.Problem{Message: err.Error(), Remedy: "check the indentation, the brackets and the quotes around this line"}
 	var located yaml.Error
 	if errors.As(err, &located) {
-		problem.Message = "it is not YAML: " + located.GetMessage()
+		p.Message = "it is not YAML: " + located.GetMessage()
 		if token := located.GetToken(); token != nil && token.Position != nil {
-			problem.Line = token.Position.Line
+			p.Line = token.Position.Line
 		}
 	}
-	return d.invalid([]Problem{problem})
+	return d.invalid([]problem.Problem{p})
 }
 
-// invalid gives the problems their lines and puts them into the file's order.
-func (d *document) invalid(problems []Problem) error {
+// invalid returns the problems as an error, each with its line, in the order of the file.
+func (d *document) invalid(problems []problem.Problem) error {
 	for i := range problems {
 		d.locate(&problems[i])
 	}
-	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
-	return &InvalidError{File: d.file, Problems: problems}
+	slices.SortStableFunc(problems, func(a, b problem.Problem) int { return a.Line - b.Line })
+	return &problem.Error{Source: d.file, Problems: problems}
 }
 
-// has reports whether the block says anything at a path.
 func (d *document) has(path string) bool {
 	_, ok := d.lines[path]
 	return ok
 }
 
-// locate says where a problem's key stands, or the nearest key around it.
-func (d *document) locate(p *Problem) {
+// locate sets the line and the excerpt of a problem: those of its key, or of the nearest key above it.
+func (d *document) locate(p *problem.Problem) {
 	if d.source == nil {
 		p.Line = 0
 		return
@@ -162,7 +159,7 @@ func (d *document) locate(p *Problem) {
 	}
 }
 
-// parent is the path around a path: configuration.required of configuration.required[2], and configuration of that.
+// parent returns the path one level up: configuration.required of configuration.required[2], then configuration.
 func parent(path string) string {
 	return path[:max(strings.LastIndexAny(path, ".["), 0)]
 }

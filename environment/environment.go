@@ -2,7 +2,7 @@ package environment
 
 import "time"
 
-// Environment is the one description of an environment. It stands under the key v3-backend:environment of its
+// Environment is the description of an environment: the value of the key v3-backend:environment in its
 // Pulumi.<stack>.yaml.
 type Environment struct {
 	// Stack is the Pulumi stack, taken from the file's name: dev, staging, production.
@@ -11,11 +11,11 @@ type Environment struct {
 	Name string `yaml:"name"`
 	// Prefix begins the name of every resource.
 	Prefix string `yaml:"prefix"`
-	// Account is the AWS account, twelve digits. Nothing is changed in any other one.
+	// Account is the AWS account, twelve digits. No other account is ever changed.
 	Account string `yaml:"account"`
 	// Region is the AWS region, such as us-east-1.
 	Region string `yaml:"region"`
-	// Protected environments ask for their name before they change and are never destroyed.
+	// Protected environments require a confirmation before they change, and are never destroyed.
 	Protected bool `yaml:"protected"`
 
 	Domain        Domain        `yaml:"domain"`
@@ -32,7 +32,7 @@ type Environment struct {
 	Delivery      Delivery      `yaml:"delivery"`
 }
 
-// Domain is where the environment answers.
+// Domain is the domain name of the environment.
 type Domain struct {
 	// Root is the hosted zone, shared by the account's environments: hyperchonk.com.
 	Root string `yaml:"root"`
@@ -40,10 +40,10 @@ type Domain struct {
 	Name string `yaml:"name"`
 }
 
-// NAT says how private subnets reach the internet.
+// NAT is how private subnets reach the internet.
 type NAT string
 
-// A single NAT gateway is cheap; one a zone survives the loss of a zone.
+// A single NAT gateway is cheap; one per zone survives the loss of a zone.
 const (
 	NATSingle  NAT = "single"
 	NATPerZone NAT = "per-zone"
@@ -51,7 +51,7 @@ const (
 
 // Network is the VPC.
 type Network struct {
-	// CIDR is the VPC's IPv4 range; it overlaps no other environment's.
+	// CIDR is the VPC's IPv4 range, which overlaps no other environment's.
 	CIDR string `yaml:"cidr"`
 	// Zones is the number of availability zones, each with a public and a private subnet.
 	Zones int `yaml:"zones"`
@@ -62,23 +62,23 @@ type Network struct {
 type Image struct {
 	// Repository is the ECR repository's name in the environment's account and region.
 	Repository string `yaml:"repository"`
-	// CriticalFindings says what preflight does about critical scan findings: warn or fail.
+	// CriticalFindings is what preflight does about critical scan findings.
 	CriticalFindings Severity `yaml:"criticalFindings"`
 }
 
-// Severity is how seriously a problem is taken.
+// Severity is the effect of a problem on a deployment.
 type Severity string
 
-// A problem is said and passed over, or it stops the deployment.
+// A problem is reported as a warning, or it fails the deployment.
 const (
 	Warn Severity = "warn"
 	Fail Severity = "fail"
 )
 
-// Role is the part that a task plays. One image plays all of them, under different commands.
+// Role is what a task does. All roles run the same image with different commands.
 type Role string
 
-// The roles of the image. Migration runs once a deployment; the others are services.
+// The roles of the image. Migration runs once per deployment; the others are services.
 const (
 	API       Role = "api"
 	Worker    Role = "worker"
@@ -86,7 +86,7 @@ const (
 	Migration Role = "migration"
 )
 
-// Services are the long-running roles. The API is always there, the others where they are named.
+// Services are the long-running roles. Every environment has an API; the others are optional.
 type Services struct {
 	API       Service  `yaml:"api"`
 	Worker    *Service `yaml:"worker"`
@@ -98,15 +98,15 @@ type Services struct {
 // Service is one ECS service on Fargate.
 type Service struct {
 	Role Role `yaml:"-"`
-	// CPU is in CPU units (1024 are one vCPU), Memory in MiB; Fargate has only certain pairs.
+	// CPU is in CPU units (1024 are one vCPU), Memory in MiB; Fargate supports only certain pairs.
 	CPU    int   `yaml:"cpu"`
 	Memory int   `yaml:"memory"`
 	Tasks  Tasks `yaml:"tasks"`
-	// Command replaces the image's own; empty keeps it.
+	// Command replaces the image's command unless it is empty.
 	Command []string `yaml:"command"`
 	// HealthCheck is the container's health check in Docker's form, ["CMD-SHELL", "…"].
 	HealthCheck []string `yaml:"healthCheck"`
-	// Autoscaling is left out where the number of tasks is fixed.
+	// Autoscaling is nil where the number of tasks is fixed.
 	Autoscaling *Autoscaling `yaml:"autoscaling"`
 }
 
@@ -116,7 +116,7 @@ type Tasks struct {
 	Max int `yaml:"max"`
 }
 
-// Autoscaling follows targets: average utilisation in percent, and requests a minute for each task (0: not followed).
+// Autoscaling has the targets: average utilization in percent, and requests per minute and task. Zero is no target.
 type Autoscaling struct {
 	CPUPercent     int `yaml:"cpuPercent"`
 	MemoryPercent  int `yaml:"memoryPercent"`
@@ -131,43 +131,43 @@ type Database struct {
 	// Name is the database inside the instance, User its master user.
 	Name string `yaml:"name"`
 	User string `yaml:"user"`
-	// StorageGiB grows by itself up to MaxStorageGiB.
+	// StorageGiB is the initial storage, which RDS extends up to MaxStorageGiB.
 	StorageGiB          int  `yaml:"storageGiB"`
 	MaxStorageGiB       int  `yaml:"maxStorageGiB"`
 	MultiZone           bool `yaml:"multiZone"`
 	BackupDays          int  `yaml:"backupDays"`
 	DeletionProtection  bool `yaml:"deletionProtection"`
 	PerformanceInsights bool `yaml:"performanceInsights"`
-	// PasswordRotationDays is the schedule on which RDS renews the managed master password.
+	// PasswordRotationDays is how often RDS rotates the managed master password.
 	PasswordRotationDays int `yaml:"passwordRotationDays"`
-	// Connections is how many connections a task opens at most.
+	// Connections is the maximum number of connections of a task.
 	Connections int `yaml:"connections"`
-	// PoolTimeout is how long a query waits for one of them, in whole seconds.
+	// PoolTimeout is how long a query waits for a connection, in whole seconds.
 	PoolTimeout time.Duration `yaml:"poolTimeout"`
 }
 
-// Queue is the background jobs' queue in SQS. After MaxReceives a message goes to the dead letters.
+// Queue is the queue of background jobs in SQS. A message that was received MaxReceives times goes to the dead-letter
+// queue.
 type Queue struct {
 	VisibilityTimeout time.Duration `yaml:"visibilityTimeout"`
 	RetentionDays     int           `yaml:"retentionDays"`
 	MaxReceives       int           `yaml:"maxReceives"`
 }
 
-// Configuration is what the application needs to know at its start.
+// Configuration lists the environment variables that the application reads.
 type Configuration struct {
-	// Required are the variables without which the application does not start.
+	// Required lists the variables without which the application does not start.
 	Required []string `yaml:"required"`
-	// Optional are the variables that it knows and can do without. Another key of the configuration secret is a mistake
-	// in its name, or forgotten.
+	// Optional lists the others. Any other key of the configuration secret is misspelled or obsolete.
 	Optional []string `yaml:"optional"`
 }
 
-// Level is how closely an environment is watched.
+// Level is a level of monitoring.
 type Level string
 
-// The levels of monitoring; each has all of the one before it.
+// The levels of monitoring. Each includes the one before it.
 const (
-	// Basic has logs and alarms that show.
+	// Basic has logs, and alarms without notifications.
 	Basic Level = "basic"
 	// Enhanced sends alarms to a topic and has Container Insights and flow logs.
 	Enhanced Level = "enhanced"
@@ -175,7 +175,7 @@ const (
 	Full Level = "full"
 )
 
-// Monitoring is what is watched and who hears of it.
+// Monitoring is what is monitored, and who is notified.
 type Monitoring struct {
 	Level            Level `yaml:"level"`
 	LogRetentionDays int   `yaml:"logRetentionDays"`
@@ -183,7 +183,7 @@ type Monitoring struct {
 	Emails []string `yaml:"emails"`
 }
 
-// AtLeast reports whether m watches as closely as level or more so.
+// AtLeast reports whether m includes a level.
 func (m Monitoring) AtLeast(level Level) bool {
 	rank := map[Level]int{Basic: 0, Enhanced: 1, Full: 2}
 	return rank[m.Level] >= rank[level]
@@ -191,38 +191,38 @@ func (m Monitoring) AtLeast(level Level) bool {
 
 // Firewall is the web ACL in front of the load balancer.
 type Firewall struct {
-	// RateLimit is how many requests one address may make in five minutes.
+	// RateLimit is the maximum number of requests from one address in five minutes.
 	RateLimit int `yaml:"rateLimit"`
 }
 
-// Budget is what the environment may cost a month, in US dollars.
+// Budget is the monthly budget, in US dollars.
 type Budget struct {
 	MonthlyUSD int `yaml:"monthlyUSD"`
 }
 
-// Rollback says who puts the last good image back when a deployment fails.
+// Rollback is how a failed deployment is rolled back.
 type Rollback string
 
-// A rollback happens by itself, or somebody runs it.
+// The deployment rolls back automatically, or a person runs rollback.
 const (
 	RollbackAutomatic Rollback = "automatic"
 	RollbackManual    Rollback = "manual"
 )
 
-// Backup says what is kept of the database before it is changed.
+// Backup is how the database is backed up before a deployment.
 type Backup string
 
-// A snapshot is taken before a deployment, or nothing.
+// A deployment takes a snapshot first, or none.
 const (
 	BackupSnapshot Backup = "snapshot"
 	BackupNone     Backup = "none"
 )
 
-// Deployment is how a deployment goes about its work.
+// Deployment has the settings of the deployer.
 type Deployment struct {
 	Rollback Rollback `yaml:"rollback"`
 	Backup   Backup   `yaml:"backup"`
-	// SnapshotsKept is how many pre-deployment snapshots stay.
+	// SnapshotsKept is how many pre-deployment snapshots are kept.
 	SnapshotsKept int           `yaml:"snapshotsKept"`
 	Rollout       RolloutLimits `yaml:"rollout"`
 	Migrations    Migrations    `yaml:"migrations"`
@@ -234,7 +234,7 @@ type RolloutLimits struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
-// Order says when migrations run.
+// Order is when migrations run.
 type Order string
 
 // Migrations run before the services (the default) or after them.
@@ -243,7 +243,7 @@ const (
 	AfterServices  Order = "after"
 )
 
-// Migrations is the one-off task that brings the database's schema up to date.
+// Migrations is the one-off task that migrates the database's schema.
 type Migrations struct {
 	Order   Order         `yaml:"order"`
 	Command []string      `yaml:"command"`
@@ -252,7 +252,7 @@ type Migrations struct {
 	Memory  int           `yaml:"memory"`
 }
 
-// Health is how patiently the environment's domain is probed.
+// Health is how often and how long the environment's domain is probed.
 type Health struct {
 	Tries    int           `yaml:"tries"`
 	Interval time.Duration `yaml:"interval"`
@@ -260,10 +260,10 @@ type Health struct {
 
 // Delivery is what the pipelines do for the environment.
 type Delivery struct {
-	// Branch is deployed on a push, or by hand only where Trigger is manual.
+	// Branch is deployed on a push, or manually where Trigger is Manual.
 	Branch  string  `yaml:"branch"`
 	Trigger Trigger `yaml:"trigger"`
-	// Approval asks for reviewers.
+	// Approval requires reviewers.
 	Approval bool     `yaml:"approval"`
 	Tests    []string `yaml:"tests"`
 }
@@ -271,13 +271,13 @@ type Delivery struct {
 // Trigger is what starts a pipeline.
 type Trigger string
 
-// A deployment starts with a push or by hand.
+// A deployment is started by a push or manually.
 const (
 	OnPush Trigger = "push"
 	Manual Trigger = "manual"
 )
 
-// defaults is the value that a file is decoded over: what an environment need not say.
+// defaults returns the value that a file is decoded into, with what it may omit.
 func defaults(stack string) Environment {
 	return Environment{
 		Stack:   stack,
@@ -309,14 +309,13 @@ func defaults(stack string) Environment {
 	}
 }
 
-// applyDefaults derives what a file left out from what it says.
+// applyDefaults sets the defaults that depend on other values of the file.
 func (e *Environment) applyDefaults(isSet func(path string) bool) {
 	e.Services.API.applyDefaults(API, isSet)
 	e.Services.Worker.applyDefaults(Worker, isSet)
 	e.Services.Scheduler.applyDefaults(Scheduler, isSet)
 }
 
-// applyDefaults gives an optional service its defaults, where the environment has it.
 func (s *Service) applyDefaults(role Role, isSet func(path string) bool) {
 	if s == nil {
 		return
@@ -330,12 +329,25 @@ func (s *Service) applyDefaults(role Role, isSet func(path string) bool) {
 		s.Tasks.Max = s.Tasks.Min
 	}
 	if role != API && !isSet(path+".healthCheck") {
-		// Without a load balancer to ask, what is known of the process is that it is there.
+		// Without a load balancer, all that can be checked is that the process exists.
 		s.HealthCheck = []string{"CMD-SHELL", "kill -0 1"}
 	}
 }
 
-// List returns the services that the environment has, the API first.
+// Get returns the service of a role, or nil.
+func (s *Services) Get(role Role) *Service {
+	switch role {
+	case API:
+		return &s.API
+	case Worker:
+		return s.Worker
+	case Scheduler:
+		return s.Scheduler
+	}
+	return nil
+}
+
+// List returns the services, the API first.
 func (s Services) List() []Service {
 	all := []Service{s.API}
 	for _, optional := range []*Service{s.Worker, s.Scheduler} {
@@ -344,4 +356,16 @@ func (s Services) List() []Service {
 		}
 	}
 	return all
+}
+
+// Clone returns a copy of e whose services can be changed.
+func (e *Environment) Clone() *Environment {
+	cloned := *e
+	for _, service := range []**Service{&cloned.Services.Worker, &cloned.Services.Scheduler} {
+		if *service != nil {
+			copied := **service
+			*service = &copied
+		}
+	}
+	return &cloned
 }

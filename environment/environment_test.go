@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The contract's table of what each environment is.
-func TestEnvironmentsAreWhatTheContractSays(t *testing.T) {
+// TestEnvironmentsMatchTheContract checks the table of environments of the contract.
+func TestEnvironmentsMatchTheContract(t *testing.T) {
 	type row struct {
 		api                Service
 		database           Database
@@ -75,7 +75,7 @@ func TestEnvironmentsAreWhatTheContractSays(t *testing.T) {
 	}
 }
 
-func TestSharedIsWhatTheContractSays(t *testing.T) {
+func TestSharedMatchesTheContract(t *testing.T) {
 	s, err := LoadShared(root)
 	require.NoError(t, err)
 	require.Equal(t, "hyperchonk.com", s.RootDomain)
@@ -84,7 +84,7 @@ func TestSharedIsWhatTheContractSays(t *testing.T) {
 	require.Equal(t, map[string]string{"Project": "v3-backend", "Environment": "shared", "ManagedBy": "pulumi"}, s.Tags())
 }
 
-func TestServicesComplete(t *testing.T) {
+func TestServiceDefaults(t *testing.T) {
 	e, err := Load(root, "staging")
 	require.NoError(t, err)
 	services := e.Services.List()
@@ -108,7 +108,7 @@ func TestMonitoringAtLeast(t *testing.T) {
 	}
 }
 
-// Every pair that AWS documents is there, and nothing between.
+// TestFargateMemory checks every pair that AWS documents, and no other.
 func TestFargateMemory(t *testing.T) {
 	for cpu, want := range map[int]struct{ count, first, last int }{
 		256: {3, 512, 2048}, 512: {4, 1024, 4096}, 1024: {7, 2048, 8192}, 2048: {13, 4096, 16384},

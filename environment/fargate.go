@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// FargateMemory returns the memory sizes, in MiB, that Fargate has for a task of so many CPU units, or nil.
+// FargateMemory returns the memory sizes, in MiB, that Fargate offers for a number of CPU units, or nil.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 func FargateMemory(cpu int) []int {
 	every := func(from, to, step int) []int {
@@ -46,7 +46,6 @@ func (l *problemList) fargate(path string, cpu, memory int) {
 	}
 }
 
-// joinNumbers writes them with commas.
 func joinNumbers(values []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ", "), "[]")
 }

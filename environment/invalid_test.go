@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
-// loadTestdata loads a file of testdata as the stack that its name speaks of.
+// loadTestdata loads a file of testdata as the stack that its name contains.
 func loadTestdata(t *testing.T, name string) error {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
@@ -30,20 +32,19 @@ func loadTestdata(t *testing.T, name string) error {
 	return err
 }
 
-// Every rule has a file that breaks it, and the message is what a person reads: file, line, key, what is wrong, the
-// remedy, and the line itself.
-func TestInvalidFilesSayWhatIsWrong(t *testing.T) {
+// TestInvalidFiles checks the whole message of a file for each rule: file, line, key, problem, remedy, and excerpt.
+func TestInvalidFiles(t *testing.T) {
 	for name, want := range invalid {
 		t.Run(name, func(t *testing.T) {
 			err := loadTestdata(t, "invalid-"+name)
-			var problems *InvalidError
+			var problems *problem.Error
 			require.ErrorAs(t, err, &problems)
 			require.Equal(t, strings.TrimSpace(want), err.Error())
 		})
 	}
 }
 
-func TestNoInvalidFileIsForgotten(t *testing.T) {
+func TestEveryInvalidFileIsTested(t *testing.T) {
 	paths, err := filepath.Glob("testdata/invalid-*.yaml")
 	require.NoError(t, err)
 	require.Len(t, paths, len(invalid))
@@ -58,7 +59,7 @@ func TestValidFilesLoad(t *testing.T) {
 	}
 }
 
-// Problems of one line keep the order of the rules, whatever a map would like.
+// TestProblemsHaveOneOrder checks that problems of one line keep the order of the rules.
 func TestProblemsHaveOneOrder(t *testing.T) {
 	first := loadTestdata(t, "invalid-production-everything").Error()
 	for range 20 {

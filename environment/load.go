@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // Key and SharedKey are the Pulumi configuration keys of an environment and of the shared stack.
@@ -17,13 +19,13 @@ const (
 	SharedKey = "v3-backend:shared"
 )
 
-// stackFile is the form of the files' names; a stack's name holds nothing that leads out of the directory.
+// stackFile matches the names of stack files. A stack's name has no character that leads out of the directory.
 var stackFile = regexp.MustCompile(`^Pulumi\.([A-Za-z0-9_-]+)\.yaml$`)
 
-// aliases are the other names that people use for the stacks.
+// aliases maps other names of the stacks.
 var aliases = map[string]string{"development": "dev", "prod": "production"}
 
-// NotFoundError says that no file describes the environment that was asked for.
+// NotFoundError reports that an environment has no file.
 type NotFoundError struct {
 	Name      string
 	Available []string
@@ -31,20 +33,20 @@ type NotFoundError struct {
 
 func (e *NotFoundError) Error() string {
 	if e.Name == SharedStack {
-		return "shared is what the environments have in common, not an environment"
+		return "shared is the stack that all environments share, not an environment"
 	}
 	return fmt.Sprintf("there is no environment %q: %s does not exist", e.Name, FileName(StackOf(e.Name)))
 }
 
-// Hint says which environments there are.
+// Hint lists the environments.
 func (e *NotFoundError) Hint() string {
 	if len(e.Available) == 0 {
-		return "no Pulumi.<name>.yaml is here; run from the project's root or name it with --dir"
+		return "this directory has no Pulumi.<name>.yaml; run from the project's root, or name it with --dir"
 	}
 	return "the environments are " + strings.Join(e.Available, ", ")
 }
 
-// UnreadableError says that a file is there and cannot be read.
+// UnreadableError reports a file that exists and cannot be read.
 type UnreadableError struct {
 	File string
 	Err  error
@@ -54,15 +56,15 @@ func (e *UnreadableError) Error() string { return fmt.Sprintf("read %s: %v", e.F
 
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// Hint says what to look at.
+// Hint returns what to check.
 func (e *UnreadableError) Hint() string {
-	return "it must be a file that you may read; look at it with ls -l " + e.File
+	return "it must be a file that you may read; check it with ls -l " + e.File
 }
 
-// FileName is the file that describes a stack.
+// FileName returns the name of a stack's file.
 func FileName(stack string) string { return "Pulumi." + stack + ".yaml" }
 
-// List returns the stacks of the environments in dir, the shared one left out, sorted.
+// List returns the stacks in dir, sorted, without the shared one.
 func List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -75,7 +77,7 @@ func List(dir string) ([]string, error) {
 			continue
 		}
 		if stack, ok := aliases[match[1]]; ok {
-			return nil, &InvalidError{File: entry.Name(), Problems: []Problem{{
+			return nil, &problem.Error{Source: entry.Name(), Problems: []problem.Problem{{
 				Message: fmt.Sprintf("%s means the environment %s, so this file is never read", match[1], stack),
 				Remedy:  "rename it to " + FileName(stack) + " or remove it",
 			}}}
@@ -85,7 +87,7 @@ func List(dir string) ([]string, error) {
 	return slices.Sorted(slices.Values(stacks)), nil
 }
 
-// StackOf returns the stack that a name given by a person means.
+// StackOf returns the stack that a name or alias means.
 func StackOf(name string) string {
 	if stack, ok := aliases[name]; ok {
 		return stack
@@ -93,14 +95,15 @@ func StackOf(name string) string {
 	return name
 }
 
-// Load reads, decodes and validates the environment that name means. Its errors are *NotFoundError, *InvalidError
+// Load reads, decodes and validates the environment that name means. Its errors are *NotFoundError, *problem.Error
 // and *UnreadableError.
 func Load(dir, name string) (*Environment, error) {
 	e, _, err := load(dir, name)
 	return e, err
 }
 
-// LoadFile is Load for a file anywhere, such as another version of an environment's. Its stack follows from its name.
+// LoadFile loads a file outside the project, such as another version of an environment's. Its key name determines the
+// stack.
 func LoadFile(path string) (*Environment, error) {
 	source, err := os.ReadFile(path)
 	if err != nil {
@@ -115,8 +118,8 @@ func LoadFile(path string) (*Environment, error) {
 	return e, err
 }
 
-// LoadAll reads every environment in dir and holds them against each other with Overlaps. It returns those that could
-// be read; its error joins the problems of all files.
+// LoadAll loads every environment in dir and compares them with each other, as CheckConflicts does. It returns those
+// that are valid by themselves; its error joins the problems of all files.
 func LoadAll(dir string) ([]*Environment, error) {
 	stacks, err := List(dir)
 	if err != nil {
@@ -124,25 +127,24 @@ func LoadAll(dir string) ([]*Environment, error) {
 	}
 	var (
 		all       []*Environment
-		problems  []error
+		failed    []error
 		documents = map[string]*document{}
 	)
 	for _, stack := range stacks {
 		e, doc, err := load(dir, stack)
 		if err != nil {
-			problems = append(problems, err)
+			failed = append(failed, err)
 			continue
 		}
 		all, documents[FileName(stack)] = append(all, e), doc
 	}
 	for _, conflict := range conflictsByFile(all) {
-		problems = append(problems, documents[conflict.File].invalid(conflict.Problems))
+		failed = append(failed, documents[conflict.Source].invalid(conflict.Problems))
 	}
-	return all, errors.Join(problems...)
+	return all, errors.Join(failed...)
 }
 
-// LoadAndCompare is Load, and holds the environment against the others in dir, as far as those can be read: what is wrong with
-// another file alone is not said here.
+// LoadAndCompare loads an environment and compares it with the others in dir. It ignores those that are not valid.
 func LoadAndCompare(dir, name string) (*Environment, error) {
 	e, doc, err := load(dir, name)
 	if err != nil {
@@ -167,13 +169,13 @@ func LoadAndCompare(dir, name string) (*Environment, error) {
 	return e, nil
 }
 
-// Decode reads an environment from the value of Key alone, as Pulumi hands it to a program: in JSON, which is YAML.
+// Decode returns the environment in the value of Key alone, as Pulumi passes it to a program.
 func Decode(stack string, value []byte) (*Environment, error) {
 	e, _, err := decode(stack, func(into any) (*document, error) { return parseValue(Key, value, into) })
 	return e, err
 }
 
-// LoadShared reads, decodes and validates the description of what the account's environments share.
+// LoadShared reads, decodes and validates the description of the shared stack.
 func LoadShared(dir string) (*Shared, error) {
 	source, err := readStack(dir, SharedStack)
 	if err != nil {
@@ -184,7 +186,7 @@ func LoadShared(dir string) (*Shared, error) {
 	})
 }
 
-// DecodeShared is Decode for the shared stack.
+// DecodeShared returns the shared stack's description in the value of SharedKey alone.
 func DecodeShared(value []byte) (*Shared, error) {
 	return decodeShared(func(into any) (*document, error) { return parseValue(SharedKey, value, into) })
 }
@@ -202,7 +204,6 @@ func load(dir, name string) (*Environment, *document, error) {
 	return decode(stack, func(into any) (*document, error) { return parseFile(FileName(stack), source, Key, into) })
 }
 
-// readStack returns the source of the file that name means.
 func readStack(dir, name string) ([]byte, error) {
 	file := FileName(StackOf(name))
 	err := fs.ErrNotExist
@@ -219,7 +220,6 @@ func readStack(dir, name string) ([]byte, error) {
 	return nil, errors.Join(&NotFoundError{Name: name, Available: available}, listErr)
 }
 
-// withoutPath takes the path off a file system's error, because ours name it already.
 func withoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -33,13 +33,13 @@ func TestListLeavesOutShared(t *testing.T) {
 	require.Equal(t, []string{"dev", "production", "staging"}, stacks)
 }
 
-func TestUnknownEnvironmentNamesTheKnown(t *testing.T) {
+func TestUnknownEnvironmentListsTheOthers(t *testing.T) {
 	for name, want := range map[string]string{
 		"qa":             `there is no environment "qa": Pulumi.qa.yaml does not exist`,
 		"":               `there is no environment "": Pulumi..yaml does not exist`,
 		"../dev":         `there is no environment "../dev": Pulumi.../dev.yaml does not exist`,
 		"staging.yaml\n": `there is no environment "staging.yaml\n": ` + "Pulumi.staging.yaml\n.yaml does not exist",
-		"shared":         `shared is what the environments have in common, not an environment`,
+		"shared":         `shared is the stack that all environments share, not an environment`,
 	} {
 		_, err := Load(root, name)
 		var missing *NotFoundError
@@ -54,7 +54,7 @@ func TestAliasIsNamedByTheFileThatIsMissing(t *testing.T) {
 	require.EqualError(t, err, `there is no environment "prod": Pulumi.production.yaml does not exist`)
 	var missing *NotFoundError
 	require.ErrorAs(t, err, &missing)
-	require.Equal(t, "no Pulumi.<name>.yaml is here; run from the project's root or name it with --dir", missing.Hint())
+	require.Equal(t, "this directory has no Pulumi.<name>.yaml; run from the project's root, or name it with --dir", missing.Hint())
 }
 
 func TestUnreadable(t *testing.T) {
@@ -81,7 +81,7 @@ func TestFileThatAnAliasHides(t *testing.T) {
 		"rename it to Pulumi.production.yaml or remove it")
 }
 
-// Pulumi hands the block to the program as JSON; both ways must lead to the same environment.
+// TestDecodeOfJSONEqualsLoad checks both ways of loading: Pulumi passes the block to the program as JSON.
 func TestDecodeOfJSONEqualsLoad(t *testing.T) {
 	for _, stack := range []string{"dev", "staging", "production"} {
 		want, err := Load(root, stack)
@@ -108,11 +108,11 @@ func blockAsJSON(t *testing.T, stack, key string) []byte {
 	return value
 }
 
-// A value that did not come from a file has no lines to speak of.
+// TestDecodeNamesTheKey checks that a value without a file has no lines.
 func TestDecodeNamesTheKey(t *testing.T) {
 	_, err := Decode("staging", []byte(`{"name": "staging", "services": {"api": {"cpu": "512"}}}`))
 	require.EqualError(t, err, `the configuration v3-backend:environment: services.api.cpu: `+
-		`wants a whole number, has the text "512"; give a whole number, in digits and without quotes`)
+		`expected a whole number, got the text "512"; give a whole number, in digits and without quotes`)
 	_, err = Decode("staging", nil)
 	require.EqualError(t, err, "the configuration v3-backend:environment: it is empty; "+
 		"copy another environment's file and change its values")
@@ -124,7 +124,7 @@ func TestLoadAll(t *testing.T) {
 	require.Len(t, envs, 3)
 }
 
-func TestLoadAllHoldsEnvironmentsAgainstEachOther(t *testing.T) {
+func TestLoadAllComparesEnvironments(t *testing.T) {
 	dir := t.TempDir()
 	for stack, file := range map[string]string{
 		"staging": "valid-minimal", "production": "valid-production", "qa": "invalid-name-other", "broken": "invalid-empty",
@@ -147,7 +147,7 @@ Pulumi.staging.yaml:15: delivery.branch: a push to staging deploys Pulumi.qa.yam
    15 |     delivery: {branch: staging, trigger: push}`)
 }
 
-func TestOverlaps(t *testing.T) {
+func TestConflicts(t *testing.T) {
 	env := func(stack, cidr string) *Environment {
 		return &Environment{Stack: stack, Network: Network{CIDR: cidr}, Domain: Domain{Name: stack + ".example.com"}}
 	}
@@ -161,7 +161,7 @@ func TestOverlaps(t *testing.T) {
 	}{
 		"one branch, two pushes": {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 1},
 		"one branch, one push":   {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 0},
-		"one branch, by hand":    {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", Manual)}, 0},
+		"one branch, manual":     {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", Manual)}, 0},
 		"two branches":           {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "develop", OnPush)}, 0},
 		"none":                   {nil, 0},
 		"apart":                  {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.20.0.0/16")}, 0},
@@ -175,8 +175,8 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
-// One file is held against the others, and only what is wrong with it is said.
-func TestLoadBeside(t *testing.T) {
+// TestLoadAndCompare checks that only the problems of one file are reported.
+func TestLoadAndCompare(t *testing.T) {
 	dir := t.TempDir()
 	put := func(stack, source string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName(stack)), []byte(source), 0o600))
@@ -195,11 +195,11 @@ func TestLoadBeside(t *testing.T) {
 	require.Equal(t, "dev", env.Stack)
 	for name, other := range map[string]string{"qa": "staging", "staging": "qa"} {
 		_, err := LoadAndCompare(dir, name)
-		require.ErrorContains(t, err, FileName(name)+":", "the problem stands in the file that was asked about")
+		require.ErrorContains(t, err, FileName(name)+":", "the problem is in the file that was named")
 		require.ErrorContains(t, err, "of "+FileName(other)+"; give one of the two another range")
 		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+" too; give one of the two another branch")
 		_, err = Load(dir, name)
-		require.NoError(t, err, "who deploys one environment reads one file")
+		require.NoError(t, err, "a deployment reads one file only")
 	}
 	_, err = LoadAndCompare(dir, "broken")
 	require.ErrorContains(t, err, "it is empty")

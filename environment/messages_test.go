@@ -1,13 +1,13 @@
 package environment
 
-// invalid is what each testdata/invalid-*.yaml is answered with.
+// invalid is what each testdata/invalid-*.yaml is rejected with.
 var invalid = map[string]string{
 	"account": `
 Pulumi.staging.yaml:5: account: "1234" is not valid; give the AWS account's twelve digits, in quotes
     5 |     account: "1234"
 `,
 	"alias": `
-Pulumi.staging.yaml:4: prefix: wants text, has an alias; write the value out
+Pulumi.staging.yaml:4: prefix: expected text, got an alias; write the value out
     4 |     prefix: *name
 `,
 	"autoscaling-fixed": `
@@ -15,11 +15,11 @@ Pulumi.staging.yaml:11: services.api.autoscaling: there is nothing to scale betw
    11 |       api: {cpu: 512, memory: 1024, autoscaling: {cpuPercent: 60}}
 `,
 	"autoscaling-missing": `
-Pulumi.staging.yaml:11: services.api.autoscaling: tasks may grow from 1 to 2, but nothing makes them; say what it follows, such as {cpuPercent: 60}, or give tasks.max the value of tasks.min
+Pulumi.staging.yaml:11: services.api.autoscaling: it is missing: without it, tasks never grow from 1 to 2; give a target such as {cpuPercent: 60}, or give tasks.max the value of tasks.min
    11 |       api: {cpu: 512, memory: 1024, tasks: {min: 1, max: 2}}
 `,
 	"autoscaling-nothing": `
-Pulumi.staging.yaml:11: services.api.autoscaling: it follows nothing; give cpuPercent, memoryPercent or requestsPerMinute
+Pulumi.staging.yaml:11: services.api.autoscaling: it has no target; give cpuPercent, memoryPercent or requestsPerMinute
    11 |       api: {cpu: 512, memory: 1024, tasks: {min: 1, max: 2}, autoscaling: {}}
 `,
 	"autoscaling-percent": `
@@ -32,7 +32,7 @@ Pulumi.staging.yaml:11: services.api.autoscaling.requestsPerMinute: -1 is out of
    11 |       api: {cpu: 512, memory: 1024, tasks: {min: 1, max: 2}, autoscaling: {requestsPerMinute: -1}}
 `,
 	"autoscaling-worker": `
-Pulumi.staging.yaml:12: services.worker.autoscaling.requestsPerMinute: the worker has no load balancer that could count requests; remove it
+Pulumi.staging.yaml:12: services.worker.autoscaling.requestsPerMinute: the worker has no load balancer that counts requests; remove it
    12 |       worker: {cpu: 256, memory: 512, command: [work], tasks: {min: 1, max: 2}, autoscaling: {requestsPerMinute: 100}}
 `,
 	"backup-days": `
@@ -40,7 +40,7 @@ Pulumi.staging.yaml:12: database.backupDays: 36 is out of range; give a number f
    12 |     database: {instanceClass: db.t3.small, backupDays: 36}
 `,
 	"backup": `
-Pulumi.staging.yaml:14: deployment.backup: "tape" is not known; give snapshot or none
+Pulumi.staging.yaml:14: deployment.backup: "tape" is not a valid value; give snapshot or none
    14 |     deployment: {backup: tape}
 `,
 	"binary": `
@@ -51,11 +51,11 @@ Pulumi.staging.yaml:16: config.v3-backend:environment: it is given twice, first 
    16 |   v3-backend:environment: {}
 `,
 	"bool-text": `
-Pulumi.staging.yaml:7: protected: wants true or false, has the text "no"; write true or false, without quotes
+Pulumi.staging.yaml:7: protected: expected true or false, got the text "no"; write true or false, without quotes
     7 |     protected: no
 `,
 	"bracket": `
-Pulumi.staging.yaml:13: it is not YAML: ',' or ']' must be specified; look at the indentation, the brackets and the quotes around this line
+Pulumi.staging.yaml:13: it is not YAML: ',' or ']' must be specified; check the indentation, the brackets and the quotes around this line
    13 |     configuration: {required: [NODE_ENV}
 `,
 	"branch": `
@@ -83,7 +83,7 @@ Pulumi.staging.yaml:8: network.cidr: 11.20.0.0/16 is not private; use a range of
     8 |     network: {cidr: 11.20.0.0/16}
 `,
 	"cidr-small": `
-Pulumi.staging.yaml:8: network.cidr: /24 does not suit the VPC and its subnets; use a range from /16 to /20
+Pulumi.staging.yaml:8: network.cidr: /24 is too large or too small for the VPC and its subnets; use a range from /16 to /20
     8 |     network: {cidr: 10.20.0.0/24}
 `,
 	"cidr": `
@@ -94,7 +94,7 @@ Pulumi.staging.yaml:8: network.cidr: "10.20.0.0/33" is not an IPv4 CIDR block; g
 Pulumi.staging.yaml: it is empty; copy another environment's file and change its values
 `,
 	"config-list": `
-Pulumi.staging.yaml:1: config: wants keys, has a list; give it the key "v3-backend:environment"
+Pulumi.staging.yaml:1: config: expected keys, got a list; give it the key "v3-backend:environment"
     1 | config: [1]
 `,
 	"cpu": `
@@ -102,7 +102,7 @@ Pulumi.staging.yaml:11: services.api.cpu: Fargate has no task of 500 CPU units; 
    11 |       api: {cpu: 500, memory: 1024}
 `,
 	"critical-findings": `
-Pulumi.staging.yaml:9: image.criticalFindings: "ignore" is not known; give warn or fail
+Pulumi.staging.yaml:9: image.criticalFindings: "ignore" is not a valid value; give warn or fail
     9 |     image: {repository: balancer-api, criticalFindings: ignore}
 `,
 	"database-name": `
@@ -126,7 +126,7 @@ Pulumi.staging.yaml:7: domain.root: "example" is not valid; give the hosted zone
     7 |     domain: {root: example, name: staging-api.example.com}
 `,
 	"email": `
-Pulumi.staging.yaml:14: monitoring.emails[0]: "nobody" is not a mail address; give an address such as ops@example.com
+Pulumi.staging.yaml:14: monitoring.emails[0]: "nobody" is not an e-mail address; give an address such as ops@example.com
    14 |     monitoring: {emails: [nobody]}
 `,
 	"empty-block": `
@@ -157,7 +157,7 @@ Pulumi.staging.yaml:14: deployment.health.tries: 0 is out of range; give a numbe
    14 |     deployment: {health: {tries: 0}}
 `,
 	"indentation": `
-Pulumi.staging.yaml:3: it is not YAML: mapping value is not allowed in this context; look at the indentation, the brackets and the quotes around this line
+Pulumi.staging.yaml:3: it is not YAML: mapping value is not allowed in this context; check the indentation, the brackets and the quotes around this line
     3 |     name: staging
 `,
 	"instance-class": `
@@ -169,15 +169,15 @@ Pulumi.staging.yaml:7: region: it is given twice, first in line 6; keep one of t
     7 |     region: eu-west-1
 `,
 	"list-item": `
-Pulumi.staging.yaml:13: configuration.required[1]: wants text, has a list; put the value in quotes
+Pulumi.staging.yaml:13: configuration.required[1]: expected text, got a list; put the value in quotes
    13 |     configuration: {required: [NODE_ENV, [A]]}
 `,
 	"list-text": `
-Pulumi.staging.yaml:13: configuration.required: wants a list, has the text "NODE_ENV"; give a list, in square brackets
+Pulumi.staging.yaml:13: configuration.required: expected a list, got the text "NODE_ENV"; give a list, in square brackets
    13 |     configuration: {required: NODE_ENV}
 `,
 	"log-retention": `
-Pulumi.staging.yaml:14: monitoring.logRetentionDays: CloudWatch does not keep logs for 8 days; give one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+Pulumi.staging.yaml:14: monitoring.logRetentionDays: CloudWatch has no retention of 8 days; give one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
    14 |     monitoring: {logRetentionDays: 8}
 `,
 	"many": `
@@ -189,7 +189,7 @@ Pulumi.staging.yaml:14: budget.monthlyUSD: 0 is out of range; give a number from
    14 |     budget: {monthlyUSD: 0}
 `,
 	"mapping-number": `
-Pulumi.staging.yaml:8: network: wants keys, has 5; give it keys such as cidr on lines of their own
+Pulumi.staging.yaml:8: network: expected keys, got 5; give it keys such as cidr on lines of their own
     8 |     network: 5
 `,
 	"max-receives": `
@@ -213,7 +213,7 @@ Pulumi.staging.yaml:14: deployment.migrations.command: it is empty; give the com
    14 |     deployment: {migrations: {command: []}}
 `,
 	"migrations-order": `
-Pulumi.staging.yaml:14: deployment.migrations.order: "during" is not known; give before or after
+Pulumi.staging.yaml:14: deployment.migrations.order: "during" is not a valid value; give before or after
    14 |     deployment: {migrations: {order: during}}
 `,
 	"migrations-size": `
@@ -225,7 +225,7 @@ Pulumi.staging.yaml:14: deployment.migrations.timeout: 0s is out of range; give 
    14 |     deployment: {migrations: {timeout: 0s}}
 `,
 	"monitoring-level": `
-Pulumi.staging.yaml:14: monitoring.level: "some" is not known; give basic, enhanced or full
+Pulumi.staging.yaml:14: monitoring.level: "some" is not a valid value; give basic, enhanced or full
    14 |     monitoring: {level: some}
 `,
 	"name-all": `
@@ -249,7 +249,7 @@ Pulumi.staging.yaml:3: name: the stack staging is the environment "staging", not
     3 |     name: qa
 `,
 	"nat": `
-Pulumi.staging.yaml:8: network.nat: "none" is not known; give single or per-zone
+Pulumi.staging.yaml:8: network.nat: "none" is not a valid value; give single or per-zone
     8 |     network: {cidr: 10.20.0.0/16, nat: none}
 `,
 	"no-block": `
@@ -261,31 +261,31 @@ Pulumi.staging.yaml:1: it has no key "config"; copy the block from another envir
     1 | encryptionsalt: v1
 `,
 	"not-a-mapping": `
-Pulumi.staging.yaml:1: wants keys, has the text "just some text"; give it the key "config"
+Pulumi.staging.yaml:1: expected keys, got the text "just some text"; give it the key "config"
     1 | just some text
 `,
 	"number-fraction": `
-Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has 5.5; give a whole number, in digits and without quotes
+Pulumi.staging.yaml:11: services.api.cpu: expected a whole number, got 5.5; give a whole number, in digits and without quotes
    11 |       api: {cpu: 5.5, memory: 1024}
 `,
 	"number-nothing": `
-Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has nothing; give a whole number, in digits and without quotes, or remove the key
+Pulumi.staging.yaml:11: services.api.cpu: expected a whole number, got nothing; give a whole number, in digits and without quotes, or remove the key
    11 |       api: {cpu:, memory: 1024}
 `,
 	"number-octal": `
-Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has 0512; give a whole number, in digits and without quotes
+Pulumi.staging.yaml:11: services.api.cpu: expected a whole number, got 0512; give a whole number, in digits and without quotes
    11 |       api: {cpu: 0512, memory: 1024}
 `,
 	"number-quoted": `
-Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has the text "512"; give a whole number, in digits and without quotes
+Pulumi.staging.yaml:11: services.api.cpu: expected a whole number, got the text "512"; give a whole number, in digits and without quotes
    11 |       api: {cpu: "512", memory: 1024}
 `,
 	"number-text": `
-Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has the text "many"; give a whole number, in digits and without quotes
+Pulumi.staging.yaml:11: services.api.cpu: expected a whole number, got the text "many"; give a whole number, in digits and without quotes
    11 |       api: {cpu: many, memory: 1024}
 `,
 	"number-too-large": `
-Pulumi.staging.yaml:11: services.api.cpu: wants a whole number, has a number that is too large; give a whole number, in digits and without quotes
+Pulumi.staging.yaml:11: services.api.cpu: expected a whole number, got a number that is too large; give a whole number, in digits and without quotes
    11 |       api: {cpu: 99999999999999999999, memory: 1024}
 `,
 	"optional-required": `
@@ -299,7 +299,7 @@ Pulumi.staging.yaml:12: database.connections: 0 is out of range; give a number f
    12 |     database: {instanceClass: db.t3.small, connections: 0}
 `,
 	"pool-timeout": `
-Pulumi.staging.yaml:12: database.poolTimeout: 1.5s is no number of seconds; give whole seconds
+Pulumi.staging.yaml:12: database.poolTimeout: 1.5s is not a whole number of seconds; give whole seconds
    12 |     database: {instanceClass: db.t3.small, poolTimeout: 1500ms}
 `,
 	"password-rotation": `
@@ -315,21 +315,21 @@ Pulumi.staging.yaml:4: prefix: "v3--backend" is not valid; use lower-case letter
     4 |     prefix: v3--backend
 `,
 	"production-backup-days": `
-Pulumi.production.yaml:13: database.backupDays: production must keep its backups longer than 1 days; give at least 7
+Pulumi.production.yaml:13: database.backupDays: production must keep its backups for more than 1 days; give at least 7
    13 |     database: {instanceClass: db.t3.small, multiZone: true, deletionProtection: true, backupDays: 1}
 `,
 	"production-deletable": `
-Pulumi.production.yaml:13: database.deletionProtection: production must not be without it; set it to true
+Pulumi.production.yaml:13: database.deletionProtection: production requires it; set it to true
    13 |     database: {instanceClass: db.t3.small, multiZone: true, backupDays: 30}
 `,
 	"production-everything": `
-Pulumi.production.yaml:2: protected: production must not be without it; set it to true
+Pulumi.production.yaml:2: protected: production requires it; set it to true
 Pulumi.production.yaml:2: deployment.backup: production must be backed up before a deployment; set it to snapshot
     2 |   v3-backend:environment:
-Pulumi.production.yaml:12: database.multiZone: production must not be without it; set it to true
-Pulumi.production.yaml:12: database.deletionProtection: production must not be without it; set it to true
+Pulumi.production.yaml:12: database.multiZone: production requires it; set it to true
+Pulumi.production.yaml:12: database.deletionProtection: production requires it; set it to true
    12 |     database: {instanceClass: db.t3.small}
-Pulumi.production.yaml:15: delivery.approval: production must not be without it; set it to true
+Pulumi.production.yaml:15: delivery.approval: production requires it; set it to true
 Pulumi.production.yaml:15: delivery.trigger: production must not be deployed by a push; set it to manual
    15 |     delivery: {branch: production, trigger: push}
 `,
@@ -338,7 +338,7 @@ Pulumi.production.yaml:16: deployment.backup: production must be backed up befor
    16 |     deployment: {backup: none}
 `,
 	"production-one-zone": `
-Pulumi.production.yaml:13: database.multiZone: production must not be without it; set it to true
+Pulumi.production.yaml:13: database.multiZone: production requires it; set it to true
    13 |     database: {instanceClass: db.t3.small, deletionProtection: true, backupDays: 30}
 `,
 	"production-push": `
@@ -346,11 +346,11 @@ Pulumi.production.yaml:17: delivery.trigger: production must not be deployed by 
    17 |     delivery: {branch: production, trigger: push, approval: true}
 `,
 	"production-unapproved": `
-Pulumi.production.yaml:17: delivery.approval: production must not be without it; set it to true
+Pulumi.production.yaml:17: delivery.approval: production requires it; set it to true
    17 |     delivery: {branch: production, trigger: manual}
 `,
 	"production-unprotected": `
-Pulumi.production.yaml:2: protected: production must not be without it; set it to true
+Pulumi.production.yaml:2: protected: production requires it; set it to true
     2 |   v3-backend:environment:
 `,
 	"queue-retention": `
@@ -382,7 +382,7 @@ Pulumi.staging.yaml:13: configuration.required[2]: NODE_ENV is listed twice; rem
    13 |     configuration: {required: [NODE_ENV, SENTRY_DSN, NODE_ENV]}
 `,
 	"rollback": `
-Pulumi.staging.yaml:14: deployment.rollback: "maybe" is not known; give automatic or manual
+Pulumi.staging.yaml:14: deployment.rollback: "maybe" is not a valid value; give automatic or manual
    14 |     deployment: {rollback: maybe}
 `,
 	"rollout-timeout": `
@@ -390,7 +390,7 @@ Pulumi.staging.yaml:14: deployment.rollout.timeout: 7h is out of range; give a t
    14 |     deployment: {rollout: {timeout: 7h}}
 `,
 	"scheduler-tasks": `
-Pulumi.staging.yaml:12: services.scheduler.tasks: a scheduler that runs 2 times does everything 2 times; give min: 1 and max: 1
+Pulumi.staging.yaml:12: services.scheduler.tasks: 2 schedulers would run every job 2 times; give min: 1 and max: 1
    12 |       scheduler: {cpu: 256, memory: 512, command: [tick], tasks: {min: 2}}
 `,
 	"shared-account": `
@@ -434,7 +434,7 @@ Pulumi.shared.yaml:7: repository.name: it is missing; give the ECR repository's 
     7 |     repository: {name: ""}
 `,
 	"shared-unknown-key": `
-Pulumi.shared.yaml:6: root: there is no such key; the keys here are prefix, account, region, rootDomain, repository, github
+Pulumi.shared.yaml:6: root: unknown key; the keys here are prefix, account, region, rootDomain, repository, github
     6 |     root: example.com
 `,
 	"shared-untagged-days": `
@@ -454,7 +454,7 @@ Pulumi.staging.yaml:12: database.storageGiB: 10 is out of range; give a number f
    12 |     database: {instanceClass: db.t3.small, storageGiB: 10}
 `,
 	"tab": `
-Pulumi.staging.yaml:4: it is not YAML: found character '	' that cannot start any token; look at the indentation, the brackets and the quotes around this line
+Pulumi.staging.yaml:4: it is not YAML: found character '	' that cannot start any token; check the indentation, the brackets and the quotes around this line
     4 | 	prefix: v3-backend
 `,
 	"tasks-many": `
@@ -474,19 +474,19 @@ Pulumi.staging.yaml:11: services.api.tasks.min: 0 is out of range; give a number
    11 |       api: {cpu: 512, memory: 1024, tasks: {min: 0}}
 `,
 	"tests": `
-Pulumi.staging.yaml:15: delivery.tests[1]: "smoke" is not known; give unit, integration or security
+Pulumi.staging.yaml:15: delivery.tests[1]: "smoke" is not a valid value; give unit, integration or security
    15 |     delivery: {branch: staging, trigger: push, tests: [unit, smoke]}
 `,
 	"text-number": `
-Pulumi.staging.yaml:5: account: wants text, has 123456789012; put the value in quotes
+Pulumi.staging.yaml:5: account: expected text, got 123456789012; put the value in quotes
     5 |     account: 123456789012
 `,
 	"time-number": `
-Pulumi.staging.yaml:14: deployment.rollout.timeout: wants a time, has 15; give a time such as 90s, 15m or 1h30m
+Pulumi.staging.yaml:14: deployment.rollout.timeout: expected a time, got 15; give a time such as 90s, 15m or 1h30m
    14 |     deployment: {rollout: {timeout: 15}}
 `,
 	"time-text": `
-Pulumi.staging.yaml:14: deployment.rollout.timeout: wants a time, has the text "soon"; give a time such as 90s, 15m or 1h30m
+Pulumi.staging.yaml:14: deployment.rollout.timeout: expected a time, got the text "soon"; give a time such as 90s, 15m or 1h30m
    14 |     deployment: {rollout: {timeout: soon}}
 `,
 	"trigger": `
@@ -498,11 +498,11 @@ Pulumi.staging.yaml:16: a second YAML document begins here; keep one
    16 | ---
 `,
 	"unknown-key": `
-Pulumi.staging.yaml:11: services.api.cpuu: there is no such key; the keys here are cpu, memory, tasks, command, healthCheck, autoscaling
+Pulumi.staging.yaml:11: services.api.cpuu: unknown key; the keys here are cpu, memory, tasks, command, healthCheck, autoscaling
    11 |       api: {cpuu: 512, memory: 1024}
 `,
 	"unknown-section": `
-Pulumi.staging.yaml:8: networks: there is no such key; the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
+Pulumi.staging.yaml:8: networks: unknown key; the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
     8 |     networks: {cidr: 10.20.0.0/16}
 `,
 	"visibility": `

@@ -6,38 +6,36 @@ import (
 	"strings"
 )
 
-// ContainerPort is where the API listens inside its container.
+// ContainerPort is the port of the API inside its container.
 const ContainerPort = 3000
 
-// HealthPath and ReadyPath are where the API says how it is.
+// HealthPath and ReadyPath are the paths of the API's health checks.
 const (
 	HealthPath = "/health"
 	ReadyPath  = "/health/ready"
 )
 
-// resource is PREFIX-ENVIRONMENT-WHAT, the form of nearly every name.
-func (e *Environment) resource(what string) string {
-	return e.Prefix + "-" + e.Name + "-" + what
-}
+// ResourceName returns PREFIX-ENVIRONMENT-WHAT, the form of nearly every name.
+func (e *Environment) ResourceName(what string) string { return e.Prefix + "-" + e.Name + "-" + what }
 
-// VPCName is the VPC's Name tag.
-func (e *Environment) VPCName() string { return e.resource("vpc") }
+// VPCName returns the VPC's Name tag.
+func (e *Environment) VPCName() string { return e.ResourceName("vpc") }
 
-// ClusterName is the ECS cluster's name.
-func (e *Environment) ClusterName() string { return e.resource("cluster") }
+// ClusterName returns the name of the ECS cluster.
+func (e *Environment) ClusterName() string { return e.ResourceName("cluster") }
 
-// ServiceName is the ECS service's name.
-func (e *Environment) ServiceName(r Role) string { return e.resource(string(r) + "-service") }
+// ServiceName returns the name of a role's ECS service.
+func (e *Environment) ServiceName(r Role) string { return e.ResourceName(string(r) + "-service") }
 
-// TaskFamily is the task definition's family.
+// TaskFamily returns the family of a role's task definitions.
 func (e *Environment) TaskFamily(r Role) string {
 	if r == Migration {
-		return e.resource("migration-task")
+		return e.ResourceName("migration-task")
 	}
-	return e.resource(string(r))
+	return e.ResourceName(string(r))
 }
 
-// ContainerName is the application's container in a task of the role; the migration runs in the API's.
+// ContainerName returns the name of the application's container in a role's tasks. The migration has the API's.
 func (e *Environment) ContainerName(r Role) string {
 	if r == Migration {
 		r = API
@@ -45,91 +43,90 @@ func (e *Environment) ContainerName(r Role) string {
 	return "balancer-" + string(r)
 }
 
-// LoadBalancerName is the application load balancer's name.
-func (e *Environment) LoadBalancerName() string { return e.resource("alb") }
+// LoadBalancerName returns the name of the application load balancer.
+func (e *Environment) LoadBalancerName() string { return e.ResourceName("alb") }
 
-// TargetGroupName is the API's target group's name.
-func (e *Environment) TargetGroupName() string { return e.resource("api-tg") }
+// TargetGroupName returns the name of the API's target group.
+func (e *Environment) TargetGroupName() string { return e.ResourceName("api-tg") }
 
-// QueueName is the background jobs' queue.
-func (e *Environment) QueueName() string { return e.resource("background-jobs") }
+// QueueName returns the name of the queue of background jobs.
+func (e *Environment) QueueName() string { return e.ResourceName("background-jobs") }
 
-// DeadLetterQueueName is where the background jobs go that could not be done.
-func (e *Environment) DeadLetterQueueName() string { return e.resource("background-jobs-dlq") }
+// DeadLetterQueueName returns the name of the queue of failed background jobs.
+func (e *Environment) DeadLetterQueueName() string { return e.ResourceName("background-jobs-dlq") }
 
-// SecretName is the configuration secret's name. It carries the stack's name, as it always did.
+// SecretName returns the name of the configuration secret. It contains the stack's name, not the environment's.
 func (e *Environment) SecretName() string { return "balancer-" + e.Stack + "-config" }
 
-// LogGroupName is the CloudWatch log group of the environment's containers.
+// LogGroupName returns the name of the containers' CloudWatch log group.
 func (e *Environment) LogGroupName() string { return "/aws/ecs/" + e.Prefix + "-" + e.Name }
 
-// LogBucketName is the bucket of the load balancer's access logs.
-func (e *Environment) LogBucketName() string { return e.resource("logs-" + e.Account) }
+// LogBucketName returns the name of the bucket for the load balancer's access logs.
+func (e *Environment) LogBucketName() string { return e.ResourceName("logs-" + e.Account) }
 
-// AlarmName is the name of the alarm about what.
-func (e *Environment) AlarmName(what string) string { return e.resource(what) }
+// AlarmName returns the name of the alarm about what.
+func (e *Environment) AlarmName(what string) string { return e.ResourceName(what) }
 
-// DashboardName is the CloudWatch dashboard's name.
+// DashboardName returns the name of the CloudWatch dashboard.
 func (e *Environment) DashboardName() string { return e.Prefix + "-" + e.Name }
 
-// WebACLName is the web ACL's name.
-func (e *Environment) WebACLName() string { return e.resource("waf") }
+// WebACLName returns the name of the web ACL.
+func (e *Environment) WebACLName() string { return e.ResourceName("waf") }
 
-// TaskRoleName is the role of the application itself.
-func (e *Environment) TaskRoleName() string { return e.resource("task-role") }
+// TaskRoleName returns the name of the application's role.
+func (e *Environment) TaskRoleName() string { return e.ResourceName("task-role") }
 
-// ExecutionRoleName is the role of ECS on the application's behalf: pull the image, read the secret, write logs.
-func (e *Environment) ExecutionRoleName() string { return e.resource("execution-role") }
+// ExecutionRoleName returns the name of the role with which ECS pulls the image, reads the secret and writes logs.
+func (e *Environment) ExecutionRoleName() string { return e.ResourceName("execution-role") }
 
-// BudgetName is the monthly budget's name.
-func (e *Environment) BudgetName() string { return e.resource("monthly") }
+// BudgetName returns the name of the monthly budget.
+func (e *Environment) BudgetName() string { return e.ResourceName("monthly") }
 
-// URL is the environment's base URL.
+// URL returns the environment's base URL.
 func (e *Environment) URL() string { return "https://" + e.Domain.Name }
 
-// RepositoryURL is the image repository without tag or digest.
+// RepositoryURL returns the image repository without tag or digest.
 func (e *Environment) RepositoryURL() string {
 	return fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/%s", e.Account, e.Region, e.Image.Repository)
 }
 
-// LatestTag is the tag that pipelines move to the newest image for the environment.
+// LatestTag returns the tag that pipelines move to the newest image for the environment.
 func (e *Environment) LatestTag() string { return e.Stack + "-latest" }
 
-// ImageReference is the image of a digest, the only form in which an image is ever run.
+// ImageReference returns the image of a digest, the only form in which an image is run.
 func (e *Environment) ImageReference(digest string) string { return e.RepositoryURL() + "@" + digest }
 
-// RunningTag and PreviousTag are the image tags that mark what an environment runs, and what it ran before: the
-// registry never expires them.
+// RunningTag returns the tag of the image that an environment runs. The registry never expires it.
 func RunningTag(name string) string { return "running-" + name }
 
-// PreviousTag marks the image that an environment ran before.
+// PreviousTag returns the tag of the image that an environment ran before. The registry never expires it.
 func PreviousTag(name string) string { return "previous-" + name }
 
-// Tags are on every resource.
+// Tags returns the tags of every resource.
 func (e *Environment) Tags() map[string]string { return tags(e.Prefix, e.Name) }
 
 func tags(project, name string) map[string]string {
 	return map[string]string{"Project": project, "Environment": name, "ManagedBy": "pulumi"}
 }
 
-// StateBucket and StateKeyAlias are where an account's Pulumi state lies and what encrypts it.
+// StateBucket returns the name of the bucket of an account's Pulumi state.
 func StateBucket(prefix, account string) string { return prefix + "-pulumi-state-" + account }
 
-// StateKeyAlias is the alias of the KMS key that encrypts the state's secrets.
+// StateKeyAlias returns the alias of the KMS key that encrypts the state's secrets.
 func StateKeyAlias(prefix string) string { return "alias/" + prefix + "-pulumi" }
 
-// BoundaryName is the managed policy that bounds what the roles of any environment may do, whatever else they are given.
+// BoundaryName returns the name of the permissions boundary of every environment's roles.
 func BoundaryName(prefix string) string { return prefix + "-boundary" }
 
-// BoundaryARN is the ARN of the roles' boundary in an account.
+// BoundaryARN returns the ARN of the permissions boundary in an account.
 func BoundaryARN(prefix, account string) string {
 	return "arn:aws:iam::" + account + ":policy/" + BoundaryName(prefix)
 }
 
-// ReadPolicyName is the managed policy with which GitHub's workflows look at an account.
+// ReadPolicyName returns the name of the managed policy with which GitHub's workflows read an account.
 func ReadPolicyName(prefix string) string { return prefix + "-read" }
 
-// MetricsNamespace is the CloudWatch namespace under which status publishes how environments are.
+// MetricsNamespace is the CloudWatch namespace of the metrics that status publishes.
 const MetricsNamespace = "Balancer/Infrastructure"
 
 // The variables that the program sets in a task definition.
@@ -147,7 +144,7 @@ const (
 	VarDatabaseURL = "DATABASE_URL"
 )
 
-// ProgramVariables are set in the task definition by the program, which alone knows their values.
+// ProgramVariables returns the variables that the program sets in a task definition.
 func ProgramVariables() []string {
 	return []string{
 		VarRegion, VarQueueURL, VarDatabaseHost, VarDatabasePort, VarDatabaseName, VarConnectionLimit, VarPoolTimeout,
@@ -155,19 +152,18 @@ func ProgramVariables() []string {
 	}
 }
 
-// Origin says who gives a variable its value.
+// Origin is where a variable gets its value.
 type Origin string
 
-// The program sets what it alone knows, people keep the rest in the configuration secret, and what needs both is built
-// when the container starts.
+// The origins: the program, the configuration secret, or both, combined when the container starts.
 const (
 	FromProgram Origin = "program"
 	FromSecret  Origin = "secret"
 	AtStart     Origin = "start"
 )
 
-// OriginOf returns who gives the variable its value. A configuration secret may still hold one that is built at the
-// start: the secret's then wins.
+// OriginOf returns the origin of a variable. Where a configuration secret has one that is built at the start, the
+// secret's value is used.
 func OriginOf(variable string) Origin {
 	switch {
 	case variable == VarDatabaseURL:
@@ -178,14 +174,14 @@ func OriginOf(variable string) Origin {
 	return FromSecret
 }
 
-// ReadsVariable reports whether the application reads the variable, as far as the environment's file says.
+// ReadsVariable reports whether the application reads the variable, according to the environment's file.
 func (e *Environment) ReadsVariable(variable string) bool {
 	return OriginOf(variable) != FromSecret || slices.Contains(e.Configuration.Required, variable) ||
 		slices.Contains(e.Configuration.Optional, variable)
 }
 
-// DatabaseOfOtherEnvironment returns the environment whose database answers at a host, where that is another one than e. RDS begins
-// a database's host with its identifier; one that was restored beside it has its name and more.
+// DatabaseOfOtherEnvironment returns the environment that a database host belongs to, if it is not e. An RDS host begins
+// with the identifier of its database, to which a restored database adds a suffix.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ConnectToPostgreSQLInstance.html
 func (e *Environment) DatabaseOfOtherEnvironment(host string) (name string, other bool) {
 	identifier, domain, _ := strings.Cut(strings.ToLower(host), ".")
@@ -198,7 +194,7 @@ func (e *Environment) DatabaseOfOtherEnvironment(host string) (name string, othe
 	return name, found && isDatabase
 }
 
-// SecretKeys are the required variables that the configuration secret must hold.
+// SecretKeys returns the required variables that the configuration secret must have.
 func (e *Environment) SecretKeys() []string {
 	var keys []string
 	for _, name := range e.Configuration.Required {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The contract's table of names.
+// TestNames checks the table of names of the contract.
 func TestNames(t *testing.T) {
 	e, err := Load(root, "dev")
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestSecretsAreNamedAfterStacks(t *testing.T) {
 	}
 }
 
-// The longest name that a new environment may have keeps every name within AWS's limits.
+// TestLongestNameFits checks that the longest name of an environment stays within the limits of AWS.
 func TestLongestNameFits(t *testing.T) {
 	e := &Environment{Prefix: "v3-backend", Name: "fourteen-chars", Account: "123456789012"}
 	require.Len(t, e.Name, maxName)
@@ -74,7 +74,7 @@ func TestLongestNameFits(t *testing.T) {
 	}
 }
 
-// Where the contract says that each variable comes from.
+// TestOrigins checks the origins of the variables in the contract.
 func TestOrigins(t *testing.T) {
 	for variable, want := range map[string]Origin{
 		"DATABASE_URL":                 AtStart,
@@ -96,7 +96,7 @@ func TestOrigins(t *testing.T) {
 	require.Equal(t, []string{"SUBGRAPH_API_URL", "SENTRY_DSN", "NODE_ENV"}, e.SecretKeys())
 }
 
-func TestForeignDatabase(t *testing.T) {
+func TestDatabaseOfOtherEnvironment(t *testing.T) {
 	env := &Environment{Prefix: "v3-backend", Name: "staging"}
 	for host, want := range map[string]string{
 		"v3-backend-staging-db.abc.us-east-1.rds.amazonaws.com":             "",
@@ -116,7 +116,7 @@ func TestForeignDatabase(t *testing.T) {
 	}
 }
 
-func TestKnows(t *testing.T) {
+func TestReadsVariable(t *testing.T) {
 	env := &Environment{Configuration: Configuration{Required: []string{"A"}, Optional: []string{"B"}}}
 	require.True(t, env.ReadsVariable("A"))
 	require.True(t, env.ReadsVariable("B"))

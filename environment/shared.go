@@ -2,11 +2,11 @@ package environment
 
 import "fmt"
 
-// SharedStack is the stack of what an account's environments share.
+// SharedStack is the stack of the resources that an account's environments share.
 const SharedStack = "shared"
 
-// Shared describes the resources that the environments of an account have in common: the hosted zone, the image
-// repository, and GitHub's way in. It stands under the key v3-backend:shared of Pulumi.shared.yaml.
+// Shared describes the resources that an account's environments share: the hosted zone, the image repository, and
+// GitHub's roles. It is the value of the key v3-backend:shared in Pulumi.shared.yaml.
 type Shared struct {
 	Prefix     string     `yaml:"prefix"`
 	Account    string     `yaml:"account"`
@@ -16,16 +16,16 @@ type Shared struct {
 	GitHub     GitHub     `yaml:"github"`
 }
 
-// Repository is the image repository and what it keeps.
+// Repository is the image repository and its retention.
 type Repository struct {
 	Name string `yaml:"name"`
-	// KeepImages is how many tagged images stay, beside those that run.
+	// KeepImages is how many tagged images are kept, beside those that run.
 	KeepImages int `yaml:"keepImages"`
-	// UntaggedDays is how long an image without a tag stays.
+	// UntaggedDays is how long an image without a tag is kept.
 	UntaggedDays int `yaml:"untaggedDays"`
 }
 
-// GitHub says which repositories and GitHub environments may assume the deployment roles.
+// GitHub lists the repositories and GitHub environments that may assume the deployment roles.
 type GitHub struct {
 	// Repositories are OWNER/NAME.
 	Repositories []string `yaml:"repositories"`
@@ -40,18 +40,18 @@ const (
 	ReadRole             = "GitHubActions-Read-Role"
 )
 
-// Tags are on every shared resource.
+// Tags returns the tags of every shared resource.
 func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 
-// ProductionDomain is where production answers, by the convention that only production has the plain name. The deployment
-// role of the other environments must not touch it, and knows of production no more than this.
+// ProductionDomain returns production's domain, by the convention that only production has no prefix. The deployment
+// role of the other environments must not change its records.
 func (s *Shared) ProductionDomain() string { return "api." + s.RootDomain }
 
 func sharedDefaults() Shared {
 	return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}}
 }
 
-func (s *Shared) problems() []Problem {
+func (s *Shared) problems() problemList {
 	var l problemList
 	l.match("prefix", s.Prefix, namePattern, nameRemedy)
 	l.match("account", s.Account, accountPattern, "give the AWS account's twelve digits, in quotes")

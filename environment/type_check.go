@@ -12,18 +12,18 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// typeChecker holds a block of YAML against the Go type that it is to be decoded into, and finds all that does not fit at
-// once. It is stricter than the decoder, which stops at the first mistake, makes text of numbers, and reads 010 as 8.
+// typeChecker compares a block of YAML with the Go type that it will be decoded into and collects every mismatch. It is
+// stricter than the decoder, which stops at the first mistake, converts numbers to text, and reads 010 as 8.
 type typeChecker struct {
 	problems problemList
-	// lines are the lines of all keys, by their dotted paths.
+	// lines has the line of each key by its dotted path.
 	lines map[string]int
 }
 
-// wholeNumber has one reading only: no octal, no exponent, no separators.
+// wholeNumber matches what has one reading only: no octal, no exponent, no separators.
 var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// check looks at the value of a path, whose key stands in line.
+// check checks the value of a path, whose key is in line.
 func (s *typeChecker) check(path string, line int, node ast.Node, t reflect.Type) {
 	s.lines[path] = line
 	if t.Kind() == reflect.Pointer {
@@ -56,7 +56,7 @@ func (s *typeChecker) mapping(path string, node ast.Node, t reflect.Type) {
 			s.problems.add(child, "write the keys out", "other keys are merged here")
 		case !ok:
 			s.lines[child] = line
-			s.problems.add(child, "the keys here are "+strings.Join(keysOf(t), ", "), "there is no such key")
+			s.problems.add(child, "the keys here are "+strings.Join(keysOf(t), ", "), "unknown key")
 		case len(found) > 1 && found[0].Key == entry.Key():
 			s.lines[child] = line
 			s.problems = append(s.problems, *duplicateKey(child, found))
@@ -85,10 +85,10 @@ func (s *typeChecker) mismatch(path string, node ast.Node, t reflect.Type) {
 	case *ast.NullNode:
 		remedy += ", or remove the key"
 	}
-	s.problems.add(path, remedy, "wants %s, has %s", kind, describeNode(node))
+	s.problems.add(path, remedy, "expected %s, got %s", kind, describeNode(node))
 }
 
-// matches reports whether a scalar can be decoded into the type without being bent.
+// matches reports whether a scalar can be decoded into the type without a conversion.
 func matches(node ast.Node, t reflect.Type) bool {
 	text, isText := textOf(node)
 	switch {
@@ -117,7 +117,7 @@ func textOf(node ast.Node) (text string, ok bool) {
 	return "", false
 }
 
-// expected says what a type asks for and how to give it.
+// expected returns what a type is called in a message, and how to write a value of it.
 func expected(t reflect.Type) (kind, remedy string) {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
@@ -134,7 +134,7 @@ func expected(t reflect.Type) (kind, remedy string) {
 	return "text", "put the value in quotes"
 }
 
-// describeNode names what stands in a file in a reader's words.
+// describeNode returns the words that a message has for a node.
 func describeNode(node ast.Node) string {
 	if node.GetToken().Type == token.StringType && wholeNumber.MatchString(node.GetToken().Value) {
 		return "a number that is too large"
@@ -169,7 +169,7 @@ func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
 	return reflect.StructField{}, false
 }
 
-// keysOf lists the keys of a mapping that becomes t, in the order of its fields.
+// keysOf returns the keys that are decoded into t, in the order of its fields.
 func keysOf(t reflect.Type) []string {
 	var keys []string
 	for i := range t.NumField() {
@@ -180,7 +180,7 @@ func keysOf(t reflect.Type) []string {
 	return keys
 }
 
-// keyOf is a field's key, or "" where the field does not come from the file.
+// keyOf returns a field's key, or "" for a field that is not in the file.
 func keyOf(field reflect.StructField) string {
 	if key := field.Tag.Get("yaml"); key != "-" {
 		return key

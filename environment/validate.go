@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// The limits that several rules share.
+// Limits and remedies that several rules share.
 const (
-	// AWS ends the names of load balancers and target groups at 32 characters, which leaves 14 to an environment.
+	// AWS limits the names of load balancers and target groups to 32 characters, which leaves 14 for an environment.
 	maxName              = 14
 	maxTargetGroupName   = 32
 	maxTasks             = 100
@@ -22,7 +22,7 @@ const (
 )
 
 var (
-	// namePattern has no two hyphens in a row, which RDS refuses.
+	// namePattern has no two hyphens in a row, which RDS rejects.
 	namePattern       = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 	accountPattern    = regexp.MustCompile(`^[0-9]{12}$`)
 	regionPattern     = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
@@ -35,14 +35,14 @@ var (
 	postgresPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 )
 
-// logRetentions are the days that CloudWatch Logs takes.
+// logRetentions lists the days that CloudWatch Logs accepts.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 var logRetentions = []int{
 	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 }
 
-// problems applies every rule and returns what is wrong; the document knows the lines.
-func (e *Environment) problems() []Problem {
+// problems returns every broken rule, without lines.
+func (e *Environment) problems() problemList {
 	var l problemList
 	e.identityProblems(&l)
 	e.networkProblems(&l)
@@ -88,7 +88,7 @@ func (e *Environment) identityProblems(l *problemList) {
 	oneOf(l, "image.criticalFindings", e.Image.CriticalFindings, Warn, Fail)
 }
 
-// fullName is the environment's name that belongs to a stack: dev is development, the others are called alike.
+// fullName returns the environment of a stack: development of dev, the same name of the others.
 func fullName(stack string) string {
 	if stack == "dev" {
 		return "development"
@@ -106,8 +106,8 @@ func (e *Environment) networkProblems(l *problemList) {
 	case prefix.Masked() != prefix:
 		l.add("network.cidr", fmt.Sprintf("write %s", prefix.Masked()), "%s has bits set behind its mask", e.Network.CIDR)
 	case prefix.Bits() < 16 || prefix.Bits() > 20:
-		// AWS takes /16 to /28; below /20 the subnets have too few addresses for a rollout beside the endpoints.
-		l.add("network.cidr", "use a range from /16 to /20", "/%d does not suit the VPC and its subnets", prefix.Bits())
+		// AWS accepts /16 to /28; below /20 the subnets have too few addresses for a rollout beside the endpoints.
+		l.add("network.cidr", "use a range from /16 to /20", "/%d is too large or too small for the VPC and its subnets", prefix.Bits())
 	case !prefix.Addr().IsPrivate():
 		l.add("network.cidr", "use a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16", "%s is not private", e.Network.CIDR)
 	}
@@ -131,7 +131,7 @@ func (e *Environment) serviceProblems(l *problemList) {
 				"it is missing: without one, the %s would start a second API", s.Role)
 		}
 		if s.Role == Scheduler && s.Tasks.Max != 1 {
-			l.add(path+".tasks", "give min: 1 and max: 1", "a scheduler that runs %d times does everything %[1]d times", s.Tasks.Max)
+			l.add(path+".tasks", "give min: 1 and max: 1", "%d schedulers would run every job %[1]d times", s.Tasks.Max)
 		}
 		if len(s.HealthCheck) < 2 || s.HealthCheck[0] != "CMD" && s.HealthCheck[0] != "CMD-SHELL" {
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
@@ -145,8 +145,8 @@ func (e *Environment) serviceProblems(l *problemList) {
 func autoscalingProblems(l *problemList, path string, s Service) {
 	if s.Autoscaling == nil {
 		if s.Tasks.Max > s.Tasks.Min {
-			l.add(path+".autoscaling", "say what it follows, such as {cpuPercent: 60}, or give tasks.max the value of tasks.min",
-				"tasks may grow from %d to %d, but nothing makes them", s.Tasks.Min, s.Tasks.Max)
+			l.add(path+".autoscaling", "give a target such as {cpuPercent: 60}, or give tasks.max the value of tasks.min",
+				"it is missing: without it, tasks never grow from %d to %d", s.Tasks.Min, s.Tasks.Max)
 		}
 		return
 	}
@@ -156,9 +156,9 @@ func autoscalingProblems(l *problemList, path string, s Service) {
 	case s.Tasks.Max == s.Tasks.Min:
 		l.add(path, "give a larger tasks.max, or remove it", "there is nothing to scale between %d and %[1]d tasks", s.Tasks.Min)
 	case a == Autoscaling{}:
-		l.add(path, "give cpuPercent, memoryPercent or requestsPerMinute", "it follows nothing")
+		l.add(path, "give cpuPercent, memoryPercent or requestsPerMinute", "it has no target")
 	case a.RequestsPerMin != 0 && s.Role != API:
-		l.add(path+".requestsPerMinute", "remove it", "the %s has no load balancer that could count requests", s.Role)
+		l.add(path+".requestsPerMinute", "remove it", "the %s has no load balancer that counts requests", s.Role)
 	case a.RequestsPerMin < 0:
 		l.add(path+".requestsPerMinute", "give how many requests a minute one task can take", "%d is out of range", a.RequestsPerMin)
 	}
@@ -179,7 +179,7 @@ func (e *Environment) configurationProblems(l *problemList) {
 	l.variables("configuration.optional", e.Configuration.Optional, required)
 }
 
-// variables are names of variables, each once, and not among the others.
+// variables checks names of variables: each is listed once, and not among the others.
 func (l *problemList) variables(path string, names, others []string) {
 	for i, name := range names {
 		path := fmt.Sprintf("%s[%d]", path, i)
@@ -201,7 +201,7 @@ func (e *Environment) databaseProblems(l *problemList) {
 	l.match("database.user", d.User, postgresPattern, "use lower-case letters, digits and underscores")
 	l.within("database.storageGiB", d.StorageGiB, 20, 65536)
 	if minimum := (d.StorageGiB*11 + 9) / 10; d.MaxStorageGiB < minimum {
-		// RDS wants 10 % of room above what is allocated.
+		// RDS requires 10 % more than what is allocated.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html
 		l.add("database.maxStorageGiB", fmt.Sprintf("give at least %d", minimum), "%d leaves no room to grow from %d", d.MaxStorageGiB, d.StorageGiB)
 	}
@@ -210,11 +210,11 @@ func (e *Environment) databaseProblems(l *problemList) {
 	l.within("database.connections", d.Connections, 1, 1000)
 	l.duration("database.poolTimeout", d.PoolTimeout, time.Second, time.Hour)
 	if d.PoolTimeout%time.Second != 0 {
-		l.add("database.poolTimeout", "give whole seconds", "%s is no number of seconds", d.PoolTimeout)
+		l.add("database.poolTimeout", "give whole seconds", "%s is not a whole number of seconds", d.PoolTimeout)
 	}
 }
 
-// queueProblems are the limits of SQS.
+// queueProblems checks the limits of SQS.
 // Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 func (e *Environment) queueProblems(l *problemList) {
 	l.duration("queue.visibilityTimeout", e.Queue.VisibilityTimeout, time.Second, maxVisibilityTimeout)
@@ -226,11 +226,11 @@ func (e *Environment) monitoringProblems(l *problemList) {
 	oneOf(l, "monitoring.level", e.Monitoring.Level, Basic, Enhanced, Full)
 	if !slices.Contains(logRetentions, e.Monitoring.LogRetentionDays) {
 		l.add("monitoring.logRetentionDays", "give one of "+joinNumbers(logRetentions),
-			"CloudWatch does not keep logs for %d days", e.Monitoring.LogRetentionDays)
+			"CloudWatch has no retention of %d days", e.Monitoring.LogRetentionDays)
 	}
 	for i, address := range e.Monitoring.Emails {
 		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
-			l.add(fmt.Sprintf("monitoring.emails[%d]", i), "give an address such as ops@example.com", "%q is not a mail address", address)
+			l.add(fmt.Sprintf("monitoring.emails[%d]", i), "give an address such as ops@example.com", "%q is not an e-mail address", address)
 		}
 	}
 	l.within("firewall.rateLimit", e.Firewall.RateLimit, 10, 2_000_000_000)
@@ -263,26 +263,26 @@ func (e *Environment) deliveryProblems(l *problemList) {
 	}
 }
 
-// productionProblems are the promises that production makes and that nobody may break by editing one line.
+// productionProblems checks the guarantees of production, which no edit of one line may remove.
 func (e *Environment) productionProblems(l *problemList) {
 	if e.Stack != "production" {
 		return
 	}
 	for _, requirement := range []struct {
 		path string
-		kept bool
+		set  bool
 	}{
 		{"protected", e.Protected},
 		{"database.multiZone", e.Database.MultiZone},
 		{"database.deletionProtection", e.Database.DeletionProtection},
 		{"delivery.approval", e.Delivery.Approval},
 	} {
-		if !requirement.kept {
-			l.add(requirement.path, "set it to true", "production must not be without it")
+		if !requirement.set {
+			l.add(requirement.path, "set it to true", "production requires it")
 		}
 	}
 	if e.Database.BackupDays < 7 {
-		l.add("database.backupDays", "give at least 7", "production must keep its backups longer than %d days", e.Database.BackupDays)
+		l.add("database.backupDays", "give at least 7", "production must keep its backups for more than %d days", e.Database.BackupDays)
 	}
 	if e.Deployment.Backup != BackupSnapshot {
 		l.add("deployment.backup", "set it to snapshot", "production must be backed up before a deployment")

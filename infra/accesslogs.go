@@ -9,32 +9,26 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// AccessLogs is the private, encrypted bucket into which the load balancer writes who asked for what.
+// AccessLogs is the private, encrypted bucket of the load balancer's access logs.
 type AccessLogs struct {
 	pulumi.ResourceState
 
-	// BucketName is the bucket's name, known once the load balancer may write into it.
+	// BucketName resolves once the load balancer may write to the bucket.
 	BucketName pulumi.StringOutput
 }
 
-// AccessLogsArgs is what AccessLogs need to know.
-type AccessLogsArgs struct {
-	Env *environment.Environment
-}
-
-// accessLogDays is how long access logs are kept: long enough to look into an incident that was noticed late.
+// accessLogDays is the retention of access logs: long enough to investigate an incident that was noticed late.
 const accessLogDays = 90
 
 // NewAccessLogs declares AccessLogs.
 func NewAccessLogs(
-	ctx *pulumi.Context, name string, args *AccessLogsArgs, opts ...pulumi.ResourceOption,
+	ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption,
 ) (*AccessLogs, error) {
 	c := &AccessLogs{}
 	child, err := declare(ctx, "AccessLogs", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
 		Bucket:       pulumi.String(env.LogBucketName()),
 		ForceDestroy: pulumi.Bool(!env.Protected),
@@ -57,8 +51,8 @@ func NewAccessLogs(
 	return c, finish(ctx, name, c, pulumi.Map{"bucketName": c.BucketName})
 }
 
-// accessLogStatements lets load balancers write this account's logs, and nobody do anything without TLS. The account
-// in the path is what keeps others' logs out: AWS puts the load balancer's own there.
+// accessLogStatements allow load balancers to write this account's logs, and deny requests without TLS. The account in
+// the path keeps other accounts' logs out: AWS always writes the load balancer's own there.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
 func accessLogStatements(env *environment.Environment, bucketARN string) []statement {
 	return []statement{
@@ -68,8 +62,8 @@ func accessLogStatements(env *environment.Environment, bucketARN string) []state
 	}
 }
 
-// configureBucket makes the bucket private and encrypted, and its objects pass away. The keys are S3's own: the load
-// balancer cannot write under any other.
+// configureBucket makes the bucket private and encrypted, and expires its objects. Encryption uses S3's own keys, since
+// the load balancer cannot write with any other.
 func configureBucket(ctx *pulumi.Context, name string, bucket *s3.BucketV2, child pulumi.ResourceOption) error {
 	if _, err := s3.NewBucketPublicAccessBlock(ctx, name, &s3.BucketPublicAccessBlockArgs{
 		Bucket:                bucket.Bucket,

@@ -11,7 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// everyEnvironment records the program of all of the repository's environments, and of one whose alarms are told to people.
+// everyEnvironment records the program of all environments of the repository, and of one with e-mail notifications.
 func everyEnvironment(t *testing.T) []registration {
 	t.Helper()
 	var all []registration
@@ -25,7 +25,7 @@ func everyEnvironment(t *testing.T) []registration {
 	return append(all, record(t, told.Stack, Deploy(told, Release{Image: testImage, RecordedImage: testImage}))...)
 }
 
-// typesOf are the types of the resources, without components.
+// typesOf returns the types of the resources, without components.
 func typesOf(all []registration) []string {
 	declared := map[string]bool{}
 	for _, r := range all {
@@ -36,8 +36,8 @@ func typesOf(all []registration) []string {
 	return slices.Sorted(maps.Keys(declared))
 }
 
-// What the provider does in an environment's life: it makes a resource of a type, changes it, deletes it. Reading is left out: the
-// read policy has that as a whole. ENV stands for the environment; what is limited by tags is asked for with its tag.
+// What the provider does with an environment: it creates, changes and deletes resources. Reading is omitted, since the
+// read policy allows all of it. ENV is the environment; what is limited by tags is requested with its tag.
 const (
 	inRegion = "us-east-1:123456789012:"
 	anyEC2   = "arn:aws:ec2:" + inRegion
@@ -52,19 +52,19 @@ const (
 	dbSecret = "arn:aws:secretsmanager:" + inRegion + "secret:rds!db-1"
 )
 
-// acts are actions on one resource.
-type acts struct {
+// actionsOn is a list of actions on one resource.
+type actionsOn struct {
 	resource string
 	actions  []string
 }
 
-func on(resource string, actions ...string) acts { return acts{resource, actions} }
+func on(resource string, actions ...string) actionsOn { return actionsOn{resource, actions} }
 
-// providerActs are what the provider asks AWS for, by the type of resource.
+// providerActions returns what the provider calls, by the type of resource.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-func providerActs() map[string][]acts {
+func providerActions() map[string][]actionsOn {
 	role := ofIAM + "role/v3-backend-ENV-task-role"
-	return map[string][]acts{
+	return map[string][]actionsOn{
 		"awsx:ec2:Vpc": {
 			on(anyEC2+"vpc/vpc-1", "ec2:CreateVpc", "ec2:CreateTags", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc"),
 			on(anyEC2+"subnet/subnet-1", "ec2:CreateSubnet", "ec2:CreateTags", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"),
@@ -231,7 +231,7 @@ func providerActs() map[string][]acts {
 	}
 }
 
-// asProvider is a request as the program's provider makes it: with the environment's tag and boundary, in its region.
+// asProvider returns a request of the program's provider: with the environment's tag and boundary, in its region.
 func asProvider(action, resource, env, host string) request {
 	action, to, _ := strings.Cut(action, " ")
 	_, service, _ := strings.Cut(to, " ")
@@ -242,17 +242,17 @@ func asProvider(action, resource, env, host string) request {
 		with(recordTypes, "A").with(recordNames, host)
 }
 
-// The program says what it declares; GitHub's roles have to be allowed to make, change and delete all of it. What no role may
-// delete, the database and its queue in production, is not among it.
-func TestGitHubRolesMayDeployWhatTheProgramDeclares(t *testing.T) {
-	rows := providerActs()
+// TestGitHubRolesMayDeployTheProgram checks that GitHub's roles may create, change and delete what the program declares,
+// except for what no role may delete: the database and the queue of production.
+func TestGitHubRolesMayDeployTheProgram(t *testing.T) {
+	rows := providerActions()
 	require.Equal(t, typesOf(everyEnvironment(t)), slices.Sorted(maps.Keys(rows)), "say in providerActs what the provider asks for to make a type")
 	_, all := sharedStack(t)
 	for env, want := range map[string]struct{ role, host string }{
 		"development": {deployRole, "dev-api.hyperchonk.com"}, "staging": {deployRole, "staging-api.hyperchonk.com"},
 		"production": {productionRole, "api.hyperchonk.com"},
 	} {
-		may := mayGitHub(t, all, want.role)
+		may := githubPermissions(t, all, want.role)
 		for typ, row := range rows {
 			for _, a := range row {
 				for _, action := range a.actions {
@@ -261,11 +261,11 @@ func TestGitHubRolesMayDeployWhatTheProgramDeclares(t *testing.T) {
 			}
 		}
 	}
-	deploy := mayGitHub(t, all, deployRole)
+	deploy := githubPermissions(t, all, deployRole)
 	for action, resource := range map[string]string{
 		"rds:DeleteDBInstance": ofRDS + "db:v3-backend-ENV-db", "sqs:DeleteQueue": "arn:aws:sqs:" + inRegion + "v3-backend-ENV-background-jobs",
 	} {
 		require.True(t, deploy.allows(t, asProvider(action, resource, "staging", "staging-api.hyperchonk.com")))
-		require.False(t, mayGitHub(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")))
+		require.False(t, githubPermissions(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")))
 	}
 }

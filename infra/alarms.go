@@ -9,9 +9,9 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// alarm is a metric, the bound that it should not pass, and for how many minutes it may.
+// alarm is a threshold of a metric, and for how many minutes the metric may exceed it.
 type alarm struct {
-	// name ends the alarm's name, why is read by whom it wakes.
+	// name is the suffix of the alarm's name; description is for the person on call.
 	name, description string
 	namespace, metric string
 	// statistic is Average, Sum, Maximum, Minimum, SampleCount or a percentile such as p95.
@@ -19,14 +19,14 @@ type alarm struct {
 	comparison string
 	threshold  float64
 	minutes    int
-	// missing says what no data means: notBreaching or breaching.
+	// missing is the treatment of missing data: notBreaching or breaching.
 	missing    string
 	dimensions pulumi.StringMap
 }
 
 func (a alarm) isPercentile() bool { return strings.HasPrefix(a.statistic, "p") }
 
-// CloudWatch's words.
+// The values of CloudWatch.
 const (
 	above        = "GreaterThanThreshold"
 	below        = "LessThanThreshold"
@@ -36,7 +36,7 @@ const (
 
 const gigabyte = 1 << 30
 
-// alarms are the environment's alarms. Only those about the load balancer need something that AWS makes up.
+// alarms returns the environment's alarms. Only those of the load balancer need a name that AWS generates.
 func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInput) []alarm {
 	all := balancerAlarms(balancer, targetGroup)
 	for _, s := range env.Services.List() {
@@ -46,7 +46,7 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 	return append(all, queueAlarms(env)...)
 }
 
-// balancerAlarms are about what users get. No data means no requests.
+// balancerAlarms are about the responses to users. Without data there were no requests.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 func balancerAlarms(balancer, targetGroup pulumi.StringInput) []alarm {
 	loadBalancer := pulumi.StringMap{"LoadBalancer": balancer}
@@ -64,8 +64,8 @@ func balancerAlarms(balancer, targetGroup pulumi.StringInput) []alarm {
 	}
 }
 
-// serviceAlarms are about one service's tasks. ECS sends one sample of the CPU a minute for each running task, so that
-// samples count tasks, at every level of monitoring; none at all means that nothing runs.
+// serviceAlarms are about one service's tasks. ECS sends one sample of the CPU per minute and running task, so that the
+// number of samples is the number of tasks, at every level of monitoring. Without data no task runs.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
 func serviceAlarms(env *environment.Environment, s environment.Service) []alarm {
 	service := pulumi.StringMap{
@@ -102,8 +102,8 @@ func databaseAlarms(env *environment.Environment) []alarm {
 	}
 }
 
-// instanceMemory is the memory of an RDS instance class, in bytes. It follows from the size, of which the r classes
-// have twice as much.
+// instanceMemory returns the memory of an RDS instance class, in bytes. It follows from the size; r classes have twice
+// as much.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html
 func instanceMemory(class string) float64 {
 	family, size, _ := strings.Cut(strings.TrimPrefix(class, "db."), ".")
@@ -123,12 +123,12 @@ func instanceMemory(class string) float64 {
 	return memory * gigabyte
 }
 
-// maxConnections is how many connections RDS lets PostgreSQL have with so many bytes of memory.
+// maxConnections returns RDS's default of max_connections for an amount of memory in bytes.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
 func maxConnections(memory float64) float64 { return min(memory/9531392, 5000) }
 
-// queueAlarms are about jobs that nobody does. A job may be tried until its last visibility timeout has passed;
-// whatever is older has not been looked at.
+// queueAlarms are about jobs that are not processed. A job can be retried until its last visibility timeout has passed;
+// an older one was never received.
 func queueAlarms(env *environment.Environment) []alarm {
 	const namespace = "AWS/SQS"
 	maxAge := env.Queue.VisibilityTimeout.Seconds() * float64(env.Queue.MaxReceives)
@@ -136,13 +136,13 @@ func queueAlarms(env *environment.Environment) []alarm {
 		{"jobs-age", "Background jobs wait for longer than all their tries take",
 			namespace, "ApproximateAgeOfOldestMessage", "Maximum", above, maxAge, 5, notBreaching,
 			pulumi.StringMap{"QueueName": pulumi.String(env.QueueName())}},
-		{"jobs-dead", "A background job could not be done and lies in the dead letters",
+		{"jobs-dead", "A background job failed and is in the dead-letter queue",
 			namespace, "ApproximateNumberOfMessagesVisible", "Maximum", above, 0, 1, notBreaching,
 			pulumi.StringMap{"QueueName": pulumi.String(env.DeadLetterQueueName())}},
 	}
 }
 
-// uptimeAlarm is about what Route 53's checkers see from the outside.
+// uptimeAlarm is about the health check of Route 53, from outside AWS.
 func uptimeAlarm(healthCheckID pulumi.IDOutput) alarm {
 	return alarm{"outside", "The API does not answer from the outside",
 		"AWS/Route53", "HealthCheckStatus", "Minimum", below, 1, 2, breaching,

@@ -21,7 +21,7 @@ func TestInstanceMemory(t *testing.T) {
 	require.Equal(t, 5000.0, maxConnections(instanceMemory("db.r6g.16xlarge")))
 }
 
-func TestAlarmsHaveNamesAndBounds(t *testing.T) {
+func TestAlarmsHaveNamesAndThresholds(t *testing.T) {
 	env, err := environment.Load("..", "production")
 	require.NoError(t, err)
 	seen := map[string]alarm{}
@@ -44,7 +44,7 @@ func TestAlarmsHaveNamesAndBounds(t *testing.T) {
 	require.Equal(t, 10.0*gigabyte, seen["db-storage"].threshold)
 }
 
-func TestAlarmsTellTheTopic(t *testing.T) {
+func TestAlarmsNotifyTheTopic(t *testing.T) {
 	_, all := deployed(t, "dev")
 	require.Nil(t, find(t, all, alarmType, "monitoring-db-cpu").get("alarmActions"), "basic alarms only show")
 
@@ -59,7 +59,7 @@ func TestAlarmsTellTheTopic(t *testing.T) {
 	require.Equal(t, "v3-backend-staging-api-latency", latency.get("name"))
 }
 
-func TestOutsideAlarmStandsWhereItsMetricIs(t *testing.T) {
+func TestUptimeAlarmIsInTheRegionOfItsMetric(t *testing.T) {
 	env, all := deployed(t, "production")
 	require.Equal(t, "monitoring-id", find(t, all, alarmType, "monitoring-outside").get("dimensions", "HealthCheckId"))
 

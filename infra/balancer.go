@@ -11,36 +11,36 @@ import (
 type Balancer struct {
 	pulumi.ResourceState
 
-	// ARN is the load balancer's; DNSName and ZoneID are what alias records point at.
+	// ARN is the load balancer's; DNSName and ZoneID are the target of alias records.
 	ARN, DNSName, ZoneID pulumi.StringOutput
 	// TargetGroupARN is where the API's tasks register.
 	TargetGroupARN pulumi.StringOutput
-	// Suffix and TargetGroupSuffix are what CloudWatch calls the load balancer and its target group.
+	// Suffix and TargetGroupSuffix are CloudWatch's names of the load balancer and its target group.
 	Suffix, TargetGroupSuffix pulumi.StringOutput
-	// HTTPS is there when the target group has a load balancer; ECS refuses a service before that.
+	// HTTPS connects the load balancer with the target group; ECS rejects a service before that.
 	HTTPS pulumi.Resource
 }
 
-// BalancerArgs is what a Balancer needs to know.
+// BalancerArgs are the arguments of a Balancer.
 type BalancerArgs struct {
 	Env             *environment.Environment
 	VPCID           pulumi.StringInput
 	SubnetIDs       pulumi.StringArrayInput
 	SecurityGroupID pulumi.StringInput
-	// LogBucket is the bucket for access logs, which the load balancer may write already.
+	// LogBucket is the bucket for access logs, to which the load balancer may already write.
 	LogBucket      pulumi.StringInput
 	CertificateARN pulumi.StringInput
 }
 
 const (
-	// tlsPolicy offers TLS 1.3 and 1.2 with forward secrecy; it is the one that AWS recommends.
+	// tlsPolicy supports TLS 1.3 and 1.2 with forward secrecy; AWS recommends it.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
 	tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
-	// idleTimeout is in seconds. The application has to keep its connections open for longer, or a request meets one
-	// that it is just closing, and the load balancer answers 502.
+	// idleTimeout is in seconds. The application must keep idle connections open for longer. Otherwise a request can
+	// reach a connection that it is closing, and the load balancer returns 502.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 	idleTimeout = 60
-	// drainSeconds is how long an old task may finish its requests in a rollout; GraphQL queries are short.
+	// drainSeconds is how long an old task has to finish its requests in a rollout; GraphQL queries are short.
 	drainSeconds = 30
 )
 
@@ -88,8 +88,8 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 	})
 }
 
-// newTargetGroup declares the API's target group. A task counts as healthy after two good answers, 10 s apart, so
-// that a rollout does not wait for checks more than it has to.
+// newTargetGroup declares the API's target group. A task is healthy after two successful checks, 10 s apart, so that
+// checks do not slow a rollout down.
 func newTargetGroup(
 	ctx *pulumi.Context, name string, env *environment.Environment, vpcID pulumi.StringInput, child pulumi.ResourceOption,
 ) (*lb.TargetGroup, error) {
@@ -115,7 +115,7 @@ func newTargetGroup(
 	}, child)
 }
 
-// newListeners declares both listeners and returns that of HTTPS.
+// newListeners declares both listeners and returns the one of HTTPS.
 func newListeners(
 	ctx *pulumi.Context, name string, args *BalancerArgs, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
 	child pulumi.ResourceOption,

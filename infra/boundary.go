@@ -9,8 +9,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Boundary is the most that the roles of any environment may ever do. The environments name it by its ARN, which is
-// made of the account and the prefix; GitHub's roles can neither change it nor make a role without it.
+// Boundary is the permissions boundary of every environment's roles. The environments derive its ARN from the account
+// and the prefix. GitHub's roles can neither change it nor create a role without it.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 type Boundary struct {
 	pulumi.ResourceState
@@ -19,7 +19,7 @@ type Boundary struct {
 	ARN pulumi.StringOutput
 }
 
-// BoundaryArgs is what a Boundary needs to know.
+// BoundaryArgs are the arguments of a Boundary.
 type BoundaryArgs struct {
 	Shared        *environment.Shared
 	RepositoryARN pulumi.StringInput
@@ -48,9 +48,9 @@ func NewBoundary(ctx *pulumi.Context, name string, args *BoundaryArgs, opts ...p
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// boundaryStatements allow what tasks and flow logs do, in any environment: what roles.go and network.go give a role of
-// an environment lies within. To roles of the other environments they deny what is production's; roles are told apart
-// by their names, which GitHub's roles cannot choose. A resource's own policy is not bounded.
+// boundaryStatements allow what tasks and flow logs do in any environment, that is, all that roles.go and network.go
+// allow. They deny production's resources to the roles of other environments, which are identified by their names;
+// GitHub's roles cannot choose these. A boundary does not apply to resource policies.
 func boundaryStatements(s shared) []statement {
 	anyEnvironment, productionOnly := s.forAllEnvironments(), s.forEnvironment(production)
 	denyOtherEnvironments := func(sid string, actions []string, resources ...string) statement {
@@ -76,19 +76,18 @@ func boundaryStatements(s shared) []statement {
 		}, anyEnvironment.arns("logs", "log-group:*%s*")...),
 		denyOtherEnvironments("NotProduction", []string{"*"}, append(
 			append(productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*")...), s.configSecretARN(production))...),
-		// RDS marks the secret that it makes with the instance that it is for.
+		// RDS tags the secret that it creates with its instance.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		denyOtherEnvironments("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
 			when("StringLike", "aws:ResourceTag/aws:rds:primaryDBInstanceArn", productionOnly.arns("rds", "db:%s-*")...),
 	}
 }
 
-// configSecretARN is the ARN of a stack's configuration secret.
 func (s shared) configSecretARN(stack string) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:balancer-%s-config-*", s.Region, s.Account, stack)
 }
 
-// databaseSecretARNs are the secrets that RDS makes for the databases' users.
+// databaseSecretARNs returns the pattern of the secrets that RDS creates for database users.
 func (s shared) databaseSecretARNs() string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-*", s.Region, s.Account)
 }

@@ -27,8 +27,8 @@ func TestEveryRoleOfAnEnvironmentIsBounded(t *testing.T) {
 	}
 }
 
-// What the program gives to a role is worth nothing outside the boundary.
-func TestBoundaryLeavesRoomForWhatTheRolesDo(t *testing.T) {
+// TestBoundaryAllowsWhatTheRolesAllow: what a role's policy allows has no effect outside the boundary.
+func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 	boundary := bounded(t)
 	for _, name := range []string{"dev", "staging", "production"} {
 		env, err := environment.Load("..", name)
@@ -58,12 +58,12 @@ func TestBoundaryLeavesRoomForWhatTheRolesDo(t *testing.T) {
 	}
 }
 
-// as is a request of one of the account's roles.
+// as returns a request of one of the account's roles.
 func as(role, action, resource string) request {
 	return of(action, resource).with("aws:PrincipalArn", "arn:aws:iam::123456789012:role/"+role)
 }
 
-func TestBoundaryEndsAtTheEnvironments(t *testing.T) {
+func TestBoundaryDeniesOtherEnvironments(t *testing.T) {
 	boundary := bounded(t)
 	const production, staging = "v3-backend-production-task-role", "v3-backend-staging-task-role"
 	const (

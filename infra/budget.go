@@ -9,26 +9,20 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Budget is what the environment may cost a month. It warns; it stops nothing.
+// Budget is the monthly budget. It only notifies; it stops nothing.
 type Budget struct {
 	pulumi.ResourceState
 }
 
-// BudgetArgs is what a Budget needs to know.
-type BudgetArgs struct {
-	Env *environment.Environment
-}
-
-// NewBudget declares a Budget over what bears the environment's tag. AWS counts by a tag only after somebody has made
-// it a cost allocation tag in the billing console, once for the account.
+// NewBudget declares a Budget for the resources with the environment's tag. AWS counts by a tag only after it was
+// activated as a cost allocation tag in the billing console, once per account.
 // Source: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html
-func NewBudget(ctx *pulumi.Context, name string, args *BudgetArgs, opts ...pulumi.ResourceOption) (*Budget, error) {
+func NewBudget(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Budget, error) {
 	c := &Budget{}
 	child, err := declare(ctx, "Budget", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	if _, err := budgets.NewBudget(ctx, name, &budgets.BudgetArgs{
 		Name:        pulumi.String(env.BudgetName()),
 		BudgetType:  pulumi.String("COST"),
@@ -47,8 +41,8 @@ func NewBudget(ctx *pulumi.Context, name string, args *BudgetArgs, opts ...pulum
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// budgetNotifications tells people when four fifths are spent, and when the month is going to cost more than all of it.
-// Without people there is nobody to tell, and AWS refuses a warning to nobody.
+// budgetNotifications notifies people when 80 % are spent, and when the forecast exceeds the budget. AWS rejects a
+// notification without a recipient.
 func budgetNotifications(emails []string) budgets.BudgetNotificationArray {
 	if len(emails) == 0 {
 		return nil

@@ -10,16 +10,16 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Certificate is the TLS certificate of the environment's domain. ACM renews it as long as its validation record
-// stands in the shared zone.
+// Certificate is the TLS certificate of the environment's domain. ACM renews it as long as its validation record is in
+// the shared zone.
 type Certificate struct {
 	pulumi.ResourceState
 
-	// ARN is the certificate's, known once the certificate has been issued.
+	// ARN resolves once the certificate has been issued.
 	ARN pulumi.StringOutput
 }
 
-// CertificateArgs is what a Certificate needs to know.
+// CertificateArgs are the arguments of a Certificate.
 type CertificateArgs struct {
 	Env *environment.Environment
 	// ZoneID is the shared hosted zone.
@@ -51,7 +51,7 @@ func NewCertificate(
 		Type:    recordType,
 		Records: pulumi.StringArray{recordValue},
 		Ttl:     pulumi.Int(300),
-		// A certificate that replaces another for the same domain asks for the very record that is there.
+		// A certificate that replaces another for the same domain has the same record.
 		AllowOverwrite: pulumi.Bool(true),
 	}, child)
 	if err != nil {
@@ -68,12 +68,12 @@ func NewCertificate(
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// validationRecord is the record that proves to ACM whose the domain is. One name needs one record.
+// validationRecord returns the record with which ACM validates the domain. A single name has a single record.
 func validationRecord(certificate *acm.Certificate) (name, kind, value pulumi.StringOutput) {
 	field := func(of func(acm.CertificateDomainValidationOption) *string) pulumi.StringOutput {
 		return certificate.DomainValidationOptions.ApplyT(func(options []acm.CertificateDomainValidationOption) (string, error) {
 			if len(options) == 0 || of(options[0]) == nil {
-				return "", errors.New("ACM has not said yet how to validate the certificate: run the deployment again")
+				return "", errors.New("ACM has not returned the validation record yet: run the deployment again")
 			}
 			return *of(options[0]), nil
 		}).(pulumi.StringOutput)

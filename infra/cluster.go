@@ -12,26 +12,20 @@ import (
 type Cluster struct {
 	pulumi.ResourceState
 
-	// ARN is the cluster's, LogGroupARN the log group's.
+	// ARN is the ARN of the cluster, LogGroupARN that of the log group.
 	ARN, LogGroupARN pulumi.StringOutput
-}
-
-// ClusterArgs is what a Cluster needs to know.
-type ClusterArgs struct {
-	Env *environment.Environment
 }
 
 // fargate is both the launch type and the capacity provider.
 const fargate = "FARGATE"
 
 // NewCluster declares a Cluster.
-func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	c := &Cluster{}
 	child, err := declare(ctx, "Cluster", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	insights := "disabled"
 	if env.Monitoring.AtLeast(environment.Enhanced) {
 		insights = "enabled"

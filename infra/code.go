@@ -11,22 +11,22 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// applyCode sets what code decides of a container: image, command, health check, the keys of the configuration secret
-// that it reads, and the values of variables that are limits rather than addresses. The rest of a container is
-// infrastructure. Full deployments and those of code both go through it.
+// applyCode sets the fields of a container that are code: image, command, health check, the keys of the configuration
+// secret that it reads, and the variables that are limits rather than addresses. The rest of a container is
+// infrastructure. Full and code-only deployments both use it.
 func (c *container) applyCode(env *environment.Environment, role environment.Role, image, configSecretARN string) {
 	c.Image = image
 	c.Command, c.HealthCheck, c.Secrets = nil, nil, nil
 	if role == environment.Migration {
 		c.Command = env.Deployment.Migrations.Command
 	}
-	if s, ok := findService(env, role); ok {
+	if s := env.Services.Get(role); s != nil {
 		c.Command = s.Command
 		if len(s.HealthCheck) > 0 {
 			c.HealthCheck = &healthCheck{Command: s.HealthCheck, Interval: 15, Timeout: 5, Retries: 3, StartPeriod: 60}
 		}
 	}
-	// A key that is not there stops the task before it starts.
+	// A missing key stops the task before it starts.
 	// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 	for _, key := range env.SecretKeys() {
 		c.Secrets = append(c.Secrets, secret{Name: key, ValueFrom: configSecretARN + ":" + key + "::"})
@@ -42,9 +42,9 @@ func (c *container) applyCode(env *environment.Environment, role environment.Rol
 	}
 }
 
-// ApplyCode changes the inputs of a role's task definition, as a state holds them, to an image and the code of env, and
-// keeps everything else of them. A service that env does not have, which a full deployment is to remove, gets the image
-// alone. It fails where the inputs are not those of this program.
+// ApplyCode sets the image and the code of env in the inputs of a role's task definition, as the state has them. A
+// service that env does not have, and that a full deployment will remove, gets the image only. ApplyCode returns an
+// error if the inputs are not this program's.
 func ApplyCode(inputs map[string]any, env *environment.Environment, role environment.Role, image, configSecretARN string) error {
 	text, _ := inputs["containerDefinitions"].(string)
 	var containers []json.RawMessage
@@ -61,7 +61,7 @@ func ApplyCode(inputs map[string]any, env *environment.Environment, role environ
 			continue
 		}
 		found = true
-		if c.Image = image; role == environment.Migration || env.Roles()[role] {
+		if c.Image = image; role == environment.Migration || env.Services.Get(role) != nil {
 			c.applyCode(env, role, image, configSecretARN)
 		}
 		var err error
@@ -83,8 +83,8 @@ func ApplyCode(inputs map[string]any, env *environment.Environment, role environ
 	return nil
 }
 
-// withUnknownFields encodes a container, with the fields of an earlier encoding that this version of the program does not know
-// behind its own.
+// withUnknownFields encodes a container, and appends the fields of an earlier encoding that this version of the program
+// does not know.
 func withUnknownFields(c container, earlier json.RawMessage) (json.RawMessage, error) {
 	encoded, err := json.Marshal(c)
 	if err != nil {
@@ -105,7 +105,7 @@ func withUnknownFields(c container, earlier json.RawMessage) (json.RawMessage, e
 	return slices.Concat(encoded[:len(encoded)-1], []byte{','}, unknown[1:]), err
 }
 
-// TaskDefinitionType names the type of a task definition; its name in the program is its role.
+// TaskDefinitionType is the type of a task definition; its name in the program is its role.
 const TaskDefinitionType = "aws:ecs/taskDefinition:TaskDefinition"
 
 // TaskDefinitionOf returns the URN of the task definition of the service with this URN.
@@ -113,6 +113,5 @@ func TaskDefinitionOf(serviceURN string) string {
 	return strings.Replace(serviceURN, "$"+ServiceType+"::", "$"+TaskDefinitionType+"::", 1)
 }
 
-// IsCodeType reports whether resources of a type are what a deployment of code changes: task definitions, the migration's
-// too, and services.
+// IsCodeType reports whether a code-only deployment changes resources of a type: task definitions and services.
 func IsCodeType(typ string) bool { return typ == TaskDefinitionType || typ == ServiceType }

@@ -14,7 +14,7 @@ import (
 
 const otherImage = "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:2222"
 
-// inputs returns a task definition's as a full deployment gives them.
+// inputs returns the inputs of a task definition in a full deployment.
 func inputs(t *testing.T, env *environment.Environment, role environment.Role, image string) map[string]any {
 	t.Helper()
 	text, err := containerDefinitions(task{
@@ -28,8 +28,8 @@ func inputs(t *testing.T, env *environment.Environment, role environment.Role, i
 	}
 }
 
-// A deployment of code leaves the task definition that a full deployment would, were nothing but the code changed.
-func TestRecodeIsWhatAFullDeploymentRenders(t *testing.T) {
+// TestApplyCodeEqualsAFullDeployment compares the task definitions of both, where only the code changed.
+func TestApplyCodeEqualsAFullDeployment(t *testing.T) {
 	for _, name := range []string{"dev", "staging", "production"} {
 		before, err := environment.Load("..", name)
 		require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestRecodeIsWhatAFullDeploymentRenders(t *testing.T) {
 	}
 }
 
-func TestAServiceThatTheFileNoLongerHasGetsTheImageAlone(t *testing.T) {
+func TestApplyCodeSetsOnlyTheImageOfARemovedService(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	before := inputs(t, env, environment.Worker, testImage)
@@ -71,8 +71,8 @@ func TestAServiceThatTheFileNoLongerHasGetsTheImageAlone(t *testing.T) {
 	require.Equal(t, before, changed)
 }
 
-// A later version of the program may have deployed what this one does not know.
-func TestRecodeKeepsFieldsThatItDoesNotKnow(t *testing.T) {
+// TestApplyCodeKeepsUnknownFields checks fields that a later version of the program deployed.
+func TestApplyCodeKeepsUnknownFields(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	changed := inputs(t, env, environment.API, testImage)
@@ -83,7 +83,7 @@ func TestRecodeKeepsFieldsThatItDoesNotKnow(t *testing.T) {
 	require.Equal(t, strings.TrimSuffix(want, "}]")+`,"ulimits":[{"name":"nofile"}]}]`, changed["containerDefinitions"])
 }
 
-func TestATaskDefinitionOfSomebodyElseIsRefused(t *testing.T) {
+func TestApplyCodeRejectsAnotherTaskDefinition(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	require.ErrorContains(t, ApplyCode(map[string]any{}, env, environment.API, otherImage, configSecret), "read the containers of api")

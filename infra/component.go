@@ -6,7 +6,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// componentPrefix begins the type of every component of this program.
+// componentPrefix is the prefix of the types of this program's components.
 const componentPrefix = "v3-backend:infra:"
 
 // declare registers a component and returns the option that makes resources its children.

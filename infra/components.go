@@ -9,15 +9,15 @@ import (
 
 // Component is a part of an environment's stack that can be deployed alone.
 type Component struct {
-	// Name is what a person calls it: network, database.
+	// Name is an argument of up --component: network, database.
 	Name string
-	// Summary says in one line what it consists of.
+	// Summary lists its resources in one line.
 	Summary string
 	// URNs are globs of its resources.
 	URNs []string
 }
 
-// Components returns the parts of an environment's stack, in the order in which AWS needs them.
+// Components returns the components of an environment's stack, in the order in which AWS needs them.
 func Components() []Component {
 	part := func(name, summary string, kinds ...string) Component {
 		c := Component{Name: name, Summary: summary}
@@ -42,8 +42,8 @@ func Components() []Component {
 	}
 }
 
-// SectionCopiers returns functions that copy the sections of a description of which all components are among those that were
-// deployed. A section that several components are made from describes none of them before all of them were.
+// SectionCopiers returns functions that copy the sections of a description whose components have all been deployed. A
+// section of several components is copied only once all of them have been.
 func SectionCopiers(deployed func(component string) bool) []func(to, from *environment.Environment) {
 	type env = *environment.Environment
 	var copies []func(to, from env)
@@ -69,22 +69,22 @@ func SectionCopiers(deployed func(component string) bool) []func(to, from *envir
 	return copies
 }
 
-// ServiceURNs returns globs of what provisioning leaves for the rollout: the services, their task definitions and
-// their autoscaling. Nothing outside of them depends on them.
+// ServiceURNs returns globs of what provisioning leaves to the rollout: the services, their task definitions and their
+// autoscaling. No other resource depends on them.
 func ServiceURNs() []string { return componentGlobs("Service") }
 
 // ServiceType is the type of an ECS service; its name in the program is its role.
 const ServiceType = "aws:ecs/service:Service"
 
-// migrationDefinition is in the URN of the migration's task definition, and in no other.
+// migrationDefinition is a part of the URN of the migration's task definition only.
 const migrationDefinition = "::" + componentPrefix + "Migration$" + TaskDefinitionType + "::"
 
-// IsMigrationTaskDefinition reports whether a URN is the migration's task definition's, which is all that code alone changes before the
-// rollout.
+// IsMigrationTaskDefinition reports whether a URN is that of the migration's task definition, the only resource that a
+// code-only deployment changes before the rollout.
 func IsMigrationTaskDefinition(urn string) bool { return strings.Contains(urn, migrationDefinition) }
 
-// componentGlobs matches the components of a kind and everything in them. In a glob of URNs ** matches anything, and a URN
-// holds the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
+// componentGlobs returns globs of the components of a kind and everything in them. In a glob of URNs ** matches
+// anything, and a URN contains the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
 // Source: https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
 func componentGlobs(kind string) []string {
 	return []string{
@@ -93,7 +93,7 @@ func componentGlobs(kind string) []string {
 	}
 }
 
-// ComponentOf returns the name of the component that a resource belongs to; "" where it belongs to none.
+// ComponentOf returns the name of the component that a resource belongs to, or "".
 func ComponentOf(urn string) string {
 	for _, c := range Components() {
 		for _, glob := range c.URNs {

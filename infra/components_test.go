@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// matches reads a glob as the engine does: ** is anything, * anything but a colon.
+// matches evaluates a glob as the engine does: ** matches anything, * anything but a colon.
 func matches(globs []string, urn string) bool {
 	return slices.ContainsFunc(globs, func(glob string) bool {
 		pattern := regexp.QuoteMeta(glob)
@@ -19,7 +19,7 @@ func matches(globs []string, urn string) bool {
 	})
 }
 
-func TestServiceURNsAreTheServicesAndNothingElse(t *testing.T) {
+func TestServiceURNsMatchOnlyServices(t *testing.T) {
 	_, all := deployed(t, "production")
 	for _, r := range all {
 		inService := r.within("Service") || r.typ == componentPrefix+"Service"
@@ -46,7 +46,7 @@ func TestCodeIsTaskDefinitionsAndServices(t *testing.T) {
 	}, code)
 }
 
-func TestComponentsAreTheWholeStackOnce(t *testing.T) {
+func TestComponentsCoverTheStackOnce(t *testing.T) {
 	_, all := deployed(t, "production")
 	for _, r := range all {
 		if r.typ == "pulumi:providers:aws" {

@@ -8,12 +8,12 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// task is all that the containers of a task are rendered from.
+// task has everything that the containers of a task are rendered from.
 type task struct {
 	env   *environment.Environment
 	role  environment.Role
 	image string
-	// What AWS makes up: where the queue and the database answer, and the secrets of configuration and database.
+	// Values that AWS generates.
 	queueURL, databaseHost, databaseSecretARN, configSecretARN string
 }
 
@@ -68,16 +68,16 @@ type logConfiguration struct {
 	Options   map[string]string `json:"options"`
 }
 
-// tracing is the X-Ray daemon, which passes the application's traces on. AWS publishes its image under the major
-// version; it is the one image that is not pinned to a digest, and losing it does not stop the task.
+// The X-Ray daemon forwards the application's traces. AWS publishes its image under the major version: it is the only
+// image that is not pinned to a digest. The task survives without it.
 // Source: https://docs.aws.amazon.com/xray/latest/devguide/xray-daemon-ecs.html
 const (
 	tracingImage = "public.ecr.aws/xray/aws-xray-daemon:3.x"
 	tracingPort  = 2000
 )
 
-// containerDefinitions renders the containers of a task of any role. It is the only place that does so: a full
-// deployment, a code-only one and a migration get the same task for the same image.
+// containerDefinitions renders the containers of a task of any role, so that a full deployment, a code-only deployment
+// and a migration get the same task for the same image.
 func containerDefinitions(t task) (string, error) {
 	containers := []container{applicationContainer(t)}
 	if t.role != environment.Migration && t.env.Monitoring.AtLeast(environment.Full) {
@@ -97,11 +97,11 @@ func containerDefinitions(t task) (string, error) {
 	return string(text), nil
 }
 
-// applicationContainer is the application in one of its roles.
+// applicationContainer returns the container of the application in one of its roles.
 //
-// Its root file system stays writable: ECS Exec needs that, and the image, which others build, runs as a user who
-// could not write to a Fargate volume in place of /tmp. One form for all environments is worth more here than a
-// stricter one that would meet production first.
+// Its root file system is writable: ECS Exec requires that, and the image, which this project does not build, runs as a
+// user who could not write to a Fargate volume at /tmp. All environments have the same setting, so that production is
+// not the first to fail with a stricter one.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
 func applicationContainer(t task) container {
 	c := container{
@@ -121,18 +121,8 @@ func applicationContainer(t task) container {
 	return c
 }
 
-// findService finds the service that plays a role.
-func findService(env *environment.Environment, role environment.Role) (environment.Service, bool) {
-	for _, s := range env.Services.List() {
-		if s.Role == role {
-			return s, true
-		}
-	}
-	return environment.Service{}, false
-}
-
-// stopSeconds is how long a container may take to end after SIGTERM. The API has been drained by then; a job may
-// need all that Fargate gives.
+// stopSeconds returns how long a container may take to exit after SIGTERM. The API has been drained by then; a job may
+// need the maximum that Fargate allows.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
 func stopSeconds(role environment.Role) int {
 	if role == environment.API {
@@ -141,8 +131,7 @@ func stopSeconds(role environment.Role) int {
 	return 120
 }
 
-// environmentVariables returns the variables whose values the program knows: environment.ProgramVariables, in its order. The
-// values of limits are code's to set.
+// environmentVariables returns environment.ProgramVariables in its order. applyCode sets the limits among them.
 func environmentVariables(t task) []variable {
 	values := map[string]string{
 		environment.VarRegion:            t.env.Region,
@@ -160,7 +149,7 @@ func environmentVariables(t task) []variable {
 	return all
 }
 
-// awslogsConfig sends a container's output to the environment's log group, in streams that begin with prefix.
+// awslogsConfig sends a container's output to streams with a prefix in the environment's log group.
 func awslogsConfig(env *environment.Environment, prefix string) *logConfiguration {
 	return &logConfiguration{
 		LogDriver: "awslogs",

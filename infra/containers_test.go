@@ -9,7 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// rendered are the containers of a role's task in one of the repository's environments, the application first.
+// rendered returns the containers of a role's task in one of the repository's environments, the application first.
 func rendered(t *testing.T, name string, role environment.Role) []container {
 	t.Helper()
 	env, err := environment.Load("..", name)
@@ -84,7 +84,7 @@ func TestVariablesOfContainers(t *testing.T) {
 	}, c.Secrets)
 }
 
-func TestTracingIsNoReasonToStop(t *testing.T) {
+func TestTracingIsNotEssential(t *testing.T) {
 	daemon := rendered(t, "production", environment.API)[1]
 	require.Equal(t, "xray-daemon", daemon.Name)
 	require.False(t, daemon.Essential)

@@ -27,7 +27,7 @@ type properties struct {
 	Metrics [][]any `json:"metrics"`
 }
 
-// graph is what a widget shows: metrics, as CloudWatch writes them (namespace, name, dimensions), by one statistic.
+// graph is the content of a widget: metrics in CloudWatch's form (namespace, name, dimensions), by one statistic.
 type graph struct {
 	title, statistic string
 	metrics          [][]any
@@ -78,7 +78,7 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 	}
 }
 
-// perService is a metric of ECS for each of the environment's services.
+// perService returns a metric of ECS for each of the environment's services.
 func perService(env *environment.Environment, metric string) [][]any {
 	var all [][]any
 	for _, s := range env.Services.List() {
@@ -89,7 +89,7 @@ func perService(env *environment.Environment, metric string) [][]any {
 	return all
 }
 
-// dashboardURL is where the dashboard is to be seen, or "" where there is none.
+// dashboardURL returns the address of the dashboard in the console, or "".
 func dashboardURL(env *environment.Environment) string {
 	if !env.Monitoring.AtLeast(environment.Full) {
 		return ""

@@ -13,18 +13,18 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Database is the PostgreSQL instance: private, encrypted, TLS only. RDS makes the master password, keeps it in a
-// secret of its own and renews it; neither the program nor its state ever sees it.
+// Database is the PostgreSQL instance: private, encrypted, TLS only. RDS generates the master password, stores it in a
+// secret and rotates it; neither the program nor its state has it.
 type Database struct {
 	pulumi.ResourceState
 
-	// Host is where the instance answers, on environment.DatabasePort.
+	// Host is the instance's host name; its port is environment.DatabasePort.
 	Host pulumi.StringOutput
 	// SecretARN is the secret with the master user and its password.
 	SecretARN pulumi.StringOutput
 }
 
-// DatabaseArgs is what a Database needs to know.
+// DatabaseArgs are the arguments of a Database.
 type DatabaseArgs struct {
 	Env             *environment.Environment
 	VPCID           pulumi.StringInput
@@ -67,7 +67,7 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 		RotationRules: secretsmanager.SecretRotationRotationRulesArgs{
 			AutomaticallyAfterDays: pulumi.Int(env.Database.PasswordRotationDays),
 		},
-		// A new schedule is no reason for a new password, which tasks that run would not know.
+		// A new schedule must not rotate the password, which running tasks would not know.
 		RotateImmediately: pulumi.Bool(false),
 	}, child); err != nil {
 		return nil, err
@@ -75,11 +75,9 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	return c, finish(ctx, name, c, pulumi.Map{"host": c.Host, "secretArn": c.SecretARN})
 }
 
-// instanceArgs renders the instance. Where the environment is not protected a change is applied at once, and the
-// deployment that asked for it runs on it; where it is, a change that interrupts the database waits for the
-// maintenance window.
-//
-// A final snapshot is taken wherever the instance is deleted.
+// instanceArgs returns the arguments of the instance. In a protected environment, a change that interrupts the database
+// waits for the maintenance window; elsewhere it is applied immediately. Deleting the instance always takes a final
+// snapshot.
 func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringInput) *rds.InstanceArgs {
 	env, d := args.Env, args.Env.Database
 	instance := &rds.InstanceArgs{
@@ -123,9 +121,8 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 	return instance
 }
 
-// finalSnapshot is the name of the snapshot that the instance leaves behind. Snapshots outlive it, and their names are
-// taken for good: so the name holds a digest of what makes this instance another than the one before, the network that
-// it lies in and the values that RDS cannot change in place.
+// finalSnapshot returns the name of the instance's final snapshot. A snapshot outlives its instance, and its name stays
+// taken. So the name has a digest of what a replacement changes: the network, and the values that RDS cannot update.
 func finalSnapshot(args *DatabaseArgs) pulumi.StringOutput {
 	d := args.Env.Database
 	return args.VPCID.ToStringOutput().ApplyT(func(vpcID string) string {
@@ -134,10 +131,10 @@ func finalSnapshot(args *DatabaseArgs) pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// NoMasterSecret is what the program says of a database whose password RDS does not keep. It happens to one that others have made.
+// NoMasterSecret is the error of a database whose password RDS does not manage, as of one that was created manually.
 const NoMasterSecret = "the database has no managed secret for its master user"
 
-// masterSecret is the ARN of the secret that RDS keeps the master password in.
+// masterSecret returns the ARN of the secret of the master password.
 func masterSecret(instance *rds.Instance) pulumi.StringOutput {
 	return instance.MasterUserSecrets.ApplyT(func(secrets []rds.InstanceMasterUserSecret) (string, error) {
 		if len(secrets) == 0 || secrets[0].SecretArn == nil {
@@ -164,7 +161,7 @@ func newParameterGroup(
 	}, child)
 }
 
-// newDatabaseLogs declares the log groups that RDS writes to. RDS would make them itself, and keep them for ever.
+// newDatabaseLogs declares the log groups that RDS writes to. RDS would create them itself, without retention.
 func newDatabaseLogs(
 	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
 ) ([]pulumi.Resource, error) {

@@ -9,16 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// request is what IAM decides about: an action on a resource, with what is known about both.
+// request is what IAM evaluates: an action on a resource, with its context.
 type request struct {
 	action, resource string
 	context          map[string]values
 }
 
-// of is a request without a context.
+// of returns a request without a context.
 func of(action, resource string) request { return request{action: action, resource: resource} }
 
-// with returns the request with one more thing known.
+// with returns the request with one more key of the context.
 func (r request) with(key string, known ...string) request {
 	joined := map[string]values{key: known}
 	for k, v := range r.context {
@@ -28,7 +28,7 @@ func (r request) with(key string, known ...string) request {
 	return r
 }
 
-// allows decides as IAM does about identity policies: what nobody allows, or anybody denies, is refused.
+// allows evaluates identity policies as IAM does: a request needs an allow, and no deny.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (p policy) allows(t *testing.T, r request) bool {
 	t.Helper()
@@ -52,7 +52,7 @@ func (s statement) about(t *testing.T, r request) bool {
 	}
 	for operator, keys := range s.Condition {
 		for key, accepted := range keys {
-			if !holds(t, operator, accepted, r.context[key]) {
+			if !conditionMatches(t, operator, accepted, r.context[key]) {
 				return false
 			}
 		}
@@ -67,10 +67,10 @@ func (v values) match(matches func(pattern, s string) bool, s string, fold func(
 	return slices.ContainsFunc(v, func(pattern string) bool { return matches(fold(pattern), s) })
 }
 
-// holds judges one key of a condition. A key that is not known fails what is asked of it, unless the operator is a
-// negation or says otherwise.
+// conditionMatches evaluates one key of a condition. A key that is not in the context does not match, unless the operator
+// is a negation or ends in IfExists.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
-func holds(t *testing.T, operator string, accepted, known values) bool {
+func conditionMatches(t *testing.T, operator string, accepted, known values) bool {
 	t.Helper()
 	if operator == "Null" {
 		return (len(known) == 0) == slices.Equal(accepted, values{"true"})

@@ -7,7 +7,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Delivery is GitHub's way into the account: no keys, but roles that its workflows assume with a token of GitHub's.
+// Delivery is GitHub's access to the account: roles that workflows assume with an OIDC token, without keys.
 type Delivery struct {
 	pulumi.ResourceState
 
@@ -16,29 +16,28 @@ type Delivery struct {
 	DeployRoleARN, ProductionRoleARN, ReadRoleARN pulumi.StringOutput
 }
 
-// DeliveryArgs is what Delivery needs to know.
+// DeliveryArgs are the arguments of Delivery.
 type DeliveryArgs struct {
-	Shared *environment.Shared
-	// RepositoryARN and ZoneARN are what environments share.
+	Shared                 *environment.Shared
 	RepositoryARN, ZoneARN pulumi.StringInput
 }
 
 const (
 	githubIssuer   = "token.actions.githubusercontent.com"
 	githubAudience = "sts.amazonaws.com"
-	// production is the GitHub environment, and ours, that has a role of its own.
+	// production is the GitHub environment, and the deployer's, that has a role of its own.
 	production = "production"
 )
 
-// githubRole is one role, who may assume it, and what for.
+// githubRole is a role and the subjects of the tokens that may assume it.
 type githubRole struct {
 	suffix, name string
 	subjects     []string
-	// permissions are what the role may do beside reading; nil is nothing.
+	// permissions returns what the role may do besides reading; nil means nothing.
 	permissions func(shared) []statement
 }
 
-// githubRoles are the roles of the contract.
+// githubRoles returns the roles that workflows assume.
 func githubRoles(s *environment.Shared) []githubRole {
 	return []githubRole{
 		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployPermissions},
@@ -83,8 +82,8 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	})
 }
 
-// newReadPolicy declares what all of the roles may do. It is a policy of its own, because IAM bounds the length of what
-// stands in a role.
+// newReadPolicy declares what all of the roles may do. It is a managed policy, because IAM limits the total length of a
+// role's inline policies.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func newReadPolicy(
 	ctx *pulumi.Context, name string, args *DeliveryArgs, child pulumi.ResourceOption,
@@ -106,12 +105,11 @@ func newReadPolicy(
 	return created.Arn, nil
 }
 
-// maxSessionSeconds is how long a workflow may act with one assumption of a role, in seconds: a deployment that makes a database takes
-// longer than the hour that IAM allows by default.
+// maxSessionSeconds is the maximum duration of a role's session: a deployment that creates a database takes longer than
+// IAM's default of an hour.
 // Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 const maxSessionSeconds = 7200
 
-// newGitHubRole declares one role and its permissions.
 func newGitHubRole(
 	ctx *pulumi.Context, name string, args *DeliveryArgs, githubRole githubRole, issuerARN, readARN pulumi.StringInput,
 	child pulumi.ResourceOption,
@@ -145,7 +143,7 @@ func newGitHubRole(
 	return role.Arn, err
 }
 
-// githubTrust lets GitHub's tokens in that were made for AWS and for one of the subjects.
+// githubTrust trusts GitHub's tokens with the audience of AWS and one of the subjects.
 func githubTrust(issuerARN string, subjects []string) statement {
 	return statement{Effect: "Allow", Action: []string{"sts:AssumeRoleWithWebIdentity"}}.
 		principal("Federated", issuerARN).
@@ -153,8 +151,8 @@ func githubTrust(issuerARN string, subjects []string) statement {
 		when("StringLike", githubIssuer+":sub", subjects...)
 }
 
-// environmentSubjects are the jobs of the listed repositories that run in one of the GitHub environments, whose
-// branches and reviewers GitHub sees to.
+// environmentSubjects returns the subjects of jobs that run in one of the GitHub environments, whose branches and
+// reviewers GitHub enforces.
 func environmentSubjects(s *environment.Shared, environments ...string) []string {
 	var subjects []string
 	for _, repository := range s.GitHub.Repositories {
@@ -165,7 +163,7 @@ func environmentSubjects(s *environment.Shared, environments ...string) []string
 	return subjects
 }
 
-// repositorySubjects are all jobs of the listed repositories: of pull requests, and of any branch or tag.
+// repositorySubjects returns the subjects of all jobs of the listed repositories, including pull requests.
 func repositorySubjects(s *environment.Shared) []string {
 	var subjects []string
 	for _, repository := range s.GitHub.Repositories {

@@ -40,8 +40,9 @@ func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
 	}
 }
 
-// A workflow asks for no longer session than its role gives: AWS refuses such a one before anything else happens.
-func TestWorkflowsAskForNoLongerSessionsThanTheirRolesGive(t *testing.T) {
+// TestWorkflowSessionsFitTheirRoles checks that no workflow requests a longer session than its role allows, which AWS
+// rejects.
+func TestWorkflowSessionsFitTheirRoles(t *testing.T) {
 	_, all := sharedStack(t)
 	files, err := filepath.Glob("../.github/workflows/*.yml")
 	require.NoError(t, err)
@@ -61,7 +62,8 @@ func TestWorkflowsAskForNoLongerSessionsThanTheirRolesGive(t *testing.T) {
 	require.Positive(t, asked)
 }
 
-// IAM takes 10,240 characters of inline policies a role and 6,144 of a managed policy, blanks not counted.
+// TestPermissionsFitIntoARole checks IAM's limits: 10,240 characters of inline policies per role and 6,144 of a managed
+// policy, without blanks.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func TestPermissionsFitIntoARole(t *testing.T) {
 	_, all := sharedStack(t)
@@ -96,20 +98,20 @@ func TestReadRoleChangesNothing(t *testing.T) {
 	}
 }
 
-// What is put into the bucket of the state is encrypted with its key: neither right is worth anything without the other.
-func TestWhoeverWritesIntoTheStateBucketMayEncrypt(t *testing.T) {
+// TestRolesThatWriteStateMayEncrypt checks that write access to the bucket comes with access to its key.
+func TestRolesThatWriteStateMayEncrypt(t *testing.T) {
 	_, all := sharedStack(t)
 	for role, object := range map[string]string{
 		deployRole: "locks/staging.json", productionRole: "locks/production.json", readRole: "status/production.json",
 	} {
-		may := mayGitHub(t, all, role)
+		may := githubPermissions(t, all, role)
 		require.True(t, may.allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/"+object)), role)
 		for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt"} {
 			require.True(t, may.allows(t, of(action, "arn:aws:kms:us-east-1:123456789012:key/1").
 				with("kms:ResourceAliases", "alias/v3-backend-pulumi")), "%s: %s", role, action)
 		}
 	}
-	require.False(t, mayGitHub(t, all, readRole).allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/staging.json")))
+	require.False(t, githubPermissions(t, all, readRole).allows(t, of("s3:PutObject", "arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/staging.json")))
 }
 
 func TestProductionRoleStaysInProduction(t *testing.T) {
@@ -158,7 +160,8 @@ func TestProductionRoleCannotLoseData(t *testing.T) {
 	require.Contains(t, denied.Action, "rds:DeleteDBInstance")
 }
 
-// ECR selects the images that bear all patterns of one rule, and keeps from later rules what a rule has selected.
+// TestLifecycleKeepsWhatRuns evaluates the rules as ECR does: a rule selects images that match all of its patterns, and
+// later rules skip those.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 func TestLifecycleKeepsWhatRuns(t *testing.T) {
 	_, all := sharedStack(t)
@@ -174,12 +177,12 @@ func TestLifecycleKeepsWhatRuns(t *testing.T) {
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 7}}
 	]}`, policy)
 	for tags, rule := range map[string]int{"running-staging": 1, "previous-staging": 2, "staging-latest": 3} {
-		require.Equal(t, rule, claimedBy(t, policy, tags, "1.41.8-abc123def"), tags)
+		require.Equal(t, rule, firstRuleSelecting(t, policy, tags, "1.41.8-abc123def"), tags)
 	}
 }
 
-// claimedBy returns the priority of the first rule that selects an image with the tags.
-func claimedBy(t *testing.T, lifecycle string, tags ...string) int {
+// firstRuleSelecting returns the priority of the first rule that selects an image with the tags.
+func firstRuleSelecting(t *testing.T, lifecycle string, tags ...string) int {
 	t.Helper()
 	var parsed struct{ Rules []lifecycleRule }
 	require.NoError(t, json.Unmarshal([]byte(lifecycle), &parsed))

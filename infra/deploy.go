@@ -8,25 +8,25 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Release is what one run of the program brings to an environment.
+// Release has the parameters of one run of the program.
 type Release struct {
-	// Image is the image that every task definition gets: repository@sha256:…, never a tag.
+	// Image is the image of every task definition: repository@sha256:…, never a tag.
 	Image string
-	// RecordedImage is the image that the stack's output "image" names after this run. Until the services run Image, it is
-	// the one before, or "" for none.
+	// RecordedImage is the stack's output "image" after this run. Until the services run Image, it is the previous
+	// image, or "" for none.
 	RecordedImage string
-	// RecordedEnvironment is the environment as the stack's output "environment" describes it after this run: what is deployed,
-	// as far as this run brings it; nil is the environment that the program is given.
+	// RecordedEnvironment is the stack's output "environment" after this run: what is deployed once the run is done. nil
+	// means the environment that the program gets.
 	RecordedEnvironment *environment.Environment
 	// EndpointURL is an AWS-compatible endpoint, or "" for AWS itself.
 	EndpointURL string
 }
 
-// The stack's outputs by which a later deployment knows what is deployed.
+// The stack's outputs that a later deployment reads.
 const (
 	// OutputImage is the image that the services run, repository@sha256:….
 	OutputImage = "image"
-	// OutputEnvironment is the environment's description as it was deployed, which environment.DecodeDeployed reads.
+	// OutputEnvironment is the environment's description as it was deployed. environment.DecodeDeployed reads it.
 	OutputEnvironment = "environment"
 	// OutputSecret is the ARN of the configuration secret.
 	OutputSecret = "secretArn"
@@ -68,8 +68,8 @@ type components struct {
 	roles       *Roles
 }
 
-// declareEnvironment declares all components. Their order here is for the reader; what waits for what follows from
-// the outputs that each is given.
+// declareEnvironment declares all components. Their order is for the reader; dependencies follow from the outputs that
+// each component gets.
 func declareEnvironment(
 	ctx *pulumi.Context, env *environment.Environment, image string, f lookups, opt pulumi.ResourceOption,
 ) (*components, error) {
@@ -88,32 +88,29 @@ func declareEnvironment(
 	return p, nil
 }
 
-// declareNetwork declares where everything else lies and who may talk to whom.
 func (p *components) declareNetwork(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
-	if p.network, err = NewNetwork(ctx, "network", &NetworkArgs{Env: env}, opt); err != nil {
+	if p.network, err = NewNetwork(ctx, "network", env, opt); err != nil {
 		return err
 	}
 	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, opt)
 	return err
 }
 
-// declareData declares what keeps data: the database and the queue.
 func (p *components) declareData(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
 	if p.database, err = NewDatabase(ctx, "database", &DatabaseArgs{
 		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
 	}, opt); err != nil {
 		return err
 	}
-	p.queue, err = NewQueue(ctx, "queue", &QueueArgs{Env: env}, opt)
+	p.queue, err = NewQueue(ctx, "queue", env, opt)
 	return err
 }
 
-// declareIngress declares the way in: certificate, load balancer, firewall and the domain's records.
 func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
 	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, opt); err != nil {
 		return err
 	}
-	logs, err := NewAccessLogs(ctx, "access-logs", &AccessLogsArgs{Env: env}, opt)
+	logs, err := NewAccessLogs(ctx, "access-logs", env, opt)
 	if err != nil {
 		return err
 	}
@@ -132,11 +129,10 @@ func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Enviro
 	return err
 }
 
-// declareTasks declares the cluster and what runs in it.
 func (p *components) declareTasks(
 	ctx *pulumi.Context, env *environment.Environment, image string, opt pulumi.ResourceOption,
 ) (err error) {
-	if p.cluster, err = NewCluster(ctx, "cluster", &ClusterArgs{Env: env}, opt); err != nil {
+	if p.cluster, err = NewCluster(ctx, "cluster", env, opt); err != nil {
 		return err
 	}
 	if p.roles, err = NewRoles(ctx, "roles", &RolesArgs{
@@ -169,18 +165,17 @@ func (p *components) declareTasks(
 	return nil
 }
 
-// declareMonitoring declares what watches health and cost.
 func (p *components) declareMonitoring(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) error {
 	if _, err := NewMonitoring(ctx, "monitoring", &MonitoringArgs{
 		Env: env, BalancerSuffix: p.balancer.Suffix, TargetGroupSuffix: p.balancer.TargetGroupSuffix,
 	}, opt); err != nil {
 		return err
 	}
-	_, err := NewBudget(ctx, "budget", &BudgetArgs{Env: env}, opt)
+	_, err := NewBudget(ctx, "budget", env, opt)
 	return err
 }
 
-// outputs are the stack's. None of them is a service's, so that all are known before the rollout.
+// outputs returns the stack's outputs. None depends on a service, so that all resolve before the rollout.
 func (p *components) outputs(env *environment.Environment, r Release) pulumi.Map {
 	services := pulumi.StringMap{}
 	for _, s := range env.Services.List() {

@@ -9,21 +9,20 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// DNS points the environment's domain at its load balancer, apart from the certificate, which is to be validated
-// while the load balancer is still being made.
+// DNS has the alias records of the environment's domain. It is separate from Certificate, which is validated while the
+// load balancer is being created.
 type DNS struct {
 	pulumi.ResourceState
 }
 
-// DNSArgs is what DNS needs to know.
+// DNSArgs are the arguments of DNS.
 type DNSArgs struct {
 	Env *environment.Environment
-	// ZoneID is the shared hosted zone; the Balancer values are the load balancer's own name and zone.
+	// ZoneID is the ID of the shared hosted zone; the other two are the load balancer's own name and zone.
 	ZoneID, BalancerDNSName, BalancerZoneID pulumi.StringInput
 }
 
-// NewDNS declares DNS. The AAAA record answers nothing as long as the load balancer has no IPv6 address, and needs no
-// change on the day when it gets one.
+// NewDNS declares DNS. The AAAA record returns nothing as long as the load balancer has no IPv6 address.
 func NewDNS(ctx *pulumi.Context, name string, args *DNSArgs, opts ...pulumi.ResourceOption) (*DNS, error) {
 	c := &DNS{}
 	child, err := declare(ctx, "DNS", name, c, opts)
@@ -38,7 +37,7 @@ func NewDNS(ctx *pulumi.Context, name string, args *DNSArgs, opts ...pulumi.Reso
 			Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
 				Name:   args.BalancerDNSName,
 				ZoneId: args.BalancerZoneID,
-				// There is nowhere else to go to: an unhealthy answer says more than none.
+				// There is no other target: an error of an unhealthy one is more useful than no address.
 				EvaluateTargetHealth: pulumi.Bool(false),
 			}},
 		}, child); err != nil {
@@ -48,7 +47,7 @@ func NewDNS(ctx *pulumi.Context, name string, args *DNSArgs, opts ...pulumi.Reso
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// IsDomainRecord reports whether a URN is that of the record that points the environment's domain at its load balancer.
+// IsDomainRecord reports whether a URN is that of the A record of the environment's domain.
 func IsDomainRecord(urn string) bool {
 	return strings.HasSuffix(urn, componentPrefix+"DNS$aws:route53/record:Record::dns-a")
 }

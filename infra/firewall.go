@@ -8,7 +8,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Firewall is the web ACL in front of the load balancer: AWS's managed rules and a limit of requests an address.
+// Firewall is the web ACL in front of the load balancer: AWS's managed rules and a rate limit per address.
 type Firewall struct {
 	pulumi.ResourceState
 
@@ -16,16 +16,16 @@ type Firewall struct {
 	ARN pulumi.StringOutput
 }
 
-// FirewallArgs is what a Firewall needs to know.
+// FirewallArgs are the arguments of a Firewall.
 type FirewallArgs struct {
 	Env         *environment.Environment
 	BalancerARN pulumi.StringInput
 }
 
-// managedRules are AWS's rule groups, in the order in which they are asked.
+// managedRules returns AWS's rule groups in the order of evaluation.
 //
-// SizeRestrictions_BODY blocks bodies over 8 KB. GraphQL sends queries in bodies, and honest ones are longer; the rule
-// counts them, and what exceeds the limit is still inspected up to it.
+// SizeRestrictions_BODY blocks bodies over 8 KB. GraphQL sends queries in bodies, and legitimate ones are longer. So the
+// rule only counts them; the first 8 KB are still inspected.
 // Source: https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
 func managedRules() []managedRule {
 	return []managedRule{
@@ -36,7 +36,6 @@ func managedRules() []managedRule {
 	}
 }
 
-// managedRule is a rule group of AWS, and which of its rules only count.
 type managedRule struct {
 	name      string
 	countOnly []string
@@ -130,7 +129,7 @@ func (m managedRule) rule(priority int) wafv2.WebAclRuleArgs {
 	}
 }
 
-// visibilityConfig publishes a rule's metrics and samples of what it met.
+// visibilityConfig publishes the metrics of a rule and samples of matching requests.
 func visibilityConfig(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
 	return wafv2.WebAclRuleVisibilityConfigArgs{
 		CloudwatchMetricsEnabled: pulumi.Bool(true),
@@ -139,8 +138,8 @@ func visibilityConfig(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
 	}
 }
 
-// newFirewallLogs records what the web ACL decided, without the headers that carry credentials. AWS wants the group's
-// name to begin with aws-waf-logs-.
+// newFirewallLogs logs the decisions of the web ACL, without the headers that have credentials. AWS requires the log
+// group's name to begin with aws-waf-logs-.
 // Source: https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
 func newFirewallLogs(
 	ctx *pulumi.Context, name string, env *environment.Environment, acl *wafv2.WebAcl, child pulumi.ResourceOption,

@@ -45,9 +45,9 @@ func TestNamesAreUnique(t *testing.T) {
 	}
 }
 
-// reachable are the URNs that a resource waits for, directly or not. A component stands for what is in it, as it does
-// for the engine.
-func reachable(all []registration, from string) map[string]bool {
+// dependencies returns the URNs that a resource depends on, directly or not. A component includes its children, as in
+// the engine.
+func dependencies(all []registration, from string) map[string]bool {
 	direct := map[string][]string{}
 	for _, r := range all {
 		direct[r.urn] = r.dependencies
@@ -66,21 +66,21 @@ func reachable(all []registration, from string) map[string]bool {
 	return seen
 }
 
-func TestNothingWaitsForServices(t *testing.T) {
+func TestNothingDependsOnServices(t *testing.T) {
 	for _, name := range []string{"dev", "staging", "production"} {
 		_, all := deployed(t, name)
 		for _, r := range all {
 			if r.within("Service") {
 				continue
 			}
-			for urn := range reachable(all, r.urn) {
+			for urn := range dependencies(all, r.urn) {
 				require.NotContainsf(t, urn, componentPrefix+"Service", "%s waits for it", r.urn)
 			}
 		}
 	}
 }
 
-func TestComponentsWaitForNoMoreThanAWSAsks(t *testing.T) {
+func TestComponentsHaveNoUnneededDependencies(t *testing.T) {
 	_, all := deployed(t, "production")
 	for _, test := range []struct {
 		typ, name string
@@ -100,7 +100,7 @@ func TestComponentsWaitForNoMoreThanAWSAsks(t *testing.T) {
 		{"aws:budgets/budget:Budget", "budget", []string{"Network", "Monitoring"}},
 	} {
 		from := find(t, all, test.typ, test.name)
-		for urn := range reachable(all, from.urn) {
+		for urn := range dependencies(all, from.urn) {
 			for _, kind := range test.not {
 				require.NotContainsf(t, urn, componentPrefix+kind, "%s waits for it", from.urn)
 			}
@@ -108,7 +108,7 @@ func TestComponentsWaitForNoMoreThanAWSAsks(t *testing.T) {
 	}
 }
 
-func TestServicesWaitForWhatTheirTasksNeed(t *testing.T) {
+func TestServicesDependOnWhatTheirTasksNeed(t *testing.T) {
 	_, all := deployed(t, "staging")
 	for service, needs := range map[string][]string{
 		"api": {
@@ -119,14 +119,14 @@ func TestServicesWaitForWhatTheirTasksNeed(t *testing.T) {
 		"worker": {"awsx:ec2:Vpc::", "iam/rolePolicy:RolePolicy::roles-task", "sqs/queue:Queue::queue"},
 	} {
 		var waited strings.Builder
-		for urn := range reachable(all, find(t, all, "aws:ecs/service:Service", service).urn) {
+		for urn := range dependencies(all, find(t, all, "aws:ecs/service:Service", service).urn) {
 			waited.WriteString(urn + "\n")
 		}
 		for _, need := range needs {
 			require.Contains(t, waited.String(), need)
 		}
 	}
-	for urn := range reachable(all, find(t, all, "aws:ecs/service:Service", "worker").urn) {
+	for urn := range dependencies(all, find(t, all, "aws:ecs/service:Service", "worker").urn) {
 		require.NotContains(t, urn, componentPrefix+"Balancer", "a worker has no load balancer")
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// lookups is what an environment uses but does not own: the shared stack's zone and repository, and people's
-// configuration secret. No run of the program can change or lose them.
+// lookups has what an environment uses but does not manage: the shared stack's zone and repository, and the
+// configuration secret. No run of the program can change or delete them.
 type lookups struct {
 	zoneID, repositoryARN, secretARN pulumi.StringOutput
 }
 
-// lookUp finds what the environment uses. A thing that is missing fails the run, by its name.
+// lookUp reads what the environment uses. A missing resource fails the run with its name.
 func lookUp(ctx *pulumi.Context, env *environment.Environment, provider *aws.Provider) lookups {
 	opt := pulumi.Provider(provider)
 	zone := route53.LookupZoneOutput(ctx, route53.LookupZoneOutputArgs{

@@ -6,8 +6,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Migration is the task definition of the one-off task that brings the database's schema up to date. It is no part of
-// a Service: it has to be there, with the new image, before any service runs that image.
+// Migration is the task definition of the one-off task that migrates the database's schema. It is not part of a Service:
+// it must have the new image before any service does.
 type Migration struct {
 	pulumi.ResourceState
 

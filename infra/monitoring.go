@@ -12,20 +12,20 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Monitoring is what watches the environment: alarms always, a topic that tells people of them where it is enhanced,
-// a dashboard, a sampling rule for traces and a health check from the outside where it is full.
+// Monitoring has the alarms of the environment. Enhanced monitoring adds a topic that notifies people; full monitoring
+// adds a dashboard, a sampling rule for traces and an external health check.
 type Monitoring struct {
 	pulumi.ResourceState
 }
 
-// MonitoringArgs is what Monitoring needs to know. Everything but the load balancer is known by its name.
+// MonitoringArgs are the arguments of Monitoring.
 type MonitoringArgs struct {
 	Env *environment.Environment
-	// BalancerSuffix and TargetGroupSuffix are what CloudWatch calls the load balancer and its target group.
+	// BalancerSuffix and TargetGroupSuffix are CloudWatch's names of the load balancer and its target group.
 	BalancerSuffix, TargetGroupSuffix pulumi.StringInput
 }
 
-// globalMetricsRegion is the one region where Route 53 publishes its metrics; an alarm elsewhere never sees them.
+// globalMetricsRegion is the only region where Route 53 publishes metrics; an alarm in another region never gets them.
 // Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html
 const globalMetricsRegion = "us-east-1"
 
@@ -68,7 +68,7 @@ func NewMonitoring(
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// newAlarm declares one alarm. It tells of its end as well as of its beginning.
+// newAlarm declares one alarm, with notifications of both its states.
 func newAlarm(
 	ctx *pulumi.Context, name string, env *environment.Environment, a alarm, actions pulumi.Array,
 	child pulumi.ResourceOption,
@@ -97,10 +97,10 @@ func newAlarm(
 	return err
 }
 
-// newTopic declares where alarms go, and who hears of them.
+// newTopic declares the topic of the alarms and its subscriptions.
 //
-// The topic has no KMS key: alarms cannot use the AWS managed one, and what they say, the name and the state of an
-// alarm, is not worth a key of one's own.
+// The topic has no KMS key: alarms cannot use the AWS managed one, and the name and state of an alarm do not justify the
+// cost of another.
 // Source: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
 func newTopic(
 	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
@@ -131,7 +131,7 @@ func newTopic(
 	return topic.Arn, nil
 }
 
-// topicStatements lets this account's alarms publish, and nobody without TLS.
+// topicStatements allow this account's alarms to publish, and deny requests without TLS.
 func topicStatements(env *environment.Environment, topicARN string) []statement {
 	return []statement{
 		allow("AlarmsPublish", []string{"sns:Publish"}, topicARN).
@@ -142,7 +142,7 @@ func topicStatements(env *environment.Environment, topicARN string) []statement 
 	}
 }
 
-// newHealthCheck asks for the API's health from around the world, over its real domain.
+// newHealthCheck declares a check of the API's health from several regions, with its domain.
 func newHealthCheck(
 	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
 ) (*route53.HealthCheck, error) {
@@ -158,7 +158,7 @@ func newHealthCheck(
 	}, child)
 }
 
-// newDashboardAndTracing declares the dashboard, and that one request in twenty is traced.
+// newDashboardAndTracing declares the dashboard, and a rule that traces one request in twenty.
 func newDashboardAndTracing(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
 	env := args.Env
 	body := pulumi.StringArray{args.BalancerSuffix, args.TargetGroupSuffix}.ToStringArrayOutput().ApplyT(

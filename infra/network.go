@@ -12,36 +12,29 @@ import (
 )
 
 // Network is the VPC: a public and a private subnet in each zone, NAT for the private ones, a gateway endpoint that
-// keeps S3's traffic (image layers among it) off NAT, and a default security group that lets nothing through.
+// keeps S3's traffic (including image layers) off NAT, and a default security group that allows nothing.
 //
-// awsx hands out its outputs when all of it is there. Whatever lies in the VPC therefore waits for NAT too, though AWS
-// does not ask for that.
+// awsx resolves its outputs when all of its resources exist. So whatever is in the VPC also waits for NAT, although AWS
+// does not require that.
 type Network struct {
 	pulumi.ResourceState
 
-	// VPCID is the VPC's ID.
 	VPCID pulumi.StringOutput
-	// PublicSubnetIDs are the subnets of the load balancer, one a zone.
+	// PublicSubnetIDs are the subnets of the load balancer, one per zone.
 	PublicSubnetIDs pulumi.StringArrayOutput
-	// PrivateSubnetIDs are the subnets of tasks and database, one a zone.
+	// PrivateSubnetIDs are the subnets of tasks and database, one per zone.
 	PrivateSubnetIDs pulumi.StringArrayOutput
-	// Routed is there when the private subnets reach the internet.
+	// Routed exists once the private subnets have a route to the internet.
 	Routed pulumi.Resource
 }
 
-// NetworkArgs is what a Network needs to know.
-type NetworkArgs struct {
-	Env *environment.Environment
-}
-
 // NewNetwork declares a Network.
-func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pulumi.ResourceOption) (*Network, error) {
+func NewNetwork(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Network, error) {
 	c := &Network{}
 	child, err := declare(ctx, "Network", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 
 	vpc, err := newVPC(ctx, env, child)
 	if err != nil {
@@ -76,8 +69,8 @@ func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pul
 	})
 }
 
-// newVPC declares the VPC. awsx makes the Name tags of subnets, route tables and gateways out of its own name, so this
-// child bears the name that is to be read in AWS.
+// newVPC declares the VPC. awsx derives the Name tags of subnets, route tables and gateways from its own logical name,
+// which therefore is the name in AWS.
 func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.ResourceOption) (*awsx.Vpc, error) {
 	nat := awsx.NatGatewayStrategySingle
 	if env.Network.NAT == environment.NATPerZone {
@@ -99,7 +92,7 @@ func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.Reso
 	}, child)
 }
 
-// privateRouteTables picks the route tables of the private subnets, which awsx marks with a tag.
+// privateRouteTables returns the IDs of the private subnets' route tables, which have a tag of awsx.
 func privateRouteTables(vpc *awsx.Vpc) pulumi.StringArrayOutput {
 	return vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringArrayOutput {
 		var resolved []any
@@ -118,7 +111,7 @@ func privateRouteTables(vpc *awsx.Vpc) pulumi.StringArrayOutput {
 	}).(pulumi.StringArrayOutput)
 }
 
-// newFlowLogs records who talks to whom in the VPC, accepted or not.
+// newFlowLogs declares flow logs of all traffic in the VPC, accepted or rejected.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
 func newFlowLogs(
 	ctx *pulumi.Context, name string, env *environment.Environment, vpcID pulumi.StringInput, child pulumi.ResourceOption,
@@ -151,7 +144,6 @@ func newFlowLogs(
 	return err
 }
 
-// flowLogStatements is what VPC flow logs need to write to their group.
 func flowLogStatements(arn []string) []statement {
 	return []statement{allow("Write", []string{
 		"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams",

@@ -17,8 +17,8 @@ import (
 
 const sdkServices = "github.com/aws/aws-sdk-go-v2/service/"
 
-// operations are the SDK operations, such as ecs.RunTask, whose input the sources of a pattern make; no call goes without
-// one. Tests are left out.
+// operations returns the SDK operations, such as ecs.RunTask, whose input the sources of a pattern create. Every call has
+// one. It ignores tests.
 func operations(t *testing.T, patterns ...string) []string {
 	t.Helper()
 	found := map[string]bool{}
@@ -68,7 +68,7 @@ func importedServices(t *testing.T, file *ast.File) map[string]string {
 	return services
 }
 
-// actionOf is the IAM action of an SDK operation. Most bear the operation's name.
+// actionOf returns the IAM action of an SDK operation. Most have the operation's name.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 func actionOf(operation string) string {
 	service, name, _ := strings.Cut(operation, ".")
@@ -92,9 +92,9 @@ func actionOf(operation string) string {
 	return service + ":" + name
 }
 
-// subjects are what an action is about, where AWS knows: all of them have to be allowed. ENV stands for an environment,
-// STACK for its stack. Actions that are not here are asked for on a resource that nobody has named.
-func subjects(action, env, stack string) []string {
+// resourcesOf returns the resources of an action, all of which must be allowed. ENV is an environment, STACK its stack.
+// Other actions are requested on a resource that no policy names.
+func resourcesOf(action, env, stack string) []string {
 	const region = "us-east-1:123456789012:"
 	limited := map[string][]string{
 		"ecs:RunTask":               {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
@@ -132,17 +132,17 @@ func subjects(action, env, stack string) []string {
 	return named
 }
 
-// anybody may ask AWS who it is.
+// Every principal may call GetCallerIdentity.
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 const anybody = "sts:GetCallerIdentity"
 
-// refused returns the actions of the operations, on an environment, that a role is not allowed.
-func refused(t *testing.T, may policy, operations []string, env, stack string) []string {
+// deniedActions returns the actions of the operations, on an environment, that a role is not allowed.
+func deniedActions(t *testing.T, may policy, operations []string, env, stack string) []string {
 	t.Helper()
 	var refused []string
 	for _, operation := range operations {
 		action := actionOf(operation)
-		for _, subject := range subjects(action, env, stack) {
+		for _, subject := range resourcesOf(action, env, stack) {
 			asked := of(action, subject).with("cloudwatch:namespace", "Balancer/Infrastructure")
 			if action != anybody && !may.allows(t, asked) && !slices.Contains(refused, action) {
 				refused = append(refused, action)
@@ -152,13 +152,14 @@ func refused(t *testing.T, may policy, operations []string, env, stack string) [
 	return refused
 }
 
-// The sources say what the deployer asks AWS for; GitHub's roles have to be allowed all of it, each for its own.
-func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
+// TestGitHubRolesMayCallWhatTheDeployerCalls compares the SDK operations in the sources with the roles' permissions.
+func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go", "deployer/database/*.go",
-		"deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/place.go", "deployer/lost.go", "deployer/mend.go",
-		"deployer/up.go", "deployer/stack.go", "deployer/preview.go", "deployer/drift.go", "deployer/migrate.go", "deployer/rollback.go")
-	looking := operations(t, "checks/*.go", "deployer/status*.go")
+	deploying := operations(t, "internal/awsx/*/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
+		"deployer/database/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
+		"deployer/stack/*.go", "deployer/command/up.go", "deployer/command/preview.go", "deployer/command/drift.go",
+		"deployer/command/migrate.go", "deployer/command/rollback.go")
+	reading := operations(t, "internal/awsx/*/*.go", "checks/*.go", "deployer/command/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",
 		"rds.CreateDBSnapshot", "ecr.BatchGetImage", "s3.PutObject", "cloudwatchlogs.GetLogEvents",
@@ -166,34 +167,34 @@ func TestGitHubRolesMayDoWhatTheDeployerDoes(t *testing.T) {
 	} {
 		require.Contains(t, deploying, operation, "the sources were read")
 	}
-	require.Contains(t, looking, "cloudwatch.PutMetricData", "the sources were read")
-	everything := append(slices.Concat(deploying, looking),
-		// What is asked for under conditions that the deployer does not always meet.
+	require.Contains(t, reading, "cloudwatch.PutMetricData", "the sources were read")
+	everything := append(slices.Concat(deploying, reading),
+		// Actions that the deployer needs under some conditions only.
 		"ecs.DescribeServiceRevisions", "rds.DescribeDBSnapshots", "rds.DeleteDBSnapshot",
 		"ecr.PutImage", "ecr.DescribeImages", "ecr.DescribeImageScanFindings")
 
-	deploy, production, read := mayGitHub(t, all, deployRole), mayGitHub(t, all, productionRole), mayGitHub(t, all, readRole)
-	require.Empty(t, refused(t, deploy, everything, "staging", "staging"))
-	require.Empty(t, refused(t, deploy, everything, "development", "dev"))
-	require.Empty(t, refused(t, production, everything, "production", "production"))
+	deploy, production, read := githubPermissions(t, all, deployRole), githubPermissions(t, all, productionRole), githubPermissions(t, all, readRole)
+	require.Empty(t, deniedActions(t, deploy, everything, "staging", "staging"))
+	require.Empty(t, deniedActions(t, deploy, everything, "development", "dev"))
+	require.Empty(t, deniedActions(t, production, everything, "production", "production"))
 
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
-	require.ElementsMatch(t, []string{secret, lines}, refused(t, read, looking, "staging", "staging"))
-	require.Equal(t, []string{"logs:FilterLogEvents"}, refused(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
-	// A shell in a container is for people: no workflow opens one.
+	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, reading, "staging", "staging"))
+	require.Equal(t, []string{"logs:FilterLogEvents"}, deniedActions(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
+	// A shell in a container is for people; workflows do not need it.
 	for stack, name := range map[string]string{"dev": "development", "staging": "staging", "production": "production"} {
 		for _, role := range []policy{deploy, production, read} {
-			require.Equal(t, []string{"ecs:ExecuteCommand"}, refused(t, role, []string{"ecs.ExecuteCommand"}, name, stack))
+			require.Equal(t, []string{"ecs:ExecuteCommand"}, deniedActions(t, role, []string{"ecs.ExecuteCommand"}, name, stack))
 		}
 	}
 	for _, action := range []string{
 		"ecs:RunTask", "ecs:StopTask", "ecs:StopServiceDeployment", "ecs:UpdateService", "rds:CreateDBSnapshot",
 		"rds:DeleteDBSnapshot", "s3:PutObject", secret, lines,
 	} {
-		for _, subject := range subjects(action, "production", "production") {
+		for _, subject := range resourcesOf(action, "production", "production") {
 			require.Falsef(t, deploy.allows(t, of(action, subject)), "deploy: %s", subject)
 		}
-		for _, subject := range subjects(action, "staging", "staging") {
+		for _, subject := range resourcesOf(action, "staging", "staging") {
 			require.Falsef(t, production.allows(t, of(action, subject)), "production: %s", subject)
 		}
 	}

@@ -8,14 +8,14 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// shared is what the environments of the account have in common.
+// shared adds what policies need to the description of the shared stack.
 type shared struct {
 	*environment.Shared
 	repositoryARN, zoneARN string
 }
 
-// readPermissions let a workflow compare the account with the program: previews, drift, status. It can see what there
-// is, and neither what a secret holds nor what the containers log. It can publish what status found, and remember what it told.
+// readPermissions allow previews, drift and status: reading all resources, but neither values of secrets nor logs of
+// containers. They also allow status to publish its metrics and to store what it has notified about.
 func readPermissions(s shared) []statement {
 	return []statement{
 		allow("Describe", []string{
@@ -39,10 +39,10 @@ func readPermissions(s shared) []statement {
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.stateObjects("*")),
-		// The bucket encrypts with the key whatever is put into it.
+		// The bucket encrypts every object with the key.
 		allow("RememberStatus", []string{"s3:PutObject"}, s.stateObjects("status/*")),
 		s.withStateKey("UseStateKey", "kms:Decrypt", "kms:GenerateDataKey"),
-		// RDS asks for the key of the secret that it makes, AWS's own, in the name of whoever makes the database.
+		// RDS uses the key of the secret that it creates, AWS's own, with the caller's permissions.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("DescribeKeys", []string{"kms:DescribeKey"}, s.kmsKeys()),
 		allow("Publish", []string{"cloudwatch:PutMetricData"}, anyResource).
@@ -50,17 +50,16 @@ func readPermissions(s shared) []statement {
 	}
 }
 
-// stateObjects is the ARN of objects in the bucket of Pulumi's state.
 func (s shared) stateObjects(objects string) string {
 	return "arn:aws:s3:::" + environment.StateBucket(s.Prefix, s.Account) + "/" + objects
 }
 
-// stackState are a stack's state, records and locks: they bear its name below some folder.
+// stackState returns the ARNs of a stack's state, records and locks: objects or folders with its name.
 func (s shared) stackState(stack string) []string {
 	return []string{s.stateObjects("*/" + stack + "/*"), s.stateObjects("*/" + stack + ".*")}
 }
 
-// withStateKey allows actions on the key of Pulumi's state, which has an alias but no name.
+// withStateKey allows actions on the key of Pulumi's state, which is identified by its alias.
 func (s shared) withStateKey(sid string, actions ...string) statement {
 	return allow(sid, actions, s.kmsKeys()).
 		when("ForAnyValue:StringEquals", "kms:ResourceAliases", environment.StateKeyAlias(s.Prefix))
@@ -68,23 +67,23 @@ func (s shared) withStateKey(sid string, actions ...string) statement {
 
 func (s shared) kmsKeys() string { return fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account) }
 
-// productionPermissions let a workflow deploy production, without the means to lose what cannot be made again.
+// productionPermissions allow a workflow to deploy production, but not to delete data that cannot be recreated.
 func productionPermissions(s shared) []statement {
 	productionOnly := s.forEnvironment(production)
 	return slices.Concat(deployStatements(productionOnly), []statement{
 		deny("KeepData", []string{
 			"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue",
 		}, anyResource),
-		// A certificate is proved by a name below the domain.
+		// The validation record of a certificate is below the domain.
 		allow("Records", []string{changeRecords}, s.zoneARN).
 			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...).
 			when("ForAllValues:StringLike", recordNames, s.productionHosts()...),
 	})
 }
 
-// deployPermissions let a workflow deploy any environment but production. Whatever production's own role may change
-// by its name or tag is denied to this one, and so is writing the state of the shared stack. A list of the
-// environments that it may change would not do: with the fourth it would outgrow what IAM takes.
+// deployPermissions allow a workflow to deploy any environment but production. They deny whatever production's own role
+// may change by its name or tag, and writing the state of the shared stack. A list of the allowed environments would
+// exceed IAM's limit of a policy's size with the fourth environment.
 func deployPermissions(s shared) []statement {
 	var productionARNs []string
 	for _, allowed := range deployStatements(s.forEnvironment(production)) {
@@ -105,12 +104,12 @@ func deployPermissions(s shared) []statement {
 	})
 }
 
-// scope is the environments that a role of GitHub's may deploy.
+// scope is the set of environments that a role may deploy: one, or all.
 type scope struct {
 	shared
-	// name and stack are an environment's, or * for all.
+	// name and stack are an environment's, or *.
 	name, stack string
-	// tagged are the values of the tag Environment.
+	// tagged has the values of the tag Environment.
 	tagged []string
 }
 
@@ -122,28 +121,28 @@ func (s shared) forAllEnvironments() scope {
 	return scope{shared: s, name: "*", stack: "*", tagged: s.GitHub.Environments}
 }
 
-// arns are the ARNs of what belongs to the environments in a service of the region; %s is the prefix of their names.
+// arns returns the ARNs of the environments' resources in a service of the region. In a resource, %s is the prefix of
+// the environments' names.
 func (s scope) arns(service string, resources ...string) []string {
-	var all []string
-	for _, resource := range resources {
-		all = append(all, fmt.Sprintf("arn:aws:%s:%s:%s:", service, s.Region, s.Account)+s.expand(resource))
-	}
-	return all
+	return s.regionalARNs(s.Region, service, resources)
 }
 
-// globalARNs is arns for a service without regions.
 func (s scope) globalARNs(service string, resources ...string) []string {
+	return s.regionalARNs("", service, resources)
+}
+
+func (s scope) regionalARNs(region, service string, resources []string) []string {
 	var all []string
 	for _, resource := range resources {
-		all = append(all, fmt.Sprintf("arn:aws:%s::%s:", service, s.Account)+s.expand(resource))
+		all = append(all, fmt.Sprintf("arn:aws:%s:%s:%s:", service, region, s.Account)+s.expand(resource))
 	}
 	return all
 }
 
 func (s scope) expand(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
 
-// The records of all environments lie in one zone. A policy tells them apart by type and by name, in lower case and
-// without the last dot.
+// The records of all environments are in one zone. A policy distinguishes them by type and by name, in lower case and
+// without the final dot.
 // Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-rrset-conditions.html
 const (
 	changeRecords = "route53:ChangeResourceRecordSets"
@@ -151,17 +150,16 @@ const (
 	recordNames   = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 )
 
-// ownRecordTypes are the types of an environment's records: its addresses, and the proof of its certificate.
+// ownRecordTypes returns the types of an environment's records: its addresses, and the validation of its certificate.
 func ownRecordTypes() []string { return []string{"A", "AAAA", "CNAME"} }
 
-// productionHosts are production's domain and whatever is below it, such as the proof of its certificate.
 func (s shared) productionHosts() []string {
 	return []string{s.ProductionDomain(), "*." + s.ProductionDomain()}
 }
 
-// deployStatements, beside readPermissions, let a workflow do what the program declares, what the deployer does around it, and push the
-// application's images. Whatever has a name is limited to the environments' names; where AWS makes up the name, to
-// their tag; where AWS knows no limit at all, to the region or to nothing.
+// deployStatements allow what the program and the deployer do besides readPermissions, and pushing images. Permissions
+// are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some cannot
+// be limited at all.
 func deployStatements(s scope) []statement {
 	return slices.Concat(
 		releaseStatements(s),
@@ -172,8 +170,8 @@ func deployStatements(s scope) []statement {
 	)
 }
 
-// releaseStatements let a workflow write the environments' state, push and tag images, and look at the configuration
-// before it deploys.
+// releaseStatements allow writing the environments' state, pushing and tagging images, and reading the configuration
+// secret for preflight.
 func releaseStatements(s scope) []statement {
 	return []statement{
 		allow("WriteState", []string{"s3:DeleteObject", "s3:GetObjectVersion", "s3:PutObject"}, s.stackState(s.stack)...),
@@ -183,7 +181,7 @@ func releaseStatements(s scope) []statement {
 	}
 }
 
-// networkStatements let the program make a network, and change or delete what bears the environments' tag.
+// networkStatements allow creating a network, and changing or deleting what has the environments' tag.
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policies-for-amazon-ec2.html
 func networkStatements(s scope) []statement {
 	return []statement{
@@ -191,14 +189,14 @@ func networkStatements(s scope) []statement {
 			"ec2:AllocateAddress", "ec2:CreateFlowLogs", "ec2:CreateInternetGateway", "ec2:CreateNatGateway",
 			"ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint",
 		}, anyResource).when("StringEquals", "aws:RequestedRegion", s.Region),
-		// What is being made gets its first tags; what bears the tag keeps it.
+		// New resources get their first tags; a resource with the tag must keep it.
 		allow("TagNew", []string{"ec2:CreateTags"}, anyResource).
 			when("Null", "ec2:CreateAction", "false").
 			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("TagNetwork", []string{"ec2:CreateTags"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...).
 			when("StringEqualsIfExists", "aws:RequestTag/Environment", s.tagged...),
-		// AWS makes a VPC's default security group, without a tag. The provider tags it before it closes it.
+		// AWS creates a VPC's default security group without tags. The provider tags it before it removes its rules.
 		allow("TagDefaultGroup", []string{"ec2:CreateTags"}, fmt.Sprintf("arn:aws:ec2:%s:%s:security-group/*", s.Region, s.Account)).
 			when("Null", "aws:ResourceTag/Environment", "true").
 			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
@@ -210,9 +208,9 @@ func networkStatements(s scope) []statement {
 	}
 }
 
-// namedStatements let the program make, change and delete what bears the environments' names, and the deployer run
-// tasks and read their logs. It is one statement for many services, because each takes its share of what IAM allows;
-// an action only ever applies to the ARNs of its own service.
+// namedStatements allow creating, changing and deleting what has the environments' names, running tasks, and reading
+// their logs. One statement for many services saves characters of IAM's limit; an action only applies to the ARNs of its
+// own service.
 func namedStatements(s scope) []statement {
 	all := allow("Named", nil)
 	for _, part := range []struct{ actions, arns []string }{
@@ -227,7 +225,7 @@ func namedStatements(s scope) []statement {
 		{[]string{
 			"rds:*Tags*", "rds:Create*", "rds:Delete*Group", "rds:DeleteDBInstance*", "rds:Modify*", "rds:Reboot*",
 			"rds:RestoreDB*Snapshot",
-			// An instance has an option group; where none is named it is AWS's own.
+			// The default option group of an instance is AWS's own.
 			// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples-create-and-modify-examples.html
 		}, append(s.arns("rds", "*:%s-*"), fmt.Sprintf("arn:aws:rds:%s:%s:og:default*", s.Region, s.Account))},
 		{[]string{"sqs:*agQueue", "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes"}, s.arns("sqs", "%s-*")},
@@ -237,7 +235,7 @@ func namedStatements(s scope) []statement {
 		}, s.arns("logs", "log-group:*%s*")},
 		{[]string{
 			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
-			// A scaling policy makes alarms of its own, in the name of whoever makes the policy.
+			// A scaling policy creates alarms with the caller's permissions.
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
 		}, slices.Concat(s.arns("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
 		{[]string{
@@ -258,8 +256,8 @@ func namedStatements(s scope) []statement {
 		}, "arn:aws:s3:::"+s.expand("%s-logs-")+s.Account+"*")}
 }
 
-// roleStatements let the program make an environment's three roles, and pass each to the one service that it is for. None
-// is made, and none is given a policy, without the boundary; that a workflow cannot change, nor take it from a role.
+// roleStatements allow creating an environment's three roles, and passing each to its service. They deny creating a role
+// or adding a policy without the boundary, changing the boundary, and removing it from a role.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
@@ -288,7 +286,7 @@ func roleStatements(s scope) []statement {
 	}
 }
 
-// unnamedStatements are about what AWS gives names of its own.
+// unnamedStatements are about resources whose names AWS generates.
 func unnamedStatements(s scope) []statement {
 	return []statement{
 		allow("RequestCertificate", []string{"acm:AddTagsToCertificate", "acm:RequestCertificate"}, anyResource).
@@ -300,22 +298,22 @@ func unnamedStatements(s scope) []statement {
 			"application-autoscaling:*ScalableTarget", "application-autoscaling:*ScalingPolicy",
 			"application-autoscaling:*agResource",
 		}, fmt.Sprintf("arn:aws:application-autoscaling:%s:%s:scalable-target/*", s.Region, s.Account)),
-		// RDS makes the database's secret in the name of whoever makes the database. Of snapshots, those that deployments
-		// take may go again; the one that a database leaves behind is all there is of it.
+		// RDS creates the database's secret with the caller's permissions. Only snapshots of deployments can be
+		// deleted; a final snapshot is all that remains of a database.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		allow("Database", []string{
 			"rds:DeleteDBSnapshot", "secretsmanager:*RotateSecret", "secretsmanager:CreateSecret", "secretsmanager:TagResource",
 		}, append(s.arns("rds", "snapshot:%s-pre-deploy-*"), s.databaseSecretARNs())...),
 		allow("Unlimited", []string{
-			// A registry token is not about any repository.
+			// A registry token has no resource.
 			"ecr:GetAuthorizationToken",
-			// A revision has no owner; what it may do is limited by the roles that can be passed to it.
+			// A revision cannot be limited; its permissions are limited by the roles that can be passed to it.
 			"ecs:DeregisterTaskDefinition", "ecs:RegisterTaskDefinition",
-			// Route 53 knows neither names nor tags of health checks in a policy: these are any of the account, production's too.
-			// One that is to be made has no ID, and so no ARN.
+			// A policy cannot identify a health check by name or tag: this allows all of the account, production's
+			// included. A new one has no ID, and so no ARN.
 			// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 			"route53:*HealthCheck",
-			// WAF and flow logs set up their delivery in the name of whoever asks for it.
+			// WAF and flow logs set up their delivery with the caller's permissions.
 			"logs:*LogDelivery", "logs:PutResourcePolicy",
 		}, anyResource),
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// mayGitHub returns everything that one of GitHub's roles may do: its own policy, and what is attached to it.
-func mayGitHub(t *testing.T, all []registration, role string) policy {
+// githubPermissions returns the statements of one of GitHub's roles: of its own policy and of attached ones.
+func githubPermissions(t *testing.T, all []registration, role string) policy {
 	t.Helper()
 	var may policy
 	for _, r := range ofType(all, "aws:iam/rolePolicy:RolePolicy") {
@@ -33,27 +33,27 @@ const (
 	boundaryARN    = "arn:aws:iam::123456789012:policy/v3-backend-boundary"
 )
 
-// decision is a request, and which of GitHub's roles may make it.
+// decision is a request and the roles of GitHub that may make it.
 type decision struct {
 	request
 	allowed []string
 }
 
-// decide asks for every decision.
+// decide checks every decision.
 func decide(t *testing.T, decisions map[string]decision) {
 	t.Helper()
 	_, all := sharedStack(t)
 	for _, role := range []string{deployRole, productionRole, readRole} {
-		may := mayGitHub(t, all, role)
+		may := githubPermissions(t, all, role)
 		for name, d := range decisions {
 			require.Equalf(t, slices.Contains(d.allowed, role), may.allows(t, d.request), "%s: %s", role, name)
 		}
 	}
 }
 
-// A role of an environment is only ever made, and given a policy, within the boundary: otherwise a workflow could give a
-// task role everything, and run a task as it.
-func TestNoWorkflowLeavesTheBoundary(t *testing.T) {
+// TestWorkflowsCannotEscapeTheBoundary checks that roles are created and get policies only with the boundary. Otherwise
+// a workflow could allow a task role everything, and run a task with it.
+func TestWorkflowsCannotEscapeTheBoundary(t *testing.T) {
 	const task = "arn:aws:iam::123456789012:role/v3-backend-staging-task-role"
 	const theirs = "arn:aws:iam::123456789012:role/v3-backend-production-task-role"
 	decisions := map[string]decision{
@@ -82,7 +82,7 @@ func TestNoWorkflowLeavesTheBoundary(t *testing.T) {
 	decide(t, decisions)
 }
 
-func TestRecordsOfProductionAreProductions(t *testing.T) {
+func TestOnlyItsRoleChangesRecordsOfProduction(t *testing.T) {
 	change := func(kind string, names ...string) request {
 		return of("route53:ChangeResourceRecordSets", "arn:aws:aws:route53/zone:Zone:zone").
 			with("route53:ChangeResourceRecordSetsRecordTypes", kind).
@@ -103,8 +103,9 @@ func TestRecordsOfProductionAreProductions(t *testing.T) {
 	require.Equal(t, env.Domain.Name, shared.ProductionDomain(), "the roles know production's domain by convention")
 }
 
-// A workflow changes what bears its environments' tag, and can mark nothing as its own that somebody else has made.
-func TestNetworksAreTakenByTheirTag(t *testing.T) {
+// TestNetworkPermissionsRequireTheTag checks that a workflow changes only resources with its environments' tag, and
+// cannot tag others.
+func TestNetworkPermissionsRequireTheTag(t *testing.T) {
 	const group, vpc = "arn:aws:ec2:us-east-1:123456789012:security-group/sg-1", "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1"
 	const has, gets = "aws:ResourceTag/Environment", "aws:RequestTag/Environment"
 	region := func(r request) request { return r.with("aws:RequestedRegion", "us-east-1") }
@@ -123,7 +124,7 @@ func TestNetworksAreTakenByTheirTag(t *testing.T) {
 	})
 }
 
-func TestDatabasesCanBeMadeAndSnapshotsKept(t *testing.T) {
+func TestDatabasePermissionsKeepSnapshots(t *testing.T) {
 	own := func(resource string) string {
 		return "arn:aws:rds:us-east-1:123456789012:" + fmt.Sprintf(resource, "v3-backend-production")
 	}

@@ -3,6 +3,7 @@ package infra
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -10,15 +11,14 @@ import (
 // policyVersion is the version of the policy language, not of a policy.
 const policyVersion = "2012-10-17"
 
-// policy is an IAM policy document. Marshalled, equal policies are equal strings: Pulumi sees no change where there is
-// none.
+// policy is an IAM policy document. Equal policies are equal strings when marshaled, so that Pulumi sees no difference.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 type policy struct {
 	Version   string
 	Statement []statement
 }
 
-// statement allows or denies actions. Its zero fields are left out of the document.
+// statement allows or denies actions. Zero fields are omitted.
 type statement struct {
 	Sid       string `json:",omitempty"`
 	Effect    string
@@ -28,13 +28,13 @@ type statement struct {
 	Condition condition `json:",omitempty"`
 }
 
-// condition maps an operator to keys and the values that are accepted.
+// condition maps an operator to keys and their accepted values.
 type condition map[string]map[string]values
 
-// values are one or more. IAM counts characters, and takes one value without its brackets.
+// values marshals without brackets if it has one value, since IAM limits the number of characters.
 type values []string
 
-// MarshalJSON leaves the brackets out around one value.
+// MarshalJSON returns a string for one value, or else a list.
 func (v values) MarshalJSON() ([]byte, error) {
 	if len(v) == 1 {
 		return json.Marshal(v[0])
@@ -42,10 +42,9 @@ func (v values) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(v))
 }
 
-// anyResource is for the actions that AWS cannot limit to a resource.
+// anyResource is for actions that AWS cannot limit to a resource.
 const anyResource = "*"
 
-// document joins statements into a policy document.
 func document(statements ...statement) (string, error) {
 	text, err := json.Marshal(policy{Version: policyVersion, Statement: statements})
 	if err != nil {
@@ -54,46 +53,40 @@ func document(statements ...statement) (string, error) {
 	return string(text), nil
 }
 
-// documentOf renders a policy about resources whose ARNs AWS makes up.
+// documentOf returns a policy document about resources whose ARNs AWS generates.
 func documentOf(statements func(arns []string) []statement, arns ...pulumi.StringInput) pulumi.StringOutput {
 	return pulumi.StringArray(arns).ToStringArrayOutput().ApplyT(func(arns []string) (string, error) {
 		return document(statements(arns)...)
 	}).(pulumi.StringOutput)
 }
 
-// allow permits actions on resources.
 func allow(sid string, actions []string, resources ...string) statement {
 	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
-// deny forbids actions on resources, whatever else allows them.
+// deny takes precedence over any allow.
 func deny(sid string, actions []string, resources ...string) statement {
 	return statement{Sid: sid, Effect: "Deny", Action: actions, Resource: resources}
 }
 
-// when returns the statement with one more condition; all of them have to hold.
+// when returns the statement with one more condition. All conditions must be true.
 func (s statement) when(operator, key string, accepted ...string) statement {
-	joined := condition{}
-	for op, keys := range s.Condition {
-		joined[op] = keys
-	}
-	keys := map[string]values{key: accepted}
-	for k, v := range joined[operator] {
-		keys[k] = v
-	}
-	joined[operator] = keys
-	s.Condition = joined
+	conditions, keys := condition{}, map[string]values{key: accepted}
+	maps.Copy(conditions, s.Condition)
+	maps.Copy(keys, s.Condition[operator])
+	conditions[operator] = keys
+	s.Condition = conditions
 	return s
 }
 
-// principal returns the statement with the principal that it is about, for policies that are attached to a resource.
+// principal returns the statement with a principal, which policies of a resource require.
 func (s statement) principal(kind string, names ...string) statement {
 	s.Principal = map[string]values{kind: names}
 	return s
 }
 
-// trust lets an AWS service assume a role on behalf of sources in this account only, so that nobody else's resources
-// can make the service use it.
+// trust allows an AWS service to assume a role on behalf of sources in this account only, which prevents a confused
+// deputy.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 func trust(service, account, sourceARN string) statement {
 	return statement{Effect: "Allow", Action: []string{"sts:AssumeRole"}}.
@@ -102,7 +95,6 @@ func trust(service, account, sourceARN string) statement {
 		when("ArnLike", "aws:SourceArn", sourceARN)
 }
 
-// tlsOnly denies everybody whatever is asked for without TLS.
 func tlsOnly(actions string, resources ...string) statement {
 	return deny("TLSOnly", []string{actions}, resources...).
 		principal("AWS", "*").

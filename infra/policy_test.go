@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// UnmarshalJSON reads values back, one or many.
+// UnmarshalJSON reverses MarshalJSON.
 func (v *values) UnmarshalJSON(text []byte) error {
 	var one string
 	if json.Unmarshal(text, &one) == nil {
@@ -19,7 +19,7 @@ func (v *values) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(v))
 }
 
-// parsed reads a policy document back.
+// parsed returns the policy in a document.
 func parsed(t *testing.T, text any) policy {
 	t.Helper()
 	var p policy
@@ -36,7 +36,7 @@ func (p policy) bySid(t *testing.T, sid string) statement {
 	return p.Statement[i]
 }
 
-func TestConditionsAddUp(t *testing.T) {
+func TestConditionsAreCombined(t *testing.T) {
 	first := allow("", []string{"a:B"}, "r").when("StringEquals", "k", "1")
 	second := first.when("StringEquals", "l", "2").when("ArnLike", "m", "3")
 	require.Equal(t, condition{"StringEquals": {"k": {"1"}}}, first.Condition, "the first statement is its own")
@@ -67,7 +67,7 @@ func TestRolesTrustThisAccountsTasksOnly(t *testing.T) {
 	}
 }
 
-func TestExecutionRoleReachesOnlyWhatATaskStartsWith(t *testing.T) {
+func TestExecutionRoleIsLimited(t *testing.T) {
 	_, all := deployed(t, "production")
 	p := parsed(t, find(t, all, "aws:iam/rolePolicy:RolePolicy", "roles-execution").get("policy"))
 	require.Equal(t, values{repositoryARN}, p.bySid(t, "Pull").Resource)
@@ -77,7 +77,7 @@ func TestExecutionRoleReachesOnlyWhatATaskStartsWith(t *testing.T) {
 	require.Len(t, p.Statement, 4)
 }
 
-func TestTaskRoleReachesOnlyItsOwn(t *testing.T) {
+func TestTaskRoleIsLimited(t *testing.T) {
 	for name, sids := range map[string]values{
 		"dev":        {"ReadSecrets", "UseQueue", "ExecuteCommand"},
 		"staging":    {"ReadSecrets", "UseQueue", "ExecuteCommand"},
@@ -113,7 +113,7 @@ func TestNoRoleMayDoEverything(t *testing.T) {
 	}
 }
 
-func TestQueuesAndLogsWantTLS(t *testing.T) {
+func TestQueuesAndLogsRequireTLS(t *testing.T) {
 	_, all := deployed(t, "staging")
 	for typ, names := range map[string]values{
 		"aws:sqs/queuePolicy:QueuePolicy":  {"queue", "queue-dlq"},

@@ -1,8 +1,6 @@
 package infra
 
 import (
-	"maps"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,16 +9,8 @@ import (
 	"github.com/balancer/v3-backend-infra/pricing"
 )
 
-// TestTheEstimateKnowsEveryType fails when the program declares a type of resource that pricing.Covered says nothing
-// about, and when it says something about a type that is declared no more.
-func TestTheEstimateKnowsEveryType(t *testing.T) {
-	_, shared := sharedStack(t)
-	require.Equal(t, typesOf(append(everyEnvironment(t), shared...)), slices.Sorted(maps.Keys(pricing.CoverageByType())),
-		"say in pricing/coverage.go what a type costs, and add its lines to the estimate")
-}
-
-// TestTheEstimateCountsWhatIsDeclared holds quantities of the estimate against what the program registers.
-func TestTheEstimateCountsWhatIsDeclared(t *testing.T) {
+// TestEstimateMatchesTheProgram compares quantities of the estimate with what the program registers.
+func TestEstimateMatchesTheProgram(t *testing.T) {
 	for _, name := range []string{"dev", "staging", "production"} {
 		env, all := deployed(t, name)
 		quantity := map[string]float64{}

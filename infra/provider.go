@@ -9,18 +9,17 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// DeclareProvider returns what declares the AWS provider of an environment's stack, as the program does.
+// DeclareProvider returns a function that declares the AWS provider of an environment's stack, as the program does.
 func DeclareProvider(env *environment.Environment, endpointURL string) func(*pulumi.Context) (pulumi.ProviderResource, error) {
 	return func(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
 		return newProvider(ctx, env.Region, env.Account, endpointURL)
 	}
 }
 
-// newProvider declares the one AWS provider that every resource of a stack uses. It refuses to work in any account
-// but the one that the environment names.
+// newProvider declares the AWS provider of every resource of a stack. It rejects any account but the environment's.
 //
-// With an endpointURL it talks to an emulator of AWS there, and asks for no more than emulators have: no check of the
-// credentials, no instance metadata, buckets in the path. The account number is still asked for, because ARNs carry it.
+// With an endpointURL it connects to an emulator of AWS, and needs no more than emulators have: no validation of the
+// credentials, no instance metadata, path-style buckets. It still requests the account ID, which ARNs contain.
 // Source: https://www.pulumi.com/registry/packages/aws/api-docs/provider/
 func newProvider(ctx *pulumi.Context, region, account, endpointURL string) (*aws.Provider, error) {
 	args := &aws.ProviderArgs{
@@ -41,7 +40,7 @@ func newProvider(ctx *pulumi.Context, region, account, endpointURL string) (*aws
 	return provider, nil
 }
 
-// endpoints sends every service that the program uses to the same address.
+// endpoints returns the same address for every service that the program uses.
 func endpoints(url pulumi.StringPtrInput) aws.ProviderEndpointArgs {
 	return aws.ProviderEndpointArgs{
 		Acm:            url,

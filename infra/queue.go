@@ -10,35 +10,29 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Queue is the background jobs' queue, and the one of the jobs that could not be done.
+// Queue is the queue of background jobs and its dead-letter queue.
 type Queue struct {
 	pulumi.ResourceState
 
-	// URL and ARN are the queue's, DeadLetterURL is that of the dead letters.
+	// URL and ARN are the queue's, DeadLetterURL is the dead-letter queue's.
 	URL, ARN, DeadLetterURL pulumi.StringOutput
-}
-
-// QueueArgs is what a Queue needs to know.
-type QueueArgs struct {
-	Env *environment.Environment
 }
 
 const (
 	secondsPerDay = 24 * 60 * 60
-	// deadLetterDays is the longest that SQS keeps a message: somebody has to look at it.
+	// deadLetterDays is the maximum retention of SQS: a person has to investigate the message.
 	deadLetterDays = 14
-	// longPoll is the longest wait for messages, in seconds: an idle worker asks seldom.
+	// longPoll is the maximum wait for messages, in seconds, which saves an idle worker requests.
 	longPoll = 20
 )
 
 // NewQueue declares a Queue.
-func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.ResourceOption) (*Queue, error) {
+func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Queue, error) {
 	c := &Queue{}
 	child, err := declare(ctx, "Queue", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	dead, err := sqs.NewQueue(ctx, name+"-dlq", &sqs.QueueArgs{
 		Name:                    pulumi.String(env.DeadLetterQueueName()),
 		MessageRetentionSeconds: pulumi.Int(deadLetterDays * secondsPerDay),
@@ -82,7 +76,8 @@ func NewQueue(ctx *pulumi.Context, name string, args *QueueArgs, opts ...pulumi.
 	return c, finish(ctx, name, c, pulumi.Map{"url": c.URL, "arn": c.ARN, "deadLetterUrl": c.DeadLetterURL})
 }
 
-// redrivePolicy says where messages go that were received too often, redriveAllowPolicy who may send them there.
+// redrivePolicy names the queue for messages that were received too often, redriveAllowPolicy the queues that may use
+// it.
 // Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 type redrivePolicy struct {
 	DeadLetterTargetARN string `json:"deadLetterTargetArn"`
@@ -94,7 +89,7 @@ type redriveAllowPolicy struct {
 	SourceQueueARNs   []string `json:"sourceQueueArns"`
 }
 
-// jsonOf renders a value about something that AWS makes up.
+// jsonOf returns a value as JSON that depends on something that AWS generates.
 func jsonOf(input pulumi.StringInput, value func(input string) any) pulumi.StringOutput {
 	return input.ToStringOutput().ApplyT(func(input string) (string, error) {
 		text, err := json.Marshal(value(input))

@@ -21,17 +21,17 @@ const (
 		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// registration is one resource as the program asked for it.
+// registration is one resource that the program registered.
 type registration struct {
 	urn, typ, name, parent string
 	custom, protect        bool
 	inputs                 map[string]any
 	ignored                []string
-	// dependencies are the URNs that it waits for.
+	// dependencies are the URNs that it depends on.
 	dependencies []string
 }
 
-// within reports whether the resource is a child, however deep, of a component of the kind.
+// within reports whether the resource is a descendant of a component of the kind.
 func (r registration) within(kind string) bool {
 	return strings.Contains(r.urn, componentPrefix+kind+"$")
 }
@@ -52,7 +52,7 @@ func (r registration) get(path ...any) any {
 	return value
 }
 
-// recorder stands for the engine: it notes what is registered, and answers with what AWS would make up.
+// recorder replaces the engine: it records what is registered, and returns what AWS would generate.
 type recorder struct {
 	mu    sync.Mutex
 	stack string
@@ -74,7 +74,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	r.mu.Unlock()
 
 	state := args.Inputs.Copy()
-	for key, value := range r.made(args) {
+	for key, value := range r.generated(args) {
 		state[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 	}
 	return args.Name + "-id", state, nil
@@ -88,8 +88,8 @@ func (r *recorder) urn(parent, typ, name string) string {
 	return fmt.Sprintf("urn:pulumi:%s::%s::%s%s::%s", r.stack, project, parentType, typ, name)
 }
 
-// made is what AWS makes up for a resource.
-func (r *recorder) made(args pulumi.MockResourceArgs) map[string]any {
+// generated returns what AWS generates for a resource.
+func (r *recorder) generated(args pulumi.MockResourceArgs) map[string]any {
 	made := map[string]any{"arn": "arn:aws:" + args.TypeToken + ":" + args.Name}
 	switch args.TypeToken {
 	case "awsx:ec2:Vpc":

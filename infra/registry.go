@@ -10,28 +10,22 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Registry is the image repository. Tags may move, because ENV-latest does; what runs is always a digest, and never
-// moves.
+// Registry is the image repository. Its tags are mutable, since ENV-latest moves; only digests are deployed.
 type Registry struct {
 	pulumi.ResourceState
 
-	// URL is the repository without tag, ARN what policies call it.
+	// URL is the repository without a tag.
 	URL, ARN pulumi.StringOutput
 }
 
-// RegistryArgs is what a Registry needs to know.
-type RegistryArgs struct {
-	Shared *environment.Shared
-}
-
 // NewRegistry declares a Registry.
-func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...pulumi.ResourceOption) (*Registry, error) {
+func NewRegistry(ctx *pulumi.Context, name string, shared *environment.Shared, opts ...pulumi.ResourceOption) (*Registry, error) {
 	c := &Registry{}
 	child, err := declare(ctx, "Registry", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	config := args.Shared.Repository
+	config := shared.Repository
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
 		Name:               pulumi.String(config.Name),
 		ImageTagMutability: pulumi.String("MUTABLE"),
@@ -42,7 +36,7 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
 			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
 		},
-		Tags: withName(args.Shared.Tags(), config.Name),
+		Tags: withName(shared.Tags(), config.Name),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -78,15 +72,15 @@ type lifecycleSelection struct {
 	CountNumber    int      `json:"countNumber"`
 }
 
-// neverExpire is more images than the environments of an account will ever run at once.
+// neverExpire is a count that the images of an account's environments never reach.
 const neverExpire = 1000
 
-// keptTagPatterns are the patterns of the tags that the deployer puts on what runs and on what ran before.
+// keptTagPatterns returns the patterns of the tags that the deployer gives to running and previous images.
 func keptTagPatterns() []string { return []string{"running-*", "previous-*"} }
 
-// lifecyclePolicy renders what the repository keeps. Several patterns of one rule select only the images that bear all of
-// them, so that each pattern has a rule of its own. An image that one rule selects cannot be expired by a later one:
-// the first rules, whose bound is never reached, keep what runs and what ran before.
+// lifecyclePolicy returns the lifecycle policy of the repository. Several patterns in one rule select only the images
+// that match all of them, so each pattern has its own rule. An image that one rule selects cannot be expired by a later
+// one: the first rules, whose count is never reached, keep running and previous images.
 func lifecyclePolicy(r environment.Repository) (string, error) {
 	var rules []lifecycleRule
 	add := func(description string, selection lifecycleSelection) {
@@ -106,7 +100,7 @@ func lifecyclePolicy(r environment.Repository) (string, error) {
 	return string(text), nil
 }
 
-// newestTagged selects the images with a tag of the pattern beyond the newest count.
+// newestTagged selects the images with a tag of the pattern, except for the newest count.
 func newestTagged(pattern string, count int) lifecycleSelection {
 	return lifecycleSelection{
 		TagStatus: "tagged", TagPatternList: []string{pattern}, CountType: "imageCountMoreThan", CountNumber: count,

@@ -9,7 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Roles are who a task is: to ECS, which starts it, and to AWS, which the application calls.
+// Roles are the roles of tasks: one for ECS, which starts them, and one for the application.
 type Roles struct {
 	pulumi.ResourceState
 
@@ -17,11 +17,11 @@ type Roles struct {
 	ExecutionARN pulumi.StringOutput
 	// TaskARN is the application's own role.
 	TaskARN pulumi.StringOutput
-	// Policies are there when the roles may do what they are for.
+	// Policies are the policies of both roles, which tasks need to start.
 	Policies []pulumi.Resource
 }
 
-// RolesArgs is what Roles need to know.
+// RolesArgs are the arguments of Roles.
 type RolesArgs struct {
 	Env                                                                      *environment.Environment
 	RepositoryARN, ConfigSecretARN, DatabaseSecretARN, QueueARN, LogGroupARN pulumi.StringInput
@@ -51,7 +51,7 @@ func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.
 	return c, finish(ctx, name, c, pulumi.Map{"executionArn": c.ExecutionARN, "taskArn": c.TaskARN})
 }
 
-// newTaskRole declares a role that only this account's ECS tasks can play.
+// newTaskRole declares a role that only this account's ECS tasks can assume.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
 func newTaskRole(
 	ctx *pulumi.Context, name string, env *environment.Environment, roleName string, permissions pulumi.StringInput,
@@ -63,11 +63,11 @@ func newTaskRole(
 	}, child)
 }
 
-// executionStatements is what ECS needs to start a task: the repository, the configuration secret, the log group.
+// executionStatements allow ECS to start a task: to use the repository, the configuration secret, and the log group.
 func executionStatements(arn []string) []statement {
 	repository, secret, logs := arn[0], arn[1], arn[2]
 	return []statement{
-		// A registry token is not about any repository.
+		// A registry token has no resource.
 		allow("LogIn", []string{"ecr:GetAuthorizationToken"}, anyResource),
 		allow("Pull", []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
@@ -77,8 +77,8 @@ func executionStatements(arn []string) []statement {
 	}
 }
 
-// taskStatements is what the application itself does: it reads its two secrets and uses its queue. X-Ray and the
-// channel of ECS Exec know no resources; they are open only where they are used.
+// taskStatements allow the application to read its two secrets and to use its queue. X-Ray and the channel of ECS Exec
+// cannot be limited to resources; they are allowed only where they are used.
 func taskStatements(env *environment.Environment, arn []string) []statement {
 	configuration, database, queue := arn[0], arn[1], arn[2]
 	statements := []statement{

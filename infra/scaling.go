@@ -8,16 +8,16 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// trackedMetric is one thing that autoscaling follows.
+// trackedMetric is the target of one scaling policy.
 type trackedMetric struct {
-	// name is the policy's, metric one that ECS or the load balancer publishes.
+	// name is the policy's; metric is a predefined one of ECS or the load balancer.
 	name, metric string
 	value        int
-	// byRequests says that the metric is about a target group, which has to be named.
+	// byRequests is true for a metric of a target group, which the policy has to name.
 	byRequests bool
 }
 
-// trackedMetrics are what the environment asks autoscaling to follow.
+// trackedMetrics returns the targets that the environment has.
 // Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
 func trackedMetrics(a environment.Autoscaling) []trackedMetric {
 	var tracked []trackedMetric
@@ -33,7 +33,7 @@ func trackedMetrics(a environment.Autoscaling) []trackedMetric {
 	return tracked
 }
 
-// newScaling lets the number of tasks move between the service's bounds: up within a minute, down after five.
+// newScaling declares the autoscaling of a service between its limits: up within a minute, down after five.
 func newScaling(
 	ctx *pulumi.Context, name string, args *ServiceArgs, service *ecs.Service, child pulumi.ResourceOption,
 ) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// untaggable are the types that AWS keeps no tags of.
+// untaggable reports whether AWS supports no tags for a type.
 func untaggable(typ string) bool {
 	return slices.Contains([]string{
 		"pulumi:providers:aws",
@@ -78,19 +78,19 @@ func TestNoInputHoldsASecret(t *testing.T) {
 	}
 }
 
-// property is one promise: a property of a resource, in each environment.
+// property is one requirement: a property of a resource, in each environment.
 type property struct {
 	typ, name        string
 	path             []any
 	dev, stage, prod any
 }
 
-// everywhere is a promise that no environment is exempt from.
+// everywhere returns a requirement of every environment.
 func everywhere(typ, name string, want any, path ...any) property {
 	return property{typ, name, path, want, want, want}
 }
 
-func TestSecurityPromises(t *testing.T) {
+func TestSecurityRequirements(t *testing.T) {
 	const (
 		balancer = "aws:lb/loadBalancer:LoadBalancer"
 		listener = "aws:lb/listener:Listener"
@@ -163,7 +163,7 @@ func TestSecurityPromises(t *testing.T) {
 	}
 }
 
-func TestFinalSnapshotIsNamedAfterOneLifeOfTheDatabase(t *testing.T) {
+func TestFinalSnapshotNameIsUniquePerInstance(t *testing.T) {
 	name := func(vpcID, user string) string {
 		env, err := environment.Load("..", "staging")
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestSchedulerNeverRunsTwice(t *testing.T) {
 	}
 }
 
-func TestAutoscaledCountIsLeftAlone(t *testing.T) {
+func TestAutoscaledCountIsIgnored(t *testing.T) {
 	_, all := deployed(t, "production")
 	require.Equal(t, []string{"desiredCount"}, find(t, all, "aws:ecs/service:Service", "api").ignored)
 	require.Empty(t, find(t, all, "aws:ecs/service:Service", "scheduler").ignored)
@@ -207,7 +207,7 @@ func TestAutoscaledCountIsLeftAlone(t *testing.T) {
 	require.Empty(t, ofType(all, "aws:appautoscaling/target:Target"))
 }
 
-func TestOnlyTheLoadBalancerIsOpenToTheWorld(t *testing.T) {
+func TestOnlyTheLoadBalancerIsPublic(t *testing.T) {
 	_, all := deployed(t, "production")
 	group := map[any]string{"groups-balancer-id": "balancer", "groups-tasks-id": "tasks", "groups-database-id": "database"}
 	var opened []string
@@ -260,7 +260,7 @@ func TestProviderKnowsItsAccount(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:5000", emulated.get("endpoints", 0, "ecs"))
 }
 
-func TestBudgetWarnsPeopleOnly(t *testing.T) {
+func TestBudgetNotifiesPeopleOnly(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	env.Monitoring.Emails = nil

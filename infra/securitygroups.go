@@ -8,9 +8,9 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// SecurityGroups says who may talk to whom: the world to the load balancer, the load balancer to the tasks, the tasks
-// to the database and to HTTPS anywhere. Whatever is not named is closed. The groups are apart from what they protect,
-// so that a database need not wait for a load balancer only because tasks talk to both.
+// SecurityGroups allow connections from anywhere to the load balancer, from there to the tasks, and from the tasks to
+// the database and to HTTPS anywhere. The groups are separate from what they protect, so that a database does not wait
+// for a load balancer only because tasks use both.
 type SecurityGroups struct {
 	pulumi.ResourceState
 
@@ -18,16 +18,16 @@ type SecurityGroups struct {
 	LoadBalancerID, TasksID, DatabaseID pulumi.StringOutput
 }
 
-// SecurityGroupsArgs is what SecurityGroups need to know.
+// SecurityGroupsArgs are the arguments of SecurityGroups.
 type SecurityGroupsArgs struct {
 	Env   *environment.Environment
 	VPCID pulumi.StringInput
 }
 
-// anywhere is every IPv4 address. The VPC has no IPv6.
+// anywhere matches every IPv4 address. The VPC has no IPv6.
 const anywhere = "0.0.0.0/0"
 
-// securityGroupRule is one rule: TCP to a port, between a group and a peer. The peer is a group, or anywhere where it is empty.
+// securityGroupRule allows TCP to a port between a group and a peer, which is another group, or anywhere if it is empty.
 type securityGroupRule struct {
 	name        string
 	group       string
@@ -36,7 +36,6 @@ type securityGroupRule struct {
 	description string
 }
 
-// ingress are the connections that are let in.
 func ingress() []securityGroupRule {
 	return []securityGroupRule{
 		{"http", "balancer", "", 80, "HTTP from anywhere, answered with a redirect to HTTPS"},
@@ -46,7 +45,7 @@ func ingress() []securityGroupRule {
 	}
 }
 
-// egress are the connections that may be opened. DNS needs no rule: the VPC's resolver is not subject to them.
+// egress returns the outbound rules. DNS needs none: they do not apply to the VPC's resolver.
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
 func egress() []securityGroupRule {
 	return []securityGroupRule{
@@ -93,8 +92,8 @@ func NewSecurityGroups(
 	})
 }
 
-// newSecurityGroupRules declares the rules, each a resource of its own: rules inside of groups that refer to each other would
-// be a circle.
+// newSecurityGroupRules declares each rule as a resource of its own: rules inside groups that refer to each other would
+// be a cycle.
 func newSecurityGroupRules(
 	ctx *pulumi.Context, name string, env *environment.Environment, groups map[string]pulumi.StringOutput,
 	child pulumi.ResourceOption,

@@ -7,27 +7,27 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Service is one role of the image that runs all the time: its task definition, its ECS service and its autoscaling.
+// Service is a long-running role of the image: its task definition, its ECS service and its autoscaling.
 //
-// Provisioning leaves out every Service, so nothing outside of one may depend on it.
+// Provisioning omits every Service, so nothing outside may depend on one.
 type Service struct {
 	pulumi.ResourceState
 }
 
-// ServiceArgs is what a Service needs to know.
+// ServiceArgs are the arguments of a Service.
 type ServiceArgs struct {
 	TaskArgs
 	Service         environment.Service
 	ClusterARN      pulumi.StringInput
 	SubnetIDs       pulumi.StringArrayInput
 	SecurityGroupID pulumi.StringInput
-	// Balancer is where an API registers its tasks; other roles have none.
+	// Balancer is where the API registers its tasks; other roles have none.
 	Balancer *Balancer
-	// After are resources that tasks need in order to start, and that no argument refers to.
+	// After has resources that tasks need to start, and that no other argument refers to.
 	After []pulumi.Resource
 }
 
-// graceSeconds is how long a new API may fail the load balancer's checks before ECS replaces it.
+// graceSeconds is how long a new task of the API may fail the load balancer's checks before ECS replaces it.
 const graceSeconds = 60
 
 // NewService declares a Service.
@@ -48,7 +48,7 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 	}
 	options := []pulumi.ResourceOption{child, pulumi.DependsOn(after)}
 	if s.Autoscaling != nil {
-		// How many tasks run is the autoscaling's to say, also when somebody looks for drift.
+		// Autoscaling sets the number of tasks, which is no drift.
 		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))
 	}
 	service, err := ecs.NewService(ctx, name, serviceArgs(args, definition.Arn), options...)
@@ -63,8 +63,8 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// serviceArgs renders the ECS service. It does not wait for its deployment: the deployer watches that, and can say why
-// it is stuck. A deployment that fails is taken back by ECS.
+// serviceArgs returns the arguments of the ECS service. Pulumi does not wait for its deployment: the deployer polls
+// that, and can report why it is stuck. ECS rolls a failed deployment back.
 func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.ServiceArgs {
 	env, s := args.Env, args.Service
 	limits := limitsOf(s.Role)
@@ -104,14 +104,14 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 	return service
 }
 
-// limits bound the tasks of a service in a deployment, in percent of those that it wants.
+// limits are those of the number of tasks during a deployment, in percent of the desired count.
 type limits struct {
 	minimumPercent, maximumPercent int
 	rebalancing                    string
 }
 
-// limitsOf gives new tasks room beside the old ones, except for a scheduler, which must never run twice: its old task
-// ends first. For the same reason ECS may not move it between zones, which it would do the other way round.
+// limitsOf allows new tasks beside the old ones, except for a scheduler, which must never run twice: its old task stops
+// first. For the same reason ECS must not rebalance it between zones, which starts the new task first.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
 func limitsOf(role environment.Role) limits {
 	if role == environment.Scheduler {

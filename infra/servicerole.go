@@ -7,14 +7,14 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// serviceRole is a role that an AWS service plays on behalf of sources in this account, and its one policy.
+// serviceRole is a role that an AWS service assumes on behalf of sources in this account, and its policy.
 type serviceRole struct {
 	name, service, sources, policy string
 	permissions                    pulumi.StringInput
 }
 
-// newServiceRole declares a role of an environment. Whatever it is given, now or later, it may do no more than the
-// account's boundary allows: so that whoever may write its policy, and run a task as it, gains nothing by that.
+// newServiceRole declares a role of an environment. The account's boundary limits what any of its policies can allow, so
+// that permission to change its policy and to run a task with it is no escalation.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 func newServiceRole(
 	ctx *pulumi.Context, name string, env *environment.Environment, spec serviceRole, child pulumi.ResourceOption,

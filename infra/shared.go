@@ -6,9 +6,9 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// DeployShared returns the program of the stack that an account's environments share: the hosted zone, the image
-// repository, the boundary of the environments' roles, and GitHub's way in. All of it is protected: losing it would take down every environment.
-// endpointURL is an AWS-compatible endpoint, or "" for AWS itself.
+// DeployShared returns the program of the shared stack: the hosted zone, the image repository, the permissions boundary,
+// and GitHub's roles. All of it is protected, since every environment depends on it. endpointURL is an AWS-compatible
+// endpoint, or "" for AWS.
 func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		provider, err := newProvider(ctx, shared.Region, shared.Account, endpointURL)
@@ -16,11 +16,11 @@ func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc
 			return err
 		}
 		opts := []pulumi.ResourceOption{pulumi.Providers(provider), pulumi.Protect(true)}
-		zone, err := NewZone(ctx, "zone", &ZoneArgs{Shared: shared}, opts...)
+		zone, err := NewZone(ctx, "zone", shared, opts...)
 		if err != nil {
 			return err
 		}
-		registry, err := NewRegistry(ctx, "registry", &RegistryArgs{Shared: shared}, opts...)
+		registry, err := NewRegistry(ctx, "registry", shared, opts...)
 		if err != nil {
 			return err
 		}

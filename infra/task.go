@@ -9,19 +9,18 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// TaskArgs is what a task definition needs to know, whatever its role.
+// TaskArgs are the arguments of a task definition of any role.
 type TaskArgs struct {
 	Env *environment.Environment
 	// Image is repository@sha256:….
 	Image string
 	// ExecutionRoleARN and TaskRoleARN are the roles of ECS and of the application.
 	ExecutionRoleARN, TaskRoleARN pulumi.StringInput
-	// QueueURL, DatabaseHost, DatabaseSecretARN and ConfigSecretARN end up in the containers' variables.
+	// QueueURL, DatabaseHost, DatabaseSecretARN and ConfigSecretARN are values of the containers' variables.
 	QueueURL, DatabaseHost, DatabaseSecretARN, ConfigSecretARN pulumi.StringInput
 }
 
-// newTaskDefinition declares a revision of the role's family. Old revisions stay in ECS, so that a rollback finds
-// them.
+// newTaskDefinition declares a revision of the role's family. Old revisions stay active for a rollback.
 func newTaskDefinition(
 	ctx *pulumi.Context, name string, args *TaskArgs, role environment.Role, cpu, memory int, child pulumi.ResourceOption,
 ) (*ecs.TaskDefinition, error) {
@@ -34,7 +33,7 @@ func newTaskDefinition(
 		RequiresCompatibilities: pulumi.StringArray{pulumi.String(fargate)},
 		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
 			OperatingSystemFamily: pulumi.String("LINUX"),
-			// The pipelines that exist build the image for this architecture only.
+			// The existing pipelines build the image for this architecture only.
 			CpuArchitecture: pulumi.String("X86_64"),
 		},
 		ExecutionRoleArn:     args.ExecutionRoleARN,
@@ -45,7 +44,7 @@ func newTaskDefinition(
 	}, child)
 }
 
-// renderContainers waits for what AWS makes up, and renders the containers from it.
+// renderContainers renders the containers once the values that AWS generates resolve.
 func renderContainers(args *TaskArgs, role environment.Role) pulumi.StringOutput {
 	return pulumi.StringArray{
 		args.QueueURL, args.DatabaseHost, args.DatabaseSecretARN, args.ConfigSecretARN,

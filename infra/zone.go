@@ -7,34 +7,28 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Zone is the hosted zone of the root domain. It answers once the domain's registrar names its name servers.
+// Zone is the hosted zone of the root domain. It is in use once the registrar delegates the domain to its name servers.
 type Zone struct {
 	pulumi.ResourceState
 
-	// ID and ARN are the zone's.
 	ID, ARN pulumi.StringOutput
 	// NameServers are to be entered at the registrar.
 	NameServers pulumi.StringArrayOutput
 }
 
-// ZoneArgs is what a Zone needs to know.
-type ZoneArgs struct {
-	Shared *environment.Shared
-}
-
-// NewZone declares a Zone. It does not let itself be deleted with records in it.
-func NewZone(ctx *pulumi.Context, name string, args *ZoneArgs, opts ...pulumi.ResourceOption) (*Zone, error) {
+// NewZone declares a Zone. Deleting one that has records fails.
+func NewZone(ctx *pulumi.Context, name string, shared *environment.Shared, opts ...pulumi.ResourceOption) (*Zone, error) {
 	c := &Zone{}
 	child, err := declare(ctx, "Zone", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	root := args.Shared.RootDomain
+	root := shared.RootDomain
 	zone, err := route53.NewZone(ctx, name, &route53.ZoneArgs{
 		Name:         pulumi.String(root),
-		Comment:      pulumi.String("Shared by the environments of " + args.Shared.Prefix),
+		Comment:      pulumi.String("Shared by the environments of " + shared.Prefix),
 		ForceDestroy: pulumi.Bool(false),
-		Tags:         withName(args.Shared.Tags(), root),
+		Tags:         withName(shared.Tags(), root),
 	}, child)
 	if err != nil {
 		return nil, err

@@ -5,39 +5,39 @@ import (
 	"math"
 )
 
-// Assumptions are what no environment's file says, and the bill depends on.
+// Assumptions are the traffic figures that the bill depends on and no environment's file has.
 type Assumptions struct {
-	// RequestsMillion is how many requests clients make in a month, in millions.
+	// RequestsMillion is the number of requests a month, in millions.
 	RequestsMillion float64 `json:"requestsMillion"`
-	// DataGB is how much clients get in a month, and how much tasks exchange with the internet through NAT.
+	// DataGB is the traffic to clients a month, and the traffic of tasks through NAT, in GB each.
 	DataGB float64 `json:"dataGB"`
 }
 
-// DefaultAssumptions is the traffic that an environment is estimated with unless somebody knows better.
+// DefaultAssumptions returns the traffic of a quiet environment.
 func DefaultAssumptions() Assumptions { return Assumptions{RequestsMillion: 1, DataGB: 10} }
 
-// What is assumed about the rest. Amounts are in GB of a billion bytes, as they are billed.
+// The other assumptions. A GB is a billion bytes, as in the bill.
 const (
-	logKBPerRequest         = 1.0 // the application's, for each request
-	logGBPerService         = 0.5 // a service's in a month without requests
+	logKBPerRequest         = 1.0 // of the application
+	logGBPerService         = 0.5 // of a service in a month without requests
 	firewallLogKBPerRequest = 1.5
 	accessLogKBPerRequest   = 0.5
 	flowLogGB               = 1.0
-	// logCompression is what is left of a log that is kept.
+	// logCompression is the compressed size of a stored log.
 	// Source: https://aws.amazon.com/cloudwatch/pricing/
 	logCompression = 0.15
-	// queueMillion are the requests to the queue in a month: a worker that polls for 20 s makes an eighth of it.
+	// queueMillion is the number of requests to the queue a month; a worker that polls for 20 s sends an eighth of them.
 	queueMillion = 1.0
-	// databaseUsed is the part of the storage that is in use, and dailyChange the part of that which a day changes.
+	// databaseUsed is the used share of the storage, and dailyChange the share of that which changes in a day.
 	databaseUsed, dailyChange = 0.5, 0.02
-	// imageGB is what a pushed image adds to the repository beyond the layers that are there.
+	// imageGB is the size of a pushed image without the layers that the repository already has.
 	imageGB = 0.1
-	// accessLogDays is how long the program keeps access logs.
+	// accessLogDays is the retention of access logs in the program.
 	accessLogDays = 90
 	daysPerMonth  = 30
 )
 
-// describe are the assumptions in words.
+// describe returns the assumptions in words.
 func (a Assumptions) describe() []string {
 	return []string{
 		fmt.Sprintf("%v million requests a month (--requests-million)", a.RequestsMillion),
@@ -49,8 +49,8 @@ func (a Assumptions) describe() []string {
 	}
 }
 
-// capacityUnits is how many LCU the load balancer needs on average: one is 25 new connections a second or 1 GB an hour,
-// whichever is more. Every request is taken for a connection of its own.
+// capacityUnits returns the average number of LCU of the load balancer: one is 25 new connections a second or 1 GB an
+// hour, whichever is more. Every request is assumed to open a connection.
 // Source: https://aws.amazon.com/elasticloadbalancing/pricing/
 func (a Assumptions) capacityUnits() float64 {
 	const connections, gigabytesPerHour = 25, 1
@@ -61,10 +61,22 @@ func (a Assumptions) requestsPerSecond() float64 {
 	return a.RequestsMillion * 1e6 / (HoursPerMonth * 3600)
 }
 
-// tracesMillion is how many requests X-Ray records: the sampling rule takes the first of every second and one in twenty
-// of the rest.
+// tracesMillion returns how many million requests X-Ray records: the first of every second and one in twenty of the
+// rest, according to the sampling rule.
 func (a Assumptions) tracesMillion() float64 {
 	const perSecond, rate = 1.0, 0.05
 	first := math.Min(a.requestsPerSecond(), perSecond) * HoursPerMonth * 3600 / 1e6
 	return first + rate*(a.RequestsMillion-first)
+}
+
+// LeftOut returns what a bill can contain beyond the estimate.
+func LeftOut() []string {
+	return []string{
+		"tax, support plans, free tier, credits, savings plans and reserved instances",
+		"data between zones ($0.01 a GB, each way), DNS queries, calls to AWS APIs",
+		"CPU credits of db.t classes above their baseline, automatic growth of the database's storage",
+		"manual snapshots and those of deleted databases, the migration's task",
+		"log queries, Container Insights' performance logs, e-mails of alarms",
+		"whatever the program did not create",
+	}
 }

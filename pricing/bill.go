@@ -5,7 +5,7 @@ import "github.com/balancer/v3-backend-infra/environment"
 // The parts of the bill.
 const (
 	AreaNetwork    = "network"
-	AreaIngress    = "entrance"
+	AreaIngress    = "ingress"
 	AreaTasks      = "tasks"
 	AreaDatabase   = "database"
 	AreaMonitoring = "monitoring"
@@ -13,7 +13,7 @@ const (
 	AreaShared     = "shared"
 )
 
-// network is NAT, with a public address for each gateway. The endpoint of S3 costs nothing.
+// network adds the NAT gateways with their public addresses. The endpoint of S3 is free.
 func (b *bill) network(env *environment.Environment, a Assumptions) {
 	b.area = AreaNetwork
 	gateways := 1.0
@@ -25,10 +25,10 @@ func (b *bill) network(env *environment.Environment, a Assumptions) {
 	b.addAssumed("data through NAT", natData, a.DataGB)
 }
 
-// firewallRules are the rate limit and the groups of AWS's rules that the program puts before every environment.
+// firewallRules counts the rate limit and the managed rule groups of every environment.
 const firewallRules = 5
 
-// ingress is the load balancer, with a public address in each zone, and the web ACL.
+// ingress adds the load balancer, with a public address in each zone, and the web ACL.
 func (b *bill) ingress(env *environment.Environment, a Assumptions) {
 	b.area = AreaIngress
 	b.addDeclared("load balancer", balancerHour, HoursPerMonth)
@@ -41,7 +41,7 @@ func (b *bill) ingress(env *environment.Environment, a Assumptions) {
 	b.addAssumed("access logs kept", objectStorage, a.RequestsMillion*accessLogKBPerRequest*accessLogDays/daysPerMonth)
 }
 
-// tasks are those of the services. What runs beside the application, such as X-Ray's daemon, is in the task's size.
+// tasks adds the tasks of the services. A sidecar, such as X-Ray's daemon, is part of the task's size.
 func (b *bill) tasks(env *environment.Environment) {
 	b.area = AreaTasks
 	for _, s := range env.Services.List() {
@@ -56,8 +56,8 @@ func (b *bill) tasks(env *environment.Environment) {
 	}
 }
 
-// database is the instance, its storage, and backups beyond the size of the storage, which are free up to it. Seven days
-// of Performance Insights cost nothing.
+// database adds the instance, its storage, and the backups, which are free up to the size of the storage. Seven days of
+// Performance Insights are free.
 func (b *bill) database(env *environment.Environment) {
 	b.area = AreaDatabase
 	d := env.Database
@@ -75,7 +75,7 @@ func (b *bill) database(env *environment.Environment) {
 	b.addAssumed("database backups", backup, max(0, kept-float64(d.StorageGiB)))
 }
 
-// monitoring is CloudWatch, X-Ray and Route 53's health check.
+// monitoring adds CloudWatch, X-Ray and Route 53's health check.
 func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 	b.area = AreaMonitoring
 	services := float64(len(env.Services.List()))
@@ -99,13 +99,13 @@ func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 	}
 }
 
-// alarms are those that the program declares, and the two that each target of autoscaling makes.
+// alarms counts the alarms that the program declares, and the two that each autoscaling target creates.
 // Source: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 func alarms(env *environment.Environment) int {
 	const balancer, service, database, queue, perTarget = 4, 3, 4, 2, 2
 	count := balancer + database + queue
 	if env.Monitoring.AtLeast(environment.Full) && env.Region == Region {
-		count++ // of the health check, whose metrics are in that region only
+		count++ // the health check's, whose metrics are in that region only
 	}
 	for _, s := range env.Services.List() {
 		count += service
@@ -121,14 +121,14 @@ func alarms(env *environment.Environment) int {
 	return count
 }
 
-// insights are the metrics of Container Insights: a cluster's, and each service's and task family's.
+// insights counts the metrics of Container Insights for the cluster, each service and each task family.
 // Source: https://aws.amazon.com/cloudwatch/pricing/ (example of Container Insights for ECS)
 func insights(env *environment.Environment) int {
 	const cluster, service, family = 8, 11, 6
 	return cluster + (service+family)*len(env.Services.List())
 }
 
-// other are the secrets of the configuration and the database, and the queue with its dead letters.
+// other adds the secrets of the configuration and the database, and the queues.
 func (b *bill) other() {
 	b.area = AreaOther
 	b.addDeclared("secrets", secretMonth, 2)

@@ -1,6 +1,6 @@
 package pricing
 
-// Difference is one resource on both sides.
+// Difference is the cost of one resource in two estimates.
 type Difference struct {
 	Resource string  `json:"resource"`
 	USD      float64 `json:"monthlyUSD"`
@@ -8,8 +8,8 @@ type Difference struct {
 	Delta    float64 `json:"deltaUSD"`
 }
 
-// Differences are the resources that cost another amount in e than in the other estimate, in the order of e; what only
-// the other one has follows.
+// Differences returns the resources whose cost differs between two estimates, in the order of e, followed by those that
+// only other has.
 func Differences(e, other Estimate) []Difference {
 	differences := []Difference{}
 	seen := map[string]bool{}
@@ -28,7 +28,6 @@ func Differences(e, other Estimate) []Difference {
 	return differences
 }
 
-// resourceUSD is what a resource costs; nothing where there is none.
 func (e Estimate) resourceUSD(resource string) float64 {
 	for _, line := range e.Lines {
 		if line.Resource == resource {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestThePageHasTheTable holds docs/cost.md against the code. What it misses can be pasted there.
-func TestThePageHasTheTable(t *testing.T) {
+// TestPageHasThePrices compares docs/cost.md with the code. The expected text can be pasted there.
+func TestPageHasThePrices(t *testing.T) {
 	page, err := os.ReadFile("../docs/cost.md")
 	require.NoError(t, err)
 	var table strings.Builder

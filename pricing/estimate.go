@@ -7,32 +7,32 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Line is one position of the bill.
+// Line is one item of the bill.
 type Line struct {
-	// Area is the part of the environment: network, entrance, tasks, database, monitoring, other.
+	// Area is one of the Area constants.
 	Area string `json:"area"`
-	// Resource is what is paid for, by a name that two environments share.
+	// Resource is what is billed, by a name that is the same in every environment.
 	Resource string `json:"resource"`
-	// Quantity is how many Units a month has.
+	// Quantity is the number of Units a month.
 	Quantity float64 `json:"quantity"`
 	Unit     string  `json:"unit"`
 	UnitUSD  float64 `json:"unitUSD"`
 	USD      float64 `json:"monthlyUSD"`
-	// MostUSD is the same with as many tasks as autoscaling allows.
+	// MostUSD is the cost with as many tasks as autoscaling allows.
 	MostUSD float64 `json:"mostUSD"`
-	// Assumed says that the quantity follows from an assumption, not from the file.
+	// Assumed is true if the quantity follows from an assumption, not from the file.
 	Assumed bool `json:"assumed"`
 }
 
-// Estimate is what a stack costs a month.
+// Estimate is the monthly cost of a stack.
 type Estimate struct {
 	Lines []Line `json:"lines"`
-	// USD is the sum, MostUSD that with as many tasks as autoscaling allows.
+	// USD is the sum, MostUSD the sum with as many tasks as autoscaling allows.
 	USD     float64 `json:"monthlyUSD"`
 	MostUSD float64 `json:"mostUSD"`
-	// Unpriced is what belongs to the bill and has no price in the table.
+	// Unpriced lists what is billed, but has no price in the table.
 	Unpriced []string `json:"unpriced"`
-	// Assumed says what the lines that are Assumed stand on.
+	// Assumed lists the assumptions.
 	Assumed []string `json:"assumed"`
 }
 
@@ -43,7 +43,7 @@ type bill struct {
 	unpriced []string
 }
 
-// add writes a line with the price of the key; most is the quantity with all tasks.
+// add adds a line with the price of a key; most is the quantity with as many tasks as autoscaling allows.
 func (b *bill) add(resource, key string, quantity, most float64, assumed bool) {
 	price, ok := priceOf(key)
 	if !ok {
@@ -59,7 +59,6 @@ func (b *bill) add(resource, key string, quantity, most float64, assumed bool) {
 	})
 }
 
-// addDeclared is what follows from the file, assumed what follows from an assumption.
 func (b *bill) addDeclared(resource, key string, quantity float64) {
 	b.add(resource, key, quantity, quantity, false)
 }
@@ -81,10 +80,10 @@ func (b *bill) total() Estimate {
 	return e
 }
 
-// cents rounds an amount as a bill does, half a cent up. The smallest part keeps 16.425 from being 16.4249999.
+// cents rounds an amount as a bill does, half a cent up. The small summand is for 16.425, which is 16.4249999 in binary.
 func cents(usd float64) float64 { return math.Round(usd*100+1e-6) / 100 }
 
-// EstimateEnvironment estimates an environment, with the fewest tasks that its services run.
+// EstimateEnvironment returns the estimate of an environment, with the minimum number of tasks.
 func EstimateEnvironment(env *environment.Environment, a Assumptions) Estimate {
 	b := &bill{}
 	b.network(env, a)
@@ -98,7 +97,7 @@ func EstimateEnvironment(env *environment.Environment, a Assumptions) Estimate {
 	return e
 }
 
-// EstimateShared estimates what the environments of an account share, with the key of the Pulumi state.
+// EstimateShared returns the estimate of the shared stack, with the key of the Pulumi state.
 func EstimateShared(shared *environment.Shared) Estimate {
 	b := &bill{area: AreaShared}
 	b.addDeclared("hosted zone", zoneMonth, 1)
@@ -109,11 +108,10 @@ func EstimateShared(shared *environment.Shared) Estimate {
 	return e
 }
 
-// NetworkTotal is the part of the bill that does not depend on the size of tasks and database: the network and the
-// entrance.
+// NetworkTotal returns the cost of network and ingress, which does not depend on the sizes of tasks and database.
 func (e Estimate) NetworkTotal() float64 { return cents(e.Area(AreaNetwork) + e.Area(AreaIngress)) }
 
-// Area is what a part of the environment costs.
+// Area returns the cost of a part of the environment.
 func (e Estimate) Area(name string) float64 {
 	var sum float64
 	for _, line := range e.Lines {

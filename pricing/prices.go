@@ -1,24 +1,24 @@
-// Package pricing estimates what an environment costs a month, from its description alone: what the program declares,
-// times AWS's list prices, under assumptions that are shown. It asks nobody anything.
+// Package pricing estimates the monthly cost of an environment from its description: what the program declares, times
+// AWS's list prices, with explicit assumptions. It needs no network.
 package pricing
 
 import "strings"
 
-// Region is the one region whose prices the table has. HoursPerMonth is what AWS's own calculator takes for a month.
+// Region is the only region in the table of prices. HoursPerMonth is the month of AWS's own calculator.
 const (
 	Region        = "us-east-1"
 	HoursPerMonth = 730
 )
 
-// Price is what AWS charges for one unit on its price list: without free tier, tax, credits and commitments.
+// Price is a list price of AWS, without free tier, tax, credits and commitments.
 type Price struct {
-	// Key is what the estimate calls it, What and Unit are what AWS charges for.
+	// Key identifies the price in the estimate. What and Unit are what AWS charges for.
 	Key  string `json:"key"`
 	What string `json:"what"`
 	Unit string `json:"unit"`
 	// USD is the price of one unit in Region.
 	USD float64 `json:"usd"`
-	// AsOf is the month in which the price was looked up, Source the list that it is from.
+	// AsOf is the month in which the price was checked, Source the price list.
 	AsOf   string `json:"asOf"`
 	Source string `json:"source"`
 }
@@ -54,10 +54,10 @@ const (
 	keyMonth         = "key"
 )
 
-// priceDate is when the prices were last held against AWS's lists. A price that changes gets a date of its own.
+// priceDate is when the prices were last compared with AWS's lists. A price that changes gets a date of its own.
 const priceDate = "2026-06"
 
-// Prices is the table of prices.
+// Prices returns the table of prices.
 func Prices() []Price {
 	const lists = "https://aws.amazon.com/"
 	all := []Price{
@@ -71,7 +71,7 @@ func Prices() []Price {
 		{balancerUnit, "application load balancer: capacity unit", "LCU-hour", 0.008, priceDate, lists + "elasticloadbalancing/pricing/"},
 		{firewallACL, "web ACL", "month", 5, priceDate, lists + "waf/pricing/"},
 		{firewallRule, "rule, or group of AWS's rules", "month", 1, priceDate, lists + "waf/pricing/"},
-		{firewallRequests, "requests looked at by a web ACL", "million", 0.60, priceDate, lists + "waf/pricing/"},
+		{firewallRequests, "requests inspected by a web ACL", "million", 0.60, priceDate, lists + "waf/pricing/"},
 		{storage, "RDS: gp3 storage, one zone", "GB-month", 0.115, priceDate, lists + "rds/postgresql/pricing/"},
 		{backup, "RDS: backups beyond the size of the storage", "GB-month", 0.095, priceDate, lists + "rds/postgresql/pricing/"},
 		{logIngestion, "CloudWatch: logs taken in", "GB", 0.50, priceDate, lists + "cloudwatch/pricing/"},
@@ -97,7 +97,7 @@ func Prices() []Price {
 	return all
 }
 
-// AsOf is the month of the oldest price in the table.
+// AsOf returns the month of the oldest price in the table.
 func AsOf() string {
 	oldest := priceDate
 	for _, p := range Prices() {
@@ -106,13 +106,13 @@ func AsOf() string {
 	return oldest
 }
 
-// instanceClass is an RDS instance class and its price an hour in one zone. A second zone costs the same again.
+// instanceClass is an RDS instance class and its hourly price in one zone. A second zone doubles it.
 type instanceClass struct {
 	name string
 	usd  float64
 }
 
-// instanceClasses are the classes with a price: each family from small to large.
+// instanceClasses returns the classes with a price, each family from small to large.
 func instanceClasses() []instanceClass {
 	return []instanceClass{
 		{"db.t3.micro", 0.018}, {"db.t3.small", 0.036}, {"db.t3.medium", 0.072}, {"db.t3.large", 0.145},
@@ -122,7 +122,7 @@ func instanceClasses() []instanceClass {
 	}
 }
 
-// smallerClass is the next smaller class of the family, or "" where the table has none.
+// smallerClass returns the next smaller class of the family, or "".
 func smallerClass(name string) string {
 	family := func(class string) string { return class[:strings.LastIndex(class, ".")] }
 	smaller := ""
@@ -138,7 +138,6 @@ func smallerClass(name string) string {
 	return ""
 }
 
-// priceOf finds a price; there is none of an instance class that is not in the table.
 func priceOf(key string) (Price, bool) {
 	for _, p := range Prices() {
 		if p.Key == key {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,21 +22,21 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// Target is what is probed.
+// Target is an endpoint to probe.
 type Target struct {
-	// Domain is the host name, with a port where it is not 443.
+	// Domain is the host name, with a port if it is not 443.
 	Domain string
-	// Paths are asked one by one, each of both sides.
+	// Paths are requested on both sides.
 	Paths []string
-	// LoadBalancer is the balancer's own DNS name; without one only the domain is probed.
+	// LoadBalancer is the load balancer's own DNS name; if it is empty, only the domain is probed.
 	LoadBalancer string
 }
 
-// maxBody is how much of a health answer is read, in bytes.
+// maxBody is how much of a response is read, in bytes.
 const maxBody = 64 << 10
 
-// Run probes every path of the target on each side, all at the same time, and returns one result a probe: by path,
-// the load balancer before the domain. No redirect is followed. A probe takes no longer than ctx allows.
+// Run probes every path of the target on each side, all at the same time, and returns one result per probe: by path, the
+// load balancer before the domain. It does not follow redirects. A probe ends with ctx.
 func Run(ctx context.Context, target Target, network Network, clk clock.Clock) []Result {
 	var results []Result
 	for _, path := range target.Paths {
@@ -59,7 +60,14 @@ func Run(ctx context.Context, target Target, network Network, clk clock.Clock) [
 	return results
 }
 
-// splitHostPort separates a host from its port, 443 where none is given.
+// RunWithTimeout calls Run with a time limit.
+func RunWithTimeout(ctx context.Context, timeout time.Duration, target Target, network Network, clk clock.Clock) []Result {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return Run(ctx, target, network, clk)
+}
+
+// splitHostPort returns a host and its port, which is 443 by default.
 func splitHostPort(domain string) (host, port string) {
 	host, port, err := net.SplitHostPort(domain)
 	if err != nil {
@@ -68,7 +76,7 @@ func splitHostPort(domain string) (host, port string) {
 	return host, port
 }
 
-// probeRun is one probe under way.
+// probeRun is one running probe.
 type probeRun struct {
 	network Network
 	clk     clock.Clock
@@ -80,8 +88,8 @@ func (p *probeRun) elapsedMS(start time.Time) float64 {
 	return math.Round(float64(p.clk.Now().Sub(start).Microseconds())/10) / 100
 }
 
-// run goes through the steps until one fails. What is wrong with the certificate does not keep it from asking: the
-// answer says whether the application is well.
+// run runs the steps until one fails. It also sends the request if the certificate is not valid: the response shows
+// whether the application is healthy.
 func (p *probeRun) run(ctx context.Context) *Problem {
 	domain, port := splitHostPort(p.target.Domain)
 
@@ -100,12 +108,12 @@ func (p *probeRun) run(ctx context.Context) *Problem {
 		return connectProblem(p.Host, port, err)
 	}
 	defer conn.Close()
-	// A read or write that hangs ends with the context.
+	// Closing the connection ends a read or write that hangs.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 
 	start = p.clk.Now()
-	// The certificate is verified by hand below: here a bad one would only be an error without its details. The old
-	// versions are offered so that an endpoint which knows no other can be told from one that fails.
+	// checkTLS verifies the certificate: here an invalid one would be an error without details. The old versions are
+	// offered to distinguish an endpoint that supports no other from one that fails.
 	secure := tls.Client(conn, &tls.Config{ServerName: domain, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
 	err = secure.HandshakeContext(ctx)
 	p.Steps.TLS = p.elapsedMS(start)
@@ -117,11 +125,7 @@ func (p *probeRun) run(ctx context.Context) *Problem {
 	p.TLS = newTLS(state, now)
 	tlsProblem := checkTLS(state, domain, p.network.Roots, now)
 
-	answerProblem := p.sendRequest(ctx, secure)
-	if tlsProblem != nil {
-		return tlsProblem
-	}
-	return answerProblem
+	return cmp.Or(tlsProblem, p.sendRequest(ctx, secure))
 }
 
 // connect tries the addresses in turn, IPv4 first, and returns the first connection.
@@ -145,7 +149,7 @@ func (p *probeRun) connect(ctx context.Context, addresses []string, port string)
 	return nil, errors.Join(dialErrors...)
 }
 
-// sendRequest sends the request over conn and judges the answer.
+// sendRequest sends the request over conn and evaluates the response.
 func (p *probeRun) sendRequest(ctx context.Context, conn net.Conn) *Problem {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
 	if err != nil {
@@ -182,7 +186,6 @@ func (p *probeRun) sendRequest(ctx context.Context, conn net.Conn) *Problem {
 	return evaluate(response, p.Body)
 }
 
-// newTLS takes from a connection what a result says of its TLS.
 func newTLS(state tls.ConnectionState, now time.Time) *TLS {
 	leaf := state.PeerCertificates[0]
 	return &TLS{
@@ -191,7 +194,7 @@ func newTLS(state tls.ConnectionState, now time.Time) *TLS {
 	}
 }
 
-// DaysLeft are the whole days from now until the end; after it they are negative, -1 from the first moment on.
+// DaysLeft returns the whole days from now until the end. After it they are negative, beginning with -1.
 func DaysLeft(end, now time.Time) int {
 	days := int(end.Sub(now) / (24 * time.Hour))
 	if now.After(end) {
@@ -205,24 +208,23 @@ func issuer(c *x509.Certificate) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
 
-// checkTLS verifies what the endpoint showed, as a client would at the time: the certificate's time, its name, and
-// whether a trusted authority stands behind it.
+// checkTLS verifies the endpoint's certificate as a client does: its validity period, its name, and its authority.
 func checkTLS(state tls.ConnectionState, domain string, roots *x509.CertPool, now time.Time) *Problem {
 	leaf := state.PeerCertificates[0]
 	if now.After(leaf.NotAfter) {
 		return &Problem{CertificateExpired,
 			fmt.Sprintf("the certificate for %s expired on %s", certificateNames(leaf), leaf.NotAfter.UTC().Format(time.RFC3339)),
-			"ACM renews a certificate only while its validation record is in DNS: look at the certificate and its record"}
+			"ACM renews a certificate only while its validation record is in DNS: check the certificate and its record"}
 	}
 	if now.Before(leaf.NotBefore) {
 		return &Problem{CertificateNotYetValid,
 			fmt.Sprintf("the certificate for %s is valid from %s on", certificateNames(leaf), leaf.NotBefore.UTC().Format(time.RFC3339)),
-			"compare this machine's clock with the time"}
+			"check this machine's clock"}
 	}
 	if err := leaf.VerifyHostname(domain); err != nil {
 		return &Problem{CertificateWrongName,
 			fmt.Sprintf("the certificate is for %s, not for %s", certificateNames(leaf), domain),
-			"the HTTPS listener shows another certificate, or the name leads elsewhere: compare the listener's certificate and the DNS answer"}
+			"the HTTPS listener has another certificate, or the name resolves to another host: check the listener's certificate and the DNS records"}
 	}
 	intermediates := x509.NewCertPool()
 	for _, c := range state.PeerCertificates[1:] {
@@ -231,10 +233,10 @@ func checkTLS(state tls.ConnectionState, domain string, roots *x509.CertPool, no
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: domain, Roots: roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
 		return &Problem{CertificateUntrusted,
 			fmt.Sprintf("the certificate of %s is not trusted: %v", issuer(leaf), err),
-			"a certificate of ACM is trusted everywhere: the listener shows another one, or something stands in between"}
+			"a certificate of ACM is trusted everywhere: the listener has another one, or a proxy intercepts the connection"}
 	}
 	if state.Version < tls.VersionTLS12 {
-		return &Problem{TLSOutdated, "the endpoint speaks nothing newer than " + tls.VersionName(state.Version),
+		return &Problem{TLSOutdated, "the endpoint supports nothing newer than " + tls.VersionName(state.Version),
 			"give the HTTPS listener a policy such as ELBSecurityPolicy-TLS13-1-2-2021-06"}
 	}
 	return nil

@@ -63,7 +63,7 @@ func (a authority) issue(t *testing.T, name string, from, until time.Duration) t
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// names is a resolver of fixed answers.
+// names is a resolver with fixed addresses.
 type names map[string][]string
 
 func (n names) LookupHost(_ context.Context, host string) ([]string, error) {
@@ -75,17 +75,17 @@ func (n names) LookupHost(_ context.Context, host string) ([]string, error) {
 
 func (names) LookupNS(context.Context, string) ([]*net.NS, error) { return nil, nil }
 
-// serve answers every request over TLS as handler does, and returns a network in which both names lead there.
+// serve starts a TLS server and returns a network in which both names resolve to it.
 func serve(t *testing.T, a authority, certificate tls.Certificate, maxVersion uint16, handler http.HandlerFunc) Network {
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS10, MaxVersion: maxVersion}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return leadingTo(server.Listener.Addr().String(), a)
+	return networkTo(server.Listener.Addr().String(), a)
 }
 
-func leadingTo(address string, a authority) Network {
+func networkTo(address string, a authority) Network {
 	return Network{
 		Resolver: names{domain: {"203.0.113.7"}, balancer: {"203.0.113.7"}},
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -95,7 +95,7 @@ func leadingTo(address string, a authority) Network {
 	}
 }
 
-func answer(code int, body string) http.HandlerFunc {
+func respond(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, body)
@@ -109,7 +109,7 @@ func TestRunHealthy(t *testing.T) {
 	var host, sni string
 	network := serve(t, a, a.issue(t, domain, -day, 60*day+time.Hour), 0, func(w http.ResponseWriter, r *http.Request) {
 		host, sni = r.Host, r.TLS.ServerName
-		answer(200, `{"status":"ready","database":"connected","uptime":7}`)(w, r)
+		respond(200, `{"status":"ready","database":"connected","uptime":7}`)(w, r)
 	})
 	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health", "/health/ready"}, LoadBalancer: balancer}, network, clock.Real())
 
@@ -124,11 +124,11 @@ func TestRunHealthy(t *testing.T) {
 	require.Equal(t, 200, results[0].StatusCode)
 	require.Equal(t, []string{"203.0.113.7"}, results[0].DNS)
 	require.Equal(t, "203.0.113.7", results[0].Address)
-	shown := results[0].TLS
-	require.Equal(t, "TLS 1.3", shown.Version)
-	require.Equal(t, domain, shown.Subject)
-	require.Equal(t, "Example, Example CA", shown.Issuer)
-	require.Equal(t, 60, shown.DaysLeft)
+	state := results[0].TLS
+	require.Equal(t, "TLS 1.3", state.Version)
+	require.Equal(t, domain, state.Subject)
+	require.Equal(t, "Example, Example CA", state.Issuer)
+	require.Equal(t, 60, state.DaysLeft)
 	require.Positive(t, results[0].Steps.TLS)
 	require.GreaterOrEqual(t, results[0].Steps.Total, results[0].Steps.TLS)
 }
@@ -136,7 +136,7 @@ func TestRunHealthy(t *testing.T) {
 func TestRunProblems(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	good := a.issue(t, domain, -day, 60*day)
-	healthy := answer(200, `{"status":"healthy"}`)
+	healthy := respond(200, `{"status":"healthy"}`)
 	for name, test := range map[string]struct {
 		certificate tls.Certificate
 		version     uint16
@@ -150,15 +150,15 @@ func TestRunProblems(t *testing.T) {
 		"another name":         {a.issue(t, "other.example.test", -day, day), 0, healthy, CertificateWrongName, "for other.example.test, not for " + domain, 200},
 		"unknown authority":    {stranger.issue(t, domain, -day, day), 0, healthy, CertificateUntrusted, "Example CA is not trusted", 200},
 		"old TLS":              {good, tls.VersionTLS11, healthy, TLSOutdated, "TLS 1.1", 200},
-		"server error":         {good, 0, answer(500, "oops"), HTTPStatus, "HTTP 500 Internal Server Error", 500},
-		"not ready":            {good, 0, answer(503, `{"status":"unavailable","database":"disconnected"}`), HTTPStatus, `the database is "disconnected"`, 503},
+		"server error":         {good, 0, respond(500, "oops"), HTTPStatus, "HTTP 500 Internal Server Error", 500},
+		"not ready":            {good, 0, respond(503, `{"status":"unavailable","database":"disconnected"}`), HTTPStatus, `the database is "disconnected"`, 503},
 		"redirect":             {good, 0, http.RedirectHandler("/login", 302).ServeHTTP, HTTPStatus, "HTTP 302 to /login", 302},
-		"no JSON":              {good, 0, answer(200, "<html>"), BodyNotHealthy, "no health answer", 200},
-		"JSON of another kind": {good, 0, answer(200, `{}`), BodyNotHealthy, `the status is ""`, 200},
-		"unhealthy body":       {good, 0, answer(200, `{"status":"degraded"}`), BodyNotHealthy, `"degraded"`, 200},
-		"database gone":        {good, 0, answer(200, `{"status":"ok","database":"disconnected"}`), BodyNotHealthy, `the database is "disconnected"`, 200},
-		"answer cut off": {good, 0, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			NoAnswer, "without a proper answer", 0},
+		"no JSON":              {good, 0, respond(200, "<html>"), BodyNotHealthy, "not a health response", 200},
+		"JSON of another kind": {good, 0, respond(200, `{}`), BodyNotHealthy, `the status is ""`, 200},
+		"unhealthy body":       {good, 0, respond(200, `{"status":"degraded"}`), BodyNotHealthy, `"degraded"`, 200},
+		"database gone":        {good, 0, respond(200, `{"status":"ok","database":"disconnected"}`), BodyNotHealthy, `the database is "disconnected"`, 200},
+		"response cut off": {good, 0, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			NoAnswer, "without a valid response", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			network := serve(t, a, test.certificate, test.version, test.handler)
@@ -169,14 +169,14 @@ func TestRunProblems(t *testing.T) {
 			require.Contains(t, results[0].Problem.Message, test.message)
 			require.NotEmpty(t, results[0].Problem.Hint)
 			require.Equal(t, test.code, results[0].StatusCode)
-			require.NotNil(t, results[0].TLS, "certificate details are there whatever is wrong")
+			require.NotNil(t, results[0].TLS, "there are certificate details with every problem")
 		})
 	}
 }
 
 func TestRunWithoutTLS(t *testing.T) {
 	a := newAuthority(t)
-	plain := httptest.NewServer(answer(200, "{}"))
+	plain := httptest.NewServer(respond(200, "{}"))
 	t.Cleanup(plain.Close)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -189,9 +189,9 @@ func TestRunWithoutTLS(t *testing.T) {
 		network Network
 		want    Reason
 	}{
-		"plain HTTP":   {leadingTo(plain.Listener.Addr().String(), a), PlainHTTP},
-		"refused":      {leadingTo(closed.Addr().String(), a), ConnectionRefused},
-		"says nothing": {leadingTo(silent.Addr().String(), a), Timeout},
+		"plain HTTP":   {networkTo(plain.Listener.Addr().String(), a), PlainHTTP},
+		"refused":      {networkTo(closed.Addr().String(), a), ConnectionRefused},
+		"no response":  {networkTo(silent.Addr().String(), a), Timeout},
 		"no name":      {Network{Resolver: names{}}, DNSNotFound},
 		"no addresses": {Network{Resolver: names{domain: {}}}, DNSNotFound},
 	} {
@@ -205,9 +205,9 @@ func TestRunWithoutTLS(t *testing.T) {
 	}
 }
 
-func TestRunTellsTheSidesApart(t *testing.T) {
+func TestRunDistinguishesTheSides(t *testing.T) {
 	a := newAuthority(t)
-	network := serve(t, a, a.issue(t, domain, -day, day), 0, answer(200, `{"status":"healthy"}`))
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
 	network.Resolver = names{balancer: {"203.0.113.7"}}
 	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}, LoadBalancer: balancer}, network, clock.Real())
 	require.True(t, results[0].OK())
@@ -216,7 +216,7 @@ func TestRunTellsTheSidesApart(t *testing.T) {
 
 func TestConnectTriesEveryAddress(t *testing.T) {
 	a := newAuthority(t)
-	network := serve(t, a, a.issue(t, domain, -day, day), 0, answer(200, `{"status":"healthy"}`))
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
 	network.Resolver = names{domain: {"2001:db8::1", "203.0.113.1", "203.0.113.2"}}
 	dial := network.Dial
 	var asked []string
@@ -233,29 +233,13 @@ func TestConnectTriesEveryAddress(t *testing.T) {
 	require.Equal(t, "203.0.113.2", results[0].Address)
 }
 
-func TestUntil(t *testing.T) {
+func TestRunWithTimeout(t *testing.T) {
 	a := newAuthority(t)
-	asked := 0
-	network := serve(t, a, a.issue(t, domain, -day, day), 0, func(w http.ResponseWriter, r *http.Request) {
-		if asked++; asked < 3 {
-			answer(503, "{}")(w, r)
-			return
-		}
-		answer(200, `{"status":"healthy"}`)(w, r)
-	})
+	network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
 	target := Target{Domain: domain, Paths: []string{"/health"}}
-	patience := RetryPolicy{Tries: 6, Interval: 10 * time.Second}
-
-	var tries []int
-	results, ok := UntilHealthy(t.Context(), target, patience, network, clock.Fast(10000), func(try int, _ []Result) { tries = append(tries, try) })
-	require.True(t, ok)
-	require.Equal(t, []int{1, 2, 3}, tries)
-	require.Equal(t, 200, results[0].StatusCode)
-
-	asked = -100
-	_, ok = UntilHealthy(t.Context(), target, RetryPolicy{Tries: 2}, network, clock.Fast(10000), func(int, []Result) {})
-	require.False(t, ok)
-	require.Equal(t, -98, asked, "no more tries than asked for")
+	require.True(t, AllOK(RunWithTimeout(t.Context(), time.Minute, target, network, clock.Real())))
+	late := RunWithTimeout(t.Context(), time.Nanosecond, target, network, clock.Real())
+	require.False(t, AllOK(late))
 }
 
 func TestDaysLeft(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 func envVerb() verb {
@@ -82,7 +83,7 @@ func (o envValidateOptions) run() error {
 func brokenRules(err error) []docs.Rule {
 	rules := []docs.Rule{}
 	var several interface{ Unwrap() []error }
-	var invalid *environment.InvalidError
+	var invalid *problem.Error
 	switch {
 	case errors.As(err, &several):
 		for _, one := range several.Unwrap() {
@@ -94,7 +95,7 @@ func brokenRules(err error) []docs.Rule {
 		}
 	case errors.As(err, &invalid):
 		for _, p := range invalid.Problems {
-			for _, rule := range docs.RulesOf(p.Path, invalid.File == environment.FileName(environment.SharedStack)) {
+			for _, rule := range docs.RulesOf(p.Path, invalid.Source == environment.FileName(environment.SharedStack)) {
 				if p.Path != "" && !slices.Contains(rules, rule) {
 					rules = append(rules, rule)
 				}

@@ -38,7 +38,7 @@ func (t *terminal) readInput(ctx context.Context, file string) ([]byte, error) {
 // rejections into warnings.
 func (t *terminal) checkValues(env *environment.Environment, values *configuration.Settings, keys []string, outcome string, force bool) error {
 	for _, w := range values.Warnings {
-		if keys == nil || slices.Contains(keys, w.Key) {
+		if keys == nil || slices.Contains(keys, w.Variable) {
 			t.warn(errors.New(w.Text(values.Source)))
 		}
 	}

@@ -10,22 +10,21 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// imageKey is the configuration key of the image to deploy where none was deployed yet.
+// imageKey is the configuration key of the image to deploy if the stack has recorded none.
 const imageKey = "v3-backend:image"
 
-// errNoImage says that nothing is known that could run.
 var errNoImage = errors.New("the stack has no image yet: deploy one with the deployer (deployer up --image-tag TAG), " +
-	"or name one with: pulumi config set image REPOSITORY@sha256:DIGEST")
+	"or configure one with: pulumi config set image REPOSITORY@sha256:DIGEST")
 
-// chooseImage decides what the services run: the image that the stack has recorded, else the configured one, else, in
-// a preview only, a placeholder. A plain pulumi command thus never changes what runs.
+// chooseImage returns the image of the services: the one that the stack has recorded, else the configured one, else, in
+// a preview only, a placeholder. So a plain pulumi command never changes what runs.
 func chooseImage(env *environment.Environment, recorded, configured string, preview bool) (string, error) {
 	switch {
 	case recorded != "":
 		return recorded, nil
 	case configured != "":
 		if !strings.Contains(configured, "@sha256:") {
-			return "", fmt.Errorf("the image %q in %s is no digest: give REPOSITORY@sha256:DIGEST", configured, imageKey)
+			return "", fmt.Errorf("the image %q in %s has no digest: give REPOSITORY@sha256:DIGEST", configured, imageKey)
 		}
 		return configured, nil
 	case preview:
@@ -34,9 +33,8 @@ func chooseImage(env *environment.Environment, recorded, configured string, prev
 	return "", errNoImage
 }
 
-// recordedImage reads the output "image" of the stack itself, "" where it has none. It asks the engine for the outputs
-// directly, as a StackReference does: being a resource, that would stand in the stack's state, where the deployer's
-// runs of the same program would find nothing to match it.
+// recordedImage returns the output "image" of the stack itself, or "". It calls the function of the engine that a
+// StackReference uses. The reference itself is a resource: it would be in the state, but not in the deployer's program.
 func recordedImage(ctx *pulumi.Context) (string, error) {
 	stackName := ctx.Organization() + "/" + ctx.Project() + "/" + ctx.Stack()
 	var state struct {

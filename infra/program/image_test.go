@@ -24,7 +24,7 @@ func TestChooseImage(t *testing.T) {
 		{"the first image is configured", "", other, false, other, ""},
 		{"a preview of nothing has a placeholder", "", "", true, placeholder, ""},
 		{"an update with nothing is refused", "", "", false, "", "the stack has no image yet"},
-		{"a tag may move", "", "repo:latest", false, "", `"repo:latest" in v3-backend:image is no digest`},
+		{"a tag may move", "", "repo:latest", false, "", `"repo:latest" in v3-backend:image has no digest`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := chooseImage(env, test.recorded, test.configured, test.preview)

@@ -1,5 +1,5 @@
-// Command program runs the infrastructure program under the plain pulumi command. The deployer does not need it: it
-// runs the same program in its own process.
+// Command program runs the infrastructure program with the plain pulumi command. The deployer runs it in its own process
+// instead.
 package main
 
 import (
@@ -16,7 +16,6 @@ func main() {
 	pulumi.Run(program(os.Getenv("AWS_ENDPOINT_URL")))
 }
 
-// program returns the program of whichever stack is selected.
 func program(endpointURL string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		if ctx.Stack() == environment.SharedStack {
@@ -59,7 +58,7 @@ func runEnvironment(ctx *pulumi.Context, endpointURL string) error {
 	return infra.Deploy(env, infra.Release{Image: image, RecordedImage: image, EndpointURL: endpointURL})(ctx)
 }
 
-// configValue reads the object under a key of the stack's file, which Pulumi hands over as JSON.
+// configValue returns the object under a key of the stack's file, which Pulumi passes as JSON.
 func configValue(ctx *pulumi.Context, key string) ([]byte, error) {
 	value, ok := ctx.GetConfig(key)
 	if !ok {

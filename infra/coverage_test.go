@@ -1,21 +1,32 @@
-package pricing
+package infra
 
-// Coverage says how the estimate treats a type of resource that the program declares.
-type Coverage struct {
-	// Lines are the resources of the estimate that it stands behind; none where it costs nothing or is left out.
-	Lines []string
-	// LeftOut is why the estimate does not have it, though it costs something; "" where it costs nothing.
-	LeftOut string
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/pricing"
+)
+
+// coverage is how the estimate treats a type of resource that the program declares. Without lines and reason it is free.
+type coverage struct {
+	// lines are the resources of the estimate that contain its cost.
+	lines []string
+	// leftOut is why the estimate does not contain its cost.
+	leftOut string
 }
 
-func priced(lines ...string) Coverage { return Coverage{Lines: lines} }
+func priced(lines ...string) coverage { return coverage{lines: lines} }
 
-func leftOut(why string) Coverage { return Coverage{LeftOut: why} }
+func leftOut(reason string) coverage { return coverage{leftOut: reason} }
 
-// CoverageByType are the types of resources that the estimate knows of.
-func CoverageByType() map[string]Coverage {
-	free := Coverage{}
-	return map[string]Coverage{
+// coverageByType returns how the estimate treats each type that the program declares.
+func coverageByType() map[string]coverage {
+	free := coverage{}
+	return map[string]coverage{
 		"awsx:ec2:Vpc": priced("NAT gateways", "addresses of NAT", "data through NAT"),
 		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":         free,
 		"aws:ec2/flowLog:FlowLog":                                   priced("flow logs"),
@@ -76,14 +87,31 @@ func CoverageByType() map[string]Coverage {
 	}
 }
 
-// LeftOut is what a bill can have beyond the estimate.
-func LeftOut() []string {
-	return []string{
-		"tax, support plans, free tier, credits, savings plans and reserved instances",
-		"data between zones ($0.01 a GB, each way), DNS queries, calls to the APIs of AWS",
-		"CPU credits of db.t classes above their baseline, storage that the database grows by itself",
-		"snapshots that people make and those of deleted databases, the migration's task",
-		"log queries, Container Insights' performance logs, e-mails of alarms",
-		"whatever the program did not make",
+// TestEstimateCoversEveryType fails when the program declares a type of resource that coverageByType does not list, and
+// when it lists a type that the program does not declare.
+func TestEstimateCoversEveryType(t *testing.T) {
+	_, shared := sharedStack(t)
+	require.Equal(t, typesOf(append(everyEnvironment(t), shared...)), slices.Sorted(maps.Keys(coverageByType())),
+		"enter in infra/coverage_test.go what a type costs, and add its lines to the estimate")
+}
+
+// TestCoveredLinesExist checks that the estimate has every line that coverageByType names.
+func TestCoveredLinesExist(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	production, err := environment.Load("..", "production")
+	require.NoError(t, err)
+	billed := map[string]bool{}
+	for _, e := range []pricing.Estimate{
+		pricing.EstimateEnvironment(production, pricing.DefaultAssumptions()), pricing.EstimateShared(shared),
+	} {
+		for _, line := range e.Lines {
+			billed[line.Resource] = true
+		}
+	}
+	for typ, covered := range coverageByType() {
+		for _, line := range covered.lines {
+			require.True(t, billed[line], "%s: %s", typ, line)
+		}
 	}
 }
