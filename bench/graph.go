@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// resource is what the engine's state says about one resource's place in the graph.
+// resource is the part of the engine's state that describes a resource's place in the graph.
 type resource struct {
 	URN                  string
 	Custom               bool
@@ -18,8 +18,7 @@ type resource struct {
 	PropertyDependencies map[string][]string
 }
 
-// graph shows how far the components are independent of each other: the longest chain of resources that wait for each
-// other, against the number of resources.
+// graph prints the longest chain of resources that depend on each other, and the number of resources.
 func (f fixture) graph() error {
 	resources, err := f.resources("staging")
 	if err != nil {
@@ -49,7 +48,7 @@ func (f fixture) resources(stack string) ([]resource, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for the state of %s: %w", stack, err)
+		return nil, fmt.Errorf("find the state of %s: %w", stack, err)
 	}
 	content, err := os.ReadFile(found)
 	if err != nil {
@@ -66,8 +65,8 @@ func (f fixture) resources(stack string) ([]resource, error) {
 	return state.Checkpoint.Latest.Resources, nil
 }
 
-// longest returns the longest chain of custom resources, each of which waits for the one before it. The state lists a
-// resource after everything that it depends on.
+// longest returns the longest chain of custom resources that depend on each other. The state lists a resource after its
+// dependencies.
 func longest(resources []resource) []string {
 	chains := map[string][]string{}
 	var best []string

@@ -1,10 +1,10 @@
-// Bench measures what the deployer adds to what it drives, and how near a report comes to the least time that its calls
-// to AWS need, as ratios from one run on one machine: seconds depend on the machine, ratios hardly do.
+// Bench measures the overhead of the deployer over the engine, and of a report over the latency of its AWS calls, as
+// ratios from one run on one machine: seconds depend on the machine, ratios hardly do.
 //
 //	go run ./bench        after `make build`
 //
-// It starts the deployer as users do. The engine that it hands to the deployer is bench itself, which runs the real
-// one and notes how long that took.
+// It starts the deployer as users do. The engine that it passes to the deployer is bench itself, which runs the real
+// engine and records how long that took.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The variables that turn bench into the engine's stopwatch.
+// The variables that make bench run and time the engine.
 const (
 	engineVariable = "BENCH_ENGINE"
 	notesVariable  = "BENCH_NOTES"
@@ -34,7 +34,7 @@ func main() {
 func bench() error {
 	dir, err := os.MkdirTemp("", "deployer-bench-")
 	if err != nil {
-		return fmt.Errorf("make a directory to work in: %w", err)
+		return fmt.Errorf("create a working directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	f, err := newFixture(dir)
@@ -65,7 +65,7 @@ func bench() error {
 	return f.tokens()
 }
 
-// table prints rows as they come, in columns.
+// table prints rows in columns.
 func table(header string, rows func(row func(format string, args ...any)) error) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, header)
@@ -75,9 +75,9 @@ func table(header string, rows func(row func(format string, args ...any)) error)
 	return err
 }
 
-// fixture is where the measurements happen.
+// fixture holds what the measurements need.
 type fixture struct {
-	// deployer, entrypoint and engine are the binaries, dir is scratch space.
+	// deployer, entrypoint and engine are the binaries; dir is a temporary directory.
 	deployer, entrypoint, engine, dir string
 }
 
@@ -96,5 +96,5 @@ func newFixture(dir string) (fixture, error) {
 	return f, nil
 }
 
-// seconds writes a duration as a number of seconds.
+// seconds formats a duration in seconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

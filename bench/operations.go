@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// sample is one run of a command: how long it took, how long the engine ran, and how long it waited for the simulated
-// AWS. The rest is what the deployer adds.
+// sample is one run of a command: its total time, the engine's time, and the time spent waiting for the simulated AWS.
+// The rest is overhead.
 type sample struct{ total, engine, waiting time.Duration }
 
 func (s sample) added() time.Duration { return s.total - s.engine - s.waiting }
 
-// operations shows what the deployer adds to the engine's own time, in a fresh simulated account.
+// operations prints the overhead over the engine's own time, in a new simulated account.
 func (f fixture) operations() error {
 	up := []string{"up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--yes"}
 	newTag := []string{"up", "--env", "staging", "--image-tag", "1.41.8-abc123def", "--yes"}
@@ -43,12 +43,12 @@ func (f fixture) operations() error {
 	})
 }
 
-// maxAddedShare is the most of a deployment of code that the deployer may take for itself.
+// maxAddedShare is the maximum share of overhead in a deployment of code.
 const maxAddedShare = 0.10
 
-// codeOnly shows how much of a deployment of code is neither the engine's time nor waiting for the simulated AWS. The
-// deployment's record says so itself: the engine's look at what waits for a full deployment runs beside the rollout,
-// and a stopwatch around the engine would count that time twice.
+// codeOnly prints which share of a deployment of code is neither the engine's time nor waiting for the simulated AWS.
+// The figures come from the deployment's record: the engine's preview of pending changes runs concurrently with the
+// rollout, so timing the engine from outside would count it twice.
 func (f fixture) codeOnly() error {
 	return table("code alone\ttotal\tengine\twaiting\tadded\tadded/total\tat most\t", func(row func(string, ...any)) error {
 		for _, tag := range []string{"1.41.7-9f8e7d6c5", "1.41.8-abc123def"} {
@@ -67,7 +67,6 @@ func (f fixture) codeOnly() error {
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
-// measure runs the deployer locally.
 func (f fixture) measure(args []string) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -75,7 +74,7 @@ func (f fixture) measure(args []string) (sample, error) {
 	}
 	notes := filepath.Join(f.dir, "notes")
 	if err := os.RemoveAll(notes); err != nil {
-		return sample{}, fmt.Errorf("forget earlier notes: %w", err)
+		return sample{}, fmt.Errorf("remove earlier notes: %w", err)
 	}
 	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", self, "--quiet", "--format", "json")...)
 	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+notes)
@@ -97,10 +96,10 @@ func (f fixture) measure(args []string) (sample, error) {
 	return took, err
 }
 
-// state is the simulated account's directory.
+// state returns the simulated account's directory.
 func (f fixture) state() string { return filepath.Join(f.dir, "state") }
 
-// timeEngine runs the real engine in bench's place, notes how long it took, and returns its exit code.
+// timeEngine runs the real engine, records how long it took, and returns its exit code.
 func timeEngine(engine, notes string, args []string) int {
 	cmd := exec.Command(engine, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -123,7 +122,7 @@ func timeEngine(engine, notes string, args []string) int {
 	return 0
 }
 
-// sumTimings adds up the notes.
+// sumTimings returns the total of the recorded times.
 func sumTimings(notes string) (total time.Duration, err error) {
 	file, err := os.Open(notes)
 	if err != nil {

@@ -9,38 +9,38 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
-// rollouts shows how rollouts are watched: the calls that a look at three services takes, and how long after the end of the
-// last service deployment it is seen, in pauses between two looks.
+// rollouts prints how rollouts are polled: the calls of one poll of three services, and how long after the end of the
+// last service deployment it is noticed, in polling intervals.
 func (f fixture) rollouts() error {
-	return table("rollout of staging\tlooks\tcalls a look\tend seen after\tin pauses\t", func(row func(string, ...any)) error {
+	return table("rollout of staging\tpolls\tcalls a poll\tend noticed after\tin intervals\t", func(row func(string, ...any)) error {
 		for _, tag := range []string{"1.41.7-9f8e7d6c5", "1.41.8-abc123def"} {
 			w, err := f.measureRollout(tag)
 			if err != nil {
 				return err
 			}
-			pauses := 0.0
+			intervals := 0.0
 			if w.PauseSeconds > 0 {
-				pauses = w.LagSeconds / w.PauseSeconds
+				intervals = w.LagSeconds / w.PauseSeconds
 			}
-			row("%s\t%d\t%.1f\t%.2f s\t%.2f", tag, w.Polls, float64(w.Calls)/float64(w.Polls), w.LagSeconds, pauses)
+			row("%s\t%d\t%.1f\t%.2f s\t%.2f", tag, w.Polls, float64(w.Calls)/float64(w.Polls), w.LagSeconds, intervals)
 		}
 		return nil
 	})
 }
 
-// measureRollout deploys a tag that does not run, and returns how its rollout was watched.
+// measureRollout deploys a tag that is not running, and returns the statistics of its rollout.
 func (f fixture) measureRollout(tag string) (history.RolloutStats, error) {
 	result, err := f.up(tag)
 	if err != nil {
 		return history.RolloutStats{}, err
 	}
 	if result.Rollout == nil || result.Rollout.Polls == 0 {
-		return history.RolloutStats{}, fmt.Errorf("roll %s out: it was not watched", tag)
+		return history.RolloutStats{}, fmt.Errorf("roll out %s: it was not polled", tag)
 	}
 	return *result.Rollout, nil
 }
 
-// up deploys a tag to staging, and returns the record of it.
+// up deploys a tag to staging and returns its record.
 func (f fixture) up(tag string, flags ...string) (result history.Deployment, err error) {
 	args := append([]string{"up", "--env", "staging", "--image-tag", tag, "--yes", "--local", "--state-dir", f.state(),
 		"--pulumi", f.engine, "--quiet", "--format", "json"}, flags...)

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// starts is how often each program is started; the median counts.
+// starts is how often each program is started for a median.
 const starts = 21
 
-// startUp compares the deployer's start with that of a Go program that does nothing.
+// startUp compares the deployer's start-up time with that of an empty Go program.
 func (f fixture) startUp() error {
 	empty, err := f.emptyProgram()
 	if err != nil {
@@ -35,7 +35,6 @@ func (f fixture) startUp() error {
 	})
 }
 
-// emptyProgram builds a Go program that does nothing.
 func (f fixture) emptyProgram() (string, error) {
 	source, binary := filepath.Join(f.dir, "empty.go"), filepath.Join(f.dir, "empty")
 	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/tiktoken-go/tokenizer"
 )
 
-// tokens shows how many tokens a report of staging has in each form, and what the short one is of the whole one.
+// tokens prints how many tokens a report on staging has in each format, and their ratio.
 func (f fixture) tokens() error {
 	codec, err := tokenizer.Get(tokenizer.O200kBase)
 	if err != nil {
@@ -46,7 +46,7 @@ func orNone(faults string) string {
 	return faults
 }
 
-// statusOutput is what the deployer prints about staging in a form. That something is not healthy is no failure of it.
+// statusOutput returns the output of `status`. Unhealthy findings are no error.
 func (f fixture) statusOutput(form, faults string) (string, error) {
 	cmd := exec.Command(f.deployer, "status", "--env", "staging", "--local", "--state-dir", f.state(), "--skip", "stack", "--format", form, "--fault", faults)
 	cmd.Stderr = os.Stderr

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// runConcurrent starts deployments of one environment at once, first such that one runs and the others say so, then such that all run
-// one after the other.
+// runConcurrent starts several deployments of one environment at once: first without --wait, so that those without the
+// lock fail, then with it, so that all run one after the other.
 func (h *harness) runConcurrent(ctx context.Context, size int) error {
 	for _, wait := range []bool{false, true} {
 		if err := h.runAtOnce(ctx, size, wait); err != nil {
@@ -53,7 +53,7 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 		}
 	}
 	if done == 0 || wait && done != size {
-		return fmt.Errorf("of %d deployments at once %d were done", size, done)
+		return fmt.Errorf("%d of %d deployments at once succeeded", done, size)
 	}
 	runs, err := migrations(dir)
 	if err != nil {
@@ -65,15 +65,15 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 	if err := h.verify(ctx, dir, &result{}); err != nil {
 		return err
 	}
-	fmt.Printf("%d at once, --wait=%v: %d done, %d said that the environment is locked, %d migrations, never two at once, %.1f s\n",
+	fmt.Printf("%d at once, --wait=%v: %d done, %d reported the lock, %d migrations, never two at once, %.1f s\n",
 		size, wait, done, size-done, len(runs), time.Since(began).Seconds())
 	return nil
 }
 
-// migration is one task of the migration's family, and how long it was there.
+// migration is the lifetime of a task of the migration's family.
 type migration struct{ Created, Stopped time.Time }
 
-// migrations reads the account's, in the order of their beginning.
+// migrations returns the account's migrations in the order of their creation.
 func migrations(dir string) ([]migration, error) {
 	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
 	if err != nil {
@@ -100,10 +100,10 @@ func migrations(dir string) ([]migration, error) {
 	return runs, nil
 }
 
-// oneAtATime refuses migrations that overlap, and an account that had none.
+// oneAtATime returns an error if migrations overlap, or if there was none.
 func oneAtATime(runs []migration) error {
 	if len(runs) == 0 {
-		return errors.New("no migration ran, so nothing is proven")
+		return errors.New("no migration ran")
 	}
 	for i := 1; i < len(runs); i++ {
 		if runs[i].Created.Before(runs[i-1].Stopped) || runs[i-1].Stopped.IsZero() {

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// base is a prepared account.
+// base names a prepared account.
 type base string
 
-// The prepared accounts.
 const (
-	// fresh holds nothing, deployed an environment with the old image, twice one that got the new image after it.
+	// fresh is empty, deployed has an environment with the old image, deployedTwice one that got the new image after
+	// it.
 	fresh         base = "fresh"
 	deployed      base = "deployed"
 	deployedTwice base = "twice"
@@ -27,27 +27,28 @@ const (
 	crashed base = "dead"
 )
 
-// harness is where trials happen: the deployer's binary, a directory, and how long each scenario takes undisturbed.
+// harness runs trials with the deployer's binary in a temporary directory. It knows how long each scenario takes
+// without a signal.
 type harness struct {
 	deployer, root, dir string
 
 	baselines map[string]timing
 }
 
-// timing is how a command went undisturbed.
+// timing is when the phases of a command started, and how long it took.
 type timing struct {
 	phases []phaseStart
 	took   time.Duration
 }
 
-// phaseStart is when a phase began, after the command's start.
+// phaseStart is when a phase started, measured from the command's start.
 type phaseStart struct {
 	phase string
 	at    time.Duration
 }
 
-// phaseAt is where a fraction of the whole lies: in which phase, and how long after its beginning. A phase is waited for, so that a
-// slower machine meets the same phase.
+// phaseAt returns the phase that runs at a fraction of the total time, and the time since its start. The harness waits
+// for the phase, so that the signal hits the same phase on a slower machine.
 func (c timing) phaseAt(fraction float64) (phase string, after time.Duration) {
 	at := time.Duration(fraction * float64(c.took))
 	phase, after = startPhase, at
@@ -62,7 +63,7 @@ func (c timing) phaseAt(fraction float64) (phase string, after time.Duration) {
 // startPhase is the time before the first phase.
 const startPhase = "start"
 
-// newHarness is a lab for the binaries of the project in the working directory.
+// newHarness returns a harness for the binaries of the project in the working directory.
 func newHarness() (*harness, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -70,19 +71,20 @@ func newHarness() (*harness, error) {
 	}
 	for _, binary := range []string{"deployer", "pulumi"} {
 		if _, err := os.Stat(filepath.Join(root, "bin", binary)); err != nil {
-			return nil, fmt.Errorf("bin/%s is missing: run `make build` first, and this in the project's root", binary)
+			return nil, fmt.Errorf("bin/%s is missing: run `make build` first, and chaos in the project's root", binary)
 		}
 	}
 	dir, err := os.MkdirTemp("", "deployer-chaos-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory to work in: %w", err)
+		return nil, fmt.Errorf("create a working directory: %w", err)
 	}
 	return &harness{deployer: filepath.Join(root, "bin", "deployer"), root: root, dir: dir, baselines: map[string]timing{}}, nil
 }
 
 func (h *harness) close() { _ = os.RemoveAll(h.dir) }
 
-// prepare makes the accounts that the trials begin with, and measures their scenarios. A crowd begins with a deployed environment.
+// prepare creates the accounts that the trials start with, and measures their scenarios. Concurrent deployments start
+// with a deployed environment.
 func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) error {
 	if err := os.MkdirAll(h.baseDir(fresh), 0o700); err != nil {
 		return fmt.Errorf("prepare the accounts: %w", err)
@@ -121,7 +123,6 @@ func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) 
 	return nil
 }
 
-// deploy deploys an image undisturbed.
 func (h *harness) deploy(ctx context.Context, dir, tag string) error {
 	if out, err := h.command(ctx, dir, "up", "--image-tag", tag).CombinedOutput(); err != nil {
 		return fmt.Errorf("prepare an environment with %s: %w\n%s", tag, err, out)
@@ -133,15 +134,15 @@ func (h *harness) deploy(ctx context.Context, dir, tag string) error {
 func (h *harness) prepareCrashed(ctx context.Context, dir string) error {
 	hit, err := h.interrupt(ctx, dir, trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.5}, h.baselines[firstUp.name], firstUp.args)
 	if err == nil && hit.exited {
-		err = errors.New("it had ended before")
+		err = errors.New("it had exited before")
 	}
 	if err != nil {
-		return fmt.Errorf("prepare a deployment that died: %w", err)
+		return fmt.Errorf("prepare a crashed deployment: %w", err)
 	}
 	return nil
 }
 
-// measure runs a scenario undisturbed, once.
+// measure runs a scenario once without a signal and records its baseline.
 func (h *harness) measure(ctx context.Context, s scenario) error {
 	if _, known := h.baselines[s.name]; known {
 		return nil
@@ -166,7 +167,7 @@ func (h *harness) measure(ctx context.Context, s scenario) error {
 
 func (h *harness) baseDir(b base) string { return filepath.Join(h.dir, "base-"+string(b)) }
 
-// copyOf is a copy of a prepared account under a name.
+// copyOf copies a prepared account to a new directory.
 func (h *harness) copyOf(b base, name string) (string, error) {
 	dir := filepath.Join(h.dir, name)
 	if err := os.CopyFS(dir, os.DirFS(h.baseDir(b))); err != nil {
@@ -175,13 +176,12 @@ func (h *harness) copyOf(b base, name string) (string, error) {
 	return dir, nil
 }
 
-// A target is an environment, and the project whose file describes it.
+// A target is an environment and the project whose file describes it.
 type target struct{ env, project string }
 
-// dev returns the target of most trials.
 func (h *harness) dev() target { return target{env: "dev", project: h.root} }
 
-// command is the deployer in a simulated account.
+// command returns a command that runs the deployer in a simulated account.
 func (h *harness) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
 	return h.commandAt(ctx, stateDir, h.dev(), args...)
 }
@@ -193,14 +193,14 @@ func (h *harness) commandAt(ctx context.Context, stateDir string, where target, 
 	return cmd
 }
 
-// commandResult is what a command that has ended left to read.
+// commandResult is the outcome of a command.
 type commandResult struct {
 	code   int
 	output string
 	took   time.Duration
 }
 
-// run runs the deployer to its end.
+// run runs the deployer and waits for it.
 func (h *harness) run(ctx context.Context, stateDir string, args ...string) (commandResult, error) {
 	return h.runAt(ctx, stateDir, h.dev(), args...)
 }
@@ -212,7 +212,7 @@ func (h *harness) runAt(ctx context.Context, stateDir string, where target, args
 	return commandResult{code, string(out), time.Since(began)}, err
 }
 
-// exitCode is a command's; killed where a signal ended it.
+// exitCode returns a command's exit code, or killed if a signal ended it.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	switch {
@@ -224,12 +224,12 @@ func exitCode(err error) (int, error) {
 	return 0, err
 }
 
-// runAll runs the trials, several at once, and prints a line for each.
+// runAll runs the trials concurrently and prints a line for each.
 func (h *harness) runAll(ctx context.Context, trials []trial, o options) []result {
 	return inParallel(ctx, o, trials, func(t trial) result { return h.runTrial(ctx, t, o.only > 0) }, func(r result) error { return r.err })
 }
 
-// inParallel tries the trials, several at once, and prints each result and its error. It begins none after the limit.
+// inParallel runs the trials concurrently and prints each result and its error. It starts none after the limit.
 func inParallel[T any, R fmt.Stringer](ctx context.Context, o options, trials []T, run func(T) R, failed func(R) error) []R {
 	var mu sync.Mutex
 	var results []R
@@ -263,7 +263,7 @@ func inParallel[T any, R fmt.Stringer](ctx context.Context, o options, trials []
 	return results
 }
 
-// transcript collects what a running command says, and when its phases begin.
+// transcript collects a running command's output and the start times of its phases.
 type transcript struct {
 	began time.Time
 
@@ -272,7 +272,7 @@ type transcript struct {
 	phases []phaseStart
 }
 
-// phaseStarted is the line that begins a phase.
+// phaseStarted matches the line that starts a phase.
 var phaseStarted = regexp.MustCompile(`(?m)^([a-z]+) +started`)
 
 func (t *transcript) Write(p []byte) (int, error) {
@@ -290,7 +290,7 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// phase is the one that was started last, or the beginning before any.
+// phase returns the phase that was started last, or startPhase.
 func (t *transcript) phase() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -300,7 +300,6 @@ func (t *transcript) phase() string {
 	return t.phases[len(t.phases)-1].phase
 }
 
-// reached reports whether the phase has begun.
 func (t *transcript) reached(phase string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// summary prints what came of the trials, by command and by phase.
+// summary prints the outcomes by command, phase and signal.
 func summary(w io.Writer, results []result) {
 	tally(w, "command", results, func(r result) string { return r.scenario.name })
 	tally(w, "phase", results, func(r result) string { return r.phase })

@@ -1,4 +1,4 @@
-// Package docs gives the program the pages that it explains itself with.
+// Package docs embeds the pages that the program quotes.
 package docs
 
 import (
@@ -10,18 +10,18 @@ import (
 //go:embed environment.md
 var environmentPage string
 
-// Rule is a row of a table in environment.md; tests hold the tables against the code.
+// Rule is a row of a table in environment.md; tests compare the tables with the code.
 type Rule struct {
-	// Shared says that the key is one of the shared stack's file.
+	// Shared is set for a key of the shared stack's file.
 	Shared  bool   `json:"shared"`
 	Section string `json:"section"`
 	Key     string `json:"key"`
 	Type    string `json:"type"`
-	// Default is "" where there is none; Required says that the key has to be given.
+	// Default is "" if there is none; Required is set if the key must be given.
 	Default  string `json:"default,omitempty"`
 	Required bool   `json:"required"`
 	Text     string `json:"rule"`
-	// Source is the page that a rule which is not ours comes from.
+	// Source is the URL of a rule that is not our own.
 	Source string `json:"source,omitempty"`
 }
 
@@ -31,7 +31,7 @@ var (
 	link    = regexp.MustCompile(`\[([^\]]+)\]\((https://[^)]+)\)`)
 )
 
-// Rules are the rules of every key, in the page's order.
+// Rules returns the rules of every key, in the page's order.
 func Rules() []Rule {
 	var (
 		rules   []Rule
@@ -64,7 +64,7 @@ func Rules() []Rule {
 	return rules
 }
 
-// plain is a cell without marks.
+// plain strips the markup of a cell.
 func plain(cell string) string {
 	cell = link.ReplaceAllString(cell, "$1")
 	return strings.TrimSpace(strings.NewReplacer("`", "", "\x00", "|").Replace(cell))
@@ -72,8 +72,8 @@ func plain(cell string) string {
 
 var index = regexp.MustCompile(`\[\d+\]`)
 
-// RulesOf are the rules about a key of an environment's file, or of the shared stack's: its own, those below it where it
-// has some, else those of the key around it. The worker and the scheduler have the API's.
+// RulesOf returns the rules for a key of an environment's file, or of the shared stack's: its own and those below it.
+// The worker and the scheduler have the API's.
 func RulesOf(path string, shared bool) []Rule {
 	path = index.ReplaceAllString(path, "")
 	for _, service := range []string{"services.worker.", "services.scheduler."} {

@@ -117,9 +117,9 @@ func TestOverTheWire(t *testing.T) {
 	require.Equal(t, 0, code, said)
 	require.Equal(t, "hunter2 set postgresql://balancer:hunter2%2F%40@db.example.com:5432/balancer?sslmode=require\n", out)
 	for id, want := range map[string]string{
-		"nowhere": "the secret nowhere does not exist in eu-west-1; make it, or correct CONFIG_SECRET_ID",
-		"doomed":  "the secret doomed is about to be deleted; restore it",
-		"binary":  "the secret binary holds binary data",
+		"nowhere": "the secret nowhere does not exist in eu-west-1; create it or correct CONFIG_SECRET_ID",
+		"doomed":  "the secret doomed is scheduled for deletion; restore it",
+		"binary":  "the secret binary contains binary data",
 	} {
 		_, said, code := run(id)
 		require.Equal(t, 78, code)

@@ -89,14 +89,14 @@ func TestOpenRefuses(t *testing.T) {
 		"a damaged file": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{"id":"1234`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
-			message: "the file is damaged: unexpected end of JSON input",
-			hint:    "begin anew: deployer local reset",
+			message: "the file is corrupt: unexpected end of JSON input",
+			hint:    "delete the account and start over: deployer local reset",
 		},
 		"a file of something else": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{}`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
-			message: "the file is damaged: it holds no account",
-			hint:    "begin anew: deployer local reset",
+			message: "the file is corrupt: it contains no account",
+			hint:    "delete the account and start over: deployer local reset",
 		},
 		"another account": {
 			prepare: func(t *testing.T, dir string) string {
@@ -105,14 +105,14 @@ func TestOpenRefuses(t *testing.T) {
 				return path
 			},
 			options: Options{AccountID: "210987654321", Region: testRegion},
-			message: "it is account 123456789012 in us-east-1, not account 210987654321 in us-east-1",
-			hint:    "use the account and region that it was made with, or begin anew: deployer local reset",
+			message: "it contains account 123456789012 in us-east-1, not account 210987654321 in us-east-1",
+			hint:    "use the account and region that it was created with, or delete it: deployer local reset",
 		},
 		"a directory that is a file": {
 			prepare: func(t *testing.T, dir string) string { return filepath.Join(write(t, dir, "x"), "account.json") },
 			options: Options{AccountID: testAccount, Region: testRegion},
 			message: "not a directory",
-			hint:    "a directory that you can write",
+			hint:    "a writable directory",
 		},
 	}
 	for name, test := range tests {

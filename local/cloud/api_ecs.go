@@ -20,12 +20,12 @@ func ecsOperations() []operation {
 	}
 }
 
-// missingFailure is how ECS says that one of the things asked for is not there.
+// missingFailure returns the failure with which ECS reports that a requested resource does not exist.
 func missingFailure(arn string) types.Failure {
 	return types.Failure{Arn: aws.String(arn), Reason: aws.String("MISSING")}
 }
 
-// cluster finds a cluster by name or ARN; none means the one called default.
+// cluster finds a cluster by name or ARN; none means the cluster named default.
 func (m model) cluster(id *string) (*Resource, error) {
 	name := arnName(deref(id))
 	if name == "" {
@@ -153,5 +153,4 @@ func describeTaskDefinition(m model, in *ecs.DescribeTaskDefinitionInput) (*ecs.
 	return out, nil
 }
 
-// portText is a port as ELB writes some of them.
 func portText(port int) *string { return aws.String(strconv.Itoa(port)) }

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// statusOf is a deployment's status; it is pending for a moment before it begins.
+// statusOf returns a deployment's status, which is PENDING before its start time.
 func (m model) statusOf(d *deployment) types.ServiceDeploymentStatus {
 	if d.Status == types.ServiceDeploymentStatusInProgress && !m.reached(d.Started) {
 		return types.ServiceDeploymentStatusPending
@@ -165,7 +165,7 @@ func (m model) describeRevision(arn string) *types.ServiceRevision {
 	return nil
 }
 
-// stopServiceDeployment ends a deployment that is under way: back to the last good revision, or as it stands.
+// stopServiceDeployment stops a deployment in progress: it rolls back to the last good revision, or aborts.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopServiceDeployment.html
 func stopServiceDeployment(m model, in *ecs.StopServiceDeploymentInput) (*ecs.StopServiceDeploymentOutput, error) {
 	arn := deref(in.ServiceDeploymentArn)

@@ -122,13 +122,13 @@ func (m model) describeService(s *service) types.Service {
 	return out
 }
 
-// failing reports whether the revision is the one that a rollback under way comes from.
+// failing reports whether a rollback in progress replaces the revision.
 func (m model) failing(s *service, r *revision) bool {
 	d := s.latestDeployment()
 	return d != nil && d.inProgress() && d.Target == r.ARN && r.State == types.DeploymentRolloutStateFailed
 }
 
-// counts are how many tasks of a revision run and are about to.
+// counts returns how many tasks of a revision run and how many are starting.
 func (m model) counts(s *service, revision string) (running, pending int32) {
 	for _, t := range m.ECS.tasksOf(s) {
 		switch {
@@ -182,8 +182,8 @@ func balancersOf(r *Resource) []types.LoadBalancer {
 	return all
 }
 
-// updateService changes the number of tasks or the task definition behind the stack's back, which the stack then sees
-// as drift, or starts a deployment of what runs.
+// updateService changes the number of tasks or the task definition outside the stack, which appears as drift, or starts
+// a deployment of the current task definition.
 func updateService(m model, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
 	s, err := m.serviceOf(in.Cluster, in.Service)
 	if err != nil {

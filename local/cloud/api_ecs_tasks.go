@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// stillDescribed reports whether ECS still describes the task: it forgets one an hour after it stopped.
+// stillDescribed reports whether ECS still describes the task, which it does for an hour after the task stopped.
 func (m model) stillDescribed(t *task) bool {
 	return !m.reached(t.Stopped) || m.now.Sub(t.Stopped) < stoppedRetention
 }
@@ -47,7 +47,7 @@ func (m model) family(t *task) string {
 	return d.Text("family")
 }
 
-// task finds a task that ECS still knows by ID or ARN, or returns nil.
+// task finds a task that ECS still describes by ID or ARN, or returns nil.
 func (m model) task(cluster *Resource, id string) *task {
 	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))]
 	if t == nil || !m.stillDescribed(t) {
@@ -154,7 +154,7 @@ func (m model) containerStatus(t *task) string {
 	return "PENDING"
 }
 
-// ifReached is a mark that has been reached, or nil.
+// ifReached returns a time that has passed, or nil.
 func (m model) ifReached(t time.Time) *time.Time {
 	if !m.reached(t) {
 		return nil
@@ -228,7 +228,7 @@ func runTask(m model, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	return out, nil
 }
 
-// overrideOf is the command that replaces the main container's, and the command that counts.
+// overrideOf returns the command override for the main container, and the command that it runs.
 func overrideOf(overrides *types.TaskOverride, d definition) (override, command []string) {
 	command = d.mainContainer().Command
 	if overrides == nil {
@@ -265,7 +265,7 @@ func (m model) subnetsOf(network *types.NetworkConfiguration, d definition) ([]s
 	return network.AwsvpcConfiguration.Subnets, nil
 }
 
-// stopDelay is how long a container goes on after it was told to stop.
+// stopDelay is how long a container runs after it was asked to stop.
 const stopDelay = 5 * time.Second
 
 func stopTask(m model, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {

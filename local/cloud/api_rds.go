@@ -43,7 +43,7 @@ func databaseNotFound(id string) error {
 	return &types.DBInstanceNotFoundFault{Message: aws.String(fmt.Sprintf("DBInstance %s not found.", id))}
 }
 
-// databaseStatus is RDS's word for how an instance is.
+// databaseStatus returns RDS's status of an instance.
 func (m model) databaseStatus(r *Resource) string {
 	change := m.Databases[r.ID]
 	switch {
@@ -120,7 +120,7 @@ func rdsTags(tags map[string]string) []types.Tag {
 	return all
 }
 
-// describePendingMaintenanceActions knows none: nothing waits in the simulated account.
+// describePendingMaintenanceActions returns none: maintenance is not simulated.
 func describePendingMaintenanceActions(model, *rds.DescribePendingMaintenanceActionsInput) (*rds.DescribePendingMaintenanceActionsOutput, error) {
 	return &rds.DescribePendingMaintenanceActionsOutput{}, nil
 }

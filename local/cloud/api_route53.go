@@ -19,7 +19,7 @@ func route53Operations() []operation {
 	}
 }
 
-// withTrailingDot is a name as Route 53 writes it, with a dot at its end.
+// withTrailingDot returns a name with a trailing dot, as Route 53 formats it.
 func withTrailingDot(name string) string { return strings.TrimSuffix(name, ".") + "." }
 
 func (m model) zoneOf(r *Resource) types.HostedZone {
@@ -29,7 +29,7 @@ func (m model) zoneOf(r *Resource) types.HostedZone {
 	}
 }
 
-// listHostedZonesByName begins with the zone of the name, or the first one after it, as Route 53 does.
+// listHostedZonesByName starts with the zone of the name, or the first one after it, as Route 53 does.
 func listHostedZonesByName(m model, in *route53.ListHostedZonesByNameInput) (*route53.ListHostedZonesByNameOutput, error) {
 	zones := m.ByType(typeZone)
 	slices.SortFunc(zones, func(x, y *Resource) int {
@@ -52,7 +52,7 @@ func listHostedZonesByName(m model, in *route53.ListHostedZonesByNameInput) (*ro
 	return out, nil
 }
 
-// reverseLabels is a name with its labels in reverse, the order in which Route 53 sorts.
+// reverseLabels reverses the labels of a name, which gives the order in which Route 53 sorts.
 func reverseLabels(name string) string {
 	labels := strings.Split(strings.TrimSuffix(strings.ToLower(name), "."), ".")
 	slices.Reverse(labels)
@@ -75,7 +75,7 @@ func getHostedZone(m model, in *route53.GetHostedZoneInput) (*route53.GetHostedZ
 	return &route53.GetHostedZoneOutput{HostedZone: &zone, DelegationSet: &types.DelegationSet{NameServers: r.Strings("nameServers")}}, nil
 }
 
-// recordsOf are a zone's record sets, its own NS and SOA included, sorted.
+// recordsOf returns the record sets of a zone with its own NS and SOA, sorted.
 func (m model) recordsOf(zone *Resource) []types.ResourceRecordSet {
 	name := withTrailingDot(zone.Text("name"))
 	servers := zone.Strings("nameServers")
@@ -95,7 +95,7 @@ func (m model) recordsOf(zone *Resource) []types.ResourceRecordSet {
 	return all
 }
 
-// records are those that stacks made, as faults leave them: under dns-missing somebody deleted the aliases.
+// records returns the records of the stacks under the current faults: under dns-missing the aliases are deleted.
 func (m model) records() []*Resource {
 	return slices.DeleteFunc(m.ByType(typeRecord), func(r *Resource) bool {
 		return m.faults[faultDNSMissing] && len(r.Blocks("aliases")) > 0
@@ -165,7 +165,7 @@ func listHealthChecks(m model, _ *route53.ListHealthChecksInput) (*route53.ListH
 	return out, nil
 }
 
-// getHealthCheckStatus sees what Route 53's checkers would: whether the domain's load balancer has a healthy target.
+// getHealthCheckStatus reports whether the domain's load balancer has a healthy target.
 func getHealthCheckStatus(m model, in *route53.GetHealthCheckStatusInput) (*route53.GetHealthCheckStatusOutput, error) {
 	r := m.Get(typeHealthCheck, deref(in.HealthCheckId))
 	if r == nil {
@@ -186,8 +186,8 @@ func getHealthCheckStatus(m model, in *route53.GetHealthCheckStatusInput) (*rout
 	return out, nil
 }
 
-// balancerOf is the load balancer that a name means: by an alias in the account's zones, where the world is sent to them,
-// or by being its own name.
+// balancerOf returns the load balancer that a name resolves to: by an alias in a delegated zone of the account, or by
+// its own DNS name.
 func (m model) balancerOf(name string) *Resource {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, r := range m.records() {
@@ -216,7 +216,7 @@ func (m model) hasHealthyTarget(balancer *Resource) bool {
 	return false
 }
 
-// healthyTargets are those that a listener sends requests to.
+// healthyTargets returns the targets that a listener forwards to.
 func (m model) healthyTargets(listener *Resource) []target {
 	var all []target
 	for _, group := range groupsOf(listener) {

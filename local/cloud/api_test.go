@@ -115,7 +115,7 @@ func TestAnotherRegionIsEmpty(t *testing.T) {
 	_, err := ecr.NewFromConfig(a.Config("eu-west-1")).DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: aws.String(imageRepository)})
 	require.Equal(t, "RepositoryNotFoundException", code(t, err))
 	_, err = secretsmanager.NewFromConfig(a.Config("eu-west-1")).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("x")})
-	require.ErrorContains(t, err, "local mode simulates us-east-1 alone, not eu-west-1")
+	require.ErrorContains(t, err, "local mode simulates only us-east-1, not eu-west-1")
 }
 
 func TestImages(t *testing.T) {
@@ -176,7 +176,7 @@ func TestPushedImageIsAnother(t *testing.T) {
 	require.Equal(t, []string{"1.42.0"}, images[0].Tags)
 	require.Empty(t, images[1].Tags)
 	_, err = a.Push("no tag")
-	require.ErrorContains(t, err, `"no tag" is no image tag`)
+	require.ErrorContains(t, err, `"no tag" is not an image tag`)
 }
 
 func TestServicesAndTasks(t *testing.T) {

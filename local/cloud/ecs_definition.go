@@ -14,10 +14,10 @@ type definition struct {
 	containers []ecs.ContainerDefinition
 }
 
-// ARN is the task definition's name with its revision.
+// ARN returns the task definition's ARN with its revision.
 func (d definition) ARN() string { return d.Text("arn") }
 
-// mainContainer is the container that the task is about: the first essential one.
+// mainContainer returns the first essential container.
 func (d definition) mainContainer() ecs.ContainerDefinition {
 	for _, c := range d.containers {
 		if c.Essential == nil || *c.Essential {
@@ -27,7 +27,7 @@ func (d definition) mainContainer() ecs.ContainerDefinition {
 	return ecs.ContainerDefinition{}
 }
 
-// definition finds a task definition by ARN, family:revision, or family, which means the newest revision.
+// definition finds a task definition by ARN, family:revision, or family, which means the latest revision.
 func (s *State) definition(ref string) (definition, bool) {
 	name := arnName(ref)
 	var found *Resource
@@ -45,7 +45,7 @@ func (s *State) definition(ref string) (definition, bool) {
 	return s.parseDefinition(found)
 }
 
-// parseDefinition reads the containers, which Pulumi passes on as JSON in the form of the ECS API.
+// parseDefinition decodes the containers, which Pulumi passes on as JSON in the form of the ECS API.
 func (s *State) parseDefinition(r *Resource) (definition, bool) {
 	if r == nil {
 		return definition{}, false
@@ -57,8 +57,8 @@ func (s *State) parseDefinition(r *Resource) (definition, bool) {
 	return d, len(d.containers) > 0
 }
 
-// resolveImage resolves an image reference of the account's own registry. Other registries are not simulated: their
-// images are always there, under no digest.
+// resolveImage returns the digest of an image in the account's own registry. Other registries are not simulated: their
+// images always exist and have no digest.
 func (s *State) resolveImage(image string) (digest string, found bool) {
 	host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/", s.ID, s.Region)
 	rest, own := strings.CutPrefix(image, host)

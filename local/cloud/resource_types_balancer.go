@@ -12,7 +12,7 @@ const (
 	nameReason  = "must have at most 32 characters, only alphanumeric characters and hyphens, and neither begin nor end with a hyphen"
 )
 
-// balancerTypes are those of Elastic Load Balancing:
+// balancerTypes are the types of Elastic Load Balancing:
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 var balancerTypes = map[string]resourceType{
 	typeLoadBalancer: {
@@ -115,8 +115,9 @@ func validateLoadBalancer(s *State, r *Resource) error {
 		"A load balancer with the same name '%s' exists, but with different settings")(s, r)
 }
 
-// checkLogBucket says whether the load balancer may write access logs into a bucket: by the bucket's policy, and encrypted by
-// S3's own key alone (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html).
+// checkLogBucket returns an error unless the load balancer may write access logs to a bucket: the bucket's policy must
+// allow it, and only S3's own key may encrypt it
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html).
 func (s *State) checkLogBucket(bucket string) error {
 	denied := errorf("InvalidConfigurationRequest", "Access Denied for bucket: %s. Please check S3bucket permission",
 		bucket)
@@ -131,7 +132,7 @@ func (s *State) checkLogBucket(bucket string) error {
 	return nil
 }
 
-// writeLogTestFile leaves the file by which the load balancer tries the bucket out.
+// writeLogTestFile writes the file with which the load balancer tests its access to the bucket.
 func (s *State) writeLogTestFile(r *Resource) {
 	for _, bucket := range stringsAt(r.Inputs, "accessLogs.bucket") {
 		s.Objects[bucket] = append(s.Objects[bucket], "AWSLogs/"+s.ID+"/ELBAccessLogTestFile")

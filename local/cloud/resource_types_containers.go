@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// containerTypes are those of ECS, its autoscaling and ECR:
+// containerTypes are the types of ECS, its autoscaling and ECR:
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 var containerTypes = map[string]resourceType{
 	typeCluster: {
@@ -154,14 +154,14 @@ var containerTypes = map[string]resourceType{
 	},
 }
 
-// fargateMemory is the memory in MiB, from the least to the most, that a task of so many CPU units may have, and its
-// step: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+// fargateMemory is the memory in MiB that a task may have by its CPU units:
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 var fargateMemory = map[int]struct{ least, most, step int }{
 	256: {512, 2048, 512}, 512: {1024, 4096, 1024}, 1024: {2048, 8192, 1024}, 2048: {4096, 16384, 1024},
 	4096: {8192, 30720, 1024}, 8192: {16384, 61440, 4096}, 16384: {32768, 122880, 8192},
 }
 
-// fargatePair refuses a pair of CPU and memory that Fargate does not have.
+// fargatePair rejects a pair of CPU and memory that Fargate does not offer.
 func fargatePair(in values) (property, reason string) {
 	cpu, cpuErr := strconv.Atoi(text(in["cpu"]))
 	memory, memoryErr := strconv.Atoi(text(in["memory"]))
@@ -177,7 +177,7 @@ func fargatePair(in values) (property, reason string) {
 	return "", ""
 }
 
-// computeRevision numbers a family's task definitions; a number is never given twice.
+// computeRevision numbers the task definitions of a family; a number is never reused.
 func computeRevision(s *State, r *Resource) {
 	newest := 0.0
 	for _, other := range s.ByType(typeTaskDefinition) {
@@ -213,8 +213,8 @@ func validateTaskDefinition(_ *State, r *Resource) error {
 	return nil
 }
 
-// validateService refuses a target group that no listener sends requests to, as ECS does, and a container that the task
-// definition does not have.
+// validateService rejects a target group without a listener, as ECS does, and a container that the task definition does
+// not have.
 func validateService(s *State, r *Resource) error {
 	definition := s.Get(typeTaskDefinition, r.Text("taskDefinition"))
 	for _, balancer := range r.Blocks("loadBalancers") {
@@ -231,7 +231,7 @@ func validateService(s *State, r *Resource) error {
 	return nil
 }
 
-// hasListener reports whether a listener sends requests to the target group.
+// hasListener reports whether a listener forwards to the target group.
 func (s *State) hasListener(targetGroup string) bool {
 	return slices.ContainsFunc(s.ByType(typeListener), func(listener *Resource) bool {
 		return slices.Contains(stringsAt(listener.Outputs, "defaultActions.targetGroupArn"), targetGroup) ||

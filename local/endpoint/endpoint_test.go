@@ -186,7 +186,7 @@ func TestGraphQL(t *testing.T) {
 	s.clock.now = s.clock.now.Add(time.Minute)
 	for query, want := range map[string]string{
 		`{"query":"query { __typename }"}`: `{"data":{"__typename":"Query"}}`,
-		`{"query":"{ pools { id } }"}`:     `{"errors":[{"message":"the simulated API answers { __typename } alone"}]}`,
+		`{"query":"{ pools { id } }"}`:     `{"errors":[{"message":"the simulated API answers only { __typename }"}]}`,
 	} {
 		response, err := s.client().Post("https://"+domain+"/graphql", "application/json", strings.NewReader(query))
 		require.NoError(t, err)

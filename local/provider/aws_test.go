@@ -47,7 +47,7 @@ func TestConfigure(t *testing.T) {
 		"another account": {map[string]any{"allowedAccountIds": []any{"210987654321"}},
 			"AWS account ID not allowed: 123456789012"},
 		"another region": {map[string]any{"region": "eu-west-1"},
-			"the simulated account lies in us-east-1, not in eu-west-1"},
+			"the simulated account is in us-east-1, not in eu-west-1"},
 		"a setting without a simulation": {map[string]any{"defaultTags": map[string]any{}},
 			"the provider's setting defaultTags is not simulated by local mode"},
 	}
