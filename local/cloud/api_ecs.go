@@ -2,12 +2,13 @@ package cloud
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func ecsOperations() []operation {
@@ -27,7 +28,7 @@ func missingFailure(arn string) types.Failure {
 
 // cluster finds a cluster by name or ARN; none means the cluster named default.
 func (m model) cluster(id *string) (*Resource, error) {
-	name := arnName(deref(id))
+	name := awsx.NameFromARN(deref(id))
 	if name == "" {
 		name = "default"
 	}
@@ -152,5 +153,3 @@ func describeTaskDefinition(m model, in *ecs.DescribeTaskDefinitionInput) (*ecs.
 	}
 	return out, nil
 }
-
-func portText(port int) *string { return aws.String(strconv.Itoa(port)) }

@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // servicesIn returns the services of a cluster.
@@ -17,7 +19,7 @@ func (m model) servicesIn(cluster *Resource) []*service {
 // service finds a service by name or ARN, or returns nil.
 func (m model) service(cluster *Resource, id string) *service {
 	for _, s := range m.servicesIn(cluster) {
-		if s.Name == arnName(id) {
+		if s.Name == awsx.NameFromARN(id) {
 			return s
 		}
 	}
@@ -62,7 +64,7 @@ func describeServices(m model, in *ecs.DescribeServicesInput) (*ecs.DescribeServ
 		s := m.service(cluster, id)
 		if s == nil {
 			out.Failures = append(out.Failures, missingFailure(
-				m.arn("ecs", "service/"+cluster.Text("name")+"/"+arnName(id))))
+				m.arn("ecs", "service/"+cluster.Text("name")+"/"+awsx.NameFromARN(id))))
 			continue
 		}
 		described := m.describeService(s)

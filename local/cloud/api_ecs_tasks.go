@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // stillDescribed reports whether ECS still describes the task, which it does for an hour after the task stopped.
@@ -27,7 +29,7 @@ func listTasks(m model, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
 	match := func(t *task) bool {
 		stopping := m.reached(t.Deactivating)
 		return t.Cluster == arn && m.stillDescribed(t) && stopping == (in.DesiredStatus == types.DesiredStatusStopped) &&
-			(in.ServiceName == nil || arnName(t.Service) == arnName(*in.ServiceName)) &&
+			(in.ServiceName == nil || awsx.NameFromARN(t.Service) == awsx.NameFromARN(*in.ServiceName)) &&
 			(in.StartedBy == nil || t.StartedBy == *in.StartedBy) &&
 			(in.Family == nil || m.family(t) == *in.Family)
 	}
@@ -49,7 +51,7 @@ func (m model) family(t *task) string {
 
 // task finds a task that ECS still describes by ID or ARN, or returns nil.
 func (m model) task(cluster *Resource, id string) *task {
-	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))]
+	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+awsx.NameFromARN(id))]
 	if t == nil || !m.stillDescribed(t) {
 		return nil
 	}
@@ -70,7 +72,7 @@ func describeTasks(m model, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutpu
 			out.Tasks = append(out.Tasks, m.describeTask(t))
 			continue
 		}
-		out.Failures = append(out.Failures, missingFailure(m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))))
+		out.Failures = append(out.Failures, missingFailure(m.arn("ecs", "task/"+cluster.Text("name")+"/"+awsx.NameFromARN(id))))
 	}
 	return out, nil
 }
@@ -112,7 +114,7 @@ func (m model) describeContainer(t *task, d definition, c types.ContainerDefinit
 	isMain := deref(d.mainContainer().Name) == deref(c.Name)
 	out := types.Container{
 		Name: c.Name, Image: c.Image, TaskArn: aws.String(t.ARN), LastStatus: aws.String(m.containerStatus(t)),
-		ContainerArn: aws.String(m.arn("ecs", "container/"+arnName(t.Cluster)+"/"+t.ID()+"/"+m.uuid("container", t.ARN, deref(c.Name)))),
+		ContainerArn: aws.String(m.arn("ecs", "container/"+awsx.NameFromARN(t.Cluster)+"/"+t.ID()+"/"+m.uuid("container", t.ARN, deref(c.Name)))),
 		HealthStatus: types.HealthStatusUnknown, Cpu: aws.String(fmt.Sprint(c.Cpu)),
 	}
 	if digest, _ := m.resolveImage(deref(c.Image)); digest != "" && m.reached(t.Pull) {

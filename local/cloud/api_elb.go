@@ -243,7 +243,7 @@ func describeTargetHealth(m model, in *elb.DescribeTargetHealthInput) (*elb.Desc
 			continue
 		}
 		described := types.TargetHealthDescription{
-			HealthCheckPort: portText(t.port), TargetHealth: m.targetHealth(t.task),
+			HealthCheckPort: aws.String(strconv.Itoa(t.port)), TargetHealth: m.targetHealth(t.task),
 			Target: &types.TargetDescription{Id: aws.String(t.Address), Port: int32p(t.port)},
 		}
 		if subnet := m.Get(typeSubnet, t.Subnet); subnet != nil {

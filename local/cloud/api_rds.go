@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func rdsOperations() []operation {
@@ -22,7 +24,7 @@ func rdsOperations() []operation {
 func describeDBInstances(m model, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
 	var names []string
 	if in.DBInstanceIdentifier != nil {
-		names = []string{arnName(*in.DBInstanceIdentifier)}
+		names = []string{awsx.NameFromARN(*in.DBInstanceIdentifier)}
 	}
 	found, missing := m.selectResources(typeDatabase, names, "identifier", "arn")
 	if len(missing) > 0 {

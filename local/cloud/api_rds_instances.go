@@ -199,11 +199,7 @@ func setNumberIfGiven(inputs values, property string, value *int32) {
 
 func setListIfGiven(inputs values, property string, list []string) {
 	if len(list) > 0 {
-		items := make([]any, len(list))
-		for i, item := range list {
-			items[i] = item
-		}
-		inputs[property] = items
+		inputs[property] = stringList(list)
 	}
 }
 

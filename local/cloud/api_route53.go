@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func route53Operations() []operation {
@@ -46,7 +48,7 @@ func listHostedZonesByName(m model, in *route53.ListHostedZonesByNameInput) (*ro
 		if limit := int(*in.MaxItems); len(out.HostedZones) > limit {
 			next := out.HostedZones[limit]
 			out.HostedZones, out.IsTruncated = out.HostedZones[:limit], true
-			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(arnName(*next.Id))
+			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(awsx.NameFromARN(*next.Id))
 		}
 	}
 	return out, nil
@@ -60,10 +62,10 @@ func reverseLabels(name string) string {
 }
 
 func (m model) zone(id *string) (*Resource, error) {
-	if r := m.Get(typeZone, arnName(deref(id))); r != nil {
+	if r := m.Get(typeZone, awsx.NameFromARN(deref(id))); r != nil {
 		return r, nil
 	}
-	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", arnName(deref(id))))}
+	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", awsx.NameFromARN(deref(id))))}
 }
 
 func getHostedZone(m model, in *route53.GetHostedZoneInput) (*route53.GetHostedZoneOutput, error) {

@@ -34,6 +34,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // handClock moves only when a test says so.
@@ -298,7 +300,7 @@ func TestMigration(t *testing.T) {
 			}
 			events, err := cloudwatchlogs.NewFromConfig(a.Config("us-east-1")).GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{
 				LogGroupName: aws.String("/aws/ecs/v3-backend-staging"), StartFromHead: aws.Bool(true),
-				LogStreamName: aws.String("api/balancer-api/" + arnName(*task.TaskArn)),
+				LogStreamName: aws.String("api/balancer-api/" + awsx.NameFromARN(*task.TaskArn)),
 			})
 			require.NoError(t, err)
 			var text strings.Builder

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // definition is a task definition with its containers.
@@ -29,7 +31,7 @@ func (d definition) mainContainer() ecs.ContainerDefinition {
 
 // definition finds a task definition by ARN, family:revision, or family, which means the latest revision.
 func (s *State) definition(ref string) (definition, bool) {
-	name := arnName(ref)
+	name := awsx.NameFromARN(ref)
 	var found *Resource
 	for _, r := range s.ByType(typeTaskDefinition) {
 		family, revision := r.Text("family"), int(r.Number("revision"))

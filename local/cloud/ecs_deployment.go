@@ -6,6 +6,8 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // pendingTime is how long a service deployment is pending before it starts.
@@ -16,7 +18,7 @@ func (m model) deploy(s *service, definition string) {
 	if before := s.latestDeployment(); before != nil && before.inProgress() {
 		m.finishDeployment(before, ecs.ServiceDeploymentStatusStopped, "Service deployment stopped because it was replaced by a newer one.")
 	}
-	path := "/" + arnName(s.Cluster) + "/" + s.Name + "/"
+	path := "/" + awsx.NameFromARN(s.Cluster) + "/" + s.Name + "/"
 	next := &revision{
 		ARN:          m.arn("ecs", "service-revision"+path+m.number("revision", s.ARN, m.now, len(s.Revisions))),
 		DeploymentID: "ecs-svc/" + m.number("rollout", s.ARN, m.now, len(s.Revisions)),
@@ -85,8 +87,8 @@ func (m model) replaceUnhealthy(s *service, r *Resource, t *task) {
 
 func (m model) portOf(r *Resource) int {
 	for _, block := range r.Blocks("loadBalancers") {
-		if port, ok := block["containerPort"].(float64); ok {
-			return int(port)
+		if port := blockNumber(block, "containerPort"); port > 0 {
+			return port
 		}
 	}
 	return 0
@@ -99,8 +101,7 @@ func failureThreshold(desired int) int { return min(max((desired+1)/2, 3), 200) 
 
 func circuitBreaker(r *Resource) (enabled, rollback bool) {
 	for _, block := range r.Blocks("deploymentCircuitBreaker") {
-		enabled, _ = block["enable"].(bool)
-		rollback, _ = block["rollback"].(bool)
+		enabled, rollback = blockBool(block, "enable"), blockBool(block, "rollback")
 	}
 	return enabled, rollback
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 const (
@@ -77,7 +79,7 @@ func (m model) step() {
 }
 
 func (s *State) clusterARN(name string) string {
-	return fmt.Sprintf("arn:aws:ecs:%s:%s:cluster/%s", s.Region, s.ID, arnName(name))
+	return s.arn("ecs", "cluster/"+awsx.NameFromARN(name))
 }
 
 // serviceResource returns the resource that declares a service; its ID is the service's ARN.
@@ -138,7 +140,7 @@ func deploymentFingerprint(r *Resource) string {
 // desired returns the desired count of a service, within the bounds of its scaling target if it is autoscaled.
 func (m model) desired(r *Resource) int {
 	count := int(r.Number("desiredCount"))
-	id := "service/" + arnName(r.Text("cluster")) + "/" + r.Text("name")
+	id := "service/" + awsx.NameFromARN(r.Text("cluster")) + "/" + r.Text("name")
 	if target := m.Find(typeScalingTarget, "resourceId", id); target != nil && !suspended(target) {
 		count = min(max(count, int(target.Number("minCapacity"))), int(target.Number("maxCapacity")))
 	}
@@ -270,7 +272,7 @@ func (m model) launch(s *service, r *Resource, target *revision, count int) {
 	for range count {
 		s.Started++
 		t := &task{
-			ARN: m.arn("ecs", "task/"+arnName(s.Cluster)+"/"+m.derive("task", s.ARN, s.Created, s.Started)), Cluster: s.Cluster,
+			ARN: m.arn("ecs", "task/"+awsx.NameFromARN(s.Cluster)+"/"+m.derive("task", s.ARN, s.Created, s.Started)), Cluster: s.Cluster,
 			Definition: d.ARN(), Digest: digest, Group: "service:" + s.Name, StartedBy: target.DeploymentID,
 			Service: s.ARN, Revision: target.ARN, Created: m.now, Exec: r.Bool("enableExecuteCommand"),
 		}

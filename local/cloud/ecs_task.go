@@ -4,6 +4,8 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // How long steps take in AWS.
@@ -61,7 +63,7 @@ type task struct {
 }
 
 // ID returns the last part of the ARN, which also names the log stream.
-func (t *task) ID() string { return arnName(t.ARN) }
+func (t *task) ID() string { return awsx.NameFromARN(t.ARN) }
 
 // milestones returns the times at which the task's state changes.
 func (t *task) milestones() []time.Time {

@@ -46,8 +46,8 @@ func (m model) finishPending() {
 func (m model) reached(t time.Time) bool { return !t.IsZero() && !t.After(m.now) }
 
 // arn returns the ARN of a resource in the account and its region.
-func (m model) arn(service, resource string) string {
-	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, m.Region, m.ID, resource)
+func (s *State) arn(service, resource string) string {
+	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, s.Region, s.ID, resource)
 }
 
 // derive returns an identifier of 32 hexadecimal digits. The same parts give the same identifier in this account, and
@@ -79,9 +79,6 @@ func (s *State) sum(parts ...any) [sha256.Size]byte {
 	}
 	return sha256.Sum256([]byte(strings.Join(words, "\x00")))
 }
-
-// arnName returns what follows the last slash: the name at the end of an ARN.
-func arnName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
 // modify sets a property outside the stack.
 func (r *Resource) modify(property string, value any) {

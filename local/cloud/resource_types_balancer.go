@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -92,8 +91,7 @@ var balancerTypes = map[string]resourceType{
 			if r.Outputs["sslPolicy"] == nil && r.Text("protocol") == "HTTPS" {
 				r.Outputs["sslPolicy"] = "ELBSecurityPolicy-2016-08"
 			}
-			r.ID = fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:listener/%s/%s", s.Region, s.ID, suffix,
-				random(r, "hex16"))
+			r.ID = s.arn("elasticloadbalancing", "listener/"+suffix+"/"+random(r, "hex16"))
 		},
 		validate: validateListener,
 	},
@@ -104,7 +102,7 @@ func validateLoadBalancer(s *State, r *Resource) error {
 		return errorf("ValidationError", "At least two subnets in two different Availability Zones must be specified")
 	}
 	for _, logs := range r.Blocks("accessLogs") {
-		if enabled, _ := logs["enabled"].(bool); !enabled {
+		if !blockBool(logs, "enabled") {
 			continue
 		}
 		if err := s.checkLogBucket(text(logs["bucket"])); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // containerTypes are the types of ECS, its autoscaling and ECR:
@@ -79,8 +81,7 @@ var containerTypes = map[string]resourceType{
 				"The security group '%s' does not exist"),
 		},
 		compute: func(s *State, r *Resource) {
-			r.ID = fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", s.Region, s.ID, arnName(r.Text("cluster")),
-				r.Text("name"))
+			r.ID = s.arn("ecs", "service/"+awsx.NameFromARN(r.Text("cluster"))+"/"+r.Text("name"))
 		},
 		validate: validateService,
 		conflict: errorTemplate{"InvalidParameterException", "Creation of service %s was not idempotent."},
@@ -107,7 +108,7 @@ var containerTypes = map[string]resourceType{
 			return "", ""
 		}},
 		validate: func(s *State, r *Resource) error {
-			if s.Get(typeService, fmt.Sprintf("arn:aws:ecs:%s:%s:%s", s.Region, s.ID, r.Text("resourceId"))) == nil {
+			if s.Get(typeService, s.arn("ecs", r.Text("resourceId"))) == nil {
 				return errorf("ValidationException", "ECS service doesn't exist: %s", r.Text("resourceId"))
 			}
 			return nil
@@ -186,7 +187,7 @@ func computeRevision(s *State, r *Resource) {
 		}
 	}
 	r.Outputs["revision"] = newest + 1
-	if _, number, found := strings.Cut(arnName(r.ID), ":"); found {
+	if _, number, found := strings.Cut(awsx.NameFromARN(r.ID), ":"); found {
 		revision, err := strconv.ParseFloat(number, 64)
 		if err == nil {
 			r.Outputs["revision"] = revision
@@ -219,7 +220,7 @@ func validateService(s *State, r *Resource) error {
 	definition := s.Get(typeTaskDefinition, r.Text("taskDefinition"))
 	for _, balancer := range r.Blocks("loadBalancers") {
 		group, container := text(balancer["targetGroupArn"]), text(balancer["containerName"])
-		if !s.hasListener(group) {
+		if len(s.balancersOfGroup(group)) == 0 {
 			return errorf("InvalidParameterException",
 				"The target group with targetGroupArn %s does not have an associated load balancer.", group)
 		}
@@ -229,12 +230,4 @@ func validateService(s *State, r *Resource) error {
 		}
 	}
 	return nil
-}
-
-// hasListener reports whether a listener forwards to the target group.
-func (s *State) hasListener(targetGroup string) bool {
-	return slices.ContainsFunc(s.ByType(typeListener), func(listener *Resource) bool {
-		return slices.Contains(stringsAt(listener.Outputs, "defaultActions.targetGroupArn"), targetGroup) ||
-			slices.Contains(stringsAt(listener.Outputs, "defaultActions.forward.targetGroups.arn"), targetGroup)
-	})
 }

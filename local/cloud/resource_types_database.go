@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -123,9 +122,8 @@ func computeDatabase(s *State, r *Resource) {
 	}
 	if r.Bool("manageMasterUserPassword") {
 		r.Outputs["masterUserSecrets"] = array(map[string]any{
-			"secretArn": fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-%s-%s",
-				s.Region, s.ID, random(r, "uuid.secret"), random(r, "hex6.secret")),
-			"kmsKeyId":     fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", s.Region, s.ID, random(r, "uuid.key")),
+			"secretArn":    s.arn("secretsmanager", "secret:rds!db-"+random(r, "uuid.secret")+"-"+random(r, "hex6.secret")),
+			"kmsKeyId":     s.arn("kms", "key/"+random(r, "uuid.key")),
 			"secretStatus": "active",
 		})
 	}

@@ -102,7 +102,7 @@ func (s *State) findSecret(id string) *Secret {
 func (s *State) managedSecret(id string) *Secret {
 	for _, r := range s.ByType(typeDatabase) {
 		for _, block := range r.Blocks("masterUserSecrets") {
-			arn, _ := block["secretArn"].(string)
+			arn := blockText(block, "secretArn")
 			name := secretName(arn)
 			if arn == "" || id != arn && id != name {
 				continue

@@ -33,7 +33,7 @@ func (m model) takeSnapshot(id string, r *Resource, tags map[string]string) *Sna
 // addSnapshot adds a completed snapshot of a database, such as the final one of a deletion.
 func (s *State) addSnapshot(id string, r *Resource) *Snapshot {
 	snapshot := &Snapshot{
-		ARN: "arn:aws:rds:" + s.Region + ":" + s.ID + ":snapshot:" + id, ID: id, Instance: r.Text("identifier"),
+		ARN: s.arn("rds", "snapshot:"+id), ID: id, Instance: r.Text("identifier"),
 		ResourceID: r.ID, Created: s.ECS.Until, Available: s.ECS.Until, Properties: map[string]any{"created": r.Created.Format(time.RFC3339)},
 	}
 	for _, property := range snapshotProperties {
