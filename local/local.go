@@ -79,7 +79,12 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	authority, err := endpoint.OpenAuthority(filepath.Join(o.Dir, "ca"), clk.Now())
+	var authority *endpoint.Authority
+	// Of several first commands one creates the authority, and the others read it.
+	err = account.Exclusive(func() (err error) {
+		authority, err = endpoint.OpenAuthority(filepath.Join(o.Dir, "ca"), clk.Now())
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, account.Close())
 	}
@@ -125,21 +130,24 @@ func (l *Local) EngineEnv() (map[string]string, error) {
 	}, nil
 }
 
-// passphrase returns the passphrase that encrypts the stacks' secrets.
-func (l *Local) passphrase() (string, error) {
+// passphrase returns the passphrase that encrypts the stacks' secrets, and generates it if there is none.
+func (l *Local) passphrase() (passphrase string, err error) {
 	path := filepath.Join(l.dir, "passphrase")
-	stored, err := os.ReadFile(path)
-	if err == nil && len(stored) > 0 {
-		return string(stored), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the passphrase of the local stacks: %w", err)
-	}
-	generated := rand.Text()
-	if err := os.WriteFile(path, []byte(generated), 0o600); err != nil {
-		return "", fmt.Errorf("write the passphrase of the local stacks: %w", err)
-	}
-	return generated, nil
+	err = l.account.Exclusive(func() error {
+		stored, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read the passphrase of the local stacks: %w", err)
+		}
+		if passphrase = string(stored); passphrase != "" {
+			return nil
+		}
+		passphrase = rand.Text()
+		if err := os.WriteFile(path, []byte(passphrase), 0o600); err != nil {
+			return fmt.Errorf("write the passphrase of the local stacks: %w", err)
+		}
+		return nil
+	})
+	return passphrase, err
 }
 
 // Push adds an image to the registry under a tag and returns its digest.

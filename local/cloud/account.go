@@ -175,6 +175,16 @@ func (a *Account) Update(change func(*State) error) error {
 	return nil
 }
 
+// Exclusive calls f under the account's lock. f must not call Update.
+func (a *Account) Exclusive(f func() error) error {
+	unlock, err := a.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f()
+}
+
 // lock waits for the exclusive lock. The lock is a separate file because the account's file is replaced at every
 // change.
 func (a *Account) lock() (unlock func(), err error) {
