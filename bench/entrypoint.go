@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"slices"
 	"time"
 )
 
@@ -34,7 +32,7 @@ func (f fixture) entrypointStart() error {
 	}
 	header := fmt.Sprintf("entrypoint (%.1f MiB)\tmedian\toverhead\tCPU time\t", float64(info.Size())/(1<<20))
 	return table(header, func(row func(string, ...any)) error {
-		base, cpu, err := medianWith(nil, application)
+		base, cpu, err := median(nil, application)
 		if err != nil {
 			return err
 		}
@@ -44,7 +42,7 @@ func (f fixture) entrypointStart() error {
 			env   []string
 			calls time.Duration
 		}{{"without a secret", nil, 0}, {fmt.Sprintf("two secrets, %s a call", secretLatency), secrets, secretLatency}} {
-			took, cpu, err := medianWith(start.env, f.entrypoint, "--", application)
+			took, cpu, err := median(start.env, f.entrypoint, "--", application)
 			if err != nil {
 				return err
 			}
@@ -59,23 +57,4 @@ func answerSecret(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-time.After(secretLatency)
 	_ = json.NewEncoder(w).Encode(map[string]string{"SecretString": `{"username":"u","password":"p"}`})
-}
-
-// medianWith returns the median wall time of a program with only these variables set, and the median CPU time, which
-// depends less on the load of the machine.
-func medianWith(environment []string, program string, args ...string) (took, cpu time.Duration, err error) {
-	times, cpus := make([]time.Duration, starts), make([]time.Duration, starts)
-	for i := range times {
-		command := exec.Command(program, args...)
-		command.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
-		began := time.Now()
-		if out, err := command.CombinedOutput(); err != nil {
-			return 0, 0, fmt.Errorf("run %s %v: %w\n%s", program, args, err, out)
-		}
-		times[i] = time.Since(began)
-		cpus[i] = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
-	}
-	slices.Sort(times)
-	slices.Sort(cpus)
-	return times[starts/2], cpus[starts/2], nil
 }

@@ -41,28 +41,14 @@ func bench() error {
 	if err != nil {
 		return err
 	}
-	if err := f.startUp(); err != nil {
-		return err
+	for _, measure := range []func() error{
+		f.startUp, f.entrypointStart, f.operations, f.rollouts, f.codeOnly, f.graph, f.status, f.tokens,
+	} {
+		if err := measure(); err != nil {
+			return err
+		}
 	}
-	if err := f.entrypointStart(); err != nil {
-		return err
-	}
-	if err := f.operations(); err != nil {
-		return err
-	}
-	if err := f.rollouts(); err != nil {
-		return err
-	}
-	if err := f.codeOnly(); err != nil {
-		return err
-	}
-	if err := f.graph(); err != nil {
-		return err
-	}
-	if err := f.status(); err != nil {
-		return err
-	}
-	return f.tokens()
+	return nil
 }
 
 // table prints rows in columns.

@@ -72,29 +72,37 @@ func (f fixture) measure(args []string) (sample, error) {
 	if err != nil {
 		return sample{}, fmt.Errorf("find bench's own binary: %w", err)
 	}
-	notes := filepath.Join(f.dir, "notes")
-	if err := os.RemoveAll(notes); err != nil {
+	if err := os.RemoveAll(f.notes()); err != nil {
 		return sample{}, fmt.Errorf("remove earlier notes: %w", err)
-	}
-	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", self, "--quiet", "--format", "json")...)
-	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+notes)
-	cmd.Stderr = os.Stderr
-	began := time.Now()
-	out, err := cmd.Output()
-	took := sample{total: time.Since(began)}
-	if err != nil {
-		return took, fmt.Errorf("run deployer %s: %w", strings.Join(args, " "), err)
 	}
 	var result struct {
 		WaitingSeconds float64 `json:"waitingSeconds"`
 	}
-	if err := json.Unmarshal(out, &result); err != nil {
-		return took, fmt.Errorf("read the result of deployer %s: %w", strings.Join(args, " "), err)
+	began := time.Now()
+	err = f.deploy(self, args, &result)
+	took := sample{total: time.Since(began), waiting: duration(result.WaitingSeconds)}
+	if err == nil {
+		took.engine, err = sumTimings(f.notes())
 	}
-	took.waiting = duration(result.WaitingSeconds)
-	took.engine, err = sumTimings(notes)
 	return took, err
 }
+
+// deploy runs the deployer in the simulated account with an engine, and decodes its JSON output into result.
+func (f fixture) deploy(engine string, args []string, result any) error {
+	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", engine, "--quiet", "--format", "json")...)
+	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+f.notes())
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, result)
+	}
+	if err != nil {
+		return fmt.Errorf("run deployer %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+func (f fixture) notes() string { return filepath.Join(f.dir, "notes") }
 
 // state returns the simulated account's directory.
 func (f fixture) state() string { return filepath.Join(f.dir, "state") }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,18 +33,11 @@ func (f fixture) tokens() error {
 			if err := json.Unmarshal([]byte(reports["json"]), &report); err != nil {
 				return fmt.Errorf("read the report: %w", err)
 			}
-			row("%s\t%d of %d\t%d\t%d\t%.2f", orNone(faults), report.Summary.Total-report.Summary.Healthy, report.Summary.Total,
+			row("%s\t%d of %d\t%d\t%d\t%.2f", cmp.Or(faults, "no fault"), report.Summary.Total-report.Summary.Healthy, report.Summary.Total,
 				counts["json"], counts["yaml"], float64(counts["yaml"])/float64(counts["json"]))
 		}
 		return nil
 	})
-}
-
-func orNone(faults string) string {
-	if faults == "" {
-		return "no fault"
-	}
-	return faults
 }
 
 // statusOutput returns the output of `status`. Unhealthy findings are no error.
