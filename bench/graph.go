@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,19 +37,13 @@ func (f fixture) graph() error {
 	return nil
 }
 
-// resources reads the stack's state, wherever the backend put it below the state directory.
+// resources reads the stack's state.
 func (f fixture) resources(stack string) ([]resource, error) {
-	var found string
-	err := filepath.WalkDir(f.state(), func(path string, _ fs.DirEntry, err error) error {
-		if filepath.Base(path) == stack+".json" && strings.Contains(path, ".pulumi/stacks/") {
-			found = path
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find the state of %s: %w", stack, err)
+	files, _ := filepath.Glob(filepath.Join(f.state(), "local", "state", ".pulumi", "stacks", "*", stack+".json"))
+	if len(files) != 1 {
+		return nil, fmt.Errorf("find the state of %s: %d files match", stack, len(files))
 	}
-	content, err := os.ReadFile(found)
+	content, err := os.ReadFile(files[0])
 	if err != nil {
 		return nil, fmt.Errorf("read the state of %s: %w", stack, err)
 	}

@@ -82,5 +82,4 @@ func newFixture(dir string) (fixture, error) {
 	return f, nil
 }
 
-// seconds formats a duration in seconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,7 +103,6 @@ func (f fixture) deploy(engine string, args []string, result any) error {
 
 func (f fixture) notes() string { return filepath.Join(f.dir, "notes") }
 
-// state returns the simulated account's directory.
 func (f fixture) state() string { return filepath.Join(f.dir, "state") }
 
 // timeEngine runs the real engine, records how long it took, and returns its exit code.
@@ -132,17 +130,13 @@ func timeEngine(engine, notes string, args []string) int {
 
 // sumTimings returns the total of the recorded times.
 func sumTimings(notes string) (total time.Duration, err error) {
-	file, err := os.Open(notes)
+	content, err := os.ReadFile(notes)
+	for _, line := range strings.Fields(string(content)) {
+		took, invalid := time.ParseDuration(line)
+		total, err = total+took, errors.Join(err, invalid)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read how long the engine took: %w", err)
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		took, err := time.ParseDuration(lines.Text())
-		if err != nil {
-			return 0, fmt.Errorf("read how long the engine took: %w", err)
-		}
-		total += took
 	}
 	return total, nil
 }

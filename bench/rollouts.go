@@ -37,7 +37,6 @@ func (f fixture) measureRollout(tag string) (history.RolloutStats, error) {
 	return *result.Rollout, nil
 }
 
-// up deploys a tag to staging and returns its record.
 func (f fixture) up(tag string, flags ...string) (result history.Deployment, err error) {
 	err = f.deploy(f.engine, append([]string{"up", "--env", "staging", "--image-tag", tag, "--yes"}, flags...), &result)
 	return result, err

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +36,7 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 	var running sync.WaitGroup
 	began := time.Now()
 	for i := range size {
-		running.Go(func() { all[i], failed[i] = h.run(ctx, dir, args...) })
+		running.Go(func() { all[i], failed[i] = h.run(ctx, h.dev(dir), args...) })
 	}
 	running.Wait()
 	done := 0
@@ -75,11 +73,7 @@ type migration struct{ Created, Stopped time.Time }
 
 // migrations returns the account's migrations in the order of their creation.
 func migrations(dir string) ([]migration, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
-	if err != nil {
-		return nil, err
-	}
-	var account struct {
+	var content struct {
 		ECS struct {
 			Tasks map[string]struct {
 				Group string
@@ -87,11 +81,11 @@ func migrations(dir string) ([]migration, error) {
 			}
 		}
 	}
-	if err := json.Unmarshal(content, &account); err != nil {
-		return nil, fmt.Errorf("account.json: %w", err)
+	if err := readAccount(dir, &content); err != nil {
+		return nil, err
 	}
 	var runs []migration
-	for _, task := range account.ECS.Tasks {
+	for _, task := range content.ECS.Tasks {
 		if strings.HasSuffix(task.Group, "-migration-task") {
 			runs = append(runs, task.migration)
 		}

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -115,15 +113,6 @@ func edits() []edit {
 	}
 }
 
-// uneditedKeys returns the keys that are not edited, with the reason.
-func uneditedKeys() map[string]string {
-	const identity = "names what is deployed: another value is another environment"
-	return map[string]string{
-		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
-		"protected": "other keys have to follow it",
-	}
-}
-
 // An editTrial is the actions between an edit and the full deployment that applies it.
 type editTrial struct {
 	number int
@@ -189,7 +178,6 @@ func drawEdits(seed uint64, number int) editTrial {
 	return t
 }
 
-// undeployable reports whether no full deployment can apply the edits.
 func (t editTrial) undeployable() bool {
 	return slices.ContainsFunc(t.edits, func(e edit) bool { return e.undeployable })
 }
@@ -260,13 +248,7 @@ func (h *harness) runEditTrial(ctx context.Context, t editTrial, keep bool) edit
 	if err == nil {
 		err = h.betweenDeployments(ctx, dir, &r)
 	}
-	if keep {
-		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), t.number)
-		_ = os.RemoveAll(saved)
-		_ = os.Rename(dir, saved)
-		fmt.Println("its directory was kept:", saved)
-	}
-	r.err = errors.Join(err, os.RemoveAll(dir))
+	r.err = errors.Join(err, h.remove(dir, t.number, keep))
 	return r
 }
 
@@ -275,8 +257,8 @@ const prepared base = "staging"
 
 // betweenDeployments runs the trial's action, and then the full deployment that applies the edits.
 func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editResult) error {
-	where := target{env: "staging", project: filepath.Join(dir, "project")}
-	if err := h.deployPartially(ctx, dir, where, r.editTrial); err != nil {
+	a := account{dir: dir, env: "staging", project: filepath.Join(dir, "project")}
+	if err := h.deployPartially(ctx, a, r.editTrial); err != nil {
 		return err
 	}
 	args := map[string][]string{
@@ -292,7 +274,7 @@ func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editRes
 	if err != nil {
 		return err
 	}
-	done, err := h.runAt(ctx, dir, where, append(args, "--wait")...)
+	done, err := h.run(ctx, a, append(args, "--wait")...)
 	if err != nil {
 		return err
 	}
@@ -314,26 +296,26 @@ func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editRes
 		return fmt.Errorf("after `%s`: %w\n%s", strings.Join(args, " "), err, done.output)
 	}
 	if r.undeployable() {
-		where.project = h.root
+		a.project = h.root
 	}
-	return h.deployFully(ctx, dir, where)
+	return h.deployFully(ctx, a)
 }
 
 // deployPartially runs a full deployment of the edits that fails halfway.
-func (h *harness) deployPartially(ctx context.Context, dir string, where target, t editTrial) error {
+func (h *harness) deployPartially(ctx context.Context, a account, t editTrial) error {
 	args := []string{"up", "--image-tag", newTag}
 	if t.undeployable() {
-		where.project = h.root
+		a.project = h.root
 	}
 	switch t.partial {
 	case "":
 		return nil
 	case "killed":
 		cmd := trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.2 + 0.6*rand.New(rand.NewPCG(7, uint64(t.number))).Float64()}
-		_, err := h.interruptAt(ctx, dir, where, cmd, h.baselines[editedUp], args)
+		_, err := h.interrupt(ctx, a, cmd, h.baselines[editedUp], args)
 		return err
 	}
-	_, err := h.runAt(ctx, dir, where, append(args, "--fault", t.partial)...) // the outcome depends on the edits
+	_, err := h.run(ctx, a, append(args, "--fault", t.partial)...) // the outcome depends on the edits
 	return err
 }
 
@@ -341,24 +323,16 @@ func (h *harness) deployPartially(ctx context.Context, dir string, where target,
 const editedUp = "up staging"
 
 // deployFully runs a full deployment and checks the result.
-func (h *harness) deployFully(ctx context.Context, dir string, where target) error {
-	for _, args := range [][]string{
-		{"up", "--image-tag", newTag, "--wait"},
-		{"preview", "--expect-no-changes"},
-		{"drift"},
-	} {
-		done, err := h.runAt(ctx, dir, where, args...)
-		if err != nil {
-			return err
-		}
-		if done.code != 0 {
-			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
-		}
-	}
-	if err := consistent(dir); err != nil {
+func (h *harness) deployFully(ctx context.Context, a account) error {
+	err := h.mustSucceed(ctx, a,
+		[]string{"up", "--image-tag", newTag, "--wait"}, []string{"preview", "--expect-no-changes"}, []string{"drift"})
+	if err != nil {
 		return err
 	}
-	_, err := compare(dir, nil)
+	if err := consistent(a.dir); err != nil {
+		return err
+	}
+	_, err = compare(a.dir, nil)
 	return err
 }
 
@@ -392,19 +366,15 @@ func consistent(dir string) error {
 
 // fingerprint returns the resources of account and state, which a command that changes nothing must not change.
 func fingerprint(dir string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
-	if err != nil {
-		return "", err
-	}
-	var account struct{ Resources map[string]any }
-	if err := json.Unmarshal(content, &account); err != nil {
+	var content struct{ Resources map[string]any }
+	if err := readAccount(dir, &content); err != nil {
 		return "", err
 	}
 	all, err := states(dir)
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal([]any{account, all})
+	text, err := json.Marshal([]any{content, all})
 	return string(text), err
 }
 
@@ -422,15 +392,10 @@ func (h *harness) prepareStaging(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	where := target{env: "staging", project: h.root}
 	for _, tag := range []string{oldTag, newTag} {
-		output := &transcript{began: time.Now()}
-		cmd := h.commandAt(ctx, dir, where, "up", "--image-tag", tag)
-		cmd.Stdout, cmd.Stderr = output, output
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("prepare staging with %s: %w\n%s", tag, err, output)
+		if err := h.record(ctx, account{dir: dir, env: "staging", project: h.root}, editedUp, "up", "--image-tag", tag); err != nil {
+			return err
 		}
-		h.baselines[editedUp] = timing{output.phases, time.Since(output.began)}
 	}
 	return nil
 }
@@ -443,32 +408,4 @@ func planEdits(o options) []editTrial {
 		}
 	}
 	return trials
-}
-
-// editSummary formats the outcomes by action.
-func editSummary(results []editResult) string {
-	type count struct{ trials, halves, refused, failed int }
-	byAction := map[string]count{}
-	for _, r := range results {
-		for _, key := range []string{r.action, "all"} {
-			c := byAction[key]
-			c.trials++
-			if r.partial != "" {
-				c.halves++
-			}
-			if r.refused {
-				c.refused++
-			}
-			if r.err != nil {
-				c.failed++
-			}
-			byAction[key] = c
-		}
-	}
-	text := fmt.Sprintf("\n%-12s %7s %10s %8s %7s\n", "action", "trials", "half-done", "refused", "failed")
-	for _, action := range slices.Sorted(maps.Keys(byAction)) {
-		c := byAction[action]
-		text += fmt.Sprintf("%-12s %7d %10d %8d %7d\n", action, c.trials, c.halves, c.refused, c.failed)
-	}
-	return text
 }

@@ -52,6 +52,15 @@ func TestEditsCoverEveryKey(t *testing.T) {
 	}
 }
 
+// uneditedKeys returns the keys that are not edited, with the reason.
+func uneditedKeys() map[string]string {
+	const identity = "names what is deployed: another value is another environment"
+	return map[string]string{
+		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
+		"protected": "other keys have to follow it",
+	}
+}
+
 // keys returns the dotted paths of a type's YAML keys that hold values.
 func keys(typ reflect.Type, path string) []string {
 	if typ.Kind() == reflect.Pointer {

@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // base names a prepared account.
@@ -103,10 +106,11 @@ func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) 
 		}
 	}
 	if needs(deployedTwice) {
-		if _, err := h.copyOf(deployed, filepath.Base(h.baseDir(deployedTwice))); err != nil {
+		dir, err := h.copyOf(deployed, filepath.Base(h.baseDir(deployedTwice)))
+		if err != nil {
 			return err
 		}
-		if err := h.deploy(ctx, h.baseDir(deployedTwice), newTag); err != nil {
+		if err := h.deploy(ctx, dir, newTag); err != nil {
 			return err
 		}
 	}
@@ -124,15 +128,12 @@ func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) 
 }
 
 func (h *harness) deploy(ctx context.Context, dir, tag string) error {
-	if out, err := h.command(ctx, dir, "up", "--image-tag", tag).CombinedOutput(); err != nil {
-		return fmt.Errorf("prepare an environment with %s: %w\n%s", tag, err, out)
-	}
-	return nil
+	return h.record(ctx, h.dev(dir), "up "+tag, "up", "--image-tag", tag)
 }
 
 // prepareCrashed kills a first deployment in the middle of provision.
 func (h *harness) prepareCrashed(ctx context.Context, dir string) error {
-	hit, err := h.interrupt(ctx, dir, trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.5}, h.baselines[firstUp.name], firstUp.args)
+	hit, err := h.interrupt(ctx, h.dev(dir), trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.5}, h.baselines[firstUp.name], firstUp.args)
 	if err == nil && hit.exited {
 		err = errors.New("it had exited before")
 	}
@@ -151,17 +152,22 @@ func (h *harness) measure(ctx context.Context, s scenario) error {
 	if err != nil {
 		return err
 	}
+	if err := h.record(ctx, h.dev(dir), s.name, s.args...); err != nil {
+		return err
+	}
+	fmt.Printf("`%s` takes %s without a signal\n", s.name, h.baselines[s.name].took.Round(100*time.Millisecond))
+	return os.RemoveAll(dir)
+}
+
+// record runs a command without a signal and records its baseline under a name.
+func (h *harness) record(ctx context.Context, a account, name string, args ...string) error {
 	output := &transcript{began: time.Now()}
-	cmd := h.command(ctx, dir, s.args...)
+	cmd := h.command(ctx, a, args...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, output)
+		return fmt.Errorf("run `%s` without a signal: %w\n%s", name, err, output)
 	}
-	h.baselines[s.name] = timing{output.phases, time.Since(output.began)}
-	fmt.Printf("`%s` takes %s undisturbed\n", s.name, h.baselines[s.name].took.Round(100*time.Millisecond))
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("clear %s: %w", dir, err)
-	}
+	h.baselines[name] = timing{output.phases, time.Since(output.began)}
 	return nil
 }
 
@@ -176,19 +182,15 @@ func (h *harness) copyOf(b base, name string) (string, error) {
 	return dir, nil
 }
 
-// A target is an environment and the project whose file describes it.
-type target struct{ env, project string }
+// account is the directory of a simulated account, an environment in it, and the project whose file describes that.
+type account struct{ dir, env, project string }
 
-func (h *harness) dev() target { return target{env: "dev", project: h.root} }
+func (h *harness) dev(dir string) account { return account{dir: dir, env: "dev", project: h.root} }
 
 // command returns a command that runs the deployer in a simulated account.
-func (h *harness) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
-	return h.commandAt(ctx, stateDir, h.dev(), args...)
-}
-
-func (h *harness) commandAt(ctx context.Context, stateDir string, where target, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, h.deployer, append(args, "--env", where.env, "--local", "--yes", "--no-color")...)
-	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+where.project, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+h.dir,
+func (h *harness) command(ctx context.Context, a account, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, h.deployer, append(args, "--env", a.env, "--local", "--yes", "--no-color")...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+a.project, "DEPLOYER_STATE_DIR="+a.dir, "TMPDIR="+h.dir,
 		"DEPLOYER_PULUMI="+filepath.Join(h.root, "bin", "pulumi"), "AWS_EC2_METADATA_DISABLED=true")
 	return cmd
 }
@@ -201,15 +203,36 @@ type commandResult struct {
 }
 
 // run runs the deployer and waits for it.
-func (h *harness) run(ctx context.Context, stateDir string, args ...string) (commandResult, error) {
-	return h.runAt(ctx, stateDir, h.dev(), args...)
-}
-
-func (h *harness) runAt(ctx context.Context, stateDir string, where target, args ...string) (commandResult, error) {
+func (h *harness) run(ctx context.Context, a account, args ...string) (commandResult, error) {
 	began := time.Now()
-	out, err := h.commandAt(ctx, stateDir, where, args...).CombinedOutput()
+	out, err := h.command(ctx, a, args...).CombinedOutput()
 	code, err := exitCode(err)
 	return commandResult{code, string(out), time.Since(began)}, err
+}
+
+// mustSucceed runs commands in turn, and returns an error for the first that does not exit with 0.
+func (h *harness) mustSucceed(ctx context.Context, a account, commands ...[]string) error {
+	for _, args := range commands {
+		done, err := h.run(ctx, a, args...)
+		if err != nil {
+			return err
+		}
+		if done.code != 0 {
+			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
+		}
+	}
+	return nil
+}
+
+// remove deletes a trial's directory, or keeps it outside the harness.
+func (h *harness) remove(dir string, number int, keep bool) error {
+	if keep {
+		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), number)
+		_ = os.RemoveAll(saved)
+		_ = os.Rename(dir, saved)
+		fmt.Println("its directory was kept:", saved)
+	}
+	return os.RemoveAll(dir)
 }
 
 // exitCode returns a command's exit code, or killed if a signal ended it.
@@ -224,42 +247,36 @@ func exitCode(err error) (int, error) {
 	return 0, err
 }
 
-// runAll runs the trials concurrently and prints a line for each.
 func (h *harness) runAll(ctx context.Context, trials []trial, o options) []result {
 	return inParallel(ctx, o, trials, func(t trial) result { return h.runTrial(ctx, t, o.only > 0) }, func(r result) error { return r.err })
 }
 
 // inParallel runs the trials concurrently and prints each result and its error. It starts none after the limit.
 func inParallel[T any, R fmt.Stringer](ctx context.Context, o options, trials []T, run func(T) R, failed func(R) error) []R {
-	var mu sync.Mutex
-	var results []R
+	var (
+		mu      sync.Mutex
+		results []R
+		running errgroup.Group
+	)
+	running.SetLimit(o.parallel)
 	began := time.Now()
-	next := make(chan T)
-	go func() {
-		defer close(next)
-		for _, t := range trials {
+	for _, t := range trials {
+		running.Go(func() error {
 			if ctx.Err() != nil || time.Since(began) > o.limit {
-				return
+				return nil
 			}
-			next <- t
-		}
-	}()
-	var running sync.WaitGroup
-	for range o.parallel {
-		running.Go(func() {
-			for t := range next {
-				r := run(t)
-				mu.Lock()
-				results = append(results, r)
-				fmt.Println(r)
-				if err := failed(r); err != nil {
-					fmt.Println(err)
-				}
-				mu.Unlock()
+			r := run(t)
+			mu.Lock()
+			defer mu.Unlock()
+			results = append(results, r)
+			fmt.Println(r)
+			if err := failed(r); err != nil {
+				fmt.Println(err)
 			}
+			return nil
 		})
 	}
-	running.Wait()
+	_ = running.Wait()
 	return results
 }
 

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -76,21 +77,12 @@ func (h *harness) runEditTrials(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print(editSummary(results))
-	failed := 0
-	for _, r := range results {
-		if r.err != nil {
-			failed++
-			fmt.Printf("\n`go run ./chaos -seed %d -only-edits %d` repeats what failed: %s\n", o.seed, r.number, r.editTrial)
-		}
+	editSummary(os.Stdout, results)
+	failed := slices.DeleteFunc(slices.Clone(results), func(r editResult) bool { return r.err == nil })
+	for _, r := range failed {
+		fmt.Printf("\n`go run ./chaos -seed %d -only-edits %d` repeats what failed: %s\n", o.seed, r.number, r.editTrial)
 	}
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case failed > 0:
-		return fmt.Errorf("%d of %d trials of changed files failed", failed, len(results))
-	}
-	return nil
+	return verdict(ctx, len(failed), len(results))
 }
 
 func (h *harness) runKillTrials(ctx context.Context, o options) error {
@@ -106,7 +98,7 @@ func (h *harness) runKillTrials(ctx context.Context, o options) error {
 	summary(os.Stdout, results)
 	failed := failedTrials(results)
 	for _, r := range failed {
-		fmt.Printf("\n`go run ./chaos -seed %d -only %d` repeats what did not converge: %s\n", o.seed, r.number, r.trial)
+		fmt.Printf("\n`go run ./chaos -seed %d -only %d` repeats what failed: %s\n", o.seed, r.number, r.trial)
 	}
 	if o.concurrent > 0 && ctx.Err() == nil {
 		fmt.Printf("\n%d deployments of one environment at once\n", o.concurrent)
@@ -114,11 +106,13 @@ func (h *harness) runKillTrials(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case len(failed) > 0:
-		return fmt.Errorf("%d of %d trials did not converge", len(failed), len(results))
+	return verdict(ctx, len(failed), len(results))
+}
+
+// verdict returns an error if trials failed or were interrupted.
+func verdict(ctx context.Context, failed, total int) error {
+	if ctx.Err() == nil && failed > 0 {
+		return fmt.Errorf("%d of %d trials failed", failed, total)
 	}
-	return nil
+	return context.Cause(ctx)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,25 +59,19 @@ func (h *harness) runTrial(ctx context.Context, t trial, keep bool) result {
 			args, baseline = t.scenario.finish, h.baselines[t.scenario.name]
 		}
 		var second interrupted
-		second, r.err = h.interrupt(ctx, dir, trial{signal: "SIGKILL", to: deployerAndEngine, fraction: t.secondKill}, baseline, args)
+		second, r.err = h.interrupt(ctx, h.dev(dir), trial{signal: "SIGKILL", to: deployerAndEngine, fraction: t.secondKill}, baseline, args)
 		r.exited = second.exited
 	}
 	if r.err == nil {
 		r.err = h.converge(ctx, dir, &r)
 	}
-	if keep {
-		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), t.number)
-		_ = os.RemoveAll(saved)
-		_ = os.Rename(dir, saved)
-		fmt.Println("its directory was kept:", saved)
-	}
-	r.err = errors.Join(r.err, os.RemoveAll(dir))
+	r.err = errors.Join(r.err, h.remove(dir, t.number, keep))
 	return r
 }
 
 // interruptAndCheck runs the command, sends the signal and checks how the command ended.
 func (h *harness) interruptAndCheck(ctx context.Context, dir string, r *result) error {
-	hit, err := h.interrupt(ctx, dir, r.trial, h.baselines[r.scenario.name], r.scenario.args)
+	hit, err := h.interrupt(ctx, h.dev(dir), r.trial, h.baselines[r.scenario.name], r.scenario.args)
 	if err != nil {
 		return err
 	}
@@ -124,13 +117,9 @@ type interrupted struct {
 }
 
 // interrupt runs a command and sends the signal at its time, or as soon afterwards as there is an engine to receive it.
-func (h *harness) interrupt(ctx context.Context, dir string, t trial, baseline timing, args []string) (interrupted, error) {
-	return h.interruptAt(ctx, dir, h.dev(), t, baseline, args)
-}
-
-func (h *harness) interruptAt(ctx context.Context, dir string, where target, t trial, baseline timing, args []string) (interrupted, error) {
+func (h *harness) interrupt(ctx context.Context, a account, t trial, baseline timing, args []string) (interrupted, error) {
 	output := &transcript{began: time.Now()}
-	cmd := h.commandAt(ctx, dir, where, args...)
+	cmd := h.command(ctx, a, args...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return interrupted{}, err
@@ -175,11 +164,11 @@ var repaired = regexp.MustCompile(`(?m)^repair +(.*)$`)
 // converge runs `up` and checks everything that it must leave in order.
 func (h *harness) converge(ctx context.Context, dir string, r *result) error {
 	if r.scenario.finish != nil && !r.exited && r.code != 0 {
-		if ended, err := h.run(ctx, dir, r.scenario.finish...); err != nil || ended.code != 0 {
-			return errors.Join(err, fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(r.scenario.finish, " "), ended.code, ended.output))
+		if err := h.mustSucceed(ctx, h.dev(dir), r.scenario.finish); err != nil {
+			return err
 		}
 	}
-	up, err := h.run(ctx, dir, "up", "--image-tag", newTag, "--wait", "--timeout", convergeTimeout.String())
+	up, err := h.run(ctx, h.dev(dir), "up", "--image-tag", newTag, "--wait", "--timeout", convergeTimeout.String())
 	if err != nil {
 		return err
 	}

@@ -26,20 +26,11 @@ func (h *harness) verify(ctx context.Context, dir string, r *result) error {
 	if left, err := waitForProcesses(ctx, dir); err != nil || len(left) > 0 {
 		return fmt.Errorf("processes are left: %v %w", left, err)
 	}
-	for _, args := range [][]string{
-		{"preview", "--expect-no-changes"},
-		{"drift"},
-		{"status", "--format", "summary"},
-	} {
-		found, err := h.run(ctx, dir, args...)
-		if err != nil {
-			return err
-		}
-		if found.code != 0 {
-			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), found.code, found.output)
-		}
+	err := h.mustSucceed(ctx, h.dev(dir),
+		[]string{"preview", "--expect-no-changes"}, []string{"drift"}, []string{"status", "--format", "summary"})
+	if err != nil {
+		return err
 	}
-	var err error
 	r.spare, err = compare(dir, r.scenario.retained)
 	return err
 }
@@ -76,6 +67,18 @@ type checkpoint struct {
 			} `json:"pending_operations"`
 		}
 	}
+}
+
+// readAccount decodes a part of the account's file.
+func readAccount(dir string, part any) error {
+	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, part); err != nil {
+		return fmt.Errorf("account.json: %w", err)
+	}
+	return nil
 }
 
 func states(dir string) ([]checkpoint, error) {
@@ -148,18 +151,14 @@ const typeTaskDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 // compare compares the account with the states: each of its resources must be in exactly one state, and vice versa. It
 // returns how many task definitions are in no state. Of each of the retained types, one resource may be in no state.
 func compare(dir string, retained []string) (spare int, err error) {
-	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
-	if err != nil {
-		return 0, err
-	}
-	var account struct {
+	var content struct {
 		Resources map[string]struct {
 			Type, ID string
 			Kept     bool
 		}
 	}
-	if err := json.Unmarshal(content, &account); err != nil {
-		return 0, fmt.Errorf("account.json: %w", err)
+	if err := readAccount(dir, &content); err != nil {
+		return 0, err
 	}
 	known := map[string]int{}
 	all, err := states(dir)
@@ -175,7 +174,7 @@ func compare(dir string, retained []string) (spare int, err error) {
 	}
 	var wrong []string
 	retained = slices.Clone(retained)
-	for key, r := range account.Resources {
+	for key, r := range content.Resources {
 		switch n := known[key]; {
 		case r.Kept:
 		case n == 0 && r.Type == typeTaskDefinition:

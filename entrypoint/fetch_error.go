@@ -108,14 +108,12 @@ func serverError(err error) bool {
 
 // credentialsError returns why there are no credentials. An ECS endpoint that does not answer is worth a retry.
 func credentialsError(err error) *fetchError {
-	for _, variable := range []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
-		if os.Getenv(variable) != "" {
-			var api smithy.APIError
-			if errors.As(err, &api) {
-				return &fetchError{what: "of the task role " + fetchFailed + statusText(err), temporary: serverError(err)}
-			}
-			return &fetchError{what: "of the task role " + fetchFailed + transportText(err), temporary: true}
-		}
+	if os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")+os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") == "" {
+		return &fetchError{what: "for AWS are missing; give the task definition a task role (on a developer's machine: a profile, or AWS_ACCESS_KEY_ID)"}
 	}
-	return &fetchError{what: "for AWS are missing; give the task definition a task role (on a developer's machine: a profile, or AWS_ACCESS_KEY_ID)"}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return &fetchError{what: "of the task role " + fetchFailed + statusText(err), temporary: serverError(err)}
+	}
+	return &fetchError{what: "of the task role " + fetchFailed + transportText(err), temporary: true}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -151,12 +152,7 @@ func (l launcher) validate(all mergedVariables, settings *configuration.Settings
 // describe prints the added variables and their sources.
 func (p *prepared) describe(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	names := make([]string, 0, len(p.origins))
-	for name := range p.origins {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(p.origins)) {
 		_, _ = fmt.Fprintf(table, "%s\t%s\n", name, p.origins[name])
 	}
 	_ = table.Flush()

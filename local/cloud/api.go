@@ -132,19 +132,16 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 	return out, a.View(run)
 }
 
-// global reports whether a service is the same in all regions.
 func global(input reflect.Type) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(input.String(), "*"), ".")
 	return slices.Contains([]string{"sts", "iam", "route53", "budgets"}, service)
 }
 
-// unsimulated returns the error for an operation that is not simulated, such as ecs.CreateTaskSet.
 func unsimulated(input any) error {
 	name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", input), "*"), "Input")
 	return apiError("NotSimulated", "local mode does not simulate %s", name)
 }
 
-// apiError returns an API error with one of AWS's codes.
 func apiError(code, format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
 }

@@ -21,7 +21,6 @@ func ecsOperations() []operation {
 	}
 }
 
-// missingFailure returns the failure with which ECS reports that a requested resource does not exist.
 func missingFailure(arn string) types.Failure {
 	return types.Failure{Arn: aws.String(arn), Reason: aws.String("MISSING")}
 }

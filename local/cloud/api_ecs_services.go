@@ -10,7 +10,6 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// servicesIn returns the services of a cluster.
 func (m model) servicesIn(cluster *Resource) []*service {
 	arn := m.clusterARN(cluster.Text("name"))
 	return slices.DeleteFunc(m.ECS.services(), func(s *service) bool { return s.Cluster != arn })

@@ -133,7 +133,6 @@ func (s *State) balancersOfGroup(group string) []string {
 	return arns
 }
 
-// groupsOf returns the target groups that a listener forwards to.
 func groupsOf(listener *Resource) []string {
 	return slices.Concat(stringsAt(listener.Outputs, "defaultActions.targetGroupArn"),
 		stringsAt(listener.Outputs, "defaultActions.forward.targetGroups.arn"))

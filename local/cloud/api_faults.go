@@ -47,7 +47,6 @@ func (a *Account) injectedError(input reflect.Type) error {
 // throttleInterval is how often a call is throttled: the first of every ten.
 const throttleInterval = 10
 
-// throttleNext reports whether the next call is throttled once.
 func (a *Account) throttleNext() bool {
 	return a.faults[faultThrottled] && (a.calls.Add(1)-1)%throttleInterval == 0
 }

@@ -208,7 +208,6 @@ func (m model) balancerOf(name string) *Resource {
 	return nil
 }
 
-// hasHealthyTarget reports whether the load balancer has a healthy target.
 func (m model) hasHealthyTarget(balancer *Resource) bool {
 	for _, listener := range m.ByType(typeListener) {
 		if listener.Text("loadBalancerArn") == balancer.ID && len(m.healthyTargets(listener)) > 0 {
@@ -218,7 +217,6 @@ func (m model) hasHealthyTarget(balancer *Resource) bool {
 	return false
 }
 
-// healthyTargets returns the targets that a listener forwards to.
 func (m model) healthyTargets(listener *Resource) []target {
 	var all []target
 	for _, group := range groupsOf(listener) {

@@ -30,7 +30,6 @@ func describeScalableTargets(m model, in *scaling.DescribeScalableTargetsInput) 
 	return &scaling.DescribeScalableTargetsOutput{ScalableTargets: found, NextToken: next}, err
 }
 
-// suspended reports whether autoscaling of a service is suspended.
 func suspended(target *Resource) bool { return *suspendedState(target).DynamicScalingOutSuspended }
 
 func suspendedState(target *Resource) *types.SuspendedState {

@@ -82,7 +82,6 @@ type event struct {
 	Message string    `json:"message"`
 }
 
-// inProgress reports whether the deployment has not ended.
 func (d *deployment) inProgress() bool {
 	return d.Status == ecs.ServiceDeploymentStatusInProgress || d.Status == ecs.ServiceDeploymentStatusRollbackInProgress
 }

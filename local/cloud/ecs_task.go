@@ -65,7 +65,6 @@ type task struct {
 // ID returns the last part of the ARN, which also names the log stream.
 func (t *task) ID() string { return awsx.NameFromARN(t.ARN) }
 
-// milestones returns the times at which the task's state changes.
 func (t *task) milestones() []time.Time {
 	return []time.Time{t.Pull, t.Started, t.Healthy, t.Unhealthy, t.ReplaceAt, t.Deactivating, t.Stopping, t.Stopped}
 }
@@ -88,7 +87,6 @@ func (m model) status(t *task) string {
 	return "PROVISIONING"
 }
 
-// active reports whether the task is running or starting.
 func (m model) active(t *task) bool { return !m.reached(t.Deactivating) }
 
 func (m model) running(t *task) bool { return m.active(t) && m.reached(t.Started) }
@@ -102,7 +100,6 @@ func (m model) healthy(t *task) bool {
 	return m.running(t) && m.reached(t.Healthy) && t.Unhealthy.IsZero()
 }
 
-// stoppedItself reports whether the task stopped without being asked.
 func (t *task) stoppedItself() bool {
 	return t.Code == ecs.TaskStopCodeEssentialContainerExited || t.Code == ecs.TaskStopCodeTaskFailedToStart
 }

@@ -19,7 +19,6 @@ type model struct {
 	speed int
 }
 
-// at returns the same account at another time.
 func (m model) at(t time.Time) model {
 	m.now = t
 	return m
@@ -42,7 +41,6 @@ func (m model) finishPending() {
 	}
 }
 
-// reached reports whether t is set and has passed.
 func (m model) reached(t time.Time) bool { return !t.IsZero() && !t.After(m.now) }
 
 // arn returns the ARN of a resource in the account and its region.
