@@ -27,11 +27,11 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// TestRawAnswers starts entrypoint at an endpoint that does not speak as it should: nothing of what it sends is said,
-// neither by entrypoint nor by the libraries that it is made of.
-func TestRawAnswers(t *testing.T) {
-	v := newFakeVault(t)
-	for _, name := range slices.Sorted(maps.Keys(rawAnswers)) {
+// TestRawResponses starts entrypoint with an endpoint that violates the protocol: neither entrypoint nor its libraries
+// print anything that it sends.
+func TestRawResponses(t *testing.T) {
+	v := newFakeSecretsManager(t)
+	for _, name := range slices.Sorted(maps.Keys(rawResponses)) {
 		t.Run(name, func(t *testing.T) {
 			var said strings.Builder
 			command := exec.Command("entrypoint", "--timeout", "400ms", "--", "true")
@@ -47,9 +47,9 @@ func TestRawAnswers(t *testing.T) {
 	}
 }
 
-// TestAuthority starts with an endpoint whose certificate only AWS_CA_BUNDLE vouches for.
+// TestAuthority starts with an endpoint whose certificate is trusted only through AWS_CA_BUNDLE.
 func TestAuthority(t *testing.T) {
-	v := newFakeVault(t)
+	v := newFakeSecretsManager(t)
 	secured := httptest.NewUnstartedServer(v)
 	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secured.StartTLS()
@@ -69,7 +69,7 @@ func TestAuthority(t *testing.T) {
 	require.Contains(t, said, "could not be fetched: x509: certificate signed by unknown authority; ")
 }
 
-// TestTransportText shows of errors only what cannot come from the other side.
+// TestTransportText checks that only text that cannot come from the other side is shown.
 func TestTransportText(t *testing.T) {
 	dialing := func(err error) error {
 		return &url.Error{Op: "Post", URL: "https://h", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
@@ -97,8 +97,8 @@ func TestTransportText(t *testing.T) {
 	}
 }
 
-// TestTimeIsUpInTheMiddle says why there had to be another try, and not that its time was up.
-func TestTimeIsUpInTheMiddle(t *testing.T) {
+// TestTimeoutDuringAnAttempt checks that the cause of the retry is reported, not the timeout.
+func TestTimeoutDuringAnAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	v := &secretsClient{log: func(string) {}, clock: clock.Fast(1_000_000)}
 	tries := 0

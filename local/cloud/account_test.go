@@ -17,7 +17,7 @@ const (
 	testRegion  = "us-east-1"
 )
 
-// open opens the account at path as one process would; on its clock an hour is under a millisecond.
+// open opens the account at path as a process does; on its clock an hour takes less than a millisecond.
 func open(t *testing.T, path string, faults ...string) *Account {
 	t.Helper()
 	const speed = 10_000_000
@@ -35,7 +35,7 @@ func TestAccountIsSharedByProcesses(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, other.Update(func(s *State) error {
-		require.Equal(t, []string{"first"}, s.Objects["bucket"], "a change must begin with what the others did")
+		require.Equal(t, []string{"first"}, s.Objects["bucket"], "a change must include the others' changes")
 		s.Objects["bucket"] = append(s.Objects["bucket"], "second")
 		return nil
 	}))
@@ -66,7 +66,7 @@ func TestAccountLosesNoChange(t *testing.T) {
 	}))
 }
 
-func TestAccountKeepsNothingOfAFailedChange(t *testing.T) {
+func TestFailedChangeIsDiscarded(t *testing.T) {
 	a := open(t, filepath.Join(t.TempDir(), "account.json"))
 	refused := errors.New("refused")
 	require.ErrorIs(t, a.Update(func(s *State) error {
@@ -79,20 +79,20 @@ func TestAccountKeepsNothingOfAFailedChange(t *testing.T) {
 	}))
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string) (path string)
 		options Options
 		message string
 		hint    string
 	}{
-		"a damaged file": {
+		"a corrupt file": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{"id":"1234`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
 			message: "the file is corrupt: unexpected end of JSON input",
 			hint:    "delete the account and start over: deployer local reset",
 		},
-		"a file of something else": {
+		"a file without an account": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{}`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
 			message: "the file is corrupt: it contains no account",
