@@ -63,7 +63,7 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 	if err := h.verify(ctx, dir, &result{}); err != nil {
 		return err
 	}
-	fmt.Printf("%d at once, --wait=%v: %d done, %d reported the lock, %d migrations, never two at once, %.1f s\n",
+	fmt.Printf("%d at once, --wait=%v: %d done, %d reported the lock, %d migrations without overlap, %.1f s\n",
 		size, wait, done, size-done, len(runs), time.Since(began).Seconds())
 	return nil
 }
