@@ -45,7 +45,6 @@ func listServiceDeployments(m model, in *ecs.ListServiceDeploymentsInput) (*ecs.
 	return &ecs.ListServiceDeploymentsOutput{ServiceDeployments: found, NextToken: next}, err
 }
 
-// deployment finds a service deployment by ARN.
 func (m model) deployment(arn string) (*service, *deployment) {
 	for _, s := range m.ECS.services() {
 		for _, d := range s.Deployments {

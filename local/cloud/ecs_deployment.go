@@ -72,7 +72,6 @@ func (m model) countFailures(s *service, r *Resource) {
 	}
 }
 
-// replaceUnhealthy stops a task whose targets fail their health checks.
 func (m model) replaceUnhealthy(s *service, r *Resource, t *task) {
 	group := ""
 	if found := m.targetGroup(r); found != nil {

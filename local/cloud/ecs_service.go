@@ -299,14 +299,12 @@ func (m model) assignAddress(arn string, subnets []string) (subnet, address stri
 	return subnet, m.addressIn(subnet, int(binary.BigEndian.Uint16(sum[1:])))
 }
 
-// addEvent adds an event to the service.
 func (m model) addEvent(s *service, format string, args ...any) {
 	e := event{At: m.now, Message: fmt.Sprintf("(service %s) ", s.Name) + fmt.Sprintf(format, args...)}
 	s.Events = slices.Insert(s.Events, 0, e)
 	s.Events = s.Events[:min(len(s.Events), maxEvents)]
 }
 
-// prune drops what AWS does not keep either.
 func (m model) prune() {
 	for arn, t := range m.ECS.Tasks {
 		if !t.Stopped.IsZero() && m.now.Sub(t.Stopped) > taskRetention {

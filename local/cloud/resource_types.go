@@ -29,7 +29,6 @@ func refTo(path, typ, code, format string, by ...string) ref {
 	return ref{path: path, typ: typ, by: by, missing: errorTemplate{code, format}}
 }
 
-// matchesPattern checks that a string matches a pattern.
 func matchesPattern(property, pattern, reason string) rule {
 	compiled := regexp.MustCompile(pattern)
 	return func(in values) (string, string) {
@@ -40,7 +39,6 @@ func matchesPattern(property, pattern, reason string) rule {
 	}
 }
 
-// noPrefix checks that a string does not have a prefix.
 func noPrefix(property, prefix string) rule {
 	return func(in values) (string, string) {
 		if value, _ := in[property].(string); strings.HasPrefix(value, prefix) {
@@ -64,7 +62,6 @@ func oneOf(property string, allowed ...string) rule {
 	}
 }
 
-// isJSON checks that a string is a JSON document.
 func isJSON(property string) rule {
 	return func(in values) (string, string) {
 		if value, ok := in[property].(string); ok && !json.Valid([]byte(value)) {
@@ -74,7 +71,6 @@ func isJSON(property string) rule {
 	}
 }
 
-// inRange checks that a number is in a range.
 func inRange(property string, low, high float64) rule {
 	return func(in values) (string, string) {
 		if value, ok := in[property].(float64); ok && (value < low || value > high) {

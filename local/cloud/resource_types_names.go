@@ -9,8 +9,7 @@ import (
 var refZone = refTo("zoneId", typeZone, "NoSuchHostedZone", "No hosted zone found with ID: %s")
 
 // nameTypes are the types of ACM and Route 53: https://docs.aws.amazon.com/acm/latest/APIReference/CommonErrors.html
-// and
-// https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
+// and https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
 var nameTypes = map[string]resourceType{
 	typeCertificate: {
 		name: "domainName",

@@ -9,7 +9,6 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// handler answers as a load balancer with the API behind it.
 func (s *Server) handler(find func(name string) (cloud.Listener, bool)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l, found := find(hostOf(r))

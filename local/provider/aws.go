@@ -210,12 +210,10 @@ func (p *awsProvider) Update(ctx context.Context, r plugin.UpdateRequest) (plugi
 	return plugin.UpdateResponse{Properties: fromAccount(updated.Outputs, r.NewInputs)}, nil
 }
 
-// Delete deletes the resource.
 func (p *awsProvider) Delete(_ context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
 	return plugin.DeleteResponse{}, p.account.DeleteResource(string(r.Type), string(r.ID))
 }
 
-// Invoke runs a function.
 func (p *awsProvider) Invoke(_ context.Context, r plugin.InvokeRequest) (plugin.InvokeResponse, error) {
 	answer, err := p.account.Invoke(string(r.Tok), toAccount(r.Args))
 	if err != nil {

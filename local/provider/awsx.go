@@ -31,18 +31,15 @@ func (s *awsxServer) Handshake(_ context.Context, r *pulumirpc.ProviderHandshake
 	return handshake(), nil
 }
 
-// Attach records the engine's address.
 func (s *awsxServer) Attach(_ context.Context, r *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
 	s.engine.Store(r.GetAddress())
 	return &emptypb.Empty{}, nil
 }
 
-// GetPluginInfo returns the version of the real provider that is simulated.
 func (s *awsxServer) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
 	return &pulumirpc.PluginInfo{Version: awsxVersion.String()}, nil
 }
 
-// GetSchema returns only name and version.
 func (s *awsxServer) GetSchema(context.Context, *pulumirpc.GetSchemaRequest) (*pulumirpc.GetSchemaResponse, error) {
 	response, err := schema("awsx", awsxVersion)
 	return &pulumirpc.GetSchemaResponse{Schema: string(response.Schema)}, err
@@ -58,7 +55,6 @@ func (s *awsxServer) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulum
 	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
 }
 
-// Configure returns the provider's capabilities.
 func (s *awsxServer) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	return configured(), nil
 }

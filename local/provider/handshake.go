@@ -27,12 +27,10 @@ type awsServer struct {
 	provider *awsProvider
 }
 
-// Handshake returns the provider's capabilities.
 func (s *awsServer) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
 	return handshake(), nil
 }
 
-// Configure validates the configuration of one provider resource.
 func (s *awsServer) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	options := plugin.MarshalOptions{Label: "configure", KeepUnknowns: true, KeepSecrets: true}
 	inputs, err := plugin.UnmarshalProperties(r.GetArgs(), options)
