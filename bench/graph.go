@@ -3,13 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// resource is what the engine's state says about one resource's place in the graph.
+// resource is the part of the engine's state that describes a resource's place in the graph.
 type resource struct {
 	URN                  string
 	Custom               bool
@@ -18,8 +17,7 @@ type resource struct {
 	PropertyDependencies map[string][]string
 }
 
-// graph shows how far the components are independent of each other: the longest chain of resources that wait for each
-// other, against the number of resources.
+// graph prints the longest chain of resources that depend on each other, and the number of resources.
 func (f fixture) graph() error {
 	resources, err := f.resources("staging")
 	if err != nil {
@@ -39,19 +37,13 @@ func (f fixture) graph() error {
 	return nil
 }
 
-// resources reads the stack's state, wherever the backend put it below the state directory.
+// resources reads the stack's state.
 func (f fixture) resources(stack string) ([]resource, error) {
-	var found string
-	err := filepath.WalkDir(f.state(), func(path string, _ fs.DirEntry, err error) error {
-		if filepath.Base(path) == stack+".json" && strings.Contains(path, ".pulumi/stacks/") {
-			found = path
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for the state of %s: %w", stack, err)
+	files, _ := filepath.Glob(filepath.Join(f.state(), "local", "state", ".pulumi", "stacks", "*", stack+".json"))
+	if len(files) != 1 {
+		return nil, fmt.Errorf("find the state of %s: %d files match", stack, len(files))
 	}
-	content, err := os.ReadFile(found)
+	content, err := os.ReadFile(files[0])
 	if err != nil {
 		return nil, fmt.Errorf("read the state of %s: %w", stack, err)
 	}
@@ -66,8 +58,8 @@ func (f fixture) resources(stack string) ([]resource, error) {
 	return state.Checkpoint.Latest.Resources, nil
 }
 
-// longest returns the longest chain of custom resources, each of which waits for the one before it. The state lists a
-// resource after everything that it depends on.
+// longest returns the longest chain of custom resources that depend on each other. The state lists a resource after its
+// dependencies.
 func longest(resources []resource) []string {
 	chains := map[string][]string{}
 	var best []string

@@ -1,10 +1,10 @@
-// Bench measures what the deployer adds to what it drives, and how near a report comes to the least time that its calls
-// to AWS need, as ratios from one run on one machine: seconds depend on the machine, ratios hardly do.
+// Bench measures the overhead of the deployer over the engine, and of a report over the latency of its AWS calls, as
+// ratios from one run on one machine: seconds depend on the machine, ratios hardly do.
 //
 //	go run ./bench        after `make build`
 //
-// It starts the deployer as users do. The engine that it hands to the deployer is bench itself, which runs the real
-// one and notes how long that took.
+// It starts the deployer as users do. The engine that it passes to the deployer is bench itself, which runs the real
+// engine and records how long that took.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The variables that turn bench into the engine's stopwatch.
+// The variables that make bench run and time the engine.
 const (
 	engineVariable = "BENCH_ENGINE"
 	notesVariable  = "BENCH_NOTES"
@@ -34,35 +34,24 @@ func main() {
 func bench() error {
 	dir, err := os.MkdirTemp("", "deployer-bench-")
 	if err != nil {
-		return fmt.Errorf("make a directory to work in: %w", err)
+		return fmt.Errorf("create a working directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	f, err := newFixture(dir)
 	if err != nil {
 		return err
 	}
-	if err := f.startUp(); err != nil {
-		return err
+	for _, measure := range []func() error{
+		f.startUp, f.entrypointStart, f.operations, f.codeOnly, f.graph, f.status, f.tokens,
+	} {
+		if err := measure(); err != nil {
+			return err
+		}
 	}
-	if err := f.entrypointStart(); err != nil {
-		return err
-	}
-	if err := f.operations(); err != nil {
-		return err
-	}
-	if err := f.codeOnly(); err != nil {
-		return err
-	}
-	if err := f.graph(); err != nil {
-		return err
-	}
-	if err := f.status(); err != nil {
-		return err
-	}
-	return f.tokens()
+	return nil
 }
 
-// table prints rows as they come, in columns.
+// table prints rows in columns.
 func table(header string, rows func(row func(format string, args ...any)) error) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, header)
@@ -72,9 +61,9 @@ func table(header string, rows func(row func(format string, args ...any)) error)
 	return err
 }
 
-// fixture is where the measurements happen.
+// fixture holds what the measurements need.
 type fixture struct {
-	// deployer, entrypoint and engine are the binaries, dir is scratch space.
+	// deployer, entrypoint and engine are the binaries; dir is a temporary directory.
 	deployer, entrypoint, engine, dir string
 }
 
@@ -93,5 +82,4 @@ func newFixture(dir string) (fixture, error) {
 	return f, nil
 }
 
-// seconds writes a duration as a number of seconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

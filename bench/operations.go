@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,13 +11,13 @@ import (
 	"time"
 )
 
-// sample is one run of a command: how long it took, how long the engine ran, and how long it waited for the simulated
-// AWS. The rest is what the deployer adds.
+// sample is one run of a command: its total time, the engine's time, and the time spent waiting for the simulated AWS.
+// The rest is overhead.
 type sample struct{ total, engine, waiting time.Duration }
 
 func (s sample) added() time.Duration { return s.total - s.engine - s.waiting }
 
-// operations shows what the deployer adds to the engine's own time, in a fresh simulated account.
+// operations prints the overhead over the engine's own time, in a new simulated account.
 func (f fixture) operations() error {
 	up := []string{"up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--yes"}
 	newTag := []string{"up", "--env", "staging", "--image-tag", "1.41.8-abc123def", "--yes"}
@@ -43,12 +42,12 @@ func (f fixture) operations() error {
 	})
 }
 
-// maxAddedShare is the most of a deployment of code that the deployer may take for itself.
+// maxAddedShare is the maximum share of overhead in a deployment of code.
 const maxAddedShare = 0.10
 
-// codeOnly shows how much of a deployment of code is neither the engine's time nor waiting for the simulated AWS. The
-// deployment's record says so itself: the engine's look at what waits for a full deployment runs beside the rollout,
-// and a stopwatch around the engine would count that time twice.
+// codeOnly prints which share of a deployment of code is neither the engine's time nor waiting for the simulated AWS.
+// The figures come from the deployment's record: the engine's preview of pending changes runs concurrently with the
+// rollout, so timing the engine from outside would count it twice.
 func (f fixture) codeOnly() error {
 	return table("code alone\ttotal\tengine\twaiting\tadded\tadded/total\tat most\t", func(row func(string, ...any)) error {
 		for _, tag := range []string{"1.41.7-9f8e7d6c5", "1.41.8-abc123def"} {
@@ -67,40 +66,46 @@ func (f fixture) codeOnly() error {
 
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
-// measure runs the deployer locally.
 func (f fixture) measure(args []string) (sample, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return sample{}, fmt.Errorf("find bench's own binary: %w", err)
 	}
-	notes := filepath.Join(f.dir, "notes")
-	if err := os.RemoveAll(notes); err != nil {
-		return sample{}, fmt.Errorf("forget earlier notes: %w", err)
-	}
-	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", self, "--quiet", "--format", "json")...)
-	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+notes)
-	cmd.Stderr = os.Stderr
-	began := time.Now()
-	out, err := cmd.Output()
-	took := sample{total: time.Since(began)}
-	if err != nil {
-		return took, fmt.Errorf("run deployer %s: %w", strings.Join(args, " "), err)
+	if err := os.RemoveAll(f.notes()); err != nil {
+		return sample{}, fmt.Errorf("remove earlier notes: %w", err)
 	}
 	var result struct {
 		WaitingSeconds float64 `json:"waitingSeconds"`
 	}
-	if err := json.Unmarshal(out, &result); err != nil {
-		return took, fmt.Errorf("read the result of deployer %s: %w", strings.Join(args, " "), err)
+	began := time.Now()
+	err = f.deploy(self, args, &result)
+	took := sample{total: time.Since(began), waiting: duration(result.WaitingSeconds)}
+	if err == nil {
+		took.engine, err = sumTimings(f.notes())
 	}
-	took.waiting = duration(result.WaitingSeconds)
-	took.engine, err = sumTimings(notes)
 	return took, err
 }
 
-// state is the simulated account's directory.
+// deploy runs the deployer in the simulated account with an engine, and decodes its JSON output into result.
+func (f fixture) deploy(engine string, args []string, result any) error {
+	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", engine, "--quiet", "--format", "json")...)
+	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+f.notes())
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, result)
+	}
+	if err != nil {
+		return fmt.Errorf("run deployer %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+func (f fixture) notes() string { return filepath.Join(f.dir, "notes") }
+
 func (f fixture) state() string { return filepath.Join(f.dir, "state") }
 
-// timeEngine runs the real engine in bench's place, notes how long it took, and returns its exit code.
+// timeEngine runs the real engine, records how long it took, and returns its exit code.
 func timeEngine(engine, notes string, args []string) int {
 	cmd := exec.Command(engine, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -123,19 +128,15 @@ func timeEngine(engine, notes string, args []string) int {
 	return 0
 }
 
-// sumTimings adds up the notes.
+// sumTimings returns the total of the recorded times.
 func sumTimings(notes string) (total time.Duration, err error) {
-	file, err := os.Open(notes)
+	content, err := os.ReadFile(notes)
+	for _, line := range strings.Fields(string(content)) {
+		took, invalid := time.ParseDuration(line)
+		total, err = total+took, errors.Join(err, invalid)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("read how long the engine took: %w", err)
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		took, err := time.ParseDuration(lines.Text())
-		if err != nil {
-			return 0, fmt.Errorf("read how long the engine took: %w", err)
-		}
-		total += took
 	}
 	return total, nil
 }

@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// starts is how often each program is started; the median counts.
+// starts is how often each program is started for a median.
 const starts = 21
 
-// startUp compares the deployer's start with that of a Go program that does nothing.
+// startUp compares the deployer's start-up time with that of an empty Go program.
 func (f fixture) startUp() error {
 	empty, err := f.emptyProgram()
 	if err != nil {
 		return err
 	}
 	return table("start-up\tmedian\tof an empty program\t", func(row func(string, ...any)) error {
-		base, err := median(empty)
+		base, _, err := median(os.Environ(), empty)
 		if err != nil {
 			return err
 		}
 		row("an empty Go program\t%.1f ms\t1.0", milliseconds(base))
 		for _, args := range [][]string{{"--help"}, {"url", "--env", "staging"}} {
-			took, err := median(f.deployer, args...)
+			took, _, err := median(os.Environ(), f.deployer, args...)
 			if err != nil {
 				return err
 			}
@@ -35,7 +35,6 @@ func (f fixture) startUp() error {
 	})
 }
 
-// emptyProgram builds a Go program that does nothing.
 func (f fixture) emptyProgram() (string, error) {
 	source, binary := filepath.Join(f.dir, "empty.go"), filepath.Join(f.dir, "empty")
 	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
@@ -47,17 +46,23 @@ func (f fixture) emptyProgram() (string, error) {
 	return binary, nil
 }
 
-func median(program string, args ...string) (time.Duration, error) {
-	times := make([]time.Duration, starts)
+// median returns the median wall time of a program with only PATH and these variables set, and the median CPU time,
+// which depends less on the load of the machine.
+func median(environment []string, program string, args ...string) (took, cpu time.Duration, err error) {
+	times, cpus := make([]time.Duration, starts), make([]time.Duration, starts)
 	for i := range times {
+		command := exec.Command(program, args...)
+		command.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
 		began := time.Now()
-		if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
-			return 0, fmt.Errorf("run %s %v: %w\n%s", program, args, err, out)
+		if out, err := command.CombinedOutput(); err != nil {
+			return 0, 0, fmt.Errorf("run %s %v: %w\n%s", program, args, err, out)
 		}
 		times[i] = time.Since(began)
+		cpus[i] = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	}
 	slices.Sort(times)
-	return times[starts/2], nil
+	slices.Sort(cpus)
+	return times[starts/2], cpus[starts/2], nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -16,13 +16,13 @@ import (
 	"github.com/balancer/v3-backend-infra/local"
 )
 
-// latency is what each call to AWS takes here, as it would over a slow line.
+// latency is the simulated latency of each call to AWS.
 const latency = 50 * time.Millisecond
 
-// status shows how long a report on the deployed staging takes, against the longest chain of calls that have to wait for
-// each other, and how many calls it makes. The calls that are throttled show what trying again costs.
+// status prints how long a report on staging takes compared with its critical path of calls, and how many calls it
+// makes. A run with throttled calls shows the cost of retries.
 func (f fixture) status() error {
-	return table("status of staging, 50 ms a call\tcalls\tmade twice\tunknown\ttime\tlongest chain\ttime/chain\t", func(row func(string, ...any)) error {
+	return table("status of staging, 50 ms a call\tcalls\trepeated\tunknown\ttime\tlongest chain\ttime/chain\t", func(row func(string, ...any)) error {
 		for _, condition := range []struct {
 			name   string
 			faults []string
@@ -45,16 +45,16 @@ func (f fixture) status() error {
 	})
 }
 
-// statusRun is a report and how it came about.
+// statusRun is a report with its trace.
 type statusRun struct {
 	checks.Report
 	trace []checks.Call
-	// repeated is how many calls had been made before in the same run, with the same input.
+	// repeated is the number of calls that had been made before in the same run with the same input.
 	repeated int
 	took     time.Duration
 }
 
-// measureStatus makes a report on staging without its stack, which is no call to AWS.
+// measureStatus reports on staging without its stack, which needs no call to AWS.
 func (f fixture) measureStatus(faults []string) (result statusRun, err error) {
 	env, err := environment.Load(".", "staging")
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 	"github.com/tiktoken-go/tokenizer"
 )
 
-// tokens shows how many tokens a report of staging has in each form, and what the short one is of the whole one.
+// tokens prints how many tokens a report on staging has in each format, and their ratio.
 func (f fixture) tokens() error {
 	codec, err := tokenizer.Get(tokenizer.O200kBase)
 	if err != nil {
@@ -32,21 +33,14 @@ func (f fixture) tokens() error {
 			if err := json.Unmarshal([]byte(reports["json"]), &report); err != nil {
 				return fmt.Errorf("read the report: %w", err)
 			}
-			row("%s\t%d of %d\t%d\t%d\t%.2f", orNone(faults), report.Summary.Total-report.Summary.Healthy, report.Summary.Total,
+			row("%s\t%d of %d\t%d\t%d\t%.2f", cmp.Or(faults, "no fault"), report.Summary.Total-report.Summary.Healthy, report.Summary.Total,
 				counts["json"], counts["yaml"], float64(counts["yaml"])/float64(counts["json"]))
 		}
 		return nil
 	})
 }
 
-func orNone(faults string) string {
-	if faults == "" {
-		return "no fault"
-	}
-	return faults
-}
-
-// statusOutput is what the deployer prints about staging in a form. That something is not healthy is no failure of it.
+// statusOutput returns the output of `status`. Unhealthy findings are no error.
 func (f fixture) statusOutput(form, faults string) (string, error) {
 	cmd := exec.Command(f.deployer, "status", "--env", "staging", "--local", "--state-dir", f.state(), "--skip", "stack", "--format", form, "--fault", faults)
 	cmd.Stderr = os.Stderr

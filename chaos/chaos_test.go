@@ -27,7 +27,7 @@ func TestTrialsFollowFromTheSeed(t *testing.T) {
 	}
 }
 
-func TestMomentLiesInAPhase(t *testing.T) {
+func TestPhaseAt(t *testing.T) {
 	c := timing{took: 10 * time.Second, phases: []phaseStart{{"preflight", time.Second}, {"provision", 4 * time.Second}}}
 	for fraction, want := range map[float64]phaseStart{0.05: {startPhase, 500 * time.Millisecond}, 0.1: {"preflight", 0}, 0.9: {"provision", 5 * time.Second}} {
 		phase, after := c.phaseAt(fraction)

@@ -2,19 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// runConcurrent starts deployments of one environment at once, first such that one runs and the others say so, then such that all run
-// one after the other.
+// runConcurrent starts several deployments of one environment at once: first without --wait, so that those without the
+// lock fail, then with it, so that all run one after the other.
 func (h *harness) runConcurrent(ctx context.Context, size int) error {
 	for _, wait := range []bool{false, true} {
 		if err := h.runAtOnce(ctx, size, wait); err != nil {
@@ -38,7 +36,7 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 	var running sync.WaitGroup
 	began := time.Now()
 	for i := range size {
-		running.Go(func() { all[i], failed[i] = h.run(ctx, dir, args...) })
+		running.Go(func() { all[i], failed[i] = h.run(ctx, h.dev(dir), args...) })
 	}
 	running.Wait()
 	done := 0
@@ -53,7 +51,7 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 		}
 	}
 	if done == 0 || wait && done != size {
-		return fmt.Errorf("of %d deployments at once %d were done", size, done)
+		return fmt.Errorf("%d of %d deployments at once succeeded", done, size)
 	}
 	runs, err := migrations(dir)
 	if err != nil {
@@ -65,21 +63,17 @@ func (h *harness) runAtOnce(ctx context.Context, size int, wait bool) error {
 	if err := h.verify(ctx, dir, &result{}); err != nil {
 		return err
 	}
-	fmt.Printf("%d at once, --wait=%v: %d done, %d said that the environment is locked, %d migrations, never two at once, %.1f s\n",
+	fmt.Printf("%d at once, --wait=%v: %d done, %d reported the lock, %d migrations without overlap, %.1f s\n",
 		size, wait, done, size-done, len(runs), time.Since(began).Seconds())
 	return nil
 }
 
-// migration is one task of the migration's family, and how long it was there.
+// migration is the lifetime of a task of the migration's family.
 type migration struct{ Created, Stopped time.Time }
 
-// migrations reads the account's, in the order of their beginning.
+// migrations returns the account's migrations in the order of their creation.
 func migrations(dir string) ([]migration, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
-	if err != nil {
-		return nil, err
-	}
-	var account struct {
+	var content struct {
 		ECS struct {
 			Tasks map[string]struct {
 				Group string
@@ -87,11 +81,11 @@ func migrations(dir string) ([]migration, error) {
 			}
 		}
 	}
-	if err := json.Unmarshal(content, &account); err != nil {
-		return nil, fmt.Errorf("account.json: %w", err)
+	if err := readAccount(dir, &content); err != nil {
+		return nil, err
 	}
 	var runs []migration
-	for _, task := range account.ECS.Tasks {
+	for _, task := range content.ECS.Tasks {
 		if strings.HasSuffix(task.Group, "-migration-task") {
 			runs = append(runs, task.migration)
 		}
@@ -100,10 +94,10 @@ func migrations(dir string) ([]migration, error) {
 	return runs, nil
 }
 
-// oneAtATime refuses migrations that overlap, and an account that had none.
+// oneAtATime returns an error if migrations overlap, or if there was none.
 func oneAtATime(runs []migration) error {
 	if len(runs) == 0 {
-		return errors.New("no migration ran, so nothing is proven")
+		return errors.New("no migration ran")
 	}
 	for i := 1; i < len(runs); i++ {
 		if runs[i].Created.Before(runs[i-1].Stopped) || runs[i-1].Stopped.IsZero() {

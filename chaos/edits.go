@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -22,11 +20,11 @@ import (
 
 // An edit is a valid change of an environment's file.
 type edit struct {
-	// key is the dotted path below the environment's block, value what it becomes; nil removes it.
+	// key is the dotted path below the environment's block, value the new value; nil removes the key.
 	key   string
 	value any
-	// undeployable says that no full deployment can take it up where it is: it waits beside deployments of code for good, and
-	// is undone in the end.
+	// undeployable is set if no full deployment can apply the edit: it stays pending beside deployments of code, and is
+	// reverted at the end.
 	undeployable bool
 }
 
@@ -37,7 +35,7 @@ func (e edit) String() string {
 	return fmt.Sprintf("%s=%v", e.key, e.value)
 }
 
-// apply changes a block. A removed key is gone with all that is below it.
+// apply changes a block. Removing a key removes everything below it.
 func (e edit) apply(block map[string]any) {
 	keys := strings.Split(e.key, ".")
 	for _, key := range keys[:len(keys)-1] {
@@ -57,7 +55,8 @@ func (e edit) apply(block map[string]any) {
 
 type object = map[string]any
 
-// edits returns what people change in staging's file: every key that can change while the environment stays the same one.
+// edits returns the changes that users make in staging's file: every key that can change without making it another
+// environment.
 func edits() []edit {
 	return []edit{
 		{key: "network.zones", value: 3, undeployable: true},
@@ -115,20 +114,12 @@ func edits() []edit {
 	}
 }
 
-// uneditedKeys returns the keys that are not edited, and why.
-func uneditedKeys() map[string]string {
-	const identity = "names what is deployed: another value is another environment"
-	return map[string]string{
-		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
-		"protected": "other keys have to follow it",
-	}
-}
-
-// An editTrial is what happens between an edit and the full deployment that takes it up.
+// An editTrial is the actions between an edit and the full deployment that applies it.
 type editTrial struct {
 	number int
 	edits  []edit
-	// partial is how a full deployment ended half-way before, of the edited file, unless that waits; "" where there was none.
+	// partial is how an earlier full deployment of the edited file (of the original one if the edits are undeployable)
+	// failed halfway; "" for none.
 	partial string
 	// action is code-only, restart, rollback, or the name of a component.
 	action string
@@ -137,16 +128,16 @@ type editTrial struct {
 func (t editTrial) String() string {
 	text := fmt.Sprintf("%s after %v", t.action, t.edits)
 	if t.partial != "" {
-		text += ", half of which was deployed: " + t.partial
+		text += ", after a partial deployment: " + t.partial
 	}
 	return text
 }
 
-// partialEnds lists how full deployments end half-way. In a killed one, the moment of the signal follows from the trial.
+// partialEnds are the ways in which a full deployment fails halfway. When a killed one gets its signal depends on the
+// trial.
 var partialEnds = []string{"provision-fails", "migration-fails", "image-pull-error", "killed"}
 
-// actions returns what is done between an edit and the full deployment; those of code alone come as often as all
-// components together.
+// actions returns the actions to draw from; deployments of code are as frequent as all components together.
 func actions() []string {
 	var all []string
 	components := infra.Components()
@@ -159,7 +150,7 @@ func actions() []string {
 	return all
 }
 
-// drawEdits returns the trial with a number: one edit or two, removals above all.
+// drawEdits draws the trial with a number: one edit or two, with a preference for removals.
 func drawEdits(seed uint64, number int) editTrial {
 	rng := rand.New(rand.NewPCG(seed, uint64(number)|1<<32))
 	all, every := edits(), actions()
@@ -182,19 +173,17 @@ func drawEdits(seed uint64, number int) editTrial {
 		t.action = []string{"code-only", "restart", "rollback"}[rng.IntN(3)]
 	}
 	if rng.IntN(4) == 0 && !slices.ContainsFunc(t.edits, func(e edit) bool { return e.key == "domain.name" }) {
-		// An environment whose domain has moved half-way does not answer, whatever is deployed.
+		// An environment whose domain was changed halfway does not answer, whatever is deployed.
 		t.partial = partial
 	}
 	return t
 }
 
-// undeployable reports whether no full deployment can take the edits up.
 func (t editTrial) undeployable() bool {
 	return slices.ContainsFunc(t.edits, func(e edit) bool { return e.undeployable })
 }
 
-// project writes a copy of the project with the edits into a directory, and returns why the file is not valid, if it is
-// not.
+// project writes a copy of the project with the edits to a directory, and returns an error if the file is invalid.
 func (h *harness) project(dir string, changes []edit) error {
 	for _, name := range []string{"Pulumi.yaml", environment.FileName(environment.SharedStack), environment.FileName("staging")} {
 		content, err := os.ReadFile(filepath.Join(h.root, name))
@@ -228,7 +217,7 @@ func edited(source []byte, changes []edit) ([]byte, error) {
 // An editResult is the outcome of an editTrial.
 type editResult struct {
 	editTrial
-	// refused says that a component was refused before anything was changed.
+	// refused is set if a component was rejected before anything was changed.
 	refused bool
 	err     error
 }
@@ -244,7 +233,6 @@ func (r editResult) String() string {
 	return fmt.Sprintf("%4d %s %s", r.number, mark, r.editTrial)
 }
 
-// runEditTrial runs one trial.
 func (h *harness) runEditTrial(ctx context.Context, t editTrial, keep bool) editResult {
 	r := editResult{editTrial: t}
 	dir, err := h.copyOf(prepared, fmt.Sprintf("trial-%d", t.number))
@@ -261,23 +249,17 @@ func (h *harness) runEditTrial(ctx context.Context, t editTrial, keep bool) edit
 	if err == nil {
 		err = h.betweenDeployments(ctx, dir, &r)
 	}
-	if keep {
-		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), t.number)
-		_ = os.RemoveAll(saved)
-		_ = os.Rename(dir, saved)
-		fmt.Println("its directory is kept:", saved)
-	}
-	r.err = errors.Join(err, os.RemoveAll(dir))
+	r.err = errors.Join(err, h.remove(dir, t.number, keep))
 	return r
 }
 
-// prepared names the account of staging, which has two deployments, so that there is something to roll back to.
+// prepared is the account of staging with two deployments, so that a rollback has a target.
 const prepared base = "staging"
 
-// betweenDeployments runs the trial's action, and the full deployment that takes the edits up.
+// betweenDeployments runs the trial's action, and then the full deployment that applies the edits.
 func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editResult) error {
-	where := target{env: "staging", project: filepath.Join(dir, "project")}
-	if err := h.deployPartially(ctx, dir, where, r.editTrial); err != nil {
+	a := account{dir: dir, env: "staging", project: filepath.Join(dir, "project")}
+	if err := h.deployPartially(ctx, a, r.editTrial); err != nil {
 		return err
 	}
 	args := map[string][]string{
@@ -293,7 +275,7 @@ func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editRes
 	if err != nil {
 		return err
 	}
-	done, err := h.runAt(ctx, dir, where, append(args, "--wait")...)
+	done, err := h.run(ctx, a, append(args, "--wait")...)
 	if err != nil {
 		return err
 	}
@@ -303,10 +285,10 @@ func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editRes
 	}
 	switch {
 	case strings.Contains(done.output, "nothing is lost") || strings.Contains(done.output, "replaced it"):
-		return fmt.Errorf("`%s` broke the state, and repaired it:\n%s", strings.Join(args, " "), done.output)
+		return fmt.Errorf("`%s` corrupted the state and repaired it:\n%s", strings.Join(args, " "), done.output)
 	case component && done.code == 3 && strings.Contains(done.output, "cannot be deployed alone"):
 		if r.refused = true; before != after {
-			return fmt.Errorf("`%s` was refused and changed something:\n%s", strings.Join(args, " "), done.output)
+			return fmt.Errorf("`%s` was rejected but changed something:\n%s", strings.Join(args, " "), done.output)
 		}
 	case done.code != 0:
 		return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
@@ -315,56 +297,48 @@ func (h *harness) betweenDeployments(ctx context.Context, dir string, r *editRes
 		return fmt.Errorf("after `%s`: %w\n%s", strings.Join(args, " "), err, done.output)
 	}
 	if r.undeployable() {
-		where.project = h.root
+		a.project = h.root
 	}
-	return h.deployFully(ctx, dir, where)
+	return h.deployFully(ctx, a)
 }
 
-// deployPartially ends a full deployment of the edits half-way.
-func (h *harness) deployPartially(ctx context.Context, dir string, where target, t editTrial) error {
+// deployPartially runs a full deployment of the edits that fails halfway.
+func (h *harness) deployPartially(ctx context.Context, a account, t editTrial) error {
 	args := []string{"up", "--image-tag", newTag}
 	if t.undeployable() {
-		where.project = h.root
+		a.project = h.root
 	}
 	switch t.partial {
 	case "":
 		return nil
 	case "killed":
 		cmd := trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.2 + 0.6*rand.New(rand.NewPCG(7, uint64(t.number))).Float64()}
-		_, err := h.interruptAt(ctx, dir, where, cmd, h.baselines[editedUp], args)
+		_, err := h.interrupt(ctx, a, cmd, h.baselines[editedUp], args)
 		return err
 	}
-	_, err := h.runAt(ctx, dir, where, append(args, "--fault", t.partial)...) // how it ends depends on the edits
+	_, err := h.run(ctx, a, append(args, "--fault", t.partial)...) // the outcome depends on the edits
 	return err
 }
 
-// editedUp names the course of an undisturbed `up` of staging.
+// editedUp names the baseline of `up` of staging.
 const editedUp = "up staging"
 
-// deployFully deploys everything, and checks what that leaves.
-func (h *harness) deployFully(ctx context.Context, dir string, where target) error {
-	for _, args := range [][]string{
-		{"up", "--image-tag", newTag, "--wait"},
-		{"preview", "--expect-no-changes"},
-		{"drift"},
-	} {
-		done, err := h.runAt(ctx, dir, where, args...)
-		if err != nil {
-			return err
-		}
-		if done.code != 0 {
-			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
-		}
-	}
-	if err := consistent(dir); err != nil {
+// deployFully runs a full deployment and checks the result.
+func (h *harness) deployFully(ctx context.Context, a account) error {
+	err := h.mustSucceed(ctx, a,
+		[]string{"up", "--image-tag", newTag, "--wait"}, []string{"preview", "--expect-no-changes"}, []string{"drift"})
+	if err != nil {
 		return err
 	}
-	_, err := compare(dir, nil)
+	if err := consistent(a.dir); err != nil {
+		return err
+	}
+	_, err = compare(a.dir, nil)
 	return err
 }
 
-// consistent returns an error for states in which a resource comes before one that it needs, or needs one that is missing. It is a
-// judgement of its own: the deployer's is not asked.
+// consistent returns an error if a resource comes before one that it depends on, or if a dependency is missing. It does
+// not rely on the deployer's own check.
 func consistent(dir string) error {
 	all, err := states(dir)
 	if err != nil {
@@ -382,7 +356,7 @@ func consistent(dir string) error {
 			}
 			for _, urn := range needs {
 				if urn != "" && !known[urn] {
-					return fmt.Errorf("the state is broken: %s needs %s, which is not before it", r.URN, urn)
+					return fmt.Errorf("the state is inconsistent: %s depends on %s, which does not precede it", r.URN, urn)
 				}
 			}
 			known[r.URN] = true
@@ -391,25 +365,21 @@ func consistent(dir string) error {
 	return nil
 }
 
-// fingerprint returns what a command that changes nothing leaves as it was: the resources of account and state.
+// fingerprint returns the resources of account and state, which a command that changes nothing must not change.
 func fingerprint(dir string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
-	if err != nil {
-		return "", err
-	}
-	var account struct{ Resources map[string]any }
-	if err := json.Unmarshal(content, &account); err != nil {
+	var content struct{ Resources map[string]any }
+	if err := readAccount(dir, &content); err != nil {
 		return "", err
 	}
 	all, err := states(dir)
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal([]any{account, all})
+	text, err := json.Marshal([]any{content, all})
 	return string(text), err
 }
 
-// runEdits runs the trials of a seed, several at once, and prints a line for each.
+// runEdits runs the trials concurrently and prints a line for each.
 func (h *harness) runEdits(ctx context.Context, trials []editTrial, o options) ([]editResult, error) {
 	if err := h.prepareStaging(ctx); err != nil {
 		return nil, err
@@ -418,26 +388,19 @@ func (h *harness) runEdits(ctx context.Context, trials []editTrial, o options) (
 		func(r editResult) error { return r.err }), nil
 }
 
-// prepareStaging deploys staging twice.
 func (h *harness) prepareStaging(ctx context.Context) error {
 	dir := h.baseDir(prepared)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	where := target{env: "staging", project: h.root}
 	for _, tag := range []string{oldTag, newTag} {
-		output := &transcript{began: time.Now()}
-		cmd := h.commandAt(ctx, dir, where, "up", "--image-tag", tag)
-		cmd.Stdout, cmd.Stderr = output, output
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("prepare staging with %s: %w\n%s", tag, err, output)
+		if err := h.record(ctx, account{dir: dir, env: "staging", project: h.root}, editedUp, "up", "--image-tag", tag); err != nil {
+			return err
 		}
-		h.baselines[editedUp] = timing{output.phases, time.Since(output.began)}
 	}
 	return nil
 }
 
-// planEdits draws trials.
 func planEdits(o options) []editTrial {
 	var trials []editTrial
 	for number := 1; number <= o.edits; number++ {
@@ -446,32 +409,4 @@ func planEdits(o options) []editTrial {
 		}
 	}
 	return trials
-}
-
-// editSummary counts the outcomes by action.
-func editSummary(results []editResult) string {
-	type count struct{ trials, halves, refused, failed int }
-	byAction := map[string]count{}
-	for _, r := range results {
-		for _, key := range []string{r.action, "all"} {
-			c := byAction[key]
-			c.trials++
-			if r.partial != "" {
-				c.halves++
-			}
-			if r.refused {
-				c.refused++
-			}
-			if r.err != nil {
-				c.failed++
-			}
-			byAction[key] = c
-		}
-	}
-	text := fmt.Sprintf("\n%-12s %7s %10s %8s %7s\n", "action", "trials", "half-done", "refused", "failed")
-	for _, action := range slices.Sorted(maps.Keys(byAction)) {
-		c := byAction[action]
-		text += fmt.Sprintf("%-12s %7d %10d %8d %7d\n", action, c.trials, c.halves, c.refused, c.failed)
-	}
-	return text
 }

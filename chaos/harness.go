@@ -10,16 +10,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// base is a prepared account.
+// base names a prepared account.
 type base string
 
-// The prepared accounts.
 const (
-	// fresh holds nothing, deployed an environment with the old image, twice one that got the new image after it.
+	// fresh is empty, deployed has an environment with the old image, deployedTwice one that got the new image after
+	// it.
 	fresh         base = "fresh"
 	deployed      base = "deployed"
 	deployedTwice base = "twice"
@@ -27,27 +30,28 @@ const (
 	crashed base = "dead"
 )
 
-// harness is where trials happen: the deployer's binary, a directory, and how long each scenario takes undisturbed.
+// harness runs trials with the deployer's binary in a temporary directory. It knows how long each scenario takes
+// without a signal.
 type harness struct {
 	deployer, root, dir string
 
 	baselines map[string]timing
 }
 
-// timing is how a command went undisturbed.
+// timing is when the phases of a command started, and how long it took.
 type timing struct {
 	phases []phaseStart
 	took   time.Duration
 }
 
-// phaseStart is when a phase began, after the command's start.
+// phaseStart is when a phase started, measured from the command's start.
 type phaseStart struct {
 	phase string
 	at    time.Duration
 }
 
-// phaseAt is where a fraction of the whole lies: in which phase, and how long after its beginning. A phase is waited for, so that a
-// slower machine meets the same phase.
+// phaseAt returns the phase that runs at a fraction of the total time, and the time since its start. The harness waits
+// for the phase, so that the signal hits the same phase on a slower machine.
 func (c timing) phaseAt(fraction float64) (phase string, after time.Duration) {
 	at := time.Duration(fraction * float64(c.took))
 	phase, after = startPhase, at
@@ -62,7 +66,7 @@ func (c timing) phaseAt(fraction float64) (phase string, after time.Duration) {
 // startPhase is the time before the first phase.
 const startPhase = "start"
 
-// newHarness is a lab for the binaries of the project in the working directory.
+// newHarness returns a harness for the binaries of the project in the working directory.
 func newHarness() (*harness, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -70,19 +74,20 @@ func newHarness() (*harness, error) {
 	}
 	for _, binary := range []string{"deployer", "pulumi"} {
 		if _, err := os.Stat(filepath.Join(root, "bin", binary)); err != nil {
-			return nil, fmt.Errorf("bin/%s is missing: run `make build` first, and this in the project's root", binary)
+			return nil, fmt.Errorf("bin/%s is missing: run `make build` first, and chaos in the project's root", binary)
 		}
 	}
 	dir, err := os.MkdirTemp("", "deployer-chaos-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory to work in: %w", err)
+		return nil, fmt.Errorf("create a working directory: %w", err)
 	}
 	return &harness{deployer: filepath.Join(root, "bin", "deployer"), root: root, dir: dir, baselines: map[string]timing{}}, nil
 }
 
 func (h *harness) close() { _ = os.RemoveAll(h.dir) }
 
-// prepare makes the accounts that the trials begin with, and measures their scenarios. A crowd begins with a deployed environment.
+// prepare creates the accounts that the trials start with, and measures their scenarios. Concurrent deployments start
+// with a deployed environment.
 func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) error {
 	if err := os.MkdirAll(h.baseDir(fresh), 0o700); err != nil {
 		return fmt.Errorf("prepare the accounts: %w", err)
@@ -101,10 +106,11 @@ func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) 
 		}
 	}
 	if needs(deployedTwice) {
-		if _, err := h.copyOf(deployed, filepath.Base(h.baseDir(deployedTwice))); err != nil {
+		dir, err := h.copyOf(deployed, filepath.Base(h.baseDir(deployedTwice)))
+		if err != nil {
 			return err
 		}
-		if err := h.deploy(ctx, h.baseDir(deployedTwice), newTag); err != nil {
+		if err := h.deploy(ctx, dir, newTag); err != nil {
 			return err
 		}
 	}
@@ -121,27 +127,23 @@ func (h *harness) prepare(ctx context.Context, trials []trial, concurrent bool) 
 	return nil
 }
 
-// deploy deploys an image undisturbed.
 func (h *harness) deploy(ctx context.Context, dir, tag string) error {
-	if out, err := h.command(ctx, dir, "up", "--image-tag", tag).CombinedOutput(); err != nil {
-		return fmt.Errorf("prepare an environment with %s: %w\n%s", tag, err, out)
-	}
-	return nil
+	return h.record(ctx, h.dev(dir), "up "+tag, "up", "--image-tag", tag)
 }
 
 // prepareCrashed kills a first deployment in the middle of provision.
 func (h *harness) prepareCrashed(ctx context.Context, dir string) error {
-	hit, err := h.interrupt(ctx, dir, trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.5}, h.baselines[firstUp.name], firstUp.args)
+	hit, err := h.interrupt(ctx, h.dev(dir), trial{signal: "SIGKILL", to: deployerAndEngine, fraction: 0.5}, h.baselines[firstUp.name], firstUp.args)
 	if err == nil && hit.exited {
-		err = errors.New("it had ended before")
+		err = errors.New("it had exited before")
 	}
 	if err != nil {
-		return fmt.Errorf("prepare a deployment that died: %w", err)
+		return fmt.Errorf("prepare a crashed deployment: %w", err)
 	}
 	return nil
 }
 
-// measure runs a scenario undisturbed, once.
+// measure runs a scenario once without a signal and records its baseline.
 func (h *harness) measure(ctx context.Context, s scenario) error {
 	if _, known := h.baselines[s.name]; known {
 		return nil
@@ -150,23 +152,28 @@ func (h *harness) measure(ctx context.Context, s scenario) error {
 	if err != nil {
 		return err
 	}
+	if err := h.record(ctx, h.dev(dir), s.name, s.args...); err != nil {
+		return err
+	}
+	fmt.Printf("`%s` takes %s without a signal\n", s.name, h.baselines[s.name].took.Round(100*time.Millisecond))
+	return os.RemoveAll(dir)
+}
+
+// record runs a command without a signal and records its baseline under a name.
+func (h *harness) record(ctx context.Context, a account, name string, args ...string) error {
 	output := &transcript{began: time.Now()}
-	cmd := h.command(ctx, dir, s.args...)
+	cmd := h.command(ctx, a, args...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("run `%s` undisturbed: %w\n%s", s.name, err, output)
+		return fmt.Errorf("run `%s` without a signal: %w\n%s", name, err, output)
 	}
-	h.baselines[s.name] = timing{output.phases, time.Since(output.began)}
-	fmt.Printf("`%s` takes %s undisturbed\n", s.name, h.baselines[s.name].took.Round(100*time.Millisecond))
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("clear %s: %w", dir, err)
-	}
+	h.baselines[name] = timing{output.phases, time.Since(output.began)}
 	return nil
 }
 
 func (h *harness) baseDir(b base) string { return filepath.Join(h.dir, "base-"+string(b)) }
 
-// copyOf is a copy of a prepared account under a name.
+// copyOf copies a prepared account to a new directory.
 func (h *harness) copyOf(b base, name string) (string, error) {
 	dir := filepath.Join(h.dir, name)
 	if err := os.CopyFS(dir, os.DirFS(h.baseDir(b))); err != nil {
@@ -175,44 +182,60 @@ func (h *harness) copyOf(b base, name string) (string, error) {
 	return dir, nil
 }
 
-// A target is an environment, and the project whose file describes it.
-type target struct{ env, project string }
+// account is the directory of a simulated account, an environment in it, and the project whose file describes that.
+type account struct{ dir, env, project string }
 
-// dev returns the target of most trials.
-func (h *harness) dev() target { return target{env: "dev", project: h.root} }
+func (h *harness) dev(dir string) account { return account{dir: dir, env: "dev", project: h.root} }
 
-// command is the deployer in a simulated account.
-func (h *harness) command(ctx context.Context, stateDir string, args ...string) *exec.Cmd {
-	return h.commandAt(ctx, stateDir, h.dev(), args...)
-}
-
-func (h *harness) commandAt(ctx context.Context, stateDir string, where target, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, h.deployer, append(args, "--env", where.env, "--local", "--yes", "--no-color")...)
-	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+where.project, "DEPLOYER_STATE_DIR="+stateDir, "TMPDIR="+h.dir,
+// command returns a command that runs the deployer in a simulated account.
+func (h *harness) command(ctx context.Context, a account, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, h.deployer, append(args, "--env", a.env, "--local", "--yes", "--no-color")...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+a.project, "DEPLOYER_STATE_DIR="+a.dir, "TMPDIR="+h.dir,
 		"DEPLOYER_PULUMI="+filepath.Join(h.root, "bin", "pulumi"), "AWS_EC2_METADATA_DISABLED=true")
 	return cmd
 }
 
-// commandResult is what a command that has ended left to read.
+// commandResult is the outcome of a command.
 type commandResult struct {
 	code   int
 	output string
 	took   time.Duration
 }
 
-// run runs the deployer to its end.
-func (h *harness) run(ctx context.Context, stateDir string, args ...string) (commandResult, error) {
-	return h.runAt(ctx, stateDir, h.dev(), args...)
-}
-
-func (h *harness) runAt(ctx context.Context, stateDir string, where target, args ...string) (commandResult, error) {
+// run runs the deployer and waits for it.
+func (h *harness) run(ctx context.Context, a account, args ...string) (commandResult, error) {
 	began := time.Now()
-	out, err := h.commandAt(ctx, stateDir, where, args...).CombinedOutput()
+	out, err := h.command(ctx, a, args...).CombinedOutput()
 	code, err := exitCode(err)
 	return commandResult{code, string(out), time.Since(began)}, err
 }
 
-// exitCode is a command's; killed where a signal ended it.
+// mustSucceed runs commands in turn, and returns an error for the first that does not exit with 0.
+func (h *harness) mustSucceed(ctx context.Context, a account, commands ...[]string) error {
+	for _, args := range commands {
+		done, err := h.run(ctx, a, args...)
+		if err != nil {
+			return err
+		}
+		if done.code != 0 {
+			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), done.code, done.output)
+		}
+	}
+	return nil
+}
+
+// remove deletes a trial's directory, or keeps it outside the harness.
+func (h *harness) remove(dir string, number int, keep bool) error {
+	if keep {
+		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), number)
+		_ = os.RemoveAll(saved)
+		_ = os.Rename(dir, saved)
+		fmt.Println("its directory was kept:", saved)
+	}
+	return os.RemoveAll(dir)
+}
+
+// exitCode returns a command's exit code, or killed if a signal ended it.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	switch {
@@ -224,46 +247,40 @@ func exitCode(err error) (int, error) {
 	return 0, err
 }
 
-// runAll runs the trials, several at once, and prints a line for each.
 func (h *harness) runAll(ctx context.Context, trials []trial, o options) []result {
 	return inParallel(ctx, o, trials, func(t trial) result { return h.runTrial(ctx, t, o.only > 0) }, func(r result) error { return r.err })
 }
 
-// inParallel tries the trials, several at once, and prints each result and its error. It begins none after the limit.
+// inParallel runs the trials concurrently and prints each result and its error. It starts none after the limit.
 func inParallel[T any, R fmt.Stringer](ctx context.Context, o options, trials []T, run func(T) R, failed func(R) error) []R {
-	var mu sync.Mutex
-	var results []R
+	var (
+		mu      sync.Mutex
+		results []R
+		running errgroup.Group
+	)
+	running.SetLimit(o.parallel)
 	began := time.Now()
-	next := make(chan T)
-	go func() {
-		defer close(next)
-		for _, t := range trials {
+	for _, t := range trials {
+		running.Go(func() error {
 			if ctx.Err() != nil || time.Since(began) > o.limit {
-				return
+				return nil
 			}
-			next <- t
-		}
-	}()
-	var running sync.WaitGroup
-	for range o.parallel {
-		running.Go(func() {
-			for t := range next {
-				r := run(t)
-				mu.Lock()
-				results = append(results, r)
-				fmt.Println(r)
-				if err := failed(r); err != nil {
-					fmt.Println(err)
-				}
-				mu.Unlock()
+			r := run(t)
+			mu.Lock()
+			defer mu.Unlock()
+			results = append(results, r)
+			fmt.Println(r)
+			if err := failed(r); err != nil {
+				fmt.Println(err)
 			}
+			return nil
 		})
 	}
-	running.Wait()
+	_ = running.Wait()
 	return results
 }
 
-// transcript collects what a running command says, and when its phases begin.
+// transcript collects a running command's output and the start times of its phases.
 type transcript struct {
 	began time.Time
 
@@ -272,7 +289,7 @@ type transcript struct {
 	phases []phaseStart
 }
 
-// phaseStarted is the line that begins a phase.
+// phaseStarted matches the line that starts a phase.
 var phaseStarted = regexp.MustCompile(`(?m)^([a-z]+) +started`)
 
 func (t *transcript) Write(p []byte) (int, error) {
@@ -290,7 +307,7 @@ func (t *transcript) String() string {
 	return t.text.String()
 }
 
-// phase is the one that was started last, or the beginning before any.
+// phase returns the phase that was started last, or startPhase.
 func (t *transcript) phase() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -300,7 +317,6 @@ func (t *transcript) phase() string {
 	return t.phases[len(t.phases)-1].phase
 }
 
-// reached reports whether the phase has begun.
 func (t *transcript) reached(phase string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

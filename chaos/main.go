@@ -1,14 +1,14 @@
-// Chaos kills deployments at random moments and checks that the next one repairs everything, and changes an environment's file
-// between a full deployment and one of code or of a component.
+// Chaos kills deployments at random times and checks that the next one repairs everything. It also changes an
+// environment's file between a full deployment and one of code or of a component.
 //
-//	go run ./chaos             after `make build`; -n, -seed and the other flags say how much
+//	go run ./chaos             after `make build`; see -h for the flags
 //
-// It runs the deployer as users do, with the real engine, in simulated accounts of their own. Each trial begins with a copy of a
-// prepared account, starts a command, ends it by a signal, and runs `up`. After that the state and the account have to agree,
-// with nothing lost, doubled, pending, locked or left behind.
+// It runs the deployer as users do, with the real engine, in separate simulated accounts. Each trial starts with a copy
+// of a prepared account, runs a command, sends it a signal, and runs `up`. After that the state and the account must
+// agree: nothing missing, duplicated, pending, locked or left over.
 //
-// Which trials there are follows from the seed alone; the moments are fractions of the time that the same command took
-// undisturbed on this machine.
+// The seed alone determines the trials; the times are fractions of how long the same command took on this machine
+// without a signal.
 package main
 
 import (
@@ -19,20 +19,21 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"time"
 )
 
 func main() {
 	var o options
 	flag.IntVar(&o.trials, "n", 200, "how many trials")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the trials follow from")
-	flag.IntVar(&o.only, "only", 0, "run the trial with this number alone, and keep its directory")
-	flag.StringVar(&o.scenario, "scenario", "", "draw trials of this scenario alone, such as rollback")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "the seed of the trials")
+	flag.IntVar(&o.only, "only", 0, "run only the trial with this number, and keep its directory")
+	flag.StringVar(&o.scenario, "scenario", "", "draw only trials of this scenario, such as rollback")
 	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()/2), "how many trials run at once")
-	flag.DurationVar(&o.limit, "limit", time.Hour, "begin no trial after this time")
+	flag.DurationVar(&o.limit, "limit", time.Hour, "start no trial after this time")
 	flag.IntVar(&o.edits, "edits", 300, "how many trials change an environment's file between a full deployment and one of code or of a component")
-	flag.IntVar(&o.onlyEdits, "only-edits", 0, "run the trial of an edit with this number alone, and keep its directory")
-	flag.IntVar(&o.concurrent, "crowd", 8, "how many deployments of one environment are started at once in the end; 0 for none")
+	flag.IntVar(&o.onlyEdits, "only-edits", 0, "run only the edit trial with this number, and keep its directory")
+	flag.IntVar(&o.concurrent, "crowd", 8, "how many deployments of one environment are started at once at the end; 0 for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -42,7 +43,6 @@ func main() {
 	}
 }
 
-// options say how much chaos is wanted.
 type options struct {
 	trials     int
 	seed       uint64
@@ -70,7 +70,6 @@ func run(ctx context.Context, o options) error {
 	return err
 }
 
-// runEditTrials runs the trials that change an environment's file.
 func (h *harness) runEditTrials(ctx context.Context, o options) error {
 	trials := planEdits(o)
 	fmt.Printf("\n%d trials of changed files, seed %d\n", len(trials), o.seed)
@@ -78,24 +77,14 @@ func (h *harness) runEditTrials(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Print(editSummary(results))
-	failed := 0
-	for _, r := range results {
-		if r.err != nil {
-			failed++
-			fmt.Printf("\n`go run ./chaos -seed %d -only-edits %d` repeats what failed: %s\n", o.seed, r.number, r.editTrial)
-		}
+	editSummary(os.Stdout, results)
+	failed := slices.DeleteFunc(slices.Clone(results), func(r editResult) bool { return r.err == nil })
+	for _, r := range failed {
+		fmt.Printf("\n`go run ./chaos -seed %d -only-edits %d` repeats what failed: %s\n", o.seed, r.number, r.editTrial)
 	}
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case failed > 0:
-		return fmt.Errorf("%d of %d trials of changed files failed", failed, len(results))
-	}
-	return nil
+	return verdict(ctx, len(failed), len(results))
 }
 
-// runKillTrials runs the trials that kill deployments.
 func (h *harness) runKillTrials(ctx context.Context, o options) error {
 	trials, err := plan(o)
 	if err != nil {
@@ -109,7 +98,7 @@ func (h *harness) runKillTrials(ctx context.Context, o options) error {
 	summary(os.Stdout, results)
 	failed := failedTrials(results)
 	for _, r := range failed {
-		fmt.Printf("\n`go run ./chaos -seed %d -only %d` repeats what did not converge: %s\n", o.seed, r.number, r.trial)
+		fmt.Printf("\n`go run ./chaos -seed %d -only %d` repeats what failed: %s\n", o.seed, r.number, r.trial)
 	}
 	if o.concurrent > 0 && ctx.Err() == nil {
 		fmt.Printf("\n%d deployments of one environment at once\n", o.concurrent)
@@ -117,11 +106,13 @@ func (h *harness) runKillTrials(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case len(failed) > 0:
-		return fmt.Errorf("%d of %d trials did not converge", len(failed), len(results))
+	return verdict(ctx, len(failed), len(results))
+}
+
+// verdict returns an error if trials failed or were interrupted.
+func verdict(ctx context.Context, failed, total int) error {
+	if ctx.Err() == nil && failed > 0 {
+		return fmt.Errorf("%d of %d trials failed", failed, total)
 	}
-	return nil
+	return context.Cause(ctx)
 }

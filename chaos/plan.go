@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// signalTarget is who gets the signal.
+// signalTarget is the process or processes that get the signal.
 type signalTarget string
 
 const (
@@ -15,22 +15,22 @@ const (
 	deployerAndEngine signalTarget = "both"
 )
 
-// scenario is what is under way when the signal comes.
+// scenario is the command that runs when the signal is sent.
 type scenario struct {
 	name string
-	// base is the prepared account that it begins with.
+	// base is the prepared account that it starts with.
 	base base
-	// args are the command's, without those that every command has.
+	// args are the command's arguments, without those that every command has.
 	args []string
-	// finish is what brings the command to its end before the next deployment; nil where that does.
+	// finish completes the command before the next deployment; nil if that deployment does.
 	finish []string
-	// retained are the types of which it leaves one in the account that is in no state.
+	// retained are types of which the command leaves one resource that is in no state.
 	retained []string
 	// weight is how often it is drawn.
 	weight int
 }
 
-// The image that is deployed first, and the one that is deployed then.
+// The image that is deployed first, and the one that is deployed second.
 const (
 	oldTag = "1.41.7-9f8e7d6c5"
 	newTag = "1.41.8-abc123def"
@@ -47,22 +47,22 @@ var scenarios = []scenario{
 	{name: "migrate", base: deployed, args: []string{"migrate"}, weight: 1},
 	{name: "restore", base: deployed, args: []string{"snapshot", "restore", "--switch"}, weight: 2,
 		finish: []string{"snapshot", "restore", "--switch", "--wait"},
-		// The database before, and the schedule of its password, are kept for a way back.
+		// The original database and its rotation schedule are retained for a revert.
 		retained: []string{"aws:rds/instance:Instance", "aws:secretsmanager/secretRotation:SecretRotation"}},
 }
 
-// firstUp is the scenario that kills the deployment that the base dead begins with.
+// firstUp is the scenario whose deployment is killed for the base crashed.
 var firstUp = scenarios[0]
 
-// trial is one command and how it is ended.
+// trial is a command and the signal that ends it.
 type trial struct {
 	number   int
 	scenario scenario
 	signal   string
 	to       signalTarget
-	// fraction is the fraction of the command's usual time after which the signal comes.
+	// fraction is when the signal is sent, as a fraction of the baseline's time.
 	fraction float64
-	// secondKill is the fraction of the usual time after which the `up` that repairs is killed too; 0 lets it live.
+	// secondKill is when the `up` that repairs is killed too, as a fraction of the baseline's time; 0 means not at all.
 	secondKill float64
 }
 
@@ -74,11 +74,12 @@ func (t trial) String() string {
 	return text
 }
 
-// plan draws the trials. Each depends on the seed and its number alone; those of one scenario are those of them that have it.
+// plan draws the trials. Each depends only on the seed and its number; with a scenario, trials of other scenarios are
+// dropped.
 func plan(o options) ([]trial, error) {
 	named := func(s scenario) bool { return s.name == o.scenario }
 	if o.scenario != "" && !slices.ContainsFunc(scenarios, named) {
-		return nil, fmt.Errorf("there is no scenario %q", o.scenario)
+		return nil, fmt.Errorf("unknown scenario %q", o.scenario)
 	}
 	var trials []trial
 	for number := 1; len(trials) < o.trials; number++ {
@@ -93,7 +94,8 @@ func plan(o options) ([]trial, error) {
 	return trials, nil
 }
 
-// draw makes a trial: of ten signals seven kill, and two ask to stop and one terminates, which only the deployer gets.
+// draw draws a trial: of ten signals seven are SIGKILL, two SIGINT and one SIGTERM; only the deployer gets the last
+// two.
 func draw(seed uint64, number int) trial {
 	rng := rand.New(rand.NewPCG(seed, uint64(number)))
 	t := trial{number: number, scenario: drawScenario(rng), signal: "SIGKILL", fraction: rng.Float64()}

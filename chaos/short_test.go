@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The signals come when a phase begins, so that nothing has to be measured first.
+// The signals are sent when a phase starts, so that no baseline has to be measured.
 var short = []struct {
 	scenario, phase, signal string
 	victim                  signalTarget
@@ -22,50 +22,50 @@ var short = []struct {
 	{"destroy", "destroy", "SIGTERM", deployerOnly},
 }
 
-// projectLab is a lab for the binaries that `make` has built.
-func projectLab(t *testing.T) *harness {
+// projectHarness returns a harness for the binaries that `make` has built.
+func projectHarness(t *testing.T) *harness {
 	t.Helper()
 	t.Chdir("..")
 	for _, binary := range []string{"deployer", "pulumi"} {
 		if _, err := os.Stat(filepath.Join("bin", binary)); err != nil {
-			t.Skipf("bin/%s is missing: `make build` builds what this test kills", binary)
+			t.Skipf("bin/%s is missing: run `make build` first", binary)
 		}
 	}
-	l, err := newHarness()
+	h, err := newHarness()
 	require.NoError(t, err)
-	t.Cleanup(l.close)
-	return l
+	t.Cleanup(h.close)
+	return h
 }
 
-// This is the short form of `make chaos`: some kills, and two deployments of one environment at once.
+// The short form of `make chaos`: a few kills, and two concurrent deployments of one environment.
 func TestKilledDeploymentsConverge(t *testing.T) {
-	l := projectLab(t)
-	require.NoError(t, os.MkdirAll(l.baseDir(fresh), 0o700))
-	require.NoError(t, l.deploy(t.Context(), l.baseDir(deployed), oldTag))
+	h := projectHarness(t)
+	require.NoError(t, os.MkdirAll(h.baseDir(fresh), 0o700))
+	require.NoError(t, h.deploy(t.Context(), h.baseDir(deployed), oldTag))
 	var trials []trial
 	for i, s := range short {
 		for _, known := range scenarios {
 			if known.name == s.scenario {
 				known.name = fmt.Sprintf("%s in %s", s.scenario, s.phase)
-				l.baselines[known.name] = timing{phases: []phaseStart{{s.phase, 0}}}
+				h.baselines[known.name] = timing{phases: []phaseStart{{s.phase, 0}}}
 				trials = append(trials, trial{number: i + 1, scenario: known, signal: s.signal, to: s.victim})
 			}
 		}
 	}
 	require.Len(t, trials, len(short))
-	for _, r := range l.runAll(t.Context(), trials, options{parallel: 2, limit: exitTimeout * 20}) {
+	for _, r := range h.runAll(t.Context(), trials, options{parallel: 2, limit: exitTimeout * 20}) {
 		require.NoError(t, r.err, "%s", r.trial)
-		require.False(t, r.exited, "%s: it had ended before the signal came", r.trial)
+		require.False(t, r.exited, "%s: it had exited before the signal was sent", r.trial)
 	}
-	require.NoError(t, l.runConcurrent(t.Context(), 2))
+	require.NoError(t, h.runConcurrent(t.Context(), 2))
 }
 
-// The short form of the trials that change a file: removals, each command once, two of them after half a deployment.
+// The short form of the edit trials: removals, each command once, two of them after a partial deployment.
 func TestChangedFilesDoNotDamageTheState(t *testing.T) {
-	l := projectLab(t)
+	h := projectHarness(t)
 	basic := edit{key: "monitoring.level", value: "basic"}
 	unscaled := edit{key: "services.api", value: object{"cpu": 512, "memory": 1024}}
-	results, err := l.runEdits(t.Context(), []editTrial{
+	results, err := h.runEdits(t.Context(), []editTrial{
 		{number: 1, edits: []edit{basic, {key: "services.scheduler"}}, action: "code-only"},
 		{number: 2, edits: []edit{unscaled}, action: "rollback", partial: "migration-fails"},
 		{number: 3, edits: []edit{basic, unscaled}, action: "restart"},

@@ -10,10 +10,9 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/procs"
 )
 
-// signals by their names.
 var signals = map[string]unix.Signal{"SIGKILL": unix.SIGKILL, "SIGINT": unix.SIGINT, "SIGTERM": unix.SIGTERM}
 
-// sendSignal sends the signal, and reports whether there was somebody to get it.
+// sendSignal sends the signal, and reports whether there was a process to receive it.
 func sendSignal(t trial, deployer int) (bool, error) {
 	signal := signals[t.signal]
 	engines := procs.Children(deployer, "pulumi")
@@ -31,7 +30,7 @@ func sendSignal(t trial, deployer int) (bool, error) {
 	return true, procs.KillTree(deployer, "pulumi", signal)
 }
 
-// processesIn are the processes whose environment names the directory, with what they are.
+// processesIn returns the command lines of the processes whose environment names the directory, by process ID.
 func processesIn(dir string) map[int]string {
 	found := map[int]string{}
 	for _, pid := range procs.All() {

@@ -5,41 +5,55 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// summary prints what came of the trials, by command and by phase.
+// summary prints the outcomes by command, phase and signal.
 func summary(w io.Writer, results []result) {
-	tally(w, "command", results, func(r result) string { return r.scenario.name })
-	tally(w, "phase", results, func(r result) string { return r.phase })
-	tally(w, "signal", results, func(r result) string { return r.signal + " of " + string(r.to) })
+	const columns = "\tconverged\trepaired\trepairs\tspare revisions\tup took at most\t"
+	row := func(group []result) string {
+		repairs, spare, longest := 0, 0, time.Duration(0)
+		for _, r := range group {
+			repairs, spare, longest = repairs+len(r.repairs), spare+r.spare, max(longest, r.took)
+		}
+		repaired := count(group, func(r result) bool { return len(r.repairs) > 0 })
+		return fmt.Sprintf("%d\t%d\t%d\t%d\t%.1f s\t", len(group)-len(failedTrials(group)), repaired, repairs, spare, longest.Seconds())
+	}
+	tally(w, "command\ttrials"+columns, results, func(r result) string { return r.scenario.name }, row)
+	tally(w, "phase\ttrials"+columns, results, func(r result) string { return r.phase }, row)
+	tally(w, "signal\ttrials"+columns, results, func(r result) string { return r.signal + " of " + string(r.to) }, row)
 }
 
-// tally prints one line for each value of a key.
-func tally(w io.Writer, header string, results []result, key func(result) string) {
-	groups := map[string][]result{}
+// editSummary prints the outcomes by action.
+func editSummary(w io.Writer, results []editResult) {
+	tally(w, "action\ttrials\thalf-done\trefused\tfailed\t", results, func(r editResult) string { return r.action }, func(group []editResult) string {
+		return fmt.Sprintf("%d\t%d\t%d\t", count(group, func(r editResult) bool { return r.partial != "" }),
+			count(group, func(r editResult) bool { return r.refused }), count(group, func(r editResult) bool { return r.err != nil }))
+	})
+}
+
+// tally prints one line for each value of a key, and one for all results.
+func tally[R any](w io.Writer, header string, results []R, key func(R) string, row func([]R) string) {
+	groups := map[string][]R{}
 	for _, r := range results {
 		groups[key(r)] = append(groups[key(r)], r)
 	}
-	_, _ = fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(table, strings.Join([]string{header, "trials", "converged", "repaired", "repairs", "spare revisions", "up took at most", ""}, "\t"))
+	_, _ = fmt.Fprintln(table, "\n"+header)
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		row(table, name, groups[name])
+		_, _ = fmt.Fprintf(table, "%s\t%d\t%s\n", name, len(groups[name]), row(groups[name]))
 	}
-	row(table, "all", results)
+	_, _ = fmt.Fprintf(table, "all\t%d\t%s\n", len(results), row(results))
 	_ = table.Flush()
 }
 
-func row(w io.Writer, name string, group []result) {
-	repaired, repairs, spare, longest := 0, 0, 0, time.Duration(0)
-	for _, r := range group {
-		repairs, spare, longest = repairs+len(r.repairs), spare+r.spare, max(longest, r.took)
-		if len(r.repairs) > 0 {
-			repaired++
+func count[R any](results []R, has func(R) bool) int {
+	n := 0
+	for _, r := range results {
+		if has(r) {
+			n++
 		}
 	}
-	_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%.1f s\t\n", name, len(group), len(group)-len(failedTrials(group)), repaired, repairs, spare, longest.Seconds())
+	return n
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,28 +11,27 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what a trial waits for.
 const (
 	exitTimeout     = 30 * time.Second
 	pollInterval    = 5 * time.Millisecond
 	convergeTimeout = 3 * time.Minute
 )
 
-// result is what came of a trial.
+// result is the outcome of a trial.
 type result struct {
 	trial
-	// phase is the one that the signal met; over says that the command, or what was to repair it, had ended before.
+	// phase is the phase in which the signal was sent; exited is set if the command, or the one that was to repair it,
+	// had exited before.
 	phase  string
 	exited bool
 	// code is the command's exit code, or killed.
 	code int
-	// repairs are what the next `up` said that it repaired, spare the task definitions that nobody needs.
+	// repairs are the repairs that the next `up` printed, spare is the number of unused task definitions.
 	repairs []string
 	spare   int
 	// took is how long the `up` that converged took.
 	took time.Duration
-	// err is what is not as it should be.
-	err error
+	err  error
 }
 
 func (r result) String() string {
@@ -47,7 +45,6 @@ func (r result) String() string {
 	return fmt.Sprintf("%4d %s %-9s %s%s", r.number, mark, r.phase, r.trial, what)
 }
 
-// runTrial runs one trial.
 func (h *harness) runTrial(ctx context.Context, t trial, keep bool) result {
 	r := result{trial: t}
 	dir, err := h.copyOf(t.scenario.base, fmt.Sprintf("trial-%d", t.number))
@@ -62,25 +59,19 @@ func (h *harness) runTrial(ctx context.Context, t trial, keep bool) result {
 			args, baseline = t.scenario.finish, h.baselines[t.scenario.name]
 		}
 		var second interrupted
-		second, r.err = h.interrupt(ctx, dir, trial{signal: "SIGKILL", to: deployerAndEngine, fraction: t.secondKill}, baseline, args)
+		second, r.err = h.interrupt(ctx, h.dev(dir), trial{signal: "SIGKILL", to: deployerAndEngine, fraction: t.secondKill}, baseline, args)
 		r.exited = second.exited
 	}
 	if r.err == nil {
 		r.err = h.converge(ctx, dir, &r)
 	}
-	if keep {
-		saved := fmt.Sprintf("%s/deployer-chaos-kept-%d", os.TempDir(), t.number)
-		_ = os.RemoveAll(saved)
-		_ = os.Rename(dir, saved)
-		fmt.Println("its directory is kept:", saved)
-	}
-	r.err = errors.Join(r.err, os.RemoveAll(dir))
+	r.err = errors.Join(r.err, h.remove(dir, t.number, keep))
 	return r
 }
 
-// interruptAndCheck runs the command and ends it, and judges how it ended.
+// interruptAndCheck runs the command, sends the signal and checks how the command ended.
 func (h *harness) interruptAndCheck(ctx context.Context, dir string, r *result) error {
-	hit, err := h.interrupt(ctx, dir, r.trial, h.baselines[r.scenario.name], r.scenario.args)
+	hit, err := h.interrupt(ctx, h.dev(dir), r.trial, h.baselines[r.scenario.name], r.scenario.args)
 	if err != nil {
 		return err
 	}
@@ -92,7 +83,7 @@ func (h *harness) interruptAndCheck(ctx context.Context, dir string, r *result) 
 		return fmt.Errorf("after %s the exit code is %d, not 130:\n%s", r.signal, r.code, hit.output)
 	}
 	if r.scenario.base == crashed && !repairDone.MatchString(hit.output) {
-		return nil // what the deployment before left is still there, and known
+		return nil // what the previous deployment left is still there, as expected
 	}
 	if pending := pendingOperations(dir); len(pending) > 0 {
 		return fmt.Errorf("after %s there are pending operations: %s\n%s", r.signal, strings.Join(pending, ", "), hit.output)
@@ -103,14 +94,14 @@ func (h *harness) interruptAndCheck(ctx context.Context, dir string, r *result) 
 	return nil
 }
 
-// engineStillRunning reports whether a SIGTERM ended the deployer before the engine, which is left to itself, with the lock, when the time
-// that CI systems give has run out.
+// engineStillRunning reports whether the deployer exited after a SIGTERM before the engine did, leaving the lock,
+// because the time that CI systems give had run out.
 func engineStillRunning(r *result, output string) bool {
 	return r.signal == "SIGTERM" && r.code == 130 &&
 		(strings.Contains(output, "was asked to stop and has not ended yet") || strings.Contains(output, "no time is left"))
 }
 
-// exitedEarly reports whether a signal came before the deployer listened to any: it has said and done nothing.
+// exitedEarly reports whether the signal came before the deployer had installed its handler and printed anything.
 func exitedEarly(r *result, output string) bool {
 	return r.phase == startPhase && r.code == killed && output == ""
 }
@@ -118,22 +109,17 @@ func exitedEarly(r *result, output string) bool {
 // killed is the exit code of a process that a signal ended.
 const killed = -1
 
-// interrupted is what a signal met.
+// interrupted is the state of a command when it got its signal, and its outcome.
 type interrupted struct {
 	phase, output string
 	exited        bool
 	code          int
 }
 
-// interrupt runs a command and sends the signal when its moment has come, or as soon after it as there is an engine where the
-// engine alone is to get it.
-func (h *harness) interrupt(ctx context.Context, dir string, t trial, baseline timing, args []string) (interrupted, error) {
-	return h.interruptAt(ctx, dir, h.dev(), t, baseline, args)
-}
-
-func (h *harness) interruptAt(ctx context.Context, dir string, where target, t trial, baseline timing, args []string) (interrupted, error) {
+// interrupt runs a command and sends the signal at its time, or as soon afterwards as there is an engine to receive it.
+func (h *harness) interrupt(ctx context.Context, a account, t trial, baseline timing, args []string) (interrupted, error) {
 	output := &transcript{began: time.Now()}
-	cmd := h.commandAt(ctx, dir, where, args...)
+	cmd := h.command(ctx, a, args...)
 	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		return interrupted{}, err
@@ -169,20 +155,20 @@ func (h *harness) interruptAt(ctx context.Context, dir string, where target, t t
 	}
 }
 
-// repairDone is the line that ends a repair well.
+// repairDone matches the line that reports a successful repair.
 var repairDone = regexp.MustCompile(`(?m)^repair +✓`)
 
-// repaired are the lines in which `up` says what it repaired.
+// repaired matches the lines in which `up` reports repairs.
 var repaired = regexp.MustCompile(`(?m)^repair +(.*)$`)
 
-// converge runs `up` and looks at everything that it has to leave in order.
+// converge runs `up` and checks everything that it must leave in order.
 func (h *harness) converge(ctx context.Context, dir string, r *result) error {
 	if r.scenario.finish != nil && !r.exited && r.code != 0 {
-		if ended, err := h.run(ctx, dir, r.scenario.finish...); err != nil || ended.code != 0 {
-			return errors.Join(err, fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(r.scenario.finish, " "), ended.code, ended.output))
+		if err := h.mustSucceed(ctx, h.dev(dir), r.scenario.finish); err != nil {
+			return err
 		}
 	}
-	up, err := h.run(ctx, dir, "up", "--image-tag", newTag, "--wait", "--timeout", convergeTimeout.String())
+	up, err := h.run(ctx, h.dev(dir), "up", "--image-tag", newTag, "--wait", "--timeout", convergeTimeout.String())
 	if err != nil {
 		return err
 	}
@@ -201,7 +187,6 @@ func (h *harness) converge(ctx context.Context, dir string, r *result) error {
 	return nil
 }
 
-// failedTrials are the results that are not as they should be.
 func failedTrials(results []result) []result {
 	return slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.err == nil })
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// verify looks for everything that an ended deployment must not leave.
+// verify checks for everything that a completed deployment must not leave.
 func (h *harness) verify(ctx context.Context, dir string, r *result) error {
 	if pending := pendingOperations(dir); len(pending) > 0 {
 		return fmt.Errorf("pending operations are left: %s", strings.Join(pending, ", "))
@@ -26,25 +26,16 @@ func (h *harness) verify(ctx context.Context, dir string, r *result) error {
 	if left, err := waitForProcesses(ctx, dir); err != nil || len(left) > 0 {
 		return fmt.Errorf("processes are left: %v %w", left, err)
 	}
-	for _, args := range [][]string{
-		{"preview", "--expect-no-changes"},
-		{"drift"},
-		{"status", "--format", "summary"},
-	} {
-		found, err := h.run(ctx, dir, args...)
-		if err != nil {
-			return err
-		}
-		if found.code != 0 {
-			return fmt.Errorf("`%s` exits with %d:\n%s", strings.Join(args, " "), found.code, found.output)
-		}
+	err := h.mustSucceed(ctx, h.dev(dir),
+		[]string{"preview", "--expect-no-changes"}, []string{"drift"}, []string{"status", "--format", "summary"})
+	if err != nil {
+		return err
 	}
-	var err error
 	r.spare, err = compare(dir, r.scenario.retained)
 	return err
 }
 
-// waitForProcesses waits until no process works in the directory.
+// waitForProcesses waits until no process uses the directory.
 func waitForProcesses(ctx context.Context, dir string) (map[int]string, error) {
 	for deadline := time.Now().Add(exitTimeout); ; {
 		left := processesIn(dir)
@@ -59,7 +50,7 @@ func waitForProcesses(ctx context.Context, dir string) (map[int]string, error) {
 	}
 }
 
-// checkpoint is the part of a stack's state that is looked at.
+// checkpoint is the part of a stack's state that is checked.
 type checkpoint struct {
 	Checkpoint struct {
 		Latest struct {
@@ -78,7 +69,18 @@ type checkpoint struct {
 	}
 }
 
-// states reads the states of all stacks.
+// readAccount decodes a part of the account's file.
+func readAccount(dir string, part any) error {
+	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, part); err != nil {
+		return fmt.Errorf("account.json: %w", err)
+	}
+	return nil
+}
+
 func states(dir string) ([]checkpoint, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "local", "state", ".pulumi", "stacks", "*", "*.json"))
 	if err != nil {
@@ -99,7 +101,7 @@ func states(dir string) ([]checkpoint, error) {
 	return all, nil
 }
 
-// pendingOperations are those of all stacks. A state that cannot be read is one, too.
+// pendingOperations returns the pending operations of all stacks. It also lists a state that cannot be read.
 func pendingOperations(dir string) []string {
 	all, err := states(dir)
 	if err != nil {
@@ -114,7 +116,7 @@ func pendingOperations(dir string) []string {
 	return pending
 }
 
-// locks are the engine's and the environments'.
+// locks returns the locks of the engine and of the environments.
 func locks(dir string) []string {
 	var found []string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -126,7 +128,7 @@ func locks(dir string) []string {
 	return found
 }
 
-// leftoverFiles are files and directories that somebody made for a moment and did not remove.
+// leftoverFiles returns temporary files and directories that were not removed.
 func leftoverFiles(dir string) []string {
 	var found []string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -143,24 +145,20 @@ func leftoverFiles(dir string) []string {
 	return found
 }
 
-// typeTaskDefinition of which a spare revision does no harm: nothing runs it, and old ones are kept anyway.
+// typeTaskDefinition may have spare revisions: nothing runs them, and old ones are kept anyway.
 const typeTaskDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 
-// compare holds the account against the states: every resource of it has to be in them exactly once, and the other way round.
-// It returns how many task definitions the states do not know. Of each of the kept types there may be one that they do not know.
+// compare compares the account with the states: each of its resources must be in exactly one state, and vice versa. It
+// returns how many task definitions are in no state. Of each of the retained types, one resource may be in no state.
 func compare(dir string, retained []string) (spare int, err error) {
-	content, err := os.ReadFile(filepath.Join(dir, "local", "account.json"))
-	if err != nil {
-		return 0, err
-	}
-	var account struct {
+	var content struct {
 		Resources map[string]struct {
 			Type, ID string
 			Kept     bool
 		}
 	}
-	if err := json.Unmarshal(content, &account); err != nil {
-		return 0, fmt.Errorf("account.json: %w", err)
+	if err := readAccount(dir, &content); err != nil {
+		return 0, err
 	}
 	known := map[string]int{}
 	all, err := states(dir)
@@ -176,7 +174,7 @@ func compare(dir string, retained []string) (spare int, err error) {
 	}
 	var wrong []string
 	retained = slices.Clone(retained)
-	for key, r := range account.Resources {
+	for key, r := range content.Resources {
 		switch n := known[key]; {
 		case r.Kept:
 		case n == 0 && r.Type == typeTaskDefinition:
@@ -195,7 +193,7 @@ func compare(dir string, retained []string) (spare int, err error) {
 	}
 	if len(wrong) > 0 {
 		slices.Sort(wrong)
-		return spare, fmt.Errorf("state and account disagree:\n  %s", strings.Join(wrong, "\n  "))
+		return spare, fmt.Errorf("the state and the account differ:\n  %s", strings.Join(wrong, "\n  "))
 	}
 	return spare, nil
 }

@@ -1,7 +1,7 @@
-// Package clock is how the deployer and its parts know the time and wait.
+// Package clock provides the time and waiting.
 //
-// Nothing sleeps by itself: whoever waits is given a Clock, so that a test or a simulated account can make minutes
-// pass in milliseconds.
+// No code sleeps on its own: code that waits gets a Clock, so that minutes pass in milliseconds in a test or a
+// simulated account.
 package clock
 
 import (
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Clock tells the time and waits.
+// Clock returns the time and waits.
 type Clock interface {
 	Now() time.Time
-	// Wait returns nil when d has passed, or the context's error when that comes first.
+	// Wait returns nil when d has passed, or the context's error if that comes first.
 	Wait(ctx context.Context, d time.Duration) error
 }
 
-// Real is the machine's clock.
+// Real returns the machine's clock.
 func Real() Clock { return scaled(1) }
 
-// Fast is a clock on which waiting takes a factor less than it says; the time of day stays the machine's.
+// Fast returns a clock whose waits are shorter by a factor; the time of day is the machine's.
 func Fast(factor int) Clock { return scaled(factor) }
 
 type scaled int

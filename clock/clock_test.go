@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFastWaitsAFractionOfWhatItSays(t *testing.T) {
+func TestFastWaitsAFraction(t *testing.T) {
 	started := time.Now()
 	require.NoError(t, Fast(1_000_000).Wait(t.Context(), time.Hour))
 	require.Less(t, time.Since(started), time.Minute)

@@ -2,7 +2,7 @@ package main
 
 import "strings"
 
-// The exit codes of what fails before the application is started, as sysexits and shells have them.
+// The exit codes for failures before the application is started, as in sysexits and shells.
 // Source: https://man7.org/linux/man-pages/man3/sysexits.h.3head.html
 const (
 	exitUsage         = 64
@@ -12,7 +12,7 @@ const (
 	exitNotFound      = 127
 )
 
-// exitError is an error that ends the process with a code of its own.
+// exitError is an error with its own exit code.
 type exitError struct {
 	code int
 	error
@@ -22,7 +22,7 @@ func (f exitError) Unwrap() error { return f.error }
 
 func configurationError(err error) error { return exitError{exitConfiguration, err} }
 
-// errorLines are an error's lines. Nothing in them can begin another line of a log by accident.
+// errorLines splits an error into lines that cannot break out of their log line.
 func errorLines(err error) []string {
 	var lines []string
 	for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -33,7 +33,7 @@ func errorLines(err error) []string {
 	return lines
 }
 
-// printable makes one line of a text that others wrote.
+// printable makes untrusted text safe to print on one line.
 func printable(text string) string {
 	const limit = 500
 	text = strings.Join(strings.FieldsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7F }), " ")

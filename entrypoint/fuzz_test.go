@@ -19,9 +19,9 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// FuzzStart says that whatever a secret holds, entrypoint neither crashes nor says a value, and that an application
-// that is started has the variables that were set before. The text that must not be said is put into the secret at
-// any place; it cannot be part of a name.
+// FuzzStart checks that no content of a secret makes entrypoint crash or print a value, and that a started application
+// has the variables that were set before. The text that must not be printed is inserted anywhere in the secret; it cannot
+// be part of a name.
 func FuzzStart(f *testing.F) {
 	setAWS(f)
 	for _, seed := range []string{
@@ -32,7 +32,7 @@ func FuzzStart(f *testing.F) {
 			f.Add(seed, at)
 		}
 	}
-	v := newFakeVault(f)
+	v := newFakeSecretsManager(f)
 	f.Fuzz(func(t *testing.T, text string, at uint) {
 		v.put("fuzzed", withHidden(text, at))
 		startFuzzed(t, "database", func(r *http.Request) (*http.Response, error) {
@@ -43,11 +43,11 @@ func FuzzStart(f *testing.F) {
 	})
 }
 
-// FuzzAnswer says the same of every byte that may come from the endpoint, with the text that must not be said at any place.
+// FuzzAnswer checks the same for every response of the endpoint.
 func FuzzAnswer(f *testing.F) {
 	setAWS(f)
 	const object = `{"SecretString":"{\"TOKEN\":\"\"}"}`
-	for _, seed := range append(slices.Sorted(maps.Values(rawAnswers)),
+	for _, seed := range append(slices.Sorted(maps.Values(rawResponses)),
 		fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(object)+len(hiddenWhole), object),
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\nTrailer: x\r\n\r\n",
 		"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\nHTTP/1.1 500 Oops\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n{\"message\":\"\"}",
@@ -66,7 +66,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// setAWS lets the SDK look for nothing outside the process.
+// setAWS configures the SDK so that it reads nothing outside the process.
 func setAWS(f *testing.F) {
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": "http://vault.invalid", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
@@ -76,7 +76,7 @@ func setAWS(f *testing.F) {
 	}
 }
 
-// hiddenWhole is a text with hidden in it that no name of a variable can hold.
+// hiddenWhole contains hidden, and cannot be part of a variable's name.
 const hiddenWhole = "§" + hidden + "§"
 
 func withHidden(text string, at uint) string {
@@ -84,44 +84,44 @@ func withHidden(text string, at uint) string {
 	return text[:place] + hiddenWhole + text[place:]
 }
 
-// inProcess answers requests without a network, whose goroutines would hide from the fuzzer what an input reaches.
+// inProcess answers requests without a network, whose goroutines would hide an input's coverage from the fuzzer.
 type inProcess func(*http.Request) (*http.Response, error)
 
 func (answer inProcess) RoundTrip(r *http.Request) (*http.Response, error) { return answer(r) }
 
-// once is a clock on which nobody waits for another try.
-type once struct{ clock.Clock }
+// noRetryClock is a clock on which every wait runs out of time, so that there is no retry.
+type noRetryClock struct{ clock.Clock }
 
-func (once) Wait(context.Context, time.Duration) error { return context.DeadlineExceeded }
+func (noRetryClock) Wait(context.Context, time.Duration) error { return context.DeadlineExceeded }
 
-// startFuzzed prepares an application with what is answered, and searches what is said.
+// startFuzzed prepares an application with the responses, and searches the output.
 func startFuzzed(t *testing.T, database string, answer inProcess) {
 	var (
-		mu   sync.Mutex
-		said []string
+		mu     sync.Mutex
+		output []string
 	)
 	s := launcher{
 		options:     options{command: []string{"true"}, required: []string{"TOKEN"}, timeout: time.Minute},
 		environment: []string{"CONFIG_SECRET_ID=fuzzed", "DATABASE_SECRET_ARN=" + database, "DATABASE_HOST=h", "DATABASE_PORT=1", "DATABASE_NAME=d", "SET=before"},
-		clock:       once{clock.Real()}, transport: answer,
+		clock:       noRetryClock{clock.Real()}, transport: answer,
 		log: func(line string) {
 			mu.Lock()
 			defer mu.Unlock()
-			said = append(said, line)
+			output = append(output, line)
 		},
 	}
 	p, err := s.prepare(t.Context())
 	if err != nil {
-		said = append(said, errorLines(err)...)
+		output = append(output, errorLines(err)...)
 		require.Nil(t, p)
 	} else {
 		require.Equal(t, "before", variables(p.environment)["SET"])
 		require.NotEmpty(t, variables(p.environment)["TOKEN"])
 	}
-	for _, line := range said {
+	for _, line := range output {
 		require.NotContains(t, line, hidden)
 		require.NotContains(t, line, "\n")
 	}
-	require.NotEmpty(t, strings.Join(said, ""))
-	require.NotContains(t, said[0], "AWS configuration", "nothing was asked, so nothing is shown")
+	require.NotEmpty(t, strings.Join(output, ""))
+	require.NotContains(t, output[0], "AWS configuration", "no call was made")
 }

@@ -1,9 +1,9 @@
 // Entrypoint starts the application in its container: it fetches the application's variables from Secrets Manager, or
-// reads them from .env, checks them, and replaces itself with the application. docs/configuration.md says by which
+// reads them from .env, checks them, and replaces itself with the application. docs/configuration.md describes the
 // rules.
 //
-// It is part of the application's image, so it stays small: it knows neither Pulumi nor the deployer, nor any service
-// of AWS but Secrets Manager.
+// It is part of the application's image, so it stays small: it depends neither on Pulumi nor on the deployer, nor on
+// any service of AWS but Secrets Manager.
 package main
 
 import (
@@ -22,7 +22,7 @@ var version = "development"
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run returns the exit code, unless the application has taken the place of this process.
+// run returns the exit code, unless the application has replaced this process.
 func run(args []string) int {
 	o, err := parse(args)
 	if err != nil {
@@ -53,15 +53,15 @@ func run(args []string) int {
 		p.describe(os.Stdout)
 		return 0
 	}
-	// The application finds the signals as they were.
+	// The application starts with the default signal handling.
 	stop()
 	return fail(execCommand(p.path, o.command, p.environment))
 }
 
-// printLine writes one line for people. The application's own lines follow on the same stream.
+// printLine prints one line to stderr, where the application's own lines follow.
 func printLine(line string) { _, _ = fmt.Fprintln(os.Stderr, "entrypoint: "+line) }
 
-// fail says every line of an error and returns its exit code.
+// fail prints every line of an error and returns its exit code.
 func fail(err error) int {
 	for _, line := range errorLines(err) {
 		printLine(line)
@@ -78,11 +78,11 @@ type signalError struct{ signal syscall.Signal }
 
 func (i signalError) Error() string { return i.signal.String() }
 
-// code is the exit code by which shells, and ECS, know a process that a signal ended.
+// code returns the exit code with which shells and ECS report a process that a signal ended.
 func (i signalError) code() int { return 128 + int(i.signal) }
 
-// signalContext returns a context that ends with SIGINT or SIGTERM: as the first process of a container this one would
-// not be ended by them.
+// signalContext returns a context that ends with SIGINT or SIGTERM: by default, the first process of a container
+// ignores both.
 func signalContext() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)

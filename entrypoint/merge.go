@@ -9,7 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// variables makes a map of NAME=value. Where a name comes twice the first counts, as it does for getenv.
+// variables returns a map of NAME=value. Of duplicate names the first counts, as with getenv.
 func variables(environment []string) map[string]string {
 	all := make(map[string]string, len(environment))
 	for _, entry := range environment {
@@ -24,14 +24,14 @@ func variables(environment []string) map[string]string {
 // mergedVariables are the variables of the application.
 type mergedVariables struct {
 	values map[string]string
-	// origins say, for each variable of the settings and for a DATABASE_URL that was built, where its value comes from.
+	// origins are the sources of each variable of the settings and of a DATABASE_URL that was built.
 	origins map[string]string
 }
 
 const fromEnvironment, built = "the environment", "built from the database's secret"
 
-// merge says which value wins: what is set already, then the settings, then the DATABASE_URL that was built. With
-// override the settings come first. An empty DATABASE_URL is none.
+// merge applies the precedence: existing variables, then the settings, then the DATABASE_URL that was built. With
+// override the settings come first. An empty DATABASE_URL counts as missing.
 func merge(existing map[string]string, settings *configuration.Settings, url string, override bool) mergedVariables {
 	all := mergedVariables{values: maps.Clone(existing), origins: map[string]string{}}
 	for name, value := range settings.Values {
@@ -50,7 +50,7 @@ func merge(existing map[string]string, settings *configuration.Settings, url str
 	return all
 }
 
-// list returns NAME=value: what was there in its order, then what was added in order of the alphabet.
+// list returns NAME=value: the existing variables in their order, then the added ones, sorted.
 func (m mergedVariables) list(environment []string) []string {
 	var list []string
 	listed := map[string]bool{}
@@ -69,7 +69,7 @@ func (m mergedVariables) list(environment []string) []string {
 	return list
 }
 
-// summary says in one line what was found.
+// summary returns one line about the sources of the variables.
 func (m mergedVariables) summary(settings *configuration.Settings) string {
 	count := 0
 	for _, origin := range m.origins {
@@ -79,7 +79,7 @@ func (m mergedVariables) summary(settings *configuration.Settings) string {
 	}
 	text := fmt.Sprintf("%d variables from %s", count, settings.Source)
 	if kept := len(settings.Values) - count; kept > 0 {
-		text += fmt.Sprintf(", %d set already", kept)
+		text += fmt.Sprintf(", %d already set", kept)
 	}
 	if m.origins[databaseURL] == built {
 		text += "; " + databaseURL + " " + built

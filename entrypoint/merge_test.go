@@ -12,39 +12,39 @@ import (
 func TestMerge(t *testing.T) {
 	const url, other = "postgresql://built", "postgresql://other"
 	for name, test := range map[string]struct {
-		own, settings map[string]string
-		url           string
-		override      bool
-		want, origins map[string]string
+		existing, settings map[string]string
+		url                string
+		override           bool
+		want, origins      map[string]string
 	}{
-		"what is set wins": {own: map[string]string{"A": "own"}, settings: map[string]string{"A": "s", "B": "s"},
-			want: map[string]string{"A": "own", "B": "s"}, origins: map[string]string{"A": fromEnvironment, "B": "s"}},
-		"set to nothing is set": {own: map[string]string{"A": ""}, settings: map[string]string{"A": "s"},
+		"existing variables win": {existing: map[string]string{"A": "old"}, settings: map[string]string{"A": "s", "B": "s"},
+			want: map[string]string{"A": "old", "B": "s"}, origins: map[string]string{"A": fromEnvironment, "B": "s"}},
+		"an empty variable is set": {existing: map[string]string{"A": ""}, settings: map[string]string{"A": "s"},
 			want: map[string]string{"A": ""}, origins: map[string]string{"A": fromEnvironment}},
-		"unless told otherwise": {own: map[string]string{"A": "own"}, settings: map[string]string{"A": "s"}, override: true,
+		"unless overridden": {existing: map[string]string{"A": "old"}, settings: map[string]string{"A": "s"}, override: true,
 			want: map[string]string{"A": "s"}, origins: map[string]string{"A": "s"}},
 		"a URL is built where there is none": {url: url, want: map[string]string{"DATABASE_URL": url}, origins: map[string]string{"DATABASE_URL": built}},
-		"an empty URL is none": {own: map[string]string{"DATABASE_URL": ""}, settings: map[string]string{"DATABASE_URL": ""}, url: url,
+		"an empty URL is none": {existing: map[string]string{"DATABASE_URL": ""}, settings: map[string]string{"DATABASE_URL": ""}, url: url,
 			want: map[string]string{"DATABASE_URL": url}, origins: map[string]string{"DATABASE_URL": built}},
 		"the secret's URL wins over one that is built": {settings: map[string]string{"DATABASE_URL": other}, url: url,
 			want: map[string]string{"DATABASE_URL": other}, origins: map[string]string{"DATABASE_URL": "s"}},
-		"and over an empty one": {own: map[string]string{"DATABASE_URL": ""}, settings: map[string]string{"DATABASE_URL": other},
+		"and over an empty one": {existing: map[string]string{"DATABASE_URL": ""}, settings: map[string]string{"DATABASE_URL": other},
 			want: map[string]string{"DATABASE_URL": other}, origins: map[string]string{"DATABASE_URL": "s"}},
 		"an empty URL stays where nothing is built": {settings: map[string]string{"DATABASE_URL": ""},
 			want: map[string]string{"DATABASE_URL": ""}, origins: map[string]string{"DATABASE_URL": "s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if test.own == nil {
-				test.own = map[string]string{}
+			if test.existing == nil {
+				test.existing = map[string]string{}
 			}
-			got := merge(test.own, &configuration.Settings{Source: "s", Values: test.settings}, test.url, test.override)
+			got := merge(test.existing, &configuration.Settings{Source: "s", Values: test.settings}, test.url, test.override)
 			require.Equal(t, test.want, got.values)
 			require.Equal(t, test.origins, got.origins)
 		})
 	}
 }
 
-func TestListKeepsWhatWasThere(t *testing.T) {
+func TestListKeepsExistingVariables(t *testing.T) {
 	environment := []string{"Z=1", "A=own", "A=again", "odd", "=C:=x"}
 	all := merge(variables(environment), &configuration.Settings{Source: "s", Values: map[string]string{"B": "s", "A": "s"}}, "", false)
 	require.Equal(t, []string{"Z=1", "A=own", "=C:=x", "B=s"}, without(all.list(environment), "odd="))

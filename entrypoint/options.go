@@ -15,30 +15,30 @@ const usage = `entrypoint starts the application with its variables.
 
 usage: entrypoint [FLAGS] -- COMMAND [ARGUMENT…]
 
-Where CONFIG_SECRET_ID names a secret, the variables are the keys of that JSON object; elsewhere they are read from .env,
-where there is one. Where DATABASE_SECRET_ARN is set, DATABASE_URL is built from that secret and from DATABASE_HOST,
-DATABASE_PORT, DATABASE_NAME, DATABASE_CONNECTION_LIMIT and DATABASE_POOL_TIMEOUT, unless there is one. A variable
-that is set already is left as it is. Then the command takes this process's place. No value is ever printed.
+If CONFIG_SECRET_ID names a secret, the variables are the keys of its JSON object; otherwise they are read from .env, if
+it exists. If DATABASE_SECRET_ARN is set, DATABASE_URL is built from that secret and from DATABASE_HOST, DATABASE_PORT,
+DATABASE_NAME, DATABASE_CONNECTION_LIMIT and DATABASE_POOL_TIMEOUT, unless it has a value. A variable that is already
+set is not changed. Then the command replaces this process. No value is ever printed.
 
 flags:
-  --require A,B      variables that must have a value; can be given several times
-  --override         the secret, or .env, wins over variables that are set already
+  --require A,B      variables that must have a value; repeatable
+  --override         let the secret, or .env, override variables that are already set
   --env-file FILE    read this file instead of .env
   --timeout TIME     give up after this long (30s)
-  --check            do everything but start the command; print each variable and where it comes from
+  --check            do everything except start the command; print each variable and its source
   --version          print the version
-  --help             print this
+  --help             print this help
 
 examples:
   entrypoint --require DATABASE_URL,SENTRY_DSN -- bun run start
   entrypoint --check --require DATABASE_URL
 
-exit codes: the command's own; 64 for wrong arguments, 75 where a later try may succeed (Secrets Manager could not be
-reached or throttled), 78 where the configuration has to be changed, 126 and 127 where the command cannot be started or
-is not there, 130 and 143 where SIGINT or SIGTERM came before the command was started.
+exit codes: the command's own; 64 for wrong arguments, 75 if a retry may succeed (Secrets Manager was unreachable or
+throttled), 78 if the configuration must be changed, 126 and 127 if the command cannot be executed or does not exist, 130
+and 143 if SIGINT or SIGTERM came before the command was started.
 `
 
-// options are what the command line says.
+// options are the parsed command line.
 type options struct {
 	required  []string
 	override  bool
@@ -58,7 +58,7 @@ func parse(args []string) (options, error) {
 	flags.Func("require", "", func(list string) error {
 		for name := range strings.SplitSeq(list, ",") {
 			if name = strings.TrimSpace(name); !configuration.IsName(name) {
-				return errors.New("give names of variables, with commas between them")
+				return errors.New("use names of variables, separated by commas")
 			}
 			o.required = append(o.required, name)
 		}
@@ -84,11 +84,11 @@ func parse(args []string) (options, error) {
 	case len(o.command) == 0 && !o.check:
 		return o, usageError("no command is given")
 	case o.timeout <= 0:
-		return o, usageError("--timeout has to be more than nothing")
+		return o, usageError("--timeout must be positive")
 	}
 	return o, nil
 }
 
 func usageError(what string) error {
-	return exitError{exitUsage, fmt.Errorf("%s; write entrypoint [FLAGS] -- COMMAND, and see entrypoint --help", what)}
+	return exitError{exitUsage, fmt.Errorf("%s; use entrypoint [FLAGS] -- COMMAND; see entrypoint --help", what)}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -16,7 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// The variables that say where the others are. The infrastructure program sets them in the task definition.
+// The variables that locate the others. The infrastructure program sets them in the task definition.
 const (
 	configSecretID    = "CONFIG_SECRET_ID"
 	databaseSecretARN = "DATABASE_SECRET_ARN"
@@ -24,24 +25,24 @@ const (
 	databaseHost      = "DATABASE_HOST"
 )
 
-// launcher brings together what the application is started with.
+// launcher prepares the start of the application.
 type launcher struct {
 	options
 	// environment is this process's, as NAME=value.
 	environment []string
 	log         func(line string)
 	clock       clock.Clock
-	// transport carries what is asked of Secrets Manager; nil means the network.
+	// transport sends the requests to Secrets Manager; nil means the network.
 	transport http.RoundTripper
 }
 
-// prepared is an application that only has to be started.
+// prepared is an application that is ready to be started.
 type prepared struct {
-	// path is the program, empty where there is no command.
+	// path is the program, empty if there is no command.
 	path string
 	// environment is the application's, as NAME=value.
 	environment []string
-	// origins say where the variables that were added come from.
+	// origins are the sources of the added variables.
 	origins map[string]string
 }
 
@@ -73,7 +74,7 @@ func (l launcher) prepare(ctx context.Context) (*prepared, error) {
 	return p, nil
 }
 
-// collect reads the variables, and the DATABASE_URL that was built.
+// collect returns the variables, and the DATABASE_URL that was built.
 func (l launcher) collect(ctx context.Context, existing map[string]string) (*configuration.Settings, string, error) {
 	id, named := existing[configSecretID]
 	if named && strings.TrimSpace(id) == "" {
@@ -100,12 +101,12 @@ func (l launcher) collect(ctx context.Context, existing map[string]string) (*con
 	return client.fetchSecrets(ctx, settings, databaseSecret, existing)
 }
 
-// readFile reads .env. That there is none is no mistake, unless a file was asked for.
+// readFile reads .env. It may be missing unless it was given explicitly.
 func (l launcher) readFile() (*configuration.Settings, error) {
 	const limit = 1 << 20
 	file, err := os.Open(l.envFile)
 	if errors.Is(err, fs.ErrNotExist) && !l.fileGiven {
-		return &configuration.Settings{Source: "the environment alone: " + configSecretID + " is not set, and there is no " + l.envFile}, nil
+		return &configuration.Settings{Source: "the environment alone: " + configSecretID + " is not set, and " + l.envFile + " does not exist"}, nil
 	}
 	if err != nil {
 		return nil, configurationError(fmt.Errorf("read the variables: %w", err))
@@ -116,7 +117,7 @@ func (l launcher) readFile() (*configuration.Settings, error) {
 		return nil, configurationError(fmt.Errorf("read the variables: %w", err))
 	}
 	if len(content) > limit {
-		return nil, configurationError(fmt.Errorf("%s has more than %d bytes, which no file of variables has", l.envFile, limit))
+		return nil, configurationError(fmt.Errorf("%s is larger than %d bytes", l.envFile, limit))
 	}
 	settings, err := configuration.ParseDotenv(l.envFile, content)
 	if err != nil {
@@ -125,7 +126,7 @@ func (l launcher) readFile() (*configuration.Settings, error) {
 	return settings, nil
 }
 
-// validate refuses to start without the required variables, and warns of values that look wrong.
+// validate returns an error if required variables are missing, and warns of values that look wrong.
 func (l launcher) validate(all mergedVariables, settings *configuration.Settings) error {
 	var missing []string
 	for _, problem := range configuration.Judge(all.values, slices.Compact(slices.Sorted(slices.Values(l.required)))) {
@@ -134,7 +135,7 @@ func (l launcher) validate(all mergedVariables, settings *configuration.Settings
 		}
 	}
 	if len(missing) > 0 {
-		return configurationError(fmt.Errorf("the application is not started: %s; looked in the environment and in %s",
+		return configurationError(fmt.Errorf("the application was not started: %s; the variables were read from %s",
 			strings.Join(missing, ", "), settings.Source))
 	}
 	added := slices.DeleteFunc(settings.Names(), func(name string) bool { return settings.Values[name] == "" })
@@ -143,20 +144,15 @@ func (l launcher) validate(all mergedVariables, settings *configuration.Settings
 	}
 	host, expected := configuration.DatabaseHost(all.values[databaseURL]), all.values[databaseHost]
 	if all.values[databaseURL] != "" && expected != "" && host != strings.ToLower(expected) {
-		l.log(fmt.Sprintf("warning: %s leads to another host than %s", databaseURL, databaseHost))
+		l.log(fmt.Sprintf("warning: %s points to another host than %s", databaseURL, databaseHost))
 	}
 	return nil
 }
 
-// describe prints the variables that were added and where they come from.
+// describe prints the added variables and their sources.
 func (p *prepared) describe(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	names := make([]string, 0, len(p.origins))
-	for name := range p.origins {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(p.origins)) {
 		_, _ = fmt.Fprintf(table, "%s\t%s\n", name, p.origins[name])
 	}
 	_ = table.Flush()

@@ -21,23 +21,23 @@ import (
 // The scripts run the real binary: this test binary is entrypoint when it is called by that name.
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"entrypoint": main}) }
 
-// hidden are pieces of all values in the scripts that nobody may be told.
+// hidden is part of every value in the scripts that must not be printed.
 const hidden = "hunter2"
 
 func TestScripts(t *testing.T) {
-	v := newFakeVault(t)
+	v := newFakeSecretsManager(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("VAULT", v.URL)
+			env.Setenv("ENDPOINT", v.URL)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "calls": v.calls},
 	})
 }
 
-// exits runs a command that must end with the code, and must not say anything that is hidden.
+// exits runs a command that must exit with the code and must not print hidden.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -49,12 +49,12 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s ended with %s", args[1], exit)
 		}
 	}
-	said := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	output := ts.ReadFile("stdout") + ts.ReadFile("stderr")
 	if code != want {
 		ts.Fatalf("exit code %d, and %d was expected", code, want)
 	}
-	if strings.Contains(said, hidden) {
-		ts.Fatalf("a value was said")
+	if strings.Contains(output, hidden) {
+		ts.Fatalf("a value was printed")
 	}
 	for line := range strings.Lines(ts.ReadFile("stderr")) {
 		if !strings.HasPrefix(line, "entrypoint: ") {
@@ -63,9 +63,9 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// TestSignalBeforeTheStart ends entrypoint while a secret is on its way.
+// TestSignalBeforeTheStart sends a signal while a secret is being fetched.
 func TestSignalBeforeTheStart(t *testing.T) {
-	v := newFakeVault(t)
+	v := newFakeSecretsManager(t)
 	for sent, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
 		command := exec.Command("entrypoint", "--", "true")
 		command.Env = append(v.environment(), "CONFIG_SECRET_ID=hangs", "PATH="+os.Getenv("PATH"))
@@ -80,20 +80,20 @@ func TestSignalBeforeTheStart(t *testing.T) {
 	}
 }
 
-// TestOverTheWire starts an application with secrets that lie in an imitation of AWS which others wrote.
+// TestOverTheWire starts an application with secrets in an independent AWS simulator.
 func TestOverTheWire(t *testing.T) {
 	endpoint := moto.Start(t)
 	client := secretsmanager.New(secretsmanager.Options{
 		Region: "eu-west-1", BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	})
-	make := func(name, text string) string {
+	create := func(name, text string) string {
 		out, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: aws.String(text)})
 		require.NoError(t, err)
 		return aws.ToString(out.ARN)
 	}
-	configARN := make("config", `{"TOKEN":"hunter2","NODE_ENV":"staging"}`)
-	database := make("rds!db-1", `{"username":"balancer","password":"hunter2/@"}`)
-	doomed := make("doomed", "{}")
+	configARN := create("config", `{"TOKEN":"hunter2","NODE_ENV":"staging"}`)
+	database := create("rds!db-1", `{"username":"balancer","password":"hunter2/@"}`)
+	doomed := create("doomed", "{}")
 	_, err := client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String(doomed)})
 	require.NoError(t, err)
 	_, err = client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("binary"), SecretBinary: []byte("hunter2")})
@@ -101,36 +101,36 @@ func TestOverTheWire(t *testing.T) {
 
 	region := "eu-west-1"
 	run := func(id string, more ...string) (string, string, int) {
-		var out, said strings.Builder
+		var out, stderr strings.Builder
 		command := exec.Command("entrypoint", "--require", "TOKEN,DATABASE_URL", "--", "sh", "-c", `echo "$TOKEN $NODE_ENV $DATABASE_URL"`)
 		command.Env = append([]string{
 			"PATH=" + os.Getenv("PATH"), "AWS_ENDPOINT_URL=" + endpoint, "AWS_REGION=" + region, "AWS_ACCESS_KEY_ID=test",
 			"AWS_SECRET_ACCESS_KEY=test", "CONFIG_SECRET_ID=" + id, "DATABASE_SECRET_ARN=" + database, "DATABASE_HOST=db.example.com",
 			"DATABASE_PORT=5432", "DATABASE_NAME=balancer",
 		}, more...)
-		command.Stdout, command.Stderr = &out, &said
+		command.Stdout, command.Stderr = &out, &stderr
 		_ = command.Run()
-		require.NotContains(t, said.String(), hidden)
-		return out.String(), said.String(), command.ProcessState.ExitCode()
+		require.NotContains(t, stderr.String(), hidden)
+		return out.String(), stderr.String(), command.ProcessState.ExitCode()
 	}
-	out, said, code := run("config", "NODE_ENV=set")
-	require.Equal(t, 0, code, said)
+	out, stderr, code := run("config", "NODE_ENV=set")
+	require.Equal(t, 0, code, stderr)
 	require.Equal(t, "hunter2 set postgresql://balancer:hunter2%2F%40@db.example.com:5432/balancer?sslmode=require\n", out)
 	for id, want := range map[string]string{
-		"nowhere": "the secret nowhere does not exist in eu-west-1; make it, or correct CONFIG_SECRET_ID",
-		"doomed":  "the secret doomed is about to be deleted; restore it",
-		"binary":  "the secret binary holds binary data",
+		"nowhere": "the secret nowhere does not exist in eu-west-1; create it or correct CONFIG_SECRET_ID",
+		"doomed":  "the secret doomed is scheduled for deletion; restore it",
+		"binary":  "the secret binary contains binary data",
 	} {
-		_, said, code := run(id)
+		_, stderr, code := run(id)
 		require.Equal(t, 78, code)
-		require.Contains(t, said, want)
+		require.Contains(t, stderr, want)
 	}
 
-	// An ARN leads to its own region.
+	// An ARN is looked up in its own region.
 	region = "us-east-1"
-	out, said, code = run(configARN, "NODE_ENV=set")
-	require.Equal(t, 0, code, said)
+	out, stderr, code = run(configARN, "NODE_ENV=set")
+	require.Equal(t, 0, code, stderr)
 	require.Contains(t, out, "hunter2 set postgresql://")
-	_, said, _ = run("config")
-	require.Contains(t, said, "the secret config does not exist in us-east-1")
+	_, stderr, _ = run("config")
+	require.Contains(t, stderr, "the secret config does not exist in us-east-1")
 }

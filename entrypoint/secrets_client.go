@@ -20,10 +20,10 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// attemptTimeout is how long one call may take: much longer than Secrets Manager does, and short enough for several.
+// attemptTimeout limits one call: much longer than Secrets Manager takes, and short enough for several attempts.
 const attemptTimeout = 5 * time.Second
 
-// secretsClient is where secrets are.
+// secretsClient fetches secrets with retries.
 type secretsClient struct {
 	client *secretsmanager.Client
 	region string
@@ -31,10 +31,10 @@ type secretsClient struct {
 	clock  clock.Clock
 }
 
-// newSecretsClient finds region and credentials as every SDK does: variables, profile, the endpoint of the task's role. The
-// metadata of an EC2 instance are not asked: a task has a role of its own.
+// newSecretsClient finds region and credentials as every SDK does: variables, profile, the endpoint of the task's role.
+// EC2 instance metadata is not used: a task has its own role.
 func (l launcher) newSecretsClient(ctx context.Context, existing map[string]string) (*secretsClient, error) {
-	// The SDK gives its own client alone the certificates of AWS_CA_BUNDLE.
+	// Only the SDK's own client applies AWS_CA_BUNDLE.
 	sdk := awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
@@ -61,7 +61,7 @@ func (l launcher) newSecretsClient(ctx context.Context, existing map[string]stri
 	return c, c.checkCredentials(ctx, cfg.Credentials)
 }
 
-// regionOf is the region of the first ARN.
+// regionOf returns the region of the first ARN.
 func regionOf(ids ...string) string {
 	for _, id := range ids {
 		if parsed, err := arn.Parse(id); err == nil && parsed.Region != "" {
@@ -71,7 +71,8 @@ func regionOf(ids ...string) string {
 	return ""
 }
 
-// checkCredentials asks for credentials before they are needed, so that a task without a role hears of that and of nothing else.
+// checkCredentials retrieves the credentials before they are needed, so that a task without a role fails with that
+// error alone.
 func (c *secretsClient) checkCredentials(ctx context.Context, credentials aws.CredentialsProvider) error {
 	_, err := retry(ctx, c, "the credentials", func(ctx context.Context) (aws.Credentials, *fetchError) {
 		found, err := credentials.Retrieve(ctx)
@@ -83,9 +84,9 @@ func (c *secretsClient) checkCredentials(ctx context.Context, credentials aws.Cr
 	return err
 }
 
-// fetch fetches a secret that is text.
+// fetch returns a secret's text.
 func (c *secretsClient) fetch(ctx context.Context, variable, id string) (string, error) {
-	// A secret of another region is known there alone, and its ARN says where that is.
+	// A secret in another region must be fetched there; its ARN has the region.
 	region := cmp.Or(regionOf(id), c.region)
 	return retry(ctx, c, "the secret "+printable(id), func(ctx context.Context) (string, *fetchError) {
 		out, err := c.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id, VersionStage: aws.String("AWSCURRENT")},
@@ -96,14 +97,14 @@ func (c *secretsClient) fetch(ctx context.Context, variable, id string) (string,
 		case out.SecretString == nil && out.SecretBinary == nil:
 			return "", &fetchError{what: fetchFailed + unreadable, temporary: true}
 		case out.SecretString == nil:
-			return "", &fetchError{what: "holds binary data; write a JSON object into it as text"}
+			return "", &fetchError{what: "contains binary data; store a JSON object in it as text"}
 		}
 		return *out.SecretString, nil
 	})
 }
 
-// fetchSecrets fetches both secrets at once. settings are there already where they came from a file. Where they have a
-// DATABASE_URL, the database's secret is not waited for.
+// fetchSecrets fetches both secrets concurrently. settings is nil unless they came from a file. If they include a
+// DATABASE_URL, it does not wait for the database's secret.
 func (c *secretsClient) fetchSecrets(
 	ctx context.Context, settings *configuration.Settings, databaseSecret string, existing map[string]string,
 ) (*configuration.Settings, string, error) {
@@ -147,7 +148,7 @@ func (c *secretsClient) fetchSecrets(
 	return settings, url, err
 }
 
-// databaseURLOf builds DATABASE_URL from the secret that RDS manages and from what the task definition says.
+// databaseURLOf builds DATABASE_URL from the secret that RDS manages and from the variables in the task definition.
 func databaseURLOf(parts map[string]string, source, secret string) (string, error) {
 	user, password, err := configuration.ParseCredentials(source, secret)
 	if err != nil {

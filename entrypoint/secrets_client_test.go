@@ -16,34 +16,34 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// fakeVault speaks the protocol of Secrets Manager. The name of a secret says how it answers.
-type fakeVault struct {
+// fakeSecretsManager speaks the protocol of Secrets Manager. Its response depends on the name of the secret.
+type fakeSecretsManager struct {
 	*httptest.Server
 	mu sync.Mutex
 	// asked counts the calls for each secret.
 	asked map[string]int
-	// texts are secrets beside those of answers.
+	// texts are secrets in addition to responses.
 	texts map[string]string
-	// hanging hears of each call that is not answered.
+	// hanging receives a value for each call that is not answered.
 	hanging chan struct{}
 }
 
-func newFakeVault(t testing.TB) *fakeVault {
-	v := &fakeVault{asked: map[string]int{}, texts: map[string]string{}, hanging: make(chan struct{}, 16)}
+func newFakeSecretsManager(t testing.TB) *fakeSecretsManager {
+	v := &fakeSecretsManager{asked: map[string]int{}, texts: map[string]string{}, hanging: make(chan struct{}, 16)}
 	v.Server = httptest.NewUnstartedServer(v)
-	// A connection that is hung up on purpose is no news.
+	// Connections are closed on purpose.
 	v.Config.ErrorLog = log.New(io.Discard, "", 0)
 	v.Start()
 	t.Cleanup(v.Close)
 	return v
 }
 
-func (v *fakeVault) environment() []string {
-	return []string{"AWS_ENDPOINT_URL=" + v.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
+func (s *fakeSecretsManager) environment() []string {
+	return []string{"AWS_ENDPOINT_URL=" + s.URL, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test"}
 }
 
-// answers are the texts of secrets, and what AWS says of those that it does not hand out.
-var answers = map[string]struct {
+// responses are the secrets' texts, and AWS's errors for those that it does not return.
+var responses = map[string]struct {
 	status      int
 	kind, value string
 }{
@@ -73,8 +73,8 @@ var answers = map[string]struct {
 	"throttled-twice": {200, "", `{"TOKEN":"hunter2"}`},
 }
 
-// rawAnswers are what no server of HTTP would send, byte by byte; the connection ends with them.
-var rawAnswers = map[string]string{
+// rawResponses are responses that no HTTP server would send; the connection is closed after them.
+var rawResponses = map[string]string{
 	"raw-object":     `{"SecretString":"hunter2"}`,
 	"raw-header":     "HTTP/1.1 200 OK\r\nhunter2 is no header\r\n\r\n",
 	"raw-length":     "HTTP/1.1 200 OK\r\nContent-Length: hunter2\r\n\r\n",
@@ -91,7 +91,7 @@ var rawAnswers = map[string]string{
 	"raw-nothing":    "",
 }
 
-// hijacked sends bytes as they are and ends the connection.
+// hijacked sends raw bytes and closes the connection.
 func hijacked(w http.ResponseWriter, raw string) {
 	connection, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -101,7 +101,7 @@ func hijacked(w http.ResponseWriter, raw string) {
 	_ = connection.Close()
 }
 
-func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *fakeSecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/role-refused":
 		w.WriteHeader(http.StatusForbidden)
@@ -121,14 +121,14 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not found", http.StatusNotFound)
 		return
 	}
-	in.SecretID = v.named(r, in.SecretID)
-	v.mu.Lock()
-	v.asked[in.SecretID]++
-	tries := v.asked[in.SecretID]
-	text, written := v.texts[in.SecretID]
-	v.mu.Unlock()
-	answer := answers[in.SecretID]
-	raw, isRaw := rawAnswers[in.SecretID]
+	in.SecretID = s.secretName(r, in.SecretID)
+	s.mu.Lock()
+	s.asked[in.SecretID]++
+	tries := s.asked[in.SecretID]
+	text, written := s.texts[in.SecretID]
+	s.mu.Unlock()
+	answer := responses[in.SecretID]
+	raw, isRaw := rawResponses[in.SecretID]
 	switch {
 	case isRaw:
 		hijacked(w, raw)
@@ -136,7 +136,7 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case written:
 		answer.status, answer.value = 200, text
 	case in.SecretID == "hangs":
-		v.hanging <- struct{}{}
+		s.hanging <- struct{}{}
 		<-r.Context().Done()
 		return
 	case in.SecretID == "hung-up":
@@ -156,7 +156,7 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case in.SecretID == "role" && strings.Contains(r.Header.Get("Authorization"), "Credential=TASKROLE/"):
 		answer.status, answer.value = 200, `{"TOKEN":"hunter2"}`
 	case in.SecretID == "throttled-twice" && tries%3 != 0:
-		answer = answers["throttled"]
+		answer = responses["throttled"]
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.WriteHeader(answer.status)
@@ -167,8 +167,8 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": answer.kind, "Message": answer.value})
 }
 
-// named is the name in a secret's ARN, where the request is signed for the ARN's region; what is no ARN is a name itself.
-func (v *fakeVault) named(r *http.Request, id string) string {
+// secretName returns the name in a secret's ARN if the request is signed for the ARN's region; other IDs are names.
+func (s *fakeSecretsManager) secretName(r *http.Request, id string) string {
 	parsed, err := arn.Parse(id)
 	if err != nil {
 		return id
@@ -181,18 +181,18 @@ func (v *fakeVault) named(r *http.Request, id string) string {
 }
 
 // put writes a secret.
-func (v *fakeVault) put(id, text string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.texts[id] = text
+func (s *fakeSecretsManager) put(id, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.texts[id] = text
 }
 
-// calls holds how often a secret was asked for since the last time against a number: calls NUMBER SECRET.
-func (v *fakeVault) calls(ts *testscript.TestScript, _ bool, args []string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if got := fmt.Sprint(v.asked[args[1]]); got != args[0] {
+// calls compares the number of requests for a secret since the last check: calls NUMBER SECRET.
+func (s *fakeSecretsManager) calls(ts *testscript.TestScript, _ bool, args []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if got := fmt.Sprint(s.asked[args[1]]); got != args[0] {
 		ts.Fatalf("%s was asked for %s times", args[1], got)
 	}
-	v.asked[args[1]] = 0
+	s.asked[args[1]] = 0
 }

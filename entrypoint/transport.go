@@ -14,12 +14,11 @@ import (
 	"syscall"
 )
 
-// discardLogs keeps the libraries from writing a log of their own: net/http puts into its one what an endpoint sends without
-// being asked.
+// discardLogs silences the standard logger: net/http logs unsolicited data of an endpoint to it.
 func discardLogs() { log.SetOutput(io.Discard) }
 
-// newClient asks endpoints. It follows nobody elsewhere: Secrets Manager does not redirect, and the request would take its
-// signature along.
+// newClient returns a client that does not follow redirects: Secrets Manager does not redirect, and the request's
+// signature would be sent along.
 func newClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport, Timeout: attemptTimeout,
@@ -27,22 +26,22 @@ func newClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// checkEndpoint refuses an endpoint that no request can reach, however often it is tried.
+// checkEndpoint returns an error for an endpoint that no request can reach.
 func checkEndpoint(endpoint *string) error {
 	if endpoint == nil {
 		return nil
 	}
 	parsed, err := url.Parse(*endpoint)
 	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" {
-		return configurationError(errors.New("the endpoint is no URL that begins with http:// or https://; look at AWS_ENDPOINT_URL, and at endpoint_url of the profile"))
+		return configurationError(errors.New("the endpoint is not an http:// or https:// URL; check AWS_ENDPOINT_URL and endpoint_url of the profile"))
 	}
 	return nil
 }
 
-const unreadable = "the answer cannot be read"
+const unreadable = "the response cannot be read"
 
-// transportText is what went wrong on the way, by a list of errors whose text cannot come from the other side. Of all
-// others nothing is shown: net/http and the SDK quote what they could not read, which may be a part of a secret.
+// transportText describes a transport error, from a list of errors whose text cannot come from the other side. Other
+// errors are not shown: net/http and the SDK quote what they could not parse, which may be a part of a secret.
 func transportText(err error) string {
 	var (
 		timeout interface{ Timeout() bool }
@@ -53,11 +52,11 @@ func transportText(err error) string {
 	)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time"
+		return "no response in time"
 	case errors.As(err, &number):
 		return number.Error()
 	case errors.As(err, &lookup):
-		// Its name may be that of a redirection.
+		// The name may come from a redirect.
 		return "the endpoint's name cannot be resolved: " + printable(lookup.Err)
 	case certificateText(err) != "":
 		return certificateText(err)
@@ -68,12 +67,12 @@ func transportText(err error) string {
 	case errors.As(err, &network):
 		return fmt.Sprintf("the connection failed (%s)", network.Op)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed before the whole answer was there"
+		return "the connection was closed before the response was complete"
 	}
 	return unreadable
 }
 
-// certificateText is what is wrong with the endpoint's certificate, without the names that stand in it.
+// certificateText describes what is wrong with the endpoint's certificate, without the names in it.
 func certificateText(err error) string {
 	var (
 		host    x509.HostnameError
@@ -86,14 +85,14 @@ func certificateText(err error) string {
 	case errors.As(err, &unknown):
 		return x509.UnknownAuthorityError{}.Error()
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the endpoint's certificate has expired, or is not valid yet; look at the clock"
+		return "the endpoint's certificate has expired, or is not valid yet; check the clock"
 	case errors.As(err, &invalid), errors.As(err, new(*tls.CertificateVerificationError)):
 		return "the endpoint's certificate is not valid"
 	}
 	return ""
 }
 
-// statusText is the number of an answer that says nothing else that is known.
+// statusText returns the HTTP status of a response that could not be parsed.
 func statusText(err error) string {
 	var response interface{ HTTPStatusCode() int }
 	if errors.As(err, &response) && response.HTTPStatusCode() > 0 {

@@ -27,11 +27,11 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// TestRawAnswers starts entrypoint at an endpoint that does not speak as it should: nothing of what it sends is said,
-// neither by entrypoint nor by the libraries that it is made of.
-func TestRawAnswers(t *testing.T) {
-	v := newFakeVault(t)
-	for _, name := range slices.Sorted(maps.Keys(rawAnswers)) {
+// TestRawResponses starts entrypoint with an endpoint that violates the protocol: neither entrypoint nor its libraries
+// print anything that it sends.
+func TestRawResponses(t *testing.T) {
+	v := newFakeSecretsManager(t)
+	for _, name := range slices.Sorted(maps.Keys(rawResponses)) {
 		t.Run(name, func(t *testing.T) {
 			var said strings.Builder
 			command := exec.Command("entrypoint", "--timeout", "400ms", "--", "true")
@@ -41,15 +41,15 @@ func TestRawAnswers(t *testing.T) {
 			require.NotContains(t, strings.ToLower(said.String()), hidden)
 			require.Contains(t, []int{exitTemporary, exitConfiguration}, command.ProcessState.ExitCode(), said.String())
 			for line := range strings.Lines(said.String()) {
-				require.Regexp(t, `^entrypoint: the secret `+name+` could not be fetched: (the answer cannot be read|the connection was closed before|no answer in time)`, line)
+				require.Regexp(t, `^entrypoint: the secret `+name+` could not be fetched: (the response cannot be read|the connection was closed before|no response in time)`, line)
 			}
 		})
 	}
 }
 
-// TestAuthority starts with an endpoint whose certificate only AWS_CA_BUNDLE vouches for.
+// TestAuthority starts with an endpoint whose certificate is trusted only through AWS_CA_BUNDLE.
 func TestAuthority(t *testing.T) {
-	v := newFakeVault(t)
+	v := newFakeSecretsManager(t)
 	secured := httptest.NewUnstartedServer(v)
 	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secured.StartTLS()
@@ -69,7 +69,7 @@ func TestAuthority(t *testing.T) {
 	require.Contains(t, said, "could not be fetched: x509: certificate signed by unknown authority; ")
 }
 
-// TestTransportText shows of errors only what cannot come from the other side.
+// TestTransportText checks that only text that cannot come from the other side is shown.
 func TestTransportText(t *testing.T) {
 	dialing := func(err error) error {
 		return &url.Error{Op: "Post", URL: "https://h", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
@@ -80,34 +80,34 @@ func TestTransportText(t *testing.T) {
 	}{
 		"refused":             {dialing(os.NewSyscallError("connect", syscall.ECONNREFUSED)), "connection refused"},
 		"no such host":        {dialing(&net.DNSError{Err: "no such host", Name: "hunter2", IsNotFound: true}), "the endpoint's name cannot be resolved: no such host"},
-		"a name in time":      {dialing(&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}), "no answer in time"},
-		"a deadline":          {dialing(os.ErrDeadlineExceeded), "no answer in time"},
-		"closed":              {fmt.Errorf("read: %w", io.EOF), "the connection was closed before the whole answer was there"},
+		"a name in time":      {dialing(&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}), "no response in time"},
+		"a deadline":          {dialing(os.ErrDeadlineExceeded), "no response in time"},
+		"closed":              {fmt.Errorf("read: %w", io.EOF), "the connection was closed before the response was complete"},
 		"another network":     {dialing(errors.New("hunter2")), "the connection failed (dial)"},
 		"TLS alert":           {&net.OpError{Op: "remote error", Err: tls.AlertError(40)}, "tls: handshake failure"},
 		"no TLS":              {tls.RecordHeaderError{Msg: "hunter2"}, "the endpoint does not speak HTTPS"},
 		"HTTP to HTTPS":       {&url.Error{Err: http.ErrSchemeMismatch}, "the endpoint does not speak HTTPS"},
 		"another certificate": {x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"hunter2"}}, Host: "hunter2"}, "the endpoint's certificate is for another name"},
 		"unknown authority":   {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{Cert: &x509.Certificate{}}}, "x509: certificate signed by unknown authority"},
-		"expired":             {x509.CertificateInvalidError{Reason: x509.Expired, Detail: "hunter2"}, "the endpoint's certificate has expired, or is not valid yet; look at the clock"},
+		"expired":             {x509.CertificateInvalidError{Reason: x509.Expired, Detail: "hunter2"}, "the endpoint's certificate has expired, or is not valid yet; check the clock"},
 		"constraints":         {x509.CertificateInvalidError{Reason: x509.CANotAuthorizedForThisName, Detail: "hunter2"}, "the endpoint's certificate is not valid"},
-		"anything else":       {errors.New(`malformed HTTP response "hunter2"`), "the answer cannot be read"},
+		"anything else":       {errors.New(`malformed HTTP response "hunter2"`), "the response cannot be read"},
 	} {
 		require.Equal(t, test.want, transportText(fmt.Errorf("https response error: %w", test.err)), name)
 	}
 }
 
-// TestTimeIsUpInTheMiddle says why there had to be another try, and not that its time was up.
-func TestTimeIsUpInTheMiddle(t *testing.T) {
+// TestTimeoutDuringAnAttempt checks that the cause of the retry is reported, not the timeout.
+func TestTimeoutDuringAnAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	v := &secretsClient{log: func(string) {}, clock: clock.Fast(1_000_000)}
 	tries := 0
 	_, err := retry(ctx, v, "it", func(context.Context) (string, *fetchError) {
 		if tries++; tries == 2 {
 			cancel()
-			return "", &fetchError{what: fetchFailed + "no answer in time", temporary: true}
+			return "", &fetchError{what: fetchFailed + "no response in time", temporary: true}
 		}
 		return "", &fetchError{what: fetchFailed + "throttled", temporary: true}
 	})
-	require.EqualError(t, err, "it could not be fetched: throttled; gave up at try 2; --timeout allows more time")
+	require.EqualError(t, err, "it could not be fetched: throttled; gave up after attempt 2; set a longer --timeout")
 }

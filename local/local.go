@@ -1,8 +1,7 @@
-// Package local is a deployment on one machine: a simulated AWS account that the real Pulumi engine fills, that the
-// AWS SDK talks to, and whose load balancers answer over HTTPS on loopback.
+// Package local simulates an AWS account on one machine: the real Pulumi engine deploys into it, the AWS SDK talks to
+// it, and its load balancers answer over HTTPS on loopback.
 //
-// Outside this package nothing knows of it: the SDK's configuration, the engine's environment and the network are all
-// that differs.
+// The SDK's configuration, the engine's environment and the network are all that differs from a real account.
 package local
 
 import (
@@ -25,49 +24,49 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// DefaultSpeed is how many minutes pass in one of the machine's.
+// DefaultSpeed is how many simulated minutes pass in one real minute.
 const DefaultSpeed = 60
 
-// Options say where the account lies and how it behaves.
+// Options configure the simulated account.
 type Options struct {
-	// Dir is where the account, its authority and Pulumi's state are kept.
+	// Dir holds the account, its certificate authority and Pulumi's state.
 	Dir string
-	// AccountID is the twelve digits of the account, Region where everything in it lies.
+	// AccountID is the account's twelve digits, Region the only region that it has.
 	AccountID, Region string
-	// Stacks begin with a configuration secret.
+	// Stacks are the environments for which a configuration secret is created.
 	Stacks []Stack
-	// Faults are the names of what goes wrong; see Faults.
+	// Faults are the names of the faults to inject; see Faults.
 	Faults []string
-	// Speed is how many minutes pass in one of the machine's; 0 means DefaultSpeed.
+	// Speed is how many simulated minutes pass in one real minute; 0 means DefaultSpeed.
 	Speed int
 }
 
-// Fault is something that can be made to go wrong.
+// Fault is a failure that can be injected into the account.
 type Fault = cloud.Fault
 
-// Stack is an environment of the account, with the keys that its configuration secret begins with.
+// Stack is an environment of the account and the keys of its first configuration secret.
 type Stack = cloud.Stack
 
-// Image is one image of the local registry.
+// Image is an image in the local registry.
 type Image = cloud.Image
 
-// Faults returns what can be made to go wrong, and what it should lead to.
+// Faults returns the faults that can be injected and their expected outcomes.
 func Faults() []Fault { return cloud.Faults() }
 
-// Local is the simulated account, open. Close it in the end.
+// Local is an open simulated account. The caller must close it.
 type Local struct {
 	dir       string
 	clock     clock.Clock
 	account   *cloud.Account
 	authority *endpoint.Authority
 	endpoint  *endpoint.Server
-	// providers are served from when they are first needed.
+	// providers starts the providers on its first call.
 	providers func() (*provider.Servers, error)
 	stop      context.CancelFunc
 }
 
-// Open opens the account in the directory and makes it where there is none. Its errors are *cloud.StateError,
-// *cloud.UnknownFaultError, or say why the directory cannot be used. What it serves ends with Close.
+// Open opens the account in the directory, or creates it if there is none. Its errors are *cloud.StateError,
+// *cloud.UnknownFaultError, or the reason why the directory cannot be used. The servers run until Close.
 func Open(ctx context.Context, o Options) (*Local, error) {
 	speed := o.Speed
 	if speed == 0 {
@@ -80,11 +79,16 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	authority, err := endpoint.OpenAuthority(filepath.Join(o.Dir, "ca"), clk.Now())
+	var authority *endpoint.Authority
+	// Of several first commands one creates the authority, and the others read it.
+	err = account.Exclusive(func() (err error) {
+		authority, err = endpoint.OpenAuthority(filepath.Join(o.Dir, "ca"), clk.Now())
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, account.Close())
 	}
-	// The engine still talks to the providers when ctx is cancelled: they end with Close.
+	// The engine still calls the providers after ctx is cancelled, so they run until Close.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	return &Local{
 		dir: o.Dir, clock: clk, account: account, authority: authority, endpoint: endpoint.New(account, authority), stop: stop,
@@ -92,27 +96,27 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	}, nil
 }
 
-// AWS is the SDK's configuration for the account.
+// AWS returns an SDK configuration whose clients talk to the account.
 func (l *Local) AWS() aws.Config { return l.account.Config(l.account.Region()) }
 
-// Clock is the account's time, on which waiting is short.
+// Clock returns the account's clock, on which waits are shortened by the speed.
 func (l *Local) Clock() clock.Clock { return l.clock }
 
-// StateDir is where Pulumi keeps its state, for a file:// backend.
+// StateDir returns the directory of Pulumi's state, for a file:// backend.
 func (l *Local) StateDir() string { return filepath.Join(l.dir, "state") }
 
-// Network reaches the account's load balancers by their names and domains, and nothing else.
+// Network returns a network that reaches the account's load balancers by name and domain, and nothing else.
 func (l *Local) Network() (probe.Network, error) { return l.endpoint.Network(), nil }
 
-// EngineEnv is the engine's environment with which it fills the account: it starts the providers, makes the state's
-// directory, and gives the passphrase of the stacks, which is made once and kept beside the account.
+// EngineEnv returns the environment variables that make the engine deploy into the account. It starts the providers and
+// creates the state directory and the stacks' passphrase, which is stored beside the account.
 func (l *Local) EngineEnv() (map[string]string, error) {
 	servers, err := l.providers()
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(l.StateDir(), 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
+		return nil, fmt.Errorf("create the state directory: %w", err)
 	}
 	passphrase, err := l.passphrase()
 	if err != nil {
@@ -126,42 +130,46 @@ func (l *Local) EngineEnv() (map[string]string, error) {
 	}, nil
 }
 
-// passphrase encrypts the stacks' secrets.
-func (l *Local) passphrase() (string, error) {
+// passphrase returns the passphrase that encrypts the stacks' secrets, and generates it if there is none.
+func (l *Local) passphrase() (passphrase string, err error) {
 	path := filepath.Join(l.dir, "passphrase")
-	stored, err := os.ReadFile(path)
-	if err == nil && len(stored) > 0 {
-		return string(stored), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the passphrase of the local stacks: %w", err)
-	}
-	generated := rand.Text()
-	if err := os.WriteFile(path, []byte(generated), 0o600); err != nil {
-		return "", fmt.Errorf("keep the passphrase of the local stacks: %w", err)
-	}
-	return generated, nil
+	err = l.account.Exclusive(func() error {
+		stored, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read the passphrase of the local stacks: %w", err)
+		}
+		if passphrase = string(stored); passphrase != "" {
+			return nil
+		}
+		passphrase = rand.Text()
+		if err := os.WriteFile(path, []byte(passphrase), 0o600); err != nil {
+			return fmt.Errorf("write the passphrase of the local stacks: %w", err)
+		}
+		return nil
+	})
+	return passphrase, err
 }
 
-// Push adds an image to the registry under a tag, and returns its digest.
+// Push adds an image to the registry under a tag and returns its digest.
 func (l *Local) Push(tag string) (digest string, err error) {
 	image, err := l.account.Push(tag)
 	return image.Digest, err
 }
 
-// Images returns the images of the registry, the newest first.
+// Images returns the images in the registry, newest first.
 func (l *Local) Images() ([]Image, error) { return l.account.Images() }
 
-// Served is an endpoint that is up for a browser or curl.
+// Served describes a listening endpoint.
 type Served struct {
 	// Address is host:port, Authority the file with the certificate to trust.
 	Address, Authority string
 }
 
-// ErrNotLoopback says that the simulated endpoint was asked to listen where others could reach it.
+// ErrNotLoopback is returned for an address that other machines could reach.
 var ErrNotLoopback = errors.New("the simulated endpoint listens on loopback only: give an address such as 127.0.0.1:8443")
 
-// Serve answers at a loopback address for all the environments' domains over HTTPS, until ctx ends or Close is called.
+// Serve answers over HTTPS for the domains of all environments at a loopback address, until ctx ends or Close is
+// called.
 func (l *Local) Serve(ctx context.Context, address string) (Served, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -177,13 +185,13 @@ func (l *Local) Serve(ctx context.Context, address string) (Served, error) {
 	return Served{Address: listening.String(), Authority: filepath.Join(l.dir, "ca", endpoint.CertificateFile)}, nil
 }
 
-// Close ends what is served. The account stays for the next time.
+// Close stops the servers and closes the account's file.
 func (l *Local) Close() error {
 	l.stop()
 	return errors.Join(l.endpoint.Close(), l.account.Close())
 }
 
-// Reset forgets an account: it removes its directory, and the others that were made for it.
+// Reset deletes an account: its directory and the other directories that belong to it.
 func Reset(dirs ...string) error {
 	for _, dir := range dirs {
 		if err := os.RemoveAll(dir); err != nil {

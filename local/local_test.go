@@ -3,13 +3,17 @@ package local
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/local/cloud"
+	"github.com/balancer/v3-backend-infra/local/endpoint"
 )
 
 func open(t *testing.T, dir string) *Local {
@@ -52,6 +56,29 @@ func TestStackThatAppearsLaterHasASecret(t *testing.T) {
 	value, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: secrets.SecretList[1].Name})
 	require.NoError(t, err)
 	require.Regexp(t, `^{"COINGECKO_API_KEY":"[0-9a-f]{32}"}$`, *value.SecretString)
+}
+
+func TestFirstCommandsAtOnceShareOneAccount(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		opened, passphrases := make([]*Local, 4), make([]string, 4)
+		var first sync.WaitGroup
+		for i := range opened {
+			first.Go(func() {
+				opened[i] = open(t, dir)
+				var err error
+				passphrases[i], err = opened[i].passphrase()
+				assert.NoError(t, err)
+			})
+		}
+		first.Wait()
+		for i, l := range opened {
+			require.Equal(t, passphrases[0], passphrases[i])
+			require.True(t, opened[0].authority.Roots().Equal(l.authority.Roots()), "each trusts the certificates of the others")
+		}
+		_, err := endpoint.OpenAuthority(filepath.Join(dir, "ca"), time.Now())
+		require.NoError(t, err)
+	}
 }
 
 func TestEngineEnv(t *testing.T) {

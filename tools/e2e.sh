@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# End to end against moto, an independent imitation of AWS, with the real providers: bootstrap, preview, provision,
+# Runs end to end against moto, an independent AWS simulator, with the real providers: bootstrap, preview, provision,
 # status, destroy. moto runs no tasks, so nothing is rolled out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,7 +22,7 @@ printf '%s\n' SUBGRAPH_API_URL=https://subgraph.example.org SENTRY_DSN=https://k
 aws ecr put-image --repository-name balancer-api --image-tag latest --image-manifest \
   '{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},"layers":[]}' > /dev/null
 step preview --image-tag latest
-# The internet does not know the name servers of an imitation: what needs a certificate stays out.
+# Public DNS does not delegate to simulated name servers, so components that need a certificate are left out.
 components=network,database,queue,roles,cluster
 step up --image-tag latest --component "$components"
 step preview --image-tag latest

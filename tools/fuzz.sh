@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes every target of the given packages, one after the other, in FUZZTIME altogether. What is found is written to the
-# package's testdata/fuzz/, where go test replays it from then on.
+# Fuzzes every target of the given packages in turn, for FUZZTIME in total. Failing inputs are written to the package's
+# testdata/fuzz/, which go test replays.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,12 +17,12 @@ for package in "$@"; do
   list=$(go test -list '^Fuzz' "$package")
   while read -r target; do targets+=("$package $target"); done < <(grep '^Fuzz' <<< "$list" || true)
 done
-[ "${#targets[@]}" -gt 0 ] || { echo "no fuzz target is in $*" >&2; exit 2; }
+[ "${#targets[@]}" -gt 0 ] || { echo "no fuzz target in $*" >&2; exit 2; }
 each=$((seconds / ${#targets[@]}))
 [ "$each" -gt 0 ] || each=1
 for target in "${targets[@]}"; do
   read -r package name <<< "$target"
   echo "== $name of $package, ${each}s"
-  # One worker: beside the one that keeps the corpus it fills two cores, and the machine is not ours alone.
+  # With one worker and the coordinator, fuzzing uses two cores.
   go test -run '^$' -fuzz "^$name\$" -fuzztime "${each}s" -fuzzminimizetime 2s -parallel 1 "$package"
 done

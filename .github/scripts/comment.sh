@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Keeps one comment on the pull request PULL_REQUEST: the first run writes it, later ones edit it.
+# Creates or updates the one preview comment on the pull request PULL_REQUEST.
 # usage: comment.sh FILE
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Keeps one open issue for the drift of ENVIRONMENT: written when drift comes, edited while it stays, closed when it goes.
+# Creates, updates or closes the one open issue for drift in ENVIRONMENT.
 # usage: issue.sh EXIT_CODE_OF_DRIFT FILE
 set -euo pipefail
 
@@ -19,7 +19,7 @@ case "$1" in
     fi
     ;;
   *)
-    echo "::error::drift of $ENVIRONMENT could not be looked for (exit code $1)" >&2
+    echo "::error::could not check for drift of $ENVIRONMENT (exit code $1)" >&2
     exit "$1"
     ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a run of deploy-code deploys, as outputs of a step: the environment that ENVIRONMENT names, else the one that a
-# push to BRANCH deploys.
+# Prints the step outputs for deploy-code: the environment named by ENVIRONMENT, or else the one that a push to BRANCH
+# deploys.
 set -euo pipefail
 
 environments=$(bin/deployer env list --format json)
@@ -12,7 +12,7 @@ if [ -z "$environment" ]; then
   echo "::error::no environment is ${ENVIRONMENT:-deployed by a push to ${BRANCH:-}}" >&2
   exit 3
 fi
-# Production is deployed from its own branch only, whoever asks.
+# Production is only deployed from its own branch.
 if [ "$(jq -r .approval <<<"$environment")" = true ] && [ "$(jq -r .branch <<<"$environment")" != "${BRANCH:-}" ]; then
   echo "::error::$(jq -r '"\(.name) is deployed from \(.branch)"' <<<"$environment"), not from ${BRANCH:-}" >&2
   exit 3

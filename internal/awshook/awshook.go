@@ -1,4 +1,4 @@
-// Package awshook steps in before calls to AWS: tests and measurements count them, slow them down, or let one hang.
+// Package awshook hooks into calls to AWS: tests and benchmarks count them, delay them, or make one hang.
 package awshook
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Before returns cfg with step called before each call, with its name, such as "ECS DescribeServices", and its typed
-// input. Where step returns an error, that is what the call is answered with.
+// Before returns a copy of cfg that calls step before each AWS call with its name, such as "ECS DescribeServices", and
+// its typed input. An error of step becomes the result of the call.
 func Before(cfg aws.Config, step func(ctx context.Context, name string, in any) error) aws.Config {
 	cfg = cfg.Copy()
 	stepIn := middleware.InitializeMiddlewareFunc("StepIn", func(

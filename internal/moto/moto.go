@@ -1,4 +1,4 @@
-// Package moto starts an independent imitation of AWS for tests that talk over the wire.
+// Package moto starts moto, an independent AWS simulator, for tests that use real HTTP requests.
 package moto
 
 import (
@@ -18,11 +18,11 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// Account is the account that moto plays.
+// Account is the account that moto simulates.
 const Account = "123456789012"
 
-// Start starts moto_server on loopback for the length of the test and returns its URL. Where it is not installed the
-// test is skipped, and says so.
+// Start runs moto_server on loopback until the test ends and returns its URL. It skips the test if moto_server is not
+// installed.
 func Start(t *testing.T) (endpoint string) {
 	path, err := exec.LookPath("moto_server")
 	if err != nil {

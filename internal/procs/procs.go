@@ -1,5 +1,4 @@
-// Package procs knows the processes of this machine: whether one lives, and, for tests and measurements that signal them, which
-// are another's children. It reads Linux's /proc.
+// Package procs inspects and signals the processes of this machine. It reads Linux's /proc.
 package procs
 
 import (
@@ -14,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// All are the numbers of all processes.
+// All returns the IDs of all processes.
 func All() []int {
 	var all []int
 	entries, _ := filepath.Glob("/proc/[0-9]*")
@@ -26,33 +25,32 @@ func All() []int {
 	return all
 }
 
-// Alive reports whether a process runs. One that has ended, and that nobody has asked about yet, does not: in a container without an
-// init process it stays in the table for ever.
+// Alive reports whether a process is running. A zombie is not: in a container without an init process it is never
+// reaped.
 func Alive(pid int) bool {
 	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
 		return false
 	}
 	_, state, _, err := stat(pid)
-	return err != nil || state != zombie // where there is no /proc, the signal has the last word
+	return err != nil || state != zombie // without /proc, the signal alone decides
 }
 
-// zombie is the state of a process that has ended and is still in the table.
 const zombie = "Z"
 
-// stat is a process's name, state and parent.
+// stat returns a process's name, state and parent.
 // Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
 func stat(pid int) (name, state, parent string, err error) {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", "", "", err
 	}
-	// The name stands in brackets and may hold anything; state and parent follow it.
+	// The name is in parentheses and may hold any byte; state and parent follow it.
 	begin, end := bytes.IndexByte(line, '('), bytes.LastIndexByte(line, ')')
 	fields := strings.Fields(string(line[end+1:]))
 	return string(line[begin+1 : end]), fields[0], fields[1], nil
 }
 
-// Children are a process's children of that name that have not ended.
+// Children returns the child processes with that name that have not exited.
 func Children(parent int, name string) []int {
 	var all []int
 	for _, pid := range All() {
@@ -64,7 +62,7 @@ func Children(parent int, name string) []int {
 	return all
 }
 
-// Send signals a process; one that has just ended is no error.
+// Send signals a process; it is no error if the process has exited.
 func Send(pid int, signal unix.Signal) error {
 	if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("send %v to %d: %w", signal, pid, err)
@@ -72,7 +70,8 @@ func Send(pid int, signal unix.Signal) error {
 	return nil
 }
 
-// KillTree signals a process and its children of that name such that neither sees the other end: the parent is stopped first.
+// KillTree signals a process and its children with that name. It stops the parent first, so that neither observes the
+// end of the other.
 func KillTree(parent int, name string, signal unix.Signal) error {
 	if err := Send(parent, unix.SIGSTOP); err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAProcessThatEndedIsNotAliveThoughNobodyAskedYet(t *testing.T) {
+func TestZombieIsNotAlive(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	require.NoError(t, cmd.Start())
 	pid := cmd.Process.Pid

@@ -1,10 +1,10 @@
-// Package cloud is the simulated AWS account.
+// Package cloud implements the simulated AWS account.
 //
-// The account has one source of truth: the resources that the Pulumi provider was given. What the AWS API answers is
-// a view of them, plus the little that moves by itself: tasks, deployments, target health, log lines.
+// The account has one source of truth: the resources that the Pulumi provider received. The answers of the AWS API are
+// computed from them and from the little that changes on its own: tasks, deployments, target health, log lines.
 //
-// The account is a file that several processes may use at once. Whoever reads sees a whole state, whoever changes it
-// is alone, and no change is half done.
+// The account is a file that several processes can use at once. A reader sees a consistent state, a writer holds an
+// exclusive lock, and a change is written completely or not at all.
 package cloud
 
 import (
@@ -25,45 +25,44 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// Options say which account is meant and how it behaves.
+// Options configure the account.
 type Options struct {
-	// AccountID is the twelve digits of the account, Region where everything in it lies.
+	// AccountID is the account's twelve digits, Region the only region that it has.
 	AccountID, Region string
-	// Clock is waited on for as long as AWS would take. Speed is how many of its seconds pass in a real one, for what
-	// moves by itself; zero means one.
+	// Clock is used to wait for as long as AWS would take. Speed is how many simulated seconds pass in a real one, for
+	// changes that happen on their own; zero means one.
 	Clock clock.Clock
 	Speed int
-	// Stacks are those that have a configuration secret from when they are first heard of, and from the beginning a moving
-	// image tag.
+	// Stacks are the environments for which a configuration secret and a moving image tag are created.
 	Stacks []Stack
-	// Faults are the names of what goes wrong.
+	// Faults are the names of the faults to inject.
 	Faults []string
 }
 
 // Stack is an environment of the account.
 type Stack struct {
 	Name string
-	// SecretKeys are what its configuration secret begins with.
+	// SecretKeys are the keys of its first configuration secret.
 	SecretKeys []string
 }
 
-// Account is the simulated account in a file. Its methods may be called from several goroutines, and several processes
-// may have the same account open.
+// Account is the simulated account in a file. Its methods are safe for concurrent use, and several processes may have
+// the same account open.
 type Account struct {
 	path    string
 	options Options
 	faults  faultSet
 
-	// calls counts those that the SDK was asked for under the fault api-throttled.
+	// calls counts the SDK's calls under the fault api-throttled.
 	calls atomic.Int64
 
 	mu    sync.Mutex
 	state *State
-	// file is what state was read from. It stays open, so that its inode is never given to a newer file.
+	// file is the file that state was read from. It stays open so that its inode is not reused by a newer file.
 	file *os.File
 }
 
-// StateError says that the file of the account cannot be used.
+// StateError reports that the account's file cannot be used.
 type StateError struct {
 	Path string
 	Err  error
@@ -76,11 +75,11 @@ func (e *StateError) Error() string {
 
 func (e *StateError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns what to do about the error.
 func (e *StateError) Hint() string { return e.hint }
 
-// Open opens the account in the file at path, and makes it where there is none. Its errors are *StateError: a
-// directory that cannot be written, a damaged file, an account of another ID or region; or *UnknownFaultError.
+// Open opens the account in the file at path, or creates it if there is none. Its errors are *StateError (a directory
+// that cannot be written, a corrupt file, an account with another ID or region) or *UnknownFaultError.
 func Open(path string, o Options) (*Account, error) {
 	faults, err := newFaultSet(o.Faults)
 	if err != nil {
@@ -99,8 +98,8 @@ func Open(path string, o Options) (*Account, error) {
 	return a, nil
 }
 
-// seed makes what an account begins with: images and configuration secrets, which are people's and no stack's. What
-// people do by hand under the fault drift is done here too.
+// seed creates what no stack owns: images and configuration secrets. Under the fault drift it also changes resources
+// outside the stack.
 func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
@@ -113,12 +112,12 @@ func (a *Account) seed(s *State) error {
 	return m.seedSecrets(a.options.Stacks)
 }
 
-// model is the account now, under the faults that it was opened with.
+// model returns the account at the current time, under the faults that it was opened with.
 func (a *Account) model(s *State) model {
 	return model{State: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
 }
 
-// Close lets go of the file. The account stays.
+// Close closes the file. The account is kept.
 func (a *Account) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,20 +125,20 @@ func (a *Account) Close() error {
 	return nil
 }
 
-// ID is the account's twelve digits.
+// ID returns the account's twelve digits.
 func (a *Account) ID() string { return a.options.AccountID }
 
-// Region is where everything in the account lies.
+// Region returns the only region that the account has.
 func (a *Account) Region() string { return a.options.Region }
 
-// Clock is the account's time.
+// Clock returns the account's clock.
 func (a *Account) Clock() clock.Clock { return a.options.Clock }
 
-// Fault reports whether the account was opened with the fault of that name.
+// Fault reports whether the account was opened with the named fault.
 func (a *Account) Fault(name string) bool { return a.faults[name] }
 
-// View calls look with the account as it is now. Nothing of it may be kept or changed, and look must not call View or
-// Update. The error is look's, or a *StateError.
+// View calls read with the current state. read must not keep or change any of it, and must not call View or Update. The
+// error is read's or a *StateError.
 func (a *Account) View(read func(*State) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -150,8 +149,8 @@ func (a *Account) View(read func(*State) error) error {
 	return read(a.state)
 }
 
-// Update calls change with the account as it is now, alone among all processes, and keeps what it did where it
-// returned nil. Where it returned an error nothing has changed. change must not call View or Update.
+// Update calls change with the current state under an exclusive lock, and writes the result if change returns nil. If
+// it returns an error, nothing is changed. change must not call View or Update.
 func (a *Account) Update(change func(*State) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -176,8 +175,18 @@ func (a *Account) Update(change func(*State) error) error {
 	return nil
 }
 
-// lock waits until no other process changes the account. The lock is a file of its own, because the account's is
-// replaced with every change.
+// Exclusive calls f under the account's lock. f must not call Update.
+func (a *Account) Exclusive(f func() error) error {
+	unlock, err := a.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f()
+}
+
+// lock waits for the exclusive lock. The lock is a separate file because the account's file is replaced at every
+// change.
 func (a *Account) lock() (unlock func(), err error) {
 	file, err := os.OpenFile(a.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -196,7 +205,7 @@ func (a *Account) lock() (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
-// reload reads the file where it is another one than the state came from.
+// reload reads the file again if it was replaced since the state was read.
 func (a *Account) reload() error {
 	file, err := os.Open(a.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -236,24 +245,24 @@ func (a *Account) decode(r io.Reader) (*State, error) {
 	}
 	state := newState("", "")
 	if err := json.Unmarshal(content, state); err != nil {
-		return nil, a.corruptError(fmt.Errorf("the file is damaged: %w", err))
+		return nil, a.corruptError(fmt.Errorf("the file is corrupt: %w", err))
 	}
 	if state.ID == "" || state.Resources == nil {
-		return nil, a.corruptError(errors.New("the file is damaged: it holds no account"))
+		return nil, a.corruptError(errors.New("the file is corrupt: it contains no account"))
 	}
 	if state.ID != a.options.AccountID || state.Region != a.options.Region {
 		return nil, &StateError{
 			Path: a.path,
-			Err: fmt.Errorf("it is account %s in %s, not account %s in %s",
+			Err: fmt.Errorf("it contains account %s in %s, not account %s in %s",
 				state.ID, state.Region, a.options.AccountID, a.options.Region),
-			hint: "use the account and region that it was made with, or begin anew: deployer local reset",
+			hint: "use the account and region that it was created with, or delete it: deployer local reset",
 		}
 	}
 	return state, nil
 }
 
-// save puts a new file in the old one's place in one step. The new one always has the same name, because only whoever holds
-// the lock writes it: what a killed process left half written is written over.
+// save replaces the file atomically. The temporary file always has the same name: only the holder of the lock writes
+// it, so what a killed process left is overwritten.
 func (a *Account) save() error {
 	content, err := json.Marshal(a.state)
 	if err != nil {
@@ -277,7 +286,7 @@ func (a *Account) save() error {
 	return nil
 }
 
-// invalidate drops what is known of the file, so that it is read again.
+// invalidate drops the cached state, so that the file is read again.
 func (a *Account) invalidate() {
 	if a.file != nil {
 		_ = a.file.Close()
@@ -286,15 +295,15 @@ func (a *Account) invalidate() {
 }
 
 func (a *Account) writeError(err error) error {
-	hint := "make " + filepath.Dir(a.path) + " a directory that you can write"
+	hint := "make " + filepath.Dir(a.path) + " a writable directory"
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
 		if errors.Is(err, full) {
-			hint = "free some space on its disk; the account is as it was before, and the same command goes on from there"
+			hint = "free some space on its disk and run the same command again; the account was not changed"
 		}
 	}
 	return &StateError{Path: a.path, Err: err, hint: hint}
 }
 
 func (a *Account) corruptError(err error) error {
-	return &StateError{Path: a.path, Err: err, hint: "begin anew: deployer local reset"}
+	return &StateError{Path: a.path, Err: err, hint: "delete the account and start over: deployer local reset"}
 }

@@ -17,7 +17,7 @@ const (
 	testRegion  = "us-east-1"
 )
 
-// open opens the account at path as one process would; on its clock an hour is under a millisecond.
+// open opens the account at path as a process does; on its clock an hour takes less than a millisecond.
 func open(t *testing.T, path string, faults ...string) *Account {
 	t.Helper()
 	const speed = 10_000_000
@@ -35,7 +35,7 @@ func TestAccountIsSharedByProcesses(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, other.Update(func(s *State) error {
-		require.Equal(t, []string{"first"}, s.Objects["bucket"], "a change must begin with what the others did")
+		require.Equal(t, []string{"first"}, s.Objects["bucket"], "a change must include the others' changes")
 		s.Objects["bucket"] = append(s.Objects["bucket"], "second")
 		return nil
 	}))
@@ -66,7 +66,7 @@ func TestAccountLosesNoChange(t *testing.T) {
 	}))
 }
 
-func TestAccountKeepsNothingOfAFailedChange(t *testing.T) {
+func TestFailedChangeIsDiscarded(t *testing.T) {
 	a := open(t, filepath.Join(t.TempDir(), "account.json"))
 	refused := errors.New("refused")
 	require.ErrorIs(t, a.Update(func(s *State) error {
@@ -79,24 +79,24 @@ func TestAccountKeepsNothingOfAFailedChange(t *testing.T) {
 	}))
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	tests := map[string]struct {
 		prepare func(t *testing.T, dir string) (path string)
 		options Options
 		message string
 		hint    string
 	}{
-		"a damaged file": {
+		"a corrupt file": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{"id":"1234`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
-			message: "the file is damaged: unexpected end of JSON input",
-			hint:    "begin anew: deployer local reset",
+			message: "the file is corrupt: unexpected end of JSON input",
+			hint:    "delete the account and start over: deployer local reset",
 		},
-		"a file of something else": {
+		"a file without an account": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{}`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
-			message: "the file is damaged: it holds no account",
-			hint:    "begin anew: deployer local reset",
+			message: "the file is corrupt: it contains no account",
+			hint:    "delete the account and start over: deployer local reset",
 		},
 		"another account": {
 			prepare: func(t *testing.T, dir string) string {
@@ -105,14 +105,14 @@ func TestOpenRefuses(t *testing.T) {
 				return path
 			},
 			options: Options{AccountID: "210987654321", Region: testRegion},
-			message: "it is account 123456789012 in us-east-1, not account 210987654321 in us-east-1",
-			hint:    "use the account and region that it was made with, or begin anew: deployer local reset",
+			message: "it contains account 123456789012 in us-east-1, not account 210987654321 in us-east-1",
+			hint:    "use the account and region that it was created with, or delete it: deployer local reset",
 		},
 		"a directory that is a file": {
 			prepare: func(t *testing.T, dir string) string { return filepath.Join(write(t, dir, "x"), "account.json") },
 			options: Options{AccountID: testAccount, Region: testRegion},
 			message: "not a directory",
-			hint:    "a directory that you can write",
+			hint:    "a writable directory",
 		},
 	}
 	for name, test := range tests {

@@ -17,14 +17,14 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// operation is one call of the AWS API: what it takes, and what answers it.
+// operation is a simulated call of the AWS API.
 type operation struct {
 	input  reflect.Type
 	writes bool
 	handle func(m model, in any) (any, error)
 }
 
-// readOp is an operation that only looks at the account.
+// readOp returns an operation that only reads the account.
 func readOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
 	return operation{input: reflect.TypeFor[*In](), handle: func(m model, in any) (any, error) {
 		out, err := handle(m, in.(*In))
@@ -35,14 +35,14 @@ func readOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
 	}}
 }
 
-// writeOp is an operation that changes the account.
+// writeOp returns an operation that changes the account.
 func writeOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
 	o := readOp(handle)
 	o.writes = true
 	return o
 }
 
-// operations is the table of all that is simulated.
+// operations returns the table of all simulated operations, by input type.
 func operations() map[reflect.Type]operation {
 	table := map[reflect.Type]operation{}
 	for _, o := range slices.Concat(
@@ -59,18 +59,18 @@ func operations() map[reflect.Type]operation {
 type request struct {
 	operation
 	in any
-	// throttled is set while the call is to be answered with an error that the SDK tries again after.
+	// throttled is set while the call is to fail with an error that the SDK retries.
 	throttled bool
 }
 
-// requestKey is where the SDK's stack keeps the request.
+// requestKey is the key of the request among the SDK's stack values.
 type requestKey struct{}
 
-// Config is an SDK configuration whose clients talk to the account instead of AWS. An operation that is not simulated
-// is an error that names it; nothing ever reaches the network. In another region than the account's there is nothing.
+// Config returns an SDK configuration whose clients talk to the account instead of AWS. An operation that is not
+// simulated is an error that names it; nothing reaches the network. Regions other than the account's are empty.
 //
-// The typed input is taken when the SDK has validated it, and answered where the SDK would send it: its retries are its
-// own.
+// The typed input is captured after the SDK has validated it, and answered where the SDK would send it, so that the
+// SDK's own retries apply.
 func (a *Account) Config(region string) aws.Config {
 	table := operations()
 	capture := middleware.InitializeMiddlewareFunc("SimulatedRequest", func(
@@ -110,11 +110,11 @@ func (a *Account) Config(region string) aws.Config {
 	}
 }
 
-// call lets an operation answer.
+// call runs an operation on the account.
 func (a *Account) call(o operation, in any, region string) (out any, err error) {
 	elsewhere := region != "" && region != a.Region() && !global(o.input)
 	if elsewhere && o.writes {
-		return nil, apiError("InvalidRegion", "local mode simulates %s alone, not %s", a.Region(), region)
+		return nil, apiError("InvalidRegion", "local mode simulates only %s, not %s", a.Region(), region)
 	}
 	if err := a.injectedError(o.input); err != nil {
 		return nil, err
@@ -132,31 +132,28 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 	return out, a.View(run)
 }
 
-// global reports whether a service is the same in all regions.
 func global(input reflect.Type) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(input.String(), "*"), ".")
 	return slices.Contains([]string{"sts", "iam", "route53", "budgets"}, service)
 }
 
-// unsimulated names the operation of an input, such as ecs.CreateTaskSet.
 func unsimulated(input any) error {
 	name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", input), "*"), "Input")
 	return apiError("NotSimulated", "local mode does not simulate %s", name)
 }
 
-// apiError is an error of the API with a code of AWS's.
 func apiError(code, format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
 }
 
-// noNetwork is an HTTP client that never gets used.
+// noNetwork is an HTTP client that fails every request.
 type noNetwork struct{}
 
 func (noNetwork) Do(*http.Request) (*http.Response, error) {
 	return nil, errors.New("local mode does not reach the network")
 }
 
-// page cuts a list as a paginated operation does. A token is the number of items that were seen.
+// page returns one page of a list, as a paginated operation does. A token is the number of items already returned.
 func page[T any](items []T, token *string, limit *int32, maxSize int) (part []T, next *string, err error) {
 	from := 0
 	if deref(token) != "" {
@@ -183,8 +180,8 @@ func deref[T any](p *T) T {
 	return *p
 }
 
-// selectResources returns the resources of a type that are among the names, by one of the properties; all of them where no
-// name is given. missing are the names that belong to none.
+// selectResources returns the resources of a type whose ID or one of whose properties is among the names, or all of
+// them if no name is given. missing are the names without a resource.
 func (s *State) selectResources(typ string, names []string, properties ...string) (found []*Resource, missing []string) {
 	if len(names) == 0 {
 		return s.ByType(typ), nil
@@ -199,7 +196,7 @@ func (s *State) selectResources(typ string, names []string, properties ...string
 	return found, missing
 }
 
-// findByName is the resource of a type whose ID or one of whose properties is the name, or nil.
+// findByName returns the resource of a type whose ID or one of whose properties is the name, or nil.
 func (s *State) findByName(typ, name string, properties ...string) *Resource {
 	if r := s.Get(typ, name); r != nil {
 		return r
@@ -212,7 +209,6 @@ func (s *State) findByName(typ, name string, properties ...string) *Resource {
 	return nil
 }
 
-// int32p and the like are for the fields of the SDK that are pointers.
 func int32p(n int) *int32 { return aws.Int32(int32(n)) }
 
 func blockText(block map[string]any, property string) string {
@@ -230,7 +226,7 @@ func blockBool(block map[string]any, property string) bool {
 	return value
 }
 
-// blockStrings collects the strings of a list in blocks.
+// blockStrings returns the strings in a list property of several blocks.
 func blockStrings(blocks []map[string]any, property string) []string {
 	var all []string
 	for _, block := range blocks {

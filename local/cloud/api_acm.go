@@ -19,7 +19,8 @@ func acmOperations() []operation {
 // https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html
 const certificateLifetime = 395 * 24 * time.Hour
 
-// validity is when a certificate begins and ends, as faults leave it: at the beginning of a day, and at the end of one.
+// validity returns the validity period of a certificate under the current faults. It starts at the beginning of a day
+// and ends at the end of one.
 func (m model) validity(r *Resource) (from, to time.Time) {
 	const day = 24 * time.Hour
 	from = r.Created.Truncate(day)
@@ -36,7 +37,7 @@ func (m model) validity(r *Resource) (from, to time.Time) {
 	return from, to
 }
 
-// certificateStatus is ACM's word for how a certificate is.
+// certificateStatus returns ACM's status of a certificate.
 func (m model) certificateStatus(r *Resource) types.CertificateStatus {
 	_, to := m.validity(r)
 	switch {
@@ -48,7 +49,7 @@ func (m model) certificateStatus(r *Resource) types.CertificateStatus {
 	return types.CertificateStatusIssued
 }
 
-// inUseBy are the load balancers that show the certificate.
+// inUseBy returns the load balancers that present the certificate.
 func (s *State) inUseBy(certificate string) []string {
 	var arns []string
 	for _, listener := range s.ByType(typeListener) {
@@ -114,7 +115,7 @@ func describeCertificate(m model, in *acm.DescribeCertificateInput) (*acm.Descri
 	return &acm.DescribeCertificateOutput{Certificate: d}, nil
 }
 
-// formatSerial writes hexadecimal digits in pairs, as ACM does.
+// formatSerial formats hexadecimal digits in pairs, as ACM does.
 func formatSerial(digits string) string {
 	var pairs []string
 	for i := 0; i+2 <= len(digits); i += 2 {

@@ -12,7 +12,7 @@ func budgetsOperations() []operation {
 	return []operation{readOp(describeBudget)}
 }
 
-// describeBudget has spent as much of the limit as has passed of the month, and a fifth less.
+// describeBudget returns a spend that grows evenly over the month to 80 % of the limit.
 func describeBudget(m model, in *budgets.DescribeBudgetInput) (*budgets.DescribeBudgetOutput, error) {
 	r := m.Get(typeBudget, m.ID+":"+deref(in.BudgetName))
 	if r == nil || deref(in.AccountId) != m.ID {

@@ -33,7 +33,7 @@ func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.De
 	return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, NextToken: next}, err
 }
 
-// firstAlarms are the first alarms of the environments, by name: those that faults concern.
+// firstAlarms returns the first alarm of each environment by name. Faults affect only these.
 func firstAlarms(s *State) []*Resource {
 	var firsts []*Resource
 	environments := map[string]bool{}
@@ -74,14 +74,14 @@ func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {
 	return alarm
 }
 
-// typicalMetrics are the values around which metrics lie, by metric name. A metric that is not among them has no data.
+// typicalMetrics are typical values by metric name. A metric that is not listed has no data.
 var typicalMetrics = map[string]float64{
 	"CPUUtilization": 18, "MemoryUtilization": 41, "FreeStorageSpace": 17 << 30, "FreeableMemory": 900 << 20, "DatabaseConnections": 12,
 	"RequestCount": 240, "TargetResponseTime": 0.042, "HTTPCode_Target_5XX_Count": 0, "HTTPCode_ELB_5XX_Count": 0,
 	"ApproximateNumberOfMessagesVisible": 0, "ApproximateAgeOfOldestMessage": 0, "RunningTaskCount": 1,
 }
 
-// getMetricData makes values up that lie close to the usual ones, the same at every look. Expressions have no data.
+// getMetricData generates values close to the typical ones, the same for every call. Expressions have no data.
 func getMetricData(m model, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error) {
 	out := &cloudwatch.GetMetricDataOutput{}
 	for _, query := range in.MetricDataQueries {
@@ -120,7 +120,7 @@ func (m model) fillMetric(result *types.MetricDataResult, stat *types.MetricStat
 	}
 }
 
-// dimensionsExist reports whether the things that a metric is about are in the account.
+// dimensionsExist reports whether the resources that a metric refers to exist.
 func (m model) dimensionsExist(dimensions []types.Dimension) bool {
 	for _, d := range dimensions {
 		value := deref(d.Value)
@@ -146,7 +146,7 @@ func (m model) dimensionsExist(dimensions []types.Dimension) bool {
 	return len(dimensions) > 0
 }
 
-// putMetricData keeps what was published last, a value a metric, for people to see in the account's file.
+// putMetricData stores the last published value of each metric, to be read in the account's file.
 func putMetricData(m model, in *cloudwatch.PutMetricDataInput) (*cloudwatch.PutMetricDataOutput, error) {
 	if strings.HasPrefix(deref(in.Namespace), "AWS/") {
 		return nil, apiError("InvalidParameterValue", "The value AWS/ for parameter Namespace is invalid.")

@@ -20,15 +20,15 @@ func ec2Operations() []operation {
 	}
 }
 
-// filterProperties are the properties that filters look at; tags are tag:NAME.
+// filterProperties maps the names of filters to properties; tags are tag:NAME.
 var filterProperties = map[string]string{
 	"vpc-id": "vpcId", "subnet-id": "id", "nat-gateway-id": "id", "group-id": "id", "group-name": "name", "cidr": "cidrBlock",
 	"cidr-block": "cidrBlock", "availability-zone": "availabilityZone", "state": "state", "security-group-rule-id": "id",
 	"attachment.vpc-id": "vpcId", "route-table-id": "id", "resource-id": "vpcId", "service-name": "serviceName",
 }
 
-// filtered returns the resources of some types that have the IDs, where any are given, and pass all filters. A filter
-// that is not simulated is an error.
+// filtered returns the resources of some types that have one of the IDs, if any are given, and pass all filters. A
+// filter that is not simulated is an error.
 func (m model) filtered(ids []string, filters []types.Filter, typs ...string) ([]*Resource, error) {
 	var all []*Resource
 	for _, typ := range typs {
@@ -60,7 +60,8 @@ var notFoundCodes = map[string]string{
 	typeSecurityGroup: "InvalidGroup.NotFound", typeIngressRule: "InvalidSecurityGroupRuleId.NotFound",
 }
 
-// parentProperties are the properties that name what a resource lies in, where a filter by an ID means that rather than its own.
+// parentProperties are the properties that hold the parent's ID, for filters that mean the parent rather than the
+// resource itself.
 var parentProperties = map[string]string{"group-id": "securityGroupId", "subnet-id": "subnetId"}
 
 func (m model) matchesFilters(r *Resource, filters []types.Filter) (bool, error) {
@@ -94,7 +95,7 @@ func (m model) matchesFilters(r *Resource, filters []types.Filter) (bool, error)
 	return true, nil
 }
 
-// matchesWildcard knows the * at the end of a filter's value.
+// matchesWildcard compares a value with a filter value that may end with *.
 func matchesWildcard(wanted, value string) bool {
 	if prefix, open := strings.CutSuffix(wanted, "*"); open {
 		return strings.HasPrefix(value, prefix)
@@ -102,7 +103,7 @@ func matchesWildcard(wanted, value string) bool {
 	return wanted == value
 }
 
-// vpcOf is the VPC of a subnet, of what lies in one, or of a group.
+// vpcOf returns the VPC of a subnet, of a resource in a subnet, or of a group.
 func (m model) vpcOf(r *Resource) string {
 	if r.Type == typeVPC {
 		return r.ID
@@ -162,7 +163,7 @@ func describeSubnets(m model, in *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnet
 	return out, nil
 }
 
-// freeAddresses are those of a subnet that neither AWS keeps nor a task has.
+// freeAddresses returns the number of addresses of a subnet that are neither reserved by AWS nor used by a task.
 func (m model) freeAddresses(subnet *Resource) int {
 	prefix, err := netip.ParsePrefix(subnet.Text("cidrBlock"))
 	if err != nil {
@@ -224,14 +225,14 @@ func describeSecurityGroups(m model, in *ec2.DescribeSecurityGroupsInput) (*ec2.
 	return out, nil
 }
 
-// rules are the rules of one direction of a security group. Under the fault port-open somebody has opened the
-// databases' port to the world.
+// rules returns the rules of a security group in one direction. Under the fault port-open the database's port is open
+// to 0.0.0.0/0.
 func (m model) rules(group, typ string) []*Resource {
 	found := slices.DeleteFunc(m.ByType(typ), func(r *Resource) bool { return r.Text("securityGroupId") != group })
 	if typ == typeIngressRule && m.faults[faultPortOpen] && m.guardsDatabase(group) {
 		found = append(found, &Resource{Type: typ, ID: "sgr-" + m.derive("open port", group)[:17], Outputs: map[string]any{
 			"securityGroupId": group, "ipProtocol": "tcp", "fromPort": 5432.0, "toPort": 5432.0, "cidrIpv4": "0.0.0.0/0",
-			"description": "opened by hand",
+			"description": "opened manually",
 		}})
 	}
 	return found

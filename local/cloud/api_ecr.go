@@ -53,8 +53,8 @@ func (m model) repositoryNotFound(name string) error {
 		"The repository with name '" + name + "' does not exist in the registry with id '" + m.ID + "'")}
 }
 
-// images are a repository's, as faults leave them: under image-missing no tag that anybody asks for is there, only
-// one of an older image.
+// images returns the images of a repository under the current faults: under image-missing only an older image has a tag
+// that can be deployed.
 func (m model) images(repository string) ([]*Image, error) {
 	if m.Find(typeRepository, "name", repository) == nil {
 		return nil, m.repositoryNotFound(repository)
@@ -75,7 +75,7 @@ func (m model) images(repository string) ([]*Image, error) {
 	return remaining, nil
 }
 
-// isReservedTag reports whether a tag marks what runs and is nobody's to ask for.
+// isReservedTag reports whether the deployer sets the tag to mark running images.
 func isReservedTag(tag string) bool {
 	return strings.HasPrefix(tag, "running-") || strings.HasPrefix(tag, "previous-")
 }
@@ -144,7 +144,7 @@ func scanStatus() *types.ImageScanStatus {
 	}
 }
 
-// findings are what the scan of an image found.
+// findings returns the findings of an image scan.
 func (m model) findings() []types.ImageScanFinding {
 	all := []types.ImageScanFinding{
 		{Name: aws.String("CVE-2024-28835"), Severity: types.FindingSeverityMedium, Description: aws.String("gnutls: a crafted certificate chain ends the program")},
@@ -216,7 +216,7 @@ func (m model) imageOf(repository, tag *string, image *Image) types.Image {
 	}
 }
 
-// putImage gives an image that is there another tag; pushing layers is not simulated.
+// putImage adds a tag to an existing image; pushing layers is not simulated.
 func putImage(m model, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
 	repository, tag := deref(in.RepositoryName), deref(in.ImageTag)
 	r := m.Find(typeRepository, "name", repository)

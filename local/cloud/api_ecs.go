@@ -2,12 +2,13 @@ package cloud
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func ecsOperations() []operation {
@@ -20,14 +21,13 @@ func ecsOperations() []operation {
 	}
 }
 
-// missingFailure is how ECS says that one of the things asked for is not there.
 func missingFailure(arn string) types.Failure {
 	return types.Failure{Arn: aws.String(arn), Reason: aws.String("MISSING")}
 }
 
-// cluster finds a cluster by name or ARN; none means the one called default.
+// cluster finds a cluster by name or ARN; none means the cluster named default.
 func (m model) cluster(id *string) (*Resource, error) {
-	name := arnName(deref(id))
+	name := awsx.NameFromARN(deref(id))
 	if name == "" {
 		name = "default"
 	}
@@ -152,6 +152,3 @@ func describeTaskDefinition(m model, in *ecs.DescribeTaskDefinitionInput) (*ecs.
 	}
 	return out, nil
 }
-
-// portText is a port as ELB writes some of them.
-func portText(port int) *string { return aws.String(strconv.Itoa(port)) }

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// statusOf is a deployment's status; it is pending for a moment before it begins.
+// statusOf returns a deployment's status, which is PENDING before its start time.
 func (m model) statusOf(d *deployment) types.ServiceDeploymentStatus {
 	if d.Status == types.ServiceDeploymentStatusInProgress && !m.reached(d.Started) {
 		return types.ServiceDeploymentStatusPending
@@ -45,7 +45,6 @@ func listServiceDeployments(m model, in *ecs.ListServiceDeploymentsInput) (*ecs.
 	return &ecs.ListServiceDeploymentsOutput{ServiceDeployments: found, NextToken: next}, err
 }
 
-// deployment finds a service deployment by ARN.
 func (m model) deployment(arn string) (*service, *deployment) {
 	for _, s := range m.ECS.services() {
 		for _, d := range s.Deployments {
@@ -165,7 +164,7 @@ func (m model) describeRevision(arn string) *types.ServiceRevision {
 	return nil
 }
 
-// stopServiceDeployment ends a deployment that is under way: back to the last good revision, or as it stands.
+// stopServiceDeployment stops a deployment in progress: it rolls back to the last good revision, or aborts.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopServiceDeployment.html
 func stopServiceDeployment(m model, in *ecs.StopServiceDeploymentInput) (*ecs.StopServiceDeploymentOutput, error) {
 	arn := deref(in.ServiceDeploymentArn)

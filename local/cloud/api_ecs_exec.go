@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// executeCommand refuses what ECS refuses, and then says that there is nothing to open a session in.
+// executeCommand rejects what ECS rejects, and otherwise reports that sessions are not simulated.
 func executeCommand(m model, in *ecs.ExecuteCommandInput) (*ecs.ExecuteCommandOutput, error) {
 	cluster, err := m.cluster(in.Cluster)
 	if err != nil {
@@ -26,5 +26,5 @@ func executeCommand(m model, in *ecs.ExecuteCommandInput) (*ecs.ExecuteCommandOu
 	if in.Container != nil && !slices.ContainsFunc(d.containers, func(c types.ContainerDefinition) bool { return deref(c.Name) == *in.Container }) {
 		return nil, &types.InvalidParameterException{Message: aws.String("The specified container does not exist in the task.")}
 	}
-	return nil, apiError("NotSimulated", "simulated containers run no process, so there is no shell in them")
+	return nil, apiError("NotSimulated", "simulated containers run no process, so a session cannot be opened")
 }

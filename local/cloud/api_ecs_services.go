@@ -6,9 +6,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// servicesIn returns the services of a cluster.
 func (m model) servicesIn(cluster *Resource) []*service {
 	arn := m.clusterARN(cluster.Text("name"))
 	return slices.DeleteFunc(m.ECS.services(), func(s *service) bool { return s.Cluster != arn })
@@ -17,7 +18,7 @@ func (m model) servicesIn(cluster *Resource) []*service {
 // service finds a service by name or ARN, or returns nil.
 func (m model) service(cluster *Resource, id string) *service {
 	for _, s := range m.servicesIn(cluster) {
-		if s.Name == arnName(id) {
+		if s.Name == awsx.NameFromARN(id) {
 			return s
 		}
 	}
@@ -62,7 +63,7 @@ func describeServices(m model, in *ecs.DescribeServicesInput) (*ecs.DescribeServ
 		s := m.service(cluster, id)
 		if s == nil {
 			out.Failures = append(out.Failures, missingFailure(
-				m.arn("ecs", "service/"+cluster.Text("name")+"/"+arnName(id))))
+				m.arn("ecs", "service/"+cluster.Text("name")+"/"+awsx.NameFromARN(id))))
 			continue
 		}
 		described := m.describeService(s)
@@ -122,13 +123,13 @@ func (m model) describeService(s *service) types.Service {
 	return out
 }
 
-// failing reports whether the revision is the one that a rollback under way comes from.
+// failing reports whether a rollback in progress replaces the revision.
 func (m model) failing(s *service, r *revision) bool {
 	d := s.latestDeployment()
 	return d != nil && d.inProgress() && d.Target == r.ARN && r.State == types.DeploymentRolloutStateFailed
 }
 
-// counts are how many tasks of a revision run and are about to.
+// counts returns how many tasks of a revision run and how many are starting.
 func (m model) counts(s *service, revision string) (running, pending int32) {
 	for _, t := range m.ECS.tasksOf(s) {
 		switch {
@@ -182,8 +183,8 @@ func balancersOf(r *Resource) []types.LoadBalancer {
 	return all
 }
 
-// updateService changes the number of tasks or the task definition behind the stack's back, which the stack then sees
-// as drift, or starts a deployment of what runs.
+// updateService changes the number of tasks or the task definition outside the stack, which appears as drift, or starts
+// a deployment of the current task definition.
 func updateService(m model, in *ecs.UpdateServiceInput) (*ecs.UpdateServiceOutput, error) {
 	s, err := m.serviceOf(in.Cluster, in.Service)
 	if err != nil {

@@ -8,9 +8,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// stillDescribed reports whether ECS still describes the task: it forgets one an hour after it stopped.
+// stillDescribed reports whether ECS still describes the task, which it does for an hour after the task stopped.
 func (m model) stillDescribed(t *task) bool {
 	return !m.reached(t.Stopped) || m.now.Sub(t.Stopped) < stoppedRetention
 }
@@ -27,7 +29,7 @@ func listTasks(m model, in *ecs.ListTasksInput) (*ecs.ListTasksOutput, error) {
 	match := func(t *task) bool {
 		stopping := m.reached(t.Deactivating)
 		return t.Cluster == arn && m.stillDescribed(t) && stopping == (in.DesiredStatus == types.DesiredStatusStopped) &&
-			(in.ServiceName == nil || arnName(t.Service) == arnName(*in.ServiceName)) &&
+			(in.ServiceName == nil || awsx.NameFromARN(t.Service) == awsx.NameFromARN(*in.ServiceName)) &&
 			(in.StartedBy == nil || t.StartedBy == *in.StartedBy) &&
 			(in.Family == nil || m.family(t) == *in.Family)
 	}
@@ -47,9 +49,9 @@ func (m model) family(t *task) string {
 	return d.Text("family")
 }
 
-// task finds a task that ECS still knows by ID or ARN, or returns nil.
+// task finds a task that ECS still describes by ID or ARN, or returns nil.
 func (m model) task(cluster *Resource, id string) *task {
-	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))]
+	t := m.ECS.Tasks[m.arn("ecs", "task/"+cluster.Text("name")+"/"+awsx.NameFromARN(id))]
 	if t == nil || !m.stillDescribed(t) {
 		return nil
 	}
@@ -70,7 +72,7 @@ func describeTasks(m model, in *ecs.DescribeTasksInput) (*ecs.DescribeTasksOutpu
 			out.Tasks = append(out.Tasks, m.describeTask(t))
 			continue
 		}
-		out.Failures = append(out.Failures, missingFailure(m.arn("ecs", "task/"+cluster.Text("name")+"/"+arnName(id))))
+		out.Failures = append(out.Failures, missingFailure(m.arn("ecs", "task/"+cluster.Text("name")+"/"+awsx.NameFromARN(id))))
 	}
 	return out, nil
 }
@@ -112,7 +114,7 @@ func (m model) describeContainer(t *task, d definition, c types.ContainerDefinit
 	isMain := deref(d.mainContainer().Name) == deref(c.Name)
 	out := types.Container{
 		Name: c.Name, Image: c.Image, TaskArn: aws.String(t.ARN), LastStatus: aws.String(m.containerStatus(t)),
-		ContainerArn: aws.String(m.arn("ecs", "container/"+arnName(t.Cluster)+"/"+t.ID()+"/"+m.uuid("container", t.ARN, deref(c.Name)))),
+		ContainerArn: aws.String(m.arn("ecs", "container/"+awsx.NameFromARN(t.Cluster)+"/"+t.ID()+"/"+m.uuid("container", t.ARN, deref(c.Name)))),
 		HealthStatus: types.HealthStatusUnknown, Cpu: aws.String(fmt.Sprint(c.Cpu)),
 	}
 	if digest, _ := m.resolveImage(deref(c.Image)); digest != "" && m.reached(t.Pull) {
@@ -154,7 +156,7 @@ func (m model) containerStatus(t *task) string {
 	return "PENDING"
 }
 
-// ifReached is a mark that has been reached, or nil.
+// ifReached returns a time that has passed, or nil.
 func (m model) ifReached(t time.Time) *time.Time {
 	if !m.reached(t) {
 		return nil
@@ -228,7 +230,7 @@ func runTask(m model, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
 	return out, nil
 }
 
-// overrideOf is the command that replaces the main container's, and the command that counts.
+// overrideOf returns the command override for the main container, and the command that it runs.
 func overrideOf(overrides *types.TaskOverride, d definition) (override, command []string) {
 	command = d.mainContainer().Command
 	if overrides == nil {
@@ -265,7 +267,7 @@ func (m model) subnetsOf(network *types.NetworkConfiguration, d definition) ([]s
 	return network.AwsvpcConfiguration.Subnets, nil
 }
 
-// stopDelay is how long a container goes on after it was told to stop.
+// stopDelay is how long a container runs after it was asked to stop.
 const stopDelay = 5 * time.Second
 
 func stopTask(m model, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {

@@ -121,7 +121,7 @@ func (m model) targetGroupOf(r *Resource) types.TargetGroup {
 	return g
 }
 
-// balancersOfGroup are the load balancers whose listeners send requests to a target group.
+// balancersOfGroup returns the load balancers whose listeners forward to a target group.
 func (s *State) balancersOfGroup(group string) []string {
 	var arns []string
 	for _, listener := range s.ByType(typeListener) {
@@ -133,7 +133,6 @@ func (s *State) balancersOfGroup(group string) []string {
 	return arns
 }
 
-// groupsOf are the target groups that a listener sends requests to.
 func groupsOf(listener *Resource) []string {
 	return slices.Concat(stringsAt(listener.Outputs, "defaultActions.targetGroupArn"),
 		stringsAt(listener.Outputs, "defaultActions.forward.targetGroups.arn"))
@@ -210,7 +209,7 @@ type target struct {
 	port int
 }
 
-// targets are the tasks that are registered with a target group and not yet gone from it.
+// targets returns the tasks that are registered with a target group.
 func (m model) targets(group string) []target {
 	var all []target
 	for _, s := range m.ECS.services() {
@@ -243,7 +242,7 @@ func describeTargetHealth(m model, in *elb.DescribeTargetHealthInput) (*elb.Desc
 			continue
 		}
 		described := types.TargetHealthDescription{
-			HealthCheckPort: portText(t.port), TargetHealth: m.targetHealth(t.task),
+			HealthCheckPort: aws.String(strconv.Itoa(t.port)), TargetHealth: m.targetHealth(t.task),
 			Target: &types.TargetDescription{Id: aws.String(t.Address), Port: int32p(t.port)},
 		}
 		if subnet := m.Get(typeSubnet, t.Subnet); subnet != nil {
@@ -254,7 +253,7 @@ func describeTargetHealth(m model, in *elb.DescribeTargetHealthInput) (*elb.Desc
 	return out, nil
 }
 
-// targetHealth is how the load balancer finds a task.
+// targetHealth returns the health of a task as a target.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 func (m model) targetHealth(t *task) *types.TargetHealth {
 	health := func(state types.TargetHealthStateEnum, reason types.TargetHealthReasonEnum, description string) *types.TargetHealth {
@@ -292,7 +291,7 @@ func describeELBTags(m model, in *elb.DescribeTagsInput) (*elb.DescribeTagsOutpu
 	return out, nil
 }
 
-// attributeNames are the attributes of a load balancer and of a target group, and the properties that they come from.
+// The attributes of a load balancer and of a target group, and the properties that hold them.
 var (
 	balancerAttributes = map[string]string{
 		"deletion_protection.enabled":                     "enableDeletionProtection",
@@ -309,7 +308,7 @@ var (
 	}
 )
 
-// attributesOf are properties of a resource under the names that the API has for them, sorted.
+// attributesOf returns properties of a resource under the API's names for them, sorted.
 func attributesOf(r *Resource, names map[string]string) [][2]string {
 	var all [][2]string
 	for name, property := range names {

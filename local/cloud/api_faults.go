@@ -9,13 +9,13 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// apiFault is how some services answer under a fault. They are those that a deployment can do without: what it leads to
-// is something unknown.
+// apiFault is a fault under which some services return errors. A deployment does not need these services; the fault
+// makes findings unknown.
 type apiFault struct {
 	fault    string
 	services []string
 	code     string
-	// message may hold the operation's name in the form of IAM: service:Operation.
+	// message may hold the account and the operation's name in the form of IAM, service:Operation.
 	message    string
 	errorFault smithy.ErrorFault
 }
@@ -28,7 +28,7 @@ var apiFaults = []apiFault{
 		"The request processing has failed because of an unknown error, exception or failure.", smithy.FaultServer},
 }
 
-// injectedError is the error with which an operation answers under a fault, or nil.
+// injectedError returns the error that a fault injects into an operation, or nil.
 func (a *Account) injectedError(input reflect.Type) error {
 	service, operation, _ := strings.Cut(strings.TrimPrefix(input.String(), "*"), ".")
 	for _, t := range apiFaults {
@@ -44,16 +44,15 @@ func (a *Account) injectedError(input reflect.Type) error {
 	return nil
 }
 
-// throttleInterval is which of the calls are throttled: one in so many, the first of all among them.
+// throttleInterval is how often a call is throttled: the first of every ten.
 const throttleInterval = 10
 
-// throttleNext reports whether AWS refuses the next call, once, because there are too many.
 func (a *Account) throttleNext() bool {
 	return a.faults[faultThrottled] && (a.calls.Add(1)-1)%throttleInterval == 0
 }
 
-// applyDrift is what somebody did by hand: log lines are kept for a day, and an alarm of each environment is gone. Where it
-// was done and not yet put right, it is not done again.
+// applyDrift changes resources outside the stack: log retention becomes one day, and an alarm of each environment is
+// deleted. It does so only once, until the drift is repaired.
 func (s *State) applyDrift() {
 	const days = 1.0
 	groups := s.ByType(typeLogGroup)

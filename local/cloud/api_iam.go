@@ -23,7 +23,7 @@ func (m model) role(name *string) (*Resource, error) {
 	return nil, &types.NoSuchEntityException{Message: aws.String("The role with name " + deref(name) + " cannot be found.")}
 }
 
-// policyText is a policy as IAM returns it: encoded for a URL.
+// policyText encodes a policy for a URL, as IAM returns it.
 func policyText(policy string) *string {
 	return aws.String(strings.ReplaceAll(url.QueryEscape(policy), "+", "%20"))
 }

@@ -19,7 +19,7 @@ func logsOperations() []operation {
 	}
 }
 
-// logStream is what one task has written.
+// logStream is the log of one task.
 type logStream struct {
 	name    string
 	created time.Time
@@ -39,8 +39,7 @@ func (m model) logGroup(name, identifier *string) (string, error) {
 	return group, nil
 }
 
-// streams are a log group's, by name. What was written into another group of that name, before this one was made, is
-// gone with it.
+// streams returns the streams of a log group by name. Logs of an earlier group with the same name are not included.
 func (m model) streams(group string) []logStream {
 	created := m.Find(typeLogGroup, "name", group).Created
 	var all []logStream
@@ -106,14 +105,14 @@ func describeLogStreams(m model, in *cloudwatchlogs.DescribeLogStreamsInput) (*c
 	return out, nil
 }
 
-// within reports whether a line lies between two times in milliseconds; the end is left out.
+// within reports whether the time of a line, in milliseconds, is in [start, end).
 func within(l LogLine, start, end *int64) bool {
 	at := l.Time.UnixMilli()
 	return (start == nil || at >= *start) && (end == nil || at < *end)
 }
 
-// getLogEvents reads a stream forwards, from a token that says how many lines were seen. At the end the token stays
-// the same, which is how CloudWatch says that there is no more.
+// getLogEvents reads a stream forwards, from a token that holds the number of lines already returned. At the end the
+// token no longer changes, as in CloudWatch.
 func getLogEvents(m model, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)
 	if err != nil {
@@ -152,7 +151,8 @@ func getLogEvents(m model, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlog
 	return out, nil
 }
 
-// filterLogEvents reads the streams of a prefix by time. Other than with GetLogEvents the end's millisecond counts.
+// filterLogEvents reads the streams with a prefix in the order of time. Unlike in GetLogEvents, the end time is
+// inclusive.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func filterLogEvents(m model, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	group, err := m.logGroup(in.LogGroupName, in.LogGroupIdentifier)

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func rdsOperations() []operation {
@@ -22,7 +24,7 @@ func rdsOperations() []operation {
 func describeDBInstances(m model, in *rds.DescribeDBInstancesInput) (*rds.DescribeDBInstancesOutput, error) {
 	var names []string
 	if in.DBInstanceIdentifier != nil {
-		names = []string{arnName(*in.DBInstanceIdentifier)}
+		names = []string{awsx.NameFromARN(*in.DBInstanceIdentifier)}
 	}
 	found, missing := m.selectResources(typeDatabase, names, "identifier", "arn")
 	if len(missing) > 0 {
@@ -43,7 +45,7 @@ func databaseNotFound(id string) error {
 	return &types.DBInstanceNotFoundFault{Message: aws.String(fmt.Sprintf("DBInstance %s not found.", id))}
 }
 
-// databaseStatus is RDS's word for how an instance is.
+// databaseStatus returns RDS's status of an instance.
 func (m model) databaseStatus(r *Resource) string {
 	change := m.Databases[r.ID]
 	switch {
@@ -120,7 +122,7 @@ func rdsTags(tags map[string]string) []types.Tag {
 	return all
 }
 
-// describePendingMaintenanceActions knows none: nothing waits in the simulated account.
+// describePendingMaintenanceActions returns none: maintenance is not simulated.
 func describePendingMaintenanceActions(model, *rds.DescribePendingMaintenanceActionsInput) (*rds.DescribePendingMaintenanceActionsOutput, error) {
 	return &rds.DescribePendingMaintenanceActionsOutput{}, nil
 }

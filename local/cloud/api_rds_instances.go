@@ -10,24 +10,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 )
 
-// databaseChange is what RDS is doing with an instance.
+// databaseChange is a change of an instance that RDS has started.
 type databaseChange struct {
-	// Status is RDS's word for it.
+	// Status is the instance's status until then.
 	Status string    `json:"status"`
 	Until  time.Time `json:"until"`
-	// Name is the one that the instance gets at the end; "" where it keeps its own.
+	// Name is the instance's new name; "" if it keeps its name.
 	Name string `json:"name,omitempty"`
 }
 
-// How long RDS needs to make an instance from a snapshot, to change one, and to rename one.
+// How long RDS needs to restore an instance from a snapshot, to modify one, and to rename one.
 const (
 	restoreTime = 4 * time.Minute
 	modifyTime  = 30 * time.Second
 	renameTime  = time.Minute
 )
 
-// completeDatabaseChanges ends what RDS has done by now. An instance that was renamed keeps its resource ID; where it answers
-// follows from its name.
+// completeDatabaseChanges completes the changes whose time has passed. A renamed instance keeps its resource ID; its
+// address follows from its name.
 func (m model) completeDatabaseChanges() {
 	for id, change := range m.Databases {
 		if !m.reached(change.Until) {
@@ -46,8 +46,8 @@ func (m model) completeDatabaseChanges() {
 	m.takeAutomatedSnapshots()
 }
 
-// restoreDBInstance makes an instance from a snapshot. What the call leaves out comes from the snapshot; the master
-// user's password is the old one, in no secret.
+// restoreDBInstance creates an instance from a snapshot. Properties that the call omits come from the snapshot; the
+// master user's password is the old one and is in no secret.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html
 func restoreDBInstance(m model, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*rds.RestoreDBInstanceFromDBSnapshotOutput, error) {
 	from := m.findSnapshot(deref(in.DBSnapshotIdentifier))
@@ -101,7 +101,7 @@ func restoreDBInstance(m model, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*
 	return &rds.RestoreDBInstanceFromDBSnapshotOutput{DBInstance: &created}, nil
 }
 
-// modifyDBInstance changes an instance at once. What would wait for the maintenance window is not simulated.
+// modifyDBInstance changes an instance immediately. Changes in the maintenance window are not simulated.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
 func modifyDBInstance(m model, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInstanceOutput, error) {
 	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
@@ -144,7 +144,7 @@ func modifyDBInstance(m model, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInst
 	return &rds.ModifyDBInstanceOutput{DBInstance: &changed}, nil
 }
 
-// nameTaken reports whether an instance has the name, or is about to get it.
+// nameTaken reports whether an instance has the name, or is being renamed to it.
 func (m model) nameTaken(name string) bool {
 	for _, change := range m.Databases {
 		if change.Name == name {
@@ -154,7 +154,7 @@ func (m model) nameTaken(name string) bool {
 	return m.Find(typeDatabase, "identifier", name) != nil
 }
 
-// scheduleRotation renews the password in a secret that RDS manages every week, until somebody says otherwise.
+// scheduleRotation rotates a secret that RDS manages every seven days, RDS's default.
 // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 func (m model) scheduleRotation(secretARN string) error {
 	m.Serial++
@@ -184,7 +184,7 @@ func describeAccountAttributes(m model, _ *rds.DescribeAccountAttributesInput) (
 	}}, nil
 }
 
-// setIfGiven, giveNumber and giveList set what a call names.
+// setIfGiven, setNumberIfGiven and setListIfGiven set a property that the call specifies.
 func setIfGiven[T any](inputs values, property string, value *T) {
 	if value != nil {
 		inputs[property] = *value
@@ -199,15 +199,11 @@ func setNumberIfGiven(inputs values, property string, value *int32) {
 
 func setListIfGiven(inputs values, property string, list []string) {
 	if len(list) > 0 {
-		items := make([]any, len(list))
-		for i, item := range list {
-			items[i] = item
-		}
-		inputs[property] = items
+		inputs[property] = stringList(list)
 	}
 }
 
-// asAPIError is a refusal as the API says it.
+// asAPIError converts an *Error to an error of the API.
 func asAPIError(err error) error {
 	if refusal := (*Error)(nil); errors.As(err, &refusal) {
 		return apiError(refusal.Code, "%s", refusal.Message)

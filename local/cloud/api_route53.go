@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func route53Operations() []operation {
@@ -19,7 +21,7 @@ func route53Operations() []operation {
 	}
 }
 
-// withTrailingDot is a name as Route 53 writes it, with a dot at its end.
+// withTrailingDot returns a name with a trailing dot, as Route 53 formats it.
 func withTrailingDot(name string) string { return strings.TrimSuffix(name, ".") + "." }
 
 func (m model) zoneOf(r *Resource) types.HostedZone {
@@ -29,7 +31,7 @@ func (m model) zoneOf(r *Resource) types.HostedZone {
 	}
 }
 
-// listHostedZonesByName begins with the zone of the name, or the first one after it, as Route 53 does.
+// listHostedZonesByName starts with the zone of the name, or the first one after it, as Route 53 does.
 func listHostedZonesByName(m model, in *route53.ListHostedZonesByNameInput) (*route53.ListHostedZonesByNameOutput, error) {
 	zones := m.ByType(typeZone)
 	slices.SortFunc(zones, func(x, y *Resource) int {
@@ -46,13 +48,13 @@ func listHostedZonesByName(m model, in *route53.ListHostedZonesByNameInput) (*ro
 		if limit := int(*in.MaxItems); len(out.HostedZones) > limit {
 			next := out.HostedZones[limit]
 			out.HostedZones, out.IsTruncated = out.HostedZones[:limit], true
-			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(arnName(*next.Id))
+			out.NextDNSName, out.NextHostedZoneId = next.Name, aws.String(awsx.NameFromARN(*next.Id))
 		}
 	}
 	return out, nil
 }
 
-// reverseLabels is a name with its labels in reverse, the order in which Route 53 sorts.
+// reverseLabels reverses the labels of a name, which gives the order in which Route 53 sorts.
 func reverseLabels(name string) string {
 	labels := strings.Split(strings.TrimSuffix(strings.ToLower(name), "."), ".")
 	slices.Reverse(labels)
@@ -60,10 +62,10 @@ func reverseLabels(name string) string {
 }
 
 func (m model) zone(id *string) (*Resource, error) {
-	if r := m.Get(typeZone, arnName(deref(id))); r != nil {
+	if r := m.Get(typeZone, awsx.NameFromARN(deref(id))); r != nil {
 		return r, nil
 	}
-	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", arnName(deref(id))))}
+	return nil, &types.NoSuchHostedZone{Message: aws.String(fmt.Sprintf("No hosted zone found with ID: %s", awsx.NameFromARN(deref(id))))}
 }
 
 func getHostedZone(m model, in *route53.GetHostedZoneInput) (*route53.GetHostedZoneOutput, error) {
@@ -75,7 +77,7 @@ func getHostedZone(m model, in *route53.GetHostedZoneInput) (*route53.GetHostedZ
 	return &route53.GetHostedZoneOutput{HostedZone: &zone, DelegationSet: &types.DelegationSet{NameServers: r.Strings("nameServers")}}, nil
 }
 
-// recordsOf are a zone's record sets, its own NS and SOA included, sorted.
+// recordsOf returns the record sets of a zone with its own NS and SOA, sorted.
 func (m model) recordsOf(zone *Resource) []types.ResourceRecordSet {
 	name := withTrailingDot(zone.Text("name"))
 	servers := zone.Strings("nameServers")
@@ -95,7 +97,7 @@ func (m model) recordsOf(zone *Resource) []types.ResourceRecordSet {
 	return all
 }
 
-// records are those that stacks made, as faults leave them: under dns-missing somebody deleted the aliases.
+// records returns the records of the stacks under the current faults: under dns-missing the aliases are deleted.
 func (m model) records() []*Resource {
 	return slices.DeleteFunc(m.ByType(typeRecord), func(r *Resource) bool {
 		return m.faults[faultDNSMissing] && len(r.Blocks("aliases")) > 0
@@ -165,7 +167,7 @@ func listHealthChecks(m model, _ *route53.ListHealthChecksInput) (*route53.ListH
 	return out, nil
 }
 
-// getHealthCheckStatus sees what Route 53's checkers would: whether the domain's load balancer has a healthy target.
+// getHealthCheckStatus reports whether the domain's load balancer has a healthy target.
 func getHealthCheckStatus(m model, in *route53.GetHealthCheckStatusInput) (*route53.GetHealthCheckStatusOutput, error) {
 	r := m.Get(typeHealthCheck, deref(in.HealthCheckId))
 	if r == nil {
@@ -186,8 +188,8 @@ func getHealthCheckStatus(m model, in *route53.GetHealthCheckStatusInput) (*rout
 	return out, nil
 }
 
-// balancerOf is the load balancer that a name means: by an alias in the account's zones, where the world is sent to them,
-// or by being its own name.
+// balancerOf returns the load balancer that a name resolves to: by an alias in a delegated zone of the account, or by
+// its own DNS name.
 func (m model) balancerOf(name string) *Resource {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	for _, r := range m.records() {
@@ -206,7 +208,6 @@ func (m model) balancerOf(name string) *Resource {
 	return nil
 }
 
-// hasHealthyTarget reports whether the load balancer has a healthy target.
 func (m model) hasHealthyTarget(balancer *Resource) bool {
 	for _, listener := range m.ByType(typeListener) {
 		if listener.Text("loadBalancerArn") == balancer.ID && len(m.healthyTargets(listener)) > 0 {
@@ -216,7 +217,6 @@ func (m model) hasHealthyTarget(balancer *Resource) bool {
 	return false
 }
 
-// healthyTargets are those that a listener sends requests to.
 func (m model) healthyTargets(listener *Resource) []target {
 	var all []target
 	for _, group := range groupsOf(listener) {

@@ -17,7 +17,7 @@ func headBucket(m model, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
 	return &s3.HeadBucketOutput{BucketRegion: aws.String(m.Region), BucketArn: aws.String("arn:aws:s3:::" + *in.Bucket)}, nil
 }
 
-// bucketPart is the resource with one of a bucket's settings.
+// bucketPart returns the resource that holds one of a bucket's settings.
 func (m model) bucketPart(bucket *string, typ, code, message string) (*Resource, error) {
 	if m.Get(typeBucket, deref(bucket)) == nil {
 		return nil, &types.NoSuchBucket{Message: aws.String("The specified bucket does not exist")}
@@ -40,7 +40,7 @@ func getPublicAccessBlock(m model, in *s3.GetPublicAccessBlockInput) (*s3.GetPub
 	}}, nil
 }
 
-// getBucketEncryption answers SSE-S3 where nothing was set, as S3 has done since 2023.
+// getBucketEncryption returns SSE-S3 if no encryption was set, as S3 has done since 2023.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
 func getBucketEncryption(m model, in *s3.GetBucketEncryptionInput) (*s3.GetBucketEncryptionOutput, error) {
 	if m.Get(typeBucket, deref(in.Bucket)) == nil {

@@ -30,7 +30,6 @@ func describeScalableTargets(m model, in *scaling.DescribeScalableTargetsInput) 
 	return &scaling.DescribeScalableTargetsOutput{ScalableTargets: found, NextToken: next}, err
 }
 
-// suspended reports whether somebody has made the autoscaling of a service pause.
 func suspended(target *Resource) bool { return *suspendedState(target).DynamicScalingOutSuspended }
 
 func suspendedState(target *Resource) *types.SuspendedState {
@@ -42,11 +41,11 @@ func suspendedState(target *Resource) *types.SuspendedState {
 	}
 }
 
-// registerScalableTarget changes a target that is there. A new one is the program's to make.
+// registerScalableTarget changes an existing target. Only the program can create one.
 func registerScalableTarget(m model, in *scaling.RegisterScalableTargetInput) (*scaling.RegisterScalableTargetOutput, error) {
 	r := m.Find(typeScalingTarget, "resourceId", deref(in.ResourceId))
 	if r == nil {
-		return nil, apiError("NotSimulated", "local mode does not register a new scalable target, %s is none", deref(in.ResourceId))
+		return nil, apiError("NotSimulated", "local mode cannot register a new scalable target: %s does not exist", deref(in.ResourceId))
 	}
 	if in.MinCapacity != nil {
 		r.modify("minCapacity", float64(*in.MinCapacity))
@@ -55,7 +54,7 @@ func registerScalableTarget(m model, in *scaling.RegisterScalableTargetInput) (*
 		r.modify("maxCapacity", float64(*in.MaxCapacity))
 	}
 	if s := in.SuspendedState; s != nil {
-		// What is not suspended is as if nobody had ever said so.
+		// A target that is not suspended has the same properties as one that never was.
 		delete(r.Outputs, "suspendedState")
 		if deref(s.DynamicScalingInSuspended) || deref(s.DynamicScalingOutSuspended) || deref(s.ScheduledScalingSuspended) {
 			r.Outputs["suspendedState"] = map[string]any{

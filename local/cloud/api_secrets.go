@@ -62,7 +62,7 @@ func describeSecret(m model, in *secretsmanager.DescribeSecretInput) (*secretsma
 	return out, nil
 }
 
-// rotationDays is how often a managed secret is renewed: as its rotation says, or every seven days as RDS has it.
+// rotationDays returns the rotation interval of a managed secret in days, seven by default.
 func (m model) rotationDays(arn string) int64 {
 	if r := m.Get(typeSecretRotation, arn); r != nil {
 		for _, rules := range r.Blocks("rotationRules") {
@@ -109,14 +109,14 @@ func listSecrets(m model, in *secretsmanager.ListSecretsInput) (*secretsmanager.
 	return &secretsmanager.ListSecretsOutput{SecretList: found, NextToken: next}, err
 }
 
-// secretMatches judges a secret by a filter: one of its values begins the name; other filters are not simulated and
-// match nothing.
+// secretMatches reports whether the secret's name starts with one of the filter's values. Filters on other fields are
+// not simulated and match nothing.
 func secretMatches(s *Secret, f types.Filter) bool {
 	return (f.Key == types.FilterNameStringTypeName || f.Key == types.FilterNameStringTypeAll) &&
 		slices.ContainsFunc(f.Values, func(value string) bool { return strings.HasPrefix(s.Name, value) })
 }
 
-// versionID is the version that a writing call asks for; the SDK fills in a token where the caller gives none.
+// versionID returns the version ID that a call requests; the SDK generates a token if the caller gives none.
 func (m model) versionID(token *string, name string) string {
 	return cmp.Or(deref(token), m.uuid("version", name, m.now))
 }
@@ -142,7 +142,7 @@ func createSecret(m model, in *secretsmanager.CreateSecretInput) (*secretsmanage
 	return out, nil
 }
 
-// writableSecret is a secret that people may write; the ones that RDS manages are not.
+// writableSecret returns a secret that is not managed by RDS.
 func (m model) writableSecret(id *string) (*Secret, error) {
 	s, err := m.secret(id)
 	if err != nil {
@@ -171,7 +171,7 @@ func putSecretValue(m model, in *secretsmanager.PutSecretValueInput) (*secretsma
 	}
 	stages := slices.Clone(in.VersionStages)
 	if len(stages) == 0 || len(s.Versions) == 1 && !slices.Contains(stages, stageCurrent) {
-		// The first value of a secret becomes the current one, whatever it is asked to be.
+		// The first value of a secret becomes the current one, whatever stages are requested.
 		stages = append(stages, stageCurrent)
 	}
 	for _, stage := range stages {

@@ -5,7 +5,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// otherAccount is whose credentials they are under the fault wrong-account.
+// otherAccount is the account of the credentials under the fault wrong-account.
 const otherAccount = "999999999999"
 
 func stsOperations() []operation {

@@ -34,45 +34,47 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// handClock moves only when a test says so.
-type handClock struct{ now time.Time }
+// manualClock advances only when a test sets it.
+type manualClock struct{ now time.Time }
 
-func (c *handClock) Now() time.Time { return c.now }
+func (c *manualClock) Now() time.Time { return c.now }
 
-func (c *handClock) Wait(_ context.Context, d time.Duration) error {
+func (c *manualClock) Wait(_ context.Context, d time.Duration) error {
 	c.now = c.now.Add(d)
 	return nil
 }
 
-// accountWith opens an account that holds what newWorld has, besides what it begins with, and returns its clock.
-func accountWith(t *testing.T, faults ...string) (*Account, *handClock) {
+// accountWith opens an account with the resources of newSimulation, and returns its clock.
+func accountWith(t *testing.T, faults ...string) (*Account, *manualClock) {
 	t.Helper()
-	clk := &handClock{now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC)}
+	clk := &manualClock{now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC)}
 	a, err := Open(filepath.Join(t.TempDir(), "account.json"), Options{
 		AccountID: "123456789012", Region: "us-east-1", Clock: clk, Stacks: []Stack{{Name: "dev"}, stagingStack}, Faults: faults,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.model(s)}
-		w.furnish()
+		w := &simulation{t: t, m: a.model(s)}
+		w.addInfrastructure()
 		return nil
 	}))
 	return a, clk
 }
 
-// only is the one fault, or none where it has no name.
-func only(fault string) []string {
+// faultsOf returns a list of one fault, or an empty one for no name.
+func faultsOf(fault string) []string {
 	if fault == "" {
 		return nil
 	}
 	return []string{fault}
 }
 
-// code is the code of an API error.
-func code(t *testing.T, err error) string {
+// apiCode returns the code of an API error.
+func apiCode(t *testing.T, err error) string {
 	t.Helper()
 	var api smithy.APIError
 	require.ErrorAs(t, err, &api)
@@ -103,7 +105,7 @@ func TestCancelledCall(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	for fault, want := range map[string]string{"": "123456789012", faultWrongAccount: otherAccount} {
-		a, _ := accountWith(t, only(fault)...)
+		a, _ := accountWith(t, faultsOf(fault)...)
 		out, err := sts.NewFromConfig(a.Config("us-east-1")).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 		require.NoError(t, err)
 		require.Equal(t, want, *out.Account)
@@ -113,9 +115,9 @@ func TestIdentity(t *testing.T) {
 func TestAnotherRegionIsEmpty(t *testing.T) {
 	a, _ := accountWith(t)
 	_, err := ecr.NewFromConfig(a.Config("eu-west-1")).DescribeImages(t.Context(), &ecr.DescribeImagesInput{RepositoryName: aws.String(imageRepository)})
-	require.Equal(t, "RepositoryNotFoundException", code(t, err))
+	require.Equal(t, "RepositoryNotFoundException", apiCode(t, err))
 	_, err = secretsmanager.NewFromConfig(a.Config("eu-west-1")).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("x")})
-	require.ErrorContains(t, err, "local mode simulates us-east-1 alone, not eu-west-1")
+	require.ErrorContains(t, err, "local mode simulates only us-east-1, not eu-west-1")
 }
 
 func TestImages(t *testing.T) {
@@ -134,7 +136,7 @@ func TestImages(t *testing.T) {
 	_, err := client.DescribeImages(t.Context(), &ecr.DescribeImagesInput{
 		RepositoryName: aws.String(imageRepository), ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: aws.String("none")}},
 	})
-	require.Equal(t, "ImageNotFoundException", code(t, err))
+	require.Equal(t, "ImageNotFoundException", apiCode(t, err))
 }
 
 func TestTagMoves(t *testing.T) {
@@ -160,10 +162,10 @@ func TestTagMoves(t *testing.T) {
 	_, err := client.PutImage(t.Context(), &ecr.PutImageInput{
 		RepositoryName: aws.String(imageRepository), ImageManifest: image.ImageManifest, ImageTag: aws.String("running-staging"),
 	})
-	require.Equal(t, "ImageAlreadyExistsException", code(t, err))
+	require.Equal(t, "ImageAlreadyExistsException", apiCode(t, err))
 }
 
-func TestPushedImageIsAnother(t *testing.T) {
+func TestPushedImageHasANewDigest(t *testing.T) {
 	a, clk := accountWith(t)
 	first, err := a.Push("1.42.0")
 	require.NoError(t, err)
@@ -176,7 +178,7 @@ func TestPushedImageIsAnother(t *testing.T) {
 	require.Equal(t, []string{"1.42.0"}, images[0].Tags)
 	require.Empty(t, images[1].Tags)
 	_, err = a.Push("no tag")
-	require.ErrorContains(t, err, `"no tag" is no image tag`)
+	require.ErrorContains(t, err, `"no tag" is not an image tag`)
 }
 
 func TestServicesAndTasks(t *testing.T) {
@@ -184,8 +186,8 @@ func TestServicesAndTasks(t *testing.T) {
 	client := ecs.NewFromConfig(a.Config("us-east-1"))
 	cluster := aws.String("v3-backend-staging-cluster")
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.model(s)}
-		w.ask(w.define(1, imageOne), 3, nil)
+		w := &simulation{t: t, m: a.model(s)}
+		w.addService(w.define(1, imageOne), 3, nil)
 		return nil
 	}))
 	clk.now = clk.now.Add(time.Minute)
@@ -238,8 +240,8 @@ func TestForcedDeploymentAndItsStop(t *testing.T) {
 	client := ecs.NewFromConfig(a.Config("us-east-1"))
 	cluster, name := aws.String("v3-backend-staging-cluster"), aws.String(apiService)
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.model(s)}
-		w.ask(w.define(1, imageOne), 1, nil)
+		w := &simulation{t: t, m: a.model(s)}
+		w.addService(w.define(1, imageOne), 1, nil)
 		return nil
 	}))
 	clk.now = clk.now.Add(time.Minute)
@@ -254,7 +256,7 @@ func TestForcedDeploymentAndItsStop(t *testing.T) {
 	require.Len(t, listed.ServiceDeployments, 2)
 	require.Equal(t, ecstypes.ServiceDeploymentStatusRollbackSuccessful, listed.ServiceDeployments[0].Status)
 	_, err = client.StopServiceDeployment(t.Context(), &ecs.StopServiceDeploymentInput{ServiceDeploymentArn: updated.Service.CurrentServiceDeployment})
-	require.Equal(t, "ConflictException", code(t, err))
+	require.Equal(t, "ConflictException", apiCode(t, err))
 }
 
 func TestMigration(t *testing.T) {
@@ -267,11 +269,11 @@ func TestMigration(t *testing.T) {
 		faultMigrationHangs: {-1, "waiting for the advisory lock"},
 	} {
 		t.Run(fault, func(t *testing.T) {
-			a, clk := accountWith(t, only(fault)...)
+			a, clk := accountWith(t, faultsOf(fault)...)
 			client := ecs.NewFromConfig(a.Config("us-east-1"))
 			cluster := aws.String("v3-backend-staging-cluster")
 			require.NoError(t, a.Update(func(s *State) error {
-				w := &world{t: t, m: a.model(s)}
+				w := &simulation{t: t, m: a.model(s)}
 				w.define(1, imageOne)
 				return nil
 			}))
@@ -298,7 +300,7 @@ func TestMigration(t *testing.T) {
 			}
 			events, err := cloudwatchlogs.NewFromConfig(a.Config("us-east-1")).GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{
 				LogGroupName: aws.String("/aws/ecs/v3-backend-staging"), StartFromHead: aws.Bool(true),
-				LogStreamName: aws.String("api/balancer-api/" + arnName(*task.TaskArn)),
+				LogStreamName: aws.String("api/balancer-api/" + awsx.NameFromARN(*task.TaskArn)),
 			})
 			require.NoError(t, err)
 			var text strings.Builder
@@ -313,8 +315,8 @@ func TestMigration(t *testing.T) {
 func TestLogsAreFollowed(t *testing.T) {
 	a, clk := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.model(s)}
-		w.ask(w.define(1, imageOne), 1, nil)
+		w := &simulation{t: t, m: a.model(s)}
+		w.addService(w.define(1, imageOne), 1, nil)
 		return nil
 	}))
 	client := cloudwatchlogs.NewFromConfig(a.Config("us-east-1"))
@@ -335,7 +337,7 @@ func TestLogsAreFollowed(t *testing.T) {
 	third, err := client.GetLogEvents(t.Context(), in)
 	require.NoError(t, err)
 	require.Empty(t, third.Events)
-	require.Equal(t, second.NextForwardToken, third.NextForwardToken, "the same token says that there is no more")
+	require.Equal(t, second.NextForwardToken, third.NextForwardToken, "the same token means that there are no more")
 }
 
 func TestSecrets(t *testing.T) {
@@ -364,7 +366,7 @@ func TestSecrets(t *testing.T) {
 		SecretId: name, VersionStage: aws.String(stageCurrent), MoveToVersionId: put.VersionId, RemoveFromVersionId: aws.String("stale"),
 	})
 	var invalid *smtypes.InvalidParameterException
-	require.ErrorAs(t, err, &invalid, "somebody else has written in between")
+	require.ErrorAs(t, err, &invalid, "another user has written in between")
 	_, err = client.UpdateSecretVersionStage(t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: name, VersionStage: aws.String(stageCurrent), MoveToVersionId: put.VersionId, RemoveFromVersionId: aws.String(version),
 	})
@@ -418,7 +420,7 @@ func TestSnapshot(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "creating", *made.DBSnapshot.Status)
 	_, err = client.CreateDBSnapshot(t.Context(), in)
-	require.Equal(t, "DBSnapshotAlreadyExists", code(t, err))
+	require.Equal(t, "DBSnapshotAlreadyExists", apiCode(t, err))
 	clk.now = clk.now.Add(45 * time.Second)
 	described, err := client.DescribeDBSnapshots(t.Context(), &rds.DescribeDBSnapshotsInput{DBInstanceIdentifier: aws.String("db")})
 	require.NoError(t, err)
@@ -439,7 +441,7 @@ func TestCertificateStatus(t *testing.T) {
 		"": acmtypes.CertificateStatusIssued, faultCertificateExpiring: acmtypes.CertificateStatusIssued,
 		faultCertificateExpired: acmtypes.CertificateStatusExpired,
 	} {
-		a, clk := accountWith(t, only(fault)...)
+		a, clk := accountWith(t, faultsOf(fault)...)
 		out, err := acm.NewFromConfig(a.Config("us-east-1")).DescribeCertificate(t.Context(), &acm.DescribeCertificateInput{CertificateArn: aws.String("arn:aws:acm:cert")})
 		require.NoError(t, err)
 		require.Equal(t, want, out.Certificate.Status)
@@ -459,7 +461,7 @@ func TestOpenPort(t *testing.T) {
 	}
 }
 
-func TestTroubles(t *testing.T) {
+func TestAPIFaults(t *testing.T) {
 	for fault, want := range map[string]string{
 		faultAccessDenied: "is not authorized to perform: iam:GetRole", faultAPIErrors: "InternalFailure",
 	} {
@@ -469,11 +471,11 @@ func TestTroubles(t *testing.T) {
 		_, sqsErr := sqs.NewFromConfig(cfg).ListQueues(t.Context(), &sqs.ListQueuesInput{})
 		require.ErrorContains(t, errors.Join(iamErr, sqsErr), want)
 		_, err := rds.NewFromConfig(cfg).DescribeDBInstances(t.Context(), &rds.DescribeDBInstancesInput{})
-		require.NoError(t, err, "the others answer")
+		require.NoError(t, err, "other services are not affected")
 	}
 }
 
-// TestThrottling lets the SDK try again after a refusal, and finds one in ten calls, each refused once.
+// TestThrottling lets the SDK retry, and expects one call in ten to be throttled once.
 func TestThrottling(t *testing.T) {
 	a, _ := accountWith(t, faultThrottled)
 	cfg := a.Config("us-east-1")
@@ -501,7 +503,7 @@ func TestThrottling(t *testing.T) {
 func TestDrift(t *testing.T) {
 	a, _ := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
-		w := &world{t: t, m: a.model(s)}
+		w := &simulation{t: t, m: a.model(s)}
 		w.put(typeLogGroup, "logs", values{"name": "logs", "retentionInDays": 30.0})
 		for _, name := range []string{"cpu", "memory"} {
 			w.put(typeMetricAlarm, name, values{"name": name, "tagsAll": values{"Environment": "staging"}})
@@ -529,7 +531,7 @@ func TestUnknownFilterIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "local mode does not simulate the filter 'owner-id'")
 }
 
-func TestMissingThings(t *testing.T) {
+func TestNotFoundErrors(t *testing.T) {
 	a, _ := accountWith(t)
 	cfg := a.Config("us-east-1")
 	none := aws.String("none")

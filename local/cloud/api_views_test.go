@@ -29,49 +29,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// furnishViews puts in one of each thing that the API shows, related as they are in an environment.
-func (w *world) furnishViews() {
+// addOneOfEach adds one resource of each type that the API returns, related as in an environment.
+func (sim *simulation) addOneOfEach() {
 	tags := values{"Environment": "staging"}
-	w.put(typeLoadBalancer, "alb", values{"arn": "alb", "name": "alb", "arnSuffix": "app/alb/1", "dnsName": "alb.example", "vpcId": "vpc-1",
+	sim.put(typeLoadBalancer, "alb", values{"arn": "alb", "name": "alb", "arnSuffix": "app/alb/1", "dnsName": "alb.example", "vpcId": "vpc-1",
 		"loadBalancerType": "application", "subnets": array("subnet-1"), "idleTimeout": 60.0, "tagsAll": tags,
 		"accessLogs": values{"enabled": true, "bucket": "logs"}})
-	w.put(typeListener, "https", values{"arn": "https", "loadBalancerArn": "alb", "port": 443.0, "protocol": "HTTPS",
+	sim.put(typeListener, "https", values{"arn": "https", "loadBalancerArn": "alb", "port": 443.0, "protocol": "HTTPS",
 		"sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06", "certificateArn": "arn:aws:acm:cert",
 		"defaultActions": array(values{"type": "forward", "targetGroupArn": "tg"})})
-	w.put(typeListener, "http", values{"arn": "http", "loadBalancerArn": "alb", "port": 80.0, "protocol": "HTTP",
+	sim.put(typeListener, "http", values{"arn": "http", "loadBalancerArn": "alb", "port": 80.0, "protocol": "HTTP",
 		"defaultActions": array(values{"type": "redirect", "redirect": values{"statusCode": "HTTP_301", "protocol": "HTTPS", "port": "443"}})})
-	w.put(typeZone, "Z1", values{"name": "hyperchonk.com", "nameServers": array("ns-1.example"), "primaryNameServer": "ns-1.example"})
-	w.put(typeRecord, "r", values{"zoneId": "Z1", "fqdn": "staging-api.hyperchonk.com", "type": "A",
+	sim.put(typeZone, "Z1", values{"name": "hyperchonk.com", "nameServers": array("ns-1.example"), "primaryNameServer": "ns-1.example"})
+	sim.put(typeRecord, "r", values{"zoneId": "Z1", "fqdn": "staging-api.hyperchonk.com", "type": "A",
 		"aliases": array(values{"name": "alb.example", "zoneId": "ZALB", "evaluateTargetHealth": true})})
-	w.put(typeHealthCheck, "hc", values{"fqdn": "staging-api.hyperchonk.com", "type": "HTTPS"})
-	w.put(typeQueue, "https://sqs/dlq", values{"url": "https://sqs/dlq", "name": "jobs-dlq", "arn": "arn:dlq"})
-	w.put(typeQueue, "https://sqs/jobs", values{"url": "https://sqs/jobs", "name": "jobs", "arn": "arn:jobs",
+	sim.put(typeHealthCheck, "hc", values{"fqdn": "staging-api.hyperchonk.com", "type": "HTTPS"})
+	sim.put(typeQueue, "https://sqs/dlq", values{"url": "https://sqs/dlq", "name": "jobs-dlq", "arn": "arn:dlq"})
+	sim.put(typeQueue, "https://sqs/jobs", values{"url": "https://sqs/jobs", "name": "jobs", "arn": "arn:jobs",
 		"visibilityTimeoutSeconds": 300.0, "redrivePolicy": `{"deadLetterTargetArn":"arn:dlq","maxReceiveCount":3}`})
-	w.put(typeBucket, "logs", values{"bucket": "logs"})
-	w.put(typeBucketPublicAccessBlock, "logs", values{"bucket": "logs", "blockPublicAcls": true})
-	w.put(typeRole, "role", values{"name": "role", "arn": "arn:role", "path": "/", "assumeRolePolicy": `{"a":"b c"}`})
-	w.put(typeRolePolicy, "role:policy", values{"role": "role", "name": "policy", "policy": `{}`})
-	w.put(typePolicy, "arn:reading", values{"name": "reading", "arn": "arn:reading", "policy": `{}`})
-	w.put(typeRolePolicyAttachment, "role-1", values{"role": "role", "policyArn": "arn:reading"})
-	w.put(typeWebACL, "acl", values{"arn": "arn:acl", "name": "acl", "scope": "REGIONAL", "defaultAction": values{"allow": values{}},
+	sim.put(typeBucket, "logs", values{"bucket": "logs"})
+	sim.put(typeBucketPublicAccessBlock, "logs", values{"bucket": "logs", "blockPublicAcls": true})
+	sim.put(typeRole, "role", values{"name": "role", "arn": "arn:role", "path": "/", "assumeRolePolicy": `{"a":"b c"}`})
+	sim.put(typeRolePolicy, "role:policy", values{"role": "role", "name": "policy", "policy": `{}`})
+	sim.put(typePolicy, "arn:reading", values{"name": "reading", "arn": "arn:reading", "policy": `{}`})
+	sim.put(typeRolePolicyAttachment, "role-1", values{"role": "role", "policyArn": "arn:reading"})
+	sim.put(typeWebACL, "acl", values{"arn": "arn:acl", "name": "acl", "scope": "REGIONAL", "defaultAction": values{"allow": values{}},
 		"rules": array(values{"name": "rate", "priority": 1.0, "statement": values{"rateBasedStatement": values{"limit": 2000.0}}})})
-	w.put(typeWebACLAssociation, "assoc", values{"resourceArn": "alb", "webAclArn": "arn:acl"})
-	w.put(typeBudget, w.m.ID+":monthly", values{"name": "monthly", "limitAmount": "100", "budgetType": "COST", "timeUnit": "MONTHLY"})
-	w.put(typeMetricAlarm, "cpu", values{"name": "cpu", "threshold": 80.0, "actionsEnabled": true, "tagsAll": tags,
+	sim.put(typeWebACLAssociation, "assoc", values{"resourceArn": "alb", "webAclArn": "arn:acl"})
+	sim.put(typeBudget, sim.m.ID+":monthly", values{"name": "monthly", "limitAmount": "100", "budgetType": "COST", "timeUnit": "MONTHLY"})
+	sim.put(typeMetricAlarm, "cpu", values{"name": "cpu", "threshold": 80.0, "actionsEnabled": true, "tagsAll": tags,
 		"dimensions": values{"ServiceName": apiService}})
-	w.put(typeNATGateway, "nat-1", values{"subnetId": "subnet-1", "connectivityType": "public"})
-	w.put(typeScalingTarget, "st", values{"resourceId": "service/c/s", "serviceNamespace": "ecs", "minCapacity": 1.0, "maxCapacity": 2.0})
-	w.put(typeScalingPolicy, "sp", values{"name": "cpu", "resourceId": "service/c/s", "serviceNamespace": "ecs", "policyType": "TargetTrackingScaling",
+	sim.put(typeNATGateway, "nat-1", values{"subnetId": "subnet-1", "connectivityType": "public"})
+	sim.put(typeScalingTarget, "st", values{"resourceId": "service/c/s", "serviceNamespace": "ecs", "minCapacity": 1.0, "maxCapacity": 2.0})
+	sim.put(typeScalingPolicy, "sp", values{"name": "cpu", "resourceId": "service/c/s", "serviceNamespace": "ecs", "policyType": "TargetTrackingScaling",
 		"targetTrackingScalingPolicyConfiguration": values{"targetValue": 60.0,
 			"predefinedMetricSpecification": values{"predefinedMetricType": "ECSServiceAverageCPUUtilization"}}})
-	w.put(typeDBParameterGroup, "pg", values{"name": "pg", "parameters": array(values{"name": "rds.force_ssl", "value": "1"})})
+	sim.put(typeDBParameterGroup, "pg", values{"name": "pg", "parameters": array(values{"name": "rds.force_ssl", "value": "1"})})
 }
 
-// TestViews asks the API for what the account holds, a fact an operation.
+// TestViews checks one fact of each operation.
 func TestViews(t *testing.T) {
 	a, _ := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
-		(&world{t: t, m: a.model(s)}).furnishViews()
+		(&simulation{t: t, m: a.model(s)}).addOneOfEach()
 		return nil
 	}))
 	cfg := a.Config("us-east-1")
@@ -241,7 +241,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// metricQuery asks for an hour of a CPU's utilisation, five minutes a value.
+// metricQuery requests an hour of CPU utilization in periods of five minutes.
 func metricQuery(dimension, value string) *cloudwatch.GetMetricDataInput {
 	end := time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC)
 	return &cloudwatch.GetMetricDataInput{

@@ -51,7 +51,7 @@ func getWebACLForResource(m model, in *wafv2.GetWebACLForResourceInput) (*wafv2.
 	return &wafv2.GetWebACLForResourceOutput{WebACL: acl}, nil
 }
 
-// ruleOfACL knows managed rule groups and limits of rate; of other statements only the name is told.
+// ruleOfACL converts managed rule groups and rate limits; of other statements it returns only the name.
 func ruleOfACL(block map[string]any) types.Rule {
 	rule := types.Rule{
 		Name: aws.String(blockText(block, "name")), Priority: int32(blockNumber(block, "priority")), Statement: &types.Statement{},

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Balancer is a load balancer as its clients meet it.
+// Balancer is a load balancer as clients see it.
 type Balancer struct {
 	ARN, Name, DNSName string
 	Listeners          []Listener
@@ -16,11 +16,11 @@ type Balancer struct {
 // Listener is one port of a load balancer.
 type Listener struct {
 	Port int
-	// Certificate is shown to clients; nil where the listener speaks plain HTTP.
+	// Certificate is presented to clients; nil for plain HTTP.
 	Certificate *Certificate
-	// Redirect is where every request is sent; nil where requests are forwarded to Target.
+	// Redirect is where every request is redirected to; nil if requests are forwarded to Target.
 	Redirect *Redirect
-	// Target is the healthy task that answers; nil where there is none.
+	// Target is the healthy task that answers; nil if there is none.
 	Target *Target
 }
 
@@ -31,7 +31,7 @@ type Certificate struct {
 	NotBefore, NotAfter time.Time
 }
 
-// Redirect is the answer of a listener that forwards nothing. Its parts may hold #{host}, #{path}, #{port} and
+// Redirect is the response of a listener that forwards nothing. Its parts may hold #{host}, #{path}, #{port} and
 // #{query}, as in https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RedirectActionConfig.html
 type Redirect struct {
 	Code                              int
@@ -47,7 +47,7 @@ type Target struct {
 	Database bool
 }
 
-// Balancers returns the account's load balancers, by name.
+// Balancers returns the account's load balancers, sorted by name.
 func (a *Account) Balancers() ([]Balancer, error) {
 	var all []Balancer
 	err := a.View(func(s *State) error {
@@ -63,8 +63,8 @@ func (a *Account) Balancers() ([]Balancer, error) {
 	return all, err
 }
 
-// Resolve returns the DNS name of the load balancer that a name means, by an alias in the account's zones or by being
-// that name itself; "" where there is none.
+// Resolve returns the DNS name of the load balancer that a name resolves to, by an alias in the account's zones or by
+// its own DNS name; "" if there is none.
 func (a *Account) Resolve(name string) (dnsName string, err error) {
 	err = a.View(func(s *State) error {
 		if r := a.model(s).balancerOf(name); r != nil {
@@ -75,10 +75,10 @@ func (a *Account) Resolve(name string) (dnsName string, err error) {
 	return dnsName, err
 }
 
-// parkingNameServers are the name servers of a registrar that has not been told of the zone.
+// parkingNameServers are the name servers of a registrar that does not delegate to the zone.
 var parkingNameServers = []string{"ns1.registrar-parking.example", "ns2.registrar-parking.example"}
 
-// NameServers returns what the world takes for the name servers of a zone; none where nobody knows it.
+// NameServers returns the name servers that public DNS returns for a zone; none if the zone does not exist.
 func (a *Account) NameServers(zone string) (servers []string, err error) {
 	err = a.View(func(s *State) error {
 		r := s.Find(typeZone, "name", strings.TrimSuffix(zone, "."))

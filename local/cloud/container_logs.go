@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// logScript names what a container writes into its log.
+// logScript names the lines that a container writes to its log.
 type logScript string
 
 const (
@@ -25,19 +25,19 @@ const (
 	scriptMigrationHangs logScript = "migration-hangs"
 )
 
-// LogLine is one line that a container wrote.
+// LogLine is a line of a container's log.
 type LogLine struct {
 	Time    time.Time
 	Message string
 }
 
-// scriptLine is a line of a story: how long after the container's start it is written.
+// scriptLine is a line of a script, written a time after the container's start.
 type scriptLine struct {
 	after time.Duration
 	text  string
 }
 
-// prismaPreamble is how Prisma Migrate begins, whatever comes of it.
+// prismaPreamble is how Prisma Migrate begins, whatever its outcome.
 var prismaPreamble = []scriptLine{
 	{1 * time.Second, "Environment variables loaded"},
 	{2 * time.Second, "Prisma schema loaded from prisma/schema.prisma"},
@@ -45,7 +45,7 @@ var prismaPreamble = []scriptLine{
 	{5 * time.Second, "42 migrations found in prisma/migrations"},
 }
 
-// startPreamble is how the application begins, whatever comes of it.
+// startPreamble is how the application begins, whatever its outcome.
 var startPreamble = []scriptLine{
 	{0, "balancer starting"},
 	{1 * time.Second, "configuration loaded"},
@@ -113,7 +113,7 @@ var logScripts = map[logScript][]scriptLine{
 	}),
 }
 
-// logScriptOf tells a service's tasks apart by their command.
+// logScriptOf returns the script of a service's task, which depends on its command.
 func logScriptOf(d definition) logScript {
 	command := strings.Join(d.mainContainer().Command, " ")
 	switch {
@@ -125,7 +125,7 @@ func logScriptOf(d definition) logScript {
 	return scriptAPI
 }
 
-// stream is where a task's main container writes, or "" where it logs elsewhere.
+// stream returns the log group and stream of a task's main container, or "" if it does not log to CloudWatch.
 func (m model) stream(t *task) (group, stream string) {
 	d, found := m.definition(t.Definition)
 	if !found || d.mainContainer().LogConfiguration == nil {
@@ -135,7 +135,7 @@ func (m model) stream(t *task) (group, stream string) {
 	return options["awslogs-group"], options["awslogs-stream-prefix"] + "/" + deref(d.mainContainer().Name) + "/" + t.ID()
 }
 
-// logLines are what a task has written so far.
+// logLines returns the lines that a task has written so far.
 func (m model) logLines(t *task) []LogLine {
 	if t.Started.IsZero() {
 		return nil

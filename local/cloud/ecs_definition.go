@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // definition is a task definition with its containers.
@@ -14,10 +16,10 @@ type definition struct {
 	containers []ecs.ContainerDefinition
 }
 
-// ARN is the task definition's name with its revision.
+// ARN returns the task definition's ARN with its revision.
 func (d definition) ARN() string { return d.Text("arn") }
 
-// mainContainer is the container that the task is about: the first essential one.
+// mainContainer returns the first essential container.
 func (d definition) mainContainer() ecs.ContainerDefinition {
 	for _, c := range d.containers {
 		if c.Essential == nil || *c.Essential {
@@ -27,9 +29,9 @@ func (d definition) mainContainer() ecs.ContainerDefinition {
 	return ecs.ContainerDefinition{}
 }
 
-// definition finds a task definition by ARN, family:revision, or family, which means the newest revision.
+// definition finds a task definition by ARN, family:revision, or family, which means the latest revision.
 func (s *State) definition(ref string) (definition, bool) {
-	name := arnName(ref)
+	name := awsx.NameFromARN(ref)
 	var found *Resource
 	for _, r := range s.ByType(typeTaskDefinition) {
 		family, revision := r.Text("family"), int(r.Number("revision"))
@@ -45,7 +47,7 @@ func (s *State) definition(ref string) (definition, bool) {
 	return s.parseDefinition(found)
 }
 
-// parseDefinition reads the containers, which Pulumi passes on as JSON in the form of the ECS API.
+// parseDefinition decodes the containers, which Pulumi passes on as JSON in the form of the ECS API.
 func (s *State) parseDefinition(r *Resource) (definition, bool) {
 	if r == nil {
 		return definition{}, false
@@ -57,8 +59,8 @@ func (s *State) parseDefinition(r *Resource) (definition, bool) {
 	return d, len(d.containers) > 0
 }
 
-// resolveImage resolves an image reference of the account's own registry. Other registries are not simulated: their
-// images are always there, under no digest.
+// resolveImage returns the digest of an image in the account's own registry. Other registries are not simulated: their
+// images always exist and have no digest.
 func (s *State) resolveImage(image string) (digest string, found bool) {
 	host := fmt.Sprintf("%s.dkr.ecr.%s.amazonaws.com/", s.ID, s.Region)
 	rest, own := strings.CutPrefix(image, host)

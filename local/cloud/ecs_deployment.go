@@ -6,17 +6,19 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// pendingTime is how long a service deployment waits before it begins.
+// pendingTime is how long a service deployment is pending before it starts.
 const pendingTime = 2 * time.Second
 
-// deploy starts a service deployment to a task definition. One that is still under way is replaced by it.
+// deploy starts a service deployment to a task definition. It replaces a deployment in progress.
 func (m model) deploy(s *service, definition string) {
 	if before := s.latestDeployment(); before != nil && before.inProgress() {
 		m.finishDeployment(before, ecs.ServiceDeploymentStatusStopped, "Service deployment stopped because it was replaced by a newer one.")
 	}
-	path := "/" + arnName(s.Cluster) + "/" + s.Name + "/"
+	path := "/" + awsx.NameFromARN(s.Cluster) + "/" + s.Name + "/"
 	next := &revision{
 		ARN:          m.arn("ecs", "service-revision"+path+m.number("revision", s.ARN, m.now, len(s.Revisions))),
 		DeploymentID: "ecs-svc/" + m.number("rollout", s.ARN, m.now, len(s.Revisions)),
@@ -33,7 +35,7 @@ func (m model) deploy(s *service, definition string) {
 	s.Primary, s.RetryAt = next.ARN, time.Time{}
 }
 
-// runningRevisions are the revisions of which tasks run.
+// runningRevisions returns the revisions that have active tasks.
 func (m model) runningRevisions(s *service) []string {
 	var arns []string
 	for _, t := range m.ECS.tasksOf(s) {
@@ -44,8 +46,8 @@ func (m model) runningRevisions(s *service) []string {
 	return arns
 }
 
-// countFailures sees which tasks of the wanted revision ended by themselves or are to be replaced because their targets
-// are unhealthy. After a failure ECS takes longer and longer until it tries again.
+// countFailures counts the tasks of the primary revision that stopped on their own, and replaces those whose targets
+// are unhealthy. After each failure ECS waits longer before it starts another task.
 func (m model) countFailures(s *service, r *Resource) {
 	primary := s.revision(s.Primary)
 	if primary == nil {
@@ -70,7 +72,6 @@ func (m model) countFailures(s *service, r *Resource) {
 	}
 }
 
-// replaceUnhealthy stops a task whose targets fail their health checks.
 func (m model) replaceUnhealthy(s *service, r *Resource, t *task) {
 	group := ""
 	if found := m.targetGroup(r); found != nil {
@@ -85,26 +86,26 @@ func (m model) replaceUnhealthy(s *service, r *Resource, t *task) {
 
 func (m model) portOf(r *Resource) int {
 	for _, block := range r.Blocks("loadBalancers") {
-		if port, ok := block["containerPort"].(float64); ok {
-			return int(port)
+		if port := blockNumber(block, "containerPort"); port > 0 {
+			return port
 		}
 	}
 	return 0
 }
 
-// failureThreshold is how many failed tasks the circuit breaker allows: half of the desired ones, within 3 and 200.
+// failureThreshold returns the number of failed tasks at which the circuit breaker trips: half of the desired count,
+// between 3 and 200.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
 func failureThreshold(desired int) int { return min(max((desired+1)/2, 3), 200) }
 
 func circuitBreaker(r *Resource) (enabled, rollback bool) {
 	for _, block := range r.Blocks("deploymentCircuitBreaker") {
-		enabled, _ = block["enable"].(bool)
-		rollback, _ = block["rollback"].(bool)
+		enabled, rollback = blockBool(block, "enable"), blockBool(block, "rollback")
 	}
 	return enabled, rollback
 }
 
-// checkCircuitBreaker lets the circuit breaker end a deployment of which too many tasks failed.
+// checkCircuitBreaker ends a deployment with too many failed tasks.
 func (m model) checkCircuitBreaker(s *service, r *Resource) {
 	d, primary := s.latestDeployment(), s.revision(s.Primary)
 	if d == nil || !d.inProgress() || primary.Failed < failureThreshold(m.desired(r)) {
@@ -127,14 +128,14 @@ func (m model) checkCircuitBreaker(s *service, r *Resource) {
 	}
 }
 
-// failRevision marks a revision that is not tried any further.
+// failRevision marks a revision as failed, so that no more of its tasks are started.
 func (m model) failRevision(s *service, r *revision) {
 	r.State, r.Updated = ecs.DeploymentRolloutStateFailed, m.now
 	r.Reason = "ECS deployment circuit breaker: tasks failed to start."
 	m.addEvent(s, "(deployment %s) deployment failed: tasks failed to start.", r.DeploymentID)
 }
 
-// rollBack returns to the last revision that ran well. The service's resource says so too: what ECS rolled back is a
+// rollBack returns to the last revision that completed. It also changes the service's resource: a rollback by ECS is a
 // difference between the account and the stack.
 func (m model) rollBack(s *service, r *Resource, d *deployment, why string) {
 	good := s.revision(s.LastGood)
@@ -153,8 +154,8 @@ func (m model) rollBack(s *service, r *Resource, d *deployment, why string) {
 	r.modify("taskDefinition", good.Definition)
 }
 
-// completeDeployment ends a deployment when all the tasks that it wants are healthy and none of the others is left but
-// those that drain.
+// completeDeployment ends a deployment when all desired tasks are healthy and only draining tasks of other revisions
+// are left.
 func (m model) completeDeployment(s *service, r *Resource) {
 	d, primary := s.latestDeployment(), s.revision(s.Primary)
 	if d == nil || !d.inProgress() || primary.State == ecs.DeploymentRolloutStateFailed || !m.reached(d.Started) {
@@ -186,7 +187,7 @@ func (m model) completeDeployment(s *service, r *Resource) {
 	m.addEvent(s, "has reached a steady state.")
 }
 
-// markKnownGood remembers that the revision's image runs well in the service, and that no other one did after it.
+// markKnownGood records the revision's image as the last one that ran well in the service.
 func (m model) markKnownGood(s *service, r *revision) {
 	d, found := m.definition(r.Definition)
 	if !found || m.desiredOf(s) == 0 {

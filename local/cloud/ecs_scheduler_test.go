@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// world is an account whose time a test moves by hand.
-type world struct {
+// simulation is an account whose time is set by the test.
+type simulation struct {
 	t *testing.T
 	m model
 }
@@ -27,75 +27,75 @@ const (
 
 var stagingStack = Stack{Name: "staging", SecretKeys: []string{"NODE_ENV", "SENTRY_DSN", "SUBGRAPH_API_URL"}}
 
-func newWorld(t *testing.T, faults ...string) *world {
+func newSimulation(t *testing.T, faults ...string) *simulation {
 	t.Helper()
 	set, err := newFaultSet(faults)
 	require.NoError(t, err)
 	s := newState("123456789012", "us-east-1")
 	s.Salt = "salt"
-	w := &world{t: t, m: model{State: s, now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC), faults: set, speed: 60}}
-	w.m.seedRegistry([]Stack{stagingStack})
-	require.NoError(t, w.m.seedSecrets([]Stack{stagingStack}))
-	w.furnish()
-	return w
+	sim := &simulation{t: t, m: model{State: s, now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC), faults: set, speed: 60}}
+	sim.m.seedRegistry([]Stack{stagingStack})
+	require.NoError(t, sim.m.seedSecrets([]Stack{stagingStack}))
+	sim.addInfrastructure()
+	return sim
 }
 
-// furnish puts in what a service stands on.
-func (w *world) furnish() {
-	w.put(typeRepository, imageRepository, values{"name": imageRepository})
-	w.put(typeVPC, "vpc-1", values{"cidrBlock": "10.1.0.0/16"})
-	w.put(typeSubnet, "subnet-1", values{"vpcId": "vpc-1", "cidrBlock": "10.1.1.0/24", "availabilityZone": "us-east-1a"})
-	w.put(typeCluster, "cluster", values{"name": "v3-backend-staging-cluster"})
-	w.put(typeLogGroup, "/aws/ecs/v3-backend-staging", values{"name": "/aws/ecs/v3-backend-staging"})
-	w.put(typeTargetGroup, "tg", values{"arn": "tg", "name": "tg", "deregistrationDelay": 30.0})
-	w.put(typeSecurityGroup, "sg-1", values{"name": "db", "vpcId": "vpc-1"})
-	w.put(typeDatabase, "db-1", values{
+// addInfrastructure adds the resources that a service depends on.
+func (sim *simulation) addInfrastructure() {
+	sim.put(typeRepository, imageRepository, values{"name": imageRepository})
+	sim.put(typeVPC, "vpc-1", values{"cidrBlock": "10.1.0.0/16"})
+	sim.put(typeSubnet, "subnet-1", values{"vpcId": "vpc-1", "cidrBlock": "10.1.1.0/24", "availabilityZone": "us-east-1a"})
+	sim.put(typeCluster, "cluster", values{"name": "v3-backend-staging-cluster"})
+	sim.put(typeLogGroup, "/aws/ecs/v3-backend-staging", values{"name": "/aws/ecs/v3-backend-staging"})
+	sim.put(typeTargetGroup, "tg", values{"arn": "tg", "name": "tg", "deregistrationDelay": 30.0})
+	sim.put(typeSecurityGroup, "sg-1", values{"name": "db", "vpcId": "vpc-1"})
+	sim.put(typeDatabase, "db-1", values{
 		"identifier": "db", "status": "available", "username": "balancer", "vpcSecurityGroupIds": array("sg-1"),
 		"masterUserSecrets": array(values{"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-abcdef"}),
 	})
-	w.put(typeCertificate, "arn:aws:acm:cert", values{"arn": "arn:aws:acm:cert", "domainName": "staging-api.hyperchonk.com"})
-	w.put(typeCertificateValidation, "arn:aws:acm:cert", values{"certificateArn": "arn:aws:acm:cert"})
+	sim.put(typeCertificate, "arn:aws:acm:cert", values{"arn": "arn:aws:acm:cert", "domainName": "staging-api.hyperchonk.com"})
+	sim.put(typeCertificateValidation, "arn:aws:acm:cert", values{"certificateArn": "arn:aws:acm:cert"})
 }
 
-func (w *world) put(typ, id string, outputs values) *Resource {
-	r := &Resource{Type: typ, ID: id, Inputs: outputs, Outputs: outputs, Created: w.m.now}
-	w.m.Resources[key(typ, id)] = r
+func (sim *simulation) put(typ, id string, outputs values) *Resource {
+	r := &Resource{Type: typ, ID: id, Inputs: outputs, Outputs: outputs, Created: sim.m.now}
+	sim.m.Resources[key(typ, id)] = r
 	return r
 }
 
 // define registers a revision of the API's task definition with the image of a tag.
-func (w *world) define(revision int, tag string) string {
-	image := w.m.Registry.byTag(imageRepository, tag)
-	require.NotNil(w.t, image, tag)
-	return w.defineDigest(revision, image.Digest)
+func (sim *simulation) define(revision int, tag string) string {
+	image := sim.m.Registry.byTag(imageRepository, tag)
+	require.NotNil(sim.t, image, tag)
+	return sim.defineDigest(revision, image.Digest)
 }
 
-func (w *world) defineDigest(revision int, digest string) string {
+func (sim *simulation) defineDigest(revision int, digest string) string {
 	containers, err := json.Marshal([]map[string]any{{
 		"name": "balancer-api", "essential": true,
 		"image":   "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@" + digest,
-		"secrets": []map[string]string{{"name": "SENTRY_DSN", "valueFrom": w.m.Secrets[oneSecret].ARN + ":SENTRY_DSN::"}},
+		"secrets": []map[string]string{{"name": "SENTRY_DSN", "valueFrom": sim.m.Secrets[oneSecret].ARN + ":SENTRY_DSN::"}},
 		"logConfiguration": map[string]any{"logDriver": "awslogs", "options": map[string]string{
 			"awslogs-group": "/aws/ecs/v3-backend-staging", "awslogs-stream-prefix": "api"}},
 		"healthCheck": map[string]any{"command": []string{"CMD-SHELL", "true"}},
 	}})
-	require.NoError(w.t, err)
+	require.NoError(sim.t, err)
 	arn := fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-staging-api:%d", revision)
-	w.put(typeTaskDefinition, arn, values{
+	sim.put(typeTaskDefinition, arn, values{
 		"arn": arn, "family": "v3-backend-staging-api", "revision": float64(revision), "containerDefinitions": string(containers),
 		"networkMode": "awsvpc", "cpu": "512", "memory": "1024",
 	})
 	return arn
 }
 
-// serve asks for the API's service and lets it begin.
-func (w *world) serve(definition string, desired int, more values) {
-	w.ask(definition, desired, more)
-	w.m.advance()
+// startService adds the API's service and starts it.
+func (sim *simulation) startService(definition string, desired int, more values) {
+	sim.addService(definition, desired, more)
+	sim.m.advance()
 }
 
-// ask puts in the API's service, of so many tasks, behind the load balancer.
-func (w *world) ask(definition string, desired int, more values) {
+// addService adds the API's service behind the load balancer.
+func (sim *simulation) addService(definition string, desired int, more values) {
 	outputs := values{
 		"name": apiService, "cluster": "v3-backend-staging-cluster", "taskDefinition": definition, "desiredCount": float64(desired),
 		"deploymentCircuitBreaker": values{"enable": true, "rollback": true},
@@ -105,106 +105,108 @@ func (w *world) ask(definition string, desired int, more values) {
 	for name, value := range more {
 		outputs[name] = value
 	}
-	w.put(typeService, w.arn(), outputs)
+	sim.put(typeService, sim.arn(), outputs)
 }
 
-func (w *world) arn() string { return w.m.arn("ecs", "service/v3-backend-staging-cluster/"+apiService) }
-
-// after lets so much of AWS's time pass, in one go.
-func (w *world) after(d time.Duration) {
-	w.m.now = w.m.in(d)
-	w.m.advance()
+func (sim *simulation) arn() string {
+	return sim.m.arn("ecs", "service/v3-backend-staging-cluster/"+apiService)
 }
 
-func (w *world) service() *service {
-	s := w.m.ECS.Services[w.arn()]
-	require.NotNil(w.t, s)
+// after advances the time by d, as AWS would take it, in one step.
+func (sim *simulation) after(d time.Duration) {
+	sim.m.now = sim.m.in(d)
+	sim.m.advance()
+}
+
+func (sim *simulation) service() *service {
+	s := sim.m.ECS.Services[sim.arn()]
+	require.NotNil(sim.t, s)
 	return s
 }
 
-// running are the images' tags of the tasks that run, oldest first.
-func (w *world) running() []string {
+// running returns the image tags of the running tasks, oldest first.
+func (sim *simulation) running() []string {
 	var tags []string
-	for _, t := range w.m.ECS.tasksOf(w.service()) {
-		if w.m.running(t) {
-			tags = append(tags, w.m.Registry.byDigest(imageRepository, t.Digest).Tags[0])
+	for _, t := range sim.m.ECS.tasksOf(sim.service()) {
+		if sim.m.running(t) {
+			tags = append(tags, sim.m.Registry.byDigest(imageRepository, t.Digest).Tags[0])
 		}
 	}
 	return tags
 }
 
-func (w *world) statuses() map[string]int {
+func (sim *simulation) statuses() map[string]int {
 	counts := map[string]int{}
-	for _, t := range w.m.ECS.tasksOf(w.service()) {
-		counts[w.m.status(t)]++
+	for _, t := range sim.m.ECS.tasksOf(sim.service()) {
+		counts[sim.m.status(t)]++
 	}
 	return counts
 }
 
-func (w *world) last() *deployment { return w.service().latestDeployment() }
+func (sim *simulation) lastDeployment() *deployment { return sim.service().latestDeployment() }
 
 func TestFirstDeployment(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 2, nil)
-	require.Equal(t, ecs.ServiceDeploymentStatusPending, w.m.statusOf(w.last()))
-	require.Equal(t, map[string]int{"PROVISIONING": 2}, w.statuses())
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 2, nil)
+	require.Equal(t, ecs.ServiceDeploymentStatusPending, sim.m.statusOf(sim.lastDeployment()))
+	require.Equal(t, map[string]int{"PROVISIONING": 2}, sim.statuses())
 
-	w.after(10 * time.Second)
-	require.Equal(t, ecs.ServiceDeploymentStatusInProgress, w.m.statusOf(w.last()))
-	require.Equal(t, map[string]int{"PENDING": 2}, w.statuses())
-	require.Empty(t, w.m.targets("tg"))
+	sim.after(10 * time.Second)
+	require.Equal(t, ecs.ServiceDeploymentStatusInProgress, sim.m.statusOf(sim.lastDeployment()))
+	require.Equal(t, map[string]int{"PENDING": 2}, sim.statuses())
+	require.Empty(t, sim.m.targets("tg"))
 
-	w.after(25 * time.Second)
-	require.Equal(t, map[string]int{"RUNNING": 2}, w.statuses())
-	require.Equal(t, elb.TargetHealthStateEnumInitial, w.m.targetHealth(w.m.targets("tg")[0].task).State)
-	require.True(t, w.last().inProgress(), "tasks that are not yet healthy end no deployment")
+	sim.after(25 * time.Second)
+	require.Equal(t, map[string]int{"RUNNING": 2}, sim.statuses())
+	require.Equal(t, elb.TargetHealthStateEnumInitial, sim.m.targetHealth(sim.m.targets("tg")[0].task).State)
+	require.True(t, sim.lastDeployment().inProgress(), "a deployment does not end before its tasks are healthy")
 
-	w.after(20 * time.Second)
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
-	require.Equal(t, elb.TargetHealthStateEnumHealthy, w.m.targetHealth(w.m.targets("tg")[0].task).State)
-	require.Equal(t, ecs.DeploymentRolloutStateCompleted, w.service().revision(w.service().Primary).State)
-	require.Contains(t, w.service().Events[0].Message, "has reached a steady state.")
+	sim.after(20 * time.Second)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
+	require.Equal(t, elb.TargetHealthStateEnumHealthy, sim.m.targetHealth(sim.m.targets("tg")[0].task).State)
+	require.Equal(t, ecs.DeploymentRolloutStateCompleted, sim.service().revision(sim.service().Primary).State)
+	require.Contains(t, sim.service().Events[0].Message, "has reached a steady state.")
 }
 
 func TestRollingUpdate(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 2, nil)
-	w.after(time.Minute)
-	w.serve(w.define(2, imageTwo), 2, nil)
-	require.Equal(t, []string{w.service().Revisions[0].ARN}, w.last().Sources)
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 2, nil)
+	sim.after(time.Minute)
+	sim.startService(sim.define(2, imageTwo), 2, nil)
+	require.Equal(t, []string{sim.service().Revisions[0].ARN}, sim.lastDeployment().Sources)
 
-	w.after(40 * time.Second)
-	require.Equal(t, []string{imageOne, imageOne, imageTwo, imageTwo}, w.running(), "the old ones serve until the new ones are healthy")
+	sim.after(40 * time.Second)
+	require.Equal(t, []string{imageOne, imageOne, imageTwo, imageTwo}, sim.running(), "the old ones keep running until the new ones are healthy")
 
-	w.after(15 * time.Second)
-	require.Equal(t, []string{imageTwo, imageTwo}, w.running())
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
-	require.Equal(t, 2, w.statuses()["DEACTIVATING"], "the old ones drain")
+	sim.after(15 * time.Second)
+	require.Equal(t, []string{imageTwo, imageTwo}, sim.running())
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
+	require.Equal(t, 2, sim.statuses()["DEACTIVATING"], "the old ones drain")
 
-	w.after(time.Minute)
-	require.Equal(t, map[string]int{"RUNNING": 2, "STOPPED": 2}, w.statuses())
+	sim.after(time.Minute)
+	require.Equal(t, map[string]int{"RUNNING": 2, "STOPPED": 2}, sim.statuses())
 }
 
 // A scheduler must never run twice: the old task has stopped before the new one starts.
 func TestReplacementThroughZero(t *testing.T) {
-	w := newWorld(t)
+	sim := newSimulation(t)
 	alone := values{"deploymentMinimumHealthyPercent": 0.0, "deploymentMaximumPercent": 100.0, "loadBalancers": array()}
-	w.serve(w.define(1, imageOne), 1, alone)
-	w.after(time.Minute)
-	require.Equal(t, []string{imageOne}, w.running())
-	w.serve(w.define(2, imageTwo), 1, alone)
+	sim.startService(sim.define(1, imageOne), 1, alone)
+	sim.after(time.Minute)
+	require.Equal(t, []string{imageOne}, sim.running())
+	sim.startService(sim.define(2, imageTwo), 1, alone)
 	for range 120 {
-		w.after(time.Second)
+		sim.after(time.Second)
 		present := 0
-		for _, task := range w.m.ECS.tasksOf(w.service()) {
-			if !w.m.reached(task.Stopped) {
+		for _, task := range sim.m.ECS.tasksOf(sim.service()) {
+			if !sim.m.reached(task.Stopped) {
 				present++
 			}
 		}
 		require.LessOrEqual(t, present, 1)
 	}
-	require.Equal(t, []string{imageTwo}, w.running())
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
+	require.Equal(t, []string{imageTwo}, sim.running())
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
 }
 
 func TestFailingImageIsRolledBack(t *testing.T) {
@@ -219,32 +221,32 @@ func TestFailingImageIsRolledBack(t *testing.T) {
 		faultImagePullError:   {ecs.TaskStopCodeTaskFailedToStart, -1, "CannotPullContainerError", ""},
 	} {
 		t.Run(fault, func(t *testing.T) {
-			w := newWorld(t)
-			first := w.define(1, imageOne)
-			w.serve(first, 2, nil)
-			w.after(time.Minute)
-			w.m.faults = faultSet{fault: true}
-			w.serve(w.define(2, imageTwo), 2, nil)
-			failing := w.service().Primary
-			w.m.faults = faultSet{}
+			sim := newSimulation(t)
+			first := sim.define(1, imageOne)
+			sim.startService(first, 2, nil)
+			sim.after(time.Minute)
+			sim.m.faults = faultSet{fault: true}
+			sim.startService(sim.define(2, imageTwo), 2, nil)
+			failing := sim.service().Primary
+			sim.m.faults = faultSet{}
 			for range 60 {
-				w.after(5 * time.Second)
+				sim.after(5 * time.Second)
 				healthy := 0
-				for _, task := range w.m.ECS.tasksOf(w.service()) {
-					if w.m.healthy(task) && task.Revision != failing {
+				for _, task := range sim.m.ECS.tasksOf(sim.service()) {
+					if sim.m.healthy(task) && task.Revision != failing {
 						healthy++
 					}
 				}
-				require.Equal(t, 2, healthy, "the old ones go on serving")
+				require.Equal(t, 2, healthy, "the old ones keep running")
 			}
-			d := w.last()
+			d := sim.lastDeployment()
 			require.Equal(t, ecs.ServiceDeploymentStatusRollbackSuccessful, d.Status, d.Reason)
 			require.True(t, d.Tripped)
-			require.Equal(t, w.service().Revisions[0].ARN, d.RollbackTo)
-			require.Equal(t, []string{imageOne, imageOne}, w.running())
-			require.GreaterOrEqual(t, w.service().revision(failing).Failed, 3)
-			require.Equal(t, first, w.m.serviceResource(w.arn()).Text("taskDefinition"), "the account says what ECS did")
-			for _, task := range w.m.ECS.tasks(func(task *task) bool { return task.Revision == failing && task.FailureCounted }) {
+			require.Equal(t, sim.service().Revisions[0].ARN, d.RollbackTo)
+			require.Equal(t, []string{imageOne, imageOne}, sim.running())
+			require.GreaterOrEqual(t, sim.service().revision(failing).Failed, 3)
+			require.Equal(t, first, sim.m.serviceResource(sim.arn()).Text("taskDefinition"), "the account has the rollback of ECS")
+			for _, task := range sim.m.ECS.tasks(func(task *task) bool { return task.Revision == failing && task.FailureCounted }) {
 				require.Equal(t, want.code, task.Code)
 				require.Contains(t, task.Reason, want.says)
 				require.Contains(t, task.ExitReason, want.reason)
@@ -259,177 +261,177 @@ func TestFailingImageIsRolledBack(t *testing.T) {
 }
 
 func TestFirstDeploymentHasNothingToRollBackTo(t *testing.T) {
-	w := newWorld(t, faultTaskCrash)
-	w.serve(w.define(1, imageOne), 1, nil)
-	w.after(10 * time.Minute)
-	require.Equal(t, ecs.ServiceDeploymentStatusRollbackFailed, w.last().Status)
-	require.Contains(t, w.last().Reason, "No rollback candidate")
-	require.Equal(t, map[string]int{"STOPPED": 3}, w.statuses(), "no task is tried any more")
+	sim := newSimulation(t, faultTaskCrash)
+	sim.startService(sim.define(1, imageOne), 1, nil)
+	sim.after(10 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusRollbackFailed, sim.lastDeployment().Status)
+	require.Contains(t, sim.lastDeployment().Reason, "No rollback candidate")
+	require.Equal(t, map[string]int{"STOPPED": 3}, sim.statuses(), "no more tasks are started")
 }
 
-func TestProvenImageKeepsRunning(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 1, nil)
-	w.after(time.Minute)
-	w.m.faults = faultSet{faultTaskCrash: true, faultTargetsUnhealthy: true}
-	w.serve(w.define(2, imageOne), 1, nil)
-	w.after(time.Minute)
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
+func TestKnownGoodImageKeepsRunning(t *testing.T) {
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 1, nil)
+	sim.after(time.Minute)
+	sim.m.faults = faultSet{faultTaskCrash: true, faultTargetsUnhealthy: true}
+	sim.startService(sim.define(2, imageOne), 1, nil)
+	sim.after(time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
 }
 
-// The faults of tasks are for whatever is deployed over the image that serves, even one that served before it.
+// Task faults affect every image that replaces the running one, even one that ran before it.
 func TestEarlierImageIsNotSpared(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 1, nil)
-	w.after(time.Minute)
-	w.serve(w.define(2, imageTwo), 1, nil)
-	w.after(3 * time.Minute)
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
-	w.m.faults = faultSet{faultTaskCrash: true}
-	w.serve(w.define(3, imageOne), 1, nil)
-	w.after(10 * time.Minute)
-	require.Equal(t, ecs.ServiceDeploymentStatusRollbackSuccessful, w.last().Status)
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 1, nil)
+	sim.after(time.Minute)
+	sim.startService(sim.define(2, imageTwo), 1, nil)
+	sim.after(3 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
+	sim.m.faults = faultSet{faultTaskCrash: true}
+	sim.startService(sim.define(3, imageOne), 1, nil)
+	sim.after(10 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusRollbackSuccessful, sim.lastDeployment().Status)
 }
 
 func TestTasksThatCannotStart(t *testing.T) {
 	for name, tc := range map[string]struct {
-		breaks func(w *world) string
+		breaks func(sim *simulation) string
 		says   string
 	}{
 		"no such image": {
-			func(w *world) string { return w.defineDigest(1, "sha256:"+strings.Repeat("0", 64)) },
+			func(sim *simulation) string { return sim.defineDigest(1, "sha256:"+strings.Repeat("0", 64)) },
 			"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:0000",
 		},
 		"a key less": {
-			func(w *world) string {
-				w.m.faults = faultSet{faultSecretKeyMissing: true}
-				return w.define(1, imageOne)
+			func(sim *simulation) string {
+				sim.m.faults = faultSet{faultSecretKeyMissing: true}
+				return sim.define(1, imageOne)
 			},
 			"ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: " +
 				"service call has been retried 1 time(s): retrieved secret from Secrets Manager did not contain json key SENTRY_DSN",
 		},
 		"no secret": {
-			func(w *world) string {
-				definition := w.define(1, imageOne)
-				delete(w.m.Secrets, oneSecret)
+			func(sim *simulation) string {
+				definition := sim.define(1, imageOne)
+				delete(sim.m.Secrets, oneSecret)
 				return definition
 			},
 			"ResourceNotFoundException: Secrets Manager can't find the specified secret.",
 		},
 		"no log group": {
-			func(w *world) string {
-				delete(w.m.Resources, key(typeLogGroup, "/aws/ecs/v3-backend-staging"))
-				return w.define(1, imageOne)
+			func(sim *simulation) string {
+				delete(sim.m.Resources, key(typeLogGroup, "/aws/ecs/v3-backend-staging"))
+				return sim.define(1, imageOne)
 			},
 			"The specified log group does not exist.",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.serve(tc.breaks(w), 1, nil)
-			w.after(9 * time.Second)
-			task := w.m.ECS.tasksOf(w.service())[0]
-			require.False(t, w.m.active(task))
+			sim := newSimulation(t)
+			sim.startService(tc.breaks(sim), 1, nil)
+			sim.after(9 * time.Second)
+			task := sim.m.ECS.tasksOf(sim.service())[0]
+			require.False(t, sim.m.active(task))
 			require.Equal(t, ecs.TaskStopCodeTaskFailedToStart, task.Code)
 			require.Contains(t, task.Reason, tc.says)
-			require.Empty(t, w.m.logLines(task))
+			require.Empty(t, sim.m.logLines(task))
 		})
 	}
 }
 
-// A deployment that only waits is neither failed nor done.
+// A deployment that is waiting has neither failed nor completed.
 func TestDeploymentsThatTakeLong(t *testing.T) {
 	for fault, done := range map[string]bool{faultSlowStart: true, faultRolloutStuck: false, faultNoCapacity: false} {
 		t.Run(fault, func(t *testing.T) {
-			w := newWorld(t, fault)
-			w.serve(w.define(1, imageOne), 1, nil)
-			w.after(2 * time.Minute)
-			require.True(t, w.last().inProgress())
-			w.after(13 * time.Minute)
-			require.Equal(t, done, !w.last().inProgress())
+			sim := newSimulation(t, fault)
+			sim.startService(sim.define(1, imageOne), 1, nil)
+			sim.after(2 * time.Minute)
+			require.True(t, sim.lastDeployment().inProgress())
+			sim.after(13 * time.Minute)
+			require.Equal(t, done, !sim.lastDeployment().inProgress())
 		})
 	}
 }
 
-// Going back to an image that ran well works under every fault.
-func TestNoCapacityHasRoomForProvenImages(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 1, nil)
-	w.after(time.Minute)
-	w.m.faults = faultSet{faultNoCapacity: true, faultRolloutStuck: true}
-	w.serve(w.define(2, imageTwo), 1, nil)
-	w.after(15 * time.Minute)
-	require.Contains(t, w.service().Events[0].Message, "was unable to place a task. Reason: Capacity is unavailable at this time.")
-	w.serve(w.define(3, imageOne), 1, nil)
-	w.after(2 * time.Minute)
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
+// A rollback to a known-good image works under every fault.
+func TestNoCapacitySparesKnownGoodImages(t *testing.T) {
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 1, nil)
+	sim.after(time.Minute)
+	sim.m.faults = faultSet{faultNoCapacity: true, faultRolloutStuck: true}
+	sim.startService(sim.define(2, imageTwo), 1, nil)
+	sim.after(15 * time.Minute)
+	require.Contains(t, sim.service().Events[0].Message, "was unable to place a task. Reason: Capacity is unavailable at this time.")
+	sim.startService(sim.define(3, imageOne), 1, nil)
+	sim.after(2 * time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
 }
 
-// A service that no load balancer sends requests to has no targets that could fail.
+// A service without a load balancer has no targets that could fail.
 func TestUnhealthyTargetsNeedALoadBalancer(t *testing.T) {
-	w := newWorld(t, faultTargetsUnhealthy)
-	w.serve(w.define(1, imageOne), 1, values{"loadBalancers": array()})
-	w.after(time.Minute)
-	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, w.last().Status)
+	sim := newSimulation(t, faultTargetsUnhealthy)
+	sim.startService(sim.define(1, imageOne), 1, values{"loadBalancers": array()})
+	sim.after(time.Minute)
+	require.Equal(t, ecs.ServiceDeploymentStatusSuccessful, sim.lastDeployment().Status)
 }
 
 func TestAutoscaledServiceKeepsItsBounds(t *testing.T) {
-	w := newWorld(t)
-	w.put(typeScalingTarget, "target", values{
+	sim := newSimulation(t)
+	sim.put(typeScalingTarget, "target", values{
 		"resourceId": "service/v3-backend-staging-cluster/" + apiService, "minCapacity": 2.0, "maxCapacity": 4.0})
-	w.serve(w.define(1, imageOne), 0, nil)
-	w.after(time.Minute)
-	require.Len(t, w.running(), 2)
-	deployments := len(w.service().Deployments)
-	w.serve(w.service().Definition, 9, nil)
-	w.after(time.Minute)
-	require.Len(t, w.running(), 4)
-	require.Len(t, w.service().Deployments, deployments, "another number of tasks is no deployment")
+	sim.startService(sim.define(1, imageOne), 0, nil)
+	sim.after(time.Minute)
+	require.Len(t, sim.running(), 2)
+	deployments := len(sim.service().Deployments)
+	sim.startService(sim.service().Definition, 9, nil)
+	sim.after(time.Minute)
+	require.Len(t, sim.running(), 4)
+	require.Len(t, sim.service().Deployments, deployments, "a new desired count does not start a deployment")
 }
 
 func TestDeletedServiceStopsItsTasks(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 2, nil)
-	w.after(time.Minute)
-	delete(w.m.Resources, key(typeService, w.arn()))
-	w.after(time.Minute)
-	require.Empty(t, w.m.ECS.Services)
-	require.Empty(t, w.m.ECS.tasks(w.m.active))
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 2, nil)
+	sim.after(time.Minute)
+	delete(sim.m.Resources, key(typeService, sim.arn()))
+	sim.after(time.Minute)
+	require.Empty(t, sim.m.ECS.Services)
+	require.Empty(t, sim.m.ECS.tasks(sim.m.active))
 }
 
-// Whoever looks, and however often, sees the same: what happened does not depend on who watched it.
-func TestMovementDoesNotDependOnLooking(t *testing.T) {
+// The result does not depend on how often the account is polled.
+func TestAdvanceDoesNotDependOnPolling(t *testing.T) {
 	history := func(step time.Duration) string {
-		w := newWorld(t)
-		w.serve(w.define(1, imageOne), 3, nil)
+		sim := newSimulation(t)
+		sim.startService(sim.define(1, imageOne), 3, nil)
 		for passed := time.Duration(0); passed < 2*time.Minute; passed += step {
-			w.after(step)
+			sim.after(step)
 		}
-		w.m.faults = faultSet{faultTargetsUnhealthy: true}
-		w.serve(w.define(2, imageTwo), 3, nil)
+		sim.m.faults = faultSet{faultTargetsUnhealthy: true}
+		sim.startService(sim.define(2, imageTwo), 3, nil)
 		for passed := time.Duration(0); passed < 20*time.Minute; passed += step {
-			w.after(step)
+			sim.after(step)
 		}
-		w.m.ECS.Until = time.Time{}
-		text, err := json.MarshalIndent(w.m.ECS, "", " ")
+		sim.m.ECS.Until = time.Time{}
+		text, err := json.MarshalIndent(sim.m.ECS, "", " ")
 		require.NoError(t, err)
 		return string(text)
 	}
 	require.Equal(t, history(20*time.Minute/1000), history(2*time.Minute))
 }
 
-func TestForgottenTasks(t *testing.T) {
-	w := newWorld(t)
-	w.serve(w.define(1, imageOne), 1, nil)
-	w.after(time.Minute)
-	w.serve(w.define(2, imageTwo), 1, nil)
-	w.after(5 * time.Minute)
-	old := w.m.ECS.tasksOf(w.service())[0]
-	require.Equal(t, "STOPPED", w.m.status(old))
-	require.True(t, w.m.stillDescribed(old))
-	w.after(61 * 60 * time.Minute)
-	require.False(t, w.m.stillDescribed(old), "ECS describes a stopped task for an hour")
-	require.NotEmpty(t, w.m.logLines(old), "its log lines stay")
-	w.after(24 * 60 * time.Hour)
-	require.Len(t, w.m.ECS.Tasks, 1)
+func TestStoppedTasksArePruned(t *testing.T) {
+	sim := newSimulation(t)
+	sim.startService(sim.define(1, imageOne), 1, nil)
+	sim.after(time.Minute)
+	sim.startService(sim.define(2, imageTwo), 1, nil)
+	sim.after(5 * time.Minute)
+	old := sim.m.ECS.tasksOf(sim.service())[0]
+	require.Equal(t, "STOPPED", sim.m.status(old))
+	require.True(t, sim.m.stillDescribed(old))
+	sim.after(61 * 60 * time.Minute)
+	require.False(t, sim.m.stillDescribed(old), "ECS describes a stopped task for an hour")
+	require.NotEmpty(t, sim.m.logLines(old), "its log lines are kept")
+	sim.after(24 * 60 * time.Hour)
+	require.Len(t, sim.m.ECS.Tasks, 1)
 }

@@ -10,19 +10,22 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 const (
 	// stoppedRetention is how long ECS still describes a stopped task, in real time.
 	stoppedRetention = time.Hour
-	// taskRetention is how long the account remembers its log lines, deploymentsKept how many deployments of a service.
+	// taskRetention is how long the account keeps the logs of stopped tasks, maxDeployments how many deployments of a
+	// service it keeps.
 	taskRetention  = 24 * time.Hour
 	maxDeployments = 50
 	maxEvents      = 100
 )
 
-// advance lets everything happen that was to happen until now, in the order of time, and then sees to what the
-// resources ask for anew. It gives the same whether it is called once or many times on the way.
+// advance simulates everything that happens until now in the order of time, and then reconciles the services with the
+// resources. Calling it often gives the same result as calling it once.
 func (m model) advance() {
 	for {
 		next, found := m.ECS.next(m.now)
@@ -40,7 +43,7 @@ func (m model) advance() {
 	m.finishPending()
 }
 
-// next is the earliest mark that lies ahead, until now.
+// next returns the earliest milestone after Until and not after now.
 func (e *ECSState) next(now time.Time) (next time.Time, found bool) {
 	consider := func(milestone time.Time) {
 		if milestone.After(e.Until) && !milestone.After(now) && (!found || milestone.Before(next)) {
@@ -61,7 +64,7 @@ func (e *ECSState) next(now time.Time) (next time.Time, found bool) {
 	return next, found
 }
 
-// step does what the service scheduler does at one instant.
+// step runs the service scheduler at one instant.
 func (m model) step() {
 	for _, s := range m.ECS.services() {
 		r := m.serviceResource(s.ARN)
@@ -76,13 +79,14 @@ func (m model) step() {
 }
 
 func (s *State) clusterARN(name string) string {
-	return fmt.Sprintf("arn:aws:ecs:%s:%s:cluster/%s", s.Region, s.ID, arnName(name))
+	return s.arn("ecs", "cluster/"+awsx.NameFromARN(name))
 }
 
-// serviceResource is what asks for the service; its ID is the service's ARN.
+// serviceResource returns the resource that declares a service; its ID is the service's ARN.
 func (s *State) serviceResource(arn string) *Resource { return s.Get(typeService, arn) }
 
-// reconcileServices compares the services that the resources ask for with those that move, and starts and ends what it takes.
+// reconcileServices starts a deployment for each service whose resource has changed, and stops the services without a
+// resource.
 func (m model) reconcileServices() {
 	for _, r := range m.ByType(typeService) {
 		s, known := m.ECS.Services[r.ID]
@@ -108,7 +112,7 @@ func (m model) reconcileServices() {
 	}
 }
 
-// requestedDefinition is the task definition that the service's resource names, as an ARN with a revision.
+// requestedDefinition returns the ARN, with a revision, of the task definition that the service's resource names.
 func (m model) requestedDefinition(r *Resource) string {
 	if d, found := m.definition(r.Text("taskDefinition")); found {
 		return d.ARN()
@@ -116,7 +120,8 @@ func (m model) requestedDefinition(r *Resource) string {
 	return r.Text("taskDefinition")
 }
 
-// deploymentFingerprint is what starts a deployment when it changes, the task definition apart. A desired count does not.
+// deploymentFingerprint returns the properties, besides the task definition, whose change starts a deployment. The
+// desired count is not one of them.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 func deploymentFingerprint(r *Resource) string {
 	properties := map[string]any{}
@@ -132,24 +137,24 @@ func deploymentFingerprint(r *Resource) string {
 	return string(text)
 }
 
-// desired is how many tasks the service is to have. Where it is autoscaled, the scaling target's bounds hold.
+// desired returns the desired count of a service, within the bounds of its scaling target if it is autoscaled.
 func (m model) desired(r *Resource) int {
 	count := int(r.Number("desiredCount"))
-	id := "service/" + arnName(r.Text("cluster")) + "/" + r.Text("name")
+	id := "service/" + awsx.NameFromARN(r.Text("cluster")) + "/" + r.Text("name")
 	if target := m.Find(typeScalingTarget, "resourceId", id); target != nil && !suspended(target) {
 		count = min(max(count, int(target.Number("minCapacity"))), int(target.Number("maxCapacity")))
 	}
 	return count
 }
 
-// bounds are how many tasks may run during a deployment at least and at most.
+// bounds returns how many tasks may run during a deployment at least and at most.
 func (m model) bounds(r *Resource) (least, most int) {
 	desired := m.desired(r)
 	return (desired*numberOr(r, "deploymentMinimumHealthyPercent", 100) + 99) / 100,
 		desired * numberOr(r, "deploymentMaximumPercent", 200) / 100
 }
 
-// numberOr is an output, or AWS's default where the program leaves it out.
+// numberOr returns a numeric output, or AWS's default if the program omits it.
 func numberOr(r *Resource, property string, fallback int) int {
 	switch value := r.Outputs[property].(type) {
 	case float64:
@@ -173,8 +178,8 @@ func laterOf(x, y time.Time) time.Time {
 	return y
 }
 
-// scale starts the tasks of the wanted revision that are missing and stops those that are too many, so that enough
-// healthy ones run all the time and never too many at once.
+// scale starts the missing tasks of the primary revision and stops superfluous ones, within the minimum of healthy and
+// the maximum of running tasks.
 func (m model) scale(s *service, r *Resource) {
 	primary := s.revision(s.Primary)
 	if primary == nil || s.latestDeployment().Status == ecs.ServiceDeploymentStatusStopped {
@@ -231,7 +236,7 @@ func (m model) retire(s *service, r *Resource, t *task) {
 	m.addEvent(s, "has stopped 1 running tasks: (task %s).", t.ID())
 }
 
-// drainTime is how long the service's targets finish their requests.
+// drainTime returns how long the service's targets drain.
 func (m model) drainTime(r *Resource) time.Duration {
 	group := m.targetGroup(r)
 	if group == nil {
@@ -240,7 +245,7 @@ func (m model) drainTime(r *Resource) time.Duration {
 	return seconds(group, "deregistrationDelay", 300)
 }
 
-// targetGroup is where the service registers its tasks, or nil.
+// targetGroup returns the target group with which the service registers its tasks, or nil.
 func (m model) targetGroup(r *Resource) *Resource {
 	for _, block := range r.Blocks("loadBalancers") {
 		if group := m.Find(typeTargetGroup, "arn", block["targetGroupArn"]); group != nil {
@@ -250,7 +255,6 @@ func (m model) targetGroup(r *Resource) *Resource {
 	return nil
 }
 
-// launch starts tasks of a revision.
 func (m model) launch(s *service, r *Resource, target *revision, count int) {
 	d, found := m.definition(target.Definition)
 	if !found {
@@ -268,7 +272,7 @@ func (m model) launch(s *service, r *Resource, target *revision, count int) {
 	for range count {
 		s.Started++
 		t := &task{
-			ARN: m.arn("ecs", "task/"+arnName(s.Cluster)+"/"+m.derive("task", s.ARN, s.Created, s.Started)), Cluster: s.Cluster,
+			ARN: m.arn("ecs", "task/"+awsx.NameFromARN(s.Cluster)+"/"+m.derive("task", s.ARN, s.Created, s.Started)), Cluster: s.Cluster,
 			Definition: d.ARN(), Digest: digest, Group: "service:" + s.Name, StartedBy: target.DeploymentID,
 			Service: s.ARN, Revision: target.ARN, Created: m.now, Exec: r.Bool("enableExecuteCommand"),
 		}
@@ -285,7 +289,7 @@ func (m model) launch(s *service, r *Resource, target *revision, count int) {
 	m.addEvent(s, "has started %d tasks: %s.", count, strings.Join(ids, " "))
 }
 
-// assignAddress gives a task an address in one of the subnets.
+// assignAddress picks an address in one of the subnets for a task.
 func (m model) assignAddress(arn string, subnets []string) (subnet, address string) {
 	if len(subnets) == 0 {
 		return "", ""
@@ -295,14 +299,12 @@ func (m model) assignAddress(arn string, subnets []string) (subnet, address stri
 	return subnet, m.addressIn(subnet, int(binary.BigEndian.Uint16(sum[1:])))
 }
 
-// addEvent adds to the service's events.
 func (m model) addEvent(s *service, format string, args ...any) {
 	e := event{At: m.now, Message: fmt.Sprintf("(service %s) ", s.Name) + fmt.Sprintf(format, args...)}
 	s.Events = slices.Insert(s.Events, 0, e)
 	s.Events = s.Events[:min(len(s.Events), maxEvents)]
 }
 
-// prune drops what AWS does not remember either.
 func (m model) prune() {
 	for arn, t := range m.ECS.Tasks {
 		if !t.Stopped.IsZero() && m.now.Sub(t.Stopped) > taskRetention {

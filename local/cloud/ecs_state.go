@@ -9,44 +9,44 @@ import (
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// ECSState is what moves by itself in ECS. What is wanted is in the resources; this is how far it has come.
+// ECSState is what changes on its own in ECS. The resources hold the desired state; this is the actual one.
 type ECSState struct {
-	// Until is the time up to which everything has happened.
+	// Until is the time up to which events have been simulated.
 	Until time.Time `json:"until"`
-	// Services and Tasks by ARN. Stopped tasks stay for a while, as in ECS, and so do their log lines.
+	// Services and Tasks are by ARN. Stopped tasks and their logs are kept for a while, as in ECS.
 	Services map[string]*service `json:"services"`
 	Tasks    map[string]*task    `json:"tasks"`
 }
 
-// service is the moving side of one aws:ecs/service:Service.
+// service is the actual state of an aws:ecs/service:Service.
 type service struct {
 	ARN     string    `json:"arn"`
 	Name    string    `json:"name"`
 	Cluster string    `json:"cluster"`
 	Created time.Time `json:"created"`
-	// Definition and Shape are what the resource asked for when it was last looked at: the task definition, and the
-	// rest of what starts a deployment when it changes.
+	// Definition and Fingerprint are what the resource requested at the last reconciliation: the task definition, and
+	// the other properties whose change starts a deployment.
 	Definition  string `json:"definition"`
 	Fingerprint string `json:"shape"`
-	// Primary is the revision that is wanted, Good the last one that ran well; both are ARNs.
+	// Primary is the ARN of the desired revision, LastGood that of the last completed one.
 	Primary  string `json:"primary"`
 	LastGood string `json:"good"`
-	// KnownGood is the digest of the image that ran well in this service last.
+	// KnownGood is the digest of the last image that ran well in this service.
 	KnownGood string `json:"proven"`
-	// Revisions and Deployments, oldest first; Events, newest first.
+	// Revisions and Deployments are oldest first, Events newest first.
 	Revisions   []*revision   `json:"revisions"`
 	Deployments []*deployment `json:"deployments"`
 	Events      []event       `json:"events"`
-	// Started counts the tasks that were ever started; Resume is when the next may be, after a failure.
+	// Started counts the tasks ever started; RetryAt is when the next one may start after a failure.
 	Started int       `json:"started"`
 	RetryAt time.Time `json:"resume,omitzero"`
 }
 
-// revision is one version of a service: a task definition, and how its tasks fare.
+// revision is a version of a service: a task definition and the state of its tasks.
 type revision struct {
 	ARN string `json:"arn"`
-	// DeploymentID is what ECS calls the revision among a service's deployments, and what its tasks are started by:
-	// ecs-svc/NUMBER.
+	// DeploymentID is the revision's ID among the service's deployments, ecs-svc/NUMBER, and the startedBy of its
+	// tasks.
 	DeploymentID string                     `json:"rollout"`
 	Definition   string                     `json:"definition"`
 	Created      time.Time                  `json:"created"`
@@ -54,11 +54,11 @@ type revision struct {
 	State        ecs.DeploymentRolloutState `json:"state"`
 	Reason       string                     `json:"reason"`
 	Failed       int                        `json:"failed"`
-	// Faults were in force when the revision was made; they stay with its tasks, whoever looks later.
+	// Faults were active when the revision was created; they keep affecting its tasks in later commands.
 	Faults faultSet `json:"faults,omitempty"`
 }
 
-// deployment is a service deployment: the way from the revisions that run to a target.
+// deployment is a service deployment from the running revisions to a target.
 type deployment struct {
 	ARN      string                      `json:"arn"`
 	Target   string                      `json:"target"`
@@ -82,7 +82,6 @@ type event struct {
 	Message string    `json:"message"`
 }
 
-// inProgress reports whether the deployment is still under way.
 func (d *deployment) inProgress() bool {
 	return d.Status == ecs.ServiceDeploymentStatusInProgress || d.Status == ecs.ServiceDeploymentStatusRollbackInProgress
 }
@@ -96,7 +95,7 @@ func (s *service) revision(arn string) *revision {
 	return nil
 }
 
-// latestDeployment is the deployment that was started last, or nil.
+// latestDeployment returns the deployment that was started last, or nil.
 func (s *service) latestDeployment() *deployment {
 	if len(s.Deployments) == 0 {
 		return nil
@@ -109,7 +108,7 @@ func (e *ECSState) tasksOf(s *service) []*task {
 	return e.tasks(func(t *task) bool { return t.Service == s.ARN })
 }
 
-// tasks returns the tasks that are wanted, oldest first.
+// tasks returns the tasks that match, oldest first.
 func (e *ECSState) tasks(match func(*task) bool) []*task {
 	var found []*task
 	for _, t := range e.Tasks {
@@ -123,7 +122,7 @@ func (e *ECSState) tasks(match func(*task) bool) []*task {
 	return found
 }
 
-// services returns the services in the order of their ARNs.
+// services returns the services sorted by ARN.
 func (e *ECSState) services() []*service {
 	var all []*service
 	for _, arn := range slices.Sorted(maps.Keys(e.Services)) {

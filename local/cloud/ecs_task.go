@@ -4,9 +4,11 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// How long things take in AWS.
+// How long steps take in AWS.
 const (
 	provisionTime = 5 * time.Second
 	pullTime      = 25 * time.Second
@@ -15,11 +17,11 @@ const (
 	oneOffTime    = 20 * time.Second
 )
 
-// exitSIGTERM is the exit code of a process that SIGTERM ends; the services handle it and exit with 0.
+// exitSIGTERM is the exit code of a process that SIGTERM ends. The services handle SIGTERM and exit with 0.
 const exitSIGTERM = 143
 
-// task is one ECS task. What will become of it is known when it is started: its marks are times that lie ahead then,
-// and its status is a matter of which of them have been reached.
+// task is an ECS task. Its milestones are scheduled when it is started, and its status follows from the ones that have
+// been reached.
 type task struct {
 	ARN        string `json:"arn"`
 	Cluster    string `json:"cluster"`
@@ -33,7 +35,7 @@ type task struct {
 	Subnet   string   `json:"subnet"`
 	Address  string   `json:"address"`
 	Command  []string `json:"command,omitempty"`
-	// Exec is whether sessions can be opened in it; that is settled when it is started.
+	// Exec is whether ECS Exec is enabled, which is decided at the start.
 	Exec bool `json:"exec,omitempty"`
 
 	Created time.Time `json:"created"`
@@ -42,9 +44,9 @@ type task struct {
 	Healthy time.Time `json:"healthy,omitzero"`
 	// Unhealthy is when its targets' health checks have failed too often.
 	Unhealthy time.Time `json:"unhealthy,omitzero"`
-	// ReplaceAt is when ECS replaces it for that: not before the service's grace period is over.
+	// ReplaceAt is when ECS replaces the unhealthy task: not before the service's grace period ends.
 	ReplaceAt time.Time `json:"givenUp,omitzero"`
-	// Deactivating is when it was asked to stop or began to stop by itself; until Stopping its targets drain.
+	// Deactivating is when it was asked to stop, or began to stop on its own; until Stopping its targets drain.
 	Deactivating time.Time `json:"leaving,omitzero"`
 	Stopping     time.Time `json:"stopping,omitzero"`
 	Stopped      time.Time `json:"stopped,omitzero"`
@@ -54,21 +56,20 @@ type task struct {
 	// Exit and ExitReason are the main container's.
 	Exit       *int32 `json:"exit,omitempty"`
 	ExitReason string `json:"exitReason,omitempty"`
-	// LogScript is what its container writes into the log.
+	// LogScript is what its container writes to the log.
 	LogScript logScript `json:"story,omitempty"`
 	// FailureCounted is set when its failure has been counted.
 	FailureCounted bool `json:"counted,omitempty"`
 }
 
-// ID is the end of the ARN, which names the log stream too.
-func (t *task) ID() string { return arnName(t.ARN) }
+// ID returns the last part of the ARN, which also names the log stream.
+func (t *task) ID() string { return awsx.NameFromARN(t.ARN) }
 
-// milestones are the times at which something happens to the task.
 func (t *task) milestones() []time.Time {
 	return []time.Time{t.Pull, t.Started, t.Healthy, t.Unhealthy, t.ReplaceAt, t.Deactivating, t.Stopping, t.Stopped}
 }
 
-// status is the task's last status.
+// status returns the task's last status.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func (m model) status(t *task) string {
 	switch {
@@ -86,26 +87,24 @@ func (m model) status(t *task) string {
 	return "PROVISIONING"
 }
 
-// active reports whether the task runs or is going to.
 func (m model) active(t *task) bool { return !m.reached(t.Deactivating) }
 
 func (m model) running(t *task) bool { return m.active(t) && m.reached(t.Started) }
 
-// draining reports whether the task only finishes the requests that it has.
+// draining reports whether the task only finishes its open requests.
 func (m model) draining(t *task) bool { return m.reached(t.Deactivating) && !m.reached(t.Stopping) }
 
-// healthy reports whether the task's container and its targets pass their health checks. Targets that will be found
-// unhealthy never passed any.
+// healthy reports whether the container and the targets of the task pass their health checks. Targets with a scheduled
+// failure never pass one.
 func (m model) healthy(t *task) bool {
 	return m.running(t) && m.reached(t.Healthy) && t.Unhealthy.IsZero()
 }
 
-// stoppedItself reports whether the task stops without being asked.
 func (t *task) stoppedItself() bool {
 	return t.Code == ecs.TaskStopCodeEssentialContainerExited || t.Code == ecs.TaskStopCodeTaskFailedToStart
 }
 
-// stop asks the task to stop; its targets drain for a while first. Asking again changes nothing.
+// stop asks the task to stop after its targets have drained. It does nothing if the task was already asked.
 func (m model) stop(t *task, drain time.Duration, code ecs.TaskStopCode, reason string) {
 	if !m.active(t) {
 		return
@@ -123,7 +122,7 @@ func (m model) stop(t *task, drain time.Duration, code ecs.TaskStopCode, reason 
 	t.Code, t.Reason = code, reason
 }
 
-// scheduleExit lets the task's container end by itself at a time.
+// scheduleExit makes the task's container exit at a time.
 func (m model) scheduleExit(t *task, at time.Time, code int32, reason string) {
 	t.Deactivating, t.Stopping = at, at
 	t.Stopped = m.after(at, stopTime)
@@ -131,7 +130,7 @@ func (m model) scheduleExit(t *task, at time.Time, code int32, reason string) {
 	t.Exit, t.ExitReason = &code, reason
 }
 
-// failStart lets the task fail before its container starts.
+// failStart makes the task fail before its container starts.
 func (m model) failStart(t *task, at time.Time, reason string) {
 	t.Started, t.Healthy = time.Time{}, time.Time{}
 	t.Deactivating, t.Stopping = at, at

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Fault is something that can be made to go wrong in the account.
+// Fault is a failure that can be injected into the account.
 type Fault struct {
 	Name string
-	// Effect is what goes wrong, Expect what it should lead to.
+	// Effect is what fails, Expect the expected outcome.
 	Effect, Expect string
 }
 
@@ -45,51 +45,55 @@ const (
 	faultWrongAccount        = "wrong-account"
 )
 
-// expectRollback is what a failing rollout leads to.
-const expectRollback = "exit 1; the rollout fails and says why; where rollback is automatic the last good image serves again"
+// The expected outcomes of a failing rollout.
+const (
+	redeployed     = "; with automatic rollback the last verified image is redeployed"
+	expectRollback = "exit 1; the rollout fails and the cause is reported" + redeployed
+	expectTimeout  = "exit 1; the rollout fails at its time limit" + redeployed
+)
 
-// Faults returns what can go wrong, in the order of a deployment. Those of tasks spare the image that ran well in
-// their service last, so that going back to it always works.
+// Faults returns the faults in the order of a deployment. Faults of tasks do not affect the image that last ran well in
+// their service, so that a rollback to it always works.
 func Faults() []Fault {
 	return []Fault{
 		{faultWrongAccount, "the credentials belong to another account", "exit 3 at preflight; nothing is changed"},
-		{faultImageMissing, "the registry does not have the requested tag", "exit 3 at preflight, the newest tags are listed"},
-		{faultImageVulnerable, "the image's scan has critical findings", "a warning at preflight and of status, or an error where the environment says so"},
-		{faultSecretKeyMissing, "the configuration secret lacks " + missingKey, "exit 3 at preflight, the key is named; status: error"},
-		{faultNotDelegated, "the registrar names other name servers than the zone's", "exit 3 at preflight, the name servers are printed; status: error"},
+		{faultImageMissing, "the registry does not have the requested tag", "exit 3 at preflight; the newest tags are listed"},
+		{faultImageVulnerable, "the image's scan has critical findings", "a warning in preflight and status, or an error if the environment sets image.criticalFindings to fail"},
+		{faultSecretKeyMissing, "the configuration secret lacks " + missingKey, "exit 3 at preflight; the key is named; status: error"},
+		{faultNotDelegated, "the registrar delegates to other name servers than the zone's", "exit 3 at preflight; the name servers are printed; status: error"},
 		{faultDatabaseUnavailable, "the database is out of storage", "exit 3 at preflight; status: error"},
-		{faultSnapshotFails, "RDS refuses to make a snapshot", "exit 1 at backup, where there is one; nothing else is changed"},
+		{faultSnapshotFails, "RDS does not create a snapshot", "exit 1 at backup if the environment has one; nothing else is changed"},
 		{faultProvisionFails, "RDS has no capacity when the database is created or changed", "exit 1 at provision; no service is touched"},
 		{faultCertificatePending, "a new certificate is never validated", "exit 1 at provision; no service is touched; status: warning"},
-		{faultMigrationFails, "the migration ends with exit code 1", "exit 1 at migrate; the old version goes on serving"},
-		{faultMigrationHangs, "the migration waits for a lock for ever", "exit 1 at migrate when its time is up; the task is stopped"},
-		{faultTaskCrash, "containers of a new image exit with code 1 soon after their start", expectRollback},
-		{faultOutOfMemory, "containers of a new image are killed for lack of memory, exit code 137", expectRollback},
-		{faultImagePullError, "ECR does not let tasks pull a new image", expectRollback},
+		{faultMigrationFails, "the migration ends with exit code 1", "exit 1 at migrate; the old version keeps running"},
+		{faultMigrationHangs, "the migration waits for a lock and never ends", "exit 1 at migrate after its time limit; the task is stopped"},
+		{faultTaskCrash, "containers of a new image exit with code 1 soon after they start", expectRollback},
+		{faultOutOfMemory, "containers of a new image run out of memory and exit with code 137", expectRollback},
+		{faultImagePullError, "ECR denies tasks the pull of a new image", expectRollback},
 		{faultTargetsUnhealthy, "tasks of a new image run, but answer health checks with 503", expectRollback},
-		{faultSlowStart, "tasks of a new image take four minutes more to become healthy", "exit 0, after saying what it waits for"},
-		{faultRolloutStuck, "tasks of a new image run and never become healthy", expectRollback + ", when its time is up"},
-		{faultNoCapacity, "Fargate has no capacity for the services' tasks of a new image", expectRollback + ", when its time is up"},
+		{faultSlowStart, "tasks of a new image need four more minutes to become healthy", "exit 0; what it waits for is reported"},
+		{faultRolloutStuck, "tasks of a new image run and never become healthy", expectTimeout},
+		{faultNoCapacity, "Fargate has no capacity for the services' tasks of a new image", expectTimeout},
 		{faultCertificateExpiring, "the certificate has 10 days left", "status: warning"},
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health; status: error"},
-		{faultCertificateName, "the load balancer shows a certificate of another name", "exit 1 at health; status: error"},
-		{faultDNSMissing, "somebody deleted the alias records of the environments' domains", "exit 1 at health, the load balancer itself answers; status: error"},
-		{faultDeadLetters, "there are messages among the dead letters", "status: warning"},
+		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health; status: error"},
+		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health; the load balancer itself answers; status: error"},
+		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
-		{faultPortOpen, "somebody opened the database's port to the world", "status: error"},
-		{faultDrift, "somebody shortens the keeping of logs and deletes an alarm of each environment; it stays so", "drift: exit 2, both are named; status: warning"},
-		{faultAccessDenied, "alarms, firewall, budget and roles may not be read", "status: unknown, with the action that was denied"},
-		{faultThrottled, "every tenth call is refused once because the rate was exceeded", "everything as without it, a little later"},
-		{faultAPIErrors, "SQS and ACM answer with internal errors", "status: unknown"},
+		{faultPortOpen, "the database's port was opened to the internet outside the deployer", "status: error"},
+		{faultDrift, "log retention was shortened and an alarm of each environment was deleted outside the deployer; this persists", "drift: exit 2; both are named; status: warning"},
+		{faultAccessDenied, "reading alarms, firewall, budget and roles is denied", "status: unknown, with the action that was denied"},
+		{faultThrottled, "every tenth call is throttled once", "same outcome as without the fault, slightly later"},
+		{faultAPIErrors, "SQS and ACM return internal errors", "status: unknown"},
 	}
 }
 
-// UnknownFaultError says that there is no fault of that name.
+// UnknownFaultError reports a name that is not a fault.
 type UnknownFaultError struct{ Name string }
 
-func (e *UnknownFaultError) Error() string { return fmt.Sprintf("there is no fault %q", e.Name) }
+func (e *UnknownFaultError) Error() string { return fmt.Sprintf("unknown fault %q", e.Name) }
 
-// Hint says which names come close, or all of them.
+// Hint returns similar names, or all of them.
 func (e *UnknownFaultError) Hint() string {
 	var names, similar []string
 	for _, f := range Faults() {
@@ -104,7 +108,7 @@ func (e *UnknownFaultError) Hint() string {
 	return "the faults are " + strings.Join(names, ", ")
 }
 
-// faultSet is what goes wrong, by name.
+// faultSet is the set of active faults by name.
 type faultSet map[string]bool
 
 // newFaultSet checks the names. Its error is *UnknownFaultError.
@@ -119,7 +123,7 @@ func newFaultSet(names []string) (faultSet, error) {
 	return set, nil
 }
 
-// forTasks are the faults that decide how a service's tasks fare.
+// forTasks returns the faults that affect a service's tasks.
 func (f faultSet) forTasks() faultSet {
 	kept := faultSet{}
 	for _, name := range []string{
@@ -133,7 +137,7 @@ func (f faultSet) forTasks() faultSet {
 	return kept
 }
 
-// editDistance is the number of letters to insert, delete or replace to get from one word to another.
+// editDistance returns the number of bytes to insert, delete or replace to get from one word to the other.
 func editDistance(from, to string) int {
 	row := make([]int, len(to)+1)
 	for j := range row {

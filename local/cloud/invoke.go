@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// functions are what a program may ask the provider, by Pulumi's tokens.
+// functions are the simulated provider functions, by Pulumi's tokens.
 var functions = map[string]func(*State, values) (values, error){
 	"aws:route53/getZone:getZone":                         getZone,
 	"aws:ecr/getRepository:getRepository":                 getRepository,
@@ -13,7 +13,7 @@ var functions = map[string]func(*State, values) (values, error){
 	"aws:index/getAvailabilityZones:getAvailabilityZones": getAvailabilityZones,
 }
 
-// Invoke answers what a program asks about the account. Its errors are *UnsimulatedError, or say what was not found.
+// Invoke runs a provider function. Its errors are *UnsimulatedError, or name what was not found.
 func (a *Account) Invoke(token string, args map[string]any) (map[string]any, error) {
 	function, ok := functions[token]
 	if !ok {
@@ -80,7 +80,7 @@ func getAvailabilityZones(s *State, _ values) (values, error) {
 	return values{"id": s.Region, "names": stringList(zones), "zoneIds": stringList(ids), "groupNames": array(s.Region)}, nil
 }
 
-// functionResult is a resource in the form of a function's answer.
+// functionResult converts a resource to the result of a function.
 func functionResult(r *Resource, more values) values {
 	result := values{"id": r.ID, "tags": map[string]any{}}
 	maps.Copy(result, r.Outputs)

@@ -10,13 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
 
-// filterTerm is a word, or a phrase in quotes, with ? or - before it.
+// filterTerm matches a word, or a phrase in quotes, with an optional ? or - before it.
 var filterTerm = regexp.MustCompile(`^([-?]?)(?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9_]+))(?:\s+|$)`)
 
-// filterProperty compares one property of lines that are JSON.
+// filterProperty matches a comparison with one property of JSON lines.
 var filterProperty = regexp.MustCompile(`^\{\s*\$\.(\w+)\s*(=|!=)\s*(?:"([^"]*)"|([\w.]+))\s*\}$`)
 
-// logFilter makes a filter pattern a judgement of lines: terms, or one property of JSON that is equal or not.
+// logFilter compiles a filter pattern: terms, or one property of JSON lines that is equal or not.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 func logFilter(pattern string) (func(line string) bool, error) {
 	pattern = strings.TrimSpace(pattern)
@@ -42,7 +42,7 @@ func logFilter(pattern string) (func(line string) bool, error) {
 	return termFilter(pattern)
 }
 
-// termFilter wants every term, of those with ? one, and none with -.
+// termFilter returns a filter for lines with every plain term, at least one of the terms with ?, and none with -.
 func termFilter(pattern string) (func(line string) bool, error) {
 	terms := map[string][]string{}
 	for rest := pattern; rest != ""; {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// model is the account as one call finds it. What is computed from it depends on nothing else: neither a clock nor
-// chance has a say, so that every process that looks sees the same.
+// model is the account at one instant. Results depend on nothing else, neither on a clock nor on randomness, so that
+// every process computes the same.
 type model struct {
 	*State
 	now    time.Time
@@ -19,21 +19,20 @@ type model struct {
 	speed int
 }
 
-// at is the same account at another time.
 func (m model) at(t time.Time) model {
 	m.now = t
 	return m
 }
 
-// in is the time when d, as AWS would take it, has passed.
+// in returns the time at which d, as AWS would take it, will have passed.
 func (m model) in(d time.Duration) time.Time { return m.after(m.now, d) }
 
-// after is the time when d, as AWS would take it, has passed since t.
+// after returns the time at which d, as AWS would take it, has passed since t.
 func (m model) after(t time.Time, d time.Duration) time.Time {
 	return t.Add(d / time.Duration(max(m.speed, 1)))
 }
 
-// finishPending ends the making of what AWS has made meanwhile, whether or not somebody still waits for it.
+// finishPending marks the resources whose creation has completed, whether or not a process still waits for it.
 func (m model) finishPending() {
 	for _, r := range m.Resources {
 		if r.Pending && !m.after(r.Created, resourceTypes[r.Type].creationDelay).After(m.now) {
@@ -42,28 +41,27 @@ func (m model) finishPending() {
 	}
 }
 
-// reached reports whether a mark was set and has passed.
 func (m model) reached(t time.Time) bool { return !t.IsZero() && !t.After(m.now) }
 
-// arn is the name of something in the account and its region.
-func (m model) arn(service, resource string) string {
-	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, m.Region, m.ID, resource)
+// arn returns the ARN of a resource in the account and its region.
+func (s *State) arn(service, resource string) string {
+	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, s.Region, s.ID, resource)
 }
 
-// derive makes an identifier of 32 hexadecimal digits from what is identified. The same parts give the same one in
-// this account, and others in another.
+// derive returns an identifier of 32 hexadecimal digits. The same parts give the same identifier in this account, and
+// another one in another account.
 func (s *State) derive(parts ...any) string {
 	sum := s.sum(parts...)
 	return hex.EncodeToString(sum[:16])
 }
 
-// number is derive for the identifiers that AWS writes as decimal numbers.
+// number is like derive, for identifiers that are decimal numbers.
 func (s *State) number(parts ...any) string {
 	sum := s.sum(parts...)
 	return fmt.Sprintf("%019d", binary.BigEndian.Uint64(sum[:8])>>1)
 }
 
-// uuid is derive in the form of a UUID.
+// uuid is like derive, in the form of a UUID.
 func (s *State) uuid(parts ...any) string {
 	h := s.derive(parts...)
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
@@ -80,10 +78,7 @@ func (s *State) sum(parts ...any) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.Join(words, "\x00")))
 }
 
-// arnName is what follows the last slash: the name at the end of an ARN.
-func arnName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
-
-// modify sets a property behind the stack's back.
+// modify sets a property outside the stack.
 func (r *Resource) modify(property string, value any) {
 	r.Outputs[property] = value
 	if _, set := r.Inputs[property]; set {

@@ -9,21 +9,20 @@ import (
 	"time"
 )
 
-// imageRepository is the repository that the account begins with images for.
+// imageRepository is the repository that has images from the start.
 const imageRepository = "balancer-api"
 
-// Registry holds the images of the account's repositories, by repository name. Images are people's: they are there
-// before the repository is a resource of a stack.
+// Registry holds the images by repository name. Images exist independently of a repository's resource.
 type Registry struct {
 	Images map[string][]*Image `json:"images"`
 }
 
-// Image is one image of a repository.
+// Image is an image in a repository.
 type Image struct {
 	Digest string    `json:"digest"`
 	Tags   []string  `json:"tags"`
 	Pushed time.Time `json:"pushed"`
-	// Manifest is what the digest is the digest of.
+	// Manifest is the document that Digest is computed from.
 	Manifest string `json:"manifest"`
 }
 
@@ -43,7 +42,7 @@ func (r *Registry) byTag(repository, tag string) *Image {
 	return r.find(repository, func(i *Image) bool { return slices.Contains(i.Tags, tag) })
 }
 
-// tag lets a tag name an image; no other image of the repository keeps it.
+// tag moves a tag to an image.
 func (r *Registry) tag(repository, tag string, image *Image) {
 	for _, other := range r.Images[repository] {
 		other.Tags = slices.DeleteFunc(other.Tags, func(t string) bool { return t == tag })
@@ -51,7 +50,7 @@ func (r *Registry) tag(repository, tag string, image *Image) {
 	image.Tags = append(image.Tags, tag)
 }
 
-// push adds an image, another one for every content.
+// push adds an image; each content gives another digest.
 func (r *Registry) push(repository, content string, at time.Time, tags ...string) *Image {
 	manifest := manifestOf(content)
 	image := &Image{Digest: digestOf(manifest), Manifest: manifest, Pushed: at}
@@ -65,7 +64,7 @@ func (r *Registry) push(repository, content string, at time.Time, tags ...string
 	return image
 }
 
-// manifestOf is an image manifest of Docker's second version.
+// manifestOf returns a Docker image manifest, version 2.
 // https://distribution.github.io/distribution/spec/manifest-v2-2/
 func manifestOf(content string) string {
 	const media = "application/vnd.docker.distribution.manifest.v2+json"
@@ -75,7 +74,7 @@ func manifestOf(content string) string {
 		media, digestOf("config "+content), imageSize, digestOf("layer "+content))
 }
 
-// imageSize is the size of every image, in bytes.
+// imageSize is the size of every image in bytes.
 const imageSize = 187_342_912
 
 func digestOf(content string) string {
@@ -83,7 +82,7 @@ func digestOf(content string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// seedRegistry pushes the images that the local registry begins with.
+// seedRegistry pushes the images that the local registry has from the start.
 func (m model) seedRegistry(stacks []Stack) {
 	if len(m.Registry.Images[imageRepository]) > 0 {
 		return
@@ -97,14 +96,14 @@ func (m model) seedRegistry(stacks []Stack) {
 	m.Registry.push(imageRepository, m.derive("image", 2), m.now.Add(-day), newest...)
 }
 
-// tagPattern is what ECR takes as a tag:
+// tagPattern is what ECR accepts as a tag:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
 var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-// Push adds an image under a tag, as `docker push` would: another image, another digest. A tag that exists moves to it.
+// Push adds an image with a new digest under a tag, as `docker push` does. An existing tag moves to it.
 func (a *Account) Push(tag string) (Image, error) {
 	if !tagPattern.MatchString(tag) {
-		return Image{}, fmt.Errorf("%q is no image tag: letters, digits, dots, hyphens and underscores, at most 128 of them", tag)
+		return Image{}, fmt.Errorf("%q is not an image tag: use at most 128 letters, digits, dots, hyphens and underscores", tag)
 	}
 	var pushed Image
 	err := a.Update(func(s *State) error {
@@ -116,7 +115,7 @@ func (a *Account) Push(tag string) (Image, error) {
 	return pushed, err
 }
 
-// Images returns the images that the account has, the newest first.
+// Images returns the account's images, newest first.
 func (a *Account) Images() ([]Image, error) {
 	var all []Image
 	err := a.View(func(s *State) error {

@@ -15,50 +15,50 @@ import (
 // values are a resource's properties in the form of JSON.
 type values = map[string]any
 
-// Unknown stands in a preview for a value that only a deployment will know. Judgements pass over it.
+// Unknown represents a value in a preview that only a deployment will know. Rules skip it.
 type Unknown struct{}
 
-// resourceType is what AWS knows about one type of resource. Most of it is data: templates in the form of os.Expand, such as
-// "arn:aws:sqs:${region}:${account}:${name}", may name an input, a default, a computed output, account, region, id, or
-// a random part: hex17 is seventeen hexadecimal digits, HEX17 the same in capitals, num10 ten decimal ones, uuid a UUID;
-// after a dot stands a label that tells two random parts of one resource apart (hex17.group).
+// resourceType describes how AWS treats one type of resource. Most of it is data: templates in the form of os.Expand,
+// such as "arn:aws:sqs:${region}:${account}:${name}", may name an input, a default, a computed output, account, region,
+// id, or a random part: hex17 is seventeen hexadecimal digits, HEX17 the same in capitals, num10 ten decimal digits,
+// uuid a UUID. A label after a dot distinguishes random parts of one resource (hex17.group).
 type resourceType struct {
-	// name is the input that people call it by; it is made up where the program leaves it out, and an import finds the
-	// resource by it. Empty where AWS alone names it.
+	// name is the input that holds the resource's name; it is generated if the program omits it, and an import finds
+	// the resource by it. It is empty if AWS alone assigns the name.
 	name string
 	// id is the template of the resource's ID.
 	id string
-	// importID is what an import finds it by, where that is neither its ID nor its name.
+	// importID returns the ID for an import, if that is neither the resource's ID nor its name.
 	importID func(*Resource) string
-	// defaults are the properties that AWS fills in where the inputs say nothing, computed the templates of those that
-	// it works out.
+	// defaults are the values of properties that the inputs omit, computed the templates of those that AWS computes.
 	defaults values
 	computed map[string]string
 
-	// required are the inputs without which it cannot be, fixed those whose change makes another resource.
+	// required are the inputs that must be set, replaceOnChange those whose change replaces the resource.
 	required, replaceOnChange []string
-	// rules are judged on the inputs alone, at a preview already.
+	// rules check the inputs alone, already in a preview.
 	rules []rule
-	// refs are what the inputs name and must exist. While it exists, AWS keeps what it refers to from being deleted
-	// where that kind has an inUse.
+	// refs are the resources that the inputs refer to, which must exist. A referenced resource cannot be deleted if its
+	// type has an inUse.
 	refs []ref
-	// conflict and inUse are AWS's refusals: the ID exists already (empty: it is written over), something refers to it.
+	// conflict and inUse are AWS's errors for an ID that exists (without one, the resource is overwritten) and for a
+	// resource that is referenced.
 	conflict, inUse errorTemplate
-	// compute works out the outputs that no template can, before the templates are filled in.
+	// compute sets the outputs that no template can express, before the templates are expanded.
 	compute func(*State, *Resource)
-	// validate is judged with the account, when it is created and when it is updated.
+	// validate checks the resource against the account when it is created and when it is updated.
 	validate func(*State, *Resource) error
-	// onCreate and removed are what else happens in the account. An error of removed keeps the resource.
+	// onCreate and onDelete apply side effects in the account. An error of onDelete keeps the resource.
 	onCreate func(*State, *Resource)
 	onDelete func(*State, *Resource) error
-	// creationDelay is how long AWS needs to make it.
+	// creationDelay is how long AWS needs to create it.
 	creationDelay time.Duration
 }
 
-// rule returns what is wrong with a property, or "" for both.
+// rule returns a property and what is wrong with it, or "" for both.
 type rule func(in values) (property, reason string)
 
-// ref says that the strings at path name resources of a type by one of their outputs ("id" for the ID).
+// ref states that the strings at path name resources of a type by one of their outputs ("id" for the ID).
 type ref struct {
 	path, typ string
 	by        []string
@@ -75,7 +75,7 @@ func (f errorTemplate) errorFor(subject string) error {
 	return &Error{Code: f.code, Message: fmt.Sprintf(f.format, subject)}
 }
 
-// Error is a refusal in AWS's words.
+// Error is an error as AWS words it.
 type Error struct{ Code, Message string }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -84,7 +84,7 @@ func errorf(code, format string, args ...any) error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// build works out all the properties of r from its inputs, or returns AWS's refusal.
+// build computes all properties of r from its inputs, or returns AWS's error.
 func (t resourceType) build(s *State, r *Resource) error {
 	for _, ref := range t.refs {
 		for _, subject := range stringsAt(r.Inputs, ref.path) {
@@ -126,7 +126,7 @@ func (f ref) exists(s *State, subject string) bool {
 	return false
 }
 
-// expand fills in a template. A property of the template's own may be computed in turn.
+// expand expands a template. Properties that the template names may be templates too.
 func (t resourceType) expand(s *State, r *Resource, template string) string {
 	return os.Expand(template, func(name string) string {
 		switch name {
@@ -162,7 +162,7 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// random returns the part of a resource's identifiers that AWS would draw: always the same for one resource and label.
+// random returns the random part of an identifier, always the same for one resource and label.
 func random(r *Resource, label string) string {
 	shape, _, _ := strings.Cut(label, ".")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", r.Type, r.Serial, label))
@@ -184,7 +184,7 @@ func random(r *Resource, label string) string {
 	return digits[:min(length, len(digits))]
 }
 
-// stringsAt collects the strings at a dotted path; lists on the way are walked through.
+// stringsAt returns the strings at a dotted path, through lists.
 func stringsAt(value any, path string) []string {
 	switch v := value.(type) {
 	case string:

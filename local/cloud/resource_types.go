@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// resourceTypes are the types of resources that can be simulated; every other one is refused by name.
+// resourceTypes are the simulated types; all others are rejected by name.
 var resourceTypes = mergeTypes(networkTypes, nameTypes, bucketTypes, balancerTypes, databaseTypes, queueTypes, containerTypes,
 	roleTypes, monitoringTypes, firewallTypes)
 
@@ -21,7 +21,7 @@ func mergeTypes(parts ...map[string]resourceType) map[string]resourceType {
 	return all
 }
 
-// refTo is a ref whose subjects are named by one of the outputs by, or by their ID where there is none.
+// refTo returns a ref to resources that are named by one of the outputs by, or by their ID if there is none.
 func refTo(path, typ, code, format string, by ...string) ref {
 	if len(by) == 0 {
 		by = []string{"id"}
@@ -29,7 +29,6 @@ func refTo(path, typ, code, format string, by ...string) ref {
 	return ref{path: path, typ: typ, by: by, missing: errorTemplate{code, format}}
 }
 
-// matchesPattern judges a string by a pattern.
 func matchesPattern(property, pattern, reason string) rule {
 	compiled := regexp.MustCompile(pattern)
 	return func(in values) (string, string) {
@@ -40,7 +39,6 @@ func matchesPattern(property, pattern, reason string) rule {
 	}
 }
 
-// noPrefix judges a string by how it must not begin.
 func noPrefix(property, prefix string) rule {
 	return func(in values) (string, string) {
 		if value, _ := in[property].(string); strings.HasPrefix(value, prefix) {
@@ -50,7 +48,7 @@ func noPrefix(property, prefix string) rule {
 	}
 }
 
-// oneOf judges a string or a number by the values that AWS knows.
+// oneOf checks that a string or a number is one of the allowed values.
 func oneOf(property string, allowed ...string) rule {
 	return func(in values) (string, string) {
 		switch in[property].(type) {
@@ -64,7 +62,6 @@ func oneOf(property string, allowed ...string) rule {
 	}
 }
 
-// isJSON judges a document given as a string.
 func isJSON(property string) rule {
 	return func(in values) (string, string) {
 		if value, ok := in[property].(string); ok && !json.Valid([]byte(value)) {
@@ -74,7 +71,6 @@ func isJSON(property string) rule {
 	}
 }
 
-// inRange judges a number.
 func inRange(property string, low, high float64) rule {
 	return func(in values) (string, string) {
 		if value, ok := in[property].(float64); ok && (value < low || value > high) {
@@ -86,7 +82,7 @@ func inRange(property string, low, high float64) rule {
 
 func array(items ...any) []any { return items }
 
-// stringList is a list of strings as JSON has it.
+// stringList converts strings to a list in the form of JSON.
 func stringList(items []string) []any {
 	out := make([]any, len(items))
 	for i, item := range items {
@@ -95,7 +91,7 @@ func stringList(items []string) []any {
 	return out
 }
 
-// unique refuses a name that another resource of the type has.
+// unique rejects a name that another resource of the type has.
 func unique(property, code, format string) func(*State, *Resource) error {
 	return func(s *State, r *Resource) error {
 		for _, other := range s.ByType(r.Type) {

@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,7 @@ const (
 	nameReason  = "must have at most 32 characters, only alphanumeric characters and hyphens, and neither begin nor end with a hyphen"
 )
 
-// balancerTypes are those of Elastic Load Balancing:
+// balancerTypes are the types of Elastic Load Balancing:
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 var balancerTypes = map[string]resourceType{
 	typeLoadBalancer: {
@@ -92,8 +91,7 @@ var balancerTypes = map[string]resourceType{
 			if r.Outputs["sslPolicy"] == nil && r.Text("protocol") == "HTTPS" {
 				r.Outputs["sslPolicy"] = "ELBSecurityPolicy-2016-08"
 			}
-			r.ID = fmt.Sprintf("arn:aws:elasticloadbalancing:%s:%s:listener/%s/%s", s.Region, s.ID, suffix,
-				random(r, "hex16"))
+			r.ID = s.arn("elasticloadbalancing", "listener/"+suffix+"/"+random(r, "hex16"))
 		},
 		validate: validateListener,
 	},
@@ -104,7 +102,7 @@ func validateLoadBalancer(s *State, r *Resource) error {
 		return errorf("ValidationError", "At least two subnets in two different Availability Zones must be specified")
 	}
 	for _, logs := range r.Blocks("accessLogs") {
-		if enabled, _ := logs["enabled"].(bool); !enabled {
+		if !blockBool(logs, "enabled") {
 			continue
 		}
 		if err := s.checkLogBucket(text(logs["bucket"])); err != nil {
@@ -115,8 +113,9 @@ func validateLoadBalancer(s *State, r *Resource) error {
 		"A load balancer with the same name '%s' exists, but with different settings")(s, r)
 }
 
-// checkLogBucket says whether the load balancer may write access logs into a bucket: by the bucket's policy, and encrypted by
-// S3's own key alone (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html).
+// checkLogBucket returns an error unless the load balancer may write access logs to a bucket: the bucket's policy must
+// allow it, and only S3's own key may encrypt it
+// (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html).
 func (s *State) checkLogBucket(bucket string) error {
 	denied := errorf("InvalidConfigurationRequest", "Access Denied for bucket: %s. Please check S3bucket permission",
 		bucket)
@@ -131,7 +130,7 @@ func (s *State) checkLogBucket(bucket string) error {
 	return nil
 }
 
-// writeLogTestFile leaves the file by which the load balancer tries the bucket out.
+// writeLogTestFile writes the file with which the load balancer tests its access to the bucket.
 func (s *State) writeLogTestFile(r *Resource) {
 	for _, bucket := range stringsAt(r.Inputs, "accessLogs.bucket") {
 		s.Objects[bucket] = append(s.Objects[bucket], "AWSLogs/"+s.ID+"/ELBAccessLogTestFile")

@@ -2,7 +2,7 @@ package cloud
 
 var refBucket = refTo("bucket", typeBucket, "NoSuchBucket", "The specified bucket does not exist: %s")
 
-// bucketTypes are those of S3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+// bucketTypes are the types of S3: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 var bucketTypes = map[string]resourceType{
 	typeBucket: {
 		name:            "bucket",
@@ -35,7 +35,7 @@ var bucketTypes = map[string]resourceType{
 	typeBucketPolicy:     bucketSetting(nil, isJSON("policy")),
 }
 
-// bucketSetting is one of the settings that a bucket has at most once.
+// bucketSetting returns the type of a setting that a bucket has at most once.
 func bucketSetting(defaults values, rules ...rule) resourceType {
 	return resourceType{
 		id:       "${bucket}",

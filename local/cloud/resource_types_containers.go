@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
-// containerTypes are those of ECS, its autoscaling and ECR:
+// containerTypes are the types of ECS, its autoscaling and ECR:
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 var containerTypes = map[string]resourceType{
 	typeCluster: {
@@ -79,8 +81,7 @@ var containerTypes = map[string]resourceType{
 				"The security group '%s' does not exist"),
 		},
 		compute: func(s *State, r *Resource) {
-			r.ID = fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", s.Region, s.ID, arnName(r.Text("cluster")),
-				r.Text("name"))
+			r.ID = s.arn("ecs", "service/"+awsx.NameFromARN(r.Text("cluster"))+"/"+r.Text("name"))
 		},
 		validate: validateService,
 		conflict: errorTemplate{"InvalidParameterException", "Creation of service %s was not idempotent."},
@@ -107,7 +108,7 @@ var containerTypes = map[string]resourceType{
 			return "", ""
 		}},
 		validate: func(s *State, r *Resource) error {
-			if s.Get(typeService, fmt.Sprintf("arn:aws:ecs:%s:%s:%s", s.Region, s.ID, r.Text("resourceId"))) == nil {
+			if s.Get(typeService, s.arn("ecs", r.Text("resourceId"))) == nil {
 				return errorf("ValidationException", "ECS service doesn't exist: %s", r.Text("resourceId"))
 			}
 			return nil
@@ -154,14 +155,14 @@ var containerTypes = map[string]resourceType{
 	},
 }
 
-// fargateMemory is the memory in MiB, from the least to the most, that a task of so many CPU units may have, and its
-// step: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+// fargateMemory is the memory in MiB that a task may have by its CPU units:
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 var fargateMemory = map[int]struct{ least, most, step int }{
 	256: {512, 2048, 512}, 512: {1024, 4096, 1024}, 1024: {2048, 8192, 1024}, 2048: {4096, 16384, 1024},
 	4096: {8192, 30720, 1024}, 8192: {16384, 61440, 4096}, 16384: {32768, 122880, 8192},
 }
 
-// fargatePair refuses a pair of CPU and memory that Fargate does not have.
+// fargatePair rejects a pair of CPU and memory that Fargate does not offer.
 func fargatePair(in values) (property, reason string) {
 	cpu, cpuErr := strconv.Atoi(text(in["cpu"]))
 	memory, memoryErr := strconv.Atoi(text(in["memory"]))
@@ -177,7 +178,7 @@ func fargatePair(in values) (property, reason string) {
 	return "", ""
 }
 
-// computeRevision numbers a family's task definitions; a number is never given twice.
+// computeRevision numbers the task definitions of a family; a number is never reused.
 func computeRevision(s *State, r *Resource) {
 	newest := 0.0
 	for _, other := range s.ByType(typeTaskDefinition) {
@@ -186,7 +187,7 @@ func computeRevision(s *State, r *Resource) {
 		}
 	}
 	r.Outputs["revision"] = newest + 1
-	if _, number, found := strings.Cut(arnName(r.ID), ":"); found {
+	if _, number, found := strings.Cut(awsx.NameFromARN(r.ID), ":"); found {
 		revision, err := strconv.ParseFloat(number, 64)
 		if err == nil {
 			r.Outputs["revision"] = revision
@@ -213,13 +214,13 @@ func validateTaskDefinition(_ *State, r *Resource) error {
 	return nil
 }
 
-// validateService refuses a target group that no listener sends requests to, as ECS does, and a container that the task
-// definition does not have.
+// validateService rejects a target group without a listener, as ECS does, and a container that the task definition does
+// not have.
 func validateService(s *State, r *Resource) error {
 	definition := s.Get(typeTaskDefinition, r.Text("taskDefinition"))
 	for _, balancer := range r.Blocks("loadBalancers") {
 		group, container := text(balancer["targetGroupArn"]), text(balancer["containerName"])
-		if !s.hasListener(group) {
+		if len(s.balancersOfGroup(group)) == 0 {
 			return errorf("InvalidParameterException",
 				"The target group with targetGroupArn %s does not have an associated load balancer.", group)
 		}
@@ -229,12 +230,4 @@ func validateService(s *State, r *Resource) error {
 		}
 	}
 	return nil
-}
-
-// hasListener reports whether a listener sends requests to the target group.
-func (s *State) hasListener(targetGroup string) bool {
-	return slices.ContainsFunc(s.ByType(typeListener), func(listener *Resource) bool {
-		return slices.Contains(stringsAt(listener.Outputs, "defaultActions.targetGroupArn"), targetGroup) ||
-			slices.Contains(stringsAt(listener.Outputs, "defaultActions.forward.targetGroups.arn"), targetGroup)
-	})
 }

@@ -1,13 +1,12 @@
 package cloud
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 )
 
-// databaseTypes are those of RDS and the rotation of the password that it manages:
+// databaseTypes are the types of RDS and the rotation of the password that it manages:
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
 var databaseTypes = map[string]resourceType{
 	typeDBSubnetGroup: {
@@ -101,7 +100,7 @@ var databaseTypes = map[string]resourceType{
 	},
 }
 
-// zonesOf are the availability zones of subnets, each once.
+// zonesOf returns the distinct availability zones of subnets.
 func (s *State) zonesOf(subnets []string) []string {
 	var zones []string
 	for _, id := range subnets {
@@ -123,15 +122,15 @@ func computeDatabase(s *State, r *Resource) {
 	}
 	if r.Bool("manageMasterUserPassword") {
 		r.Outputs["masterUserSecrets"] = array(map[string]any{
-			"secretArn": fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:rds!db-%s-%s",
-				s.Region, s.ID, random(r, "uuid.secret"), random(r, "hex6.secret")),
-			"kmsKeyId":     fmt.Sprintf("arn:aws:kms:%s:%s:key/%s", s.Region, s.ID, random(r, "uuid.key")),
+			"secretArn":    s.arn("secretsmanager", "secret:rds!db-"+random(r, "uuid.secret")+"-"+random(r, "hex6.secret")),
+			"kmsKeyId":     s.arn("kms", "key/"+random(r, "uuid.key")),
 			"secretStatus": "active",
 		})
 	}
 }
 
-// databaseAddress is where an instance of that name answers; the rest is the account's, whichever instance has the name.
+// databaseAddress returns the address of an instance with that name. The rest of it is the account's, the same for
+// every instance.
 func (s *State) databaseAddress(identifier string) string {
 	return identifier + ".c" + s.derive("rds")[:11] + "." + s.Region + ".rds.amazonaws.com"
 }
@@ -159,7 +158,7 @@ func validateDatabase(s *State, r *Resource) error {
 	return unique("identifier", "DBInstanceAlreadyExists", "DB instance %s already exists")(s, r)
 }
 
-// removeDatabase takes the final snapshot that was asked for.
+// removeDatabase takes the final snapshot if one is requested.
 func removeDatabase(s *State, r *Resource) error {
 	if r.Bool("deletionProtection") {
 		return errorf("InvalidParameterCombination",

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// firewallTypes are those of WAF: https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateWebACL.html
+// firewallTypes are the types of WAF: https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateWebACL.html
 var firewallTypes = map[string]resourceType{
 	typeWebACL: {
 		name: "name",

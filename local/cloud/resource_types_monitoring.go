@@ -4,7 +4,7 @@ var logRetention = []string{"0", "1", "3", "5", "7", "14", "30", "60", "90", "12
 	"731",
 	"1096", "1827", "2192", "2557", "2922", "3288", "3653"}
 
-// monitoringTypes are those of CloudWatch, X-Ray and Budgets:
+// monitoringTypes are the types of CloudWatch, X-Ray and Budgets:
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
 var monitoringTypes = map[string]resourceType{
 	typeLogGroup: {

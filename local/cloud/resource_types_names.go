@@ -8,8 +8,8 @@ import (
 
 var refZone = refTo("zoneId", typeZone, "NoSuchHostedZone", "No hosted zone found with ID: %s")
 
-// nameTypes are certificates and DNS: https://docs.aws.amazon.com/acm/latest/APIReference/CommonErrors.html and
-// https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
+// nameTypes are the types of ACM and Route 53: https://docs.aws.amazon.com/acm/latest/APIReference/CommonErrors.html
+// and https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
 var nameTypes = map[string]resourceType{
 	typeCertificate: {
 		name: "domainName",
@@ -88,7 +88,7 @@ var nameTypes = map[string]resourceType{
 	},
 }
 
-// computeCertificate works out the records that prove who owns the names.
+// computeCertificate computes the DNS records that validate the names.
 func computeCertificate(_ *State, r *Resource) {
 	names := append([]string{r.Text("domainName")}, r.Strings("subjectAlternativeNames")...)
 	r.Outputs["subjectAlternativeNames"] = array()
@@ -111,7 +111,7 @@ func computeCertificate(_ *State, r *Resource) {
 	r.Outputs["domainValidationOptions"] = options
 }
 
-// validateCertificateRecords lets ACM issue a certificate whose records are in a hosted zone.
+// validateCertificateRecords checks that the validation records of a certificate exist in a hosted zone.
 func validateCertificateRecords(s *State, r *Resource) error {
 	certificate := s.Get(typeCertificate, r.Text("certificateArn"))
 	for _, option := range certificate.Blocks("domainValidationOptions") {
@@ -125,7 +125,7 @@ func validateCertificateRecords(s *State, r *Resource) error {
 	return nil
 }
 
-// Issued reports whether the names of a certificate have been validated, so that ACM has issued it.
+// Issued reports whether ACM has issued the certificate, after its names were validated.
 func (s *State) Issued(certificateARN string) bool {
 	validation := s.Get(typeCertificateValidation, certificateARN)
 	return validation != nil && !validation.Pending

@@ -17,7 +17,7 @@ var (
 		"The security group '%s' does not exist")
 )
 
-// networkTypes are those of EC2: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+// networkTypes are the types of EC2: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 var networkTypes = map[string]resourceType{
 	typeVPC: {
 		id:       "vpc-${hex17}",
@@ -225,7 +225,7 @@ func sameRule(x, y *Resource) bool {
 		func(property string) bool { return x.Outputs[property] != y.Outputs[property] })
 }
 
-// cidrBetween judges an IPv4 range by its prefix's length.
+// cidrBetween checks an IPv4 range by the length of its prefix.
 func cidrBetween(property string, shortest, longest int) rule {
 	return func(in values) (string, string) {
 		value, ok := in[property].(string)
@@ -243,7 +243,7 @@ func cidrBetween(property string, shortest, longest int) rule {
 	}
 }
 
-// validateSubnet keeps subnets inside their VPC and apart from each other.
+// validateSubnet checks that a subnet is inside its VPC and overlaps no other one.
 func validateSubnet(s *State, r *Resource) error {
 	cidr := r.Text("cidrBlock")
 	prefix, err := netip.ParsePrefix(cidr)
@@ -270,7 +270,7 @@ func validateSubnet(s *State, r *Resource) error {
 	return nil
 }
 
-// availabilityZones are the zones of every region; their number is what differs in AWS.
+// availabilityZones returns the zones of a region, four in each.
 func availabilityZones(region string) []string {
 	zones := make([]string, 0, 4)
 	for _, letter := range "abcd" {
@@ -279,7 +279,7 @@ func availabilityZones(region string) []string {
 	return zones
 }
 
-// zoneID is the zone's name that means the same in every account: use1-az1 for us-east-1a.
+// zoneID returns the zone's ID, which means the same in every account: use1-az1 for us-east-1a.
 func zoneID(region, zone string) string {
 	part := strings.Split(region, "-")
 	if len(part) != 3 || len(zone) <= len(region) {
@@ -288,7 +288,7 @@ func zoneID(region, zone string) string {
 	return fmt.Sprintf("%s%c%s-az%d", part[0], part[1][0], part[2], zone[len(region)]-'a'+1)
 }
 
-// addressIn is the n-th usable address of a subnet, counted round.
+// addressIn returns the n-th usable address of a subnet, modulo their number.
 func (s *State) addressIn(subnet string, n int) string {
 	r := s.Get(typeSubnet, subnet)
 	if r == nil {
@@ -298,7 +298,7 @@ func (s *State) addressIn(subnet string, n int) string {
 	if err != nil {
 		return ""
 	}
-	// AWS keeps a subnet's first four addresses and its last one.
+	// AWS reserves a subnet's first four addresses and its last one.
 	usable := 1<<(32-prefix.Bits()) - 5
 	address := prefix.Addr()
 	for range 4 + n%usable {

@@ -5,7 +5,7 @@ import "encoding/json"
 var refQueue = refTo("queueUrl", typeQueue, "AWS.SimpleQueueService.NonExistentQueue",
 	"The specified queue does not exist: %s")
 
-// queueTypes are those of SQS and SNS:
+// queueTypes are the types of SQS and SNS:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 var queueTypes = map[string]resourceType{
 	typeQueue: {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// maxPolicySize is how many characters a managed policy may have, blanks not counted:
+// maxPolicySize is how many characters a managed policy may have, whitespace not counted:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const maxPolicySize = 6144
 
-// policyNotFound is how IAM says that there is no such managed policy.
+// policyNotFound returns the format of IAM's message for a managed policy that does not exist.
 func policyNotFound(what string) string { return what + " %s does not exist or is not attachable." }
 
-// roleTypes are those of IAM: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+// roleTypes are the types of IAM: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 var roleTypes = map[string]resourceType{
 	typeRole: {
 		name:     "name",

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Problem says what is wrong with an input.
+// Problem describes what is wrong with an input.
 type Problem struct{ Property, Reason string }
 
-// UnsimulatedError says that the account has no such type of resource or function.
+// UnsimulatedError reports a resource type or function that is not simulated.
 type UnsimulatedError struct{ What string }
 
 func (e *UnsimulatedError) Error() string { return e.What + " is not simulated by local mode" }
@@ -22,8 +22,8 @@ func resourceTypeOf(typ string) (resourceType, error) {
 	return t, nil
 }
 
-// NameProperty is the input by which a program names a resource of the type, and under which no two can be there at once;
-// "" where AWS names it or the name may repeat.
+// NameProperty returns the input that holds the unique name of a resource of the type; "" if AWS assigns the name or
+// names may repeat.
 func NameProperty(typ string) string {
 	if name := resourceTypes[typ].name; name == "name" || name == "bucket" || name == "identifier" {
 		return name
@@ -31,12 +31,12 @@ func NameProperty(typ string) string {
 	return ""
 }
 
-// Replaces reports whether a change of the input makes another resource.
+// Replaces reports whether a change of the input replaces the resource.
 func Replaces(typ, property string) bool {
 	return slices.Contains(resourceTypes[typ].replaceOnChange, property)
 }
 
-// CheckResource judges inputs by themselves; those that are Unknown are passed over. Its error is *UnsimulatedError.
+// CheckResource checks inputs on their own; Unknown values are skipped. Its error is *UnsimulatedError.
 func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
@@ -56,8 +56,8 @@ func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
 	return problems, nil
 }
 
-// CreateResource makes a resource and waits as long as AWS would. It exists from the beginning, pending: where the wait
-// is cut short, the resource is returned together with the context's error.
+// CreateResource creates a resource and waits as long as AWS would. The resource exists from the beginning, pending: if
+// the wait is interrupted, it is returned together with the context's error.
 func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[string]any) (*Resource, error) {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
@@ -90,7 +90,7 @@ func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[str
 	return created, a.waitUntilCreated(ctx, t, created)
 }
 
-// waitUntilCreated waits until AWS has made the resource.
+// waitUntilCreated waits until AWS has created the resource.
 func (a *Account) waitUntilCreated(ctx context.Context, t resourceType, r *Resource) error {
 	if !r.Pending {
 		return nil
@@ -107,7 +107,7 @@ func (a *Account) waitUntilCreated(ctx context.Context, t resourceType, r *Resou
 	})
 }
 
-// ReadResource returns the resource of that ID, or the one whose name it is, or nil. One that is pending is waited for.
+// ReadResource returns the resource with that ID or name, or nil. It waits for a pending resource.
 func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, error) {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *Account) ReadResource(ctx context.Context, typ, id string) (*Resource, 
 	return found, a.waitUntilCreated(ctx, t, found)
 }
 
-// findImport is the resource that an import finds by an ID which is not its own, or nil.
+// findImport returns the resource that an import finds by an ID other than its own, or nil.
 func (t resourceType) findImport(s *State, typ, id string) *Resource {
 	switch {
 	case t.importID != nil:
@@ -146,7 +146,7 @@ func (t resourceType) findImport(s *State, typ, id string) *Resource {
 	return nil
 }
 
-// UpdateResource changes a resource to what inputs say, and waits where it is still pending.
+// UpdateResource changes a resource to the inputs, and waits if it is still pending.
 func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map[string]any) (*Resource, error) {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
@@ -174,7 +174,7 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 	return updated, a.waitUntilCreated(ctx, t, updated)
 }
 
-// DeleteResource removes a resource. One that is gone already is no error.
+// DeleteResource deletes a resource. It is no error if the resource does not exist.
 func (a *Account) DeleteResource(typ, id string) error {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *State) isReferenced(r *Resource) bool {
 	return false
 }
 
-// referenceMatcher returns whether a string is one of the outputs by which r is referred to.
+// referenceMatcher returns a function that reports whether a string is one of the outputs by which r is referred to.
 func (r *Resource) referenceMatcher(by []string) func(string) bool {
 	return func(subject string) bool {
 		return slices.ContainsFunc(by, func(property string) bool {
@@ -224,8 +224,8 @@ func (r *Resource) referenceMatcher(by []string) func(string) bool {
 	}
 }
 
-// provisionError says why AWS does not make or change the resource under a fault: it has no capacity for the database, or never
-// sees a certificate validated.
+// provisionError returns the error with which AWS does not create or change the resource under a fault: it has no
+// capacity for the database, or never validates a certificate.
 func (a *Account) provisionError(s *State, r *Resource) error {
 	switch {
 	case r.Type == typeDatabase && a.Fault(faultProvisionFails):
@@ -239,14 +239,13 @@ func (a *Account) provisionError(s *State, r *Resource) error {
 	return nil
 }
 
-// PendingChange reports whether AWS itself asks for a change of a resource that the program leaves as it is, and names the
-// property. Under the fault provision-fails the database is due for a change, so that the fault bites an environment
-// that exists already, too.
+// PendingChange returns a property of the type that AWS wants to change although the program does not. Under the fault
+// provision-fails this makes the update of an existing database fail, too.
 func (a *Account) PendingChange(typ string) (property string, pending bool) {
 	return "caCertIdentifier", typ == typeDatabase && a.Fault(faultProvisionFails)
 }
 
-// clone is the resource as it may leave the account: changes to it are nobody else's.
+// clone returns a deep copy that may leave the account.
 func (r *Resource) clone() *Resource {
 	c := *r
 	c.Inputs, c.Outputs = deepCopy(r.Inputs).(map[string]any), deepCopy(r.Outputs).(map[string]any)

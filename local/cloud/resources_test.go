@@ -12,73 +12,73 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// estate makes resources one after the other.
-type estate struct {
+// fixture creates resources in an account.
+type fixture struct {
 	*testing.T
 	*Account
 }
 
-func newEstate(t *testing.T, faults ...string) estate {
-	return estate{t, open(t, filepath.Join(t.TempDir(), "account.json"), faults...)}
+func newFixture(t *testing.T, faults ...string) fixture {
+	return fixture{t, open(t, filepath.Join(t.TempDir(), "account.json"), faults...)}
 }
 
-func (e estate) make(typ string, inputs values) *Resource {
-	e.Helper()
+func (f fixture) create(typ string, inputs values) *Resource {
+	f.Helper()
 	problems, err := CheckResource(typ, inputs)
-	require.NoError(e, err)
-	require.Empty(e, problems)
-	r, err := e.CreateResource(context.Background(), typ, inputs)
-	require.NoError(e, err)
+	require.NoError(f, err)
+	require.Empty(f, problems)
+	r, err := f.CreateResource(context.Background(), typ, inputs)
+	require.NoError(f, err)
 	return r
 }
 
-func (e estate) refuses(message, typ string, inputs values) {
-	e.Helper()
-	_, err := e.CreateResource(context.Background(), typ, inputs)
-	require.EqualError(e, err, message)
+func (f fixture) rejects(message, typ string, inputs values) {
+	f.Helper()
+	_, err := f.CreateResource(context.Background(), typ, inputs)
+	require.EqualError(f, err, message)
 }
 
-// network is a VPC with two subnets and a security group.
-func (e estate) network() (vpc, one, other, group *Resource) {
-	e.Helper()
-	vpc = e.make(typeVPC, values{"cidrBlock": "10.0.0.0/16"})
-	one = e.make(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.0/24", "availabilityZone": "us-east-1a"})
-	other = e.make(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.1.0/24", "availabilityZone": "us-east-1b"})
-	return vpc, one, other, e.make(typeSecurityGroup, values{"vpcId": vpc.ID, "name": "api"})
+// network creates a VPC with two subnets and a security group.
+func (f fixture) network() (vpc, one, other, group *Resource) {
+	f.Helper()
+	vpc = f.create(typeVPC, values{"cidrBlock": "10.0.0.0/16"})
+	one = f.create(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.0/24", "availabilityZone": "us-east-1a"})
+	other = f.create(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.1.0/24", "availabilityZone": "us-east-1b"})
+	return vpc, one, other, f.create(typeSecurityGroup, values{"vpcId": vpc.ID, "name": "api"})
 }
 
 func TestSubnets(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	vpc, one, _, _ := e.network()
 	require.Equal(t, "arn:aws:ec2:us-east-1:123456789012:subnet/"+one.ID, one.Text("arn"))
 	require.Equal(t, "use1-az1", one.Text("availabilityZoneId"))
 
-	e.refuses("InvalidSubnet.Range: The CIDR '10.9.0.0/24' is invalid.", typeSubnet,
+	e.rejects("InvalidSubnet.Range: The CIDR '10.9.0.0/24' is invalid.", typeSubnet,
 		values{"vpcId": vpc.ID, "cidrBlock": "10.9.0.0/24"})
-	e.refuses("InvalidSubnet.Conflict: The CIDR '10.0.0.128/25' conflicts with another subnet", typeSubnet,
+	e.rejects("InvalidSubnet.Conflict: The CIDR '10.0.0.128/25' conflicts with another subnet", typeSubnet,
 		values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.128/25"})
-	e.refuses("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet,
+	e.rejects("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet,
 		values{"vpcId": "vpc-0", "cidrBlock": "10.0.2.0/24"})
 	require.EqualError(t, e.DeleteResource(typeVPC, vpc.ID),
 		"DependencyViolation: The vpc '"+vpc.ID+"' has dependencies and cannot be deleted.")
 }
 
 func TestSecurityGroups(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	vpc, _, _, group := e.network()
 	rule := values{"securityGroupId": group.ID, "ipProtocol": "tcp", "fromPort": 443.0, "toPort": 443.0,
 		"cidrIpv4": "0.0.0.0/0"}
-	e.make(typeIngressRule, rule)
-	e.refuses("InvalidPermission.Duplicate: the specified ingress rule already exists in "+group.ID, typeIngressRule,
+	e.create(typeIngressRule, rule)
+	e.rejects("InvalidPermission.Duplicate: the specified ingress rule already exists in "+group.ID, typeIngressRule,
 		rule)
-	e.refuses("InvalidGroup.Duplicate: The security group 'api' already exists for VPC '"+vpc.ID+"'", typeSecurityGroup,
+	e.rejects("InvalidGroup.Duplicate: The security group 'api' already exists for VPC '"+vpc.ID+"'", typeSecurityGroup,
 		values{"vpcId": vpc.ID, "name": "api"})
 
-	standing := e.make(typeDefaultSecurityGroup, values{"vpcId": vpc.ID})
+	standing := e.create(typeDefaultSecurityGroup, values{"vpcId": vpc.ID})
 	require.Equal(t, vpc.Text("defaultSecurityGroupId"), standing.ID)
 }
 
-func TestChecksBeforeAnythingIsMade(t *testing.T) {
+func TestChecksBeforeCreation(t *testing.T) {
 	fargate := func(cpu, memory string) values {
 		return values{"family": "api", "containerDefinitions": `[{"name":"a","image":"b"}]`, "cpu": cpu,
 			"memory":                  memory,
@@ -102,7 +102,7 @@ func TestChecksBeforeAnythingIsMade(t *testing.T) {
 		"a policy":               {typeRole, values{"name": "a", "assumeRolePolicy": "{"}, "contains an invalid JSON"},
 		"a missing input":        {typeRole, values{"name": "a"}, "missing required property"},
 		"a retention":            {typeLogGroup, values{"name": "a", "retentionInDays": 10.0}, "to be one of"},
-		"backups for ever": {typeDatabase, values{"instanceClass": "db.t3.micro", "backupRetentionPeriod": 36.0},
+		"too many days of backups": {typeDatabase, values{"instanceClass": "db.t3.micro", "backupRetentionPeriod": 36.0},
 			"range (0 - 35)"},
 		"a span of no tasks": {typeScalingTarget,
 			values{"minCapacity": 3.0, "maxCapacity": 2.0, "resourceId": "a", "scalableDimension": "b",
@@ -132,16 +132,16 @@ func TestChecksBeforeAnythingIsMade(t *testing.T) {
 	})
 }
 
-func TestUnsimulatedTypesAreRefusedByName(t *testing.T) {
-	e := newEstate(t)
+func TestUnsimulatedTypesAreRejectedByName(t *testing.T) {
+	e := newFixture(t)
 	_, err := e.CreateResource(context.Background(), "aws:lambda/function:Function", values{})
 	require.EqualError(t, err, "the resource type aws:lambda/function:Function is not simulated by local mode")
 	_, err = e.Invoke("aws:ec2/getAmi:getAmi", values{})
 	require.EqualError(t, err, "the function aws:ec2/getAmi:getAmi is not simulated by local mode")
 }
 
-// TestEveryKindIsWhole finds the slips that a table allows: templates that name nothing, kinds without an ID.
-func TestEveryKindIsWhole(t *testing.T) {
+// TestEveryResourceTypeIsComplete checks the table for templates with unknown names and types without an ID.
+func TestEveryResourceTypeIsComplete(t *testing.T) {
 	for typ, k := range resourceTypes {
 		require.True(t, k.id != "" || k.compute != nil, "%s has no ID", typ)
 		for _, ref := range k.refs {
@@ -154,33 +154,33 @@ func TestEveryKindIsWhole(t *testing.T) {
 	}
 }
 
-func (e estate) database(inputs values) *Resource {
-	e.Helper()
-	_, one, other, group := e.network()
-	subnets := e.make(typeDBSubnetGroup, values{"name": "db", "subnetIds": array(one.ID, other.ID)})
+func (f fixture) database(inputs values) *Resource {
+	f.Helper()
+	_, one, other, group := f.network()
+	subnets := f.create(typeDBSubnetGroup, values{"name": "db", "subnetIds": array(one.ID, other.ID)})
 	all := values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t3.micro",
 		"username":          "balancer",
 		"dbSubnetGroupName": subnets.ID, "vpcSecurityGroupIds": array(group.ID), "manageMasterUserPassword": true}
 	for name, value := range inputs {
 		all[name] = value
 	}
-	return e.make(typeDatabase, all)
+	return f.create(typeDatabase, all)
 }
 
 func TestDatabase(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	db := e.database(values{"deletionProtection": true, "finalSnapshotIdentifier": "db-final"})
 	require.Equal(t, db.Text("address")+":5432", db.Text("endpoint"))
 	require.Regexp(t, `^db\.c[0-9a-f]{11}\.us-east-1\.rds\.amazonaws\.com$`, db.Text("address"))
 	require.Equal(t, "16.8", db.Text("engineVersionActual"))
-	require.False(t, db.Pending, "it is waited for")
+	require.False(t, db.Pending, "the creation is waited for")
 
 	secret := db.Blocks("masterUserSecrets")[0]
 	require.Equal(t, "active", secret["secretStatus"])
 	content, err := json.Marshal(db)
 	require.NoError(t, err)
 	require.NotContains(t, string(content), "assword\":\"", "RDS shows no password")
-	e.make(typeSecretRotation, values{"secretId": secret["secretArn"],
+	e.create(typeSecretRotation, values{"secretId": secret["secretArn"],
 		"rotationRules": values{"automaticallyAfterDays": 30.0}})
 
 	require.EqualError(t, e.DeleteResource(typeDatabase, db.ID),
@@ -193,7 +193,7 @@ func TestDatabase(t *testing.T) {
 	inputs["deletionProtection"] = false
 	updated, err := e.UpdateResource(context.Background(), typeDatabase, db.ID, inputs)
 	require.NoError(t, err)
-	require.Equal(t, db.Text("address"), updated.Text("address"), "what AWS drew stays")
+	require.Equal(t, db.Text("address"), updated.Text("address"), "random parts do not change")
 	require.NoError(t, e.DeleteResource(typeDatabase, db.ID))
 	require.NoError(t, e.View(func(s *State) error {
 		require.Contains(t, s.Snapshots, "db-final")
@@ -202,27 +202,27 @@ func TestDatabase(t *testing.T) {
 }
 
 func TestProvisionFails(t *testing.T) {
-	e := newEstate(t, "provision-fails")
+	e := newFixture(t, "provision-fails")
 	_, err := e.CreateResource(context.Background(), typeDatabase, values{"instanceClass": "db.t3.micro"})
 	require.ErrorContains(t, err,
 		"InsufficientDBInstanceCapacity: We currently do not have sufficient db.t3.micro capacity")
 	_, due := e.PendingChange(typeDatabase)
-	require.True(t, due, "a database that exists is to be changed, so that the fault bites")
+	require.True(t, due, "the fault must also affect an existing database")
 	_, due = e.PendingChange(typeService)
 	require.False(t, due)
-	_, due = newEstate(t).PendingChange(typeDatabase)
+	_, due = newFixture(t).PendingChange(typeDatabase)
 	require.False(t, due)
 }
 
 func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	_, one, other, group := e.network()
-	zone := e.make(typeZone, values{"name": "example.com"})
+	zone := e.create(typeZone, values{"name": "example.com"})
 	require.Len(t, zone.Strings("nameServers"), 4)
-	certificate := e.make(typeCertificate, values{"domainName": "api.example.com", "validationMethod": "DNS"})
-	balancer := e.make(typeLoadBalancer, values{"name": "alb", "subnets": array(one.ID, other.ID),
+	certificate := e.create(typeCertificate, values{"domainName": "api.example.com", "validationMethod": "DNS"})
+	balancer := e.create(typeLoadBalancer, values{"name": "alb", "subnets": array(one.ID, other.ID),
 		"securityGroups": array(group.ID)})
-	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP",
+	target := e.create(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP",
 		"vpcId": one.Text("vpcId"), "targetType": "ip"})
 	https := values{"loadBalancerArn": balancer.ID, "port": 443.0, "protocol": "HTTPS",
 		"certificateArn": certificate.ID,
@@ -234,10 +234,10 @@ func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
 	require.ErrorContains(t, err, "last state: 'PENDING_VALIDATION'")
 
 	option := certificate.Blocks("domainValidationOptions")[0]
-	e.make(typeRecord, values{"zoneId": zone.ID, "name": option["resourceRecordName"], "type": "CNAME", "ttl": 60.0,
+	e.create(typeRecord, values{"zoneId": zone.ID, "name": option["resourceRecordName"], "type": "CNAME", "ttl": 60.0,
 		"records": array(option["resourceRecordValue"])})
-	e.make(typeCertificateValidation, values{"certificateArn": certificate.ID})
-	listener := e.make(typeListener, https)
+	e.create(typeCertificateValidation, values{"certificateArn": certificate.ID})
+	listener := e.create(typeListener, https)
 	require.Contains(t, listener.ID, ":listener/app/alb/")
 	require.ErrorContains(t, e.DeleteResource(typeTargetGroup, target.ID), "ResourceInUse")
 	require.ErrorContains(t, e.DeleteResource(typeCertificate, certificate.ID), "ResourceInUseException")
@@ -245,64 +245,64 @@ func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
 }
 
 func TestAccessLogs(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	_, one, other, _ := e.network()
-	bucket := e.make(typeBucket, values{"bucket": "logs", "forceDestroy": false})
+	bucket := e.create(typeBucket, values{"bucket": "logs", "forceDestroy": false})
 	balancer := values{"name": "alb", "subnets": array(one.ID, other.ID),
 		"accessLogs": values{"bucket": "logs", "enabled": true}}
 	denied := "InvalidConfigurationRequest: Access Denied for bucket: logs. Please check S3bucket permission"
-	e.refuses(denied, typeLoadBalancer, balancer)
-	e.make(typeBucketPolicy, values{"bucket": "logs", "policy": `{"Statement":[{"Action":"s3:PutObject"}]}`})
+	e.rejects(denied, typeLoadBalancer, balancer)
+	e.create(typeBucketPolicy, values{"bucket": "logs", "policy": `{"Statement":[{"Action":"s3:PutObject"}]}`})
 	encrypt := func(algorithm string) values {
 		return values{"bucket": "logs",
 			"rules": array(values{"applyServerSideEncryptionByDefault": values{"sseAlgorithm": algorithm}})}
 	}
-	kms := e.make(typeBucketEncryption, encrypt("aws:kms"))
-	e.refuses(denied, typeLoadBalancer, balancer)
+	kms := e.create(typeBucketEncryption, encrypt("aws:kms"))
+	e.rejects(denied, typeLoadBalancer, balancer)
 	_, err := e.UpdateResource(context.Background(), typeBucketEncryption, kms.ID, encrypt("AES256"))
 	require.NoError(t, err)
-	e.make(typeLoadBalancer, balancer)
+	e.create(typeLoadBalancer, balancer)
 	require.EqualError(t, e.DeleteResource(typeBucket, bucket.ID),
 		"BucketNotEmpty: The bucket you tried to delete is not empty: logs")
 }
 
 func TestTaskDefinitions(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	definition := values{"family": "api", "containerDefinitions": `[{"name":"api","image":"i"}]`, "skipDestroy": true}
-	first, second := e.make(typeTaskDefinition, definition), e.make(typeTaskDefinition, definition)
+	first, second := e.create(typeTaskDefinition, definition), e.create(typeTaskDefinition, definition)
 	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:task-definition/api:1", first.ID)
 	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:task-definition/api:2", second.Text("arn"))
 
 	tagged, err := e.UpdateResource(context.Background(), typeTaskDefinition, first.ID, values{"family": "api",
 		"containerDefinitions": definition["containerDefinitions"], "skipDestroy": true, "tags": values{"a": "b"}})
 	require.NoError(t, err)
-	require.Equal(t, 1.0, tagged.Number("revision"), "a tag makes no new revision")
+	require.Equal(t, 1.0, tagged.Number("revision"), "a tag does not create a revision")
 
 	require.NoError(t, e.DeleteResource(typeTaskDefinition, first.ID))
 	require.NoError(t, e.View(func(s *State) error {
-		require.True(t, s.Get(typeTaskDefinition, first.ID).Kept, "an old revision stays for a rollback")
+		require.True(t, s.Get(typeTaskDefinition, first.ID).Kept, "an old revision is kept for a rollback")
 		return nil
 	}))
-	e.refuses("ClientException: Role is not valid: arn:aws:iam::123456789012:role/none", typeTaskDefinition,
+	e.rejects("ClientException: Role is not valid: arn:aws:iam::123456789012:role/none", typeTaskDefinition,
 		values{"family": "api",
 			"containerDefinitions": definition["containerDefinitions"], "taskRoleArn": "arn:aws:iam::123456789012:role/none"})
 }
 
 func TestRolesAndManagedPolicies(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	const boundary = "arn:aws:iam::123456789012:policy/boundary"
 	bound := values{"name": "task", "assumeRolePolicy": "{}", "permissionsBoundary": boundary}
-	e.refuses("NoSuchEntity: Scope ARN: "+boundary+" does not exist or is not attachable.", typeRole, bound)
-	e.refuses("LimitExceeded: Cannot exceed quota for PolicySize: 6144", typePolicy,
+	e.rejects("NoSuchEntity: Scope ARN: "+boundary+" does not exist or is not attachable.", typeRole, bound)
+	e.rejects("LimitExceeded: Cannot exceed quota for PolicySize: 6144", typePolicy,
 		values{"name": "long", "policy": `"` + strings.Repeat("x", 6143) + `"`})
 
-	require.Equal(t, boundary, e.make(typePolicy, values{"name": "boundary", "policy": "{}"}).ID)
-	role := e.make(typeRole, bound)
+	require.Equal(t, boundary, e.create(typePolicy, values{"name": "boundary", "policy": "{}"}).ID)
+	role := e.create(typeRole, bound)
 	require.EqualError(t, e.DeleteResource(typePolicy, boundary), "DeleteConflict: Cannot delete a policy attached to entities.")
 
-	e.refuses("NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
+	e.rejects("NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
 		typeRolePolicyAttachment, values{"role": "task", "policyArn": "arn:aws:iam::123456789012:policy/none"})
-	attached := e.make(typeRolePolicyAttachment, values{"role": "task", "policyArn": boundary})
+	attached := e.create(typeRolePolicyAttachment, values{"role": "task", "policyArn": boundary})
 	require.EqualError(t, e.DeleteResource(typeRole, role.ID), "DeleteConflict: Cannot delete entity, must detach all policies first.")
 	require.NoError(t, e.DeleteResource(typeRolePolicyAttachment, attached.ID))
 	require.NoError(t, e.DeleteResource(typeRole, role.ID))
@@ -310,28 +310,28 @@ func TestRolesAndManagedPolicies(t *testing.T) {
 }
 
 func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
-	e := newEstate(t)
+	e := newFixture(t)
 	vpc, _, _, _ := e.network()
-	cluster := e.make(typeCluster, values{"name": "cluster"})
-	definition := e.make(typeTaskDefinition, values{"family": "api",
+	cluster := e.create(typeCluster, values{"name": "cluster"})
+	definition := e.create(typeTaskDefinition, values{"family": "api",
 		"containerDefinitions": `[{"name":"api","image":"i"}]`})
-	target := e.make(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": vpc.ID,
+	target := e.create(typeTargetGroup, values{"name": "tg", "port": 3000.0, "protocol": "HTTP", "vpcId": vpc.ID,
 		"targetType": "ip"})
-	e.refuses("InvalidParameterException: The target group with targetGroupArn "+target.ID+" does not have an associated load balancer.",
+	e.rejects("InvalidParameterException: The target group with targetGroupArn "+target.ID+" does not have an associated load balancer.",
 		typeService, values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID,
 			"loadBalancers": array(values{"targetGroupArn": target.ID, "containerName": "api",
 				"containerPort": 3000.0})})
 
 	service := values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID}
-	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:service/cluster/api", e.make(typeService, service).ID)
-	e.refuses("InvalidParameterException: Creation of service api was not idempotent.", typeService, service)
-	e.refuses("ValidationException: ECS service doesn't exist: service/cluster/other", typeScalingTarget,
+	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:service/cluster/api", e.create(typeService, service).ID)
+	e.rejects("InvalidParameterException: Creation of service api was not idempotent.", typeService, service)
+	e.rejects("ValidationException: ECS service doesn't exist: service/cluster/other", typeScalingTarget,
 		values{"resourceId": "service/cluster/other", "minCapacity": 1.0, "maxCapacity": 2.0})
 	require.ErrorContains(t, e.DeleteResource(typeCluster, cluster.ID), "ClusterContainsServicesException")
 }
 
-func TestNamesAreTaken(t *testing.T) {
-	e := newEstate(t)
+func TestNameConflicts(t *testing.T) {
+	e := newFixture(t)
 	_, one, other, _ := e.network()
 	for typ, inputs := range map[string]values{
 		typeRole:         {"name": "a", "assumeRolePolicy": "{}"},
@@ -347,7 +347,7 @@ func TestNamesAreTaken(t *testing.T) {
 		typeSamplingRule: {"ruleName": "a"},
 		typeBudget:       {"name": "a", "budgetType": "COST", "timeUnit": "MONTHLY"},
 	} {
-		e.make(typ, inputs)
+		e.create(typ, inputs)
 		_, err := e.CreateResource(context.Background(), typ, inputs)
 		var refused *Error
 		require.ErrorAs(t, err, &refused, typ)
@@ -355,7 +355,7 @@ func TestNamesAreTaken(t *testing.T) {
 	}
 }
 
-func TestInterruptedCreationIsFinishedByTheNextLook(t *testing.T) {
+func TestInterruptedCreationIsCompletedByTheNextRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "account.json")
 	slow, err := Open(path, Options{AccountID: testAccount, Region: testRegion, Clock: clock.Real()})
 	require.NoError(t, err)
@@ -365,7 +365,7 @@ func TestInterruptedCreationIsFinishedByTheNextLook(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.True(t, r.Pending)
 	require.NoError(t, slow.Close())
-	e := estate{t, open(t, path)}
+	e := fixture{t, open(t, path)}
 	found, err := e.ReadResource(context.Background(), typeCluster, r.ID)
 	require.NoError(t, err)
 	require.False(t, found.Pending)
@@ -376,9 +376,9 @@ func TestInterruptedCreationIsFinishedByTheNextLook(t *testing.T) {
 }
 
 func TestInvoke(t *testing.T) {
-	e := newEstate(t)
-	zone := e.make(typeZone, values{"name": "example.com"})
-	e.make(typeRepository, values{"name": "balancer-api"})
+	e := newFixture(t)
+	zone := e.create(typeZone, values{"name": "example.com"})
+	e.create(typeRepository, values{"name": "balancer-api"})
 	found, err := e.Invoke("aws:route53/getZone:getZone", values{"name": "example.com."})
 	require.NoError(t, err)
 	require.Equal(t, zone.ID, found["zoneId"])

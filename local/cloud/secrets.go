@@ -11,16 +11,16 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// missingKey is what the configuration secrets lack under the fault secret-key-missing.
+// missingKey is the key that configuration secrets lack under the fault secret-key-missing.
 const missingKey = "SENTRY_DSN"
 
-// Stages of a secret's versions.
+// The stages of a secret's versions.
 const (
 	stageCurrent  = "AWSCURRENT"
 	stagePrevious = "AWSPREVIOUS"
 )
 
-// Secret is one secret of Secrets Manager, by name. Its values are in the account's own file and nowhere else.
+// Secret is a secret of Secrets Manager, by name. Its values are stored only in the account's file.
 type Secret struct {
 	ARN         string            `json:"arn"`
 	Name        string            `json:"name"`
@@ -31,7 +31,7 @@ type Secret struct {
 	Versions    []*SecretVersion  `json:"versions"`
 }
 
-// SecretVersion is one value of a secret. A stage names at most one version.
+// SecretVersion is a value of a secret. A stage is attached to at most one version.
 type SecretVersion struct {
 	ID      string    `json:"id"`
 	Value   string    `json:"value"`
@@ -54,7 +54,8 @@ func (s *Secret) byID(id string) *SecretVersion {
 	return s.version(func(v *SecretVersion) bool { return v.ID == id })
 }
 
-// moveStage lets a stage name a version, or none. The version that AWSCURRENT leaves becomes AWSPREVIOUS.
+// moveStage moves a stage to a version, or detaches it if to is nil. The version that loses AWSCURRENT becomes
+// AWSPREVIOUS.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
 func (s *Secret) moveStage(stage string, to *SecretVersion) {
 	from := s.staged(stage)
@@ -85,7 +86,7 @@ func (m model) newSecret(name, value, versionID string) *Secret {
 	return s
 }
 
-// findSecret finds a secret by name, ARN, or ARN without its random end.
+// findSecret finds a secret by name, ARN, or ARN without its random suffix.
 func (s *State) findSecret(id string) *Secret {
 	for _, secret := range s.Secrets {
 		if secret.Name == id || secret.ARN == id || strings.HasPrefix(id, "arn:") && strings.HasPrefix(secret.ARN, id+"-") &&
@@ -96,12 +97,12 @@ func (s *State) findSecret(id string) *Secret {
 	return s.managedSecret(id)
 }
 
-// managedSecret is the secret that RDS keeps for an instance's master user, or nil. Its password is derived from what
-// only the account's file knows; it is no property of any resource.
+// managedSecret returns the secret that RDS manages for an instance's master user, or nil. Its password is derived from
+// the account's salt; it is not a property of any resource.
 func (s *State) managedSecret(id string) *Secret {
 	for _, r := range s.ByType(typeDatabase) {
 		for _, block := range r.Blocks("masterUserSecrets") {
-			arn, _ := block["secretArn"].(string)
+			arn := blockText(block, "secretArn")
 			name := secretName(arn)
 			if arn == "" || id != arn && id != name {
 				continue
@@ -125,7 +126,7 @@ func (s *State) managedSecret(id string) *Secret {
 	return nil
 }
 
-// secretName is the name in a secret's ARN, without the six random characters.
+// secretName returns the name in a secret's ARN, without the random suffix of six characters.
 func secretName(arn string) string {
 	_, name, found := strings.Cut(arn, ":secret:")
 	if !found || len(name) < 7 {
@@ -134,16 +135,16 @@ func secretName(arn string) string {
 	return name[:len(name)-7]
 }
 
-// secretValue is the current value of a secret, as faults leave it.
+// secretValue returns the current value of a secret under the current faults.
 func (m model) secretValue(id string) (string, error) {
 	secret := m.findSecret(id)
 	if secret == nil || secret.staged(stageCurrent) == nil {
-		return "", fmt.Errorf("there is no secret %s", id)
+		return "", fmt.Errorf("secret %s does not exist", id)
 	}
 	return m.visibleValue(secret, secret.staged(stageCurrent)), nil
 }
 
-// visibleValue is a version's value; under the fault secret-key-missing a configuration secret lacks a key.
+// visibleValue returns a version's value. Under the fault secret-key-missing a configuration secret lacks a key.
 func (m model) visibleValue(secret *Secret, v *SecretVersion) string {
 	if !m.faults[faultSecretKeyMissing] || !strings.HasSuffix(secret.Name, "-config") {
 		return v.Value
@@ -160,7 +161,7 @@ func (m model) visibleValue(secret *Secret, v *SecretVersion) string {
 	return string(masked)
 }
 
-// seedSecrets makes the configuration secrets of the stacks that have none, with a value for every key.
+// seedSecrets creates the missing configuration secrets of the stacks, with a value for every key.
 func (m model) seedSecrets(stacks []Stack) error {
 	for _, stack := range stacks {
 		name := "balancer-" + stack.Name + "-config"
@@ -180,7 +181,7 @@ func (m model) seedSecrets(stacks []Stack) error {
 	return nil
 }
 
-// seedValue is a value for a key that nobody objects to, as little known beforehand as a real one.
+// seedValue returns a value for a key that passes every check and cannot be guessed.
 func (m model) seedValue(stack, key string) string {
 	switch key {
 	case "NODE_ENV":

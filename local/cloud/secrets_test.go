@@ -9,9 +9,9 @@ import (
 	"github.com/balancer/v3-backend-infra/configuration"
 )
 
-// Whatever keys an environment asks for, the account begins with values that nobody objects to.
+// Every key of an environment gets an initial value that passes the checks.
 func TestSeedSecrets(t *testing.T) {
-	m := newWorld(t).m
+	m := newSimulation(t).m
 	keys := []string{"NODE_ENV", "SENTRY_DSN", "SUBGRAPH_API_URL", "COINGECKO_API_KEY", "PRICES_URL", "REDIS_URI", "URL", "PORT", "CURLY"}
 	require.NoError(t, m.seedSecrets([]Stack{{Name: "qa", SecretKeys: keys}, {Name: "bare"}}))
 	var values map[string]string
@@ -24,5 +24,5 @@ func TestSeedSecrets(t *testing.T) {
 
 	written := m.Secrets["balancer-qa-config"]
 	require.NoError(t, m.seedSecrets([]Stack{{Name: "qa", SecretKeys: []string{"OTHER"}}}))
-	require.Same(t, written, m.Secrets["balancer-qa-config"], "a secret that is there is people's")
+	require.Same(t, written, m.Secrets["balancer-qa-config"], "an existing secret is not changed")
 }

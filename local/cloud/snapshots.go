@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Snapshot is one snapshot of a database, by identifier. A manual one outlives its database.
+// Snapshot is a database snapshot, by identifier. A manual one outlives its database.
 type Snapshot struct {
 	ARN        string            `json:"arn"`
 	ID         string            `json:"id"`
@@ -20,20 +20,20 @@ type Snapshot struct {
 	Properties map[string]any `json:"properties"`
 }
 
-// snapshotTime is how long RDS needs for one.
+// snapshotTime is how long RDS needs to take a snapshot.
 const snapshotTime = 90 * time.Second
 
-// takeSnapshot takes one of a database.
+// takeSnapshot starts a manual snapshot of a database.
 func (m model) takeSnapshot(id string, r *Resource, tags map[string]string) *Snapshot {
 	snapshot := m.addSnapshot(id, r)
 	snapshot.Created, snapshot.Available, snapshot.Tags = m.now, m.in(snapshotTime), tags
 	return snapshot
 }
 
-// addSnapshot keeps the final snapshot of a database that is deleted.
+// addSnapshot adds a completed snapshot of a database, such as the final one of a deletion.
 func (s *State) addSnapshot(id string, r *Resource) *Snapshot {
 	snapshot := &Snapshot{
-		ARN: "arn:aws:rds:" + s.Region + ":" + s.ID + ":snapshot:" + id, ID: id, Instance: r.Text("identifier"),
+		ARN: s.arn("rds", "snapshot:"+id), ID: id, Instance: r.Text("identifier"),
 		ResourceID: r.ID, Created: s.ECS.Until, Available: s.ECS.Until, Properties: map[string]any{"created": r.Created.Format(time.RFC3339)},
 	}
 	for _, property := range snapshotProperties {
@@ -43,17 +43,17 @@ func (s *State) addSnapshot(id string, r *Resource) *Snapshot {
 	return snapshot
 }
 
-// snapshotProperties are the properties of a database that a snapshot has, and that a database restored from it gets where the
-// call names no others.
+// snapshotProperties are the properties of a database that a snapshot keeps, and that a restored database gets if the
+// call omits them.
 var snapshotProperties = []string{
 	"allocatedStorage", "engine", "engineVersion", "engineVersionActual", "storageEncrypted", "storageType", "username", "dbName",
 	"availabilityZone", "instanceClass", "backupRetentionPeriod", "kmsKeyId",
 }
 
-// automatedPrefix begins the names of the snapshots that RDS takes by itself.
+// automatedPrefix is the prefix of the names of automated snapshots.
 const automatedPrefix = "rds:"
 
-// snapshotType is RDS's word for who takes snapshots of that sort.
+// snapshotType returns RDS's type of the snapshot.
 func (s *Snapshot) snapshotType() string {
 	if strings.HasPrefix(s.ID, automatedPrefix) {
 		return "automated"
@@ -61,8 +61,8 @@ func (s *Snapshot) snapshotType() string {
 	return "manual"
 }
 
-// takeAutomatedSnapshots takes the first automated snapshot of every database with backups, as soon as it is there. The account is too
-// short-lived for a second. It keeps its name when the database is renamed, and goes with it.
+// takeAutomatedSnapshots takes the first automated snapshot of every available database with backups; the account is
+// too short-lived for a second. The snapshot keeps its name when the database is renamed, and is deleted with it.
 func (m model) takeAutomatedSnapshots() {
 	for _, r := range m.ByType(typeDatabase) {
 		id := automatedPrefix + r.Text("identifier") + r.Created.Format("-2006-01-02-15-04")
@@ -79,7 +79,7 @@ func (m model) takeAutomatedSnapshots() {
 	})
 }
 
-// findSnapshot finds a snapshot by its name or ARN, or returns nil.
+// findSnapshot finds a snapshot by name or ARN, or returns nil.
 func (m model) findSnapshot(id string) *Snapshot {
 	_, name, isARN := strings.Cut(id, ":snapshot:")
 	if isARN {

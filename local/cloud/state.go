@@ -8,46 +8,46 @@ import (
 )
 
 // State is everything that the account holds. Resources belong to the Pulumi provider; the other fields are what AWS
-// has besides them, each described where it moves.
+// has besides them.
 type State struct {
 	// ID is the account's twelve digits.
 	ID     string `json:"id"`
 	Region string `json:"region"`
-	// Salt is drawn when the account is made. Secret values come from it, so that no two accounts share one.
+	// Salt is random for each account. Secret values are derived from it, so that no two accounts share one.
 	Salt string `json:"salt"`
-	// Serial counts what was ever made; identifiers are derived from it.
+	// Serial counts the resources ever created; identifiers are derived from it.
 	Serial int `json:"serial"`
-	// Resources by key, Type::ID.
+	// Resources are by key, Type::ID.
 	Resources map[string]*Resource `json:"resources"`
 
 	Registry  Registry             `json:"registry"`
 	Secrets   map[string]*Secret   `json:"secrets"`
 	ECS       ECSState             `json:"ecs"`
 	Snapshots map[string]*Snapshot `json:"snapshots"`
-	// Databases are what RDS is doing with instances, by the instance's resource ID.
+	// Databases are the changes in progress, by the instance's resource ID.
 	Databases map[string]*databaseChange `json:"databases,omitempty"`
-	// Metrics are the values that were published last, by namespace, name and dimensions.
+	// Metrics are the last published values, by namespace, name and dimensions.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
-	// Objects are the keys of what lies in the buckets, by bucket.
+	// Objects are the keys of the objects in each bucket.
 	Objects map[string][]string `json:"objects"`
 }
 
-// Resource is one thing that the account has, as the provider was given it.
+// Resource is a resource of the account, as the provider received it.
 type Resource struct {
 	// Type is Pulumi's type token, such as aws:ecs/service:Service.
 	Type string `json:"type"`
-	// ID is what the provider calls it; unique within its type.
+	// ID is the provider's ID, unique within the type.
 	ID string `json:"id"`
-	// Inputs are what was asked for; Outputs are all its properties, those that AWS computes included. Both use
-	// Pulumi's property names. Values are those of JSON: numbers are float64.
+	// Inputs are the requested properties, Outputs all properties including those that AWS computes. Both use Pulumi's
+	// property names. Values are those of JSON: numbers are float64.
 	Inputs  map[string]any `json:"inputs"`
 	Outputs map[string]any `json:"outputs"`
 	Created time.Time      `json:"created"`
-	// Serial is the account's when it was made; what AWS would draw at random comes from it.
+	// Serial is the account's serial at creation; random parts of identifiers are derived from it.
 	Serial int `json:"serial"`
-	// Kept is set when the stack has let go of it and AWS still has it: a task definition with skipDestroy.
+	// Kept is set when the stack has deleted the resource and AWS still has it: a task definition with skipDestroy.
 	Kept bool `json:"kept,omitempty"`
-	// Pending is set while AWS is still making it: a database that is creating, a certificate to be validated.
+	// Pending is set while AWS is creating it: a database in status creating, a certificate to be validated.
 	Pending bool `json:"pending,omitempty"`
 }
 
@@ -90,25 +90,25 @@ func (s *State) Find(typ, property string, value any) *Resource {
 	return nil
 }
 
-// Text returns an output that is a string, or "".
+// Text returns a string output, or "".
 func (r *Resource) Text(property string) string {
 	value, _ := r.Outputs[property].(string)
 	return value
 }
 
-// Number returns an output that is a number, or 0.
+// Number returns a numeric output, or 0.
 func (r *Resource) Number(property string) float64 {
 	value, _ := r.Outputs[property].(float64)
 	return value
 }
 
-// Bool returns an output that is true or false; what is not set is false.
+// Bool returns a boolean output; unset means false.
 func (r *Resource) Bool(property string) bool {
 	value, _ := r.Outputs[property].(bool)
 	return value
 }
 
-// Strings returns the strings of an output that is a list.
+// Strings returns the strings of a list output.
 func (r *Resource) Strings(property string) []string {
 	list, _ := r.Outputs[property].([]any)
 	var all []string
@@ -120,7 +120,7 @@ func (r *Resource) Strings(property string) []string {
 	return all
 }
 
-// Blocks returns the objects of an output that is a list of objects, or the one object that it is.
+// Blocks returns the objects of an output that is a list of objects or a single object.
 func (r *Resource) Blocks(property string) []map[string]any {
 	switch value := r.Outputs[property].(type) {
 	case map[string]any:

@@ -10,28 +10,29 @@ import (
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// faultEffect is what a fault does to the tasks of an image other than the one that ran well in its service last.
+// faultEffect is how a fault affects the tasks of an image other than the last one that ran well in its service.
 type faultEffect struct {
 	fault string
-	// exitAfter is how long the container lives; zero is for ever.
+	// exitAfter is how long the container runs; zero means that it does not exit.
 	exitAfter time.Duration
 	exitCode  int32
 	reason    string
-	// unhealthyAfter is when its targets have failed too many health checks, late how much longer it takes to become
-	// healthy; zero is never and not at all.
+	// unhealthyAfter is when its targets have failed too many health checks, healthDelay how much longer it takes to
+	// become healthy; zero means never and not at all.
 	unhealthyAfter time.Duration
 	healthDelay    time.Duration
 	script         logScript
 }
 
-// startConditions are what a task finds when it starts.
+// startConditions are the conditions under which a task starts.
 type startConditions struct {
 	faults faultSet
-	// knownGood says that its image is the one that ran well in the service last, balanced that it stands behind a load balancer.
+	// knownGood is set if its image is the last one that ran well in the service, behindLB if it is behind a load
+	// balancer.
 	knownGood, behindLB bool
 }
 
-// effect is what becomes of a task under the conditions; the zero fate is a long life.
+// effect returns the effect of the first fault that applies; the zero value has none.
 func (c startConditions) effect() faultEffect {
 	for _, f := range faultEffects {
 		if c.faults[f.fault] && !c.knownGood && (c.behindLB || f.unhealthyAfter == 0) {
@@ -41,10 +42,10 @@ func (c startConditions) effect() faultEffect {
 	return faultEffect{}
 }
 
-// never is longer than anybody waits.
+// never is longer than any wait.
 const never = 1000 * time.Hour
 
-// faultEffects, the worst first: of several faults the first decides.
+// faultEffects are ordered by severity: of several faults the first one applies.
 var faultEffects = []faultEffect{
 	{fault: faultTaskCrash, exitAfter: 5 * time.Second, exitCode: 1, script: scriptCrash},
 	{fault: faultOutOfMemory, exitAfter: 12 * time.Second, exitCode: 137,
@@ -54,7 +55,7 @@ var faultEffects = []faultEffect{
 	{fault: faultSlowStart, healthDelay: 4 * time.Minute, script: scriptSlow},
 }
 
-// start lets a task of a service start: it plans the task's marks.
+// start schedules the milestones of a service's task.
 func (m model) start(t *task, d definition, c startConditions) {
 	t.Pull = m.after(t.Created, provisionTime)
 	t.Started = m.after(t.Pull, pullTime)
@@ -77,8 +78,8 @@ func (m model) start(t *task, d definition, c startConditions) {
 	t.Healthy = m.after(t.Healthy, effect.healthDelay)
 }
 
-// startOneOff lets a task of RunTask start. One that has a command of its own does it and ends; a migration fails or
-// hangs where a fault says so.
+// startOneOff schedules the milestones of a task of RunTask. A task with its own command runs it and exits; faults make
+// a migration fail or hang.
 func (m model) startOneOff(t *task, d definition, command []string) {
 	m.start(t, d, startConditions{faults: faultSet{faultSecretKeyMissing: m.faults[faultSecretKeyMissing]}})
 	if t.Started.IsZero() || len(command) == 0 {
@@ -101,7 +102,7 @@ func (m model) startOneOff(t *task, d definition, command []string) {
 	m.scheduleExit(t, end, exit, "")
 }
 
-// migrated reports whether the image has brought the cluster's database up to date before.
+// migrated reports whether a migration with the image has succeeded before.
 func (m model) migrated(next *task) bool {
 	return len(m.ECS.tasks(func(t *task) bool {
 		return t.Cluster == next.Cluster && t.Digest == next.Digest && m.reached(t.Stopped) &&
@@ -109,7 +110,7 @@ func (m model) migrated(next *task) bool {
 	})) > 0
 }
 
-// startFailure says in ECS's words why a task cannot start, or nothing where it can.
+// startFailure returns ECS's reason why a task cannot start, or "".
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 func (m model) startFailure(d definition, c startConditions) string {
 	for _, container := range d.containers {
@@ -135,7 +136,7 @@ func (m model) startFailure(d definition, c startConditions) string {
 	return ""
 }
 
-// secretFailure judges one valueFrom of the form ARN:KEY:STAGE:VERSION.
+// secretFailure returns ECS's reason why a valueFrom of the form ARN:KEY:STAGE:VERSION cannot be resolved, or "".
 func (m model) secretFailure(from string, faults faultSet) string {
 	const prefix = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: " +
 		"unable to retrieve secret from asm: service call has been retried 1 time(s): "
@@ -154,7 +155,7 @@ func (m model) secretFailure(from string, faults faultSet) string {
 	}
 	var object map[string]any
 	if err := json.Unmarshal([]byte(value), &object); err != nil {
-		return prefix + "invalid character in the secret: it is no JSON object"
+		return prefix + "invalid character in the secret: it is not a JSON object"
 	}
 	if _, found := object[parts[7]]; !found {
 		return prefix + "retrieved secret from Secrets Manager did not contain json key " + parts[7]

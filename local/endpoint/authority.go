@@ -21,17 +21,18 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// CertificateFile is the authority's certificate in its directory, to be trusted by a browser; keyFile stays private.
+// CertificateFile is the file of the authority's certificate, to be trusted by a browser; keyFile holds the private
+// key.
 const (
 	CertificateFile = "authority.pem"
 	keyFile         = "authority-key.pem"
 )
 
-// authorityLifetime is how long the authority's own certificate is valid for.
+// authorityLifetime is how long the authority's own certificate is valid.
 const authorityLifetime = 10 * 365 * 24 * time.Hour
 
-// Authority stands for the one that issues ACM's certificates. It is made once for a directory and trusted by nobody
-// but local mode.
+// Authority is the certificate authority that issues ACM's certificates. It is created once for a directory and trusted
+// only by local mode.
 type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -40,7 +41,7 @@ type Authority struct {
 	issued map[string]*tls.Certificate
 }
 
-// OpenAuthority reads the authority from a directory, or makes it there, its key readable by the owner alone.
+// OpenAuthority reads the authority from a directory, or creates it there with a key that only the owner can read.
 func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, keyFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,7 +52,7 @@ func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("read the local authority in %s: its key is no ECDSA key", dir)
+		return nil, fmt.Errorf("read the local authority in %s: its key is not an ECDSA key", dir)
 	}
 	return newAuthority(pair.Leaf, key), nil
 }
@@ -63,7 +64,7 @@ func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey) *Authori
 func createAuthority(dir string, now time.Time) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make the local authority: %w", err)
+		return nil, fmt.Errorf("create the local authority: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "deployer local authority"},
@@ -72,37 +73,37 @@ func createAuthority(dir string, now time.Time) (*Authority, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return nil, fmt.Errorf("make the local authority: %w", err)
+		return nil, fmt.Errorf("create the local authority: %w", err)
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("make the local authority: %w", err)
+		return nil, fmt.Errorf("create the local authority: %w", err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("make the local authority: %w", err)
+		return nil, fmt.Errorf("create the local authority: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("keep the local authority: %w", err)
+		return nil, fmt.Errorf("write the local authority: %w", err)
 	}
 	for name, block := range map[string]*pem.Block{
 		keyFile: {Type: "PRIVATE KEY", Bytes: private}, CertificateFile: {Type: "CERTIFICATE", Bytes: der},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			return nil, fmt.Errorf("keep the local authority: %w", err)
+			return nil, fmt.Errorf("write the local authority: %w", err)
 		}
 	}
 	return newAuthority(certificate, key), nil
 }
 
-// Roots trusts the authority and nobody else.
+// Roots returns a pool that trusts only the authority.
 func (a *Authority) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// Issue makes the certificate that a load balancer shows. The same one is made but once.
+// Issue returns the certificate that a load balancer presents. It caches the certificates that it creates.
 func (a *Authority) Issue(c cloud.Certificate) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

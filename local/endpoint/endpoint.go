@@ -1,7 +1,7 @@
-// Package endpoint is the HTTPS server that stands for the account's load balancers and the API behind them.
+// Package endpoint is the HTTPS server that simulates the account's load balancers and the API behind them.
 //
-// Every load balancer has an address of its own on loopback, and behind each of its listeners an own port, so that what
-// a client meets depends on whom it connects to: another load balancer shows another certificate.
+// Each load balancer has its own loopback address and each of its listeners its own port, so that a client gets the
+// certificate of the load balancer that it connects to.
 package endpoint
 
 import (
@@ -36,7 +36,7 @@ type runningServer struct {
 	address string
 }
 
-// New makes a server that starts listening when somebody connects.
+// New returns a server that starts listening at the first connection.
 func New(account *cloud.Account, authority *Authority) *Server {
 	return &Server{account: account, authority: authority, servers: map[string]*runningServer{}}
 }
@@ -54,8 +54,8 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
-// Serve answers over HTTPS at one address for all the load balancers, told apart by the name that the client asks for,
-// until ctx ends or the server is closed. It returns the address that it listens on.
+// Serve answers over HTTPS at one address for all load balancers, selected by SNI, until ctx ends or the server is
+// closed. It returns the address that it listens on.
 func (s *Server) Serve(ctx context.Context, address string) (net.Addr, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +73,8 @@ func (s *Server) Serve(ctx context.Context, address string) (net.Addr, error) {
 	return listener.Addr(), nil
 }
 
-// listenerByName is the HTTPS listener of the load balancer that a name means; of the first one, where it means none.
+// listenerByName returns the HTTPS listener of the load balancer that a name resolves to, or of the first load
+// balancer.
 func (s *Server) listenerByName(name string) (cloud.Listener, bool) {
 	balancers, err := s.account.Balancers()
 	if err != nil || len(balancers) == 0 {
@@ -97,7 +98,7 @@ func (s *Server) listenerByName(name string) (cloud.Listener, bool) {
 	return cloud.Listener{}, false
 }
 
-// listen returns the address on which a load balancer's listener answers, and lets it listen where it does not yet.
+// listen returns the address of a load balancer's listener, and starts the listener if necessary.
 func (s *Server) listen(ctx context.Context, balancer cloud.Balancer, l cloud.Listener) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +125,7 @@ func (s *Server) listen(ctx context.Context, balancer cloud.Balancer, l cloud.Li
 	return listener.Addr().String(), nil
 }
 
-// currentListener is a load balancer's listener as it is now.
+// currentListener returns the current state of a load balancer's listener.
 func (s *Server) currentListener(arn string, port int) (cloud.Listener, bool) {
 	balancers, err := s.account.Balancers()
 	if err != nil {
@@ -140,7 +141,7 @@ func (s *Server) currentListener(arn string, port int) (cloud.Listener, bool) {
 	return cloud.Listener{}, false
 }
 
-// httpServer serves listeners; find returns the one that is meant by a name.
+// httpServer returns a server for the listeners that find selects by name.
 func (s *Server) httpServer(find func(name string) (cloud.Listener, bool)) *http.Server {
 	return &http.Server{
 		Handler: s.handler(find), ReadHeaderTimeout: 10 * time.Second,

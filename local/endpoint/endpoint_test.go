@@ -26,39 +26,39 @@ const (
 	domain = "staging-api.hyperchonk.com"
 )
 
-type handClock struct{ now time.Time }
+type manualClock struct{ now time.Time }
 
-func (c *handClock) Now() time.Time { return c.now }
+func (c *manualClock) Now() time.Time { return c.now }
 
-func (c *handClock) Wait(_ context.Context, d time.Duration) error {
+func (c *manualClock) Wait(_ context.Context, d time.Duration) error {
 	c.now = c.now.Add(d)
 	return nil
 }
 
 type object = map[string]any
 
-// stage is an account with two load balancers, of which the first serves the domain.
-type stage struct {
+// fixture is an account with two load balancers, of which the first serves the domain.
+type fixture struct {
 	t       *testing.T
 	account *cloud.Account
-	clock   *handClock
+	clock   *manualClock
 	server  *Server
 	network probe.Network
 	// dnsNames are the load balancers' own.
 	dnsNames []string
 }
 
-func newStage(t *testing.T, faults ...string) *stage {
+func newFixture(t *testing.T, faults ...string) *fixture {
 	t.Helper()
-	// What AWS takes to build the stage passes at once; certificates are judged by the machine's clock.
-	clk := &handClock{now: time.Now().Add(-time.Hour)}
+	// Creation takes no time; certificates are checked against the machine's clock.
+	clk := &manualClock{now: time.Now().Add(-time.Hour)}
 	account, err := cloud.Open(filepath.Join(t.TempDir(), "account.json"), cloud.Options{
 		AccountID: "123456789012", Region: region, Clock: clk, Stacks: []cloud.Stack{{Name: "staging"}}, Faults: faults,
 	})
 	require.NoError(t, err)
 	authority, err := OpenAuthority(t.TempDir(), clk.now)
 	require.NoError(t, err)
-	s := &stage{t: t, account: account, clock: clk, server: New(account, authority)}
+	s := &fixture{t: t, account: account, clock: clk, server: New(account, authority)}
 	t.Cleanup(func() {
 		require.NoError(t, s.server.Close())
 		require.NoError(t, account.Close())
@@ -68,86 +68,86 @@ func newStage(t *testing.T, faults ...string) *stage {
 	return s
 }
 
-// make creates a resource as the provider would.
-func (s *stage) make(typ string, inputs object) *cloud.Resource {
-	s.t.Helper()
-	r, err := s.account.CreateResource(s.t.Context(), typ, inputs)
-	require.NoError(s.t, err, typ)
+// create creates a resource as the provider would.
+func (f *fixture) create(typ string, inputs object) *cloud.Resource {
+	f.t.Helper()
+	r, err := f.account.CreateResource(f.t.Context(), typ, inputs)
+	require.NoError(f.t, err, typ)
 	return r
 }
 
-func (s *stage) build() {
-	vpc := s.make("aws:ec2/vpc:Vpc", object{"cidrBlock": "10.20.0.0/16"})
+func (f *fixture) build() {
+	vpc := f.create("aws:ec2/vpc:Vpc", object{"cidrBlock": "10.20.0.0/16"})
 	var subnets []any
 	for zone, cidr := range map[string]string{"a": "10.20.0.0/24", "b": "10.20.1.0/24"} {
-		subnets = append(subnets, s.make("aws:ec2/subnet:Subnet", object{
+		subnets = append(subnets, f.create("aws:ec2/subnet:Subnet", object{
 			"vpcId": vpc.ID, "cidrBlock": cidr, "availabilityZone": region + zone}).ID)
 	}
-	zone := s.make("aws:route53/zone:Zone", object{"name": "hyperchonk.com"})
+	zone := f.create("aws:route53/zone:Zone", object{"name": "hyperchonk.com"})
 	var groups []string
 	for _, name := range []string{"staging", "other"} {
 		host := name + "-api.hyperchonk.com"
-		balancer := s.make("aws:lb/loadBalancer:LoadBalancer", object{"name": name, "subnets": subnets})
-		s.dnsNames = append(s.dnsNames, balancer.Text("dnsName"))
-		group := s.make("aws:lb/targetGroup:TargetGroup", object{
+		balancer := f.create("aws:lb/loadBalancer:LoadBalancer", object{"name": name, "subnets": subnets})
+		f.dnsNames = append(f.dnsNames, balancer.Text("dnsName"))
+		group := f.create("aws:lb/targetGroup:TargetGroup", object{
 			"name": name, "port": 3000.0, "protocol": "HTTP", "targetType": "ip", "vpcId": vpc.ID, "deregistrationDelay": 30.0})
-		s.make("aws:lb/listener:Listener", object{"loadBalancerArn": balancer.ID, "port": 443.0, "protocol": "HTTPS",
-			"certificateArn": s.certificate(zone.ID, host), "defaultActions": []any{object{"type": "forward", "targetGroupArn": group.ID}}})
-		s.make("aws:lb/listener:Listener", object{"loadBalancerArn": balancer.ID, "port": 80.0, "protocol": "HTTP",
+		f.create("aws:lb/listener:Listener", object{"loadBalancerArn": balancer.ID, "port": 443.0, "protocol": "HTTPS",
+			"certificateArn": f.certificate(zone.ID, host), "defaultActions": []any{object{"type": "forward", "targetGroupArn": group.ID}}})
+		f.create("aws:lb/listener:Listener", object{"loadBalancerArn": balancer.ID, "port": 80.0, "protocol": "HTTP",
 			"defaultActions": []any{object{"type": "redirect", "redirect": object{"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}}}})
-		s.make("aws:route53/record:Record", object{"zoneId": zone.ID, "name": host, "type": "A", "aliases": []any{
+		f.create("aws:route53/record:Record", object{"zoneId": zone.ID, "name": host, "type": "A", "aliases": []any{
 			object{"name": balancer.Text("dnsName"), "zoneId": balancer.Text("zoneId"), "evaluateTargetHealth": true}}})
 		groups = append(groups, group.ID)
 	}
-	s.serve(groups[0], subnets)
+	f.serve(groups[0], subnets)
 }
 
-func (s *stage) certificate(zone, host string) string {
-	certificate := s.make("aws:acm/certificate:Certificate", object{"domainName": host, "validationMethod": "DNS"})
+func (f *fixture) certificate(zone, host string) string {
+	certificate := f.create("aws:acm/certificate:Certificate", object{"domainName": host, "validationMethod": "DNS"})
 	for _, option := range certificate.Blocks("domainValidationOptions") {
-		s.make("aws:route53/record:Record", object{"zoneId": zone, "name": option["resourceRecordName"], "type": "CNAME",
+		f.create("aws:route53/record:Record", object{"zoneId": zone, "name": option["resourceRecordName"], "type": "CNAME",
 			"ttl": 60.0, "records": []any{option["resourceRecordValue"]}})
 	}
-	s.make("aws:acm/certificateValidation:CertificateValidation", object{"certificateArn": certificate.ID})
+	f.create("aws:acm/certificateValidation:CertificateValidation", object{"certificateArn": certificate.ID})
 	return certificate.ID
 }
 
 // serve runs the API behind a target group.
-func (s *stage) serve(group string, subnets []any) {
-	images, err := s.account.Images()
-	require.NoError(s.t, err)
+func (f *fixture) serve(group string, subnets []any) {
+	images, err := f.account.Images()
+	require.NoError(f.t, err)
 	containers, err := json.Marshal([]object{{"name": "balancer-api",
 		"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@" + images[0].Digest}})
-	require.NoError(s.t, err)
-	definition := s.make("aws:ecs/taskDefinition:TaskDefinition", object{"family": "api", "containerDefinitions": string(containers),
+	require.NoError(f.t, err)
+	definition := f.create("aws:ecs/taskDefinition:TaskDefinition", object{"family": "api", "containerDefinitions": string(containers),
 		"cpu": "512", "memory": "1024", "networkMode": "awsvpc", "requiresCompatibilities": []any{"FARGATE"}})
-	s.make("aws:ecs/cluster:Cluster", object{"name": "cluster"})
-	s.make("aws:ecs/service:Service", object{"name": "api", "cluster": "cluster", "taskDefinition": definition.Text("arn"), "desiredCount": 1.0,
+	f.create("aws:ecs/cluster:Cluster", object{"name": "cluster"})
+	f.create("aws:ecs/service:Service", object{"name": "api", "cluster": "cluster", "taskDefinition": definition.Text("arn"), "desiredCount": 1.0,
 		"networkConfiguration": object{"subnets": subnets},
 		"loadBalancers":        []any{object{"targetGroupArn": group, "containerName": "balancer-api", "containerPort": 3000.0}}})
 }
 
-func (s *stage) client() *http.Client {
-	transport := &http.Transport{DialContext: s.network.Dial, TLSClientConfig: &tls.Config{RootCAs: s.network.Roots}}
-	s.t.Cleanup(transport.CloseIdleConnections)
+func (f *fixture) client() *http.Client {
+	transport := &http.Transport{DialContext: f.network.Dial, TLSClientConfig: &tls.Config{RootCAs: f.network.Roots}}
+	f.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-func (s *stage) get(url string) (*http.Response, string) {
-	s.t.Helper()
-	response, err := s.client().Get(url)
-	require.NoError(s.t, err)
+func (f *fixture) get(url string) (*http.Response, string) {
+	f.t.Helper()
+	response, err := f.client().Get(url)
+	require.NoError(f.t, err)
 	body, err := io.ReadAll(response.Body)
-	require.NoError(s.t, err)
-	require.NoError(s.t, response.Body.Close())
+	require.NoError(f.t, err)
+	require.NoError(f.t, response.Body.Close())
 	return response, string(body)
 }
 
 func TestHealthFollowsTheTasks(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	response, body := s.get("https://" + domain + "/health")
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.Contains(t, body, "503 Service Temporarily Unavailable", "the load balancer has no target yet")
@@ -173,8 +173,8 @@ func TestHealthFollowsTheTasks(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 }
 
-func TestDatabaseIsGone(t *testing.T) {
-	s := newStage(t, "database-unavailable")
+func TestDatabaseUnavailable(t *testing.T) {
+	s := newFixture(t, "database-unavailable")
 	s.clock.now = s.clock.now.Add(time.Minute)
 	response, body := s.get("https://" + domain + "/health/ready")
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
@@ -182,11 +182,11 @@ func TestDatabaseIsGone(t *testing.T) {
 }
 
 func TestGraphQL(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	s.clock.now = s.clock.now.Add(time.Minute)
 	for query, want := range map[string]string{
 		`{"query":"query { __typename }"}`: `{"data":{"__typename":"Query"}}`,
-		`{"query":"{ pools { id } }"}`:     `{"errors":[{"message":"the simulated API answers { __typename } alone"}]}`,
+		`{"query":"{ pools { id } }"}`:     `{"errors":[{"message":"the simulated API answers only { __typename }"}]}`,
 	} {
 		response, err := s.client().Post("https://"+domain+"/graphql", "application/json", strings.NewReader(query))
 		require.NoError(t, err)
@@ -198,52 +198,52 @@ func TestGraphQL(t *testing.T) {
 }
 
 func TestPlainHTTPIsRedirected(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	response, _ := s.get("http://" + domain + "/health?a=b")
 	require.Equal(t, http.StatusMovedPermanently, response.StatusCode)
 	require.Equal(t, "https://"+domain+":443/health?a=b", response.Header.Get("Location"))
 }
 
-// names are those of the certificate that a host shows to somebody who asks for a name.
-func (s *stage) names(host, serverName string) (*x509.Certificate, error) {
-	conn, err := s.network.Dial(s.t.Context(), "tcp", net.JoinHostPort(host, "443"))
+// certificateOf returns the certificate that a host presents for a server name.
+func (f *fixture) certificateOf(host, serverName string) (*x509.Certificate, error) {
+	conn, err := f.network.Dial(f.t.Context(), "tcp", net.JoinHostPort(host, "443"))
 	if err != nil {
 		return nil, err
 	}
-	client := tls.Client(conn, &tls.Config{ServerName: serverName, RootCAs: s.network.Roots})
+	client := tls.Client(conn, &tls.Config{ServerName: serverName, RootCAs: f.network.Roots})
 	defer func() { _ = client.Close() }()
-	if err := client.HandshakeContext(s.t.Context()); err != nil {
+	if err := client.HandshakeContext(f.t.Context()); err != nil {
 		return nil, err
 	}
 	return client.ConnectionState().PeerCertificates[0], nil
 }
 
 func TestCertificateBelongsToTheLoadBalancer(t *testing.T) {
-	s := newStage(t)
-	certificate, err := s.names(s.dnsNames[0], domain)
+	s := newFixture(t)
+	certificate, err := s.certificateOf(s.dnsNames[0], domain)
 	require.NoError(t, err)
 	require.Equal(t, []string{domain}, certificate.DNSNames)
 	require.Equal(t, "deployer local authority", certificate.Issuer.CommonName)
 
-	_, err = s.names(s.dnsNames[1], domain)
+	_, err = s.certificateOf(s.dnsNames[1], domain)
 	var wrong x509.HostnameError
-	require.ErrorAs(t, err, &wrong, "another load balancer shows its own certificate, whatever it is asked for")
+	require.ErrorAs(t, err, &wrong, "another load balancer presents its own certificate for every name")
 	require.Equal(t, []string{"other-api.hyperchonk.com"}, wrong.Certificate.DNSNames)
 }
 
 func TestBrokenCertificates(t *testing.T) {
-	_, err := newStage(t, "certificate-expired").names(domain, domain)
+	_, err := newFixture(t, "certificate-expired").certificateOf(domain, domain)
 	var invalid x509.CertificateInvalidError
 	require.ErrorAs(t, err, &invalid)
 	require.Equal(t, x509.Expired, invalid.Reason)
 
-	_, err = newStage(t, "certificate-wrong-name").names(domain, domain)
+	_, err = newFixture(t, "certificate-wrong-name").certificateOf(domain, domain)
 	var wrong x509.HostnameError
 	require.ErrorAs(t, err, &wrong)
 }
 
 func TestNames(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	byDomain, err := s.network.Resolver.LookupHost(t.Context(), domain)
 	require.NoError(t, err)
 	byName, err := s.network.Resolver.LookupHost(t.Context(), s.dnsNames[0])
@@ -275,18 +275,18 @@ func TestNames(t *testing.T) {
 }
 
 func TestNamesUnderFaults(t *testing.T) {
-	s := newStage(t, "dns-missing", "not-delegated")
+	s := newFixture(t, "dns-missing", "not-delegated")
 	_, err := s.network.Resolver.LookupHost(t.Context(), domain)
 	require.Error(t, err)
 	_, err = s.network.Resolver.LookupHost(t.Context(), s.dnsNames[0])
-	require.NoError(t, err, "the load balancer has its own name still")
+	require.NoError(t, err, "the load balancer's own name still resolves")
 	servers, err := s.network.Resolver.LookupNS(t.Context(), "hyperchonk.com")
 	require.NoError(t, err)
 	require.Contains(t, servers[0].Host, "registrar-parking")
 }
 
-func TestNothingElseListens(t *testing.T) {
-	s := newStage(t)
+func TestOtherConnectionsAreRefused(t *testing.T) {
+	s := newFixture(t)
 	for _, address := range []string{domain + ":22", "127.0.0.1:443", "192.0.2.1:443"} {
 		_, err := s.network.Dial(t.Context(), "tcp", address)
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, address)
@@ -294,7 +294,7 @@ func TestNothingElseListens(t *testing.T) {
 }
 
 func TestServe(t *testing.T) {
-	s := newStage(t)
+	s := newFixture(t)
 	s.clock.now = s.clock.now.Add(time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
 	address, err := s.server.Serve(ctx, "127.0.0.1:0")

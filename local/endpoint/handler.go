@@ -9,7 +9,6 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// handler answers as a load balancer with the API behind it.
 func (s *Server) handler(find func(name string) (cloud.Listener, bool)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l, found := find(hostOf(r))
@@ -47,7 +46,7 @@ func redirect(w http.ResponseWriter, r *http.Request, to cloud.Redirect) {
 	w.WriteHeader(to.Code)
 }
 
-// writeUnavailable is what a load balancer says that has no target for a request.
+// writeUnavailable writes the response of a load balancer without a target.
 func writeUnavailable(w http.ResponseWriter) {
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Content-Type", "text/html")
@@ -56,7 +55,7 @@ func writeUnavailable(w http.ResponseWriter) {
 		"<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n"))
 }
 
-// api is the application in a task, as far as its clients can tell from outside.
+// api returns the handler of the application in a task.
 func (s *Server) api(task cloud.Target) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
@@ -79,10 +78,10 @@ func (s *Server) api(task cloud.Target) http.Handler {
 	return mux
 }
 
-// maxQuery is how much of a GraphQL request is read, in bytes.
+// maxQuery is the maximum size of a GraphQL request in bytes.
 const maxQuery = 1 << 20
 
-// graphql knows the one query that says nothing about data: { __typename }.
+// graphql answers the one query that needs no data: { __typename }.
 func graphql(w http.ResponseWriter, r *http.Request) {
 	var request struct{ Query string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuery)).Decode(&request); err != nil {
@@ -93,7 +92,7 @@ func graphql(w http.ResponseWriter, r *http.Request) {
 	case "{__typename}":
 		writeJSON(w, http.StatusOK, map[string]any{"data": map[string]string{"__typename": "Query"}})
 	default:
-		writeJSON(w, http.StatusOK, graphQLError("the simulated API answers { __typename } alone"))
+		writeJSON(w, http.StatusOK, graphQLError("the simulated API answers only { __typename }"))
 	}
 }
 

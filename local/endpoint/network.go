@@ -14,13 +14,13 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// Network reaches the load balancers by their names and by the domains whose records lead to them. There is nothing
-// else in it.
+// Network returns a network that reaches the load balancers by their names and by the domains whose records lead to
+// them, and nothing else.
 func (s *Server) Network() probe.Network {
 	return probe.Network{Resolver: resolver{s.account}, Dial: s.dial, Roots: s.authority.Roots()}
 }
 
-// addressOf is a load balancer's address on loopback: always the same, and another one for another load balancer.
+// addressOf returns a load balancer's address on loopback, which depends only on its name.
 func addressOf(dnsName string) netip.Addr {
 	sum := sha256.Sum256([]byte(dnsName))
 	return netip.AddrFrom4([4]byte{127, 1 + sum[0]%254, sum[1], 1 + sum[2]%254})
@@ -68,7 +68,7 @@ func notFound(name string) error {
 	return &net.DNSError{Err: "no such host", Name: name, Server: "local mode", IsNotFound: true}
 }
 
-// dial connects to a load balancer's listener; to everything else the connection is refused.
+// dial connects to a load balancer's listener, and refuses every other connection.
 func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialError := func(err error) error { return &net.OpError{Op: "dial", Net: network, Err: err} }
 	host, portText, err := net.SplitHostPort(address)

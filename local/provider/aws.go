@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// awsProvider is the aws provider over the account. It keeps nothing itself.
+// awsProvider is the aws provider for the account. It has no state of its own.
 type awsProvider struct {
 	plugin.UnimplementedProvider
 	account *cloud.Account
@@ -21,21 +21,21 @@ type awsProvider struct {
 
 var awsVersion = semver.MustParse("6.83.2")
 
-// Close is nothing: the account outlives every engine.
+// Close does nothing: the account outlives every engine.
 func (p *awsProvider) Close() error { return nil }
 
-// Attach is nothing: the provider never calls the engine.
+// Attach does nothing: the provider never calls the engine.
 func (p *awsProvider) Attach(string) error { return nil }
 
-// SignalCancellation lets the operations under way end. They take seconds, and nothing is left pending.
+// SignalCancellation does nothing: operations in progress take seconds and run to their end.
 func (p *awsProvider) SignalCancellation(context.Context) error { return nil }
 
-// GetPluginInfo says which version of the real provider is simulated.
+// GetPluginInfo returns the version of the real provider that is simulated.
 func (p *awsProvider) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
 	return plugin.PluginInfo{Version: &awsVersion}, nil
 }
 
-// GetSchema says only who the provider is.
+// GetSchema returns only name and version.
 func (p *awsProvider) GetSchema(context.Context, plugin.GetSchemaRequest) (plugin.GetSchemaResponse, error) {
 	return schema("aws", awsVersion)
 }
@@ -45,22 +45,22 @@ func schema(name string, version semver.Version) (plugin.GetSchemaResponse, erro
 	return plugin.GetSchemaResponse{Schema: content}, err
 }
 
-// CheckConfig takes the provider's configuration as it is; Configure judges it.
+// CheckConfig accepts the provider's configuration; Configure validates it.
 func (p *awsProvider) CheckConfig(_ context.Context, r plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
 	return plugin.CheckConfigResponse{Properties: r.News}, nil
 }
 
-// DiffConfig replaces the provider where the region changes, as the real one does.
+// DiffConfig replaces the provider if the region changes, as the real one does.
 func (p *awsProvider) DiffConfig(_ context.Context, r plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
 	return diff(r.OldInputs, r.NewInputs, func(property string) bool { return property == "region" }), nil
 }
 
-// Configure refuses another account or region than the simulated one.
+// Configure rejects another account or region than the simulated one.
 func (p *awsProvider) Configure(_ context.Context, r plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
 	config := toAccount(r.Inputs)
 	accountRegion := p.account.Region()
 	if region, ok := config["region"].(string); ok && region != accountRegion {
-		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account lies in %s, not in %s", accountRegion, region)
+		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account is in %s, not in %s", accountRegion, region)
 	}
 	allowed, err := listOf(config["allowedAccountIds"])
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *awsProvider) Configure(_ context.Context, r plugin.ConfigureRequest) (p
 	return plugin.ConfigureResponse{}, nil
 }
 
-// listOf reads a list of the configuration, which may come as JSON in a string.
+// listOf decodes a list of the configuration, which may be JSON in a string.
 func listOf(value any) ([]string, error) {
 	var list []string
 	switch v := value.(type) {
@@ -89,7 +89,7 @@ func listOf(value any) ([]string, error) {
 	return list, nil
 }
 
-// Check judges inputs, and gives a name to what the program left without one.
+// Check validates inputs, and generates a name if the program gave none.
 func (p *awsProvider) Check(_ context.Context, r plugin.CheckRequest) (plugin.CheckResponse, error) {
 	inputs := r.News.Copy()
 	if name := resource.PropertyKey(cloud.NameProperty(string(r.Type))); name != "" && !inputs.HasValue(name) {
@@ -112,7 +112,7 @@ func (p *awsProvider) Check(_ context.Context, r plugin.CheckRequest) (plugin.Ch
 	return response, nil
 }
 
-// nameFor is the name that the resource has already, or the engine's proposal, or the logical name and seven digits.
+// nameFor returns the resource's existing name, or the engine's proposal, or the logical name and seven digits.
 func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 	if old := r.Olds[name]; old.IsString() {
 		return old.StringValue(), nil
@@ -123,7 +123,7 @@ func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 	return resource.NewUniqueName(r.RandomSeed, r.Name+"-", 7, 0, nil)
 }
 
-// Diff compares what was asked for with what is asked for now.
+// Diff compares the old inputs with the new ones.
 func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
 	typ := string(r.Type)
 	result := diff(r.OldInputs, requestedInputs(r), func(property string) bool { return cloud.Replaces(typ, property) })
@@ -131,14 +131,14 @@ func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.Diff
 		result.Changes = plugin.DiffSome
 		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}
 	}
-	// Two of one name cannot be there at once.
+	// Two resources cannot have the same name at once.
 	name := resource.PropertyKey(cloud.NameProperty(typ))
 	result.DeleteBeforeReplace = len(result.ReplaceKeys) > 0 && name != "" && r.OldInputs[name].DeepEquals(r.NewInputs[name])
 	return result, nil
 }
 
-// requestedInputs is what is asked for now, but what is to be ignored stays as it is. The engine does so itself before an update,
-// and leaves it to the provider in a refresh, as the bridge to Terraform's providers does it.
+// requestedInputs returns the new inputs, with ignored changes reset. The engine resets them itself before an update,
+// and leaves it to the provider in a refresh, as the bridge to Terraform's providers does.
 func requestedInputs(r plugin.DiffRequest) resource.PropertyMap {
 	news := r.NewInputs.Copy()
 	for _, ignored := range r.IgnoreChanges {
@@ -170,7 +170,7 @@ func diff(olds, news resource.PropertyMap, replaces func(property string) bool) 
 	return result
 }
 
-// Create makes the resource. In a preview what AWS works out stays unknown.
+// Create creates the resource. In a preview the properties that AWS computes stay unknown.
 func (p *awsProvider) Create(ctx context.Context, r plugin.CreateRequest) (plugin.CreateResponse, error) {
 	if r.Preview {
 		return plugin.CreateResponse{Properties: r.Properties}, nil
@@ -194,7 +194,7 @@ func (p *awsProvider) Read(ctx context.Context, r plugin.ReadRequest) (plugin.Re
 	}}, nil
 }
 
-// Update changes the resource. In a preview what AWS worked out before is kept.
+// Update changes the resource. In a preview the properties that AWS computed before are kept.
 func (p *awsProvider) Update(ctx context.Context, r plugin.UpdateRequest) (plugin.UpdateResponse, error) {
 	if r.Preview {
 		properties := r.OldOutputs.Copy()
@@ -210,12 +210,10 @@ func (p *awsProvider) Update(ctx context.Context, r plugin.UpdateRequest) (plugi
 	return plugin.UpdateResponse{Properties: fromAccount(updated.Outputs, r.NewInputs)}, nil
 }
 
-// Delete removes the resource.
 func (p *awsProvider) Delete(_ context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
 	return plugin.DeleteResponse{}, p.account.DeleteResource(string(r.Type), string(r.ID))
 }
 
-// Invoke answers a function.
 func (p *awsProvider) Invoke(_ context.Context, r plugin.InvokeRequest) (plugin.InvokeResponse, error) {
 	answer, err := p.account.Invoke(string(r.Tok), toAccount(r.Args))
 	if err != nil {

@@ -47,7 +47,7 @@ func TestConfigure(t *testing.T) {
 		"another account": {map[string]any{"allowedAccountIds": []any{"210987654321"}},
 			"AWS account ID not allowed: 123456789012"},
 		"another region": {map[string]any{"region": "eu-west-1"},
-			"the simulated account lies in us-east-1, not in eu-west-1"},
+			"the simulated account is in us-east-1, not in eu-west-1"},
 		"a setting without a simulation": {map[string]any{"defaultTags": map[string]any{}},
 			"the provider's setting defaultTags is not simulated by local mode"},
 	}
@@ -120,7 +120,7 @@ func TestDiffUnderProvisionFails(t *testing.T) {
 	require.Empty(t, result.ReplaceKeys)
 }
 
-func TestCheckGivesNames(t *testing.T) {
+func TestCheckGeneratesNames(t *testing.T) {
 	p := newProvider(t)
 	request := plugin.CheckRequest{Type: "aws:sqs/queue:Queue", Name: "jobs",
 		RandomSeed: []byte("seed of at least 32 bytes, as given")}
@@ -131,12 +131,12 @@ func TestCheckGivesNames(t *testing.T) {
 	request.Olds, request.RandomSeed = first.Properties, []byte("another seed of at least 32 bytes long")
 	again, err := p.Check(context.Background(), request)
 	require.NoError(t, err)
-	require.Equal(t, first.Properties, again.Properties, "a name once given stays")
+	require.Equal(t, first.Properties, again.Properties, "a generated name is kept")
 
 	request.News = properties(map[string]any{"name": resource.Computed{Element: resource.NewProperty("")}})
 	unknown, err := p.Check(context.Background(), request)
 	require.NoError(t, err)
-	require.True(t, unknown.Properties["name"].IsComputed(), "what is not known yet is kept")
+	require.True(t, unknown.Properties["name"].IsComputed(), "an unknown name is kept")
 	require.Empty(t, unknown.Failures)
 }
 
@@ -165,7 +165,7 @@ func TestSecretsStayWithTheEngine(t *testing.T) {
 	require.Equal(t, made.Properties, read.Outputs)
 }
 
-func TestPreviewMakesNothing(t *testing.T) {
+func TestPreviewCreatesNothing(t *testing.T) {
 	p := newProvider(t)
 	inputs := properties(map[string]any{"name": "a"})
 	made, err := p.Create(context.Background(), plugin.CreateRequest{Type: "aws:sqs/queue:Queue", Properties: inputs,
@@ -185,7 +185,7 @@ func TestPreviewMakesNothing(t *testing.T) {
 	}))
 }
 
-func TestReadOfWhatIsGone(t *testing.T) {
+func TestReadOfAMissingResource(t *testing.T) {
 	read, err := newProvider(t).Read(context.Background(), plugin.ReadRequest{Type: "aws:sqs/queue:Queue", ID: "gone"})
 	require.NoError(t, err)
 	require.Equal(t, plugin.ReadResponse{}, read)

@@ -18,57 +18,53 @@ import (
 
 var awsxVersion = semver.MustParse("2.22.0")
 
-// awsxServer is the awsx provider: components only, of which the VPC is simulated.
+// awsxServer is the awsx provider, which has only components. Of these, the VPC is simulated.
 type awsxServer struct {
 	pulumirpc.UnimplementedResourceProviderServer
-	// engine is the address of the engine that attached last. Log lines go there and nothing else.
+	// engine is the address of the engine that attached last. It is used only for log lines.
 	engine atomic.Value
 }
 
-// Handshake begins the conversation with an engine.
+// Handshake records the engine's address and returns the provider's capabilities.
 func (s *awsxServer) Handshake(_ context.Context, r *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
 	s.engine.Store(r.GetEngineAddress())
 	return handshake(), nil
 }
 
-// Attach repeats where the engine listens.
 func (s *awsxServer) Attach(_ context.Context, r *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
 	s.engine.Store(r.GetAddress())
 	return &emptypb.Empty{}, nil
 }
 
-// GetPluginInfo says which version of the real provider is simulated.
 func (s *awsxServer) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
 	return &pulumirpc.PluginInfo{Version: awsxVersion.String()}, nil
 }
 
-// GetSchema says only who the provider is.
 func (s *awsxServer) GetSchema(context.Context, *pulumirpc.GetSchemaRequest) (*pulumirpc.GetSchemaResponse, error) {
 	response, err := schema("awsx", awsxVersion)
 	return &pulumirpc.GetSchemaResponse{Schema: string(response.Schema)}, err
 }
 
-// CheckConfig takes the provider's configuration as it is: it has none.
+// CheckConfig accepts the provider's configuration, which is empty.
 func (s *awsxServer) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
 }
 
-// DiffConfig finds no difference that would matter.
+// DiffConfig reports no difference.
 func (s *awsxServer) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
 }
 
-// Configure has nothing to judge.
 func (s *awsxServer) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	return configured(), nil
 }
 
-// Cancel lets the operations under way end.
+// Cancel does nothing: operations in progress run to their end.
 func (s *awsxServer) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 
-// Construct registers a component and its children with the engine that asks.
+// Construct registers a component and its children with the calling engine.
 func (s *awsxServer) Construct(ctx context.Context, r *pulumirpc.ConstructRequest) (*pulumirpc.ConstructResponse, error) {
 	address, _ := s.engine.Load().(string)
 	engine, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))

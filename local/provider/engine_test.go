@@ -24,23 +24,23 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// lab is a stack of the real engine over a simulated account. Its program may be changed between runs.
-type lab struct {
+// harness is a stack of the real engine in a simulated account. Its program can be changed between runs.
+type harness struct {
 	auto.Stack
 	*testing.T
 	account *cloud.Account
 	program pulumi.RunFunc
 }
 
-func newLab(t *testing.T, program pulumi.RunFunc) *lab {
+func newHarness(t *testing.T, program pulumi.RunFunc) *harness {
 	t.Helper()
 	t.Parallel()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
-		t.Skip("no bin/pulumi: `make bin/pulumi` builds the engine that this test runs")
+		t.Skip("bin/pulumi is missing: run `make bin/pulumi` first")
 	}
-	// The SDK looks for the engine in bin below the root that it is given.
+	// The SDK expects the engine in bin below the given root.
 	engine, err := auto.NewPulumiCommand(&auto.PulumiCommandOptions{Root: root})
 	require.NoError(t, err)
 
@@ -50,7 +50,7 @@ func newLab(t *testing.T, program pulumi.RunFunc) *lab {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, servers.Close()) })
 
-	l := &lab{T: t, account: account, program: program}
+	l := &harness{T: t, account: account, program: program}
 	l.Stack, err = auto.UpsertStackInlineSource(t.Context(), "test", "lab",
 		func(ctx *pulumi.Context) error { return l.program(ctx) },
 		auto.Pulumi(engine), auto.WorkDir(t.TempDir()), auto.PulumiHome(t.TempDir()),
@@ -67,26 +67,26 @@ func newLab(t *testing.T, program pulumi.RunFunc) *lab {
 }
 
 // up runs the program and returns what changed.
-func (l *lab) up(program pulumi.RunFunc) (map[string]int, auto.OutputMap) {
-	l.Helper()
-	l.program = program
-	result, err := l.Up(l.Context(), optup.SuppressProgress())
-	require.NoError(l, err)
+func (h *harness) up(program pulumi.RunFunc) (map[string]int, auto.OutputMap) {
+	h.Helper()
+	h.program = program
+	result, err := h.Up(h.Context(), optup.SuppressProgress())
+	require.NoError(h, err)
 	return *result.Summary.ResourceChanges, result.Outputs
 }
 
-// resources are those of the stack's state.
-func (l *lab) resources() []apitype.ResourceV3 {
-	l.Helper()
-	exported, err := l.Export(l.Context())
-	require.NoError(l, err)
+// resources returns the resources in the stack's state.
+func (h *harness) resources() []apitype.ResourceV3 {
+	h.Helper()
+	exported, err := h.Export(h.Context())
+	require.NoError(h, err)
 	var deployment apitype.DeploymentV3
-	require.NoError(l, json.Unmarshal(exported.Deployment, &deployment))
+	require.NoError(h, json.Unmarshal(exported.Deployment, &deployment))
 	return deployment.Resources
 }
 
-// small is a VPC, a cluster and a database, under the explicit provider that the real program uses.
-func small(tag string) pulumi.RunFunc {
+// smallProgram returns a program with a VPC, a cluster and a database, with an explicit provider like the real one.
+func smallProgram(tag string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		tags := pulumi.StringMap{"Project": pulumi.String("lab")}
 		provider, err := aws.NewProvider(ctx, "aws", &aws.ProviderArgs{
@@ -134,22 +134,22 @@ func small(tag string) pulumi.RunFunc {
 }
 
 func TestEngine(t *testing.T) {
-	l := newLab(t, small("1"))
+	l := newHarness(t, smallProgram("1"))
 	preview, err := l.Preview(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[apitype.OpType]int{apitype.OpCreate: 26}, preview.ChangeSummary)
 
-	changes, outputs := l.up(small("1"))
+	changes, outputs := l.up(smallProgram("1"))
 	require.Equal(t, map[string]int{"create": 26}, changes)
 	require.Equal(t, "arn:aws:ecs:us-east-1:123456789012:cluster/lab-cluster", outputs["cluster"].Value)
 	require.Regexp(t, `^lab-db\.c[0-9a-f]{11}\.us-east-1\.rds\.amazonaws\.com:5432$`, outputs["endpoint"].Value)
 	require.Contains(t, outputs["secret"].Value, ":secret:rds!db-")
 	require.Equal(t, outputs["vpc"].Value, outputs["table"].Value, "the component's resources can be read")
-	inspect(t, l.resources())
+	checkVPC(t, l.resources())
 
-	changes, _ = l.up(small("1"))
+	changes, _ = l.up(smallProgram("1"))
 	require.Equal(t, map[string]int{"same": 26}, changes)
-	changes, _ = l.up(small("2"))
+	changes, _ = l.up(smallProgram("2"))
 	require.Equal(t, map[string]int{"same": 25, "update": 1}, changes, "a tag changes one resource")
 
 	refreshed, err := l.Refresh(t.Context())
@@ -165,8 +165,8 @@ func TestEngine(t *testing.T) {
 	}))
 }
 
-// inspect looks at what the component made: names, parents, tags, the provider.
-func inspect(t *testing.T, resources []apitype.ResourceV3) {
+// checkVPC checks the names, parents, tags and provider of the component's resources.
+func checkVPC(t *testing.T, resources []apitype.ResourceV3) {
 	t.Helper()
 	const component = "urn:pulumi:test::lab::awsx:ec2:Vpc$"
 	found := map[string]apitype.ResourceV3{}
@@ -187,7 +187,7 @@ func inspect(t *testing.T, resources []apitype.ResourceV3) {
 	require.Equal(t, string(nat.ID), route.Inputs["natGatewayId"])
 }
 
-func TestEngineIsRefused(t *testing.T) {
+func TestEngineErrors(t *testing.T) {
 	tests := map[string]struct {
 		program pulumi.RunFunc
 		want    string
@@ -219,7 +219,7 @@ func TestEngineIsRefused(t *testing.T) {
 			"a subnetStrategy of awsx:ec2:Vpc other than Auto is not simulated by local mode",
 		},
 	}
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			l.program = test.program
@@ -229,9 +229,9 @@ func TestEngineIsRefused(t *testing.T) {
 	}
 }
 
-// TestEngineImports gives the engine a resource that the account has and the state does not.
+// TestEngineImports imports a resource that the account has and the state does not.
 func TestEngineImports(t *testing.T) {
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	made, err := l.account.CreateResource(context.Background(), "aws:ecs/cluster:Cluster",
 		map[string]any{"name": "lab-cluster"})
 	require.NoError(t, err)

@@ -7,7 +7,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// handshake is what both providers can do.
+// handshake returns the capabilities of both providers.
 func handshake() *pulumirpc.ProviderHandshakeResponse {
 	return &pulumirpc.ProviderHandshakeResponse{
 		AcceptSecrets: true, AcceptResources: true, AcceptOutputs: true, SupportsAutonamingConfiguration: true,
@@ -20,19 +20,17 @@ func configured() *pulumirpc.ConfigureResponse {
 	}
 }
 
-// awsServer is the SDK's translation of the protocol. That one notes down what an engine accepts as it meets it; here
-// several engines share one server, so the two calls in which they meet are answered without a note.
+// awsServer is the SDK's implementation of the protocol, without its record of what the engine accepts: here several
+// engines share one server, so Handshake and Configure answer without storing anything.
 type awsServer struct {
 	pulumirpc.ResourceProviderServer
 	provider *awsProvider
 }
 
-// Handshake begins the conversation with an engine.
 func (s *awsServer) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
 	return handshake(), nil
 }
 
-// Configure judges the configuration of one provider resource.
 func (s *awsServer) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	options := plugin.MarshalOptions{Label: "configure", KeepUnknowns: true, KeepSecrets: true}
 	inputs, err := plugin.UnmarshalProperties(r.GetArgs(), options)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// subnetSpec asks for one subnet in every zone.
+// subnetSpec requests one subnet in every zone.
 type subnetSpec struct {
 	Type     string            `pulumi:"type"`
 	Name     *string           `pulumi:"name"`
@@ -27,8 +27,8 @@ type subnet struct {
 
 func (s subnet) is(kind string) bool { return strings.EqualFold(s.spec.Type, kind) }
 
-// allocateSubnets divides a VPC's range evenly between the zones, and each zone's between the specs, in their order, as awsx
-// does with the strategy Auto: https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/#auto
+// allocateSubnets divides a VPC's range evenly between the zones, and each zone's between the specs, in their order, as
+// awsx does with the strategy Auto: https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/#auto
 func allocateSubnets(vpc string, cidr netip.Prefix, zones []string, specs []subnetSpec) ([]subnet, error) {
 	zoneBits := cidr.Bits() + log2Ceil(len(zones))
 	var all []subnet
@@ -63,7 +63,7 @@ func subnetName(vpc string, spec subnetSpec, zone int) string {
 	return fmt.Sprintf("%s-%s-%d", vpc, what, zone)
 }
 
-// log2Ceil is how often one must be doubled to reach n.
+// log2Ceil returns how often one must be doubled to reach n.
 func log2Ceil(n int) int {
 	if n < 2 {
 		return 0

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestLayOut(t *testing.T) {
+func TestAllocateSubnets(t *testing.T) {
 	mask := func(bits int) *int { return &bits }
 	private, public := subnetSpec{Type: "Private"}, subnetSpec{Type: "Public"}
 	tests := map[string]struct {

@@ -1,8 +1,8 @@
-// Package provider attaches the simulated account to the Pulumi engine.
+// Package provider connects the Pulumi engine to the simulated account.
 //
-// The engine connects to providers that run already where PULUMI_DEBUG_PROVIDERS names their ports. Two are served
-// here, in the deployer's own process: aws, whose resources fill the account, and awsx, whose VPC component registers
-// aws resources of its own.
+// The engine connects to running providers whose ports are in PULUMI_DEBUG_PROVIDERS. This package serves two of them
+// in the deployer's own process: aws, whose resources are stored in the account, and awsx, whose VPC component
+// registers aws resources of its own.
 package provider
 
 import (
@@ -29,8 +29,8 @@ type server struct {
 	done chan error
 }
 
-// Serve starts the providers over an account. They answer any number of engines, one after the other or at once,
-// until Close is called or ctx ends.
+// Serve starts the providers for an account. They serve any number of engines, also concurrently, until Close is called
+// or ctx ends.
 func Serve(ctx context.Context, account *cloud.Account) (*Servers, error) {
 	aws := &awsProvider{account: account}
 	first, err := serve(ctx, &awsServer{ResourceProviderServer: plugin.NewProviderServer(aws), provider: aws})
@@ -44,7 +44,7 @@ func Serve(ctx context.Context, account *cloud.Account) (*Servers, error) {
 	return &Servers{aws: first, awsx: second}, nil
 }
 
-// DebugProviders is the value of PULUMI_DEBUG_PROVIDERS with which an engine finds the providers.
+// DebugProviders returns the value of PULUMI_DEBUG_PROVIDERS with which an engine finds the providers.
 func (s *Servers) DebugProviders() string {
 	return fmt.Sprintf("aws:%d,awsx:%d", s.aws.port, s.awsx.port)
 }
@@ -70,7 +70,7 @@ func serve(ctx context.Context, provider pulumirpc.ResourceProviderServer) (*ser
 	return s, nil
 }
 
-// maxMessage is the largest message in bytes that the engine sends, 400 MiB.
+// maxMessage is the maximum size of an engine's message: 400 MiB.
 const maxMessage = 400 << 20
 
 func (s *server) close() error {

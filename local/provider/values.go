@@ -6,10 +6,10 @@ import (
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
-// maskedSecret stands in the account for a secret value. The value itself stays with the engine, which encrypts it.
+// maskedSecret replaces secret values in the account. The value itself stays with the engine, which encrypts it.
 const maskedSecret = "(secret)"
 
-// toAccount turns the engine's properties into the account's: secrets concealed, values yet unknown marked as such.
+// toAccount converts the engine's properties to the account's. It masks secrets and marks unknown values.
 func toAccount(properties resource.PropertyMap) map[string]any {
 	values := make(map[string]any, len(properties))
 	for key, value := range properties {
@@ -47,8 +47,8 @@ func valueToAccount(value resource.PropertyValue) any {
 	return value.V
 }
 
-// fromAccount turns the account's properties into the engine's. What is concealed there is taken from the properties
-// that the engine knows.
+// fromAccount converts the account's properties to the engine's. Masked values are taken from the properties that the
+// engine knows.
 func fromAccount(values map[string]any, known resource.PropertyMap) resource.PropertyMap {
 	properties := make(resource.PropertyMap, len(values))
 	for name, value := range values {

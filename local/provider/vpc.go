@@ -24,7 +24,7 @@ const (
 	typeNAT         = "aws:ec2/natGateway:NatGateway"
 )
 
-// vpcArgs are the arguments of awsx.ec2.Vpc that are simulated:
+// vpcArgs are the simulated arguments of awsx.ec2.Vpc:
 // https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/
 type vpcArgs struct {
 	CIDRBlock                 *string               `pulumi:"cidrBlock"`
@@ -58,7 +58,7 @@ type vpc struct {
 
 	network, gateway *child
 	nats             []*child
-	// children are all but the VPC and its internet gateway, by the output that lists them.
+	// children are the resources by the output that lists them, without the VPC and its internet gateway.
 	children map[string][]pulumi.Input
 	ids      map[string]pulumi.StringArray
 }
@@ -66,8 +66,8 @@ type vpc struct {
 // child is a resource of which only ID and URN are needed.
 type child struct{ pulumi.CustomResourceState }
 
-// newVPC registers the component, its children under it and named after it, as the real one does: each route table
-// belongs to its subnet, each NAT gateway to the public subnet that it stands in.
+// newVPC registers the component and its children, with the same names and parents as the real one: each route table
+// belongs to its subnet, each NAT gateway to its public subnet.
 func newVPC(ctx *pulumi.Context, name string, args vpcArgs, options pulumi.ResourceOption) (*provider.ConstructResult, error) {
 	v := &vpc{
 		ctx: ctx, name: name, tags: args.Tags,
@@ -122,7 +122,7 @@ type vpcPlan struct {
 	nat     string
 }
 
-// zones are the availability zones that are named, or the region's first ones, three unless another number is wanted.
+// zones returns the named availability zones, or the region's first ones, by default three.
 func (v *vpc) zones(args vpcArgs) ([]string, error) {
 	wanted := 3
 	if args.NumberOfAvailabilityZones != nil {
@@ -147,7 +147,7 @@ func (v *vpc) zones(args vpcArgs) ([]string, error) {
 	return found.Names[:wanted], nil
 }
 
-// plan judges the arguments and lays the subnets out.
+// plan validates the arguments and allocates the subnets.
 func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 	plan := vpcPlan{zones: zones, nat: natOnePerAZ}
 	if a.SubnetStrategy == nil || *a.SubnetStrategy != "Auto" {
@@ -178,8 +178,8 @@ func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 	return plan, err
 }
 
-// addSubnet registers a subnet with its route table, its NAT gateway where the strategy wants one in it, and its way
-// out.
+// addSubnet registers a subnet with its route table, its NAT gateway if the strategy requires one, and its default
+// route.
 func (v *vpc) addSubnet(s subnet, plan vpcPlan) error {
 	tags := pulumi.StringMap{"Name": pulumi.String(s.name), "SubnetType": pulumi.String(s.spec.Type)}
 	subnet, err := v.addTo("subnets", typeSubnet, s.name, v.network, pulumi.Map{
@@ -233,7 +233,7 @@ func (v *vpc) addNAT(subnet *child) error {
 	return err
 }
 
-// defaultRoute is where a subnet's route to the internet leads, or nil.
+// defaultRoute returns the target of a subnet's route to the internet, or nil.
 func (v *vpc) defaultRoute(s subnet, plan vpcPlan) pulumi.Map {
 	switch {
 	case s.is("Public"):
@@ -261,7 +261,7 @@ func (v *vpc) addTo(list, typ, name string, parent pulumi.Resource, inputs pulum
 	return c, err
 }
 
-// tagsFor are the component's tags and Name, and over them a child's own.
+// tagsFor returns the component's tags and Name, overridden by a child's own tags.
 func (v *vpc) tagsFor(own pulumi.StringMap) pulumi.StringMapOutput {
 	shared := pulumi.StringMap{}.ToStringMapOutput()
 	if v.tags != nil {
@@ -289,7 +289,7 @@ func mergeTags(given map[string]string, own pulumi.StringMap) pulumi.StringMap {
 	return all
 }
 
-// outputs are those of awsx.ec2.Vpc.
+// outputs returns the outputs of awsx.ec2.Vpc.
 func (v *vpc) outputs() pulumi.Map {
 	outputs := pulumi.Map{
 		"vpc": pulumi.NewResourceInput(v.network), "vpcId": v.network.ID().ToStringOutput(),
