@@ -30,8 +30,8 @@ var (
 
 // isError reports whether err is or wraps a T.
 func isError[T error](err error) bool {
-	var target T
-	return errors.As(err, &target)
+	_, is := errors.AsType[T](err)
+	return is
 }
 
 // explain turns the end of a run into one of this package's errors. The Automation API's own error must come as it

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -80,4 +81,41 @@ func TestFindLeavesTheUsersHomeAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want+"\n", string(said))
 	}
+}
+
+// The context has ended: a binary that is run for its version fails.
+func TestTheVersionIsReadFromABuiltEngine(t *testing.T) {
+	path := built(t).Path()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	engine, err := Find(ended, Options{Explicit: path})
+	require.NoError(t, err)
+	asked, err := queryVersion(t.Context(), path, t.TempDir())
+	require.NoError(t, err)
+	require.Equal(t, asked, engine.Version())
+
+	dir, self := t.TempDir(), filepath.Join(t.TempDir(), "pulumi")
+	script := filepath.Join(dir, "script")
+	says(t, script, "echo v3.274.1")
+	test, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(test, self))
+	for name, path := range map[string]string{"a shim": script, "another program": self, "nothing": filepath.Join(dir, "nothing")} {
+		_, known := builtVersion(path)
+		require.False(t, known, name)
+	}
+	_, err = Find(ended, Options{Explicit: script})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestAnEngineThatCannotBeRunIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "bin", "pulumi")
+	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+	write(t, path, "\x7fELF")
+	_, err := Find(t.Context(), Options{ProjectDir: dir})
+	require.EqualError(t, err, "no pulumi engine at "+path+": permission denied")
+	require.NoError(t, os.Chmod(path, 0o700))
+	_, err = Find(t.Context(), Options{ProjectDir: dir})
+	require.ErrorContains(t, err, "exec format error")
 }

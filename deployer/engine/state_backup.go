@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,28 +30,22 @@ const restoredOutput = "stateRestoredFrom"
 // Restored reports whether a copy replaced the state, and nobody has read the account since.
 func (s State) Restored() bool { return s.Outputs[restoredOutput].Value != nil }
 
-// setRestoredFrom notes in a state that it was restored, or, with nil, that the account was read since.
-func (d *stateDocument) setRestoredFrom(restoredFrom any) error {
-	for i, raw := range d.Resources {
-		var r map[string]any
-		if err := json.Unmarshal(raw, &r); err != nil || r["type"] != string(resource.RootStackType) {
-			continue
+// setRestoredFrom records in a state that it was restored, or, with nil, that the account was read since.
+func (d *stateDocument) setRestoredFrom(value any) error {
+	return d.edit(func(r map[string]any) bool {
+		if r["type"] != string(resource.RootStackType) {
+			return false
 		}
 		outputs, _ := r["outputs"].(map[string]any)
 		if outputs == nil {
 			outputs = map[string]any{}
 		}
-		if outputs[restoredOutput] = restoredFrom; restoredFrom == nil {
+		if outputs[restoredOutput] = value; value == nil {
 			delete(outputs, restoredOutput)
 		}
 		r["outputs"] = outputs
-		encoded, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		d.Resources[i] = encoded
-	}
-	return nil
+		return true
+	})
 }
 
 // backupFile returns the path of the verified copy: in the stack's work directory, away from what may damage the state. Each
@@ -183,6 +178,7 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	var outer struct {
 		Version    int
+		Features   []string
 		Deployment json.RawMessage
 		Checkpoint struct{ Latest json.RawMessage }
 	}
@@ -200,10 +196,7 @@ func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	doc.Version = apitype.DeploymentSchemaVersionCurrent
-	if outer.Version > 0 {
-		doc.Version = outer.Version
-	}
+	doc.Version, doc.Features = cmp.Or(outer.Version, apitype.DeploymentSchemaVersionCurrent), outer.Features
 	var manifest struct{ Time time.Time }
 	_ = json.Unmarshal(doc.Deployment["manifest"], &manifest) // one without a time is the oldest
 	return doc, manifest.Time, nil

@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// stateDocument is an exported state. What is not edited stays as it was written.
+type stateDocument struct {
+	Version    int
+	Features   []string
+	Deployment map[string]json.RawMessage
+	// Resources and PendingOperations are decoded parts of Deployment.
+	Resources, PendingOperations []json.RawMessage
+}
+
+// exportState reads the whole state, with its secrets encrypted unless a flag says otherwise.
+func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocument, error) {
+	content, err := h.stateCommand(ctx, nil, append([]string{"stack", "export", "--stack", h.stack.Name}, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := decodeExport([]byte(content))
+	if err != nil {
+		return nil, h.stateError(err.Error())
+	}
+	return doc, nil
+}
+
+// importState makes the document the stack's state.
+func (h *Handle) importState(ctx context.Context, d *stateDocument) error {
+	content, err := d.encode()
+	if err != nil {
+		return fmt.Errorf("encode the state of stack %s: %w", h.stack.Name, err)
+	}
+	ctx = context.WithoutCancel(ctx)
+	// The engine writes a state as a whole, but on a full disk; what a full disk leaves is seen to.
+	if _, err = h.stateCommand(ctx, content, "stack", "import", "--stack", h.stack.Name); err != nil {
+		return err
+	}
+	return h.reload(ctx)
+}
+
+// stateCommand runs a command of the engine about the state alone.
+func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
+	operation := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]
+	c := &process{engine: h.engine, listening: closedChannel()}
+	var env []string
+	for name, value := range h.stack.env() {
+		env = append(env, name+"="+value)
+	}
+	out, _, _, err := c.Run(ctx, h.stack.WorkDir, bytes.NewReader(input), nil, nil, env, args...)
+	if err != nil {
+		failure := Failure{Run: operation}
+		if args[1] == "import" && c.runningPID == 0 {
+			failure.StateWrite = h.recoverFailedWrite(nil, nil, c.stderr)
+		}
+		return "", h.explain(ctx, err, c, failure)
+	}
+	return out, nil
+}
+
+// decodeExport decodes an exported state.
+func decodeExport(content []byte) (*stateDocument, error) {
+	var outer apitype.UntypedDeployment
+	if err := json.Unmarshal(content, &outer); err != nil {
+		return nil, err
+	}
+	doc, err := decodeDeployment(outer.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	doc.Version, doc.Features = outer.Version, outer.Features
+	return doc, nil
+}
+
+// decodeDeployment decodes what is inside of an exported state.
+func decodeDeployment(inner json.RawMessage) (*stateDocument, error) {
+	doc := &stateDocument{Deployment: map[string]json.RawMessage{}}
+	if len(inner) == 0 {
+		return doc, nil
+	}
+	if err := json.Unmarshal(inner, &doc.Deployment); err != nil {
+		return nil, err
+	}
+	for name, list := range doc.lists() {
+		if raw := doc.Deployment[name]; len(raw) > 0 {
+			if err := json.Unmarshal(raw, list); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return doc, nil
+}
+
+func (d *stateDocument) lists() map[string]*[]json.RawMessage {
+	return map[string]*[]json.RawMessage{"resources": &d.Resources, "pending_operations": &d.PendingOperations}
+}
+
+func (d *stateDocument) encode() ([]byte, error) {
+	inner, err := d.encodeDeployment()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(apitype.UntypedDeployment{Version: d.Version, Features: d.Features, Deployment: inner})
+}
+
+// encodeDeployment encodes what decodeDeployment decodes.
+func (d *stateDocument) encodeDeployment() ([]byte, error) {
+	inner := maps.Clone(d.Deployment)
+	for name, list := range d.lists() {
+		delete(inner, name)
+		if len(*list) > 0 {
+			raw, err := json.Marshal(*list)
+			if err != nil {
+				return nil, err
+			}
+			inner[name] = raw
+		}
+	}
+	return json.Marshal(inner)
+}
+
+func (d *stateDocument) state() (State, error) {
+	content, err := d.encode()
+	if err != nil {
+		return State{}, err
+	}
+	return readState(content)
+}
+
+// edit calls change with each resource, and encodes those again that it reports to have changed. Numbers stay as they
+// were written, and secrets encrypted.
+func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
+	for i, raw := range d.Resources {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		var r map[string]any
+		if err := decoder.Decode(&r); err != nil {
+			return err
+		}
+		if !change(r) {
+			continue
+		}
+		edited, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		d.Resources[i] = edited
+	}
+	return nil
+}
+
+// each calls look with every resource.
+func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
+	for _, raw := range d.Resources {
+		var r apitype.ResourceV3
+		if json.Unmarshal(raw, &r) == nil {
+			visit(r)
+		}
+	}
+}
+
+// find returns the resource with the URN, or nil.
+func (d *stateDocument) find(urn string) (found *apitype.ResourceV3) {
+	d.each(func(r apitype.ResourceV3) {
+		if string(r.URN) == urn && !r.Delete {
+			found = &r
+		}
+	})
+	return found
+}
+
+// unrefreshed are resources that a Settle added and did not live to read: they have an ID and no properties, as no provider leaves one.
+func (d *stateDocument) unrefreshed() []string {
+	var urns []string
+	d.each(func(r apitype.ResourceV3) {
+		if r.Custom && !r.External && isProgramType(string(r.Type)) && len(r.Inputs) == 0 && len(r.Outputs) == 0 {
+			urns = append(urns, string(r.URN))
+		}
+	})
+	return urns
+}
+
+// addCandidate puts a resource that was found behind those it needs. What its inputs name it depends on, so that a destroy keeps the order.
+// One whose parent or provider the state does not know was not made by this stack: they are noted before it is asked for.
+func (d *stateDocument) addCandidate(f ImportCandidate) bool {
+	urn, _, _ := cutLast(f.Provider, "::")
+	provider := d.find(urn)
+	if d.find(f.URN) != nil || provider == nil || f.Parent != "" && d.find(f.Parent) == nil {
+		return false
+	}
+	named := map[string]bool{}
+	eachString(f.Inputs, func(text string) { named[text] = true })
+	r := apitype.ResourceV3{
+		URN: resource.URN(f.URN), Type: resource.URN(f.URN).Type(), Custom: true, ID: resource.ID(f.ID),
+		Parent: resource.URN(f.Parent), Provider: string(provider.URN) + "::" + string(provider.ID),
+	}
+	d.each(func(other apitype.ResourceV3) {
+		arn, _ := other.Outputs["arn"].(string)
+		if other.Custom && other.ID != "" && (named[string(other.ID)] || named[arn] && arn != "") {
+			r.Dependencies = append(r.Dependencies, other.URN)
+		}
+	})
+	raw, err := json.Marshal(r)
+	if err == nil { // it has nothing that could not be encoded
+		d.Resources = append(d.Resources, raw)
+	}
+	return err == nil
+}
+
+// cutLast is strings.Cut at the last place.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// eachString calls look with every text in a value.
+func eachString(value any, visit func(string)) {
+	switch v := value.(type) {
+	case string:
+		visit(v)
+	case []any:
+		for _, inner := range v {
+			eachString(inner, visit)
+		}
+	case map[string]any:
+		for _, inner := range v {
+			eachString(inner, visit)
+		}
+	}
+}
+
+// remove takes resources out, and reports whether there were any.
+func (d *stateDocument) remove(urns []string) bool {
+	before := len(d.Resources)
+	d.Resources = slices.DeleteFunc(d.Resources, func(raw json.RawMessage) bool {
+		var r apitype.ResourceV3
+		return json.Unmarshal(raw, &r) == nil && slices.Contains(urns, string(r.URN))
+	})
+	return len(d.Resources) < before
+}
