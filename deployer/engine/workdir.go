@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,7 +94,11 @@ func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
 	return settings, nil
 }
 
-// writeFile writes a file as a whole or not at all, so that no reader ever finds half of it.
+// writeFile writes a file as a whole or not at all, so that no reader ever finds half of it. It writes nothing where the file
+// has the content: each write waits for the disk.
 func writeFile(path string, content []byte, options ...renameio.Option) error {
+	if earlier, err := os.ReadFile(path); err == nil && bytes.Equal(earlier, content) {
+		return nil
+	}
 	return renameio.WriteFile(path, content, 0o600, append(options, renameio.WithTempDir(filepath.Dir(path)))...)
 }

@@ -103,12 +103,12 @@ func TestABrokenLockIsLost(t *testing.T) {
 
 		require.True(t, isLost(store.ForceRelease(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
 		require.NoError(t, store.ForceRelease(t.Context(), "staging", alice.ID))
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: somebody released it")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: another process released it")
 
 		second, died, err := store.TryAcquire(t.Context(), bob)
 		require.NoError(t, err)
 		require.Nil(t, died, "it was released, whoever did it")
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: now it is held by bob on bob-host (process 1)")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: it is now held by bob on bob-host (process 1)")
 		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
 		require.NoError(t, second.Renew(t.Context(), bob), "and the other's is untouched")
 		require.NoError(t, second.Release(t.Context()))
@@ -128,7 +128,7 @@ func TestAHolderThatIsGoneIsTakenOverAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, StateExpired, standing.State)
 		require.Equal(t, alice.ID, standing.Holder.ID)
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: somebody released it", "it was not gone")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: another process released it", "it was not gone")
 		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID), "it is said twice")
 
 		second, died, err := store.TryAcquire(t.Context(), bob)
@@ -239,7 +239,7 @@ func TestAHolderOutOfReachStopsBeforeItsLeaseEnds(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "the lock of staging was lost: no heartbeat has reached the bucket state for ")
 	require.Len(t, told, 2, "it was warned of once, and the lock could not be released")
-	require.Contains(t, told[0], "warning: the lock's heartbeat: renew the lock of staging in the bucket state: ")
+	require.Contains(t, told[0], "warning: the lock's heartbeat failed: renew the lock of staging in the bucket state: ")
 }
 
 // Whoever is refused by a lock that is released in that moment has it, and need not be told of a holder that nobody knows.
