@@ -10,8 +10,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// AddParents puts the frame of a plan into the state, where it is missing, so that a Settle can fill it. What the stack says about
-// itself is noted with it, unless the state knows the stack. No provider is asked, and nothing changes in an account.
+// AddParents adds the components and providers that the state lacks, so that Reconcile can import their children. It adds
+// the stack with its outputs, too, if the state does not have it. It calls no provider, and changes nothing in an account.
 func (h *Handle) AddParents(ctx context.Context, parents []PlannedResource, outputs map[string]any) error {
 	doc, err := h.exportState(ctx)
 	if err != nil {
@@ -24,7 +24,7 @@ func (h *Handle) AddParents(ctx context.Context, parents []PlannedResource, outp
 	return h.importState(ctx, doc)
 }
 
-// addParents adds what is missing of a frame, and reports whether anything was.
+// addParents adds what is missing, and reports whether anything was.
 func (d *stateDocument) addParents(frame []PlannedResource, outputs map[string]any) (added bool, err error) {
 	for _, c := range frame {
 		urn := resource.URN(c.URN)
@@ -40,7 +40,7 @@ func (d *stateDocument) addParents(frame []PlannedResource, outputs map[string]a
 		}
 		raw, err := json.Marshal(r)
 		if err != nil {
-			return added, fmt.Errorf("prepare %s: %w", c.URN, err)
+			return added, fmt.Errorf("add %s to the state: %w", c.URN, err)
 		}
 		d.Resources, added = append(d.Resources, raw), true
 	}

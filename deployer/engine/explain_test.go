@@ -44,7 +44,7 @@ func TestExplain(t *testing.T) {
 		"no stack, by code":   {"", 6, &NoStackError{Stack: "dev"}},
 		"no passphrase":       {saidNoPhrase, 1, &PassphraseError{Stack: "dev", Missing: true}},
 		"another passphrase":  {saidWrong, 1, &PassphraseError{Stack: "dev"}},
-		"cut state":           {saidCut, 1, &StateError{Stack: "dev", Reason: "it is empty or was cut off (unexpected end of JSON input)"}},
+		"cut state":           {saidCut, 1, &StateError{Stack: "dev", Reason: "it is empty or truncated (unexpected end of JSON input)"}},
 		"foreign state": {saidForeign, 1, &StateError{Stack: "dev", Reason: "unsupported checkpoint version 99",
 			OtherVersion: true}},
 		"inconsistent state": {saidIntegrity, 1, &StateError{Stack: "dev",
@@ -77,7 +77,7 @@ func TestInterruptionGoesBeforeEverythingElse(t *testing.T) {
 	err := (&Handle{}).explain(ctx, errors.New("exit status 1"), &process{}, Failure{Run: "up",
 		Summary: Summary{Changes: map[string]int{"create": 3, "same": 2}}, Pending: left})
 	require.EqualError(t, err, "up: SIGTERM, after 3 changes")
-	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: the same command again looks at the account, and goes on from there",
+	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: run the same command again; it checks the account and continues from there",
 		err.(*InterruptedError).Hint())
 }
 

@@ -17,34 +17,33 @@ import (
 	"github.com/blang/semver"
 )
 
-// Version is the engine that this program is built and tested with. An engine of the same major version that is not
-// older is accepted.
+// Version is the version of the engine that this program is tested with. Later ones of the same major version are accepted.
 const Version = "v3.274.1"
 
-// Options say where to look for the engine.
+// Options configure Find.
 type Options struct {
-	// Explicit is what --pulumi or $DEPLOYER_PULUMI named; empty where nobody did. Nothing else is tried then.
+	// Explicit is the value of --pulumi or $DEPLOYER_PULUMI; "" if neither is set. No other engine is tried then.
 	Explicit string
-	// ProjectDir is the project's root; its bin/pulumi comes first.
+	// ProjectDir is the project's root; its bin/pulumi is preferred.
 	ProjectDir string
 	// Home is where the engine writes its logs when it is run for its version, unless the user's PULUMI_HOME is set.
 	Home string
 }
 
-// Engine is a pulumi binary of a usable version. It implements the Automation API's PulumiCommand.
+// Engine is a pulumi binary of a supported version. It implements the Automation API's PulumiCommand.
 type Engine struct {
 	path    string
 	version semver.Version
 }
 
-// Path is the binary's.
+// Path returns the path of the binary.
 func (e *Engine) Path() string { return e.path }
 
-// Version is what the binary said of itself.
+// Version returns the version of the binary.
 func (e *Engine) Version() semver.Version { return e.version }
 
-// Find returns the engine that was named, else the project's own bin/pulumi, else a recent enough pulumi on PATH. The
-// error is a NotFoundError or a TooOldError.
+// Find returns the engine that was named, else the project's own bin/pulumi, else pulumi on PATH. The error is a
+// NotFoundError or a TooOldError.
 func Find(ctx context.Context, o Options) (*Engine, error) {
 	if o.Explicit != "" {
 		return newEngine(ctx, o.Explicit, o.Home)
@@ -81,8 +80,8 @@ func newEngine(ctx context.Context, name, home string) (*Engine, error) {
 }
 
 // builtVersion reads the version from the build information of a binary that was built from the engine's module, as
-// bin/pulumi is: running it for that would cost every command a quarter of a second. Releases of Pulumi and the shims of
-// version managers do not have it.
+// bin/pulumi is: to run it for that would cost each command a quarter of a second. Releases of Pulumi and the shims of
+// version managers have none.
 func builtVersion(path string) (semver.Version, bool) {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil || info.Main.Path != "github.com/pulumi/pulumi/pkg/v3" ||
@@ -116,8 +115,8 @@ func queryVersion(ctx context.Context, path, home string) (semver.Version, error
 	return version, nil
 }
 
-// isSupported reports whether version has the pinned one's major version and is not older than it. A development build
-// counts as the release that it leads to.
+// isSupported reports whether a version has the major version of Version and is not older. A prerelease counts as its
+// release.
 func isSupported(version semver.Version) bool {
 	pinned := semver.MustParse(strings.TrimPrefix(Version, "v"))
 	version.Pre = nil

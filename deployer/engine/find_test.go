@@ -43,7 +43,7 @@ func TestFind(t *testing.T) {
 
 	says(t, named, "echo v3.1.0")
 	_, err = look(named)
-	require.EqualError(t, err, "pulumi engine "+named+" is v3.1.0, v3.274.1 or a later v3 is needed")
+	require.EqualError(t, err, "the pulumi engine "+named+" has version v3.1.0; v3.274.1 or a later v3 is required")
 	require.Contains(t, err.(*TooOldError).Hint(), "make bin/pulumi")
 
 	says(t, named, "echo unversioned")

@@ -117,7 +117,7 @@ func pair(first, second pulumi.Map) pulumi.RunFunc {
 	}
 }
 
-func text(s string) pulumi.Map { return pulumi.Map{"value": pulumi.String(s)} }
+func valueMap(s string) pulumi.Map { return pulumi.Map{"value": pulumi.String(s)} }
 
 // with adds a property.
 func with(m pulumi.Map, key string, value pulumi.Input) pulumi.Map {

@@ -29,14 +29,14 @@ func grouped(ctx *pulumi.Context) error {
 	if err := ctx.RegisterComponentResource("proj:index:Group", "one", &g); err != nil {
 		return err
 	}
-	one, err := newThing(ctx, "one", text("a"), pulumi.Parent(&g), pulumi.Provider(&with))
+	one, err := newThing(ctx, "one", valueMap("a"), pulumi.Parent(&g), pulumi.Provider(&with))
 	if err != nil {
 		return err
 	}
-	if _, err := newThing(ctx, "one", text("b"), pulumi.Parent(one), pulumi.Provider(&with)); err != nil {
+	if _, err := newThing(ctx, "one", valueMap("b"), pulumi.Parent(one), pulumi.Provider(&with)); err != nil {
 		return err
 	}
-	_, err = newThing(ctx, "alone", text("c"), pulumi.Provider(&with))
+	_, err = newThing(ctx, "alone", valueMap("c"), pulumi.Provider(&with))
 	return err
 }
 

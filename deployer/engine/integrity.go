@@ -7,9 +7,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// verify returns why the engine would refuse to work with a state: a resource that comes before something that it needs,
-// that needs something that is not there, or that is there twice. The engine checks this before it changes anything and
-// not when it exports a state.
+// verify returns why the engine would refuse to use a state: a resource that comes before one that it needs, that needs a
+// missing one, or that exists twice. The engine checks this before it changes anything, and not when it exports a state.
 // Source: VerifyIntegrity in https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/snapshot.go
 func (d *stateDocument) verify() error {
 	var all []apitype.ResourceV3
@@ -29,7 +28,7 @@ func (d *stateDocument) verify() error {
 		case !r.Custom && r.ID != "":
 			return fmt.Errorf("the component %s has an ID", r.URN)
 		case live[r.URN] && !r.Delete:
-			return fmt.Errorf("the resource %s is there twice", r.URN)
+			return fmt.Errorf("the resource %s exists twice", r.URN)
 		case r.Provider != "" && !r.PendingReplacement && !before[r.Provider]:
 			return fmt.Errorf("the resource %s needs the provider %s, which is not before it", r.URN, r.Provider)
 		}
@@ -52,8 +51,8 @@ func (d *stateDocument) verify() error {
 	return nil
 }
 
-// isComplete reports whether everything that a resource needs is somewhere in the state, once: then only its order can be
-// wrong.
+// isComplete reports whether the state has all that its resources need, once: then only its order can be wrong.
+
 func (d *stateDocument) isComplete() bool {
 	known, live, complete := map[string]bool{}, map[resource.URN]bool{}, true
 	d.each(func(r apitype.ResourceV3) {

@@ -33,7 +33,7 @@ func TestVerify(t *testing.T) {
 		"no provider":                  {[]string{stack, a, provider}, "the resource urn:a needs the provider urn:provider::1, which is not before it"},
 		"another provider": {[]string{stack, `{"urn": "urn:provider", "type": "pulumi:providers:aws", "custom": true, "id": "2"}`, a},
 			"the resource urn:a needs the provider urn:provider::1, which is not before it"},
-		"twice":       {[]string{stack, provider, a, a}, "the resource urn:a is there twice"},
+		"twice":       {[]string{stack, provider, a, a}, "the resource urn:a exists twice"},
 		"no type":     {[]string{`{"urn": "urn:a"}`}, "its resource 0 has no URN or no type"},
 		"not one":     {[]string{stack, `"text"`}, "1 of its resources cannot be read"},
 		"an ID of it": {[]string{`{"urn": "urn:a", "type": "t", "id": "i"}`}, "the component urn:a has an ID"},

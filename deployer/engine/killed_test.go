@@ -39,7 +39,7 @@ func TestDeployerToBeKilled(t *testing.T) {
 	if !asked {
 		t.Skip("TestKilledDeployer runs it")
 	}
-	l := newLabIn(t, dir, pair(with(text("a"), "slow", pulumi.Bool(true)), text("b")))
+	l := newLabIn(t, dir, pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b")))
 	h := l.open(t)
 	go func() { _, _ = os.Stdout.WriteString("creating " + <-l.creating + "\n") }()
 	_, err := h.Up(t.Context(), Update{}, nil)

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
 
-// The Automation API has one type of options for each command. An Update fills the fields that they share.
+// The Automation API has one type of options for each command. An Update sets the fields that they share.
 
 type upOption struct {
 	Update

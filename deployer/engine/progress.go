@@ -10,19 +10,19 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// progress is what the events of one run add up to.
+// progress collects the events of one run.
 type progress struct {
 	started, ended time.Time
-	// receiving is whether the engine said anything.
+	// receiving reports whether the engine has emitted an event.
 	receiving bool
-	// total is how many steps are expected, done how many have ended.
+	// total is the expected number of steps, done the number of those that have ended.
 	total, done int
-	// refreshing runs count what they find, the others what they do.
+	// refreshing runs count the differences that they find, others their changes.
 	refreshing bool
 
-	startTimes map[string]time.Time // when a step began, by its key
-	pending    map[string]Pending   // those of them that change a resource, components apart
-	touched    map[string]Pending   // what was ever pending
+	startTimes map[string]time.Time // by step
+	pending    map[string]Pending   // running changes of resources, without components
+	touched    map[string]Pending   // all that were ever pending
 	counts     map[string]int
 	steps      []Step
 	created    []PlannedResource
@@ -30,7 +30,7 @@ type progress struct {
 	messages   map[string][]string // errors by URN, of steps that have not failed yet
 	failed     []ResourceError
 	warnings   []string
-	downloads  map[string]bool // plugins that were spoken of
+	downloads  map[string]bool // plugins that were reported
 }
 
 func newProgress(u Update, refreshing bool, now time.Time) *progress {
@@ -40,7 +40,7 @@ func newProgress(u Update, refreshing bool, now time.Time) *progress {
 	}
 }
 
-// onEvent takes in one of the engine's events, and returns what is to be told of it.
+// onEvent handles one of the engine's events, and returns what to report.
 func (p *progress) onEvent(e apitype.EngineEvent, now time.Time) []Event {
 	switch {
 	case e.ResourcePreEvent != nil:
@@ -68,7 +68,7 @@ func (p *progress) onStepStart(m apitype.StepEventMetadata, now time.Time) []Eve
 }
 
 // onStepDone ends a step. Components end twice, once when they are registered and once with their outputs; a step of a
-// refresh ends under the name of what was found.
+// refresh ends with the operation that was found.
 func (p *progress) onStepDone(m apitype.StepEventMetadata, now time.Time) []Event {
 	op := m.Op
 	started, open := p.startTimes[stepKey(m.URN, op)]
@@ -117,7 +117,7 @@ func (p *progress) onStepFailed(m apitype.StepEventMetadata, now time.Time) []Ev
 	return p.stepEvents(m, Failed, message, now.Sub(started))
 }
 
-// onDiagnostic takes in what the engine, the program or a provider says. Errors are kept for the step that fails with them.
+// onDiagnostic handles a message of the engine, the program or a provider. It keeps errors for the step that fails.
 func (p *progress) onDiagnostic(d apitype.DiagnosticEvent) []Event {
 	message := cleanDiagnostic(d.Message)
 	if message == "" {
@@ -143,7 +143,7 @@ func (p *progress) onDiagnostic(d apitype.DiagnosticEvent) []Event {
 		Done: p.done, Total: p.total}}
 }
 
-// onDownload tells once of each plugin that is downloaded or installed, which can take minutes.
+// onDownload reports each plugin once that is downloaded or installed, which can take minutes.
 func (p *progress) onDownload(e apitype.ProgressEvent) []Event {
 	id := string(e.Type) + " " + e.ID
 	if p.downloads[id] {
@@ -153,8 +153,8 @@ func (p *progress) onDownload(e apitype.ProgressEvent) []Event {
 	return []Event{{Status: Note, Message: cleanDiagnostic(e.Message), Done: p.done, Total: p.total}}
 }
 
-// stepEvents makes the event of a step. The stack and its providers are no resources of the account, and a replacement is
-// told of by its two parts.
+// stepEvents returns the event of a step. The stack and its providers are no resources of the account, and a replacement is
+// reported by its two parts.
 func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, message string, elapsed time.Duration) []Event {
 	if status != Failed && (!isProgramType(m.Type) || m.Op == apitype.OpReplace) {
 		return nil
@@ -164,22 +164,21 @@ func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, messag
 		Elapsed: elapsed, Done: p.done, Total: p.total}}
 }
 
-// running are the changes that have begun and not ended, by type and name.
+// running returns the changes that have started and not ended, by type and name.
 func (p *progress) running() []Pending {
 	return slices.SortedFunc(maps.Values(p.pending), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
 }
 
-// isCustom reports whether a provider makes the resource; a component is made of others.
+// isCustom reports whether a provider manages the resource, and it is no component.
 func isCustom(m apitype.StepEventMetadata) bool {
 	return m.New != nil && m.New.Custom || m.Old != nil && m.Old.Custom
 }
 
-// summary is what was done.
 func (p *progress) summary() Summary {
 	return Summary{Changes: p.counts, Duration: p.ended.Sub(p.started), Warnings: p.warnings}
 }
 
-// plan is what would be done, each replacement as one step.
+// plan returns the changes, each replacement as one step.
 func (p *progress) plan() Plan {
 	replaced := map[string]bool{}
 	for _, s := range p.steps {
@@ -196,8 +195,8 @@ func (p *progress) plan() Plan {
 	return plan
 }
 
-// failure is what went wrong: the steps that failed, then what was said of other resources, then what the program and
-// the engine said, unless it only says that there were failures.
+// failure returns what went wrong: the steps that failed, then errors of other resources, then errors of the program and
+// the engine, unless they only report that something failed.
 func (p *progress) failure(run string) Failure {
 	failed := slices.Clone(p.failed)
 	urns := make([]string, 0, len(p.messages))
@@ -219,10 +218,10 @@ func (p *progress) failure(run string) Failure {
 	return Failure{Run: run, Resources: failed, Summary: p.summary()}
 }
 
-// stepKey tells steps apart: a replacement has three with one URN.
+// stepKey returns a unique key: a replacement has three steps with one URN.
 func stepKey(urn string, op apitype.OpType) string { return string(op) + " " + urn }
 
-// isCounted reports whether a step counts as one of a run's: of the three of a replacement one does.
+// isCounted reports whether a step counts: of the three of a replacement one does.
 func isCounted(m apitype.StepEventMetadata) bool {
 	return isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
-// PlannedResource is a resource that the program has and the state has not.
+// PlannedResource is a resource that the program declares and the state lacks.
 type PlannedResource struct {
 	URN, Type, Name string
-	// Parent and Provider are what the state needs to know besides, Inputs what is known before it is made: a text that only
-	// another change will bring is Unknown, a secret is Masked.
+	// Parent and Provider are URNs. Inputs are those that are known before it is created: a text that only another change
+	// determines is Unknown, a secret is Masked.
 	Parent, Provider string
 	Inputs           map[string]any
 }
 
-// newPlannedResource reads a step of a preview.
+// newPlannedResource converts a step of a preview.
 func newPlannedResource(m apitype.StepEventMetadata) PlannedResource {
 	typ, name := typeAndName(m.URN)
 	return PlannedResource{
@@ -30,31 +30,30 @@ func newPlannedResource(m apitype.StepEventMetadata) PlannedResource {
 	}
 }
 
-// maskAndReplaceUnknown is a copy of properties in which what is secret or unknown is replaced.
+// maskAndReplaceUnknown returns a copy of properties without what is secret or unknown.
 func maskAndReplaceUnknown(properties map[string]any) map[string]any {
 	masked, _ := mask(properties)
 	return replaceUnknown(masked).(map[string]any)
 }
 
-// ImportCandidate is a resource that is in the account already, and what it is imported by.
+// ImportCandidate is a planned resource that exists in the account.
 type ImportCandidate struct {
 	PlannedResource
 	ID string
 }
 
-// ReconcileResult is what Settle did.
+// ReconcileResult is the result of Reconcile.
 type ReconcileResult struct {
-	// Imported are resources that were found and are in the state now, Strange those that bear the name of one of the program's
-	// and were left alone, because accept did not take them for its own.
+	// Imported are the candidates that are in the state now, Foreign those that accept refused.
 	Imported, Foreign []ImportCandidate
-	// Resolved are the operations whose outcome was unknown; what they were about has been read from the account.
+	// Resolved are the operations whose outcome was unknown; their resources were read from the account.
 	Resolved []Pending
 }
 
-// Reconcile brings the state in step with the account after a run that was killed: what was found becomes part of the state if the
-// provider can read it, operations of unknown outcome are forgotten, and what they were about is read. Where it fails the state
-// has nothing more in it than before; where it is killed, the next Settle goes on from there. Whole has everything read that is in the
-// state: of a delete whose answer was lost, nothing else tells. A state that was restored is always read whole.
+// Reconcile brings the state in sync with the account after a run that was killed. It imports the candidates that the
+// provider can read and accept accepts, given their properties, removes operations of unknown outcome, and reads their resources. If it
+// fails, the state has nothing more in it than before; if it is killed, the next Reconcile continues. RefreshAll reads every
+// resource in the state: only that shows a delete whose response was lost. A state that was restored is always read so.
 func (h *Handle) Reconcile(ctx context.Context, candidates []ImportCandidate, refreshAll bool, accept func(ImportCandidate, map[string]any) bool) (ReconcileResult, error) {
 	doc, err := h.exportState(ctx)
 	if err != nil {
@@ -78,7 +77,7 @@ func (h *Handle) Reconcile(ctx context.Context, candidates []ImportCandidate, re
 	}
 	refreshAll = refreshAll || before.Restored()
 	result := ReconcileResult{Resolved: before.Pending}
-	// Writing the state takes the engine's lock, and so meets one that was left, even where there is nothing else to do.
+	// Writing the state needs the engine's lock, and so finds one that was left, even if there is nothing else to do.
 	doc.PendingOperations = nil
 	if err := h.importState(ctx, doc); err != nil {
 		return ReconcileResult{}, err
@@ -87,7 +86,7 @@ func (h *Handle) Reconcile(ctx context.Context, candidates []ImportCandidate, re
 		return result, nil
 	}
 	slices.Sort(targets)
-	read := Update{Targets: slices.Compact(targets), Message: "read what a killed run left"}
+	read := Update{Targets: slices.Compact(targets), Message: "refresh after a run that was killed"}
 	if refreshAll {
 		read.Targets = nil
 	}
@@ -106,16 +105,15 @@ func (h *Handle) Reconcile(ctx context.Context, candidates []ImportCandidate, re
 	return result, err
 }
 
-// removeTempFiles removes what killed engines left half written in a directory: the backend writes NAME.N.tmp and renames it. One that cannot
-// be removed does no harm. Whoever settles a stack keeps other engines from it.
+// removeTempFiles removes the files that killed engines left in a directory: the backend writes NAME.N.tmp and renames it.
+// One that cannot be removed does no harm. The caller keeps other engines from the stack.
 // Source: https://pkg.go.dev/gocloud.dev/blob/fileblob
 func (h *Handle) removeTempFiles() {
 	h.removeFiles([]string{"stacks", "history", "backups", "locks"}, func(path string) bool { return strings.HasSuffix(path, ".tmp") })
 }
 
-// removeCorruptAttributes removes the attributes of a backend's files of which a killed engine had not written the end: the backend writes
-// NAME.attrs in place, does not read NAME where it makes no sense, and does without where there is none. Nothing that Pulumi reads
-// is in it.
+// removeCorruptAttributes removes attributes that a killed engine has not written completely: the backend writes NAME.attrs
+// in place, cannot read NAME if they are invalid, and does not need them. They contain nothing that Pulumi reads.
 // Source: https://pkg.go.dev/gocloud.dev/blob/fileblob
 func (h *Handle) removeCorruptAttributes() {
 	h.removeFiles([]string{"stacks", "locks"}, func(path string) bool {
@@ -148,7 +146,7 @@ func (h *Handle) ownsFile(path string) bool {
 	return strings.HasPrefix(filepath.Base(path), h.stack.Name+".") || filepath.Base(filepath.Dir(path)) == h.stack.Name
 }
 
-// undoImport takes back what was added and could not be read.
+// undoImport removes the resources that could not be read.
 func (h *Handle) undoImport(ctx context.Context, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	doc, err := h.exportState(ctx)
@@ -156,12 +154,12 @@ func (h *Handle) undoImport(ctx context.Context, cause error) error {
 		err = h.importState(ctx, doc)
 	}
 	if err != nil {
-		return fmt.Errorf("%w (taking back what could not be read: %w)", cause, err)
+		return fmt.Errorf("%w (removing what could not be imported: %w)", cause, err)
 	}
 	return cause
 }
 
-// verifyImported sees which of the found are in the state, and takes those out that are somebody else's.
+// verifyImported returns in result which candidates are in the state, and removes those that belong to another stack.
 func (h *Handle) verifyImported(ctx context.Context, candidates []ImportCandidate, accept func(ImportCandidate, map[string]any) bool, result *ReconcileResult) error {
 	doc, err := h.exportState(ctx)
 	if err != nil {
@@ -185,7 +183,7 @@ func (h *Handle) verifyImported(ctx context.Context, candidates []ImportCandidat
 	return nil
 }
 
-// IsKnown reports whether a text is neither secret nor brought by another change only.
+// IsKnown reports whether a text is neither secret nor determined only by another change.
 func IsKnown(text string) bool {
 	return text != "" && !strings.Contains(text, Unknown) && !strings.Contains(text, Masked)
 }

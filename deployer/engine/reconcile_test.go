@@ -26,7 +26,7 @@ func (l lab) killEngine(t *testing.T) {
 
 // A create of which the engine does not live to see the end is found, and not repeated.
 func TestSettleAfterAKilledEngine(t *testing.T) {
-	l := newLab(t, pair(text("a"), with(text("b"), "slow", pulumi.Bool(true))))
+	l := newLab(t, pair(valueMap("a"), with(valueMap("b"), "slow", pulumi.Bool(true))))
 	h := l.open(t)
 	ended := make(chan error, 1)
 	go func() {
@@ -68,7 +68,7 @@ func TestSettleAfterAKilledEngine(t *testing.T) {
 
 // A delete whose answer was lost leaves a resource in the state that the account has not: only reading everything tells.
 func TestSettleAsAWholeForgetsWhatIsGone(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestSettleAsAWholeForgetsWhatIsGone(t *testing.T) {
 // What is not there, is somebody else's, or cannot be read leaves no trace in the state.
 func TestSettleLeavesTheRestAlone(t *testing.T) {
 	one := func(ctx *pulumi.Context) error {
-		_, err := newThing(ctx, "one", text("a"))
+		_, err := newThing(ctx, "one", valueMap("a"))
 		return err
 	}
 	l := newLab(t, one)
@@ -104,7 +104,7 @@ func TestSettleLeavesTheRestAlone(t *testing.T) {
 	require.NoError(t, err)
 	before, err := h.State(t.Context())
 	require.NoError(t, err)
-	plan, err := h.Preview(t.Context(), Update{Program: pair(text("a"), text("b"))}, nil)
+	plan, err := h.Preview(t.Context(), Update{Program: pair(valueMap("a"), valueMap("b"))}, nil)
 	require.NoError(t, err)
 	require.Len(t, plan.NewResources, 1)
 	require.Equal(t, map[string]any{"value": "b"}, plan.NewResources[0].Inputs)
@@ -131,7 +131,7 @@ func TestSettleLeavesTheRestAlone(t *testing.T) {
 // An engine that is killed between making a state's attributes and writing them leaves a whole state that the backend does not read.
 func TestCutAttributesAreNoDamage(t *testing.T) {
 	l := newLab(t, func(ctx *pulumi.Context) error {
-		_, err := newThing(ctx, "one", text("a"))
+		_, err := newThing(ctx, "one", valueMap("a"))
 		return err
 	})
 	h := l.open(t)

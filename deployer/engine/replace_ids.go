@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// ReplaceIDs makes the state know resources, by URN, under other IDs: for what was replaced in the account on purpose, and
-// must not be replaced once more by the program. Wherever a resource's own properties named the old ID they name the new
-// one; what else is different comes with the next Refresh. A resource that has its ID already is left alone.
+// ReplaceIDs replaces the IDs of resources, by URN, in the state: of those that were replaced in the account on purpose, so
+// that the program does not replace them again. It replaces the old ID in the properties of the resource, too; the next
+// Refresh reads all other differences.
 //
-// It returns whether anything had to be changed. The state is written in one step, or not at all.
+// It reports whether anything was changed. It writes the state as a whole or not at all.
 func (h *Handle) ReplaceIDs(ctx context.Context, ids map[string]string) (bool, error) {
 	doc, err := h.exportState(ctx)
 	if err != nil {
@@ -24,7 +24,7 @@ func (h *Handle) ReplaceIDs(ctx context.Context, ids map[string]string) (bool, e
 	return true, h.importState(ctx, doc)
 }
 
-// replaceIDs replaces IDs by URN, and reports whether any was another one.
+// replaceIDs reports whether any ID was another one.
 func (d *stateDocument) replaceIDs(ids map[string]string) (changed bool, err error) {
 	missing := maps.Clone(ids)
 	err = d.edit(func(r map[string]any) bool {
@@ -48,7 +48,7 @@ func (d *stateDocument) replaceIDs(ids map[string]string) (changed bool, err err
 	return changed, err
 }
 
-// replaceValue puts one text in another's place, wherever it is a whole value.
+// replaceValue replaces a text wherever it is a whole value.
 func replaceValue(value any, before, after string) any {
 	switch v := value.(type) {
 	case string:

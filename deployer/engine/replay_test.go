@@ -14,11 +14,11 @@ func owned(ctx *pulumi.Context) error {
 	if err := ctx.RegisterComponentResource("test:index:Group", "group", component); err != nil {
 		return err
 	}
-	child, err := newThing(ctx, "child", text("inside"), pulumi.Parent(component))
+	child, err := newThing(ctx, "child", valueMap("inside"), pulumi.Parent(component))
 	if err != nil {
 		return err
 	}
-	topic, err := newThing(ctx, "topic", with(text("t"), "nested", pulumi.Map{"list": pulumi.Array{pulumi.Int(1), pulumi.Bool(true)}}))
+	topic, err := newThing(ctx, "topic", with(valueMap("t"), "nested", pulumi.Map{"list": pulumi.Array{pulumi.Int(1), pulumi.Bool(true)}}))
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,8 @@ package engine
 
 import "strings"
 
-// ShortType returns the part of a type token that people read: aws:rds/instance:Instance is rds/instance.
+// ShortType returns the readable part of a type token: rds/instance for aws:rds/instance:Instance.
+
 func ShortType(token string) string {
 	parts := strings.Split(token, ":")
 	if len(parts) == 3 && parts[0] == "aws" {

@@ -22,7 +22,7 @@ const (
 
 // A machine that has neither the work copy nor a key in the project's settings goes on with the state's.
 func TestTheKeyOfTheSecretsIsTheStates(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -41,7 +41,7 @@ func TestTheKeyOfTheSecretsIsTheStates(t *testing.T) {
 
 // What was never made is previewed without a trace in the backend, with whatever key the settings name.
 func TestThrowaway(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	write(t, filepath.Join(l.stack.Project, "Pulumi.dev.yaml"), "secretsprovider: awskms://alias/none?region=us-east-1\nencryptedkey: bm9uZQ==\n"+stackFile)
 	l.stack.MustExist = true
 	_, err := l.engine.Open(t.Context(), l.stack)
@@ -58,7 +58,7 @@ func TestThrowaway(t *testing.T) {
 }
 
 func TestLifeOfAStack(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	require.True(t, h.Created())
 
@@ -105,16 +105,16 @@ func TestLifeOfAStack(t *testing.T) {
 }
 
 func TestPlanSaysWhatChanges(t *testing.T) {
-	first := with(with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush a"))),
+	first := with(with(valueMap("a"), "password", pulumi.ToSecret(pulumi.String("hush a"))),
 		"tags", pulumi.Map{"Name": pulumi.String("a")})
-	l := newLab(t, pair(first, with(text("b"), "fixed", pulumi.String("b"))))
+	l := newLab(t, pair(first, with(valueMap("b"), "fixed", pulumi.String("b"))))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 
-	first = with(with(text("c"), "password", pulumi.ToSecret(pulumi.String("hush c"))),
+	first = with(with(valueMap("c"), "password", pulumi.ToSecret(pulumi.String("hush c"))),
 		"tags", pulumi.Map{"Name": pulumi.String("c")})
-	changed := pair(first, with(text("b"), "fixed", pulumi.String("d")))
+	changed := pair(first, with(valueMap("b"), "fixed", pulumi.String("d")))
 	plan, err := h.Preview(t.Context(), Update{Program: changed}, nil)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
@@ -135,10 +135,10 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 }
 
 func TestDriftSaysWhatTheAccountHas(t *testing.T) {
-	first := with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush")))
+	first := with(valueMap("a"), "password", pulumi.ToSecret(pulumi.String("hush")))
 	first = with(first, "login", pulumi.Map{"user": pulumi.String("u"), "key": pulumi.ToSecret(pulumi.String("hush"))})
 	first = with(first, "document", pulumi.ToSecret(pulumi.String(`{"key":"hush"}`)))
-	l := newLab(t, pair(first, text("b")))
+	l := newLab(t, pair(first, valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestDriftSaysWhatTheAccountHas(t *testing.T) {
 
 // The way in which provision leaves the services for the rollout, from nothing and later.
 func TestExcludesAndTargets(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{Excludes: []string{"**Thing::one"}, ExcludeDependents: true}, nil)
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestExcludesAndTargets(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"create two"}, l.done())
 
-	changed := pair(text("c"), text("d"))
+	changed := pair(valueMap("c"), valueMap("d"))
 	_, err = h.Up(t.Context(), Update{Program: changed, Targets: []string{urnTwo}}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"update two"}, l.done())
@@ -201,13 +201,13 @@ func TestExcludesAndTargets(t *testing.T) {
 
 // https://github.com/pulumi/pulumi/issues/22694
 func TestExcludeWhileADependencyIsReplaced(t *testing.T) {
-	l := newLab(t, pair(with(text("a"), "fixed", pulumi.String("a")), text("b")))
+	l := newLab(t, pair(with(valueMap("a"), "fixed", pulumi.String("a")), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	l.done()
 
-	replaced := pair(with(text("a"), "fixed", pulumi.String("c")), text("d"))
+	replaced := pair(with(valueMap("a"), "fixed", pulumi.String("c")), valueMap("d"))
 	summary, err := h.Up(t.Context(), Update{Program: replaced, Excludes: []string{"**Thing::two"},
 		ExcludeDependents: true}, nil)
 	require.NoError(t, err)
@@ -221,7 +221,7 @@ func TestExcludeWhileADependencyIsReplaced(t *testing.T) {
 func TestFailureNamesTheResource(t *testing.T) {
 	const said = "1 error occurred:\n\t* creating RDS DB Instance (v3-backend-staging-db): " +
 		"InsufficientDBInstanceCapacity: db.t3.small is not available in us-east-1a\n\n"
-	l := newLab(t, pair(text("a"), with(text("b"), "fail", pulumi.String(said))))
+	l := newLab(t, pair(valueMap("a"), with(valueMap("b"), "fail", pulumi.String(said))))
 	h := l.open(t)
 	var failed []Event
 	_, err := h.Up(t.Context(), Update{}, func(e Event) {
@@ -240,7 +240,7 @@ func TestFailureNamesTheResource(t *testing.T) {
 	require.Len(t, failed, 1)
 	require.Equal(t, clean, failed[0].Message)
 
-	_, err = h.Up(t.Context(), Update{Program: pair(text("a"), text("b"))}, nil)
+	_, err = h.Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("b"))}, nil)
 	require.NoError(t, err, "once the cause is gone it goes on")
 	require.Equal(t, []string{"create one", "create two", "create two"}, l.done())
 }
@@ -261,7 +261,7 @@ func TestFailureOfTheProgram(t *testing.T) {
 
 // One signal, what runs is waited for, and the next run goes on from there.
 func TestInterruptionLeavesNothingBehind(t *testing.T) {
-	slow := pair(with(text("a"), "slow", pulumi.Bool(true)), text("b"))
+	slow := pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b"))
 	l := newLab(t, slow)
 	h := l.open(t)
 	ctx, interrupt := context.WithCancelCause(t.Context())
@@ -291,7 +291,7 @@ func TestInterruptionLeavesNothingBehind(t *testing.T) {
 }
 
 func TestInterruptedBeforeItBegan(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
@@ -302,7 +302,7 @@ func TestInterruptedBeforeItBegan(t *testing.T) {
 }
 
 func TestConcurrentUpdateIsRefused(t *testing.T) {
-	l := newLab(t, pair(with(text("a"), "slow", pulumi.Bool(true)), text("b")))
+	l := newLab(t, pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b")))
 	h := l.open(t)
 	first := make(chan error, 1)
 	go func() {
@@ -310,7 +310,7 @@ func TestConcurrentUpdateIsRefused(t *testing.T) {
 		first <- err
 	}()
 	<-l.creating
-	_, err := l.open(t).Up(t.Context(), Update{Program: pair(text("x"), text("y"))}, nil)
+	_, err := l.open(t).Up(t.Context(), Update{Program: pair(valueMap("x"), valueMap("y"))}, nil)
 	close(l.release)
 	var concurrent *ConcurrentUpdateError
 	require.ErrorAs(t, err, &concurrent)
@@ -321,7 +321,7 @@ func TestConcurrentUpdateIsRefused(t *testing.T) {
 }
 
 func TestUnlock(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	dir := filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev")
 	require.NoError(t, os.MkdirAll(dir, 0o700))
@@ -337,7 +337,7 @@ func TestUnlock(t *testing.T) {
 }
 
 func TestDamagedState(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	whole := read(t, l.stateFile())
@@ -352,12 +352,12 @@ func TestDamagedState(t *testing.T) {
 		return h
 	}
 	for name, c := range map[string]struct{ content, reason string }{
-		"cut":            {whole[:len(whole)/2], "it is empty or was cut off (unexpected end of JSON input)"},
-		"of no length":   {"", "it is empty or was cut off (unexpected end of JSON input)"},
+		"cut":            {whole[:len(whole)/2], "it is empty or truncated (unexpected end of JSON input)"},
+		"of no length":   {"", "it is empty or truncated (unexpected end of JSON input)"},
 		"emptied":        {"{}", "it was emptied"},
 		"nothing":        {"null", "it was emptied"},
-		"something else": {"<html>", "it is something else than a state (invalid character '<' looking for beginning of value)"},
-		"a list":         {"[1]", "it is something else than a state (json: cannot unmarshal array into Go value of type apitype.VersionedCheckpoint)"},
+		"something else": {"<html>", "it is not a state (invalid character '<' looking for beginning of value)"},
+		"a list":         {"[1]", "it is not a state (json: cannot unmarshal array into Go value of type apitype.VersionedCheckpoint)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, l.stateFile(), c.content)
@@ -436,7 +436,7 @@ func TestDamagedState(t *testing.T) {
 			require.NoError(t, os.RemoveAll(copied))
 		}
 		_, err = l.engine.Open(t.Context(), l.stack)
-		require.ErrorContains(t, err, "it is something else than a state")
+		require.ErrorContains(t, err, "it is not a state")
 		require.Equal(t, "<html>", read(t, l.stateFile()))
 
 		// A bucket keeps earlier versions: the first that is consistent counts.
@@ -469,7 +469,7 @@ func inconsistent(t *testing.T, state string) string {
 
 // An engine that breaks the state is followed by a repair in the same command.
 func TestAStateThatARunBreaksIsRepaired(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	broken, script := filepath.Join(t.TempDir(), "broken.json"), filepath.Join(t.TempDir(), "pulumi")
@@ -483,40 +483,40 @@ case " $* " in *" up "*) cp `+broken+" "+l.stateFile()+"; exit "+code+";; esac; 
 		require.NoError(t, err)
 		return h
 	}
-	done, err := breaking("$code").Up(t.Context(), Update{Program: pair(text("a"), text("c"))}, nil)
+	done, err := breaking("$code").Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("c"))}, nil)
 	require.NoError(t, err)
 	require.Len(t, done.Warnings, 1)
-	require.Contains(t, done.Warnings[0], "the engine put its resources in order again, and nothing is lost")
+	require.Contains(t, done.Warnings[0], "the engine sorted its resources, and nothing is lost")
 	require.Len(t, l.open(t).Current().Resources, 4)
 
-	_, err = breaking("255").Up(t.Context(), Update{Program: pair(text("a"), text("d"))}, nil)
+	_, err = breaking("255").Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("d"))}, nil)
 	require.ErrorContains(t, err, "and nothing is lost")
 	require.Len(t, l.open(t).Current().Resources, 4)
 	h := l.open(t)
-	_, err = h.Up(t.Context(), Update{Program: pair(text("a"), text("e"))}, nil)
+	_, err = h.Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("e"))}, nil)
 	require.NoError(t, err)
 
 	// Of a state that is gone nobody knows what the run did: it has failed, and the account has to be read.
 	write(t, broken, "<html>")
-	_, err = breaking("$code").Up(t.Context(), Update{Program: pair(text("a"), text("f"))}, nil)
+	_, err = breaking("$code").Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("f"))}, nil)
 	var failed *FailedError
 	require.ErrorAs(t, err, &failed)
-	require.ErrorContains(t, err, "what it did is unknown")
-	require.ErrorContains(t, err, "the verified copy of")
+	require.ErrorContains(t, err, "its outcome is unknown")
+	require.ErrorContains(t, err, "the verified backup of")
 	h = l.open(t)
 	require.True(t, h.Current().Restored())
 	require.Len(t, h.Current().Resources, 4)
 }
 
 func TestPassphrase(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.NotContains(t, read(t, l.stateFile()), passphrase)
 
 	l.stack.Env["PULUMI_CONFIG_PASSPHRASE"] = "another"
 	_, err = l.open(t).Up(t.Context(), Update{}, nil)
-	require.EqualError(t, err, "the passphrase of stack dev is another one")
+	require.EqualError(t, err, "the passphrase of stack dev is wrong")
 	delete(l.stack.Env, "PULUMI_CONFIG_PASSPHRASE")
 	_, err = l.open(t).Up(t.Context(), Update{}, nil)
 	require.EqualError(t, err, "the passphrase of stack dev is not set")
@@ -544,7 +544,7 @@ func TestStackThatMustExist(t *testing.T) {
 
 func TestProtectedResourcesStay(t *testing.T) {
 	l := newLab(t, func(ctx *pulumi.Context) error {
-		_, err := newThing(ctx, "one", text("a"), pulumi.Protect(true))
+		_, err := newThing(ctx, "one", valueMap("a"), pulumi.Protect(true))
 		return err
 	})
 	h := l.open(t)

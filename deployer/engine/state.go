@@ -11,19 +11,19 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// State is what the backend knows of a stack.
+// State is the state of a stack in the backend.
 type State struct {
-	// Updated is when the state was last written; zero where the stack was never brought up.
+	// Updated is when the state was last written; zero if the stack was never deployed.
 	Updated time.Time
-	// Resources are all of the state's, the stack itself and providers included.
+	// Resources include the stack itself and providers.
 	Resources []Resource
-	// Pending are the operations that an earlier run started and did not see the end of.
+	// Pending are the operations that an earlier run started, and whose outcome is unknown.
 	Pending []Pending
-	// Outputs are the stack's.
+	// Outputs are those of the stack.
 	Outputs map[string]Output
 }
 
-// Text is an output that is a string; empty where there is none or where it is secret.
+// Text returns an output that is a string, or "" if it does not exist or is secret.
 func (s State) Text(output string) string {
 	if s.Outputs[output].Secret {
 		return ""
@@ -32,46 +32,46 @@ func (s State) Text(output string) string {
 	return text
 }
 
-// Resource is one of a state's.
+// Resource is a resource in a state.
 type Resource struct {
 	URN, Type, Name string
-	// ID is the provider's name for it; empty for components.
+	// ID is the provider's ID; empty for components.
 	ID string
-	// Parent is the URN of the component that it belongs to.
+	// Parent is the URN of its component.
 	Parent    string
 	Protected bool
 	// PendingDeletion marks a replaced resource that waits for its deletion; another one with its URN may be in use.
 	PendingDeletion bool
 	// Dependencies are the URNs of all that it needs: parent, provider, and what its program or inputs refer to.
 	Dependencies []string
-	// Inputs are what its program gave it, with Masked in place of what is secret.
+	// Inputs are those of its program, with Masked in place of secrets.
 	Inputs map[string]any
 }
 
-// Component reports whether the resource stands for nothing by itself.
+// Component reports whether the resource only groups others.
 func (r Resource) Component() bool { return r.ID == "" }
 
-// Pending is an operation of which the outcome is unknown.
+// Pending is an operation whose outcome is unknown.
 type Pending struct {
 	URN, Type, Name string
 	// Op is creating, updating, deleting, reading or importing.
 	Op string
 }
 
-// Output is a value that the program exported.
+// Output is an exported value.
 type Output struct {
-	// Value has Masked in place of what is secret.
+	// Value has Masked in place of secrets.
 	Value  any
 	Secret bool
 }
 
-// State reads what the backend knows of the stack. It takes no lock and needs no passphrase.
+// State reads the state from the backend. It needs no lock and no passphrase.
 func (h *Handle) State(ctx context.Context) (State, error) {
 	state, _, err := h.read(ctx)
 	return state, err
 }
 
-// read reads and verifies the state, and returns it as it is exported, too.
+// read reads and verifies the state, and also returns it as it was exported.
 func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 	exported, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
 	if err != nil {
@@ -96,11 +96,11 @@ func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 	return state, []byte(exported), nil
 }
 
-// Outputs are the stack's, as Open found them or the last Up of this handle left them.
+// Outputs returns the stack's outputs as Open found them or the last Up of this handle left them.
 func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 
-// Unlock removes the engine's locks of the stack, whoever holds them. An update that is under way then loses what
-// keeps others out: make sure that there is none.
+// Unlock removes the engine's locks of the stack, whoever holds them. The caller must make sure that no update is running:
+// nothing would keep another one from the stack.
 func (h *Handle) Unlock(ctx context.Context) error {
 	c := &process{engine: h.engine, listening: closedChannel()}
 	ws, err := h.workspace(ctx, c, nil)
@@ -117,7 +117,7 @@ func (h *Handle) Unlock(ctx context.Context) error {
 	return nil
 }
 
-// readState reads what `pulumi stack export` wrote.
+// readState decodes the output of `pulumi stack export`.
 func readState(exported []byte) (State, error) {
 	var untyped apitype.UntypedDeployment
 	if err := json.Unmarshal(exported, &untyped); err != nil {
@@ -146,7 +146,7 @@ func readState(exported []byte) (State, error) {
 	return state, nil
 }
 
-// dependencies returns the URNs of all that a resource of a state needs.
+// dependencies returns the URNs of all that a resource needs.
 func dependencies(r apitype.ResourceV3) []string {
 	urns := []resource.URN{r.Parent, r.DeletedWith}
 	if provider, _, ok := cutLast(r.Provider, "::"); ok {
@@ -167,7 +167,7 @@ func dependencies(r apitype.ResourceV3) []string {
 	return all
 }
 
-// maskProperties returns properties in which what is secret is replaced.
+// maskProperties masks the secrets in properties.
 func maskProperties(properties map[string]any) map[string]any {
 	if properties == nil {
 		return nil
@@ -185,7 +185,7 @@ func maskOutputs(values map[string]any) map[string]Output {
 	return outputs
 }
 
-// mask replaces the secrets in a value of the state, and reports whether there were any.
+// mask masks the secrets in a value, and reports whether there were any.
 func mask(value any) (any, bool) {
 	secret := false
 	switch v := value.(type) {

@@ -35,21 +35,21 @@ func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocume
 	return doc, nil
 }
 
-// importState makes the document the stack's state.
+// importState replaces the stack's state by the document.
 func (h *Handle) importState(ctx context.Context, d *stateDocument) error {
 	content, err := d.encode()
 	if err != nil {
 		return fmt.Errorf("encode the state of stack %s: %w", h.stack.Name, err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	// The engine writes a state as a whole, but on a full disk; what a full disk leaves is seen to.
+	// The engine writes a state as a whole, except on a full disk, which stateCommand handles.
 	if _, err = h.stateCommand(ctx, content, "stack", "import", "--stack", h.stack.Name); err != nil {
 		return err
 	}
 	return h.reload(ctx)
 }
 
-// stateCommand runs a command of the engine about the state alone.
+// stateCommand runs a command of the engine that needs only the state.
 func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
 	operation := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]
 	c := &process{engine: h.engine, listening: closedChannel()}
@@ -68,7 +68,6 @@ func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string)
 	return out, nil
 }
 
-// decodeExport decodes an exported state.
 func decodeExport(content []byte) (*stateDocument, error) {
 	var outer apitype.UntypedDeployment
 	if err := json.Unmarshal(content, &outer); err != nil {
@@ -82,7 +81,7 @@ func decodeExport(content []byte) (*stateDocument, error) {
 	return doc, nil
 }
 
-// decodeDeployment decodes what is inside of an exported state.
+// decodeDeployment decodes the deployment in an exported state.
 func decodeDeployment(inner json.RawMessage) (*stateDocument, error) {
 	doc := &stateDocument{Deployment: map[string]json.RawMessage{}}
 	if len(inner) == 0 {
@@ -137,8 +136,8 @@ func (d *stateDocument) state() (State, error) {
 	return readState(content)
 }
 
-// edit calls change with each resource, and encodes those again that it reports to have changed. Numbers stay as they
-// were written, and secrets encrypted.
+// edit calls change with each resource, and encodes those again for which it returns true. Numbers stay as they were
+// written, and secrets encrypted.
 func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
 	for i, raw := range d.Resources {
 		decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -159,7 +158,7 @@ func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
 	return nil
 }
 
-// each calls look with every resource.
+// each calls visit with each resource.
 func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
 	for _, raw := range d.Resources {
 		var r apitype.ResourceV3
@@ -179,7 +178,7 @@ func (d *stateDocument) find(urn string) (found *apitype.ResourceV3) {
 	return found
 }
 
-// unrefreshed are resources that a Settle added and did not live to read: they have an ID and no properties, as no provider leaves one.
+// unrefreshed returns the resources that a killed Reconcile has added and not read: they have an ID and no properties.
 func (d *stateDocument) unrefreshed() []string {
 	var urns []string
 	d.each(func(r apitype.ResourceV3) {
@@ -190,8 +189,8 @@ func (d *stateDocument) unrefreshed() []string {
 	return urns
 }
 
-// addCandidate puts a resource that was found behind those it needs. What its inputs name it depends on, so that a destroy keeps the order.
-// One whose parent or provider the state does not know was not made by this stack: they are noted before it is asked for.
+// addCandidate adds a resource to import after those that it needs. It depends on what its inputs name, so that a destroy
+// keeps the order. A candidate whose parent or provider is not in the state was not created by this stack.
 func (d *stateDocument) addCandidate(f ImportCandidate) bool {
 	urn, _, _ := cutLast(f.Provider, "::")
 	provider := d.find(urn)
@@ -211,13 +210,13 @@ func (d *stateDocument) addCandidate(f ImportCandidate) bool {
 		}
 	})
 	raw, err := json.Marshal(r)
-	if err == nil { // it has nothing that could not be encoded
+	if err == nil { // it contains nothing that cannot be encoded
 		d.Resources = append(d.Resources, raw)
 	}
 	return err == nil
 }
 
-// cutLast is strings.Cut at the last place.
+// cutLast is strings.Cut at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
@@ -225,7 +224,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// eachString calls look with every text in a value.
+// eachString calls visit with each string in a value.
 func eachString(value any, visit func(string)) {
 	switch v := value.(type) {
 	case string:
@@ -241,7 +240,7 @@ func eachString(value any, visit func(string)) {
 	}
 }
 
-// remove takes resources out, and reports whether there were any.
+// remove removes resources, and reports whether there were any.
 func (d *stateDocument) remove(urns []string) bool {
 	before := len(d.Resources)
 	d.Resources = slices.DeleteFunc(d.Resources, func(raw json.RawMessage) bool {

@@ -10,7 +10,7 @@ import (
 
 // Nothing tracked is written by running anything.
 func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	first, err := h.Encryption()
 	require.NoError(t, err)
