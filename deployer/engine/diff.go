@@ -121,21 +121,12 @@ func lookup(from any, keys resource.PropertyPath) (any, bool) {
 
 // replaceUnknown replaces the engine's mark for a value that only the change determines.
 func replaceUnknown(value any) any {
-	switch v := value.(type) {
-	case string:
-		if v == plugin.UnknownStringValue {
+	return replaceStrings(value, func(text string) string {
+		if text == plugin.UnknownStringValue {
 			return Unknown
 		}
-	case map[string]any:
-		for key, inner := range v {
-			v[key] = replaceUnknown(inner)
-		}
-	case []any:
-		for i, inner := range v {
-			v[i] = replaceUnknown(inner)
-		}
-	}
-	return value
+		return text
+	})
 }
 
 func unionKeys(a, b map[string]any) map[string]bool {

@@ -122,6 +122,18 @@ func (f Failure) stateSuffix() string {
 	return ""
 }
 
+// stateHint returns how to continue if that depends on the state.
+func (f Failure) stateHint() string {
+	switch {
+	case f.StateWrite != nil:
+		return f.StateWrite.hint()
+	case len(f.Pending) > 0:
+		return "the outcome of " + strings.Join(describePending(f.Pending), ", ") +
+			" is unknown: run the same command again; it checks the account and continues from there"
+	}
+	return ""
+}
+
 // ResourceError is the failure of one resource.
 type ResourceError struct {
 	// URN, Type and Name are empty if the program or the engine itself failed.
@@ -147,11 +159,8 @@ func (e *FailedError) Error() string {
 
 // Hint returns how to continue.
 func (e *FailedError) Hint() string {
-	if e.StateWrite != nil {
-		return e.StateWrite.hint()
-	}
-	if len(e.Pending) > 0 {
-		return pendingHint(e.Pending)
+	if hint := e.stateHint(); hint != "" {
+		return hint
 	}
 	if e.Repaired != "" {
 		return "run the same command again: if a backup replaced the state, it reads the account first"
@@ -194,11 +203,8 @@ func (e *InterruptedError) Hint() string {
 	if e.RunningPID != 0 {
 		return "the environment stays locked until it has ended; then run the same command again"
 	}
-	if e.StateWrite != nil {
-		return e.StateWrite.hint()
-	}
-	if len(e.Pending) > 0 {
-		return pendingHint(e.Pending)
+	if hint := e.stateHint(); hint != "" {
+		return hint
 	}
 	return "no operation was cut short: run the same command again; it continues from there"
 }
@@ -209,10 +215,6 @@ func describePending(pending []Pending) []string {
 		all = append(all, fmt.Sprintf("%s %s (%s)", p.Type, p.Name, p.Op))
 	}
 	return all
-}
-
-func pendingHint(pending []Pending) string {
-	return "the outcome of " + strings.Join(describePending(pending), ", ") + " is unknown: run the same command again; it checks the account and continues from there"
 }
 
 // StateError reports that the state of a stack cannot be used.

@@ -25,8 +25,6 @@ type Event struct {
 	Message string
 	// Warning marks a note of the severity warning.
 	Warning bool
-	// Elapsed is the time since the step started.
-	Elapsed time.Duration
 	// Done counts the steps that have ended, including those without changes; Total is Update.Total.
 	Done, Total int
 }

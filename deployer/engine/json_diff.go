@@ -42,7 +42,6 @@ func decodeJSON(value any) (any, bool) {
 }
 
 // compareJSON returns the leaves in which two documents differ, by path.
-
 func compareJSON(path string, old, updated any) []Difference {
 	if reflect.DeepEqual(old, updated) {
 		return nil

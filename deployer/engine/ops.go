@@ -28,3 +28,29 @@ func typeAndName(urn string) (typ, name string) {
 	}
 	return string(u.Type()), u.Name()
 }
+
+// ShortType returns the readable part of a type token: rds/instance for aws:rds/instance:Instance.
+func ShortType(token string) string {
+	parts := strings.Split(token, ":")
+	if len(parts) == 3 && parts[0] == "aws" {
+		return parts[1]
+	}
+	return token
+}
+
+// replaceStrings replaces each string in a value, in place.
+func replaceStrings(value any, replace func(string) string) any {
+	switch v := value.(type) {
+	case string:
+		return replace(v)
+	case map[string]any:
+		for key, inner := range v {
+			v[key] = replaceStrings(inner, replace)
+		}
+	case []any:
+		for i, inner := range v {
+			v[i] = replaceStrings(inner, replace)
+		}
+	}
+	return value
+}

@@ -29,7 +29,7 @@ const exitNotRun = -2
 // signals reach the engine, kills it ten seconds after a cancellation, and connects it to this process by pipes.
 type process struct {
 	engine *Engine
-	// listening is closed once the engine handles signals.
+	// listening is closed once the engine handles signals; nil if it does from the start.
 	listening <-chan struct{}
 	// stderr is the output of the last command, code its exit code, and failure its error.
 	stderr, failure string
@@ -109,59 +109,39 @@ func (c *process) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []i
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	ended, asked := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(asked)
-		interruptOnce(ctx, cmd.Process, c.listening, ended)
-	}()
 	var failed error
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		failed = cmd.Wait()
 	}()
 	select {
 	case <-ended:
-	case <-givenUp(ctx, asked):
-		c.runningPID = cmd.Process.Pid
-		c.stderr = errs.read()
-		return out.read(), errStillRunning
+	case <-ctx.Done():
+		c.interrupt(ctx, cmd.Process, ended)
+		select {
+		case <-ended:
+		case <-abandoned(ctx):
+			c.runningPID, c.stderr = cmd.Process.Pid, errs.read()
+			return out.read(), errStillRunning
+		}
 	}
 	c.stderr, c.code = errs.read(), cmd.ProcessState.ExitCode()
 	return out.read(), failed
 }
 
-// givenUp returns a channel that is closed when an interrupted engine is abandoned.
-func givenUp(ctx context.Context, asked <-chan struct{}) <-chan struct{} {
-	done := make(chan struct{})
-	if abandoned(ctx) == nil {
-		return done
-	}
-	go func() {
-		<-asked
-		if ctx.Err() == nil {
-			return // it ended without an interrupt
+// interrupt sends the process one SIGINT, as soon as the engine handles signals.
+func (c *process) interrupt(ctx context.Context, proc *os.Process, ended <-chan struct{}) {
+	if c.listening != nil {
+		timer := time.NewTimer(maxInterruptDelay)
+		defer timer.Stop()
+		select {
+		case <-ended:
+			return
+		case <-c.listening:
+		case <-timer.C:
+		case <-abandoned(ctx):
 		}
-		<-abandoned(ctx)
-		close(done)
-	}()
-	return done
-}
-
-// interruptOnce sends the process one SIGINT when ctx ends, as soon as the engine handles signals.
-func interruptOnce(ctx context.Context, proc *os.Process, listening, ended <-chan struct{}) {
-	select {
-	case <-ended:
-		return
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(maxInterruptDelay)
-	defer timer.Stop()
-	select {
-	case <-ended:
-		return
-	case <-listening:
-	case <-timer.C:
-	case <-abandoned(ctx):
 	}
 	// The only error is that the process has just ended.
 	_ = proc.Signal(os.Interrupt)

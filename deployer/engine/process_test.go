@@ -53,7 +53,7 @@ func TestChildGetsOneSignalAndIsWaitedFor(t *testing.T) {
 
 func TestChildAnswersWithoutAnEngine(t *testing.T) {
 	t.Parallel()
-	c := &process{engine: &Engine{path: "/nonexistent"}, listening: closedChannel()}
+	c := &process{engine: &Engine{path: "/nonexistent"}}
 	for _, args := range [][]string{
 		{"stack", "select", "--stack", "dev"}, {"stack", "output", "--json"}, {"stack", "history", "--json"},
 	} {

@@ -20,35 +20,35 @@ type progress struct {
 	// refreshing runs count the differences that they find, others their changes.
 	refreshing bool
 
-	startTimes map[string]time.Time // by step
-	pending    map[string]Pending   // running changes of resources, without components
-	touched    map[string]Pending   // all that were ever pending
-	counts     map[string]int
-	steps      []Step
-	created    []PlannedResource
-	parents    []PlannedResource
-	messages   map[string][]string // errors by URN, of steps that have not failed yet
-	failed     []ResourceError
-	warnings   []string
-	downloads  map[string]bool // plugins that were reported
+	open      map[string]bool    // running steps, by key
+	pending   map[string]Pending // running changes of resources, without components
+	touched   map[string]Pending // all that were ever pending
+	counts    map[string]int
+	steps     []Step
+	created   []PlannedResource
+	parents   []PlannedResource
+	messages  map[string][]string // errors by URN, of steps that have not failed yet
+	failed    []ResourceError
+	warnings  []string
+	downloads map[string]bool // plugins that were reported
 }
 
 func newProgress(u Update, refreshing bool, now time.Time) *progress {
 	return &progress{
 		started: now, total: u.Total, refreshing: refreshing,
-		startTimes: map[string]time.Time{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, messages: map[string][]string{}, downloads: map[string]bool{},
+		open: map[string]bool{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, messages: map[string][]string{}, downloads: map[string]bool{},
 	}
 }
 
 // onEvent handles one of the engine's events, and returns what to report.
-func (p *progress) onEvent(e apitype.EngineEvent, now time.Time) []Event {
+func (p *progress) onEvent(e apitype.EngineEvent) []Event {
 	switch {
 	case e.ResourcePreEvent != nil:
-		return p.onStepStart(e.ResourcePreEvent.Metadata, now)
+		return p.onStepStart(e.ResourcePreEvent.Metadata)
 	case e.ResOutputsEvent != nil:
-		return p.onStepDone(e.ResOutputsEvent.Metadata, now)
+		return p.onStepDone(e.ResOutputsEvent.Metadata)
 	case e.ResOpFailedEvent != nil:
-		return p.onStepFailed(e.ResOpFailedEvent.Metadata, now)
+		return p.onStepFailed(e.ResOpFailedEvent.Metadata)
 	case e.DiagnosticEvent != nil:
 		return p.onDiagnostic(*e.DiagnosticEvent)
 	case e.ProgressEvent != nil:
@@ -57,29 +57,27 @@ func (p *progress) onEvent(e apitype.EngineEvent, now time.Time) []Event {
 	return nil
 }
 
-func (p *progress) onStepStart(m apitype.StepEventMetadata, now time.Time) []Event {
-	p.startTimes[stepKey(m.URN, m.Op)] = now
+func (p *progress) onStepStart(m apitype.StepEventMetadata) []Event {
+	p.open[stepKey(m.URN, m.Op)] = true
 	if isCustom(m) && isChange(string(m.Op)) {
 		typ, name := typeAndName(m.URN)
 		pending := Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
 		p.pending[stepKey(m.URN, m.Op)], p.touched[stepKey(m.URN, m.Op)] = pending, pending
 	}
-	return p.stepEvents(m, Started, "", 0)
+	return p.stepEvents(m, Started, "")
 }
 
 // onStepDone ends a step. Components end twice, once when they are registered and once with their outputs; a step of a
 // refresh ends with the operation that was found.
-func (p *progress) onStepDone(m apitype.StepEventMetadata, now time.Time) []Event {
+func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	op := m.Op
-	started, open := p.startTimes[stepKey(m.URN, op)]
-	if !open {
+	if !p.open[stepKey(m.URN, op)] {
 		op = apitype.OpRefresh
-		started, open = p.startTimes[stepKey(m.URN, op)]
 	}
-	if !open {
+	if !p.open[stepKey(m.URN, op)] {
 		return nil
 	}
-	delete(p.startTimes, stepKey(m.URN, op))
+	delete(p.open, stepKey(m.URN, op))
 	delete(p.pending, stepKey(m.URN, op))
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
@@ -97,15 +95,11 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata, now time.Time) []Even
 	if m.Op == apitype.OpCreate && m.New != nil && (!m.New.Custom || !isProgramType(m.Type)) {
 		p.parents = append(p.parents, newPlannedResource(m))
 	}
-	return p.stepEvents(m, Done, "", now.Sub(started))
+	return p.stepEvents(m, Done, "")
 }
 
-func (p *progress) onStepFailed(m apitype.StepEventMetadata, now time.Time) []Event {
-	started, open := p.startTimes[stepKey(m.URN, m.Op)]
-	if !open {
-		started = now
-	}
-	delete(p.startTimes, stepKey(m.URN, m.Op))
+func (p *progress) onStepFailed(m apitype.StepEventMetadata) []Event {
+	delete(p.open, stepKey(m.URN, m.Op))
 	delete(p.pending, stepKey(m.URN, m.Op))
 	message := strings.Join(p.messages[m.URN], "\n")
 	if message == "" {
@@ -114,7 +108,7 @@ func (p *progress) onStepFailed(m apitype.StepEventMetadata, now time.Time) []Ev
 	delete(p.messages, m.URN)
 	typ, name := typeAndName(m.URN)
 	p.failed = append(p.failed, ResourceError{URN: m.URN, Type: typ, Name: name, Message: message})
-	return p.stepEvents(m, Failed, message, now.Sub(started))
+	return p.stepEvents(m, Failed, message)
 }
 
 // onDiagnostic handles a message of the engine, the program or a provider. It keeps errors for the step that fails.
@@ -155,18 +149,23 @@ func (p *progress) onDownload(e apitype.ProgressEvent) []Event {
 
 // stepEvents returns the event of a step. The stack and its providers are no resources of the account, and a replacement is
 // reported by its two parts.
-func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, message string, elapsed time.Duration) []Event {
+func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, message string) []Event {
 	if status != Failed && (!isProgramType(m.Type) || m.Op == apitype.OpReplace) {
 		return nil
 	}
 	typ, name := typeAndName(m.URN)
 	return []Event{{URN: m.URN, Type: typ, Name: name, Op: string(m.Op), Status: status, Message: message,
-		Elapsed: elapsed, Done: p.done, Total: p.total}}
+		Done: p.done, Total: p.total}}
 }
 
-// running returns the changes that have started and not ended, by type and name.
-func (p *progress) running() []Pending {
-	return slices.SortedFunc(maps.Values(p.pending), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
+// running returns the changes that have started and not ended, by URN.
+func (p *progress) running() []Pending { return sortedPending(p.pending) }
+
+// touchedResources returns the resources of the account that a run changed, or was going to change.
+func (p *progress) touchedResources() []Pending { return sortedPending(p.touched) }
+
+func sortedPending(all map[string]Pending) []Pending {
+	return slices.SortedFunc(maps.Values(all), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
 }
 
 // isCustom reports whether a provider manages the resource, and it is no component.

@@ -50,6 +50,20 @@ type ReconcileResult struct {
 	Resolved []Pending
 }
 
+// AddParents adds the components and providers that the state lacks, so that Reconcile can import their children. It adds
+// the stack with its outputs, too, if the state does not have it. It calls no provider, and changes nothing in an account.
+func (h *Handle) AddParents(ctx context.Context, parents []PlannedResource, outputs map[string]any) error {
+	doc, err := h.exportState(ctx)
+	if err != nil {
+		return err
+	}
+	added, err := doc.addParents(parents, outputs)
+	if err != nil || !added {
+		return err
+	}
+	return h.importState(ctx, doc)
+}
+
 // Reconcile brings the state in sync with the account after a run that was killed. It imports the candidates that the
 // provider can read and accept accepts, given their properties, removes operations of unknown outcome, and reads their resources. If it
 // fails, the state has nothing more in it than before; if it is killed, the next Reconcile continues. RefreshAll reads every

@@ -38,31 +38,19 @@ func (d *stateDocument) replaceIDs(ids map[string]string) (changed bool, err err
 		if before == id {
 			return false
 		}
-		r["id"], r["inputs"], r["outputs"] = id, replaceValue(r["inputs"], before, id), replaceValue(r["outputs"], before, id)
-		changed = true
+		r["id"], changed = id, true
+		for _, properties := range []string{"inputs", "outputs"} {
+			r[properties] = replaceStrings(r[properties], func(text string) string {
+				if text == before {
+					return id
+				}
+				return text
+			})
+		}
 		return true
 	})
 	if err == nil && len(missing) > 0 {
 		err = fmt.Errorf("the state has no resource %q", slices.Sorted(maps.Keys(missing)))
 	}
 	return changed, err
-}
-
-// replaceValue replaces a text wherever it is a whole value.
-func replaceValue(value any, before, after string) any {
-	switch v := value.(type) {
-	case string:
-		if v == before {
-			return after
-		}
-	case map[string]any:
-		for key, inner := range v {
-			v[key] = replaceValue(inner, before, after)
-		}
-	case []any:
-		for i, inner := range v {
-			v[i] = replaceValue(inner, before, after)
-		}
-	}
-	return value
 }

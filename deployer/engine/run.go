@@ -21,10 +21,6 @@ type Update struct {
 	Message string
 	// Refresh reads every resource from the account before the run.
 	Refresh bool
-	// ClearPendingCreates makes a Refresh remove creates of unknown outcome.
-	ClearPendingCreates bool
-	// Parallel bounds the number of concurrent operations; 0 means the engine's default.
-	Parallel int
 	// Total is the expected number of steps, for events; 0 if it is not known.
 	Total int
 }
@@ -178,7 +174,7 @@ func (p *progress) follow(raw <-chan events.EngineEvent, returned <-chan struct{
 				p.receiving = true
 				close(listening)
 			}
-			for _, e := range p.onEvent(event.EngineEvent, time.Now()) {
+			for _, e := range p.onEvent(event.EngineEvent) {
 				onEvent(e)
 			}
 		case <-returned:

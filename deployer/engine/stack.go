@@ -132,7 +132,7 @@ func (h *Handle) repairAndUnlock(ctx context.Context, cause error) (string, erro
 }
 
 func (h *Handle) create(ctx context.Context) error {
-	c := &process{engine: h.engine, listening: closedChannel()}
+	c := &process{engine: h.engine}
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
@@ -193,10 +193,4 @@ func (s Stack) backendDir() string {
 func (s Stack) selfManaged() bool {
 	u, err := url.Parse(s.backendURL())
 	return err == nil && u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https"
-}
-
-func closedChannel() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
 }

@@ -73,27 +73,23 @@ func (h *Handle) State(ctx context.Context) (State, error) {
 
 // read reads and verifies the state, and also returns it as it was exported.
 func (h *Handle) read(ctx context.Context) (State, []byte, error) {
-	exported, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
+	doc, err := h.exportState(ctx)
 	if err != nil {
 		return State{}, nil, err
 	}
-	doc, err := decodeExport([]byte(exported))
-	if err != nil {
-		return State{}, nil, h.stateError(err.Error())
+	if _, err := doc.verify(); err != nil {
+		inconsistent := h.stateError(err.Error())
+		inconsistent.Inconsistent = true
+		return State{}, nil, inconsistent
 	}
-	if err := doc.verify(); err != nil {
-		damaged := h.stateError(err.Error())
-		damaged.Inconsistent = true
-		return State{}, nil, damaged
-	}
-	state, err := readState([]byte(exported))
+	state, err := doc.state()
 	if err != nil {
 		return State{}, nil, h.stateError(err.Error())
 	}
 	if state.Updated.IsZero() && h.stack.selfManaged() {
 		return State{}, nil, h.stateError("it was emptied")
 	}
-	return state, []byte(exported), nil
+	return state, doc.exported, nil
 }
 
 // Outputs returns the stack's outputs as Open found them or the last Up of this handle left them.
@@ -102,7 +98,7 @@ func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 // Unlock removes the engine's locks of the stack, whoever holds them. The caller must make sure that no update is running:
 // nothing would keep another one from the stack.
 func (h *Handle) Unlock(ctx context.Context) error {
-	c := &process{engine: h.engine, listening: closedChannel()}
+	c := &process{engine: h.engine}
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
@@ -117,18 +113,10 @@ func (h *Handle) Unlock(ctx context.Context) error {
 	return nil
 }
 
-// readState decodes the output of `pulumi stack export`.
-func readState(exported []byte) (State, error) {
-	var untyped apitype.UntypedDeployment
-	if err := json.Unmarshal(exported, &untyped); err != nil {
-		return State{}, err
-	}
-	var deployment apitype.DeploymentV3
-	if err := json.Unmarshal(untyped.Deployment, &deployment); err != nil {
-		return State{}, err
-	}
-	state := State{Updated: deployment.Manifest.Time}
-	for _, r := range deployment.Resources {
+// state converts the document.
+func (d *stateDocument) state() (State, error) {
+	state := State{Updated: d.written()}
+	d.each(func(r apitype.ResourceV3) {
 		state.Resources = append(state.Resources, Resource{
 			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
 			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect, PendingDeletion: r.Delete,
@@ -137,8 +125,12 @@ func readState(exported []byte) (State, error) {
 		if r.Type == resource.RootStackType {
 			state.Outputs = maskOutputs(r.Outputs)
 		}
-	}
-	for _, op := range deployment.PendingOperations {
+	})
+	for _, raw := range d.PendingOperations {
+		var op apitype.OperationV2
+		if err := json.Unmarshal(raw, &op); err != nil {
+			return State{}, err
+		}
 		urn := op.Resource.URN
 		state.Pending = append(state.Pending,
 			Pending{URN: string(urn), Type: string(urn.Type()), Name: urn.Name(), Op: string(op.Type)})

@@ -95,7 +95,11 @@ func (h *Handle) reload(ctx context.Context) error {
 // engine has locked the stack.
 func (h *Handle) repair(ctx context.Context, cause error, parents []PlannedResource) (string, error) {
 	doc, err := h.exportState(ctx)
-	if err == nil && doc.verify() != nil && doc.isComplete() {
+	sortable := false
+	if err == nil {
+		sortable, _ = doc.verify()
+	}
+	if sortable {
 		if err := h.sortState(ctx); err != nil {
 			return "", lockedOr(err, cause)
 		}
@@ -189,13 +193,11 @@ func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	}
 	doc, err := decodeDeployment(inner)
 	if err == nil {
-		err = doc.verify()
+		_, err = doc.verify()
 	}
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	doc.Version, doc.Features = cmp.Or(outer.Version, apitype.DeploymentSchemaVersionCurrent), outer.Features
-	var manifest struct{ Time time.Time }
-	_ = json.Unmarshal(doc.Deployment["manifest"], &manifest) // one without a time is the oldest
-	return doc, manifest.Time, nil
+	return doc, doc.written(), nil
 }

@@ -3,11 +3,13 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -18,6 +20,8 @@ type stateDocument struct {
 	Version    int
 	Features   []string
 	Deployment map[string]json.RawMessage
+	// exported is the whole document before any edit.
+	exported []byte
 	// Resources and PendingOperations are decoded parts of Deployment.
 	Resources, PendingOperations []json.RawMessage
 }
@@ -52,7 +56,7 @@ func (h *Handle) importState(ctx context.Context, d *stateDocument) error {
 // stateCommand runs a command of the engine that needs only the state.
 func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
 	operation := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]
-	c := &process{engine: h.engine, listening: closedChannel()}
+	c := &process{engine: h.engine}
 	var env []string
 	for name, value := range h.stack.env() {
 		env = append(env, name+"="+value)
@@ -77,7 +81,7 @@ func decodeExport(content []byte) (*stateDocument, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc.Version, doc.Features = outer.Version, outer.Features
+	doc.Version, doc.Features, doc.exported = outer.Version, outer.Features, content
 	return doc, nil
 }
 
@@ -128,12 +132,11 @@ func (d *stateDocument) encodeDeployment() ([]byte, error) {
 	return json.Marshal(inner)
 }
 
-func (d *stateDocument) state() (State, error) {
-	content, err := d.encode()
-	if err != nil {
-		return State{}, err
-	}
-	return readState(content)
+// written returns the time of the manifest; one without a time is older than any other.
+func (d *stateDocument) written() time.Time {
+	var manifest struct{ Time time.Time }
+	_ = json.Unmarshal(d.Deployment["manifest"], &manifest)
+	return manifest.Time
 }
 
 // edit calls change with each resource, and encodes those again for which it returns true. Numbers stay as they were
@@ -198,10 +201,13 @@ func (d *stateDocument) addCandidate(f ImportCandidate) bool {
 		return false
 	}
 	named := map[string]bool{}
-	eachString(f.Inputs, func(text string) { named[text] = true })
+	replaceStrings(f.Inputs, func(text string) string {
+		named[text] = true
+		return text
+	})
 	r := apitype.ResourceV3{
 		URN: resource.URN(f.URN), Type: resource.URN(f.URN).Type(), Custom: true, ID: resource.ID(f.ID),
-		Parent: resource.URN(f.Parent), Provider: string(provider.URN) + "::" + string(provider.ID),
+		Parent: resource.URN(f.Parent), Provider: providerReference(*provider),
 	}
 	d.each(func(other apitype.ResourceV3) {
 		arn, _ := other.Outputs["arn"].(string)
@@ -216,28 +222,35 @@ func (d *stateDocument) addCandidate(f ImportCandidate) bool {
 	return err == nil
 }
 
+// addParents adds the parents that the state lacks, and reports whether there were any.
+func (d *stateDocument) addParents(parents []PlannedResource, outputs map[string]any) (added bool, err error) {
+	for _, c := range parents {
+		urn := resource.URN(c.URN)
+		if d.find(c.URN) != nil || !isProgramType(c.Type) && isDefaultProvider(c.URN) {
+			continue
+		}
+		r := apitype.ResourceV3{URN: urn, Type: urn.Type(), Parent: resource.URN(c.Parent)}
+		switch {
+		case urn.Type() == resource.RootStackType:
+			r.Outputs = outputs
+		case !isProgramType(c.Type):
+			r.Custom, r.ID, r.Inputs, r.Outputs = true, resource.ID(rand.Text()), c.Inputs, c.Inputs
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return added, fmt.Errorf("add %s to the state: %w", c.URN, err)
+		}
+		d.Resources, added = append(d.Resources, raw), true
+	}
+	return added, nil
+}
+
 // cutLast is strings.Cut at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
 	}
 	return s, "", false
-}
-
-// eachString calls visit with each string in a value.
-func eachString(value any, visit func(string)) {
-	switch v := value.(type) {
-	case string:
-		visit(v)
-	case []any:
-		for _, inner := range v {
-			eachString(inner, visit)
-		}
-	case map[string]any:
-		for _, inner := range v {
-			eachString(inner, visit)
-		}
-	}
 }
 
 // remove removes resources, and reports whether there were any.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -178,14 +177,4 @@ func (d *stateDocument) addPending(touched []Pending) (int, error) {
 		d.PendingOperations = append(d.PendingOperations, raw)
 	}
 	return len(urns), nil
-}
-
-// touchedResources returns the resources of the account that a run changed, or was going to change.
-func (p *progress) touchedResources() []Pending {
-	all := make([]Pending, 0, len(p.touched))
-	for _, pending := range p.touched {
-		all = append(all, pending)
-	}
-	slices.SortFunc(all, func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
-	return all
 }

@@ -178,7 +178,6 @@ func (h *Held) renewLoop(ctx context.Context, lose context.CancelCauseFunc) {
 		case err.Error() != logged:
 			logged = err.Error()
 			h.log("warning: the lock's heartbeat failed: " + logged)
-
 		}
 	}
 }
