@@ -206,7 +206,7 @@ func (e *InterruptedError) Hint() string {
 	if hint := e.stateHint(); hint != "" {
 		return hint
 	}
-	return "no operation was cut short: run the same command again; it continues from there"
+	return "nothing is left pending: run the same command again; it continues from there"
 }
 
 func describePending(pending []Pending) []string {

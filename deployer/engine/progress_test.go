@@ -49,7 +49,7 @@ func TestProgressOfAFailure(t *testing.T) {
 	}, reported)
 	failure := p.failure("up")
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: message}},
-		failure.Resources, "that the update failed is no news")
+		failure.Resources, "the generic message is not repeated")
 	require.Equal(t, map[string]int{"update": 1}, failure.Summary.Changes)
 }
 
@@ -72,7 +72,7 @@ func TestPlanOfAPreview(t *testing.T) {
 		"done delete-replaced two 2/9 ",
 	}, reported)
 	plan := p.plan()
-	require.Equal(t, []string{"update one", "replace two"}, words(plan))
+	require.Equal(t, []string{"update one", "replace two"}, stepNames(plan))
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
 	require.Equal(t, 2, plan.Total())
 	require.Equal(t, []Difference{
@@ -85,7 +85,7 @@ func TestPlanOfAPreview(t *testing.T) {
 func TestPlanOfADrift(t *testing.T) {
 	p, _ := replay(t, "drift", true)
 	plan := p.plan()
-	require.Equal(t, []string{"delete two", "update one"}, words(plan))
+	require.Equal(t, []string{"delete two", "update one"}, stepNames(plan))
 	require.True(t, plan.Steps[0].Deletes)
 	require.Equal(t, []Difference{
 		{Path: "secret", Kind: "update", Old: Masked, New: Masked},
@@ -109,7 +109,7 @@ func TestDiagnostics(t *testing.T) {
 	require.Empty(t, p.onEvent(diagnostic("error", urnTwo, "1 error occurred:\n\t* bad size\n\n")))
 	require.Empty(t, p.onEvent(diagnostic("error", "", "error: update failed")))
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: "bad size"}},
-		p.failure("up").Resources, "once, though the step itself never failed")
+		p.failure("up").Resources, "once, although the step did not fail")
 
 	plugin := apitype.EngineEvent{ProgressEvent: &apitype.ProgressEvent{Type: apitype.PluginDownload, ID: "aws",
 		Message: "Downloading provider: aws"}}

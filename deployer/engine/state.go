@@ -95,8 +95,8 @@ func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 // Outputs returns the stack's outputs as Open found them or the last Up of this handle left them.
 func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 
-// Unlock removes the engine's locks of the stack, whoever holds them. The caller must make sure that no update is running:
-// nothing would keep another one from the stack.
+// Unlock removes the engine's locks of the stack, also those of other processes. The caller must make sure that no update is
+// running, as it would lose its lock.
 func (h *Handle) Unlock(ctx context.Context) error {
 	c := &process{engine: h.engine}
 	ws, err := h.workspace(ctx, c, nil)

@@ -26,7 +26,7 @@ type stateDocument struct {
 	Resources, PendingOperations []json.RawMessage
 }
 
-// exportState reads the whole state, with its secrets encrypted unless a flag says otherwise.
+// exportState reads the state, with its secrets encrypted unless the flags contain --show-secrets.
 func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocument, error) {
 	content, err := h.stateCommand(ctx, nil, append([]string{"stack", "export", "--stack", h.stack.Name}, flags...)...)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// full lets every up of the engine end as on a full disk, after what it has done: what the shell does with the state, $1, and the
-// engine's words for it.
-func (l lab) full(t *testing.T, before, after string) lab {
+// full makes every up of the engine fail as on a full disk: after its changes, the shell commands damage the state, $1, and the
+// engine's message is printed.
+func (l harness) full(t *testing.T, before, after string) harness {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pulumi")
 	content := fmt.Sprintf("#!/bin/sh\nup() { case \" $* \" in *\" up \"*) ;; *) return 1 ;; esac; }\n"+
@@ -28,7 +28,7 @@ func (l lab) full(t *testing.T, before, after string) lab {
 	return l
 }
 
-// What the backend leaves on a full disk: half a state, and as much of every copy that the run has made.
+// What the backend leaves on a full disk: a truncated state, and truncated copies of it by the run.
 const (
 	began  = `touch "$0.began"`
 	halved = `find "$(dirname "$1")/../.." '(' -name '*.json' -o -name '*.bak' ')' -newer "$0.began" -size +0 -exec truncate -s 300 {} +`
@@ -45,8 +45,8 @@ func three(ctx *pulumi.Context) error {
 
 const urnThree = "urn:pulumi:dev::proj::test:index:Thing::three"
 
-// A state that a full disk has cut, or left behind, is put back with all that the run was about, and the next one goes on.
-func TestACutStateIsPutBack(t *testing.T) {
+// A state that a full disk has truncated or left outdated is restored with pending operations, and the next run continues.
+func TestAFailedWriteIsRecovered(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after string
 		half          bool
@@ -55,7 +55,7 @@ func TestACutStateIsPutBack(t *testing.T) {
 		"behind": {`cp "$1" "$1.kept"`, `mv "$1.kept" "$1"`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, pair(valueMap("a"), valueMap("b")))
+			l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 			h := l.open(t)
 			_, err := h.Up(t.Context(), Update{}, nil)
 			require.NoError(t, err)
@@ -93,21 +93,21 @@ func TestACutStateIsPutBack(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, plan.NewResources, 1)
 			found := []ImportCandidate{{plan.NewResources[0], "three"}}
-			settled, err := h.Reconcile(t.Context(), found, false, mine)
+			result, err := h.Reconcile(t.Context(), found, false, acceptAll)
 			require.NoError(t, err)
-			require.Equal(t, found, settled.Imported)
-			require.Len(t, settled.Resolved, 2)
+			require.Equal(t, found, result.Imported)
+			require.Len(t, result.Resolved, 2)
 			done, err := h.Up(t.Context(), Update{Program: three}, nil)
 			require.NoError(t, err)
 			require.Zero(t, done.Changed())
-			require.Empty(t, l.done(), "nothing is made again")
+			require.Empty(t, l.done(), "nothing is created again")
 		})
 	}
 }
 
-// The first deployment has no earlier state: what is left is said, and nothing is put in its place.
-func TestACutStateWithoutACopy(t *testing.T) {
-	l := newLab(t, pair(valueMap("a"), valueMap("b")))
+// The first deployment has no backup: the error reports that, and nothing replaces the state.
+func TestAFailedWriteWithoutABackup(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h, err := l.full(t, began, halved).engine.Open(t.Context(), l.stack)
 	require.NoError(t, err)
 	_, err = h.Up(t.Context(), Update{}, nil)
@@ -119,7 +119,7 @@ func TestACutStateWithoutACopy(t *testing.T) {
 	require.Len(t, read(t, l.stateFile()), 300)
 }
 
-func TestWhatIsSaidOfACutState(t *testing.T) {
+func TestStateWriteFailureTexts(t *testing.T) {
 	at := time.Date(2026, 11, 26, 18, 3, 4, 0, time.UTC)
 	for name, test := range map[string]struct {
 		cut        StateWriteFailure

@@ -120,13 +120,13 @@ func (b Bucket) Expire(ctx context.Context, stack, id string) error {
 }
 
 // markExpired replaces the lock with the ETag by an expired one of a crashed holder.
-func (b Bucket) markExpired(ctx context.Context, gone Holder, etag string) error {
-	if gone.Heartbeat.IsZero() { // its description cannot be read
-		gone.Heartbeat = b.Clock.Now().UTC()
+func (b Bucket) markExpired(ctx context.Context, crashed Holder, etag string) error {
+	if crashed.Heartbeat.IsZero() { // its description cannot be read
+		crashed.Heartbeat = b.Clock.Now().UTC()
 	}
-	gone.Expires = gone.Heartbeat
-	if _, err := b.write(ctx, gone, &s3.PutObjectInput{IfMatch: &etag}); err != nil {
-		return b.wrapError("release", gone.Stack, err)
+	crashed.Expires = crashed.Heartbeat
+	if _, err := b.write(ctx, crashed, &s3.PutObjectInput{IfMatch: &etag}); err != nil {
+		return b.wrapError("release", crashed.Stack, err)
 	}
 	return nil
 }

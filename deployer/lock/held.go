@@ -47,7 +47,7 @@ type Held struct {
 	repaired bool
 }
 
-// Acquire acquires the lock, or waits for it if the options say so. The error is a *HeldError if another process holds it.
+// Acquire acquires the lock, or waits for it if Wait is set. The error is a *HeldError if another process holds it.
 func Acquire(ctx context.Context, store Store, me Holder, o Options) (*Held, error) {
 	started, reported, last := o.Clock.Now(), o.Clock.Now(), ""
 	for {

@@ -65,8 +65,8 @@ type Store interface {
 	Get(ctx context.Context, stack string) (*Status, error)
 	// ForceRelease releases the lock of the running holder with the ID. It keeps the lock of any other holder.
 	ForceRelease(ctx context.Context, stack, id string) error
-	// Expire marks the holder with the ID as crashed: the next process to acquire the lock takes it over at once, and is
-	// told about the holder. It keeps the lock of any other holder.
+	// Expire marks the holder with the ID as crashed: the next process to acquire the lock takes it over at once, and
+	// receives the holder. It keeps the lock of any other holder.
 	Expire(ctx context.Context, stack, id string) error
 }
 
