@@ -119,11 +119,13 @@ func (h *Handle) Reconcile(ctx context.Context, candidates []ImportCandidate, re
 	return result, err
 }
 
-// removeTempFiles removes the files that killed engines left in a directory: the backend writes NAME.N.tmp and renames it.
-// One that cannot be removed does no harm. The caller keeps other engines from the stack.
+// removeTempFiles removes the files that killed processes left in a directory: the backend writes NAME.N.tmp, writeFile
+// .NAMEN, and both rename it. One that cannot be removed does no harm. The caller keeps other engines from the stack.
 // Source: https://pkg.go.dev/gocloud.dev/blob/fileblob
 func (h *Handle) removeTempFiles() {
-	h.removeFiles([]string{"stacks", "history", "backups", "locks"}, func(path string) bool { return strings.HasSuffix(path, ".tmp") })
+	h.removeFiles([]string{"stacks", "history", "backups", "locks"}, func(path string) bool {
+		return strings.HasSuffix(path, ".tmp") || strings.HasPrefix(filepath.Base(path), ".")
+	})
 }
 
 // removeCorruptAttributes removes attributes that a killed engine has not written completely: the backend writes NAME.attrs
@@ -157,7 +159,7 @@ func (h *Handle) removeFiles(from []string, which func(path string) bool) {
 
 // ownsFile reports whether a file of the backend belongs to the stack.
 func (h *Handle) ownsFile(path string) bool {
-	return strings.HasPrefix(filepath.Base(path), h.stack.Name+".") || filepath.Base(filepath.Dir(path)) == h.stack.Name
+	return strings.HasPrefix(strings.TrimPrefix(filepath.Base(path), "."), h.stack.Name+".") || filepath.Base(filepath.Dir(path)) == h.stack.Name
 }
 
 // undoImport removes the resources that could not be read.

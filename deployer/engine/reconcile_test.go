@@ -155,6 +155,7 @@ func TestRemoveTempFilesOfTheStackOnly(t *testing.T) {
 	for path, left := range map[string]bool{
 		"stacks/proj/dev.json": true, "stacks/proj/dev.json.18a.tmp": false, "stacks/proj/staging.json.18a.tmp": true,
 		"history/proj/dev/dev-1.history.json.18a.tmp": false, "locks/organization/proj/staging/x.json.18a.tmp": true,
+		"stacks/proj/.dev.json123": false, "stacks/proj/.staging.json123": true,
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(below(path)), 0o700))
 		write(t, below(path), "{")
