@@ -6,25 +6,26 @@ import (
 )
 
 var (
-	// markup is what the engine and terminals colour text with.
+	// markup is the colour codes of the engine and of terminals.
 	markup = regexp.MustCompile(`<\{%[^%]*%\}>|\x1b\[[0-9;]*[A-Za-z]`)
-	// severityPrefix is what the engine puts in front of its own words.
+	// severityPrefix precedes the engine's own messages.
 	severityPrefix = regexp.MustCompile(`^(?:error|warning|info): `)
-	// errorListHeader is how Terraform's providers wrap errors: "2 errors occurred:\n\t* one\n\t* two".
+	// errorListHeader precedes the errors of Terraform's providers: "2 errors occurred:\n\t* one\n\t* two".
 	errorListHeader = regexp.MustCompile(`\d+ errors? occurred:\n(?:\s*\n)*\t\* `)
-	// errorListItem begins one of the others.
+	// errorListItem precedes each further error of such a list.
 	errorListItem = regexp.MustCompile(`\n\t\* `)
-	// providerNoise is what Pulumi's bridge to those providers puts around an error.
+	// providerNoise is what Pulumi's bridge to those providers adds to an error.
 	providerNoise = regexp.MustCompile(`^\s*sdk-v2/\S+: sdk\.helper_schema: |: provider=\w+@[\w.+-]+$`)
-	// unhandledPrefix is how the engine begins the error that a program ended with.
+	// unhandledPrefix precedes the error that a program returned.
 	unhandledPrefix = regexp.MustCompile(`^(?:an unhandled error occurred: |go inline source runtime error, |an unhandled panic occurred: |program failed: )+`)
-	// stackTrace begins a stack trace.
+	// stackTrace is the start of a stack trace.
 	stackTrace = regexp.MustCompile(`(?m)^(?:Stack Trace:|goroutine \d+ \[.*\]:|panic: |={20,})`)
-	// genericMessages messages say that something failed, and not what.
+	// genericMessages report a failure without its cause.
 	genericMessages = regexp.MustCompile(`^(?:update|preview|destroy|refresh) (?:failed|canceled)$|resource monitor shut down|^context canceled$`)
 )
 
-// cleanDiagnostic turns a diagnostic into plain text: no colours, no wrapping of one error as a list of errors, no stack trace.
+// cleanDiagnostic returns a diagnostic as plain text: without colours, without the list around a single error, and without
+// stack trace.
 func cleanDiagnostic(message string) string {
 	message = markup.ReplaceAllString(message, "")
 	message = severityPrefix.ReplaceAllString(strings.TrimSpace(message), "")

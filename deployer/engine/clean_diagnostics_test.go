@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestClean(t *testing.T) {
-	for name, c := range map[string]struct{ said, want string }{
+func TestCleanDiagnostic(t *testing.T) {
+	for name, c := range map[string]struct{ message, want string }{
 		"plain":    {"error: no such thing\n", "no such thing"},
 		"markup":   {"<{%fg 1%}>error: <{%reset%}>no such thing<{%reset%}>\n", "no such thing"},
 		"terminal": {"\x1b[38;5;9mno\x1b[0m such thing", "no such thing"},
@@ -22,11 +22,11 @@ func TestClean(t *testing.T) {
 		"stack trace":   {"error: something broke\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:69 +0x6d\n", "something broke"},
 		"several lines": {"one\ntwo", "one\ntwo"},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, cleanDiagnostic(c.said)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, cleanDiagnostic(c.message)) })
 	}
 }
 
-func TestHollowMessages(t *testing.T) {
+func TestGenericMessages(t *testing.T) {
 	for message, want := range map[string]bool{
 		"update failed": true, "update canceled": true, "preview failed": true, "destroy canceled": true,
 		"waiting for RPCs: rpc error: code = Unavailable desc = resource monitor shut down while waiting": true,

@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// newStep reads one of the engine's steps.
+// newStep converts one of the engine's steps.
 func newStep(m apitype.StepEventMetadata) Step {
 	typ, name := typeAndName(m.URN)
 	s := Step{
@@ -31,8 +31,8 @@ func newStep(m apitype.StepEventMetadata) Step {
 	return s
 }
 
-// differences lists what changes, from the provider's own detailed account where it gave one, else from the names of
-// the properties, else by comparing what the state says before and after.
+// differences returns what changes: from the provider's detailed diff if there is one, else from the names of the
+// properties, else from the state before and after.
 func differences(m apitype.StepEventMetadata) []Difference {
 	kinds := map[string]apitype.PropertyDiff{}
 	switch {
@@ -56,8 +56,8 @@ func differences(m apitype.StepEventMetadata) []Difference {
 	return all
 }
 
-// difference reads one property before and after. It is secret where it is so on either side: what a provider reads
-// back of a secret comes without the mark.
+// difference returns one property before and after. It is secret if it is so on either side: a secret that the provider
+// reads back is not marked as one.
 func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyDiff) Difference {
 	kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
 	d := Difference{Path: path, Kind: kind, Replaces: replaces || slices.Contains(m.Keys, path)}
@@ -74,7 +74,7 @@ func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyD
 	return d
 }
 
-// maskPresent replaces a value, but not its absence.
+// maskPresent masks a value, but keeps nil.
 func maskPresent(value any) any {
 	if value == nil {
 		return nil
@@ -82,8 +82,8 @@ func maskPresent(value any) any {
 	return Masked
 }
 
-// propertyValue finds the property at a path in the first bag that has it, and reports whether it is or holds a secret. A
-// secret on the way to it makes it secret too.
+// propertyValue returns the property at a path in the first candidate that has it, and reports whether it is, contains or is
+// part of a secret.
 func propertyValue(path string, candidates ...map[string]any) (any, bool) {
 	keys, err := resource.ParsePropertyPath(path)
 	if err != nil {
@@ -119,23 +119,14 @@ func lookup(from any, keys resource.PropertyPath) (any, bool) {
 	return nil, false
 }
 
-// replaceUnknown replaces the engine's mark for what only the change itself brings.
+// replaceUnknown replaces the engine's mark for a value that only the change determines.
 func replaceUnknown(value any) any {
-	switch v := value.(type) {
-	case string:
-		if v == plugin.UnknownStringValue {
+	return replaceStrings(value, func(text string) string {
+		if text == plugin.UnknownStringValue {
 			return Unknown
 		}
-	case map[string]any:
-		for key, inner := range v {
-			v[key] = replaceUnknown(inner)
-		}
-	case []any:
-		for i, inner := range v {
-			v[i] = replaceUnknown(inner)
-		}
-	}
-	return value
+		return text
+	})
 }
 
 func unionKeys(a, b map[string]any) map[string]bool {

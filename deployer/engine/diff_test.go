@@ -72,7 +72,7 @@ func TestDifferences(t *testing.T) {
 			New:   &bags{Inputs: map[string]any{"a": "2", "b": "1"}},
 			Diffs: []string{"a"},
 		}, []Difference{{Path: "a", Kind: "update", Old: "1", New: "2"}}},
-		"nothing said": {apitype.StepEventMetadata{
+		"no detailed diff": {apitype.StepEventMetadata{
 			Op:  apitype.OpUpdate,
 			Old: &bags{Outputs: map[string]any{"a": "1", "b": "1", "gone": "x"}},
 			New: &bags{Outputs: map[string]any{"a": "2", "b": "1"}},

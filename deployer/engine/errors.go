@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Every error type here has Error, what happened, and Hint, one line that says what to do about it.
+// Each error type here has a Hint, one line with what to do about it.
 
-// NotFoundError says that there is no engine.
+// NotFoundError reports that there is no engine that can be run.
 type NotFoundError struct {
-	// Explicit is the path that was asked for, empty where the usual places were looked at.
+	// Explicit is the path of the engine; "" if none was named or found.
 	Explicit string
-	// Searched are the places.
+	// Searched are the places without an engine.
 	Searched []string
-	// Err is why the engine that is there cannot be run, where there is one.
+	// Err is why the engine cannot be run, if there is one.
 	Err error
 }
 
@@ -30,42 +30,42 @@ func (e *NotFoundError) Error() string {
 	return text
 }
 
-// Unwrap returns why the engine that is there cannot be run.
+// Unwrap returns why the engine cannot be run.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
-// Hint says how to get an engine.
+// Hint returns how to get an engine.
 func (e *NotFoundError) Hint() string { return installHint }
 
-// TooOldError says that an engine was found whose version this program cannot use.
+// TooOldError reports an engine of an unsupported version.
 type TooOldError struct{ Path, Version string }
 
 func (e *TooOldError) Error() string {
-	return fmt.Sprintf("pulumi engine %s is %s, %s or a later v3 is needed", e.Path, e.Version, Version)
+	return fmt.Sprintf("the pulumi engine %s has version %s; %s or a later v3 is required", e.Path, e.Version, Version)
 }
 
-// Hint says how to get another engine.
+// Hint returns how to get another engine.
 func (e *TooOldError) Hint() string { return installHint }
 
 const installHint = "build it with `make bin/pulumi`, or name one with --pulumi or $DEPLOYER_PULUMI"
 
-// NoStackError says that the backend knows no such stack.
+// NoStackError reports that the backend does not have the stack.
 type NoStackError struct{ Stack string }
 
 func (e *NoStackError) Error() string { return fmt.Sprintf("stack %s does not exist yet", e.Stack) }
 
-// Hint says what makes a stack.
+// Hint returns how to create the stack.
 func (e *NoStackError) Hint() string {
-	return "the first `deployer up` of an environment makes its stack"
+	return "the first `deployer up` of an environment creates its stack"
 }
 
-// ConcurrentUpdateError says that somebody else is changing the stack.
+// ConcurrentUpdateError reports that another update is changing the stack.
 type ConcurrentUpdateError struct {
 	Stack string
-	// Holders are those who locked it, where the backend tells.
+	// Holders are the processes that hold its locks, if the backend names them.
 	Holders []Holder
 }
 
-// Holder is a process that locked a stack.
+// Holder is a process that holds a lock of a stack.
 type Holder struct {
 	User, Host string
 	PID        int
@@ -86,33 +86,32 @@ func (e *ConcurrentUpdateError) Error() string {
 	return text
 }
 
-// Hint says how to go on.
+// Hint returns how to continue.
 func (e *ConcurrentUpdateError) Hint() string {
-	return fmt.Sprintf("wait for it to end; where its process is known to be gone, `pulumi cancel --stack %s` removes the lock", e.Stack)
+	return fmt.Sprintf("wait for it to end; if its process no longer exists, `pulumi cancel --stack %s` removes the lock", e.Stack)
 }
 
-// FailedError says that a run failed, and why.
+// FailedError reports that a run failed.
 type FailedError struct{ Failure }
 
-// Failure is what is known of a run that did not end well.
+// Failure describes a run that did not succeed.
 type Failure struct {
-	// Run is up, preview, destroy, refresh or drift, or what else was asked of the engine.
+	// Run is up, preview, destroy, refresh, drift or another operation of the engine.
 	Run string
-	// Resources are those that failed, in the order of their failing.
+	// Resources are those that failed, in the order of their failures.
 	Resources []ResourceError
-	// Summary is what was done all the same.
+	// Summary is what the run has changed.
 	Summary Summary
 	// Pending are operations whose outcome is unknown.
 	Pending []Pending
-	// Killed says that a signal ended the engine: it has left its lock.
+	// Killed reports that a signal killed the engine: its lock is still there.
 	Killed bool
-	// StateWrite is what became of the state where it could not be written; nil where it is whole.
+	// StateWrite describes a state that could not be written; nil if the state is complete.
 	StateWrite *StateWriteFailure
-	// Repaired is how the state was repaired that the run has left; "" where it is consistent.
+	// Repaired is how the state was repaired after the run; "" if it was consistent.
 	Repaired string
 }
 
-// stateSuffix is what is to be said of the state, behind what went wrong.
 func (f Failure) stateSuffix() string {
 	switch {
 	case f.StateWrite != nil:
@@ -123,11 +122,23 @@ func (f Failure) stateSuffix() string {
 	return ""
 }
 
-// ResourceError is what went wrong with one resource.
+// stateHint returns how to continue if that depends on the state.
+func (f Failure) stateHint() string {
+	switch {
+	case f.StateWrite != nil:
+		return f.StateWrite.hint()
+	case len(f.Pending) > 0:
+		return "the outcome of " + strings.Join(describePending(f.Pending), ", ") +
+			" is unknown: run the same command again; it checks the account and continues from there"
+	}
+	return ""
+}
+
+// ResourceError is the failure of one resource.
 type ResourceError struct {
-	// URN, Type and Name are empty where it was the program or the engine itself.
+	// URN, Type and Name are empty if the program or the engine itself failed.
 	URN, Type, Name string
-	// Message is in plain text, without stack traces.
+	// Message is plain text, without stack traces.
 	Message string
 }
 
@@ -146,29 +157,26 @@ func (e *FailedError) Error() string {
 	return fmt.Sprintf("%s: %s", e.Run, strings.Join(lines, "; ")) + e.stateSuffix()
 }
 
-// Hint says how to go on.
+// Hint returns how to continue.
 func (e *FailedError) Hint() string {
-	if e.StateWrite != nil {
-		return e.StateWrite.hint()
-	}
-	if len(e.Pending) > 0 {
-		return pendingHint(e.Pending)
+	if hint := e.stateHint(); hint != "" {
+		return hint
 	}
 	if e.Repaired != "" {
-		return "run the same command again: where a copy replaced the state, it reads the account first"
+		return "run the same command again: if a backup replaced the state, it reads the account first"
 	}
 	if e.Killed {
-		return "the same command again looks at what was under way, and goes on from there"
+		return "run the same command again: it checks what was running, and continues from there"
 	}
-	return "what was done is in the state: once the cause is gone, the same command goes on from there"
+	return "the state contains what was done: fix the cause and run the same command again; it continues from there"
 }
 
-// InterruptedError says that a run was asked to stop, and did, or is about to.
+// InterruptedError reports that a run was interrupted.
 type InterruptedError struct {
 	Failure
-	// Cause is the context's.
+	// Cause is the cause of the context.
 	Cause error
-	// RunningPID is the engine's process where it has not ended yet and was left to itself; Pending is what it was about.
+	// RunningPID is the engine's process if it was abandoned; Pending are then its running operations. 0 if it has ended.
 	RunningPID int
 }
 
@@ -182,26 +190,23 @@ func (e *InterruptedError) Error() string {
 		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.RunningPID)
 	}
 	if e.RunningPID != 0 && len(e.Pending) > 0 {
-		text += "; under way are " + strings.Join(describePending(e.Pending), ", ")
+		text += "; still running: " + strings.Join(describePending(e.Pending), ", ")
 	}
 	return text + e.stateSuffix()
 }
 
-// Unwrap returns the context's cause.
+// Unwrap returns the cause of the context.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
-// Hint says how to go on.
+// Hint returns how to continue.
 func (e *InterruptedError) Hint() string {
 	if e.RunningPID != 0 {
 		return "the environment stays locked until it has ended; then run the same command again"
 	}
-	if e.StateWrite != nil {
-		return e.StateWrite.hint()
+	if hint := e.stateHint(); hint != "" {
+		return hint
 	}
-	if len(e.Pending) > 0 {
-		return pendingHint(e.Pending)
-	}
-	return "nothing is left half done: the same command goes on from there"
+	return "nothing is left pending: run the same command again; it continues from there"
 }
 
 func describePending(pending []Pending) []string {
@@ -212,29 +217,25 @@ func describePending(pending []Pending) []string {
 	return all
 }
 
-func pendingHint(pending []Pending) string {
-	return "the outcome of " + strings.Join(describePending(pending), ", ") + " is unknown: the same command again looks at the account, and goes on from there"
-}
-
-// StateError says that the backend's state of a stack cannot be used.
+// StateError reports that the state of a stack cannot be used.
 type StateError struct {
 	Stack, Reason string
-	// File is the state's, and Backup the newest intact one, where the backend is a directory.
+	// File is the state's, and Backup its newest complete backup, if the backend is a directory.
 	File, Backup string
-	// Object is the state's, where the backend is a bucket of S3.
+	// Object is the state's, if the backend is a bucket of S3.
 	Object Object
-	// OtherVersion marks a state that is whole, but that another version of the engine wrote.
+	// OtherVersion marks a complete state that another version of the engine wrote.
 	OtherVersion bool
-	// Inconsistent marks a state that can be read, and of which the resources contradict each other.
+	// Inconsistent marks a state that can be read, but whose resources contradict each other.
 	Inconsistent bool
-	// Missing marks a state that is not there, or says nothing, although it must.
+	// Missing marks a state that does not exist or is empty, although it must have resources.
 	Missing bool
 }
 
-// Object is one in a bucket of S3.
+// Object is an object in a bucket of S3.
 type Object struct{ Bucket, Key, Region string }
 
-// String is the object's URL; empty where there is none.
+// String returns the object's URL, or "" for the zero object.
 func (o Object) String() string {
 	if o.Bucket == "" {
 		return ""
@@ -253,16 +254,16 @@ func (e *StateError) Error() string {
 	return text + ": " + e.Reason
 }
 
-// repairable reports whether the engine or a copy can bring the state back.
+// repairable reports whether the engine or a backup can restore the state.
 func (e *StateError) repairable() bool { return !e.Missing && !e.OtherVersion }
 
-// Hint says how to recover.
+// Hint returns how to recover.
 func (e *StateError) Hint() string {
 	if e.Inconsistent {
 		return fmt.Sprintf("the next deployment repairs it before it changes anything: `deployer up --env %s --code-only --restart` is one that "+
 			"changes nothing else", e.Stack)
 	}
-	importCommand := "`deployer import --env " + e.Stack + " --take` takes what the account has into a new state"
+	importCommand := "`deployer import --env " + e.Stack + " --take` imports what exists in the account into a new state"
 	switch {
 	case e.Missing:
 		return e.recoveryHint() + "; where there is none, " + importCommand
@@ -272,23 +273,23 @@ func (e *StateError) Hint() string {
 	return e.recoveryHint()
 }
 
-// recoveryHint says how an earlier state is brought back.
+// recoveryHint returns how to restore an earlier state.
 func (e *StateError) recoveryHint() string {
 	switch {
 	case e.OtherVersion:
 		return "use the version of the engine that wrote it (--pulumi), or a later one"
 	case e.Backup != "":
-		return fmt.Sprintf("copy the last intact state over it: cp %q %q; then `deployer drift` says where it is behind the account",
+		return fmt.Sprintf("restore the last complete backup: cp %q %q; then `deployer drift` shows where it is behind the account",
 			e.Backup, e.File)
 	case e.File != "":
-		return "no intact state is beside it: restore the file from a backup"
+		return "there is no complete backup beside it: restore the file from another backup"
 	case e.Object.Bucket != "":
 		return e.Object.restoreHint()
 	}
 	return "restore an earlier version of the state's object in the backend"
 }
 
-// restoreHint says how an earlier version of an object is brought back.
+// restoreHint returns how to restore an earlier version of an object.
 func (o Object) restoreHint() string {
 	where := fmt.Sprintf("--bucket %s --key %s", o.Bucket, o.Key)
 	region := ""
@@ -296,11 +297,11 @@ func (o Object) restoreHint() string {
 		region = " --region " + o.Region
 	}
 	return fmt.Sprintf("the bucket keeps earlier versions: `aws s3api list-object-versions --bucket %s --prefix %s%s` lists "+
-		"them, `aws s3api get-object %s%s --version-id ID state.json` fetches one, and `aws s3 cp state.json %s%s` puts it back",
+		"them, `aws s3api get-object %s%s --version-id ID state.json` fetches one, and `aws s3 cp state.json %s%s` restores it",
 		o.Bucket, o.Key, region, where, region, o, region)
 }
 
-// PassphraseError says that the passphrase is missing, or is not the one that the stack's secrets were written with.
+// PassphraseError reports that the passphrase of the stack's secrets is missing or wrong.
 type PassphraseError struct {
 	Stack   string
 	Missing bool
@@ -310,17 +311,17 @@ func (e *PassphraseError) Error() string {
 	if e.Missing {
 		return fmt.Sprintf("the passphrase of stack %s is not set", e.Stack)
 	}
-	return fmt.Sprintf("the passphrase of stack %s is another one", e.Stack)
+	return fmt.Sprintf("the passphrase of stack %s is wrong", e.Stack)
 }
 
-// Hint says where the passphrase comes from.
+// Hint returns how to set the passphrase.
 func (e *PassphraseError) Hint() string {
 	return "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
 }
 
-// BackendError says that the backend cannot be reached or written to.
+// BackendError reports that the backend cannot be reached or written to.
 type BackendError struct {
-	// URL is the backend's, without a password; empty where the engine's own choice was used.
+	// URL is the backend's, without a password; "" if the engine's own login decides.
 	URL    string
 	Reason string
 }
@@ -332,10 +333,10 @@ func (e *BackendError) Error() string {
 	return fmt.Sprintf("the state's backend %s: %s", e.URL, e.Reason)
 }
 
-// Hint says what to look at.
+// Hint returns what to check.
 func (e *BackendError) Hint() string {
 	if strings.Contains(e.Reason, "no space left on device") || strings.Contains(e.Reason, "quota exceeded") {
 		return "free some space there, and run the same command again"
 	}
-	return "check that it exists, that the credentials may write to it, and PULUMI_BACKEND_URL"
+	return "check PULUMI_BACKEND_URL, that the backend exists, and that the credentials allow writing to it"
 }

@@ -13,29 +13,29 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/cmdutil"
 )
 
-// What the engine writes where it cannot even begin.
+// The engine's messages about why it did not start a run.
 var (
 	stackLocked       = regexp.MustCompile(`the stack is currently locked by|\[409\] Conflict: Another update is currently in progress`)
 	lockHolder        = regexp.MustCompile(`(?m)^\s+(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)$`)
 	stackNotFound     = regexp.MustCompile(`no stack named .* found`)
 	passphraseMissing = regexp.MustCompile(`passphrase must be set with`)
 	passphraseWrong   = regexp.MustCompile(`incorrect passphrase`)
-	// damaged states: cut ones, inconsistent ones, and those of another version.
+	// stateUnusable matches truncated and inconsistent states, and those of another version.
 	stateUnusable = regexp.MustCompile(`failed to load checkpoint: (?:place \d+: )?(.*)|snapshot integrity failure; refusing to use it: (.*)|(this stack's deployment .*|the stack '.*' is (?:too old|newer than) .*)`)
-	// stateOfOtherVersion states are whole, but of a version that this engine does not read.
+	// stateOfOtherVersion matches complete states of a version that this engine does not read.
 	stateOfOtherVersion = regexp.MustCompile(`unsupported checkpoint version|deployment (?:version )?is too|is (?:too old|newer than)`)
-	// backendUnreachable backends: the form of gocloud.dev's blobs, and logins.
+	// backendUnreachable matches errors of gocloud.dev's blobs, and of logins.
 	backendUnreachable = regexp.MustCompile(`blob \(key .*?\) \(code=\w+\): (.*)|(PULUMI_ACCESS_TOKEN must be set.*|could not open bucket.*|unable to open bucket.*|could not list bucket.*|problem logging in.*|unknown cloud URL.*)`)
 )
 
 // isError reports whether err is or wraps a T.
 func isError[T error](err error) bool {
-	var target T
-	return errors.As(err, &target)
+	_, is := errors.AsType[T](err)
+	return is
 }
 
-// explain turns the end of a run into one of this package's errors. The Automation API's own error must come as it
-// is, as its helpers know no wrapped one.
+// explain converts the end of a run to one of this package's errors. The Automation API's helpers need its own error
+// unwrapped.
 func (h *Handle) explain(ctx context.Context, raw error, c *process, f Failure) error {
 	f.Killed = c.code == exitSignaled
 	if ctx.Err() != nil {
@@ -47,7 +47,7 @@ func (h *Handle) explain(ctx context.Context, raw error, c *process, f Failure) 
 	switch err := h.startError(c); {
 	case err != nil && f.StateWrite == nil:
 		return err
-	case err != nil: // it has begun, and could not write what it did
+	case err != nil: // it has started, and could not write what it did
 		f.Resources = append(f.Resources, ResourceError{Message: err.Error()})
 	}
 	if len(f.Resources) == 0 {
@@ -60,7 +60,7 @@ func (h *Handle) explain(ctx context.Context, raw error, c *process, f Failure) 
 	return &FailedError{Failure: f}
 }
 
-// startError recognises the reasons for which the engine does not begin; nil where it is another one.
+// startError returns why the engine did not start the run, or nil if it is another reason.
 func (h *Handle) startError(c *process) error {
 	switch {
 	case c.code == cmdutil.ExitStackNotFound || stackNotFound.MatchString(c.stderr):
@@ -97,7 +97,7 @@ func parseHolders(text string) []Holder {
 	return all
 }
 
-// redactedBackendURL is the backend's URL as far as it is known, without a password.
+// redactedBackendURL returns the backend's URL without a password, or "" if it is not known.
 func (s Stack) redactedBackendURL() string {
 	if u, err := url.Parse(s.backendURL()); err == nil {
 		return u.Redacted()

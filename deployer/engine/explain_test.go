@@ -9,22 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What engines really wrote to standard error.
+// Recorded output of engines on standard error.
 const (
-	saidLocked = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.\n" +
+	stderrLocked = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.\n" +
 		"  s3://v3-backend-pulumi-state-123456789012/.pulumi/locks/organization/v3-backend/dev/6899e97b.json?no_tmp_dir=true: created by ci runner@host-1 (pid 3545) at 2026-11-23T16:45:26Z\n"
-	saidService   = "error: [409] Conflict: Another update is currently in progress.\n"
-	saidNoStack   = "error: no stack named 'dev' found\n"
-	saidNoPhrase  = "error: getting stack configuration: get stack secrets manager: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables\n"
-	saidWrong     = "error: getting stack configuration: get stack secrets manager: incorrect passphrase\n"
-	saidCut       = "error: failed to load checkpoint: place 1: unexpected end of JSON input\n"
-	saidForeign   = "error: failed to load checkpoint: unsupported checkpoint version 99\n"
-	saidIntegrity = "error: The Pulumi CLI encountered a snapshot integrity error. This is a bug!\n================\n" +
+	stderrService   = "error: [409] Conflict: Another update is currently in progress.\n"
+	stderrNoStack   = "error: no stack named 'dev' found\n"
+	stderrNoPhrase  = "error: getting stack configuration: get stack secrets manager: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables\n"
+	stderrWrong     = "error: getting stack configuration: get stack secrets manager: incorrect passphrase\n"
+	stderrTruncated = "error: failed to load checkpoint: place 1: unexpected end of JSON input\n"
+	stderrForeign   = "error: failed to load checkpoint: unsupported checkpoint version 99\n"
+	stderrIntegrity = "error: The Pulumi CLI encountered a snapshot integrity error. This is a bug!\n================\n" +
 		"Env Vars:          PULUMI_SKIP_UPDATE_CHECK=true\n" +
 		"Error:             snapshot integrity failure; refusing to use it: child resource urn:a refers to missing parent urn:b\n" +
 		"Stack Trace:\n\ngoroutine 1 [running]:\nruntime/debug.Stack()\n"
-	saidRefused = `error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: GetObject, exceeded maximum number of attempts, 3, https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get "http://127.0.0.1:9/": dial tcp 127.0.0.1:9: connect: connection refused` + "\n"
-	saidLogin   = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions\n"
+	stderrRefused = `error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: GetObject, exceeded maximum number of attempts, 3, https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get "http://127.0.0.1:9/": dial tcp 127.0.0.1:9: connect: connection refused` + "\n"
+	stderrLogin   = "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions\n"
 )
 
 func TestExplain(t *testing.T) {
@@ -35,23 +35,23 @@ func TestExplain(t *testing.T) {
 		code   int
 		want   error
 	}{
-		"locked": {saidLocked, 1, &ConcurrentUpdateError{Stack: "dev", Holders: []Holder{{
+		"locked": {stderrLocked, 1, &ConcurrentUpdateError{Stack: "dev", Holders: []Holder{{
 			User: "ci runner", Host: "host-1", PID: 3545, Since: since,
 			Lock: "s3://v3-backend-pulumi-state-123456789012/.pulumi/locks/organization/v3-backend/dev/6899e97b.json",
 		}}}},
-		"locked by a service": {saidService, 1, &ConcurrentUpdateError{Stack: "dev"}},
-		"no stack":            {saidNoStack, 1, &NoStackError{Stack: "dev"}},
+		"locked by a service": {stderrService, 1, &ConcurrentUpdateError{Stack: "dev"}},
+		"no stack":            {stderrNoStack, 1, &NoStackError{Stack: "dev"}},
 		"no stack, by code":   {"", 6, &NoStackError{Stack: "dev"}},
-		"no passphrase":       {saidNoPhrase, 1, &PassphraseError{Stack: "dev", Missing: true}},
-		"another passphrase":  {saidWrong, 1, &PassphraseError{Stack: "dev"}},
-		"cut state":           {saidCut, 1, &StateError{Stack: "dev", Reason: "it is empty or was cut off (unexpected end of JSON input)"}},
-		"foreign state": {saidForeign, 1, &StateError{Stack: "dev", Reason: "unsupported checkpoint version 99",
+		"no passphrase":       {stderrNoPhrase, 1, &PassphraseError{Stack: "dev", Missing: true}},
+		"another passphrase":  {stderrWrong, 1, &PassphraseError{Stack: "dev"}},
+		"cut state":           {stderrTruncated, 1, &StateError{Stack: "dev", Reason: "it is empty or truncated (unexpected end of JSON input)"}},
+		"foreign state": {stderrForeign, 1, &StateError{Stack: "dev", Reason: "unsupported checkpoint version 99",
 			OtherVersion: true}},
-		"inconsistent state": {saidIntegrity, 1, &StateError{Stack: "dev",
+		"inconsistent state": {stderrIntegrity, 1, &StateError{Stack: "dev",
 			Reason: "child resource urn:a refers to missing parent urn:b"}},
-		"backend away": {saidRefused, 1, &BackendError{URL: "s3://user:xxxxx@bucket",
+		"backend away": {stderrRefused, 1, &BackendError{URL: "s3://user:xxxxx@bucket",
 			Reason: `operation error S3: GetObject, exceeded maximum number of attempts, 3, https response error StatusCode: 0, RequestID: , HostID: , request send failed, Get "http://127.0.0.1:9/": dial tcp 127.0.0.1:9: connect: connection refused`}},
-		"not logged in": {saidLogin, 3, &BackendError{URL: "s3://user:xxxxx@bucket",
+		"not logged in": {stderrLogin, 3, &BackendError{URL: "s3://user:xxxxx@bucket",
 			Reason: "PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}},
 		"something else": {"error: unknown flag: --nonsense\n", 1, &FailedError{Failure{Run: "up",
 			Resources: []ResourceError{{Message: "unknown flag: --nonsense"}}}}},
@@ -70,14 +70,14 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-func TestInterruptionGoesBeforeEverythingElse(t *testing.T) {
+func TestInterruptionPrecedesOtherErrors(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	interrupt(errors.New("SIGTERM"))
 	left := []Pending{{Type: "aws:rds/instance:Instance", Name: "database", Op: "creating"}}
 	err := (&Handle{}).explain(ctx, errors.New("exit status 1"), &process{}, Failure{Run: "up",
 		Summary: Summary{Changes: map[string]int{"create": 3, "same": 2}}, Pending: left})
 	require.EqualError(t, err, "up: SIGTERM, after 3 changes")
-	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: the same command again looks at the account, and goes on from there",
+	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: run the same command again; it checks the account and continues from there",
 		err.(*InterruptedError).Hint())
 }
 

@@ -11,7 +11,7 @@ import (
 
 const passphrase = "correct horse battery staple"
 
-// built returns the project's own engine, and skips the test where nobody has built it.
+// built returns the project's engine, and skips the test if it was not built.
 func built(t *testing.T) *Engine {
 	t.Helper()
 	e, err := Find(t.Context(), Options{Explicit: filepath.Join(root(t), "bin", "pulumi"), Home: t.TempDir()})
@@ -22,7 +22,7 @@ func built(t *testing.T) *Engine {
 	return e
 }
 
-// root is the directory of the module.
+// root returns the directory of the module.
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -41,48 +41,48 @@ const (
 	stackFile   = "# tracked\nconfig:\n  proj:environment:\n    name: development\n    zones: [1, 2]\n"
 )
 
-// lab is a project of its own, a provider, and the stack to open.
-type lab struct {
+// harness is a project of its own, a provider, and the stack to open.
+type harness struct {
 	*provider
 	engine *Engine
 	stack  Stack
 }
 
-func newLab(t *testing.T, program pulumi.RunFunc) lab {
+func newHarness(t *testing.T, program pulumi.RunFunc) harness {
 	t.Helper()
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "Pulumi.yaml"), projectFile)
 	write(t, filepath.Join(dir, "Pulumi.dev.yaml"), stackFile)
-	return newLabIn(t, dir, program)
+	return newHarnessIn(t, dir, program)
 }
 
-// newLabIn works with a project that is there already.
-func newLabIn(t *testing.T, dir string, program pulumi.RunFunc) lab {
+// newHarnessIn uses an existing project.
+func newHarnessIn(t *testing.T, dir string, program pulumi.RunFunc) harness {
 	t.Helper()
 	e, p := built(t), serve(t)
 	hidden := filepath.Join(dir, ".deployer")
-	return lab{provider: p, engine: e, stack: Stack{
+	return harness{provider: p, engine: e, stack: Stack{
 		Project: dir, Name: "dev", WorkDir: filepath.Join(hidden, "work", "dev"), Home: filepath.Join(hidden, "home"),
 		BackendURL: "file://" + filepath.Join(hidden, "state"), SecretsProvider: "passphrase",
 		Env: p.env(), Program: program,
 	}}
 }
 
-func (l lab) open(t *testing.T) *Handle {
+func (l harness) open(t *testing.T) *Handle {
 	t.Helper()
 	h, err := l.engine.Open(t.Context(), l.stack)
 	require.NoError(t, err)
 	return h
 }
 
-// stateFile is where the backend keeps the stack.
-func (l lab) stateFile() string {
+// stateFile returns the path of the state.
+func (l harness) stateFile() string {
 	return filepath.Join(l.stack.backendDir(), ".pulumi", "stacks", "proj", "dev.json")
 }
 
-// locks lists the engine's locks of the stack.
-func (l lab) locks(t *testing.T) []string {
+// locks returns the engine's locks of the stack.
+func (l harness) locks(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev", "*.json"))
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// pair makes two things of which the second depends on the first.
+// pair declares two things of which the second depends on the first.
 func pair(first, second pulumi.Map) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		one, err := newThing(ctx, "one", first)
@@ -117,9 +117,9 @@ func pair(first, second pulumi.Map) pulumi.RunFunc {
 	}
 }
 
-func text(s string) pulumi.Map { return pulumi.Map{"value": pulumi.String(s)} }
+func valueMap(s string) pulumi.Map { return pulumi.Map{"value": pulumi.String(s)} }
 
-// with adds a property.
+// with returns the properties with another one.
 func with(m pulumi.Map, key string, value pulumi.Input) pulumi.Map {
 	all := pulumi.Map{key: value}
 	for k, v := range m {

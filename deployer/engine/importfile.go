@@ -8,12 +8,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// ImportFile is what `pulumi import --file` reads.
+// ImportFile is the input of `pulumi import --file`.
 // Source: https://www.pulumi.com/docs/iac/guides/migration/import/
 type ImportFile struct {
-	// NameTable has the URNs of what the resources refer to and the file does not bring in itself.
+	// NameTable has the URNs of what the resources refer to and the file does not import.
 	NameTable map[string]string `json:"nameTable,omitempty"`
-	// ProviderInputs configure the providers that the state does not have yet, by their names in NameTable.
+	// ProviderInputs configure the providers that the state lacks, by their names in NameTable.
 	ProviderInputs map[string]map[string]any `json:"providerInputs,omitempty"`
 	Resources      []ImportEntry             `json:"resources"`
 }
@@ -21,17 +21,17 @@ type ImportFile struct {
 // ImportEntry is a resource to import, or a component that is a parent of one.
 type ImportEntry struct {
 	Type string `json:"type"`
-	// Name is its name in the file, LogicalName the program's, where that is another one: in the file no two have the same.
+	// Name is unique in the file; LogicalName is the program's name, if it is another one.
 	Name        string `json:"name"`
 	LogicalName string `json:"logicalName,omitempty"`
-	// ID is what the provider finds it by; a Component has none.
+	// ID identifies the resource to the provider; a Component has none.
 	ID        string `json:"id,omitempty"`
 	Parent    string `json:"parent,omitempty"`
 	Provider  string `json:"provider,omitempty"`
 	Component bool   `json:"component,omitempty"`
 }
 
-// NewImportFile returns the file that imports what was found and is not in the state yet, parents first. Frame has the components
+// NewImportFile returns the file that imports the candidates that the state lacks, parents first. Parents are the components
 // and providers that the state lacks.
 func NewImportFile(parents []PlannedResource, candidates []ImportCandidate, state State) ImportFile {
 	f := fileBuilder{file: ImportFile{Resources: []ImportEntry{}}, names: map[string]string{}, taken: map[string]bool{}, newParents: map[string]PlannedResource{}}
@@ -49,13 +49,13 @@ func NewImportFile(parents []PlannedResource, candidates []ImportCandidate, stat
 	return f.file
 }
 
-// fileBuilder makes an ImportFile.
+// fileBuilder builds an ImportFile.
 type fileBuilder struct {
 	file ImportFile
-	// names are those in the file by URN; taken are the same, to find one that is free.
+	// names are the names in the file by URN; taken is the set of them.
 	names map[string]string
 	taken map[string]bool
-	// newParents is what the file has to bring in besides, by URN.
+	// newParents are the components and providers to create, by URN.
 	newParents map[string]PlannedResource
 }
 
@@ -66,7 +66,7 @@ func (f *fileBuilder) add(r ImportCandidate) {
 	f.file.Resources = append(f.file.Resources, entry)
 }
 
-// entry is a resource under a name that is free.
+// entry returns an entry with a name that is free.
 func (f *fileBuilder) entry(c PlannedResource) ImportEntry {
 	name := f.name(c)
 	f.names[c.URN] = name
@@ -77,7 +77,7 @@ func (f *fileBuilder) entry(c PlannedResource) ImportEntry {
 	return entry
 }
 
-// name is the program's where it is free, else with the type's behind it, else with a number too.
+// name returns the program's name if it is free, else one with the type, else one with a number, too.
 func (f *fileBuilder) name(c PlannedResource) string {
 	name := c.Name
 	if f.taken[name] {
@@ -91,7 +91,7 @@ func (f *fileBuilder) name(c PlannedResource) string {
 	return name
 }
 
-// parent is the name of a parent, which is brought in where the state does not have it; "" is the stack.
+// parent returns the name of a parent, and adds it to the file if the state lacks it; "" is the stack.
 func (f *fileBuilder) parent(urn string) string {
 	if urn == "" || resource.URN(urn).Type() == resource.RootStackType {
 		return ""
@@ -110,7 +110,7 @@ func (f *fileBuilder) parent(urn string) string {
 	return entry.Name
 }
 
-// provider is the name of a provider; "" is the engine's own default of the package.
+// provider returns the name of a provider; "" is the engine's default provider of the package.
 func (f *fileBuilder) provider(reference string) string {
 	urn, _, _ := cutLast(reference, "::")
 	if urn == "" || isDefaultProvider(urn) {
@@ -126,7 +126,7 @@ func (f *fileBuilder) provider(reference string) string {
 	return name
 }
 
-// reference is the name of something that the file only refers to.
+// reference returns the name of a resource that the file only refers to.
 func (f *fileBuilder) reference(urn string) string {
 	if name := f.names[urn]; name != "" {
 		return name
@@ -141,7 +141,7 @@ func (f *fileBuilder) reference(urn string) string {
 	return name
 }
 
-// isDefaultProvider reports whether the engine makes the provider by itself where it is needed.
+// isDefaultProvider reports whether the engine creates the provider by itself.
 func isDefaultProvider(urn string) bool {
 	name := resource.URN(urn).Name()
 	return name == "default" || strings.HasPrefix(name, "default_")

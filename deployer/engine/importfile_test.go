@@ -29,40 +29,40 @@ func grouped(ctx *pulumi.Context) error {
 	if err := ctx.RegisterComponentResource("proj:index:Group", "one", &g); err != nil {
 		return err
 	}
-	one, err := newThing(ctx, "one", text("a"), pulumi.Parent(&g), pulumi.Provider(&with))
+	one, err := newThing(ctx, "one", valueMap("a"), pulumi.Parent(&g), pulumi.Provider(&with))
 	if err != nil {
 		return err
 	}
-	if _, err := newThing(ctx, "one", text("b"), pulumi.Parent(one), pulumi.Provider(&with)); err != nil {
+	if _, err := newThing(ctx, "one", valueMap("b"), pulumi.Parent(one), pulumi.Provider(&with)); err != nil {
 		return err
 	}
-	_, err = newThing(ctx, "alone", text("c"), pulumi.Provider(&with))
+	_, err = newThing(ctx, "alone", valueMap("c"), pulumi.Provider(&with))
 	return err
 }
 
-// rehearsed is what an empty stack beside the one that is kept finds: its frame, and all things, by their values.
-func rehearsed(t *testing.T, l lab) (frame []PlannedResource, found []ImportCandidate) {
+// planned returns the parents that the program of an empty stack needs, and all of its things as candidates, by their values.
+func planned(t *testing.T, l harness) (parents []PlannedResource, candidates []ImportCandidate) {
 	t.Helper()
 	trial := l
 	trial.stack = l.stack.Ephemeral(t.TempDir())
 	h := trial.open(t)
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
-	require.Empty(t, plan.NewResources, "before the frame is there, nothing has a provider")
+	require.Empty(t, plan.NewResources, "before the parents exist, nothing has a provider")
 	require.NoError(t, h.AddParents(t.Context(), plan.NewParents, nil))
 	ready, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.Empty(t, ready.NewParents)
 	for _, c := range ready.NewResources {
-		found = append(found, ImportCandidate{c, "id-" + c.Inputs["value"].(string)})
+		candidates = append(candidates, ImportCandidate{c, "id-" + c.Inputs["value"].(string)})
 	}
-	settled, err := h.Reconcile(t.Context(), found, false, mine)
+	result, err := h.Reconcile(t.Context(), candidates, false, acceptAll)
 	require.NoError(t, err)
-	require.Equal(t, found, settled.Imported)
-	return plan.NewParents, found
+	require.Equal(t, candidates, result.Imported)
+	return plan.NewParents, candidates
 }
 
-// language serves a language that knows nothing, which the engine asks for before it imports.
+// language serves a language host without functions, which the engine needs for an import.
 func language(t *testing.T) string {
 	t.Helper()
 	stop := make(chan bool)
@@ -78,15 +78,15 @@ func language(t *testing.T) string {
 	return fmt.Sprintf("127.0.0.1:%d", handle.Port)
 }
 
-// The engine itself reads the file, finds everything, and the program has nothing left to do.
+// The engine imports the file, and the program has nothing left to do.
 func TestImportFile(t *testing.T) {
-	l := newLab(t, grouped)
+	l := newHarness(t, grouped)
 	for _, value := range []string{"a", "b", "c"} {
 		l.set("id-"+value, map[string]any{"value": value})
 	}
-	frame, found := rehearsed(t, l)
-	require.Len(t, found, 3)
-	content, err := json.Marshal(NewImportFile(frame, found, State{}))
+	parents, candidates := planned(t, l)
+	require.Len(t, candidates, 3)
+	content, err := json.Marshal(NewImportFile(parents, candidates, State{}))
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "import.json")
 	require.NoError(t, os.WriteFile(file, content, 0o600))
@@ -98,20 +98,20 @@ func TestImportFile(t *testing.T) {
 	nothingLeft(t, l, h)
 	state, err := h.State(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, NewImportFile(frame, found, state).Resources, "what the stack has is not imported again")
+	require.Empty(t, NewImportFile(parents, candidates, state).Resources, "what the stack has is not imported again")
 }
 
-// The same without the file: what a rehearsal found is taken into the stack that is kept, under that one's own provider.
-func TestPrepareAndSettle(t *testing.T) {
-	l := newLab(t, grouped)
+// The same without the file: the candidates are imported into the real stack, with its own provider.
+func TestAddParentsAndReconcile(t *testing.T) {
+	l := newHarness(t, grouped)
 	for _, value := range []string{"a", "b", "c"} {
 		l.set("id-"+value, map[string]any{"value": value})
 	}
-	frame, found := rehearsed(t, l)
+	parents, candidates := planned(t, l)
 	h := l.open(t)
-	for range 2 { // the second time everything is there
-		require.NoError(t, h.AddParents(t.Context(), frame, map[string]any{"image": "it"}))
-		_, err := h.Reconcile(t.Context(), found, false, mine)
+	for range 2 { // the second time everything exists
+		require.NoError(t, h.AddParents(t.Context(), parents, map[string]any{"image": "it"}))
+		_, err := h.Reconcile(t.Context(), candidates, false, acceptAll)
 		require.NoError(t, err)
 	}
 	state, err := h.State(t.Context())
@@ -120,12 +120,12 @@ func TestPrepareAndSettle(t *testing.T) {
 	nothingLeft(t, l, h)
 }
 
-func nothingLeft(t *testing.T, l lab, h *Handle) {
+func nothingLeft(t *testing.T, l harness, h *Handle) {
 	t.Helper()
 	plan, err := h.Preview(context.Background(), Update{}, nil)
 	require.NoError(t, err)
 	require.Empty(t, plan.Steps)
-	require.Empty(t, l.done(), "nothing was made, changed or deleted")
+	require.Empty(t, l.done(), "nothing was created, changed or deleted")
 }
 
 func TestImportFileNames(t *testing.T) {
@@ -134,17 +134,17 @@ func TestImportFileNames(t *testing.T) {
 	creation := func(urn, typ, name, parent string) PlannedResource {
 		return PlannedResource{URN: urn, Type: typ, Name: name, Parent: parent, Provider: "urn:pulumi:dev::proj::pulumi:providers:aws::default_6_83_2::1"}
 	}
-	frame := []PlannedResource{creation(parent, "proj:index:Group", "a", stack)}
-	found := []ImportCandidate{
+	parents := []PlannedResource{creation(parent, "proj:index:Group", "a", stack)}
+	candidates := []ImportCandidate{
 		{creation("u1", "aws:sqs/queue:Queue", "a", parent), "1"}, {creation("u2", "aws:sqs/queue:Queue", "a", ""), "2"},
 	}
 	require.Equal(t, ImportFile{Resources: []ImportEntry{
 		{Type: "proj:index:Group", Name: "a", Component: true},
 		{Type: "aws:sqs/queue:Queue", Name: "a-Queue", LogicalName: "a", ID: "1", Parent: "a"},
 		{Type: "aws:sqs/queue:Queue", Name: "a-Queue-2", LogicalName: "a", ID: "2"},
-	}}, NewImportFile(frame, found, State{}))
+	}}, NewImportFile(parents, candidates, State{}))
 	require.Equal(t, ImportFile{NameTable: map[string]string{"a": parent}, Resources: []ImportEntry{
 		{Type: "aws:sqs/queue:Queue", Name: "a-Queue", LogicalName: "a", ID: "1", Parent: "a"},
 		{Type: "aws:sqs/queue:Queue", Name: "a-Queue-2", LogicalName: "a", ID: "2"},
-	}}, NewImportFile(frame, found, State{Resources: []Resource{{URN: parent}}}))
+	}}, NewImportFile(parents, candidates, State{Resources: []Resource{{URN: parent}}}))
 }

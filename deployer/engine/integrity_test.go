@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,10 +31,10 @@ func TestVerify(t *testing.T) {
 		"a property's dependency":      {[]string{stack, provider, c, a}, "the resource urn:c needs urn:a, which comes after it"},
 		"what it is deleted with":      {[]string{stack, provider, d}, "the resource urn:d needs urn:a, which is missing"},
 		"no parent":                    {[]string{provider, a}, "the resource urn:a needs urn:stack, which is missing"},
-		"no provider":                  {[]string{stack, a, provider}, "the resource urn:a needs the provider urn:provider::1, which is not before it"},
+		"a provider that comes late":   {[]string{stack, a, provider}, "the resource urn:a needs the provider urn:provider::1, which is not before it"},
 		"another provider": {[]string{stack, `{"urn": "urn:provider", "type": "pulumi:providers:aws", "custom": true, "id": "2"}`, a},
 			"the resource urn:a needs the provider urn:provider::1, which is not before it"},
-		"twice":       {[]string{stack, provider, a, a}, "the resource urn:a is there twice"},
+		"twice":       {[]string{stack, provider, a, a}, "the resource urn:a exists twice"},
 		"no type":     {[]string{`{"urn": "urn:a"}`}, "its resource 0 has no URN or no type"},
 		"not one":     {[]string{stack, `"text"`}, "1 of its resources cannot be read"},
 		"an ID of it": {[]string{`{"urn": "urn:a", "type": "t", "id": "i"}`}, "the component urn:a has an ID"},
@@ -43,7 +44,8 @@ func TestVerify(t *testing.T) {
 			for _, r := range test.resources {
 				doc.Resources = append(doc.Resources, json.RawMessage(r))
 			}
-			err := doc.verify()
+			sortable, err := doc.verify()
+			require.Equal(t, strings.HasSuffix(test.want, "after it") || name == "a provider that comes late", sortable)
 			if test.want == "" {
 				require.NoError(t, err)
 				return

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// diffJSON looks into a property that is a JSON document on both sides, as policies and container definitions are, and
-// returns what differs in it. Any other difference is returned as it is.
+// diffJSON compares a property that is a JSON document on both sides, such as a policy or container definitions, and returns
+// what differs in it. It returns any other difference unchanged.
 func diffJSON(d Difference) []Difference {
 	before, oldOK := decodeJSON(d.Old)
 	after, nowOK := decodeJSON(d.New)
@@ -19,7 +19,7 @@ func diffJSON(d Difference) []Difference {
 	}
 	diffs := compareJSON(d.Path, before, after)
 	if len(diffs) == 0 {
-		// The texts differ, what they say does not: the order of keys, or white space.
+		// Only the order of keys or white space differs.
 		return []Difference{d}
 	}
 	for i := range diffs {
@@ -28,7 +28,7 @@ func diffJSON(d Difference) []Difference {
 	return diffs
 }
 
-// decodeJSON decodes a text that is a JSON object or list.
+// decodeJSON decodes a text that is a JSON object or array.
 func decodeJSON(value any) (any, bool) {
 	text, ok := value.(string)
 	if !ok || !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
@@ -41,7 +41,7 @@ func decodeJSON(value any) (any, bool) {
 	return decoded, true
 }
 
-// compareJSON lists the leaves in which two documents differ, by path.
+// compareJSON returns the leaves in which two documents differ, by path.
 func compareJSON(path string, old, updated any) []Difference {
 	if reflect.DeepEqual(old, updated) {
 		return nil

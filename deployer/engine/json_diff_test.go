@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestInsideADocument(t *testing.T) {
+func TestDiffJSON(t *testing.T) {
 	for name, test := range map[string]struct {
 		in   Difference
 		want []Difference

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A deployer that is killed takes the program and, here, the provider with it. Its engine must see that, write the
-// state and take its lock away.
+// A killed deployer ends the program and, here, the provider. Its engine must notice that, write the state and remove its
+// lock.
 func TestKilledDeployer(t *testing.T) {
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	h := l.open(t)
 	deployer := exec.Command(os.Args[0], "-test.run=^TestDeployerToBeKilled$")
 	deployer.Env = append(os.Environ(), "ENGINE_TEST_PROJECT="+l.stack.Project)
@@ -39,9 +39,9 @@ func TestDeployerToBeKilled(t *testing.T) {
 	if !asked {
 		t.Skip("TestKilledDeployer runs it")
 	}
-	l := newLabIn(t, dir, pair(with(text("a"), "slow", pulumi.Bool(true)), text("b")))
+	l := newHarnessIn(t, dir, pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b")))
 	h := l.open(t)
 	go func() { _, _ = os.Stdout.WriteString("creating " + <-l.creating + "\n") }()
 	_, err := h.Up(t.Context(), Update{}, nil)
-	require.NoError(t, err, "nobody killed it")
+	require.NoError(t, err, "it was not killed")
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
 
-// The Automation API has one type of options for each command. An Update fills the fields that they share.
+// The Automation API has one type of options for each command. An Update sets the fields that they share.
 
 type upOption struct {
 	Update
@@ -26,7 +26,7 @@ func (u Update) preview(f eventStream) optpreview.Option { return previewOption{
 func (u upOption) ApplyOption(o *optup.Options) {
 	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
-	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
+	o.Message, o.Refresh = u.Message, u.Update.Refresh
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
 	o.EventStreams = append(o.EventStreams, u.events)
 }
@@ -34,7 +34,7 @@ func (u upOption) ApplyOption(o *optup.Options) {
 func (u destroyOption) ApplyOption(o *optdestroy.Options) {
 	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
-	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
+	o.Message, o.Refresh = u.Message, u.Update.Refresh
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
 	o.EventStreams = append(o.EventStreams, u.events)
 }
@@ -42,7 +42,7 @@ func (u destroyOption) ApplyOption(o *optdestroy.Options) {
 func (u refreshOption) ApplyOption(o *optrefresh.Options) {
 	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
-	o.Message, o.ClearPendingCreates, o.Parallel = u.Message, u.ClearPendingCreates, u.Parallel
+	o.Message = u.Message
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
 	o.EventStreams = append(o.EventStreams, u.events)
 }
@@ -50,7 +50,7 @@ func (u refreshOption) ApplyOption(o *optrefresh.Options) {
 func (u previewOption) ApplyOption(o *optpreview.Options) {
 	o.Target, o.TargetDependents = u.Targets, u.TargetDependents
 	o.Exclude, o.ExcludeDependents = u.Excludes, u.ExcludeDependents
-	o.Message, o.Refresh, o.Parallel = u.Message, u.Update.Refresh, u.Parallel
+	o.Message, o.Refresh = u.Message, u.Update.Refresh
 	o.Color, o.SuppressOutputs, o.SuppressProgress = "never", true, true
 	o.EventStreams = append(o.EventStreams, u.events)
 }

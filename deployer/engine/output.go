@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// outputFile takes what a child writes, in a file without a name. A pipe would break when this process is killed, and the
-// engine, which then dies of the next line that it writes, would leave its lock and pending operations behind. Also
-// the end of a pipe is only seen once every plugin that inherited it has ended.
+// outputFile receives a child's output in an unlinked file. A pipe would break when this process is killed, and the engine,
+// which is killed by its next write, would leave its lock and pending operations behind. A pipe would also stay open until
+// every plugin that inherited it has ended.
 type outputFile struct {
 	*os.File
 	writers []io.Writer
@@ -22,10 +22,10 @@ func newOutputFile(writers []io.Writer) (*outputFile, error) {
 	return &outputFile{file, writers}, os.Remove(file.Name())
 }
 
-// read returns all that was written, and passes it on.
+// read returns the whole output, and copies it to the writers.
 func (o *outputFile) read() string {
 	var all strings.Builder
-	// What cannot be read back is not missed: a run is told of by its events and its exit code.
+	// Output that cannot be read is no failure: the events and the exit code describe the run.
 	_, _ = o.Seek(0, io.SeekStart)
 	_, _ = io.Copy(io.MultiWriter(append(o.writers, &all)...), o.File)
 	return all.String()

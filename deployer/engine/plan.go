@@ -1,27 +1,26 @@
 package engine
 
-// Masked stands for a secret value.
+// Masked replaces a secret value.
 const Masked = "[secret]"
 
-// Unknown stands for a value that only the change itself brings.
+// Unknown replaces a value that only the change determines.
 const Unknown = "(known after the change)"
 
-// Plan is what a run would do, or for PreviewRefresh how the account differs from the state.
+// Plan describes what a run would change, or for PreviewRefresh how the account differs from the state.
 type Plan struct {
 	// Steps are the changes, in the engine's order; resources that stay the same are only counted.
 	Steps []Step
-	// NewResources are the resources that would be made for the first time.
+	// NewResources are the resources that would be created for the first time.
 	NewResources []PlannedResource
-	// NewParents is the stack itself, its components and its providers, as far as the state does not have them. They stand for nothing
-	// in an account.
+	// NewParents are the stack, components and providers that the state lacks. They correspond to nothing in an account.
 	NewParents []PlannedResource
 	// Changes counts resources by operation, as in Summary.
 	Changes map[string]int
-	// Warnings are what the engine and the providers warned of.
+	// Warnings are those of the engine and the providers.
 	Warnings []string
 }
 
-// Total is how many steps an Up after this Preview will have, for Update.Total.
+// Total returns the number of steps of an Up after this Preview, for Update.Total.
 func (p Plan) Total() int {
 	n := 0
 	for _, count := range p.Changes {
@@ -33,16 +32,16 @@ func (p Plan) Total() int {
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 
-// Step is one resource's change.
+// Step is the change of one resource.
 type Step struct {
-	// Op is create, update, delete, replace, read, import or another word of the engine's.
+	// Op is create, update, delete, replace, read, import or another operation of the engine.
 	Op              string
 	URN, Type, Name string
-	// ID is the provider's name for it, as the state has it; empty where it is not made yet.
+	// ID is the provider's ID in the state; "" if the resource does not exist yet.
 	ID string
 	// Differences are the changed properties, sorted by path; empty for a create or delete.
 	Differences []Difference
-	// Replaces and Deletes mark the steps by which something is lost.
+	// Replaces and Deletes mark the steps that delete something.
 	Replaces, Deletes bool
 	// Protected resources cannot be deleted.
 	Protected bool
@@ -54,9 +53,9 @@ type Difference struct {
 	Path string
 	// Kind is add, delete or update.
 	Kind string
-	// Replaces marks the property because of which the resource is replaced.
+	// Replaces marks a property that requires the resource's replacement.
 	Replaces bool
-	// Old and New are the values before and after, nil where there is none; Masked where they are secret and Unknown
-	// where they are not known yet.
+	// Old and New are the values before and after, nil if there is none; Masked if they are secret, Unknown if they are not
+	// known yet.
 	Old, New any
 }

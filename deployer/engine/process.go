@@ -15,62 +15,61 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
 
-// maxInterruptDelay bounds how long an interrupt waits for an engine that has not said anything yet. Between taking the stack's
-// lock and listening to signals the engine reads the state; a signal in that time would leave the lock behind.
+// maxInterruptDelay bounds the delay of an interrupt for an engine that has not emitted an event yet: after it acquires the
+// stack's lock and before it handles signals, it reads the state, and a signal in that time would leave the lock behind.
 const maxInterruptDelay = 5 * time.Second
 
-// exitSignaled is the exit code of a process that a signal ended.
+// exitSignaled is the exit code of a process that was killed by a signal.
 const exitSignaled = -1
 
-// exitNotRun is the Automation API's exit code of a command that could not be run.
+// exitNotRun is the Automation API's exit code of a command that could not be started.
 const exitNotRun = -2
 
-// process is the Automation API's PulumiCommand for one run of the engine. The API's own leaves the engine within reach
-// of the terminal's signals, kills it ten seconds after a cancellation, and ties it to this process by pipes.
+// process is the Automation API's PulumiCommand for one run of the engine. The API's own implementation lets the terminal's
+// signals reach the engine, kills it ten seconds after a cancellation, and connects it to this process by pipes.
 type process struct {
 	engine *Engine
-	// listening is closed once the engine reacts to signals.
+	// listening is closed once the engine handles signals; nil if it does from the start.
 	listening <-chan struct{}
-	// stderr is what the last command said, code its exit code, and end how it failed.
+	// stderr is the output of the last command, code its exit code, and failure its error.
 	stderr, failure string
 	code            int
-	// runningPID is the process that was not waited for to its end; 0 where it has ended.
+	// runningPID is the process that was abandoned while it was running; 0 if it has ended.
 	runningPID int
 }
 
-// abandonKey is where a context carries how long engines are waited for.
+// abandonKey is the key of WithAbandon's channel in a context.
 type abandonKey struct{}
 
-// WithAbandon returns a context in which an engine that was asked to stop, and has not ended when the channel is
-// closed, is left to itself: the run then returns an InterruptedError that names it.
+// WithAbandon returns a context in which an engine that was interrupted, and is still running when the channel is closed,
+// is abandoned: the run then returns an InterruptedError with its process.
 func WithAbandon(ctx context.Context, ended <-chan struct{}) context.Context {
 	return context.WithValue(ctx, abandonKey{}, ended)
 }
 
-// abandoned is closed when an engine is not waited for any longer; nil, which never is, without WithPatience.
+// abandoned returns WithAbandon's channel; nil, which is never closed, without it.
 func abandoned(ctx context.Context) <-chan struct{} {
 	ended, _ := ctx.Value(abandonKey{}).(<-chan struct{})
 	return ended
 }
 
-// errStillRunning says that the engine has not ended.
-var errStillRunning = errors.New("the engine is still ending")
+var errStillRunning = errors.New("the engine is still running")
 
 var _ auto.PulumiCommand = (*process)(nil)
 
-// Version is the engine's.
+// Version returns the engine's version.
 func (c *process) Version() semver.Version { return c.engine.version }
 
-// cannedResponses are what the Automation API asks besides the run itself. Nobody reads them here: the stack is known to be
-// there, and outputs are read from the state. Each answer saves the start of a process, a quarter of a second.
+// cannedResponses answer the commands that the Automation API adds to a run: the stack is known to exist, and outputs are
+// read from the state. Each saves the start of a process, a quarter of a second.
 var cannedResponses = map[string]string{
 	"stack select":  "",
 	"stack output":  "{}",
 	"stack history": "[]",
 }
 
-// Run runs the engine until it ends. It returns what the engine wrote, its exit code, and an error where that is not 0.
-// When ctx ends first, the engine gets one SIGINT and its end is waited for.
+// Run runs the engine until it ends. It returns the engine's output, its exit code, and an error if that is not 0. When ctx
+// ends first, the engine gets one SIGINT, and Run waits for its end.
 func (c *process) Run(ctx context.Context, dir string, stdin io.Reader, stdout, stderr []io.Writer, env []string,
 	args ...string) (string, string, int, error) {
 	if response, known := cannedResponses[strings.Join(args[:min(2, len(args))], " ")]; known {
@@ -82,7 +81,7 @@ func (c *process) Run(ctx context.Context, dir string, stdin io.Reader, stdout, 
 	cmd := exec.Command(c.engine.path, args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // away from the terminal's signals
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's signals do not reach it
 	out, err := c.execute(ctx, cmd, stdout, stderr)
 	if err != nil {
 		c.failure = err.Error()
@@ -110,60 +109,40 @@ func (c *process) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []i
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	ended, asked := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(asked)
-		interruptOnce(ctx, cmd.Process, c.listening, ended)
-	}()
 	var failed error
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		failed = cmd.Wait()
 	}()
 	select {
 	case <-ended:
-	case <-givenUp(ctx, asked):
-		c.runningPID = cmd.Process.Pid
-		c.stderr = errs.read()
-		return out.read(), errStillRunning
+	case <-ctx.Done():
+		c.interrupt(ctx, cmd.Process, ended)
+		select {
+		case <-ended:
+		case <-abandoned(ctx):
+			c.runningPID, c.stderr = cmd.Process.Pid, errs.read()
+			return out.read(), errStillRunning
+		}
 	}
 	c.stderr, c.code = errs.read(), cmd.ProcessState.ExitCode()
 	return out.read(), failed
 }
 
-// givenUp is closed when an engine that was asked to stop is given up waiting for.
-func givenUp(ctx context.Context, asked <-chan struct{}) <-chan struct{} {
-	done := make(chan struct{})
-	if abandoned(ctx) == nil {
-		return done
-	}
-	go func() {
-		<-asked
-		if ctx.Err() == nil {
-			return // it has ended by itself
+// interrupt sends the process one SIGINT, as soon as the engine handles signals.
+func (c *process) interrupt(ctx context.Context, proc *os.Process, ended <-chan struct{}) {
+	if c.listening != nil {
+		timer := time.NewTimer(maxInterruptDelay)
+		defer timer.Stop()
+		select {
+		case <-ended:
+			return
+		case <-c.listening:
+		case <-timer.C:
+		case <-abandoned(ctx):
 		}
-		<-abandoned(ctx)
-		close(done)
-	}()
-	return done
-}
-
-// interruptOnce sends the process one SIGINT when ctx ends, as soon as it listens.
-func interruptOnce(ctx context.Context, proc *os.Process, listening, ended <-chan struct{}) {
-	select {
-	case <-ended:
-		return
-	case <-ctx.Done():
 	}
-	timer := time.NewTimer(maxInterruptDelay)
-	defer timer.Stop()
-	select {
-	case <-ended:
-		return
-	case <-listening:
-	case <-timer.C:
-	case <-abandoned(ctx):
-	}
-	// A process that has just ended needs no signal: the error says nothing else.
+	// The only error is that the process has just ended.
 	_ = proc.Signal(os.Interrupt)
 }

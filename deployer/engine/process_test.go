@@ -10,22 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stubborn notes every SIGINT and goes on until it is let go. Its process group is its own number, if it has one.
-const stubborn = `
+// ignoreInterrupts records every SIGINT and continues until it is released. It also records its process group.
+const ignoreInterrupts = `
 dir=$(dirname "$0")
 trap 'echo INT >> "$dir/signals"' INT
 ps -o pgid= -p $$ | tr -d ' ' > "$dir/group"; echo $$ > "$dir/pid"; touch "$dir/ready"
 while [ ! -e "$dir/go" ]; do sleep 0.02; done
 echo out; echo err >&2; [ ! -t 0 ] && exit 7`
 
-func TestChildGetsOneSignalAndIsWaitedFor(t *testing.T) {
+func TestProcessGetsOneSignalAndIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	exists := func(name string) func() bool {
 		return func() bool { _, err := os.Stat(file(name)); return err == nil }
 	}
-	says(t, file("pulumi"), stubborn)
+	writeScript(t, file("pulumi"), ignoreInterrupts)
 	ctx, interrupt := context.WithCancel(t.Context())
 	listening := make(chan struct{})
 	c := &process{engine: &Engine{path: file("pulumi")}, listening: listening}
@@ -51,9 +51,9 @@ func TestChildGetsOneSignalAndIsWaitedFor(t *testing.T) {
 	require.Equal(t, "exit status 7", c.failure)
 }
 
-func TestChildAnswersWithoutAnEngine(t *testing.T) {
+func TestCannedResponsesNeedNoEngine(t *testing.T) {
 	t.Parallel()
-	c := &process{engine: &Engine{path: "/nonexistent"}, listening: closedChannel()}
+	c := &process{engine: &Engine{path: "/nonexistent"}}
 	for _, args := range [][]string{
 		{"stack", "select", "--stack", "dev"}, {"stack", "output", "--json"}, {"stack", "history", "--json"},
 	} {
@@ -69,10 +69,10 @@ func TestChildAnswersWithoutAnEngine(t *testing.T) {
 func TestEnvironmentOfTheEngine(t *testing.T) {
 	t.Setenv("PULUMI_HOME", "")
 	s := Stack{Home: "/ours", BackendURL: "s3://bucket", Env: map[string]string{"AWS_PROFILE": "x"}}
-	require.NotContains(t, s.env(), "PULUMI_HOME", "the user's own, even where it is empty")
+	require.NotContains(t, s.env(), "PULUMI_HOME", "the user's value, even if it is empty")
 	require.NoError(t, os.Unsetenv("PULUMI_HOME"))
 	require.Equal(t, map[string]string{"PULUMI_HOME": "/ours", "PULUMI_BACKEND_URL": "s3://bucket",
 		"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true", "AWS_PROFILE": "x"}, s.env())
 	t.Setenv("PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER", "false")
-	require.Equal(t, map[string]string{"PULUMI_SKIP_UPDATE_CHECK": "true"}, Stack{}.env(), "the user's own goes before")
+	require.Equal(t, map[string]string{"PULUMI_SKIP_UPDATE_CHECK": "true"}, Stack{}.env(), "the user's value takes precedence")
 }

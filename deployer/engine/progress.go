@@ -10,45 +10,45 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// progress is what the events of one run add up to.
+// progress collects the events of one run.
 type progress struct {
 	started, ended time.Time
-	// receiving is whether the engine said anything.
+	// receiving reports whether the engine has emitted an event.
 	receiving bool
-	// total is how many steps are expected, done how many have ended.
+	// total is the expected number of steps, done the number of those that have ended.
 	total, done int
-	// refreshing runs count what they find, the others what they do.
+	// refreshing runs count the differences that they find, others their changes.
 	refreshing bool
 
-	startTimes map[string]time.Time // when a step began, by its key
-	pending    map[string]Pending   // those of them that change a resource, components apart
-	touched    map[string]Pending   // what was ever pending
-	counts     map[string]int
-	steps      []Step
-	created    []PlannedResource
-	parents    []PlannedResource
-	messages   map[string][]string // errors by URN, of steps that have not failed yet
-	failed     []ResourceError
-	warnings   []string
-	downloads  map[string]bool // plugins that were spoken of
+	open      map[string]bool    // running steps, by key
+	pending   map[string]Pending // running changes of resources, without components
+	touched   map[string]Pending // all that were ever pending
+	counts    map[string]int
+	steps     []Step
+	created   []PlannedResource
+	parents   []PlannedResource
+	messages  map[string][]string // errors by URN, of steps that have not failed yet
+	failed    []ResourceError
+	warnings  []string
+	downloads map[string]bool // plugins that were reported
 }
 
 func newProgress(u Update, refreshing bool, now time.Time) *progress {
 	return &progress{
 		started: now, total: u.Total, refreshing: refreshing,
-		startTimes: map[string]time.Time{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, messages: map[string][]string{}, downloads: map[string]bool{},
+		open: map[string]bool{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, messages: map[string][]string{}, downloads: map[string]bool{},
 	}
 }
 
-// onEvent takes in one of the engine's events, and returns what is to be told of it.
-func (p *progress) onEvent(e apitype.EngineEvent, now time.Time) []Event {
+// onEvent handles one of the engine's events, and returns what to report.
+func (p *progress) onEvent(e apitype.EngineEvent) []Event {
 	switch {
 	case e.ResourcePreEvent != nil:
-		return p.onStepStart(e.ResourcePreEvent.Metadata, now)
+		return p.onStepStart(e.ResourcePreEvent.Metadata)
 	case e.ResOutputsEvent != nil:
-		return p.onStepDone(e.ResOutputsEvent.Metadata, now)
+		return p.onStepDone(e.ResOutputsEvent.Metadata)
 	case e.ResOpFailedEvent != nil:
-		return p.onStepFailed(e.ResOpFailedEvent.Metadata, now)
+		return p.onStepFailed(e.ResOpFailedEvent.Metadata)
 	case e.DiagnosticEvent != nil:
 		return p.onDiagnostic(*e.DiagnosticEvent)
 	case e.ProgressEvent != nil:
@@ -57,29 +57,27 @@ func (p *progress) onEvent(e apitype.EngineEvent, now time.Time) []Event {
 	return nil
 }
 
-func (p *progress) onStepStart(m apitype.StepEventMetadata, now time.Time) []Event {
-	p.startTimes[stepKey(m.URN, m.Op)] = now
+func (p *progress) onStepStart(m apitype.StepEventMetadata) []Event {
+	p.open[stepKey(m.URN, m.Op)] = true
 	if isCustom(m) && isChange(string(m.Op)) {
 		typ, name := typeAndName(m.URN)
 		pending := Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
 		p.pending[stepKey(m.URN, m.Op)], p.touched[stepKey(m.URN, m.Op)] = pending, pending
 	}
-	return p.stepEvents(m, Started, "", 0)
+	return p.stepEvents(m, Started, "")
 }
 
 // onStepDone ends a step. Components end twice, once when they are registered and once with their outputs; a step of a
-// refresh ends under the name of what was found.
-func (p *progress) onStepDone(m apitype.StepEventMetadata, now time.Time) []Event {
+// refresh ends with the operation that was found.
+func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	op := m.Op
-	started, open := p.startTimes[stepKey(m.URN, op)]
-	if !open {
+	if !p.open[stepKey(m.URN, op)] {
 		op = apitype.OpRefresh
-		started, open = p.startTimes[stepKey(m.URN, op)]
 	}
-	if !open {
+	if !p.open[stepKey(m.URN, op)] {
 		return nil
 	}
-	delete(p.startTimes, stepKey(m.URN, op))
+	delete(p.open, stepKey(m.URN, op))
 	delete(p.pending, stepKey(m.URN, op))
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
@@ -97,15 +95,11 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata, now time.Time) []Even
 	if m.Op == apitype.OpCreate && m.New != nil && (!m.New.Custom || !isProgramType(m.Type)) {
 		p.parents = append(p.parents, newPlannedResource(m))
 	}
-	return p.stepEvents(m, Done, "", now.Sub(started))
+	return p.stepEvents(m, Done, "")
 }
 
-func (p *progress) onStepFailed(m apitype.StepEventMetadata, now time.Time) []Event {
-	started, open := p.startTimes[stepKey(m.URN, m.Op)]
-	if !open {
-		started = now
-	}
-	delete(p.startTimes, stepKey(m.URN, m.Op))
+func (p *progress) onStepFailed(m apitype.StepEventMetadata) []Event {
+	delete(p.open, stepKey(m.URN, m.Op))
 	delete(p.pending, stepKey(m.URN, m.Op))
 	message := strings.Join(p.messages[m.URN], "\n")
 	if message == "" {
@@ -114,10 +108,10 @@ func (p *progress) onStepFailed(m apitype.StepEventMetadata, now time.Time) []Ev
 	delete(p.messages, m.URN)
 	typ, name := typeAndName(m.URN)
 	p.failed = append(p.failed, ResourceError{URN: m.URN, Type: typ, Name: name, Message: message})
-	return p.stepEvents(m, Failed, message, now.Sub(started))
+	return p.stepEvents(m, Failed, message)
 }
 
-// onDiagnostic takes in what the engine, the program or a provider says. Errors are kept for the step that fails with them.
+// onDiagnostic handles a message of the engine, the program or a provider. It keeps errors for the step that fails.
 func (p *progress) onDiagnostic(d apitype.DiagnosticEvent) []Event {
 	message := cleanDiagnostic(d.Message)
 	if message == "" {
@@ -143,7 +137,7 @@ func (p *progress) onDiagnostic(d apitype.DiagnosticEvent) []Event {
 		Done: p.done, Total: p.total}}
 }
 
-// onDownload tells once of each plugin that is downloaded or installed, which can take minutes.
+// onDownload reports each plugin once that is downloaded or installed, which can take minutes.
 func (p *progress) onDownload(e apitype.ProgressEvent) []Event {
 	id := string(e.Type) + " " + e.ID
 	if p.downloads[id] {
@@ -153,33 +147,37 @@ func (p *progress) onDownload(e apitype.ProgressEvent) []Event {
 	return []Event{{Status: Note, Message: cleanDiagnostic(e.Message), Done: p.done, Total: p.total}}
 }
 
-// stepEvents makes the event of a step. The stack and its providers are no resources of the account, and a replacement is
-// told of by its two parts.
-func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, message string, elapsed time.Duration) []Event {
+// stepEvents returns the event of a step. The stack and its providers are no resources of the account, and a replacement is
+// reported by its two parts.
+func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, message string) []Event {
 	if status != Failed && (!isProgramType(m.Type) || m.Op == apitype.OpReplace) {
 		return nil
 	}
 	typ, name := typeAndName(m.URN)
 	return []Event{{URN: m.URN, Type: typ, Name: name, Op: string(m.Op), Status: status, Message: message,
-		Elapsed: elapsed, Done: p.done, Total: p.total}}
+		Done: p.done, Total: p.total}}
 }
 
-// running are the changes that have begun and not ended, by type and name.
-func (p *progress) running() []Pending {
-	return slices.SortedFunc(maps.Values(p.pending), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
+// running returns the changes that have started and not ended, by URN.
+func (p *progress) running() []Pending { return sortedPending(p.pending) }
+
+// touchedResources returns the resources of the account that a run changed, or was going to change.
+func (p *progress) touchedResources() []Pending { return sortedPending(p.touched) }
+
+func sortedPending(all map[string]Pending) []Pending {
+	return slices.SortedFunc(maps.Values(all), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
 }
 
-// isCustom reports whether a provider makes the resource; a component is made of others.
+// isCustom reports whether a provider manages the resource, and it is no component.
 func isCustom(m apitype.StepEventMetadata) bool {
 	return m.New != nil && m.New.Custom || m.Old != nil && m.Old.Custom
 }
 
-// summary is what was done.
 func (p *progress) summary() Summary {
 	return Summary{Changes: p.counts, Duration: p.ended.Sub(p.started), Warnings: p.warnings}
 }
 
-// plan is what would be done, each replacement as one step.
+// plan returns the changes, each replacement as one step.
 func (p *progress) plan() Plan {
 	replaced := map[string]bool{}
 	for _, s := range p.steps {
@@ -196,8 +194,8 @@ func (p *progress) plan() Plan {
 	return plan
 }
 
-// failure is what went wrong: the steps that failed, then what was said of other resources, then what the program and
-// the engine said, unless it only says that there were failures.
+// failure returns what went wrong: the steps that failed, then errors of other resources, then errors of the program and
+// the engine, unless they only report that something failed.
 func (p *progress) failure(run string) Failure {
 	failed := slices.Clone(p.failed)
 	urns := make([]string, 0, len(p.messages))
@@ -219,10 +217,10 @@ func (p *progress) failure(run string) Failure {
 	return Failure{Run: run, Resources: failed, Summary: p.summary()}
 }
 
-// stepKey tells steps apart: a replacement has three with one URN.
+// stepKey returns a unique key: a replacement has three steps with one URN.
 func stepKey(urn string, op apitype.OpType) string { return string(op) + " " + urn }
 
-// isCounted reports whether a step counts as one of a run's: of the three of a replacement one does.
+// isCounted reports whether a step counts: of the three of a replacement one does.
 func isCounted(m apitype.StepEventMetadata) bool {
 	return isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// replay feeds a progress with what a real engine said, one event a second, and returns what was told.
+// replay feeds the recorded events of a real engine to a progress, one a second, and returns what it reported.
 func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
 	t.Helper()
 	file, err := os.Open(filepath.Join("testdata", name+".jsonl"))
@@ -21,58 +21,58 @@ func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
 	defer file.Close()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	p := newProgress(Update{Total: 9}, refreshing, now)
-	var told []string
+	var reported []string
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		var event apitype.EngineEvent
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &event))
 		now = now.Add(time.Second)
-		for _, e := range p.onEvent(event, now) {
-			told = append(told, fmt.Sprintf("%s %s %s %s %d/%d %s", e.Status, e.Op, e.Name, e.Elapsed, e.Done, e.Total, e.Message))
+		for _, e := range p.onEvent(event) {
+			reported = append(reported, fmt.Sprintf("%s %s %s %d/%d %s", e.Status, e.Op, e.Name, e.Done, e.Total, e.Message))
 		}
 	}
 	require.NoError(t, lines.Err())
 	p.ended = now
-	return p, told
+	return p, reported
 }
 
 func TestProgressOfAFailure(t *testing.T) {
 	const message = "creating RDS DB Instance (v3-backend-staging-db): operation error RDS: CreateDBInstance, " +
 		"https response error StatusCode: 400, RequestID: 7d7e, InsufficientDBInstanceCapacity: no capacity"
-	p, told := replay(t, "fails", false)
+	p, reported := replay(t, "fails", false)
 	require.Equal(t, []string{
-		"started update one 0s 0/9 ",
-		"done update one 1s 1/9 ",
-		"started create-replacement two 0s 1/9 ",
-		"failed create-replacement two 2s 1/9 " + message,
-	}, told)
+		"started update one 0/9 ",
+		"done update one 1/9 ",
+		"started create-replacement two 1/9 ",
+		"failed create-replacement two 1/9 " + message,
+	}, reported)
 	failure := p.failure("up")
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: message}},
-		failure.Resources, "that the update failed is no news")
+		failure.Resources, "the generic message is not repeated")
 	require.Equal(t, map[string]int{"update": 1}, failure.Summary.Changes)
 }
 
 func TestProgressOfAnInterruption(t *testing.T) {
-	p, told := replay(t, "interrupted", false)
-	require.Equal(t, []string{"started create one 0s 0/9 ", "done create one 2s 1/9 "}, told)
+	p, reported := replay(t, "interrupted", false)
+	require.Equal(t, []string{"started create one 0/9 ", "done create one 1/9 "}, reported)
 	failure := p.failure("up")
 	require.Empty(t, failure.Resources)
 	require.Equal(t, map[string]int{"create": 1}, failure.Summary.Changes)
 }
 
 func TestPlanOfAPreview(t *testing.T) {
-	p, told := replay(t, "preview", false)
+	p, reported := replay(t, "preview", false)
 	require.Equal(t, []string{
-		"started update one 0s 0/9 ",
-		"done update one 1s 1/9 ",
-		"started create-replacement two 0s 1/9 ",
-		"done create-replacement two 1s 1/9 ",
-		"started delete-replaced two 0s 2/9 ",
-		"done delete-replaced two 1s 2/9 ",
-	}, told)
+		"started update one 0/9 ",
+		"done update one 1/9 ",
+		"started create-replacement two 1/9 ",
+		"done create-replacement two 1/9 ",
+		"started delete-replaced two 2/9 ",
+		"done delete-replaced two 2/9 ",
+	}, reported)
 	plan := p.plan()
-	require.Equal(t, []string{"update one", "replace two"}, words(plan))
+	require.Equal(t, []string{"update one", "replace two"}, stepNames(plan))
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
 	require.Equal(t, 2, plan.Total())
 	require.Equal(t, []Difference{
@@ -85,7 +85,7 @@ func TestPlanOfAPreview(t *testing.T) {
 func TestPlanOfADrift(t *testing.T) {
 	p, _ := replay(t, "drift", true)
 	plan := p.plan()
-	require.Equal(t, []string{"delete two", "update one"}, words(plan))
+	require.Equal(t, []string{"delete two", "update one"}, stepNames(plan))
 	require.True(t, plan.Steps[0].Deletes)
 	require.Equal(t, []Difference{
 		{Path: "secret", Kind: "update", Old: Masked, New: Masked},
@@ -94,27 +94,27 @@ func TestPlanOfADrift(t *testing.T) {
 	}, plan.Steps[1].Differences)
 }
 
-func TestWhatIsSaid(t *testing.T) {
-	say := func(severity, urn, message string) apitype.EngineEvent {
+func TestDiagnostics(t *testing.T) {
+	diagnostic := func(severity, urn, message string) apitype.EngineEvent {
 		return apitype.EngineEvent{DiagnosticEvent: &apitype.DiagnosticEvent{Severity: severity, URN: urn, Message: message}}
 	}
 	p := newProgress(Update{}, false, time.Time{})
 	require.Equal(t, []Event{{URN: urnOne, Type: "test:index:Thing", Name: "one", Status: Note, Message: "old", Warning: true}},
-		p.onEvent(say("warning", urnOne, "warning: old\n"), time.Time{}))
-	require.Len(t, p.onEvent(say("info", "", "waiting"), time.Time{}), 1)
-	require.Empty(t, p.onEvent(say("info", "", "\n"), time.Time{}))
+		p.onEvent(diagnostic("warning", urnOne, "warning: old\n")))
+	require.Len(t, p.onEvent(diagnostic("info", "", "waiting")), 1)
+	require.Empty(t, p.onEvent(diagnostic("info", "", "\n")))
 	require.Equal(t, []string{"old"}, p.summary().Warnings)
 
-	require.Empty(t, p.onEvent(say("error", urnTwo, "error: bad size"), time.Time{}))
-	require.Empty(t, p.onEvent(say("error", urnTwo, "1 error occurred:\n\t* bad size\n\n"), time.Time{}))
-	require.Empty(t, p.onEvent(say("error", "", "error: update failed"), time.Time{}))
+	require.Empty(t, p.onEvent(diagnostic("error", urnTwo, "error: bad size")))
+	require.Empty(t, p.onEvent(diagnostic("error", urnTwo, "1 error occurred:\n\t* bad size\n\n")))
+	require.Empty(t, p.onEvent(diagnostic("error", "", "error: update failed")))
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: "bad size"}},
-		p.failure("up").Resources, "once, though the step itself never failed")
+		p.failure("up").Resources, "once, although the step did not fail")
 
 	plugin := apitype.EngineEvent{ProgressEvent: &apitype.ProgressEvent{Type: apitype.PluginDownload, ID: "aws",
 		Message: "Downloading provider: aws"}}
-	require.Equal(t, []Event{{Status: Note, Message: "Downloading provider: aws"}}, p.onEvent(plugin, time.Time{}))
-	require.Empty(t, p.onEvent(plugin, time.Time{}), "once is enough")
+	require.Equal(t, []Event{{Status: Note, Message: "Downloading provider: aws"}}, p.onEvent(plugin))
+	require.Empty(t, p.onEvent(plugin), "once is enough")
 }
 
 func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
@@ -129,7 +129,7 @@ func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
 		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpSame)}},
 		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpSame)}},
 	} {
-		p.onEvent(e, time.Time{})
+		p.onEvent(e)
 	}
 	require.Equal(t, map[string]int{"same": 1}, p.summary().Changes)
 	require.True(t, p.plan().Empty())

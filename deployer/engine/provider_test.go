@@ -29,7 +29,7 @@ type provider struct {
 	things map[string]map[string]any
 	calls  []string
 
-	// creating is sent the name of a slow thing that is being created, and release lets it go on.
+	// creating receives the name of a slow thing that is being created; release lets it continue.
 	creating chan string
 	release  chan struct{}
 	// cancelled is closed when the engine asks the provider to stop.
@@ -54,7 +54,7 @@ func serve(t *testing.T) *provider {
 	return p
 }
 
-// env makes the engine use the provider.
+// env returns the environment in which the engine uses the provider.
 func (p *provider) env() map[string]string {
 	return map[string]string{
 		"PULUMI_DEBUG_PROVIDERS":                      fmt.Sprintf("test:%d", p.port),
@@ -63,7 +63,7 @@ func (p *provider) env() map[string]string {
 	}
 }
 
-// set changes a thing behind the engine's back; nil takes it away.
+// set changes a thing outside of the engine; nil deletes it.
 func (p *provider) set(id string, properties map[string]any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,7 +192,7 @@ func properties(s *structpb.Struct) resource.PropertyMap {
 	return m
 }
 
-// thing is one of the provider's.
+// thing is a resource of the provider.
 type thing struct {
 	pulumi.CustomResourceState
 	Value pulumi.StringOutput `pulumi:"value"`

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func mine(ImportCandidate, map[string]any) bool { return true }
+func acceptAll(ImportCandidate, map[string]any) bool { return true }
 
 // killEngine kills the engine that holds the stack's lock.
-func (l lab) killEngine(t *testing.T) {
+func (l harness) killEngine(t *testing.T) {
 	t.Helper()
 	held := l.locks(t)
 	require.Len(t, held, 1)
@@ -24,9 +24,9 @@ func (l lab) killEngine(t *testing.T) {
 	require.NoError(t, unix.Kill(lock.Pid, unix.SIGKILL))
 }
 
-// A create of which the engine does not live to see the end is found, and not repeated.
-func TestSettleAfterAKilledEngine(t *testing.T) {
-	l := newLab(t, pair(text("a"), with(text("b"), "slow", pulumi.Bool(true))))
+// A create whose engine was killed is found, and not repeated.
+func TestReconcileAfterAKilledEngine(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), with(valueMap("b"), "slow", pulumi.Bool(true))))
 	h := l.open(t)
 	ended := make(chan error, 1)
 	go func() {
@@ -39,36 +39,36 @@ func TestSettleAfterAKilledEngine(t *testing.T) {
 	require.ErrorAs(t, <-ended, &failed)
 	require.True(t, failed.Killed)
 	require.Len(t, failed.Pending, 1)
-	close(l.release) // the provider does not know, and makes it
+	close(l.release) // the provider still creates it
 	var made []string
 	require.Eventually(t, func() bool { made = append(made, l.done()...); return len(made) == 2 }, 20*time.Second, 20*time.Millisecond)
 
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.Len(t, plan.NewResources, 1)
-	found := []ImportCandidate{{plan.NewResources[0], "two"}}
-	_, err = h.Reconcile(t.Context(), found, false, mine)
-	var busy *ConcurrentUpdateError
-	require.ErrorAs(t, err, &busy, "the engine has left its lock")
-	require.Len(t, busy.Holders, 1)
+	candidates := []ImportCandidate{{plan.NewResources[0], "two"}}
+	_, err = h.Reconcile(t.Context(), candidates, false, acceptAll)
+	var locked *ConcurrentUpdateError
+	require.ErrorAs(t, err, &locked, "the engine has left its lock")
+	require.Len(t, locked.Holders, 1)
 	require.NoError(t, h.Unlock(t.Context()))
 
-	settled, err := h.Reconcile(t.Context(), found, false, mine)
+	result, err := h.Reconcile(t.Context(), candidates, false, acceptAll)
 	require.NoError(t, err)
-	require.Equal(t, found, settled.Imported)
-	require.Equal(t, failed.Pending, settled.Resolved)
+	require.Equal(t, candidates, result.Imported)
+	require.Equal(t, failed.Pending, result.Resolved)
 	done, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.Zero(t, done.Changed())
-	require.Empty(t, l.done(), "nothing is made again")
+	require.Empty(t, l.done(), "nothing is created again")
 	state, err := h.State(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, state.Pending)
 }
 
-// A delete whose answer was lost leaves a resource in the state that the account has not: only reading everything tells.
-func TestSettleAsAWholeForgetsWhatIsGone(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+// A delete whose response was lost leaves a resource in the state that no longer exists: only a whole refresh shows that.
+func TestReconcileRefreshAllRemovesWhatIsGone(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -84,43 +84,43 @@ func TestSettleAsAWholeForgetsWhatIsGone(t *testing.T) {
 	}
 	before := known()
 	l.set("two", nil)
-	_, err = h.Reconcile(t.Context(), nil, false, mine)
+	_, err = h.Reconcile(t.Context(), nil, false, acceptAll)
 	require.NoError(t, err)
 	require.Equal(t, before, known())
-	_, err = h.Reconcile(t.Context(), nil, true, mine)
+	_, err = h.Reconcile(t.Context(), nil, true, acceptAll)
 	require.NoError(t, err)
 	require.Equal(t, []string{"one"}, known())
 }
 
-// What is not there, is somebody else's, or cannot be read leaves no trace in the state.
-func TestSettleLeavesTheRestAlone(t *testing.T) {
+// A candidate that does not exist, is refused, or cannot be read is not in the state afterwards.
+func TestReconcileChangesNothingElse(t *testing.T) {
 	one := func(ctx *pulumi.Context) error {
-		_, err := newThing(ctx, "one", text("a"))
+		_, err := newThing(ctx, "one", valueMap("a"))
 		return err
 	}
-	l := newLab(t, one)
+	l := newHarness(t, one)
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	before, err := h.State(t.Context())
 	require.NoError(t, err)
-	plan, err := h.Preview(t.Context(), Update{Program: pair(text("a"), text("b"))}, nil)
+	plan, err := h.Preview(t.Context(), Update{Program: pair(valueMap("a"), valueMap("b"))}, nil)
 	require.NoError(t, err)
 	require.Len(t, plan.NewResources, 1)
 	require.Equal(t, map[string]any{"value": "b"}, plan.NewResources[0].Inputs)
 
-	settled, err := h.Reconcile(t.Context(), []ImportCandidate{{plan.NewResources[0], "absent"}}, false, mine)
+	result, err := h.Reconcile(t.Context(), []ImportCandidate{{plan.NewResources[0], "absent"}}, false, acceptAll)
 	require.NoError(t, err)
-	require.Equal(t, ReconcileResult{}, settled)
+	require.Equal(t, ReconcileResult{}, result)
 
 	l.set("two", map[string]any{"value": "theirs"})
-	found := []ImportCandidate{{plan.NewResources[0], "two"}}
-	settled, err = h.Reconcile(t.Context(), found, false, func(_ ImportCandidate, outputs map[string]any) bool { return outputs["value"] != "theirs" })
+	candidates := []ImportCandidate{{plan.NewResources[0], "two"}}
+	result, err = h.Reconcile(t.Context(), candidates, false, func(_ ImportCandidate, outputs map[string]any) bool { return outputs["value"] != "theirs" })
 	require.NoError(t, err)
-	require.Equal(t, ReconcileResult{Foreign: found}, settled)
+	require.Equal(t, ReconcileResult{Foreign: candidates}, result)
 
 	l.set("two", map[string]any{"unreadable": true})
-	_, err = h.Reconcile(t.Context(), found, false, mine)
+	_, err = h.Reconcile(t.Context(), candidates, false, acceptAll)
 	require.ErrorContains(t, err, "no right to read two")
 
 	after, err := h.State(t.Context())
@@ -128,10 +128,10 @@ func TestSettleLeavesTheRestAlone(t *testing.T) {
 	require.Equal(t, before.Resources, after.Resources)
 }
 
-// An engine that is killed between making a state's attributes and writing them leaves a whole state that the backend does not read.
-func TestCutAttributesAreNoDamage(t *testing.T) {
-	l := newLab(t, func(ctx *pulumi.Context) error {
-		_, err := newThing(ctx, "one", text("a"))
+// An engine that is killed while it writes a state's attributes leaves a complete state that the backend cannot read.
+func TestCorruptAttributesAreRemoved(t *testing.T) {
+	l := newHarness(t, func(ctx *pulumi.Context) error {
+		_, err := newThing(ctx, "one", valueMap("a"))
 		return err
 	})
 	h := l.open(t)
@@ -141,20 +141,21 @@ func TestCutAttributesAreNoDamage(t *testing.T) {
 	require.FileExists(t, attributes)
 	write(t, attributes, "")
 	_, err = h.State(t.Context())
-	require.ErrorContains(t, err, "EOF", "the backend reads it after all")
+	require.ErrorContains(t, err, "EOF", "the backend can read it")
 
 	state, err := l.open(t).State(t.Context())
 	require.NoError(t, err)
 	require.NotEmpty(t, state.Resources)
 }
 
-func TestSweepRemovesHalfWrittenFilesOfTheStackAlone(t *testing.T) {
+func TestRemoveTempFilesOfTheStackOnly(t *testing.T) {
 	dir := t.TempDir()
 	h := &Handle{stack: Stack{Name: "dev", BackendURL: "file://" + dir}}
 	below := func(name string) string { return filepath.Join(dir, ".pulumi", filepath.FromSlash(name)) }
 	for path, left := range map[string]bool{
 		"stacks/proj/dev.json": true, "stacks/proj/dev.json.18a.tmp": false, "stacks/proj/staging.json.18a.tmp": true,
 		"history/proj/dev/dev-1.history.json.18a.tmp": false, "locks/organization/proj/staging/x.json.18a.tmp": true,
+		"stacks/proj/.dev.json123": false, "stacks/proj/.staging.json123": true,
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(below(path)), 0o700))
 		write(t, below(path), "{")

@@ -6,26 +6,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const twoDatabases = `{"version":3,"deployment":{"manifest":{"number":12345678901234567890},"resources":[
+const twoDatabases = `{"version":4,"features":["refreshBeforeUpdate"],"deployment":{"manifest":{"number":12345678901234567890},"resources":[
 {"urn":"urn:db","id":"db-OLD","inputs":{"identifier":"db"},"outputs":{"id":"db-OLD","nested":[{"of":"db-OLD"}],"port":5432,"password":{"4dabf18193072939515e22adb298388d":"x","ciphertext":"v1:a"}}},
 {"urn":"urn:db","id":"db-GONE","delete":true},
 {"urn":"urn:task","id":"task","inputs":{"database":"db-OLD"}}]}}`
 
-func TestRepointChangesOnlyTheResourceItself(t *testing.T) {
-	edited, changed, err := replaceIDs([]byte(twoDatabases), map[string]string{"urn:db": "db-NEW"})
+func TestReplaceIDsChangesOnlyTheResourceItself(t *testing.T) {
+	doc, err := decodeExport([]byte(twoDatabases))
+	require.NoError(t, err)
+	changed, err := doc.replaceIDs(map[string]string{"urn:db": "db-NEW"})
 	require.NoError(t, err)
 	require.True(t, changed)
-	require.JSONEq(t, `{"version":3,"deployment":{"manifest":{"number":12345678901234567890},"resources":[
+	edited, err := doc.encode()
+	require.NoError(t, err)
+	require.JSONEq(t, `{"version":4,"features":["refreshBeforeUpdate"],"deployment":{"manifest":{"number":12345678901234567890},"resources":[
 {"urn":"urn:db","id":"db-NEW","inputs":{"identifier":"db"},"outputs":{"id":"db-NEW","nested":[{"of":"db-NEW"}],"port":5432,"password":{"4dabf18193072939515e22adb298388d":"x","ciphertext":"v1:a"}}},
 {"urn":"urn:db","id":"db-GONE","delete":true},
 {"urn":"urn:task","id":"task","inputs":{"database":"db-OLD"}}]}}`, string(edited))
 	require.Contains(t, string(edited), "12345678901234567890", "numbers stay as they were written")
 
-	_, changed, err = replaceIDs(edited, map[string]string{"urn:db": "db-NEW"})
+	changed, err = doc.replaceIDs(map[string]string{"urn:db": "db-NEW"})
 	require.NoError(t, err)
 	require.False(t, changed)
-	_, _, err = replaceIDs(edited, map[string]string{"urn:none": "x"})
+	_, err = doc.replaceIDs(map[string]string{"urn:none": "x"})
 	require.EqualError(t, err, `the state has no resource ["urn:none"]`)
-	_, _, err = replaceIDs([]byte(`{"version":3,`), nil)
-	require.ErrorContains(t, err, "read the exported state")
+	_, err = decodeExport([]byte(`{"version":3,`))
+	require.ErrorContains(t, err, "unexpected end of JSON input")
 }

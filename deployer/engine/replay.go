@@ -15,11 +15,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// A Replay is a program that declares what a state holds: the same resources, with the same inputs and dependencies, and
-// the options that the infra program uses. A run of it adds and removes nothing, and changes only what its Edit changes, however much the infra
-// program or the environment's file has changed since. A run of the infra program with targets is no replacement: the
-// engine writes what it leaves out beside what it declares, and where the two disagree on a dependency it writes a state
-// that it cannot read, or refuses.
+// A Replay is a program that declares the resources of a state: with the same inputs and dependencies, and the options that
+// the infra program uses. A run of it adds and removes nothing, and changes only what its Edit changes, however much the
+// infra program or the environment's file has changed since. A run of the infra program with targets could not replace it:
+// the engine writes what is no target beside what the program declares, and where the two disagree on a dependency it writes
+// a state that it cannot read, or refuses.
 // Source: https://github.com/pulumi/pulumi/issues/15959, https://github.com/pulumi/pulumi/issues/17081
 type Replay struct {
 	resources []apitype.ResourceV3
@@ -29,21 +29,21 @@ type Replay struct {
 // Edit changes a resource before a Replay declares it.
 type Edit func(*Declaration) error
 
-// A Declaration is a resource as a Replay is about to declare it.
+// A Declaration is a resource that a Replay is about to declare.
 type Declaration struct {
 	URN, Type, Name string
-	// Inputs are the state's, to be changed in place: JSON values, or an ARNOf.
+	// Inputs are those of the state, to be changed in place: JSON values, or an ARNRef.
 	Inputs map[string]any
 }
 
-// ARNRef stands for the ARN that the resource with this URN has after the run.
+// ARNRef is the URN of a resource whose ARN after the run is the value.
 type ARNRef string
 
-// Replay returns the program of the stack's current state. Errors are those of State.
+// Replay returns the program of the stack's current state. Its errors are those of State.
 func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
 	doc, err := decodeExport(h.verified)
 	if err != nil || h.stateUnknown || bytes.Contains(h.verified, []byte(resource.SecretSig)) {
-		// Secrets are declared in clear, and encrypted by the engine again.
+		// Secrets are declared in plain text, and encrypted by the engine again.
 		doc, err = h.exportState(ctx, "--show-secrets")
 	}
 	if err != nil {
@@ -55,8 +55,8 @@ func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
 		case one.Type == resource.RootStackType:
 			r.outputs = one.Outputs // the SDK declares the stack itself
 		case one.Delete, one.External, isProvider(one.Type) && isDefaultProvider(string(one.URN)):
-			// A replaced resource that waits for its deletion, one that was only read, and what the engine adds by itself:
-			// no program declares them, and the engine keeps them.
+			// A replaced resource that waits for its deletion, one that was only read, and a default provider: no program
+			// declares them, and the engine keeps them.
 		default:
 			r.resources = append(r.resources, one)
 		}
@@ -69,8 +69,8 @@ func (r *Replay) Has(urn string) bool {
 	return slices.ContainsFunc(r.resources, func(one apitype.ResourceV3) bool { return string(one.URN) == urn })
 }
 
-// PendingDeletions returns the URNs of replaced resources that wait for their deletion and are or depend on one that matches.
-// The engine deletes them in a run with these targets, and refuses to where they are not targets themselves.
+// PendingDeletions returns the URNs of replaced resources that wait for their deletion and match, or depend on one that
+// matches. The engine deletes them in a run with these targets, and fails unless they are targets themselves.
 func (s State) PendingDeletions(match func(urn string) bool) []string {
 	reached := map[string]bool{}
 	for _, r := range s.Resources { // a dependency comes before what depends on it
@@ -87,9 +87,8 @@ func (s State) PendingDeletions(match func(urn string) bool) []string {
 	return pending
 }
 
-// Program returns the program, in which declare declares the stack's own provider, nil where it has none, and edit changes
-// resources.
-// The stack's outputs stay, except for those in outputs.
+// Program returns the program. Declare declares the stack's own provider, nil if it has none; edit changes resources. The
+// stack keeps its outputs, except for those in outputs.
 func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource, error), edit Edit, outputs map[string]any) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		d := declarer{ctx: ctx, declared: map[string]*declaredResource{}}
@@ -120,23 +119,22 @@ func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource,
 type declarer struct {
 	ctx      *pulumi.Context
 	provider pulumi.ProviderResource
-	// declared are the resources that were declared, by URN; nil those that are to be.
+	// declared are the declared resources by URN; nil are those that wait.
 	declared map[string]*declaredResource
 }
 
-// A declaredResource is a resource that was declared.
 type declaredResource struct {
 	pulumi.Resource
 	arn pulumi.StringOutput
 }
 
-// A declaration is a resource of the state, edited.
+// A declaration is an edited resource of the state.
 type declaration struct {
 	state apitype.ResourceV3
 	*Declaration
 }
 
-// declareAll declares the resources in the state's order, but one that takes the ARN of another one after that.
+// declareAll declares the resources in the state's order, but one with the ARN of another after that one.
 func (d *declarer) declareAll(resources []apitype.ResourceV3, edit Edit) error {
 	var waiting []declaration
 	for _, r := range resources {
@@ -168,7 +166,7 @@ func (d *declarer) declareAll(resources []apitype.ResourceV3, edit Edit) error {
 	return nil
 }
 
-// ready reports whether all that a resource needs was declared. What no program declares the engine knows.
+// ready reports whether all that a resource needs was declared. The engine knows what no program declares.
 func (d *declarer) ready(one declaration) bool {
 	for _, value := range one.Inputs {
 		if arn, refers := value.(ARNRef); refers && d.declared[string(arn)] == nil {
@@ -181,7 +179,6 @@ func (d *declarer) ready(one declaration) bool {
 	})
 }
 
-// declare declares one resource.
 func (d *declarer) declare(one declaration) error {
 	r := one.state
 	if isProvider(r.Type) {
@@ -218,7 +215,7 @@ func (d *declarer) declare(one declaration) error {
 	return err
 }
 
-// options returns the options that the state has of a resource.
+// options returns the resource's options in the state.
 func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	options := []pulumi.ResourceOption{
 		pulumi.Protect(r.Protect), pulumi.IgnoreChanges(r.IgnoreChanges), pulumi.DependsOn(d.references(r.Dependencies)),
@@ -261,8 +258,7 @@ func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	return options
 }
 
-// A reference is a dependency on exactly one resource: the SDK takes a component for all of its children, and the state
-// tells them apart.
+// A reference is a dependency on exactly one resource: to the SDK a component means all of its children, but not in the state.
 type reference struct {
 	pulumi.CustomResourceState
 	urn pulumi.URNOutput
@@ -271,8 +267,7 @@ type reference struct {
 // URN implements pulumi.Resource.
 func (r *reference) URN() pulumi.URNOutput { return r.urn }
 
-// references returns dependencies on resources that were declared before. What the program does not declare the engine
-// knows from the state.
+// references returns dependencies on resources that were declared, or that the engine knows from the state.
 func (d *declarer) references(urns []resource.URN) []pulumi.Resource {
 	var all []pulumi.Resource
 	for _, urn := range urns {
@@ -285,7 +280,7 @@ func (d *declarer) references(urns []resource.URN) []pulumi.Resource {
 	return all
 }
 
-// inputOf returns a value of the state as an input.
+// inputOf converts a value of the state to an input.
 func inputOf(value any) (pulumi.Input, error) {
 	switch v := value.(type) {
 	case nil:
@@ -323,7 +318,7 @@ func inputOf(value any) (pulumi.Input, error) {
 	return nil, fmt.Errorf("a value of the type %T", value)
 }
 
-// secretInput returns a secret; other values that JSON does not have, such as archives, are in no state of this project.
+// secretInput converts a secret; other values that JSON does not have, such as archives, are in no state of this project.
 func secretInput(sig any, value map[string]any) (pulumi.Input, error) {
 	clear, ok := value["plaintext"].(string)
 	if sig != resource.SecretSig || !ok {
@@ -337,10 +332,10 @@ func secretInput(sig any, value map[string]any) (pulumi.Input, error) {
 	return pulumi.ToSecret(input), err
 }
 
-// defaultsKey lists, in the inputs of the bridged providers, those that the provider added by itself.
+// defaultsKey lists, in the inputs of bridged providers, those that the provider has added.
 const defaultsKey = "__defaults"
 
-// withoutDefaults returns a copy of inputs as the program gave them, without what the provider added.
+// withoutDefaults returns a copy of the program's inputs, without those that the provider has added.
 func withoutDefaults(inputs map[string]any) map[string]any {
 	var added []any
 	if list, ok := inputs[defaultsKey].([]any); ok {
@@ -355,7 +350,7 @@ func withoutDefaults(inputs map[string]any) map[string]any {
 	return kept
 }
 
-// withoutDefaultsIn returns a value without what the provider added.
+// withoutDefaultsIn returns a value without what the provider has added.
 func withoutDefaultsIn(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -370,5 +365,4 @@ func withoutDefaultsIn(value any) any {
 	return value
 }
 
-// isProvider reports whether a type is a provider's.
 func isProvider[T ~string](typ T) bool { return strings.HasPrefix(string(typ), "pulumi:providers:") }

@@ -14,11 +14,11 @@ func owned(ctx *pulumi.Context) error {
 	if err := ctx.RegisterComponentResource("test:index:Group", "group", component); err != nil {
 		return err
 	}
-	child, err := newThing(ctx, "child", text("inside"), pulumi.Parent(component))
+	child, err := newThing(ctx, "child", valueMap("inside"), pulumi.Parent(component))
 	if err != nil {
 		return err
 	}
-	topic, err := newThing(ctx, "topic", with(text("t"), "nested", pulumi.Map{"list": pulumi.Array{pulumi.Int(1), pulumi.Bool(true)}}))
+	topic, err := newThing(ctx, "topic", with(valueMap("t"), "nested", pulumi.Map{"list": pulumi.Array{pulumi.Int(1), pulumi.Bool(true)}}))
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func onlyService(version string) Edit {
 }
 
 func TestAReplayChangesNothing(t *testing.T) {
-	l := newLab(t, owned)
+	l := newHarness(t, owned)
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -68,12 +68,12 @@ func TestAReplayChangesNothing(t *testing.T) {
 	require.NotContains(t, read(t, l.stateFile()), "hush")
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
-	require.True(t, plan.Empty(), words(plan))
+	require.True(t, plan.Empty(), stepNames(plan))
 }
 
-// What a program no longer has, and a dependency that it no longer has, do not matter: the replay has both.
+// The replay still has resources and dependencies that the program no longer has.
 func TestAReplayChangesOnlyWhatIsEdited(t *testing.T) {
-	l := newLab(t, owned)
+	l := newHarness(t, owned)
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -92,8 +92,8 @@ func TestAReplayChangesOnlyWhatIsEdited(t *testing.T) {
 	}
 }
 
-func TestAReplayThatCannotBeDeclaredSaysWhy(t *testing.T) {
-	l := newLab(t, owned)
+func TestAReplayThatCannotBeDeclaredFails(t *testing.T) {
+	l := newHarness(t, owned)
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func urnOf(s State, name string) string {
 	return ""
 }
 
-func TestInputsAreThoseOfTheProgram(t *testing.T) {
+func TestWithoutDefaults(t *testing.T) {
 	given := withoutDefaults(map[string]any{
 		"__defaults": []any{"name"}, "name": "generated-1234", "value": "v",
 		"nested": map[string]any{"__defaults": []any{}, "a": 1.0}, "list": []any{map[string]any{"__defaults": []any{"x"}, "x": "y"}},
@@ -125,7 +125,7 @@ func TestInputsAreThoseOfTheProgram(t *testing.T) {
 	require.Equal(t, map[string]any{"value": "v", "nested": map[string]any{"a": 1.0}, "list": []any{map[string]any{}}}, given)
 }
 
-func TestCondemned(t *testing.T) {
+func TestPendingDeletions(t *testing.T) {
 	state := State{Resources: []Resource{
 		{URN: "service"}, {URN: "definition", PendingDeletion: true}, {URN: "other", PendingDeletion: true},
 		{URN: "policy", Dependencies: []string{"service"}}, {URN: "policy", PendingDeletion: true, Dependencies: []string{"service"}},

@@ -9,30 +9,26 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Update says what a run is about.
+// Update configures a run.
 type Update struct {
-	// Program replaces the stack's where it is not nil.
+	// Program replaces the stack's program, unless it is nil.
 	Program pulumi.RunFunc
-	// Targets and Excludes are URNs, in which ** stands for anything. Only one of them can be given.
+	// Targets and Excludes are URNs, in which ** matches anything. Only one of them can be set.
 	Targets, Excludes []string
-	// TargetDependents and ExcludeDependents take in what depends on them.
+	// TargetDependents and ExcludeDependents include what depends on them.
 	TargetDependents, ExcludeDependents bool
-	// Message is kept in the stack's history.
+	// Message is stored in the stack's history.
 	Message string
 	// Refresh reads every resource from the account before the run.
 	Refresh bool
-	// ClearPendingCreates makes a Refresh forget creates of unknown outcome.
-	ClearPendingCreates bool
-	// Parallel bounds the resources that are worked on at once; 0 is the engine's own bound.
-	Parallel int
-	// Total is how many steps are expected, for the events' sake; 0 where it is not known.
+	// Total is the expected number of steps, for events; 0 if it is not known.
 	Total int
 }
 
-// Up brings the account to what the program says.
+// Up changes the account to what the program declares.
 //
-// The errors of this and the other runs are a ConcurrentUpdateError, InterruptedError, FailedError, StateDamagedError,
-// PassphraseError or BackendError. The functions tell are called one event at a time, and may be nil.
+// The errors of this and the other runs are a ConcurrentUpdateError, InterruptedError, FailedError, StateError,
+// PassphraseError or BackendError. OnEvent is called with one event at a time, and may be nil.
 func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
 	p, err := h.run(ctx, "up", u, h.program(u), onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Up(ctx, u.up(feed))
@@ -41,7 +37,7 @@ func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary
 	return p.summary(), err
 }
 
-// Destroy deletes the stack's resources; protected ones are refused. The stack itself and its history stay.
+// Destroy deletes the stack's resources, and fails if one is protected. It keeps the stack itself and its history.
 func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
 	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Destroy(ctx, u.destroy(feed))
@@ -50,7 +46,7 @@ func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Su
 	return p.summary(), err
 }
 
-// Refresh takes what the account says into the state, without running the program.
+// Refresh reads the account into the state, without running the program.
 func (h *Handle) Refresh(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
 	p, err := h.run(ctx, refresh, u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Refresh(ctx, u.refresh(feed))
@@ -59,7 +55,7 @@ func (h *Handle) Refresh(ctx context.Context, u Update, onEvent func(Event)) (Su
 	return p.summary(), err
 }
 
-// Preview says what Up would do, and changes nothing.
+// Preview returns what Up would change, and changes nothing.
 func (h *Handle) Preview(ctx context.Context, u Update, onEvent func(Event)) (Plan, error) {
 	p, err := h.run(ctx, preview, u, h.program(u), onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.Preview(ctx, u.preview(feed))
@@ -68,8 +64,8 @@ func (h *Handle) Preview(ctx context.Context, u Update, onEvent func(Event)) (Pl
 	return p.plan(), err
 }
 
-// PreviewRefresh says how the account differs from the state, and changes nothing. Old values are the state's, new
-// ones the account's; a resource that is gone is a delete.
+// PreviewRefresh returns how the account differs from the state, and changes nothing. Old values are the state's, new ones
+// the account's; a resource that no longer exists is a delete.
 func (h *Handle) PreviewRefresh(ctx context.Context, u Update, onEvent func(Event)) (Plan, error) {
 	p, err := h.run(ctx, drift, u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
 		_, err := s.PreviewRefresh(ctx, u.refresh(feed))
@@ -78,13 +74,12 @@ func (h *Handle) PreviewRefresh(ctx context.Context, u Update, onEvent func(Even
 	return p.plan(), err
 }
 
-// The names of runs that are treated in ways of their own.
+// The operations that are handled differently.
 const refresh, drift, preview = "refresh", "drift", "preview"
 
-// eventStream is where the engine's events of one run arrive.
+// eventStream receives the engine's events of one run.
 type eventStream = chan<- events.EngineEvent
 
-// program is what a run of the program runs.
 func (h *Handle) program(u Update) pulumi.RunFunc {
 	if u.Program != nil {
 		return u.Program
@@ -92,10 +87,10 @@ func (h *Handle) program(u Update) pulumi.RunFunc {
 	return h.stack.Program
 }
 
-// emptyProgram is the program of the runs that only look at the state. With it the engine needs no language host.
+// emptyProgram is the program of runs that need only the state. With it the engine needs no language host.
 func emptyProgram(*pulumi.Context) error { return nil }
 
-// run makes one run of the engine and follows its events to their end.
+// run runs the engine once, and follows its events to their end.
 func (h *Handle) run(ctx context.Context, operation string, u Update, program pulumi.RunFunc, onEvent func(Event),
 	call func(auto.Stack, eventStream) error) (*progress, error) {
 	p := newProgress(u, operation == refresh || operation == drift, time.Now())
@@ -132,21 +127,21 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 	}
 	failure := p.failure(operation)
 	switch {
-	case c.runningPID != 0: // no time to read its state, which it still writes
+	case c.runningPID != 0: // the engine is still writing its state
 		failure.Pending = p.running()
 	case p.receiving && changing:
 		if failure.StateWrite = h.recoverFailedWrite(p.touchedResources(), p.parents, c.stderr); failure.StateWrite == nil || failure.StateWrite.RestoreErr == nil {
 			var unusable error
 			if failure.Repaired, unusable = h.verifyState(ctx, p.parents); unusable == nil {
 				failure.Pending = h.current.Pending
-			} // else that is what the next command is about
+			} // else the next command handles it
 		}
 	}
 	return p, h.explain(ctx, err, c, failure)
 }
 
-// checkAfterRun verifies what a run that succeeded has left. A state that had to be sorted is a warning, and so is one that
-// cannot be read just now; where a copy replaced it, what the run did is unknown, and it has failed.
+// checkAfterRun verifies the state after a run that succeeded. A state that the engine had to sort is a warning, and so is one
+// that cannot be read now. If a backup replaced it, the outcome of the run is unknown, and the run has failed.
 func (h *Handle) checkAfterRun(ctx context.Context, p *progress, operation string, changing bool) error {
 	if !changing {
 		return nil
@@ -158,15 +153,15 @@ func (h *Handle) checkAfterRun(ctx context.Context, p *progress, operation strin
 	case err != nil:
 		p.warnings = append(p.warnings, "the state could not be read after the run: "+err.Error())
 	case repaired != "" && h.current.Restored():
-		return &FailedError{Failure{Run: operation, Resources: []ResourceError{{Message: "what it did is unknown"}}, Summary: p.summary(), Repaired: repaired}}
+		return &FailedError{Failure{Run: operation, Resources: []ResourceError{{Message: "its outcome is unknown"}}, Summary: p.summary(), Repaired: repaired}}
 	case repaired != "":
 		p.warnings = append(p.warnings, repaired)
 	}
 	return nil
 }
 
-// follow takes events until the channel is closed, or until the run has returned: an engine that ends before it
-// says anything never opens the stream, and nobody closes it then.
+// follow reads events until the channel is closed or the run has returned: an engine that ends before its first event never
+// opens the stream, and the channel is never closed.
 func (p *progress) follow(raw <-chan events.EngineEvent, returned <-chan struct{}, listening chan<- struct{},
 	onEvent func(Event)) {
 	for {
@@ -179,7 +174,7 @@ func (p *progress) follow(raw <-chan events.EngineEvent, returned <-chan struct{
 				p.receiving = true
 				close(listening)
 			}
-			for _, e := range p.onEvent(event.EngineEvent, time.Now()) {
+			for _, e := range p.onEvent(event.EngineEvent) {
 				onEvent(e)
 			}
 		case <-returned:

@@ -20,9 +20,9 @@ const (
 	urnTwo = "urn:pulumi:dev::proj::test:index:Thing::two"
 )
 
-// A machine that has neither the work copy nor a key in the project's settings goes on with the state's.
-func TestTheKeyOfTheSecretsIsTheStates(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+// A machine with neither the work copy nor a key in the project's settings uses the key of the state.
+func TestTheStateHasTheKeyOfTheSecrets(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -39,9 +39,9 @@ func TestTheKeyOfTheSecretsIsTheStates(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-// What was never made is previewed without a trace in the backend, with whatever key the settings name.
-func TestThrowaway(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+// A preview of what was never created leaves nothing in the backend, whatever key the settings name.
+func TestEphemeral(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	write(t, filepath.Join(l.stack.Project, "Pulumi.dev.yaml"), "secretsprovider: awskms://alias/none?region=us-east-1\nencryptedkey: bm9uZQ==\n"+stackFile)
 	l.stack.MustExist = true
 	_, err := l.engine.Open(t.Context(), l.stack)
@@ -54,18 +54,18 @@ func TestThrowaway(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"create": 2}, plan.Changes)
 	require.NoFileExists(t, l.stateFile())
-	require.Equal(t, passphrase, l.stack.Env["PULUMI_CONFIG_PASSPHRASE"], "the stack itself is as it was")
+	require.Equal(t, passphrase, l.stack.Env["PULUMI_CONFIG_PASSPHRASE"], "the stack itself is not changed")
 }
 
-func TestLifeOfAStack(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+func TestStackLifecycle(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	require.True(t, h.Created())
 
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"create": 2}, plan.Changes)
-	require.Equal(t, []string{"create one", "create two"}, words(plan))
+	require.Equal(t, []string{"create one", "create two"}, stepNames(plan))
 	require.Empty(t, l.done(), "a preview changed something")
 
 	var events []Event
@@ -76,7 +76,7 @@ func TestLifeOfAStack(t *testing.T) {
 	require.Equal(t, []string{"create one", "create two"}, l.done())
 	last := events[len(events)-1]
 	require.Equal(t, Event{URN: urnTwo, Type: "test:index:Thing", Name: "two", Op: "create", Status: Done,
-		Elapsed: last.Elapsed, Done: 2, Total: 2}, last)
+		Done: 2, Total: 2}, last)
 
 	outputs := map[string]Output{"value": {Value: "a"}, "password": {Value: Masked, Secret: true}}
 	require.Equal(t, outputs, h.Outputs())
@@ -104,17 +104,17 @@ func TestLifeOfAStack(t *testing.T) {
 	require.Empty(t, l.locks(t))
 }
 
-func TestPlanSaysWhatChanges(t *testing.T) {
-	first := with(with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush a"))),
+func TestPlanOfChanges(t *testing.T) {
+	first := with(with(valueMap("a"), "password", pulumi.ToSecret(pulumi.String("hush a"))),
 		"tags", pulumi.Map{"Name": pulumi.String("a")})
-	l := newLab(t, pair(first, with(text("b"), "fixed", pulumi.String("b"))))
+	l := newHarness(t, pair(first, with(valueMap("b"), "fixed", pulumi.String("b"))))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 
-	first = with(with(text("c"), "password", pulumi.ToSecret(pulumi.String("hush c"))),
+	first = with(with(valueMap("c"), "password", pulumi.ToSecret(pulumi.String("hush c"))),
 		"tags", pulumi.Map{"Name": pulumi.String("c")})
-	changed := pair(first, with(text("b"), "fixed", pulumi.String("d")))
+	changed := pair(first, with(valueMap("b"), "fixed", pulumi.String("d")))
 	plan, err := h.Preview(t.Context(), Update{Program: changed}, nil)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
@@ -134,11 +134,11 @@ func TestPlanSaysWhatChanges(t *testing.T) {
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, summary.Changes)
 }
 
-func TestDriftSaysWhatTheAccountHas(t *testing.T) {
-	first := with(text("a"), "password", pulumi.ToSecret(pulumi.String("hush")))
+func TestPlanOfDrift(t *testing.T) {
+	first := with(valueMap("a"), "password", pulumi.ToSecret(pulumi.String("hush")))
 	first = with(first, "login", pulumi.Map{"user": pulumi.String("u"), "key": pulumi.ToSecret(pulumi.String("hush"))})
 	first = with(first, "document", pulumi.ToSecret(pulumi.String(`{"key":"hush"}`)))
-	l := newLab(t, pair(first, text("b")))
+	l := newHarness(t, pair(first, valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -165,7 +165,7 @@ func TestDriftSaysWhatTheAccountHas(t *testing.T) {
 		}},
 		{Op: "delete", URN: urnTwo, Type: "test:index:Thing", Name: "two", ID: "two", Deletes: true},
 	}, drift.Steps)
-	require.Equal(t, before, read(t, l.stateFile()), "looking changed the state")
+	require.Equal(t, before, read(t, l.stateFile()), "a preview changed the state")
 	require.Empty(t, l.locks(t))
 
 	summary, err := h.Refresh(t.Context(), Update{}, nil)
@@ -176,9 +176,9 @@ func TestDriftSaysWhatTheAccountHas(t *testing.T) {
 	require.True(t, clean.Empty())
 }
 
-// The way in which provision leaves the services for the rollout, from nothing and later.
+// Provision excludes the services, which the rollout targets; at first, and later.
 func TestExcludesAndTargets(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{Excludes: []string{"**Thing::one"}, ExcludeDependents: true}, nil)
 	require.NoError(t, err)
@@ -190,24 +190,24 @@ func TestExcludesAndTargets(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"create two"}, l.done())
 
-	changed := pair(text("c"), text("d"))
+	changed := pair(valueMap("c"), valueMap("d"))
 	_, err = h.Up(t.Context(), Update{Program: changed, Targets: []string{urnTwo}}, nil)
 	require.NoError(t, err)
 	require.Equal(t, []string{"update two"}, l.done())
 	plan, err := h.Preview(t.Context(), Update{Program: changed}, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{"update one"}, words(plan), "what waits is still seen")
+	require.Equal(t, []string{"update one"}, stepNames(plan), "pending changes are still shown")
 }
 
 // https://github.com/pulumi/pulumi/issues/22694
 func TestExcludeWhileADependencyIsReplaced(t *testing.T) {
-	l := newLab(t, pair(with(text("a"), "fixed", pulumi.String("a")), text("b")))
+	l := newHarness(t, pair(with(valueMap("a"), "fixed", pulumi.String("a")), valueMap("b")))
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	l.done()
 
-	replaced := pair(with(text("a"), "fixed", pulumi.String("c")), text("d"))
+	replaced := pair(with(valueMap("a"), "fixed", pulumi.String("c")), valueMap("d"))
 	summary, err := h.Up(t.Context(), Update{Program: replaced, Excludes: []string{"**Thing::two"},
 		ExcludeDependents: true}, nil)
 	require.NoError(t, err)
@@ -219,9 +219,9 @@ func TestExcludeWhileADependencyIsReplaced(t *testing.T) {
 }
 
 func TestFailureNamesTheResource(t *testing.T) {
-	const said = "1 error occurred:\n\t* creating RDS DB Instance (v3-backend-staging-db): " +
+	const message = "1 error occurred:\n\t* creating RDS DB Instance (v3-backend-staging-db): " +
 		"InsufficientDBInstanceCapacity: db.t3.small is not available in us-east-1a\n\n"
-	l := newLab(t, pair(text("a"), with(text("b"), "fail", pulumi.String(said))))
+	l := newHarness(t, pair(valueMap("a"), with(valueMap("b"), "fail", pulumi.String(message))))
 	h := l.open(t)
 	var failed []Event
 	_, err := h.Up(t.Context(), Update{}, func(e Event) {
@@ -240,13 +240,13 @@ func TestFailureNamesTheResource(t *testing.T) {
 	require.Len(t, failed, 1)
 	require.Equal(t, clean, failed[0].Message)
 
-	_, err = h.Up(t.Context(), Update{Program: pair(text("a"), text("b"))}, nil)
-	require.NoError(t, err, "once the cause is gone it goes on")
+	_, err = h.Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("b"))}, nil)
+	require.NoError(t, err, "it continues after the cause is fixed")
 	require.Equal(t, []string{"create one", "create two", "create two"}, l.done())
 }
 
 func TestFailureOfTheProgram(t *testing.T) {
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	h := l.open(t)
 	for name, program := range map[string]pulumi.RunFunc{
 		"an image is needed": func(*pulumi.Context) error { return errors.New("an image is needed") },
@@ -259,17 +259,17 @@ func TestFailureOfTheProgram(t *testing.T) {
 	}
 }
 
-// One signal, what runs is waited for, and the next run goes on from there.
-func TestInterruptionLeavesNothingBehind(t *testing.T) {
-	slow := pair(with(text("a"), "slow", pulumi.Bool(true)), text("b"))
-	l := newLab(t, slow)
+// The engine gets one signal and ends what is running, and the next run continues.
+func TestInterruptionLeavesNothingPending(t *testing.T) {
+	slow := pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b"))
+	l := newHarness(t, slow)
 	h := l.open(t)
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	asked := errors.New("asked to stop")
 	go func() {
 		<-l.creating
 		interrupt(asked)
-		// The engine asks its providers to cancel once it has heard the signal; only then the thing is there.
+		// The engine asks its providers to cancel when it has the signal; only then the thing exists.
 		<-l.cancelled
 		close(l.release)
 	}()
@@ -290,8 +290,8 @@ func TestInterruptionLeavesNothingBehind(t *testing.T) {
 	require.Equal(t, []string{"create two"}, l.done())
 }
 
-func TestInterruptedBeforeItBegan(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+func TestInterruptedBeforeTheStart(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
@@ -302,7 +302,7 @@ func TestInterruptedBeforeItBegan(t *testing.T) {
 }
 
 func TestConcurrentUpdateIsRefused(t *testing.T) {
-	l := newLab(t, pair(with(text("a"), "slow", pulumi.Bool(true)), text("b")))
+	l := newHarness(t, pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b")))
 	h := l.open(t)
 	first := make(chan error, 1)
 	go func() {
@@ -310,7 +310,7 @@ func TestConcurrentUpdateIsRefused(t *testing.T) {
 		first <- err
 	}()
 	<-l.creating
-	_, err := l.open(t).Up(t.Context(), Update{Program: pair(text("x"), text("y"))}, nil)
+	_, err := l.open(t).Up(t.Context(), Update{Program: pair(valueMap("x"), valueMap("y"))}, nil)
 	close(l.release)
 	var concurrent *ConcurrentUpdateError
 	require.ErrorAs(t, err, &concurrent)
@@ -321,7 +321,7 @@ func TestConcurrentUpdateIsRefused(t *testing.T) {
 }
 
 func TestUnlock(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	dir := filepath.Join(l.stack.backendDir(), ".pulumi", "locks", "organization", "proj", "dev")
 	require.NoError(t, os.MkdirAll(dir, 0o700))
@@ -336,8 +336,8 @@ func TestUnlock(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestDamagedState(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+func TestStateErrors(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	whole := read(t, l.stateFile())
@@ -352,12 +352,12 @@ func TestDamagedState(t *testing.T) {
 		return h
 	}
 	for name, c := range map[string]struct{ content, reason string }{
-		"cut":            {whole[:len(whole)/2], "it is empty or was cut off (unexpected end of JSON input)"},
-		"of no length":   {"", "it is empty or was cut off (unexpected end of JSON input)"},
+		"cut":            {whole[:len(whole)/2], "it is empty or truncated (unexpected end of JSON input)"},
+		"of no length":   {"", "it is empty or truncated (unexpected end of JSON input)"},
 		"emptied":        {"{}", "it was emptied"},
 		"nothing":        {"null", "it was emptied"},
-		"something else": {"<html>", "it is something else than a state (invalid character '<' looking for beginning of value)"},
-		"a list":         {"[1]", "it is something else than a state (json: cannot unmarshal array into Go value of type apitype.VersionedCheckpoint)"},
+		"something else": {"<html>", "it is not a state (invalid character '<' looking for beginning of value)"},
+		"a list":         {"[1]", "it is not a state (json: cannot unmarshal array into Go value of type apitype.VersionedCheckpoint)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, l.stateFile(), c.content)
@@ -367,13 +367,13 @@ func TestDamagedState(t *testing.T) {
 			require.Equal(t, c.reason, damaged.Reason)
 			require.Equal(t, l.stateFile(), damaged.File)
 			require.Contains(t, damaged.Hint(), damaged.Backup)
-			require.Equal(t, c.content, read(t, l.stateFile()), "nobody asked for a repair")
+			require.Equal(t, c.content, read(t, l.stateFile()), "no repair was requested")
 			require.True(t, repaired(t).Current().Restored())
 			require.Len(t, l.open(t).Current().Resources, 4)
 
 			write(t, l.stateFile(), c.content)
 			write(t, damaged.File, read(t, damaged.Backup))
-			require.Len(t, l.open(t).Current().Resources, 4, "the hint brings back the last state")
+			require.Len(t, l.open(t).Current().Resources, 4, "the hint restores the last state")
 		})
 	}
 	t.Run("another version", func(t *testing.T) {
@@ -403,7 +403,7 @@ func TestDamagedState(t *testing.T) {
 		require.NotEqual(t, whole, lacking)
 		write(t, l.stateFile(), lacking)
 		h := repaired(t)
-		require.True(t, h.Current().Restored(), "the engine would drop what refers to it, and a copy has it")
+		require.True(t, h.Current().Restored(), "the engine would remove references to it; a backup has it")
 		require.True(t, l.open(t).Current().Restored(), "until the account was read, by any process")
 		_, err := h.Reconcile(t.Context(), nil, false, nil)
 		require.NoError(t, err)
@@ -418,8 +418,8 @@ func TestDamagedState(t *testing.T) {
 		stack := l.stack
 		stack.Repair = true
 		_, err := l.engine.Open(t.Context(), stack)
-		var busy *ConcurrentUpdateError
-		require.ErrorAs(t, err, &busy)
+		var locked *ConcurrentUpdateError
+		require.ErrorAs(t, err, &locked)
 		stack.Stale = func(holders []Holder) bool { return holders[0].Host == "gone" }
 		h, err := l.engine.Open(t.Context(), stack)
 		require.NoError(t, err)
@@ -436,7 +436,7 @@ func TestDamagedState(t *testing.T) {
 			require.NoError(t, os.RemoveAll(copied))
 		}
 		_, err = l.engine.Open(t.Context(), l.stack)
-		require.ErrorContains(t, err, "it is something else than a state")
+		require.ErrorContains(t, err, "it is not a state")
 		require.Equal(t, "<html>", read(t, l.stateFile()))
 
 		// A bucket keeps earlier versions: the first that is consistent counts.
@@ -467,9 +467,9 @@ func inconsistent(t *testing.T, state string) string {
 	return string(content)
 }
 
-// An engine that breaks the state is followed by a repair in the same command.
-func TestAStateThatARunBreaksIsRepaired(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+// A state that the engine corrupts is repaired in the same command.
+func TestAStateThatARunCorruptsIsRepaired(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	broken, script := filepath.Join(t.TempDir(), "broken.json"), filepath.Join(t.TempDir(), "pulumi")
@@ -483,47 +483,47 @@ case " $* " in *" up "*) cp `+broken+" "+l.stateFile()+"; exit "+code+";; esac; 
 		require.NoError(t, err)
 		return h
 	}
-	done, err := breaking("$code").Up(t.Context(), Update{Program: pair(text("a"), text("c"))}, nil)
+	done, err := breaking("$code").Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("c"))}, nil)
 	require.NoError(t, err)
 	require.Len(t, done.Warnings, 1)
-	require.Contains(t, done.Warnings[0], "the engine put its resources in order again, and nothing is lost")
+	require.Contains(t, done.Warnings[0], "the engine sorted its resources, and nothing is lost")
 	require.Len(t, l.open(t).Current().Resources, 4)
 
-	_, err = breaking("255").Up(t.Context(), Update{Program: pair(text("a"), text("d"))}, nil)
+	_, err = breaking("255").Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("d"))}, nil)
 	require.ErrorContains(t, err, "and nothing is lost")
 	require.Len(t, l.open(t).Current().Resources, 4)
 	h := l.open(t)
-	_, err = h.Up(t.Context(), Update{Program: pair(text("a"), text("e"))}, nil)
+	_, err = h.Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("e"))}, nil)
 	require.NoError(t, err)
 
-	// Of a state that is gone nobody knows what the run did: it has failed, and the account has to be read.
+	// If the state is gone, the outcome of the run is unknown: it has failed, and the account must be read.
 	write(t, broken, "<html>")
-	_, err = breaking("$code").Up(t.Context(), Update{Program: pair(text("a"), text("f"))}, nil)
+	_, err = breaking("$code").Up(t.Context(), Update{Program: pair(valueMap("a"), valueMap("f"))}, nil)
 	var failed *FailedError
 	require.ErrorAs(t, err, &failed)
-	require.ErrorContains(t, err, "what it did is unknown")
-	require.ErrorContains(t, err, "the verified copy of")
+	require.ErrorContains(t, err, "its outcome is unknown")
+	require.ErrorContains(t, err, "the verified backup of")
 	h = l.open(t)
 	require.True(t, h.Current().Restored())
 	require.Len(t, h.Current().Resources, 4)
 }
 
 func TestPassphrase(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.NotContains(t, read(t, l.stateFile()), passphrase)
 
 	l.stack.Env["PULUMI_CONFIG_PASSPHRASE"] = "another"
 	_, err = l.open(t).Up(t.Context(), Update{}, nil)
-	require.EqualError(t, err, "the passphrase of stack dev is another one")
+	require.EqualError(t, err, "the passphrase of stack dev is wrong")
 	delete(l.stack.Env, "PULUMI_CONFIG_PASSPHRASE")
 	_, err = l.open(t).Up(t.Context(), Update{}, nil)
 	require.EqualError(t, err, "the passphrase of stack dev is not set")
 }
 
-func TestBackendOutOfReach(t *testing.T) {
-	l := newLab(t, nil)
+func TestUnreachableBackend(t *testing.T) {
+	l := newHarness(t, nil)
 	l.stack.BackendURL = "file://" + filepath.Join(l.stack.Project, "Pulumi.yaml", "state")
 	_, err := l.engine.Open(t.Context(), l.stack)
 	require.EqualError(t, err, "the state's backend "+l.stack.BackendURL+": not a directory")
@@ -536,15 +536,15 @@ func TestBackendOutOfReach(t *testing.T) {
 }
 
 func TestStackThatMustExist(t *testing.T) {
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	l.stack.MustExist = true
 	_, err := l.engine.Open(t.Context(), l.stack)
 	require.EqualError(t, err, "stack dev does not exist yet")
 }
 
 func TestProtectedResourcesStay(t *testing.T) {
-	l := newLab(t, func(ctx *pulumi.Context) error {
-		_, err := newThing(ctx, "one", text("a"), pulumi.Protect(true))
+	l := newHarness(t, func(ctx *pulumi.Context) error {
+		_, err := newThing(ctx, "one", valueMap("a"), pulumi.Protect(true))
 		return err
 	})
 	h := l.open(t)
@@ -559,8 +559,8 @@ func TestProtectedResourcesStay(t *testing.T) {
 	require.Equal(t, []string{"create one"}, l.done())
 }
 
-// words are the steps as "create one".
-func words(p Plan) []string {
+// stepNames returns the steps as "create one".
+func stepNames(p Plan) []string {
 	var all []string
 	for _, s := range p.Steps {
 		all = append(all, s.Op+" "+s.Name)

@@ -14,41 +14,41 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Stack says which stack to open, and how.
+// Stack configures the stack to open.
 type Stack struct {
-	// Project is the directory with Pulumi.yaml and Pulumi.<Name>.yaml; nothing is written there.
+	// Project is the directory with Pulumi.yaml and Pulumi.<Name>.yaml. Open writes nothing there.
 	Project string
-	// Name is the stack's: dev, staging, production, shared.
+	// Name is the stack's name: dev, staging, production, shared.
 	Name string
-	// WorkDir is where the settings are copied to. It is made where it is missing, and belongs to this stack alone.
+	// WorkDir receives copies of the settings. Open creates it, and it belongs to this stack alone.
 	WorkDir string
-	// Home is where the engine keeps its plugins and logins; the user's PULUMI_HOME goes before it, and where both are
-	// empty the engine's own default stands.
+	// Home is where the engine keeps its plugins and logins. The user's PULUMI_HOME takes precedence; if both are empty the
+	// engine's default applies.
 	Home string
-	// BackendURL is where the state lives, such as s3://bucket or an absolute file:///directory, which is made where
-	// it is missing. Empty leaves the choice to the user's PULUMI_BACKEND_URL or login.
+	// BackendURL is where the state is stored, such as s3://bucket or an absolute file:///directory, which Open creates.
+	// Empty means the user's PULUMI_BACKEND_URL or login.
 	BackendURL string
-	// SecretsProvider encrypts secrets in the state: passphrase, awskms://…; empty leaves the choice to the stack's
-	// settings and the engine. It matters when the stack is made.
+	// SecretsProvider encrypts secrets in the state: passphrase, awskms://…; empty means the stack's settings or the engine's
+	// default. It matters when the stack is created.
 	SecretsProvider string
-	// Env goes before the process's environment, which the engine inherits.
+	// Env overrides the process's environment, which the engine inherits.
 	Env map[string]string
-	// Program is what Up, Preview and their like run unless an Update says otherwise.
+	// Program is the program of Up and Preview, unless an Update has one.
 	Program pulumi.RunFunc
-	// Repair lets Open repair a state that is there and cannot be used. Only the holder of the stack's lock may ask for it.
+	// Repair lets Open repair a state that cannot be used. Only the holder of the stack's lock may set it.
 	Repair bool
-	// Stale reports whether the engines that hold locks of the stack are gone, so that a repair may remove these.
+	// Stale reports whether the engines that hold locks of the stack have ended, so that a repair may remove the locks.
 	Stale func([]Holder) bool
-	// Versions returns earlier contents of the state's object in a bucket, the newest first; nil where nothing keeps them.
+	// Versions returns earlier contents of the state's object in a bucket, the newest first; nil if the backend is none.
 	Versions func(context.Context, Object) iter.Seq2[[]byte, error]
-	// MustExist refuses with a NoStackError, where the stack would be made otherwise.
+	// MustExist makes Open fail with a NoStackError instead of creating the stack.
 	MustExist bool
-	// withoutSecretsProvider leaves out what the settings say of the secrets' encryption.
+	// withoutSecretsProvider ignores the secrets' encryption in the settings.
 	withoutSecretsProvider bool
 }
 
-// Ephemeral is a stack of the same name and settings with nothing in it, which lies with all that belongs to it in dir:
-// for a preview of what was never made. Whoever made dir removes it.
+// Ephemeral returns an empty stack of the same name and settings, which is stored completely in dir: for a preview of what
+// was never created. The caller removes dir.
 func (s Stack) Ephemeral(dir string) Stack {
 	s.WorkDir, s.BackendURL = filepath.Join(dir, "work"), "file://"+filepath.ToSlash(filepath.Join(dir, "state"))
 	s.SecretsProvider, s.withoutSecretsProvider, s.MustExist = "passphrase", true, false
@@ -61,28 +61,28 @@ func (s Stack) Ephemeral(dir string) Stack {
 	return s
 }
 
-// Handle is an open stack. Its runs are made one after the other.
+// Handle is an open stack. It does one run at a time.
 type Handle struct {
 	engine  *Engine
 	stack   Stack
 	current State
-	// verified is the current state as it is exported.
+	// verified is the current state as it was exported.
 	verified []byte
 	created  bool
-	// stateUnknown says that the state could not be read after the last run.
+	// stateUnknown reports that the state could not be read after the last run.
 	stateUnknown bool
 	// repaired is how Open repaired the state.
 	repaired string
 }
 
-// Created reports whether Open made the stack.
+// Created reports whether Open created the stack.
 func (h *Handle) Created() bool { return h.created }
 
-// Current returns the state as Open found it, or as the last run of this handle that changed anything left it.
+// Current returns the state as Open found it, or as the last run of this handle left it.
 func (h *Handle) Current() State { return h.current }
 
-// Open prepares the stack's work copy, reads its state, and makes the stack where the backend does not know it. Errors
-// are a NoStackError, StateDamagedError, PassphraseError, BackendError, or say which settings cannot be read.
+// Open copies the stack's settings, reads its state, and creates the stack if it does not exist. The error is a NoStackError,
+// StateError, PassphraseError, BackendError, or names the settings that cannot be read.
 func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	for _, path := range []*string{&s.Project, &s.WorkDir, &s.Home} {
 		if *path == "" {
@@ -118,7 +118,7 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 	return h, nil
 }
 
-// repairAndUnlock repairs as repair does, also where an engine that is gone has left its lock.
+// repairAndUnlock calls repair, and removes the lock of an engine that has ended if there is one.
 func (h *Handle) repairAndUnlock(ctx context.Context, cause error) (string, error) {
 	repaired, err := h.repair(ctx, cause, nil)
 	locked := (*ConcurrentUpdateError)(nil)
@@ -131,33 +131,32 @@ func (h *Handle) repairAndUnlock(ctx context.Context, cause error) (string, erro
 	return h.repair(ctx, cause, nil)
 }
 
-// create makes the stack in the backend.
 func (h *Handle) create(ctx context.Context) error {
-	c := &process{engine: h.engine, listening: closedChannel()}
+	c := &process{engine: h.engine}
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
 	}
 	if err := ws.CreateStack(ctx, h.stack.Name); err != nil && !auto.IsCreateStack409Error(err) {
-		return h.explain(ctx, err, c, Failure{Run: "making the stack"})
+		return h.explain(ctx, err, c, Failure{Run: "creating the stack"})
 	}
 	h.created = true
 	return nil
 }
 
-// workspace is the Automation API's view of the work copy, for one run.
+// workspace returns the Automation API's workspace for one run.
 func (h *Handle) workspace(ctx context.Context, c *process, program pulumi.RunFunc) (auto.Workspace, error) {
 	return auto.NewLocalWorkspace(ctx, auto.WorkDir(h.stack.WorkDir), auto.EnvVars(h.stack.env()),
 		auto.SecretsProvider(h.stack.SecretsProvider), auto.Program(program), auto.Pulumi(c))
 }
 
-// env is what the engine gets besides the process's environment.
+// env returns the engine's environment, in addition to that of this process.
 func (s Stack) env() map[string]string {
 	env := map[string]string{}
 	for name, value := range map[string]string{
 		"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": s.Home,
-		// Where the settings do not say how secrets are encrypted, the state does: without this, a machine without the
-		// stack's key would make another one.
+		// If the settings do not name the secrets' encryption, the state does: without this, a machine without the stack's
+		// key would create another one.
 		// Source: https://www.pulumi.com/docs/iac/cli/environment-variables/
 		"PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
 	} {
@@ -172,7 +171,7 @@ func (s Stack) env() map[string]string {
 	return env
 }
 
-// backendDir is the directory of a file backend; empty for any other.
+// backendDir returns the directory of a file backend, or "" for any other.
 func (s Stack) backendDir() string {
 	u, err := url.Parse(s.backendURL())
 	switch {
@@ -190,16 +189,8 @@ func (s Stack) backendDir() string {
 	return filepath.FromSlash(u.Path)
 }
 
-// selfManaged reports whether the backend is known to be a directory or bucket, where the state of a stack is never
-// nothing.
+// selfManaged reports whether the backend is known to be a directory or bucket, where the state of a stack is never empty.
 func (s Stack) selfManaged() bool {
 	u, err := url.Parse(s.backendURL())
 	return err == nil && u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https"
-}
-
-// closedChannel is the channel of something that is the case from the beginning.
-func closedChannel() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
 }

@@ -11,19 +11,19 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// State is what the backend knows of a stack.
+// State is the state of a stack in the backend.
 type State struct {
-	// Updated is when the state was last written; zero where the stack was never brought up.
+	// Updated is when the state was last written; zero if the stack was never deployed.
 	Updated time.Time
-	// Resources are all of the state's, the stack itself and providers included.
+	// Resources include the stack itself and providers.
 	Resources []Resource
-	// Pending are the operations that an earlier run started and did not see the end of.
+	// Pending are the operations that an earlier run started, and whose outcome is unknown.
 	Pending []Pending
-	// Outputs are the stack's.
+	// Outputs are those of the stack.
 	Outputs map[string]Output
 }
 
-// Text is an output that is a string; empty where there is none or where it is secret.
+// Text returns an output that is a string, or "" if it does not exist or is secret.
 func (s State) Text(output string) string {
 	if s.Outputs[output].Secret {
 		return ""
@@ -32,77 +32,73 @@ func (s State) Text(output string) string {
 	return text
 }
 
-// Resource is one of a state's.
+// Resource is a resource in a state.
 type Resource struct {
 	URN, Type, Name string
-	// ID is the provider's name for it; empty for components.
+	// ID is the provider's ID; empty for components.
 	ID string
-	// Parent is the URN of the component that it belongs to.
+	// Parent is the URN of its component.
 	Parent    string
 	Protected bool
 	// PendingDeletion marks a replaced resource that waits for its deletion; another one with its URN may be in use.
 	PendingDeletion bool
 	// Dependencies are the URNs of all that it needs: parent, provider, and what its program or inputs refer to.
 	Dependencies []string
-	// Inputs are what its program gave it, with Masked in place of what is secret.
+	// Inputs are those of its program, with Masked in place of secrets.
 	Inputs map[string]any
 }
 
-// Component reports whether the resource stands for nothing by itself.
+// Component reports whether the resource only groups others.
 func (r Resource) Component() bool { return r.ID == "" }
 
-// Pending is an operation of which the outcome is unknown.
+// Pending is an operation whose outcome is unknown.
 type Pending struct {
 	URN, Type, Name string
 	// Op is creating, updating, deleting, reading or importing.
 	Op string
 }
 
-// Output is a value that the program exported.
+// Output is an exported value.
 type Output struct {
-	// Value has Masked in place of what is secret.
+	// Value has Masked in place of secrets.
 	Value  any
 	Secret bool
 }
 
-// State reads what the backend knows of the stack. It takes no lock and needs no passphrase.
+// State reads the state from the backend. It needs no lock and no passphrase.
 func (h *Handle) State(ctx context.Context) (State, error) {
 	state, _, err := h.read(ctx)
 	return state, err
 }
 
-// read reads and verifies the state, and returns it as it is exported, too.
+// read reads and verifies the state, and also returns it as it was exported.
 func (h *Handle) read(ctx context.Context) (State, []byte, error) {
-	exported, err := h.stateCommand(ctx, nil, "stack", "export", "--stack", h.stack.Name)
+	doc, err := h.exportState(ctx)
 	if err != nil {
 		return State{}, nil, err
 	}
-	doc, err := decodeExport([]byte(exported))
-	if err != nil {
-		return State{}, nil, h.stateError(err.Error())
+	if _, err := doc.verify(); err != nil {
+		inconsistent := h.stateError(err.Error())
+		inconsistent.Inconsistent = true
+		return State{}, nil, inconsistent
 	}
-	if err := doc.verify(); err != nil {
-		damaged := h.stateError(err.Error())
-		damaged.Inconsistent = true
-		return State{}, nil, damaged
-	}
-	state, err := readState([]byte(exported))
+	state, err := doc.state()
 	if err != nil {
 		return State{}, nil, h.stateError(err.Error())
 	}
 	if state.Updated.IsZero() && h.stack.selfManaged() {
 		return State{}, nil, h.stateError("it was emptied")
 	}
-	return state, []byte(exported), nil
+	return state, doc.exported, nil
 }
 
-// Outputs are the stack's, as Open found them or the last Up of this handle left them.
+// Outputs returns the stack's outputs as Open found them or the last Up of this handle left them.
 func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 
-// Unlock removes the engine's locks of the stack, whoever holds them. An update that is under way then loses what
-// keeps others out: make sure that there is none.
+// Unlock removes the engine's locks of the stack, also those of other processes. The caller must make sure that no update is
+// running, as it would lose its lock.
 func (h *Handle) Unlock(ctx context.Context) error {
-	c := &process{engine: h.engine, listening: closedChannel()}
+	c := &process{engine: h.engine}
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
@@ -117,18 +113,10 @@ func (h *Handle) Unlock(ctx context.Context) error {
 	return nil
 }
 
-// readState reads what `pulumi stack export` wrote.
-func readState(exported []byte) (State, error) {
-	var untyped apitype.UntypedDeployment
-	if err := json.Unmarshal(exported, &untyped); err != nil {
-		return State{}, err
-	}
-	var deployment apitype.DeploymentV3
-	if err := json.Unmarshal(untyped.Deployment, &deployment); err != nil {
-		return State{}, err
-	}
-	state := State{Updated: deployment.Manifest.Time}
-	for _, r := range deployment.Resources {
+// state converts the document.
+func (d *stateDocument) state() (State, error) {
+	state := State{Updated: d.written()}
+	d.each(func(r apitype.ResourceV3) {
 		state.Resources = append(state.Resources, Resource{
 			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
 			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect, PendingDeletion: r.Delete,
@@ -137,8 +125,12 @@ func readState(exported []byte) (State, error) {
 		if r.Type == resource.RootStackType {
 			state.Outputs = maskOutputs(r.Outputs)
 		}
-	}
-	for _, op := range deployment.PendingOperations {
+	})
+	for _, raw := range d.PendingOperations {
+		var op apitype.OperationV2
+		if err := json.Unmarshal(raw, &op); err != nil {
+			return State{}, err
+		}
 		urn := op.Resource.URN
 		state.Pending = append(state.Pending,
 			Pending{URN: string(urn), Type: string(urn.Type()), Name: urn.Name(), Op: string(op.Type)})
@@ -146,7 +138,7 @@ func readState(exported []byte) (State, error) {
 	return state, nil
 }
 
-// dependencies returns the URNs of all that a resource of a state needs.
+// dependencies returns the URNs of all that a resource needs.
 func dependencies(r apitype.ResourceV3) []string {
 	urns := []resource.URN{r.Parent, r.DeletedWith}
 	if provider, _, ok := cutLast(r.Provider, "::"); ok {
@@ -167,7 +159,7 @@ func dependencies(r apitype.ResourceV3) []string {
 	return all
 }
 
-// maskProperties returns properties in which what is secret is replaced.
+// maskProperties masks the secrets in properties.
 func maskProperties(properties map[string]any) map[string]any {
 	if properties == nil {
 		return nil
@@ -185,7 +177,7 @@ func maskOutputs(values map[string]any) map[string]Output {
 	return outputs
 }
 
-// mask replaces the secrets in a value of the state, and reports whether there were any.
+// mask masks the secrets in a value, and reports whether there were any.
 func mask(value any) (any, bool) {
 	secret := false
 	switch v := value.(type) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,52 +16,45 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// A state is verified when it is opened and after each run that changes anything, and a verified copy of it is kept
-// before such a run. A state of which only the order is wrong is repaired by the engine, which sorts it; any other one is
-// replaced by the newest verified copy.
+// A state is verified when it is opened and after each run that changes anything, and backed up before such a run. The engine
+// repairs a state in which only the order is wrong; any other one is replaced by the newest verified backup.
 
-// Repaired returns how Open repaired the state; "" where there was nothing to repair.
+// Repaired returns how Open repaired the state, or "" if that was not necessary.
 func (h *Handle) Repaired() string { return h.repaired }
 
-// restoredOutput names the output of a stack whose state was replaced by a copy, with the time of the copy: the account is
-// ahead of it until a Settle has read it. It is part of the state, so that whichever machine comes next knows.
+// restoredOutput is the output of a stack whose state was replaced by a backup, with the time of the backup: the account is
+// ahead of the state until Reconcile has read it. It is part of the state, so that every machine knows.
 const restoredOutput = "stateRestoredFrom"
 
-// Restored reports whether a copy replaced the state, and nobody has read the account since.
+// Restored reports whether a backup replaced the state, and the account was not read since.
 func (s State) Restored() bool { return s.Outputs[restoredOutput].Value != nil }
 
-// setRestoredFrom notes in a state that it was restored, or, with nil, that the account was read since.
-func (d *stateDocument) setRestoredFrom(restoredFrom any) error {
-	for i, raw := range d.Resources {
-		var r map[string]any
-		if err := json.Unmarshal(raw, &r); err != nil || r["type"] != string(resource.RootStackType) {
-			continue
+// setRestoredFrom records that the state was restored, or, with nil, that the account was read since.
+func (d *stateDocument) setRestoredFrom(value any) error {
+	return d.edit(func(r map[string]any) bool {
+		if r["type"] != string(resource.RootStackType) {
+			return false
 		}
 		outputs, _ := r["outputs"].(map[string]any)
 		if outputs == nil {
 			outputs = map[string]any{}
 		}
-		if outputs[restoredOutput] = restoredFrom; restoredFrom == nil {
+		if outputs[restoredOutput] = value; value == nil {
 			delete(outputs, restoredOutput)
 		}
 		r["outputs"] = outputs
-		encoded, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		d.Resources[i] = encoded
-	}
-	return nil
+		return true
+	})
 }
 
-// backupFile returns the path of the verified copy: in the stack's work directory, away from what may damage the state. Each
-// backend has its own.
+// backupFile returns the path of the verified backup: in the stack's work directory, away from what may damage the state.
+// Each backend has its own.
 func (h *Handle) backupFile() string {
 	backend := sha256.Sum256([]byte(h.stack.backendURL()))
 	return filepath.Join(h.stack.WorkDir, "state-"+hex.EncodeToString(backend[:6])+".json")
 }
 
-// saveBackup writes the state, as it was verified last, to the copy.
+// saveBackup backs up the state, as it was verified last.
 func (h *Handle) saveBackup(ctx context.Context) error {
 	if h.stateUnknown {
 		if err := h.reload(ctx); err != nil {
@@ -71,13 +65,13 @@ func (h *Handle) saveBackup(ctx context.Context) error {
 		return nil // a stack that has no state yet
 	}
 	if err := writeFile(h.backupFile(), h.verified); err != nil {
-		return fmt.Errorf("keep a copy of the state of stack %s: %w", h.stack.Name, cause(err))
+		return fmt.Errorf("back up the state of stack %s: %w", h.stack.Name, cause(err))
 	}
 	return nil
 }
 
-// verifyState verifies the state that a run has left, and repairs it where it fails. It returns what it did. Other errors than a
-// StateDamagedError say that the state could not be read.
+// verifyState verifies the state after a run, repairs it if necessary, and returns how. An error that is no StateError means
+// that the state could not be read.
 func (h *Handle) verifyState(ctx context.Context, parents []PlannedResource) (string, error) {
 	ctx = context.WithoutCancel(ctx)
 	err := h.reload(ctx)
@@ -88,7 +82,6 @@ func (h *Handle) verifyState(ctx context.Context, parents []PlannedResource) (st
 	return h.repair(ctx, err, parents)
 }
 
-// reload reads and verifies the state.
 func (h *Handle) reload(ctx context.Context) error {
 	state, content, err := h.read(ctx)
 	if err == nil {
@@ -97,21 +90,25 @@ func (h *Handle) reload(ctx context.Context) error {
 	return err
 }
 
-// repair repairs a state that is there and cannot be used, and returns how. The components in frame, which a run has
-// created since, become part of a copy that replaces it. The error is the given cause where nothing helped, or a
-// ConcurrentUpdateError where another engine has locked the stack.
+// repair repairs a state that cannot be used, and returns how. It adds the components in parents, which a run has created, to
+// a backup that replaces the state. The error is the given cause if nothing helped, or a ConcurrentUpdateError if another
+// engine has locked the stack.
 func (h *Handle) repair(ctx context.Context, cause error, parents []PlannedResource) (string, error) {
 	doc, err := h.exportState(ctx)
-	if err == nil && doc.verify() != nil && doc.isComplete() {
+	sortable := false
+	if err == nil {
+		sortable, _ = doc.verify()
+	}
+	if sortable {
 		if err := h.sortState(ctx); err != nil {
 			return "", lockedOr(err, cause)
 		}
-		return fmt.Sprintf("%v; the engine put its resources in order again, and nothing is lost", cause), nil
+		return fmt.Sprintf("%v; the engine sorted its resources, and nothing is lost", cause), nil
 	}
 	backup, saved := h.newestBackup(ctx)
-	repaired := fmt.Sprintf("%v; the verified copy of %s replaced it", cause, saved.UTC().Format(time.RFC3339))
+	repaired := fmt.Sprintf("%v; the verified backup of %s replaced it", cause, saved.UTC().Format(time.RFC3339))
 	if backup == nil {
-		// The engine drops references to what is missing: less than a copy has, and better than nothing.
+		// The engine removes references to what is missing: that leaves less than a backup has, but more than nothing.
 		if doc == nil || len(doc.Resources) == 0 {
 			return "", cause
 		}
@@ -121,7 +118,7 @@ func (h *Handle) repair(ctx context.Context, cause error, parents []PlannedResou
 		if backup, err = h.exportState(ctx); err != nil {
 			return "", err
 		}
-		saved, repaired = time.Time{}, fmt.Sprintf("%v; there is no copy of it, and the engine removed what refers to missing resources", cause)
+		saved, repaired = time.Time{}, fmt.Sprintf("%v; there is no backup of it, and the engine removed references to missing resources", cause)
 	}
 	if _, err = backup.addParents(parents, nil); err == nil {
 		err = backup.setRestoredFrom(saved.UTC().Format(time.RFC3339))
@@ -135,7 +132,7 @@ func (h *Handle) repair(ctx context.Context, cause error, parents []PlannedResou
 	return repaired + ". The next deployment reads the account for what was changed since", nil
 }
 
-// lockedOr returns the error of a stack that is locked, else the other error.
+// lockedOr returns err if it reports a locked stack, else the other error.
 func lockedOr(err, other error) error {
 	if isError[*ConcurrentUpdateError](err) {
 		return err
@@ -143,7 +140,7 @@ func lockedOr(err, other error) error {
 	return other
 }
 
-// sortState lets the engine sort the state, and reads it again.
+// sortState runs the engine to sort the state, and reads it again.
 func (h *Handle) sortState(ctx context.Context) error {
 	if _, err := h.stateCommand(ctx, nil, "state", "repair", "--stack", h.stack.Name, "--yes"); err != nil {
 		return err
@@ -151,8 +148,8 @@ func (h *Handle) sortState(ctx context.Context) error {
 	return h.reload(ctx)
 }
 
-// newestBackup returns the newest verified copy of the state: the deployer's own, one that the backend keeps in a directory,
-// or an earlier version in a bucket; nil where there is none.
+// newestBackup returns the newest verified backup of the state: the deployer's own, one that the backend keeps in a directory,
+// or an earlier version in a bucket. It returns nil if there is none.
 func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, written time.Time) {
 	consider := func(content []byte) bool {
 		doc, at, err := readBackup(content)
@@ -165,7 +162,7 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 		return true
 	}
 	for _, path := range []string{h.backupFile(), h.stack.stateError("").Backup} {
-		if content, err := os.ReadFile(path); err == nil { // one that cannot be read is none
+		if content, err := os.ReadFile(path); err == nil { // there may be none
 			consider(content)
 		}
 	}
@@ -179,10 +176,11 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 	return newest, written
 }
 
-// readBackup reads and verifies a copy, as it is exported or as a backend keeps it.
+// readBackup decodes and verifies a backup, as it is exported or as a backend stores it.
 func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	var outer struct {
 		Version    int
+		Features   []string
 		Deployment json.RawMessage
 		Checkpoint struct{ Latest json.RawMessage }
 	}
@@ -195,16 +193,11 @@ func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	}
 	doc, err := decodeDeployment(inner)
 	if err == nil {
-		err = doc.verify()
+		_, err = doc.verify()
 	}
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	doc.Version = apitype.DeploymentSchemaVersionCurrent
-	if outer.Version > 0 {
-		doc.Version = outer.Version
-	}
-	var manifest struct{ Time time.Time }
-	_ = json.Unmarshal(doc.Deployment["manifest"], &manifest) // one without a time is the oldest
-	return doc, manifest.Time, nil
+	doc.Version, doc.Features = cmp.Or(outer.Version, apitype.DeploymentSchemaVersionCurrent), outer.Features
+	return doc, doc.written(), nil
 }

@@ -12,33 +12,32 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
-// stateError says what can be done about a state that cannot be read.
 func (h *Handle) stateError(reason string) *StateError {
 	err := h.stack.stateError(explainDecodeError(reason))
 	err.OtherVersion = stateOfOtherVersion.MatchString(reason)
 	return err
 }
 
-// explainDecodeError says what a decoder's complaint about a state means; the complaint stays, for those who look into the file.
+// explainDecodeError explains a decoder's error about a state, and keeps the error for who examines the file.
 func explainDecodeError(reason string) string {
 	switch {
 	case reason == "unexpected end of JSON input", strings.HasSuffix(reason, "EOF"):
-		return "it is empty or was cut off (" + reason + ")"
+		return "it is empty or truncated (" + reason + ")"
 	case strings.HasPrefix(reason, "invalid character"), strings.Contains(reason, "cannot unmarshal"):
-		return "it is something else than a state (" + reason + ")"
+		return "it is not a state (" + reason + ")"
 	}
 	return reason
 }
 
-// MissingError is the error of a state that is not there, or says nothing, although it must.
+// MissingError returns the error of a state that does not exist or is empty, although it must have resources.
 func (s Stack) MissingError(reason string) *StateError {
 	err := s.stateError(reason)
 	err.Missing = true
 	return err
 }
 
-// stateError names where the state lies and what can be put in its place. Where the backend is a directory, the engine keeps
-// copies there: one beside the state, one of every run under backups, one of every finished run under history.
+// stateError returns an error with the location of the state and of its backup. In a directory, the engine keeps backups
+// beside the state, of each run under backups, and of each finished run under history.
 func (s Stack) stateError(reason string) *StateError {
 	err := &StateError{Stack: s.Name, Reason: reason}
 	project, loadErr := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
@@ -62,7 +61,7 @@ func (s Stack) stateError(reason string) *StateError {
 	return err
 }
 
-// stateObject is where the state lies in a bucket of S3; the zero object for another backend.
+// stateObject returns the location of the state in a bucket of S3, or the zero object for another backend.
 func (s Stack) stateObject(backend *url.URL, key string) Object {
 	if backend.Scheme != "s3" {
 		return Object{}
@@ -72,13 +71,13 @@ func (s Stack) stateObject(backend *url.URL, key string) Object {
 	}
 }
 
-// backendURL is where the state lives; empty where the engine's own login decides.
+// backendURL returns the backend's URL, or "" if the engine's own login decides.
 func (s Stack) backendURL() string {
 	return cmp.Or(s.BackendURL, s.Env["PULUMI_BACKEND_URL"], os.Getenv("PULUMI_BACKEND_URL"))
 }
 
-// newestBackupFile returns the file with the latest of the whole states, one with resources before any other; empty where
-// none is whole. A state says itself when it was written: the times of files change when they are copied.
+// newestBackupFile returns the latest complete state of the files, one with resources before any other; "" if none is
+// complete. It reads the time from the state: the times of files change when they are copied.
 func newestBackupFile(patterns ...string) string {
 	var newest [2]string // without and with resources
 	var when [2]time.Time
@@ -95,7 +94,7 @@ func newestBackupFile(patterns ...string) string {
 	return cmp.Or(newest[1], newest[0])
 }
 
-// readBackupFile reports whether a file holds a whole and consistent state, when that was written, and with how many resources.
+// readBackupFile reports whether a file is a complete and consistent state, when it was written, and its number of resources.
 func readBackupFile(file string) (written time.Time, resources int, complete bool) {
 	content, err := os.ReadFile(file)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// project is a stack whose state lies wherever backend says.
+// project returns a stack with the backend.
 func project(t *testing.T, backend string) Stack {
 	t.Helper()
 	dir := t.TempDir()
@@ -17,20 +17,20 @@ func project(t *testing.T, backend string) Stack {
 	return Stack{Project: dir, Name: "dev", Env: map[string]string{"PULUMI_BACKEND_URL": backend}}
 }
 
-// The state of a bucket is named, and brought back from the bucket's own versions.
-func TestLostInABucket(t *testing.T) {
+// The error names the object, and the hint restores a version of it.
+func TestMissingInABucket(t *testing.T) {
 	err := project(t, "s3://bucket/team?region=eu-west-1&awssdk=v2").MissingError("the backend does not know it")
 	require.EqualError(t, err, "the state of stack dev is lost (s3://bucket/team/.pulumi/stacks/proj/dev.json): the backend does not know it")
 	require.Contains(t, err.Hint(), "`aws s3api list-object-versions --bucket bucket --prefix team/.pulumi/stacks/proj/dev.json --region eu-west-1`")
-	require.Contains(t, err.Hint(), "`aws s3 cp state.json s3://bucket/team/.pulumi/stacks/proj/dev.json --region eu-west-1` puts it back")
+	require.Contains(t, err.Hint(), "`aws s3 cp state.json s3://bucket/team/.pulumi/stacks/proj/dev.json --region eu-west-1` restores it")
 
 	err = project(t, "https://api.pulumi.com").MissingError("gone")
 	require.EqualError(t, err, "the state of stack dev is lost: gone")
 	require.Contains(t, err.Hint(), "restore an earlier version of the state's object in the backend; ")
 }
 
-// Of the copies the newest whole one counts, but one that knows of resources before one that knows of none.
-func TestNewestIntactState(t *testing.T) {
+// The newest complete backup counts, but one with resources before one without.
+func TestNewestBackupFile(t *testing.T) {
 	dir := t.TempDir()
 	stack := project(t, "file://"+dir)
 	state := func(day int, resources string) string {
@@ -44,8 +44,8 @@ func TestNewestIntactState(t *testing.T) {
 		return path
 	}
 	require.Empty(t, stack.MissingError("gone").Backup)
-	require.Equal(t, "no intact state is beside it: restore the file from a backup; where there is none, `deployer import --env dev --take` takes "+
-		"what the account has into a new state", stack.MissingError("gone").Hint())
+	require.Equal(t, "there is no complete backup beside it: restore the file from another backup; where there is none, `deployer import --env dev --take` imports "+
+		"what exists in the account into a new state", stack.MissingError("gone").Hint())
 
 	empty := keep("stacks/proj/dev.json.bak", state(1, ""))
 	require.Equal(t, empty, stack.MissingError("gone").Backup)

@@ -16,7 +16,9 @@ func TestReadState(t *testing.T) {
 		 "parent": "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev", "protect": true}],
 		"pending_operations": [{"type": "creating", "resource": {"urn": "urn:pulumi:dev::proj::test:index:Thing::two",
 		 "type": "test:index:Thing"}}]}}`
-	state, err := readState([]byte(exported))
+	doc, err := decodeExport([]byte(exported))
+	require.NoError(t, err)
+	state, err := doc.state()
 	require.NoError(t, err)
 	const stack = "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev"
 	require.Equal(t, State{

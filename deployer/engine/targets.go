@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What the engine says of a run with targets.
+// The engine's messages about a run with targets.
 var (
 	missingDependency  = regexp.MustCompile(`^Resource '[^']+' depends on '([^']+)' which was`)
 	untargetedDeletion = regexp.MustCompile(`^Resource '[^']+' will be destroyed but was not specified`)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,9 +13,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
-// Encryption is how a stack's secrets are encrypted, as the engine writes it into the stack's settings. With a KMS
-// provider it is to be committed to the project's own file: whoever works from another copy cannot read the secrets
-// without EncryptedKey. None of the values is secret itself.
+// Encryption is how a stack's secrets are encrypted, as the engine writes it to the stack's settings. With a KMS provider it
+// must be committed to the project's own file: without EncryptedKey no other checkout can read the secrets. None of the
+// values is secret.
 type Encryption struct {
 	SecretsProvider, EncryptedKey, EncryptionSalt string
 }
@@ -23,7 +24,7 @@ func encryptionOf(settings *workspace.ProjectStack) Encryption {
 	return Encryption{settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt}
 }
 
-// Encryption reads how the stack's secrets are encrypted from its work copy.
+// Encryption returns the encryption of the stack's secrets from its work copy.
 func (h *Handle) Encryption() (Encryption, error) {
 	settings, err := h.stack.settings(h.stack.WorkDir)
 	if err != nil {
@@ -32,9 +33,9 @@ func (h *Handle) Encryption() (Encryption, error) {
 	return encryptionOf(settings), nil
 }
 
-// prepare copies the project's and the stack's settings into the work directory, where the engine may edit them. The
-// project loses its main, as its program is run inline. What the engine wrote about the stack's encryption into an
-// earlier copy is kept, where the project's own file says nothing about it.
+// prepare copies the settings of the project and the stack to the work directory, where the engine may edit them, without the
+// project's main, as the program is run inline. It keeps the encryption that the engine has written to an earlier copy, unless
+// the project's own file has one.
 func (s Stack) prepare() error {
 	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
 	if err != nil {
@@ -45,7 +46,7 @@ func (s Stack) prepare() error {
 		return err
 	}
 	if err := os.MkdirAll(s.WorkDir, 0o700); err != nil {
-		return fmt.Errorf("make the stack's work directory: %w", cause(err))
+		return fmt.Errorf("create the stack's work directory: %w", cause(err))
 	}
 	if s.withoutSecretsProvider {
 		settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt = "", "", ""
@@ -73,7 +74,6 @@ func (s Stack) prepare() error {
 	return nil
 }
 
-// file is the name of the stack's settings.
 func (s Stack) file() string { return "Pulumi." + s.Name + ".yaml" }
 
 // settings reads the stack's settings in a directory.
@@ -93,7 +93,11 @@ func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
 	return settings, nil
 }
 
-// writeFile writes a file as a whole or not at all, so that no reader ever finds half of it.
+// writeFile writes a file as a whole or not at all, so that no reader ever finds half of it. It writes nothing if the file
+// already has the content, as each write waits for the disk.
 func writeFile(path string, content []byte, options ...renameio.Option) error {
+	if earlier, err := os.ReadFile(path); err == nil && bytes.Equal(earlier, content) {
+		return nil
+	}
 	return renameio.WriteFile(path, content, 0o600, append(options, renameio.WithTempDir(filepath.Dir(path)))...)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Nothing tracked is written by running anything.
+// No run writes a tracked file.
 func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	first, err := h.Encryption()
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
 	require.Equal(t, stackFile, read(t, filepath.Join(l.stack.Project, "Pulumi.dev.yaml")))
 	require.NotContains(t, read(t, filepath.Join(l.stack.WorkDir, "Pulumi.yaml")), "main")
 
-	// Whoever loses the work copy still has the salt in the state.
+	// Without the work copy the salt is still in the state.
 	require.NoError(t, os.RemoveAll(l.stack.WorkDir))
 	_, err = l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
 func TestPrepare(t *testing.T) {
 	const config = "config:\n  proj:name: x\n"
 	for name, c := range map[string]struct{ tracked, earlier, want string }{
-		"nothing said":        {config, "", ""},
+		"no encryption":       {config, "", ""},
 		"kept":                {config, "encryptionsalt: old\n" + config, "old"},
 		"the project's first": {"encryptionsalt: new\n" + config, "encryptionsalt: old\n" + config, "new"},
 		"not mixed":           {"encryptedkey: key\nsecretsprovider: awskms://x\n" + config, "encryptionsalt: old\n", ""},
@@ -56,12 +56,12 @@ func TestPrepare(t *testing.T) {
 			require.Equal(t, c.tracked, read(t, filepath.Join(dir, "Pulumi.dev.yaml")))
 			files, err := os.ReadDir(s.WorkDir)
 			require.NoError(t, err)
-			require.Len(t, files, 2, "nothing half written is left")
+			require.Len(t, files, 2, "no temporary file is left")
 		})
 	}
 }
 
-func TestPrepareSaysWhatIsWrong(t *testing.T) {
+func TestPrepareErrors(t *testing.T) {
 	dir := t.TempDir()
 	s := Stack{Project: dir, Name: "dev", WorkDir: filepath.Join(dir, "work")}
 	require.ErrorIs(t, s.prepare(), os.ErrNotExist)

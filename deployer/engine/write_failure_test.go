@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// full lets every up of the engine end as on a full disk, after what it has done: what the shell does with the state, $1, and the
-// engine's words for it.
-func (l lab) full(t *testing.T, before, after string) lab {
+// full makes every up of the engine fail as on a full disk: after its changes, the shell commands damage the state, $1, and the
+// engine's message is printed.
+func (l harness) full(t *testing.T, before, after string) harness {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pulumi")
 	content := fmt.Sprintf("#!/bin/sh\nup() { case \" $* \" in *\" up \"*) ;; *) return 1 ;; esac; }\n"+
@@ -28,7 +28,7 @@ func (l lab) full(t *testing.T, before, after string) lab {
 	return l
 }
 
-// What the backend leaves on a full disk: half a state, and as much of every copy that the run has made.
+// What the backend leaves on a full disk: a truncated state, and truncated copies of it by the run.
 const (
 	began  = `touch "$0.began"`
 	halved = `find "$(dirname "$1")/../.." '(' -name '*.json' -o -name '*.bak' ')' -newer "$0.began" -size +0 -exec truncate -s 300 {} +`
@@ -36,17 +36,17 @@ const (
 
 // three is a program in which one has changed, two has not, and three is new.
 func three(ctx *pulumi.Context) error {
-	if err := pair(text("c"), text("b"))(ctx); err != nil {
+	if err := pair(valueMap("c"), valueMap("b"))(ctx); err != nil {
 		return err
 	}
-	_, err := newThing(ctx, "three", text("d"))
+	_, err := newThing(ctx, "three", valueMap("d"))
 	return err
 }
 
 const urnThree = "urn:pulumi:dev::proj::test:index:Thing::three"
 
-// A state that a full disk has cut, or left behind, is put back with all that the run was about, and the next one goes on.
-func TestACutStateIsPutBack(t *testing.T) {
+// A state that a full disk has truncated or left outdated is restored with pending operations, and the next run continues.
+func TestAFailedWriteIsRecovered(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after string
 		half          bool
@@ -55,7 +55,7 @@ func TestACutStateIsPutBack(t *testing.T) {
 		"behind": {`cp "$1" "$1.kept"`, `mv "$1.kept" "$1"`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, pair(text("a"), text("b")))
+			l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 			h := l.open(t)
 			_, err := h.Up(t.Context(), Update{}, nil)
 			require.NoError(t, err)
@@ -93,33 +93,33 @@ func TestACutStateIsPutBack(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, plan.NewResources, 1)
 			found := []ImportCandidate{{plan.NewResources[0], "three"}}
-			settled, err := h.Reconcile(t.Context(), found, false, mine)
+			result, err := h.Reconcile(t.Context(), found, false, acceptAll)
 			require.NoError(t, err)
-			require.Equal(t, found, settled.Imported)
-			require.Len(t, settled.Resolved, 2)
+			require.Equal(t, found, result.Imported)
+			require.Len(t, result.Resolved, 2)
 			done, err := h.Up(t.Context(), Update{Program: three}, nil)
 			require.NoError(t, err)
 			require.Zero(t, done.Changed())
-			require.Empty(t, l.done(), "nothing is made again")
+			require.Empty(t, l.done(), "nothing is created again")
 		})
 	}
 }
 
-// The first deployment has no earlier state: what is left is said, and nothing is put in its place.
-func TestACutStateWithoutACopy(t *testing.T) {
-	l := newLab(t, pair(text("a"), text("b")))
+// The first deployment has no backup: the error reports that, and nothing replaces the state.
+func TestAFailedWriteWithoutABackup(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h, err := l.full(t, began, halved).engine.Open(t.Context(), l.stack)
 	require.NoError(t, err)
 	_, err = h.Up(t.Context(), Update{}, nil)
 	var failed *FailedError
 	require.ErrorAs(t, err, &failed)
 	require.Empty(t, failed.StateWrite.Backup)
-	require.Contains(t, err.Error(), "half of the state of stack dev was written ("+l.stateFile()+"), and no intact one is beside it")
+	require.Contains(t, err.Error(), "the state file of stack dev is truncated ("+l.stateFile()+"), and there is no complete backup of it")
 	require.Contains(t, failed.Hint(), "`deployer import --env dev --take`")
 	require.Len(t, read(t, l.stateFile()), 300)
 }
 
-func TestWhatIsSaidOfACutState(t *testing.T) {
+func TestStateWriteFailureTexts(t *testing.T) {
 	at := time.Date(2026, 11, 26, 18, 3, 4, 0, time.UTC)
 	for name, test := range map[string]struct {
 		cut        StateWriteFailure
@@ -127,32 +127,32 @@ func TestWhatIsSaidOfACutState(t *testing.T) {
 	}{
 		"put back": {
 			StateWriteFailure{Truncated: true, Backup: "/s/copy", BackupTime: at, PendingAdded: 7},
-			"half of the state of stack dev was written; the one of 2026-11-26 18:03:04 UTC is in its place again, " +
-				"7 resources that this run was about are noted in it as of unknown outcome",
-			"free some space on the state's disk: the same command then looks at the account for what was noted, and goes on from there",
+			"the state file of stack dev is truncated; the backup of 2026-11-26 18:03:04 UTC was restored, " +
+				"with 7 resources of this run recorded as of unknown outcome",
+			"free some space on the disk of the state, and run the same command again: it first checks the recorded resources in the account",
 		},
 		"behind": {
 			StateWriteFailure{Backup: "/s/dev.json", BackupTime: at, PendingAdded: 1},
-			"the state of stack dev could not be written; the one of 2026-11-26 18:03:04 UTC is in its place again, " +
-				"1 resource that this run was about is noted in it as of unknown outcome",
-			"free some space on the state's disk: the same command then looks at the account for what was noted, and goes on from there",
+			"the state of stack dev could not be written; the backup of 2026-11-26 18:03:04 UTC was restored, " +
+				"with 1 resource of this run recorded as of unknown outcome",
+			"free some space on the disk of the state, and run the same command again: it first checks the recorded resources in the account",
 		},
 		"put back, and nothing to note": {
 			StateWriteFailure{Truncated: true, Backup: "/s/copy", BackupTime: at},
-			"half of the state of stack dev was written; the one of 2026-11-26 18:03:04 UTC is in its place again, and this run had changed nothing",
-			"free some space on the state's disk, and run the same command again",
+			"the state file of stack dev is truncated; the backup of 2026-11-26 18:03:04 UTC was restored, and this run had changed nothing",
+			"free some space on the disk of the state, and run the same command again",
 		},
 		"not put back": {
 			StateWriteFailure{Truncated: true, Backup: "/s/copy", BackupTime: at, RestoreErr: errors.New("no space")},
-			"half of the state of stack dev was written (/s/dev.json), and the one of 2026-11-26 18:03:04 UTC could not be put back: no space",
-			"free some space on the state's disk, and put the last intact state back: cp \"/s/copy\" \"/s/dev.json\"; then " +
-				"`deployer import --env dev --take` takes into it what it lacks",
+			"the state file of stack dev is truncated (/s/dev.json), and the backup of 2026-11-26 18:03:04 UTC could not be restored: no space",
+			"free some space on the disk of the state and restore the last complete backup: cp \"/s/copy\" \"/s/dev.json\"; then " +
+				"`deployer import --env dev --take` imports what it lacks",
 		},
 		"no copy": {
 			StateWriteFailure{Truncated: true},
-			"half of the state of stack dev was written (/s/dev.json), and no intact one is beside it",
-			"free some space on the state's disk and remove the file: rm \"/s/dev.json\"; then `deployer import --env dev --take` takes what the " +
-				"account has into a new state",
+			"the state file of stack dev is truncated (/s/dev.json), and there is no complete backup of it",
+			"free some space on the disk of the state and remove the file: rm \"/s/dev.json\"; then `deployer import --env dev --take` imports what " +
+				"exists in the account into a new state",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

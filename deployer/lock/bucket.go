@@ -19,36 +19,35 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// Bucket keeps locks in S3, as leases: an object for each, which its holder renews, and which others may replace when
-// it has not been renewed for the length of the lease. Conditional writes let one of several win.
+// Bucket keeps locks in S3, as leases: an object for each, which its holder renews, and which others may replace if it was
+// not renewed for the length of the lease. Conditional writes let one of several processes win.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 //
-// How old an object is, S3 says itself, so that the clocks of machines do not matter.
+// The age of an object is by the clock of S3, so that the clocks of machines do not matter.
 type Bucket struct {
 	Client *s3.Client
 	Name   string
 	// Prefix goes before the keys, without slashes around it.
 	Prefix string
 	Clock  clock.Clock
-	// LeaseDuration is how long a lock outlives its last heartbeat; 0 means DefaultLease.
+	// LeaseDuration is how long a lock outlives its last heartbeat; 0 means DefaultLeaseDuration.
 	LeaseDuration time.Duration
 }
 
-// DefaultLeaseDuration is six heartbeats: a deployment outlives the retries of a throttled or briefly absent network, and after
-// the death of a deployer nobody waits for long.
+// DefaultLeaseDuration is six heartbeats: long enough for the retries of a throttled or interrupted network, and short
+// enough for others to wait after a crash.
 const DefaultLeaseDuration = 2 * time.Minute
 
-// renewalsPerLease is how many heartbeats there are in a lease.
+// renewalsPerLease is the number of heartbeats in a lease.
 const renewalsPerLease = 6
 
-// maxMissedRenewals is how many heartbeats may be missed. The rest of the lease is for ending in an orderly way before another
-// deployment may take the lock.
+// maxMissedRenewals is the number of heartbeats that may fail. The rest of the lease is for an orderly end before another
+// deployment may take the lock over.
 const maxMissedRenewals = 4
 
-// maxCreateAttempts is how often a lock is asked for that is found to be free after all.
+// maxCreateAttempts bounds the attempts to create a lock that others release in between.
 const maxCreateAttempts = 2
 
-// locksPrefix is where the locks lie in the bucket.
 const locksPrefix = "locks"
 
 func (b Bucket) leaseDuration() time.Duration {
@@ -65,56 +64,36 @@ func (b Bucket) key(stack string) *string {
 // TryAcquire implements Store.
 func (b Bucket) TryAcquire(ctx context.Context, me Holder) (Lease, *Holder, error) {
 	lease := &bucketLease{Bucket: b, me: me}
-	var found *lockObject
 	for range maxCreateAttempts {
-		err := lease.put(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
-		if err == nil {
+		acquired, found, err := lease.attempt(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
+		switch {
+		case err != nil:
+			return nil, nil, b.wrapError("acquire", me.Stack, err)
+		case acquired:
 			return lease, nil, nil
+		case found == nil: // it was released in between
+			continue
+		case found.State != StateExpired:
+			return nil, nil, &HeldError{found.Status}
 		}
-		if !conditionFailed(err) {
-			return nil, nil, b.wrapError("take", me.Stack, err)
+		acquired, winner, err := lease.attempt(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
+		switch {
+		case err != nil:
+			return nil, nil, b.wrapError("take over", me.Stack, err)
+		case acquired:
+			return lease, &found.Holder, nil
+		case winner != nil:
+			return nil, nil, &HeldError{winner.Status}
 		}
-		if found, err = b.read(ctx, me.Stack); err != nil {
-			return nil, nil, b.wrapError("take", me.Stack, err)
-		}
-		if found != nil {
-			break
-		} // else it was released in between, and is free to be had
 	}
-	switch {
-	case found == nil: // taken and released again; whoever waits asks again
-		return nil, nil, &HeldError{Status{Holder: Holder{Stack: me.Stack, Environment: me.Environment}, State: StateHeld}}
-	case found.Holder.ID == me.ID: // an answer was lost, and the call repeated
-		lease.updateETag(found.etag)
-		return lease, nil, nil
-	case found.State != StateExpired:
-		return nil, nil, &HeldError{found.Status}
-	}
-	err := lease.put(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
-	if err == nil {
-		return lease, &found.Holder, nil
-	}
-	if !conditionFailed(err) {
-		return nil, nil, b.wrapError("take over", me.Stack, err)
-	}
-	winner, err := b.read(ctx, me.Stack)
-	switch {
-	case err != nil:
-		return nil, nil, b.wrapError("take over", me.Stack, err)
-	case winner == nil:
-		winner = &lockObject{Status: Status{Holder: Holder{Stack: me.Stack, Environment: me.Environment}, State: StateHeld}}
-	case winner.Holder.ID == me.ID:
-		lease.updateETag(winner.etag)
-		return lease, &found.Holder, nil
-	}
-	return nil, nil, &HeldError{winner.Status}
+	return nil, nil, &HeldError{Status{Holder: Holder{Stack: me.Stack, Environment: me.Environment}, State: StateHeld}}
 }
 
 // Get implements Store.
 func (b Bucket) Get(ctx context.Context, stack string) (*Status, error) {
 	found, err := b.read(ctx, stack)
 	if err != nil {
-		return nil, b.wrapError("look at", stack, err)
+		return nil, b.wrapError("read", stack, err)
 	}
 	if found == nil {
 		return nil, nil
@@ -131,7 +110,7 @@ func (b Bucket) ForceRelease(ctx context.Context, stack, id string) error {
 	return b.remove(ctx, stack, found.etag)
 }
 
-// Expire implements Store: a lease of no time has ended.
+// Expire implements Store: it shortens the lease to nothing.
 func (b Bucket) Expire(ctx context.Context, stack, id string) error {
 	found, err := b.getHeldBy(ctx, stack, id)
 	if err != nil || found == nil {
@@ -140,31 +119,31 @@ func (b Bucket) Expire(ctx context.Context, stack, id string) error {
 	return b.markExpired(ctx, found.Holder, found.etag)
 }
 
-// markExpired puts a holder that is gone into the place of the lock with the tag.
-func (b Bucket) markExpired(ctx context.Context, gone Holder, etag string) error {
-	if gone.Heartbeat.IsZero() { // what it wrote cannot be read
-		gone.Heartbeat = b.Clock.Now().UTC()
+// markExpired replaces the lock with the ETag by an expired one of a crashed holder.
+func (b Bucket) markExpired(ctx context.Context, crashed Holder, etag string) error {
+	if crashed.Heartbeat.IsZero() { // its description cannot be read
+		crashed.Heartbeat = b.Clock.Now().UTC()
 	}
-	gone.Expires = gone.Heartbeat
-	if _, err := b.write(ctx, gone, &s3.PutObjectInput{IfMatch: &etag}); err != nil {
-		return b.wrapError("release", gone.Stack, err)
+	crashed.Expires = crashed.Heartbeat
+	if _, err := b.write(ctx, crashed, &s3.PutObjectInput{IfMatch: &etag}); err != nil {
+		return b.wrapError("release", crashed.Stack, err)
 	}
 	return nil
 }
 
-// getHeldBy is the lock that the holder with the ID holds, or held; nil where it is free.
+// getHeldBy returns the lock of the holder with the ID, or nil if it is free. The error is a *LostError if it has another holder.
 func (b Bucket) getHeldBy(ctx context.Context, stack, id string) (*lockObject, error) {
 	found, err := b.read(ctx, stack)
 	switch {
 	case err != nil:
 		return nil, b.wrapError("release", stack, err)
 	case found != nil && found.Holder.ID != id:
-		return nil, &LostError{stack, "now it is held by " + found.Holder.Identity()}
+		return nil, &LostError{stack, "it is now held by " + found.Holder.Identity()}
 	}
 	return found, nil
 }
 
-// write writes a lock under the condition that the input has, and returns the object's tag.
+// write writes a lock under the condition of the input, and returns the object's ETag.
 func (b Bucket) write(ctx context.Context, h Holder, input *s3.PutObjectInput) (etag string, err error) {
 	body, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
@@ -179,7 +158,7 @@ func (b Bucket) write(ctx context.Context, h Holder, input *s3.PutObjectInput) (
 	return aws.ToString(written.ETag), nil
 }
 
-// remove deletes the object if it is still the one with the tag.
+// remove deletes the object if it still has the ETag.
 func (b Bucket) remove(ctx context.Context, stack, etag string) error {
 	_, err := b.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.Name, Key: b.key(stack), IfMatch: &etag})
 	if err != nil && httpStatus(err) != http.StatusNotFound {
@@ -188,13 +167,13 @@ func (b Bucket) remove(ctx context.Context, stack, etag string) error {
 	return nil
 }
 
-// lockObject is a lock as it lies in the bucket.
+// lockObject is a lock in the bucket.
 type lockObject struct {
 	Status
 	etag string
 }
 
-// read reads a lock; nil where there is none.
+// read returns a lock, or nil if it is free.
 func (b Bucket) read(ctx context.Context, stack string) (*lockObject, error) {
 	out, err := b.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Name, Key: b.key(stack)})
 	if httpStatus(err) == http.StatusNotFound && !noBucket(err) {
@@ -219,7 +198,7 @@ func (b Bucket) read(ctx context.Context, stack string) (*lockObject, error) {
 	return found, nil
 }
 
-// leaseDuration is how long the holder said that its lock outlives a heartbeat, whatever this deployer's own would.
+// leaseDuration returns the length of the holder's lease, which may be another one than this deployer's.
 func (h Holder) leaseDuration(otherwise time.Duration) time.Duration {
 	if h.Expires.IsZero() {
 		return otherwise
@@ -227,28 +206,28 @@ func (h Holder) leaseDuration(otherwise time.Duration) time.Duration {
 	return max(0, h.Expires.Sub(h.Heartbeat))
 }
 
-func (b Bucket) wrapError(doing, stack string, err error) error {
+func (b Bucket) wrapError(operation, stack string, err error) error {
 	if noBucket(err) {
-		return &NoBucketError{Operation: doing, Stack: stack, Bucket: b.Name, cause: err}
+		return &NoBucketError{Operation: operation, Stack: stack, Bucket: b.Name, cause: err}
 	}
-	return fmt.Errorf("%s the lock of %s in the bucket %s: %w", doing, stack, b.Name, err)
+	return fmt.Errorf("%s the lock of %s in the bucket %s: %w", operation, stack, b.Name, err)
 }
 
-// NoBucketError says that there is no bucket for locks to lie in: the account was not bootstrapped.
+// NoBucketError reports that the bucket for the locks does not exist: the account was not bootstrapped.
 type NoBucketError struct {
 	Operation, Stack, Bucket string
 	cause                    error
 }
 
 func (e *NoBucketError) Error() string {
-	return fmt.Sprintf("%s the lock of %s: there is no bucket %s", e.Operation, e.Stack, e.Bucket)
+	return fmt.Sprintf("%s the lock of %s: the bucket %s does not exist", e.Operation, e.Stack, e.Bucket)
 }
 
 func (e *NoBucketError) Unwrap() error { return e.cause }
 
-// Hint says what makes it.
+// Hint returns how to create it.
 func (e *NoBucketError) Hint() string {
-	return "run `deployer bootstrap` first, once an account; a bucket that PULUMI_BACKEND_URL names is yours to make"
+	return "run `deployer bootstrap` first, once for each account; create a bucket that PULUMI_BACKEND_URL names manually"
 }
 
 func noBucket(err error) bool {
@@ -256,18 +235,16 @@ func noBucket(err error) bool {
 	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
 }
 
-// conditionFailed reports whether a write did not happen because its condition did not hold, or because another write of the
-// object was under way.
+// conditionFailed reports whether S3 refused a write because of its condition, or because of a concurrent write.
 func conditionFailed(err error) bool {
 	code := httpStatus(err)
 	return code == http.StatusPreconditionFailed || code == http.StatusConflict || code == http.StatusNotFound && !noBucket(err)
 }
 
-// httpStatus is the HTTP status of a failed call; 0 where there was no answer.
+// httpStatus returns the HTTP status of a failed call, or 0 if there was no response.
 func httpStatus(err error) int {
-	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) {
-		return answer.HTTPStatusCode()
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return response.HTTPStatusCode()
 	}
 	return 0
 }
@@ -277,17 +254,16 @@ type bucketLease struct {
 	Bucket
 	me   Holder
 	etag string
-	// renewed is when the lock was last known to be this process's.
+	// renewed is the time of the last heartbeat that succeeded.
 	renewed time.Time
 }
 
-// RenewInterval implements Grip.
+// RenewInterval implements Lease.
 func (g *bucketLease) RenewInterval() time.Duration { return g.leaseDuration() / renewalsPerLease }
 
-// updateETag remembers that the object with the tag is this process's.
 func (g *bucketLease) updateETag(etag string) { g.etag, g.renewed = etag, g.Clock.Now() }
 
-// put writes the lock under the condition that the input has.
+// put writes the lock under the condition of the input.
 func (g *bucketLease) put(ctx context.Context, me Holder, input *s3.PutObjectInput) error {
 	me.Heartbeat = g.Clock.Now().UTC()
 	me.Expires = me.Heartbeat.Add(g.leaseDuration())
@@ -298,7 +274,22 @@ func (g *bucketLease) put(ctx context.Context, me Holder, input *s3.PutObjectInp
 	return err
 }
 
-// Renew implements Grip.
+// attempt writes the lock under the condition of the input. If the condition fails, it returns the lock that is there, nil
+// if it is free.
+func (g *bucketLease) attempt(ctx context.Context, me Holder, input *s3.PutObjectInput) (acquired bool, now *lockObject, err error) {
+	err = g.put(ctx, me, input)
+	if err == nil || !conditionFailed(err) {
+		return err == nil, nil, err
+	}
+	now, err = g.read(ctx, me.Stack)
+	if err == nil && now != nil && now.Holder.ID == me.ID { // the response was lost, and the SDK repeated the call
+		g.updateETag(now.etag)
+		return true, nil, nil
+	}
+	return false, now, err
+}
+
+// Renew implements Lease.
 func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 	bounded, done := context.WithTimeout(ctx, g.RenewInterval())
 	defer done()
@@ -315,7 +306,7 @@ func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 	return g.wrapError("renew", g.me.Stack, err)
 }
 
-// resolveConflict looks whose the lock is after a heartbeat was refused: the answer to an earlier one may have been lost.
+// resolveConflict reads the lock after a heartbeat was refused: the response to an earlier one may have been lost.
 func (g *bucketLease) resolveConflict(ctx context.Context) error {
 	found, err := g.read(ctx, g.me.Stack)
 	switch {
@@ -330,17 +321,17 @@ func (g *bucketLease) resolveConflict(ctx context.Context) error {
 	return nil
 }
 
-// Release implements Grip.
+// Release implements Lease.
 func (g *bucketLease) Release(ctx context.Context) error {
 	return g.giveUp(ctx, func(etag string) error { return g.remove(ctx, g.me.Stack, etag) })
 }
 
-// ReturnTo implements Grip.
-func (g *bucketLease) ReturnTo(ctx context.Context, died Holder) error {
-	return g.giveUp(ctx, func(etag string) error { return g.markExpired(ctx, died, etag) })
+// ReturnTo implements Lease.
+func (g *bucketLease) ReturnTo(ctx context.Context, previous Holder) error {
+	return g.giveUp(ctx, func(etag string) error { return g.markExpired(ctx, previous, etag) })
 }
 
-// giveUp gives the lock away, once more where the answer to the last heartbeat was lost.
+// giveUp gives the lock away, and tries again where the response to the last heartbeat was lost.
 func (g *bucketLease) giveUp(ctx context.Context, give func(etag string) error) error {
 	err := give(g.etag)
 	if err == nil || httpStatus(err) != http.StatusPreconditionFailed {

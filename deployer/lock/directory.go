@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -18,18 +19,18 @@ import (
 
 // Directory keeps locks in a directory, on this machine or shared by several.
 //
-// STACK.lock is locked with flock(2) and inherited by the engine: the kernel lets it go when the deployer and the engine
+// STACK.lock is locked with flock(2) and inherited by the engine: the kernel releases it when the deployer and the engine
 // have both ended, however they end, and not before. Nothing expires, so that a stopped or slow process keeps its lock.
-// STACK.json says who it is; where it is left alone, its holder has died.
+// STACK.json describes the holder; if it exists without a lock, the holder crashed or was killed.
 type Directory struct {
 	Dir   string
 	Clock clock.Clock
 }
 
-// directoryRenewInterval is how often a holder looks whether the lock is still its own. It costs two system calls.
+// directoryRenewInterval is short, as a heartbeat also checks whether the lock was lost.
 const directoryRenewInterval = 2 * time.Second
 
-// Another process that only looks holds the lock for an instant; a try is repeated before it counts.
+// A process that only reads the lock holds it for an instant, so that an attempt is repeated before it counts.
 const (
 	flockAttempts      = 5
 	flockRetryInterval = 20 * time.Millisecond
@@ -47,6 +48,7 @@ func (d Directory) TryAcquire(ctx context.Context, me Holder) (Lease, *Holder, e
 	if file == nil {
 		return nil, nil, &HeldError{d.status(me.Stack)}
 	}
+	d.removeTempFiles(me.Stack)
 	lease := &directoryLease{Directory: d, file: file, me: me}
 	previous, err := d.readHolder(me.Stack)
 	if err == nil {
@@ -61,13 +63,21 @@ func (d Directory) TryAcquire(ctx context.Context, me Holder) (Lease, *Holder, e
 	return lease, previous, nil
 }
 
-// makeInheritable lets the children of this process, the engine above all, hold the file open as well.
+// removeTempFiles removes the files of a holder that was killed while it wrote its description.
+func (d Directory) removeTempFiles(stack string) {
+	files, _ := filepath.Glob(filepath.Join(d.Dir, "."+stack+".json*")) // the only error is a malformed pattern
+	for _, file := range files {
+		_ = os.Remove(file)
+	}
+}
+
+// makeInheritable lets the children of this process, above all the engine, keep the file open.
 func makeInheritable(file *os.File) error {
 	_, err := unix.FcntlInt(file.Fd(), unix.F_SETFD, 0)
 	return err
 }
 
-// flock opens and locks the stack's file; nil where another process has it locked.
+// flock opens and locks the stack's file. It returns nil if another process holds it.
 func (d Directory) flock(ctx context.Context, stack string) (*os.File, error) {
 	for range flockAttempts {
 		file, err := os.OpenFile(d.lockFile(stack), os.O_CREATE|os.O_RDWR, 0o600)
@@ -78,7 +88,7 @@ func (d Directory) flock(ctx context.Context, stack string) (*os.File, error) {
 		if err == nil && d.isCurrentFile(file, stack) {
 			return file, nil
 		}
-		// Locked by another, or the file of a lock that has been released since it was opened.
+		// Another process holds it, or released and removed it since it was opened.
 		if closing := file.Close(); closing != nil || err != nil && !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			return nil, errors.Join(err, closing)
 		}
@@ -89,7 +99,7 @@ func (d Directory) flock(ctx context.Context, stack string) (*os.File, error) {
 	return nil, nil
 }
 
-// isCurrentFile reports whether the open file is still the one that others find under its name.
+// isCurrentFile reports whether the open file is still the one with its name.
 func (d Directory) isCurrentFile(file *os.File, stack string) bool {
 	mine, err := file.Stat()
 	if err != nil {
@@ -99,7 +109,7 @@ func (d Directory) isCurrentFile(file *os.File, stack string) bool {
 	return err == nil && os.SameFile(mine, found)
 }
 
-// readHolder is who wrote the stack's description and did not remove it; nil where there is none.
+// readHolder reads the description of the stack's lock. It returns nil if there is none.
 func (d Directory) readHolder(stack string) (*Holder, error) {
 	body, err := os.ReadFile(d.description(stack))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +121,7 @@ func (d Directory) readHolder(stack string) (*Holder, error) {
 	return decodeHolder(body, stack), nil
 }
 
-// decodeHolder reads what a holder wrote. What cannot be read is somebody unknown.
+// decodeHolder decodes a description. One that cannot be decoded is of an unknown holder, which has no ID.
 func decodeHolder(body []byte, stack string) *Holder {
 	var h Holder
 	if json.Unmarshal(body, &h) != nil || h.ID == "" {
@@ -120,10 +130,10 @@ func decodeHolder(body []byte, stack string) *Holder {
 	return &h
 }
 
-// status is how a lock stands that another process holds.
+// status returns the status of a lock that another process holds.
 func (d Directory) status(stack string) Status {
 	holder, err := d.readHolder(stack)
-	if err != nil || holder == nil { // taken this instant
+	if err != nil || holder == nil { // it was acquired just now
 		holder = &Holder{Stack: stack}
 	}
 	state := StateHeld
@@ -140,7 +150,7 @@ func (d Directory) Get(ctx context.Context, stack string) (*Status, error) {
 		return d.expiredStatus(stack)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at the lock of %s: %w", stack, err)
+		return nil, fmt.Errorf("read the lock of %s: %w", stack, err)
 	}
 	defer func() { _ = file.Close() }()
 	err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
@@ -149,12 +159,12 @@ func (d Directory) Get(ctx context.Context, stack string) (*Status, error) {
 		status := d.status(stack)
 		return &status, nil
 	case err != nil:
-		return nil, fmt.Errorf("look at the lock of %s: %w", stack, err)
+		return nil, fmt.Errorf("read the lock of %s: %w", stack, err)
 	}
 	return d.expiredStatus(stack)
 }
 
-// expiredStatus is how a lock stands that no process holds.
+// expiredStatus returns the status of a lock that no process holds, or nil if it is free.
 func (d Directory) expiredStatus(stack string) (*Status, error) {
 	holder, err := d.readHolder(stack)
 	if err != nil || holder == nil {
@@ -163,7 +173,7 @@ func (d Directory) expiredStatus(stack string) (*Status, error) {
 	return &Status{Holder: *holder, State: StateExpired, SinceHeartbeat: d.Clock.Now().Sub(holder.Heartbeat)}, nil
 }
 
-// ForceRelease implements Store: the next to come makes a file of its own, whoever still has this one open.
+// ForceRelease implements Store: the next process creates a new file, even if another one keeps this one open.
 func (d Directory) ForceRelease(_ context.Context, stack, id string) error {
 	if err := d.checkHeldBy(stack, id); err != nil {
 		return err
@@ -171,7 +181,7 @@ func (d Directory) ForceRelease(_ context.Context, stack, id string) error {
 	return d.remove(stack, d.description(stack), d.lockFile(stack))
 }
 
-// Expire implements Store: what describes the holder stays, beside a lock that nobody holds.
+// Expire implements Store: the description of the holder stays, without a lock.
 func (d Directory) Expire(_ context.Context, stack, id string) error {
 	if err := d.checkHeldBy(stack, id); err != nil {
 		return err
@@ -179,14 +189,14 @@ func (d Directory) Expire(_ context.Context, stack, id string) error {
 	return d.remove(stack, d.lockFile(stack))
 }
 
-// checkHeldBy returns an error where another than the holder with the ID holds the lock.
+// checkHeldBy returns a *LostError if another holder than the one with the ID has the lock.
 func (d Directory) checkHeldBy(stack, id string) error {
 	holder, err := d.readHolder(stack)
 	if err != nil {
 		return fmt.Errorf("release the lock of %s: %w", stack, err)
 	}
 	if holder != nil && holder.ID != id {
-		return &LostError{stack, "now it is held by " + holder.Identity()}
+		return &LostError{stack, "it is now held by " + holder.Identity()}
 	}
 	return nil
 }
@@ -210,10 +220,10 @@ type directoryLease struct {
 	me   Holder
 }
 
-// RenewInterval implements Grip.
+// RenewInterval implements Lease.
 func (g *directoryLease) RenewInterval() time.Duration { return directoryRenewInterval }
 
-// Renew implements Grip. A description that cannot be written, on a full disk, does not lose the lock.
+// Renew implements Lease. A description that cannot be written, on a full disk, does not lose the lock.
 func (g *directoryLease) Renew(_ context.Context, me Holder) error {
 	if !g.isCurrentFile(g.file, g.me.Stack) {
 		now, err := g.readHolder(g.me.Stack)
@@ -225,27 +235,20 @@ func (g *directoryLease) Renew(_ context.Context, me Holder) error {
 	return g.renewDescription(me)
 }
 
-// renewDescription replaces the description as a whole.
 func (g *directoryLease) renewDescription(me Holder) error {
 	me.Heartbeat = g.Clock.Now().UTC()
 	return g.writeDescription(me)
 }
 
-// writeDescription says who holds, or held, the lock.
 func (g *directoryLease) writeDescription(h Holder) error {
 	body, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {
 		return err
 	}
-	name := g.description(g.me.Stack)
-	fresh := name + "." + g.me.ID + ".new"
-	if err := os.WriteFile(fresh, body, 0o600); err != nil {
-		return errors.Join(err, os.Remove(fresh))
-	}
-	return os.Rename(fresh, name)
+	return renameio.WriteFile(g.description(g.me.Stack), body, 0o600, renameio.WithTempDir(g.Dir))
 }
 
-// Release implements Grip.
+// Release implements Lease.
 func (g *directoryLease) Release(context.Context) error {
 	if !g.isCurrentFile(g.file, g.me.Stack) {
 		return g.file.Close()
@@ -253,10 +256,10 @@ func (g *directoryLease) Release(context.Context) error {
 	return errors.Join(g.remove(g.me.Stack, g.description(g.me.Stack), g.lockFile(g.me.Stack)), g.file.Close())
 }
 
-// ReturnTo implements Grip.
-func (g *directoryLease) ReturnTo(_ context.Context, died Holder) error {
+// ReturnTo implements Lease.
+func (g *directoryLease) ReturnTo(_ context.Context, previous Holder) error {
 	if !g.isCurrentFile(g.file, g.me.Stack) {
 		return g.file.Close()
 	}
-	return errors.Join(g.writeDescription(died), g.remove(g.me.Stack, g.lockFile(g.me.Stack)), g.file.Close())
+	return errors.Join(g.writeDescription(previous), g.remove(g.me.Stack, g.lockFile(g.me.Stack)), g.file.Close())
 }

@@ -10,25 +10,25 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// Times of waiting, on the machine's clock: deployments of a simulated account are as real as any.
+// Timeouts and intervals, on the machine's clock: deployments of a simulated account take real time, too.
 const (
-	// retryInterval is how often a lock is asked for that somebody else holds.
+	// retryInterval is the time between two attempts to acquire a lock.
 	retryInterval = time.Second
-	// reportInterval is how often a wait says that it still waits, unless there is news.
+	// reportInterval is the time between two messages of a wait in which the lock's holder and phase do not change.
 	reportInterval = 30 * time.Second
-	// endingTimeout is how long every deployment waits for the engine of a deployer that has died: it ends after the
-	// operations under way, most of them shorter than this.
+	// endingTimeout is how long every deployment waits for the engine of a crashed deployer: it ends after the operations
+	// that are running, most of which are shorter.
 	endingTimeout = time.Minute
-	// releaseTimeout is how long giving a lock back may take. CI systems give about 10 s after an interruption.
+	// releaseTimeout bounds the release of a lock. CI systems give about 10 s after an interruption.
 	releaseTimeout = 5 * time.Second
 )
 
-// Options say how a lock is asked for and held.
+// Options configure Acquire.
 type Options struct {
 	Clock clock.Clock
-	// Wait waits while somebody else holds the lock.
+	// Wait waits while another process holds the lock.
 	Wait bool
-	// Log is told what is waited for, and what goes wrong beside.
+	// Log receives what Acquire waits for, and warnings.
 	Log func(string)
 }
 
@@ -38,7 +38,7 @@ type Held struct {
 	previous *Holder
 	clock    clock.Clock
 	log      func(string)
-	// renewNow asks for a heartbeat before its time.
+	// renewNow triggers a heartbeat before its time.
 	renewNow chan struct{}
 
 	mu       sync.Mutex
@@ -47,7 +47,7 @@ type Held struct {
 	repaired bool
 }
 
-// Acquire takes the lock, or waits for it as the options say. The error is a *HeldError where somebody else holds it.
+// Acquire acquires the lock, or waits for it if Wait is set. The error is a *HeldError if another process holds it.
 func Acquire(ctx context.Context, store Store, me Holder, o Options) (*Held, error) {
 	started, reported, last := o.Clock.Now(), o.Clock.Now(), ""
 	for {
@@ -55,18 +55,18 @@ func Acquire(ctx context.Context, store Store, me Holder, o Options) (*Held, err
 		if err == nil {
 			return &Held{lease: lease, previous: previous, clock: o.Clock, log: o.Log, renewNow: make(chan struct{}, 1), me: me}, nil
 		}
-		var held *HeldError
-		if !errors.As(err, &held) {
+		held, isHeld := errors.AsType[*HeldError](err)
+		if !isHeld {
 			return nil, err
 		}
 		now := o.Clock.Now()
 		if !o.Wait && (held.State != StateEnding || now.Sub(started) > endingTimeout) {
 			return nil, err
 		}
-		what := held.Holder.ID + held.Holder.Phase + string(held.State)
-		if what != last || now.Sub(reported) >= reportInterval {
+		key := held.Holder.ID + held.Holder.Phase + string(held.State)
+		if key != last || now.Sub(reported) >= reportInterval {
 			o.Log(fmt.Sprintf("waiting: %s", held))
-			reported, last = now, what
+			reported, last = now, key
 		}
 		if o.Clock.Wait(ctx, retryInterval) != nil {
 			return nil, &WaitInterruptedError{Cause: context.Cause(ctx), Held: held}
@@ -74,7 +74,7 @@ func Acquire(ctx context.Context, store Store, me Holder, o Options) (*Held, err
 	}
 }
 
-// WaitInterruptedError says that a wait for a lock was ended, and by what.
+// WaitInterruptedError reports that a wait for a lock was interrupted.
 type WaitInterruptedError struct {
 	Cause error
 	Held  *HeldError
@@ -84,13 +84,13 @@ func (e *WaitInterruptedError) Error() string {
 	return "stopped waiting, nothing was changed: " + e.Cause.Error() + "; " + e.Held.Error()
 }
 
-// Unwrap gives what ended it.
+// Unwrap returns the cause of the interruption.
 func (e *WaitInterruptedError) Unwrap() error { return e.Cause }
 
-// Phase says what the holder is at.
+// Phase sets the current phase of the holder.
 func (h *Held) Phase(name string) { h.update(func(me *Holder) { me.Phase = name }) }
 
-// Image says what is deployed.
+// Image sets the image that is deployed.
 func (h *Held) Image(tag string) { h.update(func(me *Holder) { me.Image = tag }) }
 
 func (h *Held) update(change func(*Holder)) {
@@ -99,22 +99,22 @@ func (h *Held) update(change func(*Holder)) {
 	h.mu.Unlock()
 	select {
 	case h.renewNow <- struct{}{}:
-	default: // one is asked for already
+	default: // a heartbeat is due already
 	}
 }
 
-// KeepAfterExit makes the lock outlive this process, for the engine that has not ended: in a directory it is held by it, in a
-// bucket it expires.
+// KeepAfterExit keeps the lock after this process exits, for an engine that is still running: in a directory the engine
+// holds it, in a bucket it expires.
 func (h *Held) KeepAfterExit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.keep = true
 }
 
-// TakenOver reports whether the lock was taken over from a holder that went without releasing it. Nobody's lock, a nil one, was not.
+// TakenOver reports whether the lock was taken over from a holder that ended without releasing it. A nil Held was not.
 func (h *Held) TakenOver() bool { return h != nil && h.previous != nil }
 
-// InterruptedCommand is what that holder was doing; "" where there was none.
+// InterruptedCommand returns the command of that holder; "" if there was none.
 func (h *Held) InterruptedCommand() string {
 	if !h.TakenOver() {
 		return ""
@@ -122,8 +122,8 @@ func (h *Held) InterruptedCommand() string {
 	return h.previous.Command
 }
 
-// MarkRepaired says that what the holder before left has been put right. Until then the lock is given back to that one in the end, so
-// that the next to come knows of it, too.
+// MarkRepaired marks the damage of the previous holder as repaired. A lock without that mark is returned to the previous
+// holder in the end, so that the next process knows of it, too.
 func (h *Held) MarkRepaired() {
 	if h == nil {
 		return
@@ -133,8 +133,8 @@ func (h *Held) MarkRepaired() {
 	h.repaired = true
 }
 
-// Run runs what the lock is for while it is kept alive, and releases it in the end. The context of run ends with a
-// *LostError as its cause when the lock is lost.
+// Run calls run while heartbeats keep the lock, and releases it afterwards. If the lock is lost, the context of run is
+// canceled with a *LostError as its cause.
 func (h *Held) Run(ctx context.Context, run func(context.Context) error) error {
 	runCtx, lose := context.WithCancelCause(ctx)
 	renewCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -151,8 +151,8 @@ func (h *Held) Run(ctx context.Context, run func(context.Context) error) error {
 	return err
 }
 
-// renewLoop sends heartbeats until ctx ends or the lock is lost. One that does not arrive is tried again; after the time in
-// which the lock expires others may have it, and it counts as lost.
+// renewLoop sends heartbeats until ctx ends or the lock is lost. It retries a heartbeat that fails; after the time in which
+// the lock expires others may hold it, and it counts as lost.
 func (h *Held) renewLoop(ctx context.Context, lose context.CancelCauseFunc) {
 	var logged string
 	for {
@@ -177,7 +177,7 @@ func (h *Held) renewLoop(ctx context.Context, lose context.CancelCauseFunc) {
 			return
 		case err.Error() != logged:
 			logged = err.Error()
-			h.log("warning: the lock's heartbeat: " + logged)
+			h.log("warning: the lock's heartbeat failed: " + logged)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 // Package lock lets one deployment at a time change an environment.
 //
-// The lock covers a whole deployment, where Pulumi's own covers one run of the engine. It lies beside the state: in a
-// directory it is held by the kernel, for as long as the deployer or its engine lives; in a bucket it is a lease, which a
-// heartbeat renews.
+// The lock covers a whole deployment, where Pulumi's own covers one run of the engine. It is stored beside the state: in a
+// directory the kernel holds it for as long as the deployer or its engine runs; in a bucket it is a lease that heartbeats
+// renew.
 package lock
 
 import (
@@ -14,42 +14,41 @@ import (
 	"time"
 )
 
-// Holder is who holds a lock, and what for. Times are the holder's own.
+// Holder is the process that holds a lock, and its purpose. Times are by the holder's own clock.
 type Holder struct {
-	// ID tells this holding from every other.
+	// ID is unique to this acquisition.
 	ID          string `json:"id"`
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
-	// Command is the command, such as up or snapshot restore; Image is what it deploys, where it deploys.
+	// Command is the deployer's command, such as up or snapshot restore; Image is the image that it deploys, if any.
 	Command string `json:"doing"`
 	Image   string `json:"image,omitempty"`
-	// By is the person, Host and PID the process, Run the page of the workflow run where it is one.
+	// By is the user, Host and PID the process, Run the URL of the workflow run, if any.
 	By   string `json:"by"`
 	Host string `json:"host"`
 	PID  int    `json:"pid"`
 	Run  string `json:"run,omitempty"`
-	// Phase is what it is at.
+	// Phase is the current phase of the deployment.
 	Phase     string    `json:"phase,omitempty"`
 	Started   time.Time `json:"started"`
 	Heartbeat time.Time `json:"heartbeat"`
-	// Expires is when others may take the lock if no heartbeat comes; zero where it ends with the process.
+	// Expires is when others may take the lock unless a heartbeat comes; zero where the lock ends with the process.
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// State says whether a holder lives.
+// State is the state of a lock that is not free.
 type State string
 
-// The conditions of a lock that is not free.
 const (
-	// StateHeld is a lock whose holder gives signs of life.
+	// StateHeld is a lock whose holder sends heartbeats.
 	StateHeld State = "held"
-	// StateEnding is a lock whose deployer has died, while the engine that it started goes on to its end.
+	// StateEnding is a lock whose deployer crashed or was killed, while the engine that it started is still running.
 	StateEnding State = "ending"
-	// StateExpired is a lock whose holder has gone without releasing it: the next deployment takes it over.
+	// StateExpired is a lock whose holder ended without releasing it: the next deployment takes it over.
 	StateExpired State = "expired"
 )
 
-// Status is how a lock stands that is not free.
+// Status describes a lock that is not free.
 type Status struct {
 	Holder Holder
 	State  State
@@ -57,35 +56,34 @@ type Status struct {
 	SinceHeartbeat time.Duration
 }
 
-// Store is where locks lie. A lock that is free is not there.
+// Store keeps locks. A free lock has no entry.
 type Store interface {
-	// TryAcquire takes the stack's lock for me, or returns a *HeldError. Died is not nil where a lock was taken over whose
-	// holder had gone without releasing it.
-	TryAcquire(ctx context.Context, me Holder) (grip Lease, died *Holder, err error)
-	// Get says how a stack's lock stands; nil where it is free.
+	// TryAcquire acquires the stack's lock for me, or returns a *HeldError. If it took the lock over, previous is the
+	// holder that ended without releasing it.
+	TryAcquire(ctx context.Context, me Holder) (lease Lease, previous *Holder, err error)
+	// Get returns the status of a stack's lock, or nil if it is free.
 	Get(ctx context.Context, stack string) (*Status, error)
-	// ForceRelease takes the lock from the holder with the ID, who lives: the lock is free then. A lock that somebody else has
-	// taken since stays.
+	// ForceRelease releases the lock of the running holder with the ID. It keeps the lock of any other holder.
 	ForceRelease(ctx context.Context, stack, id string) error
-	// Expire says of the holder with the ID that it is gone for good: whoever takes the lock next takes it over, at once,
-	// and learns whose it was. A lock that somebody else has taken since stays.
+	// Expire marks the holder with the ID as crashed: the next process to acquire the lock takes it over at once, and
+	// receives the holder. It keeps the lock of any other holder.
 	Expire(ctx context.Context, stack, id string) error
 }
 
 // Lease is a lock that this process holds.
 type Lease interface {
-	// Renew says that the holder lives, and what it is at. The error is a *LostError where the lock is another's now.
+	// Renew sends a heartbeat with the holder's current phase. The error is a *LostError if the lock has another holder now.
 	Renew(ctx context.Context, me Holder) error
-	// Release gives the lock back. One that is lost already is no error.
+	// Release releases the lock. A lock that is already lost is no error.
 	Release(ctx context.Context) error
-	// ReturnTo gives a lock that was taken over back to the holder that died with it, so that the next to come takes it over from
-	// that one. One that is lost already is no error.
-	ReturnTo(ctx context.Context, died Holder) error
-	// RenewInterval is the time between two heartbeats.
+	// ReturnTo returns a lock that was taken over to its crashed holder, so that the next process takes it over from that
+	// holder. A lock that is already lost is no error.
+	ReturnTo(ctx context.Context, previous Holder) error
+	// RenewInterval returns the time between two heartbeats.
 	RenewInterval() time.Duration
 }
 
-// HeldError says that somebody else holds the lock.
+// HeldError reports that another process holds the lock.
 type HeldError struct{ Status }
 
 func (e *HeldError) Error() string {
@@ -93,25 +91,25 @@ func (e *HeldError) Error() string {
 	text := fmt.Sprintf("%s is locked by %s: %s", cmp.Or(h.Environment, h.Stack), h.Identity(), h.Activity())
 	switch e.State {
 	case StateEnding:
-		return text + "; that deployer has died, and its engine is still running"
+		return text + "; that deployer crashed or was killed, and its engine is still running"
 	case StateExpired:
-		return text + "; it has died"
+		return text + "; it crashed or was killed"
 	case StateHeld:
 	}
 	return fmt.Sprintf("%s; last heartbeat %s ago", text, e.SinceHeartbeat.Round(time.Second))
 }
 
-// Hint says what to do about it.
+// Hint returns how to continue.
 func (e *HeldError) Hint() string {
 	flag := " --env " + e.Holder.Stack
-	return "add --wait to go on when it is done; `deployer lock status" + flag + "` shows how far it is; `deployer lock release" + flag +
-		"` is for a holder that is gone for good"
+	return "add --wait to continue when it is done; `deployer lock status" + flag + "` shows its progress; use `deployer lock release" + flag +
+		"` only if its process no longer exists"
 }
 
-// Identity is the holder's person, process and workflow run.
+// Identity returns the holder's user, process and workflow run.
 func (h Holder) Identity() string {
 	if h.ID == "" {
-		return "somebody unknown (what the lock says cannot be read)"
+		return "an unknown holder (the description of the lock cannot be read)"
 	}
 	who := h.By
 	if !strings.HasSuffix(who, "@"+h.Host) {
@@ -123,7 +121,7 @@ func (h Holder) Identity() string {
 	return fmt.Sprintf("%s (process %d)", who, h.PID)
 }
 
-// Activity is what the holder does, since when, and what it is at.
+// Activity returns the holder's command, start and phase.
 func (h Holder) Activity() string {
 	text := strings.TrimSpace(cmp.Or(h.Command, "something") + " " + h.Image)
 	if !h.Started.IsZero() {
@@ -135,32 +133,30 @@ func (h Holder) Activity() string {
 	return text
 }
 
-// LostError says that a lock was taken from its holder.
+// LostError reports that another process released or took over the lock of this one.
 type LostError struct {
 	Environment string
-	// Reason is what became of the lock.
-	Reason string
+	Reason      string
 }
 
 func (e *LostError) Error() string {
 	return "the lock of " + e.Environment + " was lost: " + e.Reason
 }
 
-// Hint says how to go on.
+// Hint returns how to continue.
 func (e *LostError) Hint() string {
-	return "see who deploys with `deployer lock status`, and run the same command again when nobody does"
+	return "check with `deployer lock status` who is deploying, and run the same command again when the lock is free"
 }
 
-// newLostError makes the error of a lock that is another's now, or nobody's.
+// newLostError returns the error of a lock whose status is now another one, or nil where it is free.
 func newLostError(me Holder, now *Status) error {
 	if now == nil {
-		return &LostError{me.Environment, "somebody released it"}
+		return &LostError{me.Environment, "another process released it"}
 	}
-	return &LostError{me.Environment, "now it is held by " + now.Holder.Identity()}
+	return &LostError{me.Environment, "it is now held by " + now.Holder.Identity()}
 }
 
-// isLost reports whether an error says that a lock is another's.
 func isLost(err error) bool {
-	var gone *LostError
-	return errors.As(err, &gone)
+	_, lost := errors.AsType[*LostError](err)
+	return lost
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,10 +20,10 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-// shortLease makes expiry something that a test can wait for; S3 tells times in whole seconds.
+// shortLease is short enough to wait for; S3 returns times in whole seconds.
 const shortLease = 3 * time.Second
 
-// stores are all that there is; each test of the contract runs against every one.
+// stores runs a test against each kind of store.
 func stores(t *testing.T, test func(*testing.T, Store)) {
 	t.Run("directory", func(t *testing.T) { test(t, Directory{Dir: t.TempDir(), Clock: clock.Real()}) })
 	t.Run("bucket", func(t *testing.T) { test(t, bucket(t)) })
@@ -38,12 +40,12 @@ func holder(name string) Holder {
 	return Holder{ID: name + rand.Text(), Environment: "staging", Stack: "staging", Command: "up", By: name, Host: name + "-host", PID: 1}
 }
 
-func TestOneHoldsALock(t *testing.T) {
+func TestAcquireIsExclusive(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		alice := holder("alice")
-		grip, died, err := store.TryAcquire(t.Context(), alice)
+		lease, previous, err := store.TryAcquire(t.Context(), alice)
 		require.NoError(t, err)
-		require.Nil(t, died, "the lock was free")
+		require.Nil(t, previous, "the lock was free")
 
 		_, _, err = store.TryAcquire(t.Context(), holder("bob"))
 		var held *HeldError
@@ -52,37 +54,37 @@ func TestOneHoldsALock(t *testing.T) {
 		require.Equal(t, StateHeld, held.State)
 
 		alice.Phase = "rollout"
-		require.NoError(t, grip.Renew(t.Context(), alice))
-		standing, err := store.Get(t.Context(), "staging")
+		require.NoError(t, lease.Renew(t.Context(), alice))
+		status, err := store.Get(t.Context(), "staging")
 		require.NoError(t, err)
-		require.Equal(t, "rollout", standing.Holder.Phase)
-		require.Equal(t, StateHeld, standing.State)
-		require.Less(t, standing.SinceHeartbeat, 2*time.Second)
+		require.Equal(t, "rollout", status.Holder.Phase)
+		require.Equal(t, StateHeld, status.State)
+		require.Less(t, status.SinceHeartbeat, 2*time.Second)
 
 		other, err := store.Get(t.Context(), "production")
 		require.NoError(t, err)
 		require.Nil(t, other, "the lock of another stack")
 
-		require.NoError(t, grip.Release(t.Context()))
-		standing, err = store.Get(t.Context(), "staging")
+		require.NoError(t, lease.Release(t.Context()))
+		status, err = store.Get(t.Context(), "staging")
 		require.NoError(t, err)
-		require.Nil(t, standing)
-		grip, died, err = store.TryAcquire(t.Context(), holder("bob"))
+		require.Nil(t, status)
+		lease, previous, err = store.TryAcquire(t.Context(), holder("bob"))
 		require.NoError(t, err)
-		require.Nil(t, died)
-		require.NoError(t, grip.Release(t.Context()))
+		require.Nil(t, previous)
+		require.NoError(t, lease.Release(t.Context()))
 	})
 }
 
-func TestOfManyOneWins(t *testing.T) {
+func TestConcurrentAcquireHasOneWinner(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		var all sync.WaitGroup
 		won := make(chan Lease, 8)
 		for range 8 {
 			all.Go(func() {
-				grip, _, err := store.TryAcquire(t.Context(), holder("one"))
+				lease, _, err := store.TryAcquire(t.Context(), holder("one"))
 				if err == nil {
-					won <- grip
+					won <- lease
 					return
 				}
 				var held *HeldError
@@ -95,64 +97,64 @@ func TestOfManyOneWins(t *testing.T) {
 	})
 }
 
-func TestABrokenLockIsLost(t *testing.T) {
+func TestForceReleaseLosesTheLock(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		alice, bob := holder("alice"), holder("bob")
 		first, _, err := store.TryAcquire(t.Context(), alice)
 		require.NoError(t, err)
 
-		require.True(t, isLost(store.ForceRelease(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
+		require.True(t, isLost(store.ForceRelease(t.Context(), "staging", "another's ID")), "a lock of another holder stays")
 		require.NoError(t, store.ForceRelease(t.Context(), "staging", alice.ID))
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: somebody released it")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: another process released it")
 
-		second, died, err := store.TryAcquire(t.Context(), bob)
+		second, previous, err := store.TryAcquire(t.Context(), bob)
 		require.NoError(t, err)
-		require.Nil(t, died, "it was released, whoever did it")
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: now it is held by bob on bob-host (process 1)")
+		require.Nil(t, previous, "it was released")
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: it is now held by bob on bob-host (process 1)")
 		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
-		require.NoError(t, second.Renew(t.Context(), bob), "and the other's is untouched")
+		require.NoError(t, second.Renew(t.Context(), bob), "the lock of the other holder stays")
 		require.NoError(t, second.Release(t.Context()))
-		require.NoError(t, store.ForceRelease(t.Context(), "staging", bob.ID), "what is free stays free")
+		require.NoError(t, store.ForceRelease(t.Context(), "staging", bob.ID), "a free lock stays free")
 	})
 }
 
-// Whoever comes after a holder that was said to be gone knows that something may have to be put right.
-func TestAHolderThatIsGoneIsTakenOverAtOnce(t *testing.T) {
+// The next holder is logged of an expired one: something may have to be repaired.
+func TestAnExpiredLockIsTakenOverAtOnce(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		alice, bob := holder("alice"), holder("bob")
 		first, _, err := store.TryAcquire(t.Context(), alice)
 		require.NoError(t, err)
-		require.True(t, isLost(store.Expire(t.Context(), "staging", "another's ID")), "another lock than the one that was looked at stays")
+		require.True(t, isLost(store.Expire(t.Context(), "staging", "another's ID")), "a lock of another holder stays")
 		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID))
-		standing, err := store.Get(t.Context(), "staging")
+		status, err := store.Get(t.Context(), "staging")
 		require.NoError(t, err)
-		require.Equal(t, StateExpired, standing.State)
-		require.Equal(t, alice.ID, standing.Holder.ID)
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: somebody released it", "it was not gone")
-		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID), "it is said twice")
+		require.Equal(t, StateExpired, status.State)
+		require.Equal(t, alice.ID, status.Holder.ID)
+		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: another process released it", "it is still running")
+		require.NoError(t, store.Expire(t.Context(), "staging", alice.ID), "expiring it again changes nothing")
 
-		second, died, err := store.TryAcquire(t.Context(), bob)
+		second, previous, err := store.TryAcquire(t.Context(), bob)
 		require.NoError(t, err)
-		require.Equal(t, alice.ID, died.ID)
+		require.Equal(t, alice.ID, previous.ID)
 		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
-		require.NoError(t, second.Renew(t.Context(), bob), "and the other's is untouched")
+		require.NoError(t, second.Renew(t.Context(), bob), "the lock of the other holder stays")
 		require.NoError(t, second.Release(t.Context()))
-		require.NoError(t, store.Expire(t.Context(), "staging", bob.ID), "what is free stays free")
-		standing, err = store.Get(t.Context(), "staging")
+		require.NoError(t, store.Expire(t.Context(), "staging", bob.ID), "a free lock stays free")
+		status, err = store.Get(t.Context(), "staging")
 		require.NoError(t, err)
-		require.Nil(t, standing)
+		require.Nil(t, status)
 	})
 }
 
-// What a dead holder left is handed on until somebody has put it right.
-func TestADeathIsKnownUntilItIsRepaired(t *testing.T) {
+// A crashed holder is handed on until its damage is repaired.
+func TestACrashIsKnownUntilItIsRepaired(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {
 		o := Options{Clock: clock.Real(), Log: func(text string) { t.Error(text) }}
 		_, _, err := store.TryAcquire(t.Context(), holder("alice"))
 		require.NoError(t, err)
-		standing, err := store.Get(t.Context(), "staging")
+		status, err := store.Get(t.Context(), "staging")
 		require.NoError(t, err)
-		require.NoError(t, store.Expire(t.Context(), "staging", standing.Holder.ID))
+		require.NoError(t, store.Expire(t.Context(), "staging", status.Holder.ID))
 		for _, deployment := range []struct {
 			by                 string
 			takesOver, repairs bool
@@ -166,41 +168,41 @@ func TestADeathIsKnownUntilItIsRepaired(t *testing.T) {
 				}
 				return nil
 			}))
-			standing, err := store.Get(t.Context(), "staging")
+			status, err := store.Get(t.Context(), "staging")
 			require.NoError(t, err)
 			if deployment.takesOver && !deployment.repairs {
-				require.Equal(t, StateExpired, standing.State)
-				require.Equal(t, "alice", standing.Holder.By)
+				require.Equal(t, StateExpired, status.State)
+				require.Equal(t, "alice", status.Holder.By)
 			} else {
-				require.Nil(t, standing)
+				require.Nil(t, status)
 			}
 		}
-		var nobodys *Held
-		require.False(t, nobodys.TakenOver())
-		nobodys.MarkRepaired()
+		var none *Held
+		require.False(t, none.TakenOver())
+		none.MarkRepaired()
 	})
 }
 
-func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
+func TestAnExpiredLeaseHasOneSuccessor(t *testing.T) {
 	store := bucket(t)
 	alice := holder("alice")
 	_, _, err := store.TryAcquire(t.Context(), alice)
 	require.NoError(t, err)
 	require.NoError(t, store.Clock.Wait(t.Context(), shortLease+2*time.Second))
-	standing, err := store.Get(t.Context(), "staging")
+	status, err := store.Get(t.Context(), "staging")
 	require.NoError(t, err)
-	require.Equal(t, StateExpired, standing.State)
+	require.Equal(t, StateExpired, status.State)
 
 	var all sync.WaitGroup
 	won := make(chan *Holder, 4)
 	for range 4 {
 		all.Go(func() {
-			_, died, err := store.TryAcquire(t.Context(), holder("bob"))
+			_, previous, err := store.TryAcquire(t.Context(), holder("bob"))
 			if held := (*HeldError)(nil); errors.As(err, &held) {
 				return
 			}
 			require.NoError(t, err)
-			won <- died
+			won <- previous
 		})
 	}
 	all.Wait()
@@ -208,14 +210,14 @@ func TestAnExpiredLeaseIsTakenOverByOne(t *testing.T) {
 	require.Equal(t, alice.ID, (<-won).ID)
 }
 
-// outage answers like S3, until it goes away.
+// outage responds like S3 until it is closed.
 func outage(t *testing.T, lease time.Duration) (Bucket, *httptest.Server) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"1"`) }))
 	t.Cleanup(server.Close)
 	return at(server, lease), server
 }
 
-// at is a bucket of a server of one's own, which is asked once.
+// at returns a bucket at a server, without retries.
 func at(server *httptest.Server, lease time.Duration) Bucket {
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &server.URL, UsePathStyle: true, Retryer: aws.NopRetryer{}, Credentials: aws.AnonymousCredentials{},
@@ -223,31 +225,31 @@ func at(server *httptest.Server, lease time.Duration) Bucket {
 	return Bucket{Client: client, Name: "state", Clock: clock.Real(), LeaseDuration: lease}
 }
 
-func TestAHolderOutOfReachStopsBeforeItsLeaseEnds(t *testing.T) {
+func TestAHolderWithoutNetworkStopsBeforeItsLeaseEnds(t *testing.T) {
 	const lease = 3 * time.Second
 	store, server := outage(t, lease)
-	var told []string
-	held, err := Acquire(t.Context(), store, holder("alice"), Options{Clock: clock.Real(), Log: func(s string) { told = append(told, s) }})
+	var logged []string
+	held, err := Acquire(t.Context(), store, holder("alice"), Options{Clock: clock.Real(), Log: func(s string) { logged = append(logged, s) }})
 	require.NoError(t, err)
-	taken := time.Now()
+	acquired := time.Now()
 	err = held.Run(t.Context(), func(ctx context.Context) error {
 		server.Close()
 		<-ctx.Done()
-		require.Less(t, time.Since(taken), lease-lease/renewalsPerLease, "time is left to end in an orderly way")
+		require.Less(t, time.Since(acquired), lease-lease/renewalsPerLease, "the rest of the lease is left for an orderly end")
 		require.True(t, isLost(context.Cause(ctx)))
 		return context.Cause(ctx)
 	})
 	require.ErrorContains(t, err, "the lock of staging was lost: no heartbeat has reached the bucket state for ")
-	require.Len(t, told, 2, "it was warned of once, and the lock could not be released")
-	require.Contains(t, told[0], "warning: the lock's heartbeat: renew the lock of staging in the bucket state: ")
+	require.Len(t, logged, 2, "one warning of the heartbeat, one of the release")
+	require.Contains(t, logged[0], "warning: the lock's heartbeat failed: renew the lock of staging in the bucket state: ")
 }
 
-// Whoever is refused by a lock that is released in that moment has it, and need not be told of a holder that nobody knows.
-func TestALockReleasedInBetweenIsTaken(t *testing.T) {
-	var asked []string
+// A lock that is released between the attempt and the read is acquired, and has no previous holder.
+func TestALockReleasedMeanwhileIsAcquired(t *testing.T) {
+	var requests []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method)
-		switch len(asked) {
+		requests = append(requests, r.Method)
+		switch len(requests) {
 		case 1:
 			w.WriteHeader(http.StatusPreconditionFailed)
 		case 2:
@@ -257,9 +259,23 @@ func TestALockReleasedInBetweenIsTaken(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	grip, died, err := at(server, DefaultLeaseDuration).TryAcquire(t.Context(), holder("alice"))
+	lease, previous, err := at(server, DefaultLeaseDuration).TryAcquire(t.Context(), holder("alice"))
 	require.NoError(t, err)
-	require.NotNil(t, grip)
-	require.Nil(t, died)
-	require.Equal(t, []string{"PUT", "GET", "PUT"}, asked)
+	require.NotNil(t, lease)
+	require.Nil(t, previous)
+	require.Equal(t, []string{"PUT", "GET", "PUT"}, requests)
+}
+
+func TestTempFilesOfAKilledHolderAreRemoved(t *testing.T) {
+	store := Directory{Dir: t.TempDir(), Clock: clock.Real()}
+	left, other := filepath.Join(store.Dir, ".staging.json123"), filepath.Join(store.Dir, ".dev.json123")
+	for _, file := range []string{left, other} {
+		require.NoError(t, os.WriteFile(file, []byte(`{"id":`), 0o600))
+	}
+	lease, previous, err := store.TryAcquire(t.Context(), holder("alice"))
+	require.NoError(t, err)
+	require.Nil(t, previous)
+	require.NoFileExists(t, left)
+	require.FileExists(t, other)
+	require.NoError(t, lease.Release(t.Context()))
 }

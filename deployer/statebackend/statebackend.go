@@ -1,5 +1,5 @@
-// Package statebackend makes where an account's Pulumi state lies: a versioned, encrypted, private bucket, and the KMS key
-// that encrypts it and the secrets in it. It is what has to be there before Pulumi can run at all.
+// Package statebackend creates the backend of an account's Pulumi state: a versioned, encrypted, private bucket, and the KMS
+// key that encrypts it and the secrets in it. Pulumi cannot run before they exist.
 package statebackend
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// noncurrentDays is how long an overwritten state can still be brought back.
+// noncurrentDays is how long an overwritten state can be restored.
 const noncurrentDays = 90
 
-// minDeletionWindowDays is the least number of days that KMS waits before it deletes a key.
+// minDeletionWindowDays is the shortest time after which KMS deletes a key.
 // Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html
 const minDeletionWindowDays = 7
 
@@ -32,13 +32,13 @@ type Backend struct {
 	Tags                     map[string]string
 }
 
-// Part is the bucket or the key, by its name, and whether it is there.
+// Part is the bucket or the key.
 type Part struct {
 	Name   string
 	Exists bool
 }
 
-// Find says what is there.
+// Find returns both parts.
 func (s Backend) Find(ctx context.Context, cfg aws.Config) ([]Part, error) {
 	key, err := s.findKey(ctx, kms.NewFromConfig(cfg))
 	if err != nil {
@@ -51,8 +51,7 @@ func (s Backend) Find(ctx context.Context, cfg aws.Config) ([]Part, error) {
 	return []Part{{Name: "KMS key " + s.KeyAlias, Exists: key != ""}, {Name: "state bucket " + s.Bucket, Exists: exists}}, nil
 }
 
-// Ensure makes what is missing and leaves alone what is there, but for the protections of key and bucket, which are
-// set again.
+// Ensure creates what is missing, and sets the protections of key and bucket again.
 func (s Backend) Ensure(ctx context.Context, cfg aws.Config) error {
 	if err := s.ensureKey(ctx, kms.NewFromConfig(cfg)); err != nil {
 		return err
@@ -70,7 +69,7 @@ func (s Backend) Ensure(ctx context.Context, cfg aws.Config) error {
 	return s.protect(ctx, buckets, isPlainHTTP(cfg))
 }
 
-// bucketClient asks for buckets by path where the endpoint is not AWS's own: an emulator answers at one address.
+// bucketClient returns a client that uses path-style addresses where the endpoint is not AWS: an emulator has only one.
 func bucketClient(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
 }
@@ -92,7 +91,7 @@ func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error
 	return aws.ToString(found.KeyMetadata.KeyId), nil
 }
 
-// ensureKey makes the key where the alias names none, and lets it rotate.
+// ensureKey creates the key if the alias names none, and enables its rotation.
 func (s Backend) ensureKey(ctx context.Context, client *kms.Client) error {
 	id, err := s.findKey(ctx, client)
 	if err != nil {
@@ -109,7 +108,7 @@ func (s Backend) ensureKey(ctx context.Context, client *kms.Client) error {
 	return nil
 }
 
-// createKey makes the key and names it. A key that cannot be named would never be found again: it is given back.
+// createKey creates the key and its alias. A key without an alias would never be found again, so it is deleted.
 func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, error) {
 	var tags []kmstypes.Tag
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
@@ -119,14 +118,14 @@ func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, err
 		Description: aws.String("Pulumi state and the secrets in it"), Tags: tags,
 	})
 	if err != nil {
-		return "", fmt.Errorf("make the key %s: %w", s.KeyAlias, err)
+		return "", fmt.Errorf("create the key %s: %w", s.KeyAlias, err)
 	}
 	id := created.KeyMetadata.KeyId
 	if _, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &s.KeyAlias, TargetKeyId: id}); err != nil {
 		_, deleteErr := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), &kms.ScheduleKeyDeletionInput{
 			KeyId: id, PendingWindowInDays: aws.Int32(minDeletionWindowDays),
 		})
-		return "", fmt.Errorf("name the key %s: %w", s.KeyAlias, errors.Join(err, deleteErr))
+		return "", fmt.Errorf("create the alias %s: %w", s.KeyAlias, errors.Join(err, deleteErr))
 	}
 	return aws.ToString(id), nil
 }
@@ -146,17 +145,17 @@ func (s Backend) findBucket(ctx context.Context, client *s3.Client) (exists bool
 func (s Backend) createBucket(ctx context.Context, client *s3.Client) error {
 	in := &s3.CreateBucketInput{Bucket: &s.Bucket}
 	if s.Region != "us-east-1" {
-		// us-east-1 is what no constraint means, and is refused as one.
+		// No constraint means us-east-1; S3 refuses it as a constraint.
 		// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
 		in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(s.Region)}
 	}
 	if _, err := client.CreateBucket(ctx, in); err != nil {
-		return fmt.Errorf("make the bucket %s: %w", s.Bucket, err)
+		return fmt.Errorf("create the bucket %s: %w", s.Bucket, err)
 	}
 	return nil
 }
 
-// protect sets what keeps the state safe: versions, encryption, privacy, and TLS, unless the endpoint itself is plain.
+// protect sets versions, encryption, privacy, and TLS, unless the endpoint itself is plain HTTP.
 func (s Backend) protect(ctx context.Context, client *s3.Client, plain bool) error {
 	var tags []s3types.Tag
 	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
@@ -197,7 +196,7 @@ func (s Backend) protect(ctx context.Context, client *s3.Client, plain bool) err
 	return nil
 }
 
-// requireTLS refuses whoever does not use TLS.
+// requireTLS denies access without TLS.
 func (s Backend) requireTLS(ctx context.Context, client *s3.Client) error {
 	arn := "arn:aws:s3:::" + s.Bucket
 	policy, err := json.Marshal(map[string]any{

@@ -17,17 +17,17 @@ import (
 
 var tags = map[string]string{"ManagedBy": "deployer"}
 
-func TestEnsureMakesWhatIsMissingOnce(t *testing.T) {
+func TestEnsureCreatesWhatIsMissingOnce(t *testing.T) {
 	cfg := moto.Config(t, "eu-west-1")
 	store := Backend{
 		Bucket: "v3-backend-pulumi-state-123456789012", KeyAlias: "alias/v3-backend-pulumi", Region: cfg.Region,
 		Tags: tags,
 	}
-	for _, there := range []bool{false, true} {
+	for _, exists := range []bool{false, true} {
 		found, err := store.Find(t.Context(), cfg)
 		require.NoError(t, err)
 		require.Equal(t, []Part{
-			{"KMS key alias/v3-backend-pulumi", there}, {"state bucket v3-backend-pulumi-state-123456789012", there},
+			{"KMS key alias/v3-backend-pulumi", exists}, {"state bucket v3-backend-pulumi-state-123456789012", exists},
 		}, found)
 		require.NoError(t, store.Ensure(t.Context(), cfg))
 	}
@@ -48,7 +48,7 @@ func TestEnsureMakesWhatIsMissingOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, rotation.KeyRotationEnabled)
 
-	// Records lie in the same bucket, beside the state, which may have a prefix.
+	// Records are stored in the same bucket, beside the state, which may have a prefix.
 	records := history.Bucket{Client: client, Name: store.Bucket, Prefix: "backend/v3"}
 	kept := []history.Deployment{{ID: "20260102-000000-bbbb", Stack: "staging"}, {ID: "20260101-000000-aaaa", Stack: "staging"}}
 	for _, r := range kept {
@@ -72,7 +72,7 @@ func keyOf(t *testing.T, cfg aws.Config, alias string) *string {
 	return out.KeyMetadata.KeyId
 }
 
-// A plain endpoint would be locked out by a policy that wants TLS; AWS's own gets it.
+// A policy that requires TLS would lock out a plain endpoint; AWS gets it.
 func TestOnlyAPlainEndpointNeedsNoTLS(t *testing.T) {
 	cfg := moto.Config(t, "us-east-1")
 	store := Backend{Bucket: "v3-backend-pulumi-state-123456789012", KeyAlias: "alias/v3-backend-pulumi", Region: cfg.Region, Tags: tags}
@@ -89,27 +89,26 @@ func TestOnlyAPlainEndpointNeedsNoTLS(t *testing.T) {
 	require.False(t, isPlainHTTP(aws.Config{BaseEndpoint: aws.String("https://localhost")}))
 }
 
-// The key that could not be named does not stay.
-func TestAKeyThatCannotBeNamedIsGivenBack(t *testing.T) {
+func TestAKeyWithoutAnAliasIsDeleted(t *testing.T) {
 	cfg := moto.Config(t, "us-east-1")
 	err := Backend{Bucket: "b", KeyAlias: "alias/not a name", Region: cfg.Region}.Ensure(t.Context(), cfg)
-	require.ErrorContains(t, err, "name the key alias/not a name")
+	require.ErrorContains(t, err, "create the alias alias/not a name")
 	keys := keysOf(t, cfg)
 	require.Len(t, keys, 1)
 	require.Equal(t, kmstypes.KeyStatePendingDeletion, keys[0].KeyState)
 }
 
-// A run that ended between the key's name and its rotation is made good by the next.
+// The next run enables the rotation of a key if the last run ended before that.
 func TestAKeyRotatesAfterAnyRun(t *testing.T) {
 	cfg := moto.Config(t, "us-east-1")
 	store := Backend{Bucket: "b-state", KeyAlias: "alias/ours", Region: cfg.Region, Tags: tags}
 	client := kms.NewFromConfig(cfg)
-	made, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{})
+	created, err := client.CreateKey(t.Context(), &kms.CreateKeyInput{})
 	require.NoError(t, err)
-	_, err = client.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &store.KeyAlias, TargetKeyId: made.KeyMetadata.KeyId})
+	_, err = client.CreateAlias(t.Context(), &kms.CreateAliasInput{AliasName: &store.KeyAlias, TargetKeyId: created.KeyMetadata.KeyId})
 	require.NoError(t, err)
 	require.NoError(t, store.Ensure(t.Context(), cfg))
-	rotation, err := client.GetKeyRotationStatus(t.Context(), &kms.GetKeyRotationStatusInput{KeyId: made.KeyMetadata.KeyId})
+	rotation, err := client.GetKeyRotationStatus(t.Context(), &kms.GetKeyRotationStatusInput{KeyId: created.KeyMetadata.KeyId})
 	require.NoError(t, err)
 	require.True(t, rotation.KeyRotationEnabled)
 	require.Len(t, keysOf(t, cfg), 1)

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Versions returns the contents of an object's versions, the newest first, and reads each only when it is asked for. It
-// ends with the first error.
+// Versions returns the contents of an object's versions, the newest first, and reads each when it is needed. It ends with
+// the first error.
 func Versions(ctx context.Context, client *s3.Client, bucket, key string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		versions, err := listVersions(ctx, client, bucket, key)
@@ -39,7 +39,7 @@ func listVersions(ctx context.Context, client *s3.Client, bucket, key string) ([
 			return nil, fmt.Errorf("list the versions of s3://%s/%s: %w", bucket, key, err)
 		}
 		for _, v := range page.Versions {
-			if aws.ToString(v.Key) == key { // a prefix may begin other keys, too
+			if aws.ToString(v.Key) == key { // other keys may have the same prefix
 				ids = append(ids, aws.ToString(v.VersionId))
 			}
 		}

@@ -1,0 +1,264 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// stateDocument is an exported state. What is not edited stays as it was written.
+type stateDocument struct {
+	Version    int
+	Features   []string
+	Deployment map[string]json.RawMessage
+	// exported is the whole document before any edit.
+	exported []byte
+	// Resources and PendingOperations are decoded parts of Deployment.
+	Resources, PendingOperations []json.RawMessage
+}
+
+// exportState reads the state, with its secrets encrypted unless the flags contain --show-secrets.
+func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocument, error) {
+	content, err := h.stateCommand(ctx, nil, append([]string{"stack", "export", "--stack", h.stack.Name}, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := decodeExport([]byte(content))
+	if err != nil {
+		return nil, h.stateError(err.Error())
+	}
+	return doc, nil
+}
+
+// importState replaces the stack's state by the document.
+func (h *Handle) importState(ctx context.Context, d *stateDocument) error {
+	content, err := d.encode()
+	if err != nil {
+		return fmt.Errorf("encode the state of stack %s: %w", h.stack.Name, err)
+	}
+	ctx = context.WithoutCancel(ctx)
+	// The engine writes a state as a whole, except on a full disk, which stateCommand handles.
+	if _, err = h.stateCommand(ctx, content, "stack", "import", "--stack", h.stack.Name); err != nil {
+		return err
+	}
+	return h.reload(ctx)
+}
+
+// stateCommand runs a command of the engine that needs only the state.
+func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
+	operation := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]
+	c := &process{engine: h.engine}
+	var env []string
+	for name, value := range h.stack.env() {
+		env = append(env, name+"="+value)
+	}
+	out, _, _, err := c.Run(ctx, h.stack.WorkDir, bytes.NewReader(input), nil, nil, env, args...)
+	if err != nil {
+		failure := Failure{Run: operation}
+		if args[1] == "import" && c.runningPID == 0 {
+			failure.StateWrite = h.recoverFailedWrite(nil, nil, c.stderr)
+		}
+		return "", h.explain(ctx, err, c, failure)
+	}
+	return out, nil
+}
+
+func decodeExport(content []byte) (*stateDocument, error) {
+	var outer apitype.UntypedDeployment
+	if err := json.Unmarshal(content, &outer); err != nil {
+		return nil, err
+	}
+	doc, err := decodeDeployment(outer.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	doc.Version, doc.Features, doc.exported = outer.Version, outer.Features, content
+	return doc, nil
+}
+
+// decodeDeployment decodes the deployment in an exported state.
+func decodeDeployment(inner json.RawMessage) (*stateDocument, error) {
+	doc := &stateDocument{Deployment: map[string]json.RawMessage{}}
+	if len(inner) == 0 {
+		return doc, nil
+	}
+	if err := json.Unmarshal(inner, &doc.Deployment); err != nil {
+		return nil, err
+	}
+	for name, list := range doc.lists() {
+		if raw := doc.Deployment[name]; len(raw) > 0 {
+			if err := json.Unmarshal(raw, list); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return doc, nil
+}
+
+func (d *stateDocument) lists() map[string]*[]json.RawMessage {
+	return map[string]*[]json.RawMessage{"resources": &d.Resources, "pending_operations": &d.PendingOperations}
+}
+
+func (d *stateDocument) encode() ([]byte, error) {
+	inner, err := d.encodeDeployment()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(apitype.UntypedDeployment{Version: d.Version, Features: d.Features, Deployment: inner})
+}
+
+// encodeDeployment encodes what decodeDeployment decodes.
+func (d *stateDocument) encodeDeployment() ([]byte, error) {
+	inner := maps.Clone(d.Deployment)
+	for name, list := range d.lists() {
+		delete(inner, name)
+		if len(*list) > 0 {
+			raw, err := json.Marshal(*list)
+			if err != nil {
+				return nil, err
+			}
+			inner[name] = raw
+		}
+	}
+	return json.Marshal(inner)
+}
+
+// written returns the time of the manifest; one without a time is older than any other.
+func (d *stateDocument) written() time.Time {
+	var manifest struct{ Time time.Time }
+	_ = json.Unmarshal(d.Deployment["manifest"], &manifest)
+	return manifest.Time
+}
+
+// edit calls change with each resource, and encodes those again for which it returns true. Numbers stay as they were
+// written, and secrets encrypted.
+func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
+	for i, raw := range d.Resources {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		var r map[string]any
+		if err := decoder.Decode(&r); err != nil {
+			return err
+		}
+		if !change(r) {
+			continue
+		}
+		edited, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		d.Resources[i] = edited
+	}
+	return nil
+}
+
+// each calls visit with each resource.
+func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
+	for _, raw := range d.Resources {
+		var r apitype.ResourceV3
+		if json.Unmarshal(raw, &r) == nil {
+			visit(r)
+		}
+	}
+}
+
+// find returns the resource with the URN, or nil.
+func (d *stateDocument) find(urn string) (found *apitype.ResourceV3) {
+	d.each(func(r apitype.ResourceV3) {
+		if string(r.URN) == urn && !r.Delete {
+			found = &r
+		}
+	})
+	return found
+}
+
+// unrefreshed returns the resources that a killed Reconcile has added and not read: they have an ID and no properties.
+func (d *stateDocument) unrefreshed() []string {
+	var urns []string
+	d.each(func(r apitype.ResourceV3) {
+		if r.Custom && !r.External && isProgramType(string(r.Type)) && len(r.Inputs) == 0 && len(r.Outputs) == 0 {
+			urns = append(urns, string(r.URN))
+		}
+	})
+	return urns
+}
+
+// addCandidate adds a resource to import after those that it needs. It depends on what its inputs name, so that a destroy
+// keeps the order. A candidate whose parent or provider is not in the state was not created by this stack.
+func (d *stateDocument) addCandidate(f ImportCandidate) bool {
+	urn, _, _ := cutLast(f.Provider, "::")
+	provider := d.find(urn)
+	if d.find(f.URN) != nil || provider == nil || f.Parent != "" && d.find(f.Parent) == nil {
+		return false
+	}
+	named := map[string]bool{}
+	replaceStrings(f.Inputs, func(text string) string {
+		named[text] = true
+		return text
+	})
+	r := apitype.ResourceV3{
+		URN: resource.URN(f.URN), Type: resource.URN(f.URN).Type(), Custom: true, ID: resource.ID(f.ID),
+		Parent: resource.URN(f.Parent), Provider: providerReference(*provider),
+	}
+	d.each(func(other apitype.ResourceV3) {
+		arn, _ := other.Outputs["arn"].(string)
+		if other.Custom && other.ID != "" && (named[string(other.ID)] || named[arn] && arn != "") {
+			r.Dependencies = append(r.Dependencies, other.URN)
+		}
+	})
+	raw, err := json.Marshal(r)
+	if err == nil { // it contains nothing that cannot be encoded
+		d.Resources = append(d.Resources, raw)
+	}
+	return err == nil
+}
+
+// addParents adds the parents that the state lacks, and reports whether there were any.
+func (d *stateDocument) addParents(parents []PlannedResource, outputs map[string]any) (added bool, err error) {
+	for _, c := range parents {
+		urn := resource.URN(c.URN)
+		if d.find(c.URN) != nil || !isProgramType(c.Type) && isDefaultProvider(c.URN) {
+			continue
+		}
+		r := apitype.ResourceV3{URN: urn, Type: urn.Type(), Parent: resource.URN(c.Parent)}
+		switch {
+		case urn.Type() == resource.RootStackType:
+			r.Outputs = outputs
+		case !isProgramType(c.Type):
+			r.Custom, r.ID, r.Inputs, r.Outputs = true, resource.ID(rand.Text()), c.Inputs, c.Inputs
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return added, fmt.Errorf("add %s to the state: %w", c.URN, err)
+		}
+		d.Resources, added = append(d.Resources, raw), true
+	}
+	return added, nil
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// remove removes resources, and reports whether there were any.
+func (d *stateDocument) remove(urns []string) bool {
+	before := len(d.Resources)
+	d.Resources = slices.DeleteFunc(d.Resources, func(raw json.RawMessage) bool {
+		var r apitype.ResourceV3
+		return json.Unmarshal(raw, &r) == nil && slices.Contains(urns, string(r.URN))
+	})
+	return len(d.Resources) < before
+}
