@@ -11,6 +11,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 )
 
 // readDatabase returns the environment's database instance, nil when there is none.
@@ -58,15 +59,6 @@ func checkDatabase(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateDatabase(database, maintenance, metrics, rc.env)}, nil
 }
 
-// availableStatuses are those in which the database answers while RDS does something with it.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-var availableStatuses = map[string]bool{
-	"backing-up": true, "modifying": true, "storage-optimization": true, "configuring-enhanced-monitoring": true,
-	"configuring-log-exports": true, "configuring-iam-database-auth": true, "resetting-master-credentials": true,
-	"maintenance": true, "upgrading": true, "storage-config-upgrade": true, "moving-to-vpc": true, "renaming": true,
-	"storage-initialization": true,
-}
-
 // Shares of the storage that may be left, in percent.
 const (
 	storageWarning = 15
@@ -101,7 +93,7 @@ func evaluateDatabase(
 		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
 	}
 	switch {
-	case status != "available" && !availableStatuses[status]:
+	case !rdsstate.Of(status).Serves():
 		return f.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
 	case aws.ToBool(database.PubliclyAccessible):
 		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed by hand"), "the database has a public address")
@@ -114,7 +106,7 @@ func evaluateDatabase(
 		return f.error("StorageFull", grow, "%.0f %% of the storage is left", left)
 	case leftKnown && left < storageWarning:
 		return f.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
-	case status != "available":
+	case status != rdsstate.Available:
 		return f.warning("DatabaseChanging", Hint{
 			Cause: "RDS works on it; it answers meanwhile", Solution: "wait",
 		}, "the database is %s", status)
@@ -130,7 +122,7 @@ func evaluateDatabase(
 // unavailableHint says what a status in which the database does not answer means.
 func unavailableHint(status string, env *environment.Environment) Hint {
 	switch {
-	case status == "creating" || status == "starting" || status == "rebooting":
+	case rdsstate.Of(status) == rdsstate.Starting:
 		return Hint{Cause: "it is on its way up", Solution: "wait a few minutes"}
 	case status == "stopped" || status == "stopping":
 		return Hint{Cause: "somebody stopped it", Solution: "start it",

@@ -29,6 +29,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -305,10 +306,11 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case len(out.DBInstances) == 0:
 		return nil
 	}
-	switch status := aws.ToString(out.DBInstances[0].DBInstanceStatus); status {
-	case "available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring":
+	status := aws.ToString(out.DBInstances[0].DBInstanceStatus)
+	switch rdsstate.Of(status) {
+	case rdsstate.Operational:
 		return nil
-	case "creating", "modifying", "rebooting", "upgrading", "renaming", "starting", "maintenance", "resetting-master-credentials":
+	case rdsstate.Changing, rdsstate.Starting:
 		return transient(blocking("database", hint.With(fmt.Errorf("%s is %s, not available", id, status), "wait until it is available, with --wait")))
 	default:
 		return blocking("database", hint.With(fmt.Errorf("%s is %s, not available", id, status),
