@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
 // fakeStack is a deployment on a stage: the phases are the real ones, the stack, the services and the registry are not. What
@@ -107,7 +108,7 @@ func (p *fakeStack) deployment(t *testing.T) *deployment {
 	p.env = &env
 	d.codeBefore = env.Code()
 	d.Env, d.infra, d.images = &env, p, fakeRegistry{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
-	d.Records = history.Dir(t.TempDir())
+	d.Records = history.Store{Files: blob.Dir(t.TempDir())}
 	d.Kind, d.record.Image = history.Full, d.named(t, 2).Image
 	d.image = d.named(t, 2)
 	d.newWatcher = func(_ context.Context, _ *environment.Environment, i *Image) (rolloutWatcher, error) {
@@ -185,7 +186,7 @@ func TestWhatIsUndone(t *testing.T) {
 				"where there was one, while the stack names the new image: run `up` with the image that is to run",
 		},
 		"the first rollout": {
-			change: func(d *deployment) { d.Records = history.Dir("/nowhere") },
+			change: func(d *deployment) { d.Records = history.Store{Files: blob.Dir("/nowhere")} },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "settle"),
 			undone: "nothing was put back: this is the first deployment here, there is no image that was verified healthy",
 		},

@@ -11,12 +11,13 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
 // newTestDeployment is a deployment under way that acts on nothing.
 func newTestDeployment(t *testing.T) *deployment {
 	return &deployment{
-		Deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Dir(t.TempDir())},
+		Deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Store{Files: blob.Dir(t.TempDir())}},
 		record: history.Deployment{ID: "20260101-000000-aaaa", Stack: "staging", Outcome: history.Running},
 	}
 }
@@ -111,7 +112,7 @@ func TestPhasesInTheirOrder(t *testing.T) {
 // A record that cannot be kept does not make a deployment that is done a failure.
 func TestRecordThatCannotBeKept(t *testing.T) {
 	d := newTestDeployment(t)
-	d.Records = history.Dir("/dev/null")
+	d.Records = history.Store{Files: blob.Dir("/dev/null")}
 	var told []Event
 	d.Report = func(e Event) { told = append(told, e) }
 	d.saveRecord(t.Context())
