@@ -74,7 +74,7 @@ func Find(ctx context.Context, cfg aws.Config, accountID string, q Query) (strin
 	return match.IDs[0], nil
 }
 
-// FindCandidates returns what the account has for a resource, whoever created it: tags are not compared, because other tools set
+// FindCandidates returns what the account has for a resource, also of other owners: tags are not compared, because other tools set
 // others.
 func FindCandidates(ctx context.Context, cfg aws.Config, accountID string, q Query) (Match, error) {
 	return find(ctx, account{cfg, accountID}, q)

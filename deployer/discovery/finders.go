@@ -11,7 +11,7 @@ const typeBucket = "aws:s3/bucketV2:BucketV2"
 const (
 	putOverwrites         = "putting it again overwrites what is there"
 	createReturnsExisting = "creating it again returns the existing one"
-	adoptsDefault         = "it takes over what AWS creates by itself"
+	adoptsDefault         = "it adopts the default that AWS creates"
 	isWaiter              = "it is a wait, and nothing in the account"
 	newRevision           = "another revision does no harm: nothing runs the spare one, and old ones are kept"
 )

@@ -24,7 +24,7 @@ func registered(t *testing.T) []string {
 	}
 	files, err := filepath.Glob(filepath.Join("..", "..", "infra", "*.go"))
 	require.NoError(t, err)
-	made := regexp.MustCompile(`\b(\w+)\.New(\w+)\(ctx, `)
+	constructed := regexp.MustCompile(`\b(\w+)\.New(\w+)\(ctx, `)
 	imported := regexp.MustCompile(`(?m)^\s*"github\.com/pulumi/pulumi-aws/sdk/v6/go/aws/(\w+)"`)
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
@@ -36,7 +36,7 @@ func registered(t *testing.T) []string {
 		for _, match := range imported.FindAllSubmatch(source, -1) {
 			packages = append(packages, string(match[1]))
 		}
-		for _, match := range made.FindAllSubmatch(source, -1) {
+		for _, match := range constructed.FindAllSubmatch(source, -1) {
 			if module, name := string(match[1]), string(match[2]); slices.Contains(packages, module) {
 				found["aws:"+module+"/"+strings.ToLower(name[:1])+name[1:]+":"+name] = true
 			}

@@ -120,7 +120,7 @@ func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 	}, nil
 }
 
-// accessError returns the error of an operation. InvalidRequestException has several meanings, so DescribeSecret tells whether the
+// accessError returns the error of an operation. InvalidRequestException has several meanings, so DescribeSecret decides whether the
 // secret is marked for deletion.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
 func (s Store) accessError(ctx context.Context, verb string, err error) error {
