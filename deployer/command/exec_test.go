@@ -166,7 +166,7 @@ func TestExecSaysWhatIsMissing(t *testing.T) {
 		"no plugin and no agent": {containers{task: oneTask(true, "PENDING")}, []string{"PATH=/nowhere"}, []string{"--env", "staging", "--yes"},
 			[]string{"session-manager-plugin is not on PATH", "the ExecuteCommandAgent of balancer-api in task 0123456789abcdef0123456789abcdef is PENDING"}},
 		"an old plugin": {containers{task: oneTask(true, "RUNNING")}, []string{"PLUGIN_VERSION=1.2.30.0"}, []string{"--env", "staging", "--yes"},
-			[]string{`is version "1.2.30.0", which takes the session's token as an argument that everybody on this machine can read`}},
+			[]string{`is version "1.2.30.0", which passes the session's token as an argument that every user of this machine can read`}},
 		"not enabled": {containers{task: oneTask(false, "RUNNING")}, nil, []string{"--env", "staging"},
 			[]string{"v3-backend-staging-api-service: task 0123456789abcdef0123456789abcdef was started without execute command",
 				"hint: services.executeCommand is true, but the task is older than that: `deployer up --env staging --code-only --restart`"}},
@@ -177,7 +177,7 @@ func TestExecSaysWhatIsMissing(t *testing.T) {
 		"protected": {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "production"},
 			[]string{"production is protected, and there is no terminal to ask at"}},
 		"another task":      {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "staging", "--task", "ffff"}, []string{"no task whose ID begins with ffff runs"}},
-		"another container": {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "staging", "--container", "web"}, []string{"has no container web, but balancer-api"}},
+		"another container": {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "staging", "--container", "web"}, []string{"has no container web; it has balancer-api"}},
 		"another service":   {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "staging", "--service", "migration"}, []string{`staging has no service "migration"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,9 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
-	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
-	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -56,7 +53,7 @@ func (o statusOptions) notify(ctx context.Context, one *environmentStatus, r ui.
 	if one.target == nil {
 		return o.webhook.Post(ctx, notify.NewMessage(r.Report, "", failure))
 	}
-	store := o.statusStore(one.target)
+	store := notify.StatusStore{Files: one.target.Records.Files}
 	previous, err := store.Last(ctx, one.env.Stack)
 	if err != nil {
 		printError(o.terminal.err, err)
@@ -71,15 +68,4 @@ func (o statusOptions) notify(ctx context.Context, one *environmentStatus, r ui.
 		return nil
 	}
 	return store.Save(ctx, one.env.Stack, r.Summary.Status, r.Timestamp)
-}
-
-// statusStore returns the store of the last statuses, beside the records of deployments.
-func (o statusOptions) statusStore(t *target.Target) notify.StatusStore {
-	switch records := t.Records.(type) {
-	case history.Dir:
-		return notify.Dir(filepath.Join(filepath.Dir(string(records)), "status"))
-	case history.Bucket:
-		return notify.Bucket{Client: records.Client, Name: records.Name, Prefix: records.Prefix}
-	}
-	return notify.Dir(filepath.Join(o.targets.options.StateDir, "status"))
 }

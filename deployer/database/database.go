@@ -1,9 +1,8 @@
-// Package database takes snapshots of an environment's database, makes another instance from one, and puts that in the
-// place and under the name of the first.
+// Package database takes snapshots of an environment's database, restores one to another instance, and switches the environment to
+// that instance.
 //
-// What RDS holds is asked for anew before every step, and every step may be done already: whatever was interrupted goes
-// on when it is asked for again. Nothing here deletes an instance; of snapshots only those go that were taken before
-// deployments and are more than the environment keeps.
+// The current state is read from RDS before every step, and a step may be done already: an interrupted command continues when it is
+// run again. No instance is deleted here; of snapshots, only those that deployments took and that exceed what the environment keeps.
 package database
 
 import (
@@ -22,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 )
 
 // Instance is an environment's database in RDS.
@@ -32,31 +32,27 @@ type Instance struct {
 	ec2   *ec2.Client
 }
 
-// New is the environment's database in an account.
+// New returns the environment's database in an account.
 func New(cfg aws.Config, env *environment.Environment, c clock.Clock) Instance {
 	return Instance{Env: env, Clock: c, rds: rds.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg)}
 }
 
-// Progress is told what is waited for.
+// Progress reports what is waited for.
 type Progress func(format string, args ...any)
 
-// ErrNoDatabase is the error of whoever wants a snapshot of a database that is not there.
+// ErrNoDatabase is returned for a snapshot of a database that does not exist.
 var ErrNoDatabase = errors.New("there is no database")
 
-// Available is RDS's word for an instance, a snapshot that can be used.
-const Available = "available"
+// Available is RDS's status of an instance or a snapshot that can be used.
+const Available = rdsstate.Available
 
-// secretActive is RDS's word for a secret that can be used.
-const secretActive = "active"
-
-// pollInterval is how often RDS is asked how far it is.
+// pollInterval is the time between two calls that ask RDS for a status.
 const pollInterval = 15 * time.Second
 
-// instances are those that the environment's database is, was, or may become, by their resource IDs, which stay when an
-// instance is renamed.
+// instances are the environment's database, its predecessors, and restored ones. Their resource IDs survive a rename.
 type instances []types.DBInstance
 
-// instances asks for all of them at once, so that a rename is never seen half.
+// instances lists all of them in one go, so that none is missed or listed twice during a rename.
 func (s Instance) instances(ctx context.Context) (instances, error) {
 	var found instances
 	pages := rds.NewDescribeDBInstancesPaginator(s.rds, &rds.DescribeDBInstancesInput{})
@@ -71,9 +67,8 @@ func (s Instance) instances(ctx context.Context) (instances, error) {
 }
 
 // owns reports whether an instance of that name is the environment's.
-func (s Instance) owns(instance string) bool {
-	return instance == s.Env.DatabaseIdentifier() || instance == s.Env.RestoredIdentifier() ||
-		strings.HasPrefix(instance, s.Env.ReplacedPrefix())
+func (s Instance) owns(name string) bool {
+	return name == s.Env.DatabaseIdentifier() || name == s.Env.RestoredIdentifier() || strings.HasPrefix(name, s.Env.ReplacedPrefix())
 }
 
 func (all instances) byName(name string) *types.DBInstance {
@@ -81,11 +76,11 @@ func (all instances) byName(name string) *types.DBInstance {
 }
 
 func (all instances) byResourceID(id string) *types.DBInstance {
-	return all.first(func(i types.DBInstance) bool { return aws.ToString(i.DbiResourceId) == id })
+	return all.first(func(i types.DBInstance) bool { return resourceID(&i) == id })
 }
 
-func (all instances) first(wanted func(types.DBInstance) bool) *types.DBInstance {
-	if at := slices.IndexFunc(all, wanted); at >= 0 {
+func (all instances) first(matches func(types.DBInstance) bool) *types.DBInstance {
+	if at := slices.IndexFunc(all, matches); at >= 0 {
 		return &all[at]
 	}
 	return nil
@@ -93,7 +88,15 @@ func (all instances) first(wanted func(types.DBInstance) bool) *types.DBInstance
 
 func instanceName(i types.DBInstance) string { return aws.ToString(i.DBInstanceIdentifier) }
 
-// masterSecretARN is the ARN of the secret in which RDS keeps the master user's password; "" where it does not.
+// resourceID returns the ID that stays when the instance is renamed; "" where there is no instance.
+func resourceID(i *types.DBInstance) string {
+	if i == nil {
+		return ""
+	}
+	return aws.ToString(i.DbiResourceId)
+}
+
+// masterSecretARN returns the ARN of the secret in which RDS manages the master user's password; "" where RDS does not manage it.
 func masterSecretARN(i *types.DBInstance) string {
 	if i.MasterUserSecret == nil {
 		return ""
@@ -101,9 +104,9 @@ func masterSecretARN(i *types.DBInstance) string {
 	return aws.ToString(i.MasterUserSecret.SecretArn)
 }
 
-// waitForInstance waits until the instance with the resource ID is as it is wanted.
+// waitForInstance waits until the instance with the resource ID is available and ready.
 func (s Instance) waitForInstance(
-	ctx context.Context, id string, limit time.Duration, say Progress, wanted func(*types.DBInstance) bool,
+	ctx context.Context, id string, limit time.Duration, progress Progress, ready func(*types.DBInstance) bool,
 ) (*types.DBInstance, error) {
 	status := ""
 	for waited := time.Duration(0); waited < limit; waited += pollInterval {
@@ -113,26 +116,19 @@ func (s Instance) waitForInstance(
 		}
 		found := all.byResourceID(id)
 		if found == nil {
-			return nil, fmt.Errorf("the instance %s is gone: somebody deleted it", id)
+			return nil, fmt.Errorf("the instance %s was deleted", id)
 		}
-		if status = aws.ToString(found.DBInstanceStatus); status == Available && wanted(found) {
+		if status = aws.ToString(found.DBInstanceStatus); status == Available && ready(found) {
 			return found, nil
 		}
-		if isFailed(status) {
-			return nil, hint.With(fmt.Errorf("%s is %s", instanceName(*found), status), "RDS says why under the instance's Events: aws rds describe-events "+
+		if rdsstate.Of(status) == rdsstate.Unavailable {
+			return nil, hint.With(fmt.Errorf("%s is %s", instanceName(*found), status), "find the reason in the instance's events: aws rds describe-events "+
 				"--source-type db-instance --source-identifier "+instanceName(*found)+" --region "+s.Env.Region)
 		}
-		say("%s is %s", instanceName(*found), status)
+		progress("%s is %s", instanceName(*found), status)
 		if err := s.Clock.Wait(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("the instance %s is %s, and not ready after %s", id, status, limit)
-}
-
-// isFailed reports whether an instance does not become available again by itself.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-func isFailed(status string) bool {
-	return status == "failed" || status == "deleting" || status == "stopped" || status == "storage-full" ||
-		status == "restore-error" || strings.HasPrefix(status, "inaccessible-") || strings.HasPrefix(status, "incompatible-")
+	return nil, fmt.Errorf("the instance %s is %s, and was not ready within %s", id, status, limit)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,63 +14,64 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 )
 
-// Snapshot is one of the environment's database.
+// Snapshot is a snapshot of the environment's database.
 type Snapshot struct {
 	Name string `json:"name"`
-	// Type is RDS's: manual, or automated.
+	// Type is manual or automated.
 	Type    string    `json:"type"`
 	Status  string    `json:"status"`
 	Created time.Time `json:"created"`
-	// Progress is how much of it is done, in percent.
+	// Progress is in percent.
 	Progress int32 `json:"progress"`
-	// SizeGiB is that of the database's volume; a restored one is at least as large.
+	// SizeGiB is the size of the database's volume; a restored one is at least as large.
 	SizeGiB   int32  `json:"sizeGiB"`
 	Engine    string `json:"engine"`
 	Version   string `json:"version"`
 	Encrypted bool   `json:"encrypted"`
-	// Deployment is the ID of the one that took it; "" where none did.
+	// Deployment is the ID of the deployment that took it; "" where none did.
 	Deployment string `json:"deployment,omitempty"`
 	// user is the database's master user.
 	user string
 }
 
-// deploymentTag names on a snapshot the deployment that took it.
+// deploymentTag is the tag of a snapshot that has the ID of the deployment that took it.
 const deploymentTag = "Deployment"
 
-// snapshotLimit is how long a snapshot may take. One of a small database is there in minutes.
+// snapshotLimit is how long a snapshot may take. One of a small database takes minutes.
 const snapshotLimit = 2 * time.Hour
 
-// CreateSnapshot lets RDS begin a snapshot, and returns its name. A database that is busy for a while is waited for. The error is
-// ErrNone where there is no database.
-func (s Instance) CreateSnapshot(ctx context.Context, deployment string, say Progress) (string, error) {
+// CreateSnapshot starts a snapshot and returns its name. It waits while the database is busy. Without a database the error is
+// ErrNoDatabase.
+func (s Instance) CreateSnapshot(ctx context.Context, deployment string, progress Progress) (string, error) {
 	database, labels := s.Env.DatabaseIdentifier(), s.Env.Tags()
 	if deployment != "" {
 		labels[deploymentTag] = deployment
 	}
-	for began := s.Clock.Now(); ; {
+	for start := s.Clock.Now(); ; {
 		name, pause := s.Env.SnapshotIdentifier(s.Clock.Now()), pollInterval
 		_, err := s.rds.CreateDBSnapshot(ctx, &rds.CreateDBSnapshotInput{
 			DBInstanceIdentifier: &database, DBSnapshotIdentifier: &name, Tags: tags(labels),
 		})
 		var missing *types.DBInstanceNotFoundFault
-		var same *types.DBSnapshotAlreadyExistsFault
+		var exists *types.DBSnapshotAlreadyExistsFault
 		var busy *types.InvalidDBInstanceStateFault
 		switch {
 		case err == nil:
 			return name, nil
 		case errors.As(err, &missing):
 			return "", ErrNoDatabase
-		case errors.As(err, &same):
-			// Somebody else took one in this very second: the next has another name.
+		case errors.As(err, &exists):
+			// Another user took one in the same second; in the next second the name is another.
 			pause = time.Second
 		case errors.As(err, &busy):
-			if err := s.checkTransient(ctx, s.Clock.Now().Sub(began), say); err != nil {
+			if err := s.checkTransient(ctx, s.Clock.Now().Sub(start), progress); err != nil {
 				return "", err
 			}
 		default:
-			return "", fmt.Errorf("take the snapshot %s of %s: %w", name, database, s.withQuotaHint(err))
+			return "", fmt.Errorf("create the snapshot %s of %s: %w", name, database, s.withQuotaHint(err))
 		}
 		if err := s.Clock.Wait(ctx, pause); err != nil {
 			return "", err
@@ -79,58 +79,38 @@ func (s Instance) CreateSnapshot(ctx context.Context, deployment string, say Pro
 	}
 }
 
-// checkTransient refuses where the database is in a state that does not pass, or did not in all that time.
-func (s Instance) checkTransient(ctx context.Context, waited time.Duration, say Progress) error {
-	database := s.Env.DatabaseIdentifier()
-	status, err := s.status(ctx, database)
+// checkTransient returns an error if the database will not become available without help, or did not within the limit.
+func (s Instance) checkTransient(ctx context.Context, waited time.Duration, progress Progress) error {
+	all, err := s.instances(ctx)
 	if err != nil {
 		return err
 	}
-	if isTransient(status) && waited < snapshotLimit {
-		say("%s is %s; the snapshot begins when that is done", database, status)
+	database, status := s.Env.DatabaseIdentifier(), Gone
+	if found := all.byName(database); found != nil {
+		status = aws.ToString(found.DBInstanceStatus)
+	}
+	if rdsstate.Of(status).Passes() && waited < snapshotLimit {
+		progress("%s is %s; waiting until RDS accepts a snapshot", database, status)
 		return nil
 	}
 	return hint.With(fmt.Errorf("%s is %s: RDS takes a snapshot only of a database that is available", database, status),
-		"`deployer status --env "+s.Env.Stack+" --only database` says what it needs; `deployer snapshot list --env "+s.Env.Stack+
-			"` shows what was taken before")
+		"see what it needs: `deployer status --env "+s.Env.Stack+" --only database`; earlier snapshots: `deployer snapshot list --env "+s.Env.Stack+"`")
 }
 
-// isTransient reports whether an instance becomes available soon and by itself.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-func isTransient(status string) bool {
-	return slices.Contains([]string{
-		Available, "backing-up", "modifying", "creating", "renaming", "rebooting", "starting", "maintenance", "upgrading",
-		"resetting-master-credentials", "storage-config-upgrade",
-	}, status) || strings.HasPrefix(status, "configuring-")
-}
-
-// status is RDS's word for how an instance is.
-func (s Instance) status(ctx context.Context, name string) (string, error) {
-	all, err := s.instances(ctx)
-	if err != nil {
-		return "", err
-	}
-	if found := all.byName(name); found != nil {
-		return aws.ToString(found.DBInstanceStatus), nil
-	}
-	return "gone", nil
-}
-
-// withQuotaHint adds advice to a refusal.
 func (s Instance) withQuotaHint(err error) error {
 	if full := (*types.SnapshotQuotaExceededFault)(nil); errors.As(err, &full) {
-		return hint.With(err, "delete manual snapshots of the region "+s.Env.Region+" that nobody needs, or ask for more: "+
+		return hint.With(err, "delete manual snapshots in "+s.Env.Region+" that are not needed, or request a higher quota: "+
 			"aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
 	}
 	return err
 }
 
 // WaitForSnapshot waits until a snapshot can be used.
-func (s Instance) WaitForSnapshot(ctx context.Context, name string, say Progress) error {
+func (s Instance) WaitForSnapshot(ctx context.Context, name string, progress Progress) error {
 	for waited := time.Duration(0); waited < snapshotLimit; waited += pollInterval {
 		out, err := s.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &name})
 		if err != nil {
-			return fmt.Errorf("look at the snapshot %s: %w", name, err)
+			return fmt.Errorf("describe the snapshot %s: %w", name, err)
 		}
 		if len(out.DBSnapshots) == 1 {
 			snapshot := newSnapshot(out.DBSnapshots[0])
@@ -139,22 +119,22 @@ func (s Instance) WaitForSnapshot(ctx context.Context, name string, say Progress
 				return nil
 			case "failed", "deleted":
 				return hint.With(fmt.Errorf("the snapshot %s is %s", name, snapshot.Status),
-					"RDS says why under the events of "+s.Env.DatabaseIdentifier()+"; nothing else was changed, so run the same command again")
+					"find the reason in the events of "+s.Env.DatabaseIdentifier()+"; nothing else was changed, so run the same command again")
 			}
-			say("snapshot %s is %s, %d %% done", name, snapshot.Status, snapshot.Progress)
+			progress("snapshot %s is %s, %d %% done", name, snapshot.Status, snapshot.Progress)
 		}
 		if s.Clock.Wait(ctx, pollInterval) != nil {
-			return hint.With(fmt.Errorf("RDS goes on with the snapshot %s by itself: %w", name, context.Cause(ctx)),
-				"`deployer snapshot list --env "+s.Env.Stack+"` shows when it is done")
+			return hint.With(fmt.Errorf("the snapshot %s continues in the background: %w", name, context.Cause(ctx)),
+				"see when it is done: `deployer snapshot list --env "+s.Env.Stack+"`")
 		}
 	}
-	return fmt.Errorf("the snapshot %s is not available after %s", name, snapshotLimit)
+	return fmt.Errorf("the snapshot %s was not available within %s", name, snapshotLimit)
 }
 
-// Gone is how a snapshot is that was deleted.
+// Gone is the status of a snapshot or an instance that does not exist any more.
 const Gone = "gone"
 
-// SnapshotStatus is RDS's word for how a snapshot is; Gone where there is none of that name.
+// SnapshotStatus returns RDS's status of a snapshot; Gone where there is none of that name.
 func (s Instance) SnapshotStatus(ctx context.Context, name string) (string, error) {
 	out, err := s.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &name})
 	missing := (*types.DBSnapshotNotFoundFault)(nil)
@@ -162,13 +142,12 @@ func (s Instance) SnapshotStatus(ctx context.Context, name string) (string, erro
 	case errors.As(err, &missing), err == nil && len(out.DBSnapshots) == 0:
 		return Gone, nil
 	case err != nil:
-		return "", fmt.Errorf("look at the snapshot %s: %w", name, err)
+		return "", fmt.Errorf("describe the snapshot %s: %w", name, err)
 	}
 	return aws.ToString(out.DBSnapshots[0].Status), nil
 }
 
-// ListSnapshots returns the environment's snapshots, the newest first: those of its database, whatever that was called when they
-// were taken.
+// ListSnapshots returns the snapshots of the environment's instances, under whatever name they were taken, the newest first.
 func (s Instance) ListSnapshots(ctx context.Context) ([]Snapshot, error) {
 	var found []Snapshot
 	pages := rds.NewDescribeDBSnapshotsPaginator(s.rds, &rds.DescribeDBSnapshotsInput{})
@@ -190,22 +169,16 @@ func (s Instance) ListSnapshots(ctx context.Context) ([]Snapshot, error) {
 }
 
 func newSnapshot(s types.DBSnapshot) Snapshot {
-	snapshot := Snapshot{
+	return Snapshot{
 		Name: aws.ToString(s.DBSnapshotIdentifier), Type: aws.ToString(s.SnapshotType), Status: aws.ToString(s.Status),
 		Created: aws.ToTime(s.SnapshotCreateTime).UTC(), Progress: aws.ToInt32(s.PercentProgress), SizeGiB: aws.ToInt32(s.AllocatedStorage),
 		Engine: aws.ToString(s.Engine), Version: aws.ToString(s.EngineVersion), Encrypted: aws.ToBool(s.Encrypted),
-		user: aws.ToString(s.MasterUsername),
+		Deployment: tagValue(s.TagList, deploymentTag), user: aws.ToString(s.MasterUsername),
 	}
-	for _, tag := range s.TagList {
-		if aws.ToString(tag.Key) == deploymentTag {
-			snapshot.Deployment = aws.ToString(tag.Value)
-		}
-	}
-	return snapshot
 }
 
-// PruneSnapshots deletes the oldest snapshots that were taken before deployments and are more than the environment keeps, and
-// returns their names. Those that are spared stay, whatever their age.
+// PruneSnapshots deletes the oldest snapshots that deployments took and that exceed what the environment keeps, and returns their
+// names. Those to keep stay, whatever their age.
 func (s Instance) PruneSnapshots(ctx context.Context, kept ...string) ([]string, error) {
 	all, err := s.ListSnapshots(ctx)
 	if err != nil {
@@ -214,7 +187,7 @@ func (s Instance) PruneSnapshots(ctx context.Context, kept ...string) ([]string,
 	var deleted []string
 	for _, snapshot := range s.expired(all, kept) {
 		_, err := s.rds.DeleteDBSnapshot(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: &snapshot.Name})
-		if gone := (*types.DBSnapshotNotFoundFault)(nil); errors.As(err, &gone) {
+		if missing := (*types.DBSnapshotNotFoundFault)(nil); errors.As(err, &missing) {
 			continue
 		}
 		if err != nil {
@@ -225,17 +198,15 @@ func (s Instance) PruneSnapshots(ctx context.Context, kept ...string) ([]string,
 	return deleted, nil
 }
 
-// expired are the snapshots that may go, of all of them, the newest first. Only what a deployment took is a deployment's
-// to delete: what people asked for stays, and so does one that is not available, which may be work under way.
+// expired returns the snapshots that may be deleted. The list is sorted, the newest first. A deployment deletes only what a deployment
+// took: a snapshot that a user asked for stays, and so does one that is not available, which may still be being created.
 func (s Instance) expired(all []Snapshot, kept []string) []Snapshot {
-	var ours []Snapshot
-	for _, snapshot := range all {
-		if snapshot.Deployment != "" && snapshot.Status == Available && s.Env.IsPreDeploy(snapshot.Name) {
-			ours = append(ours, snapshot)
-		}
-	}
-	surplus := ours[min(len(ours), s.Env.Deployment.SnapshotsKept):]
-	return slices.DeleteFunc(slices.Clone(surplus), func(o Snapshot) bool { return slices.Contains(kept, o.Name) })
+	ours := slices.DeleteFunc(slices.Clone(all), func(o Snapshot) bool {
+		return o.Deployment == "" || o.Status != Available || !s.Env.IsPreDeploy(o.Name)
+	})
+	return slices.DeleteFunc(ours[min(len(ours), s.Env.Deployment.SnapshotsKept):], func(o Snapshot) bool {
+		return slices.Contains(kept, o.Name)
+	})
 }
 
 func tags(labels map[string]string) []types.Tag {
@@ -244,4 +215,13 @@ func tags(labels map[string]string) []types.Tag {
 		all = append(all, types.Tag{Key: aws.String(key), Value: aws.String(labels[key])})
 	}
 	return all
+}
+
+func tagValue(tags []types.Tag, key string) string {
+	for _, tag := range tags {
+		if aws.ToString(tag.Key) == key {
+			return aws.ToString(tag.Value)
+		}
+	}
+	return ""
 }

@@ -11,24 +11,24 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-// An AWS that is not ours takes, lists and deletes snapshots too.
+// The requests work with another implementation of the RDS API than the simulated account.
 func TestSnapshotsOverTheWire(t *testing.T) {
 	env := staging(t).Env
 	env.Deployment.SnapshotsKept = 1
 	cfg := moto.Config(t, env.Region)
 	s := New(cfg, env, clock.Real())
-	say := func(format string, args ...any) { t.Logf(format, args...) }
+	progress := func(format string, args ...any) { t.Logf(format, args...) }
 
-	_, err := s.CreateSnapshot(t.Context(), "", say)
+	_, err := s.CreateSnapshot(t.Context(), "", progress)
 	require.ErrorIs(t, err, ErrNoDatabase)
 	client := rds.NewFromConfig(cfg)
-	for _, name := range []string{env.DatabaseIdentifier(), "somebody-elses"} {
+	for _, name := range []string{env.DatabaseIdentifier(), "other-database"} {
 		_, err = client.CreateDBInstance(t.Context(), &rds.CreateDBInstanceInput{
 			DBInstanceIdentifier: &name, DBInstanceClass: aws.String("db.t3.small"), Engine: aws.String("postgres"), AllocatedStorage: aws.Int32(20),
 		})
 		require.NoError(t, err)
 		_, err = client.CreateDBSnapshot(t.Context(), &rds.CreateDBSnapshotInput{
-			DBInstanceIdentifier: &name, DBSnapshotIdentifier: aws.String(name + "-by-hand"),
+			DBInstanceIdentifier: &name, DBSnapshotIdentifier: aws.String(name + "-manual"),
 		})
 		require.NoError(t, err)
 	}
@@ -37,9 +37,9 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 		DBInstanceIdentifier: aws.String(env.DatabaseIdentifier()), DBSnapshotIdentifier: &older, Tags: tags(map[string]string{deploymentTag: "1"}),
 	})
 	require.NoError(t, err)
-	name, err := s.CreateSnapshot(t.Context(), "20261123-181140-1f3a", say)
+	name, err := s.CreateSnapshot(t.Context(), "20261123-181140-1f3a", progress)
 	require.NoError(t, err)
-	require.NoError(t, s.WaitForSnapshot(t.Context(), name, say))
+	require.NoError(t, s.WaitForSnapshot(t.Context(), name, progress))
 
 	all, err := s.ListSnapshots(t.Context())
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 			names = append(names, snapshot.Name)
 		}
 	}
-	require.ElementsMatch(t, []string{name, older, env.DatabaseIdentifier() + "-by-hand"}, names)
+	require.ElementsMatch(t, []string{name, older, env.DatabaseIdentifier() + "-manual"}, names)
 	deleted, err := s.PruneSnapshots(t.Context(), name)
 	require.NoError(t, err)
 	require.Equal(t, []string{older}, deleted)

@@ -1,98 +1,128 @@
-// Package discovery knows what a killed deployment may have left in the account, and how it is found there.
+// Package discovery finds resources of the program that are in an account and not in the state: those that a killed deployment
+// created, and those that existed before the first import.
 //
-// A create that was cut in two is in the account and not in the state: the next one would collide with its name, or make a second
-// one. So everything that the program would create is looked up first. What exists is imported. Only what had all its inputs can
-// have been created, which keeps the list short.
+// What a killed deployment created would collide with the next create of that name, or be created twice. So everything that the
+// program would create is looked up first, and what exists is imported. Only what had all its inputs can have been created, which
+// keeps the search short.
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Query is a resource that the program would create.
+// Query describes a resource that the program would create.
 type Query struct {
 	// Type is Pulumi's token, such as aws:ec2/vpc:Vpc.
 	Type string
-	// Inputs are the provider's, by Pulumi's names; what is not known yet has no text of AWS's in it.
+	// Inputs are the provider's, by Pulumi's names. Known reports whether a text among them is final: an output of a resource
+	// that does not exist yet is not.
 	Inputs map[string]any
-	// Parent is the ID of the resource under which the program has it; "" where that is unknown or a component.
+	Known  func(string) bool
+	// Parent is the ID of the resource that is its parent in the program; "" where that is unknown or a component.
 	Parent string
-	// Known reports whether a text among the inputs is one that AWS knows.
-	Known func(string) bool
+	// managed restricts the search to what this program created.
+	managed bool
 }
 
-// text is an input that is a known text, or a text in a block of one; "" otherwise.
-func (w Query) text(property string) string {
-	value, _ := w.Inputs[property].(string)
-	if !w.Known(value) {
+// text returns an input that is a known text, or "".
+func (q Query) text(property string) string {
+	value, _ := q.Inputs[property].(string)
+	if !q.Known(value) {
 		return ""
 	}
 	return value
 }
 
-// tag is the value of one of its tags.
-func (w Query) tag(name string) string {
-	tags, _ := w.Inputs["tags"].(map[string]any)
+func (q Query) tag(name string) string {
+	tags, _ := q.Inputs["tags"].(map[string]any)
 	value, _ := tags[name].(string)
 	return value
 }
 
-// finder says how a type is found after a create that was cut in two.
-type finder struct {
-	// needs are the inputs without which AWS would not have made one.
-	needs []string
-	// find returns what the resource is imported by: what the provider may then find under it, or what AWS was asked for. "" says
-	// that there is none.
-	find func(context.Context, account, Query) (string, error)
-	// skipReason says why nothing has to be found: creating it again ends as if it had been made once.
-	skipReason string
+// Match is what an account has for a resource of the program.
+type Match struct {
+	// IDs are what the resource may be imported by; several are ambiguous. A name is returned without a call to AWS: the
+	// provider reads it in any case, and so finds out whether it exists.
+	IDs []string
+	// By is what makes it a match, such as the names of inputs.
+	By string
 }
 
-// account is where things are looked up.
+// account is where resources are looked up; id has twelve digits.
 type account struct {
 	aws aws.Config
-	// id is its twelve digits, region where it is looked at.
-	id, region string
+	id  string
 }
 
-// Find returns what the resource is imported by if it is in the account; "" where it is not there, cannot be there, or need not
-// be found. A name is returned without asking AWS: the provider reads it in any case, and knows best whether it is there.
-func Find(ctx context.Context, cfg aws.Config, accountID string, w Query) (string, error) {
-	r := finders[w.Type]
-	if r.find == nil || !hasInputs(r, w) {
+// Find returns what a resource can be imported by that this program created: its tags are compared. It returns "" where there is
+// none, where an input is missing without which AWS could not have created it, and where it does not have to be found.
+func Find(ctx context.Context, cfg aws.Config, accountID string, q Query) (string, error) {
+	if finders[q.Type].skipReason != "" {
 		return "", nil
 	}
-	id, err := r.find(ctx, account{cfg, accountID, cfg.Region}, w)
-	if err != nil {
-		return "", fmt.Errorf("look for %s: %w", w.Type, err)
+	q.managed = true
+	match, err := find(ctx, account{cfg, accountID}, q)
+	if err != nil || len(match.IDs) == 0 {
+		return "", err
 	}
-	return id, nil
+	return match.IDs[0], nil
 }
 
-// hasInputs reports whether everything is known without which AWS would not have made one.
-func hasInputs(r finder, w Query) bool {
-	return !slices.ContainsFunc(r.needs, func(property string) bool { return w.text(property) == "" })
+// FindCandidates returns what the account has for a resource, also of other owners: tags are not compared, because other tools set
+// others.
+func FindCandidates(ctx context.Context, cfg aws.Config, accountID string, q Query) (Match, error) {
+	return find(ctx, account{cfg, accountID}, q)
 }
 
-// IsManaged reports whether a resource that bears the name of one of the program's is the program's: it has the tags that the program
-// gives. A bucket gets them only after it is made.
-func IsManaged(w Query, outputs map[string]any) bool {
-	given, tagged := w.Inputs["tags"].(map[string]any)
+func find(ctx context.Context, a account, q Query) (Match, error) {
+	f := finders[q.Type]
+	missing := func(property string) bool { return q.text(property) == "" }
+	if f.find == nil || slices.ContainsFunc(f.needs, missing) {
+		return Match{}, nil
+	}
+	ids, err := f.find(ctx, a, q)
+	if err != nil {
+		return Match{}, fmt.Errorf("look for %s: %w", q.Type, err)
+	}
+	return Match{IDs: ids, By: cmp.Or(f.by, strings.Join(f.needs, ", "))}, nil
+}
+
+// SkipReason returns why resources of a type are never looked for; "" where they are.
+func SkipReason(typ string) string {
+	if finders[typ].find != nil {
+		return ""
+	}
+	return finders[typ].skipReason
+}
+
+// IsManaged reports whether a resource, read from the account, has the tags that the program sets. A bucket gets them only after
+// its creation.
+func IsManaged(q Query, outputs map[string]any) bool {
+	expected, tagged := q.Inputs["tags"].(map[string]any)
 	if !tagged {
 		return true
 	}
-	found, _ := outputs["tags"].(map[string]any)
-	if len(found) == 0 && w.Type == typeBucket {
+	actual, _ := outputs["tags"].(map[string]any)
+	if len(actual) == 0 && q.Type == typeBucket {
 		return true
 	}
-	for _, owner := range []string{"Project", "Environment", "ManagedBy"} {
-		if found[owner] != given[owner] {
-			return false
-		}
+	return !slices.ContainsFunc([]string{"Project", "Environment", "ManagedBy"}, func(tag string) bool {
+		return actual[tag] != expected[tag]
+	})
+}
+
+// HoldsData reports whether deleting a resource of the type deletes data: rows, files, messages, images, or the name servers that a
+// registrar knows.
+func HoldsData(typ string) bool {
+	switch typ {
+	case "aws:rds/instance:Instance", typeBucket, "aws:sqs/queue:Queue", "aws:ecr/repository:Repository", "aws:route53/zone:Zone":
+		return true
 	}
-	return true
+	return false
 }

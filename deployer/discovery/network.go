@@ -2,75 +2,102 @@ package discovery
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 )
 
-// filters is the filters that pairs of name and value make.
+// filters returns EC2's filters for pairs of name and value.
 func filters(pairs ...string) []types.Filter {
-	var filters []types.Filter
+	var all []types.Filter
 	for i := 0; i+1 < len(pairs); i += 2 {
-		filters = append(filters, types.Filter{Name: &pairs[i], Values: pairs[i+1 : i+2]})
+		all = append(all, types.Filter{Name: &pairs[i], Values: pairs[i+1 : i+2]})
 	}
-	return filters
+	return all
 }
 
-// tagged is the filters for the resource's own tags, by which those are found that AWS names.
-func (w Query) tagged(pairs ...string) []types.Filter {
+// tagFilters returns filters for pairs of name and value, and for the tags that the program sets.
+func (q Query) tagFilters(pairs ...string) []types.Filter {
 	for _, name := range []string{"Name", "Environment", "ManagedBy"} {
-		pairs = append(pairs, "tag:"+name, w.tag(name))
+		pairs = append(pairs, "tag:"+name, q.tag(name))
 	}
 	return filters(pairs...)
 }
 
-// firstID is the ID of the first of some things that were found; "" where there are none.
-func firstID[T any](found []T, id func(T) *string) (string, error) {
-	if len(found) == 0 {
-		return "", nil
+// managedFilters returns filters for pairs of name and value, with those for tags only where the resource is managed.
+func (q Query) managedFilters(pairs ...string) []types.Filter {
+	if q.managed {
+		return q.tagFilters(pairs...)
 	}
-	return aws.ToString(id(found[0])), nil
+	return filters(pairs...)
 }
 
-func findVPC(ctx context.Context, a account, w Query) (string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: w.tagged()})
+func ids[T any](found []T, id func(T) *string) []string {
+	var all []string
+	for _, resource := range found {
+		all = append(all, aws.ToString(id(resource)))
+	}
+	return all
+}
+
+func findVPC(ctx context.Context, a account, q Query) ([]string, error) {
+	by := filters("tag:Name", q.tag("Name"))
+	if q.managed {
+		by = q.tagFilters()
+	}
+	out, err := ec2.NewFromConfig(a.aws).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: by})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return firstID(out.Vpcs, func(v types.Vpc) *string { return v.VpcId })
+	return ids(out.Vpcs, func(v types.Vpc) *string { return v.VpcId }), nil
 }
 
-func findInternetGateway(ctx context.Context, a account, w Query) (string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: w.tagged()})
+// findInternetGateway finds a managed gateway by its tags, because a killed deployment may not have attached it yet.
+func findInternetGateway(ctx context.Context, a account, q Query) ([]string, error) {
+	by := filters("attachment.vpc-id", q.text("vpcId"))
+	if q.managed {
+		by = q.tagFilters()
+	}
+	out, err := ec2.NewFromConfig(a.aws).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: by})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return firstID(out.InternetGateways, func(g types.InternetGateway) *string { return g.InternetGatewayId })
+	return ids(out.InternetGateways, func(g types.InternetGateway) *string { return g.InternetGatewayId }), nil
 }
 
-func findSubnet(ctx context.Context, a account, w Query) (string, error) {
+func findSubnet(ctx context.Context, a account, q Query) ([]string, error) {
 	out, err := ec2.NewFromConfig(a.aws).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{
-		Filters: filters("vpc-id", w.text("vpcId"), "cidr-block", w.text("cidrBlock")),
+		Filters: filters("vpc-id", q.text("vpcId"), "cidr-block", q.text("cidrBlock")),
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return firstID(out.Subnets, func(s types.Subnet) *string { return s.SubnetId })
+	return ids(out.Subnets, func(s types.Subnet) *string { return s.SubnetId }), nil
 }
 
-func findRouteTable(ctx context.Context, a account, w Query) (string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: w.tagged("vpc-id", w.text("vpcId"))})
-	if err != nil {
-		return "", err
-	}
-	return firstID(out.RouteTables, func(t types.RouteTable) *string { return t.RouteTableId })
-}
-
-// routeTable is the one that a route or an association belongs to; empty where it is gone.
-func routeTable(ctx context.Context, a account, w Query) (types.RouteTable, error) {
+// findRouteTable finds a table that is not managed by the subnet that is its parent in the program. The VPC's main table, which
+// serves subnets without one of their own, is never a match.
+func findRouteTable(ctx context.Context, a account, q Query) ([]string, error) {
 	out, err := ec2.NewFromConfig(a.aws).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{
-		Filters: filters("route-table-id", w.text("routeTableId")),
+		Filters: q.managedFilters("vpc-id", q.text("vpcId")),
+	})
+	if err != nil {
+		return nil, err
+	}
+	tables := slices.DeleteFunc(out.RouteTables, func(t types.RouteTable) bool {
+		return !q.managed && !slices.ContainsFunc(t.Associations, func(a types.RouteTableAssociation) bool {
+			return q.Parent != "" && aws.ToString(a.SubnetId) == q.Parent
+		})
+	})
+	return ids(tables, func(t types.RouteTable) *string { return t.RouteTableId }), nil
+}
+
+// routeTable returns the table that a route or an association belongs to; it is empty where that is gone.
+func routeTable(ctx context.Context, a account, q Query) (types.RouteTable, error) {
+	out, err := ec2.NewFromConfig(a.aws).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{
+		Filters: filters("route-table-id", q.text("routeTableId")),
 	})
 	if err != nil || len(out.RouteTables) == 0 {
 		return types.RouteTable{}, err
@@ -78,119 +105,136 @@ func routeTable(ctx context.Context, a account, w Query) (types.RouteTable, erro
 	return out.RouteTables[0], nil
 }
 
-func findRoute(ctx context.Context, a account, w Query) (string, error) {
-	table, err := routeTable(ctx, a, w)
-	if err != nil {
-		return "", err
+func findRoute(ctx context.Context, a account, q Query) ([]string, error) {
+	table, err := routeTable(ctx, a, q)
+	destination := q.text("destinationCidrBlock")
+	if !slices.ContainsFunc(table.Routes, func(r types.Route) bool { return aws.ToString(r.DestinationCidrBlock) == destination }) {
+		return nil, err
 	}
-	for _, route := range table.Routes {
-		if aws.ToString(route.DestinationCidrBlock) == w.text("destinationCidrBlock") {
-			return w.text("routeTableId") + "_" + w.text("destinationCidrBlock"), nil
+	return []string{q.text("routeTableId") + "_" + destination}, nil
+}
+
+func findAssociation(ctx context.Context, a account, q Query) ([]string, error) {
+	table, err := routeTable(ctx, a, q)
+	subnet := q.text("subnetId")
+	if !slices.ContainsFunc(table.Associations, func(a types.RouteTableAssociation) bool { return aws.ToString(a.SubnetId) == subnet }) {
+		return nil, err
+	}
+	return []string{subnet + "/" + q.text("routeTableId")}, nil
+}
+
+// findAddress finds an address that is not managed by the NAT gateway in the subnet that is the parent of both in the program.
+func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
+	if q.managed {
+		out, err := ec2.NewFromConfig(a.aws).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: q.tagFilters()})
+		if err != nil {
+			return nil, err
 		}
+		return ids(out.Addresses, func(a types.Address) *string { return a.AllocationId }), nil
 	}
-	return "", nil
+	if q.Parent == "" {
+		return nil, nil
+	}
+	gateways, err := natGateways(ctx, a, filters("subnet-id", q.Parent))
+	var addresses []types.NatGatewayAddress
+	for _, gateway := range gateways {
+		addresses = append(addresses, gateway.NatGatewayAddresses...)
+	}
+	addresses = slices.DeleteFunc(addresses, func(a types.NatGatewayAddress) bool { return a.AllocationId == nil })
+	return ids(addresses, func(a types.NatGatewayAddress) *string { return a.AllocationId }), err
 }
 
-func findAssociation(ctx context.Context, a account, w Query) (string, error) {
-	table, err := routeTable(ctx, a, w)
+func findNATGateway(ctx context.Context, a account, q Query) ([]string, error) {
+	gateways, err := natGateways(ctx, a, q.managedFilters("subnet-id", q.text("subnetId")))
+	return ids(gateways, func(g types.NatGateway) *string { return g.NatGatewayId }), err
+}
+
+// natGateways leaves out those that are being deleted, which AWS lists for an hour.
+func natGateways(ctx context.Context, a account, by []types.Filter) ([]types.NatGateway, error) {
+	out, err := ec2.NewFromConfig(a.aws).DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{Filter: by})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	for _, association := range table.Associations {
-		if aws.ToString(association.SubnetId) == w.text("subnetId") {
-			return w.text("subnetId") + "/" + w.text("routeTableId"), nil
-		}
-	}
-	return "", nil
+	return slices.DeleteFunc(out.NatGateways, func(g types.NatGateway) bool {
+		return g.State != types.NatGatewayStateAvailable && g.State != types.NatGatewayStatePending
+	}), nil
 }
 
-func findAddress(ctx context.Context, a account, w Query) (string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: w.tagged()})
-	if err != nil {
-		return "", err
-	}
-	return firstID(out.Addresses, func(a types.Address) *string { return a.AllocationId })
-}
-
-// findNATGateway passes over those that are being deleted, which AWS shows for an hour.
-func findNATGateway(ctx context.Context, a account, w Query) (string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{Filter: w.tagged("subnet-id", w.text("subnetId"))})
-	if err != nil {
-		return "", err
-	}
-	for _, gateway := range out.NatGateways {
-		if gateway.State == types.NatGatewayStateAvailable || gateway.State == types.NatGatewayStatePending {
-			return aws.ToString(gateway.NatGatewayId), nil
-		}
-	}
-	return "", nil
-}
-
-func findEndpoint(ctx context.Context, a account, w Query) (string, error) {
+func findEndpoint(ctx context.Context, a account, q Query) ([]string, error) {
 	out, err := ec2.NewFromConfig(a.aws).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{
-		Filters: w.tagged("vpc-id", w.text("vpcId"), "service-name", w.text("serviceName")),
+		Filters: q.managedFilters("vpc-id", q.text("vpcId"), "service-name", q.text("serviceName")),
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return firstID(out.VpcEndpoints, func(e types.VpcEndpoint) *string { return e.VpcEndpointId })
+	return ids(out.VpcEndpoints, func(e types.VpcEndpoint) *string { return e.VpcEndpointId }), nil
 }
 
-func findFlowLog(ctx context.Context, a account, w Query) (string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeFlowLogs(ctx, &ec2.DescribeFlowLogsInput{Filter: w.tagged("resource-id", w.text("vpcId"))})
+func findFlowLog(ctx context.Context, a account, q Query) ([]string, error) {
+	out, err := ec2.NewFromConfig(a.aws).DescribeFlowLogs(ctx, &ec2.DescribeFlowLogsInput{
+		Filter: q.managedFilters("resource-id", q.text("vpcId")),
+	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return firstID(out.FlowLogs, func(l types.FlowLog) *string { return l.FlowLogId })
+	return ids(out.FlowLogs, func(l types.FlowLog) *string { return l.FlowLogId }), nil
 }
 
-func findSecurityGroup(ctx context.Context, a account, w Query) (string, error) {
+func findSecurityGroup(ctx context.Context, a account, q Query) ([]string, error) {
+	return securityGroups(ctx, a, q, q.text("name"))
+}
+
+func findDefaultSecurityGroup(ctx context.Context, a account, q Query) ([]string, error) {
+	return securityGroups(ctx, a, q, "default")
+}
+
+func securityGroups(ctx context.Context, a account, q Query, name string) ([]string, error) {
 	out, err := ec2.NewFromConfig(a.aws).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
-		Filters: filters("vpc-id", w.text("vpcId"), "group-name", w.text("name")),
+		Filters: filters("vpc-id", q.text("vpcId"), "group-name", name),
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return firstID(out.SecurityGroups, func(g types.SecurityGroup) *string { return g.GroupId })
+	return ids(out.SecurityGroups, func(g types.SecurityGroup) *string { return g.GroupId }), nil
 }
 
 // findRule finds a rule by what it allows: a group has no two that allow the same.
-func findRule(egress bool) func(context.Context, account, Query) (string, error) {
-	return func(ctx context.Context, a account, w Query) (string, error) {
+func findRule(egress bool) func(context.Context, account, Query) ([]string, error) {
+	return func(ctx context.Context, a account, q Query) ([]string, error) {
 		pages := ec2.NewDescribeSecurityGroupRulesPaginator(ec2.NewFromConfig(a.aws), &ec2.DescribeSecurityGroupRulesInput{
-			Filters: filters("group-id", w.text("securityGroupId")),
+			Filters: filters("group-id", q.text("securityGroupId")),
 		})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			for _, rule := range page.SecurityGroupRules {
-				if aws.ToBool(rule.IsEgress) == egress && sameRule(rule, w) {
-					return aws.ToString(rule.SecurityGroupRuleId), nil
+				if aws.ToBool(rule.IsEgress) == egress && sameRule(rule, q) {
+					return []string{aws.ToString(rule.SecurityGroupRuleId)}, nil
 				}
 			}
 		}
-		return "", nil
+		return nil, nil
 	}
 }
 
-func sameRule(rule types.SecurityGroupRule, w Query) bool {
+func sameRule(rule types.SecurityGroupRule, q Query) bool {
 	var group string
 	if rule.ReferencedGroupInfo != nil {
 		group = aws.ToString(rule.ReferencedGroupInfo.GroupId)
 	}
-	return aws.ToString(rule.IpProtocol) == w.text("ipProtocol") &&
-		w.port("fromPort", rule.FromPort) && w.port("toPort", rule.ToPort) &&
-		aws.ToString(rule.CidrIpv4) == w.text("cidrIpv4") && aws.ToString(rule.CidrIpv6) == w.text("cidrIpv6") &&
-		group == w.text("referencedSecurityGroupId") && aws.ToString(rule.PrefixListId) == w.text("prefixListId")
+	return aws.ToString(rule.IpProtocol) == q.text("ipProtocol") &&
+		q.samePort("fromPort", rule.FromPort) && q.samePort("toPort", rule.ToPort) &&
+		aws.ToString(rule.CidrIpv4) == q.text("cidrIpv4") && aws.ToString(rule.CidrIpv6) == q.text("cidrIpv6") &&
+		group == q.text("referencedSecurityGroupId") && aws.ToString(rule.PrefixListId) == q.text("prefixListId")
 }
 
-// port compares a port; AWS says -1 for one that was not given.
-func (w Query) port(property string, found *int32) bool {
-	wanted, given := w.Inputs[property].(float64)
+// samePort compares a port with an input; AWS returns -1 for one that was not given.
+func (q Query) samePort(property string, actual *int32) bool {
+	expected, given := q.Inputs[property].(float64)
 	if !given {
-		wanted = -1
+		expected = -1
 	}
-	return found == nil && !given || found != nil && float64(*found) == wanted
+	return actual == nil && !given || actual != nil && float64(*actual) == expected
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,30 +19,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// InstallURL tells how to install the plugin.
+// InstallURL is the page that describes how to install the plugin.
 const InstallURL = "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html"
 
 const (
 	pluginName = "session-manager-plugin"
-	// responseVariable tells the plugin by its name where the session stands, instead of among the arguments, which
-	// everybody on the machine can read.
+	// responseVariable is the environment variable in which the plugin reads the session. As an argument, every user of the machine
+	// could read it.
 	// Source: https://github.com/aws/session-manager-plugin/blob/mainline/src/sessionmanagerplugin/session/session.go
 	responseVariable = "AWS_SSM_START_SESSION_RESPONSE"
 )
 
-// lastInsecureVersion is the last version of the plugin that wants the session among its arguments.
+// lastInsecureVersion is the last version of the plugin that expects the session as an argument.
 // Source: https://github.com/aws/aws-cli/blob/develop/awscli/customizations/ecs/executecommand.py
 var lastInsecureVersion = []int{1, 2, 497, 0}
 
 // Plugin is the installed Session Manager plugin.
 type Plugin struct{ path string }
 
-// FindPlugin finds the plugin on PATH and asks for its version: one that is too old would show the session's token to
-// everybody on the machine, and is an error.
+// FindPlugin finds the plugin on PATH. It returns an error for a version that would show the session's token to every user of the
+// machine.
 func FindPlugin(ctx context.Context) (Plugin, error) {
 	path, err := exec.LookPath(pluginName)
 	if err != nil {
-		return Plugin{}, fmt.Errorf("%s is not on PATH: it is what sessions run through", pluginName)
+		return Plugin{}, fmt.Errorf("%s is not on PATH, and a session needs it", pluginName)
 	}
 	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
@@ -49,37 +50,34 @@ func FindPlugin(ctx context.Context) (Plugin, error) {
 	}
 	version := strings.TrimSpace(string(out))
 	if !newerThan(version, lastInsecureVersion) {
-		return Plugin{}, fmt.Errorf("%s is version %q, which takes the session's token as an argument that everybody on this machine can read",
+		return Plugin{}, fmt.Errorf("%s is version %q, which passes the session's token as an argument that every user of this machine can read",
 			path, version)
 	}
 	return Plugin{path}, nil
 }
 
-// newerThan reports whether a version such as 1.2.707.0 comes after another.
+// newerThan reports whether a version is newer than another. It has four parts, such as 1.2.707.0, and so is no semantic version.
 func newerThan(version string, other []int) bool {
-	parts := strings.Split(version, ".")
-	for i, least := range other {
-		if i >= len(parts) {
+	var parts []int
+	for part := range strings.SplitSeq(version, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
 			return false
 		}
-		n, err := strconv.Atoi(parts[i])
-		if err != nil || n != least {
-			return err == nil && n > least
-		}
+		parts = append(parts, n)
 	}
-	return len(parts) > len(other)
+	return slices.Compare(parts, other) > 0
 }
 
-// PluginConfig is where Systems Manager is, for the plugin.
+// PluginConfig is how the plugin reaches Systems Manager.
 type PluginConfig struct {
-	// Profile and Endpoint are "" for what the plugin finds by itself.
+	// Profile and Endpoint are "" for the plugin's defaults.
 	Region, Profile, Endpoint string
 }
 
-// Run gives the terminal to the plugin until the session ends, and returns the plugin's exit code. Meanwhile keys such as
-// Ctrl-C belong to the session. When ctx ends, the plugin is asked to end it.
+// Run runs the plugin on the terminal until the session ends, and returns its exit code. Keys such as Ctrl-C go to the session. When
+// ctx ends, the plugin gets SIGTERM.
 func (p Plugin) Run(ctx context.Context, t Target, s *types.Session, l PluginConfig, in io.Reader, out, log io.Writer) (int, error) {
-	// The plugin reads them by these names.
 	response, err := json.Marshal(map[string]string{
 		"SessionId": aws.ToString(s.SessionId), "StreamUrl": aws.ToString(s.StreamUrl), "TokenValue": aws.ToString(s.TokenValue),
 	})
@@ -95,8 +93,8 @@ func (p Plugin) Run(ctx context.Context, t Target, s *types.Session, l PluginCon
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
-	// The terminal sends them to the plugin too, which asks for them again and passes them on; until it does, nobody has to
-	// act on them. The AWS CLI does the same. The deployer ends with the session, so they are not given back.
+	// The terminal sends these signals to the plugin, too, which handles and forwards them. The AWS CLI ignores them as well. The
+	// deployer exits after the session, so they are never restored.
 	signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
 	err = cmd.Run()
 	var exited *exec.ExitError

@@ -1,5 +1,5 @@
-// Package ecsexec opens a shell, or runs a command, in a container through ECS Exec: it finds the container, asks ECS for a
-// session, and hands it to AWS's Session Manager plugin.
+// Package ecsexec opens a shell, or runs a command, in a container through ECS Exec: it chooses the container, requests a session from
+// ECS, and runs it in AWS's Session Manager plugin.
 package ecsexec
 
 import (
@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // Target is a container that a session can be opened in.
@@ -17,19 +19,19 @@ type Target struct {
 	Cluster, Task, TaskARN, Container, RuntimeID string
 }
 
-// Name is how Systems Manager calls the target.
+// Name returns the target as Systems Manager names it.
 func (t Target) Name() string { return "ecs:" + t.Cluster + "_" + t.Task + "_" + t.RuntimeID }
 
-// Selector says which container is wanted.
+// Selector selects a container.
 type Selector struct {
 	Cluster string
-	// Task is a task's ID or its begin; "" is the newest that can be used.
+	// Task is the ID of a task, or its first characters; "" selects the newest task that can be used.
 	Task string
-	// Containers are names, the first that a task has counts.
+	// Containers are names, of which the first that a task has is used.
 	Containers []string
 }
 
-// UnavailableError is why no session can be opened, and what to do about it. Its causes are apart because their remedies are.
+// UnavailableError reports why no session can be opened. Each cause has a remedy of its own.
 type UnavailableError struct {
 	Cause  Cause
 	Reason string
@@ -45,11 +47,11 @@ const (
 	NoTask      Cause = "no task runs"
 	NoContainer Cause = "the task has no such container"
 	NotEnabled  Cause = "the task was started without execute command"
-	NoAgent     Cause = "the agent of Systems Manager does not run"
+	NoAgent     Cause = "the Systems Manager agent does not run"
 )
 
-// Choose picks the container among the tasks: of the newest task that is fit, and where none is, the error says what the
-// newest one lacks. Its errors are *Unfit.
+// Choose returns the container in the newest task that can be used. If there is none, the error reports what the newest task lacks. Its
+// errors are *UnavailableError.
 func Choose(tasks []types.Task, selector Selector) (Target, error) {
 	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t types.Task) bool {
 		return aws.ToString(t.LastStatus) != "RUNNING" || !strings.HasPrefix(taskID(t), selector.Task)
@@ -83,7 +85,7 @@ func newTarget(task types.Task, selector Selector) (Target, error) {
 	}
 	c := containerOf(task, selector.Containers)
 	if c == nil {
-		return Target{}, &UnavailableError{NoContainer, fmt.Sprintf("task %s has no container %s, but %s", taskID(task),
+		return Target{}, &UnavailableError{NoContainer, fmt.Sprintf("task %s has no container %s; it has %s", taskID(task),
 			strings.Join(selector.Containers, " or "), strings.Join(containerNames(task), ", "))}
 	}
 	status, reason := agentStatus(c)
@@ -92,7 +94,7 @@ func newTarget(task types.Task, selector Selector) (Target, error) {
 			aws.ToString(c.Name), taskID(task), status, reason)}
 	}
 	return Target{
-		Cluster: arnName(aws.ToString(task.ClusterArn)), Task: taskID(task), TaskARN: aws.ToString(task.TaskArn),
+		Cluster: awsx.NameFromARN(aws.ToString(task.ClusterArn)), Task: taskID(task), TaskARN: aws.ToString(task.TaskArn),
 		Container: aws.ToString(c.Name), RuntimeID: aws.ToString(c.RuntimeId),
 	}, nil
 }
@@ -116,7 +118,7 @@ func containerNames(task types.Task) []string {
 	return names
 }
 
-// agentStatus is the state of the agent that ECS puts into a container for sessions.
+// agentStatus returns the status of the agent that ECS adds to a container for sessions.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ManagedAgent.html
 func agentStatus(c *types.Container) (status, reason string) {
 	for _, a := range c.ManagedAgents {
@@ -131,6 +133,4 @@ func agentStatus(c *types.Container) (status, reason string) {
 	return "missing", ""
 }
 
-func taskID(t types.Task) string { return arnName(aws.ToString(t.TaskArn)) }
-
-func arnName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+func taskID(t types.Task) string { return awsx.NameFromARN(aws.ToString(t.TaskArn)) }

@@ -1,10 +1,15 @@
 package ecsexec
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
 )
@@ -41,25 +46,25 @@ func agentIs(s, why string) func(*types.Task) {
 func TestChoose(t *testing.T) {
 	api := Selector{Containers: []string{"balancer-api"}}
 	for name, test := range map[string]struct {
-		tasks []types.Task
-		want  Selector
-		task  string
-		cause Cause
-		says  string
+		tasks   []types.Task
+		want    Selector
+		task    string
+		cause   Cause
+		message string
 	}{
 		"the newest":               {tasks: []types.Task{task("aa", 1), task("bb", 3), task("cc", 2)}, want: api, task: "bb"},
 		"the newest that runs":     {tasks: []types.Task{task("aa", 1), task("bb", 3, status("PENDING"))}, want: api, task: "aa"},
-		"the newest that is fit":   {tasks: []types.Task{task("aa", 1), task("bb", 3, agentless)}, want: api, task: "aa"},
-		"by the begin of its ID":   {tasks: []types.Task{task("aa", 1), task("bb", 3)}, want: Selector{Task: "a", Containers: api.Containers}, task: "aa"},
+		"the newest with an agent": {tasks: []types.Task{task("aa", 1), task("bb", 3, agentless)}, want: api, task: "aa"},
+		"by the start of its ID":   {tasks: []types.Task{task("aa", 1), task("bb", 3)}, want: Selector{Task: "a", Containers: api.Containers}, task: "aa"},
 		"first container it has":   {tasks: []types.Task{task("aa", 1)}, want: Selector{Containers: []string{"balancer-worker", "balancer-api"}}, task: "aa"},
-		"none":                     {want: api, cause: NoTask, says: "no task runs"},
-		"none of that ID":          {tasks: []types.Task{task("aa", 1)}, want: Selector{Task: "f0"}, cause: NoTask, says: "no task whose ID begins with f0 runs"},
-		"several of that ID":       {tasks: []types.Task{task("aa", 1), task("ab", 1)}, want: Selector{Task: "a"}, cause: NoTask, says: "the IDs of 2 tasks begin with a"},
-		"started without":          {tasks: []types.Task{task("aa", 1, disabled)}, want: api, cause: NotEnabled, says: "task aa was started without execute command"},
-		"no such container":        {tasks: []types.Task{task("aa", 1)}, want: Selector{Containers: []string{"web"}}, cause: NoContainer, says: "task aa has no container web, but xray-daemon, balancer-api"},
-		"the agent is not there":   {tasks: []types.Task{task("aa", 1, agentless)}, want: api, cause: NoAgent, says: "the ExecuteCommandAgent of balancer-api in task aa is missing"},
-		"the agent has stopped":    {tasks: []types.Task{task("aa", 1, agentIs("STOPPED", "no route"))}, want: api, cause: NoAgent, says: "is STOPPED: no route"},
-		"what the newest one says": {tasks: []types.Task{task("aa", 1, disabled), task("bb", 2, agentless)}, want: api, cause: NoAgent, says: "task bb"},
+		"none":                     {want: api, cause: NoTask, message: "no task runs"},
+		"none of that ID":          {tasks: []types.Task{task("aa", 1)}, want: Selector{Task: "f0"}, cause: NoTask, message: "no task whose ID begins with f0 runs"},
+		"several of that ID":       {tasks: []types.Task{task("aa", 1), task("ab", 1)}, want: Selector{Task: "a"}, cause: NoTask, message: "the IDs of 2 tasks begin with a"},
+		"started without":          {tasks: []types.Task{task("aa", 1, disabled)}, want: api, cause: NotEnabled, message: "task aa was started without execute command"},
+		"no such container":        {tasks: []types.Task{task("aa", 1)}, want: Selector{Containers: []string{"web"}}, cause: NoContainer, message: "task aa has no container web; it has xray-daemon, balancer-api"},
+		"the agent is not there":   {tasks: []types.Task{task("aa", 1, agentless)}, want: api, cause: NoAgent, message: "the ExecuteCommandAgent of balancer-api in task aa is missing"},
+		"the agent has stopped":    {tasks: []types.Task{task("aa", 1, agentIs("STOPPED", "no route"))}, want: api, cause: NoAgent, message: "is STOPPED: no route"},
+		"the newest task's reason": {tasks: []types.Task{task("aa", 1, disabled), task("bb", 2, agentless)}, want: api, cause: NoAgent, message: "task bb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Choose(test.tasks, test.want)
@@ -73,26 +78,35 @@ func TestChoose(t *testing.T) {
 			var unfit *UnavailableError
 			require.ErrorAs(t, err, &unfit)
 			require.Equal(t, test.cause, unfit.Cause)
-			require.ErrorContains(t, err, test.says)
+			require.ErrorContains(t, err, test.message)
 		})
 	}
 }
 
-func TestCommandLine(t *testing.T) {
+func TestStartSessionQuotesTheCommand(t *testing.T) {
 	for want, words := range map[string][]string{
 		"/bin/sh":                 {"/bin/sh"},
 		"ls -la /app":             {"ls", "-la", "/app"},
 		"sh -c 'echo $HOME | wc'": {"sh", "-c", "echo $HOME | wc"},
-		`echo 'it'\''s' ''`:       {"echo", "it's", ""},
+		`echo 'it'"'"'s' ''`:      {"echo", "it's", ""},
 	} {
-		require.Equal(t, want, commandLine(words))
+		var sent struct{ Command string }
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			require.NoError(t, json.NewDecoder(r.Body).Decode(&sent))
+		}))
+		_, err := StartSession(t.Context(), ecs.New(ecs.Options{
+			Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "key", ""),
+		}), Target{Cluster: "c", TaskARN: "arn", Container: "api"}, words)
+		server.Close()
+		require.NoError(t, err)
+		require.Equal(t, want, sent.Command)
 	}
 }
 
-func TestVersionsThatKeepTheToken(t *testing.T) {
-	for version, fit := range map[string]bool{
+func TestNewerThan(t *testing.T) {
+	for version, newer := range map[string]bool{
 		"1.2.707.0": true, "1.2.497.1": true, "1.3.0.0": true, "2.0.0.0": true, "1.2.497.0": false, "1.2.30.0": false, "1.1.999.0": false, "": false, "new": false, "1.2": false,
 	} {
-		require.Equal(t, fit, newerThan(version, lastInsecureVersion), version)
+		require.Equal(t, newer, newerThan(version, lastInsecureVersion), version)
 	}
 }

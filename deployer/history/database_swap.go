@@ -1,30 +1,26 @@
 package history
 
-// DatabaseSwap is one instance of the database put in the place of another. It is kept before the first step, so that whoever
-// comes after an interruption knows what was meant.
+// DatabaseSwap replaces one instance of the database with another. It is saved before the first step, so that an interrupted swap can be
+// continued or reversed.
 type DatabaseSwap struct {
-	// Snapshot is what the restored instance was made from: the one that comes in, or on the way back the one that goes.
+	// Snapshot is what the restored instance was created from, whichever instance that is.
 	Snapshot string `json:"snapshot,omitempty"`
-	// Revert says that an instance that was replaced before comes in again.
+	// Revert reports that this swap reverses another.
 	Revert bool `json:"back,omitempty"`
-	// Incoming and Outgoing are the instances' resource IDs, which no rename changes. Outgoing is "" where there was none.
+	// Incoming and Outgoing are the resource IDs of the instances, which a rename does not change. Outgoing is "" if there was no
+	// database.
 	Incoming string `json:"incoming"`
 	Outgoing string `json:"outgoing,omitempty"`
 	// OldName is the name that the outgoing instance gets.
 	OldName string `json:"aside"`
-	// Tasks are how many each service was to have before.
+	// Tasks are the desired counts of the services before the swap.
 	Tasks map[string]int32 `json:"tasks,omitempty"`
 }
 
-// Unfinished reports whether the database's exchange was begun and not brought to its end.
+// Unfinished reports whether a swap of the database was started and has not succeeded.
 func (d *Deployment) Unfinished() bool { return d != nil && d.Restore != nil && d.Outcome != Succeeded }
 
-// LastRestore returns the newest of the records, the newest first, with which the database was exchanged, or nil.
+// LastRestore returns the newest record of a swap, or nil.
 func LastRestore(records []Deployment) *Deployment {
-	for i := range records {
-		if records[i].Restore != nil {
-			return &records[i]
-		}
-	}
-	return nil
+	return first(records, func(d *Deployment) bool { return d.Restore != nil })
 }

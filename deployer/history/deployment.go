@@ -1,57 +1,55 @@
-// Package history keeps what each deployment left: who, when, which image, how its phases went and how it ended.
+// Package history stores the record of every deployment: who ran it, when, which image, the outcome of its phases, and its own.
 //
-// Records lie beside the Pulumi state. A rollback reads them to find the last image that was verified healthy.
+// Records are stored beside Pulumi's state. A rollback finds in them the last image that was verified healthy.
 package history
 
 import (
-	"context"
 	"slices"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Outcome is how a deployment or one of its phases ended.
+// Outcome is the result of a deployment or of one of its phases.
 type Outcome string
 
-// The outcomes. A deployment that runs says so from the end of preflight; where it has died, that is the last that it
-// said. A phase that had nothing to do is skipped, with the reason as its message.
+// The outcomes. A deployment is saved as running at the end of preflight. A phase that had nothing to do is skipped, with the reason as
+// its message.
 const (
 	Running     Outcome = "running"
 	Succeeded   Outcome = "succeeded"
 	Failed      Outcome = "failed"
 	Skipped     Outcome = "skipped"
 	Interrupted Outcome = "interrupted"
-	// Crashed is a deployment that says it runs, while nobody holds the lock.
+	// Crashed deployments are saved as running, but no process holds their lock.
 	Crashed Outcome = "died"
-	// Unreadable stands for a record that is there and says nothing.
+	// Unreadable stands for a record that exists and cannot be read.
 	Unreadable Outcome = "unreadable"
 )
 
-// Image is what was deployed: the tag that was asked for and the digest that it meant at that time.
+// Image is the image that was deployed: the requested tag, and the digest to which it was resolved.
 type Image struct {
 	Tag    string `json:"tag,omitempty"`
 	Digest string `json:"digest"`
-	// Reference is repository@digest, the form in which it runs.
+	// Reference is repository@digest, as task definitions have it.
 	Reference string `json:"reference"`
 }
 
-// Phase is one step of a deployment.
+// Phase is one phase of a deployment.
 type Phase struct {
 	Name    string  `json:"name"`
 	Outcome Outcome `json:"outcome"`
-	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
 	Message string  `json:"message,omitempty"`
 }
 
-// Migration is the one-off task that changed the database.
+// Migration is the one-off task that migrated the database.
 type Migration struct {
 	Task string `json:"task"`
-	// Command is what ran instead of the environment's own command.
+	// Command is what ran instead of the environment's command.
 	Command  []string `json:"command,omitempty"`
 	ExitCode int32    `json:"exitCode"`
-	// NoChanges says that it found nothing to do.
+	// NoChanges reports that the database was up to date.
 	NoChanges bool    `json:"nothing,omitempty"`
 	Seconds   float64 `json:"seconds"`
 }
@@ -60,7 +58,7 @@ type Migration struct {
 type Saving struct {
 	// Setting is a key of the environment's file, or a flag.
 	Setting string `json:"setting"`
-	// Seconds is about how much it would have saved.
+	// Seconds is an estimate.
 	Seconds float64 `json:"seconds"`
 	// Why is what makes it possible.
 	Why string `json:"why"`
@@ -68,7 +66,7 @@ type Saving struct {
 
 // Deployment is the record of one deployment.
 type Deployment struct {
-	// ID is the start in UTC and a random end, so that IDs sort by time: 20261123-161530-1f3a.
+	// ID is the start in UTC and random digits, so that IDs sort by time: 20261123-161530-1f3a.
 	ID          string    `json:"id"`
 	Environment string    `json:"environment"`
 	Stack       string    `json:"stack"`
@@ -79,11 +77,11 @@ type Deployment struct {
 	Outcome     Outcome   `json:"outcome"`
 	Image       Image     `json:"image"`
 	Phases      []Phase   `json:"phases"`
-	// EngineSeconds is the part of the time that the engine took, WaitingSeconds the part spent waiting for AWS.
+	// EngineSeconds is the time in the engine, WaitingSeconds the time spent waiting for AWS.
 	EngineSeconds  float64 `json:"engineSeconds"`
 	WaitingSeconds float64 `json:"waitingSeconds"`
-	// Slow says that it took long enough to ask where the time went; Saving is the setting that would have saved most of it,
-	// nil where none would have saved much.
+	// Slow reports that it took long enough to show where the time went. Saving is the setting that would have saved most, nil if none
+	// would have saved much.
 	Slow   bool    `json:"long,omitempty"`
 	Saving *Saving `json:"saving,omitempty"`
 	// Verified says that the health phase saw this image answer well; only such an image is rolled back to.
@@ -94,41 +92,40 @@ type Deployment struct {
 	Code *environment.Code `json:"code,omitempty"`
 	// TaskDefinitions are the revisions that ran at the end, by service.
 	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
-	// Health is the evidence: what each probe saw.
+	// Health is the evidence: the result of each probe.
 	Health any `json:"health,omitempty"`
-	// Repairs say what was put right that an earlier deployment, which died, had left half done.
+	// Repairs describe what an earlier deployment that crashed had left, and this one repaired.
 	Repairs []string `json:"repairs,omitempty"`
 	// Warnings did not stop the deployment.
 	Warnings []string `json:"warnings,omitempty"`
 	Error    string   `json:"error,omitempty"`
 	Hint     string   `json:"hint,omitempty"`
-	// RolledBackTo is the image that was put back after the failure.
+	// RolledBackTo is the image that was deployed again after the failure.
 	RolledBackTo *Image `json:"rolledBackTo,omitempty"`
-	// RolledBackFrom is the image that a rollback by hand was to leave.
+	// RolledBackFrom is the image that a requested rollback replaced.
 	RolledBackFrom *Image `json:"rolledBackFrom,omitempty"`
-	// Database is what a rollback by hand, which leaves the database alone, says of it.
+	// Database is what a requested rollback, which does not change the database, found out about it.
 	Database *PriorDatabase `json:"database,omitempty"`
-	// Restarted says that the services were started anew with the image that ran.
+	// Restarted reports that the services were restarted with the image that ran.
 	Restarted bool `json:"restarted,omitempty"`
-	// PendingChanges are the changes of the infrastructure that a code-only deployment left for a full one.
+	// PendingChanges are the infrastructure changes that a code-only deployment left for a full one.
 	PendingChanges []Change `json:"waiting,omitempty"`
-	// Restore is the exchange of the database, where that is what was done.
+	// Restore is the swap of a restore that switched databases; else nil.
 	Restore *DatabaseSwap `json:"restore,omitempty"`
 }
 
-// PriorDatabase is what is left of the database of an earlier deployment's time.
+// PriorDatabase is what is left of the database as an earlier deployment had it.
 type PriorDatabase struct {
-	// Snapshot has it as the deployment left it; "" where none was taken.
+	// Snapshot has the database as the deployment left it; "" if none was taken.
 	Snapshot string `json:"snapshot,omitempty"`
-	// SnapshotStatus is RDS's word for the snapshot, such as available; gone where it was deleted, unknown where RDS did not say.
+	// SnapshotStatus is RDS's status, such as available; gone if the snapshot was deleted, unknown if RDS could not be asked.
 	SnapshotStatus string `json:"snapshotStatus,omitempty"`
-	// MigratedSince says that migrations have run since.
-	MigratedSince bool `json:"migratedSince"`
+	MigratedSince  bool   `json:"migratedSince"`
 }
 
 // Change is what a full deployment would do to one resource.
 type Change struct {
-	// Op is the engine's word: create, update, replace, delete.
+	// Op is the engine's: create, update, replace, delete.
 	Op   string `json:"op"`
 	Type string `json:"type"`
 	Name string `json:"name"`
@@ -136,35 +133,29 @@ type Change struct {
 
 func (c Change) String() string { return c.Op + " " + c.Type + " " + c.Name }
 
-// Kind is what sort of deployment it was.
+// Kind is the kind of a deployment.
 type Kind string
 
-// The kinds of deployment.
+// The kinds of deployments.
 const (
 	Full     Kind = "full"
 	CodeOnly Kind = "code-only"
 	Partial  Kind = "partial"
 	Rollback Kind = "rollback"
-	// Migrate and Restore change the database alone: a migration by hand, and a snapshot that is brought back.
+	// Migrate and Restore change only the database: a migration as a command of its own, and a snapshot that is restored.
 	Migrate Kind = "migrate"
 	Restore Kind = "restore"
-	// Shared brings up what the environments of an account share.
+	// Shared deploys what the environments of an account share.
 	Shared Kind = "shared"
 )
 
-// IsCodeOnly reports whether such a deployment leaves everything but task definitions and services as it is.
+// IsCodeOnly reports whether such a deployment changes only task definitions and services.
 func (k Kind) IsCodeOnly() bool { return k == CodeOnly || k == Rollback }
 
-// Store keeps records. Save writes one as a whole or not at all. List returns a stack's records, the newest first, and
-// at most so many; Get returns one, nil where there is none. A record that cannot be read is returned as Unreadable.
-type Store interface {
-	Save(ctx context.Context, d Deployment) error
-	List(ctx context.Context, stack string, most int) ([]Deployment, error)
-	Get(ctx context.Context, stack, id string) (*Deployment, error)
-}
+// The functions below take records as Store.List returns them, the newest first.
 
-// MarkCrashed makes Died of the deployments that say they run, of the records, the newest first. The newest may still be under
-// way; no older one can be.
+// MarkCrashed returns the records with the outcome Crashed for those that are saved as running. If a process still holds the lock, the
+// newest may be running; no older one can be.
 func MarkCrashed(records []Deployment, running bool) []Deployment {
 	marked := slices.Clone(records)
 	for i, d := range marked {
@@ -182,31 +173,28 @@ func MarkCrashed(records []Deployment, running bool) []Deployment {
 	return marked
 }
 
-// UnreadableRecords are those of the records that cannot be read; each says why in its Error.
+// UnreadableRecords returns the records that cannot be read; the Error of each is the reason.
 func UnreadableRecords(records []Deployment) []Deployment {
-	var unreadable []Deployment
-	for _, d := range records {
-		if d.Outcome == Unreadable {
-			unreadable = append(unreadable, d)
-		}
-	}
-	return unreadable
+	return slices.DeleteFunc(slices.Clone(records), func(d Deployment) bool { return d.Outcome != Unreadable })
 }
 
-// LastVerified returns the newest of the records, the newest first, whose image was verified healthy, or nil. Such an
-// image was left in place, whatever the checks after it found.
+// LastVerified returns the newest record whose image was verified healthy, or nil. That image was not rolled back, whatever the checks
+// after the health phase found.
 func LastVerified(records []Deployment) *Deployment {
+	return first(records, func(d *Deployment) bool { return d.Verified })
+}
+
+func first(records []Deployment, matches func(*Deployment) bool) *Deployment {
 	for i := range records {
-		if records[i].Verified {
+		if matches(&records[i]) {
 			return &records[i]
 		}
 	}
 	return nil
 }
 
-// RunningImage returns the image that the records, the newest first, say runs: what was put back, else what was verified.
-// A deployment that ended before its rollout changed nothing of it; after a rollout that failed and was not undone,
-// nobody can say, and the image is "".
+// RunningImage returns the image that runs according to the records: the one that was rolled back to, else the one that was verified. A
+// deployment that ended before its rollout did not change it. After a rollout that failed and was not rolled back it is unknown: "".
 func RunningImage(records []Deployment) string {
 	for _, d := range records {
 		switch {
@@ -221,8 +209,8 @@ func RunningImage(records []Deployment) string {
 	return ""
 }
 
-// LastRevisions returns the revisions, by service, that the last deployment of the records left, the newest first. After
-// a rollout that failed and was not undone nobody can say, and there are none.
+// LastRevisions returns the revisions, by service, that the last deployment left. After a rollout that failed and was not rolled back
+// they are unknown, and there are none.
 func LastRevisions(records []Deployment) map[string]string {
 	for _, d := range records {
 		if len(d.TaskDefinitions) > 0 || d.rolledOut() {
@@ -232,7 +220,7 @@ func LastRevisions(records []Deployment) map[string]string {
 	return nil
 }
 
-// rolledOut reports whether the deployment came to its rollout, and so may have changed what runs.
+// rolledOut reports whether the deployment started its rollout, and so may have changed what runs.
 func (d *Deployment) rolledOut() bool {
 	return slices.ContainsFunc(d.Phases, func(p Phase) bool { return p.Name == "rollout" && p.Outcome != Skipped })
 }

@@ -6,19 +6,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deployed is a deployment of an image that was verified healthy.
+// deployed returns a deployment of an image that was verified healthy.
 func deployed(id, digest string) Deployment {
 	return Deployment{ID: id, Verified: true, Image: Image{Digest: digest}}
 }
 
-// returned is a rollback by hand from one image to another that was verified healthy.
-func returned(id, from, to string) Deployment {
+// rolledBack returns a requested rollback from one image to another that was verified healthy.
+func rolledBack(id, from, to string) Deployment {
 	d := deployed(id, to)
 	d.Kind, d.RolledBackFrom = Rollback, &Image{Digest: from}
 	return d
 }
 
-func TestBefore(t *testing.T) {
+func TestRollbackCandidate(t *testing.T) {
 	failed := Deployment{ID: "failed", Image: Image{Digest: "C"}}
 	for name, test := range map[string]struct {
 		running string
@@ -27,12 +27,12 @@ func TestBefore(t *testing.T) {
 	}{
 		"a good release that turned out bad":              {"B", []Deployment{deployed("2", "B"), deployed("1", "A")}, "1"},
 		"the same image twice":                            {"B", []Deployment{deployed("3", "B"), deployed("2", "B"), deployed("1", "A")}, "1"},
-		"a failure that nobody undid":                     {"C", []Deployment{failed, deployed("2", "B"), deployed("1", "A")}, "2"},
-		"a failure that was undone":                       {"B", []Deployment{failed, deployed("2", "B"), deployed("1", "A")}, "1"},
-		"a second rollback goes further back":             {"A", []Deployment{returned("4", "B", "A"), deployed("3", "B"), deployed("2", "A"), deployed("1", "Z")}, "1"},
-		"a second rollback does not return":               {"A", []Deployment{returned("3", "B", "A"), deployed("2", "B"), deployed("1", "A")}, ""},
-		"what was left and deployed well again":           {"D", []Deployment{deployed("5", "D"), deployed("4", "B"), returned("3", "B", "A"), deployed("2", "B")}, "4"},
-		"a release after a rollback returns to its image": {"C", []Deployment{deployed("4", "C"), returned("3", "B", "A"), deployed("2", "B"), deployed("1", "A")}, "3"},
+		"a failure that was not rolled back":              {"C", []Deployment{failed, deployed("2", "B"), deployed("1", "A")}, "2"},
+		"a failure that was rolled back":                  {"B", []Deployment{failed, deployed("2", "B"), deployed("1", "A")}, "1"},
+		"a second rollback goes further back":             {"A", []Deployment{rolledBack("4", "B", "A"), deployed("3", "B"), deployed("2", "A"), deployed("1", "Z")}, "1"},
+		"a second rollback does not return":               {"A", []Deployment{rolledBack("3", "B", "A"), deployed("2", "B"), deployed("1", "A")}, ""},
+		"rolled back from and verified again":             {"D", []Deployment{deployed("5", "D"), deployed("4", "B"), rolledBack("3", "B", "A"), deployed("2", "B")}, "4"},
+		"a release after a rollback returns to its image": {"C", []Deployment{deployed("4", "C"), rolledBack("3", "B", "A"), deployed("2", "B"), deployed("1", "A")}, "3"},
 		"the first deployment":                            {"A", []Deployment{deployed("1", "A")}, ""},
 		"no record":                                       {"A", nil, ""},
 	} {
@@ -58,14 +58,14 @@ func TestSnapshotAfter(t *testing.T) {
 	require.Empty(t, SnapshotAfter(records, "4"))
 	require.Empty(t, SnapshotAfter(records, "unknown"))
 	restored := append([]Deployment{{ID: "5", Kind: Restore, Snapshot: "before it"}}, records...)
-	require.Empty(t, SnapshotAfter(restored, "4"), "what was brought back was taken long before")
+	require.Empty(t, SnapshotAfter(restored, "4"), "the restored snapshot is older")
 	require.True(t, MigratedAfter(records, "3"))
 	require.False(t, MigratedAfter(records, "4"))
 	require.False(t, MigratedAfter(records, "unknown"))
 }
 
-func TestNeeded(t *testing.T) {
-	// saved is a deployment that took a snapshot first.
+func TestRequiredSnapshots(t *testing.T) {
+	// saved returns a deployment that took a snapshot first.
 	saved := func(d Deployment, snapshot string) Deployment {
 		d.Snapshot = snapshot
 		return d
@@ -75,18 +75,18 @@ func TestNeeded(t *testing.T) {
 		records []Deployment
 		want    []string
 	}{
-		"as the last good one found it": {[]Deployment{saved(deployed("2", "B"), "s2"), deployed("1", "A")}, []string{"s2"}},
-		"as it left it, before the first of two migrations that failed": {
+		"before the last verified one": {[]Deployment{saved(deployed("2", "B"), "s2"), deployed("1", "A")}, []string{"s2"}},
+		"after it, before the first of two failed migrations": {
 			[]Deployment{saved(failed, "s4"), saved(failed, "s3"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1")}, []string{"s2", "s3"},
 		},
-		"as the one before left it, before a failure on the way": {
+		"after the one before it, before a failure in between": {
 			[]Deployment{saved(deployed("3", "B"), "s3"), saved(failed, "s2"), saved(deployed("1", "A"), "s1")}, []string{"s2", "s3"},
 		},
 		"a rollback took none": {
-			[]Deployment{saved(failed, "s4"), returned("3", "B", "A"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1")}, []string{"s4"},
+			[]Deployment{saved(failed, "s4"), rolledBack("3", "B", "A"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1")}, []string{"s4"},
 		},
 		"a rollback, and the one further back": {
-			[]Deployment{returned("3", "B", "A"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1"), saved(deployed("0", "Z"), "s0")},
+			[]Deployment{rolledBack("3", "B", "A"), saved(deployed("2", "B"), "s2"), saved(deployed("1", "A"), "s1"), saved(deployed("0", "Z"), "s0")},
 			[]string{"s1"},
 		},
 		"nothing was verified": {[]Deployment{saved(failed, "s1")}, nil},

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/internal/blob"
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
@@ -18,8 +19,8 @@ func deployment(id string, outcome Outcome, verified bool, digest string) Deploy
 	return Deployment{ID: id, Stack: "staging", Outcome: outcome, Verified: verified, Image: Image{Digest: digest}, Started: time.Unix(0, 0).UTC()}
 }
 
-func TestDirListsTheNewestFirst(t *testing.T) {
-	store := Dir(t.TempDir())
+func TestListReturnsTheNewestFirst(t *testing.T) {
+	store := Store{blob.Dir(t.TempDir())}
 	older, newer := deployment("20260101-000000-aaaa", Succeeded, true, "a"), deployment("20260102-000000-bbbb", Failed, false, "b")
 	require.NoError(t, store.Save(t.Context(), newer))
 	require.NoError(t, store.Save(t.Context(), older))
@@ -56,17 +57,17 @@ func TestRunningImage(t *testing.T) {
 		records []Deployment
 		want    string
 	}{
-		"verified":                        {[]Deployment{good}, "repo@good"},
-		"rolled back":                     {[]Deployment{back, good}, "repo@good"},
-		"failed before its rollout":       {[]Deployment{early, good}, "repo@good"},
-		"failed after it, and not undone": {[]Deployment{late, good}, ""},
-		"never deployed":                  {nil, ""},
+		"verified":                         {[]Deployment{good}, "repo@good"},
+		"rolled back":                      {[]Deployment{back, good}, "repo@good"},
+		"failed before its rollout":        {[]Deployment{early, good}, "repo@good"},
+		"failed after it, not rolled back": {[]Deployment{late, good}, ""},
+		"never deployed":                   {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, RunningImage(test.records)) })
 	}
 }
 
-func TestLeftRevisions(t *testing.T) {
+func TestLastRevisions(t *testing.T) {
 	good := deployment("3", Succeeded, true, "good")
 	good.TaskDefinitions = map[string]string{"api": "api:3"}
 	good.Phases = []Phase{{Name: "rollout", Outcome: Succeeded}}
@@ -74,35 +75,35 @@ func TestLeftRevisions(t *testing.T) {
 	early.Phases = []Phase{{Name: "migrate", Outcome: Failed}, {Name: "rollout", Outcome: Skipped}}
 	late := deployment("4", Failed, false, "bad")
 	late.Phases = []Phase{{Name: "rollout", Outcome: Failed}}
-	undone := late
-	undone.TaskDefinitions = map[string]string{"api": "api:5"}
+	rolledBack := late
+	rolledBack.TaskDefinitions = map[string]string{"api": "api:5"}
 	for name, test := range map[string]struct {
 		records []Deployment
 		want    map[string]string
 	}{
-		"deployed":                        {[]Deployment{good}, good.TaskDefinitions},
-		"failed before its rollout":       {[]Deployment{early, good}, good.TaskDefinitions},
-		"failed after it, and not undone": {[]Deployment{late, good}, nil},
-		"failed after it, and undone":     {[]Deployment{undone, good}, undone.TaskDefinitions},
-		"never deployed":                  {nil, nil},
+		"deployed":                         {[]Deployment{good}, good.TaskDefinitions},
+		"failed before its rollout":        {[]Deployment{early, good}, good.TaskDefinitions},
+		"failed after it, not rolled back": {[]Deployment{late, good}, nil},
+		"failed after it, rolled back":     {[]Deployment{rolledBack, good}, rolledBack.TaskDefinitions},
+		"never deployed":                   {nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, LastRevisions(test.records)) })
 	}
 }
 
-// stores are all that there is; each test of the contract runs against every one.
+// stores runs a test with every place that records can be stored in. damage writes a file beside the records.
 func stores(t *testing.T, test func(t *testing.T, store Store, damage func(id, body string))) {
 	t.Run("directory", func(t *testing.T) {
 		dir := t.TempDir()
-		test(t, Dir(dir), func(id, body string) {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "staging", id+".json"), []byte(body), 0o600))
+		test(t, Store{blob.Dir(dir)}, func(id, body string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "deployments", "staging", id+".json"), []byte(body), 0o600))
 		})
 	})
 	t.Run("bucket", func(t *testing.T) {
 		client := s3.NewFromConfig(moto.Config(t, "us-east-1"), func(o *s3.Options) { o.UsePathStyle = true })
 		_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("state")})
 		require.NoError(t, err)
-		test(t, Bucket{Client: client, Name: "state", Prefix: "a"}, func(id, body string) {
+		test(t, Store{blob.Bucket{Client: client, Name: "state", Prefix: "a"}}, func(id, body string) {
 			_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String("state"), Key: aws.String("a/deployments/staging/" + id + ".json"), Body: strings.NewReader(body),
 			})
@@ -111,7 +112,7 @@ func stores(t *testing.T, test func(t *testing.T, store Store, damage func(id, b
 	})
 }
 
-func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
+func TestUnreadableRecordHidesNoOther(t *testing.T) {
 	stores(t, func(t *testing.T, store Store, damage func(id, body string)) {
 		good := deployment("20260101-000000-aaaa", Succeeded, true, "a")
 		require.NoError(t, store.Save(t.Context(), good))
@@ -121,11 +122,11 @@ func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
 		found, err := store.List(t.Context(), "staging", 10)
 		require.NoError(t, err)
 		require.Equal(t, &good, LastVerified(found))
-		damaged := UnreadableRecords(found)
-		require.Len(t, damaged, 2)
-		require.Equal(t, "20260103-000000-cccc", damaged[0].ID)
-		require.Contains(t, damaged[0].Error, "unexpected end of JSON input")
-		require.Contains(t, damaged[1].Error, "20260102-000000-bbbb.json cannot be read: it is no record of a deployment")
+		unreadable := UnreadableRecords(found)
+		require.Len(t, unreadable, 2)
+		require.Equal(t, "20260103-000000-cccc", unreadable[0].ID)
+		require.Contains(t, unreadable[0].Error, "unexpected end of JSON input")
+		require.Contains(t, unreadable[1].Error, "20260102-000000-bbbb.json cannot be read: it is not a record of a deployment")
 
 		few, err := store.List(t.Context(), "staging", 2)
 		require.NoError(t, err)
@@ -133,7 +134,7 @@ func TestARecordThatCannotBeReadHidesNoOther(t *testing.T) {
 	})
 }
 
-func TestGetReadsOne(t *testing.T) {
+func TestGet(t *testing.T) {
 	stores(t, func(t *testing.T, store Store, _ func(string, string)) {
 		none, err := store.Get(t.Context(), "staging", "20260101-000000-aaaa")
 		require.NoError(t, err)
@@ -141,7 +142,7 @@ func TestGetReadsOne(t *testing.T) {
 		good := deployment("20260101-000000-aaaa", Running, false, "a")
 		require.NoError(t, store.Save(t.Context(), good))
 		good.Outcome = Succeeded
-		require.NoError(t, store.Save(t.Context(), good), "a record is written again as its deployment goes on")
+		require.NoError(t, store.Save(t.Context(), good), "a record is saved again as its deployment continues")
 		found, err := store.Get(t.Context(), "staging", good.ID)
 		require.NoError(t, err)
 		require.Equal(t, &good, found)

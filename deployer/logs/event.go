@@ -1,5 +1,5 @@
-// Package logs reads the log group of an environment: what its containers wrote, several services by time, and what is
-// written from now on. It renders lines for people, and for programs.
+// Package logs reads the log group of an environment: what its containers wrote, merged by time over several services, and what they
+// write from now on. It renders lines for people and for programs.
 package logs
 
 import (
@@ -11,7 +11,7 @@ import (
 type Event struct {
 	// ID is CloudWatch's: no two events of a log group share one.
 	ID string `json:"id"`
-	// Time is the line's, Ingested when CloudWatch got it; both are UTC.
+	// Time is the line's, Ingested when CloudWatch received it; both are UTC.
 	Time     time.Time `json:"time"`
 	Ingested time.Time `json:"ingested"`
 	// Service, Container and Task are the parts of the stream's name, where it has them.
@@ -22,7 +22,7 @@ type Event struct {
 	Message   string `json:"message"`
 }
 
-// withStreamParts fills in what the stream's name says: the driver composes it of prefix, container and task.
+// withStreamParts sets what the stream's name contains: the log driver composes it of prefix, container and task.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 func (e Event) withStreamParts() Event {
 	parts := strings.Split(e.Stream, "/")
@@ -33,7 +33,7 @@ func (e Event) withStreamParts() Event {
 	return e
 }
 
-// source is how a line names where it comes from: the service, and enough of the task to tell tasks apart.
+// source returns the service, and enough of the task's ID to tell tasks apart.
 func (e Event) source() string {
 	if e.Task == "" {
 		return e.Service

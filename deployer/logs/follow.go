@@ -5,28 +5,28 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/balancer/v3-backend-infra/clock"
 )
 
-// How long a follower waits between two looks: shortly while lines come, longer while nothing does. CloudWatch answers
-// five FilterLogEvents a second in some regions, to everybody in the account together.
+// newBackOff returns the pauses between two polls: short while lines arrive, up to 8 s while none do. CloudWatch answers five
+// FilterLogEvents a second in some regions, for all users of the account together.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-const (
-	minInterval = time.Second
-	maxInterval = 8 * time.Second
-)
+func newBackOff() backoff.BackOff {
+	return &backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: 8 * time.Second}
+}
 
-// Follow shows what was written since the query's begin, at most its limit, and then what comes, until ctx ends; its
-// error is ctx's cause then. Fell is told of a look that failed for a reason that passes, once for each reason: the next
-// look finds what that one missed. Skipped is told how many older lines the limit left out of the first look.
+// Follow emits what was written since the query's start, at most its limit, and then what is written, until ctx ends, and returns the
+// cause of that. It calls onRetry with an error that another poll may overcome, once for each reason; the next poll finds what the
+// failed one missed. It calls onSkipped with the number of older lines that the limit left out of the first poll.
 func (r Reader) Follow(ctx context.Context, c clock.Clock, onSkipped func(int), onRetry func(error)) error {
 	w := newWindow(r.Since)
-	pause, lastError := minInterval, ""
+	pauses, lastError := newBackOff(), ""
 	for first := true; ; {
 		r.Since = w.from
 		polledAt := c.Now()
-		shown, dropped, err := r.readOnce(ctx, w.isNew)
+		emitted, dropped, err := r.poll(ctx, w.isNew)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -42,19 +42,14 @@ func (r Reader) Follow(ctx context.Context, c clock.Clock, onSkipped func(int), 
 			lastError = err.Error()
 			onRetry(err)
 		}
-		pause = nextInterval(pause, shown)
-		if c.Wait(ctx, pause) != nil {
+		if emitted > 0 {
+			pauses.Reset()
+		}
+		if c.Wait(ctx, pauses.NextBackOff()) != nil {
 			return context.Cause(ctx)
 		}
 	}
 }
 
-func nextInterval(last time.Duration, shown int) time.Duration {
-	if shown > 0 {
-		return minInterval
-	}
-	return min(maxInterval, last*2)
-}
-
-// retryable reports whether trying again may help: throttling, an error of AWS, a network that is gone for a while.
+// retryable reports whether another call may succeed: throttling, an error of AWS, a network that is down for a while.
 func retryable(err error) bool { return retry.NewStandard().IsErrorRetryable(err) }

@@ -16,25 +16,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// group is a log group whose lines arrive some time after they were written, and whose time passes while a follower waits.
-type group struct {
+// fakeGroup is a log group whose lines arrive some time after they were written, and a clock that advances while Follow waits.
+type fakeGroup struct {
 	now    time.Time
 	until  time.Time
 	stop   context.CancelCauseFunc
-	lines  []arriving
+	lines  []delayedEvent
 	fails  map[int]error
 	calls  int
 	pauses []time.Duration
 }
 
-type arriving struct {
+type delayedEvent struct {
 	Event
 	arrives time.Time
 }
 
-func (g *group) Now() time.Time { return g.now }
+func (g *fakeGroup) Now() time.Time { return g.now }
 
-func (g *group) Wait(ctx context.Context, d time.Duration) error {
+func (g *fakeGroup) Wait(ctx context.Context, d time.Duration) error {
 	g.pauses = append(g.pauses, d)
 	if g.now = g.now.Add(d); !g.now.Before(g.until) {
 		g.stop(errEnough)
@@ -44,21 +44,21 @@ func (g *group) Wait(ctx context.Context, d time.Duration) error {
 
 var errEnough = errors.New("enough")
 
-// FilterLogEvents gives two lines a page.
-func (g *group) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+// FilterLogEvents returns two lines a page.
+func (g *fakeGroup) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	g.calls++
 	if err := g.fails[g.calls]; err != nil {
 		return nil, err
 	}
 	out := &cloudwatchlogs.FilterLogEventsOutput{}
-	var there []arriving
+	var there []delayedEvent
 	for _, l := range g.lines {
 		ms := l.Time.UnixMilli()
 		if !l.arrives.After(g.now) && ms >= *in.StartTime && (in.EndTime == nil || ms <= *in.EndTime) && strings.HasPrefix(l.Stream, aws.ToString(in.LogStreamNamePrefix)) {
 			there = append(there, l)
 		}
 	}
-	slices.SortStableFunc(there, func(x, y arriving) int { return x.Time.Compare(y.Time) })
+	slices.SortStableFunc(there, func(x, y delayedEvent) int { return x.Time.Compare(y.Time) })
 	from := 0
 	if in.NextToken != nil {
 		_, _ = fmt.Sscan(*in.NextToken, &from)
@@ -75,27 +75,27 @@ func (g *group) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogE
 	return out, nil
 }
 
-func (g *group) write(stream string, written, arrives int, message string) {
+func (g *fakeGroup) write(stream string, written, arrives int, message string) {
 	e := at(written, message)
 	e.Stream = stream
-	g.lines = append(g.lines, arriving{e, noon.Add(time.Duration(arrives) * time.Second)})
+	g.lines = append(g.lines, delayedEvent{e, noon.Add(time.Duration(arrives) * time.Second)})
 }
 
-// follow follows until a time in seconds after noon, from five minutes before it.
-func follow(t *testing.T, g *group, until int, q Query) (shown []string, dropped int, troubles []error, err error) {
+// follow follows from five minutes before noon until so many seconds after it.
+func follow(t *testing.T, g *fakeGroup, until int, q Query) (shown []string, dropped int, retries []error, err error) {
 	ctx, stop := context.WithCancelCause(t.Context())
 	g.now, g.until, g.stop = noon, noon.Add(time.Duration(until)*time.Second), stop
 	q.Since = noon.Add(-5 * time.Minute)
 	r := Reader{Client: g, Query: q, Emit: func(e Event) error { shown = append(shown, e.Message); return nil }}
-	err = r.Follow(ctx, g, func(n int) { dropped = n }, func(err error) { troubles = append(troubles, err) })
-	return shown, dropped, troubles, err
+	err = r.Follow(ctx, g, func(n int) { dropped = n }, func(err error) { retries = append(retries, err) })
+	return shown, dropped, retries, err
 }
 
-func TestFollowNeitherLosesNorDoublesWhatIsLate(t *testing.T) {
-	g := &group{}
+func TestFollowEmitsLateEventsOnce(t *testing.T) {
+	g := &fakeGroup{}
 	var want []string
 	for i := range 600 {
-		// Every seventh line comes late, up to a minute and a half.
+		// Every seventh line arrives late, by up to a minute and a half.
 		late := 0
 		if i%7 == 0 {
 			late = i % 90
@@ -108,23 +108,23 @@ func TestFollowNeitherLosesNorDoublesWhatIsLate(t *testing.T) {
 	require.ElementsMatch(t, want, shown)
 }
 
-func TestFollowBeginsWithTheNewest(t *testing.T) {
-	g := &group{}
+func TestFollowStartsWithTheNewest(t *testing.T) {
+	g := &fakeGroup{}
 	for i := range 9 {
 		g.write("api/a/1", i-60, i-60, fmt.Sprint(i))
 	}
 	g.write("api/a/1", 20, 20, "later")
 	g.write("api/a/1", 20, 20, "last")
 	shown, dropped, _, _ := follow(t, g, 60, Query{Limit: 1})
-	require.Equal(t, []string{"8", "later", "last"}, shown, "the limit is for what was there")
+	require.Equal(t, []string{"8", "later", "last"}, shown, "the limit applies to the first poll")
 	require.Equal(t, 8, dropped)
 }
 
-func TestFollowWaitsLongerWhileNothingComes(t *testing.T) {
-	g := &group{}
+func TestFollowBacksOff(t *testing.T) {
+	g := &fakeGroup{}
 	g.write("api/a/1", 40, 40, "x")
 	_, _, _, _ = follow(t, g, 60, Query{})
-	require.Equal(t, []time.Duration{2, 4, 8, 8, 8, 8, 8, 1, 2, 4, 8}, seconds(g.pauses))
+	require.Equal(t, []time.Duration{1, 2, 4, 8, 8, 8, 8, 8, 1, 2, 4, 8}, seconds(g.pauses))
 }
 
 func seconds(all []time.Duration) (whole []time.Duration) {
@@ -134,26 +134,26 @@ func seconds(all []time.Duration) (whole []time.Duration) {
 	return whole
 }
 
-func TestFollowOutlivesWhatPasses(t *testing.T) {
+func TestFollowRetries(t *testing.T) {
 	throttled := &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
-	g := &group{fails: map[int]error{1: throttled, 2: throttled, 4: throttled}}
+	g := &fakeGroup{fails: map[int]error{1: throttled, 2: throttled, 4: throttled}}
 	for i := range 5 {
 		g.write("api/a/1", i, i, fmt.Sprint(i))
 	}
-	shown, _, troubles, err := follow(t, g, 60, Query{Limit: 100})
+	shown, _, retries, err := follow(t, g, 60, Query{Limit: 100})
 	require.ErrorIs(t, err, errEnough)
-	require.Equal(t, []string{"0", "1", "2", "3", "4"}, shown, "the third look fails at its second page")
-	require.Len(t, troubles, 1, "said once until it is over")
+	require.Equal(t, []string{"0", "1", "2", "3", "4"}, shown, "the third poll fails at its second page")
+	require.Len(t, retries, 1, "reported once until a poll succeeds")
 }
 
-func TestFollowEndsWithWhatDoesNotPass(t *testing.T) {
+func TestFollowReturnsPermanentErrors(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "no"}
-	_, _, _, err := follow(t, &group{fails: map[int]error{2: denied}}, 60, Query{})
+	_, _, _, err := follow(t, &fakeGroup{fails: map[int]error{2: denied}}, 60, Query{})
 	require.ErrorIs(t, err, denied)
 }
 
 func TestReadEndsBeforeUntil(t *testing.T) {
-	g := &group{now: noon.Add(time.Hour)}
+	g := &fakeGroup{now: noon.Add(time.Hour)}
 	for i := range 5 {
 		g.write("api/a/1", i, i, fmt.Sprint(i))
 	}

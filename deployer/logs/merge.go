@@ -2,11 +2,11 @@ package logs
 
 import "iter"
 
-// eventSeq are events in the order of time, until the first error.
+// eventSeq yields events in the order of time, until the first error.
 type eventSeq = iter.Seq2[Event, error]
 
-// merge interleaves sequences by time, and reads no further in any than it has to. Events of the same time come in the
-// order of the sequences.
+// merge merges sequences by time, and reads no further ahead in any than it has to. Events of the same time keep the order of the
+// sequences.
 func merge(sources []eventSeq) eventSeq {
 	if len(sources) == 1 {
 		return sources[0]
@@ -21,10 +21,7 @@ func merge(sources []eventSeq) eventSeq {
 		}
 		for {
 			first := earliest(heads)
-			if first == nil {
-				return
-			}
-			if !yield(first.event, first.err) || first.err != nil {
+			if first == nil || !yield(first.event, first.err) || first.err != nil {
 				return
 			}
 			first.advance()
@@ -32,7 +29,7 @@ func merge(sources []eventSeq) eventSeq {
 	}
 }
 
-// head is the first event of a sequence that was not passed on yet.
+// head is the next event of a sequence.
 type head struct {
 	next  func() (Event, error, bool)
 	event Event
@@ -42,7 +39,7 @@ type head struct {
 
 func (h *head) advance() { h.event, h.err, h.more = h.next() }
 
-// earliest is the sequence that goes on, or nil at the end of all. An error goes first.
+// earliest returns the sequence whose event is next, or nil where all have ended. An error precedes every event.
 func earliest(heads []*head) *head {
 	var first *head
 	for _, h := range heads {
@@ -57,25 +54,24 @@ func earliest(heads []*head) *head {
 	return first
 }
 
-// tailBuffer keeps the last events that it is given, at most limit of them; with a limit of 0 it keeps all.
+// tailBuffer keeps the last events that were added, at most limit of them; with a limit of 0 it keeps all.
 type tailBuffer struct {
-	limit  int
-	events []Event
-	// dropped is how many older ones were let go.
+	limit   int
+	events  []Event
 	dropped int
 }
 
-func (n *tailBuffer) add(e Event) {
-	n.events = append(n.events, e)
-	// Cut now and then, not each time: otherwise every event would move all others.
-	if n.limit > 0 && len(n.events) >= 2*n.limit {
-		n.trim()
+func (b *tailBuffer) add(e Event) {
+	b.events = append(b.events, e)
+	// Trimming each time would move all others for every event.
+	if b.limit > 0 && len(b.events) >= 2*b.limit {
+		b.trim()
 	}
 }
 
-func (n *tailBuffer) trim() {
-	if over := len(n.events) - n.limit; n.limit > 0 && over > 0 {
-		n.events = append(n.events[:0], n.events[over:]...)
-		n.dropped += over
+func (b *tailBuffer) trim() {
+	if over := len(b.events) - b.limit; b.limit > 0 && over > 0 {
+		b.events = append(b.events[:0], b.events[over:]...)
+		b.dropped += over
 	}
 }

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// plainTerm is a word that CloudWatch takes without quotes, ? and - before it included.
+// plainTerm matches a word that CloudWatch accepts without quotes, with a ? or - before it.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 var plainTerm = regexp.MustCompile(`^[-?]?[A-Za-z0-9_]+$`)
 
-// Pattern is the filter pattern of CloudWatch for what a person wrote: patterns as they are, in words the ones quoted that
-// need it, so that `GET /health` finds lines with both.
+// Pattern returns CloudWatch's filter pattern for what a user wrote. A pattern stays; of words, those that need quotes get them, so
+// that `GET /health` finds lines with both.
 func Pattern(text string) string {
 	text = strings.TrimSpace(text)
-	if strings.ContainsAny(text, `"`) || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") || strings.HasPrefix(text, "%") {
+	if strings.Contains(text, `"`) || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") || strings.HasPrefix(text, "%") {
 		return text
 	}
 	words := strings.Fields(text)

@@ -10,62 +10,62 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
 
-// Query says which lines are wanted.
+// Query selects lines.
 type Query struct {
 	Group string
 	// Services are the first parts of the streams' names; none means every stream.
 	Services []string
 	// Filter is a filter pattern of CloudWatch; see Pattern.
 	Filter string
-	// Since is the time of the first line, Until that after the last; the zero time is no end.
+	// Since is the time of the first line, Until the first time after the last; a zero Until stands for no end.
 	Since, Until time.Time
-	// Limit is how many lines are wanted at most, the newest; 0 is all.
+	// Limit is the largest number of lines, of which the newest are returned; 0 stands for all.
 	Limit int
 }
 
-// Reader reads a log group. Its errors are of the SDK, or the context's.
+// Reader reads a log group. Its errors are the SDK's or the context's.
 type Reader struct {
 	Client cloudwatchlogs.FilterLogEventsAPIClient
 	Query
-	// Emit passes a line on.
+	// Emit is called with every line.
 	Emit func(Event) error
 }
 
-// Read shows what was written. It returns how many older lines the limit left out.
-func (r Reader) Read(ctx context.Context) (shown, dropped int, err error) {
-	return r.readOnce(ctx, func(Event) bool { return true })
+// Read emits what was written. It returns how many lines it emitted, and how many older ones the limit left out.
+func (r Reader) Read(ctx context.Context) (emitted, dropped int, err error) {
+	return r.poll(ctx, func(Event) bool { return true })
 }
 
-// readOnce shows the events that are wanted: without a limit as they come, else the newest at the end, also those that were
-// read before an error.
-func (r Reader) readOnce(ctx context.Context, wanted func(Event) bool) (shown, dropped int, err error) {
+// poll reads once and emits the events that match: without a limit as they arrive; else the newest at the end, even if an error
+// ended the reading.
+func (r Reader) poll(ctx context.Context, matches func(Event) bool) (emitted, dropped int, err error) {
 	last := tailBuffer{limit: r.Limit}
 	var failed error
 	for e, err := range r.events(ctx) {
 		switch {
 		case err != nil:
 			failed = err
-		case !wanted(e):
+		case !matches(e):
 		case r.Limit > 0:
 			last.add(e)
 		default:
 			if err := r.Emit(e); err != nil {
-				return shown, 0, err
+				return emitted, 0, err
 			}
-			shown++
+			emitted++
 		}
 	}
 	last.trim()
 	for _, e := range last.events {
 		if err := r.Emit(e); err != nil {
-			return shown, last.dropped, err
+			return emitted, last.dropped, err
 		}
-		shown++
+		emitted++
 	}
-	return shown, last.dropped, failed
+	return emitted, last.dropped, failed
 }
 
-// events are those of all services that are asked for, interleaved by time. CloudWatch takes one prefix a call.
+// events yields the events of the selected services, merged by time. CloudWatch accepts one prefix a call.
 func (r Reader) events(ctx context.Context) eventSeq {
 	if len(r.Services) == 0 {
 		return r.streamEvents(ctx, "")
@@ -77,7 +77,7 @@ func (r Reader) events(ctx context.Context) eventSeq {
 	return merge(sources)
 }
 
-// streamEvents are the events of the streams whose names begin with prefix. A page can be empty before the end.
+// streamEvents yields the events of the streams whose names begin with prefix. A page can be empty before the end.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func (r Reader) streamEvents(ctx context.Context, prefix string) eventSeq {
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &r.Group, StartTime: aws.Int64(r.Since.UnixMilli())}
@@ -88,7 +88,7 @@ func (r Reader) streamEvents(ctx context.Context, prefix string) eventSeq {
 		in.FilterPattern = &r.Filter
 	}
 	if !r.Until.IsZero() {
-		// AWS's end is the last millisecond that counts; ours is the first that does not.
+		// AWS's end is inclusive, ours is not.
 		in.EndTime = aws.Int64(r.Until.UnixMilli() - 1)
 	}
 	return func(yield func(Event, error) bool) {
@@ -99,7 +99,7 @@ func (r Reader) streamEvents(ctx context.Context, prefix string) eventSeq {
 				return
 			}
 			for _, found := range page.Events {
-				// Emulators do not know prefixes.
+				// Emulators ignore prefixes.
 				if strings.HasPrefix(aws.ToString(found.LogStreamName), prefix) && !yield(newEvent(found), nil) {
 					return
 				}

@@ -7,28 +7,30 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/text"
+	colours "github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// The forms in which lines are shown.
+// The formats of lines.
 const (
 	Text = "text"
 	JSON = "json"
 	Raw  = "raw"
 )
 
-// Printer writes lines in a form.
+// Printer writes lines in a format.
 type Printer struct {
 	Out    io.Writer
 	Format string
-	// Colour allows colours, Terminal says that Out is one: then raw lines are made harmless too.
+	// Colour allows colours. Terminal reports that Out is a terminal: then raw lines are made safe for it, too.
 	Colour, Terminal bool
-	// Width is that of the widest source that is expected, so that messages begin in one column.
+	// Width is that of the widest source that is expected, so that messages are aligned.
 	Width int
 }
 
-// Print writes one line. In text, a line that is a JSON object is shown as level, message and the other fields as k=v;
-// any other as it is.
+// Print writes one line. As text, a line that is a JSON object is written as level, message and the other fields as k=v, any other
+// as it is.
 func (p Printer) Print(e Event) error {
 	var line string
 	switch p.Format {
@@ -37,7 +39,7 @@ func (p Printer) Print(e Event) error {
 	case Raw:
 		line = strings.TrimRight(e.Message, "\r\n")
 		if p.Terminal {
-			line = printable(line)
+			line = text.Printable(line)
 		}
 	default:
 		line = p.text(e)
@@ -46,7 +48,7 @@ func (p Printer) Print(e Event) error {
 	return err
 }
 
-// json is the whole event; data is its message where that is JSON itself.
+// json writes the event as an object on one line; its data is the message if that is a JSON object.
 func (p Printer) json(e Event) error {
 	whole := struct {
 		Event
@@ -59,29 +61,42 @@ func (p Printer) json(e Event) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Out.Write(append(escapeJSON(line), '\n'))
+	_, err = io.WriteString(p.Out, escapeJSON(line)+"\n")
 	return err
 }
 
-// timeLayout is a time with milliseconds, in UTC as CloudWatch shows it.
+// escapeJSON escapes the characters that a terminal acts on. In JSON they occur only inside strings.
+func escapeJSON(line []byte) string {
+	var b strings.Builder
+	for _, r := range string(line) {
+		if text.IsControl(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// timeLayout has milliseconds, and is in UTC as in CloudWatch's console.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func (p Printer) text(e Event) string {
-	source := printable(e.source())
-	head := p.colourise(e.Time.UTC().Format(timeLayout), text.Faint) + " " + p.colourise(fmt.Sprintf("%-*s", p.Width, source), serviceColour(e.Service)) + " "
+	source := text.Printable(e.source())
+	head := p.colourise(e.Time.UTC().Format(timeLayout), colours.Faint) + " " + p.colourise(fmt.Sprintf("%-*s", p.Width, source), serviceColour(e.Service)) + " "
 	s, ok := parseEntry(e.Message, e.Time)
 	if !ok {
 		return head + indentLines(e.Message)
 	}
 	var words, blocks []string
 	if s.level != "" {
-		words = append(words, p.colourise(fmt.Sprintf("%-5s", printable(s.level)), levelColour(s.level)))
+		words = append(words, p.colourise(fmt.Sprintf("%-5s", text.Printable(s.level)), levelColour(s.level)))
 	}
 	if s.message != "" {
 		words = append(words, indentLines(s.message))
 	}
 	for _, f := range s.fields {
-		name := p.colourise(printable(f.name)+"=", text.Faint)
+		name := p.colourise(text.Printable(f.name)+"=", colours.Faint)
 		if long, ok := f.multiline(); ok {
 			blocks = append(blocks, "\n"+indent+name+"\n"+indent+indentLines(long))
 			continue
@@ -93,44 +108,43 @@ func (p Printer) text(e Event) string {
 
 const indent = "    "
 
-// indentLines is text that is harmless to a terminal, its further lines under the first.
+// indentLines makes a message safe for a terminal, and indents its lines but the first.
 func indentLines(message string) string {
 	message = strings.ReplaceAll(strings.TrimRight(message, "\r\n"), "\r\n", "\n")
-	return strings.ReplaceAll(printable(message), "\n", "\n"+indent)
+	return strings.ReplaceAll(text.Printable(message), "\n", "\n"+indent)
 }
 
-func (p Printer) colourise(word string, colour text.Color) string {
-	if !p.Colour || colour == text.Reset {
+func (p Printer) colourise(word string, colour colours.Color) string {
+	if !p.Colour || colour == colours.Reset {
 		return word
 	}
-	return colour.EscapeSeq() + word + text.Reset.EscapeSeq()
+	return colour.EscapeSeq() + word + colours.Reset.EscapeSeq()
 }
 
-// serviceColour is a service's own colour, the same each time.
-func serviceColour(service string) text.Color {
+func serviceColour(service string) colours.Color {
 	switch service {
 	case "api":
-		return text.FgCyan
+		return colours.FgCyan
 	case "worker":
-		return text.FgMagenta
+		return colours.FgMagenta
 	case "scheduler":
-		return text.FgBlue
+		return colours.FgBlue
 	case "migration":
-		return text.FgGreen
+		return colours.FgGreen
 	}
 	sum := fnv.New32a()
 	_, _ = sum.Write([]byte(service))
-	return []text.Color{text.FgHiCyan, text.FgHiMagenta, text.FgHiBlue, text.FgHiGreen}[sum.Sum32()%4]
+	return []colours.Color{colours.FgHiCyan, colours.FgHiMagenta, colours.FgHiBlue, colours.FgHiGreen}[sum.Sum32()%4]
 }
 
-func levelColour(level string) text.Color {
+func levelColour(level string) colours.Color {
 	switch level {
 	case "ERROR", "FATAL", "CRITICAL":
-		return text.FgRed
+		return colours.FgRed
 	case "WARN", "WARNING":
-		return text.FgYellow
+		return colours.FgYellow
 	case "DEBUG", "TRACE":
-		return text.Faint
+		return colours.Faint
 	}
-	return text.Reset
+	return colours.Reset
 }

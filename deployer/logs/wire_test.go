@@ -12,13 +12,13 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-// TestReadOverTheWire reads what an independent imitation of CloudWatch keeps, from streams as containers write them.
+// TestReadOverTheWire reads from another implementation of CloudWatch than the simulated account.
 func TestReadOverTheWire(t *testing.T) {
 	ctx, client := t.Context(), cloudwatchlogs.NewFromConfig(moto.Config(t, "us-east-1"))
-	begin := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
+	start := time.Now().Add(-time.Minute).Truncate(time.Millisecond)
 	name := aws.String("/aws/ecs/v3-backend-staging")
 	read := func(q Query) (shown []Event, dropped int, err error) {
-		q.Group, q.Since = *name, begin
+		q.Group, q.Since = *name, start
 		r := Reader{Client: client, Query: q, Emit: func(e Event) error { shown = append(shown, e); return nil }}
 		_, dropped, err = r.Read(ctx)
 		return shown, dropped, err
@@ -41,7 +41,7 @@ func TestReadOverTheWire(t *testing.T) {
 		require.NoError(t, err)
 		in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: name, LogStreamName: &stream}
 		for i, line := range lines {
-			at := begin.Add(time.Duration(seconds+2*i) * time.Second)
+			at := start.Add(time.Duration(seconds+2*i) * time.Second)
 			in.LogEvents = append(in.LogEvents, types.InputLogEvent{Message: aws.String(line), Timestamp: aws.Int64(at.UnixMilli())})
 		}
 		_, err = client.PutLogEvents(ctx, in)
@@ -56,7 +56,7 @@ func TestReadOverTheWire(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"one", "two", "three error", "four error", "five"}, messages(shown))
 	require.Equal(t, Event{
-		ID: shown[1].ID, Time: begin.Add(time.Second).UTC(), Ingested: shown[1].Ingested, Stream: "worker/balancer-worker/4567",
+		ID: shown[1].ID, Time: start.Add(time.Second).UTC(), Ingested: shown[1].Ingested, Stream: "worker/balancer-worker/4567",
 		Service: "worker", Container: "balancer-worker", Task: "4567", Message: "two",
 	}, shown[1])
 
@@ -64,7 +64,7 @@ func TestReadOverTheWire(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"three error", "four error"}, messages(shown))
 
-	shown, dropped, err := read(Query{Services: both, Limit: 2, Until: begin.Add(4 * time.Second)})
+	shown, dropped, err := read(Query{Services: both, Limit: 2, Until: start.Add(4 * time.Second)})
 	require.NoError(t, err)
 	require.Equal(t, []string{"three error", "four error"}, messages(shown))
 	require.Equal(t, 2, dropped)

@@ -9,8 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 )
 
-// Message is what is posted. Text is all that Slack's incoming webhooks show; the rest is for programs.
-//
+// Message is the body of a notification. Slack's incoming webhooks show only Text; the rest is for programs.
 // Source: https://api.slack.com/messaging/webhooks
 type Message struct {
 	Text        string        `json:"text"`
@@ -18,18 +17,18 @@ type Message struct {
 	Region      string        `json:"region"`
 	Timestamp   time.Time     `json:"timestamp"`
 	Status      checks.Status `json:"status"`
-	// Previous is the status at the last run, "" where there was none that is known of.
+	// Previous is the status of the last run, "" if it is unknown.
 	Previous checks.Status `json:"previous,omitempty"`
-	// Changed says whether the status is another one than at the last run.
+	// Changed reports whether the status differs from a known previous one.
 	Changed bool           `json:"changed"`
 	Summary checks.Summary `json:"summary"`
-	// Findings are those that are not healthy.
+	// Findings are those that are not healthy, errors first.
 	Findings []Finding `json:"findings"`
-	// Error is why the environment could not be judged.
+	// Error is why the environment could not be checked.
 	Error string `json:"error,omitempty"`
 }
 
-// Finding is one that is not healthy.
+// Finding is a result that is not healthy.
 type Finding struct {
 	Service   string        `json:"service"`
 	Component string        `json:"component"`
@@ -39,8 +38,8 @@ type Finding struct {
 	Hint      *checks.Hint  `json:"hint,omitempty"`
 }
 
-// NewMessage is the message about a report. previous is the status at the last run; failure is why the environment could not
-// be judged, "" where it could.
+// NewMessage returns the message about a report. previous is the status of the last run; failure is why the environment could not be
+// checked, or "".
 func NewMessage(r checks.Report, previous checks.Status, failure string) Message {
 	m := Message{
 		Environment: r.Environment, Region: r.Region, Timestamp: r.Timestamp, Status: r.Summary.Status, Summary: r.Summary,
@@ -59,17 +58,16 @@ func NewMessage(r checks.Report, previous checks.Status, failure string) Message
 	return m
 }
 
-// ShouldSend reports whether the message is worth sending: the result is not healthy, or is another one than the last time.
+// ShouldSend reports whether the result is not healthy, or has changed.
 func (m Message) ShouldSend() bool { return m.Status != checks.Healthy || m.Changed }
 
-// maxFindings is how many findings the text tells of.
+// maxFindings is how many findings the text lists.
 const maxFindings = 10
 
-// text is the message as Slack shows it.
 func (m Message) text() string {
 	lines := []string{fmt.Sprintf("%s *%s* is *%s*%s: %s", ui.Emoji(m.Status), escape(m.Environment), m.Status, m.previousSuffix(), ui.Counts(m.Summary))}
 	if m.Error != "" {
-		lines = append(lines, "It could not be judged: "+escape(m.Error))
+		lines = append(lines, "It could not be checked: "+escape(m.Error))
 	}
 	for _, f := range m.Findings[:min(len(m.Findings), maxFindings)] {
 		lines = append(lines, fmt.Sprintf("• %s *%s*: %s", ui.Emoji(f.Status), escape(f.Service), escape(f.Message)))
@@ -83,7 +81,6 @@ func (m Message) text() string {
 	return strings.Join(lines, "\n")
 }
 
-// previousSuffix says what was before, where that is known and another thing.
 func (m Message) previousSuffix() string {
 	if !m.Changed {
 		return ""
@@ -91,8 +88,7 @@ func (m Message) previousSuffix() string {
 	return fmt.Sprintf(" (it was %s)", m.Previous)
 }
 
-// escape writes the characters by which Slack begins links and mentions.
-//
+// escape escapes the characters with which links and mentions start in Slack.
 // Source: https://api.slack.com/reference/surfaces/formatting#escaping
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)

@@ -1,5 +1,4 @@
-// Package notify tells people elsewhere how an environment is: it posts a report's summary to a webhook, and remembers
-// what it was the last time.
+// Package notify posts the summary of a status report to a webhook, and stores the last status, so that changes are noticed.
 package notify
 
 import (
@@ -15,22 +14,22 @@ import (
 	"time"
 )
 
-// postTimeout bounds a post: who waits for a report does not wait for a chat.
+// postTimeout limits a post, because the report waits for it.
 const postTimeout = 10 * time.Second
 
-// Webhook is where messages are posted. Its URL is a secret in itself and is never printed.
+// Webhook is the address that messages are posted to. Its URL is a secret, and is never printed.
 type Webhook struct{ address string }
 
-// ParseWebhook reads a URL of http or https.
+// ParseWebhook parses a URL of http or https.
 func ParseWebhook(address string) (Webhook, error) {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
-		return Webhook{}, errors.New("the webhook is no URL of http or https")
+		return Webhook{}, errors.New("the webhook is not a URL of http or https")
 	}
 	return Webhook{address: address}, nil
 }
 
-// String is the webhook without what is secret: https://hooks.slack.com/….
+// String returns the URL without its secret parts: https://hooks.slack.com/….
 func (w Webhook) String() string {
 	parsed, err := url.Parse(w.address)
 	if err != nil {
@@ -39,16 +38,16 @@ func (w Webhook) String() string {
 	return parsed.Scheme + "://" + parsed.Host + "/…"
 }
 
-// GoString keeps the secret out of %#v too.
+// GoString keeps the secret out of %#v, too.
 func (w Webhook) GoString() string { return w.String() }
 
-// Post sends a message and wants an answer of success. A redirection is none: the message is for nobody else.
+// Post sends a message. A redirection is an error, because the message is for this server only.
 func (w Webhook) Post(ctx context.Context, m Message) error {
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	body, err := json.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("write the message for %s: %w", w, err)
+		return fmt.Errorf("encode the message for %s: %w", w, err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.address, bytes.NewReader(body))
 	if err != nil {
@@ -62,15 +61,15 @@ func (w Webhook) Post(ctx context.Context, m Message) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("notify %s: the answer was %s%s", w, response.Status, w.responseSnippet(response.Body))
+		return fmt.Errorf("notify %s: the server answered %s%s", w, response.Status, w.responseSnippet(response.Body))
 	}
 	return nil
 }
 
-// snippetLength is how much of an answer is shown.
+// snippetLength is how many bytes of a response are shown.
 const snippetLength = 200
 
-// responseSnippet is what the other side says for itself, such as Slack's invalid_payload.
+// responseSnippet returns the start of the response, such as Slack's invalid_payload; nothing of a page, or of one that repeats the URL.
 func (w Webhook) responseSnippet(body io.Reader) string {
 	raw, _ := io.ReadAll(io.LimitReader(body, snippetLength))
 	snippet := strings.Join(strings.Fields(string(raw)), " ")
@@ -81,14 +80,14 @@ func (w Webhook) responseSnippet(body io.Reader) string {
 	return ": " + snippet
 }
 
-// redactURL is an error without the URL that Go puts before it.
+// redactURL returns an error without the URL that net/http puts before it.
 func redactURL(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("there was no answer in time")
+		return errors.New("no response in time")
 	}
 	return err
 }

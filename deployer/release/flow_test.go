@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
 // fakeStack is a fake Infrastructure for a deployment with the real phases and a fake registry. It records what is done, and every
@@ -108,7 +109,7 @@ func (p *fakeStack) deployment(t *testing.T) *deployment {
 	p.env = &env
 	d.codeBefore = env.Code()
 	d.deps.Env, d.infra, d.images = &env, p, fakeRegistry{images: []ecrtypes.ImageDetail{image(1, "one"), image(2, "two")}}
-	d.deps.Records = history.Dir(t.TempDir())
+	d.deps.Records = history.Store{Files: blob.Dir(t.TempDir())}
 	d.request.Kind, d.record.Image = history.Full, d.named(t, 2).Image
 	d.image = d.named(t, 2)
 	d.newWatcher = func(_ context.Context, _ *environment.Environment, i *Image) (rolloutWatcher, error) {
@@ -186,7 +187,7 @@ func TestRollbackAfterFailure(t *testing.T) {
 				"where there is one, while the stack names the new image: run `up` with the image that should run",
 		},
 		"the first rollout": {
-			change: func(d *deployment) { d.deps.Records = history.Dir("/nowhere") },
+			change: func(d *deployment) { d.deps.Records = history.Store{Files: blob.Dir("/nowhere")} },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
 			undone: "nothing was rolled back: this is the first deployment, so no earlier image was verified healthy",
 		},

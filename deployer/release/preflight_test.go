@@ -145,3 +145,37 @@ func TestPreflightDatabase(t *testing.T) {
 		}}, problems)
 	}
 }
+
+// What status calls available while RDS works on it, a deployment accepts or waits for.
+func TestPreflightDatabaseOverTheWire(t *testing.T) {
+	for status, test := range map[string]struct{ blocks, transient bool }{
+		"available":               {},
+		"backing-up":              {},
+		"configuring-log-exports": {},
+		"storage-initialization":  {},
+		"modifying":               {blocks: true, transient: true},
+		"moving-to-vpc":           {blocks: true, transient: true},
+		"storage-config-upgrade":  {blocks: true, transient: true},
+		"creating":                {blocks: true, transient: true},
+		"stopped":                 {blocks: true},
+		"storage-full":            {blocks: true},
+		"brand-new":               {blocks: true},
+	} {
+		t.Run(status, func(t *testing.T) {
+			rds := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = fmt.Fprintf(w, "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance><DBInstanceStatus>%s"+
+					"</DBInstanceStatus></DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>", status)
+			}))
+			defer rds.Close()
+			p := &preflight{env: staging(t), aws: aws.Config{
+				Region: "us-east-1", BaseEndpoint: &rds.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+			}}
+			problems := p.database(t.Context())
+			require.Equal(t, test.blocks, len(problems) == 1)
+			if test.blocks {
+				require.Contains(t, problems[0].Message, "v3-backend-staging-db is "+status)
+				require.Equal(t, test.transient, problems[0].Transient)
+			}
+		})
+	}
+}

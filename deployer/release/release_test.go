@@ -11,12 +11,13 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
 // newTestDeployment returns a deployment that acts on nothing.
 func newTestDeployment(t *testing.T) *deployment {
 	return &deployment{
-		deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Dir(t.TempDir())},
+		deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Store{Files: blob.Dir(t.TempDir())}},
 		record: history.Deployment{ID: "20260101-000000-aaaa", Stack: "staging", Outcome: history.Running},
 	}
 }
@@ -111,7 +112,7 @@ func TestPhaseOrder(t *testing.T) {
 // A record that cannot be saved does not fail a deployment that succeeded.
 func TestRecordThatCannotBeSaved(t *testing.T) {
 	d := newTestDeployment(t)
-	d.deps.Records = history.Dir("/dev/null")
+	d.deps.Records = history.Store{Files: blob.Dir("/dev/null")}
 	var events []Event
 	d.deps.Report = func(e Event) { events = append(events, e) }
 	d.saveRecord(t.Context())

@@ -1,8 +1,8 @@
-// Package secrets reads and writes a secret of Secrets Manager so that two people never overwrite each other: what
-// is written takes effect only where the version that it was made from is still the current one.
+// Package secrets reads and writes a secret of Secrets Manager so that no user overwrites the change of another: a write takes effect
+// only if the version that it is based on is still the current one.
 //
-// PutSecretValue knows no such condition. So a value is first put under a stage of its own, which nobody reads, and then
-// AWSCURRENT is moved to it from the version that was read: that call is refused where AWSCURRENT has gone elsewhere.
+// PutSecretValue has no such condition. So a value is first put under a stage of its own, which no one reads. Then AWSCURRENT is moved
+// to it from the version that was read, and AWS refuses that if AWSCURRENT is at another version.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
 package secrets
 
@@ -19,58 +19,52 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// The stages that Secrets Manager keeps: the version that is read, and the one that was read before it.
+// The stages that Secrets Manager moves with every write: the current version, and the one before it.
 const (
 	Current  = "AWSCURRENT"
 	Previous = "AWSPREVIOUS"
 )
 
-// ErrNoSecret says that there is no secret of the name.
-var ErrNoSecret = errors.New("there is no such secret")
+// The errors of a secret that does not exist, does not have the version, has no value yet, or exists already.
+var (
+	ErrNoSecret  = errors.New("the secret does not exist")
+	ErrNoVersion = errors.New("the version does not exist")
+	ErrNoValue   = errors.New("it has no value yet")
+	ErrExists    = errors.New("it exists already")
+)
 
-// ErrNoVersion says that the secret has no such version.
-var ErrNoVersion = errors.New("there is no such version")
-
-// ErrNoValue says that the secret is there, and that nobody has written a value into it.
-var ErrNoValue = errors.New("it has no value yet")
-
-// ErrExists says that the secret that was to be made is there already.
-var ErrExists = errors.New("it exists already")
-
-// DeletedError says that the secret is marked for deletion: until then it can neither be read nor written nor made again.
+// DeletedError reports that the secret is marked for deletion: until then it can be neither read nor written nor created again.
 type DeletedError struct {
-	Secret string
-	// After is the time from which on it is gone for good.
+	Secret, Region string
+	// After is when it is permanently deleted.
 	After time.Time
-	// Region is where it is.
-	Region string
 }
 
 func (e *DeletedError) Error() string {
-	return fmt.Sprintf("the secret %s is marked for deletion, and gone for good after %s", e.Secret, e.After.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("the secret %s is marked for deletion, and will be permanently deleted after %s", e.Secret, e.After.UTC().Format(time.DateOnly))
 }
 
-// Hint says how it comes back.
+// Hint returns how to restore it.
 func (e *DeletedError) Hint() string {
-	return "bring it back with its values: `aws secretsmanager restore-secret --secret-id " + e.Secret + " --region " + e.Region + "`"
+	return "restore it with its values: `aws secretsmanager restore-secret --secret-id " + e.Secret + " --region " + e.Region + "`"
 }
 
-// ConflictError says that somebody else wrote the secret after it was read. Nothing was changed.
+// ConflictError reports that another user wrote the secret after it was read. Nothing was changed.
 type ConflictError struct {
-	// Secret is its name, Read the version that was read, or "" where there was none, Now the one that is current.
+	// Secret is a name; Read the version that was read, "" for none; Current the current version.
 	Secret, Read, Current string
 }
 
 func (e *ConflictError) Error() string {
 	if e.Read == "" {
-		return fmt.Sprintf("%s was given its first value by somebody else meanwhile (version %s): nothing was written", e.Secret, shortVersion(e.Current))
+		return fmt.Sprintf("another user gave %s its first value in the meantime (version %s): nothing was written", e.Secret, shortVersion(e.Current))
 	}
-	return fmt.Sprintf("%s was changed by somebody else after it was read (version %s then, %s now): nothing was written", e.Secret, shortVersion(e.Read), shortVersion(e.Current))
+	return fmt.Sprintf("another user changed %s after it was read (version %s then, %s now): nothing was written", e.Secret, shortVersion(e.Read), shortVersion(e.Current))
 }
 
-// Hint says how to go on.
+// Hint returns how to continue.
 func (e *ConflictError) Hint() string {
-	return "run it again: it begins with what is there now"
+	return "run the command again, which starts from the current version"
 }
 
 func shortVersion(version string) string {
@@ -85,21 +79,21 @@ type Version struct {
 	ID      string
 	Stages  []string
 	Created time.Time
-	// Text is the value. It is nil where the value is binary.
+	// Text is the value, nil if the value is binary.
 	Text *string
 }
 
-// Store is one secret.
+// Store reads and writes one secret.
 type Store struct {
 	Client *secretsmanager.Client
 	// Name is the secret's name or ARN.
 	Name string
-	// Now is the time of the account.
+	// Now returns the account's time.
 	Now func() time.Time
 }
 
-// Read returns the version with a stage, or of an identifier; ErrNoSecret and ErrNoVersion where it is not there,
-// ErrNoValue where it is Current, and a *DeletedError where the secret is about to go.
+// Read returns the version with a stage or an ID. Its errors are ErrNoSecret, ErrNoVersion, ErrNoValue if there is no Current version,
+// and *DeletedError.
 func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 	in := &secretsmanager.GetSecretValueInput{SecretId: &s.Name}
 	if which == Current || which == Previous {
@@ -126,8 +120,8 @@ func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 	}, nil
 }
 
-// accessError is why something could not be done to the secret. InvalidRequestException has several meanings; whether the
-// secret is about to be deleted is asked, and not read from a message.
+// accessError returns the error of an operation. InvalidRequestException has several meanings, so DescribeSecret decides whether the
+// secret is marked for deletion.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
 func (s Store) accessError(ctx context.Context, verb string, err error) error {
 	var invalid *types.InvalidRequestException
@@ -139,7 +133,7 @@ func (s Store) accessError(ctx context.Context, verb string, err error) error {
 	return fmt.Errorf("%s the secret %s: %w", verb, s.Name, err)
 }
 
-// describe returns what is known of the secret beside its values; ErrNoSecret where there is none.
+// describe returns the secret without its values, or ErrNoSecret.
 func (s Store) describe(ctx context.Context) (*secretsmanager.DescribeSecretOutput, error) {
 	out, err := s.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.Name})
 	var missing *types.ResourceNotFoundException
@@ -147,12 +141,12 @@ func (s Store) describe(ctx context.Context) (*secretsmanager.DescribeSecretOutp
 	case errors.As(err, &missing):
 		return nil, fmt.Errorf("%s: %w", s.Name, ErrNoSecret)
 	case err != nil:
-		return nil, fmt.Errorf("look up the secret %s: %w", s.Name, err)
+		return nil, fmt.Errorf("describe the secret %s: %w", s.Name, err)
 	}
 	return out, nil
 }
 
-// stages are the stages of every version that has one.
+// stages returns the stages of every version that has one.
 func (s Store) stages(ctx context.Context) (map[string][]string, error) {
 	out, err := s.describe(ctx)
 	if err != nil {
@@ -161,7 +155,7 @@ func (s Store) stages(ctx context.Context) (map[string][]string, error) {
 	return out.VersionIdsToStages, nil
 }
 
-// Create makes the secret; ErrExists where somebody has made it.
+// Create creates the secret, or returns ErrExists.
 func (s Store) Create(ctx context.Context, text, description string, tags map[string]string) error {
 	in := &secretsmanager.CreateSecretInput{Name: &s.Name, SecretString: &text, Description: &description}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -173,7 +167,7 @@ func (s Store) Create(ctx context.Context, text, description string, tags map[st
 	case errors.As(err, &exists):
 		return fmt.Errorf("%s: %w", s.Name, ErrExists)
 	case err != nil:
-		return s.accessError(ctx, "make", err)
+		return s.accessError(ctx, "create", err)
 	}
 	return nil
 }

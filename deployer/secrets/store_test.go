@@ -18,7 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/local"
 )
 
-// accounts runs a test against the simulated account, and against an independent imitation of AWS over the wire.
+// accounts runs a test with the simulated account, and with another implementation of AWS's API.
 func accounts(t *testing.T, test func(t *testing.T, cfg aws.Config)) {
 	t.Run("local", func(t *testing.T) {
 		simulated, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), AccountID: moto.Account, Region: "us-east-1"})
@@ -33,8 +33,8 @@ func storeIn(cfg aws.Config) Store {
 	return Store{Client: secretsmanager.NewFromConfig(cfg), Name: "balancer-test-config", Now: time.Now}
 }
 
-// tidied requires that no version waits under a stage of ours.
-func tidied(t *testing.T, s Store) {
+// requireClean requires that no version has a temporary stage.
+func requireClean(t *testing.T, s Store) {
 	t.Helper()
 	stages, err := s.stages(t.Context())
 	require.NoError(t, err)
@@ -72,12 +72,12 @@ func TestStore(t *testing.T) {
 		require.Equal(t, `{"A":"2"}`, *read(t, s, Current).Text)
 		require.Equal(t, first.ID, read(t, s, Previous).ID)
 		require.Equal(t, `{"A":"1"}`, *read(t, s, first.ID).Text)
-		tidied(t, s)
+		requireClean(t, s)
 	})
 }
 
-// Who wrote from a version that is no longer current has changed nothing, and is told.
-func TestLoserIsTold(t *testing.T) {
+// A write based on a version that is no longer current changes nothing, and reports it.
+func TestConflict(t *testing.T) {
 	accounts(t, func(t *testing.T, cfg aws.Config) {
 		s := storeIn(cfg)
 		require.NoError(t, s.Create(t.Context(), `{}`, "test", nil))
@@ -89,14 +89,14 @@ func TestLoserIsTold(t *testing.T) {
 		var conflict *ConflictError
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, ConflictError{Secret: s.Name, Read: both.ID, Current: winner.ID}, *conflict)
-		require.Contains(t, err.Error(), "was changed by somebody else after it was read")
+		require.Contains(t, err.Error(), "another user changed balancer-test-config after it was read")
 		require.NotContains(t, err.Error(), "loser")
 		require.Equal(t, `{"A":"winner"}`, *read(t, s, Current).Text)
-		tidied(t, s)
+		requireClean(t, s)
 	})
 }
 
-// Of many who write at once from the same version, exactly one succeeds.
+// Of concurrent writes based on the same version, exactly one succeeds.
 func TestRace(t *testing.T) {
 	accounts(t, func(t *testing.T, cfg aws.Config) {
 		s := storeIn(cfg)
@@ -120,11 +120,11 @@ func TestRace(t *testing.T) {
 		}
 		require.Len(t, won, 1)
 		require.Equal(t, fmt.Sprintf(`{"A":"%d"}`, won[0]), *read(t, s, Current).Text)
-		tidied(t, s)
+		requireClean(t, s)
 	})
 }
 
-// failing has an operation's answer replaced by an error, before or after AWS has done what it was asked.
+// failing replaces the response of an operation by an error, before or after AWS has executed it.
 func failing(cfg aws.Config, operation string, after bool, times int) aws.Config {
 	cfg.APIOptions = append([]func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 		if stack.ID() != operation {
@@ -141,14 +141,14 @@ func failing(cfg aws.Config, operation string, after bool, times int) aws.Config
 					return out, metadata, err
 				}
 			}
-			return middleware.InitializeOutput{}, middleware.Metadata{}, errors.New("the line is dead")
+			return middleware.InitializeOutput{}, middleware.Metadata{}, errors.New("connection lost")
 		}), middleware.Before)
 	}}, cfg.APIOptions...)
 	return cfg
 }
 
-// An answer that was lost is looked up: the write may have happened or not.
-func TestLostAnswer(t *testing.T) {
+// After a lost response, the outcome is looked up: the write may have happened or not.
+func TestLostResponse(t *testing.T) {
 	for name, test := range map[string]struct {
 		after bool
 		want  string
@@ -163,38 +163,38 @@ func TestLostAnswer(t *testing.T) {
 				if test.after {
 					require.NoError(t, err)
 				} else {
-					require.ErrorContains(t, err, "the line is dead")
+					require.ErrorContains(t, err, "connection lost")
 				}
 				require.Equal(t, test.want, *read(t, s, Current).Text)
-				tidied(t, s)
+				requireClean(t, s)
 			})
 		})
 	}
 }
 
-// What a writer left who was killed in the middle, the next one takes away, once it is old.
-func TestLeftBehind(t *testing.T) {
+// What a killed writer left, the next one removes once it is old.
+func TestStaleStages(t *testing.T) {
 	accounts(t, func(t *testing.T, cfg aws.Config) {
 		s := storeIn(cfg)
 		require.NoError(t, s.Create(t.Context(), `{}`, "test", nil))
 		killed := s
 		killed.Client = secretsmanager.NewFromConfig(failing(cfg, "UpdateSecretVersionStage", false, 10))
 		_, err := killed.Write(t.Context(), read(t, s, Current), `{"A":"1"}`)
-		require.ErrorContains(t, err, "take the stage deployer-")
+		require.ErrorContains(t, err, "remove the stage deployer-")
 		_, err = s.Write(t.Context(), read(t, s, Current), `{"A":"2"}`)
 		require.NoError(t, err)
 		stages, err := s.stages(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, fmt.Sprint(stages), stagePrefix, "somebody may still be at it")
+		require.Contains(t, fmt.Sprint(stages), stagePrefix, "its writer may still run")
 
 		s.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 		_, err = s.Write(t.Context(), read(t, s, Current), `{"A":"3"}`)
 		require.NoError(t, err)
-		tidied(t, s)
+		requireClean(t, s)
 	})
 }
 
-// A secret that somebody made without a value gets its first one, from exactly one of those who write at once.
+// A secret that was created without a value gets its first one from exactly one writer.
 func TestFirstValue(t *testing.T) {
 	accounts(t, func(t *testing.T, cfg aws.Config) {
 		s := storeIn(cfg)
@@ -209,19 +209,19 @@ func TestFirstValue(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, written.CleanupErr)
 		require.Equal(t, `{"A":"1"}`, *read(t, s, Current).Text)
-		tidied(t, s)
+		requireClean(t, s)
 
 		_, err = s.Write(t.Context(), nil, `{"A":"late"}`)
 		var conflict *ConflictError
 		require.ErrorAs(t, err, &conflict)
 		require.Equal(t, ConflictError{Secret: s.Name, Current: written.ID}, *conflict)
-		require.Contains(t, err.Error(), "was given its first value by somebody else meanwhile")
+		require.Contains(t, err.Error(), "gave balancer-test-config its first value in the meantime")
 		require.Equal(t, `{"A":"1"}`, *read(t, s, Current).Text)
-		tidied(t, s)
+		requireClean(t, s)
 	})
 }
 
-// A secret that is about to be deleted is neither missing nor an error that nobody understands.
+// A secret that is marked for deletion has an error of its own, and a hint.
 func TestDeleted(t *testing.T) {
 	cfg := moto.Config(t, "us-east-1")
 	s := storeIn(cfg)
@@ -234,7 +234,7 @@ func TestDeleted(t *testing.T) {
 	require.ErrorAs(t, err, &deleted)
 	require.WithinRange(t, deleted.After, time.Now(), time.Now().Add(31*24*time.Hour))
 	require.NotContains(t, err.Error(), "RequestID")
-	require.Equal(t, "bring it back with its values: `aws secretsmanager restore-secret --secret-id balancer-test-config --region us-east-1`", deleted.Hint())
+	require.Equal(t, "restore it with its values: `aws secretsmanager restore-secret --secret-id balancer-test-config --region us-east-1`", deleted.Hint())
 	_, err = s.Client.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: &s.Name})
 	require.NoError(t, err)
 	require.Equal(t, before.ID, read(t, s, Current).ID)

@@ -14,25 +14,24 @@ import (
 )
 
 const (
-	// stagePrefix begins the stages under which values wait; the time follows, so that others know what was left behind.
+	// stagePrefix starts the temporary stages. The time follows, so that a later write recognises the stage of a killed one.
 	stagePrefix = "deployer-"
 	stageTime   = "20060102T150405Z"
-	// staleAfter is the age of a waiting value that nobody comes back for.
+	// staleAfter is the age of a temporary stage whose writer was killed.
 	staleAfter = time.Hour
-	// cleanupTimeout is how long is taken at most to clean up after a write that was called off.
+	// cleanupTimeout limits the cleanup after a write that was cancelled.
 	cleanupTimeout = 15 * time.Second
 )
 
-// Written is a version that has become the current one.
+// Written is a version that a write made the current one.
 type Written struct {
 	ID string
-	// CleanupErr is why the stage under which it waited could not be taken away; that stage does no harm.
+	// CleanupErr is why the temporary stage could not be removed; that stage does no harm.
 	CleanupErr error
 }
 
-// Write makes text the current version of the secret, where read still is; a *ConflictError says that somebody else was
-// faster. A nil read is that of a secret without a value: text becomes its first, where there still is none. When it was
-// called off half-way, it finds out what came of it.
+// Write makes text the current version of the secret if read still is; else it returns a *ConflictError. A nil read stands for a secret
+// without a value, of which text becomes the first if there still is none. A write that was cancelled half-way finds out its outcome.
 func (s Store) Write(ctx context.Context, read *Version, text string) (Written, error) {
 	stage := stagePrefix + s.Now().UTC().Format(stageTime) + "-" + strings.ToLower(rand.Text()[:8])
 	put, err := s.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
@@ -61,8 +60,8 @@ func (s Store) Write(ctx context.Context, read *Version, text string) (Written, 
 	return written, nil
 }
 
-// resolveConflict finds out what became of a move whose answer was an error: AWS has no code of its own for a stage that has gone
-// elsewhere, and an answer that was lost may have been a success.
+// resolveConflict finds out the outcome of a move that returned an error: AWS has no code of its own for a stage that is at another
+// version, and a lost response may have been a success.
 func (s Store) resolveConflict(ctx context.Context, from, id string, moveErr error) error {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -85,8 +84,7 @@ func (s Store) resolveConflict(ctx context.Context, from, id string, moveErr err
 	return &ConflictError{Secret: s.Name, Read: from, Current: now}
 }
 
-// cleanUp takes the waiting stage from the version, and those that writers who were killed have left: a version without a
-// stage is deleted by Secrets Manager in time.
+// cleanUp removes the temporary stage, and those that killed writers left: Secrets Manager deletes versions without a stage.
 func (s Store) cleanUp(ctx context.Context, id, stage string) error {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -103,7 +101,7 @@ func (s Store) cleanUp(ctx context.Context, id, stage string) error {
 	return errors.Join(errs...)
 }
 
-// isStale reports whether a stage is one of a writer who was killed.
+// isStale reports whether a stage is one of a writer that was killed.
 func (s Store) isStale(stage string) bool {
 	rest, ours := strings.CutPrefix(stage, stagePrefix)
 	written, _, _ := strings.Cut(rest, "-")
@@ -116,7 +114,7 @@ func (s Store) removeStage(ctx context.Context, version, stage string) error {
 		SecretId: &s.Name, VersionStage: &stage, RemoveFromVersionId: &version,
 	})
 	if err != nil {
-		return fmt.Errorf("take the stage %s from a version of %s: %w", stage, s.Name, err)
+		return fmt.Errorf("remove the stage %s from a version of %s: %w", stage, s.Name, err)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
@@ -49,7 +50,7 @@ func TestEnsureCreatesWhatIsMissingOnce(t *testing.T) {
 	require.True(t, rotation.KeyRotationEnabled)
 
 	// Records are stored in the same bucket, beside the state, which may have a prefix.
-	records := history.Bucket{Client: client, Name: store.Bucket, Prefix: "backend/v3"}
+	records := history.Store{Files: blob.Bucket{Client: client, Name: store.Bucket, Prefix: "backend/v3"}}
 	kept := []history.Deployment{{ID: "20260102-000000-bbbb", Stack: "staging"}, {ID: "20260101-000000-aaaa", Stack: "staging"}}
 	for _, r := range kept {
 		require.NoError(t, records.Save(t.Context(), r))
@@ -61,7 +62,7 @@ func TestEnsureCreatesWhatIsMissingOnce(t *testing.T) {
 		Bucket: &store.Bucket, Key: aws.String("backend/v3/deployments/staging/20260101-000000-aaaa.json"),
 	})
 	require.NoError(t, err)
-	none, err := history.Bucket{Client: client, Name: "no-such-bucket"}.List(t.Context(), "staging", 10)
+	none, err := history.Store{Files: blob.Bucket{Client: client, Name: "no-such-bucket"}}.List(t.Context(), "staging", 10)
 	require.NoError(t, err)
 	require.Empty(t, none)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
 // A Backend is where Pulumi's state is stored, and what encrypts its secrets.
@@ -79,9 +80,9 @@ func (l location) open(cfg aws.Config, pathStyle bool) location {
 
 func (l location) records() history.Store {
 	if l.dir != "" {
-		return history.Dir(filepath.Join(l.dir, "deployments"))
+		return history.Store{Files: blob.Dir(l.dir)}
 	}
-	return history.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix}
+	return history.Store{Files: blob.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix}}
 }
 
 // locks use the machine's clock in a simulated account, too: they keep real processes apart.

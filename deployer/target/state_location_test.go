@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
 func TestRecordsAreStoredBesideTheState(t *testing.T) {
@@ -37,7 +37,7 @@ func TestRecordsAreStoredBesideTheState(t *testing.T) {
 	_, err := locateBesideState("s3://%zz", own)
 	require.EqualError(t, err, "PULUMI_BACKEND_URL is not a URL")
 	opened := location{bucket: "b", prefix: "p", region: "eu-west-1"}.open(aws.Config{Region: "us-east-1"}, false)
-	records := opened.records().(history.Bucket)
+	records := opened.records().Files.(blob.Bucket)
 	require.Equal(t, "eu-west-1", records.Client.Options().Region)
 	require.Equal(t, "p", records.Prefix)
 	require.Equal(t, "p", opened.locks().(lock.Bucket).Prefix)

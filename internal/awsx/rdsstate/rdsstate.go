@@ -63,7 +63,7 @@ var states = map[string]State{
 	"storage-full":                                    Unavailable,
 }
 
-// Of returns the state that a status stands for. Of a status that is not documented the prefix decides where it tells enough.
+// Of returns the state that a status stands for. Of a status that is not documented the prefix decides where it is known.
 func Of(status string) State {
 	if state, known := states[status]; known {
 		return state

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// entry is a line that is a JSON object, taken apart.
+// entry is a line that is a JSON object.
 type entry struct {
 	level, message string
-	// fields are the others, in the line's order.
+	// fields are the other members, in the line's order.
 	fields []field
 }
 
@@ -22,17 +22,17 @@ type field struct {
 	value json.RawMessage
 }
 
-// The names that loggers give to a line's level, message and time.
+// The names under which loggers write level, message and time.
 var (
 	levelNames   = []string{"level", "severity", "lvl", "log.level"}
 	messageNames = []string{"msg", "message"}
 	timeNames    = []string{"time", "timestamp", "ts", "@timestamp"}
 )
 
-// timeTolerance is how far a line's own time may be from CloudWatch's and still say nothing new.
+// timeTolerance is how much a line's own time may differ from CloudWatch's without being shown.
 const timeTolerance = time.Second
 
-// parseEntry takes a line apart; it reports false for one that is no JSON object.
+// parseEntry parses a line; it reports false if it is not a JSON object.
 func parseEntry(line string, at time.Time) (entry, bool) {
 	all, ok := parseObject(line)
 	if !ok {
@@ -48,14 +48,14 @@ func parseEntry(line string, at time.Time) (entry, bool) {
 	take(levelNames, func(value json.RawMessage) bool { s.level = parseLevel(value); return s.level != "" })
 	take(messageNames, func(value json.RawMessage) bool { return json.Unmarshal(value, &s.message) == nil })
 	take(timeNames, func(value json.RawMessage) bool {
-		said, ok := parseTime(value)
-		return ok && said.Sub(at).Abs() < timeTolerance
+		logged, ok := parseTime(value)
+		return ok && logged.Sub(at).Abs() < timeTolerance
 	})
 	s.fields = all
 	return s, true
 }
 
-// parseObject reads the members of a JSON object in their order.
+// parseObject returns the members of a JSON object in their order.
 func parseObject(text string) ([]field, bool) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		return nil, false
@@ -83,7 +83,7 @@ func parseObject(text string) ([]field, bool) {
 	return all, err == io.EOF
 }
 
-// parseLevel is a level in capitals. Pino's are numbers.
+// parseLevel returns a level in capitals. Pino's levels are numbers.
 // Source: https://getpino.io/#/docs/api?id=loggerlevels-object
 func parseLevel(value json.RawMessage) string {
 	var word string
@@ -93,7 +93,7 @@ func parseLevel(value json.RawMessage) string {
 	return map[string]string{"10": "TRACE", "20": "DEBUG", "30": "INFO", "40": "WARN", "50": "ERROR", "60": "FATAL"}[string(value)]
 }
 
-// parseTime reads a time: RFC 3339, or seconds or milliseconds since 1970.
+// parseTime parses RFC 3339, or seconds or milliseconds since 1970.
 func parseTime(value json.RawMessage) (time.Time, bool) {
 	var word string
 	if json.Unmarshal(value, &word) == nil {
@@ -110,7 +110,7 @@ func parseTime(value json.RawMessage) (time.Time, bool) {
 	return time.UnixMilli(int64(number)), true
 }
 
-// text is a field's value for people: a string without quotes where it needs none, anything else as compact JSON.
+// text returns the value for people: a string without quotes where it needs none, anything else as compact JSON.
 func (f field) text() string {
 	var word string
 	if json.Unmarshal(f.value, &word) == nil && bytes.HasPrefix(f.value, []byte(`"`)) {
@@ -126,7 +126,7 @@ func (f field) text() string {
 	return compact.String()
 }
 
-// multiline is a field's value where it is a text of several lines, such as a stack trace.
+// multiline returns the value if it is a string of several lines, such as a stack trace.
 func (f field) multiline() (string, bool) {
 	var word string
 	if json.Unmarshal(f.value, &word) != nil || !strings.Contains(strings.TrimSpace(word), "\n") {

@@ -19,26 +19,26 @@ func staging(t *testing.T) Instance {
 	return Instance{Env: env}
 }
 
-func TestOnlyWhatDeploymentsTookIsDeleted(t *testing.T) {
+func TestOnlySnapshotsOfDeploymentsExpire(t *testing.T) {
 	s := staging(t)
 	s.Env.Deployment.SnapshotsKept = 2
 	taken := func(day int) Snapshot {
 		at := time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC)
 		return Snapshot{Name: s.Env.SnapshotIdentifier(at), Created: at, Type: "manual", Status: Available, Deployment: "1"}
 	}
-	byHand, under, foreign := taken(3), taken(2), taken(1)
-	byHand.Deployment, under.Status, foreign.Name = "", "creating", "v3-backend-staging-pre-deploy-by-me"
+	manual, unfinished, foreign := taken(3), taken(2), taken(1)
+	manual.Deployment, unfinished.Status, foreign.Name = "", "creating", "v3-backend-staging-pre-deploy-by-me"
 	final := Snapshot{Name: "v3-backend-staging-db-final-0123456789", Type: "manual", Status: Available, Deployment: "1"}
-	all := []Snapshot{taken(9), taken(8), taken(7), taken(6), byHand, under, foreign, final}
+	all := []Snapshot{taken(9), taken(8), taken(7), taken(6), manual, unfinished, foreign, final}
 
 	require.Equal(t, []Snapshot{taken(7), taken(6)}, s.expired(all, nil))
-	require.Equal(t, []Snapshot{taken(7)}, s.expired(all, []string{taken(6).Name}), "the last good image's stays")
+	require.Equal(t, []Snapshot{taken(7)}, s.expired(all, []string{taken(6).Name}), "the snapshot of the last verified image stays")
 	require.Equal(t, "v3-backend-staging-pre-deploy-20261107-120000", taken(7).Name)
 	s.Env.Deployment.SnapshotsKept = 90
 	require.Empty(t, s.expired(all, nil))
 }
 
-func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
+func TestIncompatibleSnapshotsAreRefused(t *testing.T) {
 	s := staging(t)
 	good := Snapshot{Name: "s", Engine: "postgres", Version: "16.8", Encrypted: true, SizeGiB: 20, user: s.Env.Database.User}
 	require.NoError(t, s.compatible(good))
@@ -46,11 +46,11 @@ func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
 		change func(*Snapshot)
 		want   string
 	}{
-		"another major version": {func(o *Snapshot) { o.Version = "15.7" }, "the snapshot s is of postgres 15.7, the environment's file asks for postgres16"},
+		"another major version": {func(o *Snapshot) { o.Version = "15.7" }, "the snapshot s is of postgres 15.7, the environment's file requires postgres16"},
 		"another engine":        {func(o *Snapshot) { o.Engine = "mysql" }, "is of mysql 16.8"},
 		"not encrypted":         {func(o *Snapshot) { o.Encrypted = false }, "the snapshot s is not encrypted"},
-		"too large":             {func(o *Snapshot) { o.SizeGiB = 100 }, "needs 100 GiB, the environment's file lets the database grow to 100"},
-		"another user":          {func(o *Snapshot) { o.user = "root" }, "has the master user root, the environment's file names balancer"},
+		"too large":             {func(o *Snapshot) { o.SizeGiB = 100 }, "needs 100 GiB, the environment's file limits the database to 100"},
+		"another user":          {func(o *Snapshot) { o.user = "root" }, "has the master user root, the environment's file has balancer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := good
@@ -60,7 +60,7 @@ func TestSnapshotsThatCannotTakeThePlaceAreRefused(t *testing.T) {
 	}
 }
 
-func TestTheNewestSnapshotThatCanBeUsedIsChosen(t *testing.T) {
+func TestChooseTakesTheNewestAvailableSnapshot(t *testing.T) {
 	s := staging(t)
 	all := []Snapshot{{Name: "new", Status: "creating", Progress: 40}, {Name: "middle", Status: Available}, {Name: "old", Status: Available}}
 	chosen, err := s.choose(all, "")
@@ -75,7 +75,7 @@ func TestTheNewestSnapshotThatCanBeUsedIsChosen(t *testing.T) {
 	require.EqualError(t, err, "v3-backend-staging-db has no snapshot that can be used")
 }
 
-func TestServicesAreUpWhenAllTheirTasksRunAndNoRolloutIsLeft(t *testing.T) {
+func TestTasksPending(t *testing.T) {
 	service := func(desired, running int32, states ...types.DeploymentRolloutState) []types.Service {
 		s := types.Service{ServiceName: aws.String("api"), DesiredCount: desired, RunningCount: running}
 		for _, state := range states {
@@ -86,18 +86,18 @@ func TestServicesAreUpWhenAllTheirTasksRunAndNoRolloutIsLeft(t *testing.T) {
 	const completed, inProgress, failed = types.DeploymentRolloutStateCompleted, types.DeploymentRolloutStateInProgress, types.DeploymentRolloutStateFailed
 	for name, test := range map[string]struct {
 		services []types.Service
-		waiting  string
+		pending  string
 		err      string
 	}{
-		"up":                 {service(2, 2, completed), "", ""},
-		"tasks missing":      {service(2, 1, completed), "api: 1 of 2 tasks run", ""},
-		"a rollout moves":    {service(2, 2, inProgress), "api: 2 of 2 tasks run", ""},
-		"the old one drains": {service(2, 2, completed, completed), "api: 2 of 2 tasks run", ""},
-		"it fails":           {service(2, 0, failed), "", "api does not come up: tasks failed to start."},
+		"started":             {service(2, 2, completed), "", ""},
+		"tasks missing":       {service(2, 1, completed), "api: 1 of 2 tasks run", ""},
+		"rollout in progress": {service(2, 2, inProgress), "api: 2 of 2 tasks run", ""},
+		"the old one drains":  {service(2, 2, completed, completed), "api: 2 of 2 tasks run", ""},
+		"it fails":            {service(2, 0, failed), "", "api does not start: tasks failed to start."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			waiting, err := tasksPending(test.services)
-			require.Equal(t, test.waiting, waiting)
+			pending, err := tasksPending(test.services)
+			require.Equal(t, test.pending, pending)
 			if test.err != "" {
 				require.EqualError(t, err, test.err)
 			} else {
@@ -107,14 +107,14 @@ func TestServicesAreUpWhenAllTheirTasksRunAndNoRolloutIsLeft(t *testing.T) {
 	}
 }
 
-func TestServicesGetAsManyTasksAsBefore(t *testing.T) {
+func TestMinTasks(t *testing.T) {
 	s := Services{Env: staging(t).Env}
 	name := s.Env.ServiceName(environment.API)
 	require.EqualValues(t, 2, s.minTasks(TaskCounts{name: 2}, name))
-	require.EqualValues(t, s.Env.Services.API.Tasks.Min, s.minTasks(TaskCounts{name: 0}, name), "none were left by an earlier stop")
+	require.EqualValues(t, s.Env.Services.API.Tasks.Min, s.minTasks(TaskCounts{name: 0}, name), "an interrupted stop has left none")
 }
 
-func TestReachedYet(t *testing.T) {
+func TestTargetsPending(t *testing.T) {
 	target := func(state elbtypes.TargetHealthStateEnum) elbtypes.TargetHealthDescription {
 		return elbtypes.TargetHealthDescription{TargetHealth: &elbtypes.TargetHealth{State: state}}
 	}
@@ -122,5 +122,5 @@ func TestReachedYet(t *testing.T) {
 	healthy, starting := target(elbtypes.TargetHealthStateEnumHealthy), target(elbtypes.TargetHealthStateEnumInitial)
 	require.Equal(t, "api: 0 of 2 targets are healthy", targetsPending(service, nil))
 	require.Equal(t, "api: 1 of 2 targets are healthy", targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, {}}))
-	require.Empty(t, targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more are being registered")
+	require.Empty(t, targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more targets are being registered")
 }
