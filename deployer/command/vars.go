@@ -234,8 +234,9 @@ func (o varsOptions) compare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if stack := environment.StackOf(name); len(found.Containers) == 0 {
-			return hint.With(fmt.Errorf("%s runs no service, so there is nothing to compare", stack), "`deployer status --env "+stack+"` shows what exists")
+		if len(found.Containers) == 0 {
+			return hint.With(fmt.Errorf("%s runs no service, so there is nothing to compare", found.Environment),
+				"`deployer status --env "+environment.StackOf(name)+"` shows what exists")
 		}
 		inspections = append(inspections, found)
 	}
