@@ -119,7 +119,7 @@ func leaves(commands []*cli.Command, before string) []string {
 // documents are the pages that people read; decisions are of their time.
 func documents(t *testing.T, root string) []document {
 	var pages []document
-	for _, pattern := range []string{"README.md", "docs/*.md", "docs/adr/README.md", "examples/*/README.md"} {
+	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "docs/*.md", "docs/adr/README.md", "examples/*/README.md"} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)
 		for _, file := range files {
