@@ -35,6 +35,9 @@ type lab struct {
 func newLab(t *testing.T, program pulumi.RunFunc) *lab {
 	t.Helper()
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs the engine: left out by -short")
+	}
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
