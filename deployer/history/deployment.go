@@ -84,11 +84,11 @@ type Deployment struct {
 	// would have saved much.
 	Slow   bool    `json:"long,omitempty"`
 	Saving *Saving `json:"saving,omitempty"`
-	// Verified says that the health phase saw this image answer well; only such an image is rolled back to.
+	// Verified reports that the health phase found this image healthy. Only such an image is rolled back to.
 	Verified  bool       `json:"verified"`
 	Snapshot  string     `json:"snapshot,omitempty"`
 	Migration *Migration `json:"migration,omitempty"`
-	// Code is what was rolled out with the image; a rollback to this deployment brings it back.
+	// Code is what was rolled out with the image; a rollback to this deployment restores it.
 	Code *environment.Code `json:"code,omitempty"`
 	// TaskDefinitions are the revisions that ran at the end, by service.
 	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
