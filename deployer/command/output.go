@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
@@ -99,16 +101,8 @@ func writeFileAtomic(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	found, err := os.Stat(target)
-	if err == nil && !found.Mode().IsRegular() {
+	if found, err := os.Stat(target); err == nil && !found.Mode().IsRegular() {
 		return os.WriteFile(target, content, 0o644)
 	}
-	fresh := target + ".new"
-	if err = os.WriteFile(fresh, content, 0o644); err == nil {
-		err = os.Rename(fresh, target)
-	}
-	if err != nil {
-		_ = os.Remove(fresh)
-	}
-	return err
+	return renameio.WriteFile(target, content, 0o644)
 }
