@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,22 +22,60 @@ import (
 // Account is the account that moto simulates.
 const Account = "123456789012"
 
-// Start runs moto_server on loopback until the test ends and returns its URL. It skips the test if moto_server is not
-// installed.
+// servers are those that were started. To start one takes a second, so a test's server is emptied and given to the next.
+var servers struct {
+	sync.Mutex
+	idle []string
+	// pipes are the ends that the servers wait for: an unused one would be closed by the garbage collector.
+	pipes []io.Closer
+}
+
+// Start returns the URL of a moto_server on loopback that is empty and the test's alone. Where moto is not installed the
+// test is skipped, and logs why.
 func Start(t *testing.T) (endpoint string) {
+	t.Helper()
 	path, err := exec.LookPath("moto_server")
 	if err != nil {
 		t.Skip("moto_server is not on PATH, so nothing is tested over the wire: pip install 'moto[server]'")
 	}
+	servers.Lock()
+	if last := len(servers.idle) - 1; last >= 0 {
+		endpoint, servers.idle = servers.idle[last], servers.idle[:last]
+	}
+	servers.Unlock()
+	if endpoint == "" {
+		endpoint = launch(t, path)
+	}
+	t.Cleanup(func() {
+		response, err := http.Post(endpoint+"/moto-api/reset", "", nil)
+		if err != nil {
+			t.Errorf("empty moto_server: %v", err)
+			return
+		}
+		_ = response.Body.Close()
+		servers.Lock()
+		defer servers.Unlock()
+		servers.idle = append(servers.idle, endpoint)
+	})
+	return endpoint
+}
+
+// launch starts a server that ends with the test's process, however that ends: its shell reads from a pipe that this process
+// holds open, and stops the server at the pipe's end.
+func launch(t *testing.T, path string) (endpoint string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	port := listener.Addr().(*net.TCPAddr).Port
 	require.NoError(t, listener.Close())
 
-	server := exec.CommandContext(t.Context(), path, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
-	server.Stdout, server.Stderr = io.Discard, io.Discard
+	server := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p "$1" & read -r _; kill $!`, path, fmt.Sprint(port))
+	pipe, err := server.StdinPipe()
+	require.NoError(t, err)
 	require.NoError(t, server.Start())
-	t.Cleanup(func() { _ = server.Wait() })
+	servers.Lock()
+	servers.pipes = append(servers.pipes, pipe)
+	servers.Unlock()
 
 	endpoint = fmt.Sprintf("http://127.0.0.1:%d", port)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -51,7 +90,7 @@ func Start(t *testing.T) (endpoint string) {
 	}
 }
 
-// Config starts moto_server and returns the SDK's configuration for it.
+// Config returns the SDK's configuration for a moto_server of the test's own, which is empty.
 func Config(t *testing.T, region string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: aws.String(Start(t)),
