@@ -11,33 +11,16 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/stretchr/testify/require"
-
-	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // as in main.go
 )
-
-// The scripts run the real binary: this test binary is the deployer when it is called by that name.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"deployer": func() { os.Exit(Main("development", os.Args, os.Exit)) }, "browser": browser, "session-manager-plugin": fakePlugin})
-}
 
 // TestScripts runs the deployer as a user would, against the simulated account with the real engine, and reads what a
 // user would read. A script that begins with "# deployed" starts with staging deployed.
 func TestScripts(t *testing.T) {
-	root := projectRoot(t)
-	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
-		t.Skip("bin/pulumi is missing: `make bin/pulumi` builds the engine that these scripts run")
-	}
-	deployed := sync.OnceValues(func() (string, error) { return deployStaging(root) })
-	t.Cleanup(func() {
-		if dir, err := deployed(); err == nil {
-			_ = os.RemoveAll(dir)
-		}
-	})
+	t.Parallel()
+	root := engineRoot(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -52,9 +35,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: merged(merged(statusCommands(), processCommands()), map[string]func(*testscript.TestScript, bool, []string){
 			"deployed": func(ts *testscript.TestScript, _ bool, _ []string) {
-				dir, err := deployed()
+				_, err := deployedStaging(root, ts.Getenv("STATE"))
 				ts.Check(err)
-				ts.Check(os.CopyFS(ts.Getenv("STATE"), os.DirFS(dir)))
 			},
 			"byhand":     byHand,
 			"estranged":  estranged,
@@ -70,32 +52,6 @@ func TestScripts(t *testing.T) {
 			"underway":   underWay,
 		}),
 	})
-}
-
-// deployStaging deploys staging once for all scripts that start from there.
-func deployStaging(root string) (string, error) {
-	dir, _, err := deployStagingWith(root, "--quiet")
-	return dir, err
-}
-
-// deployStagingWith deploys staging, and returns what was said.
-func deployStagingWith(root, flag string) (dir, said string, err error) {
-	if dir, err = os.MkdirTemp("", "deployed-"); err != nil {
-		return "", "", err
-	}
-	cmd := exec.Command("deployer", "up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--local", "--yes", flag)
-	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root, "DEPLOYER_STATE_DIR="+dir)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", "", fmt.Errorf("deploy staging: %w\n%s", err, out)
-	}
-	return dir, string(out), nil
-}
-
-func projectRoot(t *testing.T) string {
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	return root
 }
 
 // exits runs a command and wants its exit code: exits 3 deployer up --env nowhere.

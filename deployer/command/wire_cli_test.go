@@ -16,6 +16,7 @@ import (
 // TestStatusOfWhatTheCLIMade judges things that the AWS CLI made over the wire, a client that shares no code with ours:
 // missing, as they should be, and broken.
 func TestStatusOfWhatTheCLIMade(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("the AWS CLI is not installed, so nothing that it makes is judged")
 	}

@@ -19,6 +19,7 @@ import (
 // TestOverTheWire runs the binary against an independent imitation of AWS, as against any --endpoint-url. entrypoint is
 // there too, to start with what the deployer wrote.
 func TestOverTheWire(t *testing.T) {
+	t.Parallel()
 	endpoint := moto.Start(t)
 	root := projectRoot(t)
 	bin := t.TempDir()

@@ -1,0 +1,88 @@
+package command
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // as in main.go
+)
+
+// The tests run the real binary: this test binary is the deployer when it is called by that name.
+func TestMain(m *testing.M) {
+	// A deployment spends two thirds of its time waiting for simulated AWS: more of them than cores keep the cores busy.
+	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+	testscript.Main(suite{m}, map[string]func(){"deployer": func() { os.Exit(Main("development", os.Args, os.Exit)) }, "browser": browser, "session-manager-plugin": fakePlugin})
+}
+
+// A suite is all tests of the package; it removes what they share.
+type suite struct{ *testing.M }
+
+// Run runs the tests.
+func (s suite) Run() int {
+	defer func() {
+		if sharedStaging.dir != "" {
+			_ = os.RemoveAll(sharedStaging.dir)
+		}
+	}()
+	return s.M.Run()
+}
+
+// engineRoot returns the project's root. It skips a test that runs the real engine in short mode, and where the engine
+// was not built.
+func engineRoot(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("runs the engine: left out by -short")
+	}
+	root := projectRoot(t)
+	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
+		t.Skip("bin/pulumi is missing: `make bin/pulumi` builds the engine that this test runs")
+	}
+	return root
+}
+
+func projectRoot(t *testing.T) string {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	return root
+}
+
+// sharedStaging is the state directory after the first deployment of staging, which the real binary has made in this run of the
+// tests. It is made once, when a test first asks for it; nothing changes it.
+var sharedStaging struct {
+	once   sync.Once
+	dir    string
+	output string
+	err    error
+}
+
+// deployedStaging copies the state directory in which staging is deployed to dir, and returns what the deployment printed with
+// --debug.
+func deployedStaging(root, dir string) (output string, err error) {
+	s := &sharedStaging
+	s.once.Do(func() {
+		if s.dir, s.err = os.MkdirTemp("", "deployed-"); s.err != nil {
+			return
+		}
+		cmd := exec.Command("deployer", "up", "--env", "staging", "--image-tag", "1.41.7-9f8e7d6c5", "--local", "--yes", "--debug")
+		cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root, "DEPLOYER_STATE_DIR="+s.dir)
+		out, err := cmd.CombinedOutput()
+		if s.output = string(out); err != nil {
+			s.err = fmt.Errorf("deploy staging: %w\n%s", err, out)
+		}
+	})
+	if s.err != nil {
+		return "", s.err
+	}
+	return s.output, os.CopyFS(dir, os.DirFS(s.dir))
+}
