@@ -14,15 +14,26 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 )
+
+// withoutEngine are the scripts that never run the engine.
+var withoutEngine = []string{"testdata/script/secrets.txtar"}
 
 // TestScripts runs the deployer as a user would, against the simulated account with the real engine, and reads what a
 // user would read. A script that begins with "# deployed" starts with staging deployed.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	root := engineRoot(t)
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	require.NoError(t, err)
+	root := projectRoot(t)
+	if testing.Short() {
+		scripts = withoutEngine
+	} else {
+		engineRoot(t)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Files: scripts,
 		Setup: func(env *testscript.Env) error {
 			state := filepath.Join(env.WorkDir, "state")
 			for key, value := range map[string]string{

@@ -14,6 +14,9 @@ const passphrase = "correct horse battery staple"
 // built returns the project's engine, and skips the test if it was not built.
 func built(t *testing.T) *Engine {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs the engine: left out by -short")
+	}
 	e, err := Find(t.Context(), Options{Explicit: filepath.Join(root(t), "bin", "pulumi"), Home: t.TempDir()})
 	if isError[*NotFoundError](err) {
 		t.Skip("no bin/pulumi: `make bin/pulumi` builds the engine that this test runs")

@@ -35,6 +35,9 @@ type harness struct {
 func newHarness(t *testing.T, program pulumi.RunFunc) *harness {
 	t.Helper()
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("runs the engine: left out by -short")
+	}
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
