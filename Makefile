@@ -59,8 +59,8 @@ rehearse: build
 	@echo "== what the checks say"
 	bin/deployer status --env staging --local --format summary $(REHEARSAL)
 
-# Without debugging information test binaries link in three quarters of the time. The scripts take longest, so they start first.
-TEST := go test -timeout 30m -ldflags=-w
+# Without symbols a test binary links in two thirds of the time. The scripts take longest, so they start first.
+TEST := go test -timeout 30m -ldflags=-s
 SLOWEST := ./deployer/command
 
 ## test: every test, those that run the real engine too
