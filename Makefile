@@ -85,7 +85,7 @@ check: bin/golangci-lint bin/actionlint
 	@go build $(BUILD_FLAGS) ./... $(COMPILED)
 	@go vet ./...
 	@echo "== wording"
-	@go test ./internal/wording
+	@go test -count=1 ./internal/wording
 	@echo "== golangci-lint"
 	@bin/golangci-lint run --allow-parallel-runners ./...
 	@for module in . tools tools/lint tools/actionlint tools/scan; do \

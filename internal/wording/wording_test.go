@@ -133,7 +133,7 @@ func projectFiles(t *testing.T, root string) []string {
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("list the project's files: %v", err)
+		t.Skipf("only the files of a git repository are checked: %v", err)
 	}
 	files := slices.DeleteFunc(strings.Split(string(out), "\x00"), func(file string) bool { return kindOf(file) == unchecked })
 	if len(files) == 0 {
