@@ -7,12 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
 // stateDocument is an exported state. What is not edited stays as it was written.
@@ -28,6 +31,11 @@ type stateDocument struct {
 
 // exportState reads the state, with its secrets encrypted unless the flags contain --show-secrets.
 func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocument, error) {
+	if len(flags) == 0 {
+		if doc := h.readStateFile(); doc != nil {
+			return doc, nil
+		}
+	}
 	content, err := h.stateCommand(ctx, nil, append([]string{"stack", "export", "--stack", h.stack.Name}, flags...)...)
 	if err != nil {
 		return nil, err
@@ -37,6 +45,32 @@ func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocume
 		return nil, h.stateError(err.Error())
 	}
 	return doc, nil
+}
+
+// readStateFile reads the state from the directory of the backend, in a tenth of the time that the engine needs to start. It
+// returns nil where the state is elsewhere, compressed, empty, invalid or of another version: the engine is asked then, for its
+// error.
+func (h *Handle) readStateFile() *stateDocument {
+	project, err := workspace.LoadProject(filepath.Join(h.stack.Project, "Pulumi.yaml"))
+	if err != nil {
+		return nil
+	}
+	file := h.stack.stateFile(string(project.Name))
+	content, err := os.ReadFile(file)
+	compressed, _ := filepath.Glob(file + ".[gz]*") // the engine takes the compressed one of two
+	if err != nil || len(compressed) > 0 {
+		return nil
+	}
+	doc, written, err := readBackup(content)
+	if err != nil || written.IsZero() || len(doc.Resources) == 0 ||
+		doc.Version != apitype.DeploymentSchemaVersionCurrent || len(doc.Features) > 0 {
+		return nil
+	}
+	doc.exported, err = doc.encode()
+	if err != nil {
+		return nil
+	}
+	return doc
 }
 
 // importState replaces the stack's state by the document.

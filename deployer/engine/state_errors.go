@@ -52,13 +52,22 @@ func (s Stack) stateError(reason string) *StateError {
 		return err
 	}
 	root := filepath.Join(dir, ".pulumi")
-	err.File = filepath.Join(root, "stacks", name, s.Name+".json")
+	err.File = s.stateFile(name)
 	err.Backup = newestBackupFile(
 		err.File+".bak",
 		filepath.Join(root, "backups", name, s.Name, "*.json"),
 		filepath.Join(root, "history", name, s.Name, "*.checkpoint.json"),
 	)
 	return err
+}
+
+// stateFile returns the file of the state where the backend is a directory, else "".
+func (s Stack) stateFile(project string) string {
+	dir := s.backendDir()
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, ".pulumi", "stacks", project, s.Name+".json")
 }
 
 // stateObject returns the location of the state in a bucket of S3, or the zero object for another backend.

@@ -38,3 +38,20 @@ func TestReadState(t *testing.T) {
 	require.True(t, state.Resources[0].Component())
 	require.False(t, state.Resources[1].Component())
 }
+
+// A state in a directory is read without the engine, and is what the engine exports.
+func TestStateFileIsWhatTheEngineExports(t *testing.T) {
+	l := newLab(t, pair(valueMap("a"), valueMap("b")))
+	h := l.open(t)
+	require.Nil(t, h.readStateFile(), "a stack without resources is read by the engine")
+	_, err := h.Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	doc := h.readStateFile()
+	require.NotNil(t, doc)
+	exported, err := h.stateCommand(t.Context(), nil, "stack", "export", "--stack", l.stack.Name)
+	require.NoError(t, err)
+	require.JSONEq(t, exported, string(doc.exported))
+
+	write(t, l.stateFile()+".gz", "")
+	require.Nil(t, h.readStateFile(), "the engine would read the compressed one")
+}
