@@ -41,7 +41,7 @@ func TestReadState(t *testing.T) {
 
 // A state in a directory is read without the engine, and is what the engine exports.
 func TestStateFileIsWhatTheEngineExports(t *testing.T) {
-	l := newLab(t, pair(valueMap("a"), valueMap("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
 	require.Nil(t, h.readStateFile(), "a stack without resources is read by the engine")
 	_, err := h.Up(t.Context(), Update{}, nil)
