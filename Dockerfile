@@ -4,7 +4,7 @@
 #   docker build --tag deployer .
 #   docker run --rm --env-file aws.env deployer status --env all
 #
-# The stage entrypoint holds the one binary that the application's image copies:
+# The stage entrypoint contains the one binary that the application's image copies:
 #
 #   docker build --target entrypoint --tag v3-backend-entrypoint .
 
@@ -14,7 +14,7 @@ ARG DEBIAN=bookworm
 FROM golang:${GO_VERSION}-${DEBIAN} AS build
 WORKDIR /src
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local
-# The engine and the modules change seldom; they have layers of their own.
+# The engine and the modules rarely change; they have layers of their own.
 COPY tools/go.mod tools/go.sum tools/compiled.awk tools/
 COPY Makefile ./
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build make bin/pulumi
@@ -22,7 +22,7 @@ COPY . .
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     make bin/deployer bin/entrypoint VERSION="${VERSION}"
-# The providers in the versions of go.mod, where the deployer's engine looks for them.
+# The providers in the versions of go.mod, in the directory of the deployer's engine.
 RUN --mount=type=cache,target=/go/pkg/mod make plugins STATE_DIR=/var/lib/deployer
 
 FROM scratch AS entrypoint

@@ -1,4 +1,4 @@
-# Everything is built from source by Go alone; `make` says what there is.
+# Everything is built from source with Go alone; `make` lists the targets.
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,10 +8,10 @@ VERSION        := $(shell git describe --tags --always --dirty 2>/dev/null || ec
 REHEARSED_TAG  := 1.41.8-abc123def
 REHEARSAL      := --state-dir .deployer/rehearsal
 
-# The deployer is built with the flags of go test and the linter, so that the AWS packages are compiled once for all.
+# The deployer is built with the flags of go test and the linter, so that the AWS packages are compiled only once.
 BUILD_FLAGS := -buildvcs=false -v
 TOOL_FLAGS  := $(BUILD_FLAGS) -trimpath -ldflags "-s -w"
-# go build -v names each package that it compiles; a line for every fifty is enough to see that it lives.
+# go build -v names each package that it compiles; a line for every fifty is enough to show progress.
 COMPILED := 2>&1 | awk -f tools/compiled.awk
 
 ## help: this list
@@ -20,24 +20,24 @@ help:
 	@echo "usage: make TARGET"
 	@sed -n 's/^## \([a-z0-9]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-## build: bin/deployer, bin/entrypoint, and bin/pulumi, the engine that the deployer drives
+## build: bin/deployer, bin/entrypoint, and bin/pulumi, the engine that the deployer runs
 .PHONY: build
 build: bin/deployer bin/entrypoint bin/pulumi
 
-# Go knows better than make what has changed.
+# Go detects changes better than make does.
 .PHONY: bin/deployer
 bin/deployer:
 	@echo "== building the deployer $(VERSION) (the first time compiles the AWS packages, about 8 minutes)"
 	@go build $(BUILD_FLAGS) -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./deployer $(COMPILED)
 
-# What the application's image carries: static, so that it runs in any image, and small.
+# The application's image contains it: static, so that it runs in any image, and small.
 ENTRYPOINT_LIMIT := 15728640
 .PHONY: bin/entrypoint
 bin/entrypoint:
 	@echo "== building the entrypoint $(VERSION)"
 	@CGO_ENABLED=0 go build $(BUILD_FLAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./entrypoint $(COMPILED)
 	@size=$$(wc -c <$@); if [ "$$size" -ge $(ENTRYPOINT_LIMIT) ]; then \
-	  echo "$@ has $$size bytes, and $(ENTRYPOINT_LIMIT) are its limit"; exit 1; fi
+	  echo "$@ has $$size bytes, but the limit is $(ENTRYPOINT_LIMIT)"; exit 1; fi
 
 # The Automation API refuses an engine without a version, so it is linked in.
 bin/pulumi: tools/go.mod
@@ -54,16 +54,16 @@ rehearse: build
 	bin/deployer local reset --yes $(REHEARSAL)
 	@echo "== deploying $(REHEARSED_TAG) to staging"
 	bin/deployer up --env staging --image-tag $(REHEARSED_TAG) --local --yes $(REHEARSAL)
-	@echo "== what the probes say"
+	@echo "== the results of the probes"
 	bin/deployer health --env staging --local $(REHEARSAL)
-	@echo "== what the checks say"
+	@echo "== the results of the checks"
 	bin/deployer status --env staging --local --format summary $(REHEARSAL)
 
 # Without symbols a test binary links in two thirds of the time. The scripts take longest, so they start first.
 TEST := go test -timeout 30m -ldflags=-s
 SLOWEST := ./deployer/command
 
-## test: every test, those that run the real engine too
+## test: every test, including those that run the real engine
 .PHONY: test
 test: build
 	@echo "== running the tests"
@@ -94,9 +94,9 @@ check: bin/golangci-lint bin/actionlint
 	@bin/actionlint .github/workflows/*.yml examples/api/.github/workflows/*.yml
 	@if command -v shellcheck > /dev/null; then \
 	  echo "== shellcheck"; shellcheck .github/scripts/*.sh tools/*.sh .ci/run; \
-	else echo "== shellcheck is not installed: the shell of scripts and workflows is not looked at"; fi
+	else echo "== shellcheck is not installed: the scripts and workflows are not checked"; fi
 
-# The linters have modules of their own: their dependencies disagree with the engine's and with each other's.
+# The linters have modules of their own: their dependencies conflict with the engine's and with each other's.
 bin/golangci-lint: tools/lint/go.mod
 	@echo "== building golangci-lint, once, about 2 minutes"
 	@go build -C tools/lint $(TOOL_FLAGS) -o ../../$@ \
@@ -126,7 +126,7 @@ bench: build
 	@echo "== status of a cluster with 1,000 services and 5,000 tasks, 50 ms a call"
 	go test -run '^$$' -bench LargeEnvironment ./checks
 
-## scan: known vulnerabilities in what is called (asks vuln.go.dev), and secrets in the history
+## scan: known vulnerabilities in the code that is called (queries vuln.go.dev), and secrets in the history
 .PHONY: scan
 scan: bin/govulncheck bin/gitleaks
 	@echo "== govulncheck"
@@ -164,12 +164,12 @@ dist:
 	    -o dist/$${binary}_$(GOOS)_$(GOARCH) ./$$binary $(COMPILED); done
 	@cd dist && sha256sum -- *_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && cat SHA256SUMS_$(GOOS)_$(GOARCH)
 
-## chaos: kill N deployments (200), and change a file between EDITS (300) pairs of deployments, as SEED says
+## chaos: kill N deployments (200), and change a file between EDITS (300) pairs of deployments, at random from SEED
 .PHONY: chaos
 chaos: build
-	@echo "== some kills and changes whose moment is fixed"
+	@echo "== kills and changes at fixed times"
 	CHAOS=1 $(TEST) -count=1 ./chaos
-	@echo "== kills and changes that the seed chooses"
+	@echo "== kills and changes chosen by the seed"
 	go run ./chaos -n $(or $(N),200) -edits $(or $(EDITS),300) $(if $(SEED),-seed $(SEED)) $(if $(PARALLEL),-parallel $(PARALLEL))
 
 ## clean: remove what was built and the simulated account

@@ -1,4 +1,4 @@
-// Package schema is the published form of what the deployer prints as JSON.
+// Package schema contains the published JSON schemas of the deployer's output.
 package schema
 
 import (
@@ -30,8 +30,7 @@ func Status() (*jsonschema.Schema, error) {
 	return compiled, nil
 }
 
-// ValidateStatus holds what `deployer status --json` printed against its schema. The error names every place that
-// does not fit.
+// ValidateStatus validates the output of `deployer status --json` against its schema. The error names every mismatch.
 func ValidateStatus(printed []byte) error {
 	compiled, err := Status()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/docs/schema"
 )
 
-// maximal has every key that a report can have.
+// maximal returns a report with every possible key.
 func maximal() checks.Report {
 	at, left := time.Date(2025, 6, 3, 4, 43, 14, 0, time.UTC), -3
 	return checks.Report{
@@ -42,7 +42,7 @@ func maximal() checks.Report {
 	}
 }
 
-// changed is the maximal report as JSON after something was done to it.
+// changed returns the maximal report as JSON after change was applied to it.
 func changed(t *testing.T, change func(report map[string]any)) []byte {
 	encoded, err := json.Marshal(ui.EnvironmentReport{Report: maximal()})
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-// The schema is written by hand for its readers; what it lists is the code's.
+// The schema is written manually for its readers; its lists must match the code.
 func TestSchemaListsWhatTheCodeHas(t *testing.T) {
 	source, err := os.ReadFile("status.v1.json")
 	require.NoError(t, err)

@@ -6,7 +6,7 @@ const prisma = new PrismaClient();
 
 const server = Bun.serve({
   port: Number(process.env.PORT ?? 3000),
-  // Longer than the load balancer's idle timeout of 60 s; otherwise it answers 502 now and then.
+  // Longer than the load balancer's idle timeout of 60 s; otherwise some requests fail with 502.
   idleTimeout: 65,
   routes: {
     "/health": () => health(),

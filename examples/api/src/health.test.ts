@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { health, ready } from "./health";
 
-test("healthy says how long and with how much memory", async () => {
+test("healthy reports uptime and memory", async () => {
   const answer = health();
   expect(answer.status).toBe(200);
   expect(await answer.json()).toMatchObject({ status: "healthy", memory: { used: expect.any(Number) } });

@@ -1,4 +1,4 @@
-// What the load balancer and the deployer ask for.
+// The responses that the load balancer and the deployer request.
 export function health(): Response {
   const memory = process.memoryUsage();
   return Response.json({
@@ -13,7 +13,7 @@ export async function ready(database: () => Promise<unknown>): Promise<Response>
     await database();
     return Response.json({ status: "ready", database: "connected" });
   } catch {
-    // The reason may name the database's user; it belongs into the log of the database's client, not here.
+    // The reason may name the database's user; it belongs in the log of the database's client, not here.
     return Response.json({ status: "not ready", database: "unreachable" }, { status: 503 });
   }
 }

@@ -20,7 +20,7 @@ const work = (async () => {
   }
 })();
 
-// No new jobs; the ones at hand are finished.
+// Takes no new jobs, and finishes the current ones.
 onStop(async () => {
   polling.abort();
   await work;
