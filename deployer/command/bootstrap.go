@@ -19,9 +19,9 @@ import (
 
 func bootstrapVerb() verb {
 	return verb{
-		name: "bootstrap", usage: "once an account: deploy what its environments share",
+		name: "bootstrap", usage: "deploy what the environments of an account share, once per account",
 		long: `Creates the bucket and the KMS key of the Pulumi state and of the records (not in local mode, and not where
-PULUMI_BACKEND_URL names a directory or another bucket of S3), then deploys the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
+PULUMI_BACKEND_URL names a directory or another S3 bucket), then deploys the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
 GitHub's OIDC provider and roles. Reports what exists and creates what is missing; running it again is safe.`,
 		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
 		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "report what would change, and change nothing"}},

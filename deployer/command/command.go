@@ -100,7 +100,7 @@ func unreportedErrors(err error) []error {
 	return unreportedErrors(errors.Unwrap(err))
 }
 
-// exitCode is the one place where an error becomes a number.
+// exitCode returns the exit code of an error. Nothing else maps errors to exit codes.
 func exitCode(err error) int {
 	var status exitStatus
 	var stopped *release.InterruptedError
@@ -158,10 +158,10 @@ const introduction = `Try it without an AWS account:
    deployer up --env staging --image-tag 1.41.8-abc123def --local
 
 Exit codes: 0 done or healthy, 1 failed or errors, 2 warnings or changes, 3 could not run, 130 interrupted.
-Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG; only and skip have the command's name in
-theirs: DEPLOYER_UP_SKIP, DEPLOYER_STATUS_SKIP.`
+Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG; those of --only and --skip contain the
+command: DEPLOYER_UP_SKIP, DEPLOYER_STATUS_SKIP.`
 
-// helpOrUnknown is the action of a command that only groups others.
+// helpOrUnknown shows the help of a command that only groups others, and rejects an unknown subcommand.
 func helpOrUnknown(c *cli.Context) error {
 	if !c.Args().Present() {
 		return cli.ShowSubcommandHelp(c)

@@ -36,7 +36,7 @@ func TestExitCode(t *testing.T) {
 		"the engine was out of time":    {partialFailure{&engine.InterruptedError{Cause: context.DeadlineExceeded}}, 1},
 		"a preview was out of time":     {&engine.InterruptedError{Cause: context.DeadlineExceeded}, 3},
 		"a destroy that failed":         {markRun(&engine.FailedError{}), 1},
-		"a destroy that did not begin":  {markRun(&engine.ConcurrentUpdateError{}), 3},
+		"a destroy that did not start":  {markRun(&engine.ConcurrentUpdateError{}), 3},
 		"interrupted outside a release": {fmt.Errorf("look at it: %w", context.Canceled), 130},
 		"interrupted, and no record":    {errors.Join(&release.InterruptedError{Cause: errInterrupted}, errors.New("keep the record")), 130},
 		"out of time":                   {context.DeadlineExceeded, 3},
@@ -78,7 +78,7 @@ func TestFlagsAfterArguments(t *testing.T) {
 	}
 }
 
-// Every verb explains itself, and every flag can be given as a variable.
+// Every command has a usage and does something, and its first example is its own.
 func TestEveryCommandHasHelp(t *testing.T) {
 	var walk func(path string, list []verb)
 	walk = func(path string, list []verb) {
@@ -108,7 +108,7 @@ func TestStrict(t *testing.T) {
 		"a warning":                 {true, func(t *terminal) { t.warn(errors.New("it is old")) }, nil, codeWarnings},
 		"a warning of the lock":     {true, func(t *terminal) { t.log("warning: the lock's heartbeat") }, nil, codeWarnings},
 		"warnings of a deployment":  {true, func(t *terminal) { t.warnings.Add(2) }, nil, codeWarnings},
-		"no more than a note":       {true, func(t *terminal) { t.log("waiting") }, nil, codeDone},
+		"only a message":            {true, func(t *terminal) { t.log("waiting") }, nil, codeDone},
 		"a warning, and not strict": {false, func(t *terminal) { t.warnings.Add(1) }, nil, codeDone},
 		"it failed":                 {true, func(t *terminal) { t.warnings.Add(1) }, partialFailure{broken}, codeFailed},
 	} {

@@ -11,7 +11,7 @@ import (
 
 func completionVerb() verb {
 	return verb{
-		name: "completion", args: "SHELL", usage: "the completion script for bash, zsh or fish",
+		name: "completion", args: "SHELL", usage: "print the completion script for bash, zsh or fish",
 		examples: []string{"source <(deployer completion bash)", "deployer completion fish | source"},
 		run: func(_ context.Context, s *services, c *cli.Context) error {
 			script, err := completion(c)

@@ -21,12 +21,12 @@ import (
 func costVerb() verb {
 	quiet := pricing.DefaultAssumptions()
 	return verb{
-		name: "cost", usage: "what an environment costs a month, by its file",
-		long: `Estimates the bill from the environment's file and a table of list prices, without asking AWS: what the program declares,
-730 hours a month, with the fewest tasks. Quantities that no file says follow from --requests-million and --data-gb and are
-marked with ~. Says what is left out, whether the budget is enough, and which settings would save most. --against shows the
-difference to another environment, or to any file of one, such as an earlier version. --actual asks AWS Budgets what this
-month has cost so far. --env takes several environments, a,b or all, and shared.
+		name: "cost", usage: "estimate the monthly cost of an environment from its file",
+		long: `Estimates the bill from the environment's file and a table of list prices, without calling AWS: the resources that the program
+declares, 730 hours a month, with the fewest tasks. Quantities that no file contains are derived from --requests-million and
+--data-gb and are marked with ~. Reports what the estimate omits, whether the budget is sufficient, and which settings would
+save most. --against shows the difference to another environment, or to the file of one, such as an earlier version. --actual
+adds this month's cost so far from AWS Budgets. --env takes several environments, a,b or all, and shared.
 Exit code: 0 estimated, 3 could not run.`,
 		examples: []string{
 			"deployer cost --env staging",
@@ -37,10 +37,10 @@ Exit code: 0 estimated, 3 could not run.`,
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "against", Usage: "show the difference to `ENV`, or to the file of an environment"},
-			&cli.BoolFlag{Name: "actual", Usage: "ask AWS Budgets what this month has cost and is going to"},
+			&cli.StringFlag{Name: "against", Usage: "compare with `ENV`, or with the file of an environment"},
+			&cli.BoolFlag{Name: "actual", Usage: "add this month's actual and forecast cost from AWS Budgets"},
 			&cli.Float64Flag{Name: "requests-million", Usage: "millions of requests a month, `N`", Value: quiet.RequestsMillion},
-			&cli.Float64Flag{Name: "data-gb", Usage: "`GB` a month to clients, and as many through NAT", Value: quiet.DataGB},
+			&cli.Float64Flag{Name: "data-gb", Usage: "`GB` a month to clients; the same amount is assumed through NAT", Value: quiet.DataGB},
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return costOptions{
@@ -124,7 +124,7 @@ func (o costOptions) estimate(name string) (ui.Cost, error) {
 
 func (o costOptions) estimateShared() (ui.Cost, error) {
 	if o.against != "" || o.actual {
-		return ui.Cost{}, hint.With(errors.New("the shared stack has no budget, and nothing to be compared with"), "leave --against and --actual out, or name an environment")
+		return ui.Cost{}, hint.With(errors.New("the shared stack has no budget and cannot be compared"), "leave --against and --actual out, or name an environment")
 	}
 	shared, err := o.targets.shared()
 	if err != nil {
@@ -150,15 +150,15 @@ func (o costOptions) other() (*environment.Environment, error) {
 	return environment.LoadFile(o.against)
 }
 
-// addActual adds what this month has cost. Where AWS refuses or has no budget, the result says so, and that is no error; a budget that
-// cannot be read is one.
+// addActual adds what this month has cost. Where AWS denies access or has no budget, the result contains the reason, and
+// that is no error; a budget that cannot be read is one.
 func (o costOptions) addActual(ctx context.Context, name string, result *ui.Cost) error {
 	return o.targets.with(ctx, name, func(t *target.Target) error {
 		env := t.Env
 		spend, err := checks.ReadSpend(ctx, t.AWS, env)
 		switch {
 		case checks.AccessDenied(err):
-			result.Actual = &ui.CostActual{Unknown: "AWS refuses: these credentials need budgets:ViewBudget"}
+			result.Actual = &ui.CostActual{Unknown: "access denied: these credentials need budgets:ViewBudget"}
 			return nil
 		case err != nil:
 			return fmt.Errorf("ask AWS Budgets for %s: %w", env.BudgetName(), err)

@@ -15,8 +15,8 @@ import (
 func destroyVerb() verb {
 	return verb{
 		name: "destroy", usage: "delete an environment's resources",
-		long: `Refused where the environment is protected, unless its file lifts the protection; production's cannot be lifted. The
-configuration secret, the images and the hosted zone stay; of the database a final snapshot stays.`,
+		long: `Rejects a protected environment, unless its file removes the protection; production is never destroyed. The configuration
+secret, the images and the hosted zone stay, and a final snapshot of the database is kept.`,
 		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
 		flags:    []cli.Flag{waitFlag(), strictFlag()},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
@@ -55,15 +55,15 @@ func (o destroyOptions) run(ctx context.Context) error {
 	})
 }
 
-// rejectProtected rejects a protected environment, with a hint that says what lifts the protection. Nothing lifts production's: a file
-// without it is not valid.
+// rejectProtected rejects a protected environment, with a hint how to remove the protection. Nothing removes
+// production's: a file without it is not valid.
 func rejectProtected(env *environment.Environment) error {
 	if !env.Protected {
 		return nil
 	}
 	remedy := "set `protected: false` in " + environment.FileName(env.Stack) + ", deploy that, then destroy"
 	if env.Stack == environment.StackOf("production") {
-		remedy = fmt.Sprintf("this program never destroys production, whatever its file says; manually: in the account, disable the deletion "+
+		remedy = fmt.Sprintf("this program never destroys production, whatever its file contains; to do it manually: in the account, disable the deletion "+
 			"protection of the database %s and the load balancer %s and empty the bucket %s, then `pulumi destroy --stack %s`",
 			env.DatabaseIdentifier(), env.LoadBalancerName(), env.LogBucketName(), env.Stack)
 	}

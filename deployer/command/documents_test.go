@@ -14,18 +14,18 @@ import (
 )
 
 var (
-	// typed is a command in a block: at the begin of a line, after a prompt or a pipe, in quotes, or what the image runs.
+	// typed is a command in a block: at the start of a line, after a prompt or a pipe, in quotes, or what the image runs.
 	typed = regexp.MustCompile("(?:^|[`'(]|[$|&] |v3-backend-)(?:bin/)?deployer(?::[a-z]+)? ([a-z][^`|&>#]*)")
 	// quoted is a command in a sentence, which may be wrapped.
 	quoted = regexp.MustCompile("`(?:bin/)?deployer ([a-z][^`|&>]*)")
-	// linked is where a link leads.
+	// linked is the target of a link.
 	linked = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	// fence begins or ends a block, and heading is a title.
 	fence   = regexp.MustCompile("^\\s*```\\s*([a-z]*)")
 	heading = regexp.MustCompile("^#+ (.*)")
-	// unnamed is what of a title is not in its name.
+	// unnamed matches the characters of a title that its anchor omits.
 	unnamed = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
-	// word is what a shell takes for one word, whatever is in it.
+	// word is a quoted word of a shell.
 	word = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	// row is a command in the README's table, without the program's name.
 	row = regexp.MustCompile("`([^`]+)`")
@@ -55,12 +55,12 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	require.Greater(t, seen, 150, "the search finds nothing")
 }
 
-// What the search for commands finds, and what it leaves alone.
+// The search for commands finds commands in prose and blocks, and no others.
 func TestCommandsOfADocument(t *testing.T) {
 	page := paged("page.md", strings.Join([]string{
 		"# A page", "Run `deployer status", "--env dev`, or", "deployer nowhere of prose.", "```",
 		"$ bin/deployer up --env dev \\", "  --sideways", "deployer url --env dev | jq . # all", "deployer: url: an error",
-		"hint: `deployer lock status --env dev` says who", "docker run x/v3-backend-deployer:latest health", "```",
+		"hint: `deployer lock status --env dev` shows the holder", "docker run x/v3-backend-deployer:latest health", "```",
 		"```mermaid", "deployer --> release", "```", "[to](#a-page) and [fro](page.md#nowhere)",
 	}, "\n"))
 	assert.Equal(t, []string{
@@ -101,7 +101,7 @@ func TestReadmeListsEveryCommand(t *testing.T) {
 	}
 }
 
-// leaves are the commands that do something, with the words before them.
+// leaves returns the commands that do something, with the words before them.
 func leaves(commands []*cli.Command, before string) []string {
 	var all []string
 	for _, c := range commands {
@@ -116,7 +116,7 @@ func leaves(commands []*cli.Command, before string) []string {
 	return all
 }
 
-// documents are the pages that people read; decisions are of their time.
+// documents returns the pages that users read, without past decisions.
 func documents(t *testing.T, root string) []document {
 	var pages []document
 	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "docs/*.md", "docs/adr/README.md", "examples/*/README.md"} {
@@ -131,7 +131,7 @@ func documents(t *testing.T, root string) []document {
 	return pages
 }
 
-// paged takes a page apart.
+// paged parses a page.
 func paged(place, content string) document {
 	page, prose, inside, skipped := document{place: place}, strings.Builder{}, false, false
 	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", "")) {
@@ -154,7 +154,7 @@ func paged(place, content string) document {
 	return page
 }
 
-// commands are the command lines of a page, without the program's name.
+// commands returns the command lines of a page, without the program's name.
 func (d document) commands() []string {
 	var all []string
 	for _, match := range quoted.FindAllStringSubmatch(d.prose, -1) {
@@ -171,7 +171,7 @@ func (d document) commands() []string {
 	return all
 }
 
-// links are the places in the project that a page leads to.
+// links returns the targets in the project that a page links to.
 func (d document) links() []string {
 	var all []string
 	for _, match := range linked.FindAllStringSubmatch(d.prose, -1) {
@@ -182,7 +182,7 @@ func (d document) links() []string {
 	return all
 }
 
-// broken says what of a link does not exist.
+// broken returns what a link lacks; "" where its target exists.
 func broken(pages []document, from document, link string) string {
 	file, section, _ := strings.Cut(link, "#")
 	to := from.place
@@ -199,7 +199,7 @@ func broken(pages []document, from document, link string) string {
 	return ""
 }
 
-// anchor is the name that GitHub gives a section.
+// anchor returns the name that GitHub gives a section.
 func anchor(title string) string {
 	return strings.ReplaceAll(unnamed.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
 }

@@ -19,12 +19,12 @@ import (
 
 func driftVerb() verb {
 	return verb{
-		name: "drift", usage: "what differs: the account from the stack, the program from what is deployed",
-		long: `Reads every resource from the account and compares it with the stack, which the last deployment left: where
-they differ, a resource was changed or deleted outside the deployer, which is reported by property. Then previews the program with
-the image that is running: where it differs from the stack, a change waits to be deployed. Changes nothing, takes no
-lock, and needs only permission to read. --env takes several environments, a,b or all.
-Exit code: 0 nothing differs, 2 something does, 3 could not run; of several the worst counts.`,
+		name: "drift", usage: "compare the account with the stack, and the program with what is deployed",
+		long: `Compares every resource in the account with the stack as the last deployment left it: a difference is a change or a
+deletion outside the deployer, and is reported by property. Then previews the program with the image that is running: a
+difference from the stack is a pending change. Changes nothing, takes no lock, and needs only read permissions. --env takes
+several environments, a,b or all.
+Exit code: 0 no differences, 2 differences, 3 could not run; of several environments the worst counts.`,
 		examples: []string{
 			"deployer drift --env staging",
 			"deployer drift --env all --format markdown --output drift.md",

@@ -13,16 +13,16 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 )
 
-// byHand changes the simulated account past the stack, as somebody with the console does:
+// changeOutside changes the simulated account outside the deployer, as a user of the console does:
 //
-//	byhand set TYPE ID PROPERTY JSON
-//	byhand replace TYPE ID PROPERTY OLD NEW
-//	byhand delete TYPE ID
+//	change-outside set TYPE ID PROPERTY JSON
+//	change-outside replace TYPE ID PROPERTY OLD NEW
+//	change-outside delete TYPE ID
 //
-// TYPE is such as sqs/queue, ID the end of the provider's ID, OLD and NEW parts of a text.
-func byHand(ts *testscript.TestScript, neg bool, args []string) {
+// TYPE is a type such as sqs/queue, ID the end of the provider's ID, OLD and NEW parts of a text.
+func changeOutside(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: byhand set|replace|delete TYPE ID …")
+		ts.Fatalf("usage: change-outside set|replace|delete TYPE ID …")
 	}
 	file := filepath.Join(ts.Getenv("STATE"), "local", "account.json")
 	account := map[string]any{}
@@ -43,18 +43,18 @@ func byHand(ts *testscript.TestScript, neg bool, args []string) {
 		resource := resources[found[0]].(map[string]any)
 		for _, bag := range []string{"inputs", "outputs"} {
 			properties := resource[bag].(map[string]any)
-			properties[args[3]] = changedByHand(ts, properties[args[3]], args)
+			properties[args[3]] = changedProperty(ts, properties[args[3]], args)
 		}
 	}
 	content, err := json.Marshal(account)
 	ts.Check(err)
-	// As a new file, which is how a process that has the old one open knows of the change.
+	// As a new file, by which a process that has the old one open detects the change.
 	ts.Check(os.WriteFile(file+".new", content, 0o600))
 	ts.Check(os.Rename(file+".new", file))
 }
 
-// changedByHand is the property after the change.
-func changedByHand(ts *testscript.TestScript, before any, args []string) any {
+// changedProperty returns the property after the change.
+func changedProperty(ts *testscript.TestScript, before any, args []string) any {
 	if args[0] == "replace" {
 		text, _ := before.(string)
 		if !strings.Contains(text, args[4]) {
@@ -67,15 +67,15 @@ func changedByHand(ts *testscript.TestScript, before any, args []string) any {
 	return after
 }
 
-// underWay holds a stack's lock until the script ends, as a deployment does: underway STACK ENVIRONMENT.
-func underWay(ts *testscript.TestScript, neg bool, args []string) {
+// holdLock holds a stack's lock until the script ends, as a deployment does: hold-lock STACK ENVIRONMENT.
+func holdLock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: underway STACK ENVIRONMENT")
+		ts.Fatalf("usage: hold-lock STACK ENVIRONMENT")
 	}
 	store := lock.Directory{Dir: filepath.Join(ts.Getenv("STATE"), "local", "locks"), Clock: clock.Real()}
-	grip, _, err := store.TryAcquire(context.Background(), lock.Holder{
+	lease, _, err := store.TryAcquire(context.Background(), lock.Holder{
 		ID: "test", Stack: args[0], Environment: args[1], Command: "up", By: "jane@laptop", Host: "laptop", PID: os.Getpid(), Phase: "rollout",
 	})
 	ts.Check(err)
-	ts.Defer(func() { _ = grip.Release(context.Background()) })
+	ts.Defer(func() { _ = lease.Release(context.Background()) })
 }

@@ -17,10 +17,10 @@ import (
 
 func envVerb() verb {
 	return verb{
-		name: "env", usage: "environments, which are files",
+		name: "env", usage: "list, validate and create environments",
 		verbs: []verb{
 			{
-				name: "list", usage: "the environments and what sets them apart",
+				name: "list", usage: "list the environments and how they differ",
 				examples: []string{"deployer env list", "deployer env list --format json"},
 				formats:  []string{"text", "json"},
 				run: func(_ context.Context, s *services, _ *cli.Context) error {
@@ -29,7 +29,7 @@ func envVerb() verb {
 			},
 			{
 				name: "validate", usage: "check one environment's file, or all of them",
-				long: "With --explain: every rule, its default and where it comes from; where files are not valid, the rules that they break.",
+				long: "With --explain, prints every rule, its default and its source; where files are not valid, only the rules that they break.",
 				examples: []string{
 					"deployer env validate", "deployer env validate --env production", "deployer env validate --explain",
 				},

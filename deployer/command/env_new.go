@@ -20,15 +20,14 @@ func envNewVerb() verb {
 	return verb{
 		name: "new", args: "NAME", usage: "create the file of a new environment from another one",
 		long: `Writes Pulumi.NAME.yaml: the other environment's file with the name NAME, the domain NAME-api., the branch NAME and
-a free address range. An existing file is never overwritten. This is the one command that writes a file of
-the project, because it was asked for.`,
+a free address range. An existing file is never overwritten. No other command writes a file of the project.`,
 		examples: []string{
 			"deployer env new qa --from staging",
 			"deployer env new qa --from staging --dry-run",
 			"deployer env new preview-2 --from dev --cidr 10.120.0.0/16",
 		},
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "from", Usage: "the `ENVIRONMENT` whose sizes and rules it has"},
+			&cli.StringFlag{Name: "from", Usage: "copy sizes and rules from this `ENVIRONMENT`"},
 			&cli.StringFlag{Name: "cidr", Usage: "the VPC's `RANGE`, instead of the next free one"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the file, and write nothing"},
 		},
@@ -52,14 +51,14 @@ func (o envNewOptions) run() error {
 		if err != nil {
 			return err
 		}
-		return hint.With(errors.New("--from is missing: whose sizes and rules is it to have?"), "the environments are "+strings.Join(known, ", "))
+		return hint.With(errors.New("--from is missing: which environment is copied?"), "the environments are "+strings.Join(known, ", "))
 	}
 	derived, err := environment.Derive(o.targets.options.Dir, o.newName, o.from, o.cidr)
 	if err != nil {
 		return err
 	}
 	if len(derived.Omitted) > 0 {
-		o.terminal.warn(fmt.Errorf("omitted, because it is of %s only: %s", environment.StackOf(o.from), strings.Join(derived.Omitted, ", ")))
+		o.terminal.warn(fmt.Errorf("omitted, because it applies only to %s: %s", environment.StackOf(o.from), strings.Join(derived.Omitted, ", ")))
 	}
 	if o.dryRun {
 		_, err := o.terminal.out.Write(derived.Source)

@@ -22,10 +22,10 @@ import (
 
 func execVerb() verb {
 	return verb{
-		name: "exec", args: "[-- COMMAND ARG…]", usage: "a shell, or a command, in a running container",
-		long: `Opens a session through ECS Exec, in the newest running task of the service that can have one. It needs AWS's Session
-Manager plugin. Keys such as Ctrl-C belong to the session. Without a command it is /bin/sh. The exit code is the plugin's:
-ECS does not pass the command's on.`,
+		name: "exec", args: "[-- COMMAND ARG…]", usage: "run a shell or a command in a running container",
+		long: `Opens a session through ECS Exec in the newest running task of the service that supports it. Needs AWS's Session Manager
+plugin. Keys such as Ctrl-C are sent to the session. Without a command it runs /bin/sh. The exit code is the plugin's: ECS
+does not return the command's.`,
 		examples: []string{
 			"deployer exec --env staging",
 			"deployer exec --env staging --service worker",
@@ -34,7 +34,7 @@ ECS does not pass the command's on.`,
 		},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "service", Usage: "the `SERVICE`: api, worker or scheduler", DefaultText: "api"},
-			&cli.StringFlag{Name: "task", Usage: "the `ID` of a task of the cluster, or its beginning", DefaultText: "the newest"},
+			&cli.StringFlag{Name: "task", Usage: "the `ID` of a task of the cluster, or a prefix of it", DefaultText: "the newest"},
 			&cli.StringFlag{Name: "container", Usage: "the `NAME` of another container of the task", DefaultText: "the application's"},
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -126,7 +126,7 @@ func (o execOptions) selector(env *environment.Environment) (want ecsexec.Select
 	return want, service, nil
 }
 
-// find finds the container. Its errors say what is missing, before anything is started.
+// find finds the container. Its errors name what is missing, before anything is started.
 func (o execOptions) find(ctx context.Context, client *ecs.Client, env *environment.Environment, service string, want ecsexec.Selector) (ecsexec.Target, error) {
 	tasks, err := ecsexec.Tasks(ctx, client, want.Cluster, service)
 	var noCluster *types.ClusterNotFoundException

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakePlugin stands for AWS's Session Manager plugin: it keeps what it was given in the file PLUGIN_GIVEN, and ends with the
-// code PLUGIN_EXIT, or with 7 once it is interrupted where PLUGIN_WAIT is set.
+// fakePlugin replaces AWS's Session Manager plugin: it writes its arguments to the file PLUGIN_GIVEN, and exits with the code
+// PLUGIN_EXIT, or with 7 once it is interrupted where PLUGIN_WAIT is set.
 func fakePlugin() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		_, _ = fmt.Fprintln(os.Stdout, os.Getenv("PLUGIN_VERSION"))
@@ -48,7 +48,7 @@ type plugged struct {
 
 const sessionToken = "AAEAAVbuT0kEnOfThesEssIon"
 
-// containers answers what the deployer asks ECS, for one task.
+// containers answers the deployer's requests to ECS, for one task.
 type containers struct {
 	task map[string]any
 	// refusal is the code of an error with which ExecuteCommand answers.
@@ -73,7 +73,7 @@ func (c *containers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	answer := map[string]any{}
 	switch operation {
-	case "": // STS, the one service that speaks XML
+	case "": // STS, the only service that uses XML
 		_, _ = fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/t</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 		return
 	case "ListTasks":
@@ -95,9 +95,9 @@ func (c *containers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // execRun is a run of `deployer exec` against containers.
 type execRun struct {
-	cmd   *exec.Cmd
-	said  bytes.Buffer
-	given string
+	cmd    *exec.Cmd
+	output bytes.Buffer
+	given  string
 }
 
 func newExecRun(t *testing.T, c *containers, environ []string, args ...string) *execRun {
@@ -108,7 +108,7 @@ func newExecRun(t *testing.T, c *containers, environ []string, args ...string) *
 	r.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_PROFILE=",
 		"PLUGIN_GIVEN="+r.given, "PLUGIN_VERSION=1.2.707.0")
 	r.cmd.Env = append(r.cmd.Env, environ...)
-	r.cmd.Stdout, r.cmd.Stderr = &r.said, &r.said
+	r.cmd.Stdout, r.cmd.Stderr = &r.output, &r.output
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return r
 }
@@ -120,17 +120,17 @@ func (r *execRun) code() int {
 
 func (r *execRun) plugged(t *testing.T) (p plugged) {
 	content, err := os.ReadFile(r.given)
-	require.NoError(t, err, r.said.String())
+	require.NoError(t, err, r.output.String())
 	require.NoError(t, json.Unmarshal(content, &p))
 	return p
 }
 
-// The plugin gets what the AWS CLI gives it, but the token only where nobody else can read it.
+// The plugin gets what the AWS CLI gives it, but the token only where no one else can read it.
 func TestExecRunsThePlugin(t *testing.T) {
 	c := &containers{task: oneTask(true, "RUNNING")}
 	r := newExecRun(t, c, []string{"PLUGIN_EXIT=5"}, "--env", "staging", "--yes", "--", "sh", "-c", "ls /app")
 	require.NoError(t, r.cmd.Start())
-	require.Equal(t, 5, r.code(), r.said.String())
+	require.Equal(t, 5, r.code(), r.output.String())
 
 	given := r.plugged(t)
 	require.Len(t, given.Args, 6)
@@ -138,28 +138,28 @@ func TestExecRunsThePlugin(t *testing.T) {
 	require.JSONEq(t, `{"Target":"ecs:v3-backend-staging-cluster_0123456789abcdef0123456789abcdef_0123456789abcdef0123456789abcdef-42"}`, given.Args[4])
 	require.Regexp(t, "^http://127.0.0.1:", given.Args[5])
 	require.JSONEq(t, `{"SessionId":"ecs-1","StreamUrl":"wss://example.com/1","TokenValue":"`+sessionToken+`"}`, given.Response)
-	require.NotContains(t, r.said.String()+strings.Join(given.Args, " "), sessionToken)
+	require.NotContains(t, r.output.String()+strings.Join(given.Args, " "), sessionToken)
 	require.Equal(t, "sh -c 'ls /app'", c.asked["command"])
 	require.Equal(t, "balancer-api", c.asked["container"])
 	require.Equal(t, true, c.asked["interactive"])
 }
 
-// Ctrl-C reaches everybody in the terminal: it ends what runs in the session, not the deployer.
-func TestExecLeavesInterruptsToTheSession(t *testing.T) {
+// Ctrl-C reaches every process on the terminal: it interrupts the session, not the deployer.
+func TestExecPassesInterruptsToTheSession(t *testing.T) {
 	r := newExecRun(t, &containers{task: oneTask(true, "RUNNING")}, []string{"PLUGIN_WAIT=yes"}, "--env", "staging", "--yes")
 	require.NoError(t, r.cmd.Start())
 	require.Eventually(t, func() bool { _, err := os.Stat(r.given); return err == nil }, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, syscall.Kill(-r.cmd.Process.Pid, syscall.SIGINT))
-	require.Equal(t, 7, r.code(), r.said.String())
-	require.NotContains(t, r.said.String(), "stopping")
+	require.Equal(t, 7, r.code(), r.output.String())
+	require.NotContains(t, r.output.String(), "stopping")
 }
 
-func TestExecSaysWhatIsMissing(t *testing.T) {
+func TestExecErrors(t *testing.T) {
 	for name, test := range map[string]struct {
 		containers containers
 		environ    []string
 		args       []string
-		says       []string
+		want       []string
 	}{
 		"no plugin": {containers{task: oneTask(true, "RUNNING")}, []string{"PATH=/nowhere"}, []string{"--env", "staging", "--yes"},
 			[]string{"session-manager-plugin is not on PATH", "hint: install the current one: https://docs.aws.amazon.com/"}},
@@ -183,9 +183,9 @@ func TestExecSaysWhatIsMissing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newExecRun(t, &test.containers, test.environ, test.args...)
 			require.NoError(t, r.cmd.Start())
-			require.Equal(t, codeNotRun, r.code(), r.said.String())
-			for _, says := range test.says {
-				require.Contains(t, r.said.String(), says)
+			require.Equal(t, codeNotRun, r.code(), r.output.String())
+			for _, want := range test.want {
+				require.Contains(t, r.output.String(), want)
 			}
 			require.NoFileExists(t, r.given)
 		})

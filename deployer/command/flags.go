@@ -41,16 +41,16 @@ func flagsOfAll(formats []string) []cli.Flag {
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the result to `FILE` instead of standard output"},
 		&cli.DurationFlag{Name: "timeout", Usage: "stop after this `TIME`, such as 90s or 30m"},
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "answer every question with yes"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress, only results and errors"},
-		&cli.BoolFlag{Name: "verbose", Usage: "report more"},
-		&cli.BoolFlag{Name: "debug", Usage: "report everything; with status, every call to AWS"},
-		&cli.BoolFlag{Name: "no-color", Usage: "no colours (NO_COLOR does the same)"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only results and errors, no progress"},
+		&cli.BoolFlag{Name: "verbose", Usage: "print more details"},
+		&cli.BoolFlag{Name: "debug", Usage: "print everything; with status, every call to AWS"},
+		&cli.BoolFlag{Name: "no-color", Usage: "disable colours, as NO_COLOR does"},
 		&cli.StringFlag{Name: "dir", Usage: "the project's root `DIRECTORY`", Value: "."},
 		&cli.StringFlag{Name: "state-dir", Usage: "the `DIRECTORY` of the simulated account, work copies and plugins", DefaultText: ".deployer in the root"},
 	}
 	if len(formats) > 0 {
 		flags = append(flags, &cli.StringFlag{
-			Name: "format", Aliases: []string{"f"}, Usage: "the result's `FORM`: " + strings.Join(formats, ", "), DefaultText: formats[0],
+			Name: "format", Aliases: []string{"f"}, Usage: "the result's `FORMAT`: " + strings.Join(formats, ", "), DefaultText: formats[0],
 		})
 	}
 	for _, f := range withVariables(flags, variable) {
@@ -72,17 +72,17 @@ func setCategory(f cli.Flag) {
 	}
 }
 
-// Flags of several commands.
+// waitFlag returns --wait, strictFlag --strict, and so on: flags that several commands share.
 func waitFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "wait", Usage: "wait while another process changes the environment, instead of stopping; --timeout limits it"}
+	return &cli.BoolFlag{Name: "wait", Usage: "wait while another process changes the environment, instead of failing; --timeout limits the wait"}
 }
 
 func strictFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "strict", Usage: "exit with 2 when it is done with warnings"}
+	return &cli.BoolFlag{Name: "strict", Usage: "exit with 2 if there were warnings"}
 }
 
 func stopMigrationFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "stop-migration", Usage: "when interrupted, stop the migration, too, instead of letting it continue"}
+	return &cli.BoolFlag{Name: "stop-migration", Usage: "when interrupted, also stop the migration, instead of letting it continue"}
 }
 
 func imageTagFlag(defaultText string) cli.Flag {

@@ -57,8 +57,8 @@ func projectRoot(t *testing.T) string {
 	return root
 }
 
-// sharedStaging is the state directory after the first deployment of staging, which the real binary has made in this run of the
-// tests. It is made once, when a test first asks for it; nothing changes it.
+// sharedStaging is the state directory after the first deployment of staging with the real binary. It is created once, when a
+// test first needs it, and never changed.
 var sharedStaging struct {
 	once   sync.Once
 	dir    string

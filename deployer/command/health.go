@@ -16,7 +16,7 @@ func healthVerb() verb {
 	return verb{
 		name: "health", usage: "probe /health and /health/ready over the environment's own domain",
 		long: `Each path is requested twice: from the load balancer directly, with the domain as SNI, and from the domain through
-DNS, so that it is clear which side is wrong.`,
+DNS, which shows where a failure is.`,
 		examples: []string{"deployer health --env staging", "deployer health --env production --format json"},
 		formats:  []string{"text", "json", "yaml"},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {

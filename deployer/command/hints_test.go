@@ -17,13 +17,13 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// suggestion is a command of ours as texts name it: quoted, at the begin of a line, or as a whole string.
+// suggestion is a command of the deployer in a text: quoted, at the start of a line, or as a whole string.
 var suggestion = regexp.MustCompile("(?m)(?:^\\s*|[`'(])deployer ([a-z][^`'\\n]*)")
 
 // flagName is a flag, long or short.
 var flagName = regexp.MustCompile(`(?:^|\s)--?([a-z][a-z-]*)`)
 
-// What is suggested exists: every command in a text of this module is one of the table, with its flags.
+// Every command that a text of this module suggests is in the table of commands, with its flags.
 func TestSuggestedCommandsExist(t *testing.T) {
 	app := application("development", streams{})
 	seen := 0
@@ -44,7 +44,7 @@ func TestSuggestedCommandsExist(t *testing.T) {
 	require.Empty(t, misnamed(app, "secrets init --env dev --from-file x"))
 }
 
-// misnamed says what of a command line does not exist.
+// misnamed returns what of a command line does not exist; "" where all of it does.
 func misnamed(app *cli.App, line string) string {
 	line, _, _ = strings.Cut(line, " | ")
 	line, _, _ = strings.Cut(line, " -- ") // what follows is another program's
@@ -67,7 +67,7 @@ func misnamed(app *cli.App, line string) string {
 	return ""
 }
 
-// ofHint is the deployer's command that a verb in a hint stands for; another tool's is none of ours.
+// ofHint returns the deployer's command that a verb in a hint stands for; false for another tool's.
 func ofHint(verb ast.Expr) (string, bool) {
 	value, is := constant(verb)
 	switch {
@@ -82,10 +82,10 @@ func ofHint(verb ast.Expr) (string, bool) {
 	return "deployer " + value + " --env E", true
 }
 
-// literal is a string in the source, and where it stands.
+// literal is a string in the source, and its position.
 type literal struct{ place, value string }
 
-// literals are the strings of the module's programs, tests left out. Strings that are added up count as one.
+// literals returns the strings of the module's programs, without tests. Concatenated strings count as one.
 func literals(t *testing.T, root string) []literal {
 	var all []literal
 	files := token.NewFileSet()
@@ -126,7 +126,7 @@ func literals(t *testing.T, root string) []literal {
 	return all
 }
 
-// constant is a string, or strings that are added up; what is not known until it runs is ….
+// constant returns a string, or concatenated strings, with … for what is not constant.
 func constant(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

@@ -19,15 +19,15 @@ const defaultHistoryLimit = 20
 
 func historyVerb() verb {
 	return verb{
-		name: "history", args: "[ID]", usage: "what was deployed, when and by whom, and how it ended",
-		long: `Lists the deployments of an environment, the newest first; with an ID, one in full: its phases, what it left, and its
-error. A deployment that was killed is listed as died, with the phase in which that happened.`,
+		name: "history", args: "[ID]", usage: "list what was deployed, when, by whom, and the outcome",
+		long: `Lists the deployments of an environment, newest first; with an ID, prints one in full: its phases, its result and its
+error. A deployment that was killed is listed with the phase in which that happened.`,
 		examples: []string{
 			"deployer history --env staging", "deployer history --env staging --limit 5 --format json",
 			"deployer history --env staging 20261123-161530-1f3a",
 		},
 		formats: []string{"text", "json", "yaml"},
-		flags:   []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "list at most so many `DEPLOYMENTS`", Value: defaultHistoryLimit}},
+		flags:   []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "list the newest `N` deployments", Value: defaultHistoryLimit}},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return historyOptions{targets: s.targets, terminal: s.terminal, format: s.flags.format, id: c.Args().First(), limit: c.Int("limit")}.run(ctx)
 		},
@@ -45,13 +45,13 @@ type historyOptions struct {
 
 func (o historyOptions) run(ctx context.Context) error {
 	if o.limit < 1 {
-		return hint.With(fmt.Errorf("--limit %d lists nothing", o.limit), "give a number from 1 on")
+		return hint.With(fmt.Errorf("--limit %d lists nothing", o.limit), "give a number of at least 1")
 	}
 	return o.targets.with(ctx, o.targets.selected, func(t *target.Target) error {
 		env := t.Env
 		status, err := t.Locks.Get(ctx, env.Stack)
 		if err != nil {
-			o.terminal.warn(err) // it only tells a deployment that runs from one that crashed
+			o.terminal.warn(err) // it only distinguishes a running deployment from one that crashed
 		}
 		running := err != nil || status != nil && status.State != lock.StateExpired
 		if o.id != "" {

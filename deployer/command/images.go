@@ -19,12 +19,12 @@ import (
 
 func imagesVerb() verb {
 	return verb{
-		name: "images", usage: "the images that can be deployed, and where each one runs",
-		long: `The repository is one an account; --env chooses it where environments have several. Where an image runs is asked
-of the tasks of every environment that it serves.`,
+		name: "images", usage: "list the images that can be deployed, and where each one runs",
+		long: `The environments of an account share an image repository; --env selects one where there are several. To find where an
+image runs, the tasks of every environment of the repository are read.`,
 		examples: []string{"deployer images", "deployer images --limit 5", "deployer images --env production --format json"},
 		formats:  []string{"text", "json"},
-		flags:    []cli.Flag{&cli.IntFlag{Name: "limit", Value: 20, Usage: "at most so many `IMAGES`, the newest; those that run are always among them; 0 is all"}},
+		flags:    []cli.Flag{&cli.IntFlag{Name: "limit", Value: 20, Usage: "list the newest `N` images, and always those that run; 0 lists all"}},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return imagesOptions{targets: s.targets, terminal: s.terminal, format: s.flags.format, limit: c.Int("limit")}.run(ctx)
 		},
@@ -112,7 +112,7 @@ func (o imagesOptions) environments() ([]*environment.Environment, []ui.Unreadab
 	case len(envs) == 0:
 		return nil, nil, hint.With(fmt.Errorf("%s has no file of an environment", o.targets.options.Dir), "run from the project's root or name it with --dir")
 	case len(repositories) > 1:
-		return nil, nil, hint.With(errors.New("the environments have several image repositories: whose?"), "give --env; the environments are "+strings.Join(stacks, ", "))
+		return nil, nil, hint.With(errors.New("the environments have several image repositories: which one?"), "give --env; the environments are "+strings.Join(stacks, ", "))
 	}
 	return envs, unread, nil
 }

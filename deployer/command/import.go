@@ -25,13 +25,13 @@ import (
 
 func importVerb() verb {
 	return verb{
-		name: "import", usage: "import what the account has already, such as what the CDK created, into a stack",
-		long: `Searches the account for everything that the program would create, by name and by location, whoever created it, and reports
-what it found, why that is a match, and what the first up would do to it. Writes the file that pulumi import --file
-reads; with --take, imports what it found into the stack itself. Neither changes a resource of the account. Data that
-would be replaced is not imported unless --allow-replacement is given. It can be run again: what the stack has stays.
-Works on --env shared, too, which comes first. How to move from the CDK: docs/migration.md.
-Exit code: 0 all is clear, 2 something is ambiguous or would be replaced, 3 could not run.`,
+		name: "import", usage: "import existing resources, such as those of the CDK, into a stack",
+		long: `Searches the account for everything that the program would create, by name and by location, and reports what it found, why
+that is a match, and what the first up would do to it. Writes the file that pulumi import --file reads; with --take, imports
+what it found into the stack itself. Neither changes a resource of the account. Data that would be replaced is not imported
+unless --allow-replacement is given. It can be run again: resources that the stack has already are not changed. Import
+--env shared first. How to move from the CDK: docs/migration.md.
+Exit code: 0 nothing is ambiguous or replaced, 2 something is, 3 could not run.`,
 		examples: []string{
 			"deployer import --env shared --take",
 			"deployer import --env staging --output import.json",
@@ -39,9 +39,9 @@ Exit code: 0 all is clear, 2 something is ambiguous or would be replaced, 3 coul
 			"deployer import --env staging --take && deployer preview --env staging",
 		},
 		flags: []cli.Flag{
-			&cli.BoolFlag{Name: "take", Usage: "import what is found into the stack, under the environment's lock"},
+			&cli.BoolFlag{Name: "take", Usage: "import what was found into the stack, under the environment's lock"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "with --take: report what would be imported, and import nothing"},
-			&cli.BoolFlag{Name: "allow-replacement", Usage: "import data, too, that the first up would replace and so lose"},
+			&cli.BoolFlag{Name: "allow-replacement", Usage: "also import data that the first up would replace and so lose"},
 			waitFlag(),
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -161,8 +161,8 @@ func (o importOptions) importInto(ctx context.Context, t *target.Target, plan *s
 	}
 	if lost := report.DataLosses(); len(lost) > 0 && !o.allowReplacement {
 		return hint.With(fmt.Errorf("the first up would replace %s, and lose the data: nothing was imported", strings.Join(lost, " and ")),
-			"describe in "+environment.FileName(t.Stack)+" what exists; docs/migration.md says what can be changed, and what a copy of the data is for. "+
-				"--allow-replacement imports it all the same")
+			"change "+environment.FileName(t.Stack)+" to describe what exists; docs/migration.md explains what can be changed, and when to copy the data. "+
+				"--allow-replacement imports it anyway")
 	}
 	confirm := func(ctx context.Context) error {
 		return o.terminal.confirm(ctx, "import what was found into the stack of", t.Name, fmt.Sprintf("%d resources become the stack's", len(plan.Found)))

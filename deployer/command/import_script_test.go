@@ -9,8 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// estranged gives the resources of the simulated account the tags of another tool, with the names that they have.
-func estranged(ts *testscript.TestScript, _ bool, _ []string) {
+// retagForeign gives the resources of the simulated account the tags of another tool, and keeps their names: retag-foreign.
+func retagForeign(ts *testscript.TestScript, _ bool, _ []string) {
 	file := filepath.Join(ts.Getenv("STATE"), "local", "account.json")
 	account := map[string]any{}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &account))
@@ -31,7 +31,7 @@ func estranged(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	}
 	if changed == 0 {
-		ts.Fatalf("nothing in the account has tags")
+		ts.Fatalf("no resource of the account has tags")
 	}
 	content, err := json.Marshal(account)
 	ts.Check(err)
@@ -39,8 +39,8 @@ func estranged(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.Rename(file+".new", file))
 }
 
-// onlyOne wants nothing in the account twice but revisions of task definitions.
-func onlyOne(ts *testscript.TestScript, _ bool, _ []string) {
+// noDuplicates requires every resource of the account to exist once, except for revisions of task definitions: no-duplicates.
+func noDuplicates(ts *testscript.TestScript, _ bool, _ []string) {
 	var account struct {
 		Resources map[string]struct{ Inputs map[string]any }
 	}

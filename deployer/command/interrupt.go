@@ -21,15 +21,15 @@ var errInterrupted = errors.New("interrupted")
 // A person at a terminal waits for as long as they like. A CI system does not: GitHub sends SIGINT, SIGTERM 7.5 s later
 // and SIGKILL 2.5 s after that; docker stop and Kubernetes send SIGTERM and, after 10 or 30 s, SIGKILL.
 const (
-	// gracePeriod is how long after the first signal the engine may end, once a SIGTERM or SIGHUP says that time is short.
+	// gracePeriod is how long after the first signal the engine may end, once a SIGTERM or SIGHUP shows that time is short.
 	gracePeriod = 7 * time.Second
-	// minGrace is what is left for that at least, where the SIGTERM comes late.
+	// minGrace is the least that is left for that, where the SIGTERM comes late.
 	minGrace = 500 * time.Millisecond
-	// hardTimeout is how long after leaving was begun the process ends, whatever still hangs.
+	// hardTimeout is the time after which a process that is leaving ends, even if something hangs.
 	hardTimeout = 2500 * time.Millisecond
 )
 
-// signalAction is what a signal leads to.
+// signalAction is the reaction to a signal.
 type signalAction struct {
 	// stop asks everything to end in an orderly way.
 	stop bool
@@ -41,21 +41,21 @@ type signalAction struct {
 	message string
 }
 
-// signals are those that have come.
+// signals records the signals received so far.
 type signals struct {
 	first time.Time
 	leave time.Time
 }
 
-// handle returns what one more signal leads to. The first of them is a request. A second SIGINT is an impatient person; SIGTERM
-// and SIGHUP are systems that send several, and no terminal is left to read on.
+// handle returns the reaction to one more signal. The first one is a request to stop. A second SIGINT comes from an impatient
+// person; SIGTERM and SIGHUP come from systems that send several of them.
 func (s *signals) handle(signal os.Signal, now time.Time) signalAction {
 	var o signalAction
 	again := !s.first.IsZero()
 	if !again {
 		s.first = now
 		o.stop = true
-		o.message = "stopping after the running operations (press Ctrl-C again to leave at once)"
+		o.message = "stopping after the running operations (press Ctrl-C again to exit immediately)"
 	}
 	var leave time.Time
 	switch {
@@ -66,11 +66,11 @@ func (s *signals) handle(signal os.Signal, now time.Time) signalAction {
 		}
 	case again && !s.leave.IsZero() && !s.leave.After(now):
 		o.exit = true
-		o.message = "left at once: running operations may still end in the background; run the same command again to continue"
+		o.message = "exiting: running operations may still finish in the background; run the same command again to continue"
 		return o
 	case again:
 		leave = now
-		o.message = "leaving now"
+		o.message = "exiting immediately"
 	}
 	if !leave.IsZero() && (s.leave.IsZero() || leave.Before(s.leave)) {
 		s.leave, o.leave = leave, leave

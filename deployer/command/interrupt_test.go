@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhatSignalsLeadTo(t *testing.T) {
+func TestSignals(t *testing.T) {
 	type came struct {
 		after  time.Duration
 		signal os.Signal
 	}
 	type want struct {
 		stop, exit bool
-		// leave is when the engine is left, after the first signal; -1 where the order says nothing of it.
+		// leave is when the engine is left, after the first signal; -1 where it is not.
 		leave time.Duration
 	}
 	const nothing = -1
@@ -38,7 +38,7 @@ func TestWhatSignalsLeadTo(t *testing.T) {
 		"a container stops": {
 			[]came{{0, syscall.SIGTERM}}, []want{{stop: true, leave: 7 * time.Second}},
 		},
-		"SIGTERM soon after the first is no second": {
+		"SIGTERM soon after the first signal": {
 			[]came{{0, syscall.SIGINT}, {time.Second, syscall.SIGTERM}},
 			[]want{{stop: true, leave: nothing}, {leave: 7 * time.Second}},
 		},

@@ -25,7 +25,7 @@ import (
 // needle is a form of a secret, which must not be found.
 type needle struct{ of, form, text string }
 
-// needlesOf are the forms of secrets, each text once.
+// needlesOf returns the forms of secrets, each text once.
 func needlesOf(values map[string]string) []needle {
 	var all []needle
 	seen := map[string]bool{}
@@ -39,7 +39,7 @@ func needlesOf(values map[string]string) []needle {
 	return all
 }
 
-// formsOf are what programs make of a text that they print or pass on.
+// formsOf returns the encodings in which programs may print or pass on a text.
 func formsOf(value string) map[string]string {
 	sum := sha256.Sum256([]byte(value))
 	forms := map[string]string{
@@ -64,8 +64,7 @@ func formsOf(value string) map[string]string {
 	return forms
 }
 
-// inBase64 is what base64 makes of a value wherever it stands in a text that is encoded as a whole: the characters that
-// hold bits of the value alone.
+// inBase64 returns the base64 characters of a value at an offset in an encoded text: those that have only bits of the value.
 func inBase64(encoding *base64.Encoding, value string, offset int) string {
 	text := encoding.EncodeToString([]byte(strings.Repeat("x", offset) + value))
 	return text[(offset*8+5)/6 : (offset+len(value))*8/6]
@@ -135,7 +134,7 @@ func readSecrets(ctx context.Context, root, state string) (map[string]string, er
 			return nil, fmt.Errorf("secret %s: %w", name, err)
 		}
 		for key, value := range object {
-			// Names of environments and users are no secrets, and stand in many places.
+			// Names of environments and users are no secrets, and occur in many places.
 			if key != "NODE_ENV" && key != "username" {
 				values[aws.ToString(out.Name)+"/"+key] = value
 			}

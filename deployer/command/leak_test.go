@@ -15,18 +15,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hunter is in every secret that the test itself gives to the account, to a command or to the process: no part of those is to be
-// seen.
+// hunter is in every secret that the test itself gives to the account, to a command or to the process: no part of those may be
+// printed.
 const hunter = "hunter2"
 
-// Values that are hard to mask: what a form escapes is in them, and a part is as secret as the whole.
+// Values that are hard to mask: they contain characters that formats escape, and a part is as secret as the whole.
 const (
 	hardDSN = "https://" + hunter + "-key:p%40s&w!rd@sentry.example.org/7"
 	hardKey = "-----BEGIN KEY-----\n" + hunter + " \"quoted\" <&> ü\\\n-----END KEY-----"
 )
 
-// TestNothingLeaks runs every command of the deployer in each of its forms, with --debug and --verbose, well and with faults, and
-// searches what it says and what it leaves for every secret of the simulated account, in whichever form.
+// TestNothingLeaks runs every command of the deployer in each of its formats, with --debug and --verbose, with and without
+// faults, and searches its output and its files for every secret of the simulated account, in any encoding.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
 	root := engineRoot(t)
@@ -36,7 +36,7 @@ func TestNothingLeaks(t *testing.T) {
 		runs := table[leaf.path]
 		delete(table, leaf.path)
 		t.Run(strings.ReplaceAll(leaf.path, " ", "-"), func(t *testing.T) {
-			require.NotEmpty(t, runs, "the command %q has no row in drills: say how it is run, so that its output is searched", leaf.path)
+			require.NotEmpty(t, runs, "the command %q has no row in drills: add its runs, so that its output is searched", leaf.path)
 			t.Parallel()
 			s := account.stage(t)
 			for _, d := range runs {
@@ -47,7 +47,7 @@ func TestNothingLeaks(t *testing.T) {
 					s.run(d.ends, args, d.in)
 				}
 				if d.faults {
-					s.run(anyhow, d.withFaults(leaf), "")
+					s.run(anyOutcome, d.withFaults(leaf), "")
 				}
 			}
 			s.searchFiles(s.work)
@@ -57,7 +57,7 @@ func TestNothingLeaks(t *testing.T) {
 	t.Run("no-mask", account.noMask)
 }
 
-// leaf is a command that runs, by its whole name.
+// leaf is a command that runs, by its full name.
 type leaf struct {
 	verb
 	path string
@@ -83,7 +83,7 @@ type prepared struct {
 
 func prepare(t *testing.T, root string) prepared {
 	state := t.TempDir()
-	said, err := deployedStaging(root, state)
+	output, err := deployedStaging(root, state)
 	require.NoError(t, err)
 	p := prepared{root: root, state: state}
 	values, err := readSecrets(context.Background(), root, state)
@@ -91,8 +91,8 @@ func prepare(t *testing.T, root string) prepared {
 	require.Greater(t, len(values), 4, "the search would prove nothing")
 	s := stage{t: t, prepared: p, work: t.TempDir(), state: state}
 	for key, value := range map[string]string{"SENTRY_DSN": hardDSN, "SIGNING_KEY": hardKey} {
-		said := s.exec(strings.NewReader(value), []string{"secrets", "set", key, "--env", "staging", "--local"})
-		require.Zero(t, said.code, said.err)
+		output := s.exec(strings.NewReader(value), []string{"secrets", "set", key, "--env", "staging", "--local"})
+		require.Zero(t, output.code, output.err)
 		values["staging/"+key] = value
 	}
 	values["a part of a value"] = hunter
@@ -101,13 +101,13 @@ func prepare(t *testing.T, root string) prepared {
 	values["the passphrase of the stacks"] = string(phrase)
 	p.needles = needlesOf(values)
 	s.prepared = p
-	require.Contains(t, said, "staging-api.hyperchonk.com", "a deployment that said nothing shows nothing")
-	s.search("the output of up", said)
+	require.Contains(t, output, "staging-api.hyperchonk.com", "a deployment without output would prove nothing")
+	s.search("the output of up", output)
 	s.searchFiles(state)
 	return p
 }
 
-// stage gives one command an account of its own, and a directory in which everything lies that it writes.
+// stage returns an account for one command, and a directory for everything that it writes.
 func (p prepared) stage(t *testing.T) stage {
 	work := t.TempDir()
 	s := stage{t: t, prepared: p, work: work, state: filepath.Join(work, "state")}
@@ -122,7 +122,7 @@ type stage struct {
 	work, state string
 }
 
-// answer is what a command said, and how it ended.
+// answer is the output and the exit code of a command.
 type answer struct {
 	out, err string
 	code     int
@@ -142,19 +142,19 @@ func (s stage) exec(in *strings.Reader, args []string) answer {
 	return answer{out.String(), err.String(), cmd.ProcessState.ExitCode()}
 }
 
-// run runs a command and searches what it says. A command that ends in another way than it is meant to shows nothing.
+// run runs a command and searches its output. A command with an unexpected exit code would prove nothing.
 func (s stage) run(ends outcome, args []string, in string) {
 	line := strings.Join(args, " ")
 	got := s.exec(strings.NewReader(in), args)
 	found := s.search("standard output of "+line, got.out)
 	found = s.search("standard error of "+line, got.err) || found
-	if ends == anyhow || found {
+	if ends == anyOutcome || found {
 		return
 	}
-	assert.Equal(s.t, ends == refused, got.code == codeNotRun, "%s ended with %d: %s", line, got.code, got.err)
+	assert.Equal(s.t, ends == rejected, got.code == codeNotRun, "%s ended with %d: %s", line, got.code, got.err)
 }
 
-// search reports whether a text holds a secret, and fails the test where it does, without repeating it.
+// search reports whether a text contains a secret, and fails the test where it does, without repeating it.
 func (s stage) search(where, text string) (found bool) {
 	for _, n := range s.needles {
 		if i := strings.Index(text, n.text); i >= 0 {
@@ -165,7 +165,7 @@ func (s stage) search(where, text string) (found bool) {
 	return found
 }
 
-// ofTheAccount are files of the simulated account, which stands for Secrets Manager, and the passphrase that encrypts the state.
+// ofTheAccount has the files of the simulated account, which stands for Secrets Manager, and the passphrase that encrypts the state.
 var ofTheAccount = []string{"account.json", "account.json.lock", "passphrase", "ca"}
 
 // searchFiles searches the files below a directory, but for those that are as they were in the prepared account.
@@ -198,8 +198,8 @@ func (s stage) searchFiles(below string) {
 	require.NoError(s.t, err)
 }
 
-// noMask holds vars to its word: it shows values where it is told to, which shows too that the search finds them, and
-// nowhere else than in its result; in a protected environment it does not.
+// noMask verifies that vars --no-mask shows values in its result, which also proves that the search finds them, and nowhere else,
+// and that it rejects a protected environment.
 func (p prepared) noMask(t *testing.T) {
 	s := p.stage(t)
 	for _, form := range varsVerb().formats {
@@ -218,7 +218,7 @@ func (p prepared) noMask(t *testing.T) {
 	s.searchFiles(s.work)
 }
 
-// holds reports whether a text holds a secret whose name ends so.
+// holds reports whether a text contains a secret whose name ends with name.
 func (p prepared) holds(text, name string) bool {
 	return slices.ContainsFunc(p.needles, func(n needle) bool { return strings.HasSuffix(n.of, name) && strings.Contains(text, n.text) })
 }

@@ -18,10 +18,10 @@ import (
 
 func localVerb() verb {
 	return verb{
-		name: "local", usage: "the simulated account on this machine",
+		name: "local", usage: "manage the simulated account on this machine",
 		verbs: []verb{
 			{
-				name: "serve", usage: "keep the endpoint up for a browser or curl",
+				name: "serve", usage: "serve the endpoint for a browser or curl",
 				long:     "Serves every environment of the simulated account over HTTPS on loopback, until Ctrl-C.",
 				examples: []string{"deployer local serve", "deployer local serve --address 127.0.0.1:9443"},
 				flags:    []cli.Flag{&cli.StringFlag{Name: "address", Usage: "the loopback `ADDRESS` to listen on", Value: "127.0.0.1:8443"}},
@@ -44,7 +44,7 @@ func localVerb() verb {
 				},
 			},
 			{
-				name: "faults", usage: "the faults of the simulated account, and what each should lead to",
+				name: "faults", usage: "list the faults of the simulated account, and the expected effect of each",
 				formats: []string{"text", "json"},
 				run: func(_ context.Context, s *services, _ *cli.Context) error {
 					return ui.Faults(s.terminal.out, local.Faults(), s.flags.format, s.terminal.style())

@@ -17,10 +17,10 @@ import (
 
 func lockVerb() verb {
 	return verb{
-		name: "lock", usage: "who is changing an environment",
+		name: "lock", usage: "show or release an environment's lock",
 		verbs: []verb{
 			{
-				name: "status", usage: "who holds an environment's lock, and in which phase",
+				name: "status", usage: "show who holds an environment's lock, and in which phase",
 				long: `One deployment at a time changes an environment. It holds the lock until it ends; where the holder
 has crashed, the next deployment takes the lock over. Exits with 0 whether the lock is free or held.`,
 				examples: []string{"deployer lock status --env staging", "deployer lock status --env staging --format json | jq -r .state"},
@@ -32,10 +32,10 @@ has crashed, the next deployment takes the lock over. Exits with 0 whether the l
 			{
 				name: "release", usage: "release the lock of a holder that is gone",
 				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; it then stops in an orderly way as
-soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release what
-a cancelled step of its own left.`,
+soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release
+a lock that a cancelled step of the same run left.`,
 				examples: []string{"deployer lock release --env staging", "deployer lock release --env staging --force --yes"},
-				flags:    []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "even if its holder sends heartbeats"}},
+				flags:    []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "release it even if its holder sends heartbeats"}},
 				run: func(ctx context.Context, s *services, c *cli.Context) error {
 					return lockReleaseOptions{targets: s.targets, terminal: s.terminal, force: c.Bool("force")}.run(ctx)
 				},

@@ -49,7 +49,7 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 	})
 }
 
-// engineStillRunning reports whether an error says that the engine has not ended yet.
+// engineStillRunning reports whether an error means that the engine has not ended yet.
 func engineStillRunning(err error) bool {
 	var deployment *release.InterruptedError
 	if errors.As(err, &deployment) {

@@ -23,10 +23,10 @@ import (
 
 func logsVerb() verb {
 	return verb{
-		name: "logs", usage: "what the containers wrote: services interleaved by time, JSON lines made readable",
+		name: "logs", usage: "print container logs: services interleaved by time, JSON lines made readable",
 		long: `Times are UTC, as CloudWatch shows them. Lines that are JSON objects are shown as level, message and the other fields;
---format json is one JSON object a line, raw the lines as they were written. --filter takes words (all of them have to be in
-the line; -word must not, ?word is one of several) and every other filter pattern of CloudWatch.`,
+--format json is one JSON object a line, raw the lines as they were written. --filter takes words (a line must contain
+all of them; -word excludes lines, ?word is one of several) and every other CloudWatch filter pattern.`,
 		examples: []string{
 			"deployer logs --env staging --follow",
 			"deployer logs --env production --service api,worker --since 2h --filter error",
@@ -36,12 +36,12 @@ the line; -word must not, ?word is one of several) and every other filter patter
 		},
 		formats: []string{logs.Text, logs.JSON, logs.Raw},
 		flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "service", Usage: "only `SERVICES`: " + strings.Join(logSources, ", "), DefaultText: "all"},
+			&cli.StringSliceFlag{Name: "service", Usage: "print only these `SERVICES`: " + strings.Join(logSources, ", "), DefaultText: "all"},
 			&cli.BoolFlag{Name: "follow", Usage: "continue with new lines until Ctrl-C or --timeout"},
-			&cli.StringFlag{Name: "since", Value: "15m", Usage: "from `TIME` on: how long ago, such as 90s, 2h or 7d, or a time such as 2026-11-23T20:00:00Z"},
-			&cli.StringFlag{Name: "until", Usage: "up to `TIME`, in the same forms", DefaultText: "now"},
-			&cli.StringFlag{Name: "filter", Usage: "only lines that match `PATTERN`, words or a filter pattern of CloudWatch"},
-			&cli.IntFlag{Name: "limit", Value: 1000, Usage: "at most so many `LINES`, the newest; 0 is all"},
+			&cli.StringFlag{Name: "since", Value: "15m", Usage: "start at `TIME`: how long ago, such as 90s, 2h or 7d, or a time such as 2026-11-23T20:00:00Z"},
+			&cli.StringFlag{Name: "until", Usage: "end at `TIME`, in the same formats", DefaultText: "now"},
+			&cli.StringFlag{Name: "filter", Usage: "print only lines that match `PATTERN`, words or a CloudWatch filter pattern"},
+			&cli.IntFlag{Name: "limit", Value: 1000, Usage: "print the newest `N` lines; 0 prints all"},
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return logsOptions{
@@ -94,7 +94,7 @@ func (o logsOptions) run(ctx context.Context) error {
 		}
 		o.reportDropped(dropped)
 		if shown == 0 {
-			o.terminal.log(fmt.Sprintf("no line in %s since %s matches; --since 24h looks further back", env.LogGroupName(), query.Since.UTC().Format(time.RFC3339)))
+			o.terminal.log(fmt.Sprintf("no line in %s since %s matches; --since 24h searches further back", env.LogGroupName(), query.Since.UTC().Format(time.RFC3339)))
 		}
 		return nil
 	})

@@ -21,8 +21,8 @@ func migrateVerb() verb {
 	return verb{
 		name: "migrate", usage: "run the database migration as a one-off task, and report its outcome",
 		long: `Runs the migration's task in the environment's private network, with the image that runs, or another one that was
-provisioned before; prints its log, and judges its exit code. While a migration runs, no second one is started, whoever
-started it. Interrupted, the watch ends and the migration continues.`,
+provisioned before; prints its log and evaluates its exit code. While a migration runs, no second one is started, even if
+another user or a deployment started the first. When interrupted, the command ends and the migration continues.`,
 		examples: []string{
 			"deployer migrate --env staging",
 			"deployer migrate --env staging --command 'npx prisma migrate status'",
@@ -31,9 +31,9 @@ started it. Interrupted, the watch ends and the migration continues.`,
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "command", Usage: "the `COMMAND` in the words of a shell, instead of the environment's own; no shell runs it"},
+			&cli.StringFlag{Name: "command", Usage: "the `COMMAND`, split into words as by a shell, instead of the environment's own; no shell runs it"},
 			imageTagFlag("the image that runs"),
-			&cli.BoolFlag{Name: "dry-run", Usage: "check whether it could run, and run nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "check whether the migration can run, and run nothing"},
 			stopMigrationFlag(),
 			waitFlag(),
 			strictFlag(),

@@ -16,7 +16,7 @@ import (
 
 func outputsVerb() verb {
 	return verb{
-		name: "outputs", usage: "the outputs of an environment's stack: addresses, names, the image",
+		name: "outputs", usage: "print the outputs of an environment's stack: addresses, names, the image",
 		examples: []string{
 			"deployer outputs --env staging",
 			"deployer outputs --env staging --format json | jq -r .image",

@@ -16,10 +16,10 @@ import (
 
 func previewVerb() verb {
 	return verb{
-		name: "preview", usage: "what `up` would change",
+		name: "preview", usage: "show what `up` would change",
 		long: `Without --image-tag, the image is the one that is running. --env takes several environments, a,b or all.
-As markdown it is the comment of a pull request: what is deleted or replaced and what may widen permissions first,
-secrets masked, and short enough for GitHub.`,
+The markdown format is for pull request comments: what is deleted or replaced and what may widen permissions comes first,
+secrets are masked, and the text is short enough for GitHub.`,
 		examples: []string{
 			"deployer preview --env staging",
 			"deployer preview --env staging --image-tag 1.41.8-abc123def --format markdown",
@@ -29,7 +29,7 @@ secrets masked, and short enough for GitHub.`,
 		formats: []string{"text", "json", "markdown"},
 		flags: []cli.Flag{
 			imageTagFlag("the image that runs"),
-			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, so that drift is shown, too"},
+			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, to include drift"},
 			&cli.BoolFlag{Name: "expect-no-changes", Usage: "exit with 2 when there are changes"},
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {

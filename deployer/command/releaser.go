@@ -28,7 +28,7 @@ func (s *services) releaser() releaser {
 }
 
 // run deploys. Env describes the environment as the deployment leaves it; open opens its stack once preflight has passed, so that a
-// deployment that cannot start leaves no stack. The request's ID, By, Died and Wait are set here.
+// deployment that cannot start leaves no stack. The request's ID, By, PreviousCrashed and Wait are set here.
 func (r releaser) run(ctx context.Context, t *target.Target, env *environment.Environment,
 	open func(context.Context) (release.Infrastructure, error), request release.Request) (history.Deployment, error) {
 	progress := r.terminal.progress()

@@ -21,9 +21,10 @@ import (
 func rollbackVerb() verb {
 	return verb{
 		name: "rollback", usage: "redeploy an image that was deployed successfully",
-		long: `Without --to, the image of the last deployment that was verified healthy before the one that runs. Only code is rolled back:
-task definitions and services get that image and what was deployed with it: command, CPU and memory, variables, health
-check. Everything else stays as it is deployed, whatever the environment's file says by now. No migration runs and the database does not change; the snapshot that fits is named. A second rollback goes further back.`,
+		long: `Without --to, redeploys the last image that was verified healthy before the one that runs. Only code is rolled back: task
+definitions and services get that image and what was deployed with it: command, CPU and memory, variables, health check.
+Everything else stays as it is deployed, even if the environment's file has changed since. No migration runs and the database
+does not change; the snapshot that fits is named. A second rollback goes further back.`,
 		examples: []string{
 			"deployer rollback --env staging",
 			"deployer rollback --env staging --dry-run",
@@ -33,7 +34,7 @@ check. Everything else stays as it is deployed, whatever the environment's file 
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "to", Usage: "a tag, a sha256 digest, a task definition's revision such as api:41, or a deployment's ID: `IMAGE`"},
+			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a sha256 digest, a task definition's revision such as api:41, or a deployment's ID"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the image that it would deploy, and change nothing"},
 			waitFlag(),
 			strictFlag(),
@@ -98,7 +99,7 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 	return o.deploy(ctx, t, opened, to)
 }
 
-// rollbackPreview is what a rollback would deploy, with the keys of one that was made.
+// rollbackPreview is what a rollback would deploy, with the keys of the result of one.
 type rollbackPreview struct {
 	DryRun      bool          `json:"dryRun"`
 	Environment string        `json:"environment"`

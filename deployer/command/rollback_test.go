@@ -13,7 +13,7 @@ func TestDatabaseNote(t *testing.T) {
 		then *history.PriorDatabase
 		want string
 	}{
-		"never deployed well":         {nil, ""},
+		"never verified":              {nil, ""},
 		"nothing has changed it":      {&history.PriorDatabase{}, ""},
 		"migrated without a snapshot": {&history.PriorDatabase{MigratedSince: true}, ", with the migrations since then; no deployment took a snapshot before them"},
 		"a snapshot": {
@@ -23,7 +23,7 @@ func TestDatabaseNote(t *testing.T) {
 		"a snapshot, and no migration": {
 			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "available"}, "; its state at that time is in the snapshot s",
 		},
-		"a snapshot that is gone": {
+		"a deleted snapshot": {
 			&history.PriorDatabase{Snapshot: "s", SnapshotStatus: "gone", MigratedSince: true},
 			"; its state before the migrations since then was in the snapshot s, which was deleted: `deployer snapshot list --env staging` " +
 				"shows what is left",

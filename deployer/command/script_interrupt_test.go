@@ -12,11 +12,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cut runs a command, interrupts it once when it writes a line that matches to standard error, and wants its exit code:
-// cut PATTERN CODE deployer up …. What it wrote is in the file cut.
-func cut(ts *testscript.TestScript, neg bool, args []string) {
+// interruptAt runs a command, interrupts it when it first writes a line that matches to standard error, and requires its exit
+// code: interrupt-at PATTERN CODE deployer up …. The file stderr.txt has what it wrote.
+func interruptAt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: cut PATTERN CODE COMMAND ARG…")
+		ts.Fatalf("usage: interrupt-at PATTERN CODE COMMAND ARG…")
 	}
 	pattern, err := regexp.Compile(args[0])
 	ts.Check(err)
@@ -30,17 +30,17 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	var said strings.Builder
+	var written strings.Builder
 	matched := false
-	for lines := bufio.NewScanner(io.TeeReader(out, &said)); lines.Scan(); {
+	for lines := bufio.NewScanner(io.TeeReader(out, &written)); lines.Scan(); {
 		if !matched && pattern.MatchString(lines.Text()) {
 			matched = true
 			ts.Check(cmd.Process.Signal(os.Interrupt))
 		}
 	}
 	_ = cmd.Wait()
-	ts.Check(os.WriteFile(ts.MkAbs("cut"), []byte(said.String()), 0o600))
-	ts.Logf("%s", said.String())
+	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), []byte(written.String()), 0o600))
+	ts.Logf("%s", written.String())
 	if code := strconv.Itoa(cmd.ProcessState.ExitCode()); code != args[1] || !matched {
 		ts.Fatalf("exit code %s, want %s; a line matched: %v", code, args[1], matched)
 	}

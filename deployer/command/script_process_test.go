@@ -18,8 +18,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/procs"
 )
 
-// patience is how long a script waits for what a background process does.
-const patience = time.Minute
+// processTimeout is how long a script waits for a background process.
+const processTimeout = time.Minute
 
 // process is a deployer that a script has started in the background.
 type process struct {
@@ -36,22 +36,22 @@ func (p *process) Write(b []byte) (int, error) {
 	return p.err.Write(b)
 }
 
-func (p *process) said() string {
+func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err.String()
 }
 
-// processCommands let a script have several deployers at once:
+// processCommands returns the commands by which a script runs several deployers at once:
 //
 //	deployer-start NAME ARG…   starts one
-//	await PATTERN NAME         waits until it has said something
-//	interrupt, terminate, hangup, slay NAME  sends it SIGINT, SIGTERM, SIGHUP or SIGKILL
-//	fell NAME STACK            kills it together with its engine, as soon as that holds its lock on the stack
-//	ends CODE NAME             waits for its end and wants its exit code; -1 where it was killed
-//	errors NAME PATTERN        wants it to have said something
-//	elsewhere STACK            makes the locks that are left on a stack those of another machine
-//	forget STACK TYPE          takes a resource out of a state, as a kill at the wrong moment does
+//	await PATTERN NAME         waits until its output matches
+//	interrupt, terminate, hangup, kill-deployer NAME  sends it SIGINT, SIGTERM, SIGHUP or SIGKILL
+//	kill-engine NAME STACK     kills it together with its engine, as soon as the engine has locked the stack
+//	ends CODE NAME             waits for its end and requires its exit code; -1 where it was killed
+//	errors NAME PATTERN        requires its output to match
+//	remote-lock STACK          changes the engine's remaining locks on a stack to those of another machine
+//	drop-resource STACK TYPE   removes a resource from a state, as after a kill at the wrong moment
 func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	var mu sync.Mutex
 	all := map[*testscript.TestScript]map[string]*process{}
@@ -81,55 +81,55 @@ func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		},
 		"await": func(ts *testscript.TestScript, _ bool, args []string) {
 			p, pattern := of(ts, args[1]), regexp.MustCompile("(?m)"+args[0])
-			deadline := time.Now().Add(patience)
-			for !pattern.MatchString(p.said()) {
+			deadline := time.Now().Add(processTimeout)
+			for !pattern.MatchString(p.output()) {
 				select {
 				case <-p.ended:
-					if !pattern.MatchString(p.said()) {
-						ts.Fatalf("%s ended and never said %s:\n%s", args[1], args[0], p.said())
+					if !pattern.MatchString(p.output()) {
+						ts.Fatalf("%s ended without writing %s:\n%s", args[1], args[0], p.output())
 					}
 				case <-time.After(10 * time.Millisecond):
 				}
 				if time.Now().After(deadline) {
-					ts.Fatalf("%s does not say %s:\n%s", args[1], args[0], p.said())
+					ts.Fatalf("%s does not write %s:\n%s", args[1], args[0], p.output())
 				}
 			}
 		},
-		"forget": forget,
-		"fell": func(ts *testscript.TestScript, _ bool, args []string) {
+		"drop-resource": dropResource,
+		"kill-engine": func(ts *testscript.TestScript, _ bool, args []string) {
 			p := of(ts, args[0])
-			deadline := time.Now().Add(patience)
+			deadline := time.Now().Add(processTimeout)
 			for len(engineLocks(ts, args[1])) == 0 {
 				select {
 				case <-p.ended:
-					ts.Fatalf("%s ended before its engine had a lock:\n%s", args[0], p.said())
+					ts.Fatalf("%s ended before its engine had a lock:\n%s", args[0], p.output())
 				case <-time.After(time.Millisecond):
 				}
 				if time.Now().After(deadline) {
-					ts.Fatalf("the engine of %s has no lock:\n%s", args[0], p.said())
+					ts.Fatalf("the engine of %s has no lock:\n%s", args[0], p.output())
 				}
 			}
 			ts.Check(procs.KillTree(p.cmd.Process.Pid, "pulumi", syscall.SIGKILL))
 		},
-		"interrupt": send(syscall.SIGINT),
-		"hangup":    send(syscall.SIGHUP),
-		"terminate": send(syscall.SIGTERM),
-		"slay":      send(syscall.SIGKILL),
-		"elsewhere": elsewhere,
+		"interrupt":     send(syscall.SIGINT),
+		"hangup":        send(syscall.SIGHUP),
+		"terminate":     send(syscall.SIGTERM),
+		"kill-deployer": send(syscall.SIGKILL),
+		"remote-lock":   remoteLock,
 		"ends": func(ts *testscript.TestScript, _ bool, args []string) {
 			p := of(ts, args[1])
 			select {
 			case <-p.ended:
-			case <-time.After(patience):
-				ts.Fatalf("%s does not end:\n%s", args[1], p.said())
+			case <-time.After(processTimeout):
+				ts.Fatalf("%s does not end:\n%s", args[1], p.output())
 			}
 			if code := p.cmd.ProcessState.ExitCode(); args[0] != strconv.Itoa(code) {
-				ts.Fatalf("%s exited with %d, want %s:\n%s", args[1], code, args[0], p.said())
+				ts.Fatalf("%s exited with %d, want %s:\n%s", args[1], code, args[0], p.output())
 			}
 		},
 		"errors": func(ts *testscript.TestScript, neg bool, args []string) {
-			if regexp.MustCompile("(?m)"+args[1]).MatchString(of(ts, args[0]).said()) == neg {
-				ts.Fatalf("%s, want %s (negated: %v):\n%s", args[0], args[1], neg, of(ts, args[0]).said())
+			if regexp.MustCompile("(?m)"+args[1]).MatchString(of(ts, args[0]).output()) == neg {
+				ts.Fatalf("%s, want %s (negated: %v):\n%s", args[0], args[1], neg, of(ts, args[0]).output())
 			}
 		},
 	}
@@ -157,17 +157,17 @@ func startDeployer(ts *testscript.TestScript, args []string) *process {
 	return p
 }
 
-// engineLocks are the files of the engine's locks on a stack.
+// engineLocks returns the files of the engine's locks on a stack.
 func engineLocks(ts *testscript.TestScript, stack string) []string {
 	files, err := filepath.Glob(filepath.Join(ts.Getenv("STATE"), "local", "state", ".pulumi", "locks", "*", "*", stack, "*.json"))
 	ts.Check(err)
 	return files
 }
 
-// elsewhere makes the locks of the engine that are left on a stack those of another machine, runner-a.
-func elsewhere(ts *testscript.TestScript, neg bool, args []string) {
+// remoteLock changes the engine's remaining locks on a stack to those of another machine, runner-a.
+func remoteLock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: elsewhere STACK")
+		ts.Fatalf("usage: remote-lock STACK")
 	}
 	files := engineLocks(ts, args[0])
 	if len(files) == 0 {
@@ -183,11 +183,11 @@ func elsewhere(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// forget takes the one resource of a type out of a stack's state, as if the engine had died before it could note it:
-// forget STACK TYPE. Nothing else may depend on it.
-func forget(ts *testscript.TestScript, neg bool, args []string) {
+// dropResource removes the only resource of a type from a stack's state, as if the engine had been killed before it could record
+// the resource: drop-resource STACK TYPE. No other resource may depend on it.
+func dropResource(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: forget STACK TYPE")
+		ts.Fatalf("usage: drop-resource STACK TYPE")
 	}
 	files, err := filepath.Glob(filepath.Join(ts.Getenv("STATE"), "local", "state", ".pulumi", "stacks", "*", args[0]+".json"))
 	ts.Check(err)

@@ -49,23 +49,23 @@ func TestScripts(t *testing.T) {
 				_, err := deployedStaging(root, ts.Getenv("STATE"))
 				ts.Check(err)
 			},
-			"byhand":     byHand,
-			"estranged":  estranged,
-			"onlyone":    onlyOne,
-			"exits":      exits,
-			"cut":        cut,
-			"disordered": disordered,
-			"jsonpath":   jsonPath,
-			"killed":     killed,
-			"nowhere":    nowhere,
-			"owned":      owned,
-			"renewed":    renewed,
-			"underway":   underWay,
+			"change-outside": changeOutside,
+			"retag-foreign":  retagForeign,
+			"no-duplicates":  noDuplicates,
+			"exits":          exits,
+			"interrupt-at":   interruptAt,
+			"reorder-state":  reorderState,
+			"jsonpath":       jsonPath,
+			"kill-at":        killAt,
+			"no-secrets":     noSecrets,
+			"owned":          owned,
+			"tasks-replaced": tasksReplaced,
+			"hold-lock":      holdLock,
 		}),
 	})
 }
 
-// exits runs a command and wants its exit code: exits 3 deployer up --env nowhere.
+// exits runs a command and requires its exit code: exits 3 deployer up --env nowhere.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND ARG…")
@@ -96,7 +96,7 @@ func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var value any
 	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &value); err != nil {
-		ts.Fatalf("standard output is no JSON: %v", err)
+		ts.Fatalf("standard output is not JSON: %v", err)
 	}
 	for _, key := range strings.Split(args[0], ".") {
 		object, ok := value.(map[string]any)
@@ -110,10 +110,10 @@ func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// disordered puts the first resource of a state file that another one depends on behind it: disordered FILE.
-func disordered(ts *testscript.TestScript, neg bool, args []string) {
+// reorderState moves a resource of a state file behind those that depend on it: reorder-state FILE.
+func reorderState(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: disordered FILE")
+		ts.Fatalf("usage: reorder-state FILE")
 	}
 	var file map[string]any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &file))
@@ -126,13 +126,13 @@ func disordered(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), content, 0o600))
 }
 
-// taskName is a task in the JSON of status.
+// taskName matches a task in the JSON of status.
 var taskName = regexp.MustCompile(`"task": "([0-9a-f]{32})"`)
 
-// renewed wants two reports of status to have equally many tasks, and none in common: renewed BEFORE AFTER.
-func renewed(ts *testscript.TestScript, neg bool, args []string) {
+// tasksReplaced requires two reports of status to have equally many tasks, and none in common: tasks-replaced BEFORE AFTER.
+func tasksReplaced(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: renewed BEFORE AFTER")
+		ts.Fatalf("usage: tasks-replaced BEFORE AFTER")
 	}
 	before, after := taskName.FindAllString(ts.ReadFile(args[0]), -1), taskName.FindAllString(ts.ReadFile(args[1]), -1)
 	if len(before) == 0 || len(before) != len(after) {
@@ -145,8 +145,8 @@ func renewed(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// nowhere searches files and directories for the secret values of the simulated account, and fails on any.
-func nowhere(ts *testscript.TestScript, _ bool, args []string) {
+// noSecrets fails where files or directories contain a secret value of the simulated account: no-secrets PATH….
+func noSecrets(ts *testscript.TestScript, _ bool, args []string) {
 	values := secretValues(ts)
 	for _, root := range args {
 		ts.Check(filepath.WalkDir(ts.MkAbs(root), func(path string, d fs.DirEntry, err error) error {

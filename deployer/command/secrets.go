@@ -16,16 +16,16 @@ import (
 
 func secretsVerb() verb {
 	return verb{
-		name: "secrets", usage: "the configuration secret; no value is ever printed",
+		name: "secrets", usage: "check and change the configuration secret; values are never printed",
 		verbs: []verb{secretsCheckVerb(), secretsInitVerb(), secretsSetVerb(), secretsDiffVerb()},
 	}
 }
 
 func secretsCheckVerb() verb {
 	return verb{
-		name: "check", usage: "whether the secret has every key that the tasks need",
+		name: "check", usage: "check that the secret has every key that the tasks need",
 		sensitive: true,
-		long:      "What preflight asks of the secret. Where services run with values from before its last change, it names them.",
+		long:      "Runs the checks of preflight that are about the secret. Names services that run with values from before its last change.",
 		examples:  []string{"deployer secrets check --env staging", "deployer secrets check --env staging --format json", "deployer secrets check --env all"},
 		formats:   []string{"text", "json"},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {

@@ -19,10 +19,10 @@ import (
 
 func secretsDiffVerb() verb {
 	return verb{
-		name: "diff", usage: "which keys differ between versions of the secret, or between environments",
+		name: "diff", usage: "show which keys differ between versions of the secret, or between environments",
 		sensitive: true,
-		long: `Without flags: from the version before the current one to that. With --version, from that version; with --against, from
-the other environment's secret. Keys are added, removed, changed or the same; no value is printed.`,
+		long: `Without flags, compares the previous version with the current one. With --version, compares from that version; with
+--against, from the other environment's secret. Keys are added, removed, changed or the same; no value is printed.`,
 		examples: []string{
 			"deployer secrets diff --env staging",
 			"deployer secrets diff --env staging --against production",
@@ -35,7 +35,7 @@ the other environment's secret. Keys are added, removed, changed or the same; no
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			if c.IsSet("against") && c.IsSet("version") {
-				return hint.With(errors.New("--against and --version are two comparisons"), "leave one of them out")
+				return hint.With(errors.New("--against and --version exclude each other"), "leave one of them out")
 			}
 			return secretsDiffOptions{
 				targets: s.targets, terminal: s.terminal, format: s.flags.format, against: c.String("against"), version: c.String("version"),

@@ -20,10 +20,10 @@ func secretsInitVerb() verb {
 	return verb{
 		name: "init", usage: "create the secret, before an environment's first deployment",
 		sensitive: true,
-		long: `The values come from --from-file, from standard input where it is a pipe (both in the form of a .env file or a JSON
+		long: `The values come from --from-file, from standard input where it is a pipe (both in the format of a .env file or a JSON
 object), or from answers at the terminal, which are not shown. A secret that has a value is not changed, unless --replace
-is given; then all of it is written again, unless another user writes it meanwhile. The keys that it loses are named and
-confirmed, or only named with --yes.`,
+is given; then all of it is written again, unless another user writes it meanwhile. Keys that would be lost are named and
+have to be confirmed; with --yes they are only named.`,
 		examples: []string{
 			"deployer secrets init --env staging",
 			"deployer secrets init --env staging --from-file .env.staging",
@@ -32,7 +32,7 @@ confirmed, or only named with --yes.`,
 		},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "from-file", Usage: "read the values from `FILE`; - is standard input"},
-			&cli.BoolFlag{Name: "replace", Usage: "write all of an existing secret again"},
+			&cli.BoolFlag{Name: "replace", Usage: "overwrite all of an existing secret"},
 			&cli.BoolFlag{Name: "force", Usage: "write placeholders and other rejected values"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print which keys would be written, and write nothing"},
 		},
@@ -159,10 +159,10 @@ func (o secretsInitOptions) confirmReplacement(ctx context.Context, env *environ
 	return o.terminal.confirm(ctx, "replace the configuration of", env.Name, reason)
 }
 
-// existsAlready is the error where a secret exists: it belongs to people.
+// existsAlready returns the error for a secret that has a value: it belongs to people.
 func existsAlready(env *environment.Environment) error {
 	return hint.With(fmt.Errorf("%s exists already and is not changed", env.SecretName()),
-		"`deployer secrets check --env "+env.Stack+"` says whether it is complete, `deployer secrets set KEY --env "+env.Stack+"` changes a key")
+		"`deployer secrets check --env "+env.Stack+"` checks whether it is complete, `deployer secrets set KEY --env "+env.Stack+"` changes a key")
 }
 
 func (o secretsInitOptions) write(

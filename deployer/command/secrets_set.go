@@ -21,9 +21,9 @@ func secretsSetVerb() verb {
 	return verb{
 		name: "set", args: "KEY", usage: "set one key of the secret",
 		long: `The value comes from a pipe, or from an answer at the terminal, which is not shown; never from the command line, which
-others can see and the shell remembers. From a pipe it is taken as it is, with all its lines, less one newline at its
-end; an empty one is refused. It is written only if nobody else has changed the secret meanwhile; then it says which services have to be
-restarted.`,
+others can see and the shell remembers. A piped value is taken unchanged, with all its lines, except for one newline at its
+end; an empty one is rejected. It is written only if no one else has changed the secret meanwhile. The services that have to
+be restarted are listed.`,
 		examples: []string{
 			"deployer secrets set SENTRY_DSN --env staging",
 			"deployer secrets set SIGNING_KEY --env staging < key.pem",
@@ -55,7 +55,7 @@ func rejectValue(c *cli.Context) error {
 			"pipe it, or answer at the terminal: `deployer secrets set "+key+"`; if it was a real one, renew it")
 	}
 	if c.NArg() == 1 && !configuration.IsName(c.Args().First()) {
-		return hint.With(errors.New("the KEY has a name that no variable can have"), "use letters, digits and _, with no digit first")
+		return hint.With(errors.New("KEY is not a valid name of a variable"), "use letters, digits and _, with no digit first")
 	}
 	return nil
 }

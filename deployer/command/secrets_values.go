@@ -34,7 +34,7 @@ func (t *terminal) readInput(ctx context.Context, file string) ([]byte, error) {
 }
 
 // checkValues rejects placeholders and other values that are mistakes, and warns about those that may be, each with its location.
-// Keys limits it to these; nil is all of a secret, and what is missing, too. Outcome says what did not happen; force turns
+// Keys limits it to these; nil is all of a secret, and what is missing, too. Outcome is what did not happen; force turns
 // rejections into warnings.
 func (t *terminal) checkValues(env *environment.Environment, values *configuration.Settings, keys []string, outcome string, force bool) error {
 	for _, w := range values.Warnings {
@@ -56,7 +56,7 @@ func (t *terminal) checkValues(env *environment.Environment, values *configurati
 	if len(rejected) == 0 {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(rejected, "\n  ")), "correct these values; --force writes them all the same")
+	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(rejected, "\n  ")), "correct these values; --force writes them anyway")
 }
 
 // keysIn returns the keys of a version of the secret. A value that is not a JSON object is an error.
@@ -71,7 +71,7 @@ func keysIn(name string, v *secrets.Version) (*configuration.Settings, error) {
 	return found, nil
 }
 
-// readSecret reads a version. Where there is no secret, or none with a value, the hint says how to create it.
+// readSecret reads a version. Where there is no secret, or none with a value, the hint has the command that creates it.
 func readSecret(ctx context.Context, store secrets.Store, env *environment.Environment, which string) (*secrets.Version, error) {
 	version, err := store.Read(ctx, which)
 	switch {

@@ -15,20 +15,20 @@ import (
 
 func snapshotVerb() verb {
 	return verb{
-		name: "snapshot", usage: "database snapshots: take, list, restore",
+		name: "snapshot", usage: "create, list and restore database snapshots",
 		verbs: []verb{snapshotCreateVerb(), snapshotListVerb(), snapshotRestoreVerb()},
 	}
 }
 
 func snapshotCreateVerb() verb {
 	return verb{
-		name: "create", usage: "take a snapshot of the database",
-		long: `It stays until a person deletes it: only snapshots that a deployment took are deleted by later ones, when
+		name: "create", usage: "create a snapshot of the database",
+		long: `The snapshot is kept until a person deletes it: later deployments delete only snapshots that a deployment created, when
 there are more than deployment.snapshotsKept of them.`,
 		examples: []string{"deployer snapshot create --env production", "deployer snapshot create --env staging --no-wait"},
 		formats:  []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.BoolFlag{Name: "no-wait", Usage: "return when RDS has begun, before the snapshot can be used"}, waitFlag(), strictFlag(),
+			&cli.BoolFlag{Name: "no-wait", Usage: "return when RDS has started, before the snapshot is available"}, waitFlag(), strictFlag(),
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return snapshotCreateOptions{
@@ -101,8 +101,8 @@ func progressFunc(report func(string)) database.Progress {
 
 func snapshotListVerb() verb {
 	return verb{
-		name: "list", usage: "the database's snapshots, the newest first",
-		long:     "Those that people and deployments took, and RDS's automated ones.",
+		name: "list", usage: "list the database's snapshots, newest first",
+		long:     "Lists those that people and deployments created, and RDS's automated ones.",
 		examples: []string{"deployer snapshot list --env production", "deployer snapshot list --env production --format json"},
 		formats:  []string{"text", "json"},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {

@@ -20,12 +20,12 @@ import (
 func snapshotRestoreVerb() verb {
 	return verb{
 		name: "restore", args: "[SNAPSHOT]", usage: "create a database from a snapshot, and replace the database with it",
-		long: `Without SNAPSHOT it is the newest that can be used. The restored database is an instance of its own beside the
-one that serves, with the class, network, password and protection that the environment's file asks for.
+		long: `Without SNAPSHOT, restores the newest available one. The restored database is a separate instance beside the one that
+serves, with the class, network, password and protection that the environment's file asks for.
 
 With --switch it replaces the database under its name: the services stop, both instances are renamed,
 stack and tasks are updated, and the services start again. The replaced database is kept under another
-name; --back exchanges them again. After an interruption, the same command continues.`,
+name; --back switches back to it. After an interruption, run the same command again to continue.`,
 		examples: []string{
 			"deployer snapshot restore --env staging",
 			"deployer snapshot restore v3-backend-production-pre-deploy-20261123-181140 --switch --dry-run --env production",
@@ -45,7 +45,7 @@ name; --back exchanges them again. After an interruption, the same command conti
 				switches: c.Bool("switch"), back: c.Bool("back"), dryRun: c.Bool("dry-run"), snapshot: c.Args().First(),
 			}
 			if c.NArg() > 1 || o.back && (o.switches || o.snapshot != "") {
-				return hint.With(errors.New("give one SNAPSHOT at most, and none with --back, which goes without --switch"),
+				return hint.With(errors.New("give at most one SNAPSHOT, and none with --back; --back and --switch exclude each other"),
 					"`deployer snapshot restore --help` shows the usage")
 			}
 			return o.run(ctx)

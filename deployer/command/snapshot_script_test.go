@@ -9,10 +9,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// killed runs a command and kills it when it begins a step: killed rename deployer snapshot restore --switch.
-func killed(ts *testscript.TestScript, neg bool, args []string) {
+// killAt runs a command and kills it when it begins a step: kill-at rename deployer snapshot restore --switch.
+func killAt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: killed STEP COMMAND ARG…")
+		ts.Fatalf("usage: kill-at STEP COMMAND ARG…")
 	}
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
@@ -20,19 +20,19 @@ func killed(ts *testscript.TestScript, neg bool, args []string) {
 	progress, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	var said []string
+	var written []string
 	for lines := bufio.NewScanner(progress); lines.Scan(); {
-		said = append(said, lines.Text())
+		written = append(written, lines.Text())
 		if name, rest, _ := strings.Cut(lines.Text(), " "); name == args[0] && strings.TrimSpace(rest) == "started" {
 			ts.Check(cmd.Process.Kill())
 			_ = cmd.Wait() // it was killed: that is its error
 			return
 		}
 	}
-	ts.Fatalf("%s ended before it began %s (%v):\n%s", args[1], args[0], cmd.Wait(), strings.Join(said, "\n"))
+	ts.Fatalf("%s ended before it began %s (%v):\n%s", args[1], args[0], cmd.Wait(), strings.Join(written, "\n"))
 }
 
-// scriptVariables are what a script sets for the deployer.
+// scriptVariables returns the environment variables that a script sets for the deployer.
 func scriptVariables(ts *testscript.TestScript) []string {
 	var all []string
 	for _, name := range []string{"DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "HOME", "USER", "AWS_EC2_METADATA_DISABLED"} {

@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// untaggable are the types of the program that AWS gives no tags.
+// untaggable has the types of the program that AWS cannot tag.
 var untaggable = []string{
 	"acm/certificateValidation", "appautoscaling/policy", "ec2/route", "ec2/routeTableAssociation", "ecs/clusterCapacityProviders",
 	"iam/rolePolicy", "route53/record", "s3/bucketLifecycleConfigurationV2", "s3/bucketOwnershipControls", "s3/bucketPolicy",
@@ -16,8 +16,7 @@ var untaggable = []string{
 	"sns/topicPolicy", "sqs/queuePolicy", "sqs/redriveAllowPolicy", "wafv2/webAclAssociation", "wafv2/webAclLoggingConfiguration",
 }
 
-// owned reads the engine's state of a stack and wants every resource in it to belong to a component and to carry the
-// three tags: owned STACK ENVIRONMENT.
+// owned requires every resource in the engine's state of a stack to belong to a component and to have the three tags: owned STACK ENVIRONMENT.
 func owned(ts *testscript.TestScript, _ bool, args []string) {
 	var state struct {
 		Checkpoint struct {

@@ -23,8 +23,8 @@ import (
 
 func statusVerb() verb {
 	return verb{
-		name: "status", usage: "the health of every component",
-		long: `Finds everything by its name in the account; only the component stack reads Pulumi's state. --env takes several
+		name: "status", usage: "report the health of every component",
+		long: `Finds resources by their names in the account; only the component stack reads Pulumi's state. --env takes several
 environments, a,b or all. Exit code: 0 all healthy, 1 errors, 2 warnings or unknowns, 3 could not run; the worst counts.
 Components:
 ` + text.Wrap("   "+strings.Join(checks.Components(), " "), 90, "   "),
@@ -44,10 +44,10 @@ Components:
 			&cli.BoolFlag{Name: "json", Usage: "short for --format json"},
 			&cli.BoolFlag{Name: "watch", Usage: "repeat the report until Ctrl-C"},
 			&cli.DurationFlag{Name: "interval", Usage: "with --watch, the `TIME` between two reports", Value: 30 * time.Second},
-			&cli.BoolFlag{Name: "publish-metrics", Usage: "put the counts into CloudWatch, namespace " + environment.MetricsNamespace},
+			&cli.BoolFlag{Name: "publish-metrics", Usage: "publish the counts to CloudWatch, namespace " + environment.MetricsNamespace},
 			&cli.StringFlag{Name: "notify", Usage: "post the summary to the webhook `URL` when the result is not healthy or has changed"},
 		},
-		// The time limit is each report's, not that of all that a watch makes.
+		// The time limit is each report's, not that of a whole watch.
 		run: func(_ context.Context, s *services, c *cli.Context) error {
 			o, err := readStatusOptions(s, c)
 			if err != nil {
@@ -69,7 +69,7 @@ type statusOptions struct {
 	output string
 	// timeout limits each report.
 	timeout time.Duration
-	// watch is the interval between reports; 0 makes one.
+	// watch is the interval between reports; 0 is a single report.
 	watch   time.Duration
 	publish bool
 	// webhook is nil without --notify.

@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	// overHTTP are the components that need more than calls to AWS.
+	// overHTTP has the components that need more than calls to AWS.
 	overHTTP = []string{"endpoint", "readiness", "tls"}
-	// asEvidence are the operations without whose answers everything is judged all the same.
+	// asEvidence has the operations without whose responses every component can still be judged.
 	asEvidence = []string{
 		"CloudWatch GetMetricData", "Elastic Load Balancing v2 DescribeLoadBalancerAttributes",
 		"RDS DescribePendingMaintenanceActions", "Secrets Manager DescribeSecret",
@@ -33,14 +33,14 @@ type judged struct {
 	took  time.Duration
 }
 
-// judge makes a report on staging in a bubble, in which time passes for calls alone: before each one step is called.
+// judge creates a report on staging in a synctest bubble, in which only calls take time: step is called before each of them.
 func (d deployed) judge(t *testing.T, timeout time.Duration, step func(ctx context.Context, name string, in any) error) (result judged) {
 	account, env := d.open(t, "staging")
 	network, err := account.Network()
 	require.NoError(t, err)
 	today := time.Now()
 	synctest.Test(t, func(t *testing.T) {
-		// A bubble begins in the year 2000, when nothing was deployed yet.
+		// A bubble begins in the year 2000, before anything was deployed.
 		require.NoError(t, clock.Real().Wait(t.Context(), time.Until(today)))
 		began := time.Now()
 		result.Report = checks.Run(t.Context(), env, checks.Sources{AWS: awshook.Before(account.AWS(), step), Network: network}, checks.Options{
@@ -51,8 +51,7 @@ func (d deployed) judge(t *testing.T, timeout time.Duration, step func(ctx conte
 	return result
 }
 
-// testSpeed puts 50 ms on every call: a report takes hardly longer than the calls that have to wait for each other, and
-// asks for nothing twice.
+// testSpeed adds 50 ms to every call: a report takes little longer than its critical path, and repeats no call.
 func (d deployed) testSpeed(t *testing.T) {
 	var mu sync.Mutex
 	made := map[string]int{}
@@ -80,13 +79,13 @@ func (d deployed) testSpeed(t *testing.T) {
 	require.LessOrEqual(t, report.took.Seconds(), 1.3*needed.Seconds())
 }
 
-// testHanging has each operation hang in turn: the report ends in time, the components that need the answer are unknown
-// or do without, and the others are judged as always.
+// testHanging blocks each operation in turn: the report ends in time, the components that need the response are unknown
+// or do without it, and the others are judged as always.
 func (d deployed) testHanging(t *testing.T) {
 	const timeout, grace = time.Second, 200 * time.Millisecond
-	well := d.judge(t, timeout, func(context.Context, string, any) error { return nil })
+	complete := d.judge(t, timeout, func(context.Context, string, any) error { return nil })
 	operations := map[string]bool{}
-	for _, c := range well.trace {
+	for _, c := range complete.trace {
 		operations[c.Service+" "+c.Operation] = true
 	}
 	require.Greater(t, len(operations), 35)

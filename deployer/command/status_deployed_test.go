@@ -14,8 +14,8 @@ import (
 	"github.com/balancer/v3-backend-infra/local"
 )
 
-// TestStatusOfDeployed looks at one simulated account in which all environments were deployed with the real binary:
-// staging and production well, and dev with a rollout that failed.
+// TestStatusOfDeployed reads one simulated account in which all environments were deployed with the real binary: staging and
+// production successfully, and dev with a rollout that failed.
 func TestStatusOfDeployed(t *testing.T) {
 	t.Parallel()
 	root, dir := engineRoot(t), t.TempDir()
@@ -31,8 +31,8 @@ func TestStatusOfDeployed(t *testing.T) {
 			t.Run(env, func(t *testing.T) {
 				t.Parallel()
 				args := append([]string{"up", "--env", env, "--image-tag", "1.41.7-9f8e7d6c5", "--yes", "--quiet"}, faults...)
-				_, complaint, code := d.deployer(t, args...)
-				require.Equal(t, faults == nil, code == codeDone, complaint)
+				_, stderrText, code := d.deployer(t, args...)
+				require.Equal(t, faults == nil, code == codeDone, stderrText)
 			})
 		}
 	})
@@ -45,7 +45,7 @@ type deployed struct {
 	root, dir string
 }
 
-// copied is the account again, in a directory of the test's own.
+// copied returns a copy of the account, in a directory of the test's own.
 func (d deployed) copied(t *testing.T) deployed {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(d.dir)))
@@ -56,15 +56,15 @@ func (d deployed) copied(t *testing.T) deployed {
 func (d deployed) deployer(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	cmd := exec.CommandContext(t.Context(), "deployer", append(args, "--local")...)
 	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+d.root, "DEPLOYER_STATE_DIR="+d.dir)
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
+	var out, stderrText bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderrText
 	var exit *exec.ExitError
 	if err := cmd.Run(); errors.As(err, &exit) {
 		code = exit.ExitCode()
 	} else {
 		require.NoError(t, err)
 	}
-	return out.String(), complaint.String(), code
+	return out.String(), stderrText.String(), code
 }
 
 // open opens the account in this process, and loads one of its environments.

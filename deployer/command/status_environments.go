@@ -20,7 +20,7 @@ import (
 // environments are those that one status reports on.
 type environments struct {
 	all []environmentStatus
-	// appended says that this is not the first report of a watch, and earlier ones stay visible.
+	// appended is true where this is not the first report of a watch, and earlier ones stay visible.
 	appended bool
 }
 
@@ -31,7 +31,7 @@ type environmentStatus struct {
 	env  *environment.Environment
 	// target is nil where it could not be opened.
 	target *target.Target
-	// err is why the last report could not be made.
+	// err is why the last report failed.
 	err error
 	// trace has every call of the last report.
 	trace []checks.Call
@@ -78,7 +78,7 @@ func (e *environments) clock() clock.Clock {
 	return nil
 }
 
-// failed reports whether the last report could be made of no environment.
+// failed reports whether the last report failed for every environment.
 func (e *environments) failed() bool {
 	return !slices.ContainsFunc(e.all, func(one environmentStatus) bool { return one.err == nil })
 }
@@ -94,7 +94,7 @@ func (o statusOptions) judge(ctx context.Context, e *environments) ui.StatusRepo
 	return reports
 }
 
-// judgeOne creates a report, or one that says why there is none.
+// judgeOne creates a report, or one with the error.
 func (o statusOptions) judgeOne(ctx context.Context, one *environmentStatus) ui.EnvironmentReport {
 	switch {
 	case one.env == nil:

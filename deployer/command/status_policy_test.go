@@ -20,7 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// policy is what is read of an IAM policy.
+// policy is the part of an IAM policy that the test reads.
 type policy struct {
 	Statement []struct {
 		Effect           string
@@ -56,14 +56,14 @@ func (p policy) allows(action, resource string) bool {
 	return false
 }
 
-// testPolicy holds the policy that docs/ recommends against the calls that reports make, on every environment: each is
-// allowed on what it asks about, and nothing is allowed that no report makes use of.
+// testPolicy compares the policy that docs/ recommends with the calls of reports on every environment: each call is allowed on its
+// resource, and nothing is allowed that no report uses.
 func (d deployed) testPolicy(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(d.root, "docs", "iam", "status-read-only.json"))
 	require.NoError(t, err)
 	var p policy
 	require.NoError(t, json.Unmarshal(text, &p))
-	require.LessOrEqual(t, len(strings.Join(strings.Fields(string(text)), "")), 6144, "the most that a managed policy may have")
+	require.LessOrEqual(t, len(strings.Join(strings.Fields(string(text)), "")), 6144, "the maximum size of a managed policy")
 
 	used := map[string]bool{}
 	for _, name := range []string{"dev", "staging", "production"} {
@@ -84,7 +84,7 @@ func (d deployed) testPolicy(t *testing.T) {
 			require.Equal(t, named, !p.allows(action, "arn:aws:any:us-east-1:123456789012:thing"), "%s is not for named resources alone", action)
 		}
 	}
-	// GetWebACLForResource looks whether its caller may read the web ACL that it finds.
+	// GetWebACLForResource checks whether its caller may read the web ACL that it finds.
 	// Source: https://docs.aws.amazon.com/waf/latest/APIReference/API_GetWebACLForResource.html
 	require.True(t, used["wafv2:GetWebACLForResource"])
 	used["wafv2:GetWebACL"] = true
@@ -98,7 +98,7 @@ func (d deployed) testPolicy(t *testing.T) {
 	require.Equal(t, slices.Sorted(maps.Keys(used)), allowed)
 }
 
-// resourcesOf are what the actions are about that IAM can tie to a resource.
+// resourcesOf returns the resource of each action that IAM can restrict to a resource.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 func resourcesOf(env *environment.Environment) map[string]string {
 	arns := map[string]string{}
@@ -134,7 +134,7 @@ func resourcesOf(env *environment.Environment) map[string]string {
 	return arns
 }
 
-// asIndexes has the registry tell of images built with provenance: each is an index, whose findings are its children's.
+// asIndexes lets the registry return images that were built with provenance: each is an index, whose findings are its children's.
 func asIndexes(cfg aws.Config) aws.Config {
 	index := middleware.InitializeMiddlewareFunc("AsIndexes", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,

@@ -23,7 +23,7 @@ import (
 	"github.com/balancer/v3-backend-infra/docs/schema"
 )
 
-// statusCommands are what the scripts about status can say besides.
+// statusCommands returns the commands of the scripts about status.
 func statusCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"validates": validates,
@@ -33,7 +33,7 @@ func statusCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// merged is all commands in one map.
+// merged returns all commands in one map.
 func merged[M ~map[K]V, K comparable, V any](all ...M) M {
 	one := M{}
 	for _, m := range all {
@@ -42,7 +42,7 @@ func merged[M ~map[K]V, K comparable, V any](all ...M) M {
 	return one
 }
 
-// validates holds a report against the published schema: validates stdout.
+// validates validates a report against the published schema: validates stdout.
 func validates(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: validates FILE")
@@ -52,7 +52,7 @@ func validates(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// compact holds the YAML of a report against its JSON: compact REPORT.yaml REPORT.json. The YAML has every finding
+// compact compares the YAML of a report with its JSON: compact REPORT.yaml REPORT.json. The YAML has every finding
 // that is not healthy, with its hint, and fewer tokens: at most a fifth while no more than a tenth is not healthy.
 func compact(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -99,7 +99,7 @@ func tokens(ts *testscript.TestScript, encoding tokenizer.Encoding, s string) in
 	return n
 }
 
-// webhook listens as a chat would, answers with the HTTP status, and keeps what is posted in posted-1.json and so on.
+// webhook starts a server that answers with the HTTP status, and writes each request to posted-1.json and so on.
 // WEBHOOK is its URL, which ends in SECRETPATH.
 func webhook(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -123,7 +123,7 @@ func webhook(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("WEBHOOK", server.URL+"/services/SECRETPATH")
 }
 
-// watches runs a command that repeats itself until it has printed so many JSON documents, interrupts it once, and wants
+// watches runs a command that repeats itself until it has printed a number of JSON documents, interrupts it once, and requires
 // its exit code: watches 3 2 deployer status ….
 func watches(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -159,8 +159,8 @@ func watches(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// browser opens a page in the real browser and prints the document that it makes of it; what the browser's console says
-// goes to standard error. It is a program of its own, so that scripts can run it with exec.
+// browser opens a page in a real browser and prints the resulting document; messages of the browser's console go to standard
+// error. It is a program of its own, so that scripts can run it with exec.
 func browser() {
 	profile, err := os.MkdirTemp("", "browser-")
 	if err != nil {
@@ -174,13 +174,13 @@ func browser() {
 	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+profile,
 		"--enable-logging=stderr", "--dump-dom", "file://"+page)
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = os.Stdout, &said
+	var log strings.Builder
+	cmd.Stdout, cmd.Stderr = os.Stdout, &log
 	if err := cmd.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, err, said.String())
+		fmt.Fprintln(os.Stderr, err, log.String())
 		os.Exit(1)
 	}
-	for line := range strings.Lines(said.String()) {
+	for line := range strings.Lines(log.String()) {
 		if strings.Contains(line, "CONSOLE") {
 			fmt.Fprint(os.Stderr, line)
 		}

@@ -29,12 +29,12 @@ func TestWorstCode(t *testing.T) {
 	}
 }
 
-func TestLocaleDecidesOnSigns(t *testing.T) {
+func TestLocaleAllowsSymbols(t *testing.T) {
 	for name, test := range map[string]struct {
 		variables map[string]string
 		want      bool
 	}{
-		"nothing is said":      {nil, true},
+		"no variable":          {nil, true},
 		"UTF-8":                {map[string]string{"LANG": "en_GB.UTF-8"}, true},
 		"its other spelling":   {map[string]string{"LANG": "C.utf8"}, true},
 		"none":                 {map[string]string{"LANG": "C"}, false},

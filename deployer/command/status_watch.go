@@ -11,7 +11,7 @@ import (
 const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 
 // watchEnvironments repeats the report until it is interrupted, and ends with the code of the last one. Where the first report
-// could be made of no environment, it does not retry.
+// failed for every environment, it does not retry.
 func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) error {
 	last := errInterrupted
 	for first := true; ; first = false {

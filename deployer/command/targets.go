@@ -104,7 +104,7 @@ func (t *targets) with(ctx context.Context, name string, run func(*target.Target
 	return t.use(ctx, name, t.open, run)
 }
 
-// withOwn is with for what is deployed in the environment's own region, or will be.
+// withOwn works like with, and rejects a --region other than the one where the environment is, or will be, deployed.
 func (t *targets) withOwn(ctx context.Context, name string, run func(*target.Target) error) error {
 	if err := t.rejectRegionMismatch(name); err != nil {
 		return err

@@ -40,7 +40,7 @@ func openPTY(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
-// prompts is a stream that tells when something was written.
+// prompts is a stream that closes asked at the first write.
 type prompts struct {
 	bytes.Buffer
 	first sync.Once
@@ -52,9 +52,11 @@ func (p *prompts) Write(b []byte) (int, error) {
 	return p.Buffer.Write(b)
 }
 
-func TestAnInterruptEndsAPrompt(t *testing.T) {
+func TestInterruptEndsPrompt(t *testing.T) {
 	for name, ask := range map[string]func(context.Context, *terminal) error{
-		"a name": func(ctx context.Context, t *terminal) error { return t.confirm(ctx, "destroy", "x", "it is gone then") },
+		"a name": func(ctx context.Context, t *terminal) error {
+			return t.confirm(ctx, "destroy", "x", "it cannot be restored")
+		},
 		"a secret": func(ctx context.Context, t *terminal) error {
 			_, err := secretsInitOptions{terminal: t}.ask(ctx, &environment.Environment{
 				Configuration: environment.Configuration{Required: []string{"SENTRY_DSN"}},
@@ -79,9 +81,9 @@ func TestAnInterruptEndsAPrompt(t *testing.T) {
 			case err := <-ended:
 				require.Equal(t, codeInterrupted, exitCode(err))
 			case <-time.After(5 * time.Second):
-				t.Fatal("the prompt waits on")
+				t.Fatal("the prompt still waits")
 			}
-			require.Equal(t, before, stateOf(t, program), "the terminal stays without echo")
+			require.Equal(t, before, stateOf(t, program), "the terminal has no echo")
 		})
 	}
 }
@@ -106,8 +108,8 @@ func TestConfirm(t *testing.T) {
 			_, err := io.WriteString(person, test.typed)
 			require.NoError(t, err)
 			var printed bytes.Buffer
-			err = (&terminal{streams: streams{in: program, err: &printed}}).confirm(t.Context(), "destroy", "staging", "it does not come back")
-			require.Equal(t, "You are about to destroy staging; it does not come back. Type its name to continue: ", printed.String())
+			err = (&terminal{streams: streams{in: program, err: &printed}}).confirm(t.Context(), "destroy", "staging", "it cannot be restored")
+			require.Equal(t, "You are about to destroy staging; it cannot be restored. Type its name to continue: ", printed.String())
 			if test.want == "" {
 				require.NoError(t, err)
 			} else {
@@ -117,8 +119,8 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// A check that is interrupted says nothing about the secret.
-func TestAnInterruptEndsSecretsCheck(t *testing.T) {
+// A check that is interrupted reports nothing about the secret.
+func TestInterruptEndsSecretsCheck(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	aws := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -24,9 +24,9 @@ func upVerb() verb {
 		long: `A full deployment in one process. Its phases: preflight (changes nothing and reports every
 problem at once), backup, provision, migrate, rollout, health, validate.
 
-With --code-only nothing but task definitions and services changes: the same phases, with an update of them alone
-instead of provision. Without --image-tag it deploys STACK-latest, which the pipelines push: staging-latest. Changes of
-the infrastructure that wait for a full deployment are listed.`,
+With --code-only it has the same phases, but changes only task definitions and services. Without --image-tag it deploys
+STACK-latest, which the pipelines push, such as staging-latest. Changes of the infrastructure that wait for a full
+deployment are listed.`,
 		examples: []string{
 			"deployer up --env staging --image-tag 1.41.8-abc123def",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
@@ -39,15 +39,15 @@ the infrastructure that wait for a full deployment are listed.`,
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "component", Usage: "only these `COMPONENTS` of the program: " + strings.Join(stack.ComponentNames(), ", ")},
+			&cli.StringSliceFlag{Name: "component", Usage: "deploy only these `COMPONENTS` of the program: " + strings.Join(stack.ComponentNames(), ", ")},
 			imageTagFlag(""),
 			&cli.StringSliceFlag{Name: "skip", Usage: "skip these `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
-			&cli.BoolFlag{Name: "code-only", Usage: "change task definitions and services only; without --image-tag, to STACK-latest"},
+			&cli.BoolFlag{Name: "code-only", Usage: "change only task definitions and services; without --image-tag, deploy STACK-latest"},
 			&cli.BoolFlag{Name: "restart", Usage: "with --code-only: start new tasks of the image that runs, with the current secrets"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, and revert what was changed outside the deployer"},
-			&cli.BoolFlag{Name: "new-stack", Usage: "begin with an empty state although the account has this environment's resources"},
-			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain's name servers are the zone's, instead of stopping"},
+			&cli.BoolFlag{Name: "new-stack", Usage: "start with an empty state even if the account has this environment's resources"},
+			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain is delegated to the zone, instead of failing"},
 			stopMigrationFlag(),
 			waitFlag(),
 			strictFlag(),
@@ -134,7 +134,7 @@ func checkTag(tag string) error {
 	if release.ValidTag(tag) || strings.HasPrefix(tag, "sha256:") {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%q is not an image tag", tag), "a tag has letters, digits, points, hyphens and underscores, at most 128")
+	return hint.With(fmt.Errorf("%q is not an image tag", tag), "a tag has at most 128 letters, digits, periods, hyphens and underscores")
 }
 
 // check rejects flags that contradict each other, and names that do not exist.
@@ -222,7 +222,7 @@ func (o upOptions) opener(t *target.Target) func(context.Context) (release.Infra
 		}
 		mode := stack.Create
 		if o.newStack {
-			mode = stack.CreateAnew
+			mode = stack.CreateEmpty
 		}
 		opened, err := o.stacks.Open(ctx, t, mode, stack.Scope{Components: o.components})
 		if err == nil && o.refresh {

@@ -8,7 +8,7 @@ import (
 
 func urlVerb() verb {
 	return verb{
-		name: "url", usage: "the environment's base URL, alone on a line",
+		name: "url", usage: "print the environment's base URL",
 		examples: []string{`curl -f "$(deployer url --env staging)/health"`},
 		run: func(_ context.Context, s *services, _ *cli.Context) error {
 			env, err := s.targets.environment(s.targets.selected)

@@ -21,11 +21,12 @@ import (
 
 func varsVerb() verb {
 	return verb{
-		name: "vars", usage: "the environment variables that containers really get",
-		long: `Of the revision that runs: what its task definition sets, the keys of secrets that it refers to, and what entrypoint adds
-when it starts the application. Masked in every form is whatever comes from a secret, and whatever the task definition
-has beyond what the program sets and a few harmless names such as NODE_ENV. Tables are cut to the terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 all well,
-1 errors, 2 warnings or unknowns, 3 could not run, of several environments (a,b or all) the worst; with --compare 0.`,
+		name: "vars", usage: "show the environment variables that containers get",
+		long: `Reads the revision that runs: what its task definition sets, the keys of secrets that it refers to, and what entrypoint adds
+when it starts the application. Masks, in every format, values that come from a secret and values of the task definition
+other than those that the program sets and a few harmless names such as NODE_ENV. Tables are truncated to the width of the
+terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 healthy, 1 errors, 2 warnings or unknowns, 3 could not
+run, of several environments (a,b or all) the worst; with --compare 0.`,
 		examples: []string{
 			"deployer vars --env staging",
 			"deployer vars --env staging --service api --filter DATABASE_URL,'*_DSN'",
@@ -36,10 +37,10 @@ has beyond what the program sets and a few harmless names such as NODE_ENV. Tabl
 		},
 		formats: ui.VariableFormats(),
 		flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "service", Usage: "only these `SERVICES`: api, worker, scheduler"},
-			&cli.StringSliceFlag{Name: "filter", Usage: "only the variables of these `NAMES`, in whichever case; * and ? stand for others"},
-			&cli.StringSliceFlag{Name: "category", Usage: "only these `CATEGORIES`: " + strings.Join(checks.Categories(), ", ")},
-			&cli.StringFlag{Name: "compare", Usage: "hold them against those of another `ENVIRONMENT`"},
+			&cli.StringSliceFlag{Name: "service", Usage: "show only these `SERVICES`: api, worker, scheduler"},
+			&cli.StringSliceFlag{Name: "filter", Usage: "show only variables with these `NAMES`, in any case; * and ? are wildcards"},
+			&cli.StringSliceFlag{Name: "category", Usage: "show only these `CATEGORIES`: " + strings.Join(checks.Categories(), ", ")},
+			&cli.StringFlag{Name: "compare", Usage: "compare with the variables of another `ENVIRONMENT`"},
 			&cli.BoolFlag{Name: "no-mask", Usage: "show sensitive values; not in protected environments"},
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {

@@ -18,7 +18,7 @@ type verb struct {
 	name string
 	// args names the arguments in the usage line, such as TAG.
 	args string
-	// usage is one line; long tells more.
+	// usage is one line; long has the details.
 	usage, long string
 	examples    []string
 	// formats are the values of --format, the default first; none where the output has one form.
@@ -54,7 +54,7 @@ func newServices(flags globalFlags, wait bool, s streams) *services {
 	}
 }
 
-// verbs is the table of commands, in the order of the help.
+// verbs returns the table of commands, in the order of the help.
 func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
@@ -103,10 +103,10 @@ func (v verb) command(s streams) *cli.Command {
 	return c
 }
 
-// usageError is the error of flags that cannot be read.
+// usageError returns the error for flags that cannot be read.
 func (v verb) usageError(c *cli.Context, err error, sub bool) error {
 	if v.sensitive {
-		err = fmt.Errorf("%s has not all of the flags that were given, or one takes another value; it is not repeated, since it may be a secret", v.name)
+		err = fmt.Errorf("%s: a flag is unknown or has an invalid value; it is not repeated, since it may be a secret", v.name)
 	}
 	return usageError(c, err, sub)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-// TestStatusOfWhatTheCLIMade judges things that the AWS CLI made over the wire, a client that shares no code with ours:
-// missing, as they should be, and broken.
-func TestStatusOfWhatTheCLIMade(t *testing.T) {
+// TestStatusOfResourcesOfTheCLI judges resources that the AWS CLI created, a client that shares no code with ours: missing,
+// correct, and broken.
+func TestStatusOfResourcesOfTheCLI(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("aws"); err != nil {
-		t.Skip("the AWS CLI is not installed, so nothing that it makes is judged")
+		t.Skip("the AWS CLI is not installed, so nothing that it creates is judged")
 	}
 	endpoint := moto.Start(t)
 	environ := append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_DEFAULT_REGION=us-east-1", "AWS_PAGER=")
@@ -32,10 +32,10 @@ func TestStatusOfWhatTheCLIMade(t *testing.T) {
 		cmd := exec.Command("deployer", "status", "--env", "dev", "--endpoint-url", endpoint, "--json", "--dir", projectRoot(t),
 			"--state-dir", t.TempDir(), "--only", "ecs_cluster,queue,dead_letter_queue,log_groups,secrets")
 		cmd.Env = environ
-		var said bytes.Buffer
-		cmd.Stderr = &said
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
 		out, _ := cmd.Output()
-		require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s%s", out, said.String())
+		require.Equal(t, code, cmd.ProcessState.ExitCode(), "%s%s", out, stderr.String())
 		var report checks.Report
 		require.NoError(t, json.Unmarshal(out, &report))
 		reasons := map[string]string{}

@@ -16,9 +16,9 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-// TestOverTheWire runs the binary against an independent imitation of AWS, as against any --endpoint-url. entrypoint is
-// there too, to start with what the deployer wrote.
-func TestOverTheWire(t *testing.T) {
+// TestEndpointURL runs the binary against an independent emulator of AWS, through --endpoint-url. entrypoint runs, too, with the
+// values that the deployer wrote.
+func TestEndpointURL(t *testing.T) {
 	t.Parallel()
 	endpoint := moto.Start(t)
 	root := projectRoot(t)
@@ -39,15 +39,15 @@ func TestOverTheWire(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "jsonpath": jsonPath, "vault": vault},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "jsonpath": jsonPath, "secret": secret},
 	})
 }
 
-// vault does to a secret what people do in the console: vault create NAME makes it without a value, vault delete NAME
-// marks it for deletion, vault restore NAME takes that back.
-func vault(ts *testscript.TestScript, neg bool, args []string) {
+// secret changes a secret outside the deployer: secret create NAME creates it without a value, secret delete NAME marks it for
+// deletion, secret restore NAME restores it.
+func secret(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: vault create|delete|restore NAME")
+		ts.Fatalf("usage: secret create|delete|restore NAME")
 	}
 	client := secretsmanager.New(secretsmanager.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(ts.Getenv("ENDPOINT")), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
@@ -61,7 +61,7 @@ func vault(ts *testscript.TestScript, neg bool, args []string) {
 	case "restore":
 		_, err = client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: name})
 	default:
-		ts.Fatalf("vault does not know %s", args[0])
+		ts.Fatalf("secret: unknown action %s", args[0])
 	}
 	ts.Check(err)
 }

@@ -34,11 +34,11 @@ type step struct {
 	Directory string            `yaml:"working-directory"`
 }
 
-// foreign are the first words of steps that need what is not here: a container engine, Bun, or GitHub itself.
+// foreign has the first words of steps that need what tests do not have: a container engine, Bun, or GitHub itself.
 var foreign = []string{"bun ", "bunx ", "echo \"$TOKEN\" | docker ", ".github/scripts/release.sh", "pipx ", "echo \"TODAY="}
 
-// TestWorkflows runs every step of the workflows that is the deployer's, a script's or git's, as GitHub would, with the
-// same arguments, in local mode; and asks make whether it knows what the other steps make.
+// TestWorkflows runs every step of the workflows that uses the deployer, a script or git, as GitHub would, with the same
+// arguments, in local mode; the targets of make are only dry runs.
 func TestWorkflows(t *testing.T) {
 	t.Parallel()
 	root := engineRoot(t)
@@ -46,7 +46,7 @@ func TestWorkflows(t *testing.T) {
 		t.Skip("jq is missing, which GitHub's machines have and the workflows use")
 	}
 	r := newRunner(t, root)
-	// In the order in which a day has them.
+	// In the order in which they run in practice.
 	for _, name := range []string{"ci", "deploy", "deploy-code", "preview", "drift", "status"} {
 		t.Run(name, func(t *testing.T) { r.workflow(t, filepath.Join(root, ".github", "workflows", name+".yml")) })
 	}
@@ -63,7 +63,7 @@ func TestWorkflows(t *testing.T) {
 	require.Contains(t, string(summary), "### development: ", "the preview is in the job's summary")
 }
 
-// runner stands for GitHub: it keeps the outputs of steps and jobs, and knows what the expressions mean.
+// runner replaces GitHub: it keeps the outputs of steps and jobs, and evaluates expressions.
 type runner struct {
 	root, dir string
 	known     map[string]string
@@ -85,7 +85,7 @@ func newRunner(t *testing.T, root string) *runner {
 	for _, file := range settings {
 		require.NoError(t, os.Symlink(file, filepath.Join(dir, filepath.Base(file))))
 	}
-	// gh says what it is asked for, and answers that there is nothing yet.
+	// gh logs its arguments, and returns no results.
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "path"), 0o755))
 	gh := "#!/bin/sh\necho \"$@\" >> '" + filepath.Join(dir, "gh.log") + "'\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "path", "gh"), []byte(gh), 0o755))
@@ -138,7 +138,7 @@ func (r *runner) steps(t *testing.T, j job) {
 	}
 }
 
-// ending are the exit codes other than 0: of all environments only development is deployed here.
+// ending has the exit codes other than 0: of all environments only development is deployed here.
 var ending = map[string]int{"exec bin/deployer status": codeFailed}
 
 var making = regexp.MustCompile(`\bmake [^\n]+`)
@@ -175,7 +175,7 @@ func (r *runner) step(t *testing.T, j job, s step) {
 
 var expression = regexp.MustCompile(`\$\{\{\s*(.*?)\s*\}\}`)
 
-// text puts values in the place of expressions: the first of a || b that is not empty. One that is not known here fails.
+// text replaces expressions by their values: the first of a || b that is not empty. An unknown one fails.
 func (r *runner) text(t *testing.T, s string) string {
 	return expression.ReplaceAllStringFunc(s, func(found string) string {
 		for _, part := range strings.Split(expression.FindStringSubmatch(found)[1], "||") {
@@ -193,7 +193,7 @@ func (r *runner) text(t *testing.T, s string) string {
 	})
 }
 
-// TestGitHubScripts holds what the scripts ask GitHub for against what there is already.
+// TestGitHubScripts compares the requests of the scripts to GitHub with what exists already.
 func TestGitHubScripts(t *testing.T) {
 	for name, test := range map[string]struct {
 		script []string
@@ -202,14 +202,14 @@ func TestGitHubScripts(t *testing.T) {
 		code  int
 		wants []string
 	}{
-		"the first preview":   {[]string{"comment.sh", "body.md"}, "", 0, []string{"--method POST repos/o/r/issues/7/comments"}},
-		"a later preview":     {[]string{"comment.sh", "body.md"}, "99", 0, []string{"--method PATCH repos/o/r/issues/comments/99"}},
-		"no drift, no issue":  {[]string{"issue.sh", "0", "body.md"}, "", 0, nil},
-		"drift has gone":      {[]string{"issue.sh", "0", "body.md"}, "12", 0, []string{"issue close 12"}},
-		"drift has come":      {[]string{"issue.sh", "2", "body.md"}, "", 0, []string{"label create drift", "issue create --title Drift in staging"}},
-		"drift has stayed":    {[]string{"issue.sh", "2", "body.md"}, "12", 0, []string{"issue edit 12 --body-file body.md"}},
-		"drift is not known":  {[]string{"issue.sh", "3", "body.md"}, "12", 3, nil},
-		"drift was cut short": {[]string{"issue.sh", "130", "body.md"}, "", 130, nil},
+		"the first preview":  {[]string{"comment.sh", "body.md"}, "", 0, []string{"--method POST repos/o/r/issues/7/comments"}},
+		"a later preview":    {[]string{"comment.sh", "body.md"}, "99", 0, []string{"--method PATCH repos/o/r/issues/comments/99"}},
+		"no drift, no issue": {[]string{"issue.sh", "0", "body.md"}, "", 0, nil},
+		"drift resolved":     {[]string{"issue.sh", "0", "body.md"}, "12", 0, []string{"issue close 12"}},
+		"drift found":        {[]string{"issue.sh", "2", "body.md"}, "", 0, []string{"label create drift", "issue create --title Drift in staging"}},
+		"drift remains":      {[]string{"issue.sh", "2", "body.md"}, "12", 0, []string{"issue edit 12 --body-file body.md"}},
+		"drift unknown":      {[]string{"issue.sh", "3", "body.md"}, "12", 3, nil},
+		"drift interrupted":  {[]string{"issue.sh", "130", "body.md"}, "", 130, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

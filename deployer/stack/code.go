@@ -25,8 +25,8 @@ func (s *Stack) deployedProgram() pulumi.RunFunc {
 }
 
 // deployedEnvironment returns the description of what a state has: the stack's output, or where an earlier version of this program
-// deployed it, the file, with the domain and the services of the state's resources. An error says that the file stands for
-// an output that could not be read.
+// deployed it, the file, with the domain and the services of the state's resources. An error means that the file is used
+// instead of an output that could not be read.
 func deployedEnvironment(state engine.State, file *environment.Environment) (*environment.Environment, error) {
 	described, unreadable := file, error(nil)
 	if output, ok := state.Outputs[infra.OutputEnvironment]; ok {

@@ -29,7 +29,7 @@ func deployedState(t *testing.T, described *environment.Environment, domain stri
 	return state
 }
 
-func TestWhatIsDeployedIsDescribedByTheState(t *testing.T) {
+func TestDeployedEnvironment(t *testing.T) {
 	file, err := environment.Load("../..", "staging")
 	require.NoError(t, err)
 	deployed, err := environment.Load("../..", "staging")
@@ -55,7 +55,7 @@ func TestWhatIsDeployedIsDescribedByTheState(t *testing.T) {
 			state.Outputs[infra.OutputEnvironment] = engine.Output{Value: output}
 		}
 		found, err := deployedEnvironment(state, file)
-		require.Equal(t, output == nil, err == nil, "what cannot be read is reported")
+		require.Equal(t, output == nil, err == nil, "an output that cannot be read is an error")
 		require.Equal(t, "old.hyperchonk.com", found.Domain.Name)
 		require.Nil(t, found.Services.Scheduler)
 		require.Equal(t, file.Monitoring, found.Monitoring)
@@ -65,7 +65,7 @@ func TestWhatIsDeployedIsDescribedByTheState(t *testing.T) {
 	require.Same(t, file, found, "nothing was deployed")
 }
 
-func TestComponentsThatHaveToComeAlong(t *testing.T) {
+func TestMissingComponents(t *testing.T) {
 	urn := func(kind, resource string) string {
 		return "urn:pulumi:staging::v3-backend::v3-backend:infra:" + kind + "$aws:" + resource
 	}
@@ -86,12 +86,12 @@ func TestComponentsThatHaveToComeAlong(t *testing.T) {
 		want []string
 	}{
 		"nothing changes":                    {nil, []string{}},
-		"an update stays alone":              {map[string]string{certificate: "update", listener: "update"}, []string{}},
-		"what follows a replacement":         {map[string]string{certificate: "replace", listener: "update"}, []string{"balancer"}},
-		"what follows that":                  {map[string]string{certificate: "replace", listener: "replace", rule: "update"}, []string{"balancer", "firewall"}},
-		"what depends and does not change":   {map[string]string{certificate: "replace", rule: "update"}, []string{}},
-		"what is removed is deleted later":   {map[string]string{topic: "delete", alarm: "update"}, []string{}},
-		"what changes and does not depend":   {map[string]string{certificate: "replace", alarm: "replace"}, []string{}},
+		"an update alone":                    {map[string]string{certificate: "update", listener: "update"}, []string{}},
+		"a dependent of a replacement":       {map[string]string{certificate: "replace", listener: "update"}, []string{"balancer"}},
+		"a dependent of that":                {map[string]string{certificate: "replace", listener: "replace", rule: "update"}, []string{"balancer", "firewall"}},
+		"a dependent without changes":        {map[string]string{certificate: "replace", rule: "update"}, []string{}},
+		"a removal, deleted later":           {map[string]string{topic: "delete", alarm: "update"}, []string{}},
+		"a change of another":                {map[string]string{certificate: "replace", alarm: "replace"}, []string{}},
 		"a replacement that others wait for": {map[string]string{listener: "replace", rule: "update"}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {

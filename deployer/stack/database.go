@@ -10,8 +10,8 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
-// The resources that bear the database's identity: the instance's ID is RDS's resource ID, the rotation's the ARN of the
-// secret. An instance that took another's place has both anew.
+// The resources that contain the database's identity: the instance's ID is RDS's resource ID, the rotation's the ARN of the
+// secret. An instance that replaced another one has other values of both.
 // Source: https://github.com/hashicorp/terraform-provider-aws/issues/31232
 const (
 	instanceType = "aws:rds/instance:Instance"
@@ -67,7 +67,7 @@ func singleResource(state engine.State, name, typ string) (urn string, err error
 	same := slices.DeleteFunc(slices.Clone(state.Resources), func(r engine.Resource) bool { return r.Type != typ })
 	if len(same) != 1 {
 		return "", hint.With(fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),
-			"`deployer preview --env "+name+"` shows what it lacks; `up` makes it")
+			"`deployer preview --env "+name+"` shows what it lacks; `up` creates it")
 	}
 	return same[0].URN, nil
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/balancer/v3-backend-infra/infra"
 )
 
-// Info reads what Pulumi's state says about the target's environment. It creates nothing, neither stack nor lock. Its error
-// says that there is no engine, no access or no stack.
+// Info reads the target's environment from Pulumi's state. It creates nothing, neither stack nor lock, and returns an error
+// where there is no engine, no access or no stack.
 func (o *Opener) Info(ctx context.Context, t *target.Target) (checks.StackInfo, error) {
 	opened, err := o.Open(ctx, t, MustExist, Scope{})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // checkStateNotMissing returns an error where the state does not know an environment that the account has: it was lost, or is in
 // another backend. A deployment that took it for a new environment would create everything again, and meet its own names.
 func (o *Opener) checkStateNotMissing(ctx context.Context, t *target.Target, mode Mode, reason string) error {
-	if mode == CreateAnew {
+	if mode == CreateEmpty {
 		return nil
 	}
 	existing, err := existingResources(ctx, t.AWS, t.Env)

@@ -32,15 +32,15 @@ type Progress interface {
 	Report(release.Event)
 }
 
-// A Mode says what happens where a stack does not exist.
+// A Mode is what happens where a stack does not exist.
 type Mode int
 
-// The modes. Create returns an error where the account has the environment all the same: its state is missing. CreateAnew
-// begins with an empty state even then.
+// The modes. Create returns an error where the account has the environment although there is no stack: its state is missing.
+// CreateEmpty begins with an empty state even then.
 const (
 	MustExist Mode = iota
 	Create
-	CreateAnew
+	CreateEmpty
 )
 
 // Handle opens the engine's handle of a target's stack.

@@ -38,7 +38,7 @@ func (r recoverer) hasPendingOperations() bool {
 	return len(r.handle.Current().Pending) > 0 || r.handle.Current().Restored()
 }
 
-// A planError says that a program could not be previewed, so that it is unknown what may have been left.
+// A planError reports that a program could not be previewed, so that it is unknown what may have been left.
 type planError struct{ error }
 
 // Unwrap returns the reason.
@@ -98,7 +98,7 @@ func describeImport(result engine.ReconcileResult) (lines []string) {
 	return lines
 }
 
-// find looks resources up in the account.
+// find searches the account for resources.
 func (r recoverer) find(ctx context.Context, creations []engine.PlannedResource) ([]engine.ImportCandidate, error) {
 	ids, failed := make([]string, len(creations)), make([]error, len(creations))
 	lookups := errgroup.Group{}

@@ -85,7 +85,7 @@ func (l location) records() history.Store {
 	return history.Store{Files: blob.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix}}
 }
 
-// locks use the machine's clock in a simulated account, too: they keep real processes apart.
+// locks returns the store of the locks. It uses the machine's clock in a simulated account, too: locks keep real processes apart.
 func (l location) locks() lock.Store {
 	if l.dir != "" {
 		return lock.Directory{Dir: filepath.Join(l.dir, "locks"), Clock: clock.Real()}

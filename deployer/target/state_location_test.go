@@ -49,10 +49,10 @@ func TestStateRegion(t *testing.T) {
 	for name, test := range map[string]struct {
 		backend, bucket string
 	}{
-		"its own":             {"", "v3-backend-pulumi-state-123456789012"},
-		"what keeps no files": {"gs://bucket", "v3-backend-pulumi-state-123456789012"},
-		"another bucket":      {"s3://theirs", ""},
-		"a directory":         {"file:///tmp/state", ""},
+		"its own":               {"", "v3-backend-pulumi-state-123456789012"},
+		"a store without files": {"gs://bucket", "v3-backend-pulumi-state-123456789012"},
+		"another bucket":        {"s3://theirs", ""},
+		"a directory":           {"file:///tmp/state", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("PULUMI_BACKEND_URL", test.backend)

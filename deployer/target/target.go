@@ -1,5 +1,5 @@
 // Package target opens what a command acts on: an environment in an account of AWS, or in the simulated account.
-// Whoever uses a Target does not see the difference.
+// Users of a Target do not see the difference.
 package target
 
 import (
