@@ -16,6 +16,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // zone is the hosted zone of the root domain.
@@ -73,17 +74,13 @@ func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecord
 func readDelegation(ctx context.Context, rc *runContext) ([]string, error) {
 	return cached(ctx, &rc.cache, "delegation", func(ctx context.Context) ([]string, error) {
 		found, err := rc.src.Network.Resolver.LookupNS(ctx, rc.env.Domain.Root)
-		if isNotFound(err) {
+		if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound {
 			return []string{}, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		var names []string
-		for _, ns := range found {
-			names = append(names, ns.Host)
-		}
-		return hostedzone.NormalNames(names), nil
+		return hostedzone.NormalNames(list.Map(found, func(ns *net.NS) string { return ns.Host })), nil
 	})
 }
 
@@ -192,15 +189,7 @@ func evaluateAlias(
 }
 
 func findRecord(records []r53types.ResourceRecordSet, name string, kind r53types.RRType) *r53types.ResourceRecordSet {
-	for i, r := range records {
-		if r.Type == kind && hostedzone.SameName(aws.ToString(r.Name), name) {
-			return &records[i]
-		}
-	}
-	return nil
-}
-
-func isNotFound(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound
+	return list.Find(records, func(r r53types.ResourceRecordSet) bool {
+		return r.Type == kind && hostedzone.SameName(aws.ToString(r.Name), name)
+	})
 }

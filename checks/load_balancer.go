@@ -65,23 +65,21 @@ type attributes map[string]string
 
 // readAttributes returns the settings of the load balancer that DescribeLoadBalancers leaves out.
 func readAttributes(ctx context.Context, rc *runContext) (attributes, error) {
-	return cached(ctx, &rc.cache, "load balancer attributes", func(ctx context.Context) (attributes, error) {
-		balancer, err := readBalancer(ctx, rc)
-		if err != nil || balancer == nil {
-			return nil, err
-		}
-		out, err := elb.NewFromConfig(rc.aws()).DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
-			LoadBalancerArn: balancer.LoadBalancerArn,
-		})
-		if err != nil {
-			return nil, err
-		}
-		found := attributes{}
-		for _, a := range out.Attributes {
-			found[aws.ToString(a.Key)] = aws.ToString(a.Value)
-		}
-		return found, nil
+	balancer, err := readBalancer(ctx, rc)
+	if err != nil || balancer == nil {
+		return nil, err
+	}
+	out, err := elb.NewFromConfig(rc.aws()).DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{
+		LoadBalancerArn: balancer.LoadBalancerArn,
 	})
+	if err != nil {
+		return nil, err
+	}
+	found := attributes{}
+	for _, a := range out.Attributes {
+		found[aws.ToString(a.Key)] = aws.ToString(a.Value)
+	}
+	return found, nil
 }
 
 // balancerSection returns the report's section about the load balancer, from what the run has read.
@@ -126,8 +124,7 @@ func checkBalancer(ctx context.Context, rc *runContext) ([]Finding, error) {
 func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env *environment.Environment) Finding {
 	f := newFinding("load_balancer", "ALB-"+env.LoadBalancerName())
 	if balancer == nil {
-		return f.error("LoadBalancerMissing", missingHint(env, "the balancer"),
-			"the load balancer %s does not exist", env.LoadBalancerName())
+		return f.error("LoadBalancerMissing", missingHint(env, "the balancer"), "the load balancer %s does not exist", env.LoadBalancerName())
 	}
 	state := elbtypes.LoadBalancerState{}
 	if balancer.State != nil {
@@ -153,9 +150,7 @@ func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env 
 			Solution: "check how many free addresses the public subnets have",
 		}, "the load balancer is active, but impaired: %s", aws.ToString(state.Reason))
 	case state.Code != elbtypes.LoadBalancerStateEnumActive:
-		return f.warning("LoadBalancerNotActive", Hint{
-			Cause: "it is being created", Solution: "wait a few minutes",
-		}, "the load balancer is %s", state.Code)
+		return f.warning("LoadBalancerNotActive", Hint{Cause: "it is being created", Solution: "wait a few minutes"}, "the load balancer is %s", state.Code)
 	case balancer.Scheme != elbtypes.LoadBalancerSchemeEnumInternetFacing:
 		return f.error("LoadBalancerInternal", driftHint(env, "it was created with another scheme"), "the load balancer is not reachable from the internet")
 	case zones < 2:

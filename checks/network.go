@@ -12,6 +12,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -107,7 +108,7 @@ func evaluatePrivateSubnets(subnets []ec2types.Subnet, env *environment.Environm
 // evaluateSubnets evaluates the public or the private subnets: one in each zone, with free addresses.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
 	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
-	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return subnetKind(s) != kind })
+	own := list.Filter(subnets, func(s ec2types.Subnet) bool { return subnetKind(s) == kind })
 	zones := map[string]int{}
 	var full, pending []string
 	for _, s := range own {
@@ -123,8 +124,7 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	case len(own) == 0:
 		return f.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
 	case len(zones) < env.Network.Zones:
-		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"),
-			"%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
+		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
 		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
@@ -169,16 +169,11 @@ func natStates(gateways []ec2types.NatGateway) map[string]int {
 func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) Finding {
 	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
 	states := natStates(gateways)
-	var failures []string
-	for _, g := range gateways {
-		if g.State == ec2types.NatGatewayStateFailed {
-			failures = append(failures, aws.ToString(g.FailureMessage))
-		}
-	}
+	failed := list.Filter(gateways, func(g ec2types.NatGateway) bool { return g.State == ec2types.NatGatewayStateFailed })
 	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], expectedNATs(env)
 	f = f.with("states", states).with("wanted", wanted)
-	if len(failures) > 0 {
-		f = f.with("failures", failures)
+	if len(failed) > 0 {
+		f = f.with("failures", list.Map(failed, func(g ec2types.NatGateway) string { return aws.ToString(g.FailureMessage) }))
 	}
 	lost := Hint{
 		Cause:    "a gateway failed or was deleted",
@@ -211,11 +206,9 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	slices.SortFunc(groups, func(a, b ec2types.SecurityGroup) int {
 		return strings.Compare(aws.ToString(a.GroupName), aws.ToString(b.GroupName))
 	})
-	var findings []Finding
-	for _, g := range groups {
-		findings = append(findings, evaluateSecurityGroup(g, slices.Contains(balancerGroups, aws.ToString(g.GroupId)), rc.env))
-	}
-	return findings, nil
+	return list.Map(groups, func(g ec2types.SecurityGroup) Finding {
+		return evaluateSecurityGroup(g, slices.Contains(balancerGroups, aws.ToString(g.GroupId)), rc.env)
+	}), nil
 }
 
 // evaluateSecurityGroup evaluates which ports a group opens to every address. Only the load balancer's may open any, 80 and 443.
@@ -226,8 +219,7 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	if len(open) > 0 {
 		f = f.with("open_to_the_world", open)
 	}
-	allowed := func(port string) bool { return ofBalancer && (port == "tcp/80" || port == "tcp/443") }
-	forbidden := slices.DeleteFunc(slices.Clone(open), allowed)
+	forbidden := list.Filter(open, func(port string) bool { return !ofBalancer || port != "tcp/80" && port != "tcp/443" })
 	switch {
 	case len(forbidden) > 0:
 		return f.error("OpenToTheWorld", driftHint(env, "a rule was added outside the deployer"),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -87,18 +88,13 @@ const (
 	gracePeriod = 200 * time.Millisecond
 )
 
-func runChecks(
-	ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
-) Report {
+func runChecks(ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock) Report {
 	ctx, rc, stop := newRun(ctx, env, src, opt, clk)
 	defer stop()
 	if rc.src.Network.Resolver == nil {
 		rc.src.Network = probe.SystemNetwork()
 	}
-	report := Report{
-		Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second),
-		Services: []Finding{},
-	}
+	report := Report{Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second), Services: []Finding{}}
 	selected := selectChecks(all, opt)
 	for i, outcome := range runAll(ctx, selected, rc) {
 		if omitted := (*omittedError)(nil); errors.As(outcome.err, &omitted) {
@@ -128,13 +124,9 @@ func newRun(
 }
 
 func selectChecks(all []Check, opt Options) []Check {
-	var selected []Check
-	for _, c := range all {
-		if (len(opt.Only) == 0 || slices.Contains(opt.Only, c.Component)) && !slices.Contains(opt.Skip, c.Component) {
-			selected = append(selected, c)
-		}
-	}
-	return selected
+	return list.Filter(all, func(c Check) bool {
+		return (len(opt.Only) == 0 || slices.Contains(opt.Only, c.Component)) && !slices.Contains(opt.Skip, c.Component)
+	})
 }
 
 // omittedError is why a check leaves its component out of the report.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 type configSecret struct {
@@ -70,8 +71,8 @@ func evaluateSecret(secret *configSecret, env *environment.Environment) Finding 
 // evaluateKeys sums up the problems of a secret's keys: an error where one of them prevents a deployment, as in preflight. The
 // most severe one gives the finding its reason; the message names all.
 func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Environment) Finding {
-	blocking := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return !p.Stops })
-	others := slices.DeleteFunc(slices.Clone(problems), func(p KeyProblem) bool { return p.Stops })
+	blocking := list.Filter(problems, func(p KeyProblem) bool { return p.Stops })
+	others := list.Filter(problems, func(p KeyProblem) bool { return !p.Stops })
 	message := strings.Join(describeKeys(slices.Concat(blocking, others), env), "; ")
 	if len(blocking) > 0 {
 		reason, hint := worstReason(blocking, env)

@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Image is an image of the registry: its tag resolved to a digest, which is what is deployed.
@@ -98,10 +99,8 @@ func newestTagsHint(ctx context.Context, client ecrimage.Client, env *environmen
 	slices.SortStableFunc(details, func(a, b types.ImageDetail) int {
 		return aws.ToTime(b.ImagePushedAt).Compare(aws.ToTime(a.ImagePushedAt))
 	})
-	var tags []string
-	for _, detail := range details[:min(len(details), maxTagsShown)] {
-		tags = append(tags, preferredTag(detail.ImageTags))
-	}
+	newest := details[:min(len(details), maxTagsShown)]
+	tags := list.Map(newest, func(detail types.ImageDetail) string { return preferredTag(detail.ImageTags) })
 	return "the newest tags are " + strings.Join(tags, ", ")
 }
 

@@ -38,14 +38,14 @@ type previewJSON struct {
 func Previews(w io.Writer, all []Preview, multiple bool, format string, style Style) error {
 	switch format {
 	case "json":
-		list := []previewJSON{}
+		views := []previewJSON{}
 		for _, p := range all {
-			list = append(list, previewJSON{
+			views = append(views, previewJSON{
 				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: p.highlights(), Summary: PlanSummary(p.Plan),
 				Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings, Failure: p.Failure,
 			})
 		}
-		return jsonByEnvironment(w, list, multiple)
+		return jsonByEnvironment(w, views, multiple)
 	case "markdown":
 		return markdownByEnvironment(w, all, previewMarkdown)
 	}
