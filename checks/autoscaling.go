@@ -8,6 +8,7 @@ import (
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -20,10 +21,7 @@ type scalingState struct {
 func readScaling(ctx context.Context, rc *runContext) (scalingState, error) {
 	return cached(ctx, &rc.cache, "autoscaling", func(ctx context.Context) (scalingState, error) {
 		client := scaling.NewFromConfig(rc.aws())
-		var resources []string
-		for _, s := range rc.env.Services.List() {
-			resources = append(resources, scalableID(rc.env, s.Role))
-		}
+		resources := list.Map(rc.env.Services.List(), func(s environment.Service) string { return scalableID(rc.env, s.Role) })
 		targets, err := pages(ctx, scaling.NewDescribeScalableTargetsPaginator(client, &scaling.DescribeScalableTargetsInput{
 			ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ResourceIds: resources,
 		}), func(out *scaling.DescribeScalableTargetsOutput) []scalingtypes.ScalableTarget {
@@ -50,22 +48,20 @@ func checkAutoscaling(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	var findings []Finding
-	for _, s := range rc.env.Services.List() {
+	return list.Map(rc.env.Services.List(), func(s environment.Service) Finding {
 		var desired int32
 		if service := findService(services, rc.env.ServiceName(s.Role)); service != nil {
 			desired = service.DesiredCount
 		}
-		findings = append(findings, evaluateScaling(s, found, int(desired), rc.env))
-	}
-	return findings, nil
+		return evaluateScaling(s, found, int(desired), rc.env)
+	}), nil
 }
 
 // evaluateScaling expects desired to be the current number of tasks.
 func evaluateScaling(s environment.Service, found scalingState, desired int, env *environment.Environment) Finding {
 	id := scalableID(env, s.Role)
 	f := newFinding("autoscaling", "Autoscaling-"+env.ServiceName(s.Role)).with("desired", desired)
-	target := find(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
+	target := list.Find(found.targets, func(t scalingtypes.ScalableTarget) bool { return aws.ToString(t.ResourceId) == id })
 	switch {
 	case s.Autoscaling == nil && target == nil:
 		return f.healthy("NotScaled", "a fixed number of %s", text.Plural(s.Tasks.Min, "task", "tasks"))
@@ -77,12 +73,7 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
 	}
 	low, high := int(aws.ToInt32(target.MinCapacity)), int(aws.ToInt32(target.MaxCapacity))
-	policies := 0
-	for _, p := range found.policies {
-		if aws.ToString(p.ResourceId) == id {
-			policies++
-		}
-	}
+	policies := len(list.Filter(found.policies, func(p scalingtypes.ScalingPolicy) bool { return aws.ToString(p.ResourceId) == id }))
 	f = f.with("min", low).with("max", high).with("policies", policies)
 	switch suspended := target.SuspendedState; {
 	case low != s.Tasks.Min || high != s.Tasks.Max:

@@ -12,14 +12,10 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
+// readBudget returns the environment's budget, or nil where there is none.
 func readBudget(ctx context.Context, rc *runContext) (*budgettypes.Budget, error) {
-	return describeBudget(ctx, rc.aws(), rc.env)
-}
-
-// describeBudget returns the environment's budget, or nil where there is none.
-func describeBudget(ctx context.Context, cfg aws.Config, env *environment.Environment) (*budgettypes.Budget, error) {
-	out, err := budgets.NewFromConfig(cfg).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
-		AccountId: aws.String(env.Account), BudgetName: aws.String(env.BudgetName()),
+	out, err := budgets.NewFromConfig(rc.aws()).DescribeBudget(ctx, &budgets.DescribeBudgetInput{
+		AccountId: aws.String(rc.env.Account), BudgetName: aws.String(rc.env.BudgetName()),
 	})
 	if err != nil {
 		return nil, ignoreCodes(err, "NotFoundException")
@@ -37,7 +33,7 @@ type Spend struct {
 
 // ReadSpend returns what the environment has cost this month, or nil where it has no budget.
 func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment) (*Spend, error) {
-	budget, err := describeBudget(ctx, cfg, env)
+	budget, err := readBudget(ctx, &runContext{env: env, src: Sources{AWS: cfg}})
 	if budget == nil || err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -93,8 +94,5 @@ func parallel(ctx context.Context, reads ...func(context.Context) error) error {
 	}
 	all.Wait()
 	callContextOf(ctx).join(forks)
-	if at := slices.IndexFunc(errs, func(err error) bool { return err != nil }); at >= 0 {
-		return errs[at]
-	}
-	return nil
+	return cmp.Or(errs...)
 }

@@ -188,12 +188,8 @@ func missingValidation(certificate acmtypes.CertificateDetail, records []r53type
 // coversName reports whether the certificate is valid for the name, directly or by a wildcard.
 func coversName(certificate acmtypes.CertificateDetail, name string) bool {
 	_, parent, _ := strings.Cut(name, ".")
-	for _, n := range append([]string{aws.ToString(certificate.DomainName)}, certificate.SubjectAlternativeNames...) {
-		if hostedzone.SameName(n, name) || hostedzone.SameName(n, "*."+parent) {
-			return true
-		}
-	}
-	return false
+	names := append([]string{aws.ToString(certificate.DomainName)}, certificate.SubjectAlternativeNames...)
+	return slices.ContainsFunc(names, func(n string) bool { return hostedzone.SameName(n, name) || hostedzone.SameName(n, "*."+parent) })
 }
 
 func onDate(end *time.Time) string {

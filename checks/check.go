@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Check evaluates one component of an environment.
@@ -19,11 +20,7 @@ type Check struct {
 
 // Components returns the names that --only and --skip take, in the order of a report.
 func Components() []string {
-	var names []string
-	for _, c := range All() {
-		names = append(names, c.Component)
-	}
-	return names
+	return list.Map(All(), func(c Check) string { return c.Component })
 }
 
 // UnknownComponents returns the names that no check has.
@@ -81,10 +78,6 @@ func evaluating[T any](
 		if err != nil {
 			return nil, err
 		}
-		var findings []Finding
-		for _, evaluate := range evaluate {
-			findings = append(findings, evaluate(found, rc.env))
-		}
-		return findings, nil
+		return list.Map(evaluate, func(evaluate func(T, *environment.Environment) Finding) Finding { return evaluate(found, rc.env) }), nil
 	}
 }

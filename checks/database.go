@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // readDatabase returns the environment's database instance, or nil where there is none.
@@ -145,20 +147,15 @@ func storageLeft(database *rdstypes.DBInstance, metrics utilisation) (float64, b
 
 // forcedMaintenance reports whether RDS will apply an action without being asked.
 func forcedMaintenance(actions []rdstypes.PendingMaintenanceAction) bool {
-	for _, a := range actions {
-		if a.AutoAppliedAfterDate != nil || a.ForcedApplyDate != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(actions, func(a rdstypes.PendingMaintenanceAction) bool {
+		return a.AutoAppliedAfterDate != nil || a.ForcedApplyDate != nil
+	})
 }
 
 func maintenanceDetails(actions []rdstypes.PendingMaintenanceAction) []map[string]any {
-	var details []map[string]any
-	for _, a := range actions {
+	return list.Map(actions, func(a rdstypes.PendingMaintenanceAction) map[string]any {
 		detail := map[string]any{"action": aws.ToString(a.Action), "description": aws.ToString(a.Description)}
 		setTime(detail, "applied_after", a.AutoAppliedAfterDate)
-		details = append(details, detail)
-	}
-	return details
+		return detail
+	})
 }

@@ -11,6 +11,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -42,11 +43,11 @@ func evaluateBackups(
 ) Finding {
 	f := newFinding("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", missingHint(env, "the database"),
-			"the database %s does not exist", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", missingHint(env, "the database"), "the database %s does not exist", env.DatabaseIdentifier())
 	}
 	kept, wanted := int(aws.ToInt32(database.BackupRetentionPeriod)), env.Database.BackupDays
-	failed := failedSnapshots(snapshots)
+	failed := list.Map(list.Filter(snapshots, func(s rdstypes.DBSnapshot) bool { return aws.ToString(s.Status) == "failed" }),
+		func(s rdstypes.DBSnapshot) string { return aws.ToString(s.DBSnapshotIdentifier) })
 	f = f.with("retention_days", kept).with("snapshots", len(snapshots))
 	if newest := newestSnapshot(snapshots); newest != nil {
 		f = f.with("newest_snapshot", aws.ToString(newest.DBSnapshotIdentifier)).
@@ -88,14 +89,4 @@ func newestSnapshot(snapshots []rdstypes.DBSnapshot) *rdstypes.DBSnapshot {
 		return aws.ToTime(a.SnapshotCreateTime).Compare(aws.ToTime(b.SnapshotCreateTime))
 	})
 	return &newest
-}
-
-func failedSnapshots(snapshots []rdstypes.DBSnapshot) []string {
-	var failed []string
-	for _, s := range snapshots {
-		if aws.ToString(s.Status) == "failed" {
-			failed = append(failed, aws.ToString(s.DBSnapshotIdentifier))
-		}
-	}
-	return failed
 }

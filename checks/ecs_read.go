@@ -10,6 +10,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // servicesPerCall is how many services one call describes at most.
@@ -29,16 +30,14 @@ func tasksKey(desired ecstypes.DesiredStatus) string { return "ecs tasks " + str
 
 // readCluster returns the environment's cluster, or nil where there is none.
 func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error) {
-	return cached(ctx, &rc.cache, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
-		out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
-			Clusters: []string{rc.env.ClusterName()},
-			Include:  []ecstypes.ClusterField{ecstypes.ClusterFieldSettings, ecstypes.ClusterFieldConfigurations},
-		})
-		if err != nil || len(out.Clusters) == 0 {
-			return nil, err
-		}
-		return &out.Clusters[0], nil
+	out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
+		Clusters: []string{rc.env.ClusterName()},
+		Include:  []ecstypes.ClusterField{ecstypes.ClusterFieldSettings, ecstypes.ClusterFieldConfigurations},
 	})
+	if err != nil || len(out.Clusters) == 0 {
+		return nil, err
+	}
+	return &out.Clusters[0], nil
 }
 
 // readServices returns the services of the cluster, including any that do not belong to the environment. Without a cluster
@@ -111,19 +110,12 @@ func readStoppedTasks(ctx context.Context, rc *runContext) ([]ecstypes.Task, err
 
 // findService returns the service of a name, or nil. ECS lists deleted services as INACTIVE.
 func findService(services []ecstypes.Service, name string) *ecstypes.Service {
-	return find(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
+	return list.Find(services, func(s ecstypes.Service) bool { return aws.ToString(s.ServiceName) == name })
 }
 
 // tasksOfService returns the tasks that a service started, the newest first.
 func tasksOfService(tasks []ecstypes.Task, service string) []ecstypes.Task {
-	var own []ecstypes.Task
-	for _, t := range tasks {
-		if aws.ToString(t.Group) == "service:"+service {
-			own = append(own, t)
-		}
-	}
-	slices.SortStableFunc(own, func(a, b ecstypes.Task) int {
-		return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt))
-	})
+	own := list.Filter(tasks, func(t ecstypes.Task) bool { return aws.ToString(t.Group) == "service:"+service })
+	slices.SortStableFunc(own, func(a, b ecstypes.Task) int { return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt)) })
 	return own
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -29,7 +30,8 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return forEach(ctx, serviceNames(services, rc.env), func(ctx context.Context, name string) ([]Finding, error) {
 		service := findService(services, name)
 		if service == nil {
-			return []Finding{missingService(name, rc.env)}, nil
+			return []Finding{newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
+				missingHint(rc.env, "the service"), "the service %s does not exist", name)}, nil
 		}
 		stops := stopsOf(*service, stopped)
 		finding := evaluateService(*service, stops, rc.env, rc.now)
@@ -48,10 +50,7 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 
 // serviceNames returns the environment's services, whether or not they exist, and then any others of the cluster.
 func serviceNames(services []ecstypes.Service, env *environment.Environment) []string {
-	var names []string
-	for _, s := range env.Services.List() {
-		names = append(names, env.ServiceName(s.Role))
-	}
+	names := list.Map(env.Services.List(), func(s environment.Service) string { return env.ServiceName(s.Role) })
 	var others []string
 	for _, s := range services {
 		if name := aws.ToString(s.ServiceName); !slices.Contains(names, name) {
@@ -62,14 +61,9 @@ func serviceNames(services []ecstypes.Service, env *environment.Environment) []s
 	return append(names, others...)
 }
 
-func missingService(name string, env *environment.Environment) Finding {
-	return newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
-		missingHint(env, "the service"), "the service %s does not exist", name)
-}
-
 // evaluateService evaluates a service by its newest deployment, its running tasks, and the causes of tasks that failed.
 func evaluateService(s ecstypes.Service, stops stops, env *environment.Environment, now time.Time) Finding {
-	rollout := primaryDeployment(s)
+	rollout := PrimaryDeployment(s)
 	f := newFinding("ecs_service", "ECS-Service-"+aws.ToString(s.ServiceName)).
 		with("desired", s.DesiredCount).with("running", s.RunningCount).with("pending", s.PendingCount).
 		with("task_definition", awsx.NameFromARN(aws.ToString(s.TaskDefinition)))
@@ -141,13 +135,13 @@ func evaluateRollout(
 	}, "%s; %d/%d tasks of the rollout", counts, rollout.RunningCount, rollout.DesiredCount)
 }
 
-func primaryDeployment(s ecstypes.Service) ecstypes.Deployment {
-	for _, d := range s.Deployments {
-		if aws.ToString(d.Status) == "PRIMARY" {
-			return d
-		}
+// PrimaryDeployment returns the deployment that DescribeServices marks PRIMARY, which is the one that ECS is to reach.
+func PrimaryDeployment(s ecstypes.Service) ecstypes.Deployment {
+	primary := list.Find(s.Deployments, func(d ecstypes.Deployment) bool { return aws.ToString(d.Status) == "PRIMARY" })
+	if primary == nil {
+		return ecstypes.Deployment{}
 	}
-	return ecstypes.Deployment{}
+	return *primary
 }
 
 // rolledBackTo reports whether the circuit breaker rolled back to the current deployment, and when. ECS then has an event with
@@ -164,9 +158,7 @@ func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, b
 }
 
 func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[string]any {
-	details := map[string]any{
-		"state": string(d.RolloutState), "deployments": deployments, "failed_tasks": d.FailedTasks,
-	}
+	details := map[string]any{"state": string(d.RolloutState), "deployments": deployments, "failed_tasks": d.FailedTasks}
 	setTime(details, "since", d.CreatedAt)
 	if d.CreatedAt != nil {
 		details["age_seconds"] = int(now.Sub(*d.CreatedAt).Seconds())
@@ -191,7 +183,7 @@ type stops struct {
 
 // stopsOf counts the causes of a service's stopped tasks. A task that does not name its deployment counts for the newest.
 func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
-	newest := aws.ToString(primaryDeployment(service).Id)
+	newest := aws.ToString(PrimaryDeployment(service).Id)
 	var own, before []ecstypes.Task
 	tasks := tasksOfService(stopped, aws.ToString(service.ServiceName))
 	for _, task := range tasks {
@@ -241,17 +233,15 @@ func causeSuffix(failing []stopCount) string {
 }
 
 func stopDetails(stops []stopCount) []map[string]any {
-	var details []map[string]any
-	for _, s := range stops {
+	return list.Map(stops, func(s stopCount) map[string]any {
 		detail := map[string]any{"kind": string(s.Kind), "count": s.count, "message": s.Message}
 		setText(detail, "reason", s.Reason)
 		if s.ExitCode != nil {
 			detail["exit_code"] = *s.ExitCode
 		}
 		setTime(detail, "last", s.newest.StoppedAt)
-		details = append(details, detail)
-	}
-	return details
+		return detail
+	})
 }
 
 // rolloutHint returns the hint of the most frequent cause, or a general one when there is none.
@@ -277,16 +267,15 @@ func stuckServices(findings []Finding, services []ecstypes.Service, stopped []ec
 	stuck := []StuckService{}
 	for _, s := range services {
 		name := aws.ToString(s.ServiceName)
-		finding := find(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
+		finding := list.Find(findings, func(f Finding) bool { return f.Service == "ECS-Service-"+name })
 		failing := stopsOf(s, stopped).failing
 		if finding == nil || finding.Status == Healthy || len(failing) == 0 {
 			continue
 		}
-		entry := StuckService{Service: finding.Service, Issue: stuckIssue(failing[0].Stop)}
-		for _, f := range failing {
-			entry.Issues = append(entry.Issues, stuckReason(f.Stop))
-		}
-		stuck = append(stuck, entry)
+		stuck = append(stuck, StuckService{
+			Service: finding.Service, Issue: stuckIssue(failing[0].Stop),
+			Issues: list.Map(failing, func(f stopCount) string { return stuckReason(f.Stop) }),
+		})
 	}
 	return stuck
 }

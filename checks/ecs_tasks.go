@@ -8,8 +8,10 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -24,12 +26,10 @@ func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
 		return nil, err
 	}
 	changes := readSecretChanges(ctx, rc)
-	var findings []Finding
-	for _, s := range rc.env.Services.List() {
+	return list.Map(rc.env.Services.List(), func(s environment.Service) Finding {
 		name := rc.env.ServiceName(s.Role)
-		findings = append(findings, evaluateTasks(name, findService(services, name), tasksOfService(tasks, name), changes, rc.env))
-	}
-	return findings, nil
+		return evaluateTasks(name, findService(services, name), tasksOfService(tasks, name), changes, rc.env)
+	}), nil
 }
 
 // readPasswordRotation returns when RDS last rotated the database's managed password, or nil where it never did or does not
@@ -86,8 +86,7 @@ func evaluateTasks(
 	switch {
 	case len(tasks) == 0 && service.RunningCount > 0:
 		return f.unknown("TasksNotListed", Hint{
-			Cause:    "ECS lists a service's tasks shortly after it counts them",
-			Solution: "run it again",
+			Cause: "ECS lists a service's tasks shortly after it counts them", Solution: "run it again",
 		}, "the service runs %d tasks, of which ECS lists none", service.RunningCount)
 	case len(tasks) == 0 && service.DesiredCount == 0:
 		return f.healthy("NoTasksDesired", "the desired number of tasks is 0")
@@ -144,13 +143,7 @@ func countTasks(tasks []ecstypes.Task) taskCounts {
 }
 
 func startedBefore(tasks []ecstypes.Task, when *time.Time) int {
-	count := 0
-	for _, t := range tasks {
-		if when != nil && t.StartedAt != nil && t.StartedAt.Before(*when) {
-			count++
-		}
-	}
-	return count
+	return len(list.Filter(tasks, func(t ecstypes.Task) bool { return when != nil && t.StartedAt != nil && t.StartedAt.Before(*when) }))
 }
 
 func taskDetails(tasks []ecstypes.Task) []map[string]any {
@@ -167,3 +160,22 @@ func taskDetails(tasks []ecstypes.Task) []map[string]any {
 	}
 	return details
 }
+
+// OutdatedTasks returns a warning for each service with tasks that started before a secret that they read was changed, with the
+// command that restarts them. Services that cannot be read are left out.
+func OutdatedTasks(ctx context.Context, env *environment.Environment, src Sources, clk clock.Clock) []Finding {
+	var outdated []Finding
+	for _, f := range Run(ctx, env, src, Options{Only: []string{"ecs_tasks"}}, clk).Services {
+		if f.Reason == reasonOlderThanPassword || f.Reason == reasonOlderThanConfiguration {
+			f.Details = nil
+			outdated = append(outdated, f)
+		}
+	}
+	return outdated
+}
+
+// Reasons why tasks must be restarted.
+const (
+	reasonOlderThanPassword      = "TasksOlderThanRotation"
+	reasonOlderThanConfiguration = "TasksOlderThanConfiguration"
+)

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -63,7 +64,7 @@ func sideName(side probe.Side) string {
 func evaluateTLS(results []probe.Result, env *environment.Environment) []Finding {
 	var findings []Finding
 	for _, side := range []probe.Side{probe.SideLoadBalancer, probe.SideDomain} {
-		if result := find(results, func(r probe.Result) bool { return r.Side == side }); result != nil {
+		if result := list.Find(results, func(r probe.Result) bool { return r.Side == side }); result != nil {
 			findings = append(findings, evaluateSide(*result, env))
 		}
 	}

@@ -19,15 +19,13 @@ import (
 )
 
 func readRepository(ctx context.Context, rc *runContext) (*ecrtypes.Repository, error) {
-	return cached(ctx, &rc.cache, "repository", func(ctx context.Context) (*ecrtypes.Repository, error) {
-		out, err := ecr.NewFromConfig(rc.aws()).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{
-			RepositoryNames: []string{rc.env.Image.Repository},
-		})
-		if err != nil || len(out.Repositories) == 0 {
-			return nil, ignoreCodes(err, "RepositoryNotFoundException")
-		}
-		return &out.Repositories[0], nil
+	out, err := ecr.NewFromConfig(rc.aws()).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{
+		RepositoryNames: []string{rc.env.Image.Repository},
 	})
+	if err != nil || len(out.Repositories) == 0 {
+		return nil, ignoreCodes(err, "RepositoryNotFoundException")
+	}
+	return &out.Repositories[0], nil
 }
 
 func evaluateRepository(repository *ecrtypes.Repository, env *environment.Environment) Finding {
@@ -47,10 +45,8 @@ func evaluateRepository(repository *ecrtypes.Repository, env *environment.Enviro
 
 // readImage returns the image of a digest, or nil where the registry does not have it.
 func readImage(ctx context.Context, rc *runContext, digest string) (*ecrimage.Image, error) {
-	return cached(ctx, &rc.cache, "image "+digest, func(ctx context.Context) (*ecrimage.Image, error) {
-		image, err := ecrimage.Find(ctx, ecr.NewFromConfig(rc.aws()), rc.env.Image.Repository, digest)
-		return image, ignoreCodes(err, "ImageNotFoundException", "RepositoryNotFoundException")
-	})
+	image, err := ecrimage.Find(ctx, ecr.NewFromConfig(rc.aws()), rc.env.Image.Repository, digest)
+	return image, ignoreCodes(err, "ImageNotFoundException", "RepositoryNotFoundException")
 }
 
 func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {

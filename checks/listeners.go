@@ -8,6 +8,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 func listenerID(env *environment.Environment, port int) string {
@@ -65,7 +66,7 @@ func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) 
 }
 
 func findListener(listeners []elbtypes.Listener, port int32) *elbtypes.Listener {
-	return find(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
+	return list.Find(listeners, func(l elbtypes.Listener) bool { return aws.ToInt32(l.Port) == port })
 }
 
 // actionOf returns the final action of a listener; authentication and the like precede it.

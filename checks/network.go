@@ -8,11 +8,74 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
+
+// readVPC returns the environment's VPC, or nil where there is none. It is found by its Name tag.
+func readVPC(ctx context.Context, rc *runContext) (*ec2types.Vpc, error) {
+	return cached(ctx, &rc.cache, "vpc", func(ctx context.Context) (*ec2types.Vpc, error) {
+		out, err := ec2.NewFromConfig(rc.aws()).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
+			Filters: []ec2types.Filter{filter("tag:Name", rc.env.VPCName())},
+		})
+		if err != nil || len(out.Vpcs) == 0 {
+			return nil, err
+		}
+		return &out.Vpcs[0], nil
+	})
+}
+
+// inVPC reads resources of the environment's VPC, none where there is no VPC.
+func inVPC[T any](
+	ctx context.Context, rc *runContext, key string, read func(context.Context, *ec2.Client, ec2types.Filter) ([]T, error),
+) ([]T, error) {
+	return cached(ctx, &rc.cache, key, func(ctx context.Context) ([]T, error) {
+		vpc, err := readVPC(ctx, rc)
+		if err != nil || vpc == nil {
+			return nil, err
+		}
+		return read(ctx, ec2.NewFromConfig(rc.aws()), filter("vpc-id", aws.ToString(vpc.VpcId)))
+	})
+}
+
+func readSubnets(ctx context.Context, rc *runContext) ([]ec2types.Subnet, error) {
+	return inVPC(ctx, rc, "subnets", func(ctx context.Context, client *ec2.Client, own ec2types.Filter) ([]ec2types.Subnet, error) {
+		return pages(ctx, ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{own}}),
+			func(out *ec2.DescribeSubnetsOutput) []ec2types.Subnet { return out.Subnets })
+	})
+}
+
+func readNATs(ctx context.Context, rc *runContext) ([]ec2types.NatGateway, error) {
+	return inVPC(ctx, rc, "nat gateways", func(ctx context.Context, client *ec2.Client, own ec2types.Filter) ([]ec2types.NatGateway, error) {
+		return pages(ctx, ec2.NewDescribeNatGatewaysPaginator(client, &ec2.DescribeNatGatewaysInput{Filter: []ec2types.Filter{own}}),
+			func(out *ec2.DescribeNatGatewaysOutput) []ec2types.NatGateway { return out.NatGateways })
+	})
+}
+
+func readSecurityGroups(ctx context.Context, rc *runContext) ([]ec2types.SecurityGroup, error) {
+	return inVPC(ctx, rc, "security groups", func(ctx context.Context, client *ec2.Client, own ec2types.Filter) ([]ec2types.SecurityGroup, error) {
+		return pages(ctx, ec2.NewDescribeSecurityGroupsPaginator(client, &ec2.DescribeSecurityGroupsInput{Filters: []ec2types.Filter{own}}),
+			func(out *ec2.DescribeSecurityGroupsOutput) []ec2types.SecurityGroup { return out.SecurityGroups })
+	})
+}
+
+func filter(name, value string) ec2types.Filter {
+	return ec2types.Filter{Name: aws.String(name), Values: []string{value}}
+}
+
+// tagValue returns the value of a tag, whose key is compared without case, or "".
+func tagValue(tags []ec2types.Tag, key string) string {
+	for _, t := range tags {
+		if strings.EqualFold(aws.ToString(t.Key), key) {
+			return aws.ToString(t.Value)
+		}
+	}
+	return ""
+}
 
 func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	f := newFinding("vpc", "VPC-"+env.VPCName())
@@ -45,7 +108,7 @@ func evaluatePrivateSubnets(subnets []ec2types.Subnet, env *environment.Environm
 // evaluateSubnets evaluates the public or the private subnets: one in each zone, with free addresses.
 func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.Environment) Finding {
 	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
-	own := slices.DeleteFunc(slices.Clone(subnets), func(s ec2types.Subnet) bool { return subnetKind(s) != kind })
+	own := list.Filter(subnets, func(s ec2types.Subnet) bool { return subnetKind(s) == kind })
 	zones := map[string]int{}
 	var full, pending []string
 	for _, s := range own {
@@ -61,8 +124,7 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	case len(own) == 0:
 		return f.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
 	case len(zones) < env.Network.Zones:
-		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"),
-			"%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
+		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
 		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
@@ -107,16 +169,11 @@ func natStates(gateways []ec2types.NatGateway) map[string]int {
 func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) Finding {
 	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
 	states := natStates(gateways)
-	var failures []string
-	for _, g := range gateways {
-		if g.State == ec2types.NatGatewayStateFailed {
-			failures = append(failures, aws.ToString(g.FailureMessage))
-		}
-	}
+	failed := list.Filter(gateways, func(g ec2types.NatGateway) bool { return g.State == ec2types.NatGatewayStateFailed })
 	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], expectedNATs(env)
 	f = f.with("states", states).with("wanted", wanted)
-	if len(failures) > 0 {
-		f = f.with("failures", failures)
+	if len(failed) > 0 {
+		f = f.with("failures", list.Map(failed, func(g ec2types.NatGateway) string { return aws.ToString(g.FailureMessage) }))
 	}
 	lost := Hint{
 		Cause:    "a gateway failed or was deleted",
@@ -149,11 +206,9 @@ func checkSecurityGroups(ctx context.Context, rc *runContext) ([]Finding, error)
 	slices.SortFunc(groups, func(a, b ec2types.SecurityGroup) int {
 		return strings.Compare(aws.ToString(a.GroupName), aws.ToString(b.GroupName))
 	})
-	var findings []Finding
-	for _, g := range groups {
-		findings = append(findings, evaluateSecurityGroup(g, slices.Contains(balancerGroups, aws.ToString(g.GroupId)), rc.env))
-	}
-	return findings, nil
+	return list.Map(groups, func(g ec2types.SecurityGroup) Finding {
+		return evaluateSecurityGroup(g, slices.Contains(balancerGroups, aws.ToString(g.GroupId)), rc.env)
+	}), nil
 }
 
 // evaluateSecurityGroup evaluates which ports a group opens to every address. Only the load balancer's may open any, 80 and 443.
@@ -164,8 +219,7 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	if len(open) > 0 {
 		f = f.with("open_to_the_world", open)
 	}
-	allowed := func(port string) bool { return ofBalancer && (port == "tcp/80" || port == "tcp/443") }
-	forbidden := slices.DeleteFunc(slices.Clone(open), allowed)
+	forbidden := list.Filter(open, func(port string) bool { return !ofBalancer || port != "tcp/80" && port != "tcp/443" })
 	switch {
 	case len(forbidden) > 0:
 		return f.error("OpenToTheWorld", driftHint(env, "a rule was added outside the deployer"),

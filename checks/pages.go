@@ -48,11 +48,3 @@ func batches[Key, Found any](
 ) ([]Found, error) {
 	return forEach(ctx, slices.Collect(slices.Chunk(keys, size)), read)
 }
-
-// find returns the first item that matches, or nil.
-func find[Item any](items []Item, matches func(Item) bool) *Item {
-	if at := slices.IndexFunc(items, matches); at >= 0 {
-		return &items[at]
-	}
-	return nil
-}

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 
@@ -93,11 +94,7 @@ func flatten(value any) []string {
 		}
 		return all
 	case map[string]any:
-		var all []string
-		for _, v := range value {
-			all = append(all, flatten(v)...)
-		}
-		return all
+		return flatten(slices.Collect(maps.Values(value)))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -87,18 +88,13 @@ const (
 	gracePeriod = 200 * time.Millisecond
 )
 
-func runChecks(
-	ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock,
-) Report {
+func runChecks(ctx context.Context, all []Check, env *environment.Environment, src Sources, opt Options, clk clock.Clock) Report {
 	ctx, rc, stop := newRun(ctx, env, src, opt, clk)
 	defer stop()
 	if rc.src.Network.Resolver == nil {
 		rc.src.Network = probe.SystemNetwork()
 	}
-	report := Report{
-		Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second),
-		Services: []Finding{},
-	}
+	report := Report{Environment: env.Name, Region: env.Region, Timestamp: rc.now.Truncate(time.Second), Services: []Finding{}}
 	selected := selectChecks(all, opt)
 	for i, outcome := range runAll(ctx, selected, rc) {
 		if omitted := (*omittedError)(nil); errors.As(outcome.err, &omitted) {
@@ -128,13 +124,9 @@ func newRun(
 }
 
 func selectChecks(all []Check, opt Options) []Check {
-	var selected []Check
-	for _, c := range all {
-		if (len(opt.Only) == 0 || slices.Contains(opt.Only, c.Component)) && !slices.Contains(opt.Skip, c.Component) {
-			selected = append(selected, c)
-		}
-	}
-	return selected
+	return list.Filter(all, func(c Check) bool {
+		return (len(opt.Only) == 0 || slices.Contains(opt.Only, c.Component)) && !slices.Contains(opt.Skip, c.Component)
+	})
 }
 
 // omittedError is why a check leaves its component out of the report.
@@ -195,4 +187,39 @@ func withGrace(ctx context.Context, by time.Duration) (context.Context, context.
 	graceCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
 	return graceCtx, func() { stop(); cancel() }
+}
+
+// runContext is what the checks of one run share: environment, time, sources, and the cache of reads.
+type runContext struct {
+	env *environment.Environment
+	// now is when the run started. Everything is evaluated as of then.
+	now   time.Time
+	clk   clock.Clock
+	src   Sources
+	cache cache
+}
+
+// aws returns the configuration from which checks create their clients, which costs next to nothing.
+func (rc *runContext) aws() aws.Config { return rc.src.AWS }
+
+// probeTimeout bounds a probe of the endpoint.
+const probeTimeout = 10 * time.Second
+
+// prefetch starts a read that is going to be needed, so that it does not wait for those before it. The caller gets the result
+// from the cache.
+func prefetch[T any](ctx context.Context, rc *runContext, read func(context.Context, *runContext) (T, error)) {
+	forked := fork(ctx)
+	go func() { _, _ = read(forked, rc) }()
+}
+
+// readBoth reads two values concurrently.
+func readBoth[A, B any](
+	ctx context.Context, rc *runContext,
+	readA func(context.Context, *runContext) (A, error), readB func(context.Context, *runContext) (B, error),
+) (a A, b B, err error) {
+	prefetch(ctx, rc, readB)
+	if a, err = readA(ctx, rc); err == nil {
+		b, err = readB(ctx, rc)
+	}
+	return a, b, err
 }

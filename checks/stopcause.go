@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // StopKind classifies why a task stopped.
@@ -172,10 +174,8 @@ var exitMeanings = map[int]struct {
 	134: {"aborted", Hint{
 		Cause: "the application aborted, often because its heap is too small", Solution: "check its last log lines", Command: "logs"}},
 	137: {"killed", Hint{
-		Cause:    "out of memory, or it did not exit in time after SIGTERM",
-		Solution: "check its memory usage, and that it exits on SIGTERM"}},
-	139: {"segmentation fault", Hint{
-		Cause: "a native module crashed", Solution: "check what changed in the image"}},
+		Cause: "out of memory, or it did not exit in time after SIGTERM", Solution: "check its memory usage, and that it exits on SIGTERM"}},
+	139: {"segmentation fault", Hint{Cause: "a native module crashed", Solution: "check what changed in the image"}},
 	143: {"terminated by SIGTERM", Hint{
 		Cause: "ECS asked it to stop", Solution: "nothing to do if a deployment was in progress"}},
 }
@@ -256,9 +256,9 @@ func exitMeaning(code int) (message string, hint Hint) {
 
 // failedContainer returns the first container that failed, or else the first that exited.
 func failedContainer(containers []ecstypes.Container) *ecstypes.Container {
-	failed := find(containers, func(c ecstypes.Container) bool { return aws.ToInt32(c.ExitCode) != 0 })
+	failed := list.Find(containers, func(c ecstypes.Container) bool { return aws.ToInt32(c.ExitCode) != 0 })
 	if failed == nil {
-		return find(containers, func(c ecstypes.Container) bool { return c.ExitCode != nil })
+		return list.Find(containers, func(c ecstypes.Container) bool { return c.ExitCode != nil })
 	}
 	return failed
 }

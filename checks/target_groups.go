@@ -10,6 +10,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // targetCounts counts targets by state, and the reasons of unhealthy ones. Draining ones are counted separately, because they
@@ -88,14 +89,11 @@ func evaluateTargetGroup(group *targetGroup, env *environment.Environment) Findi
 
 // reasonList returns the end of a message, which counts the reasons.
 func reasonList(reasons map[string]int) string {
-	var parts []string
-	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
-		parts = append(parts, fmt.Sprintf("%d %s", reasons[reason], reason))
-	}
-	if len(parts) == 0 {
+	if len(reasons) == 0 {
 		return ""
 	}
-	return ": " + strings.Join(parts, ", ")
+	counts := list.Map(slices.Sorted(maps.Keys(reasons)), func(reason string) string { return fmt.Sprintf("%d %s", reasons[reason], reason) })
+	return ": " + strings.Join(counts, ", ")
 }
 
 // targetHints explains the load balancer's reasons.
@@ -136,8 +134,7 @@ func targetHint(reasons map[string]int, env *environment.Environment) Hint {
 }
 
 func targetDetails(targets []elbtypes.TargetHealthDescription) []map[string]any {
-	var details []map[string]any
-	for _, t := range targets[:min(len(targets), maxTasksListed)] {
+	return list.Map(targets[:min(len(targets), maxTasksListed)], func(t elbtypes.TargetHealthDescription) map[string]any {
 		detail := map[string]any{}
 		if t.Target != nil {
 			detail["target"] = fmt.Sprintf("%s:%d", aws.ToString(t.Target.Id), aws.ToInt32(t.Target.Port))
@@ -149,7 +146,6 @@ func targetDetails(targets []elbtypes.TargetHealthDescription) []map[string]any 
 				detail["description"] = aws.ToString(t.TargetHealth.Description)
 			}
 		}
-		details = append(details, detail)
-	}
-	return details
+		return detail
+	})
 }

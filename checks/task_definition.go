@@ -10,6 +10,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error) {
@@ -18,12 +19,8 @@ func checkTaskDefinitions(ctx context.Context, rc *runContext) ([]Finding, error
 	if err != nil {
 		return nil, err
 	}
-	roles := []environment.Role{}
-	for _, s := range rc.env.Services.List() {
-		roles = append(roles, s.Role)
-	}
-	roles = append(roles, environment.Migration)
-	return forEach(ctx, roles, func(ctx context.Context, role environment.Role) ([]Finding, error) {
+	roles := list.Map(rc.env.Services.List(), func(s environment.Service) environment.Role { return s.Role })
+	return forEach(ctx, append(roles, environment.Migration), func(ctx context.Context, role environment.Role) ([]Finding, error) {
 		name := rc.env.TaskFamily(role)
 		if service := findService(services, rc.env.ServiceName(role)); service != nil {
 			name = aws.ToString(service.TaskDefinition)
@@ -59,8 +56,7 @@ func evaluateTaskDefinition(
 ) Finding {
 	f := newFinding("task_definition", taskDefinitionID(env, role))
 	if definition == nil {
-		return f.error("TaskDefinitionMissing", missingHint(env, "the revision"),
-			"the task definition %s does not exist", env.TaskFamily(role))
+		return f.error("TaskDefinitionMissing", missingHint(env, "the revision"), "the task definition %s does not exist", env.TaskFamily(role))
 	}
 	container := findContainer(definition, env.ContainerName(role))
 	f = f.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))
@@ -69,7 +65,7 @@ func evaluateTaskDefinition(
 			"the task definition has no container %s", env.ContainerName(role))
 	}
 	references := secretReferences(container, env)
-	missing := slices.DeleteFunc(slices.Clone(references), func(key string) bool { return slices.Contains(keys, key) })
+	missing := list.Filter(references, func(key string) bool { return !slices.Contains(keys, key) })
 	unset := unsetVariables(container, env)
 	foreign := foreignReferences(container, env)
 	redefined := redefinedKeys(container, env)
@@ -103,7 +99,7 @@ func evaluateTaskDefinition(
 }
 
 func findContainer(definition *ecstypes.TaskDefinition, name string) *ecstypes.ContainerDefinition {
-	return find(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
+	return list.Find(definition.ContainerDefinitions, func(c ecstypes.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
 }
 
 // secretReferences returns the keys of the configuration secret that a container refers to, sorted.
@@ -139,15 +135,10 @@ func isSecretNamed(part, name string) bool {
 // unsetVariables returns the required variables that a container does not get. DATABASE_URL is built when the container starts,
 // if it knows the database's secret.
 func unsetVariables(container *ecstypes.ContainerDefinition, env *environment.Environment) []string {
-	var set []string
-	for _, v := range container.Environment {
-		set = append(set, aws.ToString(v.Name))
-	}
-	for _, s := range container.Secrets {
-		set = append(set, aws.ToString(s.Name))
-	}
+	set := slices.Concat(list.Map(container.Environment, func(v ecstypes.KeyValuePair) string { return aws.ToString(v.Name) }),
+		list.Map(container.Secrets, func(s ecstypes.Secret) string { return aws.ToString(s.Name) }))
 	if slices.Contains(set, environment.VarDatabaseSecretARN) {
 		set = append(set, environment.VarDatabaseURL)
 	}
-	return slices.DeleteFunc(slices.Clone(env.Configuration.Required), func(name string) bool { return slices.Contains(set, name) })
+	return list.Filter(env.Configuration.Required, func(name string) bool { return !slices.Contains(set, name) })
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // utilisation holds the latest average of each metric by resource. It is supplementary evidence: without it nothing becomes
@@ -92,10 +93,9 @@ func readUtilisation(ctx context.Context, rc *runContext) (utilisation, error) {
 func metricQueries(metrics []metric) []cwtypes.MetricDataQuery {
 	var queries []cwtypes.MetricDataQuery
 	for i, m := range metrics {
-		var dimensions []cwtypes.Dimension
-		for _, name := range slices.Sorted(maps.Keys(m.dimensions)) {
-			dimensions = append(dimensions, cwtypes.Dimension{Name: aws.String(name), Value: aws.String(m.dimensions[name])})
-		}
+		dimensions := list.Map(slices.Sorted(maps.Keys(m.dimensions)), func(name string) cwtypes.Dimension {
+			return cwtypes.Dimension{Name: aws.String(name), Value: aws.String(m.dimensions[name])}
+		})
 		queries = append(queries, cwtypes.MetricDataQuery{
 			Id: aws.String(metricID(i)),
 			MetricStat: &cwtypes.MetricStat{
@@ -113,7 +113,7 @@ func metricID(i int) string { return fmt.Sprintf("m%d", i) }
 func utilisationOf(metrics []metric, results []cwtypes.MetricDataResult) utilisation {
 	found := utilisation{}
 	for i, m := range metrics {
-		result := find(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
+		result := list.Find(results, func(r cwtypes.MetricDataResult) bool { return aws.ToString(r.Id) == metricID(i) })
 		if result == nil || len(result.Values) == 0 {
 			continue
 		}

@@ -3,6 +3,8 @@ package checks
 import (
 	"maps"
 	"slices"
+
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Comparison compares the variables of two environments by role, container and name. Of sensitive values it only reports
@@ -46,7 +48,7 @@ const (
 func Compare(here, there Inspection) Comparison {
 	all := Comparison{Environment: here.Environment, Other: there.Environment, Containers: []ComparedContainer{}}
 	of := func(containers []Container, like Container) []Variable {
-		c := find(containers, func(c Container) bool { return c.Role == like.Role && c.Container == like.Container })
+		c := list.Find(containers, func(c Container) bool { return c.Role == like.Role && c.Container == like.Container })
 		if c == nil {
 			return nil
 		}

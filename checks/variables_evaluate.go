@@ -11,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // evaluateContainer evaluates the variables of a container.
@@ -41,10 +42,11 @@ func evaluateContainer(c Container, env *environment.Environment) []Finding {
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the last change of the configuration", c.Stale, c.Tasks))
 	}
-	if program := differencesFrom(c.Differences, programName(env)); len(program) > 0 {
+	if program := list.Filter(c.Differences, func(d Difference) bool { return d.Against == programName(env) }); len(program) > 0 {
 		findings = append(findings, f().warning("DiffersFromProgram",
 			driftHint(env, "the task definition is older than the environment's file, or was changed outside the deployer"),
-			"%s differs from %s: %s", c.Running, programName(env), strings.Join(program, ", ")))
+			"%s differs from %s: %s", c.Running, programName(env),
+			strings.Join(list.Map(program, func(d Difference) string { return d.Name + " " + d.Kind }), ", ")))
 	}
 	return findings
 }
@@ -60,23 +62,10 @@ func describeVariables(variables []Variable, selected func(Variable) bool) []str
 		case v.State == Unread:
 			names = append(names, v.Name)
 		default:
-			names = append(names, v.Name+" is "+v.State.describe())
+			names = append(names, v.Name+" is "+configuration.Kind(v.State).String())
 		}
 	}
 	return names
-}
-
-func (s State) describe() string { return configuration.Kind(s).String() }
-
-// differencesFrom returns the differences from one side as text.
-func differencesFrom(all []Difference, side string) []string {
-	var found []string
-	for _, d := range all {
-		if d.Against == side {
-			found = append(found, d.Name+" "+d.Kind)
-		}
-	}
-	return found
 }
 
 func programName(env *environment.Environment) string { return environment.FileName(env.Stack) }

@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Inspect reads what the containers of the environment's services get. deployed maps services to the revision of the last
@@ -167,10 +168,6 @@ func (r serviceReader) revisions() (running string, others []string) {
 	if len(revisions) > 0 && !slices.Contains(revisions, primary) {
 		running = revisions[0]
 	}
-	for _, arn := range revisions {
-		if arn != running {
-			others = append(others, awsx.NameFromARN(arn))
-		}
-	}
+	others = list.Map(list.Filter(revisions, func(arn string) bool { return arn != running }), awsx.NameFromARN)
 	return running, others
 }

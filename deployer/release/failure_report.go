@@ -186,10 +186,7 @@ func hintText(env *environment.Environment, cause checks.Stop) string {
 
 // lastLogLines returns the last log lines of a task. One that never started has no log; its reason explains more.
 func (r *ecsRollout) lastLogLines(ctx context.Context, role environment.Role, task string, limit int32) []string {
-	lines, err := logstream.Tail(ctx, r.logs, r.env.LogGroupName(), logStream(r.env, role, task), limit)
-	if err != nil {
-		return nil
-	}
+	lines, _ := logstream.Tail(ctx, r.logs, r.env.LogGroupName(), logStream(r.env, role, task), limit)
 	return lines
 }
 

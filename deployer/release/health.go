@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -36,7 +36,7 @@ func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.E
 	}
 	for attempt := 1; ; attempt++ {
 		results := probe.Run(ctx, target, d.deps.Network, d.deps.Clock)
-		failed := slices.DeleteFunc(slices.Clone(results), func(r probe.Result) bool { return r.Problem == nil })
+		failed := list.Filter(results, func(r probe.Result) bool { return r.Problem != nil })
 		switch {
 		case len(failed) == 0:
 			return results, nil

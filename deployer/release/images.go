@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // StoredImage is an image of the repository. The images and attestations of an index belong to it and are not listed.
@@ -59,12 +60,7 @@ func StoredImages(ctx context.Context, client ecrimage.Client, env *environment.
 	if err != nil {
 		return nil, err
 	}
-	var digests []string
-	for _, detail := range details {
-		if ecrimage.IsIndex(detail) {
-			digests = append(digests, aws.ToString(detail.ImageDigest))
-		}
-	}
+	digests := list.Map(list.Filter(details, ecrimage.IsIndex), func(index types.ImageDetail) string { return aws.ToString(index.ImageDigest) })
 	indexes, err := ecrimage.Indexes(ctx, client, env.Image.Repository, digests...)
 	if err != nil {
 		return nil, fmt.Errorf("read the image indexes of %s: %w", env.Image.Repository, err)

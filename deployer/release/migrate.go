@@ -21,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 const (
@@ -132,10 +133,7 @@ func (m *migrationTask) start(ctx context.Context, definition string) (*types.Ta
 	}
 	out, err := m.ecs.RunTask(ctx, in)
 	if err == nil && len(out.Tasks) == 0 {
-		var reasons []string
-		for _, f := range out.Failures {
-			reasons = append(reasons, cmp.Or(aws.ToString(f.Detail), aws.ToString(f.Reason)))
-		}
+		reasons := list.Map(out.Failures, func(f types.Failure) string { return cmp.Or(aws.ToString(f.Detail), aws.ToString(f.Reason)) })
 		err = errors.New(cmp.Or(strings.Join(reasons, ", "), "ECS returned no task and no reason"))
 	}
 	if err != nil {

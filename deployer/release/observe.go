@@ -11,8 +11,10 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // How many services and service deployments one call describes at most.
@@ -57,10 +59,7 @@ func (r *ecsRollout) services(ctx context.Context) (map[string]types.Service, er
 
 // describeServices describes the environment's services. A cluster that does not exist has none.
 func describeServices(ctx context.Context, client *ecs.Client, env *environment.Environment) ([]types.Service, error) {
-	var names []string
-	for _, s := range env.Services.List() {
-		names = append(names, env.ServiceName(s.Role))
-	}
+	names := list.Map(env.Services.List(), func(s environment.Service) string { return env.ServiceName(s.Role) })
 	var services []types.Service
 	for batch := range slices.Chunk(names, servicesPerCall) {
 		out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(env.ClusterName()), Services: batch})
@@ -146,7 +145,7 @@ func (r *ecsRollout) poll(ctx context.Context) ([]observation, error) {
 		}
 		o.verified = finished
 		o.tasks = append(o.tasks, running[group]...)
-		if finished || o.deployment != nil && deploymentInProgress(o.deployment) && primaryDeployment(*o.service).RunningCount > 0 {
+		if finished || o.deployment != nil && deploymentInProgress(o.deployment) && checks.PrimaryDeployment(*o.service).RunningCount > 0 {
 			if err := r.describeTargets(ctx, o, targets); err != nil {
 				return nil, err
 			}
@@ -242,10 +241,9 @@ func containerImage(ctx context.Context, client *ecs.Client, definition, contain
 }
 
 func imageIn(definition *types.TaskDefinition, container string) string {
-	for _, c := range definition.ContainerDefinitions {
-		if aws.ToString(c.Name) == container {
-			return aws.ToString(c.Image)
-		}
+	found := list.Find(definition.ContainerDefinitions, func(c types.ContainerDefinition) bool { return aws.ToString(c.Name) == container })
+	if found == nil {
+		return ""
 	}
-	return ""
+	return aws.ToString(found.Image)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -30,7 +31,7 @@ func (d *deployment) phases() []phase {
 	if settings.Backup != environment.BackupSnapshot {
 		backup.skipReason = "the environment asks for none"
 	}
-	list := []phase{
+	phases := []phase{
 		{name: Preflight, run: d.preflight},
 		{name: Repair, run: d.repair, enabled: d.previousCrashed},
 		backup,
@@ -39,17 +40,17 @@ func (d *deployment) phases() []phase {
 		{name: Health, run: d.health},
 		{name: Validate, run: d.validate},
 	}
-	at := slices.IndexFunc(list, func(p phase) bool { return p.name == Rollout })
+	at := slices.IndexFunc(phases, func(p phase) bool { return p.name == Rollout })
 	if settings.Migrations.Order != environment.BeforeServices {
 		at++
 	}
-	list = slices.Insert(list, at, migrations)
-	for i := range list {
-		if reason, skipped := d.request.SkipPhases[list[i].name]; skipped {
-			list[i].skipReason = reason
+	phases = slices.Insert(phases, at, migrations)
+	for i := range phases {
+		if reason, skipped := d.request.SkipPhases[phases[i].name]; skipped {
+			phases[i].skipReason = reason
 		}
 	}
-	return list
+	return phases
 }
 
 func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error) {
@@ -135,7 +136,7 @@ const (
 
 // waitable returns the problem to wait for, and for how long; nil where there is none, or one that waiting does not resolve.
 func (d *deployment) waitable(problems []Problem) (time.Duration, *Problem) {
-	stopping := slices.DeleteFunc(slices.Clone(problems), func(p Problem) bool { return !p.Stops })
+	stopping := list.Filter(problems, func(p Problem) bool { return p.Stops })
 	switch {
 	case d.request.WaitDelegation && len(stopping) == 1 && stopping[0].Check == Delegation:
 		return delegationInterval, &stopping[0]

@@ -30,6 +30,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -234,14 +235,12 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	if err != nil {
 		return blocking("secret", err)
 	}
-	var problems []Problem
-	for _, found := range checks.SecretProblems(settings.Values, p.env) {
-		problems = append(problems, Problem{
+	return list.Map(checks.SecretProblems(settings.Values, p.env), func(found checks.KeyProblem) Problem {
+		return Problem{
 			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops,
 			Hint: "set it with `deployer secrets set " + found.Key + " --env " + p.env.Stack + "`; tasks read it when they start",
-		})
-	}
-	return problems
+		}
+	})
 }
 
 // rolloutInProgress finds rollouts that have not ended.
@@ -252,7 +251,7 @@ func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
 	}
 	var problems []Problem
 	for _, service := range services {
-		if d := primaryDeployment(service); d.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
+		if d := checks.PrimaryDeployment(service); d.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
 			problems = append(problems, transient("rollout", hint.With(
 				fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
 				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`"))...)
@@ -312,11 +311,8 @@ func (p *preflight) delegation(ctx context.Context) []Problem {
 	if err != nil && (!errors.As(err, &notFound) || !notFound.IsNotFound) {
 		return blocking(Delegation, fmt.Errorf("look up the name servers of %s: %w", root, err))
 	}
-	var have []string
-	for _, ns := range found {
-		have = append(have, ns.Host)
-	}
-	if have = hostedzone.NormalNames(have); slices.Equal(have, want) {
+	have := hostedzone.NormalNames(list.Map(found, func(ns *net.NS) string { return ns.Host }))
+	if slices.Equal(have, want) {
 		return nil
 	}
 	if len(have) == 0 {

@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // RollbackTarget is what a rollback deploys.
@@ -62,9 +63,10 @@ func (d Deps) ResolveRollback(ctx context.Context, current, named string) (*Roll
 		return nil, err
 	}
 	target := &RollbackTarget{Image: image, UnreadableRecords: history.UnreadableRecords(records)}
-	if i := slices.IndexFunc(records, func(d history.Deployment) bool { return d.Verified && d.Image.Digest == image.Digest }); i >= 0 {
-		target.Verified, target.Code = &records[i], records[i].Code
-		target.Database, target.SnapshotErr = d.databaseAt(ctx, records, records[i].ID)
+	verified := list.Find(records, func(d history.Deployment) bool { return d.Verified && d.Image.Digest == image.Digest })
+	if verified != nil {
+		target.Verified, target.Code = verified, verified.Code
+		target.Database, target.SnapshotErr = d.databaseAt(ctx, records, verified.ID)
 	}
 	if earlier := resolver.record(named); earlier != nil {
 		target.Code = earlier.Code
@@ -115,11 +117,7 @@ func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, er
 
 // record returns the record of a deployment, or nil.
 func (r rollbackResolver) record(id string) *history.Deployment {
-	i := slices.IndexFunc(r.records, func(d history.Deployment) bool { return d.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &r.records[i]
+	return list.Find(r.records, func(d history.Deployment) bool { return d.ID == id })
 }
 
 func (r rollbackResolver) byDeployment(ctx context.Context, id string) (*Image, error) {
@@ -180,15 +178,14 @@ func (r rollbackResolver) alternatives(ctx context.Context) string {
 // digestOfRevision returns the digest of the image in a task definition: api:41 is short for the family of that role.
 func (r rollbackResolver) digestOfRevision(ctx context.Context, named string) (string, error) {
 	family, revision, _ := strings.Cut(awsx.NameFromARN(named), ":")
-	services := r.env.Services.List()
-	i := slices.IndexFunc(services, func(s environment.Service) bool {
+	service := list.Find(r.env.Services.List(), func(s environment.Service) bool {
 		return family == string(s.Role) || family == r.env.TaskFamily(s.Role)
 	})
-	if i < 0 {
+	if service == nil {
 		return "", hint.With(fmt.Errorf("%s is not a task definition of a service of %s", named, r.env.Name),
 			"use the form "+r.env.TaskFamily(environment.API)+":41, or short api:41")
 	}
-	family = r.env.TaskFamily(services[i].Role)
+	family = r.env.TaskFamily(service.Role)
 	full := family + ":" + revision
 	out, err := r.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &full})
 	var unknown *types.ClientException
@@ -198,7 +195,7 @@ func (r rollbackResolver) digestOfRevision(ctx context.Context, named string) (s
 	case err != nil:
 		return "", fmt.Errorf("read the revision %s: %w", full, err)
 	}
-	digest := awsx.DigestOf(imageIn(out.TaskDefinition, r.env.ContainerName(services[i].Role)))
+	digest := awsx.DigestOf(imageIn(out.TaskDefinition, r.env.ContainerName(service.Role)))
 	switch {
 	case digest == "":
 		return "", hint.With(fmt.Errorf("the revision %s does not name its image by digest", full), "give the image's tag or digest instead")

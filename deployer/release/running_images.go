@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // RunningImage is an image that tasks of one service run.
@@ -40,14 +41,14 @@ func RunningImages(ctx context.Context, client *ecs.Client, env *environment.Env
 		if !ok || aws.ToString(t.LastStatus) != "RUNNING" {
 			continue
 		}
-		same := func(r RunningImage) bool {
+		known := list.Find(images, func(r RunningImage) bool {
 			return r.Service == image.Service && r.Digest == image.Digest && r.Reported == image.Reported
+		})
+		if known == nil {
+			images = append(images, image)
+		} else {
+			known.Tasks++
 		}
-		if i := slices.IndexFunc(images, same); i >= 0 {
-			images[i].Tasks++
-			continue
-		}
-		images = append(images, image)
 	}
 	slices.SortFunc(images, func(a, b RunningImage) int {
 		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.Digest, b.Digest))
@@ -88,11 +89,7 @@ func runningImageOf(env *environment.Environment, t types.Task) (RunningImage, b
 
 // containerNamed returns a container of a task, or nil.
 func containerNamed(t types.Task, name string) *types.Container {
-	i := slices.IndexFunc(t.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == name })
-	if i < 0 {
-		return nil
-	}
-	return &t.Containers[i]
+	return list.Find(t.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == name })
 }
 
 // singleDigest returns the digest that every service runs.

@@ -11,6 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // listWindow is how far back service deployments are listed: long enough for clocks that disagree.
@@ -49,9 +52,7 @@ func (r *ecsRollout) captureBaseline(ctx context.Context) error {
 		if !exists {
 			continue
 		}
-		for _, d := range service.Deployments {
-			t.baselineIDs = append(t.baselineIDs, aws.ToString(d.Id))
-		}
+		t.baselineIDs = list.Map(service.Deployments, func(d types.Deployment) string { return aws.ToString(d.Id) })
 		if t.baseline, err = r.newestDeployment(ctx, name); err != nil {
 			return err
 		}
@@ -119,7 +120,7 @@ func (r *ecsRollout) matchDeployment(ctx context.Context, o *observation) error 
 	t.listedFingerprint = fingerprint
 	switch {
 	case newest == "" || newest == t.deploymentARN || newest == t.baseline:
-	case t.deploymentARN == "" || aws.ToString(primaryDeployment(*o.service).TaskDefinition) == t.taskDefinition:
+	case t.deploymentARN == "" || aws.ToString(checks.PrimaryDeployment(*o.service).TaskDefinition) == t.taskDefinition:
 		// Another process restarted what this run deploys: follow the restart.
 		t.deploymentARN, t.finished = newest, nil
 	default:
@@ -137,7 +138,7 @@ func (t *serviceTracker) update(o *observation, found map[string]*types.ServiceD
 		}
 	}
 	if d := o.deployment; d != nil && o.supersededBy == "" && (deploymentInProgress(d) || t.startedBy == "" && d.Status == types.ServiceDeploymentStatusSuccessful) {
-		primary := primaryDeployment(*o.service)
+		primary := checks.PrimaryDeployment(*o.service)
 		t.startedBy, t.taskDefinition = aws.ToString(primary.Id), aws.ToString(primary.TaskDefinition)
 	}
 	o.startedBy = t.startedBy
@@ -156,15 +157,6 @@ func (t *serviceTracker) lostTask(o observation) bool {
 	lost := failed > t.failedCount || counters.RunningCount < t.runningCount || o.failed()
 	t.failedCount, t.runningCount = max(failed, t.failedCount), counters.RunningCount
 	return lost
-}
-
-// primaryDeployment returns the deployment that DescribeServices marks PRIMARY, which is the one that ECS is to reach.
-func primaryDeployment(s types.Service) types.Deployment {
-	i := slices.IndexFunc(s.Deployments, func(d types.Deployment) bool { return aws.ToString(d.Status) == "PRIMARY" })
-	if i < 0 {
-		return types.Deployment{}
-	}
-	return s.Deployments[i]
 }
 
 // deploymentFromService derives a service deployment from the service, where service deployments cannot be read. Deployments of the

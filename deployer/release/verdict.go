@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -184,11 +185,11 @@ func permanentFailures(o observation) int {
 
 // currentDeployment returns this run's deployment as DescribeServices lists it.
 func (o observation) currentDeployment() types.Deployment {
-	i := slices.IndexFunc(o.service.Deployments, func(d types.Deployment) bool { return o.startedBy != "" && aws.ToString(d.Id) == o.startedBy })
-	if i < 0 {
-		return primaryDeployment(*o.service)
+	own := list.Find(o.service.Deployments, func(d types.Deployment) bool { return o.startedBy != "" && aws.ToString(d.Id) == o.startedBy })
+	if own == nil {
+		return checks.PrimaryDeployment(*o.service)
 	}
-	return o.service.Deployments[i]
+	return *own
 }
 
 // progressText returns how far a rollout is, and what it waits for.
@@ -242,8 +243,8 @@ func (o observation) fingerprint() string {
 
 // runningTasks returns the running tasks that ECS has not asked to stop.
 func (o observation) runningTasks() []types.Task {
-	return slices.DeleteFunc(slices.Clone(o.tasks), func(t types.Task) bool {
-		return aws.ToString(t.LastStatus) != "RUNNING" || aws.ToString(t.DesiredStatus) != "RUNNING"
+	return list.Filter(o.tasks, func(t types.Task) bool {
+		return aws.ToString(t.LastStatus) == "RUNNING" && aws.ToString(t.DesiredStatus) == "RUNNING"
 	})
 }
 
@@ -252,11 +253,7 @@ func (o observation) healthyTargets() int {
 }
 
 func (o observation) countTargets(state elbtypes.TargetHealthStateEnum) int {
-	n := 0
-	for _, t := range o.targets {
-		if t.TargetHealth != nil && t.TargetHealth.State == state {
-			n++
-		}
-	}
-	return n
+	return len(list.Filter(o.targets, func(t elbtypes.TargetHealthDescription) bool {
+		return t.TargetHealth != nil && t.TargetHealth.State == state
+	}))
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -25,10 +26,7 @@ type change struct {
 
 // planChanges returns a plan's changes, the most severe first.
 func planChanges(p engine.Plan) []change {
-	var changes []change
-	for _, s := range p.Steps {
-		changes = append(changes, change{Step: s, kind: operation(s)})
-	}
+	changes := list.Map(p.Steps, func(s engine.Step) change { return change{Step: s, kind: operation(s)} })
 	sortBySeverity(changes)
 	return changes
 }
@@ -230,7 +228,7 @@ type differenceJSON struct {
 }
 
 func changesJSON(changes []change) []changeJSON {
-	list := []changeJSON{}
+	all := []changeJSON{}
 	for _, c := range changes {
 		item := changeJSON{Operation: c.kind, URN: c.URN, Type: c.Type, Name: c.Name, ID: c.ID}
 		if c.inAccount {
@@ -243,7 +241,7 @@ func changesJSON(changes []change) []changeJSON {
 			}
 			item.Differences = append(item.Differences, difference)
 		}
-		list = append(list, item)
+		all = append(all, item)
 	}
-	return list
+	return all
 }

@@ -41,11 +41,11 @@ func DriftFormats() []string { return []string{"text", "json", "markdown"} }
 func Drifts(w io.Writer, all []Drift, multiple bool, format string, style Style) error {
 	switch format {
 	case "json":
-		list := []driftJSON{}
+		views := []driftJSON{}
 		for _, d := range all {
-			list = append(list, newDriftJSON(d))
+			views = append(views, newDriftJSON(d))
 		}
-		return jsonByEnvironment(w, list, multiple)
+		return jsonByEnvironment(w, views, multiple)
 	case "markdown":
 		return markdownByEnvironment(w, all, driftMarkdown)
 	}

@@ -20,6 +20,19 @@ func JSON(w io.Writer, value any) error {
 	return nil
 }
 
+// show writes a value for programs in their formats, and in any other as the lines that add appends.
+func show(w io.Writer, value any, format string, style Style, add func(*document)) error {
+	switch format {
+	case "json":
+		return JSON(w, value)
+	case "yaml":
+		return YAML(w, value)
+	}
+	d := document{style: style}
+	add(&d)
+	return d.writeTo(w)
+}
+
 // jsonByEnvironment writes an array where several environments were selected, and else the one value itself.
 func jsonByEnvironment[T any](w io.Writer, values []T, multiple bool) error {
 	if !multiple && len(values) == 1 {

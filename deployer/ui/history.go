@@ -22,21 +22,17 @@ func History(w io.Writer, deployments []history.Deployment, format string) error
 	if deployments == nil {
 		deployments = []history.Deployment{}
 	}
-	switch format {
-	case "json":
-		return JSON(w, deployments)
-	case "yaml":
-		return YAML(w, deployments)
-	}
-	t := newTable("deployment", "kind", "image", "outcome", "time")
-	for _, d := range deployments {
-		duration := ""
-		if !d.Ended.IsZero() {
-			duration = formatDuration(d.Ended.Sub(d.Started))
+	return show(w, deployments, format, Style{}, func(out *document) {
+		t := newTable("deployment", "kind", "image", "outcome", "time")
+		for _, d := range deployments {
+			duration := ""
+			if !d.Ended.IsZero() {
+				duration = formatDuration(d.Ended.Sub(d.Started))
+			}
+			t.AppendRow(table.Row{d.ID, d.Kind, text.Snip(cmp.Or(d.Image.Tag, d.Image.Digest), tagWidth), outcomeText(d), duration})
 		}
-		t.AppendRow(table.Row{d.ID, d.Kind, text.Snip(cmp.Or(d.Image.Tag, d.Image.Digest), tagWidth), outcomeText(d), duration})
-	}
-	return writeTable(w, t)
+		out.table(t)
+	})
 }
 
 // outcomeText returns how a deployment ended, with the phase that it ended in unless it succeeded.
@@ -52,50 +48,46 @@ func outcomeText(d history.Deployment) string {
 
 // Deployment shows one deployment in full.
 func Deployment(w io.Writer, d history.Deployment, format string) error {
-	switch format {
-	case "json":
-		return JSON(w, d)
-	case "yaml":
-		return YAML(w, d)
-	}
-	t := newTable("deployment", d.ID)
+	return show(w, d, format, Style{}, func(out *document) { out.deployment(d) })
+}
+
+func (d *document) deployment(shown history.Deployment) {
+	t := newTable("deployment", shown.ID)
 	row := func(name, value string) {
 		if value != "" {
 			t.AppendRow(table.Row{name, value})
 		}
 	}
-	row("environment", d.Environment)
-	row("kind", string(d.Kind))
-	row("by", d.By)
-	row("started", formatTime(d.Started))
-	row("ended", formatTime(d.Ended))
-	row("outcome", outcomeText(d))
-	row("image", d.Image.Tag)
-	row("digest", d.Image.Digest)
-	row("snapshot", d.Snapshot)
-	if d.Migration != nil {
-		row("migration", fmt.Sprintf("task %s, exit code %d", d.Migration.Task, d.Migration.ExitCode))
+	row("environment", shown.Environment)
+	row("kind", string(shown.Kind))
+	row("by", shown.By)
+	row("started", formatTime(shown.Started))
+	row("ended", formatTime(shown.Ended))
+	row("outcome", outcomeText(shown))
+	row("image", shown.Image.Tag)
+	row("digest", shown.Image.Digest)
+	row("snapshot", shown.Snapshot)
+	if shown.Migration != nil {
+		row("migration", fmt.Sprintf("task %s, exit code %d", shown.Migration.Task, shown.Migration.ExitCode))
 	}
-	if d.RolledBackTo != nil {
-		row("rolled back to", fmt.Sprintf("%s (%s)", d.RolledBackTo.Tag, d.RolledBackTo.Digest))
+	if shown.RolledBackTo != nil {
+		row("rolled back to", fmt.Sprintf("%s (%s)", shown.RolledBackTo.Tag, shown.RolledBackTo.Digest))
 	}
-	for _, service := range slices.Sorted(maps.Keys(d.TaskDefinitions)) {
-		row("task definition", awsx.NameFromARN(d.TaskDefinitions[service]))
+	for _, service := range slices.Sorted(maps.Keys(shown.TaskDefinitions)) {
+		row("task definition", awsx.NameFromARN(shown.TaskDefinitions[service]))
 	}
-	var out document
-	out.table(t)
-	out.add("", "")
-	for _, p := range d.Phases {
-		out.addf("", "%-10s %-11s %7s  %s", p.Name, p.Outcome, formatSeconds(p.Seconds), text.FirstLine(p.Message))
+	d.table(t)
+	d.add("", "")
+	for _, p := range shown.Phases {
+		d.addf("", "%-10s %-11s %7s  %s", p.Name, p.Outcome, formatSeconds(p.Seconds), text.FirstLine(p.Message))
 	}
-	for _, warning := range d.Warnings {
-		out.add("", "warning: "+text.FirstLine(warning))
+	for _, warning := range shown.Warnings {
+		d.add("", "warning: "+text.FirstLine(warning))
 	}
-	if d.Error != "" {
-		out.add("", "\n"+d.Error)
+	if shown.Error != "" {
+		d.add("", "\n"+shown.Error)
 	}
-	if d.Hint != "" {
-		out.add("", "hint: "+d.Hint)
+	if shown.Hint != "" {
+		d.add("", "hint: "+shown.Hint)
 	}
-	return out.writeTo(w)
 }

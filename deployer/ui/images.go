@@ -30,9 +30,10 @@ type UnreadableEnvironment struct {
 
 // Images shows the images of a repository, the newest first.
 func Images(w io.Writer, list ImageList, format string, style Style) error {
-	if format == "json" {
-		return JSON(w, list)
-	}
+	return show(w, list, format, Style{}, func(d *document) { d.images(list) })
+}
+
+func (d *document) images(list ImageList) {
 	mixed := mixedEnvironments(list.Images)
 	t := newTable("tags", "digest", "pushed", "size", "scan", "runs in")
 	for _, image := range list.Images {
@@ -43,7 +44,6 @@ func Images(w io.Writer, list ImageList, format string, style Style) error {
 	}
 	// With the columns between them these widths make 80.
 	t.SetColumnConfigs([]table.ColumnConfig{wrapped(1, 20), wrapped(5, 8), wrapped(6, 10)})
-	var d document
 	d.table(t)
 	if left := list.Total - len(list.Images); left > 0 {
 		d.addf("", "%d older images are not shown; --limit 0 shows all", left)
@@ -51,7 +51,6 @@ func Images(w io.Writer, list ImageList, format string, style Style) error {
 	for _, unreadable := range list.Unreadable {
 		d.addf("", "what runs in %s is not known: %s", unreadable.Environment, unreadable.Error)
 	}
-	return d.writeTo(w)
 }
 
 // scanSummary counts the findings of the highest severity: there is no room for more.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // ImportReport is which of a program's resources the account has, and what the first deployment would do to them.
@@ -44,24 +45,16 @@ func (r ImportReport) Unambiguous() bool {
 
 // DataLosses returns the resources with data that would be replaced, with the properties that require it.
 func (r ImportReport) DataLosses() []string {
-	var losses []string
-	for _, f := range r.Found {
-		if f.Stateful && f.Step.Replaces {
-			losses = append(losses, f.replacement())
-		}
-	}
-	return losses
+	lost := list.Filter(r.Found, func(f ImportFound) bool { return f.Stateful && f.Step.Replaces })
+	return list.Map(lost, ImportFound.replacement)
 }
 
 // Ambiguous returns the resources that match several of the account's, with the IDs of those.
 func (r ImportReport) Ambiguous() []string {
-	var ambiguous []string
-	for _, m := range r.Missing {
-		if len(m.Candidates) > 0 {
-			ambiguous = append(ambiguous, fmt.Sprintf("%s (%s)", label(m.Type, m.Name), strings.Join(m.Candidates, ", ")))
-		}
-	}
-	return ambiguous
+	ambiguous := list.Filter(r.Missing, func(m ImportMissing) bool { return len(m.Candidates) > 0 })
+	return list.Map(ambiguous, func(m ImportMissing) string {
+		return fmt.Sprintf("%s (%s)", label(m.Type, m.Name), strings.Join(m.Candidates, ", "))
+	})
 }
 
 // Import shows what was found, what the first deployment would create, and last what needs a decision. Each resource has
@@ -114,13 +107,10 @@ func (f ImportFound) replacement() string {
 
 // replaceReasons returns the properties that require a replacement, before and after.
 func (f ImportFound) replaceReasons() string {
-	var reasons []string
-	for _, d := range f.Step.Differences {
-		if d.Replaces {
-			reasons = append(reasons, fmt.Sprintf("%s: %s → %s", d.Path, formatValue(d.Old), formatValue(d.New)))
-		}
-	}
-	return strings.Join(reasons, ", ")
+	replacing := list.Filter(f.Step.Differences, func(d engine.Difference) bool { return d.Replaces })
+	return strings.Join(list.Map(replacing, func(d engine.Difference) string {
+		return fmt.Sprintf("%s: %s → %s", d.Path, formatValue(d.Old), formatValue(d.New))
+	}), ", ")
 }
 
 func (m ImportMissing) outcome() string {

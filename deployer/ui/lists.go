@@ -19,17 +19,13 @@ import (
 
 // Outputs shows a stack's outputs.
 func Outputs(w io.Writer, values map[string]any, format string) error {
-	switch format {
-	case "json":
-		return JSON(w, values)
-	case "yaml":
-		return YAML(w, values)
-	}
-	t := newTable("output", "value")
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		t.AppendRow(table.Row{key, oneLine(values[key])})
-	}
-	return writeTable(w, t)
+	return show(w, values, format, Style{}, func(d *document) {
+		t := newTable("output", "value")
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			t.AppendRow(table.Row{key, oneLine(values[key])})
+		}
+		d.table(t)
+	})
 }
 
 func oneLine(value any) string {
@@ -77,27 +73,23 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 			e.RepositoryURL(), e.Delivery.Branch, e.Delivery.Trigger, e.Delivery.Approval, e.Delivery.Tests,
 		})
 	}
-	if format == "json" {
-		return JSON(w, rows)
-	}
-	t := newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
-	for _, r := range rows {
-		protected := map[bool]string{true: "yes", false: "no"}[r.Protected]
-		t.AppendRow(table.Row{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
-	}
-	return writeTable(w, t)
+	return show(w, rows, format, Style{}, func(d *document) {
+		t := newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
+		for _, r := range rows {
+			protected := map[bool]string{true: "yes", false: "no"}[r.Protected]
+			t.AppendRow(table.Row{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
+		}
+		d.table(t)
+	})
 }
 
 // Validation lists the files that are valid; the others are an error.
 func Validation(w io.Writer, files []string, format string) error {
-	if format == "json" {
-		return JSON(w, map[string]any{"valid": files})
-	}
-	var d document
-	for _, f := range files {
-		d.add("", f+" is valid")
-	}
-	return d.writeTo(w)
+	return show(w, map[string]any{"valid": files}, format, Style{}, func(d *document) {
+		for _, f := range files {
+			d.add("", f+" is valid")
+		}
+	})
 }
 
 // Rules explains the keys of environment files.
@@ -131,34 +123,27 @@ func Rules(w io.Writer, rules []docs.Rule, format string, style Style) error {
 
 // Faults lists the faults of the simulated account.
 func Faults(w io.Writer, faults []local.Fault, format string, style Style) error {
-	if format == "json" {
-		return JSON(w, faults)
-	}
-	t := newTable("fault", "what goes wrong", "what it should lead to")
-	for _, f := range faults {
-		t.AppendRow(table.Row{f.Name, f.Effect, f.Expect})
-	}
-	if style.Width > 0 {
-		// The names of faults and the space between columns take 22; the two columns with sentences share the rest.
-		width := max(16, (style.Width-22)/2-2)
-		t.SetColumnConfigs([]table.ColumnConfig{wrapped(2, width), wrapped(3, width)})
-	}
-	return writeTable(w, t)
+	return show(w, faults, format, Style{}, func(d *document) {
+		t := newTable("fault", "what goes wrong", "what it should lead to")
+		for _, f := range faults {
+			t.AppendRow(table.Row{f.Name, f.Effect, f.Expect})
+		}
+		if style.Width > 0 {
+			// The names of faults and the space between columns take 22; the two columns with sentences share the rest.
+			width := max(16, (style.Width-22)/2-2)
+			t.SetColumnConfigs([]table.ColumnConfig{wrapped(2, width), wrapped(3, width)})
+		}
+		d.table(t)
+	})
 }
 
 // Probes shows the result of each probe.
 func Probes(w io.Writer, results []probe.Result, format string, style Style) error {
-	switch format {
-	case "json":
-		return JSON(w, results)
-	case "yaml":
-		return YAML(w, results)
-	}
-	var d document
-	for _, r := range results {
-		d.probe(r, style.okSign(r.OK()))
-	}
-	return d.writeTo(w)
+	return show(w, results, format, Style{}, func(d *document) {
+		for _, r := range results {
+			d.probe(r, style.okSign(r.OK()))
+		}
+	})
 }
 
 func (d *document) probe(r probe.Result, sign string) {
@@ -190,15 +175,16 @@ func (d *document) probe(r probe.Result, sign string) {
 // Snapshots shows a database's snapshots. A name has 48 characters and must be copied whole: it has a line of its own, and
 // below it when and by whom the snapshot was created.
 func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format string, _ Style) error {
-	if format == "json" {
-		if all == nil {
-			all = []database.Snapshot{}
-		}
-		return JSON(w, all)
+	if all == nil {
+		all = []database.Snapshot{}
 	}
+	return show(w, all, format, Style{}, func(d *document) { d.snapshots(all, now) })
+}
+
+func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 	if len(all) == 0 {
-		_, err := fmt.Fprintln(w, "no snapshots")
-		return err
+		d.add("", "no snapshots")
+		return
 	}
 	t := newTable("snapshot", "status", "size", "engine")
 	for _, s := range all {
@@ -214,7 +200,7 @@ func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format strin
 			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
 		})
 	}
-	return writeTable(w, t)
+	d.table(t)
 }
 
 func createdBy(s database.Snapshot) string {
@@ -235,14 +221,12 @@ type KeyDifference struct {
 
 // KeyDifferences shows how one version of a secret differs from another.
 func KeyDifferences(w io.Writer, before, after string, differences []KeyDifference, format string) error {
-	if format == "json" {
-		return JSON(w, map[string]any{"from": before, "to": after, "keys": differences})
-	}
-	var d document
-	d.addf("", "from %s\nto   %s", before, after)
-	signs := map[string]string{"added": "+", "removed": "-", "changed": "~", "same": " "}
-	for _, difference := range differences {
-		d.addf("", "%s %s (%s)", signs[difference.Result], difference.Key, difference.Result)
-	}
-	return d.writeTo(w)
+	value := map[string]any{"from": before, "to": after, "keys": differences}
+	return show(w, value, format, Style{}, func(d *document) {
+		d.addf("", "from %s\nto   %s", before, after)
+		signs := map[string]string{"added": "+", "removed": "-", "changed": "~", "same": " "}
+		for _, difference := range differences {
+			d.addf("", "%s %s (%s)", signs[difference.Result], difference.Key, difference.Result)
+		}
+	})
 }

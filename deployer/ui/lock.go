@@ -24,15 +24,13 @@ func Lock(w io.Writer, environment string, status *lock.Status, format string) e
 	if status != nil {
 		view.State, view.Holder, view.SilentSeconds = string(status.State), &status.Holder, status.SinceHeartbeat.Seconds()
 	}
-	switch format {
-	case "json":
-		return JSON(w, view)
-	case "yaml":
-		return YAML(w, view)
-	}
+	return show(w, view, format, Style{}, func(d *document) { d.lock(environment, status) })
+}
+
+func (d *document) lock(environment string, status *lock.Status) {
 	if status == nil {
-		_, err := fmt.Fprintf(w, "%s is free: no deployer is changing it\n", environment)
-		return err
+		d.add("", environment+" is free: no deployer is changing it")
+		return
 	}
 	state := map[lock.State]string{
 		lock.StateHeld:    "held",
@@ -50,5 +48,5 @@ func Lock(w io.Writer, environment string, status *lock.Status, format string) e
 	if !h.Expires.IsZero() {
 		t.AppendRow(table.Row{"expires", formatTime(h.Expires) + ", unless a heartbeat arrives"})
 	}
-	return writeTable(w, t)
+	d.table(t)
 }

@@ -3,10 +3,10 @@ package ui
 import (
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // StatusReport is the result of one run of the checks.
@@ -70,20 +70,15 @@ func formats() []reportFormat {
 
 // ReportFormats returns the formats of Report, the default first.
 func ReportFormats() []string {
-	var names []string
-	for _, f := range formats() {
-		names = append(names, f.name)
-	}
-	return names
+	return list.Map(formats(), func(f reportFormat) string { return f.name })
 }
 
 // Report writes the result of a run of the checks.
 func Report(w io.Writer, r StatusReport, format string, style Style) error {
-	at := slices.IndexFunc(formats(), func(f reportFormat) bool { return f.name == format })
-	if at < 0 {
+	f := list.Find(formats(), func(f reportFormat) bool { return f.name == format })
+	if f == nil {
 		return fmt.Errorf("a report has no format %q", format)
 	}
-	f := formats()[at]
 	if f.writeAll != nil {
 		return f.writeAll(w, r, style)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // area is a group of related components.
@@ -44,10 +45,7 @@ func (s section) findings() []checks.Finding {
 
 // sections returns the areas that have findings. Components without an area come last.
 func sections(findings []checks.Finding) []section {
-	var found []section
-	for _, a := range append(areas(), area{title: "Other"}) {
-		found = append(found, section{Title: a.title})
-	}
+	found := list.Map(append(areas(), area{title: "Other"}), func(a area) section { return section{Title: a.title} })
 	for _, g := range groupByComponent(findings) {
 		at := slices.IndexFunc(areas(), func(a area) bool { return slices.Contains(a.components, g.Component) })
 		if at < 0 {
@@ -93,11 +91,5 @@ func unhealthy(findings []checks.Finding) []checks.Finding {
 }
 
 func withStatus(findings []checks.Finding, status checks.Status) []checks.Finding {
-	var found []checks.Finding
-	for _, f := range findings {
-		if f.Status == status {
-			found = append(found, f)
-		}
-	}
-	return found
+	return list.Filter(findings, func(f checks.Finding) bool { return f.Status == status })
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -63,7 +64,7 @@ type statusCount struct {
 // statusCounts returns the counts of a summary that are not 0, the worst first.
 func statusCounts(s checks.Summary) []statusCount {
 	all := []statusCount{{checks.Error, s.Error}, {checks.Warning, s.Warning}, {checks.Unknown, s.Unknown}, {checks.Healthy, s.Healthy}}
-	return slices.DeleteFunc(all, func(c statusCount) bool { return c.N == 0 })
+	return list.Filter(all, func(c statusCount) bool { return c.N > 0 })
 }
 
 // Counts returns the counts of a summary as words.
@@ -72,10 +73,7 @@ func Counts(s checks.Summary) string {
 		return "nothing was checked"
 	}
 	plural := map[checks.Status]string{checks.Unknown: "unknown", checks.Healthy: "healthy"}
-	var parts []string
-	for _, c := range statusCounts(s) {
-		parts = append(parts, text.Plural(c.N, string(c.Status), plural[c.Status]))
-	}
+	parts := list.Map(statusCounts(s), func(c statusCount) string { return text.Plural(c.N, string(c.Status), plural[c.Status]) })
 	return fmt.Sprintf("%s of %d", strings.Join(parts, ", "), s.Total)
 }
 
@@ -120,11 +118,7 @@ func flattenDetails(prefix string, object map[string]any) []detail {
 }
 
 func joinDetails(details []detail) string {
-	var all []string
-	for _, d := range details {
-		all = append(all, d.String())
-	}
-	return strings.Join(all, " ")
+	return strings.Join(list.Map(details, detail.String), " ")
 }
 
 // inline returns a value on one line.
@@ -133,11 +127,7 @@ func inline(value any) string {
 	case map[string]any:
 		return "{" + joinDetails(flattenDetails("", v)) + "}"
 	case []any:
-		var items []string
-		for _, item := range v {
-			items = append(items, inline(item))
-		}
-		return strings.Join(items, ", ")
+		return strings.Join(list.Map(v, inline), ", ")
 	case float64:
 		return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -47,10 +48,7 @@ func writeHTML(w io.Writer, r StatusReport, _ Style) error {
 	}
 	view := pageView{
 		Headline: headline(r.Environments), Icon: statusIcon(worstStatus(r.Environments)), Style: template.CSS(pageCSS),
-		Refresh: int(r.Refresh.Seconds()),
-	}
-	for _, environment := range r.Environments {
-		view.Environments = append(view.Environments, newEnvironmentView(environment))
+		Refresh: int(r.Refresh.Seconds()), Environments: list.Map(r.Environments, newEnvironmentView),
 	}
 	if err := t.Execute(w, view); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -114,10 +112,7 @@ func sameHint(a, b *checks.Hint) bool { return a == b || a != nil && b != nil &&
 
 // worstStatus returns the status of all environments: error before warning before unknown, as within an environment.
 func worstStatus(environments []EnvironmentReport) checks.Status {
-	var all []checks.Finding
-	for _, r := range environments {
-		all = append(all, checks.Finding{Status: r.Summary.Status})
-	}
+	all := list.Map(environments, func(r EnvironmentReport) checks.Finding { return checks.Finding{Status: r.Summary.Status} })
 	return checks.Aggregate(all).Status
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // writeMarkdown writes a comment or a job's summary for GitHub: what is not healthy as a table, the rest folded.
@@ -33,10 +34,9 @@ func writeMarkdown(w io.Writer, r EnvironmentReport, _ Style) error {
 	}
 	markdownTable(&b, []string{"", "what", "finding", "likely cause", "what to do"}, findings, maxMarkdown)
 	for _, lb := range r.LoadBalancers {
-		var targets []string
-		for _, g := range lb.TargetGroups {
-			targets = append(targets, fmt.Sprintf("%s: %d/%d healthy", escapeMarkdown(g.Name), g.Healthy, g.Total))
-		}
+		targets := list.Map(lb.TargetGroups, func(g checks.TargetGroup) string {
+			return fmt.Sprintf("%s: %d/%d healthy", escapeMarkdown(g.Name), g.Healthy, g.Total)
+		})
 		balancers = append(balancers, markdownRow(escapeMarkdown(lb.Name), escapeMarkdown(lb.State), strings.Join(targets, "<br>")))
 	}
 	markdownTable(&b, []string{"load balancer", "state", "targets"}, balancers, maxMarkdown)
@@ -66,10 +66,7 @@ func writeMarkdown(w io.Writer, r EnvironmentReport, _ Style) error {
 // messages returns the messages of a component's healthy findings, up to a dozen.
 func messages(findings []checks.Finding) string {
 	const limit = 12
-	var all []string
-	for _, f := range findings[:min(len(findings), limit)] {
-		all = append(all, f.Message)
-	}
+	all := list.Map(findings[:min(len(findings), limit)], func(f checks.Finding) string { return f.Message })
 	if left := len(findings) - limit; left > 0 {
 		all = append(all, fmt.Sprintf("… and %d more", left))
 	}

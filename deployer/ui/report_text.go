@@ -96,14 +96,11 @@ func writeVerbose(w io.Writer, r EnvironmentReport, style Style) error {
 
 // Findings shows findings without a report around them.
 func Findings(w io.Writer, findings []checks.Finding, format string, style Style) error {
-	if format == "json" {
-		return JSON(w, findings)
-	}
-	d := document{style: style}
-	for _, f := range findings {
-		d.finding(f, "")
-	}
-	return d.writeTo(w)
+	return show(w, findings, format, style, func(d *document) {
+		for _, f := range findings {
+			d.finding(f, "")
+		}
+	})
 }
 
 // finding appends a finding with its details, and with its hint where it is not healthy.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -112,13 +113,7 @@ func componentNode(r checks.Report, key, name, title string, components ...strin
 }
 
 func withComponent(findings []checks.Finding, component string) []checks.Finding {
-	var found []checks.Finding
-	for _, f := range findings {
-		if f.Component == component {
-			found = append(found, f)
-		}
-	}
-	return found
+	return list.Filter(findings, func(f checks.Finding) bool { return f.Component == component })
 }
 
 func newNode(r checks.Report, key, name, title string, findings []checks.Finding) node {
@@ -128,10 +123,7 @@ func newNode(r checks.Report, key, name, title string, findings []checks.Finding
 	}
 	n.Status = checks.Aggregate(findings).Status
 	n.Message = shortMessage(worst(findings))
-	var tips []string
-	for _, f := range findings {
-		tips = append(tips, fmt.Sprintf("%s %s: %s", f.Status, f.Service, f.Message))
-	}
+	tips := list.Map(findings, func(f checks.Finding) string { return fmt.Sprintf("%s %s: %s", f.Status, f.Service, f.Message) })
 	n.Tip = strings.Join(tips, "\n")
 	return n
 }
@@ -148,15 +140,10 @@ func serviceNodes(r checks.Report) (nodes []node, traffic []bool) {
 	}
 	targets := rolesWithTargets(r)
 	for _, f := range shown {
-		findings := []checks.Finding{f}
 		name := strings.TrimPrefix(f.Service, "ECS-Service-")
-		for _, tasks := range withComponent(r.Services, "ecs_tasks") {
-			if strings.HasSuffix(tasks.Service, name) {
-				findings = append(findings, tasks)
-			}
-		}
+		tasks := list.Filter(withComponent(r.Services, "ecs_tasks"), func(t checks.Finding) bool { return strings.HasSuffix(t.Service, name) })
 		role := roleOf(r.Environment, name, "-service")
-		nodes = append(nodes, newNode(r, "service-"+role, role, "Containers", findings))
+		nodes = append(nodes, newNode(r, "service-"+role, role, "Containers", append([]checks.Finding{f}, tasks...)))
 		traffic = append(traffic, targets[role])
 	}
 	if rest := services[len(shown):]; len(rest) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -29,10 +30,7 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 		if c.Err != nil {
 			failure = text.Snip(text.FirstLine(c.Err.Error()), 80)
 		}
-		var after []string
-		for _, id := range c.After {
-			after = append(after, strconv.Itoa(id))
-		}
+		after := list.Map(c.After, strconv.Itoa)
 		t.AppendRow(table.Row{
 			c.ID, milliseconds(c.Start.Sub(start)), milliseconds(c.Duration()), name(c), c.Component, strings.Join(after, ", "), failure,
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -57,11 +58,9 @@ func newTable(header ...any) table.Writer {
 
 // alignRight returns the configuration of columns with numbers.
 func alignRight(columns ...int) []table.ColumnConfig {
-	var configs []table.ColumnConfig
-	for _, n := range columns {
-		configs = append(configs, table.ColumnConfig{Number: n, Align: pretty.AlignRight, AlignHeader: pretty.AlignRight})
-	}
-	return configs
+	return list.Map(columns, func(n int) table.ColumnConfig {
+		return table.ColumnConfig{Number: n, Align: pretty.AlignRight, AlignHeader: pretty.AlignRight}
+	})
 }
 
 // wrapped returns the configuration of a column that breaks lines at a width.
@@ -100,10 +99,4 @@ func (d *document) table(t table.Writer) {
 func (d *document) writeTo(w io.Writer) error {
 	_, err := io.WriteString(w, d.String())
 	return err
-}
-
-func writeTable(w io.Writer, t table.Writer) error {
-	var d document
-	d.table(t)
-	return d.writeTo(w)
 }

@@ -163,20 +163,17 @@ func (s Style) variableState(v checks.Variable) string {
 
 // Comparison shows how the variables of two environments differ.
 func Comparison(w io.Writer, compared checks.Comparison, format string, style Style) error {
-	if format == "json" {
-		return JSON(w, compared)
-	}
-	d := document{style: style}
-	for _, c := range compared.Containers {
-		if format != "compact" {
-			d.comparedContainer(c, compared)
-			continue
+	return show(w, compared, format, style, func(d *document) {
+		for _, c := range compared.Containers {
+			if format != "compact" {
+				d.comparedContainer(c, compared)
+				continue
+			}
+			for _, v := range c.Variables {
+				fmt.Fprintf(d, "%s/%s %s: %s\n", c.Role, c.Container, v.Name, v.Result)
+			}
 		}
-		for _, v := range c.Variables {
-			fmt.Fprintf(&d, "%s/%s %s: %s\n", c.Role, c.Container, v.Name, v.Result)
-		}
-	}
-	return d.writeTo(w)
+	})
 }
 
 func (d *document) comparedContainer(c checks.ComparedContainer, compared checks.Comparison) {
