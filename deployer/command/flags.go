@@ -54,22 +54,10 @@ func flagsOfAll(formats []string) []cli.Flag {
 		})
 	}
 	for _, f := range withVariables(flags, variable) {
-		setCategory(f)
+		category, _ := attributes(f)
+		*category = globalCategory
 	}
 	return flags
-}
-
-func setCategory(f cli.Flag) {
-	switch f := f.(type) {
-	case *cli.StringFlag:
-		f.Category = globalCategory
-	case *cli.BoolFlag:
-		f.Category = globalCategory
-	case *cli.StringSliceFlag:
-		f.Category = globalCategory
-	case *cli.DurationFlag:
-		f.Category = globalCategory
-	}
 }
 
 // waitFlag returns --wait, strictFlag --strict, and so on: flags that several commands share.

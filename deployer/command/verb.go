@@ -163,21 +163,27 @@ func variable(flag string) string {
 // withVariables gives every flag its environment variable.
 func withVariables(flags []cli.Flag, name func(flag string) string) []cli.Flag {
 	for _, f := range flags {
-		variable := []string{name(f.Names()[0])}
-		switch f := f.(type) {
-		case *cli.StringFlag:
-			f.EnvVars = append(variable, f.EnvVars...)
-		case *cli.BoolFlag:
-			f.EnvVars = append(variable, f.EnvVars...)
-		case *cli.DurationFlag:
-			f.EnvVars = append(variable, f.EnvVars...)
-		case *cli.IntFlag:
-			f.EnvVars = append(variable, f.EnvVars...)
-		case *cli.Float64Flag:
-			f.EnvVars = append(variable, f.EnvVars...)
-		case *cli.StringSliceFlag:
-			f.EnvVars = append(variable, f.EnvVars...)
-		}
+		_, variables := attributes(f)
+		*variables = append([]string{name(f.Names()[0])}, *variables...)
 	}
 	return flags
+}
+
+// attributes returns a flag's category and environment variables, to be set.
+func attributes(f cli.Flag) (category *string, variables *[]string) {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		return &f.Category, &f.EnvVars
+	case *cli.BoolFlag:
+		return &f.Category, &f.EnvVars
+	case *cli.DurationFlag:
+		return &f.Category, &f.EnvVars
+	case *cli.IntFlag:
+		return &f.Category, &f.EnvVars
+	case *cli.Float64Flag:
+		return &f.Category, &f.EnvVars
+	case *cli.StringSliceFlag:
+		return &f.Category, &f.EnvVars
+	}
+	panic(fmt.Sprintf("no command has a flag of type %T", f))
 }
