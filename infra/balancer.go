@@ -61,11 +61,8 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		EnableDeletionProtection: pulumi.Bool(env.Protected),
 		IdleTimeout:              pulumi.Int(idleTimeout),
-		AccessLogs: lb.LoadBalancerAccessLogsArgs{
-			Bucket:  args.LogBucket,
-			Enabled: pulumi.Bool(true),
-		},
-		Tags: withName(env.Tags(), env.LoadBalancerName()),
+		AccessLogs:               lb.LoadBalancerAccessLogsArgs{Bucket: args.LogBucket, Enabled: pulumi.Bool(true)},
+		Tags:                     withName(env.Tags(), env.LoadBalancerName()),
 	}, child)
 	if err != nil {
 		return nil, err
@@ -81,11 +78,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 
 	c.ARN, c.DNSName, c.ZoneID, c.Suffix = balancer.Arn, balancer.DnsName, balancer.ZoneId, balancer.ArnSuffix
 	c.TargetGroupARN, c.TargetGroupSuffix, c.HTTPS = targets.Arn, targets.ArnSuffix, https
-	return c, finish(ctx, name, c, pulumi.Map{
-		"arn":            c.ARN,
-		"dnsName":        c.DNSName,
-		"targetGroupArn": c.TargetGroupARN,
-	})
+	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN, "dnsName": c.DNSName, "targetGroupArn": c.TargetGroupARN})
 }
 
 // newTargetGroup declares the API's target group. A task is healthy after two successful checks, 10 s apart, so that

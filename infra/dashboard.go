@@ -82,9 +82,7 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 func perService(env *environment.Environment, metric string) [][]any {
 	var all [][]any
 	for _, s := range env.Services.List() {
-		all = append(all, []any{
-			"AWS/ECS", metric, "ClusterName", env.ClusterName(), "ServiceName", env.ServiceName(s.Role),
-		})
+		all = append(all, []any{"AWS/ECS", metric, "ClusterName", env.ClusterName(), "ServiceName", env.ServiceName(s.Role)})
 	}
 	return all
 }

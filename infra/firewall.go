@@ -50,13 +50,11 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 	}
 	env := args.Env
 	acl, err := wafv2.NewWebAcl(ctx, name, &wafv2.WebAclArgs{
-		Name:        pulumi.String(env.WebACLName()),
-		Description: pulumi.String("Managed rules and a rate limit in front of " + env.LoadBalancerName()),
-		Scope:       pulumi.String("REGIONAL"),
-		DefaultAction: wafv2.WebAclDefaultActionArgs{
-			Allow: wafv2.WebAclDefaultActionAllowArgs{},
-		},
-		Rules: firewallRules(env),
+		Name:          pulumi.String(env.WebACLName()),
+		Description:   pulumi.String("Managed rules and a rate limit in front of " + env.LoadBalancerName()),
+		Scope:         pulumi.String("REGIONAL"),
+		DefaultAction: wafv2.WebAclDefaultActionArgs{Allow: wafv2.WebAclDefaultActionAllowArgs{}},
+		Rules:         firewallRules(env),
 		VisibilityConfig: wafv2.WebAclVisibilityConfigArgs{
 			CloudwatchMetricsEnabled: pulumi.Bool(true),
 			MetricName:               pulumi.String(env.WebACLName()),

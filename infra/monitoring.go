@@ -30,9 +30,7 @@ type MonitoringArgs struct {
 const globalMetricsRegion = "us-east-1"
 
 // NewMonitoring declares Monitoring.
-func NewMonitoring(
-	ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption,
-) (*Monitoring, error) {
+func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption) (*Monitoring, error) {
 	c := &Monitoring{}
 	child, err := declare(ctx, "Monitoring", name, c, opts)
 	if err != nil {

@@ -27,12 +27,10 @@ func NewRegistry(ctx *pulumi.Context, name string, shared *environment.Shared, o
 	}
 	config := shared.Repository
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
-		Name:               pulumi.String(config.Name),
-		ImageTagMutability: pulumi.String("MUTABLE"),
-		ForceDelete:        pulumi.Bool(false),
-		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
-			ScanOnPush: pulumi.Bool(true),
-		},
+		Name:                       pulumi.String(config.Name),
+		ImageTagMutability:         pulumi.String("MUTABLE"),
+		ForceDelete:                pulumi.Bool(false),
+		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
 			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
 		},

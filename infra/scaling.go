@@ -34,9 +34,7 @@ func trackedMetrics(a environment.Autoscaling) []trackedMetric {
 }
 
 // newScaling declares the autoscaling of a service between its limits: up within a minute, down after five.
-func newScaling(
-	ctx *pulumi.Context, name string, args *ServiceArgs, service *ecs.Service, child pulumi.ResourceOption,
-) error {
+func newScaling(ctx *pulumi.Context, name string, args *ServiceArgs, service *ecs.Service, child pulumi.ResourceOption) error {
 	env, s := args.Env, args.Service
 	target, err := appautoscaling.NewTarget(ctx, name, &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String("ecs"),

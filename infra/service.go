@@ -78,10 +78,7 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		DeploymentMinimumHealthyPercent: pulumi.Int(limits.minimumPercent),
 		DeploymentMaximumPercent:        pulumi.Int(limits.maximumPercent),
 		AvailabilityZoneRebalancing:     pulumi.String(limits.rebalancing),
-		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
-			Enable:   pulumi.Bool(true),
-			Rollback: pulumi.Bool(true),
-		},
+		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        args.SubnetIDs,
 			SecurityGroups: pulumi.StringArray{args.SecurityGroupID},
