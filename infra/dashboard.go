@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -44,11 +43,7 @@ func dashboard(env *environment.Environment, balancer, targetGroup string) (stri
 			},
 		})
 	}
-	text, err := json.Marshal(map[string][]widget{"widgets": widgets})
-	if err != nil {
-		return "", fmt.Errorf("marshal the dashboard %s: %w", env.DashboardName(), err)
-	}
-	return string(text), nil
+	return marshal("the dashboard "+env.DashboardName(), map[string][]widget{"widgets": widgets})
 }
 
 func graphs(env *environment.Environment, balancer, targetGroup string) []graph {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -167,12 +166,7 @@ func newDatabaseLogs(
 ) ([]pulumi.Resource, error) {
 	var groups []pulumi.Resource
 	for _, kind := range environment.DatabaseLogs() {
-		path := "/aws/rds/instance/" + env.DatabaseIdentifier() + "/" + kind
-		group, err := cloudwatch.NewLogGroup(ctx, name+"-"+kind, &cloudwatch.LogGroupArgs{
-			Name:            pulumi.String(path),
-			RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-			Tags:            withName(env.Tags(), path),
-		}, child)
+		group, err := newLogGroup(ctx, name+"-"+kind, "/aws/rds/instance/"+env.DatabaseIdentifier()+"/"+kind, env, child)
 		if err != nil {
 			return nil, err
 		}

@@ -40,9 +40,9 @@ type githubRole struct {
 // githubRoles returns the roles that workflows assume.
 func githubRoles(s *environment.Shared) []githubRole {
 	return []githubRole{
-		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployPermissions},
-		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionPermissions},
-		{"-read", environment.ReadRole, repositorySubjects(s), nil},
+		{"-deploy", environment.DeployRole, subjects(s, "environment:", s.GitHub.Environments...), deployPermissions},
+		{"-production", environment.ProductionDeployRole, subjects(s, "environment:", production), productionPermissions},
+		{"-read", environment.ReadRole, subjects(s, "", "*"), nil},
 	}
 }
 
@@ -151,23 +151,14 @@ func githubTrust(issuerARN string, subjects []string) statement {
 		when("StringLike", githubIssuer+":sub", subjects...)
 }
 
-// environmentSubjects returns the subjects of jobs that run in one of the GitHub environments, whose branches and
-// reviewers GitHub enforces.
-func environmentSubjects(s *environment.Shared, environments ...string) []string {
-	var subjects []string
+// subjects returns the subjects of jobs of the listed repositories: of those that run in one of the GitHub environments,
+// whose branches and reviewers GitHub enforces, or with * of all, including pull requests.
+func subjects(s *environment.Shared, kind string, names ...string) []string {
+	var all []string
 	for _, repository := range s.GitHub.Repositories {
-		for _, name := range environments {
-			subjects = append(subjects, "repo:"+repository+":environment:"+name)
+		for _, name := range names {
+			all = append(all, "repo:"+repository+":"+kind+name)
 		}
 	}
-	return subjects
-}
-
-// repositorySubjects returns the subjects of all jobs of the listed repositories, including pull requests.
-func repositorySubjects(s *environment.Shared) []string {
-	var subjects []string
-	for _, repository := range s.GitHub.Repositories {
-		subjects = append(subjects, "repo:"+repository+":*")
-	}
-	return subjects
+	return all
 }

@@ -92,7 +92,7 @@ func (p *components) declareNetwork(ctx *pulumi.Context, env *environment.Enviro
 	if p.network, err = NewNetwork(ctx, "network", env, opt); err != nil {
 		return err
 	}
-	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, opt)
+	p.groups, err = NewSecurityGroups(ctx, "groups", env, p.network.VPCID, opt)
 	return err
 }
 
@@ -107,7 +107,7 @@ func (p *components) declareData(ctx *pulumi.Context, env *environment.Environme
 }
 
 func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
-	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, opt); err != nil {
+	if p.certificate, err = NewCertificate(ctx, "certificate", env, p.zoneID, opt); err != nil {
 		return err
 	}
 	logs, err := NewAccessLogs(ctx, "access-logs", env, opt)
@@ -120,7 +120,7 @@ func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Enviro
 	}, opt); err != nil {
 		return err
 	}
-	if _, err = NewFirewall(ctx, "firewall", &FirewallArgs{Env: env, BalancerARN: p.balancer.ARN}, opt); err != nil {
+	if _, err = NewFirewall(ctx, "firewall", env, p.balancer.ARN, opt); err != nil {
 		return err
 	}
 	_, err = NewDNS(ctx, "dns", &DNSArgs{

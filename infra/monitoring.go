@@ -159,9 +159,8 @@ func newHealthCheck(
 // newDashboardAndTracing declares the dashboard, and a rule that traces one request in twenty.
 func newDashboardAndTracing(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
 	env := args.Env
-	body := pulumi.StringArray{args.BalancerSuffix, args.TargetGroupSuffix}.ToStringArrayOutput().ApplyT(
-		func(suffix []string) (string, error) { return dashboard(env, suffix[0], suffix[1]) },
-	).(pulumi.StringOutput)
+	body := textFrom(func(suffix []string) (string, error) { return dashboard(env, suffix[0], suffix[1]) },
+		args.BalancerSuffix, args.TargetGroupSuffix)
 	if _, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
 		DashboardName: pulumi.String(env.DashboardName()),
 		DashboardBody: body,

@@ -1,9 +1,6 @@
 package infra
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -48,9 +45,9 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 		MessageRetentionSeconds:  pulumi.Int(env.Queue.RetentionDays * secondsPerDay),
 		ReceiveWaitTimeSeconds:   pulumi.Int(longPoll),
 		SqsManagedSseEnabled:     pulumi.Bool(true),
-		RedrivePolicy: jsonOf(dead.Arn, func(arn string) any {
-			return redrivePolicy{DeadLetterTargetARN: arn, MaxReceiveCount: env.Queue.MaxReceives}
-		}),
+		RedrivePolicy: textFrom(func(arn []string) (string, error) {
+			return marshal("the redrive policy", redrivePolicy{DeadLetterTargetARN: arn[0], MaxReceiveCount: env.Queue.MaxReceives})
+		}, dead.Arn),
 		Tags: withName(env.Tags(), env.QueueName()),
 	}, child)
 	if err != nil {
@@ -58,9 +55,9 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 	}
 	if _, err := sqs.NewRedriveAllowPolicy(ctx, name+"-dlq", &sqs.RedriveAllowPolicyArgs{
 		QueueUrl: dead.Url,
-		RedriveAllowPolicy: jsonOf(jobs.Arn, func(arn string) any {
-			return redriveAllowPolicy{RedrivePermission: "byQueue", SourceQueueARNs: []string{arn}}
-		}),
+		RedriveAllowPolicy: textFrom(func(arn []string) (string, error) {
+			return marshal("the redrive allow policy", redriveAllowPolicy{RedrivePermission: "byQueue", SourceQueueARNs: arn})
+		}, jobs.Arn),
 	}, child); err != nil {
 		return nil, err
 	}
@@ -87,15 +84,4 @@ type redrivePolicy struct {
 type redriveAllowPolicy struct {
 	RedrivePermission string   `json:"redrivePermission"`
 	SourceQueueARNs   []string `json:"sourceQueueArns"`
-}
-
-// jsonOf returns a value as JSON that depends on something that AWS generates.
-func jsonOf(input pulumi.StringInput, value func(input string) any) pulumi.StringOutput {
-	return input.ToStringOutput().ApplyT(func(input string) (string, error) {
-		text, err := json.Marshal(value(input))
-		if err != nil {
-			return "", fmt.Errorf("marshal: %w", err)
-		}
-		return string(text), nil
-	}).(pulumi.StringOutput)
 }
