@@ -48,7 +48,16 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := newParameterGroup(ctx, name, env, child)
+	// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+	parameters, err := rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
+		Name:        pulumi.String(env.ParameterGroupName()),
+		Family:      pulumi.String(env.DatabaseFamily()),
+		Description: pulumi.String("Connections with TLS only"),
+		Parameters: rds.ParameterGroupParameterArray{
+			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
+		},
+		Tags: withName(env.Tags(), env.ParameterGroupName()),
+	}, child)
 	if err != nil {
 		return nil, err
 	}
@@ -141,23 +150,6 @@ func masterSecret(instance *rds.Instance) pulumi.StringOutput {
 		}
 		return *secrets[0].SecretArn, nil
 	}).(pulumi.StringOutput)
-}
-
-// newParameterGroup declares the parameters.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
-func newParameterGroup(
-	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
-) (*rds.ParameterGroup, error) {
-	return rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
-		Name:        pulumi.String(env.ParameterGroupName()),
-		Family:      pulumi.String(env.DatabaseFamily()),
-		Description: pulumi.String("Connections with TLS only"),
-		Parameters: rds.ParameterGroupParameterArray{rds.ParameterGroupParameterArgs{
-			Name:  pulumi.String("rds.force_ssl"),
-			Value: pulumi.String("1"),
-		}},
-		Tags: withName(env.Tags(), env.ParameterGroupName()),
-	}, child)
 }
 
 // newDatabaseLogs declares the log groups that RDS writes to. RDS would create them itself, without retention.
