@@ -144,7 +144,8 @@ func isLock(path string, d fs.DirEntry) bool {
 func isLeftover(_ string, d fs.DirEntry) bool {
 	name := d.Name()
 	hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
-	return hasPrefix("account.json.") && name != "account.json.lock" || strings.HasSuffix(name, ".new") || strings.HasSuffix(name, ".tmp") ||
+	return hasPrefix("account.json.") && name != "account.json.lock" ||
+		strings.HasSuffix(name, ".new") || strings.HasSuffix(name, ".tmp") ||
 		slices.ContainsFunc([]string{"trial-", "preview-", "fileblob"}, hasPrefix)
 }
 

@@ -45,8 +45,7 @@ func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, 
 		CapacityProviders: pulumi.StringArray{pulumi.String(fargate)},
 		DefaultCapacityProviderStrategies: ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
 			ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs{
-				CapacityProvider: pulumi.String(fargate),
-				Weight:           pulumi.Int(1),
+				CapacityProvider: pulumi.String(fargate), Weight: pulumi.Int(1),
 			},
 		},
 	}, child); err != nil {

@@ -61,9 +61,14 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	logs, err := newDatabaseLogs(ctx, name, env, child)
-	if err != nil {
-		return nil, err
+	var logs []pulumi.Resource
+	for _, kind := range environment.DatabaseLogs() {
+		// RDS would create the log groups itself, without retention.
+		group, err := newLogGroup(ctx, name+"-"+kind, "/aws/rds/instance/"+env.DatabaseIdentifier()+"/"+kind, env, child)
+		if err != nil {
+			return nil, err
+		}
+		logs = append(logs, group)
 	}
 	instance, err := rds.NewInstance(ctx, name, instanceArgs(args, subnets.Name, parameters.Name), child, pulumi.DependsOn(logs))
 	if err != nil {
@@ -150,19 +155,4 @@ func masterSecret(instance *rds.Instance) pulumi.StringOutput {
 		}
 		return *secrets[0].SecretArn, nil
 	}).(pulumi.StringOutput)
-}
-
-// newDatabaseLogs declares the log groups that RDS writes to. RDS would create them itself, without retention.
-func newDatabaseLogs(
-	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
-) ([]pulumi.Resource, error) {
-	var groups []pulumi.Resource
-	for _, kind := range environment.DatabaseLogs() {
-		group, err := newLogGroup(ctx, name+"-"+kind, "/aws/rds/instance/"+env.DatabaseIdentifier()+"/"+kind, env, child)
-		if err != nil {
-			return nil, err
-		}
-		groups = append(groups, group)
-	}
-	return groups, nil
 }

@@ -136,8 +136,7 @@ func (p *components) declareTasks() (err error) {
 	}
 	task := TaskArgs{
 		Env: p.env, Image: p.image, ExecutionRoleARN: p.roles.ExecutionARN, TaskRoleARN: p.roles.TaskARN,
-		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN,
-		ConfigSecretARN: p.secretARN,
+		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN, ConfigSecretARN: p.secretARN,
 	}
 	if _, err = NewMigration(p.ctx, "migration", &task, p.opt); err != nil {
 		return err

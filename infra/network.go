@@ -62,9 +62,7 @@ func NewNetwork(ctx *pulumi.Context, name string, env *environment.Environment, 
 
 	c.VPCID, c.PublicSubnetIDs, c.PrivateSubnetIDs, c.Routed = vpc.VpcId, vpc.PublicSubnetIds, vpc.PrivateSubnetIds, vpc
 	return c, finish(ctx, name, c, pulumi.Map{
-		"vpcId":            c.VPCID,
-		"publicSubnetIds":  c.PublicSubnetIDs,
-		"privateSubnetIds": c.PrivateSubnetIDs,
+		"vpcId": c.VPCID, "publicSubnetIds": c.PublicSubnetIDs, "privateSubnetIds": c.PrivateSubnetIDs,
 	})
 }
 
@@ -82,12 +80,9 @@ func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.Reso
 		EnableDnsHostnames:        pulumi.Bool(true),
 		EnableDnsSupport:          pulumi.Bool(true),
 		SubnetStrategy:            &auto,
-		SubnetSpecs: []awsx.SubnetSpecArgs{
-			{Type: awsx.SubnetTypePrivate},
-			{Type: awsx.SubnetTypePublic},
-		},
-		NatGateways: &awsx.NatGatewayConfigurationArgs{Strategy: nat},
-		Tags:        withName(env.Tags(), env.VPCName()),
+		SubnetSpecs:               []awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePrivate}, {Type: awsx.SubnetTypePublic}},
+		NatGateways:               &awsx.NatGatewayConfigurationArgs{Strategy: nat},
+		Tags:                      withName(env.Tags(), env.VPCName()),
 	}, child)
 }
 

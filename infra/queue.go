@@ -24,6 +24,7 @@ const (
 )
 
 // NewQueue declares a Queue.
+// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Queue, error) {
 	c := &Queue{}
 	child, err := declare(ctx, "Queue", name, c, opts)
@@ -46,7 +47,9 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 		ReceiveWaitTimeSeconds:   pulumi.Int(longPoll),
 		SqsManagedSseEnabled:     pulumi.Bool(true),
 		RedrivePolicy: textFrom(func(arn []string) (string, error) {
-			return marshal("the redrive policy", redrivePolicy{DeadLetterTargetARN: arn[0], MaxReceiveCount: env.Queue.MaxReceives})
+			return marshal("the redrive policy", map[string]any{
+				"deadLetterTargetArn": arn[0], "maxReceiveCount": env.Queue.MaxReceives,
+			})
 		}, dead.Arn),
 		Tags: withName(env.Tags(), env.QueueName()),
 	}, child)
@@ -56,7 +59,7 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 	if _, err := sqs.NewRedriveAllowPolicy(ctx, name+"-dlq", &sqs.RedriveAllowPolicyArgs{
 		QueueUrl: dead.Url,
 		RedriveAllowPolicy: textFrom(func(arn []string) (string, error) {
-			return marshal("the redrive allow policy", redriveAllowPolicy{RedrivePermission: "byQueue", SourceQueueARNs: arn})
+			return marshal("the redrive allow policy", map[string]any{"redrivePermission": "byQueue", "sourceQueueArns": arn})
 		}, jobs.Arn),
 	}, child); err != nil {
 		return nil, err
@@ -71,17 +74,4 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 	}
 	c.URL, c.ARN, c.DeadLetterURL = jobs.Url, jobs.Arn, dead.Url
 	return c, finish(ctx, name, c, pulumi.Map{"url": c.URL, "arn": c.ARN, "deadLetterUrl": c.DeadLetterURL})
-}
-
-// redrivePolicy names the queue for messages that were received too often, redriveAllowPolicy the queues that may use
-// it.
-// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
-type redrivePolicy struct {
-	DeadLetterTargetARN string `json:"deadLetterTargetArn"`
-	MaxReceiveCount     int    `json:"maxReceiveCount"`
-}
-
-type redriveAllowPolicy struct {
-	RedrivePermission string   `json:"redrivePermission"`
-	SourceQueueARNs   []string `json:"sourceQueueArns"`
 }
