@@ -41,9 +41,7 @@ func bench() error {
 	if err != nil {
 		return err
 	}
-	for _, measure := range []func() error{
-		f.startUp, f.entrypointStart, f.operations, f.codeOnly, f.graph, f.status, f.tokens,
-	} {
+	for _, measure := range []func() error{f.startUp, f.entrypointStart, f.operations, f.codeOnly, f.graph, f.status, f.tokens} {
 		if err := measure(); err != nil {
 			return err
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
 
 // sample is one run of a command: its total time, the engine's time, and the time spent waiting for the simulated AWS.
@@ -51,8 +53,9 @@ const maxAddedShare = 0.10
 func (f fixture) codeOnly() error {
 	return table("code alone\ttotal\tengine\twaiting\tadded\tadded/total\tat most\t", func(row func(string, ...any)) error {
 		for _, tag := range []string{"1.41.7-9f8e7d6c5", "1.41.8-abc123def"} {
-			result, err := f.up(tag, "--code-only")
-			if err != nil {
+			var result history.Deployment
+			args := []string{"up", "--env", "staging", "--image-tag", tag, "--yes", "--code-only"}
+			if err := f.deploy(f.engine, args, &result); err != nil {
 				return err
 			}
 			took := sample{total: result.Ended.Sub(result.Started), engine: duration(result.EngineSeconds), waiting: duration(result.WaitingSeconds)}

@@ -85,11 +85,8 @@ func (h *harness) interruptAndCheck(ctx context.Context, dir string, r *result) 
 	if r.scenario.base == crashed && !repairDone.MatchString(hit.output) {
 		return nil // what the previous deployment left is still there, as expected
 	}
-	if pending := pendingOperations(dir); len(pending) > 0 {
-		return fmt.Errorf("after %s there are pending operations: %s\n%s", r.signal, strings.Join(pending, ", "), hit.output)
-	}
-	if locks := locks(dir); len(locks) > 0 {
-		return fmt.Errorf("after %s there are locks: %s\n%s", r.signal, strings.Join(locks, ", "), hit.output)
+	if err := checkReleased(dir); err != nil {
+		return fmt.Errorf("after %s: %w\n%s", r.signal, err, hit.output)
 	}
 	return nil
 }

@@ -14,13 +14,10 @@ import (
 
 // verify checks for everything that a completed deployment must not leave.
 func (h *harness) verify(ctx context.Context, dir string, r *result) error {
-	if pending := pendingOperations(dir); len(pending) > 0 {
-		return fmt.Errorf("pending operations are left: %s", strings.Join(pending, ", "))
+	if err := checkReleased(dir); err != nil {
+		return err
 	}
-	if found := locks(dir); len(found) > 0 {
-		return fmt.Errorf("locks are left: %s", strings.Join(found, ", "))
-	}
-	if left := leftoverFiles(dir); len(left) > 0 {
+	if left := entriesIn(dir, isLeftover); len(left) > 0 {
 		return fmt.Errorf("files are left: %s", strings.Join(left, ", "))
 	}
 	if left, err := waitForProcesses(ctx, dir); err != nil || len(left) > 0 {
@@ -33,6 +30,17 @@ func (h *harness) verify(ctx context.Context, dir string, r *result) error {
 	}
 	r.spare, err = compare(dir, r.scenario.retained)
 	return err
+}
+
+// checkReleased returns an error if operations are pending, or if the engine or an environment is locked.
+func checkReleased(dir string) error {
+	if pending := pendingOperations(dir); len(pending) > 0 {
+		return fmt.Errorf("pending operations are left: %s", strings.Join(pending, ", "))
+	}
+	if locks := entriesIn(dir, isLock); len(locks) > 0 {
+		return fmt.Errorf("locks are left: %s", strings.Join(locks, ", "))
+	}
+	return nil
 }
 
 // waitForProcesses waits until no process uses the directory.
@@ -116,11 +124,11 @@ func pendingOperations(dir string) []string {
 	return pending
 }
 
-// locks returns the locks of the engine and of the environments.
-func locks(dir string) []string {
+// entriesIn returns the paths of the files and directories below a directory that match.
+func entriesIn(dir string, matches func(path string, d fs.DirEntry) bool) []string {
 	var found []string
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.Contains(path, string(filepath.Separator)+"locks"+string(filepath.Separator)) {
+		if err == nil && path != dir && matches(path, d) {
 			found = append(found, strings.TrimPrefix(path, dir))
 		}
 		return nil
@@ -128,21 +136,17 @@ func locks(dir string) []string {
 	return found
 }
 
-// leftoverFiles returns temporary files and directories that were not removed.
-func leftoverFiles(dir string) []string {
-	var found []string
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		name := filepath.Base(path)
-		account := strings.HasPrefix(name, "account.json.") && name != "account.json.lock"
-		for _, temporary := range []bool{account, strings.HasSuffix(name, ".new"), strings.HasSuffix(name, ".tmp"),
-			strings.HasPrefix(name, "trial-") && path != dir, strings.HasPrefix(name, "preview-"), strings.HasPrefix(name, "fileblob")} {
-			if err == nil && temporary {
-				found = append(found, strings.TrimPrefix(path, dir))
-			}
-		}
-		return nil
-	})
-	return found
+func isLock(path string, d fs.DirEntry) bool {
+	return !d.IsDir() && strings.Contains(path, string(filepath.Separator)+"locks"+string(filepath.Separator))
+}
+
+// isLeftover reports whether a temporary file or directory was not removed.
+func isLeftover(_ string, d fs.DirEntry) bool {
+	name := d.Name()
+	hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+	return hasPrefix("account.json.") && name != "account.json.lock" ||
+		strings.HasSuffix(name, ".new") || strings.HasSuffix(name, ".tmp") ||
+		slices.ContainsFunc([]string{"trial-", "preview-", "fileblob"}, hasPrefix)
 }
 
 // typeTaskDefinition may have spare revisions: nothing runs them, and old ones are kept anyway.

@@ -70,7 +70,7 @@ func Derive(dir, name, from, cidr string) (*Derived, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, _, err := decode(name, func(into any) (*document, error) { return parseFile(FileName(name), text, Key, into) })
+	env, err := decode(name, inFile(FileName(name), text, Key))
 	if err != nil {
 		return nil, err
 	}

@@ -18,44 +18,48 @@ import (
 // document is a block of configuration and the lines of its keys.
 type document struct {
 	file string
+	text []byte
+	// at has the keys that lead to the block.
+	at []string
 	// source are the file's lines; nil where the block did not come from a file.
 	source []string
 	// lines has the line of each key by its dotted path; the path of the block itself is "".
 	lines map[string]int
 }
 
-// parseFile decodes the block config.key of a stack's file strictly into the value that into points to.
-func parseFile(file string, source []byte, key string, into any) (*document, error) {
-	return parse(&document{file: file, source: strings.Split(string(source), "\n")}, source, []string{"config", key}, into)
+// inFile returns the block config.key of a stack's file.
+func inFile(file string, text []byte, key string) *document {
+	return &document{file: file, text: text, at: []string{"config", key}, source: strings.Split(string(text), "\n")}
 }
 
-// parseValue decodes the block alone, as Pulumi passes it to a program in JSON, which is YAML.
-func parseValue(key string, value []byte, into any) (*document, error) {
-	return parse(&document{file: "the configuration " + key}, value, nil, into)
+// inValue returns the block alone, as Pulumi passes it to a program in JSON, which is YAML.
+func inValue(key string, value []byte) *document {
+	return &document{file: "the configuration " + key, text: value}
 }
 
-func parse(doc *document, source []byte, at []string, into any) (*document, error) {
-	if !utf8.Valid(source) {
-		return nil, doc.invalid([]problem.Problem{{Message: "it is not a text file", Remedy: "write YAML in UTF-8"}})
+// parse decodes the block strictly into the value that into points to.
+func (d *document) parse(into any) error {
+	if !utf8.Valid(d.text) {
+		return d.invalid([]problem.Problem{{Message: "it is not a text file", Remedy: "write YAML in UTF-8"}})
 	}
-	tree, err := parser.ParseBytes(source, 0, parser.AllowDuplicateMapKey())
+	tree, err := parser.ParseBytes(d.text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return nil, doc.syntaxError(err)
+		return d.syntaxError(err)
 	}
-	block, line, missing := findBlock(tree, at)
+	block, line, missing := findBlock(tree, d.at)
 	if missing != nil {
-		return nil, doc.invalid([]problem.Problem{*missing})
+		return d.invalid([]problem.Problem{*missing})
 	}
 	checker := typeChecker{lines: map[string]int{}}
 	checker.check("", line, block, reflect.TypeOf(into).Elem())
-	doc.lines = checker.lines
+	d.lines = checker.lines
 	if len(checker.problems) > 0 {
-		return nil, doc.invalid(checker.problems)
+		return d.invalid(checker.problems)
 	}
 	if err := yaml.NodeToValue(block, into, yaml.Strict()); err != nil {
-		return nil, doc.syntaxError(err)
+		return d.syntaxError(err)
 	}
-	return doc, nil
+	return nil
 }
 
 const copyBlock = "copy the block from another environment's file"
@@ -160,6 +164,4 @@ func (d *document) locate(p *problem.Problem) {
 }
 
 // parent returns the path one level up: configuration.required of configuration.required[2], then configuration.
-func parent(path string) string {
-	return path[:max(strings.LastIndexAny(path, ".["), 0)]
-}
+func parent(path string) string { return path[:max(strings.LastIndexAny(path, ".["), 0)] }

@@ -284,9 +284,7 @@ func defaults(stack string) Environment {
 		Network: Network{Zones: 2, NAT: NATSingle},
 		Image:   Image{CriticalFindings: Warn},
 		Services: Services{
-			API: Service{
-				HealthCheck: []string{"CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:3000/health || exit 1"},
-			},
+			API:            Service{HealthCheck: []string{"CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:3000/health || exit 1"}},
 			ExecuteCommand: true,
 		},
 		Database: Database{

@@ -109,13 +109,12 @@ func LoadFile(path string) (*Environment, error) {
 	if err != nil {
 		return nil, &UnreadableError{File: path, Err: withoutPath(err)}
 	}
-	parse := func(into any) (*document, error) { return parseFile(path, source, Key, into) }
+	doc := inFile(path, source, Key)
 	var named Environment
-	if _, err := parse(&named); err != nil {
+	if err := doc.parse(&named); err != nil {
 		return nil, err
 	}
-	e, _, err := decode(StackOf(named.Name), parse)
-	return e, err
+	return decode(StackOf(named.Name), doc)
 }
 
 // LoadAll loads every environment in dir and compares them with each other, as CheckConflicts does. It returns those
@@ -171,8 +170,7 @@ func LoadAndCompare(dir, name string) (*Environment, error) {
 
 // Decode returns the environment in the value of Key alone, as Pulumi passes it to a program.
 func Decode(stack string, value []byte) (*Environment, error) {
-	e, _, err := decode(stack, func(into any) (*document, error) { return parseValue(Key, value, into) })
-	return e, err
+	return decode(stack, inValue(Key, value))
 }
 
 // LoadShared reads, decodes and validates the description of the shared stack.
@@ -181,27 +179,31 @@ func LoadShared(dir string) (*Shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeShared(func(into any) (*document, error) {
-		return parseFile(FileName(SharedStack), source, SharedKey, into)
-	})
+	return decodeShared(inFile(FileName(SharedStack), source, SharedKey))
 }
 
 // DecodeShared returns the shared stack's description in the value of SharedKey alone.
 func DecodeShared(value []byte) (*Shared, error) {
-	return decodeShared(func(into any) (*document, error) { return parseValue(SharedKey, value, into) })
+	return decodeShared(inValue(SharedKey, value))
 }
 
 func load(dir, name string) (*Environment, *document, error) {
 	stack := StackOf(name)
 	if stack == SharedStack {
-		available, err := List(dir)
-		return nil, nil, errors.Join(&NotFoundError{Name: name, Available: available}, err)
+		return nil, nil, notFound(dir, name)
 	}
 	source, err := readStack(dir, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	return decode(stack, func(into any) (*document, error) { return parseFile(FileName(stack), source, Key, into) })
+	doc := inFile(FileName(stack), source, Key)
+	e, err := decode(stack, doc)
+	return e, doc, err
+}
+
+func notFound(dir, name string) error {
+	available, err := List(dir)
+	return errors.Join(&NotFoundError{Name: name, Available: available}, err)
 }
 
 func readStack(dir, name string) ([]byte, error) {
@@ -216,8 +218,7 @@ func readStack(dir, name string) ([]byte, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, &UnreadableError{File: filepath.Join(dir, file), Err: withoutPath(err)}
 	}
-	available, listErr := List(dir)
-	return nil, errors.Join(&NotFoundError{Name: name, Available: available}, listErr)
+	return nil, notFound(dir, name)
 }
 
 func withoutPath(err error) error {
@@ -228,23 +229,21 @@ func withoutPath(err error) error {
 	return err
 }
 
-func decode(stack string, parse func(into any) (*document, error)) (*Environment, *document, error) {
+func decode(stack string, doc *document) (*Environment, error) {
 	e := defaults(stack)
-	doc, err := parse(&e)
-	if err != nil {
-		return nil, nil, err
+	if err := doc.parse(&e); err != nil {
+		return nil, err
 	}
 	e.applyDefaults(doc.has)
 	if problems := e.problems(); len(problems) > 0 {
-		return nil, nil, doc.invalid(problems)
+		return nil, doc.invalid(problems)
 	}
-	return &e, doc, nil
+	return &e, nil
 }
 
-func decodeShared(parse func(into any) (*document, error)) (*Shared, error) {
+func decodeShared(doc *document) (*Shared, error) {
 	s := sharedDefaults()
-	doc, err := parse(&s)
-	if err != nil {
+	if err := doc.parse(&s); err != nil {
 		return nil, err
 	}
 	if problems := s.problems(); len(problems) > 0 {

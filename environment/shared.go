@@ -47,9 +47,7 @@ func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 // role of the other environments must not change its records.
 func (s *Shared) ProductionDomain() string { return "api." + s.RootDomain }
 
-func sharedDefaults() Shared {
-	return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}}
-}
+func sharedDefaults() Shared { return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}} }
 
 func (s *Shared) problems() problemList {
 	var l problemList

@@ -50,15 +50,13 @@ func (s *typeChecker) mapping(path string, node ast.Node, t reflect.Type) {
 		name, line := key.Value, key.Position.Line
 		child := strings.TrimPrefix(path+"."+name, ".")
 		field, ok := fieldOf(t, name)
+		s.lines[child] = line
 		switch found := lookup(entries, name); {
 		case entry.Key().IsMergeKey():
-			s.lines[child] = line
 			s.problems.add(child, "write the keys out", "other keys are merged here")
 		case !ok:
-			s.lines[child] = line
 			s.problems.add(child, "the keys here are "+strings.Join(keysOf(t), ", "), "unknown key")
 		case len(found) > 1 && found[0].Key == entry.Key():
-			s.lines[child] = line
 			s.problems = append(s.problems, *duplicateKey(child, found))
 		case len(found) == 1:
 			s.check(child, line, entry.Value(), field.Type)

@@ -24,8 +24,6 @@ type alarm struct {
 	dimensions pulumi.StringMap
 }
 
-func (a alarm) isPercentile() bool { return strings.HasPrefix(a.statistic, "p") }
-
 // The values of CloudWatch.
 const (
 	above        = "GreaterThanThreshold"

@@ -61,44 +61,19 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		EnableDeletionProtection: pulumi.Bool(env.Protected),
 		IdleTimeout:              pulumi.Int(idleTimeout),
-		AccessLogs: lb.LoadBalancerAccessLogsArgs{
-			Bucket:  args.LogBucket,
-			Enabled: pulumi.Bool(true),
-		},
-		Tags: withName(env.Tags(), env.LoadBalancerName()),
+		AccessLogs:               lb.LoadBalancerAccessLogsArgs{Bucket: args.LogBucket, Enabled: pulumi.Bool(true)},
+		Tags:                     withName(env.Tags(), env.LoadBalancerName()),
 	}, child)
 	if err != nil {
 		return nil, err
 	}
-	targets, err := newTargetGroup(ctx, name+"-api", env, args.VPCID, child)
-	if err != nil {
-		return nil, err
-	}
-	https, err := newListeners(ctx, name, args, balancer, targets, child)
-	if err != nil {
-		return nil, err
-	}
-
-	c.ARN, c.DNSName, c.ZoneID, c.Suffix = balancer.Arn, balancer.DnsName, balancer.ZoneId, balancer.ArnSuffix
-	c.TargetGroupARN, c.TargetGroupSuffix, c.HTTPS = targets.Arn, targets.ArnSuffix, https
-	return c, finish(ctx, name, c, pulumi.Map{
-		"arn":            c.ARN,
-		"dnsName":        c.DNSName,
-		"targetGroupArn": c.TargetGroupARN,
-	})
-}
-
-// newTargetGroup declares the API's target group. A task is healthy after two successful checks, 10 s apart, so that
-// checks do not slow a rollout down.
-func newTargetGroup(
-	ctx *pulumi.Context, name string, env *environment.Environment, vpcID pulumi.StringInput, child pulumi.ResourceOption,
-) (*lb.TargetGroup, error) {
-	return lb.NewTargetGroup(ctx, name, &lb.TargetGroupArgs{
+	// A task is healthy after two successful checks, 10 s apart, so that checks do not slow a rollout down.
+	targets, err := lb.NewTargetGroup(ctx, name+"-api", &lb.TargetGroupArgs{
 		Name:                pulumi.String(env.TargetGroupName()),
 		TargetType:          pulumi.String("ip"),
 		Port:                pulumi.Int(environment.ContainerPort),
 		Protocol:            pulumi.String("HTTP"),
-		VpcId:               vpcID,
+		VpcId:               args.VPCID,
 		DeregistrationDelay: pulumi.Int(drainSeconds),
 		HealthCheck: lb.TargetGroupHealthCheckArgs{
 			Enabled:            pulumi.Bool(true),
@@ -113,6 +88,17 @@ func newTargetGroup(
 		},
 		Tags: withName(env.Tags(), env.TargetGroupName()),
 	}, child)
+	if err != nil {
+		return nil, err
+	}
+	https, err := newListeners(ctx, name, args, balancer, targets, child)
+	if err != nil {
+		return nil, err
+	}
+
+	c.ARN, c.DNSName, c.ZoneID, c.Suffix = balancer.Arn, balancer.DnsName, balancer.ZoneId, balancer.ArnSuffix
+	c.TargetGroupARN, c.TargetGroupSuffix, c.HTTPS = targets.Arn, targets.ArnSuffix, https
+	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN, "dnsName": c.DNSName, "targetGroupArn": c.TargetGroupARN})
 }
 
 // newListeners declares both listeners and returns the one of HTTPS.

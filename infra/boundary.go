@@ -19,27 +19,23 @@ type Boundary struct {
 	ARN pulumi.StringOutput
 }
 
-// BoundaryArgs are the arguments of a Boundary.
-type BoundaryArgs struct {
-	Shared        *environment.Shared
-	RepositoryARN pulumi.StringInput
-}
-
 // NewBoundary declares a Boundary.
-func NewBoundary(ctx *pulumi.Context, name string, args *BoundaryArgs, opts ...pulumi.ResourceOption) (*Boundary, error) {
+func NewBoundary(
+	ctx *pulumi.Context, name string, s *environment.Shared, repositoryARN pulumi.StringInput, opts ...pulumi.ResourceOption,
+) (*Boundary, error) {
 	c := &Boundary{}
 	child, err := declare(ctx, "Boundary", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	policyName := environment.BoundaryName(args.Shared.Prefix)
+	policyName := environment.BoundaryName(s.Prefix)
 	created, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
 		Name:        pulumi.String(policyName),
 		Description: pulumi.String("The most that the roles of any environment may ever do"),
 		Policy: documentOf(func(arn []string) []statement {
-			return boundaryStatements(shared{Shared: args.Shared, repositoryARN: arn[0]})
-		}, args.RepositoryARN),
-		Tags: withName(args.Shared.Tags(), policyName),
+			return boundaryStatements(shared{Shared: s, repositoryARN: arn[0]})
+		}, repositoryARN),
+		Tags: withName(s.Tags(), policyName),
 	}, child)
 	if err != nil {
 		return nil, err

@@ -19,37 +19,28 @@ type Certificate struct {
 	ARN pulumi.StringOutput
 }
 
-// CertificateArgs are the arguments of a Certificate.
-type CertificateArgs struct {
-	Env *environment.Environment
-	// ZoneID is the shared hosted zone.
-	ZoneID pulumi.StringInput
-}
-
-// NewCertificate declares a Certificate.
+// NewCertificate declares a Certificate. zoneID is the shared hosted zone.
 func NewCertificate(
-	ctx *pulumi.Context, name string, args *CertificateArgs, opts ...pulumi.ResourceOption,
+	ctx *pulumi.Context, name string, env *environment.Environment, zoneID pulumi.StringInput, opts ...pulumi.ResourceOption,
 ) (*Certificate, error) {
 	c := &Certificate{}
 	child, err := declare(ctx, "Certificate", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	domain := args.Env.Domain.Name
 	certificate, err := acm.NewCertificate(ctx, name, &acm.CertificateArgs{
-		DomainName:       pulumi.String(domain),
+		DomainName:       pulumi.String(env.Domain.Name),
 		ValidationMethod: pulumi.String("DNS"),
-		Tags:             withName(args.Env.Tags(), domain),
+		Tags:             withName(env.Tags(), env.Domain.Name),
 	}, child)
 	if err != nil {
 		return nil, err
 	}
-	recordName, recordType, recordValue := validationRecord(certificate)
 	record, err := route53.NewRecord(ctx, name+"-validation", &route53.RecordArgs{
-		ZoneId:  args.ZoneID,
-		Name:    recordName,
-		Type:    recordType,
-		Records: pulumi.StringArray{recordValue},
+		ZoneId:  zoneID,
+		Name:    validationField(certificate, func(o validationOption) *string { return o.ResourceRecordName }),
+		Type:    validationField(certificate, func(o validationOption) *string { return o.ResourceRecordType }),
+		Records: pulumi.StringArray{validationField(certificate, func(o validationOption) *string { return o.ResourceRecordValue })},
 		Ttl:     pulumi.Int(300),
 		// A certificate that replaces another for the same domain has the same record.
 		AllowOverwrite: pulumi.Bool(true),
@@ -68,18 +59,14 @@ func NewCertificate(
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// validationRecord returns the record with which ACM validates the domain. A single name has a single record.
-func validationRecord(certificate *acm.Certificate) (name, kind, value pulumi.StringOutput) {
-	field := func(of func(acm.CertificateDomainValidationOption) *string) pulumi.StringOutput {
-		return certificate.DomainValidationOptions.ApplyT(func(options []acm.CertificateDomainValidationOption) (string, error) {
-			if len(options) == 0 || of(options[0]) == nil {
-				return "", errors.New("ACM has not returned the validation record yet: run the deployment again")
-			}
-			return *of(options[0]), nil
-		}).(pulumi.StringOutput)
-	}
-	name = field(func(o acm.CertificateDomainValidationOption) *string { return o.ResourceRecordName })
-	kind = field(func(o acm.CertificateDomainValidationOption) *string { return o.ResourceRecordType })
-	value = field(func(o acm.CertificateDomainValidationOption) *string { return o.ResourceRecordValue })
-	return name, kind, value
+type validationOption = acm.CertificateDomainValidationOption
+
+// validationField returns a field of the record with which ACM validates the domain. A single name has a single record.
+func validationField(certificate *acm.Certificate, of func(validationOption) *string) pulumi.StringOutput {
+	return certificate.DomainValidationOptions.ApplyT(func(options []validationOption) (string, error) {
+		if len(options) == 0 || of(options[0]) == nil {
+			return "", errors.New("ACM has not returned the validation record yet: run the deployment again")
+		}
+		return *of(options[0]), nil
+	}).(pulumi.StringOutput)
 }

@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -46,18 +45,13 @@ func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, 
 		CapacityProviders: pulumi.StringArray{pulumi.String(fargate)},
 		DefaultCapacityProviderStrategies: ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
 			ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs{
-				CapacityProvider: pulumi.String(fargate),
-				Weight:           pulumi.Int(1),
+				CapacityProvider: pulumi.String(fargate), Weight: pulumi.Int(1),
 			},
 		},
 	}, child); err != nil {
 		return nil, err
 	}
-	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
-		Name:            pulumi.String(env.LogGroupName()),
-		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-		Tags:            withName(env.Tags(), env.LogGroupName()),
-	}, child)
+	group, err := newLogGroup(ctx, name, env.LogGroupName(), env, child)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,13 @@
 package infra
 
 import (
+	"encoding/json"
 	"fmt"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // componentPrefix is the prefix of the types of this program's components.
@@ -25,4 +29,29 @@ func finish(ctx *pulumi.Context, name string, c pulumi.ComponentResource, output
 		return fmt.Errorf("register the outputs of %s: %w", name, err)
 	}
 	return nil
+}
+
+// newLogGroup declares a log group with the environment's retention.
+func newLogGroup(
+	ctx *pulumi.Context, name, path string, env *environment.Environment, child pulumi.ResourceOption,
+) (*cloudwatch.LogGroup, error) {
+	return cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(path),
+		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
+		Tags:            withName(env.Tags(), path),
+	}, child)
+}
+
+// textFrom returns a text about values that AWS generates.
+func textFrom(render func(values []string) (string, error), values ...pulumi.StringInput) pulumi.StringOutput {
+	return pulumi.StringArray(values).ToStringArrayOutput().ApplyT(render).(pulumi.StringOutput)
+}
+
+// marshal returns a value as JSON. what names the value in the error.
+func marshal(what string, value any) (string, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "", fmt.Errorf("marshal %s: %w", what, err)
+	}
+	return string(text), nil
 }

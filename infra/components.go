@@ -87,10 +87,7 @@ func IsMigrationTaskDefinition(urn string) bool { return strings.Contains(urn, m
 // anything, and a URN contains the types of all parents: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
 // Source: https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
 func componentGlobs(kind string) []string {
-	return []string{
-		"**::" + componentPrefix + kind + "::**",
-		"**::" + componentPrefix + kind + "$**",
-	}
+	return []string{"**::" + componentPrefix + kind + "::**", "**::" + componentPrefix + kind + "$**"}
 }
 
 // ComponentOf returns the name of the component that a resource belongs to, or "".

@@ -1,8 +1,6 @@
 package infra
 
 import (
-	"encoding/json"
-	"fmt"
 	"strconv"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -90,11 +88,7 @@ func containerDefinitions(t task) (string, error) {
 			LogConfiguration:  awslogsConfig(t.env, "xray"),
 		})
 	}
-	text, err := json.Marshal(containers)
-	if err != nil {
-		return "", fmt.Errorf("marshal the containers of %s: %w", t.env.TaskFamily(t.role), err)
-	}
-	return string(text), nil
+	return marshal("the containers of "+t.env.TaskFamily(t.role), containers)
 }
 
 // applicationContainer returns the container of the application in one of its roles.

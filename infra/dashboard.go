@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -44,11 +43,7 @@ func dashboard(env *environment.Environment, balancer, targetGroup string) (stri
 			},
 		})
 	}
-	text, err := json.Marshal(map[string][]widget{"widgets": widgets})
-	if err != nil {
-		return "", fmt.Errorf("marshal the dashboard %s: %w", env.DashboardName(), err)
-	}
-	return string(text), nil
+	return marshal("the dashboard "+env.DashboardName(), map[string][]widget{"widgets": widgets})
 }
 
 func graphs(env *environment.Environment, balancer, targetGroup string) []graph {
@@ -82,9 +77,7 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 func perService(env *environment.Environment, metric string) [][]any {
 	var all [][]any
 	for _, s := range env.Services.List() {
-		all = append(all, []any{
-			"AWS/ECS", metric, "ClusterName", env.ClusterName(), "ServiceName", env.ServiceName(s.Role),
-		})
+		all = append(all, []any{"AWS/ECS", metric, "ClusterName", env.ClusterName(), "ServiceName", env.ServiceName(s.Role)})
 	}
 	return all
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -49,13 +48,27 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := newParameterGroup(ctx, name, env, child)
+	// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+	parameters, err := rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
+		Name:        pulumi.String(env.ParameterGroupName()),
+		Family:      pulumi.String(env.DatabaseFamily()),
+		Description: pulumi.String("Connections with TLS only"),
+		Parameters: rds.ParameterGroupParameterArray{
+			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
+		},
+		Tags: withName(env.Tags(), env.ParameterGroupName()),
+	}, child)
 	if err != nil {
 		return nil, err
 	}
-	logs, err := newDatabaseLogs(ctx, name, env, child)
-	if err != nil {
-		return nil, err
+	var logs []pulumi.Resource
+	for _, kind := range environment.DatabaseLogs() {
+		// RDS would create the log groups itself, without retention.
+		group, err := newLogGroup(ctx, name+"-"+kind, "/aws/rds/instance/"+env.DatabaseIdentifier()+"/"+kind, env, child)
+		if err != nil {
+			return nil, err
+		}
+		logs = append(logs, group)
 	}
 	instance, err := rds.NewInstance(ctx, name, instanceArgs(args, subnets.Name, parameters.Name), child, pulumi.DependsOn(logs))
 	if err != nil {
@@ -142,41 +155,4 @@ func masterSecret(instance *rds.Instance) pulumi.StringOutput {
 		}
 		return *secrets[0].SecretArn, nil
 	}).(pulumi.StringOutput)
-}
-
-// newParameterGroup declares the parameters.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
-func newParameterGroup(
-	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
-) (*rds.ParameterGroup, error) {
-	return rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
-		Name:        pulumi.String(env.ParameterGroupName()),
-		Family:      pulumi.String(env.DatabaseFamily()),
-		Description: pulumi.String("Connections with TLS only"),
-		Parameters: rds.ParameterGroupParameterArray{rds.ParameterGroupParameterArgs{
-			Name:  pulumi.String("rds.force_ssl"),
-			Value: pulumi.String("1"),
-		}},
-		Tags: withName(env.Tags(), env.ParameterGroupName()),
-	}, child)
-}
-
-// newDatabaseLogs declares the log groups that RDS writes to. RDS would create them itself, without retention.
-func newDatabaseLogs(
-	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
-) ([]pulumi.Resource, error) {
-	var groups []pulumi.Resource
-	for _, kind := range environment.DatabaseLogs() {
-		path := "/aws/rds/instance/" + env.DatabaseIdentifier() + "/" + kind
-		group, err := cloudwatch.NewLogGroup(ctx, name+"-"+kind, &cloudwatch.LogGroupArgs{
-			Name:            pulumi.String(path),
-			RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-			Tags:            withName(env.Tags(), path),
-		}, child)
-		if err != nil {
-			return nil, err
-		}
-		groups = append(groups, group)
-	}
-	return groups, nil
 }

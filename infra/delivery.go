@@ -40,9 +40,9 @@ type githubRole struct {
 // githubRoles returns the roles that workflows assume.
 func githubRoles(s *environment.Shared) []githubRole {
 	return []githubRole{
-		{"-deploy", environment.DeployRole, environmentSubjects(s, s.GitHub.Environments...), deployPermissions},
-		{"-production", environment.ProductionDeployRole, environmentSubjects(s, production), productionPermissions},
-		{"-read", environment.ReadRole, repositorySubjects(s), nil},
+		{"-deploy", environment.DeployRole, subjects(s, "environment:", s.GitHub.Environments...), deployPermissions},
+		{"-production", environment.ProductionDeployRole, subjects(s, "environment:", production), productionPermissions},
+		{"-read", environment.ReadRole, subjects(s, "", "*"), nil},
 	}
 }
 
@@ -62,13 +62,24 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	read, err := newReadPolicy(ctx, name+"-reading", args, child)
+	permissions, err := document(readPermissions(shared{Shared: args.Shared})...)
+	if err != nil {
+		return nil, err
+	}
+	// What all of the roles may do is a managed policy, because IAM limits the total length of a role's inline policies.
+	// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+	read, err := iam.NewPolicy(ctx, name+"-reading", &iam.PolicyArgs{
+		Name:        pulumi.String(environment.ReadPolicyName(args.Shared.Prefix)),
+		Description: pulumi.String("Look at the account, and compare it with the program"),
+		Policy:      pulumi.String(permissions),
+		Tags:        withName(args.Shared.Tags(), environment.ReadPolicyName(args.Shared.Prefix)),
+	}, child)
 	if err != nil {
 		return nil, err
 	}
 	arns := map[string]pulumi.StringOutput{}
 	for _, role := range githubRoles(args.Shared) {
-		if arns[role.name], err = newGitHubRole(ctx, name+role.suffix, args, role, github.Arn, read, child); err != nil {
+		if arns[role.name], err = newGitHubRole(ctx, name+role.suffix, args, role, github.Arn, read.Arn, child); err != nil {
 			return nil, err
 		}
 	}
@@ -80,29 +91,6 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 		"productionDeployRoleArn": c.ProductionRoleARN,
 		"readRoleArn":             c.ReadRoleARN,
 	})
-}
-
-// newReadPolicy declares what all of the roles may do. It is a managed policy, because IAM limits the total length of a
-// role's inline policies.
-// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-func newReadPolicy(
-	ctx *pulumi.Context, name string, args *DeliveryArgs, child pulumi.ResourceOption,
-) (pulumi.StringOutput, error) {
-	policyName := environment.ReadPolicyName(args.Shared.Prefix)
-	permissions, err := document(readPermissions(shared{Shared: args.Shared})...)
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	created, err := iam.NewPolicy(ctx, name, &iam.PolicyArgs{
-		Name:        pulumi.String(policyName),
-		Description: pulumi.String("Look at the account, and compare it with the program"),
-		Policy:      pulumi.String(permissions),
-		Tags:        withName(args.Shared.Tags(), policyName),
-	}, child)
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	return created.Arn, nil
 }
 
 // maxSessionSeconds is the maximum duration of a role's session: a deployment that creates a database takes longer than
@@ -151,23 +139,14 @@ func githubTrust(issuerARN string, subjects []string) statement {
 		when("StringLike", githubIssuer+":sub", subjects...)
 }
 
-// environmentSubjects returns the subjects of jobs that run in one of the GitHub environments, whose branches and
-// reviewers GitHub enforces.
-func environmentSubjects(s *environment.Shared, environments ...string) []string {
-	var subjects []string
+// subjects returns the subjects of jobs of the listed repositories: of those that run in one of the GitHub environments,
+// whose branches and reviewers GitHub enforces, or with * of all, including pull requests.
+func subjects(s *environment.Shared, kind string, names ...string) []string {
+	var all []string
 	for _, repository := range s.GitHub.Repositories {
-		for _, name := range environments {
-			subjects = append(subjects, "repo:"+repository+":environment:"+name)
+		for _, name := range names {
+			all = append(all, "repo:"+repository+":"+kind+name)
 		}
 	}
-	return subjects
-}
-
-// repositorySubjects returns the subjects of all jobs of the listed repositories, including pull requests.
-func repositorySubjects(s *environment.Shared) []string {
-	var subjects []string
-	for _, repository := range s.GitHub.Repositories {
-		subjects = append(subjects, "repo:"+repository+":*")
-	}
-	return subjects
+	return all
 }

@@ -43,20 +43,26 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		declared, err := declareEnvironment(ctx, env, r.Image, lookUp(ctx, env, provider), pulumi.Providers(provider))
-		if err != nil {
+		p := &components{
+			ctx: ctx, env: env, image: r.Image, opt: pulumi.Providers(provider), lookups: lookUp(ctx, env, provider),
+		}
+		if err := p.declare(); err != nil {
 			return err
 		}
 		ctx.Export(OutputEnvironment, pulumi.Any(encoded))
-		for name, value := range declared.outputs(env, r) {
+		for name, value := range p.outputs(r) {
 			ctx.Export(name, value)
 		}
 		return nil
 	}
 }
 
-// components are the components of an environment that others, or the stack's outputs, refer to.
+// components declares the components of an environment. It keeps those that others, or the stack's outputs, refer to.
 type components struct {
+	ctx   *pulumi.Context
+	env   *environment.Environment
+	image string
+	opt   pulumi.ResourceOption
 	lookups
 	network     *Network
 	groups      *SecurityGroups
@@ -68,88 +74,74 @@ type components struct {
 	roles       *Roles
 }
 
-// declareEnvironment declares all components. Their order is for the reader; dependencies follow from the outputs that
-// each component gets.
-func declareEnvironment(
-	ctx *pulumi.Context, env *environment.Environment, image string, f lookups, opt pulumi.ResourceOption,
-) (*components, error) {
-	p := &components{lookups: f}
-	for _, declare := range []func() error{
-		func() error { return p.declareNetwork(ctx, env, opt) },
-		func() error { return p.declareData(ctx, env, opt) },
-		func() error { return p.declareIngress(ctx, env, opt) },
-		func() error { return p.declareTasks(ctx, env, image, opt) },
-		func() error { return p.declareMonitoring(ctx, env, opt) },
-	} {
+// declare declares all components. Their order is for the reader; dependencies follow from the outputs that each
+// component gets.
+func (p *components) declare() error {
+	for _, declare := range []func() error{p.declareNetwork, p.declareData, p.declareIngress, p.declareTasks, p.declareMonitoring} {
 		if err := declare(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
-func (p *components) declareNetwork(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
-	if p.network, err = NewNetwork(ctx, "network", env, opt); err != nil {
+func (p *components) declareNetwork() (err error) {
+	if p.network, err = NewNetwork(p.ctx, "network", p.env, p.opt); err != nil {
 		return err
 	}
-	p.groups, err = NewSecurityGroups(ctx, "groups", &SecurityGroupsArgs{Env: env, VPCID: p.network.VPCID}, opt)
+	p.groups, err = NewSecurityGroups(p.ctx, "groups", p.env, p.network.VPCID, p.opt)
 	return err
 }
 
-func (p *components) declareData(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
-	if p.database, err = NewDatabase(ctx, "database", &DatabaseArgs{
-		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
-	}, opt); err != nil {
+func (p *components) declareData() (err error) {
+	if p.database, err = NewDatabase(p.ctx, "database", &DatabaseArgs{
+		Env: p.env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
+	}, p.opt); err != nil {
 		return err
 	}
-	p.queue, err = NewQueue(ctx, "queue", env, opt)
+	p.queue, err = NewQueue(p.ctx, "queue", p.env, p.opt)
 	return err
 }
 
-func (p *components) declareIngress(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) (err error) {
-	if p.certificate, err = NewCertificate(ctx, "certificate", &CertificateArgs{Env: env, ZoneID: p.zoneID}, opt); err != nil {
+func (p *components) declareIngress() (err error) {
+	if p.certificate, err = NewCertificate(p.ctx, "certificate", p.env, p.zoneID, p.opt); err != nil {
 		return err
 	}
-	logs, err := NewAccessLogs(ctx, "access-logs", env, opt)
+	logs, err := NewAccessLogs(p.ctx, "access-logs", p.env, p.opt)
 	if err != nil {
 		return err
 	}
-	if p.balancer, err = NewBalancer(ctx, "balancer", &BalancerArgs{
-		Env: env, VPCID: p.network.VPCID, SubnetIDs: p.network.PublicSubnetIDs, SecurityGroupID: p.groups.LoadBalancerID,
+	if p.balancer, err = NewBalancer(p.ctx, "balancer", &BalancerArgs{
+		Env: p.env, VPCID: p.network.VPCID, SubnetIDs: p.network.PublicSubnetIDs, SecurityGroupID: p.groups.LoadBalancerID,
 		LogBucket: logs.BucketName, CertificateARN: p.certificate.ARN,
-	}, opt); err != nil {
+	}, p.opt); err != nil {
 		return err
 	}
-	if _, err = NewFirewall(ctx, "firewall", &FirewallArgs{Env: env, BalancerARN: p.balancer.ARN}, opt); err != nil {
+	if _, err = NewFirewall(p.ctx, "firewall", p.env, p.balancer.ARN, p.opt); err != nil {
 		return err
 	}
-	_, err = NewDNS(ctx, "dns", &DNSArgs{
-		Env: env, ZoneID: p.zoneID, BalancerDNSName: p.balancer.DNSName, BalancerZoneID: p.balancer.ZoneID,
-	}, opt)
+	_, err = NewDNS(p.ctx, "dns", p.env, p.zoneID, p.balancer, p.opt)
 	return err
 }
 
-func (p *components) declareTasks(
-	ctx *pulumi.Context, env *environment.Environment, image string, opt pulumi.ResourceOption,
-) (err error) {
-	if p.cluster, err = NewCluster(ctx, "cluster", env, opt); err != nil {
+func (p *components) declareTasks() (err error) {
+	if p.cluster, err = NewCluster(p.ctx, "cluster", p.env, p.opt); err != nil {
 		return err
 	}
-	if p.roles, err = NewRoles(ctx, "roles", &RolesArgs{
-		Env: env, RepositoryARN: p.repositoryARN, ConfigSecretARN: p.secretARN, DatabaseSecretARN: p.database.SecretARN,
+	if p.roles, err = NewRoles(p.ctx, "roles", &RolesArgs{
+		Env: p.env, RepositoryARN: p.repositoryARN, ConfigSecretARN: p.secretARN, DatabaseSecretARN: p.database.SecretARN,
 		QueueARN: p.queue.ARN, LogGroupARN: p.cluster.LogGroupARN,
-	}, opt); err != nil {
+	}, p.opt); err != nil {
 		return err
 	}
 	task := TaskArgs{
-		Env: env, Image: image, ExecutionRoleARN: p.roles.ExecutionARN, TaskRoleARN: p.roles.TaskARN,
-		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN,
-		ConfigSecretARN: p.secretARN,
+		Env: p.env, Image: p.image, ExecutionRoleARN: p.roles.ExecutionARN, TaskRoleARN: p.roles.TaskARN,
+		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN, ConfigSecretARN: p.secretARN,
 	}
-	if _, err = NewMigration(ctx, "migration", &task, opt); err != nil {
+	if _, err = NewMigration(p.ctx, "migration", &task, p.opt); err != nil {
 		return err
 	}
-	for _, s := range env.Services.List() {
+	for _, s := range p.env.Services.List() {
 		args := &ServiceArgs{
 			TaskArgs: task, Service: s, ClusterARN: p.cluster.ARN,
 			SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.TasksID,
@@ -158,32 +150,30 @@ func (p *components) declareTasks(
 		if s.Role == environment.API {
 			args.Balancer = p.balancer
 		}
-		if _, err = NewService(ctx, string(s.Role), args, opt); err != nil {
+		if _, err = NewService(p.ctx, string(s.Role), args, p.opt); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *components) declareMonitoring(ctx *pulumi.Context, env *environment.Environment, opt pulumi.ResourceOption) error {
-	if _, err := NewMonitoring(ctx, "monitoring", &MonitoringArgs{
-		Env: env, BalancerSuffix: p.balancer.Suffix, TargetGroupSuffix: p.balancer.TargetGroupSuffix,
-	}, opt); err != nil {
+func (p *components) declareMonitoring() error {
+	if _, err := NewMonitoring(p.ctx, "monitoring", p.env, p.balancer, p.opt); err != nil {
 		return err
 	}
-	_, err := NewBudget(ctx, "budget", env, opt)
+	_, err := NewBudget(p.ctx, "budget", p.env, p.opt)
 	return err
 }
 
 // outputs returns the stack's outputs. None depends on a service, so that all resolve before the rollout.
-func (p *components) outputs(env *environment.Environment, r Release) pulumi.Map {
+func (p *components) outputs(r Release) pulumi.Map {
 	services := pulumi.StringMap{}
-	for _, s := range env.Services.List() {
-		services[string(s.Role)] = pulumi.String(env.ServiceName(s.Role))
+	for _, s := range p.env.Services.List() {
+		services[string(s.Role)] = pulumi.String(p.env.ServiceName(s.Role))
 	}
 	return pulumi.Map{
 		OutputImage:           pulumi.String(r.RecordedImage),
-		"url":                 pulumi.String(env.URL()),
+		"url":                 pulumi.String(p.env.URL()),
 		"vpcId":               p.network.VPCID,
 		"privateSubnetIds":    p.network.PrivateSubnetIDs,
 		"taskSecurityGroupId": p.groups.TasksID,
@@ -194,9 +184,9 @@ func (p *components) outputs(env *environment.Environment, r Release) pulumi.Map
 		"queueUrl":            p.queue.URL,
 		"deadLetterQueueUrl":  p.queue.DeadLetterURL,
 		OutputSecret:          p.secretARN,
-		"clusterName":         pulumi.String(env.ClusterName()),
+		"clusterName":         pulumi.String(p.env.ClusterName()),
 		"services":            services,
-		"logGroup":            pulumi.String(env.LogGroupName()),
-		"dashboardUrl":        pulumi.String(dashboardURL(env)),
+		"logGroup":            pulumi.String(p.env.LogGroupName()),
+		"dashboardUrl":        pulumi.String(dashboardURL(p.env)),
 	}
 }

@@ -15,15 +15,12 @@ type DNS struct {
 	pulumi.ResourceState
 }
 
-// DNSArgs are the arguments of DNS.
-type DNSArgs struct {
-	Env *environment.Environment
-	// ZoneID is the ID of the shared hosted zone; the other two are the load balancer's own name and zone.
-	ZoneID, BalancerDNSName, BalancerZoneID pulumi.StringInput
-}
-
-// NewDNS declares DNS. The AAAA record returns nothing as long as the load balancer has no IPv6 address.
-func NewDNS(ctx *pulumi.Context, name string, args *DNSArgs, opts ...pulumi.ResourceOption) (*DNS, error) {
+// NewDNS declares DNS in the shared hosted zone. The AAAA record returns nothing as long as the load balancer has no IPv6
+// address.
+func NewDNS(
+	ctx *pulumi.Context, name string, env *environment.Environment, zoneID pulumi.StringInput, balancer *Balancer,
+	opts ...pulumi.ResourceOption,
+) (*DNS, error) {
 	c := &DNS{}
 	child, err := declare(ctx, "DNS", name, c, opts)
 	if err != nil {
@@ -31,12 +28,12 @@ func NewDNS(ctx *pulumi.Context, name string, args *DNSArgs, opts ...pulumi.Reso
 	}
 	for _, kind := range []string{"A", "AAAA"} {
 		if _, err := route53.NewRecord(ctx, name+"-"+strings.ToLower(kind), &route53.RecordArgs{
-			ZoneId: args.ZoneID,
-			Name:   pulumi.String(args.Env.Domain.Name),
+			ZoneId: zoneID,
+			Name:   pulumi.String(env.Domain.Name),
 			Type:   pulumi.String(kind),
 			Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
-				Name:   args.BalancerDNSName,
-				ZoneId: args.BalancerZoneID,
+				Name:   balancer.DNSName,
+				ZoneId: balancer.ZoneID,
 				// There is no other target: an error of an unhealthy one is more useful than no address.
 				EvaluateTargetHealth: pulumi.Bool(false),
 			}},

@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/wafv2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -14,12 +13,6 @@ type Firewall struct {
 
 	// ARN is the web ACL's.
 	ARN pulumi.StringOutput
-}
-
-// FirewallArgs are the arguments of a Firewall.
-type FirewallArgs struct {
-	Env         *environment.Environment
-	BalancerARN pulumi.StringInput
 }
 
 // managedRules returns AWS's rule groups in the order of evaluation.
@@ -42,21 +35,20 @@ type managedRule struct {
 }
 
 // NewFirewall declares a Firewall.
-func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...pulumi.ResourceOption) (*Firewall, error) {
+func NewFirewall(
+	ctx *pulumi.Context, name string, env *environment.Environment, balancerARN pulumi.StringInput, opts ...pulumi.ResourceOption,
+) (*Firewall, error) {
 	c := &Firewall{}
 	child, err := declare(ctx, "Firewall", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	acl, err := wafv2.NewWebAcl(ctx, name, &wafv2.WebAclArgs{
-		Name:        pulumi.String(env.WebACLName()),
-		Description: pulumi.String("Managed rules and a rate limit in front of " + env.LoadBalancerName()),
-		Scope:       pulumi.String("REGIONAL"),
-		DefaultAction: wafv2.WebAclDefaultActionArgs{
-			Allow: wafv2.WebAclDefaultActionAllowArgs{},
-		},
-		Rules: firewallRules(env),
+		Name:          pulumi.String(env.WebACLName()),
+		Description:   pulumi.String("Managed rules and a rate limit in front of " + env.LoadBalancerName()),
+		Scope:         pulumi.String("REGIONAL"),
+		DefaultAction: wafv2.WebAclDefaultActionArgs{Allow: wafv2.WebAclDefaultActionAllowArgs{}},
+		Rules:         firewallRules(env),
 		VisibilityConfig: wafv2.WebAclVisibilityConfigArgs{
 			CloudwatchMetricsEnabled: pulumi.Bool(true),
 			MetricName:               pulumi.String(env.WebACLName()),
@@ -68,7 +60,7 @@ func NewFirewall(ctx *pulumi.Context, name string, args *FirewallArgs, opts ...p
 		return nil, err
 	}
 	if _, err := wafv2.NewWebAclAssociation(ctx, name, &wafv2.WebAclAssociationArgs{
-		ResourceArn: args.BalancerARN,
+		ResourceArn: balancerARN,
 		WebAclArn:   acl.Arn,
 	}, child); err != nil {
 		return nil, err
@@ -144,12 +136,7 @@ func visibilityConfig(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
 func newFirewallLogs(
 	ctx *pulumi.Context, name string, env *environment.Environment, acl *wafv2.WebAcl, child pulumi.ResourceOption,
 ) error {
-	path := "aws-waf-logs-" + env.WebACLName()
-	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
-		Name:            pulumi.String(path),
-		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-		Tags:            withName(env.Tags(), path),
-	}, child)
+	group, err := newLogGroup(ctx, name, "aws-waf-logs-"+env.WebACLName(), env, child)
 	if err != nil {
 		return err
 	}

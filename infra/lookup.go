@@ -23,9 +23,7 @@ func lookUp(ctx *pulumi.Context, env *environment.Environment, provider *aws.Pro
 		Name:        pulumi.String(env.Domain.Root),
 		PrivateZone: pulumi.Bool(false),
 	}, opt)
-	repository := ecr.LookupRepositoryOutput(ctx, ecr.LookupRepositoryOutputArgs{
-		Name: pulumi.String(env.Image.Repository),
-	}, opt)
+	repository := ecr.LookupRepositoryOutput(ctx, ecr.LookupRepositoryOutputArgs{Name: pulumi.String(env.Image.Repository)}, opt)
 	secret := secretsmanager.LookupSecretOutput(ctx, secretsmanager.LookupSecretOutputArgs{
 		Name: pulumi.String(env.SecretName()),
 	}, opt)

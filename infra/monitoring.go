@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
@@ -18,27 +19,19 @@ type Monitoring struct {
 	pulumi.ResourceState
 }
 
-// MonitoringArgs are the arguments of Monitoring.
-type MonitoringArgs struct {
-	Env *environment.Environment
-	// BalancerSuffix and TargetGroupSuffix are CloudWatch's names of the load balancer and its target group.
-	BalancerSuffix, TargetGroupSuffix pulumi.StringInput
-}
-
 // globalMetricsRegion is the only region where Route 53 publishes metrics; an alarm in another region never gets them.
 // Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html
 const globalMetricsRegion = "us-east-1"
 
 // NewMonitoring declares Monitoring.
 func NewMonitoring(
-	ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption,
+	ctx *pulumi.Context, name string, env *environment.Environment, balancer *Balancer, opts ...pulumi.ResourceOption,
 ) (*Monitoring, error) {
 	c := &Monitoring{}
 	child, err := declare(ctx, "Monitoring", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	env := args.Env
 	var actions pulumi.Array
 	if env.Monitoring.AtLeast(environment.Enhanced) {
 		topic, err := newTopic(ctx, name+"-alarms", env, child)
@@ -47,16 +40,26 @@ func NewMonitoring(
 		}
 		actions = pulumi.Array{topic}
 	}
-	all := alarms(env, args.BalancerSuffix, args.TargetGroupSuffix)
+	all := alarms(env, balancer.Suffix, balancer.TargetGroupSuffix)
 	if env.Monitoring.AtLeast(environment.Full) {
-		check, err := newHealthCheck(ctx, name, env, child)
+		// The check is from several regions, with the API's domain.
+		check, err := route53.NewHealthCheck(ctx, name, &route53.HealthCheckArgs{
+			Type:             pulumi.String("HTTPS"),
+			Fqdn:             pulumi.String(env.Domain.Name),
+			Port:             pulumi.Int(443),
+			ResourcePath:     pulumi.String(environment.HealthPath),
+			EnableSni:        pulumi.Bool(true),
+			RequestInterval:  pulumi.Int(30),
+			FailureThreshold: pulumi.Int(3),
+			Tags:             withName(env.Tags(), env.ResourceName("health")),
+		}, child)
 		if err != nil {
 			return nil, err
 		}
 		if env.Region == globalMetricsRegion {
 			all = append(all, uptimeAlarm(check.ID()))
 		}
-		if err := newDashboardAndTracing(ctx, name, args, child); err != nil {
+		if err := newDashboardAndTracing(ctx, name, env, balancer, child); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +91,7 @@ func newAlarm(
 		OkActions:          actions,
 		Tags:               withName(env.Tags(), env.AlarmName(a.name)),
 	}
-	if a.isPercentile() {
+	if strings.HasPrefix(a.statistic, "p") {
 		args.ExtendedStatistic = pulumi.String(a.statistic)
 	} else {
 		args.Statistic = pulumi.String(a.statistic)
@@ -142,28 +145,12 @@ func topicStatements(env *environment.Environment, topicARN string) []statement 
 	}
 }
 
-// newHealthCheck declares a check of the API's health from several regions, with its domain.
-func newHealthCheck(
-	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
-) (*route53.HealthCheck, error) {
-	return route53.NewHealthCheck(ctx, name, &route53.HealthCheckArgs{
-		Type:             pulumi.String("HTTPS"),
-		Fqdn:             pulumi.String(env.Domain.Name),
-		Port:             pulumi.Int(443),
-		ResourcePath:     pulumi.String(environment.HealthPath),
-		EnableSni:        pulumi.Bool(true),
-		RequestInterval:  pulumi.Int(30),
-		FailureThreshold: pulumi.Int(3),
-		Tags:             withName(env.Tags(), env.ResourceName("health")),
-	}, child)
-}
-
 // newDashboardAndTracing declares the dashboard, and a rule that traces one request in twenty.
-func newDashboardAndTracing(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
-	env := args.Env
-	body := pulumi.StringArray{args.BalancerSuffix, args.TargetGroupSuffix}.ToStringArrayOutput().ApplyT(
-		func(suffix []string) (string, error) { return dashboard(env, suffix[0], suffix[1]) },
-	).(pulumi.StringOutput)
+func newDashboardAndTracing(
+	ctx *pulumi.Context, name string, env *environment.Environment, balancer *Balancer, child pulumi.ResourceOption,
+) error {
+	body := textFrom(func(suffix []string) (string, error) { return dashboard(env, suffix[0], suffix[1]) },
+		balancer.Suffix, balancer.TargetGroupSuffix)
 	if _, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
 		DashboardName: pulumi.String(env.DashboardName()),
 		DashboardBody: body,

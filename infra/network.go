@@ -3,7 +3,6 @@ package infra
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	awsx "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -63,9 +62,7 @@ func NewNetwork(ctx *pulumi.Context, name string, env *environment.Environment, 
 
 	c.VPCID, c.PublicSubnetIDs, c.PrivateSubnetIDs, c.Routed = vpc.VpcId, vpc.PublicSubnetIds, vpc.PrivateSubnetIds, vpc
 	return c, finish(ctx, name, c, pulumi.Map{
-		"vpcId":            c.VPCID,
-		"publicSubnetIds":  c.PublicSubnetIDs,
-		"privateSubnetIds": c.PrivateSubnetIDs,
+		"vpcId": c.VPCID, "publicSubnetIds": c.PublicSubnetIDs, "privateSubnetIds": c.PrivateSubnetIDs,
 	})
 }
 
@@ -83,12 +80,9 @@ func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.Reso
 		EnableDnsHostnames:        pulumi.Bool(true),
 		EnableDnsSupport:          pulumi.Bool(true),
 		SubnetStrategy:            &auto,
-		SubnetSpecs: []awsx.SubnetSpecArgs{
-			{Type: awsx.SubnetTypePrivate},
-			{Type: awsx.SubnetTypePublic},
-		},
-		NatGateways: &awsx.NatGatewayConfigurationArgs{Strategy: nat},
-		Tags:        withName(env.Tags(), env.VPCName()),
+		SubnetSpecs:               []awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePrivate}, {Type: awsx.SubnetTypePublic}},
+		NatGateways:               &awsx.NatGatewayConfigurationArgs{Strategy: nat},
+		Tags:                      withName(env.Tags(), env.VPCName()),
 	}, child)
 }
 
@@ -116,11 +110,7 @@ func privateRouteTables(vpc *awsx.Vpc) pulumi.StringArrayOutput {
 func newFlowLogs(
 	ctx *pulumi.Context, name string, env *environment.Environment, vpcID pulumi.StringInput, child pulumi.ResourceOption,
 ) error {
-	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
-		Name:            pulumi.String("/aws/vpc/" + env.VPCName()),
-		RetentionInDays: pulumi.Int(env.Monitoring.LogRetentionDays),
-		Tags:            withName(env.Tags(), "/aws/vpc/"+env.VPCName()),
-	}, child)
+	group, err := newLogGroup(ctx, name, "/aws/vpc/"+env.VPCName(), env, child)
 	if err != nil {
 		return err
 	}

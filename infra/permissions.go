@@ -161,13 +161,7 @@ func (s shared) productionHosts() []string {
 // are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some cannot
 // be limited at all.
 func deployStatements(s scope) []statement {
-	return slices.Concat(
-		releaseStatements(s),
-		networkStatements(s),
-		namedStatements(s),
-		roleStatements(s),
-		unnamedStatements(s),
-	)
+	return slices.Concat(releaseStatements(s), networkStatements(s), namedStatements(s), roleStatements(s), unnamedStatements(s))
 }
 
 // releaseStatements allow writing the environments' state, pushing and tagging images, and reading the configuration

@@ -2,7 +2,6 @@ package infra
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -46,18 +45,12 @@ func (v values) MarshalJSON() ([]byte, error) {
 const anyResource = "*"
 
 func document(statements ...statement) (string, error) {
-	text, err := json.Marshal(policy{Version: policyVersion, Statement: statements})
-	if err != nil {
-		return "", fmt.Errorf("marshal an IAM policy: %w", err)
-	}
-	return string(text), nil
+	return marshal("an IAM policy", policy{Version: policyVersion, Statement: statements})
 }
 
 // documentOf returns a policy document about resources whose ARNs AWS generates.
 func documentOf(statements func(arns []string) []statement, arns ...pulumi.StringInput) pulumi.StringOutput {
-	return pulumi.StringArray(arns).ToStringArrayOutput().ApplyT(func(arns []string) (string, error) {
-		return document(statements(arns)...)
-	}).(pulumi.StringOutput)
+	return textFrom(func(arns []string) (string, error) { return document(statements(arns)...) }, arns...)
 }
 
 func allow(sid string, actions []string, resources ...string) statement {

@@ -22,10 +22,7 @@ func DeclareProvider(env *environment.Environment, endpointURL string) func(*pul
 // credentials, no instance metadata, path-style buckets. It still requests the account ID, which ARNs contain.
 // Source: https://www.pulumi.com/registry/packages/aws/api-docs/provider/
 func newProvider(ctx *pulumi.Context, region, account, endpointURL string) (*aws.Provider, error) {
-	args := &aws.ProviderArgs{
-		Region:            pulumi.String(region),
-		AllowedAccountIds: pulumi.StringArray{pulumi.String(account)},
-	}
+	args := &aws.ProviderArgs{Region: pulumi.String(region), AllowedAccountIds: pulumi.StringArray{pulumi.String(account)}}
 	if endpointURL != "" {
 		args.SkipCredentialsValidation = pulumi.Bool(true)
 		args.SkipMetadataApiCheck = pulumi.Bool(true)

@@ -1,9 +1,6 @@
 package infra
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -27,6 +24,7 @@ const (
 )
 
 // NewQueue declares a Queue.
+// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
 func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Queue, error) {
 	c := &Queue{}
 	child, err := declare(ctx, "Queue", name, c, opts)
@@ -48,9 +46,11 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 		MessageRetentionSeconds:  pulumi.Int(env.Queue.RetentionDays * secondsPerDay),
 		ReceiveWaitTimeSeconds:   pulumi.Int(longPoll),
 		SqsManagedSseEnabled:     pulumi.Bool(true),
-		RedrivePolicy: jsonOf(dead.Arn, func(arn string) any {
-			return redrivePolicy{DeadLetterTargetARN: arn, MaxReceiveCount: env.Queue.MaxReceives}
-		}),
+		RedrivePolicy: textFrom(func(arn []string) (string, error) {
+			return marshal("the redrive policy", map[string]any{
+				"deadLetterTargetArn": arn[0], "maxReceiveCount": env.Queue.MaxReceives,
+			})
+		}, dead.Arn),
 		Tags: withName(env.Tags(), env.QueueName()),
 	}, child)
 	if err != nil {
@@ -58,9 +58,9 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 	}
 	if _, err := sqs.NewRedriveAllowPolicy(ctx, name+"-dlq", &sqs.RedriveAllowPolicyArgs{
 		QueueUrl: dead.Url,
-		RedriveAllowPolicy: jsonOf(jobs.Arn, func(arn string) any {
-			return redriveAllowPolicy{RedrivePermission: "byQueue", SourceQueueARNs: []string{arn}}
-		}),
+		RedriveAllowPolicy: textFrom(func(arn []string) (string, error) {
+			return marshal("the redrive allow policy", map[string]any{"redrivePermission": "byQueue", "sourceQueueArns": arn})
+		}, jobs.Arn),
 	}, child); err != nil {
 		return nil, err
 	}
@@ -74,28 +74,4 @@ func NewQueue(ctx *pulumi.Context, name string, env *environment.Environment, op
 	}
 	c.URL, c.ARN, c.DeadLetterURL = jobs.Url, jobs.Arn, dead.Url
 	return c, finish(ctx, name, c, pulumi.Map{"url": c.URL, "arn": c.ARN, "deadLetterUrl": c.DeadLetterURL})
-}
-
-// redrivePolicy names the queue for messages that were received too often, redriveAllowPolicy the queues that may use
-// it.
-// Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
-type redrivePolicy struct {
-	DeadLetterTargetARN string `json:"deadLetterTargetArn"`
-	MaxReceiveCount     int    `json:"maxReceiveCount"`
-}
-
-type redriveAllowPolicy struct {
-	RedrivePermission string   `json:"redrivePermission"`
-	SourceQueueARNs   []string `json:"sourceQueueArns"`
-}
-
-// jsonOf returns a value as JSON that depends on something that AWS generates.
-func jsonOf(input pulumi.StringInput, value func(input string) any) pulumi.StringOutput {
-	return input.ToStringOutput().ApplyT(func(input string) (string, error) {
-		text, err := json.Marshal(value(input))
-		if err != nil {
-			return "", fmt.Errorf("marshal: %w", err)
-		}
-		return string(text), nil
-	}).(pulumi.StringOutput)
 }

@@ -1,7 +1,6 @@
 package infra
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
@@ -27,12 +26,10 @@ func NewRegistry(ctx *pulumi.Context, name string, shared *environment.Shared, o
 	}
 	config := shared.Repository
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
-		Name:               pulumi.String(config.Name),
-		ImageTagMutability: pulumi.String("MUTABLE"),
-		ForceDelete:        pulumi.Bool(false),
-		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
-			ScanOnPush: pulumi.Bool(true),
-		},
+		Name:                       pulumi.String(config.Name),
+		ImageTagMutability:         pulumi.String("MUTABLE"),
+		ForceDelete:                pulumi.Bool(false),
+		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
 			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
 		},
@@ -93,11 +90,7 @@ func lifecyclePolicy(r environment.Repository) (string, error) {
 	add(fmt.Sprintf("Drop images without a tag after %d days", r.UntaggedDays), lifecycleSelection{
 		TagStatus: "untagged", CountType: "sinceImagePushed", CountUnit: "days", CountNumber: r.UntaggedDays,
 	})
-	text, err := json.Marshal(map[string][]lifecycleRule{"rules": rules})
-	if err != nil {
-		return "", fmt.Errorf("marshal the lifecycle of %s: %w", r.Name, err)
-	}
-	return string(text), nil
+	return marshal("the lifecycle of "+r.Name, map[string][]lifecycleRule{"rules": rules})
 }
 
 // newestTagged selects the images with a tag of the pattern, except for the newest count.

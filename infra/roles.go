@@ -69,9 +69,7 @@ func executionStatements(arn []string) []statement {
 	return []statement{
 		// A registry token has no resource.
 		allow("LogIn", []string{"ecr:GetAuthorizationToken"}, anyResource),
-		allow("Pull", []string{
-			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
-		}, repository),
+		allow("Pull", []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, repository),
 		allow("ReadConfiguration", []string{"secretsmanager:GetSecretValue"}, secret),
 		allow("WriteLogs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, logs+":*"),
 	}

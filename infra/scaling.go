@@ -17,26 +17,18 @@ type trackedMetric struct {
 	byRequests bool
 }
 
-// trackedMetrics returns the targets that the environment has.
+// trackedMetrics returns the targets. One with the value 0 is not set.
 // Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
 func trackedMetrics(a environment.Autoscaling) []trackedMetric {
-	var tracked []trackedMetric
-	for _, t := range []trackedMetric{
+	return []trackedMetric{
 		{name: "cpu", metric: "ECSServiceAverageCPUUtilization", value: a.CPUPercent},
 		{name: "memory", metric: "ECSServiceAverageMemoryUtilization", value: a.MemoryPercent},
 		{name: "requests", metric: "ALBRequestCountPerTarget", value: a.RequestsPerMin, byRequests: true},
-	} {
-		if t.value > 0 {
-			tracked = append(tracked, t)
-		}
 	}
-	return tracked
 }
 
 // newScaling declares the autoscaling of a service between its limits: up within a minute, down after five.
-func newScaling(
-	ctx *pulumi.Context, name string, args *ServiceArgs, service *ecs.Service, child pulumi.ResourceOption,
-) error {
+func newScaling(ctx *pulumi.Context, name string, args *ServiceArgs, service *ecs.Service, child pulumi.ResourceOption) error {
 	env, s := args.Env, args.Service
 	target, err := appautoscaling.NewTarget(ctx, name, &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String("ecs"),
@@ -50,6 +42,9 @@ func newScaling(
 		return err
 	}
 	for _, t := range trackedMetrics(*s.Autoscaling) {
+		if t.value <= 0 {
+			continue
+		}
 		metric := appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs{
 			PredefinedMetricType: pulumi.String(t.metric),
 		}

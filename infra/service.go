@@ -67,7 +67,13 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 // that, and can report why it is stuck. ECS rolls a failed deployment back.
 func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.ServiceArgs {
 	env, s := args.Env, args.Service
-	limits := limitsOf(s.Role)
+	minimumPercent, maximumPercent, rebalancing := 100, 200, "ENABLED"
+	if s.Role == environment.Scheduler {
+		// A scheduler must never run twice: its old task stops first. For the same reason ECS must not rebalance it between
+		// zones, which starts the new task first.
+		// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
+		minimumPercent, maximumPercent, rebalancing = 0, 100, "DISABLED"
+	}
 	service := &ecs.ServiceArgs{
 		Name:                            pulumi.String(env.ServiceName(s.Role)),
 		Cluster:                         args.ClusterARN,
@@ -75,13 +81,10 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		DesiredCount:                    pulumi.Int(s.Tasks.Min),
 		LaunchType:                      pulumi.String(fargate),
 		PlatformVersion:                 pulumi.String("LATEST"),
-		DeploymentMinimumHealthyPercent: pulumi.Int(limits.minimumPercent),
-		DeploymentMaximumPercent:        pulumi.Int(limits.maximumPercent),
-		AvailabilityZoneRebalancing:     pulumi.String(limits.rebalancing),
-		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
-			Enable:   pulumi.Bool(true),
-			Rollback: pulumi.Bool(true),
-		},
+		DeploymentMinimumHealthyPercent: pulumi.Int(minimumPercent),
+		DeploymentMaximumPercent:        pulumi.Int(maximumPercent),
+		AvailabilityZoneRebalancing:     pulumi.String(rebalancing),
+		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        args.SubnetIDs,
 			SecurityGroups: pulumi.StringArray{args.SecurityGroupID},
@@ -102,20 +105,4 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		}}
 	}
 	return service
-}
-
-// limits are those of the number of tasks during a deployment, in percent of the desired count.
-type limits struct {
-	minimumPercent, maximumPercent int
-	rebalancing                    string
-}
-
-// limitsOf allows new tasks beside the old ones, except for a scheduler, which must never run twice: its old task stops
-// first. For the same reason ECS must not rebalance it between zones, which starts the new task first.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
-func limitsOf(role environment.Role) limits {
-	if role == environment.Scheduler {
-		return limits{minimumPercent: 0, maximumPercent: 100, rebalancing: "DISABLED"}
-	}
-	return limits{minimumPercent: 100, maximumPercent: 200, rebalancing: "ENABLED"}
 }

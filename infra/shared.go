@@ -24,12 +24,11 @@ func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc
 		if err != nil {
 			return err
 		}
-		if _, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Shared: shared, RepositoryARN: registry.ARN}, opts...); err != nil {
+		if _, err := NewBoundary(ctx, "boundary", shared, registry.ARN, opts...); err != nil {
 			return err
 		}
-		delivery, err := NewDelivery(ctx, "delivery", &DeliveryArgs{
-			Shared: shared, RepositoryARN: registry.ARN, ZoneARN: zone.ARN,
-		}, opts...)
+		args := &DeliveryArgs{Shared: shared, RepositoryARN: registry.ARN, ZoneARN: zone.ARN}
+		delivery, err := NewDelivery(ctx, "delivery", args, opts...)
 		if err != nil {
 			return err
 		}

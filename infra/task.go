@@ -25,6 +25,12 @@ func newTaskDefinition(
 	ctx *pulumi.Context, name string, args *TaskArgs, role environment.Role, cpu, memory int, child pulumi.ResourceOption,
 ) (*ecs.TaskDefinition, error) {
 	family := args.Env.TaskFamily(role)
+	containers := textFrom(func(resolved []string) (string, error) {
+		return containerDefinitions(task{
+			env: args.Env, role: role, image: args.Image,
+			queueURL: resolved[0], databaseHost: resolved[1], databaseSecretARN: resolved[2], configSecretARN: resolved[3],
+		})
+	}, args.QueueURL, args.DatabaseHost, args.DatabaseSecretARN, args.ConfigSecretARN)
 	return ecs.NewTaskDefinition(ctx, name, &ecs.TaskDefinitionArgs{
 		Family:                  pulumi.String(family),
 		Cpu:                     pulumi.String(strconv.Itoa(cpu)),
@@ -38,20 +44,8 @@ func newTaskDefinition(
 		},
 		ExecutionRoleArn:     args.ExecutionRoleARN,
 		TaskRoleArn:          args.TaskRoleARN,
-		ContainerDefinitions: renderContainers(args, role),
+		ContainerDefinitions: containers,
 		SkipDestroy:          pulumi.Bool(true),
 		Tags:                 withName(args.Env.Tags(), family),
 	}, child)
-}
-
-// renderContainers renders the containers once the values that AWS generates resolve.
-func renderContainers(args *TaskArgs, role environment.Role) pulumi.StringOutput {
-	return pulumi.StringArray{
-		args.QueueURL, args.DatabaseHost, args.DatabaseSecretARN, args.ConfigSecretARN,
-	}.ToStringArrayOutput().ApplyT(func(resolved []string) (string, error) {
-		return containerDefinitions(task{
-			env: args.Env, role: role, image: args.Image,
-			queueURL: resolved[0], databaseHost: resolved[1], databaseSecretARN: resolved[2], configSecretARN: resolved[3],
-		})
-	}).(pulumi.StringOutput)
 }

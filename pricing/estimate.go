@@ -69,9 +69,6 @@ func (b *bill) addAssumed(resource, key string, quantity float64) {
 
 func (b *bill) total() Estimate {
 	e := Estimate{Lines: b.lines, Unpriced: b.unpriced}
-	if e.Unpriced == nil {
-		e.Unpriced = []string{}
-	}
 	for _, line := range b.lines {
 		e.USD += line.USD
 		e.MostUSD += line.MostUSD
@@ -85,7 +82,7 @@ func cents(usd float64) float64 { return math.Round(usd*100+1e-6) / 100 }
 
 // EstimateEnvironment returns the estimate of an environment, with the minimum number of tasks.
 func EstimateEnvironment(env *environment.Environment, a Assumptions) Estimate {
-	b := &bill{}
+	b := &bill{unpriced: []string{}}
 	b.network(env, a)
 	b.ingress(env, a)
 	b.tasks(env)
@@ -99,7 +96,7 @@ func EstimateEnvironment(env *environment.Environment, a Assumptions) Estimate {
 
 // EstimateShared returns the estimate of the shared stack, with the key of the Pulumi state.
 func EstimateShared(shared *environment.Shared) Estimate {
-	b := &bill{area: AreaShared}
+	b := &bill{area: AreaShared, unpriced: []string{}}
 	b.addDeclared("hosted zone", zoneMonth, 1)
 	b.addDeclared("key of the state", keyMonth, 1)
 	b.addAssumed("images", imageStorage, float64(shared.Repository.KeepImages)*imageGB)

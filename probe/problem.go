@@ -89,8 +89,7 @@ func evaluate(response *http.Response, body *Body) *Problem {
 		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the status is %q", body.Status),
 			"the application reports that it is not healthy: check its logs"}
 	case !isHealthy(body.Database):
-		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the database is %q", body.Database),
-			databaseHint}
+		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the database is %q", body.Database), databaseHint}
 	}
 	return nil
 }

@@ -122,7 +122,11 @@ func (p *probeRun) run(ctx context.Context) *Problem {
 	}
 	state := secure.ConnectionState()
 	now := p.clk.Now()
-	p.TLS = newTLS(state, now)
+	leaf := state.PeerCertificates[0]
+	p.TLS = &TLS{
+		Version: tls.VersionName(state.Version), Subject: leaf.Subject.CommonName, Names: leaf.DNSNames,
+		Issuer: issuer(leaf), NotAfter: leaf.NotAfter.UTC(), DaysLeft: DaysLeft(leaf.NotAfter, now),
+	}
 	tlsProblem := checkTLS(state, domain, p.network.Roots, now)
 
 	return cmp.Or(tlsProblem, p.sendRequest(ctx, secure))
@@ -184,14 +188,6 @@ func (p *probeRun) sendRequest(ctx context.Context, conn net.Conn) *Problem {
 		p.Body = &body
 	}
 	return evaluate(response, p.Body)
-}
-
-func newTLS(state tls.ConnectionState, now time.Time) *TLS {
-	leaf := state.PeerCertificates[0]
-	return &TLS{
-		Version: tls.VersionName(state.Version), Subject: leaf.Subject.CommonName, Names: leaf.DNSNames,
-		Issuer: issuer(leaf), NotAfter: leaf.NotAfter.UTC(), DaysLeft: DaysLeft(leaf.NotAfter, now),
-	}
 }
 
 // DaysLeft returns the whole days from now until the end. After it they are negative, beginning with -1.

@@ -12,9 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/infra"
 )
 
-func main() {
-	pulumi.Run(program(os.Getenv("AWS_ENDPOINT_URL")))
-}
+func main() { pulumi.Run(program(os.Getenv("AWS_ENDPOINT_URL"))) }
 
 func program(endpointURL string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
