@@ -49,7 +49,7 @@ func (f fixture) status() error {
 type statusRun struct {
 	checks.Report
 	trace []checks.Call
-	// repeated is the number of calls that had been made before in the same run with the same input.
+	// repeated is the number of earlier calls in the same run with the same input.
 	repeated int
 	took     time.Duration
 }

@@ -133,7 +133,7 @@ func TestEvaluateTargetGroup(t *testing.T) {
 	}
 }
 
-// TestDrainingTargetsCountApart is how a rollout looks that has just ended: nothing is wrong with it.
+// TestDrainingTargetsCountApart checks a rollout that has just ended: nothing is wrong with it.
 func TestDrainingTargetsCountApart(t *testing.T) {
 	rc := &runContext{env: loaded(t, "dev"), now: now}
 	group := targets(

@@ -18,7 +18,7 @@ type callContext struct {
 
 type callContextKey struct{}
 
-// withComponent returns a context for a check of the component, which has made no call yet.
+// withComponent returns a context for a check of the component, without calls yet.
 func withComponent(ctx context.Context, component string) context.Context {
 	return context.WithValue(ctx, callContextKey{}, &callContext{component: component})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// instance is a healthy database, changed as the test needs.
+// instance returns a healthy database, changed as the test needs.
 func instance(change func(*rdstypes.DBInstance)) *rdstypes.DBInstance {
 	d := &rdstypes.DBInstance{
 		DBInstanceIdentifier: aws.String("v3-backend-development-db"), DBInstanceStatus: aws.String("available"),

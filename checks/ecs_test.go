@@ -36,7 +36,7 @@ func TestEvaluateCluster(t *testing.T) {
 	}
 }
 
-// service is the API's service with a primary deployment, changed as the test needs.
+// service returns the API's service with a primary deployment, changed as the test needs.
 func service(desired, running int32, state ecstypes.DeploymentRolloutState, change func(*ecstypes.Service)) ecstypes.Service {
 	s := ecstypes.Service{
 		ServiceName: aws.String(apiService), Status: aws.String("ACTIVE"), DesiredCount: desired, RunningCount: running,
@@ -52,7 +52,7 @@ func service(desired, running int32, state ecstypes.DeploymentRolloutState, chan
 	return s
 }
 
-// ofAPI are so many stopped tasks of the API's service.
+// ofAPI returns n stopped tasks of the API's service.
 func ofAPI(n int, task ecstypes.Task) []ecstypes.Task {
 	task.Group = aws.String("service:" + apiService)
 	task.StoppedAt = ago(time.Minute)
@@ -63,7 +63,7 @@ func ofAPI(n int, task ecstypes.Task) []ecstypes.Task {
 	return tasks
 }
 
-// by is the task as a deployment started it.
+// by returns the task as a deployment started it.
 func by(deployment string, task ecstypes.Task) ecstypes.Task {
 	task.StartedBy = aws.String(deployment)
 	return task

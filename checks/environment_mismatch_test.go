@@ -21,7 +21,7 @@ func TestForeignDatabase(t *testing.T) {
 		"postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b":               "",
 		"postgresql://u:hunter2@v3-backend-staging-db-restored.x.us-east-1.rds.amazonaws.com/b":      "",
 		"postgresql://u:hunter2@v3-backend-staging-proxy.proxy-x.us-east-1.rds.amazonaws.com/b":      "",
-		"postgresql://u:hunter2@somebody-elses.x.us-east-1.rds.amazonaws.com/b":                      "",
+		"postgresql://u:hunter2@another-user.x.us-east-1.rds.amazonaws.com/b":                        "",
 		"postgresql://u:v3-backend-production-db@localhost/b":                                        "", "https://api.example.com": "", "": "",
 	} {
 		what, foreign := foreignDatabase(env, value)

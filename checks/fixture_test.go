@@ -55,7 +55,7 @@ func requireVerdict(t *testing.T, want verdict, got Finding) {
 	require.NotEmpty(t, got.Hint.Solution)
 }
 
-// answering is a configuration whose calls are answered by the function, instead of AWS: it gets the typed input and
+// answering returns a configuration whose calls are answered by the function, instead of AWS: it gets the typed input and
 // returns the typed output. An input that it does not know should be an error that names it.
 func answering(answer func(ctx context.Context, in any) (any, error)) aws.Config {
 	step := middleware.InitializeMiddlewareFunc("Answer", func(
@@ -83,7 +83,7 @@ func (nowhere) LookupNS(_ context.Context, name string) ([]*net.NS, error) {
 	return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
-func unanswered(in any) error { return fmt.Errorf("nobody answers %T", in) }
+func unanswered(in any) error { return fmt.Errorf("there is no response to %T", in) }
 
 func apiError(code string) error {
 	return &smithy.GenericAPIError{Code: code, Message: "no"}

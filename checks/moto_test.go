@@ -36,7 +36,7 @@ var overTheWire = []string{
 }
 
 // TestOverTheWire judges an environment in an account that speaks AWS's wire formats: when there is nothing, when it
-// was made as it should be, and when somebody broke it.
+// was created as it should be, and when it was broken.
 func TestOverTheWire(t *testing.T) {
 	cfg := moto.Config(t, "us-east-1")
 	env := loaded(t, "dev")
@@ -86,7 +86,7 @@ func TestOverTheWire(t *testing.T) {
 	}
 }
 
-// wire makes an environment with the SDK, as anybody could.
+// wire creates an environment with the SDK, outside the deployer.
 type wire struct {
 	t   *testing.T
 	cfg aws.Config
@@ -244,7 +244,7 @@ func (w wire) services(group *string) {
 		}
 		_, err = client.CreateService(ctx, in)
 		require.NoError(w.t, err)
-		// moto runs the tasks of a service only when it is told so afterwards.
+		// moto runs the tasks of a service only after an update of it.
 		_, err = client.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: in.Cluster, Service: name, DesiredCount: aws.Int32(1)})
 		require.NoError(w.t, err)
 	}

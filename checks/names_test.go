@@ -42,7 +42,7 @@ func TestEvaluateDelegation(t *testing.T) {
 			got := evaluateDelegation(test.zone, test.registrar, loaded(t, "dev"))
 			requireVerdict(t, test.want, got)
 			if test.zone != nil && got.Hint != nil {
-				require.Contains(t, got.Hint.Solution, "ns-2.awsdns-2.net", "it says what to enter at the registrar")
+				require.Contains(t, got.Hint.Solution, "ns-2.awsdns-2.net", "the hint names what to enter at the registrar")
 			}
 		})
 	}

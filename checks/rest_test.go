@@ -50,7 +50,7 @@ func TestEvaluateScaling(t *testing.T) {
 	}{
 		"scales":       {api, scalingState{one(target("api", 1, 2)), policy}, 1, verdict{Healthy, "Scales", "1 task, between 1 and 2, 1 policy"}},
 		"fixed":        {worker, scalingState{}, 1, verdict{Healthy, "NotScaled", "1 task"}},
-		"by hand":      {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "UnexpectedScaling", ""}},
+		"unexpected":   {worker, scalingState{one(target("worker", 1, 9)), nil}, 1, verdict{Warning, "UnexpectedScaling", ""}},
 		"missing":      {api, scalingState{}, 1, verdict{Error, "ScalingMissing", "stays at 1 task"}},
 		"other bounds": {api, scalingState{one(target("api", 1, 9)), policy}, 1, verdict{Warning, "OtherBounds", "between 1 and 9"}},
 		"no policies":  {api, scalingState{one(target("api", 1, 2)), nil}, 1, verdict{Error, "NoPolicies", ""}},
@@ -116,7 +116,7 @@ func TestRunningDigests(t *testing.T) {
 		task(env.ServiceName("api"), "balancer-api", "repo@sha256:1", "sha256:7"),
 		task(env.ServiceName("api"), "balancer-api", "repo:latest", "sha256:2"),
 		task(env.ServiceName("worker"), "balancer-worker", "repo@sha256:1", ""),
-		task("somebody-else", "balancer-api", "repo@sha256:3", ""),
+		task("another-service", "balancer-api", "repo@sha256:3", ""),
 	}, env))
 }
 
@@ -270,17 +270,17 @@ func TestServiceRules(t *testing.T) {
 func TestRecordedDigest(t *testing.T) {
 	const recorded, output = "repo@sha256:recorded", "repo@sha256:output"
 	stack := func(context.Context) (StackInfo, error) { return StackInfo{Image: output}, nil }
-	says := func(image string, err error) func(context.Context) (string, error) {
+	deployed := func(image string, err error) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return image, err }
 	}
 	for name, test := range map[string]struct {
 		src  Sources
 		want string
 	}{
-		"the record":                 {Sources{Stack: stack, Deployed: says(recorded, nil)}, "sha256:recorded"},
-		"no record":                  {Sources{Stack: stack, Deployed: says("", nil)}, "sha256:output"},
-		"unreadable records":         {Sources{Stack: stack, Deployed: says("", errors.New("denied"))}, "sha256:output"},
-		"a record, without a stack":  {Sources{Deployed: says(recorded, nil)}, "sha256:recorded"},
+		"the record":                 {Sources{Stack: stack, Deployed: deployed(recorded, nil)}, "sha256:recorded"},
+		"no record":                  {Sources{Stack: stack, Deployed: deployed("", nil)}, "sha256:output"},
+		"unreadable records":         {Sources{Stack: stack, Deployed: deployed("", errors.New("denied"))}, "sha256:output"},
+		"a record, without a stack":  {Sources{Deployed: deployed(recorded, nil)}, "sha256:recorded"},
 		"neither a stack nor record": {Sources{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ type still struct{ clock.Clock }
 
 func (still) Now() time.Time { return now }
 
-func saying(findings ...Finding) func(context.Context, *runContext) ([]Finding, error) {
+func returning(findings ...Finding) func(context.Context, *runContext) ([]Finding, error) {
 	return func(context.Context, *runContext) ([]Finding, error) { return findings, nil }
 }
 
@@ -49,26 +49,26 @@ func deaf(t *testing.T) func(context.Context, *runContext) ([]Finding, error) {
 func TestRunIsolatesChecks(t *testing.T) {
 	good := newFinding("queue", "SQS-Queue-x").healthy("Flowing", "nothing waits")
 	all := []Check{
-		{"queue", "", saying(good)},
-		{"vpc", "", failing(errors.New("the line was cut"))},
+		{"queue", "", returning(good)},
+		{"vpc", "", failing(errors.New("the connection was lost"))},
 		{"nat", "", hanging},
 		{"tls", "", deaf(t)},
-		{"dns", "", saying()},
-		{"stack", "", failing(&omittedError{"nobody may look"})},
+		{"dns", "", returning()},
+		{"stack", "", failing(&omittedError{"no access"})},
 	}
 	report := runChecks(t.Context(), all, loaded(t, "dev"), Sources{}, Options{Timeout: 50 * time.Millisecond}, still{})
 
 	require.Equal(t, now, report.Timestamp)
 	require.Equal(t, Summary{Status: Unknown, Healthy: 1, Unknown: 4, Total: 5}, report.Summary)
-	require.Equal(t, []Omission{{"stack", "nobody may look"}}, report.Omitted)
+	require.Equal(t, []Omission{{"stack", "no access"}}, report.Omitted)
 	require.Equal(t, good, report.Services[0])
-	requireVerdict(t, verdict{Unknown, "Unreachable", "the line was cut"}, report.Services[1])
+	requireVerdict(t, verdict{Unknown, "Unreachable", "the connection was lost"}, report.Services[1])
 	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time"}, report.Services[2])
 	requireVerdict(t, verdict{Unknown, "Timeout", "no response in time"}, report.Services[3])
 	requireVerdict(t, verdict{Unknown, "NoResult", "no result"}, report.Services[4])
 }
 
-// TestOneAPIHangs has one operation never answer: the run ends in time, what needs that answer is unknown and names which
+// TestOneAPIHangs lets one operation never return: the run ends in time, what needs that answer is unknown and names which
 // call it waited for, and everything else is judged.
 func TestOneAPIHangs(t *testing.T) { synctest.Test(t, oneAPIHangs) }
 

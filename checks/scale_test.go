@@ -90,7 +90,7 @@ func runOfServices(t testing.TB, cfg aws.Config, limit int, trace func(Call)) Re
 	}, clock.Real())
 }
 
-// length is how long the calls took together.
+// length returns how long the calls took together.
 func length(calls []Call) (sum time.Duration) {
 	for _, c := range calls {
 		sum += c.Duration()
@@ -98,7 +98,7 @@ func length(calls []Call) (sum time.Duration) {
 	return sum
 }
 
-// memoryInUse is what the program has of the system, in bytes, without what it gave back.
+// memoryInUse returns the memory that the program has of the system, in bytes, without what it released.
 func memoryInUse() uint64 {
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
@@ -136,7 +136,7 @@ func environmentOf(ctx context.Context, in any) (any, error) {
 	return nil, unanswered(in)
 }
 
-// serviceOfMany is a healthy service with as many events as ECS keeps.
+// serviceOfMany returns a healthy service with as many events as ECS keeps.
 func serviceOfMany(name string) ecstypes.Service {
 	s := ecstypes.Service{
 		ServiceName: aws.String(name), Status: aws.String("ACTIVE"), DesiredCount: 5, RunningCount: 5,
@@ -151,7 +151,7 @@ func serviceOfMany(name string) ecstypes.Service {
 	return s
 }
 
-// taskOfMany is a running task, about as large as real ones.
+// taskOfMany returns a running task, about as large as real ones.
 func taskOfMany(arn string) ecstypes.Task {
 	text := func(what string) *string {
 		return aws.String(fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:%s/%s", what, arn))
@@ -174,7 +174,7 @@ func taskOfMany(arn string) ecstypes.Task {
 	return task
 }
 
-// page is one page of a hundred names, the token being where it begins.
+// page returns one page of a hundred names, the token being where it begins.
 func page(prefix string, total int, token string) ([]string, *string) {
 	from := 0
 	_, _ = fmt.Sscan(token, &from)

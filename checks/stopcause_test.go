@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stopped is a task that ECS stopped for a reason, its container ending as given; a code below 0 is none.
+// stopped returns a task that ECS stopped for a reason, its container ending as given; a code below 0 is none.
 func stopped(code ecstypes.TaskStopCode, reason string, exit int, containerReason string) ecstypes.Task {
 	container := ecstypes.Container{Name: aws.String("balancer-api")}
 	if exit >= 0 {
@@ -72,7 +72,7 @@ func TestStopCause(t *testing.T) {
 			StopCommand, "the container's command cannot be started", true},
 		"spot":        {stopped(ecstypes.TaskStopCodeSpotInterruption, "Your Spot Task was interrupted.", 143, ""), StopInfrastructure, "AWS took the task's machine out of service", false},
 		"scaled in":   {stopped(scheduler, "Scaling activity initiated by (deployment ecs-svc/123)", 143, ""), StopExpected, "stopped on purpose", false},
-		"by a person": {stopped(ecstypes.TaskStopCodeUserInitiated, "CannotPull is what somebody wrote", 0, ""), StopExpected, "stopped on purpose", false},
+		"by a person": {stopped(ecstypes.TaskStopCodeUserInitiated, "CannotPull is what a user wrote", 0, ""), StopExpected, "stopped on purpose", false},
 		"exit 1":      {stopped(essential, exited, 1, ""), StopExitCode, "exit code 1 (application error)", false},
 		"exit 42":     {stopped(essential, exited, 42, ""), StopExitCode, "exit code 42 (application error)", false},
 		"unfetched":   {stopped(essential, exited, 75, ""), StopExitCode, "exit code 75 (the secrets could not be fetched)", false},

@@ -133,7 +133,7 @@ type Inspection struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Categories are the words by which variables can be chosen.
+// Categories returns the words by which variables can be chosen.
 func Categories() []string { return []string{"database", "api", "aws", "secrets"} }
 
 // categoriesOf returns the categories of a variable by its name and origin.

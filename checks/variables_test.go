@@ -22,7 +22,7 @@ import (
 
 const configARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
 
-// apiContainer is the application as the program declares it, changed as a test needs.
+// apiContainer returns the application as the program declares it, changed as a test needs.
 func apiContainer(env *environment.Environment, change func(*ecstypes.ContainerDefinition)) *ecstypes.ContainerDefinition {
 	c := &ecstypes.ContainerDefinition{Name: aws.String("balancer-api")}
 	values := map[string]string{
@@ -94,7 +94,7 @@ func TestResolve(t *testing.T) {
 		"empty, so the secret's": {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":"postgresql://u:hunter2@h/b"`, "DATABASE_URL", FromSecretAtStart, Set, false},
 		"empty, so built":        {apiContainer(env, setting("DATABASE_URL", "")), complete + `,"DATABASE_URL":""`, "DATABASE_URL", BuiltAtStart, Set, false},
 		"empty key, so built":    {apiContainer(env, nil), complete + `,"DATABASE_URL":""`, "DATABASE_URL", BuiltAtStart, Set, false},
-		"empty for good": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
+		"empty, not built": {apiContainer(env, func(c *ecstypes.ContainerDefinition) {
 			setting("DATABASE_URL", "")(c)
 			setting("DATABASE_SECRET_ARN", "")(c)
 		}), complete, "DATABASE_URL", FromTaskDefinition, "empty", true},
@@ -102,7 +102,7 @@ func TestResolve(t *testing.T) {
 		"a part of the secret":   {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"hunter2"`, "DATABASE_URL", BuiltAtStart, Set, false},
 		"a foreign part":         {apiContainer(env, setting("DATABASE_HOST", "")), complete + `,"DATABASE_HOST":"` + foreignHost + `"`, "DATABASE_URL", BuiltAtStart, Foreign, true},
 		"another's database":     {apiContainer(env, nil), complete + `,"DATABASE_URL":"` + foreign + `"`, "DATABASE_URL", FromSecretAtStart, Foreign, true},
-		"another's, by hand":     {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", FromTaskDefinition, Foreign, true},
+		"another's, in the task": {apiContainer(env, setting("DATABASE_URL", foreign)), complete, "DATABASE_URL", FromTaskDefinition, Foreign, true},
 		"the definition wins":    {apiContainer(env, setting("EXTRA", "x")), complete + `,"EXTRA":"hunter2"`, "EXTRA", FromTaskDefinition, Set, false},
 		"an ARN as the secret's": {apiContainer(env, setting("CONFIG_SECRET_ID", configARN)), `"EXTRA":"hunter2"`, "EXTRA", FromSecretAtStart, Set, false},
 		"nowhere": {apiContainer(env, func(c *ecstypes.ContainerDefinition) { c.Secrets = nil; setting("CONFIG_SECRET_ID", "other")(c) }), complete,

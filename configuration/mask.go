@@ -9,7 +9,7 @@ import (
 // Mask replaces a sensitive value of any length.
 const Mask = "********"
 
-// publicVariables returns the names of variables that say how and where an application runs, but grant no access.
+// publicVariables returns the names of variables that determine how and where an application runs, but grant no access.
 func publicVariables() []string {
 	return []string{
 		"AWS_DEFAULT_REGION", "AWS_REGION", "ENVIRONMENT", "HOST", "LANG", "LOG_FORMAT", "LOG_LEVEL", "NODE_ENV", "PORT", "TZ",

@@ -126,7 +126,7 @@ func (l launcher) readFile() (*configuration.Settings, error) {
 	return settings, nil
 }
 
-// validate returns an error if required variables are missing, and warns of values that look wrong.
+// validate returns an error if required variables are missing, and warns of suspicious values.
 func (l launcher) validate(all mergedVariables, settings *configuration.Settings) error {
 	var missing []string
 	for _, problem := range configuration.Judge(all.values, slices.Compact(slices.Sorted(slices.Values(l.required)))) {

@@ -69,14 +69,14 @@ func TestSignalBeforeTheStart(t *testing.T) {
 	for sent, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
 		command := exec.Command("entrypoint", "--", "true")
 		command.Env = append(v.environment(), "CONFIG_SECRET_ID=hangs", "PATH="+os.Getenv("PATH"))
-		var said strings.Builder
-		command.Stderr = &said
+		var stderr strings.Builder
+		command.Stderr = &stderr
 		require.NoError(t, command.Start())
 		<-v.hanging
 		require.NoError(t, command.Process.Signal(sent))
 		_ = command.Wait()
 		require.Equal(t, want, command.ProcessState.ExitCode())
-		require.Equal(t, fmt.Sprintf("entrypoint: stopped by %s before the application was started\n", sent), said.String())
+		require.Equal(t, fmt.Sprintf("entrypoint: stopped by %s before the application was started\n", sent), stderr.String())
 	}
 }
 

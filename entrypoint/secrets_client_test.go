@@ -83,7 +83,7 @@ var rawResponses = map[string]string{
 	"raw-chunk":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n",
 	"raw-redirect":   "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://hunter2.invalid/\r\nContent-Length: 0\r\n\r\n",
 	"raw-location":   "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://hunter2:x:y/%zz\r\nContent-Length: 0\r\n\r\n",
-	"raw-cut":        "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"SecretString\":\"hunter2",
+	"raw-truncated":  "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"SecretString\":\"hunter2",
 	"raw-more":       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{\"SecretString\":\"hunter2\"}",
 	"raw-type":       "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{\"SecretString\":[\"hunter2\"]}",
 	"raw-code":       "HTTP/1.1 400 Bad Request\r\nContent-Length: 41\r\n\r\n{\"__type\":\"hunter2\",\"Message\":\"hunter2!\"}",

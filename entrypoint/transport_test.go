@@ -33,14 +33,14 @@ func TestRawResponses(t *testing.T) {
 	v := newFakeSecretsManager(t)
 	for _, name := range slices.Sorted(maps.Keys(rawResponses)) {
 		t.Run(name, func(t *testing.T) {
-			var said strings.Builder
+			var output strings.Builder
 			command := exec.Command("entrypoint", "--timeout", "400ms", "--", "true")
 			command.Env = append(v.environment(), "CONFIG_SECRET_ID="+name, "PATH="+os.Getenv("PATH"))
-			command.Stdout, command.Stderr = &said, &said
+			command.Stdout, command.Stderr = &output, &output
 			_ = command.Run()
-			require.NotContains(t, strings.ToLower(said.String()), hidden)
-			require.Contains(t, []int{exitTemporary, exitConfiguration}, command.ProcessState.ExitCode(), said.String())
-			for line := range strings.Lines(said.String()) {
+			require.NotContains(t, strings.ToLower(output.String()), hidden)
+			require.Contains(t, []int{exitTemporary, exitConfiguration}, command.ProcessState.ExitCode(), output.String())
+			for line := range strings.Lines(output.String()) {
 				require.Regexp(t, `^entrypoint: the secret `+name+` could not be fetched: (the response cannot be read|the connection was closed before|no response in time)`, line)
 			}
 		})
@@ -59,14 +59,14 @@ func TestAuthority(t *testing.T) {
 	start := func(variables ...string) (string, int) {
 		command := exec.Command("entrypoint", "--timeout", "400ms", "--require", "TOKEN", "--", "true")
 		command.Env = append(v.environment(), append(variables, "CONFIG_SECRET_ID=config", "AWS_ENDPOINT_URL="+secured.URL, "PATH="+os.Getenv("PATH"))...)
-		said, _ := command.CombinedOutput()
-		return string(said), command.ProcessState.ExitCode()
+		output, _ := command.CombinedOutput()
+		return string(output), command.ProcessState.ExitCode()
 	}
-	said, code := start("AWS_CA_BUNDLE=" + bundle)
-	require.Zero(t, code, said)
-	said, code = start()
+	output, code := start("AWS_CA_BUNDLE=" + bundle)
+	require.Zero(t, code, output)
+	output, code = start()
 	require.Equal(t, exitTemporary, code)
-	require.Contains(t, said, "could not be fetched: x509: certificate signed by unknown authority; ")
+	require.Contains(t, output, "could not be fetched: x509: certificate signed by unknown authority; ")
 }
 
 // TestTransportText checks that only text that cannot come from the other side is shown.

@@ -73,7 +73,7 @@ func TestCodeMatches(t *testing.T) {
 	same.Optional = []string{}
 	require.True(t, e.Code().Matches(same), "nothing and an empty list are the same")
 	delete(same.Tasks, Worker)
-	require.True(t, e.Code().Matches(same), "a role that only one has says nothing")
+	require.True(t, e.Code().Matches(same), "a role that only one has makes no difference")
 	require.False(t, e.Code().Matches(code(e)))
 	for _, change := range []func(*Code){
 		func(c *Code) { c.Required = c.Required[1:] },

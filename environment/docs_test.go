@@ -101,7 +101,7 @@ func TestEveryProblemIsExplained(t *testing.T) {
 			general := p.Path == "" || strings.HasPrefix(p.Path, "config") && !strings.HasPrefix(p.Path, "configuration.") ||
 				strings.Contains(p.Message, "unknown key") || strings.Contains(p.Message, "keys are merged")
 			if general {
-				continue // about the form of the file: its first lines say that
+				continue // about the form of the file: its first lines describe that
 			}
 			rules := docs.RulesOf(p.Path, strings.Contains(problems.Source, SharedStack))
 			require.NotEmpty(t, rules, "%s: %s", name, p.Path)

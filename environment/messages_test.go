@@ -126,8 +126,8 @@ Pulumi.staging.yaml:7: domain.root: "example" is not valid; give the hosted zone
     7 |     domain: {root: example, name: staging-api.example.com}
 `,
 	"email": `
-Pulumi.staging.yaml:14: monitoring.emails[0]: "nobody" is not an e-mail address; give an address such as ops@example.com
-   14 |     monitoring: {emails: [nobody]}
+Pulumi.staging.yaml:14: monitoring.emails[0]: "ops" is not an e-mail address; give an address such as ops@example.com
+   14 |     monitoring: {emails: [ops]}
 `,
 	"empty-block": `
 Pulumi.staging.yaml:2: config.v3-backend:environment: it is empty; copy the block from another environment's file

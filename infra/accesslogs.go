@@ -51,7 +51,7 @@ func NewAccessLogs(
 	return c, finish(ctx, name, c, pulumi.Map{"bucketName": c.BucketName})
 }
 
-// accessLogStatements allow load balancers to write this account's logs, and deny requests without TLS. The account in
+// accessLogStatements returns statements that allow load balancers to write this account's logs, and deny requests without TLS. The account in
 // the path keeps other accounts' logs out: AWS always writes the load balancer's own there.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
 func accessLogStatements(env *environment.Environment, bucketARN string) []statement {

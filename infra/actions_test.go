@@ -19,10 +19,10 @@ func everyEnvironment(t *testing.T) []registration {
 		_, more := deployed(t, name)
 		all = append(all, more...)
 	}
-	told, err := environment.Load("..", "staging")
+	notified, err := environment.Load("..", "staging")
 	require.NoError(t, err)
-	told.Monitoring.Emails = []string{"ops@example.com"}
-	return append(all, record(t, told.Stack, Deploy(told, Release{Image: testImage, RecordedImage: testImage}))...)
+	notified.Monitoring.Emails = []string{"ops@example.com"}
+	return append(all, record(t, notified.Stack, Deploy(notified, Release{Image: testImage, RecordedImage: testImage}))...)
 }
 
 // typesOf returns the types of the resources, without components.
@@ -246,7 +246,7 @@ func asProvider(action, resource, env, host string) request {
 // except for what no role may delete: the database and the queue of production.
 func TestGitHubRolesMayDeployTheProgram(t *testing.T) {
 	rows := providerActions()
-	require.Equal(t, typesOf(everyEnvironment(t)), slices.Sorted(maps.Keys(rows)), "say in providerActs what the provider asks for to make a type")
+	require.Equal(t, typesOf(everyEnvironment(t)), slices.Sorted(maps.Keys(rows)), "add to providerActs what the provider calls to create a type")
 	_, all := sharedStack(t)
 	for env, want := range map[string]struct{ role, host string }{
 		"development": {deployRole, "dev-api.hyperchonk.com"}, "staging": {deployRole, "staging-api.hyperchonk.com"},

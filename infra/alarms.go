@@ -44,7 +44,7 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 	return append(all, queueAlarms(env)...)
 }
 
-// balancerAlarms are about the responses to users. Without data there were no requests.
+// balancerAlarms returns the alarms about the responses to users. Without data there were no requests.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 func balancerAlarms(balancer, targetGroup pulumi.StringInput) []alarm {
 	loadBalancer := pulumi.StringMap{"LoadBalancer": balancer}
@@ -62,7 +62,7 @@ func balancerAlarms(balancer, targetGroup pulumi.StringInput) []alarm {
 	}
 }
 
-// serviceAlarms are about one service's tasks. ECS sends one sample of the CPU per minute and running task, so that the
+// serviceAlarms returns the alarms about one service's tasks. ECS sends one sample of the CPU per minute and running task, so that the
 // number of samples is the number of tasks, at every level of monitoring. Without data no task runs.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
 func serviceAlarms(env *environment.Environment, s environment.Service) []alarm {
@@ -82,7 +82,7 @@ func serviceAlarms(env *environment.Environment, s environment.Service) []alarm 
 	}
 }
 
-// databaseAlarms leave time to act: a fifth of the storage, a tenth of the memory, a fifth of the connections.
+// databaseAlarms returns alarms that leave time to act: a fifth of the storage, a tenth of the memory, a fifth of the connections.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html
 func databaseAlarms(env *environment.Environment) []alarm {
 	instance := pulumi.StringMap{"DBInstanceIdentifier": pulumi.String(env.DatabaseIdentifier())}
@@ -125,7 +125,7 @@ func instanceMemory(class string) float64 {
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
 func maxConnections(memory float64) float64 { return min(memory/9531392, 5000) }
 
-// queueAlarms are about jobs that are not processed. A job can be retried until its last visibility timeout has passed;
+// queueAlarms returns the alarms about jobs that are not processed. A job can be retried until its last visibility timeout has passed;
 // an older one was never received.
 func queueAlarms(env *environment.Environment) []alarm {
 	const namespace = "AWS/SQS"
@@ -140,7 +140,7 @@ func queueAlarms(env *environment.Environment) []alarm {
 	}
 }
 
-// uptimeAlarm is about the health check of Route 53, from outside AWS.
+// uptimeAlarm returns the alarm about the health check of Route 53, from outside AWS.
 func uptimeAlarm(healthCheckID pulumi.IDOutput) alarm {
 	return alarm{"outside", "The API does not answer from the outside",
 		"AWS/Route53", "HealthCheckStatus", "Minimum", below, 1, 2, breaching,

@@ -44,7 +44,7 @@ func NewBoundary(
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// boundaryStatements allow what tasks and flow logs do in any environment, that is, all that roles.go and network.go
+// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that roles.go and network.go
 // allow. They deny production's resources to the roles of other environments, which are identified by their names;
 // GitHub's roles cannot choose these. A boundary does not apply to resource policies.
 func boundaryStatements(s shared) []statement {

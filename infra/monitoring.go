@@ -134,7 +134,7 @@ func newTopic(
 	return topic.Arn, nil
 }
 
-// topicStatements allow this account's alarms to publish, and deny requests without TLS.
+// topicStatements returns statements that allow this account's alarms to publish, and deny requests without TLS.
 func topicStatements(env *environment.Environment, topicARN string) []statement {
 	return []statement{
 		allow("AlarmsPublish", []string{"sns:Publish"}, topicARN).

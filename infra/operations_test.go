@@ -134,7 +134,7 @@ func resourcesOf(action, env, stack string) []string {
 
 // Every principal may call GetCallerIdentity.
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-const anybody = "sts:GetCallerIdentity"
+const unrestricted = "sts:GetCallerIdentity"
 
 // deniedActions returns the actions of the operations, on an environment, that a role is not allowed.
 func deniedActions(t *testing.T, may policy, operations []string, env, stack string) []string {
@@ -144,7 +144,7 @@ func deniedActions(t *testing.T, may policy, operations []string, env, stack str
 		action := actionOf(operation)
 		for _, subject := range resourcesOf(action, env, stack) {
 			asked := of(action, subject).with("cloudwatch:namespace", "Balancer/Infrastructure")
-			if action != anybody && !may.allows(t, asked) && !slices.Contains(refused, action) {
+			if action != unrestricted && !may.allows(t, asked) && !slices.Contains(refused, action) {
 				refused = append(refused, action)
 			}
 		}

@@ -14,7 +14,7 @@ type shared struct {
 	repositoryARN, zoneARN string
 }
 
-// readPermissions allow previews, drift and status: reading all resources, but neither values of secrets nor logs of
+// readPermissions returns statements that allow previews, drift and status: reading all resources, but neither values of secrets nor logs of
 // containers. They also allow status to publish its metrics and to store what it has notified about.
 func readPermissions(s shared) []statement {
 	return []statement{
@@ -67,7 +67,7 @@ func (s shared) withStateKey(sid string, actions ...string) statement {
 
 func (s shared) kmsKeys() string { return fmt.Sprintf("arn:aws:kms:%s:%s:key/*", s.Region, s.Account) }
 
-// productionPermissions allow a workflow to deploy production, but not to delete data that cannot be recreated.
+// productionPermissions returns statements that allow a workflow to deploy production, but not to delete data that cannot be recreated.
 func productionPermissions(s shared) []statement {
 	productionOnly := s.forEnvironment(production)
 	return slices.Concat(deployStatements(productionOnly), []statement{
@@ -81,7 +81,7 @@ func productionPermissions(s shared) []statement {
 	})
 }
 
-// deployPermissions allow a workflow to deploy any environment but production. They deny whatever production's own role
+// deployPermissions returns statements that allow a workflow to deploy any environment but production. They deny whatever production's own role
 // may change by its name or tag, and writing the state of the shared stack. A list of the allowed environments would
 // exceed IAM's limit of a policy's size with the fourth environment.
 func deployPermissions(s shared) []statement {
@@ -157,14 +157,14 @@ func (s shared) productionHosts() []string {
 	return []string{s.ProductionDomain(), "*." + s.ProductionDomain()}
 }
 
-// deployStatements allow what the program and the deployer do besides readPermissions, and pushing images. Permissions
+// deployStatements returns statements that allow what the program and the deployer do besides readPermissions, and pushing images. Permissions
 // are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some cannot
 // be limited at all.
 func deployStatements(s scope) []statement {
 	return slices.Concat(releaseStatements(s), networkStatements(s), namedStatements(s), roleStatements(s), unnamedStatements(s))
 }
 
-// releaseStatements allow writing the environments' state, pushing and tagging images, and reading the configuration
+// releaseStatements returns statements that allow writing the environments' state, pushing and tagging images, and reading the configuration
 // secret for preflight.
 func releaseStatements(s scope) []statement {
 	return []statement{
@@ -175,7 +175,7 @@ func releaseStatements(s scope) []statement {
 	}
 }
 
-// networkStatements allow creating a network, and changing or deleting what has the environments' tag.
+// networkStatements returns statements that allow creating a network, and changing or deleting what has the environments' tag.
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policies-for-amazon-ec2.html
 func networkStatements(s scope) []statement {
 	return []statement{
@@ -202,7 +202,7 @@ func networkStatements(s scope) []statement {
 	}
 }
 
-// namedStatements allow creating, changing and deleting what has the environments' names, running tasks, and reading
+// namedStatements returns statements that allow creating, changing and deleting what has the environments' names, running tasks, and reading
 // their logs. One statement for many services saves characters of IAM's limit; an action only applies to the ARNs of its
 // own service.
 func namedStatements(s scope) []statement {
@@ -250,7 +250,7 @@ func namedStatements(s scope) []statement {
 		}, "arn:aws:s3:::"+s.expand("%s-logs-")+s.Account+"*")}
 }
 
-// roleStatements allow creating an environment's three roles, and passing each to its service. They deny creating a role
+// roleStatements returns statements that allow creating an environment's three roles, and passing each to its service. They deny creating a role
 // or adding a policy without the boundary, changing the boundary, and removing it from a role.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
@@ -280,7 +280,7 @@ func roleStatements(s scope) []statement {
 	}
 }
 
-// unnamedStatements are about resources whose names AWS generates.
+// unnamedStatements returns those about resources whose names AWS generates.
 func unnamedStatements(s scope) []statement {
 	return []statement{
 		allow("RequestCertificate", []string{"acm:AddTagsToCertificate", "acm:RequestCertificate"}, anyResource).

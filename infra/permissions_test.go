@@ -131,16 +131,16 @@ func TestDatabasePermissionsKeepSnapshots(t *testing.T) {
 	only := []string{productionRole}
 	all := []string{deployRole, productionRole, readRole}
 	decide(t, map[string]decision{
-		"the instance":             {of("rds:CreateDBInstance", own("db:%s-db")), only},
-		"its subnets":              {of("rds:CreateDBInstance", own("subgrp:%s-db")), only},
-		"its default options":      {of("rds:CreateDBInstance", "arn:aws:rds:us-east-1:123456789012:og:default:postgres-16"), []string{deployRole, productionRole}},
-		"the key of its password":  {of("kms:DescribeKey", "arn:aws:kms:us-east-1:123456789012:key/1"), all},
-		"its password":             {of("secretsmanager:CreateSecret", "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"), []string{deployRole, productionRole}},
-		"an old snapshot":          {of("rds:DeleteDBSnapshot", own("snapshot:%s-pre-deploy-20261123-181140")), only},
-		"a snapshot of somebody's": {of("rds:DeleteDBSnapshot", own("snapshot:%s-before-the-merger")), nil},
-		"a group of its own":       {of("rds:DeleteDBSubnetGroup", own("subgrp:%s-db")), only},
-		"the last snapshot":        {of("rds:DeleteDBSnapshot", own("snapshot:%s-db-final-0123456789")), nil},
-		"the instance's end":       {of("rds:DeleteDBInstance", own("db:%s-db")), nil},
+		"the instance":            {of("rds:CreateDBInstance", own("db:%s-db")), only},
+		"its subnets":             {of("rds:CreateDBInstance", own("subgrp:%s-db")), only},
+		"its default options":     {of("rds:CreateDBInstance", "arn:aws:rds:us-east-1:123456789012:og:default:postgres-16"), []string{deployRole, productionRole}},
+		"the key of its password": {of("kms:DescribeKey", "arn:aws:kms:us-east-1:123456789012:key/1"), all},
+		"its password":            {of("secretsmanager:CreateSecret", "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1"), []string{deployRole, productionRole}},
+		"an old snapshot":         {of("rds:DeleteDBSnapshot", own("snapshot:%s-pre-deploy-20261123-181140")), only},
+		"another user's snapshot": {of("rds:DeleteDBSnapshot", own("snapshot:%s-before-the-merger")), nil},
+		"a group of its own":      {of("rds:DeleteDBSubnetGroup", own("subgrp:%s-db")), only},
+		"the last snapshot":       {of("rds:DeleteDBSnapshot", own("snapshot:%s-db-final-0123456789")), nil},
+		"the instance's end":      {of("rds:DeleteDBInstance", own("db:%s-db")), nil},
 	})
 }
 

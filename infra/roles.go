@@ -63,7 +63,7 @@ func newTaskRole(
 	}, child)
 }
 
-// executionStatements allow ECS to start a task: to use the repository, the configuration secret, and the log group.
+// executionStatements returns statements that allow ECS to start a task: to use the repository, the configuration secret, and the log group.
 func executionStatements(arn []string) []statement {
 	repository, secret, logs := arn[0], arn[1], arn[2]
 	return []statement{
@@ -75,7 +75,7 @@ func executionStatements(arn []string) []statement {
 	}
 }
 
-// taskStatements allow the application to read its two secrets and to use its queue. X-Ray and the channel of ECS Exec
+// taskStatements returns statements that allow the application to read its two secrets and to use its queue. X-Ray and the channel of ECS Exec
 // cannot be limited to resources; they are allowed only where they are used.
 func taskStatements(env *environment.Environment, arn []string) []statement {
 	configuration, database, queue := arn[0], arn[1], arn[2]

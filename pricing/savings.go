@@ -49,7 +49,7 @@ func candidates(env *environment.Environment) []candidate {
 		all = append(all, candidate{Saving{Setting: setting, From: fmt.Sprint(from), To: fmt.Sprint(to), Price: price}, change})
 	}
 	if env.Network.NAT == environment.NATPerZone {
-		add("network.nat", env.Network.NAT, environment.NATSingle, "the loss of one zone cuts off all tasks",
+		add("network.nat", env.Network.NAT, environment.NATSingle, "the loss of one zone disconnects all tasks",
 			func(e *environment.Environment) { e.Network.NAT = environment.NATSingle })
 	}
 	if env.Network.Zones > 2 {

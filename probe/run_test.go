@@ -157,7 +157,7 @@ func TestRunProblems(t *testing.T) {
 		"JSON of another kind": {good, 0, respond(200, `{}`), BodyNotHealthy, `the status is ""`, 200},
 		"unhealthy body":       {good, 0, respond(200, `{"status":"degraded"}`), BodyNotHealthy, `"degraded"`, 200},
 		"database gone":        {good, 0, respond(200, `{"status":"ok","database":"disconnected"}`), BodyNotHealthy, `the database is "disconnected"`, 200},
-		"response cut off": {good, 0, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"response truncated": {good, 0, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			NoAnswer, "without a valid response", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

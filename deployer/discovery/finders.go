@@ -20,7 +20,7 @@ const (
 type finder struct {
 	// needs are the inputs without which AWS would not have created one.
 	needs []string
-	// by describes what makes a match; "" stands for needs.
+	// by describes when a resource matches; "" stands for needs.
 	by string
 	// find returns what the resource may be imported by; nil where the type is never looked for.
 	find func(context.Context, account, Query) ([]string, error)

@@ -56,7 +56,7 @@ func findListener(ctx context.Context, a account, q Query) ([]string, error) {
 	return ids(listeners, func(l elbtypes.Listener) *string { return l.ListenerArn }), nil
 }
 
-// findCertificate returns the newest managed certificate of the domain: its tags tell later whether it is the program's. Of other
+// findCertificate returns the newest managed certificate of the domain: its tags show later whether it is the program's. Of other
 // certificates it returns the issued ones; where there are none, those that wait for their validation.
 func findCertificate(ctx context.Context, a account, q Query) ([]string, error) {
 	var found []acmtypes.CertificateSummary

@@ -16,7 +16,7 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// task is a task with a session's agent in its container, started so many minutes after noon.
+// task returns a task with a session's agent in its container, started so many minutes after noon.
 func task(id string, minute int, change ...func(*types.Task)) types.Task {
 	t := types.Task{
 		TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/cluster/" + id), ClusterArn: aws.String("arn:aws:ecs:us-east-1:123456789012:cluster/cluster"),

@@ -44,7 +44,7 @@ func TestExplain(t *testing.T) {
 		"no stack, by code":   {"", 6, &NoStackError{Stack: "dev"}},
 		"no passphrase":       {stderrNoPhrase, 1, &PassphraseError{Stack: "dev", Missing: true}},
 		"another passphrase":  {stderrWrong, 1, &PassphraseError{Stack: "dev"}},
-		"cut state":           {stderrTruncated, 1, &StateError{Stack: "dev", Reason: "it is empty or truncated (unexpected end of JSON input)"}},
+		"truncated state":     {stderrTruncated, 1, &StateError{Stack: "dev", Reason: "it is empty or truncated (unexpected end of JSON input)"}},
 		"foreign state": {stderrForeign, 1, &StateError{Stack: "dev", Reason: "unsupported checkpoint version 99",
 			OtherVersion: true}},
 		"inconsistent state": {stderrIntegrity, 1, &StateError{Stack: "dev",

@@ -19,7 +19,7 @@ type group struct{ pulumi.ResourceState }
 
 type explicitProvider struct{ pulumi.ProviderResourceState }
 
-// grouped has a provider of its own, and things of one name in a component, under a thing, and alone.
+// grouped declares a provider of its own, and things of one name in a component, under a thing, and alone.
 func grouped(ctx *pulumi.Context) error {
 	var with explicitProvider
 	if err := ctx.RegisterResource("pulumi:providers:test", "explicit", pulumi.Map{"region": pulumi.String("here")}, &with); err != nil {

@@ -33,7 +33,7 @@ func TestKilledDeployer(t *testing.T) {
 	require.Empty(t, state.Pending)
 }
 
-// TestDeployerToBeKilled is the other process of TestKilledDeployer.
+// TestDeployerToBeKilled runs the other process of TestKilledDeployer.
 func TestDeployerToBeKilled(t *testing.T) {
 	dir, asked := os.LookupEnv("ENGINE_TEST_PROJECT")
 	if !asked {

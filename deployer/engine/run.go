@@ -87,7 +87,7 @@ func (h *Handle) program(u Update) pulumi.RunFunc {
 	return h.stack.Program
 }
 
-// emptyProgram is the program of runs that need only the state. With it the engine needs no language host.
+// emptyProgram declares nothing: it is for runs that need only the state. With it the engine needs no language host.
 func emptyProgram(*pulumi.Context) error { return nil }
 
 // run runs the engine once, and follows its events to their end.

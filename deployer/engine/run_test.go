@@ -149,7 +149,7 @@ func TestPlanOfDrift(t *testing.T) {
 	require.Equal(t, map[string]int{"same": 2}, clean.Changes)
 
 	l.set("one", map[string]any{
-		"value": "by hand", "password": "found out", "document": `{"key":"found out"}`,
+		"value": "manual", "password": "found out", "document": `{"key":"found out"}`,
 		"login": map[string]any{"user": "v", "key": "found out"},
 	})
 	l.set("two", nil)
@@ -161,7 +161,7 @@ func TestPlanOfDrift(t *testing.T) {
 			{Path: "login.key", Kind: "update", Old: Masked, New: Masked},
 			{Path: "login.user", Kind: "update", Old: "u", New: "v"},
 			{Path: "password", Kind: "update", Old: Masked, New: Masked},
-			{Path: "value", Kind: "update", Old: "a", New: "by hand"},
+			{Path: "value", Kind: "update", Old: "a", New: "manual"},
 		}},
 		{Op: "delete", URN: urnTwo, Type: "test:index:Thing", Name: "two", ID: "two", Deletes: true},
 	}, drift.Steps)
@@ -352,7 +352,7 @@ func TestStateErrors(t *testing.T) {
 		return h
 	}
 	for name, c := range map[string]struct{ content, reason string }{
-		"cut":            {whole[:len(whole)/2], "it is empty or truncated (unexpected end of JSON input)"},
+		"truncated":      {whole[:len(whole)/2], "it is empty or truncated (unexpected end of JSON input)"},
 		"of no length":   {"", "it is empty or truncated (unexpected end of JSON input)"},
 		"emptied":        {"{}", "it was emptied"},
 		"nothing":        {"null", "it was emptied"},

@@ -279,7 +279,7 @@ func (d *stateDocument) addParents(parents []PlannedResource, outputs map[string
 	return added, nil
 }
 
-// cutLast is strings.Cut at the last separator.
+// cutLast splits a string at its last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true

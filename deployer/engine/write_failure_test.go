@@ -34,7 +34,7 @@ const (
 	halved = `find "$(dirname "$1")/../.." '(' -name '*.json' -o -name '*.bak' ')' -newer "$0.began" -size +0 -exec truncate -s 300 {} +`
 )
 
-// three is a program in which one has changed, two has not, and three is new.
+// three declares a program in which one has changed, two has not, and three is new.
 func three(ctx *pulumi.Context) error {
 	if err := pair(valueMap("c"), valueMap("b"))(ctx); err != nil {
 		return err
@@ -51,8 +51,8 @@ func TestAFailedWriteIsRecovered(t *testing.T) {
 		before, after string
 		half          bool
 	}{
-		"cut":    {began, halved, true},
-		"behind": {`cp "$1" "$1.kept"`, `mv "$1.kept" "$1"`, false},
+		"truncated": {began, halved, true},
+		"behind":    {`cp "$1" "$1.kept"`, `mv "$1.kept" "$1"`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newHarness(t, pair(valueMap("a"), valueMap("b")))

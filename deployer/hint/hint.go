@@ -1,4 +1,4 @@
-// Package hint keeps what to do about an error apart from what happened, so that each is said in its own place.
+// Package hint keeps what to do about an error apart from what happened, so that each is printed separately.
 package hint
 
 import "errors"
@@ -12,7 +12,7 @@ type advised struct {
 // With gives an error advice: what to do about it.
 func With(err error, advice string) error { return &advised{err, advice} }
 
-// Of is the advice that an error carries, of several the outermost; empty where there is none.
+// Of returns the hint that an error carries, of several the outermost; empty where there is none.
 func Of(err error) string {
 	var known interface{ Hint() string }
 	if errors.As(err, &known) {
@@ -21,7 +21,7 @@ func Of(err error) string {
 	return ""
 }
 
-// Hint says what to do.
+// Hint returns what to do.
 func (a *advised) Hint() string { return a.advice }
 
 // Unwrap gives the fact.

@@ -54,7 +54,7 @@ type Migration struct {
 	Seconds   float64 `json:"seconds"`
 }
 
-// Saving is a setting that would have made a deployment shorter.
+// Saving is a setting that would have shortened a deployment.
 type Saving struct {
 	// Setting is a key of the environment's file, or a flag.
 	Setting string `json:"setting"`

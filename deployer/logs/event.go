@@ -33,7 +33,7 @@ func (e Event) withStreamParts() Event {
 	return e
 }
 
-// source returns the service, and enough of the task's ID to tell tasks apart.
+// source returns the service, and enough of the task's ID to distinguish tasks.
 func (e Event) source() string {
 	if e.Task == "" {
 		return e.Service

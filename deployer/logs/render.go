@@ -23,7 +23,7 @@ const (
 type Printer struct {
 	Out    io.Writer
 	Format string
-	// Colour allows colours. Terminal reports that Out is a terminal: then raw lines are made safe for it, too.
+	// Colour allows colours. Terminal reports that Out is a terminal: then raw lines are escaped, too.
 	Colour, Terminal bool
 	// Width is that of the widest source that is expected, so that messages are aligned.
 	Width int
@@ -108,7 +108,7 @@ func (p Printer) text(e Event) string {
 
 const indent = "    "
 
-// indentLines makes a message safe for a terminal, and indents its lines but the first.
+// indentLines escapes a message for a terminal, and indents its lines but the first.
 func indentLines(message string) string {
 	message = strings.ReplaceAll(strings.TrimRight(message, "\r\n"), "\r\n", "\n")
 	return strings.ReplaceAll(text.Printable(message), "\n", "\n"+indent)

@@ -140,7 +140,7 @@ func (r rollbackResolver) imageOf(ctx context.Context, d history.Deployment) (*I
 	return image, err
 }
 
-// find looks an image up. The hint for one that the registry no longer has lists alternatives.
+// find looks up an image. The hint for one that the registry no longer has lists alternatives.
 func (r rollbackResolver) find(ctx context.Context, tagOrDigest, what string) (*Image, error) {
 	image, err := FindImage(ctx, r.images, r.env, tagOrDigest)
 	if missing := (*MissingImageError)(nil); what != "" && errors.As(err, &missing) {

@@ -123,7 +123,7 @@ func TestWatchWithoutServiceDeployments(t *testing.T) {
 		digest string
 		want   string
 	}{
-		"it ends well":                {types.ServiceDeploymentStatusSuccessful, newDigest, ""},
+		"it succeeds":                 {types.ServiceDeploymentStatusSuccessful, newDigest, ""},
 		"it fails":                    {types.ServiceDeploymentStatusRollbackSuccessful, oldDigest, "was not rolled out: ECS reports STOPPED"},
 		"stable is not deployed here": {types.ServiceDeploymentStatusSuccessful, oldDigest, "still runs 1 task of another image"},
 	} {

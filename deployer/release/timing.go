@@ -69,7 +69,7 @@ func readClock(c clock.Clock) span {
 // phaseTimings is where the time of a deployment went.
 type phaseTimings struct {
 	phases map[string]span
-	// infrastructureChanges counts the changes that a deployment of code alone would not have made.
+	// infrastructureChanges counts the changes that a deployment of code alone would not contain.
 	infrastructureChanges int
 }
 

@@ -59,7 +59,7 @@ func outOfMemory() types.Task {
 	return t
 }
 
-// replaced is a task that ECS stopped because its target was not healthy in time.
+// replaced returns a task that ECS stopped because its target was not healthy in time.
 func replaced() types.Task {
 	t := exited(0)
 	t.StopCode, t.StoppedReason = types.TaskStopCodeServiceSchedulerInitiated, aws.String("Task failed ELB health checks in (target-group x)")

@@ -18,7 +18,7 @@ type change struct {
 	engine.Step
 	// kind is create, update, replace or delete in a plan, and changed or gone in the account.
 	kind string
-	// inAccount tells drift of the account from a plan.
+	// inAccount distinguishes drift of the account from a plan.
 	inAccount bool
 	// planned has the properties, by path, to which the program would give the same value as the account has.
 	planned map[string]bool

@@ -23,7 +23,7 @@ var steps = []engine.Step{
 	{Op: "delete", Deletes: true, Type: "aws:rds/instance:Instance", Name: "database"},
 }
 
-// What is lost comes first, and a long value is cut where it does not differ.
+// What is lost comes first, and a long value is truncated where it does not differ.
 func TestPlanText(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, Style{Width: 80}))

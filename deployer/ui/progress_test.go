@@ -23,7 +23,7 @@ var events = []release.Event{
 	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "the environment asks for none", Outcome: history.Skipped},
 	{Time: began, Kind: release.PhaseStarted, Phase: "rollout"},
 	{Time: began, Kind: release.Warning, Phase: "rollout", Message: "task 1 stopped: 100% full\nreally"},
-	{Time: began, Kind: release.Note, Phase: "rollout", Message: "its last words: x"},
+	{Time: began, Kind: release.Note, Phase: "rollout", Message: "last log line: x"},
 	{Time: began, Kind: release.PhaseEnded, Phase: "rollout", Message: "a long story", Outcome: history.Failed, Took: time.Second},
 }
 
@@ -39,7 +39,7 @@ backup     - skipped: the environment asks for none
 rollout    started
 rollout    warning: task 1 stopped: 100% full
 really
-rollout    its last words: x
+rollout    last log line: x
 rollout    ✗   1.0s  failed
 `},
 		"verbose": {ProgressOptions{Verbose: true}, `provision  started
@@ -50,7 +50,7 @@ backup     - skipped: the environment asks for none
 rollout    started
 rollout    warning: task 1 stopped: 100% full
 really
-rollout    its last words: x
+rollout    last log line: x
 rollout    ✗   1.0s  failed
 `},
 		"quiet": {ProgressOptions{Quiet: true}, "rollout    warning: task 1 stopped: 100% full\nreally\n"},
@@ -66,7 +66,7 @@ provision  ✓  4m05s  2 resources changed
 backup     - skipped: the environment asks for none
 ::group::rollout
 ::warning title=rollout::task 1 stopped: 100%25 full%0Areally
-rollout    its last words: x
+rollout    last log line: x
 ::endgroup::
 ::error title=rollout failed::a long story
 rollout    ✗   1.0s  failed

@@ -47,7 +47,7 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 	d := document{style: Style{Color: style.Color}}
 	d.heading("Calls for " + environment)
 	d.table(t)
-	d.addf("", "%d calls took %s one by one and %s as they were made, up to %d at once",
+	d.addf("", "%d calls took %s one by one and %s as they ran, up to %d at once",
 		len(calls), milliseconds(total), milliseconds(end.Sub(start)), maxConcurrent(calls))
 	d.addf("", "the longest chain of calls that waited for each other took %s: %s", milliseconds(waited), strings.Join(names, ", then "))
 	return d.writeTo(w)

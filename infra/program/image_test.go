@@ -19,7 +19,7 @@ func TestChooseImage(t *testing.T) {
 		preview                    bool
 		want, problem              string
 	}{
-		{"what runs goes on running", one, other, false, one, ""},
+		{"what runs stays", one, other, false, one, ""},
 		{"a preview shows what runs", one, "", true, one, ""},
 		{"the first image is configured", "", other, false, other, ""},
 		{"a preview of nothing has a placeholder", "", "", true, placeholder, ""},

@@ -74,10 +74,10 @@ func wrapLine(line string, width int, indent string) string {
 // Width returns how many columns a line takes.
 func Width(line string) int { return text.StringWidthWithoutEscSequences(line) }
 
-// Snip cuts the end off a line that is wider than width, and marks the cut. With a width of 0 or less nothing is cut.
+// Snip truncates a line that is wider than width, and marks where. With a width of 0 or less it returns the line.
 func Snip(line string, width int) string { return text.Snip(line, width, ellipsis) }
 
-// SnipMiddle cuts the middle out of a line that is longer than limit characters, so that its end can be read.
+// SnipMiddle removes the middle of a line that is longer than limit characters, so that its end can be read.
 func SnipMiddle(line string, limit int) string {
 	runes := []rune(line)
 	if limit <= 0 || len(runes) <= limit {
@@ -87,7 +87,7 @@ func SnipMiddle(line string, limit int) string {
 	return string(runes[:head]) + ellipsis + string(runes[len(runes)-(limit-1-head):])
 }
 
-// SnipWords cuts the end off a line that is longer than limit characters, between words where it has several.
+// SnipWords truncates a line that is longer than limit characters, between words where it has several.
 func SnipWords(line string, limit int) string {
 	runes := []rune(line)
 	if limit <= 0 || len(runes) <= limit {
@@ -100,7 +100,7 @@ func SnipWords(line string, limit int) string {
 	return strings.TrimRight(head, " ,:;") + ellipsis
 }
 
-// SnipCommonPrefix cuts two lines to limit characters each so that the place where they begin to differ stays visible.
+// SnipCommonPrefix shortens two lines to limit characters each so that the place where they begin to differ stays visible.
 func SnipCommonPrefix(a, b string, limit int) (string, string) {
 	const context, worthCutting = 8, 12
 	x, y := []rune(a), []rune(b)

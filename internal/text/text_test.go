@@ -72,7 +72,7 @@ func TestSnip(t *testing.T) {
 	for _, test := range []struct {
 		line  string
 		limit int
-		// want is what is left when the end, the middle, and whole words are cut.
+		// want is what is left when the end, the middle, and whole words are removed.
 		end, middle, words string
 	}{
 		{"", 5, "", "", ""},

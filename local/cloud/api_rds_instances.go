@@ -184,7 +184,7 @@ func describeAccountAttributes(m model, _ *rds.DescribeAccountAttributesInput) (
 	}}, nil
 }
 
-// setIfGiven, setNumberIfGiven and setListIfGiven set a property that the call specifies.
+// setIfGiven sets a property that the call specifies.
 func setIfGiven[T any](inputs values, property string, value *T) {
 	if value != nil {
 		inputs[property] = *value

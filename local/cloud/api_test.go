@@ -165,7 +165,7 @@ func TestTagMoves(t *testing.T) {
 	require.Equal(t, "ImageAlreadyExistsException", apiCode(t, err))
 }
 
-func TestPushedImageHasANewDigest(t *testing.T) {
+func TestPushedImageHasNewDigest(t *testing.T) {
 	a, clk := accountWith(t)
 	first, err := a.Push("1.42.0")
 	require.NoError(t, err)
@@ -262,7 +262,7 @@ func TestForcedDeploymentAndItsStop(t *testing.T) {
 func TestMigration(t *testing.T) {
 	for fault, want := range map[string]struct {
 		exit int32
-		says string
+		text string
 	}{
 		"":                  {0, "All migrations have been successfully applied."},
 		faultMigrationFails: {1, "Error: P3018"},
@@ -307,7 +307,7 @@ func TestMigration(t *testing.T) {
 			for _, event := range events.Events {
 				fmt.Fprintln(&text, *event.Message)
 			}
-			require.Contains(t, text.String(), want.says)
+			require.Contains(t, text.String(), want.text)
 		})
 	}
 }

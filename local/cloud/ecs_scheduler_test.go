@@ -213,7 +213,7 @@ func TestFailingImageIsRolledBack(t *testing.T) {
 	for fault, want := range map[string]struct {
 		code         ecs.TaskStopCode
 		exit         int32
-		says, reason string
+		text, reason string
 	}{
 		faultTaskCrash:        {ecs.TaskStopCodeEssentialContainerExited, 1, "Essential container in task exited", ""},
 		faultOutOfMemory:      {ecs.TaskStopCodeEssentialContainerExited, 137, "Essential container in task exited", "OutOfMemoryError"},
@@ -248,7 +248,7 @@ func TestFailingImageIsRolledBack(t *testing.T) {
 			require.Equal(t, first, sim.m.serviceResource(sim.arn()).Text("taskDefinition"), "the account has the rollback of ECS")
 			for _, task := range sim.m.ECS.tasks(func(task *task) bool { return task.Revision == failing && task.FailureCounted }) {
 				require.Equal(t, want.code, task.Code)
-				require.Contains(t, task.Reason, want.says)
+				require.Contains(t, task.Reason, want.text)
 				require.Contains(t, task.ExitReason, want.reason)
 				if want.exit >= 0 {
 					require.Equal(t, want.exit, *task.Exit)
@@ -296,7 +296,7 @@ func TestEarlierImageIsNotSpared(t *testing.T) {
 func TestTasksThatCannotStart(t *testing.T) {
 	for name, tc := range map[string]struct {
 		breaks func(sim *simulation) string
-		says   string
+		text   string
 	}{
 		"no such image": {
 			func(sim *simulation) string { return sim.defineDigest(1, "sha256:"+strings.Repeat("0", 64)) },
@@ -333,7 +333,7 @@ func TestTasksThatCannotStart(t *testing.T) {
 			task := sim.m.ECS.tasksOf(sim.service())[0]
 			require.False(t, sim.m.active(task))
 			require.Equal(t, ecs.TaskStopCodeTaskFailedToStart, task.Code)
-			require.Contains(t, task.Reason, tc.says)
+			require.Contains(t, task.Reason, tc.text)
 			require.Empty(t, sim.m.logLines(task))
 		})
 	}

@@ -55,13 +55,13 @@ func (s *State) derive(parts ...any) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// number is like derive, for identifiers that are decimal numbers.
+// number derives an identifier that is a decimal number.
 func (s *State) number(parts ...any) string {
 	sum := s.sum(parts...)
 	return fmt.Sprintf("%019d", binary.BigEndian.Uint64(sum[:8])>>1)
 }
 
-// uuid is like derive, in the form of a UUID.
+// uuid derives an identifier in the form of a UUID.
 func (s *State) uuid(parts ...any) string {
 	h := s.derive(parts...)
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")

@@ -18,7 +18,7 @@ type Client interface {
 	) (*route53.ListHostedZonesByNameOutput, error)
 }
 
-// Public returns the public hosted zones of a domain: none, one, or where several were created for it, all of them. It makes one
+// Public returns the public hosted zones of a domain: none, one, or where several were created for it, all of them. It sends one
 // call, because Route 53 lists the zones of the name first.
 // Source: https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByName.html
 func Public(ctx context.Context, client Client, domain string) ([]types.HostedZone, error) {
