@@ -16,7 +16,8 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // noncurrentDays is how long an overwritten state can be restored.
@@ -82,7 +83,7 @@ func isPlainHTTP(cfg aws.Config) bool {
 // findKey returns the id of the key that has the alias, or "".
 func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error) {
 	found, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &s.KeyAlias})
-	if absent := (*kmstypes.NotFoundException)(nil); errors.As(err, &absent) {
+	if awsx.HasCode(err, "NotFoundException") {
 		return "", nil
 	}
 	if err != nil {
@@ -132,14 +133,10 @@ func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, err
 
 func (s Backend) findBucket(ctx context.Context, client *s3.Client) (exists bool, err error) {
 	_, err = client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.Bucket})
-	var apiErr smithy.APIError
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.As(err, &apiErr) && apiErr.ErrorCode() == "NotFound":
-		return false, nil
+	if err != nil && !awsx.HasCode(err, "NotFound") {
+		return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
 	}
-	return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
+	return err == nil, nil
 }
 
 func (s Backend) createBucket(ctx context.Context, client *s3.Client) error {

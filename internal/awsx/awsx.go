@@ -3,7 +3,25 @@
 // what they read it for.
 package awsx
 
-import "strings"
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// HasCode reports whether AWS refused a call with one of the codes. The SDK has the error's type for some operations only.
+func HasCode(err error, codes ...string) bool {
+	refused, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains(codes, refused.ErrorCode())
+}
+
+// IsError reports whether an error is, or wraps, one of the type.
+func IsError[T error](err error) bool {
+	_, is := errors.AsType[T](err)
+	return is
+}
 
 // NameFromARN returns what follows the last slash of an ARN: a name, an ID, or family:revision. A name comes back as it is.
 func NameFromARN(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
