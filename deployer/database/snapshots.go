@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -204,18 +203,12 @@ func (s Instance) expired(all []Snapshot, kept []string) []Snapshot {
 }
 
 func tags(labels map[string]string) []types.Tag {
-	var all []types.Tag
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		all = append(all, types.Tag{Key: aws.String(key), Value: aws.String(labels[key])})
-	}
-	return all
+	return awsx.Tags(labels, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
 }
 
 func tagValue(tags []types.Tag, key string) string {
-	for _, tag := range tags {
-		if aws.ToString(tag.Key) == key {
-			return aws.ToString(tag.Value)
-		}
+	if at := slices.IndexFunc(tags, func(t types.Tag) bool { return aws.ToString(t.Key) == key }); at >= 0 {
+		return aws.ToString(tags[at].Value)
 	}
 	return ""
 }

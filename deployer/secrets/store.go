@@ -10,8 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -143,9 +141,7 @@ func (s Store) describe(ctx context.Context) (*secretsmanager.DescribeSecretOutp
 // Create creates the secret, or returns ErrExists.
 func (s Store) Create(ctx context.Context, text, description string, tags map[string]string) error {
 	in := &secretsmanager.CreateSecretInput{Name: &s.Name, SecretString: &text, Description: &description}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		in.Tags = append(in.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
-	}
+	in.Tags = awsx.Tags(tags, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
 	_, err := s.Client.CreateSecret(ctx, in)
 	switch {
 	case awsx.IsError[*types.ResourceExistsException](err):

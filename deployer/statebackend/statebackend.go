@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -75,10 +73,7 @@ func bucketClient(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
 }
 
-// isPlainHTTP reports whether the endpoint is reached without TLS.
-func isPlainHTTP(cfg aws.Config) bool {
-	return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://")
-}
+func isPlainHTTP(cfg aws.Config) bool { return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://") }
 
 // findKey returns the id of the key that has the alias, or "".
 func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error) {
@@ -111,21 +106,15 @@ func (s Backend) ensureKey(ctx context.Context, client *kms.Client) error {
 
 // createKey creates the key and its alias. A key without an alias would never be found again, so it is deleted.
 func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, error) {
-	var tags []kmstypes.Tag
-	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		tags = append(tags, kmstypes.Tag{TagKey: aws.String(key), TagValue: aws.String(s.Tags[key])})
-	}
-	created, err := client.CreateKey(ctx, &kms.CreateKeyInput{
-		Description: aws.String("Pulumi state and the secrets in it"), Tags: tags,
-	})
+	tags := awsx.Tags(s.Tags, func(key, value *string) kmstypes.Tag { return kmstypes.Tag{TagKey: key, TagValue: value} })
+	created, err := client.CreateKey(ctx, &kms.CreateKeyInput{Description: aws.String("Pulumi state and the secrets in it"), Tags: tags})
 	if err != nil {
 		return "", fmt.Errorf("create the key %s: %w", s.KeyAlias, err)
 	}
 	id := created.KeyMetadata.KeyId
 	if _, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &s.KeyAlias, TargetKeyId: id}); err != nil {
-		_, deleteErr := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), &kms.ScheduleKeyDeletionInput{
-			KeyId: id, PendingWindowInDays: aws.Int32(minDeletionWindowDays),
-		})
+		deletion := &kms.ScheduleKeyDeletionInput{KeyId: id, PendingWindowInDays: aws.Int32(minDeletionWindowDays)}
+		_, deleteErr := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), deletion)
 		return "", fmt.Errorf("create the alias %s: %w", s.KeyAlias, errors.Join(err, deleteErr))
 	}
 	return aws.ToString(id), nil
@@ -154,10 +143,7 @@ func (s Backend) createBucket(ctx context.Context, client *s3.Client) error {
 
 // protect sets versions, encryption, privacy, and TLS, unless the endpoint itself is plain HTTP.
 func (s Backend) protect(ctx context.Context, client *s3.Client, plain bool) error {
-	var tags []s3types.Tag
-	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		tags = append(tags, s3types.Tag{Key: aws.String(key), Value: aws.String(s.Tags[key])})
-	}
+	tags := awsx.Tags(s.Tags, func(key, value *string) s3types.Tag { return s3types.Tag{Key: key, Value: value} })
 	_, versions := client.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 		Bucket: &s.Bucket, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
 	})

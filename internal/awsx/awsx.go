@@ -5,6 +5,7 @@ package awsx
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,6 +22,16 @@ func HasCode(err error, codes ...string) bool {
 func IsError[T error](err error) bool {
 	_, is := errors.AsType[T](err)
 	return is
+}
+
+// Tags converts tags to the type of a service, sorted by key.
+func Tags[T any](tags map[string]string, newTag func(key, value *string) T) []T {
+	var all []T
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		value := tags[key]
+		all = append(all, newTag(&key, &value))
+	}
+	return all
 }
 
 // NameFromARN returns what follows the last slash of an ARN: a name, an ID, or family:revision. A name comes back as it is.
