@@ -73,7 +73,9 @@ func bucketClient(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
 }
 
-func isPlainHTTP(cfg aws.Config) bool { return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://") }
+func isPlainHTTP(cfg aws.Config) bool {
+	return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://")
+}
 
 // findKey returns the id of the key that has the alias, or "".
 func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error) {
