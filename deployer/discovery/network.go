@@ -64,7 +64,8 @@ func findVPC(ctx context.Context, a account, q Query) ([]string, error) {
 	if q.managed {
 		by = q.tagFilters()
 	}
-	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeVpcs, &ec2.DescribeVpcsInput{Filters: by}, func(out *ec2.DescribeVpcsOutput) []string {
+	in := &ec2.DescribeVpcsInput{Filters: by}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeVpcs, in, func(out *ec2.DescribeVpcsOutput) []string {
 		return ids(out.Vpcs, func(v types.Vpc) *string { return v.VpcId })
 	})
 }
@@ -75,14 +76,15 @@ func findInternetGateway(ctx context.Context, a account, q Query) ([]string, err
 	if q.managed {
 		by = q.tagFilters()
 	}
-	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeInternetGateways, &ec2.DescribeInternetGatewaysInput{Filters: by}, func(out *ec2.DescribeInternetGatewaysOutput) []string {
+	in := &ec2.DescribeInternetGatewaysInput{Filters: by}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeInternetGateways, in, func(out *ec2.DescribeInternetGatewaysOutput) []string {
 		return ids(out.InternetGateways, func(g types.InternetGateway) *string { return g.InternetGatewayId })
 	})
 }
 
 func findSubnet(ctx context.Context, a account, q Query) ([]string, error) {
-	by := filters("vpc-id", q.text("vpcId"), "cidr-block", q.text("cidrBlock"))
-	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeSubnets, &ec2.DescribeSubnetsInput{Filters: by}, func(out *ec2.DescribeSubnetsOutput) []string {
+	in := &ec2.DescribeSubnetsInput{Filters: filters("vpc-id", q.text("vpcId"), "cidr-block", q.text("cidrBlock"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeSubnets, in, func(out *ec2.DescribeSubnetsOutput) []string {
 		return ids(out.Subnets, func(s types.Subnet) *string { return s.SubnetId })
 	})
 }
@@ -167,15 +169,15 @@ func natGateways(ctx context.Context, a account, by []types.Filter) ([]types.Nat
 }
 
 func findEndpoint(ctx context.Context, a account, q Query) ([]string, error) {
-	by := q.managedFilters("vpc-id", q.text("vpcId"), "service-name", q.text("serviceName"))
-	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeVpcEndpoints, &ec2.DescribeVpcEndpointsInput{Filters: by}, func(out *ec2.DescribeVpcEndpointsOutput) []string {
+	in := &ec2.DescribeVpcEndpointsInput{Filters: q.managedFilters("vpc-id", q.text("vpcId"), "service-name", q.text("serviceName"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeVpcEndpoints, in, func(out *ec2.DescribeVpcEndpointsOutput) []string {
 		return ids(out.VpcEndpoints, func(e types.VpcEndpoint) *string { return e.VpcEndpointId })
 	})
 }
 
 func findFlowLog(ctx context.Context, a account, q Query) ([]string, error) {
-	by := q.managedFilters("resource-id", q.text("vpcId"))
-	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeFlowLogs, &ec2.DescribeFlowLogsInput{Filter: by}, func(out *ec2.DescribeFlowLogsOutput) []string {
+	in := &ec2.DescribeFlowLogsInput{Filter: q.managedFilters("resource-id", q.text("vpcId"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeFlowLogs, in, func(out *ec2.DescribeFlowLogsOutput) []string {
 		return ids(out.FlowLogs, func(l types.FlowLog) *string { return l.FlowLogId })
 	})
 }
@@ -183,8 +185,8 @@ func findFlowLog(ctx context.Context, a account, q Query) ([]string, error) {
 // findSecurityGroup finds a group by its name, which the VPC's default group does not have as an input.
 func findSecurityGroup(ctx context.Context, a account, q Query) ([]string, error) {
 	name := cmp.Or(q.text("name"), "default")
-	by := filters("vpc-id", q.text("vpcId"), "group-name", name)
-	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeSecurityGroups, &ec2.DescribeSecurityGroupsInput{Filters: by}, func(out *ec2.DescribeSecurityGroupsOutput) []string {
+	in := &ec2.DescribeSecurityGroupsInput{Filters: filters("vpc-id", q.text("vpcId"), "group-name", name)}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeSecurityGroups, in, func(out *ec2.DescribeSecurityGroupsOutput) []string {
 		return ids(out.SecurityGroups, func(g types.SecurityGroup) *string { return g.GroupId })
 	})
 }
@@ -196,7 +198,8 @@ func findRule(egress bool) func(context.Context, account, Query) ([]string, erro
 		pages := ec2.NewDescribeSecurityGroupRulesPaginator(ec2.NewFromConfig(a.aws), in)
 		return awsx.Pages(ctx, pages, func(page *ec2.DescribeSecurityGroupRulesOutput) []string {
 			other := func(r types.SecurityGroupRule) bool { return aws.ToBool(r.IsEgress) != egress || !sameRule(r, q) }
-			return ids(slices.DeleteFunc(page.SecurityGroupRules, other), func(r types.SecurityGroupRule) *string { return r.SecurityGroupRuleId })
+			rules := slices.DeleteFunc(page.SecurityGroupRules, other)
+			return ids(rules, func(r types.SecurityGroupRule) *string { return r.SecurityGroupRuleId })
 		})
 	}
 }

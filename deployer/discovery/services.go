@@ -81,7 +81,8 @@ func findHealthCheck(ctx context.Context, a account, q Query) ([]string, error) 
 	found, err := awsx.Pages(ctx, pages, func(page *route53.ListHealthChecksOutput) []string {
 		others := func(check r53types.HealthCheck) bool {
 			c := check.HealthCheckConfig
-			return c == nil || aws.ToString(c.FullyQualifiedDomainName) != q.text("fqdn") || aws.ToString(c.ResourcePath) != q.text("resourcePath")
+			return c == nil || aws.ToString(c.FullyQualifiedDomainName) != q.text("fqdn") ||
+				aws.ToString(c.ResourcePath) != q.text("resourcePath")
 		}
 		return ids(slices.DeleteFunc(page.HealthChecks, others), func(c r53types.HealthCheck) *string { return c.Id })
 	})

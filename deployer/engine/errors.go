@@ -128,7 +128,8 @@ func (f Failure) stateHint() string {
 	case f.StateWrite != nil:
 		return f.StateWrite.hint()
 	case len(f.Pending) > 0:
-		return "the outcome of " + listPending(f.Pending) + " is unknown: run the same command again; it checks the account and continues from there"
+		return "the outcome of " + listPending(f.Pending) +
+			" is unknown: run the same command again; it checks the account and continues from there"
 	}
 	return ""
 }

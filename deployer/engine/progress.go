@@ -82,7 +82,8 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}
-	if isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced { // one of a replacement's three
+	// Of the three steps of a replacement one counts.
+	if isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced {
 		p.done++
 		p.counts[string(m.Op)]++
 	}

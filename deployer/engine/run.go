@@ -121,7 +121,8 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 	case c.runningPID != 0: // the engine is still writing its state
 		failure.Pending = sortedPending(p.pending)
 	case p.receiving && changing:
-		if failure.StateWrite = h.recoverFailedWrite(sortedPending(p.touched), p.parents, c.stderr); failure.StateWrite == nil || failure.StateWrite.RestoreErr == nil {
+		failure.StateWrite = h.recoverFailedWrite(sortedPending(p.touched), p.parents, c.stderr)
+		if failure.StateWrite == nil || failure.StateWrite.RestoreErr == nil {
 			var unusable error
 			if failure.Repaired, unusable = h.verifyState(ctx, p.parents); unusable == nil {
 				failure.Pending = h.current.Pending

@@ -127,7 +127,8 @@ func (d *stateDocument) state() (State, error) {
 			return State{}, err
 		}
 		urn := op.Resource.URN
-		state.Pending = append(state.Pending, Pending{URN: string(urn), Type: string(urn.Type()), Name: urn.Name(), Op: string(op.Type)})
+		state.Pending = append(state.Pending,
+			Pending{URN: string(urn), Type: string(urn.Type()), Name: urn.Name(), Op: string(op.Type)})
 	}
 	return state, nil
 }

@@ -109,7 +109,8 @@ func (s Backend) ensureKey(ctx context.Context, client *kms.Client) error {
 // createKey creates the key and its alias. A key without an alias would never be found again, so it is deleted.
 func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, error) {
 	tags := awsx.Tags(s.Tags, func(key, value *string) kmstypes.Tag { return kmstypes.Tag{TagKey: key, TagValue: value} })
-	created, err := client.CreateKey(ctx, &kms.CreateKeyInput{Description: aws.String("Pulumi state and the secrets in it"), Tags: tags})
+	in := &kms.CreateKeyInput{Description: aws.String("Pulumi state and the secrets in it"), Tags: tags}
+	created, err := client.CreateKey(ctx, in)
 	if err != nil {
 		return "", fmt.Errorf("create the key %s: %w", s.KeyAlias, err)
 	}

@@ -33,7 +33,8 @@ func Find(ctx context.Context, client Client, query *ecs.ListTasksInput) ([]type
 
 // List returns the ARNs of the tasks that query selects, of all pages.
 func List(ctx context.Context, client ecs.ListTasksAPIClient, query *ecs.ListTasksInput) ([]string, error) {
-	return awsx.Pages(ctx, ecs.NewListTasksPaginator(client, query), func(page *ecs.ListTasksOutput) []string { return page.TaskArns })
+	pages := ecs.NewListTasksPaginator(client, query)
+	return awsx.Pages(ctx, pages, func(page *ecs.ListTasksOutput) []string { return page.TaskArns })
 }
 
 // Describe describes tasks of one cluster, PerCall at a time. Without ARNs it makes no call.
