@@ -21,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 )
 
@@ -54,14 +55,10 @@ type instances []types.DBInstance
 
 // instances lists all of them in one go, so that none is missed or listed twice during a rename.
 func (s Instance) instances(ctx context.Context) (instances, error) {
-	var found instances
 	pages := rds.NewDescribeDBInstancesPaginator(s.rds, &rds.DescribeDBInstancesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list the databases: %w", err)
-		}
-		found = append(found, page.DBInstances...)
+	found, err := awsx.Pages(ctx, pages, func(page *rds.DescribeDBInstancesOutput) []types.DBInstance { return page.DBInstances })
+	if err != nil {
+		return nil, fmt.Errorf("list the databases: %w", err)
 	}
 	return slices.DeleteFunc(found, func(i types.DBInstance) bool { return !s.owns(instanceName(i)) }), nil
 }

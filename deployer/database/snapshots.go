@@ -3,9 +3,7 @@ package database
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 )
 
@@ -55,18 +54,15 @@ func (s Instance) CreateSnapshot(ctx context.Context, deployment string, progres
 		_, err := s.rds.CreateDBSnapshot(ctx, &rds.CreateDBSnapshotInput{
 			DBInstanceIdentifier: &database, DBSnapshotIdentifier: &name, Tags: tags(labels),
 		})
-		var missing *types.DBInstanceNotFoundFault
-		var exists *types.DBSnapshotAlreadyExistsFault
-		var busy *types.InvalidDBInstanceStateFault
 		switch {
 		case err == nil:
 			return name, nil
-		case errors.As(err, &missing):
+		case awsx.IsError[*types.DBInstanceNotFoundFault](err):
 			return "", ErrNoDatabase
-		case errors.As(err, &exists):
+		case awsx.IsError[*types.DBSnapshotAlreadyExistsFault](err):
 			// Another user took one in the same second; in the next second the name is another.
 			pause = time.Second
-		case errors.As(err, &busy):
+		case awsx.IsError[*types.InvalidDBInstanceStateFault](err):
 			if err := s.checkTransient(ctx, s.Clock.Now().Sub(start), progress); err != nil {
 				return "", err
 			}
@@ -98,7 +94,7 @@ func (s Instance) checkTransient(ctx context.Context, waited time.Duration, prog
 }
 
 func (s Instance) withQuotaHint(err error) error {
-	if full := (*types.SnapshotQuotaExceededFault)(nil); errors.As(err, &full) {
+	if awsx.IsError[*types.SnapshotQuotaExceededFault](err) {
 		return hint.With(err, "delete manual snapshots in "+s.Env.Region+" that are not needed, or request a higher quota: "+
 			"aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
 	}
@@ -137,9 +133,8 @@ const Gone = "gone"
 // SnapshotStatus returns RDS's status of a snapshot; Gone where there is none of that name.
 func (s Instance) SnapshotStatus(ctx context.Context, name string) (string, error) {
 	out, err := s.rds.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: &name})
-	missing := (*types.DBSnapshotNotFoundFault)(nil)
 	switch {
-	case errors.As(err, &missing), err == nil && len(out.DBSnapshots) == 0:
+	case awsx.IsError[*types.DBSnapshotNotFoundFault](err), err == nil && len(out.DBSnapshots) == 0:
 		return Gone, nil
 	case err != nil:
 		return "", fmt.Errorf("describe the snapshot %s: %w", name, err)
@@ -149,17 +144,15 @@ func (s Instance) SnapshotStatus(ctx context.Context, name string) (string, erro
 
 // ListSnapshots returns the snapshots of the environment's instances, under whatever name they were taken, the newest first.
 func (s Instance) ListSnapshots(ctx context.Context) ([]Snapshot, error) {
-	var found []Snapshot
 	pages := rds.NewDescribeDBSnapshotsPaginator(s.rds, &rds.DescribeDBSnapshotsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list the snapshots: %w", err)
-		}
-		for _, snapshot := range page.DBSnapshots {
-			if s.owns(aws.ToString(snapshot.DBInstanceIdentifier)) {
-				found = append(found, newSnapshot(snapshot))
-			}
+	all, err := awsx.Pages(ctx, pages, func(page *rds.DescribeDBSnapshotsOutput) []types.DBSnapshot { return page.DBSnapshots })
+	if err != nil {
+		return nil, fmt.Errorf("list the snapshots: %w", err)
+	}
+	var found []Snapshot
+	for _, snapshot := range all {
+		if s.owns(aws.ToString(snapshot.DBInstanceIdentifier)) {
+			found = append(found, newSnapshot(snapshot))
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Snapshot) int {
@@ -187,7 +180,7 @@ func (s Instance) PruneSnapshots(ctx context.Context, kept ...string) ([]string,
 	var deleted []string
 	for _, snapshot := range s.expired(all, kept) {
 		_, err := s.rds.DeleteDBSnapshot(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: &snapshot.Name})
-		if missing := (*types.DBSnapshotNotFoundFault)(nil); errors.As(err, &missing) {
+		if awsx.IsError[*types.DBSnapshotNotFoundFault](err) {
 			continue
 		}
 		if err != nil {
@@ -210,18 +203,12 @@ func (s Instance) expired(all []Snapshot, kept []string) []Snapshot {
 }
 
 func tags(labels map[string]string) []types.Tag {
-	var all []types.Tag
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		all = append(all, types.Tag{Key: aws.String(key), Value: aws.String(labels[key])})
-	}
-	return all
+	return awsx.Tags(labels, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
 }
 
 func tagValue(tags []types.Tag, key string) string {
-	for _, tag := range tags {
-		if aws.ToString(tag.Key) == key {
-			return aws.ToString(tag.Value)
-		}
+	if at := slices.IndexFunc(tags, func(t types.Tag) bool { return aws.ToString(t.Key) == key }); at >= 0 {
+		return aws.ToString(tags[at].Value)
 	}
 	return ""
 }

@@ -63,12 +63,9 @@ func (w Switch) stop(ctx context.Context, progress Progress) (string, error) {
 
 // renameOld frees the database's name for the incoming instance.
 func (w Switch) renameOld(ctx context.Context, progress Progress) (string, error) {
-	all, err := w.instances(ctx)
+	all, _, err := w.incoming(ctx)
 	if err != nil {
 		return "", err
-	}
-	if all.byResourceID(w.Plan.Incoming) == nil {
-		return "", w.incomingGone()
 	}
 	current := all.byName(w.Env.DatabaseIdentifier())
 	if current == nil || resourceID(current) == w.Plan.Incoming {
@@ -81,21 +78,23 @@ func (w Switch) renameOld(ctx context.Context, progress Progress) (string, error
 	return "the previous database is now " + w.Plan.OldName, w.renameTo(ctx, current, w.Plan.OldName, progress)
 }
 
-func (w Switch) incomingGone() error {
-	return fmt.Errorf("the instance %s, which was to replace the database, is gone", w.Plan.Incoming)
+// incoming returns all instances and the incoming one.
+func (w Switch) incoming(ctx context.Context) (instances, *types.DBInstance, error) {
+	all, err := w.instances(ctx)
+	found := all.byResourceID(w.Plan.Incoming)
+	if err == nil && found == nil {
+		err = fmt.Errorf("the instance %s, which was to replace the database, is gone", w.Plan.Incoming)
+	}
+	return all, found, err
 }
 
 // renameNew gives the incoming instance the database's name, and so the address that the tasks connect to.
 func (w Switch) renameNew(ctx context.Context, progress Progress) (string, error) {
-	all, err := w.instances(ctx)
+	_, incoming, err := w.incoming(ctx)
 	if err != nil {
 		return "", err
 	}
-	incoming, name := all.byResourceID(w.Plan.Incoming), w.Env.DatabaseIdentifier()
-	if incoming == nil {
-		return "", w.incomingGone()
-	}
-	previous := instanceName(*incoming)
+	previous, name := instanceName(*incoming), w.Env.DatabaseIdentifier()
 	if previous == name {
 		return "it has the name already", nil
 	}

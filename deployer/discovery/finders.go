@@ -43,7 +43,7 @@ var finders = map[string]finder{
 	"aws:ec2/flowLog:FlowLog":                             {needs: []string{"vpcId"}, by: "its VPC", find: findFlowLog},
 	"aws:ec2/securityGroup:SecurityGroup":                 {needs: []string{"vpcId", "name"}, find: findSecurityGroup},
 	"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
-		needs: []string{"vpcId"}, by: "default of the VPC", find: findDefaultSecurityGroup, skipReason: adoptsDefault},
+		needs: []string{"vpcId"}, by: "default of the VPC", find: findSecurityGroup, skipReason: adoptsDefault},
 	"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": {needs: []string{"securityGroupId"}, find: findRule(false)},
 	"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule":   {needs: []string{"securityGroupId"}, find: findRule(true)},
 

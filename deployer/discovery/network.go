@@ -1,12 +1,15 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // filters returns EC2's filters for pairs of name and value.
@@ -34,6 +37,20 @@ func (q Query) managedFilters(pairs ...string) []types.Filter {
 	return filters(pairs...)
 }
 
+// lookUp returns the IDs of what a call to AWS describes; none if AWS answers that there is nothing of that name.
+func lookUp[In, Out, Opt any](
+	ctx context.Context, call func(context.Context, *In, ...func(*Opt)) (*Out, error), in *In, ids func(*Out) []string,
+) ([]string, error) {
+	out, err := call(ctx, in)
+	if awsx.HasCode(err, "LoadBalancerNotFound", "TargetGroupNotFound") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ids(out), nil
+}
+
 func ids[T any](found []T, id func(T) *string) []string {
 	var all []string
 	for _, resource := range found {
@@ -47,11 +64,10 @@ func findVPC(ctx context.Context, a account, q Query) ([]string, error) {
 	if q.managed {
 		by = q.tagFilters()
 	}
-	out, err := ec2.NewFromConfig(a.aws).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: by})
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.Vpcs, func(v types.Vpc) *string { return v.VpcId }), nil
+	in := &ec2.DescribeVpcsInput{Filters: by}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeVpcs, in, func(out *ec2.DescribeVpcsOutput) []string {
+		return ids(out.Vpcs, func(v types.Vpc) *string { return v.VpcId })
+	})
 }
 
 // findInternetGateway finds a managed gateway by its tags, because a killed deployment may not have attached it yet.
@@ -60,38 +76,31 @@ func findInternetGateway(ctx context.Context, a account, q Query) ([]string, err
 	if q.managed {
 		by = q.tagFilters()
 	}
-	out, err := ec2.NewFromConfig(a.aws).DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: by})
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.InternetGateways, func(g types.InternetGateway) *string { return g.InternetGatewayId }), nil
+	in := &ec2.DescribeInternetGatewaysInput{Filters: by}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeInternetGateways, in, func(out *ec2.DescribeInternetGatewaysOutput) []string {
+		return ids(out.InternetGateways, func(g types.InternetGateway) *string { return g.InternetGatewayId })
+	})
 }
 
 func findSubnet(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{
-		Filters: filters("vpc-id", q.text("vpcId"), "cidr-block", q.text("cidrBlock")),
+	in := &ec2.DescribeSubnetsInput{Filters: filters("vpc-id", q.text("vpcId"), "cidr-block", q.text("cidrBlock"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeSubnets, in, func(out *ec2.DescribeSubnetsOutput) []string {
+		return ids(out.Subnets, func(s types.Subnet) *string { return s.SubnetId })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.Subnets, func(s types.Subnet) *string { return s.SubnetId }), nil
 }
 
 // findRouteTable finds a table that is not managed by the subnet that is its parent in the program. The VPC's main table, which
 // serves subnets without one of their own, is never a match.
 func findRouteTable(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{
-		Filters: q.managedFilters("vpc-id", q.text("vpcId")),
-	})
-	if err != nil {
-		return nil, err
-	}
-	tables := slices.DeleteFunc(out.RouteTables, func(t types.RouteTable) bool {
-		return !q.managed && !slices.ContainsFunc(t.Associations, func(a types.RouteTableAssociation) bool {
-			return q.Parent != "" && aws.ToString(a.SubnetId) == q.Parent
+	in := &ec2.DescribeRouteTablesInput{Filters: q.managedFilters("vpc-id", q.text("vpcId"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeRouteTables, in, func(out *ec2.DescribeRouteTablesOutput) []string {
+		tables := slices.DeleteFunc(out.RouteTables, func(t types.RouteTable) bool {
+			return !q.managed && !slices.ContainsFunc(t.Associations, func(a types.RouteTableAssociation) bool {
+				return q.Parent != "" && aws.ToString(a.SubnetId) == q.Parent
+			})
 		})
+		return ids(tables, func(t types.RouteTable) *string { return t.RouteTableId })
 	})
-	return ids(tables, func(t types.RouteTable) *string { return t.RouteTableId }), nil
 }
 
 // routeTable returns the table that a route or an association belongs to; it is empty where that is gone.
@@ -126,11 +135,10 @@ func findAssociation(ctx context.Context, a account, q Query) ([]string, error) 
 // findAddress finds an address that is not managed by the NAT gateway in the subnet that is the parent of both in the program.
 func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
 	if q.managed {
-		out, err := ec2.NewFromConfig(a.aws).DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: q.tagFilters()})
-		if err != nil {
-			return nil, err
-		}
-		return ids(out.Addresses, func(a types.Address) *string { return a.AllocationId }), nil
+		in := &ec2.DescribeAddressesInput{Filters: q.tagFilters()}
+		return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeAddresses, in, func(out *ec2.DescribeAddressesOutput) []string {
+			return ids(out.Addresses, func(a types.Address) *string { return a.AllocationId })
+		})
 	}
 	if q.Parent == "" {
 		return nil, nil
@@ -161,61 +169,38 @@ func natGateways(ctx context.Context, a account, by []types.Filter) ([]types.Nat
 }
 
 func findEndpoint(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{
-		Filters: q.managedFilters("vpc-id", q.text("vpcId"), "service-name", q.text("serviceName")),
+	in := &ec2.DescribeVpcEndpointsInput{Filters: q.managedFilters("vpc-id", q.text("vpcId"), "service-name", q.text("serviceName"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeVpcEndpoints, in, func(out *ec2.DescribeVpcEndpointsOutput) []string {
+		return ids(out.VpcEndpoints, func(e types.VpcEndpoint) *string { return e.VpcEndpointId })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.VpcEndpoints, func(e types.VpcEndpoint) *string { return e.VpcEndpointId }), nil
 }
 
 func findFlowLog(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeFlowLogs(ctx, &ec2.DescribeFlowLogsInput{
-		Filter: q.managedFilters("resource-id", q.text("vpcId")),
+	in := &ec2.DescribeFlowLogsInput{Filter: q.managedFilters("resource-id", q.text("vpcId"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeFlowLogs, in, func(out *ec2.DescribeFlowLogsOutput) []string {
+		return ids(out.FlowLogs, func(l types.FlowLog) *string { return l.FlowLogId })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.FlowLogs, func(l types.FlowLog) *string { return l.FlowLogId }), nil
 }
 
+// findSecurityGroup finds a group by its name, which the VPC's default group does not have as an input.
 func findSecurityGroup(ctx context.Context, a account, q Query) ([]string, error) {
-	return securityGroups(ctx, a, q, q.text("name"))
-}
-
-func findDefaultSecurityGroup(ctx context.Context, a account, q Query) ([]string, error) {
-	return securityGroups(ctx, a, q, "default")
-}
-
-func securityGroups(ctx context.Context, a account, q Query, name string) ([]string, error) {
-	out, err := ec2.NewFromConfig(a.aws).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
-		Filters: filters("vpc-id", q.text("vpcId"), "group-name", name),
+	name := cmp.Or(q.text("name"), "default")
+	in := &ec2.DescribeSecurityGroupsInput{Filters: filters("vpc-id", q.text("vpcId"), "group-name", name)}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeSecurityGroups, in, func(out *ec2.DescribeSecurityGroupsOutput) []string {
+		return ids(out.SecurityGroups, func(g types.SecurityGroup) *string { return g.GroupId })
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.SecurityGroups, func(g types.SecurityGroup) *string { return g.GroupId }), nil
 }
 
 // findRule finds a rule by what it allows: a group has no two that allow the same.
 func findRule(egress bool) func(context.Context, account, Query) ([]string, error) {
 	return func(ctx context.Context, a account, q Query) ([]string, error) {
-		pages := ec2.NewDescribeSecurityGroupRulesPaginator(ec2.NewFromConfig(a.aws), &ec2.DescribeSecurityGroupRulesInput{
-			Filters: filters("group-id", q.text("securityGroupId")),
+		in := &ec2.DescribeSecurityGroupRulesInput{Filters: filters("group-id", q.text("securityGroupId"))}
+		pages := ec2.NewDescribeSecurityGroupRulesPaginator(ec2.NewFromConfig(a.aws), in)
+		return awsx.Pages(ctx, pages, func(page *ec2.DescribeSecurityGroupRulesOutput) []string {
+			other := func(r types.SecurityGroupRule) bool { return aws.ToBool(r.IsEgress) != egress || !sameRule(r, q) }
+			rules := slices.DeleteFunc(page.SecurityGroupRules, other)
+			return ids(rules, func(r types.SecurityGroupRule) *string { return r.SecurityGroupRuleId })
 		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, rule := range page.SecurityGroupRules {
-				if aws.ToBool(rule.IsEgress) == egress && sameRule(rule, q) {
-					return []string{aws.ToString(rule.SecurityGroupRuleId)}, nil
-				}
-			}
-		}
-		return nil, nil
 	}
 }
 

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/aws/aws-sdk-go-v2/service/wafv2"
 	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 
@@ -22,53 +22,40 @@ import (
 )
 
 func findLoadBalancer(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := elb.NewFromConfig(a.aws).DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{Names: []string{q.text("name")}})
-	if missing := (*elbtypes.LoadBalancerNotFoundException)(nil); errors.As(err, &missing) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.LoadBalancers, func(b elbtypes.LoadBalancer) *string { return b.LoadBalancerArn }), nil
+	in := &elb.DescribeLoadBalancersInput{Names: []string{q.text("name")}}
+	return lookUp(ctx, elb.NewFromConfig(a.aws).DescribeLoadBalancers, in, func(out *elb.DescribeLoadBalancersOutput) []string {
+		return ids(out.LoadBalancers, func(b elbtypes.LoadBalancer) *string { return b.LoadBalancerArn })
+	})
 }
 
 func findTargetGroup(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := elb.NewFromConfig(a.aws).DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{q.text("name")}})
-	if missing := (*elbtypes.TargetGroupNotFoundException)(nil); errors.As(err, &missing) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return ids(out.TargetGroups, func(g elbtypes.TargetGroup) *string { return g.TargetGroupArn }), nil
+	in := &elb.DescribeTargetGroupsInput{Names: []string{q.text("name")}}
+	return lookUp(ctx, elb.NewFromConfig(a.aws).DescribeTargetGroups, in, func(out *elb.DescribeTargetGroupsOutput) []string {
+		return ids(out.TargetGroups, func(g elbtypes.TargetGroup) *string { return g.TargetGroupArn })
+	})
 }
 
 // findListener finds a listener by its port: a load balancer has one listener a port.
 func findListener(ctx context.Context, a account, q Query) ([]string, error) {
-	out, err := elb.NewFromConfig(a.aws).DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: aws.String(q.text("loadBalancerArn"))})
-	if missing := (*elbtypes.LoadBalancerNotFoundException)(nil); errors.As(err, &missing) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	listeners := slices.DeleteFunc(out.Listeners, func(l elbtypes.Listener) bool { return !q.samePort("port", l.Port) })
-	return ids(listeners, func(l elbtypes.Listener) *string { return l.ListenerArn }), nil
+	in := &elb.DescribeListenersInput{LoadBalancerArn: aws.String(q.text("loadBalancerArn"))}
+	return lookUp(ctx, elb.NewFromConfig(a.aws).DescribeListeners, in, func(out *elb.DescribeListenersOutput) []string {
+		listeners := slices.DeleteFunc(out.Listeners, func(l elbtypes.Listener) bool { return !q.samePort("port", l.Port) })
+		return ids(listeners, func(l elbtypes.Listener) *string { return l.ListenerArn })
+	})
 }
 
 // findCertificate returns the newest managed certificate of the domain: its tags show later whether it is the program's. Of other
 // certificates it returns the issued ones; where there are none, those that wait for their validation.
 func findCertificate(ctx context.Context, a account, q Query) ([]string, error) {
-	var found []acmtypes.CertificateSummary
 	pages := acm.NewListCertificatesPaginator(acm.NewFromConfig(a.aws), &acm.ListCertificatesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, page.CertificateSummaryList...)
+	found, err := awsx.Pages(ctx, pages, func(page *acm.ListCertificatesOutput) []acmtypes.CertificateSummary {
+		return slices.DeleteFunc(page.CertificateSummaryList, func(c acmtypes.CertificateSummary) bool {
+			return aws.ToString(c.DomainName) != q.text("domainName")
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(c acmtypes.CertificateSummary) bool { return aws.ToString(c.DomainName) != q.text("domainName") })
 	slices.SortStableFunc(found, func(a, b acmtypes.CertificateSummary) int {
 		return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt))
 	})
@@ -91,19 +78,15 @@ func findRecord(_ context.Context, _ account, q Query) ([]string, error) {
 
 func findHealthCheck(ctx context.Context, a account, q Query) ([]string, error) {
 	pages := route53.NewListHealthChecksPaginator(route53.NewFromConfig(a.aws), &route53.ListHealthChecksInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
+	found, err := awsx.Pages(ctx, pages, func(page *route53.ListHealthChecksOutput) []string {
+		others := func(check r53types.HealthCheck) bool {
+			c := check.HealthCheckConfig
+			return c == nil || aws.ToString(c.FullyQualifiedDomainName) != q.text("fqdn") ||
+				aws.ToString(c.ResourcePath) != q.text("resourcePath")
 		}
-		for _, check := range page.HealthChecks {
-			if c := check.HealthCheckConfig; c != nil && aws.ToString(c.FullyQualifiedDomainName) == q.text("fqdn") &&
-				aws.ToString(c.ResourcePath) == q.text("resourcePath") {
-				return []string{aws.ToString(check.Id)}, nil
-			}
-		}
-	}
-	return nil, nil
+		return ids(slices.DeleteFunc(page.HealthChecks, others), func(c r53types.HealthCheck) *string { return c.Id })
+	})
+	return found[:min(1, len(found))], err
 }
 
 // findZone finds every public zone of the name: a domain can have several, of which one is delegated.

@@ -59,13 +59,12 @@ func Choose(tasks []types.Task, selector Selector) (Target, error) {
 	slices.SortStableFunc(tasks, func(x, y types.Task) int {
 		return cmp.Or(aws.ToTime(y.StartedAt).Compare(aws.ToTime(x.StartedAt)), strings.Compare(taskID(x), taskID(y)))
 	})
-	if len(tasks) == 0 && selector.Task != "" {
+	switch {
+	case len(tasks) == 0 && selector.Task != "":
 		return Target{}, &UnavailableError{NoTask, fmt.Sprintf("no task whose ID begins with %s runs", selector.Task)}
-	}
-	if len(tasks) == 0 {
+	case len(tasks) == 0:
 		return Target{}, &UnavailableError{NoTask, "no task runs"}
-	}
-	if selector.Task != "" && len(tasks) > 1 {
+	case selector.Task != "" && len(tasks) > 1:
 		return Target{}, &UnavailableError{NoTask, fmt.Sprintf("the IDs of %d tasks begin with %s", len(tasks), selector.Task)}
 	}
 	var first error
@@ -101,10 +100,8 @@ func newTarget(task types.Task, selector Selector) (Target, error) {
 
 func containerOf(task types.Task, names []string) *types.Container {
 	for _, name := range names {
-		for i := range task.Containers {
-			if aws.ToString(task.Containers[i].Name) == name {
-				return &task.Containers[i]
-			}
+		if at := slices.IndexFunc(task.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == name }); at >= 0 {
+			return &task.Containers[at]
 		}
 	}
 	return nil

@@ -129,12 +129,9 @@ func replaceUnknown(value any) any {
 	})
 }
 
-func unionKeys(a, b map[string]any) map[string]bool {
-	keys := map[string]bool{}
-	for _, properties := range []map[string]any{a, b} {
-		for key := range properties {
-			keys[key] = true
-		}
-	}
+func unionKeys(a, b map[string]any) map[string]any {
+	keys := map[string]any{}
+	maps.Copy(keys, a)
+	maps.Copy(keys, b)
 	return keys
 }

@@ -128,7 +128,7 @@ func (f Failure) stateHint() string {
 	case f.StateWrite != nil:
 		return f.StateWrite.hint()
 	case len(f.Pending) > 0:
-		return "the outcome of " + strings.Join(describePending(f.Pending), ", ") +
+		return "the outcome of " + listPending(f.Pending) +
 			" is unknown: run the same command again; it checks the account and continues from there"
 	}
 	return ""
@@ -190,7 +190,7 @@ func (e *InterruptedError) Error() string {
 		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.RunningPID)
 	}
 	if e.RunningPID != 0 && len(e.Pending) > 0 {
-		text += "; still running: " + strings.Join(describePending(e.Pending), ", ")
+		text += "; still running: " + listPending(e.Pending)
 	}
 	return text + e.stateSuffix()
 }
@@ -209,12 +209,12 @@ func (e *InterruptedError) Hint() string {
 	return "nothing is left pending: run the same command again; it continues from there"
 }
 
-func describePending(pending []Pending) []string {
+func listPending(pending []Pending) string {
 	all := make([]string, 0, len(pending))
 	for _, p := range pending {
 		all = append(all, fmt.Sprintf("%s %s (%s)", p.Type, p.Name, p.Op))
 	}
-	return all
+	return strings.Join(all, ", ")
 }
 
 // StateError reports that the state of a stack cannot be used.

@@ -28,7 +28,6 @@ var (
 	backendUnreachable = regexp.MustCompile(`blob \(key .*?\) \(code=\w+\): (.*)|(PULUMI_ACCESS_TOKEN must be set.*|could not open bucket.*|unable to open bucket.*|could not list bucket.*|problem logging in.*|unknown cloud URL.*)`)
 )
 
-// isError reports whether err is or wraps a T.
 func isError[T error](err error) bool {
 	_, is := errors.AsType[T](err)
 	return is

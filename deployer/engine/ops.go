@@ -17,7 +17,7 @@ func isChange(op string) bool {
 
 // isProgramType reports whether a type is neither the stack nor a provider.
 func isProgramType(typ string) bool {
-	return typ != string(resource.RootStackType) && !strings.HasPrefix(typ, "pulumi:providers:")
+	return typ != string(resource.RootStackType) && !isProvider(typ)
 }
 
 // typeAndName returns the type and name in a URN, or nothing for the stack.

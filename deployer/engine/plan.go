@@ -20,15 +20,6 @@ type Plan struct {
 	Warnings []string
 }
 
-// Total returns the number of steps of an Up after this Preview, for Update.Total.
-func (p Plan) Total() int {
-	n := 0
-	for _, count := range p.Changes {
-		n += count
-	}
-	return n
-}
-
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 

@@ -62,11 +62,7 @@ func (c *process) Version() semver.Version { return c.engine.version }
 
 // cannedResponses answer the commands that the Automation API adds to a run: the stack is known to exist, and outputs are
 // read from the state. Each saves the start of a process, a quarter of a second.
-var cannedResponses = map[string]string{
-	"stack select":  "",
-	"stack output":  "{}",
-	"stack history": "[]",
-}
+var cannedResponses = map[string]string{"stack select": "", "stack output": "{}", "stack history": "[]"}
 
 // Run runs the engine until it ends. It returns the engine's output, its exit code, and an error if that is not 0. When ctx
 // ends first, the engine gets one SIGINT, and Run waits for its end.

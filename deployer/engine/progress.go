@@ -82,7 +82,8 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}
-	if isCounted(m) {
+	// Of the three steps of a replacement one counts.
+	if isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced {
 		p.done++
 		p.counts[string(m.Op)]++
 	}
@@ -118,9 +119,8 @@ func (p *progress) onDiagnostic(d apitype.DiagnosticEvent) []Event {
 		return nil
 	}
 	if d.Severity == "error" {
-		typ, _ := typeAndName(d.URN)
 		urn := d.URN
-		if typ == "" {
+		if typ, _ := typeAndName(urn); typ == "" {
 			urn = ""
 		}
 		if !slices.Contains(p.messages[urn], message) {
@@ -132,9 +132,9 @@ func (p *progress) onDiagnostic(d apitype.DiagnosticEvent) []Event {
 	if warning && !slices.Contains(p.warnings, message) {
 		p.warnings = append(p.warnings, message)
 	}
-	typ, name := typeAndName(d.URN)
-	return []Event{{URN: d.URN, Type: typ, Name: name, Status: Note, Message: message, Warning: warning,
-		Done: p.done, Total: p.total}}
+	e := p.newEvent(d.URN, Note, message)
+	e.Warning = warning
+	return []Event{e}
 }
 
 // onDownload reports each plugin once that is downloaded or installed, which can take minutes.
@@ -144,7 +144,7 @@ func (p *progress) onDownload(e apitype.ProgressEvent) []Event {
 		return nil
 	}
 	p.downloads[id] = true
-	return []Event{{Status: Note, Message: cleanDiagnostic(e.Message), Done: p.done, Total: p.total}}
+	return []Event{p.newEvent("", Note, cleanDiagnostic(e.Message))}
 }
 
 // stepEvents returns the event of a step. The stack and its providers are no resources of the account, and a replacement is
@@ -153,16 +153,15 @@ func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, messag
 	if status != Failed && (!isProgramType(m.Type) || m.Op == apitype.OpReplace) {
 		return nil
 	}
-	typ, name := typeAndName(m.URN)
-	return []Event{{URN: m.URN, Type: typ, Name: name, Op: string(m.Op), Status: status, Message: message,
-		Done: p.done, Total: p.total}}
+	e := p.newEvent(m.URN, status, message)
+	e.Op = string(m.Op)
+	return []Event{e}
 }
 
-// running returns the changes that have started and not ended, by URN.
-func (p *progress) running() []Pending { return sortedPending(p.pending) }
-
-// touchedResources returns the resources of the account that a run changed, or was going to change.
-func (p *progress) touchedResources() []Pending { return sortedPending(p.touched) }
+func (p *progress) newEvent(urn string, status Status, message string) Event {
+	typ, name := typeAndName(urn)
+	return Event{URN: urn, Type: typ, Name: name, Status: status, Message: message, Done: p.done, Total: p.total}
+}
 
 func sortedPending(all map[string]Pending) []Pending {
 	return slices.SortedFunc(maps.Values(all), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
@@ -198,14 +197,10 @@ func (p *progress) plan() Plan {
 // the engine, unless they only report that something failed.
 func (p *progress) failure(run string) Failure {
 	failed := slices.Clone(p.failed)
-	urns := make([]string, 0, len(p.messages))
-	for urn := range p.messages {
-		if urn != "" {
-			urns = append(urns, urn)
+	for _, urn := range slices.Sorted(maps.Keys(p.messages)) {
+		if urn == "" {
+			continue
 		}
-	}
-	slices.Sort(urns)
-	for _, urn := range urns {
 		typ, name := typeAndName(urn)
 		failed = append(failed, ResourceError{URN: urn, Type: typ, Name: name, Message: strings.Join(p.messages[urn], "\n")})
 	}
@@ -219,8 +214,3 @@ func (p *progress) failure(run string) Failure {
 
 // stepKey returns a unique key: a replacement has three steps with one URN.
 func stepKey(urn string, op apitype.OpType) string { return string(op) + " " + urn }
-
-// isCounted reports whether a step counts: of the three of a replacement one does.
-func isCounted(m apitype.StepEventMetadata) bool {
-	return isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced
-}

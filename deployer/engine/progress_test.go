@@ -134,3 +134,12 @@ func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
 	require.Equal(t, map[string]int{"same": 1}, p.summary().Changes)
 	require.True(t, p.plan().Empty())
 }
+
+// Total returns the number of steps of an Up after this Preview, for Update.Total.
+func (p Plan) Total() int {
+	n := 0
+	for _, count := range p.Changes {
+		n += count
+	}
+	return n
+}

@@ -22,7 +22,6 @@ type PlannedResource struct {
 	Inputs           map[string]any
 }
 
-// newPlannedResource converts a step of a preview.
 func newPlannedResource(m apitype.StepEventMetadata) PlannedResource {
 	typ, name := typeAndName(m.URN)
 	return PlannedResource{
@@ -53,15 +52,8 @@ type ReconcileResult struct {
 // AddParents adds the components and providers that the state lacks, so that Reconcile can import their children. It adds
 // the stack with its outputs, too, if the state does not have it. It calls no provider, and changes nothing in an account.
 func (h *Handle) AddParents(ctx context.Context, parents []PlannedResource, outputs map[string]any) error {
-	doc, err := h.exportState(ctx)
-	if err != nil {
-		return err
-	}
-	added, err := doc.addParents(parents, outputs)
-	if err != nil || !added {
-		return err
-	}
-	return h.importState(ctx, doc)
+	_, err := h.editState(ctx, func(d *stateDocument) (bool, error) { return d.addParents(parents, outputs) })
+	return err
 }
 
 // Reconcile brings the state in sync with the account after a run that was killed. It imports the candidates that the
@@ -110,12 +102,7 @@ func (h *Handle) Reconcile(ctx context.Context, candidates []ImportCandidate, re
 	if err := h.verifyImported(ctx, candidates, accept, &result); err != nil || !before.Restored() {
 		return result, err
 	}
-	if doc, err = h.exportState(ctx); err == nil {
-		err = doc.setRestoredFrom(nil)
-	}
-	if err == nil {
-		err = h.importState(ctx, doc)
-	}
+	_, err = h.editState(ctx, func(d *stateDocument) (bool, error) { return true, d.setRestoredFrom(nil) })
 	return result, err
 }
 
@@ -157,19 +144,14 @@ func (h *Handle) removeFiles(from []string, which func(path string) bool) {
 	}
 }
 
-// ownsFile reports whether a file of the backend belongs to the stack.
 func (h *Handle) ownsFile(path string) bool {
 	return strings.HasPrefix(strings.TrimPrefix(filepath.Base(path), "."), h.stack.Name+".") || filepath.Base(filepath.Dir(path)) == h.stack.Name
 }
 
 // undoImport removes the resources that could not be read.
 func (h *Handle) undoImport(ctx context.Context, cause error) error {
-	ctx = context.WithoutCancel(ctx)
-	doc, err := h.exportState(ctx)
-	if err == nil && doc.remove(doc.unrefreshed()) {
-		err = h.importState(ctx, doc)
-	}
-	if err != nil {
+	unread := func(d *stateDocument) (bool, error) { return d.remove(d.unrefreshed()), nil }
+	if _, err := h.editState(context.WithoutCancel(ctx), unread); err != nil {
 		return fmt.Errorf("%w (removing what could not be imported: %w)", cause, err)
 	}
 	return cause
@@ -177,26 +159,22 @@ func (h *Handle) undoImport(ctx context.Context, cause error) error {
 
 // verifyImported returns in result which candidates are in the state, and removes those that belong to another stack.
 func (h *Handle) verifyImported(ctx context.Context, candidates []ImportCandidate, accept func(ImportCandidate, map[string]any) bool, result *ReconcileResult) error {
-	doc, err := h.exportState(ctx)
-	if err != nil {
-		return err
-	}
-	var foreign []string
-	for _, f := range candidates {
-		r := doc.find(f.URN)
-		switch {
-		case r == nil:
-		case accept(f, maskAndReplaceUnknown(r.Outputs)):
-			result.Imported = append(result.Imported, f)
-		default:
-			foreign = append(foreign, f.URN)
-			result.Foreign = append(result.Foreign, f)
+	_, err := h.editState(ctx, func(d *stateDocument) (bool, error) {
+		var foreign []string
+		for _, f := range candidates {
+			r := d.find(f.URN)
+			switch {
+			case r == nil:
+			case accept(f, maskAndReplaceUnknown(r.Outputs)):
+				result.Imported = append(result.Imported, f)
+			default:
+				foreign = append(foreign, f.URN)
+				result.Foreign = append(result.Foreign, f)
+			}
 		}
-	}
-	if doc.remove(foreign) {
-		return h.importState(ctx, doc)
-	}
-	return nil
+		return d.remove(foreign), nil
+	})
+	return err
 }
 
 // IsKnown reports whether a text is neither secret nor determined only by another change.

@@ -13,15 +13,7 @@ import (
 //
 // It reports whether anything was changed. It writes the state as a whole or not at all.
 func (h *Handle) ReplaceIDs(ctx context.Context, ids map[string]string) (bool, error) {
-	doc, err := h.exportState(ctx)
-	if err != nil {
-		return false, err
-	}
-	changed, err := doc.replaceIDs(ids)
-	if err != nil || !changed {
-		return false, err
-	}
-	return true, h.importState(ctx, doc)
+	return h.editState(ctx, func(d *stateDocument) (bool, error) { return d.replaceIDs(ids) })
 }
 
 // replaceIDs reports whether any ID was another one.

@@ -271,11 +271,11 @@ func (r *reference) URN() pulumi.URNOutput { return r.urn }
 func (d *declarer) references(urns []resource.URN) []pulumi.Resource {
 	var all []pulumi.Resource
 	for _, urn := range urns {
+		output := pulumi.URN(urn).ToURNOutput()
 		if target := d.declared[string(urn)]; target != nil {
-			all = append(all, &reference{urn: target.URN()})
-		} else {
-			all = append(all, &reference{urn: pulumi.URN(urn).ToURNOutput()})
+			output = target.URN()
 		}
+		all = append(all, &reference{urn: output})
 	}
 	return all
 }
@@ -337,10 +337,7 @@ const defaultsKey = "__defaults"
 
 // withoutDefaults returns a copy of the program's inputs, without those that the provider has added.
 func withoutDefaults(inputs map[string]any) map[string]any {
-	var added []any
-	if list, ok := inputs[defaultsKey].([]any); ok {
-		added = list
-	}
+	added, _ := inputs[defaultsKey].([]any)
 	kept := map[string]any{}
 	for key, value := range inputs {
 		if key != defaultsKey && !slices.Contains(added, any(key)) {

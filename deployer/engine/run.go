@@ -30,48 +30,43 @@ type Update struct {
 // The errors of this and the other runs are a ConcurrentUpdateError, InterruptedError, FailedError, StateError,
 // PassphraseError or BackendError. OnEvent is called with one event at a time, and may be nil.
 func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
-	p, err := h.run(ctx, "up", u, h.program(u), onEvent, func(s auto.Stack, feed eventStream) error {
-		_, err := s.Up(ctx, u.up(feed))
-		return err
-	})
+	p, err := h.run(ctx, "up", u, h.program(u), onEvent, call(ctx, (*auto.Stack).Up, u.up))
 	return p.summary(), err
 }
 
 // Destroy deletes the stack's resources, and fails if one is protected. It keeps the stack itself and its history.
 func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
-	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
-		_, err := s.Destroy(ctx, u.destroy(feed))
-		return err
-	})
+	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, call(ctx, (*auto.Stack).Destroy, u.destroy))
 	return p.summary(), err
 }
 
 // Refresh reads the account into the state, without running the program.
 func (h *Handle) Refresh(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
-	p, err := h.run(ctx, refresh, u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
-		_, err := s.Refresh(ctx, u.refresh(feed))
-		return err
-	})
+	p, err := h.run(ctx, refresh, u, emptyProgram, onEvent, call(ctx, (*auto.Stack).Refresh, u.refresh))
 	return p.summary(), err
 }
 
 // Preview returns what Up would change, and changes nothing.
 func (h *Handle) Preview(ctx context.Context, u Update, onEvent func(Event)) (Plan, error) {
-	p, err := h.run(ctx, preview, u, h.program(u), onEvent, func(s auto.Stack, feed eventStream) error {
-		_, err := s.Preview(ctx, u.preview(feed))
-		return err
-	})
+	p, err := h.run(ctx, preview, u, h.program(u), onEvent, call(ctx, (*auto.Stack).Preview, u.preview))
 	return p.plan(), err
 }
 
 // PreviewRefresh returns how the account differs from the state, and changes nothing. Old values are the state's, new ones
 // the account's; a resource that no longer exists is a delete.
 func (h *Handle) PreviewRefresh(ctx context.Context, u Update, onEvent func(Event)) (Plan, error) {
-	p, err := h.run(ctx, drift, u, emptyProgram, onEvent, func(s auto.Stack, feed eventStream) error {
-		_, err := s.PreviewRefresh(ctx, u.refresh(feed))
-		return err
-	})
+	p, err := h.run(ctx, drift, u, emptyProgram, onEvent, call(ctx, (*auto.Stack).PreviewRefresh, u.refresh))
 	return p.plan(), err
+}
+
+// call returns a function that calls a method of the Automation API with its option.
+func call[Option, Result any](
+	ctx context.Context, method func(*auto.Stack, context.Context, ...Option) (Result, error), option func(eventStream) Option,
+) func(*auto.Stack, eventStream) error {
+	return func(s *auto.Stack, feed eventStream) error {
+		_, err := method(s, ctx, option(feed))
+		return err
+	}
 }
 
 // The operations that are handled differently.
@@ -92,7 +87,7 @@ func emptyProgram(*pulumi.Context) error { return nil }
 
 // run runs the engine once, and follows its events to their end.
 func (h *Handle) run(ctx context.Context, operation string, u Update, program pulumi.RunFunc, onEvent func(Event),
-	call func(auto.Stack, eventStream) error) (*progress, error) {
+	call func(*auto.Stack, eventStream) error) (*progress, error) {
 	p := newProgress(u, operation == refresh || operation == drift, time.Now())
 	listening := make(chan struct{})
 	c := &process{engine: h.engine, listening: listening}
@@ -102,11 +97,7 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 			return p, err
 		}
 	}
-	ws, err := h.workspace(ctx, c, program)
-	if err != nil {
-		return p, err
-	}
-	stack, err := auto.SelectStack(ctx, h.stack.Name, ws)
+	stack, err := h.selectStack(ctx, c, program)
 	if err != nil {
 		return p, err
 	}
@@ -118,7 +109,7 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 		defer close(drained)
 		p.follow(raw, returned, listening, onEvent)
 	}()
-	err = call(stack, raw)
+	err = call(&stack, raw)
 	close(returned)
 	<-drained
 	p.ended = time.Now()
@@ -128,9 +119,10 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 	failure := p.failure(operation)
 	switch {
 	case c.runningPID != 0: // the engine is still writing its state
-		failure.Pending = p.running()
+		failure.Pending = sortedPending(p.pending)
 	case p.receiving && changing:
-		if failure.StateWrite = h.recoverFailedWrite(p.touchedResources(), p.parents, c.stderr); failure.StateWrite == nil || failure.StateWrite.RestoreErr == nil {
+		failure.StateWrite = h.recoverFailedWrite(sortedPending(p.touched), p.parents, c.stderr)
+		if failure.StateWrite == nil || failure.StateWrite.RestoreErr == nil {
 			var unusable error
 			if failure.Repaired, unusable = h.verifyState(ctx, p.parents); unusable == nil {
 				failure.Pending = h.current.Pending

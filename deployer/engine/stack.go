@@ -52,12 +52,8 @@ type Stack struct {
 func (s Stack) Ephemeral(dir string) Stack {
 	s.WorkDir, s.BackendURL = filepath.Join(dir, "work"), "file://"+filepath.ToSlash(filepath.Join(dir, "state"))
 	s.SecretsProvider, s.withoutSecretsProvider, s.MustExist = "passphrase", true, false
-	env := maps.Clone(s.Env)
-	if env == nil {
-		env = map[string]string{}
-	}
-	env["PULUMI_CONFIG_PASSPHRASE"] = rand.Text()
-	s.Env = env
+	s.Env = maps.Collect(maps.All(s.Env))
+	s.Env["PULUMI_CONFIG_PASSPHRASE"] = rand.Text()
 	return s
 }
 
@@ -148,6 +144,14 @@ func (h *Handle) create(ctx context.Context) error {
 func (h *Handle) workspace(ctx context.Context, c *process, program pulumi.RunFunc) (auto.Workspace, error) {
 	return auto.NewLocalWorkspace(ctx, auto.WorkDir(h.stack.WorkDir), auto.EnvVars(h.stack.env()),
 		auto.SecretsProvider(h.stack.SecretsProvider), auto.Program(program), auto.Pulumi(c))
+}
+
+func (h *Handle) selectStack(ctx context.Context, c *process, program pulumi.RunFunc) (auto.Stack, error) {
+	ws, err := h.workspace(ctx, c, program)
+	if err != nil {
+		return auto.Stack{}, err
+	}
+	return auto.SelectStack(ctx, h.stack.Name, ws)
 }
 
 // env returns the engine's environment, in addition to that of this process.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
@@ -99,11 +98,7 @@ func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 // running, as it would lose its lock.
 func (h *Handle) Unlock(ctx context.Context) error {
 	c := &process{engine: h.engine}
-	ws, err := h.workspace(ctx, c, nil)
-	if err != nil {
-		return err
-	}
-	stack, err := auto.SelectStack(ctx, h.stack.Name, ws)
+	stack, err := h.selectStack(ctx, c, nil)
 	if err != nil {
 		return err
 	}

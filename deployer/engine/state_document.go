@@ -87,6 +87,19 @@ func (h *Handle) importState(ctx context.Context, d *stateDocument) error {
 	return h.reload(ctx)
 }
 
+// editState edits the state, and writes it if edit reports a change. It returns that report.
+func (h *Handle) editState(ctx context.Context, edit func(*stateDocument) (changed bool, err error)) (bool, error) {
+	doc, err := h.exportState(ctx)
+	if err != nil {
+		return false, err
+	}
+	changed, err := edit(doc)
+	if err != nil || !changed {
+		return false, err
+	}
+	return true, h.importState(ctx, doc)
+}
+
 // stateCommand runs a command of the engine that needs only the state.
 func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
 	operation := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]

@@ -46,7 +46,10 @@ func (s Stack) stateError(reason string) *StateError {
 		return err
 	}
 	name := string(project.Name)
-	err.Object = s.stateObject(u, path.Join(".pulumi", "stacks", name, s.Name+".json"))
+	if u.Scheme == "s3" {
+		key := path.Join(u.Path, ".pulumi", "stacks", name, s.Name+".json")
+		err.Object = Object{Bucket: u.Host, Key: strings.TrimPrefix(key, "/"), Region: u.Query().Get("region")}
+	}
 	dir := s.backendDir()
 	if dir == "" {
 		return err
@@ -68,16 +71,6 @@ func (s Stack) stateFile(project string) string {
 		return ""
 	}
 	return filepath.Join(dir, ".pulumi", "stacks", project, s.Name+".json")
-}
-
-// stateObject returns the location of the state in a bucket of S3, or the zero object for another backend.
-func (s Stack) stateObject(backend *url.URL, key string) Object {
-	if backend.Scheme != "s3" {
-		return Object{}
-	}
-	return Object{
-		Bucket: backend.Host, Key: strings.TrimPrefix(path.Join(backend.Path, key), "/"), Region: backend.Query().Get("region"),
-	}
 }
 
 // backendURL returns the backend's URL, or "" if the engine's own login decides.
@@ -105,10 +98,7 @@ func newestBackupFile(patterns ...string) string {
 
 // readBackupFile reports whether a file is a complete and consistent state, when it was written, and its number of resources.
 func readBackupFile(file string) (written time.Time, resources int, complete bool) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return time.Time{}, 0, false
-	}
+	content, _ := os.ReadFile(file) // what cannot be read is no backup
 	doc, written, err := readBackup(content)
 	if err != nil {
 		return time.Time{}, 0, false

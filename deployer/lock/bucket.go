@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // Bucket keeps locks in S3, as leases: an object for each, which its holder renews, and which others may replace if it was
@@ -138,7 +139,7 @@ func (b Bucket) getHeldBy(ctx context.Context, stack, id string) (*lockObject, e
 	case err != nil:
 		return nil, b.wrapError("release", stack, err)
 	case found != nil && found.Holder.ID != id:
-		return nil, &LostError{stack, "it is now held by " + found.Holder.Identity()}
+		return nil, newLostError(stack, &found.Holder)
 	}
 	return found, nil
 }
@@ -230,10 +231,7 @@ func (e *NoBucketError) Hint() string {
 	return "run `deployer bootstrap` first, once for each account; create a bucket that PULUMI_BACKEND_URL names manually"
 }
 
-func noBucket(err error) bool {
-	var api interface{ ErrorCode() string }
-	return errors.As(err, &api) && api.ErrorCode() == "NoSuchBucket"
-}
+func noBucket(err error) bool { return awsx.HasCode(err, "NoSuchBucket") }
 
 // conditionFailed reports whether S3 refused a write because of its condition, or because of a concurrent write.
 func conditionFailed(err error) bool {
@@ -313,9 +311,9 @@ func (g *bucketLease) resolveConflict(ctx context.Context) error {
 	case err != nil:
 		return g.wrapError("renew", g.me.Stack, err)
 	case found == nil, found.Holder.ID == g.me.ID && found.Holder.leaseDuration(g.leaseDuration()) == 0:
-		return newLostError(g.me, nil)
+		return newLostError(g.me.Environment, nil)
 	case found.Holder.ID != g.me.ID:
-		return newLostError(g.me, &found.Status)
+		return newLostError(g.me.Environment, &found.Holder)
 	}
 	g.updateETag(found.etag)
 	return nil

@@ -196,7 +196,7 @@ func (d Directory) checkHeldBy(stack, id string) error {
 		return fmt.Errorf("release the lock of %s: %w", stack, err)
 	}
 	if holder != nil && holder.ID != id {
-		return &LostError{stack, "it is now held by " + holder.Identity()}
+		return newLostError(stack, holder)
 	}
 	return nil
 }
@@ -227,10 +227,10 @@ func (g *directoryLease) RenewInterval() time.Duration { return directoryRenewIn
 func (g *directoryLease) Renew(_ context.Context, me Holder) error {
 	if !g.isCurrentFile(g.file, g.me.Stack) {
 		now, err := g.readHolder(g.me.Stack)
-		if err != nil || now == nil || now.ID == g.me.ID {
-			return newLostError(g.me, nil)
+		if err != nil || now != nil && now.ID == g.me.ID {
+			now = nil
 		}
-		return newLostError(g.me, &Status{Holder: *now})
+		return newLostError(g.me.Environment, now)
 	}
 	return g.renewDescription(me)
 }

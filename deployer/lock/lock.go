@@ -139,21 +139,19 @@ type LostError struct {
 	Reason      string
 }
 
-func (e *LostError) Error() string {
-	return "the lock of " + e.Environment + " was lost: " + e.Reason
-}
+func (e *LostError) Error() string { return "the lock of " + e.Environment + " was lost: " + e.Reason }
 
 // Hint returns how to continue.
 func (e *LostError) Hint() string {
 	return "check with `deployer lock status` who is deploying, and run the same command again when the lock is free"
 }
 
-// newLostError returns the error of a lock whose status is now another one, or nil where it is free.
-func newLostError(me Holder, now *Status) error {
+// newLostError returns the error of a lock that has another holder now, or is free if that is nil.
+func newLostError(environment string, now *Holder) error {
 	if now == nil {
-		return &LostError{me.Environment, "another process released it"}
+		return &LostError{environment, "another process released it"}
 	}
-	return &LostError{me.Environment, "it is now held by " + now.Holder.Identity()}
+	return &LostError{environment, "it is now held by " + now.Identity()}
 }
 
 func isLost(err error) bool {

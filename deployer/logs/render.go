@@ -90,7 +90,7 @@ func (p Printer) text(e Event) string {
 	}
 	var words, blocks []string
 	if s.level != "" {
-		words = append(words, p.colourise(fmt.Sprintf("%-5s", text.Printable(s.level)), levelColour(s.level)))
+		words = append(words, p.colourise(fmt.Sprintf("%-5s", text.Printable(s.level)), levelColours[s.level]))
 	}
 	if s.message != "" {
 		words = append(words, indentLines(s.message))
@@ -121,30 +121,21 @@ func (p Printer) colourise(word string, colour colours.Color) string {
 	return colour.EscapeSeq() + word + colours.Reset.EscapeSeq()
 }
 
+var serviceColours = map[string]colours.Color{
+	"api": colours.FgCyan, "worker": colours.FgMagenta, "scheduler": colours.FgBlue, "migration": colours.FgGreen,
+}
+
 func serviceColour(service string) colours.Color {
-	switch service {
-	case "api":
-		return colours.FgCyan
-	case "worker":
-		return colours.FgMagenta
-	case "scheduler":
-		return colours.FgBlue
-	case "migration":
-		return colours.FgGreen
+	if colour, known := serviceColours[service]; known {
+		return colour
 	}
 	sum := fnv.New32a()
 	_, _ = sum.Write([]byte(service))
 	return []colours.Color{colours.FgHiCyan, colours.FgHiMagenta, colours.FgHiBlue, colours.FgHiGreen}[sum.Sum32()%4]
 }
 
-func levelColour(level string) colours.Color {
-	switch level {
-	case "ERROR", "FATAL", "CRITICAL":
-		return colours.FgRed
-	case "WARN", "WARNING":
-		return colours.FgYellow
-	case "DEBUG", "TRACE":
-		return colours.Faint
-	}
-	return colours.Reset
+// levelColours are those of levels; others have none, which is colours.Reset.
+var levelColours = map[string]colours.Color{
+	"ERROR": colours.FgRed, "FATAL": colours.FgRed, "CRITICAL": colours.FgRed,
+	"WARN": colours.FgYellow, "WARNING": colours.FgYellow, "DEBUG": colours.Faint, "TRACE": colours.Faint,
 }

@@ -10,13 +10,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // The stages that Secrets Manager moves with every write: the current version, and the one before it.
@@ -67,12 +67,7 @@ func (e *ConflictError) Hint() string {
 	return "run the command again, which starts from the current version"
 }
 
-func shortVersion(version string) string {
-	if len(version) > 8 {
-		return version[:8]
-	}
-	return version
-}
+func shortVersion(version string) string { return version[:min(len(version), 8)] }
 
 // Version is one value of a secret.
 type Version struct {
@@ -102,10 +97,9 @@ func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 		in.VersionId = &which
 	}
 	out, err := s.Client.GetSecretValue(ctx, in)
-	var missing *types.ResourceNotFoundException
 	switch {
-	case errors.As(err, &missing):
-		if _, err := s.stages(ctx); err != nil {
+	case awsx.IsError[*types.ResourceNotFoundException](err):
+		if _, err := s.describe(ctx); err != nil {
 			return nil, err
 		}
 		if which == Current {
@@ -124,8 +118,7 @@ func (s Store) Read(ctx context.Context, which string) (*Version, error) {
 // secret is marked for deletion.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors
 func (s Store) accessError(ctx context.Context, verb string, err error) error {
-	var invalid *types.InvalidRequestException
-	if errors.As(err, &invalid) {
+	if awsx.IsError[*types.InvalidRequestException](err) {
 		if out, err := s.describe(ctx); err == nil && out.DeletedDate != nil {
 			return &DeletedError{Secret: s.Name, After: *out.DeletedDate, Region: s.Client.Options().Region}
 		}
@@ -136,9 +129,8 @@ func (s Store) accessError(ctx context.Context, verb string, err error) error {
 // describe returns the secret without its values, or ErrNoSecret.
 func (s Store) describe(ctx context.Context) (*secretsmanager.DescribeSecretOutput, error) {
 	out, err := s.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.Name})
-	var missing *types.ResourceNotFoundException
 	switch {
-	case errors.As(err, &missing):
+	case awsx.IsError[*types.ResourceNotFoundException](err):
 		return nil, fmt.Errorf("%s: %w", s.Name, ErrNoSecret)
 	case err != nil:
 		return nil, fmt.Errorf("describe the secret %s: %w", s.Name, err)
@@ -146,25 +138,13 @@ func (s Store) describe(ctx context.Context) (*secretsmanager.DescribeSecretOutp
 	return out, nil
 }
 
-// stages returns the stages of every version that has one.
-func (s Store) stages(ctx context.Context) (map[string][]string, error) {
-	out, err := s.describe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return out.VersionIdsToStages, nil
-}
-
 // Create creates the secret, or returns ErrExists.
 func (s Store) Create(ctx context.Context, text, description string, tags map[string]string) error {
 	in := &secretsmanager.CreateSecretInput{Name: &s.Name, SecretString: &text, Description: &description}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		in.Tags = append(in.Tags, types.Tag{Key: aws.String(key), Value: aws.String(tags[key])})
-	}
+	in.Tags = awsx.Tags(tags, func(key, value *string) types.Tag { return types.Tag{Key: key, Value: value} })
 	_, err := s.Client.CreateSecret(ctx, in)
-	var exists *types.ResourceExistsException
 	switch {
-	case errors.As(err, &exists):
+	case awsx.IsError[*types.ResourceExistsException](err):
 		return fmt.Errorf("%s: %w", s.Name, ErrExists)
 	case err != nil:
 		return s.accessError(ctx, "create", err)

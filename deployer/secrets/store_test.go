@@ -36,9 +36,9 @@ func storeIn(cfg aws.Config) Store {
 // requireClean requires that no version has a temporary stage.
 func requireClean(t *testing.T, s Store) {
 	t.Helper()
-	stages, err := s.stages(t.Context())
+	secret, err := s.describe(t.Context())
 	require.NoError(t, err)
-	for version, has := range stages {
+	for version, has := range secret.VersionIdsToStages {
 		for _, stage := range has {
 			require.Falsef(t, strings.HasPrefix(stage, stagePrefix), "%s has %s", version, stage)
 		}
@@ -183,9 +183,9 @@ func TestStaleStages(t *testing.T) {
 		require.ErrorContains(t, err, "remove the stage deployer-")
 		_, err = s.Write(t.Context(), read(t, s, Current), `{"A":"2"}`)
 		require.NoError(t, err)
-		stages, err := s.stages(t.Context())
+		secret, err := s.describe(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, fmt.Sprint(stages), stagePrefix, "its writer may still run")
+		require.Contains(t, fmt.Sprint(secret.VersionIdsToStages), stagePrefix, "its writer may still run")
 
 		s.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 		_, err = s.Write(t.Context(), read(t, s, Current), `{"A":"3"}`)

@@ -65,12 +65,12 @@ func (s Store) Write(ctx context.Context, read *Version, text string) (Written, 
 func (s Store) resolveConflict(ctx context.Context, from, id string, moveErr error) error {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	stages, err := s.stages(cleanupCtx)
+	secret, err := s.describe(cleanupCtx)
 	if err != nil {
 		return errors.Join(fmt.Errorf("write the secret %s: %w", s.Name, moveErr), err)
 	}
 	var now string
-	for version, has := range stages {
+	for version, has := range secret.VersionIdsToStages {
 		if slices.Contains(has, Current) {
 			now = version
 		}
@@ -89,9 +89,11 @@ func (s Store) cleanUp(ctx context.Context, id, stage string) error {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	errs := []error{s.removeStage(cleanupCtx, id, stage)}
-	stages, err := s.stages(cleanupCtx)
-	errs = append(errs, err)
-	for version, has := range stages {
+	secret, err := s.describe(cleanupCtx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	for version, has := range secret.VersionIdsToStages {
 		for _, left := range has {
 			if left != stage && s.isStale(left) {
 				errs = append(errs, s.removeStage(cleanupCtx, version, left))

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,7 +14,8 @@ import (
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // noncurrentDays is how long an overwritten state can be restored.
@@ -74,7 +73,6 @@ func bucketClient(cfg aws.Config) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
 }
 
-// isPlainHTTP reports whether the endpoint is reached without TLS.
 func isPlainHTTP(cfg aws.Config) bool {
 	return strings.HasPrefix(aws.ToString(cfg.BaseEndpoint), "http://")
 }
@@ -82,7 +80,7 @@ func isPlainHTTP(cfg aws.Config) bool {
 // findKey returns the id of the key that has the alias, or "".
 func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error) {
 	found, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &s.KeyAlias})
-	if absent := (*kmstypes.NotFoundException)(nil); errors.As(err, &absent) {
+	if awsx.HasCode(err, "NotFoundException") {
 		return "", nil
 	}
 	if err != nil {
@@ -110,21 +108,16 @@ func (s Backend) ensureKey(ctx context.Context, client *kms.Client) error {
 
 // createKey creates the key and its alias. A key without an alias would never be found again, so it is deleted.
 func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, error) {
-	var tags []kmstypes.Tag
-	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		tags = append(tags, kmstypes.Tag{TagKey: aws.String(key), TagValue: aws.String(s.Tags[key])})
-	}
-	created, err := client.CreateKey(ctx, &kms.CreateKeyInput{
-		Description: aws.String("Pulumi state and the secrets in it"), Tags: tags,
-	})
+	tags := awsx.Tags(s.Tags, func(key, value *string) kmstypes.Tag { return kmstypes.Tag{TagKey: key, TagValue: value} })
+	in := &kms.CreateKeyInput{Description: aws.String("Pulumi state and the secrets in it"), Tags: tags}
+	created, err := client.CreateKey(ctx, in)
 	if err != nil {
 		return "", fmt.Errorf("create the key %s: %w", s.KeyAlias, err)
 	}
 	id := created.KeyMetadata.KeyId
 	if _, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &s.KeyAlias, TargetKeyId: id}); err != nil {
-		_, deleteErr := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), &kms.ScheduleKeyDeletionInput{
-			KeyId: id, PendingWindowInDays: aws.Int32(minDeletionWindowDays),
-		})
+		deletion := &kms.ScheduleKeyDeletionInput{KeyId: id, PendingWindowInDays: aws.Int32(minDeletionWindowDays)}
+		_, deleteErr := client.ScheduleKeyDeletion(context.WithoutCancel(ctx), deletion)
 		return "", fmt.Errorf("create the alias %s: %w", s.KeyAlias, errors.Join(err, deleteErr))
 	}
 	return aws.ToString(id), nil
@@ -132,14 +125,10 @@ func (s Backend) createKey(ctx context.Context, client *kms.Client) (string, err
 
 func (s Backend) findBucket(ctx context.Context, client *s3.Client) (exists bool, err error) {
 	_, err = client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.Bucket})
-	var apiErr smithy.APIError
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.As(err, &apiErr) && apiErr.ErrorCode() == "NotFound":
-		return false, nil
+	if err != nil && !awsx.HasCode(err, "NotFound") {
+		return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
 	}
-	return false, fmt.Errorf("look up the bucket %s: %w", s.Bucket, err)
+	return err == nil, nil
 }
 
 func (s Backend) createBucket(ctx context.Context, client *s3.Client) error {
@@ -157,10 +146,7 @@ func (s Backend) createBucket(ctx context.Context, client *s3.Client) error {
 
 // protect sets versions, encryption, privacy, and TLS, unless the endpoint itself is plain HTTP.
 func (s Backend) protect(ctx context.Context, client *s3.Client, plain bool) error {
-	var tags []s3types.Tag
-	for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
-		tags = append(tags, s3types.Tag{Key: aws.String(key), Value: aws.String(s.Tags[key])})
-	}
+	tags := awsx.Tags(s.Tags, func(key, value *string) s3types.Tag { return s3types.Tag{Key: key, Value: value} })
 	_, versions := client.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
 		Bucket: &s.Bucket, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
 	})

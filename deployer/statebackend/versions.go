@@ -49,11 +49,11 @@ func listVersions(ctx context.Context, client *s3.Client, bucket, key string) ([
 
 func readVersion(ctx context.Context, client *s3.Client, bucket, key, version string) ([]byte, error) {
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, VersionId: &version})
-	if err != nil {
-		return nil, fmt.Errorf("read the version %s of s3://%s/%s: %w", version, bucket, key, err)
+	var content []byte
+	if err == nil {
+		defer out.Body.Close()
+		content, err = io.ReadAll(out.Body)
 	}
-	defer out.Body.Close()
-	content, err := io.ReadAll(out.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the version %s of s3://%s/%s: %w", version, bucket, key, err)
 	}

@@ -3,7 +3,36 @@
 // what they read it for.
 package awsx
 
-import "strings"
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/smithy-go"
+)
+
+// HasCode reports whether AWS refused a call with one of the codes. The SDK has the error's type for some operations only.
+func HasCode(err error, codes ...string) bool {
+	refused, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains(codes, refused.ErrorCode())
+}
+
+// IsError reports whether an error is, or wraps, one of the type.
+func IsError[T error](err error) bool {
+	_, is := errors.AsType[T](err)
+	return is
+}
+
+// Tags converts tags to the type of a service, sorted by key.
+func Tags[T any](tags map[string]string, newTag func(key, value *string) T) []T {
+	var all []T
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		value := tags[key]
+		all = append(all, newTag(&key, &value))
+	}
+	return all
+}
 
 // NameFromARN returns what follows the last slash of an ARN: a name, an ID, or family:revision. A name comes back as it is.
 func NameFromARN(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

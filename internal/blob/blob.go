@@ -15,9 +15,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 	"github.com/google/renameio/v2"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // Store stores files. Its errors name the file.
@@ -77,8 +77,7 @@ type Bucket struct {
 // Get implements Store.
 func (b Bucket) Get(ctx context.Context, key string) ([]byte, error) {
 	object, err := b.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.Name, Key: aws.String(path.Join(b.Prefix, key))})
-	var noKey *types.NoSuchKey
-	if errors.As(err, &noKey) || isNoBucket(err) {
+	if awsx.HasCode(err, "NoSuchKey", "NoSuchBucket") {
 		return nil, fmt.Errorf("%s: %w", b.Location(key), fs.ErrNotExist)
 	}
 	if err != nil {
@@ -106,7 +105,7 @@ func (b Bucket) List(ctx context.Context, folder string) ([]string, error) {
 	var keys []string
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		if isNoBucket(err) {
+		if awsx.HasCode(err, "NoSuchBucket") {
 			return nil, nil
 		}
 		if err != nil {
@@ -121,9 +120,3 @@ func (b Bucket) List(ctx context.Context, folder string) ([]string, error) {
 
 // Location implements Store.
 func (b Bucket) Location(key string) string { return "s3://" + path.Join(b.Name, b.Prefix, key) }
-
-// isNoBucket compares the code, because the SDK has the error's type for some operations only.
-func isNoBucket(err error) bool {
-	var refused smithy.APIError
-	return errors.As(err, &refused) && refused.ErrorCode() == "NoSuchBucket"
-}

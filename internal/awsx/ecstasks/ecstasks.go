@@ -3,12 +3,12 @@ package ecstasks
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/smithy-go"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // PerCall is how many tasks one call describes at most.
@@ -33,15 +33,8 @@ func Find(ctx context.Context, client Client, query *ecs.ListTasksInput) ([]type
 
 // List returns the ARNs of the tasks that query selects, of all pages.
 func List(ctx context.Context, client ecs.ListTasksAPIClient, query *ecs.ListTasksInput) ([]string, error) {
-	var arns []string
-	for pages := ecs.NewListTasksPaginator(client, query); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		arns = append(arns, page.TaskArns...)
-	}
-	return arns, nil
+	pages := ecs.NewListTasksPaginator(client, query)
+	return awsx.Pages(ctx, pages, func(page *ecs.ListTasksOutput) []string { return page.TaskArns })
 }
 
 // Describe describes tasks of one cluster, PerCall at a time. Without ARNs it makes no call.
@@ -58,7 +51,4 @@ func Describe(ctx context.Context, client ecs.DescribeTasksAPIClient, cluster *s
 }
 
 // IsNoCluster reports whether ECS refused a call because the cluster does not exist, and so has no tasks.
-func IsNoCluster(err error) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "ClusterNotFoundException"
-}
+func IsNoCluster(err error) bool { return awsx.HasCode(err, "ClusterNotFoundException") }

@@ -21,9 +21,8 @@ func Name(prefix, container, task string) string {
 // Tail returns the last lines of a stream, at most so many, the oldest first and without line ends. A task that never started has
 // no stream, which is CloudWatch's ResourceNotFoundException.
 func Tail(ctx context.Context, client cloudwatchlogs.GetLogEventsAPIClient, group, stream string, lines int32) ([]string, error) {
-	out, err := client.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
-		LogGroupName: &group, LogStreamName: &stream, Limit: &lines,
-	})
+	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &group, LogStreamName: &stream, Limit: &lines}
+	out, err := client.GetLogEvents(ctx, in)
 	if err != nil {
 		return nil, err
 	}
