@@ -48,8 +48,8 @@ func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocume
 }
 
 // readStateFile reads the state from the directory of the backend, in a tenth of the time that the engine needs to start. It
-// returns nil where the state is elsewhere, compressed, empty, invalid or of another version: the engine is asked then, for its
-// error.
+// returns nil where the state is elsewhere, compressed, empty, invalid, of another version or has invalid attributes: the engine is
+// asked then, for its error.
 func (h *Handle) readStateFile() *stateDocument {
 	project, err := workspace.LoadProject(filepath.Join(h.stack.Project, "Pulumi.yaml"))
 	if err != nil {
@@ -58,7 +58,8 @@ func (h *Handle) readStateFile() *stateDocument {
 	file := h.stack.stateFile(string(project.Name))
 	content, err := os.ReadFile(file)
 	compressed, _ := filepath.Glob(file + ".[gz]*") // the engine takes the compressed one of two
-	if err != nil || len(compressed) > 0 {
+	attributes, missing := os.ReadFile(file + ".attrs")
+	if err != nil || len(compressed) > 0 || missing == nil && !json.Valid(attributes) {
 		return nil
 	}
 	doc, written, err := readBackup(content)
