@@ -45,10 +45,7 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	state := Backend{
-		WorkDir: o.WorkDir("account"),
-		Env:     func() (map[string]string, error) { return engineVariables(o), nil },
-	}
+	state := Backend{WorkDir: o.WorkDir("account"), Env: func() (map[string]string, error) { return engineVariables(o), nil }}
 	own := location{bucket: environment.StateBucket(ref.Prefix, ref.AccountID), region: stateRegion(o, ref)}
 	if os.Getenv("PULUMI_BACKEND_URL") == "" {
 		state.URL = fmt.Sprintf("s3://%s?region=%s&awssdk=v2", own.bucket, own.region)
