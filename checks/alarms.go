@@ -11,10 +11,11 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
-	alarms, err := pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(newCloudWatch(rc.aws()), &cloudwatch.DescribeAlarmsInput{
+	alarms, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(newCloudWatch(rc.aws()), &cloudwatch.DescribeAlarmsInput{
 		AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
 	}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm { return out.MetricAlarms })
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -22,7 +23,7 @@ func readScaling(ctx context.Context, rc *runContext) (scalingState, error) {
 	return cached(ctx, &rc.cache, "autoscaling", func(ctx context.Context) (scalingState, error) {
 		client := scaling.NewFromConfig(rc.aws())
 		resources := list.Map(rc.env.Services.List(), func(s environment.Service) string { return scalableID(rc.env, s.Role) })
-		targets, err := pages(ctx, scaling.NewDescribeScalableTargetsPaginator(client, &scaling.DescribeScalableTargetsInput{
+		targets, err := awsx.Pages(ctx, scaling.NewDescribeScalableTargetsPaginator(client, &scaling.DescribeScalableTargetsInput{
 			ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ResourceIds: resources,
 		}), func(out *scaling.DescribeScalableTargetsOutput) []scalingtypes.ScalableTarget {
 			return out.ScalableTargets
@@ -30,7 +31,7 @@ func readScaling(ctx context.Context, rc *runContext) (scalingState, error) {
 		if err != nil || len(targets) == 0 {
 			return scalingState{}, err
 		}
-		policies, err := pages(ctx, scaling.NewDescribeScalingPoliciesPaginator(client, &scaling.DescribeScalingPoliciesInput{
+		policies, err := awsx.Pages(ctx, scaling.NewDescribeScalingPoliciesPaginator(client, &scaling.DescribeScalingPoliciesInput{
 			ServiceNamespace: scalingtypes.ServiceNamespaceEcs,
 		}), func(out *scaling.DescribeScalingPoliciesOutput) []scalingtypes.ScalingPolicy {
 			return out.ScalingPolicies

@@ -14,6 +14,7 @@ import (
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -31,7 +32,7 @@ const (
 func readCertificate(ctx context.Context, rc *runContext) (*acmtypes.CertificateDetail, error) {
 	return cached(ctx, &rc.cache, certificateKey, func(ctx context.Context) (*acmtypes.CertificateDetail, error) {
 		client := acm.NewFromConfig(rc.aws())
-		listed, err := pages(ctx, acm.NewListCertificatesPaginator(client, &acm.ListCertificatesInput{
+		listed, err := awsx.Pages(ctx, acm.NewListCertificatesPaginator(client, &acm.ListCertificatesInput{
 			// By default only RSA certificates of up to 2048 bits are listed.
 			Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
 		}), func(out *acm.ListCertificatesOutput) []acmtypes.CertificateSummary { return out.CertificateSummaryList })

@@ -11,13 +11,14 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func readSnapshots(ctx context.Context, rc *runContext) ([]rdstypes.DBSnapshot, error) {
 	return cached(ctx, &rc.cache, "snapshots", func(ctx context.Context) ([]rdstypes.DBSnapshot, error) {
-		snapshots, err := pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
+		snapshots, err := awsx.Pages(ctx, rds.NewDescribeDBSnapshotsPaginator(rds.NewFromConfig(rc.aws()), &rds.DescribeDBSnapshotsInput{
 			DBInstanceIdentifier: aws.String(rc.env.DatabaseIdentifier()),
 		}), func(out *rds.DescribeDBSnapshotsOutput) []rdstypes.DBSnapshot { return out.DBSnapshots })
 		return snapshots, ignoreCodes(err, "DBInstanceNotFound", "DBInstanceNotFoundFault")

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
@@ -45,7 +46,7 @@ func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error)
 func readServices(ctx context.Context, rc *runContext) ([]ecstypes.Service, error) {
 	return cached(ctx, &rc.cache, servicesKey, func(ctx context.Context) ([]ecstypes.Service, error) {
 		client, cluster := ecs.NewFromConfig(rc.aws()), aws.String(rc.env.ClusterName())
-		arns, err := pages(ctx, ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{
+		arns, err := awsx.Pages(ctx, ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{
 			Cluster: cluster, MaxResults: aws.Int32(100),
 		}), func(out *ecs.ListServicesOutput) []string { return out.ServiceArns })
 		if ecstasks.IsNoCluster(err) {

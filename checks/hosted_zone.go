@@ -62,7 +62,7 @@ func readRecords(ctx context.Context, rc *runContext) ([]r53types.ResourceRecord
 		if err != nil || id == "" {
 			return nil, err
 		}
-		return pages(ctx, route53.NewListResourceRecordSetsPaginator(route53.NewFromConfig(rc.aws()), &route53.ListResourceRecordSetsInput{
+		return awsx.Pages(ctx, route53.NewListResourceRecordSetsPaginator(route53.NewFromConfig(rc.aws()), &route53.ListResourceRecordSetsInput{
 			HostedZoneId: aws.String(id),
 		}), func(out *route53.ListResourceRecordSetsOutput) []r53types.ResourceRecordSet {
 			return out.ResourceRecordSets

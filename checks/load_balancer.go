@@ -8,6 +8,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 // readBalancer returns the environment's load balancer, or nil where there is none.
@@ -30,7 +31,7 @@ func readListeners(ctx context.Context, rc *runContext) ([]elbtypes.Listener, er
 		if err != nil || balancer == nil {
 			return nil, err
 		}
-		return pages(ctx, elb.NewDescribeListenersPaginator(elb.NewFromConfig(rc.aws()), &elb.DescribeListenersInput{
+		return awsx.Pages(ctx, elb.NewDescribeListenersPaginator(elb.NewFromConfig(rc.aws()), &elb.DescribeListenersInput{
 			LoadBalancerArn: balancer.LoadBalancerArn,
 		}), func(out *elb.DescribeListenersOutput) []elbtypes.Listener { return out.Listeners })
 	})

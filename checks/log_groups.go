@@ -9,6 +9,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/logstream"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -17,7 +18,7 @@ import (
 // readLogGroup returns the log group of the environment's containers, or nil where there is none.
 func readLogGroup(ctx context.Context, rc *runContext) (*logstypes.LogGroup, error) {
 	return cached(ctx, &rc.cache, "log group", func(ctx context.Context) (*logstypes.LogGroup, error) {
-		groups, err := pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(rc.aws()),
+		groups, err := awsx.Pages(ctx, cloudwatchlogs.NewDescribeLogGroupsPaginator(cloudwatchlogs.NewFromConfig(rc.aws()),
 			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(rc.env.LogGroupName())}),
 			func(out *cloudwatchlogs.DescribeLogGroupsOutput) []logstypes.LogGroup { return out.LogGroups })
 		return list.Find(groups, func(g logstypes.LogGroup) bool { return aws.ToString(g.LogGroupName) == rc.env.LogGroupName() }), err

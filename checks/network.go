@@ -12,6 +12,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -44,21 +45,21 @@ func inVPC[T any](
 
 func readSubnets(ctx context.Context, rc *runContext) ([]ec2types.Subnet, error) {
 	return inVPC(ctx, rc, "subnets", func(ctx context.Context, client *ec2.Client, own ec2types.Filter) ([]ec2types.Subnet, error) {
-		return pages(ctx, ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{own}}),
+		return awsx.Pages(ctx, ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{own}}),
 			func(out *ec2.DescribeSubnetsOutput) []ec2types.Subnet { return out.Subnets })
 	})
 }
 
 func readNATs(ctx context.Context, rc *runContext) ([]ec2types.NatGateway, error) {
 	return inVPC(ctx, rc, "nat gateways", func(ctx context.Context, client *ec2.Client, own ec2types.Filter) ([]ec2types.NatGateway, error) {
-		return pages(ctx, ec2.NewDescribeNatGatewaysPaginator(client, &ec2.DescribeNatGatewaysInput{Filter: []ec2types.Filter{own}}),
+		return awsx.Pages(ctx, ec2.NewDescribeNatGatewaysPaginator(client, &ec2.DescribeNatGatewaysInput{Filter: []ec2types.Filter{own}}),
 			func(out *ec2.DescribeNatGatewaysOutput) []ec2types.NatGateway { return out.NatGateways })
 	})
 }
 
 func readSecurityGroups(ctx context.Context, rc *runContext) ([]ec2types.SecurityGroup, error) {
 	return inVPC(ctx, rc, "security groups", func(ctx context.Context, client *ec2.Client, own ec2types.Filter) ([]ec2types.SecurityGroup, error) {
-		return pages(ctx, ec2.NewDescribeSecurityGroupsPaginator(client, &ec2.DescribeSecurityGroupsInput{Filters: []ec2types.Filter{own}}),
+		return awsx.Pages(ctx, ec2.NewDescribeSecurityGroupsPaginator(client, &ec2.DescribeSecurityGroupsInput{Filters: []ec2types.Filter{own}}),
 			func(out *ec2.DescribeSecurityGroupsOutput) []ec2types.SecurityGroup { return out.SecurityGroups })
 	})
 }

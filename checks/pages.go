@@ -5,29 +5,8 @@ import (
 	"slices"
 )
 
-// pager is any paginator of the SDK.
-type pager[Out, Opt any] interface {
-	HasMorePages() bool
-	NextPage(context.Context, ...func(*Opt)) (*Out, error)
-}
-
-// pages follows p to its end and returns what items takes from each page.
-func pages[Out, Opt, Item any](ctx context.Context, p pager[Out, Opt], items func(*Out) []Item) ([]Item, error) {
-	var all []Item
-	for p.HasMorePages() {
-		page, err := p.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, items(page)...)
-	}
-	return all, nil
-}
-
 // forEach calls read for every item, all at once, and returns what they found in the order of the items.
-func forEach[Item, Found any](
-	ctx context.Context, items []Item, read func(context.Context, Item) ([]Found, error),
-) ([]Found, error) {
+func forEach[Item, Found any](ctx context.Context, items []Item, read func(context.Context, Item) ([]Found, error)) ([]Found, error) {
 	found := make([][]Found, len(items))
 	var reads []func(context.Context) error
 	for i, item := range items {

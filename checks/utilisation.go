@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -79,7 +80,7 @@ func utilisationMetrics(env *environment.Environment) []metric {
 func readUtilisation(ctx context.Context, rc *runContext) (utilisation, error) {
 	return cached(ctx, &rc.cache, "utilisation", func(ctx context.Context) (utilisation, error) {
 		metrics := utilisationMetrics(rc.env)
-		results, err := pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(rc.aws()), &cloudwatch.GetMetricDataInput{
+		results, err := awsx.Pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(rc.aws()), &cloudwatch.GetMetricDataInput{
 			StartTime: aws.Time(rc.now.Add(-metricHistory)), EndTime: aws.Time(rc.now),
 			ScanBy: cwtypes.ScanByTimestampDescending, MetricDataQueries: metricQueries(metrics),
 		}), func(out *cloudwatch.GetMetricDataOutput) []cwtypes.MetricDataResult { return out.MetricDataResults })

@@ -1,6 +1,7 @@
 package environment
 
 import (
+	"errors"
 	"fmt"
 	"net/mail"
 	"net/netip"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // Limits and remedies that several rules share.
@@ -288,4 +291,96 @@ func (e *Environment) productionProblems(l *problemList) {
 	if e.Delivery.Trigger != Manual {
 		l.add("delivery.trigger", "set it to manual", "production must not be deployed by a push")
 	}
+}
+
+// FargateMemory returns the memory sizes, in MiB, that Fargate offers for a number of CPU units, or nil.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
+func FargateMemory(cpu int) []int {
+	every := func(from, to, step int) []int {
+		var sizes []int
+		for size := from; size <= to; size += step {
+			sizes = append(sizes, size*1024)
+		}
+		return sizes
+	}
+	switch cpu {
+	case 256:
+		return []int{512, 1024, 2048}
+	case 512:
+		return every(1, 4, 1)
+	case 1024:
+		return every(2, 8, 1)
+	case 2048:
+		return every(4, 16, 1)
+	case 4096:
+		return every(8, 30, 1)
+	case 8192:
+		return every(16, 60, 4)
+	case 16384:
+		return every(32, 120, 8)
+	}
+	return nil
+}
+
+func (l *problemList) fargate(path string, cpu, memory int) {
+	sizes := FargateMemory(cpu)
+	switch {
+	case sizes == nil:
+		l.add(path+".cpu", "give 256, 512, 1024, 2048, 4096, 8192 or 16384", "Fargate has no task of %d CPU units", cpu)
+	case !slices.Contains(sizes, memory):
+		l.add(path+".memory", fmt.Sprintf("with %d CPU units give %s", cpu, sizeList(sizes)),
+			"Fargate has no task of %d CPU units with %d MiB", cpu, memory)
+	}
+}
+
+func joinNumbers(values []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ", "), "[]")
+}
+
+func sizeList(sizes []int) string {
+	if len(sizes) <= 4 {
+		return joinNumbers(sizes)
+	}
+	return fmt.Sprintf("%d to %d in steps of %d", sizes[0], sizes[len(sizes)-1], sizes[1]-sizes[0])
+}
+
+// CheckConflicts compares environments with each other. It returns a *problem.Error for each file whose address range,
+// domain or branch another environment uses too. Each environment must be valid by itself.
+func CheckConflicts(envs []*Environment) error {
+	var files []error
+	for _, file := range conflictsByFile(envs) {
+		files = append(files, file)
+	}
+	return errors.Join(files...)
+}
+
+// conflictsByFile reports each conflict in the file of the later environment.
+func conflictsByFile(envs []*Environment) []*problem.Error {
+	var byFile []*problem.Error
+	for i, later := range envs {
+		if l := conflicts(later, envs[:i]); len(l) > 0 {
+			byFile = append(byFile, &problem.Error{Source: FileName(later.Stack), Problems: l})
+		}
+	}
+	return byFile
+}
+
+func conflicts(env *Environment, others []*Environment) problemList {
+	var l problemList
+	for _, other := range others {
+		theirs, ours := netip.MustParsePrefix(other.Network.CIDR), netip.MustParsePrefix(env.Network.CIDR)
+		if ours.Overlaps(theirs) {
+			l.add("network.cidr", "give one of the two another range, so that they can be peered",
+				"%s overlaps %s of %s", ours, theirs, FileName(other.Stack))
+		}
+		if env.Domain.Name == other.Domain.Name {
+			l.add("domain.name", "give one of the two another name",
+				"%s is the domain of %s too", env.Domain.Name, FileName(other.Stack))
+		}
+		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch == other.Delivery.Branch {
+			l.add("delivery.branch", "give one of the two another branch, or the trigger manual",
+				"a push to %s deploys %s too", env.Delivery.Branch, FileName(other.Stack))
+		}
+	}
+	return l
 }

@@ -3,6 +3,7 @@ package infra
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -54,4 +55,12 @@ func marshal(what string, value any) (string, error) {
 		return "", fmt.Errorf("marshal %s: %w", what, err)
 	}
 	return string(text), nil
+}
+
+// withName returns the tags of a resource: those of its stack and its Name. They are set on every resource instead of in
+// the provider's defaults, so that the state has them with the resource.
+func withName(tags map[string]string, name string) pulumi.StringMap {
+	all := maps.Clone(tags)
+	all["Name"] = name
+	return pulumi.ToStringMap(all)
 }

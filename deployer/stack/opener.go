@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
 )
 
 // An Opener opens stacks.
@@ -209,4 +211,24 @@ func (o *Opener) OpenCode(ctx context.Context, t *target.Target) (*Stack, error)
 		return nil, hint.With(fmt.Errorf("no deployment of %s has reached its services, so there is no code to change", t.Env.Name), full)
 	}
 	return opened, nil
+}
+
+// Info reads the target's environment from Pulumi's state. It creates nothing, neither stack nor lock, and returns an error
+// where there is no engine, no access or no stack.
+func (o *Opener) Info(ctx context.Context, t *target.Target) (checks.StackInfo, error) {
+	opened, err := o.Open(ctx, t, MustExist, Scope{})
+	if err != nil {
+		return checks.StackInfo{}, err
+	}
+	state := opened.handle.Current()
+	info := checks.StackInfo{Updated: state.Updated, Image: state.Text(infra.OutputImage)}
+	for _, r := range state.Resources {
+		if !r.Component() {
+			info.Resources++
+		}
+	}
+	for _, op := range state.Pending {
+		info.Pending = append(info.Pending, op.URN)
+	}
+	return info, nil
 }
