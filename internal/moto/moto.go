@@ -2,21 +2,18 @@
 package moto
 
 import (
-	"context"
+	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
-
-	"github.com/balancer/v3-backend-infra/clock"
 )
 
 // Account is the account that moto simulates.
@@ -60,34 +57,32 @@ func Start(t *testing.T) (endpoint string) {
 	return endpoint
 }
 
-// launch starts a server that ends with the test's process, however that ends: its shell reads from a pipe that this process
-// holds open, and stops the server at the pipe's end.
+// launch starts a server on a port that the kernel chooses, so that two tests never get the same one. The server ends with
+// the test's process, however that ends: its shell reads from a pipe that this process holds open, and stops the server at
+// the pipe's end.
 func launch(t *testing.T, path string) (endpoint string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := listener.Addr().(*net.TCPAddr).Port
-	require.NoError(t, listener.Close())
-
-	server := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p "$1" & read -r _; kill $!`, path, fmt.Sprint(port))
+	server := exec.Command("sh", "-c", `"$0" -H 127.0.0.1 -p 0 2>&1 & exec >&-; read -r _; kill $!`, path)
 	pipe, err := server.StdinPipe()
+	require.NoError(t, err)
+	output, err := server.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, server.Start())
 	servers.Lock()
 	servers.pipes = append(servers.pipes, pipe)
 	servers.Unlock()
 
-	endpoint = fmt.Sprintf("http://127.0.0.1:%d", port)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		response, err := http.Get(endpoint + "/moto-api/")
-		if err == nil {
-			_ = response.Body.Close()
-			return endpoint
+	var printed strings.Builder
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		if _, url, found := strings.Cut(lines.Text(), "Running on "); found {
+			// The server blocks where nobody reads what it logs.
+			go func() { _, _ = io.Copy(io.Discard, output) }()
+			return strings.TrimSpace(url)
 		}
-		require.NoError(t, clock.Real().Wait(ctx, 50*time.Millisecond), "moto_server does not answer")
+		fmt.Fprintln(&printed, lines.Text())
 	}
+	require.FailNow(t, "moto_server ended before it listened", printed.String())
+	return ""
 }
 
 // Config returns the SDK's configuration for a moto_server of the test's own, which is empty.
