@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,6 +46,35 @@ func (f fixture) network() (vpc, one, other, group *Resource) {
 	one = f.create(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.0/24", "availabilityZone": "us-east-1a"})
 	other = f.create(typeSubnet, values{"vpcId": vpc.ID, "cidrBlock": "10.0.1.0/24", "availabilityZone": "us-east-1b"})
 	return vpc, one, other, f.create(typeSecurityGroup, values{"vpcId": vpc.ID, "name": "api"})
+}
+
+// The provider tries to delete what is in use for a time, then returns AWS's error.
+func TestDeleteOfWhatIsInUse(t *testing.T) {
+	clk := &manualClock{now: time.Date(2026, 11, 30, 4, 0, 0, 0, time.UTC)}
+	a, err := Open(filepath.Join(t.TempDir(), "account.json"), Options{AccountID: "123456789012", Region: "us-east-1", Clock: clk})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	f := fixture{t, a}
+	vpc, _, _, group := f.network()
+	endpoint := f.create(typeVPCEndpoint, values{"vpcId": vpc.ID, "serviceName": "s", "securityGroupIds": array(group.ID)})
+	parameters := f.create(typeDBParameterGroup, values{"name": "db-16", "family": "postgres16"})
+	f.create(typeDatabase, values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t3.micro",
+		"parameterGroupName": "db-16"})
+
+	took := func(typ, id, want string) time.Duration {
+		began := clk.Now()
+		err := a.DeleteResource(t.Context(), typ, id)
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+		return clk.Now().Sub(began)
+	}
+	require.Equal(t, 15*time.Minute, took(typeSecurityGroup, group.ID, "DependencyViolation"))
+	require.Equal(t, 3*time.Minute, took(typeDBParameterGroup, parameters.ID, "InvalidDBParameterGroupState"))
+	require.Zero(t, took(typeVPCEndpoint, endpoint.ID, ""))
+	require.Zero(t, took(typeSecurityGroup, group.ID, ""))
 }
 
 func TestSubnets(t *testing.T) {
