@@ -19,6 +19,8 @@ func TestEvaluateBalancer(t *testing.T) {
 	const active = elbtypes.LoadBalancerStateEnumActive
 	internal := balancerIn(active, 2)
 	internal.Scheme = elbtypes.LoadBalancerSchemeEnumInternal
+	unknown := balancerIn(active, 2)
+	unknown.Scheme = ""
 	for name, test := range map[string]struct {
 		balancer *elbtypes.LoadBalancer
 		settings attributes
@@ -31,6 +33,8 @@ func TestEvaluateBalancer(t *testing.T) {
 		"impaired":         {balancerIn(elbtypes.LoadBalancerStateEnumActiveImpaired, 2), nil, verdict{Warning, "LoadBalancerImpaired", ""}},
 		"provisioning":     {balancerIn(elbtypes.LoadBalancerStateEnumProvisioning, 2), nil, verdict{Warning, "LoadBalancerNotActive", "provisioning"}},
 		"internal":         {internal, nil, verdict{Error, "LoadBalancerInternal", ""}},
+		"no state":         {balancerIn("", 2), nil, verdict{Unknown, "StateUnknown", ""}},
+		"no scheme":        {unknown, nil, verdict{Unknown, "SchemeUnknown", "unknown whether"}},
 		"one zone":         {balancerIn(active, 1), nil, verdict{Warning, "TooFewZones", "1 zone"}},
 		"no logs":          {balancerIn(active, 2), attributes{"access_logs.s3.enabled": "false"}, verdict{Warning, "AccessLogsOff", ""}},
 	} {

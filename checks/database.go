@@ -94,13 +94,16 @@ func evaluateDatabase(
 		return f.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
 	case aws.ToBool(database.PubliclyAccessible):
 		return f.error("PubliclyAccessible", driftHint(env, "the setting was changed outside the deployer"), "the database has a public address")
-	case !aws.ToBool(database.StorageEncrypted):
+	case database.StorageEncrypted != nil && !*database.StorageEncrypted:
 		return f.error("NotEncrypted", Hint{
 			Cause:    "it was created without encryption, which cannot be added later",
 			Solution: "restore an encrypted copy of a snapshot", Command: command(env, "snapshot list"),
 		}, "the database's storage is not encrypted")
 	case leftKnown && left < storageError:
 		return f.error("StorageFull", grow, "%.0f %% of the storage is left", left)
+	case database.PubliclyAccessible == nil || database.StorageEncrypted == nil:
+		return f.unknown("SettingsUnknown", incompleteAnswer("DescribeDBInstances", "PubliclyAccessible or StorageEncrypted"),
+			"it is unknown whether the database is private and encrypted")
 	case leftKnown && left < storageWarning:
 		return f.warning("StorageLow", grow, "%.0f %% of the storage is left", left)
 	case status != rdsstate.Available:

@@ -143,6 +143,8 @@ func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env 
 		}
 	}
 	switch {
+	case state.Code == "":
+		return f.unknown("StateUnknown", incompleteAnswer("DescribeLoadBalancers", "a state"), "it is unknown whether the load balancer is active")
 	case state.Code == elbtypes.LoadBalancerStateEnumFailed:
 		return f.error("LoadBalancerFailed", deployHint(env, "AWS could not set it up"), "the load balancer failed: %s", aws.ToString(state.Reason))
 	case state.Code == elbtypes.LoadBalancerStateEnumActiveImpaired:
@@ -152,6 +154,9 @@ func evaluateBalancer(balancer *elbtypes.LoadBalancer, settings attributes, env 
 		}, "the load balancer is active, but impaired: %s", aws.ToString(state.Reason))
 	case state.Code != elbtypes.LoadBalancerStateEnumActive:
 		return f.warning("LoadBalancerNotActive", Hint{Cause: "it is being created", Solution: "wait a few minutes"}, "the load balancer is %s", state.Code)
+	case balancer.Scheme == "":
+		return f.unknown("SchemeUnknown", incompleteAnswer("DescribeLoadBalancers", "a scheme"),
+			"it is unknown whether the load balancer is reachable from the internet")
 	case balancer.Scheme != elbtypes.LoadBalancerSchemeEnumInternetFacing:
 		return f.error("LoadBalancerInternal", driftHint(env, "it was created with another scheme"), "the load balancer is not reachable from the internet")
 	case zones < 2:

@@ -151,3 +151,11 @@ func Permission(service, operation string) string {
 	prefix := cmp.Or(actionPrefixes[service], strings.ToLower(service))
 	return prefix + ":" + cmp.Or(actionNames[service+"/"+operation], operation)
 }
+
+// incompleteAnswer returns the hint of a value that AWS's answer should have and lacks: such a value is unknown, not wrong.
+func incompleteAnswer(operation, value string) Hint {
+	return Hint{
+		Cause:    "the answer of " + operation + " lacks " + value,
+		Solution: "run it again; if it stays so, look at the resource in the console",
+	}
+}

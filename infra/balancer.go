@@ -67,6 +67,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
+	// ECS registers each task with the port of its container; the group's own port is only a default, which can stay as it is.
 	// A task is healthy after two successful checks, 10 s apart, so that checks do not slow a rollout down.
 	targets, err := lb.NewTargetGroup(ctx, name+"-api", &lb.TargetGroupArgs{
 		Name:                pulumi.String(env.TargetGroupName()),
@@ -87,7 +88,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 			UnhealthyThreshold: pulumi.Int(3),
 		},
 		Tags: withName(env.Tags(), env.TargetGroupName()),
-	}, child)
+	}, child, ignoreChanges("port"))
 	if err != nil {
 		return nil, err
 	}

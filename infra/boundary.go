@@ -36,7 +36,7 @@ func NewBoundary(
 			return boundaryStatements(shared{Shared: s, repositoryARN: arn[0]})
 		}, repositoryARN),
 		Tags: withName(s.Tags(), policyName),
-	}, child)
+	}, child, ignoreChanges("description"))
 	if err != nil {
 		return nil, err
 	}

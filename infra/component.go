@@ -32,6 +32,14 @@ func finish(ctx *pulumi.Context, name string, c pulumi.ComponentResource, output
 	return nil
 }
 
+// ignoreChanges returns an option for properties that replace a resource which is in use. The provider deletes a resource with an explicit
+// name before it creates the replacement, and AWS refuses that while something uses it; the properties keep their first values.
+// Source: nameRequiresDeleteBeforeReplace in
+// https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/schema.go
+func ignoreChanges(properties ...string) pulumi.ResourceOption {
+	return pulumi.IgnoreChanges(properties)
+}
+
 // newLogGroup declares a log group with the environment's retention.
 func newLogGroup(
 	ctx *pulumi.Context, name, path string, env *environment.Environment, child pulumi.ResourceOption,

@@ -73,7 +73,7 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 		Description: pulumi.String("Look at the account, and compare it with the program"),
 		Policy:      pulumi.String(permissions),
 		Tags:        withName(args.Shared.Tags(), environment.ReadPolicyName(args.Shared.Prefix)),
-	}, child)
+	}, child, ignoreChanges("description"))
 	if err != nil {
 		return nil, err
 	}

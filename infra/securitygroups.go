@@ -70,7 +70,7 @@ func NewSecurityGroups(
 			Description: pulumi.String(g.purpose),
 			VpcId:       vpcID,
 			Tags:        withName(env.Tags(), env.ResourceName(g.name)),
-		}, child)
+		}, child, ignoreChanges("description"))
 		if err != nil {
 			return nil, err
 		}

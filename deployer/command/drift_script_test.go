@@ -15,7 +15,7 @@ import (
 
 // changeOutside changes the simulated account outside the deployer, as a user of the console does:
 //
-//	change-outside set TYPE ID PROPERTY JSON
+//	change-outside set TYPE ID-OR-NAME PROPERTY JSON
 //	change-outside replace TYPE ID PROPERTY OLD NEW
 //	change-outside delete TYPE ID
 //
@@ -29,8 +29,9 @@ func changeOutside(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &account))
 	resources := account["resources"].(map[string]any)
 	var found []string
-	for key := range resources {
-		if strings.Contains(key, "aws:"+args[1]+":") && strings.HasSuffix(key, args[2]) {
+	for key, resource := range resources {
+		name := resource.(map[string]any)["inputs"].(map[string]any)["name"]
+		if strings.Contains(key, "aws:"+args[1]+":") && (strings.HasSuffix(key, args[2]) || name == args[2]) {
 			found = append(found, key)
 		}
 	}

@@ -164,6 +164,7 @@ func (o upOptions) check() error {
 // locked deploys under the environment's lock. An account without its bucket lacks more than a place for the lock: there preflight
 // runs without it, and reports all that is missing.
 func (o upOptions) locked(ctx context.Context, t *target.Target) error {
+	defer o.stacks.PrintKey(t)
 	acquired := false
 	err := o.locks.withLock(ctx, t, "up", func(ctx context.Context) error {
 		acquired = true

@@ -11,8 +11,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// newStep converts one of the engine's steps.
-func newStep(m apitype.StepEventMetadata) Step {
+// newStep converts one of the engine's steps. A refreshed one compares the account with what was declared; others compare the
+// state with what is declared now.
+func newStep(m apitype.StepEventMetadata, refreshed bool) Step {
 	typ, name := typeAndName(m.URN)
 	s := Step{
 		Op: string(m.Op), URN: m.URN, Type: typ, Name: name,
@@ -26,14 +27,14 @@ func newStep(m apitype.StepEventMetadata) Step {
 		s.ID = m.Old.ID
 	}
 	if m.Old != nil && m.New != nil {
-		s.Differences = differences(m)
+		s.Differences = differences(m, refreshed)
 	}
 	return s
 }
 
 // differences returns what changes: from the provider's detailed diff if there is one, else from the names of the
 // properties, else from the state before and after.
-func differences(m apitype.StepEventMetadata) []Difference {
+func differences(m apitype.StepEventMetadata, refreshed bool) []Difference {
 	kinds := map[string]apitype.PropertyDiff{}
 	switch {
 	case m.DetailedDiff != nil:
@@ -51,23 +52,77 @@ func differences(m apitype.StepEventMetadata) []Difference {
 	}
 	all := make([]Difference, 0, len(kinds))
 	for _, path := range slices.Sorted(maps.Keys(kinds)) {
-		all = append(all, diffJSON(difference(m, path, kinds[path]))...)
+		all = append(all, difference(m, path, kinds[path], refreshed))
 	}
-	return all
+	var leaves []Difference
+	for _, d := range withoutParents(withoutEqual(all)) {
+		leaves = append(leaves, diffJSON(d)...)
+	}
+	return leaves
 }
 
-// difference returns one property before and after. It is secret if it is so on either side: a secret that the provider
-// reads back is not marked as one.
-func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyDiff) Difference {
+// withoutEqual removes the properties whose two values are equal, unless they replace the resource or nothing else differs: a
+// provider can report a property for a reason that its values do not show.
+func withoutEqual(all []Difference) []Difference {
+	if !slices.ContainsFunc(all, func(d Difference) bool { return !d.Equal() }) {
+		return all
+	}
+	return slices.DeleteFunc(all, func(d Difference) bool { return d.Equal() && !d.Replaces })
+}
+
+// withoutParents removes the properties of which a part is listed too, and marks these parts if the whole replaces.
+func withoutParents(all []Difference) []Difference {
+	paths := make([]resource.PropertyPath, len(all))
+	for i, d := range all {
+		paths[i], _ = resource.ParsePropertyPath(d.Path) // what is no path has no parts
+	}
+	parent := make([]bool, len(all))
+	for i, whole := range all {
+		for j := range all {
+			if i != j && len(paths[i]) > 0 && len(paths[i]) < len(paths[j]) && paths[i].Contains(paths[j]) {
+				parent[i] = true
+				all[j].Replaces = all[j].Replaces || whole.Replaces
+			}
+		}
+	}
+	var leaves []Difference
+	for i, d := range all {
+		if !parent[i] {
+			leaves = append(leaves, d)
+		}
+	}
+	return leaves
+}
+
+// difference returns one property before and after. It is secret if it is so in any of the inputs and outputs: a secret that
+// the provider reads back is not marked as one.
+//
+// In a refresh the provider compares what it read with the inputs of the last deployment, and the engine inverts its answer:
+// the left side is what was declared. Otherwise it compares the state with the new inputs, unless it reports a diff of inputs.
+// Source: RefreshStep.Apply in https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/step.go
+func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyDiff, refreshed bool) Difference {
 	kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
 	d := Difference{Path: path, Kind: kind, Replaces: replaces || slices.Contains(m.Keys, path)}
-	before := []map[string]any{m.Old.Outputs, m.Old.Inputs}
-	if diff.InputDiff {
+	before, after := []map[string]any{m.Old.Outputs, m.Old.Inputs}, []map[string]any{m.New.Inputs, m.New.Outputs}
+	if diff.InputDiff || refreshed {
 		slices.Reverse(before)
 	}
-	old, oldSecret := propertyValue(path, before...)
-	now, nowSecret := propertyValue(path, m.New.Inputs, m.New.Outputs)
-	if oldSecret || nowSecret {
+	if refreshed {
+		slices.Reverse(after)
+	}
+	keys, _ := resource.ParsePropertyPath(path) // what is no path has no values
+	old, now := firstValue(keys, before), firstValue(keys, after)
+	declared := definesFirst(keys, before[0])
+	if reflect.DeepEqual(old, now) && declared && definesFirst(keys, before[1]) {
+		old, _ = lookup(before[1], keys) // the provider compared the other one
+	}
+	switch {
+	case kind == string(apitype.DiffAdd), refreshed && !declared && reflect.DeepEqual(old, now):
+		old = nil
+	case kind == string(apitype.DiffDelete):
+		now = nil
+	}
+	if slices.ContainsFunc(slices.Concat(before, after), func(properties map[string]any) bool { return isSecret(properties, keys) }) {
 		old, now = maskPresent(old), maskPresent(now)
 	}
 	d.Old, d.New = old, now
@@ -82,22 +137,34 @@ func maskPresent(value any) any {
 	return Masked
 }
 
-// propertyValue returns the property at a path in the first candidate that has it, and reports whether it is, contains or is
-// part of a secret.
-func propertyValue(path string, candidates ...map[string]any) (any, bool) {
-	keys, err := resource.ParsePropertyPath(path)
-	if err != nil {
-		return nil, false
-	}
+// firstValue returns the property at a path in the first candidate that has the path's first key: another one may belong to
+// another time.
+func firstValue(keys resource.PropertyPath, candidates []map[string]any) any {
 	for _, properties := range candidates {
-		found, secret := lookup(properties, keys)
-		if found != nil || secret {
-			return found, secret
+		if definesFirst(keys, properties) {
+			value, _ := lookup(properties, keys)
+			return value
 		}
 	}
-	return nil, false
+	return nil
 }
 
+// definesFirst reports whether properties have the first key of a path.
+func definesFirst(keys resource.PropertyPath, properties map[string]any) bool {
+	if len(keys) == 0 {
+		return false
+	}
+	first, _ := keys[0].(string)
+	_, defined := properties[first]
+	return defined
+}
+
+func isSecret(properties map[string]any, keys resource.PropertyPath) bool {
+	_, secret := lookup(properties, keys)
+	return len(keys) > 0 && secret
+}
+
+// lookup returns the property at a path, and reports whether it is, contains or is part of a secret.
 func lookup(from any, keys resource.PropertyPath) (any, bool) {
 	if properties, ok := from.(map[string]any); ok && properties[resource.SigKey] == resource.SecretSig {
 		return Masked, true

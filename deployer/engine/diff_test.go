@@ -78,12 +78,105 @@ func TestDifferences(t *testing.T) {
 			New: &bags{Outputs: map[string]any{"a": "2", "b": "1"}},
 		}, []Difference{{Path: "a", Kind: "update", Old: "1", New: "2"}, {Path: "gone", Kind: "update", Old: "x"}}},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, differences(c.m)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, differences(c.m, false)) })
+	}
+}
+
+// The bridge compares the state, or in a refresh what it read from the account, with the inputs: the sides are what it
+// compared, and never twice the same value.
+func TestDifferencesHaveTwoSides(t *testing.T) {
+	state := apitype.PropertyDiff{Kind: apitype.DiffUpdate}
+	tags := map[string]any{"Environment": "production"}
+	type bags = apitype.StepEventStateMetadata
+	for name, c := range map[string]struct {
+		old, updated bags
+		diff         map[string]apitype.PropertyDiff
+		refreshed    bool
+		want         []Difference
+	}{
+		"the account dropped a setting before": {
+			old:       bags{Inputs: map[string]any{"enableEcsManagedTags": true}, Outputs: map[string]any{"enableEcsManagedTags": false}},
+			updated:   bags{Inputs: map[string]any{"enableEcsManagedTags": false}, Outputs: map[string]any{"enableEcsManagedTags": false}},
+			diff:      map[string]apitype.PropertyDiff{"enableEcsManagedTags": state},
+			refreshed: true,
+			want:      []Difference{{Path: "enableEcsManagedTags", Kind: "update", Old: true, New: false}},
+		},
+		"the account has no tags": {
+			old:       bags{Inputs: map[string]any{"tags": tags}, Outputs: map[string]any{"tags": map[string]any{}}},
+			updated:   bags{Inputs: map[string]any{"tags": map[string]any{}}, Outputs: map[string]any{"tags": map[string]any{}}},
+			diff:      map[string]apitype.PropertyDiff{"tags": state, "tags.Environment": {Kind: apitype.DiffDelete}},
+			refreshed: true,
+			want:      []Difference{{Path: "tags.Environment", Kind: "delete", Old: "production"}},
+		},
+		"only the parent": {
+			old:       bags{Inputs: map[string]any{"tags": tags}, Outputs: map[string]any{"tags": map[string]any{}}},
+			updated:   bags{Outputs: map[string]any{"tags": map[string]any{}}},
+			diff:      map[string]apitype.PropertyDiff{"tags": state},
+			refreshed: true,
+			want:      []Difference{{Path: "tags", Kind: "update", Old: tags, New: map[string]any{}}},
+		},
+		"not declared, and as it was": {
+			old:       bags{Outputs: map[string]any{"size": 2.0}},
+			updated:   bags{Outputs: map[string]any{"size": 2.0}},
+			diff:      map[string]apitype.PropertyDiff{"size": state},
+			refreshed: true,
+			want:      []Difference{{Path: "size", Kind: "update", New: 2.0}},
+		},
+		"not declared, and changed": {
+			old:       bags{Outputs: map[string]any{"size": 1.0}},
+			updated:   bags{Outputs: map[string]any{"size": 2.0}},
+			diff:      map[string]apitype.PropertyDiff{"size": state},
+			refreshed: true,
+			want:      []Difference{{Path: "size", Kind: "update", Old: 1.0, New: 2.0}},
+		},
+		"an update of what the account does not keep": {
+			old:     bags{Inputs: map[string]any{"tags": tags}, Outputs: map[string]any{"tags": map[string]any{}}},
+			updated: bags{Inputs: map[string]any{"tags": tags}},
+			diff:    map[string]apitype.PropertyDiff{"tags": state, "tags.Environment": {Kind: apitype.DiffAdd}},
+			want:    []Difference{{Path: "tags.Environment", Kind: "add", New: "production"}},
+		},
+		"an element of a set": {
+			old:     bags{Outputs: map[string]any{"ids": []any{"a", "b"}}},
+			updated: bags{Inputs: map[string]any{"ids": []any{"a", "c"}}},
+			diff:    map[string]apitype.PropertyDiff{"ids": state, "ids[1]": {Kind: apitype.DiffAddReplace}},
+			want:    []Difference{{Path: "ids[1]", Kind: "add", Replaces: true, New: "c"}},
+		},
+		"only the parent replaces": {
+			old:     bags{Outputs: map[string]any{"volume": map[string]any{"size": 1.0}}},
+			updated: bags{Inputs: map[string]any{"volume": map[string]any{"size": 2.0}}},
+			diff:    map[string]apitype.PropertyDiff{"volume": {Kind: apitype.DiffUpdateReplace}, "volume.size": state},
+			want:    []Difference{{Path: "volume.size", Kind: "update", Replaces: true, Old: 1.0, New: 2.0}},
+		},
+		"the names of inputs that are the same": {
+			old:     bags{Inputs: map[string]any{"size": 2.0}, Outputs: map[string]any{"size": 1.0}},
+			updated: bags{Inputs: map[string]any{"size": 2.0}},
+			diff:    map[string]apitype.PropertyDiff{"size": {Kind: apitype.DiffUpdate, InputDiff: true}},
+			want:    []Difference{{Path: "size", Kind: "update", Old: 1.0, New: 2.0}},
+		},
+		"an equal one beside a difference": {
+			old:     bags{Outputs: map[string]any{"a": 1.0, "b": 1.0}},
+			updated: bags{Inputs: map[string]any{"a": 1.0, "b": 2.0}},
+			diff:    map[string]apitype.PropertyDiff{"a": state, "b": state},
+			want:    []Difference{{Path: "b", Kind: "update", Old: 1.0, New: 2.0}},
+		},
+		"an equal one that replaces": {
+			old:     bags{Outputs: map[string]any{"a": 1.0, "b": 1.0}},
+			updated: bags{Inputs: map[string]any{"a": 1.0, "b": 2.0}},
+			diff:    map[string]apitype.PropertyDiff{"a": {Kind: apitype.DiffUpdateReplace}, "b": state},
+			want: []Difference{
+				{Path: "a", Kind: "update", Replaces: true, Old: 1.0, New: 1.0}, {Path: "b", Kind: "update", Old: 1.0, New: 2.0},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := apitype.StepEventMetadata{Op: apitype.OpUpdate, Old: &c.old, New: &c.updated, DetailedDiff: c.diff}
+			require.Equal(t, c.want, differences(m, c.refreshed))
+		})
 	}
 }
 
 func TestStepOfAProtectedResource(t *testing.T) {
 	s := newStep(apitype.StepEventMetadata{Op: apitype.OpDelete, URN: urnOne,
-		Old: &apitype.StepEventStateMetadata{Protect: true}})
+		Old: &apitype.StepEventStateMetadata{Protect: true}}, false)
 	require.Equal(t, Step{Op: "delete", URN: urnOne, Type: "test:index:Thing", Name: "one", Deletes: true, Protected: true}, s)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -189,3 +190,6 @@ type Difference struct {
 	// known yet.
 	Old, New any
 }
+
+// Equal reports whether both values are known to be the same: the provider reports the property for another reason.
+func (d Difference) Equal() bool { return d.Old != Masked && reflect.DeepEqual(d.Old, d.New) }

@@ -88,7 +88,7 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 		p.counts[string(m.Op)]++
 	}
 	if isProgramType(m.Type) && isChange(string(m.Op)) {
-		p.steps = append(p.steps, newStep(m))
+		p.steps = append(p.steps, newStep(m, op == apitype.OpRefresh))
 	}
 	if m.Op == apitype.OpCreate && isProgramType(m.Type) && m.New != nil && m.New.Custom && !strings.Contains(m.Provider, plugin.UnknownStringValue) {
 		p.created = append(p.created, newPlannedResource(m))

@@ -26,7 +26,7 @@ func TestTheStateHasTheKeyOfTheSecrets(t *testing.T) {
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
-	before, err := h.Encryption()
+	before, err := l.stack.UncommittedEncryption()
 	require.NoError(t, err)
 	require.NotEmpty(t, before.EncryptionSalt)
 
@@ -34,7 +34,7 @@ func TestTheStateHasTheKeyOfTheSecrets(t *testing.T) {
 	h = l.open(t)
 	_, err = h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
-	after, err := h.Encryption()
+	after, err := l.stack.UncommittedEncryption()
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 }
@@ -60,7 +60,6 @@ func TestEphemeral(t *testing.T) {
 func TestStackLifecycle(t *testing.T) {
 	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
-	require.True(t, h.Created())
 
 	plan, err := h.Preview(t.Context(), Update{}, nil)
 	require.NoError(t, err)
@@ -91,7 +90,6 @@ func TestStackLifecycle(t *testing.T) {
 	require.True(t, plan.Empty())
 
 	reopened := l.open(t)
-	require.False(t, reopened.Created())
 	require.Len(t, reopened.Current().Resources, 4, "the stack, its provider, two things")
 	require.Empty(t, reopened.Current().Pending)
 	require.NotZero(t, reopened.Current().Updated)

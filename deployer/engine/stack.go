@@ -64,15 +64,11 @@ type Handle struct {
 	current State
 	// verified is the current state as it was exported.
 	verified []byte
-	created  bool
 	// stateUnknown reports that the state could not be read after the last run.
 	stateUnknown bool
 	// repaired is how Open repaired the state.
 	repaired string
 }
-
-// Created reports whether Open created the stack.
-func (h *Handle) Created() bool { return h.created }
 
 // Current returns the state as Open found it, or as the last run of this handle left it.
 func (h *Handle) Current() State { return h.current }
@@ -136,7 +132,6 @@ func (h *Handle) create(ctx context.Context) error {
 	if err := ws.CreateStack(ctx, h.stack.Name); err != nil && !auto.IsCreateStack409Error(err) {
 		return h.explain(ctx, err, c, Failure{Run: "creating the stack"})
 	}
-	h.created = true
 	return nil
 }
 

@@ -24,10 +24,18 @@ func encryptionOf(settings *workspace.ProjectStack) Encryption {
 	return Encryption{settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt}
 }
 
-// Encryption returns the encryption of the stack's secrets from its work copy.
-func (h *Handle) Encryption() (Encryption, error) {
-	settings, err := h.stack.settings(h.stack.WorkDir)
+// UncommittedEncryption returns the encryption that the work copy has and the project's own file lacks; an empty one where nothing
+// has to be committed.
+func (s Stack) UncommittedEncryption() (Encryption, error) {
+	if _, err := os.Stat(filepath.Join(s.WorkDir, s.file())); errors.Is(err, fs.ErrNotExist) {
+		return Encryption{}, nil // no run has prepared the stack here
+	}
+	settings, err := s.settings(s.WorkDir)
 	if err != nil {
+		return Encryption{}, err
+	}
+	own, err := s.settings(s.Project)
+	if err != nil || encryptionOf(own) != (Encryption{}) {
 		return Encryption{}, err
 	}
 	return encryptionOf(settings), nil

@@ -12,13 +12,14 @@ import (
 func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
 	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)
-	first, err := h.Encryption()
+	first, err := l.stack.UncommittedEncryption()
 	require.NoError(t, err)
 	require.NotEmpty(t, first.EncryptionSalt, "the engine writes the salt into the work copy")
 	_, err = h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 
-	again, err := l.open(t).Encryption()
+	l.open(t)
+	again, err := l.stack.UncommittedEncryption()
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 	require.Equal(t, projectFile, read(t, filepath.Join(l.stack.Project, "Pulumi.yaml")))

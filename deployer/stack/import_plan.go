@@ -71,6 +71,7 @@ func PlanImport(ctx context.Context, handle *engine.Handle, t *target.Target, pr
 // Import imports what was found into a stack that is kept, with the image that runs, and returns how many resources the stack
 // has of it then.
 func (o *Opener) Import(ctx context.Context, t *target.Target, p *ImportPlan, image string, progress Progress) (imported int, err error) {
+	defer o.PrintKey(t)
 	handle, err := o.Handle(ctx, t, Create)
 	if err != nil {
 		return 0, err

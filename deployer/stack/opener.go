@@ -63,7 +63,7 @@ func (o *Opener) Handle(ctx context.Context, t *target.Target, mode Mode) (*engi
 	if repaired := handle.Repaired(); repaired != "" {
 		o.Warn(errors.New(repaired))
 	}
-	return handle, o.printKey(handle, t.Stack)
+	return handle, nil
 }
 
 // HandleToPreview opens a handle that changes nothing. An empty stack stands for one that does not exist, until discard is
@@ -119,19 +119,19 @@ func (o *Opener) describe(t *target.Target) (engine.Stack, error) {
 	}, nil
 }
 
-// printKey asks for the key of a new stack's secrets to be committed: no command changes a tracked file, and another
-// machine cannot read the secrets without the key.
-func (o *Opener) printKey(handle *engine.Handle, stack string) error {
-	if !handle.Created() {
-		return nil
+// PrintKey asks for the key of the stack's secrets to be committed, until the file has it: no command changes a tracked file, and
+// another machine cannot read the secrets without the key. It is for the end of a run that may have created the stack, whatever the
+// outcome.
+func (o *Opener) PrintKey(t *target.Target) {
+	found := engine.Stack{Project: o.Options.Dir, Name: t.Stack, WorkDir: filepath.Join(t.State.WorkDir, t.Stack)}
+	encryption, err := found.UncommittedEncryption()
+	if err == nil && encryption.EncryptedKey != "" {
+		_, err = fmt.Fprintf(o.Instructions, "commit these two lines at the top of %s, so that every machine can read the stack's secrets:\n"+
+			"secretsprovider: %s\nencryptedkey: %s\n", environment.FileName(t.Stack), encryption.SecretsProvider, encryption.EncryptedKey)
 	}
-	encryption, err := handle.Encryption()
-	if err != nil || encryption.EncryptedKey == "" {
-		return err
+	if err != nil {
+		o.Warn(fmt.Errorf("it is unknown whether %s has the key of the stack's secrets: %w", environment.FileName(t.Stack), err))
 	}
-	_, err = fmt.Fprintf(o.Instructions, "commit these two lines at the top of %s, so that every machine can read the stack's secrets:\n"+
-		"secretsprovider: %s\nencryptedkey: %s\n", environment.FileName(stack), encryption.SecretsProvider, encryption.EncryptedKey)
-	return err
 }
 
 // Open opens the stack of the target's environment, with the scope of its deployments.

@@ -12,6 +12,7 @@ import (
 
 // DeployShared deploys the shared stack, after recovering what a deployer that was killed left of it. It returns the outputs.
 func (o *Opener) DeployShared(ctx context.Context, t *target.Target, shared *environment.Shared, progress Progress) (map[string]engine.Output, error) {
+	defer o.PrintKey(t)
 	handle, err := o.Handle(ctx, t, Create)
 	if err != nil {
 		return nil, err

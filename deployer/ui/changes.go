@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,24 +17,28 @@ import (
 // changes in the same forms: lines of text, rows of Markdown, and JSON.
 type change struct {
 	engine.Step
-	// kind is create, update, replace or delete in a plan, and changed or gone in the account.
+	// kind is create, update, replace or delete in a plan, and changed, gone or waiting in the account.
 	kind string
 	// inAccount distinguishes drift of the account from a plan.
 	inAccount bool
 	// planned has the properties, by path, to which the program would give the same value as the account has.
 	planned map[string]bool
+	// explained has the reasons of properties that differ although no one changed them, by path.
+	explained map[string]string
 }
 
 // planChanges returns a plan's changes, the most severe first.
-func planChanges(p engine.Plan) []change {
-	changes := list.Map(p.Steps, func(s engine.Step) change { return change{Step: s, kind: operation(s)} })
+func planChanges(p engine.Plan, explanations ...Explanation) []change {
+	changes := list.Map(p.Steps, func(s engine.Step) change {
+		return change{Step: s, kind: operation(s), explained: explain(s, explanations)}
+	})
 	sortBySeverity(changes)
 	return changes
 }
 
 // accountChanges returns drift of the account, the most severe first, and compares it with the program's plan. A refresh
 // reports resources in no order.
-func accountChanges(account, program engine.Plan) []change {
+func accountChanges(account, program engine.Plan, explanations ...Explanation) []change {
 	key := func(s engine.Step, d engine.Difference) string { return s.URN + " " + d.Path }
 	planned := map[string]string{}
 	for _, s := range program.Steps {
@@ -43,9 +48,12 @@ func accountChanges(account, program engine.Plan) []change {
 	}
 	var changes []change
 	for _, s := range account.Steps {
-		c := change{Step: s, kind: "changed", inAccount: true, planned: map[string]bool{}}
-		if s.Deletes {
+		c := change{Step: s, kind: "changed", inAccount: true, planned: map[string]bool{}, explained: explain(s, explanations)}
+		switch {
+		case s.Deletes:
 			c.kind = "gone"
+		case isExplained(s, explanations):
+			c.kind = "waiting"
 		}
 		for _, d := range s.Differences {
 			value, found := planned[key(s, d)]
@@ -135,21 +143,40 @@ func (c change) lines(style Style) []string {
 
 // remark returns what there is to know about a property beside its values.
 func (c change) remark(d engine.Difference) string {
-	switch {
-	case c.planned[d.Path]:
-		return "(as in the program)"
-	case d.Replaces && !c.inAccount:
-		return "(replaces)"
+	var remarks []string
+	if c.planned[d.Path] {
+		remarks = append(remarks, "as in the program")
 	}
-	return ""
+	if d.Replaces && !c.inAccount {
+		remarks = append(remarks, "replaces")
+	}
+	switch reason := c.explained[d.Path]; {
+	case reason != "":
+		remarks = append(remarks, reason)
+	case d.Old == engine.Masked && d.New == engine.Masked:
+		remarks = append(remarks, "changes")
+		if c.inAccount {
+			remarks[len(remarks)-1] = "differs"
+		}
+	case d.Equal():
+		remarks = append(remarks, "same value on both sides; the provider reports it for another reason")
+	}
+	if len(remarks) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(remarks, "; ") + ")"
 }
 
-// formatDifference returns a property before and after. Where the terminal is too narrow for both, each gets its own line.
+// formatDifference returns a property before and after, or its one value where both are the same. Where the terminal is too
+// narrow for both, each gets its own line.
 func formatDifference(d engine.Difference, remark string, width int) string {
 	if remark != "" {
 		remark = "  " + remark
 	}
-	before, after := formatValue(d.Old), formatValue(d.New)
+	before, after := formatSides(d)
+	if before == after {
+		return fmt.Sprintf("%s: %s%s", d.Path, before, remark)
+	}
 	format, limit := "%s: %s → %s%s", 60
 	if line := fmt.Sprintf(format, d.Path, before, after, remark); width > 0 && text.Width("    "+line) <= width {
 		return line
@@ -164,6 +191,16 @@ func formatDifference(d engine.Difference, remark string, width int) string {
 	return fmt.Sprintf(format, d.Path, before, after, remark)
 }
 
+// formatSides returns both values of a property on one line each. They are the same only if the values are: values of two types
+// that read the same are printed as JSON.
+func formatSides(d engine.Difference) (before, after string) {
+	before, after = formatValue(d.Old), formatValue(d.New)
+	if before != after || reflect.DeepEqual(d.Old, d.New) {
+		return before, after
+	}
+	return formatJSON(d.Old), formatJSON(d.New)
+}
+
 // formatValue returns a property's value on one line.
 func formatValue(value any) string {
 	switch v := value.(type) {
@@ -172,6 +209,10 @@ func formatValue(value any) string {
 	case string:
 		return text.PrintableLine(v)
 	}
+	return formatJSON(value)
+}
+
+func formatJSON(value any) string {
 	encoded, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Sprint(value)
@@ -195,7 +236,13 @@ func changeRows(changes []change) []string {
 			rows = append(rows, fmt.Sprintf("| %s | %s | | | |\n", c.kind, resource))
 		}
 		for _, d := range c.Differences {
-			before, after := text.SnipCommonPrefix(formatValue(d.Old), formatValue(d.New), maxMarkdownValue)
+			before, after := formatSides(d)
+			if before == after {
+				value := markdownCode(text.Snip(before, maxMarkdownValue))
+				rows = append(rows, markdownRow(c.kind, resource, markdownCode(d.Path), value, c.remark(d)))
+				continue
+			}
+			before, after = text.SnipCommonPrefix(before, after, maxMarkdownValue)
 			cell := strings.TrimSpace(markdownCode(after) + " " + c.remark(d))
 			rows = append(rows, markdownRow(c.kind, resource, markdownCode(d.Path), markdownCode(before), cell))
 		}
@@ -203,7 +250,7 @@ func changeRows(changes []change) []string {
 	return rows
 }
 
-// changeJSON has an operation in a plan, and a change (changed or gone) in the account.
+// changeJSON has an operation in a plan, and a change (changed, gone or waiting) in the account.
 type changeJSON struct {
 	Operation   string           `json:"operation,omitempty"`
 	Change      string           `json:"change,omitempty"`
@@ -225,6 +272,8 @@ type differenceJSON struct {
 	Account  any    `json:"account,omitempty"`
 	// AsProgram marks a property to which the program would give the value that the account has.
 	AsProgram bool `json:"asProgram,omitempty"`
+	// Explanation is why the property differs although no one changed it.
+	Explanation string `json:"explanation,omitempty"`
 }
 
 func changesJSON(changes []change) []changeJSON {
@@ -239,6 +288,7 @@ func changesJSON(changes []change) []changeJSON {
 			if c.inAccount {
 				difference = differenceJSON{Path: d.Path, Stack: d.Old, Account: d.New, AsProgram: c.planned[d.Path]}
 			}
+			difference.Explanation = c.explained[d.Path]
 			item.Differences = append(item.Differences, difference)
 		}
 		all = append(all, item)

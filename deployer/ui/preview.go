@@ -16,6 +16,8 @@ type Preview struct {
 	// Image is the one that would run.
 	Image string
 	Plan  engine.Plan
+	// Explanations give the reasons of changes that were deployed already and that AWS has not applied yet.
+	Explanations []Explanation
 	// NewStack marks a stack without resources.
 	NewStack bool
 	// Failure is why the plan is not known; nil where it is.
@@ -42,7 +44,7 @@ func Previews(w io.Writer, all []Preview, multiple bool, format string, style St
 		for _, p := range all {
 			views = append(views, previewJSON{
 				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: p.highlights(), Summary: PlanSummary(p.Plan),
-				Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings, Failure: p.Failure,
+				Steps: changesJSON(planChanges(p.Plan, p.Explanations...)), Warnings: p.Plan.Warnings, Failure: p.Failure,
 			})
 		}
 		return jsonByEnvironment(w, views, multiple)
@@ -58,7 +60,7 @@ func Previews(w io.Writer, all []Preview, multiple bool, format string, style St
 			d.add("", "not known: "+p.Failure.Message)
 			continue
 		}
-		d.plan(p.Plan)
+		d.plan(p.Plan, p.Explanations...)
 	}
 	return d.writeTo(w)
 }
@@ -70,8 +72,8 @@ func Plan(w io.Writer, p engine.Plan, style Style) error {
 	return d.writeTo(w)
 }
 
-func (d *document) plan(p engine.Plan) {
-	d.changes(planChanges(p))
+func (d *document) plan(p engine.Plan, explanations ...Explanation) {
+	d.changes(planChanges(p, explanations...))
 	d.add("", PlanSummary(p))
 }
 
@@ -104,7 +106,8 @@ func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 	}
 	const closing = "\n</details>\n"
 	b.WriteString("\n<details><summary>Every change</summary>\n")
-	markdownTable(b, []string{"", "resource", "property", "before", "after"}, changeRows(planChanges(p.Plan)), limit-len(closing))
+	markdownTable(b, []string{"", "resource", "property", "before", "after"},
+		changeRows(planChanges(p.Plan, p.Explanations...)), limit-len(closing))
 	b.WriteString(closing)
 }
 

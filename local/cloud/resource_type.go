@@ -34,8 +34,13 @@ type resourceType struct {
 	defaults values
 	computed map[string]string
 
-	// required are the inputs that must be set, replaceOnChange those whose change replaces the resource.
+	// required are the inputs that must be set, replaceOnChange those whose change replaces the resource: what the schema of Terraform's
+	// provider 5.100 marks as ForceNew.
+	// Source: https://github.com/hashicorp/terraform-provider-aws/tree/v5.100.0/internal/service
 	required, replaceOnChange []string
+	// deleteFirst marks a type that the provider deletes before it creates the replacement, whatever its name.
+	// Source: https://github.com/pulumi/pulumi-aws/blob/v6.83.2/provider/resources.go
+	deleteFirst bool
 	// rules check the inputs alone, already in a preview.
 	rules []rule
 	// refs are the resources that the inputs refer to, which must exist. A referenced resource cannot be deleted if its
@@ -51,8 +56,8 @@ type resourceType struct {
 	// onCreate and onDelete apply side effects in the account. An error of onDelete keeps the resource.
 	onCreate func(*State, *Resource)
 	onDelete func(*State, *Resource) error
-	// creationDelay is how long AWS needs to create it.
-	creationDelay time.Duration
+	// creationDelay is how long AWS needs to create it. deleteTimeout is how long the provider tries to delete it while it is in use.
+	creationDelay, deleteTimeout time.Duration
 }
 
 // rule returns a property and what is wrong with it, or "" for both.

@@ -72,7 +72,8 @@ var balancerTypes = map[string]resourceType{
 		refs: []ref{refTo("vpcId", typeVPC, "ValidationError", "The VPC ID '%s' is not found")},
 		validate: unique("name", "DuplicateTargetGroupName",
 			"A target group with the same name '%s' exists, but with different settings"),
-		inUse: errorTemplate{"ResourceInUse", "Target group '%s' is currently in use by a listener or a rule"},
+		inUse:         errorTemplate{"ResourceInUse", "Target group '%s' is currently in use by a listener or a rule"},
+		deleteTimeout: 2 * time.Minute,
 	},
 	typeListener: {
 		required: []string{"loadBalancerArn", "defaultActions"}, replaceOnChange: []string{"loadBalancerArn"},

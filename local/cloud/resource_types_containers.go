@@ -36,7 +36,7 @@ var containerTypes = map[string]resourceType{
 		required: []string{"family", "containerDefinitions"},
 		replaceOnChange: []string{"family", "containerDefinitions", "cpu", "memory", "networkMode",
 			"requiresCompatibilities", "executionRoleArn", "taskRoleArn", "volumes", "runtimePlatform",
-			"ephemeralStorage", "pidMode", "ipcMode", "placementConstraints", "proxyConfiguration"},
+			"ephemeralStorage", "pidMode", "ipcMode", "placementConstraints", "proxyConfiguration", "enableFaultInjection"},
 		defaults: values{"skipDestroy": false, "trackLatest": false, "enableFaultInjection": false,
 			"networkMode": "bridge"},
 		computed: map[string]string{
@@ -64,7 +64,7 @@ var containerTypes = map[string]resourceType{
 			_, clusterAndName, _ := strings.Cut(r.ID, ":service/")
 			return clusterAndName
 		},
-		required: []string{"name"}, replaceOnChange: []string{"name", "cluster", "launchType", "schedulingStrategy", "iamRole"},
+		required: []string{"name"}, replaceOnChange: []string{"name", "cluster", "launchType", "schedulingStrategy", "iamRole", "deploymentController"},
 		defaults: values{"deploymentMaximumPercent": 200.0, "deploymentMinimumHealthyPercent": 100.0,
 			"enableEcsManagedTags": false, "enableExecuteCommand": false,
 			"iamRole": "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", "launchType": "EC2",
@@ -93,7 +93,7 @@ var containerTypes = map[string]resourceType{
 			return r.Text("serviceNamespace") + "/" + r.Text("resourceId") + "/" + r.Text("scalableDimension")
 		},
 		required:        []string{"minCapacity", "maxCapacity", "resourceId", "scalableDimension", "serviceNamespace"},
-		replaceOnChange: []string{"resourceId", "scalableDimension", "serviceNamespace"},
+		replaceOnChange: []string{"resourceId", "scalableDimension", "serviceNamespace", "roleArn"},
 		computed: map[string]string{
 			"arn": "arn:aws:application-autoscaling:${region}:${account}:scalable-target/${hex32}",
 			"roleArn": "arn:aws:iam::${account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/" +
@@ -147,7 +147,7 @@ var containerTypes = map[string]resourceType{
 	},
 	typeLifecyclePolicy: {
 		id:       "${repository}",
-		required: []string{"repository", "policy"}, replaceOnChange: []string{"repository", "policy"},
+		required: []string{"repository", "policy"}, replaceOnChange: []string{"repository", "policy"}, deleteFirst: true,
 		computed: map[string]string{"registryId": "${account}"},
 		rules:    []rule{isJSON("policy")},
 		refs: []ref{refTo("repository", typeRepository, "RepositoryNotFoundException",

@@ -1,7 +1,9 @@
 package cloud
 
 import (
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -47,13 +49,15 @@ var databaseTypes = map[string]resourceType{
 		conflict: errorTemplate{"DBParameterGroupAlreadyExists", "Parameter group %s already exists"},
 		inUse: errorTemplate{"InvalidDBParameterGroupState",
 			"One or more database instances are still members of this parameter group %s, so the group cannot be deleted"},
+		compute:       computeParameters,
+		deleteTimeout: 3 * time.Minute,
 	},
 	typeDatabase: {
 		name: "identifier",
 		id:   "${resourceId}",
 		replaceOnChange: []string{"identifierPrefix", "engine", "username", "dbName", "storageEncrypted", "kmsKeyId",
 			"availabilityZone", "characterSetName", "snapshotIdentifier", "timezone",
-			"customIamInstanceProfile", "backupTarget", "replicateSourceDb"},
+			"customIamInstanceProfile", "backupTarget", "restoreToPointInTime", "s3Import"},
 		required: []string{"instanceClass"},
 		defaults: values{"autoMinorVersionUpgrade": true, "backupRetentionPeriod": 0.0,
 			"copyTagsToSnapshot": false, "deletionProtection": false,
@@ -98,6 +102,30 @@ var databaseTypes = map[string]resourceType{
 			return nil
 		},
 	},
+}
+
+// computeParameters returns what RDS stores of the parameters. A value that equals the default of the family is not stored as a
+// change, and reads back with the apply method pending-reboot, whatever was requested.
+// Source: https://github.com/hashicorp/terraform-provider-aws/issues/18035
+func computeParameters(_ *State, r *Resource) {
+	var stored []any
+	for _, parameter := range r.Blocks("parameters") {
+		parameter = maps.Clone(parameter)
+		if isFamilyDefault(r.Text("family"), text(parameter["name"]), text(parameter["value"])) {
+			parameter["applyMethod"] = "pending-reboot"
+		}
+		stored = append(stored, parameter)
+	}
+	if stored != nil {
+		r.Outputs["parameters"] = stored
+	}
+}
+
+// isFamilyDefault reports whether a value is the default of a parameter in a family, of the parameters that are simulated.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+func isFamilyDefault(family, name, value string) bool {
+	version, err := strconv.Atoi(strings.TrimPrefix(family, "postgres"))
+	return err == nil && name == "rds.force_ssl" && (value == "1") == (version >= 15)
 }
 
 // zonesOf returns the distinct availability zones of subnets.

@@ -53,7 +53,7 @@ var monitoringTypes = map[string]resourceType{
 	typeBudget: {
 		name:     "name",
 		id:       "${account}:${name}",
-		required: []string{"budgetType", "timeUnit"}, replaceOnChange: []string{"name", "namePrefix", "budgetType", "timeUnit"},
+		required: []string{"budgetType", "timeUnit"}, replaceOnChange: []string{"name", "namePrefix", "accountId"},
 		defaults: values{"timePeriodEnd": "2087-06-15_00:00"},
 		computed: map[string]string{"arn": "arn:aws:budgets::${account}:budget/${name}", "accountId": "${account}"},
 		compute: func(_ *State, r *Resource) {

@@ -15,7 +15,7 @@ var nameTypes = map[string]resourceType{
 		name: "domainName",
 		id:   "${arn}",
 		replaceOnChange: []string{"domainName", "subjectAlternativeNames", "validationMethod", "keyAlgorithm",
-			"certificateBody", "certificateChain", "privateKey", "certificateAuthorityArn"},
+			"certificateAuthorityArn", "validationOptions"},
 		defaults: values{"keyAlgorithm": "RSA_2048", "type": "AMAZON_ISSUED", "status": "PENDING_VALIDATION",
 			"renewalEligibility": "INELIGIBLE", "pendingRenewal": false, "validationEmails": array(),
 			"renewalSummaries": array(), "notAfter": "", "notBefore": ""},

@@ -21,7 +21,7 @@ var (
 var networkTypes = map[string]resourceType{
 	typeVPC: {
 		id:       "vpc-${hex17}",
-		required: []string{"cidrBlock"}, replaceOnChange: []string{"cidrBlock"},
+		required: []string{"cidrBlock"}, replaceOnChange: []string{"cidrBlock", "instanceTenancy", "ipv4IpamPoolId", "ipv4NetmaskLength"},
 		defaults: values{"enableDnsSupport": true, "enableDnsHostnames": false, "instanceTenancy": "default",
 			"assignGeneratedIpv6CidrBlock": false, "enableNetworkAddressUsageMetrics": false},
 		computed: map[string]string{
@@ -35,7 +35,7 @@ var networkTypes = map[string]resourceType{
 	typeSubnet: {
 		id:              "subnet-${hex17}",
 		required:        []string{"vpcId", "cidrBlock"},
-		replaceOnChange: []string{"vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId"},
+		replaceOnChange: []string{"vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId", "ipv6Native", "outpostArn"},
 		defaults: values{"mapPublicIpOnLaunch": false, "assignIpv6AddressOnCreation": false,
 			"enableDns64": false, "ipv6Native": false, "privateDnsHostnameTypeOnLaunch": "ip-name"},
 		computed: map[string]string{
@@ -92,7 +92,7 @@ var networkTypes = map[string]resourceType{
 	},
 	typeEIP: {
 		id:              "eipalloc-${hex17}",
-		replaceOnChange: []string{"domain"},
+		replaceOnChange: []string{"domain", "address", "networkBorderGroup", "publicIpv4Pool"},
 		defaults:        values{"domain": "vpc"},
 		computed: map[string]string{
 			"allocationId": "${id}", "arn": "arn:aws:ec2:${region}:${account}:elastic-ip/${id}", "publicIpv4Pool": "amazon",
@@ -104,7 +104,7 @@ var networkTypes = map[string]resourceType{
 	},
 	typeNATGateway: {
 		id:       "nat-${hex17}",
-		required: []string{"subnetId"}, replaceOnChange: []string{"subnetId", "allocationId", "connectivityType"},
+		required: []string{"subnetId"}, replaceOnChange: []string{"subnetId", "allocationId", "connectivityType", "privateIp"},
 		defaults: values{"connectivityType": "public", "secondaryPrivateIpAddressCount": 0.0,
 			"secondaryPrivateIpAddresses": array()},
 		computed: map[string]string{"associationId": "eipassoc-${hex17.association}",
@@ -121,7 +121,7 @@ var networkTypes = map[string]resourceType{
 	},
 	typeVPCEndpoint: {
 		id:       "vpce-${hex17}",
-		required: []string{"vpcId"}, replaceOnChange: []string{"vpcId", "serviceName", "vpcEndpointType"},
+		required: []string{"vpcId"}, replaceOnChange: []string{"vpcId", "serviceName", "vpcEndpointType", "serviceRegion"},
 		defaults: values{"vpcEndpointType": "Gateway", "state": "available", "privateDnsEnabled": false,
 			"requesterManaged": false, "ipAddressType": "ipv4",
 			"cidrBlocks": array("52.216.0.0/15", "54.231.0.0/16"), "networkInterfaceIds": array(),
@@ -142,7 +142,7 @@ var networkTypes = map[string]resourceType{
 	},
 	typeFlowLog: {
 		id: "fl-${hex17}",
-		replaceOnChange: []string{"vpcId", "logDestination", "logDestinationType", "iamRoleArn", "trafficType",
+		replaceOnChange: []string{"vpcId", "subnetId", "eniId", "destinationOptions", "logDestination", "logDestinationType", "iamRoleArn", "trafficType",
 			"maxAggregationInterval", "logFormat"},
 		defaults: values{"logDestinationType": "cloud-watch-logs", "maxAggregationInterval": 600.0,
 			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} " +
@@ -176,7 +176,8 @@ var networkTypes = map[string]resourceType{
 			}
 			return nil
 		},
-		inUse: errorTemplate{"DependencyViolation", "resource %s has a dependent object"},
+		inUse:         errorTemplate{"DependencyViolation", "resource %s has a dependent object"},
+		deleteTimeout: 15 * time.Minute,
 	},
 	typeDefaultSecurityGroup: {
 		required: []string{"vpcId"}, replaceOnChange: []string{"vpcId"},

@@ -66,7 +66,7 @@ var roleTypes = map[string]resourceType{
 	typeRolePolicyAttachment: {
 		id:       "${role}-${num17}",
 		importID: func(r *Resource) string { return r.Text("role") + "/" + r.Text("policyArn") },
-		required: []string{"role", "policyArn"}, replaceOnChange: []string{"role", "policyArn"},
+		required: []string{"role", "policyArn"}, replaceOnChange: []string{"role", "policyArn"}, deleteFirst: true,
 		refs: []ref{
 			refTo("role", typeRole, "NoSuchEntity", "The role with name %s cannot be found."),
 			refTo("policyArn", typePolicy, "NoSuchEntity", policyNotFound("Policy")),

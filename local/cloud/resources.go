@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -23,8 +24,11 @@ func resourceTypeOf(typ string) (resourceType, error) {
 }
 
 // NameProperty returns the input that holds the unique name of a resource of the type; "" if AWS assigns the name or
-// names may repeat.
+// names may repeat. The name of a DNS record is its domain, which no provider generates.
 func NameProperty(typ string) string {
+	if typ == typeRecord {
+		return ""
+	}
 	if name := resourceTypes[typ].name; name == "name" || name == "bucket" || name == "identifier" {
 		return name
 	}
@@ -35,6 +39,9 @@ func NameProperty(typ string) string {
 func Replaces(typ, property string) bool {
 	return slices.Contains(resourceTypes[typ].replaceOnChange, property)
 }
+
+// DeletesBeforeReplace reports whether the provider always deletes a resource of the type before it creates the replacement.
+func DeletesBeforeReplace(typ string) bool { return resourceTypes[typ].deleteFirst }
 
 // CheckResource checks inputs on their own; Unknown values are skipped. Its error is *UnsimulatedError.
 func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
@@ -174,12 +181,25 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 	return updated, a.waitUntilCreated(ctx, t, updated)
 }
 
-// DeleteResource deletes a resource. It is no error if the resource does not exist.
-func (a *Account) DeleteResource(typ, id string) error {
+// DeleteResource deletes a resource. It is no error if the resource does not exist. While something uses the resource, it tries
+// for as long as the provider does.
+func (a *Account) DeleteResource(ctx context.Context, typ, id string) error {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return err
 	}
+	err = a.deleteNow(t, typ, id)
+	var refused *Error
+	if t.deleteTimeout == 0 || !errors.As(err, &refused) || refused.Code != t.inUse.code {
+		return err
+	}
+	if err := a.Clock().Wait(ctx, t.deleteTimeout); err != nil {
+		return fmt.Errorf("wait until %s can be deleted: %w", id, err)
+	}
+	return a.deleteNow(t, typ, id)
+}
+
+func (a *Account) deleteNow(t resourceType, typ, id string) error {
 	return a.Update(func(s *State) error {
 		r := s.Get(typ, id)
 		if r == nil {

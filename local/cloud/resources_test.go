@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,6 +48,35 @@ func (f fixture) network() (vpc, one, other, group *Resource) {
 	return vpc, one, other, f.create(typeSecurityGroup, values{"vpcId": vpc.ID, "name": "api"})
 }
 
+// The provider tries to delete what is in use for a time, then returns AWS's error.
+func TestDeleteOfWhatIsInUse(t *testing.T) {
+	clk := &manualClock{now: time.Date(2026, 11, 30, 4, 0, 0, 0, time.UTC)}
+	a, err := Open(filepath.Join(t.TempDir(), "account.json"), Options{AccountID: "123456789012", Region: "us-east-1", Clock: clk})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, a.Close()) })
+	f := fixture{t, a}
+	vpc, _, _, group := f.network()
+	endpoint := f.create(typeVPCEndpoint, values{"vpcId": vpc.ID, "serviceName": "s", "securityGroupIds": array(group.ID)})
+	parameters := f.create(typeDBParameterGroup, values{"name": "db-16", "family": "postgres16"})
+	f.create(typeDatabase, values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t3.micro",
+		"parameterGroupName": "db-16"})
+
+	took := func(typ, id, want string) time.Duration {
+		began := clk.Now()
+		err := a.DeleteResource(t.Context(), typ, id)
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+		return clk.Now().Sub(began)
+	}
+	require.Equal(t, 15*time.Minute, took(typeSecurityGroup, group.ID, "DependencyViolation"))
+	require.Equal(t, 3*time.Minute, took(typeDBParameterGroup, parameters.ID, "InvalidDBParameterGroupState"))
+	require.Zero(t, took(typeVPCEndpoint, endpoint.ID, ""))
+	require.Zero(t, took(typeSecurityGroup, group.ID, ""))
+}
+
 func TestSubnets(t *testing.T) {
 	e := newFixture(t)
 	vpc, one, _, _ := e.network()
@@ -59,7 +89,7 @@ func TestSubnets(t *testing.T) {
 		values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.128/25"})
 	e.rejects("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet,
 		values{"vpcId": "vpc-0", "cidrBlock": "10.0.2.0/24"})
-	require.EqualError(t, e.DeleteResource(typeVPC, vpc.ID),
+	require.EqualError(t, e.DeleteResource(context.Background(), typeVPC, vpc.ID),
 		"DependencyViolation: The vpc '"+vpc.ID+"' has dependencies and cannot be deleted.")
 }
 
@@ -183,7 +213,7 @@ func TestDatabase(t *testing.T) {
 	e.create(typeSecretRotation, values{"secretId": secret["secretArn"],
 		"rotationRules": values{"automaticallyAfterDays": 30.0}})
 
-	require.EqualError(t, e.DeleteResource(typeDatabase, db.ID),
+	require.EqualError(t, e.DeleteResource(context.Background(), typeDatabase, db.ID),
 		"InvalidParameterCombination: Cannot delete protected DB Instance, please disable deletion protection and try again.")
 	found, err := e.ReadResource(context.Background(), typeDatabase, "db")
 	require.NoError(t, err)
@@ -194,7 +224,7 @@ func TestDatabase(t *testing.T) {
 	updated, err := e.UpdateResource(context.Background(), typeDatabase, db.ID, inputs)
 	require.NoError(t, err)
 	require.Equal(t, db.Text("address"), updated.Text("address"), "random parts do not change")
-	require.NoError(t, e.DeleteResource(typeDatabase, db.ID))
+	require.NoError(t, e.DeleteResource(context.Background(), typeDatabase, db.ID))
 	require.NoError(t, e.View(func(s *State) error {
 		require.Contains(t, s.Snapshots, "db-final")
 		return nil
@@ -239,9 +269,9 @@ func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
 	e.create(typeCertificateValidation, values{"certificateArn": certificate.ID})
 	listener := e.create(typeListener, https)
 	require.Contains(t, listener.ID, ":listener/app/alb/")
-	require.ErrorContains(t, e.DeleteResource(typeTargetGroup, target.ID), "ResourceInUse")
-	require.ErrorContains(t, e.DeleteResource(typeCertificate, certificate.ID), "ResourceInUseException")
-	require.ErrorContains(t, e.DeleteResource(typeZone, zone.ID), "HostedZoneNotEmpty")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeTargetGroup, target.ID), "ResourceInUse")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeCertificate, certificate.ID), "ResourceInUseException")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeZone, zone.ID), "HostedZoneNotEmpty")
 }
 
 func TestAccessLogs(t *testing.T) {
@@ -262,7 +292,7 @@ func TestAccessLogs(t *testing.T) {
 	_, err := e.UpdateResource(context.Background(), typeBucketEncryption, kms.ID, encrypt("AES256"))
 	require.NoError(t, err)
 	e.create(typeLoadBalancer, balancer)
-	require.EqualError(t, e.DeleteResource(typeBucket, bucket.ID),
+	require.EqualError(t, e.DeleteResource(context.Background(), typeBucket, bucket.ID),
 		"BucketNotEmpty: The bucket you tried to delete is not empty: logs")
 }
 
@@ -278,7 +308,7 @@ func TestTaskDefinitions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1.0, tagged.Number("revision"), "a tag does not create a revision")
 
-	require.NoError(t, e.DeleteResource(typeTaskDefinition, first.ID))
+	require.NoError(t, e.DeleteResource(context.Background(), typeTaskDefinition, first.ID))
 	require.NoError(t, e.View(func(s *State) error {
 		require.True(t, s.Get(typeTaskDefinition, first.ID).Kept, "an old revision is kept for a rollback")
 		return nil
@@ -298,15 +328,15 @@ func TestRolesAndManagedPolicies(t *testing.T) {
 
 	require.Equal(t, boundary, e.create(typePolicy, values{"name": "boundary", "policy": "{}"}).ID)
 	role := e.create(typeRole, bound)
-	require.EqualError(t, e.DeleteResource(typePolicy, boundary), "DeleteConflict: Cannot delete a policy attached to entities.")
+	require.EqualError(t, e.DeleteResource(context.Background(), typePolicy, boundary), "DeleteConflict: Cannot delete a policy attached to entities.")
 
 	e.rejects("NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
 		typeRolePolicyAttachment, values{"role": "task", "policyArn": "arn:aws:iam::123456789012:policy/none"})
 	attached := e.create(typeRolePolicyAttachment, values{"role": "task", "policyArn": boundary})
-	require.EqualError(t, e.DeleteResource(typeRole, role.ID), "DeleteConflict: Cannot delete entity, must detach all policies first.")
-	require.NoError(t, e.DeleteResource(typeRolePolicyAttachment, attached.ID))
-	require.NoError(t, e.DeleteResource(typeRole, role.ID))
-	require.NoError(t, e.DeleteResource(typePolicy, boundary))
+	require.EqualError(t, e.DeleteResource(context.Background(), typeRole, role.ID), "DeleteConflict: Cannot delete entity, must detach all policies first.")
+	require.NoError(t, e.DeleteResource(context.Background(), typeRolePolicyAttachment, attached.ID))
+	require.NoError(t, e.DeleteResource(context.Background(), typeRole, role.ID))
+	require.NoError(t, e.DeleteResource(context.Background(), typePolicy, boundary))
 }
 
 func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
@@ -327,7 +357,7 @@ func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
 	e.rejects("InvalidParameterException: Creation of service api was not idempotent.", typeService, service)
 	e.rejects("ValidationException: ECS service doesn't exist: service/cluster/other", typeScalingTarget,
 		values{"resourceId": "service/cluster/other", "minCapacity": 1.0, "maxCapacity": 2.0})
-	require.ErrorContains(t, e.DeleteResource(typeCluster, cluster.ID), "ClusterContainsServicesException")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeCluster, cluster.ID), "ClusterContainsServicesException")
 }
 
 func TestNameConflicts(t *testing.T) {

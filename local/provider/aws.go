@@ -89,16 +89,22 @@ func listOf(value any) ([]string, error) {
 	return list, nil
 }
 
+// defaultsKey lists the inputs that Check filled in, as the bridge to Terraform's providers notes them.
+const defaultsKey resource.PropertyKey = "__defaults"
+
 // Check validates inputs, and generates a name if the program gave none.
 func (p *awsProvider) Check(_ context.Context, r plugin.CheckRequest) (plugin.CheckResponse, error) {
 	inputs := r.News.Copy()
+	filled := []resource.PropertyValue{}
 	if name := resource.PropertyKey(cloud.NameProperty(string(r.Type))); name != "" && !inputs.HasValue(name) {
 		given, err := nameFor(r, name)
 		if err != nil {
 			return plugin.CheckResponse{}, err
 		}
 		inputs[name] = resource.NewProperty(given)
+		filled = append(filled, resource.NewProperty(string(name)))
 	}
+	inputs[defaultsKey] = resource.NewProperty(filled)
 	problems, err := cloud.CheckResource(string(r.Type), toAccount(inputs))
 	if err != nil {
 		return plugin.CheckResponse{}, err
@@ -123,27 +129,88 @@ func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 	return resource.NewUniqueName(r.RandomSeed, r.Name+"-", 7, 0, nil)
 }
 
-// Diff compares the old inputs with the new ones.
+// Diff compares what the provider last read with the new inputs, as the bridge does: the state against the configuration. In a
+// refresh the engine passes what was just read as the state, and the inputs of the last deployment as the new ones.
 func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
 	typ := string(r.Type)
-	result := diff(r.OldInputs, requestedInputs(r), func(property string) bool { return cloud.Replaces(typ, property) })
+	olds := storedInputs(r)
+	result := diff(olds, requestedInputs(r, olds), func(property string) bool { return cloud.Replaces(typ, property) })
 	if property, pending := p.account.PendingChange(typ); pending && result.Changes == plugin.DiffNone {
 		result.Changes = plugin.DiffSome
 		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}
 	}
-	// Two resources cannot have the same name at once.
-	name := resource.PropertyKey(cloud.NameProperty(typ))
-	result.DeleteBeforeReplace = len(result.ReplaceKeys) > 0 && name != "" && r.OldInputs[name].DeepEquals(r.NewInputs[name])
+	result.DeleteBeforeReplace = len(result.ReplaceKeys) > 0 && (cloud.DeletesBeforeReplace(typ) || hasGivenName(typ, r.NewInputs))
 	return result, nil
 }
 
-// requestedInputs returns the new inputs, with ignored changes reset. The engine resets them itself before an update,
-// and leaves it to the provider in a refresh, as the bridge to Terraform's providers does.
-func requestedInputs(r plugin.DiffRequest) resource.PropertyMap {
+// hasGivenName reports whether the program gave the name of a resource whose name would be generated otherwise. The bridge
+// deletes such a resource before it creates the replacement, whether or not the name changes.
+// Source: nameRequiresDeleteBeforeReplace in
+// https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/schema.go
+func hasGivenName(typ string, inputs resource.PropertyMap) bool {
+	name := cloud.NameProperty(typ)
+	filled, known := inputs[defaultsKey]
+	if name == "" || !inputs.HasValue(resource.PropertyKey(name)) || !known || !filled.IsArray() {
+		return false
+	}
+	return !slices.ContainsFunc(filled.ArrayValue(), func(v resource.PropertyValue) bool {
+		return v.IsString() && v.StringValue() == name
+	})
+}
+
+// storedInputs returns the inputs with the values that the account has: those of the state, without what AWS computes.
+func storedInputs(r plugin.DiffRequest) resource.PropertyMap {
+	stored := r.OldInputs.Copy()
+	for _, inputs := range []resource.PropertyMap{r.OldInputs, r.NewInputs} {
+		for key := range inputs {
+			if value, known := r.OldOutputs[key]; known && !internal(key) {
+				stored[key] = storedValue(value, r.OldInputs[key], r.NewInputs[key])
+			}
+		}
+	}
+	return stored
+}
+
+// storedValue returns a stored value without the keys of objects that no input has.
+func storedValue(value resource.PropertyValue, inputs ...resource.PropertyValue) resource.PropertyValue {
+	switch {
+	case value.IsObject():
+		known := resource.PropertyMap{}
+		for key, item := range value.ObjectValue() {
+			var parts []resource.PropertyValue
+			for _, input := range inputs {
+				if input.IsObject() && input.ObjectValue().HasValue(key) {
+					parts = append(parts, input.ObjectValue()[key])
+				}
+			}
+			if len(parts) > 0 {
+				known[key] = storedValue(item, parts...)
+			}
+		}
+		return resource.NewProperty(known)
+	case value.IsArray():
+		items := make([]resource.PropertyValue, len(value.ArrayValue()))
+		for i, item := range value.ArrayValue() {
+			var parts []resource.PropertyValue
+			for _, input := range inputs {
+				if input.IsArray() && i < len(input.ArrayValue()) {
+					parts = append(parts, input.ArrayValue()[i])
+				}
+			}
+			items[i] = storedValue(item, parts...)
+		}
+		return resource.NewProperty(items)
+	}
+	return value
+}
+
+// requestedInputs returns the new inputs, with ignored changes reset to what is stored. The engine resets them itself before
+// an update, and leaves it to the provider in a refresh, as the bridge does.
+func requestedInputs(r plugin.DiffRequest, stored resource.PropertyMap) resource.PropertyMap {
 	news := r.NewInputs.Copy()
 	for _, ignored := range r.IgnoreChanges {
 		if path, err := resource.ParsePropertyPath(ignored); err == nil {
-			path.Reset(r.OldInputs, news)
+			path.Reset(stored, news)
 		}
 	}
 	return news
@@ -188,9 +255,13 @@ func (p *awsProvider) Read(ctx context.Context, r plugin.ReadRequest) (plugin.Re
 	if err != nil || found == nil {
 		return plugin.ReadResponse{}, err
 	}
+	inputs := fromAccount(found.Inputs, r.Inputs)
+	if filled, known := r.Inputs[defaultsKey]; known {
+		inputs[defaultsKey] = filled
+	}
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{
 		ID:     resource.ID(found.ID),
-		Inputs: fromAccount(found.Inputs, r.Inputs), Outputs: fromAccount(found.Outputs, r.State),
+		Inputs: inputs, Outputs: fromAccount(found.Outputs, r.State),
 	}}, nil
 }
 
@@ -210,8 +281,8 @@ func (p *awsProvider) Update(ctx context.Context, r plugin.UpdateRequest) (plugi
 	return plugin.UpdateResponse{Properties: fromAccount(updated.Outputs, r.NewInputs)}, nil
 }
 
-func (p *awsProvider) Delete(_ context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	return plugin.DeleteResponse{}, p.account.DeleteResource(string(r.Type), string(r.ID))
+func (p *awsProvider) Delete(ctx context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
+	return plugin.DeleteResponse{}, p.account.DeleteResource(ctx, string(r.Type), string(r.ID))
 }
 
 func (p *awsProvider) Invoke(_ context.Context, r plugin.InvokeRequest) (plugin.InvokeResponse, error) {

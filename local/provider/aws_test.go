@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -66,35 +67,85 @@ func TestConfigure(t *testing.T) {
 
 func TestDiff(t *testing.T) {
 	queue, listener := tokens.Type("aws:sqs/queue:Queue"), tokens.Type("aws:lb/listener:Listener")
+	type object = map[string]any
+	given := []any{}
 	tests := map[string]struct {
 		typ         tokens.Type
-		olds, news  map[string]any
+		olds, news  object
+		state       object // what was read last; olds if nil
 		want        map[string]plugin.DiffKind
 		deleteFirst bool
 	}{
-		"nothing": {queue, map[string]any{"name": "a"}, map[string]any{"name": "a"}, nil, false},
+		"nothing": {typ: queue, olds: object{"name": "a"}, news: object{"name": "a"}},
 		"a change in place": {
-			queue, map[string]any{"name": "a", "tags": map[string]any{"x": "1"}}, map[string]any{"name": "a",
-				"tags": map[string]any{"x": "2"}},
-			map[string]plugin.DiffKind{"tags.x": plugin.DiffUpdate}, false,
+			typ: queue, olds: object{"name": "a", "tags": object{"x": "1"}}, news: object{"name": "a", "tags": object{"x": "2"}},
+			want: map[string]plugin.DiffKind{"tags.x": plugin.DiffUpdate},
 		},
-		"another name": {queue, map[string]any{"name": "a"}, map[string]any{"name": "b"},
-			map[string]plugin.DiffKind{"name": plugin.DiffUpdateReplace}, false},
-		"a replacement of the same name": {
-			queue, map[string]any{"name": "a"}, map[string]any{"name": "a", "fifoQueue": true},
-			map[string]plugin.DiffKind{"fifoQueue": plugin.DiffAddReplace}, true,
+		"a generated name": {
+			typ: queue, olds: object{"name": "a-1234567"}, news: object{"name": "a-1234567", "fifoQueue": true, "__defaults": []any{"name"}},
+			want: map[string]plugin.DiffKind{"fifoQueue": plugin.DiffAddReplace},
+		},
+		"a name of which nothing is known": {
+			typ: queue, olds: object{"name": "a"}, news: object{"name": "a", "fifoQueue": true},
+			want: map[string]plugin.DiffKind{"fifoQueue": plugin.DiffAddReplace},
+		},
+		"a given name": {
+			typ: queue, olds: object{"name": "a"}, news: object{"name": "a", "fifoQueue": true, "__defaults": given},
+			want: map[string]plugin.DiffKind{"fifoQueue": plugin.DiffAddReplace}, deleteFirst: true,
+		},
+		"another given name": {
+			typ: queue, olds: object{"name": "a"}, news: object{"name": "b", "__defaults": given},
+			want: map[string]plugin.DiffKind{"name": plugin.DiffUpdateReplace}, deleteFirst: true,
+		},
+		"a given name, changed in place": {
+			typ: queue, olds: object{"name": "a"}, news: object{"name": "a", "delaySeconds": 1.0, "__defaults": given},
+			want: map[string]plugin.DiffKind{"delaySeconds": plugin.DiffAdd},
+		},
+		"the domain of a record": {
+			typ: "aws:route53/record:Record", olds: object{"name": "a"}, news: object{"name": "b", "__defaults": given},
+			want: map[string]plugin.DiffKind{"name": plugin.DiffUpdateReplace},
+		},
+		"a type that is always deleted first": {
+			typ: "aws:ecr/lifecyclePolicy:LifecyclePolicy", olds: object{"policy": "a"}, news: object{"policy": "b", "__defaults": given},
+			want: map[string]plugin.DiffKind{"policy": plugin.DiffUpdateReplace}, deleteFirst: true,
 		},
 		"a reference not known yet": {
-			listener, map[string]any{"loadBalancerArn": "arn"}, map[string]any{"loadBalancerArn": resource.Computed{Element: resource.NewProperty("")}},
-			map[string]plugin.DiffKind{"loadBalancerArn": plugin.DiffUpdateReplace}, false,
+			typ: listener, olds: object{"loadBalancerArn": "arn"},
+			news: object{"loadBalancerArn": resource.Computed{Element: resource.NewProperty("")}},
+			want: map[string]plugin.DiffKind{"loadBalancerArn": plugin.DiffUpdateReplace},
 		},
-		"the engine's own notes": {queue, map[string]any{"__defaults": []any{}}, map[string]any{}, nil, false},
+		"the engine's own notes": {typ: queue, olds: object{"__defaults": []any{}}, news: object{}},
+		"the account has another value": {
+			typ: queue, olds: object{"delaySeconds": 1.0}, news: object{"delaySeconds": 1.0}, state: object{"delaySeconds": 2.0},
+			want: map[string]plugin.DiffKind{"delaySeconds": plugin.DiffUpdate},
+		},
+		"the account has the new value": {
+			typ: queue, olds: object{"delaySeconds": 1.0}, news: object{"delaySeconds": 2.0}, state: object{"delaySeconds": 2.0},
+		},
+		"AWS computes a default": {typ: queue, olds: object{}, news: object{}, state: object{"delaySeconds": 0.0}},
+		"a default is declared":  {typ: queue, olds: object{}, news: object{"delaySeconds": 0.0}, state: object{"delaySeconds": 0.0}},
+		"AWS adds to an object": {
+			typ: queue, olds: object{"a": []any{object{"x": "1"}}}, news: object{"a": []any{object{"x": "1"}}},
+			state: object{"a": []any{object{"x": "1", "y": "2"}}},
+		},
+		"an element was added in the account": {
+			typ: queue, olds: object{"a": []any{"x"}}, news: object{"a": []any{"x"}}, state: object{"a": []any{"x", "y"}},
+			want: map[string]plugin.DiffKind{"a[1]": plugin.DiffDelete},
+		},
+		"a tag was added in the account": { // as in a refresh, whose old inputs were read
+			typ: queue, olds: object{"tags": object{"x": "1", "y": "2"}}, news: object{"tags": object{"x": "1"}},
+			state: object{"tags": object{"x": "1", "y": "2"}},
+			want:  map[string]plugin.DiffKind{"tags.y": plugin.DiffDelete},
+		},
 	}
 	p := newProvider(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			if test.state == nil {
+				test.state = test.olds
+			}
 			result, err := p.Diff(context.Background(), plugin.DiffRequest{
-				Type: test.typ, OldInputs: properties(test.olds), NewInputs: properties(test.news),
+				Type: test.typ, OldInputs: properties(test.olds), OldOutputs: properties(test.state), NewInputs: properties(test.news),
 			})
 			require.NoError(t, err)
 			var got map[string]plugin.DiffKind
@@ -107,6 +158,39 @@ func TestDiff(t *testing.T) {
 			require.Equal(t, test.want, got)
 			require.Equal(t, test.deleteFirst, result.DeleteBeforeReplace)
 			require.Equal(t, test.want == nil, result.Changes == plugin.DiffNone)
+		})
+	}
+}
+
+// A parameter that equals the default of its family reads back as pending-reboot: any other method differs in every preview.
+func TestParametersEqualToTheDefault(t *testing.T) {
+	p := newProvider(t)
+	const typ = "aws:rds/parameterGroup:ParameterGroup"
+	for name, test := range map[string]struct {
+		family, parameter, value, method string
+		differs                          bool
+	}{
+		"immediate":            {"postgres16", "rds.force_ssl", "1", "immediate", true},
+		"pending-reboot":       {"postgres16", "rds.force_ssl", "1", "pending-reboot", false},
+		"no default before 15": {"postgres14", "rds.force_ssl", "1", "immediate", false},
+		"the other value":      {"postgres16", "rds.force_ssl", "0", "immediate", false},
+		"another parameter":    {"postgres16", "log_min_duration_statement", "1", "immediate", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inputs := properties(map[string]any{"name": strings.ReplaceAll(name, " ", "-"), "family": test.family, "parameters": []any{
+				map[string]any{"name": test.parameter, "value": test.value, "applyMethod": test.method},
+			}})
+			created, err := p.Create(context.Background(), plugin.CreateRequest{Type: typ, Properties: inputs})
+			require.NoError(t, err)
+			result, err := p.Diff(context.Background(), plugin.DiffRequest{
+				Type: typ, OldInputs: inputs, OldOutputs: created.Properties, NewInputs: inputs,
+			})
+			require.NoError(t, err)
+			require.Equal(t, test.differs, result.Changes == plugin.DiffSome)
+			if test.differs {
+				require.Len(t, result.DetailedDiff, 1)
+				require.Contains(t, result.DetailedDiff, "parameters[0].applyMethod")
+			}
 		})
 	}
 }
@@ -128,6 +212,8 @@ func TestCheckGeneratesNames(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^jobs-[0-9a-f]{7}$`, first.Properties["name"].StringValue())
 
+	require.Equal(t, properties(map[string]any{"d": []any{"name"}})["d"], first.Properties["__defaults"], "the name was generated")
+
 	request.Olds, request.RandomSeed = first.Properties, []byte("another seed of at least 32 bytes long")
 	again, err := p.Check(context.Background(), request)
 	require.NoError(t, err)
@@ -137,6 +223,7 @@ func TestCheckGeneratesNames(t *testing.T) {
 	unknown, err := p.Check(context.Background(), request)
 	require.NoError(t, err)
 	require.True(t, unknown.Properties["name"].IsComputed(), "an unknown name is kept")
+	require.Empty(t, unknown.Properties["__defaults"].ArrayValue(), "the name was given")
 	require.Empty(t, unknown.Failures)
 }
 

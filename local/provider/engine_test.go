@@ -232,6 +232,41 @@ func TestEngineErrors(t *testing.T) {
 	}
 }
 
+// TestEngineReplacesAGroupInUse checks that a security group with an explicit name is deleted first, which AWS refuses while
+// something uses it, unless its description is ignored or the program has the replacement created first under another name.
+func TestEngineReplacesAGroupInUse(t *testing.T) {
+	program := func(name, description string, options ...pulumi.ResourceOption) pulumi.RunFunc {
+		return func(ctx *pulumi.Context) error {
+			network, err := ec2.NewVpc(ctx, "vpc", &ec2.VpcArgs{CidrBlock: pulumi.String("10.10.0.0/16")})
+			if err != nil {
+				return err
+			}
+			group, err := ec2.NewSecurityGroup(ctx, "group", &ec2.SecurityGroupArgs{
+				Name: pulumi.String(name), Description: pulumi.String(description), VpcId: network.ID(),
+			}, options...)
+			if err != nil {
+				return err
+			}
+			_, err = ec2.NewVpcEndpoint(ctx, "user", &ec2.VpcEndpointArgs{
+				VpcId: network.ID(), ServiceName: pulumi.String("com.amazonaws.us-east-1.logs"), VpcEndpointType: pulumi.String("Interface"),
+				SecurityGroupIds: pulumi.StringArray{group.ID()},
+			})
+			return err
+		}
+	}
+	l := newHarness(t, nil)
+	changes, _ := l.up(program("tasks", "Containers"))
+	require.Equal(t, 4, changes["create"])
+
+	l.program = program("tasks", "Reworded")
+	_, err := l.Up(t.Context(), optup.SuppressProgress())
+	require.ErrorContains(t, err, "DependencyViolation")
+	changes, _ = l.up(program("tasks", "Reworded", pulumi.IgnoreChanges([]string{"description"})))
+	require.Equal(t, map[string]int{"same": 4}, changes)
+	changes, _ = l.up(program("tasks-2", "Reworded", pulumi.DeleteBeforeReplace(false)))
+	require.Equal(t, 1, changes["replace"])
+}
+
 // TestEngineImports imports a resource that the account has and the state does not.
 func TestEngineImports(t *testing.T) {
 	l := newHarness(t, nil)
