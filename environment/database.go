@@ -30,9 +30,12 @@ func (e *Environment) DatabaseIdentifier() string { return e.ResourceName("db") 
 func (e *Environment) DatabaseGroupName() string { return e.ResourceName("database") }
 
 // DatabaseFamily returns the family of the parameter group: the engine and its major version.
-func (e *Environment) DatabaseFamily() string {
-	major, _, _ := strings.Cut(e.Database.EngineVersion, ".")
-	return "postgres" + major
+func (e *Environment) DatabaseFamily() string { return "postgres" + MajorVersion(e.Database.EngineVersion) }
+
+// MajorVersion returns the major version of a version of PostgreSQL: 16 of 16.8.
+func MajorVersion(version string) string {
+	major, _, _ := strings.Cut(version, ".")
+	return major
 }
 
 // ParameterGroupName returns the name of the parameter group. It contains the family, since a group cannot change it.
