@@ -20,6 +20,11 @@ const (
 // InsightsDays is the retention of Performance Insights. Seven days are free.
 const InsightsDays = 7
 
+// DatabaseLifecycle is the value with which RDS does not enrol an instance in Extended Support, which it charges for. It is set when an
+// instance is created or restored, and cannot be changed. After the end of standard support RDS upgrades the major version.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support-charges.html
+const DatabaseLifecycle = "open-source-rds-extended-support-disabled"
+
 // DatabaseLogs returns the logs that RDS exports to CloudWatch.
 func DatabaseLogs() []string { return []string{"postgresql", "upgrade"} }
 
@@ -30,7 +35,9 @@ func (e *Environment) DatabaseIdentifier() string { return e.ResourceName("db") 
 func (e *Environment) DatabaseGroupName() string { return e.ResourceName("database") }
 
 // DatabaseFamily returns the family of the parameter group: the engine and its major version.
-func (e *Environment) DatabaseFamily() string { return "postgres" + MajorVersion(e.Database.EngineVersion) }
+func (e *Environment) DatabaseFamily() string {
+	return "postgres" + MajorVersion(e.Database.EngineVersion)
+}
 
 // MajorVersion returns the major version of a version of PostgreSQL: 16 of 16.8.
 func MajorVersion(version string) string {
