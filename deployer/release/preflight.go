@@ -104,6 +104,9 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	}
 	wait.Wait()
 	problems := slices.Concat(results...)
+	for _, w := range p.env.Warnings(p.now) {
+		problems = append(problems, Problem{Check: "environment", Message: w.Path + ": " + w.Message, Hint: w.Remedy})
+	}
 	for i := range problems {
 		problems[i].Stops = problems[i].Stops && !slices.Contains(p.warnOnly, problems[i].Check)
 	}
