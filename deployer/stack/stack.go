@@ -95,12 +95,20 @@ func PlaceholderImage(env *environment.Environment) string {
 
 // Preview returns what a full deployment of an image would change.
 func (s *Stack) Preview(ctx context.Context, image string, refresh bool, report func(engine.Event)) (engine.Plan, error) {
-	return s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+	if err != nil {
+		return plan, err
+	}
+	return s.explainWaiting(ctx, plan), nil
 }
 
 // PreviewRefresh returns what differs between the account and the stack.
 func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (engine.Plan, error) {
-	return s.handle.PreviewRefresh(ctx, engine.Update{}, report)
+	plan, err := s.handle.PreviewRefresh(ctx, engine.Update{}, report)
+	if err != nil {
+		return plan, err
+	}
+	return s.explainWaiting(ctx, plan), nil
 }
 
 // Provision implements release.Infrastructure: it updates the infrastructure of the scope, and the migration's task
