@@ -13,6 +13,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdspending"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -175,15 +176,26 @@ func databaseRules(database *rdstypes.DBInstance, env *environment.Environment) 
 	}
 	expected := env.Database
 	return []rule{
-		{what: "database.instanceClass", want: expected.InstanceClass, got: aws.ToString(database.DBInstanceClass)},
+		{what: "database.instanceClass", want: expected.InstanceClass, got: presentOrPending(database, "instanceClass", expected.InstanceClass, aws.ToString(database.DBInstanceClass))},
 		{what: "database.engineVersion", want: expected.EngineVersion, got: matchMajor(aws.ToString(database.EngineVersion), expected.EngineVersion)},
-		{what: "database.multiZone", want: expected.MultiZone, got: aws.ToBool(database.MultiAZ), critical: expected.MultiZone},
+		{what: "database.multiZone", want: expected.MultiZone, got: presentOrPending(database, "multiAz", expected.MultiZone, aws.ToBool(database.MultiAZ)), critical: expected.MultiZone},
 		{what: "database.backupDays", want: expected.BackupDays, got: aws.ToInt32(database.BackupRetentionPeriod), critical: true},
 		{what: "database.deletionProtection", want: expected.DeletionProtection, got: aws.ToBool(database.DeletionProtection), critical: expected.DeletionProtection},
 		{what: "database.performanceInsights", want: expected.PerformanceInsights, got: aws.ToBool(database.PerformanceInsightsEnabled)},
 		{what: "encryption of the database", want: true, got: aws.ToBool(database.StorageEncrypted), critical: true},
 		{what: "public address of the database", want: false, got: aws.ToBool(database.PubliclyAccessible), critical: true},
 	}
+}
+
+// presentOrPending returns the expected value of a property where it was requested and waits for the maintenance window, and else what
+// the instance has. The check of the database names what waits.
+func presentOrPending(database *rdstypes.DBInstance, property string, expected, present any) any {
+	for _, c := range rdspending.Of(database) {
+		if c.Property == property && c.Requested == expected {
+			return expected
+		}
+	}
+	return present
 }
 
 // matchMajor returns the expected version where the actual one is of it, as 16.8 is of 16, and else the actual one.

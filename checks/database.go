@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdspending"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
@@ -81,6 +83,10 @@ func evaluateDatabase(
 	if len(maintenance) > 0 {
 		f = f.with("pending_maintenance", maintenanceDetails(maintenance))
 	}
+	pending := list.Map(rdspending.Of(database), rdspending.Change.String)
+	if len(pending) > 0 {
+		f = f.with("pending_changes", pending)
+	}
 	left, leftKnown := storageLeft(database, metrics)
 	if leftKnown {
 		f = f.with("storage_left_percent", int(left))
@@ -116,7 +122,8 @@ func evaluateDatabase(
 			Solution: "apply it at a time of low load before that, or expect an interruption",
 		}, "%d maintenance actions are pending for the database", len(maintenance))
 	}
-	return f.healthy("Available", "%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
+	summary := fmt.Sprintf("%s %s, %s", aws.ToString(database.Engine), aws.ToString(database.EngineVersion), aws.ToString(database.DBInstanceClass))
+	return f.healthy("Available", "%s", strings.Join(append([]string{summary}, pending...), "; "))
 }
 
 // unavailableHint explains a status in which the database does not accept connections.

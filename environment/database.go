@@ -20,6 +20,11 @@ const (
 // InsightsDays is the retention of Performance Insights. Seven days are free.
 const InsightsDays = 7
 
+// DatabaseLifecycle is the value with which RDS does not enrol an instance in Extended Support, which it charges for. It is set when an
+// instance is created or restored, and cannot be changed. After the end of standard support RDS upgrades the major version.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support-charges.html
+const DatabaseLifecycle = "open-source-rds-extended-support-disabled"
+
 // DatabaseLogs returns the logs that RDS exports to CloudWatch.
 func DatabaseLogs() []string { return []string{"postgresql", "upgrade"} }
 
@@ -31,8 +36,13 @@ func (e *Environment) DatabaseGroupName() string { return e.ResourceName("databa
 
 // DatabaseFamily returns the family of the parameter group: the engine and its major version.
 func (e *Environment) DatabaseFamily() string {
-	major, _, _ := strings.Cut(e.Database.EngineVersion, ".")
-	return "postgres" + major
+	return "postgres" + MajorVersion(e.Database.EngineVersion)
+}
+
+// MajorVersion returns the major version of a version of PostgreSQL: 16 of 16.8.
+func MajorVersion(version string) string {
+	major, _, _ := strings.Cut(version, ".")
+	return major
 }
 
 // ParameterGroupName returns the name of the parameter group. It contains the family, since a group cannot change it.

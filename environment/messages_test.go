@@ -137,8 +137,12 @@ Pulumi.staging.yaml:2: config.v3-backend:environment: it is empty; copy the bloc
 Pulumi.staging.yaml: it is empty; copy another environment's file and change its values
 `,
 	"engine-version": `
-Pulumi.staging.yaml:12: database.engineVersion: "9.6" is not valid; give a PostgreSQL version from 14 on, such as "16"
+Pulumi.staging.yaml:12: database.engineVersion: "9.6" is not valid; give a major version of PostgreSQL from 14 on, such as "16"
    12 |     database: {instanceClass: db.t3.small, engineVersion: "9.6"}
+`,
+	"engine-version-minor": `
+Pulumi.staging.yaml:12: database.engineVersion: "16.8" is a minor version, which RDS upgrades by itself and never downgrades; give the major version alone: "16"
+   12 |     database: {instanceClass: db.t3.small, engineVersion: "16.8"}
 `,
 	"health-check-empty": `
 Pulumi.staging.yaml:11: services.api.healthCheck: [] does not begin with CMD or CMD-SHELL and a command; give it in Docker's form, such as ["CMD-SHELL", "kill -0 1"]

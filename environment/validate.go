@@ -34,7 +34,8 @@ var (
 	variablePattern   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	githubPattern     = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`)
 	classPattern      = regexp.MustCompile(`^db\.[a-z0-9]+\.[a-z0-9]+$`)
-	enginePattern     = regexp.MustCompile(`^1[4-9](\.[0-9]+)?$`)
+	enginePattern     = regexp.MustCompile(`^1[4-9]$`)
+	minorPattern      = regexp.MustCompile(`^(1[4-9])\.[0-9]+$`)
 	postgresPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 )
 
@@ -197,7 +198,14 @@ func (l *problemList) variables(path string, names, others []string) {
 func (e *Environment) databaseProblems(l *problemList) {
 	d := e.Database
 	l.match("database.instanceClass", d.InstanceClass, classPattern, "give an RDS instance class such as db.t3.small")
-	l.match("database.engineVersion", d.EngineVersion, enginePattern, `give a PostgreSQL version from 14 on, such as "16"`)
+	if minor := minorPattern.FindStringSubmatch(d.EngineVersion); minor != nil {
+		// RDS upgrades the minor version in the maintenance window. A deployment that asked for the older one would fail from then on.
+		// Source: https://github.com/hashicorp/terraform-provider-aws/issues/39579
+		l.add("database.engineVersion", fmt.Sprintf("give the major version alone: %q", minor[1]),
+			"%q is a minor version, which RDS upgrades by itself and never downgrades", d.EngineVersion)
+	} else {
+		l.match("database.engineVersion", d.EngineVersion, enginePattern, `give a major version of PostgreSQL from 14 on, such as "16"`)
+	}
 	l.match("database.name", d.Name, postgresPattern, "use lower-case letters, digits and underscores")
 	l.match("database.user", d.User, postgresPattern, "use lower-case letters, digits and underscores")
 	l.within("database.storageGiB", d.StorageGiB, 20, 65536)

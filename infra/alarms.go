@@ -2,7 +2,6 @@ package infra
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -86,7 +85,8 @@ func serviceAlarms(env *environment.Environment, s environment.Service) []alarm 
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html
 func databaseAlarms(env *environment.Environment) []alarm {
 	instance := pulumi.StringMap{"DBInstanceIdentifier": pulumi.String(env.DatabaseIdentifier())}
-	memory := instanceMemory(env.Database.InstanceClass)
+	memory := environment.InstanceMemory(env.Database.InstanceClass)
+	connections := float64(environment.MaxConnections(env.Database.InstanceClass))
 	const namespace = "AWS/RDS"
 	return []alarm{
 		{"db-cpu", "The database uses nearly all of its CPU",
@@ -96,34 +96,9 @@ func databaseAlarms(env *environment.Environment) []alarm {
 		{"db-storage", "The database has less than a fifth of its first storage left",
 			namespace, "FreeStorageSpace", "Minimum", below, float64(env.Database.StorageGiB) * gigabyte / 5, 5, notBreaching, instance},
 		{"db-connections", "The database has nearly all the connections that it allows",
-			namespace, "DatabaseConnections", "Maximum", above, maxConnections(memory) * 4 / 5, 5, notBreaching, instance},
+			namespace, "DatabaseConnections", "Maximum", above, connections * 4 / 5, 5, notBreaching, instance},
 	}
 }
-
-// instanceMemory returns the memory of an RDS instance class, in bytes. It follows from the size; r classes have twice
-// as much.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html
-func instanceMemory(class string) float64 {
-	family, size, _ := strings.Cut(strings.TrimPrefix(class, "db."), ".")
-	sizes := map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
-	memory, ok := sizes[size]
-	if !ok {
-		// 2xlarge, 4xlarge and so on.
-		var multiple float64
-		if _, err := fmt.Sscanf(size, "%fxlarge", &multiple); err != nil {
-			multiple = 1
-		}
-		memory = multiple * sizes["xlarge"]
-	}
-	if strings.HasPrefix(family, "r") {
-		memory *= 2
-	}
-	return memory * gigabyte
-}
-
-// maxConnections returns RDS's default of max_connections for an amount of memory in bytes.
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections
-func maxConnections(memory float64) float64 { return min(memory/9531392, 5000) }
 
 // queueAlarms returns the alarms about jobs that are not processed. A job can be retried until its last visibility timeout has passed;
 // an older one was never received.

@@ -10,15 +10,16 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func TestInstanceMemory(t *testing.T) {
-	for class, gigabytes := range map[string]float64{
-		"db.t3.micro": 1, "db.t3.small": 2, "db.t3.medium": 4, "db.m6g.large": 8, "db.r6g.large": 16,
-		"db.m6g.2xlarge": 32, "db.r6g.16xlarge": 512, "db.t4g.metal": 16,
-	} {
-		require.Equal(t, gigabytes*gigabyte, instanceMemory(class), class)
+// TestConnectionsAlarmCanRing checks that the alarm is below what an instance class really allows: 81 to 87 for the smallest.
+func TestConnectionsAlarmCanRing(t *testing.T) {
+	env, err := environment.Load("..", "dev")
+	require.NoError(t, err)
+	for class, threshold := range map[string]float64{"db.t3.micro": 67.2, "db.t3.small": 134.4, "db.t3.medium": 269.6, "db.r6g.16xlarge": 4000} {
+		env.Database.InstanceClass = class
+		all := databaseAlarms(env)
+		require.Equal(t, "db-connections", all[len(all)-1].name)
+		require.InDelta(t, threshold, all[len(all)-1].threshold, 0.01, class)
 	}
-	require.InDelta(t, 112, maxConnections(instanceMemory("db.t3.micro")), 1)
-	require.Equal(t, 5000.0, maxConnections(instanceMemory("db.r6g.16xlarge")))
 }
 
 func TestAlarmsHaveNamesAndThresholds(t *testing.T) {

@@ -29,6 +29,8 @@ type DatabaseArgs struct {
 	VPCID           pulumi.StringInput
 	SubnetIDs       pulumi.StringArrayInput
 	SecurityGroupID pulumi.StringInput
+	// DeployedVersion is the version of PostgreSQL that the stack has; "" where it has no database.
+	DeployedVersion string
 }
 
 // NewDatabase declares a Database.
@@ -48,16 +50,16 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+	// A group cannot change its family, and RDS deletes none that an instance uses: the group of another major version is created
+	// first, and this one is deleted after the instance has moved. The provider would delete first whatever has an explicit name.
+	createFirst := pulumi.DeleteBeforeReplace(false)
 	parameters, err := rds.NewParameterGroup(ctx, name, &rds.ParameterGroupArgs{
 		Name:        pulumi.String(env.ParameterGroupName()),
 		Family:      pulumi.String(env.DatabaseFamily()),
 		Description: pulumi.String("Connections with TLS only"),
-		Parameters: rds.ParameterGroupParameterArray{
-			rds.ParameterGroupParameterArgs{Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1")},
-		},
-		Tags: withName(env.Tags(), env.ParameterGroupName()),
-	}, child)
+		Parameters:  databaseParameters(),
+		Tags:        withName(env.Tags(), env.ParameterGroupName()),
+	}, child, createFirst)
 	if err != nil {
 		return nil, err
 	}
@@ -88,16 +90,30 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 	return c, finish(ctx, name, c, pulumi.Map{"host": c.Host, "secretArn": c.SecretARN})
 }
 
+// databaseParameters returns the parameters that the group sets. Their values are the defaults of the families since PostgreSQL 15, and
+// RDS does not store a value that equals the default: it returns the apply method pending-reboot, whatever was requested. Any other
+// method would be a difference in every preview. An instance has the parameters from its first start.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+// Source: https://github.com/hashicorp/terraform-provider-aws/issues/18035
+func databaseParameters() rds.ParameterGroupParameterArray {
+	return rds.ParameterGroupParameterArray{rds.ParameterGroupParameterArgs{
+		Name: pulumi.String("rds.force_ssl"), Value: pulumi.String("1"), ApplyMethod: pulumi.String("pending-reboot"),
+	}}
+}
+
 // instanceArgs returns the arguments of the instance. In a protected environment, a change that interrupts the database
-// waits for the maintenance window; elsewhere it is applied immediately. Deleting the instance always takes a final
-// snapshot.
+// waits for the maintenance window; elsewhere it is applied immediately. Another major version is applied immediately everywhere:
+// the deployment's migration and image are for that version, and the file named it for this deployment. Deleting the instance
+// always takes a final snapshot.
 func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringInput) *rds.InstanceArgs {
 	env, d := args.Env, args.Env.Database
 	instance := &rds.InstanceArgs{
 		Identifier:               pulumi.String(env.DatabaseIdentifier()),
 		Engine:                   pulumi.String("postgres"),
 		EngineVersion:            pulumi.String(d.EngineVersion),
+		AllowMajorVersionUpgrade: pulumi.Bool(true),
 		AutoMinorVersionUpgrade:  pulumi.Bool(true),
+		EngineLifecycleSupport:   pulumi.String(environment.DatabaseLifecycle),
 		InstanceClass:            pulumi.String(d.InstanceClass),
 		StorageType:              pulumi.String(environment.DatabaseStorage),
 		AllocatedStorage:         pulumi.Int(d.StorageGiB),
@@ -117,7 +133,7 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		BackupRetentionPeriod:   pulumi.Int(d.BackupDays),
 		BackupWindow:            pulumi.String(environment.BackupWindow),
 		MaintenanceWindow:       pulumi.String(environment.MaintenanceWindow),
-		ApplyImmediately:        pulumi.Bool(!env.Protected),
+		ApplyImmediately:        pulumi.Bool(!env.Protected || changesMajor(args.DeployedVersion, d.EngineVersion)),
 		CopyTagsToSnapshot:      pulumi.Bool(true),
 		DeletionProtection:      pulumi.Bool(d.DeletionProtection),
 		DeleteAutomatedBackups:  pulumi.Bool(!env.Protected),
@@ -132,6 +148,11 @@ func instanceArgs(args *DatabaseArgs, subnetGroup, parameterGroup pulumi.StringI
 		instance.PerformanceInsightsRetentionPeriod = pulumi.Int(environment.InsightsDays)
 	}
 	return instance
+}
+
+// changesMajor reports whether an instance with the deployed version, "" for none, gets another major version.
+func changesMajor(deployed, wanted string) bool {
+	return deployed != "" && environment.MajorVersion(deployed) != environment.MajorVersion(wanted)
 }
 
 // finalSnapshot returns the name of the instance's final snapshot. A snapshot outlives its instance, and its name stays

@@ -18,6 +18,8 @@ type Release struct {
 	// RecordedEnvironment is the stack's output "environment" after this run: what is deployed once the run is done. nil
 	// means the environment that the program gets.
 	RecordedEnvironment *environment.Environment
+	// DatabaseVersion is the version of PostgreSQL that the stack has; "" where it has no database.
+	DatabaseVersion string
 	// EndpointURL is an AWS-compatible endpoint, or "" for AWS itself.
 	EndpointURL string
 }
@@ -44,7 +46,8 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 			return err
 		}
 		p := &components{
-			ctx: ctx, env: env, image: r.Image, opt: pulumi.Providers(provider), lookups: lookUp(ctx, env, provider),
+			ctx: ctx, env: env, image: r.Image, databaseVersion: r.DatabaseVersion,
+			opt: pulumi.Providers(provider), lookups: lookUp(ctx, env, provider),
 		}
 		if err := p.declare(); err != nil {
 			return err
@@ -62,7 +65,9 @@ type components struct {
 	ctx   *pulumi.Context
 	env   *environment.Environment
 	image string
-	opt   pulumi.ResourceOption
+	// databaseVersion is the version of PostgreSQL that the stack has.
+	databaseVersion string
+	opt             pulumi.ResourceOption
 	lookups
 	network     *Network
 	groups      *SecurityGroups
@@ -96,6 +101,7 @@ func (p *components) declareNetwork() (err error) {
 func (p *components) declareData() (err error) {
 	if p.database, err = NewDatabase(p.ctx, "database", &DatabaseArgs{
 		Env: p.env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
+		DeployedVersion: p.databaseVersion,
 	}, p.opt); err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ type registration struct {
 	custom, protect        bool
 	inputs                 map[string]any
 	ignored                []string
+	// createFirst reports that the program has a replacement created before the old resource is deleted, whatever the provider does.
+	createFirst bool
 	// dependencies are the URNs that it depends on.
 	dependencies []string
 }
@@ -65,6 +67,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 		urn: r.urn(rpc.GetParent(), args.TypeToken, args.Name), typ: args.TypeToken, name: args.Name, parent: rpc.GetParent(),
 		custom: args.Custom, protect: rpc.GetProtect(), inputs: args.Inputs.Mappable(), ignored: rpc.GetIgnoreChanges(),
 		dependencies: slices.Clone(rpc.GetDependencies()),
+		createFirst:  rpc.GetDeleteBeforeReplaceDefined() && !rpc.GetDeleteBeforeReplace(),
 	}
 	for _, property := range rpc.GetPropertyDependencies() {
 		noted.dependencies = append(noted.dependencies, property.GetUrns()...)

@@ -108,6 +108,8 @@ func TestReplacementsAreSafe(t *testing.T) {
 					require.Truef(t, reflect.DeepEqual(first, value), "%s: %s depends on the environment: %v, %v", r.urn, property, first, value)
 				}
 				values[key] = value
+			case createdFirst:
+				require.Truef(t, r.createFirst, "%s: a change of %s deletes it while it is in use", r.urn, property)
 			case identity:
 				require.NotContains(t, r.ignored, property)
 			}

@@ -126,6 +126,7 @@ func TestSecurityRequirements(t *testing.T) {
 		everywhere(database, "database", false, "skipFinalSnapshot"),
 		everywhere(database, "database", true, "copyTagsToSnapshot"),
 		everywhere(database, "database", true, "autoMinorVersionUpgrade"),
+		everywhere(database, "database", "open-source-rds-extended-support-disabled", "engineLifecycleSupport"),
 		everywhere(database, "database", "groups-database-id", "vpcSecurityGroupIds", 0),
 		{database, "database", []any{"multiAz"}, false, false, true},
 		{database, "database", []any{"deletionProtection"}, false, false, true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -111,6 +112,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		if err != nil {
 			return nil, err
 		}
+		o.warn(env)
 		return []string{environment.FileName(env.Stack)}, nil
 	}
 	var problems []error
@@ -119,6 +121,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		problems = append(problems, err)
 		for _, env := range envs {
 			valid = append(valid, environment.FileName(env.Stack))
+			o.warn(env)
 		}
 	}
 	_, err = environment.LoadShared(o.targets.options.Dir)
@@ -129,4 +132,11 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		return nil, fmt.Errorf("not valid:\n%w", err)
 	}
 	return valid, nil
+}
+
+// warn prints what will go wrong later although the file is valid.
+func (o envValidateOptions) warn(env *environment.Environment) {
+	for _, w := range env.Warnings(time.Now()) {
+		o.terminal.warn(fmt.Errorf("%s: %s: %s; %s", environment.FileName(env.Stack), w.Path, w.Message, w.Remedy))
+	}
 }

@@ -169,7 +169,13 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	err := o.locks.withLock(ctx, t, "up", func(ctx context.Context) error {
 		acquired = true
 		if t.Env.Protected {
-			if err := o.terminal.confirm(ctx, "deploy to", t.Name, t.Name+" is protected"); err != nil {
+			reason := t.Name + " is protected"
+			if o.changesDatabase() {
+				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env); notice != "" {
+					reason += "; " + notice
+				}
+			}
+			if err := o.terminal.confirm(ctx, "deploy to", t.Name, reason); err != nil {
 				return err
 			}
 		}
@@ -205,7 +211,7 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 	}
 	result, err := o.releaser.run(ctx, t, env, open, release.Request{
 		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
-		Restart: o.restart, StopMigration: o.stopMigration, WarnOnlyChecks: o.warnOnlyChecks(),
+		Restart: o.restart, StopMigration: o.stopMigration, ChangesDatabase: o.changesDatabase(), WarnOnlyChecks: o.warnOnlyChecks(),
 	})
 	if err == nil && o.releaser.format != "json" {
 		o.printSummary(env, result)
@@ -243,6 +249,11 @@ func (o upOptions) warnOnlyChecks() []string {
 		return nil
 	}
 	return []string{release.Delegation}
+}
+
+// changesDatabase reports whether the database is deployed as the file describes it.
+func (o upOptions) changesDatabase() bool {
+	return !o.codeOnly && (len(o.components) == 0 || slices.Contains(o.components, stack.DatabaseComponent))
 }
 
 func (o upOptions) kind() history.Kind {

@@ -191,6 +191,7 @@ func (s Instance) restoreInput(r RestorePlan) *rds.RestoreDBInstanceFromDBSnapsh
 		DBParameterGroupName: aws.String(s.Env.ParameterGroupName()), Port: aws.Int32(environment.DatabasePort), PubliclyAccessible: aws.Bool(false),
 		EnableCloudwatchLogsExports: environment.DatabaseLogs(), DeletionProtection: &d.DeletionProtection,
 		AutoMinorVersionUpgrade: aws.Bool(true), CopyTagsToSnapshot: aws.Bool(true), Tags: tags(labels),
+		EngineLifecycleSupport: aws.String(environment.DatabaseLifecycle),
 	}
 }
 

@@ -158,6 +158,8 @@ type Plan struct {
 	Changes map[string]int
 	// Warnings are those of the engine and the providers.
 	Warnings []string
+	// Waiting are changes that were requested before and that AWS applies later, a sentence each. They are no steps.
+	Waiting []string
 }
 
 // Empty reports whether there is nothing to do.

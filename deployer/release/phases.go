@@ -27,10 +27,13 @@ func (d *deployment) phases() []phase {
 		return []phase{{name: Preflight, run: d.preflight}, migrations}
 	}
 	settings := d.deps.Env.Deployment
-	backup := phase{name: Backup, run: d.backup}
-	if settings.Backup != environment.BackupSnapshot {
-		backup.skipReason = "the environment asks for none"
-	}
+	backup := phase{name: Backup, run: d.backup, skip: func() string {
+		// A major upgrade cannot be undone, whatever the environment asks for.
+		if settings.Backup == environment.BackupSnapshot || d.upgradesDatabase {
+			return ""
+		}
+		return "the environment asks for none"
+	}}
 	phases := []phase{
 		{name: Preflight, run: d.preflight},
 		{name: Repair, run: d.repair, enabled: d.previousCrashed},
@@ -86,6 +89,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	checker := &preflight{
 		env: d.deps.Env, aws: d.deps.AWS, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
+		changesDatabase: d.request.ChangesDatabase && d.request.SkipPhases[Provision] == "", backup: d.request.SkipPhases[Backup] == "",
 	}
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack
@@ -97,8 +101,12 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	for reported := ""; ; {
 		checker.now = d.deps.Clock.Now()
 		image, problems := checker.run(ctx)
+		d.upgradesDatabase = checker.upgrade
 		interval, problem := d.waitable(problems)
 		if problem == nil {
+			if checker.deferred != "" {
+				log.note("database: %s", checker.deferred)
+			}
 			return image, problems, nil
 		}
 		if problem.Message != reported {

@@ -72,6 +72,14 @@ type preflight struct {
 	migrationOnly bool
 	// warnOnly are checks whose problems only warn.
 	warnOnly []string
+	// changesDatabase reports that the deployment applies the file's description of the database.
+	changesDatabase bool
+	// backup is whether a snapshot precedes the change of the database.
+	backup bool
+	// upgrade is set by run: the deployment upgrades the database's major version.
+	upgrade bool
+	// deferred is set by run: the change of the database that will wait for the maintenance window; "" for none.
+	deferred string
 }
 
 // run runs all checks at once and returns the image and every problem, in the order of the checks. Without credentials for the right
@@ -104,6 +112,9 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	}
 	wait.Wait()
 	problems := slices.Concat(results...)
+	for _, w := range p.env.Warnings(p.now) {
+		problems = append(problems, Problem{Check: "environment", Message: w.Path + ": " + w.Message, Hint: w.Remedy})
+	}
 	for i := range problems {
 		problems[i].Stops = problems[i].Stops && !slices.Contains(p.warnOnly, problems[i].Check)
 	}
@@ -273,7 +284,7 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	return problems
 }
 
-// database checks that the database, where it exists, is available.
+// database checks that the database, where it exists, is available, and that the deployment does not ask for a downgrade.
 func (p *preflight) database(ctx context.Context) []Problem {
 	id := p.env.DatabaseIdentifier()
 	out, err := rds.NewFromConfig(p.aws).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
@@ -286,7 +297,17 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	case len(out.DBInstances) == 0:
 		return nil
 	}
-	status := aws.ToString(out.DBInstances[0].DBInstanceStatus)
+	var version []Problem
+	if p.changesDatabase {
+		version, p.upgrade = compareVersion(p.env, aws.ToString(out.DBInstances[0].EngineVersion), p.backup)
+		p.deferred = deferredNote(p.env, &out.DBInstances[0], p.upgrade)
+	}
+	return append(version, p.databaseStatus(aws.ToString(out.DBInstances[0].DBInstanceStatus))...)
+}
+
+// databaseStatus returns the problem of a database that is not available.
+func (p *preflight) databaseStatus(status string) []Problem {
+	id := p.env.DatabaseIdentifier()
 	unavailable := fmt.Errorf("%s is %s, not available", id, status)
 	switch state := rdsstate.Of(status); {
 	case state == rdsstate.Operational:

@@ -62,6 +62,8 @@ type Request struct {
 	Restart bool
 	// WarnOnlyChecks are preflight checks whose problems only warn.
 	WarnOnlyChecks []string
+	// ChangesDatabase reports that the deployment applies the environment's description of the database.
+	ChangesDatabase bool
 	// DryRun ends after preflight.
 	DryRun bool
 	// Command replaces the environment's migration command.
@@ -84,6 +86,8 @@ type deployment struct {
 	image   *Image
 	// infra is the stack, opened by preflight.
 	infra Infrastructure
+	// upgradesDatabase reports that the deployment upgrades the major version of the database.
+	upgradesDatabase bool
 	// servicesChanged reports that the services may have been changed.
 	servicesChanged bool
 	// recordStarted reports that saving the record was attempted, recordFailed that it failed.
@@ -105,8 +109,9 @@ type phase struct {
 	name string
 	// enabled reports whether the deployment has the phase at all; nil means that it has.
 	enabled func() bool
-	// skipReason is why the phase is skipped; "" where it runs.
+	// skipReason is why the phase is skipped; "" where it runs. skip returns it where it depends on the phases before; it may be nil.
 	skipReason string
+	skip       func() string
 	// run returns a short summary of the outcome.
 	run func(context.Context, phaseLog) (string, error)
 }
@@ -177,6 +182,9 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 	for _, p := range phases {
 		if p.enabled != nil && !p.enabled() {
 			continue
+		}
+		if p.skip != nil && p.skipReason == "" {
+			p.skipReason = p.skip()
 		}
 		if d.request.DryRun && p.name != Preflight {
 			p.skipReason = cmp.Or(p.skipReason, "dry run")

@@ -21,7 +21,9 @@ func (s *Stack) describe() *environment.Environment {
 
 // deployedProgram returns the program of the environment as it is deployed.
 func (s *Stack) deployedProgram() pulumi.RunFunc {
-	return infra.Deploy(s.describe(), infra.Release{Image: s.recorded, RecordedImage: s.recorded, EndpointURL: s.endpointURL})
+	return infra.Deploy(s.describe(), infra.Release{
+		Image: s.recorded, RecordedImage: s.recorded, DatabaseVersion: databaseVersion(s.handle.Current()), EndpointURL: s.endpointURL,
+	})
 }
 
 // deployedEnvironment returns the description of what a state has: the stack's output, or where an earlier version of this program

@@ -13,9 +13,10 @@ import (
 )
 
 // ServicesComponent is the component that the rollout deploys, CertificateComponent the one that waits until the internet knows
-// the hosted zone.
+// the hosted zone, DatabaseComponent the one with the instance.
 const (
 	ServicesComponent    = "services"
+	DatabaseComponent    = "database"
 	CertificateComponent = "certificate"
 )
 

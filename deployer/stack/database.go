@@ -71,3 +71,14 @@ func singleResource(state engine.State, name, typ string) (urn string, err error
 	}
 	return same[0].URN, nil
 }
+
+// databaseVersion returns the version of PostgreSQL that a state has, as the program that created or changed the instance set it; ""
+// where the state has no database.
+func databaseVersion(state engine.State) string {
+	for _, r := range state.Resources {
+		if version, ok := r.Inputs["engineVersion"].(string); ok && r.Type == instanceType && !r.PendingDeletion {
+			return version
+		}
+	}
+	return ""
+}

@@ -79,7 +79,9 @@ func (s *Stack) RefreshFirst() { s.refresh = true }
 
 // program returns the environment's program with an image for the tasks and one for the stack's output.
 func (s *Stack) program(image, recorded string) pulumi.RunFunc {
-	return infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, EndpointURL: s.endpointURL})
+	return infra.Deploy(s.env, infra.Release{
+		Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), EndpointURL: s.endpointURL,
+	})
 }
 
 // ImageOrPlaceholder returns the recorded image, or one that stands for it before the first rollout.
@@ -93,12 +95,20 @@ func PlaceholderImage(env *environment.Environment) string {
 
 // Preview returns what a full deployment of an image would change.
 func (s *Stack) Preview(ctx context.Context, image string, refresh bool, report func(engine.Event)) (engine.Plan, error) {
-	return s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+	if err != nil {
+		return plan, err
+	}
+	return s.explainWaiting(ctx, plan), nil
 }
 
 // PreviewRefresh returns what differs between the account and the stack.
 func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (engine.Plan, error) {
-	return s.handle.PreviewRefresh(ctx, engine.Update{}, report)
+	plan, err := s.handle.PreviewRefresh(ctx, engine.Update{}, report)
+	if err != nil {
+		return plan, err
+	}
+	return s.explainWaiting(ctx, plan), nil
 }
 
 // Provision implements release.Infrastructure: it updates the infrastructure of the scope, and the migration's task
@@ -150,7 +160,9 @@ func (s *Stack) Release(ctx context.Context, image string, progress func(string)
 
 // PendingChanges implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
 func (s *Stack) PendingChanges(ctx context.Context, image string) ([]history.Change, error) {
-	program := infra.Deploy(s.env, infra.Release{Image: image, RecordedImage: image, EndpointURL: s.endpointURL})
+	program := infra.Deploy(s.env, infra.Release{
+		Image: image, RecordedImage: image, DatabaseVersion: databaseVersion(s.handle.Current()), EndpointURL: s.endpointURL,
+	})
 	plan, err := s.handle.Preview(ctx, engine.Update{Program: program}, nil)
 	var changes []history.Change
 	for _, step := range plan.Steps {

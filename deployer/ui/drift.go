@@ -101,14 +101,14 @@ func DriftSummary(d Drift) string {
 	case d.Failure != nil:
 		parts = append(parts, "the comparison is incomplete")
 	case len(parts) == 0:
-		return "no drift, no pending changes"
+		parts = append(parts, "no drift, no pending changes")
 	}
-	return strings.Join(parts, "; ")
+	return withWaiting(strings.Join(parts, "; "), d.Account)
 }
 
-// AccountSummary counts the resources of the account that have drifted, and those whose differences are explained.
+// AccountSummary counts the resources of the account that have drifted, and names the changes that wait.
 func AccountSummary(p engine.Plan, explanations ...Explanation) string {
-	return countChanges(accountChanges(p, engine.Plan{}, explanations...), "no drift", "%d %s", "changed", "gone", "waiting")
+	return withWaiting(countChanges(accountChanges(p, engine.Plan{}, explanations...), "no drift", "%d %s", "changed", "gone", "waiting"), p)
 }
 
 func (d *document) drift(drift Drift) {

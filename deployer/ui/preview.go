@@ -77,9 +77,14 @@ func (d *document) plan(p engine.Plan, explanations ...Explanation) {
 	d.add("", PlanSummary(p))
 }
 
-// PlanSummary counts a plan's changes.
+// PlanSummary counts a plan's changes, and names those that wait.
 func PlanSummary(p engine.Plan) string {
-	return countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "replace", "delete")
+	return withWaiting(countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "replace", "delete"), p)
+}
+
+// withWaiting adds the changes that wait to the summary of a plan.
+func withWaiting(summary string, p engine.Plan) string {
+	return strings.Join(append([]string{summary}, p.Waiting...), "; ")
 }
 
 func previewMarkdown(b *strings.Builder, p Preview, limit int) {

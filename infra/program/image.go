@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/infra"
 )
 
 // imageKey is the configuration key of the image to deploy if the stack has recorded none.
@@ -33,16 +34,28 @@ func chooseImage(env *environment.Environment, recorded, configured string, prev
 	return "", errNoImage
 }
 
-// recordedImage returns the output "image" of the stack itself, or "". It calls the function of the engine that a
-// StackReference uses. The reference itself is a resource: it would be in the state, but not in the deployer's program.
-func recordedImage(ctx *pulumi.Context) (string, error) {
+// recordedOutputs returns the outputs of the stack itself. It calls the function of the engine that a StackReference uses. The
+// reference itself is a resource: it would be in the state, but not in the deployer's program.
+func recordedOutputs(ctx *pulumi.Context) (map[string]any, error) {
 	stackName := ctx.Organization() + "/" + ctx.Project() + "/" + ctx.Stack()
 	var state struct {
 		Outputs map[string]any `pulumi:"outputs"`
 	}
 	if err := ctx.Invoke("pulumi:pulumi:readStackOutputs", map[string]any{"name": stackName}, &state); err != nil {
-		return "", fmt.Errorf("read the outputs of %s: %w", stackName, err)
+		return nil, fmt.Errorf("read the outputs of %s: %w", stackName, err)
 	}
-	image, _ := state.Outputs["image"].(string)
-	return image, nil
+	return state.Outputs, nil
+}
+
+// recordedDatabaseVersion returns the version of PostgreSQL of the environment that the outputs describe as deployed, or "".
+func recordedDatabaseVersion(stack string, outputs map[string]any) (string, error) {
+	described, ok := outputs[infra.OutputEnvironment]
+	if !ok {
+		return "", nil
+	}
+	deployed, err := environment.DecodeDeployed(stack, described)
+	if err != nil {
+		return "", err
+	}
+	return deployed.Database.EngineVersion, nil
 }

@@ -44,16 +44,21 @@ func runEnvironment(ctx *pulumi.Context, endpointURL string) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := recordedImage(ctx)
+	outputs, err := recordedOutputs(ctx)
 	if err != nil {
 		return err
 	}
+	version, err := recordedDatabaseVersion(ctx.Stack(), outputs)
+	if err != nil {
+		return err
+	}
+	recorded, _ := outputs[infra.OutputImage].(string)
 	configured, _ := ctx.GetConfig(imageKey)
 	image, err := chooseImage(env, recorded, configured, ctx.DryRun())
 	if err != nil {
 		return err
 	}
-	return infra.Deploy(env, infra.Release{Image: image, RecordedImage: image, EndpointURL: endpointURL})(ctx)
+	return infra.Deploy(env, infra.Release{Image: image, RecordedImage: image, DatabaseVersion: version, EndpointURL: endpointURL})(ctx)
 }
 
 // configValue returns the object under a key of the stack's file, which Pulumi passes as JSON.

@@ -18,7 +18,8 @@ import (
 type engine struct {
 	mu         sync.Mutex
 	registered map[string][]resource.PropertyMap
-	recorded   string
+	// outputs are those of the stack itself.
+	outputs map[string]any
 }
 
 func (e *engine) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -40,14 +41,14 @@ func (e *engine) NewResource(args pulumi.MockResourceArgs) (string, resource.Pro
 func listOf(items ...any) resource.PropertyValue { return resource.NewPropertyValue(items) }
 
 func (e *engine) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	if args.Token == "pulumi:pulumi:readStackOutputs" && e.recorded != "" {
-		return resource.NewPropertyMapFromMap(map[string]any{"outputs": map[string]any{"image": e.recorded}}), nil
+	if args.Token == "pulumi:pulumi:readStackOutputs" {
+		return resource.NewPropertyMapFromMap(map[string]any{"outputs": e.outputs}), nil
 	}
 	return resource.PropertyMap{}, nil
 }
 
 // run runs the program as the plain pulumi command does: with the stack's own file as configuration.
-func run(t *testing.T, stack, recorded string, preview bool) (*engine, error) {
+func run(t *testing.T, stack string, outputs map[string]any, preview bool) (*engine, error) {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join("..", "..", environment.FileName(stack)))
 	require.NoError(t, err)
@@ -61,14 +62,14 @@ func run(t *testing.T, stack, recorded string, preview bool) (*engine, error) {
 		require.NoError(t, err)
 		config[key] = string(text)
 	}
-	e := &engine{registered: map[string][]resource.PropertyMap{}, recorded: recorded}
+	e := &engine{registered: map[string][]resource.PropertyMap{}, outputs: outputs}
 	return e, pulumi.RunErr(program(""), pulumi.WithMocks("v3-backend", stack, e), func(info *pulumi.RunInfo) {
 		info.Config, info.DryRun = config, preview
 	})
 }
 
 func TestPlainUpKeepsTheImageThatRuns(t *testing.T) {
-	e, err := run(t, "staging", "repo@sha256:1111", false)
+	e, err := run(t, "staging", map[string]any{"image": "repo@sha256:1111"}, false)
 	require.NoError(t, err)
 	definitions := e.registered["aws:ecs/taskDefinition:TaskDefinition"]
 	require.Len(t, definitions, 4)
@@ -78,20 +79,39 @@ func TestPlainUpKeepsTheImageThatRuns(t *testing.T) {
 }
 
 func TestPlainUpOfNothingIsRefused(t *testing.T) {
-	e, err := run(t, "staging", "", false)
+	e, err := run(t, "staging", nil, false)
 	require.ErrorIs(t, err, errNoImage)
 	require.Empty(t, e.registered)
 }
 
 func TestPlainPreviewOfNothingShowsEverything(t *testing.T) {
-	e, err := run(t, "dev", "", true)
+	e, err := run(t, "dev", nil, true)
 	require.NoError(t, err)
 	require.Len(t, e.registered["aws:ecs/taskDefinition:TaskDefinition"], 3)
 }
 
 func TestSharedStackNeedsNoImage(t *testing.T) {
-	e, err := run(t, environment.SharedStack, "", false)
+	e, err := run(t, environment.SharedStack, nil, false)
 	require.NoError(t, err)
 	require.Len(t, e.registered["aws:ecr/repository:Repository"], 1)
 	require.Empty(t, e.registered["aws:ecs/service:Service"])
+}
+
+// TestPlainUpUpgradesAtOnce checks that another major version than the recorded one does not wait for the maintenance window, and that
+// every other change of a protected environment does.
+func TestPlainUpUpgradesAtOnce(t *testing.T) {
+	env, err := environment.Load("../..", "production")
+	require.NoError(t, err)
+	for recorded, immediately := range map[string]bool{env.Database.EngineVersion: false, "14": true, "": false} {
+		outputs := map[string]any{"image": "repo@sha256:1111"}
+		if recorded != "" {
+			deployed := *env
+			deployed.Database.EngineVersion = recorded
+			outputs["environment"], err = deployed.Encode()
+			require.NoError(t, err)
+		}
+		e, err := run(t, "production", outputs, false)
+		require.NoError(t, err)
+		require.Equal(t, immediately, e.registered["aws:rds/instance:Instance"][0]["applyImmediately"].BoolValue(), "recorded: %q", recorded)
+	}
 }

@@ -79,6 +79,7 @@ func (m model) databaseOf(r *Resource) types.DBInstance {
 		IAMDatabaseAuthenticationEnabled: aws.Bool(r.Bool("iamDatabaseAuthenticationEnabled")),
 		EnabledCloudwatchLogsExports:     r.Strings("enabledCloudwatchLogsExports"), MonitoringInterval: int32p(numberOr(r, "monitoringInterval", 0)),
 	}
+	d.EngineLifecycleSupport, d.PendingModifiedValues = aws.String(r.Text("engineLifecycleSupport")), pendingValues(m.PendingModified[r.ID])
 	if ceiling := numberOr(r, "maxAllocatedStorage", 0); ceiling > 0 {
 		d.MaxAllocatedStorage = int32p(ceiling)
 	}
@@ -112,6 +113,21 @@ func (m model) databaseOf(r *Resource) types.DBInstance {
 	}
 	d.TagList = rdsTags(r.Tags())
 	return d
+}
+
+// pendingValues returns what waits for the maintenance window, as RDS returns it: empty where nothing waits.
+func pendingValues(waiting values) *types.PendingModifiedValues {
+	pending := &types.PendingModifiedValues{
+		DBInstanceClass: orNil(text(waiting["instanceClass"])), StorageType: orNil(text(waiting["storageType"])),
+		EngineVersion: orNil(text(waiting["engineVersion"])),
+	}
+	if multiZone, ok := waiting["multiAz"].(bool); ok {
+		pending.MultiAZ = &multiZone
+	}
+	if size, ok := waiting["allocatedStorage"].(float64); ok {
+		pending.AllocatedStorage = int32p(int(size))
+	}
+	return pending
 }
 
 func rdsTags(tags map[string]string) []types.Tag {

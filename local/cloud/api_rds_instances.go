@@ -43,6 +43,9 @@ func (m model) completeDatabaseChanges() {
 		r.Outputs["address"] = m.databaseAddress(change.Name)
 		r.Outputs["endpoint"] = r.Text("address") + ":" + text(r.Outputs["port"])
 	}
+	if m.faults[faultMaintenanceWindow] {
+		m.applyDeferred()
+	}
 	m.takeAutomatedSnapshots()
 }
 
@@ -81,6 +84,7 @@ func restoreDBInstance(m model, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*
 	setIfGiven(inputs, "autoMinorVersionUpgrade", in.AutoMinorVersionUpgrade)
 	setIfGiven(inputs, "copyTagsToSnapshot", in.CopyTagsToSnapshot)
 	setIfGiven(inputs, "backupWindow", in.PreferredBackupWindow)
+	setIfGiven(inputs, "engineLifecycleSupport", in.EngineLifecycleSupport)
 	setNumberIfGiven(inputs, "port", in.Port)
 	setNumberIfGiven(inputs, "backupRetentionPeriod", in.BackupRetentionPeriod)
 	setListIfGiven(inputs, "vpcSecurityGroupIds", in.VpcSecurityGroupIds)

@@ -35,6 +35,7 @@ const (
 	faultDNSMissing          = "dns-missing"
 	faultNotDelegated        = "not-delegated"
 	faultDatabaseUnavailable = "database-unavailable"
+	faultMaintenanceWindow   = "maintenance-window"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
 	faultPortOpen            = "port-open"
@@ -62,6 +63,7 @@ func Faults() []Fault {
 		{faultSecretKeyMissing, "the configuration secret lacks " + missingKey, "exit 3 at preflight; the key is named; status: error"},
 		{faultNotDelegated, "the registrar delegates to other name servers than the zone's", "exit 3 at preflight; the name servers are printed; status: error"},
 		{faultDatabaseUnavailable, "the database is out of storage", "exit 3 at preflight; status: error"},
+		{faultMaintenanceWindow, "the maintenance window begins, and RDS applies what waited for it; this persists", "same outcome as without the fault; drift: exit 0, nothing waits any more"},
 		{faultSnapshotFails, "RDS does not create a snapshot", "exit 1 at backup if the environment has one; nothing else is changed"},
 		{faultProvisionFails, "RDS has no capacity when the database is created or changed", "exit 1 at provision; no service is touched"},
 		{faultCertificatePending, "a new certificate is never validated", "exit 1 at provision; no service is touched; status: warning"},

@@ -56,6 +56,8 @@ type resourceType struct {
 	// onCreate and onDelete apply side effects in the account. An error of onDelete keeps the resource.
 	onCreate func(*State, *Resource)
 	onDelete func(*State, *Resource) error
+	// onUpdate checks and applies the change of an existing resource, of which before is what it was, and returns how long AWS needs.
+	onUpdate func(m model, before, r *Resource) (time.Duration, error)
 	// creationDelay is how long AWS needs to create it. deleteTimeout is how long the provider tries to delete it while it is in use.
 	creationDelay, deleteTimeout time.Duration
 }

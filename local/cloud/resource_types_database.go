@@ -88,6 +88,7 @@ var databaseTypes = map[string]resourceType{
 		},
 		compute:       computeDatabase,
 		validate:      validateDatabase,
+		onUpdate:      changeDatabase,
 		onDelete:      removeDatabase,
 		creationDelay: 2 * time.Minute,
 	},
@@ -142,7 +143,7 @@ func computeDatabase(s *State, r *Resource) {
 	r.Outputs["address"] = s.databaseAddress(r.Text("identifier"))
 	r.Outputs["engineVersionActual"] = r.Text("engineVersion")
 	if major := r.Text("engineVersion"); major != "" && !strings.Contains(major, ".") {
-		r.Outputs["engineVersionActual"] = major + ".8"
+		r.Outputs["engineVersionActual"] = major + newestMinor
 	}
 	group := s.Get(typeDBSubnetGroup, r.Text("dbSubnetGroupName"))
 	if group != nil && r.Outputs["availabilityZone"] == nil {
@@ -164,8 +165,13 @@ func (s *State) databaseAddress(identifier string) string {
 }
 
 func validateDatabase(s *State, r *Resource) error {
+	if version := r.Text("engineVersion"); version != "" {
+		if _, known := upgradePaths[majorOf(version)]; !known {
+			return errorf("InvalidParameterCombination", "Cannot find version %s for %s", version, r.Text("engine"))
+		}
+	}
 	if group := s.Get(typeDBParameterGroup, r.Text("parameterGroupName")); group != nil {
-		major, _, _ := strings.Cut(r.Text("engineVersion"), ".")
+		major := majorOf(r.Text("engineVersion"))
 		if family := r.Text("engine") + major; major != "" && group.Text("family") != family {
 			return errorf("InvalidParameterCombination",
 				"The parameter group %s with DBParameterGroupFamily %s can't be used for this instance. "+

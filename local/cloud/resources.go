@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Problem describes what is wrong with an input.
@@ -153,14 +154,15 @@ func (t resourceType) findImport(s *State, typ, id string) *Resource {
 	return nil
 }
 
-// UpdateResource changes a resource to the inputs, and waits if it is still pending.
+// UpdateResource changes a resource to the inputs, and waits if it is still pending, or as long as AWS needs for the change.
 func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map[string]any) (*Resource, error) {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return nil, err
 	}
 	var updated *Resource
-	err = a.Update(func(s *State) error {
+	var takes time.Duration
+	err = a.Update(func(s *State) (err error) {
 		r := s.Get(typ, id)
 		if r == nil {
 			return errorf("ResourceNotFoundException", "%s %s does not exist", typ, id)
@@ -168,15 +170,26 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 		if err := a.provisionError(s, r); err != nil {
 			return err
 		}
+		before := r.clone()
 		r.Inputs = inputs
 		if err := t.build(s, r); err != nil {
 			return err
+		}
+		if t.onUpdate != nil {
+			if takes, err = t.onUpdate(a.model(s), before, r); err != nil {
+				return err
+			}
 		}
 		updated = r.clone()
 		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if takes > 0 {
+		if err := a.Clock().Wait(ctx, takes); err != nil {
+			return updated, fmt.Errorf("wait for %s: %w", updated.ID, err)
+		}
 	}
 	return updated, a.waitUntilCreated(ctx, t, updated)
 }

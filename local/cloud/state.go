@@ -26,6 +26,8 @@ type State struct {
 	Snapshots map[string]*Snapshot `json:"snapshots"`
 	// Databases are the changes in progress, by the instance's resource ID.
 	Databases map[string]*databaseChange `json:"databases,omitempty"`
+	// PendingModified are the properties that wait for the maintenance window, by the instance's resource ID.
+	PendingModified map[string]map[string]any `json:"pendingModified,omitempty"`
 	// Metrics are the last published values, by namespace, name and dimensions.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of the objects in each bucket.
@@ -57,9 +59,9 @@ func newState(id, region string) *State {
 		Resources: map[string]*Resource{},
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
-		Databases: map[string]*databaseChange{},
-		ECS:       ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
-		Objects:   map[string][]string{},
+		Databases: map[string]*databaseChange{}, PendingModified: map[string]map[string]any{},
+		ECS:     ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
+		Objects: map[string][]string{},
 	}
 }
 

@@ -1,0 +1,62 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdspending"
+)
+
+// explainWaiting takes what waits for the database's maintenance window out of a plan's differences and names it. Where RDS does not
+// answer, the plan stays as it is, with a warning.
+func (s *Stack) explainWaiting(ctx context.Context, plan engine.Plan) engine.Plan {
+	if databaseVersion(s.handle.Current()) == "" {
+		return plan
+	}
+	id := s.env.DatabaseIdentifier()
+	out, err := rds.NewFromConfig(s.target.AWS).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
+	switch missing := (*types.DBInstanceNotFoundFault)(nil); {
+	case errors.As(err, &missing), err == nil && len(out.DBInstances) == 0:
+		return plan
+	case err != nil:
+		plan.Warnings = append(slices.Clone(plan.Warnings), fmt.Sprintf("it is unknown what waits for the maintenance window of %s: %v", id, err))
+		return plan
+	}
+	return withoutWaiting(plan, rdspending.Of(&out.DBInstances[0]))
+}
+
+// withoutWaiting removes from a plan the differences between what a database has and what was requested of it and waits, in either
+// direction, and the steps that have no other difference. The changes that wait become the plan's Waiting.
+func withoutWaiting(plan engine.Plan, waiting []rdspending.Change) engine.Plan {
+	if len(waiting) == 0 {
+		return plan
+	}
+	waits := func(d engine.Difference) bool {
+		return slices.ContainsFunc(waiting, func(c rdspending.Change) bool {
+			return c.Property == d.Path && (reflect.DeepEqual(d.Old, c.Requested) && reflect.DeepEqual(d.New, c.Present) ||
+				reflect.DeepEqual(d.Old, c.Present) && reflect.DeepEqual(d.New, c.Requested))
+		})
+	}
+	var steps []engine.Step
+	for _, step := range plan.Steps {
+		if step.Type == instanceType && slices.ContainsFunc(step.Differences, waits) {
+			step.Differences = slices.DeleteFunc(slices.Clone(step.Differences), waits)
+			if len(step.Differences) == 0 {
+				continue
+			}
+		}
+		steps = append(steps, step)
+	}
+	plan.Steps = steps
+	for _, c := range waiting {
+		plan.Waiting = append(plan.Waiting, c.String())
+	}
+	return plan
+}
