@@ -93,6 +93,7 @@ func readGlobalFlags(c *cli.Context, formats []string) (globalFlags, error) {
 		Options: target.Options{
 			Dir: dir, StateDir: stateDir, Local: c.Bool("local"), Faults: split(c.StringSlice("fault")),
 			EndpointURL: c.String("endpoint-url"), Profile: c.String("profile"), Pulumi: c.String("pulumi"),
+			Debug: c.Bool("debug"),
 		},
 		env: c.String("env"), region: c.String("region"),
 		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -210,7 +211,7 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 		open = func(context.Context) (release.Infrastructure, error) { return opened, err }
 	}
 	result, err := o.releaser.run(ctx, t, env, open, release.Request{
-		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
+		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
 		Restart: o.restart, StopMigration: o.stopMigration, ChangesDatabase: o.changesDatabase(), WarnOnlyChecks: o.warnOnlyChecks(),
 	})
 	if err == nil && o.releaser.format != "json" {
@@ -291,18 +292,33 @@ func (o upOptions) skippedPhases(env *environment.Environment) map[string]string
 	return skipped
 }
 
+// partialSummary returns what a deployment verified that left phases out: only a rollout verifies that an image runs, and only
+// the health phase that its URL answers.
+func partialSummary(env *environment.Environment, tag string, leftOut []string, took time.Duration) string {
+	verified := fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
+	switch {
+	case slices.Contains(leftOut, release.Rollout):
+		verified = fmt.Sprintf("%s was not rolled out in %s", tag, env.Name)
+	case slices.Contains(leftOut, release.Health):
+		verified = fmt.Sprintf("%s runs in %s, and whether %s answers was not checked", tag, env.Name, env.URL())
+	}
+	return fmt.Sprintf("%s, after %s; skipped: %s", verified, took, strings.Join(leftOut, ", "))
+}
+
 // printSummary prints the outcome.
 func (o upOptions) printSummary(env *environment.Environment, result history.Deployment) {
 	tag, took := result.Image.Tag, duration(result)
 	switch {
 	case o.dryRun && o.restart:
 		o.terminal.printf("%s, which runs in %s, can be restarted\n", tag, env.Name)
-	case o.restart:
+	case o.restart && !slices.Contains(o.skip, release.Rollout):
 		o.terminal.printf("every task of %s in %s was restarted, after %s\n", tag, env.Name, took)
 	case o.dryRun:
 		o.terminal.printf("%s can be deployed to %s\n", tag, env.Name)
-	case len(o.components) > 0:
+	case len(o.components) > 0 && len(o.skip) == 0:
 		o.terminal.printf("%s of %s deployed, after %s\n", strings.Join(o.components, ", "), env.Name, took)
+	case len(o.skip) > 0:
+		o.terminal.printf("%s\n", partialSummary(env, tag, o.skip, took))
 	default:
 		o.terminal.printf("%s runs in %s at %s, after %s\n", tag, env.Name, env.URL(), took)
 	}

@@ -19,8 +19,11 @@ func TestCleanDiagnostic(t *testing.T) {
 		"program": {"an unhandled error occurred: 1 error occurred:\n\t* the image is missing\n\n\n", "the image is missing"},
 		"panic": {"an unhandled error occurred: go inline source runtime error, an unhandled error occurred: assignment to entry in nil map\n",
 			"assignment to entry in nil map"},
-		"stack trace":   {"error: something broke\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:69 +0x6d\n", "something broke"},
-		"several lines": {"one\ntwo", "one\ntwo"},
+		"stack trace": {"error: something broke\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:69 +0x6d\n", "something broke"},
+		"log of the SDK": {"SDK 2026/11/30 05:00:00 WARN falling back to IMDSv1: timeout\nerror: no such thing\n" +
+			"SDK 2026/11/30 05:00:01 DEBUG Response has no supported checksum. Not validating response payload.\n", "no such thing"},
+		"only a log of the SDK": {"SDK 2026/11/30 05:00:01 DEBUG Response has no supported checksum. Not validating response payload.", ""},
+		"several lines":         {"one\ntwo", "one\ntwo"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, cleanDiagnostic(c.message)) })
 	}

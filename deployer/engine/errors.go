@@ -104,6 +104,9 @@ type Failure struct {
 	Summary Summary
 	// Pending are operations whose outcome is unknown.
 	Pending []Pending
+	// UnderWay describes the operations that were running when the run was interrupted, or still are where the engine was
+	// abandoned; "" if there was none.
+	UnderWay string
 	// Killed reports that a signal killed the engine: its lock is still there.
 	Killed bool
 	// StateWrite describes a state that could not be written; nil if the state is complete.
@@ -189,8 +192,11 @@ func (e *InterruptedError) Error() string {
 	if e.RunningPID != 0 {
 		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.RunningPID)
 	}
-	if e.RunningPID != 0 && len(e.Pending) > 0 {
-		text += "; still running: " + listPending(e.Pending)
+	switch {
+	case e.UnderWay != "" && e.RunningPID != 0:
+		text += "; still running: " + e.UnderWay
+	case e.UnderWay != "":
+		text += "; under way at that time: " + e.UnderWay
 	}
 	return text + e.stateSuffix()
 }

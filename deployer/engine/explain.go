@@ -107,6 +107,8 @@ func (s Stack) redactedBackendURL() string {
 var (
 	// markup is the colour codes of the engine and of terminals.
 	markup = regexp.MustCompile(`<\{%[^%]*%\}>|\x1b\[[0-9;]*[A-Za-z]`)
+	// sdkLog matches the lines of the SDK's logger, which the engine and its providers write among their own.
+	sdkLog = regexp.MustCompile(`(?m)^SDK \d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:DEBUG|WARN) .*(?:\n|$)`)
 	// severityPrefix precedes the engine's own messages.
 	severityPrefix = regexp.MustCompile(`^(?:error|warning|info): `)
 	// errorListHeader precedes the errors of Terraform's providers: "2 errors occurred:\n\t* one\n\t* two".
@@ -126,7 +128,7 @@ var (
 // cleanDiagnostic returns a diagnostic as plain text: without colours, without the list around a single error, and without
 // stack trace.
 func cleanDiagnostic(message string) string {
-	message = markup.ReplaceAllString(message, "")
+	message = sdkLog.ReplaceAllString(markup.ReplaceAllString(message, ""), "")
 	message = severityPrefix.ReplaceAllString(strings.TrimSpace(message), "")
 	if at := stackTrace.FindStringIndex(message); at != nil && at[0] > 0 {
 		message = message[:at[0]]

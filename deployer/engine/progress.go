@@ -8,11 +8,14 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/balancer/v3-backend-infra/internal/running"
 )
 
 // progress collects the events of one run.
 type progress struct {
 	started, ended time.Time
+	now            func() time.Time
 	// receiving reports whether the engine has emitted an event.
 	receiving bool
 	// total is the expected number of steps, done the number of those that have ended.
@@ -20,22 +23,26 @@ type progress struct {
 	// refreshing runs count the differences that they find, others their changes.
 	refreshing bool
 
-	open      map[string]bool    // running steps, by key
-	pending   map[string]Pending // running changes of resources, without components
-	touched   map[string]Pending // all that were ever pending
-	counts    map[string]int
-	steps     []Step
-	created   []PlannedResource
-	parents   []PlannedResource
-	messages  map[string][]string // errors by URN, of steps that have not failed yet
-	failed    []ResourceError
-	warnings  []string
-	downloads map[string]bool // plugins that were reported
+	open    map[string]bool              // running steps, by key
+	pending map[string]Pending           // running changes of resources, without components
+	touched map[string]Pending           // all that were ever pending
+	running map[string]running.Operation // what is pending, with its start
+	// underWay are the operations that were running when the run was interrupted, at the time interrupted.
+	underWay    []running.Operation
+	interrupted time.Time
+	counts      map[string]int
+	steps       []Step
+	created     []PlannedResource
+	parents     []PlannedResource
+	messages    map[string][]string // errors by URN, of steps that have not failed yet
+	failed      []ResourceError
+	warnings    []string
+	downloads   map[string]bool // plugins that were reported
 }
 
-func newProgress(u Update, refreshing bool, now time.Time) *progress {
+func newProgress(u Update, refreshing bool, now func() time.Time) *progress {
 	return &progress{
-		started: now, total: u.Total, refreshing: refreshing,
+		started: now(), now: now, running: map[string]running.Operation{}, total: u.Total, refreshing: refreshing,
 		open: map[string]bool{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, messages: map[string][]string{}, downloads: map[string]bool{},
 	}
 }
@@ -63,6 +70,9 @@ func (p *progress) onStepStart(m apitype.StepEventMetadata) []Event {
 		typ, name := typeAndName(m.URN)
 		pending := Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
 		p.pending[stepKey(m.URN, m.Op)], p.touched[stepKey(m.URN, m.Op)] = pending, pending
+		if isProgramType(m.Type) {
+			p.running[stepKey(m.URN, m.Op)] = running.Operation{Name: ShortType(typ) + " " + name, Started: p.now()}
+		}
 	}
 	return p.stepEvents(m, Started, "")
 }
@@ -79,6 +89,7 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	}
 	delete(p.open, stepKey(m.URN, op))
 	delete(p.pending, stepKey(m.URN, op))
+	delete(p.running, stepKey(m.URN, op))
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}
@@ -102,6 +113,7 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 func (p *progress) onStepFailed(m apitype.StepEventMetadata) []Event {
 	delete(p.open, stepKey(m.URN, m.Op))
 	delete(p.pending, stepKey(m.URN, m.Op))
+	delete(p.running, stepKey(m.URN, m.Op))
 	message := strings.Join(p.messages[m.URN], "\n")
 	if message == "" {
 		message = "the provider gave no reason"
@@ -160,8 +172,16 @@ func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, messag
 
 func (p *progress) newEvent(urn string, status Status, message string) Event {
 	typ, name := typeAndName(urn)
-	return Event{URN: urn, Type: typ, Name: name, Status: status, Message: message, Done: p.done, Total: p.total}
+	return Event{URN: urn, Type: typ, Name: name, Status: status, Message: message, Done: p.done, Total: p.total, Running: p.operations()}
 }
+
+// operations returns what is running, the longest first.
+func (p *progress) operations() []running.Operation {
+	return running.Sorted(slices.Collect(maps.Values(p.running)))
+}
+
+// interrupt keeps what was running when the run was interrupted: the engine waits for it, and often it ends.
+func (p *progress) interrupt() { p.underWay, p.interrupted = p.operations(), p.now() }
 
 func sortedPending(all map[string]Pending) []Pending {
 	return slices.SortedFunc(maps.Values(all), func(a, b Pending) int { return strings.Compare(a.URN+a.Op, b.URN+b.Op) })
@@ -240,6 +260,8 @@ type Event struct {
 	Warning bool
 	// Done counts the steps that have ended, including those without changes; Total is Update.Total.
 	Done, Total int
+	// Running are the changes of resources that have begun and not ended, the longest first.
+	Running []running.Operation
 }
 
 // Changes reports whether the step changes something in the account or the state.

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/running"
 )
 
 // replay feeds the recorded events of a real engine to a progress, one a second, and returns what it reported.
@@ -20,7 +23,7 @@ func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
 	require.NoError(t, err)
 	defer file.Close()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	p := newProgress(Update{Total: 9}, refreshing, now)
+	p := newProgress(Update{Total: 9}, refreshing, func() time.Time { return now })
 	var reported []string
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -29,7 +32,8 @@ func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &event))
 		now = now.Add(time.Second)
 		for _, e := range p.onEvent(event) {
-			reported = append(reported, fmt.Sprintf("%s %s %s %d/%d %s", e.Status, e.Op, e.Name, e.Done, e.Total, e.Message))
+			reported = append(reported, fmt.Sprintf("%s %s %s %d/%d %s[%s]", e.Status, e.Op, e.Name, e.Done, e.Total, e.Message,
+				running.Describe(e.Running, now)))
 		}
 	}
 	require.NoError(t, lines.Err())
@@ -42,10 +46,10 @@ func TestProgressOfAFailure(t *testing.T) {
 		"https response error StatusCode: 400, RequestID: 7d7e, InsufficientDBInstanceCapacity: no capacity"
 	p, reported := replay(t, "fails", false)
 	require.Equal(t, []string{
-		"started update one 0/9 ",
-		"done update one 1/9 ",
-		"started create-replacement two 1/9 ",
-		"failed create-replacement two 1/9 " + message,
+		"started update one 0/9 [test:index:Thing one 0s]",
+		"done update one 1/9 []",
+		"started create-replacement two 1/9 [test:index:Thing two 0s]",
+		"failed create-replacement two 1/9 " + message + "[]",
 	}, reported)
 	failure := p.failure("up")
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: message}},
@@ -55,7 +59,7 @@ func TestProgressOfAFailure(t *testing.T) {
 
 func TestProgressOfAnInterruption(t *testing.T) {
 	p, reported := replay(t, "interrupted", false)
-	require.Equal(t, []string{"started create one 0/9 ", "done create one 1/9 "}, reported)
+	require.Equal(t, []string{"started create one 0/9 [test:index:Thing one 0s]", "done create one 1/9 []"}, reported)
 	failure := p.failure("up")
 	require.Empty(t, failure.Resources)
 	require.Equal(t, map[string]int{"create": 1}, failure.Summary.Changes)
@@ -64,12 +68,12 @@ func TestProgressOfAnInterruption(t *testing.T) {
 func TestPlanOfAPreview(t *testing.T) {
 	p, reported := replay(t, "preview", false)
 	require.Equal(t, []string{
-		"started update one 0/9 ",
-		"done update one 1/9 ",
-		"started create-replacement two 1/9 ",
-		"done create-replacement two 1/9 ",
-		"started delete-replaced two 2/9 ",
-		"done delete-replaced two 2/9 ",
+		"started update one 0/9 [test:index:Thing one 0s]",
+		"done update one 1/9 []",
+		"started create-replacement two 1/9 [test:index:Thing two 0s]",
+		"done create-replacement two 1/9 []",
+		"started delete-replaced two 2/9 [test:index:Thing two 0s]",
+		"done delete-replaced two 2/9 []",
 	}, reported)
 	plan := p.plan()
 	require.Equal(t, []string{"update one", "replace two"}, stepNames(plan))
@@ -94,11 +98,74 @@ func TestPlanOfADrift(t *testing.T) {
 	}, plan.Steps[1].Differences)
 }
 
+// What is running is what has begun and not ended, the longest first.
+func TestRunningOperations(t *testing.T) {
+	const database = "urn:pulumi:dev::proj::aws:rds/instance:Instance::database"
+	const policy = "urn:pulumi:dev::proj::aws:iam/rolePolicy:RolePolicy::task"
+	const component = "urn:pulumi:dev::proj::v3:index:Network::network"
+	metadata := func(op apitype.OpType, urn string, custom bool) apitype.StepEventMetadata {
+		return apitype.StepEventMetadata{Op: op, URN: urn, Type: string(resource.URN(urn).Type()), New: &apitype.StepEventStateMetadata{Custom: custom}}
+	}
+	begins := func(op apitype.OpType, urn string, custom bool) apitype.EngineEvent {
+		return apitype.EngineEvent{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: metadata(op, urn, custom)}}
+	}
+	ends := func(op apitype.OpType, urn string) apitype.EngineEvent {
+		return apitype.EngineEvent{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: metadata(op, urn, true)}}
+	}
+	fails := func(op apitype.OpType, urn string) apitype.EngineEvent {
+		return apitype.EngineEvent{ResOpFailedEvent: &apitype.ResOpFailedEvent{Metadata: metadata(op, urn, true)}}
+	}
+	const create, destroy, same = apitype.OpCreate, apitype.OpDelete, apitype.OpSame
+	for name, test := range map[string]struct {
+		events []apitype.EngineEvent
+		want   string
+	}{
+		"a change":                {[]apitype.EngineEvent{begins(create, database, true)}, "rds/instance database 1m00s"},
+		"the longest first":       {[]apitype.EngineEvent{begins(create, database, true), begins(create, policy, true)}, "rds/instance database 2m00s, iam/rolePolicy task 1m00s"},
+		"the last has ended":      {[]apitype.EngineEvent{begins(create, database, true), begins(create, policy, true), ends(create, policy)}, "rds/instance database 3m00s"},
+		"the last has failed":     {[]apitype.EngineEvent{begins(create, database, true), begins(create, policy, true), fails(create, policy)}, "rds/instance database 3m00s"},
+		"a delete":                {[]apitype.EngineEvent{begins(destroy, database, true), begins(destroy, policy, true), ends(destroy, policy)}, "rds/instance database 3m00s"},
+		"unchanged":               {[]apitype.EngineEvent{begins(same, database, true)}, ""},
+		"a component":             {[]apitype.EngineEvent{begins(create, component, false)}, ""},
+		"a provider":              {[]apitype.EngineEvent{begins(destroy, "urn:pulumi:dev::proj::pulumi:providers:aws::aws", true)}, ""},
+		"all have ended":          {[]apitype.EngineEvent{begins(create, policy, true), ends(create, policy)}, ""},
+		"a replacement's create":  {[]apitype.EngineEvent{begins(apitype.OpCreateReplacement, database, true)}, "rds/instance database 1m00s"},
+		"a replacement's deletes": {[]apitype.EngineEvent{begins(apitype.OpDeleteReplaced, database, true)}, "rds/instance database 1m00s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+			p := newProgress(Update{}, false, func() time.Time { return now })
+			for _, e := range test.events {
+				p.onEvent(e)
+				now = now.Add(time.Minute)
+			}
+			require.Equal(t, test.want, running.Describe(p.operations(), now))
+			p.interrupt()
+			require.Equal(t, test.want, running.Describe(p.underWay, p.interrupted))
+		})
+	}
+}
+
+func TestInterruptionNamesWhatWasUnderWay(t *testing.T) {
+	const database = "rds/instance database 4m31s"
+	for name, test := range map[string]struct {
+		err  InterruptedError
+		want string
+	}{
+		"nothing":   {InterruptedError{Failure: Failure{Run: "up"}}, "up: interrupted, after 0 changes"},
+		"has ended": {InterruptedError{Failure: Failure{Run: "up", UnderWay: database}}, "up: interrupted, after 0 changes; under way at that time: " + database},
+		"abandoned": {InterruptedError{Failure: Failure{Run: "up", UnderWay: database}, RunningPID: 7},
+			"up: interrupted, after 0 changes; the engine (process 7) was asked to stop and has not ended yet; still running: " + database},
+	} {
+		t.Run(name, func(t *testing.T) { require.EqualError(t, &test.err, test.want) })
+	}
+}
+
 func TestDiagnostics(t *testing.T) {
 	diagnostic := func(severity, urn, message string) apitype.EngineEvent {
 		return apitype.EngineEvent{DiagnosticEvent: &apitype.DiagnosticEvent{Severity: severity, URN: urn, Message: message}}
 	}
-	p := newProgress(Update{}, false, time.Time{})
+	p := newProgress(Update{}, false, time.Now)
 	require.Equal(t, []Event{{URN: urnOne, Type: "test:index:Thing", Name: "one", Status: Note, Message: "old", Warning: true}},
 		p.onEvent(diagnostic("warning", urnOne, "warning: old\n")))
 	require.Len(t, p.onEvent(diagnostic("info", "", "waiting")), 1)
@@ -121,7 +188,7 @@ func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
 	m := func(op apitype.OpType) apitype.StepEventMetadata {
 		return apitype.StepEventMetadata{Op: op, URN: urnOne, Type: "test:index:Thing"}
 	}
-	p := newProgress(Update{}, false, time.Time{})
+	p := newProgress(Update{}, false, time.Now)
 	for _, e := range []apitype.EngineEvent{
 		{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: m(apitype.OpRefresh)}},
 		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpUpdate)}},

@@ -7,6 +7,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/running"
 )
 
 // Update configures a run.
@@ -36,6 +39,9 @@ func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary
 
 // Destroy deletes the stack's resources, and fails if one is protected. It keeps the stack itself and its history.
 func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
+	if len(u.Targets)+len(u.Excludes) == 0 {
+		u.Total = len(list.Filter(h.current.Resources, func(r Resource) bool { return isProgramType(r.Type) }))
+	}
 	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, call(ctx, (*auto.Stack).Destroy, u.destroy))
 	return p.summary(), err
 }
@@ -88,7 +94,7 @@ func emptyProgram(*pulumi.Context) error { return nil }
 // run runs the engine once, and follows its events to their end.
 func (h *Handle) run(ctx context.Context, operation string, u Update, program pulumi.RunFunc, onEvent func(Event),
 	call func(*auto.Stack, eventStream) error) (*progress, error) {
-	p := newProgress(u, operation == refresh || operation == drift, time.Now())
+	p := newProgress(u, operation == refresh || operation == drift, time.Now)
 	listening := make(chan struct{})
 	c := &process{engine: h.engine, listening: listening}
 	changing := operation != preview && operation != drift
@@ -107,7 +113,7 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 	raw, returned, drained := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(drained)
-		p.follow(raw, returned, listening, onEvent)
+		p.follow(ctx, raw, returned, listening, onEvent)
 	}()
 	err = call(&stack, raw)
 	close(returned)
@@ -117,6 +123,10 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 		return p, h.checkAfterRun(ctx, p, operation, changing)
 	}
 	failure := p.failure(operation)
+	failure.UnderWay = running.Describe(p.underWay, p.interrupted)
+	if c.runningPID != 0 {
+		failure.UnderWay = running.Describe(p.operations(), p.ended)
+	}
 	switch {
 	case c.runningPID != 0: // the engine is still writing its state
 		failure.Pending = sortedPending(p.pending)
@@ -154,10 +164,14 @@ func (h *Handle) checkAfterRun(ctx context.Context, p *progress, operation strin
 
 // follow reads events until the channel is closed or the run has returned: an engine that ends before its first event never
 // opens the stream, and the channel is never closed.
-func (p *progress) follow(raw <-chan events.EngineEvent, returned <-chan struct{}, listening chan<- struct{},
+func (p *progress) follow(ctx context.Context, raw <-chan events.EngineEvent, returned <-chan struct{}, listening chan<- struct{},
 	onEvent func(Event)) {
+	interrupted := ctx.Done()
 	for {
 		select {
+		case <-interrupted:
+			p.interrupt()
+			interrupted = nil
 		case event, open := <-raw:
 			if !open {
 				return

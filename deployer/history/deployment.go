@@ -16,9 +16,11 @@ type Outcome string
 // The outcomes. A deployment is saved as running at the end of preflight. A phase that had nothing to do is skipped, with the reason as
 // its message.
 const (
-	Running     Outcome = "running"
-	Succeeded   Outcome = "succeeded"
-	Failed      Outcome = "failed"
+	Running   Outcome = "running"
+	Succeeded Outcome = "succeeded"
+	Failed    Outcome = "failed"
+	// Incomplete deployments succeeded without phases that the user left out.
+	Incomplete  Outcome = "partial"
 	Skipped     Outcome = "skipped"
 	Interrupted Outcome = "interrupted"
 	// Crashed deployments are saved as running, but no process holds their lock.
@@ -75,8 +77,10 @@ type Deployment struct {
 	Started     time.Time `json:"started"`
 	Ended       time.Time `json:"ended"`
 	Outcome     Outcome   `json:"outcome"`
-	Image       Image     `json:"image"`
-	Phases      []Phase   `json:"phases"`
+	// DryRun reports that nothing was deployed, as was asked for.
+	DryRun bool    `json:"dry_run,omitempty"`
+	Image  Image   `json:"image"`
+	Phases []Phase `json:"phases"`
 	// EngineSeconds is the time in the engine, WaitingSeconds the time spent waiting for AWS.
 	EngineSeconds  float64 `json:"engineSeconds"`
 	WaitingSeconds float64 `json:"waitingSeconds"`
@@ -113,6 +117,9 @@ type Deployment struct {
 	// Restore is the swap of a restore that switched databases; else nil.
 	Restore *DatabaseSwap `json:"restore,omitempty"`
 }
+
+// Complete reports whether every phase that was asked for succeeded.
+func (d Deployment) Complete() bool { return d.Outcome == Succeeded || d.Outcome == Incomplete }
 
 // PriorDatabase is what is left of the database as an earlier deployment had it.
 type PriorDatabase struct {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/internal/running"
 )
 
 // EventKind is the kind of an event.
@@ -31,7 +32,20 @@ type Event struct {
 	Message string          `json:"message,omitempty"`
 	Outcome history.Outcome `json:"outcome,omitempty"`
 	Took    time.Duration   `json:"took,omitempty"`
+	// Activity is what the engine is doing; only of a Progress event.
+	Activity Activity `json:"-"`
 }
+
+// Activity is how far the engine is.
+type Activity struct {
+	// Running are the changes that have begun and not ended.
+	Running []running.Operation
+	// Done counts the resources that are finished, Total all of them; 0 if that is not known.
+	Done, Total int
+}
+
+// ProgressFunc reports what happens: a line, and what the engine is doing where it is the engine.
+type ProgressFunc func(line string, activity ...Activity)
 
 // Reporter receives events, one at a time.
 type Reporter func(Event)
@@ -48,9 +62,17 @@ func (l phaseLog) emit(kind EventKind, format string, args ...any) {
 }
 
 func (l phaseLog) progress(format string, args ...any) { l.emit(Progress, format, args...) }
-func (l phaseLog) progressLine(line string)            { l.emit(Progress, "%s", line) }
 func (l phaseLog) note(format string, args ...any)     { l.emit(Note, format, args...) }
 func (l phaseLog) warn(format string, args ...any)     { l.emit(Warning, format, args...) }
+
+// progressLine implements ProgressFunc.
+func (l phaseLog) progressLine(line string, activity ...Activity) {
+	e := Event{Time: l.now(), Kind: Progress, Phase: l.phase, Message: line}
+	if len(activity) > 0 {
+		e.Activity = activity[0]
+	}
+	l.report(e)
+}
 
 func (l phaseLog) ended(outcome history.Outcome, message string, took time.Duration) {
 	l.report(Event{Time: l.now(), Kind: PhaseEnded, Phase: l.phase, Message: message, Outcome: outcome, Took: took})

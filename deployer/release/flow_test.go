@@ -43,15 +43,15 @@ func (p *fakeStack) update(action, image string) (Update, error) {
 	return Update{Changed: 1, Took: time.Second}, p.do(action + " " + awsx.DigestOf(image)[len("sha256:")+63:])
 }
 
-func (p *fakeStack) Provision(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *fakeStack) Provision(_ context.Context, image string, _ ProgressFunc) (Update, error) {
 	return p.update("provision", image)
 }
 
-func (p *fakeStack) Release(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *fakeStack) Release(_ context.Context, image string, _ ProgressFunc) (Update, error) {
 	return p.update("release", image)
 }
 
-func (p *fakeStack) DeployCode(_ context.Context, image string, code *environment.Code, _ func(string)) (Update, error) {
+func (p *fakeStack) DeployCode(_ context.Context, image string, code *environment.Code, _ ProgressFunc) (Update, error) {
 	p.code = code
 	return p.update("code", image)
 }
@@ -63,7 +63,7 @@ func (p *fakeStack) Deployed(code *environment.Code) *environment.Environment {
 	return p.env.WithCode(*code)
 }
 
-func (p *fakeStack) RefreshServices(_ context.Context, image string, _ func(string)) (Update, error) {
+func (p *fakeStack) RefreshServices(_ context.Context, image string, _ ProgressFunc) (Update, error) {
 	return p.update("refresh", image)
 }
 
@@ -80,7 +80,7 @@ func (p *fakeStack) PendingChanges(ctx context.Context, _ string) ([]history.Cha
 
 func (p *fakeStack) HasPendingOperations() bool { return p.pendingOperations }
 
-func (p *fakeStack) Repair(context.Context, string, func(string)) ([]string, error) {
+func (p *fakeStack) Repair(context.Context, string, ProgressFunc) ([]string, error) {
 	return p.repairs, p.do("repair")
 }
 

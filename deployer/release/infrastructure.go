@@ -25,18 +25,18 @@ type Update struct {
 type Infrastructure interface {
 	// Provision deploys everything but the services and their task definitions. The migration's task definition gets
 	// the image; the output image stays.
-	Provision(ctx context.Context, image string, progress func(string)) (Update, error)
+	Provision(ctx context.Context, image string, progress ProgressFunc) (Update, error)
 	// Release deploys everything, the services with the image, and records the image as the stack's output.
-	Release(ctx context.Context, image string, progress func(string)) (Update, error)
+	Release(ctx context.Context, image string, progress ProgressFunc) (Update, error)
 	// DeployCode deploys the image, and code or where it is nil the deployed code, to the task definitions and services of
 	// the stack, and records both. It changes nothing else, whatever is pending or incomplete.
-	DeployCode(ctx context.Context, image string, code *environment.Code, progress func(string)) (Update, error)
+	DeployCode(ctx context.Context, image string, code *environment.Code, progress ProgressFunc) (Update, error)
 	// Deployed returns the environment as DeployCode with the same code leaves it: with the infrastructure that is
 	// deployed, not the one that the file describes.
 	Deployed(code *environment.Code) *environment.Environment
 	// RefreshServices deploys the services alone, after reading what they really are: ECS returns to an earlier revision
 	// without changing the state.
-	RefreshServices(ctx context.Context, image string, progress func(string)) (Update, error)
+	RefreshServices(ctx context.Context, image string, progress ProgressFunc) (Update, error)
 	// PendingChanges returns what a Release of everything would change. It changes nothing, and may run while the services
 	// change.
 	PendingChanges(ctx context.Context, image string) ([]history.Change, error)
@@ -44,7 +44,7 @@ type Infrastructure interface {
 	HasPendingOperations() bool
 	// Repair brings the state and the account in sync after a deployment that crashed, so that a Release with the image can
 	// follow, and returns what it did. It may be repeated.
-	Repair(ctx context.Context, image string, progress func(string)) ([]string, error)
+	Repair(ctx context.Context, image string, progress ProgressFunc) ([]string, error)
 	// TaskNetwork returns where the program put the tasks.
 	TaskNetwork() (TaskNetwork, error)
 }

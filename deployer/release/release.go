@@ -58,6 +58,8 @@ type Request struct {
 	Database     *history.PriorDatabase
 	// SkipPhases maps the phases to skip to the reason.
 	SkipPhases map[string]string
+	// LeftOut are those that the user left out: without them a deployment is incomplete.
+	LeftOut []string
 	// Restart redeploys the services that the program does not change.
 	Restart bool
 	// WarnOnlyChecks are preflight checks whose problems only warn.
@@ -135,7 +137,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	d.record.Ended = deps.Clock.Now().UTC()
 	total := timing.read().sub(start)
 	d.record.WaitingSeconds = total.waited.Seconds()
-	d.record.Outcome = outcomeOf(err)
+	d.record.Outcome, d.record.DryRun = outcomeOf(err, request), request.DryRun
 	d.record.Slow = total.scaled() >= longDeployment
 	if err == nil && d.record.Slow {
 		d.record.Saving = d.timings.saving(deps.Env, d.record, total)
@@ -167,9 +169,11 @@ func (d *deployment) records(ctx context.Context) ([]history.Deployment, error) 
 // historyLimit is how many records are searched, for the image of a rollback among others.
 const historyLimit = 100
 
-func outcomeOf(err error) history.Outcome {
+func outcomeOf(err error, request Request) history.Outcome {
 	var interrupted *InterruptedError
 	switch {
+	case err == nil && len(request.LeftOut) > 0 && !request.DryRun:
+		return history.Incomplete
 	case err == nil:
 		return history.Succeeded
 	case errors.As(err, &interrupted):

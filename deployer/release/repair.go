@@ -20,7 +20,7 @@ func (d *deployment) checkPreviousRun(ctx context.Context) {
 	}
 	for _, earlier := range records {
 		if earlier.Kind == history.Full || earlier.Kind == history.Partial {
-			d.previousIncomplete = earlier.Outcome != history.Succeeded
+			d.previousIncomplete = !earlier.Complete()
 			break
 		}
 	}

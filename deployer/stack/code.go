@@ -80,7 +80,7 @@ type codeUpdate struct {
 
 // updateCode deploys code. The program declares what the state holds, so that nothing else can change; the targets are a
 // second guard.
-func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress func(string)) (release.Update, error) {
+func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress release.ProgressFunc) (release.Update, error) {
 	replay, err := s.replayed(ctx)
 	if err != nil {
 		return release.Update{}, err
@@ -137,12 +137,12 @@ func (s *Stack) replayed(ctx context.Context) (*engine.Replay, error) {
 }
 
 // DeployCode implements release.Infrastructure.
-func (s *Stack) DeployCode(ctx context.Context, image string, code *environment.Code, progress func(string)) (release.Update, error) {
+func (s *Stack) DeployCode(ctx context.Context, image string, code *environment.Code, progress release.ProgressFunc) (release.Update, error) {
 	return s.updateCode(ctx, codeUpdate{image: image, code: s.codeOr(code), message: "code " + image}, progress)
 }
 
 // RefreshServices implements release.Infrastructure.
-func (s *Stack) RefreshServices(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+func (s *Stack) RefreshServices(ctx context.Context, image string, progress release.ProgressFunc) (release.Update, error) {
 	return s.updateCode(ctx, codeUpdate{image: image, code: s.codeOr(nil), refresh: true, message: "bring back " + image}, progress)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 )
 
 // The resources that contain the database's identity: the instance's ID is RDS's resource ID, the rotation's the ARN of the
@@ -38,7 +39,7 @@ func (s *Stack) SetDatabaseIdentity(ctx context.Context, resourceID, secretARN s
 		_, err := s.handle.ReplaceIDs(ctx, ids)
 		if err == nil {
 			_, err = s.handle.Refresh(ctx, engine.Update{Message: "adopt the restored database", Targets: urns},
-				func(e engine.Event) { reportEvent(e, report) })
+				func(e engine.Event) { reportEvent(e, onlyLines(report)) })
 		}
 		return err
 	})
@@ -58,8 +59,17 @@ func (s *Stack) UpdateDependents(ctx context.Context, progress database.Progress
 	_, err = s.update(ctx, engine.Update{
 		Program: s.deployedProgram(), Message: "use the restored database",
 		Targets: []string{instance}, TargetDependents: true,
-	}, func(line string) { progress("%s", line) }, nil)
+	}, onlyLines(func(line string) { progress("%s", line) }), nil)
 	return err
+}
+
+// onlyLines returns a ProgressFunc that passes on what begins and fails.
+func onlyLines(report func(string)) release.ProgressFunc {
+	return func(line string, _ ...release.Activity) {
+		if line != "" {
+			report(line)
+		}
+	}
 }
 
 // singleResource returns the one resource of a type in a state.

@@ -26,7 +26,7 @@ func (o *Opener) DeployShared(ctx context.Context, t *target.Target, shared *env
 	err = progress.Step("shared", func(report func(string)) (string, error) {
 		var done engine.Summary
 		err := recovery.run(ctx, report, func() (err error) {
-			done, err = handle.Up(ctx, engine.Update{Program: program, Message: "bootstrap"}, func(e engine.Event) { reportEvent(e, report) })
+			done, err = handle.Up(ctx, engine.Update{Program: program, Message: "bootstrap"}, reportTo(progress, "shared"))
 			return err
 		})
 		if err != nil {

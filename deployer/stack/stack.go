@@ -113,7 +113,7 @@ func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (
 
 // Provision implements release.Infrastructure: it updates the infrastructure of the scope, and the migration's task
 // definition, but no service.
-func (s *Stack) Provision(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+func (s *Stack) Provision(ctx context.Context, image string, progress release.ProgressFunc) (release.Update, error) {
 	if s.scope.Code != nil {
 		return s.updateCode(ctx, codeUpdate{image: image, code: *s.scope.Code, migrationOnly: true, message: "migrate with " + image}, progress)
 	}
@@ -136,7 +136,7 @@ func (s *Stack) Provision(ctx context.Context, image string, progress func(strin
 }
 
 // Release implements release.Infrastructure: it updates the services and, in the scope, what they needed until now.
-func (s *Stack) Release(ctx context.Context, image string, progress func(string)) (release.Update, error) {
+func (s *Stack) Release(ctx context.Context, image string, progress release.ProgressFunc) (release.Update, error) {
 	update := engine.Update{Message: "release " + image}
 	switch {
 	case s.scope.Code != nil:
@@ -175,8 +175,8 @@ func (s *Stack) PendingChanges(ctx context.Context, image string) ([]history.Cha
 func (s *Stack) HasPendingOperations() bool { return s.recovery.hasPendingOperations() }
 
 // Repair implements release.Infrastructure.
-func (s *Stack) Repair(ctx context.Context, image string, progress func(string)) ([]string, error) {
-	done, err := s.recovery.recover(ctx, s.program(image, image), progress)
+func (s *Stack) Repair(ctx context.Context, image string, progress release.ProgressFunc) ([]string, error) {
+	done, err := s.recovery.recover(ctx, s.program(image, image), func(line string) { progress(line) })
 	switch {
 	case s.scope.Code != nil:
 		if unplanned := (*planError)(nil); errors.As(err, &unplanned) {
@@ -208,7 +208,7 @@ func (s *Stack) Destroy(ctx context.Context, progress Progress) (done engine.Sum
 	}
 	err = progress.Step("destroy", func(report func(string)) (string, error) {
 		err := s.recovery.run(ctx, report, func() (err error) {
-			done, err = s.handle.Destroy(ctx, engine.Update{Message: "destroy"}, func(e engine.Event) { reportEvent(e, report) })
+			done, err = s.handle.Destroy(ctx, engine.Update{Message: "destroy"}, reportTo(progress, "destroy"))
 			return err
 		})
 		for _, warning := range done.Warnings {
@@ -238,9 +238,9 @@ func (s *Stack) TaskNetwork() (release.TaskNetwork, error) {
 }
 
 // update runs the engine. Each event goes to observe, too, where it is not nil.
-func (s *Stack) update(ctx context.Context, u engine.Update, progress func(string), observe func(engine.Event)) (release.Update, error) {
+func (s *Stack) update(ctx context.Context, u engine.Update, progress release.ProgressFunc, observe func(engine.Event)) (release.Update, error) {
 	var done engine.Summary
-	err := s.recovery.run(ctx, progress, func() error {
+	err := s.recovery.run(ctx, func(line string) { progress(line) }, func() error {
 		err := s.refreshState(ctx, u.Targets, progress)
 		if err != nil {
 			return err
@@ -262,7 +262,7 @@ func (s *Stack) update(ctx context.Context, u engine.Update, progress func(strin
 // refreshState reads the account into the state, where that was asked for: everything once, or the targets of each update.
 // It is a run of its own because the refresh of an update reads no more than the update is about, and provision excludes the
 // services.
-func (s *Stack) refreshState(ctx context.Context, targets []string, progress func(string)) error {
+func (s *Stack) refreshState(ctx context.Context, targets []string, progress release.ProgressFunc) error {
 	if !s.refresh {
 		return nil
 	}
@@ -276,14 +276,25 @@ func (s *Stack) refreshState(ctx context.Context, targets []string, progress fun
 	return err
 }
 
-// reportEvent reports an operation of the engine in one line.
-func reportEvent(e engine.Event, progress func(string)) {
+// reportTo returns a function that reports the engine's operations as progress of a phase.
+func reportTo(progress Progress, phase string) func(engine.Event) {
+	report := func(line string, activity ...release.Activity) {
+		progress.Report(release.Event{Kind: release.Progress, Phase: phase, Message: line, Activity: activity[0]})
+	}
+	return func(e engine.Event) { reportEvent(e, report) }
+}
+
+// reportEvent reports an operation of the engine that begins or fails in one line, and at its end what is still running.
+func reportEvent(e engine.Event, progress release.ProgressFunc) {
+	activity := release.Activity{Running: e.Running, Done: e.Done, Total: e.Total}
 	switch {
-	case e.URN == "" || !e.Changes():
-	case e.Status == engine.Started:
-		progress(fmt.Sprintf("%s %s %s", progressVerb(e.Op), engine.ShortType(e.Type), e.Name))
-	case e.Status == engine.Failed:
-		progress(fmt.Sprintf("%s %s failed", engine.ShortType(e.Type), e.Name))
+	case e.URN == "":
+	case e.Status == engine.Started && e.Changes():
+		progress(fmt.Sprintf("%s %s %s", progressVerb(e.Op), engine.ShortType(e.Type), e.Name), activity)
+	case e.Status == engine.Failed && e.Changes():
+		progress(fmt.Sprintf("%s %s failed", engine.ShortType(e.Type), e.Name), activity)
+	case e.Status == engine.Done:
+		progress("", activity)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
@@ -31,6 +32,9 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithRegion(ref.Region), config.WithRetryMode(aws.RetryModeAdaptive), config.WithRetryMaxAttempts(apiMaxAttempts),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(apiTimeout)),
+	}
+	if !o.Debug {
+		options = append(options, config.WithLogger(logging.Nop{}))
 	}
 	if o.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(o.Profile))

@@ -28,6 +28,8 @@ type Options struct {
 	Faults []string
 	// EndpointURL, Profile and Pulumi (the engine's path) are "" where the defaults of AWS and of the engine apply.
 	EndpointURL, Profile, Pulumi string
+	// Debug writes what the SDK logs to standard error; otherwise nothing of it is written.
+	Debug bool
 }
 
 // EngineOptions returns where the engine is looked for, and where it keeps what is its own: below the state directory, so that

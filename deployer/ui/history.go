@@ -40,7 +40,7 @@ func outcomeText(d history.Deployment) string {
 	switch {
 	case d.RolledBackTo != nil:
 		return "rolled back"
-	case d.Outcome == history.Succeeded || len(d.Phases) == 0:
+	case d.Complete() || len(d.Phases) == 0:
 		return string(d.Outcome)
 	}
 	return string(d.Outcome) + ": " + d.Phases[len(d.Phases)-1].Name

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/internal/running"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -46,6 +48,7 @@ type Progress struct {
 	phase     string
 	started   time.Time
 	message   string
+	activity  release.Activity
 	lastWrite time.Time
 	drawn     bool
 }
@@ -89,7 +92,7 @@ func (p *Progress) Report(e release.Event) {
 	defer p.mu.Unlock()
 	switch e.Kind {
 	case release.PhaseStarted:
-		p.phase, p.started, p.message = e.Phase, e.Time, e.Message
+		p.phase, p.started, p.message, p.activity = e.Phase, e.Time, e.Message, release.Activity{}
 		switch {
 		case p.Quiet:
 		case p.Actions:
@@ -98,8 +101,11 @@ func (p *Progress) Report(e release.Event) {
 			p.printLine("%-10s %s", e.Phase, strings.TrimSpace("started "+e.Message))
 		}
 	case release.Progress:
-		p.message = e.Message
-		if !p.Live && p.Verbose {
+		p.activity = e.Activity
+		if e.Message != "" {
+			p.message = e.Message
+		}
+		if !p.Live && p.Verbose && e.Message != "" {
 			p.printLine("%-10s %s", e.Phase, e.Message)
 		}
 	case release.Note:
@@ -155,7 +161,7 @@ func (p *Progress) tick() {
 		case <-ticker.C:
 			p.mu.Lock()
 			if p.phase != "" && !p.Live && !p.Quiet && p.Now().Sub(p.lastWrite) >= keepAliveInterval {
-				p.printLine("%-10s still running after %s: %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
+				p.printLine("%-10s still running after %s: %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.current())
 			}
 			p.draw()
 			p.mu.Unlock()
@@ -174,9 +180,22 @@ func (p *Progress) draw() {
 	if !p.Live || p.Quiet || p.phase == "" {
 		return
 	}
-	line := fmt.Sprintf("%-10s … %6s  %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.message)
+	line := fmt.Sprintf("%-10s … %6s  %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.current())
 	_, _ = fmt.Fprint(p.out, eraseLine+text.Snip(line, max(20, p.Width-1)))
 	p.drawn = true
+}
+
+// current returns what the phase is doing: the changes that are running, each with its time, else its last message; before that
+// how many resources are done.
+func (p *Progress) current() string {
+	doing := cmp.Or(running.Describe(p.activity.Running, p.Now()), p.message)
+	switch done, total := p.activity.Done, p.activity.Total; {
+	case total > 0 && done <= total:
+		return fmt.Sprintf("%d of %d resources; %s", done, total, doing)
+	case done > 0:
+		return text.Plural(done, "resource", "") + " done; " + doing
+	}
+	return doing
 }
 
 func (p *Progress) erase() {

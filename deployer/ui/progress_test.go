@@ -2,6 +2,8 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/internal/running"
 )
 
 var began = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
@@ -115,6 +118,55 @@ func TestKeepAlive(t *testing.T) {
 	<-out.received
 	p.Close()
 	require.Equal(t, "provision  started\nprovision  still running after 31.0s: creating rds/instance database\n", out.String())
+}
+
+// The live line and the keep-alive line name the changes that are running, not the last one that began.
+func TestRunningChanges(t *testing.T) {
+	database := running.Operation{Name: "rds/instance database", Started: began.Add(-31 * time.Second)}
+	policy := running.Operation{Name: "iam/rolePolicy task", Started: began}
+	for name, test := range map[string]struct {
+		events []release.Event
+		want   string
+	}{
+		"before the first change": {nil, "creating rds/instance database"},
+		"two changes": {
+			[]release.Event{{Message: "creating iam/rolePolicy task", Activity: release.Activity{Running: []running.Operation{policy, database}, Done: 3}}},
+			"3 resources done; rds/instance database 31s, iam/rolePolicy task 0s",
+		},
+		"the last that began has ended": {
+			[]release.Event{
+				{Message: "creating iam/rolePolicy task", Activity: release.Activity{Running: []running.Operation{database, policy}, Done: 3, Total: 126}},
+				{Activity: release.Activity{Running: []running.Operation{database}, Done: 4, Total: 126}},
+			}, "4 of 126 resources; rds/instance database 31s",
+		},
+		"everything that began has ended": {
+			[]release.Event{{Activity: release.Activity{Done: 1}}}, "1 resource done; creating rds/instance database",
+		},
+		"more than was expected": {
+			[]release.Event{{Activity: release.Activity{Done: 3, Total: 2}}}, "3 resources done; creating rds/instance database",
+		},
+		"another phase": {
+			[]release.Event{
+				{Activity: release.Activity{Running: []running.Operation{database}, Done: 4}},
+				{Kind: release.PhaseStarted, Time: began, Phase: "migrate", Message: "waiting"},
+			}, "waiting",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			p := NewProgress(&out, ProgressOptions{Style: Style{Width: 200}, Live: true, Now: func() time.Time { return began }})
+			p.Report(events[0])
+			p.Report(events[1])
+			for _, e := range test.events {
+				e.Kind = cmp.Or(e.Kind, release.Progress)
+				p.Report(e)
+			}
+			p.Close()
+			lines := strings.Split(strings.TrimSuffix(out.String(), eraseLine), eraseLine)
+			_, shown, _ := strings.Cut(lines[len(lines)-1], "0.0s  ")
+			require.Equal(t, test.want, shown)
+		})
+	}
 }
 
 // lineListener reports when a second line has arrived.

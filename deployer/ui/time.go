@@ -17,7 +17,7 @@ const minTimeShare = 0.02
 // TimeBreakdown shows where the time of a slow deployment that succeeded went, and what would have saved most of it. For
 // others it writes nothing.
 func TimeBreakdown(w io.Writer, d history.Deployment, style Style) {
-	if !d.Slow || d.Outcome != history.Succeeded {
+	if !d.Slow || !d.Complete() {
 		return
 	}
 	total := d.Ended.Sub(d.Started).Seconds()
