@@ -57,7 +57,7 @@ func All() []Check {
 		{"image_repository", "the image repository and its scans", evaluating(readRepository, evaluateRepository)},
 		{"image", "the running image: the deployed one, in the registry, its findings", checkImage},
 		{"buckets", "the bucket of access logs is private and encrypted", evaluating(readBucket, evaluateBucket)},
-		{"alarms", "alarms in alarm or without data", checkAlarms},
+		{"alarms", "alarms in alarm, missing or without data, and who is notified", checkAlarms},
 		{"log_groups", "the log group and its retention", evaluating(readLogGroup, evaluateLogGroup)},
 		{"waf", "the web ACL in front of the load balancer", checkWAF},
 		{"roles", "the roles of the tasks and who may assume them", checkRoles},

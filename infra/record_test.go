@@ -24,9 +24,11 @@ const (
 // registration is one resource that the program registered.
 type registration struct {
 	urn, typ, name, parent string
-	custom, protect        bool
-	inputs                 map[string]any
-	ignored                []string
+	// provider is the reference of the provider: its URN and ID.
+	provider        string
+	custom, protect bool
+	inputs          map[string]any
+	ignored         []string
 	// dependencies are the URNs that it depends on.
 	dependencies []string
 }
@@ -62,7 +64,7 @@ type recorder struct {
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	rpc := args.RegisterRPC
 	noted := registration{
-		urn: r.urn(rpc.GetParent(), args.TypeToken, args.Name), typ: args.TypeToken, name: args.Name, parent: rpc.GetParent(),
+		urn: r.urn(rpc.GetParent(), args.TypeToken, args.Name), typ: args.TypeToken, name: args.Name, parent: rpc.GetParent(), provider: args.Provider,
 		custom: args.Custom, protect: rpc.GetProtect(), inputs: args.Inputs.Mappable(), ignored: rpc.GetIgnoreChanges(),
 		dependencies: slices.Clone(rpc.GetDependencies()),
 	}

@@ -19,12 +19,12 @@ func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.De
 	var found []types.MetricAlarm
 	firsts := firstAlarms(m.State)
 	for _, r := range m.ByType(typeMetricAlarm) {
-		name, state := r.Text("name"), types.StateValueOk
+		name, state := r.Text("name"), m.stateOf(r)
 		if m.faults[faultAlarm] && slices.Contains(firsts, r) {
-			state = types.StateValueAlarm
+			state = alarmState{types.StateValueAlarm, "Threshold Crossed: 3 datapoints were greater than the threshold", r.Created}
 		}
 		if !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
-			in.StateValue != "" && in.StateValue != state {
+			in.StateValue != "" && in.StateValue != state.value {
 			continue
 		}
 		found = append(found, alarmOf(r, state))
@@ -46,16 +46,13 @@ func firstAlarms(s *State) []*Resource {
 	return firsts
 }
 
-func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {
-	reason := "Threshold not crossed"
-	if state == types.StateValueAlarm {
-		reason = "Threshold Crossed: 3 datapoints were greater than the threshold"
-	}
+func alarmOf(r *Resource, state alarmState) types.MetricAlarm {
 	threshold, hasThreshold := r.Outputs["threshold"].(float64)
 	alarm := types.MetricAlarm{
 		AlarmName: aws.String(r.Text("name")), AlarmArn: aws.String(r.Text("arn")), AlarmDescription: orNil(r.Text("alarmDescription")),
-		StateValue: state, StateReason: aws.String(reason), StateUpdatedTimestamp: &r.Created, ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
-		AlarmActions: r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
+		StateValue: state.value, StateReason: aws.String(state.reason), StateUpdatedTimestamp: &state.since, StateTransitionedTimestamp: &state.since,
+		ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
+		AlarmActions:   r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
 		Namespace: orNil(r.Text("namespace")), Statistic: types.Statistic(r.Text("statistic")), ExtendedStatistic: orNil(r.Text("extendedStatistic")),
 		ComparisonOperator: types.ComparisonOperator(r.Text("comparisonOperator")), EvaluationPeriods: int32p(numberOr(r, "evaluationPeriods", 1)),
 		TreatMissingData: aws.String(r.Text("treatMissingData")), AlarmConfigurationUpdatedTimestamp: &r.Created,

@@ -61,6 +61,8 @@ var monitoringTypes = map[string]resourceType{
 				r.Outputs["timePeriodStart"] = r.Created.Format("2006-01-02") + "_00:00"
 			}
 		},
+		refs: []ref{refTo("notifications.subscriberSnsTopicArns", typeTopicPolicy, "InvalidParameterException",
+			"Unable to create notification: the topic %s does not allow budgets.amazonaws.com to publish", "arn")},
 		conflict: errorTemplate{"DuplicateRecordException", "Error creating budget: %s - the budget already exists."},
 	},
 }
