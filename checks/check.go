@@ -109,7 +109,7 @@ func missingHint(env *environment.Environment, what string) Hint {
 
 // driftHint returns the hint for a setting that was changed outside the deployer.
 func driftHint(env *environment.Environment, cause string) Hint {
-	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment", Command: command(env, "drift")}
+	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment with --refresh", Command: command(env, "drift")}
 }
 
 // StopHint returns a stop's hint with its command completed for the environment.

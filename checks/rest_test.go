@@ -259,21 +259,59 @@ func TestEvaluateLogGroup(t *testing.T) {
 
 func TestEvaluateWAF(t *testing.T) {
 	env := loaded(t, "dev")
-	acl := func(name string, limits ...int64) *waftypes.WebACL {
-		found := &waftypes.WebACL{Name: aws.String(name), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{}}}}
-		for _, limit := range limits {
-			found.Rules = append(found.Rules, waftypes.Rule{Statement: &waftypes.Statement{
-				RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(limit)},
-			}})
+	// acl returns the web ACL that the program declares, changed.
+	acl := func(changes ...func(*waftypes.WebACL)) *waftypes.WebACL {
+		found := &waftypes.WebACL{Name: aws.String(env.WebACLName()), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{
+			RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(2000)},
+		}}}}
+		for _, group := range environment.ManagedRuleGroups() {
+			managed := &waftypes.ManagedRuleGroupStatement{Name: aws.String(group.Name)}
+			for _, name := range group.CountOnly {
+				managed.RuleActionOverrides = append(managed.RuleActionOverrides, waftypes.RuleActionOverride{
+					Name: aws.String(name), ActionToUse: &waftypes.RuleAction{Count: &waftypes.CountAction{}},
+				})
+			}
+			found.Rules = append(found.Rules, waftypes.Rule{
+				Statement: &waftypes.Statement{ManagedRuleGroupStatement: managed}, OverrideAction: &waftypes.OverrideAction{None: &waftypes.NoneAction{}},
+			})
+		}
+		for _, change := range changes {
+			change(found)
 		}
 		return found
 	}
-	requireVerdict(t, verdict{Healthy, "Protected", "2 rules, 2000 requests"}, evaluateWAF(acl(env.WebACLName(), 2000), env))
-	requireVerdict(t, verdict{Error, "Unprotected", ""}, evaluateWAF(nil, env))
-	requireVerdict(t, verdict{Warning, "OtherWebACL", "other"}, evaluateWAF(acl("other", 2000), env))
-	requireVerdict(t, verdict{Error, "NoRules", ""}, evaluateWAF(&waftypes.WebACL{Name: aws.String(env.WebACLName())}, env))
-	requireVerdict(t, verdict{Warning, "NoRateLimit", "1 rule"}, evaluateWAF(acl(env.WebACLName()), env))
-	requireVerdict(t, verdict{Warning, "OtherRateLimit", "9 requests"}, evaluateWAF(acl(env.WebACLName(), 9), env))
+	const common = 3 // the index of AWSManagedRulesCommonRuleSet
+	overrides := func(a *waftypes.WebACL) *[]waftypes.RuleActionOverride {
+		return &a.Rules[common].Statement.ManagedRuleGroupStatement.RuleActionOverrides
+	}
+	for name, test := range map[string]struct {
+		acl  *waftypes.WebACL
+		want verdict
+	}{
+		"as declared":   {acl(), verdict{Healthy, "Protected", "5 rules, 2000 requests"}},
+		"none":          {nil, verdict{Error, "Unprotected", ""}},
+		"another":       {acl(func(a *waftypes.WebACL) { a.Name = aws.String("other") }), verdict{Warning, "OtherWebACL", "other"}},
+		"empty":         {acl(func(a *waftypes.WebACL) { a.Rules = nil }), verdict{Error, "NoRules", ""}},
+		"no rate limit": {acl(func(a *waftypes.WebACL) { a.Rules = a.Rules[1:] }), verdict{Warning, "NoRateLimit", "4 rules"}},
+		"other limit": {acl(func(a *waftypes.WebACL) { a.Rules[0].Statement.RateBasedStatement.Limit = aws.Int64(9) }),
+			verdict{Warning, "OtherRateLimit", "9 requests"}},
+		"an override is missing": {acl(func(a *waftypes.WebACL) { *overrides(a) = (*overrides(a))[1:] }),
+			verdict{Warning, "ManagedRulesDiffer", "SizeRestrictions_QUERYSTRING blocks"}},
+		"an override blocks": {acl(func(a *waftypes.WebACL) {
+			(*overrides(a))[1].ActionToUse = &waftypes.RuleAction{Block: &waftypes.BlockAction{}}
+		}), verdict{Warning, "ManagedRulesDiffer", "SizeRestrictions_BODY blocks"}},
+		"one too many": {acl(func(a *waftypes.WebACL) {
+			*overrides(a) = append(*overrides(a), waftypes.RuleActionOverride{Name: aws.String("GenericLFI_URIPATH"), ActionToUse: &waftypes.RuleAction{Count: &waftypes.CountAction{}}})
+		}), verdict{Warning, "ManagedRulesDiffer", "GenericLFI_URIPATH is overridden"}},
+		"a group counts": {acl(func(a *waftypes.WebACL) {
+			a.Rules[common].OverrideAction = &waftypes.OverrideAction{Count: &waftypes.CountAction{}}
+		}),
+			verdict{Warning, "ManagedRulesDiffer", "AWSManagedRulesCommonRuleSet only counts"}},
+		"a group is missing": {acl(func(a *waftypes.WebACL) { a.Rules = slices.Delete(a.Rules, common, common+1) }),
+			verdict{Warning, "ManagedRulesDiffer", "AWSManagedRulesCommonRuleSet is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateWAF(test.acl, env)) })
+	}
 }
 
 func TestEvaluateRole(t *testing.T) {

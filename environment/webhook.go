@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// secretHosts are the hosts of services whose webhook URLs are credentials: whoever has the URL can post. The services' own pages say so,
-// or let the URL be revoked like a password. A name stands for its subdomains, too.
+// secretHosts lists the hosts of services whose webhook URLs are credentials: the URL alone suffices to post. A name includes its subdomains.
+// Source: https://api.slack.com/messaging/webhooks, https://support.pagerduty.com/main/docs/aws-cloudwatch-integration-guide
 var secretHosts = []string{
 	"hooks.slack.com", "discord.com", "discordapp.com", "webhook.office.com", "logic.azure.com", "powerplatform.com",
 	"chat.googleapis.com", "pagerduty.com", "opsgenie.com", "victorops.com", "hooks.zapier.com", "hook.make.com", "maker.ifttt.com",
-	"integrations.betterstack.com", "uptime.betterstack.com", "api.telegram.org", "webhook.site", "lambda-url.on.aws",
+	"integrations.betterstack.com", "uptime.betterstack.com", "api.telegram.org",
 }
 
-// chatHosts are hosts that cannot confirm a subscription of SNS, since they expect messages in a format of their own.
+// chatHosts lists hosts that cannot confirm a subscription of SNS, since they require messages in a format of their own.
 var chatHosts = []string{"hooks.slack.com", "webhook.office.com"}
 
 // tokenPattern matches a part of a path that is long and random enough to be a key: a UUID, or 20 letters and digits, both of them present.

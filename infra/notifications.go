@@ -9,8 +9,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Notifications is the topic that notifies people in one region, from enhanced monitoring on. Alarms and the budget publish to it; whatever
-// else has to be told refers to it, too.
+// Notifications is the topic that notifies people in one region, from enhanced monitoring on. Alarms and the budget publish to it, and
+// other components can, by its ARN.
 type Notifications struct {
 	pulumi.ResourceState
 

@@ -61,6 +61,7 @@ func (m model) runningAt(name string, at time.Time) int {
 
 // anyTargetHealthy reports whether a load balancer has had a healthy target for long enough to satisfy a health check from outside.
 func (m model) anyTargetHealthy() bool {
+	m.State = m.home
 	for _, r := range m.ByType(typeListener) {
 		if slices.ContainsFunc(m.healthyTargets(r), func(t target) bool { return m.reached(m.after(t.Healthy, metricDelay)) }) {
 			return true

@@ -19,6 +19,9 @@ func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.De
 	var found []types.MetricAlarm
 	firsts := firstAlarms(m.State)
 	for _, r := range m.ByType(typeMetricAlarm) {
+		if cmp.Or(r.Region, m.home.Region) != m.Region {
+			continue
+		}
 		name, state := r.Text("name"), m.stateOf(r)
 		if m.faults[faultAlarm] && slices.Contains(firsts, r) {
 			state = alarmState{types.StateValueAlarm, "Threshold Crossed: 3 datapoints were greater than the threshold", r.Created}
@@ -76,6 +79,7 @@ var typicalMetrics = map[string]float64{
 	"CPUUtilization": 18, "MemoryUtilization": 41, "FreeStorageSpace": 17 << 30, "FreeableMemory": 900 << 20, "DatabaseConnections": 12,
 	"RequestCount": 240, "TargetResponseTime": 0.042, "HTTPCode_Target_5XX_Count": 0, "HTTPCode_ELB_5XX_Count": 0,
 	"ApproximateNumberOfMessagesVisible": 0, "ApproximateAgeOfOldestMessage": 0, "RunningTaskCount": 1,
+	"BlockedRequests": 0,
 }
 
 // getMetricData generates values close to the typical ones, the same for every call. Expressions have no data.
@@ -133,6 +137,12 @@ func (m model) dimensionsExist(dimensions []types.Dimension) bool {
 			found = m.Find(typeQueue, "name", value) != nil
 		case "LoadBalancer":
 			found = m.Find(typeLoadBalancer, "arnSuffix", value) != nil
+		case "WebACL":
+			found = m.Find(typeWebACL, "name", value) != nil
+		case "Region":
+			found = value == m.Region
+		case "Rule":
+			found = value == "ALL"
 		case "TargetGroup":
 			found = m.Find(typeTargetGroup, "arnSuffix", value) != nil
 		}

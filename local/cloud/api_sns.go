@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,7 +21,8 @@ const confirmationTime = 2 * time.Minute
 const pendingSubscription = "PendingConfirmation"
 
 func listSubscriptionsByTopic(m model, in *sns.ListSubscriptionsByTopicInput) (*sns.ListSubscriptionsByTopicOutput, error) {
-	if m.Find(typeTopic, "arn", deref(in.TopicArn)) == nil {
+	topic := m.Find(typeTopic, "arn", deref(in.TopicArn))
+	if topic == nil || cmp.Or(topic.Region, m.home.Region) != m.Region {
 		return nil, &types.NotFoundException{Message: aws.String("Topic does not exist")}
 	}
 	var found []types.Subscription
