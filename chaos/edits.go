@@ -95,6 +95,7 @@ func edits() []edit {
 		{key: "monitoring.level", value: "full"},
 		{key: "monitoring.logRetentionDays", value: 30},
 		{key: "monitoring.emails", value: []string{"oncall@example.com"}},
+		{key: "monitoring", value: object{"level": "enhanced", "webhooks": []string{"https://alerts.example.com/sns"}}}, // basic has no topic
 		{key: "firewall.rateLimit", value: 5000},
 		{key: "budget.monthlyUSD", value: 500},
 		{key: "domain.name", value: "staging-api-2.hyperchonk.com"},

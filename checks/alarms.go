@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,56 +15,154 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
+// checkAlarms evaluates the alarms, and who is notified of them. If one of the two cannot be read, the other one is evaluated.
 func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
-	alarms, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(newCloudWatch(rc.aws()), &cloudwatch.DescribeAlarmsInput{
-		AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
-	}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm { return out.MetricAlarms })
-	if err != nil {
-		return nil, err
+	var alarms []cwtypes.MetricAlarm
+	var findings []Finding
+	var failed []error
+	for _, region := range rc.env.AlarmRegions() {
+		found, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(newCloudWatch(inRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
+			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
+		}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm { return out.MetricAlarms })
+		if err != nil {
+			failed = append(failed, err)
+			break
+		}
+		alarms = append(alarms, found...)
 	}
-	return []Finding{evaluateAlarms(alarms, rc.env, rc.now)}, nil
+	if len(failed) == 0 {
+		findings = append(findings, evaluateAlarms(alarms, rc.env, rc.now))
+	}
+	notified, err := readNotifications(ctx, rc.aws(), rc.env)
+	return append(findings, notified...), errors.Join(append(failed, err)...)
 }
 
-// dataGracePeriod is how long a new alarm may be without data.
-const dataGracePeriod = time.Hour
+// inRegion returns the configuration for another region.
+func inRegion(cfg aws.Config, region string) aws.Config {
+	cfg = cfg.Copy()
+	cfg.Region = region
+	return cfg
+}
 
+const (
+	// dataGracePeriod is how long a new alarm may be without data.
+	dataGracePeriod = time.Hour
+	// firstEvaluation is how long after its creation an alarm has its first state at the latest, besides the periods that it evaluates.
+	firstEvaluation = 5 * time.Minute
+)
+
+// alarmNames are the names of the environment's alarms by what is wrong with them.
+type alarmNames struct {
+	missing, inAlarm, noData, noAction []string
+	// starting are in alarm because nothing has been measured yet.
+	starting []string
+}
+
+// evaluateAlarms compares the alarms with those that the environment's file implies. Others are not the program's.
 func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, now time.Time) Finding {
-	f := newFinding("alarms", "CloudWatch-Alarms-"+env.DashboardName()).with("total", len(alarms))
-	if len(alarms) == 0 {
+	f := newFinding("alarms", "CloudWatch-Alarms-"+env.DashboardName())
+	byName := map[string]cwtypes.MetricAlarm{}
+	for _, a := range alarms {
+		byName[aws.ToString(a.AlarmName)] = a
+	}
+	var names alarmNames
+	total, reasons := 0, map[string]any{}
+	for _, region := range env.AlarmRegions() {
+		for _, what := range env.AlarmsIn(region) {
+			a, exists := byName[env.AlarmName(what)]
+			if !exists {
+				names.missing = append(names.missing, what)
+				continue
+			}
+			total++
+			names.add(what, a, now)
+			if env.Monitoring.AtLeast(environment.Enhanced) &&
+				(!slices.Contains(a.AlarmActions, env.TopicARN(region)) || !aws.ToBool(a.ActionsEnabled)) {
+				names.noAction = append(names.noAction, what)
+			}
+		}
+	}
+	for _, what := range names.inAlarm {
+		reasons[what] = aws.ToString(byName[env.AlarmName(what)].StateReason)
+	}
+	f = f.with("total", total)
+	if total == 0 {
 		return f.error("AlarmsMissing", deployHint(env, "the environment was never deployed, or its alarms were deleted"), "the environment has no alarms")
 	}
-	var inAlarm, noData, noAction []string
-	reasons := map[string]any{}
-	for _, a := range alarms {
-		name := strings.TrimPrefix(aws.ToString(a.AlarmName), env.AlarmName(""))
-		switch {
-		case a.StateValue == cwtypes.StateValueAlarm:
-			inAlarm = append(inAlarm, name)
-			reasons[name] = aws.ToString(a.StateReason)
-		case a.StateValue == cwtypes.StateValueInsufficientData && now.Sub(aws.ToTime(a.StateUpdatedTimestamp)) > dataGracePeriod:
-			noData = append(noData, name)
-		}
-		if env.Monitoring.AtLeast(environment.Enhanced) && (len(a.AlarmActions) == 0 || !aws.ToBool(a.ActionsEnabled)) {
-			noAction = append(noAction, name)
-		}
-	}
-	for _, names := range [][]string{inAlarm, noData, noAction} {
-		slices.Sort(names)
-	}
+	return names.finding(f, env, reasons, total)
+}
+
+// add evaluates an alarm's state.
+func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, now time.Time) {
 	switch {
-	case len(inAlarm) > 0:
-		return f.with("in_alarm", inAlarm).with("reasons", reasons).warning("InAlarm", Hint{
+	case a.StateValue == cwtypes.StateValueAlarm && isStarting(a, now):
+		n.starting = append(n.starting, what)
+	case a.StateValue == cwtypes.StateValueAlarm:
+		n.inAlarm = append(n.inAlarm, what)
+	case a.StateValue == cwtypes.StateValueInsufficientData && now.Sub(aws.ToTime(a.StateUpdatedTimestamp)) > dataGracePeriod:
+		n.noData = append(n.noData, what)
+	}
+}
+
+// isStarting reports whether an alarm about something that does not run has been in alarm since it was created, less than dataGracePeriod ago:
+// a first deployment creates it before the services. It was never OK, since then it would have changed its state later.
+func isStarting(a cwtypes.MetricAlarm, now time.Time) bool {
+	created, since := aws.ToTime(a.AlarmConfigurationUpdatedTimestamp), aws.ToTime(a.StateTransitionedTimestamp)
+	evaluated := time.Duration(aws.ToInt32(a.EvaluationPeriods)*aws.ToInt32(a.Period)) * time.Second
+	return aws.ToString(a.TreatMissingData) == "breaching" && now.Sub(created) < dataGracePeriod &&
+		!since.Before(created) && since.Sub(created) <= evaluated+firstEvaluation
+}
+
+// finding reports every problem in the details and the message; the first one has the reason and the hint.
+func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, reasons map[string]any, total int) Finding {
+	if len(n.starting) > 0 {
+		slices.Sort(n.starting)
+		f = f.with("waiting_for_first_data", n.starting)
+	}
+	if len(n.inAlarm) > 0 {
+		f = f.with("reasons", reasons)
+	}
+	var first *struct {
+		reason string
+		hint   Hint
+	}
+	var messages []string
+	for _, p := range []struct {
+		names                   []string
+		detail, reason, message string
+		hint                    Hint
+	}{
+		{n.inAlarm, "in_alarm", "InAlarm", "in alarm: ", Hint{
 			Cause:    "a metric has crossed its threshold: each alarm's reason is in the details",
 			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),
-		}, "%d of %d alarms are in alarm: %s", len(inAlarm), len(alarms), strings.Join(inAlarm, ", "))
-	case len(noData) > 0:
-		return f.with("without_data", noData).warning("WithoutData", Hint{
+		}},
+		{n.missing, "missing", "AlarmsMissing", "missing, so that no one is notified: ",
+			driftHint(env, "they were deleted outside the deployer, or "+environment.FileName(env.Stack)+" was changed and not deployed")},
+		{n.noAction, "without_action", "NoAlarmActions", "without the action that notifies the topic: ",
+			driftHint(env, "their actions were removed or disabled")},
+		{n.noData, "without_data", "WithoutData", "without data: ", Hint{
 			Cause:    "the monitored resource sends no metrics: it is not running, or was replaced under another name",
 			Solution: "check that it exists, then run a full deployment", Command: command(env, "drift"),
-		}, "%d of %d alarms have no data: %s", len(noData), len(alarms), strings.Join(noData, ", "))
-	case len(noAction) > 0:
-		return f.with("without_action", noAction).warning("NoAlarmActions", driftHint(env, "their actions were removed or disabled"),
-			"%d of %d alarms have no enabled action, so that no one is notified: %s", len(noAction), len(alarms), strings.Join(noAction, ", "))
+		}},
+	} {
+		if len(p.names) == 0 {
+			continue
+		}
+		slices.Sort(p.names)
+		f = f.with(p.detail, p.names)
+		messages = append(messages, p.message+strings.Join(p.names, ", "))
+		if first == nil {
+			first = &struct {
+				reason string
+				hint   Hint
+			}{p.reason, p.hint}
+		}
 	}
-	return f.healthy("Quiet", "%d alarms, none in alarm", len(alarms))
+	switch {
+	case first != nil:
+		return f.warning(first.reason, first.hint, "of %d alarms, %s", total+len(n.missing), strings.Join(messages, "; "))
+	case len(n.starting) > 0:
+		return f.healthy("Quiet", "%d alarms, none in alarm; new and waiting for first data: %s", total, strings.Join(n.starting, ", "))
+	}
+	return f.healthy("Quiet", "%d alarms, none in alarm", total)
 }

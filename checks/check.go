@@ -57,7 +57,7 @@ func All() []Check {
 		{"image_repository", "the image repository and its scans", evaluating(readRepository, evaluateRepository)},
 		{"image", "the running image: the deployed one, in the registry, its findings", checkImage},
 		{"buckets", "the bucket of access logs is private and encrypted", evaluating(readBucket, evaluateBucket)},
-		{"alarms", "alarms in alarm or without data", checkAlarms},
+		{"alarms", "alarms in alarm, missing or without data, and who is notified", checkAlarms},
 		{"log_groups", "the log group and its retention", evaluating(readLogGroup, evaluateLogGroup)},
 		{"waf", "the web ACL in front of the load balancer", checkWAF},
 		{"roles", "the roles of the tasks and who may assume them", checkRoles},
@@ -109,7 +109,7 @@ func missingHint(env *environment.Environment, what string) Hint {
 
 // driftHint returns the hint for a setting that was changed outside the deployer.
 func driftHint(env *environment.Environment, cause string) Hint {
-	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment", Command: command(env, "drift")}
+	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment with --refresh", Command: command(env, "drift")}
 }
 
 // StopHint returns a stop's hint with its command completed for the environment.

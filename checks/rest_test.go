@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 	"github.com/stretchr/testify/require"
 
@@ -128,28 +131,121 @@ func TestEvaluateBucket(t *testing.T) {
 	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateBucket(&bucket{blocked: true}, env))
 }
 
-func TestEvaluateAlarms(t *testing.T) {
-	alarm := func(what string, state cwtypes.StateValue, since time.Duration, actions ...string) cwtypes.MetricAlarm {
-		return cwtypes.MetricAlarm{
-			AlarmName: aws.String("v3-backend-staging-" + what), StateValue: state, StateUpdatedTimestamp: ago(since),
-			StateReason: aws.String("crossed"), AlarmActions: actions, ActionsEnabled: aws.Bool(true),
+// alarmsOf returns the alarms that an environment implies, all of them OK since yesterday.
+func alarmsOf(env *environment.Environment) []cwtypes.MetricAlarm {
+	var all []cwtypes.MetricAlarm
+	for _, region := range env.AlarmRegions() {
+		for _, what := range env.AlarmsIn(region) {
+			all = append(all, cwtypes.MetricAlarm{
+				AlarmName: aws.String(env.AlarmName(what)), StateValue: cwtypes.StateValueOk, StateReason: aws.String("crossed"),
+				StateUpdatedTimestamp: ago(day), StateTransitionedTimestamp: ago(day), AlarmConfigurationUpdatedTimestamp: ago(day),
+				AlarmActions: []string{env.TopicARN(region)}, ActionsEnabled: aws.Bool(true), TreatMissingData: aws.String("notBreaching"),
+				EvaluationPeriods: aws.Int32(5), Period: aws.Int32(60),
+			})
 		}
 	}
-	const ok, ringing, blind = cwtypes.StateValueOk, cwtypes.StateValueAlarm, cwtypes.StateValueInsufficientData
+	return all
+}
+
+func TestEvaluateAlarms(t *testing.T) {
+	type alarm = cwtypes.MetricAlarm
+	// rings puts an alarm about missing data into alarm: age after its creation, for since.
+	rings := func(age, since time.Duration) func(*alarm) {
+		return func(a *alarm) {
+			a.StateValue, a.TreatMissingData = cwtypes.StateValueAlarm, aws.String("breaching")
+			a.AlarmConfigurationUpdatedTimestamp, a.StateTransitionedTimestamp = ago(age), ago(since)
+		}
+	}
 	for name, test := range map[string]struct {
-		alarms []cwtypes.MetricAlarm
-		want   verdict
+		changes map[string]func(*alarm)
+		deleted string
+		want    verdict
 	}{
-		"quiet":     {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("b", blind, time.Minute, "topic")}, verdict{Healthy, "Quiet", "2 alarms"}},
-		"none":      {nil, verdict{Error, "AlarmsMissing", ""}},
-		"in alarm":  {[]cwtypes.MetricAlarm{alarm("a", ok, day, "topic"), alarm("db-cpu", ringing, day, "topic")}, verdict{Warning, "InAlarm", "1 of 2 alarms are in alarm: db-cpu"}},
-		"no data":   {[]cwtypes.MetricAlarm{alarm("a", blind, 2*time.Hour, "topic")}, verdict{Warning, "WithoutData", "1 of 1"}},
-		"no action": {[]cwtypes.MetricAlarm{alarm("a", ok, day)}, verdict{Warning, "NoAlarmActions", "1 of 1"}},
+		"quiet":         {nil, "", verdict{Healthy, "Quiet", "17 alarms"}},
+		"new, no data":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue, a.StateUpdatedTimestamp = "INSUFFICIENT_DATA", ago(time.Minute) }}, "", verdict{Healthy, "Quiet", ""}},
+		"in alarm":      {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "", verdict{Warning, "InAlarm", "of 17 alarms, in alarm: db-cpu"}},
+		"no data":       {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue, a.StateUpdatedTimestamp = "INSUFFICIENT_DATA", ago(2*time.Hour) }}, "", verdict{Warning, "WithoutData", "without data: db-cpu"}},
+		"no action":     {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.AlarmActions = nil }}, "", verdict{Warning, "NoAlarmActions", "notifies the topic: db-cpu"}},
+		"other action":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.AlarmActions = []string{"arn:aws:sns:us-east-1:1:other"} }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},
+		"switched off":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.ActionsEnabled = aws.Bool(false) }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},
+		"deleted":       {nil, "jobs-dead", verdict{Warning, "AlarmsMissing", "missing, so that no one is notified: jobs-dead"}},
+		"both":          {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "jobs-dead", verdict{Warning, "InAlarm", "in alarm: db-cpu; missing, so that no one is notified: jobs-dead"}},
+		"first rollout": {map[string]func(*alarm){"api-tasks": rings(20*time.Minute, 18*time.Minute)}, "", verdict{Healthy, "Quiet", "waiting for first data: api-tasks"}},
+		"was OK":        {map[string]func(*alarm){"api-tasks": rings(50*time.Minute, 18*time.Minute)}, "", verdict{Warning, "InAlarm", "in alarm: api-tasks"}},
+		"never started": {map[string]func(*alarm){"api-tasks": rings(61*time.Minute, time.Hour)}, "", verdict{Warning, "InAlarm", "api-tasks"}},
+		"was changed":   {map[string]func(*alarm){"api-tasks": rings(5*time.Minute, 10*time.Minute)}, "", verdict{Warning, "InAlarm", "api-tasks"}},
+		"with data": {map[string]func(*alarm){"api-5xx": func(a *alarm) {
+			rings(20*time.Minute, 18*time.Minute)(a)
+			a.TreatMissingData = aws.String("notBreaching")
+		}}, "", verdict{Warning, "InAlarm", "api-5xx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireVerdict(t, test.want, evaluateAlarms(test.alarms, loaded(t, "staging"), now))
+			env := loaded(t, "staging")
+			env.Services.Scheduler = nil
+			alarms := slices.DeleteFunc(alarmsOf(env), func(a alarm) bool { return test.deleted != "" && *a.AlarmName == env.AlarmName(test.deleted) })
+			for i := range alarms {
+				if change := test.changes[strings.TrimPrefix(*alarms[i].AlarmName, env.AlarmName(""))]; change != nil {
+					change(&alarms[i])
+				}
+			}
+			requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
 		})
 	}
+	requireVerdict(t, verdict{Error, "AlarmsMissing", ""}, evaluateAlarms(nil, loaded(t, "staging"), now))
+
+	// With basic monitoring alarms only show.
+	basic := loaded(t, "dev")
+	alarms := alarmsOf(basic)
+	alarms[0].AlarmActions = nil
+	requireVerdict(t, verdict{Healthy, "Quiet", ""}, evaluateAlarms(alarms, basic, now))
+
+	// The alarm of the health check notifies the topic of its own region.
+	elsewhere := loaded(t, "production")
+	elsewhere.Region = "eu-central-1"
+	requireVerdict(t, verdict{Healthy, "Quiet", ""}, evaluateAlarms(alarmsOf(elsewhere), elsewhere, now))
+	alarms = alarmsOf(elsewhere)
+	alarms[len(alarms)-1].AlarmActions = []string{elsewhere.TopicARN("eu-central-1")}
+	requireVerdict(t, verdict{Warning, "NoAlarmActions", "outside"}, evaluateAlarms(alarms, elsewhere, now))
+}
+
+func TestEvaluateNotifications(t *testing.T) {
+	const mail, hook, secret = "ops@example.com", "https://alerts.example.com/sns", "https://events.example.com/XXXXSECRETXXXX"
+	confirmed := func(endpoint string) snstypes.Subscription {
+		return snstypes.Subscription{SubscriptionArn: aws.String("arn:aws:sns:us-east-1:1:t:1"), Endpoint: aws.String(endpoint)}
+	}
+	pending := func(endpoint string) snstypes.Subscription {
+		return snstypes.Subscription{SubscriptionArn: aws.String("PendingConfirmation"), Endpoint: aws.String(endpoint)}
+	}
+	type list = []snstypes.Subscription
+	for name, test := range map[string]struct {
+		found list
+		want  verdict
+		hint  string
+	}{
+		"confirmed":        {list{confirmed(mail), confirmed(hook)}, verdict{Healthy, "Subscribed", "2 subscriptions are confirmed"}, ""},
+		"and a secret one": {list{confirmed(mail), confirmed(hook), confirmed(secret)}, verdict{Healthy, "Subscribed", "3 subscriptions"}, ""},
+		"mail pending":     {list{pending(mail), confirmed(hook)}, verdict{Warning, "SubscriptionPending", "not confirmed: " + mail}, "--protocol email --notification-endpoint " + mail},
+		"webhook pending":  {list{confirmed(mail), pending(hook)}, verdict{Warning, "SubscriptionPending", "not confirmed: " + hook}, "--protocol https"},
+		"all pending":      {list{pending(mail), pending(hook)}, verdict{Warning, "SubscriptionPending", hook + ", so that no one is notified"}, "aws sns subscribe --topic-arn arn:aws:sns:us-east-1:123456789012:v3-backend-staging-alarms"},
+		"unsubscribed":     {list{confirmed(hook)}, verdict{Warning, "SubscriptionMissing", "not subscribed: " + mail}, "deployer up"},
+		"deleted a moment ago": {list{{SubscriptionArn: aws.String("Deleted"), Endpoint: aws.String(mail)}, confirmed(hook)},
+			verdict{Warning, "SubscriptionPending", mail}, ""},
+		"asked again": {list{pending(mail), confirmed(mail), confirmed(hook)}, verdict{Healthy, "Subscribed", ""}, ""},
+		"none":        {nil, verdict{Warning, "SubscriptionMissing", "so that no one is notified"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := loaded(t, "staging")
+			env.Monitoring.Emails, env.Monitoring.Webhooks = []string{mail}, []string{hook}
+			f := evaluateNotifications(test.found, true, env, env.Region)
+			requireVerdict(t, test.want, f)
+			require.NotContains(t, asText(t, f), "XXXXSECRETXXXX")
+			if test.hint != "" {
+				require.Contains(t, f.Hint.Command, test.hint)
+			}
+		})
+	}
+	env := loaded(t, "staging")
+	requireVerdict(t, verdict{Warning, "TopicMissing", "v3-backend-staging-alarms"}, evaluateNotifications(nil, false, env, env.Region))
 }
 
 func TestEvaluateLogGroup(t *testing.T) {
@@ -163,21 +259,59 @@ func TestEvaluateLogGroup(t *testing.T) {
 
 func TestEvaluateWAF(t *testing.T) {
 	env := loaded(t, "dev")
-	acl := func(name string, limits ...int64) *waftypes.WebACL {
-		found := &waftypes.WebACL{Name: aws.String(name), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{}}}}
-		for _, limit := range limits {
-			found.Rules = append(found.Rules, waftypes.Rule{Statement: &waftypes.Statement{
-				RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(limit)},
-			}})
+	// acl returns the web ACL that the program declares, changed.
+	acl := func(changes ...func(*waftypes.WebACL)) *waftypes.WebACL {
+		found := &waftypes.WebACL{Name: aws.String(env.WebACLName()), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{
+			RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(2000)},
+		}}}}
+		for _, group := range environment.ManagedRuleGroups() {
+			managed := &waftypes.ManagedRuleGroupStatement{Name: aws.String(group.Name)}
+			for _, name := range group.CountOnly {
+				managed.RuleActionOverrides = append(managed.RuleActionOverrides, waftypes.RuleActionOverride{
+					Name: aws.String(name), ActionToUse: &waftypes.RuleAction{Count: &waftypes.CountAction{}},
+				})
+			}
+			found.Rules = append(found.Rules, waftypes.Rule{
+				Statement: &waftypes.Statement{ManagedRuleGroupStatement: managed}, OverrideAction: &waftypes.OverrideAction{None: &waftypes.NoneAction{}},
+			})
+		}
+		for _, change := range changes {
+			change(found)
 		}
 		return found
 	}
-	requireVerdict(t, verdict{Healthy, "Protected", "2 rules, 2000 requests"}, evaluateWAF(acl(env.WebACLName(), 2000), env))
-	requireVerdict(t, verdict{Error, "Unprotected", ""}, evaluateWAF(nil, env))
-	requireVerdict(t, verdict{Warning, "OtherWebACL", "other"}, evaluateWAF(acl("other", 2000), env))
-	requireVerdict(t, verdict{Error, "NoRules", ""}, evaluateWAF(&waftypes.WebACL{Name: aws.String(env.WebACLName())}, env))
-	requireVerdict(t, verdict{Warning, "NoRateLimit", "1 rule"}, evaluateWAF(acl(env.WebACLName()), env))
-	requireVerdict(t, verdict{Warning, "OtherRateLimit", "9 requests"}, evaluateWAF(acl(env.WebACLName(), 9), env))
+	const common = 3 // the index of AWSManagedRulesCommonRuleSet
+	overrides := func(a *waftypes.WebACL) *[]waftypes.RuleActionOverride {
+		return &a.Rules[common].Statement.ManagedRuleGroupStatement.RuleActionOverrides
+	}
+	for name, test := range map[string]struct {
+		acl  *waftypes.WebACL
+		want verdict
+	}{
+		"as declared":   {acl(), verdict{Healthy, "Protected", "5 rules, 2000 requests"}},
+		"none":          {nil, verdict{Error, "Unprotected", ""}},
+		"another":       {acl(func(a *waftypes.WebACL) { a.Name = aws.String("other") }), verdict{Warning, "OtherWebACL", "other"}},
+		"empty":         {acl(func(a *waftypes.WebACL) { a.Rules = nil }), verdict{Error, "NoRules", ""}},
+		"no rate limit": {acl(func(a *waftypes.WebACL) { a.Rules = a.Rules[1:] }), verdict{Warning, "NoRateLimit", "4 rules"}},
+		"other limit": {acl(func(a *waftypes.WebACL) { a.Rules[0].Statement.RateBasedStatement.Limit = aws.Int64(9) }),
+			verdict{Warning, "OtherRateLimit", "9 requests"}},
+		"an override is missing": {acl(func(a *waftypes.WebACL) { *overrides(a) = (*overrides(a))[1:] }),
+			verdict{Warning, "ManagedRulesDiffer", "SizeRestrictions_QUERYSTRING blocks"}},
+		"an override blocks": {acl(func(a *waftypes.WebACL) {
+			(*overrides(a))[1].ActionToUse = &waftypes.RuleAction{Block: &waftypes.BlockAction{}}
+		}), verdict{Warning, "ManagedRulesDiffer", "SizeRestrictions_BODY blocks"}},
+		"one too many": {acl(func(a *waftypes.WebACL) {
+			*overrides(a) = append(*overrides(a), waftypes.RuleActionOverride{Name: aws.String("GenericLFI_URIPATH"), ActionToUse: &waftypes.RuleAction{Count: &waftypes.CountAction{}}})
+		}), verdict{Warning, "ManagedRulesDiffer", "GenericLFI_URIPATH is overridden"}},
+		"a group counts": {acl(func(a *waftypes.WebACL) {
+			a.Rules[common].OverrideAction = &waftypes.OverrideAction{Count: &waftypes.CountAction{}}
+		}),
+			verdict{Warning, "ManagedRulesDiffer", "AWSManagedRulesCommonRuleSet only counts"}},
+		"a group is missing": {acl(func(a *waftypes.WebACL) { a.Rules = slices.Delete(a.Rules, common, common+1) }),
+			verdict{Warning, "ManagedRulesDiffer", "AWSManagedRulesCommonRuleSet is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateWAF(test.acl, env)) })
+	}
 }
 
 func TestEvaluateRole(t *testing.T) {

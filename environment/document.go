@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -146,6 +147,9 @@ func (d *document) has(path string) bool {
 	return ok
 }
 
+// urlPattern matches URLs, of which an excerpt shows no more than the scheme: a webhook's is a secret where it should not be in the file.
+var urlPattern = regexp.MustCompile(`(https?://)[^\s,"'\]}]+`)
+
 // locate sets the line and the excerpt of a problem: those of its key, or of the nearest key above it.
 func (d *document) locate(p *problem.Problem) {
 	if d.source == nil {
@@ -159,7 +163,7 @@ func (d *document) locate(p *problem.Problem) {
 		}
 	}
 	if p.Line > 0 && p.Line <= len(d.source) {
-		p.Excerpt = fmt.Sprintf("%5d | %s", p.Line, strings.TrimRight(d.source[p.Line-1], " \t\r"))
+		p.Excerpt = fmt.Sprintf("%5d | %s", p.Line, urlPattern.ReplaceAllString(strings.TrimRight(d.source[p.Line-1], " \t\r"), "$1…"))
 	}
 }
 

@@ -181,6 +181,8 @@ type Monitoring struct {
 	LogRetentionDays int   `yaml:"logRetentionDays"`
 	// Emails receive alarms and budget warnings.
 	Emails []string `yaml:"emails"`
+	// Webhooks are https URLs that receive the same from enhanced monitoring on. They confirm subscriptions of SNS themselves.
+	Webhooks []string `yaml:"webhooks"`
 }
 
 // AtLeast reports whether m includes a level.

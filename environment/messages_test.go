@@ -129,6 +129,38 @@ Pulumi.staging.yaml:7: domain.root: "example" is not valid; give the hosted zone
 Pulumi.staging.yaml:14: monitoring.emails[0]: "ops" is not an e-mail address; give an address such as ops@example.com
    14 |     monitoring: {emails: [ops]}
 `,
+	"email-twice": `
+Pulumi.staging.yaml:14: monitoring.emails[1]: ops@example.com is listed twice; remove it
+   14 |     monitoring: {emails: [ops@example.com, ops@example.com]}
+`,
+	"recipients-missing": `
+Pulumi.staging.yaml:14: monitoring.emails: it is missing: with the level enhanced, alarms would notify no one; give at least one address, such as [ops@example.com], or an endpoint in monitoring.webhooks
+   14 |     monitoring: {level: enhanced}
+`,
+	"webhook-basic": `
+Pulumi.staging.yaml:14: monitoring.webhooks: basic monitoring has no topic that notifies webhooks; set monitoring.level to enhanced, or remove them
+   14 |     monitoring: {webhooks: [https://…]}
+`,
+	"webhook-secret": `
+Pulumi.staging.yaml:17: monitoring.webhooks[0]: it is not an https URL; give the https URL of an endpoint that confirms subscriptions of SNS itself, without a key in it
+   17 |         - http://…
+Pulumi.staging.yaml:18: monitoring.webhooks[1]: a webhook of hooks.slack.com does not confirm subscriptions of SNS, and its URL is a secret; for Slack and Teams, configure Amazon Q Developer in chat applications for the topic, which needs no URL here
+   18 |         - https://…
+Pulumi.staging.yaml:19: monitoring.webhooks[2]: a webhook URL of events.eu.pagerduty.com is a secret; keep it out of the file: after the first deployment, subscribe it with ` + "`" + `aws sns subscribe` + "`" + `; status counts it
+   19 |         - https://…
+Pulumi.staging.yaml:20: monitoring.webhooks[3]: it has a user name or a password; keep it out of the file: after the first deployment, subscribe it with ` + "`" + `aws sns subscribe` + "`" + `; status counts it
+   20 |         - https://…
+Pulumi.staging.yaml:21: monitoring.webhooks[4]: it has a query or a fragment, which may be a secret; keep it out of the file: after the first deployment, subscribe it with ` + "`" + `aws sns subscribe` + "`" + `; status counts it
+   21 |         - https://…
+Pulumi.staging.yaml:22: monitoring.webhooks[5]: a part of its path looks like a key; keep it out of the file: after the first deployment, subscribe it with ` + "`" + `aws sns subscribe` + "`" + `; status counts it
+   22 |         - https://…
+Pulumi.staging.yaml:24: monitoring.webhooks[7]: it is listed twice; remove it
+   24 |         - https://…
+`,
+	"webhook-text": `
+Pulumi.staging.yaml:14: monitoring.webhooks: expected a list, got the text "https://…"; give a list, in square brackets
+   14 |     monitoring: {level: enhanced, webhooks: "https://…"}
+`,
 	"empty-block": `
 Pulumi.staging.yaml:2: config.v3-backend:environment: it is empty; copy the block from another environment's file
     2 |   v3-backend:environment:

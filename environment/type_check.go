@@ -138,7 +138,7 @@ func describeNode(node ast.Node) string {
 		return "a number that is too large"
 	}
 	if text, ok := textOf(node); ok {
-		return fmt.Sprintf("the text %q", text)
+		return fmt.Sprintf("the text %q", urlPattern.ReplaceAllString(text, "$1…"))
 	}
 	switch node := node.(type) {
 	case *ast.NullNode:

@@ -237,13 +237,38 @@ func (e *Environment) monitoringProblems(l *problemList) {
 		l.add("monitoring.logRetentionDays", "give one of "+joinNumbers(logRetentions),
 			"CloudWatch has no retention of %d days", e.Monitoring.LogRetentionDays)
 	}
-	for i, address := range e.Monitoring.Emails {
-		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
-			l.add(fmt.Sprintf("monitoring.emails[%d]", i), "give an address such as ops@example.com", "%q is not an e-mail address", address)
-		}
-	}
+	e.recipientProblems(l)
 	l.within("firewall.rateLimit", e.Firewall.RateLimit, 10, 2_000_000_000)
 	l.within("budget.monthlyUSD", e.Budget.MonthlyUSD, 1, 1_000_000)
+}
+
+// recipientProblems checks who is notified. Basic monitoring has no topic; any other level without a recipient would notify no one.
+func (e *Environment) recipientProblems(l *problemList) {
+	m := e.Monitoring
+	for i, address := range m.Emails {
+		path := fmt.Sprintf("monitoring.emails[%d]", i)
+		switch parsed, err := mail.ParseAddress(address); {
+		case err != nil || parsed.Address != address:
+			l.add(path, "give an address such as ops@example.com", "%q is not an e-mail address", address)
+		case slices.Index(m.Emails, address) < i:
+			l.add(path, "remove it", "%s is listed twice", address)
+		}
+	}
+	for i, endpoint := range m.Webhooks {
+		path := fmt.Sprintf("monitoring.webhooks[%d]", i)
+		if message, remedy := webhookProblem(endpoint); message != "" {
+			l.add(path, remedy, "%s", message)
+		} else if slices.Index(m.Webhooks, endpoint) < i {
+			l.add(path, "remove it", "it is listed twice")
+		}
+	}
+	switch {
+	case m.AtLeast(Enhanced) && len(m.Emails)+len(m.Webhooks) == 0:
+		l.add("monitoring.emails", "give at least one address, such as [ops@example.com], or an endpoint in monitoring.webhooks",
+			"it is missing: with the level %s, alarms would notify no one", m.Level)
+	case m.Level == Basic && len(m.Webhooks) > 0:
+		l.add("monitoring.webhooks", "set monitoring.level to enhanced, or remove them", "basic monitoring has no topic that notifies webhooks")
+	}
 }
 
 func (e *Environment) deploymentProblems(l *problemList) {

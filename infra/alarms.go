@@ -35,7 +35,7 @@ const gigabyte = 1 << 30
 
 // alarms returns the environment's alarms. Only those of the load balancer need a name that AWS generates.
 func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInput) []alarm {
-	all := balancerAlarms(balancer, targetGroup)
+	all := append(balancerAlarms(balancer, targetGroup), firewallAlarm(env))
 	for _, s := range env.Services.List() {
 		all = append(all, serviceAlarms(env, s)...)
 	}
@@ -61,9 +61,21 @@ func balancerAlarms(balancer, targetGroup pulumi.StringInput) []alarm {
 	}
 }
 
+// firewallAlarm returns the alarm about requests that the web ACL blocks: an attack, or a rule that matches what the API is for. A few blocked
+// requests a minute are usual, since robots scan every address.
+// Source: https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html
+func firewallAlarm(env *environment.Environment) alarm {
+	return alarm{"waf-blocked", "The web ACL blocks many requests: an attack, or a rule that legitimate queries match",
+		"AWS/WAFV2", "BlockedRequests", "Sum", above, 50, 5, notBreaching,
+		pulumi.StringMap{"WebACL": pulumi.String(env.WebACLName()), "Region": pulumi.String(env.Region), "Rule": pulumi.String("ALL")}}
+}
+
 // serviceAlarms returns the alarms about one service's tasks. ECS sends one sample of the CPU per minute and running task, so that the
 // number of samples is the number of tasks, at every level of monitoring. Without data no task runs.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
+//
+// Where a task has a sidecar, AWS does not document whether a sample is a task's or a container's. After the first deployment with one,
+// compare the statistic SampleCount of CPUUtilization with the number of running tasks: if it is twice as large, so must be the threshold.
 func serviceAlarms(env *environment.Environment, s environment.Service) []alarm {
 	service := pulumi.StringMap{
 		"ClusterName": pulumi.String(env.ClusterName()),
@@ -117,7 +129,7 @@ func queueAlarms(env *environment.Environment) []alarm {
 
 // uptimeAlarm returns the alarm about the health check of Route 53, from outside AWS.
 func uptimeAlarm(healthCheckID pulumi.IDOutput) alarm {
-	return alarm{"outside", "The API does not answer from the outside",
+	return alarm{environment.UptimeAlarm, "The API does not answer from the outside",
 		"AWS/Route53", "HealthCheckStatus", "Minimum", below, 1, 2, breaching,
 		pulumi.StringMap{"HealthCheckId": healthCheckID.ToStringOutput()}}
 }

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -33,12 +34,6 @@ func TestAlarmsHaveNamesAndThresholds(t *testing.T) {
 		require.NotEmpty(t, a.dimensions, a.name)
 		seen[a.name] = a
 	}
-	for _, what := range []string{
-		"alb-5xx", "api-5xx", "api-unhealthy", "api-latency", "api-cpu", "api-memory", "api-tasks", "worker-tasks",
-		"scheduler-tasks", "db-cpu", "db-memory", "db-storage", "db-connections", "jobs-age", "jobs-dead",
-	} {
-		require.Contains(t, seen, what)
-	}
 	require.Equal(t, 2.0, seen["api-tasks"].threshold)
 	require.Equal(t, breaching, seen["api-tasks"].missing, "no sample is no task")
 	require.Equal(t, 900.0, seen["jobs-age"].threshold, "three tries of five minutes")
@@ -51,7 +46,7 @@ func TestAlarmsNotifyTheTopic(t *testing.T) {
 
 	_, all = deployed(t, "staging")
 	for _, a := range ofType(all, alarmType) {
-		require.Equal(t, []any{"arn:aws:aws:sns/topic:Topic:monitoring-alarms"}, a.get("alarmActions"), a.name)
+		require.Equal(t, []any{"arn:aws:aws:sns/topicPolicy:TopicPolicy:notifications"}, a.get("alarmActions"), a.name)
 		require.Equal(t, a.get("alarmActions"), a.get("okActions"), a.name)
 	}
 	latency := find(t, all, alarmType, "monitoring-api-latency")
@@ -60,14 +55,55 @@ func TestAlarmsNotifyTheTopic(t *testing.T) {
 	require.Equal(t, "v3-backend-staging-api-latency", latency.get("name"))
 }
 
+// TestDeclaredAlarms compares the alarms that the program declares with those that status expects, by region.
+func TestDeclaredAlarms(t *testing.T) {
+	for _, stack := range []string{"dev", "staging", "production"} {
+		for _, region := range []string{"us-east-1", "eu-central-1"} {
+			env, err := environment.Load("..", stack)
+			require.NoError(t, err)
+			env.Region = region
+			declared := map[string][]string{}
+			for _, a := range ofType(record(t, env.Stack, Deploy(env, Release{Image: testImage})), alarmType) {
+				home := region
+				if strings.Contains(a.provider, "::aws-us-east-1::") {
+					home = "us-east-1"
+				}
+				what, found := strings.CutPrefix(a.get("name").(string), env.AlarmName(""))
+				require.True(t, found, a.get("name"))
+				declared[home] = append(declared[home], what)
+			}
+			require.Len(t, declared, len(env.AlarmRegions()))
+			for _, home := range env.AlarmRegions() {
+				require.ElementsMatch(t, env.AlarmsIn(home), declared[home], "%s in %s", stack, home)
+			}
+		}
+	}
+}
+
 func TestUptimeAlarmIsInTheRegionOfItsMetric(t *testing.T) {
 	env, all := deployed(t, "production")
 	require.Equal(t, "monitoring-id", find(t, all, alarmType, "monitoring-outside").get("dimensions", "HealthCheckId"))
+	require.Len(t, ofType(all, "pulumi:providers:aws"), 1)
 
 	env.Region = "eu-central-1"
-	for _, a := range ofType(record(t, env.Stack, Deploy(env, Release{Image: testImage})), alarmType) {
-		require.NotEqual(t, "monitoring-outside", a.name)
+	all = record(t, env.Stack, Deploy(env, Release{Image: testImage, EndpointURL: "http://127.0.0.1:5000"}))
+	second := find(t, all, "pulumi:providers:aws", "aws-us-east-1")
+	require.Equal(t, "us-east-1", second.get("region"))
+	require.Equal(t, []any{env.Account}, second.get("allowedAccountIds"))
+	require.Equal(t, "http://127.0.0.1:5000", second.get("endpoints", 0, "cloudwatch"))
+	// CloudWatch rejects an action in another region, so there is a topic with the same recipients.
+	require.Equal(t, []any{"arn:aws:aws:sns/topicPolicy:TopicPolicy:notifications-us-east-1"}, find(t, all, alarmType, "monitoring-outside").get("alarmActions"))
+	for _, typ := range []string{"aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy", "aws:sns/topicSubscription:TopicSubscription"} {
+		var elsewhere int
+		for _, r := range ofType(all, typ) {
+			if strings.Contains(r.provider, "::aws-us-east-1::") {
+				elsewhere++
+			}
+		}
+		require.Equal(t, 1, elsewhere, typ)
+		require.Len(t, ofType(all, typ), 2, typ)
 	}
+	require.Contains(t, find(t, all, "aws:sns/topicPolicy:TopicPolicy", "notifications-us-east-1").get("policy"), "arn:aws:cloudwatch:us-east-1:")
 }
 
 const alarmType = "aws:cloudwatch/metricAlarm:MetricAlarm"

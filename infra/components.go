@@ -37,7 +37,7 @@ func Components() []Component {
 		part("cluster", "ECS cluster and the containers' log group", "Cluster"),
 		part("migration", "task definition of the database migration", "Migration"),
 		part("services", "task definitions, services and their autoscaling", "Service"),
-		part("monitoring", "alarms, notifications, dashboard, tracing", "Monitoring"),
+		part("monitoring", "alarms, notifications, dashboard, tracing", "Notifications", "Monitoring"),
 		part("budget", "monthly budget", "Budget"),
 	}
 }

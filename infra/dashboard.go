@@ -54,6 +54,9 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 		return []any{"AWS/RDS", metric, "DBInstanceIdentifier", env.DatabaseIdentifier()}
 	}
 	queue := func(metric, name string) []any { return []any{"AWS/SQS", metric, "QueueName", name} }
+	firewall := func(metric string) []any {
+		return []any{"AWS/WAFV2", metric, "WebACL", env.WebACLName(), "Region", env.Region, "Rule", "ALL"}
+	}
 	return []graph{
 		{"Requests and errors", "Sum", [][]any{
 			api("RequestCount"), api("HTTPCode_Target_4XX_Count"), api("HTTPCode_Target_5XX_Count"),
@@ -69,6 +72,7 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 			queue("ApproximateNumberOfMessagesVisible", env.QueueName()),
 			queue("ApproximateNumberOfMessagesVisible", env.DeadLetterQueueName()),
 		}},
+		{"Requests that the web ACL blocks or counts", "Sum", [][]any{firewall("BlockedRequests"), firewall("CountedRequests")}},
 		{"Oldest background job (s)", "Maximum", [][]any{queue("ApproximateAgeOfOldestMessage", env.QueueName())}},
 	}
 }

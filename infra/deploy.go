@@ -3,6 +3,7 @@ package infra
 import (
 	"cmp"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -41,13 +42,18 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		provider, err := newProvider(ctx, env.Region, env.Account, r.EndpointURL)
+		provider, err := newProvider(ctx, providerName, env.Region, env.Account, r.EndpointURL)
 		if err != nil {
 			return err
 		}
 		p := &components{
 			ctx: ctx, env: env, image: r.Image, databaseVersion: r.DatabaseVersion,
 			opt: pulumi.Providers(provider), lookups: lookUp(ctx, env, provider),
+		}
+		for _, region := range env.AlarmRegions()[1:] {
+			if p.globalProvider, err = newProvider(ctx, providerNameIn(region), region, env.Account, r.EndpointURL); err != nil {
+				return err
+			}
 		}
 		if err := p.declare(); err != nil {
 			return err
@@ -77,12 +83,18 @@ type components struct {
 	queue       *Queue
 	cluster     *Cluster
 	roles       *Roles
+	// notifications is nil with basic monitoring.
+	notifications *Notifications
+	// globalProvider is the provider in environment.GlobalMetricsRegion where an alarm has to be there; nil means no other region.
+	globalProvider *aws.Provider
 }
 
 // declare declares all components. Their order is for the reader; dependencies follow from the outputs that each
 // component gets.
 func (p *components) declare() error {
-	for _, declare := range []func() error{p.declareNetwork, p.declareData, p.declareIngress, p.declareTasks, p.declareMonitoring} {
+	for _, declare := range []func() error{
+		p.declareNotifications, p.declareNetwork, p.declareData, p.declareIngress, p.declareTasks, p.declareMonitoring,
+	} {
 		if err := declare(); err != nil {
 			return err
 		}
@@ -163,11 +175,26 @@ func (p *components) declareTasks() (err error) {
 	return nil
 }
 
+// declareNotifications declares the topic before anything that may refer to it.
+func (p *components) declareNotifications() (err error) {
+	p.notifications, err = NewNotifications(p.ctx, "notifications", p.env, p.env.Region, p.opt)
+	return err
+}
+
 func (p *components) declareMonitoring() error {
-	if _, err := NewMonitoring(p.ctx, "monitoring", p.env, p.balancer, p.opt); err != nil {
+	args := &MonitoringArgs{Env: p.env, Balancer: p.balancer, Notifications: p.notifications}
+	if p.globalProvider != nil {
+		var err error
+		args.GlobalProvider = p.globalProvider
+		if args.GlobalNotifications, err = NewNotifications(p.ctx, "notifications-"+environment.GlobalMetricsRegion, p.env,
+			environment.GlobalMetricsRegion, pulumi.Providers(p.globalProvider)); err != nil {
+			return err
+		}
+	}
+	if _, err := NewMonitoring(p.ctx, "monitoring", args, p.opt); err != nil {
 		return err
 	}
-	_, err := NewBudget(p.ctx, "budget", p.env, p.opt)
+	_, err := NewBudget(p.ctx, "budget", p.env, p.notifications, p.opt)
 	return err
 }
 

@@ -15,25 +15,6 @@ type Firewall struct {
 	ARN pulumi.StringOutput
 }
 
-// managedRules returns AWS's rule groups in the order of evaluation.
-//
-// SizeRestrictions_BODY blocks bodies over 8 KB. GraphQL sends queries in bodies, and legitimate ones are longer. So the
-// rule only counts them; the first 8 KB are still inspected.
-// Source: https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
-func managedRules() []managedRule {
-	return []managedRule{
-		{name: "AWSManagedRulesAmazonIpReputationList"},
-		{name: "AWSManagedRulesKnownBadInputsRuleSet"},
-		{name: "AWSManagedRulesCommonRuleSet", countOnly: []string{"SizeRestrictions_BODY"}},
-		{name: "AWSManagedRulesSQLiRuleSet"},
-	}
-}
-
-type managedRule struct {
-	name      string
-	countOnly []string
-}
-
 // NewFirewall declares a Firewall.
 func NewFirewall(
 	ctx *pulumi.Context, name string, env *environment.Environment, balancerARN pulumi.StringInput, opts ...pulumi.ResourceOption,
@@ -89,16 +70,16 @@ func firewallRules(env *environment.Environment) wafv2.WebAclRuleArray {
 		},
 		VisibilityConfig: visibilityConfig("RateLimit"),
 	}}
-	for i, group := range managedRules() {
-		rules = append(rules, group.rule(i+1))
+	for i, group := range environment.ManagedRuleGroups() {
+		rules = append(rules, managedRule(group, i+1))
 	}
 	return rules
 }
 
-// rule renders the rule group. Its own actions apply, except for the rules that only count.
-func (m managedRule) rule(priority int) wafv2.WebAclRuleArgs {
+// managedRule renders a rule group. Its own actions apply, except for the rules that only count.
+func managedRule(m environment.ManagedRuleGroup, priority int) wafv2.WebAclRuleArgs {
 	var counted wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArray
-	for _, rule := range m.countOnly {
+	for _, rule := range m.CountOnly {
 		counted = append(counted, wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgs{
 			Name: pulumi.String(rule),
 			ActionToUse: wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideActionToUseArgs{
@@ -107,17 +88,17 @@ func (m managedRule) rule(priority int) wafv2.WebAclRuleArgs {
 		})
 	}
 	return wafv2.WebAclRuleArgs{
-		Name:           pulumi.String(m.name),
+		Name:           pulumi.String(m.Name),
 		Priority:       pulumi.Int(priority),
 		OverrideAction: wafv2.WebAclRuleOverrideActionArgs{None: wafv2.WebAclRuleOverrideActionNoneArgs{}},
 		Statement: wafv2.WebAclRuleStatementArgs{
 			ManagedRuleGroupStatement: wafv2.WebAclRuleStatementManagedRuleGroupStatementArgs{
 				VendorName:          pulumi.String("AWS"),
-				Name:                pulumi.String(m.name),
+				Name:                pulumi.String(m.Name),
 				RuleActionOverrides: counted,
 			},
 		},
-		VisibilityConfig: visibilityConfig(m.name),
+		VisibilityConfig: visibilityConfig(m.Name),
 	}
 }
 

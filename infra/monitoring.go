@@ -1,80 +1,95 @@
 package infra
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/xray"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Monitoring has the alarms of the environment. Enhanced monitoring adds a topic that notifies people; full monitoring
-// adds a dashboard, a sampling rule for traces and an external health check.
+// Monitoring has the alarms of the environment. Enhanced monitoring notifies people of them; full monitoring adds a dashboard, a sampling
+// rule for traces and an external health check.
 type Monitoring struct {
 	pulumi.ResourceState
 }
 
-// globalMetricsRegion is the only region where Route 53 publishes metrics; an alarm in another region never gets them.
-// Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html
-const globalMetricsRegion = "us-east-1"
+// MonitoringArgs are what monitoring needs of other components.
+type MonitoringArgs struct {
+	Env      *environment.Environment
+	Balancer *Balancer
+	// Notifications is nil where alarms notify no one.
+	Notifications *Notifications
+	// GlobalProvider is the provider in environment.GlobalMetricsRegion, and GlobalNotifications is the topic there. Both are nil where
+	// the environment itself is in that region.
+	GlobalProvider      pulumi.ProviderResource
+	GlobalNotifications *Notifications
+}
 
 // NewMonitoring declares Monitoring.
-func NewMonitoring(
-	ctx *pulumi.Context, name string, env *environment.Environment, balancer *Balancer, opts ...pulumi.ResourceOption,
-) (*Monitoring, error) {
+func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts ...pulumi.ResourceOption) (*Monitoring, error) {
 	c := &Monitoring{}
 	child, err := declare(ctx, "Monitoring", name, c, opts)
 	if err != nil {
 		return nil, err
 	}
-	var actions pulumi.Array
-	if env.Monitoring.AtLeast(environment.Enhanced) {
-		topic, err := newTopic(ctx, name+"-alarms", env, child)
-		if err != nil {
-			return nil, err
-		}
-		actions = pulumi.Array{topic}
-	}
-	all := alarms(env, balancer.Suffix, balancer.TargetGroupSuffix)
-	if env.Monitoring.AtLeast(environment.Full) {
-		// The check is from several regions, with the API's domain.
-		check, err := route53.NewHealthCheck(ctx, name, &route53.HealthCheckArgs{
-			Type:             pulumi.String("HTTPS"),
-			Fqdn:             pulumi.String(env.Domain.Name),
-			Port:             pulumi.Int(443),
-			ResourcePath:     pulumi.String(environment.HealthPath),
-			EnableSni:        pulumi.Bool(true),
-			RequestInterval:  pulumi.Int(30),
-			FailureThreshold: pulumi.Int(3),
-			Tags:             withName(env.Tags(), env.ResourceName("health")),
-		}, child)
-		if err != nil {
-			return nil, err
-		}
-		if env.Region == globalMetricsRegion {
-			all = append(all, uptimeAlarm(check.ID()))
-		}
-		if err := newDashboardAndTracing(ctx, name, env, balancer, child); err != nil {
-			return nil, err
-		}
-	}
-	for _, a := range all {
+	env := args.Env
+	actions := actionsOf(args.Notifications)
+	for _, a := range alarms(env, args.Balancer.Suffix, args.Balancer.TargetGroupSuffix) {
 		if err := newAlarm(ctx, name, env, a, actions, child); err != nil {
+			return nil, err
+		}
+	}
+	if env.Monitoring.AtLeast(environment.Full) {
+		if err := newUptime(ctx, name, args, child); err != nil {
+			return nil, err
+		}
+		if err := newDashboardAndTracing(ctx, name, env, args.Balancer, child); err != nil {
 			return nil, err
 		}
 	}
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
+// actionsOf returns the actions of alarms that notify people.
+func actionsOf(n *Notifications) pulumi.Array {
+	if n == nil {
+		return nil
+	}
+	return pulumi.Array{n.TopicARN}
+}
+
+// newUptime declares the external health check, from several regions and with the API's domain, and its alarm, which is in the region of the
+// metric with a topic of that region.
+func newUptime(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
+	env := args.Env
+	check, err := route53.NewHealthCheck(ctx, name, &route53.HealthCheckArgs{
+		Type:             pulumi.String("HTTPS"),
+		Fqdn:             pulumi.String(env.Domain.Name),
+		Port:             pulumi.Int(443),
+		ResourcePath:     pulumi.String(environment.HealthPath),
+		EnableSni:        pulumi.Bool(true),
+		RequestInterval:  pulumi.Int(30),
+		FailureThreshold: pulumi.Int(3),
+		Tags:             withName(env.Tags(), env.ResourceName("health")),
+	}, child)
+	if err != nil {
+		return err
+	}
+	opts, notifications := []pulumi.ResourceOption{child}, args.Notifications
+	if args.GlobalProvider != nil {
+		opts, notifications = append(opts, pulumi.Provider(args.GlobalProvider)), args.GlobalNotifications
+	}
+	return newAlarm(ctx, name, env, uptimeAlarm(check.ID()), actionsOf(notifications), opts...)
+}
+
 // newAlarm declares one alarm, with notifications of both its states.
 func newAlarm(
 	ctx *pulumi.Context, name string, env *environment.Environment, a alarm, actions pulumi.Array,
-	child pulumi.ResourceOption,
+	opts ...pulumi.ResourceOption,
 ) error {
 	args := &cloudwatch.MetricAlarmArgs{
 		Name:               pulumi.String(env.AlarmName(a.name)),
@@ -96,53 +111,8 @@ func newAlarm(
 	} else {
 		args.Statistic = pulumi.String(a.statistic)
 	}
-	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.name, args, child)
+	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.name, args, opts...)
 	return err
-}
-
-// newTopic declares the topic of the alarms and its subscriptions.
-//
-// The topic has no KMS key: alarms cannot use the AWS managed one, and the name and state of an alarm do not justify the
-// cost of another.
-// Source: https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
-func newTopic(
-	ctx *pulumi.Context, name string, env *environment.Environment, child pulumi.ResourceOption,
-) (pulumi.StringOutput, error) {
-	topic, err := sns.NewTopic(ctx, name, &sns.TopicArgs{
-		Name:        pulumi.String(env.ResourceName("alarms")),
-		DisplayName: pulumi.String(env.Prefix + " " + env.Name),
-		Tags:        withName(env.Tags(), env.ResourceName("alarms")),
-	}, child)
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	if _, err := sns.NewTopicPolicy(ctx, name, &sns.TopicPolicyArgs{
-		Arn:    topic.Arn,
-		Policy: documentOf(func(arn []string) []statement { return topicStatements(env, arn[0]) }, topic.Arn),
-	}, child); err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	for _, address := range env.Monitoring.Emails {
-		if _, err := sns.NewTopicSubscription(ctx, name+"-"+address, &sns.TopicSubscriptionArgs{
-			Topic:    topic.Arn,
-			Protocol: pulumi.String("email"),
-			Endpoint: pulumi.String(address),
-		}, child); err != nil {
-			return pulumi.StringOutput{}, err
-		}
-	}
-	return topic.Arn, nil
-}
-
-// topicStatements returns statements that allow this account's alarms to publish, and deny requests without TLS.
-func topicStatements(env *environment.Environment, topicARN string) []statement {
-	return []statement{
-		allow("AlarmsPublish", []string{"sns:Publish"}, topicARN).
-			principal("Service", "cloudwatch.amazonaws.com").
-			when("StringEquals", "aws:SourceAccount", env.Account).
-			when("ArnLike", "aws:SourceArn", fmt.Sprintf("arn:aws:cloudwatch:%s:%s:alarm:*", env.Region, env.Account)),
-		tlsOnly("sns:Publish", topicARN),
-	}
 }
 
 // newDashboardAndTracing declares the dashboard, and a rule that traces one request in twenty.

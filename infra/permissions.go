@@ -127,6 +127,15 @@ func (s scope) arns(service string, resources ...string) []string {
 	return s.regionalARNs(s.Region, service, resources)
 }
 
+// alarmARNs returns the ARNs of resources in the regions that have alarms: the environment's, and that of the metrics of Route 53.
+func (s scope) alarmARNs(service, resource string) []string {
+	all := s.arns(service, resource)
+	if s.Region != environment.GlobalMetricsRegion {
+		all = append(all, s.regionalARNs(environment.GlobalMetricsRegion, service, []string{resource})...)
+	}
+	return all
+}
+
 func (s scope) globalARNs(service string, resources ...string) []string {
 	return s.regionalARNs("", service, resources)
 }
@@ -231,10 +240,10 @@ func namedStatements(s scope) []statement {
 			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
 			// A scaling policy creates alarms with the caller's permissions.
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
-		}, slices.Concat(s.arns("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
+		}, slices.Concat(s.alarmARNs("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
 		{[]string{
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
-		}, s.arns("sns", "%s-*")},
+		}, s.alarmARNs("sns", "%s-*")},
 		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},
 		{[]string{"wafv2:*WebACL", "wafv2:*agResource", "wafv2:*LoggingConfiguration"},
 			append(s.arns("wafv2", "regional/webacl/%s-*"), fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.Region, s.Account))},

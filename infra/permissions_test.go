@@ -151,3 +151,23 @@ func TestOnlyStatusPublishes(t *testing.T) {
 		"another namespace": {publish.with("cloudwatch:namespace", "AWS/ECS"), nil},
 	})
 }
+
+// TestRolesMayDeployTheAlarmOfAnotherRegion checks what an environment outside us-east-1 has there: the alarm of its health check and a topic.
+func TestRolesMayDeployTheAlarmOfAnotherRegion(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	shared.Region = "eu-central-1"
+	may := githubPermissions(t, record(t, environment.SharedStack, DeployShared(shared, "")), productionRole)
+	for _, region := range []string{"eu-central-1", "us-east-1"} {
+		of := region + ":123456789012:"
+		for resource, actions := range map[string][]string{
+			"arn:aws:cloudwatch:" + of + "alarm:v3-backend-production-outside": {"cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"},
+			"arn:aws:sns:" + of + "v3-backend-production-alarms":               {"sns:CreateTopic", "sns:TagResource", "sns:SetTopicAttributes", "sns:Subscribe", "sns:DeleteTopic"},
+		} {
+			for _, action := range actions {
+				require.True(t, may.allows(t, request{action: action, resource: resource}), "%s on %s", action, resource)
+			}
+		}
+	}
+	require.False(t, may.allows(t, request{action: "sqs:CreateQueue", resource: "arn:aws:sqs:us-east-1:123456789012:v3-backend-production-background-jobs"}))
+}

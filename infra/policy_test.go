@@ -118,7 +118,7 @@ func TestQueuesAndLogsRequireTLS(t *testing.T) {
 	for typ, names := range map[string]values{
 		"aws:sqs/queuePolicy:QueuePolicy":  {"queue", "queue-dlq"},
 		"aws:s3/bucketPolicy:BucketPolicy": {"access-logs"},
-		"aws:sns/topicPolicy:TopicPolicy":  {"monitoring-alarms"},
+		"aws:sns/topicPolicy:TopicPolicy":  {"notifications"},
 	} {
 		for _, name := range names {
 			s := parsed(t, find(t, all, typ, name).get("policy")).bySid(t, "TLSOnly")
@@ -129,9 +129,16 @@ func TestQueuesAndLogsRequireTLS(t *testing.T) {
 	}
 }
 
-func TestOnlyAlarmsOfThisAccountPublish(t *testing.T) {
+func TestOnlyServicesOfThisAccountPublish(t *testing.T) {
 	_, all := deployed(t, "staging")
-	s := parsed(t, find(t, all, "aws:sns/topicPolicy:TopicPolicy", "monitoring-alarms").get("policy")).bySid(t, "AlarmsPublish")
-	require.Equal(t, map[string]values{"Service": {"cloudwatch.amazonaws.com"}}, s.Principal)
-	require.Equal(t, values{"123456789012"}, s.Condition["StringEquals"]["aws:SourceAccount"])
+	p := parsed(t, find(t, all, "aws:sns/topicPolicy:TopicPolicy", "notifications").get("policy"))
+	for sid, want := range map[string][2]string{
+		"AlarmsPublish":  {"cloudwatch.amazonaws.com", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*"},
+		"BudgetsPublish": {"budgets.amazonaws.com", "arn:aws:budgets::123456789012:*"},
+	} {
+		s := p.bySid(t, sid)
+		require.Equal(t, map[string]values{"Service": {want[0]}}, s.Principal)
+		require.Equal(t, values{"123456789012"}, s.Condition["StringEquals"]["aws:SourceAccount"])
+		require.Equal(t, values{want[1]}, s.Condition["ArnLike"]["aws:SourceArn"])
+	}
 }

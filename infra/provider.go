@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
@@ -12,10 +13,19 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// DeclareProvider returns a function that declares the AWS provider of an environment's stack, as the program does.
-func DeclareProvider(env *environment.Environment, endpointURL string) func(*pulumi.Context) (pulumi.ProviderResource, error) {
-	return func(ctx *pulumi.Context) (pulumi.ProviderResource, error) {
-		return newProvider(ctx, env.Region, env.Account, endpointURL)
+// providerName is the name of the provider in the environment's own region. That of another region has the region behind it.
+const providerName = "aws"
+
+func providerNameIn(region string) string { return providerName + "-" + region }
+
+// DeclareProvider returns a function that declares an AWS provider of an environment's stack by its name, as the program does.
+func DeclareProvider(env *environment.Environment, endpointURL string) func(*pulumi.Context, string) (pulumi.ProviderResource, error) {
+	return func(ctx *pulumi.Context, name string) (pulumi.ProviderResource, error) {
+		region := env.Region
+		if name != providerName {
+			region = strings.TrimPrefix(name, providerName+"-")
+		}
+		return newProvider(ctx, name, region, env.Account, endpointURL)
 	}
 }
 
@@ -24,7 +34,7 @@ func DeclareProvider(env *environment.Environment, endpointURL string) func(*pul
 // With an endpointURL it connects to an emulator of AWS, and needs no more than emulators have: no validation of the
 // credentials, no instance metadata, path-style buckets. It still requests the account ID, which ARNs contain.
 // Source: https://www.pulumi.com/registry/packages/aws/api-docs/provider/
-func newProvider(ctx *pulumi.Context, region, account, endpointURL string) (*aws.Provider, error) {
+func newProvider(ctx *pulumi.Context, name, region, account, endpointURL string) (*aws.Provider, error) {
 	args := &aws.ProviderArgs{Region: pulumi.String(region), AllowedAccountIds: pulumi.StringArray{pulumi.String(account)}}
 	if endpointURL != "" {
 		args.SkipCredentialsValidation = pulumi.Bool(true)
@@ -33,7 +43,7 @@ func newProvider(ctx *pulumi.Context, region, account, endpointURL string) (*aws
 		args.S3UsePathStyle = pulumi.Bool(true)
 		args.Endpoints = aws.ProviderEndpointArray{endpoints(pulumi.String(endpointURL))}
 	}
-	provider, err := aws.NewProvider(ctx, "aws", args)
+	provider, err := aws.NewProvider(ctx, name, args)
 	if err != nil {
 		return nil, fmt.Errorf("declare the AWS provider: %w", err)
 	}

@@ -24,9 +24,11 @@ const (
 // registration is one resource that the program registered.
 type registration struct {
 	urn, typ, name, parent string
-	custom, protect        bool
-	inputs                 map[string]any
-	ignored                []string
+	// provider is the reference of the provider: its URN and ID.
+	provider        string
+	custom, protect bool
+	inputs          map[string]any
+	ignored         []string
 	// createFirst reports that the program has a replacement created before the old resource is deleted, whatever the provider does.
 	createFirst bool
 	// dependencies are the URNs that it depends on.
@@ -64,7 +66,7 @@ type recorder struct {
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	rpc := args.RegisterRPC
 	noted := registration{
-		urn: r.urn(rpc.GetParent(), args.TypeToken, args.Name), typ: args.TypeToken, name: args.Name, parent: rpc.GetParent(),
+		urn: r.urn(rpc.GetParent(), args.TypeToken, args.Name), typ: args.TypeToken, name: args.Name, parent: rpc.GetParent(), provider: args.Provider,
 		custom: args.Custom, protect: rpc.GetProtect(), inputs: args.Inputs.Mappable(), ignored: rpc.GetIgnoreChanges(),
 		dependencies: slices.Clone(rpc.GetDependencies()),
 		createFirst:  rpc.GetDeleteBeforeReplaceDefined() && !rpc.GetDeleteBeforeReplace(),

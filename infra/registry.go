@@ -105,7 +105,7 @@ func newestTagged(pattern string, count int) lifecycleSelection {
 // endpoint, or "" for AWS.
 func DeployShared(shared *environment.Shared, endpointURL string) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		provider, err := newProvider(ctx, shared.Region, shared.Account, endpointURL)
+		provider, err := newProvider(ctx, providerName, shared.Region, shared.Account, endpointURL)
 		if err != nil {
 			return err
 		}

@@ -261,18 +261,35 @@ func TestProviderKnowsItsAccount(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:5000", emulated.get("endpoints", 0, "ecs"))
 }
 
-func TestBudgetNotifiesPeopleOnly(t *testing.T) {
-	env, err := environment.Load("..", "staging")
+// TestNotifications checks that alarms and budget reach the recipients in the file: through the topic, or, where there is none, the budget
+// alone by mail.
+func TestNotifications(t *testing.T) {
+	const budgetType, subscriptionType = "aws:budgets/budget:Budget", "aws:sns/topicSubscription:TopicSubscription"
+	env, err := environment.Load("..", "dev")
 	require.NoError(t, err)
 	env.Monitoring.Emails = nil
 	all := record(t, env.Stack, Deploy(env, Release{Image: testImage}))
-	require.Nil(t, find(t, all, "aws:budgets/budget:Budget", "budget").get("notifications"))
+	require.Nil(t, find(t, all, budgetType, "budget").get("notifications"))
 
 	env.Monitoring.Emails = []string{"ops@example.com"}
 	all = record(t, env.Stack, Deploy(env, Release{Image: testImage}))
-	budget := find(t, all, "aws:budgets/budget:Budget", "budget")
+	require.Equal(t, []any{"ops@example.com"}, find(t, all, budgetType, "budget").get("notifications", 0, "subscriberEmailAddresses"))
+	require.Empty(t, ofType(all, subscriptionType))
+
+	env.Monitoring.Level, env.Monitoring.Webhooks = environment.Enhanced, []string{"https://alerts.example.com/sns"}
+	all = record(t, env.Stack, Deploy(env, Release{Image: testImage}))
+	budget := find(t, all, budgetType, "budget")
 	require.Equal(t, 80.0, budget.get("notifications", 0, "threshold"))
 	require.Equal(t, "FORECASTED", budget.get("notifications", 1, "notificationType"))
-	require.Equal(t, "ops@example.com", find(t, all, "aws:sns/topicSubscription:TopicSubscription",
-		"monitoring-alarms-ops@example.com").get("endpoint"))
+	topic := "arn:aws:aws:sns/topicPolicy:TopicPolicy:notifications"
+	for i := range 2 {
+		require.Equal(t, []any{topic}, budget.get("notifications", i, "subscriberSnsTopicArns"), "the policy is in place first")
+		require.Nil(t, budget.get("notifications", i, "subscriberEmailAddresses"), "the topic mails them")
+	}
+	subscribed := map[any]any{}
+	for _, r := range ofType(all, subscriptionType) {
+		require.Nil(t, r.get("endpointAutoConfirms"), "an endpoint that is down must not stop a deployment")
+		subscribed[r.get("endpoint")] = r.get("protocol")
+	}
+	require.Equal(t, map[any]any{"ops@example.com": "email", "https://alerts.example.com/sns": "https"}, subscribed)
 }

@@ -102,13 +102,9 @@ func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 // alarms counts the alarms that the program declares, and the two that each autoscaling target creates.
 // Source: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 func alarms(env *environment.Environment) int {
-	const balancer, service, database, queue, perTarget = 4, 3, 4, 2, 2
-	count := balancer + database + queue
-	if env.Monitoring.AtLeast(environment.Full) && env.Region == Region {
-		count++ // the health check's, whose metrics are in that region only
-	}
+	const perTarget = 2
+	count := len(env.Alarms())
 	for _, s := range env.Services.List() {
-		count += service
 		if s.Autoscaling == nil {
 			continue
 		}

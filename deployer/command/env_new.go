@@ -92,7 +92,7 @@ func (o envNewOptions) nextSteps(env *environment.Environment) string {
 	lines := []string{
 		fmt.Sprintf("%s was written: %s, network %s, branch %s", environment.FileName(env.Stack), env.Domain.Name, env.Network.CIDR, env.Delivery.Branch),
 		"Next:",
-		"  check its sizes and its budget; commit it",
+		"  check its sizes, its budget and who is notified (monitoring.emails); commit it",
 	}
 	if shared, err := environment.LoadShared(o.targets.options.Dir); err == nil && !slices.Contains(shared.GitHub.Environments, env.Name) {
 		lines = append(lines,

@@ -131,6 +131,7 @@ func resourcesOf(env *environment.Environment) map[string]string {
 	about(at("secretsmanager", "secret:"+env.SecretName()+"-AbCdEf"), "secretsmanager:GetSecretValue")
 	about(at("secretsmanager", "secret:rds!db-f6a1c8e8-8c49-04d2-ab11-c33aa94943a0-AbCdEf"), "secretsmanager:DescribeSecret")
 	about(at("sqs", env.QueueName()), "sqs:GetQueueAttributes", "sqs:GetQueueUrl")
+	about(env.TopicARN(env.Region), "sns:ListSubscriptionsByTopic")
 	return arns
 }
 

@@ -29,6 +29,9 @@ type Replay struct {
 // Edit changes a resource before a Replay declares it.
 type Edit func(*Declaration) error
 
+// DeclareProvider declares the provider of a name, as the infra program does.
+type DeclareProvider func(ctx *pulumi.Context, name string) (pulumi.ProviderResource, error)
+
 // A Declaration is a resource that a Replay is about to declare.
 type Declaration struct {
 	URN, Type, Name string
@@ -87,17 +90,11 @@ func (s State) PendingDeletions(match func(urn string) bool) []string {
 	return pending
 }
 
-// Program returns the program. Declare declares the stack's own provider, nil if it has none; edit changes resources. The
+// Program returns the program. Declare declares one of the stack's own providers, by its name, nil if it has none; edit changes resources. The
 // stack keeps its outputs, except for those in outputs.
-func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource, error), edit Edit, outputs map[string]any) pulumi.RunFunc {
+func (r *Replay) Program(declare DeclareProvider, edit Edit, outputs map[string]any) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		d := declarer{ctx: ctx, declared: map[string]*declaredResource{}}
-		if declare != nil {
-			var err error
-			if d.provider, err = declare(ctx); err != nil {
-				return err
-			}
-		}
+		d := declarer{ctx: ctx, declareProvider: declare, providers: map[string]pulumi.ProviderResource{}, declared: map[string]*declaredResource{}}
 		if err := d.declareAll(r.resources, edit); err != nil {
 			return err
 		}
@@ -117,8 +114,10 @@ func (r *Replay) Program(declare func(*pulumi.Context) (pulumi.ProviderResource,
 
 // A declarer declares the resources of one run of a Replay.
 type declarer struct {
-	ctx      *pulumi.Context
-	provider pulumi.ProviderResource
+	ctx             *pulumi.Context
+	declareProvider DeclareProvider
+	// providers are the declared providers by URN.
+	providers map[string]pulumi.ProviderResource
 	// declared are the declared resources by URN; nil are those that wait.
 	declared map[string]*declaredResource
 }
@@ -182,8 +181,9 @@ func (d *declarer) ready(one declaration) bool {
 func (d *declarer) declare(one declaration) error {
 	r := one.state
 	if isProvider(r.Type) {
-		d.declared[one.URN] = &declaredResource{Resource: d.provider}
-		return nil
+		provider, err := d.declareProvider(d.ctx, one.Name)
+		d.providers[one.URN], d.declared[one.URN] = provider, &declaredResource{Resource: provider}
+		return err
 	}
 	inputs := pulumi.Map{}
 	for key, value := range one.Inputs {
@@ -225,7 +225,7 @@ func (d *declarer) options(r apitype.ResourceV3) []pulumi.ResourceOption {
 	}
 	if r.Custom && r.Provider != "" {
 		if urn, _, _ := cutLast(r.Provider, "::"); !isDefaultProvider(urn) {
-			options = append(options, pulumi.Provider(d.provider))
+			options = append(options, pulumi.Provider(d.providers[urn]))
 		}
 	}
 	if r.DeletedWith != "" {

@@ -94,7 +94,7 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 			image, problems = p.image(ctx)
 			return problems
 		},
-		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation,
+		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation, p.notifications,
 	}
 	if p.migrationOnly {
 		steps = append(steps[:1], p.secret, p.migrationRunning, p.database)
@@ -317,6 +317,21 @@ func (p *preflight) databaseStatus(status string) []Problem {
 	default:
 		return blocking("database", hint.With(unavailable, "run `deployer status --env "+p.env.Stack+" --only database` for the cause and what to do"))
 	}
+}
+
+// notifications warns of recipients of alarms that have not confirmed their subscription. A new environment has no topic yet.
+func (p *preflight) notifications(ctx context.Context) []Problem {
+	findings, err := checks.UnconfirmedRecipients(ctx, p.aws, p.env)
+	problems := list.Map(findings, func(f checks.Finding) Problem {
+		return Problem{Check: "notifications", Message: f.Message, Hint: f.Hint.Solution + ": `" + f.Hint.Command + "`"}
+	})
+	if err != nil {
+		problems = append(problems, Problem{
+			Check: "notifications", Message: fmt.Sprintf("list the subscriptions of %s: %v", p.env.TopicName(), err),
+			Hint: "allow sns:ListSubscriptionsByTopic; without it, no one knows who is notified of alarms",
+		})
+	}
+	return problems
 }
 
 // delegation checks that the domain is delegated to the zone's name servers, without which a certificate cannot be validated.

@@ -27,7 +27,7 @@ import (
 
 // Options configure the account.
 type Options struct {
-	// AccountID is the account's twelve digits, Region the only region that it has.
+	// AccountID is the account's twelve digits, Region its own region: elsewhere it has only alarms and topics.
 	AccountID, Region string
 	// Clock is used to wait for as long as AWS would take. Speed is how many simulated seconds pass in a real one, for
 	// changes that happen on their own; zero means one.
@@ -114,7 +114,7 @@ func (a *Account) seed(s *State) error {
 
 // model returns the account at the current time, under the faults that it was opened with.
 func (a *Account) model(s *State) model {
-	return model{State: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
+	return model{State: s, home: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
 }
 
 // Close closes the file. The account is kept.
@@ -128,7 +128,7 @@ func (a *Account) Close() error {
 // ID returns the account's twelve digits.
 func (a *Account) ID() string { return a.options.AccountID }
 
-// Region returns the only region that the account has.
+// Region returns the account's own region.
 func (a *Account) Region() string { return a.options.Region }
 
 // Clock returns the account's clock.

@@ -49,6 +49,7 @@ func operations() map[reflect.Type]operation {
 		stsOperations(), ecrOperations(), ecsOperations(), elbOperations(), acmOperations(), route53Operations(),
 		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(), ec2Operations(), cloudwatchOperations(),
 		scalingOperations(), iamOperations(), wafOperations(), budgetsOperations(), s3Operations(),
+		snsOperations(),
 	) {
 		table[o.input] = o
 	}
@@ -67,7 +68,7 @@ type request struct {
 type requestKey struct{}
 
 // Config returns an SDK configuration whose clients talk to the account instead of AWS. An operation that is not
-// simulated is an error that names it; nothing reaches the network. Regions other than the account's are empty.
+// simulated is an error that names it; nothing reaches the network. Regions other than the account's have nothing but alarms and topics.
 //
 // The typed input is captured after the SDK has validated it, and answered where the SDK would send it, so that the
 // SDK's own retries apply.
@@ -120,10 +121,11 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 		return nil, err
 	}
 	run := func(s *State) (err error) {
+		m := a.model(s)
 		if elsewhere {
-			s = newState(s.ID, region)
+			m.State = s.elsewhere(region)
 		}
-		out, err = o.handle(a.model(s), in)
+		out, err = o.handle(m, in)
 		return err
 	}
 	if o.writes {

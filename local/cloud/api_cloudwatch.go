@@ -19,12 +19,15 @@ func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.De
 	var found []types.MetricAlarm
 	firsts := firstAlarms(m.State)
 	for _, r := range m.ByType(typeMetricAlarm) {
-		name, state := r.Text("name"), types.StateValueOk
+		if cmp.Or(r.Region, m.home.Region) != m.Region {
+			continue
+		}
+		name, state := r.Text("name"), m.stateOf(r)
 		if m.faults[faultAlarm] && slices.Contains(firsts, r) {
-			state = types.StateValueAlarm
+			state = alarmState{types.StateValueAlarm, "Threshold Crossed: 3 datapoints were greater than the threshold", r.Created}
 		}
 		if !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
-			in.StateValue != "" && in.StateValue != state {
+			in.StateValue != "" && in.StateValue != state.value {
 			continue
 		}
 		found = append(found, alarmOf(r, state))
@@ -46,16 +49,13 @@ func firstAlarms(s *State) []*Resource {
 	return firsts
 }
 
-func alarmOf(r *Resource, state types.StateValue) types.MetricAlarm {
-	reason := "Threshold not crossed"
-	if state == types.StateValueAlarm {
-		reason = "Threshold Crossed: 3 datapoints were greater than the threshold"
-	}
+func alarmOf(r *Resource, state alarmState) types.MetricAlarm {
 	threshold, hasThreshold := r.Outputs["threshold"].(float64)
 	alarm := types.MetricAlarm{
 		AlarmName: aws.String(r.Text("name")), AlarmArn: aws.String(r.Text("arn")), AlarmDescription: orNil(r.Text("alarmDescription")),
-		StateValue: state, StateReason: aws.String(reason), StateUpdatedTimestamp: &r.Created, ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
-		AlarmActions: r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
+		StateValue: state.value, StateReason: aws.String(state.reason), StateUpdatedTimestamp: &state.since, StateTransitionedTimestamp: &state.since,
+		ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
+		AlarmActions:   r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
 		Namespace: orNil(r.Text("namespace")), Statistic: types.Statistic(r.Text("statistic")), ExtendedStatistic: orNil(r.Text("extendedStatistic")),
 		ComparisonOperator: types.ComparisonOperator(r.Text("comparisonOperator")), EvaluationPeriods: int32p(numberOr(r, "evaluationPeriods", 1)),
 		TreatMissingData: aws.String(r.Text("treatMissingData")), AlarmConfigurationUpdatedTimestamp: &r.Created,
@@ -79,6 +79,7 @@ var typicalMetrics = map[string]float64{
 	"CPUUtilization": 18, "MemoryUtilization": 41, "FreeStorageSpace": 17 << 30, "FreeableMemory": 900 << 20, "DatabaseConnections": 12,
 	"RequestCount": 240, "TargetResponseTime": 0.042, "HTTPCode_Target_5XX_Count": 0, "HTTPCode_ELB_5XX_Count": 0,
 	"ApproximateNumberOfMessagesVisible": 0, "ApproximateAgeOfOldestMessage": 0, "RunningTaskCount": 1,
+	"BlockedRequests": 0,
 }
 
 // getMetricData generates values close to the typical ones, the same for every call. Expressions have no data.
@@ -136,6 +137,12 @@ func (m model) dimensionsExist(dimensions []types.Dimension) bool {
 			found = m.Find(typeQueue, "name", value) != nil
 		case "LoadBalancer":
 			found = m.Find(typeLoadBalancer, "arnSuffix", value) != nil
+		case "WebACL":
+			found = m.Find(typeWebACL, "name", value) != nil
+		case "Region":
+			found = value == m.Region
+		case "Rule":
+			found = value == "ALL"
 		case "TargetGroup":
 			found = m.Find(typeTargetGroup, "arnSuffix", value) != nil
 		}

@@ -58,9 +58,15 @@ func ruleOfACL(block map[string]any) types.Rule {
 	}
 	statement, _ := block["statement"].(map[string]any)
 	if group, ok := statement["managedRuleGroupStatement"].(map[string]any); ok {
-		rule.Statement.ManagedRuleGroupStatement = &types.ManagedRuleGroupStatement{
+		managed := &types.ManagedRuleGroupStatement{
 			Name: aws.String(blockText(group, "name")), VendorName: aws.String(blockText(group, "vendorName")),
 		}
+		for _, override := range blocksIn(group, "ruleActionOverrides") {
+			managed.RuleActionOverrides = append(managed.RuleActionOverrides, types.RuleActionOverride{
+				Name: aws.String(blockText(override, "name")), ActionToUse: actionOfRule(override),
+			})
+		}
+		rule.Statement.ManagedRuleGroupStatement = managed
 		rule.OverrideAction = &types.OverrideAction{None: &types.NoneAction{}}
 	}
 	if rate, ok := statement["rateBasedStatement"].(map[string]any); ok {
@@ -70,4 +76,17 @@ func ruleOfACL(block map[string]any) types.Rule {
 		rule.Action = &types.RuleAction{Block: &types.BlockAction{}}
 	}
 	return rule
+}
+
+// actionOfRule returns the action that an override uses: Count, or else Block.
+func actionOfRule(override map[string]any) *types.RuleAction {
+	use, _ := override["actionToUse"].(map[string]any)
+	if _, counts := use["count"]; counts {
+		return &types.RuleAction{Count: &types.CountAction{}}
+	}
+	return &types.RuleAction{Block: &types.BlockAction{}}
+}
+
+func blocksIn(block map[string]any, property string) []map[string]any {
+	return (&Resource{Outputs: block}).Blocks(property)
 }

@@ -22,6 +22,40 @@ type Listener struct {
 	Redirect *Redirect
 	// Target is the healthy task that answers; nil if there is none.
 	Target *Target
+	// BlockingRules are those of BlockableRules that the web ACL blocks by, instead of counting.
+	BlockingRules []string
+}
+
+// BlockableRules returns the rules of AWSManagedRulesCommonRuleSet that are simulated.
+func BlockableRules() []string {
+	return []string{"SizeRestrictions_QUERYSTRING", "SizeRestrictions_BODY", "CrossSiteScripting_QUERYARGUMENTS", "GenericLFI_QUERYARGUMENTS"}
+}
+
+// blockingRules returns the rules that the web ACL of a load balancer blocks by. Overrides of other rules, or with misspelled names, have no
+// effect, as in WAF.
+func (m model) blockingRules(balancer *Resource) []string {
+	association := m.Find(typeWebACLAssociation, "resourceArn", balancer.ID)
+	if association == nil {
+		return nil
+	}
+	acl := m.Find(typeWebACL, "arn", association.Text("webAclArn"))
+	if acl == nil {
+		return nil
+	}
+	blocking := []string{}
+	for _, block := range acl.Blocks("rules") {
+		group := ruleOfACL(block).Statement.ManagedRuleGroupStatement
+		if group == nil || deref(group.Name) != "AWSManagedRulesCommonRuleSet" {
+			continue
+		}
+		blocking = BlockableRules()
+		for _, override := range group.RuleActionOverrides {
+			if override.ActionToUse.Count != nil {
+				blocking = slices.DeleteFunc(blocking, func(name string) bool { return name == deref(override.Name) })
+			}
+		}
+	}
+	return blocking
 }
 
 // Certificate is a certificate that ACM has issued.
@@ -96,9 +130,12 @@ func (a *Account) NameServers(zone string) (servers []string, err error) {
 
 func (m model) balancer(r *Resource) Balancer {
 	b := Balancer{ARN: r.ID, Name: r.Text("name"), DNSName: r.Text("dnsName")}
+	blocking := m.blockingRules(r)
 	for _, listener := range m.ByType(typeListener) {
 		if listener.Text("loadBalancerArn") == r.ID {
-			b.Listeners = append(b.Listeners, m.listener(listener))
+			l := m.listener(listener)
+			l.BlockingRules = blocking
+			b.Listeners = append(b.Listeners, l)
 		}
 	}
 	return b

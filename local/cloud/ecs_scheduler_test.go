@@ -33,7 +33,7 @@ func newSimulation(t *testing.T, faults ...string) *simulation {
 	require.NoError(t, err)
 	s := newState("123456789012", "us-east-1")
 	s.Salt = "salt"
-	sim := &simulation{t: t, m: model{State: s, now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC), faults: set, speed: 60}}
+	sim := &simulation{t: t, m: model{State: s, home: s, now: time.Date(2025, 6, 3, 4, 0, 0, 0, time.UTC), faults: set, speed: 60}}
 	sim.m.seedRegistry([]Stack{stagingStack})
 	require.NoError(t, sim.m.seedSecrets([]Stack{stagingStack}))
 	sim.addInfrastructure()

@@ -38,6 +38,7 @@ const (
 	faultMaintenanceWindow   = "maintenance-window"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
+	faultUnconfirmed         = "subscriptions-unconfirmed"
 	faultPortOpen            = "port-open"
 	faultDrift               = "drift"
 	faultThrottled           = "api-throttled"
@@ -82,6 +83,7 @@ func Faults() []Fault {
 		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health; the load balancer itself answers; status: error"},
 		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
+		{faultUnconfirmed, "no one confirms the subscriptions of the alarm topic", "a warning in preflight; status: warning"},
 		{faultPortOpen, "the database's port was opened to the internet outside the deployer", "status: error"},
 		{faultDrift, "log retention was shortened and an alarm of each environment was deleted outside the deployer; this persists", "drift: exit 2; both are named; status: warning"},
 		{faultAccessDenied, "reading alarms, firewall, budget and roles is denied", "status: unknown, with the action that was denied"},

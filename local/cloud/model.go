@@ -13,6 +13,8 @@ import (
 // every process computes the same.
 type model struct {
 	*State
+	// home is the account in its own region, also where State is what it has in another one.
+	home   *State
 	now    time.Time
 	faults faultSet
 	// speed is how many simulated seconds pass in a real one.

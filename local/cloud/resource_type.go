@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -140,7 +141,7 @@ func (t resourceType) expand(s *State, r *Resource, template string) string {
 		case "account":
 			return s.ID
 		case "region":
-			return s.Region
+			return cmp.Or(r.Region, s.Region)
 		case "id":
 			if r.ID == "" {
 				r.ID = t.expand(s, r, t.id)

@@ -1,5 +1,11 @@
 package cloud
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 var logRetention = []string{"0", "1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545",
 	"731",
 	"1096", "1827", "2192", "2557", "2922", "3288", "3653"}
@@ -33,6 +39,17 @@ var monitoringTypes = map[string]resourceType{
 			refTo("alarmActions", typeTopic, "ValidationError", "Invalid topic ARN: %s"),
 			refTo("okActions", typeTopic, "ValidationError", "Invalid topic ARN: %s"),
 		},
+		// An alarm notifies topics of its own region only.
+		// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+		validate: func(s *State, r *Resource) error {
+			home := cmp.Or(r.Region, s.Region)
+			for _, action := range slices.Concat(r.Strings("alarmActions"), r.Strings("okActions")) {
+				if parts := strings.Split(action, ":"); len(parts) > 3 && parts[3] != home {
+					return errorf("ValidationError", "Invalid region %s specified. Only %s is supported.", parts[3], home)
+				}
+			}
+			return nil
+		},
 	},
 	typeDashboard: {
 		name:     "dashboardName",
@@ -61,6 +78,8 @@ var monitoringTypes = map[string]resourceType{
 				r.Outputs["timePeriodStart"] = r.Created.Format("2006-01-02") + "_00:00"
 			}
 		},
+		refs: []ref{refTo("notifications.subscriberSnsTopicArns", typeTopicPolicy, "InvalidParameterException",
+			"Unable to create notification: the topic %s does not allow budgets.amazonaws.com to publish", "arn")},
 		conflict: errorTemplate{"DuplicateRecordException", "Error creating budget: %s - the budget already exists."},
 	},
 }

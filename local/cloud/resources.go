@@ -64,6 +64,27 @@ func CheckResource(typ string, inputs map[string]any) ([]Problem, error) {
 	return problems, nil
 }
 
+// regionKey is the key of the region in a context.
+type regionKey struct{}
+
+// InRegion returns a context in which CreateResource creates in a region other than the account's own.
+func InRegion(ctx context.Context, region string) context.Context {
+	return context.WithValue(ctx, regionKey{}, region)
+}
+
+// regionOf returns the region that a resource is created in; "" means the account's own. Only what watches the metrics of global services is
+// simulated elsewhere: alarms and the topics that they notify.
+func (a *Account) regionOf(ctx context.Context, typ string) (string, error) {
+	region, _ := ctx.Value(regionKey{}).(string)
+	if region == "" || region == a.Region() {
+		return "", nil
+	}
+	if !slices.Contains([]string{typeMetricAlarm, typeTopic, typeTopicPolicy, typeTopicSubscription}, typ) {
+		return "", &UnsimulatedError{What: "the resource type " + typ + " in " + region}
+	}
+	return region, nil
+}
+
 // CreateResource creates a resource and waits as long as AWS would. The resource exists from the beginning, pending: if
 // the wait is interrupted, it is returned together with the context's error.
 func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[string]any) (*Resource, error) {
@@ -71,10 +92,14 @@ func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[str
 	if err != nil {
 		return nil, err
 	}
+	region, err := a.regionOf(ctx, typ)
+	if err != nil {
+		return nil, err
+	}
 	var created *Resource
 	err = a.Update(func(s *State) error {
 		s.Serial++
-		r := &Resource{Type: typ, Serial: s.Serial, Inputs: inputs, Created: a.Clock().Now().UTC()}
+		r := &Resource{Type: typ, Region: region, Serial: s.Serial, Inputs: inputs, Created: a.Clock().Now().UTC()}
 		if err := a.provisionError(s, r); err != nil {
 			return err
 		}

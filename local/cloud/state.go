@@ -38,6 +38,8 @@ type State struct {
 type Resource struct {
 	// Type is Pulumi's type token, such as aws:ecs/service:Service.
 	Type string `json:"type"`
+	// Region is the region of a resource outside the account's own; "" means that one.
+	Region string `json:"region,omitempty"`
 	// ID is the provider's ID, unique within the type.
 	ID string `json:"id"`
 	// Inputs are the requested properties, Outputs all properties including those that AWS computes. Both use Pulumi's
@@ -63,6 +65,18 @@ func newState(id, region string) *State {
 		ECS:     ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
 		Objects: map[string][]string{},
 	}
+}
+
+// elsewhere returns what the account has in another region.
+func (s *State) elsewhere(region string) *State {
+	other := newState(s.ID, region)
+	other.Salt = s.Salt
+	for id, r := range s.Resources {
+		if r.Region == region {
+			other.Resources[id] = r
+		}
+	}
+	return other
 }
 
 func key(typ, id string) string { return typ + "::" + id }

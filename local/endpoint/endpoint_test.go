@@ -197,6 +197,40 @@ func TestGraphQL(t *testing.T) {
 	}
 }
 
+// TestFirewall sends a GraphQL request by GET that is longer than 2 KB: a web ACL blocks it before the application gets it, unless the rule
+// only counts. An override with a misspelled name has no effect.
+func TestFirewall(t *testing.T) {
+	long := "https://staging-api.hyperchonk.com/graphql?query=" + strings.Repeat("a", 2048)
+	for name, want := range map[string]int{
+		"": http.StatusForbidden, "SizeRestrictions_QUERY": http.StatusForbidden, "SizeRestrictions_QUERYSTRING": http.StatusNotFound,
+	} {
+		s := newFixture(t)
+		s.clock.now = s.clock.now.Add(time.Minute)
+		response, _ := s.get(long)
+		require.Equal(t, http.StatusNotFound, response.StatusCode, "without a web ACL the application answers")
+		group := object{"name": "AWSManagedRulesCommonRuleSet", "vendorName": "AWS"}
+		if name != "" {
+			group["ruleActionOverrides"] = []any{object{"name": name, "actionToUse": object{"count": object{}}}}
+		}
+		acl := s.create("aws:wafv2/webAcl:WebAcl", object{
+			"name": "waf", "scope": "REGIONAL", "defaultAction": object{"allow": object{}}, "visibilityConfig": object{},
+			"rules": []any{object{"name": "common", "priority": 1.0, "statement": object{"managedRuleGroupStatement": group}}},
+		})
+		balancers, err := s.account.Balancers()
+		require.NoError(t, err)
+		for _, b := range balancers {
+			if b.Name == "staging" {
+				s.create("aws:wafv2/webAclAssociation:WebAclAssociation", object{"resourceArn": b.ARN, "webAclArn": acl.Text("arn")})
+			}
+		}
+		blocked, body := s.get(long)
+		require.Equal(t, want, blocked.StatusCode, name)
+		require.Equal(t, want == http.StatusForbidden, strings.Contains(body, "<title>403 Forbidden</title>"))
+		response, _ = s.get("https://staging-api.hyperchonk.com/health")
+		require.Equal(t, http.StatusOK, response.StatusCode)
+	}
+}
+
 func TestPlainHTTPIsRedirected(t *testing.T) {
 	s := newFixture(t)
 	response, _ := s.get("http://" + domain + "/health?a=b")

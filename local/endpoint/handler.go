@@ -2,8 +2,11 @@ package endpoint
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/local/cloud"
@@ -13,6 +16,8 @@ func (s *Server) handler(find func(name string) (cloud.Listener, bool)) http.Han
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l, found := find(hostOf(r))
 		switch {
+		case found && isBlocked(r, l.BlockingRules):
+			writePage(w, http.StatusForbidden)
 		case found && l.Redirect != nil:
 			redirect(w, r, *l.Redirect)
 		case !found || l.Target == nil:
@@ -46,13 +51,41 @@ func redirect(w http.ResponseWriter, r *http.Request, to cloud.Redirect) {
 	w.WriteHeader(to.Code)
 }
 
+// isBlocked reports whether a rule of the web ACL matches a request.
+// Source: https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
+func isBlocked(r *http.Request, rules []string) bool {
+	const maxQueryString, maxBody = 2048, 8192
+	query, err := url.QueryUnescape(r.URL.RawQuery)
+	if err != nil {
+		query = r.URL.RawQuery
+	}
+	return slices.ContainsFunc(rules, func(rule string) bool {
+		switch rule {
+		case "SizeRestrictions_QUERYSTRING":
+			return len(r.URL.RawQuery) > maxQueryString
+		case "SizeRestrictions_BODY":
+			return r.ContentLength > maxBody
+		case "CrossSiteScripting_QUERYARGUMENTS":
+			return strings.Contains(strings.ToLower(query), "<script")
+		case "GenericLFI_QUERYARGUMENTS":
+			return strings.Contains(query, "../../")
+		}
+		return false
+	})
+}
+
 // writeUnavailable writes the response of a load balancer without a target.
-func writeUnavailable(w http.ResponseWriter) {
+func writeUnavailable(w http.ResponseWriter) { writePage(w, http.StatusServiceUnavailable) }
+
+// writePage writes a response of the load balancer itself.
+func writePage(w http.ResponseWriter, code int) {
+	title := map[int]string{
+		http.StatusForbidden: "403 Forbidden", http.StatusServiceUnavailable: "503 Service Temporarily Unavailable",
+	}[code]
 	w.Header().Set("Server", "awselb/2.0")
 	w.Header().Set("Content-Type", "text/html")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = w.Write([]byte("<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n" +
-		"<center><h1>503 Service Temporarily Unavailable</h1></center>\r\n</body>\r\n</html>\r\n"))
+	w.WriteHeader(code)
+	_, _ = fmt.Fprintf(w, "<html>\r\n<head><title>%s</title></head>\r\n<body>\r\n<center><h1>%[1]s</h1></center>\r\n</body>\r\n</html>\r\n", title)
 }
 
 // api returns the handler of the application in a task.

@@ -55,12 +55,20 @@ func (p *awsProvider) DiffConfig(_ context.Context, r plugin.DiffConfigRequest) 
 	return diff(r.OldInputs, r.NewInputs, func(property string) bool { return property == "region" }), nil
 }
 
-// Configure rejects another account or region than the simulated one.
-func (p *awsProvider) Configure(_ context.Context, r plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
+// globalMetricsRegion is the region of the metrics of Route 53, which a provider of its own may watch.
+const globalMetricsRegion = "us-east-1"
+
+// Configure rejects another account or region than the simulated one. The connection keeps the region: each provider of a stack has its own.
+func (p *awsProvider) Configure(ctx context.Context, r plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
 	config := toAccount(r.Inputs)
 	accountRegion := p.account.Region()
 	if region, ok := config["region"].(string); ok && region != accountRegion {
-		return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account is in %s, not in %s", accountRegion, region)
+		if region != globalMetricsRegion {
+			return plugin.ConfigureResponse{}, fmt.Errorf("the simulated account is in %s, not in %s", accountRegion, region)
+		}
+		if connected, ok := ctx.Value(connectionKey{}).(*connection); ok {
+			connected.region.Store(&region)
+		}
 	}
 	allowed, err := listOf(config["allowedAccountIds"])
 	if err != nil {
@@ -241,6 +249,11 @@ func diff(olds, news resource.PropertyMap, replaces func(property string) bool) 
 func (p *awsProvider) Create(ctx context.Context, r plugin.CreateRequest) (plugin.CreateResponse, error) {
 	if r.Preview {
 		return plugin.CreateResponse{Properties: r.Properties}, nil
+	}
+	if connected, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		if region := connected.region.Load(); region != nil {
+			ctx = cloud.InRegion(ctx, *region)
+		}
 	}
 	created, err := p.account.CreateResource(ctx, string(r.Type), toAccount(r.Properties))
 	if err != nil {

@@ -60,7 +60,7 @@ func serve(ctx context.Context, provider pulumirpc.ResourceProviderServer) (*ser
 		return nil, err
 	}
 	s := &server{
-		Server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage)),
+		Server: grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.StatsHandler(connections{})),
 		port:   listener.Addr().(*net.TCPAddr).Port,
 		done:   make(chan error, 1),
 	}

@@ -1,0 +1,71 @@
+package cloud
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+// metricDelay is how long it takes until a metric of a new task, or of a health check that begins to succeed, is there.
+const metricDelay = 2 * time.Minute
+
+// alarmState is an alarm's state, and since when it has it.
+type alarmState struct {
+	value  types.StateValue
+	reason string
+	since  time.Time
+}
+
+// stateOf evaluates the alarms that are in alarm without data: an alarm is evaluated as soon as it exists, for the time before as well, so that
+// those of a first deployment go into alarm before there is anything to measure. Other alarms are OK.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+func (m model) stateOf(r *Resource) alarmState {
+	ok := alarmState{types.StateValueOk, "Threshold not crossed", r.Created}
+	if r.Text("treatMissingData") != "breaching" {
+		return ok
+	}
+	first := m.after(r.Created, time.Minute)
+	if !m.reached(first) {
+		return alarmState{types.StateValueInsufficientData, "Unchecked: Initial alarm creation", r.Created}
+	}
+	dimensions, _ := r.Outputs["dimensions"].(map[string]any)
+	periods := numberOr(r, "evaluationPeriods", 1)
+	if name, about := dimensions["ServiceName"].(string); about {
+		for i := range periods {
+			ago := (metricDelay + time.Duration(i)*time.Minute) / time.Duration(max(m.speed, 1))
+			if float64(m.runningAt(name, m.now.Add(-ago))) >= r.Number("threshold") {
+				return ok
+			}
+		}
+		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: no datapoints were received for %d periods and %[1]d missing "+
+			"datapoints were treated as [Breaching].", periods), first}
+	}
+	if _, about := dimensions["HealthCheckId"]; about && !m.anyTargetHealthy() {
+		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: %d datapoints were less than the threshold (1.0).", periods), first}
+	}
+	return ok
+}
+
+// runningAt returns how many tasks of a service ran at a time.
+func (m model) runningAt(name string, at time.Time) int {
+	then, count := m.at(at), 0
+	for _, s := range m.ECS.services() {
+		if s.Name == name {
+			count += len(slices.DeleteFunc(m.ECS.tasksOf(s), func(t *task) bool { return !then.running(t) }))
+		}
+	}
+	return count
+}
+
+// anyTargetHealthy reports whether a load balancer has had a healthy target for long enough to satisfy a health check from outside.
+func (m model) anyTargetHealthy() bool {
+	m.State = m.home
+	for _, r := range m.ByType(typeListener) {
+		if slices.ContainsFunc(m.healthyTargets(r), func(t target) bool { return m.reached(m.after(t.Healthy, metricDelay)) }) {
+			return true
+		}
+	}
+	return false
+}
