@@ -16,7 +16,9 @@ func TestWithoutWaiting(t *testing.T) {
 	inProgram := engine.Difference{Path: "instanceClass", Old: "db.t3.medium", New: "db.t3.large"}
 	other := engine.Difference{Path: "deletionProtection", Old: true, New: false}
 	smaller := engine.Difference{Path: "instanceClass", Old: "db.t3.large", New: "db.t3.micro"}
-	step := func(typ string, differences ...engine.Difference) engine.Step { return engine.Step{Type: typ, Differences: differences} }
+	step := func(typ string, differences ...engine.Difference) engine.Step {
+		return engine.Step{Type: typ, Differences: differences}
+	}
 	for _, test := range []struct {
 		name    string
 		waiting []rdspending.Change
