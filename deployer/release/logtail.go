@@ -31,6 +31,8 @@ type logTailer struct {
 	group, stream string
 	token         *string
 	last          []string
+	// applying reports that a line began with applyingMigration.
+	applying bool
 	// readError is why the log cannot be read, as it was reported.
 	readError string
 }
@@ -56,6 +58,7 @@ func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 		for _, event := range out.Events {
 			line := strings.TrimRight(aws.ToString(event.Message), "\n")
 			t.last = append(t.last, line)
+			t.applying = t.applying || strings.HasPrefix(line, applyingMigration)
 			log.note("%s", line)
 		}
 		lines += len(out.Events)

@@ -81,7 +81,7 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	case err != nil && ctx.Err() != nil:
 		err = m.detach(ctx, task)
 	case err == nil:
-		err = m.evaluate(task, tail.last)
+		err = m.evaluate(task, tail)
 	}
 	return &history.Migration{
 		Task: taskID(task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
@@ -241,18 +241,18 @@ func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
 }
 
 // evaluate returns an error unless the task exited with 0.
-func (m *migrationTask) evaluate(task *types.Task, logLines []string) error {
+func (m *migrationTask) evaluate(task *types.Task, tail *logTailer) error {
 	if m.exitCode(task) == 0 {
 		return nil
 	}
 	cause := checks.StopCause(*task)
 	text, next := "the migration failed: "+cause.Message, ""
 	if cause.Kind == checks.StopExitCode {
-		next = "the schema may be partly changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run the same command again"
+		next = migrationHint(m.env, m.exitCode(task), tail.last, tail.applying)
 	} else {
 		text, next = text+ecsReason(cause), hintText(m.env, cause)
 	}
-	return hint.With(errors.New(text+logExcerpt("last log lines", logLines)), next)
+	return hint.With(errors.New(text+logExcerpt("last log lines", tail.last)), next)
 }
 
 // exitCode returns the exit code of the migration's container, -1 where it has none.

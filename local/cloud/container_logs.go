@@ -23,6 +23,7 @@ const (
 	scriptMigrationIdle  logScript = "migration-idle"
 	scriptMigrationFails logScript = "migration-fails"
 	scriptMigrationHangs logScript = "migration-hangs"
+	scriptMigrationLock  logScript = "migration-locked"
 )
 
 // LogLine is a line of a container's log.
@@ -107,6 +108,12 @@ var logScripts = map[logScript][]scriptLine{
 		{12 * time.Second, "Migration name: 20250602093012_add_pool_snapshots"},
 		{12 * time.Second, "Database error code: 42701"},
 		{12 * time.Second, `ERROR: column "chain" of relation "PoolSnapshot" already exists`},
+	}),
+	scriptMigrationLock: slices.Concat(prismaPreamble, []scriptLine{
+		{16 * time.Second, "Error: P1002"},
+		{16 * time.Second, "The database server at `db:5432` was reached but timed out."},
+		{16 * time.Second, "Context: Timed out trying to acquire a postgres advisory lock (SELECT pg_advisory_lock(72707369)). Elapsed: 10000ms. " +
+			"See https://pris.ly/d/migrate-advisory-locking for details."},
 	}),
 	scriptMigrationHangs: slices.Concat(prismaPreamble, []scriptLine{
 		{7 * time.Second, "waiting for the advisory lock 72707369"},

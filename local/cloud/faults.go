@@ -25,6 +25,7 @@ const (
 	faultRolloutStuck        = "rollout-stuck"
 	faultNoCapacity          = "no-capacity"
 	faultMigrationFails      = "migration-fails"
+	faultMigrationLocked     = "migration-locked"
 	faultMigrationHangs      = "migration-hangs"
 	faultSnapshotFails       = "snapshot-fails"
 	faultProvisionFails      = "provision-fails"
@@ -69,6 +70,7 @@ func Faults() []Fault {
 		{faultProvisionFails, "RDS has no capacity when the database is created or changed", "exit 1 at provision; no service is touched"},
 		{faultCertificatePending, "a new certificate is never validated", "exit 1 at provision; no service is touched; status: warning"},
 		{faultMigrationFails, "the migration ends with exit code 1", "exit 1 at migrate; the old version keeps running"},
+		{faultMigrationLocked, "another session holds the lock of Prisma's migrations", "exit 1 at migrate; the lock is named, and nothing was changed"},
 		{faultMigrationHangs, "the migration waits for a lock and never ends", "exit 1 at migrate after its time limit; the task is stopped"},
 		{faultTaskCrash, "containers of a new image exit with code 1 soon after they start", expectRollback},
 		{faultOutOfMemory, "containers of a new image run out of memory and exit with code 137", expectRollback},

@@ -93,6 +93,8 @@ func (m model) startOneOff(t *task, d definition, command []string) {
 		switch {
 		case m.faults[faultMigrationFails]:
 			t.LogScript, exit = scriptMigrationFails, 1
+		case m.faults[faultMigrationLocked]:
+			t.LogScript, exit = scriptMigrationLock, 1
 		case m.faults[faultMigrationHangs]:
 			t.LogScript, end = scriptMigrationHangs, m.after(t.Started, never)
 		case m.migrated(t):

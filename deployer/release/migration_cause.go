@@ -1,0 +1,61 @@
+package release
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// exitConfiguration is the exit code with which the entrypoint ends where the container's configuration must be changed.
+const exitConfiguration = 78
+
+// applyingMigration begins the line with which Prisma starts to change the schema.
+// Source: https://github.com/prisma/prisma/blob/main/packages/migrate/src/commands/MigrateDeploy.ts
+const applyingMigration = "Applying migration"
+
+// partlyChanged is what to do about a migration that began and failed.
+const partlyChanged = "the schema may be partly changed: correct the migration or mark it resolved (`prisma migrate resolve`), then run the same command again"
+
+// A migrationCause is an error that ends a migration before it has changed anything.
+type migrationCause struct {
+	// pattern matches its log lines, joined.
+	pattern *regexp.Regexp
+	hint    string
+}
+
+// migrationCauses are the errors of Prisma before it applies the first migration, the more specific first.
+// Source: https://www.prisma.io/docs/orm/reference/error-reference
+// Source: https://github.com/prisma/prisma/issues/8038
+var migrationCauses = []migrationCause{
+	{regexp.MustCompile(`(?s)\bP1002\b.*advisory lock`), "another session holds Prisma's advisory lock: a migration that runs elsewhere, or one whose connection is " +
+		"still open. Find it with `select * from pg_locks where locktype = 'advisory'`, then run the same command again"},
+	{regexp.MustCompile(`\bP100[128]\b`), "the database did not answer in time: check its status (`deployer status --env ENV --only database,security_groups`) and the " +
+		"host in DATABASE_URL, then run the same command again"},
+	{regexp.MustCompile(`\bP1000\b`), "the database rejected user or password: DATABASE_URL in the configuration secret may be outdated " +
+		"(`deployer vars --env ENV --category database`); without it, the password is the one that RDS manages"},
+	{regexp.MustCompile(`\bP10(03|10)\b`), "the database in DATABASE_URL does not exist, or its user may not use it: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
+	{regexp.MustCompile(`\bP101[123]\b`), "the connection string is not valid, or TLS failed: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
+	{regexp.MustCompile(`\bP3005\b`), "the schema is not empty and has no history of migrations: mark those that it has as applied (`prisma migrate resolve --applied NAME`), " +
+		"as for a database that was not created by migrations"},
+	{regexp.MustCompile(`\bP3009\b`), "an earlier migration failed and blocks this one: correct what it left, mark it resolved (`prisma migrate resolve`), then run the same command again"},
+}
+
+// migrationHint returns what to do about a migration that exited with a code other than 0. lines are its last log lines; began reports
+// that it started to change the schema.
+func migrationHint(env *environment.Environment, exitCode int32, lines []string, began bool) string {
+	if began {
+		return partlyChanged
+	}
+	const unchanged = "; the migration changed nothing"
+	inEnvironment := strings.NewReplacer("--env ENV", "--env "+env.Stack)
+	if exitCode == exitConfiguration {
+		return inEnvironment.Replace("the container's configuration must be changed, as its log explains: `deployer secrets check --env ENV`") + unchanged
+	}
+	log := strings.Join(lines, "\n")
+	if at := slices.IndexFunc(migrationCauses, func(c migrationCause) bool { return c.pattern.MatchString(log) }); at >= 0 {
+		return inEnvironment.Replace(migrationCauses[at].hint) + unchanged
+	}
+	return partlyChanged
+}

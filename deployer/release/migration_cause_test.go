@@ -1,0 +1,54 @@
+package release
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMigrationHint checks the hints about what Prisma and the entrypoint write.
+// Source: https://github.com/prisma/prisma/issues/8038
+// Source: https://github.com/prisma/prisma/issues/27636
+func TestMigrationHint(t *testing.T) {
+	const unchanged = "; the migration changed nothing"
+	for _, test := range []struct {
+		name  string
+		log   string
+		code  int32
+		began bool
+		want  string
+	}{
+		{"unreachable", "Error: P1001: Can't reach database server at `db.example.com`:`5432`\n\nPlease make sure your database server is running.", 1, false,
+			"the database did not answer in time"},
+		{"unreachable, in two lines", "Error: P1001\n\nCan't reach database server at `db.example.com:5432`", 1, false, "the database did not answer in time"},
+		{"the lock", "Error: P1002\n\nThe database server at `db:5432` was reached but timed out.\n\nContext: Timed out trying to acquire a postgres advisory lock " +
+			"(SELECT pg_advisory_lock(72707369)). Elapsed: 10000ms. See https://pris.ly/d/migrate-advisory-locking for details.", 1, false,
+			"another session holds Prisma's advisory lock"},
+		{"slow", "Error: P1002\n\nThe database server at `db:5432` was reached but timed out.", 1, false, "the database did not answer in time"},
+		{"password", "Error: P1000: Authentication failed against database server at `db`", 1, false, "the database rejected user or password"},
+		{"no such database", "Error: P1003: Database `balancer` does not exist on the database server", 1, false, "the database in DATABASE_URL does not exist"},
+		{"connection string", "Error: P1013: The provided database string is invalid.", 1, false, "the connection string is not valid"},
+		{"baseline", "Error: P3005\n\nThe database schema is not empty. Read more about how to baseline an existing production database: https://pris.ly/d/migrate-baseline",
+			1, false, "the schema is not empty and has no history of migrations"},
+		{"an earlier failure", "Error: P3009\n\nmigrate found failed migrations in the target database, new migrations will not be applied.", 1, false,
+			"an earlier migration failed and blocks this one"},
+		{"the entrypoint", "entrypoint: the secret balancer-staging-config lacks SENTRY_DSN", 78, false, "the container's configuration must be changed"},
+		{"a migration that failed", "Applying migration `1_x`\nError: P3018\n\nA migration failed to apply.", 1, true, ""},
+		{"the connection is lost in the middle", "Error: P1001: Can't reach database server at `db`:`5432`", 1, true, ""},
+		{"something else", "panic: out of ideas", 1, false, ""},
+		{"no log", "", 1, false, ""},
+		{"no code of an error", "P10012 rows", 1, false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := migrationHint(staging(t), test.code, strings.Split(test.log, "\n"), test.began)
+			if test.want == "" {
+				require.Equal(t, partlyChanged, got)
+				return
+			}
+			require.True(t, strings.HasPrefix(got, test.want), got)
+			require.True(t, strings.HasSuffix(got, unchanged), got)
+			require.NotContains(t, got, "--env ENV")
+		})
+	}
+}
