@@ -57,7 +57,7 @@ func TestAuthority(t *testing.T) {
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw}), 0o600))
 	start := func(variables ...string) (string, int) {
-		command := exec.Command("entrypoint", "--timeout", "400ms", "--require", "TOKEN", "--", "true")
+		command := exec.Command("entrypoint", "--timeout", "2s", "--require", "TOKEN", "--", "true")
 		command.Env = append(v.environment(), append(variables, "CONFIG_SECRET_ID=config", "AWS_ENDPOINT_URL="+secured.URL, "PATH="+os.Getenv("PATH"))...)
 		output, _ := command.CombinedOutput()
 		return string(output), command.ProcessState.ExitCode()

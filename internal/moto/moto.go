@@ -75,7 +75,7 @@ func launch(t *testing.T, path string) (endpoint string) {
 	var printed strings.Builder
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if _, url, found := strings.Cut(lines.Text(), "Running on "); found {
-			// The server blocks where nobody reads what it logs.
+			// The server blocks if no one reads what it logs.
 			go func() { _, _ = io.Copy(io.Discard, output) }()
 			return strings.TrimSpace(url)
 		}

@@ -136,7 +136,7 @@ func TestMajorUpgrade(t *testing.T) {
 	found := f.describe()
 	require.Equal(t, "available", aws.ToString(found.DBInstanceStatus), "the provider waits until then")
 	require.Equal(t, "17.8", aws.ToString(found.EngineVersion))
-	require.Contains(t, f.snapshotNames(), "preupgrade-db-16-8-to-17-8-2026-11-30-04-02")
+	require.Contains(t, f.snapshotNames(), "preupgrade-db-16-8-to-17-8-2026-11-30-04-05")
 	require.NoError(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16"), "nothing uses it any more")
 	require.Equal(t, db.ID, f.read(db.ID).ID)
 
