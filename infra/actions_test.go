@@ -231,12 +231,29 @@ func providerActions() map[string][]actionsOn {
 	}
 }
 
-// asProvider returns a request of the program's provider: with the environment's tag and boundary, in its region.
+// creates returns the kind of resource that an action makes, as its ARN has it. What does not exist yet has no tags that a policy
+// could test; the resources that the action needs beside it have them.
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+func creates() map[string]string {
+	return map[string]string{
+		"ec2:AllocateAddress": ":elastic-ip/", "ec2:CreateFlowLogs": ":vpc-flow-log/", "ec2:CreateInternetGateway": ":internet-gateway/",
+		"ec2:CreateNatGateway": ":natgateway/", "ec2:CreateRouteTable": ":route-table/", "ec2:CreateSecurityGroup": ":security-group/",
+		"ec2:CreateSubnet": ":subnet/", "ec2:CreateVpc": ":vpc/", "ec2:CreateVpcEndpoint": ":vpc-endpoint/",
+		"ec2:AuthorizeSecurityGroupEgress": ":security-group-rule/", "ec2:AuthorizeSecurityGroupIngress": ":security-group-rule/",
+		"acm:RequestCertificate": ":certificate/",
+	}
+}
+
+// asProvider returns a request of the program's provider: with the environment's tag, if the resource exists, and boundary, in its
+// region.
 func asProvider(action, resource, env, host string) request {
 	action, to, _ := strings.Cut(action, " ")
 	_, service, _ := strings.Cut(to, " ")
-	return of(action, strings.ReplaceAll(resource, "ENV", env)).
-		with("aws:RequestedRegion", "us-east-1").with("aws:ResourceTag/Environment", env).with("aws:RequestTag/Environment", env).
+	r := of(action, strings.ReplaceAll(resource, "ENV", env))
+	if kind, makes := creates()[action]; !makes || !strings.Contains(resource, kind) {
+		r = r.with("aws:ResourceTag/Environment", env)
+	}
+	return r.with("aws:RequestedRegion", "us-east-1").with("aws:RequestTag/Environment", env).
 		with("ec2:CreateAction", "Create").with("iam:PermissionsBoundary", boundaryARN).
 		with("iam:PassedToService", service).with("iam:AWSServiceName", service).
 		with(recordTypes, "A").with(recordNames, host)

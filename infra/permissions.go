@@ -199,6 +199,10 @@ func networkStatements(s scope) []statement {
 		allow("TagNetwork", []string{"ec2:CreateTags"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...).
 			when("StringEqualsIfExists", "aws:RequestTag/Environment", s.tagged...),
+		// A rule gets its tags in the call that adds it to a group, and AWS authorizes that call for the rule, too.
+		// Source: https://github.com/hashicorp/terraform-provider-aws/issues/38552
+		allow("NewRules", []string{"ec2:AuthorizeSecurityGroup*"}, fmt.Sprintf("arn:aws:ec2:%s:%s:security-group-rule/*", s.Region, s.Account)).
+			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		// AWS creates a VPC's default security group without tags. The provider tags it before it removes its rules.
 		allow("TagDefaultGroup", []string{"ec2:CreateTags"}, fmt.Sprintf("arn:aws:ec2:%s:%s:security-group/*", s.Region, s.Account)).
 			when("Null", "aws:ResourceTag/Environment", "true").

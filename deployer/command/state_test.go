@@ -13,7 +13,8 @@ var untaggable = []string{
 	"acm/certificateValidation", "appautoscaling/policy", "ec2/route", "ec2/routeTableAssociation", "ecs/clusterCapacityProviders",
 	"iam/rolePolicy", "route53/record", "s3/bucketLifecycleConfigurationV2", "s3/bucketOwnershipControls", "s3/bucketPolicy",
 	"s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfigurationV2", "secretsmanager/secretRotation",
-	"sns/topicPolicy", "sqs/queuePolicy", "sqs/redriveAllowPolicy", "wafv2/webAclAssociation", "wafv2/webAclLoggingConfiguration",
+	"sns/topicPolicy", "sns/topicSubscription", "sqs/queuePolicy", "sqs/redriveAllowPolicy", "wafv2/webAclAssociation",
+	"wafv2/webAclLoggingConfiguration",
 }
 
 // owned requires every resource in the engine's state of a stack to belong to a component and to have the three tags: owned STACK ENVIRONMENT.

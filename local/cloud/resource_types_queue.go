@@ -70,7 +70,12 @@ var queueTypes = map[string]resourceType{
 		required: []string{"topic", "protocol", "endpoint"}, replaceOnChange: []string{"topic", "protocol", "endpoint"},
 		defaults: values{"confirmationWasAuthenticated": false, "endpointAutoConfirms": false,
 			"rawMessageDelivery": false, "confirmationTimeoutInMinutes": 1.0, "pendingConfirmation": true},
-		computed: map[string]string{"arn": "${topic}:${uuid}", "ownerId": "${account}"},
+		computed: map[string]string{"ownerId": "${account}"},
+		// A second subscription of an endpoint returns the first one's ARN.
+		// Source: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+		compute: func(s *State, r *Resource) {
+			r.Outputs["arn"] = r.Text("topic") + ":" + s.uuid(r.Text("protocol"), r.Text("endpoint"))
+		},
 		rules: []rule{oneOf("protocol", "sqs", "sms", "lambda", "firehose", "application", "email", "email-json",
 			"http", "https")},
 		refs: []ref{refTo("topic", typeTopic, "NotFound", "Topic does not exist: %s")},
