@@ -51,7 +51,7 @@ const (
 	firstEvaluation = 5 * time.Minute
 )
 
-// alarmNames are the names of the environment's alarms by what is wrong with them.
+// alarmNames lists the names of the environment's alarms by what is wrong with them.
 type alarmNames struct {
 	missing, inAlarm, noData, noAction []string
 	// starting are in alarm because nothing has been measured yet.

@@ -15,7 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// reasonTopicMissing is the reason of a topic that does not exist.
+// reasonTopicMissing marks a topic that does not exist.
 const reasonTopicMissing = "TopicMissing"
 
 // readNotifications returns a finding about the topic in each region that has one.

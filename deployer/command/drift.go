@@ -155,12 +155,12 @@ func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.D
 	}
 	up += " --image-tag " + runningTag(ctx, t, found.Image)
 	switch {
-	case found.Drifted():
+	case !found.Account.Empty():
 		return []string{
 			"`" + up + " --refresh` reverts what was changed in the account, and deploys pending changes",
 			"to keep a change, write it into " + environment.FileName(t.Stack) + " or the program first; --refresh then keeps it",
 		}
-	case found.ChangesPending():
+	case !found.Program.Empty():
 		return []string{"`" + up + "` deploys pending changes"}
 	}
 	return nil

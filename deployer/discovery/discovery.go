@@ -127,7 +127,7 @@ func HoldsData(typ string) bool {
 	return false
 }
 
-// Lock is the engine's own lock on a stack: the process that took it.
+// Lock describes the engine's own lock on a stack: the process that took it.
 type Lock struct {
 	Host string
 	PID  int

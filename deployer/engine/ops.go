@@ -165,7 +165,7 @@ type Plan struct {
 // Empty reports whether there is nothing to do.
 func (p Plan) Empty() bool { return len(p.Steps) == 0 }
 
-// Step is the change of one resource.
+// Step describes the change of one resource.
 type Step struct {
 	// Op is create, update, delete, replace, read, import or another operation of the engine.
 	Op              string
@@ -180,7 +180,7 @@ type Step struct {
 	Protected bool
 }
 
-// Difference is one property that changes.
+// Difference describes one property that changes.
 type Difference struct {
 	// Path is the property's, such as tags.Name or ingress[0].cidrBlocks.
 	Path string

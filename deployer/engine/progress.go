@@ -235,7 +235,7 @@ func (p *progress) failure(run string) Failure {
 // stepKey returns a unique key: a replacement has three steps with one URN.
 func stepKey(urn string, op apitype.OpType) string { return string(op) + " " + urn }
 
-// Status is the status of a step.
+// Status names the state of a step.
 type Status string
 
 // A step starts, and ends in one of two ways. A note is a diagnostic about a resource, or about the run if the event has no

@@ -98,7 +98,7 @@ func TestPlanOfADrift(t *testing.T) {
 	}, plan.Steps[1].Differences)
 }
 
-// What is running is what has begun and not ended, the longest first.
+// Running changes have begun and not ended, the longest first.
 func TestRunningOperations(t *testing.T) {
 	const database = "urn:pulumi:dev::proj::aws:rds/instance:Instance::database"
 	const policy = "urn:pulumi:dev::proj::aws:iam/rolePolicy:RolePolicy::task"

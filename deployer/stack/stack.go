@@ -99,7 +99,7 @@ func (s *Stack) Preview(ctx context.Context, image string, refresh bool, report 
 	if err != nil {
 		return plan, err
 	}
-	return s.explainWaiting(ctx, plan), nil
+	return s.explainWaiting(ctx, plan, true), nil
 }
 
 // PreviewRefresh returns what differs between the account and the stack.
@@ -108,7 +108,7 @@ func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (
 	if err != nil {
 		return plan, err
 	}
-	return s.explainWaiting(ctx, plan), nil
+	return s.explainWaiting(ctx, plan, false), nil
 }
 
 // Provision implements release.Infrastructure: it updates the infrastructure of the scope, and the migration's task

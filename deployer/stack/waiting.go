@@ -14,9 +14,10 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdspending"
 )
 
-// explainWaiting takes what waits for the database's maintenance window out of a plan's differences and names it. Where RDS does not
-// answer, the plan stays as it is, with a warning.
-func (s *Stack) explainWaiting(ctx context.Context, plan engine.Plan) engine.Plan {
+// explainWaiting takes what waits for the database's maintenance window out of a plan's differences and names it. In a plan of the
+// program it also takes out what the window has applied since the state was written. Where RDS does not answer, the plan stays as it
+// is, with a warning.
+func (s *Stack) explainWaiting(ctx context.Context, plan engine.Plan, ofProgram bool) engine.Plan {
 	if databaseVersion(s.handle.Current()) == "" {
 		return plan
 	}
@@ -29,16 +30,22 @@ func (s *Stack) explainWaiting(ctx context.Context, plan engine.Plan) engine.Pla
 		plan.Warnings = append(slices.Clone(plan.Warnings), fmt.Sprintf("it is unknown what waits for the maintenance window of %s: %v", id, err))
 		return plan
 	}
-	return withoutWaiting(plan, rdspending.Of(&out.DBInstances[0]))
+	instance := &out.DBInstances[0]
+	var applied map[string]any
+	if ofProgram {
+		applied = rdspending.Present(instance)
+	}
+	return withoutWaiting(plan, rdspending.Of(instance), applied)
 }
 
 // withoutWaiting removes from a plan the differences between what a database has and what was requested of it and waits, in either
-// direction, and the steps that have no other difference. The changes that wait become the plan's Waiting.
-func withoutWaiting(plan engine.Plan, waiting []rdspending.Change) engine.Plan {
-	if len(waiting) == 0 {
-		return plan
-	}
-	waits := func(d engine.Difference) bool {
+// direction, those that lead to an applied value of their property, and the steps that have no other difference. The changes that wait
+// become the plan's Waiting.
+func withoutWaiting(plan engine.Plan, waiting []rdspending.Change, applied map[string]any) engine.Plan {
+	settled := func(d engine.Difference) bool {
+		if value, known := applied[d.Path]; known && reflect.DeepEqual(d.New, value) {
+			return true
+		}
 		return slices.ContainsFunc(waiting, func(c rdspending.Change) bool {
 			return c.Property == d.Path && (reflect.DeepEqual(d.Old, c.Requested) && reflect.DeepEqual(d.New, c.Present) ||
 				reflect.DeepEqual(d.Old, c.Present) && reflect.DeepEqual(d.New, c.Requested))
@@ -46,8 +53,8 @@ func withoutWaiting(plan engine.Plan, waiting []rdspending.Change) engine.Plan {
 	}
 	var steps []engine.Step
 	for _, step := range plan.Steps {
-		if step.Type == instanceType && slices.ContainsFunc(step.Differences, waits) {
-			step.Differences = slices.DeleteFunc(slices.Clone(step.Differences), waits)
+		if step.Type == instanceType && slices.ContainsFunc(step.Differences, settled) {
+			step.Differences = slices.DeleteFunc(slices.Clone(step.Differences), settled)
 			if len(step.Differences) == 0 {
 				continue
 			}

@@ -22,23 +22,28 @@ func TestWithoutWaiting(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		waiting []rdspending.Change
+		applied map[string]any
 		steps   []engine.Step
 		want    []engine.Step
 		text    []string
 	}{
-		{"nothing waits", nil, []engine.Step{step(instanceType, inAccount)}, []engine.Step{step(instanceType, inAccount)}, nil},
-		{"drift", []rdspending.Change{class}, []engine.Step{step(instanceType, inAccount)}, nil, []string{text}},
-		{"a pending change", []rdspending.Change{class}, []engine.Step{step(instanceType, inProgram)}, nil, []string{text}},
-		{"something else as well", []rdspending.Change{class}, []engine.Step{step(instanceType, inAccount, other)},
+		{"nothing waits", nil, nil, []engine.Step{step(instanceType, inAccount)}, []engine.Step{step(instanceType, inAccount)}, nil},
+		{"drift", []rdspending.Change{class}, nil, []engine.Step{step(instanceType, inAccount)}, nil, []string{text}},
+		{"a pending change", []rdspending.Change{class}, nil, []engine.Step{step(instanceType, inProgram)}, nil, []string{text}},
+		{"something else as well", []rdspending.Change{class}, nil, []engine.Step{step(instanceType, inAccount, other)},
 			[]engine.Step{step(instanceType, other)}, []string{text}},
-		{"someone chose another class", []rdspending.Change{class}, []engine.Step{step(instanceType, smaller)},
+		{"someone chose another class", []rdspending.Change{class}, nil, []engine.Step{step(instanceType, smaller)},
 			[]engine.Step{step(instanceType, smaller)}, []string{text}},
-		{"another resource", []rdspending.Change{class}, []engine.Step{step(rotationType, inAccount)}, []engine.Step{step(rotationType, inAccount)}, []string{text}},
-		{"a deletion", []rdspending.Change{class}, []engine.Step{{Type: instanceType, Deletes: true}},
+		{"another resource", []rdspending.Change{class}, nil, []engine.Step{step(rotationType, inAccount)}, []engine.Step{step(rotationType, inAccount)}, []string{text}},
+		{"the window has applied it", nil, map[string]any{"instanceClass": "db.t3.large"},
+			[]engine.Step{step(instanceType, inProgram, other)}, []engine.Step{step(instanceType, other)}, nil},
+		{"the window has applied another class", nil, map[string]any{"instanceClass": "db.t3.micro"},
+			[]engine.Step{step(instanceType, inProgram)}, []engine.Step{step(instanceType, inProgram)}, nil},
+		{"a deletion", []rdspending.Change{class}, nil, []engine.Step{{Type: instanceType, Deletes: true}},
 			[]engine.Step{{Type: instanceType, Deletes: true}}, []string{text}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			plan := withoutWaiting(engine.Plan{Steps: test.steps}, test.waiting)
+			plan := withoutWaiting(engine.Plan{Steps: test.steps}, test.waiting, test.applied)
 			require.Equal(t, test.want, plan.Steps)
 			require.Equal(t, test.text, plan.Waiting)
 		})

@@ -17,20 +17,18 @@ import (
 // changes in the same forms: lines of text, rows of Markdown, and JSON.
 type change struct {
 	engine.Step
-	// kind is create, update, replace or delete in a plan, and changed, gone or waiting in the account.
+	// kind is create, update, replace or delete in a plan, and changed or gone in the account.
 	kind string
 	// inAccount distinguishes drift of the account from a plan.
 	inAccount bool
 	// planned has the properties, by path, to which the program would give the same value as the account has.
 	planned map[string]bool
-	// explained has the reasons of properties that differ although no one changed them, by path.
-	explained map[string]string
 }
 
 // planChanges returns a plan's changes, the most severe first.
-func planChanges(p engine.Plan, explanations ...Explanation) []change {
+func planChanges(p engine.Plan) []change {
 	changes := list.Map(p.Steps, func(s engine.Step) change {
-		return change{Step: s, kind: operation(s), explained: explain(s, explanations)}
+		return change{Step: s, kind: operation(s)}
 	})
 	sortBySeverity(changes)
 	return changes
@@ -38,7 +36,7 @@ func planChanges(p engine.Plan, explanations ...Explanation) []change {
 
 // accountChanges returns drift of the account, the most severe first, and compares it with the program's plan. A refresh
 // reports resources in no order.
-func accountChanges(account, program engine.Plan, explanations ...Explanation) []change {
+func accountChanges(account, program engine.Plan) []change {
 	key := func(s engine.Step, d engine.Difference) string { return s.URN + " " + d.Path }
 	planned := map[string]string{}
 	for _, s := range program.Steps {
@@ -48,12 +46,9 @@ func accountChanges(account, program engine.Plan, explanations ...Explanation) [
 	}
 	var changes []change
 	for _, s := range account.Steps {
-		c := change{Step: s, kind: "changed", inAccount: true, planned: map[string]bool{}, explained: explain(s, explanations)}
-		switch {
-		case s.Deletes:
+		c := change{Step: s, kind: "changed", inAccount: true, planned: map[string]bool{}}
+		if s.Deletes {
 			c.kind = "gone"
-		case isExplained(s, explanations):
-			c.kind = "waiting"
 		}
 		for _, d := range s.Differences {
 			value, found := planned[key(s, d)]
@@ -150,9 +145,7 @@ func (c change) remark(d engine.Difference) string {
 	if d.Replaces && !c.inAccount {
 		remarks = append(remarks, "replaces")
 	}
-	switch reason := c.explained[d.Path]; {
-	case reason != "":
-		remarks = append(remarks, reason)
+	switch {
 	case d.Old == engine.Masked && d.New == engine.Masked:
 		remarks = append(remarks, "changes")
 		if c.inAccount {
@@ -272,8 +265,6 @@ type differenceJSON struct {
 	Account  any    `json:"account,omitempty"`
 	// AsProgram marks a property to which the program would give the value that the account has.
 	AsProgram bool `json:"asProgram,omitempty"`
-	// Explanation is why the property differs although no one changed it.
-	Explanation string `json:"explanation,omitempty"`
 }
 
 func changesJSON(changes []change) []changeJSON {
@@ -288,7 +279,6 @@ func changesJSON(changes []change) []changeJSON {
 			if c.inAccount {
 				difference = differenceJSON{Path: d.Path, Stack: d.Old, Account: d.New, AsProgram: c.planned[d.Path]}
 			}
-			difference.Explanation = c.explained[d.Path]
 			item.Differences = append(item.Differences, difference)
 		}
 		all = append(all, item)

@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
@@ -20,8 +19,6 @@ type Drift struct {
 	Image string
 	// Account has the differences between stack and account, Program those between stack and program.
 	Account, Program engine.Plan
-	// Explanations give the reasons of differences that are no drift.
-	Explanations []Explanation
 	// Pending are operations of an earlier run whose outcome is unknown.
 	Pending []engine.Pending
 	// InProgress describes the run that is changing the environment; "" where there is none.
@@ -35,23 +32,6 @@ type Drift struct {
 // Clean reports whether the comparison is complete and nothing differs.
 func (d Drift) Clean() bool {
 	return d.Failure == nil && d.Account.Empty() && d.Program.Empty() && len(d.Pending) == 0
-}
-
-// Drifted reports whether the account differs from the stack, other than by what an explanation covers.
-func (d Drift) Drifted() bool { return len(unexplained(d.Account, d.Explanations)) > 0 }
-
-// ChangesPending reports whether the next deployment would change something, other than what an explanation covers.
-func (d Drift) ChangesPending() bool { return len(unexplained(d.Program, d.Explanations)) > 0 }
-
-// waiting counts the resources whose differences an explanation covers.
-func (d Drift) waiting() int {
-	urns := map[string]bool{}
-	for _, s := range slices.Concat(d.Account.Steps, d.Program.Steps) {
-		if isExplained(s, d.Explanations) {
-			urns[s.URN] = true
-		}
-	}
-	return len(urns)
 }
 
 // DriftFormats returns the formats of Drifts, the default first.
@@ -85,14 +65,11 @@ func DriftSummary(d Drift) string {
 		return "nothing is deployed, so nothing can have drifted"
 	}
 	var parts []string
-	if n := len(unexplained(d.Account, d.Explanations)); n > 0 {
+	if n := len(d.Account.Steps); n > 0 {
 		parts = append(parts, text.Plural(n, "resource has", "resources have")+" drifted")
 	}
-	if n := len(unexplained(d.Program, d.Explanations)); n > 0 {
+	if n := len(d.Program.Steps); n > 0 {
 		parts = append(parts, text.Plural(n, "change is", "changes are")+" pending")
-	}
-	if n := d.waiting(); n > 0 {
-		parts = append(parts, text.Plural(n, "change waits", "changes wait")+" in AWS")
 	}
 	if n := len(d.Pending); n > 0 {
 		parts = append(parts, "the outcome of "+text.Plural(n, "operation", "")+" is unknown")
@@ -107,8 +84,8 @@ func DriftSummary(d Drift) string {
 }
 
 // AccountSummary counts the resources of the account that have drifted, and names the changes that wait.
-func AccountSummary(p engine.Plan, explanations ...Explanation) string {
-	return withWaiting(countChanges(accountChanges(p, engine.Plan{}, explanations...), "no drift", "%d %s", "changed", "gone", "waiting"), p)
+func AccountSummary(p engine.Plan) string {
+	return withWaiting(countChanges(accountChanges(p, engine.Plan{}), "no drift", "%d %s", "changed", "gone"), p)
 }
 
 func (d *document) drift(drift Drift) {
@@ -118,12 +95,12 @@ func (d *document) drift(drift Drift) {
 		d.add(indent, d.style.yellow("warning:")+" "+drift.InProgress)
 	}
 	if !drift.Account.Empty() {
-		d.add("", "\nIn the account: "+AccountSummary(drift.Account, drift.Explanations...)+" (stack → account)")
-		d.changes(accountChanges(drift.Account, drift.Program, drift.Explanations...))
+		d.add("", "\nIn the account: "+AccountSummary(drift.Account)+" (stack → account)")
+		d.changes(accountChanges(drift.Account, drift.Program))
 	}
 	if !drift.Program.Empty() {
 		d.add("", "\nIn the program: "+PlanSummary(drift.Program)+" (stack → program)")
-		d.changes(planChanges(drift.Program, drift.Explanations...))
+		d.changes(planChanges(drift.Program))
 	}
 	if len(drift.Pending) > 0 {
 		d.add("", "\nWith an unknown outcome, from a run that was interrupted:")
@@ -146,7 +123,7 @@ type driftJSON struct {
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
 	Region      string `json:"region,omitempty"`
-	// Status is clean, drifted (the account has), waiting (a change is pending in the program or in AWS) or unknown.
+	// Status is clean, drifted (the account has), waiting (only the program differs) or unknown.
 	Status     string       `json:"status"`
 	Summary    string       `json:"summary"`
 	Image      string       `json:"image,omitempty"`
@@ -161,8 +138,8 @@ type driftJSON struct {
 func newDriftJSON(d Drift) driftJSON {
 	out := driftJSON{
 		Environment: d.Environment, Stack: d.Stack, Region: d.Region, Status: driftStatus(d), Summary: DriftSummary(d), Image: d.Image,
-		Account: changesJSON(accountChanges(d.Account, d.Program, d.Explanations...)),
-		Program: changesJSON(planChanges(d.Program, d.Explanations...)), InProgress: d.InProgress, Remedies: d.Remedies, Failure: d.Failure,
+		Account: changesJSON(accountChanges(d.Account, d.Program)), Program: changesJSON(planChanges(d.Program)),
+		InProgress: d.InProgress, Remedies: d.Remedies, Failure: d.Failure,
 	}
 	for _, p := range d.Pending {
 		out.Pending = append(out.Pending, changeJSON{Operation: p.Op, URN: p.URN, Type: p.Type, Name: p.Name})
@@ -174,9 +151,9 @@ func driftStatus(d Drift) string {
 	switch {
 	case d.Failure != nil:
 		return "unknown"
-	case d.Drifted(), len(d.Pending) > 0:
+	case !d.Account.Empty(), len(d.Pending) > 0:
 		return "drifted"
-	case !d.Account.Empty(), !d.Program.Empty():
+	case !d.Program.Empty():
 		return "waiting"
 	}
 	return "clean"
@@ -202,7 +179,6 @@ func driftMarkdown(b *strings.Builder, d Drift, limit int) {
 	// The account gets two thirds of the room, the program what is left.
 	room := (limit - b.Len()) * 2 / 3
 	markdownTable(b, []string{"in the account", "resource", "property", "stack", "account"},
-		changeRows(accountChanges(d.Account, d.Program, d.Explanations...)), b.Len()+room)
-	markdownTable(b, []string{"in the program", "resource", "property", "stack", "program"},
-		changeRows(planChanges(d.Program, d.Explanations...)), limit)
+		changeRows(accountChanges(d.Account, d.Program)), b.Len()+room)
+	markdownTable(b, []string{"in the program", "resource", "property", "stack", "program"}, changeRows(planChanges(d.Program)), limit)
 }

@@ -96,56 +96,6 @@ func TestDriftStatus(t *testing.T) {
 	require.Equal(t, "the comparison is incomplete", DriftSummary(Drift{Failure: &Failure{}}))
 }
 
-// What an explanation covers is pending, not drift. A part of it is not enough.
-func TestDriftExplained(t *testing.T) {
-	waits := "waits for the maintenance window, tue:08:30-tue:09:00 UTC"
-	step := func(differences ...engine.Difference) engine.Plan {
-		return engine.Plan{Steps: []engine.Step{{Op: "update", URN: "u::db", Type: "aws:rds/instance:Instance", Name: "database", ID: "db-1",
-			Differences: differences}}}
-	}
-	class := engine.Difference{Path: "instanceClass", Old: "db.m6g.large", New: "db.t3.micro"}
-	d := Drift{
-		Environment: "production", Stack: "production", Deployed: true, Account: step(class),
-		Program:      step(engine.Difference{Path: "instanceClass", Old: "db.t3.micro", New: "db.m6g.large"}),
-		Explanations: []Explanation{{URN: "u::db", Path: "instanceClass", Reason: waits}},
-	}
-	require.Equal(t, "production: 1 change waits in AWS\n"+
-		"\nIn the account: 1 waiting (stack → account)\n"+
-		"~ rds/instance                         database\n    id: db-1\n    instanceClass: db.m6g.large → db.t3.micro  ("+waits+")\n"+
-		"\nIn the program: 1 to update (stack → program)\n"+
-		"~ rds/instance                         database\n    instanceClass: db.t3.micro → db.m6g.large  ("+waits+")\n",
-		driftIn(t, "text", 200, false, d))
-	require.Equal(t, "waiting", driftStatus(d))
-	require.False(t, d.Drifted())
-	require.False(t, d.ChangesPending())
-	require.False(t, d.Clean(), "the account is not yet as declared")
-	var one struct {
-		Account []struct {
-			Change      string
-			Differences []struct{ Explanation string }
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(driftIn(t, "json", 0, false, d)), &one))
-	require.Equal(t, "waiting", one.Account[0].Change)
-	require.Equal(t, waits, one.Account[0].Differences[0].Explanation)
-	require.Contains(t, driftIn(t, "markdown", 0, false, d), "| `db.t3.micro` ("+waits+") |")
-
-	for name, account := range map[string]engine.Plan{
-		"another property":   step(class, engine.Difference{Path: "instanceClassOfAnother", Old: 1.0, New: 2.0}),
-		"another resource":   {Steps: []engine.Step{{URN: "u::other", Differences: []engine.Difference{class}}}},
-		"it is gone":         {Steps: []engine.Step{{URN: "u::db", Deletes: true}}},
-		"nothing is listed":  step(),
-		"it is to replace":   {Steps: []engine.Step{{URN: "u::db", Replaces: true, Differences: []engine.Difference{class}}}},
-		"nothing can be new": {Steps: []engine.Step{{URN: "u::db", Deletes: true, Differences: []engine.Difference{class}}}},
-	} {
-		d.Account = account
-		require.True(t, d.Drifted(), name)
-		require.Equal(t, "drifted", driftStatus(d), name)
-	}
-	d.Account = step(engine.Difference{Path: "instanceClass.size", Old: 1.0, New: 2.0})
-	require.False(t, d.Drifted(), "a part of the property")
-}
-
 func TestDriftJSON(t *testing.T) {
 	var one map[string]any
 	require.NoError(t, json.Unmarshal([]byte(driftIn(t, "json", 0, false, everyDifference())), &one))

@@ -16,8 +16,6 @@ type Preview struct {
 	// Image is the one that would run.
 	Image string
 	Plan  engine.Plan
-	// Explanations give the reasons of changes that were deployed already and that AWS has not applied yet.
-	Explanations []Explanation
 	// NewStack marks a stack without resources.
 	NewStack bool
 	// Failure is why the plan is not known; nil where it is.
@@ -44,7 +42,7 @@ func Previews(w io.Writer, all []Preview, multiple bool, format string, style St
 		for _, p := range all {
 			views = append(views, previewJSON{
 				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: p.highlights(), Summary: PlanSummary(p.Plan),
-				Steps: changesJSON(planChanges(p.Plan, p.Explanations...)), Warnings: p.Plan.Warnings, Failure: p.Failure,
+				Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings, Failure: p.Failure,
 			})
 		}
 		return jsonByEnvironment(w, views, multiple)
@@ -60,7 +58,7 @@ func Previews(w io.Writer, all []Preview, multiple bool, format string, style St
 			d.add("", "not known: "+p.Failure.Message)
 			continue
 		}
-		d.plan(p.Plan, p.Explanations...)
+		d.plan(p.Plan)
 	}
 	return d.writeTo(w)
 }
@@ -72,8 +70,8 @@ func Plan(w io.Writer, p engine.Plan, style Style) error {
 	return d.writeTo(w)
 }
 
-func (d *document) plan(p engine.Plan, explanations ...Explanation) {
-	d.changes(planChanges(p, explanations...))
+func (d *document) plan(p engine.Plan) {
+	d.changes(planChanges(p))
 	d.add("", PlanSummary(p))
 }
 
@@ -112,7 +110,7 @@ func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 	const closing = "\n</details>\n"
 	b.WriteString("\n<details><summary>Every change</summary>\n")
 	markdownTable(b, []string{"", "resource", "property", "before", "after"},
-		changeRows(planChanges(p.Plan, p.Explanations...)), limit-len(closing))
+		changeRows(planChanges(p.Plan)), limit-len(closing))
 	b.WriteString(closing)
 }
 

@@ -19,6 +19,16 @@ type Change struct {
 	Window string
 }
 
+// Present returns the properties that RDS may change later, as the instance has them now: strings, bools and float64s, as in
+// Pulumi's state.
+func Present(instance *types.DBInstance) map[string]any {
+	return map[string]any{
+		"instanceClass": aws.ToString(instance.DBInstanceClass), "multiAz": aws.ToBool(instance.MultiAZ),
+		"allocatedStorage": float64(aws.ToInt32(instance.AllocatedStorage)), "storageType": aws.ToString(instance.StorageType),
+		"engineVersion": aws.ToString(instance.EngineVersion),
+	}
+}
+
 // Of returns the changes that wait, in a fixed order.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PendingModifiedValues.html
 func Of(instance *types.DBInstance) []Change {
@@ -26,24 +36,25 @@ func Of(instance *types.DBInstance) []Change {
 		return nil
 	}
 	var all []Change
-	add := func(property string, present, requested any) {
-		all = append(all, Change{property, present, requested, aws.ToString(instance.PreferredMaintenanceWindow)})
+	present := Present(instance)
+	add := func(property string, requested any) {
+		all = append(all, Change{property, present[property], requested, aws.ToString(instance.PreferredMaintenanceWindow)})
 	}
 	p := instance.PendingModifiedValues
 	if p.DBInstanceClass != nil {
-		add("instanceClass", aws.ToString(instance.DBInstanceClass), *p.DBInstanceClass)
+		add("instanceClass", *p.DBInstanceClass)
 	}
 	if p.MultiAZ != nil {
-		add("multiAz", aws.ToBool(instance.MultiAZ), *p.MultiAZ)
+		add("multiAz", *p.MultiAZ)
 	}
 	if p.AllocatedStorage != nil {
-		add("allocatedStorage", float64(aws.ToInt32(instance.AllocatedStorage)), float64(*p.AllocatedStorage))
+		add("allocatedStorage", float64(*p.AllocatedStorage))
 	}
 	if p.StorageType != nil {
-		add("storageType", aws.ToString(instance.StorageType), *p.StorageType)
+		add("storageType", *p.StorageType)
 	}
 	if p.EngineVersion != nil {
-		add("engineVersion", aws.ToString(instance.EngineVersion), *p.EngineVersion)
+		add("engineVersion", *p.EngineVersion)
 	}
 	return all
 }
