@@ -60,8 +60,9 @@ rehearse: build
 	bin/deployer status --env staging --local --format summary $(REHEARSAL)
 
 # Without symbols a test binary links in two thirds of the time. The slowest packages start first. They wait for processes and
-# for retries more than they compute, so twice as many packages as cores run at once.
-TEST := go test -timeout 30m -ldflags=-s -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+# for retries more than they compute, so twice as many packages as cores run at once. The scripts start hundreds of short
+# processes, which spend a fifth less of the processor where they collect garbage less often.
+TEST := GOGC=400 go test -timeout 30m -ldflags=-s -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 SLOWEST := ./deployer/command ./deployer/engine ./entrypoint ./checks ./deployer/lock
 
 ## test: every test, including those that run the real engine

@@ -29,8 +29,17 @@ func stores(t *testing.T, test func(*testing.T, Store)) {
 	t.Run("bucket", func(t *testing.T) { test(t, bucket(t)) })
 }
 
+// serialClient sends one request at a time: moto evaluates a condition and writes in two steps, S3 in one.
+type serialClient struct{ sync.Mutex }
+
+func (c *serialClient) Do(r *http.Request) (*http.Response, error) {
+	c.Lock()
+	defer c.Unlock()
+	return http.DefaultClient.Do(r)
+}
+
 func bucket(t *testing.T) Bucket {
-	client := s3.NewFromConfig(moto.Config(t, "us-east-1"), func(o *s3.Options) { o.UsePathStyle = true })
+	client := s3.NewFromConfig(moto.Config(t, "us-east-1"), func(o *s3.Options) { o.UsePathStyle, o.HTTPClient = true, &serialClient{} })
 	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("state")})
 	require.NoError(t, err)
 	return Bucket{Client: client, Name: "state", Prefix: "a/b", Clock: clock.Real(), LeaseDuration: shortLease}

@@ -170,6 +170,16 @@ func TestRollbackAfterFailure(t *testing.T) {
 			fails: []string{Validate}, phase: Validate, want: append(slices.Clone(rolling), Health, Validate),
 			undone: "the new image runs and answers; it was not rolled back",
 		},
+		"the validation, without a rollout": {
+			change: func(d *deployment) { d.request.SkipPhases = map[string]string{Rollout: "skipped", Health: "skipped"} },
+			fails:  []string{Validate}, phase: Validate, want: append(slices.Clone(started[:3]), Validate),
+			undone: "nothing was rolled out, so there is nothing to roll back",
+		},
+		"the validation, without the health": {
+			change: func(d *deployment) { d.request.SkipPhases = map[string]string{Health: "skipped"} },
+			fails:  []string{Validate}, phase: Validate, want: append(slices.Clone(rolling), Validate),
+			undone: "the new image runs, and whether it answers was not checked; it was not rolled back",
+		},
 		"the rollback": {
 			fails: []string{"watch 2", "watch 1"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...),
 			undone: "the rollback to one failed too, so both versions may be running: broken\n" +

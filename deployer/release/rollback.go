@@ -17,8 +17,12 @@ const rollbackPhase = "rollback"
 // rollback rolls back after a phase failed, where that helps, and returns what it did, or why nothing. The error is why a rollback
 // failed.
 func (d *deployment) rollback(ctx context.Context, failedPhase string) (string, error) {
-	setting := d.deps.Env.Deployment.Rollback
+	setting, skipped := d.deps.Env.Deployment.Rollback, d.request.SkipPhases
 	switch {
+	case failedPhase == Validate && skipped[Rollout] != "":
+		return "nothing was rolled out, so there is nothing to roll back", nil
+	case failedPhase == Validate && skipped[Health] != "":
+		return "the new image runs, and whether it answers was not checked; it was not rolled back", nil
 	case failedPhase == Validate:
 		return "the new image runs and answers; it was not rolled back", nil
 	case !d.servicesChanged:
