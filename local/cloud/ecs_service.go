@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,10 +122,16 @@ func (m model) requestedDefinition(r *Resource) string {
 }
 
 // deploymentFingerprint returns the properties, besides the task definition, whose change starts a deployment. The
-// desired count is not one of them.
+// desired count is not one of them. Where the provider forces a deployment with each update, all but the tags are.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 func deploymentFingerprint(r *Resource) string {
 	properties := map[string]any{}
+	if r.Bool("forceNewDeployment") {
+		maps.Copy(properties, r.Inputs)
+		for _, property := range []string{"tags", "taskDefinition"} {
+			delete(properties, property)
+		}
+	}
 	for _, property := range []string{
 		"networkConfiguration", "loadBalancers", "launchType", "capacityProviderStrategies", "platformVersion", "triggers",
 	} {

@@ -36,6 +36,8 @@ type resourceType struct {
 
 	// required are the inputs that must be set, replaceOnChange those whose change replaces the resource.
 	required, replaceOnChange []string
+	// replaces reports whether a change of a property replaces the resource, where that depends on the inputs.
+	replaces func(property string, olds, news values) bool
 	// rules check the inputs alone, already in a preview.
 	rules []rule
 	// refs are the resources that the inputs refer to, which must exist. A referenced resource cannot be deleted if its

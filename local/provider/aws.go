@@ -126,7 +126,8 @@ func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 // Diff compares the old inputs with the new ones.
 func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
 	typ := string(r.Type)
-	result := diff(r.OldInputs, requestedInputs(r), func(property string) bool { return cloud.Replaces(typ, property) })
+	olds, news := toAccount(r.OldInputs), toAccount(r.NewInputs)
+	result := diff(r.OldInputs, requestedInputs(r), func(property string) bool { return cloud.Replaces(typ, property, olds, news) })
 	if property, pending := p.account.PendingChange(typ); pending && result.Changes == plugin.DiffNone {
 		result.Changes = plugin.DiffSome
 		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}
