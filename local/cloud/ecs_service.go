@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,16 +122,10 @@ func (m model) requestedDefinition(r *Resource) string {
 }
 
 // deploymentFingerprint returns the properties, besides the task definition, whose change starts a deployment. The
-// desired count is not one of them. Where the provider forces a deployment with each update, all but the tags are.
+// desired count is not one of them.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 func deploymentFingerprint(r *Resource) string {
 	properties := map[string]any{}
-	if r.Bool("forceNewDeployment") {
-		maps.Copy(properties, r.Inputs)
-		for _, property := range []string{"tags", "taskDefinition"} {
-			delete(properties, property)
-		}
-	}
 	for _, property := range []string{
 		"networkConfiguration", "loadBalancers", "launchType", "capacityProviderStrategies", "platformVersion", "triggers",
 	} {
@@ -142,6 +136,23 @@ func deploymentFingerprint(r *Resource) string {
 		return ""
 	}
 	return string(text)
+}
+
+// forceDeployment starts a deployment where the provider updates more than a service's tags and may force one.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ecs/service.go
+func forceDeployment(s *State, r *Resource, olds values) {
+	changed := func(from, to values) bool {
+		for property, value := range from {
+			if property != "tags" && !reflect.DeepEqual(value, to[property]) {
+				return true
+			}
+		}
+		return false
+	}
+	known := s.ECS.Services[r.ID]
+	if known != nil && r.Bool("forceNewDeployment") && (changed(olds, r.Inputs) || changed(r.Inputs, olds)) {
+		known.Fingerprint = ""
+	}
 }
 
 // desired returns the desired count of a service, within the bounds of its scaling target if it is autoscaled.

@@ -50,8 +50,9 @@ type resourceType struct {
 	compute func(*State, *Resource)
 	// validate checks the resource against the account when it is created and when it is updated.
 	validate func(*State, *Resource) error
-	// onCreate and onDelete apply side effects in the account. An error of onDelete keeps the resource.
+	// onCreate, onUpdate and onDelete apply side effects in the account. An error of onDelete keeps the resource.
 	onCreate func(*State, *Resource)
+	onUpdate func(s *State, r *Resource, olds values)
 	onDelete func(*State, *Resource) error
 	// creationDelay is how long AWS needs to create it.
 	creationDelay time.Duration

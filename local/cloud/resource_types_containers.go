@@ -96,6 +96,7 @@ var containerTypes = map[string]resourceType{
 			}
 		},
 		validate: validateService,
+		onUpdate: forceDeployment,
 		conflict: errorTemplate{"InvalidParameterException", "Creation of service %s was not idempotent."},
 		inUse:    errorTemplate{"InvalidParameterException", "The service %s is registered as a scalable target."},
 	},

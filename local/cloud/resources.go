@@ -162,9 +162,13 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 		if err := a.provisionError(s, r); err != nil {
 			return err
 		}
+		olds := r.Inputs
 		r.Inputs = inputs
 		if err := t.build(s, r); err != nil {
 			return err
+		}
+		if t.onUpdate != nil {
+			t.onUpdate(s, r, olds)
 		}
 		updated = r.clone()
 		return nil
