@@ -81,6 +81,7 @@ func TestEvaluateListeners(t *testing.T) {
 		"default policy":  {[]elbtypes.Listener{listener(443, elbtypes.ProtocolEnumHttps, "ELBSecurityPolicy-2016-08", forward)}, 443, verdict{Warning, "OutdatedTLSPolicy", "2016-08"}},
 		"TLS 1.3 and 1.0": {[]elbtypes.Listener{listener(443, elbtypes.ProtocolEnumHttps, "ELBSecurityPolicy-TLS13-1-0-2021-06", forward)}, 443, verdict{Warning, "OutdatedTLSPolicy", ""}},
 		"TLS 1.3 only":    {[]elbtypes.Listener{listener(443, elbtypes.ProtocolEnumHttps, "ELBSecurityPolicy-TLS13-1-3-2021-06", forward)}, 443, verdict{Healthy, "Forwards", ""}},
+		"post-quantum":    {[]elbtypes.Listener{listener(443, elbtypes.ProtocolEnumHttps, "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", forward)}, 443, verdict{Healthy, "Forwards", ""}},
 		"restricted":      {[]elbtypes.Listener{listener(443, elbtypes.ProtocolEnumHttps, "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", forward)}, 443, verdict{Healthy, "Forwards", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -401,6 +401,10 @@ Pulumi.staging.yaml:14: firewall.rateLimit: 5 is out of range; give a number fro
 Pulumi.staging.yaml:6: region: "us-east" is not valid; give a region such as us-east-1
     6 |     region: us-east
 `,
+	"region-partition": `
+Pulumi.staging.yaml:6: region: us-gov-west-1 is outside the partition aws, the only one that is supported; give a region such as us-east-1
+    6 |     region: us-gov-west-1
+`,
 	"repository": `
 Pulumi.staging.yaml:9: image.repository: "Balancer" is not valid; give the ECR repository's name, such as balancer-api
     9 |     image: {repository: Balancer}

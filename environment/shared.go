@@ -53,7 +53,7 @@ func (s *Shared) problems() problemList {
 	var l problemList
 	l.match("prefix", s.Prefix, namePattern, nameRemedy)
 	l.match("account", s.Account, accountPattern, "give the AWS account's twelve digits, in quotes")
-	l.match("region", s.Region, regionPattern, "give a region such as us-east-1")
+	l.region(s.Region)
 	l.match("rootDomain", s.RootDomain, domainPattern, "give the hosted zone's name, such as example.com")
 	l.match("repository.name", s.Repository.Name, repositoryPattern, "give the ECR repository's name, such as balancer-api")
 	l.within("repository.keepImages", s.Repository.KeepImages, 1, 1000)

@@ -79,7 +79,7 @@ func (e *Environment) identityProblems(l *problemList) {
 			"the target group's name would have %d characters, AWS allows %d", n, maxTargetGroupName)
 	}
 	l.match("account", e.Account, accountPattern, "give the AWS account's twelve digits, in quotes")
-	l.match("region", e.Region, regionPattern, "give a region such as us-east-1")
+	l.region(e.Region)
 	l.match("domain.root", e.Domain.Root, domainPattern, "give the hosted zone's name, such as example.com")
 	l.match("domain.name", e.Domain.Name, domainPattern, "give the environment's host name, such as api.example.com")
 	if domainPattern.MatchString(e.Domain.Root) && e.Domain.Name != "" && !strings.HasSuffix(e.Domain.Name, "."+e.Domain.Root) {
@@ -88,6 +88,20 @@ func (e *Environment) identityProblems(l *problemList) {
 	}
 	l.match("image.repository", e.Image.Repository, repositoryPattern, "give the ECR repository's name, such as balancer-api")
 	oneOf(l, "image.criticalFindings", e.Image.CriticalFindings, Warn, Fail)
+}
+
+// otherPartition matches the regions outside the partition aws. Their ARNs begin otherwise, and the program's all begin
+// with arn:aws.
+// Source: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+var otherPartition = regexp.MustCompile(`^(cn|us-gov|us-isob?|us-isof|eu-isoe|eusc-[a-z]+)-`)
+
+func (l *problemList) region(region string) {
+	const remedy = "give a region such as us-east-1"
+	if otherPartition.MatchString(region) {
+		l.add("region", remedy, "%s is outside the partition aws, the only one that is supported", region)
+		return
+	}
+	l.match("region", region, regionPattern, remedy)
 }
 
 // fullName returns the environment of a stack: development of dev, the same name of the others.

@@ -70,10 +70,19 @@ func providerActions() map[string][]actionsOn {
 			on(anyEC2+"subnet/subnet-1", "ec2:CreateSubnet", "ec2:CreateTags", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"),
 			on(anyEC2+"internet-gateway/igw-1", "ec2:CreateInternetGateway", "ec2:CreateTags", "ec2:AttachInternetGateway",
 				"ec2:DetachInternetGateway", "ec2:DeleteInternetGateway"),
-			on(anyEC2+"elastic-ip/eipalloc-1", "ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"),
-			on(anyEC2+"natgateway/nat-1", "ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DeleteNatGateway"),
 			on(anyEC2+"route-table/rtb-1", "ec2:CreateRouteTable", "ec2:CreateTags", "ec2:AssociateRouteTable", "ec2:CreateRoute",
 				"ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation", "ec2:DeleteRoute", "ec2:DisassociateRouteTable", "ec2:DeleteRouteTable"),
+		},
+		"aws:ec2/eip:Eip": {
+			on(anyEC2+"elastic-ip/eipalloc-1", "ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"),
+		},
+		"aws:ec2/natGateway:NatGateway": {
+			on(anyEC2+"natgateway/nat-1", "ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DeleteNatGateway"),
+			on(anyEC2+"subnet/subnet-1", "ec2:CreateNatGateway"),
+			on(anyEC2+"elastic-ip/eipalloc-1", "ec2:CreateNatGateway"),
+		},
+		"aws:ec2/route:Route": {
+			on(anyEC2+"route-table/rtb-1", "ec2:CreateRoute", "ec2:ReplaceRoute", "ec2:DeleteRoute"),
 		},
 		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": {
 			on(anyEC2+"security-group/sg-1", "ec2:CreateTags", "ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"),

@@ -33,9 +33,10 @@ type BalancerArgs struct {
 }
 
 const (
-	// tlsPolicy supports TLS 1.3 and 1.2 with forward secrecy; AWS recommends it.
+	// tlsPolicy supports TLS 1.3, with post-quantum key exchange, and TLS 1.2 with forward secrecy and GCM suites only. AWS
+	// recommends it, and the console proposes it.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
-	tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+	tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
 	// idleTimeout is in seconds. The application must keep idle connections open for longer. Otherwise a request can
 	// reach a connection that it is closing, and the load balancer returns 502.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html

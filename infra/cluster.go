@@ -13,9 +13,11 @@ type Cluster struct {
 
 	// ARN is the ARN of the cluster, LogGroupARN that of the log group.
 	ARN, LogGroupARN pulumi.StringOutput
+	// Capacity associates the cluster with its capacity provider; ECS rejects a service before that.
+	Capacity pulumi.Resource
 }
 
-// fargate is both the launch type and the capacity provider.
+// fargate is the compatibility of task definitions, and the capacity provider of services.
 const fargate = "FARGATE"
 
 // NewCluster declares a Cluster.
@@ -40,7 +42,7 @@ func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
+	capacity, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
 		ClusterName:       cluster.Name,
 		CapacityProviders: pulumi.StringArray{pulumi.String(fargate)},
 		DefaultCapacityProviderStrategies: ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
@@ -48,13 +50,14 @@ func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, 
 				CapacityProvider: pulumi.String(fargate), Weight: pulumi.Int(1),
 			},
 		},
-	}, child); err != nil {
+	}, child)
+	if err != nil {
 		return nil, err
 	}
 	group, err := newLogGroup(ctx, name, env.LogGroupName(), env, child)
 	if err != nil {
 		return nil, err
 	}
-	c.ARN, c.LogGroupARN = cluster.Arn, group.Arn
+	c.ARN, c.LogGroupARN, c.Capacity = cluster.Arn, group.Arn, capacity
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN, "logGroupArn": c.LogGroupARN})
 }

@@ -12,10 +12,15 @@ import (
 )
 
 // applyCode sets the fields of a container that are code: image, command, health check, the keys of the configuration
-// secret that it reads, and the variables that are limits rather than addresses. The rest of a container is
-// infrastructure. Full and code-only deployments both use it.
-func (c *container) applyCode(env *environment.Environment, role environment.Role, image, configSecretARN string) {
+// secret that it reads, the variables that are limits rather than addresses, and, beside containers with sidecarCPU units,
+// its CPU units. The rest of a container is infrastructure. Full and code-only deployments both use it.
+func (c *container) applyCode(env *environment.Environment, role environment.Role, image, configSecretARN string, sidecarCPU int) {
 	c.Image = image
+	// Without a number of its own, a container has the weight of two units when the CPU is busy.
+	// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_cpu
+	if c.CPU = 0; sidecarCPU > 0 {
+		c.CPU = env.Code().Tasks[role].CPU - sidecarCPU
+	}
 	c.Command, c.HealthCheck, c.Secrets = nil, nil, nil
 	if role == environment.Migration {
 		c.Command = env.Deployment.Migrations.Command
@@ -51,21 +56,24 @@ func ApplyCode(inputs map[string]any, env *environment.Environment, role environ
 	if err := json.Unmarshal([]byte(text), &containers); err != nil {
 		return fmt.Errorf("read the containers of %s: %w", role, err)
 	}
-	found := false
+	decoded, totalCPU := make([]container, len(containers)), 0
 	for i, raw := range containers {
-		var c container
-		if err := json.Unmarshal(raw, &c); err != nil {
+		if err := json.Unmarshal(raw, &decoded[i]); err != nil {
 			return fmt.Errorf("read the containers of %s: %w", role, err)
 		}
+		totalCPU += decoded[i].CPU
+	}
+	found := false
+	for i, c := range decoded {
 		if c.Name != env.ContainerName(role) {
 			continue
 		}
 		found = true
 		if c.Image = image; role == environment.Migration || env.Services.Get(role) != nil {
-			c.applyCode(env, role, image, configSecretARN)
+			c.applyCode(env, role, image, configSecretARN, totalCPU-c.CPU)
 		}
 		var err error
-		if containers[i], err = withUnknownFields(c, raw); err != nil {
+		if containers[i], err = withUnknownFields(c, containers[i]); err != nil {
 			return fmt.Errorf("encode the containers of %s: %w", role, err)
 		}
 	}

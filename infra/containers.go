@@ -66,28 +66,37 @@ type logConfiguration struct {
 	Options   map[string]string `json:"options"`
 }
 
-// The X-Ray daemon forwards the application's traces. AWS publishes its image under the major version: it is the only
-// image that is not pinned to a digest. The task survives without it.
-// Source: https://docs.aws.amazon.com/xray/latest/devguide/xray-daemon-ecs.html
+// The AWS Distro for OpenTelemetry collector forwards the application's traces to X-Ray. Its configuration for ECS receives
+// what the X-Ray SDK sends, on the port of the X-Ray daemon, which AWS no longer supports after February 2027. The digest
+// is of the index of all architectures. The task survives without the collector.
+// Source: https://github.com/aws-observability/aws-otel-collector/blob/v0.49.0/config/ecs/ecs-default-config.yaml
 const (
-	tracingImage = "public.ecr.aws/xray/aws-xray-daemon:3.x"
-	tracingPort  = 2000
+	tracingImage = "public.ecr.aws/aws-observability/aws-otel-collector:v0.49.0" +
+		"@sha256:d2bdfff2c377c3d71d78bd5d9ce9862fd535b12134a5739d87a07801297cf9fd"
+	tracingConfig = "--config=/etc/ecs/ecs-default-config.yaml"
+	tracingPort   = 2000
+	// tracingCPU is in CPU units, tracingMemory in MiB.
+	tracingCPU, tracingMemory = 32, 64
 )
 
 // containerDefinitions renders the containers of a task of any role, so that a full deployment, a code-only deployment
 // and a migration get the same task for the same image.
 func containerDefinitions(t task) (string, error) {
-	containers := []container{applicationContainer(t)}
+	var sidecars []container
+	sidecarCPU := 0
 	if t.role != environment.Migration && t.env.Monitoring.AtLeast(environment.Full) {
-		containers = append(containers, container{
-			Name:              "xray-daemon",
+		sidecarCPU = tracingCPU
+		sidecars = append(sidecars, container{
+			Name:              "aws-otel-collector",
 			Image:             tracingImage,
-			CPU:               32,
-			MemoryReservation: 64,
+			CPU:               tracingCPU,
+			MemoryReservation: tracingMemory,
+			Command:           []string{tracingConfig},
 			PortMappings:      []portMapping{{ContainerPort: tracingPort, HostPort: tracingPort, Protocol: "udp"}},
 			LogConfiguration:  awslogsConfig(t.env, "xray"),
 		})
 	}
+	containers := append([]container{applicationContainer(t, sidecarCPU)}, sidecars...)
 	return marshal("the containers of "+t.env.TaskFamily(t.role), containers)
 }
 
@@ -97,7 +106,7 @@ func containerDefinitions(t task) (string, error) {
 // user who could not write to a Fargate volume at /tmp. All environments have the same setting, so that production is
 // not the first to fail with a stricter one.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
-func applicationContainer(t task) container {
+func applicationContainer(t task, sidecarCPU int) container {
 	c := container{
 		Name:             t.env.ContainerName(t.role),
 		Essential:        true,
@@ -111,7 +120,7 @@ func applicationContainer(t task) container {
 			ContainerPort: environment.ContainerPort, HostPort: environment.ContainerPort, Protocol: "tcp",
 		}}
 	}
-	c.applyCode(t.env, t.role, t.image, t.configSecretARN)
+	c.applyCode(t.env, t.role, t.image, t.configSecretARN, sidecarCPU)
 	return c
 }
 

@@ -85,10 +85,23 @@ func TestVariablesOfContainers(t *testing.T) {
 }
 
 func TestTracingIsNotEssential(t *testing.T) {
-	daemon := rendered(t, "production", environment.API)[1]
-	require.Equal(t, "xray-daemon", daemon.Name)
-	require.False(t, daemon.Essential)
-	require.Equal(t, []portMapping{{2000, 2000, "udp"}}, daemon.PortMappings)
+	collector := rendered(t, "production", environment.API)[1]
+	require.Equal(t, "aws-otel-collector", collector.Name)
+	require.False(t, collector.Essential)
+	require.Equal(t, []portMapping{{2000, 2000, "udp"}}, collector.PortMappings)
+	require.Equal(t, []string{"--config=/etc/ecs/ecs-default-config.yaml"}, collector.Command)
+	require.Regexp(t, `^public\.ecr\.aws/aws-observability/aws-otel-collector:v[0-9.]+@sha256:[0-9a-f]{64}$`, collector.Image)
+}
+
+// TestSidecarLeavesTheCPUToTheApplication checks that the containers of a task share all of its CPU units.
+func TestSidecarLeavesTheCPUToTheApplication(t *testing.T) {
+	for name, want := range map[string][]int{"staging": {0}, "production": {1024 - 32, 32}} {
+		var got []int
+		for _, c := range rendered(t, name, environment.API) {
+			got = append(got, c.CPU)
+		}
+		require.Equal(t, want, got, name)
+	}
 }
 
 func TestEveryTaskGetsTheImage(t *testing.T) {

@@ -27,7 +27,10 @@ func leftOut(reason string) coverage { return coverage{leftOut: reason} }
 func coverageByType() map[string]coverage {
 	free := coverage{}
 	return map[string]coverage{
-		"awsx:ec2:Vpc": priced("NAT gateways", "addresses of NAT", "data through NAT"),
+		"awsx:ec2:Vpc":                  free,
+		"aws:ec2/eip:Eip":               priced("addresses of NAT"),
+		"aws:ec2/natGateway:NatGateway": priced("NAT gateways", "data through NAT"),
+		"aws:ec2/route:Route":           free,
 		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":         free,
 		"aws:ec2/flowLog:FlowLog":                                   priced("flow logs"),
 		"aws:ec2/securityGroup:SecurityGroup":                       free,

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -163,7 +164,7 @@ func (p *components) declareTasks() (err error) {
 		args := &ServiceArgs{
 			TaskArgs: task, Service: s, ClusterARN: p.cluster.ARN,
 			SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.TasksID,
-			After: append([]pulumi.Resource{p.network.Routed}, p.roles.Policies...),
+			After: slices.Concat(p.network.Routed, p.groups.Rules, p.roles.Policies, []pulumi.Resource{p.cluster.Capacity}),
 		}
 		if s.Role == environment.API {
 			args.Balancer = p.balancer

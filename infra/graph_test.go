@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -112,11 +113,16 @@ func TestServicesDependOnWhatTheirTasksNeed(t *testing.T) {
 	_, all := deployed(t, "staging")
 	for service, needs := range map[string][]string{
 		"api": {
-			"lb/listener:Listener::balancer-https", "awsx:ec2:Vpc::", "iam/rolePolicy:RolePolicy::roles-task",
+			"lb/listener:Listener::balancer-https", "ec2/route:Route::network-default-1", "ec2/route:Route::network-default-2",
+			"vpc/securityGroupIngressRule:SecurityGroupIngressRule::groups-tasks-in-api",
+			"vpc/securityGroupEgressRule:SecurityGroupEgressRule::groups-tasks-out-https",
+			"vpc/securityGroupIngressRule:SecurityGroupIngressRule::groups-database-in-postgres",
+			"ecs/clusterCapacityProviders:ClusterCapacityProviders::cluster", "iam/rolePolicy:RolePolicy::roles-task",
 			"iam/rolePolicy:RolePolicy::roles-execution", "rds/instance:Instance::database",
 			"acm/certificateValidation:CertificateValidation::",
 		},
-		"worker": {"awsx:ec2:Vpc::", "iam/rolePolicy:RolePolicy::roles-task", "sqs/queue:Queue::queue"},
+		"worker": {"ec2/route:Route::network-default-1", "vpc/securityGroupEgressRule:SecurityGroupEgressRule::groups-tasks-out-postgres",
+			"ecs/clusterCapacityProviders:ClusterCapacityProviders::cluster", "iam/rolePolicy:RolePolicy::roles-task", "sqs/queue:Queue::queue"},
 	} {
 		var waited strings.Builder
 		for urn := range dependencies(all, find(t, all, "aws:ecs/service:Service", service).urn) {
@@ -128,6 +134,46 @@ func TestServicesDependOnWhatTheirTasksNeed(t *testing.T) {
 	}
 	for urn := range dependencies(all, find(t, all, "aws:ecs/service:Service", "worker").urn) {
 		require.NotContains(t, urn, componentPrefix+"Balancer", "a worker has no load balancer")
+	}
+}
+
+// TestOnlyTasksWaitForNAT checks that what does not need the internet is created beside the NAT gateways.
+func TestOnlyTasksWaitForNAT(t *testing.T) {
+	_, all := deployed(t, "production")
+	for typ, name := range map[string]string{
+		"aws:rds/instance:Instance": "database", "aws:lb/loadBalancer:LoadBalancer": "balancer",
+		"aws:ec2/vpcEndpoint:VpcEndpoint": "network-s3", "aws:ec2/securityGroup:SecurityGroup": "groups-tasks",
+	} {
+		for urn := range dependencies(all, find(t, all, typ, name).urn) {
+			require.NotContains(t, urn, "natGateway", name)
+			require.NotContains(t, urn, "ec2/route:Route", name)
+		}
+	}
+}
+
+func TestFlowLogDependsOnItsPolicy(t *testing.T) {
+	_, all := deployed(t, "production")
+	waits := dependencies(all, find(t, all, "aws:ec2/flowLog:FlowLog", "network-flow-logs").urn)
+	require.True(t, waits[find(t, all, "aws:iam/rolePolicy:RolePolicy", "network-flow-logs").urn])
+}
+
+// TestDefaultRoutes checks that every private subnet has one route, through the NAT gateway of its zone if it has one.
+func TestDefaultRoutes(t *testing.T) {
+	for name, gateways := range map[string][]string{
+		"dev":        {"network-nat-1-id", "network-nat-1-id"},
+		"production": {"network-nat-1-id", "network-nat-2-id", "network-nat-3-id"},
+	} {
+		_, all := deployed(t, name)
+		routes := ofType(all, "aws:ec2/route:Route")
+		require.Len(t, routes, len(gateways), name)
+		for i, gateway := range gateways {
+			route := find(t, all, "aws:ec2/route:Route", fmt.Sprintf("network-default-%d", i+1))
+			require.Equal(t, []any{gateway, fmt.Sprintf("Private-%d-id", i+1), "0.0.0.0/0"},
+				[]any{route.get("natGatewayId"), route.get("routeTableId"), route.get("destinationCidrBlock")}, name)
+		}
+		require.Equal(t, "Public-1-subnet-id", find(t, all, "aws:ec2/natGateway:NatGateway", "network-nat-1").get("subnetId"))
+		vpc := ofType(all, "awsx:ec2:Vpc")[0]
+		require.Equal(t, []any{"None", 18.0}, []any{vpc.get("natGateways", "strategy"), vpc.get("availabilityZoneCidrMask")}, name)
 	}
 }
 

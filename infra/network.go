@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	awsx "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
@@ -13,8 +14,8 @@ import (
 // Network is the VPC: a public and a private subnet in each zone, NAT for the private ones, a gateway endpoint that
 // keeps S3's traffic (including image layers) off NAT, and a default security group that allows nothing.
 //
-// awsx resolves its outputs when all of its resources exist. So whatever is in the VPC also waits for NAT, although AWS
-// does not require that.
+// awsx resolves its outputs when all of its resources exist. NAT is not one of them: only what needs the internet waits
+// for Routed, and a database is created beside the NAT gateways.
 type Network struct {
 	pulumi.ResourceState
 
@@ -23,8 +24,9 @@ type Network struct {
 	PublicSubnetIDs pulumi.StringArrayOutput
 	// PrivateSubnetIDs are the subnets of tasks and database, one per zone.
 	PrivateSubnetIDs pulumi.StringArrayOutput
-	// Routed exists once the private subnets have a route to the internet.
-	Routed pulumi.Resource
+	// Routed are the default routes of the private subnets. Tasks need them to start, since they pull their image through
+	// NAT.
+	Routed []pulumi.Resource
 }
 
 // NewNetwork declares a Network.
@@ -60,7 +62,11 @@ func NewNetwork(ctx *pulumi.Context, name string, env *environment.Environment, 
 		}
 	}
 
-	c.VPCID, c.PublicSubnetIDs, c.PrivateSubnetIDs, c.Routed = vpc.VpcId, vpc.PublicSubnetIds, vpc.PrivateSubnetIds, vpc
+	if c.Routed, err = newNAT(ctx, name, env, vpc, child); err != nil {
+		return nil, err
+	}
+
+	c.VPCID, c.PublicSubnetIDs, c.PrivateSubnetIDs = vpc.VpcId, vpc.PublicSubnetIds, vpc.PrivateSubnetIds
 	return c, finish(ctx, name, c, pulumi.Map{
 		"vpcId": c.VPCID, "publicSubnetIds": c.PublicSubnetIDs, "privateSubnetIds": c.PrivateSubnetIDs,
 	})
@@ -68,20 +74,26 @@ func NewNetwork(ctx *pulumi.Context, name string, env *environment.Environment, 
 
 // newVPC declares the VPC. awsx derives the Name tags of subnets, route tables and gateways from its own logical name,
 // which therefore is the name in AWS.
+//
+// A zone's range is a quarter of the VPC's, whether there are two or three zones. Otherwise it would depend on their
+// number, and a third zone would replace all subnets by ones that overlap the existing ones.
+// Source: https://github.com/pulumi/pulumi-awsx/blob/v2.22.0/awsx/ec2/subnetDistributorNew.ts
 func newVPC(ctx *pulumi.Context, env *environment.Environment, child pulumi.ResourceOption) (*awsx.Vpc, error) {
-	nat := awsx.NatGatewayStrategySingle
-	if env.Network.NAT == environment.NATPerZone {
-		nat = awsx.NatGatewayStrategyOnePerAz
+	vpcRange, err := netip.ParsePrefix(env.Network.CIDR)
+	if err != nil {
+		return nil, fmt.Errorf("read network.cidr: %w", err)
 	}
+	zoneBits := vpcRange.Bits() + 2
 	auto := awsx.SubnetAllocationStrategyAuto
 	return awsx.NewVpc(ctx, env.VPCName(), &awsx.VpcArgs{
 		CidrBlock:                 &env.Network.CIDR,
 		NumberOfAvailabilityZones: &env.Network.Zones,
+		AvailabilityZoneCidrMask:  &zoneBits,
 		EnableDnsHostnames:        pulumi.Bool(true),
 		EnableDnsSupport:          pulumi.Bool(true),
 		SubnetStrategy:            &auto,
 		SubnetSpecs:               []awsx.SubnetSpecArgs{{Type: awsx.SubnetTypePrivate}, {Type: awsx.SubnetTypePublic}},
-		NatGateways:               &awsx.NatGatewayConfigurationArgs{Strategy: nat},
+		NatGateways:               &awsx.NatGatewayConfigurationArgs{Strategy: awsx.NatGatewayStrategyNone},
 		Tags:                      withName(env.Tags(), env.VPCName()),
 	}, child)
 }
@@ -114,7 +126,7 @@ func newFlowLogs(
 	if err != nil {
 		return err
 	}
-	role, _, err := newServiceRole(ctx, name, env, serviceRole{
+	role, policy, err := newServiceRole(ctx, name, env, serviceRole{
 		name: env.ResourceName("flow-logs-role"), service: "vpc-flow-logs.amazonaws.com",
 		sources: fmt.Sprintf("arn:aws:ec2:%s:%s:vpc-flow-log/*", env.Region, env.Account),
 		policy:  "write-flow-logs", permissions: documentOf(flowLogStatements, group.Arn),
@@ -130,7 +142,7 @@ func newFlowLogs(
 		IamRoleArn:             role.Arn,
 		MaxAggregationInterval: pulumi.Int(600),
 		Tags:                   withName(env.Tags(), env.ResourceName("flow-logs")),
-	}, child)
+	}, child, pulumi.DependsOn([]pulumi.Resource{policy}))
 	return err
 }
 

@@ -68,12 +68,10 @@ func requireDatabase(t *testing.T, all []registration, quantity map[string]float
 func requireNetwork(t *testing.T, env *environment.Environment, all []registration, quantity map[string]float64) {
 	t.Helper()
 	vpc := find(t, all, "awsx:ec2:Vpc", env.VPCName())
-	zones, gateways := vpc.get("numberOfAvailabilityZones").(float64), 1.0
-	if vpc.get("natGateways", "strategy") == "OnePerAz" {
-		gateways = zones
-	}
-	require.InDelta(t, gateways*pricing.HoursPerMonth, quantity["NAT gateways"], 0.01)
-	require.InDelta(t, gateways*pricing.HoursPerMonth, quantity["addresses of NAT"], 0.01)
+	zones := vpc.get("numberOfAvailabilityZones").(float64)
+	gateways, addresses := ofType(all, "aws:ec2/natGateway:NatGateway"), ofType(all, "aws:ec2/eip:Eip")
+	require.InDelta(t, float64(len(gateways))*pricing.HoursPerMonth, quantity["NAT gateways"], 0.01)
+	require.InDelta(t, float64(len(addresses))*pricing.HoursPerMonth, quantity["addresses of NAT"], 0.01)
 	require.InDelta(t, zones*pricing.HoursPerMonth, quantity["addresses of balancer"], 0.01)
 	for _, endpoint := range ofType(all, "aws:ec2/vpcEndpoint:VpcEndpoint") {
 		require.Equal(t, "Gateway", endpoint.get("vpcEndpointType"), "an interface is not free")

@@ -93,20 +93,28 @@ func (r *recorder) urn(parent, typ, name string) string {
 	return fmt.Sprintf("urn:pulumi:%s::%s::%s%s::%s", r.stack, project, parentType, typ, name)
 }
 
+// generatedVPC returns the outputs of the VPC: a private and a public subnet in each zone, in the order of the zones.
+func (r *recorder) generatedVPC(zones int) map[string]any {
+	var public, private, subnets, tables []any
+	for i := 1; i <= zones; i++ {
+		public, private = append(public, fmt.Sprintf("Public-%d-subnet-id", i)), append(private, fmt.Sprintf("Private-%d-subnet-id", i))
+		for _, kind := range []string{"Private", "Public"} {
+			name := fmt.Sprintf("%s-%d", kind, i)
+			subnets = append(subnets, resource.MakeCustomResourceReference(
+				resource.URN(r.urn("", subnet, name+"-subnet")), resource.ID(name+"-subnet-id"), "6.83.2"))
+			tables = append(tables, resource.MakeCustomResourceReference(
+				resource.URN(r.urn("", routeTable, name)), resource.ID(name+"-id"), "6.83.2"))
+		}
+	}
+	return map[string]any{"vpcId": "vpc-1", "publicSubnetIds": public, "privateSubnetIds": private, "subnets": subnets, "routeTables": tables}
+}
+
 // generated returns what AWS generates for a resource.
 func (r *recorder) generated(args pulumi.MockResourceArgs) map[string]any {
 	made := map[string]any{"arn": "arn:aws:" + args.TypeToken + ":" + args.Name}
 	switch args.TypeToken {
 	case "awsx:ec2:Vpc":
-		made = map[string]any{
-			"vpcId":            "vpc-1",
-			"publicSubnetIds":  []any{"subnet-public"},
-			"privateSubnetIds": []any{"subnet-private"},
-			"routeTables": []any{
-				resource.MakeCustomResourceReference(resource.URN(r.urn("", routeTable, "Private")), "Private-id", "6.83.2"),
-				resource.MakeCustomResourceReference(resource.URN(r.urn("", routeTable, "Public")), "Public-id", "6.83.2"),
-			},
-		}
+		made = r.generatedVPC(int(args.Inputs["numberOfAvailabilityZones"].NumberValue()))
 	case "aws:acm/certificate:Certificate":
 		made["domainValidationOptions"] = []any{map[string]any{
 			"resourceRecordName": "_x.example.com", "resourceRecordType": "CNAME", "resourceRecordValue": "_y.acm-validations.aws",
@@ -130,6 +138,7 @@ func (r *recorder) generated(args pulumi.MockResourceArgs) map[string]any {
 
 const (
 	routeTable     = "aws:ec2/routeTable:RouteTable"
+	subnet         = "aws:ec2/subnet:Subnet"
 	repositoryARN  = "arn:aws:ecr:us-east-1:123456789012:repository/balancer-api"
 	configSecret   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-config-AbCdEf"
 	databaseSecret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-1-AbCdEf"
@@ -148,28 +157,38 @@ func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	return resource.NewPropertyMapFromMap(answer), nil
 }
 
+// maxZones is the largest number of zones of an environment.
+const maxZones = 3
+
 // record runs a program and returns what it registered.
 func record(t *testing.T, stack string, program pulumi.RunFunc) []registration {
 	t.Helper()
 	r := &recorder{stack: stack}
 	require.NoError(t, pulumi.RunErr(func(ctx *pulumi.Context) error {
-		// The route tables that awsx makes have to be there before the mocked VPC refers to them.
+		// The subnets and route tables that awsx makes have to be there before the mocked VPC refers to them.
 		var made []any
-		for _, kind := range []string{"Private", "Public"} {
-			table, err := ec2.NewRouteTable(ctx, kind, &ec2.RouteTableArgs{
+		for i := range 2 * maxZones {
+			kind := []string{"Private", "Public"}[i%2]
+			table, err := ec2.NewRouteTable(ctx, fmt.Sprintf("%s-%d", kind, i/2+1), &ec2.RouteTableArgs{
 				VpcId: pulumi.String("vpc-1"), Tags: pulumi.ToStringMap(map[string]string{"SubnetType": kind}),
 			})
 			if err != nil {
 				return err
 			}
-			made = append(made, table.ID())
+			ofZone, err := ec2.NewSubnet(ctx, fmt.Sprintf("%s-%d-subnet", kind, i/2+1), &ec2.SubnetArgs{
+				VpcId: pulumi.String("vpc-1"), Tags: pulumi.ToStringMap(map[string]string{"SubnetType": kind}),
+			})
+			if err != nil {
+				return err
+			}
+			made = append(made, table.ID(), ofZone.ID())
 		}
 		ready := make(chan struct{})
 		pulumi.All(made...).ApplyT(func([]any) string { close(ready); return "" })
 		<-ready
 		return program(ctx)
 	}, pulumi.WithMocks(project, stack, r)))
-	return slices.DeleteFunc(r.all, func(r registration) bool { return r.typ == routeTable })
+	return slices.DeleteFunc(r.all, func(r registration) bool { return r.typ == routeTable || r.typ == subnet })
 }
 
 // deployed records the program of one of the repository's own environments.

@@ -47,7 +47,7 @@ func replacements() map[string]map[string]safety {
 		"aws:ec2/securityGroup:SecurityGroup":    name(map[string]safety{"description": ignored, "vpcId": follows}),
 		"aws:ecr/repository:Repository":          name(map[string]safety{"encryptionConfigurations": fixed}),
 		"aws:ecs/cluster:Cluster":                name(nil),
-		"aws:ecs/service:Service":                name(map[string]safety{"cluster": follows, "launchType": fixed, "schedulingStrategy": fixed}),
+		"aws:ecs/service:Service":                name(map[string]safety{"cluster": follows, "schedulingStrategy": fixed}),
 		"aws:iam/policy:Policy":                  name(map[string]safety{"description": ignored, "path": fixed}),
 		"aws:iam/role:Role":                      name(map[string]safety{"path": fixed}),
 		"aws:iam/rolePolicy:RolePolicy":          name(map[string]safety{"role": follows}),

@@ -21,6 +21,7 @@ func untaggable(typ string) bool {
 		"aws:acm/certificateValidation:CertificateValidation",
 		"aws:appautoscaling/policy:Policy",
 		"aws:cloudwatch/dashboard:Dashboard",
+		"aws:ec2/route:Route",
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
 		"aws:iam/rolePolicy:RolePolicy",
@@ -109,7 +110,7 @@ func TestSecurityRequirements(t *testing.T) {
 		{balancer, "balancer", []any{"enableDeletionProtection"}, false, false, true},
 		everywhere(listener, "balancer-http", "HTTP_301", "defaultActions", 0, "redirect", "statusCode"),
 		everywhere(listener, "balancer-http", "HTTPS", "defaultActions", 0, "redirect", "protocol"),
-		everywhere(listener, "balancer-https", "ELBSecurityPolicy-TLS13-1-2-2021-06", "sslPolicy"),
+		everywhere(listener, "balancer-https", "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "sslPolicy"),
 		everywhere(target, "balancer-api", "/health", "healthCheck", "path"),
 		everywhere(target, "balancer-api", 30.0, "deregistrationDelay"),
 		everywhere(access, "access-logs", true, "blockPublicAcls"),
@@ -141,7 +142,7 @@ func TestSecurityRequirements(t *testing.T) {
 		everywhere(queue, "queue", true, "sqsManagedSseEnabled"),
 		everywhere(queue, "queue-dlq", true, "sqsManagedSseEnabled"),
 		everywhere(service, "api", false, "networkConfiguration", "assignPublicIp"),
-		everywhere(service, "api", "subnet-private", "networkConfiguration", "subnets", 0),
+		everywhere(service, "api", "Private-1-subnet-id", "networkConfiguration", "subnets", 0),
 		everywhere(service, "api", "groups-tasks-id", "networkConfiguration", "securityGroups", 0),
 		everywhere(service, "api", true, "deploymentCircuitBreaker", "enable"),
 		everywhere(service, "api", true, "deploymentCircuitBreaker", "rollback"),
@@ -153,7 +154,11 @@ func TestSecurityRequirements(t *testing.T) {
 		everywhere(acl, "firewall", "RateLimit", "rules", 0, "name"),
 		everywhere(acl, "firewall", 2000.0, "rules", 0, "statement", "rateBasedStatement", "limit"),
 		{"aws:ecs/cluster:Cluster", "cluster", []any{"settings", 0, "value"}, "disabled", "enabled", "enabled"},
-		everywhere("aws:ec2/vpcEndpoint:VpcEndpoint", "network-s3", []any{"Private-id"}, "routeTableIds"),
+		{"aws:ec2/vpcEndpoint:VpcEndpoint", "network-s3", []any{"routeTableIds"},
+			[]any{"Private-1-id", "Private-2-id"}, []any{"Private-1-id", "Private-2-id"}, []any{"Private-1-id", "Private-2-id", "Private-3-id"}},
+		everywhere(service, "api", nil, "launchType"),
+		everywhere(service, "api", "FARGATE", "capacityProviderStrategies", 0, "capacityProvider"),
+		everywhere(service, "api", true, "forceNewDeployment"),
 	}
 	for i, name := range []string{"dev", "staging", "production"} {
 		_, all := deployed(t, name)

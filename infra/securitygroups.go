@@ -16,6 +16,8 @@ type SecurityGroups struct {
 
 	// LoadBalancerID, TasksID and DatabaseID are the groups' IDs.
 	LoadBalancerID, TasksID, DatabaseID pulumi.StringOutput
+	// Rules are the rules of all groups. Tasks need them from their start to their end, but refer only to the groups.
+	Rules []pulumi.Resource
 }
 
 // anywhere matches every IPv4 address. The VPC has no IPv6.
@@ -76,7 +78,7 @@ func NewSecurityGroups(
 		}
 		groups[g.name] = group.ID().ToStringOutput()
 	}
-	if err := newSecurityGroupRules(ctx, name, env, groups, child); err != nil {
+	if c.Rules, err = newSecurityGroupRules(ctx, name, env, groups, child); err != nil {
 		return nil, err
 	}
 	c.LoadBalancerID, c.TasksID, c.DatabaseID = groups["balancer"], groups["tasks"], groups["database"]
@@ -88,7 +90,8 @@ func NewSecurityGroups(
 func newSecurityGroupRules(
 	ctx *pulumi.Context, name string, env *environment.Environment, groups map[string]pulumi.StringOutput,
 	child pulumi.ResourceOption,
-) error {
+) ([]pulumi.Resource, error) {
+	var rules []pulumi.Resource
 	for _, r := range securityGroupRules() {
 		ruleName := r.group + "-" + string(r.direction) + "-" + r.name
 		args := vpc.SecurityGroupIngressRuleArgs{
@@ -104,16 +107,18 @@ func newSecurityGroupRules(
 		} else {
 			args.ReferencedSecurityGroupId = groups[r.peer].ToStringPtrOutput()
 		}
+		var rule pulumi.Resource
 		var err error
 		if r.direction == ingress {
-			_, err = vpc.NewSecurityGroupIngressRule(ctx, name+"-"+ruleName, &args, child)
+			rule, err = vpc.NewSecurityGroupIngressRule(ctx, name+"-"+ruleName, &args, child)
 		} else {
 			outbound := vpc.SecurityGroupEgressRuleArgs(args)
-			_, err = vpc.NewSecurityGroupEgressRule(ctx, name+"-"+ruleName, &outbound, child)
+			rule, err = vpc.NewSecurityGroupEgressRule(ctx, name+"-"+ruleName, &outbound, child)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
+		rules = append(rules, rule)
 	}
-	return nil
+	return rules, nil
 }

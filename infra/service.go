@@ -66,6 +66,10 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 
 // serviceArgs returns the arguments of the ECS service. Pulumi does not wait for its deployment: the deployer polls
 // that, and can report why it is stuck. ECS rolls a failed deployment back.
+//
+// A service has a capacity provider strategy from the start: going from a launch type to a strategy replaces it. A
+// different strategy updates it, if the provider may force a deployment; otherwise that would replace it, too.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ecs/service.go
 func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.ServiceArgs {
 	env, s := args.Env, args.Service
 	minimumPercent, maximumPercent, rebalancing := 100, 200, "ENABLED"
@@ -76,11 +80,14 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		minimumPercent, maximumPercent, rebalancing = 0, 100, "DISABLED"
 	}
 	service := &ecs.ServiceArgs{
-		Name:                            pulumi.String(env.ServiceName(s.Role)),
-		Cluster:                         args.ClusterARN,
-		TaskDefinition:                  definitionARN,
-		DesiredCount:                    pulumi.Int(s.Tasks.Min),
-		LaunchType:                      pulumi.String(fargate),
+		Name:           pulumi.String(env.ServiceName(s.Role)),
+		Cluster:        args.ClusterARN,
+		TaskDefinition: definitionARN,
+		DesiredCount:   pulumi.Int(s.Tasks.Min),
+		CapacityProviderStrategies: ecs.ServiceCapacityProviderStrategyArray{ecs.ServiceCapacityProviderStrategyArgs{
+			CapacityProvider: pulumi.String(fargate), Base: pulumi.Int(0), Weight: pulumi.Int(1),
+		}},
+		ForceNewDeployment:              pulumi.Bool(true),
 		PlatformVersion:                 pulumi.String("LATEST"),
 		DeploymentMinimumHealthyPercent: pulumi.Int(minimumPercent),
 		DeploymentMaximumPercent:        pulumi.Int(maximumPercent),

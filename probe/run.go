@@ -233,7 +233,7 @@ func checkTLS(state tls.ConnectionState, domain string, roots *x509.CertPool, no
 	}
 	if state.Version < tls.VersionTLS12 {
 		return &Problem{TLSOutdated, "the endpoint supports nothing newer than " + tls.VersionName(state.Version),
-			"give the HTTPS listener a policy such as ELBSecurityPolicy-TLS13-1-2-2021-06"}
+			"give the HTTPS listener a policy such as ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"}
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type Query struct {
 	Known  func(string) bool
 	// Parent is the ID of the resource that is its parent in the program; "" where that is unknown or a component.
 	Parent string
+	// Namesake is the ID of what was found with the same name and parent, and another type: the NAT gateway of an Elastic IP.
+	Namesake string
 	// managed restricts the search to what this program created.
 	managed bool
 }

@@ -37,7 +37,7 @@ var finders = map[string]finder{
 	"aws:ec2/routeTable:RouteTable":                       {needs: []string{"vpcId"}, by: "its subnet", find: findRouteTable},
 	"aws:ec2/route:Route":                                 {needs: []string{"routeTableId", "destinationCidrBlock"}, find: findRoute},
 	"aws:ec2/routeTableAssociation:RouteTableAssociation": {needs: []string{"routeTableId", "subnetId"}, find: findAssociation},
-	"aws:ec2/eip:Eip":                                     {by: "the subnet's NAT gateway", find: findAddress},
+	"aws:ec2/eip:Eip":                                     {by: "its NAT gateway", find: findAddress},
 	"aws:ec2/natGateway:NatGateway":                       {needs: []string{"subnetId"}, by: "its subnet", find: findNATGateway},
 	"aws:ec2/vpcEndpoint:VpcEndpoint":                     {needs: []string{"vpcId", "serviceName"}, by: "VPC and service", find: findEndpoint},
 	"aws:ec2/flowLog:FlowLog":                             {needs: []string{"vpcId"}, by: "its VPC", find: findFlowLog},

@@ -132,7 +132,7 @@ func findAssociation(ctx context.Context, a account, q Query) ([]string, error) 
 	return []string{subnet + "/" + q.text("routeTableId")}, nil
 }
 
-// findAddress finds an address that is not managed by the NAT gateway in the subnet that is the parent of both in the program.
+// findAddress finds an address that is not managed by its NAT gateway, which has the same name in the program.
 func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
 	if q.managed {
 		in := &ec2.DescribeAddressesInput{Filters: q.tagFilters()}
@@ -140,10 +140,10 @@ func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
 			return ids(out.Addresses, func(a types.Address) *string { return a.AllocationId })
 		})
 	}
-	if q.Parent == "" {
+	if q.Namesake == "" {
 		return nil, nil
 	}
-	gateways, err := natGateways(ctx, a, filters("subnet-id", q.Parent))
+	gateways, err := natGateways(ctx, a, filters("nat-gateway-id", q.Namesake))
 	var addresses []types.NatGatewayAddress
 	for _, gateway := range gateways {
 		addresses = append(addresses, gateway.NatGatewayAddresses...)

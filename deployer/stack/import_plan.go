@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // An ImportPlan is what an account has of a program. It is found in an empty stack that is deleted afterwards: what is found
@@ -132,7 +133,7 @@ func (p *ImportPlan) search(ctx context.Context, creations []engine.PlannedResou
 			continue
 		}
 		q := query(c)
-		q.Parent = p.id(c.Parent)
+		q.Parent, q.Namesake = p.id(c.Parent), p.namesake(c)
 		lookups.Go(func() error {
 			matches[i], failed[i] = discovery.FindCandidates(ctx, p.target.AWS, p.target.AccountID, q)
 			return nil // every failure is reported, not only the first
@@ -149,6 +150,17 @@ func (p *ImportPlan) search(ctx context.Context, creations []engine.PlannedResou
 		}
 	}
 	return fresh, errors.Join(failed...)
+}
+
+// namesake returns the ID of what was found with the name and parent of a resource, and another type; "" where nothing was.
+func (p *ImportPlan) namesake(c engine.PlannedResource) string {
+	f := list.Find(p.Found, func(f engine.ImportCandidate) bool {
+		return f.Name == c.Name && f.Parent == c.Parent && f.Type != c.Type
+	})
+	if f == nil {
+		return ""
+	}
+	return f.ID
 }
 
 // id returns the ID of what was found under a URN; "" where nothing was.

@@ -148,7 +148,7 @@ func (m model) describeRevision(arn string) *types.ServiceRevision {
 		out := &types.ServiceRevision{
 			ServiceRevisionArn: aws.String(arn), ServiceArn: aws.String(s.ARN), ClusterArn: aws.String(s.Cluster),
 			TaskDefinition: aws.String(revision.Definition), CreatedAt: aws.Time(revision.Created),
-			LaunchType: types.LaunchType(r.Text("launchType")), PlatformVersion: aws.String("1.4.0"),
+			LaunchType: types.LaunchType(r.Text("launchType")), CapacityProviderStrategy: strategyOf(r), PlatformVersion: aws.String("1.4.0"),
 			PlatformFamily: aws.String("Linux"), LoadBalancers: balancersOf(r), NetworkConfiguration: networkOf(r),
 		}
 		d, _ := m.definition(revision.Definition)

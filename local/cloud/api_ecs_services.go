@@ -83,7 +83,8 @@ func (m model) describeService(s *service) types.Service {
 		ServiceArn: aws.String(s.ARN), ServiceName: aws.String(s.Name), ClusterArn: aws.String(s.Cluster),
 		Status: aws.String("ACTIVE"), CreatedAt: aws.Time(s.Created), DesiredCount: int32(m.desired(r)),
 		TaskDefinition: aws.String(s.Definition), LaunchType: types.LaunchType(r.Text("launchType")),
-		PlatformVersion: aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), SchedulingStrategy: types.SchedulingStrategyReplica,
+		CapacityProviderStrategy: strategyOf(r),
+		PlatformVersion:          aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), SchedulingStrategy: types.SchedulingStrategyReplica,
 		DeploymentController: &types.DeploymentController{Type: types.DeploymentControllerTypeEcs},
 		DeploymentConfiguration: &types.DeploymentConfiguration{
 			MinimumHealthyPercent: int32p(least), MaximumPercent: int32p(most), Strategy: types.DeploymentStrategyRolling,
@@ -154,8 +155,21 @@ func (m model) describeRollout(s *service, r *Resource, revision *revision) type
 		CreatedAt: aws.Time(revision.Created), UpdatedAt: aws.Time(revision.Updated), DesiredCount: int32(desired),
 		RunningCount: running, PendingCount: pending, FailedTasks: int32(revision.Failed), RolloutState: revision.State,
 		RolloutStateReason: aws.String(revision.Reason), LaunchType: types.LaunchType(r.Text("launchType")),
-		PlatformVersion: aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), NetworkConfiguration: networkOf(r),
+		CapacityProviderStrategy: strategyOf(r),
+		PlatformVersion:          aws.String("1.4.0"), PlatformFamily: aws.String("Linux"), NetworkConfiguration: networkOf(r),
 	}
+}
+
+// strategyOf returns the capacity provider strategy of a service; ECS returns one or a launch type.
+func strategyOf(r *Resource) []types.CapacityProviderStrategyItem {
+	var items []types.CapacityProviderStrategyItem
+	for _, block := range r.Blocks(capacityStrategies) {
+		items = append(items, types.CapacityProviderStrategyItem{
+			CapacityProvider: aws.String(blockText(block, "capacityProvider")),
+			Base:             int32(blockNumber(block, "base")), Weight: int32(blockNumber(block, "weight")),
+		})
+	}
+	return items
 }
 
 func networkOf(r *Resource) *types.NetworkConfiguration {

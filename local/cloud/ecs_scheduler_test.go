@@ -435,3 +435,25 @@ func TestStoppedTasksArePruned(t *testing.T) {
 	sim.after(24 * 60 * time.Hour)
 	require.Len(t, sim.m.ECS.Tasks, 1)
 }
+
+// TestForcedDeployment checks which updates by the provider start a deployment that nothing else would start.
+func TestForcedDeployment(t *testing.T) {
+	sim := newSimulation(t)
+	olds := values{"forceNewDeployment": true, "desiredCount": 1.0, "tags": values{"a": "b"}}
+	for name, test := range map[string]struct {
+		news values
+		want bool
+	}{
+		"nothing":        {olds, false},
+		"tags":           {values{"forceNewDeployment": true, "desiredCount": 1.0}, false},
+		"count":          {values{"forceNewDeployment": true, "desiredCount": 2.0, "tags": values{"a": "b"}}, true},
+		"a new property": {values{"forceNewDeployment": true, "desiredCount": 1.0, "enableExecuteCommand": true}, true},
+		"not forced":     {values{"forceNewDeployment": false, "desiredCount": 2.0}, false},
+	} {
+		r := sim.put(typeService, "arn", test.news)
+		sim.m.ECS.Services["arn"] = &service{Fingerprint: "before"}
+		_, err := forceDeployment(sim.m, &Resource{Inputs: olds}, r)
+		require.NoError(t, err)
+		require.Equal(t, test.want, sim.m.ECS.Services["arn"].Fingerprint == "", name)
+	}
+}

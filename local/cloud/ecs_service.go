@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,6 +136,24 @@ func deploymentFingerprint(r *Resource) string {
 		return ""
 	}
 	return string(text)
+}
+
+// forceDeployment starts a deployment where the provider updates more than a service's tags and may force one.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ecs/service.go
+func forceDeployment(m model, before, r *Resource) (time.Duration, error) {
+	changed := func(from, to values) bool {
+		for property, value := range from {
+			if property != "tags" && !reflect.DeepEqual(value, to[property]) {
+				return true
+			}
+		}
+		return false
+	}
+	known := m.ECS.Services[r.ID]
+	if known != nil && r.Bool("forceNewDeployment") && (changed(before.Inputs, r.Inputs) || changed(r.Inputs, before.Inputs)) {
+		known.Fingerprint = ""
+	}
+	return 0, nil
 }
 
 // desired returns the desired count of a service, within the bounds of its scaling target if it is autoscaled.

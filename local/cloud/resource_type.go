@@ -42,6 +42,8 @@ type resourceType struct {
 	// deleteFirst marks a type that the provider deletes before it creates the replacement, whatever its name.
 	// Source: https://github.com/pulumi/pulumi-aws/blob/v6.83.2/provider/resources.go
 	deleteFirst bool
+	// replaces reports whether a change of a property replaces the resource, where that depends on the inputs.
+	replaces func(property string, olds, news values) bool
 	// rules check the inputs alone, already in a preview.
 	rules []rule
 	// refs are the resources that the inputs refer to, which must exist. A referenced resource cannot be deleted if its

@@ -79,7 +79,8 @@ var balancerTypes = map[string]resourceType{
 		required: []string{"loadBalancerArn", "defaultActions"}, replaceOnChange: []string{"loadBalancerArn"},
 		defaults: values{"protocol": "HTTP"},
 		computed: map[string]string{"arn": "${id}"},
-		rules:    []rule{inRange("port", 1, 65535), oneOf("protocol", "HTTP", "HTTPS", "TCP", "TLS", "UDP")},
+		rules: []rule{inRange("port", 1, 65535), oneOf("protocol", "HTTP", "HTTPS", "TCP", "TLS", "UDP"),
+			oneOf("sslPolicy", tlsPolicies()...)},
 		refs: []ref{
 			refTo("loadBalancerArn", typeLoadBalancer, "LoadBalancerNotFound", "Load balancer '%s' not found"),
 			refTo("certificateArn", typeCertificate, "CertificateNotFound", "Certificate '%s' not found"),
@@ -96,6 +97,22 @@ var balancerTypes = map[string]resourceType{
 		},
 		validate: validateListener,
 	},
+}
+
+// tlsPolicies returns the security policies of listeners, without those of FIPS.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
+func tlsPolicies() []string {
+	var names []string
+	for _, policy := range []string{
+		"2016-08", "FS-2018-06", "FS-1-1-2019-08", "FS-1-2-2019-08", "FS-1-2-Res-2019-08", "FS-1-2-Res-2020-10",
+		"TLS-1-0-2015-04", "TLS-1-1-2017-01", "TLS-1-2-2017-01", "TLS-1-2-Ext-2018-06",
+		"TLS13-1-0-2021-06", "TLS13-1-1-2021-06", "TLS13-1-2-2021-06", "TLS13-1-2-Res-2021-06", "TLS13-1-2-Ext1-2021-06",
+		"TLS13-1-2-Ext2-2021-06", "TLS13-1-3-2021-06", "TLS13-1-0-PQ-2025-09", "TLS13-1-2-PQ-2025-09", "TLS13-1-2-Res-PQ-2025-09",
+		"TLS13-1-2-Ext1-PQ-2025-09", "TLS13-1-2-Ext2-PQ-2025-09", "TLS13-1-3-PQ-2025-09",
+	} {
+		names = append(names, "ELBSecurityPolicy-"+policy)
+	}
+	return names
 }
 
 func validateLoadBalancer(s *State, r *Resource) error {

@@ -29,6 +29,14 @@ var containerTypes = map[string]resourceType{
 		id:       "${clusterName}",
 		required: []string{"clusterName"}, replaceOnChange: []string{"clusterName"},
 		refs: []ref{refTo("clusterName", typeCluster, "ClusterNotFoundException", "Cluster not found: %s", "name")},
+		onDelete: func(s *State, r *Resource) error {
+			for _, service := range s.ByType(typeService) {
+				if awsx.NameFromARN(service.Text("cluster")) == r.Text("clusterName") && len(service.Blocks(capacityStrategies)) > 0 {
+					return errorf("ResourceInUseException", "The specified capacity provider is in use and cannot be removed.")
+				}
+			}
+			return nil
+		},
 	},
 	typeTaskDefinition: {
 		name:     "arn",
@@ -65,9 +73,10 @@ var containerTypes = map[string]resourceType{
 			return clusterAndName
 		},
 		required: []string{"name"}, replaceOnChange: []string{"name", "cluster", "launchType", "schedulingStrategy", "iamRole", "deploymentController"},
+		replaces: replacesStrategy,
 		defaults: values{"deploymentMaximumPercent": 200.0, "deploymentMinimumHealthyPercent": 100.0,
 			"enableEcsManagedTags": false, "enableExecuteCommand": false,
-			"iamRole": "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS", "launchType": "EC2",
+			"iamRole":            "/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
 			"schedulingStrategy": "REPLICA", "platformVersion": "LATEST", "waitForSteadyState": false,
 			"desiredCount": 0.0, "availabilityZoneRebalancing": "DISABLED"},
 		refs: []ref{
@@ -82,8 +91,12 @@ var containerTypes = map[string]resourceType{
 		},
 		compute: func(s *State, r *Resource) {
 			r.ID = s.arn("ecs", "service/"+awsx.NameFromARN(r.Text("cluster"))+"/"+r.Text("name"))
+			if r.Outputs["launchType"] == nil && len(r.Blocks(capacityStrategies)) == 0 {
+				r.Outputs["launchType"] = "EC2"
+			}
 		},
 		validate: validateService,
+		onUpdate: forceDeployment,
 		conflict: errorTemplate{"InvalidParameterException", "Creation of service %s was not idempotent."},
 		inUse:    errorTemplate{"InvalidParameterException", "The service %s is registered as a scalable target."},
 	},
@@ -214,9 +227,47 @@ func validateTaskDefinition(_ *State, r *Resource) error {
 	return nil
 }
 
+// capacityStrategies is the input of a service that names its capacity providers.
+const capacityStrategies = "capacityProviderStrategies"
+
+// replacesStrategy reports whether a change of the capacity provider strategy replaces a service: it does between a launch
+// type and a strategy, and wherever the provider may not force a deployment.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ecs/service.go
+func replacesStrategy(property string, olds, news values) bool {
+	if property != capacityStrategies {
+		return false
+	}
+	from, _ := olds[property].([]any)
+	to, _ := news[property].([]any)
+	force, _ := news["forceNewDeployment"].(bool)
+	return !force || len(from) == 0 || len(to) == 0
+}
+
+// validateCapacity rejects a strategy beside a launch type, and a capacity provider that is not the cluster's.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+func validateCapacity(s *State, r *Resource) error {
+	strategies := r.Blocks(capacityStrategies)
+	if len(strategies) > 0 && r.Text("launchType") != "" {
+		return errorf("InvalidParameterException", "Specifying both a launch type and capacity provider strategy is not supported. "+
+			"Remove one and try again.")
+	}
+	for _, strategy := range strategies {
+		provider := text(strategy["capacityProvider"])
+		cluster := s.Find(typeClusterCapacityProviders, "clusterName", awsx.NameFromARN(r.Text("cluster")))
+		if cluster == nil || !slices.Contains(cluster.Strings("capacityProviders"), provider) {
+			return errorf("InvalidParameterException", "The specified capacity provider '%s' is not associated with cluster '%s'.",
+				provider, awsx.NameFromARN(r.Text("cluster")))
+		}
+	}
+	return nil
+}
+
 // validateService rejects a target group without a listener, as ECS does, and a container that the task definition does
 // not have.
 func validateService(s *State, r *Resource) error {
+	if err := validateCapacity(s, r); err != nil {
+		return err
+	}
 	definition := s.Get(typeTaskDefinition, r.Text("taskDefinition"))
 	for _, balancer := range r.Blocks("loadBalancers") {
 		group, container := text(balancer["targetGroupArn"]), text(balancer["containerName"])

@@ -36,9 +36,10 @@ func NameProperty(typ string) string {
 	return ""
 }
 
-// Replaces reports whether a change of the input replaces the resource.
-func Replaces(typ, property string) bool {
-	return slices.Contains(resourceTypes[typ].replaceOnChange, property)
+// Replaces reports whether a change of the input, from olds to news, replaces the resource.
+func Replaces(typ, property string, olds, news map[string]any) bool {
+	t := resourceTypes[typ]
+	return slices.Contains(t.replaceOnChange, property) || t.replaces != nil && t.replaces(property, olds, news)
 }
 
 // DeletesBeforeReplace reports whether the provider always deletes a resource of the type before it creates the replacement.

@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,6 +76,80 @@ func TestDeleteOfWhatIsInUse(t *testing.T) {
 	require.Equal(t, 3*time.Minute, took(typeDBParameterGroup, parameters.ID, "InvalidDBParameterGroupState"))
 	require.Zero(t, took(typeVPCEndpoint, endpoint.ID, ""))
 	require.Zero(t, took(typeSecurityGroup, group.ID, ""))
+}
+
+// TestRoutes checks that a route table has one default route, whose target can be changed.
+func TestRoutes(t *testing.T) {
+	e := newFixture(t)
+	vpc, one, _, _ := e.network()
+	gateway := e.create(typeInternetGateway, values{"vpcId": vpc.ID})
+	table := e.create(typeRouteTable, values{"vpcId": vpc.ID})
+	address := e.create(typeEIP, values{})
+	nat := e.create(typeNATGateway, values{"subnetId": one.ID, "allocationId": address.ID})
+	route := values{"routeTableId": table.ID, "destinationCidrBlock": "0.0.0.0/0", "gatewayId": gateway.ID}
+	made := e.create(typeRoute, route)
+	again := values{"routeTableId": table.ID, "destinationCidrBlock": "0.0.0.0/0", "natGatewayId": nat.ID}
+	e.rejects("RouteAlreadyExists: The route identified by 0.0.0.0/0 already exists.", typeRoute, again)
+	require.False(t, Replaces(typeRoute, "natGatewayId", route, again))
+	updated, err := e.UpdateResource(t.Context(), typeRoute, made.ID, again)
+	require.NoError(t, err)
+	require.Equal(t, nat.ID, updated.Text("natGatewayId"))
+}
+
+// TestReplacesStrategy checks when the provider replaces a service for its launch type or capacity provider strategy.
+func TestReplacesStrategy(t *testing.T) {
+	strategy := func(provider string, more values) values {
+		in := values{"capacityProviderStrategies": array(values{"capacityProvider": provider, "weight": 1.0})}
+		maps.Copy(in, more)
+		return in
+	}
+	force := values{"forceNewDeployment": true}
+	for name, test := range map[string]struct {
+		olds, news values
+		want       bool
+	}{
+		"launch type to strategy": {values{"launchType": "FARGATE"}, strategy("FARGATE", force), true},
+		"strategy to launch type": {strategy("FARGATE", force), values{"launchType": "FARGATE", "forceNewDeployment": true}, true},
+		"another strategy":        {strategy("FARGATE", force), strategy("FARGATE_SPOT", force), false},
+		"without a new deployment": {
+			strategy("FARGATE", nil), strategy("FARGATE_SPOT", nil), true},
+	} {
+		require.Equal(t, test.want, Replaces(typeService, capacityStrategies, test.olds, test.news), name)
+	}
+}
+
+func TestCapacityProviders(t *testing.T) {
+	e := newFixture(t)
+	cluster := e.create(typeCluster, values{"name": "c"})
+	definition := e.create(typeTaskDefinition, values{"family": "api", "containerDefinitions": `[{"name":"api","image":"api"}]`})
+	service := func(more values) values {
+		in := values{"name": "api", "cluster": cluster.ID, "taskDefinition": definition.ID,
+			"capacityProviderStrategies": array(values{"capacityProvider": "FARGATE", "weight": 1.0})}
+		maps.Copy(in, more)
+		return in
+	}
+	e.rejects("InvalidParameterException: The specified capacity provider 'FARGATE' is not associated with cluster 'c'.",
+		typeService, service(nil))
+	providers := e.create(typeClusterCapacityProviders, values{"clusterName": "c", "capacityProviders": array("FARGATE")})
+	e.rejects("InvalidParameterException: Specifying both a launch type and capacity provider strategy is not supported. "+
+		"Remove one and try again.", typeService, service(values{"launchType": "FARGATE"}))
+	made := e.create(typeService, service(nil))
+	require.Empty(t, made.Text("launchType"))
+	require.EqualError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID),
+		"ResourceInUseException: The specified capacity provider is in use and cannot be removed.")
+	require.NoError(t, e.DeleteResource(t.Context(), typeService, made.ID))
+	require.NoError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID))
+}
+
+func TestTLSPolicies(t *testing.T) {
+	for policy, want := range map[string]bool{
+		"ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09": true, "ELBSecurityPolicy-TLS13-1-2-2021-06": true,
+		"ELBSecurityPolicy-2016-08": true, "ELBSecurityPolicy-TLS13-1-2-2021": false, "TLS13": false,
+	} {
+		problems, err := CheckResource(typeListener, values{"loadBalancerArn": "lb", "defaultActions": array(), "protocol": "HTTPS", "sslPolicy": policy})
+		require.NoError(t, err)
+		require.Equal(t, want, len(problems) == 0, "%s: %v", policy, problems)
+	}
 }
 
 func TestSubnets(t *testing.T) {

@@ -142,7 +142,8 @@ func nameFor(r plugin.CheckRequest, name resource.PropertyKey) (string, error) {
 func (p *awsProvider) Diff(_ context.Context, r plugin.DiffRequest) (plugin.DiffResponse, error) {
 	typ := string(r.Type)
 	olds := storedInputs(r)
-	result := diff(olds, requestedInputs(r, olds), func(property string) bool { return cloud.Replaces(typ, property) })
+	before, after := toAccount(olds), toAccount(r.NewInputs)
+	result := diff(olds, requestedInputs(r, olds), func(property string) bool { return cloud.Replaces(typ, property, before, after) })
 	if property, pending := p.account.PendingChange(typ); pending && result.Changes == plugin.DiffNone {
 		result.Changes = plugin.DiffSome
 		result.DetailedDiff = map[string]plugin.PropertyDiff{property: {Kind: plugin.DiffUpdate}}

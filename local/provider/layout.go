@@ -27,10 +27,10 @@ type subnet struct {
 
 func (s subnet) is(kind string) bool { return strings.EqualFold(s.spec.Type, kind) }
 
-// allocateSubnets divides a VPC's range evenly between the zones, and each zone's between the specs, in their order, as
-// awsx does with the strategy Auto: https://www.pulumi.com/registry/packages/awsx/api-docs/ec2/vpc/#auto
-func allocateSubnets(vpc string, cidr netip.Prefix, zones []string, specs []subnetSpec) ([]subnet, error) {
-	zoneBits := cidr.Bits() + log2Ceil(len(zones))
+// allocateSubnets gives each zone a range with a prefix of zoneBits, and divides it between the specs, in their order, as
+// awsx does with the strategy Auto. Like awsx, it does not check that all zones are inside the VPC: AWS does.
+// Source: https://github.com/pulumi/pulumi-awsx/blob/v2.22.0/awsx/ec2/subnetDistributorNew.ts
+func allocateSubnets(vpc string, cidr netip.Prefix, zoneBits int, zones []string, specs []subnetSpec) ([]subnet, error) {
 	var all []subnet
 	for i, zone := range zones {
 		next := firstAddress(cidr) + uint64(i)<<(32-zoneBits)

@@ -30,6 +30,7 @@ type vpcArgs struct {
 	CIDRBlock                 *string               `pulumi:"cidrBlock"`
 	AvailabilityZoneNames     []string              `pulumi:"availabilityZoneNames"`
 	NumberOfAvailabilityZones *int                  `pulumi:"numberOfAvailabilityZones"`
+	AvailabilityZoneCIDRMask  *int                  `pulumi:"availabilityZoneCidrMask"`
 	EnableDNSHostnames        pulumi.BoolPtrInput   `pulumi:"enableDnsHostnames"`
 	EnableDNSSupport          pulumi.BoolPtrInput   `pulumi:"enableDnsSupport"`
 	NATGateways               *natGatewayArgs       `pulumi:"natGateways"`
@@ -174,7 +175,11 @@ func (a vpcArgs) plan(name string, zones []string) (vpcPlan, error) {
 	if specs == nil {
 		specs = []subnetSpec{{Type: "Private"}, {Type: "Public"}}
 	}
-	plan.subnets, err = allocateSubnets(name, cidr, plan.zones, specs)
+	zoneBits := cidr.Bits() + log2Ceil(len(zones))
+	if a.AvailabilityZoneCIDRMask != nil {
+		zoneBits = *a.AvailabilityZoneCIDRMask
+	}
+	plan.subnets, err = allocateSubnets(name, cidr, zoneBits, plan.zones, specs)
 	return plan, err
 }
 

@@ -1,0 +1,106 @@
+package infra
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	awsx "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
+)
+
+// newNAT declares the NAT gateways with their Elastic IPs, and the default route of each private subnet. It returns the
+// routes.
+//
+// awsx would declare them too, but then another kind of NAT would be other resources: a second default route in the same
+// table, which AWS rejects with RouteAlreadyExists. Here the route stays, and only its target is updated.
+// Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceRoute.html
+func newNAT(
+	ctx *pulumi.Context, name string, env *environment.Environment, vpc *awsx.Vpc, child pulumi.ResourceOption,
+) ([]pulumi.Resource, error) {
+	// A gateway reaches the internet only once its public subnet has a route there, which the component includes.
+	// Source: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
+	after := pulumi.DependsOn([]pulumi.Resource{vpc})
+	var gateways []*ec2.NatGateway
+	for i := range natGateways(env) {
+		tags := withName(env.Tags(), env.ResourceName(fmt.Sprintf("nat-%d", i+1)))
+		gatewayName := fmt.Sprintf("%s-nat-%d", name, i+1)
+		address, err := ec2.NewEip(ctx, gatewayName, &ec2.EipArgs{Domain: pulumi.String("vpc"), Tags: tags}, child)
+		if err != nil {
+			return nil, err
+		}
+		gateway, err := ec2.NewNatGateway(ctx, gatewayName, &ec2.NatGatewayArgs{
+			SubnetId:     publicSubnet(vpc, i),
+			AllocationId: address.AllocationId,
+			Tags:         tags,
+		}, child, after)
+		if err != nil {
+			return nil, err
+		}
+		gateways = append(gateways, gateway)
+	}
+	var routes []pulumi.Resource
+	for i := range env.Network.Zones {
+		route, err := ec2.NewRoute(ctx, fmt.Sprintf("%s-default-%d", name, i+1), &ec2.RouteArgs{
+			RouteTableId:         privateRouteTable(vpc, i),
+			DestinationCidrBlock: pulumi.String(anywhere),
+			NatGatewayId:         gateways[min(i, len(gateways)-1)].ID(),
+		}, child)
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, route)
+	}
+	return routes, nil
+}
+
+// natGateways returns how many NAT gateways an environment has.
+func natGateways(env *environment.Environment) int {
+	if env.Network.NAT == environment.NATPerZone {
+		return env.Network.Zones
+	}
+	return 1
+}
+
+// publicSubnet returns the ID of the public subnet in the i-th zone.
+func publicSubnet(vpc *awsx.Vpc, i int) pulumi.StringOutput {
+	return vpc.Subnets.ApplyT(func(subnets []*ec2.Subnet) pulumi.StringOutput {
+		return nth(list.Map(subnets, func(s *ec2.Subnet) tagged { return tagged{s.ID(), s.Tags} }), awsx.SubnetTypePublic, i)
+	}).(pulumi.StringOutput)
+}
+
+// privateRouteTable returns the ID of the route table of the private subnet in the i-th zone.
+func privateRouteTable(vpc *awsx.Vpc, i int) pulumi.StringOutput {
+	return vpc.RouteTables.ApplyT(func(tables []*ec2.RouteTable) pulumi.StringOutput {
+		return nth(list.Map(tables, func(t *ec2.RouteTable) tagged { return tagged{t.ID(), t.Tags} }), awsx.SubnetTypePrivate, i)
+	}).(pulumi.StringOutput)
+}
+
+// tagged is a resource of awsx that has a tag with the type of its subnet.
+type tagged struct {
+	id   pulumi.IDOutput
+	tags pulumi.StringMapOutput
+}
+
+// nth returns the ID of the i-th resource with a type of subnet; awsx returns them in the order of the zones. It waits for
+// this ID only: in a preview that adds a zone, a list of IDs is unknown as a whole, and what refers to one of them would
+// seem to be replaced.
+func nth(resources []tagged, kind awsx.SubnetType, i int) pulumi.StringOutput {
+	tags := list.Map(resources, func(r tagged) any { return r.tags })
+	return pulumi.All(tags...).ApplyT(func(tags []any) (pulumi.StringOutput, error) {
+		found := 0
+		for n := range tags {
+			if t, _ := tags[n].(map[string]string); t["SubnetType"] != string(kind) {
+				continue
+			}
+			if found == i {
+				return resources[n].id.ToStringOutput(), nil
+			}
+			found++
+		}
+		return pulumi.StringOutput{}, fmt.Errorf("the VPC has %d subnets of the type %s, but the environment has at least %d zones",
+			found, kind, i+1)
+	}).(pulumi.StringOutput)
+}
