@@ -158,6 +158,11 @@ func (p *components) declareTasks() (err error) {
 }
 
 func (p *components) declareMonitoring() error {
+	if _, err := NewRotation(p.ctx, "rotation", &RotationArgs{
+		Env: p.env, ClusterARN: p.cluster.ARN, DatabaseSecretARN: p.database.SecretARN,
+	}, p.opt); err != nil {
+		return err
+	}
 	if _, err := NewMonitoring(p.ctx, "monitoring", p.env, p.balancer, p.opt); err != nil {
 		return err
 	}

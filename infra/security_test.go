@@ -23,6 +23,7 @@ func untaggable(typ string) bool {
 		"aws:cloudwatch/dashboard:Dashboard",
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+		"aws:cloudwatch/eventTarget:EventTarget",
 		"aws:iam/rolePolicy:RolePolicy",
 		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:route53/record:Record",

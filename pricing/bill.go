@@ -102,8 +102,8 @@ func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 // alarms counts the alarms that the program declares, and the two that each autoscaling target creates.
 // Source: https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-target-tracking.html
 func alarms(env *environment.Environment) int {
-	const balancer, service, database, queue, perTarget = 4, 3, 4, 2, 2
-	count := balancer + database + queue
+	const balancer, service, database, queue, rotation, perTarget = 4, 3, 4, 2, 2, 2
+	count := balancer + database + queue + rotation
 	if env.Monitoring.AtLeast(environment.Full) && env.Region == Region {
 		count++ // the health check's, whose metrics are in that region only
 	}

@@ -20,7 +20,7 @@ func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.De
 	firsts := firstAlarms(m.State)
 	for _, r := range m.ByType(typeMetricAlarm) {
 		name, state := r.Text("name"), types.StateValueOk
-		if m.faults[faultAlarm] && slices.Contains(firsts, r) {
+		if m.faults[faultAlarm] && slices.Contains(firsts, r) || m.executionAlarm(r) {
 			state = types.StateValueAlarm
 		}
 		if !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
@@ -31,6 +31,20 @@ func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.De
 	}
 	found, next, err := page(found, in.NextToken, in.MaxRecords, 100)
 	return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, NextToken: next}, err
+}
+
+// executionAlarm reports whether an alarm counts executions of a state machine that end as the last one did. Other
+// alarms do not depend on what happens in the account.
+func (m model) executionAlarm(r *Resource) bool {
+	status := map[string]string{"ExecutionsFailed": executionFailed, "ExecutionsTimedOut": executionTimedOut}[r.Text("metricName")]
+	dimensions, _ := r.Outputs["dimensions"].(map[string]any)
+	last := ""
+	for _, x := range m.Executions {
+		if x.Machine == dimensions["StateMachineArn"] && x.Status != executionRunning {
+			last = x.Status
+		}
+	}
+	return status != "" && last == status
 }
 
 // firstAlarms returns the first alarm of each environment by name. Faults affect only these.

@@ -122,7 +122,7 @@ func (m model) listener(r *Resource) Listener {
 	}
 	if healthy := m.healthyTargets(r); len(healthy) > 0 {
 		t := healthy[0]
-		l.Target = &Target{Started: t.Started, Database: !m.faults[faultDatabaseUnavailable]}
+		l.Target = &Target{Started: t.Started, Database: !m.faults[faultDatabaseUnavailable] && m.knowsPassword(t.task)}
 		if d, found := m.definition(t.Definition); found {
 			l.Target.Memory = int64(numberOr(d.Resource, "memory", 0)) << 20
 		}

@@ -35,6 +35,7 @@ const (
 	faultDNSMissing          = "dns-missing"
 	faultNotDelegated        = "not-delegated"
 	faultDatabaseUnavailable = "database-unavailable"
+	faultPasswordRotated     = "password-rotated"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
 	faultPortOpen            = "port-open"
@@ -78,6 +79,7 @@ func Faults() []Fault {
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health; status: error"},
 		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health; status: error"},
 		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health; the load balancer itself answers; status: error"},
+		{faultPasswordRotated, "RDS rotated the password of every database when the command began", "status: warning; the services restart by themselves, then healthy"},
 		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
 		{faultPortOpen, "the database's port was opened to the internet outside the deployer", "status: error"},

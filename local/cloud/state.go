@@ -26,6 +26,10 @@ type State struct {
 	Snapshots map[string]*Snapshot `json:"snapshots"`
 	// Databases are the changes in progress, by the instance's resource ID.
 	Databases map[string]*databaseChange `json:"databases,omitempty"`
+	// Rotations are the times at which RDS rotated the password, by the ARN of its secret, oldest first.
+	Rotations map[string][]time.Time `json:"rotations,omitempty"`
+	// Executions are those of state machines, oldest first.
+	Executions []*execution `json:"executions,omitempty"`
 	// Metrics are the last published values, by namespace, name and dimensions.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of the objects in each bucket.
@@ -58,6 +62,7 @@ func newState(id, region string) *State {
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
 		Databases: map[string]*databaseChange{},
+		Rotations: map[string][]time.Time{},
 		ECS:       ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
 		Objects:   map[string][]string{},
 	}
