@@ -11,7 +11,7 @@ import (
 )
 
 // Rotation restarts the services after RDS has rotated the database's password, which running tasks read only at their
-// start: a rule starts a state machine, which restarts one service. docs/adr/0019-password-rotation.md says why.
+// start: a rule starts a state machine, which restarts one service. For the reasons see docs/adr/0019-password-rotation.md.
 type Rotation struct {
 	pulumi.ResourceState
 }
@@ -23,7 +23,7 @@ type RotationArgs struct {
 }
 
 // rotationCheck is how often the machine compares the services with the secret without an event, in case that one is
-// lost: EventBridge delivers events of AWS services at least once where it can, without a guarantee.
+// lost: AWS services deliver some events with best effort only.
 // Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-delivery-level.html
 const rotationCheck = "rate(1 hour)"
 
@@ -118,7 +118,8 @@ func rotationEvents(secretARN []string) (string, error) {
 func rotationStatements(env *environment.Environment, arn []string) []statement {
 	var services []string
 	for _, s := range env.Services.List() {
-		services = append(services, fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s", env.Region, env.Account, env.ClusterName(), env.ServiceName(s.Role)))
+		services = append(services, fmt.Sprintf("arn:aws:ecs:%s:%s:service/%s/%s",
+			env.Region, env.Account, env.ClusterName(), env.ServiceName(s.Role)))
 	}
 	return []statement{
 		allow("ReadRotation", []string{"secretsmanager:DescribeSecret"}, arn...),
@@ -212,7 +213,7 @@ func rotationAlarms(env *environment.Environment) []alarm {
 	return []alarm{
 		{"rotation-failed", "RDS rotated the credentials of the database, and tasks that have the previous ones could not be restarted",
 			namespace, "ExecutionsFailed", "Sum", above, 0, 1, notBreaching, machine},
-		{"rotation-late", fmt.Sprintf("RDS rotated the credentials of the database, and tasks were not restarted within %d minutes", rotationTimeout/60),
+		{"rotation-late", "RDS rotated the credentials of the database, and tasks were not restarted within two hours",
 			namespace, "ExecutionsTimedOut", "Sum", above, 0, 1, notBreaching, machine},
 	}
 }

@@ -139,7 +139,7 @@ func (c machineChoice) matches(data any) (bool, error) {
 	case c.IsPresent != nil:
 		return found == *c.IsPresent, nil
 	case !found:
-		return false, fmt.Errorf("States.Runtime: invalid path '%s': the choice state's condition path references an invalid value", c.Variable)
+		return false, fmt.Errorf("States.Runtime: invalid path '%s': the condition path references an invalid value", c.Variable)
 	case c.StringEquals != nil:
 		return value == *c.StringEquals, nil
 	case c.TimestampGreaterThanEqualsPath != nil:
@@ -205,11 +205,11 @@ func follow(item any, step []string) []any {
 	list, _ := value.([]any)
 	switch {
 	case step[2] != "":
-		if i, err := strconv.Atoi(step[2]); err != nil || i >= len(list) {
+		i, err := strconv.Atoi(step[2])
+		if err != nil || i >= len(list) {
 			return nil
-		} else {
-			return []any{list[i]}
 		}
+		return []any{list[i]}
 	case step[3] != "":
 		return slices.DeleteFunc(slices.Clone(list), func(element any) bool {
 			fields, _ := element.(map[string]any)
