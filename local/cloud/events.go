@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// eventDelay is how long EventBridge takes to deliver an event to a target.
-const eventDelay = 2 * time.Second
+// eventDelay is how long it takes from a change to the delivery of its event, a rotation's own duration included:
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_managed.html
+const eventDelay = time.Minute
 
 // publish delivers an event to the targets of the rules that match it. Schedules of rules are not simulated: nothing in
 // the account depends on the hour of the day.
