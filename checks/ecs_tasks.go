@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,21 +33,30 @@ func checkTasks(ctx context.Context, rc *runContext) ([]Finding, error) {
 	}), nil
 }
 
-// readPasswordRotation returns when RDS last rotated the database's managed password, or nil where it never did or does not
-// manage it.
-func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, error) {
-	return cached(ctx, &rc.cache, "password rotation", func(ctx context.Context) (*time.Time, error) {
+// passwordRotation is when RDS last rotated the database's managed password and when it created the secret; rotated is
+// nil where RDS never did or does not manage it.
+type passwordRotation struct {
+	created, rotated *time.Time
+}
+
+// renewed reports whether there was a rotation after the secret's creation, which itself may count as one.
+func (r passwordRotation) renewed() bool {
+	return r.rotated != nil && r.created != nil && r.rotated.After(*r.created)
+}
+
+func readPasswordRotation(ctx context.Context, rc *runContext) (passwordRotation, error) {
+	return cached(ctx, &rc.cache, "password rotation", func(ctx context.Context) (passwordRotation, error) {
 		database, err := readDatabase(ctx, rc)
 		if err != nil || database == nil || database.MasterUserSecret == nil {
-			return nil, err
+			return passwordRotation{}, err
 		}
 		out, err := secretsmanager.NewFromConfig(rc.aws()).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{
 			SecretId: database.MasterUserSecret.SecretArn,
 		})
 		if err != nil {
-			return nil, err
+			return passwordRotation{}, err
 		}
-		return out.LastRotatedDate, nil
+		return passwordRotation{created: out.CreatedDate, rotated: out.LastRotatedDate}, nil
 	})
 }
 
@@ -54,14 +64,15 @@ func readPasswordRotation(ctx context.Context, rc *runContext) (*time.Time, erro
 // happened. A task that started earlier has the previous values.
 type secretChanges struct {
 	// password is the database's, which RDS rotates; configuration is the configuration secret.
-	password, configuration *time.Time
+	password      passwordRotation
+	configuration *time.Time
 }
 
 func (r secretChanges) latest() *time.Time {
-	if r.password == nil || r.configuration != nil && r.configuration.After(*r.password) {
+	if r.password.rotated == nil || r.configuration != nil && r.configuration.After(*r.password.rotated) {
 		return r.configuration
 	}
-	return r.password
+	return r.password.rotated
 }
 
 // readSecretChanges leaves out what cannot be read: tasks can be evaluated without it.
@@ -103,18 +114,51 @@ func evaluateTasks(
 		return f.warning("TasksStarting", Hint{
 			Cause: "a deployment or autoscaling starts tasks", Solution: "wait; for a task that stays PENDING, check ecs_service for the reason",
 		}, "%d/%d tasks running, the others are starting or stopping", counts.running, len(tasks))
-	case startedBefore(tasks, changes.password) > 0:
-		return f.with("password_rotated", changes.password.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
+	case startedBefore(tasks, changes.password.rotated) > 0:
+		return f.with("password_rotated", changes.password.rotated.UTC().Format(time.RFC3339)).warning(reasonOlderThanPassword, Hint{
 			Cause:    "RDS rotated the database's password after the tasks had built DATABASE_URL: new connections fail",
-			Solution: "restart the tasks", Command: command(env, "restart"),
-		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, changes.password), len(tasks))
+			Solution: "wait a few minutes, in which the state machine " + env.RotationName() + " restarts the tasks; if it did not, restart them",
+			Command:  command(env, "restart"),
+		}, "%d/%d tasks are older than the database's password", startedBefore(tasks, changes.password.rotated), len(tasks))
 	case startedBefore(tasks, changes.configuration) > 0:
 		return f.with("configuration_changed", changes.configuration.UTC().Format(time.RFC3339)).warning(reasonOlderThanConfiguration, Hint{
 			Cause:    "the configuration secret was changed after the tasks had started: they have its previous values",
 			Solution: "restart the tasks", Command: command(env, "restart"),
 		}, "%d/%d tasks are older than the configuration", startedBefore(tasks, changes.configuration), len(tasks))
 	}
-	return f.healthy("Running", "%s running, %d known healthy", text.Plural(counts.running, "task", "tasks"), counts.healthy)
+	running := fmt.Sprintf("%s running, %d known healthy", text.Plural(counts.running, "task", "tasks"), counts.healthy)
+	oldest := firstStart(tasks)
+	if !changes.password.renewed() || oldest == nil {
+		return f.healthy("Running", "%s", running)
+	}
+	rotated := changes.password.rotated.UTC()
+	after := oldest.Sub(rotated)
+	f = f.with("password_rotated", rotated.Format(time.RFC3339)).with("restarted_after_seconds", int(after.Seconds()))
+	return f.healthy("Running", "%s; password rotated %s, tasks started %s later", running, rotated.Format(time.DateOnly), elapsed(after))
+}
+
+// elapsed returns a duration in its largest unit: seconds, minutes, hours or days.
+func elapsed(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%.0f h", d.Hours())
+	}
+	return text.Plural(int(d.Hours()/24), "day", "days")
+}
+
+// firstStart returns when the oldest task started, or nil where none has.
+func firstStart(tasks []ecstypes.Task) *time.Time {
+	var oldest *time.Time
+	for _, t := range tasks {
+		if t.StartedAt != nil && (oldest == nil || t.StartedAt.Before(*oldest)) {
+			oldest = t.StartedAt
+		}
+	}
+	return oldest
 }
 
 func unhealthyHint(env *environment.Environment) Hint {

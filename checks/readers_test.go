@@ -76,13 +76,13 @@ func TestReadPasswordRotation(t *testing.T) {
 			}}}, nil
 		case *secretsmanager.DescribeSecretInput:
 			require.Equal(t, "arn:managed", aws.ToString(in.SecretId))
-			return &secretsmanager.DescribeSecretOutput{LastRotatedDate: ago(time.Hour)}, nil
+			return &secretsmanager.DescribeSecretOutput{CreatedDate: ago(9 * time.Hour), LastRotatedDate: ago(time.Hour)}, nil
 		}
 		return nil, unanswered(in)
 	})
 	rotated, err := readPasswordRotation(t.Context(), rc)
 	require.NoError(t, err)
-	require.Equal(t, ago(time.Hour), rotated)
+	require.Equal(t, passwordRotation{created: ago(9 * time.Hour), rotated: ago(time.Hour)}, rotated)
 }
 
 func TestReadCertificatePrefersTheOneInUse(t *testing.T) {

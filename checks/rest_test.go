@@ -161,9 +161,9 @@ func TestEvaluateAlarms(t *testing.T) {
 		deleted string
 		want    verdict
 	}{
-		"quiet":         {nil, "", verdict{Healthy, "Quiet", "17 alarms"}},
+		"quiet":         {nil, "", verdict{Healthy, "Quiet", "19 alarms"}},
 		"new, no data":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue, a.StateUpdatedTimestamp = "INSUFFICIENT_DATA", ago(time.Minute) }}, "", verdict{Healthy, "Quiet", ""}},
-		"in alarm":      {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "", verdict{Warning, "InAlarm", "of 17 alarms, in alarm: db-cpu"}},
+		"in alarm":      {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "", verdict{Warning, "InAlarm", "of 19 alarms, in alarm: db-cpu"}},
 		"no data":       {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue, a.StateUpdatedTimestamp = "INSUFFICIENT_DATA", ago(2*time.Hour) }}, "", verdict{Warning, "WithoutData", "without data: db-cpu"}},
 		"no action":     {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.AlarmActions = nil }}, "", verdict{Warning, "NoAlarmActions", "notifies the topic: db-cpu"}},
 		"other action":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.AlarmActions = []string{"arn:aws:sns:us-east-1:1:other"} }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},

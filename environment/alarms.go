@@ -10,7 +10,7 @@ func (e *Environment) Alarms() []string {
 		role := string(s.Role)
 		all = append(all, role+"-cpu", role+"-memory", role+"-tasks")
 	}
-	all = append(all, "db-cpu", "db-memory", "db-storage", "db-connections", "jobs-age", "jobs-dead")
+	all = append(all, "db-cpu", "db-memory", "db-storage", "db-connections", "jobs-age", "jobs-dead", "rotation-failed", "rotation-late")
 	return append(all, e.GlobalAlarms()...)
 }
 

@@ -79,6 +79,21 @@ func (e *Environment) TaskRoleName() string { return e.ResourceName("task-role")
 // ExecutionRoleName returns the name of the role with which ECS pulls the image, reads the secret and writes logs.
 func (e *Environment) ExecutionRoleName() string { return e.ResourceName("execution-role") }
 
+// RotationName returns the name of the rule and of the state machine that restart services after RDS has
+// rotated the database's password.
+func (e *Environment) RotationName() string { return e.ResourceName("rotation") }
+
+// RotationMachineARN returns the ARN of the state machine.
+func (e *Environment) RotationMachineARN() string {
+	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", e.Region, e.Account, e.RotationName())
+}
+
+// RotationRoleName returns the name of the state machine's role.
+func (e *Environment) RotationRoleName() string { return e.ResourceName("rotation-role") }
+
+// RotationRuleRoleName returns the name of the role with which the rule starts the state machine.
+func (e *Environment) RotationRuleRoleName() string { return e.ResourceName("rotation-rule-role") }
+
 // BudgetName returns the name of the monthly budget.
 func (e *Environment) BudgetName() string { return e.ResourceName("monthly") }
 

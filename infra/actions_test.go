@@ -213,6 +213,20 @@ func providerActions() map[string][]actionsOn {
 		"aws:cloudwatch/logGroup:LogGroup": {
 			on(logGroup, "logs:CreateLogGroup", "logs:TagResource", "logs:UntagResource", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"),
 		},
+		"aws:cloudwatch/eventRule:EventRule": {
+			on("arn:aws:events:"+inRegion+"rule/v3-backend-ENV-rotation", "events:PutRule", "events:TagResource", "events:UntagResource",
+				"events:DeleteRule"),
+		},
+		"aws:cloudwatch/eventTarget:EventTarget": {
+			on("arn:aws:events:"+inRegion+"rule/v3-backend-ENV-rotation", "events:PutTargets", "events:RemoveTargets"),
+			on(ofIAM+"role/v3-backend-ENV-rotation-rule-role", "iam:PassRole to events.amazonaws.com"),
+		},
+		"aws:sfn/stateMachine:StateMachine": {
+			on("*", "states:ValidateStateMachineDefinition"), // of a definition, not of a machine
+			on("arn:aws:states:"+inRegion+"stateMachine:v3-backend-ENV-rotation", "states:CreateStateMachine", "states:TagResource",
+				"states:UntagResource", "states:UpdateStateMachine", "states:DeleteStateMachine"),
+			on(ofIAM+"role/v3-backend-ENV-rotation-role", "iam:PassRole to states.amazonaws.com"),
+		},
 		"aws:cloudwatch/metricAlarm:MetricAlarm": {
 			on("arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-ENV-api-5xx", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
 		},

@@ -40,7 +40,8 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 		all = append(all, serviceAlarms(env, s)...)
 	}
 	all = append(all, databaseAlarms(env)...)
-	return append(all, queueAlarms(env)...)
+	all = append(all, queueAlarms(env)...)
+	return append(all, rotationAlarms(env)...)
 }
 
 // balancerAlarms returns the alarms about the responses to users. Without data there were no requests.

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -44,8 +45,8 @@ func NewBoundary(
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that roles.go and network.go
-// allow. They deny production's resources to the roles of other environments, which are identified by their names;
+// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that roles.go, network.go and
+// rotation.go allow. They deny production's resources to the roles of other environments, which are identified by their names;
 // GitHub's roles cannot choose these. A boundary does not apply to resource policies.
 func boundaryStatements(s shared) []statement {
 	anyEnvironment, productionOnly := s.forAllEnvironments(), s.forEnvironment(production)
@@ -70,8 +71,12 @@ func boundaryStatements(s shared) []statement {
 		allow("WriteLogs", []string{
 			"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents",
 		}, anyEnvironment.arns("logs", "log-group:*%s*")...),
-		denyOtherEnvironments("NotProduction", []string{"*"}, append(
-			append(productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*")...), s.configSecretARN(production))...),
+		allow("RestartServices", []string{"ecs:DescribeServices", "ecs:UpdateService"}, anyEnvironment.arns("ecs", "service/%s-*")...),
+		allow("ReadRotation", []string{"secretsmanager:DescribeSecret"}, s.databaseSecretARNs()),
+		allow("StartMachines", []string{"states:StartExecution"}, anyEnvironment.arns("states", "stateMachine:%s-*")...),
+		denyOtherEnvironments("NotProduction", []string{"*"}, slices.Concat(
+			productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*"), productionOnly.arns("ecs", "service/%s-*"),
+			productionOnly.arns("states", "stateMachine:%s-*"), []string{s.configSecretARN(production)})...),
 		// RDS tags the secret that it creates with its instance.
 		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
 		denyOtherEnvironments("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).

@@ -43,6 +43,8 @@ func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 				"arn:aws:aws:ecr/repository:Repository:registry", configuration, in("logs", "log-group:"+env.LogGroupName())}),
 			env.TaskRoleName(): taskStatements(env, []string{
 				configuration, in("secretsmanager", "secret:rds!db-1-AbCdEf"), in("sqs", env.QueueName())}),
+			env.RotationRoleName():             rotationStatements(env, []string{in("secretsmanager", "secret:rds!db-1-AbCdEf")}),
+			env.RotationRuleRoleName():         rotationRuleStatements([]string{env.RotationMachineARN()}),
 			env.ResourceName("flow-logs-role"): flowLogStatements([]string{in("logs", "log-group:/aws/vpc/"+env.VPCName())}),
 		} {
 			for _, s := range statements {

@@ -36,7 +36,7 @@ func Components() []Component {
 		part("firewall", "web ACL in front of the load balancer", "Firewall"),
 		part("cluster", "ECS cluster and the containers' log group", "Cluster"),
 		part("migration", "task definition of the database migration", "Migration"),
-		part("services", "task definitions, services and their autoscaling", "Service"),
+		part("services", "task definitions, services, their autoscaling and their restart after a password rotation", "Service", "Rotation"),
 		part("monitoring", "alarms, notifications, dashboard, tracing", "Notifications", "Monitoring"),
 		part("budget", "monthly budget", "Budget"),
 	}

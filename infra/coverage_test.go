@@ -69,6 +69,10 @@ func coverageByType() map[string]coverage {
 		"aws:sqs/queuePolicy:QueuePolicy":                  free,
 		"aws:sqs/redriveAllowPolicy:RedriveAllowPolicy":    free,
 
+		"aws:cloudwatch/eventRule:EventRule":     free,
+		"aws:cloudwatch/eventTarget:EventTarget": free,
+		"aws:sfn/stateMachine:StateMachine":      leftOut("five state transitions an hour and service cost less than a tenth of a dollar a month"),
+
 		"aws:budgets/budget:Budget":                   free,
 		"aws:cloudwatch/dashboard:Dashboard":          priced("dashboard"),
 		"aws:cloudwatch/logGroup:LogGroup":            priced("logs of services", "logs kept"),

@@ -183,6 +183,11 @@ func (p *components) declareNotifications() (err error) {
 }
 
 func (p *components) declareMonitoring() error {
+	if _, err := NewRotation(p.ctx, "rotation", &RotationArgs{
+		Env: p.env, ClusterARN: p.cluster.ARN, DatabaseSecretARN: p.database.SecretARN,
+	}, p.opt); err != nil {
+		return err
+	}
 	args := &MonitoringArgs{Env: p.env, Balancer: p.balancer, Notifications: p.notifications}
 	if p.globalProvider != nil {
 		var err error

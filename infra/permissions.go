@@ -27,6 +27,7 @@ func readPermissions(s shared) []statement {
 			"ecr:BatchGetImage", "ecr:Describe*", "ecr:GetLifecyclePolicy", "ecr:List*",
 			"ecs:Describe*", "ecs:List*",
 			"elasticloadbalancing:Describe*",
+			"events:Describe*", "events:List*",
 			"iam:GetOpenIDConnectProvider", "iam:GetRole*", "iam:List*",
 			"logs:Describe*", "logs:List*",
 			"rds:Describe*", "rds:List*",
@@ -35,6 +36,8 @@ func readPermissions(s shared) []statement {
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecrets",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
+			// A preview validates a changed definition of a state machine.
+			"states:Describe*", "states:List*", "states:Validate*",
 			"wafv2:Get*", "wafv2:List*",
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
@@ -248,6 +251,8 @@ func namedStatements(s scope) []statement {
 		{[]string{
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
 		}, s.alarmARNs("sns", "%s-*")},
+		{[]string{"events:*Rule", "events:*Targets", "events:*agResource"}, s.arns("events", "rule/%s-*")},
+		{[]string{"states:*StateMachine", "states:*agResource"}, s.arns("states", "stateMachine:%s-*")},
 		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},
 		{[]string{"wafv2:*WebACL", "wafv2:*agResource", "wafv2:*LoggingConfiguration"},
 			append(s.arns("wafv2", "regional/webacl/%s-*"), fmt.Sprintf("arn:aws:wafv2:%s:%s:regional/managedruleset/*", s.Region, s.Account))},
@@ -263,18 +268,17 @@ func namedStatements(s scope) []statement {
 		}, "arn:aws:s3:::"+s.expand("%s-logs-")+s.Account+"*")}
 }
 
-// roleStatements returns statements that allow creating an environment's three roles, and passing each to its service. They deny creating a role
+// roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services. They deny creating a role
 // or adding a policy without the boundary, changing the boundary, and removing it from a role.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
-	tasks := s.globalARNs("iam", "role/%s-task-role", "role/%s-execution-role")
-	flowLogs := s.globalARNs("iam", "role/%s-flow-logs-role")
+	roles := s.globalARNs("iam", "role/%s-*")
 	return []statement{
 		allow("Roles", []string{
 			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
 			"iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
-		}, slices.Concat(tasks, flowLogs)...),
+		}, roles...),
 		deny("Bounded", []string{
 			"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
 		}, anyResource).
@@ -282,10 +286,10 @@ func roleStatements(s scope) []statement {
 		deny("KeepBoundary", []string{
 			"iam:CreatePolicyVersion", "iam:DeletePolicy*", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion",
 		}, anyResource),
-		allow("PassToTasks", []string{"iam:PassRole"}, tasks...).
-			when("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"),
-		allow("PassToFlowLogs", []string{"iam:PassRole"}, flowLogs...).
-			when("StringEquals", "iam:PassedToService", "vpc-flow-logs.amazonaws.com"),
+		// Each role trusts one of these services.
+		allow("PassRoles", []string{"iam:PassRole"}, roles...).
+			when("StringEquals", "iam:PassedToService",
+				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "states.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
 		allow("ServiceRoles", []string{"iam:CreateServiceLinkedRole"}, "arn:aws:iam::*:role/aws-service-role/*").
 			when("StringEquals", "iam:AWSServiceName",
 				"ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com",

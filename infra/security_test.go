@@ -24,6 +24,7 @@ func untaggable(typ string) bool {
 		"aws:ec2/route:Route",
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+		"aws:cloudwatch/eventTarget:EventTarget",
 		"aws:iam/rolePolicy:RolePolicy",
 		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:route53/record:Record",

@@ -64,10 +64,10 @@ func TestDevelopment(t *testing.T) {
 		"database storage":  {2.30},  // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
 		"logs of services":  {1.00},  // (1 + 2 × 0.5) GB × 0.50
 		"logs kept":         {0},     // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
-		"alarms":            {1.70},  // 5 + 2 × 3 + 4 + 2 = 17 × 0.10
+		"alarms":            {1.90},  // 5 + 2 × 3 + 4 + 2 + 2 = 19 × 0.10
 	}), amounts(e))
-	require.Equal(t, 109.66, e.USD)
-	require.Equal(t, 109.66, e.MostUSD)
+	require.Equal(t, 109.86, e.USD)
+	require.Equal(t, 109.86, e.MostUSD)
 	require.Equal(t, 72.30, e.NetworkTotal()) // network 36.95, ingress 35.35
 	require.Empty(t, e.Unpriced)
 }
@@ -87,11 +87,11 @@ func TestStaging(t *testing.T) {
 		"logs of the web ACL": {0.75},  // 1.5 GB × 0.50
 		"flow logs":           {0.50},  // 1 GB × 0.50
 		"logs kept":           {0.01},  // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
-		"alarms":              {2.20},  // 5 + 3 × 3 + 4 + 2 and two of autoscaling = 22 × 0.10
+		"alarms":              {2.40},  // 5 + 3 × 3 + 4 + 2 + 2 and two of autoscaling = 24 × 0.10
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
-	require.Equal(t, 160.53, e.USD)
-	require.Equal(t, 178.55, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
+	require.Equal(t, 160.73, e.USD)
+	require.Equal(t, 178.75, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
 }
 
 func TestProduction(t *testing.T) {
@@ -112,15 +112,15 @@ func TestProduction(t *testing.T) {
 		"logs of the web ACL":     {0.75},
 		"flow logs":               {0.50},
 		"logs kept":               {0.07}, // 5 GB × 0.15 × 90/30 × 0.03 = 0.0675
-		"alarms":                  {2.90}, // 5 + 3 × 3 + 4 + 2 + 1, and 2 × (3 + 1) of autoscaling = 29 × 0.10
+		"alarms":                  {3.10}, // 5 + 3 × 3 + 4 + 2 + 2 + 1, and 2 × (3 + 1) of autoscaling = 31 × 0.10
 		"Container Insights":      {17.70},
 		"dashboard":               {3},
 		"traces":                  {5}, // fewer than one a second: all of them
 		"health check":            {0.50},
 		"health check over HTTPS": {1},
 	}), amounts(e))
-	require.Equal(t, 398.55, e.USD)     // 109.95 + 39.00 + 99.11 + 116.62 + 32.57 + 1.20
-	require.Equal(t, 740.93, e.MostUSD) // 236.40 + 51.92 + 44.32 + 9.74 more
+	require.Equal(t, 398.75, e.USD)     // 109.95 + 39.00 + 99.11 + 116.62 + 32.77 + 1.20
+	require.Equal(t, 741.13, e.MostUSD) // 236.40 + 51.92 + 44.32 + 9.74 more
 }
 
 func TestShared(t *testing.T) {
@@ -163,13 +163,13 @@ func TestClassWithoutPriceIsReported(t *testing.T) {
 	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
-	require.Equal(t, 96.52, e.USD) // 109.66 - 13.14
+	require.Equal(t, 96.72, e.USD) // 109.86 - 13.14
 }
 
 func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {
 	env := load(t, "production")
 	env.Region = "eu-central-1"
-	require.Equal(t, []float64{2.90}, amounts(EstimateEnvironment(env, DefaultAssumptions()))["alarms"], "the alarm of the health check is in us-east-1")
+	require.Equal(t, []float64{3.10}, amounts(EstimateEnvironment(env, DefaultAssumptions()))["alarms"], "the alarm of the health check is in us-east-1")
 }
 
 func TestSavings(t *testing.T) {
@@ -208,7 +208,7 @@ func TestDifferences(t *testing.T) {
 		{Resource: "database instance", USD: 52.56, Against: 26.28, Delta: 26.28},
 		{Resource: "database storage", USD: 4.60, Against: 2.30, Delta: 2.30},
 		{Resource: "logs of services", USD: 1, Against: 1.25, Delta: -0.25},
-		{Resource: "alarms", USD: 1.90, Against: 2.20, Delta: -0.30},
+		{Resource: "alarms", USD: 2.10, Against: 2.40, Delta: -0.30},
 		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
 		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
 		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},

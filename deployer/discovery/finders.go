@@ -92,6 +92,9 @@ var finders = map[string]finder{
 	"aws:iam/openIdConnectProvider:OpenIdConnectProvider": {needs: []string{"url"}, find: findIdentityProvider},
 
 	"aws:cloudwatch/logGroup:LogGroup":       byInputs("%s", "name"),
+	"aws:cloudwatch/eventRule:EventRule":     byInputs("%s", "name").skip(putOverwrites),
+	"aws:cloudwatch/eventTarget:EventTarget": byInputs("%s/%s", "rule", "targetId").skip(putOverwrites),
+	"aws:sfn/stateMachine:StateMachine":      {needs: []string{"name"}, find: findStateMachine, skipReason: createReturnsExisting},
 	"aws:cloudwatch/metricAlarm:MetricAlarm": byInputs("%s", "name").skip(putOverwrites),
 	"aws:cloudwatch/dashboard:Dashboard":     byInputs("%s", "dashboardName").skip(putOverwrites),
 	"aws:xray/samplingRule:SamplingRule":     byInputs("%s", "ruleName"),

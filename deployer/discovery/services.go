@@ -151,6 +151,10 @@ func findPolicy(_ context.Context, a account, q Query) ([]string, error) {
 	return []string{fmt.Sprintf("arn:aws:iam::%s:policy/%s", a.id, q.text("name"))}, nil
 }
 
+func findStateMachine(_ context.Context, a account, q Query) ([]string, error) {
+	return []string{fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", a.aws.Region, a.id, q.text("name"))}, nil
+}
+
 func findBudget(_ context.Context, a account, q Query) ([]string, error) {
 	return []string{a.id + ":" + q.text("name")}, nil
 }

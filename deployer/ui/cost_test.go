@@ -39,10 +39,10 @@ func costText(t *testing.T, multiple bool, costs ...Cost) string {
 
 func TestCostsCompareWithTheBudget(t *testing.T) {
 	out := costText(t, false, costOf(t, "dev", nil))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $59.66.")
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $59.86.")
 	require.NotContains(t, out, "would save", "there is nothing smaller")
 	out = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.34 below it.")
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.14 below it.")
 }
 
 func TestCostsNameWhatIsMissing(t *testing.T) {
@@ -78,7 +78,7 @@ func TestEqualCosts(t *testing.T) {
 	cost := costOf(t, "dev", nil)
 	cost.Against = &CostAgainst{Name: "before.yaml", Estimate: cost.Estimate}
 	out := costText(t, false, cost)
-	require.Contains(t, out, "development: about $109.66 a month, as much as before.yaml")
+	require.Contains(t, out, "development: about $109.86 a month, as much as before.yaml")
 	require.NotContains(t, out, "difference")
 }
 
@@ -91,7 +91,7 @@ func TestCostsAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), &read))
 	require.Len(t, read, 1)
 	for key, want := range map[string]any{
-		"environment": "production", "stack": "production", "monthlyUSD": 398.55, "mostUSD": 740.93, "budgetUSD": 200.0,
+		"environment": "production", "stack": "production", "monthlyUSD": 398.75, "mostUSD": 741.13, "budgetUSD": 200.0,
 		"pricesRegion": "us-east-1", "hoursPerMonth": 730.0,
 	} {
 		require.Equal(t, want, read[0][key], key)

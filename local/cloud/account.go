@@ -99,7 +99,7 @@ func Open(path string, o Options) (*Account, error) {
 }
 
 // seed creates what no stack owns: images and configuration secrets. Under the fault drift it also changes resources
-// outside the stack.
+// outside the stack, and under password-rotated RDS rotates the passwords.
 func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
@@ -107,6 +107,9 @@ func (a *Account) seed(s *State) error {
 	m := a.model(s)
 	if m.faults[faultDrift] {
 		s.applyDrift()
+	}
+	if m.faults[faultPasswordRotated] {
+		m.rotatePasswords()
 	}
 	m.seedRegistry(a.options.Stacks)
 	return m.seedSecrets(a.options.Stacks)

@@ -19,10 +19,14 @@ type alarmState struct {
 }
 
 // stateOf evaluates the alarms that are in alarm without data: an alarm is evaluated as soon as it exists, for the time before as well, so that
-// those of a first deployment go into alarm before there is anything to measure. Other alarms are OK.
+// those of a first deployment go into alarm before there is anything to measure. Those about a state machine follow its last execution. Other
+// alarms are OK.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 func (m model) stateOf(r *Resource) alarmState {
 	ok := alarmState{types.StateValueOk, "Threshold not crossed", r.Created}
+	if failed := m.failedExecution(r); failed != nil {
+		return alarmState{types.StateValueAlarm, "Threshold Crossed: 1 datapoint was greater than the threshold (0.0).", failed.Ended}
+	}
 	if r.Text("treatMissingData") != "breaching" {
 		return ok
 	}
@@ -46,6 +50,22 @@ func (m model) stateOf(r *Resource) alarmState {
 		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: %d datapoints were less than the threshold (1.0).", periods), first}
 	}
 	return ok
+}
+
+// failedExecution returns the last ended execution of a state machine if it ended as the alarm's metric counts; otherwise nil.
+func (m model) failedExecution(r *Resource) *execution {
+	status := map[string]string{"ExecutionsFailed": executionFailed, "ExecutionsTimedOut": executionTimedOut}[r.Text("metricName")]
+	dimensions, _ := r.Outputs["dimensions"].(map[string]any)
+	var last *execution
+	for _, x := range m.Executions {
+		if x.Machine == dimensions["StateMachineArn"] && x.Status != executionRunning {
+			last = x
+		}
+	}
+	if last == nil || last.Status != status {
+		return nil
+	}
+	return last
 }
 
 // runningAt returns how many tasks of a service ran at a time.

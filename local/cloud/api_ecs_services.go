@@ -10,9 +10,10 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
+// servicesIn returns the services of a cluster, without those whose resource was just deleted.
 func (m model) servicesIn(cluster *Resource) []*service {
 	arn := m.clusterARN(cluster.Text("name"))
-	return slices.DeleteFunc(m.ECS.services(), func(s *service) bool { return s.Cluster != arn })
+	return slices.DeleteFunc(m.ECS.services(), func(s *service) bool { return s.Cluster != arn || m.serviceResource(s.ARN) == nil })
 }
 
 // service finds a service by name or ARN, or returns nil.

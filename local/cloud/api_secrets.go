@@ -55,9 +55,9 @@ func describeSecret(m model, in *secretsmanager.DescribeSecretInput) (*secretsma
 	}
 	if strings.HasPrefix(s.Name, "rds!") {
 		out.OwningService, out.RotationEnabled = aws.String("rds"), aws.Bool(true)
-		out.LastRotatedDate = aws.Time(s.Created)
+		out.LastRotatedDate = aws.Time(s.Changed)
 		out.RotationRules = &types.RotationRulesType{AutomaticallyAfterDays: aws.Int64(m.rotationDays(s.ARN))}
-		out.NextRotationDate = aws.Time(s.Created.Add(time.Duration(m.rotationDays(s.ARN)) * 24 * time.Hour))
+		out.NextRotationDate = aws.Time(s.Changed.Add(time.Duration(m.rotationDays(s.ARN)) * 24 * time.Hour))
 	}
 	return out, nil
 }

@@ -159,7 +159,7 @@ func (m model) listener(r *Resource) Listener {
 	}
 	if healthy := m.healthyTargets(r); len(healthy) > 0 {
 		t := healthy[0]
-		l.Target = &Target{Started: t.Started, Database: m.databaseServes()}
+		l.Target = &Target{Started: t.Started, Database: m.databaseServes() && m.knowsPassword(t.task)}
 		if d, found := m.definition(t.Definition); found {
 			l.Target.Memory = int64(numberOr(d.Resource, "memory", 0)) << 20
 		}

@@ -29,11 +29,12 @@ const (
 // resources. Calling it often gives the same result as calling it once.
 func (m model) advance() {
 	for {
-		next, found := m.ECS.next(m.now)
+		next, found := m.next()
 		if !found {
 			break
 		}
 		m.at(next).step()
+		m.at(next).runExecutions()
 		m.ECS.Until = next
 	}
 	m.completeDatabaseChanges()
@@ -45,9 +46,10 @@ func (m model) advance() {
 }
 
 // next returns the earliest milestone after Until and not after now.
-func (e *ECSState) next(now time.Time) (next time.Time, found bool) {
+func (m model) next() (next time.Time, found bool) {
+	e := m.ECS
 	consider := func(milestone time.Time) {
-		if milestone.After(e.Until) && !milestone.After(now) && (!found || milestone.Before(next)) {
+		if milestone.After(e.Until) && !milestone.After(m.now) && (!found || milestone.Before(next)) {
 			next, found = milestone, true
 		}
 	}
@@ -60,6 +62,11 @@ func (e *ECSState) next(now time.Time) (next time.Time, found bool) {
 		consider(s.RetryAt)
 		if d := s.latestDeployment(); d != nil {
 			consider(d.Started)
+		}
+	}
+	for _, x := range m.Executions {
+		if x.Status == executionRunning {
+			consider(x.Due)
 		}
 	}
 	return next, found

@@ -37,6 +37,7 @@ const (
 	faultNotDelegated        = "not-delegated"
 	faultDatabaseUnavailable = "database-unavailable"
 	faultMaintenanceWindow   = "maintenance-window"
+	faultPasswordRotated     = "password-rotated"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
 	faultUnconfirmed         = "subscriptions-unconfirmed"
@@ -83,6 +84,7 @@ func Faults() []Fault {
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health; status: error"},
 		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health; status: error"},
 		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health; the load balancer itself answers; status: error"},
+		{faultPasswordRotated, "RDS rotated the password of every database when the command began", "status: warning; the services restart by themselves, then healthy"},
 		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
 		{faultUnconfirmed, "no one confirms the subscriptions of the alarm topic", "a warning in preflight; status: warning"},

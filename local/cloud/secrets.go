@@ -107,23 +107,42 @@ func (s *State) managedSecret(id string) *Secret {
 			if arn == "" || id != arn && id != name {
 				continue
 			}
-			sum := s.sum("password", arn)
-			value, err := json.Marshal(map[string]string{
-				"username": r.Text("username"), "password": base64.RawURLEncoding.EncodeToString(sum[:])[:28],
-			})
-			if err != nil {
-				return nil
-			}
-			return &Secret{
-				ARN: arn, Name: name, Created: r.Created, Changed: r.Created,
-				Description: "The secret associated with the primary RDS DB instance: " + r.Text("arn"),
-				Versions: []*SecretVersion{
-					{ID: s.uuid("version", arn), Value: string(value), Stages: []string{stageCurrent}, Created: r.Created},
-				},
-			}
+			return s.managedVersions(r, arn, name)
 		}
 	}
 	return nil
+}
+
+// managedVersions returns a managed secret with its current and its previous password: the first one, and a new one at
+// each rotation.
+func (s *State) managedVersions(r *Resource, arn, name string) *Secret {
+	rotations := s.Rotations[arn]
+	secret := &Secret{
+		ARN: arn, Name: name, Created: r.Created, Changed: r.Created,
+		Description: "The secret associated with the primary RDS DB instance: " + r.Text("arn"),
+	}
+	for i, created := range append([]time.Time{r.Created}, rotations...) {
+		parts := []any{arn}
+		if i > 0 {
+			parts = append(parts, created)
+		}
+		sum := s.sum(append([]any{"password"}, parts...)...)
+		value, err := json.Marshal(map[string]string{
+			"username": r.Text("username"), "password": base64.RawURLEncoding.EncodeToString(sum[:])[:28],
+		})
+		if err != nil {
+			return nil
+		}
+		v := &SecretVersion{ID: s.uuid(append([]any{"version"}, parts...)...), Value: string(value), Created: created}
+		switch len(rotations) - i {
+		case 0:
+			v.Stages = []string{stageCurrent}
+		case 1:
+			v.Stages = []string{stagePrevious}
+		}
+		secret.Versions, secret.Changed = append(secret.Versions, v), created
+	}
+	return secret
 }
 
 // secretName returns the name in a secret's ARN, without the random suffix of six characters.

@@ -28,6 +28,10 @@ type State struct {
 	Databases map[string]*databaseChange `json:"databases,omitempty"`
 	// PendingModified are the properties that wait for the maintenance window, by the instance's resource ID.
 	PendingModified map[string]map[string]any `json:"pendingModified,omitempty"`
+	// Rotations are the times at which RDS rotated the password, by the ARN of its secret, oldest first.
+	Rotations map[string][]time.Time `json:"rotations,omitempty"`
+	// Executions are those of state machines, oldest first.
+	Executions []*execution `json:"executions,omitempty"`
 	// Metrics are the last published values, by namespace, name and dimensions.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of the objects in each bucket.
@@ -62,6 +66,7 @@ func newState(id, region string) *State {
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
 		Databases: map[string]*databaseChange{}, PendingModified: map[string]map[string]any{},
+		Rotations: map[string][]time.Time{},
 		ECS:     ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
 		Objects: map[string][]string{},
 	}
