@@ -70,6 +70,26 @@ func TestEphemeral(t *testing.T) {
 	require.Equal(t, passphrase, l.stack.Env["PULUMI_CONFIG_PASSPHRASE"], "the stack itself is not changed")
 }
 
+// A stack whose key does not depend on a real account keeps its key.
+func TestAnEphemeralStackUsesAKeyThatExists(t *testing.T) {
+	s := Stack{SecretsProvider: "awskms://alias/test", MustExist: true, Env: map[string]string{"A": "b"}}
+	dir := t.TempDir()
+	account := s.Ephemeral(dir)
+	require.Equal(t, "passphrase", account.SecretsProvider)
+	require.True(t, account.OwnEncryption)
+	require.Len(t, account.Env, 2)
+	require.Len(t, s.Env, 1)
+
+	s.OwnEncryption = true
+	local := s.Ephemeral(dir)
+	require.Equal(t, "awskms://alias/test", local.SecretsProvider)
+	require.Equal(t, s.Env, local.Env)
+	for _, ephemeral := range []Stack{account, local} {
+		require.False(t, ephemeral.MustExist)
+		require.Contains(t, ephemeral.BackendURL, dir)
+	}
+}
+
 func TestStackLifecycle(t *testing.T) {
 	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	h := l.open(t)

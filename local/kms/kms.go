@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -73,20 +72,18 @@ type request struct {
 	EncryptionContext map[string]string
 }
 
-// apiError is an error of KMS.
+// apiError is an error in the form of KMS.
 type apiError struct {
 	Type    string `json:"__type"`
 	Message string `json:"message"`
 }
 
-func (e *apiError) Error() string { return e.Type + ": " + e.Message }
-
 // ServeHTTP answers a call of KMS's JSON protocol.
 // Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	result, err := s.answer(http.MaxBytesReader(w, r.Body, maxRequest), r.Header)
+	result, failure := s.answer(http.MaxBytesReader(w, r.Body, maxRequest), r.Header)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	if failure := (*apiError)(nil); errors.As(err, &failure) {
+	if failure != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		result = failure
 	}
@@ -94,7 +91,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(result)
 }
 
-func (s *Server) answer(body io.Reader, header http.Header) (any, error) {
+func (s *Server) answer(body io.Reader, header http.Header) (any, *apiError) {
 	if !strings.Contains(header.Get("Authorization"), "Credential="+s.accessKey+"/") {
 		return nil, &apiError{"UnrecognizedClientException", "The security token included in the request is invalid."}
 	}
@@ -104,7 +101,7 @@ func (s *Server) answer(body io.Reader, header http.Header) (any, error) {
 	}
 	bound, err := json.Marshal(in.EncryptionContext) // maps are encoded in the order of their keys
 	if err != nil {
-		return nil, err
+		return nil, &apiError{"SerializationException", err.Error()}
 	}
 	switch target := header.Get("X-Amz-Target"); target {
 	case "TrentService.Encrypt":
