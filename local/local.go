@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/local/cloud"
 	"github.com/balancer/v3-backend-infra/local/endpoint"
+	"github.com/balancer/v3-backend-infra/local/kms"
 	"github.com/balancer/v3-backend-infra/local/provider"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -60,8 +62,8 @@ type Local struct {
 	account   *cloud.Account
 	authority *endpoint.Authority
 	endpoint  *endpoint.Server
-	// providers starts the providers on its first call.
-	providers func() (*provider.Servers, error)
+	// engineEnv starts what the engine uses on its first call.
+	engineEnv func() (map[string]string, error)
 	stop      context.CancelFunc
 }
 
@@ -90,10 +92,9 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	}
 	// The engine still calls the providers after ctx is cancelled, so they run until Close.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	return &Local{
-		dir: o.Dir, clock: clk, account: account, authority: authority, endpoint: endpoint.New(account, authority), stop: stop,
-		providers: sync.OnceValues(func() (*provider.Servers, error) { return provider.Serve(serving, account) }),
-	}, nil
+	l := &Local{dir: o.Dir, clock: clk, account: account, authority: authority, endpoint: endpoint.New(account, authority), stop: stop}
+	l.engineEnv = sync.OnceValues(func() (map[string]string, error) { return l.serveEngine(serving) })
+	return l, nil
 }
 
 // AWS returns an SDK configuration whose clients talk to the account.
@@ -102,35 +103,47 @@ func (l *Local) AWS() aws.Config { return l.account.Config(l.account.Region()) }
 // Clock returns the account's clock, on which waits are shortened by the speed.
 func (l *Local) Clock() clock.Clock { return l.clock }
 
-// StateDir returns the directory of Pulumi's state, for a file:// backend.
-func (l *Local) StateDir() string { return filepath.Join(l.dir, "state") }
+// StateURL returns the URL of Pulumi's state, a directory beside the account. The engine writes it without the checksums that it
+// never reads: it saves a state after each step, and computing them takes as long as writing it.
+// Source: https://pkg.go.dev/gocloud.dev/blob/fileblob#URLOpener
+func (l *Local) StateURL() string { return "file://" + l.stateDir() + "?metadata=skip" }
+
+func (l *Local) stateDir() string { return filepath.Join(l.dir, "state") }
 
 // Network returns a network that reaches the account's load balancers by name and domain, and nothing else.
 func (l *Local) Network() (probe.Network, error) { return l.endpoint.Network(), nil }
 
-// EngineEnv returns the environment variables that make the engine deploy into the account. It starts the providers and
-// creates the state directory and the stacks' passphrase, which is stored beside the account.
-func (l *Local) EngineEnv() (map[string]string, error) {
-	servers, err := l.providers()
+// EngineEnv returns the environment variables that make the engine deploy into the account, and encrypt the stacks' secrets with
+// its KMS. It starts the servers of both, and creates the state directory and the passphrase, which is stored beside the account.
+func (l *Local) EngineEnv() (map[string]string, error) { return l.engineEnv() }
+
+func (l *Local) serveEngine(ctx context.Context) (map[string]string, error) {
+	servers, err := provider.Serve(ctx, l.account)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(l.StateDir(), 0o700); err != nil {
+	if err := os.MkdirAll(l.stateDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("create the state directory: %w", err)
 	}
 	passphrase, err := l.passphrase()
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{
+	keys, err := kms.Serve(ctx, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	variables := map[string]string{
 		"PULUMI_DEBUG_PROVIDERS":                      servers.DebugProviders(),
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
-		"PULUMI_CONFIG_PASSPHRASE":                    passphrase,
-	}, nil
+		"PULUMI_CONFIG_PASSPHRASE":                    passphrase, // of stacks that an earlier version created
+	}
+	maps.Copy(variables, keys.Env())
+	return variables, nil
 }
 
-// passphrase returns the passphrase that encrypts the stacks' secrets, and generates it if there is none.
+// passphrase returns the secret behind the key of the stacks' secrets, and generates it if there is none.
 func (l *Local) passphrase() (passphrase string, err error) {
 	path := filepath.Join(l.dir, "passphrase")
 	err = l.account.Exclusive(func() error {

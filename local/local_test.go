@@ -88,7 +88,7 @@ func TestEngineEnv(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^aws:\d+,awsx:\d+$`, first["PULUMI_DEBUG_PROVIDERS"])
 	require.Equal(t, "true", first["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"])
-	require.DirExists(t, l.StateDir())
+	require.DirExists(t, filepath.Join(dir, "state"))
 	second, err := l.EngineEnv()
 	require.NoError(t, err)
 	require.Equal(t, first, second, "the providers are started once")

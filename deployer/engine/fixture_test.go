@@ -67,9 +67,16 @@ func newHarnessIn(t *testing.T, dir string, program pulumi.RunFunc) harness {
 	hidden := filepath.Join(dir, ".deployer")
 	return harness{provider: p, engine: e, stack: Stack{
 		Project: dir, Name: "dev", WorkDir: filepath.Join(hidden, "work", "dev"), Home: filepath.Join(hidden, "home"),
-		BackendURL: "file://" + filepath.Join(hidden, "state"), SecretsProvider: "passphrase",
+		BackendURL: "file://" + filepath.Join(hidden, "state"), SecretsProvider: "awskms://alias/test?region=us-east-1",
 		Env: p.env(), Program: program,
 	}}
+}
+
+// withPassphrase encrypts secrets with the passphrase, of which the engine derives a key at each start, for a quarter of a second.
+func (l harness) withPassphrase() harness {
+	l.stack.SecretsProvider = "passphrase"
+	l.stack.Env["PULUMI_CONFIG_PASSPHRASE"] = passphrase
+	return l
 }
 
 func (l harness) open(t *testing.T) *Handle {

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/balancer/v3-backend-infra/local/kms"
 )
 
 // provider is an account of things, each a bag of properties. A thing whose property fail is set cannot be created or
@@ -24,6 +26,7 @@ import (
 type provider struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	port int
+	keys *kms.Server
 
 	mu     sync.Mutex
 	things map[string]map[string]any
@@ -51,16 +54,17 @@ func serve(t *testing.T) *provider {
 		require.NoError(t, <-handle.Done)
 	})
 	p.port = handle.Port
+	p.keys, err = kms.Serve(t.Context(), passphrase)
+	require.NoError(t, err)
 	return p
 }
 
-// env returns the environment in which the engine uses the provider.
+// env returns the environment in which the engine uses the provider and the KMS.
 func (p *provider) env() map[string]string {
-	return map[string]string{
-		"PULUMI_DEBUG_PROVIDERS":                      fmt.Sprintf("test:%d", p.port),
-		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		"PULUMI_CONFIG_PASSPHRASE":                    passphrase,
-	}
+	env := p.keys.Env()
+	env["PULUMI_DEBUG_PROVIDERS"] = fmt.Sprintf("test:%d", p.port)
+	env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+	return env
 }
 
 // set changes a thing outside of the engine; nil deletes it.

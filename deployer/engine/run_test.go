@@ -22,13 +22,26 @@ const (
 
 // A machine with neither the work copy nor a key in the project's settings uses the key of the state.
 func TestTheStateHasTheKeyOfTheSecrets(t *testing.T) {
-	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
+	for name, c := range map[string]struct {
+		with func(harness) harness
+		key  func(Encryption) string
+	}{
+		"a passphrase": {harness.withPassphrase, func(e Encryption) string { return e.EncryptionSalt }},
+		"KMS":          {func(l harness) harness { return l }, func(e Encryption) string { return e.EncryptedKey }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			verifyTheStateHasTheKey(t, c.with(newHarness(t, pair(valueMap("a"), valueMap("b")))), c.key)
+		})
+	}
+}
+
+func verifyTheStateHasTheKey(t *testing.T, l harness, key func(Encryption) string) {
 	h := l.open(t)
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	before, err := l.stack.UncommittedEncryption()
 	require.NoError(t, err)
-	require.NotEmpty(t, before.EncryptionSalt)
+	require.NotEmpty(t, key(before))
 
 	require.NoError(t, os.RemoveAll(l.stack.WorkDir))
 	h = l.open(t)
@@ -41,7 +54,7 @@ func TestTheStateHasTheKeyOfTheSecrets(t *testing.T) {
 
 // A preview of what was never created leaves nothing in the backend, whatever key the settings name.
 func TestEphemeral(t *testing.T) {
-	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b"))).withPassphrase()
 	write(t, filepath.Join(l.stack.Project, "Pulumi.dev.yaml"), "secretsprovider: awskms://alias/none?region=us-east-1\nencryptedkey: bm9uZQ==\n"+stackFile)
 	l.stack.MustExist = true
 	_, err := l.engine.Open(t.Context(), l.stack)
@@ -55,6 +68,26 @@ func TestEphemeral(t *testing.T) {
 	require.Equal(t, map[string]int{"create": 2}, plan.Changes)
 	require.NoFileExists(t, l.stateFile())
 	require.Equal(t, passphrase, l.stack.Env["PULUMI_CONFIG_PASSPHRASE"], "the stack itself is not changed")
+}
+
+// A stack whose key does not depend on a real account keeps its key.
+func TestAnEphemeralStackUsesAKeyThatExists(t *testing.T) {
+	s := Stack{SecretsProvider: "awskms://alias/test", MustExist: true, Env: map[string]string{"A": "b"}}
+	dir := t.TempDir()
+	account := s.Ephemeral(dir)
+	require.Equal(t, "passphrase", account.SecretsProvider)
+	require.True(t, account.OwnEncryption)
+	require.Len(t, account.Env, 2)
+	require.Len(t, s.Env, 1)
+
+	s.OwnEncryption = true
+	local := s.Ephemeral(dir)
+	require.Equal(t, "awskms://alias/test", local.SecretsProvider)
+	require.Equal(t, s.Env, local.Env)
+	for _, ephemeral := range []Stack{account, local} {
+		require.False(t, ephemeral.MustExist)
+		require.Contains(t, ephemeral.BackendURL, dir)
+	}
 }
 
 func TestStackLifecycle(t *testing.T) {
@@ -507,7 +540,7 @@ case " $* " in *" up "*) cp `+broken+" "+l.stateFile()+"; exit "+code+";; esac; 
 }
 
 func TestPassphrase(t *testing.T) {
-	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b"))).withPassphrase()
 	_, err := l.open(t).Up(t.Context(), Update{}, nil)
 	require.NoError(t, err)
 	require.NotContains(t, read(t, l.stateFile()), passphrase)

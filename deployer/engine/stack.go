@@ -43,17 +43,20 @@ type Stack struct {
 	Versions func(context.Context, Object) iter.Seq2[[]byte, error]
 	// MustExist makes Open fail with a NoStackError instead of creating the stack.
 	MustExist bool
-	// withoutSecretsProvider ignores the secrets' encryption in the settings.
-	withoutSecretsProvider bool
+	// OwnEncryption ignores the encryption in the project's settings: it belongs to another stack of that name.
+	OwnEncryption bool
 }
 
 // Ephemeral returns an empty stack of the same name and settings, which is stored completely in dir: for a preview of what
 // was never created. The caller removes dir.
 func (s Stack) Ephemeral(dir string) Stack {
 	s.WorkDir, s.BackendURL = filepath.Join(dir, "work"), "file://"+filepath.ToSlash(filepath.Join(dir, "state"))
-	s.SecretsProvider, s.withoutSecretsProvider, s.MustExist = "passphrase", true, false
-	s.Env = maps.Collect(maps.All(s.Env))
-	s.Env["PULUMI_CONFIG_PASSPHRASE"] = rand.Text()
+	s.MustExist = false
+	if !s.OwnEncryption { // the key of a real account may not exist yet
+		s.SecretsProvider, s.OwnEncryption = "passphrase", true
+		s.Env = maps.Collect(maps.All(s.Env))
+		s.Env["PULUMI_CONFIG_PASSPHRASE"] = rand.Text()
+	}
 	return s
 }
 

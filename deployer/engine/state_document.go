@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -34,6 +36,9 @@ func (h *Handle) exportState(ctx context.Context, flags ...string) (*stateDocume
 	if len(flags) == 0 {
 		if doc := h.readStateFile(); doc != nil {
 			return doc, nil
+		}
+		if h.stack.isAbsent() {
+			return nil, &NoStackError{Stack: h.stack.Name}
 		}
 	}
 	content, err := h.stateCommand(ctx, nil, append([]string{"stack", "export", "--stack", h.stack.Name}, flags...)...)
@@ -72,6 +77,29 @@ func (h *Handle) readStateFile() *stateDocument {
 		return nil
 	}
 	return doc
+}
+
+// isAbsent reports whether the backend is a directory without any file of the stack, neither where the engine stores a state nor
+// where its early versions did. Asking the engine instead would take it a quarter of a second.
+// Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#project-scoped-stacks
+func (s Stack) isAbsent() bool {
+	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	if err != nil || s.backendDir() == "" {
+		return false
+	}
+	stacks := filepath.Join(s.backendDir(), ".pulumi", "stacks")
+	for _, dir := range []string{stacks, filepath.Join(stacks, string(project.Name))} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		for _, entry := range entries {
+			if strings.HasPrefix(entry.Name(), s.Name+".json") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // importState replaces the stack's state by the document.

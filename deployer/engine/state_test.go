@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -54,4 +56,29 @@ func TestStateFileIsWhatTheEngineExports(t *testing.T) {
 
 	write(t, l.stateFile()+".gz", "")
 	require.Nil(t, h.readStateFile(), "the engine would read the compressed one")
+}
+
+// What is certain without the engine is what the engine reports.
+func TestAStackWithoutFilesIsAbsent(t *testing.T) {
+	l := newHarness(t, nil)
+	l.stack.MustExist = true
+	stacks := filepath.Dir(filepath.Dir(l.stateFile()))
+	require.NoError(t, os.MkdirAll(filepath.Join(stacks, "proj"), 0o700))
+	write(t, filepath.Join(stacks, "proj", "devel.json"), "{}")
+	require.True(t, l.stack.isAbsent())
+	require.NoError(t, l.stack.prepare())
+	_, err := (&Handle{engine: l.engine, stack: l.stack}).stateCommand(t.Context(), nil, "stack", "export", "--stack", l.stack.Name)
+	require.True(t, isError[*NoStackError](err), "%v", err)
+
+	for _, file := range []string{"dev.json", "proj/dev.json", "proj/dev.json.gz", "proj/dev.json.zst", "proj/dev.json.bak"} {
+		path := filepath.Join(stacks, filepath.FromSlash(file))
+		write(t, path, "{}")
+		require.False(t, l.stack.isAbsent(), file)
+		require.NoError(t, os.Remove(path))
+	}
+	require.True(t, l.stack.isAbsent())
+	l.stack.BackendURL = "s3://bucket"
+	require.False(t, l.stack.isAbsent(), "only the engine reads a bucket")
+	l.stack.BackendURL = "file://" + filepath.Join(l.stack.Project, "Pulumi.yaml")
+	require.False(t, l.stack.isAbsent(), "a directory that cannot be read")
 }

@@ -27,6 +27,9 @@ func encryptionOf(settings *workspace.ProjectStack) Encryption {
 // UncommittedEncryption returns the encryption that the work copy has and the project's own file lacks; an empty one where nothing
 // has to be committed.
 func (s Stack) UncommittedEncryption() (Encryption, error) {
+	if s.OwnEncryption {
+		return Encryption{}, nil
+	}
 	if _, err := os.Stat(filepath.Join(s.WorkDir, s.file())); errors.Is(err, fs.ErrNotExist) {
 		return Encryption{}, nil // no run has prepared the stack here
 	}
@@ -43,7 +46,7 @@ func (s Stack) UncommittedEncryption() (Encryption, error) {
 
 // prepare copies the settings of the project and the stack to the work directory, where the engine may edit them, without the
 // project's main, as the program is run inline. It keeps the encryption that the engine has written to an earlier copy, unless
-// the project's own file has one.
+// the project's own file has one that belongs to this stack.
 func (s Stack) prepare() error {
 	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
 	if err != nil {
@@ -56,9 +59,10 @@ func (s Stack) prepare() error {
 	if err := os.MkdirAll(s.WorkDir, 0o700); err != nil {
 		return fmt.Errorf("create the stack's work directory: %w", cause(err))
 	}
-	if s.withoutSecretsProvider {
+	if s.OwnEncryption {
 		settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt = "", "", ""
-	} else if encryptionOf(settings) == (Encryption{}) {
+	}
+	if encryptionOf(settings) == (Encryption{}) {
 		earlier, err := s.settings(s.WorkDir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -10,7 +10,7 @@ import (
 
 // No run writes a tracked file.
 func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
-	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
+	l := newHarness(t, pair(valueMap("a"), valueMap("b"))).withPassphrase()
 	h := l.open(t)
 	first, err := l.stack.UncommittedEncryption()
 	require.NoError(t, err)
@@ -34,15 +34,20 @@ func TestTrackedFilesStayAndTheSaltIsKept(t *testing.T) {
 
 func TestPrepare(t *testing.T) {
 	const config = "config:\n  proj:name: x\n"
-	for name, c := range map[string]struct{ tracked, earlier, want string }{
-		"no encryption":       {config, "", ""},
-		"kept":                {config, "encryptionsalt: old\n" + config, "old"},
-		"the project's first": {"encryptionsalt: new\n" + config, "encryptionsalt: old\n" + config, "new"},
-		"not mixed":           {"encryptedkey: key\nsecretsprovider: awskms://x\n" + config, "encryptionsalt: old\n", ""},
+	for name, c := range map[string]struct {
+		tracked, earlier, want string
+		own                    bool
+	}{
+		"no encryption":       {tracked: config},
+		"kept":                {tracked: config, earlier: "encryptionsalt: old\n" + config, want: "old"},
+		"the project's first": {tracked: "encryptionsalt: new\n" + config, earlier: "encryptionsalt: old\n" + config, want: "new"},
+		"not mixed":           {tracked: "encryptedkey: key\nsecretsprovider: awskms://x\n" + config, earlier: "encryptionsalt: old\n"},
+		"another stack's":     {tracked: "encryptionsalt: new\n" + config, own: true},
+		"its own kept":        {tracked: "encryptionsalt: new\n" + config, earlier: "encryptionsalt: old\n" + config, want: "old", own: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s := Stack{Project: dir, Name: "dev", WorkDir: filepath.Join(dir, "work")}
+			s := Stack{Project: dir, Name: "dev", WorkDir: filepath.Join(dir, "work"), OwnEncryption: c.own}
 			write(t, filepath.Join(dir, "Pulumi.yaml"), projectFile)
 			write(t, filepath.Join(dir, "Pulumi.dev.yaml"), c.tracked)
 			if c.earlier != "" {
@@ -70,4 +75,23 @@ func TestPrepareErrors(t *testing.T) {
 	require.ErrorContains(t, s.prepare(), "Pulumi.dev.yaml")
 	write(t, filepath.Join(dir, "Pulumi.dev.yaml"), "config: [\n")
 	require.ErrorContains(t, s.prepare(), "Pulumi.dev.yaml")
+}
+
+// A stack keeps the passphrase that it was created with, whatever encrypts new stacks.
+func TestAStackKeepsItsPassphrase(t *testing.T) {
+	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
+	old := harness{l.provider, l.engine, l.stack}.withPassphrase()
+	_, err := old.open(t).Up(t.Context(), Update{}, nil)
+	require.NoError(t, err)
+	l.stack.Env["PULUMI_CONFIG_PASSPHRASE"] = passphrase
+	for _, forget := range []string{filepath.Join(t.TempDir(), "nothing"), l.stack.WorkDir} {
+		require.NoError(t, os.RemoveAll(forget))
+		h := l.open(t)
+		plan, err := h.Preview(t.Context(), Update{}, nil)
+		require.NoError(t, err)
+		require.True(t, plan.Empty(), "%v", plan.Steps)
+		_, err = h.Up(t.Context(), Update{}, nil)
+		require.NoError(t, err)
+		require.Contains(t, read(t, l.stateFile()), `"type":"passphrase"`)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,17 +15,19 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/internal/moto"
-	"github.com/balancer/v3-backend-infra/local"
+	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
 // accounts runs a test with the simulated account, and with another implementation of AWS's API.
 func accounts(t *testing.T, test func(t *testing.T, cfg aws.Config)) {
 	t.Run("local", func(t *testing.T) {
-		simulated, err := local.Open(t.Context(), local.Options{Dir: t.TempDir(), AccountID: moto.Account, Region: "us-east-1"})
+		simulated, err := cloud.Open(filepath.Join(t.TempDir(), "account.json"),
+			cloud.Options{AccountID: moto.Account, Region: "us-east-1", Clock: clock.Real(), Speed: 1})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, simulated.Close()) })
-		test(t, simulated.AWS())
+		test(t, simulated.Config("us-east-1"))
 	})
 	t.Run("wire", func(t *testing.T) { test(t, moto.Config(t, "us-east-1")) })
 }

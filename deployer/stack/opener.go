@@ -114,7 +114,8 @@ func (o *Opener) describe(t *target.Target) (engine.Stack, error) {
 	return engine.Stack{
 		Project: o.Options.Dir, Name: t.Stack, WorkDir: filepath.Join(t.State.WorkDir, t.Stack),
 		Home: o.Options.EngineHome(), BackendURL: t.State.URL, SecretsProvider: t.State.SecretsProvider, Env: variables,
-		Repair: t.Held != nil, Stale: func(holders []engine.Holder) bool { return staleLocks(holders, t.Held) },
+		OwnEncryption: t.State.OwnEncryption,
+		Repair:        t.Held != nil, Stale: func(holders []engine.Holder) bool { return staleLocks(holders, t.Held) },
 		Versions: t.State.Versions,
 	}, nil
 }
@@ -123,7 +124,9 @@ func (o *Opener) describe(t *target.Target) (engine.Stack, error) {
 // another machine cannot read the secrets without the key. It is for the end of a run that may have created the stack, whatever the
 // outcome.
 func (o *Opener) PrintKey(t *target.Target) {
-	found := engine.Stack{Project: o.Options.Dir, Name: t.Stack, WorkDir: filepath.Join(t.State.WorkDir, t.Stack)}
+	found := engine.Stack{
+		Project: o.Options.Dir, Name: t.Stack, WorkDir: filepath.Join(t.State.WorkDir, t.Stack), OwnEncryption: t.State.OwnEncryption,
+	}
 	encryption, err := found.UncommittedEncryption()
 	if err == nil && encryption.EncryptedKey != "" {
 		_, err = fmt.Fprintf(o.Instructions, "commit these two lines at the top of %s, so that every machine can read the stack's secrets:\n"+

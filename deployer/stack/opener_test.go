@@ -20,10 +20,11 @@ func TestPrintKey(t *testing.T) {
 	for name, test := range map[string]struct {
 		tracked, work string
 		want          string
-		warned        bool
+		own, warned   bool
 	}{
 		"the file lacks it":  {tracked: config, work: key + config, want: key},
 		"the file has it":    {tracked: key + config, work: key + config},
+		"a key of its own":   {tracked: config, work: key + config, own: true},
 		"a passphrase":       {tracked: config, work: "encryptionsalt: v1:x\n" + config},
 		"no run yet":         {tracked: config},
 		"settings not valid": {tracked: "config: [\n", work: key + config, warned: true},
@@ -40,7 +41,7 @@ func TestPrintKey(t *testing.T) {
 			var printed strings.Builder
 			var warnings []error
 			o := &Opener{Options: target.Options{Dir: dir}, Instructions: &printed, Warn: func(err error) { warnings = append(warnings, err) }}
-			to := &target.Target{Ref: target.Ref{Stack: "dev"}, State: target.Backend{WorkDir: work}}
+			to := &target.Target{Ref: target.Ref{Stack: "dev"}, State: target.Backend{WorkDir: work, OwnEncryption: test.own}}
 			for range 2 {
 				printed.Reset()
 				o.PrintKey(to)

@@ -56,7 +56,7 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 		if o.EndpointURL != "" {
 			state.URL += "&use_path_style=true" // an emulator has one address for all buckets
 		}
-		state.SecretsProvider = fmt.Sprintf("awskms://%s?region=%s", environment.StateKeyAlias(ref.Prefix), own.region)
+		state.SecretsProvider = secretsProvider(ref.Prefix, own.region)
 	}
 	records, err := locateBesideState(os.Getenv("PULUMI_BACKEND_URL"), own)
 	if err != nil {
@@ -75,6 +75,11 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 		AWS: loaded, Network: probe.SystemNetwork(), Clock: clock.Real(), State: state,
 		Records: opened.records(), Locks: opened.locks(),
 	}, nil
+}
+
+// secretsProvider returns the URL of the key that encrypts the state's secrets.
+func secretsProvider(prefix, region string) string {
+	return fmt.Sprintf("awskms://%s?region=%s", environment.StateKeyAlias(prefix), region)
 }
 
 // stateRegion returns the region of the account's bucket and key: that of the shared stack, where bootstrap created them,

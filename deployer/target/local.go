@@ -31,7 +31,7 @@ func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
 		AWS: simulated.AWS(), Network: network, Clock: simulated.Clock(), Simulated: simulated,
 		Records: stores.records(), Locks: stores.locks(),
 		State: Backend{
-			URL: "file://" + simulated.StateDir(), SecretsProvider: "passphrase",
+			URL: simulated.StateURL(), SecretsProvider: secretsProvider(ref.Prefix, ref.Region), OwnEncryption: true,
 			WorkDir: o.WorkDir("local"), Env: simulated.EngineEnv,
 		},
 	}, nil

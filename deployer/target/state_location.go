@@ -26,6 +26,8 @@ import (
 type Backend struct {
 	// URL and SecretsProvider are "" where the user's own Pulumi settings decide.
 	URL, SecretsProvider string
+	// OwnEncryption ignores the key in the project's settings, which belongs to a real account.
+	OwnEncryption bool
 	// Bucket is the account's own, where the state or at least the records are stored in it; else "".
 	Bucket string
 	// WorkDir has a working copy of the project's settings for each stack.

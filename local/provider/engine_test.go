@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/local/cloud"
+	"github.com/balancer/v3-backend-infra/local/kms"
 )
 
 // harness is a stack of the real engine in a simulated account. Its program can be changed between runs.
@@ -53,6 +55,14 @@ func newHarness(t *testing.T, program pulumi.RunFunc) *harness {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, servers.Close()) })
 
+	keys, err := kms.Serve(t.Context(), "secret")
+	require.NoError(t, err)
+	env := keys.Env()
+	maps.Copy(env, map[string]string{
+		"PULUMI_DEBUG_PROVIDERS": servers.DebugProviders(), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+		"PULUMI_SKIP_UPDATE_CHECK": "true",
+	})
+
 	l := &harness{T: t, account: account, program: program}
 	l.Stack, err = auto.UpsertStackInlineSource(t.Context(), "test", "lab",
 		func(ctx *pulumi.Context) error { return l.program(ctx) },
@@ -61,10 +71,7 @@ func newHarness(t *testing.T, program pulumi.RunFunc) *harness {
 			Name: tokens.PackageName("lab"), Runtime: workspace.NewProjectRuntimeInfo("go", nil),
 			Backend: &workspace.ProjectBackend{URL: "file://" + t.TempDir()},
 		}),
-		auto.EnvVars(map[string]string{
-			"PULUMI_DEBUG_PROVIDERS": servers.DebugProviders(), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-			"PULUMI_CONFIG_PASSPHRASE": "correct horse battery staple", "PULUMI_SKIP_UPDATE_CHECK": "true",
-		}))
+		auto.SecretsProvider("awskms://alias/lab?region=us-east-1"), auto.EnvVars(env))
 	require.NoError(t, err)
 	return l
 }
