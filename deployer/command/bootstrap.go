@@ -138,7 +138,8 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 	for _, server := range servers {
 		fmt.Fprintf(&text, "  %v\n", server)
 	}
-	for _, repository := range shared.GitHub.Repositories {
+	names := shared.GitHub.RepositoryNames()
+	for _, repository := range names {
 		fmt.Fprintf(&text, "At GitHub, after creating the environments of %s:\n", repository)
 		for _, v := range githubVariables(outputs, shared) {
 			where := ""
@@ -147,6 +148,15 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 			}
 			fmt.Fprintf(&text, "  gh variable set %s --repo %s%s --body %v\n", v.name, repository, where, v.value)
 		}
+	}
+	text.WriteString("The roles trust workflows whose OIDC subject begins with:\n")
+	for _, repository := range shared.GitHub.Repositories {
+		fmt.Fprintf(&text, "  repo:%s\n", repository)
+	}
+	fmt.Fprintf(&text, "If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
+		environment.SharedStack)
+	for _, repository := range names {
+		fmt.Fprintf(&text, "  gh api repos/%s/actions/oidc/customization/sub --jq .sub_claim_prefix\n", repository)
 	}
 	_, err := io.WriteString(o.terminal.out, text.String())
 	return err
