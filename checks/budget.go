@@ -51,7 +51,9 @@ func ReadSpend(ctx context.Context, cfg aws.Config, env *environment.Environment
 func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Finding {
 	f := newFinding("budget", "Budget-"+env.BudgetName())
 	if budget == nil {
-		return f.warning("BudgetMissing", missingHint(env, "the budget"),
+		hint := missingHint(env, "the budget")
+		hint.Cause += ", or AWS refused it: in an organization, the management account has to enable budgets for its member accounts"
+		return f.warning("BudgetMissing", hint,
 			"the budget %s does not exist, so that no one is notified of costs", env.BudgetName())
 	}
 	limit, _ := amount(budget.BudgetLimit)

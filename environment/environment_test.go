@@ -122,3 +122,8 @@ func TestFargateMemory(t *testing.T) {
 	require.Nil(t, FargateMemory(300))
 	require.Nil(t, FargateMemory(0))
 }
+
+func TestRepositoryNamesHaveNoIDs(t *testing.T) {
+	listed := GitHub{Repositories: []string{"balancer/v3-backend", "balancer@12345678/v3-backend@987654321", "some-one@1/api.v2_x@2"}}
+	require.Equal(t, []string{"balancer/v3-backend", "some-one/api.v2_x"}, listed.RepositoryNames())
+}

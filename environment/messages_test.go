@@ -450,8 +450,11 @@ Pulumi.shared.yaml:10: github.environments[1]: production has a role of its own;
    10 |       environments: [staging, production]
 `,
 	"shared-github-repository": `
-Pulumi.shared.yaml:9: github.repositories[0]: "v3-backend" is not valid; give OWNER/NAME
-    9 |       repositories: [v3-backend]
+Pulumi.shared.yaml:9: github.repositories[0]: "v3-backend" is not valid; give OWNER/NAME, or OWNER@ID/NAME@ID where GitHub's tokens have the IDs
+Pulumi.shared.yaml:9: github.repositories[1]: "balancer@12/v3-backend" is not valid; give OWNER/NAME, or OWNER@ID/NAME@ID where GitHub's tokens have the IDs
+Pulumi.shared.yaml:9: github.repositories[2]: "balancer@*/v3-backend@*" is not valid; give OWNER/NAME, or OWNER@ID/NAME@ID where GitHub's tokens have the IDs
+Pulumi.shared.yaml:9: github.repositories[3]: "repo:balancer/v3-backend" is not valid; give OWNER/NAME, or OWNER@ID/NAME@ID where GitHub's tokens have the IDs
+    9 |       repositories: [v3-backend, balancer@12/v3-backend, "balancer@*/v3-backend@*", "repo:balancer/v3-backend"]
 `,
 	"shared-keep-images": `
 Pulumi.shared.yaml:7: repository.keepImages: 0 is out of range; give a number from 1 to 1000

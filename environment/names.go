@@ -141,6 +141,9 @@ func BoundaryARN(prefix, account string) string {
 // ReadPolicyName returns the name of the managed policy with which GitHub's workflows read an account.
 func ReadPolicyName(prefix string) string { return prefix + "-read" }
 
+// NetworkPolicyName returns the name of the managed policy with which a deployment role of GitHub changes networks. The suffix is the role's.
+func NetworkPolicyName(prefix, suffix string) string { return prefix + suffix + "-network" }
+
 // MetricsNamespace is the CloudWatch namespace of the metrics that status publishes.
 const MetricsNamespace = "Balancer/Infrastructure"
 

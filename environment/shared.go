@@ -1,6 +1,10 @@
 package environment
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
 
 // SharedStack is the stack of the resources that an account's environments share.
 const SharedStack = "shared"
@@ -27,7 +31,9 @@ type Repository struct {
 
 // GitHub lists the repositories and GitHub environments that may assume the deployment roles.
 type GitHub struct {
-	// Repositories are OWNER/NAME.
+	// Repositories are OWNER/NAME or OWNER@ID/NAME@ID: what the subjects of the repositories' tokens have between "repo:" and the next colon.
+	// GitHub sends IDs for repositories that were created, renamed or transferred after 15 July 2026, and for those that opted in.
+	// Source: https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
 	Repositories []string `yaml:"repositories"`
 	// Environments may assume the role for unprotected environments; production has a role of its own.
 	Environments []string `yaml:"environments"`
@@ -47,6 +53,20 @@ func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 // role of the other environments must not change its records.
 func (s *Shared) ProductionDomain() string { return "api." + s.RootDomain }
 
+// RepositoryNames returns OWNER/NAME of each repository, once.
+func (g GitHub) RepositoryNames() []string {
+	var names []string
+	for _, repository := range g.Repositories {
+		if name := repositoryID.ReplaceAllString(repository, ""); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// repositoryID matches an ID in a repository of GitHub.Repositories.
+var repositoryID = regexp.MustCompile(`@[0-9]+`)
+
 func sharedDefaults() Shared { return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}} }
 
 func (s *Shared) problems() problemList {
@@ -62,7 +82,8 @@ func (s *Shared) problems() problemList {
 		l.add("github.repositories", "list the repositories that may deploy, as OWNER/NAME", "it is missing")
 	}
 	for i, name := range s.GitHub.Repositories {
-		l.match(fmt.Sprintf("github.repositories[%d]", i), name, githubPattern, "give OWNER/NAME")
+		l.match(fmt.Sprintf("github.repositories[%d]", i), name, githubPattern,
+			"give OWNER/NAME, or OWNER@ID/NAME@ID where GitHub's tokens have the IDs")
 	}
 	for i, name := range s.GitHub.Environments {
 		path := fmt.Sprintf("github.environments[%d]", i)

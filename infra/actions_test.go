@@ -240,7 +240,9 @@ func providerActions() map[string][]actionsOn {
 		"aws:sns/topicPolicy:TopicPolicy": {on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms", "sns:SetTopicAttributes")},
 		"aws:sns/topicSubscription:TopicSubscription": {
 			on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms", "sns:Subscribe"),
-			on("arn:aws:sns:"+inRegion+"v3-backend-ENV-alarms:1", "sns:Unsubscribe", "sns:GetSubscriptionAttributes"),
+			// SNS has no resource type for subscriptions.
+			// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+			on("arn:aws:sns:"+inRegion+"*", "sns:Unsubscribe", "sns:GetSubscriptionAttributes"),
 		},
 		"aws:xray/samplingRule:SamplingRule": {
 			on("arn:aws:xray:"+inRegion+"sampling-rule/v3-backend-ENV", "xray:CreateSamplingRule", "xray:TagResource", "xray:UpdateSamplingRule",

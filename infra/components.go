@@ -73,6 +73,9 @@ func SectionCopiers(deployed func(component string) bool) []func(to, from *envir
 // autoscaling. No other resource depends on them.
 func ServiceURNs() []string { return componentGlobs("Service") }
 
+// BudgetURNs returns globs of the budget. No other resource depends on it.
+func BudgetURNs() []string { return componentGlobs("Budget") }
+
 // ServiceType is the type of an ECS service; its name in the program is its role.
 const ServiceType = "aws:ecs/service:Service"
 

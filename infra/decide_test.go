@@ -45,11 +45,21 @@ func (p policy) allows(t *testing.T, r request) bool {
 	return allowed
 }
 
+// trusts evaluates a role's trust policy, whose only resource is the role itself. It does not evaluate the principal.
+func (p policy) trusts(t *testing.T, r request) bool {
+	t.Helper()
+	return slices.ContainsFunc(p.Statement, func(s statement) bool {
+		return s.Effect == "Allow" && s.Action.match(like, strings.ToLower(r.action), strings.ToLower) && s.conditionsMatch(t, r)
+	})
+}
+
 func (s statement) about(t *testing.T, r request) bool {
 	t.Helper()
-	if !s.Action.match(like, strings.ToLower(r.action), strings.ToLower) || !s.Resource.match(like, r.resource, asIs) {
-		return false
-	}
+	return s.Action.match(like, strings.ToLower(r.action), strings.ToLower) && s.Resource.match(like, r.resource, asIs) && s.conditionsMatch(t, r)
+}
+
+func (s statement) conditionsMatch(t *testing.T, r request) bool {
+	t.Helper()
 	for operator, keys := range s.Condition {
 		for key, accepted := range keys {
 			if !conditionMatches(t, operator, accepted, r.context[key]) {

@@ -33,16 +33,18 @@ const (
 type githubRole struct {
 	suffix, name string
 	subjects     []string
-	// permissions returns what the role may do besides reading; nil means nothing.
-	permissions func(shared) []statement
+	// permissions and network return what the role may do besides reading, in general and with networks; nil means nothing.
+	permissions, network func(shared) []statement
 }
 
 // githubRoles returns the roles that workflows assume.
 func githubRoles(s *environment.Shared) []githubRole {
+	deployNetwork := func(s shared) []statement { return networkStatements(s.forAllEnvironments()) }
+	productionNetwork := func(s shared) []statement { return networkStatements(s.forEnvironment(production)) }
 	return []githubRole{
-		{"-deploy", environment.DeployRole, subjects(s, "environment:", s.GitHub.Environments...), deployPermissions},
-		{"-production", environment.ProductionDeployRole, subjects(s, "environment:", production), productionPermissions},
-		{"-read", environment.ReadRole, subjects(s, "", "*"), nil},
+		{"-deploy", environment.DeployRole, subjects(s, "environment:", s.GitHub.Environments...), deployPermissions, deployNetwork},
+		{"-production", environment.ProductionDeployRole, subjects(s, "environment:", production), productionPermissions, productionNetwork},
+		{"-read", environment.ReadRole, subjects(s, "", "*"), nil, nil},
 	}
 }
 
@@ -62,18 +64,8 @@ func NewDelivery(ctx *pulumi.Context, name string, args *DeliveryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	permissions, err := document(readPermissions(shared{Shared: args.Shared})...)
-	if err != nil {
-		return nil, err
-	}
-	// What all of the roles may do is a managed policy, because IAM limits the total length of a role's inline policies.
-	// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-	read, err := iam.NewPolicy(ctx, name+"-reading", &iam.PolicyArgs{
-		Name:        pulumi.String(environment.ReadPolicyName(args.Shared.Prefix)),
-		Description: pulumi.String("Look at the account, and compare it with the program"),
-		Policy:      pulumi.String(permissions),
-		Tags:        withName(args.Shared.Tags(), environment.ReadPolicyName(args.Shared.Prefix)),
-	}, child, ignoreChanges("description"))
+	read, err := newManagedPolicy(ctx, name+"-reading", args.Shared, environment.ReadPolicyName(args.Shared.Prefix),
+		"Look at the account, and compare it with the program", readPermissions(shared{Shared: args.Shared}), child)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +113,41 @@ func newGitHubRole(
 	if githubRole.permissions == nil {
 		return role.Arn, nil
 	}
+	network, err := newManagedPolicy(ctx, name+"-network", args.Shared, environment.NetworkPolicyName(args.Shared.Prefix, githubRole.suffix),
+		"Create, change and delete the networks of environments", githubRole.network(shared{Shared: args.Shared}), child)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	attached, err := iam.NewRolePolicyAttachment(ctx, name+"-network", &iam.RolePolicyAttachmentArgs{
+		Role: role.Name, PolicyArn: network.Arn,
+	}, child)
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
 	_, err = iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
 		Name: pulumi.String("permissions"),
 		Role: role.Name,
 		Policy: documentOf(func(arn []string) []statement {
 			return githubRole.permissions(shared{Shared: args.Shared, repositoryARN: arn[0], zoneARN: arn[1]})
 		}, args.RepositoryARN, args.ZoneARN),
-	}, child)
+		// An older inline policy contains what the managed one allows, and is shortened after that is attached.
+	}, child, pulumi.DependsOn([]pulumi.Resource{attached}))
 	return role.Arn, err
+}
+
+// newManagedPolicy declares a policy that roles attach, because IAM limits the total length of a role's inline policies.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func newManagedPolicy(
+	ctx *pulumi.Context, name string, s *environment.Shared, policyName, description string, statements []statement, child pulumi.ResourceOption,
+) (*iam.Policy, error) {
+	text, err := document(statements...)
+	if err != nil {
+		return nil, err
+	}
+	return iam.NewPolicy(ctx, name, &iam.PolicyArgs{
+		Name: pulumi.String(policyName), Description: pulumi.String(description), Policy: pulumi.String(text),
+		Tags: withName(s.Tags(), policyName),
+	}, child, ignoreChanges("description"))
 }
 
 // githubTrust trusts GitHub's tokens with the audience of AWS and one of the subjects.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
@@ -37,6 +39,55 @@ func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
 			"StringEquals": {"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"}},
 			"StringLike":   {"token.actions.githubusercontent.com:sub": want.subjects},
 		}, trusted.Statement[0].Condition)
+	}
+}
+
+// TestGitHubRolesTrustBothFormsOfSubjects evaluates the trust policies as STS does, for a repository whose subjects consist of names, and one
+// whose subjects have IDs.
+// Source: https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	shared.GitHub.Repositories = []string{"balancer/v3-backend", "balancer@123456/v3-backend-infra@456789"}
+	all := record(t, environment.SharedStack, DeployShared(shared, ""))
+	for subject, trusting := range map[string][]string{
+		"repo:balancer/v3-backend:environment:staging":                        {deployRole, readRole},
+		"repo:balancer/v3-backend:environment:production":                     {productionRole, readRole},
+		"repo:balancer/v3-backend:pull_request":                               {readRole},
+		"repo:balancer/v3-backend:ref:refs/heads/main":                        {readRole},
+		"repo:balancer@123456/v3-backend-infra@456789:environment:staging":    {deployRole, readRole},
+		"repo:balancer@123456/v3-backend-infra@456789:environment:production": {productionRole, readRole},
+		"repo:balancer@123456/v3-backend-infra@456789:pull_request":           {readRole},
+		"repo:balancer@123456/v3-backend-infra@456789:environment:other":      {readRole},
+		"repo:balancer@999999/v3-backend-infra@456789:environment:staging":    nil, // another owner of the same name
+		"repo:balancer@123456/v3-backend-infra@999999:environment:staging":    nil, // another repository of the same name
+		"repo:balancer/v3-backend-infra:environment:staging":                  nil, // anyone may create a deleted name again
+		"repo:balancer@123456/v3-backend@456788:environment:staging":          nil, // the file lists no IDs
+		"repo:someone/v3-backend:environment:staging":                         nil, // a fork
+		"repo:someone@77/v3-backend-infra@88:pull_request":                    nil,
+		"repo:balancer/v3-backend-other:environment:staging":                  nil,
+	} {
+		for _, name := range []string{deployRole, productionRole, readRole} {
+			trust := parsed(t, find(t, all, "aws:iam/role:Role", name).get("assumeRolePolicy"))
+			token := of("sts:AssumeRoleWithWebIdentity", "").with("token.actions.githubusercontent.com:sub", subject)
+			require.Equal(t, slices.Contains(trusting, name),
+				trust.trusts(t, token.with("token.actions.githubusercontent.com:aud", "sts.amazonaws.com")), "%s as %s", subject, name)
+			require.False(t, trust.trusts(t, token.with("token.actions.githubusercontent.com:aud", "https://github.com/balancer")), subject)
+		}
+	}
+}
+
+// TestTrustFitsIntoARole checks IAM's default limit of a trust policy, 2,048 characters, while two repositories change their subjects and three
+// environments beside the usual two exist.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func TestTrustFitsIntoARole(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	shared.GitHub.Repositories = append(shared.GitHub.Repositories,
+		"balancer@1234567890/v3-backend@1234567890", "balancer@1234567890/v3-backend-infra@1234567890")
+	shared.GitHub.Environments = append(shared.GitHub.Environments, "preview-one", "preview-two", "preview-three")
+	for _, r := range ofType(record(t, environment.SharedStack, DeployShared(shared, "")), "aws:iam/role:Role") {
+		require.Lessf(t, len(r.get("assumeRolePolicy").(string)), 2048, "trust policy of %s", r.name)
 	}
 }
 
@@ -69,7 +120,7 @@ func TestPermissionsFitIntoARole(t *testing.T) {
 	_, all := sharedStack(t)
 	for _, r := range ofType(all, "aws:iam/rolePolicy:RolePolicy") {
 		// A longer region or prefix has to fit as well.
-		require.Lessf(t, len(r.get("policy").(string)), 9800, "policy of %s", r.name)
+		require.Lessf(t, len(r.get("policy").(string)), 9000, "policy of %s", r.name)
 	}
 	for _, r := range ofType(all, "aws:iam/policy:Policy") {
 		require.Lessf(t, len(r.get("policy").(string)), 5700, "managed policy %s", r.name)

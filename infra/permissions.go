@@ -169,11 +169,11 @@ func (s shared) productionHosts() []string {
 	return []string{s.ProductionDomain(), "*." + s.ProductionDomain()}
 }
 
-// deployStatements returns statements that allow what the program and the deployer do besides readPermissions, and pushing images. Permissions
-// are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some cannot
-// be limited at all.
+// deployStatements returns statements that allow what the program and the deployer do besides readPermissions and networkStatements, and
+// pushing images. Permissions are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some
+// cannot be limited at all.
 func deployStatements(s scope) []statement {
-	return slices.Concat(releaseStatements(s), networkStatements(s), namedStatements(s), roleStatements(s), unnamedStatements(s))
+	return slices.Concat(releaseStatements(s), namedStatements(s), roleStatements(s), unnamedStatements(s))
 }
 
 // releaseStatements returns statements that allow writing the environments' state, pushing and tagging images, and reading the configuration
@@ -249,7 +249,7 @@ func namedStatements(s scope) []statement {
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
 		}, slices.Concat(s.alarmARNs("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
 		{[]string{
-			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe",
+			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe",
 		}, s.alarmARNs("sns", "%s-*")},
 		{[]string{"events:*Rule", "events:*Targets", "events:*agResource"}, s.arns("events", "rule/%s-*")},
 		{[]string{"states:*StateMachine", "states:*agResource"}, s.arns("states", "stateMachine:%s-*")},
@@ -324,6 +324,9 @@ func unnamedStatements(s scope) []statement {
 			// included. A new one has no ID, and so no ARN.
 			// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonroute53.html
 			"route53:*HealthCheck",
+			// SNS has no resource type for subscriptions: this allows removing every recipient of the account, production's included.
+			// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
+			"sns:Unsubscribe",
 			// WAF and flow logs set up their delivery with the caller's permissions.
 			"logs:*LogDelivery", "logs:PutResourcePolicy",
 		}, anyResource),

@@ -3,6 +3,7 @@ package infra
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,10 +20,19 @@ func githubPermissions(t *testing.T, all []registration, role string) policy {
 			may = parsed(t, r.get("policy"))
 		}
 	}
-	require.Equal(t, find(t, all, "aws:iam/role:Role", role).get("name"),
-		find(t, all, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", role+"-reading").get("role"))
-	reading := parsed(t, find(t, all, "aws:iam/policy:Policy", "delivery-reading").get("policy"))
-	may.Statement = append(may.Statement, reading.Statement...)
+	attached := 0
+	for _, r := range ofType(all, "aws:iam/rolePolicyAttachment:RolePolicyAttachment") {
+		if r.get("role") != find(t, all, "aws:iam/role:Role", role).get("name") {
+			continue
+		}
+		for _, managed := range ofType(all, "aws:iam/policy:Policy") {
+			if arn, _ := r.get("policyArn").(string); strings.HasSuffix(arn, ":"+managed.name) {
+				attached++
+				may.Statement = append(may.Statement, parsed(t, managed.get("policy")).Statement...)
+			}
+		}
+	}
+	require.Equal(t, map[string]int{deployRole: 2, productionRole: 2, readRole: 1}[role], attached)
 	return may
 }
 

@@ -3,6 +3,7 @@ package infra
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -168,6 +169,36 @@ func TestSecurityRequirements(t *testing.T) {
 			require.Equalf(t, want, find(t, all, p.typ, p.name).get(p.path...), "%s: %v of %s in %s", p.typ, p.path, p.name, name)
 		}
 	}
+}
+
+// TestAcceptedControls checks that the program of production is as docs/security.md describes it where it does not meet a control.
+// Source: https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-controls-reference.html
+func TestAcceptedControls(t *testing.T) {
+	page, err := os.ReadFile("../docs/security.md")
+	require.NoError(t, err)
+	_, production := deployed(t, "production")
+	_, shared := sharedStack(t)
+	all := slices.Concat(production, shared)
+	for _, c := range []struct {
+		control, typ, name string
+		want               any
+		path               []any
+	}{
+		{"ECR.2", "aws:ecr/repository:Repository", "registry", "MUTABLE", []any{"imageTagMutability"}},
+		{"ECR.5", "aws:ecr/repository:Repository", "registry", "AES256", []any{"encryptionConfigurations", 0, "encryptionType"}},
+		{"RDS.6", "aws:rds/instance:Instance", "database", nil, []any{"monitoringInterval"}},
+		{"RDS.10", "aws:rds/instance:Instance", "database", nil, []any{"iamDatabaseAuthenticationEnabled"}},
+		{"RDS.23", "aws:rds/instance:Instance", "database", 5432.0, []any{"port"}},
+		{"SNS.1", "aws:sns/topic:Topic", "notifications", nil, []any{"kmsMasterKeyId"}},
+		{"SEC08-BP02", "aws:cloudwatch/logGroup:LogGroup", "cluster", nil, []any{"kmsKeyId"}},
+	} {
+		require.Regexp(t, `(?m)^\| `+regexp.QuoteMeta(c.control)+`\b[^|]*\| accepted \|`, string(page))
+		require.Equal(t, c.want, find(t, all, c.typ, c.name).get(c.path...), c.control)
+	}
+	require.Regexp(t, `(?m)^\| REL09-BP01\b[^|]*\| accepted \|`, string(page))
+	require.Empty(t, ofType(all, "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication"))
+	require.Regexp(t, `(?m)^\| ECS\.5\b[^|]*\| accepted \|`, string(page))
+	require.NotContains(t, find(t, production, "aws:ecs/taskDefinition:TaskDefinition", "api").get("containerDefinitions"), "readonlyRootFilesystem")
 }
 
 func TestFinalSnapshotNameIsUniquePerInstance(t *testing.T) {

@@ -6,15 +6,18 @@ import (
 	"io"
 	"strings"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/statebackend"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func bootstrapVerb() verb {
@@ -22,7 +25,8 @@ func bootstrapVerb() verb {
 		name: "bootstrap", usage: "deploy what the environments of an account share, once per account",
 		long: `Creates the bucket and the KMS key of the Pulumi state and of the records (not in local mode, and not where
 PULUMI_BACKEND_URL names a directory or another S3 bucket), then deploys the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
-GitHub's OIDC provider and roles. Reports what exists and creates what is missing; running it again is safe.`,
+GitHub's OIDC provider and roles. Reports what exists and creates what is missing; running it again is safe. Where the account has some
+of these already, from another tool, it lists them with the command that imports them, and deploys nothing.`,
 		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
 		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "report what would change, and change nothing"}},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -58,6 +62,9 @@ func (o bootstrapOptions) run(ctx context.Context) error {
 			return o.preview(ctx, t, shared)
 		}
 		return o.locks.withLock(ctx, t, bootstrapAction, func(ctx context.Context) error {
+			if err := o.checkUnmanaged(ctx, t, shared); err != nil {
+				return err
+			}
 			outputs, err := o.shared.deploy(ctx, t, shared, false)
 			if err != nil {
 				return err
@@ -74,11 +81,52 @@ func (o bootstrapOptions) preview(ctx context.Context, t *target.Target, shared 
 		return err
 	}
 	defer discard()
-	plan, err := handle.Preview(ctx, engine.Update{Program: infra.DeployShared(shared, o.targets.options.EndpointURL)}, nil)
+	plan, err := handle.Preview(ctx, engine.Update{Program: o.program(shared)}, nil)
 	if err != nil {
 		return err
 	}
-	return ui.Plan(o.terminal.out, plan, o.terminal.style())
+	if err := ui.Plan(o.terminal.out, plan, o.terminal.style()); err != nil {
+		return err
+	}
+	return o.checkUnmanaged(ctx, t, shared)
+}
+
+func (o bootstrapOptions) program(shared *environment.Shared) pulumi.RunFunc {
+	return infra.DeployShared(shared, o.targets.options.EndpointURL)
+}
+
+// checkUnmanaged returns an error where the account has resources that the shared stack would create: an account has one OIDC provider of
+// GitHub, whose roles and repository have fixed names, and a second hosted zone would have other name servers.
+func (o bootstrapOptions) checkUnmanaged(ctx context.Context, t *target.Target, shared *environment.Shared) error {
+	progress := o.terminal.progress()
+	defer progress.Close()
+	var found []stack.Unmanaged
+	err := progress.Step("look", func(report func(string)) (_ string, err error) {
+		found, err = o.stacks.FindUnmanaged(ctx, t, o.program(shared), report)
+		return text.Plural(len(found), "resource", "resources") + " of the program found outside the stack", err
+	})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return unmanagedError(t, found)
+}
+
+// unmanagedError returns an error that lists resources outside the stack, with the command that imports them.
+func unmanagedError(t *target.Target, found []stack.Unmanaged) error {
+	var lines []string
+	foreign := false
+	for _, u := range found {
+		line := fmt.Sprintf("  %s %s: %s", engine.ShortType(u.Type), u.Name, strings.Join(u.IDs, " or "))
+		if u.Foreign {
+			line, foreign = line+", whose tags name another stack", true
+		}
+		lines = append(lines, line)
+	}
+	advice := fmt.Sprintf("`deployer import --env %s --take` imports them, and changes none; then run bootstrap again", t.Stack)
+	if foreign {
+		advice = "remove those of another stack from it, or change their tags; then " + advice
+	}
+	return hint.With(fmt.Errorf("the account has already, outside the stack %s:\n%s", t.Stack, strings.Join(lines, "\n")), advice)
 }
 
 // ensureStateBucket creates the bucket and the key of the state and the records, and reports whether the engine can work with them.
@@ -132,22 +180,32 @@ func githubVariables(outputs map[string]engine.Output, shared *environment.Share
 
 // printNextSteps prints what a person has to do next, at the registrar and at GitHub.
 func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, shared *environment.Shared) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "The account %s is ready.\nAt the registrar of %s, set the name servers to:\n", shared.Account, shared.RootDomain)
+	var steps strings.Builder
+	fmt.Fprintf(&steps, "The account %s is ready.\nAt the registrar of %s, set the name servers to:\n", shared.Account, shared.RootDomain)
 	servers, _ := outputs["nameServers"].Value.([]any)
 	for _, server := range servers {
-		fmt.Fprintf(&text, "  %v\n", server)
+		fmt.Fprintf(&steps, "  %v\n", server)
 	}
-	for _, repository := range shared.GitHub.Repositories {
-		fmt.Fprintf(&text, "At GitHub, after creating the environments of %s:\n", repository)
+	names := shared.GitHub.RepositoryNames()
+	for _, repository := range names {
+		fmt.Fprintf(&steps, "At GitHub, after creating the environments of %s:\n", repository)
 		for _, v := range githubVariables(outputs, shared) {
 			where := ""
 			if v.environment != "" {
 				where = " --env " + v.environment
 			}
-			fmt.Fprintf(&text, "  gh variable set %s --repo %s%s --body %v\n", v.name, repository, where, v.value)
+			fmt.Fprintf(&steps, "  gh variable set %s --repo %s%s --body %v\n", v.name, repository, where, v.value)
 		}
 	}
-	_, err := io.WriteString(o.terminal.out, text.String())
+	steps.WriteString("The roles trust workflows whose OIDC subject begins with:\n")
+	for _, repository := range shared.GitHub.Repositories {
+		fmt.Fprintf(&steps, "  repo:%s\n", repository)
+	}
+	fmt.Fprintf(&steps, "If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
+		environment.SharedStack)
+	for _, repository := range names {
+		fmt.Fprintf(&steps, "  gh api repos/%s/actions/oidc/customization/sub --jq .sub_claim_prefix\n", repository)
+	}
+	_, err := io.WriteString(o.terminal.out, steps.String())
 	return err
 }

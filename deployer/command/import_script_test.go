@@ -9,8 +9,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// retagForeign gives the resources of the simulated account the tags of another tool, and keeps their names: retag-foreign.
-func retagForeign(ts *testscript.TestScript, _ bool, _ []string) {
+// retagForeign gives the resources of an environment in the simulated account the tags of another tool, and keeps their names:
+// retag-foreign staging.
+func retagForeign(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: retag-foreign ENVIRONMENT")
+	}
 	file := filepath.Join(ts.Getenv("STATE"), "local", "account.json")
 	account := map[string]any{}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &account))
@@ -20,13 +24,13 @@ func retagForeign(ts *testscript.TestScript, _ bool, _ []string) {
 			properties, _ := resource.(map[string]any)[bag].(map[string]any)
 			for _, key := range []string{"tags", "tagsAll"} {
 				tags, _ := properties[key].(map[string]any)
-				if tags["Environment"] != "staging" {
+				if tags["Environment"] != args[0] {
 					continue
 				}
 				changed++
 				delete(tags, "Environment")
 				delete(tags, "ManagedBy")
-				tags["Project"] = "v3-backend-staging-compute"
+				tags["Project"] = "v3-backend-" + args[0] + "-compute"
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -51,7 +52,7 @@ func (p *process) output() string {
 //	ends CODE NAME             waits for its end and requires its exit code; -1 where it was killed
 //	errors NAME PATTERN        requires its output to match
 //	remote-lock STACK          changes the engine's remaining locks on a stack to those of another machine
-//	drop-resource STACK TYPE   removes a resource from a state, as after a kill at the wrong moment
+//	drop-resource STACK TYPE[::NAME]   removes a resource from a state, as after a kill at the wrong moment
 func processCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	var mu sync.Mutex
 	all := map[*testscript.TestScript]map[string]*process{}
@@ -183,11 +184,11 @@ func remoteLock(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// dropResource removes the only resource of a type from a stack's state, as if the engine had been killed before it could record
-// the resource: drop-resource STACK TYPE. No other resource may depend on it.
+// dropResource removes the only resource of a type, or the one of a name, from a stack's state, as if the engine had been killed before it
+// could record the resource: drop-resource STACK TYPE[::NAME]. No other resource may depend on it.
 func dropResource(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: drop-resource STACK TYPE")
+		ts.Fatalf("usage: drop-resource STACK TYPE[::NAME]")
 	}
 	files, err := filepath.Glob(filepath.Join(ts.Getenv("STATE"), "local", "state", ".pulumi", "stacks", "*", args[0]+".json"))
 	ts.Check(err)
@@ -202,9 +203,9 @@ func dropResource(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal(latest["resources"], &resources))
 	before := len(resources)
 	resources = slices.DeleteFunc(resources, func(raw json.RawMessage) bool {
-		var r struct{ Type string }
+		var r struct{ URN, Type string }
 		ts.Check(json.Unmarshal(raw, &r))
-		return r.Type == args[1]
+		return r.Type == args[1] || strings.HasSuffix(r.URN, "$"+args[1])
 	})
 	if before-len(resources) != 1 {
 		ts.Fatalf("%d resources of %s", before-len(resources), args[1])

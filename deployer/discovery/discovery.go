@@ -103,6 +103,9 @@ func SkipReason(typ string) string {
 	return finders[typ].skipReason
 }
 
+// Conflicts reports whether creating a resource of a type that exists already fails or duplicates it.
+func Conflicts(typ string) bool { return finders[typ].find != nil && finders[typ].skipReason == "" }
+
 // IsManaged reports whether a resource, read from the account, has the tags that the program sets. A bucket gets them only after
 // its creation.
 func IsManaged(q Query, outputs map[string]any) bool {

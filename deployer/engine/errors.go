@@ -3,8 +3,13 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // Each error type here has a Hint, one line with what to do about it.
@@ -171,7 +176,35 @@ func (e *FailedError) Hint() string {
 	if e.Killed {
 		return "run the same command again: it checks what was running, and continues from there"
 	}
+	if hint := existingHint(e.Resources); hint != "" {
+		return hint
+	}
 	return "the state contains what was done: fix the cause and run the same command again; it continues from there"
+}
+
+var (
+	// existsAlready matches errors about creating what the account has, of AWS and of the provider.
+	existsAlready = regexp.MustCompile(`AlreadyExists|already exists|AlreadyOwnedByYou|ResourceExistsException|\.Duplicate\b|` +
+		`\bDuplicate(?:Listener|LoadBalancerName|Record|TargetGroupName)|WAFDuplicateItem|was not idempotent`)
+	// takenByOthers matches the error about the name of another account's bucket.
+	takenByOthers = regexp.MustCompile(`bucket name is not available`)
+)
+
+// existingHint returns how to continue where resources exist in the account and not in the state; "" where none of those that failed does.
+func existingHint(failed []ResourceError) string {
+	var existing []string
+	stack := ""
+	for _, r := range failed {
+		if r.URN != "" && existsAlready.MatchString(r.Message) && !takenByOthers.MatchString(r.Message) {
+			existing = append(existing, ShortType(r.Type)+" "+r.Name)
+			stack = resource.URN(r.URN).Stack().String()
+		}
+	}
+	if len(existing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %s in the account and not in the state: `deployer import --env %s --take` imports %s; then run the same command again",
+		text.Join(existing, "and"), text.PluralWord(len(existing), "exists", "exist"), stack, text.PluralWord(len(existing), "it", "them"))
 }
 
 // InterruptedError reports that a run was interrupted.

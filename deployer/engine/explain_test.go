@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,68 @@ func TestInterruptionPrecedesOtherErrors(t *testing.T) {
 	require.EqualError(t, err, "up: SIGTERM, after 3 changes")
 	require.Equal(t, "the outcome of aws:rds/instance:Instance database (creating) is unknown: run the same command again; it checks the account and continues from there",
 		err.(*InterruptedError).Hint())
+}
+
+// TestFailureOfExistingResources reads what AWS and the provider report about a resource that exists already.
+// Source: the errors of the operations in AWS's API references, and the provider's own, which it reports before it creates a load balancer,
+// a target group or, in us-east-1, a bucket.
+func TestFailureOfExistingResources(t *testing.T) {
+	const call = ", https response error StatusCode: 400, RequestID: 9e5c, "
+	for typ, message := range map[string]string{
+		"aws:iam/role:Role": "creating IAM Role (r): operation error IAM: CreateRole" + call + "EntityAlreadyExists: Role with name r already exists.",
+		"aws:iam/openIdConnectProvider:OpenIdConnectProvider": "creating IAM OIDC Provider: operation error IAM: CreateOpenIDConnectProvider" + call +
+			"EntityAlreadyExists: Provider with url https://token.actions.githubusercontent.com already exists.",
+		"aws:cloudwatch/logGroup:LogGroup": "creating CloudWatch Logs Log Group (/aws/ecs/x): operation error CloudWatch Logs: CreateLogGroup" + call +
+			"ResourceAlreadyExistsException: The specified log group already exists",
+		"aws:secretsmanager/secret:Secret": "creating Secrets Manager Secret (s): operation error Secrets Manager: CreateSecret" + call +
+			"ResourceExistsException: The operation failed because the secret s already exists.",
+		"aws:s3/bucketV2:BucketV2": "creating S3 Bucket (b): operation error S3: CreateBucket" + call +
+			"BucketAlreadyOwnedByYou: Your previous request to create the named bucket succeeded and you already own it.",
+		"aws:s3/bucketV2:BucketV2 in us-east-1": "creating S3 Bucket (b): BucketAlreadyExists",
+		"aws:sqs/queue:Queue": "creating SQS Queue (q): operation error SQS: CreateQueue" + call +
+			"QueueAlreadyExists: A queue already exists with the same name and a different value for attribute VisibilityTimeout",
+		"aws:ecr/repository:Repository": "creating ECR Repository (x): operation error ECR: CreateRepository" + call +
+			"RepositoryAlreadyExistsException: The repository with name 'x' already exists in the registry with id '1'",
+		"aws:route53/record:Record": "creating Route53 Record: operation error Route 53: ChangeResourceRecordSets" + call + "InvalidChangeBatch: " +
+			"[Tried to create resource record set [name='api.example.com.', type='A'] but it already exists]",
+		"aws:rds/instance:Instance":             "creating RDS DB Instance (d): operation error RDS: CreateDBInstance" + call + "DBInstanceAlreadyExists: DB instance already exists",
+		"aws:rds/subnetGroup:SubnetGroup":       "operation error RDS: CreateDBSubnetGroup" + call + "DBSubnetGroupAlreadyExists: The DB subnet group 'd' already exists.",
+		"aws:rds/parameterGroup:ParameterGroup": "operation error RDS: CreateDBParameterGroup" + call + "DBParameterGroupAlreadyExists: Parameter group d already exists",
+		"aws:lb/loadBalancer:LoadBalancer":      "ELBv2 Load Balancer (v3-backend-staging-alb) already exists",
+		"aws:lb/targetGroup:TargetGroup":        "operation error Elastic Load Balancing v2: CreateTargetGroup" + call + "DuplicateTargetGroupName: A target group with the same name exists",
+		"aws:lb/listener:Listener":              "operation error Elastic Load Balancing v2: CreateListener" + call + "DuplicateListener: A listener exists on this port for this load balancer",
+		"aws:ec2/securityGroup:SecurityGroup":   "operation error EC2: CreateSecurityGroup" + call + "api error InvalidGroup.Duplicate: The security group 'g' already exists for VPC 'v'",
+		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "operation error EC2: AuthorizeSecurityGroupEgress" + call +
+			"api error InvalidPermission.Duplicate: the specified rule \"peer: 0.0.0.0/0, ALL, ALLOW\" already exists",
+		"aws:ec2/route:Route":     "operation error EC2: CreateRoute" + call + "api error RouteAlreadyExists: The route identified by 0.0.0.0/0 already exists.",
+		"aws:ecs/service:Service": "operation error ECS: CreateService" + call + "InvalidParameterException: Creation of service was not idempotent.",
+		"aws:budgets/budget:Budget": "operation error Budgets: CreateBudget" + call +
+			"DuplicateRecordException: Error creating budget: b - the budget already exists.",
+		"aws:wafv2/webAcl:WebAcl": "operation error WAFV2: CreateWebACL" + call + "WAFDuplicateItemException: AWS WAF couldn't perform the operation " +
+			"because some resource in your request is a duplicate of an existing one.",
+		"aws:xray/samplingRule:SamplingRule": "operation error XRay: CreateSamplingRule" + call + "InvalidRequestException: Sampling rule already exists",
+		"aws:sfn/stateMachine:StateMachine":  "operation error SFN: CreateStateMachine" + call + "StateMachineAlreadyExists: State Machine Already Exists: 'x'",
+	} {
+		typ, _, _ = strings.Cut(typ, " ")
+		err := &FailedError{Failure{Run: "up", Resources: []ResourceError{{URN: urnOne, Type: typ, Name: "one", Message: message}}}}
+		require.Equal(t, ShortType(typ)+" one exists in the account and not in the state: `deployer import --env dev --take` imports it; "+
+			"then run the same command again", err.Hint(), message)
+	}
+	for _, message := range []string{
+		"BucketNotEmpty: The bucket you tried to delete is not empty",
+		"creating S3 Bucket (b): operation error S3: CreateBucket" + call + "BucketAlreadyExists: The requested bucket name is not available. " +
+			"The bucket namespace is shared by all users of the system.", // another account's, which nothing can import
+		"InvalidParameterException: Duplicate tag keys found", "LimitExceeded: Cannot exceed quota for RolesPerAccount: 1000",
+	} {
+		err := &FailedError{Failure{Run: "up", Resources: []ResourceError{{URN: urnOne, Type: "aws:s3/bucketV2:BucketV2", Name: "one", Message: message}}}}
+		require.NotContains(t, err.Hint(), "import", message)
+	}
+	several := &FailedError{Failure{Run: "up", Resources: []ResourceError{
+		{URN: urnOne, Type: "aws:iam/role:Role", Name: "one", Message: "EntityAlreadyExists"}, {Message: "no credentials already exists"},
+		{URN: urnOne, Type: "aws:cloudwatch/logGroup:LogGroup", Name: "two", Message: "ResourceAlreadyExistsException"},
+	}}}
+	require.Equal(t, "iam/role one and cloudwatch/logGroup two exist in the account and not in the state: `deployer import --env dev --take` imports them; "+
+		"then run the same command again", several.Hint())
 }
 
 func TestFailureListsItsResources(t *testing.T) {

@@ -277,6 +277,18 @@ type Summary struct {
 	Warnings []string
 }
 
+// Plus returns the summary of two runs, one after the other.
+func (s Summary) Plus(next Summary) Summary {
+	changes := maps.Clone(s.Changes)
+	if changes == nil {
+		changes = map[string]int{}
+	}
+	for op, count := range next.Changes {
+		changes[op] += count
+	}
+	return Summary{Changes: changes, Duration: s.Duration + next.Duration, Warnings: slices.Concat(s.Warnings, next.Warnings)}
+}
+
 // Changed returns the number of resources that were changed.
 func (s Summary) Changed() int {
 	n := 0

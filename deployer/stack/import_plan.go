@@ -69,6 +69,54 @@ func PlanImport(ctx context.Context, handle *engine.Handle, t *target.Target, pr
 	}
 }
 
+// An Unmanaged resource exists in the account and not in the stack, although the program would create it.
+type Unmanaged struct {
+	Type, Name string
+	// IDs are what it can be imported by; several are ambiguous.
+	IDs []string
+	// Foreign marks a resource whose tags name another stack of this program; it cannot be imported.
+	Foreign bool
+}
+
+// FindUnmanaged returns what another create would duplicate or be rejected for. It changes nothing, and returns nothing where an earlier
+// deployment was killed, whose recovery imports what that created.
+func (o *Opener) FindUnmanaged(ctx context.Context, t *target.Target, program pulumi.RunFunc, report func(string)) ([]Unmanaged, error) {
+	handle, discard, err := o.HandleToPreview(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer discard()
+	if t.Held != nil && (recoverer{handle, t}).required() {
+		return nil, nil
+	}
+	report("previewing what the program would create")
+	plan, err := handle.Preview(ctx, engine.Update{Program: program}, nil)
+	if err != nil {
+		return nil, err
+	}
+	creates := list.Filter(plan.Steps, func(s engine.Step) bool { return s.Op == "create" && discovery.Conflicts(s.Type) })
+	if len(creates) == 0 {
+		return nil, nil
+	}
+	empty, discardEmpty, err := o.EphemeralHandle(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer discardEmpty()
+	found, err := PlanImport(ctx, empty, t, program, report)
+	if err != nil {
+		return nil, err
+	}
+	var all []Unmanaged
+	for _, s := range creates {
+		foreign := slices.ContainsFunc(found.Foreign, func(f engine.ImportCandidate) bool { return f.URN == s.URN })
+		if ids := found.Matches[s.URN].IDs; found.id(s.URN) != "" || foreign || len(ids) > 1 {
+			all = append(all, Unmanaged{s.Type, s.Name, ids, foreign})
+		}
+	}
+	return all, nil
+}
+
 // Import imports what was found into a stack that is kept, with the image that runs, and returns how many resources the stack
 // has of it then.
 func (o *Opener) Import(ctx context.Context, t *target.Target, p *ImportPlan, image string, progress Progress) (imported int, err error) {

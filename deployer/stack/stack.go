@@ -46,6 +46,8 @@ type Stack struct {
 	deployed *environment.Environment
 	// refresh reads the account before the next update.
 	refresh bool
+	// withoutBudget leaves the budget out of the next updates, because one failed at it.
+	withoutBudget bool
 	// unrefreshed is the program of the state from before a refresh; nil where a deployment of code has followed it.
 	unrefreshed *engine.Replay
 }
@@ -245,7 +247,7 @@ func (s *Stack) update(ctx context.Context, u engine.Update, progress release.Pr
 		if err != nil {
 			return err
 		}
-		done, err = s.handle.Up(ctx, u, func(e engine.Event) {
+		done, err = s.up(ctx, u, func(e engine.Event) {
 			reportEvent(e, progress)
 			if observe != nil {
 				observe(e)
@@ -258,6 +260,46 @@ func (s *Stack) update(ctx context.Context, u engine.Update, progress release.Pr
 	}
 	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
 }
+
+// up runs the engine. Where it fails at the budget alone, which nothing depends on, it runs it again without the budget and adds a warning.
+func (s *Stack) up(ctx context.Context, u engine.Update, observe func(engine.Event)) (engine.Summary, error) {
+	leaveOut := func() {
+		if len(u.Targets) == 0 {
+			u.Excludes = slices.Concat(u.Excludes, infra.BudgetURNs())
+		}
+	}
+	if s.withoutBudget {
+		leaveOut()
+	}
+	done, err := s.handle.Up(ctx, u, observe)
+	reason, onlyBudget := budgetFailure(err)
+	if !onlyBudget {
+		return done, err
+	}
+	s.withoutBudget = true
+	leaveOut()
+	rest, err := s.handle.Up(ctx, u, observe)
+	rest = done.Plus(rest)
+	rest.Warnings = append(rest.Warnings, "AWS did not create or change the budget, and the rest was deployed without it: "+reason)
+	return rest, err
+}
+
+// budgetFailure returns why a run failed at the budget, and whether it failed at nothing else. In an organization, a member account can have
+// a budget only after the management account has enabled it.
+// Source: https://github.com/org-formation/org-formation-cli/pull/198
+func budgetFailure(err error) (reason string, only bool) {
+	var failed *engine.FailedError
+	if !errors.As(err, &failed) || failed.Killed || failed.StateWrite != nil || len(failed.Pending) > 0 || len(failed.Resources) == 0 {
+		return "", false
+	}
+	if slices.ContainsFunc(failed.Resources, func(r engine.ResourceError) bool { return r.Type != budgetType }) {
+		return "", false
+	}
+	return failed.Resources[0].Message, true
+}
+
+// budgetType is the type of a budget of AWS.
+const budgetType = "aws:budgets/budget:Budget"
 
 // refreshState reads the account into the state, where that was asked for: everything once, or the targets of each update.
 // It is a run of its own because the refresh of an update reads no more than the update is about, and provision excludes the

@@ -284,13 +284,17 @@ func (r *Resource) referenceMatcher(by []string) func(string) bool {
 }
 
 // provisionError returns the error with which AWS does not create or change the resource under a fault: it has no
-// capacity for the database, or never validates a certificate.
+// capacity for the database, rejects the budget, or never validates a certificate.
 func (a *Account) provisionError(s *State, r *Resource) error {
 	switch {
 	case r.Type == typeDatabase && a.Fault(faultProvisionFails):
 		return errorf("InsufficientDBInstanceCapacity",
 			"We currently do not have sufficient %s capacity in the Availability Zones of your DB subnet group in %s. "+
 				"Please try again later or choose another instance class.", text(r.Inputs["instanceClass"]), s.Region)
+	case r.Type == typeBudget && a.Fault(faultBudgetRefused):
+		// Source: https://github.com/org-formation/org-formation-cli/pull/198
+		return errorf("AccessDeniedException", "Account %s is a linked account. To enable budgets for your account, ask the payer account "+
+			"to enable budgets first.", s.ID)
 	case r.Type == typeCertificateValidation && a.Fault(faultCertificatePending):
 		return errorf("RequestTimeout", "waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
 			"'ISSUED' (last state: 'PENDING_VALIDATION', timeout: 1h15m0s)", text(r.Inputs["certificateArn"]))
