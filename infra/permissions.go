@@ -33,6 +33,7 @@ func readPermissions(s shared) []statement {
 			"route53:Get*", "route53:List*",
 			"s3:GetBucket*", "s3:Get*Configuration", "s3:ListBucket", "s3:ListBucketVersions",
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecrets",
+			"servicequotas:GetServiceQuota",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
 			"wafv2:Get*", "wafv2:List*",

@@ -122,7 +122,7 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 	}
 	run := func(s *State) (err error) {
 		m := a.model(s)
-		if m.credentialsExpired() {
+		if a.credentialsExpired(s) {
 			return apiError("ExpiredTokenException", "The security token included in the request is expired")
 		}
 		if elsewhere {

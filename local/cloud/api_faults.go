@@ -44,13 +44,14 @@ func (a *Account) injectedError(input reflect.Type) error {
 	return nil
 }
 
-// credentialsExpired reports whether the credentials have expired: under the fault credentials-expire, while a service is rolled out.
-func (m model) credentialsExpired() bool {
-	if !m.faults[faultCredentials] {
+// credentialsExpired reports whether the credentials have expired: under the fault credentials-expire, once a rollout has begun since the
+// account was opened.
+func (a *Account) credentialsExpired(s *State) bool {
+	if !a.faults[faultCredentials] {
 		return false
 	}
-	for _, s := range m.home.ECS.Services {
-		if d := s.latestDeployment(); d != nil && d.inProgress() {
+	for _, service := range s.ECS.Services {
+		if d := service.latestDeployment(); d != nil && d.Created.After(a.opened) {
 			return true
 		}
 	}
