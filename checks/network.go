@@ -159,13 +159,6 @@ func subnetKind(s ec2types.Subnet) string {
 	return "private"
 }
 
-func expectedNATs(env *environment.Environment) int {
-	if env.Network.NAT == environment.NATPerZone {
-		return env.Network.Zones
-	}
-	return 1
-}
-
 // natStates counts gateways by state, without deleted ones, which AWS lists for about an hour.
 func natStates(gateways []ec2types.NatGateway) map[string]int {
 	states := map[string]int{}
@@ -181,7 +174,7 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
 	states := natStates(gateways)
 	failed := list.Filter(gateways, func(g ec2types.NatGateway) bool { return g.State == ec2types.NatGatewayStateFailed })
-	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], expectedNATs(env)
+	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], env.NATGateways()
 	f = f.with("states", states).with("wanted", wanted)
 	if len(failed) > 0 {
 		f = f.with("failures", list.Map(failed, func(g ec2types.NatGateway) string { return aws.ToString(g.FailureMessage) }))

@@ -246,7 +246,9 @@ func usedVCPUs(ctx context.Context, client *ecs.Client) (float64, error) {
 			return 0, err
 		}
 		for _, task := range tasks {
-			if task.LaunchType != ecstypes.LaunchTypeFargate || aws.ToString(task.CapacityProviderName) == "FARGATE_SPOT" {
+			// Tasks on Fargate Spot have a quota of their own.
+			provider := aws.ToString(task.CapacityProviderName)
+			if provider != "FARGATE" && (provider != "" || task.LaunchType != ecstypes.LaunchTypeFargate) {
 				continue
 			}
 			cpu, err := strconv.Atoi(aws.ToString(task.Cpu))

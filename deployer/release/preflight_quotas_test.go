@@ -96,7 +96,7 @@ func TestUsedVCPUs(t *testing.T) {
 		case *ecs.DescribeTasksInput:
 			return &ecs.DescribeTasksOutput{Tasks: []types.Task{
 				task("256", types.LaunchTypeFargate, "FARGATE"), task("512", types.LaunchTypeFargate, "FARGATE_SPOT"),
-				task("4096", types.LaunchTypeEc2, ""), task("1024", types.LaunchTypeFargate, ""),
+				task("4096", types.LaunchTypeEc2, ""), task("1024", types.LaunchTypeFargate, ""), task("4096", types.LaunchTypeEc2, "own-instances"),
 			}}, nil
 		}
 		return nil, errors.New("unexpected call")
