@@ -376,6 +376,8 @@ func (p *preflight) databaseStatus(status string) []Problem {
 	id := p.env.DatabaseIdentifier()
 	unavailable := fmt.Errorf("%s is %s, not available", id, status)
 	switch state := rdsstate.Of(status); {
+	case status == "":
+		return blocking("database", hint.With(fmt.Errorf("the answer of DescribeDBInstances has no status of %s", id), "run it again"))
 	case state == rdsstate.Operational:
 		return nil
 	case state.Passes():

@@ -193,6 +193,9 @@ func TestPreflightDatabase(t *testing.T) {
 			Check: "database", Message: "v3-backend-staging-db is " + state + ", not available", Hint: hint, Stops: true, Transient: hint == wait,
 		}}, problems)
 	}
+	require.Equal(t, []Problem{{
+		Check: "database", Message: "the answer of DescribeDBInstances has no status of v3-backend-staging-db", Hint: "run it again", Stops: true,
+	}}, (&preflight{env: staging(t)}).databaseStatus(""))
 }
 
 // What status calls available while RDS works on it, a deployment accepts or waits for.
