@@ -54,8 +54,8 @@ const (
 // alarmNames lists the names of the environment's alarms by what is wrong with them.
 type alarmNames struct {
 	missing, inAlarm, noData, noAction []string
-	// starting are in alarm because nothing has been measured yet.
-	starting []string
+	// starting are in alarm because nothing has been measured yet; incomplete lack a state, or whether their actions are enabled.
+	starting, incomplete []string
 }
 
 // evaluateAlarms compares the alarms with those that the environment's file implies. Others are not the program's.
@@ -76,8 +76,11 @@ func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, 
 			}
 			total++
 			names.add(what, a, now)
+			if a.StateValue == "" || a.ActionsEnabled == nil {
+				names.incomplete = append(names.incomplete, what)
+			}
 			if env.Monitoring.AtLeast(environment.Enhanced) &&
-				(!slices.Contains(a.AlarmActions, env.TopicARN(region)) || !aws.ToBool(a.ActionsEnabled)) {
+				(!slices.Contains(a.AlarmActions, env.TopicARN(region)) || a.ActionsEnabled != nil && !*a.ActionsEnabled) {
 				names.noAction = append(names.noAction, what)
 			}
 		}
@@ -159,6 +162,9 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		}
 	}
 	switch {
+	case first == nil && len(n.incomplete) > 0:
+		return f.with("incomplete", n.incomplete).unknown("AlarmsUnknown", incompleteAnswer("DescribeAlarms", "StateValue or ActionsEnabled"),
+			"the state of %d of %d alarms is unknown", len(n.incomplete), total)
 	case first != nil:
 		return f.warning(first.reason, first.hint, "of %d alarms, %s", total+len(n.missing), strings.Join(messages, "; "))
 	case len(n.starting) > 0:

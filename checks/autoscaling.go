@@ -77,6 +77,8 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	policies := len(list.Filter(found.policies, func(p scalingtypes.ScalingPolicy) bool { return aws.ToString(p.ResourceId) == id }))
 	f = f.with("min", low).with("max", high).with("policies", policies)
 	switch suspended := target.SuspendedState; {
+	case target.MinCapacity == nil || target.MaxCapacity == nil:
+		return f.unknown("BoundsUnknown", incompleteAnswer("DescribeScalableTargets", "MinCapacity or MaxCapacity"), "the bounds of the %s are unknown", s.Role)
 	case low != s.Tasks.Min || high != s.Tasks.Max:
 		return f.warning("OtherBounds", driftHint(env, "the bounds were changed outside the deployer"),
 			"scales between %d and %d tasks, the environment's file has %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)

@@ -56,7 +56,10 @@ func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Fi
 		return f.warning("BudgetMissing", hint,
 			"the budget %s does not exist, so that no one is notified of costs", env.BudgetName())
 	}
-	limit, _ := amount(budget.BudgetLimit)
+	limit, limitKnown := amount(budget.BudgetLimit)
+	if !limitKnown {
+		return f.unknown("LimitUnknown", incompleteAnswer("DescribeBudget", "BudgetLimit"), "the limit of the budget is unknown")
+	}
 	f = f.with("limit_usd", limit)
 	var spent, forecast float64
 	if spend := budget.CalculatedSpend; spend != nil {

@@ -123,19 +123,19 @@ func evaluateCertificate(
 		return evaluatePending(f, *certificate, v, env, now)
 	case certificate.Status == acmtypes.CertificateStatusExpired || certificate.NotAfter != nil && now.After(*certificate.NotAfter):
 		return f.error("CertificateExpired", renewal, "the certificate for %s has expired%s", env.Domain.Name, onDate(certificate.NotAfter))
+	case certificate.Status == "" || certificate.Status == acmtypes.CertificateStatusIssued && certificate.NotAfter == nil:
+		return f.unknown("CertificateUnknown", incompleteAnswer("DescribeCertificate", "a status or NotAfter"),
+			"it is unknown whether the certificate for %s is valid", env.Domain.Name)
 	case certificate.Status != acmtypes.CertificateStatusIssued:
 		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM has stopped trying")),
 			"the certificate is %s", certificate.Status)
 	case !coversName(*certificate, env.Domain.Name):
 		return f.error("WrongNames", driftHint(env, "it was requested for another name"),
 			"the certificate is for %s, not for %s", strings.Join(certificate.SubjectAlternativeNames, ", "), env.Domain.Name)
-	case certificate.NotAfter != nil && days < daysBeforeError:
+	case days < daysBeforeError:
 		return f.error("CertificateExpiring", renewal, "the certificate has %d days left", days)
-	case certificate.NotAfter != nil && days < daysBeforeWarning:
+	case days < daysBeforeWarning:
 		return f.warning("CertificateExpiring", renewal, "the certificate has %d days left", days)
-	}
-	if certificate.NotAfter == nil {
-		return f.healthy("Issued", "issued for %s", env.Domain.Name)
 	}
 	return f.healthy("Issued", "issued for %s, %d days left", env.Domain.Name, days)
 }

@@ -19,7 +19,8 @@ import (
 
 // rule is one setting of the environment's file, with what AWS has.
 type rule struct {
-	what      string
+	what string
+	// got is nil where AWS's answer lacks the value.
 	want, got any
 	// critical rules protect data or users: breaking one is an error.
 	critical bool
@@ -77,18 +78,29 @@ func evaluateCompliance(area string, rules []rule, env *environment.Environment)
 	if len(rules) == 0 {
 		return f.error("NothingDeployed", deployHint(env, "the environment was never deployed"), "%s: nothing is deployed that could be compared with the environment's file", area)
 	}
-	var broken []string
+	var broken, unknown []string
 	details := map[string]any{}
 	critical := false
 	for _, r := range rules {
-		if r.met() {
+		switch {
+		case r.got == nil:
+			unknown = append(unknown, r.what)
+			continue
+		case r.met():
 			continue
 		}
 		broken = append(broken, fmt.Sprintf("%s is %v and should be %v", r.what, r.got, r.want))
 		details[r.what] = map[string]any{"want": r.want, "got": r.got}
 		critical = critical || r.critical
 	}
-	if len(broken) == 0 {
+	if len(unknown) > 0 {
+		f = f.with("unknown", unknown)
+	}
+	switch {
+	case len(broken) > 0:
+	case len(unknown) > 0:
+		return f.unknown("ValuesUnknown", incompleteAnswer("AWS", strings.Join(unknown, ", ")), "%s: %s is unknown", area, strings.Join(unknown, ", "))
+	default:
 		return f.healthy("MatchesFile", "%s: %s as in %s", area, text.Plural(len(rules), "value is", "values are"), environment.FileName(env.Stack))
 	}
 	f = f.with("broken", details)
@@ -114,9 +126,9 @@ func networkRules(ctx context.Context, rc *runContext) ([]rule, error) {
 		zones[aws.ToString(s.AvailabilityZone)] = true
 	}
 	return []rule{
-		{what: "network.cidr", want: rc.env.Network.CIDR, got: aws.ToString(vpc.CidrBlock)},
+		{what: "network.cidr", want: rc.env.Network.CIDR, got: valueOf(vpc.CidrBlock)},
 		{what: "network.zones", want: rc.env.Network.Zones, got: len(zones)},
-		{what: "number of NAT gateways", want: expectedNATs(rc.env), got: natStates(gateways)[string(ec2types.NatGatewayStateAvailable)]},
+		{what: "number of NAT gateways", want: rc.env.NATGateways(), got: natStates(gateways)[string(ec2types.NatGatewayStateAvailable)]},
 	}, nil
 }
 
@@ -125,10 +137,15 @@ func httpsRules(listeners []elbtypes.Listener, env *environment.Environment) []r
 		return nil
 	}
 	http, https := evaluateHTTP(listeners, env), evaluateHTTPS(listeners, env)
-	return []rule{
-		{what: "redirect from HTTP to HTTPS", want: true, got: http.Status == Healthy, critical: true},
-		{what: "HTTPS on port 443", want: true, got: https.Details["protocol"] == string(elbtypes.ProtocolEnumHttps), critical: true},
+	redirect := rule{what: "redirect from HTTP to HTTPS", want: true, got: http.Status == Healthy, critical: true}
+	if http.Status == Unknown {
+		redirect.got = nil
 	}
+	encrypted := rule{what: "HTTPS on port 443", want: true, got: https.Details["protocol"] == string(elbtypes.ProtocolEnumHttps), critical: true}
+	if https.Details["protocol"] == "" {
+		encrypted.got = nil
+	}
+	return []rule{redirect, encrypted}
 }
 
 func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
@@ -164,8 +181,8 @@ func serviceRulesOf(
 	}
 	if definition != nil {
 		rules = append(rules,
-			rule{what: path + ".cpu", want: s.CPU, got: aws.ToString(definition.Cpu)},
-			rule{what: path + ".memory", want: s.Memory, got: aws.ToString(definition.Memory)})
+			rule{what: path + ".cpu", want: s.CPU, got: valueOf(definition.Cpu)},
+			rule{what: path + ".memory", want: s.Memory, got: valueOf(definition.Memory)})
 	}
 	return rules
 }
@@ -176,14 +193,14 @@ func databaseRules(database *rdstypes.DBInstance, env *environment.Environment) 
 	}
 	expected := env.Database
 	return []rule{
-		{what: "database.instanceClass", want: expected.InstanceClass, got: presentOrPending(database, "instanceClass", expected.InstanceClass, aws.ToString(database.DBInstanceClass))},
-		{what: "database.engineVersion", want: expected.EngineVersion, got: matchMajor(aws.ToString(database.EngineVersion), expected.EngineVersion)},
-		{what: "database.multiZone", want: expected.MultiZone, got: presentOrPending(database, "multiAz", expected.MultiZone, aws.ToBool(database.MultiAZ)), critical: expected.MultiZone},
-		{what: "database.backupDays", want: expected.BackupDays, got: aws.ToInt32(database.BackupRetentionPeriod), critical: true},
-		{what: "database.deletionProtection", want: expected.DeletionProtection, got: aws.ToBool(database.DeletionProtection), critical: expected.DeletionProtection},
-		{what: "database.performanceInsights", want: expected.PerformanceInsights, got: aws.ToBool(database.PerformanceInsightsEnabled)},
-		{what: "encryption of the database", want: true, got: aws.ToBool(database.StorageEncrypted), critical: true},
-		{what: "public address of the database", want: false, got: aws.ToBool(database.PubliclyAccessible), critical: true},
+		{what: "database.instanceClass", want: expected.InstanceClass, got: presentOrPending(database, "instanceClass", expected.InstanceClass, valueOf(database.DBInstanceClass))},
+		{what: "database.engineVersion", want: expected.EngineVersion, got: matchMajor(database.EngineVersion, expected.EngineVersion)},
+		{what: "database.multiZone", want: expected.MultiZone, got: presentOrPending(database, "multiAz", expected.MultiZone, valueOf(database.MultiAZ)), critical: expected.MultiZone},
+		{what: "database.backupDays", want: expected.BackupDays, got: valueOf(database.BackupRetentionPeriod), critical: true},
+		{what: "database.deletionProtection", want: expected.DeletionProtection, got: valueOf(database.DeletionProtection), critical: expected.DeletionProtection},
+		{what: "database.performanceInsights", want: expected.PerformanceInsights, got: valueOf(database.PerformanceInsightsEnabled)},
+		{what: "encryption of the database", want: true, got: valueOf(database.StorageEncrypted), critical: true},
+		{what: "public address of the database", want: false, got: valueOf(database.PubliclyAccessible), critical: true},
 	}
 }
 
@@ -198,17 +215,26 @@ func presentOrPending(database *rdstypes.DBInstance, property string, expected, 
 	return present
 }
 
-// matchMajor returns the expected version where the actual one is of it, as 16.8 is of 16, and else the actual one.
-func matchMajor(actual, expected string) string {
-	if actual == expected || strings.HasPrefix(actual, expected+".") {
+// matchMajor returns the expected version where the actual one is of it, as 16.8 is of 16, and else the actual one, or nil for none.
+func matchMajor(actual *string, expected string) any {
+	if version := aws.ToString(actual); version == expected || strings.HasPrefix(version, expected+".") {
 		return expected
 	}
-	return actual
+	return valueOf(actual)
+}
+
+// valueOf returns a value of AWS's answer, or nil where the answer lacks it.
+func valueOf[T any](value *T) any {
+	if value == nil {
+		return nil
+	}
+	return *value
 }
 
 func logRules(group *logstypes.LogGroup, env *environment.Environment) []rule {
 	if group == nil {
 		return nil
 	}
+	// AWS returns no retention of a group that keeps its lines without end.
 	return []rule{{what: "monitoring.logRetentionDays", want: env.Monitoring.LogRetentionDays, got: aws.ToInt32(group.RetentionInDays)}}
 }

@@ -75,7 +75,7 @@ func TestEvaluateBackups(t *testing.T) {
 	}{
 		"backed up":       {instance(nil), good, "dev", verdict{Healthy, "BackedUp", "kept for 1 day, 1 snapshot"}},
 		"missing":         {nil, nil, "dev", verdict{Error, "DatabaseMissing", ""}},
-		"off":             {instance(func(d *rdstypes.DBInstance) { d.BackupRetentionPeriod = nil }), good, "dev", verdict{Error, "BackupsOff", ""}},
+		"off":             {instance(func(d *rdstypes.DBInstance) { d.BackupRetentionPeriod = aws.Int32(0) }), good, "dev", verdict{Error, "BackupsOff", ""}},
 		"too short":       {instance(nil), good, "production", verdict{Warning, "RetentionTooShort", "1 day, the environment's file has 30"}},
 		"snapshot failed": {instance(nil), append(good, snapshot("b", "failed")), "dev", verdict{Warning, "SnapshotFailed", "1 snapshot has failed: b"}},
 		"lags":            {instance(func(d *rdstypes.DBInstance) { d.LatestRestorableTime = ago(3 * time.Hour) }), good, "dev", verdict{Warning, "RestorableLags", "3h0m0s"}},
@@ -126,7 +126,7 @@ func TestEvaluateQueues(t *testing.T) {
 	requireVerdict(t, verdict{Healthy, "Empty", ""}, evaluateDeadLetters(jobs(map[string]string{"ApproximateNumberOfMessages": "0"}), env))
 	requireVerdict(t, verdict{Warning, "DeadLetters", "3 messages"}, evaluateDeadLetters(jobs(nil), env))
 	requireVerdict(t, verdict{Error, "QueueMissing", "dlq"}, evaluateDeadLetters(nil, env))
-	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateDeadLetters(queue{}, env))
+	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateDeadLetters(jobs(map[string]string{"ApproximateNumberOfMessages": "0", "SqsManagedSseEnabled": "false"}), env))
 }
 
 func TestEvaluateSecret(t *testing.T) {

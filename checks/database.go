@@ -96,6 +96,8 @@ func evaluateDatabase(
 		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
 	}
 	switch {
+	case status == "":
+		return f.unknown("StatusUnknown", incompleteAnswer("DescribeDBInstances", "a status"), "it is unknown whether the database is available")
 	case !rdsstate.Of(status).Serves():
 		return f.error("DatabaseUnavailable", unavailableHint(status, env), "the database is %s", status)
 	case aws.ToBool(database.PubliclyAccessible):

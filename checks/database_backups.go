@@ -58,6 +58,8 @@ func evaluateBackups(
 	setTime(f.details, "latest_restorable", latest)
 	young := database.InstanceCreateTime == nil || now.Sub(*database.InstanceCreateTime) < 24*time.Hour
 	switch {
+	case database.BackupRetentionPeriod == nil:
+		return f.unknown("RetentionUnknown", incompleteAnswer("DescribeDBInstances", "BackupRetentionPeriod"), "it is unknown how long backups are kept")
 	case kept == 0 && wanted > 0:
 		return f.error("BackupsOff", driftHint(env, "the retention was changed outside the deployer"), "backups are off, the environment's file has %d days", wanted)
 	case kept < wanted:

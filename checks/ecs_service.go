@@ -76,7 +76,10 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	}
 	counts := fmt.Sprintf("%d/%d tasks running", s.RunningCount, s.DesiredCount)
 	failing := stops.failing
-	if status := aws.ToString(s.Status); status != "ACTIVE" {
+	if s.Status == nil {
+		return f.unknown("ServiceUnknown", incompleteAnswer("DescribeServices", "a status"), "%s, and it is unknown whether the service is active", counts)
+	}
+	if status := *s.Status; status != "ACTIVE" {
 		return f.error("ServiceNotActive", deployHint(env, "the service is being deleted, or was deleted"), "the service is %s", status)
 	}
 	if rollout.RolloutState == ecstypes.DeploymentRolloutStateFailed {
@@ -319,6 +322,9 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 		insights = aws.ToString(s.Value)
 	}
 	setText(f.details, "container_insights", insights)
+	if cluster.Status == nil {
+		return f.unknown("ClusterUnknown", incompleteAnswer("DescribeClusters", "a status"), "it is unknown whether the cluster is active")
+	}
 	if status != "ACTIVE" {
 		return f.error("ClusterNotActive", deployHint(env, "the cluster is being deleted, or was deleted"), "the cluster is %s", status)
 	}

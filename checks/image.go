@@ -37,6 +37,9 @@ func evaluateRepository(repository *ecrtypes.Repository, env *environment.Enviro
 	scans := repository.ImageScanningConfiguration != nil && repository.ImageScanningConfiguration.ScanOnPush
 	f = f.with("uri", aws.ToString(repository.RepositoryUri)).with("scan_on_push", scans).
 		with("tag_mutability", string(repository.ImageTagMutability))
+	if repository.ImageScanningConfiguration == nil {
+		return f.unknown("ScanUnknown", incompleteAnswer("DescribeRepositories", "ImageScanningConfiguration"), "it is unknown whether images are scanned when they are pushed")
+	}
 	if !scans {
 		return f.warning("ScanOff", sharedHint("the setting was changed outside the deployer"), "images are not scanned when they are pushed")
 	}

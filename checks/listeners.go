@@ -27,6 +27,8 @@ func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) F
 	f = f.with("protocol", string(listener.Protocol)).with("action", action)
 	redirect := redirectOf(*listener)
 	switch {
+	case action == "" || redirect != nil && redirect.Protocol == nil:
+		return f.unknown("ActionUnknown", incompleteAnswer("DescribeListeners", "the default action"), "it is unknown whether port 80 redirects to HTTPS")
 	case redirect == nil:
 		return f.error("NoRedirect", driftHint(env, "the listener's default action was changed"),
 			"port 80 serves plain HTTP (%s) and does not redirect to HTTPS", action)
@@ -51,6 +53,9 @@ func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) 
 	f = f.with("protocol", string(listener.Protocol)).with("action", actionOf(*listener)).
 		with("tls_policy", policy).with("certificates", len(listener.Certificates))
 	switch {
+	case listener.Protocol == "" || actionOf(*listener) == "":
+		return f.unknown("ListenerUnknown", incompleteAnswer("DescribeListeners", "the protocol or the default action"),
+			"it is unknown whether port 443 forwards HTTPS")
 	case listener.Protocol != elbtypes.ProtocolEnumHttps:
 		return f.error("NotHTTPS", driftHint(env, "the listener was changed"), "the protocol of port 443 is %s, not HTTPS", listener.Protocol)
 	case len(listener.Certificates) == 0:
@@ -58,6 +63,8 @@ func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) 
 	case actionOf(*listener) != string(elbtypes.ActionTypeEnumForward):
 		return f.error("NotForwarding", driftHint(env, "the listener's default action was changed"),
 			"the action of port 443 is %s, not forwarding to the API", actionOf(*listener))
+	case policy == "":
+		return f.unknown("TLSPolicyUnknown", incompleteAnswer("DescribeListeners", "SslPolicy"), "the TLS policy of port 443 is unknown")
 	case !modernPolicy.MatchString(policy):
 		return f.warning("OutdatedTLSPolicy", driftHint(env, "the policy was changed outside the deployer, or set by an older version"),
 			"port 443 has the outdated TLS policy %s", policy)

@@ -121,7 +121,7 @@ func TestEvaluateCertificate(t *testing.T) {
 		"failed":         {certificate(acmtypes.CertificateStatusFailed, 0), validation{}, verdict{Error, "CertificateNotIssued", "FAILED"}},
 		"another name":   {other, validation{}, verdict{Error, "WrongNames", "x.example.com"}},
 		"wildcard":       {wild, validation{}, verdict{Healthy, "Issued", ""}},
-		"no end":         {certificate(issued, 0), validation{}, verdict{Healthy, "Issued", ""}},
+		"no end":         {certificate(issued, 0), validation{}, verdict{Unknown, "CertificateUnknown", ""}},
 		"nothing known":  {certificate(pending, 0), validation{}, verdict{Warning, "PendingValidation", "for 1h0m0s"}},
 		"not delegated":  {certificate(pending, 0), validation{delegationKnown: true, recordsKnown: true}, verdict{Error, "NotDelegated", "not delegated"}},
 		"record missing": {certificate(pending, 0), validation{delegationKnown: true, delegated: true, recordsKnown: true}, verdict{Error, "ValidationRecordMissing", "1 validation records"}},

@@ -85,6 +85,8 @@ func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	}
 	f = f.with("id", aws.ToString(vpc.VpcId)).with("cidr", aws.ToString(vpc.CidrBlock)).with("state", string(vpc.State))
 	switch {
+	case vpc.State == "" || vpc.CidrBlock == nil:
+		return f.unknown("VPCUnknown", incompleteAnswer("DescribeVpcs", "the state or the range"), "it is unknown whether the VPC is as in the environment's file")
 	case vpc.State != ec2types.VpcStateAvailable:
 		return f.warning("VPCNotAvailable", Hint{Cause: "it is being created", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
 	case aws.ToString(vpc.CidrBlock) != env.Network.CIDR:
@@ -111,12 +113,16 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	f := newFinding("subnets", "VPC-Subnets-"+env.VPCName()+"-"+kind)
 	own := list.Filter(subnets, func(s ec2types.Subnet) bool { return subnetKind(s) == kind })
 	zones := map[string]int{}
-	var full, pending []string
+	var full, pending, incomplete []string
 	for _, s := range own {
-		zones[aws.ToString(s.AvailabilityZone)] += int(aws.ToInt32(s.AvailableIpAddressCount))
+		if s.AvailabilityZone == nil || s.State == "" || s.AvailableIpAddressCount == nil {
+			incomplete = append(incomplete, aws.ToString(s.SubnetId))
+			continue
+		}
+		zones[*s.AvailabilityZone] += int(*s.AvailableIpAddressCount)
 		if s.State != ec2types.SubnetStateAvailable {
 			pending = append(pending, aws.ToString(s.SubnetId))
-		} else if aws.ToInt32(s.AvailableIpAddressCount) < minFreeAddresses {
+		} else if *s.AvailableIpAddressCount < minFreeAddresses {
 			full = append(full, aws.ToString(s.SubnetId))
 		}
 	}
@@ -124,7 +130,7 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	switch {
 	case len(own) == 0:
 		return f.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
-	case len(zones) < env.Network.Zones:
+	case len(zones) < env.Network.Zones && len(incomplete) == 0:
 		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
 		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
@@ -134,6 +140,10 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 			Cause:    "tasks, or network interfaces that were not removed, use the addresses",
 			Solution: "find what uses the addresses: aws ec2 describe-network-interfaces",
 		}, "%d of %d %s subnets have fewer than %d free addresses", len(full), len(own), kind, minFreeAddresses)
+	}
+	if len(incomplete) > 0 {
+		return f.with("incomplete", incomplete).unknown("SubnetsUnknown", incompleteAnswer("DescribeSubnets", "a zone, a state or a number of free addresses"),
+			"the state of %d of %d %s subnets is unknown", len(incomplete), len(own), kind)
 	}
 	return f.healthy("Available", "%d %s subnets in %d zones", len(own), kind, len(zones))
 }
@@ -147,13 +157,6 @@ func subnetKind(s ec2types.Subnet) string {
 		return "public"
 	}
 	return "private"
-}
-
-func expectedNATs(env *environment.Environment) int {
-	if env.Network.NAT == environment.NATPerZone {
-		return env.Network.Zones
-	}
-	return 1
 }
 
 // natStates counts gateways by state, without deleted ones, which AWS lists for about an hour.
@@ -171,7 +174,7 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	f := newFinding("nat", "VPC-NAT-"+env.VPCName())
 	states := natStates(gateways)
 	failed := list.Filter(gateways, func(g ec2types.NatGateway) bool { return g.State == ec2types.NatGatewayStateFailed })
-	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], expectedNATs(env)
+	available, wanted := states[string(ec2types.NatGatewayStateAvailable)], env.NATGateways()
 	f = f.with("states", states).with("wanted", wanted)
 	if len(failed) > 0 {
 		f = f.with("failures", list.Map(failed, func(g ec2types.NatGateway) string { return aws.ToString(g.FailureMessage) }))
@@ -181,6 +184,8 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 		Solution: "run a full deployment; until then tasks in its zone can read neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
 	}
 	switch {
+	case available < wanted && available+states[""] >= wanted:
+		return f.unknown("NATUnknown", incompleteAnswer("DescribeNatGateways", "a state"), "%d/%d NAT gateways available, the state of %d is unknown", available, wanted, states[""])
 	case available == 0 && states[string(ec2types.NatGatewayStatePending)] > 0:
 		return f.warning("NATPending", Hint{Cause: "it is being created", Solution: "wait a minute"}, "0/%d NAT gateways available, %d pending", wanted, states["pending"])
 	case available == 0:

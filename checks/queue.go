@@ -22,6 +22,14 @@ func (q queue) number(name sqstypes.QueueAttributeName) int {
 	return n
 }
 
+// complete reports whether AWS's answer has the attributes without which the queue cannot be evaluated. A queue without a redrive policy
+// has no such attribute, and one with a KMS key need not have the other about encryption.
+func (q queue) complete() bool {
+	_, counted := q[string(sqstypes.QueueAttributeNameApproximateNumberOfMessages)]
+	_, managed := q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)]
+	return counted && (managed || q.encrypted())
+}
+
 func (q queue) encrypted() bool {
 	return q[string(sqstypes.QueueAttributeNameSqsManagedSseEnabled)] == "true" || q[string(sqstypes.QueueAttributeNameKmsMasterKeyId)] != ""
 }
@@ -94,6 +102,8 @@ func evaluateQueue(found queue, metrics utilisation, env *environment.Environmen
 		Solution: "check the worker's tasks and logs", Command: command(env, "logs"),
 	}
 	switch {
+	case !found.complete():
+		return f.unknown("AttributesUnknown", incompleteAnswer("GetQueueAttributes", "the number of messages or the encryption"), "the state of the queue is unknown")
 	case target == "":
 		return f.error("NoDeadLetterQueue", driftHint(env, "the redrive policy was removed"),
 			"the queue has no dead letter queue: a failing message is retried until it expires")
@@ -127,6 +137,8 @@ func evaluateDeadLetters(found queue, env *environment.Environment) Finding {
 	waiting := found.number(sqstypes.QueueAttributeNameApproximateNumberOfMessages)
 	f = f.with("messages", waiting).with("encrypted", found.encrypted())
 	switch {
+	case !found.complete():
+		return f.unknown("AttributesUnknown", incompleteAnswer("GetQueueAttributes", "the number of messages or the encryption"), "the state of the dead letter queue is unknown")
 	case waiting > 0:
 		return f.warning("DeadLetters", Hint{
 			Cause:    "messages failed as often as the queue allows",

@@ -69,7 +69,9 @@ func TestEvaluateScaling(t *testing.T) {
 func TestEvaluateRepository(t *testing.T) {
 	env := loaded(t, "dev")
 	requireVerdict(t, verdict{Error, "RepositoryMissing", "balancer-api"}, evaluateRepository(nil, env))
-	requireVerdict(t, verdict{Warning, "ScanOff", ""}, evaluateRepository(&ecrtypes.Repository{}, env))
+	requireVerdict(t, verdict{Warning, "ScanOff", ""}, evaluateRepository(&ecrtypes.Repository{
+		ImageScanningConfiguration: &ecrtypes.ImageScanningConfiguration{},
+	}, env))
 	requireVerdict(t, verdict{Healthy, "RepositoryExists", ""}, evaluateRepository(&ecrtypes.Repository{
 		ImageScanningConfiguration: &ecrtypes.ImageScanningConfiguration{ScanOnPush: true},
 	}, env))
@@ -125,10 +127,10 @@ func TestRunningDigests(t *testing.T) {
 
 func TestEvaluateBucket(t *testing.T) {
 	env := loaded(t, "dev")
-	requireVerdict(t, verdict{Healthy, "Private", "AES256"}, evaluateBucket(&bucket{encryption: "AES256", blocked: true}, env))
+	requireVerdict(t, verdict{Healthy, "Private", "AES256"}, evaluateBucket(&bucket{encryption: aws.String("AES256"), blocked: aws.Bool(true)}, env))
 	requireVerdict(t, verdict{Error, "BucketMissing", "v3-backend-development-logs-123456789012"}, evaluateBucket(nil, env))
-	requireVerdict(t, verdict{Error, "PublicAccessPossible", ""}, evaluateBucket(&bucket{encryption: "AES256"}, env))
-	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateBucket(&bucket{blocked: true}, env))
+	requireVerdict(t, verdict{Error, "PublicAccessPossible", ""}, evaluateBucket(&bucket{encryption: aws.String("AES256"), blocked: aws.Bool(false)}, env))
+	requireVerdict(t, verdict{Warning, "NotEncrypted", ""}, evaluateBucket(&bucket{encryption: aws.String(""), blocked: aws.Bool(true)}, env))
 }
 
 // alarmsOf returns the alarms that an environment implies, all of them OK since yesterday.
@@ -379,7 +381,9 @@ func TestEvaluateCompliance(t *testing.T) {
 	requireVerdict(t, verdict{Error, "NothingDeployed", ""}, evaluateCompliance("database", nil, env))
 	requireVerdict(t, verdict{Warning, "DiffersFromFile", "1 of 1 values differ from Pulumi.production.yaml: zones is 2 and should be 3"},
 		evaluateCompliance("network", []rule{{what: "zones", want: 3, got: 2}}, env))
-	broken := databaseRules(instance(nil), env)
+	broken := databaseRules(instance(func(d *rdstypes.DBInstance) {
+		d.MultiAZ, d.DeletionProtection, d.PerformanceInsightsEnabled = aws.Bool(false), aws.Bool(false), aws.Bool(false)
+	}), env)
 	requireVerdict(t, verdict{Error, "DiffersFromFile", "5 of 8"}, evaluateCompliance("database", broken, env))
 }
 

@@ -38,6 +38,9 @@ func evaluateRole(name string, role *iamtypes.Role, env *environment.Environment
 	if role == nil {
 		return f.error("RoleMissing", missingHint(env, "the role"), "the role %s does not exist", name)
 	}
+	if role.AssumeRolePolicyDocument == nil {
+		return f.unknown("TrustUnknown", incompleteAnswer("GetRole", "the trust policy"), "it is unknown who may assume the role %s", name)
+	}
 	trusted, err := trustedPrincipals(aws.ToString(role.AssumeRolePolicyDocument))
 	f = f.with("trusts", trusted)
 	if role.RoleLastUsed != nil && role.RoleLastUsed.LastUsedDate != nil {

@@ -21,6 +21,14 @@ func (e *Environment) ResourceName(what string) string { return e.Prefix + "-" +
 // VPCName returns the VPC's Name tag.
 func (e *Environment) VPCName() string { return e.ResourceName("vpc") }
 
+// NATGateways returns how many NAT gateways the environment has, each with an Elastic IP.
+func (e *Environment) NATGateways() int {
+	if e.Network.NAT == NATPerZone {
+		return e.Network.Zones
+	}
+	return 1
+}
+
 // ClusterName returns the name of the ECS cluster.
 func (e *Environment) ClusterName() string { return e.ResourceName("cluster") }
 

@@ -24,7 +24,7 @@ func newNAT(
 	// Source: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-basics.html
 	after := pulumi.DependsOn([]pulumi.Resource{vpc})
 	var gateways []*ec2.NatGateway
-	for i := range natGateways(env) {
+	for i := range env.NATGateways() {
 		tags := withName(env.Tags(), env.ResourceName(fmt.Sprintf("nat-%d", i+1)))
 		gatewayName := fmt.Sprintf("%s-nat-%d", name, i+1)
 		address, err := ec2.NewEip(ctx, gatewayName, &ec2.EipArgs{Domain: pulumi.String("vpc"), Tags: tags}, child)
@@ -54,14 +54,6 @@ func newNAT(
 		routes = append(routes, route)
 	}
 	return routes, nil
-}
-
-// natGateways returns how many NAT gateways an environment has.
-func natGateways(env *environment.Environment) int {
-	if env.Network.NAT == environment.NATPerZone {
-		return env.Network.Zones
-	}
-	return 1
 }
 
 // publicSubnet returns the ID of the public subnet in the i-th zone.

@@ -34,6 +34,7 @@ func readPermissions(s shared) []statement {
 			"route53:Get*", "route53:List*",
 			"s3:GetBucket*", "s3:Get*Configuration", "s3:ListBucket", "s3:ListBucketVersions",
 			"secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecrets",
+			"servicequotas:GetServiceQuota",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
 			// A preview validates a changed definition of a state machine.

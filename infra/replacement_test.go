@@ -24,6 +24,8 @@ const (
 	createdFirst safety = "DeleteBeforeReplace(false), and another name"
 	// follows is a reference, which changes only with the replacement of what it refers to; that has a row of its own.
 	follows safety = "a reference to a resource that is not replaced"
+	// refused is the database's: preflight refuses another value.
+	refused safety = "preflight refuses another value"
 	// dataLoss is the database's: preview highlights the replacement, a protected environment refuses it.
 	dataLoss safety = "highlighted by preview, refused where the environment is protected"
 )
@@ -57,7 +59,7 @@ func replacements() map[string]map[string]safety {
 			"port": ignored, "protocol": fixed, "protocolVersion": fixed, "targetType": fixed, "ipAddressType": fixed, "vpcId": follows,
 		}),
 		"aws:rds/instance:Instance": {
-			"dbName": dataLoss, "engine": fixed, "kmsKeyId": dataLoss, "snapshotIdentifier": dataLoss, "storageEncrypted": fixed, "username": dataLoss,
+			"dbName": refused, "engine": fixed, "kmsKeyId": dataLoss, "snapshotIdentifier": dataLoss, "storageEncrypted": fixed, "username": refused,
 		},
 		"aws:rds/parameterGroup:ParameterGroup": name(map[string]safety{"description": createdFirst, "family": createdFirst}),
 		"aws:rds/subnetGroup:SubnetGroup":       name(nil),

@@ -30,8 +30,9 @@ func changeOutside(ts *testscript.TestScript, neg bool, args []string) {
 	resources := account["resources"].(map[string]any)
 	var found []string
 	for key, resource := range resources {
-		name := resource.(map[string]any)["inputs"].(map[string]any)["name"]
-		if strings.Contains(key, "aws:"+args[1]+":") && (strings.HasSuffix(key, args[2]) || name == args[2]) {
+		inputs := resource.(map[string]any)["inputs"].(map[string]any)
+		if strings.Contains(key, "aws:"+args[1]+":") &&
+			(strings.HasSuffix(key, args[2]) || inputs["name"] == args[2] || inputs["identifier"] == args[2]) {
 			found = append(found, key)
 		}
 	}

@@ -27,7 +27,9 @@ type locker struct {
 // withLock runs what changes a target under the lock of its stack, which no other process has meanwhile. Action is the command,
 // such as up or snapshot restore. The context of run ends when the lock is lost. The lock stays where run ends before the engine.
 func (l *locker) withLock(ctx context.Context, t *target.Target, action string, run func(context.Context) error) error {
-	held, err := lock.Acquire(ctx, t.Locks, lockHolder(t.Ref, action), lock.Options{Clock: clock.Real(), Wait: l.wait, Log: l.terminal.log})
+	held, err := lock.Acquire(ctx, t.Locks, lockHolder(t.Ref, action), lock.Options{
+		Clock: clock.Real(), Wait: l.wait, LastStart: release.LastStart(ctx, t.AWS), Log: l.terminal.log,
+	})
 	if busy := (*lock.HeldError)(nil); err != nil && !errors.As(err, &busy) && ctx.Err() == nil {
 		// With credentials of another account there is no lock either, and that is the error to report.
 		if other := verify(ctx, t, t.Clock.Now()); other != nil {

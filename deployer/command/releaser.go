@@ -10,6 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -18,13 +19,14 @@ import (
 // A releaser runs deployments, of up, migrate and rollback, and shows their progress and result.
 type releaser struct {
 	terminal *terminal
+	stacks   *stack.Opener
 	format   string
 	// wait waits for a migration that runs already.
 	wait bool
 }
 
 func (s *services) releaser() releaser {
-	return releaser{terminal: s.terminal, format: s.flags.format, wait: s.locks.wait}
+	return releaser{terminal: s.terminal, stacks: s.stacks, format: s.flags.format, wait: s.locks.wait}
 }
 
 // run deploys. Env describes the environment as the deployment leaves it; open opens its stack once preflight has passed, so that a
@@ -34,6 +36,7 @@ func (r releaser) run(ctx context.Context, t *target.Target, env *environment.En
 	progress := r.terminal.progress()
 	deps := releaseDeps(t, env)
 	deps.OpenStack, deps.Report = open, reportPhases(t.Held, progress.Report)
+	deps.Deployed = func(ctx context.Context) (*environment.Environment, error) { return r.stacks.Deployed(ctx, t) }
 	request.ID, request.By, request.PreviousCrashed, request.Wait = newID(t.Clock.Now()), whoami(), t.Held.TakenOver(), r.wait
 	result, err := release.Deploy(ctx, deps, request)
 	progress.Close()

@@ -104,12 +104,18 @@ func (t *targets) with(ctx context.Context, name string, run func(*target.Target
 	return t.use(ctx, name, t.open, run)
 }
 
-// withOwn works like with, and rejects a --region other than the one where the environment is, or will be, deployed.
+// withOwn works like with, for what may take as long as a deployment: it rejects credentials that expire before, and a --region other than
+// the one where the environment is, or will be, deployed.
 func (t *targets) withOwn(ctx context.Context, name string, run func(*target.Target) error) error {
 	if err := t.rejectRegionMismatch(name); err != nil {
 		return err
 	}
-	return t.with(ctx, name, run)
+	return t.with(ctx, name, func(opened *target.Target) error {
+		if last, now := release.LastStart(ctx, opened.AWS), opened.Clock.Now(); !last.IsZero() && now.After(last) {
+			return verify(ctx, opened, now)
+		}
+		return run(opened)
+	})
 }
 
 func (t *targets) use(ctx context.Context, name string, open func(context.Context, string) (*target.Target, error), run func(*target.Target) error) error {
@@ -118,7 +124,7 @@ func (t *targets) use(ctx context.Context, name string, open func(context.Contex
 		return err
 	}
 	defer t.close(opened)
-	if err := verify(ctx, opened, opened.Clock.Now()); err != nil {
+	if err := verify(ctx, opened, time.Time{}); err != nil {
 		return err
 	}
 	return run(opened)

@@ -171,7 +171,7 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 		acquired = true
 		if t.Env.Protected {
 			reason := t.Name + " is protected"
-			if o.changesDatabase() {
+			if o.changes(stack.DatabaseComponent) {
 				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env); notice != "" {
 					reason += "; " + notice
 				}
@@ -212,7 +212,8 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 	}
 	result, err := o.releaser.run(ctx, t, env, open, release.Request{
 		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
-		Restart: o.restart, StopMigration: o.stopMigration, ChangesDatabase: o.changesDatabase(), WarnOnlyChecks: o.warnOnlyChecks(),
+		Restart: o.restart, StopMigration: o.stopMigration, WarnOnlyChecks: o.warnOnlyChecks(),
+		ChangesNetwork: o.changes(stack.NetworkComponent), ChangesDatabase: o.changes(stack.DatabaseComponent),
 	})
 	if err == nil && o.releaser.format != "json" {
 		o.printSummary(env, result)
@@ -252,9 +253,9 @@ func (o upOptions) warnOnlyChecks() []string {
 	return []string{release.Delegation}
 }
 
-// changesDatabase reports whether the database is deployed as the file describes it.
-func (o upOptions) changesDatabase() bool {
-	return !o.codeOnly && (len(o.components) == 0 || slices.Contains(o.components, stack.DatabaseComponent))
+// changes reports whether a component is deployed as the file describes it.
+func (o upOptions) changes(component string) bool {
+	return !o.codeOnly && (len(o.components) == 0 || slices.Contains(o.components, component))
 }
 
 func (o upOptions) kind() history.Kind {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,15 @@ func TestWorkflows(t *testing.T) {
 	summary, err := os.ReadFile(filepath.Join(r.dir, "summary.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(summary), "### development: ", "the preview is in the job's summary")
+	exported, err := os.ReadFile(filepath.Join(r.dir, "env"))
+	require.NoError(t, err)
+	expiries := regexp.MustCompile(`(?m)^AWS_CREDENTIAL_EXPIRATION=(.+)$`).FindAllStringSubmatch(string(exported), -1)
+	require.Len(t, expiries, 2, "each workflow that deploys exports when its session ends")
+	for _, expiry := range expiries {
+		end, err := time.Parse(time.RFC3339, expiry[1])
+		require.NoError(t, err)
+		require.Greater(t, time.Until(end), time.Hour)
+	}
 }
 
 // runner replaces GitHub: it keeps the outputs of steps and jobs, and evaluates expressions.
@@ -153,7 +163,7 @@ func (r *runner) step(t *testing.T, j job, s step) {
 	cmd.Dir = filepath.Join(r.dir, r.text(t, s.Directory))
 	cmd.Env = append(os.Environ(),
 		"PATH="+filepath.Join(r.dir, "path")+":"+os.Getenv("PATH"), "HOME="+r.dir, "GITHUB_REPOSITORY=balancer/v3-backend-infra",
-		"GITHUB_OUTPUT="+output, "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary.md"), "GITHUB_REF_NAME=v1.0.0",
+		"GITHUB_OUTPUT="+output, "GITHUB_ENV="+filepath.Join(r.dir, "env"), "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary.md"), "GITHUB_REF_NAME=v1.0.0",
 		"DEPLOYER_LOCAL=true", "DEPLOYER_STATE_DIR="+filepath.Join(r.dir, "state"), "DEPLOYER_PULUMI="+filepath.Join(r.dir, "bin", "pulumi"))
 	for _, env := range []map[string]string{j.Env, s.Env} {
 		for name, value := range env {

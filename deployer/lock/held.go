@@ -26,8 +26,9 @@ const (
 // Options configure Acquire.
 type Options struct {
 	Clock clock.Clock
-	// Wait waits while another process holds the lock.
-	Wait bool
+	// Wait waits while another process holds the lock, but not beyond LastStart, unless that is zero: credentials would expire too early.
+	Wait      bool
+	LastStart time.Time
 	// Log receives what Acquire waits for, and warnings.
 	Log func(string)
 }
@@ -63,6 +64,9 @@ func Acquire(ctx context.Context, store Store, me Holder, o Options) (*Held, err
 		if !o.Wait && (held.State != StateEnding || now.Sub(started) > endingTimeout) {
 			return nil, err
 		}
+		if o.Wait && !o.LastStart.IsZero() && now.After(o.LastStart) {
+			return nil, &TooLateError{Held: held}
+		}
 		key := held.Holder.ID + held.Holder.Phase + string(held.State)
 		if key != last || now.Sub(reported) >= reportInterval {
 			o.Log(fmt.Sprintf("waiting: %s", held))
@@ -86,6 +90,19 @@ func (e *WaitInterruptedError) Error() string {
 
 // Unwrap returns the cause of the interruption.
 func (e *WaitInterruptedError) Unwrap() error { return e.Cause }
+
+// TooLateError reports that a wait for a lock ended because the credentials would expire before what follows could end.
+type TooLateError struct{ Held *HeldError }
+
+func (e *TooLateError) Error() string {
+	return "stopped waiting, nothing was changed: the credentials expire too soon; " + e.Held.Error()
+}
+
+// Hint returns how to continue.
+func (e *TooLateError) Hint() string { return "renew the credentials, then run the same command again" }
+
+// Unwrap returns the error about the holder.
+func (e *TooLateError) Unwrap() error { return e.Held }
 
 // Phase sets the current phase of the holder.
 func (h *Held) Phase(name string) { h.update(func(me *Holder) { me.Phase = name }) }

@@ -192,6 +192,54 @@ func TestACrashIsKnownUntilItIsRepaired(t *testing.T) {
 	})
 }
 
+// steppingClock advances by its waits alone.
+type steppingClock struct{ now time.Time }
+
+func (c *steppingClock) Now() time.Time { return c.now }
+
+func (c *steppingClock) Wait(ctx context.Context, d time.Duration) error {
+	c.now = c.now.Add(d)
+	return ctx.Err()
+}
+
+// A wait ends when the credentials would expire before what follows it could end; without a limit it continues.
+func TestAWaitEndsAtTheLastStart(t *testing.T) {
+	store := Directory{Dir: t.TempDir(), Clock: clock.Real()}
+	lease, _, err := store.TryAcquire(t.Context(), holder("alice"))
+	require.NoError(t, err)
+	start := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		last time.Time
+		want time.Duration
+	}{
+		"in ten seconds": {start.Add(10 * time.Second), 10*time.Second + retryInterval},
+		"already passed": {start.Add(-time.Minute), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := &steppingClock{start}
+			_, err := Acquire(t.Context(), store, holder("bob"), Options{Clock: c, Wait: true, LastStart: test.last, Log: func(string) {}})
+			var held *HeldError
+			require.ErrorAs(t, err, &held)
+			require.Equal(t, "alice", held.Holder.By)
+			require.ErrorContains(t, err, "stopped waiting, nothing was changed: the credentials expire too soon; ")
+			var late *TooLateError
+			require.ErrorAs(t, err, &late)
+			require.Equal(t, "renew the credentials, then run the same command again", late.Hint())
+			require.Equal(t, test.want, c.now.Sub(start))
+		})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	c := &steppingClock{start}
+	_, err = Acquire(ctx, store, holder("bob"), Options{Clock: c, Wait: true, Log: func(string) {
+		if c.now.Sub(start) >= reportInterval {
+			stop()
+		}
+	}})
+	var interrupted *WaitInterruptedError
+	require.ErrorAs(t, err, &interrupted)
+	require.NoError(t, lease.Release(t.Context()))
+}
+
 func TestAnExpiredLeaseHasOneSuccessor(t *testing.T) {
 	store := bucket(t)
 	alice := holder("alice")

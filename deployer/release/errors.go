@@ -3,9 +3,11 @@ package release
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
 // Problem is something that preflight found.
@@ -113,6 +115,27 @@ func (e *InterruptedError) Unwrap() error { return e.Cause }
 // Hint returns how to continue.
 func (e *InterruptedError) Hint() string {
 	return cmp.Or(e.NextStep, hint.Of(e.Remaining), "run the same command again; it continues from the current state")
+}
+
+// ExpiredError reports that AWS rejected a call because the credentials have expired.
+type ExpiredError struct{ Err error }
+
+func (e *ExpiredError) Error() string { return "the credentials have expired: " + e.Err.Error() }
+
+// Unwrap returns AWS's error.
+func (e *ExpiredError) Unwrap() error { return e.Err }
+
+// Hint returns how to continue.
+func (e *ExpiredError) Hint() string {
+	return renewCredentials + ", then run the same command again: it continues from the current state"
+}
+
+// nameExpired wraps an error of expired credentials in an *ExpiredError.
+func nameExpired(err error) error {
+	if expired := (*ExpiredError)(nil); !errors.As(err, &expired) && expiry.IsError(err) {
+		return &ExpiredError{err}
+	}
+	return err
 }
 
 // BusyError reports that another process is changing the stack.

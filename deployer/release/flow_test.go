@@ -1,15 +1,19 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
@@ -145,11 +149,14 @@ var errBroken = errors.New("broken")
 func TestRollbackAfterFailure(t *testing.T) {
 	const untouched = "no service was changed: the previous version continues to serve"
 	const back = "rolled back: one (sha256:000000000000) runs again, the last image that was verified healthy"
+	const gone = "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account"
+	expired := &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
 	started := []string{Preflight, "provision 2", Migrate}
 	rolling := append(slices.Clone(started), "release 2", "watch 2")
 	putBack := []string{"code 1", "watch 1"}
 	for name, test := range map[string]struct {
 		fails  []string
+		cause  error
 		change func(*deployment)
 		play   fakeStack
 		phase  string
@@ -165,6 +172,15 @@ func TestRollbackAfterFailure(t *testing.T) {
 		"the rollout": {fails: []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back},
 		"the health": {
 			fails: []string{Health}, phase: Health, want: append(append(slices.Clone(rolling), Health), putBack...), undone: back,
+		},
+		"the credentials expire in the rollout": {
+			fails: []string{"watch 2"}, cause: fmt.Errorf("describe the services: %w", expired), phase: Rollout, want: rolling, undone: gone,
+		},
+		"the credentials expire in the program": {
+			fails: []string{"release 2"}, cause: &ExpiredError{expired}, phase: Rollout, want: rolling[:4], undone: gone,
+		},
+		"the credentials expire before the services": {
+			fails: []string{Migrate}, cause: expired, phase: Migrate, want: started, undone: untouched,
 		},
 		"the validation": {
 			fails: []string{Validate}, phase: Validate, want: append(slices.Clone(rolling), Health, Validate),
@@ -259,7 +275,7 @@ func TestRollbackAfterFailure(t *testing.T) {
 			p := &test.play
 			p.fails = map[string]error{}
 			for _, action := range test.fails {
-				p.fails[action] = errBroken
+				p.fails[action] = cmp.Or(test.cause, errBroken)
 			}
 			d := p.deployment(t)
 			if test.change != nil {
@@ -270,6 +286,10 @@ func TestRollbackAfterFailure(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.phase, failed.Phase)
 			require.Equal(t, test.undone, failed.Rollback)
+			if test.cause != nil {
+				require.Contains(t, failed.Error(), "the credentials have expired: ")
+				require.Contains(t, hint.Of(failed), "run the same command again")
+			}
 			done := slices.DeleteFunc(p.done, func(action string) bool {
 				return action == "wait until idle" && !slices.Contains(test.want, "wait until idle")
 			})

@@ -21,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -164,7 +165,7 @@ func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseL
 		case err != nil && ctx.Err() != nil:
 			return task, tail, err
 		case err != nil:
-			if pollErrors++; pollErrors == maxPollErrors {
+			if pollErrors++; pollErrors == maxPollErrors || expiry.IsError(err) {
 				return task, tail, fmt.Errorf("%w; the migration continues in the background", err)
 			}
 			continue

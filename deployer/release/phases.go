@@ -62,7 +62,11 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		return "", err
 	}
 	problems = append(problems, d.databaseSwapPending(ctx)...)
-	if slices.ContainsFunc(problems, func(p Problem) bool { return p.Stops }) {
+	stops := func(p Problem) bool { return p.Stops }
+	if stopping := slices.ContainsFunc(problems, stops); stopping || d.request.DryRun {
+		problems = append(problems, d.recordedProblems(ctx, stopping)...)
+	}
+	if slices.ContainsFunc(problems, stops) {
 		return "", &NotStartedError{Problems: problems}
 	}
 	for _, p := range problems {
@@ -78,7 +82,13 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		if problems := d.openStack(ctx); len(problems) > 0 {
 			return "", &NotStartedError{Problems: problems}
 		}
-		d.codeBefore = d.infra.Deployed(nil).Code()
+		deployed := d.infra.Deployed(nil)
+		if d.appliesFile() {
+			if problems := fixedProblems(d.deps.Env, deployed); len(problems) > 0 {
+				return "", &NotStartedError{Problems: problems}
+			}
+		}
+		d.codeBefore = deployed.Code()
 		d.checkPreviousRun(ctx)
 	}
 	return fmt.Sprintf("%s is %s", image.Tag, awsx.ShortDigest(image.Digest)), nil
@@ -89,7 +99,12 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	checker := &preflight{
 		env: d.deps.Env, aws: d.deps.AWS, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
-		changesDatabase: d.request.ChangesDatabase && d.request.SkipPhases[Provision] == "", backup: d.request.SkipPhases[Backup] == "",
+		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
+		rollsOut: d.request.SkipPhases[Rollout] == "",
+	}
+	// Without provision, the rollout deploys everything.
+	if d.request.SkipPhases[Provision] == "" || d.request.SkipPhases[Rollout] == "" {
+		checker.changesNetwork, checker.changesDatabase = d.request.ChangesNetwork, d.request.ChangesDatabase
 	}
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack

@@ -28,6 +28,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -53,7 +54,7 @@ const (
 // ChecksIgnoredByRollback returns the checks that do not stop a rollback: it resolves their problems, or does not touch what they
 // check. A migration changes nothing for an image that ran before it.
 func ChecksIgnoredByRollback() []string {
-	return []string{"rollout", Migration, "database", Delegation, "network", "scan"}
+	return []string{"rollout", Migration, "database", Delegation, "network", "scan", Quotas}
 }
 
 // preflight checks what a deployment depends on, and changes nothing.
@@ -72,8 +73,9 @@ type preflight struct {
 	migrationOnly bool
 	// warnOnly are checks whose problems only warn.
 	warnOnly []string
-	// changesDatabase reports that the deployment applies the file's description of the database.
-	changesDatabase bool
+	// changesNetwork and changesDatabase report that the deployment applies the file's description of them, migrates and rollsOut
+	// that it has these phases.
+	changesNetwork, changesDatabase, migrates, rollsOut bool
 	// backup is whether a snapshot precedes the change of the database.
 	backup bool
 	// upgrade is set by run: the deployment upgrades the database's major version.
@@ -94,11 +96,12 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 			image, problems = p.image(ctx)
 			return problems
 		},
-		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation, p.notifications,
+		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation, p.notifications, p.quotas,
 	}
 	if p.migrationOnly {
 		steps = append(steps[:1], p.secret, p.migrationRunning, p.database)
 	}
+	steps = slices.Insert(steps, 0, p.lifetime)
 	if p.extraCheck != nil {
 		steps = slices.Insert(steps, 0, p.extraCheck)
 	}
@@ -124,6 +127,9 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 // CheckIdentity compares the account of the credentials with the one that file names, and checks how long the credentials are valid.
 func CheckIdentity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
 	credentials, err := cfg.Credentials.Retrieve(ctx)
+	if errors.Is(err, expiry.ErrInvalid) {
+		return blocking("credentials", hint.With(err, "correct it, or unset it where the credentials do not expire"))
+	}
 	if err != nil {
 		return blocking("credentials", hint.With(fmt.Errorf("none were found: %w", err),
 			"run `aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
@@ -139,20 +145,73 @@ func CheckIdentity(ctx context.Context, cfg aws.Config, want, file string, now t
 			fmt.Errorf("the credentials belong to account %s, %s names %s", account, file, want),
 			"choose the other account's profile with --profile, or correct `account` in "+file))
 	}
-	if left := credentials.Expires.Sub(now); credentials.CanExpire && left < minCredentialLifetime {
+	end, ends := expiry.Of(credentials)
+	switch left := end.Sub(now); {
+	case ends && left <= 0:
+		return blocking("credentials", hint.With(fmt.Errorf("they expired at %s", end.UTC().Format(time.RFC3339)), renewCredentials))
+	case ends && left < minCredentialLifetime:
 		return blocking("credentials", hint.With(
 			fmt.Errorf("they expire in %s, a deployment may take longer", left.Round(time.Second)), "renew them first"))
 	}
 	return nil
 }
 
+// LastStart returns when a deployment has to start at the latest, so that the credentials do not expire in the middle; the zero time
+// where they are renewed or do not expire.
+func LastStart(ctx context.Context, cfg aws.Config) time.Time {
+	if cfg.Credentials == nil {
+		return time.Time{}
+	}
+	credentials, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return time.Time{}
+	}
+	end, ends := expiry.Of(credentials)
+	if !ends {
+		return time.Time{}
+	}
+	return end.Add(-minCredentialLifetime)
+}
+
+// lifetime warns of credentials that expire before the deployment's time limits have passed.
+func (p *preflight) lifetime(ctx context.Context) []Problem {
+	start := LastStart(ctx, p.aws)
+	if start.IsZero() {
+		return nil
+	}
+	left, longest := start.Add(minCredentialLifetime).Sub(p.now), p.longest()
+	if left >= longest {
+		return nil
+	}
+	return []Problem{{
+		Check: "credentials", Hint: "renew them first, or use credentials that the SDK renews, such as a profile with SSO or with a role",
+		Message: fmt.Sprintf("they expire in %s, and with its time limits the deployment may take %s: it would end unfinished",
+			left.Round(time.Second), longest),
+	}}
+}
+
+// longest returns how long the deployment may take, by the environment's time limits and with the time of the other phases.
+func (p *preflight) longest() time.Duration {
+	limits, total := p.env.Deployment, minCredentialLifetime
+	if p.migrates || p.migrationOnly {
+		total += limits.Migrations.Timeout
+	}
+	if p.rollsOut && !p.migrationOnly {
+		total += limits.Rollout.Timeout + time.Duration(limits.Health.Tries)*limits.Health.Interval
+	}
+	return total
+}
+
+const renewCredentials = "renew them, with `aws sso login` for instance"
+
 // credentialsError explains why AWS refused the credentials.
 func credentialsError(err error) error {
+	if expiry.IsError(err) {
+		return hint.With(errors.New("they have expired"), renewCredentials)
+	}
 	var refused smithy.APIError
 	if errors.As(err, &refused) {
 		switch refused.ErrorCode() {
-		case "ExpiredToken", "ExpiredTokenException", "RequestExpired":
-			return hint.With(errors.New("they have expired"), "renew them, with `aws sso login` for instance")
 		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch":
 			return hint.With(errors.New("AWS does not know them"), "check AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
 		}
@@ -208,10 +267,11 @@ func evaluateScan(tag string, image *Image, strict bool, now time.Time) []Proble
 	return nil
 }
 
-// network rejects another range for an existing VPC: AWS cannot change it in place, and Pulumi would fail halfway.
+// network rejects another range for an existing VPC: AWS cannot change it in place, and Pulumi would fail halfway. It also rejects the
+// removal of a zone that the database uses.
 func (p *preflight) network(ctx context.Context) []Problem {
-	name := p.env.VPCName()
-	out, err := ec2.NewFromConfig(p.aws).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
+	name, client := p.env.VPCName(), ec2.NewFromConfig(p.aws)
+	out, err := client.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{
 		Filters: []ec2types.Filter{{Name: aws.String("tag:Name"), Values: []string{name}}},
 	})
 	if err != nil {
@@ -223,6 +283,11 @@ func (p *preflight) network(ctx context.Context) []Problem {
 				fmt.Errorf("%s has the range %s, %s asks for %s: an existing VPC cannot change its range", name, cidr,
 					environment.FileName(p.env.Stack), p.env.Network.CIDR),
 				"set network.cidr back to "+cidr+", or create a new environment and move to it"))
+		}
+		if p.changesNetwork {
+			if problems := p.removedZones(ctx, client, vpc.VpcId); len(problems) > 0 {
+				return problems
+			}
 		}
 	}
 	return nil
@@ -284,7 +349,7 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	return problems
 }
 
-// database checks that the database, where it exists, is available, and that the deployment does not ask for a downgrade.
+// database checks that the database, where it exists, is available, and that the deployment does not ask for what RDS cannot change.
 func (p *preflight) database(ctx context.Context) []Problem {
 	id := p.env.DatabaseIdentifier()
 	out, err := rds.NewFromConfig(p.aws).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
@@ -301,6 +366,7 @@ func (p *preflight) database(ctx context.Context) []Problem {
 	if p.changesDatabase {
 		version, p.upgrade = compareVersion(p.env, aws.ToString(out.DBInstances[0].EngineVersion), p.backup)
 		p.deferred = deferredNote(p.env, &out.DBInstances[0], p.upgrade)
+		version = append(version, fixedInDatabase(p.env, &out.DBInstances[0])...)
 	}
 	return append(version, p.databaseStatus(aws.ToString(out.DBInstances[0].DBInstanceStatus))...)
 }
@@ -310,6 +376,8 @@ func (p *preflight) databaseStatus(status string) []Problem {
 	id := p.env.DatabaseIdentifier()
 	unavailable := fmt.Errorf("%s is %s, not available", id, status)
 	switch state := rdsstate.Of(status); {
+	case status == "":
+		return blocking("database", hint.With(fmt.Errorf("the answer of DescribeDBInstances has no status of %s", id), "run it again"))
 	case state == rdsstate.Operational:
 		return nil
 	case state.Passes():

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
 // token returns a configuration whose STS returns the account, or an error with a code.
@@ -36,9 +38,13 @@ func TestCheckIdentity(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	expiring := func(left time.Duration) aws.CredentialsProviderFunc {
 		return func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", CanExpire: true, Expires: now.Add(left)}, nil
+			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", CanExpire: true, Expires: now.Add(left), Source: "EnvConfigCredentials"}, nil
 		}
 	}
+	renewed := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", CanExpire: true, Expires: now.Add(time.Minute), Source: "AssumeRoleProvider"}, nil
+	})
+	invalid := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, expiry.ErrInvalid })
 	for name, test := range map[string]struct {
 		code        string
 		credentials aws.CredentialsProvider
@@ -51,6 +57,9 @@ func TestCheckIdentity(t *testing.T) {
 		"expired":                  {code: "ExpiredToken", want: "they have expired", hint: "renew them, with `aws sso login` for instance"},
 		"unknown to AWS":           {code: "InvalidClientTokenId", want: "AWS does not know them", hint: "check AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws"},
 		"they expire in a moment":  {account: "123456789012", credentials: expiring(5 * time.Minute), want: "they expire in 5m0s, a deployment may take longer", hint: "renew them first"},
+		"they have ended":          {account: "123456789012", credentials: expiring(-time.Hour), want: "they expired at 2026-11-23T15:00:00Z", hint: "renew them, with `aws sso login` for instance"},
+		"the SDK renews them":      {account: "123456789012", credentials: renewed},
+		"their expiry is no time":  {credentials: invalid, want: "AWS_CREDENTIAL_EXPIRATION is not a time such as 2026-11-30T10:00:00Z", hint: "correct it, or unset it where the credentials do not expire"},
 		"there are no credentials": {credentials: none(), want: "none were found: no providers", hint: "run `aws sso login`, set AWS_PROFILE, or try --local, which needs no account"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,6 +82,46 @@ func TestCheckIdentity(t *testing.T) {
 
 func none() aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, errors.New("no providers") }
+}
+
+// Credentials that end before the time limits have passed are a warning: a deployment is usually faster.
+func TestLifetime(t *testing.T) {
+	now := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
+	env := staging(t)
+	env.Deployment.Migrations.Timeout, env.Deployment.Rollout.Timeout = 10*time.Minute, 20*time.Minute
+	env.Deployment.Health.Tries, env.Deployment.Health.Interval = 6, 10*time.Second
+	for name, test := range map[string]struct {
+		left               time.Duration
+		migrates, rollsOut bool
+		only               bool
+		want               string
+	}{
+		"long enough":           {46 * time.Minute, true, true, false, ""},
+		"too short":             {46*time.Minute - time.Second, true, true, false, "they expire in 45m59s, and with its time limits the deployment may take 46m0s: it would end unfinished"},
+		"without a migration":   {36 * time.Minute, false, true, false, ""},
+		"without a rollout":     {25 * time.Minute, true, false, false, ""},
+		"a migration alone":     {25 * time.Minute, true, true, true, ""},
+		"it takes its own time": {24 * time.Minute, false, false, true, "they expire in 24m0s, and with its time limits the deployment may take 25m0s: it would end unfinished"},
+		"they do not end":       {0, true, true, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &preflight{env: env, now: now, migrates: test.migrates, rollsOut: test.rollsOut, migrationOnly: test.only, aws: aws.Config{
+				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					return aws.Credentials{CanExpire: test.left > 0, Expires: now.Add(test.left), Source: "EnvConfigCredentials"}, nil
+				}),
+			}}
+			problems := p.lifetime(t.Context())
+			if test.want == "" {
+				require.Empty(t, problems)
+				return
+			}
+			require.Len(t, problems, 1)
+			require.Equal(t, test.want, problems[0].Message)
+			require.False(t, problems[0].Stops)
+			require.Equal(t, now.Add(test.left-15*time.Minute), LastStart(t.Context(), p.aws))
+		})
+	}
+	require.Zero(t, LastStart(t.Context(), aws.Config{Credentials: none()}))
 }
 
 func TestEvaluateScan(t *testing.T) {
@@ -144,6 +193,9 @@ func TestPreflightDatabase(t *testing.T) {
 			Check: "database", Message: "v3-backend-staging-db is " + state + ", not available", Hint: hint, Stops: true, Transient: hint == wait,
 		}}, problems)
 	}
+	require.Equal(t, []Problem{{
+		Check: "database", Message: "the answer of DescribeDBInstances has no status of v3-backend-staging-db", Hint: "run it again", Stops: true,
+	}}, (&preflight{env: staging(t)}).databaseStatus(""))
 }
 
 // What status calls available while RDS works on it, a deployment accepts or waits for.

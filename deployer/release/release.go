@@ -40,7 +40,10 @@ type Deps struct {
 	Clock   clock.Clock
 	// OpenStack opens the stack. It is called once preflight has found no problem, and never in a dry run.
 	OpenStack func(context.Context) (Infrastructure, error)
-	Records   history.Store
+	// Deployed returns the environment as its stack describes it, nil where there is no stack. It creates none. A nil func skips the
+	// comparison with it.
+	Deployed func(context.Context) (*environment.Environment, error)
+	Records  history.Store
 	// CheckState returns an error where the stack's state cannot be stored; nil skips the check.
 	CheckState func(context.Context) error
 	Report     Reporter
@@ -64,8 +67,8 @@ type Request struct {
 	Restart bool
 	// WarnOnlyChecks are preflight checks whose problems only warn.
 	WarnOnlyChecks []string
-	// ChangesDatabase reports that the deployment applies the environment's description of the database.
-	ChangesDatabase bool
+	// ChangesNetwork and ChangesDatabase report that the deployment applies the environment's description of them.
+	ChangesNetwork, ChangesDatabase bool
 	// DryRun ends after preflight.
 	DryRun bool
 	// Command replaces the environment's migration command.
@@ -208,7 +211,8 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		case errors.As(err, &busy) && !d.changedAnything():
 			return NotStarted("stack", busy)
 		}
-		outcome, rollbackErr := d.rollback(ctx, p.name)
+		err = nameExpired(err)
+		outcome, rollbackErr := d.rollback(ctx, p.name, err)
 		failed := &FailedError{Phase: p.name, Cause: err, Rollback: outcome}
 		if rollbackErr != nil && ctx.Err() != nil {
 			return &InterruptedError{

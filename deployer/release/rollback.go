@@ -14,10 +14,11 @@ import (
 // rollbackPhase is how an automatic rollback is reported: like a phase.
 const rollbackPhase = "rollback"
 
-// rollback rolls back after a phase failed, where that helps, and returns what it did, or why nothing. The error is why a rollback
-// failed.
-func (d *deployment) rollback(ctx context.Context, failedPhase string) (string, error) {
+// rollback rolls back after a phase failed, where that helps the cause, and returns what it did, or why nothing. The error is why a
+// rollback failed.
+func (d *deployment) rollback(ctx context.Context, failedPhase string, cause error) (string, error) {
 	setting, skipped := d.deps.Env.Deployment.Rollback, d.request.SkipPhases
+	var expired *ExpiredError
 	switch {
 	case failedPhase == Validate && skipped[Rollout] != "":
 		return "nothing was rolled out, so there is nothing to roll back", nil
@@ -27,6 +28,9 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string) (string, 
 		return "the new image runs and answers; it was not rolled back", nil
 	case !d.servicesChanged:
 		return "no service was changed: the previous version continues to serve" + d.snapshotNote(ctx), nil
+	case errors.As(cause, &expired):
+		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
+			d.snapshotNote(ctx), nil
 	case d.request.Restart && !d.changedCode(ctx):
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case setting != environment.RollbackAutomatic && failedPhase == Migrate:

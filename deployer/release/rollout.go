@@ -21,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
 const (
@@ -71,7 +72,7 @@ func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (map[string]string
 	for pollErrors := 0; pause.elapsed() <= timeout; {
 		observations, err := r.poll(ctx)
 		if err != nil && ctx.Err() == nil {
-			if pollErrors++; pollErrors == maxPollErrors {
+			if pollErrors++; pollErrors == maxPollErrors || expiry.IsError(err) {
 				return nil, err
 			}
 			log.progress("poll failed: %v", err)

@@ -13,10 +13,11 @@ import (
 )
 
 // ServicesComponent is the component that the rollout deploys, CertificateComponent the one that waits until the internet knows
-// the hosted zone, DatabaseComponent the one with the instance.
+// the hosted zone, DatabaseComponent the one with the instance, NetworkComponent the one with the VPC.
 const (
 	ServicesComponent    = "services"
 	DatabaseComponent    = "database"
+	NetworkComponent     = "network"
 	CertificateComponent = "certificate"
 )
 

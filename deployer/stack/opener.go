@@ -216,6 +216,18 @@ func (o *Opener) OpenCode(ctx context.Context, t *target.Target) (*Stack, error)
 	return opened, nil
 }
 
+// Deployed returns the target's environment as its stack describes it; nil where there is no stack, or an empty one. It creates nothing.
+func (o *Opener) Deployed(ctx context.Context, t *target.Target) (*environment.Environment, error) {
+	handle, err := o.Handle(ctx, t, MustExist)
+	if absent := (*engine.NoStackError)(nil); errors.As(err, &absent) {
+		return nil, nil
+	}
+	if err != nil || isEmpty(handle.Current()) {
+		return nil, err
+	}
+	return deployedEnvironment(handle.Current(), t.Env)
+}
+
 // Info reads the target's environment from Pulumi's state. It creates nothing, neither stack nor lock, and returns an error
 // where there is no engine, no access or no stack.
 func (o *Opener) Info(ctx context.Context, t *target.Target) (checks.StackInfo, error) {

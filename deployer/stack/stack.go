@@ -16,6 +16,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
 // The stack's outputs that tasks need.
@@ -258,7 +259,16 @@ func (s *Stack) update(ctx context.Context, u engine.Update, progress release.Pr
 	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
 		return release.Update{}, &release.BusyError{Err: busy}
 	}
-	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, err
+	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, explainExpired(err)
+}
+
+// explainExpired returns an error of the engine as a *release.ExpiredError where a provider, or the backend, was rejected for expired
+// credentials: the engine passes their errors on as text.
+func explainExpired(err error) error {
+	if err == nil || !expiry.InText(err.Error()) {
+		return err
+	}
+	return &release.ExpiredError{Err: err}
 }
 
 // up runs the engine. Where it fails at the budget alone, which nothing depends on, it runs it again without the budget and adds a warning.

@@ -18,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/statebackend"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -49,6 +50,7 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
+	loaded.Credentials = expiry.FromEnvironment(loaded.Credentials, os.Getenv)
 	state := Backend{WorkDir: o.WorkDir("account"), Env: func() (map[string]string, error) { return engineVariables(o), nil }}
 	own := location{bucket: environment.StateBucket(ref.Prefix, ref.AccountID), region: stateRegion(o, ref)}
 	if os.Getenv("PULUMI_BACKEND_URL") == "" {

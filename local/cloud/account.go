@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -52,6 +53,7 @@ type Account struct {
 	path    string
 	options Options
 	faults  faultSet
+	opened  time.Time
 
 	// calls counts the SDK's calls under the fault api-throttled.
 	calls atomic.Int64
@@ -89,6 +91,7 @@ func Open(path string, o Options) (*Account, error) {
 	if a.options.Clock == nil {
 		a.options.Clock = clock.Real()
 	}
+	a.opened = a.options.Clock.Now().UTC()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, a.writeError(err)
 	}

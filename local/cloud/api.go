@@ -49,7 +49,7 @@ func operations() map[reflect.Type]operation {
 		stsOperations(), ecrOperations(), ecsOperations(), elbOperations(), acmOperations(), route53Operations(),
 		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(), ec2Operations(), cloudwatchOperations(),
 		scalingOperations(), iamOperations(), wafOperations(), budgetsOperations(), s3Operations(),
-		snsOperations(),
+		snsOperations(), quotaOperations(),
 	) {
 		table[o.input] = o
 	}
@@ -122,6 +122,9 @@ func (a *Account) call(o operation, in any, region string) (out any, err error) 
 	}
 	run := func(s *State) (err error) {
 		m := a.model(s)
+		if a.credentialsExpired(s) {
+			return apiError("ExpiredTokenException", "The security token included in the request is expired")
+		}
 		if elsewhere {
 			m.State = s.elsewhere(region)
 		}

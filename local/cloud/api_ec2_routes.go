@@ -1,6 +1,8 @@
 package cloud
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -63,6 +65,13 @@ func describeAddresses(m model, in *ec2.DescribeAddressesInput) (*ec2.DescribeAd
 		out.Addresses = append(out.Addresses, types.Address{
 			AllocationId: aws.String(r.ID), PublicIp: orNil(r.Text("publicIp")), Domain: types.DomainTypeVpc, Tags: ec2Tags(r),
 		})
+	}
+	if m.faults[faultQuotaUsed] && len(in.AllocationIds)+len(in.Filters) == 0 {
+		for i := range foreignAddresses {
+			out.Addresses = append(out.Addresses, types.Address{
+				AllocationId: aws.String(fmt.Sprintf("eipalloc-0f00%013d", i)), PublicIp: aws.String(fmt.Sprintf("198.51.100.%d", i+1)), Domain: types.DomainTypeVpc,
+			})
+		}
 	}
 	return out, err
 }

@@ -21,7 +21,7 @@ type apiFault struct {
 }
 
 var apiFaults = []apiFault{
-	{faultAccessDenied, []string{"cloudwatch", "wafv2", "budgets", "iam"}, "AccessDeniedException",
+	{faultAccessDenied, []string{"cloudwatch", "wafv2", "budgets", "iam", "servicequotas"}, "AccessDeniedException",
 		"User: arn:aws:sts::%s:assumed-role/GitHubActions-Read-Role/local is not authorized to perform: %s because no identity-based policy allows the action",
 		smithy.FaultClient},
 	{faultAPIErrors, []string{"sqs", "acm"}, "InternalFailure",
@@ -42,6 +42,20 @@ func (a *Account) injectedError(input reflect.Type) error {
 		return &smithy.GenericAPIError{Code: t.code, Message: message, Fault: t.errorFault}
 	}
 	return nil
+}
+
+// credentialsExpired reports whether the credentials have expired: under the fault credentials-expire, once a rollout has begun since the
+// account was opened.
+func (a *Account) credentialsExpired(s *State) bool {
+	if !a.faults[faultCredentials] {
+		return false
+	}
+	for _, service := range s.ECS.Services {
+		if d := service.latestDeployment(); d != nil && d.Created.After(a.opened) {
+			return true
+		}
+	}
+	return false
 }
 
 // throttleInterval is how often a call is throttled: the first of every ten.

@@ -183,7 +183,7 @@ func describeAccountAttributes(m model, _ *rds.DescribeAccountAttributesInput) (
 		}
 	}
 	return &rds.DescribeAccountAttributesOutput{AccountQuotas: []types.AccountQuota{
-		quota("DBInstances", int64(len(m.ByType(typeDatabase))), 40),
+		quota("DBInstances", int64(len(m.ByType(typeDatabase))), maxDatabases),
 		quota("ManualSnapshots", manual, 100),
 	}}, nil
 }

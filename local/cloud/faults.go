@@ -48,6 +48,8 @@ const (
 	faultAPIErrors           = "api-errors"
 	faultAccessDenied        = "access-denied"
 	faultWrongAccount        = "wrong-account"
+	faultQuotaUsed           = "quota-used"
+	faultCredentials         = "credentials-expire"
 )
 
 // The expected outcomes of a failing rollout.
@@ -65,6 +67,7 @@ func Faults() []Fault {
 		{faultImageMissing, "the registry does not have the requested tag", "exit 3 at preflight; the newest tags are listed"},
 		{faultImageVulnerable, "the image's scan has critical findings", "a warning in preflight and status, or an error if the environment sets image.criticalFindings to fail"},
 		{faultSecretKeyMissing, "the configuration secret lacks " + missingKey, "exit 3 at preflight; the key is named; status: error"},
+		{faultQuotaUsed, "others in the account hold five Elastic IPs, as many as the default quota allows", "exit 3 at preflight where the deployment adds one; the quota is named"},
 		{faultNotDelegated, "the registrar delegates to other name servers than the zone's", "exit 3 at preflight; the name servers are printed; status: error"},
 		{faultDatabaseUnavailable, "the database is out of storage", "exit 3 at preflight; status: error"},
 		{faultMaintenanceWindow, "the maintenance window begins, and RDS applies what waited for it; this persists", "same outcome as without the fault; drift: exit 0, nothing waits any more"},
@@ -82,6 +85,7 @@ func Faults() []Fault {
 		{faultSlowStart, "tasks of a new image need four more minutes to become healthy", "exit 0; what it waits for is reported"},
 		{faultRolloutStuck, "tasks of a new image run and never become healthy", expectTimeout},
 		{faultNoCapacity, "Fargate has no capacity for the services' tasks of a new image", expectTimeout},
+		{faultCredentials, "the credentials expire when the rollout has begun", "exit 1 at rollout; the expiry is named, and nothing is rolled back"},
 		{faultCertificateExpiring, "the certificate has 10 days left", "status: warning"},
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health; status: error"},
 		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health; status: error"},
@@ -92,7 +96,7 @@ func Faults() []Fault {
 		{faultUnconfirmed, "no one confirms the subscriptions of the alarm topic", "a warning in preflight; status: warning"},
 		{faultPortOpen, "the database's port was opened to the internet outside the deployer", "status: error"},
 		{faultDrift, "log retention was shortened and an alarm of each environment was deleted outside the deployer; this persists", "drift: exit 2; both are named; status: warning"},
-		{faultAccessDenied, "reading alarms, firewall, budget and roles is denied", "status: unknown, with the action that was denied"},
+		{faultAccessDenied, "reading alarms, firewall, budget, roles and quotas is denied", "status: unknown, with the action that was denied"},
 		{faultThrottled, "every tenth call is throttled once", "same outcome as without the fault, slightly later"},
 		{faultAPIErrors, "SQS and ACM return internal errors", "status: unknown"},
 	}

@@ -34,6 +34,7 @@ var databaseTypes = map[string]resourceType{
 			}
 			return nil
 		},
+		onUpdate: changeSubnetGroup,
 		conflict: errorTemplate{"DBSubnetGroupAlreadyExists", "The DB subnet group '%s' already exists."},
 		inUse: errorTemplate{"InvalidDBSubnetGroupStateFault",
 			"Cannot delete the subnet group '%s' because at least one database instance is still using it."},
@@ -137,6 +138,35 @@ func (s *State) zonesOf(subnets []string) []string {
 	}
 	slices.Sort(zones)
 	return slices.Compact(zones)
+}
+
+// changeSubnetGroup rejects the removal of a subnet in whose zone an instance of the group or its standby is.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBSubnetGroup.html
+func changeSubnetGroup(m model, before, r *Resource) (time.Duration, error) {
+	for _, id := range before.Strings("subnetIds") {
+		zone := m.zonesOf([]string{id})[0]
+		used := slices.ContainsFunc(m.ByType(typeDatabase), func(d *Resource) bool {
+			return d.Text("dbSubnetGroupName") == r.ID && (d.Text("availabilityZone") == zone || m.standbyZone(d, before) == zone)
+		})
+		if used && !slices.Contains(r.Strings("subnetIds"), id) {
+			return 0, errorf("InvalidParameterValue", "Some of the subnets to be deleted are currently in use: %s", id)
+		}
+	}
+	return 0, nil
+}
+
+// standbyZone returns the zone of an instance's standby: the first of the subnet group that the instance is not in. It is "" without a
+// standby.
+func (s *State) standbyZone(r, group *Resource) string {
+	if group == nil || !r.Bool("multiAz") {
+		return ""
+	}
+	for _, zone := range s.zonesOf(group.Strings("subnetIds")) {
+		if zone != r.Text("availabilityZone") {
+			return zone
+		}
+	}
+	return ""
 }
 
 func computeDatabase(s *State, r *Resource) {

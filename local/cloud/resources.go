@@ -101,7 +101,7 @@ func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[str
 	err = a.Update(func(s *State) error {
 		s.Serial++
 		r := &Resource{Type: typ, Region: region, Serial: s.Serial, Inputs: inputs, Created: a.Clock().Now().UTC()}
-		if err := a.provisionError(s, r); err != nil {
+		if err := errors.Join(a.provisionError(s, r), a.model(s).quotaError(r)); err != nil {
 			return err
 		}
 		if err := t.build(s, r); err != nil {

@@ -1,0 +1,308 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/list"
+)
+
+// Quotas is the check of the account's quotas.
+const Quotas = "quotas"
+
+// quota is a quota of an account in a region, as Service Quotas identifies it. fallback is AWS's default.
+// Source: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+// Source: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
+type quota struct {
+	service, code, what string
+	fallback            float64
+}
+
+var (
+	addressQuota  = quota{"ec2", "L-0263D0A3", "Elastic IPs", 5}
+	vpcQuota      = quota{"vpc", "L-F678F1CE", "VPCs", 5}
+	gatewayQuota  = quota{"vpc", "L-FE5A380F", "NAT gateways", 5}
+	vCPUQuota     = quota{"fargate", "L-3032A538", "vCPUs of Fargate tasks on demand", 6}
+	databaseQuota = quota{"rds", "L-7B6409FD", "database instances", 40}
+)
+
+// quotaUse compares a quota with what is used and with what a deployment adds.
+type quotaUse struct {
+	quota
+	// place is the region, or the availability zone where the quota is one per zone.
+	place string
+	used  float64
+	// added is what the deployment needs, peak what it uses at most where it can do with less at a time.
+	added, peak float64
+	limit       float64
+	// unread is why limit is AWS's default; nil where it is the account's own.
+	unread error
+}
+
+// evaluate returns the problem of a quota that is too low; nil where there is none. A quota that could not be read may be higher than
+// AWS's default, so that it only warns.
+func (u quotaUse) evaluate(region string) []Problem {
+	peak := max(u.added, u.peak)
+	text := fmt.Sprintf("%s in %s: %s used, %s added by this deployment, %s allowed by the quota %s",
+		u.what, u.place, number(u.used), number(u.added), number(u.limit), u.code)
+	stops := u.unread == nil
+	switch {
+	case u.used+peak <= u.limit:
+		return nil
+	case u.used+u.added <= u.limit:
+		text = fmt.Sprintf("%s in %s: %s used, up to %s added while tasks are replaced, %s allowed by the quota %s: the rollout takes longer",
+			u.what, u.place, number(u.used), number(peak), number(u.limit), u.code)
+		stops = false
+	}
+	if u.unread != nil {
+		text += fmt.Sprintf(", which is AWS's default, since the account's value could not be read: %v", u.unread)
+	}
+	return []Problem{{Check: Quotas, Message: text, Stops: stops, Hint: fmt.Sprintf(
+		"release what is not needed, or request a higher quota: `aws service-quotas request-service-quota-increase --region %s "+
+			"--service-code %s --quota-code %s --desired-value %.0f`", region, u.service, u.code, math.Ceil(u.used+peak))}}
+}
+
+// number formats a count without trailing zeros: 5, 0.25.
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+// quotas compares the account's quotas with what the deployment adds to what the environment has already.
+func (p *preflight) quotas(ctx context.Context) []Problem {
+	var problems []Problem
+	for _, part := range []struct {
+		enabled bool
+		count   func(context.Context) ([]quotaUse, error)
+	}{
+		{p.changesNetwork, p.countNetwork},
+		{p.changesDatabase, p.countDatabases},
+		{p.migrates || p.rollsOut, p.countTasks},
+	} {
+		if !part.enabled {
+			continue
+		}
+		uses, err := part.count(ctx)
+		if err != nil {
+			problems = append(problems, Problem{Check: Quotas, Message: err.Error(),
+				Hint: "allow the call; without it, a quota that is used up fails the deployment halfway"})
+		}
+		for _, use := range uses {
+			use.limit, use.unread = readQuota(ctx, servicequotas.NewFromConfig(p.aws), use.quota)
+			problems = append(problems, use.evaluate(p.env.Region)...)
+		}
+	}
+	return problems
+}
+
+// readQuota returns the account's value of a quota. Where it cannot be read, that is AWS's default, and the error is why.
+func readQuota(ctx context.Context, client *servicequotas.Client, q quota) (float64, error) {
+	out, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
+	if err != nil {
+		return q.fallback, err
+	}
+	if out.Quota == nil || out.Quota.Value == nil {
+		return q.fallback, errors.New("the answer has no value")
+	}
+	return *out.Quota.Value, nil
+}
+
+// countNetwork returns the use of the quotas of VPCs, Elastic IPs and NAT gateways that the deployment adds to.
+func (p *preflight) countNetwork(ctx context.Context) ([]quotaUse, error) {
+	client := ec2.NewFromConfig(p.aws)
+	var uses []quotaUse
+	vpcs, err := awsx.Pages(ctx, ec2.NewDescribeVpcsPaginator(client, &ec2.DescribeVpcsInput{}),
+		func(page *ec2.DescribeVpcsOutput) []types.Vpc { return page.Vpcs })
+	if err != nil {
+		return nil, fmt.Errorf("count the VPCs: %w", err)
+	}
+	name := p.env.VPCName()
+	if !slices.ContainsFunc(vpcs, func(v types.Vpc) bool { return tagValue(v.Tags, "Name") == name }) {
+		uses = append(uses, quotaUse{quota: vpcQuota, place: p.env.Region, used: float64(len(vpcs)), added: 1})
+	}
+	addresses, err := client.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
+	if err != nil {
+		return uses, fmt.Errorf("count the Elastic IPs: %w", err)
+	}
+	own := list.Filter(addresses.Addresses, func(a types.Address) bool { return p.owns(a.Tags) })
+	if added := p.env.NATGateways() - len(own); added > 0 {
+		uses = append(uses, quotaUse{quota: addressQuota, place: p.env.Region, used: float64(len(addresses.Addresses)), added: float64(added)})
+	}
+	gateways, err := p.countGateways(ctx, client)
+	return append(uses, gateways...), err
+}
+
+// countGateways returns the use of the quota of NAT gateways in each zone that gets another one.
+func (p *preflight) countGateways(ctx context.Context, client *ec2.Client) ([]quotaUse, error) {
+	gateways, err := awsx.Pages(ctx, ec2.NewDescribeNatGatewaysPaginator(client, &ec2.DescribeNatGatewaysInput{}),
+		func(page *ec2.DescribeNatGatewaysOutput) []types.NatGateway { return page.NatGateways })
+	if err != nil {
+		return nil, fmt.Errorf("count the NAT gateways: %w", err)
+	}
+	// A gateway that failed or was deleted remains visible for an hour, and does not count.
+	gateways = list.Filter(gateways, func(g types.NatGateway) bool {
+		return g.State != types.NatGatewayStateFailed && g.State != types.NatGatewayStateDeleted
+	})
+	owned := list.Filter(gateways, func(g types.NatGateway) bool { return p.owns(g.Tags) })
+	if len(owned) >= p.env.NATGateways() {
+		return nil, nil
+	}
+	subnets, err := awsx.Pages(ctx, ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{}),
+		func(page *ec2.DescribeSubnetsOutput) []types.Subnet { return page.Subnets })
+	if err != nil {
+		return nil, fmt.Errorf("find the zones of the NAT gateways: %w", err)
+	}
+	zones, err := client.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
+	if err != nil {
+		return nil, fmt.Errorf("list the availability zones: %w", err)
+	}
+	zoneOf := map[string]string{}
+	for _, s := range subnets {
+		zoneOf[aws.ToString(s.SubnetId)] = aws.ToString(s.AvailabilityZone)
+	}
+	countByZone := func(of []types.NatGateway) map[string]int {
+		count := map[string]int{}
+		for _, g := range of {
+			count[zoneOf[aws.ToString(g.SubnetId)]]++
+		}
+		return count
+	}
+	used, own := countByZone(gateways), countByZone(owned)
+	// The network takes the first zones of the region, by name.
+	names := slices.Sorted(slices.Values(list.Map(zones.AvailabilityZones, func(z types.AvailabilityZone) string { return aws.ToString(z.ZoneName) })))
+	var uses []quotaUse
+	for _, zone := range names[:min(p.env.NATGateways(), len(names))] {
+		if own[zone] == 0 {
+			uses = append(uses, quotaUse{quota: gatewayQuota, place: zone, used: float64(used[zone]), added: 1})
+		}
+	}
+	return uses, nil
+}
+
+// countDatabases returns the use of the quota of database instances, where the environment has none yet.
+func (p *preflight) countDatabases(ctx context.Context) ([]quotaUse, error) {
+	all, err := awsx.Pages(ctx, rds.NewDescribeDBInstancesPaginator(rds.NewFromConfig(p.aws), &rds.DescribeDBInstancesInput{}),
+		func(page *rds.DescribeDBInstancesOutput) []rdstypes.DBInstance { return page.DBInstances })
+	if err != nil {
+		return nil, fmt.Errorf("count the database instances: %w", err)
+	}
+	id := p.env.DatabaseIdentifier()
+	if slices.ContainsFunc(all, func(d rdstypes.DBInstance) bool { return aws.ToString(d.DBInstanceIdentifier) == id }) {
+		return nil, nil
+	}
+	return []quotaUse{{quota: databaseQuota, place: p.env.Region, used: float64(len(all)), added: 1}}, nil
+}
+
+// countTasks returns the use of the quota of vCPUs. Tasks in all clusters count; the pods of EKS on Fargate count too, and cannot be seen
+// here.
+func (p *preflight) countTasks(ctx context.Context) ([]quotaUse, error) {
+	client := ecs.NewFromConfig(p.aws)
+	services, err := describeServices(ctx, client, p.env)
+	if err != nil {
+		return nil, err
+	}
+	var added, peak float64
+	if p.rollsOut {
+		added, peak = addedVCPUs(p.env, services)
+	}
+	if p.migrates {
+		// The migration runs beside the services, before or after their rollout.
+		migration := vCPUs(p.env.Deployment.Migrations.CPU)
+		added, peak = max(added, migration), max(peak, migration)
+	}
+	used, err := usedVCPUs(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("count the vCPUs of Fargate tasks: %w", err)
+	}
+	return []quotaUse{{quota: vCPUQuota, place: p.env.Region, used: used, added: added, peak: peak}}, nil
+}
+
+// usedVCPUs returns the vCPUs of the tasks that run on Fargate on demand.
+func usedVCPUs(ctx context.Context, client *ecs.Client) (float64, error) {
+	clusters, err := awsx.Pages(ctx, ecs.NewListClustersPaginator(client, &ecs.ListClustersInput{}),
+		func(page *ecs.ListClustersOutput) []string { return page.ClusterArns })
+	if err != nil {
+		return 0, err
+	}
+	units := 0
+	for _, cluster := range clusters {
+		tasks, err := ecstasks.Find(ctx, client, &ecs.ListTasksInput{Cluster: &cluster})
+		if err != nil && !ecstasks.IsNoCluster(err) {
+			return 0, err
+		}
+		for _, task := range tasks {
+			// Tasks on Fargate Spot have a quota of their own.
+			provider := aws.ToString(task.CapacityProviderName)
+			if provider != "FARGATE" && (provider != "" || task.LaunchType != ecstypes.LaunchTypeFargate) {
+				continue
+			}
+			cpu, err := strconv.Atoi(aws.ToString(task.Cpu))
+			if err != nil {
+				return 0, fmt.Errorf("the size of the task %s: %w", aws.ToString(task.TaskArn), err)
+			}
+			units += cpu
+		}
+	}
+	return vCPUs(units), nil
+}
+
+// addedVCPUs returns what a rollout adds to the tasks that run: what it cannot do without, and the most that it uses. A new service
+// needs all of its tasks. An existing one is replaced task by task where there is no room for all at once; a scheduler's task stops
+// before the next one starts.
+func addedVCPUs(env *environment.Environment, services []ecstypes.Service) (added, peak float64) {
+	desired := map[string]int{}
+	for _, s := range services {
+		if aws.ToString(s.Status) == "ACTIVE" {
+			desired[aws.ToString(s.ServiceName)] = max(int(s.DesiredCount), int(s.RunningCount))
+		}
+	}
+	var created, replaced, one int
+	for _, s := range env.Services.List() {
+		running, exists := desired[env.ServiceName(s.Role)]
+		switch {
+		case !exists:
+			created += s.CPU * s.Tasks.Min
+		case s.Role != environment.Scheduler:
+			replaced += s.CPU * running
+			one = max(one, s.CPU*min(running, 1))
+		}
+	}
+	return vCPUs(created + one), vCPUs(created + replaced)
+}
+
+// vCPUs converts CPU units.
+func vCPUs(units int) float64 { return float64(units) / 1024 }
+
+// owns reports whether tags are the environment's.
+func (p *preflight) owns(tags []types.Tag) bool {
+	for _, key := range slices.Sorted(maps.Keys(p.env.Tags())) {
+		if tagValue(tags, key) != p.env.Tags()[key] {
+			return false
+		}
+	}
+	return true
+}
+
+func tagValue(tags []types.Tag, key string) string {
+	for _, t := range tags {
+		if aws.ToString(t.Key) == key {
+			return aws.ToString(t.Value)
+		}
+	}
+	return ""
+}
