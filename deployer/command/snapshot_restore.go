@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,13 +73,16 @@ type restoreRun struct {
 	last *history.Deployment
 }
 
+// restoreAction is what the lock's holder does during a restore.
+const restoreAction = "snapshot restore"
+
 // run holds the environment's lock from the first read on, while it asks, too: what was read is still so when it is changed.
 func (o restoreOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, o.targets.selected, func(t *target.Target) error {
 		if o.dryRun {
 			return o.runInTarget(ctx, t)
 		}
-		return o.locks.withLock(ctx, t, "snapshot restore", func(ctx context.Context) error { return o.runInTarget(ctx, t) })
+		return o.locks.withLock(ctx, t, restoreAction, func(ctx context.Context) error { return o.runInTarget(ctx, t) })
 	})
 }
 
@@ -101,6 +105,8 @@ const undoRevert = "switch again to the restored database in"
 
 func (r restoreRun) run(ctx context.Context) error {
 	switch o := r.options; {
+	case r.finishedByCrashed():
+		return r.finish(ctx)
 	case o.back:
 		return r.revert(ctx)
 	case r.last.Unfinished() && !o.switches:
@@ -122,6 +128,40 @@ func (r restoreRun) run(ctx context.Context) error {
 		}
 	}
 	return r.restore(ctx)
+}
+
+// finishedByCrashed reports whether this command repeats one that was killed after its switch was done and recorded. Another switch
+// would go to another snapshot, and lose what was written since.
+func (r restoreRun) finishedByCrashed() bool {
+	if r.last == nil || r.last.Unfinished() || r.target.Held.InterruptedCommand() != restoreAction {
+		return false
+	}
+	if r.options.back != r.last.Restore.Revert || !r.options.back && !r.options.switches {
+		return false
+	}
+	if r.options.snapshot != "" && r.options.snapshot != r.last.Restore.Snapshot {
+		return false
+	}
+	// The record is saved before the first step, so that the phase of a step makes the newest record the crashed command's.
+	steps := database.Switch{Instance: r.server, Plan: *r.last.Restore}.Steps()
+	return slices.ContainsFunc(steps, func(s database.Step) bool { return s.Name == r.target.Held.InterruptedPhase() })
+}
+
+// finish prints the outcome of a switch that was done before its command was killed.
+func (r restoreRun) finish(ctx context.Context) error {
+	opened, err := r.openStack(ctx)
+	if err != nil {
+		return err
+	}
+	progress := r.options.terminal.progress()
+	err = opened.RecoverIfNeeded(ctx, progress)
+	progress.Close()
+	if err != nil {
+		return markRun(err)
+	}
+	r.options.terminal.log("the switch was done before the previous command was killed: nothing is left to do")
+	r.printDone(*r.last)
+	return nil
 }
 
 // resumeHint names the commands that finish a switch.

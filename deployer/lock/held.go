@@ -122,6 +122,14 @@ func (h *Held) InterruptedCommand() string {
 	return h.previous.Command
 }
 
+// InterruptedPhase returns the last phase of that holder; "" if there was none.
+func (h *Held) InterruptedPhase() string {
+	if !h.TakenOver() {
+		return ""
+	}
+	return h.previous.Phase
+}
+
 // MarkRepaired marks the damage of the previous holder as repaired. A lock without that mark is returned to the previous
 // holder in the end, so that the next process knows of it, too.
 func (h *Held) MarkRepaired() {
