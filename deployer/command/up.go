@@ -172,7 +172,7 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 		if t.Env.Protected {
 			reason := t.Name + " is protected"
 			if o.changesDatabase() {
-				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env); notice != "" {
+				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env, o.skippedPhases(t.Env)); notice != "" {
 					reason += "; " + notice
 				}
 			}

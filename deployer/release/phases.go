@@ -89,7 +89,10 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	checker := &preflight{
 		env: d.deps.Env, aws: d.deps.AWS, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
-		changesDatabase: d.request.ChangesDatabase && d.request.SkipPhases[Provision] == "", backup: d.request.SkipPhases[Backup] == "",
+		backup: d.request.SkipPhases[Backup] == "",
+	}
+	if d.request.ChangesDatabase {
+		checker.databasePhase = databasePhase(d.request.SkipPhases)
 	}
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack
