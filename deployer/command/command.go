@@ -31,6 +31,8 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	// self is this program's file, to start it once more; "" where it cannot be, as in a test that calls run.
+	self string
 }
 
 // exitStatus is an exit code whose reason has been printed already, as part of a report.
@@ -67,7 +69,11 @@ func markRun(err error) error {
 func Main(version string, args []string, exit func(int)) int {
 	ctx, stop := interruptible(context.Background(), os.Stderr, exit)
 	defer stop()
-	return run(ctx, version, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	self, err := os.Executable()
+	if err != nil {
+		self = "" // without the lock's keeper, a lock in a bucket ends two minutes after this process
+	}
+	return run(ctx, version, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, self: self})
 }
 
 // run parses the arguments, runs the command, prints its errors once, and returns the exit code.

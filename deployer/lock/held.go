@@ -87,6 +87,9 @@ func (e *WaitInterruptedError) Error() string {
 // Unwrap returns the cause of the interruption.
 func (e *WaitInterruptedError) Unwrap() error { return e.Cause }
 
+// ID returns the ID of this acquisition.
+func (h *Held) ID() string { return h.holder().ID }
+
 // Phase sets the current phase of the holder.
 func (h *Held) Phase(name string) { h.update(func(me *Holder) { me.Phase = name }) }
 
@@ -104,7 +107,7 @@ func (h *Held) update(change func(*Holder)) {
 }
 
 // KeepAfterExit keeps the lock after this process exits, for an engine that is still running: in a directory the engine
-// holds it, in a bucket it expires.
+// holds it, in a bucket the keeper renews it.
 func (h *Held) KeepAfterExit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
