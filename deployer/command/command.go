@@ -64,6 +64,11 @@ func markRun(err error) error {
 	return err
 }
 
+// unchangedError marks the error of a command that changes something, and did not start to.
+type unchangedError struct{ error }
+
+func (e unchangedError) Unwrap() error { return e.error }
+
 // Main runs the program on the process's streams and returns its exit code. Exit ends the process at once, when a signal leaves
 // no time for anything else.
 func Main(version string, args []string, exit func(int)) int {
@@ -82,6 +87,9 @@ func run(ctx context.Context, version string, args []string, s streams) int {
 	err := app.RunContext(ctx, permute(app, args))
 	for _, reason := range unreportedErrors(err) {
 		printError(s.err, reason)
+	}
+	if unchanged := (unchangedError{}); errors.As(err, &unchanged) && !strings.Contains(err.Error(), "nothing was ") {
+		_, _ = fmt.Fprintln(s.err, "deployer: nothing was changed")
 	}
 	return exitCode(err)
 }

@@ -31,6 +31,7 @@ has crashed, the next deployment takes the lock over. Exits with 0 whether the l
 			},
 			{
 				name: "release", usage: "release the lock of a holder that is gone",
+				changes: true,
 				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; it then stops in an orderly way as
 soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release
 a lock that a cancelled step of the same run left.`,

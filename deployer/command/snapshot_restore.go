@@ -21,6 +21,7 @@ import (
 func snapshotRestoreVerb() verb {
 	return verb{
 		name: "restore", args: "[SNAPSHOT]", usage: "create a database from a snapshot, and replace the database with it",
+		changes: true,
 		long: `Without SNAPSHOT, restores the newest available one. The restored database is a separate instance beside the one that
 serves, with the class, network, password and protection that the environment's file asks for.
 
@@ -382,7 +383,7 @@ func (r restoreRun) printSteps(plan history.DatabaseSwap, switches bool) {
 			r.options.terminal.printf("%-10s %s\n", step.Name, step.Description)
 		}
 	}
-	r.options.terminal.printf("dry run: nothing was done\n")
+	r.options.terminal.printf("%s\n", dryRunNote)
 }
 
 // printNextSteps prints what a restore without --switch leaves to people.

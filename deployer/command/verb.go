@@ -26,6 +26,8 @@ type verb struct {
 	flags   []cli.Flag
 	// hidden verbs are started by the deployer itself, and are in no help.
 	hidden bool
+	// changes reports that the command changes something, and nothing where it exits with codeNotRun.
+	changes bool
 	// sensitive verbs take secrets: errors never repeat what is on their command line.
 	sensitive bool
 	// validateArgs checks the arguments before their number is checked, where a verb knows more about them.
@@ -95,6 +97,9 @@ func (v verb) command(s streams) *cli.Command {
 		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
 			return all.terminal.withOutputFile(flags.output, func() error {
 				err := all.terminal.withWriteError(v.run(limited, all, ctx))
+				if v.changes && exitCode(err) == codeNotRun {
+					err = unchangedError{err}
+				}
 				if err == nil && ctx.Bool("strict") && all.terminal.warnings.Load() > 0 {
 					return exitStatus(codeWarnings)
 				}
