@@ -97,7 +97,7 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 			return p, err
 		}
 	}
-	stack, err := h.selectStack(ctx, c, p.tally.declared(program))
+	stack, err := h.selectStack(ctx, c, p.tally.watch(program))
 	if err != nil {
 		return p, err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"sync"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -11,14 +12,18 @@ import (
 // engine creates the first of those that wait for others, so that their number is known early. What a run leaves out by its targets or
 // excludes counts, too: the engine reports it as unchanged.
 type tally struct {
-	mu   sync.Mutex
-	urns map[string]bool
-	// types are the qualified types of the declared resources: their own after those of their parents.
-	types map[pulumi.Resource]string
+	mu sync.Mutex
+	// known are the URNs of the state and of the engine's reports.
+	known map[string]bool
+	// byName counts the known, and declared the declared resources by type and name: a program does not know the URNs, in which the types
+	// of the parents precede the own one.
+	byName, declared map[typeName]int
 }
 
+type typeName struct{ typ, name string }
+
 func newTally(state []Resource) *tally {
-	t := &tally{urns: map[string]bool{}, types: map[pulumi.Resource]string{}}
+	t := &tally{known: map[string]bool{}, byName: map[typeName]int{}, declared: map[typeName]int{}}
 	for _, r := range state {
 		if isProgramType(r.Type) {
 			t.add(r.URN)
@@ -31,23 +36,32 @@ func newTally(state []Resource) *tally {
 func (t *tally) total() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.urns)
+	total := len(t.known)
+	for key, count := range t.declared {
+		total += max(0, count-t.byName[key])
+	}
+	return total
 }
 
-// add adds a resource, once.
+// add adds a resource that exists or is reported, once.
 func (t *tally) add(urn string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.urns[urn] = true
+	if !t.known[urn] {
+		t.known[urn] = true
+		u := resource.URN(urn)
+		t.byName[typeName{string(u.Type()), u.Name()}]++
+	}
 }
 
-// declared adds the resources that a program declares.
-func (t *tally) declared(program pulumi.RunFunc) pulumi.RunFunc {
+// watch returns a program that adds the resources that it declares.
+func (t *tally) watch(program pulumi.RunFunc) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
-		prefix := "urn:pulumi:" + ctx.Stack() + "::" + ctx.Project() + "::"
 		err := ctx.RegisterStackTransformation(func(r *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
-			if qualified := t.qualify(r); isProgramType(r.Type) {
-				t.add(prefix + qualified + "::" + r.Name)
+			if isProgramType(r.Type) {
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				t.declared[typeName{r.Type, r.Name}]++
 			}
 			return nil
 		})
@@ -56,16 +70,4 @@ func (t *tally) declared(program pulumi.RunFunc) pulumi.RunFunc {
 		}
 		return program(ctx)
 	}
-}
-
-// qualify returns the qualified type of a resource, and remembers it for its children.
-func (t *tally) qualify(r *pulumi.ResourceTransformationArgs) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	qualified := r.Type
-	if options, err := pulumi.NewResourceOptions(r.Opts...); err == nil && options.Parent != nil && t.types[options.Parent] != "" {
-		qualified = t.types[options.Parent] + "$" + r.Type
-	}
-	t.types[r.Resource] = qualified
-	return qualified
 }

@@ -20,9 +20,9 @@ func TestTallyCountsResourcesOnce(t *testing.T) {
 	require.Equal(t, 2, tally.total())
 }
 
-// A declared resource is counted before the engine reports it, by the URN of its events, which has the types of its parents. One that the
-// run leaves out is reported as unchanged.
-func TestTallyKnowsTheURNsOfDeclaredResources(t *testing.T) {
+// A declared resource is counted before the engine reports it, and once with its events. One that the run leaves out is reported as
+// unchanged.
+func TestTallyCountsDeclaredResources(t *testing.T) {
 	l := newHarness(t, func(ctx *pulumi.Context) error {
 		parent := &struct{ pulumi.ResourceState }{}
 		if err := ctx.RegisterComponentResource("x:index:Group", "group", parent); err != nil {
