@@ -171,8 +171,11 @@ func (r restoreRun) resumeHint() string {
 }
 
 // command returns this command with a flag, as a person would type it.
-func (r restoreRun) command(flag string) string {
-	words := "deployer snapshot restore " + flag + " --env " + r.target.Stack
+func (r restoreRun) command(flag string) string { return r.commandWith(" " + flag) }
+
+// commandWith returns this command with flags, each after a space.
+func (r restoreRun) commandWith(flags string) string {
+	words := "deployer snapshot restore" + flags + " --env " + r.target.Stack
 	if r.target.Simulated != nil {
 		words += " --local"
 	}
@@ -204,6 +207,9 @@ func (r restoreRun) restore(ctx context.Context) error {
 		id, err = r.server.Restore(ctx, plan, report)
 		return plan.Instance + " is available", markAttempted(err)
 	}); err != nil {
+		if ctx.Err() != nil {
+			return r.interruptedRestore(ctx, plan)
+		}
 		return err
 	}
 	if !r.options.switches {
@@ -215,6 +221,16 @@ func (r restoreRun) restore(ctx context.Context) error {
 		return markAttempted(err)
 	}
 	return r.switchTo(ctx, opened, r.newRecord(swap))
+}
+
+// interruptedRestore returns the error of a restore that was interrupted while RDS creates the instance.
+func (r restoreRun) interruptedRestore(ctx context.Context, plan database.RestorePlan) error {
+	flag := ""
+	if r.options.switches {
+		flag = " --switch"
+	}
+	return partialFailure{hint.With(fmt.Errorf("%w; RDS may still create %s, and %s serves as before", context.Cause(ctx), plan.Instance,
+		r.target.Env.DatabaseIdentifier()), "`"+r.commandWith(flag)+"` continues with it")}
 }
 
 // openStack opens the environment's stack, whose services are to use the database.
