@@ -94,7 +94,7 @@ func TestDeployerWithEngine(t *testing.T) {
 	require.NoError(t, err)
 	engine := exec.Command("sleep", "300")
 	require.NoError(t, engine.Start())
-	_, _ = fmt.Printf("engine %d keeper %d\n", engine.Process.Pid, keeper.cmd.Process.Pid)
+	_, _ = fmt.Fprintf(os.Stdout, "engine %d keeper %d\n", engine.Process.Pid, keeper.cmd.Process.Pid)
 	_ = engine.Wait()
 }
 
