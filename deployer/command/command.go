@@ -31,6 +31,8 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	// self is this program's file, to start it once more; "" where it cannot be, as in a test that calls run.
+	self string
 }
 
 // exitStatus is an exit code whose reason has been printed already, as part of a report.
@@ -62,12 +64,21 @@ func markRun(err error) error {
 	return err
 }
 
+// unchangedError marks the error of a command that changes something, and did not start to.
+type unchangedError struct{ error }
+
+func (e unchangedError) Unwrap() error { return e.error }
+
 // Main runs the program on the process's streams and returns its exit code. Exit ends the process at once, when a signal leaves
 // no time for anything else.
 func Main(version string, args []string, exit func(int)) int {
 	ctx, stop := interruptible(context.Background(), os.Stderr, exit)
 	defer stop()
-	return run(ctx, version, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	self, err := os.Executable()
+	if err != nil {
+		self = "" // without the lock's keeper, a lock in a bucket ends two minutes after this process
+	}
+	return run(ctx, version, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, self: self})
 }
 
 // run parses the arguments, runs the command, prints its errors once, and returns the exit code.
@@ -76,6 +87,9 @@ func run(ctx context.Context, version string, args []string, s streams) int {
 	err := app.RunContext(ctx, permute(app, args))
 	for _, reason := range unreportedErrors(err) {
 		printError(s.err, reason)
+	}
+	if unchanged := (unchangedError{}); errors.As(err, &unchanged) && !strings.Contains(err.Error(), "nothing was ") {
+		_, _ = fmt.Fprintln(s.err, "deployer: nothing was changed")
 	}
 	return exitCode(err)
 }

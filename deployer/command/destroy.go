@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -10,11 +11,13 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func destroyVerb() verb {
 	return verb{
 		name: "destroy", usage: "delete an environment's resources",
+		changes: true,
 		long: `Rejects a protected environment, unless its file removes the protection; production is never destroyed. The configuration
 secret, the images and the hosted zone stay, and a final snapshot of the database is kept.`,
 		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
@@ -47,9 +50,16 @@ func (o destroyOptions) run(ctx context.Context) error {
 				return err
 			}
 			progress := o.terminal.progress()
-			defer progress.Close()
 			done, err := opened.Destroy(ctx, progress)
+			progress.Close()
 			o.terminal.warnings.Add(int64(len(done.Warnings)))
+			switch n := done.Changed(); {
+			case err != nil && ctx.Err() == nil && n > 0: // an interruption reports what was done by itself
+				err = fmt.Errorf("%w\nof %s, %s deleted; the others stay", err, t.Name, text.Plural(n, "resource was", "resources were"))
+			case err == nil:
+				o.terminal.printf("%s was destroyed: %s deleted, after %s; the secret %s and the records of deployments stay\n", t.Name,
+					text.Plural(n, "resource", ""), done.Duration.Round(100*time.Millisecond), t.Env.SecretName())
+			}
 			return markRun(err)
 		})
 	})

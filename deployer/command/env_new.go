@@ -19,6 +19,7 @@ import (
 func envNewVerb() verb {
 	return verb{
 		name: "new", args: "NAME", usage: "create the file of a new environment from another one",
+		changes: true,
 		long: `Writes Pulumi.NAME.yaml: the other environment's file with the name NAME, the domain NAME-api., the branch NAME and
 a free address range. An existing file is never overwritten. No other command writes a file of the project.`,
 		examples: []string{

@@ -26,6 +26,7 @@ import (
 func importVerb() verb {
 	return verb{
 		name: "import", usage: "import existing resources, such as those of the CDK, into a stack",
+		changes: true,
 		long: `Searches the account for everything that the program would create, by name and by location, and reports what it found, why
 that is a match, and what the first up would do to it. Writes the file that pulumi import --file reads; with --take, imports
 what it found into the stack itself. Neither changes a resource of the account. Data that would be replaced is not imported
@@ -86,6 +87,7 @@ func (o importOptions) run(ctx context.Context) error {
 			return err
 		}
 		err = ui.JSON(o.terminal.out, plan.File(state))
+		o.terminal.log("nothing was imported: --take imports what was found")
 		if err == nil && !report.Unambiguous() {
 			err = exitStatus(codeWarnings)
 		}

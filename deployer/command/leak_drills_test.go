@@ -114,6 +114,7 @@ func drills() map[string][]drill {
 		"url":     {prints("--env staging")},
 		"history": {reads(""), rejects("no-such-deployment", "")},
 
+		"lock keep":    {rejects("--holder ID --parent 1", "")},
 		"lock status":  {reads("")},
 		"lock release": {once("", ""), once("--force", "")},
 

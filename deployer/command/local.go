@@ -31,6 +31,7 @@ func localVerb() verb {
 			},
 			{
 				name: "push", args: "TAG", usage: "push another image to the simulated registry",
+				changes:  true,
 				examples: []string{"deployer local push 1.42.0-feedbeef"},
 				run: func(ctx context.Context, s *services, c *cli.Context) error {
 					return localOptions{targets: s.targets, terminal: s.terminal}.push(ctx, c.Args().First())
@@ -38,6 +39,7 @@ func localVerb() verb {
 			},
 			{
 				name: "reset", usage: "delete the simulated account and its stacks",
+				changes:  true,
 				examples: []string{"deployer local reset --yes"},
 				run: func(ctx context.Context, s *services, _ *cli.Context) error {
 					return localOptions{targets: s.targets, terminal: s.terminal}.reset(ctx)
@@ -119,7 +121,11 @@ func (o localOptions) reset(ctx context.Context) error {
 	if err := o.terminal.confirm(ctx, "delete the account in", options.StateDir, "what is deleted cannot be restored"); err != nil {
 		return err
 	}
-	return local.Reset(options.LocalDir(), options.WorkDir("local"))
+	if err := local.Reset(options.LocalDir(), options.WorkDir("local")); err != nil {
+		return markAttempted(err)
+	}
+	o.terminal.printf("the simulated account in %s was deleted, with its stacks and records\n", options.StateDir)
+	return nil
 }
 
 // checkNotLocked returns an error where another process changes an environment of the account.

@@ -31,6 +31,7 @@ has crashed, the next deployment takes the lock over. Exits with 0 whether the l
 			},
 			{
 				name: "release", usage: "release the lock of a holder that is gone",
+				changes: true,
 				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; it then stops in an orderly way as
 soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release
 a lock that a cancelled step of the same run left.`,
@@ -40,6 +41,32 @@ a lock that a cancelled step of the same run left.`,
 					return lockReleaseOptions{targets: s.targets, terminal: s.terminal, force: c.Bool("force")}.run(ctx)
 				},
 			},
+			keepVerb(),
+		},
+	}
+}
+
+// keepVerbName is the command that a deployer starts beside itself.
+const keepVerbName = "keep"
+
+func keepVerb() verb {
+	return verb{
+		name: keepVerbName, usage: "keep a lock while the engine of a deployer that has ended is running", hidden: true,
+		flags: []cli.Flag{
+			&cli.StringFlag{Name: "holder", Usage: "the `ID` of the lock's holder"},
+			&cli.IntFlag{Name: "parent", Usage: "the holder's `PROCESS`"},
+		},
+		run: func(ctx context.Context, s *services, c *cli.Context) error {
+			t, err := s.targets.open(ctx, s.targets.selected)
+			if err != nil {
+				return err
+			}
+			defer s.targets.close(t)
+			keeper, needed := t.Locks.(lock.OrphanKeeper)
+			if !needed {
+				return errors.New("this lock ends with its engine")
+			}
+			return keeper.Keep(ctx, t.Stack, c.String("holder"), lock.OrphanOf(c.Int("parent")), lock.Ended(s.terminal.in))
 		},
 	}
 }

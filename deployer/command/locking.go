@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
+	"strconv"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -20,6 +22,8 @@ import (
 // A locker holds the locks of stacks while they change.
 type locker struct {
 	terminal *terminal
+	// options are passed on to the lock's keeper.
+	options target.Options
 	// wait waits for another holder instead of failing.
 	wait bool
 }
@@ -39,16 +43,35 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 	if err != nil {
 		return err
 	}
+	keeper := l.startKeeper(t, held)
 	t.Held = held
 	defer func() { t.Held = nil }()
 	defer ignoreSIGPIPE()()
-	return held.Run(ctx, func(ctx context.Context) error {
+	left := false
+	err = held.Run(ctx, func(ctx context.Context) error {
 		err := run(ctx)
-		if engineStillRunning(err) {
+		if left = engineStillRunning(err); left {
 			held.KeepAfterExit()
 		}
 		return err
 	})
+	if keeper != nil && !left {
+		keeper.Stop()
+	}
+	return err
+}
+
+// startKeeper starts the process that keeps the lock where the engine outlives this one. It returns nil where the engine itself does.
+func (l *locker) startKeeper(t *target.Target, held *lock.Held) *lock.Keeper {
+	if _, needed := t.Locks.(lock.OrphanKeeper); !needed || l.terminal.self == "" {
+		return nil
+	}
+	arguments := []string{"lock", keepVerbName, "--env", t.Stack, "--holder", held.ID(), "--parent", strconv.Itoa(os.Getpid()), "--timeout", "0"}
+	keeper, err := lock.StartKeeper(exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...))
+	if err != nil {
+		l.terminal.warn(fmt.Errorf("%w; if this process is killed, its lock expires although the engine may still run", err))
+	}
+	return keeper
 }
 
 // engineStillRunning reports whether an error means that the engine has not ended yet.

@@ -20,6 +20,7 @@ import (
 func migrateVerb() verb {
 	return verb{
 		name: "migrate", usage: "run the database migration as a one-off task, and report its outcome",
+		changes: true,
 		long: `Runs the migration's task in the environment's private network, with the image that runs, or another one that was
 provisioned before; prints its log and evaluates its exit code. While a migration runs, no second one is started, even if
 another user or a deployment started the first. When interrupted, the command ends and the migration continues.`,
@@ -121,7 +122,7 @@ func (o migrateOptions) printSummary(env *environment.Environment, result histor
 	}
 	command := strings.Join(words, " ")
 	if o.dryRun {
-		o.terminal.printf("`%s` can be run in %s with %s\n", command, env.Name, result.Image.Tag)
+		o.terminal.printf("`%s` can be run in %s with %s; %s\n", command, env.Name, result.Image.Tag, dryRunNote)
 		return
 	}
 	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", command, result.Image.Tag, env.Name, duration(result))

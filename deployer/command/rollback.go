@@ -21,6 +21,7 @@ import (
 func rollbackVerb() verb {
 	return verb{
 		name: "rollback", usage: "redeploy an image that was deployed successfully",
+		changes: true,
 		long: `Without --to, redeploys the last image that was verified healthy before the one that runs. Only code is rolled back: task
 definitions and services get that image and what was deployed with it: command, CPU and memory, variables, health check.
 Everything else stays as it is deployed, even if the environment's file has changed since. No migration runs and the database
@@ -101,7 +102,7 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 
 // rollbackPreview is what a rollback would deploy, with the keys of the result of one.
 type rollbackPreview struct {
-	DryRun      bool          `json:"dryRun"`
+	DryRun      bool          `json:"dry_run"`
 	Environment string        `json:"environment"`
 	Stack       string        `json:"stack"`
 	Kind        history.Kind  `json:"kind"`
@@ -125,8 +126,8 @@ func (o rollbackOptions) printPreview(env *environment.Environment, opened *stac
 		}
 		return ui.JSON(o.terminal.out, would)
 	}
-	o.terminal.printf("%s can be rolled back to %s (%s)%s\n", env.Name, to.Tag, to.Digest, verifiedSuffix(to))
 	o.printDatabaseNote(env, to)
+	o.terminal.printf("%s can be rolled back to %s (%s)%s; %s\n", env.Name, to.Tag, to.Digest, verifiedSuffix(to), dryRunNote)
 	return nil
 }
 
@@ -151,8 +152,8 @@ func (o rollbackOptions) deploy(ctx context.Context, t *target.Target, opened *s
 	if err != nil || o.releaser.format == "json" {
 		return err
 	}
-	o.terminal.printf("%s runs in %s again at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), duration(result))
 	o.printDatabaseNote(env, to)
+	o.terminal.printf("%s runs in %s again at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), duration(result))
 	return nil
 }
 

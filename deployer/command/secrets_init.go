@@ -19,6 +19,7 @@ import (
 func secretsInitVerb() verb {
 	return verb{
 		name: "init", usage: "create the secret, before an environment's first deployment",
+		changes:   true,
 		sensitive: true,
 		long: `The values come from --from-file, from standard input where it is a pipe (both in the format of a .env file or a JSON
 object), or from answers at the terminal, which are not shown. A secret that has a value is not changed, unless --replace
@@ -67,7 +68,7 @@ func (o secretsInitOptions) run(ctx context.Context) error {
 		}
 		keys, lost := strings.Join(values.Names(), ", "), before.without(values)
 		if o.dryRun {
-			o.terminal.printf("%s would be %s with %s%s\n", env.SecretName(), before.done(), keys, listed("; it would lose ", lost))
+			o.terminal.printf("%s would be %s with %s%s; %s\n", env.SecretName(), before.done(), keys, listed("; it would lose ", lost), dryRunNote)
 			return nil
 		}
 		if err := o.confirmReplacement(ctx, env, lost); err != nil {

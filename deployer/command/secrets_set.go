@@ -20,6 +20,7 @@ import (
 func secretsSetVerb() verb {
 	return verb{
 		name: "set", args: "KEY", usage: "set one key of the secret",
+		changes: true,
 		long: `The value comes from a pipe, or from an answer at the terminal, which is not shown; never from the command line, which
 others can see and the shell remembers. A piped value is taken unchanged, with all its lines, except for one newline at its
 end; an empty one is rejected. It is written only if no one else has changed the secret meanwhile. The services that have to
@@ -84,11 +85,11 @@ func (o secretsSetOptions) run(ctx context.Context) error {
 			return err
 		}
 		if change == "" {
-			o.terminal.printf("%s of %s has this value already: nothing would change\n", o.key, env.SecretName())
+			o.terminal.printf("%s of %s has this value already: nothing was changed\n", o.key, env.SecretName())
 			return nil
 		}
 		if o.dryRun {
-			o.terminal.printf("%s would be %s %s\n", o.key, change, env.SecretName())
+			o.terminal.printf("%s would be %s %s; %s\n", o.key, change, env.SecretName(), dryRunNote)
 			return nil
 		}
 		if err := o.terminal.confirmSecret(ctx, env); err != nil {

@@ -49,22 +49,24 @@ func (s *sharedStack) deploy(ctx context.Context, t *target.Target, shared *envi
 	return outputs, markRun(err)
 }
 
-// ensureLocal deploys the shared stack in the simulated account, where it is missing.
-func (s *sharedStack) ensureLocal(ctx context.Context, t *target.Target, quiet bool) error {
+// ensureLocal deploys the shared stack in the simulated account, where it is missing, and reports whether it did.
+func (s *sharedStack) ensureLocal(ctx context.Context, t *target.Target, quiet bool) (deployed bool, err error) {
 	shared, err := s.missing(ctx, t)
 	if shared == nil || err != nil {
-		return err
+		return false, err
 	}
 	// Deployments of other environments may do the same at the same time; the first does it for all.
 	waiting := locker{terminal: s.terminal, wait: true}
 	own := t.Shared(shared)
-	return waiting.withLock(ctx, own, bootstrapAction, func(ctx context.Context) error {
+	err = waiting.withLock(ctx, own, bootstrapAction, func(ctx context.Context) error {
 		if shared, err = s.missing(ctx, t); shared == nil || err != nil {
 			return err
 		}
 		_, err := s.deploy(ctx, own, shared, quiet)
+		deployed = err == nil
 		return err
 	})
+	return deployed, err
 }
 
 // missing returns the shared stack's description where the stack does not exist or its deployment did not succeed; else nil.
@@ -111,7 +113,7 @@ func (s *sharedStack) openReadOnly(ctx context.Context, name string) (*target.Ta
 	if t, err = target.OpenCopy(ctx, s.targets.options, t.Ref, t.Env); err != nil {
 		return nil, err
 	}
-	if err := s.ensureLocal(ctx, t, true); err != nil {
+	if _, err := s.ensureLocal(ctx, t, true); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil

@@ -23,6 +23,7 @@ func snapshotVerb() verb {
 func snapshotCreateVerb() verb {
 	return verb{
 		name: "create", usage: "create a snapshot of the database",
+		changes: true,
 		long: `The snapshot is kept until a person deletes it: later deployments delete only snapshots that a deployment created, when
 there are more than deployment.snapshotsKept of them.`,
 		examples: []string{"deployer snapshot create --env production", "deployer snapshot create --env staging --no-wait"},

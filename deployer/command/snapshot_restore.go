@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 func snapshotRestoreVerb() verb {
 	return verb{
 		name: "restore", args: "[SNAPSHOT]", usage: "create a database from a snapshot, and replace the database with it",
+		changes: true,
 		long: `Without SNAPSHOT, restores the newest available one. The restored database is a separate instance beside the one that
 serves, with the class, network, password and protection that the environment's file asks for.
 
@@ -72,13 +74,16 @@ type restoreRun struct {
 	last *history.Deployment
 }
 
+// restoreAction is what the lock's holder does during a restore.
+const restoreAction = "snapshot restore"
+
 // run holds the environment's lock from the first read on, while it asks, too: what was read is still so when it is changed.
 func (o restoreOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, o.targets.selected, func(t *target.Target) error {
 		if o.dryRun {
 			return o.runInTarget(ctx, t)
 		}
-		return o.locks.withLock(ctx, t, "snapshot restore", func(ctx context.Context) error { return o.runInTarget(ctx, t) })
+		return o.locks.withLock(ctx, t, restoreAction, func(ctx context.Context) error { return o.runInTarget(ctx, t) })
 	})
 }
 
@@ -101,6 +106,8 @@ const undoRevert = "switch again to the restored database in"
 
 func (r restoreRun) run(ctx context.Context) error {
 	switch o := r.options; {
+	case r.finishedByCrashed():
+		return r.finish(ctx)
 	case o.back:
 		return r.revert(ctx)
 	case r.last.Unfinished() && !o.switches:
@@ -124,14 +131,51 @@ func (r restoreRun) run(ctx context.Context) error {
 	return r.restore(ctx)
 }
 
+// finishedByCrashed reports whether this command repeats one that was killed after its switch was done and recorded. Another switch
+// would go to another snapshot, and lose what was written since.
+func (r restoreRun) finishedByCrashed() bool {
+	if r.last == nil || r.last.Unfinished() || r.target.Held.InterruptedCommand() != restoreAction {
+		return false
+	}
+	if r.options.back != r.last.Restore.Revert || !r.options.back && !r.options.switches {
+		return false
+	}
+	if r.options.snapshot != "" && r.options.snapshot != r.last.Restore.Snapshot {
+		return false
+	}
+	// The record is saved before the first step, so that the phase of a step makes the newest record the crashed command's.
+	steps := database.Switch{Instance: r.server, Plan: *r.last.Restore}.Steps()
+	return slices.ContainsFunc(steps, func(s database.Step) bool { return s.Name == r.target.Held.InterruptedPhase() })
+}
+
+// finish prints the outcome of a switch that was done before its command was killed.
+func (r restoreRun) finish(ctx context.Context) error {
+	opened, err := r.openStack(ctx)
+	if err != nil {
+		return err
+	}
+	progress := r.options.terminal.progress()
+	err = opened.RecoverIfNeeded(ctx, progress)
+	progress.Close()
+	if err != nil {
+		return markRun(err)
+	}
+	r.options.terminal.log("the switch was done before the previous command was killed: nothing is left to do")
+	r.printDone(*r.last)
+	return nil
+}
+
 // resumeHint names the commands that finish a switch.
 func (r restoreRun) resumeHint() string {
 	return fmt.Sprintf("`%s` continues it; `%s` switches back to the replaced database", r.command("--switch"), r.command("--back"))
 }
 
 // command returns this command with a flag, as a person would type it.
-func (r restoreRun) command(flag string) string {
-	words := "deployer snapshot restore " + flag + " --env " + r.target.Stack
+func (r restoreRun) command(flag string) string { return r.commandWith(" " + flag) }
+
+// commandWith returns this command with flags, each after a space.
+func (r restoreRun) commandWith(flags string) string {
+	words := "deployer snapshot restore" + flags + " --env " + r.target.Stack
 	if r.target.Simulated != nil {
 		words += " --local"
 	}
@@ -163,6 +207,9 @@ func (r restoreRun) restore(ctx context.Context) error {
 		id, err = r.server.Restore(ctx, plan, report)
 		return plan.Instance + " is available", markAttempted(err)
 	}); err != nil {
+		if ctx.Err() != nil {
+			return r.interruptedRestore(ctx, plan)
+		}
 		return err
 	}
 	if !r.options.switches {
@@ -174,6 +221,16 @@ func (r restoreRun) restore(ctx context.Context) error {
 		return markAttempted(err)
 	}
 	return r.switchTo(ctx, opened, r.newRecord(swap))
+}
+
+// interruptedRestore returns the error of a restore that was interrupted while RDS creates the instance.
+func (r restoreRun) interruptedRestore(ctx context.Context, plan database.RestorePlan) error {
+	flag := ""
+	if r.options.switches {
+		flag = " --switch"
+	}
+	return partialFailure{hint.With(fmt.Errorf("%w; RDS may still create %s, and %s serves as before", context.Cause(ctx), plan.Instance,
+		r.target.Env.DatabaseIdentifier()), "`"+r.commandWith(flag)+"` continues with it")}
 }
 
 // openStack opens the environment's stack, whose services are to use the database.
@@ -342,7 +399,7 @@ func (r restoreRun) printSteps(plan history.DatabaseSwap, switches bool) {
 			r.options.terminal.printf("%-10s %s\n", step.Name, step.Description)
 		}
 	}
-	r.options.terminal.printf("dry run: nothing was done\n")
+	r.options.terminal.printf("%s\n", dryRunNote)
 }
 
 // printNextSteps prints what a restore without --switch leaves to people.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,6 +21,7 @@ import (
 func upVerb() verb {
 	return verb{
 		name: "up", usage: "deploy an image: infrastructure, migrations, services, health",
+		changes: true,
 		long: `A full deployment in one process. Its phases: preflight (changes nothing and reports every
 problem at once), backup, provision, migrate, rollout, health, validate.
 
@@ -166,13 +166,13 @@ func (o upOptions) check() error {
 // runs without it, and reports all that is missing.
 func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	defer o.stacks.PrintKey(t)
-	acquired := false
+	acquired, changed := false, ""
 	err := o.locks.withLock(ctx, t, "up", func(ctx context.Context) error {
 		acquired = true
 		if t.Env.Protected {
 			reason := t.Name + " is protected"
 			if o.changes(stack.DatabaseComponent) {
-				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env); notice != "" {
+				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env, o.skippedPhases(t.Env)); notice != "" {
 					reason += "; " + notice
 				}
 			}
@@ -181,12 +181,16 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 			}
 		}
 		if t.Simulated != nil && !o.codeOnly {
-			if err := o.shared.ensureLocal(ctx, t, false); err != nil {
+			sharedDeployed, err := o.shared.ensureLocal(ctx, t, false)
+			if err != nil {
 				return err
+			}
+			if sharedDeployed {
+				changed = "the shared stack, which was deployed"
 			}
 		}
 		t.Held.Image(o.tag)
-		return o.release(ctx, t)
+		return release.ChangedBefore(o.release(ctx, t), changed)
 	})
 	if missing := (*lock.NoBucketError)(nil); acquired || !errors.As(err, &missing) {
 		return err
@@ -293,34 +297,46 @@ func (o upOptions) skippedPhases(env *environment.Environment) map[string]string
 	return skipped
 }
 
-// partialSummary returns what a deployment verified that left phases out: only a rollout verifies that an image runs, and only
-// the health phase that its URL answers.
-func partialSummary(env *environment.Environment, tag string, leftOut []string, took time.Duration) string {
-	verified := fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
-	switch {
-	case slices.Contains(leftOut, release.Rollout):
-		verified = fmt.Sprintf("%s was not rolled out in %s", tag, env.Name)
-	case slices.Contains(leftOut, release.Health):
-		verified = fmt.Sprintf("%s runs in %s, and whether %s answers was not checked", tag, env.Name, env.URL())
-	}
-	return fmt.Sprintf("%s, after %s; skipped: %s", verified, took, strings.Join(leftOut, ", "))
-}
-
-// printSummary prints the outcome.
+// printSummary prints the outcome: only what a phase verified, and what was skipped. Only a rollout verifies that an image runs, and only the
+// health phase that the environment's URL answers.
 func (o upOptions) printSummary(env *environment.Environment, result history.Deployment) {
-	tag, took := result.Image.Tag, duration(result)
+	tag, components := result.Image.Tag, strings.Join(o.components, ", ")
+	rolledOut, healthy := ran(result, release.Rollout), ran(result, release.Health)
+	var text string
 	switch {
 	case o.dryRun && o.restart:
-		o.terminal.printf("%s, which runs in %s, can be restarted\n", tag, env.Name)
-	case o.restart && !slices.Contains(o.skip, release.Rollout):
-		o.terminal.printf("every task of %s in %s was restarted, after %s\n", tag, env.Name, took)
+		text = fmt.Sprintf("%s, which runs in %s, can be restarted", tag, env.Name)
+	case o.dryRun && len(o.components) > 0:
+		text = fmt.Sprintf("%s of %s can be deployed with %s", components, env.Name, tag)
 	case o.dryRun:
-		o.terminal.printf("%s can be deployed to %s\n", tag, env.Name)
-	case len(o.components) > 0 && len(o.skip) == 0:
-		o.terminal.printf("%s of %s deployed, after %s\n", strings.Join(o.components, ", "), env.Name, took)
-	case len(o.skip) > 0:
-		o.terminal.printf("%s\n", partialSummary(env, tag, o.skip, took))
+		text = fmt.Sprintf("%s can be deployed to %s", tag, env.Name)
+	case len(o.components) > 0 && (rolledOut || ran(result, release.Provision) && !slices.Contains(o.components, stack.ServicesComponent)):
+		text = fmt.Sprintf("%s of %s deployed", components, env.Name)
+	case len(o.components) > 0 && !slices.Contains(o.components, stack.ServicesComponent):
+		text = fmt.Sprintf("%s of %s not deployed", components, env.Name)
+	case !rolledOut:
+		text = fmt.Sprintf("%s was not rolled out in %s", tag, env.Name)
+	case o.restart:
+		text = fmt.Sprintf("every task of %s in %s was restarted", tag, env.Name)
+	case !healthy:
+		text = fmt.Sprintf("%s runs in %s, and whether %s answers was not checked", tag, env.Name, env.URL())
 	default:
-		o.terminal.printf("%s runs in %s at %s, after %s\n", tag, env.Name, env.URL(), took)
+		text = fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
 	}
+	if o.dryRun {
+		o.terminal.printf("%s; %s\n", text, dryRunNote)
+		return
+	}
+	if text = fmt.Sprintf("%s, after %s", text, duration(result)); len(o.skip) > 0 {
+		text += "; skipped: " + strings.Join(o.skip, ", ")
+	}
+	o.terminal.printf("%s\n", text)
+}
+
+// dryRunNote ends the last line of a dry run.
+const dryRunNote = "dry run: nothing was changed"
+
+// ran reports whether a phase of a deployment succeeded, and was not skipped.
+func ran(result history.Deployment, phase string) bool {
+	return slices.ContainsFunc(result.Phases, func(p history.Phase) bool { return p.Name == phase && p.Outcome == history.Succeeded })
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -21,27 +22,43 @@ func TestLastLineOfUp(t *testing.T) {
 		options upOptions
 		want    string
 	}{
-		"everything":           {upOptions{}, runs + at + ", after 5s"},
-		"no rollout":           {upOptions{skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
-		"no rollout or health": {upOptions{skip: []string{"health", "rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: health, rollout"},
-		"no health":            {upOptions{skip: []string{"health"}}, runs + ", and whether " + env.URL() + " answers was not checked, after 5s; skipped: health"},
-		"no backup":            {upOptions{skip: []string{"backup"}}, runs + at + ", after 5s; skipped: backup"},
-		"code, no rollout":     {upOptions{codeOnly: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
-		"components":           {upOptions{components: []string{"network"}}, "network of staging deployed, after 5s"},
+		"everything":            {upOptions{}, runs + at + ", after 5s"},
+		"no rollout":            {upOptions{skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
+		"no rollout or health":  {upOptions{skip: []string{"health", "rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: health, rollout"},
+		"no health":             {upOptions{skip: []string{"health"}}, runs + ", and whether " + env.URL() + " answers was not checked, after 5s; skipped: health"},
+		"no backup":             {upOptions{skip: []string{"backup"}}, runs + at + ", after 5s; skipped: backup"},
+		"code, no rollout":      {upOptions{codeOnly: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
+		"components, no health": {upOptions{components: []string{"network"}, skip: []string{"health"}}, "network of staging deployed, after 5s; skipped: health"},
+		"components, nothing": {upOptions{components: []string{"network"}, skip: []string{"provision"}},
+			"network of staging not deployed, after 5s; skipped: provision"},
+		"restart, no health": {upOptions{codeOnly: true, restart: true, skip: []string{"health"}},
+			"every task of 1.0.0-aaa in staging was restarted, after 5s; skipped: health"},
+		"dry run of components": {upOptions{dryRun: true, components: []string{"network"}},
+			"network of staging can be deployed with 1.0.0-aaa; dry run: nothing was changed"},
+		"dry run of a restart": {upOptions{dryRun: true, codeOnly: true, restart: true},
+			"1.0.0-aaa, which runs in staging, can be restarted; dry run: nothing was changed"},
+		"components": {upOptions{components: []string{"network"}}, "network of staging deployed, after 5s"},
 		"components, no rollout": {upOptions{components: []string{"services"}, skip: []string{"rollout"}},
 			"1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
 		"restart":             {upOptions{codeOnly: true, restart: true}, "every task of 1.0.0-aaa in staging was restarted, after 5s"},
 		"restart, no rollout": {upOptions{codeOnly: true, restart: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
-		"dry run":             {upOptions{dryRun: true}, "1.0.0-aaa can be deployed to staging"},
-		"dry run, no rollout": {upOptions{dryRun: true, skip: []string{"rollout"}}, "1.0.0-aaa can be deployed to staging"},
+		"dry run":             {upOptions{dryRun: true}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
+		"dry run, no rollout": {upOptions{dryRun: true, skip: []string{"rollout"}}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			test.options.terminal = &terminal{streams: streams{out: &out}}
 			started := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
-			test.options.printSummary(env, history.Deployment{
-				Image: history.Image{Tag: "1.0.0-aaa"}, Started: started, Ended: started.Add(5 * time.Second),
-			})
+			result := history.Deployment{Image: history.Image{Tag: "1.0.0-aaa"}, Started: started, Ended: started.Add(5 * time.Second)}
+			skipped := test.options.skippedPhases(env)
+			for _, name := range release.PhaseNames() {
+				phase := history.Phase{Name: name, Outcome: history.Succeeded}
+				if skipped[name] != "" {
+					phase.Outcome = history.Skipped
+				}
+				result.Phases = append(result.Phases, phase)
+			}
+			test.options.printSummary(env, result)
 			require.Equal(t, test.want+"\n", out.String())
 		})
 	}

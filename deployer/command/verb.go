@@ -24,6 +24,10 @@ type verb struct {
 	// formats are the values of --format, the default first; none where the output has one form.
 	formats []string
 	flags   []cli.Flag
+	// hidden verbs are started by the deployer itself, and are in no help.
+	hidden bool
+	// changes reports that the command changes something, and nothing where it exits with codeNotRun.
+	changes bool
 	// sensitive verbs take secrets: errors never repeat what is on their command line.
 	sensitive bool
 	// validateArgs checks the arguments before their number is checked, where a verb knows more about them.
@@ -46,7 +50,7 @@ type services struct {
 func newServices(flags globalFlags, wait bool, s streams) *services {
 	t := newTerminal(flags, s)
 	stacks := &stack.Opener{Options: flags.Options, Warn: t.warn, Instructions: s.err}
-	locks := &locker{terminal: t, wait: wait}
+	locks := &locker{terminal: t, options: flags.Options, wait: wait}
 	all := &targets{options: flags.Options, selected: flags.env, region: flags.region, terminal: t}
 	return &services{
 		flags: flags, terminal: t, targets: all, stacks: stacks, locks: locks,
@@ -68,7 +72,7 @@ func verbs() []verb {
 func (v verb) command(s streams) *cli.Command {
 	c := &cli.Command{
 		Name: v.name, Usage: v.usage, ArgsUsage: v.args, Description: v.description(),
-		OnUsageError: v.usageError, HideHelpCommand: true,
+		OnUsageError: v.usageError, HideHelpCommand: true, Hidden: v.hidden,
 	}
 	if v.args == "" {
 		c.ArgsUsage = " "
@@ -93,6 +97,9 @@ func (v verb) command(s streams) *cli.Command {
 		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
 			return all.terminal.withOutputFile(flags.output, func() error {
 				err := all.terminal.withWriteError(v.run(limited, all, ctx))
+				if v.changes && exitCode(err) == codeNotRun {
+					err = unchangedError{err}
+				}
 				if err == nil && ctx.Bool("strict") && all.terminal.warnings.Load() > 0 {
 					return exitStatus(codeWarnings)
 				}

@@ -9,6 +9,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -41,7 +42,8 @@ func TestOnlySnapshotsOfDeploymentsExpire(t *testing.T) {
 func TestIncompatibleSnapshotsAreRefused(t *testing.T) {
 	s := staging(t)
 	good := Snapshot{Name: "s", Engine: "postgres", Version: "16.8", Encrypted: true, SizeGiB: 20, user: s.Env.Database.User}
-	require.NoError(t, s.compatible(good))
+	require.NoError(t, s.compatible(good, "16.10"))
+	require.NoError(t, s.compatible(good, ""), "the database was deleted")
 	for name, test := range map[string]struct {
 		change func(*Snapshot)
 		want   string
@@ -55,8 +57,25 @@ func TestIncompatibleSnapshotsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bad := good
 			test.change(&bad)
-			require.ErrorContains(t, s.compatible(bad), test.want)
+			require.ErrorContains(t, s.compatible(bad, ""), test.want)
 		})
+	}
+}
+
+// RDS does not go back to an older version, whatever the environment's file asks for.
+func TestSnapshotOfAnotherVersionThanTheDatabase(t *testing.T) {
+	for _, test := range []struct{ snapshot, running, file, want, hint string }{
+		{"16.8", "17.8", "17", "the snapshot s is of postgres 16.8, and v3-backend-staging-db runs 17.8: it cannot replace the database", "choose a snapshot of version 17"},
+		{"16.8", "17.8", "16", "the snapshot s is of postgres 16.8, and v3-backend-staging-db runs 17.8: it cannot replace the database", "choose a snapshot of version 17"},
+		{"17.8", "16.8", "17", "the snapshot s is of postgres 17.8, and v3-backend-staging-db runs 16.8: it cannot replace the database", "choose a snapshot of version 16"},
+		{"16.8", "16.9", "17", "the snapshot s is of postgres 16.8, the environment's file requires postgres17", "set database.engineVersion in Pulumi.staging.yaml to the snapshot's"},
+		{"16.8", "", "17", "the snapshot s is of postgres 16.8, the environment's file requires postgres17", "set database.engineVersion in Pulumi.staging.yaml to the snapshot's"},
+	} {
+		s := staging(t)
+		s.Env.Database.EngineVersion = test.file
+		err := s.compatible(Snapshot{Name: "s", Engine: "postgres", Version: test.snapshot, Encrypted: true, SizeGiB: 20, user: s.Env.Database.User}, test.running)
+		require.EqualError(t, err, test.want)
+		require.Contains(t, hint.Of(err), test.hint)
 	}
 }
 

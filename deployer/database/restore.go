@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -59,7 +58,7 @@ func (s Instance) PlanRestore(ctx context.Context, name string) (RestorePlan, er
 	if r.Snapshot, err = s.choose(snapshots, name); err != nil || r.Started {
 		return r, err
 	}
-	if err := errors.Join(s.compatible(r.Snapshot), s.checkQuota(ctx)); err != nil {
+	if err := errors.Join(s.compatible(r.Snapshot, runningVersion(all.byName(s.Env.DatabaseIdentifier()))), s.checkQuota(ctx)); err != nil {
 		return r, err
 	}
 	r.securityGroup, err = s.findSecurityGroup(ctx)
@@ -98,11 +97,14 @@ func (s Instance) choose(all []Snapshot, name string) (Snapshot, error) {
 }
 
 // compatible returns an error for a snapshot whose instance could not replace the database: RDS cannot change these properties
-// afterwards, and the next deployment would replace the instance to correct them.
-func (s Instance) compatible(o Snapshot) error {
-	major, _, _ := strings.Cut(o.Version, ".")
+// afterwards, and the next deployment would replace the instance to correct them. running is the version of the database that serves; ""
+// where there is none.
+func (s Instance) compatible(o Snapshot, running string) error {
+	major := environment.MajorVersion(o.Version)
 	file := environment.FileName(s.Env.Stack)
 	switch {
+	case running != "" && major != environment.MajorVersion(running):
+		return s.otherVersion(o, running)
 	case o.Engine+major != s.Env.DatabaseFamily():
 		return hint.With(fmt.Errorf("the snapshot %s is of %s %s, the environment's file requires %s", o.Name, o.Engine, o.Version, s.Env.DatabaseFamily()),
 			"set database.engineVersion in "+file+" to the snapshot's, or choose another snapshot")
@@ -116,6 +118,25 @@ func (s Instance) compatible(o Snapshot) error {
 		return fmt.Errorf("the snapshot %s has the master user %s, the environment's file has %s", o.Name, o.user, s.Env.Database.User)
 	}
 	return nil
+}
+
+// otherVersion returns the error for a snapshot of another major version than the database that serves: only the parameter group of the
+// version that runs exists, and the file cannot go back to an older one.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RestoreFromSnapshot.html
+func (s Instance) otherVersion(o Snapshot, running string) error {
+	return hint.With(fmt.Errorf("the snapshot %s is of %s %s, and %s runs %s: it cannot replace the database", o.Name, o.Engine, o.Version,
+		s.Env.DatabaseIdentifier(), running), fmt.Sprintf("choose a snapshot of version %s, or restore this one to an instance beside the database and "+
+		"copy the data, as docs/changes.md describes: aws rds restore-db-instance-from-db-snapshot --region %s --db-snapshot-identifier %s "+
+		"--db-instance-identifier %s --db-subnet-group-name %s", environment.MajorVersion(running), s.Env.Region, o.Name,
+		s.Env.RestoredIdentifier()+"-"+environment.MajorVersion(o.Version), s.Env.DatabaseIdentifier()))
+}
+
+// runningVersion returns an instance's version of PostgreSQL; "" where there is no instance.
+func runningVersion(i *types.DBInstance) string {
+	if i == nil {
+		return ""
+	}
+	return aws.ToString(i.EngineVersion)
 }
 
 // checkQuota returns an error if the account may not have another instance. Where the quota cannot be read, RDS reports it when the

@@ -14,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -163,6 +164,11 @@ func (s Instance) PlanReverse(ctx context.Context, services Services, last histo
 	if last.Outgoing == "" || all.byResourceID(last.Outgoing) == nil {
 		return history.DatabaseSwap{}, hint.With(errors.New("the database that the last switch replaced does not exist any more"),
 			"see what it can be restored from: `deployer snapshot list --env "+s.Env.Stack+"`")
+	}
+	from, to := runningVersion(all.byResourceID(last.Incoming)), runningVersion(all.byResourceID(last.Outgoing))
+	if from != "" && environment.MajorVersion(from) != environment.MajorVersion(to) {
+		return history.DatabaseSwap{}, hint.With(fmt.Errorf("the database that the last switch replaced is of PostgreSQL %s, and the one that serves of %s",
+			to, from), "RDS cannot go back to an older version in place: copy the data instead, as docs/changes.md describes")
 	}
 	plan := history.DatabaseSwap{
 		Snapshot: last.Snapshot, Revert: !last.Revert, Incoming: last.Outgoing, Outgoing: last.Incoming,

@@ -10,7 +10,7 @@
 // ends, the child gets exactly one SIGINT: it starts nothing new, waits for what is running, writes its state and releases
 // its lock. The run waits for that without a limit; WithAbandon returns earlier, and the engine continues to its orderly
 // end. It never gets a second signal, which would make it drop what is running and leave pending operations and a stale
-// lock.
+// lock. Only where the cause of the context has a method StateTaken is the child killed: another engine may write the state.
 //
 // When this process is killed, the engine loses its program and ends in the same orderly way; it writes to files, not to
 // pipes that would break. Pdeathsig is not set: to an engine that was already interrupted it would be the second signal.

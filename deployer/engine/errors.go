@@ -107,6 +107,8 @@ type Failure struct {
 	Resources []ResourceError
 	// Summary is what the run has changed.
 	Summary Summary
+	// Done and Total are those of the last Event; Total is 0 if it is unknown.
+	Done, Total int
 	// Pending are operations whose outcome is unknown.
 	Pending []Pending
 	// UnderWay describes the operations that were running when the run was interrupted, or still are where the engine was
@@ -222,6 +224,9 @@ func (e *InterruptedError) Error() string {
 		cause = e.Cause.Error()
 	}
 	text := fmt.Sprintf("%s: %s, after %d changes", e.Run, cause, e.Summary.Changed())
+	if e.Total > 0 && e.Done <= e.Total {
+		text += fmt.Sprintf("; %d of %d resources are done", e.Done, e.Total)
+	}
 	if e.RunningPID != 0 {
 		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.RunningPID)
 	}

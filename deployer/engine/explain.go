@@ -36,7 +36,7 @@ func isError[T error](err error) bool {
 // explain converts the end of a run to one of this package's errors. The Automation API's helpers need its own error
 // unwrapped.
 func (h *Handle) explain(ctx context.Context, raw error, c *process, f Failure) error {
-	f.Killed = c.code == exitSignaled
+	f.Killed = c.code == exitSignaled && !stateTaken(ctx) // the lock of the stack may be another engine's
 	if ctx.Err() != nil {
 		return &InterruptedError{Failure: f, Cause: context.Cause(ctx), RunningPID: c.runningPID}
 	}

@@ -2,6 +2,9 @@ package engine
 
 import (
 	"bufio"
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -44,4 +47,38 @@ func TestDeployerToBeKilled(t *testing.T) {
 	go func() { _, _ = os.Stdout.WriteString("creating " + <-l.creating + "\n") }()
 	_, err := h.Up(t.Context(), Update{}, nil)
 	require.NoError(t, err, "it was not killed")
+}
+
+// takenError is the cause of a context after which another process may write the state.
+type takenError struct{ error }
+
+func (takenError) StateTaken() {}
+
+// When another process may have taken the stack over, the engine is killed at once: it may not write its state once more, and nothing
+// removes a lock that may be the other engine's.
+func TestAnEngineIsKilledWhenItsStateIsTaken(t *testing.T) {
+	l := newHarness(t, pair(with(valueMap("a"), "slow", pulumi.Bool(true)), valueMap("b")))
+	h := l.open(t)
+	ctx, lose := context.WithCancelCause(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := h.Up(ctx, Update{}, nil)
+		failed <- err
+	}()
+	require.Equal(t, "one", <-l.creating)
+	before := read(t, l.stateFile())
+	lose(fmt.Errorf("lost: %w", takenError{errors.New("bob has the lock")}))
+	var interrupted *InterruptedError
+	select {
+	case err := <-failed:
+		require.ErrorAs(t, err, &interrupted)
+	case <-time.After(20 * time.Second):
+		require.FailNow(t, "the engine waits for its operation, and writes its state after that")
+	}
+	close(l.release)
+	require.False(t, interrupted.Killed, "its lock is not removed")
+	require.Len(t, interrupted.Pending, 1)
+	require.Contains(t, interrupted.Hint(), "is unknown")
+	require.Equal(t, before, read(t, l.stateFile()))
+	require.Len(t, l.locks(t), 1)
 }

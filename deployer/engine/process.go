@@ -53,6 +53,13 @@ func abandoned(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
+// stateTaken reports whether the context has ended because another process may write the state from now on: the engine's next write
+// would replace that process's, and is worse than an operation of unknown outcome.
+func stateTaken(ctx context.Context) bool {
+	var taken interface{ StateTaken() }
+	return ctx.Err() != nil && errors.As(context.Cause(ctx), &taken)
+}
+
 var errStillRunning = errors.New("the engine is still running")
 
 var _ auto.PulumiCommand = (*process)(nil)
@@ -114,7 +121,11 @@ func (c *process) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []i
 	select {
 	case <-ended:
 	case <-ctx.Done():
-		c.interrupt(ctx, cmd.Process, ended)
+		if stateTaken(ctx) {
+			_ = cmd.Process.Kill() // the only error is that it has just ended
+		} else {
+			c.interrupt(ctx, cmd.Process, ended)
+		}
 		select {
 		case <-ended:
 		case <-abandoned(ctx):

@@ -18,8 +18,9 @@ type progress struct {
 	now            func() time.Time
 	// receiving reports whether the engine has emitted an event.
 	receiving bool
-	// total is the expected number of steps, done the number of those that have ended.
-	total, done int
+	// tally counts the resources, done those whose steps have ended.
+	tally *tally
+	done  int
 	// refreshing runs count the differences that they find, others their changes.
 	refreshing bool
 
@@ -40,9 +41,9 @@ type progress struct {
 	downloads   map[string]bool // plugins that were reported
 }
 
-func newProgress(u Update, refreshing bool, now func() time.Time) *progress {
+func newProgress(t *tally, refreshing bool, now func() time.Time) *progress {
 	return &progress{
-		started: now(), now: now, running: map[string]running.Operation{}, total: u.Total, refreshing: refreshing,
+		started: now(), now: now, running: map[string]running.Operation{}, tally: t, refreshing: refreshing,
 		open: map[string]bool{}, pending: map[string]Pending{}, touched: map[string]Pending{}, counts: map[string]int{}, messages: map[string][]string{}, downloads: map[string]bool{},
 	}
 }
@@ -66,6 +67,9 @@ func (p *progress) onEvent(e apitype.EngineEvent) []Event {
 
 func (p *progress) onStepStart(m apitype.StepEventMetadata) []Event {
 	p.open[stepKey(m.URN, m.Op)] = true
+	if isProgramType(m.Type) {
+		p.tally.add(m.URN)
+	}
 	if isCustom(m) && isChange(string(m.Op)) {
 		typ, name := typeAndName(m.URN)
 		pending := Pending{URN: m.URN, Type: typ, Name: name, Op: string(m.Op)}
@@ -172,7 +176,7 @@ func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, messag
 
 func (p *progress) newEvent(urn string, status Status, message string) Event {
 	typ, name := typeAndName(urn)
-	return Event{URN: urn, Type: typ, Name: name, Status: status, Message: message, Done: p.done, Total: p.total, Running: p.operations()}
+	return Event{URN: urn, Type: typ, Name: name, Status: status, Message: message, Done: p.done, Total: p.tally.total(), Running: p.operations()}
 }
 
 // operations returns what is running, the longest first.
@@ -229,7 +233,7 @@ func (p *progress) failure(run string) Failure {
 			failed = append(failed, ResourceError{Message: message})
 		}
 	}
-	return Failure{Run: run, Resources: failed, Summary: p.summary()}
+	return Failure{Run: run, Resources: failed, Summary: p.summary(), Done: p.done, Total: p.tally.total()}
 }
 
 // stepKey returns a unique key: a replacement has three steps with one URN.
@@ -258,7 +262,8 @@ type Event struct {
 	Message string
 	// Warning marks a note of the severity warning.
 	Warning bool
-	// Done counts the steps that have ended, including those without changes; Total is Update.Total.
+	// Done counts the resources whose steps have ended, including those without changes, and Total those that are known by now: of the
+	// state, of the program, and those that a provider has declared.
 	Done, Total int
 	// Running are the changes of resources that have begun and not ended, the longest first.
 	Running []running.Operation

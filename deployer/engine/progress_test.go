@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,10 @@ func replay(t *testing.T, name string, refreshing bool) (*progress, []string) {
 	require.NoError(t, err)
 	defer file.Close()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	p := newProgress(Update{Total: 9}, refreshing, func() time.Time { return now })
+	p := newProgress(newTally([]Resource{
+		{URN: strings.Replace(urnTwo, "two", "one", 1), Type: "test:index:Thing"}, {URN: urnTwo, Type: "test:index:Thing"},
+		{URN: "urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev", Type: "pulumi:pulumi:Stack"},
+	}), refreshing, func() time.Time { return now })
 	var reported []string
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -46,10 +50,10 @@ func TestProgressOfAFailure(t *testing.T) {
 		"https response error StatusCode: 400, RequestID: 7d7e, InsufficientDBInstanceCapacity: no capacity"
 	p, reported := replay(t, "fails", false)
 	require.Equal(t, []string{
-		"started update one 0/9 [test:index:Thing one 0s]",
-		"done update one 1/9 []",
-		"started create-replacement two 1/9 [test:index:Thing two 0s]",
-		"failed create-replacement two 1/9 " + message + "[]",
+		"started update one 0/2 [test:index:Thing one 0s]",
+		"done update one 1/2 []",
+		"started create-replacement two 1/2 [test:index:Thing two 0s]",
+		"failed create-replacement two 1/2 " + message + "[]",
 	}, reported)
 	failure := p.failure("up")
 	require.Equal(t, []ResourceError{{URN: urnTwo, Type: "test:index:Thing", Name: "two", Message: message}},
@@ -59,7 +63,7 @@ func TestProgressOfAFailure(t *testing.T) {
 
 func TestProgressOfAnInterruption(t *testing.T) {
 	p, reported := replay(t, "interrupted", false)
-	require.Equal(t, []string{"started create one 0/9 [test:index:Thing one 0s]", "done create one 1/9 []"}, reported)
+	require.Equal(t, []string{"started create one 0/2 [test:index:Thing one 0s]", "done create one 1/2 []"}, reported)
 	failure := p.failure("up")
 	require.Empty(t, failure.Resources)
 	require.Equal(t, map[string]int{"create": 1}, failure.Summary.Changes)
@@ -68,17 +72,16 @@ func TestProgressOfAnInterruption(t *testing.T) {
 func TestPlanOfAPreview(t *testing.T) {
 	p, reported := replay(t, "preview", false)
 	require.Equal(t, []string{
-		"started update one 0/9 [test:index:Thing one 0s]",
-		"done update one 1/9 []",
-		"started create-replacement two 1/9 [test:index:Thing two 0s]",
-		"done create-replacement two 1/9 []",
-		"started delete-replaced two 2/9 [test:index:Thing two 0s]",
-		"done delete-replaced two 2/9 []",
+		"started update one 0/2 [test:index:Thing one 0s]",
+		"done update one 1/2 []",
+		"started create-replacement two 1/2 [test:index:Thing two 0s]",
+		"done create-replacement two 1/2 []",
+		"started delete-replaced two 2/2 [test:index:Thing two 0s]",
+		"done delete-replaced two 2/2 []",
 	}, reported)
 	plan := p.plan()
 	require.Equal(t, []string{"update one", "replace two"}, stepNames(plan))
 	require.Equal(t, map[string]int{"update": 1, "replace": 1}, plan.Changes)
-	require.Equal(t, 2, plan.Total())
 	require.Equal(t, []Difference{
 		{Path: "fixed", Kind: "update", Replaces: true, Old: "a", New: "b"},
 		{Path: "value", Kind: "update", Old: "a", New: "b"},
@@ -134,7 +137,7 @@ func TestRunningOperations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-			p := newProgress(Update{}, false, func() time.Time { return now })
+			p := newProgress(newTally(nil), false, func() time.Time { return now })
 			for _, e := range test.events {
 				p.onEvent(e)
 				now = now.Add(time.Minute)
@@ -153,6 +156,7 @@ func TestInterruptionNamesWhatWasUnderWay(t *testing.T) {
 		want string
 	}{
 		"nothing":   {InterruptedError{Failure: Failure{Run: "up"}}, "up: interrupted, after 0 changes"},
+		"partly":    {InterruptedError{Failure: Failure{Run: "up", Done: 63, Total: 141}}, "up: interrupted, after 0 changes; 63 of 141 resources are done"},
 		"has ended": {InterruptedError{Failure: Failure{Run: "up", UnderWay: database}}, "up: interrupted, after 0 changes; under way at that time: " + database},
 		"abandoned": {InterruptedError{Failure: Failure{Run: "up", UnderWay: database}, RunningPID: 7},
 			"up: interrupted, after 0 changes; the engine (process 7) was asked to stop and has not ended yet; still running: " + database},
@@ -165,7 +169,7 @@ func TestDiagnostics(t *testing.T) {
 	diagnostic := func(severity, urn, message string) apitype.EngineEvent {
 		return apitype.EngineEvent{DiagnosticEvent: &apitype.DiagnosticEvent{Severity: severity, URN: urn, Message: message}}
 	}
-	p := newProgress(Update{}, false, time.Now)
+	p := newProgress(newTally(nil), false, time.Now)
 	require.Equal(t, []Event{{URN: urnOne, Type: "test:index:Thing", Name: "one", Status: Note, Message: "old", Warning: true}},
 		p.onEvent(diagnostic("warning", urnOne, "warning: old\n")))
 	require.Len(t, p.onEvent(diagnostic("info", "", "waiting")), 1)
@@ -188,7 +192,7 @@ func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
 	m := func(op apitype.OpType) apitype.StepEventMetadata {
 		return apitype.StepEventMetadata{Op: op, URN: urnOne, Type: "test:index:Thing"}
 	}
-	p := newProgress(Update{}, false, time.Now)
+	p := newProgress(newTally(nil), false, time.Now)
 	for _, e := range []apitype.EngineEvent{
 		{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: m(apitype.OpRefresh)}},
 		{ResOutputsEvent: &apitype.ResOutputsEvent{Metadata: m(apitype.OpUpdate)}},
@@ -200,13 +204,4 @@ func TestRefreshBeforeAnUpdateIsNotCounted(t *testing.T) {
 	}
 	require.Equal(t, map[string]int{"same": 1}, p.summary().Changes)
 	require.True(t, p.plan().Empty())
-}
-
-// Total returns the number of steps of an Up after this Preview, for Update.Total.
-func (p Plan) Total() int {
-	n := 0
-	for _, count := range p.Changes {
-		n += count
-	}
-	return n
 }

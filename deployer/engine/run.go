@@ -8,7 +8,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/running"
 )
 
@@ -24,8 +23,6 @@ type Update struct {
 	Message string
 	// Refresh reads every resource from the account before the run.
 	Refresh bool
-	// Total is the expected number of steps, for events; 0 if it is not known.
-	Total int
 }
 
 // Up changes the account to what the program declares.
@@ -39,9 +36,6 @@ func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary
 
 // Destroy deletes the stack's resources, and fails if one is protected. It keeps the stack itself and its history.
 func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
-	if len(u.Targets)+len(u.Excludes) == 0 {
-		u.Total = len(list.Filter(h.current.Resources, func(r Resource) bool { return isProgramType(r.Type) }))
-	}
 	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, call(ctx, (*auto.Stack).Destroy, u.destroy))
 	return p.summary(), err
 }
@@ -94,7 +88,7 @@ func emptyProgram(*pulumi.Context) error { return nil }
 // run runs the engine once, and follows its events to their end.
 func (h *Handle) run(ctx context.Context, operation string, u Update, program pulumi.RunFunc, onEvent func(Event),
 	call func(*auto.Stack, eventStream) error) (*progress, error) {
-	p := newProgress(u, operation == refresh || operation == drift, time.Now)
+	p := newProgress(newTally(h.current.Resources), operation == refresh || operation == drift, time.Now)
 	listening := make(chan struct{})
 	c := &process{engine: h.engine, listening: listening}
 	changing := operation != preview && operation != drift
@@ -103,7 +97,7 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 			return p, err
 		}
 	}
-	stack, err := h.selectStack(ctx, c, program)
+	stack, err := h.selectStack(ctx, c, p.tally.watch(program))
 	if err != nil {
 		return p, err
 	}
@@ -128,7 +122,7 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 		failure.UnderWay = running.Describe(p.operations(), p.ended)
 	}
 	switch {
-	case c.runningPID != 0: // the engine is still writing its state
+	case c.runningPID != 0, stateTaken(ctx): // the engine, or another process, is writing the state
 		failure.Pending = sortedPending(p.pending)
 	case p.receiving && changing:
 		failure.StateWrite = h.recoverFailedWrite(sortedPending(p.touched), p.parents, c.stderr)

@@ -101,11 +101,12 @@ func TestStackLifecycle(t *testing.T) {
 	require.Empty(t, l.done(), "a preview changed something")
 
 	var events []Event
-	summary, err := h.Up(t.Context(), Update{Total: plan.Total()}, func(e Event) { events = append(events, e) })
+	summary, err := h.Up(t.Context(), Update{}, func(e Event) { events = append(events, e) })
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"create": 2}, summary.Changes)
 	require.Positive(t, summary.Duration)
 	require.Equal(t, []string{"create one", "create two"}, l.done())
+	require.Equal(t, 2, events[0].Total, "what waits for the first resource is counted from the beginning")
 	last := events[len(events)-1]
 	require.Equal(t, Event{URN: urnTwo, Type: "test:index:Thing", Name: "two", Op: "create", Status: Done,
 		Done: 2, Total: 2}, last)

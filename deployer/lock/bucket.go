@@ -193,8 +193,11 @@ func (b Bucket) read(ctx context.Context, stack string) (*lockObject, error) {
 		now = b.Clock.Now()
 	}
 	found := &lockObject{Status{Holder: *decodeHolder(body, stack), State: StateHeld, SinceHeartbeat: max(0, now.Sub(aws.ToTime(out.LastModified)))}, aws.ToString(out.ETag)}
-	if found.SinceHeartbeat >= found.Holder.leaseDuration(b.leaseDuration()) {
+	switch {
+	case found.SinceHeartbeat >= found.Holder.leaseDuration(b.leaseDuration()):
 		found.State = StateExpired
+	case found.Holder.Ending:
+		found.State = StateEnding
 	}
 	return found, nil
 }

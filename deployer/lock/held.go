@@ -104,6 +104,9 @@ func (e *TooLateError) Hint() string { return "renew the credentials, then run t
 // Unwrap returns the error about the holder.
 func (e *TooLateError) Unwrap() error { return e.Held }
 
+// ID returns the ID of this acquisition.
+func (h *Held) ID() string { return h.holder().ID }
+
 // Phase sets the current phase of the holder.
 func (h *Held) Phase(name string) { h.update(func(me *Holder) { me.Phase = name }) }
 
@@ -121,7 +124,7 @@ func (h *Held) update(change func(*Holder)) {
 }
 
 // KeepAfterExit keeps the lock after this process exits, for an engine that is still running: in a directory the engine
-// holds it, in a bucket it expires.
+// holds it, in a bucket the keeper renews it.
 func (h *Held) KeepAfterExit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -137,6 +140,14 @@ func (h *Held) InterruptedCommand() string {
 		return ""
 	}
 	return h.previous.Command
+}
+
+// InterruptedPhase returns the last phase of that holder; "" if there was none.
+func (h *Held) InterruptedPhase() string {
+	if !h.TakenOver() {
+		return ""
+	}
+	return h.previous.Phase
 }
 
 // MarkRepaired marks the damage of the previous holder as repaired. A lock without that mark is returned to the previous

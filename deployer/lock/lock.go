@@ -2,7 +2,7 @@
 //
 // The lock covers a whole deployment, where Pulumi's own covers one run of the engine. It is stored beside the state: in a
 // directory the kernel holds it for as long as the deployer or its engine runs; in a bucket it is a lease that heartbeats
-// renew.
+// renew: the deployer's, and those of a Keeper where the engine outlives it.
 package lock
 
 import (
@@ -34,6 +34,8 @@ type Holder struct {
 	Heartbeat time.Time `json:"heartbeat"`
 	// Expires is when others may take the lock unless a heartbeat comes; zero where the lock ends with the process.
 	Expires time.Time `json:"expires,omitzero"`
+	// Ending reports that the process has ended and its engine has not: the heartbeats are its keeper's.
+	Ending bool `json:"ending,omitempty"`
 }
 
 // State is the state of a lock that is not free.
@@ -42,7 +44,7 @@ type State string
 const (
 	// StateHeld is a lock whose holder sends heartbeats.
 	StateHeld State = "held"
-	// StateEnding is a lock whose deployer crashed or was killed, while the engine that it started is still running.
+	// StateEnding is a lock whose deployer has ended, mostly killed, while the engine that it started is still running.
 	StateEnding State = "ending"
 	// StateExpired is a lock whose holder ended without releasing it: the next deployment takes it over.
 	StateExpired State = "expired"
@@ -140,6 +142,9 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string { return "the lock of " + e.Environment + " was lost: " + e.Reason }
+
+// StateTaken marks the error for the engine: another process may write the state from now on.
+func (e *LostError) StateTaken() {}
 
 // Hint returns how to continue.
 func (e *LostError) Hint() string {

@@ -15,9 +15,10 @@ import (
 )
 
 // compareVersion compares the major version of PostgreSQL that runs with the file's. It returns a problem that stops the deployment for
-// a downgrade, a warning for an upgrade, and whether it is one. backup reports that a snapshot is created before it.
+// a downgrade, a warning for an upgrade, and whether it is one. phase is the one that changes the database; backup reports that a snapshot
+// is created before it.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.html
-func compareVersion(env *environment.Environment, running string, backup bool) (problems []Problem, upgrade bool) {
+func compareVersion(env *environment.Environment, running, phase string, backup bool) (problems []Problem, upgrade bool) {
 	from, err := strconv.Atoi(environment.MajorVersion(running))
 	to, invalid := strconv.Atoi(environment.MajorVersion(env.Database.EngineVersion))
 	switch {
@@ -33,28 +34,43 @@ func compareVersion(env *environment.Environment, running string, backup bool) (
 	if backup {
 		snapshot = "a snapshot is created before"
 	}
-	return []Problem{{Check: "database", Message: upgradeText(env, running) + "; " + snapshot,
+	return []Problem{{Check: "database", Message: upgradeText(env, running, phase) + "; " + snapshot,
 		Hint: "docs/changes.md describes how to prepare it, and how to return"}}, true
 }
 
-func upgradeText(env *environment.Environment, running string) string {
-	return fmt.Sprintf("provision upgrades %s from PostgreSQL %s to %s, at once: the database, and so the API, is unavailable for 10 to 30 minutes, "+
-		"longer with many tables", env.DatabaseIdentifier(), running, env.Database.EngineVersion)
+func upgradeText(env *environment.Environment, running, phase string) string {
+	return fmt.Sprintf("%s upgrades %s from PostgreSQL %s to %s, at once: the database, and so the API, is unavailable for 10 to 30 minutes, "+
+		"longer with many tables", phase, env.DatabaseIdentifier(), running, env.Database.EngineVersion)
+}
+
+// programPhase returns the phase that applies the file's description of network and database: the rollout runs the whole program, too,
+// where provision is skipped. It returns "" where both are.
+func programPhase(skipped map[string]string) string {
+	for _, phase := range []string{Provision, Rollout} {
+		if skipped[phase] == "" {
+			return phase
+		}
+	}
+	return ""
 }
 
 // UpgradeNotice returns what a deployment of the environment's file does to the major version of the database; "" where it upgrades
-// none, or where RDS does not answer, which preflight reports.
-func UpgradeNotice(ctx context.Context, cfg aws.Config, env *environment.Environment) string {
+// none, or where RDS does not answer, which preflight reports. skipped are the phases that do not run.
+func UpgradeNotice(ctx context.Context, cfg aws.Config, env *environment.Environment, skipped map[string]string) string {
+	phase := programPhase(skipped)
+	if phase == "" {
+		return ""
+	}
 	id := env.DatabaseIdentifier()
 	out, err := rds.NewFromConfig(cfg).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
 	if err != nil || len(out.DBInstances) == 0 {
 		return ""
 	}
 	running := aws.ToString(out.DBInstances[0].EngineVersion)
-	if _, upgrade := compareVersion(env, running, true); !upgrade {
+	if _, upgrade := compareVersion(env, running, phase, true); !upgrade {
 		return ""
 	}
-	return upgradeText(env, running)
+	return upgradeText(env, running, phase)
 }
 
 // deferredNote returns what happens to another instance class in a protected environment; "" where nothing waits. An upgrade of the major

@@ -28,7 +28,7 @@ func TestCompareVersion(t *testing.T) {
 	} {
 		env := staging(t)
 		env.Database.EngineVersion = test.wanted
-		problems, upgrade := compareVersion(env, test.running, test.backup)
+		problems, upgrade := compareVersion(env, test.running, Provision, test.backup)
 		require.Equal(t, test.upgrade, upgrade, "%s to %s", test.running, test.wanted)
 		if test.message == "" {
 			require.Empty(t, problems)
@@ -38,6 +38,20 @@ func TestCompareVersion(t *testing.T) {
 		require.Equal(t, test.message, problems[0].Message)
 		require.Equal(t, test.stops, problems[0].Stops)
 		require.NotEmpty(t, problems[0].Hint)
+	}
+}
+
+// A phase that runs the program applies the file's version, whichever of the two it is.
+func TestProgramPhase(t *testing.T) {
+	for _, test := range []struct {
+		skipped []string
+		want    string
+	}{{nil, Provision}, {[]string{Rollout}, Provision}, {[]string{Provision}, Rollout}, {[]string{Provision, Rollout}, ""}} {
+		skipped := map[string]string{}
+		for _, phase := range test.skipped {
+			skipped[phase] = "skipped with --skip"
+		}
+		require.Equal(t, test.want, programPhase(skipped), test.skipped)
 	}
 }
 

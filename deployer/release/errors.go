@@ -35,6 +35,8 @@ func transient(check string, err error) []Problem {
 // NotStartedError reports that nothing was changed, with every problem that preflight found.
 type NotStartedError struct {
 	Problems []Problem
+	// Except is what was changed before preflight; "" where that is nothing.
+	Except string
 }
 
 // NotStarted returns the error of one check that stops a deployment.
@@ -43,7 +45,7 @@ func NotStarted(check string, err error) error {
 }
 
 func (e *NotStartedError) Error() string {
-	lines := []string{"the deployment cannot start, nothing was changed:"}
+	lines := []string{"the deployment cannot start, " + nothingChanged(e.Except) + ":"}
 	for _, p := range e.Problems {
 		lines = append(lines, p.Check+": "+p.Message)
 		if p.Hint != "" {
@@ -51,6 +53,27 @@ func (e *NotStartedError) Error() string {
 		}
 	}
 	return strings.Join(lines, "\n  ")
+}
+
+// nothingChanged returns that nothing was changed, except for what was before.
+func nothingChanged(except string) string {
+	if except == "" {
+		return "nothing was changed"
+	}
+	return "nothing was changed but " + except
+}
+
+// ChangedBefore adds to the error of a deployment that ended in preflight what was changed before.
+func ChangedBefore(err error, what string) error {
+	var notStarted *NotStartedError
+	var interrupted *InterruptedError
+	switch {
+	case errors.As(err, &notStarted):
+		notStarted.Except = what
+	case errors.As(err, &interrupted):
+		interrupted.Except = what
+	}
+	return err
 }
 
 // FailedError reports the phase that failed, and the outcome of the rollback.
@@ -79,6 +102,8 @@ type InterruptedError struct {
 	RollbackOf *FailedError
 	// NextStep is the hint; "" means that of Remaining.
 	NextStep string
+	// Except is what was changed before preflight; "" where that is nothing.
+	Except string
 }
 
 func (e *InterruptedError) Error() string {
@@ -87,7 +112,7 @@ func (e *InterruptedError) Error() string {
 		text = e.RollbackOf.Phase + ": " + e.RollbackOf.Cause.Error() + "\n" + text
 	}
 	if e.Phase == Preflight {
-		return text + "; nothing was changed"
+		return text + "; " + nothingChanged(e.Except)
 	}
 	if e.Remaining != nil {
 		if rest := withoutCause(e.Remaining, e.Cause); rest != "" {

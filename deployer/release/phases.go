@@ -102,9 +102,11 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
 		rollsOut: d.request.SkipPhases[Rollout] == "",
 	}
-	// Without provision, the rollout deploys everything.
-	if d.request.SkipPhases[Provision] == "" || d.request.SkipPhases[Rollout] == "" {
-		checker.changesNetwork, checker.changesDatabase = d.request.ChangesNetwork, d.request.ChangesDatabase
+	if phase := programPhase(d.request.SkipPhases); phase != "" {
+		checker.changesNetwork = d.request.ChangesNetwork
+		if d.request.ChangesDatabase {
+			checker.databasePhase = phase
+		}
 	}
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack

@@ -73,9 +73,11 @@ type preflight struct {
 	migrationOnly bool
 	// warnOnly are checks whose problems only warn.
 	warnOnly []string
-	// changesNetwork and changesDatabase report that the deployment applies the file's description of them, migrates and rollsOut
-	// that it has these phases.
-	changesNetwork, changesDatabase, migrates, rollsOut bool
+	// changesNetwork reports that the deployment applies the file's description of the network; migrates and rollsOut that it has these
+	// phases.
+	changesNetwork, migrates, rollsOut bool
+	// databasePhase is the phase that applies the file's description of the database; "" where none does.
+	databasePhase string
 	// backup is whether a snapshot precedes the change of the database.
 	backup bool
 	// upgrade is set by run: the deployment upgrades the database's major version.
@@ -363,8 +365,8 @@ func (p *preflight) database(ctx context.Context) []Problem {
 		return nil
 	}
 	var version []Problem
-	if p.changesDatabase {
-		version, p.upgrade = compareVersion(p.env, aws.ToString(out.DBInstances[0].EngineVersion), p.backup)
+	if p.databasePhase != "" {
+		version, p.upgrade = compareVersion(p.env, aws.ToString(out.DBInstances[0].EngineVersion), p.databasePhase, p.backup)
 		p.deferred = deferredNote(p.env, &out.DBInstances[0], p.upgrade)
 		version = append(version, fixedInDatabase(p.env, &out.DBInstances[0])...)
 	}

@@ -91,7 +91,7 @@ func (p *preflight) quotas(ctx context.Context) []Problem {
 		count   func(context.Context) ([]quotaUse, error)
 	}{
 		{p.changesNetwork, p.countNetwork},
-		{p.changesDatabase, p.countDatabases},
+		{p.databasePhase != "", p.countDatabases},
 		{p.migrates || p.rollsOut, p.countTasks},
 	} {
 		if !part.enabled {

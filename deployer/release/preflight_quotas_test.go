@@ -105,7 +105,7 @@ func TestUsedVCPUs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2.5, used)
 
-	p := &preflight{env: staging(t), aws: fakeAWS(func(any) (any, error) { return nil, errors.New("AccessDenied") }), changesNetwork: true, changesDatabase: true}
+	p := &preflight{env: staging(t), aws: fakeAWS(func(any) (any, error) { return nil, errors.New("AccessDenied") }), changesNetwork: true, databasePhase: Provision}
 	problems := p.quotas(t.Context())
 	require.Len(t, problems, 2)
 	for _, problem := range problems {
@@ -121,7 +121,7 @@ func TestQuotasOverTheWire(t *testing.T) {
 	endpoint := moto.Start(t)
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	client, env := ec2.NewFromConfig(cfg), staging(t)
-	p := &preflight{env: env, aws: cfg, changesNetwork: true, changesDatabase: true, migrates: true, rollsOut: true}
+	p := &preflight{env: env, aws: cfg, changesNetwork: true, databasePhase: Provision, migrates: true, rollsOut: true}
 	limit, err := readQuota(t.Context(), servicequotas.NewFromConfig(cfg), vpcQuota)
 	require.NoError(t, err)
 	require.Equal(t, 5.0, limit)

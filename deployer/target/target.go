@@ -32,6 +32,18 @@ type Options struct {
 	Debug bool
 }
 
+// Arguments returns the command line's flags that choose the same account, which is a real one.
+func (o Options) Arguments() []string {
+	arguments := []string{"--dir", o.Dir, "--state-dir", o.StateDir}
+	if o.EndpointURL != "" {
+		arguments = append(arguments, "--endpoint-url", o.EndpointURL)
+	}
+	if o.Profile != "" {
+		arguments = append(arguments, "--profile", o.Profile)
+	}
+	return arguments
+}
+
 // EngineOptions returns where the engine is looked for, and where it keeps what is its own: below the state directory, so that
 // the user's ~/.pulumi does not change.
 func (o Options) EngineOptions() engine.Options {

@@ -1,0 +1,194 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A lastLine is a command in staging of the simulated account, and how its output ends.
+type lastLine struct {
+	// command is the command's name, args its arguments.
+	command, args string
+	input         string
+	code          int
+	// out and err match the last line of standard output and of standard error; "" is no output at all.
+	out, err string
+}
+
+// fullSecret has a value for each required key.
+const fullSecret = "NODE_ENV=staging\nSUBGRAPH_API_URL=https://subgraph.example.org\nSENTRY_DSN=https://key@sentry.example.org/1\n"
+
+// anything matches a result that is a document.
+const anything = `.`
+
+// lastLines has a row for each command, and for each way in which it ends. The rows run in this order, in one account.
+var lastLines = []lastLine{
+	{command: "up", args: "--image-tag 1.41.8-abc123def --dry-run", out: `^1.41.8-abc123def can be deployed to staging; dry run: nothing was changed$`, err: anything},
+	{command: "up", args: "--image-tag 1.41.8-abc123def --dry-run --quiet --format json", out: `^}$`},
+	{command: "up", args: "--image-tag 1.41.8-abc123def --dry-run --component network", out: `^network of staging can be deployed with 1.41.8-abc123def; dry run: nothing was changed$`, err: anything},
+	{command: "up", args: "--image-tag nope", code: codeNotRun, err: anything},
+	{command: "up", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "up", args: "--code-only --image-tag 1.41.8-abc123def --quiet", out: `^1.41.8-abc123def runs in staging at https://\S+, after \S+$`},
+	{command: "up", args: "--code-only --image-tag 1.41.7-9f8e7d6c5 --quiet --fault migration-fails", code: codeFailed, err: `^hint: the schema may be partly changed`},
+	{command: "up", args: "--code-only --restart --quiet --skip health,validate --format json", out: `^}$`},
+	{command: "rollback", args: "--dry-run", out: `^staging can be rolled back to 1.41.7-9f8e7d6c5 \(.*; dry run: nothing was changed$`, err: `^the database \S+ does not change`},
+	{command: "rollback", args: "--dry-run --format json", out: `^}$`},
+	{command: "rollback", args: "--quiet", out: `^1.41.7-9f8e7d6c5 runs in staging again at https://\S+, after \S+$`, err: `^the database \S+ does not change`},
+	{command: "rollback", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "images", out: anything},
+	{command: "preview", args: "--quiet", out: `^no changes$`},
+	{command: "drift", args: "--quiet", out: `^staging: no drift, no pending changes$`},
+	{command: "migrate", args: "--dry-run --quiet", out: "^`npx prisma migrate deploy` can be run in staging with 1.41.7-9f8e7d6c5; dry run: nothing was changed$"},
+	{command: "migrate", args: "--quiet", out: "^`npx prisma migrate deploy` of 1.41.7-9f8e7d6c5 succeeded in staging with exit code 0, after \\S+$"},
+	{command: "migrate", args: "--quiet --fault migration-fails", code: codeFailed, err: `^hint: the schema may be partly changed`},
+	{command: "migrate", args: "--image-tag a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "snapshot create", args: "--quiet", out: `^v3-backend-staging-pre-deploy-\S+ is available$`},
+	{command: "snapshot create", args: "--quiet --no-wait", out: `^v3-backend-staging-pre-deploy-\S+ is creating$`},
+	{command: "snapshot create", args: "--quiet --fault database-unavailable", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "snapshot list", out: anything},
+	{command: "snapshot restore", args: "--dry-run", out: `^dry run: nothing was changed$`},
+	{command: "snapshot restore", args: "nope", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "snapshot restore", args: "--quiet --yes", out: anything, err: anything}, // what it leaves to do, by paragraphs
+	{command: "status", args: "--summary", out: anything},
+	{command: "health", out: anything},
+	{command: "vars", out: anything},
+	{command: "logs", args: "--limit 1 --quiet", out: anything},
+	{command: "exec", args: "-- true", code: codeNotRun, err: `a session cannot be opened$`},
+	{command: "cost", out: anything},
+	{command: "outputs", out: `^vpcId`},
+	{command: "url", out: `^https://staging-api\.\S+$`},
+	{command: "history", args: "--limit 1", out: anything},
+	{command: "lock status", out: `^staging is free: no deployer is changing it$`},
+	{command: "lock release", out: `^the lock of staging is free$`},
+	{command: "secrets check", out: anything},
+	{command: "secrets init", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "secrets init", args: "--replace --dry-run", input: fullSecret, out: `^balancer-staging-config would be replaced with .*; dry run: nothing was changed$`},
+	{command: "secrets set", args: "NODE_ENV --dry-run", input: "testing\n", out: `^NODE_ENV would be \S+ in balancer-staging-config; dry run: nothing was changed$`},
+	{command: "secrets set", args: "NODE_ENV", input: "testing\n", out: `^NODE_ENV was \S+ in balancer-staging-config$`, err: anything},
+	{command: "secrets set", args: "NODE_ENV", input: "\n", code: codeNotRun, err: anything},
+	{command: "secrets init", args: "--replace --force --yes", input: fullSecret, out: `^balancer-staging-config was replaced with .*`, err: anything},
+	{command: "secrets diff", out: anything},
+	{command: "env list", out: anything},
+	{command: "env validate", out: `^Pulumi\.shared\.yaml is valid$`},
+	{command: "env new", args: "demo --from dev --dry-run", out: anything},
+	{command: "env new", args: "staging --from dev", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "env new", args: "demo --from dev", out: `^    deployer up --env demo --image-tag TAG$`},
+	{command: "bootstrap", args: "--dry-run", out: `^no changes$`},
+	{command: "bootstrap", args: "--quiet", out: anything},
+	{command: "import", code: codeDone, out: `^}$`, err: `^deployer: nothing was imported: --take imports what was found$`},
+	{command: "import", args: "--dry-run", out: `^}$`, err: `^deployer: nothing was imported: --take imports what was found$`},
+	{command: "import", args: "--take", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "import", args: "--take --yes", out: "^[0-9]+ resources of staging imported; `deployer preview --env staging` shows what an update would change$", err: anything},
+	{command: "local push", args: "9.9.9", out: `^9\.9\.9 is sha256:\S+$`},
+	{command: "local push", args: "a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "local faults", out: anything},
+	{command: "local serve", args: "--address 127.0.0.1:0 --timeout 1s", out: anything, err: `^serving until Ctrl-C$`},
+	{command: "destroy", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "destroy", args: "--yes --quiet", code: codeFailed, err: `^hint: the state contains what was done`}, // of the restored instance
+	{command: "up", args: "--env dev --image-tag latest --quiet", out: `^latest runs in development at https://\S+, after \S+$`},
+	{command: "destroy", args: "--env dev --yes --quiet", out: `^development was destroyed: [0-9]+ resources deleted, after \S+; the secret balancer-dev-config and the records of deployments stay$`},
+	{command: "local reset", code: codeNotRun, err: `^deployer: nothing was changed$`},
+	{command: "local reset", args: "--yes", out: `^the simulated account in \S+ was deleted, with its stacks and records$`},
+	{command: "completion", args: "bash", out: anything},
+	{command: "version", out: anything},
+}
+
+// leafVerbs returns the commands that run something, by their names.
+func leafVerbs(prefix string, all []verb) map[string]verb {
+	found := map[string]verb{}
+	for _, v := range all {
+		if v.run != nil && !v.hidden {
+			found[prefix+v.name] = v
+		}
+		for name, below := range leafVerbs(prefix+v.name+" ", v.verbs) {
+			found[name] = below
+		}
+	}
+	return found
+}
+
+// Every command has a row for its success, every one that changes something also for a refusal, and for a dry run.
+func TestEveryCommandHasALastLine(t *testing.T) {
+	all := leafVerbs("", verbs())
+	for name, v := range all {
+		has := func(matches func(lastLine) bool) bool {
+			for _, row := range lastLines {
+				if row.command == name && matches(row) {
+					return true
+				}
+			}
+			return false
+		}
+		assert.True(t, has(func(lastLine) bool { return true }), "%s has no row", name)
+		if v.changes && name != "lock release" { // a lock that another process holds is lock.txtar's
+			assert.True(t, has(func(r lastLine) bool { return r.code == codeDone && !strings.Contains(r.args, "--dry-run") }), "%s succeeds in no row", name)
+			assert.True(t, has(func(r lastLine) bool { return r.code == codeNotRun }), "%s is refused in no row", name)
+		}
+		for _, f := range v.flags {
+			if f.Names()[0] == "dry-run" {
+				assert.True(t, has(func(r lastLine) bool { return strings.Contains(r.args, "--dry-run") }), "%s has no row for a dry run", name)
+			}
+		}
+	}
+	for _, row := range lastLines {
+		assert.Contains(t, all, row.command)
+	}
+}
+
+// The last line of each command states what was done, or that nothing was.
+func TestLastLines(t *testing.T) {
+	t.Parallel()
+	root, dir, project := engineRoot(t), t.TempDir(), t.TempDir()
+	_, err := deployedStaging(root, dir)
+	require.NoError(t, err)
+	for _, file := range []string{"Pulumi.yaml", "Pulumi.shared.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml"} {
+		content, err := os.ReadFile(root + "/" + file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(project+"/"+file, content, 0o600))
+	}
+	for _, row := range lastLines {
+		command := append(strings.Fields(row.command), globalsFor(row.command)...)
+		name := strings.TrimSpace(row.command + " " + row.args)
+		cmd := exec.Command("deployer", append(command, strings.Fields(row.args)...)...)
+		cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+project, "DEPLOYER_STATE_DIR="+dir, "DEPLOYER_PULUMI="+root+"/bin/pulumi", "HOME="+project, "AWS_EC2_METADATA_DISABLED=true")
+		cmd.Stdin = strings.NewReader(row.input)
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil {
+			require.True(t, errors.As(err, new(*exec.ExitError)), "%s: %v", name, err)
+		}
+		printed := "\n" + out.String() + errs.String()
+		assert.Equal(t, row.code, cmd.ProcessState.ExitCode(), "%s%s", name, printed)
+		for stream, end := range map[string][2]string{"standard output": {row.out, out.String()}, "standard error": {row.err, errs.String()}} {
+			want, lines := end[0], strings.Split(strings.TrimRight(end[1], "\n"), "\n")
+			last := lines[len(lines)-1]
+			if want == "" {
+				assert.Empty(t, last, "%s: %s%s", name, stream, printed)
+				continue
+			}
+			assert.Regexp(t, regexp.MustCompile(want), last, "%s: %s%s", name, stream, printed)
+		}
+		if row.command == "up" && row.code == codeNotRun || row.command == "secrets set" && row.code == codeNotRun {
+			assert.Contains(t, errs.String(), "nothing was ", name)
+		}
+	}
+}
+
+// globalsFor returns the global flags that a command needs.
+func globalsFor(command string) []string {
+	switch first, _, _ := strings.Cut(command, " "); first {
+	case "env", "completion", "version", "local":
+		return nil
+	case "bootstrap":
+		return []string{"--local"}
+	}
+	return []string{"--local", "--env", "staging"}
+}

@@ -1,0 +1,166 @@
+package lock
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/procs"
+)
+
+// The environment variables of the processes below.
+const (
+	testEndpoint = "LOCK_TEST_ENDPOINT"
+	testHolder   = "LOCK_TEST_HOLDER"
+	testParent   = "LOCK_TEST_PARENT"
+)
+
+// bucketAt returns the store of the test's other processes.
+func bucketAt(endpoint string) Bucket {
+	return Bucket{Name: "state", Prefix: "a/b", Clock: clock.Real(), LeaseDuration: shortLease, Client: s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), UsePathStyle: true, HTTPClient: &serialClient{},
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	})}
+}
+
+// process returns this test binary as another process, which runs one test.
+func process(test string, variables ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	cmd.Env = append(os.Environ(), variables...)
+	return cmd
+}
+
+// A deployer is killed, and its engine lives for longer than the lease: no other deployer may take the lock meanwhile, and the next one takes
+// it over as soon as the engine has ended.
+func TestTheLockOfABucketLastsAsLongAsTheEngine(t *testing.T) {
+	store := bucket(t)
+	deployer := process("TestDeployerWithEngine", testEndpoint+"="+*store.Client.Options().BaseEndpoint)
+	out, err := deployer.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, deployer.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	var engine, keeper int
+	_, err = fmt.Sscanf(line, "engine %d keeper %d", &engine, &keeper)
+	require.NoError(t, err, line)
+	t.Cleanup(func() { _ = unix.Kill(engine, unix.SIGKILL) })
+	require.NoError(t, deployer.Process.Kill())
+	require.Error(t, deployer.Wait())
+
+	require.NoError(t, store.Clock.Wait(t.Context(), 2*shortLease))
+	require.True(t, procs.Alive(engine))
+	_, _, err = store.TryAcquire(t.Context(), holder("bob"))
+	var held *HeldError
+	require.ErrorAs(t, err, &held, "two engines would write the state")
+	require.Equal(t, StateEnding, held.State)
+	require.Equal(t, "alice", held.Holder.By)
+	require.Equal(t, "provision", held.Holder.Phase)
+
+	require.NoError(t, unix.Kill(engine, unix.SIGKILL))
+	killed := time.Now()
+	require.Eventually(t, func() bool {
+		_, previous, err := store.TryAcquire(t.Context(), holder("bob"))
+		return err == nil && previous != nil && previous.By == "alice"
+	}, 20*time.Second, 50*time.Millisecond)
+	t.Logf("taken over %s after the engine's end", time.Since(killed))
+	require.Eventually(t, func() bool { return !procs.Alive(keeper) }, 10*time.Second, 10*time.Millisecond)
+}
+
+// TestDeployerWithEngine runs the deployer of TestTheLockOfABucketLastsAsLongAsTheEngine.
+func TestDeployerWithEngine(t *testing.T) {
+	endpoint, asked := os.LookupEnv(testEndpoint)
+	if !asked || os.Getenv(testHolder) != "" {
+		t.Skip("another test runs it")
+	}
+	me := holder("alice")
+	me.Phase, me.PID = "provision", os.Getpid()
+	_, _, err := bucketAt(endpoint).TryAcquire(t.Context(), me)
+	require.NoError(t, err)
+	keeper, err := StartKeeper(process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())))
+	require.NoError(t, err)
+	engine := exec.Command("sleep", "300")
+	require.NoError(t, engine.Start())
+	_, _ = fmt.Fprintf(os.Stdout, "engine %d keeper %d\n", engine.Process.Pid, keeper.cmd.Process.Pid)
+	_ = engine.Wait()
+}
+
+// TestKeeperOfEngine runs the keeper of TestTheLockOfABucketLastsAsLongAsTheEngine.
+func TestKeeperOfEngine(t *testing.T) {
+	id, asked := os.LookupEnv(testHolder)
+	if !asked {
+		t.Skip("another test runs it")
+	}
+	parent, err := strconv.Atoi(os.Getenv(testParent))
+	require.NoError(t, err)
+	require.NoError(t, bucketAt(os.Getenv(testEndpoint)).Keep(t.Context(), "staging", id, OrphanOf(parent), Ended(os.Stdin)))
+}
+
+// A keeper never touches a lock that its holder has released, that was released for it, or that another holder has.
+func TestKeepLeavesOtherLocksAlone(t *testing.T) {
+	ended := make(chan struct{})
+	close(ended)
+	for name, change := range map[string]func(*testing.T, Bucket, string){
+		"released": func(t *testing.T, b Bucket, id string) {
+			require.NoError(t, b.ForceRelease(t.Context(), "staging", id))
+		},
+		"expired": func(t *testing.T, b Bucket, id string) { require.NoError(t, b.Expire(t.Context(), "staging", id)) },
+		"another's": func(t *testing.T, b Bucket, id string) {
+			require.NoError(t, b.ForceRelease(t.Context(), "staging", id))
+			_, _, err := b.TryAcquire(t.Context(), holder("bob"))
+			require.NoError(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, alice := bucket(t), holder("alice")
+			_, _, err := store.TryAcquire(t.Context(), alice)
+			require.NoError(t, err)
+			change(t, store, alice.ID)
+			before, err := store.read(t.Context(), "staging")
+			require.NoError(t, err)
+			orphaned := func() bool { return true }
+			require.NoError(t, store.Keep(t.Context(), "staging", alice.ID, orphaned, nil), "it ends by itself")
+			after, err := store.read(t.Context(), "staging")
+			require.NoError(t, err)
+			if before == nil {
+				require.Nil(t, after)
+			} else {
+				require.Equal(t, before.Holder, after.Holder)
+			}
+			require.NoError(t, store.Keep(t.Context(), "staging", alice.ID, orphaned, ended))
+			if status, err := store.Get(t.Context(), "staging"); name == "another's" {
+				require.NoError(t, err)
+				require.Equal(t, StateHeld, status.State)
+			}
+		})
+	}
+}
+
+// While the deployer runs, its own heartbeats count: a deployer that hangs loses the lock.
+func TestKeepDoesNotReplaceTheHeartbeatsOfARunningDeployer(t *testing.T) {
+	store, alice := bucket(t), holder("alice")
+	_, _, err := store.TryAcquire(t.Context(), alice)
+	require.NoError(t, err)
+	before, err := store.read(t.Context(), "staging")
+	require.NoError(t, err)
+	ctx, done := context.WithTimeoutCause(t.Context(), shortLease, errors.New("enough"))
+	defer done()
+	require.EqualError(t, store.Keep(ctx, "staging", alice.ID, func() bool { return false }, nil), "enough")
+	after, err := store.read(t.Context(), "staging")
+	require.NoError(t, err)
+	require.Equal(t, before.etag, after.etag)
+	require.True(t, strings.HasPrefix(after.Holder.By, "alice"))
+}
