@@ -67,8 +67,8 @@ func newState(id, region string) *State {
 		Snapshots: map[string]*Snapshot{},
 		Databases: map[string]*databaseChange{}, PendingModified: map[string]map[string]any{},
 		Rotations: map[string][]time.Time{},
-		ECS:     ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
-		Objects: map[string][]string{},
+		ECS:       ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
+		Objects:   map[string][]string{},
 	}
 }
 
