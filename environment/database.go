@@ -20,8 +20,8 @@ const (
 // InsightsDays is the retention of Performance Insights. Seven days are free.
 const InsightsDays = 7
 
-// DatabaseLifecycle is the value with which RDS does not enrol an instance in Extended Support, which it charges for. It is set when an
-// instance is created or restored, and cannot be changed. After the end of standard support RDS upgrades the major version.
+// DatabaseLifecycle is the value with which RDS does not enrol an instance in Extended Support, which it charges for. The program sets it when
+// it creates an instance, or restores one. After the end of standard support RDS upgrades the major version.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support-charges.html
 const DatabaseLifecycle = "open-source-rds-extended-support-disabled"
 

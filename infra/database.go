@@ -72,7 +72,10 @@ func NewDatabase(ctx *pulumi.Context, name string, args *DatabaseArgs, opts ...p
 		}
 		logs = append(logs, group)
 	}
-	instance, err := rds.NewInstance(ctx, name, instanceArgs(args, subnets.Name, parameters.Name), child, pulumi.DependsOn(logs))
+	instance, err := rds.NewInstance(ctx, name, instanceArgs(args, subnets.Name, parameters.Name), child, pulumi.DependsOn(logs),
+		// RDS ignores a change of it, which every preview would show again: an imported instance keeps what it has.
+		// Source: https://github.com/hashicorp/terraform-provider-aws/issues/40870
+		pulumi.IgnoreChanges([]string{"engineLifecycleSupport"}))
 	if err != nil {
 		return nil, err
 	}

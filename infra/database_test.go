@@ -70,6 +70,7 @@ func TestMajorUpgrade(t *testing.T) {
 			require.Equal(t, test.immediately, instance.get("applyImmediately"))
 			require.Equal(t, true, instance.get("allowMajorVersionUpgrade"))
 			require.Equal(t, "open-source-rds-extended-support-disabled", instance.get("engineLifecycleSupport"))
+			require.Contains(t, instance.ignored, "engineLifecycleSupport", "an imported instance keeps its own")
 			group := find(t, all, parameterGroupType, "database")
 			require.True(t, group.createFirst)
 			require.Equal(t, env.DatabaseIdentifier()+"-postgres"+test.wanted, group.get("name"), "two groups exist at once")

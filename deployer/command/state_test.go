@@ -10,7 +10,7 @@ import (
 
 // untaggable has the types of the program that AWS cannot tag.
 var untaggable = []string{
-	"acm/certificateValidation", "appautoscaling/policy", "ec2/route", "ec2/routeTableAssociation", "ecs/clusterCapacityProviders",
+	"acm/certificateValidation", "appautoscaling/policy", "cloudwatch/eventTarget", "ec2/route", "ec2/routeTableAssociation", "ecs/clusterCapacityProviders",
 	"iam/rolePolicy", "route53/record", "s3/bucketLifecycleConfigurationV2", "s3/bucketOwnershipControls", "s3/bucketPolicy",
 	"s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfigurationV2", "secretsmanager/secretRotation",
 	"sns/topicPolicy", "sns/topicSubscription", "sqs/queuePolicy", "sqs/redriveAllowPolicy", "wafv2/webAclAssociation",

@@ -16,6 +16,8 @@ func TestCleanDiagnostic(t *testing.T) {
 		"two of them": {"2 errors occurred:\n\t* one\n\t* two\n\n", "one\ntwo"},
 		"bridge": {"  sdk-v2/provider2.go:572: sdk.helper_schema: creating S3 Bucket (b): BucketAlreadyExists: provider=aws@6.83.2",
 			"creating S3 Bucket (b): BucketAlreadyExists"},
+		"step": {"error: creating urn:pulumi:dev::app::app:infra:Queue$aws:sqs/queue:Queue::queue: reading SQS Queue (q): AccessDenied",
+			"reading SQS Queue (q): AccessDenied"},
 		"program": {"an unhandled error occurred: 1 error occurred:\n\t* the image is missing\n\n\n", "the image is missing"},
 		"panic": {"an unhandled error occurred: go inline source runtime error, an unhandled error occurred: assignment to entry in nil map\n",
 			"assignment to entry in nil map"},

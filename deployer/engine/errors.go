@@ -188,8 +188,8 @@ var (
 	// existsAlready matches errors about creating what the account has, of AWS and of the provider.
 	existsAlready = regexp.MustCompile(`AlreadyExists|already exists|AlreadyOwnedByYou|ResourceExistsException|\.Duplicate\b|` +
 		`\bDuplicate(?:Listener|LoadBalancerName|Record|TargetGroupName)|WAFDuplicateItem|was not idempotent`)
-	// takenByOthers matches the error about the name of another account's bucket.
-	takenByOthers = regexp.MustCompile(`bucket name is not available`)
+	// noneOfTheProgram matches those about another account's bucket, and about the final snapshot of a deletion: nothing to import.
+	noneOfTheProgram = regexp.MustCompile(`bucket name is not available|DBSnapshotAlreadyExists`)
 )
 
 // existingHint returns how to continue where resources exist in the account and not in the state; "" where none of those that failed does.
@@ -197,7 +197,7 @@ func existingHint(failed []ResourceError) string {
 	var existing []string
 	stack := ""
 	for _, r := range failed {
-		if r.URN != "" && existsAlready.MatchString(r.Message) && !takenByOthers.MatchString(r.Message) {
+		if r.URN != "" && existsAlready.MatchString(r.Message) && !noneOfTheProgram.MatchString(r.Message) {
 			existing = append(existing, ShortType(r.Type)+" "+r.Name)
 			stack = resource.URN(r.URN).Stack().String()
 		}

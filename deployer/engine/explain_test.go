@@ -109,7 +109,7 @@ func TestFailureOfExistingResources(t *testing.T) {
 		"aws:rds/parameterGroup:ParameterGroup": "operation error RDS: CreateDBParameterGroup" + call + "DBParameterGroupAlreadyExists: Parameter group d already exists",
 		"aws:lb/loadBalancer:LoadBalancer":      "ELBv2 Load Balancer (v3-backend-staging-alb) already exists",
 		"aws:lb/targetGroup:TargetGroup":        "operation error Elastic Load Balancing v2: CreateTargetGroup" + call + "DuplicateTargetGroupName: A target group with the same name exists",
-		"aws:lb/listener:Listener":              "operation error Elastic Load Balancing v2: CreateListener" + call + "DuplicateListener: A listener exists on this port for this load balancer",
+		"aws:lb/listener:Listener":              "operation error Elastic Load Balancing v2: CreateListener" + call + "DuplicateListener: A listener already exists on this port for this load balancer",
 		"aws:ec2/securityGroup:SecurityGroup":   "operation error EC2: CreateSecurityGroup" + call + "api error InvalidGroup.Duplicate: The security group 'g' already exists for VPC 'v'",
 		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "operation error EC2: AuthorizeSecurityGroupEgress" + call +
 			"api error InvalidPermission.Duplicate: the specified rule \"peer: 0.0.0.0/0, ALL, ALLOW\" already exists",
@@ -131,6 +131,8 @@ func TestFailureOfExistingResources(t *testing.T) {
 		"BucketNotEmpty: The bucket you tried to delete is not empty",
 		"creating S3 Bucket (b): operation error S3: CreateBucket" + call + "BucketAlreadyExists: The requested bucket name is not available. " +
 			"The bucket namespace is shared by all users of the system.", // another account's, which nothing can import
+		"deleting RDS DB Instance (d): operation error RDS: DeleteDBInstance" + call + "DBSnapshotAlreadyExists: Cannot create the snapshot " +
+			"because a snapshot with the identifier d-final already exists.",
 		"InvalidParameterException: Duplicate tag keys found", "LimitExceeded: Cannot exceed quota for RolesPerAccount: 1000",
 	} {
 		err := &FailedError{Failure{Run: "up", Resources: []ResourceError{{URN: urnOne, Type: "aws:s3/bucketV2:BucketV2", Name: "one", Message: message}}}}

@@ -185,17 +185,21 @@ func (p *Progress) draw() {
 	p.drawn = true
 }
 
-// current returns what the phase is doing: the changes that are running, each with its time, else its last message; before that
-// how many resources are done.
+// current returns what the phase is doing: how many resources are done and the changes that are running, each with its time, or the
+// phase's last message. Between two changes there is only the number: a message of the engine is about a change that has ended.
 func (p *Progress) current() string {
-	doing := cmp.Or(running.Describe(p.activity.Running, p.Now()), p.message)
-	switch done, total := p.activity.Done, p.activity.Total; {
-	case total > 0 && done <= total:
-		return fmt.Sprintf("%d of %d resources; %s", done, total, doing)
-	case done > 0:
-		return text.Plural(done, "resource", "") + " done; " + doing
+	doing, done, total := running.Describe(p.activity.Running, p.Now()), p.activity.Done, p.activity.Total
+	separator := "; "
+	if doing == "" {
+		separator = ""
 	}
-	return doing
+	switch {
+	case total > 0 && done <= total && done+len(p.activity.Running) > 0:
+		return fmt.Sprintf("%d of %d resources%s%s", done, total, separator, doing)
+	case done > 0:
+		return text.Plural(done, "resource", "") + " done" + separator + doing
+	}
+	return cmp.Or(doing, p.message)
 }
 
 func (p *Progress) erase() {

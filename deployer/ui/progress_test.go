@@ -140,10 +140,10 @@ func TestRunningChanges(t *testing.T) {
 			}, "4 of 126 resources; rds/instance database 31s",
 		},
 		"everything that began has ended": {
-			[]release.Event{{Activity: release.Activity{Done: 1}}}, "1 resource done; creating rds/instance database",
+			[]release.Event{{Activity: release.Activity{Done: 1}}}, "1 resource done",
 		},
 		"more than was expected": {
-			[]release.Event{{Activity: release.Activity{Done: 3, Total: 2}}}, "3 resources done; creating rds/instance database",
+			[]release.Event{{Activity: release.Activity{Done: 3, Total: 2}}}, "3 resources done",
 		},
 		"another phase": {
 			[]release.Event{

@@ -40,6 +40,8 @@ func changeDatabase(m model, before, r *Resource) (time.Duration, error) {
 	if !upgraded {
 		r.Outputs["engineVersionActual"] = from
 	}
+	// Source: https://github.com/hashicorp/terraform-provider-aws/issues/40870
+	r.modify("engineLifecycleSupport", before.Outputs["engineLifecycleSupport"])
 	delete(m.PendingModified, r.ID) // a request replaces what waited, or has it applied
 	if !r.Bool("applyImmediately") {
 		m.deferChanges(before, r)

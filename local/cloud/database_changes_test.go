@@ -168,6 +168,9 @@ func TestChangesWaitForTheMaintenanceWindow(t *testing.T) {
 	require.True(t, aws.ToBool(found.DeletionProtection), "this never waits")
 	require.Equal(t, "db.t3.medium", f.read(db.ID).Text("instanceClass"), "the provider reads the same")
 
+	require.NoError(t, update(values{"engineLifecycleSupport": "open-source-rds-extended-support-disabled"}))
+	require.Equal(t, "open-source-rds-extended-support", f.read(db.ID).Text("engineLifecycleSupport"), "RDS ignores the change")
+
 	require.NoError(t, update(nil), "a request for what the instance has")
 	require.Nil(t, f.describe().PendingModifiedValues.DBInstanceClass, "withdraws what waits")
 

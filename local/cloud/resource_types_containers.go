@@ -23,12 +23,15 @@ var containerTypes = map[string]resourceType{
 			"must consist of alphanumerics, hyphens, and underscores")},
 		inUse: errorTemplate{"ClusterContainsServicesException",
 			"The Cluster cannot be deleted while Services are active."},
+		deleteTimeout: 10 * time.Minute,
 		creationDelay: 5 * time.Second,
 	},
 	typeClusterCapacityProviders: {
 		id:       "${clusterName}",
 		required: []string{"clusterName"}, replaceOnChange: []string{"clusterName"},
-		refs: []ref{refTo("clusterName", typeCluster, "ClusterNotFoundException", "Cluster not found: %s", "name")},
+		refs:          []ref{refTo("clusterName", typeCluster, "ClusterNotFoundException", "Cluster not found: %s", "name")},
+		inUse:         errorTemplate{"ResourceInUseException", "The specified capacity provider is in use and cannot be removed."},
+		deleteTimeout: 10 * time.Minute,
 		onDelete: func(s *State, r *Resource) error {
 			for _, service := range s.ByType(typeService) {
 				if awsx.NameFromARN(service.Text("cluster")) == r.Text("clusterName") && len(service.Blocks(capacityStrategies)) > 0 {
@@ -255,8 +258,9 @@ func validateCapacity(s *State, r *Resource) error {
 		provider := text(strategy["capacityProvider"])
 		cluster := s.Find(typeClusterCapacityProviders, "clusterName", awsx.NameFromARN(r.Text("cluster")))
 		if cluster == nil || !slices.Contains(cluster.Strings("capacityProviders"), provider) {
-			return errorf("InvalidParameterException", "The specified capacity provider '%s' is not associated with cluster '%s'.",
-				provider, awsx.NameFromARN(r.Text("cluster")))
+			// Source: https://github.com/dask/dask-cloudprovider/issues/328
+			return errorf("InvalidParameterException", "The specified capacity provider strategy cannot contain a capacity provider that is "+
+				"not associated with the cluster. Associate the capacity provider with the cluster or specify a valid capacity provider and try again.")
 		}
 	}
 	return nil

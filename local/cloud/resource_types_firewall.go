@@ -26,6 +26,7 @@ var firewallTypes = map[string]resourceType{
 			"AWS WAF couldn't perform the operation because some resource in your request is a duplicate of an existing one: %s"),
 		inUse: errorTemplate{"WAFAssociatedItemException",
 			"AWS WAF couldn't perform the operation because your resource %s is being used by another resource."},
+		deleteTimeout: 5 * time.Minute,
 		creationDelay: 5 * time.Second,
 	},
 	typeWebACLAssociation: {

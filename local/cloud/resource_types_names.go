@@ -22,7 +22,7 @@ var nameTypes = map[string]resourceType{
 		computed: map[string]string{"arn": "arn:aws:acm:${region}:${account}:certificate/${uuid}"},
 		rules:    []rule{oneOf("validationMethod", "DNS", "EMAIL", "NONE")},
 		compute:  computeCertificate,
-		inUse:    errorTemplate{"ResourceInUseException", "Certificate %s is in use."},
+		inUse:    errorTemplate{"ResourceInUseException", "Certificate %s is in use."}, deleteTimeout: 20 * time.Minute,
 	},
 	typeCertificateValidation: {
 		id:       "${certificateArn}",

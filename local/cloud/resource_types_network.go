@@ -30,7 +30,7 @@ var networkTypes = map[string]resourceType{
 			"defaultRouteTableId": "rtb-${hex17.routes}", "mainRouteTableId": "rtb-${hex17.routes}", "dhcpOptionsId": "dopt-${hex17.dhcp}",
 		},
 		rules: []rule{cidrBetween("cidrBlock", 16, 28)},
-		inUse: errorTemplate{"DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted."},
+		inUse: errorTemplate{"DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted."}, deleteTimeout: 5 * time.Minute,
 	},
 	typeSubnet: {
 		id:              "subnet-${hex17}",
@@ -47,7 +47,7 @@ var networkTypes = map[string]resourceType{
 		compute: func(s *State, r *Resource) {
 			r.Outputs["availabilityZoneId"] = zoneID(s.Region, r.Text("availabilityZone"))
 		},
-		inUse: errorTemplate{"DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted."},
+		inUse: errorTemplate{"DependencyViolation", "The subnet '%s' has dependencies and cannot be deleted."}, deleteTimeout: 20 * time.Minute,
 	},
 	typeInternetGateway: {
 		id: "igw-${hex17}",

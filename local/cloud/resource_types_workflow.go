@@ -26,7 +26,7 @@ var workflowTypes = map[string]resourceType{
 			}
 			return nil
 		},
-		inUse: errorTemplate{"ValidationException", "Rule can't be deleted since it has targets."},
+		inUse: errorTemplate{"ValidationException", "Rule can't be deleted since it has targets."}, deleteTimeout: 5 * time.Minute,
 	},
 	typeEventTarget: {
 		id:       "${rule}-${targetId}",

@@ -128,7 +128,8 @@ func TestCapacityProviders(t *testing.T) {
 		maps.Copy(in, more)
 		return in
 	}
-	e.rejects("InvalidParameterException: The specified capacity provider 'FARGATE' is not associated with cluster 'c'.",
+	e.rejects("InvalidParameterException: The specified capacity provider strategy cannot contain a capacity provider that is not associated with "+
+		"the cluster. Associate the capacity provider with the cluster or specify a valid capacity provider and try again.",
 		typeService, service(nil))
 	providers := e.create(typeClusterCapacityProviders, values{"clusterName": "c", "capacityProviders": array("FARGATE")})
 	e.rejects("InvalidParameterException: Specifying both a launch type and capacity provider strategy is not supported. "+
