@@ -18,6 +18,8 @@ func TestCleanDiagnostic(t *testing.T) {
 			"creating S3 Bucket (b): BucketAlreadyExists"},
 		"step": {"error: creating urn:pulumi:dev::app::app:infra:Queue$aws:sqs/queue:Queue::queue: reading SQS Queue (q): AccessDenied",
 			"reading SQS Queue (q): AccessDenied"},
+		"step in a list": {"2 errors occurred:\n\t* creating Queue (q): timeout\n\t* creating urn:pulumi:dev::app::aws:sqs/queue:Queue::queue: " +
+			"creating Queue (q): timeout\n\n", "creating Queue (q): timeout"},
 		"program": {"an unhandled error occurred: 1 error occurred:\n\t* the image is missing\n\n\n", "the image is missing"},
 		"panic": {"an unhandled error occurred: go inline source runtime error, an unhandled error occurred: assignment to entry in nil map\n",
 			"assignment to entry in nil map"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,8 +118,8 @@ var (
 	errorListItem = regexp.MustCompile(`\n\t\* `)
 	// providerNoise is what Pulumi's bridge to those providers adds to an error.
 	providerNoise = regexp.MustCompile(`^\s*sdk-v2/\S+: sdk\.helper_schema: |: provider=\w+@[\w.+-]+$`)
-	// stepPrefix precedes the error of a provider where the engine repeats it, with the step that it ended.
-	stepPrefix = regexp.MustCompile(`^[a-z]+ing urn:pulumi:\S+: `)
+	// stepPrefix precedes the error of a provider where it is repeated, with the step that it ended.
+	stepPrefix = regexp.MustCompile(`(?m)^[a-z]+ing urn:pulumi:\S+: `)
 	// unhandledPrefix precedes the error that a program returned.
 	unhandledPrefix = regexp.MustCompile(`^(?:an unhandled error occurred: |go inline source runtime error, |an unhandled panic occurred: |program failed: )+`)
 	// stackTrace is the start of a stack trace.
@@ -132,13 +133,13 @@ var (
 func cleanDiagnostic(message string) string {
 	message = sdkLog.ReplaceAllString(markup.ReplaceAllString(message, ""), "")
 	message = severityPrefix.ReplaceAllString(strings.TrimSpace(message), "")
-	message = stepPrefix.ReplaceAllString(message, "")
 	if at := stackTrace.FindStringIndex(message); at != nil && at[0] > 0 {
 		message = message[:at[0]]
 	}
 	message = providerNoise.ReplaceAllString(strings.TrimSpace(message), "")
 	message = unhandledPrefix.ReplaceAllString(message, "")
 	message = errorListHeader.ReplaceAllString(message, "")
-	message = errorListItem.ReplaceAllString(message, "\n")
-	return strings.TrimSpace(message)
+	message = stepPrefix.ReplaceAllString(errorListItem.ReplaceAllString(message, "\n"), "")
+	lines := strings.Split(strings.TrimSpace(message), "\n")
+	return strings.Join(slices.Compact(lines), "\n")
 }
