@@ -67,7 +67,7 @@ SLOWEST := ./deployer/command ./deployer/engine ./entrypoint ./checks ./deployer
 
 ## test: every test, including those that run the real engine
 .PHONY: test
-test: build
+test: bin/entrypoint bin/pulumi
 	@echo "== running the tests"
 	$(TEST) $(SLOWEST) ./...
 

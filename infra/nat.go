@@ -78,19 +78,24 @@ type tagged struct {
 
 // nth returns the ID of the i-th resource with a type of subnet; awsx returns them in the order of the zones. It waits for
 // this ID only: in a preview that adds a zone, a list of IDs is unknown as a whole, and what refers to one of them would
-// seem to be replaced.
+// seem to be replaced. Of a VPC that a deployment of other components leaves out, it returns "": the engine leaves out what uses it as well.
 func nth(resources []tagged, kind awsx.SubnetType, i int) pulumi.StringOutput {
 	tags := list.Map(resources, func(r tagged) any { return r.tags })
 	return pulumi.All(tags...).ApplyT(func(tags []any) (pulumi.StringOutput, error) {
-		found := 0
+		found, known := 0, false
 		for n := range tags {
-			if t, _ := tags[n].(map[string]string); t["SubnetType"] != string(kind) {
+			t, _ := tags[n].(map[string]string)
+			known = known || len(t) > 0
+			if t["SubnetType"] != string(kind) {
 				continue
 			}
 			if found == i {
 				return resources[n].id.ToStringOutput(), nil
 			}
 			found++
+		}
+		if !known {
+			return pulumi.String("").ToStringOutput(), nil
 		}
 		return pulumi.StringOutput{}, fmt.Errorf("the VPC has %d subnets of the type %s, but the environment has at least %d zones",
 			found, kind, i+1)

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
@@ -20,8 +18,6 @@ import (
 type engine struct {
 	mu         sync.Mutex
 	registered map[string][]resource.PropertyMap
-	// subnets and tables are the URNs of what awsx makes.
-	subnets, tables []string
 	// outputs are those of the stack itself.
 	outputs map[string]any
 }
@@ -32,8 +28,6 @@ func (e *engine) NewResource(args pulumi.MockResourceArgs) (string, resource.Pro
 	e.registered[args.TypeToken] = append(e.registered[args.TypeToken], args.Inputs)
 	state := args.Inputs.Copy()
 	switch args.TypeToken {
-	case "awsx:ec2:Vpc":
-		state["subnets"], state["routeTables"] = references(e.subnets), references(e.tables)
 	case "aws:rds/instance:Instance":
 		state["masterUserSecrets"] = listOf(map[string]any{"secretArn": "arn:database"})
 	case "aws:acm/certificate:Certificate":
@@ -42,44 +36,6 @@ func (e *engine) NewResource(args pulumi.MockResourceArgs) (string, resource.Pro
 		})
 	}
 	return args.Name, state, nil
-}
-
-// references returns references to resources by their URNs, whose last part is their ID, too.
-func references(urns []string) resource.PropertyValue {
-	var all []resource.PropertyValue
-	for _, urn := range urns {
-		all = append(all, resource.MakeCustomResourceReference(resource.URN(urn), resource.ID(resource.URN(urn).Name()), "6.83.2"))
-	}
-	return resource.NewProperty(all)
-}
-
-// declareSubnets declares what the mocked VPC refers to: a public and a private subnet, each with its route table, in three zones.
-func (e *engine) declareSubnets(ctx *pulumi.Context) error {
-	var made []any
-	for i := range 6 {
-		kind := []string{"Private", "Public"}[i%2]
-		name, tags := fmt.Sprintf("%s-%d", kind, i/2+1), pulumi.StringMap{"SubnetType": pulumi.String(kind)}
-		subnet, err := ec2.NewSubnet(ctx, name, &ec2.SubnetArgs{VpcId: pulumi.String("vpc-1"), Tags: tags})
-		if err != nil {
-			return err
-		}
-		table, err := ec2.NewRouteTable(ctx, name, &ec2.RouteTableArgs{VpcId: pulumi.String("vpc-1"), Tags: tags})
-		if err != nil {
-			return err
-		}
-		made = append(made, subnet.URN(), table.URN())
-	}
-	ready := make(chan struct{})
-	pulumi.All(made...).ApplyT(func(urns []any) string {
-		for i := 0; i < len(urns); i += 2 {
-			e.subnets, e.tables = append(e.subnets, string(urns[i].(pulumi.URN))), append(e.tables, string(urns[i+1].(pulumi.URN)))
-		}
-		close(ready)
-		return ""
-	})
-	<-ready
-	clear(e.registered)
-	return nil
 }
 
 func listOf(items ...any) resource.PropertyValue { return resource.NewPropertyValue(items) }
@@ -107,13 +63,7 @@ func run(t *testing.T, stack string, outputs map[string]any, preview bool) (*eng
 		config[key] = string(text)
 	}
 	e := &engine{registered: map[string][]resource.PropertyMap{}, outputs: outputs}
-	run := func(ctx *pulumi.Context) error {
-		if err := e.declareSubnets(ctx); err != nil {
-			return err
-		}
-		return program("")(ctx)
-	}
-	return e, pulumi.RunErr(run, pulumi.WithMocks("v3-backend", stack, e), func(info *pulumi.RunInfo) {
+	return e, pulumi.RunErr(program(""), pulumi.WithMocks("v3-backend", stack, e), func(info *pulumi.RunInfo) {
 		info.Config, info.DryRun = config, preview
 	})
 }

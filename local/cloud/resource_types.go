@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // resourceTypes are the simulated types; all others are rejected by name.
@@ -30,9 +31,9 @@ func refTo(path, typ, code, format string, by ...string) ref {
 }
 
 func matchesPattern(property, pattern, reason string) rule {
-	compiled := regexp.MustCompile(pattern)
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 	return func(in values) (string, string) {
-		if value, ok := in[property].(string); ok && !compiled.MatchString(value) {
+		if value, ok := in[property].(string); ok && !compiled().MatchString(value) {
 			return property, fmt.Sprintf("%q %s", value, reason)
 		}
 		return "", ""

@@ -1,4 +1,4 @@
-package schema_test
+package ui_test
 
 import (
 	"encoding/json"
@@ -92,7 +92,7 @@ func TestSchemaRefuses(t *testing.T) {
 
 // The schema is written manually for its readers; its lists must match the code.
 func TestSchemaListsWhatTheCodeHas(t *testing.T) {
-	source, err := os.ReadFile("status.v1.json")
+	source, err := os.ReadFile("../../docs/schema/status.v1.json")
 	require.NoError(t, err)
 	var read struct {
 		Defs struct {
