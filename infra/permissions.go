@@ -287,7 +287,8 @@ func roleStatements(s scope) []statement {
 		deny("KeepBoundary", []string{
 			"iam:CreatePolicyVersion", "iam:DeletePolicy*", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion",
 		}, anyResource),
-		// Each role trusts one of these services.
+		// The program gives each role to one of these services. IAM limits what passes to the four of them, not each role to its own: a
+		// statement for each would exceed the size of the policy, and the boundary limits what any of them can do.
 		allow("PassRoles", []string{"iam:PassRole"}, roles...).
 			when("StringEquals", "iam:PassedToService",
 				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "states.amazonaws.com", "vpc-flow-logs.amazonaws.com"),

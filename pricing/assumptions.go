@@ -77,6 +77,7 @@ func LeftOut() []string {
 		"CPU credits of db.t classes above their baseline, automatic growth of the database's storage",
 		"manual snapshots and those of deleted databases, the migration's task",
 		"log queries, Container Insights' performance logs, e-mails of alarms",
+		"events and the state machine that restarts services after a rotation of the password (some cents)",
 		"whatever the program did not create",
 	}
 }

@@ -67,9 +67,12 @@ func (l *locker) startKeeper(t *target.Target, held *lock.Held) *lock.Keeper {
 		return nil
 	}
 	arguments := []string{"lock", keepVerbName, "--env", t.Stack, "--holder", held.ID(), "--parent", strconv.Itoa(os.Getpid()), "--timeout", "0"}
-	keeper, err := lock.StartKeeper(exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...))
-	if err != nil {
+	warn := func(err error) {
 		l.terminal.warn(fmt.Errorf("%w; if this process is killed, its lock expires although the engine may still run", err))
+	}
+	keeper, err := lock.StartKeeper(exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...), warn)
+	if err != nil {
+		warn(err)
 	}
 	return keeper
 }

@@ -1,12 +1,14 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,16 +24,22 @@ type OrphanKeeper interface {
 	Keep(ctx context.Context, stack, id string, orphaned func() bool, ended <-chan struct{}) error
 }
 
+var errEndedEarly = errors.New("exit status 0")
+
 // Keeper is the process that keeps a lock while the engine outlives this process.
 type Keeper struct {
 	cmd *exec.Cmd
 	// alive is the end of a pipe that this process and its engines hold open: the kernel closes it when all of them have ended.
 	alive *os.File
+	// stopping is set by Stop, ended is closed when the process has ended.
+	stopping atomic.Bool
+	ended    chan struct{}
 }
 
 // StartKeeper starts a process that calls OrphanKeeper.Keep. Its standard input ends with this process and with every child that is
-// started from now on. It is in a session of its own, so that the signals of a terminal do not reach it.
-func StartKeeper(cmd *exec.Cmd) (*Keeper, error) {
+// started from now on. It is in a session of its own, so that the signals of a terminal do not reach it. Where it ends before Stop, onEnd
+// gets the reason.
+func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
 	ends, alive, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the lock's keeper: %w", err)
@@ -40,7 +48,13 @@ func StartKeeper(cmd *exec.Cmd) (*Keeper, error) {
 	if err := errors.Join(cmd.Start(), ends.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), alive.Close())
 	}
-	k := &Keeper{cmd, alive}
+	k := &Keeper{cmd: cmd, alive: alive, ended: make(chan struct{})}
+	go func() {
+		defer close(k.ended)
+		if err := cmd.Wait(); !k.stopping.Load() {
+			onEnd(fmt.Errorf("the lock's keeper has ended: %w", cmp.Or(err, errEndedEarly)))
+		}
+	}()
 	if err := makeInheritable(alive); err != nil {
 		k.Stop()
 		return nil, fmt.Errorf("start the lock's keeper: %w", err)
@@ -50,8 +64,9 @@ func StartKeeper(cmd *exec.Cmd) (*Keeper, error) {
 
 // Stop ends the process: the lock was released.
 func (k *Keeper) Stop() {
+	k.stopping.Store(true)
 	_ = k.cmd.Process.Kill() // the only error is that it has ended
-	_ = k.cmd.Wait()
+	<-k.ended
 	_ = k.alive.Close()
 }
 

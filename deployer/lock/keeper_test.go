@@ -90,7 +90,8 @@ func TestDeployerWithEngine(t *testing.T) {
 	me.Phase, me.PID = "provision", os.Getpid()
 	_, _, err := bucketAt(endpoint).TryAcquire(t.Context(), me)
 	require.NoError(t, err)
-	keeper, err := StartKeeper(process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())))
+	keeper, err := StartKeeper(process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())),
+		func(err error) { panic(err) })
 	require.NoError(t, err)
 	engine := exec.Command("sleep", "300")
 	require.NoError(t, engine.Start())
@@ -107,6 +108,19 @@ func TestKeeperOfEngine(t *testing.T) {
 	parent, err := strconv.Atoi(os.Getenv(testParent))
 	require.NoError(t, err)
 	require.NoError(t, bucketAt(os.Getenv(testEndpoint)).Keep(t.Context(), "staging", id, OrphanOf(parent), Ended(os.Stdin)))
+}
+
+// A keeper that ends by itself is reported at once, not when the lock has expired.
+func TestKeeperThatEnds(t *testing.T) {
+	ended := make(chan error, 1)
+	keeper, err := StartKeeper(exec.Command("sh", "-c", "exit 3"), func(err error) { ended <- err })
+	require.NoError(t, err)
+	require.EqualError(t, <-ended, "the lock's keeper has ended: exit status 3")
+	keeper.Stop()
+	stopped, err := StartKeeper(exec.Command("cat"), func(err error) { ended <- err })
+	require.NoError(t, err)
+	stopped.Stop()
+	require.Empty(t, ended, "Stop is no failure")
 }
 
 // A keeper never touches a lock that its holder has released, that was released for it, or that another holder has.

@@ -16,9 +16,11 @@ func TestBudgetFailureIsTheOnlyOne(t *testing.T) {
 		err  error
 		only bool
 	}{
-		"nothing":          {nil, false},
-		"another error":    {errors.New("no credentials"), false},
-		"the budget":       {&engine.FailedError{Failure: engine.Failure{Resources: []engine.ResourceError{refused}}}, true},
+		"nothing":       {nil, false},
+		"another error": {errors.New("no credentials"), false},
+		"the budget":    {&engine.FailedError{Failure: engine.Failure{Resources: []engine.ResourceError{refused}}}, true},
+		"a budget that exists": {&engine.FailedError{Failure: engine.Failure{Resources: []engine.ResourceError{
+			{URN: "urn", Type: budgetType, Name: "budget", Message: "DuplicateRecordException: the budget already exists."}}}}, false},
 		"another resource": {&engine.FailedError{Failure: engine.Failure{Resources: []engine.ResourceError{database}}}, false},
 		"both":             {&engine.FailedError{Failure: engine.Failure{Resources: []engine.ResourceError{refused, database}}}, false},
 		"the engine":       {&engine.FailedError{Failure: engine.Failure{Resources: []engine.ResourceError{refused, {Message: "out of memory"}}}}, false},

@@ -19,6 +19,7 @@ const (
 	DatabaseComponent    = "database"
 	NetworkComponent     = "network"
 	CertificateComponent = "certificate"
+	budgetComponent      = "budget"
 )
 
 // ComponentNames returns the names that --component takes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -271,7 +272,8 @@ func explainExpired(err error) error {
 	return &release.ExpiredError{Err: err}
 }
 
-// up runs the engine. Where it fails at the budget alone, which nothing depends on, it runs it again without the budget and adds a warning.
+// up runs the engine. Where AWS refuses the budget alone, which nothing depends on, it runs it again without the budget and adds a warning,
+// unless the budget is all that is to be deployed.
 func (s *Stack) up(ctx context.Context, u engine.Update, observe func(engine.Event)) (engine.Summary, error) {
 	leaveOut := func() {
 		if len(u.Targets) == 0 {
@@ -283,26 +285,30 @@ func (s *Stack) up(ctx context.Context, u engine.Update, observe func(engine.Eve
 	}
 	done, err := s.handle.Up(ctx, u, observe)
 	reason, onlyBudget := budgetFailure(err)
-	if !onlyBudget {
+	if !onlyBudget || slices.Equal(s.scope.Components, []string{budgetComponent}) {
 		return done, err
 	}
 	s.withoutBudget = true
 	leaveOut()
 	rest, err := s.handle.Up(ctx, u, observe)
 	rest = done.Plus(rest)
-	rest.Warnings = append(rest.Warnings, "AWS did not create or change the budget, and the rest was deployed without it: "+reason)
+	if err == nil {
+		rest.Warnings = append(rest.Warnings, "AWS did not create or change the budget, and the rest was deployed without it: "+reason)
+	}
 	return rest, err
 }
 
-// budgetFailure returns why a run failed at the budget, and whether it failed at nothing else. In an organization, a member account can have
-// a budget only after the management account has enabled it.
+// budgetFailure returns why AWS refused the budget in a run, and whether the run failed at nothing else. In an organization, a member account
+// can have a budget only after the management account has enabled it.
 // Source: https://github.com/org-formation/org-formation-cli/pull/198
 func budgetFailure(err error) (reason string, only bool) {
 	var failed *engine.FailedError
 	if !errors.As(err, &failed) || failed.Killed || failed.StateWrite != nil || len(failed.Pending) > 0 || len(failed.Resources) == 0 {
 		return "", false
 	}
-	if slices.ContainsFunc(failed.Resources, func(r engine.ResourceError) bool { return r.Type != budgetType }) {
+	if slices.ContainsFunc(failed.Resources, func(r engine.ResourceError) bool {
+		return r.Type != budgetType || !strings.Contains(r.Message, "AccessDenied")
+	}) {
 		return "", false
 	}
 	return failed.Resources[0].Message, true
