@@ -110,7 +110,7 @@ bin/actionlint: tools/actionlint/go.mod
 	@go build -C tools/actionlint $(TOOL_FLAGS) -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint $(COMPILED)
 	@touch $@
 
-## e2e: preview, provision, status and destroy with the real providers against moto, which has to be installed
+## e2e: the life of an environment with the real providers in an account of moto, which has to be installed
 .PHONY: e2e
 e2e: build
 	@tools/e2e.sh
