@@ -5,11 +5,17 @@
 #
 # PULUMI_DEBUG_PROVIDERS names providers that listen already; otherwise those of `make plugins` start. AWS_ENDPOINT_URL names an account
 # that exists already. The domain has to look delegated: /etc/resolv.conf names 127.0.0.1, or what needs a certificate is left out.
+# E2E_RESOLVER=true changes that file, with sudo: on a throw-away machine only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 state=$(mktemp -d)
 trap 'jobs -p | xargs -r kill; rm -rf "$state"' EXIT
+if [ "${E2E_RESOLVER:-}" = true ]; then
+  sudo sysctl --quiet --write net.ipv4.ip_unprivileged_port_start=53
+  sudo rm /etc/resolv.conf
+  echo nameserver 127.0.0.1 | sudo tee /etc/resolv.conf > /dev/null
+fi
 if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
   export AWS_ENDPOINT_URL=http://127.0.0.1:${MOTO_PORT:-5555}
   # The interpreter that has moto.
