@@ -21,8 +21,8 @@ if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
   # The interpreter that has moto.
   python=$(head -n 1 "$(command -v moto_server)" | sed 's/^#!//')
   case $python in */python*) ;; *) python=python3 ;; esac
-  names=; if grep -qx 'nameserver 127.0.0.1' /etc/resolv.conf; then names=127.0.0.1:53; fi
-  "$python" tools/e2e/account.py "${AWS_ENDPOINT_URL##*:}" $names > "$state/account.log" 2>&1 &
+  names=(); if grep -qx 'nameserver 127.0.0.1' /etc/resolv.conf; then names=(127.0.0.1:53); fi
+  "$python" tools/e2e/account.py "${AWS_ENDPOINT_URL##*:}" "${names[@]}" > "$state/account.log" 2>&1 &
 fi
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 export DEPLOYER_ENV=${DEPLOYER_ENV:-staging} DEPLOYER_STATE_DIR=$state/deployer DEPLOYER_YES=true
