@@ -67,6 +67,10 @@ class Gaps:
     def AWSStepFunctions_ValidateStateMachineDefinition(self, _):
         return {"result": "OK", "diagnostics": []}
 
+    # Secrets Manager does not cancel the rotation of a secret that RDS manages.
+    def secretsmanager_CancelRotateSecret(self, _):
+        return {}
+
     # Budgets have no tags, and notifications no subscribers.
     def AWSBudgetServiceGateway_CreateBudget(self, request):
         self.tags[request["Budget"]["BudgetName"]] = request.get("ResourceTags", [])
