@@ -33,6 +33,6 @@ func (s scaled) Wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return nil
+		return ctx.Err() // both may be ready
 	}
 }
