@@ -46,7 +46,7 @@ a lock that a cancelled step of the same run left.`,
 	}
 }
 
-// keepVerbName is the command that a deployer starts beside itself.
+// keepVerbName names the command that a deployer starts beside itself.
 const keepVerbName = "keep"
 
 func keepVerb() verb {

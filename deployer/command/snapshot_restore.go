@@ -74,7 +74,7 @@ type restoreRun struct {
 	last *history.Deployment
 }
 
-// restoreAction is what the lock's holder does during a restore.
+// restoreAction names the action of the lock's holder during a restore.
 const restoreAction = "snapshot restore"
 
 // run holds the environment's lock from the first read on, while it asks, too: what was read is still so when it is changed.

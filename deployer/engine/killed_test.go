@@ -49,7 +49,7 @@ func TestDeployerToBeKilled(t *testing.T) {
 	require.NoError(t, err, "it was not killed")
 }
 
-// takenError is the cause of a context after which another process may write the state.
+// takenError ends a context after which another process may write the state.
 type takenError struct{ error }
 
 func (takenError) StateTaken() {}

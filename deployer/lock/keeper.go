@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OrphanKeeper is a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer has to
+// OrphanKeeper marks a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer has to
 // keep them where an engine outlives it.
 type OrphanKeeper interface {
 	// Keep renews the lock of the holder with the ID from the time that orphaned returns true, as a lock of StateEnding. When ended
@@ -26,7 +26,7 @@ type OrphanKeeper interface {
 
 var errEndedEarly = errors.New("exit status 0")
 
-// Keeper is the process that keeps a lock while the engine outlives this process.
+// Keeper represents the process that keeps a lock while the engine outlives this process.
 type Keeper struct {
 	cmd *exec.Cmd
 	// alive is the end of a pipe that this process and its engines hold open: the kernel closes it when all of them have ended.

@@ -6,11 +6,11 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdspending"
 )
 
@@ -61,12 +61,11 @@ func UpgradeNotice(ctx context.Context, cfg aws.Config, env *environment.Environ
 	if phase == "" {
 		return ""
 	}
-	id := env.DatabaseIdentifier()
-	out, err := rds.NewFromConfig(cfg).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
-	if err != nil || len(out.DBInstances) == 0 {
+	instance, err := rdsinstance.Find(ctx, cfg, env.DatabaseIdentifier())
+	if err != nil || instance == nil {
 		return ""
 	}
-	running := aws.ToString(out.DBInstances[0].EngineVersion)
+	running := aws.ToString(instance.EngineVersion)
 	if _, upgrade := compareVersion(env, running, phase, true); !upgrade {
 		return ""
 	}

@@ -36,7 +36,7 @@ type Event struct {
 	Activity Activity `json:"-"`
 }
 
-// Activity is how far the engine is.
+// Activity reports the engine's progress.
 type Activity struct {
 	// Running are the changes that have begun and not ended.
 	Running []running.Operation

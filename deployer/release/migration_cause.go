@@ -8,7 +8,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// exitConfiguration is the exit code with which the entrypoint ends where the container's configuration must be changed.
+// exitConfiguration holds the exit code of the entrypoint where the container's configuration must be changed.
 const exitConfiguration = 78
 
 // applyingMigration begins the line with which Prisma starts to change the schema.

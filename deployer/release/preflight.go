@@ -16,8 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
-	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -30,6 +28,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -354,23 +353,20 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 // database checks that the database, where it exists, is available, and that the deployment does not ask for what RDS cannot change.
 func (p *preflight) database(ctx context.Context) []Problem {
 	id := p.env.DatabaseIdentifier()
-	out, err := rds.NewFromConfig(p.aws).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
-	var missing *rdstypes.DBInstanceNotFoundFault
+	instance, err := rdsinstance.Find(ctx, p.aws, id)
 	switch {
-	case errors.As(err, &missing):
-		return nil
 	case err != nil:
 		return blocking("database", fmt.Errorf("describe the database %s: %w", id, err))
-	case len(out.DBInstances) == 0:
+	case instance == nil:
 		return nil
 	}
 	var version []Problem
 	if p.databasePhase != "" {
-		version, p.upgrade = compareVersion(p.env, aws.ToString(out.DBInstances[0].EngineVersion), p.databasePhase, p.backup)
-		p.deferred = deferredNote(p.env, &out.DBInstances[0], p.upgrade)
-		version = append(version, fixedInDatabase(p.env, &out.DBInstances[0])...)
+		version, p.upgrade = compareVersion(p.env, aws.ToString(instance.EngineVersion), p.databasePhase, p.backup)
+		p.deferred = deferredNote(p.env, instance, p.upgrade)
+		version = append(version, fixedInDatabase(p.env, instance)...)
 	}
-	return append(version, p.databaseStatus(aws.ToString(out.DBInstances[0].DBInstanceStatus))...)
+	return append(version, p.databaseStatus(aws.ToString(instance.DBInstanceStatus))...)
 }
 
 // databaseStatus returns the problem of a database that is not available.

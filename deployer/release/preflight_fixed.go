@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,13 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -98,17 +97,14 @@ func (p *preflight) removedZones(ctx context.Context, client *ec2.Client, vpc *s
 		return nil
 	}
 	id := p.env.DatabaseIdentifier()
-	out, err := rds.NewFromConfig(p.aws).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
-	var missing *rdstypes.DBInstanceNotFoundFault
+	instance, err := rdsinstance.Find(ctx, p.aws, id)
 	switch {
-	case errors.As(err, &missing):
-		return nil
 	case err != nil:
 		return blocking("network", fmt.Errorf("find the zone of %s: %w", id, err))
-	case len(out.DBInstances) == 0:
+	case instance == nil:
 		return nil
 	}
-	return zonesInUse(p.env, zones, &out.DBInstances[0])
+	return zonesInUse(p.env, zones, instance)
 }
 
 // zonesInUse returns the problem of a database that is in a zone, of the network's in order, that the file no longer has.

@@ -2,15 +2,12 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 
-	"github.com/aws/aws-sdk-go-v2/service/rds"
-	"github.com/aws/aws-sdk-go-v2/service/rds/types"
-
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdspending"
 )
 
@@ -22,15 +19,14 @@ func (s *Stack) explainWaiting(ctx context.Context, plan engine.Plan, ofProgram 
 		return plan
 	}
 	id := s.env.DatabaseIdentifier()
-	out, err := rds.NewFromConfig(s.target.AWS).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &id})
-	switch missing := (*types.DBInstanceNotFoundFault)(nil); {
-	case errors.As(err, &missing), err == nil && len(out.DBInstances) == 0:
-		return plan
+	instance, err := rdsinstance.Find(ctx, s.target.AWS, id)
+	switch {
 	case err != nil:
 		plan.Warnings = append(slices.Clone(plan.Warnings), fmt.Sprintf("it is unknown what waits for the maintenance window of %s: %v", id, err))
 		return plan
+	case instance == nil:
+		return plan
 	}
-	instance := &out.DBInstances[0]
 	var applied map[string]any
 	if ofProgram {
 		applied = rdspending.Present(instance)

@@ -1,0 +1,24 @@
+// Package rdsinstance reads one RDS instance.
+package rdsinstance
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
+)
+
+// Find returns the instance with the identifier, or nil where the account has none. Its error is the SDK's.
+func Find(ctx context.Context, cfg aws.Config, identifier string) (*types.DBInstance, error) {
+	out, err := rds.NewFromConfig(cfg).DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &identifier})
+	var missing *types.DBInstanceNotFoundFault
+	switch {
+	case errors.As(err, &missing), err == nil && len(out.DBInstances) == 0:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &out.DBInstances[0], nil
+}
