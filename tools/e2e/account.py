@@ -49,10 +49,10 @@ class Gaps:
         return {}
 
     def AmazonEC2ContainerServiceV20141113_DescribeServices(self, _):
-        return self.complete_services if self.completed else None
+        return self.with_running_tasks if self.completed else None
 
     @staticmethod
-    def complete_services(answer):
+    def with_running_tasks(answer):
         for service in answer["services"]:
             for counted in [service, *service["deployments"]]:
                 counted |= {"runningCount": service["desiredCount"], "pendingCount": 0}
@@ -139,7 +139,7 @@ class Account:
             body = env["wsgi.input"].read(int(env["CONTENT_LENGTH"]))
             env["wsgi.input"] = io.BytesIO(body)
         name = env.get("HTTP_X_AMZ_TARGET", env["PATH_INFO"].strip("/")).replace(".", "_")
-        gap = getattr(self.gaps, name, None) if name[:1].isupper() or name == "complete" else None
+        gap = getattr(self.gaps, name, None) if name[:1].isupper() or "_" in name or name == "complete" else None
         result = gap(json.loads(body or b"{}")) if gap else None
         if callable(result):
             moto = Response.from_app(self.moto, env)
