@@ -18,6 +18,7 @@ from collections import defaultdict
 os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "1")
 
 from moto.backends import get_backend
+from moto.ec2.models.vpcs import VPCBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
 from werkzeug.wrappers import Response
@@ -175,7 +176,15 @@ class NameServer(socketserver.BaseRequestHandler):
         socket.sendto(query[:2] + struct.pack(">HHHHH", code, 1, len(answers), 0, 0) + query[12:end + 5] + records, self.client_address)
 
 
+def delete_vpc_endpoints(self, vpce_ids=None, delete=VPCBackend.delete_vpc_endpoints):
+    """Removes the endpoints, as EC2 does. moto keeps them with a state that the provider waits for in vain."""
+    delete(self, vpce_ids)
+    for endpoint in vpce_ids or []:
+        self.vpc_end_points.pop(endpoint, None)
+
+
 def main():
+    VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
     if len(sys.argv) > 2:
         host, _, port = sys.argv[2].rpartition(":")
         names = socketserver.ThreadingUDPServer((host, int(port)), NameServer)
