@@ -40,7 +40,7 @@ func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time)
 		}, "an update of the stack is in progress")
 	case len(stack.Pending) > 0:
 		return f.with("pending", stack.Pending).error("PendingOperations", Hint{
-			Cause:    "a deployment was killed during these operations, so that their result is not known",
+			Cause:    "a deployment was killed or lost its connection during these operations, so that their result is not known",
 			Solution: "deploy again: it finds what was created", Command: command(env, "up") + " --image-tag TAG",
 		}, "%s whose result is not known", text.Plural(len(stack.Pending), "operation", "operations"))
 	case stack.Result == "failed":

@@ -53,10 +53,15 @@ type Resource struct {
 // Component reports whether the resource only groups others.
 func (r Resource) Component() bool { return r.ID == "" }
 
+// initialization is the operation of a resource that the provider created or updated, and did not see ready. The engine would update it, which
+// providers refuse where nothing is to change; reading it removes the errors.
+// Source: https://github.com/pulumi/pulumi/blob/v3.274.1/pkg/resource/deploy/step_generator.go (InitErrors)
+const initialization = "creating or updating"
+
 // Pending is an operation whose outcome is unknown.
 type Pending struct {
 	URN, Type, Name string
-	// Op is creating, updating, deleting, reading or importing.
+	// Op is creating, updating, deleting, reading or importing, or creating or updating what was not seen to end.
 	Op string
 }
 
@@ -122,6 +127,9 @@ func (d *stateDocument) state() (State, error) {
 		})
 		if r.Type == resource.RootStackType {
 			state.Outputs = maskOutputs(r.Outputs)
+		}
+		if len(r.InitErrors) > 0 {
+			state.Pending = append(state.Pending, Pending{URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(), Op: initialization})
 		}
 	})
 	for _, raw := range d.PendingOperations {

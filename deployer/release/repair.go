@@ -54,7 +54,7 @@ func (d *deployment) repair(ctx context.Context, log phaseLog) (string, error) {
 // RepairSummary summarises a repair in one line.
 func RepairSummary(repairs []string) string {
 	if len(repairs) == 0 {
-		return "the previous run crashed and left nothing incomplete"
+		return "an earlier run did not end, and left nothing incomplete"
 	}
-	return "the previous run crashed; " + text.Plural(len(repairs), "repair", "") + " made"
+	return "an earlier run did not end; " + text.Plural(len(repairs), "repair", "") + " made"
 }

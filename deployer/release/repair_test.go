@@ -47,7 +47,7 @@ func TestRepairIsRecorded(t *testing.T) {
 	d.deps.Report = func(e Event) { messages = append(messages, e.Message) }
 	summary, err := d.repair(t.Context(), phaseLog{phase: Repair, report: d.deps.Report, now: d.deps.Clock.Now})
 	require.NoError(t, err)
-	require.Equal(t, "the previous run crashed; 1 repair made", summary)
+	require.Equal(t, "an earlier run did not end; 1 repair made", summary)
 	require.Equal(t, p.repairs, d.record.Repairs)
 	require.Equal(t, p.repairs, messages)
 

@@ -29,6 +29,7 @@ const (
 	faultMigrationHangs      = "migration-hangs"
 	faultSnapshotFails       = "snapshot-fails"
 	faultProvisionFails      = "provision-fails"
+	faultConnectionLost      = "connection-lost"
 	faultBudgetRefused       = "budget-refused"
 	faultCertificatePending  = "certificate-pending"
 	faultCertificateExpiring = "certificate-expiring"
@@ -73,6 +74,7 @@ func Faults() []Fault {
 		{faultMaintenanceWindow, "the maintenance window begins, and RDS applies what waited for it; this persists", "same outcome as without the fault; drift: exit 0, nothing waits any more"},
 		{faultSnapshotFails, "RDS does not create a snapshot", "exit 1 at backup if the environment has one; nothing else is changed"},
 		{faultProvisionFails, "RDS has no capacity when the database is created or changed", "exit 1 at provision; no service is touched"},
+		{faultConnectionLost, "EC2 creates the routes of the NAT gateways, and the connection breaks while the provider waits for them", "exit 1 at provision where there are new ones; the next deployment reads them and continues"},
 		{faultBudgetRefused, "AWS Budgets rejects the account, a member of an organization", "exit 0 with a warning at provision; status: warning"},
 		{faultCertificatePending, "a new certificate is never validated", "exit 1 at provision; no service is touched; status: warning"},
 		{faultMigrationFails, "the migration ends with exit code 1", "exit 1 at migrate; the old version keeps running"},

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -78,6 +79,7 @@ var networkTypes = map[string]resourceType{
 			refTo("natGatewayId", typeNATGateway, "InvalidNatGatewayID.NotFound",
 				"The natGateway ID '%s' does not exist")},
 		conflict: errorTemplate{"RouteAlreadyExists", "The route identified by %s already exists."},
+		onUpdate: func(_ model, before, r *Resource) (time.Duration, error) { return 0, changedTarget(before, r) },
 	},
 	typeRouteTableAssociation: {
 		name: "subnetId",
@@ -306,4 +308,19 @@ func (s *State) addressIn(subnet string, n int) string {
 		address = address.Next()
 	}
 	return address.String()
+}
+
+// routeTargets are the inputs of a route that can be its target.
+var routeTargets = []string{"gatewayId", "natGatewayId", "vpcEndpointId", "networkInterfaceId", "transitGatewayId", "vpcPeeringConnectionId"}
+
+// changedTarget returns the provider's error where the update of a route does not change its target. The engine asks for such an update
+// where a creation began and was not seen to end.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ec2/vpc_route.go (routeTargetAttribute)
+func changedTarget(before, r *Resource) error {
+	for _, target := range routeTargets {
+		if now := text(r.Inputs[target]); now != "" && now != text(before.Inputs[target]) {
+			return nil
+		}
+	}
+	return errors.New("route target attribute not specified")
 }

@@ -121,6 +121,11 @@ func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[str
 	if err != nil {
 		return nil, err
 	}
+	if typ == typeRoute && text(inputs["natGatewayId"]) != "" && a.Fault(faultConnectionLost) {
+		return created, fmt.Errorf("waiting for Route in Route Table (%s) with destination (%s) create: operation error EC2: "+
+			"DescribeRouteTables, https response error StatusCode: 0, RequestID: , request send failed: connection reset by peer",
+			text(inputs["routeTableId"]), text(inputs["destinationCidrBlock"]))
+	}
 	return created, a.waitUntilCreated(ctx, t, created)
 }
 

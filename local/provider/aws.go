@@ -3,12 +3,16 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil/rpcerror"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc/codes"
 
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
@@ -257,10 +261,25 @@ func (p *awsProvider) Create(ctx context.Context, r plugin.CreateRequest) (plugi
 		}
 	}
 	created, err := p.account.CreateResource(ctx, string(r.Type), toAccount(r.Properties))
-	if err != nil {
+	if created == nil {
 		return plugin.CreateResponse{}, err
 	}
-	return plugin.CreateResponse{ID: resource.ID(created.ID), Properties: fromAccount(created.Outputs, r.Properties)}, nil
+	properties := fromAccount(created.Outputs, r.Properties)
+	if err != nil {
+		return plugin.CreateResponse{}, initFailed(created.ID, properties, err)
+	}
+	return plugin.CreateResponse{ID: resource.ID(created.ID), Properties: properties}, nil
+}
+
+// initFailed returns the error with which a provider returns a resource whose creation began and was not seen to end.
+// Source: https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/provider.go (initializationError)
+func initFailed(id string, properties resource.PropertyMap, err error) error {
+	state, marshalErr := plugin.MarshalProperties(properties, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true})
+	if marshalErr != nil {
+		return errors.Join(err, marshalErr)
+	}
+	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, err.Error()),
+		&pulumirpc.ErrorResourceInitFailed{Id: id, Properties: state, Reasons: []string{err.Error()}})
 }
 
 // Read finds a resource by its ID, for a refresh, or by its ID or name, for an import.
