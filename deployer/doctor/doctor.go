@@ -1,0 +1,117 @@
+// Package doctor evaluates what deployments depend on outside the environment itself: this machine, the credentials, the account's backend and
+// quotas, and the settings of the repositories at GitHub. Readers collect facts; evaluations are functions of facts alone.
+package doctor
+
+import (
+	"fmt"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+)
+
+// Skipped is the status of what does not apply here, or was not read; the message names why. It does not count.
+const Skipped checks.Status = "skipped"
+
+// The components of a report, in its order.
+const (
+	ComponentEngine        = "engine"
+	ComponentPlugins       = "provider_plugins"
+	ComponentSessionPlugin = "session_manager_plugin"
+	ComponentResolver      = "resolver"
+	ComponentCredentials   = "credentials"
+	ComponentClock         = "clock"
+	ComponentStateBucket   = "state_bucket"
+	ComponentStateKey      = "state_key"
+	ComponentShared        = "shared_stack"
+	ComponentLocks         = "locks"
+	ComponentQuotas        = "quotas"
+	ComponentGitHub        = "github"
+)
+
+// Finding is the evaluation of one thing that deployments depend on.
+type Finding struct {
+	Component string `json:"component"`
+	// Subject is what of the component is meant, such as a plugin or a repository's setting; "" where there is only one.
+	Subject string        `json:"subject,omitempty"`
+	Status  checks.Status `json:"status"`
+	Message string        `json:"message"`
+	// Hint is what to do about it, and where that is a command, the command on a line of its own. Only a healthy finding has none.
+	Hint string `json:"hint,omitempty"`
+}
+
+// Summary counts the findings of a report by status.
+type Summary struct {
+	// Status is that of the worst finding: error, warning, unknown, healthy.
+	Status  checks.Status `json:"status"`
+	Healthy int           `json:"healthy"`
+	Warning int           `json:"warning"`
+	Error   int           `json:"error"`
+	Unknown int           `json:"unknown"`
+	Skipped int           `json:"skipped"`
+}
+
+// Report is the result of a run.
+type Report struct {
+	// Environment is the full name of the environment that was asked for; "" where the report is about the account alone.
+	Environment string `json:"environment,omitempty"`
+	Account     string `json:"account"`
+	Region      string `json:"region"`
+	// Simulated reports that the account is simulated on this machine.
+	Simulated bool      `json:"simulated"`
+	Summary   Summary   `json:"summary"`
+	Findings  []Finding `json:"findings"`
+}
+
+// Summarize counts findings.
+func Summarize(findings []Finding) Summary {
+	var s Summary
+	for _, f := range findings {
+		switch f.Status {
+		case checks.Healthy:
+			s.Healthy++
+		case checks.Warning:
+			s.Warning++
+		case checks.Error:
+			s.Error++
+		case Skipped:
+			s.Skipped++
+		default:
+			s.Unknown++
+		}
+	}
+	switch {
+	case s.Error > 0:
+		s.Status = checks.Error
+	case s.Warning > 0:
+		s.Status = checks.Warning
+	case s.Unknown > 0:
+		s.Status = checks.Unknown
+	default:
+		s.Status = checks.Healthy
+	}
+	return s
+}
+
+// about identifies what findings are about.
+type about struct{ component, subject string }
+
+func (a about) finding(status checks.Status, remedy, format string, args ...any) Finding {
+	return Finding{Component: a.component, Subject: a.subject, Status: status, Message: fmt.Sprintf(format, args...), Hint: remedy}
+}
+
+func (a about) healthy(format string, args ...any) Finding {
+	return a.finding(checks.Healthy, "", format, args...)
+}
+
+// unknown returns the finding of what could not be read. The hint of the error precedes remedy.
+func (a about) unknown(err error, remedy, format string, args ...any) Finding {
+	if of := hint.Of(err); of != "" {
+		remedy = of
+	}
+	return a.finding(checks.Unknown, remedy, "%s: %v", fmt.Sprintf(format, args...), err)
+}
+
+// Skip returns the finding of a component that does not apply, or was not read.
+func Skip(component, remedy, format string, args ...any) Finding {
+	return about{component: component}.finding(Skipped, remedy, format, args...)
+}
