@@ -4,9 +4,12 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Skipped is the status of what does not apply here, or was not read; the message names why. It does not count.
@@ -35,19 +38,14 @@ type Finding struct {
 	Subject string        `json:"subject,omitempty"`
 	Status  checks.Status `json:"status"`
 	Message string        `json:"message"`
-	// Hint is what to do about it, and where that is a command, the command on a line of its own. Only a healthy finding has none.
+	// Hint is what to do about it, or the commands that do it, a line each. Only a healthy finding has none.
 	Hint string `json:"hint,omitempty"`
 }
 
-// Summary counts the findings of a report by status.
+// Summary counts the findings of a report by status; what was skipped does not count in the total.
 type Summary struct {
-	// Status is that of the worst finding: error, warning, unknown, healthy.
-	Status  checks.Status `json:"status"`
-	Healthy int           `json:"healthy"`
-	Warning int           `json:"warning"`
-	Error   int           `json:"error"`
-	Unknown int           `json:"unknown"`
-	Skipped int           `json:"skipped"`
+	checks.Summary
+	Skipped int `json:"skipped"`
 }
 
 // Report is the result of a run.
@@ -62,34 +60,11 @@ type Report struct {
 	Findings  []Finding `json:"findings"`
 }
 
-// Summarize counts findings.
+// Summarize counts findings, with the status of the worst.
 func Summarize(findings []Finding) Summary {
-	var s Summary
-	for _, f := range findings {
-		switch f.Status {
-		case checks.Healthy:
-			s.Healthy++
-		case checks.Warning:
-			s.Warning++
-		case checks.Error:
-			s.Error++
-		case Skipped:
-			s.Skipped++
-		default:
-			s.Unknown++
-		}
-	}
-	switch {
-	case s.Error > 0:
-		s.Status = checks.Error
-	case s.Warning > 0:
-		s.Status = checks.Warning
-	case s.Unknown > 0:
-		s.Status = checks.Unknown
-	default:
-		s.Status = checks.Healthy
-	}
-	return s
+	counted := list.Filter(findings, func(f Finding) bool { return f.Status != Skipped })
+	statuses := list.Map(counted, func(f Finding) checks.Finding { return checks.Finding{Status: f.Status} })
+	return Summary{Summary: checks.Aggregate(statuses), Skipped: len(findings) - len(counted)}
 }
 
 // about identifies what findings are about.
@@ -114,4 +89,20 @@ func (a about) unknown(err error, remedy, format string, args ...any) Finding {
 // Skip returns the finding of a component that does not apply, or was not read.
 func Skip(component, remedy, format string, args ...any) Finding {
 	return about{component: component}.finding(Skipped, remedy, format, args...)
+}
+
+// Collect calls all readers at once and returns their findings in the order of the readers.
+func Collect(readers ...func() []Finding) []Finding {
+	found := make([][]Finding, len(readers))
+	parallel(len(readers), func(i int) { found[i] = readers[i]() })
+	return slices.Concat(found...)
+}
+
+// parallel calls f with 0 to n-1, all at once.
+func parallel(n int, f func(int)) {
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() { f(i) })
+	}
+	wait.Wait()
 }

@@ -212,7 +212,7 @@ func (r Repository) environment(want ExpectedEnvironment) []Finding {
 	}
 	found := list.Find(r.Environments.Value, func(e GitHubEnvironment) bool { return strings.EqualFold(e.Name, want.Name) })
 	if found == nil {
-		message := "it does not exist, and GitHub creates it without any protection when a workflow names it; a role trusts it already"
+		message := "it does not exist, and GitHub creates it without any protection when a workflow names it; a role of the account trusts it"
 		if r.Info.Value.private() && r.Plan == "free" {
 			message += "; private repositories have environments from GitHub Pro or Team on"
 		}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -44,6 +44,11 @@ func FindGitHub(ctx context.Context) (GitHub, error) {
 		return GitHub{}, hint.With(errors.New("gh is not logged in to "+githubHost), "run `gh auth login`, or set GH_TOKEN")
 	}
 	return g, nil
+}
+
+// SkipGitHub returns the finding where GitHub cannot be asked.
+func SkipGitHub(err error) Finding {
+	return Skip(ComponentGitHub, cmp.Or(hint.Of(err), "run doctor again"), "%v, so that its settings, on which the roles of the account rely, were not read", err)
 }
 
 func (g GitHub) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -90,15 +95,6 @@ func (g GitHub) Read(ctx context.Context, e Expected) []Repository {
 	found := make([]Repository, len(e.Repositories))
 	parallel(len(found), func(i int) { found[i] = g.repository(ctx, e.Repositories[i], e.branches()) })
 	return found
-}
-
-// parallel calls f with 0 to n-1, all at once.
-func parallel(n int, f func(int)) {
-	var wait sync.WaitGroup
-	for i := range n {
-		wait.Go(func() { f(i) })
-	}
-	wait.Wait()
 }
 
 func (g GitHub) repository(ctx context.Context, name string, branches []string) Repository {
