@@ -103,8 +103,8 @@ func (o bootstrapOptions) readGitHub(ctx context.Context, t *target.Target, shar
 		o.terminal.warn(errors.New(found[0].Message))
 	case len(left) > 0:
 		if len(failed) > 0 {
-			o.terminal.warn(fmt.Errorf("GitHub lacks %s on which the roles of this account rely: run the commands that are printed, before the roles exist",
-				text.Plural(len(failed), "setting", "settings")))
+			o.terminal.warn(fmt.Errorf("GitHub lacks %s on which the roles of this account rely: run the commands that are printed, "+
+				"before the roles exist", text.Plural(len(failed), "setting", "settings")))
 		}
 		var b strings.Builder
 		b.WriteString("At GitHub:\n")
@@ -122,7 +122,8 @@ func (o bootstrapOptions) readGitHub(ctx context.Context, t *target.Target, shar
 // createEnvironments returns the commands that create the environments of the repositories, for a bootstrap that cannot ask GitHub.
 func createEnvironments(expected doctor.Expected) string {
 	var b strings.Builder
-	b.WriteString("At GitHub, create the environments first: GitHub creates one that a workflow names without any protection, and the roles trust it.\n" +
+	b.WriteString("At GitHub, create the environments first: GitHub creates one that a workflow names without any protection, " +
+		"and the roles trust it.\n" +
 		"`deployer doctor` compares GitHub's settings with what the roles rely on, where gh is logged in.\n")
 	for _, repository := range expected.Repositories {
 		for _, command := range expected.Commands(repository) {
@@ -260,7 +261,8 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 	for _, repository := range shared.GitHub.Repositories {
 		fmt.Fprintf(&steps, "  repo:%s\n", repository)
 	}
-	fmt.Fprintf(&steps, "If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
+	fmt.Fprintf(&steps,
+		"If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
 		environment.SharedStack)
 	for _, repository := range names {
 		fmt.Fprintf(&steps, "  gh api repos/%s/actions/oidc/customization/sub --jq .sub_claim_prefix\n", repository)

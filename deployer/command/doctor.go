@@ -19,10 +19,10 @@ import (
 func doctorVerb() verb {
 	return verb{
 		name: "doctor", usage: "check this machine, the credentials, the account and GitHub for what deployments need",
-		long: `Reads, and changes nothing: the engine and the provider plugins, the Session Manager plugin, the resolver and the clock of this machine; the
-credentials; the bucket and the key of the state, the shared stack and the locks; and, where gh is logged in, the settings of the repositories
-at GitHub on which the roles of the account rely. With --env also the quotas that a deployment of the environment needs. Each finding that is
-not healthy has what to do about it. Exits with 0 if all is healthy, with 1 for an error, with 2 for warnings or what could not be read.`,
+		long: `Reads, and changes nothing: the engine, the provider plugins, the Session Manager plugin, the resolver and the clock of this
+machine; the credentials; the bucket and the key of the state, the shared stack and the locks; and, where gh is logged in, the settings
+of the repositories at GitHub on which the roles of the account rely. With --env also the quotas that a deployment needs. Each finding
+that is not healthy has a hint. Exits with 0 if all is healthy, with 1 for an error, with 2 for warnings or what could not be read.`,
 		examples: []string{"deployer doctor", "deployer doctor --env staging", "deployer doctor --local --format json"},
 		formats:  []string{"text", "json", "yaml"},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
@@ -97,7 +97,8 @@ func (o doctorOptions) account(ctx context.Context, t *target.Target, shared *en
 		for _, component := range []string{
 			doctor.ComponentStateBucket, doctor.ComponentStateKey, doctor.ComponentShared, doctor.ComponentLocks, doctor.ComponentQuotas,
 		} {
-			found = append(found, doctor.Skip(component, "correct the credentials first", "the account %s cannot be read with these credentials", t.AccountID))
+			found = append(found, doctor.Skip(component, "correct the credentials first",
+				"the account %s cannot be read with these credentials", t.AccountID))
 		}
 		return found
 	}
@@ -125,7 +126,8 @@ func readState(ctx context.Context, t *target.Target, shared *environment.Shared
 	if t.Simulated != nil {
 		why, remedy = "the state of the simulated account is in a directory of this machine", "run doctor without --local"
 	}
-	store := statebackend.Backend{Bucket: t.State.Bucket, KeyAlias: environment.StateKeyAlias(t.Prefix), Region: t.State.Region, Tags: shared.Tags()}
+	store := statebackend.Backend{Bucket: t.State.Bucket, KeyAlias: environment.StateKeyAlias(t.Prefix), Region: t.State.Region,
+		Tags: shared.Tags()}
 	return doctor.Collect(
 		func() []doctor.Finding {
 			if store.Bucket == "" {
@@ -161,7 +163,8 @@ func readLocks(ctx context.Context, t *target.Target) []doctor.Finding {
 // readGitHub returns the findings about the repositories that the roles trust, and whether GitHub was asked.
 func readGitHub(ctx context.Context, all *targets, shared *environment.Shared, t *target.Target) (found []doctor.Finding, asked bool) {
 	if t.Simulated != nil {
-		return []doctor.Finding{doctor.Skip(doctor.ComponentGitHub, "run doctor without --local", "no workflow deploys to the simulated account")}, false
+		return []doctor.Finding{doctor.Skip(doctor.ComponentGitHub, "run doctor without --local",
+			"no workflow deploys to the simulated account")}, false
 	}
 	expected, err := expectedOfGitHub(all, shared)
 	if err != nil {

@@ -54,7 +54,8 @@ func Clock(skew *time.Duration) Finding {
 	}
 	switch {
 	case off > maxSkew:
-		return a.finding(checks.Error, remedy, "this machine is %s %s AWS, which refuses requests that are off by more than %s", off, side, maxSkew)
+		return a.finding(checks.Error, remedy,
+			"this machine is %s %s AWS, which refuses requests that are off by more than %s", off, side, maxSkew)
 	case off > noticeableSkew:
 		return a.finding(checks.Warning, remedy, "this machine is %s %s AWS", off, side)
 	}
@@ -68,7 +69,8 @@ func StateBucket(name string, found statebackend.BucketState, err error) []Findi
 	a := about{component: ComponentStateBucket}
 	switch {
 	case err != nil:
-		return []Finding{a.unknown(err, "allow the call to the role, or use credentials of the account "+name+" belongs to", "it could not be read")}
+		return []Finding{a.unknown(err, "allow the call to the role, or use credentials of the account "+name+" belongs to",
+			"it could not be read")}
 	case !found.Exists:
 		return []Finding{a.finding(checks.Error, bootstrapHint, "%s does not exist", name)}
 	}
@@ -97,7 +99,8 @@ func StateKey(alias, state string, err error) Finding {
 	case state == "":
 		return a.finding(checks.Error, bootstrapHint, "no key has the alias %s", alias)
 	case state == "PendingDeletion":
-		return a.finding(checks.Error, "cancel it with `aws kms cancel-key-deletion` and enable the key again: without it, no state can be read",
+		return a.finding(checks.Error,
+			"cancel it with `aws kms cancel-key-deletion` and enable the key again: without it, no state can be read",
 			"the key of %s is waiting for its deletion", alias)
 	case state != "Enabled":
 		return a.finding(checks.Error, "`aws kms enable-key`", "the key of %s is %s", alias, state)
@@ -112,7 +115,8 @@ func SharedStack(missing bool, err error, simulated bool) Finding {
 	case err != nil:
 		return a.unknown(err, "allow the calls to the role", "it could not be read")
 	case missing && simulated:
-		return a.finding(Skipped, "deploy an environment, or run `deployer bootstrap --local`", "the first deployment to the simulated account deploys it")
+		return a.finding(Skipped, "deploy an environment, or run `deployer bootstrap --local`",
+			"the first deployment to the simulated account deploys it")
 	case missing:
 		return a.finding(checks.Error, "run `deployer bootstrap`", "it is not deployed, or its last deployment did not succeed")
 	}
@@ -129,9 +133,11 @@ func Lock(stack string, status *lock.Status, err error) Finding {
 	case status == nil:
 		return a.healthy("free")
 	case status.State == lock.StateHeld:
-		return a.healthy("held by %s for %s, since %s", status.Holder.By, status.Holder.Command, status.Holder.Started.UTC().Format(time.RFC3339))
+		return a.healthy("held by %s for %s, since %s", status.Holder.By, status.Holder.Command,
+			status.Holder.Started.UTC().Format(time.RFC3339))
 	case status.State == lock.StateEnding:
-		return a.finding(checks.Warning, show+"; wait until the engine has ended", "its deployer crashed or was killed, and the engine is still running")
+		return a.finding(checks.Warning, show+"; wait until the engine has ended",
+			"its deployer crashed or was killed, and the engine is still running")
 	}
 	return a.finding(checks.Warning, show+"; the next deployment takes it over and repairs what is incomplete",
 		"its holder, %s for %s, crashed or was killed", status.Holder.By, status.Holder.Command)

@@ -234,7 +234,8 @@ func (r Repository) branchPolicy(a about, want ExpectedEnvironment, found GitHub
 	}
 	switch {
 	case found.Policy == nil:
-		return a.finding(checks.Error, restrict, "every branch may deploy it, and with that assume the role that it has in the account; only %s should", own)
+		return a.finding(checks.Error, restrict,
+			"every branch may deploy it, and with that assume the role that it has in the account; only %s should", own)
 	case found.Policy.Protected:
 		return a.finding(checks.Warning, restrict, "every branch with protection rules may deploy it; only %s should", own)
 	case found.Patterns.Err != nil:
@@ -256,7 +257,8 @@ func (r Repository) branchPolicy(a about, want ExpectedEnvironment, found GitHub
 	case want.Branch == "":
 		return a.healthy("deployments from %s only%s", strings.Join(patterns, ", "), found.waits())
 	case len(others) > 0:
-		return a.finding(checks.Error, strings.Join(commands, "\n"), "deployments are possible from %s; only %s should deploy it", strings.Join(patterns, ", "), own)
+		return a.finding(checks.Error, strings.Join(commands, "\n"),
+			"deployments are possible from %s; only %s should deploy it", strings.Join(patterns, ", "), own)
 	case len(commands) > 0:
 		return a.finding(checks.Error, commands[0], "no branch may deploy it; %s should", own)
 	}
@@ -289,18 +291,21 @@ func (r Repository) review(want ExpectedEnvironment, found GitHubEnvironment) Fi
 	case r.canReview() && !r.Info.Value.private():
 		return a.finding(checks.Error, r.protect(want, found), "no one has to approve a deployment")
 	case r.canReview():
-		return a.finding(checks.Error, r.protect(want, found)+"\nwithout Enterprise, demand reviews of the branch instead:\n"+r.ruleset(want.Branch, true),
+		instead := "without Enterprise, demand reviews of the branch instead:\n" + r.ruleset(want.Branch, true)
+		return a.finding(checks.Error, r.protect(want, found)+"\n"+instead,
 			"no one has to approve a deployment; in a %s repository required reviewers need GitHub Enterprise", r.Info.Value.Visibility)
 	}
 	branch, read := r.Branches[want.Branch]
 	switch {
 	case read && branch.Err != nil:
-		return a.unknown(branch.Err, adminHint, "required reviewers need GitHub Enterprise, and the rules of %s, which could replace them, could not be read", want.Branch)
+		return a.unknown(branch.Err, adminHint,
+			"required reviewers need GitHub Enterprise, and the rules of %s, which could replace them, could not be read", want.Branch)
 	case branch.Value.Approvals > 0:
 		return a.healthy("required reviewers need GitHub Enterprise; pull requests to %s, the only branch that may deploy, need %d approvals instead",
 			want.Branch, branch.Value.Approvals)
 	case branch.Value.Unread != nil:
-		return a.unknown(branch.Value.Unread, adminHint, "required reviewers need GitHub Enterprise, and the protection of %s, which could replace them, could not be read",
+		return a.unknown(branch.Value.Unread, adminHint,
+			"required reviewers need GitHub Enterprise, and the protection of %s, which could replace them, could not be read",
 			want.Branch)
 	}
 	return a.finding(checks.Error, r.ruleset(want.Branch, true),
@@ -324,10 +329,13 @@ func (e Expected) subject(r Repository) Finding {
 		return a.finding(checks.Error, fmt.Sprintf("gh api --method PUT repos/%s/actions/oidc/customization/sub -F use_default=true", r.Name),
 			"it is composed of %s; the roles trust GitHub's default, repo:OWNER/NAME:environment:NAME", claims)
 	case !isDefault:
-		return a.finding(checks.Warning, fmt.Sprintf("compare github.repositories with the subject that a failed run of `configure-aws-credentials` in %s prints", r.Name),
+		return a.finding(checks.Warning,
+			fmt.Sprintf("compare github.repositories with the subject that a failed run of `configure-aws-credentials` in %s prints", r.Name),
 			"GitHub did not return how it begins; the roles trust repo:%s", strings.Join(e.Subjects, " and repo:"))
 	case !slices.Contains(e.Subjects, prefix):
-		return a.finding(checks.Error, fmt.Sprintf("write %q to github.repositories in %s, then run `deployer bootstrap`", prefix, environment.FileName(environment.SharedStack)),
+		return a.finding(checks.Error,
+			fmt.Sprintf("write %q to github.repositories in %s, then run `deployer bootstrap`", prefix,
+				environment.FileName(environment.SharedStack)),
 			"it begins with repo:%s; the roles trust repo:%s", prefix, strings.Join(e.Subjects, " and repo:"))
 	}
 	return a.healthy("it begins with repo:%s, which the roles trust", prefix)
@@ -339,7 +347,8 @@ func (r Repository) workflowPermissions() Finding {
 	case r.Workflow.Err != nil:
 		return a.unknown(r.Workflow.Err, adminHint, "the default permissions of workflows could not be read")
 	case r.Workflow.Value.Default != "read":
-		return a.finding(checks.Warning, fmt.Sprintf("gh api --method PUT repos/%s/actions/permissions/workflow -f default_workflow_permissions=read", r.Name),
+		return a.finding(checks.Warning,
+			fmt.Sprintf("gh api --method PUT repos/%s/actions/permissions/workflow -f default_workflow_permissions=read", r.Name),
 			"a workflow that lists no permissions may %s the repository", r.Workflow.Value.Default)
 	}
 	return a.healthy("a workflow that lists no permissions may only read")

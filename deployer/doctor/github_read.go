@@ -48,7 +48,8 @@ func FindGitHub(ctx context.Context) (GitHub, error) {
 
 // SkipGitHub returns the finding where GitHub cannot be asked.
 func SkipGitHub(err error) Finding {
-	return Skip(ComponentGitHub, cmp.Or(hint.Of(err), "run doctor again"), "%v, so that its settings, on which the roles of the account rely, were not read", err)
+	return Skip(ComponentGitHub, cmp.Or(hint.Of(err), "run doctor again"),
+		"%v, so that its settings, on which the roles of the account rely, were not read", err)
 }
 
 func (g GitHub) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -206,7 +207,8 @@ func (g GitHub) branchRules(ctx context.Context, repository, branch string) Answ
 	all.Checks = append(all.Checks, protection.Value.Checks.Contexts...)
 	all.Approvals = max(all.Approvals, protection.Value.Reviews.Approvals)
 	// Without the rights of an administrator, 404 has another message.
-	if refused, ok := errors.AsType[*StatusError](protection.Err); !ok || refused.Code != 404 || !strings.HasPrefix(refused.Message, "Branch not ") {
+	refused, ok := errors.AsType[*StatusError](protection.Err)
+	if unprotected := ok && refused.Code == 404 && strings.HasPrefix(refused.Message, "Branch not "); !unprotected {
 		all.Unread = protection.Err
 	}
 	return Answer[BranchRules]{all, rulesets.Err}

@@ -32,7 +32,8 @@ func Engine(path, version string, err error) Finding {
 	case err != nil:
 		return a.unknown(err, "name another one with --pulumi", "the engine could not be run")
 	case version != engine.Version:
-		return a.finding(checks.Warning, "build the pinned one with `make bin/pulumi`", "%s at %s; the deployer is tested with %s", version, path, engine.Version)
+		return a.finding(checks.Warning, "build the pinned one with `make bin/pulumi`",
+			"%s at %s; the deployer is tested with %s", version, path, engine.Version)
 	}
 	return a.healthy("%s at %s", version, path)
 }
@@ -48,14 +49,16 @@ func Plugin(p engine.Plugin, found engine.PluginState, err error) Finding {
 	case err != nil:
 		return a.unknown(err, "give --state-dir a directory that can be read", "the plugins could not be listed")
 	case found.Attached:
-		return a.finding(checks.Warning, "unset PULUMI_DEBUG_PROVIDERS", "the engine connects to a provider that is running, by PULUMI_DEBUG_PROVIDERS, whatever its version")
+		return a.finding(checks.Warning, "unset PULUMI_DEBUG_PROVIDERS",
+			"the engine connects to a provider that is running, by PULUMI_DEBUG_PROVIDERS, whatever its version")
 	case found.OnPath != "":
 		return a.finding(checks.Warning, "remove it from PATH, or set PULUMI_IGNORE_AMBIENT_PLUGINS=true",
 			"the engine prefers %s on PATH to %s, whatever its version", found.OnPath, p.Version)
 	case found.Installed:
 		return a.healthy("%s at %s", p.Version, found.Dir)
 	case found.Downloads:
-		return a.finding(checks.Warning, "install it with `make plugins`", "%s is not installed, and the first deployment downloads it%s", p.Version, installed)
+		return a.finding(checks.Warning, "install it with `make plugins`",
+			"%s is not installed, and the first deployment downloads it%s", p.Version, installed)
 	}
 	return a.finding(checks.Error, "run `make plugins`, or unset PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
 		"%s is not installed, and the engine may not download it%s", p.Version, installed)
@@ -70,7 +73,8 @@ func SessionPlugin(found ecsexec.Plugin, err error) Finding {
 	return a.healthy("%s at %s", found.Version(), found.Path())
 }
 
-// Resolver evaluates whether this machine's resolver answers the query for name servers with which preflight verifies the delegation of a domain.
+// Resolver evaluates whether this machine's resolver answers queries for name servers, with which preflight verifies the delegation of a
+// domain.
 func Resolver(domain string, servers int, err error) Finding {
 	a := about{component: ComponentResolver}
 	const remedy = "check the resolver of this machine, or its VPN; preflight queries the name servers of the root domain"

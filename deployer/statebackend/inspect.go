@@ -52,7 +52,8 @@ func (s Backend) InspectBucket(ctx context.Context, cfg aws.Config) (BucketState
 	}
 	if err == nil && private.PublicAccessBlockConfiguration != nil {
 		c := private.PublicAccessBlockConfiguration
-		found.Private = aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.BlockPublicPolicy) && aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets)
+		found.Private = aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.BlockPublicPolicy) &&
+			aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets)
 	}
 	return found, nil
 }
