@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/statebackend"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // Credentials evaluates the credentials of a deployment that starts now, in the account that file names.
@@ -28,7 +29,7 @@ func Credentials(i release.Identity, err error, account, file string, now time.T
 	}
 	lasts := "they do not expire, or are renewed"
 	if !i.Expires.IsZero() {
-		lasts = "they expire in " + i.Expires.Sub(now).Round(time.Minute).String()
+		lasts = "they expire in " + text.Duration(i.Expires.Sub(now))
 	}
 	return a.healthy("%s, from %s; %s", i.ARN, i.Source, lasts)
 }
@@ -55,11 +56,11 @@ func Clock(skew *time.Duration) Finding {
 	switch {
 	case off > maxSkew:
 		return a.finding(checks.Error, remedy,
-			"this machine is %s %s AWS, which refuses requests that are off by more than %s", off, side, maxSkew)
+			"this machine is %s %s AWS, which refuses requests that are off by more than %s", text.Duration(off), side, text.Duration(maxSkew))
 	case off > noticeableSkew:
-		return a.finding(checks.Warning, remedy, "this machine is %s %s AWS", off, side)
+		return a.finding(checks.Warning, remedy, "this machine is %s %s AWS", text.Duration(off), side)
 	}
-	return a.healthy("agrees with AWS's to %s", max(off, time.Second))
+	return a.healthy("agrees with AWS's to %s", text.Duration(max(off, time.Second)))
 }
 
 const bootstrapHint = "run `deployer bootstrap`, which creates what is missing and sets the protections again"
