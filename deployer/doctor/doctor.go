@@ -10,6 +10,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // Skipped is the status of what does not apply here, or was not read; the message names why. It does not count.
@@ -70,8 +71,10 @@ func Summarize(findings []Finding) Summary {
 // about identifies what findings are about.
 type about struct{ component, subject string }
 
+// finding returns a finding whose message is one line: parts of it come from AWS, GitHub and other programs.
 func (a about) finding(status checks.Status, remedy, format string, args ...any) Finding {
-	return Finding{Component: a.component, Subject: a.subject, Status: status, Message: fmt.Sprintf(format, args...), Hint: remedy}
+	message := text.PrintableLine(fmt.Sprintf(format, args...))
+	return Finding{Component: a.component, Subject: a.subject, Status: status, Message: message, Hint: remedy}
 }
 
 func (a about) healthy(format string, args ...any) Finding {

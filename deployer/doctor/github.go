@@ -184,7 +184,7 @@ const adminHint = "log in with an account that administers the repository: `gh a
 func (e Expected) Evaluate(r Repository) []Finding {
 	if err := r.Info.Err; err != nil {
 		a := about{ComponentGitHub, r.Name}
-		if IsStatus(err, 404) {
+		if isStatus(err, 404) {
 			return []Finding{a.finding(checks.Error, "correct github.repositories in "+environment.FileName(environment.SharedStack)+
 				", or "+adminHint, "the repository does not exist, or the account of gh has no access to it; the roles trust its name")}
 		}
@@ -515,8 +515,8 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("GitHub answers %q (HTTP %d)", e.Message, e.Code)
 }
 
-// IsStatus reports whether GitHub answered with an HTTP status.
-func IsStatus(err error, code int) bool {
+// isStatus reports whether GitHub answered with an HTTP status.
+func isStatus(err error, code int) bool {
 	answered, ok := errors.AsType[*StatusError](err)
 	return ok && answered.Code == code
 }

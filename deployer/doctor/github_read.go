@@ -169,7 +169,7 @@ func (g GitHub) environments(ctx context.Context, repository string) Answer[[]Gi
 // Source: https://docs.github.com/en/rest/actions/workflows#get-a-workflow
 func (g GitHub) offers(ctx context.Context, repository string) Answer[bool] {
 	err := read[struct{}](ctx, g, "repos/%s/actions/workflows/%s", repository, deployWorkflow).Err
-	if IsStatus(err, 404) {
+	if isStatus(err, 404) {
 		return Answer[bool]{}
 	}
 	return Answer[bool]{err == nil, err}

@@ -219,6 +219,12 @@ func TestEvaluateProtectedRepositories(t *testing.T) {
 		})
 	}
 	r := protected(infraRepository)
+	r.Subject.Value = SubjectTemplate{Claims: []string{"repo\x1b[2J\n::error::forged"}}
+	for _, f := range expected(t).Evaluate(r) {
+		require.NotContains(t, f.Message, "\x1b")
+		require.NotContains(t, f.Message, "\n")
+	}
+	r = protected(infraRepository)
 	r.Environments.Value[0].Rules = []ProtectionRule{{Type: "wait_timer", WaitTimer: 30}}
 	require.Equal(t, "deployments from develop only, after a wait of 30 min", expected(t).Evaluate(r)[0].Message)
 	for code, status := range map[int]checks.Status{404: checks.Error, 500: checks.Unknown} {
@@ -315,11 +321,11 @@ func TestReadGitHub(t *testing.T) {
 
 	// What is not answered is unknown, but for the workflow that a repository does not have.
 	require.NoError(t, found[1].Info.Err)
-	require.True(t, IsStatus(found[1].Environments.Err, 404))
+	require.True(t, isStatus(found[1].Environments.Err, 404))
 	require.Equal(t, Answer[bool]{}, found[1].Offers)
-	require.True(t, IsStatus(found[1].Branches["main"].Err, 404))
+	require.True(t, isStatus(found[1].Branches["main"].Err, 404))
 	require.ErrorContains(t, found[1].Branches["main"].Value.Unread, `GitHub answers "Not Found" (HTTP 404)`)
-	require.True(t, IsStatus(found[2].Info.Err, 404))
+	require.True(t, isStatus(found[2].Info.Err, 404))
 }
 
 func TestFindGitHub(t *testing.T) {
