@@ -34,8 +34,7 @@ func Credentials(i release.Identity, err error, account, file string, now time.T
 	return a.healthy("%s, from %s; %s", i.ARN, i.Source, lasts)
 }
 
-// The limits of the difference between this machine's clock and AWS's. AWS refuses requests that are off by more than maxSkew; the SDK corrects
-// its own, and the engine's provider does not always.
+// The limits of the difference between this machine's clock and AWS's. AWS refuses requests that are off by more than maxSkew.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 const (
 	noticeableSkew = time.Minute

@@ -254,8 +254,12 @@ func (r Repository) branchPolicy(a about, want ExpectedEnvironment, found GitHub
 		commands = append(commands, fmt.Sprintf("gh api --method DELETE %s/%d", r.policies(want.Name), p.ID))
 	}
 	switch {
+	case want.Branch == "" && len(others) == 0:
+		return a.healthy("no branch may deploy it, and no file describes it")
 	case want.Branch == "":
-		return a.healthy("deployments from %s only%s", strings.Join(patterns, ", "), found.waits())
+		return a.finding(checks.Warning, fmt.Sprintf("add its file, or remove it from github.environments in %s and at GitHub",
+			environment.FileName(environment.SharedStack)),
+			"deployments are possible from %s; a role of the account trusts it, and no file describes it", strings.Join(patterns, ", "))
 	case len(others) > 0:
 		return a.finding(checks.Error, strings.Join(commands, "\n"),
 			"deployments are possible from %s; only %s should deploy it", strings.Join(patterns, ", "), own)

@@ -218,7 +218,15 @@ func TestEvaluateProtectedRepositories(t *testing.T) {
 			}
 		})
 	}
+	shared, err := environment.LoadShared("../..")
+	require.NoError(t, err)
 	r := protected(infraRepository)
+	r.Environments.Value[1] = allowed("staging")
+	undescribed := Expect(shared, nil).Evaluate(r)
+	require.Equal(t, "deployments are possible from develop; a role of the account trusts it, and no file describes it", undescribed[0].Message)
+	require.Equal(t, checks.Warning, undescribed[0].Status)
+	require.Equal(t, "no branch may deploy it, and no file describes it", undescribed[1].Message)
+	r = protected(infraRepository)
 	r.Subject.Value = SubjectTemplate{Claims: []string{"repo\x1b[2J\n::error::forged"}}
 	for _, f := range expected(t).Evaluate(r) {
 		require.NotContains(t, f.Message, "\x1b")
