@@ -103,6 +103,7 @@ func resourcesOf(action, env, stack string) []string {
 		"ecs:StopServiceDeployment": {"arn:aws:ecs:" + region + "service-deployment/v3-backend-ENV-cluster/v3-backend-ENV-api-service/x"},
 		"ecs:UpdateService":         {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
 		"ecr:PutImage":              {"arn:aws:aws:ecr/repository:Repository:registry"},
+		"kms:DescribeKey":           {"arn:aws:kms:" + region + "key/0123"},
 		"logs:GetLogEvents":         {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:log-stream:api/balancer-api/x"},
 		"logs:FilterLogEvents":      {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:*"},
 		"rds:CreateDBSnapshot": {
@@ -157,8 +158,8 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
 	deploying := operations(t, "internal/awsx/*/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
 		"deployer/database/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
-		"deployer/stack/*.go", "deployer/command/up.go", "deployer/command/preview.go", "deployer/command/drift.go",
-		"deployer/command/migrate.go", "deployer/command/rollback.go")
+		"deployer/stack/*.go", "deployer/statebackend/inspect.go", "deployer/command/up.go", "deployer/command/preview.go",
+		"deployer/command/drift.go", "deployer/command/migrate.go", "deployer/command/rollback.go")
 	reading := operations(t, "internal/awsx/*/*.go", "checks/*.go", "deployer/command/status*.go")
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/doctor"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
@@ -17,6 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -26,7 +30,8 @@ func bootstrapVerb() verb {
 		long: `Creates the bucket and the KMS key of the Pulumi state and of the records (not in local mode, and not where
 PULUMI_BACKEND_URL names a directory or another S3 bucket), then deploys the stack "shared" from Pulumi.shared.yaml: the hosted zone, the image repository,
 GitHub's OIDC provider and roles. Reports what exists and creates what is missing; running it again is safe. Where the account has some
-of these already, from another tool, it lists them with the command that imports them, and deploys nothing.`,
+of these already, from another tool, it lists them with the command that imports them, and deploys nothing. Prints what is left to do at the
+registrar and at GitHub; where gh is logged in, it compares GitHub's settings with what the roles rely on, as doctor does.`,
 		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
 		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "report what would change, and change nothing"}},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -55,6 +60,10 @@ func (o bootstrapOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		steps, err := o.readGitHub(ctx, t, shared)
+		if err != nil {
+			return err
+		}
 		if ready, err := ensureStateBucket(ctx, t, shared, o.terminal.out, o.dryRun); err != nil || !ready {
 			return err
 		}
@@ -69,9 +78,59 @@ func (o bootstrapOptions) run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			return o.printNextSteps(outputs, shared)
+			return o.printNextSteps(outputs, shared, steps)
 		})
 	})
+}
+
+// readGitHub returns the steps that are left at GitHub, as text, and warns of environments that GitHub does not protect: a role trusts them
+// from its creation on. A dry run prints the steps at once.
+func (o bootstrapOptions) readGitHub(ctx context.Context, t *target.Target, shared *environment.Shared) (steps string, err error) {
+	limited, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	found, asked := readGitHub(limited, o.targets, shared, t)
+	steps = "GitHub's settings are what the roles rely on.\n"
+	left := list.Filter(found, func(f doctor.Finding) bool { return f.Status != checks.Healthy })
+	switch failed := list.Filter(left, func(f doctor.Finding) bool { return f.Status == checks.Error }); {
+	case !asked:
+		expected, err := expectedOfGitHub(o.targets, shared)
+		if err != nil {
+			return "", err
+		}
+		if steps = createEnvironments(expected); t.Simulated != nil {
+			return steps, nil
+		}
+		o.terminal.warn(errors.New(found[0].Message))
+	case len(left) > 0:
+		if len(failed) > 0 {
+			o.terminal.warn(fmt.Errorf("GitHub lacks %s on which the roles of this account rely: run the commands that are printed, "+
+				"before the roles exist", text.Plural(len(failed), "setting", "settings")))
+		}
+		var b strings.Builder
+		b.WriteString("At GitHub:\n")
+		if err := ui.DoctorFindings(&b, left, ui.Style{NoEmoji: true}); err != nil {
+			return "", err
+		}
+		steps = b.String()
+	}
+	if o.dryRun {
+		o.terminal.printf("%s", steps)
+	}
+	return steps, nil
+}
+
+// createEnvironments returns the commands that create the environments of the repositories, for a bootstrap that cannot ask GitHub.
+func createEnvironments(expected doctor.Expected) string {
+	var b strings.Builder
+	b.WriteString("At GitHub, create the environments first: GitHub creates one that a workflow names without any protection, " +
+		"and the roles trust it.\n" +
+		"`deployer doctor` compares GitHub's settings with what the roles rely on, where gh is logged in.\n")
+	for _, repository := range expected.Repositories {
+		for _, command := range expected.Commands(repository) {
+			b.WriteString("  " + strings.ReplaceAll(command, "\n", "\n  ") + "\n")
+		}
+	}
+	return b.String()
 }
 
 // preview prints what would change.
@@ -179,16 +238,17 @@ func githubVariables(outputs map[string]engine.Output, shared *environment.Share
 }
 
 // printNextSteps prints what a person has to do next, at the registrar and at GitHub.
-func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, shared *environment.Shared) error {
+func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, shared *environment.Shared, github string) error {
 	var steps strings.Builder
 	fmt.Fprintf(&steps, "The account %s is ready.\nAt the registrar of %s, set the name servers to:\n", shared.Account, shared.RootDomain)
 	servers, _ := outputs["nameServers"].Value.([]any)
 	for _, server := range servers {
 		fmt.Fprintf(&steps, "  %v\n", server)
 	}
+	steps.WriteString(github)
 	names := shared.GitHub.RepositoryNames()
 	for _, repository := range names {
-		fmt.Fprintf(&steps, "At GitHub, after creating the environments of %s:\n", repository)
+		fmt.Fprintf(&steps, "The variables of %s, whose environments exist then:\n", repository)
 		for _, v := range githubVariables(outputs, shared) {
 			where := ""
 			if v.environment != "" {
@@ -201,7 +261,8 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 	for _, repository := range shared.GitHub.Repositories {
 		fmt.Fprintf(&steps, "  repo:%s\n", repository)
 	}
-	fmt.Fprintf(&steps, "If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
+	fmt.Fprintf(&steps,
+		"If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
 		environment.SharedStack)
 	for _, repository := range names {
 		fmt.Fprintf(&steps, "  gh api repos/%s/actions/oidc/customization/sub --jq .sub_claim_prefix\n", repository)

@@ -86,6 +86,8 @@ var lastLines = []lastLine{
 	{command: "import", args: "--env shared --dry-run", out: `^}$`, err: `^deployer: nothing was imported: --take imports what was found$`},
 	{command: "import", args: "--env shared --take", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "import", args: "--env shared --take --yes", out: "^[0-9]+ resources of shared imported; `deployer bootstrap --dry-run` shows what an update would change$", err: anything},
+	{command: "doctor", out: `^6 healthy of 6; 7 checks skipped$`},
+	{command: "doctor", args: "--fault wrong-account", code: codeFailed, out: `^1 error, 1 healthy of 2; 10 checks skipped$`},
 	{command: "local push", args: "9.9.9", out: `^9\.9\.9 is sha256:\S+$`},
 	{command: "local push", args: "a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "local faults", out: anything},

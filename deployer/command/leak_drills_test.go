@@ -143,6 +143,8 @@ func drills() map[string][]drill {
 		"import":       {{args: "--env staging --local --yes --timeout 60s", everyForm: true, ends: anyOutcome}},
 		"bootstrap":    {{args: "--local"}, {args: "--local --dry-run"}},
 
+		"doctor": {reads("")},
+
 		"local serve":  {{args: "--address 127.0.0.1:0 --timeout 1s", ends: anyOutcome}},
 		"local push":   {{args: "1.42.0-feedbeef"}},
 		"local reset":  {{args: "--yes"}},

@@ -63,8 +63,8 @@ func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), costVerb(), outputsVerb(), urlVerb(),
-		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), localVerb(),
-		completionVerb(), versionVerb(),
+		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), doctorVerb(),
+		localVerb(), completionVerb(), versionVerb(),
 	}
 }
 

@@ -21,21 +21,23 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Instance is an environment's database in RDS.
 type Instance struct {
 	Env   *environment.Environment
 	Clock clock.Clock
+	aws   aws.Config
 	rds   *rds.Client
 	ec2   *ec2.Client
 }
 
 // New returns the environment's database in an account.
 func New(cfg aws.Config, env *environment.Environment, c clock.Clock) Instance {
-	return Instance{Env: env, Clock: c, rds: rds.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg)}
+	return Instance{Env: env, Clock: c, aws: cfg, rds: rds.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg)}
 }
 
 // Progress reports what is waited for.
@@ -55,12 +57,17 @@ type instances []types.DBInstance
 
 // instances lists all of them in one go, so that none is missed or listed twice during a rename.
 func (s Instance) instances(ctx context.Context) (instances, error) {
-	pages := rds.NewDescribeDBInstancesPaginator(s.rds, &rds.DescribeDBInstancesInput{})
-	found, err := awsx.Pages(ctx, pages, func(page *rds.DescribeDBInstancesOutput) []types.DBInstance { return page.DBInstances })
+	own, _, err := s.instancesAndTotal(ctx)
+	return own, err
+}
+
+// instancesAndTotal returns the same, and how many instances the account has in all.
+func (s Instance) instancesAndTotal(ctx context.Context) (own instances, total int, err error) {
+	found, err := rdsinstance.All(ctx, s.aws)
 	if err != nil {
-		return nil, fmt.Errorf("list the databases: %w", err)
+		return nil, 0, fmt.Errorf("list the databases: %w", err)
 	}
-	return slices.DeleteFunc(found, func(i types.DBInstance) bool { return !s.owns(instanceName(i)) }), nil
+	return list.Filter(found, func(i types.DBInstance) bool { return s.owns(instanceName(i)) }), len(found), nil
 }
 
 // owns reports whether an instance of that name is the environment's.

@@ -1,12 +1,17 @@
 package database
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
@@ -92,6 +97,38 @@ func TestChooseTakesTheNewestAvailableSnapshot(t *testing.T) {
 	require.EqualError(t, err, "the snapshot new is creating, 40 % done")
 	_, err = s.choose(nil, "")
 	require.EqualError(t, err, "v3-backend-staging-db has no snapshot that can be used")
+}
+
+// Where the quota cannot be read, RDS decides.
+func TestRestoreNeedsRoomInTheQuota(t *testing.T) {
+	for name, test := range map[string]struct {
+		used   int
+		answer string
+		want   string
+	}{
+		"room":       {used: 2, answer: `{"Quota": {"Value": 3}}`},
+		"used up":    {3, `{"Quota": {"Value": 3}}`, "the account has 3 database instances of 3, and cannot create another: the quota L-7B6409FD"},
+		"unreadable": {used: 40, answer: `{}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				assert.NoError(t, err)
+				assert.JSONEq(t, `{"QuotaCode": "L-7B6409FD", "ServiceCode": "rds"}`, string(body))
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				_, _ = io.WriteString(w, test.answer)
+			}))
+			defer server.Close()
+			cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "key", "")}
+			err := New(cfg, staging(t).Env, nil).checkQuota(t.Context(), test.used)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.want)
+			require.Contains(t, hint.Of(err), "aws service-quotas request-service-quota-increase --region us-east-1 --service-code rds --quota-code L-7B6409FD --desired-value 4`")
+		})
+	}
 }
 
 func TestTasksPending(t *testing.T) {

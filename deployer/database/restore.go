@@ -15,6 +15,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/quota"
 )
 
 // sourceTag is the tag of a restored instance that has the name of its snapshot.
@@ -43,7 +44,7 @@ func (s Instance) PlanRestore(ctx context.Context, name string) (RestorePlan, er
 	if err != nil {
 		return RestorePlan{}, err
 	}
-	all, err := s.instances(ctx)
+	all, total, err := s.instancesAndTotal(ctx)
 	if err != nil {
 		return RestorePlan{}, err
 	}
@@ -58,7 +59,7 @@ func (s Instance) PlanRestore(ctx context.Context, name string) (RestorePlan, er
 	if r.Snapshot, err = s.choose(snapshots, name); err != nil || r.Started {
 		return r, err
 	}
-	if err := errors.Join(s.compatible(r.Snapshot, runningVersion(all.byName(s.Env.DatabaseIdentifier()))), s.checkQuota(ctx)); err != nil {
+	if err := errors.Join(s.compatible(r.Snapshot, runningVersion(all.byName(s.Env.DatabaseIdentifier()))), s.checkQuota(ctx, total)); err != nil {
 		return r, err
 	}
 	r.securityGroup, err = s.findSecurityGroup(ctx)
@@ -141,19 +142,14 @@ func runningVersion(i *types.DBInstance) string {
 
 // checkQuota returns an error if the account may not have another instance. Where the quota cannot be read, RDS reports it when the
 // instance is requested.
-func (s Instance) checkQuota(ctx context.Context) error {
-	out, err := s.rds.DescribeAccountAttributes(ctx, &rds.DescribeAccountAttributesInput{})
-	if err != nil {
+func (s Instance) checkQuota(ctx context.Context, used int) error {
+	instances := quota.DatabaseInstances()
+	limit, err := instances.Read(ctx, s.aws)
+	if err != nil || float64(used) < limit {
 		return nil
 	}
-	for _, quota := range out.AccountQuotas {
-		used, limit := aws.ToInt64(quota.Used), aws.ToInt64(quota.Max)
-		if aws.ToString(quota.AccountQuotaName) == "DBInstances" && used >= limit {
-			return hint.With(fmt.Errorf("the account has %d of %d databases and cannot create another", used, limit),
-				"delete one that is not needed, or request a higher quota: aws service-quotas list-service-quotas --service-code rds --region "+s.Env.Region)
-		}
-	}
-	return nil
+	return hint.With(fmt.Errorf("the account has %d %s of %.0f, and cannot create another: the quota %s", used, instances.What, limit, instances.Code),
+		"delete one that is not needed, or request a higher quota: `"+instances.Request(s.Env.Region, float64(used+1))+"`")
 }
 
 // findSecurityGroup returns the database's security group, which exists even where the database does not.

@@ -35,7 +35,13 @@ const (
 var lastInsecureVersion = []int{1, 2, 497, 0}
 
 // Plugin is the installed Session Manager plugin.
-type Plugin struct{ path string }
+type Plugin struct{ path, version string }
+
+// Path returns the path of the binary.
+func (p Plugin) Path() string { return p.path }
+
+// Version returns the version of the binary, such as 1.2.707.0.
+func (p Plugin) Version() string { return p.version }
 
 // FindPlugin finds the plugin on PATH. It returns an error for a version that would show the session's token to every user of the
 // machine.
@@ -53,7 +59,7 @@ func FindPlugin(ctx context.Context) (Plugin, error) {
 		return Plugin{}, fmt.Errorf("%s is version %q, which passes the session's token as an argument that every user of this machine can read",
 			path, version)
 	}
-	return Plugin{path}, nil
+	return Plugin{path, version}, nil
 }
 
 // newerThan reports whether a version is newer than another. It has four parts, such as 1.2.707.0, and so is no semantic version.

@@ -18,8 +18,6 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
@@ -37,8 +35,6 @@ import (
 const (
 	// minCredentialLifetime is how long credentials must be valid at least, or a deployment could lose them halfway.
 	minCredentialLifetime = 15 * time.Minute
-	// identityAttempts is how often the first call to an account is tried, so that an error is reported soon.
-	identityAttempts = 3
 	// scanGracePeriod is how long after its push an image's scan may still be in progress.
 	scanGracePeriod = 15 * time.Minute
 )
@@ -125,38 +121,6 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	return image, problems
 }
 
-// CheckIdentity compares the account of the credentials with the one that file names, and checks how long the credentials are valid.
-func CheckIdentity(ctx context.Context, cfg aws.Config, want, file string, now time.Time) []Problem {
-	credentials, err := cfg.Credentials.Retrieve(ctx)
-	if errors.Is(err, expiry.ErrInvalid) {
-		return blocking("credentials", hint.With(err, "correct it, or unset it where the credentials do not expire"))
-	}
-	if err != nil {
-		return blocking("credentials", hint.With(fmt.Errorf("none were found: %w", err),
-			"run `aws sso login`, set AWS_PROFILE, or try --local, which needs no account"))
-	}
-	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
-		o.RetryMaxAttempts = identityAttempts
-	})
-	if err != nil {
-		return blocking("credentials", credentialsError(err))
-	}
-	if account := aws.ToString(caller.Account); account != want {
-		return blocking("account", hint.With(
-			fmt.Errorf("the credentials belong to account %s, %s names %s", account, file, want),
-			"choose the other account's profile with --profile, or correct `account` in "+file))
-	}
-	end, ends := expiry.Of(credentials)
-	switch left := end.Sub(now); {
-	case ends && left <= 0:
-		return blocking("credentials", hint.With(fmt.Errorf("they expired at %s", end.UTC().Format(time.RFC3339)), renewCredentials))
-	case ends && left < minCredentialLifetime:
-		return blocking("credentials", hint.With(
-			fmt.Errorf("they expire in %s, a deployment may take longer", left.Round(time.Second)), "renew them first"))
-	}
-	return nil
-}
-
 // LastStart returns when a deployment has to start at the latest, so that the credentials do not expire in the middle; the zero time
 // where they are renewed or do not expire.
 func LastStart(ctx context.Context, cfg aws.Config) time.Time {
@@ -201,23 +165,6 @@ func (p *preflight) longest() time.Duration {
 		total += limits.Rollout.Timeout + time.Duration(limits.Health.Tries)*limits.Health.Interval
 	}
 	return total
-}
-
-const renewCredentials = "renew them, with `aws sso login` for instance"
-
-// credentialsError explains why AWS refused the credentials.
-func credentialsError(err error) error {
-	if expiry.IsError(err) {
-		return hint.With(errors.New("they have expired"), renewCredentials)
-	}
-	var refused smithy.APIError
-	if errors.As(err, &refused) {
-		switch refused.ErrorCode() {
-		case "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch":
-			return hint.With(errors.New("AWS does not know them"), "check AWS_ACCESS_KEY_ID, AWS_PROFILE and ~/.aws")
-		}
-	}
-	return hint.With(fmt.Errorf("get the caller identity: %w", err), "check that AWS is reachable from here and that the region is right")
 }
 
 func (p *preflight) state(ctx context.Context) []Problem {

@@ -2,10 +2,8 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 
@@ -14,39 +12,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
+	"github.com/balancer/v3-backend-infra/internal/awsx/quota"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Quotas is the check of the account's quotas.
 const Quotas = "quotas"
 
-// quota is a quota of an account in a region, as Service Quotas identifies it. fallback is AWS's default.
-// Source: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
-// Source: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
-type quota struct {
-	service, code, what string
-	fallback            float64
-}
-
-var (
-	addressQuota  = quota{"ec2", "L-0263D0A3", "Elastic IPs", 5}
-	vpcQuota      = quota{"vpc", "L-F678F1CE", "VPCs", 5}
-	gatewayQuota  = quota{"vpc", "L-FE5A380F", "NAT gateways", 5}
-	vCPUQuota     = quota{"fargate", "L-3032A538", "vCPUs of Fargate tasks on demand", 6}
-	databaseQuota = quota{"rds", "L-7B6409FD", "database instances", 40}
-)
-
 // quotaUse compares a quota with what is used and with what a deployment adds.
 type quotaUse struct {
-	quota
+	quota.Quota
 	// place is the region, or the availability zone where the quota is one per zone.
 	place string
 	used  float64
@@ -62,26 +43,32 @@ type quotaUse struct {
 func (u quotaUse) evaluate(region string) []Problem {
 	peak := max(u.added, u.peak)
 	text := fmt.Sprintf("%s in %s: %s used, %s added by this deployment, %s allowed by the quota %s",
-		u.what, u.place, number(u.used), number(u.added), number(u.limit), u.code)
+		u.What, u.place, number(u.used), number(u.added), number(u.limit), u.Code)
 	stops := u.unread == nil
 	switch {
 	case u.used+peak <= u.limit:
 		return nil
 	case u.used+u.added <= u.limit:
 		text = fmt.Sprintf("%s in %s: %s used, up to %s added while tasks are replaced, %s allowed by the quota %s: the rollout takes longer",
-			u.what, u.place, number(u.used), number(peak), number(u.limit), u.code)
+			u.What, u.place, number(u.used), number(peak), number(u.limit), u.Code)
 		stops = false
 	}
 	if u.unread != nil {
 		text += fmt.Sprintf(", which is AWS's default, since the account's value could not be read: %v", u.unread)
 	}
-	return []Problem{{Check: Quotas, Message: text, Stops: stops, Hint: fmt.Sprintf(
-		"release what is not needed, or request a higher quota: `aws service-quotas request-service-quota-increase --region %s "+
-			"--service-code %s --quota-code %s --desired-value %.0f`", region, u.service, u.code, math.Ceil(u.used+peak))}}
+	return []Problem{{Check: Quotas, Message: text, Stops: stops,
+		Hint: "release what is not needed, or request a higher quota: `" + u.Request(region, u.used+peak) + "`"}}
 }
 
 // number formats a count without trailing zeros: 5, 0.25.
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
+
+// CheckQuotas returns what a first deployment of an environment, or a full one of an existing environment, would exceed of the account's
+// quotas, or why that could not be counted.
+func CheckQuotas(ctx context.Context, cfg aws.Config, env *environment.Environment) []Problem {
+	p := &preflight{env: env, aws: cfg, changesNetwork: true, databasePhase: Provision, migrates: true, rollsOut: true}
+	return p.quotas(ctx)
+}
 
 // quotas compares the account's quotas with what the deployment adds to what the environment has already.
 func (p *preflight) quotas(ctx context.Context) []Problem {
@@ -103,23 +90,11 @@ func (p *preflight) quotas(ctx context.Context) []Problem {
 				Hint: "allow the call; without it, a quota that is used up fails the deployment halfway"})
 		}
 		for _, use := range uses {
-			use.limit, use.unread = readQuota(ctx, servicequotas.NewFromConfig(p.aws), use.quota)
+			use.limit, use.unread = use.Read(ctx, p.aws)
 			problems = append(problems, use.evaluate(p.env.Region)...)
 		}
 	}
 	return problems
-}
-
-// readQuota returns the account's value of a quota. Where it cannot be read, that is AWS's default, and the error is why.
-func readQuota(ctx context.Context, client *servicequotas.Client, q quota) (float64, error) {
-	out, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
-	if err != nil {
-		return q.fallback, err
-	}
-	if out.Quota == nil || out.Quota.Value == nil {
-		return q.fallback, errors.New("the answer has no value")
-	}
-	return *out.Quota.Value, nil
 }
 
 // countNetwork returns the use of the quotas of VPCs, Elastic IPs and NAT gateways that the deployment adds to.
@@ -133,7 +108,7 @@ func (p *preflight) countNetwork(ctx context.Context) ([]quotaUse, error) {
 	}
 	name := p.env.VPCName()
 	if !slices.ContainsFunc(vpcs, func(v types.Vpc) bool { return tagValue(v.Tags, "Name") == name }) {
-		uses = append(uses, quotaUse{quota: vpcQuota, place: p.env.Region, used: float64(len(vpcs)), added: 1})
+		uses = append(uses, quotaUse{Quota: quota.VPCs(), place: p.env.Region, used: float64(len(vpcs)), added: 1})
 	}
 	addresses, err := client.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
 	if err != nil {
@@ -141,7 +116,7 @@ func (p *preflight) countNetwork(ctx context.Context) ([]quotaUse, error) {
 	}
 	own := list.Filter(addresses.Addresses, func(a types.Address) bool { return p.owns(a.Tags) })
 	if added := p.env.NATGateways() - len(own); added > 0 {
-		uses = append(uses, quotaUse{quota: addressQuota, place: p.env.Region, used: float64(len(addresses.Addresses)), added: float64(added)})
+		uses = append(uses, quotaUse{Quota: quota.ElasticIPs(), place: p.env.Region, used: float64(len(addresses.Addresses)), added: float64(added)})
 	}
 	gateways, err := p.countGateways(ctx, client)
 	return append(uses, gateways...), err
@@ -188,7 +163,7 @@ func (p *preflight) countGateways(ctx context.Context, client *ec2.Client) ([]qu
 	var uses []quotaUse
 	for _, zone := range names[:min(p.env.NATGateways(), len(names))] {
 		if own[zone] == 0 {
-			uses = append(uses, quotaUse{quota: gatewayQuota, place: zone, used: float64(used[zone]), added: 1})
+			uses = append(uses, quotaUse{Quota: quota.NATGateways(), place: zone, used: float64(used[zone]), added: 1})
 		}
 	}
 	return uses, nil
@@ -196,8 +171,7 @@ func (p *preflight) countGateways(ctx context.Context, client *ec2.Client) ([]qu
 
 // countDatabases returns the use of the quota of database instances, where the environment has none yet.
 func (p *preflight) countDatabases(ctx context.Context) ([]quotaUse, error) {
-	all, err := awsx.Pages(ctx, rds.NewDescribeDBInstancesPaginator(rds.NewFromConfig(p.aws), &rds.DescribeDBInstancesInput{}),
-		func(page *rds.DescribeDBInstancesOutput) []rdstypes.DBInstance { return page.DBInstances })
+	all, err := rdsinstance.All(ctx, p.aws)
 	if err != nil {
 		return nil, fmt.Errorf("count the database instances: %w", err)
 	}
@@ -205,7 +179,7 @@ func (p *preflight) countDatabases(ctx context.Context) ([]quotaUse, error) {
 	if slices.ContainsFunc(all, func(d rdstypes.DBInstance) bool { return aws.ToString(d.DBInstanceIdentifier) == id }) {
 		return nil, nil
 	}
-	return []quotaUse{{quota: databaseQuota, place: p.env.Region, used: float64(len(all)), added: 1}}, nil
+	return []quotaUse{{Quota: quota.DatabaseInstances(), place: p.env.Region, used: float64(len(all)), added: 1}}, nil
 }
 
 // countTasks returns the use of the quota of vCPUs. Tasks in all clusters count; the pods of EKS on Fargate count too, and cannot be seen
@@ -229,7 +203,7 @@ func (p *preflight) countTasks(ctx context.Context) ([]quotaUse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count the vCPUs of Fargate tasks: %w", err)
 	}
-	return []quotaUse{{quota: vCPUQuota, place: p.env.Region, used: used, added: added, peak: peak}}, nil
+	return []quotaUse{{Quota: quota.FargateVCPUs(), place: p.env.Region, used: used, added: added, peak: peak}}, nil
 }
 
 // usedVCPUs returns the vCPUs of the tasks that run on Fargate on demand.

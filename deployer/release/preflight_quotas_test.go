@@ -10,10 +10,10 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/quota"
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
@@ -25,16 +25,16 @@ func TestEvaluateQuota(t *testing.T) {
 		stops      bool
 		want, hint string
 	}{
-		"room":                                {use: quotaUse{quota: addressQuota, used: 4, added: 1, limit: 5}},
-		"used up":                             {quotaUse{quota: addressQuota, place: "eu-west-1", used: 5, added: 1, limit: 5}, true, "Elastic IPs in eu-west-1: 5 used, 1 added by this deployment, 5 allowed by the quota L-0263D0A3", request + "--service-code ec2 --quota-code L-0263D0A3 --desired-value 6`"},
-		"one a zone":                          {quotaUse{quota: gatewayQuota, place: "eu-west-1b", used: 5, added: 1, limit: 5}, true, "NAT gateways in eu-west-1b: 5 used, 1 added by this deployment, 5 allowed by the quota L-FE5A380F", request + "--service-code vpc --quota-code L-FE5A380F --desired-value 6`"},
-		"nothing is added to what is over it": {use: quotaUse{quota: vpcQuota, used: 5, limit: 5}},
-		"the default may not be the account's": {quotaUse{quota: vpcQuota, place: "eu-west-1", used: 5, added: 1, limit: 5, unread: denied}, false, "VPCs in eu-west-1: 5 used, 1 added by this deployment, 5 allowed by the quota L-F678F1CE, " +
+		"room":                                {use: quotaUse{Quota: quota.ElasticIPs(), used: 4, added: 1, limit: 5}},
+		"used up":                             {quotaUse{Quota: quota.ElasticIPs(), place: "eu-west-1", used: 5, added: 1, limit: 5}, true, "Elastic IPs in eu-west-1: 5 used, 1 added by this deployment, 5 allowed by the quota L-0263D0A3", request + "--service-code ec2 --quota-code L-0263D0A3 --desired-value 6`"},
+		"one a zone":                          {quotaUse{Quota: quota.NATGateways(), place: "eu-west-1b", used: 5, added: 1, limit: 5}, true, "NAT gateways in eu-west-1b: 5 used, 1 added by this deployment, 5 allowed by the quota L-FE5A380F", request + "--service-code vpc --quota-code L-FE5A380F --desired-value 6`"},
+		"nothing is added to what is over it": {use: quotaUse{Quota: quota.VPCs(), used: 5, limit: 5}},
+		"the default may not be the account's": {quotaUse{Quota: quota.VPCs(), place: "eu-west-1", used: 5, added: 1, limit: 5, unread: denied}, false, "VPCs in eu-west-1: 5 used, 1 added by this deployment, 5 allowed by the quota L-F678F1CE, " +
 			"which is AWS's default, since the account's value could not be read: AccessDenied", request + "--service-code vpc --quota-code L-F678F1CE --desired-value 6`"},
-		"room in the default":    {use: quotaUse{quota: vpcQuota, used: 4, added: 1, limit: 5, unread: denied}},
-		"parts of a vCPU":        {quotaUse{quota: vCPUQuota, place: "eu-west-1", used: 5.75, added: 0.5, limit: 6}, true, "vCPUs of Fargate tasks on demand in eu-west-1: 5.75 used, 0.5 added by this deployment, 6 allowed by the quota L-3032A538", request + "--service-code fargate --quota-code L-3032A538 --desired-value 7`"},
-		"room for a slower pace": {quotaUse{quota: vCPUQuota, place: "eu-west-1", used: 5, added: 1, peak: 4.5, limit: 6}, false, "vCPUs of Fargate tasks on demand in eu-west-1: 5 used, up to 4.5 added while tasks are replaced, 6 allowed by the quota L-3032A538: the rollout takes longer", request + "--service-code fargate --quota-code L-3032A538 --desired-value 10`"},
-		"room for all at once":   {use: quotaUse{quota: vCPUQuota, used: 1, added: 1, peak: 4.5, limit: 6}},
+		"room in the default":    {use: quotaUse{Quota: quota.VPCs(), used: 4, added: 1, limit: 5, unread: denied}},
+		"parts of a vCPU":        {quotaUse{Quota: quota.FargateVCPUs(), place: "eu-west-1", used: 5.75, added: 0.5, limit: 6}, true, "vCPUs of Fargate tasks on demand in eu-west-1: 5.75 used, 0.5 added by this deployment, 6 allowed by the quota L-3032A538", request + "--service-code fargate --quota-code L-3032A538 --desired-value 7`"},
+		"room for a slower pace": {quotaUse{Quota: quota.FargateVCPUs(), place: "eu-west-1", used: 5, added: 1, peak: 4.5, limit: 6}, false, "vCPUs of Fargate tasks on demand in eu-west-1: 5 used, up to 4.5 added while tasks are replaced, 6 allowed by the quota L-3032A538: the rollout takes longer", request + "--service-code fargate --quota-code L-3032A538 --desired-value 10`"},
+		"room for all at once":   {use: quotaUse{Quota: quota.FargateVCPUs(), used: 1, added: 1, peak: 4.5, limit: 6}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			problems := test.use.evaluate("eu-west-1")
@@ -121,11 +121,10 @@ func TestQuotasOverTheWire(t *testing.T) {
 	endpoint := moto.Start(t)
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	client, env := ec2.NewFromConfig(cfg), staging(t)
-	p := &preflight{env: env, aws: cfg, changesNetwork: true, databasePhase: Provision, migrates: true, rollsOut: true}
-	limit, err := readQuota(t.Context(), servicequotas.NewFromConfig(cfg), vpcQuota)
+	limit, err := quota.VPCs().Read(t.Context(), cfg)
 	require.NoError(t, err)
 	require.Equal(t, 5.0, limit)
-	require.Empty(t, p.quotas(t.Context()))
+	require.Empty(t, CheckQuotas(t.Context(), cfg, env))
 
 	for range 5 {
 		_, err := client.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.99.0.0/16")})
@@ -133,7 +132,7 @@ func TestQuotasOverTheWire(t *testing.T) {
 		_, err = client.AllocateAddress(t.Context(), &ec2.AllocateAddressInput{Domain: ec2types.DomainTypeVpc})
 		require.NoError(t, err)
 	}
-	problems := p.quotas(t.Context())
+	problems := CheckQuotas(t.Context(), cfg, env)
 	require.Len(t, problems, 2)
 	require.Contains(t, problems[0].Message, "VPCs in us-east-1: 6 used, 1 added by this deployment, 5 allowed by the quota L-F678F1CE") // and the default VPC
 	require.True(t, problems[0].Stops)
@@ -153,5 +152,5 @@ func TestQuotasOverTheWire(t *testing.T) {
 		Resources: []string{*vpcs.Vpcs[0].VpcId, *addresses.Addresses[0].AllocationId}, Tags: tags,
 	})
 	require.NoError(t, err)
-	require.Empty(t, p.quotas(t.Context()))
+	require.Empty(t, CheckQuotas(t.Context(), cfg, env))
 }

@@ -81,14 +81,8 @@ func isPlainHTTP(cfg aws.Config) bool {
 
 // findKey returns the id of the key that has the alias, or "".
 func (s Backend) findKey(ctx context.Context, client *kms.Client) (string, error) {
-	found, err := client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &s.KeyAlias})
-	if awsx.HasCode(err, "NotFoundException") {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("look up the key %s: %w", s.KeyAlias, err)
-	}
-	return aws.ToString(found.KeyMetadata.KeyId), nil
+	found, err := s.describeKey(ctx, client)
+	return aws.ToString(found.KeyId), err
 }
 
 // ensureKey creates the key if the alias names none, and enables its rotation.

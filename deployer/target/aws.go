@@ -65,7 +65,7 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 		return nil, err
 	}
 	if records.bucket == own.bucket {
-		state.Bucket = own.bucket
+		state.Bucket, state.Region = own.bucket, own.region
 	}
 	opened := records.open(loaded, o.EndpointURL != "")
 	if opened.client != nil {

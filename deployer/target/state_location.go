@@ -28,8 +28,8 @@ type Backend struct {
 	URL, SecretsProvider string
 	// OwnEncryption ignores the key in the project's settings, which belongs to a real account.
 	OwnEncryption bool
-	// Bucket is the account's own, where the state or at least the records are stored in it; else "".
-	Bucket string
+	// Bucket is the account's own, where the state or at least the records are stored in it; else "". Region is where it is, with its key.
+	Bucket, Region string
 	// WorkDir has a working copy of the project's settings for each stack.
 	WorkDir string
 	// Versions returns earlier contents of an object in the state's bucket, the newest first; nil where there is no bucket.

@@ -70,12 +70,12 @@ func JobSummary(d history.Deployment) string {
 	return b.String()
 }
 
-// formatDuration returns a duration as 0.4s, 12.3s or 4m05s.
+// formatDuration returns a duration as 0.4s, 12.3s, 4m05s or 1h02m.
 func formatDuration(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
-	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	return text.Duration(d)
 }
 
 func formatSeconds(s float64) string { return formatDuration(time.Duration(s * float64(time.Second))) }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // maxShown is how many operations a description names.
@@ -25,7 +27,7 @@ func Describe(operations []Operation, now time.Time) string {
 	sorted := Sorted(operations)
 	shown := make([]string, 0, maxShown)
 	for _, o := range sorted[:min(maxShown, len(sorted))] {
-		shown = append(shown, o.Name+" "+formatDuration(now.Sub(o.Started)))
+		shown = append(shown, o.Name+" "+text.Duration(now.Sub(o.Started)))
 	}
 	described := strings.Join(shown, ", ")
 	if others := len(sorted) - len(shown); others > 0 {
@@ -39,16 +41,4 @@ func Sorted(operations []Operation) []Operation {
 	return slices.SortedFunc(slices.Values(operations), func(a, b Operation) int {
 		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.Name, b.Name))
 	})
-}
-
-// formatDuration returns a duration in whole seconds, as 12s, 4m31s or 1h02m.
-func formatDuration(d time.Duration) string {
-	d = max(d, 0)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }

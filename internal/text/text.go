@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,6 +30,18 @@ func PluralWord(n int, singular, plural string) string {
 
 // Join returns items as a sentence lists them: "a", "a and b", "a, b and c".
 func Join(items []string, conjunction string) string { return english.WordSeries(items, conjunction) }
+
+// Duration returns a duration in whole seconds, as 12s, 4m31s or 1h02m.
+func Duration(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+}
 
 // FirstLine returns what precedes the first line break.
 func FirstLine(s string) string {

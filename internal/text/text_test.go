@@ -2,6 +2,7 @@ package text_test
 
 import (
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -120,5 +121,14 @@ func TestPrintable(t *testing.T) {
 	} {
 		require.Equal(t, test.text, text.Printable(test.value), name)
 		require.Equal(t, test.line, text.PrintableLine(test.value), name)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 12900 * time.Millisecond: "12s", time.Minute: "1m00s", 271 * time.Second: "4m31s",
+		3599 * time.Second: "59m59s", 62 * time.Minute: "1h02m", 50*time.Hour + 59*time.Second: "50h00m",
+	} {
+		require.Equal(t, want, text.Duration(d))
 	}
 }

@@ -6,47 +6,43 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
+
+	"github.com/balancer/v3-backend-infra/internal/awsx/quota"
 )
 
 func quotaOperations() []operation {
 	return []operation{readOp(getServiceQuota)}
 }
 
-// serviceQuota is a quota of AWS with its default. resource is the type that it limits, and full AWS's error beyond it; the quota of
+// serviceQuota is a quota with AWS's name of it. resource is the type that it limits, and full AWS's error beyond it; the quota of
 // Fargate is only answered, not enforced.
 type serviceQuota struct {
-	service, code, name string
-	value               int
-	resource            string
-	full                errorTemplate
+	quota.Quota
+	name     string
+	resource string
+	full     errorTemplate
 }
 
 // serviceQuotas are the quotas of a region, with AWS's defaults.
-// Source: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
-// Source: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
-// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
 var serviceQuotas = []serviceQuota{
-	{"ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5, typeEIP,
+	{quota.ElasticIPs(), "EC2-VPC Elastic IPs", typeEIP,
 		errorTemplate{"AddressLimitExceeded", "The maximum number of addresses has been reached."}},
-	{"vpc", "L-F678F1CE", "VPCs per Region", 5, typeVPC, errorTemplate{"VpcLimitExceeded", "The maximum number of VPCs has been reached."}},
-	{"vpc", "L-FE5A380F", "NAT gateways per Availability Zone", 5, typeNATGateway,
+	{quota.VPCs(), "VPCs per Region", typeVPC, errorTemplate{"VpcLimitExceeded", "The maximum number of VPCs has been reached."}},
+	{quota.NATGateways(), "NAT gateways per Availability Zone", typeNATGateway,
 		errorTemplate{"NatGatewayLimitExceeded", "The maximum number of NAT Gateways has been reached."}},
-	{"rds", "L-7B6409FD", "DB instances", maxDatabases, typeDatabase,
+	{quota.DatabaseInstances(), "DB instances", typeDatabase,
 		errorTemplate{"InstanceQuotaExceeded", "DB Instance quota exceeded"}},
-	{"fargate", "L-3032A538", "Fargate On-Demand vCPU resource count", 6, "", errorTemplate{}},
+	{quota.FargateVCPUs(), "Fargate On-Demand vCPU resource count", "", errorTemplate{}},
 }
 
-// maxDatabases is RDS's default quota of instances.
-const maxDatabases = 40
-
 func getServiceQuota(_ model, in *servicequotas.GetServiceQuotaInput) (*servicequotas.GetServiceQuotaOutput, error) {
-	i := slices.IndexFunc(serviceQuotas, func(q serviceQuota) bool { return q.service == deref(in.ServiceCode) && q.code == deref(in.QuotaCode) })
+	i := slices.IndexFunc(serviceQuotas, func(q serviceQuota) bool { return q.Service == deref(in.ServiceCode) && q.Code == deref(in.QuotaCode) })
 	if i < 0 {
 		return nil, &types.NoSuchResourceException{Message: aws.String("The request failed because the specified quota does not exist.")}
 	}
 	q := serviceQuotas[i]
 	return &servicequotas.GetServiceQuotaOutput{Quota: &types.ServiceQuota{
-		ServiceCode: in.ServiceCode, QuotaCode: in.QuotaCode, QuotaName: &q.name, Value: aws.Float64(float64(q.value)), Adjustable: true,
+		ServiceCode: in.ServiceCode, QuotaCode: in.QuotaCode, QuotaName: &q.name, Value: &q.Default, Adjustable: true,
 	}}, nil
 }
 
@@ -68,7 +64,7 @@ func (m model) quotaError(r *Resource) error {
 		if q.resource == typeEIP && m.faults[faultQuotaUsed] {
 			used += foreignAddresses
 		}
-		if used >= q.value {
+		if float64(used) >= q.Default {
 			return q.full.errorFor("")
 		}
 	}

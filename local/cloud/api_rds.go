@@ -16,7 +16,7 @@ import (
 func rdsOperations() []operation {
 	return []operation{
 		readOp(describeDBInstances), readOp(describeDBSnapshots), writeOp(createDBSnapshot), writeOp(deleteDBSnapshot),
-		readOp(describePendingMaintenanceActions), readOp(describeDBParameters), readOp(describeAccountAttributes),
+		readOp(describePendingMaintenanceActions), readOp(describeDBParameters),
 		writeOp(restoreDBInstance), writeOp(modifyDBInstance),
 	}
 }

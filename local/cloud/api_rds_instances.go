@@ -172,22 +172,6 @@ func (m model) scheduleRotation(secretARN string) error {
 	return nil
 }
 
-func describeAccountAttributes(m model, _ *rds.DescribeAccountAttributesInput) (*rds.DescribeAccountAttributesOutput, error) {
-	quota := func(name string, used, most int64) types.AccountQuota {
-		return types.AccountQuota{AccountQuotaName: &name, Used: &used, Max: &most}
-	}
-	manual := int64(0)
-	for _, s := range m.Snapshots {
-		if s.snapshotType() == "manual" {
-			manual++
-		}
-	}
-	return &rds.DescribeAccountAttributesOutput{AccountQuotas: []types.AccountQuota{
-		quota("DBInstances", int64(len(m.ByType(typeDatabase))), maxDatabases),
-		quota("ManualSnapshots", manual, 100),
-	}}, nil
-}
-
 // setIfGiven sets a property that the call specifies.
 func setIfGiven[T any](inputs values, property string, value *T) {
 	if value != nil {

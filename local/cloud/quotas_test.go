@@ -28,9 +28,9 @@ func TestQuotas(t *testing.T) {
 
 	client := servicequotas.NewFromConfig(f.Config(f.Region()))
 	for _, q := range serviceQuotas {
-		out, err := client.GetServiceQuota(t.Context(), &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
+		out, err := client.GetServiceQuota(t.Context(), &servicequotas.GetServiceQuotaInput{ServiceCode: &q.Service, QuotaCode: &q.Code})
 		require.NoError(t, err)
-		require.Equal(t, float64(q.value), *out.Quota.Value)
+		require.Equal(t, q.Default, *out.Quota.Value)
 	}
 	_, err := client.GetServiceQuota(t.Context(), &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("ec2"), QuotaCode: aws.String("L-0")})
 	require.ErrorContains(t, err, "NoSuchResourceException")

@@ -1,0 +1,526 @@
+package doctor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
+)
+
+// RequiredCheck is the job of ci.yml that a commit has to pass before it is deployed.
+const RequiredCheck = "check"
+
+// productionEnvironment is the GitHub environment that the production role trusts, whether or not an environment's file has the name.
+const productionEnvironment = "production"
+
+// Expected is what the account's roles, and the files of the environments, require of GitHub.
+type Expected struct {
+	// Repositories are OWNER/NAME of those that the roles trust.
+	Repositories []string
+	// Subjects are the entries of github.repositories: what the roles trust between "repo:" and the next colon.
+	Subjects     []string
+	Environments []ExpectedEnvironment
+}
+
+// ExpectedEnvironment is a GitHub environment that a role trusts.
+type ExpectedEnvironment struct {
+	Name string
+	// Branch is the only one that may deploy it; "" where no file describes the environment.
+	Branch string
+	// Approval requires a review before a deployment.
+	Approval bool
+}
+
+// Expect returns what the shared stack and the environments require of GitHub.
+func Expect(shared *environment.Shared, envs []*environment.Environment) Expected {
+	e := Expected{Repositories: shared.GitHub.RepositoryNames(), Subjects: shared.GitHub.Repositories}
+	for _, name := range append(slices.Clone(shared.GitHub.Environments), productionEnvironment) {
+		one := ExpectedEnvironment{Name: name, Approval: name == productionEnvironment}
+		if env := list.Find(envs, func(env *environment.Environment) bool { return env.Name == name }); env != nil {
+			one.Branch, one.Approval = (*env).Delivery.Branch, (*env).Delivery.Approval
+		}
+		e.Environments = append(e.Environments, one)
+	}
+	return e
+}
+
+// branches returns each branch that deploys, once.
+func (e Expected) branches() []string {
+	var names []string
+	for _, env := range e.Environments {
+		if env.Branch != "" && !slices.Contains(names, env.Branch) {
+			names = append(names, env.Branch)
+		}
+	}
+	return names
+}
+
+// Answer is what GitHub answered, or why it did not.
+type Answer[T any] struct {
+	Value T
+	Err   error
+}
+
+// Repository is what GitHub answers about a repository. Source: https://docs.github.com/en/rest
+type Repository struct {
+	// Name is OWNER/NAME.
+	Name string
+	Info Answer[RepositoryInfo]
+	// Plan is the plan of the owner, such as team or enterprise. GitHub shows it to owners only; "" where it is unknown.
+	Plan         string
+	Environments Answer[[]GitHubEnvironment]
+	Subject      Answer[SubjectTemplate]
+	Workflow     Answer[WorkflowPermissions]
+	// Offers reports whether the repository has the reusable workflow that others call; Access is who may call it.
+	Offers Answer[bool]
+	Access Answer[WorkflowAccess]
+	// Branches are the rules of those that deploy.
+	Branches map[string]Answer[BranchRules]
+}
+
+// RepositoryInfo describes a repository. Source: https://docs.github.com/en/rest/repos/repos#get-a-repository
+type RepositoryInfo struct {
+	// Visibility is public, private or internal.
+	Visibility string `json:"visibility"`
+	Owner      struct {
+		// Type is Organization or User.
+		Type string `json:"type"`
+	} `json:"owner"`
+}
+
+// GitHubEnvironment is an environment of a repository.
+// Source: https://docs.github.com/en/rest/deployments/environments#list-environments
+type GitHubEnvironment struct {
+	Name  string           `json:"name"`
+	Rules []ProtectionRule `json:"protection_rules"`
+	// Policy is nil where every branch may deploy.
+	Policy *BranchPolicy `json:"deployment_branch_policy"`
+	// Patterns are those of a custom policy; they are read by themselves.
+	Patterns Answer[[]BranchPattern] `json:"-"`
+}
+
+// ProtectionRule is a rule of an environment: required_reviewers, wait_timer or branch_policy.
+type ProtectionRule struct {
+	Type string `json:"type"`
+	// WaitTimer is in minutes.
+	WaitTimer         int        `json:"wait_timer"`
+	PreventSelfReview bool       `json:"prevent_self_review"`
+	Reviewers         []Reviewer `json:"reviewers"`
+}
+
+// Reviewer is a user or a team.
+type Reviewer struct {
+	Type     string `json:"type"`
+	Reviewer struct {
+		ID int64 `json:"id"`
+	} `json:"reviewer"`
+}
+
+// BranchPolicy limits the branches that may deploy to those with protection rules, or to patterns.
+type BranchPolicy struct {
+	Protected bool `json:"protected_branches"`
+	Custom    bool `json:"custom_branch_policies"`
+}
+
+// BranchPattern is a pattern of branches or tags that may deploy.
+// Source: https://docs.github.com/en/rest/deployments/branch-policies
+type BranchPattern struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	// Type is branch or tag; "" is branch.
+	Type string `json:"type"`
+}
+
+// SubjectTemplate is how the subjects of a repository's OIDC tokens are composed.
+// Source: https://docs.github.com/en/rest/actions/oidc
+type SubjectTemplate struct {
+	UseDefault bool     `json:"use_default"`
+	Claims     []string `json:"include_claim_keys"`
+	// Prefix begins a subject, such as repo:OWNER@ID/NAME@ID.
+	Prefix string `json:"sub_claim_prefix"`
+}
+
+// WorkflowPermissions are those of a job's token where the workflow lists none.
+// Source: https://docs.github.com/en/rest/actions/permissions#get-default-workflow-permissions-for-a-repository
+type WorkflowPermissions struct {
+	// Default is read or write.
+	Default string `json:"default_workflow_permissions"`
+}
+
+// WorkflowAccess is who may call the workflows of a private repository.
+// Source: https://docs.github.com/en/rest/actions/permissions#get-the-level-of-access-for-workflows-outside-of-the-repository
+type WorkflowAccess struct {
+	// Level is none, user, organization or enterprise.
+	Level string `json:"access_level"`
+}
+
+// BranchRules are what rulesets and the protection of a branch demand.
+type BranchRules struct {
+	// Checks are the status checks that a commit has to pass.
+	Checks []string
+	// Approvals is how many reviews a pull request needs; 0 where it needs none.
+	Approvals int
+	// Unread is why the branch's protection, which may demand more than the rulesets, could not be read; nil where it was.
+	Unread error
+}
+
+func (r RepositoryInfo) private() bool { return r.Visibility != "public" }
+
+// canReview reports whether GitHub has required reviewers for the repository: for public ones, and for others with Enterprise. A plan
+// that is unknown may be Enterprise.
+// Source: https://docs.github.com/en/actions/reference/workflows-and-actions/deployments-and-environments
+func (r Repository) canReview() bool {
+	return !r.Info.Value.private() || !slices.Contains([]string{"free", "pro", "team"}, r.Plan)
+}
+
+const adminHint = "log in with an account that administers the repository: `gh auth login`"
+
+// Evaluate returns the findings of a repository.
+func (e Expected) Evaluate(r Repository) []Finding {
+	if err := r.Info.Err; err != nil {
+		a := about{ComponentGitHub, r.Name}
+		if isStatus(err, 404) {
+			return []Finding{a.finding(checks.Error, "correct github.repositories in "+environment.FileName(environment.SharedStack)+
+				", or "+adminHint, "the repository does not exist, or the account of gh has no access to it; the roles trust its name")}
+		}
+		return []Finding{a.unknown(err, adminHint, "the repository could not be read")}
+	}
+	var all []Finding
+	for _, want := range e.Environments {
+		all = append(all, r.environment(want)...)
+	}
+	all = append(all, e.subject(r), r.workflowPermissions())
+	if offers := r.Offers; len(e.Repositories) > 1 && offers.Value && r.Info.Value.private() {
+		all = append(all, r.access())
+	}
+	for _, branch := range e.branches() {
+		all = append(all, r.branch(branch))
+	}
+	return all
+}
+
+// environment returns the findings of one environment.
+func (r Repository) environment(want ExpectedEnvironment) []Finding {
+	a := about{ComponentGitHub, r.Name + " environment " + want.Name}
+	if err := r.Environments.Err; err != nil {
+		return []Finding{a.unknown(err, adminHint, "the environments could not be read")}
+	}
+	found := list.Find(r.Environments.Value, func(e GitHubEnvironment) bool { return strings.EqualFold(e.Name, want.Name) })
+	if found == nil {
+		message := "it does not exist, and GitHub creates it without any protection when a workflow names it; a role of the account trusts it"
+		if r.Info.Value.private() && r.Plan == "free" {
+			message += "; private repositories have environments from GitHub Pro or Team on"
+		}
+		return []Finding{a.finding(checks.Error, r.protect(want, GitHubEnvironment{}), "%s", message)}
+	}
+	all := []Finding{r.branchPolicy(a, want, *found)}
+	if want.Approval {
+		all = append(all, r.review(want, *found))
+	}
+	return all
+}
+
+// branchPolicy compares the branches that may deploy with the environment's own.
+func (r Repository) branchPolicy(a about, want ExpectedEnvironment, found GitHubEnvironment) Finding {
+	restrict := r.protect(want, found)
+	own := "the branch " + want.Branch
+	if want.Branch == "" {
+		own = "its branch, which no file names"
+	}
+	switch {
+	case found.Policy == nil:
+		return a.finding(checks.Error, restrict,
+			"every branch may deploy it, and with that assume the role that it has in the account; only %s should", own)
+	case found.Policy.Protected:
+		return a.finding(checks.Warning, restrict, "every branch with protection rules may deploy it; only %s should", own)
+	case found.Patterns.Err != nil:
+		return a.unknown(found.Patterns.Err, adminHint, "the branches that may deploy it could not be read")
+	}
+	isOwn := func(p BranchPattern) bool { return p.Name == want.Branch && p.Type != "tag" }
+	others := list.Filter(found.Patterns.Value, func(p BranchPattern) bool { return !isOwn(p) })
+	patterns := list.Map(others, func(p BranchPattern) string {
+		return strings.TrimSpace(strings.TrimPrefix(p.Type, "branch") + " " + p.Name)
+	})
+	var commands []string
+	if !slices.ContainsFunc(found.Patterns.Value, isOwn) {
+		commands = append(commands, r.allowBranch(want))
+	}
+	for _, p := range others {
+		commands = append(commands, fmt.Sprintf("gh api --method DELETE %s/%d", r.policies(want.Name), p.ID))
+	}
+	switch {
+	case want.Branch == "" && len(others) == 0:
+		return a.healthy("no branch may deploy it, and no file describes it")
+	case want.Branch == "":
+		return a.finding(checks.Warning, fmt.Sprintf("add its file, or remove it from github.environments in %s and at GitHub",
+			environment.FileName(environment.SharedStack)),
+			"deployments are possible from %s; a role of the account trusts it, and no file describes it", strings.Join(patterns, ", "))
+	case len(others) > 0:
+		return a.finding(checks.Error, strings.Join(commands, "\n"),
+			"deployments are possible from %s; only %s should deploy it", strings.Join(patterns, ", "), own)
+	case len(commands) > 0:
+		return a.finding(checks.Error, commands[0], "no branch may deploy it; %s should", own)
+	}
+	return a.healthy("deployments from %s only%s", want.Branch, found.waits())
+}
+
+// waits describes a wait timer; "" where there is none.
+func (e GitHubEnvironment) waits() string {
+	if rule := e.rule("wait_timer"); rule != nil && rule.WaitTimer > 0 {
+		return fmt.Sprintf(", after a wait of %d min", rule.WaitTimer)
+	}
+	return ""
+}
+
+// rule returns the environment's rule of a type, or nil.
+func (e GitHubEnvironment) rule(kind string) *ProtectionRule {
+	return list.Find(e.Rules, func(r ProtectionRule) bool { return r.Type == kind })
+}
+
+// review evaluates who has to approve a deployment. Where GitHub has no required reviewers, the reviews of pull requests to the only branch
+// that may deploy replace them.
+func (r Repository) review(want ExpectedEnvironment, found GitHubEnvironment) Finding {
+	a := about{ComponentGitHub, r.Name + " environment " + want.Name + " reviewers"}
+	rule := found.rule("required_reviewers")
+	switch {
+	case rule != nil && len(rule.Reviewers) > 0 && rule.PreventSelfReview:
+		return a.healthy("deployments need the approval of another person")
+	case rule != nil && len(rule.Reviewers) > 0:
+		return a.finding(checks.Warning, r.protect(want, found), "who starts a deployment may approve it as well")
+	case r.canReview() && !r.Info.Value.private():
+		return a.finding(checks.Error, r.protect(want, found), "no one has to approve a deployment")
+	case r.canReview():
+		instead := "without Enterprise, demand reviews of the branch instead:\n" + r.ruleset(want.Branch, true)
+		return a.finding(checks.Error, r.protect(want, found)+"\n"+instead,
+			"no one has to approve a deployment; in a %s repository required reviewers need GitHub Enterprise", r.Info.Value.Visibility)
+	}
+	branch, read := r.Branches[want.Branch]
+	switch {
+	case read && branch.Err != nil:
+		return a.unknown(branch.Err, adminHint,
+			"required reviewers need GitHub Enterprise, and the rules of %s, which could replace them, could not be read", want.Branch)
+	case branch.Value.Approvals > 0:
+		return a.healthy("required reviewers need GitHub Enterprise; pull requests to %s, the only branch that may deploy, need %d approvals instead",
+			want.Branch, branch.Value.Approvals)
+	case branch.Value.Unread != nil:
+		return a.unknown(branch.Value.Unread, adminHint,
+			"required reviewers need GitHub Enterprise, and the protection of %s, which could replace them, could not be read",
+			want.Branch)
+	}
+	return a.finding(checks.Error, r.ruleset(want.Branch, true),
+		"no one has to approve a deployment: in a %s repository required reviewers need GitHub Enterprise, and pull requests to %s need no approval either",
+		r.Info.Value.Visibility, want.Branch)
+}
+
+// subject compares the subjects of the repository's tokens with those that the roles trust.
+func (e Expected) subject(r Repository) Finding {
+	a := about{ComponentGitHub, r.Name + " OIDC subject"}
+	template, err := r.Subject.Value, r.Subject.Err
+	prefix, isDefault := strings.CutPrefix(template.Prefix, "repo:")
+	switch {
+	case err != nil:
+		return a.unknown(err, adminHint, "the form of the subject could not be read")
+	case !template.UseDefault:
+		claims := "the organization's template"
+		if len(template.Claims) > 0 {
+			claims = "the claims " + strings.Join(template.Claims, ", ")
+		}
+		return a.finding(checks.Error, fmt.Sprintf("gh api --method PUT repos/%s/actions/oidc/customization/sub -F use_default=true", r.Name),
+			"it is composed of %s; the roles trust GitHub's default, repo:OWNER/NAME:environment:NAME", claims)
+	case !isDefault:
+		return a.finding(checks.Warning,
+			fmt.Sprintf("compare github.repositories with the subject that a failed run of `configure-aws-credentials` in %s prints", r.Name),
+			"GitHub did not return how it begins; the roles trust repo:%s", strings.Join(e.Subjects, " and repo:"))
+	case !slices.Contains(e.Subjects, prefix):
+		return a.finding(checks.Error,
+			fmt.Sprintf("write %q to github.repositories in %s, then run `deployer bootstrap`", prefix,
+				environment.FileName(environment.SharedStack)),
+			"it begins with repo:%s; the roles trust repo:%s", prefix, strings.Join(e.Subjects, " and repo:"))
+	}
+	return a.healthy("it begins with repo:%s, which the roles trust", prefix)
+}
+
+func (r Repository) workflowPermissions() Finding {
+	a := about{ComponentGitHub, r.Name + " workflow permissions"}
+	switch {
+	case r.Workflow.Err != nil:
+		return a.unknown(r.Workflow.Err, adminHint, "the default permissions of workflows could not be read")
+	case r.Workflow.Value.Default != "read":
+		return a.finding(checks.Warning,
+			fmt.Sprintf("gh api --method PUT repos/%s/actions/permissions/workflow -f default_workflow_permissions=read", r.Name),
+			"a workflow that lists no permissions may %s the repository", r.Workflow.Value.Default)
+	}
+	return a.healthy("a workflow that lists no permissions may only read")
+}
+
+// access evaluates whether the other repositories may call the reusable workflow of a private one.
+func (r Repository) access() Finding {
+	a := about{ComponentGitHub, r.Name + " access to workflows"}
+	level := "organization"
+	if r.Info.Value.Owner.Type == "User" {
+		level = "user"
+	}
+	switch {
+	case r.Access.Err != nil:
+		return a.unknown(r.Access.Err, adminHint, "the access to reusable workflows could not be read")
+	case r.Access.Value.Level == "none":
+		return a.finding(checks.Error, fmt.Sprintf("gh api --method PUT repos/%s/actions/permissions/access -f access_level=%s", r.Name, level),
+			"no other repository may call %s", deployWorkflow)
+	}
+	return a.healthy("repositories of the same %s may call %s", r.Access.Value.Level, deployWorkflow)
+}
+
+// branch evaluates whether commits of a branch that deploys have passed the checks.
+func (r Repository) branch(name string) Finding {
+	a := about{ComponentGitHub, r.Name + " branch " + name}
+	answer := r.Branches[name]
+	required := answer.Value.Checks
+	missing := len(required) == 0 || r.Offers.Value && !slices.Contains(required, RequiredCheck)
+	switch {
+	case answer.Err != nil:
+		return a.unknown(answer.Err, adminHint, "its rules could not be read")
+	case r.Offers.Err != nil:
+		return a.unknown(r.Offers.Err, adminHint, "it could not be read whether the repository has %s", deployWorkflow)
+	case missing && answer.Value.Unread != nil:
+		return a.unknown(answer.Value.Unread, adminHint, "its protection could not be read")
+	case missing:
+		return a.finding(checks.Error, r.ruleset(name, false), "a commit is deployed from it without having passed %s", r.requiredCheck())
+	}
+	return a.healthy("commits have to pass %s", strings.Join(required, ", "))
+}
+
+// requiredCheck names the check that commits have to pass. The tests of the application's repository are its own.
+func (r Repository) requiredCheck() string {
+	if r.Offers.Value {
+		return "the job " + RequiredCheck + " of ci.yml"
+	}
+	return "a check"
+}
+
+// policies returns the path of the patterns of an environment's branches.
+func (r Repository) policies(env string) string {
+	return fmt.Sprintf("repos/%s/environments/%s/deployment-branch-policies", r.Name, env)
+}
+
+func (r Repository) allowBranch(want ExpectedEnvironment) string {
+	branch := want.Branch
+	if branch == "" {
+		branch = "BRANCH"
+	}
+	return fmt.Sprintf("gh api --method POST %s -f name=%s", r.policies(want.Name), shellQuote(branch))
+}
+
+// protect returns the commands that create an environment, or restrict one to its branch and its reviewers. GitHub removes what the request
+// does not repeat, so that it repeats the rules that exist.
+// Source: https://docs.github.com/en/rest/deployments/environments#create-or-update-an-environment
+func (r Repository) protect(want ExpectedEnvironment, found GitHubEnvironment) string {
+	type reviewer struct {
+		Type string `json:"type"`
+		ID   any    `json:"id"`
+	}
+	body := struct {
+		WaitTimer   int          `json:"wait_timer,omitempty"`
+		PreventSelf bool         `json:"prevent_self_review,omitempty"`
+		Reviewers   []reviewer   `json:"reviewers,omitempty"`
+		Policy      BranchPolicy `json:"deployment_branch_policy"`
+	}{Policy: BranchPolicy{Custom: true}}
+	if rule := found.rule("wait_timer"); rule != nil {
+		body.WaitTimer = rule.WaitTimer
+	}
+	if rule := found.rule("required_reviewers"); rule != nil {
+		body.PreventSelf = rule.PreventSelfReview
+		body.Reviewers = list.Map(rule.Reviewers, func(r Reviewer) reviewer { return reviewer{r.Type, r.Reviewer.ID} })
+	}
+	placeholder := ""
+	if want.Approval && r.canReview() {
+		body.PreventSelf = true
+		if len(body.Reviewers) == 0 {
+			owner, _, _ := strings.Cut(r.Name, "/")
+			body.Reviewers = []reviewer{{"Team", "TEAM_ID"}}
+			placeholder = fmt.Sprintf("TEAM_ID=$(gh api orgs/%s/teams/TEAM --jq .id)\n", owner)
+		}
+	}
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return err.Error() // never: strings, numbers and booleans
+	}
+	text := shellQuote(string(encoded))
+	if placeholder != "" {
+		// The number is the shell's variable between two quoted parts.
+		text = strings.ReplaceAll(text, `"TEAM_ID"`, `'"$TEAM_ID"'`)
+	}
+	command := fmt.Sprintf("%secho %s | gh api --method PUT repos/%s/environments/%s --input -", placeholder, text, r.Name, want.Name)
+	hasBranch := found.Policy != nil && found.Policy.Custom &&
+		slices.ContainsFunc(found.Patterns.Value, func(p BranchPattern) bool { return p.Name == want.Branch })
+	if !hasBranch {
+		command += "\n" + r.allowBranch(want)
+	}
+	return command
+}
+
+// ruleset returns the command that creates a ruleset for a branch: required status checks, and with reviews also an approved pull request.
+// Source: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset
+func (r Repository) ruleset(branch string, reviews bool) string {
+	check := RequiredCheck
+	if !r.Offers.Value {
+		check = "CHECK"
+	}
+	rules := []map[string]any{{"type": "required_status_checks", "parameters": map[string]any{
+		"strict_required_status_checks_policy": false, "required_status_checks": []map[string]any{{"context": check}},
+	}}}
+	name := branch + " passes " + check
+	if reviews {
+		name = branch + " is reviewed"
+		rules = []map[string]any{{"type": "pull_request", "parameters": map[string]any{
+			"required_approving_review_count": 1, "require_last_push_approval": true, "dismiss_stale_reviews_on_push": true,
+			"require_code_owner_review": false, "required_review_thread_resolution": false,
+		}}}
+	}
+	encoded, err := json.Marshal(map[string]any{
+		"name": name, "target": "branch", "enforcement": "active", "rules": rules,
+		"conditions": map[string]any{"ref_name": map[string]any{"include": []string{"refs/heads/" + branch}, "exclude": []string{}}},
+	})
+	if err != nil {
+		return err.Error() // never: strings, numbers and booleans
+	}
+	return fmt.Sprintf("echo %s | gh api --method POST repos/%s/rulesets --input -", shellQuote(string(encoded)), r.Name)
+}
+
+// Commands returns the commands that create the environments of a repository, for a bootstrap that cannot ask GitHub which exist.
+func (e Expected) Commands(repository string) []string {
+	r := Repository{Name: repository, Info: Answer[RepositoryInfo]{Value: RepositoryInfo{Visibility: "public"}}}
+	return list.Map(e.Environments, func(want ExpectedEnvironment) string { return r.protect(want, GitHubEnvironment{}) })
+}
+
+// shellQuote quotes a word of a shell, unless it has no character that one could interpret.
+func shellQuote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-", r)
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// StatusError is an error of GitHub's API.
+type StatusError struct {
+	// Code is the HTTP status.
+	Code    int
+	Message string
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("GitHub answers %q (HTTP %d)", e.Message, e.Code)
+}
+
+// isStatus reports whether GitHub answered with an HTTP status.
+func isStatus(err error, code int) bool {
+	answered, ok := errors.AsType[*StatusError](err)
+	return ok && answered.Code == code
+}

@@ -1,0 +1,215 @@
+package doctor
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/internal/text"
+)
+
+const (
+	ghName = "gh"
+	// githubHost is where the repositories are: the roles trust the tokens of its issuer alone.
+	githubHost = "github.com"
+	// deployWorkflow is the reusable workflow that the application's repository calls.
+	deployWorkflow = "deploy-code.yml"
+)
+
+// GitHub reads GitHub's REST API with the command gh, which has the credentials.
+type GitHub struct{ path string }
+
+// FindGitHub finds gh on PATH. It returns an error with a hint where it is not installed or not logged in.
+func FindGitHub(ctx context.Context) (GitHub, error) {
+	path, err := exec.LookPath(ghName)
+	if err != nil {
+		return GitHub{}, hint.With(errors.New("gh is not on PATH"), "install it, https://cli.github.com, and run `gh auth login`")
+	}
+	g := GitHub{path}
+	// What it prints contains a part of the token.
+	if err := g.command(ctx, "auth", "status", "--hostname", githubHost).Run(); err != nil {
+		if ctx.Err() != nil {
+			return GitHub{}, context.Cause(ctx)
+		}
+		return GitHub{}, hint.With(errors.New("gh is not logged in to "+githubHost), "run `gh auth login`, or set GH_TOKEN")
+	}
+	return g, nil
+}
+
+// SkipGitHub returns the finding where GitHub cannot be asked.
+func SkipGitHub(err error) Finding {
+	return Skip(ComponentGitHub, cmp.Or(hint.Of(err), "run doctor again"),
+		"%v, so that its settings, on which the roles of the account rely, were not read", err)
+}
+
+func (g GitHub) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, g.path, args...)
+	cmd.Env = append(os.Environ(), "GH_PROMPT_DISABLED=1", "GH_NO_UPDATE_NOTIFIER=1", "GH_DEBUG=", "NO_COLOR=1")
+	return cmd
+}
+
+// answered matches how gh ends the message of an error of the API.
+// Source: https://github.com/cli/cli/blob/trunk/pkg/cmd/api/api.go
+var answered = regexp.MustCompile(`^gh: (.*) \(HTTP (\d+)\)$|^gh: HTTP (\d+)$`)
+
+// get reads a path of the API. The error is a *StatusError where GitHub refused the request.
+func (g GitHub) get(ctx context.Context, path string, into any) error {
+	cmd := g.command(ctx, "api", "--hostname", githubHost, path)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		message := text.FirstLine(strings.TrimSpace(errs.String()))
+		if match := answered.FindStringSubmatch(message); match != nil {
+			code, _ := strconv.Atoi(match[2] + match[3])
+			return &StatusError{Code: code, Message: text.PrintableLine(match[1])}
+		}
+		return fmt.Errorf("gh api %s: %w: %s", path, err, text.PrintableLine(message))
+	}
+	if err := json.Unmarshal(out.Bytes(), into); err != nil {
+		return fmt.Errorf("gh api %s: %w", path, err)
+	}
+	return nil
+}
+
+// read returns the answer to a path.
+func read[T any](ctx context.Context, g GitHub, format string, args ...any) Answer[T] {
+	var answer Answer[T]
+	answer.Err = g.get(ctx, fmt.Sprintf(format, args...), &answer.Value)
+	return answer
+}
+
+// Read returns what GitHub answers about the repositories, in their order.
+func (g GitHub) Read(ctx context.Context, e Expected) []Repository {
+	found := make([]Repository, len(e.Repositories))
+	parallel(len(found), func(i int) { found[i] = g.repository(ctx, e.Repositories[i], e.branches()) })
+	return found
+}
+
+func (g GitHub) repository(ctx context.Context, name string, branches []string) Repository {
+	r := Repository{Name: name, Branches: map[string]Answer[BranchRules]{}}
+	if r.Info = read[RepositoryInfo](ctx, g, "repos/%s", name); r.Info.Err != nil {
+		return r
+	}
+	rules := make([]Answer[BranchRules], len(branches))
+	steps := []func(){
+		func() { r.Plan = g.plan(ctx, r) },
+		func() { r.Environments = g.environments(ctx, name) },
+		func() { r.Subject = read[SubjectTemplate](ctx, g, "repos/%s/actions/oidc/customization/sub", name) },
+		func() { r.Workflow = read[WorkflowPermissions](ctx, g, "repos/%s/actions/permissions/workflow", name) },
+		func() {
+			r.Offers = g.offers(ctx, name)
+			if r.Offers.Value && r.Info.Value.private() {
+				r.Access = read[WorkflowAccess](ctx, g, "repos/%s/actions/permissions/access", name)
+			}
+		},
+	}
+	for i, branch := range branches {
+		steps = append(steps, func() { rules[i] = g.branchRules(ctx, name, branch) })
+	}
+	parallel(len(steps), func(i int) { steps[i]() })
+	for i, branch := range branches {
+		r.Branches[branch] = rules[i]
+	}
+	return r
+}
+
+// plan returns the plan of a private repository's owner; "" where GitHub does not show it, or where it makes no difference.
+// Source: https://docs.github.com/en/rest/orgs/orgs#get-an-organization
+func (g GitHub) plan(ctx context.Context, r Repository) string {
+	owner, _, _ := strings.Cut(r.Name, "/")
+	kind := "orgs"
+	if r.Info.Value.Owner.Type == "User" {
+		kind = "users"
+	}
+	if !r.Info.Value.private() {
+		return ""
+	}
+	return read[struct {
+		Plan struct {
+			Name string `json:"name"`
+		} `json:"plan"`
+	}](ctx, g, "%s/%s", kind, owner).Value.Plan.Name
+}
+
+// pageSize is the most that GitHub lists at once. No repository has more environments or patterns.
+const pageSize = 100
+
+// environments returns the environments with their patterns.
+func (g GitHub) environments(ctx context.Context, repository string) Answer[[]GitHubEnvironment] {
+	listed := read[struct {
+		Environments []GitHubEnvironment `json:"environments"`
+	}](ctx, g, "repos/%s/environments?per_page=%d", repository, pageSize)
+	found := listed.Value.Environments
+	parallel(len(found), func(i int) {
+		if found[i].Policy == nil || !found[i].Policy.Custom {
+			return
+		}
+		patterns := read[struct {
+			Patterns []BranchPattern `json:"branch_policies"`
+		}](ctx, g, "repos/%s/environments/%s/deployment-branch-policies?per_page=%d", repository, url.PathEscape(found[i].Name), pageSize)
+		found[i].Patterns = Answer[[]BranchPattern]{patterns.Value.Patterns, patterns.Err}
+	})
+	return Answer[[]GitHubEnvironment]{found, listed.Err}
+}
+
+// offers reports whether a repository has the reusable workflow.
+// Source: https://docs.github.com/en/rest/actions/workflows#get-a-workflow
+func (g GitHub) offers(ctx context.Context, repository string) Answer[bool] {
+	err := read[struct{}](ctx, g, "repos/%s/actions/workflows/%s", repository, deployWorkflow).Err
+	if isStatus(err, 404) {
+		return Answer[bool]{}
+	}
+	return Answer[bool]{err == nil, err}
+}
+
+// branchRules returns what the rulesets and the protection of a branch demand together. The protection is visible to administrators only.
+// Source: https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch
+// Source: https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
+func (g GitHub) branchRules(ctx context.Context, repository, branch string) Answer[BranchRules] {
+	type statusCheck struct {
+		Context string `json:"context"`
+	}
+	var all BranchRules
+	rulesets := read[[]struct {
+		Type       string `json:"type"`
+		Parameters struct {
+			Checks    []statusCheck `json:"required_status_checks"`
+			Approvals int           `json:"required_approving_review_count"`
+		} `json:"parameters"`
+	}](ctx, g, "repos/%s/rules/branches/%s?per_page=%d", repository, url.PathEscape(branch), pageSize)
+	for _, rule := range rulesets.Value {
+		all.Approvals = max(all.Approvals, rule.Parameters.Approvals)
+		for _, check := range rule.Parameters.Checks {
+			all.Checks = append(all.Checks, check.Context)
+		}
+	}
+	protection := read[struct {
+		Checks struct {
+			Contexts []string `json:"contexts"`
+		} `json:"required_status_checks"`
+		Reviews struct {
+			Approvals int `json:"required_approving_review_count"`
+		} `json:"required_pull_request_reviews"`
+	}](ctx, g, "repos/%s/branches/%s/protection", repository, url.PathEscape(branch))
+	all.Checks = append(all.Checks, protection.Value.Checks.Contexts...)
+	all.Approvals = max(all.Approvals, protection.Value.Reviews.Approvals)
+	// Without the rights of an administrator, 404 has another message.
+	refused, ok := errors.AsType[*StatusError](protection.Err)
+	if unprotected := ok && refused.Code == 404 && strings.HasPrefix(refused.Message, "Branch not "); !unprotected {
+		all.Unread = protection.Err
+	}
+	return Answer[BranchRules]{all, rulesets.Err}
+}
