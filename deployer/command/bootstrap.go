@@ -55,6 +55,9 @@ func (o bootstrapOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := shared.CheckEnvironments(); err != nil {
+			return err
+		}
 		if ready, err := ensureStateBucket(ctx, t, shared, o.terminal.out, o.dryRun); err != nil || !ready {
 			return err
 		}
