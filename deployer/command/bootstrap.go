@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -203,6 +204,12 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 	steps.WriteString("The roles trust workflows whose OIDC subject begins with:\n")
 	for _, repository := range shared.GitHub.Repositories {
 		fmt.Fprintf(&steps, "  repo:%s\n", repository)
+	}
+	steps.WriteString("They deploy each environment on its branch alone:\n")
+	for _, name := range append(slices.Clone(shared.GitHub.Environments), "production") {
+		if d, ok := shared.GitHub.Delivered(name); ok {
+			fmt.Fprintf(&steps, "  %s on %s\n", name, d.Branch)
+		}
 	}
 	fmt.Fprintf(&steps, "If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
 		environment.SharedStack)
