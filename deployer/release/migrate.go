@@ -218,7 +218,7 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	next := "check its locks in the database; raise deployment.migrations.timeout in the environment's file to allow more time"
 	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
 		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
-			limit, err, logExcerpt("last log lines", tail.last), taskID(task)), "stop it manually once nothing depends on it; "+next)
+			limit, err, logExcerpt(excerptTitle, tail.last), taskID(task)), "stop it manually once nothing depends on it; "+next)
 	}
 	log.progress("stopping task %s", taskID(task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
@@ -228,7 +228,7 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	} else {
 		text += "; it has not stopped yet"
 	}
-	return hint.With(errors.New(text+logExcerpt("last log lines", tail.last)), next)
+	return hint.With(errors.New(text+logExcerpt(excerptTitle, tail.last)), next)
 }
 
 // detach returns what happens to the task when the deployment is interrupted.
@@ -256,7 +256,7 @@ func (m *migrationTask) evaluate(task *types.Task, tail *logTailer) error {
 	} else {
 		text, next = text+ecsReason(cause), hintText(m.env, cause)
 	}
-	return hint.With(errors.New(text+logExcerpt("last log lines", tail.last)), next)
+	return hint.With(errors.New(text+logExcerpt(excerptTitle, tail.last)), next)
 }
 
 // exitCode returns the exit code of the migration's container, -1 where it has none.
