@@ -433,7 +433,7 @@ func conflicts(env *Environment, others []*Environment) problemList {
 				"%s is the domain of %s too", env.Domain.Name, FileName(other.Stack))
 		case below(env.Domain.Name, other.Domain.Name) || below(other.Domain.Name, env.Domain.Name):
 			l.add("domain.name", "give one of the two another name, beside that of the other",
-				"of %s and %s of %s, one is below the other: whoever deploys the upper one may change the records of both",
+				"of %s and %s of %s, one is below the other: the role that deploys the upper one may change the records of both",
 				env.Domain.Name, other.Domain.Name, FileName(other.Stack))
 		}
 		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch == other.Delivery.Branch {

@@ -171,7 +171,7 @@ const (
 )
 
 // trustEnvironments trusts jobs that run in one of the GitHub environments, each on its own branch. GitHub lets any job name an environment
-// that has no rules about branches, and whoever may push a branch brings a workflow: the trust itself therefore denies an environment to
+// that has no rules about branches, and anyone who may push a branch brings a workflow: the trust itself therefore denies an environment to
 // other branches, one statement each. An environment without a file has no branch, and is denied. A statement that allows one environment
 // would repeat the repositories, and exceed the size of a trust policy with the fourth.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html

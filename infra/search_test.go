@@ -209,7 +209,7 @@ const (
 	stateFiles = "arn:aws:s3:::v3-backend-pulumi-state-123456789012/"
 )
 
-// sharedByNature has what IAM cannot distinguish, or what harms nobody, with the reason. docs/security.md lists the former.
+// sharedByNature returns why a request is not searched: IAM cannot distinguish it, or it does no harm. It returns "" for all others. docs/security.md lists the former.
 func sharedByNature(a request) string {
 	for pattern, reason := range map[string]string{
 		"route53:*HealthCheck on *":                            "no names, no tags",
@@ -394,7 +394,7 @@ func harms(t *testing.T, all []registration) []*attempt {
 		of("ec2:AuthorizeSecurityGroupIngress", anyEC2+"security-group-rule/sgr-1"),
 		of("acm:RequestCertificate", "*").with("acm:DomainNames", "staging-api.hyperchonk.com"),
 	} {
-		add("makes a resource look like production's", own.with(getsTag, production))
+		add("tags a resource like production's", own.with(getsTag, production))
 	}
 	attempts = append(attempts, roleHarms()...)
 	attempts = append(attempts, taskHarms()...)
@@ -612,7 +612,7 @@ func readsOnly(action string) bool {
 	return false
 }
 
-// unrelatedConditions has the conditions of allowed actions without which nothing of production's can be reached, with the reason.
+// unrelatedConditions returns the conditions of allowed actions without which nothing of production's can be reached, with the reason.
 func unrelatedConditions() map[string]string {
 	return map[string]string{
 		"MakeNetwork aws:RequestedRegion": "nothing of production's is in another region",
