@@ -46,8 +46,8 @@ type GitHub struct {
 	unresolved error
 }
 
-// Delivered is what GitHub's roles have to know about an environment: the branch whose jobs may deploy it, and the domain whose records
-// they may change.
+// Delivered is what GitHub's roles have to know about an environment: the branch whose jobs may deploy it, and the
+// domain whose records they may change.
 type Delivered struct{ Branch, Domain string }
 
 // Delivered returns what GitHub's roles have to know about an environment; ok is false where no file has the name.
@@ -64,16 +64,16 @@ func (g *GitHub) resolve(envs []*Environment, err error) {
 	}
 }
 
-// Resolve reads the environments' files in dir, whose branches and domains GitHub's roles need, and returns an error where one of them is not
-// valid, or where a listed environment has none. LoadShared reads them too, but does not reject them: a command for one environment must
-// not fail because of another's file.
+// Resolve reads the environments' files in dir, whose branches and domains GitHub's roles need, and returns an error
+// where one of them is not valid, or where a listed environment has none. LoadShared reads them too, but does not
+// reject them: a command for one environment must not fail because of another's file.
 func (s *Shared) Resolve(dir string) error {
 	s.GitHub.resolve(LoadAll(dir))
 	return s.CheckEnvironments()
 }
 
-// CheckEnvironments returns an error where a file of an environment is not valid, or where a listed environment has none: its jobs could
-// assume no role.
+// CheckEnvironments returns an error where a file of an environment is not valid, or where a listed environment has
+// none: its jobs could assume no role.
 func (s *Shared) CheckEnvironments() error {
 	if s.GitHub.unresolved != nil {
 		return s.GitHub.unresolved
@@ -81,7 +81,8 @@ func (s *Shared) CheckEnvironments() error {
 	var l problemList
 	for i, name := range s.GitHub.Environments {
 		if _, ok := s.GitHub.Delivered(name); !ok {
-			l.add(fmt.Sprintf("github.environments[%d]", i), "create it with `deployer env new "+StackOf(name)+"`, or remove it from the list",
+			l.add(fmt.Sprintf("github.environments[%d]", i),
+				"create it with `deployer env new "+StackOf(name)+"`, or remove it from the list",
 				"there is no environment %q", name)
 		}
 	}
@@ -101,7 +102,8 @@ const (
 // Tags returns the tags of every shared resource.
 func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 
-// ProductionDomain returns production's domain. Without a file it is the one of the convention, by which only production has no prefix.
+// ProductionDomain returns production's domain. Without a file it is the one of the convention, by which only
+// production has no prefix.
 func (s *Shared) ProductionDomain() string {
 	if d, ok := s.GitHub.Delivered("production"); ok {
 		return d.Domain

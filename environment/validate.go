@@ -420,7 +420,8 @@ func conflicts(env *Environment, others []*Environment) problemList {
 	for _, other := range others {
 		if overlapping(env.Name, other.Name) || overlapping(env.Stack, other.Stack) {
 			l.add("name", "give one of the two a name that begins otherwise", "%q and %q of %s begin with the same name: "+
-				"permissions for the resources of the shorter one would match those of the other", env.Name, other.Name, FileName(other.Stack))
+				"permissions for the resources of the shorter one would match those of the other", env.Name, other.Name,
+				FileName(other.Stack))
 		}
 		theirs, ours := netip.MustParsePrefix(other.Network.CIDR), netip.MustParsePrefix(env.Network.CIDR)
 		if ours.Overlaps(theirs) {
@@ -444,8 +445,8 @@ func conflicts(env *Environment, others []*Environment) problemList {
 	return l
 }
 
-// overlapping reports whether one name is the other up to a hyphen. Names of resources consist of an environment's name, a hyphen and a
-// suffix, and permissions match them by the beginning.
+// overlapping reports whether one name is the other up to a hyphen. Names of resources consist of an environment's
+// name, a hyphen and a suffix, and permissions match them by the beginning.
 func overlapping(a, b string) bool { return strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-") }
 
 // below reports whether a domain is a subdomain of another.

@@ -45,9 +45,10 @@ func NewBoundary(
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that roles.go, network.go and
-// rotation.go allow. They deny production's resources to all roles but production's own, by their ARNs: GitHub's role for the other environments
-// chooses names of roles, and can create none of these. A boundary does not apply to resource policies.
+// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that
+// roles.go, network.go and rotation.go allow. They deny production's resources to all roles but production's own, by
+// their ARNs: GitHub's role for the other environments chooses names of roles, and can create none of these. A
+// boundary does not apply to resource policies.
 func boundaryStatements(s shared) []statement {
 	anyEnvironment, productionOnly := s.forAllEnvironments(), s.forEnvironment(production)
 	denyOtherEnvironments := func(denied statement) statement {
@@ -78,7 +79,7 @@ func boundaryStatements(s shared) []statement {
 			productionOnly.arns("states", "stateMachine:%s-*"), []string{s.configSecretARN(production)})...)),
 		denyOtherEnvironments(deny("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
 			when("StringLike", databaseOfSecret, productionOnly.arns("rds", "db:%s-*")...)),
-		denyOtherEnvironments(denyProductionTasks(productionOnly)),
+		denyOtherEnvironments(denyProductionTasks(productionOnly, "ecs:UpdateService")),
 	}
 }
 

@@ -99,7 +99,8 @@ func TestBoundaryDeniesOtherEnvironments(t *testing.T) {
 	} {
 		require.Equal(t, c.mine, boundary.allows(t, c.ask(production)), name)
 		for _, other := range []string{
-			staging, "v3-backend-production-x-task-role", "v3-backend-production-task-role-x", "v3-backend-production-", "v3-backend-Production-task-role",
+			staging, "v3-backend-production-x-task-role", "v3-backend-production-task-role-x", "v3-backend-production-",
+			"v3-backend-Production-task-role",
 			"v3-backend-x-/v3-backend-production-task-role", "v3-backend-production-eu-task-role",
 		} {
 			require.False(t, boundary.allows(t, c.ask(other)), "%s as %s", name, other)
@@ -107,7 +108,8 @@ func TestBoundaryDeniesOtherEnvironments(t *testing.T) {
 	}
 }
 
-// TestBoundaryExemptsProductionsRoles checks that the boundary's denials apply to all roles but those that production's program declares.
+// TestBoundaryExemptsProductionsRoles checks that the boundary's denials apply to all roles but those that
+// production's program declares.
 func TestBoundaryExemptsProductionsRoles(t *testing.T) {
 	_, all := deployed(t, "production")
 	var roles values
@@ -124,14 +126,16 @@ func TestBoundaryExemptsProductionsRoles(t *testing.T) {
 	require.Positive(t, denials)
 }
 
-// TestBoundaryDeniesProductionsTasks checks that a service of another environment cannot run production's task definition, with its roles.
+// TestBoundaryDeniesProductionsTasks checks that a service of another environment cannot run production's task
+// definition, with its roles.
 func TestBoundaryDeniesProductionsTasks(t *testing.T) {
 	boundary := bounded(t)
 	for definition, allowed := range map[string]bool{
 		ofECS + "task-definition/v3-backend-staging-api:7": true, ofECS + "task-definition/v3-backend-production-api:7": false,
 		"v3-backend-production-api": false,
 	} {
-		update := as("v3-backend-staging-rotation-role", "ecs:UpdateService", ofECS+"service/v3-backend-staging-cluster/v3-backend-staging-api-service")
+		update := as("v3-backend-staging-rotation-role", "ecs:UpdateService",
+			ofECS+"service/v3-backend-staging-cluster/v3-backend-staging-api-service")
 		require.Equal(t, allowed, boundary.allows(t, update.with("ecs:task-definition", definition)), definition)
 		require.True(t, boundary.allows(t, update), "a restart names no task definition")
 	}

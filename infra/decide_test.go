@@ -80,8 +80,8 @@ func jobOf(repository, environment, ref string) claims {
 	return token
 }
 
-// request returns the request that STS decides: the standard claims and those of GitHub that STS supports are keys of the context, others
-// are not.
+// request returns the request that STS decides: the standard claims and those of GitHub that STS supports are keys of
+// the context, others are not.
 // Source: https://aws.amazon.com/about-aws/whats-new/2026/01/aws-sts-supports-validation-identity-provider-claims/
 func (c claims) request() request {
 	r := of(assumeWithToken, "")
@@ -203,9 +203,11 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"", "", true}, {"*", "", true}, {"*", "a:b/c", true}, {"a", "a", true}, {"a", "b", false}, {"a*", "a", true}, {"*a", "ba", true},
+		{"", "", true}, {"*", "", true}, {"*", "a:b/c", true}, {"a", "a", true}, {"a", "b", false}, {"a*", "a", true}, {"*a",
+			"ba", true},
 		{"*a", "ab", false}, {"a*b*c", "aXbYc", true}, {"a*b*c", "abbcbc", true}, {"a*b*c", "abcb", false}, {"a?c", "abc", true},
-		{"a?c", "ac", false}, {"a.c", "abc", false}, {"**", "x", true}, {"a*", "b", false}, {"ab", "a", false}, {"A*", "ab", false},
+		{"a?c", "ac", false}, {"a.c", "abc", false}, {"**", "x", true}, {"a*", "b", false}, {"ab", "a", false}, {"A*", "ab",
+			false},
 	} {
 		require.Equal(t, c.want, like(c.pattern, c.text), "%s: %s", c.pattern, c.text)
 	}
@@ -220,12 +222,14 @@ func TestTokensAreDecidedAsSTSDoes(t *testing.T) {
 		statements []statement
 		want       bool
 	}{
-		"the audience":       {[]statement{base}, true},
-		"the branch":         {[]statement{base.when("StringEquals", claimRef, "refs/heads/staging")}, true},
-		"another branch":     {[]statement{base.when("StringEquals", claimRef, "refs/heads/x")}, false},
-		"an unknown claim":   {[]statement{base.when("StringEquals", githubIssuer+":repository_owner", "o")}, false},
-		"a denied branch":    {[]statement{base, {Effect: "Deny", Action: values{assumeWithToken}, Condition: condition{"StringNotEquals": {claimRef: {"refs/heads/x"}}}}}, false},
-		"another is denied":  {[]statement{base, {Effect: "Deny", Action: values{assumeWithToken}, Condition: condition{"StringNotEquals": {claimRef: {"refs/heads/staging"}}}}}, true},
+		"the audience":     {[]statement{base}, true},
+		"the branch":       {[]statement{base.when("StringEquals", claimRef, "refs/heads/staging")}, true},
+		"another branch":   {[]statement{base.when("StringEquals", claimRef, "refs/heads/x")}, false},
+		"an unknown claim": {[]statement{base.when("StringEquals", githubIssuer+":repository_owner", "o")}, false},
+		"a denied branch": {[]statement{base, {Effect: "Deny", Action: values{assumeWithToken},
+			Condition: condition{"StringNotEquals": {claimRef: {"refs/heads/x"}}}}}, false},
+		"another is denied": {[]statement{base, {Effect: "Deny", Action: values{assumeWithToken},
+			Condition: condition{"StringNotEquals": {claimRef: {"refs/heads/staging"}}}}}, true},
 		"another permission": {[]statement{{Effect: "Allow", Action: values{"sts:AssumeRole"}}}, false},
 	} {
 		require.Equal(t, c.want, policy{Statement: c.statements}.trusts(t, job), name)

@@ -13,8 +13,8 @@ import (
 type Delivery struct {
 	pulumi.ResourceState
 
-	// DeployRoleARN is for the listed GitHub environments, ProductionRoleARN for production alone, ReadRoleARN for pull requests and the
-	// branches of the environments.
+	// DeployRoleARN is for the listed GitHub environments, ProductionRoleARN for production alone, ReadRoleARN for
+	// pull requests and the branches of the environments.
 	DeployRoleARN, ProductionRoleARN, ReadRoleARN pulumi.StringOutput
 }
 
@@ -50,7 +50,8 @@ func githubRoles(s *environment.Shared) []githubRole {
 	return []githubRole{
 		{"-deploy", environment.DeployRole, trusting(s.GitHub.Environments...), deployPermissions, deployNetwork},
 		{"-production", environment.ProductionDeployRole, trusting(production), productionPermissions, productionNetwork},
-		{"-read", environment.ReadRole, func(issuerARN string) []statement { return trustReaders(issuerARN, s.GitHub) }, nil, nil},
+		{"-read", environment.ReadRole, func(issuerARN string) []statement { return trustReaders(issuerARN, s.GitHub) }, nil,
+			nil},
 	}
 }
 
@@ -160,7 +161,8 @@ const (
 	claimAudience    = githubIssuer + ":aud"
 	claimSubject     = githubIssuer + ":sub"
 	claimEnvironment = githubIssuer + ":environment"
-	// claimRef is the branch or tag of the run, also in a workflow that a workflow of another repository calls: that of the caller.
+	// claimRef is the branch or tag of the run, also in a workflow that a workflow of another repository calls: that
+	// of the caller.
 	// Source: https://docs.github.com/en/actions/reference/security/oidc
 	claimRef = githubIssuer + ":ref"
 )
@@ -170,10 +172,11 @@ const (
 	branchRef       = "refs/heads/"
 )
 
-// trustEnvironments trusts jobs that run in one of the GitHub environments, each on its own branch. GitHub lets any job name an environment
-// that has no rules about branches, and anyone who may push a branch brings a workflow: the trust itself therefore denies an environment to
-// other branches, one statement each. An environment without a file has no branch, and is denied. A statement that allows one environment
-// would repeat the repositories, and exceed the size of a trust policy with the fourth.
+// trustEnvironments trusts jobs that run in one of the GitHub environments, each on its own branch. GitHub lets any
+// job name an environment that has no rules about branches, and anyone who may push a branch brings a workflow: the
+// trust itself therefore denies an environment to other branches, one statement each. An environment without a file
+// has no branch, and is denied. A statement that allows one environment would repeat the repositories, and exceed the
+// size of a trust policy with the fourth.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func trustEnvironments(issuerARN string, g environment.GitHub, names []string) []statement {
 	statements := []statement{githubTrust(issuerARN).
@@ -191,8 +194,8 @@ func trustEnvironments(issuerARN string, g environment.GitHub, names []string) [
 	return statements
 }
 
-// trustReaders trusts pull requests, whose ref GitHub gives to no branch, and the branches of the environments, on which scheduled
-// workflows run. For the reasons see docs/adr/0021-branches-in-the-trust.md.
+// trustReaders trusts pull requests, whose ref GitHub gives to no branch, and the branches of the environments, on
+// which scheduled workflows run. For the reasons see docs/adr/0021-branches-in-the-trust.md.
 func trustReaders(issuerARN string, g environment.GitHub) []statement {
 	refs := []string{"refs/pull/*/merge"}
 	for _, name := range append(slices.Clone(g.Environments), production) {

@@ -21,11 +21,13 @@ func trustOf(t *testing.T, all []registration, role string) policy {
 	return parsed(t, find(t, all, "aws:iam/role:Role", role).get("assumeRolePolicy"))
 }
 
-// TestGitHubRolesTrustTheBranchesOfTheirEnvironments evaluates the trust policies for jobs on branches that have another environment, or none.
+// TestGitHubRolesTrustTheBranchesOfTheirEnvironments evaluates the trust policies for jobs on branches that have
+// another environment, or none.
 func TestGitHubRolesTrustTheBranchesOfTheirEnvironments(t *testing.T) {
 	_, all := sharedStack(t)
 	for role, name := range map[string]string{
-		deployRole: "GitHubActions-Deploy-Role", productionRole: "GitHubActions-Deploy-Role-production", readRole: "GitHubActions-Read-Role",
+		deployRole: "GitHubActions-Deploy-Role", productionRole: "GitHubActions-Deploy-Role-production",
+		readRole: "GitHubActions-Read-Role",
 	} {
 		require.Equal(t, name, find(t, all, "aws:iam/role:Role", role).get("name"))
 	}
@@ -67,8 +69,8 @@ func TestGitHubRolesTrustTheBranchesOfTheirEnvironments(t *testing.T) {
 	}
 }
 
-// TestGitHubRolesTrustBothFormsOfSubjects evaluates the trust policies for a repository whose subjects consist of names, and one whose
-// subjects have IDs.
+// TestGitHubRolesTrustBothFormsOfSubjects evaluates the trust policies for a repository whose subjects consist of
+// names, and one whose subjects have IDs.
 // Source: https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
 func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
 	shared, err := environment.LoadShared("..")
@@ -87,10 +89,12 @@ func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
 		"balancer/v3-backend-other":               false,
 	} {
 		for _, c := range []struct{ role, environment, ref string }{
-			{deployRole, "staging", "refs/heads/staging"}, {productionRole, "production", "refs/heads/main"}, {readRole, "", "refs/pull/1/merge"},
+			{deployRole, "staging", "refs/heads/staging"}, {productionRole, "production", "refs/heads/main"}, {readRole, "",
+				"refs/pull/1/merge"},
 			{readRole, "", "refs/heads/main"},
 		} {
-			require.Equal(t, trusted, trustOf(t, all, c.role).trusts(t, jobOf(repository, c.environment, c.ref)), "%s as %s", repository, c.role)
+			require.Equal(t, trusted, trustOf(t, all, c.role).trusts(t, jobOf(repository, c.environment, c.ref)), "%s as %s",
+				repository, c.role)
 		}
 	}
 }

@@ -102,8 +102,9 @@ func managedRule(m environment.ManagedRuleGroup, priority int) wafv2.WebAclRuleA
 	}
 }
 
-// visibilityConfig publishes the metrics of a rule, and no samples of requests: WAF keeps their headers and query strings whatever the logging
-// configuration redacts, and everyone who may call GetSampledRequests reads them. The logs have the decisions.
+// visibilityConfig publishes the metrics of a rule, and no samples of requests: WAF keeps their headers and query
+// strings whatever the logging configuration redacts, and everyone who may call GetSampledRequests reads them. The
+// logs have the decisions.
 // Source: https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingConfiguration.html
 func visibilityConfig(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
 	return wafv2.WebAclRuleVisibilityConfigArgs{

@@ -100,8 +100,9 @@ func deployPermissions(s shared) []statement {
 		deny("NotProductionTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
 		deny("NotProductionDatabase", []string{"secretsmanager:*"}, s.databaseSecretARNs()).
 			when("StringLike", databaseOfSecret, productionOnly.arns("rds", "db:%s-*")...),
-		deny("NotProductionCluster", []string{"ecs:RunTask"}, anyResource).when("StringLike", "ecs:cluster", productionOnly.expand("*%s-*")),
-		denyProductionTasks(productionOnly),
+		deny("NotProductionCluster", []string{"ecs:RunTask"}, anyResource).when("StringLike", "ecs:cluster",
+			productionOnly.expand("*%s-*")),
+		denyProductionTasks(productionOnly, "ecs:CreateService", "ecs:UpdateService"),
 		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"},
 			// Every stack reads the version of the state's format there.
 			append(s.stackState(environment.SharedStack), s.stateObjects(".pulumi/meta.yaml"))...),
@@ -111,8 +112,8 @@ func deployPermissions(s shared) []statement {
 // denyProductionTasks denies services that run production's task definitions, whose roles ECS does not ask to be passed again.
 // A caller may give a family without an ARN.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-func denyProductionTasks(productionOnly scope) statement {
-	return deny("NotProductionTasks", []string{"ecs:CreateService", "ecs:UpdateService"}, anyResource).
+func denyProductionTasks(productionOnly scope, actions ...string) statement {
+	return deny("NotProductionTasks", actions, anyResource).
 		when("StringLike", "ecs:task-definition", productionOnly.expand("*%s-*"))
 }
 
@@ -289,8 +290,9 @@ func namedStatements(s scope) []statement {
 		}, "arn:aws:s3:::"+s.expand("%s-logs-")+s.Account+"*")}
 }
 
-// roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services. They deny creating a role
-// or adding a policy without the boundary, and replacing it. Nothing allows changing the boundary, removing it, or managed policies.
+// roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services.
+// They deny creating a role or adding a policy without the boundary, and replacing it. Nothing allows changing the
+// boundary, removing it, or managed policies.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
@@ -314,8 +316,9 @@ func roleStatements(s scope) []statement {
 	}
 }
 
-// domainStatements returns statements that allow the records at and below the environments' domains, and certificates for the domains. The
-// record that proves the control of a domain to ACM is the same for all certificates of the account, so any of them would be issued.
+// domainStatements returns statements that allow the records at and below the environments' domains, and certificates
+// for the domains. The record that proves the control of a domain to ACM is the same for all certificates of the
+// account, so any of them would be issued.
 // Source: https://docs.aws.amazon.com/acm/latest/userguide/acm-conditions.html
 func domainStatements(s scope) []statement {
 	if len(s.domains) == 0 {

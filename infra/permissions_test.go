@@ -116,11 +116,12 @@ func TestOnlyItsRoleChangesRecordsOfProduction(t *testing.T) {
 		return of("acm:RequestCertificate", "*").with("aws:RequestTag/Environment", "staging").with("acm:DomainNames", names...)
 	}
 	decide(t, map[string]decision{
-		"staging's certificate":      {certificate("staging-api.hyperchonk.com"), []string{deployRole}},
-		"a certificate of all":       {certificate("*.hyperchonk.com"), nil},
-		"production's certificate":   {certificate("api.hyperchonk.com"), nil},
-		"a certificate of both":      {certificate("staging-api.hyperchonk.com", "api.hyperchonk.com"), nil},
-		"production's own, tagged":   {certificate("api.hyperchonk.com").with("aws:RequestTag/Environment", "production"), []string{productionRole}},
+		"staging's certificate":    {certificate("staging-api.hyperchonk.com"), []string{deployRole}},
+		"a certificate of all":     {certificate("*.hyperchonk.com"), nil},
+		"production's certificate": {certificate("api.hyperchonk.com"), nil},
+		"a certificate of both":    {certificate("staging-api.hyperchonk.com", "api.hyperchonk.com"), nil},
+		"production's own, tagged": {certificate("api.hyperchonk.com").with("aws:RequestTag/Environment", "production"),
+			[]string{productionRole}},
 		"its domain with a wildcard": {certificate("*.staging-api.hyperchonk.com"), nil},
 	})
 	env, _ := deployed(t, "production")
@@ -203,7 +204,8 @@ func TestDeployRoleCannotTouchProductionsSecrets(t *testing.T) {
 	on := func(action, environment string) request {
 		return of(action, dbSecret).with(databaseOfSecret, ofRDS+"db:v3-backend-"+environment+"-db")
 	}
-	for _, action := range []string{"secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret", "secretsmanager:TagResource"} {
+	for _, action := range []string{"secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret",
+		"secretsmanager:TagResource"} {
 		decide(t, map[string]decision{
 			action + " of staging":    {on(action, "staging"), []string{deployRole, productionRole}},
 			action + " of production": {on(action, "production"), []string{productionRole}},
@@ -211,14 +213,16 @@ func TestDeployRoleCannotTouchProductionsSecrets(t *testing.T) {
 	}
 }
 
-// TestTasksStayInTheirEnvironment checks that no task runs in production's cluster, or from production's task definition, on behalf of another
-// environment: IAM decides a task by its definition, and a service by its own name.
+// TestTasksStayInTheirEnvironment checks that no task runs in production's cluster, or from production's task
+// definition, on behalf of another environment: IAM decides a task by its definition, and a service by its own name.
 func TestTasksStayInTheirEnvironment(t *testing.T) {
 	run := func(cluster, definition string) request {
 		return of("ecs:RunTask", ofECS+"task-definition/v3-backend-"+definition+"-migration-task:7").with("ecs:cluster", cluster)
 	}
 	serve := func(action, service, definition string) request {
-		return of(action, ofECS+"service/v3-backend-"+service+"-cluster/v3-backend-"+service+"-api-service").with("ecs:task-definition", definition)
+		return of(action,
+			ofECS+"service/v3-backend-"+service+"-cluster/v3-backend-"+service+"-api-service").with("ecs:task-definition",
+			definition)
 	}
 	decisions := map[string]decision{
 		"its own":               {run(ofECS+"cluster/v3-backend-staging-cluster", "staging"), []string{deployRole}},
@@ -228,8 +232,9 @@ func TestTasksStayInTheirEnvironment(t *testing.T) {
 	}
 	for _, action := range []string{"ecs:CreateService", "ecs:UpdateService"} {
 		for definition, allowed := range map[string][]string{
-			ofECS + "task-definition/v3-backend-staging-api:7": {deployRole}, ofECS + "task-definition/v3-backend-production-api:7": nil,
-			"v3-backend-production-api:7": nil, "v3-backend-production-api": nil,
+			ofECS + "task-definition/v3-backend-staging-api:7":    {deployRole},
+			ofECS + "task-definition/v3-backend-production-api:7": nil,
+			"v3-backend-production-api:7":                         nil, "v3-backend-production-api": nil,
 		} {
 			decisions[action+" with "+definition] = decision{serve(action, "staging", definition), allowed}
 		}
@@ -248,7 +253,8 @@ func TestDeployRoleKeepsWhatAllStacksRead(t *testing.T) {
 	}
 }
 
-// TestReadRoleReadsNoRequests checks that the samples of the firewall, which contain headers and query strings of users, are read by no role.
+// TestReadRoleReadsNoRequests checks that the samples of the firewall, which contain headers and query strings of
+// users, are read by no role.
 func TestReadRoleReadsNoRequests(t *testing.T) {
 	readers := []string{productionRole, readRole} // the other role is denied all of production
 	decide(t, map[string]decision{

@@ -60,8 +60,8 @@ type fakeECS struct {
 	// errors are answers by operation, such as ListServiceDeployments.
 	errors map[string]error
 	calls  [][]string
-	// definitions are the migration's task definitions, the newest first, each called after its image and its role; ran are the tasks
-	// that were run.
+	// definitions are the migration's task definitions, the newest first, each called after its image and its role;
+	// ran are the tasks that were run.
 	definitions []string
 	ran         []*ecs.RunTaskInput
 	stopped     []string

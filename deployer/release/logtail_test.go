@@ -10,14 +10,16 @@ import (
 )
 
 func TestTextWithoutLogExcerpts(t *testing.T) {
-	lines := []string{"DATABASE_URL=postgresql://user:hunter2@host/db", "", "  last log lines: of the application", "\tat main (index.js:1)\nsecond"}
+	lines := []string{"DATABASE_URL=postgresql://user:hunter2@host/db", "", "  last log lines: of the application",
+		"\tat main (index.js:1)\nsecond"}
 	for text, want := range map[string]string{
 		"":      "",
 		"plain": "plain",
 		"the migration failed" + logExcerpt(excerptTitle, lines): "the migration failed\n  last log lines: 5, not recorded",
 		"api:" + logExcerpt(excerptTitle+" of a running task", lines) + "\nworker: late\n  ECS reports: no capacity": "api:\n" +
 			"  last log lines of a running task: 5, not recorded\nworker: late\n  ECS reports: no capacity",
-		"two" + logExcerpt(excerptTitle, lines) + logExcerpt(excerptTitle, []string{"x"}) + "\nrolled back": "two\n  last log lines: 5, not recorded\n" +
+		"two" + logExcerpt(excerptTitle, lines) + logExcerpt(excerptTitle,
+			[]string{"x"}) + "\nrolled back": "two\n  last log lines: 5, not recorded\n" +
 			"  last log lines: 1, not recorded\nrolled back",
 	} {
 		require.Equal(t, want, withoutLogExcerpts(text))

@@ -311,7 +311,8 @@ const maxRevisions = 30
 
 // findDefinition returns the newest revision of the migration's task definition that has the image and is accepted.
 func findDefinition(
-	ctx context.Context, client *ecs.Client, env *environment.Environment, image string, accepted func(*types.TaskDefinition) bool,
+	ctx context.Context, client *ecs.Client, env *environment.Environment, image string,
+	accepted func(*types.TaskDefinition) bool,
 ) (string, error) {
 	family := env.TaskFamily(environment.Migration)
 	out, err := client.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
@@ -336,10 +337,12 @@ func findDefinition(
 	}
 	next := "run `deployer up --env " + env.Stack + " --image-tag TAG` with the image: its provision phase creates one"
 	if rejected != "" {
-		return "", hint.With(fmt.Errorf("the revision %s of the task definition has the image %s, but differs in more than the image from the one "+
-			"that the stack registered, and is not run", rejected, awsx.NameFromARN(image)), next)
+		return "",
+			hint.With(fmt.Errorf("the revision %s of the task definition has the image %s, but differs in more than the image from the one "+
+				"that the stack registered, and is not run", rejected, awsx.NameFromARN(image)), next)
 	}
-	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)), next)
+	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)),
+		next)
 }
 
 // anyDefinition returns an error where no revision has the image.
@@ -348,12 +351,15 @@ func anyDefinition(ctx context.Context, client *ecs.Client, env *environment.Env
 	return err
 }
 
-// trustedDefinition returns the revision to run: the one that the stack registered, or for another image one that differs from it in nothing
-// but the image. AWS does not limit who registers revisions of a family to an environment, so the newest one may be anyone's.
+// trustedDefinition returns the revision to run: the one that the stack registered, or for another image one that
+// differs from it in nothing but the image. AWS does not limit who registers revisions of a family to an environment,
+// so the newest one may be anyone's.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-func trustedDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, registered, image string) (string, error) {
+func trustedDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, registered, image string) (string,
+	error) {
 	if registered == "" {
-		return "", hint.With(fmt.Errorf("the stack %s has no task definition for migrations", env.Stack), "provision it first: run `up` without --skip provision")
+		return "", hint.With(fmt.Errorf("the stack %s has no task definition for migrations", env.Stack),
+			"provision it first: run `up` without --skip provision")
 	}
 	own, err := describeDefinition(ctx, client, registered)
 	if err != nil {

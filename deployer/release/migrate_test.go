@@ -220,8 +220,8 @@ func TestMigrationOfUnprovisionedImage(t *testing.T) {
 	require.Empty(t, e.ran)
 }
 
-// TestMigrationRunsNoOthersRevision checks which revision runs where others exist: AWS lets anyone who may register task definitions add one
-// to the family.
+// TestMigrationRunsNoOthersRevision checks which revision runs where others exist: AWS lets anyone who may register
+// task definitions add one to the family.
 func TestMigrationRunsNoOthersRevision(t *testing.T) {
 	for name, c := range map[string]struct {
 		registered, image string
@@ -229,9 +229,11 @@ func TestMigrationRunsNoOthersRevision(t *testing.T) {
 		want, err         string
 	}{
 		"a newer one with the image": {
-			"definition/image@1", "image@1", []string{"definition/image@1 as attacker", "definition/image@1"}, "definition/image@1", ""},
+			"definition/image@1", "image@1", []string{"definition/image@1 as attacker", "definition/image@1"},
+			"definition/image@1", ""},
 		"the same with another image": {
-			"definition/image@1", "image@2", []string{"definition/image@2 as attacker", "definition/image@2"}, "definition/image@2", ""},
+			"definition/image@1", "image@2", []string{"definition/image@2 as attacker", "definition/image@2"},
+			"definition/image@2", ""},
 		"only a different one": {
 			"definition/image@1", "image@2", []string{"definition/image@2 as attacker"}, "",
 			"the revision image@2 as attacker of the task definition has the image image@2, but differs in more than the image from the one that the " +
@@ -239,7 +241,8 @@ func TestMigrationRunsNoOthersRevision(t *testing.T) {
 		"none with the image": {
 			"definition/image@1", "image@3", []string{"definition/image@1"}, "",
 			"no revision of the task definition v3-backend-staging-migration-task has the image image@3"},
-		"a stack that registered none": {"", "image@1", []string{"definition/image@1"}, "", "the stack staging has no task definition for migrations"},
+		"a stack that registered none": {"", "image@1", []string{"definition/image@1"}, "",
+			"the stack staging has no task definition for migrations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, m := migrating(t)

@@ -196,7 +196,8 @@ func (d *deployment) migrate(ctx context.Context, log phaseLog) (string, error) 
 	}
 	m := &migrationTask{
 		env: d.deps.Env, ecs: ecs.NewFromConfig(d.deps.AWS), logs: cloudwatchlogs.NewFromConfig(d.deps.AWS), clock: d.deps.Clock,
-		deployment: d.request.ID, image: d.image.Reference, registered: d.infra.MigrationDefinition(), command: d.request.Command, wait: d.request.Wait, stopOnInterrupt: d.request.StopMigration,
+		deployment: d.request.ID, image: d.image.Reference, registered: d.infra.MigrationDefinition(),
+		command: d.request.Command, wait: d.request.Wait, stopOnInterrupt: d.request.StopMigration,
 		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},

@@ -285,7 +285,8 @@ func (d *deployment) saveStarted(ctx context.Context, log phaseLog) {
 	}
 }
 
-// save writes a record without log lines of containers: everyone who may read the account's configuration may read records, but not logs.
+// save writes a record without log lines of containers: everyone who may read the account's configuration may read
+// records, but not logs.
 func (d *deployment) save(ctx context.Context, r history.Deployment) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()

@@ -134,8 +134,8 @@ func validCAA(in values) (property, reason string) {
 // Source: https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
 var amazonAuthorities = []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}
 
-// caaAllowsAmazon reports whether the CAA records allow ACM a certificate for a name. The record of the name counts, or of the nearest domain
-// above that has one; for a wildcard issuewild counts, where there is one.
+// caaAllowsAmazon reports whether the CAA records allow ACM a certificate for a name. The record of the name counts,
+// or of the nearest domain above that has one; for a wildcard issuewild counts, where there is one.
 // Source: https://www.rfc-editor.org/rfc/rfc8659
 func (s *State) caaAllowsAmazon(name string) bool {
 	domain, wildcard := strings.CutPrefix(name, "*.")
@@ -153,13 +153,15 @@ func (s *State) caaAllowsAmazon(name string) bool {
 			if wildcard && len(byTag["issuewild"]) > 0 {
 				issuers = byTag["issuewild"]
 			}
-			return len(issuers) == 0 || slices.ContainsFunc(issuers, func(issuer string) bool { return slices.Contains(amazonAuthorities, issuer) })
+			return len(issuers) == 0 || slices.ContainsFunc(issuers,
+				func(issuer string) bool { return slices.Contains(amazonAuthorities, issuer) })
 		}
 	}
 	return true
 }
 
-// validateCertificateRecords checks that the validation records of a certificate exist in a hosted zone, and that no CAA record excludes ACM.
+// validateCertificateRecords checks that the validation records of a certificate exist in a hosted zone, and that no
+// CAA record excludes ACM.
 func validateCertificateRecords(s *State, r *Resource) error {
 	certificate := s.Get(typeCertificate, r.Text("certificateArn"))
 	for _, option := range certificate.Blocks("domainValidationOptions") {
@@ -170,8 +172,9 @@ func validateCertificateRecords(s *State, r *Resource) error {
 					"'ISSUED' (last state: 'PENDING_VALIDATION'): the record %s does not exist", certificate.ID, name)
 		}
 		if !s.caaAllowsAmazon(text(option["domainName"])) {
-			return errorf("CAA_ERROR", "waiting for ACM Certificate (%s) to be issued: unexpected state 'FAILED', wanted target 'ISSUED'. "+
-				"last error: CAA_ERROR", certificate.ID)
+			return errorf("CAA_ERROR",
+				"waiting for ACM Certificate (%s) to be issued: unexpected state 'FAILED', wanted target 'ISSUED'. "+
+					"last error: CAA_ERROR", certificate.ID)
 		}
 	}
 	return nil
