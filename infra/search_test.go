@@ -81,13 +81,13 @@ type labyrinth struct {
 	// shared are those that are shared by nature.
 	shared []*attempt
 	asRole map[string][]*attempt
-	// create are the requests that create a role, with the boundary and without, by its ARN.
-	create  map[string][]*attempt
-	jobs    []claims
-	decided int
+	// takeOver are the requests by which the attacker becomes a role, by its ARN: it is created, or gets another trust.
+	takeOver map[string][]*attempt
+	jobs     []claims
+	decided  int
 }
 
-// search returns the first way to production, or nil.
+// search returns the first way to production, or nil: first with GitHub's roles, then with the roles that each role can take over.
 func (l *labyrinth) search(t *testing.T, m mutation) []string {
 	t.Helper()
 	for _, job := range l.jobs {
@@ -105,39 +105,39 @@ func (l *labyrinth) search(t *testing.T, m mutation) []string {
 			}
 		}
 	}
-	for _, principal := range []*examined{l.read, l.deploy} {
-		for _, a := range l.onAny {
-			if principal.allows(t, a, m) {
-				return []string{principal.name, a.harm, a.action + " on " + a.resource, fmt.Sprint(a.context)}
+	queue, seen := []principal{{policy: l.read}, {policy: l.deploy}}, map[string]bool{}
+	for ; len(queue) > 0; queue = queue[1:] {
+		p := queue[0]
+		attempts := l.onAny
+		if p.role != "" {
+			attempts = l.asRole[p.role]
+		}
+		for _, a := range attempts {
+			if p.policy.allows(t, a, m) {
+				return []string{p.policy.name + " " + p.role, a.harm, a.action + " on " + a.resource, fmt.Sprint(a.context)}
 			}
 		}
-		for _, arn := range slices.Sorted(maps.Keys(l.create)) {
-			if path := l.asCreated(t, principal, arn, m); path != nil {
-				return path
+		for _, arn := range slices.Sorted(maps.Keys(l.takeOver)) {
+			for _, a := range l.takeOver[arn] {
+				switch {
+				case !p.policy.allows(t, a, m):
+				case a.harm != "":
+					return []string{p.policy.name + " " + p.role, a.harm, arn}
+				case !seen[arn]:
+					seen[arn] = true
+					queue = append(queue, principal{l.boundary, arn})
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// asCreated tries what a role can do that the principal creates and assumes: its trust and its policies are the
-// principal's choice.
-func (l *labyrinth) asCreated(t *testing.T, principal *examined, arn string, m mutation) []string {
-	t.Helper()
-	for _, a := range l.create[arn] {
-		if !principal.allows(t, a, m) {
-			continue
-		}
-		if !slices.Equal(a.context["iam:PermissionsBoundary"], values{boundaryARN}) {
-			return []string{principal.name, "creates " + arn + " without the boundary"}
-		}
-		for _, a := range l.asRole[arn] {
-			if l.boundary.allows(t, a, m) {
-				return []string{principal.name, "creates and assumes " + arn, a.harm, a.action + " on " + a.resource}
-			}
-		}
-	}
-	return nil
+// principal is a role as which the attacker acts.
+type principal struct {
+	policy *examined
+	// role is the ARN of a role within the boundary, whose own policies the attacker writes; "" is one of GitHub's.
+	role string
 }
 
 // patternsIn returns the resources and the values of conditions of policies, which names are generated from.
@@ -252,7 +252,7 @@ func isShared(r request) bool {
 func newLabyrinth(t *testing.T) *labyrinth {
 	t.Helper()
 	_, all := sharedStack(t)
-	l := &labyrinth{asRole: map[string][]*attempt{}, create: map[string][]*attempt{}}
+	l := &labyrinth{asRole: map[string][]*attempt{}, takeOver: map[string][]*attempt{}}
 	examine := func(name string, p policy) *examined {
 		require.Less(t, len(p.Statement), 64)
 		return &examined{name: name, policy: p, matching: map[*attempt]uint64{}, decided: &l.decided}
@@ -284,12 +284,16 @@ func newLabyrinth(t *testing.T) *labyrinth {
 	for _, arn := range roleNames(l.deploy.policy, l.boundary.policy) {
 		for _, boundary := range []values{{boundaryARN}, nil, {"arn:aws:iam::aws:policy/AdministratorAccess"},
 			{boundaryARN + "x"}} {
-			create := of("iam:CreateRole", arn)
+			create := &attempt{request: of("iam:CreateRole", arn)}
 			if boundary != nil {
-				create = create.with("iam:PermissionsBoundary", boundary...)
+				create.request = create.with("iam:PermissionsBoundary", boundary...)
 			}
-			l.create[arn] = append(l.create[arn], &attempt{request: create})
+			if !slices.Equal(boundary, values{boundaryARN}) {
+				create.harm = "creates a role without the boundary"
+			}
+			l.takeOver[arn] = append(l.takeOver[arn], create)
 		}
+		l.takeOver[arn] = append(l.takeOver[arn], &attempt{request: of("iam:UpdateAssumeRolePolicy", arn)})
 		for _, a := range bounded {
 			l.asRole[arn] = append(l.asRole[arn], &attempt{a.with("aws:PrincipalArn", arn), a.harm})
 		}
@@ -766,6 +770,6 @@ func TestNoWayToProduction(t *testing.T) {
 	for _, attempts := range l.asRole {
 		roles += len(attempts)
 	}
-	t.Logf("%d attempts of two principals, %d attempts of %d roles that they may want to create, %d tokens; %d decisions; %d mutations",
-		len(l.onAny), roles, len(l.create), len(l.jobs), l.decided, len(changed))
+	t.Logf("%d attempts of two principals, %d attempts of %d roles that they take over, %d tokens; %d decisions; %d mutations",
+		len(l.onAny), roles, len(l.takeOver), len(l.jobs), l.decided, len(changed))
 }

@@ -337,12 +337,10 @@ func findDefinition(
 	}
 	next := "run `deployer up --env " + env.Stack + " --image-tag TAG` with the image: its provision phase creates one"
 	if rejected != "" {
-		return "",
-			hint.With(fmt.Errorf("the revision %s of the task definition has the image %s, but differs in more than the image from the one "+
-				"that the stack registered, and is not run", rejected, awsx.NameFromARN(image)), next)
+		return "", hint.With(fmt.Errorf("the revision %s of the task definition has the image %s, but differs in more than the image "+
+			"from the one that the stack registered, and is not run", rejected, awsx.NameFromARN(image)), next)
 	}
-	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)),
-		next)
+	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)), next)
 }
 
 // anyDefinition returns an error where no revision has the image.
@@ -355,8 +353,9 @@ func anyDefinition(ctx context.Context, client *ecs.Client, env *environment.Env
 // differs from it in nothing but the image. AWS does not limit who registers revisions of a family to an environment,
 // so the newest one may be anyone's.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-func trustedDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, registered, image string) (string,
-	error) {
+func trustedDefinition(
+	ctx context.Context, client *ecs.Client, env *environment.Environment, registered, image string,
+) (string, error) {
 	if registered == "" {
 		return "", hint.With(fmt.Errorf("the stack %s has no task definition for migrations", env.Stack),
 			"provision it first: run `up` without --skip provision")
