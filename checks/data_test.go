@@ -76,7 +76,7 @@ func TestEvaluateBackups(t *testing.T) {
 		"backed up":       {instance(nil), good, "dev", verdict{Healthy, "BackedUp", "kept for 1 day, 1 snapshot"}},
 		"missing":         {nil, nil, "dev", verdict{Error, "DatabaseMissing", ""}},
 		"off":             {instance(func(d *rdstypes.DBInstance) { d.BackupRetentionPeriod = aws.Int32(0) }), good, "dev", verdict{Error, "BackupsOff", ""}},
-		"too short":       {instance(nil), good, "production", verdict{Warning, "RetentionTooShort", "1 day, the environment's file has 30"}},
+		"too short":       {instance(nil), good, "production", verdict{Error, "RetentionTooShort", "1 day, the environment's file has 30"}},
 		"snapshot failed": {instance(nil), append(good, snapshot("b", "failed")), "dev", verdict{Warning, "SnapshotFailed", "1 snapshot has failed: b"}},
 		"lags":            {instance(func(d *rdstypes.DBInstance) { d.LatestRestorableTime = ago(3 * time.Hour) }), good, "dev", verdict{Warning, "RestorableLags", "3h0m0s"}},
 		"none yet":        {instance(func(d *rdstypes.DBInstance) { d.InstanceCreateTime = ago(time.Hour) }), nil, "dev", verdict{Healthy, "BackedUp", "0 snapshots"}},

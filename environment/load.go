@@ -173,16 +173,22 @@ func Decode(stack string, value []byte) (*Environment, error) {
 	return decode(stack, inValue(Key, value))
 }
 
-// LoadShared reads, decodes and validates the description of the shared stack.
+// LoadShared reads, decodes and validates the description of the shared stack. It also reads the environments' files for
+// GitHub.Delivered; Shared.CheckEnvironments returns what is wrong with them.
 func LoadShared(dir string) (*Shared, error) {
 	source, err := readStack(dir, SharedStack)
 	if err != nil {
 		return nil, err
 	}
-	return decodeShared(inFile(FileName(SharedStack), source, SharedKey))
+	shared, err := decodeShared(inFile(FileName(SharedStack), source, SharedKey))
+	if err != nil {
+		return nil, err
+	}
+	shared.GitHub.resolve(LoadAll(dir))
+	return shared, nil
 }
 
-// DecodeShared returns the shared stack's description in the value of SharedKey alone.
+// DecodeShared returns the shared stack's description in the value of SharedKey alone. Shared.Resolve adds the environments.
 func DecodeShared(value []byte) (*Shared, error) {
 	return decodeShared(inValue(SharedKey, value))
 }

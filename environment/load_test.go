@@ -94,6 +94,7 @@ func TestDecodeOfJSONEqualsLoad(t *testing.T) {
 	require.NoError(t, err)
 	got, err := DecodeShared(blockAsJSON(t, SharedStack, SharedKey))
 	require.NoError(t, err)
+	require.NoError(t, got.Resolve(root))
 	require.Equal(t, want, got)
 }
 
@@ -151,6 +152,8 @@ func TestConflicts(t *testing.T) {
 	env := func(stack, cidr string) *Environment {
 		return &Environment{Stack: stack, Network: Network{CIDR: cidr}, Domain: Domain{Name: stack + ".example.com"}}
 	}
+	named := func(e *Environment, name string) *Environment { e.Name = name; return e }
+	at := func(e *Environment, domain string) *Environment { e.Domain.Name = domain; return e }
 	push := func(e *Environment, branch string, trigger Trigger) *Environment {
 		e.Delivery = Delivery{Branch: branch, Trigger: trigger}
 		return e
@@ -159,16 +162,23 @@ func TestConflicts(t *testing.T) {
 		envs []*Environment
 		want int
 	}{
-		"one branch, two pushes": {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 1},
-		"one branch, one push":   {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 0},
-		"one branch, manual":     {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", Manual)}, 0},
-		"two branches":           {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "develop", OnPush)}, 0},
-		"none":                   {nil, 0},
-		"apart":                  {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.20.0.0/16")}, 0},
-		"neighbours":             {[]*Environment{env("a", "10.10.0.0/20"), env("b", "10.10.16.0/20")}, 0},
-		"the same":               {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.0.0/16")}, 1},
-		"inside":                 {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
-		"around":                 {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
+		"one branch, two pushes":      {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 1},
+		"one branch, one push":        {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", OnPush)}, 0},
+		"one branch, manual":          {[]*Environment{push(env("a", "10.10.0.0/16"), "main", Manual), push(env("b", "10.20.0.0/16"), "main", Manual)}, 0},
+		"two branches":                {[]*Environment{push(env("a", "10.10.0.0/16"), "main", OnPush), push(env("b", "10.20.0.0/16"), "develop", OnPush)}, 0},
+		"a name within another":       {[]*Environment{env("qa", "10.10.0.0/16"), env("qa-2", "10.20.0.0/16")}, 1},
+		"another around a name":       {[]*Environment{env("qa-2", "10.10.0.0/16"), env("qa", "10.20.0.0/16")}, 1},
+		"within a full name":          {[]*Environment{named(env("dev", "10.10.0.0/16"), "development"), named(env("development-2", "10.20.0.0/16"), "development-2")}, 1},
+		"names that differ":           {[]*Environment{env("qa", "10.10.0.0/16"), env("qa2", "10.20.0.0/16"), env("preview-1", "10.30.0.0/16"), env("preview-2", "10.40.0.0/16")}, 0},
+		"a domain below another":      {[]*Environment{env("a", "10.10.0.0/16"), at(env("b", "10.20.0.0/16"), "x.a.example.com")}, 1},
+		"a domain above another":      {[]*Environment{at(env("b", "10.20.0.0/16"), "x.a.example.com"), env("a", "10.10.0.0/16")}, 1},
+		"domains that only end alike": {[]*Environment{env("a", "10.10.0.0/16"), at(env("b", "10.20.0.0/16"), "x-a.example.com")}, 0},
+		"none":                        {nil, 0},
+		"apart":                       {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.20.0.0/16")}, 0},
+		"neighbours":                  {[]*Environment{env("a", "10.10.0.0/20"), env("b", "10.10.16.0/20")}, 0},
+		"the same":                    {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.0.0/16")}, 1},
+		"inside":                      {[]*Environment{env("a", "10.10.0.0/16"), env("b", "10.10.32.0/20")}, 1},
+		"around":                      {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
 	} {
 		require.Len(t, conflictsByFile(test.envs), test.want, name)
 		require.Equal(t, test.want == 0, CheckConflicts(test.envs) == nil, name)
@@ -225,4 +235,34 @@ func TestLoadFile(t *testing.T) {
 	require.ErrorContains(t, err, "network.nat")
 	_, err = LoadFile(filepath.Join(t.TempDir(), "none.yaml"))
 	require.ErrorContains(t, err, "no such file")
+}
+
+// TestSharedKnowsBranchesAndDomains checks what GitHub's roles need from the environments' files, and that it is required by CheckEnvironments
+// only: another environment's file must not stop a command.
+func TestSharedKnowsBranchesAndDomains(t *testing.T) {
+	shared, err := LoadShared(root)
+	require.NoError(t, err)
+	require.NoError(t, shared.CheckEnvironments())
+	for name, want := range map[string]Delivered{
+		"development": {"develop", "dev-api.hyperchonk.com"}, "staging": {"staging", "staging-api.hyperchonk.com"}, "production": {"main", "api.hyperchonk.com"},
+	} {
+		got, ok := shared.GitHub.Delivered(name)
+		require.True(t, ok, name)
+		require.Equal(t, want, got)
+	}
+	dir := t.TempDir()
+	for _, stack := range []string{SharedStack, "dev"} {
+		source, err := os.ReadFile(filepath.Join(root, FileName(stack)))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName(stack)), source, 0o600))
+	}
+	shared, err = LoadShared(dir)
+	require.NoError(t, err)
+	require.EqualError(t, shared.CheckEnvironments(), `Pulumi.shared.yaml: github.environments[1]: there is no environment "staging"; `+
+		"create it with `deployer env new staging`, or remove it from the list")
+	require.Equal(t, "api.hyperchonk.com", shared.ProductionDomain())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName("staging")), nil, 0o600))
+	shared, err = LoadShared(dir)
+	require.NoError(t, err)
+	require.ErrorContains(t, shared.CheckEnvironments(), FileName("staging")+":")
 }

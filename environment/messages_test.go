@@ -276,6 +276,14 @@ Pulumi.staging.yaml:3: name: "Staging" is not valid; use lower-case letters, dig
 Pulumi.staging.yaml:3: name: "quality-assurance" has 17 characters; use at most 14 characters
     3 |     name: quality-assurance
 `,
+	"name-collides": `
+Pulumi.staging.yaml:3: name: "production-eu" begins with production's name: permissions for production's resources would match this environment's; choose a name that begins otherwise, such as prod-eu
+    3 |     name: production-eu
+`,
+	"branch-variable": `
+Pulumi.staging.yaml:15: delivery.branch: "$branch" is not valid; name the branch that is deployed
+   15 |     delivery: {branch: $branch, trigger: push}
+`,
 	"name-missing": `
 Pulumi.staging.yaml:2: name: it is missing; call it "staging"
     2 |   v3-backend:environment:

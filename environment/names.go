@@ -102,6 +102,9 @@ func (e *Environment) RotationRoleName() string { return e.ResourceName("rotatio
 // RotationRuleRoleName returns the name of the role with which the rule starts the state machine.
 func (e *Environment) RotationRuleRoleName() string { return e.ResourceName("rotation-rule-role") }
 
+// FlowLogsRoleName returns the name of the role with which the network's flow logs are written.
+func (e *Environment) FlowLogsRoleName() string { return e.ResourceName("flow-logs-role") }
+
 // BudgetName returns the name of the monthly budget.
 func (e *Environment) BudgetName() string { return e.ResourceName("monthly") }
 

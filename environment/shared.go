@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // SharedStack is the stack of the resources that an account's environments share.
@@ -37,6 +39,57 @@ type GitHub struct {
 	Repositories []string `yaml:"repositories"`
 	// Environments may assume the role for unprotected environments; production has a role of its own.
 	Environments []string `yaml:"environments"`
+
+	// delivered has the environments of the files beside, by name; resolve sets it.
+	delivered map[string]Delivered
+	// unresolved is why some of the files could not be read.
+	unresolved error
+}
+
+// Delivered is what GitHub's roles have to know about an environment: the branch whose jobs may deploy it, and the
+// domain whose records they may change.
+type Delivered struct{ Branch, Domain string }
+
+// Delivered returns what GitHub's roles have to know about an environment; ok is false where no file has the name.
+func (g GitHub) Delivered(name string) (d Delivered, ok bool) {
+	d, ok = g.delivered[name]
+	return d, ok
+}
+
+// resolve keeps what GitHub's roles have to know about the environments.
+func (g *GitHub) resolve(envs []*Environment, err error) {
+	g.delivered, g.unresolved = map[string]Delivered{}, err
+	for _, e := range envs {
+		g.delivered[e.Name] = Delivered{Branch: e.Delivery.Branch, Domain: e.Domain.Name}
+	}
+}
+
+// Resolve reads the environments' files in dir, whose branches and domains GitHub's roles need, and returns an error
+// where one of them is not valid, or where a listed environment has none. LoadShared reads them too, but does not
+// reject them: a command for one environment must not fail because of another's file.
+func (s *Shared) Resolve(dir string) error {
+	s.GitHub.resolve(LoadAll(dir))
+	return s.CheckEnvironments()
+}
+
+// CheckEnvironments returns an error where a file of an environment is not valid, or where a listed environment has
+// none: its jobs could assume no role.
+func (s *Shared) CheckEnvironments() error {
+	if s.GitHub.unresolved != nil {
+		return s.GitHub.unresolved
+	}
+	var l problemList
+	for i, name := range s.GitHub.Environments {
+		if _, ok := s.GitHub.Delivered(name); !ok {
+			l.add(fmt.Sprintf("github.environments[%d]", i),
+				"create it with `deployer env new "+StackOf(name)+"`, or remove it from the list",
+				"there is no environment %q", name)
+		}
+	}
+	if len(l) == 0 {
+		return nil
+	}
+	return &problem.Error{Source: FileName(SharedStack), Problems: l}
 }
 
 // The roles that GitHub's workflows assume.
@@ -49,9 +102,14 @@ const (
 // Tags returns the tags of every shared resource.
 func (s *Shared) Tags() map[string]string { return tags(s.Prefix, SharedStack) }
 
-// ProductionDomain returns production's domain, by the convention that only production has no prefix. The deployment
-// role of the other environments must not change its records.
-func (s *Shared) ProductionDomain() string { return "api." + s.RootDomain }
+// ProductionDomain returns production's domain. Without a file it is the one of the convention, by which only
+// production has no prefix.
+func (s *Shared) ProductionDomain() string {
+	if d, ok := s.GitHub.Delivered("production"); ok {
+		return d.Domain
+	}
+	return "api." + s.RootDomain
+}
 
 // RepositoryNames returns OWNER/NAME of each repository, once.
 func (g GitHub) RepositoryNames() []string {

@@ -36,7 +36,9 @@ var (
 	classPattern      = regexp.MustCompile(`^db\.[a-z0-9]+\.[a-z0-9]+$`)
 	enginePattern     = regexp.MustCompile(`^1[4-9]$`)
 	minorPattern      = regexp.MustCompile(`^(1[4-9])\.[0-9]+$`)
-	postgresPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	// branchPattern excludes what Git rejects, and $, which begins a variable in a policy of IAM.
+	branchPattern   = regexp.MustCompile(`^[^\s$*?~^:\\\[]+$`)
+	postgresPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 )
 
 // logRetentions lists the days that CloudWatch Logs accepts.
@@ -69,6 +71,9 @@ func (e *Environment) identityProblems(l *problemList) {
 		l.add("name", fmt.Sprintf("use at most %d characters", maxName), "%q has %d characters", e.Name, len(e.Name))
 	case e.Name == "all":
 		l.add("name", "choose another name", `"all" means every environment`)
+	case strings.HasPrefix(e.Name, "production-"):
+		l.add("name", "choose a name that begins otherwise, such as prod-"+strings.TrimPrefix(e.Name, "production-"),
+			"%q begins with production's name: permissions for production's resources would match this environment's", e.Name)
 	case e.Name != expectedName:
 		l.add("name", fmt.Sprintf("call it %q, or rename the file to %s", expectedName, FileName(e.Name)),
 			"the stack %s is the environment %q, not %q", e.Stack, expectedName, e.Name)
@@ -302,9 +307,7 @@ func (e *Environment) deploymentProblems(l *problemList) {
 }
 
 func (e *Environment) deliveryProblems(l *problemList) {
-	if e.Delivery.Branch == "" {
-		l.add("delivery.branch", "name the branch that is deployed", "it is missing")
-	}
+	l.match("delivery.branch", e.Delivery.Branch, branchPattern, "name the branch that is deployed")
 	oneOf(l, "delivery.trigger", e.Delivery.Trigger, OnPush, Manual)
 	for i, suite := range e.Delivery.Tests {
 		oneOf(l, fmt.Sprintf("delivery.tests[%d]", i), suite, "unit", "integration", "security")
@@ -392,7 +395,7 @@ func sizeList(sizes []int) string {
 }
 
 // CheckConflicts compares environments with each other. It returns a *problem.Error for each file whose address range,
-// domain or branch another environment uses too. Each environment must be valid by itself.
+// domain or branch another environment uses too, or whose name contains another's. Each environment must be valid by itself.
 func CheckConflicts(envs []*Environment) error {
 	var files []error
 	for _, file := range conflictsByFile(envs) {
@@ -415,14 +418,24 @@ func conflictsByFile(envs []*Environment) []*problem.Error {
 func conflicts(env *Environment, others []*Environment) problemList {
 	var l problemList
 	for _, other := range others {
+		if overlapping(env.Name, other.Name) || overlapping(env.Stack, other.Stack) {
+			l.add("name", "give one of the two a name that begins otherwise", "%q and %q of %s begin with the same name: "+
+				"permissions for the resources of the shorter one would match those of the other", env.Name, other.Name,
+				FileName(other.Stack))
+		}
 		theirs, ours := netip.MustParsePrefix(other.Network.CIDR), netip.MustParsePrefix(env.Network.CIDR)
 		if ours.Overlaps(theirs) {
 			l.add("network.cidr", "give one of the two another range, so that they can be peered",
 				"%s overlaps %s of %s", ours, theirs, FileName(other.Stack))
 		}
-		if env.Domain.Name == other.Domain.Name {
+		switch {
+		case env.Domain.Name == other.Domain.Name:
 			l.add("domain.name", "give one of the two another name",
 				"%s is the domain of %s too", env.Domain.Name, FileName(other.Stack))
+		case below(env.Domain.Name, other.Domain.Name) || below(other.Domain.Name, env.Domain.Name):
+			l.add("domain.name", "give one of the two another name, beside that of the other",
+				"of %s and %s of %s, one is below the other: the role that deploys the upper one may change the records of both",
+				env.Domain.Name, other.Domain.Name, FileName(other.Stack))
 		}
 		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch == other.Delivery.Branch {
 			l.add("delivery.branch", "give one of the two another branch, or the trigger manual",
@@ -431,3 +444,10 @@ func conflicts(env *Environment, others []*Environment) problemList {
 	}
 	return l
 }
+
+// overlapping reports whether one name is the other up to a hyphen. Names of resources consist of an environment's
+// name, a hyphen and a suffix, and permissions match them by the beginning.
+func overlapping(a, b string) bool { return strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-") }
+
+// below reports whether a domain is a subdomain of another.
+func below(domain, other string) bool { return strings.HasSuffix(domain, "."+other) }

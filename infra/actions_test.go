@@ -281,7 +281,9 @@ func asProvider(action, resource, env, host string) request {
 	return r.with("aws:RequestedRegion", "us-east-1").with("aws:RequestTag/Environment", env).
 		with("ec2:CreateAction", "Create").with("iam:PermissionsBoundary", boundaryARN).
 		with("iam:PassedToService", service).with("iam:AWSServiceName", service).
-		with(recordTypes, "A").with(recordNames, host)
+		with(recordTypes, "A").with(recordNames, host).with("acm:DomainNames", host).
+		with("ecs:cluster", ofECS+"cluster/v3-backend-"+env+"-cluster").
+		with("ecs:task-definition", ofECS+"task-definition/v3-backend-"+env+"-api:7")
 }
 
 // TestGitHubRolesMayDeployTheProgram checks that GitHub's roles may create, change and delete what the program declares,

@@ -45,14 +45,14 @@ func NewBoundary(
 	return c, finish(ctx, name, c, pulumi.Map{"arn": c.ARN})
 }
 
-// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that roles.go, network.go and
-// rotation.go allow. They deny production's resources to the roles of other environments, which are identified by their names;
-// GitHub's roles cannot choose these. A boundary does not apply to resource policies.
+// boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that
+// roles.go, network.go and rotation.go allow. They deny production's resources to all roles but production's own, by
+// their ARNs: GitHub's role for the other environments chooses names of roles, and can create none of these. A
+// boundary does not apply to resource policies.
 func boundaryStatements(s shared) []statement {
 	anyEnvironment, productionOnly := s.forAllEnvironments(), s.forEnvironment(production)
-	denyOtherEnvironments := func(sid string, actions []string, resources ...string) statement {
-		return deny(sid, actions, resources...).
-			when("ArnNotLike", "aws:PrincipalArn", productionOnly.globalARNs("iam", "role/%s-*")...)
+	denyOtherEnvironments := func(denied statement) statement {
+		return denied.when("ArnNotEquals", "aws:PrincipalArn", productionOnly.roleARNs()...)
 	}
 	return []statement{
 		allow("Anywhere", []string{
@@ -74,14 +74,25 @@ func boundaryStatements(s shared) []statement {
 		allow("RestartServices", []string{"ecs:DescribeServices", "ecs:UpdateService"}, anyEnvironment.arns("ecs", "service/%s-*")...),
 		allow("ReadRotation", []string{"secretsmanager:DescribeSecret"}, s.databaseSecretARNs()),
 		allow("StartMachines", []string{"states:StartExecution"}, anyEnvironment.arns("states", "stateMachine:%s-*")...),
-		denyOtherEnvironments("NotProduction", []string{"*"}, slices.Concat(
+		denyOtherEnvironments(deny("NotProduction", []string{"*"}, slices.Concat(
 			productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*"), productionOnly.arns("ecs", "service/%s-*"),
-			productionOnly.arns("states", "stateMachine:%s-*"), []string{s.configSecretARN(production)})...),
-		// RDS tags the secret that it creates with its instance.
-		// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-		denyOtherEnvironments("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
-			when("StringLike", "aws:ResourceTag/aws:rds:primaryDBInstanceArn", productionOnly.arns("rds", "db:%s-*")...),
+			productionOnly.arns("states", "stateMachine:%s-*"), []string{s.configSecretARN(production)})...)),
+		denyOtherEnvironments(deny("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
+			when("StringLike", databaseOfSecret, productionOnly.arns("rds", "db:%s-*")...)),
+		denyOtherEnvironments(denyProductionTasks(productionOnly, "ecs:UpdateService")),
 	}
+}
+
+// roleARNs returns the ARNs of the roles that the program creates in an environment.
+func (s scope) roleARNs() []string {
+	env := environment.Environment{Name: s.name, Prefix: s.Prefix}
+	var all []string
+	for _, name := range []string{
+		env.TaskRoleName(), env.ExecutionRoleName(), env.RotationRoleName(), env.RotationRuleRoleName(), env.FlowLogsRoleName(),
+	} {
+		all = append(all, fmt.Sprintf("arn:aws:iam::%s:role/%s", s.Account, name))
+	}
+	return all
 }
 
 func (s shared) configSecretARN(stack string) string {

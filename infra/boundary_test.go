@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,9 +44,9 @@ func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 				"arn:aws:aws:ecr/repository:Repository:registry", configuration, in("logs", "log-group:"+env.LogGroupName())}),
 			env.TaskRoleName(): taskStatements(env, []string{
 				configuration, in("secretsmanager", "secret:rds!db-1-AbCdEf"), in("sqs", env.QueueName())}),
-			env.RotationRoleName():             rotationStatements(env, []string{in("secretsmanager", "secret:rds!db-1-AbCdEf")}),
-			env.RotationRuleRoleName():         rotationRuleStatements([]string{env.RotationMachineARN()}),
-			env.ResourceName("flow-logs-role"): flowLogStatements([]string{in("logs", "log-group:/aws/vpc/"+env.VPCName())}),
+			env.RotationRoleName():     rotationStatements(env, []string{in("secretsmanager", "secret:rds!db-1-AbCdEf")}),
+			env.RotationRuleRoleName(): rotationRuleStatements([]string{env.RotationMachineARN()}),
+			env.FlowLogsRoleName():     flowLogStatements([]string{in("logs", "log-group:/aws/vpc/"+env.VPCName())}),
 		} {
 			for _, s := range statements {
 				for _, action := range s.Action {
@@ -97,6 +98,45 @@ func TestBoundaryDeniesOtherEnvironments(t *testing.T) {
 		"a queue's deletion": {func(role string) request { return as(role, "sqs:DeleteQueue", queue) }, false},
 	} {
 		require.Equal(t, c.mine, boundary.allows(t, c.ask(production)), name)
-		require.False(t, boundary.allows(t, c.ask(staging)), name)
+		for _, other := range []string{
+			staging, "v3-backend-production-x-task-role", "v3-backend-production-task-role-x", "v3-backend-production-",
+			"v3-backend-Production-task-role",
+			"v3-backend-x-/v3-backend-production-task-role", "v3-backend-production-eu-task-role",
+		} {
+			require.False(t, boundary.allows(t, c.ask(other)), "%s as %s", name, other)
+		}
+	}
+}
+
+// TestBoundaryExemptsProductionsRoles checks that the boundary's denials apply to all roles but those that
+// production's program declares.
+func TestBoundaryExemptsProductionsRoles(t *testing.T) {
+	_, all := deployed(t, "production")
+	var roles values
+	for _, r := range ofType(all, "aws:iam/role:Role") {
+		roles = append(roles, fmt.Sprintf("arn:aws:iam::123456789012:role/%s", r.get("name")))
+	}
+	denials := 0
+	for _, s := range bounded(t).Statement {
+		if s.Effect == "Deny" {
+			denials++
+			require.ElementsMatch(t, roles, s.Condition["ArnNotEquals"]["aws:PrincipalArn"], s.Sid)
+		}
+	}
+	require.Positive(t, denials)
+}
+
+// TestBoundaryDeniesProductionsTasks checks that a service of another environment cannot run production's task
+// definition, with its roles.
+func TestBoundaryDeniesProductionsTasks(t *testing.T) {
+	boundary := bounded(t)
+	for definition, allowed := range map[string]bool{
+		ofECS + "task-definition/v3-backend-staging-api:7": true, ofECS + "task-definition/v3-backend-production-api:7": false,
+		"v3-backend-production-api": false,
+	} {
+		update := as("v3-backend-staging-rotation-role", "ecs:UpdateService",
+			ofECS+"service/v3-backend-staging-cluster/v3-backend-staging-api-service")
+		require.Equal(t, allowed, boundary.allows(t, update.with("ecs:task-definition", definition)), definition)
+		require.True(t, boundary.allows(t, update), "a restart names no task definition")
 	}
 }

@@ -1,7 +1,7 @@
 package infra
 
 import (
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -18,12 +18,13 @@ type request struct {
 // of returns a request without a context.
 func of(action, resource string) request { return request{action: action, resource: resource} }
 
-// with returns the request with one more key of the context.
+// with returns the request with another value of a key of the context.
 func (r request) with(key string, known ...string) request {
-	joined := map[string]values{key: known}
-	for k, v := range r.context {
-		joined[k] = v
+	joined := maps.Clone(r.context)
+	if joined == nil {
+		joined = map[string]values{}
 	}
+	joined[key] = known
 	r.context = joined
 	return r
 }
@@ -45,12 +46,54 @@ func (p policy) allows(t *testing.T, r request) bool {
 	return allowed
 }
 
-// trusts evaluates a role's trust policy, whose only resource is the role itself. It does not evaluate the principal.
-func (p policy) trusts(t *testing.T, r request) bool {
+// trusts evaluates a role's trust policy, whose only resource is the role itself, for a token of GitHub.
+func (p policy) trusts(t *testing.T, token claims) bool {
 	t.Helper()
-	return slices.ContainsFunc(p.Statement, func(s statement) bool {
-		return s.Effect == "Allow" && s.Action.match(like, strings.ToLower(r.action), strings.ToLower) && s.conditionsMatch(t, r)
-	})
+	allowed := false
+	for _, s := range p.Statement {
+		if !s.Action.match(like, strings.ToLower(assumeWithToken), strings.ToLower) || !s.conditionsMatch(t, token.request()) {
+			continue
+		}
+		if s.Effect == "Deny" {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+// claims are those of a token of GitHub, by their names.
+type claims map[string]string
+
+// jobOf returns the claims of a job. The environment is "" for a job without one.
+// Source: https://docs.github.com/en/actions/reference/security/oidc
+func jobOf(repository, environment, ref string) claims {
+	token := claims{"aud": "sts.amazonaws.com", "ref": ref, "repository": repository}
+	switch {
+	case environment != "":
+		token["environment"], token["sub"] = environment, "repo:"+repository+":environment:"+environment
+	case strings.HasPrefix(ref, "refs/pull/"):
+		token["sub"] = "repo:" + repository + ":pull_request"
+	default:
+		token["sub"] = "repo:" + repository + ":ref:" + ref
+	}
+	return token
+}
+
+// request returns the request that STS decides: the standard claims and those of GitHub that STS supports are keys of
+// the context, others are not.
+// Source: https://aws.amazon.com/about-aws/whats-new/2026/01/aws-sts-supports-validation-identity-provider-claims/
+func (c claims) request() request {
+	r := of(assumeWithToken, "")
+	for _, name := range []string{
+		"aud", "sub", "amr",
+		"actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id", "workflow",
+	} {
+		if value, ok := c[name]; ok {
+			r = r.with(githubIssuer+":"+name, value)
+		}
+	}
+	return r
 }
 
 func (s statement) about(t *testing.T, r request) bool {
@@ -94,7 +137,7 @@ func conditionMatches(t *testing.T, operator string, accepted, known values) boo
 		set, operator = "", set
 	}
 	matches, judged := map[string]func(pattern, s string) bool{
-		"StringEquals": equal, "StringNotEquals": equal, "StringLike": like, "ArnLike": like, "ArnNotLike": like,
+		"StringEquals": equal, "StringNotEquals": equal, "StringLike": like, "ArnLike": like, "ArnNotEquals": like,
 	}[operator]
 	require.Truef(t, judged, "operator %s", operator)
 	match := func(s string) bool { return accepted.match(matches, s, asIs) }
@@ -111,9 +154,23 @@ func equal(pattern, s string) bool { return pattern == s }
 
 // like matches * with any characters, and ? with one.
 func like(pattern, s string) bool {
-	quoted := regexp.QuoteMeta(pattern)
-	expression := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(quoted)
-	return regexp.MustCompile("^" + expression + "$").MatchString(s)
+	star, retry := -1, 0
+	i := 0
+	for j := 0; j < len(s); {
+		switch {
+		case i < len(pattern) && pattern[i] == '*':
+			star, retry = i, j
+			i++
+		case i < len(pattern) && (pattern[i] == '?' || pattern[i] == s[j]):
+			i, j = i+1, j+1
+		case star >= 0:
+			retry++
+			i, j = star+1, retry
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[i:], "*") == ""
 }
 
 func TestRequestsAreDecidedAsIAMDoes(t *testing.T) {
@@ -138,5 +195,43 @@ func TestRequestsAreDecidedAsIAMDoes(t *testing.T) {
 		"not known":             {of("x:New", "*"), false},
 	} {
 		require.Equal(t, c.want, p.allows(t, c.request), name)
+	}
+}
+
+func TestPatternsMatchAsInIAM(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"", "", true}, {"*", "", true}, {"*", "a:b/c", true}, {"a", "a", true}, {"a", "b", false}, {"a*", "a", true}, {"*a",
+			"ba", true},
+		{"*a", "ab", false}, {"a*b*c", "aXbYc", true}, {"a*b*c", "abbcbc", true}, {"a*b*c", "abcb", false}, {"a?c", "abc", true},
+		{"a?c", "ac", false}, {"a.c", "abc", false}, {"**", "x", true}, {"a*", "b", false}, {"ab", "a", false}, {"A*", "ab",
+			false},
+	} {
+		require.Equal(t, c.want, like(c.pattern, c.text), "%s: %s", c.pattern, c.text)
+	}
+}
+
+// TestTokensAreDecidedAsSTSDoes checks that a condition on a claim that STS does not know never matches.
+func TestTokensAreDecidedAsSTSDoes(t *testing.T) {
+	job := jobOf("o/r", "staging", "refs/heads/staging")
+	job["repository_owner"] = "o"
+	base := githubTrust("arn:issuer")
+	for name, c := range map[string]struct {
+		statements []statement
+		want       bool
+	}{
+		"the audience":     {[]statement{base}, true},
+		"the branch":       {[]statement{base.when("StringEquals", claimRef, "refs/heads/staging")}, true},
+		"another branch":   {[]statement{base.when("StringEquals", claimRef, "refs/heads/x")}, false},
+		"an unknown claim": {[]statement{base.when("StringEquals", githubIssuer+":repository_owner", "o")}, false},
+		"a denied branch": {[]statement{base, {Effect: "Deny", Action: values{assumeWithToken},
+			Condition: condition{"StringNotEquals": {claimRef: {"refs/heads/x"}}}}}, false},
+		"another is denied": {[]statement{base, {Effect: "Deny", Action: values{assumeWithToken},
+			Condition: condition{"StringNotEquals": {claimRef: {"refs/heads/staging"}}}}}, true},
+		"another permission": {[]statement{{Effect: "Allow", Action: values{"sts:AssumeRole"}}}, false},
+	} {
+		require.Equal(t, c.want, policy{Statement: c.statements}.trusts(t, job), name)
 	}
 }

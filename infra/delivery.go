@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"slices"
+
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -11,8 +13,8 @@ import (
 type Delivery struct {
 	pulumi.ResourceState
 
-	// DeployRoleARN is for the listed GitHub environments, ProductionRoleARN for production alone, ReadRoleARN for any
-	// workflow of the listed repositories.
+	// DeployRoleARN is for the listed GitHub environments, ProductionRoleARN for production alone, ReadRoleARN for
+	// pull requests and the branches of the environments.
 	DeployRoleARN, ProductionRoleARN, ReadRoleARN pulumi.StringOutput
 }
 
@@ -29,10 +31,11 @@ const (
 	production = "production"
 )
 
-// githubRole is a role and the subjects of the tokens that may assume it.
+// githubRole is a role of GitHub's workflows.
 type githubRole struct {
 	suffix, name string
-	subjects     []string
+	// trust returns who may assume the role, given the ARN of GitHub's identity provider.
+	trust func(issuerARN string) []statement
 	// permissions and network return what the role may do besides reading, in general and with networks; nil means nothing.
 	permissions, network func(shared) []statement
 }
@@ -41,10 +44,14 @@ type githubRole struct {
 func githubRoles(s *environment.Shared) []githubRole {
 	deployNetwork := func(s shared) []statement { return networkStatements(s.forAllEnvironments()) }
 	productionNetwork := func(s shared) []statement { return networkStatements(s.forEnvironment(production)) }
+	trusting := func(names ...string) func(string) []statement {
+		return func(issuerARN string) []statement { return trustEnvironments(issuerARN, s.GitHub, names) }
+	}
 	return []githubRole{
-		{"-deploy", environment.DeployRole, subjects(s, "environment:", s.GitHub.Environments...), deployPermissions, deployNetwork},
-		{"-production", environment.ProductionDeployRole, subjects(s, "environment:", production), productionPermissions, productionNetwork},
-		{"-read", environment.ReadRole, subjects(s, "", "*"), nil, nil},
+		{"-deploy", environment.DeployRole, trusting(s.GitHub.Environments...), deployPermissions, deployNetwork},
+		{"-production", environment.ProductionDeployRole, trusting(production), productionPermissions, productionNetwork},
+		{"-read", environment.ReadRole, func(issuerARN string) []statement { return trustReaders(issuerARN, s.GitHub) }, nil,
+			nil},
 	}
 }
 
@@ -95,10 +102,8 @@ func newGitHubRole(
 	child pulumi.ResourceOption,
 ) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name: pulumi.String(githubRole.name),
-		AssumeRolePolicy: documentOf(func(arn []string) []statement {
-			return []statement{githubTrust(arn[0], githubRole.subjects)}
-		}, issuerARN),
+		Name:               pulumi.String(githubRole.name),
+		AssumeRolePolicy:   documentOf(func(arn []string) []statement { return githubRole.trust(arn[0]) }, issuerARN),
 		MaxSessionDuration: pulumi.Int(maxSessionSeconds),
 		Tags:               withName(args.Shared.Tags(), githubRole.name),
 	}, child)
@@ -150,22 +155,71 @@ func newManagedPolicy(
 	}, child, ignoreChanges("description"))
 }
 
-// githubTrust trusts GitHub's tokens with the audience of AWS and one of the subjects.
-func githubTrust(issuerARN string, subjects []string) statement {
-	return statement{Effect: "Allow", Action: []string{"sts:AssumeRoleWithWebIdentity"}}.
-		principal("Federated", issuerARN).
-		when("StringEquals", githubIssuer+":aud", githubAudience).
-		when("StringLike", githubIssuer+":sub", subjects...)
+// Claims of GitHub's tokens that STS offers as condition keys.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#condition-keys-wif
+const (
+	claimAudience    = githubIssuer + ":aud"
+	claimSubject     = githubIssuer + ":sub"
+	claimEnvironment = githubIssuer + ":environment"
+	// claimRef is the branch or tag of the run, also in a workflow that a workflow of another repository calls: that
+	// of the caller.
+	// Source: https://docs.github.com/en/actions/reference/security/oidc
+	claimRef = githubIssuer + ":ref"
+)
+
+const (
+	assumeWithToken = "sts:AssumeRoleWithWebIdentity"
+	branchRef       = "refs/heads/"
+)
+
+// trustEnvironments trusts jobs that run in one of the GitHub environments, each on its own branch. GitHub lets any
+// job name an environment that has no rules about branches, and anyone who may push a branch brings a workflow: the
+// trust itself therefore denies an environment to other branches, one statement each. An environment without a file
+// has no branch, and is denied. A statement that allows one environment would repeat the repositories, and exceed the
+// size of a trust policy with the fourth.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func trustEnvironments(issuerARN string, g environment.GitHub, names []string) []statement {
+	statements := []statement{githubTrust(issuerARN).
+		when("StringEquals", claimEnvironment, names...).
+		when("StringLike", claimSubject, subjects(g, "environment:*")...)}
+	for _, name := range names {
+		denied := statement{Effect: "Deny", Action: []string{assumeWithToken}}.
+			principal("AWS", "*").
+			when("StringEquals", claimEnvironment, name)
+		if d, ok := g.Delivered(name); ok {
+			denied = denied.when("StringNotEquals", claimRef, branchRef+d.Branch)
+		}
+		statements = append(statements, denied)
+	}
+	return statements
 }
 
-// subjects returns the subjects of jobs of the listed repositories: of those that run in one of the GitHub environments,
-// whose branches and reviewers GitHub enforces, or with * of all, including pull requests.
-func subjects(s *environment.Shared, kind string, names ...string) []string {
-	var all []string
-	for _, repository := range s.GitHub.Repositories {
-		for _, name := range names {
-			all = append(all, "repo:"+repository+":"+kind+name)
+// trustReaders trusts pull requests, whose ref GitHub gives to no branch, and the branches of the environments, on
+// which scheduled workflows run. For the reasons see docs/adr/0021-branches-in-the-trust.md.
+func trustReaders(issuerARN string, g environment.GitHub) []statement {
+	refs := []string{"refs/pull/*/merge"}
+	for _, name := range append(slices.Clone(g.Environments), production) {
+		if d, ok := g.Delivered(name); ok && !slices.Contains(refs, branchRef+d.Branch) {
+			refs = append(refs, branchRef+d.Branch)
 		}
+	}
+	return []statement{githubTrust(issuerARN).
+		when("StringLike", claimRef, refs...).
+		when("StringLike", claimSubject, subjects(g, "*")...)}
+}
+
+// githubTrust trusts GitHub's tokens with the audience of AWS. IAM requires a condition on the subject besides.
+func githubTrust(issuerARN string) statement {
+	return statement{Effect: "Allow", Action: []string{assumeWithToken}}.
+		principal("Federated", issuerARN).
+		when("StringEquals", claimAudience, githubAudience)
+}
+
+// subjects returns the subjects of jobs of the listed repositories that end in kind.
+func subjects(g environment.GitHub, kind string) []string {
+	var all []string
+	for _, repository := range g.Repositories {
+		all = append(all, "repo:"+repository+":"+kind)
 	}
 	return all
 }

@@ -15,64 +15,86 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-func TestGitHubRolesTrustTheirEnvironments(t *testing.T) {
+// trustOf returns the trust policy of one of GitHub's roles.
+func trustOf(t *testing.T, all []registration, role string) policy {
+	t.Helper()
+	return parsed(t, find(t, all, "aws:iam/role:Role", role).get("assumeRolePolicy"))
+}
+
+// TestGitHubRolesTrustTheBranchesOfTheirEnvironments evaluates the trust policies for jobs on branches that have
+// another environment, or none.
+func TestGitHubRolesTrustTheBranchesOfTheirEnvironments(t *testing.T) {
 	_, all := sharedStack(t)
-	for name, want := range map[string]struct {
-		role     string
-		subjects []string
-	}{
-		"delivery-deploy": {"GitHubActions-Deploy-Role", []string{
-			"repo:balancer/v3-backend:environment:development", "repo:balancer/v3-backend:environment:staging",
-			"repo:balancer/v3-backend-infra:environment:development", "repo:balancer/v3-backend-infra:environment:staging",
-		}},
-		"delivery-production": {"GitHubActions-Deploy-Role-production", []string{
-			"repo:balancer/v3-backend:environment:production", "repo:balancer/v3-backend-infra:environment:production",
-		}},
-		"delivery-read": {"GitHubActions-Read-Role", []string{"repo:balancer/v3-backend:*", "repo:balancer/v3-backend-infra:*"}},
+	for role, name := range map[string]string{
+		deployRole: "GitHubActions-Deploy-Role", productionRole: "GitHubActions-Deploy-Role-production",
+		readRole: "GitHubActions-Read-Role",
 	} {
-		role := find(t, all, "aws:iam/role:Role", name)
-		require.Equal(t, want.role, role.get("name"))
-		trusted := parsed(t, role.get("assumeRolePolicy"))
-		require.Len(t, trusted.Statement, 1)
-		require.Equal(t, values{"sts:AssumeRoleWithWebIdentity"}, trusted.Statement[0].Action)
-		require.Equal(t, condition{
-			"StringEquals": {"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"}},
-			"StringLike":   {"token.actions.githubusercontent.com:sub": want.subjects},
-		}, trusted.Statement[0].Condition)
+		require.Equal(t, name, find(t, all, "aws:iam/role:Role", role).get("name"))
+	}
+	for _, c := range []struct {
+		environment, ref string
+		trusting         []string
+	}{
+		{"development", "refs/heads/develop", []string{deployRole, readRole}},
+		{"staging", "refs/heads/staging", []string{deployRole, readRole}},
+		{"production", "refs/heads/main", []string{productionRole, readRole}},
+		{"staging", "refs/heads/develop", []string{readRole}},
+		{"development", "refs/heads/main", []string{readRole}},
+		{"production", "refs/heads/staging", []string{readRole}},
+		{"production", "refs/pull/7/merge", []string{readRole}},
+		{"", "refs/pull/7/merge", []string{readRole}},
+		{"", "refs/heads/main", []string{readRole}},
+		{"", "refs/heads/develop", []string{readRole}},
+		{"staging", "refs/heads/feature", nil},
+		{"production", "refs/heads/feature", nil},
+		{"production", "refs/tags/main", nil},
+		{"production", "refs/heads/x/refs/heads/main", nil},
+		{"production", "refs/heads/Main", nil},
+		{"Production", "refs/heads/main", []string{readRole}},
+		{"other", "refs/heads/feature", nil},
+		{"", "refs/heads/feature", nil},
+		{"", "refs/tags/v1", nil},
+		{"", "refs/heads/refs/pull/7/merge", nil},
+	} {
+		for _, repository := range []string{"balancer/v3-backend", "balancer/v3-backend-infra"} {
+			for _, role := range []string{deployRole, productionRole, readRole} {
+				trust, job := trustOf(t, all, role), jobOf(repository, c.environment, c.ref)
+				require.Equal(t, slices.Contains(c.trusting, role), trust.trusts(t, job), "%v as %s", job, role)
+				delete(job, "ref")
+				require.False(t, trust.trusts(t, job), "a token without a ref as %s", role)
+				job["ref"], job["aud"] = c.ref, "https://github.com/balancer"
+				require.False(t, trust.trusts(t, job), "another audience as %s", role)
+			}
+		}
 	}
 }
 
-// TestGitHubRolesTrustBothFormsOfSubjects evaluates the trust policies as STS does, for a repository whose subjects consist of names, and one
-// whose subjects have IDs.
+// TestGitHubRolesTrustBothFormsOfSubjects evaluates the trust policies for a repository whose subjects consist of
+// names, and one whose subjects have IDs.
 // Source: https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
 func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
 	shared, err := environment.LoadShared("..")
 	require.NoError(t, err)
 	shared.GitHub.Repositories = []string{"balancer/v3-backend", "balancer@123456/v3-backend-infra@456789"}
 	all := record(t, environment.SharedStack, DeployShared(shared, ""))
-	for subject, trusting := range map[string][]string{
-		"repo:balancer/v3-backend:environment:staging":                        {deployRole, readRole},
-		"repo:balancer/v3-backend:environment:production":                     {productionRole, readRole},
-		"repo:balancer/v3-backend:pull_request":                               {readRole},
-		"repo:balancer/v3-backend:ref:refs/heads/main":                        {readRole},
-		"repo:balancer@123456/v3-backend-infra@456789:environment:staging":    {deployRole, readRole},
-		"repo:balancer@123456/v3-backend-infra@456789:environment:production": {productionRole, readRole},
-		"repo:balancer@123456/v3-backend-infra@456789:pull_request":           {readRole},
-		"repo:balancer@123456/v3-backend-infra@456789:environment:other":      {readRole},
-		"repo:balancer@999999/v3-backend-infra@456789:environment:staging":    nil, // another owner of the same name
-		"repo:balancer@123456/v3-backend-infra@999999:environment:staging":    nil, // another repository of the same name
-		"repo:balancer/v3-backend-infra:environment:staging":                  nil, // anyone may create a deleted name again
-		"repo:balancer@123456/v3-backend@456788:environment:staging":          nil, // the file lists no IDs
-		"repo:someone/v3-backend:environment:staging":                         nil, // a fork
-		"repo:someone@77/v3-backend-infra@88:pull_request":                    nil,
-		"repo:balancer/v3-backend-other:environment:staging":                  nil,
+	for repository, trusted := range map[string]bool{
+		"balancer/v3-backend":                     true,
+		"balancer@123456/v3-backend-infra@456789": true,
+		"balancer@999999/v3-backend-infra@456789": false, // another owner of the same name
+		"balancer@123456/v3-backend-infra@999999": false, // another repository of the same name
+		"balancer/v3-backend-infra":               false, // anyone may create a deleted name again
+		"balancer@123456/v3-backend@456788":       false, // the file lists no IDs
+		"someone/v3-backend":                      false, // a fork
+		"someone@77/v3-backend-infra@88":          false,
+		"balancer/v3-backend-other":               false,
 	} {
-		for _, name := range []string{deployRole, productionRole, readRole} {
-			trust := parsed(t, find(t, all, "aws:iam/role:Role", name).get("assumeRolePolicy"))
-			token := of("sts:AssumeRoleWithWebIdentity", "").with("token.actions.githubusercontent.com:sub", subject)
-			require.Equal(t, slices.Contains(trusting, name),
-				trust.trusts(t, token.with("token.actions.githubusercontent.com:aud", "sts.amazonaws.com")), "%s as %s", subject, name)
-			require.False(t, trust.trusts(t, token.with("token.actions.githubusercontent.com:aud", "https://github.com/balancer")), subject)
+		for _, c := range []struct{ role, environment, ref string }{
+			{deployRole, "staging", "refs/heads/staging"}, {productionRole, "production", "refs/heads/main"}, {readRole, "",
+				"refs/pull/1/merge"},
+			{readRole, "", "refs/heads/main"},
+		} {
+			require.Equal(t, trusted, trustOf(t, all, c.role).trusts(t, jobOf(repository, c.environment, c.ref)), "%s as %s",
+				repository, c.role)
 		}
 	}
 }
@@ -81,14 +103,52 @@ func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
 // environments beside the usual two exist.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func TestTrustFitsIntoARole(t *testing.T) {
-	shared, err := environment.LoadShared("..")
+	dir := projectWith(t, "preview-one", "preview-two", "preview-three")
+	shared, err := environment.LoadShared(dir)
 	require.NoError(t, err)
 	shared.GitHub.Repositories = append(shared.GitHub.Repositories,
 		"balancer@1234567890/v3-backend@1234567890", "balancer@1234567890/v3-backend-infra@1234567890")
 	shared.GitHub.Environments = append(shared.GitHub.Environments, "preview-one", "preview-two", "preview-three")
-	for _, r := range ofType(record(t, environment.SharedStack, DeployShared(shared, "")), "aws:iam/role:Role") {
+	require.NoError(t, shared.CheckEnvironments())
+	all := record(t, environment.SharedStack, DeployShared(shared, ""))
+	for _, r := range ofType(all, "aws:iam/role:Role") {
 		require.Lessf(t, len(r.get("assumeRolePolicy").(string)), 2048, "trust policy of %s", r.name)
 	}
+	require.True(t, trustOf(t, all, deployRole).trusts(t, jobOf("balancer/v3-backend", "preview-two", "refs/heads/preview-two")))
+	require.False(t, trustOf(t, all, deployRole).trusts(t, jobOf("balancer/v3-backend", "preview-two", "refs/heads/preview-one")))
+}
+
+// projectWith returns a directory with the project's environments and new ones.
+func projectWith(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, stack := range []string{environment.SharedStack, "dev", "staging", "production"} {
+		source, err := os.ReadFile(filepath.Join("..", environment.FileName(stack)))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, environment.FileName(stack)), source, 0o600))
+	}
+	for _, name := range names {
+		derived, err := environment.Derive(dir, name, "staging", "")
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, environment.FileName(name)), derived.Source, 0o600))
+	}
+	return dir
+}
+
+// TestAnEnvironmentWithoutAFileIsNotTrusted checks that its jobs can assume no role, whatever their branch.
+func TestAnEnvironmentWithoutAFileIsNotTrusted(t *testing.T) {
+	dir := projectWith(t)
+	require.NoError(t, os.Remove(filepath.Join(dir, environment.FileName("production"))))
+	shared, err := environment.LoadShared(dir)
+	require.NoError(t, err)
+	shared.GitHub.Environments = append(shared.GitHub.Environments, "other")
+	all := record(t, environment.SharedStack, DeployShared(shared, ""))
+	for role, name := range map[string]string{deployRole: "other", productionRole: "production"} {
+		for _, ref := range []string{"refs/heads/main", "refs/heads/" + name, "refs/heads/staging", ""} {
+			require.False(t, trustOf(t, all, role).trusts(t, jobOf("balancer/v3-backend", name, ref)), "%s on %s", name, ref)
+		}
+	}
+	require.True(t, trustOf(t, all, deployRole).trusts(t, jobOf("balancer/v3-backend", "staging", "refs/heads/staging")))
 }
 
 // TestWorkflowSessionsFitTheirRoles checks that no workflow requests a longer session than its role allows, which AWS

@@ -58,7 +58,8 @@ type Zone struct {
 	NameServers pulumi.StringArrayOutput
 }
 
-// NewZone declares a Zone. Deleting one that has records fails.
+// NewZone declares a Zone, and the authority that may issue certificates for its names. Deleting a zone that has
+// records of others fails.
 func NewZone(ctx *pulumi.Context, name string, shared *environment.Shared, opts ...pulumi.ResourceOption) (*Zone, error) {
 	c := &Zone{}
 	child, err := declare(ctx, "Zone", name, c, opts)
@@ -76,5 +77,14 @@ func NewZone(ctx *pulumi.Context, name string, shared *environment.Shared, opts 
 		return nil, err
 	}
 	c.ID, c.ARN, c.NameServers = zone.ZoneId, zone.Arn, zone.NameServers
+	// Only ACM issues certificates for the domain and its subdomains, wildcards included. A host with a CAA record of
+	// its own can have another authority.
+	// Source: https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
+	if _, err := route53.NewRecord(ctx, name+"-caa", &route53.RecordArgs{
+		ZoneId: zone.ZoneId, Name: pulumi.String(root), Type: pulumi.String("CAA"), Ttl: pulumi.Int(3600),
+		Records: pulumi.StringArray{pulumi.String(`0 issue "amazon.com"`)},
+	}, child); err != nil {
+		return nil, err
+	}
 	return c, finish(ctx, name, c, pulumi.Map{"zoneId": c.ID, "nameServers": c.NameServers})
 }

@@ -33,7 +33,7 @@ func NewFirewall(
 		VisibilityConfig: wafv2.WebAclVisibilityConfigArgs{
 			CloudwatchMetricsEnabled: pulumi.Bool(true),
 			MetricName:               pulumi.String(env.WebACLName()),
-			SampledRequestsEnabled:   pulumi.Bool(true),
+			SampledRequestsEnabled:   pulumi.Bool(false),
 		},
 		Tags: withName(env.Tags(), env.WebACLName()),
 	}, child)
@@ -102,12 +102,15 @@ func managedRule(m environment.ManagedRuleGroup, priority int) wafv2.WebAclRuleA
 	}
 }
 
-// visibilityConfig publishes the metrics of a rule and samples of matching requests.
+// visibilityConfig publishes the metrics of a rule, and no samples of requests: WAF keeps their headers and query
+// strings whatever the logging configuration redacts, and everyone who may call GetSampledRequests reads them. The
+// logs have the decisions.
+// Source: https://docs.aws.amazon.com/waf/latest/APIReference/API_LoggingConfiguration.html
 func visibilityConfig(metric string) wafv2.WebAclRuleVisibilityConfigArgs {
 	return wafv2.WebAclRuleVisibilityConfigArgs{
 		CloudwatchMetricsEnabled: pulumi.Bool(true),
 		MetricName:               pulumi.String(metric),
-		SampledRequestsEnabled:   pulumi.Bool(true),
+		SampledRequestsEnabled:   pulumi.Bool(false),
 	}
 }
 

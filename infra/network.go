@@ -127,7 +127,7 @@ func newFlowLogs(
 		return err
 	}
 	role, policy, err := newServiceRole(ctx, name, env, serviceRole{
-		name: env.ResourceName("flow-logs-role"), service: "vpc-flow-logs.amazonaws.com",
+		name: env.FlowLogsRoleName(), service: "vpc-flow-logs.amazonaws.com",
 		sources: fmt.Sprintf("arn:aws:ec2:%s:%s:vpc-flow-log/*", env.Region, env.Account),
 		policy:  "write-flow-logs", permissions: documentOf(flowLogStatements, group.Arn),
 	}, child)

@@ -39,7 +39,8 @@ func readPermissions(s shared) []statement {
 			"sqs:GetQueue*", "sqs:List*",
 			// A preview validates a changed definition of a state machine.
 			"states:Describe*", "states:List*", "states:Validate*",
-			"wafv2:Get*", "wafv2:List*",
+			// Not wafv2:GetSampledRequests, which returns requests of users with their headers.
+			"wafv2:GetLoggingConfiguration", "wafv2:GetWebACL*", "wafv2:List*",
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.stateObjects("*")),
@@ -78,19 +79,16 @@ func productionPermissions(s shared) []statement {
 		deny("KeepData", []string{
 			"rds:DeleteDBInstance", "rds:DeleteDBInstanceAutomatedBackup", "sqs:DeleteQueue", "sqs:PurgeQueue",
 		}, anyResource),
-		// The validation record of a certificate is below the domain.
-		allow("Records", []string{changeRecords}, s.zoneARN).
-			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...).
-			when("ForAllValues:StringLike", recordNames, s.productionHosts()...),
 	})
 }
 
 // deployPermissions returns statements that allow a workflow to deploy any environment but production. They deny whatever production's own role
-// may change by its name or tag, and writing the state of the shared stack. A list of the allowed environments would
+// may change by its name or tag, and writing what all stacks share. A list of the allowed environments would
 // exceed IAM's limit of a policy's size with the fourth environment.
 func deployPermissions(s shared) []statement {
+	productionOnly := s.forEnvironment(production)
 	var productionARNs []string
-	for _, allowed := range deployStatements(s.forEnvironment(production)) {
+	for _, allowed := range deployStatements(productionOnly) {
 		for _, arn := range allowed.Resource {
 			if strings.Contains(arn, production) && !slices.Contains(productionARNs, arn) {
 				productionARNs = append(productionARNs, arn)
@@ -100,13 +98,28 @@ func deployPermissions(s shared) []statement {
 	return slices.Concat(deployStatements(s.forAllEnvironments()), []statement{
 		deny("NotProduction", []string{"*"}, productionARNs...),
 		deny("NotProductionTag", []string{"*"}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", production),
-		allow("Records", []string{changeRecords}, s.zoneARN).
-			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...),
-		deny("NotProductionRecords", []string{changeRecords}, anyResource).
-			when("ForAnyValue:StringLike", recordNames, append(s.productionHosts(), s.RootDomain)...),
-		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"}, s.stackState(environment.SharedStack)...),
+		deny("NotProductionDatabase", []string{"secretsmanager:*"}, s.databaseSecretARNs()).
+			when("StringLike", databaseOfSecret, productionOnly.arns("rds", "db:%s-*")...),
+		deny("NotProductionCluster", []string{"ecs:RunTask"}, anyResource).when("StringLike", "ecs:cluster",
+			productionOnly.expand("*%s-*")),
+		denyProductionTasks(productionOnly, "ecs:CreateService", "ecs:UpdateService"),
+		deny("NotSharedState", []string{"s3:DeleteObject", "s3:PutObject"},
+			// Every stack reads the version of the state's format there.
+			append(s.stackState(environment.SharedStack), s.stateObjects(".pulumi/meta.yaml"))...),
 	})
 }
+
+// denyProductionTasks denies services that run production's task definitions, whose roles ECS does not ask to be passed again.
+// A caller may give a family without an ARN.
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+func denyProductionTasks(productionOnly scope, actions ...string) statement {
+	return deny("NotProductionTasks", actions, anyResource).
+		when("StringLike", "ecs:task-definition", productionOnly.expand("*%s-*"))
+}
+
+// databaseOfSecret is the tag by which RDS marks the secret that it creates for an instance.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
+const databaseOfSecret = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 
 // scope is the set of environments that a role may deploy: one, or all.
 type scope struct {
@@ -115,14 +128,26 @@ type scope struct {
 	name, stack string
 	// tagged has the values of the tag Environment.
 	tagged []string
+	// domains are the environments', under which their records are.
+	domains []string
 }
 
 func (s shared) forEnvironment(name string) scope {
-	return scope{shared: s, name: name, stack: environment.StackOf(name), tagged: []string{name}}
+	domain := s.ProductionDomain()
+	if d, ok := s.GitHub.Delivered(name); ok {
+		domain = d.Domain
+	}
+	return scope{shared: s, name: name, stack: environment.StackOf(name), tagged: []string{name}, domains: []string{domain}}
 }
 
 func (s shared) forAllEnvironments() scope {
-	return scope{shared: s, name: "*", stack: "*", tagged: s.GitHub.Environments}
+	var domains []string
+	for _, name := range s.GitHub.Environments {
+		if d, ok := s.GitHub.Delivered(name); ok {
+			domains = append(domains, d.Domain)
+		}
+	}
+	return scope{shared: s, name: "*", stack: "*", tagged: s.GitHub.Environments, domains: domains}
 }
 
 // arns returns the ARNs of the environments' resources in a service of the region. In a resource, %s is the prefix of
@@ -166,15 +191,11 @@ const (
 // ownRecordTypes returns the types of an environment's records: its addresses, and the validation of its certificate.
 func ownRecordTypes() []string { return []string{"A", "AAAA", "CNAME"} }
 
-func (s shared) productionHosts() []string {
-	return []string{s.ProductionDomain(), "*." + s.ProductionDomain()}
-}
-
 // deployStatements returns statements that allow what the program and the deployer do besides readPermissions and networkStatements, and
 // pushing images. Permissions are limited to the environments' names, or to their tag where AWS generates names, or else to the region. Some
 // cannot be limited at all.
 func deployStatements(s scope) []statement {
-	return slices.Concat(releaseStatements(s), namedStatements(s), roleStatements(s), unnamedStatements(s))
+	return slices.Concat(releaseStatements(s), namedStatements(s), roleStatements(s), domainStatements(s), unnamedStatements(s))
 }
 
 // releaseStatements returns statements that allow writing the environments' state, pushing and tagging images, and reading the configuration
@@ -269,8 +290,9 @@ func namedStatements(s scope) []statement {
 		}, "arn:aws:s3:::"+s.expand("%s-logs-")+s.Account+"*")}
 }
 
-// roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services. They deny creating a role
-// or adding a policy without the boundary, changing the boundary, and removing it from a role.
+// roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services.
+// They deny creating a role or adding a policy without the boundary, and replacing it. Nothing allows changing the
+// boundary, removing it, or managed policies.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
@@ -280,13 +302,8 @@ func roleStatements(s scope) []statement {
 			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
 			"iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 		}, roles...),
-		deny("Bounded", []string{
-			"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
-		}, anyResource).
+		deny("Bounded", []string{"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}, anyResource).
 			when("StringNotEquals", "iam:PermissionsBoundary", environment.BoundaryARN(s.Prefix, s.Account)),
-		deny("KeepBoundary", []string{
-			"iam:CreatePolicyVersion", "iam:DeletePolicy*", "iam:DeleteRolePermissionsBoundary", "iam:SetDefaultPolicyVersion",
-		}, anyResource),
 		// The program gives each role to one of these services. IAM limits what passes to the four of them, not each role to its own: a
 		// statement for each would exceed the size of the policy, and the boundary limits what any of them can do.
 		allow("PassRoles", []string{"iam:PassRole"}, roles...).
@@ -299,10 +316,32 @@ func roleStatements(s scope) []statement {
 	}
 }
 
+// domainStatements returns statements that allow the records at and below the environments' domains, and certificates
+// for the domains. The record that proves the control of a domain to ACM is the same for all certificates of the
+// account, so any of them would be issued.
+// Source: https://docs.aws.amazon.com/acm/latest/userguide/acm-conditions.html
+func domainStatements(s scope) []statement {
+	if len(s.domains) == 0 {
+		return nil
+	}
+	var hosts []string
+	for _, domain := range s.domains {
+		hosts = append(hosts, domain, "*."+domain)
+	}
+	return []statement{
+		allow("Records", []string{changeRecords}, s.zoneARN).
+			when("ForAllValues:StringEquals", recordTypes, ownRecordTypes()...).
+			when("ForAllValues:StringLike", recordNames, hosts...),
+		allow("RequestCertificate", []string{"acm:RequestCertificate"}, anyResource).
+			when("StringEquals", "aws:RequestTag/Environment", s.tagged...).
+			when("ForAllValues:StringEquals", "acm:DomainNames", s.domains...),
+	}
+}
+
 // unnamedStatements returns those about resources whose names AWS generates.
 func unnamedStatements(s scope) []statement {
 	return []statement{
-		allow("RequestCertificate", []string{"acm:AddTagsToCertificate", "acm:RequestCertificate"}, anyResource).
+		allow("TagCertificate", []string{"acm:AddTagsToCertificate"}, anyResource).
 			when("StringEquals", "aws:RequestTag/Environment", s.tagged...),
 		allow("DeleteCertificate", []string{"acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),

@@ -106,11 +106,28 @@ func TestOnlyItsRoleChangesRecordsOfProduction(t *testing.T) {
 		"one of each":             {change("A", "staging-api.hyperchonk.com", "api.hyperchonk.com"), nil},
 		"the root":                {change("A", "hyperchonk.com"), nil},
 		"a delegation of staging": {change("NS", "staging-api.hyperchonk.com"), nil},
+		"a proof for the root":    {change("CNAME", "_acme-challenge.hyperchonk.com"), nil},
+		"a wildcard":              {change("CNAME", "*.hyperchonk.com"), nil},
+		"another host":            {change("A", "www.hyperchonk.com"), nil},
+		"a name that ends alike":  {change("A", "x-staging-api.hyperchonk.com"), nil},
+		"who issues certificates": {change("CAA", "staging-api.hyperchonk.com"), nil},
+	})
+	certificate := func(names ...string) request {
+		return of("acm:RequestCertificate", "*").with("aws:RequestTag/Environment", "staging").with("acm:DomainNames", names...)
+	}
+	decide(t, map[string]decision{
+		"staging's certificate":    {certificate("staging-api.hyperchonk.com"), []string{deployRole}},
+		"a certificate of all":     {certificate("*.hyperchonk.com"), nil},
+		"production's certificate": {certificate("api.hyperchonk.com"), nil},
+		"a certificate of both":    {certificate("staging-api.hyperchonk.com", "api.hyperchonk.com"), nil},
+		"production's own, tagged": {certificate("api.hyperchonk.com").with("aws:RequestTag/Environment", "production"),
+			[]string{productionRole}},
+		"its domain with a wildcard": {certificate("*.staging-api.hyperchonk.com"), nil},
 	})
 	env, _ := deployed(t, "production")
 	shared, err := environment.LoadShared("..")
 	require.NoError(t, err)
-	require.Equal(t, env.Domain.Name, shared.ProductionDomain(), "the roles know production's domain by convention")
+	require.Equal(t, env.Domain.Name, shared.ProductionDomain(), "the roles know production's domain")
 }
 
 // TestNetworkPermissionsRequireTheTag checks that a workflow changes only resources with its environments' tag, and
@@ -180,4 +197,70 @@ func TestRolesMayDeployTheAlarmOfAnotherRegion(t *testing.T) {
 		}
 	}
 	require.False(t, may.allows(t, request{action: "sqs:CreateQueue", resource: "arn:aws:sqs:us-east-1:123456789012:v3-backend-production-background-jobs"}))
+}
+
+// TestDeployRoleCannotTouchProductionsSecrets checks the passwords of databases, which have no name of their own: RDS tags them.
+func TestDeployRoleCannotTouchProductionsSecrets(t *testing.T) {
+	on := func(action, environment string) request {
+		return of(action, dbSecret).with(databaseOfSecret, ofRDS+"db:v3-backend-"+environment+"-db")
+	}
+	for _, action := range []string{"secretsmanager:RotateSecret", "secretsmanager:CancelRotateSecret",
+		"secretsmanager:TagResource"} {
+		decide(t, map[string]decision{
+			action + " of staging":    {on(action, "staging"), []string{deployRole, productionRole}},
+			action + " of production": {on(action, "production"), []string{productionRole}},
+		})
+	}
+}
+
+// TestTasksStayInTheirEnvironment checks that no task runs in production's cluster, or from production's task
+// definition, on behalf of another environment: IAM decides a task by its definition, and a service by its own name.
+func TestTasksStayInTheirEnvironment(t *testing.T) {
+	run := func(cluster, definition string) request {
+		return of("ecs:RunTask", ofECS+"task-definition/v3-backend-"+definition+"-migration-task:7").with("ecs:cluster", cluster)
+	}
+	serve := func(action, service, definition string) request {
+		return of(action,
+			ofECS+"service/v3-backend-"+service+"-cluster/v3-backend-"+service+"-api-service").with("ecs:task-definition",
+			definition)
+	}
+	decisions := map[string]decision{
+		"its own":               {run(ofECS+"cluster/v3-backend-staging-cluster", "staging"), []string{deployRole}},
+		"production's":          {run(ofECS+"cluster/v3-backend-production-cluster", "production"), []string{productionRole}},
+		"in production":         {run(ofECS+"cluster/v3-backend-production-cluster", "staging"), nil},
+		"in production by name": {run("v3-backend-production-cluster", "staging"), nil},
+	}
+	for _, action := range []string{"ecs:CreateService", "ecs:UpdateService"} {
+		for definition, allowed := range map[string][]string{
+			ofECS + "task-definition/v3-backend-staging-api:7":    {deployRole},
+			ofECS + "task-definition/v3-backend-production-api:7": nil,
+			"v3-backend-production-api:7":                         nil, "v3-backend-production-api": nil,
+		} {
+			decisions[action+" with "+definition] = decision{serve(action, "staging", definition), allowed}
+		}
+	}
+	decide(t, decisions)
+}
+
+// TestDeployRoleKeepsWhatAllStacksRead checks the file in which the state's backend keeps its version.
+func TestDeployRoleKeepsWhatAllStacksRead(t *testing.T) {
+	const bucket = "arn:aws:s3:::v3-backend-pulumi-state-123456789012/"
+	for _, action := range []string{"s3:PutObject", "s3:DeleteObject"} {
+		decide(t, map[string]decision{
+			action + " the version": {of(action, bucket+".pulumi/meta.yaml"), nil},
+			action + " a state":     {of(action, bucket+".pulumi/stacks/v3-backend/staging.json"), []string{deployRole}},
+		})
+	}
+}
+
+// TestReadRoleReadsNoRequests checks that the samples of the firewall, which contain headers and query strings of
+// users, are read by no role.
+func TestReadRoleReadsNoRequests(t *testing.T) {
+	readers := []string{productionRole, readRole} // the other role is denied all of production
+	decide(t, map[string]decision{
+		"samples":     {of("wafv2:GetSampledRequests", strings.ReplaceAll(webACL, "ENV", "production")), nil},
+		"the rules":   {of("wafv2:GetWebACL", strings.ReplaceAll(webACL, "ENV", "production")), readers},
+		"of a target": {of("wafv2:GetWebACLForResource", strings.ReplaceAll(balancer, "ENV", "production")), readers},
+		"the logging": {of("wafv2:GetLoggingConfiguration", strings.ReplaceAll(webACL, "ENV", "production")), readers},
+	})
 }

@@ -330,3 +330,26 @@ func TestNotifications(t *testing.T) {
 	}
 	require.Equal(t, map[any]any{"ops@example.com": "email", "https://alerts.example.com/sns": "https"}, subscribed)
 }
+
+// TestFirewallKeepsNoRequests checks that WAF samples no requests, whose headers no setting redacts.
+func TestFirewallKeepsNoRequests(t *testing.T) {
+	for _, name := range []string{"dev", "staging", "production"} {
+		_, all := deployed(t, name)
+		acl := find(t, all, "aws:wafv2/webAcl:WebAcl", "firewall")
+		require.Equal(t, false, acl.get("visibilityConfig", "sampledRequestsEnabled"))
+		rules := acl.get("rules").([]any)
+		require.NotEmpty(t, rules)
+		for _, rule := range rules {
+			require.Equal(t, false, rule.(map[string]any)["visibilityConfig"].(map[string]any)["sampledRequestsEnabled"])
+		}
+	}
+}
+
+// TestOnlyACMIssuesCertificates checks the CAA record of the root domain.
+func TestOnlyACMIssuesCertificates(t *testing.T) {
+	_, all := sharedStack(t)
+	record := find(t, all, "aws:route53/record:Record", "zone-caa")
+	require.Equal(t, "CAA", record.get("type"))
+	require.Equal(t, "hyperchonk.com", record.get("name"))
+	require.Equal(t, []any{`0 issue "amazon.com"`}, record.get("records"))
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -58,6 +59,9 @@ func (o bootstrapOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, environment.SharedStack, func(t *target.Target) error {
 		shared, err := o.targets.shared()
 		if err != nil {
+			return err
+		}
+		if err := shared.CheckEnvironments(); err != nil {
 			return err
 		}
 		steps, err := o.readGitHub(ctx, t, shared)
@@ -261,8 +265,13 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 	for _, repository := range shared.GitHub.Repositories {
 		fmt.Fprintf(&steps, "  repo:%s\n", repository)
 	}
-	fmt.Fprintf(&steps,
-		"If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
+	steps.WriteString("They deploy each environment on its branch alone:\n")
+	for _, name := range append(slices.Clone(shared.GitHub.Environments), "production") {
+		if d, ok := shared.GitHub.Delivered(name); ok {
+			fmt.Fprintf(&steps, "  %s on %s\n", name, d.Branch)
+		}
+	}
+	fmt.Fprintf(&steps, "If GitHub prints another prefix, write it without \"repo:\" to github.repositories in Pulumi.%s.yaml, and run bootstrap again:\n",
 		environment.SharedStack)
 	for _, repository := range names {
 		fmt.Fprintf(&steps, "  gh api repos/%s/actions/oidc/customization/sub --jq .sub_claim_prefix\n", repository)

@@ -39,6 +39,8 @@ type Resource struct {
 	URN, Type, Name string
 	// ID is the provider's ID; empty for components.
 	ID string
+	// ARN is the provider's output of this name; empty where it has none.
+	ARN string
 	// Parent is the URN of its component.
 	Parent    string
 	Protected bool
@@ -120,9 +122,10 @@ func (h *Handle) Unlock(ctx context.Context) error {
 func (d *stateDocument) state() (State, error) {
 	state := State{Updated: d.written()}
 	d.each(func(r apitype.ResourceV3) {
+		arn, _ := r.Outputs["arn"].(string)
 		state.Resources = append(state.Resources, Resource{
 			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
-			ID: string(r.ID), Parent: string(r.Parent), Protected: r.Protect, PendingDeletion: r.Delete,
+			ID: string(r.ID), ARN: arn, Parent: string(r.Parent), Protected: r.Protect, PendingDeletion: r.Delete,
 			Dependencies: dependencies(r), Inputs: maskProperties(r.Inputs),
 		})
 		if r.Type == resource.RootStackType {

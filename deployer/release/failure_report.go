@@ -132,7 +132,7 @@ func (r *ecsRollout) explain(ctx context.Context, o observation, message string)
 	}
 	last := failed[len(failed)-1]
 	evidence := fmt.Sprintf("\n  %s stopped; the last was %s: %s", text.Plural(len(failed), "task", ""), last.id(), last.cause.Message) + ecsReason(last.cause) +
-		logExcerpt("last log lines", r.lastLogLines(ctx, o.role, aws.ToString(last.task.TaskArn), logTailLines))
+		logExcerpt(excerptTitle, r.lastLogLines(ctx, o.role, aws.ToString(last.task.TaskArn), logTailLines))
 	return serviceFailure{message, evidence, hintText(r.env, last.cause)}
 }
 

@@ -60,8 +60,8 @@ type fakeECS struct {
 	// errors are answers by operation, such as ListServiceDeployments.
 	errors map[string]error
 	calls  [][]string
-	// definitions are the migration's task definitions, the newest first, each called after its image; ran are the tasks
-	// that were run.
+	// definitions are the migration's task definitions, the newest first, each called after its image and its role;
+	// ran are the tasks that were run.
 	definitions []string
 	ran         []*ecs.RunTaskInput
 	stopped     []string
@@ -213,9 +213,11 @@ func (e *fakeECS) handle(in any) (any, error) {
 	case *ecs.ListTaskDefinitionsInput:
 		return &ecs.ListTaskDefinitionsOutput{TaskDefinitionArns: e.definitions}, nil
 	case *ecs.DescribeTaskDefinitionInput:
-		return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &types.TaskDefinition{ContainerDefinitions: []types.ContainerDefinition{
-			{Name: aws.String("balancer-api"), Image: aws.String(strings.TrimPrefix(*in.TaskDefinition, "definition/"))},
-		}}}, nil
+		image, role, _ := strings.Cut(strings.TrimPrefix(*in.TaskDefinition, "definition/"), " as ")
+		return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &types.TaskDefinition{
+			TaskDefinitionArn: in.TaskDefinition, TaskRoleArn: &role,
+			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("balancer-api"), Image: &image}},
+		}}, nil
 	case *ecs.RunTaskInput:
 		e.ran = append(e.ran, in)
 		e.tasks = append(e.tasks, oneOff("new", "PROVISIONING"))

@@ -90,6 +90,8 @@ func (p *fakeStack) Repair(context.Context, string, ProgressFunc) ([]string, err
 
 func (p *fakeStack) TaskNetwork() (TaskNetwork, error) { return TaskNetwork{}, nil }
 
+func (p *fakeStack) MigrationDefinition() string { return "definition/image" }
+
 // services is a fake rolloutWatcher of one image.
 type services struct {
 	*fakeStack

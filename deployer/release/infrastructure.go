@@ -47,6 +47,9 @@ type Infrastructure interface {
 	Repair(ctx context.Context, image string, progress ProgressFunc) ([]string, error)
 	// TaskNetwork returns where the program put the tasks.
 	TaskNetwork() (TaskNetwork, error)
+	// MigrationDefinition returns the ARN of the revision of the migration's task definition that the stack
+	// registered last, "" where it has none.
+	MigrationDefinition() string
 }
 
 // TaskNetwork is the network in which tasks run.

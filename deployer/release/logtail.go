@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -88,11 +89,35 @@ func (t *logTailer) drain(ctx context.Context, c clock.Clock, log phaseLog) erro
 	return nil
 }
 
+// excerptTitle is how the titles of log excerpts begin.
+const excerptTitle = "last log lines"
+
+// logExcerpt returns lines of a log, indented below a title that begins with excerptTitle; "" without lines.
 func logExcerpt(title string, lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
 	return "\n  " + title + ":\n    " + strings.ReplaceAll(strings.Join(lines, "\n"), "\n", "\n    ")
+}
+
+// withoutLogExcerpts returns a text with the number of lines in place of the lines of log excerpts.
+func withoutLogExcerpts(text string) string {
+	indentOf := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	var kept []string
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		title := strings.TrimSpace(lines[i])
+		if !strings.HasPrefix(title, excerptTitle) || !strings.HasSuffix(title, ":") {
+			kept = append(kept, lines[i])
+			continue
+		}
+		indent, omitted := indentOf(lines[i]), 0
+		for i+1 < len(lines) && indentOf(lines[i+1]) > indent {
+			i, omitted = i+1, omitted+1
+		}
+		kept = append(kept, fmt.Sprintf("%s %d, not recorded", lines[i-omitted], omitted))
+	}
+	return strings.Join(kept, "\n")
 }
 
 // withoutNotes returns a log that drops notes, which are the lines of a container's log.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +50,8 @@ type migrationTask struct {
 	// image is the reference that the task definition must have; command replaces the environment's.
 	image   string
 	command []string
+	// registered is the revision that the stack registered last.
+	registered string
 	// wait waits for a migration that is already running; without it that is an error.
 	wait bool
 	// stopOnInterrupt stops the task when the context ends.
@@ -58,7 +61,7 @@ type migrationTask struct {
 // run starts the task, streams its log and evaluates its exit code. A task that stops before the first poll is reported in full; one
 // that exceeds its time limit is stopped. While another migration runs, none is started.
 func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migration, error) {
-	definition, err := migrationDefinition(ctx, m.ecs, m.env, m.image)
+	definition, err := trustedDefinition(ctx, m.ecs, m.env, m.registered, m.image)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +218,7 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	next := "check its locks in the database; raise deployment.migrations.timeout in the environment's file to allow more time"
 	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
 		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
-			limit, err, logExcerpt("last log lines", tail.last), taskID(task)), "stop it manually once nothing depends on it; "+next)
+			limit, err, logExcerpt(excerptTitle, tail.last), taskID(task)), "stop it manually once nothing depends on it; "+next)
 	}
 	log.progress("stopping task %s", taskID(task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
@@ -225,7 +228,7 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	} else {
 		text += "; it has not stopped yet"
 	}
-	return hint.With(errors.New(text+logExcerpt("last log lines", tail.last)), next)
+	return hint.With(errors.New(text+logExcerpt(excerptTitle, tail.last)), next)
 }
 
 // detach returns what happens to the task when the deployment is interrupted.
@@ -253,7 +256,7 @@ func (m *migrationTask) evaluate(task *types.Task, tail *logTailer) error {
 	} else {
 		text, next = text+ecsReason(cause), hintText(m.env, cause)
 	}
-	return hint.With(errors.New(text+logExcerpt("last log lines", tail.last)), next)
+	return hint.With(errors.New(text+logExcerpt(excerptTitle, tail.last)), next)
 }
 
 // exitCode returns the exit code of the migration's container, -1 where it has none.
@@ -306,8 +309,11 @@ func alreadyRunningError(env *environment.Environment, task types.Task) error {
 // maxRevisions is how many task definitions are searched for an image.
 const maxRevisions = 30
 
-// migrationDefinition returns the newest revision of the migration's task definition that has the image.
-func migrationDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, image string) (string, error) {
+// findDefinition returns the newest revision of the migration's task definition that has the image and is accepted.
+func findDefinition(
+	ctx context.Context, client *ecs.Client, env *environment.Environment, image string,
+	accepted func(*types.TaskDefinition) bool,
+) (string, error) {
 	family := env.TaskFamily(environment.Migration)
 	out, err := client.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{
 		FamilyPrefix: &family, Status: types.TaskDefinitionStatusActive, Sort: types.SortOrderDesc, MaxResults: aws.Int32(maxRevisions),
@@ -315,15 +321,77 @@ func migrationDefinition(ctx context.Context, client *ecs.Client, env *environme
 	if err != nil {
 		return "", fmt.Errorf("list the task definitions %s: %w", family, err)
 	}
+	rejected := ""
 	for _, arn := range out.TaskDefinitionArns {
-		found, err := containerImage(ctx, client, arn, env.ContainerName(environment.Migration))
+		found, err := describeDefinition(ctx, client, arn)
 		if err != nil {
-			return "", fmt.Errorf("read the task definition %s: %w", awsx.NameFromARN(arn), err)
+			return "", err
 		}
-		if found == image {
+		switch {
+		case imageIn(found, env.ContainerName(environment.Migration)) != image:
+		case accepted(found):
 			return arn, nil
+		case rejected == "":
+			rejected = awsx.NameFromARN(arn)
 		}
 	}
-	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)),
-		"run `deployer up --env "+env.Stack+" --image-tag TAG` with the image: its provision phase creates one")
+	next := "run `deployer up --env " + env.Stack + " --image-tag TAG` with the image: its provision phase creates one"
+	if rejected != "" {
+		return "", hint.With(fmt.Errorf("the revision %s of the task definition has the image %s, but differs in more than the image "+
+			"from the one that the stack registered, and is not run", rejected, awsx.NameFromARN(image)), next)
+	}
+	return "", hint.With(fmt.Errorf("no revision of the task definition %s has the image %s", family, awsx.NameFromARN(image)), next)
+}
+
+// anyDefinition returns an error where no revision has the image.
+func anyDefinition(ctx context.Context, client *ecs.Client, env *environment.Environment, image string) error {
+	_, err := findDefinition(ctx, client, env, image, func(*types.TaskDefinition) bool { return true })
+	return err
+}
+
+// trustedDefinition returns the revision to run: the one that the stack registered, or for another image one that
+// differs from it in nothing but the image. AWS does not limit who registers revisions of a family to an environment,
+// so the newest one may be anyone's.
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+func trustedDefinition(
+	ctx context.Context, client *ecs.Client, env *environment.Environment, registered, image string,
+) (string, error) {
+	if registered == "" {
+		return "", hint.With(fmt.Errorf("the stack %s has no task definition for migrations", env.Stack),
+			"provision it first: run `up` without --skip provision")
+	}
+	own, err := describeDefinition(ctx, client, registered)
+	if err != nil {
+		return "", err
+	}
+	container := env.ContainerName(environment.Migration)
+	if imageIn(own, container) == image {
+		return registered, nil
+	}
+	comparable := comparableDefinition(own, container)
+	return findDefinition(ctx, client, env, image, func(found *types.TaskDefinition) bool {
+		return reflect.DeepEqual(comparableDefinition(found, container), comparable)
+	})
+}
+
+// comparableDefinition returns a task definition without its revision, its size and the image of a container.
+func comparableDefinition(definition *types.TaskDefinition, container string) types.TaskDefinition {
+	d := *definition
+	d.TaskDefinitionArn, d.Revision, d.Status, d.Cpu, d.Memory = nil, 0, "", nil, nil
+	d.RegisteredAt, d.RegisteredBy, d.DeregisteredAt = nil, nil, nil
+	d.ContainerDefinitions = slices.Clone(d.ContainerDefinitions)
+	for i := range d.ContainerDefinitions {
+		if c := &d.ContainerDefinitions[i]; aws.ToString(c.Name) == container {
+			c.Image, c.Cpu = nil, 0
+		}
+	}
+	return d
+}
+
+func describeDefinition(ctx context.Context, client *ecs.Client, arn string) (*types.TaskDefinition, error) {
+	out, err := client.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
+	if err != nil {
+		return nil, fmt.Errorf("read the task definition %s: %w", awsx.NameFromARN(arn), err)
+	}
+	return out.TaskDefinition, nil
 }

@@ -47,6 +47,7 @@ func migrating(t *testing.T) (*fakeECS, *migrationTask) {
 	cfg := fakeAWS(e.handle)
 	return e, &migrationTask{
 		env: r.env, ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), clock: e, deployment: "20261123-160000-1f3a", image: "image@new",
+		registered: "definition/image@new",
 	}
 }
 
@@ -64,7 +65,7 @@ func TestMigrationThatEndsBeforeTheFirstPoll(t *testing.T) {
 	require.Equal(t, "new", result.Task)
 	require.Zero(t, result.ExitCode)
 	require.Len(t, e.ran, 1)
-	require.Equal(t, "definition/image@new", *e.ran[0].TaskDefinition, "the newest revision with the image")
+	require.Equal(t, "definition/image@new", *e.ran[0].TaskDefinition, "the revision that the stack registered")
 	require.Equal(t, "deployer/20261123-160000-1f3a", *e.ran[0].StartedBy)
 	require.Nil(t, e.ran[0].Overrides)
 }
@@ -217,4 +218,46 @@ func TestMigrationOfUnprovisionedImage(t *testing.T) {
 	_, err := m.run(t.Context(), log)
 	require.EqualError(t, err, "no revision of the task definition v3-backend-staging-migration-task has the image image@sha256:2")
 	require.Empty(t, e.ran)
+}
+
+// TestMigrationRunsNoOthersRevision checks which revision runs where others exist: AWS lets anyone who may register
+// task definitions add one to the family.
+func TestMigrationRunsNoOthersRevision(t *testing.T) {
+	for name, c := range map[string]struct {
+		registered, image string
+		definitions       []string
+		want, err         string
+	}{
+		"a newer one with the image": {
+			"definition/image@1", "image@1", []string{"definition/image@1 as attacker", "definition/image@1"},
+			"definition/image@1", ""},
+		"the same with another image": {
+			"definition/image@1", "image@2", []string{"definition/image@2 as attacker", "definition/image@2"},
+			"definition/image@2", ""},
+		"only a different one": {
+			"definition/image@1", "image@2", []string{"definition/image@2 as attacker"}, "",
+			"the revision image@2 as attacker of the task definition has the image image@2, but differs in more than the image from the one that the " +
+				"stack registered, and is not run"},
+		"none with the image": {
+			"definition/image@1", "image@3", []string{"definition/image@1"}, "",
+			"no revision of the task definition v3-backend-staging-migration-task has the image image@3"},
+		"a stack that registered none": {"", "image@1", []string{"definition/image@1"}, "",
+			"the stack staging has no task definition for migrations"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, m := migrating(t)
+			e.definitions, m.registered, m.image = c.definitions, c.registered, c.image
+			e.after(map[int]func(){1: func() { e.log = []string{"one"}; e.ends(0) }})
+			log, _ := newTestLog()
+			_, err := m.run(t.Context(), log)
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				require.NotEmpty(t, hint.Of(err))
+				require.Empty(t, e.ran)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, *e.ran[0].TaskDefinition)
+		})
+	}
 }

@@ -74,7 +74,7 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 	}
 	d.image, d.record.Image = image, image.Image
 	if d.request.Kind == history.Migrate {
-		if _, err := migrationDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {
+		if err := anyDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {
 			return "", NotStarted(Migration, err)
 		}
 	}
@@ -196,7 +196,8 @@ func (d *deployment) migrate(ctx context.Context, log phaseLog) (string, error) 
 	}
 	m := &migrationTask{
 		env: d.deps.Env, ecs: ecs.NewFromConfig(d.deps.AWS), logs: cloudwatchlogs.NewFromConfig(d.deps.AWS), clock: d.deps.Clock,
-		deployment: d.request.ID, image: d.image.Reference, command: d.request.Command, wait: d.request.Wait, stopOnInterrupt: d.request.StopMigration,
+		deployment: d.request.ID, image: d.image.Reference, registered: d.infra.MigrationDefinition(),
+		command: d.request.Command, wait: d.request.Wait, stopOnInterrupt: d.request.StopMigration,
 		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},

@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -284,8 +285,15 @@ func (d *deployment) saveStarted(ctx context.Context, log phaseLog) {
 	}
 }
 
+// save writes a record without log lines of containers: everyone who may read the account's configuration may read
+// records, but not logs.
 func (d *deployment) save(ctx context.Context, r history.Deployment) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
+	r.Error, r.Warnings = withoutLogExcerpts(r.Error), list.Map(r.Warnings, withoutLogExcerpts)
+	r.Phases = slices.Clone(r.Phases)
+	for i := range r.Phases {
+		r.Phases[i].Message = withoutLogExcerpts(r.Phases[i].Message)
+	}
 	return d.deps.Records.Save(bounded, r)
 }

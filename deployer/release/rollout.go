@@ -137,7 +137,7 @@ func (r *ecsRollout) timeoutError(ctx context.Context, observations []observatio
 			continue
 		}
 		failure := r.explain(ctx, o, "")
-		failure.evidence += logExcerpt("last log lines of a running task", r.newestTaskLog(ctx, o))
+		failure.evidence += logExcerpt(excerptTitle+" of a running task", r.newestTaskLog(ctx, o))
 		if failure.evidence != "" {
 			text += "\n" + o.name + ":" + failure.evidence
 		}

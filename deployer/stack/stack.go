@@ -241,6 +241,16 @@ func (s *Stack) TaskNetwork() (release.TaskNetwork, error) {
 	return network, nil
 }
 
+// MigrationDefinition implements release.Infrastructure.
+func (s *Stack) MigrationDefinition() string {
+	for _, r := range s.handle.Current().Resources {
+		if infra.IsMigrationTaskDefinition(r.URN) && !r.PendingDeletion {
+			return r.ARN
+		}
+	}
+	return ""
+}
+
 // update runs the engine. Each event goes to observe, too, where it is not nil.
 func (s *Stack) update(ctx context.Context, u engine.Update, progress release.ProgressFunc, observe func(engine.Event)) (release.Update, error) {
 	var done engine.Summary

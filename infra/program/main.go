@@ -32,6 +32,9 @@ func runShared(ctx *pulumi.Context, endpointURL string) error {
 	if err != nil {
 		return err
 	}
+	if err := shared.Resolve(ctx.RootDirectory()); err != nil {
+		return err
+	}
 	return infra.DeployShared(shared, endpointURL)(ctx)
 }
 

@@ -64,7 +64,7 @@ func run(t *testing.T, stack string, outputs map[string]any, preview bool) (*eng
 	}
 	e := &engine{registered: map[string][]resource.PropertyMap{}, outputs: outputs}
 	return e, pulumi.RunErr(program(""), pulumi.WithMocks("v3-backend", stack, e), func(info *pulumi.RunInfo) {
-		info.Config, info.DryRun = config, preview
+		info.Config, info.DryRun, info.RootDirectory = config, preview, filepath.Join("..", "..")
 	})
 }
 

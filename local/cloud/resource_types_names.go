@@ -2,6 +2,8 @@ package cloud
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,7 +68,7 @@ var nameTypes = map[string]resourceType{
 		},
 		required: []string{"zoneId", "type"}, replaceOnChange: []string{"zoneId", "name"},
 		rules: []rule{oneOf("type", "A", "AAAA", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SOA",
-			"SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT")},
+			"SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"), validCAA},
 		refs: []ref{refZone, refTo("healthCheckId", typeHealthCheck, "InvalidInput",
 			"The health check %s does not exist")},
 		compute: func(s *State, r *Resource) {
@@ -111,7 +113,55 @@ func computeCertificate(_ *State, r *Resource) {
 	r.Outputs["domainValidationOptions"] = options
 }
 
-// validateCertificateRecords checks that the validation records of a certificate exist in a hosted zone.
+// caaValue matches a value of a CAA record.
+// Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#CAAFormat
+var caaValue = regexp.MustCompile(`^(\d{1,3}) ([A-Za-z0-9]{1,15}) "([^"]*)"$`)
+
+// validCAA rejects a CAA record with a value that Route 53 cannot read.
+func validCAA(in values) (property, reason string) {
+	if text(in["type"]) != "CAA" {
+		return "", ""
+	}
+	for _, value := range stringsAt(map[string]any(in), "records") {
+		if !caaValue.MatchString(value) {
+			return "records", fmt.Sprintf("FATAL problem: CAARRDATAIllegalFormat encountered with '%s'", value)
+		}
+	}
+	return "", ""
+}
+
+// amazonAuthorities are the names by which a CAA record allows ACM to issue a certificate.
+// Source: https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html
+var amazonAuthorities = []string{"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com"}
+
+// caaAllowsAmazon reports whether the CAA records allow ACM a certificate for a name. The record of the name counts,
+// or of the nearest domain above that has one; for a wildcard issuewild counts, where there is one.
+// Source: https://www.rfc-editor.org/rfc/rfc8659
+func (s *State) caaAllowsAmazon(name string) bool {
+	domain, wildcard := strings.CutPrefix(name, "*.")
+	for ; domain != ""; _, domain, _ = strings.Cut(domain, ".") {
+		for _, record := range s.ByType(typeRecord) {
+			if record.Text("type") != "CAA" || record.Text("fqdn") != domain {
+				continue
+			}
+			byTag := map[string][]string{}
+			for _, value := range record.Strings("records") {
+				parts := caaValue.FindStringSubmatch(value)
+				byTag[strings.ToLower(parts[2])] = append(byTag[strings.ToLower(parts[2])], parts[3])
+			}
+			issuers := byTag["issue"]
+			if wildcard && len(byTag["issuewild"]) > 0 {
+				issuers = byTag["issuewild"]
+			}
+			return len(issuers) == 0 || slices.ContainsFunc(issuers,
+				func(issuer string) bool { return slices.Contains(amazonAuthorities, issuer) })
+		}
+	}
+	return true
+}
+
+// validateCertificateRecords checks that the validation records of a certificate exist in a hosted zone, and that no
+// CAA record excludes ACM.
 func validateCertificateRecords(s *State, r *Resource) error {
 	certificate := s.Get(typeCertificate, r.Text("certificateArn"))
 	for _, option := range certificate.Blocks("domainValidationOptions") {
@@ -120,6 +170,11 @@ func validateCertificateRecords(s *State, r *Resource) error {
 			return errorf("RequestTimeout",
 				"waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become "+
 					"'ISSUED' (last state: 'PENDING_VALIDATION'): the record %s does not exist", certificate.ID, name)
+		}
+		if !s.caaAllowsAmazon(text(option["domainName"])) {
+			return errorf("CAA_ERROR",
+				"waiting for ACM Certificate (%s) to be issued: unexpected state 'FAILED', wanted target 'ISSUED'. "+
+					"last error: CAA_ERROR", certificate.ID)
 		}
 	}
 	return nil

@@ -504,3 +504,43 @@ func TestInvoke(t *testing.T) {
 		require.Error(t, err, token)
 	}
 }
+
+// TestCAARecordsDecideWhoIssues checks that ACM issues no certificate where the nearest CAA record names other authorities only.
+func TestCAARecordsDecideWhoIssues(t *testing.T) {
+	for name, c := range map[string]struct {
+		domain  string
+		records map[string][]any
+		issued  bool
+	}{
+		"none":                   {"api.example.com", nil, true},
+		"ACM at the root":        {"api.example.com", map[string][]any{"example.com": {`0 issue "amazon.com"`}}, true},
+		"another at the root":    {"api.example.com", map[string][]any{"example.com": {`0 issue "letsencrypt.org"`}}, false},
+		"both":                   {"api.example.com", map[string][]any{"example.com": {`0 issue "letsencrypt.org"`, `0 issue "amazonaws.com"`}}, true},
+		"a nearer one":           {"api.example.com", map[string][]any{"example.com": {`0 issue "letsencrypt.org"`}, "api.example.com": {`0 issue "amazon.com"`}}, true},
+		"a nearer other":         {"api.example.com", map[string][]any{"example.com": {`0 issue "amazon.com"`}, "api.example.com": {`0 issue ";"`}}, false},
+		"wildcards of another":   {"*.example.com", map[string][]any{"example.com": {`0 issue "amazon.com"`, `0 issuewild "letsencrypt.org"`}}, false},
+		"only about a complaint": {"api.example.com", map[string][]any{"example.com": {`0 iodef "mailto:a@example.com"`}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newFixture(t)
+			zone := e.create(typeZone, values{"name": "example.com"})
+			for host, records := range c.records {
+				e.create(typeRecord, values{"zoneId": zone.ID, "name": host, "type": "CAA", "ttl": 60.0, "records": records})
+			}
+			certificate := e.create(typeCertificate, values{"domainName": c.domain, "validationMethod": "DNS"})
+			option := certificate.Blocks("domainValidationOptions")[0]
+			e.create(typeRecord, values{"zoneId": zone.ID, "name": option["resourceRecordName"], "type": "CNAME", "ttl": 60.0,
+				"records": array(option["resourceRecordValue"])})
+			_, err := e.CreateResource(context.Background(), typeCertificateValidation, values{"certificateArn": certificate.ID})
+			if c.issued {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, "CAA_ERROR")
+		})
+	}
+	problems, err := CheckResource(typeRecord, values{"zoneId": "Z", "name": "example.com", "type": "CAA", "ttl": 60.0, "records": array("amazon.com")})
+	require.NoError(t, err)
+	require.Len(t, problems, 1)
+	require.Contains(t, problems[0].Reason, "CAARRDATAIllegalFormat")
+}
