@@ -150,7 +150,7 @@ func TestLastLines(t *testing.T) {
 	root, dir, project := engineRoot(t), t.TempDir(), t.TempDir()
 	_, err := deployedStaging(root, dir)
 	require.NoError(t, err)
-	for _, file := range []string{"Pulumi.yaml", "Pulumi.shared.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml"} {
+	for _, file := range []string{"Pulumi.yaml", "Pulumi.shared.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"} {
 		content, err := os.ReadFile(root + "/" + file)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(project+"/"+file, content, 0o600))
