@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the step outputs for deploy-code: the environment named by ENVIRONMENT, or else the one that a push to BRANCH
-# deploys.
+# Prints the step outputs of a run's plan: the environment named by ENVIRONMENT, or else the one that a push to BRANCH deploys. An
+# environment is deployed from its own branch only, whatever started the run.
 set -euo pipefail
 
 environments=$(bin/deployer env list --format json)
@@ -12,11 +12,10 @@ if [ -z "$environment" ]; then
   echo "::error::no environment is ${ENVIRONMENT:-deployed by a push to ${BRANCH:-}}" >&2
   exit 3
 fi
-# Production is only deployed from its own branch.
-if [ "$(jq -r .approval <<<"$environment")" = true ] && [ "$(jq -r .branch <<<"$environment")" != "${BRANCH:-}" ]; then
+if [ "$(jq -r .branch <<<"$environment")" != "${BRANCH:-}" ]; then
   echo "::error::$(jq -r '"\(.name) is deployed from \(.branch)"' <<<"$environment"), not from ${BRANCH:-}" >&2
   exit 3
 fi
 jq -r '
-  "stack=\(.stack)", "name=\(.name)", "branch=\(.branch)", "region=\(.region)", "repository=\(.repository)",
-  "registry=\(.repository | split("/")[0])", "tests=\(.tests | tojson)"' <<<"$environment"
+  "stack=\(.stack)", "name=\(.name)", "branch=\(.branch)", "region=\(.region)", "repository=\(.repository)", "url=\(.url)",
+  "approval=\(.approval)", "registry=\(.repository | split("/")[0])", "tests=\(.tests | tojson)"' <<<"$environment"

@@ -24,7 +24,7 @@ import (
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "licenses:", err)
-		os.Exit(1) //nolint:forbidigo // this is main
+		os.Exit(1)
 	}
 }
 
@@ -144,7 +144,7 @@ func licensed(packages []goPackage) ([]module, error) {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return nil, fmt.Errorf("no license file in %s: without one, nobody may distribute it", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("no license file in %s: without one, it may not be distributed", strings.Join(missing, ", "))
 	}
 	slices.SortFunc(modules, func(a, b module) int { return strings.Compare(a.name, b.name) })
 	return modules, nil
