@@ -75,7 +75,7 @@ update() {
     tag=${reference%@*}
     # Our own image is built by the commit that uses it.
     case $tag in ghcr.io/balancer/*) continue ;; esac
-    digest=$(docker buildx imagetools inspect "$tag" --format '{{.Manifest.Digest}}')
+    digest=$(docker buildx imagetools inspect "$tag" --format '{{.Manifest.Digest}}' < /dev/null)
     # The reference ends where a blank or the line does: one image's name may begin another's.
     while read -r file; do
       PATTERN=$reference NEW=$tag@$digest perl -pi -e 's/(?<![\w.\/-])\Q$ENV{PATTERN}\E(?![\w.@:-])/$ENV{NEW}/g' "$file"

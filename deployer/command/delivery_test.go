@@ -1,6 +1,7 @@
 package command
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	goversion "go/version"
@@ -383,6 +384,59 @@ func TestPins(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
+// An update writes the digest of every tag, also of one that was pinned, and the checksum on which two servers agree.
+func TestPinsUpdate(t *testing.T) {
+	if _, err := exec.LookPath("perl"); err != nil {
+		t.Skip("perl is missing, which git needs and the script uses")
+	}
+	old, current := "@sha256:"+strings.Repeat("0", 64), "@sha256:"+strings.Repeat("d", 64)
+	for name, test := range map[string]struct {
+		other string // what the second server has
+		want  string // the error
+	}{
+		"same archives":      {"archive", ""},
+		"different archives": {"another", "two servers have different archives pulumi-resource-aws-v1.2.3-linux-amd64.tar.gz"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, content := range map[string]string{
+				"Dockerfile":               "FROM golang:1.26\nFROM golang:1.26-alpine" + old + " AS build\n",
+				"examples/compose.yml":     "    image: golang:1.26\n",
+				".github/workflows/ci.yml": "        driver-opts: image=moby/buildkit:v1\n",
+				"go.mod":                   "\tgithub.com/pulumi/pulumi-aws/sdk/v6 v1.2.3\n",
+				"tools/providers.sha256":   "# header\n" + strings.Repeat("e", 64) + "  pulumi-resource-aws-v1.0.0-linux-amd64.tar.gz\n",
+				"tools/unpinned.txt":       "# none\n",
+				"path/docker":              "#!/bin/bash\n[ \"$*\" = \"buildx imagetools inspect $4 --format {{.Manifest.Digest}}\" ] && echo '" + current[1:] + "'\n",
+				"path/curl": "#!/bin/bash\ncase ${!#} in https://github.com/pulumi/pulumi-aws/releases/download/v1.2.3/*) printf archive ;;\n" +
+					"https://get.pulumi.com/releases/plugins/*) printf " + test.other + " ;; esac\n",
+			} {
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o755))
+			}
+			update := exec.Command(filepath.Join(projectRoot(t), "tools", "pins.sh"), "update")
+			update.Env = append(os.Environ(), "PINS_ROOT="+dir, "PATH="+filepath.Join(dir, "path")+":"+os.Getenv("PATH"))
+			out, err := update.CombinedOutput()
+			if test.want != "" {
+				require.Error(t, err)
+				require.Contains(t, string(out), test.want)
+				return
+			}
+			require.NoError(t, err, "%s", out)
+			read := func(file string) string {
+				content, err := os.ReadFile(filepath.Join(dir, file))
+				require.NoError(t, err)
+				return string(content)
+			}
+			require.Equal(t, "FROM golang:1.26"+current+"\nFROM golang:1.26-alpine"+current+" AS build\n", read("Dockerfile"))
+			require.Equal(t, "    image: golang:1.26"+current+"\n", read("examples/compose.yml"))
+			require.Equal(t, "        driver-opts: image=moby/buildkit:v1"+current+"\n", read(".github/workflows/ci.yml"))
+			sum := fmt.Sprintf("%x", sha256.Sum256([]byte("archive")))
+			require.Equal(t, "# header\n"+sum+"  pulumi-resource-aws-v1.2.3-linux-amd64.tar.gz\n"+sum+"  pulumi-resource-aws-v1.2.3-linux-arm64.tar.gz\n"+
+				sum+"  pulumi-resource-aws-v1.2.3-darwin-arm64.tar.gz\n", read("tools/providers.sha256"))
+		})
+	}
+}
+
 // The providers are verified with the checksums that are known, and installed with a warning where one is not.
 func TestProvidersAreVerified(t *testing.T) {
 	root := t.TempDir()
@@ -502,32 +556,35 @@ func TestEnvironmentOfARun(t *testing.T) {
 		t.Skip("jq is missing, which GitHub's machines have and the script uses")
 	}
 	root := projectRoot(t)
-	dir := t.TempDir()
-	deployer, err := exec.LookPath("deployer")
+	list := exec.Command("deployer", "env", "list", "--format", "json", "--dir", root)
+	environments, err := list.Output()
 	require.NoError(t, err)
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
-	require.NoError(t, os.Symlink(deployer, filepath.Join(dir, "bin", "deployer")))
+	dir := deployerAs(t, `[ "$*" = "env list --format json" ] && cat bin/environments`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bin", "environments"), environments, 0o644))
 	for name, test := range map[string]struct {
-		environment, branch string
-		code                int
-		want                string
+		environment, ref string
+		code             int
+		want             string
 	}{
-		"a push to develop":           {"", "develop", 0, "stack=dev\nname=development\n"},
-		"a push to staging":           {"", "staging", 0, "stack=staging\nname=staging\n"},
-		"staging manually":            {"staging", "staging", 0, "stack=staging\n"},
-		"staging from elsewhere":      {"staging", "feature", 3, "::error::staging is deployed from staging, not from feature"},
-		"a stack's name":              {"dev", "develop", 0, "name=development\n"},
-		"development from main":       {"development", "main", 3, "::error::development is deployed from develop, not from main"},
-		"no branch":                   {"development", "", 3, "::error::development is deployed from develop, not from "},
-		"production from main":        {"production", "main", 0, "url=https://api.hyperchonk.com\napproval=true\n"},
-		"production from elsewhere":   {"production", "develop", 3, "::error::production is deployed from main, not from develop"},
-		"a push that deploys nothing": {"", "main", 3, "::error::no environment is deployed by a push to main"},
-		"an unknown environment":      {"prodution", "main", 3, "::error::no environment is prodution"},
+		"a push to develop":            {"", "refs/heads/develop", 0, "stack=dev\nname=development\n"},
+		"a push to staging":            {"", "refs/heads/staging", 0, "stack=staging\nname=staging\n"},
+		"staging manually":             {"staging", "refs/heads/staging", 0, "stack=staging\n"},
+		"staging from elsewhere":       {"staging", "refs/heads/feature", 3, "::error::staging is deployed from staging, not from feature"},
+		"a stack's name":               {"dev", "refs/heads/develop", 0, "name=development\n"},
+		"development from main":        {"development", "refs/heads/main", 3, "::error::development is deployed from develop, not from main"},
+		"no branch":                    {"development", "", 3, "::error::development is deployed from develop, not from "},
+		"a tag with the branch's name": {"production", "refs/tags/main", 3, "::error::production is deployed from main, not from refs/tags/main"},
+		"a push of such a tag":         {"", "refs/tags/develop", 3, "::error::no environment is deployed by a push to refs/tags/develop"},
+		"a pull request":               {"staging", "refs/pull/7/merge", 3, "not from refs/pull/7/merge"},
+		"production from main":         {"production", "refs/heads/main", 0, "url=https://api.hyperchonk.com\napproval=true\n"},
+		"production from elsewhere":    {"production", "refs/heads/develop", 3, "::error::production is deployed from main, not from develop"},
+		"a push that deploys nothing":  {"", "refs/heads/main", 3, "::error::no environment is deployed by a push to main"},
+		"an unknown environment":       {"prodution", "refs/heads/main", 3, "::error::no environment is prodution"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(filepath.Join(root, ".github", "scripts", "plan.sh"))
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root, "ENVIRONMENT="+test.environment, "BRANCH="+test.branch)
+			cmd.Env = append(os.Environ(), "ENVIRONMENT="+test.environment, "REF="+test.ref)
 			out, _ := cmd.CombinedOutput()
 			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)
 			require.Contains(t, string(out), test.want)
