@@ -659,26 +659,25 @@ func TestPassed(t *testing.T) {
 func TestProtected(t *testing.T) {
 	const policy, reviewers = `"deployment_branch_policy": {"custom_branch_policies": true}`,
 		`"protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers", "reviewers": [{"type": "Team"}]}]`
+	const approved = `[{"type": "deletion"}, {"type": "pull_request", "parameters": {"required_approving_review_count": 1}}]`
 	for name, test := range map[string]struct {
-		settings          string
-		approval, without string
-		code              int
-		want              string
+		approval string
+		answers  []string // the environment, and the rules of the branch
+		code     int
+		want     string
 	}{
-		"production":                     {"{" + policy + "," + reviewers + "}", "true", "", 0, "api repos/o/app/environments/production\n"},
-		"an environment without review":  {"{" + policy + "}", "false", "", 0, ""},
-		"no environment":                 {"", "false", "", 3, "::error::the GitHub environment production of o/app cannot be read"},
-		"any branch":                     {"{" + reviewers + "}", "true", "", 0, "::warning::the GitHub environment production does not limit"},
-		"no reviewers":                   {"{" + policy + `,"protection_rules": [{"type": "wait_timer"}]}`, "true", "", 3, "::error::the GitHub environment production has no required reviewers"},
-		"an empty list of reviewers":     {`{"protection_rules": [{"type": "required_reviewers", "reviewers": []}]}`, "true", "", 3, "no required reviewers"},
-		"no reviewers, which is settled": {"{" + policy + "}", "true", "true", 0, "::warning::no one approves this deployment"},
+		"production":                    {"true", []string{"{" + policy + "," + reviewers + "}"}, 0, "api repos/o/app/environments/production\n"},
+		"an environment without review": {"false", []string{"{" + policy + "}"}, 0, ""},
+		"no environment":                {"false", nil, 3, "::error::the GitHub environment production of o/app cannot be read"},
+		"any branch":                    {"true", []string{"{" + reviewers + "}"}, 0, "::warning::the GitHub environment production does not limit"},
+		"no reviewers":                  {"true", []string{"{" + policy + `,"protection_rules": [{"type": "wait_timer"}]}`, "[]"}, 3, "::error::the GitHub environment production has no required reviewers"},
+		"an empty list of reviewers":    {"true", []string{`{"protection_rules": [{"type": "required_reviewers", "reviewers": []}]}`, "[]"}, 3, "no required reviewers"},
+		"approved pull requests":        {"true", []string{"{" + policy + "}", approved}, 0, "api repos/o/app/rules/branches/release%2F1\n::warning::no one approves this run"},
+		"pull requests without review":  {"true", []string{"{" + policy + "}", strings.Replace(approved, "1}", "0}", 1)}, 3, "no ruleset demands an approved pull request for release/1"},
+		"rules that cannot be read":     {"true", []string{"{" + policy + "}"}, 3, "no ruleset demands"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var answers []string
-			if test.settings != "" {
-				answers = []string{test.settings}
-			}
-			out, code := runScript(t, "protected.sh", answers, "ENVIRONMENT=production", "APPROVAL="+test.approval, "WITHOUT_REVIEWERS="+test.without)
+			out, code := runScript(t, "protected.sh", test.answers, "ENVIRONMENT=production", "BRANCH=release/1", "APPROVAL="+test.approval)
 			require.Equal(t, test.code, code, "%s", out)
 			require.Contains(t, out, test.want)
 		})
