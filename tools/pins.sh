@@ -8,7 +8,7 @@ set -euo pipefail
 cd "${PINS_ROOT:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 files() {
-  find . -name Dockerfile -not -path './bin/*'
+  find . -name Dockerfile -not -path './.*' -not -path '*/node_modules/*'
   find .github examples -name '*.yml' -not -path '*/node_modules/*'
 }
 
