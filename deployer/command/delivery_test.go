@@ -167,7 +167,6 @@ func TestWorkflowsMatchTheEnvironments(t *testing.T) {
 	built := slices.IndexFunc(steps, func(s useStep) bool { return strings.HasPrefix(s.Uses, "docker/build-push-action@") })
 	require.GreaterOrEqual(t, built, 0)
 	require.Equal(t, "mode=max", steps[built].With["provenance"])
-	require.Regexp(t, `^generator=docker/buildkit-syft-scanner:.+@sha256:`, steps[built].With["sbom"])
 	const repository = "${{ needs.plan.outputs.repository }}:"
 	require.Equal(t, repository+"${{ needs.plan.outputs.commit }}\n"+
 		repository+"${{ needs.plan.outputs.stack }}-latest\n"+
@@ -268,6 +267,41 @@ func TestCachesOfThePipelines(t *testing.T) {
 		}
 		assert.NotContains(t, c.key, ".go'", "%s: a change of one file must not discard it", c.paths)
 	}
+}
+
+// A release is built from the checkout, not from a second fetch of its ref; it is attested only where GitHub does that. What it and the
+// tests over the wire install is pinned.
+func TestReleaseIsBuiltFromTheCheckout(t *testing.T) {
+	ci := pipelines(t)[".github/workflows/ci.yml"]
+	step := func(job, action string) useStep {
+		steps := ci.Jobs[job].Steps
+		i := slices.IndexFunc(steps, func(s useStep) bool { return strings.HasPrefix(s.Uses, action+"@") })
+		require.GreaterOrEqual(t, i, 0, "%s has no step %s", job, action)
+		return steps[i]
+	}
+	build := step("images", "docker/build-push-action")
+	require.Equal(t, ".", build.With["context"])
+	require.Equal(t, "${{ matrix.platforms }}", build.With["platforms"])
+	require.Equal(t, "github.event.repository.visibility == 'public' || vars.ATTESTATIONS == 'true'", step("binaries", "actions/attest-build-provenance").If)
+	for name, p := range pipelines(t) {
+		for _, j := range p.Jobs {
+			for _, s := range j.Steps {
+				switch action, _, _ := strings.Cut(s.Uses, "@"); action {
+				case "docker/setup-buildx-action":
+					require.Regexp(t, `^image=moby/buildkit:.+@sha256:`, s.With["driver-opts"], name)
+				case "docker/build-push-action":
+					require.Regexp(t, `^generator=docker/buildkit-syft-scanner:.+@sha256:`, s.With["sbom"], name)
+				}
+				if strings.Contains(s.Run, "pipx install") {
+					require.Contains(t, s.Run, "--constraint $PWD/tools/e2e/constraints.txt", name)
+				}
+			}
+		}
+	}
+	constraints, err := os.ReadFile(filepath.Join(projectRoot(t), "tools", "e2e", "constraints.txt"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^moto==`, string(constraints))
+	require.NotRegexp(t, `(?m)^[^#=\n]+$`, string(constraints), "a version is missing")
 }
 
 // imageStage is a stage of a Dockerfile: what it is based on, and its instructions.
