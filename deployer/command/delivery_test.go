@@ -106,8 +106,8 @@ func TestWorkflowsFollowTheRules(t *testing.T) {
 // environment, which refuses commits that CI has not passed and environments without protection.
 func TestJobsWithApproval(t *testing.T) {
 	gated := map[string]string{
-		".github/workflows/deploy.yml":      "${{ needs.plan.outputs.image }} to ${{ needs.plan.outputs.name }}",
-		".github/workflows/deploy-code.yml": "${{ needs.plan.outputs.image || needs.plan.outputs.commit }} to ${{ needs.plan.outputs.name }}",
+		".github/workflows/deploy.yml":      "${{ needs.plan.outputs.image }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
+		".github/workflows/deploy-code.yml": "${{ needs.plan.outputs.image || needs.plan.outputs.commit }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
 		".github/workflows/operate.yml":     "${{ inputs.command }} ${{ inputs.to || inputs.migration }} in ${{ needs.plan.outputs.name }} ${{ inputs.unchecked }}",
 	}
 	for name, p := range pipelines(t) {
