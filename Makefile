@@ -20,6 +20,8 @@ help:
 	@echo "usage: make TARGET"
 	@sed -n 's/^## \([a-z0-9]*\): \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
+ENGINE := github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
+
 ## build: bin/deployer, bin/entrypoint, and bin/pulumi, the engine that the deployer runs
 .PHONY: build
 build: bin/deployer bin/entrypoint bin/pulumi
@@ -39,12 +41,21 @@ bin/entrypoint:
 	@size=$$(wc -c <$@); if [ "$$size" -ge $(ENTRYPOINT_LIMIT) ]; then \
 	  echo "$@ has $$size bytes, but the limit is $(ENTRYPOINT_LIMIT)"; exit 1; fi
 
+# The license texts of what is linked into a binary, which go with it; of the engine all, because it has a module of its own.
+.PHONY: bin/deployer.licenses.txt bin/entrypoint.licenses.txt bin/pulumi.licenses.txt
+bin/deployer.licenses.txt bin/entrypoint.licenses.txt: bin/%.licenses.txt:
+	@mkdir -p bin
+	@GOOS= GOARCH= go run ./internal/licenses ./$* > $@
+bin/pulumi.licenses.txt:
+	@mkdir -p bin
+	@GOOS= GOARCH= go run ./internal/licenses -C tools $(ENGINE) > $@
+
 # The Automation API refuses an engine without a version, so it is linked in.
 bin/pulumi: tools/go.mod
 	@echo "== building the Pulumi engine $(PULUMI_VERSION), once, about 3 minutes"
 	@go build -C tools $(BUILD_FLAGS) -trimpath \
 	  -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI_VERSION)" \
-	  -o ../$@ github.com/pulumi/pulumi/pkg/v3/cmd/pulumi $(COMPILED)
+	  -o ../$@ $(ENGINE) $(COMPILED)
 	@touch $@
 
 ## rehearse: deploy staging to a fresh simulated account and show its health
@@ -77,7 +88,7 @@ quick:
 	@echo "== running the tests that need no engine"
 	$(TEST) -short $(SLOWEST) ./...
 
-## check: formatting, vet, wording, linters, tidy modules, workflows, the size of the entrypoint
+## check: formatting, vet, wording, linters, tidy modules, pins, workflows, the size of the entrypoint
 .PHONY: check
 check: bin/entrypoint bin/golangci-lint bin/actionlint
 	@echo "== gofmt"
@@ -92,6 +103,8 @@ check: bin/entrypoint bin/golangci-lint bin/actionlint
 	@bin/golangci-lint run --allow-parallel-runners ./...
 	@for module in . tools tools/lint tools/actionlint tools/scan; do \
 	  echo "== go mod tidy in $$module"; go mod tidy -C $$module -diff; done
+	@echo "== pins"
+	@tools/pins.sh check
 	@echo "== actionlint"
 	@bin/actionlint .github/workflows/*.yml examples/api/.github/workflows/*.yml
 	@if command -v shellcheck > /dev/null; then \
@@ -133,6 +146,8 @@ bench: build
 scan: bin/govulncheck bin/gitleaks
 	@echo "== govulncheck"
 	@bin/govulncheck ./...
+	@echo "== govulncheck of the engine"
+	@bin/govulncheck -C tools $(ENGINE)
 	@echo "== gitleaks"
 	@bin/gitleaks git --no-banner --redact .
 
@@ -146,15 +161,18 @@ bin/gitleaks: tools/scan/go.mod
 	@go build -C tools/scan $(TOOL_FLAGS) -o ../../$@ github.com/zricethezav/gitleaks/v8 $(COMPILED)
 	@touch $@
 
-## plugins: the providers in the versions of go.mod, below STATE_DIR
+## pins: look up the digests of images and the checksums of providers that are used, and write them (needs docker and the network)
+.PHONY: pins
+pins:
+	@tools/pins.sh update
+
+## plugins: the providers in the versions of go.mod, below STATE_DIR, verified with tools/providers.sha256
 STATE_DIR ?= .deployer
 .PHONY: plugins
 plugins: bin/pulumi
-	@for provider in aws/sdk/v6 awsx/sdk/v2; do \
-	  PULUMI_HOME=$(abspath $(STATE_DIR))/pulumi bin/pulumi plugin install resource $${provider%%/*} \
-	    "$$(go list -m -f '{{.Version}}' github.com/pulumi/pulumi-$$provider)"; done
+	@PULUMI_HOME=$(abspath $(STATE_DIR))/pulumi tools/providers.sh bin/pulumi
 
-## dist: the binaries of a release for GOOS and GOARCH, with their checksums
+## dist: the binaries of a release for GOOS and GOARCH, with their licenses and checksums
 .PHONY: dist
 dist: GOOS := $(shell go env GOOS)
 dist: GOARCH := $(shell go env GOARCH)
@@ -164,7 +182,10 @@ dist:
 	@for binary in deployer entrypoint; do \
 	  CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) go build $(TOOL_FLAGS) -ldflags "-s -w -X main.version=$(VERSION)" \
 	    -o dist/$${binary}_$(GOOS)_$(GOARCH) ./$$binary $(COMPILED); done
-	@cd dist && sha256sum -- *_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && cat SHA256SUMS_$(GOOS)_$(GOARCH)
+	@GOOS= GOARCH= go build $(BUILD_FLAGS) -o bin/licenses ./internal/licenses $(COMPILED)
+	@{ cat LICENSE; GOOS=$(GOOS) GOARCH=$(GOARCH) bin/licenses ./deployer ./entrypoint; } > dist/licenses_$(GOOS)_$(GOARCH)
+	@cd dist && sha256sum -- {deployer,entrypoint,licenses}_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && \
+	  cat SHA256SUMS_$(GOOS)_$(GOARCH)
 
 ## chaos: kill N deployments (200), and change a file between EDITS (300) pairs of deployments, at random from SEED
 .PHONY: chaos

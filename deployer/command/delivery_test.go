@@ -1,8 +1,10 @@
 package command
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	goversion "go/version"
 	"io"
 	"os"
 	"os/exec"
@@ -25,18 +27,24 @@ import (
 type pipeline struct {
 	On          any                       `yaml:"on"`
 	Permissions *map[string]string        `yaml:"permissions"`
+	Concurrency any                       `yaml:"concurrency"`
 	Jobs        map[string]pipelineJob    `yaml:"jobs"`
 	Runs        struct{ Steps []useStep } `yaml:"runs"`
 }
 
 type pipelineJob struct {
+	Name        string             `yaml:"name"`
 	Uses        string             `yaml:"uses"`
+	Needs       any                `yaml:"needs"`
+	Environment map[string]string  `yaml:"environment"`
+	Concurrency map[string]any     `yaml:"concurrency"`
 	Permissions *map[string]string `yaml:"permissions"`
 	Timeout     int                `yaml:"timeout-minutes"`
 	Steps       []useStep          `yaml:"steps"`
 }
 
 type useStep struct {
+	If   string         `yaml:"if"`
 	Uses string         `yaml:"uses"`
 	Run  string         `yaml:"run"`
 	With map[string]any `yaml:"with"`
@@ -94,6 +102,52 @@ func TestWorkflowsFollowTheRules(t *testing.T) {
 	}
 }
 
+// A job that waits for an approval names what is approved and blocks no other run. It is planned by a job without the rights of the
+// environment, which refuses commits that CI has not passed and environments without protection.
+func TestJobsWithApproval(t *testing.T) {
+	gated := map[string]string{
+		".github/workflows/deploy.yml":      "${{ needs.plan.outputs.image }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
+		".github/workflows/deploy-code.yml": "${{ needs.plan.outputs.image || needs.plan.outputs.commit }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
+		".github/workflows/operate.yml":     "${{ inputs.command }} ${{ inputs.to || inputs.migration }} in ${{ needs.plan.outputs.name }} ${{ inputs.unchecked }}",
+	}
+	for name, p := range pipelines(t) {
+		for id, j := range p.Jobs {
+			if j.Environment == nil {
+				continue
+			}
+			require.Contains(t, gated, name)
+			assert.Equal(t, gated[name], j.Name)
+			delete(gated, name)
+			assert.Equal(t, map[string]string{"name": "${{ needs.plan.outputs.name }}", "url": "${{ needs.plan.outputs.url }}"}, j.Environment, "%s: %s", name, id)
+			assert.Contains(t, fmt.Sprint(j.Needs), "plan", "%s: %s", name, id)
+			assert.Nil(t, p.Concurrency, "%s: a run that waits would hold the group", name)
+			if j.Concurrency != nil {
+				assert.Contains(t, j.Concurrency["group"], "needs.plan.outputs.approval == 'true' && github.run_id ||", "%s: %s", name, id)
+			}
+			for _, script := range []string{"plan.sh", "protected.sh", "passed.sh"} {
+				assert.True(t, slices.ContainsFunc(p.Jobs["plan"].Steps, func(s useStep) bool { return strings.Contains(s.Run, script) }), "%s: %s", name, script)
+			}
+		}
+	}
+	require.Empty(t, gated)
+}
+
+// Jobs of one run use the same commit of this repository, even if its branch moves while the run waits for an approval.
+func TestOneInfrastructureCommit(t *testing.T) {
+	for id, j := range pipelines(t)[".github/workflows/deploy-code.yml"].Jobs {
+		for _, s := range j.Steps {
+			if s.With["repository"] != "balancer/v3-backend-infra" {
+				continue
+			}
+			want := "${{ needs.plan.outputs.infrastructure }}"
+			if id == "plan" {
+				want = "${{ inputs.infrastructure || github.sha }}"
+			}
+			require.Equal(t, want, s.With["ref"], id)
+		}
+	}
+}
+
 // The pipelines follow the environments' files, and push images under the tags that the deployer uses.
 func TestWorkflowsMatchTheEnvironments(t *testing.T) {
 	all := pipelines(t)
@@ -113,7 +167,6 @@ func TestWorkflowsMatchTheEnvironments(t *testing.T) {
 	built := slices.IndexFunc(steps, func(s useStep) bool { return strings.HasPrefix(s.Uses, "docker/build-push-action@") })
 	require.GreaterOrEqual(t, built, 0)
 	require.Equal(t, "mode=max", steps[built].With["provenance"])
-	require.Equal(t, true, steps[built].With["sbom"])
 	const repository = "${{ needs.plan.outputs.repository }}:"
 	require.Equal(t, repository+"${{ needs.plan.outputs.commit }}\n"+
 		repository+"${{ needs.plan.outputs.stack }}-latest\n"+
@@ -160,8 +213,9 @@ func TestDockerignoreKeepsAllSources(t *testing.T) {
 	require.NoError(t, err)
 	matcher, err := patternmatcher.New(patterns)
 	require.NoError(t, err)
-	needed := append(sources(t, "./deployer", "./entrypoint"), "go.mod", "go.sum", "Makefile", "tools/go.mod", "tools/go.sum",
-		"tools/compiled.awk", "Pulumi.yaml", "Pulumi.shared.yaml", "Pulumi.production.yaml")
+	needed := append(sources(t, "./deployer", "./entrypoint", "./internal/licenses"), "LICENSE", "go.mod", "go.sum", "Makefile",
+		"tools/go.mod", "tools/go.sum", "tools/compiled.awk", "tools/providers.sh", "tools/providers.sha256",
+		"Pulumi.yaml", "Pulumi.shared.yaml", "Pulumi.production.yaml")
 	for _, file := range needed {
 		ignored, err := matcher.MatchesOrParentMatches(file)
 		require.NoError(t, err)
@@ -172,23 +226,280 @@ func TestDockerignoreKeepsAllSources(t *testing.T) {
 	require.True(t, ignored)
 }
 
-// The cache key of the binaries covers all of their sources.
-func TestCacheKeyCoversAllSources(t *testing.T) {
-	action := pipelines(t)[".github/actions/deployer/action.yml"]
-	var keys []string
-	for _, s := range action.Runs.Steps {
-		for _, found := range regexp.MustCompile(`format\('\{0\}/([^']+)'`).FindAllStringSubmatch(fmt.Sprint(s.With["key"]), -1) {
-			keys = append(keys, found[1])
+// cached is a step that restores or saves a cache.
+type cached struct{ paths, key string }
+
+// caches returns the caches of the composite action that builds the deployer, restored and saved ones.
+func caches(t *testing.T) (restored, saved []cached) {
+	for _, s := range pipelines(t)[".github/actions/deployer/action.yml"].Runs.Steps {
+		c := cached{fmt.Sprint(s.With["path"]), fmt.Sprint(s.With["key"])}
+		switch {
+		case strings.HasPrefix(s.Uses, "actions/cache/restore@"):
+			restored = append(restored, c)
+		case strings.HasPrefix(s.Uses, "actions/cache/save@"):
+			require.Contains(t, s.If, "github.event_name != 'pull_request'", "a cache that no other run can use is not saved")
+			saved = append(saved, c)
+		default:
+			require.NotContains(t, s.Uses, "cache")
 		}
 	}
-	require.NotEmpty(t, keys)
-	matcher, err := patternmatcher.New(keys)
-	require.NoError(t, err)
-	for _, file := range append(sources(t, "./deployer", "./entrypoint"), "go.mod", "go.sum", "Makefile", "tools/go.mod") {
-		known, err := matcher.MatchesOrParentMatches(file)
-		require.NoError(t, err)
-		assert.True(t, known, "a change of %s leaves the old binary in the cache", file)
+	return restored, saved
+}
+
+// No binary whose contents depend on the project's sources comes from a cache, so that its version is that of the checkout. What does is
+// keyed by all that decides its contents, and its path is the same in all workflows.
+func TestCachesOfThePipelines(t *testing.T) {
+	restored, saved := caches(t)
+	const modules, engine, providers = "~/.cache/go-build\n~/go/pkg/mod\n", "~/.cache/deployer/engine", "~/.cache/deployer/pulumi"
+	keyed := map[string][]string{
+		modules:   {"steps.go.outputs.version", "'{0}/go.sum'", "'{0}/tools/go.sum'"},
+		engine:    {"steps.go.outputs.version", "'{0}/tools/go.mod'", "'{0}/tools/go.sum'", "'{0}/Makefile'"},
+		providers: {"'{0}/go.mod'", "'{0}/tools/providers.*'"},
 	}
+	require.Len(t, restored, len(keyed))
+	require.Len(t, saved, len(keyed))
+	for i, c := range restored {
+		require.Equal(t, c.paths, saved[i].paths, "a cache is saved with the paths that it is restored with")
+		require.Regexp(t, `^\$\{\{ steps\.\w+\.outputs\.cache-primary-key \}\}$`, saved[i].key)
+		require.NotEmpty(t, keyed[c.paths], c.paths)
+		for _, part := range append(keyed[c.paths], "runner.os", "runner.arch") {
+			assert.Contains(t, c.key, part, c.paths)
+		}
+		assert.NotContains(t, c.key, ".go'", "%s: a change of one file must not discard it", c.paths)
+	}
+}
+
+// A release is built from the checkout, not from a second fetch of its ref; it is attested only where GitHub does that. What it and the
+// tests over the wire install is pinned.
+func TestReleaseIsBuiltFromTheCheckout(t *testing.T) {
+	ci := pipelines(t)[".github/workflows/ci.yml"]
+	step := func(job, action string) useStep {
+		steps := ci.Jobs[job].Steps
+		i := slices.IndexFunc(steps, func(s useStep) bool { return strings.HasPrefix(s.Uses, action+"@") })
+		require.GreaterOrEqual(t, i, 0, "%s has no step %s", job, action)
+		return steps[i]
+	}
+	build := step("images", "docker/build-push-action")
+	require.Equal(t, ".", build.With["context"])
+	require.Equal(t, "${{ matrix.platforms }}", build.With["platforms"])
+	require.Equal(t, "github.event.repository.visibility == 'public' || vars.ATTESTATIONS == 'true'", step("binaries", "actions/attest-build-provenance").If)
+	for name, p := range pipelines(t) {
+		for _, j := range p.Jobs {
+			for _, s := range j.Steps {
+				switch action, _, _ := strings.Cut(s.Uses, "@"); action {
+				case "docker/setup-buildx-action":
+					require.Regexp(t, `^image=moby/buildkit:.+@sha256:`, s.With["driver-opts"], name)
+				case "docker/build-push-action":
+					require.Regexp(t, `^generator=docker/buildkit-syft-scanner:.+@sha256:`, s.With["sbom"], name)
+				}
+				if strings.Contains(s.Run, "pipx install") {
+					require.Contains(t, s.Run, "--constraint $PWD/tools/e2e/constraints.txt", name)
+				}
+			}
+		}
+	}
+	constraints, err := os.ReadFile(filepath.Join(projectRoot(t), "tools", "e2e", "constraints.txt"))
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^moto==`, string(constraints))
+	require.NotRegexp(t, `(?m)^[^#=\n]+$`, string(constraints), "a version is missing")
+}
+
+// imageStage is a stage of a Dockerfile: what it is based on, and its instructions.
+type imageStage struct{ base, text string }
+
+func imageStages(t *testing.T, file string) map[string]imageStage {
+	content, err := os.ReadFile(filepath.Join(projectRoot(t), file))
+	require.NoError(t, err)
+	all := map[string]imageStage{}
+	starts := regexp.MustCompile(`(?m)^FROM (?:--\S+ )?(\S+) AS (\S+)\n`).FindAllStringSubmatchIndex(string(content), -1)
+	for i, at := range starts {
+		end := len(content)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		all[string(content[at[4]:at[5]])] = imageStage{string(content[at[2]:at[3]]), string(content[at[1]:end])}
+	}
+	return all
+}
+
+// The image of the entrypoint, which the application's developers build, needs neither the engine nor the providers, and has the licenses
+// of what is linked in, as the application's image does.
+func TestImagesOfBinaries(t *testing.T) {
+	own := imageStages(t, "Dockerfile")
+	require.Equal(t, "scratch", own["entrypoint"].base)
+	require.Regexp(t, `^golang:[0-9.]+-bookworm@sha256:`, own["build-entrypoint"].base)
+	for _, from := range regexp.MustCompile(`--from=(\S+)`).FindAllStringSubmatch(own["entrypoint"].text, -1) {
+		require.Equal(t, "build-entrypoint", from[1])
+	}
+	for _, word := range []string{"pulumi", "plugins", "bin/deployer", "build\n"} {
+		require.NotContains(t, own["build-entrypoint"].text, word)
+	}
+	const licenses = "entrypoint.licenses.txt"
+	require.Contains(t, own["entrypoint"].text, licenses)
+	require.Contains(t, imageStages(t, "examples/api/Dockerfile")["production"].text, licenses)
+	for _, file := range []string{"deployer.licenses.txt", "pulumi.licenses.txt"} {
+		require.Contains(t, own["deployer"].text, file)
+	}
+}
+
+// Tests, image and lock file of the example use one version of Bun, and the images one of Go that go.mod allows.
+func TestImagesHaveOneVersionOfEach(t *testing.T) {
+	root := projectRoot(t)
+	manifest, err := os.ReadFile(filepath.Join(root, "examples", "api", "package.json"))
+	require.NoError(t, err)
+	var bun struct{ PackageManager string }
+	require.NoError(t, json.Unmarshal(manifest, &bun))
+	require.Regexp(t, "^oven/"+strings.Replace(bun.PackageManager, "@", ":", 1)+"-slim@sha256:", imageStages(t, "examples/api/Dockerfile")["base"].base)
+	own := imageStages(t, "Dockerfile")
+	require.Equal(t, own["build-entrypoint"].base, own["build-deployer"].base)
+	module, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	need := regexp.MustCompile(`(?m)^go ([\d.]+)$`).FindStringSubmatch(string(module))
+	has := regexp.MustCompile(`^golang:([\d.]+)-`).FindStringSubmatch(own["build-entrypoint"].base)
+	require.NotEmpty(t, need)
+	require.NotEmpty(t, has)
+	require.GreaterOrEqual(t, goversion.Compare("go"+has[1], "go"+need[1]), 0, "the image has an older Go than go.mod asks for, and downloads none")
+}
+
+// What floats is found, wherever it is written, unless the list of exceptions names it with a date and a reason.
+func TestPins(t *testing.T) {
+	const digest = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	good := map[string]string{
+		"Dockerfile":                   "# syntax=docker/dockerfile:1.25.0" + digest + "\nFROM --platform=$BUILDPLATFORM golang:1.26.8" + digest + " AS build\nFROM build AS again\nFROM scratch\n",
+		"examples/api/Dockerfile":      "ARG ENTRYPOINT_IMAGE=ghcr.io/balancer/e:latest\nFROM ${ENTRYPOINT_IMAGE}\n",
+		"examples/api/compose.yml":     "services:\n  database:\n    image: postgres:16" + digest + "\n    environment:\n      IMAGE: ${{ x }}\n",
+		".github/workflows/ci.yml":     "        driver-opts: image=moby/buildkit:v1" + digest + "\n        sbom: generator=docker/scanner:1" + digest + "\n",
+		"go.mod":                       "require (\n\tgithub.com/pulumi/pulumi-aws/sdk/v6 v6.83.2\n\tgithub.com/pulumi/pulumi-awsx/sdk/v2 v2.22.0\n)\n",
+		"tools/providers.sha256":       strings.Repeat("a", 64) + "  pulumi-resource-aws-v6.83.2-linux-amd64.tar.gz\n" + strings.Repeat("b", 64) + "  pulumi-resource-awsx-v2.22.0-linux-amd64.tar.gz\n",
+		"tools/unpinned.txt":           "# exceptions\nghcr.io/balancer/e:latest 2026-11-30 our own\n",
+		"examples/api/.github/d.yml":   "jobs: {}\n",
+		"examples/ignored/README.md":   "image: floats\n",
+		".github/actions/a/action.yml": "runs: {}\n",
+	}
+	for name, test := range map[string]struct {
+		file, old, new string
+		want           string // the error; "" for none
+	}{
+		"all pinned":                  {want: ""},
+		"base image":                  {"Dockerfile", "golang:1.26.8" + digest, "golang:1.26.8", "golang:1.26.8 is not pinned"},
+		"front end":                   {"Dockerfile", "dockerfile:1.25.0" + digest, "dockerfile:1", "docker/dockerfile:1 is not pinned"},
+		"a short digest":              {"examples/api/compose.yml", digest, digest[:20], "is not pinned"},
+		"image of a service":          {"examples/api/compose.yml", digest, "", "postgres:16 is not pinned"},
+		"builder":                     {".github/workflows/ci.yml", "buildkit:v1" + digest, "buildkit:v1", "moby/buildkit:v1 is not pinned"},
+		"scanner":                     {".github/workflows/ci.yml", "scanner:1" + digest, "scanner:1", "docker/scanner:1 is not pinned"},
+		"a new version of a provider": {"go.mod", "v6.83.2", "v6.84.0", "pulumi-resource-aws-v6.84.0 is not pinned"},
+		"an exception without reason": {"tools/unpinned.txt", " our own", "", "ghcr.io/balancer/e:latest is not pinned"},
+		"an exception without date":   {"tools/unpinned.txt", " 2026-11-30", "", "ghcr.io/balancer/e:latest is not pinned"},
+		"an exception without need":   {"tools/unpinned.txt", "our own\n", "our own\npostgres:16 2026-11-30 why\n", "has postgres:16, which is pinned or not used"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, content := range good {
+				if file == test.file {
+					require.Contains(t, content, test.old)
+					content = strings.Replace(content, test.old, test.new, 1)
+				}
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644))
+			}
+			check := exec.Command(filepath.Join(projectRoot(t), "tools", "pins.sh"), "check")
+			check.Env = append(os.Environ(), "PINS_ROOT="+dir)
+			out, err := check.CombinedOutput()
+			if test.want == "" {
+				require.NoError(t, err, "%s", out)
+				require.Empty(t, out)
+				return
+			}
+			require.Error(t, err)
+			require.Contains(t, string(out), test.want)
+		})
+	}
+	out, err := exec.Command(filepath.Join(projectRoot(t), "tools", "pins.sh"), "check").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// An update writes the digest of every tag, also of one that was pinned, and the checksum on which two servers agree.
+func TestPinsUpdate(t *testing.T) {
+	if _, err := exec.LookPath("perl"); err != nil {
+		t.Skip("perl is missing, which git needs and the script uses")
+	}
+	old, current := "@sha256:"+strings.Repeat("0", 64), "@sha256:"+strings.Repeat("d", 64)
+	for name, test := range map[string]struct {
+		other string // what the second server has
+		want  string // the error
+	}{
+		"same archives":      {"archive", ""},
+		"different archives": {"another", "two servers have different archives pulumi-resource-aws-v1.2.3-linux-amd64.tar.gz"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, content := range map[string]string{
+				"Dockerfile":               "FROM golang:1.26\nFROM golang:1.26-alpine" + old + " AS build\n",
+				"examples/compose.yml":     "    image: golang:1.26\n",
+				".github/workflows/ci.yml": "        driver-opts: image=moby/buildkit:v1\n",
+				"go.mod":                   "\tgithub.com/pulumi/pulumi-aws/sdk/v6 v1.2.3\n",
+				"tools/providers.sha256":   "# header\n" + strings.Repeat("e", 64) + "  pulumi-resource-aws-v1.0.0-linux-amd64.tar.gz\n",
+				"tools/unpinned.txt":       "# none\n",
+				"path/docker":              "#!/bin/bash\n[ \"$*\" = \"buildx imagetools inspect $4 --format {{.Manifest.Digest}}\" ] && echo '" + current[1:] + "'\n",
+				"path/curl": "#!/bin/bash\ncase ${!#} in https://github.com/pulumi/pulumi-aws/releases/download/v1.2.3/*) printf archive ;;\n" +
+					"https://get.pulumi.com/releases/plugins/*) printf " + test.other + " ;; esac\n",
+			} {
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, file)), 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(content), 0o755))
+			}
+			update := exec.Command(filepath.Join(projectRoot(t), "tools", "pins.sh"), "update")
+			update.Env = append(os.Environ(), "PINS_ROOT="+dir, "PATH="+filepath.Join(dir, "path")+":"+os.Getenv("PATH"))
+			out, err := update.CombinedOutput()
+			if test.want != "" {
+				require.Error(t, err)
+				require.Contains(t, string(out), test.want)
+				return
+			}
+			require.NoError(t, err, "%s", out)
+			read := func(file string) string {
+				content, err := os.ReadFile(filepath.Join(dir, file))
+				require.NoError(t, err)
+				return string(content)
+			}
+			require.Equal(t, "FROM golang:1.26"+current+"\nFROM golang:1.26-alpine"+current+" AS build\n", read("Dockerfile"))
+			require.Equal(t, "    image: golang:1.26"+current+"\n", read("examples/compose.yml"))
+			require.Equal(t, "        driver-opts: image=moby/buildkit:v1"+current+"\n", read(".github/workflows/ci.yml"))
+			sum := fmt.Sprintf("%x", sha256.Sum256([]byte("archive")))
+			require.Equal(t, "# header\n"+sum+"  pulumi-resource-aws-v1.2.3-linux-amd64.tar.gz\n"+sum+"  pulumi-resource-aws-v1.2.3-linux-arm64.tar.gz\n"+
+				sum+"  pulumi-resource-aws-v1.2.3-darwin-arm64.tar.gz\n", read("tools/providers.sha256"))
+		})
+	}
+}
+
+// The providers are verified with the checksums that are known, and installed with a warning where one is not.
+func TestProvidersAreVerified(t *testing.T) {
+	root := t.TempDir()
+	sums := strings.Repeat("a", 64) + "  pulumi-resource-aws-v1.2.3-linux-amd64.tar.gz\n"
+	for file, content := range map[string]string{
+		"tools/providers.sha256": sums,
+		"go": `#!/bin/bash
+case "$*" in
+"env GOOS") echo linux ;;
+"env GOARCH") echo amd64 ;;
+"list -m"*pulumi-aws/*) echo v1.2.3 ;;
+"list -m"*pulumi-awsx/*) echo v4.5.6 ;;
+esac
+`,
+		"engine": "#!/bin/bash\necho \"$@\"\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(content), 0o755))
+	}
+	script, err := os.ReadFile(filepath.Join(projectRoot(t), "tools", "providers.sh"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "tools", "providers.sh"), script, 0o755))
+	install := exec.Command(filepath.Join(root, "tools", "providers.sh"), filepath.Join(root, "engine"))
+	install.Env = append(os.Environ(), "PATH="+root+":"+os.Getenv("PATH"))
+	out, err := install.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "plugin install resource aws v1.2.3 --checksum "+strings.Repeat("a", 64)+"\n"+
+		"warning: pulumi-resource-awsx-v4.5.6-linux-amd64.tar.gz is not verified: tools/providers.sha256 does not have it; `make pins` adds it\n"+
+		"plugin install resource awsx v4.5.6\n", string(out))
 }
 
 // The example's image has the programs that the defaults of environments run.
@@ -273,38 +584,251 @@ esac
 	}
 }
 
-// A run deploys the environment that it names, else the one of its branch; production only from its own branch.
+// A run deploys the environment that it names, else the one of its branch; each environment only from its own branch.
 func TestEnvironmentOfARun(t *testing.T) {
 	if _, err := exec.LookPath("jq"); err != nil {
 		t.Skip("jq is missing, which GitHub's machines have and the script uses")
 	}
 	root := projectRoot(t)
-	dir := t.TempDir()
-	deployer, err := exec.LookPath("deployer")
+	list := exec.Command("deployer", "env", "list", "--format", "json", "--dir", root)
+	environments, err := list.Output()
 	require.NoError(t, err)
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
-	require.NoError(t, os.Symlink(deployer, filepath.Join(dir, "bin", "deployer")))
+	dir := deployerAs(t, `[ "$*" = "env list --format json" ] && cat bin/environments`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bin", "environments"), environments, 0o644))
 	for name, test := range map[string]struct {
-		environment, branch string
-		code                int
-		want                string
+		environment, ref string
+		code             int
+		want             string
 	}{
-		"a push to develop":           {"", "develop", 0, "stack=dev\nname=development\n"},
-		"a push to staging":           {"", "staging", 0, "stack=staging\nname=staging\n"},
-		"staging manually":            {"staging", "feature", 0, "stack=staging\n"},
-		"a stack's name":              {"dev", "feature", 0, "name=development\n"},
-		"production from main":        {"production", "main", 0, "stack=production\n"},
-		"production from elsewhere":   {"production", "develop", 3, "::error::production is deployed from main, not from develop"},
-		"a push that deploys nothing": {"", "main", 3, "::error::no environment is deployed by a push to main"},
-		"an unknown environment":      {"prodution", "main", 3, "::error::no environment is prodution"},
+		"a push to develop":            {"", "refs/heads/develop", 0, "stack=dev\nname=development\n"},
+		"a push to staging":            {"", "refs/heads/staging", 0, "stack=staging\nname=staging\n"},
+		"staging manually":             {"staging", "refs/heads/staging", 0, "stack=staging\n"},
+		"staging from elsewhere":       {"staging", "refs/heads/feature", 3, "::error::staging is deployed from staging, not from feature"},
+		"a stack's name":               {"dev", "refs/heads/develop", 0, "name=development\n"},
+		"development from main":        {"development", "refs/heads/main", 3, "::error::development is deployed from develop, not from main"},
+		"no branch":                    {"development", "", 3, "::error::development is deployed from develop, not from "},
+		"a tag with the branch's name": {"production", "refs/tags/main", 3, "::error::production is deployed from main, not from refs/tags/main"},
+		"a push of such a tag":         {"", "refs/tags/develop", 3, "::error::no environment is deployed by a push to refs/tags/develop"},
+		"a pull request":               {"staging", "refs/pull/7/merge", 3, "not from refs/pull/7/merge"},
+		"production from main":         {"production", "refs/heads/main", 0, "url=https://api.hyperchonk.com\napproval=true\n"},
+		"production from elsewhere":    {"production", "refs/heads/develop", 3, "::error::production is deployed from main, not from develop"},
+		"a push that deploys nothing":  {"", "refs/heads/main", 3, "::error::no environment is deployed by a push to main"},
+		"an unknown environment":       {"prodution", "refs/heads/main", 3, "::error::no environment is prodution"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(filepath.Join(root, ".github", "scripts", "plan.sh"))
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root, "ENVIRONMENT="+test.environment, "BRANCH="+test.branch)
+			cmd.Env = append(os.Environ(), "ENVIRONMENT="+test.environment, "REF="+test.ref)
 			out, _ := cmd.CombinedOutput()
 			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)
 			require.Contains(t, string(out), test.want)
 		})
 	}
+}
+
+// runScript runs a script of the workflows in a directory of its own, with a gh that answers each request with the next of the answers and
+// a deployer that is the test's own. It returns what the script printed.
+func runScript(t *testing.T, name string, answers []string, env ...string) (output string, code int) {
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is missing, which GitHub's machines have and the script uses")
+	}
+	dir := t.TempDir()
+	for i, answer := range answers {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint("answer", i)), []byte(answer), 0o644))
+	}
+	path := fakeGH(t, `
+echo "$@" >> asked
+answer=answer$(($(wc -l < asked) - 1))
+[ -s "$answer" ] || { echo "gh: Not Found (HTTP 404)" >&2; exit 1; }
+cat "$answer"
+`)
+	cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", name))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), append(env, path, "INTERVAL=0", "GITHUB_REPOSITORY=o/app", "GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary"))...)
+	out, _ := cmd.CombinedOutput()
+	asked, _ := os.ReadFile(filepath.Join(dir, "asked"))
+	return string(asked) + string(out), cmd.ProcessState.ExitCode()
+}
+
+// Only a commit for which CI has passed is deployed; a run waits for CI that has not ended.
+func TestPassed(t *testing.T) {
+	const running = `{"workflow_runs": [{"conclusion": null}]}`
+	ended := func(conclusions ...string) string {
+		runs := make([]string, len(conclusions))
+		for i, conclusion := range conclusions {
+			runs[i] = fmt.Sprintf(`{"conclusion": %q}`, conclusion)
+		}
+		return `{"workflow_runs": [` + strings.Join(runs, ",") + `]}`
+	}
+	for name, test := range map[string]struct {
+		answers []string
+		env     string
+		code    int
+		want    string
+	}{
+		"passed":                     {[]string{ended("success")}, "", 0, "actions/workflows/ci.yml/runs?event=push&head_sha=c0ffee&"},
+		"passes while it waits":      {[]string{running, running, ended("success")}, "", 0, "ci.yml is running for c0ffee"},
+		"fails while it waits":       {[]string{running, ended("failure")}, "", 3, "ended with failure for c0ffee"},
+		"cancelled":                  {[]string{ended("cancelled")}, "", 3, "ended with cancelled"},
+		"passed on another branch":   {[]string{ended("failure", "success")}, "", 0, ""},
+		"runs on another branch":     {[]string{`{"workflow_runs": [{"conclusion": "failure"}, {"conclusion": null}]}`, ended("success", "failure")}, "", 0, ""},
+		"starts later":               {[]string{ended(), running, ended("success")}, "", 0, ""},
+		"never started":              {[]string{ended()}, "START=0", 3, "ci.yml did not run for c0ffee"},
+		"does not end":               {[]string{running}, "WAIT=0", 3, "has not ended for c0ffee in time"},
+		"the token may not read it":  {nil, "", 3, "the token needs actions: read"},
+		"no JSON, as from a gateway": {[]string{"<html>"}, "", 3, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, code := runScript(t, "passed.sh", test.answers, "REPOSITORY=o/infra", "COMMIT=c0ffee", test.env)
+			require.Equal(t, test.code, code, "%s", out)
+			require.Contains(t, out, test.want)
+			if test.env != "WAIT=0" {
+				require.Contains(t, out, "api repos/o/infra/")
+			}
+		})
+	}
+}
+
+// GitHub's side of an environment is checked before a job runs in it: a missing environment would be created without protection.
+func TestProtected(t *testing.T) {
+	const policy, reviewers = `"deployment_branch_policy": {"custom_branch_policies": true}`,
+		`"protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers", "reviewers": [{"type": "Team"}]}]`
+	const approved = `[{"type": "deletion"}, {"type": "pull_request", "parameters": {"required_approving_review_count": 1}}]`
+	for name, test := range map[string]struct {
+		approval string
+		answers  []string // the environment, and the rules of the branch
+		code     int
+		want     string
+	}{
+		"production":                    {"true", []string{"{" + policy + "," + reviewers + "}"}, 0, "api repos/o/app/environments/production\n"},
+		"an environment without review": {"false", []string{"{" + policy + "}"}, 0, ""},
+		"no environment":                {"false", nil, 3, "::error::the GitHub environment production of o/app cannot be read"},
+		"any branch":                    {"true", []string{"{" + reviewers + "}"}, 0, "::warning::the GitHub environment production does not limit"},
+		"no reviewers":                  {"true", []string{"{" + policy + `,"protection_rules": [{"type": "wait_timer"}]}`, "[]"}, 3, "::error::the GitHub environment production has no required reviewers"},
+		"an empty list of reviewers":    {"true", []string{`{"protection_rules": [{"type": "required_reviewers", "reviewers": []}]}`, "[]"}, 3, "no required reviewers"},
+		"approved pull requests":        {"true", []string{"{" + policy + "}", approved}, 0, "api repos/o/app/rules/branches/release%2F1\n::warning::no one approves this run"},
+		"pull requests without review":  {"true", []string{"{" + policy + "}", strings.Replace(approved, "1}", "0}", 1)}, 3, "no ruleset demands an approved pull request for release/1"},
+		"rules that cannot be read":     {"true", []string{"{" + policy + "}"}, 3, "no ruleset demands"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, code := runScript(t, "protected.sh", test.answers, "ENVIRONMENT=production", "BRANCH=release/1", "APPROVAL="+test.approval)
+			require.Equal(t, test.code, code, "%s", out)
+			require.Contains(t, out, test.want)
+		})
+	}
+}
+
+// deployerAs puts a deployer that is a shell script into a directory that scripts of the workflows run in.
+func deployerAs(t *testing.T, script string) (dir string) {
+	dir = t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bin", "deployer"), []byte("#!/bin/bash\nset -e\n"+script), 0o755))
+	return dir
+}
+
+// A cancelled job prints the outcome, whether its lock was released or another run holds it.
+func TestCancelled(t *testing.T) {
+	steps := pipelines(t)[".github/actions/cancelled/action.yml"].Runs.Steps
+	require.Len(t, steps, 1)
+	for name, test := range map[string]struct{ release, want string }{
+		"released":            {"echo released", "released\nthe outcome\n"},
+		"held by another run": {"echo held; exit 3", "held\n::warning::the lock was not released\nthe outcome\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := deployerAs(t, `case "$*" in
+"lock release --yes") `+test.release+` ;;
+"history --limit 1") echo the outcome ;;
+esac`)
+			cmd := exec.Command("bash", "-e", "-o", "pipefail", "-c", steps[0].Run)
+			cmd.Env = append(os.Environ(), "DIRECTORY="+dir, "GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary"))
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.Equal(t, test.want, string(out))
+			require.FileExists(t, filepath.Join(dir, "summary"))
+		})
+	}
+}
+
+// The image is fixed before the approval: a tag becomes TAG@DIGEST, and one that has moved since it was named is refused.
+func TestImageOfARun(t *testing.T) {
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is missing, which GitHub's machines have and the script uses")
+	}
+	digest := func(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+	dir := deployerAs(t, `[ "$*" = "images --env staging --limit 0 --format json" ]
+echo '{"images": [{"digest": "`+digest("a")+`", "tags": ["1.0", "staging-latest"]}, {"digest": "`+digest("b")+`", "tags": null}, {"digest": "`+digest("c")+`", "tags": ["1.0.1"]}]}'`)
+	for name, test := range map[string]struct {
+		tag, approval string
+		code          int
+		want          string
+	}{
+		"a tag":                       {"1.0", "true", 0, "image=1.0@" + digest("a") + "\n"},
+		"a tag that moves":            {"staging-latest", "false", 0, "image=staging-latest@" + digest("a") + "\n"},
+		"a digest":                    {digest("b"), "true", 0, "image=" + digest("b") + "\n"},
+		"a tag and its digest":        {"1.0.1@" + digest("c"), "true", 0, "image=1.0.1@" + digest("c") + "\n"},
+		"a tag and another digest":    {"1.0.1@" + digest("a"), "true", 3, "::error::the tag 1.0.1 has moved: it is " + digest("c")},
+		"an unknown tag":              {"1", "true", 3, "::error::the registry has no image 1:"},
+		"a pattern":                   {".*", "false", 3, "::error::the registry has no image .*:"},
+		"a run that builds its image": {"", "false", 0, ""},
+		"approval of no image":        {"", "true", 3, "::error::staging is approved with its image"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			summary := filepath.Join(t.TempDir(), "summary")
+			cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", "image.sh"))
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "ENVIRONMENT=staging", "IMAGE_TAG="+test.tag, "APPROVAL="+test.approval, "GITHUB_STEP_SUMMARY="+summary)
+			out, _ := cmd.CombinedOutput()
+			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)
+			if test.code != 0 {
+				require.Contains(t, string(out), test.want)
+				return
+			}
+			require.Equal(t, test.want, string(out))
+			if image, found := strings.CutPrefix(strings.TrimSpace(test.want), "image="); found {
+				shown, err := os.ReadFile(summary)
+				require.NoError(t, err)
+				require.Contains(t, string(shown), image)
+			}
+		})
+	}
+}
+
+// Operate runs commands that the deployer has, and ignores no input.
+func TestOperate(t *testing.T) {
+	dir := deployerAs(t, `printf '%s\n' "$@"`)
+	for name, test := range map[string]struct {
+		env  []string
+		want string // the arguments, or with code 3 the error
+		code int
+	}{
+		"rollback":                       {[]string{"COMMAND=rollback"}, "rollback --wait --yes", 0},
+		"rollback to an image":           {[]string{"COMMAND=rollback", "TO=1.41.7-9f8e7d6c5"}, "rollback --to=1.41.7-9f8e7d6c5 --wait --yes", 0},
+		"restart":                        {[]string{"COMMAND=restart", "FORCE=false"}, "up --code-only --restart --wait --yes", 0},
+		"migrate":                        {[]string{"COMMAND=migrate"}, "migrate --wait --yes", 0},
+		"migrate with another command":   {[]string{"COMMAND=migrate", "MIGRATION=npx prisma migrate status"}, "migrate --command=npx prisma migrate status --wait --yes", 0},
+		"lock release":                   {[]string{"COMMAND=lock release", "FORCE=false"}, "lock release --yes", 0},
+		"lock release of a holder":       {[]string{"COMMAND=lock release", "FORCE=true"}, "lock release --force --yes", 0},
+		"an input of another command":    {[]string{"COMMAND=restart", "TO=1.41.7-9f8e7d6c5"}, "::error::to does not go with restart", 3},
+		"a forced rollback":              {[]string{"COMMAND=rollback", "FORCE=true"}, "::error::force does not go with rollback", 3},
+		"a command that does not exist":  {[]string{"COMMAND=destroy"}, "::error::destroy is none of", 3},
+		"a flag in place of an argument": {[]string{"COMMAND=rollback", "TO=--no-color"}, "rollback --to=--no-color --wait --yes", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", "operate.sh"))
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), test.env...)
+			out, _ := cmd.CombinedOutput()
+			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)
+			if test.code != 0 {
+				require.Contains(t, string(out), test.want)
+				return
+			}
+			arguments := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+			require.Equal(t, test.want, strings.Join(arguments, " "))
+			help, err := exec.Command("deployer", append(arguments, "--help")...).CombinedOutput()
+			require.NoError(t, err, "the deployer has no such command or flag: %s", help)
+		})
+	}
+	operate := pipelines(t)[".github/workflows/operate.yml"].On.(map[string]any)["workflow_dispatch"].(map[string]any)["inputs"].(map[string]any)
+	require.Equal(t, []any{"rollback", "restart", "migrate", "lock release"}, operate["command"].(map[string]any)["options"])
 }

@@ -36,7 +36,7 @@ type step struct {
 }
 
 // foreign has the first words of steps that need what tests do not have: a container engine, Bun, or GitHub itself.
-var foreign = []string{"bun ", "bunx ", "echo \"$TOKEN\" | docker ", ".github/scripts/release.sh", "pipx ", "echo \"TODAY="}
+var foreign = []string{"bun ", "bunx ", "docker ", "echo \"$TOKEN\" | docker ", ".github/scripts/release.sh", "pipx ", "echo \"TODAY="}
 
 // TestWorkflows runs every step of the workflows that uses the deployer, a script or git, as GitHub would, with the same
 // arguments, in local mode; the targets of make are only dry runs.
@@ -47,13 +47,14 @@ func TestWorkflows(t *testing.T) {
 		t.Skip("jq is missing, which GitHub's machines have and the workflows use")
 	}
 	r := newRunner(t, root)
+	r.step(t, job{}, step{Run: "exec bin/deployer bootstrap --yes"})
 	// In the order in which they run in practice.
-	for _, name := range []string{"ci", "deploy", "deploy-code", "preview", "drift", "status"} {
+	for _, name := range []string{"ci", "images", "deploy", "deploy-code", "operate", "preview", "drift", "status"} {
 		t.Run(name, func(t *testing.T) { r.workflow(t, filepath.Join(root, ".github", "workflows", name+".yml")) })
 	}
 	files, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
 	require.NoError(t, err)
-	require.Len(t, files, 6, "a workflow that is not run here")
+	require.Len(t, files, 8, "a workflow that is not run here")
 
 	require.FileExists(t, filepath.Join(r.dir, "status.md"))
 	posted, err := os.ReadFile(filepath.Join(r.dir, "gh.log"))
@@ -62,10 +63,11 @@ func TestWorkflows(t *testing.T) {
 	summary, err := os.ReadFile(filepath.Join(r.dir, "summary.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(summary), "### development: ", "the preview is in the job's summary")
+	require.Regexp(t, "The image for development is `1\\.41\\.8-abc123def@sha256:[0-9a-f]{64}`\\.", string(summary), "what is approved")
 	exported, err := os.ReadFile(filepath.Join(r.dir, "env"))
 	require.NoError(t, err)
 	expiries := regexp.MustCompile(`(?m)^AWS_CREDENTIAL_EXPIRATION=(.+)$`).FindAllStringSubmatch(string(exported), -1)
-	require.Len(t, expiries, 2, "each workflow that deploys exports when its session ends")
+	require.Len(t, expiries, 3, "each workflow that changes an environment exports when its session ends")
 	for _, expiry := range expiries {
 		end, err := time.Parse(time.RFC3339, expiry[1])
 		require.NoError(t, err)
@@ -95,19 +97,28 @@ func newRunner(t *testing.T, root string) *runner {
 	for _, file := range settings {
 		require.NoError(t, os.Symlink(file, filepath.Join(dir, filepath.Base(file))))
 	}
-	// gh logs its arguments, and returns no results.
+	// gh logs its arguments. CI has passed for this repository's commits, and its environments limit their branches.
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "path"), 0o755))
-	gh := "#!/bin/sh\necho \"$@\" >> '" + filepath.Join(dir, "gh.log") + "'\n"
+	gh := "#!/bin/sh\necho \"$@\" >> '" + filepath.Join(dir, "gh.log") + "'\n" + `case "$2" in
+repos/balancer/v3-backend-infra/actions/workflows/ci.yml/runs?event=push\&head_sha=*) echo '{"workflow_runs": [{"conclusion": "success"}]}' ;;
+repos/balancer/v3-backend-infra/environments/*) echo '{"deployment_branch_policy": {"custom_branch_policies": true}}' ;;
+esac
+`
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "path", "gh"), []byte(gh), 0o755))
-	application := exec.Command("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", "first")
-	application.Dir = filepath.Join(dir, "application")
-	require.NoError(t, exec.Command("git", "init", "--quiet", application.Dir).Run())
-	require.NoError(t, application.Run())
+	// The two checkouts: that of this repository is the workspace and has another name, too.
+	for _, checkout := range []string{dir, filepath.Join(dir, "application")} {
+		commit := exec.Command("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", "first")
+		commit.Dir = checkout
+		require.NoError(t, exec.Command("git", "init", "--quiet", checkout).Run())
+		require.NoError(t, commit.Run())
+	}
 	return &runner{root: root, dir: dir, known: map[string]string{
 		"inputs.environment": "development", "inputs.image-tag": "1.41.8-abc123def", "inputs.directory": ".",
 		"github.ref_name": "develop", "github.ref": "refs/heads/develop", "github.sha": strings.Repeat("a", 40), "github.token": "token",
 		"github.repository": "balancer/v3-backend-infra", "github.server_url": "https://github.com", "github.run_id": "41",
 		"github.event.pull_request.number": "7", "secrets.STATUS_WEBHOOK": "", "vars.STATUS_ENVIRONMENTS": "", "matrix.suite": "unit",
+		"secrets.CHECKOUT_TOKEN": "", "steps.build.outputs.digest": "", "inputs.unverified": "",
+		"inputs.command": "lock release", "inputs.to": "", "inputs.migration": "", "inputs.force": "false",
 		"matrix.environment": "development", "matrix.os": "linux", "matrix.arch": "amd64",
 	}}
 }
@@ -179,6 +190,7 @@ func (r *runner) step(t *testing.T, j job, s step) {
 	set, _ := os.ReadFile(output)
 	for line := range strings.Lines(string(set)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		value, _, _ = strings.Cut(value, "@") // until up takes a tag with its digest
 		r.known["steps."+s.ID+".outputs."+name] = value
 	}
 }
