@@ -66,7 +66,18 @@ func keepVerb() verb {
 			if !needed {
 				return errors.New("this lock ends with its engine")
 			}
-			return keeper.Keep(ctx, t.Stack, c.String("holder"), lock.OrphanOf(c.Int("parent")), lock.Ended(s.terminal.in))
+			ended, killEngine := lock.ReadDeployer(s.terminal.in)
+			err = keeper.Keep(ctx, lock.KeepOptions{
+				Stack: t.Stack, ID: c.String("holder"), Orphaned: lock.OrphanOf(c.Int("parent")), Ended: ended, KillEngine: killEngine,
+				Publish: func(endpoint string) error {
+					_, err := fmt.Fprintln(s.terminal.out, endpoint)
+					return err
+				},
+			})
+			if err != nil { // the deployer reports it
+				s.terminal.printf("%s\n", err)
+			}
+			return err
 		},
 	}
 }

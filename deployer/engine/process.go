@@ -29,6 +29,8 @@ const exitNotRun = -2
 // signals reach the engine, kills it ten seconds after a cancellation, and connects it to this process by pipes.
 type process struct {
 	engine *Engine
+	// onStart receives the ID of the process, and 0 when it has ended; nil if no one needs it.
+	onStart func(pid int)
 	// listening is closed once the engine handles signals; nil if it does from the start.
 	listening <-chan struct{}
 	// stderr is the output of the last command, code its exit code, and failure its error.
@@ -63,6 +65,9 @@ func stateTaken(ctx context.Context) bool {
 var errStillRunning = errors.New("the engine is still running")
 
 var _ auto.PulumiCommand = (*process)(nil)
+
+// newProcess returns a run of the handle's engine.
+func (h *Handle) newProcess() *process { return &process{engine: h.engine, onStart: h.stack.OnEngine} }
 
 // Version returns the engine's version.
 func (c *process) Version() semver.Version { return c.engine.version }
@@ -112,17 +117,23 @@ func (c *process) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []i
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
+	if c.onStart != nil {
+		c.onStart(cmd.Process.Pid)
+	}
 	var failed error
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		failed = cmd.Wait()
+		if c.onStart != nil {
+			c.onStart(0)
+		}
 	}()
 	select {
 	case <-ended:
 	case <-ctx.Done():
 		if stateTaken(ctx) {
-			_ = cmd.Process.Kill() // the only error is that it has just ended
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the only error is that it has just ended
 		} else {
 			c.interrupt(ctx, cmd.Process, ended)
 		}
