@@ -86,6 +86,9 @@ func (c *process) Run(ctx context.Context, dir string, stdin io.Reader, stdout, 
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
+	if len(args) > 2 && args[1] == "stack" && args[2] == "init" {
+		args = append(args, "--no-select") // the selection is stored with the backend's URL, which may have a secret
+	}
 	cmd := exec.Command(c.engine.path, args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
