@@ -244,6 +244,7 @@ func (g *gate) writeState(ctx context.Context, c call) (*http.Response, error) {
 		case readLock:
 			owned, err := g.watch.verify(ctx)
 			if err != nil {
+				known.fenced = false
 				return nil, err
 			}
 			e = e.afterLock(owned)

@@ -107,27 +107,32 @@ const (
 // so that it gets another ETag. If another process took the lock over after this read of the lock, its own fence comes later than the read
 // of the object here, so that one of the two writes fails. From then on no write of an earlier holder succeeds, as none of them has that
 // ETag, however late it arrives; no clock is involved.
+//
+// An object that does not exist has no version that a fence could change. A holder that creates it reads the lock before, and once more
+// after: if it was still the holder then, every later one finds the object, and fences it.
 type exchange struct {
 	phase phase
+	// then is the phase after readLock.
+	then  phase
 	fence bool
-	base  view
+	// create is set until the object exists.
+	create bool
+	base   view
 	// holder is the ID of the lock's holder.
 	holder string
 }
 
 // newFence returns the first exchange of a holder.
 func newFence(holder string) exchange {
-	return exchange{phase: readObject, fence: true, holder: holder}
+	return exchange{phase: readObject, then: write, fence: true, holder: holder}
 }
 
-// newWrite returns an exchange that writes what the engine has sent. An object that does not exist has no version that a fence could have
-// changed, so that the lock is read again before it is created.
+// newWrite returns an exchange that writes what the engine has sent.
 func newWrite(base view, holder string) exchange {
-	e := exchange{phase: write, base: base, holder: holder}
 	if base.etag == "" {
-		e.phase = readLock
+		return exchange{phase: readLock, then: write, create: true, holder: holder}
 	}
-	return e
+	return exchange{phase: write, base: base, holder: holder}
 }
 
 // afterRead continues with the object that was found.
@@ -144,7 +149,7 @@ func (e exchange) afterLock(notOwned error) exchange {
 	case e.fence && e.base.etag == "":
 		e.phase = done
 	default:
-		e.phase = write
+		e.phase = e.then
 	}
 	return e
 }
@@ -152,6 +157,8 @@ func (e exchange) afterLock(notOwned error) exchange {
 // afterWrite continues with the response to a write, and the new ETag where it succeeded.
 func (e exchange) afterWrite(status int, etag string) exchange {
 	switch {
+	case status/100 == 2 && e.create && etag != "":
+		e.base, e.phase, e.then, e.create = view{etag}, readLock, done, false
 	case status/100 == 2:
 		e.base, e.phase = view{etag}, done
 	case !isRefusal(status):
@@ -175,6 +182,8 @@ func (e exchange) afterExamine(found object) exchange {
 	switch {
 	case found.etag == e.base.etag: // the conflict has passed
 		e.phase = failed
+	case found.holder == e.holder && e.create:
+		e.base, e.phase, e.then, e.create = view{found.etag}, readLock, write, false
 	case found.holder == e.holder:
 		e.base, e.phase = view{found.etag}, write
 	default:
