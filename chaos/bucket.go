@@ -32,7 +32,7 @@ import (
 )
 
 // The bucket trials run two deployers with the lock in a bucket, each as processes of its own: the deployer and its keeper, with the code of
-// deployer/lock, and an engine that reads and writes the state as Pulumi does, without a condition. Signals and a network that is cut disturb
+// deployer/lock, and an engine that reads and writes the state as Pulumi does, without a condition. Signals and a network that fails disturb
 // them. The simulated bucket checks each write: no update is lost, and after the fence of one holder none of an earlier one is
 // accepted. A third deployer then ends undisturbed.
 
@@ -139,7 +139,7 @@ func bucketDeployer(ctx context.Context) error {
 			return errors.Join(err, context.Cause(ctx))
 		case <-ctx.Done():
 			_ = unix.Kill(-engine.Process.Pid, unix.SIGKILL)
-			<-ended
+			_ = <-ended
 			return context.Cause(ctx)
 		}
 	})
@@ -195,7 +195,7 @@ func bucketEngine(ctx context.Context) error {
 // disturbance is what happens to the processes of one deployer.
 type disturbance struct {
 	name, what string
-	// roles get the signal; what is "cut" for the network of all of them.
+	// roles get the signal; what is "disconnect" for the network of all of them.
 	roles     []string
 	at, until time.Duration
 }
@@ -223,13 +223,13 @@ func planBucket(o options) []bucketTrialPlan {
 		}
 		t := bucketTrialPlan{number: n, second: between(0, 1.5)}
 		for i := range 1 + rng.IntN(3) {
-			d := disturbance{name: []string{"first", "second"}[min(i, 1)*rng.IntN(2)], what: []string{"SIGKILL", "SIGSTOP", "SIGSTOP", "cut"}[rng.IntN(4)]}
+			d := disturbance{name: []string{"first", "second"}[min(i, 1)*rng.IntN(2)], what: []string{"SIGKILL", "SIGSTOP", "SIGSTOP", "disconnect"}[rng.IntN(4)]}
 			d.roles = [][]string{
 				{"deployer"}, {"deployer"}, {"keeper"}, {"engine"}, {"deployer", "keeper"}, {"deployer", "keeper", "engine"}, {"keeper", "engine"},
 			}[rng.IntN(7)]
 			d.at = between(0.2, 3)
 			d.until = d.at + between(0.3, 1.8*bucketLease.Seconds())
-			if d.what == "cut" {
+			if d.what == "disconnect" {
 				d.roles = []string{"network"}
 			}
 			t.disturbances = append(t.disturbances, d)
@@ -257,25 +257,25 @@ func (r bucketResult) String() string {
 // bucketLab is the bucket of one trial, and what it has seen.
 type bucketLab struct {
 	*s3sim.Server
-	mu     sync.Mutex
-	cut    map[string]bool
-	orders map[string]int // of the holders, by their acquisition
-	latest int
-	total  int
-	wrong  []string
+	mu      sync.Mutex
+	offline map[string]bool
+	orders  map[string]int // of the holders, by their acquisition
+	latest  int
+	total   int
+	wrong   []string
 }
 
 func newBucketLab() *bucketLab {
-	l := &bucketLab{Server: &s3sim.Server{Bucket: "state"}, cut: map[string]bool{}, orders: map[string]int{}}
+	l := &bucketLab{Server: &s3sim.Server{Bucket: "state"}, offline: map[string]bool{}, orders: map[string]int{}}
 	l.Put(bucketState, []byte(`{"Updates":[]}`))
 	l.Written, l.Intercept = l.check, l.disturb
 	return l
 }
 
-// disturb cuts the connections of a deployer whose network is down: before a request acts, or before its response.
+// disturb closes the connections of a deployer whose network is down: before a request acts, or before its response.
 func (l *bucketLab) disturb(w http.ResponseWriter, r *http.Request, _ bool) bool {
 	l.mu.Lock()
-	down := l.cut[s3sim.Client(r)]
+	down := l.offline[s3sim.Client(r)]
 	l.mu.Unlock()
 	if down {
 		if connection, _, err := w.(http.Hijacker).Hijack(); err == nil {
@@ -285,10 +285,10 @@ func (l *bucketLab) disturb(w http.ResponseWriter, r *http.Request, _ bool) bool
 	return down
 }
 
-func (l *bucketLab) setCut(name string, down bool) {
+func (l *bucketLab) setOffline(name string, down bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut[name] = down
+	l.offline[name] = down
 }
 
 // check checks a write of the state, and notes each new holder of the lock.
@@ -369,7 +369,7 @@ func runBucketTrial(ctx context.Context, t bucketTrialPlan) bucketResult {
 		timeout := time.After(bucketTimeout)
 		for _, ended := range []chan error{first, second} {
 			select {
-			case <-ended: // it may have lost the lock
+			case _ = <-ended: // it may have lost the lock
 			case <-timeout:
 				return errors.New("a deployer has not ended")
 			}
@@ -427,9 +427,9 @@ func (l *bucketLab) run(ctx context.Context, d disturbance, trial string, began 
 		until(d.until)
 		send(unix.SIGCONT)
 	default:
-		l.setCut(d.name, true)
+		l.setOffline(d.name, true)
 		until(d.until)
-		l.setCut(d.name, false)
+		l.setOffline(d.name, false)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Deployers whose lock is in a bucket are killed, stopped and cut off: no update of the state is lost, and no former holder writes it.
+// Deployers whose lock is in a bucket are killed, stopped and disconnected: no update of the state is lost, and no former holder writes it.
 func TestDisturbedDeployersDoNotLoseUpdates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for several seconds: left out by -short")
@@ -35,7 +35,7 @@ func TestDisturbedDeployersDoNotLoseUpdates(t *testing.T) {
 		trials = []bucketTrialPlan{
 			{number: 1, disturbances: []disturbance{stopped("deployer")}},
 			{number: 2, disturbances: []disturbance{stopped(all...)}},
-			{number: 3, disturbances: []disturbance{{name: "first", what: "cut", roles: []string{"network"}, at: time.Second, until: 2 * bucketLease}}},
+			{number: 3, disturbances: []disturbance{{name: "first", what: "disconnect", roles: []string{"network"}, at: time.Second, until: 2 * bucketLease}}},
 			{number: 4, disturbances: []disturbance{{name: "first", what: "SIGKILL", roles: []string{"deployer"}, at: time.Second}}},
 		}
 	}

@@ -101,7 +101,7 @@ func TestAKilledDeployerLeavesTheLockToItsEngine(t *testing.T) {
 	held, doing := status()
 	require.Contains(t, []string{"held", "ending"}, held)
 	require.Equal(t, "bootstrap", doing)
-	require.NoError(t, put(state, "{}"), "its keeper goes on")
+	require.NoError(t, put(state, "{}"), "its keeper continues")
 
 	locks := lock.Bucket{Name: stateBucket, Clock: clock.Real(), Client: s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -109,12 +110,9 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err)
 		return
 	}
-	defer func() { _ = response.Body.Close() }()
-	for name, values := range response.Header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body) // the engine notices a body that ends early
+	maps.Copy(w.Header(), response.header)
+	w.WriteHeader(response.status)
+	_, _ = w.Write(response.body) // the engine notices a body that ends early
 }
 
 // keyOf returns the object of a request, with a leading slash, and reports whether the request is the engine's.
@@ -139,8 +137,15 @@ type call struct {
 	body               []byte
 }
 
+// An answer is a response of S3.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // handle answers a request of the engine. The error is a *LostError if this process must not write the state any more.
-func (g *gate) handle(ctx context.Context, c call) (*http.Response, error) {
+func (g *gate) handle(ctx context.Context, c call) (*answer, error) {
 	reads := c.method == http.MethodGet || c.method == http.MethodHead
 	if !reads {
 		if err := g.watch.check(g.Clock.Now()); err != nil {
@@ -163,7 +168,7 @@ func (g *gate) handle(ctx context.Context, c call) (*http.Response, error) {
 }
 
 // readState reads the state. The first read of a holder, and one after a write of unknown outcome, fences it.
-func (g *gate) readState(ctx context.Context, c call) (*http.Response, error) {
+func (g *gate) readState(ctx context.Context, c call) (*answer, error) {
 	known := g.views[c.key]
 	if known == nil || !known.fenced {
 		if err := g.fence(ctx, c.key); err != nil {
@@ -175,9 +180,8 @@ func (g *gate) readState(ctx context.Context, c call) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	exists := response.StatusCode/100 == 2
-	if exists && response.Header.Get("Etag") != known.etag || response.StatusCode == http.StatusNotFound && known.etag != "" {
-		_ = response.Body.Close()
+	exists := response.status/100 == 2
+	if exists && response.header.Get("Etag") != known.etag || response.status == http.StatusNotFound && known.etag != "" {
 		return nil, g.replaced()
 	}
 	return response, nil
@@ -189,15 +193,12 @@ func (g *gate) replaced() *LostError {
 
 // fence replaces the object by the same content with another ETag, so that no write of an earlier holder succeeds from now on.
 func (g *gate) fence(ctx context.Context, key string) error {
-	var found *http.Response
+	var found *answer
 	for e := newFence(g.watch.id); ; {
 		switch e.phase {
 		case readObject:
-			response, err := g.send(ctx, call{method: http.MethodGet, key: key, header: http.Header{}})
-			if err != nil {
-				return err
-			}
-			if found, err = buffered(response); err != nil {
+			var err error
+			if found, err = g.send(ctx, call{method: http.MethodGet, key: key, header: http.Header{}}); err != nil {
 				return err
 			}
 			o, err := objectOf(found)
@@ -215,11 +216,8 @@ func (g *gate) fence(ctx context.Context, key string) error {
 				return owned
 			}
 		case write:
-			content, err := io.ReadAll(found.Body)
-			if err != nil {
-				return err
-			}
-			if e, _, err = g.put(ctx, e, call{method: http.MethodPut, key: key, header: describing(found.Header), body: content}); err != nil {
+			var err error
+			if e, _, err = g.put(ctx, e, call{method: http.MethodPut, key: key, header: describing(found.header), body: found.body}); err != nil {
 				return err
 			}
 		case done:
@@ -232,13 +230,13 @@ func (g *gate) fence(ctx context.Context, key string) error {
 }
 
 // writeState writes or deletes the state under the condition of the holder's view.
-func (g *gate) writeState(ctx context.Context, c call) (*http.Response, error) {
+func (g *gate) writeState(ctx context.Context, c call) (*answer, error) {
 	known := g.views[c.key]
 	if known == nil { // the engine has not read it
 		known = &fencedView{}
 		g.views[c.key] = known
 	}
-	var response *http.Response
+	var response *answer
 	for e := newWrite(known.view, g.watch.id); ; {
 		switch e.phase {
 		case readLock:
@@ -252,19 +250,17 @@ func (g *gate) writeState(ctx context.Context, c call) (*http.Response, error) {
 				return nil, owned
 			}
 		case write:
-			next, answer, err := g.put(ctx, e, c)
+			next, answered, err := g.put(ctx, e, c)
 			if err != nil {
 				known.fenced = false
 				return nil, err
 			}
-			e, response = next, answer
+			e, response = next, answered
 		case examine:
-			_ = response.Body.Close()
 			now, err := g.send(ctx, call{method: http.MethodHead, key: c.key, header: http.Header{}})
 			if err != nil {
 				return nil, err
 			}
-			_ = now.Body.Close()
 			o, err := objectOf(now)
 			if err != nil {
 				return nil, err
@@ -277,7 +273,7 @@ func (g *gate) writeState(ctx context.Context, c call) (*http.Response, error) {
 			return nil, g.replaced()
 		default:
 			known.fenced = false
-			if response != nil && !isRefusal(response.StatusCode) {
+			if response != nil && !isRefusal(response.status) {
 				return response, nil
 			}
 			return nil, fmt.Errorf("the state of stack %s was not written: try again", g.watch.stack)
@@ -286,7 +282,7 @@ func (g *gate) writeState(ctx context.Context, c call) (*http.Response, error) {
 }
 
 // put sends a write of the state under the condition of the exchange, in bytes that no other write has.
-func (g *gate) put(ctx context.Context, e exchange, c call) (exchange, *http.Response, error) {
+func (g *gate) put(ctx context.Context, e exchange, c call) (exchange, *answer, error) {
 	c.header = c.header.Clone()
 	name, value := e.base.condition()
 	c.header.Set(name, value)
@@ -298,11 +294,11 @@ func (g *gate) put(ctx context.Context, e exchange, c call) (exchange, *http.Res
 	if err != nil {
 		return e, nil, err
 	}
-	etag := response.Header.Get("Etag")
+	etag := response.header.Get("Etag")
 	if c.method == http.MethodDelete {
 		etag = ""
 	}
-	return e.afterWrite(response.StatusCode, etag), response, nil
+	return e.afterWrite(response.status, etag), response, nil
 }
 
 // mark returns the content of a state with an end that makes it unique and that readers skip: white space after JSON, an empty member after
@@ -332,22 +328,14 @@ func mark(content []byte) []byte {
 }
 
 // objectOf returns the version of the object in a response to GET or HEAD.
-func objectOf(response *http.Response) (object, error) {
+func objectOf(response *answer) (object, error) {
 	switch {
-	case response.StatusCode/100 == 2:
-		return object{response.Header.Get("Etag"), response.Header.Get(holderMetadata)}, nil
-	case response.StatusCode == http.StatusNotFound:
+	case response.status/100 == 2:
+		return object{response.header.Get("Etag"), response.header.Get(holderMetadata)}, nil
+	case response.status == http.StatusNotFound:
 		return object{}, nil
 	}
-	return object{}, fmt.Errorf("read the state: S3 responded with %s", response.Status)
-}
-
-// buffered returns a response with its whole body in memory.
-func buffered(response *http.Response) (*http.Response, error) {
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	response.Body = io.NopCloser(bytes.NewReader(body))
-	return response, err
+	return object{}, fmt.Errorf("read the state: S3 responded with status %d", response.status)
 }
 
 // describing returns the headers of an object that a rewrite has to keep.
@@ -413,7 +401,7 @@ func readBody(r *http.Request) ([]byte, error) {
 }
 
 // send signs a request and sends it to the bucket.
-func (g *gate) send(ctx context.Context, c call) (*http.Response, error) {
+func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 	options := g.Client.Options()
 	address, err := options.EndpointResolverV2.ResolveEndpoint(ctx, s3.EndpointParameters{
 		Bucket: &g.Name, Region: &options.Region, Endpoint: options.BaseEndpoint, ForcePathStyle: &options.UsePathStyle,
@@ -451,12 +439,17 @@ func (g *gate) send(ctx context.Context, c call) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the bucket %s: %w", g.Name, withoutURL(err))
 	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reach the bucket %s: %w", g.Name, err)
+	}
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		g.skewMu.Lock()
 		g.skew = date.Sub(g.Clock.Now())
 		g.skewMu.Unlock()
 	}
-	return response, nil
+	return &answer{response.StatusCode, response.Header, content}, nil
 }
 
 // withoutURL returns the cause of an error of an HTTP client.

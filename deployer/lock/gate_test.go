@@ -77,8 +77,8 @@ func buckets(t *testing.T, test func(*testing.T, Bucket)) {
 	})
 }
 
-// The engine of a former holder has read the state, and goes on. It has no chance once the new holder's engine has read it, whatever the
-// former's own lock and clock say.
+// The engine of a former holder has read the state, and continues. It has no chance once the new holder's engine has read it, whatever the
+// former's own lock and clock are.
 func TestAFormerHolderNeverWrites(t *testing.T) {
 	buckets(t, func(t *testing.T, store Bucket) {
 		require.NoError(t, putState(t.Context(), store.Client, stateKey, `{"n":1}`))
@@ -149,13 +149,13 @@ func TestALostResponseIsNoOtherWriter(t *testing.T) {
 	sim.Put(stateKey, []byte(`{"n":1}`))
 	alice, watched := engineOf(t, store, "alice")
 	require.Equal(t, `{"n":1}`, getState(t, alice, stateKey))
-	cut := true
+	lose := true
 	sim.Intercept = func(w http.ResponseWriter, r *http.Request, acted bool) bool {
-		if r.Method != http.MethodPut || !acted || !cut {
+		if r.Method != http.MethodPut || !acted || !lose {
 			return false
 		}
-		cut = false
-		return cutConnection(w)
+		lose = false
+		return closeConnection(w)
 	}
 	require.ErrorContains(t, putState(t.Context(), alice, stateKey, `{"n":2}`), "ServiceUnavailable")
 	require.Contains(t, string(sim.Content(stateKey)), `{"n":2}`)
@@ -163,20 +163,20 @@ func TestALostResponseIsNoOtherWriter(t *testing.T) {
 	require.NoError(t, watched.reason())
 
 	// An engine that reads after such a write sees it, and no late copy of the write replaces what it writes.
-	cut = true
+	lose = true
 	require.Error(t, putState(t.Context(), alice, stateKey, `{"n":4}`))
 	before := sim.Content(stateKey)
 	require.Equal(t, `{"n":4}`, getState(t, alice, stateKey))
 	require.NotEqual(t, before, sim.Content(stateKey), "it was fenced again")
 }
 
-// cutConnection ends a connection without a response.
-func cutConnection(w http.ResponseWriter) bool {
+// closeConnection ends a connection without a response.
+func closeConnection(w http.ResponseWriter) bool {
 	connection, _, err := w.(http.Hijacker).Hijack()
 	return err == nil && connection.Close() == nil
 }
 
-// A machine that slept, or was cut off, writes nothing until its lock is renewed.
+// A machine that slept, or was disconnected, writes nothing until its lock is renewed.
 func TestNothingIsWrittenAfterThePermit(t *testing.T) {
 	sim, store := simulated(t)
 	sim.Put(stateKey, []byte(`{"n":1}`))

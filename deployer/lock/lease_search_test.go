@@ -13,7 +13,7 @@ type leaseWorld struct {
 	age, sent                      time.Duration // since the last heartbeat reached S3, and since the one on its way was sent; -1 without one
 	deployer, keeper               permit
 	deployerStopped, keeperStopped bool
-	cut, engineEnded               bool
+	offline, engineEnded           bool
 }
 
 const tick = 20 * time.Second
@@ -49,8 +49,8 @@ func (r leaseRules) next(w leaseWorld) (all []leaseWorld, wrong bool) {
 	}
 	add(func(n *leaseWorld) { n.deployerStopped = true })
 	add(func(n *leaseWorld) { n.keeperStopped = true })
-	add(func(n *leaseWorld) { n.cut = true })
-	if !w.cut && !w.deployerStopped && w.sent < 0 {
+	add(func(n *leaseWorld) { n.offline = true })
+	if !w.offline && !w.deployerStopped && w.sent < 0 {
 		add(func(n *leaseWorld) { n.sent = 0 })
 	}
 	if w.sent >= 0 {
@@ -58,7 +58,7 @@ func (r leaseRules) next(w leaseWorld) (all []leaseWorld, wrong bool) {
 		add(func(n *leaseWorld) { n.age, n.sent = 0, -1 }) // the response is lost
 		add(func(n *leaseWorld) { n.sent = -1 })           // the request is
 	}
-	if !w.cut && !w.keeperStopped {
+	if !w.offline && !w.keeperStopped {
 		add(func(n *leaseWorld) {
 			found := &lockObject{Status: Status{SinceHeartbeat: max(0, w.age-timestampError)}} // S3 rounds
 			n.keeper = r.keeper(found, now)

@@ -72,7 +72,7 @@ type object struct{ etag, holder string }
 // exist. What other processes wrote never becomes a part of it.
 type view struct{ etag string }
 
-// condition returns the header that makes a write fail unless the object is still the one of the view.
+// condition returns the header with which a write fails unless the object is still the one of the view.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 func (v view) condition() (header, value string) {
 	if v.etag == "" {

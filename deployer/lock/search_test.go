@@ -108,8 +108,8 @@ func (p protocol) steps(w world, l limits) (next []step) {
 	}
 	for i := range l.sessions {
 		s := w.all[i]
-		switch {
-		case s.stage == waitingForLock:
+		switch s.stage {
+		case waitingForLock:
 			if w.lock < 0 || stateOf(Holder{}, DefaultLeaseDuration, DefaultLeaseDuration) == StateExpired {
 				add(func(n *world) {
 					n.orders++
@@ -117,8 +117,9 @@ func (p protocol) steps(w world, l limits) (next []step) {
 				})
 			}
 			continue
-		case s.stage == ended:
+		case ended:
 			continue
+		case holding:
 		}
 		if w.lock == int8(i) && i == 0 {
 			add(func(n *world) { n.lock = -1 }) // lock release --force
@@ -127,7 +128,7 @@ func (p protocol) steps(w world, l limits) (next []step) {
 			next = append(next, p.exchangeSteps(w, i)...)
 			continue
 		}
-		if s.engine != noEngine { // it is killed; an exchange goes on without it
+		if s.engine != noEngine { // it is killed; an exchange continues without it
 			add(func(n *world) { n.all[i].engine = noEngine })
 		}
 		switch s.engine {

@@ -51,7 +51,7 @@ func (w *watch) left() time.Duration {
 	return max(0, w.allowed.left-elapsed(w.allowed.start, w.Clock.Now()))
 }
 
-// lose ends the permit for good.
+// lose ends the permit: nothing renews it.
 func (w *watch) lose(reason error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
