@@ -31,10 +31,10 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/s3sim"
 )
 
-// The bucket trials run two deployers with the lock in a bucket, each as processes of its own: the deployer and its keeper, with the code of
-// deployer/lock, and an engine that reads and writes the state as Pulumi does, without a condition. Signals and a network that fails disturb
-// them. The simulated bucket checks each write: no update is lost, and after the fence of one holder none of an earlier one is
-// accepted. A third deployer then ends undisturbed.
+// The bucket trials run two deployers with the lock in a bucket, each as processes of its own: the deployer and its keeper, with
+// the code of deployer/lock, and an engine that reads and writes the state as Pulumi does, without a condition. Signals and a
+// network that fails disturb them. The simulated bucket checks each write: no update is lost, and after the fence of one holder
+// none of an earlier one is accepted. A third deployer then ends undisturbed.
 
 // The environment variables of the processes of a trial.
 const (
@@ -63,17 +63,14 @@ func runBucketRole(ctx context.Context, role string) error {
 			return err
 		}
 		ended, kill := lock.ReadDeployer(os.Stdin)
-		err = bucketStore().Keep(ctx, lock.KeepOptions{
+		return bucketStore().Keep(ctx, lock.KeepOptions{
 			Stack: "dev", ID: os.Getenv(bucketHolder), Orphaned: lock.OrphanOf(parent), Ended: ended, KillEngine: kill,
 			Publish: func(endpoint string) error {
 				_, err := fmt.Println(endpoint)
 				return err
 			},
+			Lost: func(reason string) { fmt.Println(reason) },
 		})
-		if err != nil {
-			fmt.Println(err)
-		}
-		return err
 	}
 	return bucketEngine(ctx)
 }
@@ -139,8 +136,7 @@ func bucketDeployer(ctx context.Context) error {
 			return errors.Join(err, context.Cause(ctx))
 		case <-ctx.Done():
 			_ = unix.Kill(-engine.Process.Pid, unix.SIGKILL)
-			_ = <-ended
-			return context.Cause(ctx)
+			return errors.Join(context.Cause(ctx), <-ended)
 		}
 	})
 }
@@ -148,8 +144,8 @@ func bucketDeployer(ctx context.Context) error {
 // updates is the state of the trials.
 type updates struct{ Updates []string }
 
-// bucketEngine reads the state once, and writes it several times with one more update. It prints what was accepted, and repeats what was
-// not, as Pulumi does.
+// bucketEngine reads the state once, and writes it several times with one more update. It prints what was accepted, and repeats
+// what was not, as Pulumi does.
 func bucketEngine(ctx context.Context) error {
 	client := bucketClient(os.Getenv(bucketGate), "engine")
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("state"), Key: aws.String(bucketState)})
@@ -242,7 +238,9 @@ func planBucket(o options) []bucketTrialPlan {
 type bucketResult struct {
 	bucketTrialPlan
 	acquisitions, accepted int
-	err                    error
+	// stopped is how many of the two disturbed deployers did not succeed.
+	stopped int
+	err     error
 }
 
 func (r bucketResult) String() string {
@@ -251,7 +249,7 @@ func (r bucketResult) String() string {
 	for _, d := range r.disturbances {
 		all = append(all, d.String())
 	}
-	return fmt.Sprintf("%4d %s %d writes by %d holders: %s", r.number, mark, r.accepted, r.acquisitions, strings.Join(all, "; "))
+	return fmt.Sprintf("%4d %s %d writes by %d holders, %d of 2 deployers stopped: %s", r.number, mark, r.accepted, r.acquisitions, r.stopped, strings.Join(all, "; "))
 }
 
 // bucketLab is the bucket of one trial, and what it has seen.
@@ -369,7 +367,10 @@ func runBucketTrial(ctx context.Context, t bucketTrialPlan) bucketResult {
 		timeout := time.After(bucketTimeout)
 		for _, ended := range []chan error{first, second} {
 			select {
-			case _ = <-ended: // it may have lost the lock
+			case err := <-ended: // it may have lost the lock
+				if err != nil {
+					r.stopped++
+				}
 			case <-timeout:
 				return errors.New("a deployer has not ended")
 			}

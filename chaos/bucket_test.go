@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Deployers whose lock is in a bucket are killed, stopped and disconnected: no update of the state is lost, and no former holder writes it.
+// Deployers whose lock is in a bucket are killed, stopped and disconnected: no update of the state is lost, and no former holder
+// writes it.
 func TestDisturbedDeployersDoNotLoseUpdates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for several seconds: left out by -short")

@@ -7,6 +7,8 @@
 // of a prepared account, runs a command, sends it a signal, and runs `up`. After that the state and the account must
 // agree: nothing missing, duplicated, pending, locked or left over.
 //
+// Other trials disturb deployers whose lock is in a bucket: see bucket.go.
+//
 // The seed alone determines the trials; the times are fractions of how long the same command took on this machine
 // without a signal.
 package main

@@ -67,17 +67,14 @@ func keepVerb() verb {
 				return errors.New("this lock ends with its engine")
 			}
 			ended, killEngine := lock.ReadDeployer(s.terminal.in)
-			err = keeper.Keep(ctx, lock.KeepOptions{
+			return keeper.Keep(ctx, lock.KeepOptions{
 				Stack: t.Stack, ID: c.String("holder"), Orphaned: lock.OrphanOf(c.Int("parent")), Ended: ended, KillEngine: killEngine,
 				Publish: func(endpoint string) error {
 					_, err := fmt.Fprintln(s.terminal.out, endpoint)
 					return err
 				},
+				Lost: func(reason string) { s.terminal.printf("%s\n", reason) }, // the deployer reports it
 			})
-			if err != nil { // the deployer reports it
-				s.terminal.printf("%s\n", err)
-			}
-			return err
 		},
 	}
 }

@@ -31,7 +31,8 @@ echo "$$ $PULUMI_BACKEND_URL" >"$0.new" && mv "$0.new" "$0.pid"
 exec sleep 300
 `
 
-// startEngine starts a bootstrap with a fake engine, and returns the deployer, the engine's process, and how the engine reaches its state.
+// startEngine starts a bootstrap with a fake engine, and returns the deployer, the engine's process, and how the engine reaches
+// its state.
 func startEngine(t *testing.T, deployer func(args ...string) *exec.Cmd, engine string) (cmd *exec.Cmd, pid int, state *s3.Client) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(engine, []byte(fakeEngine), 0o700))
@@ -64,9 +65,9 @@ func startEngine(t *testing.T, deployer func(args ...string) *exec.Cmd, engine s
 
 const stateBucket = "v3-backend-pulumi-state-" + moto.Account
 
-// A deployer is killed while its engine runs, with the lock in a bucket: the lock stays with the engine, and is free for the next one as
-// soon as the engine has ended. The heartbeat is not waited for: that a keeper sends it, deployer/lock tests. Where another deployer has the
-// lock nevertheless, the engine cannot write its state any more, and is killed.
+// A deployer is killed while its engine runs, with the lock in a bucket: the lock stays with the engine, and is free for the
+// next one as soon as the engine has ended. The heartbeat is not waited for: that a keeper sends it, deployer/lock tests. Where
+// another deployer has the lock nevertheless, the engine cannot write its state any more, and is killed.
 func TestAKilledDeployerLeavesTheLockToItsEngine(t *testing.T) {
 	t.Parallel()
 	endpoint, dir := moto.Start(t), t.TempDir()

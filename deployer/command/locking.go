@@ -65,8 +65,8 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 	return err
 }
 
-// startKeeper starts the process that keeps the lock where the engine outlives this one, and through which the engine writes its state.
-// It returns nil where the engine itself keeps the lock. Where the keeper ends early, the lock is lost.
+// startKeeper starts the process that keeps the lock where the engine outlives this one, and through which the engine writes its
+// state. It returns nil where the engine itself keeps the lock. Where the keeper ends early, the lock is lost.
 func (l *locker) startKeeper(t *target.Target, held *lock.Held, lose context.CancelCauseFunc) (*lock.Keeper, error) {
 	if _, needed := t.Locks.(lock.OrphanKeeper); !needed || l.terminal.self == "" {
 		return nil, nil

@@ -42,7 +42,7 @@ func (l harness) hold(t *testing.T, locks lock.Bucket, by string) (Stack, string
 	}()
 	t.Cleanup(func() {
 		stop(errors.New("done"))
-		_ = <-ended
+		require.Error(t, <-ended)
 	})
 	s := l.stack
 	s.OnEngine = func(pid int) { _, _ = fmt.Fprintln(pids, pid) }
@@ -51,8 +51,8 @@ func (l harness) hold(t *testing.T, locks lock.Bucket, by string) (Stack, string
 	return s, me.ID
 }
 
-// The real engine reads and writes its state in a bucket through the endpoint of the lock's keeper. An engine that continues after another
-// process took the lock over cannot write, and is killed; the endpoint's address is in no message and no file.
+// The real engine reads and writes its state in a bucket through the endpoint of the lock's keeper. An engine that continues
+// after another process took the lock over cannot write, and is killed; the endpoint's address is in no message and no file.
 func TestAFormerHoldersEngineCannotWriteItsState(t *testing.T) {
 	l := newHarness(t, pair(valueMap("a"), valueMap("b")))
 	sim := &s3sim.Server{Bucket: "state"}

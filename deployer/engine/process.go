@@ -55,8 +55,8 @@ func abandoned(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// stateTaken reports whether the context has ended because another process may write the state from now on: the engine's next write
-// would replace that process's, and is worse than an operation of unknown outcome.
+// stateTaken reports whether the context has ended because another process may write the state from now on: the engine's next
+// write would replace that process's, and is worse than an operation of unknown outcome.
 func stateTaken(ctx context.Context) bool {
 	var taken interface{ StateTaken() }
 	return ctx.Err() != nil && errors.As(context.Cause(ctx), &taken)

@@ -28,8 +28,8 @@ type Stack struct {
 	// BackendURL is where the state is stored, such as s3://bucket or an absolute file:///directory, which Open creates.
 	// Empty means the user's PULUMI_BACKEND_URL or login.
 	BackendURL string
-	// GatedURL is the same backend for runs under the stack's lock: an address through which only the lock's holder can write. Empty means
-	// that the lock needs none. It has a secret, and is in no message.
+	// GatedURL is the same backend for runs under the stack's lock: an address through which only the lock's holder can write.
+	// Empty means that the lock needs none. It has a secret, and is in no message.
 	GatedURL string
 	// OnEngine receives the ID of each process of the engine when it starts, and 0 when it has ended; nil if no one needs it.
 	OnEngine func(pid int)

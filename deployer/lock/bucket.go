@@ -320,8 +320,8 @@ func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 	return g.wrapError("renew", g.me.Stack, err)
 }
 
-// unreachable returns the error of a lock whose heartbeats have not reached the bucket for too long. The cause is nil if the last one has
-// not returned.
+// unreachable returns the error of a lock whose heartbeats have not reached the bucket for too long. The cause is nil if the
+// last one has not returned.
 func (g *bucketLease) unreachable(cause error) *LostError {
 	silent := elapsed(g.permit().start, g.Clock.Now())
 	reason := fmt.Sprintf("no heartbeat has reached the bucket %s for %s", g.Name, silent.Round(time.Second))

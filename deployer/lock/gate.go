@@ -29,12 +29,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// A gate is an endpoint of S3 on loopback through which the engine reaches the bucket of its state. It signs each request again, with the
-// credentials of the lock. The engine's own writes have no condition; the gate adds one to each write of the stack's state, so that
-// only the holder of the lock succeeds, and refuses every write when the holder's permit is over or the lock is lost.
+// A gate is an endpoint of S3 on loopback through which the engine reaches the bucket of its state. It signs each request again,
+// with the credentials of the lock. The engine's own writes have no condition; the gate adds one to each write of the stack's
+// state, so that only the holder of the lock succeeds, and refuses every write when the holder's permit is over or the lock is
+// lost.
 //
-// The history, backups and locks of the engine are objects with unique names, which no one overwrites; a copy of the state (.bak) is
-// read by people alone. These have no condition.
+// The history, backups and locks of the engine are objects with unique names, which no one overwrites; a copy of the state
+// (.bak) is read by people alone. These have no condition.
 type gate struct {
 	Bucket
 	watch *watch
@@ -43,7 +44,8 @@ type gate struct {
 
 	// mu is held for a read or write of the state, so that no read overtakes a write.
 	mu sync.Mutex
-	// views are the objects of the state that the holder has fenced or written; fenced is false where a write had no known outcome.
+	// views are the objects of the state that the holder has fenced or written; fenced is false where a write had no known
+	// outcome.
 	views map[string]*fencedView
 
 	skewMu sync.Mutex
@@ -127,7 +129,8 @@ func (g *gate) keyOf(r *http.Request) (key string, allowed bool) {
 // Source: StackBasePath in https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
 func (g *gate) isState(key string) bool {
 	rest, inside := strings.CutPrefix(strings.TrimPrefix(key, "/"), path.Join(g.Prefix, ".pulumi/stacks")+"/")
-	return inside && slices.Contains([]string{g.watch.stack + ".json", g.watch.stack + ".json.gz", g.watch.stack + ".json.zst"}, path.Base(rest))
+	file := path.Base(rest)
+	return inside && slices.Contains([]string{".json", ".json.gz", ".json.zst"}, strings.TrimPrefix(file, g.watch.stack))
 }
 
 // A call is a request of S3.
@@ -217,7 +220,8 @@ func (g *gate) fence(ctx context.Context, key string) error {
 			}
 		case write:
 			var err error
-			if e, _, err = g.put(ctx, e, call{method: http.MethodPut, key: key, header: describing(found.header), body: found.body}); err != nil {
+			same := call{method: http.MethodPut, key: key, header: describing(found.header), body: found.body}
+			if e, _, err = g.put(ctx, e, same); err != nil {
 				return err
 			}
 		case done:
@@ -301,8 +305,8 @@ func (g *gate) put(ctx context.Context, e exchange, c call) (exchange, *answer, 
 	return e.afterWrite(response.status, etag), response, nil
 }
 
-// mark returns the content of a state with an end that makes it unique and that readers skip: white space after JSON, an empty member after
-// gzip, a skippable frame after Zstandard.
+// mark returns the content of a state with an end that makes it unique and that readers skip: white space after JSON, an empty
+// member after gzip, a skippable frame after Zstandard.
 // Source: https://www.rfc-editor.org/rfc/rfc1952#section-2.2 and https://www.rfc-editor.org/rfc/rfc8878#section-3.1.2
 func mark(content []byte) []byte {
 	var random [markBits / 8]byte
@@ -361,8 +365,8 @@ func forwarded(all http.Header) http.Header {
 				kept.Set(name, encoding)
 			}
 		case slices.Contains([]string{
-			"Authorization", "Connection", "Content-Length", "Content-Md5", "Expect", "If-Match", "If-None-Match", "Te", "Trailer", "Transfer-Encoding", "X-Amz-Content-Sha256",
-			"X-Amz-Date", "X-Amz-Decoded-Content-Length", "X-Amz-Sdk-Checksum-Algorithm", "X-Amz-Security-Token", "X-Amz-Trailer",
+			"Authorization", "Connection", "Content-Length", "Content-Md5", "Expect", "If-Match", "If-None-Match", "Te", "Trailer",
+			"Transfer-Encoding", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Decoded-Content-Length", "X-Amz-Sdk-Checksum-Algorithm", "X-Amz-Security-Token", "X-Amz-Trailer",
 		}, name):
 		default:
 			kept[name] = values

@@ -34,7 +34,8 @@ func simulated(t *testing.T) (*s3sim.Server, Bucket) {
 	})}
 }
 
-// engineOf acquires the lock for a holder, and returns a client like its engine's: it sends its requests to the gate, without conditions.
+// engineOf acquires the lock for a holder, and returns a client like its engine's: it sends its requests to the gate, without
+// conditions.
 func engineOf(t *testing.T, store Bucket, name string) (client *s3.Client, w *watch) {
 	me := holder(name)
 	_, _, err := store.TryAcquire(t.Context(), me)
@@ -77,8 +78,8 @@ func buckets(t *testing.T, test func(*testing.T, Bucket)) {
 	})
 }
 
-// The engine of a former holder has read the state, and continues. It has no chance once the new holder's engine has read it, whatever the
-// former's own lock and clock are.
+// The engine of a former holder has read the state, and continues. It has no chance once the new holder's engine has read it,
+// whatever the former's own lock and clock are.
 func TestAFormerHolderNeverWrites(t *testing.T) {
 	buckets(t, func(t *testing.T, store Bucket) {
 		require.NoError(t, putState(t.Context(), store.Client, stateKey, `{"n":1}`))

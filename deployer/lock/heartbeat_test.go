@@ -41,10 +41,13 @@ func hang(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
+// unreachable fails at once.
+func unreachable(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }
+
 const never = time.Duration(-1)
 
-// A holder whose heartbeats fail stops 80 s after the begin of the last that succeeded, at the latest, whatever the failing ones wait for:
-// the lease ends 120 s after that, or later.
+// A holder whose heartbeats fail stops 80 s after the begin of the last that succeeded, at the latest, whatever the failing ones
+// wait for: the lease ends 120 s after that, or later.
 func TestWaysThatHeartbeatsFail(t *testing.T) {
 	status := func(code int) network {
 		return func(r *http.Request) (*http.Response, error) { return respond(r, 0, code, "") }
@@ -57,6 +60,9 @@ func TestWaysThatHeartbeatsFail(t *testing.T) {
 		require.NoError(t, err)
 		return string(body)
 	}
+	after := func(d time.Duration, body string) network {
+		return func(r *http.Request) (*http.Response, error) { return respond(r, d, http.StatusOK, body) }
+	}
 	refusedThen := func(get network) network {
 		return func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodGet {
@@ -65,6 +71,7 @@ func TestWaysThatHeartbeatsFail(t *testing.T) {
 			return respond(r, 0, http.StatusPreconditionFailed, "")
 		}
 	}
+	const noHeartbeat = "no heartbeat has reached"
 	const limit = maxMissedRenewals * DefaultLeaseDuration / renewalsPerLease
 	interval := DefaultLeaseDuration / renewalsPerLease
 	for name, test := range map[string]struct {
@@ -72,17 +79,17 @@ func TestWaysThatHeartbeatsFail(t *testing.T) {
 		lost       time.Duration
 		want       string
 	}{
-		"no connection":                {func(*http.Request) (*http.Response, error) { return nil, errors.New("no route to host") }, limit, "no heartbeat has reached the bucket state for 1m20s"},
-		"no response":                  {hang, limit, "no heartbeat has reached"},
-		"a response too late":          {func(r *http.Request) (*http.Response, error) { return respond(r, interval+time.Second, 200, "") }, limit, "no heartbeat has reached"},
-		"slow":                         {func(r *http.Request) (*http.Response, error) { return respond(r, interval-time.Second, 200, "") }, never, ""},
-		"throttled":                    {status(http.StatusServiceUnavailable), limit, "no heartbeat has reached"},
-		"expired credentials":          {status(http.StatusForbidden), limit, "no heartbeat has reached"},
-		"refused, unreadable":          {refusedThen(status(http.StatusInternalServerError)), limit, "no heartbeat has reached"},
-		"refused, no access":           {refusedThen(status(http.StatusForbidden)), limit, "no heartbeat has reached"},
-		"refused, no response":         {refusedThen(hang), limit, "no heartbeat has reached"},
-		"refused, the lock stays ours": {refusedThen(func(r *http.Request) (*http.Response, error) { return respond(r, 0, 200, lockOf(mine)) }), limit, "no heartbeat has reached"},
-		"refused, taken over":          {refusedThen(func(r *http.Request) (*http.Response, error) { return respond(r, 0, 200, lockOf(taken)) }), interval, "it is now held by bob on bob-host (process 1)"},
+		"no connection":                {unreachable, limit, noHeartbeat + " the bucket state for 1m20s"},
+		"no response":                  {hang, limit, noHeartbeat},
+		"a response too late":          {after(interval+time.Second, ""), limit, noHeartbeat},
+		"slow":                         {after(interval-time.Second, ""), never, ""},
+		"throttled":                    {status(http.StatusServiceUnavailable), limit, noHeartbeat},
+		"expired credentials":          {status(http.StatusForbidden), limit, noHeartbeat},
+		"refused, unreadable":          {refusedThen(status(http.StatusInternalServerError)), limit, noHeartbeat},
+		"refused, no access":           {refusedThen(status(http.StatusForbidden)), limit, noHeartbeat},
+		"refused, no response":         {refusedThen(hang), limit, noHeartbeat},
+		"refused, the lock stays ours": {refusedThen(after(0, lockOf(mine))), limit, noHeartbeat},
+		"refused, taken over":          {refusedThen(after(0, lockOf(taken))), interval, "it is now held by bob on bob-host (process 1)"},
 		"refused, released":            {refusedThen(status(http.StatusNotFound)), interval, "another process released it"},
 		"a body that does not end": {refusedThen(func(r *http.Request) (*http.Response, error) {
 			response, err := respond(r, 0, 200, "")
@@ -90,7 +97,7 @@ func TestWaysThatHeartbeatsFail(t *testing.T) {
 				response.Body = io.NopCloser(endless{r.Context()})
 			}
 			return response, err
-		}), limit, "no heartbeat has reached"},
+		}), limit, noHeartbeat},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,8 @@ const (
 // Options configure Acquire.
 type Options struct {
 	Clock clock.Clock
-	// Wait waits while another process holds the lock, but not beyond LastStart, unless that is zero: credentials would expire too early.
+	// Wait waits while another process holds the lock, but not beyond LastStart, unless that is zero: credentials would expire
+	// too early.
 	Wait      bool
 	LastStart time.Time
 	// Log receives what Acquire waits for, and warnings.
@@ -223,8 +224,8 @@ func (h *Held) renewLoop(ctx context.Context, lose context.CancelCauseFunc) {
 	}
 }
 
-// watchDeadline ends the lock when no heartbeat has succeeded for too long, whatever the current one waits for. A machine that has slept
-// notices by its wall clock, and sends a heartbeat at once: if no other process took the lock over, it is still held.
+// watchDeadline ends the lock when no heartbeat has succeeded for too long, whatever the current one waits for. A machine that
+// has slept notices by its wall clock, and sends a heartbeat at once: if no other process took the lock over, it is still held.
 func (h *Held) watchDeadline(ctx context.Context, lose context.CancelCauseFunc) {
 	lease, expires := h.lease.(interface {
 		permit() permit

@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OrphanKeeper marks a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer has to
-// keep them where an engine outlives it.
+// OrphanKeeper marks a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer
+// has to keep them where an engine outlives it.
 type OrphanKeeper interface {
-	// Keep renews the lock from the time that Orphaned returns true, as a lock of StateEnding, and serves the engine's endpoint of the
-	// state's bucket. When Ended is closed it marks the lock as expired. It returns a *LostError, after it has killed the engine, as soon as
-	// the holder has released or lost the lock; and the cause of ctx when that ends.
+	// Keep renews the lock from the time that Orphaned returns true, as a lock of StateEnding, and serves the engine's endpoint
+	// of the state's bucket. When Ended is closed it marks the lock as expired. It returns a *LostError, after it has killed the
+	// engine, as soon as the holder has released or lost the lock; and the cause of ctx when that ends.
 	Keep(ctx context.Context, o KeepOptions) error
 }
 
@@ -37,15 +37,21 @@ type KeepOptions struct {
 	KillEngine func()
 	// Publish receives the address of the endpoint; nil where there is no engine.
 	Publish func(endpoint string) error
+	// Lost receives why the lock is lost, before the engine is killed; nil if no one needs it.
+	Lost func(reason string)
 }
+
+// killDelay is the time in which a deployer that runs kills its engine, and reports why, before the keeper does.
+const killDelay = time.Second
 
 var errEndedEarly = errors.New("exit status 0")
 
-// Keeper represents the process that keeps a lock while the engine outlives this process, and through which the engine writes its state.
+// Keeper represents the process that keeps a lock while the engine outlives this process, and through which the engine writes
+// its state.
 type Keeper struct {
 	cmd *exec.Cmd
-	// alive is the end of a pipe that this process and its engines hold open: the kernel closes it when all of them have ended. This process
-	// writes to it which engine it has started.
+	// alive is the end of a pipe that this process and its engines hold open: the kernel closes it when all of them have ended.
+	// This process writes to it which engine it has started.
 	alive *os.File
 	// endpoint is the address of the engine's endpoint.
 	endpoint string
@@ -54,9 +60,9 @@ type Keeper struct {
 	ended    chan struct{}
 }
 
-// StartKeeper starts a process that calls OrphanKeeper.Keep, and waits until its endpoint is ready. Its standard input ends with this process
-// and with every child that is started from now on. It is in a session of its own, so that the signals of a terminal do not reach it. Where
-// it ends before Stop, the engine cannot write its state any more, and onEnd gets the reason.
+// StartKeeper starts a process that calls OrphanKeeper.Keep, and waits until its endpoint is ready. Its standard input ends with
+// this process and with every child that is started from now on. It is in a session of its own, so that the signals of a
+// terminal do not reach it. Where it ends before Stop, the engine cannot write its state any more, and onEnd gets the reason.
 func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
 	ends, alive, err := os.Pipe()
 	if err != nil {
@@ -77,12 +83,14 @@ func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
 	}
 	go func() {
 		defer close(k.ended)
-		var reason error
+		lost := false
 		for lines.Scan() {
-			reason = errors.New(lines.Text())
+			if lost = true; !k.stopping.Load() {
+				onEnd(errors.New(lines.Text()))
+			}
 		}
-		if err := cmd.Wait(); !k.stopping.Load() && k.endpoint != "" {
-			onEnd(fmt.Errorf("the lock's keeper has ended: %w", cmp.Or(reason, err, errEndedEarly)))
+		if err := cmd.Wait(); !k.stopping.Load() && k.endpoint != "" && !lost {
+			onEnd(fmt.Errorf("the lock's keeper has ended: %w", cmp.Or(err, errEndedEarly)))
 		}
 	}()
 	if err := makeInheritable(alive); err != nil || k.endpoint == "" {
@@ -100,7 +108,8 @@ func (k *Keeper) Endpoint() string {
 	return k.endpoint
 }
 
-// EngineStarted notifies the keeper of the engine that is running, which it kills where the lock is lost; 0 means that it has ended.
+// EngineStarted notifies the keeper of the engine that is running, which it kills where the lock is lost; 0 means that it has
+// ended.
 func (k *Keeper) EngineStarted(pid int) {
 	if k != nil {
 		_, _ = fmt.Fprintf(k.alive, "%d\n", pid) // a keeper that has ended is reported by itself
@@ -115,8 +124,8 @@ func (k *Keeper) Stop() {
 	_ = k.alive.Close()
 }
 
-// ReadDeployer reads a keeper's standard input, and returns a channel that is closed at its end, and a function that kills the engine which
-// the deployer has started last, with its process group, unless that has ended.
+// ReadDeployer reads a keeper's standard input, and returns a channel that is closed at its end, and a function that kills the
+// engine which the deployer has started last, with its process group, unless that has ended.
 func ReadDeployer(stdin io.Reader) (ended <-chan struct{}, killEngine func()) {
 	end := make(chan struct{})
 	var engine atomic.Int64
@@ -142,7 +151,17 @@ func OrphanOf(parent int) func() bool { return func() bool { return unix.Getppid
 func (b Bucket) Keep(ctx context.Context, o KeepOptions) error {
 	w := &watch{Bucket: b, stack: o.Stack, id: o.ID, lost: make(chan struct{})}
 	defer func() {
-		if w.reason() != nil && o.KillEngine != nil {
+		lost, _ := errors.AsType[*LostError](w.reason())
+		if lost == nil {
+			return
+		}
+		if o.Lost != nil {
+			o.Lost(lost.Reason)
+		}
+		if !o.Orphaned() && lost.Reason != errNotRenewed.Error() { // a deployer that sends no heartbeats is stopped
+			_ = b.Clock.Wait(ctx, killDelay)
+		}
+		if o.KillEngine != nil {
 			o.KillEngine()
 		}
 	}()

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leaseWorld is a state of the second model: a lock whose heartbeats fail, the deployer and the keeper that end the engine, and another
-// deployer that waits. Its time advances by tick, and all its times are relative to now.
+// leaseWorld is a state of the second model: a lock whose heartbeats fail, the deployer and the keeper that end the engine, and
+// another deployer that waits. Its time advances by tick, and all its times are relative to now.
 type leaseWorld struct {
 	age, sent                      time.Duration // since the last heartbeat reached S3, and since the one on its way was sent; -1 without one
 	deployer, keeper               permit
@@ -34,8 +34,8 @@ type leaseRules struct {
 	keeper func(found *lockObject, start time.Time) permit
 }
 
-// next returns the states that follow, and whether another deployer could take the lock over from a living engine whose deployer or keeper
-// runs.
+// next returns the states that follow, and whether another deployer could take the lock over from a living engine whose deployer
+// or keeper runs.
 func (r leaseRules) next(w leaseWorld) (all []leaseWorld, wrong bool) {
 	if stateOf(Holder{}, w.age, DefaultLeaseDuration) == StateExpired {
 		return nil, !w.engineEnded && (!w.deployerStopped || !w.keeperStopped)
@@ -97,8 +97,8 @@ func (r leaseRules) search() (wrong bool, states int) {
 	return false, len(seen)
 }
 
-// Where the deployer or its keeper runs, and clocks are as fast as each other, the engine has ended before another deployer can take the lock
-// over, whatever becomes of heartbeats, responses and the network.
+// Where the deployer or its keeper runs, and clocks are as fast as each other, the engine has ended before another deployer can
+// take the lock over, whatever becomes of heartbeats, responses and the network.
 func TestTheEngineEndsBeforeTheLease(t *testing.T) {
 	rules := leaseRules{maxMissedRenewals * DefaultLeaseDuration / renewalsPerLease, func(found *lockObject, start time.Time) permit {
 		return permitOf(found, start, DefaultLeaseDuration)

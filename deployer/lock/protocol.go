@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// The decisions of the lock in a bucket, and of the writes of the state under it, are the pure functions of this file. The code that reads
-// and writes the bucket follows them step by step, and TestEveryInterleaving executes them in every order.
+// The decisions of the lock in a bucket, and of the writes of the state under it, are the pure functions of this file. The code
+// that reads and writes the bucket follows them step by step, and TestEveryInterleaving executes them in every order.
 
-// elapsed returns the time since a moment, by the clock that has advanced further: the monotonic clock stops while the machine sleeps, and
-// the wall clock can be set back.
+// elapsed returns the time since a moment, by the clock that has advanced further: the monotonic clock stops while the machine
+// sleeps, and the wall clock can be set back.
 func elapsed(since, now time.Time) time.Duration {
 	return max(now.Sub(since), now.Round(0).Sub(since.Round(0)))
 }
 
-// stateOf returns the state of a lock whose last heartbeat was some time ago by the clock of the bucket. Its lease has the default
-// duration unless its holder has set another one.
+// stateOf returns the state of a lock whose last heartbeat was some time ago by the clock of the bucket. Its lease has the
+// default duration unless its holder has set another one.
 func stateOf(h Holder, sinceHeartbeat, defaultLease time.Duration) State {
 	switch {
 	case sinceHeartbeat >= h.leaseDuration(defaultLease):
@@ -34,8 +34,8 @@ func (h Holder) leaseDuration(otherwise time.Duration) time.Duration {
 	return max(0, h.Expires.Sub(h.Heartbeat))
 }
 
-// checkOwner returns a *LostError unless the lock that was found, nil if it is free, is the one of the holder with the ID, and was not
-// released by another process.
+// checkOwner returns a *LostError unless the lock that was found, nil if it is free, is the one of the holder with the ID, and
+// was not released by another process.
 func checkOwner(environment string, found *Holder, id string) error {
 	switch {
 	case found == nil, found.ID == id && !found.Expires.IsZero() && found.leaseDuration(0) == 0:
@@ -64,12 +64,12 @@ func permitOf(found *lockObject, start time.Time, defaultLease time.Duration) pe
 // over reports whether the time has passed.
 func (p permit) over(now time.Time) bool { return elapsed(p.start, now) >= p.left }
 
-// An object is a version of an object of the state: its ETag, and the ID of the lock's holder that wrote it. The zero value is a missing
-// object.
+// An object is a version of an object of the state: its ETag, and the ID of the lock's holder that wrote it. The zero value is a
+// missing object.
 type object struct{ etag, holder string }
 
-// A view is the version on which the next write of a holder is based: the ETag of its own last write; "" for an object that does not
-// exist. What other processes wrote never becomes a part of it.
+// A view is the version on which the next write of a holder is based: the ETag of its own last write; "" for an object that does
+// not exist. What other processes wrote never becomes a part of it.
 type view struct{ etag string }
 
 // condition returns the header with which a write fails unless the object is still the one of the view.
@@ -103,13 +103,13 @@ const (
 
 // An exchange is a sequence of calls of S3 that ends with a write of the state by the holder of the lock.
 //
-// The first one of a holder is a fence: it reads the object, then the lock, and then replaces the object by the same state in other bytes,
-// so that it gets another ETag. If another process took the lock over after this read of the lock, its own fence comes later than the read
-// of the object here, so that one of the two writes fails. From then on no write of an earlier holder succeeds, as none of them has that
-// ETag, however late it arrives; no clock is involved.
+// The first one of a holder is a fence: it reads the object, then the lock, and then replaces the object by the same state in
+// other bytes, so that it gets another ETag. If another process took the lock over after this read of the lock, its own fence
+// comes later than the read of the object here, so that one of the two writes fails. From then on no write of an earlier holder
+// succeeds, as none of them has that ETag, however late it arrives; no clock is involved.
 //
-// An object that does not exist has no version that a fence could change. A holder that creates it reads the lock before, and once more
-// after: if it was still the holder then, every later one finds the object, and fences it.
+// An object that does not exist has no version that a fence could change. A holder that creates it reads the lock before, and
+// once more after: if it was still the holder then, every later one finds the object, and fences it.
 type exchange struct {
 	phase phase
 	// then is the phase after readLock.
@@ -176,8 +176,8 @@ func isRefusal(status int) bool {
 	return status == http.StatusPreconditionFailed || status == http.StatusConflict || status == http.StatusNotFound
 }
 
-// afterExamine continues with the object that refused the write. If this holder wrote it, the response was lost, and the write is repeated
-// on top of it.
+// afterExamine continues with the object that refused the write. If this holder wrote it, the response was lost, and the write
+// is repeated on top of it.
 func (e exchange) afterExamine(found object) exchange {
 	switch {
 	case found.etag == e.base.etag: // the conflict has passed

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The search executes the functions of protocol.go in every order: each call of S3 is one step, a request may act at any time after it was
-// sent, also after its sender has given it up, its response may be lost, and every process may stop between two steps for any time. Locks
-// expire at any time as well: no clock is trusted.
+// The search executes the functions of protocol.go in every order: each call of S3 is one step, a request may act at any time
+// after it was sent, also after its sender has given it up, its response may be lost, and every process may stop between two
+// steps for any time. Locks expire at any time as well: no clock is trusted.
 
 // sessions are the times that a deployer holds the lock: two deployers, one of which comes back.
 const sessions = 3
@@ -345,8 +345,8 @@ func (p protocol) search(l limits) (wrong string, states, transitions int) {
 	return "", len(seen), transitions
 }
 
-// No order of steps loses an update, or accepts a write of a former holder after the next one's fence. (The write that creates an empty
-// stack has no version that a fence could change: there, nothing can be lost.)
+// No order of steps loses an update, or accepts a write of a former holder after the next one's fence. (The write that creates
+// an empty stack has no version that a fence could change: there, nothing can be lost.)
 func TestEveryInterleaving(t *testing.T) {
 	searches := map[string]limits{
 		"two deployers":                 {sessions: 2, engines: 1, writes: 1},

@@ -98,8 +98,8 @@ func (w *watch) find(ctx context.Context) (found *lockObject, notOwned, err erro
 	return found, notOwned, nil
 }
 
-// update reads the lock of a deployer that is running, and renews the one of a deployer that has ended. The error is a *LostError if the
-// holder has lost the lock, or if its permit is over and was not renewed.
+// update reads the lock of a deployer that is running, and renews the one of a deployer that has ended. The error is a
+// *LostError if the holder has lost the lock, or if its permit is over and was not renewed.
 func (w *watch) update(ctx context.Context, orphaned bool) error {
 	bounded, done := context.WithTimeout(ctx, w.leaseDuration()/renewalsPerLease)
 	defer done()

@@ -30,8 +30,8 @@ type Backend struct {
 	OwnEncryption bool
 	// Bucket is the account's own, where the state or at least the records are stored in it; else "".
 	Bucket string
-	// Gated returns the URL of the same backend through an endpoint of a lock's keeper, or "" where the lock does not guard it; nil where
-	// no keeper exists.
+	// Gated returns the URL of the same backend through an endpoint of a lock's keeper, or "" where the lock does not guard it;
+	// nil where no keeper exists.
 	Gated func(endpoint string) string
 	// WorkDir has a working copy of the project's settings for each stack.
 	WorkDir string
@@ -75,8 +75,8 @@ func locateBesideState(backendURL string, own location) (location, error) {
 	return own, nil
 }
 
-// gatedURL returns the URL of a backend in a bucket through another endpoint, which signs the requests again: settings about credentials
-// and addresses do not matter to it.
+// gatedURL returns the URL of a backend in a bucket through another endpoint, which signs the requests again: settings about
+// credentials and addresses do not matter to it.
 // Source: https://github.com/google/go-cloud/blob/master/blob/s3blob/s3blob.go and aws/aws.go
 func gatedURL(backendURL, region, endpoint string) string {
 	u, err := url.Parse(backendURL)

@@ -1,5 +1,5 @@
-// Package s3sim simulates the part of S3 that a lock and a Pulumi backend in a bucket use, for tests: conditional writes and deletes,
-// strong consistency, ETags that are MD5 sums. It holds one bucket in memory.
+// Package s3sim simulates the part of S3 that a lock and a Pulumi backend in a bucket use, for tests: conditional writes and
+// deletes, strong consistency, ETags that are MD5 sums. It holds one bucket in memory.
 package s3sim
 
 import (
@@ -33,8 +33,8 @@ type Server struct {
 	Bucket string
 	// Written receives each change before the response, one at a time; nil if no one needs it.
 	Written func(Write)
-	// Intercept handles a request in place of the server if it returns true, as for a network that is down; nil if nothing does. It is
-	// called before a request acts, and, with acted, between its action and the response.
+	// Intercept handles a request in place of the server if it returns true, as for a network that is down; nil if nothing does.
+	// It is called before a request acts, and, with acted, between its action and the response.
 	Intercept func(w http.ResponseWriter, r *http.Request, acted bool) bool
 
 	mu      sync.Mutex
