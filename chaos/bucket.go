@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,6 +63,7 @@ func runBucketRole(ctx context.Context, role string) error {
 		if err != nil {
 			return err
 		}
+		signal.Ignore(unix.SIGPIPE) // the deployer may have ended
 		ended, kill := lock.ReadDeployer(os.Stdin)
 		return bucketStore().Keep(ctx, lock.KeepOptions{
 			Stack: "dev", ID: os.Getenv(bucketHolder), Orphaned: lock.OrphanOf(parent), Ended: ended, KillEngine: kill,

@@ -66,6 +66,7 @@ func keepVerb() verb {
 			if !needed {
 				return errors.New("this lock ends with its engine")
 			}
+			defer ignoreSIGPIPE()() // the deployer may have ended
 			ended, killEngine := lock.ReadDeployer(s.terminal.in)
 			return keeper.Keep(ctx, lock.KeepOptions{
 				Stack: t.Stack, ID: c.String("holder"), Orphaned: lock.OrphanOf(c.Int("parent")), Ended: ended, KillEngine: killEngine,
