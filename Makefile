@@ -187,13 +187,13 @@ dist:
 	@cd dist && sha256sum -- {deployer,entrypoint,licenses}_$(GOOS)_$(GOARCH) > SHA256SUMS_$(GOOS)_$(GOARCH) && \
 	  cat SHA256SUMS_$(GOOS)_$(GOARCH)
 
-## chaos: kill N deployments (200), and change a file between EDITS (300) pairs of deployments, at random from SEED
+## chaos: kill N deployments (200), change a file between EDITS (300) pairs of deployments, and disturb BUCKET (100) locks, at random from SEED
 .PHONY: chaos
 chaos: build
 	@echo "== kills and changes at fixed times"
 	CHAOS=1 $(TEST) -count=1 ./chaos
 	@echo "== kills and changes chosen by the seed"
-	go run ./chaos -n $(or $(N),200) -edits $(or $(EDITS),300) $(if $(SEED),-seed $(SEED)) $(if $(PARALLEL),-parallel $(PARALLEL))
+	go run ./chaos -n $(or $(N),200) -edits $(or $(EDITS),300) -bucket $(or $(BUCKET),100) $(if $(SEED),-seed $(SEED)) $(if $(PARALLEL),-parallel $(PARALLEL))
 
 ## clean: remove what was built and the simulated account
 .PHONY: clean

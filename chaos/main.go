@@ -7,6 +7,8 @@
 // of a prepared account, runs a command, sends it a signal, and runs `up`. After that the state and the account must
 // agree: nothing missing, duplicated, pending, locked or left over.
 //
+// Other trials disturb deployers whose lock is in a bucket: see bucket.go.
+//
 // The seed alone determines the trials; the times are fractions of how long the same command took on this machine
 // without a signal.
 package main
@@ -24,6 +26,12 @@ import (
 )
 
 func main() {
+	if role := os.Getenv(bucketRole); role != "" {
+		if err := runBucketRole(context.Background(), role); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.IntVar(&o.trials, "n", 200, "how many trials")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "the seed of the trials")
@@ -33,6 +41,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", time.Hour, "start no trial after this time")
 	flag.IntVar(&o.edits, "edits", 300, "how many trials change an environment's file between a full deployment and one of code or of a component")
 	flag.IntVar(&o.onlyEdits, "only-edits", 0, "run only the edit trial with this number, and keep its directory")
+	flag.IntVar(&o.bucket, "bucket", 100, "how many trials disturb deployers whose lock is in a bucket")
 	flag.IntVar(&o.concurrent, "crowd", 8, "how many deployments of one environment are started at once at the end; 0 for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -53,6 +62,7 @@ type options struct {
 	concurrent int
 
 	edits, onlyEdits int
+	bucket           int
 }
 
 func run(ctx context.Context, o options) error {
@@ -67,7 +77,18 @@ func run(ctx context.Context, o options) error {
 	if o.edits > 0 && o.only == 0 && o.scenario == "" && ctx.Err() == nil {
 		err = errors.Join(err, h.runEditTrials(ctx, o))
 	}
+	if o.bucket > 0 && o.only == 0 && o.onlyEdits == 0 && o.scenario == "" && ctx.Err() == nil {
+		err = errors.Join(err, runBucketTrials(ctx, o))
+	}
 	return err
+}
+
+func runBucketTrials(ctx context.Context, o options) error {
+	trials := planBucket(o)
+	fmt.Printf("\n%d trials of locks in a bucket, seed %d\n", len(trials), o.seed)
+	results := inParallel(ctx, o, trials, func(t bucketTrialPlan) bucketResult { return runBucketTrial(ctx, t) }, func(r bucketResult) error { return r.err })
+	bucketSummary(os.Stdout, results)
+	return verdict(ctx, count(results, func(r bucketResult) bool { return r.err != nil }), len(results))
 }
 
 func (h *harness) runEditTrials(ctx context.Context, o options) error {

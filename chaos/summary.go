@@ -33,6 +33,18 @@ func editSummary(w io.Writer, results []editResult) {
 	})
 }
 
+// bucketSummary prints the outcomes by the first disturbance.
+func bucketSummary(w io.Writer, results []bucketResult) {
+	first := func(r bucketResult) string { return r.disturbances[0].what }
+	tally(w, "disturbance\ttrials\twrites\tholders\tfailed\t", results, first, func(group []bucketResult) string {
+		writes, holders := 0, 0
+		for _, r := range group {
+			writes, holders = writes+r.accepted, holders+r.acquisitions
+		}
+		return fmt.Sprintf("%d\t%d\t%d\t", writes, holders, count(group, func(r bucketResult) bool { return r.err != nil }))
+	})
+}
+
 // tally prints one line for each value of a key, and one for all results.
 func tally[R any](w io.Writer, header string, results []R, key func(R) string, row func([]R) string) {
 	groups := map[string][]R{}

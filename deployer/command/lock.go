@@ -66,7 +66,16 @@ func keepVerb() verb {
 			if !needed {
 				return errors.New("this lock ends with its engine")
 			}
-			return keeper.Keep(ctx, t.Stack, c.String("holder"), lock.OrphanOf(c.Int("parent")), lock.Ended(s.terminal.in))
+			defer ignoreSIGPIPE()() // the deployer may have ended
+			ended, killEngine := lock.ReadDeployer(s.terminal.in)
+			return keeper.Keep(ctx, lock.KeepOptions{
+				Stack: t.Stack, ID: c.String("holder"), Orphaned: lock.OrphanOf(c.Int("parent")), Ended: ended, KillEngine: killEngine,
+				Publish: func(endpoint string) error {
+					_, err := fmt.Fprintln(s.terminal.out, endpoint)
+					return err
+				},
+				Lost: func(reason string) { s.terminal.printf("%s\n", reason) }, // the deployer reports it
+			})
 		},
 	}
 }

@@ -43,38 +43,37 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 	if err != nil {
 		return err
 	}
-	keeper := l.startKeeper(t, held)
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
 	t.Held = held
-	defer func() { t.Held = nil }()
+	defer func() { t.Held, t.Keeper = nil, nil }()
 	defer ignoreSIGPIPE()()
 	left := false
-	err = held.Run(ctx, func(ctx context.Context) error {
-		err := run(ctx)
+	err = held.Run(ctx, func(ctx context.Context) (err error) {
+		if t.Keeper, err = l.startKeeper(t, held, lose); err != nil {
+			return err
+		}
+		err = run(ctx)
 		if left = engineStillRunning(err); left {
 			held.KeepAfterExit()
 		}
 		return err
 	})
-	if keeper != nil && !left {
-		keeper.Stop()
+	if t.Keeper != nil && !left {
+		t.Keeper.Stop()
 	}
 	return err
 }
 
-// startKeeper starts the process that keeps the lock where the engine outlives this one. It returns nil where the engine itself does.
-func (l *locker) startKeeper(t *target.Target, held *lock.Held) *lock.Keeper {
+// startKeeper starts the process that keeps the lock where the engine outlives this one, and through which the engine writes its
+// state. It returns nil where the engine itself keeps the lock. Where the keeper ends early, the lock is lost.
+func (l *locker) startKeeper(t *target.Target, held *lock.Held, lose context.CancelCauseFunc) (*lock.Keeper, error) {
 	if _, needed := t.Locks.(lock.OrphanKeeper); !needed || l.terminal.self == "" {
-		return nil
+		return nil, nil
 	}
 	arguments := []string{"lock", keepVerbName, "--env", t.Stack, "--holder", held.ID(), "--parent", strconv.Itoa(os.Getpid()), "--timeout", "0"}
-	warn := func(err error) {
-		l.terminal.warn(fmt.Errorf("%w; if this process is killed, its lock expires although the engine may still run", err))
-	}
-	keeper, err := lock.StartKeeper(exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...), warn)
-	if err != nil {
-		warn(err)
-	}
-	return keeper
+	onEnd := func(err error) { lose(&lock.LostError{Environment: t.Name, Reason: err.Error()}) }
+	return lock.StartKeeper(exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...), onEnd)
 }
 
 // engineStillRunning reports whether an error means that the engine has not ended yet.

@@ -83,7 +83,7 @@ func firstGroup(pattern *regexp.Regexp, text string) (string, bool) {
 	if match == nil {
 		return "", false
 	}
-	return strings.TrimSpace(strings.Join(match[1:], "")), true
+	return strings.TrimSpace(withoutGate(strings.Join(match[1:], ""))), true
 }
 
 func parseHolders(text string) []Holder {
@@ -128,9 +128,18 @@ var (
 	genericMessages = regexp.MustCompile(`^(?:update|preview|destroy|refresh) (?:failed|canceled)$|resource monitor shut down|^context canceled$`)
 )
 
+// gateAddress matches the address of a GatedURL, as it is and escaped: it has a secret.
+var gateAddress = regexp.MustCompile(`(?i)http(?:://|%3A%2F%2F)127\.0\.0\.1(?::|%3A)\d+(?:/|%2F)[A-Z2-7]{26}`)
+
+// withoutGate replaces the address of a GatedURL.
+func withoutGate(text string) string {
+	return gateAddress.ReplaceAllLiteralString(text, "the lock's keeper")
+}
+
 // cleanDiagnostic returns a diagnostic as plain text: without colours, without the list around a single error, and without
 // stack trace.
 func cleanDiagnostic(message string) string {
+	message = withoutGate(message)
 	message = sdkLog.ReplaceAllString(markup.ReplaceAllString(message, ""), "")
 	message = severityPrefix.ReplaceAllString(strings.TrimSpace(message), "")
 	if at := stackTrace.FindStringIndex(message); at != nil && at[0] > 0 {

@@ -29,6 +29,8 @@ const exitNotRun = -2
 // signals reach the engine, kills it ten seconds after a cancellation, and connects it to this process by pipes.
 type process struct {
 	engine *Engine
+	// onStart receives the ID of the process, and 0 when it has ended; nil if no one needs it.
+	onStart func(pid int)
 	// listening is closed once the engine handles signals; nil if it does from the start.
 	listening <-chan struct{}
 	// stderr is the output of the last command, code its exit code, and failure its error.
@@ -53,8 +55,8 @@ func abandoned(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// stateTaken reports whether the context has ended because another process may write the state from now on: the engine's next write
-// would replace that process's, and is worse than an operation of unknown outcome.
+// stateTaken reports whether the context has ended because another process may write the state from now on: the engine's next
+// write would replace that process's, and is worse than an operation of unknown outcome.
 func stateTaken(ctx context.Context) bool {
 	var taken interface{ StateTaken() }
 	return ctx.Err() != nil && errors.As(context.Cause(ctx), &taken)
@@ -63,6 +65,9 @@ func stateTaken(ctx context.Context) bool {
 var errStillRunning = errors.New("the engine is still running")
 
 var _ auto.PulumiCommand = (*process)(nil)
+
+// newProcess returns a run of the handle's engine.
+func (h *Handle) newProcess() *process { return &process{engine: h.engine, onStart: h.stack.OnEngine} }
 
 // Version returns the engine's version.
 func (c *process) Version() semver.Version { return c.engine.version }
@@ -80,6 +85,9 @@ func (c *process) Run(ctx context.Context, dir string, stdin io.Reader, stdout, 
 	}
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
+	}
+	if len(args) > 2 && args[1] == "stack" && args[2] == "init" {
+		args = append(args, "--no-select") // the selection is stored with the backend's URL, which may have a secret
 	}
 	cmd := exec.Command(c.engine.path, args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
@@ -112,17 +120,23 @@ func (c *process) execute(ctx context.Context, cmd *exec.Cmd, stdout, stderr []i
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
+	if c.onStart != nil {
+		c.onStart(cmd.Process.Pid)
+	}
 	var failed error
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		failed = cmd.Wait()
+		if c.onStart != nil {
+			c.onStart(0)
+		}
 	}()
 	select {
 	case <-ended:
 	case <-ctx.Done():
 		if stateTaken(ctx) {
-			_ = cmd.Process.Kill() // the only error is that it has just ended
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the only error is that it has just ended
 		} else {
 			c.interrupt(ctx, cmd.Process, ended)
 		}

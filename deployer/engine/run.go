@@ -90,7 +90,8 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 	call func(*auto.Stack, eventStream) error) (*progress, error) {
 	p := newProgress(newTally(h.current.Resources), operation == refresh || operation == drift, time.Now)
 	listening := make(chan struct{})
-	c := &process{engine: h.engine, listening: listening}
+	c := h.newProcess()
+	c.listening = listening
 	changing := operation != preview && operation != drift
 	if changing {
 		if err := h.saveBackup(ctx); err != nil {

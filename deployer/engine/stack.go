@@ -28,6 +28,11 @@ type Stack struct {
 	// BackendURL is where the state is stored, such as s3://bucket or an absolute file:///directory, which Open creates.
 	// Empty means the user's PULUMI_BACKEND_URL or login.
 	BackendURL string
+	// GatedURL is the same backend for runs under the stack's lock: an address through which only the lock's holder can write.
+	// Empty means that the lock needs none. It has a secret, and is in no message.
+	GatedURL string
+	// OnEngine receives the ID of each process of the engine when it starts, and 0 when it has ended; nil if no one needs it.
+	OnEngine func(pid int)
 	// SecretsProvider encrypts secrets in the state: passphrase, awskms://…; empty means the stack's settings or the engine's
 	// default. It matters when the stack is created.
 	SecretsProvider string
@@ -51,7 +56,7 @@ type Stack struct {
 // was never created. The caller removes dir.
 func (s Stack) Ephemeral(dir string) Stack {
 	s.WorkDir, s.BackendURL = filepath.Join(dir, "work"), "file://"+filepath.ToSlash(filepath.Join(dir, "state"))
-	s.MustExist = false
+	s.MustExist, s.GatedURL = false, ""
 	if !s.OwnEncryption { // the key of a real account may not exist yet
 		s.SecretsProvider, s.OwnEncryption = "passphrase", true
 		s.Env = maps.Collect(maps.All(s.Env))
@@ -127,7 +132,7 @@ func (h *Handle) repairAndUnlock(ctx context.Context, cause error) (string, erro
 }
 
 func (h *Handle) create(ctx context.Context) error {
-	c := &process{engine: h.engine}
+	c := h.newProcess()
 	ws, err := h.workspace(ctx, c, nil)
 	if err != nil {
 		return err
@@ -170,6 +175,9 @@ func (s Stack) env() map[string]string {
 		env["PULUMI_BACKEND_URL"] = s.BackendURL
 	}
 	maps.Copy(env, s.Env)
+	if s.GatedURL != "" {
+		env["PULUMI_BACKEND_URL"] = s.GatedURL
+	}
 	return env
 }
 

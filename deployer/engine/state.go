@@ -107,7 +107,7 @@ func (h *Handle) Outputs() map[string]Output { return h.current.Outputs }
 // Unlock removes the engine's locks of the stack, also those of other processes. The caller must make sure that no update is
 // running, as it would lose its lock.
 func (h *Handle) Unlock(ctx context.Context) error {
-	c := &process{engine: h.engine}
+	c := h.newProcess()
 	stack, err := h.selectStack(ctx, c, nil)
 	if err != nil {
 		return err

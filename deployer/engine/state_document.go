@@ -132,7 +132,7 @@ func (h *Handle) editState(ctx context.Context, edit func(*stateDocument) (chang
 // stateCommand runs a command of the engine that needs only the state.
 func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string) (string, error) {
 	operation := map[string]string{"export": "reading the state", "import": "writing the state", "repair": "repairing the state"}[args[1]]
-	c := &process{engine: h.engine}
+	c := h.newProcess()
 	var env []string
 	for name, value := range h.stack.env() {
 		env = append(env, name+"="+value)

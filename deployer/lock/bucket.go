@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -192,22 +193,18 @@ func (b Bucket) read(ctx context.Context, stack string) (*lockObject, error) {
 	if !known {
 		now = b.Clock.Now()
 	}
-	found := &lockObject{Status{Holder: *decodeHolder(body, stack), State: StateHeld, SinceHeartbeat: max(0, now.Sub(aws.ToTime(out.LastModified)))}, aws.ToString(out.ETag)}
-	switch {
-	case found.SinceHeartbeat >= found.Holder.leaseDuration(b.leaseDuration()):
-		found.State = StateExpired
-	case found.Holder.Ending:
-		found.State = StateEnding
-	}
+	age := max(0, now.Sub(aws.ToTime(out.LastModified)))
+	found := &lockObject{Status{Holder: *decodeHolder(body, stack), SinceHeartbeat: age}, aws.ToString(out.ETag)}
+	found.State = stateOf(found.Holder, age, b.leaseDuration())
 	return found, nil
 }
 
-// leaseDuration returns the length of the holder's lease, which may be another one than this deployer's.
-func (h Holder) leaseDuration(otherwise time.Duration) time.Duration {
-	if h.Expires.IsZero() {
-		return otherwise
+// holder returns the holder of a lock that was read; nil if it is free.
+func (l *lockObject) holder() *Holder {
+	if l == nil {
+		return nil
 	}
-	return max(0, h.Expires.Sub(h.Heartbeat))
+	return &l.Holder
 }
 
 func (b Bucket) wrapError(operation, stack string, err error) error {
@@ -255,22 +252,33 @@ type bucketLease struct {
 	Bucket
 	me   Holder
 	etag string
-	// renewed is the time of the last heartbeat that succeeded.
+
+	// mu protects renewed, which a timer reads beside the heartbeats.
+	mu sync.Mutex
+	// renewed is the begin of the last heartbeat that succeeded: S3 counts from a time after it.
 	renewed time.Time
 }
 
 // RenewInterval implements Lease.
 func (g *bucketLease) RenewInterval() time.Duration { return g.leaseDuration() / renewalsPerLease }
 
-func (g *bucketLease) updateETag(etag string) { g.etag, g.renewed = etag, g.Clock.Now() }
+// permit returns how long this process may act as the holder.
+func (g *bucketLease) permit() permit {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return permit{g.renewed, maxMissedRenewals * g.RenewInterval()}
+}
 
 // put writes the lock under the condition of the input.
 func (g *bucketLease) put(ctx context.Context, me Holder, input *s3.PutObjectInput) error {
-	me.Heartbeat = g.Clock.Now().UTC()
+	started := g.Clock.Now()
+	me.Heartbeat = started.UTC()
 	me.Expires = me.Heartbeat.Add(g.leaseDuration())
 	etag, err := g.write(ctx, me, input)
 	if err == nil {
-		g.updateETag(etag)
+		g.mu.Lock()
+		g.etag, g.renewed = etag, started
+		g.mu.Unlock()
 	}
 	return err
 }
@@ -278,47 +286,61 @@ func (g *bucketLease) put(ctx context.Context, me Holder, input *s3.PutObjectInp
 // attempt writes the lock under the condition of the input. If the condition fails, it returns the lock that is there, nil
 // if it is free.
 func (g *bucketLease) attempt(ctx context.Context, me Holder, input *s3.PutObjectInput) (acquired bool, now *lockObject, err error) {
+	started := g.Clock.Now()
 	err = g.put(ctx, me, input)
 	if err == nil || !conditionFailed(err) {
 		return err == nil, nil, err
 	}
 	now, err = g.read(ctx, me.Stack)
 	if err == nil && now != nil && now.Holder.ID == me.ID { // the response was lost, and the SDK repeated the call
-		g.updateETag(now.etag)
+		g.mu.Lock()
+		g.etag, g.renewed = now.etag, started
+		g.mu.Unlock()
 		return true, nil, nil
 	}
 	return false, now, err
 }
 
-// Renew implements Lease.
+// Renew implements Lease. It takes at most the time between two heartbeats.
 func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 	bounded, done := context.WithTimeout(ctx, g.RenewInterval())
 	defer done()
 	err := g.put(bounded, me, &s3.PutObjectInput{IfMatch: &g.etag})
-	if err == nil {
-		return nil
+	if err != nil && conditionFailed(err) { // the response to an earlier one may have been lost
+		if err = g.updateETag(bounded); err == nil {
+			err = g.put(bounded, me, &s3.PutObjectInput{IfMatch: &g.etag})
+		}
 	}
-	if conditionFailed(err) {
-		return g.resolveConflict(ctx)
-	}
-	if silent := g.Clock.Now().Sub(g.renewed); silent >= maxMissedRenewals*g.RenewInterval() {
-		return &LostError{g.me.Environment, fmt.Sprintf("no heartbeat has reached the bucket %s for %s (%v)", g.Name, silent.Round(time.Second), err)}
+	switch {
+	case err == nil, isLost(err):
+		return err
+	case g.permit().over(g.Clock.Now()):
+		return g.unreachable(err)
 	}
 	return g.wrapError("renew", g.me.Stack, err)
 }
 
-// resolveConflict reads the lock after a heartbeat was refused: the response to an earlier one may have been lost.
-func (g *bucketLease) resolveConflict(ctx context.Context) error {
-	found, err := g.read(ctx, g.me.Stack)
-	switch {
-	case err != nil:
-		return g.wrapError("renew", g.me.Stack, err)
-	case found == nil, found.Holder.ID == g.me.ID && found.Holder.leaseDuration(g.leaseDuration()) == 0:
-		return newLostError(g.me.Environment, nil)
-	case found.Holder.ID != g.me.ID:
-		return newLostError(g.me.Environment, &found.Holder)
+// unreachable returns the error of a lock whose heartbeats have not reached the bucket for too long. The cause is nil if the
+// last one has not returned.
+func (g *bucketLease) unreachable(cause error) *LostError {
+	silent := elapsed(g.permit().start, g.Clock.Now())
+	reason := fmt.Sprintf("no heartbeat has reached the bucket %s for %s", g.Name, silent.Round(time.Second))
+	if cause != nil {
+		reason += fmt.Sprintf(" (%v)", cause)
 	}
-	g.updateETag(found.etag)
+	return &LostError{g.me.Environment, reason}
+}
+
+// updateETag reads the lock after a write of it was refused. The error is a *LostError if it is no longer this holder's.
+func (g *bucketLease) updateETag(ctx context.Context) error {
+	found, err := g.read(ctx, g.me.Stack)
+	if err != nil {
+		return g.wrapError("renew", g.me.Stack, err)
+	}
+	if err := checkOwner(g.me.Environment, found.holder(), g.me.ID); err != nil {
+		return err
+	}
+	g.etag = found.etag
 	return nil
 }
 
@@ -338,7 +360,7 @@ func (g *bucketLease) giveUp(ctx context.Context, give func(etag string) error) 
 	if err == nil || httpStatus(err) != http.StatusPreconditionFailed {
 		return err
 	}
-	if err := g.resolveConflict(ctx); err != nil {
+	if err := g.updateETag(ctx); err != nil {
 		if isLost(err) {
 			return nil
 		}

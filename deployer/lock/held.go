@@ -19,6 +19,8 @@ const (
 	// endingTimeout is how long every deployment waits for the engine of a crashed deployer: it ends after the operations
 	// that are running, most of which are shorter.
 	endingTimeout = time.Minute
+	// sleepCheckInterval is the time between two comparisons of the wall clock with the monotonic clock.
+	sleepCheckInterval = time.Second
 	// releaseTimeout bounds the release of a lock. CI systems give about 10 s after an interruption.
 	releaseTimeout = 5 * time.Second
 )
@@ -26,7 +28,8 @@ const (
 // Options configure Acquire.
 type Options struct {
 	Clock clock.Clock
-	// Wait waits while another process holds the lock, but not beyond LastStart, unless that is zero: credentials would expire too early.
+	// Wait waits while another process holds the lock, but not beyond LastStart, unless that is zero: credentials would expire
+	// too early.
 	Wait      bool
 	LastStart time.Time
 	// Log receives what Acquire waits for, and warnings.
@@ -117,6 +120,11 @@ func (h *Held) update(change func(*Holder)) {
 	h.mu.Lock()
 	change(&h.me)
 	h.mu.Unlock()
+	h.requestRenewal()
+}
+
+// requestRenewal sends a heartbeat before its time.
+func (h *Held) requestRenewal() {
 	select {
 	case h.renewNow <- struct{}{}:
 	default: // a heartbeat is due already
@@ -169,7 +177,13 @@ func (h *Held) Run(ctx context.Context, run func(context.Context) error) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			h.watchDeadline(renewCtx, lose)
+		}()
 		h.renewLoop(renewCtx, lose)
+		<-watched
 	}()
 	err := run(runCtx)
 	stop()
@@ -206,6 +220,32 @@ func (h *Held) renewLoop(ctx context.Context, lose context.CancelCauseFunc) {
 		case err.Error() != logged:
 			logged = err.Error()
 			h.log("warning: the lock's heartbeat failed: " + logged)
+		}
+	}
+}
+
+// watchDeadline ends the lock when no heartbeat has succeeded for too long, whatever the current one waits for. A machine that
+// has slept notices by its wall clock, and sends a heartbeat at once: if no other process took the lock over, it is still held.
+func (h *Held) watchDeadline(ctx context.Context, lose context.CancelCauseFunc) {
+	lease, expires := h.lease.(interface {
+		permit() permit
+		unreachable(cause error) *LostError
+	})
+	if !expires {
+		return
+	}
+	for {
+		allowed, now := lease.permit(), h.clock.Now()
+		left := allowed.left - now.Sub(allowed.start)
+		if left <= 0 {
+			lose(lease.unreachable(nil))
+			return
+		}
+		if allowed.over(now) {
+			h.requestRenewal()
+		}
+		if h.clock.Wait(ctx, min(left, sleepCheckInterval)) != nil {
+			return
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -8,58 +9,111 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sys/unix"
 )
 
-// OrphanKeeper marks a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer has to
-// keep them where an engine outlives it.
+// OrphanKeeper marks a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer
+// has to keep them where an engine outlives it.
 type OrphanKeeper interface {
-	// Keep renews the lock of the holder with the ID from the time that orphaned returns true, as a lock of StateEnding. When ended
-	// is closed it marks the lock as expired. It returns as soon as the holder has released or lost the lock, and when ctx ends.
-	Keep(ctx context.Context, stack, id string, orphaned func() bool, ended <-chan struct{}) error
+	// Keep renews the lock from the time that Orphaned returns true, as a lock of StateEnding, and serves the engine's endpoint
+	// of the state's bucket. When Ended is closed it marks the lock as expired. It returns a *LostError, after it has killed the
+	// engine, as soon as the holder has released or lost the lock; and the cause of ctx when that ends.
+	Keep(ctx context.Context, o KeepOptions) error
 }
+
+// KeepOptions configure OrphanKeeper.Keep.
+type KeepOptions struct {
+	// Stack is the lock, ID its holder.
+	Stack, ID string
+	// Orphaned reports whether the deployer has ended, Ended is closed when its engine has, too.
+	Orphaned func() bool
+	Ended    <-chan struct{}
+	// KillEngine kills the engine that is running, if there is one.
+	KillEngine func()
+	// Publish receives the address of the endpoint; nil where there is no engine.
+	Publish func(endpoint string) error
+	// Lost receives why the lock is lost, before the engine is killed; nil if no one needs it.
+	Lost func(reason string)
+}
+
+// killDelay is the time in which a deployer that runs kills its engine, and reports why, before the keeper does.
+const killDelay = time.Second
 
 var errEndedEarly = errors.New("exit status 0")
 
-// Keeper represents the process that keeps a lock while the engine outlives this process.
+// Keeper represents the process that keeps a lock while the engine outlives this process, and through which the engine writes
+// its state.
 type Keeper struct {
 	cmd *exec.Cmd
 	// alive is the end of a pipe that this process and its engines hold open: the kernel closes it when all of them have ended.
+	// This process writes to it which engine it has started.
 	alive *os.File
+	// endpoint is the address of the engine's endpoint.
+	endpoint string
 	// stopping is set by Stop, ended is closed when the process has ended.
 	stopping atomic.Bool
 	ended    chan struct{}
 }
 
-// StartKeeper starts a process that calls OrphanKeeper.Keep. Its standard input ends with this process and with every child that is
-// started from now on. It is in a session of its own, so that the signals of a terminal do not reach it. Where it ends before Stop, onEnd
-// gets the reason.
+// StartKeeper starts a process that calls OrphanKeeper.Keep, and waits until its endpoint is ready. Its standard input ends with
+// this process and with every child that is started from now on. It is in a session of its own, so that the signals of a
+// terminal do not reach it. Where it ends before Stop, the engine cannot write its state any more, and onEnd gets the reason.
 func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
 	ends, alive, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the lock's keeper: %w", err)
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), ends.Close(), alive.Close())
 	}
 	cmd.Stdin, cmd.SysProcAttr = ends, &syscall.SysProcAttr{Setsid: true}
 	if err := errors.Join(cmd.Start(), ends.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), alive.Close())
 	}
 	k := &Keeper{cmd: cmd, alive: alive, ended: make(chan struct{})}
+	lines := bufio.NewScanner(output)
+	if lines.Scan() {
+		k.endpoint = lines.Text()
+	}
 	go func() {
 		defer close(k.ended)
-		if err := cmd.Wait(); !k.stopping.Load() {
+		lost := false
+		for lines.Scan() {
+			if lost = true; !k.stopping.Load() {
+				onEnd(errors.New(lines.Text()))
+			}
+		}
+		if err := cmd.Wait(); !k.stopping.Load() && k.endpoint != "" && !lost {
 			onEnd(fmt.Errorf("the lock's keeper has ended: %w", cmp.Or(err, errEndedEarly)))
 		}
 	}()
-	if err := makeInheritable(alive); err != nil {
+	if err := makeInheritable(alive); err != nil || k.endpoint == "" {
 		k.Stop()
-		return nil, fmt.Errorf("start the lock's keeper: %w", err)
+		return nil, fmt.Errorf("start the lock's keeper: %w", cmp.Or(err, errors.New("it ended early")))
 	}
 	return k, nil
+}
+
+// Endpoint returns the address of the endpoint of S3 through which the engine reads and writes its state; "" for a nil Keeper.
+func (k *Keeper) Endpoint() string {
+	if k == nil {
+		return ""
+	}
+	return k.endpoint
+}
+
+// EngineStarted notifies the keeper of the engine that is running, which it kills where the lock is lost; 0 means that it has
+// ended.
+func (k *Keeper) EngineStarted(pid int) {
+	if k != nil {
+		_, _ = fmt.Fprintf(k.alive, "%d\n", pid) // a keeper that has ended is reported by itself
+	}
 }
 
 // Stop ends the process: the lock was released.
@@ -70,60 +124,86 @@ func (k *Keeper) Stop() {
 	_ = k.alive.Close()
 }
 
-// Ended returns a channel that is closed at the end of a keeper's standard input.
-func Ended(stdin io.Reader) <-chan struct{} {
-	ended := make(chan struct{})
+// ReadDeployer reads a keeper's standard input, and returns a channel that is closed at its end, and a function that kills the
+// engine which the deployer has started last, with its process group, unless that has ended.
+func ReadDeployer(stdin io.Reader) (ended <-chan struct{}, killEngine func()) {
+	end := make(chan struct{})
+	var engine atomic.Int64
 	go func() {
-		defer close(ended)
-		_, _ = io.Copy(io.Discard, stdin)
+		defer close(end)
+		for lines := bufio.NewScanner(stdin); lines.Scan(); {
+			if pid, err := strconv.ParseInt(lines.Text(), 10, 32); err == nil {
+				engine.Store(pid)
+			}
+		}
 	}()
-	return ended
+	return end, func() {
+		if pid := int(engine.Load()); pid > 1 {
+			_ = unix.Kill(-pid, unix.SIGKILL) // the only error is that it has ended
+		}
+	}
 }
 
 // OrphanOf returns a function that reports whether the process with the ID, which started this one, has ended.
 func OrphanOf(parent int) func() bool { return func() bool { return unix.Getppid() != parent } }
 
 // Keep implements OrphanKeeper.
-func (b Bucket) Keep(ctx context.Context, stack, id string, orphaned func() bool, ended <-chan struct{}) error {
+func (b Bucket) Keep(ctx context.Context, o KeepOptions) error {
+	w := &watch{Bucket: b, stack: o.Stack, id: o.ID, lost: make(chan struct{})}
+	defer func() {
+		lost, _ := errors.AsType[*LostError](w.reason())
+		if lost == nil {
+			return
+		}
+		if o.Lost != nil {
+			o.Lost(lost.Reason)
+		}
+		if !o.Orphaned() && lost.Reason != errNotRenewed.Error() { // a deployer that sends no heartbeats is stopped
+			_ = b.Clock.Wait(ctx, killDelay)
+		}
+		if o.KillEngine != nil {
+			o.KillEngine()
+		}
+	}()
+	if err := w.update(ctx, false); err != nil {
+		return err
+	}
+	if o.Publish != nil {
+		serving, stop := context.WithCancel(ctx)
+		defer stop()
+		endpoint, err := newGate(b, w).serve(serving)
+		if err == nil {
+			err = o.Publish(endpoint)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	for {
 		wait, done := context.WithCancel(ctx)
 		go func() {
+			defer done()
 			select {
-			case <-ended:
-				done()
+			case <-o.Ended:
+			case <-w.lost:
 			case <-wait.Done():
 			}
 		}()
-		_ = b.Clock.Wait(wait, b.leaseDuration()/renewalsPerLease)
+		_ = b.Clock.Wait(wait, min(b.leaseDuration()/renewalsPerLease, w.left()))
 		done()
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-ended:
-			return b.expireOrphan(ctx, stack, id)
+		case <-o.Ended:
+			return b.expireOrphan(ctx, o.Stack, o.ID)
+		case <-w.lost:
+			return w.reason()
 		default:
 		}
-		if !orphaned() {
-			continue
-		}
-		// Errors pass, or the lease ends.
-		if kept, err := b.renewOrphan(ctx, stack, id); err == nil && !kept {
-			return nil
+		if err := w.update(ctx, o.Orphaned()); isLost(err) {
+			return err
 		}
 	}
-}
-
-// renewOrphan renews the lock of a holder that has ended, and reports whether it is still there.
-func (b Bucket) renewOrphan(ctx context.Context, stack, id string) (bool, error) {
-	found, err := b.read(ctx, stack)
-	if err != nil || found == nil || found.Holder.ID != id || found.Holder.leaseDuration(b.leaseDuration()) == 0 {
-		return false, err
-	}
-	me := found.Holder
-	me.Ending, me.Heartbeat = true, b.Clock.Now().UTC()
-	me.Expires = me.Heartbeat.Add(b.leaseDuration())
-	_, err = b.write(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
-	return err == nil, err
 }
 
 // expireTimeout bounds the attempts to mark a lock as expired. Its lease ends soon after.

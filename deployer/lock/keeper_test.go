@@ -2,8 +2,6 @@ package lock
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,8 +42,8 @@ func process(test string, variables ...string) *exec.Cmd {
 	return cmd
 }
 
-// A deployer is killed, and its engine lives for longer than the lease: no other deployer may take the lock meanwhile, and the next one takes
-// it over as soon as the engine has ended.
+// A deployer is killed, and its engine lives for longer than the lease: no other deployer may take the lock meanwhile, and the
+// next one takes it over as soon as the engine has ended.
 func TestTheLockOfABucketLastsAsLongAsTheEngine(t *testing.T) {
 	store := bucket(t)
 	deployer := process("TestDeployerWithEngine", testEndpoint+"="+*store.Client.Options().BaseEndpoint)
@@ -107,19 +105,39 @@ func TestKeeperOfEngine(t *testing.T) {
 	}
 	parent, err := strconv.Atoi(os.Getenv(testParent))
 	require.NoError(t, err)
-	require.NoError(t, bucketAt(os.Getenv(testEndpoint)).Keep(t.Context(), "staging", id, OrphanOf(parent), Ended(os.Stdin)))
+	ended, kill := ReadDeployer(os.Stdin)
+	require.NoError(t, bucketAt(os.Getenv(testEndpoint)).Keep(t.Context(), KeepOptions{
+		Stack: "staging", ID: id, Orphaned: OrphanOf(parent), Ended: ended, KillEngine: kill,
+		Publish: func(endpoint string) error {
+			_, err := fmt.Fprintln(os.Stdout, endpoint)
+			return err
+		},
+	}))
 }
 
 // A keeper that ends by itself is reported at once, not when the lock has expired.
 func TestKeeperThatEnds(t *testing.T) {
 	ended := make(chan error, 1)
-	keeper, err := StartKeeper(exec.Command("sh", "-c", "exit 3"), func(err error) { ended <- err })
-	require.NoError(t, err)
-	require.EqualError(t, <-ended, "the lock's keeper has ended: exit status 3")
-	keeper.Stop()
-	stopped, err := StartKeeper(exec.Command("cat"), func(err error) { ended <- err })
+	onEnd := func(err error) { ended <- err }
+	for script, reason := range map[string]string{
+		"exit 3": "the lock's keeper has ended: exit status 3", "exit 0": "the lock's keeper has ended: exit status 0",
+		"echo it was released; exit 1": "it was released",
+	} {
+		keeper, err := StartKeeper(exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; "+script), onEnd)
+		require.NoError(t, err)
+		require.Equal(t, "http://127.0.0.1:1/x", keeper.Endpoint())
+		require.EqualError(t, <-ended, reason)
+		keeper.EngineStarted(1)
+		keeper.Stop()
+	}
+	stopped, err := StartKeeper(exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; exec cat"), onEnd)
 	require.NoError(t, err)
 	stopped.Stop()
+	_, err = StartKeeper(exec.Command("sh", "-c", "exit 3"), onEnd)
+	require.EqualError(t, err, "start the lock's keeper: it ended early")
+	var none *Keeper
+	require.Empty(t, none.Endpoint())
+	none.EngineStarted(1)
 	require.Empty(t, ended, "Stop is no failure")
 }
 
@@ -145,8 +163,10 @@ func TestKeepLeavesOtherLocksAlone(t *testing.T) {
 			change(t, store, alice.ID)
 			before, err := store.read(t.Context(), "staging")
 			require.NoError(t, err)
-			orphaned := func() bool { return true }
-			require.NoError(t, store.Keep(t.Context(), "staging", alice.ID, orphaned, nil), "it ends by itself")
+			killed := false
+			o := KeepOptions{Stack: "staging", ID: alice.ID, Orphaned: func() bool { return true }, KillEngine: func() { killed = true }}
+			require.True(t, isLost(store.Keep(t.Context(), o)), "it ends by itself")
+			require.True(t, killed)
 			after, err := store.read(t.Context(), "staging")
 			require.NoError(t, err)
 			if before == nil {
@@ -154,7 +174,8 @@ func TestKeepLeavesOtherLocksAlone(t *testing.T) {
 			} else {
 				require.Equal(t, before.Holder, after.Holder)
 			}
-			require.NoError(t, store.Keep(t.Context(), "staging", alice.ID, orphaned, ended))
+			o.Ended = ended
+			require.True(t, isLost(store.Keep(t.Context(), o)))
 			if status, err := store.Get(t.Context(), "staging"); name == "another's" {
 				require.NoError(t, err)
 				require.Equal(t, StateHeld, status.State)
@@ -163,18 +184,22 @@ func TestKeepLeavesOtherLocksAlone(t *testing.T) {
 	}
 }
 
-// While the deployer runs, its own heartbeats count: a deployer that hangs loses the lock.
+// While the deployer runs, its own heartbeats count: a deployer that hangs, or was stopped, loses the lock, and its engine ends
+// before another deployer can take the lock over.
 func TestKeepDoesNotReplaceTheHeartbeatsOfARunningDeployer(t *testing.T) {
 	store, alice := bucket(t), holder("alice")
 	_, _, err := store.TryAcquire(t.Context(), alice)
 	require.NoError(t, err)
 	before, err := store.read(t.Context(), "staging")
 	require.NoError(t, err)
-	ctx, done := context.WithTimeoutCause(t.Context(), shortLease, errors.New("enough"))
-	defer done()
-	require.EqualError(t, store.Keep(ctx, "staging", alice.ID, func() bool { return false }, nil), "enough")
+	killed := false
+	require.EqualError(t, store.Keep(t.Context(), KeepOptions{
+		Stack: "staging", ID: alice.ID, Orphaned: func() bool { return false }, KillEngine: func() { killed = true },
+	}), "the lock of staging was lost: the lock was not renewed in time: the state may be another process's")
+	require.True(t, killed)
 	after, err := store.read(t.Context(), "staging")
 	require.NoError(t, err)
 	require.Equal(t, before.etag, after.etag)
+	require.Equal(t, StateHeld, after.State, "it is not another's yet")
 	require.True(t, strings.HasPrefix(after.Holder.By, "alice"))
 }

@@ -111,9 +111,14 @@ func (o *Opener) describe(t *target.Target) (engine.Stack, error) {
 	if err := os.MkdirAll(o.Options.StateDir, 0o700); err != nil {
 		return engine.Stack{}, hint.With(fmt.Errorf("create the state directory: %w", err), "choose another one with --state-dir")
 	}
+	gated := ""
+	if t.State.Gated != nil {
+		gated = t.State.Gated(t.Keeper.Endpoint())
+	}
 	return engine.Stack{
 		Project: o.Options.Dir, Name: t.Stack, WorkDir: filepath.Join(t.State.WorkDir, t.Stack),
 		Home: o.Options.EngineHome(), BackendURL: t.State.URL, SecretsProvider: t.State.SecretsProvider, Env: variables,
+		GatedURL: gated, OnEngine: t.Keeper.EngineStarted,
 		OwnEncryption: t.State.OwnEncryption,
 		Repair:        t.Held != nil, Stale: func(holders []engine.Holder) bool { return staleLocks(holders, t.Held) },
 		Versions: t.State.Versions,

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,8 @@ func openAWS(ctx context.Context, o Options, ref Ref) (*Target, error) {
 		state.Bucket, state.Region = own.bucket, own.region
 	}
 	opened := records.open(loaded, o.EndpointURL != "")
+	backendURL := cmp.Or(state.URL, os.Getenv("PULUMI_BACKEND_URL"))
+	state.Gated = func(endpoint string) string { return gatedURL(backendURL, records.region, endpoint) }
 	if opened.client != nil {
 		state.Versions = func(ctx context.Context, object engine.Object) iter.Seq2[[]byte, error] {
 			return statebackend.Versions(ctx, opened.client, object.Bucket, object.Key)

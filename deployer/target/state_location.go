@@ -30,6 +30,9 @@ type Backend struct {
 	OwnEncryption bool
 	// Bucket is the account's own, where the state or at least the records are stored in it; else "". Region is where it is, with its key.
 	Bucket, Region string
+	// Gated returns the URL of the same backend through an endpoint of a lock's keeper, or "" where the lock does not guard it;
+	// nil where no keeper exists.
+	Gated func(endpoint string) string
 	// WorkDir has a working copy of the project's settings for each stack.
 	WorkDir string
 	// Versions returns earlier contents of an object in the state's bucket, the newest first; nil where there is no bucket.
@@ -70,6 +73,28 @@ func locateBesideState(backendURL string, own location) (location, error) {
 		return location{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), region: cmp.Or(u.Query().Get("region"), own.region)}, nil
 	}
 	return own, nil
+}
+
+// gatedURL returns the URL of a backend in a bucket through another endpoint, which signs the requests again: settings about
+// credentials and addresses do not matter to it.
+// Source: https://github.com/google/go-cloud/blob/master/blob/s3blob/s3blob.go and aws/aws.go
+func gatedURL(backendURL, region, endpoint string) string {
+	u, err := url.Parse(backendURL)
+	if err != nil || u.Scheme != "s3" || endpoint == "" {
+		return ""
+	}
+	query := u.Query()
+	for _, name := range []string{
+		"accelerate", "anonymous", "disable_https", "dualstack", "fips", "profile", "role", "s3ForcePathStyle",
+	} {
+		query.Del(name)
+	}
+	query.Set("endpoint", endpoint)
+	query.Set("hostname_immutable", "true")
+	query.Set("use_path_style", "true")
+	query.Set("region", cmp.Or(query.Get("region"), region))
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // open connects a location that is a bucket.

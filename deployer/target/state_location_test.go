@@ -71,3 +71,22 @@ func TestStateRegion(t *testing.T) {
 		})
 	}
 }
+
+// Under a lock the engine reaches the same bucket and prefix through another endpoint, which has the credentials.
+func TestGatedURL(t *testing.T) {
+	const endpoint = "http://127.0.0.1:4321/SECRET"
+	const through = "endpoint=http%3A%2F%2F127.0.0.1%3A4321%2FSECRET&hostname_immutable=true"
+	for backend, want := range map[string]string{
+		"s3://own?region=eu-west-1&awssdk=v2": "s3://own?awssdk=v2&" + through + "&region=eu-west-1&use_path_style=true",
+		"s3://theirs/a/b":                     "s3://theirs/a/b?" + through + "&region=us-east-1&use_path_style=true",
+		"s3://theirs?profile=p&endpoint=minio:9000&s3ForcePathStyle=false": "s3://theirs?" + through + "&region=us-east-1&use_path_style=true",
+		"s3://theirs?ssetype=aws:kms&fips=true":                            "s3://theirs?" + through + "&region=us-east-1&ssetype=aws%3Akms&use_path_style=true",
+		"gs://bucket":                                                      "",
+		"file:///var/state":                                                "",
+		"https://api.pulumi.com":                                           "",
+		"":                                                                 "",
+	} {
+		require.Equal(t, want, gatedURL(backend, "us-east-1", endpoint), backend)
+	}
+	require.Empty(t, gatedURL("s3://own", "us-east-1", ""), "no keeper")
+}

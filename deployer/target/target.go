@@ -95,6 +95,8 @@ type Target struct {
 	Engine func() (*engine.Engine, error)
 	// Held is the lock of the stack while this process holds it, else nil, as in a dry run.
 	Held *lock.Held
+	// Keeper is the keeper of that lock where the state is in the same bucket, else nil.
+	Keeper *lock.Keeper
 	// Simulated is nil for a real account.
 	Simulated *local.Local
 	// remove deletes a copy of the simulated account; nil where it is no copy.
@@ -119,7 +121,7 @@ func Open(ctx context.Context, o Options, ref Ref, env *environment.Environment)
 // Shared returns the account's shared stack as a target of its own, which is not to be closed.
 func (t *Target) Shared(shared *environment.Shared) *Target {
 	other := *t
-	other.Ref, other.Env, other.Held = RefOfShared(shared), nil, nil
+	other.Ref, other.Env, other.Held, other.Keeper = RefOfShared(shared), nil, nil, nil
 	return &other
 }
 
