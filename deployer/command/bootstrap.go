@@ -101,7 +101,7 @@ func (o bootstrapOptions) checkUnmanaged(ctx context.Context, t *target.Target, 
 	progress := o.terminal.progress()
 	defer progress.Close()
 	var found []stack.Unmanaged
-	err := progress.Step("look", func(report func(string)) (_ string, err error) {
+	err := progress.Step(ctx, "look", func(report func(string)) (_ string, err error) {
 		found, err = o.stacks.FindUnmanaged(ctx, t, o.program(shared), report)
 		return text.Plural(len(found), "resource", "resources") + " of the program found outside the stack", err
 	})

@@ -134,14 +134,14 @@ func (o driftOptions) compare(ctx context.Context, opened *stack.Stack, found *u
 			}
 		}
 	}
-	err := progress.Step(step("account"), func(report func(string)) (summary string, err error) {
+	err := progress.Step(ctx, step("account"), func(report func(string)) (summary string, err error) {
 		found.Account, err = opened.PreviewRefresh(ctx, resources(report))
 		return ui.AccountSummary(found.Account), err
 	})
 	if err != nil {
 		return err
 	}
-	return progress.Step(step("program"), func(report func(string)) (summary string, err error) {
+	return progress.Step(ctx, step("program"), func(report func(string)) (summary string, err error) {
 		found.Program, err = opened.Preview(ctx, opened.ImageOrPlaceholder(), false, resources(report))
 		return ui.PlanSummary(found.Program), err
 	})

@@ -128,7 +128,7 @@ func (o importOptions) plan(ctx context.Context, t *target.Target, program pulum
 	defer discard()
 	progress := o.terminal.progress()
 	defer progress.Close()
-	err = progress.Step("look", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "look", func(report func(string)) (string, error) {
 		plan, err = stack.PlanImport(ctx, handle, t, program, report)
 		if err != nil && strings.Contains(err.Error(), infra.NoMasterSecret) {
 			err = hint.With(err, "let RDS manage the password first, and read in docs/migration.md what that does to DATABASE_URL: "+

@@ -93,6 +93,7 @@ var lastLines = []lastLine{
 	{command: "destroy", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "destroy", args: "--yes --quiet", code: codeFailed, err: `^hint: the state contains what was done`}, // of the restored instance
 	{command: "up", args: "--env dev --component queue --image-tag latest --skip health,validate --quiet", out: `^queue of development`},
+	{command: "destroy", args: "--env dev --dry-run", out: `^[0-9]+ resources of development would be deleted; dry run: nothing was changed$`},
 	{command: "destroy", args: "--env dev --yes --quiet", out: `^development was destroyed: [0-9]+ resources deleted, after \S+; the secret balancer-dev-config and the records of deployments stay$`},
 	{command: "local reset", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "local reset", args: "--yes", out: `^the simulated account in \S+ was deleted, with its stacks and records$`},

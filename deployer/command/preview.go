@@ -105,7 +105,7 @@ func (o previewOptions) inspect(ctx context.Context, name string) (found ui.Prev
 func (o previewOptions) plan(ctx context.Context, t *target.Target, opened *stack.Stack, image string) (plan engine.Plan, err error) {
 	progress := o.terminal.progress()
 	defer progress.Close()
-	err = progress.Step("preview", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "preview", func(report func(string)) (string, error) {
 		plan, err = opened.Preview(ctx, image, o.refresh, func(e engine.Event) {
 			if e.Changes() {
 				report(engine.ShortType(e.Type) + " " + e.Name)

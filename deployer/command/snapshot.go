@@ -65,7 +65,7 @@ func (o snapshotCreateOptions) run(ctx context.Context) error {
 func (o snapshotCreateOptions) create(ctx context.Context, server database.Instance) (name string, err error) {
 	progress := o.terminal.progress()
 	defer progress.Close()
-	err = progress.Step("snapshot", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "snapshot", func(report func(string)) (string, error) {
 		if name, err = server.CreateSnapshot(ctx, "", progressFunc(report)); err != nil || o.noWait {
 			return name + " has begun", err
 		}

@@ -203,7 +203,7 @@ func (r restoreRun) restore(ctx context.Context) error {
 		}
 	}
 	var id string
-	if err := r.runStep("restore", func(report database.Progress) (string, error) {
+	if err := r.runStep(ctx, "restore", func(report database.Progress) (string, error) {
 		id, err = r.server.Restore(ctx, plan, report)
 		return plan.Instance + " is available", markAttempted(err)
 	}); err != nil {
@@ -348,7 +348,7 @@ func (r restoreRun) runSteps(ctx context.Context, swap database.Switch, kept *hi
 	for _, step := range swap.Steps() {
 		began := r.target.Clock.Now()
 		phase := history.Phase{Name: step.Name, Outcome: history.Succeeded}
-		err := r.runStep(step.Name, func(report database.Progress) (summary string, err error) {
+		err := r.runStep(ctx, step.Name, func(report database.Progress) (summary string, err error) {
 			phase.Message, err = step.Run(ctx, report)
 			return phase.Message, err
 		})
@@ -365,11 +365,11 @@ func (r restoreRun) runSteps(ctx context.Context, swap database.Switch, kept *hi
 }
 
 // runStep shows the progress of one step.
-func (r restoreRun) runStep(name string, run func(database.Progress) (string, error)) error {
+func (r restoreRun) runStep(ctx context.Context, name string, run func(database.Progress) (string, error)) error {
 	r.target.Held.Phase(name)
 	progress := r.options.terminal.progress()
 	defer progress.Close()
-	return progress.Step(name, func(report func(string)) (string, error) { return run(progressFunc(report)) })
+	return progress.Step(ctx, name, func(report func(string)) (string, error) { return run(progressFunc(report)) })
 }
 
 // printPlan prints what is restored, and as what.
