@@ -61,7 +61,7 @@ func newServices(flags globalFlags, wait bool, s streams) *services {
 // verbs returns the table of commands, in the order of the help.
 func verbs() []verb {
 	return []verb{
-		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
+		upVerb(), rollbackVerb(), restartVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), costVerb(), outputsVerb(), urlVerb(),
 		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), localVerb(),
 		completionVerb(), versionVerb(),

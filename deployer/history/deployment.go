@@ -112,6 +112,8 @@ type Deployment struct {
 	Database *PriorDatabase `json:"database,omitempty"`
 	// Restarted reports that the services were restarted with the image that ran.
 	Restarted bool `json:"restarted,omitempty"`
+	// RestartedOnly is the only service that was restarted; "" if all were.
+	RestartedOnly environment.Role `json:"restartedOnly,omitempty"`
 	// PendingChanges are the infrastructure changes that a code-only deployment left for a full one.
 	PendingChanges []Change `json:"waiting,omitempty"`
 	// Deleted is how many resources a destroy has deleted.

@@ -225,7 +225,7 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 		return "", err
 	}
 	if d.request.Restart {
-		if err := watcher.restart(ctx); err != nil {
+		if err := watcher.restart(ctx, d.request.RestartOnly); err != nil {
 			return "", err
 		}
 	}

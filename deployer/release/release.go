@@ -65,6 +65,8 @@ type Request struct {
 	LeftOut []string
 	// Restart redeploys the services that the program does not change.
 	Restart bool
+	// RestartOnly limits Restart to one service; "" is all of them.
+	RestartOnly environment.Role
 	// WarnOnlyChecks are preflight checks whose problems only warn.
 	WarnOnlyChecks []string
 	// ChangesNetwork and ChangesDatabase report that the deployment applies the environment's description of them.
@@ -128,7 +130,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	deps.Clock = timing
 	start := timing.read()
 	d := &deployment{deps: deps, request: request, images: ecr.NewFromConfig(deps.AWS), record: history.Deployment{
-		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart,
+		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart, RestartedOnly: request.RestartOnly,
 		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: history.Image{Tag: request.Tag},
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
