@@ -129,7 +129,7 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	err = markRun(describeDestroy(ctx, t.Env, done, err))
 	o.complete(ctx, t, &record, done, err)
 	if o.format == "json" {
-		o.terminal.warn(ui.JSON(o.terminal.out, record))
+		o.terminal.warn(ui.JSON(o.terminal.out, o.terminal.flags.addToRecord(record)))
 		return err
 	}
 	if err == nil {

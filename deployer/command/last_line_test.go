@@ -88,7 +88,7 @@ var lastLines = []lastLine{
 	{command: "bootstrap", args: "--quiet", out: anything},
 	{command: "import", args: "--env shared --dry-run", out: `^}$`, err: `^deployer: nothing was imported: --take imports what was found$`},
 	{command: "import", args: "--env shared --take", code: codeNotRun, err: `^deployer: nothing was changed$`},
-	{command: "import", args: "--env shared --take --yes", out: "^[0-9]+ resources of shared imported; `deployer bootstrap --dry-run` shows what an update would change$", err: anything},
+	{command: "import", args: "--env shared --take --yes", out: "^[0-9]+ resources of shared imported; `deployer bootstrap --local --dry-run` shows what an update would change$", err: anything},
 	{command: "local push", args: "9.9.9", out: `^9\.9\.9 is sha256:\S+$`},
 	{command: "local push", args: "a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "local faults", out: anything},

@@ -55,7 +55,7 @@ type previewOptions struct {
 
 func (o previewOptions) run(ctx context.Context) error {
 	all, err := forEachEnvironment(ctx, o.targets, o.inspect, func(name string, err error) ui.Preview {
-		failure := failureOf(err)
+		failure := o.terminal.failureOf(err)
 		return ui.Preview{Environment: name, Failure: &failure}
 	})
 	if err != nil {

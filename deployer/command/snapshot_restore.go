@@ -175,11 +175,7 @@ func (r restoreRun) command(flag string) string { return r.commandWith(" " + fla
 
 // commandWith returns this command with flags, each after a space.
 func (r restoreRun) commandWith(flags string) string {
-	words := "deployer snapshot restore" + flags + " --env " + r.target.Stack
-	if r.target.Simulated != nil {
-		words += " --local"
-	}
-	return words
+	return "deployer snapshot restore" + flags + " --env " + r.target.Stack
 }
 
 // restore creates the instance, and switches to it where that was asked for.

@@ -49,6 +49,9 @@ type services struct {
 
 func newServices(flags globalFlags, wait bool, s streams) *services {
 	t := newTerminal(flags, s)
+	if s.flags != nil {
+		*s.flags = flags.inForce
+	}
 	stacks := &stack.Opener{Options: flags.Options, Warn: t.warn, Instructions: s.err}
 	locks := &locker{terminal: t, options: flags.Options, wait: wait}
 	all := &targets{options: flags.Options, selected: flags.env, region: flags.region, terminal: t}
