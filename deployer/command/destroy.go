@@ -188,7 +188,7 @@ func describeDestroy(ctx context.Context, env *environment.Environment, done sta
 		if remaining := stopped.Remaining(); remaining != "" {
 			message += "; " + remaining
 		}
-		if stopped.RunningPID != 0 || len(stopped.Pending) > 0 || stopped.StateWrite != nil {
+		if !stopped.Clean() {
 			resume = stopped.Hint()
 		}
 		return hint.With(&restated{message, err}, resume)

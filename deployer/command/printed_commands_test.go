@@ -46,7 +46,7 @@ func (r recorder) Write(p []byte) (int, error) {
 }
 
 // suggested matches a command in what the deployer prints: quoted, at the start of a line, or as the value of a key.
-var suggested = regexp.MustCompile("(?m)(?:[`(]|^\\s*(?:- )?|\"command\": \"|command: +|next: +)(deployer [a-z][^`\n\"]*)")
+var suggested = regexp.MustCompile("(?m)(?:[`(]|^\\s*(?:- )?|\"command\": \"|command: +|next: +)(deployer [a-z][^`\n\"}]*)")
 
 // checkPrinted requires the commands that the deployers in a directory printed to be ones that the deployer reads, with the flags with
 // which the deployer that printed them ran.

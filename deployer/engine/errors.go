@@ -236,6 +236,11 @@ func (e *InterruptedError) Remaining() string {
 	return strings.TrimPrefix(strings.Join(e.remaining(), "; ")+e.stateSuffix(), "; ")
 }
 
+// Clean reports that the engine has ended, and knows the outcome of each operation.
+func (e *InterruptedError) Clean() bool {
+	return e.RunningPID == 0 && len(e.Pending) == 0 && e.StateWrite == nil
+}
+
 func (e *InterruptedError) remaining() (parts []string) {
 	if e.RunningPID != 0 {
 		parts = append(parts, fmt.Sprintf("the engine (process %d) was asked to stop and has not ended yet", e.RunningPID))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
@@ -102,6 +103,9 @@ type deployment struct {
 	timings                     phaseTimings
 	// codeBefore is the code that was deployed before this deployment.
 	codeBefore environment.Code
+	// waitsForCrashed reports that the previous deployment crashed or was killed: a migration or a change of the database that it left is
+	// waited for.
+	waitsForCrashed bool
 	// previousIncomplete reports that the last deployment of infrastructure did not succeed.
 	previousIncomplete bool
 	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.
@@ -109,6 +113,9 @@ type deployment struct {
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
+	// readServices reads the services as they are now. changed counts the resources that the engine has changed so far.
+	readServices func(context.Context) ([]serviceState, error)
+	changed      int
 }
 
 // phase is one step of a deployment.
@@ -135,6 +142,9 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
 	d.newWatcher = d.newECSWatcher
+	d.readServices = func(ctx context.Context) ([]serviceState, error) {
+		return readServiceStates(ctx, ecs.NewFromConfig(deps.AWS), deps.Env)
+	}
 	err := d.runPhases(ctx, d.phases())
 	if err == nil {
 		d.reportPending()
@@ -207,7 +217,7 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		var busy *BusyError
 		switch {
 		case ctx.Err() != nil:
-			return &InterruptedError{Phase: p.name, Cause: context.Cause(ctx), Remaining: err}
+			return d.interrupted(ctx, p.name, err)
 		case errors.As(err, &notStarted):
 			return err
 		case errors.As(err, &busy) && !d.changedAnything():
@@ -217,10 +227,12 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		outcome, rollbackErr := d.rollback(ctx, p.name, err)
 		failed := &FailedError{Phase: p.name, Cause: err, Rollback: outcome}
 		if rollbackErr != nil && ctx.Err() != nil {
-			return &InterruptedError{
-				Phase: rollbackPhase, Cause: context.Cause(ctx), Remaining: rollbackErr, RollbackOf: failed,
-				NextStep: "run `deployer rollback --env " + d.deps.Env.Stack + "` to redeploy the last image that was verified healthy",
+			stopped := d.interrupted(ctx, rollbackPhase, rollbackErr)
+			stopped.RollbackOf, stopped.NextStep = failed, ""
+			if back := d.wayBack(ctx); back != "" {
+				stopped.NextStep = "run " + back + " to redeploy the last image that was verified healthy"
 			}
+			return stopped
 		}
 		return failed
 	}
