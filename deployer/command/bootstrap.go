@@ -52,6 +52,9 @@ type bootstrapOptions struct {
 func (o bootstrapOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, environment.SharedStack, func(t *target.Target) error {
 		shared, err := o.targets.shared()
+		if err == nil && !o.dryRun {
+			err = requireLifetime(ctx, t)
+		}
 		if err != nil {
 			return err
 		}

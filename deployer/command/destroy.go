@@ -58,6 +58,9 @@ func (o destroyOptions) run(ctx context.Context) error {
 		if o.dryRun {
 			return o.printPlan(ctx, t)
 		}
+		if err := requireLifetime(ctx, t); err != nil {
+			return err
+		}
 		// The state is read under the lock: another holder may have changed it.
 		return o.locks.withLock(ctx, t, stack.DestroyAction, func(ctx context.Context) error { return o.destroy(ctx, t) })
 	})

@@ -178,6 +178,9 @@ func (o importOptions) importInto(ctx context.Context, t *target.Target, plan *s
 		}
 		confirm = func(context.Context) error { return nil }
 	}
+	if err := requireLifetime(ctx, t); err != nil {
+		return err
+	}
 	return o.locks.withLock(ctx, t, "import", func(ctx context.Context) error {
 		if err := confirm(ctx); err != nil {
 			return err

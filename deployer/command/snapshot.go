@@ -50,6 +50,9 @@ type snapshotCreateOptions struct {
 
 func (o snapshotCreateOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, o.targets.selected, func(t *target.Target) error {
+		if err := requireLifetime(ctx, t); err != nil {
+			return err
+		}
 		server, name := database.New(t.AWS, t.Env, t.Clock), ""
 		err := o.locks.withLock(ctx, t, "snapshot create", func(ctx context.Context) (err error) {
 			name, err = o.create(ctx, server)

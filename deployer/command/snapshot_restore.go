@@ -83,6 +83,9 @@ func (o restoreOptions) run(ctx context.Context) error {
 		if o.dryRun {
 			return o.runInTarget(ctx, t)
 		}
+		if err := requireLifetime(ctx, t); err != nil {
+			return err
+		}
 		return o.locks.withLock(ctx, t, restoreAction, func(ctx context.Context) error { return o.runInTarget(ctx, t) })
 	})
 }

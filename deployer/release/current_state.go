@@ -125,7 +125,7 @@ func (d *deployment) interrupted(ctx context.Context, phase string, err error) *
 	if !d.servicesChanged {
 		stopped.State = describeUnchanged(states, unknown)
 		if d.changed > 0 {
-			stopped.State = text.Plural(d.changed, "change was", "changes were") + " made and kept; " + stopped.State
+			stopped.State = text.Plural(d.changed, "change was", "changes were") + " applied and kept; " + stopped.State
 		}
 		if ofEngine && unknown == nil && len(states) == 0 && !d.deps.Env.Protected {
 			stopped.NextStep = fmt.Sprintf("run the same command again; it continues from there; `deployer destroy --env %s` deletes what was created",

@@ -75,12 +75,12 @@ func TestInterrupted(t *testing.T) {
 	}{
 		"the first provision": {
 			Provision, engineStopped{remaining: "under way at that time: rds/instance database 5s"}, nil, func(d *deployment) { d.changed = 88 },
-			"stopped during provision: interrupted; under way at that time: rds/instance database 5s; 88 changes were made and kept; there is no service yet, so nothing serves",
+			"stopped during provision: interrupted; under way at that time: rds/instance database 5s; 88 changes were applied and kept; there is no service yet, so nothing serves",
 			"run the same command again; it continues from there; `deployer destroy --env staging` deletes what was created",
 		},
 		"the first one of a protected environment": {
 			Provision, engineStopped{}, nil, func(d *deployment) { d.changed, d.deps.Env.Protected = 1, true },
-			"stopped during provision: interrupted; 1 change was made and kept; there is no service yet, so nothing serves", "the engine's hint",
+			"stopped during provision: interrupted; 1 change was applied and kept; there is no service yet, so nothing serves", "the engine's hint",
 		},
 		"a later provision": {
 			Provision, engineStopped{}, api, func(*deployment) {},
