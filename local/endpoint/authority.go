@@ -48,7 +48,7 @@ type Authority struct {
 }
 
 // OpenAuthority reads the authority from a directory, or creates it there with a key that only the owner can read. Its certificates are
-// valid only for the domains and names below them: whoever reads the key cannot sign for other sites. An authority that does not permit one
+// valid only for the domains and names below them: with its key, no one can sign for other sites. An authority that does not permit one
 // of the domains, or permits all, or soon expires, is replaced; without domains, one that exists is used as it is.
 func OpenAuthority(dir string, domains []string, now time.Time) (*Authority, error) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, keyFile))
@@ -74,7 +74,7 @@ func usable(authority *x509.Certificate, domains []string, now time.Time) bool {
 		!slices.ContainsFunc(domains, func(domain string) bool { return !slices.Contains(authority.PermittedDNSDomains, domain) })
 }
 
-// everyAddress are the ranges of all IP addresses: constraints on names do not limit certificates for addresses.
+// everyAddress returns the ranges of all IP addresses: constraints on names do not limit certificates for addresses.
 func everyAddress() []*net.IPNet {
 	return []*net.IPNet{{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}}
 }
