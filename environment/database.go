@@ -61,6 +61,11 @@ func (e *Environment) ReplacedIdentifier(at time.Time) string {
 	return e.ReplacedPrefix() + formatTimestamp(at)
 }
 
+// FinalSnapshotIdentifier returns the identifier of the snapshot that RDS takes of an instance that is deleted at a time.
+func FinalSnapshotIdentifier(instance string, at time.Time) string {
+	return instance + "-final-" + formatTimestamp(at)
+}
+
 // SnapshotPrefix returns the prefix of the identifiers of snapshots taken before deployments.
 func (e *Environment) SnapshotPrefix() string { return e.ResourceName("pre-deploy-") }
 

@@ -12,7 +12,7 @@ func (e *Environment) FixedChanges(deployed *Environment) []Warning {
 			Remedy: fmt.Sprintf("set %s back to %v", path, was),
 		})
 	}
-	const another = ", or create a new environment with `deployer env new` and move to it"
+	const another = ", or create a new environment with `deployer env new NAME --from ENV` and move to it"
 	for _, fixed := range []struct{ path, was, now, why string }{
 		{"prefix", deployed.Prefix, e.Prefix, "every resource would be replaced by one with another name"},
 		{"account", deployed.Account, e.Account, "resources cannot move to another account"},

@@ -97,7 +97,7 @@ func TestFixedChanges(t *testing.T) {
 	smaller.Database.StorageGiB, smaller.Region = deployed.Database.StorageGiB-1, "eu-west-1"
 	require.Equal(t, []Warning{
 		{"region", "it was deployed with us-east-1, and Pulumi.staging.yaml has eu-west-1: resources cannot move to another region",
-			"set region back to us-east-1, or create a new environment with `deployer env new` and move to it"},
+			"set region back to us-east-1, or create a new environment with `deployer env new NAME --from ENV` and move to it"},
 		{"database.storageGiB", "it was deployed with 20, and Pulumi.staging.yaml has 19: RDS cannot shrink the storage of a database",
 			"set database.storageGiB back to 20"},
 	}, smaller.FixedChanges(deployed))

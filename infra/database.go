@@ -31,6 +31,8 @@ type DatabaseArgs struct {
 	SecurityGroupID pulumi.StringInput
 	// DeployedVersion is the version of PostgreSQL that the stack has; "" where it has no database.
 	DeployedVersion string
+	// FinalSnapshot is the name of the instance's final snapshot that the stack has; "" where it has none yet.
+	FinalSnapshot string
 }
 
 // NewDatabase declares a Database.
@@ -158,9 +160,13 @@ func changesMajor(deployed, wanted string) bool {
 	return deployed != "" && environment.MajorVersion(deployed) != environment.MajorVersion(wanted)
 }
 
-// finalSnapshot returns the name of the instance's final snapshot. A snapshot outlives its instance, and its name stays
-// taken. So the name has a digest of what a replacement changes: the network, and the values that RDS cannot update.
+// finalSnapshot returns the name of the instance's final snapshot: the one that the stack has, which the deployer renews before the
+// instance is deleted. A snapshot outlives its instance, and its name stays taken. So the first name has a digest of what a replacement
+// changes: the network, and the values that RDS cannot update.
 func finalSnapshot(args *DatabaseArgs) pulumi.StringOutput {
+	if args.FinalSnapshot != "" {
+		return pulumi.String(args.FinalSnapshot).ToStringOutput()
+	}
 	d := args.Env.Database
 	return args.VPCID.ToStringOutput().ApplyT(func(vpcID string) string {
 		digest := sha256.Sum256([]byte(vpcID + "\n" + d.Name + "\n" + d.User))

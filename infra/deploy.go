@@ -22,6 +22,8 @@ type Release struct {
 	RecordedEnvironment *environment.Environment
 	// DatabaseVersion is the version of PostgreSQL that the stack has; "" where it has no database.
 	DatabaseVersion string
+	// FinalSnapshot is the name of the database's final snapshot that the stack has; "" where it has none yet.
+	FinalSnapshot string
 	// EndpointURL is an AWS-compatible endpoint, or "" for AWS itself.
 	EndpointURL string
 }
@@ -48,7 +50,7 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 			return err
 		}
 		p := &components{
-			ctx: ctx, env: env, image: r.Image, databaseVersion: r.DatabaseVersion,
+			ctx: ctx, env: env, image: r.Image, databaseVersion: r.DatabaseVersion, finalSnapshot: r.FinalSnapshot,
 			opt: pulumi.Providers(provider), lookups: lookUp(ctx, env, provider),
 		}
 		for _, region := range env.AlarmRegions()[1:] {
@@ -74,7 +76,9 @@ type components struct {
 	image string
 	// databaseVersion is the version of PostgreSQL that the stack has.
 	databaseVersion string
-	opt             pulumi.ResourceOption
+	// finalSnapshot is the name of the database's final snapshot that the stack has.
+	finalSnapshot string
+	opt           pulumi.ResourceOption
 	lookups
 	network     *Network
 	groups      *SecurityGroups
@@ -114,7 +118,7 @@ func (p *components) declareNetwork() (err error) {
 func (p *components) declareData() (err error) {
 	if p.database, err = NewDatabase(p.ctx, "database", &DatabaseArgs{
 		Env: p.env, VPCID: p.network.VPCID, SubnetIDs: p.network.PrivateSubnetIDs, SecurityGroupID: p.groups.DatabaseID,
-		DeployedVersion: p.databaseVersion,
+		DeployedVersion: p.databaseVersion, FinalSnapshot: p.finalSnapshot,
 	}, p.opt); err != nil {
 		return err
 	}

@@ -218,6 +218,12 @@ func TestFinalSnapshotNameIsUniquePerInstance(t *testing.T) {
 	require.Equal(t, first, name("vpc-1", "balancer"))
 	require.NotEqual(t, first, name("vpc-2", "balancer"), "the environment was destroyed and made again")
 	require.NotEqual(t, first, name("vpc-1", "other"), "the instance was replaced")
+
+	env, err := environment.Load("..", "staging")
+	require.NoError(t, err)
+	renewed := "v3-backend-staging-db-final-20261130-120000"
+	all := record(t, env.Stack, Deploy(env, Release{Image: testImage, FinalSnapshot: renewed}))
+	require.Equal(t, renewed, find(t, all, instanceType, "database").get("finalSnapshotIdentifier"), "the stack's name stays")
 }
 
 func TestSchedulerNeverRunsTwice(t *testing.T) {

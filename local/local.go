@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +36,8 @@ type Options struct {
 	Dir string
 	// AccountID is the account's twelve digits, Region the only region that it has.
 	AccountID, Region string
+	// Domains are those for which the account's certificate authority signs certificates; names below them are included.
+	Domains []string
 	// Stacks are the environments for which a configuration secret is created.
 	Stacks []Stack
 	// Faults are the names of the faults to inject; see Faults.
@@ -74,7 +77,10 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	if speed == 0 {
 		speed = DefaultSpeed
 	}
-	clk := clock.Fast(speed)
+	clk, domains := clock.Fast(speed), o.Domains
+	if len(domains) > 0 {
+		domains = append(slices.Clone(domains), cloud.ForeignDomain)
+	}
 	account, err := cloud.Open(filepath.Join(o.Dir, "account.json"), cloud.Options{
 		AccountID: o.AccountID, Region: o.Region, Clock: clk, Speed: speed, Stacks: o.Stacks, Faults: o.Faults,
 	})
@@ -84,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	var authority *endpoint.Authority
 	// Of several first commands one creates the authority, and the others read it.
 	err = account.Exclusive(func() (err error) {
-		authority, err = endpoint.OpenAuthority(filepath.Join(o.Dir, "ca"), clk.Now())
+		authority, err = endpoint.OpenAuthority(filepath.Join(o.Dir, "ca"), domains, clk.Now())
 		return err
 	})
 	if err != nil {

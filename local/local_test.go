@@ -76,7 +76,7 @@ func TestFirstCommandsAtOnceShareOneAccount(t *testing.T) {
 			require.Equal(t, passphrases[0], passphrases[i])
 			require.True(t, opened[0].authority.Roots().Equal(l.authority.Roots()), "each trusts the certificates of the others")
 		}
-		_, err := endpoint.OpenAuthority(filepath.Join(dir, "ca"), time.Now())
+		_, err := endpoint.OpenAuthority(filepath.Join(dir, "ca"), nil, time.Now())
 		require.NoError(t, err)
 	}
 }
@@ -107,4 +107,17 @@ func TestUnknownFault(t *testing.T) {
 	_, err := Open(t.Context(), Options{Dir: t.TempDir(), AccountID: "123456789012", Region: "us-east-1", Faults: []string{"none"}})
 	var unknown *cloud.UnknownFaultError
 	require.ErrorAs(t, err, &unknown)
+}
+
+// The endpoint is served on this machine only.
+func TestServeOnLoopbackOnly(t *testing.T) {
+	l := open(t, t.TempDir())
+	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.org:0"} {
+		_, err := l.Serve(t.Context(), address)
+		require.ErrorIs(t, err, ErrNotLoopback, address)
+	}
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", "localhost:0"} {
+		_, err := l.Serve(t.Context(), address)
+		require.NotErrorIs(t, err, ErrNotLoopback, address)
+	}
 }

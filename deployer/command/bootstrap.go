@@ -58,6 +58,9 @@ type bootstrapOptions struct {
 func (o bootstrapOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, environment.SharedStack, func(t *target.Target) error {
 		shared, err := o.targets.shared()
+		if err == nil && !o.dryRun {
+			err = requireLifetime(ctx, t)
+		}
 		if err != nil {
 			return err
 		}
@@ -164,7 +167,7 @@ func (o bootstrapOptions) checkUnmanaged(ctx context.Context, t *target.Target, 
 	progress := o.terminal.progress()
 	defer progress.Close()
 	var found []stack.Unmanaged
-	err := progress.Step("look", func(report func(string)) (_ string, err error) {
+	err := progress.Step(ctx, "look", func(report func(string)) (_ string, err error) {
 		found, err = o.stacks.FindUnmanaged(ctx, t, o.program(shared), report)
 		return text.Plural(len(found), "resource", "resources") + " of the program found outside the stack", err
 	})

@@ -33,6 +33,8 @@ type streams struct {
 	err io.Writer
 	// self is this program's file, to start it once more; "" where it cannot be, as in a test that calls run.
 	self string
+	// flags are those that printed commands get, once they are known; nil before.
+	flags *flagsInForce
 }
 
 // exitStatus is an exit code whose reason has been printed already, as part of a report.
@@ -72,17 +74,24 @@ func (e unchangedError) Unwrap() error { return e.error }
 // Main runs the program on the process's streams and returns its exit code. Exit ends the process at once, when a signal leaves
 // no time for anything else.
 func Main(version string, args []string, exit func(int)) int {
+	return mainOn(version, args, exit, os.Stdout, os.Stderr)
+}
+
+// mainOn runs the program on streams for its output.
+func mainOn(version string, args []string, exit func(int), out, errs io.Writer) int {
 	ctx, stop := interruptible(context.Background(), os.Stderr, exit)
 	defer stop()
 	self, err := os.Executable()
 	if err != nil {
 		self = "" // without the lock's keeper, a lock in a bucket ends two minutes after this process
 	}
-	return run(ctx, version, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, self: self})
+	return run(ctx, version, args, streams{in: os.Stdin, out: out, err: errs, self: self})
 }
 
 // run parses the arguments, runs the command, prints its errors once, and returns the exit code.
 func run(ctx context.Context, version string, args []string, s streams) int {
+	s.flags = &flagsInForce{}
+	s.err = flaggedWriter{s.err, s.flags}
 	app := application(version, s)
 	err := app.RunContext(ctx, permute(app, args))
 	for _, reason := range unreportedErrors(err) {

@@ -2,14 +2,19 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -19,11 +24,19 @@ func destroyVerb() verb {
 		name: "destroy", usage: "delete an environment's resources",
 		changes: true,
 		long: `Rejects a protected environment, unless its file removes the protection; production is never destroyed. The configuration
-secret, the images and the hosted zone stay, and a final snapshot of the database is kept.`,
-		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --local --yes"},
-		flags:    []cli.Flag{waitFlag(), strictFlag()},
-		run: func(ctx context.Context, s *services, _ *cli.Context) error {
-			return destroyOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks}.run(ctx)
+secret, the images and the hosted zone stay, and a final snapshot of the database is kept. --dry-run lists what would be
+deleted and what stays. After an interruption, run the same command again to delete the rest.`,
+		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --dry-run", "deployer destroy --env dev --local --yes"},
+		formats:  []string{"text", "json"},
+		flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be deleted and what stays, and change nothing"},
+			waitFlag(), strictFlag(),
+		},
+		run: func(ctx context.Context, s *services, c *cli.Context) error {
+			o := destroyOptions{
+				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, format: s.flags.format, dryRun: c.Bool("dry-run"),
+			}
+			return s.withJSONResult(history.Destroy, "", func() error { return o.run(ctx) })
 		},
 	}
 }
@@ -33,6 +46,8 @@ type destroyOptions struct {
 	terminal *terminal
 	stacks   *stack.Opener
 	locks    *locker
+	format   string
+	dryRun   bool
 }
 
 func (o destroyOptions) run(ctx context.Context) error {
@@ -40,30 +55,162 @@ func (o destroyOptions) run(ctx context.Context) error {
 		if err := rejectProtected(t.Env); err != nil {
 			return err
 		}
+		if o.dryRun {
+			return o.printPlan(ctx, t)
+		}
+		if err := requireLifetime(ctx, t); err != nil {
+			return err
+		}
 		// The state is read under the lock: another holder may have changed it.
-		return o.locks.withLock(ctx, t, stack.DestroyAction, func(ctx context.Context) error {
-			opened, err := o.stacks.Open(ctx, t, stack.MustExist, stack.Scope{})
-			if err != nil {
-				return err
-			}
-			if err := o.terminal.confirm(ctx, "destroy", t.Name, "what is destroyed cannot be restored"); err != nil {
-				return err
-			}
-			progress := o.terminal.progress()
-			done, err := opened.Destroy(ctx, progress)
-			progress.Close()
-			o.terminal.warnings.Add(int64(len(done.Warnings)))
-			switch n := done.Changed(); {
-			case err != nil && ctx.Err() == nil && n > 0: // an interruption reports what was done by itself
-				err = fmt.Errorf("%w\nof %s, %s deleted; the others stay", err, t.Name, text.Plural(n, "resource was", "resources were"))
-			case err == nil:
-				o.terminal.printf("%s was destroyed: %s deleted, after %s; the secret %s and the records of deployments stay\n", t.Name,
-					text.Plural(n, "resource", ""), done.Duration.Round(100*time.Millisecond), t.Env.SecretName())
-			}
-			return markRun(err)
-		})
+		return o.locks.withLock(ctx, t, stack.DestroyAction, func(ctx context.Context) error { return o.destroy(ctx, t) })
 	})
 }
+
+// printPlan prints what would be deleted, and what stays. The lock is not held.
+func (o destroyOptions) printPlan(ctx context.Context, t *target.Target) error {
+	opened, err := o.stacks.Open(ctx, t, stack.MustExist, stack.Scope{})
+	if err != nil {
+		return err
+	}
+	snapshot := ""
+	if hasDatabase(opened) {
+		snapshot = t.Env.DatabaseIdentifier() + "-final-YYYYMMDD-HHMMSS"
+	}
+	plan := ui.DestroyPlan{DryRun: true, Environment: t.Name, Stack: t.Stack, Kind: history.Destroy, Keep: whatStays(t.Env, snapshot)}
+	for _, r := range stack.Resources(opened.State()) {
+		if r.Inputs["skipDestroy"] == true {
+			plan.Keep = append(plan.Keep, engine.ShortType(r.Type)+" "+r.Name+", which only the stack forgets")
+			continue
+		}
+		plan.Delete = append(plan.Delete, ui.DestroyedResource{Type: engine.ShortType(r.Type), Name: r.Name, ID: r.ID})
+	}
+	if err := ui.Destroy(o.terminal.out, plan, o.format); err != nil || o.format == "json" {
+		return err
+	}
+	o.terminal.printf("%s of %s would be deleted; %s\n", text.Plural(len(plan.Delete), "resource", ""), t.Name, dryRunNote)
+	return nil
+}
+
+// hasDatabase reports whether a stack has the environment's database.
+func hasDatabase(opened *stack.Stack) bool {
+	return slices.ContainsFunc(opened.State().Resources, func(r engine.Resource) bool { return engine.ShortType(r.Type) == "rds/instance" })
+}
+
+// whatStays returns what a destroy of an environment does not delete.
+func whatStays(env *environment.Environment, finalSnapshot string) []string {
+	stays := []string{"the secret " + env.SecretName(), "the records of deployments"}
+	if finalSnapshot != "" {
+		stays = append([]string{"the final snapshot " + finalSnapshot}, stays...)
+	}
+	return stays
+}
+
+// destroy asks, deletes the resources, and records the outcome.
+func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
+	opened, err := o.stacks.Open(ctx, t, stack.MustExist, stack.Scope{})
+	if err != nil {
+		return err
+	}
+	count := len(stack.Resources(opened.State()))
+	reason := fmt.Sprintf("%s of it will be deleted and cannot be restored", text.Plural(count, "resource", ""))
+	if hasDatabase(opened) {
+		reason += ", with the database " + t.Env.DatabaseIdentifier() + ", of which a final snapshot stays"
+	}
+	if err := o.terminal.confirm(ctx, "destroy", t.Name, reason); err != nil {
+		return err
+	}
+	now := t.Clock.Now().UTC()
+	record := history.Deployment{
+		ID: newID(now), Environment: t.Name, Stack: t.Stack, Kind: history.Destroy, By: whoami(), Started: now, Outcome: history.Running,
+		Phases: []history.Phase{{Name: stack.DestroyAction, Outcome: history.Running}},
+	}
+	o.terminal.warn(t.Records.Save(ctx, record))
+	progress := o.terminal.progress()
+	done, err := opened.Destroy(ctx, progress)
+	progress.Close()
+	o.terminal.warnings.Add(int64(len(done.Warnings)))
+	err = markRun(describeDestroy(ctx, t.Env, done, err))
+	o.complete(ctx, t, &record, done, err)
+	if o.format == "json" {
+		o.terminal.warn(ui.JSON(o.terminal.out, o.terminal.flags.addToRecord(record)))
+		return err
+	}
+	if err == nil {
+		o.printDestroyed(t.Env, record, done)
+	}
+	return err
+}
+
+// complete adds the outcome to the record and saves it. The final snapshot is recorded only where RDS has it.
+func (o destroyOptions) complete(ctx context.Context, t *target.Target, record *history.Deployment, done stack.Destruction, err error) {
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	record.Ended, record.Deleted, record.Outcome, record.Warnings = t.Clock.Now().UTC(), done.Deleted, history.Succeeded, done.Warnings
+	if err != nil {
+		record.Outcome, record.Error, record.Hint = history.Failed, err.Error(), hint.Of(err)
+		if ctx.Err() != nil {
+			record.Outcome = history.Interrupted
+		}
+	}
+	record.Phases[0].Outcome, record.Phases[0].Seconds = record.Outcome, record.Ended.Sub(record.Started).Seconds()
+	if done.FinalSnapshot != "" {
+		status, unknown := database.New(t.AWS, t.Env, t.Clock).SnapshotStatus(saving, done.FinalSnapshot)
+		o.terminal.warn(unknown)
+		if unknown == nil && status != database.Gone {
+			record.Snapshot = done.FinalSnapshot
+		}
+	}
+	o.terminal.warn(t.Records.Save(saving, *record))
+}
+
+// printDestroyed prints that the environment is gone, and what stays.
+func (o destroyOptions) printDestroyed(env *environment.Environment, record history.Deployment, done stack.Destruction) {
+	stays := text.Join(whatStays(env, record.Snapshot), "and") + " stay"
+	if done.Deleted == 0 {
+		o.terminal.printf("nothing of %s was left to delete; %s\n", env.Name, stays)
+		return
+	}
+	o.terminal.printf("%s was destroyed: %s deleted, after %s; %s\n", env.Name, text.Plural(done.Deleted, "resource", ""), duration(record), stays)
+}
+
+// describeDestroy returns the error of a destroy that did not reach its end, with what was deleted, what is still there, and the commands
+// that continue.
+func describeDestroy(ctx context.Context, env *environment.Environment, done stack.Destruction, err error) error {
+	var stopped *engine.InterruptedError
+	left := fmt.Sprintf("%s deleted, %s still there", text.Plural(done.Deleted, "resource was", "resources were"),
+		text.Plural(done.Left, "resource is", "resources are"))
+	resume := fmt.Sprintf("`deployer destroy --env %[1]s` deletes the rest; `deployer up --env %[1]s --image-tag TAG` creates again what was deleted", env.Stack)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &stopped):
+		message := fmt.Sprintf("stopped during destroy: %s", context.Cause(ctx))
+		if stopped.RunningPID == 0 {
+			message += "; " + left
+		}
+		if remaining := stopped.Remaining(); remaining != "" {
+			message += "; " + remaining
+		}
+		if !stopped.Clean() {
+			resume = stopped.Hint()
+		}
+		return hint.With(&restated{message, err}, resume)
+	case done.Deleted > 0:
+		return fmt.Errorf("%w\nof %s, %s", err, env.Name, left)
+	}
+	return err
+}
+
+// restated is an error in other words.
+type restated struct {
+	text string
+	err  error
+}
+
+func (r *restated) Error() string { return r.text }
+
+// Unwrap returns the error as it was.
+func (r *restated) Unwrap() error { return r.err }
 
 // rejectProtected rejects a protected environment, with a hint how to remove the protection. Nothing removes
 // production's: a file without it is not valid.

@@ -47,7 +47,7 @@ type driftOptions struct {
 
 func (o driftOptions) run(ctx context.Context) error {
 	found, err := forEachEnvironment(ctx, o.targets, o.inspect, func(name string, err error) ui.Drift {
-		failure := failureOf(err)
+		failure := o.terminal.failureOf(err)
 		return ui.Drift{Environment: name, Failure: &failure}
 	})
 	if err != nil {
@@ -93,7 +93,7 @@ func (o driftOptions) inspect(ctx context.Context, name string) (ui.Drift, error
 		return found, err
 	}
 	printError(o.terminal.err, fmt.Errorf("%s: %w", found.Environment, err))
-	failure := failureOf(err)
+	failure := o.terminal.failureOf(err)
 	found.Failure = &failure
 	return found, nil
 }
@@ -134,14 +134,14 @@ func (o driftOptions) compare(ctx context.Context, opened *stack.Stack, found *u
 			}
 		}
 	}
-	err := progress.Step(step("account"), func(report func(string)) (summary string, err error) {
+	err := progress.Step(ctx, step("account"), func(report func(string)) (summary string, err error) {
 		found.Account, err = opened.PreviewRefresh(ctx, resources(report))
 		return ui.AccountSummary(found.Account), err
 	})
 	if err != nil {
 		return err
 	}
-	return progress.Step(step("program"), func(report func(string)) (summary string, err error) {
+	return progress.Step(ctx, step("program"), func(report func(string)) (summary string, err error) {
 		found.Program, err = opened.Preview(ctx, opened.ImageOrPlaceholder(), false, resources(report))
 		return ui.PlanSummary(found.Program), err
 	})
@@ -149,19 +149,15 @@ func (o driftOptions) compare(ctx context.Context, opened *stack.Stack, found *u
 
 // remedies returns what can be done about what differs.
 func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.Drift) []string {
-	up := "deployer up --env " + t.Stack
-	if t.Simulated != nil {
-		up += " --local"
-	}
-	up += " --image-tag " + runningTag(ctx, t, found.Image)
+	up := "deployer up --env " + t.Stack + " --image-tag " + runningTag(ctx, t, found.Image)
 	switch {
 	case !found.Account.Empty():
 		return []string{
-			"`" + up + " --refresh` reverts what was changed in the account, and deploys pending changes",
+			o.terminal.flags.addTo("`" + up + " --refresh` reverts what was changed in the account, and deploys pending changes"),
 			"to keep a change, write it into " + environment.FileName(t.Stack) + " or the program first; --refresh then keeps it",
 		}
 	case !found.Program.Empty():
-		return []string{"`" + up + "` deploys pending changes"}
+		return []string{o.terminal.flags.addTo("`" + up + "` deploys pending changes")}
 	}
 	return nil
 }

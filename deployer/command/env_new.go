@@ -68,7 +68,7 @@ func (o envNewOptions) run() error {
 	if err := writeNew(filepath.Join(o.targets.options.Dir, environment.FileName(derived.Stack)), derived.Source); err != nil {
 		return err
 	}
-	o.terminal.printf("%s", o.nextSteps(derived.Environment))
+	o.terminal.print(o.nextSteps(derived.Environment)) // each step names its account itself
 	return nil
 }
 

@@ -81,7 +81,7 @@ func (o execOptions) run(ctx context.Context) error {
 		}
 		code, err := plugin.Run(ctx, target, opened, ecsexec.PluginConfig{
 			Region: env.Region, Profile: cmp.Or(o.targets.options.Profile, os.Getenv("AWS_PROFILE")), Endpoint: aws.ToString(t.AWS.BaseEndpoint),
-		}, o.terminal.in, o.terminal.out, o.terminal.err)
+		}, o.terminal.in, o.terminal.out, raw(o.terminal.err))
 		switch {
 		case err != nil:
 			return partialFailure{err}

@@ -24,6 +24,7 @@ type globalFlags struct {
 	// timeout is 0 where there is no limit.
 	timeout                             time.Duration
 	yes, quiet, verbose, debug, noColor bool
+	inForce                             flagsInForce
 }
 
 const globalCategory = "Global flags"
@@ -97,7 +98,8 @@ func readGlobalFlags(c *cli.Context, formats []string) (globalFlags, error) {
 		},
 		env: c.String("env"), region: c.String("region"),
 		format: c.String("format"), output: c.String("output"), timeout: c.Duration("timeout"),
-		yes: c.Bool("yes"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), debug: c.Bool("debug"), noColor: noColor(c),
+		inForce: readFlagsInForce(c),
+		yes:     c.Bool("yes"), quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), debug: c.Bool("debug"), noColor: noColor(c),
 	}
 	if flags.format == "" && len(formats) > 0 {
 		flags.format = formats[0]

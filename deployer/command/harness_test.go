@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	// A deployment spends two thirds of its time waiting for simulated AWS: more of them than cores keep the cores busy.
 	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
-	testscript.Main(suite{m}, map[string]func(){"deployer": func() { os.Exit(Main("development", os.Args, os.Exit)) }, "browser": browser, "session-manager-plugin": fakePlugin})
+	testscript.Main(suite{m}, map[string]func(){"deployer": func() { os.Exit(recordedMain()) }, "browser": browser, "session-manager-plugin": fakePlugin})
 }
 
 // A suite is all tests of the package; it removes what they share.

@@ -84,5 +84,5 @@ func (o historyOptions) printOne(ctx context.Context, t *target.Target, running 
 	case found.Outcome == history.Unreadable:
 		return hint.With(errors.New(found.Error), found.Hint)
 	}
-	return ui.Deployment(o.terminal.out, history.MarkCrashed([]history.Deployment{*found}, running)[0], o.format)
+	return ui.Deployment(o.terminal.out, o.terminal.flags.addToRecord(history.MarkCrashed([]history.Deployment{*found}, running)[0]), o.format)
 }

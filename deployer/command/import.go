@@ -128,7 +128,7 @@ func (o importOptions) plan(ctx context.Context, t *target.Target, program pulum
 	defer discard()
 	progress := o.terminal.progress()
 	defer progress.Close()
-	err = progress.Step("look", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "look", func(report func(string)) (string, error) {
 		plan, err = stack.PlanImport(ctx, handle, t, program, report)
 		if err != nil && strings.Contains(err.Error(), infra.NoMasterSecret) {
 			err = hint.With(err, "let RDS manage the password first, and read in docs/migration.md what that does to DATABASE_URL: "+
@@ -177,6 +177,9 @@ func (o importOptions) importInto(ctx context.Context, t *target.Target, plan *s
 			return err
 		}
 		confirm = func(context.Context) error { return nil }
+	}
+	if err := requireLifetime(ctx, t); err != nil {
+		return err
 	}
 	return o.locks.withLock(ctx, t, "import", func(ctx context.Context) error {
 		if err := confirm(ctx); err != nil {

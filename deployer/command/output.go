@@ -77,6 +77,7 @@ func (s *services) withJSONResult(kind history.Kind, tag string, run func() erro
 	if waited := (*lock.WaitInterruptedError)(nil); errors.As(err, &waited) {
 		result.Holder = &waited.Held.Holder
 	}
+	result.Deployment = s.terminal.flags.addToRecord(result.Deployment)
 	return errors.Join(err, ui.JSON(out, result))
 }
 

@@ -8,10 +8,12 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func outputsVerb() verb {
@@ -43,15 +45,18 @@ func (o outputsOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer o.targets.close(t)
-	found, err := o.outputs(ctx, t)
+	found, err := o.state(ctx, t)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return hint.With(fmt.Errorf("the stack %s has no outputs: nothing is deployed there", t.Stack), "`deployer up` deploys an environment, `deployer bootstrap` the shared stack")
+	if len(found.Outputs) == 0 {
+		return noOutputs(t, found)
+	}
+	if records, err := t.Records.List(ctx, t.Stack, 1); err == nil && len(records) > 0 && records[0].Kind == history.Destroy {
+		o.terminal.warn(fmt.Errorf("a destroy of %s did not reach its end: resources that the outputs name may not exist", t.Name))
 	}
 	values := map[string]any{}
-	for key, output := range found {
+	for key, output := range found.Outputs {
 		values[key] = output.Value
 	}
 	if o.format == "text" {
@@ -60,17 +65,31 @@ func (o outputsOptions) run(ctx context.Context) error {
 	return ui.Outputs(o.terminal.out, values, o.format)
 }
 
-func (o outputsOptions) outputs(ctx context.Context, t *target.Target) (map[string]engine.Output, error) {
+// noOutputs returns the error of a stack without outputs, which the engine writes at the end of a deployment.
+func noOutputs(t *target.Target, state engine.State) error {
+	up := "`deployer up --env " + t.Stack + " --image-tag TAG`"
+	if t.Env == nil {
+		up = "`deployer bootstrap`"
+	}
+	if count := len(stack.Resources(state)); count > 0 {
+		return hint.With(fmt.Errorf("the stack %s has no outputs: its first deployment has not ended, and has created %s so far", t.Stack,
+			text.Plural(count, "resource", "")), up+" continues it; `deployer history --env "+t.Stack+"` shows where it stopped")
+	}
+	return hint.With(fmt.Errorf("the stack %s has no outputs: nothing is deployed there", t.Stack), up+" deploys it")
+}
+
+// state returns the state of the target's stack.
+func (o outputsOptions) state(ctx context.Context, t *target.Target) (engine.State, error) {
 	if t.Env == nil {
 		handle, err := o.stacks.Handle(ctx, t, stack.MustExist)
 		if err != nil {
-			return nil, err
+			return engine.State{}, err
 		}
-		return handle.Outputs(), nil
+		return handle.Current(), nil
 	}
 	opened, err := o.stacks.Open(ctx, t, stack.MustExist, stack.Scope{})
 	if err != nil {
-		return nil, err
+		return engine.State{}, err
 	}
-	return opened.Outputs(), nil
+	return opened.State(), nil
 }

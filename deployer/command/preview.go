@@ -55,7 +55,7 @@ type previewOptions struct {
 
 func (o previewOptions) run(ctx context.Context) error {
 	all, err := forEachEnvironment(ctx, o.targets, o.inspect, func(name string, err error) ui.Preview {
-		failure := failureOf(err)
+		failure := o.terminal.failureOf(err)
 		return ui.Preview{Environment: name, Failure: &failure}
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (o previewOptions) inspect(ctx context.Context, name string) (found ui.Prev
 func (o previewOptions) plan(ctx context.Context, t *target.Target, opened *stack.Stack, image string) (plan engine.Plan, err error) {
 	progress := o.terminal.progress()
 	defer progress.Close()
-	err = progress.Step("preview", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "preview", func(report func(string)) (string, error) {
 		plan, err = opened.Preview(ctx, image, o.refresh, func(e engine.Event) {
 			if e.Changes() {
 				report(engine.ShortType(e.Type) + " " + e.Name)

@@ -44,9 +44,10 @@ func (r releaser) run(ctx context.Context, t *target.Target, env *environment.En
 	if !r.terminal.quiet && r.format != "json" {
 		ui.TimeBreakdown(r.terminal.err, result, r.terminal.style())
 	}
-	r.terminal.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), result))
+	printed := r.terminal.flags.addToRecord(result)
+	r.terminal.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), printed))
 	if r.format == "json" {
-		r.terminal.warn(ui.JSON(r.terminal.out, result))
+		r.terminal.warn(ui.JSON(r.terminal.out, printed))
 	}
 	return result, err
 }

@@ -22,7 +22,7 @@ func interruptAt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "DEPLOYER_PULUMI"} {
+	for _, name := range []string{"PATH", "HOME", "DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "DEPLOYER_PULUMI", outputVariable} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}

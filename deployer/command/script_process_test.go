@@ -142,7 +142,7 @@ func startDeployer(ts *testscript.TestScript, args []string) *process {
 	ts.Check(err)
 	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
-	for _, name := range []string{"DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "HOME", "USER", "ROOT", "DEPLOYER_PULUMI", "AWS_EC2_METADATA_DISABLED"} {
+	for _, name := range []string{"DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "HOME", "USER", "ROOT", "DEPLOYER_PULUMI", "AWS_EC2_METADATA_DISABLED", outputVariable} {
 		p.cmd.Env = append(p.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	p.cmd.Env = append(p.cmd.Env, "PATH="+os.Getenv("PATH"))

@@ -32,13 +32,15 @@ func TestScripts(t *testing.T) {
 	} else {
 		engineRoot(t)
 	}
+	output := t.TempDir()
+	t.Cleanup(func() { checkPrinted(t, output) })
 	testscript.Run(t, testscript.Params{
 		Files: scripts,
 		Setup: func(env *testscript.Env) error {
 			state := filepath.Join(env.WorkDir, "state")
 			for key, value := range map[string]string{
 				"DEPLOYER_DIR": root, "DEPLOYER_STATE_DIR": state, "ROOT": root, "STATE": state, "HOME": env.WorkDir, "USER": "tester",
-				"AWS_EC2_METADATA_DISABLED": "true", "GOGC": os.Getenv("GOGC"),
+				"AWS_EC2_METADATA_DISABLED": "true", "GOGC": os.Getenv("GOGC"), outputVariable: output,
 			} {
 				env.Setenv(key, value)
 			}

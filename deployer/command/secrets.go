@@ -55,7 +55,9 @@ func (o secretsCheckOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(ui.Findings(o.terminal.out, slices.Concat(all...), o.format, o.terminal.style()), code)
+	findings := slices.Concat(all...)
+	o.terminal.flags.addToFindings(findings)
+	return errors.Join(ui.Findings(o.terminal.out, findings, o.format, o.terminal.style()), code)
 }
 
 // inspect judges one environment's secret by key, and the tasks by its age.

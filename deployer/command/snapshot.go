@@ -50,6 +50,9 @@ type snapshotCreateOptions struct {
 
 func (o snapshotCreateOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, o.targets.selected, func(t *target.Target) error {
+		if err := requireLifetime(ctx, t); err != nil {
+			return err
+		}
 		server, name := database.New(t.AWS, t.Env, t.Clock), ""
 		err := o.locks.withLock(ctx, t, "snapshot create", func(ctx context.Context) (err error) {
 			name, err = o.create(ctx, server)
@@ -65,7 +68,7 @@ func (o snapshotCreateOptions) run(ctx context.Context) error {
 func (o snapshotCreateOptions) create(ctx context.Context, server database.Instance) (name string, err error) {
 	progress := o.terminal.progress()
 	defer progress.Close()
-	err = progress.Step("snapshot", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "snapshot", func(report func(string)) (string, error) {
 		if name, err = server.CreateSnapshot(ctx, "", progressFunc(report)); err != nil || o.noWait {
 			return name + " has begun", err
 		}

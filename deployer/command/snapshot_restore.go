@@ -83,6 +83,9 @@ func (o restoreOptions) run(ctx context.Context) error {
 		if o.dryRun {
 			return o.runInTarget(ctx, t)
 		}
+		if err := requireLifetime(ctx, t); err != nil {
+			return err
+		}
 		return o.locks.withLock(ctx, t, restoreAction, func(ctx context.Context) error { return o.runInTarget(ctx, t) })
 	})
 }
@@ -175,11 +178,7 @@ func (r restoreRun) command(flag string) string { return r.commandWith(" " + fla
 
 // commandWith returns this command with flags, each after a space.
 func (r restoreRun) commandWith(flags string) string {
-	words := "deployer snapshot restore" + flags + " --env " + r.target.Stack
-	if r.target.Simulated != nil {
-		words += " --local"
-	}
-	return words
+	return "deployer snapshot restore" + flags + " --env " + r.target.Stack
 }
 
 // restore creates the instance, and switches to it where that was asked for.
@@ -203,7 +202,7 @@ func (r restoreRun) restore(ctx context.Context) error {
 		}
 	}
 	var id string
-	if err := r.runStep("restore", func(report database.Progress) (string, error) {
+	if err := r.runStep(ctx, "restore", func(report database.Progress) (string, error) {
 		id, err = r.server.Restore(ctx, plan, report)
 		return plan.Instance + " is available", markAttempted(err)
 	}); err != nil {
@@ -348,7 +347,7 @@ func (r restoreRun) runSteps(ctx context.Context, swap database.Switch, kept *hi
 	for _, step := range swap.Steps() {
 		began := r.target.Clock.Now()
 		phase := history.Phase{Name: step.Name, Outcome: history.Succeeded}
-		err := r.runStep(step.Name, func(report database.Progress) (summary string, err error) {
+		err := r.runStep(ctx, step.Name, func(report database.Progress) (summary string, err error) {
 			phase.Message, err = step.Run(ctx, report)
 			return phase.Message, err
 		})
@@ -365,11 +364,11 @@ func (r restoreRun) runSteps(ctx context.Context, swap database.Switch, kept *hi
 }
 
 // runStep shows the progress of one step.
-func (r restoreRun) runStep(name string, run func(database.Progress) (string, error)) error {
+func (r restoreRun) runStep(ctx context.Context, name string, run func(database.Progress) (string, error)) error {
 	r.target.Held.Phase(name)
 	progress := r.options.terminal.progress()
 	defer progress.Close()
-	return progress.Step(name, func(report func(string)) (string, error) { return run(progressFunc(report)) })
+	return progress.Step(ctx, name, func(report func(string)) (string, error) { return run(progressFunc(report)) })
 }
 
 // printPlan prints what is restored, and as what.

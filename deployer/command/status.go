@@ -141,6 +141,9 @@ func (o statusOptions) run(ctx context.Context) (err error) {
 // report judges every environment once, shows the result, notifies, and returns the exit code as an error.
 func (o statusOptions) report(ctx context.Context, e *environments, show func(result []byte) error) error {
 	reports := o.judge(ctx, e)
+	for i := range reports.Environments {
+		o.terminal.flags.addToReport(&reports.Environments[i])
+	}
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return errInterrupted
 	}

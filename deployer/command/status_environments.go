@@ -98,9 +98,9 @@ func (o statusOptions) judge(ctx context.Context, e *environments) ui.StatusRepo
 func (o statusOptions) judgeOne(ctx context.Context, one *environmentStatus) ui.EnvironmentReport {
 	switch {
 	case one.env == nil:
-		return ui.FailedReport(one.name, "", time.Now(), failureOf(one.err))
+		return ui.FailedReport(one.name, "", time.Now(), o.terminal.failureOf(one.err))
 	case one.target == nil:
-		return ui.FailedReport(one.env.Name, one.env.Region, time.Now(), failureOf(one.err))
+		return ui.FailedReport(one.env.Name, one.env.Region, time.Now(), o.terminal.failureOf(one.err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
@@ -118,7 +118,7 @@ func (o statusOptions) judgeOne(ctx context.Context, one *environmentStatus) ui.
 	}, one.target.Clock)
 	one.err, one.trace = <-identified, tracer.calls
 	if one.err != nil {
-		return ui.FailedReport(one.env.Name, one.env.Region, one.target.Clock.Now(), failureOf(one.err))
+		return ui.FailedReport(one.env.Name, one.env.Region, one.target.Clock.Now(), o.terminal.failureOf(one.err))
 	}
 	return ui.EnvironmentReport{Report: report}
 }
@@ -164,6 +164,6 @@ func (t *tracer) add(c checks.Call) {
 }
 
 // failureOf returns an error as a report shows it.
-func failureOf(err error) ui.Failure {
-	return ui.Failure{Message: strings.TrimRight(err.Error(), "\n"), Hint: hint.Of(err)}
+func (t *terminal) failureOf(err error) ui.Failure {
+	return ui.Failure{Message: t.flags.addTo(strings.TrimRight(err.Error(), "\n")), Hint: t.flags.addTo(hint.Of(err))}
 }

@@ -104,18 +104,21 @@ func (t *targets) with(ctx context.Context, name string, run func(*target.Target
 	return t.use(ctx, name, t.open, run)
 }
 
-// withOwn works like with, for what may take as long as a deployment: it rejects credentials that expire before, and a --region other than
-// the one where the environment is, or will be, deployed.
+// withOwn works like with, and rejects a --region other than the one where the environment is, or will be, deployed.
 func (t *targets) withOwn(ctx context.Context, name string, run func(*target.Target) error) error {
 	if err := t.rejectRegionMismatch(name); err != nil {
 		return err
 	}
-	return t.with(ctx, name, func(opened *target.Target) error {
-		if last, now := release.LastStart(ctx, opened.AWS), opened.Clock.Now(); !last.IsZero() && now.After(last) {
-			return verify(ctx, opened, now)
-		}
-		return run(opened)
-	})
+	return t.with(ctx, name, run)
+}
+
+// requireLifetime returns an error where the credentials expire before a change that takes as long as a deployment could end. Preflight
+// checks them for deployments; what only reads, or is done with one call, requires no lifetime.
+func requireLifetime(ctx context.Context, t *target.Target) error {
+	if last, now := release.LastStart(ctx, t.AWS), t.Clock.Now(); !last.IsZero() && now.After(last) {
+		return verify(ctx, t, now)
+	}
+	return nil
 }
 
 func (t *targets) use(ctx context.Context, name string, open func(context.Context, string) (*target.Target, error), run func(*target.Target) error) error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -33,9 +34,14 @@ func newTerminal(f globalFlags, s streams) *terminal {
 	return &terminal{streams: s, yes: f.yes, quiet: f.quiet, verbose: f.verbose, debug: f.debug, noColor: f.noColor}
 }
 
-// printf writes to the result. Its error becomes the command's, unless the reader of a pipe is gone.
+// printf writes to the result, and adds the flags in force to the commands in it.
 func (t *terminal) printf(format string, args ...any) {
-	if _, err := fmt.Fprintf(t.out, format, args...); err != nil && !errors.Is(err, syscall.EPIPE) && t.writeErr == nil {
+	t.print(t.flags.addTo(fmt.Sprintf(format, args...)))
+}
+
+// print writes to the result. Its error becomes the command's, unless the reader of a pipe is gone.
+func (t *terminal) print(text string) {
+	if _, err := io.WriteString(t.out, text); err != nil && !errors.Is(err, syscall.EPIPE) && t.writeErr == nil {
 		t.writeErr = fmt.Errorf("write the result: %w", err)
 	}
 }
@@ -82,7 +88,7 @@ func (t *terminal) style() ui.Style    { return styleOf(t.out, t.noColor) }
 func (t *terminal) errStyle() ui.Style { return styleOf(t.err, t.noColor) }
 
 func styleOf(stream any, noColor bool) ui.Style {
-	file, ok := stream.(*os.File)
+	file, ok := raw(stream).(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return ui.Style{NoEmoji: !unicode(os.Getenv)}
 	}
@@ -104,7 +110,7 @@ func unicode(variable func(string) string) bool {
 }
 
 func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
+	file, ok := raw(stream).(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 

@@ -56,7 +56,7 @@ deployment are listed.`,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			o := upOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, releaser: s.releaser(),
-				tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
+				action: "up", tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), waitDelegation: c.Bool("wait-delegation"), newStack: c.Bool("new-stack"),
 				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
 				stopMigration: c.Bool("stop-migration"),
@@ -75,6 +75,8 @@ type upOptions struct {
 	shared   *sharedStack
 	releaser releaser
 
+	// action names the command in the lock.
+	action string
 	// tag is the image's, or its digest. After run has resolved it, "" is the image that runs.
 	tag        string
 	skip       []string
@@ -87,6 +89,8 @@ type upOptions struct {
 	refresh bool
 	// codeOnly excludes the infrastructure; restart deploys the image that runs.
 	codeOnly, restart bool
+	// service is the only one that is restarted; "" restarts all.
+	service environment.Role
 	// stopMigration stops the migration when its watch is interrupted.
 	stopMigration bool
 }
@@ -167,7 +171,7 @@ func (o upOptions) check() error {
 func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	defer o.stacks.PrintKey(t)
 	acquired, changed := false, ""
-	err := o.locks.withLock(ctx, t, "up", func(ctx context.Context) error {
+	err := o.locks.withLock(ctx, t, o.action, func(ctx context.Context) error {
 		acquired = true
 		if t.Env.Protected {
 			reason := t.Name + " is protected"
@@ -208,21 +212,39 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 			if o.refresh {
 				opened.RefreshFirst()
 			}
-			code := t.Env.Code()
-			env = opened.Deployed(&code)
+			if env, err = o.deployedEnvironment(t, opened); err != nil {
+				return err
+			}
 		}
 		// Preflight reports a stack that cannot be opened, with every other problem.
 		open = func(context.Context) (release.Infrastructure, error) { return opened, err }
 	}
 	result, err := o.releaser.run(ctx, t, env, open, release.Request{
 		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
-		Restart: o.restart, StopMigration: o.stopMigration, WarnOnlyChecks: o.warnOnlyChecks(),
+		Restart: o.restart, RestartOnly: o.service, StopMigration: o.stopMigration, WarnOnlyChecks: o.warnOnlyChecks(),
 		ChangesNetwork: o.changes(stack.NetworkComponent), ChangesDatabase: o.changes(stack.DatabaseComponent),
 	})
 	if err == nil && o.releaser.format != "json" {
 		o.printSummary(env, result)
 	}
 	return err
+}
+
+// deployedEnvironment returns the environment as a deployment of code leaves it. With --service the deployed code stays.
+func (o upOptions) deployedEnvironment(t *target.Target, opened *stack.Stack) (*environment.Environment, error) {
+	code := t.Env.Code()
+	if o.service != "" {
+		code = *opened.SetCode(nil)
+	}
+	env := opened.Deployed(&code)
+	if o.service != "" && env.Services.Get(o.service) == nil {
+		var has []string
+		for _, s := range env.Services.List() {
+			has = append(has, string(s.Role))
+		}
+		return nil, hint.With(fmt.Errorf("--service: %s has no service %q", env.Name, o.service), "its services are "+strings.Join(has, ", "))
+	}
+	return env, nil
 }
 
 // opener returns what opens the stack.
@@ -304,6 +326,8 @@ func (o upOptions) printSummary(env *environment.Environment, result history.Dep
 	rolledOut, healthy := ran(result, release.Rollout), ran(result, release.Health)
 	var text string
 	switch {
+	case o.dryRun && o.service != "":
+		text = fmt.Sprintf("the service %s of %s, which runs %s, can be restarted", o.service, env.Name, tag)
 	case o.dryRun && o.restart:
 		text = fmt.Sprintf("%s, which runs in %s, can be restarted", tag, env.Name)
 	case o.dryRun && len(o.components) > 0:
@@ -316,6 +340,8 @@ func (o upOptions) printSummary(env *environment.Environment, result history.Dep
 		text = fmt.Sprintf("%s of %s not deployed", components, env.Name)
 	case !rolledOut:
 		text = fmt.Sprintf("%s was not rolled out in %s", tag, env.Name)
+	case o.service != "":
+		text = fmt.Sprintf("every task of the service %s in %s was restarted with %s", o.service, env.Name, tag)
 	case o.restart:
 		text = fmt.Sprintf("every task of %s in %s was restarted", tag, env.Name)
 	case !healthy:

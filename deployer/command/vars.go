@@ -75,9 +75,14 @@ func (o varsOptions) run(ctx context.Context) error {
 	all, err := forEachEnvironment(ctx, o.targets, func(ctx context.Context, name string) (report ui.VariablesReport, err error) {
 		report.Inspection, err = o.inspect(ctx, name)
 		return report, err
-	}, func(name string, err error) ui.VariablesReport { return ui.FailedVariablesReport(name, failureOf(err)) })
+	}, func(name string, err error) ui.VariablesReport {
+		return ui.FailedVariablesReport(name, o.terminal.failureOf(err))
+	})
 	if err != nil {
 		return err
+	}
+	for i := range all {
+		o.terminal.flags.addToFindings(all[i].Findings)
 	}
 	if err := ui.Variables(o.terminal.out, all, o.targets.several(), o.format, o.terminal.style()); err != nil {
 		return err

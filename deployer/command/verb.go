@@ -49,6 +49,9 @@ type services struct {
 
 func newServices(flags globalFlags, wait bool, s streams) *services {
 	t := newTerminal(flags, s)
+	if s.flags != nil {
+		*s.flags = flags.inForce
+	}
 	stacks := &stack.Opener{Options: flags.Options, Warn: t.warn, Instructions: s.err}
 	locks := &locker{terminal: t, options: flags.Options, wait: wait}
 	all := &targets{options: flags.Options, selected: flags.env, region: flags.region, terminal: t}
@@ -61,7 +64,7 @@ func newServices(flags globalFlags, wait bool, s streams) *services {
 // verbs returns the table of commands, in the order of the help.
 func verbs() []verb {
 	return []verb{
-		upVerb(), rollbackVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
+		upVerb(), rollbackVerb(), restartVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), costVerb(), outputsVerb(), urlVerb(),
 		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), doctorVerb(),
 		localVerb(), completionVerb(), versionVerb(),

@@ -79,7 +79,8 @@ func (s Instance) nameTaken(source string) error {
 // DeleteCommand returns the commands that delete an instance after a final snapshot.
 func (s Instance) DeleteCommand(instance string) string {
 	return fmt.Sprintf("  aws rds modify-db-instance --region %[1]s --db-instance-identifier %[2]s --no-deletion-protection --apply-immediately\n"+
-		"  aws rds delete-db-instance --region %[1]s --db-instance-identifier %[2]s --final-db-snapshot-identifier %[2]s-final", s.Env.Region, instance)
+		"  aws rds delete-db-instance --region %[1]s --db-instance-identifier %[2]s --final-db-snapshot-identifier %[3]s", s.Env.Region, instance,
+		environment.FinalSnapshotIdentifier(instance, s.Clock.Now()))
 }
 
 // choose returns the snapshot of that name; without a name, the newest that can be used.

@@ -223,20 +223,35 @@ func (e *InterruptedError) Error() string {
 	if e.Cause != nil {
 		cause = e.Cause.Error()
 	}
-	text := fmt.Sprintf("%s: %s, after %d changes", e.Run, cause, e.Summary.Changed())
+	done := text.Plural(e.Summary.Changed(), "change", "")
 	if e.Total > 0 && e.Done <= e.Total {
-		text += fmt.Sprintf("; %d of %d resources are done", e.Done, e.Total)
+		done += fmt.Sprintf("; %d of %d resources are done", e.Done, e.Total)
 	}
+	parts := append([]string{fmt.Sprintf("%s: %s, after %s", e.Run, cause, done)}, e.remaining()...)
+	return strings.Join(parts, "; ") + e.stateSuffix()
+}
+
+// Remaining describes what is still running, was running at the interruption, or could not be written; "" where there is nothing.
+func (e *InterruptedError) Remaining() string {
+	return strings.TrimPrefix(strings.Join(e.remaining(), "; ")+e.stateSuffix(), "; ")
+}
+
+// Clean reports that the engine has ended, and knows the outcome of each operation.
+func (e *InterruptedError) Clean() bool {
+	return e.RunningPID == 0 && len(e.Pending) == 0 && e.StateWrite == nil
+}
+
+func (e *InterruptedError) remaining() (parts []string) {
 	if e.RunningPID != 0 {
-		text += fmt.Sprintf("; the engine (process %d) was asked to stop and has not ended yet", e.RunningPID)
+		parts = append(parts, fmt.Sprintf("the engine (process %d) was asked to stop and has not ended yet", e.RunningPID))
 	}
 	switch {
 	case e.UnderWay != "" && e.RunningPID != 0:
-		text += "; still running: " + e.UnderWay
+		parts = append(parts, "still running: "+e.UnderWay)
 	case e.UnderWay != "":
-		text += "; under way at that time: " + e.UnderWay
+		parts = append(parts, "under way at that time: "+e.UnderWay)
 	}
-	return text + e.stateSuffix()
+	return parts
 }
 
 // Unwrap returns the cause of the context.

@@ -30,6 +30,12 @@ func TestReplaceIDsChangesOnlyTheResourceItself(t *testing.T) {
 	require.False(t, changed)
 	_, err = doc.replaceIDs(map[string]string{"urn:none": "x"})
 	require.EqualError(t, err, `the state has no resource ["urn:none"]`)
+	require.NoError(t, doc.setProperty("urn:db", "finalSnapshotIdentifier", "db-final-2"))
+	edited, err = doc.encode()
+	require.NoError(t, err)
+	require.Contains(t, string(edited), `"inputs":{"finalSnapshotIdentifier":"db-final-2","identifier":"db"},`)
+	require.Contains(t, string(edited), `"outputs":{"finalSnapshotIdentifier":"db-final-2","id":"db-NEW",`)
+	require.EqualError(t, doc.setProperty("urn:none", "x", "y"), `the state has no resource "urn:none"`)
 	_, err = decodeExport([]byte(`{"version":3,`))
 	require.ErrorContains(t, err, "unexpected end of JSON input")
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -36,7 +37,7 @@ func (h *Handle) Up(ctx context.Context, u Update, onEvent func(Event)) (Summary
 
 // Destroy deletes the stack's resources, and fails if one is protected. It keeps the stack itself and its history.
 func (h *Handle) Destroy(ctx context.Context, u Update, onEvent func(Event)) (Summary, error) {
-	p, err := h.run(ctx, "destroy", u, emptyProgram, onEvent, call(ctx, (*auto.Stack).Destroy, u.destroy))
+	p, err := h.run(ctx, destroy, u, emptyProgram, onEvent, call(ctx, (*auto.Stack).Destroy, u.destroy))
 	return p.summary(), err
 }
 
@@ -70,7 +71,7 @@ func call[Option, Result any](
 }
 
 // The operations that are handled differently.
-const refresh, drift, preview = "refresh", "drift", "preview"
+const refresh, drift, preview, destroy = "refresh", "drift", "preview", "destroy"
 
 // eventStream receives the engine's events of one run.
 type eventStream = chan<- events.EngineEvent
@@ -115,7 +116,13 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 	<-drained
 	p.ended = time.Now()
 	if err == nil {
-		return p, h.checkAfterRun(ctx, p, operation, changing)
+		if err := h.checkAfterRun(ctx, p, operation, changing); err != nil || !changing || !h.stoppedEarly(ctx, operation) {
+			return p, err
+		}
+		failure := p.failure(operation)
+		failure.Pending = h.current.Pending
+		failure.UnderWay = running.Describe(p.underWay, p.interrupted)
+		return p, &InterruptedError{Failure: failure, Cause: context.Cause(ctx)}
 	}
 	failure := p.failure(operation)
 	failure.UnderWay = running.Describe(p.underWay, p.interrupted)
@@ -135,6 +142,16 @@ func (h *Handle) run(ctx context.Context, operation string, u Update, program pu
 		}
 	}
 	return p, h.explain(ctx, err, c, failure)
+}
+
+// stoppedEarly reports whether a run that the engine reports as successful was interrupted before its end: the engine does not report
+// an interruption while it deletes resources, and exits with 0. A destroy that left no resource has reached its end.
+// Source: https://github.com/pulumi/pulumi/blob/v3.274.1/pkg/resource/deploy/deployment_executor.go
+func (h *Handle) stoppedEarly(ctx context.Context, operation string) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	return operation != destroy || slices.ContainsFunc(h.current.Resources, func(r Resource) bool { return isProgramType(r.Type) })
 }
 
 // checkAfterRun verifies the state after a run that succeeded. A state that the engine had to sort is a warning, and so is one

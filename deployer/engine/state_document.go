@@ -348,6 +348,33 @@ func (h *Handle) ReplaceIDs(ctx context.Context, ids map[string]string) (bool, e
 	return h.editState(ctx, func(d *stateDocument) (bool, error) { return d.replaceIDs(ids) })
 }
 
+// SetProperty sets a property of a resource in the state, an input and output that only the provider reads. It calls no provider, and
+// writes the state as a whole or not at all.
+func (h *Handle) SetProperty(ctx context.Context, urn, name string, value any) error {
+	_, err := h.editState(ctx, func(d *stateDocument) (bool, error) { return true, d.setProperty(urn, name, value) })
+	return err
+}
+
+func (d *stateDocument) setProperty(urn, name string, value any) error {
+	found := false
+	err := d.edit(func(r map[string]any) bool {
+		if r["urn"] != urn || r["delete"] == true { // a replaced resource that waits for its deletion has the same URN
+			return false
+		}
+		for _, part := range []string{"inputs", "outputs"} {
+			if properties, ok := r[part].(map[string]any); ok {
+				properties[name] = value
+			}
+		}
+		found = true
+		return true
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("the state has no resource %q", urn)
+	}
+	return err
+}
+
 // replaceIDs reports whether any ID was another one.
 func (d *stateDocument) replaceIDs(ids map[string]string) (changed bool, err error) {
 	missing := maps.Clone(ids)

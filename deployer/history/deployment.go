@@ -112,8 +112,12 @@ type Deployment struct {
 	Database *PriorDatabase `json:"database,omitempty"`
 	// Restarted reports that the services were restarted with the image that ran.
 	Restarted bool `json:"restarted,omitempty"`
+	// RestartedOnly is the only service that was restarted; "" if all were.
+	RestartedOnly environment.Role `json:"restartedOnly,omitempty"`
 	// PendingChanges are the infrastructure changes that a code-only deployment left for a full one.
 	PendingChanges []Change `json:"waiting,omitempty"`
+	// Deleted is how many resources a destroy has deleted.
+	Deleted int `json:"deleted,omitempty"`
 	// Restore is the swap of a restore that switched databases; else nil.
 	Restore *DatabaseSwap `json:"restore,omitempty"`
 }
@@ -152,6 +156,8 @@ const (
 	// Migrate and Restore change only the database: a migration as a command of its own, and a snapshot that is restored.
 	Migrate Kind = "migrate"
 	Restore Kind = "restore"
+	// Destroy deletes the environment's resources.
+	Destroy Kind = "destroy"
 	// Shared deploys what the environments of an account share.
 	Shared Kind = "shared"
 )
@@ -191,7 +197,21 @@ func LastVerified(records []Deployment) *Deployment {
 	return first(records, func(d *Deployment) bool { return d.Verified })
 }
 
+// SinceDestroy returns the records since the environment was destroyed last, completely or not: what was deployed before that no longer
+// runs. A destroy that deleted nothing does not count.
+func SinceDestroy(records []Deployment) []Deployment {
+	at := slices.IndexFunc(records, func(d Deployment) bool {
+		return d.Kind == Destroy && (d.Deleted > 0 || d.Outcome == Running || d.Outcome == Crashed || d.Outcome == Succeeded)
+	})
+	if at < 0 {
+		return records
+	}
+	return records[:at]
+}
+
+// first returns the newest record since the last destroy that matches, or nil.
 func first(records []Deployment, matches func(*Deployment) bool) *Deployment {
+	records = SinceDestroy(records)
 	for i := range records {
 		if matches(&records[i]) {
 			return &records[i]
@@ -203,7 +223,7 @@ func first(records []Deployment, matches func(*Deployment) bool) *Deployment {
 // RunningImage returns the image that runs according to the records: the one that was rolled back to, else the one that was verified. A
 // deployment that ended before its rollout did not change it. After a rollout that failed and was not rolled back it is unknown: "".
 func RunningImage(records []Deployment) string {
-	for _, d := range records {
+	for _, d := range SinceDestroy(records) {
 		switch {
 		case d.RolledBackTo != nil:
 			return d.RolledBackTo.Reference
@@ -219,7 +239,7 @@ func RunningImage(records []Deployment) string {
 // LastRevisions returns the revisions, by service, that the last deployment left. After a rollout that failed and was not rolled back
 // they are unknown, and there are none.
 func LastRevisions(records []Deployment) map[string]string {
-	for _, d := range records {
+	for _, d := range SinceDestroy(records) {
 		if len(d.TaskDefinitions) > 0 || d.rolledOut() {
 			return d.TaskDefinitions
 		}

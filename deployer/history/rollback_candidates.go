@@ -7,6 +7,7 @@ import "slices"
 // to and fro. It returns nil if there is none.
 func RollbackCandidate(records []Deployment, digest string) *Deployment {
 	skipped := []string{digest}
+	records = SinceDestroy(records)
 	for i := range records {
 		d := &records[i]
 		switch {

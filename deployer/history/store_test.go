@@ -44,6 +44,36 @@ func TestLastVerified(t *testing.T) {
 	require.Nil(t, LastVerified(nil))
 }
 
+// What was deployed before a destroy no longer runs, and is not returned to.
+func TestADestroyEndsWhatWasDeployedBefore(t *testing.T) {
+	good := deployment("1", Succeeded, true, "good")
+	good.Image.Reference, good.TaskDefinitions = "repo@good", map[string]string{"api": "api:1"}
+	good.Restore = &DatabaseSwap{}
+	destroyed := func(outcome Outcome, deleted int) Deployment {
+		return Deployment{ID: "2", Kind: Destroy, Outcome: outcome, Deleted: deleted}
+	}
+	for name, test := range map[string]struct {
+		destroy Deployment
+		ends    bool
+	}{
+		"all of it":                    {destroyed(Succeeded, 100), true},
+		"a part":                       {destroyed(Interrupted, 1), true},
+		"how much is unknown":          {destroyed(Crashed, 0), true},
+		"it runs, or was killed":       {destroyed(Running, 0), true},
+		"it failed before it began":    {destroyed(Failed, 0), false},
+		"it was interrupted too early": {destroyed(Interrupted, 0), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			records := []Deployment{deployment("3", Failed, false, "new"), test.destroy, good}
+			require.Equal(t, test.ends, LastVerified(records) == nil)
+			require.Equal(t, test.ends, RunningImage(records) == "")
+			require.Equal(t, test.ends, LastRevisions(records) == nil)
+			require.Equal(t, test.ends, LastRestore(records) == nil)
+			require.Equal(t, test.ends, RollbackCandidate(records, "new") == nil)
+		})
+	}
+}
+
 func TestRunningImage(t *testing.T) {
 	good := deployment("3", Succeeded, true, "good")
 	good.Image.Reference = "repo@good"

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
@@ -98,6 +101,8 @@ type InterruptedError struct {
 	Cause error
 	// Remaining describes what is still running or pending; in preflight that is nothing.
 	Remaining error
+	// State is what was done, and what there is now; "" where that is unknown.
+	State string
 	// RollbackOf is the failure whose rollback was interrupted; nil where it was no rollback.
 	RollbackOf *FailedError
 	// NextStep is the hint; "" means that of Remaining.
@@ -119,19 +124,36 @@ func (e *InterruptedError) Error() string {
 			text += "; " + rest
 		}
 	}
+	if e.State != "" {
+		text += "; " + e.State
+	}
 	return text
 }
 
 // withoutCause returns the text of err without the reason for the interruption, which the message already has.
 func withoutCause(err, cause error) string {
+	var engine engineInterruption
+	if errors.As(err, &engine) {
+		return engine.Remaining()
+	}
+	if isCanceledRead(err) {
+		return ""
+	}
 	text := err.Error()
 	for _, known := range []error{cause, context.Canceled, context.DeadlineExceeded} {
 		if text == known.Error() {
 			return ""
 		}
-		text = strings.TrimSuffix(text, ": "+known.Error())
+		text = strings.TrimSuffix(strings.TrimSuffix(text, ": "+known.Error()), ", "+known.Error())
 	}
 	return text
+}
+
+// isCanceledRead reports whether an error is a call to AWS that reads, and that the interruption has ended: nothing remains of it.
+func isCanceledRead(err error) bool {
+	var operation *smithy.OperationError
+	reads := func(prefix string) bool { return strings.HasPrefix(operation.Operation(), prefix) }
+	return errors.Is(err, context.Canceled) && errors.As(err, &operation) && slices.ContainsFunc([]string{"Describe", "List", "Get"}, reads)
 }
 
 // Unwrap returns the cause.

@@ -105,7 +105,9 @@ func (s services) watch(context.Context, phaseLog) (map[string]string, error) {
 func (s services) outdatedServices(context.Context) ([]string, error) {
 	return s.outdated, s.fails["observe"]
 }
-func (s services) restart(context.Context) error           { return s.do("restart") }
+func (s services) restart(context.Context, environment.Role) error {
+	return s.do("restart")
+}
 func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("wait until idle") }
 
 // deployment returns one of image 2, after one of image 1 that was verified healthy.

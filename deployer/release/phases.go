@@ -57,6 +57,7 @@ func (d *deployment) phases() []phase {
 }
 
 func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error) {
+	d.waitsForCrashed = !d.request.DryRun && d.crashedBefore(ctx)
 	image, problems, err := d.checkUntilReady(ctx, log)
 	if err != nil {
 		return "", err
@@ -111,16 +112,17 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack
 	}
-	if d.request.Wait {
+	if d.request.Wait || d.waitsForCrashed {
 		// The migrate phase waits for a running migration.
 		checker.warnOnly = append(slices.Clone(checker.warnOnly), Migration)
 	}
+	started := d.deps.Clock.Now()
 	for reported := ""; ; {
 		checker.now = d.deps.Clock.Now()
 		image, problems := checker.run(ctx)
 		d.upgradesDatabase = checker.upgrade
 		interval, problem := d.waitable(problems)
-		if problem == nil {
+		if problem == nil || !d.request.Wait && d.waitsForCrashed && checker.now.Sub(started) >= databaseCreateLimit {
 			if checker.deferred != "" {
 				log.note("database: %s", checker.deferred)
 			}
@@ -155,6 +157,10 @@ func (d *deployment) openStack(ctx context.Context) []Problem {
 const (
 	// transientInterval is the wait between two polls of a problem that resolves itself.
 	transientInterval = 5 * time.Second
+	// databaseCreateLimit is how long a deployment waits for a database that a crashed one has begun to create or change: for as long as the
+	// provider waits for RDS.
+	// Source: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/db_instance#timeouts
+	databaseCreateLimit = 40 * time.Minute
 	// delegationInterval is the wait between two lookups of the name servers.
 	delegationInterval = time.Minute
 )
@@ -165,7 +171,9 @@ func (d *deployment) waitable(problems []Problem) (time.Duration, *Problem) {
 	switch {
 	case d.request.WaitDelegation && len(stopping) == 1 && stopping[0].Check == Delegation:
 		return delegationInterval, &stopping[0]
-	case !d.request.Wait || len(stopping) == 0 || slices.ContainsFunc(stopping, func(p Problem) bool { return !p.Transient }):
+	case !d.request.Wait && !d.waitsForCrashed, len(stopping) == 0,
+		!d.request.Wait && slices.ContainsFunc(stopping, func(p Problem) bool { return p.Check != "database" }),
+		slices.ContainsFunc(stopping, func(p Problem) bool { return !p.Transient }):
 		return 0, nil
 	}
 	return transientInterval, &stopping[0]
@@ -180,6 +188,7 @@ func (d *deployment) provision(ctx context.Context, log phaseLog) (string, error
 // updateSummary records an update, reports its warnings, and returns its summary.
 func (d *deployment) updateSummary(update Update, log phaseLog) string {
 	d.record.EngineSeconds += update.Took.Seconds()
+	d.changed += update.Changed
 	for _, warning := range update.Warnings {
 		d.warn(log, warning)
 	}
@@ -197,7 +206,7 @@ func (d *deployment) migrate(ctx context.Context, log phaseLog) (string, error) 
 	m := &migrationTask{
 		env: d.deps.Env, ecs: ecs.NewFromConfig(d.deps.AWS), logs: cloudwatchlogs.NewFromConfig(d.deps.AWS), clock: d.deps.Clock,
 		deployment: d.request.ID, image: d.image.Reference, registered: d.infra.MigrationDefinition(),
-		command: d.request.Command, wait: d.request.Wait, stopOnInterrupt: d.request.StopMigration,
+		command: d.request.Command, wait: d.request.Wait || d.waitsForCrashed, stopOnInterrupt: d.request.StopMigration,
 		network: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: network.Subnets, SecurityGroups: network.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},
@@ -218,15 +227,15 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 	code := d.deps.Env.Code()
 	d.record.Code = &code
 	update, err := d.infra.Release(ctx, d.image.Reference, log.progressLine)
+	summary := d.updateSummary(update, log)
 	if err != nil {
 		return "", err
 	}
-	summary := d.updateSummary(update, log)
 	if err := d.refreshServices(ctx, log, watcher, d.image); err != nil {
 		return "", err
 	}
 	if d.request.Restart {
-		if err := watcher.restart(ctx); err != nil {
+		if err := watcher.restart(ctx, d.request.RestartOnly); err != nil {
 			return "", err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
@@ -66,6 +67,8 @@ type Request struct {
 	LeftOut []string
 	// Restart redeploys the services that the program does not change.
 	Restart bool
+	// RestartOnly limits Restart to one service; "" is all of them.
+	RestartOnly environment.Role
 	// WarnOnlyChecks are preflight checks whose problems only warn.
 	WarnOnlyChecks []string
 	// ChangesNetwork and ChangesDatabase report that the deployment applies the environment's description of them.
@@ -101,6 +104,9 @@ type deployment struct {
 	timings                     phaseTimings
 	// codeBefore is the code that was deployed before this deployment.
 	codeBefore environment.Code
+	// waitsForCrashed reports that the previous deployment crashed or was killed: a migration or a change of the database that it left is
+	// waited for.
+	waitsForCrashed bool
 	// previousIncomplete reports that the last deployment of infrastructure did not succeed.
 	previousIncomplete bool
 	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.
@@ -108,6 +114,9 @@ type deployment struct {
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
+	// readServices reads the services as they are now. changed counts the resources that the engine has changed so far.
+	readServices func(context.Context) ([]serviceState, error)
+	changed      int
 }
 
 // phase is one step of a deployment.
@@ -129,11 +138,14 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	deps.Clock = timing
 	start := timing.read()
 	d := &deployment{deps: deps, request: request, images: ecr.NewFromConfig(deps.AWS), record: history.Deployment{
-		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart,
+		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart, RestartedOnly: request.RestartOnly,
 		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: history.Image{Tag: request.Tag},
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
 	d.newWatcher = d.newECSWatcher
+	d.readServices = func(ctx context.Context) ([]serviceState, error) {
+		return readServiceStates(ctx, ecs.NewFromConfig(deps.AWS), deps.Env)
+	}
 	err := d.runPhases(ctx, d.phases())
 	if err == nil {
 		d.reportPending()
@@ -206,7 +218,7 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		var busy *BusyError
 		switch {
 		case ctx.Err() != nil:
-			return &InterruptedError{Phase: p.name, Cause: context.Cause(ctx), Remaining: err}
+			return d.interrupted(ctx, p.name, err)
 		case errors.As(err, &notStarted):
 			return err
 		case errors.As(err, &busy) && !d.changedAnything():
@@ -216,10 +228,12 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		outcome, rollbackErr := d.rollback(ctx, p.name, err)
 		failed := &FailedError{Phase: p.name, Cause: err, Rollback: outcome}
 		if rollbackErr != nil && ctx.Err() != nil {
-			return &InterruptedError{
-				Phase: rollbackPhase, Cause: context.Cause(ctx), Remaining: rollbackErr, RollbackOf: failed,
-				NextStep: "run `deployer rollback --env " + d.deps.Env.Stack + "` to redeploy the last image that was verified healthy",
+			stopped := d.interrupted(ctx, rollbackPhase, rollbackErr)
+			stopped.RollbackOf, stopped.NextStep = failed, ""
+			if back := d.wayBack(ctx); back != "" {
+				stopped.NextStep = "run " + back + " to redeploy the last image that was verified healthy"
 			}
+			return stopped
 		}
 		return failed
 	}

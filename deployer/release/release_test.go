@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
@@ -19,6 +21,9 @@ func newTestDeployment(t *testing.T) *deployment {
 	return &deployment{
 		deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Store{Files: blob.Dir(t.TempDir())}},
 		record: history.Deployment{ID: "20260101-000000-aaaa", Stack: "staging", Outcome: history.Running},
+		readServices: func(context.Context) ([]serviceState, error) {
+			return []serviceState{{role: environment.API, running: 1, desired: 1}}, nil
+		},
 	}
 }
 
@@ -68,7 +73,7 @@ func TestInterruptedPhase(t *testing.T) {
 	d := newTestDeployment(t)
 	err := d.runPhases(ctx, []phase{testPhase(Preflight, nil), interrupted, testPhase(Health, nil)})
 	require.ErrorIs(t, err, stop)
-	require.EqualError(t, err, "stopped during rollout: interrupted; two operations are pending")
+	require.EqualError(t, err, "stopped during rollout: interrupted; two operations are pending; no service was changed: the previous version continues to serve")
 	require.Equal(t, "check them", hint.Of(err))
 	require.Equal(t, history.Interrupted, d.record.Phases[1].Outcome)
 	require.Len(t, d.record.Phases, 2)
@@ -83,6 +88,8 @@ func TestInterruptedErrorRemaining(t *testing.T) {
 		context.Canceled:              "",
 		context.DeadlineExceeded:      "",
 		errors.New("two are pending"): "; two are pending",
+		fmt.Errorf("read: %w", &smithy.OperationError{ServiceID: "ECS", OperationName: "ListTasks", Err: context.Canceled}):        "",
+		fmt.Errorf("restart: %w", &smithy.OperationError{ServiceID: "ECS", OperationName: "UpdateService", Err: context.Canceled}): "; restart: operation error ECS: UpdateService",
 	} {
 		err := &InterruptedError{Phase: Backup, Cause: stop, Remaining: left}
 		require.EqualError(t, err, "stopped during backup: the time limit of 1s has passed"+want)

@@ -28,6 +28,15 @@ func (d *deployment) checkPreviousRun(ctx context.Context) {
 		slices.ContainsFunc(records[0].Phases, func(p history.Phase) bool { return p.Name == Repair && p.Outcome != history.Succeeded })
 }
 
+// crashedBefore reports whether the previous deployment crashed or was killed. Records that cannot be read are reported by later phases.
+func (d *deployment) crashedBefore(ctx context.Context) bool {
+	if d.request.PreviousCrashed {
+		return true
+	}
+	records, err := d.deps.Records.List(ctx, d.deps.Env.Stack, 1)
+	return err == nil && len(records) > 0 && records[0].Outcome == history.Running
+}
+
 // previousCrashed reports whether an earlier deployment may have left something incomplete: its lock expired, its record has
 // the outcome Running, or the state has pending operations.
 func (d *deployment) previousCrashed() bool {

@@ -26,8 +26,10 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 		return "the new image runs, and whether it answers was not checked; it was not rolled back", nil
 	case failedPhase == Validate:
 		return "the new image runs and answers; it was not rolled back", nil
+	case !d.servicesChanged && failedPhase == Health:
+		return "no service was changed" + d.snapshotNote(ctx), nil // what does not answer does not serve
 	case !d.servicesChanged:
-		return "no service was changed: the previous version continues to serve" + d.snapshotNote(ctx), nil
+		return describeUnchanged(d.currentServices(ctx)) + d.snapshotNote(ctx), nil
 	case errors.As(cause, &expired):
 		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
 			d.snapshotNote(ctx), nil

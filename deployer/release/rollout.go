@@ -166,13 +166,13 @@ func (r *ecsRollout) newestTaskLog(ctx context.Context, o observation) []string 
 
 // restart implements rolloutWatcher. ECS deploys the same task definition again, so the stack does not change.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
-func (r *ecsRollout) restart(ctx context.Context) error {
+func (r *ecsRollout) restart(ctx context.Context, only environment.Role) error {
 	observations, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}
 	for _, o := range observations {
-		if !o.unchanged() {
+		if !o.unchanged() || only != "" && o.name != r.env.ServiceName(only) {
 			continue
 		}
 		if err := r.forceDeployment(ctx, o); err != nil {
@@ -275,8 +275,8 @@ type rolloutWatcher interface {
 	watch(ctx context.Context, log phaseLog) (map[string]string, error)
 	// outdatedServices returns the services that were not changed although they run another image.
 	outdatedServices(ctx context.Context) ([]string, error)
-	// restart starts a deployment of every service that was not changed.
-	restart(ctx context.Context) error
+	// restart starts a deployment of every service that was not changed, or only of one.
+	restart(ctx context.Context, only environment.Role) error
 	// waitUntilIdle waits until ECS has finished its own actions.
 	waitUntilIdle(ctx context.Context, log phaseLog)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // newTestLog returns a log, and what it reported except progress.
@@ -183,6 +184,23 @@ func TestRestartIsFollowed(t *testing.T) {
 	log, _ := newTestLog()
 	_, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
+}
+
+// A restart of one service leaves the others as they are.
+func TestRestartOnly(t *testing.T) {
+	for only, restarted := range map[environment.Role]string{
+		"": "-service", environment.API: "api-service", environment.Worker: "worker-service", environment.Migration: "",
+	} {
+		e, r := newFakeECS(t)
+		require.NoError(t, r.captureBaseline(t.Context()))
+		e.errors["UpdateService"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
+		err := r.restart(t.Context(), only)
+		if restarted == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, restarted+": ", "%q", only)
+	}
 }
 
 // A deployment that cannot be stopped is reported to continue.

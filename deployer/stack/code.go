@@ -22,7 +22,7 @@ func (s *Stack) describe() *environment.Environment {
 // deployedProgram returns the program of the environment as it is deployed.
 func (s *Stack) deployedProgram() pulumi.RunFunc {
 	return infra.Deploy(s.describe(), infra.Release{
-		Image: s.recorded, RecordedImage: s.recorded, DatabaseVersion: databaseVersion(s.handle.Current()), EndpointURL: s.endpointURL,
+		Image: s.recorded, RecordedImage: s.recorded, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
 	})
 }
 

@@ -126,7 +126,7 @@ func (o *Opener) Import(ctx context.Context, t *target.Target, p *ImportPlan, im
 		return 0, err
 	}
 	recovery := recoverer{handle, t}
-	err = progress.Step("take", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "take", func(report func(string)) (string, error) {
 		report(fmt.Sprintf("reading %d resources", len(p.Found)))
 		err := recovery.run(ctx, report, func() (err error) {
 			imported, err = p.apply(ctx, handle, image)

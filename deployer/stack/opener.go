@@ -30,7 +30,7 @@ type Opener struct {
 
 // Progress shows the steps of a command.
 type Progress interface {
-	Step(name string, run func(report func(string)) (summary string, err error)) error
+	Step(ctx context.Context, name string, run func(report func(string)) (summary string, err error)) error
 	Report(release.Event)
 }
 

@@ -151,7 +151,7 @@ func (r recoverer) unlockIfKilled(ctx context.Context, err error) error {
 
 // runStep recovers in a step of its own, for commands that are no deployment.
 func (r recoverer) runStep(ctx context.Context, progress Progress, program pulumi.RunFunc) error {
-	return progress.Step(release.Repair, func(report func(string)) (string, error) {
+	return progress.Step(ctx, release.Repair, func(report func(string)) (string, error) {
 		done, err := r.recover(ctx, program, report)
 		for _, line := range done {
 			progress.Report(release.Event{Kind: release.Note, Phase: release.Repair, Message: line})

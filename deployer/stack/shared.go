@@ -23,7 +23,7 @@ func (o *Opener) DeployShared(ctx context.Context, t *target.Target, shared *env
 			return nil, err
 		}
 	}
-	err = progress.Step("shared", func(report func(string)) (string, error) {
+	err = progress.Step(ctx, "shared", func(report func(string)) (string, error) {
 		var done engine.Summary
 		err := recovery.run(ctx, report, func() (err error) {
 			done, err = handle.Up(ctx, engine.Update{Program: program, Message: "bootstrap"}, reportTo(progress, "shared"))

@@ -84,7 +84,7 @@ func (s *Stack) RefreshFirst() { s.refresh = true }
 // program returns the environment's program with an image for the tasks and one for the stack's output.
 func (s *Stack) program(image, recorded string) pulumi.RunFunc {
 	return infra.Deploy(s.env, infra.Release{
-		Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), EndpointURL: s.endpointURL,
+		Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
 	})
 }
 
@@ -120,6 +120,11 @@ func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (
 func (s *Stack) Provision(ctx context.Context, image string, progress release.ProgressFunc) (release.Update, error) {
 	if s.scope.Code != nil {
 		return s.updateCode(ctx, codeUpdate{image: image, code: *s.scope.Code, migrationOnly: true, message: "migrate with " + image}, progress)
+	}
+	if s.scope.Components == nil || slices.Contains(s.scope.Components, DatabaseComponent) {
+		if err := s.renewTakenFinalSnapshot(ctx); err != nil {
+			return release.Update{}, err
+		}
 	}
 	provisioned := slices.DeleteFunc(s.components(), func(name string) bool { return name == ServicesComponent })
 	s.describeComponents(provisioned)
@@ -165,7 +170,7 @@ func (s *Stack) Release(ctx context.Context, image string, progress release.Prog
 // PendingChanges implements release.Infrastructure. The engine's lock is not taken: a preview reads the state as it is.
 func (s *Stack) PendingChanges(ctx context.Context, image string) ([]history.Change, error) {
 	program := infra.Deploy(s.env, infra.Release{
-		Image: image, RecordedImage: image, DatabaseVersion: databaseVersion(s.handle.Current()), EndpointURL: s.endpointURL,
+		Image: image, RecordedImage: image, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
 	})
 	plan, err := s.handle.Preview(ctx, engine.Update{Program: program}, nil)
 	var changes []history.Change
@@ -203,24 +208,6 @@ func (s *Stack) RecoverIfNeeded(ctx context.Context, progress Progress) error {
 	}
 	image := s.ImageOrPlaceholder()
 	return s.recovery.runStep(ctx, progress, s.program(image, image))
-}
-
-// Destroy deletes the stack's resources.
-func (s *Stack) Destroy(ctx context.Context, progress Progress) (done engine.Summary, err error) {
-	if err := s.RecoverIfNeeded(ctx, progress); err != nil {
-		return done, err
-	}
-	err = progress.Step("destroy", func(report func(string)) (string, error) {
-		err := s.recovery.run(ctx, report, func() (err error) {
-			done, err = s.handle.Destroy(ctx, engine.Update{Message: "destroy"}, reportTo(progress, "destroy"))
-			return err
-		})
-		for _, warning := range done.Warnings {
-			progress.Report(release.Event{Kind: release.Warning, Phase: "destroy", Message: warning})
-		}
-		return fmt.Sprintf("%d resources deleted", done.Changed()), err
-	})
-	return done, err
 }
 
 // TaskNetwork implements release.Infrastructure.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -12,12 +13,12 @@ import (
 )
 
 func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
-	stacks, err := localStacks(o.Dir)
+	stacks, domains, err := localStacks(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	simulated, err := local.Open(ctx, local.Options{
-		Dir: o.LocalDir(), AccountID: ref.AccountID, Region: ref.Region, Stacks: stacks, Faults: o.Faults,
+		Dir: o.LocalDir(), AccountID: ref.AccountID, Region: ref.Region, Stacks: stacks, Domains: domains, Faults: o.Faults,
 	})
 	if err != nil {
 		return nil, err
@@ -37,20 +38,22 @@ func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	}, nil
 }
 
-// localStacks returns the environments of the simulated account. One whose file is not valid is left out: the command that
+// localStacks returns the environments of the simulated account, and the root domains of their names. One whose file is not valid is left out: the command that
 // is about it reports that, and its secret is created once its file names the keys.
-func localStacks(dir string) ([]local.Stack, error) {
+func localStacks(dir string) (stacks []local.Stack, domains []string, err error) {
 	names, err := environment.List(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var stacks []local.Stack
 	for _, name := range names {
 		if env, err := environment.Load(dir, name); err == nil {
 			stacks = append(stacks, local.Stack{Name: env.Stack, SecretKeys: env.SecretKeys()})
+			if !slices.Contains(domains, env.Domain.Root) {
+				domains = append(domains, env.Domain.Root)
+			}
 		}
 	}
-	return stacks, nil
+	return stacks, domains, nil
 }
 
 // OpenCopy opens a temporary copy of the simulated account, which Close deletes.

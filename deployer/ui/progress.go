@@ -2,6 +2,7 @@ package ui
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -69,8 +70,8 @@ func (p *Progress) Close() {
 	p.erase()
 }
 
-// Step runs something that is not a deployment, and shows it as a phase.
-func (p *Progress) Step(name string, run func(report func(string)) (string, error)) error {
+// Step runs something that is not a deployment, and shows it as a phase: as interrupted where it failed after ctx had ended.
+func (p *Progress) Step(ctx context.Context, name string, run func(report func(string)) (string, error)) error {
 	started := p.Now()
 	p.Report(release.Event{Time: started, Kind: release.PhaseStarted, Phase: name})
 	summary, err := run(func(s string) {
@@ -81,6 +82,9 @@ func (p *Progress) Step(name string, run func(report func(string)) (string, erro
 	}
 	if err != nil {
 		ended.Outcome, ended.Message = history.Failed, ""
+		if ctx.Err() != nil {
+			ended.Outcome = history.Interrupted
+		}
 	}
 	p.Report(ended)
 	return err

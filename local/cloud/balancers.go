@@ -109,6 +109,10 @@ func (a *Account) Resolve(name string) (dnsName string, err error) {
 	return dnsName, err
 }
 
+// ForeignDomain is that of the certificate for another name. No site can have it.
+// Source: https://www.rfc-editor.org/rfc/rfc2606
+const ForeignDomain = "balancer.example"
+
 // parkingNameServers are the name servers of a registrar that does not delegate to the zone.
 var parkingNameServers = []string{"ns1.registrar-parking.example", "ns2.registrar-parking.example"}
 
@@ -149,7 +153,7 @@ func (m model) listener(r *Resource) Listener {
 			ARN: certificate.ID, Names: certificate.Strings("subjectAlternativeNames"), NotBefore: from, NotAfter: to,
 		}
 		if m.faults[faultCertificateName] {
-			l.Certificate.Names = []string{"old-api.balancer.example"}
+			l.Certificate.Names = []string{"old-api." + ForeignDomain}
 		}
 	}
 	for _, action := range r.Blocks("defaultActions") {

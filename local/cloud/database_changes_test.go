@@ -115,7 +115,7 @@ func TestMajorUpgrade(t *testing.T) {
 	next := values{"engineVersion": "17", "parameterGroupName": "db-postgres17"}
 	require.ErrorContains(t, update(next), "The AllowMajorVersionUpgrade flag must be present")
 	require.Equal(t, "16.8", aws.ToString(f.describe().EngineVersion), "a refused change changes nothing")
-	require.ErrorContains(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16"), "InvalidDBParameterGroupState")
+	require.ErrorContains(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16", nil), "InvalidDBParameterGroupState")
 
 	next["allowMajorVersionUpgrade"] = true
 	looked := false
@@ -137,7 +137,7 @@ func TestMajorUpgrade(t *testing.T) {
 	require.Equal(t, "available", aws.ToString(found.DBInstanceStatus), "the provider waits until then")
 	require.Equal(t, "17.8", aws.ToString(found.EngineVersion))
 	require.Contains(t, f.snapshotNames(), "preupgrade-db-16-8-to-17-8-2026-11-30-04-05")
-	require.NoError(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16"), "nothing uses it any more")
+	require.NoError(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16", nil), "nothing uses it any more")
 	require.Equal(t, db.ID, f.read(db.ID).ID)
 
 	f.create(typeDBParameterGroup, values{"name": "db-postgres16", "family": "postgres16"})
@@ -188,7 +188,7 @@ func TestDeferredUpgrade(t *testing.T) {
 	require.NoError(t, update(values{"engineVersion": "17", "parameterGroupName": "db-postgres17", "allowMajorVersionUpgrade": true}))
 	require.Equal(t, "16.8", aws.ToString(f.describe().EngineVersion))
 	require.Equal(t, "17", aws.ToString(f.describe().PendingModifiedValues.EngineVersion))
-	require.ErrorContains(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16"), "still members of this parameter group")
+	require.ErrorContains(t, f.DeleteResource(t.Context(), typeDBParameterGroup, "db-postgres16", nil), "still members of this parameter group")
 }
 
 func TestMaintenanceWindow(t *testing.T) {

@@ -226,13 +226,14 @@ func (a *Account) UpdateResource(ctx context.Context, typ, id string, inputs map
 }
 
 // DeleteResource deletes a resource. It is no error if the resource does not exist. While something uses the resource, it tries
-// for as long as the provider does.
-func (a *Account) DeleteResource(ctx context.Context, typ, id string) error {
+// for as long as the provider does. Properties are those of the state, from which the provider takes the arguments that the account
+// does not keep; nil leaves those of the last change.
+func (a *Account) DeleteResource(ctx context.Context, typ, id string, properties map[string]any) error {
 	t, err := resourceTypeOf(typ)
 	if err != nil {
 		return err
 	}
-	err = a.deleteNow(t, typ, id)
+	err = a.deleteNow(t, typ, id, properties)
 	var refused *Error
 	if t.deleteTimeout == 0 || !errors.As(err, &refused) || refused.Code != t.inUse.code {
 		return err
@@ -240,10 +241,10 @@ func (a *Account) DeleteResource(ctx context.Context, typ, id string) error {
 	if err := a.Clock().Wait(ctx, t.deleteTimeout); err != nil {
 		return fmt.Errorf("wait until %s can be deleted: %w", id, err)
 	}
-	return a.deleteNow(t, typ, id)
+	return a.deleteNow(t, typ, id, properties)
 }
 
-func (a *Account) deleteNow(t resourceType, typ, id string) error {
+func (a *Account) deleteNow(t resourceType, typ, id string, properties map[string]any) error {
 	return a.Update(func(s *State) error {
 		r := s.Get(typ, id)
 		if r == nil {
@@ -251,6 +252,9 @@ func (a *Account) deleteNow(t resourceType, typ, id string) error {
 		}
 		if t.inUse.code != "" && s.isReferenced(r) {
 			return t.inUse.errorFor(id)
+		}
+		if properties != nil {
+			r.setDeletionArguments(properties)
 		}
 		if t.onDelete != nil {
 			if err := t.onDelete(s, r); err != nil {
@@ -262,6 +266,20 @@ func (a *Account) deleteNow(t resourceType, typ, id string) error {
 		}
 		return nil
 	})
+}
+
+// deletionArguments are the properties of resources that no account keeps: the provider reads them from its state when it deletes.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/rds/instance.go
+var deletionArguments = []string{"skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "forceDestroy", "skipDestroy"}
+
+// setDeletionArguments replaces the resource's deletion arguments by those of a state.
+func (r *Resource) setDeletionArguments(properties map[string]any) {
+	for _, name := range deletionArguments {
+		delete(r.Outputs, name)
+		if value := properties[name]; value != nil {
+			r.Outputs[name] = value
+		}
+	}
 }
 
 // isReferenced reports whether another resource refers to r.

@@ -64,7 +64,7 @@ func TestDeleteOfWhatIsInUse(t *testing.T) {
 
 	took := func(typ, id, want string) time.Duration {
 		began := clk.Now()
-		err := a.DeleteResource(t.Context(), typ, id)
+		err := a.DeleteResource(t.Context(), typ, id, nil)
 		if want == "" {
 			require.NoError(t, err)
 		} else {
@@ -136,10 +136,10 @@ func TestCapacityProviders(t *testing.T) {
 		"Remove one and try again.", typeService, service(values{"launchType": "FARGATE"}))
 	made := e.create(typeService, service(nil))
 	require.Empty(t, made.Text("launchType"))
-	require.EqualError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID),
+	require.EqualError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID, nil),
 		"ResourceInUseException: The specified capacity provider is in use and cannot be removed.")
-	require.NoError(t, e.DeleteResource(t.Context(), typeService, made.ID))
-	require.NoError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID))
+	require.NoError(t, e.DeleteResource(t.Context(), typeService, made.ID, nil))
+	require.NoError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID, nil))
 }
 
 func TestTLSPolicies(t *testing.T) {
@@ -165,7 +165,7 @@ func TestSubnets(t *testing.T) {
 		values{"vpcId": vpc.ID, "cidrBlock": "10.0.0.128/25"})
 	e.rejects("InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist", typeSubnet,
 		values{"vpcId": "vpc-0", "cidrBlock": "10.0.2.0/24"})
-	require.EqualError(t, e.DeleteResource(context.Background(), typeVPC, vpc.ID),
+	require.EqualError(t, e.DeleteResource(context.Background(), typeVPC, vpc.ID, nil),
 		"DependencyViolation: The vpc '"+vpc.ID+"' has dependencies and cannot be deleted.")
 }
 
@@ -289,7 +289,7 @@ func TestDatabase(t *testing.T) {
 	e.create(typeSecretRotation, values{"secretId": secret["secretArn"],
 		"rotationRules": values{"automaticallyAfterDays": 30.0}})
 
-	require.EqualError(t, e.DeleteResource(context.Background(), typeDatabase, db.ID),
+	require.EqualError(t, e.DeleteResource(context.Background(), typeDatabase, db.ID, nil),
 		"InvalidParameterCombination: Cannot delete protected DB Instance, please disable deletion protection and try again.")
 	found, err := e.ReadResource(context.Background(), typeDatabase, "db")
 	require.NoError(t, err)
@@ -300,9 +300,13 @@ func TestDatabase(t *testing.T) {
 	updated, err := e.UpdateResource(context.Background(), typeDatabase, db.ID, inputs)
 	require.NoError(t, err)
 	require.Equal(t, db.Text("address"), updated.Text("address"), "random parts do not change")
-	require.NoError(t, e.DeleteResource(context.Background(), typeDatabase, db.ID))
+	// The provider takes the name of the final snapshot from its state, whatever the last change of the instance named.
+	state := values{"skipFinalSnapshot": false}
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeDatabase, db.ID, state), "FinalDBSnapshotIdentifier is required")
+	state["finalSnapshotIdentifier"] = "db-final-of-the-state"
+	require.NoError(t, e.DeleteResource(context.Background(), typeDatabase, db.ID, state))
 	require.NoError(t, e.View(func(s *State) error {
-		require.Contains(t, s.Snapshots, "db-final")
+		require.Contains(t, s.Snapshots, "db-final-of-the-state")
 		return nil
 	}))
 }
@@ -345,9 +349,9 @@ func TestListenerNeedsAnIssuedCertificate(t *testing.T) {
 	e.create(typeCertificateValidation, values{"certificateArn": certificate.ID})
 	listener := e.create(typeListener, https)
 	require.Contains(t, listener.ID, ":listener/app/alb/")
-	require.ErrorContains(t, e.DeleteResource(context.Background(), typeTargetGroup, target.ID), "ResourceInUse")
-	require.ErrorContains(t, e.DeleteResource(context.Background(), typeCertificate, certificate.ID), "ResourceInUseException")
-	require.ErrorContains(t, e.DeleteResource(context.Background(), typeZone, zone.ID), "HostedZoneNotEmpty")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeTargetGroup, target.ID, nil), "ResourceInUse")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeCertificate, certificate.ID, nil), "ResourceInUseException")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeZone, zone.ID, nil), "HostedZoneNotEmpty")
 }
 
 func TestAccessLogs(t *testing.T) {
@@ -368,7 +372,7 @@ func TestAccessLogs(t *testing.T) {
 	_, err := e.UpdateResource(context.Background(), typeBucketEncryption, kms.ID, encrypt("AES256"))
 	require.NoError(t, err)
 	e.create(typeLoadBalancer, balancer)
-	require.EqualError(t, e.DeleteResource(context.Background(), typeBucket, bucket.ID),
+	require.EqualError(t, e.DeleteResource(context.Background(), typeBucket, bucket.ID, nil),
 		"BucketNotEmpty: The bucket you tried to delete is not empty: logs")
 }
 
@@ -384,7 +388,7 @@ func TestTaskDefinitions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1.0, tagged.Number("revision"), "a tag does not create a revision")
 
-	require.NoError(t, e.DeleteResource(context.Background(), typeTaskDefinition, first.ID))
+	require.NoError(t, e.DeleteResource(context.Background(), typeTaskDefinition, first.ID, nil))
 	require.NoError(t, e.View(func(s *State) error {
 		require.True(t, s.Get(typeTaskDefinition, first.ID).Kept, "an old revision is kept for a rollback")
 		return nil
@@ -404,15 +408,15 @@ func TestRolesAndManagedPolicies(t *testing.T) {
 
 	require.Equal(t, boundary, e.create(typePolicy, values{"name": "boundary", "policy": "{}"}).ID)
 	role := e.create(typeRole, bound)
-	require.EqualError(t, e.DeleteResource(context.Background(), typePolicy, boundary), "DeleteConflict: Cannot delete a policy attached to entities.")
+	require.EqualError(t, e.DeleteResource(context.Background(), typePolicy, boundary, nil), "DeleteConflict: Cannot delete a policy attached to entities.")
 
 	e.rejects("NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
 		typeRolePolicyAttachment, values{"role": "task", "policyArn": "arn:aws:iam::123456789012:policy/none"})
 	attached := e.create(typeRolePolicyAttachment, values{"role": "task", "policyArn": boundary})
-	require.EqualError(t, e.DeleteResource(context.Background(), typeRole, role.ID), "DeleteConflict: Cannot delete entity, must detach all policies first.")
-	require.NoError(t, e.DeleteResource(context.Background(), typeRolePolicyAttachment, attached.ID))
-	require.NoError(t, e.DeleteResource(context.Background(), typeRole, role.ID))
-	require.NoError(t, e.DeleteResource(context.Background(), typePolicy, boundary))
+	require.EqualError(t, e.DeleteResource(context.Background(), typeRole, role.ID, nil), "DeleteConflict: Cannot delete entity, must detach all policies first.")
+	require.NoError(t, e.DeleteResource(context.Background(), typeRolePolicyAttachment, attached.ID, nil))
+	require.NoError(t, e.DeleteResource(context.Background(), typeRole, role.ID, nil))
+	require.NoError(t, e.DeleteResource(context.Background(), typePolicy, boundary, nil))
 }
 
 func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
@@ -433,7 +437,7 @@ func TestServiceNeedsAListenerBeforeItsTargetGroup(t *testing.T) {
 	e.rejects("InvalidParameterException: Creation of service api was not idempotent.", typeService, service)
 	e.rejects("ValidationException: ECS service doesn't exist: service/cluster/other", typeScalingTarget,
 		values{"resourceId": "service/cluster/other", "minCapacity": 1.0, "maxCapacity": 2.0})
-	require.ErrorContains(t, e.DeleteResource(context.Background(), typeCluster, cluster.ID), "ClusterContainsServicesException")
+	require.ErrorContains(t, e.DeleteResource(context.Background(), typeCluster, cluster.ID, nil), "ClusterContainsServicesException")
 }
 
 func TestNameConflicts(t *testing.T) {

@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,8 +30,12 @@ const (
 	keyFile         = "authority-key.pem"
 )
 
-// authorityLifetime is how long the authority's own certificate is valid.
-const authorityLifetime = 10 * 365 * 24 * time.Hour
+const (
+	// authorityLifetime is how long the authority's own certificate is valid. People trust it in their browsers, so that it is short.
+	authorityLifetime = 365 * 24 * time.Hour
+	// minAuthorityLifetime is how much of that is left at least, or another authority is created.
+	minAuthorityLifetime = 30 * 24 * time.Hour
+)
 
 // Authority is the certificate authority that issues ACM's certificates. It is created once for a directory and trusted
 // only by local mode.
@@ -41,11 +47,13 @@ type Authority struct {
 	issued map[string]*tls.Certificate
 }
 
-// OpenAuthority reads the authority from a directory, or creates it there with a key that only the owner can read.
-func OpenAuthority(dir string, now time.Time) (*Authority, error) {
+// OpenAuthority reads the authority from a directory, or creates it there with a key that only the owner can read. Its certificates are
+// valid only for the domains and names below them: with its key, no one can sign for other sites. An authority that does not permit one
+// of the domains, or permits all, or soon expires, is replaced; without domains, one that exists is used as it is.
+func OpenAuthority(dir string, domains []string, now time.Time) (*Authority, error) {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, keyFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return createAuthority(dir, now)
+		return createAuthority(dir, domains, now)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the local authority in %s: %w", dir, err)
@@ -54,14 +62,28 @@ func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	if !ok {
 		return nil, fmt.Errorf("read the local authority in %s: its key is not an ECDSA key", dir)
 	}
+	if len(domains) > 0 && !usable(pair.Leaf, domains, now) {
+		return createAuthority(dir, domains, now)
+	}
 	return newAuthority(pair.Leaf, key), nil
+}
+
+// usable reports whether an authority permits exactly names below some domains, the given ones among them, and does not expire soon.
+func usable(authority *x509.Certificate, domains []string, now time.Time) bool {
+	return now.Add(minAuthorityLifetime).Before(authority.NotAfter) && len(authority.ExcludedIPRanges) > 0 &&
+		!slices.ContainsFunc(domains, func(domain string) bool { return !slices.Contains(authority.PermittedDNSDomains, domain) })
+}
+
+// everyAddress returns the ranges of all IP addresses: constraints on names do not limit certificates for addresses.
+func everyAddress() []*net.IPNet {
+	return []*net.IPNet{{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}}
 }
 
 func newAuthority(certificate *x509.Certificate, key *ecdsa.PrivateKey) *Authority {
 	return &Authority{certificate: certificate, key: key, issued: map[string]*tls.Certificate{}}
 }
 
-func createAuthority(dir string, now time.Time) (*Authority, error) {
+func createAuthority(dir string, domains []string, now time.Time) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("create the local authority: %w", err)
@@ -69,7 +91,8 @@ func createAuthority(dir string, now time.Time) (*Authority, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "deployer local authority"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLifetime), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains, ExcludedIPRanges: everyAddress(),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

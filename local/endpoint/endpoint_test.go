@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +57,7 @@ func newFixture(t *testing.T, faults ...string) *fixture {
 		AccountID: "123456789012", Region: region, Clock: clk, Stacks: []cloud.Stack{{Name: "staging"}}, Faults: faults,
 	})
 	require.NoError(t, err)
-	authority, err := OpenAuthority(t.TempDir(), clk.now)
+	authority, err := OpenAuthority(t.TempDir(), testDomains, clk.now)
 	require.NoError(t, err)
 	s := &fixture{t: t, account: account, clock: clk, server: New(account, authority)}
 	t.Cleanup(func() {
@@ -350,11 +351,46 @@ func TestServe(t *testing.T) {
 	}, 5*time.Second, 5*time.Millisecond)
 }
 
+// testDomains are those that the account's certificates name.
+var testDomains = []string{"hyperchonk.com", cloud.ForeignDomain}
+
+// The authority signs for its domains only, and is replaced where it permits others or soon expires.
+func TestAuthorityIsConstrained(t *testing.T) {
+	dir, now := filepath.Join(t.TempDir(), "ca"), time.Now()
+	open := func(domains []string, at time.Time) *Authority {
+		authority, err := OpenAuthority(dir, domains, at)
+		require.NoError(t, err)
+		return authority
+	}
+	first := open(testDomains, now)
+	for name, valid := range map[string]bool{
+		"staging-api.hyperchonk.com": true, "hyperchonk.com": true, "old-api.balancer.example": true,
+		"www.bank.com": false, "hyperchonk.com.evil.net": false, "nothyperchonk.com": false,
+	} {
+		issued, err := first.Issue(cloud.Certificate{ARN: name, Names: []string{name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)})
+		require.NoError(t, err)
+		leaf, err := x509.ParseCertificate(issued.Certificate[0])
+		require.NoError(t, err)
+		_, err = leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: first.Roots()})
+		require.Equal(t, valid, err == nil, "%s: %v", name, err)
+	}
+	require.True(t, first.certificate.PermittedDNSDomainsCritical)
+	require.Len(t, first.certificate.ExcludedIPRanges, 2)
+	require.LessOrEqual(t, first.certificate.NotAfter.Sub(now), authorityLifetime)
+
+	same := func(a *Authority) bool { return a.certificate.Equal(first.certificate) }
+	require.True(t, same(open(testDomains[:1], now)), "it permits more")
+	require.True(t, same(open(nil, now.Add(2*authorityLifetime))), "without domains it is used as it is")
+	require.False(t, same(open(testDomains, now.Add(authorityLifetime-minAuthorityLifetime+time.Hour))), "it soon expires")
+	first = open(testDomains, now)
+	require.False(t, same(open(append(slices.Clone(testDomains), "example.org"), now)), "it does not permit a domain")
+}
+
 func TestAuthorityIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
-	first, err := OpenAuthority(dir, time.Now())
+	first, err := OpenAuthority(dir, testDomains, time.Now())
 	require.NoError(t, err)
-	second, err := OpenAuthority(dir, time.Now().Add(time.Hour))
+	second, err := OpenAuthority(dir, testDomains, time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.True(t, first.certificate.Equal(second.certificate))
 	info, err := os.Stat(filepath.Join(dir, keyFile))
@@ -362,6 +398,6 @@ func TestAuthorityIsKept(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, CertificateFile), []byte("nothing"), 0o600))
-	_, err = OpenAuthority(dir, time.Now())
+	_, err = OpenAuthority(dir, testDomains, time.Now())
 	require.ErrorContains(t, err, "read the local authority in "+dir)
 }

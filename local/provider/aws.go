@@ -315,7 +315,7 @@ func (p *awsProvider) Update(ctx context.Context, r plugin.UpdateRequest) (plugi
 }
 
 func (p *awsProvider) Delete(ctx context.Context, r plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	return plugin.DeleteResponse{}, p.account.DeleteResource(ctx, string(r.Type), string(r.ID))
+	return plugin.DeleteResponse{}, p.account.DeleteResource(ctx, string(r.Type), string(r.ID), toAccount(r.Outputs))
 }
 
 func (p *awsProvider) Invoke(_ context.Context, r plugin.InvokeRequest) (plugin.InvokeResponse, error) {
