@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs COMMAND on the environment of DEPLOYER_ENV: rollback (to TO), restart, migrate (with MIGRATION) or lock release (with FORCE).
+# Runs COMMAND on the environment of DEPLOYER_ENV: rollback (to TO), restart (of SERVICE), migrate (with MIGRATION) or lock release (with FORCE).
 # An argument of another command is an error, so that no wish is ignored.
 set -euo pipefail
 
 # only fails where a variable is set that another command takes.
 only() {
   local name allowed=" $* "
-  for name in TO MIGRATION FORCE; do
+  for name in TO SERVICE MIGRATION FORCE; do
     case $allowed in *" $name "*) continue ;; esac
     case ${!name:-} in
     "" | false) ;;
@@ -21,8 +21,8 @@ rollback)
   exec bin/deployer rollback ${TO:+"--to=$TO"} --wait --yes
   ;;
 restart)
-  only
-  exec bin/deployer up --code-only --restart --wait --yes
+  only SERVICE
+  exec bin/deployer restart ${SERVICE:+"--service=$SERVICE"} --wait --yes
   ;;
 migrate)
   only MIGRATION

@@ -108,7 +108,7 @@ func TestJobsWithApproval(t *testing.T) {
 	gated := map[string]string{
 		".github/workflows/deploy.yml":      "${{ needs.plan.outputs.image }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
 		".github/workflows/deploy-code.yml": "${{ needs.plan.outputs.image || needs.plan.outputs.commit }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
-		".github/workflows/operate.yml":     "${{ inputs.command }} ${{ inputs.to || inputs.migration }} in ${{ needs.plan.outputs.name }} ${{ inputs.unchecked }}",
+		".github/workflows/operate.yml":     "${{ inputs.command }} ${{ inputs.to || inputs.service || inputs.migration }} in ${{ needs.plan.outputs.name }} ${{ inputs.unchecked }}",
 	}
 	for name, p := range pipelines(t) {
 		for id, j := range p.Jobs {
@@ -803,7 +803,9 @@ func TestOperate(t *testing.T) {
 	}{
 		"rollback":                       {[]string{"COMMAND=rollback"}, "rollback --wait --yes", 0},
 		"rollback to an image":           {[]string{"COMMAND=rollback", "TO=1.41.7-9f8e7d6c5"}, "rollback --to=1.41.7-9f8e7d6c5 --wait --yes", 0},
-		"restart":                        {[]string{"COMMAND=restart", "FORCE=false"}, "up --code-only --restart --wait --yes", 0},
+		"restart":                        {[]string{"COMMAND=restart", "FORCE=false"}, "restart --wait --yes", 0},
+		"restart of a service":           {[]string{"COMMAND=restart", "SERVICE=worker"}, "restart --service=worker --wait --yes", 0},
+		"a rollback of a service":        {[]string{"COMMAND=rollback", "SERVICE=worker"}, "::error::service does not go with rollback", 3},
 		"migrate":                        {[]string{"COMMAND=migrate"}, "migrate --wait --yes", 0},
 		"migrate with another command":   {[]string{"COMMAND=migrate", "MIGRATION=npx prisma migrate status"}, "migrate --command=npx prisma migrate status --wait --yes", 0},
 		"lock release":                   {[]string{"COMMAND=lock release", "FORCE=false"}, "lock release --yes", 0},

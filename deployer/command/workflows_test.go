@@ -118,7 +118,7 @@ esac
 		"github.repository": "balancer/v3-backend-infra", "github.server_url": "https://github.com", "github.run_id": "41",
 		"github.event.pull_request.number": "7", "secrets.STATUS_WEBHOOK": "", "vars.STATUS_ENVIRONMENTS": "", "matrix.suite": "unit",
 		"secrets.CHECKOUT_TOKEN": "", "steps.build.outputs.digest": "", "inputs.unverified": "",
-		"inputs.command": "lock release", "inputs.to": "", "inputs.migration": "", "inputs.force": "false",
+		"inputs.command": "lock release", "inputs.to": "", "inputs.service": "", "inputs.migration": "", "inputs.force": "false",
 		"matrix.environment": "development", "matrix.os": "linux", "matrix.arch": "amd64",
 	}}
 }
