@@ -377,22 +377,7 @@ func runBucketTrial(ctx context.Context, t bucketTrialPlan) bucketResult {
 				return errors.New("a deployer has not ended")
 			}
 		}
-		var last error
-		for range 3 { // a loaded machine may miss heartbeats
-			third, err := start("third")
-			if err != nil {
-				return err
-			}
-			select {
-			case last = <-third:
-			case <-timeout:
-				return errors.New("the undisturbed deployer has not ended")
-			}
-			if last == nil {
-				break
-			}
-		}
-		return last
+		return undisturbed(start, timeout)
 	}()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -409,6 +394,25 @@ func runBucketTrial(ctx context.Context, t bucketTrialPlan) bucketResult {
 	}
 	r.accepted, r.acquisitions = l.total, len(l.orders)
 	return r
+}
+
+// undisturbed runs a deployer that must succeed; again where a loaded machine misses heartbeats.
+func undisturbed(start func(name string) (chan error, error), timeout <-chan time.Time) (last error) {
+	for range 3 {
+		third, err := start("third")
+		if err != nil {
+			return err
+		}
+		select {
+		case last = <-third:
+		case <-timeout:
+			return errors.New("the undisturbed deployer has not ended")
+		}
+		if last == nil {
+			return nil
+		}
+	}
+	return last
 }
 
 // run disturbs the processes of a deployer at its time, and ends the disturbance.
