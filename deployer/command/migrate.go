@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 func migrateVerb() verb {
@@ -125,5 +126,5 @@ func (o migrateOptions) printSummary(env *environment.Environment, result histor
 		o.terminal.printf("`%s` can be run in %s with %s; %s\n", command, env.Name, result.Image.Tag, dryRunNote)
 		return
 	}
-	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", command, result.Image.Tag, env.Name, duration(result))
+	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, duration(result))
 }

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			state := filepath.Join(env.WorkDir, "state")
 			for key, value := range map[string]string{
 				"DEPLOYER_DIR": root, "DEPLOYER_STATE_DIR": state, "ROOT": root, "STATE": state, "HOME": env.WorkDir, "USER": "tester",
-				"AWS_EC2_METADATA_DISABLED": "true", "GOGC": os.Getenv("GOGC"),
+				"AWS_EC2_METADATA_DISABLED": "true", "HOSTILE_COMMAND": "echo '" + hostileLine + "'", "GOGC": os.Getenv("GOGC"),
 			} {
 				env.Setenv(key, value)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // A terminal is how a command talks to the person or the program that runs it.
@@ -51,7 +52,7 @@ func (t *terminal) withWriteError(err error) error {
 // warn reports an error that changes nothing of the command's result; nil is none.
 func (t *terminal) warn(err error) {
 	if err != nil {
-		_, _ = fmt.Fprintf(t.err, "deployer: warning: %s\n", strings.TrimRight(err.Error(), "\n"))
+		_, _ = fmt.Fprintf(t.err, "deployer: warning: %s\n", sanitize.Text(strings.TrimRight(err.Error(), "\n")))
 		t.warnings.Add(1)
 	}
 }
