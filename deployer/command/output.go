@@ -91,8 +91,12 @@ func checkOutput(path string) error {
 	return nil
 }
 
-// writeFileAtomic writes a whole file or nothing, so that a full disk leaves what was there before. What is no regular file,
-// such as a pipe or a device, is written to.
+// outputMode is the mode of the files of --output. Any result may have a secret, or what an attacker would like to know.
+const outputMode = 0o600
+
+// writeFileAtomic writes a whole file or nothing, so that a full disk leaves what was there before. A new file can be read by its owner
+// alone; one that exists keeps its permissions, such as those of a page that a web server reads. What is no regular file, such as a
+// pipe or a device, is written to.
 func writeFileAtomic(path string, content []byte) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +106,7 @@ func writeFileAtomic(path string, content []byte) error {
 		return err
 	}
 	if found, err := os.Stat(target); err == nil && !found.Mode().IsRegular() {
-		return os.WriteFile(target, content, 0o644)
+		return os.WriteFile(target, content, outputMode)
 	}
-	return renameio.WriteFile(target, content, 0o644)
+	return renameio.WriteFile(target, content, outputMode, renameio.WithExistingPermissions())
 }
