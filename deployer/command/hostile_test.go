@@ -149,7 +149,9 @@ func outputs(t *testing.T, e logs.Event) map[string]string {
 	}
 	report := hostileReport(line, at)
 	for _, format := range ui.ReportFormats() {
-		add("status "+format, func(b *bytes.Buffer) error { return ui.Report(b, ui.StatusReport{Environments: report}, format, ui.Style{}) })
+		add("status "+format, func(b *bytes.Buffer) error {
+			return ui.Report(b, ui.StatusReport{Environments: report}, format, ui.Style{})
+		})
 	}
 	add("notification as JSON", func(b *bytes.Buffer) error { return ui.JSON(b, notify.NewMessage(report[0].Report, "", line)) })
 	add("notification for slack", func(b *bytes.Buffer) error {

@@ -123,7 +123,7 @@ func (o migrateOptions) printSummary(env *environment.Environment, result histor
 	}
 	command := strings.Join(words, " ")
 	if o.dryRun {
-		o.terminal.printf("`%s` can be run in %s with %s; %s\n", command, env.Name, result.Image.Tag, dryRunNote)
+		o.terminal.printf("`%s` can be run in %s with %s; %s\n", sanitize.Text(command), env.Name, result.Image.Tag, dryRunNote)
 		return
 	}
 	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, duration(result))
