@@ -158,7 +158,7 @@ func (o upOptions) check() error {
 	case o.restart && o.tag != "":
 		return hint.With(errors.New("--restart deploys the image that runs, and --image-tag names another"), leaveOut)
 	case o.unverifiedSet && o.unverified == "":
-		return hint.With(errors.New("--unverified has no reason"), "say why, for whoever reads the record")
+		return hint.With(errors.New("--unverified has no reason"), "give the reason, which the record keeps")
 	case o.codeOnly && len(o.components) > 0:
 		return hint.With(errors.New("--code-only and --component both limit what is deployed"), leaveOut)
 	}

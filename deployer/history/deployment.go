@@ -194,7 +194,7 @@ func LastVerified(records []Deployment) *Deployment {
 	return first(records, func(d *Deployment) bool { return d.Verified })
 }
 
-// HasVerified reports whether a record says that the image with the digest was verified healthy.
+// HasVerified reports whether a deployment of the image with the digest verified it healthy.
 func HasVerified(records []Deployment, digest string) bool {
 	return first(records, func(d *Deployment) bool { return d.Verified && d.Image.Digest == digest }) != nil
 }

@@ -118,7 +118,7 @@ func longestBackticks(s string) int {
 }
 
 // escapeMarkdown keeps text from being read as Markdown or HTML, and on one line. An empty comment follows the signs of mentions and of
-// references to issues: nobody is notified, and what is copied is the text. Addresses of pages stay links: they show where they lead.
+// references to issues: no one is notified, and what is copied is the text. Addresses of pages stay links: they show where they lead.
 func escapeMarkdown(s string) string {
 	return strings.NewReplacer(
 		`\`, `\\`, "\n", "<br>", "|", `\|`, "&", "&amp;", "<", "&lt;", "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "[", `\[`, "]", `\]`,
