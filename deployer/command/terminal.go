@@ -131,6 +131,9 @@ func (t *terminal) withOutputFile(path string, run func() error) error {
 	return err
 }
 
+// asks reports whether confirm asks.
+func (t *terminal) asks() bool { return !t.yes && isTerminal(t.in) }
+
 // confirm asks a person to type the name of what is about to change, for a reason. Without a terminal, --yes is needed.
 func (t *terminal) confirm(ctx context.Context, action, name, reason string) error {
 	if t.yes {

@@ -184,7 +184,7 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 		acquired = true
 		if t.Env.Protected {
 			action, reason := "deploy to", t.Name+" is protected"
-			if !o.terminal.yes {
+			if o.terminal.asks() {
 				image, err := release.DescribeChange(ctx, t.AWS, t.Env, o.tag)
 				if err != nil {
 					return o.rejected(ctx, t, err)
