@@ -16,6 +16,9 @@ import (
 // characters and those that change the direction of text are escaped, and workflow commands are broken with a space. Tabs and line ends
 // stay; CR LF becomes LF.
 func Text(s string) string {
+	if isHarmless(s) {
+		return s
+	}
 	s = text.Printable(strings.ReplaceAll(s, "\r\n", "\n"))
 	// The runner looks for this prefix anywhere in a line.
 	// Source: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs, TryParse
@@ -28,6 +31,16 @@ func Text(s string) string {
 		lines[i] = breakCommands(line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// isHarmless reports whether Text has nothing to change, for most of what AWS answers.
+func isHarmless(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return !strings.Contains(s, "##[") && !strings.Contains(s, "::")
 }
 
 // breakCommands separates the colons with which a workflow command begins. The runner accepts one at the start of a line, after white
@@ -78,6 +91,9 @@ func (w walker) walk(field string, v reflect.Value) {
 			}
 		}
 	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return // bytes are no text
+		}
 		for i := range v.Len() {
 			w.walk(field, v.Index(i))
 		}
