@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -49,7 +51,7 @@ func (n *trackingWriter) Write(b []byte) (int, error) {
 }
 
 // withJSONResult runs a deployment so that a program that reads its result as JSON gets one whatever happens to it.
-func (s *services) withJSONResult(kind history.Kind, tag string, run func() error) error {
+func (s *services) withJSONResult(kind history.Kind, image string, run func() error) error {
 	if s.flags.format != "json" {
 		return run()
 	}
@@ -61,8 +63,9 @@ func (s *services) withJSONResult(kind history.Kind, tag string, run func() erro
 		return err
 	}
 	name := s.targets.selected
+	tag, digest := release.SplitImage(image)
 	result := notStartedResult{Deployment: history.Deployment{
-		Environment: name, Stack: environment.StackOf(name), Kind: kind, By: whoami(), Image: history.Image{Tag: tag},
+		Environment: name, Stack: environment.StackOf(name), Kind: kind, By: whoami(), Image: history.Image{Tag: cmp.Or(tag, digest)},
 		Started: began, Ended: clock.Real().Now().UTC(), Outcome: history.Failed, Phases: []history.Phase{}, Error: err.Error(), Hint: hint.Of(err),
 	}}
 	if env, unknown := s.targets.environment(name); unknown == nil {
