@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -51,7 +52,8 @@ func (h sharedHint) MarshalYAML() ([]byte, error) {
 	if h.repeated {
 		return []byte("*" + h.name), nil
 	}
-	body, err := yaml.MarshalWithOptions(h.Hint, yaml.Flow(true))
+	flat := checks.Hint{Cause: joinLines(h.Cause), Solution: joinLines(h.Solution), Command: joinLines(h.Command)}
+	body, err := yaml.MarshalWithOptions(flat, yaml.Flow(true))
 	if h.name != "" {
 		body = append([]byte("&"+h.name+" "), body...)
 	}
@@ -111,7 +113,7 @@ func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})
 	}
 	for _, cert := range r.Certificates {
-		item := yaml.MapSlice{{Key: "domain", Value: cert.Domain}, {Key: "status", Value: cert.Status}}
+		item := yaml.MapSlice{{Key: "domain", Value: joinLines(cert.Domain)}, {Key: "status", Value: joinLines(cert.Status)}}
 		if cert.DaysLeft != nil {
 			item = append(item, yaml.MapItem{Key: "days_left", Value: *cert.DaysLeft})
 		}
@@ -193,11 +195,48 @@ func (t truncation) details(f checks.Finding) map[string]any {
 		return nil
 	}
 	plain, err := plainJSON(f.Details)
-	if t == (truncation{}) || err != nil {
+	if err != nil {
 		return f.Details
 	}
-	return t.truncate(plain).(map[string]any)
+	quoted, found := quoteLines(plain)
+	switch {
+	case t != (truncation{}):
+		quoted = t.truncate(quoted)
+	case !found:
+		return f.Details
+	}
+	return quoted.(map[string]any)
 }
+
+// quotedLines is a text of several lines within braces or brackets. There the encoder's block style would not be YAML.
+type quotedLines string
+
+// MarshalYAML implements yaml.BytesMarshaler.
+func (q quotedLines) MarshalYAML() ([]byte, error) { return json.Marshal(string(q)) }
+
+// quoteLines returns a value with its texts of several lines as quotedLines, and whether there were any.
+func quoteLines(v any) (quoted any, found bool) {
+	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "\n") {
+			return quotedLines(v), true
+		}
+	case map[string]any:
+		for key, inner := range v {
+			changed, has := quoteLines(inner)
+			v[key], found = changed, found || has
+		}
+	case []any:
+		for i, inner := range v {
+			changed, has := quoteLines(inner)
+			v[i], found = changed, found || has
+		}
+	}
+	return v, found
+}
+
+// joinLines returns a text, which seldom has several lines, on one.
+func joinLines(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func (t truncation) truncate(v any) any {
 	switch v := v.(type) {
