@@ -23,7 +23,7 @@ func Text(s string) string {
 	// The runner looks for this prefix anywhere in a line.
 	// Source: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs, TryParse
 	s = strings.ReplaceAll(s, "##[", "# #[")
-	if strings.Count(s, "::") < 2 {
+	if !strings.Contains(s, "::") {
 		return s
 	}
 	lines := strings.Split(s, "\n")
@@ -44,7 +44,7 @@ func isHarmless(s string) bool {
 }
 
 // breakCommands separates the colons with which a workflow command begins. The runner accepts one at the start of a line, after white
-// space. Here each start of a word counts, for a line may be wrapped.
+// space. Here each start of a word counts, for a line may be wrapped, and so does one without its end, which may follow on the line.
 // Source: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs, TryParseV2
 func breakCommands(line string) string {
 	var b strings.Builder
@@ -53,12 +53,18 @@ func breakCommands(line string) string {
 		b.WriteRune(r)
 		rest, start := line[i:], unicode.IsSpace(before)
 		before = r
-		if start && strings.HasPrefix(rest, "::") && strings.Contains(rest[2:], "::") {
+		if start && strings.HasPrefix(rest, "::") && !isAddress(rest) {
 			b.WriteByte(' ')
 			before = ' '
 		}
 	}
 	return b.String()
+}
+
+// isAddress reports whether a line begins with an IPv6 address, and has nothing that would make it a command.
+func isAddress(line string) bool {
+	word, _, _ := strings.Cut(line, " ")
+	return strings.Trim(word, "0123456789abcdefABCDEF:.") == "" && !strings.Contains(line[2:], "::")
 }
 
 // Value replaces every string that v points to with its Text: in fields, elements, and maps. The fields named in exact stay as they are,

@@ -30,6 +30,8 @@ func TestText(t *testing.T) {
 		"a command of the runner":     {"::error file=a::b", ": :error file=a::b"},
 		"after white space":           {"a\n \t\u3000::add-mask::a", "a\n \t\u3000: :add-mask::a"},
 		"where a line may be wrapped": {"a ::stop-commands::b ::c::", "a : :stop-commands::b : :c::"},
+		"without an end":              {"::error", ": :error"},
+		"a mapped address":            {"::ffff:10.0.0.1 - GET", "::ffff:10.0.0.1 - GET"},
 		"many colons":                 {":::::", ": : :::"},
 		"an address":                  {"::1 is local", "::1 is local"},
 		"after a removed sequence":    {"\x1b[0m::error::b", ": :error::b"},
