@@ -52,7 +52,10 @@ func (h sharedHint) MarshalYAML() ([]byte, error) {
 	if h.repeated {
 		return []byte("*" + h.name), nil
 	}
-	flat := checks.Hint{Cause: joinLines(h.Cause), Solution: joinLines(h.Solution), Command: joinLines(h.Command)}
+	flat := yaml.MapSlice{{Key: "cause", Value: flowText(h.Cause)}, {Key: "solution", Value: flowText(h.Solution)}}
+	if h.Command != "" {
+		flat = append(flat, yaml.MapItem{Key: "command", Value: flowText(h.Command)})
+	}
 	body, err := yaml.MarshalWithOptions(flat, yaml.Flow(true))
 	if h.name != "" {
 		body = append([]byte("&"+h.name+" "), body...)
@@ -113,7 +116,7 @@ func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})
 	}
 	for _, cert := range r.Certificates {
-		item := yaml.MapSlice{{Key: "domain", Value: joinLines(cert.Domain)}, {Key: "status", Value: joinLines(cert.Status)}}
+		item := yaml.MapSlice{{Key: "domain", Value: flowText(cert.Domain)}, {Key: "status", Value: flowText(cert.Status)}}
 		if cert.DaysLeft != nil {
 			item = append(item, yaml.MapItem{Key: "days_left", Value: *cert.DaysLeft})
 		}
@@ -208,7 +211,7 @@ func (t truncation) details(f checks.Finding) map[string]any {
 	return quoted.(map[string]any)
 }
 
-// quotedLines is a text of several lines within braces or brackets. There the encoder's block style would not be YAML.
+// quotedLines is a text of several lines, or with brackets or braces, within brackets or braces. There the encoder quotes neither.
 type quotedLines string
 
 // MarshalYAML implements yaml.BytesMarshaler.
@@ -218,9 +221,8 @@ func (q quotedLines) MarshalYAML() ([]byte, error) { return json.Marshal(string(
 func quoteLines(v any) (quoted any, found bool) {
 	switch v := v.(type) {
 	case string:
-		if strings.Contains(v, "\n") {
-			return quotedLines(v), true
-		}
+		quoted = flowText(v)
+		return quoted, quoted != any(v)
 	case map[string]any:
 		for key, inner := range v {
 			changed, has := quoteLines(inner)
@@ -235,8 +237,13 @@ func quoteLines(v any) (quoted any, found bool) {
 	return v, found
 }
 
-// joinLines returns a text, which seldom has several lines, on one.
-func joinLines(s string) string { return strings.Join(strings.Fields(s), " ") }
+// flowText returns a text as quotedLines where it needs that, else the text.
+func flowText(s string) any {
+	if strings.ContainsAny(s, "\n[]{}") {
+		return quotedLines(s)
+	}
+	return s
+}
 
 func (t truncation) truncate(v any) any {
 	switch v := v.(type) {
