@@ -70,7 +70,7 @@ func FuzzHostileLines(f *testing.F) {
 			case strings.HasSuffix(name, "markdown"):
 				requireNoMarkup(t, name, output)
 			case strings.HasSuffix(name, "html"):
-				require.Equal(t, strings.Count(harmless[name], "<"), strings.Count(output, "<"), "%s: %q", name, output)
+				require.LessOrEqual(t, strings.Count(output, "<"), strings.Count(harmless[name], "<"), "%s: %q", name, output)
 			case strings.HasSuffix(name, "slack"):
 				require.NotContains(t, output, "<", name)
 			}
@@ -189,11 +189,14 @@ func hostileReport(line string, at time.Time) []ui.EnvironmentReport {
 	return []ui.EnvironmentReport{r}
 }
 
+// commandName matches a command's name, with its properties; the runner ignores others.
+var commandName = regexp.MustCompile(`^[A-Za-z-]+( .*)?$`)
+
 // workflowCommands returns the commands that GitHub's runner finds in an output, without their values.
 func workflowCommands(output string) (found []string) {
 	for line := range strings.SplitSeq(output, "\n") {
 		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "::") {
-			if command, _, is := strings.Cut(trimmed[2:], "::"); is {
+			if command, _, is := strings.Cut(trimmed[2:], "::"); is && commandName.MatchString(command) {
 				found = append(found, command)
 			}
 		}
