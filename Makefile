@@ -131,7 +131,7 @@ e2e: build
 ## fuzz: search entrypoint and configuration for crashes and leaks for FUZZTIME (10m), all targets together
 .PHONY: fuzz
 fuzz:
-	@FUZZTIME=$(or $(FUZZTIME),10m) tools/fuzz.sh ./entrypoint ./configuration
+	@FUZZTIME=$(or $(FUZZTIME),10m) tools/fuzz.sh ./entrypoint ./configuration ./internal/sanitize ./deployer/command
 
 ## bench: how much time the deployer adds to the engine's own, and status to AWS's, as ratios
 .PHONY: bench

@@ -101,6 +101,7 @@ func edits() []edit {
 		{key: "domain.name", value: "staging-api-2.hyperchonk.com"},
 		{key: "deployment.rollback", value: "manual"},
 		{key: "deployment.backup", value: "snapshot"},
+		{key: "deployment.verifiedIn", value: []string{}}, // another value would let no new image through
 		{key: "deployment.snapshotsKept", value: 3},
 		{key: "deployment.rollout", value: object{"timeout": "10m"}},
 		{key: "deployment.migrations", value: object{"order": "after"}},

@@ -30,6 +30,8 @@ const (
 	ShadowedKey configuration.Kind = "shadowed"
 	// UnknownKey is a key that the environment's file does not list for the application.
 	UnknownKey configuration.Kind = "unknown"
+	// LoaderKey is a key with which entrypoint starts no application.
+	LoaderKey configuration.Kind = "loader"
 )
 
 // SecretProblems returns what is wrong with the keys of a configuration secret: the required ones first, in the order of the
@@ -57,10 +59,10 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 	}
 	// An empty DATABASE_URL counts as missing; other empty values can be intended.
 	var problems []KeyProblem
-	if values[key] != "" {
+	if values[key] != "" || configuration.ChangesLoader(key) {
 		problems = valueProblems(key, values, key == environment.VarDatabaseURL, env)
 	}
-	if !env.ReadsVariable(key) {
+	if !env.ReadsVariable(key) && !configuration.ChangesLoader(key) {
 		problems = append(problems, KeyProblem{key, UnknownKey, "is not known to the application: neither configuration.required nor configuration.optional of " +
 			environment.FileName(env.Stack) + " has it", false, false})
 	}
@@ -70,6 +72,9 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 // valueProblems evaluates a key's value. Another environment's database prevents a deployment whichever key refers to it; other
 // problems do so where the key is required.
 func valueProblems(key string, values map[string]string, required bool, env *environment.Environment) []KeyProblem {
+	if configuration.ChangesLoader(key) {
+		return []KeyProblem{{key, LoaderKey, "would change the code that the application loads: remove it, and set it in the image with ENV", true, true}}
+	}
 	if what, foreign := foreignDatabase(env, values[key]); foreign {
 		return []KeyProblem{{key, ForeignKey, "refers to " + what, true, true}}
 	}

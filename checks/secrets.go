@@ -115,6 +115,12 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 			return of.reason, Hint{Cause: of.cause, Solution: "set each key in the message", Command: command(env, "secrets set")}
 		}
 	}
+	if slices.ContainsFunc(problems, func(p KeyProblem) bool { return p.Kind == LoaderKey }) {
+		return "SecretChangesLoader", Hint{
+			Cause:    "a variable of the runtime was set in the secret instead of in the image",
+			Solution: "delete the key, and set the variable in the image with ENV", Command: command(env, "secrets set") + " --delete",
+		}
+	}
 	return "SecretKeysWithoutEffect", Hint{
 		Cause:    "the name is misspelled, or the key is obsolete",
 		Solution: "delete the key, or list it in configuration.optional of " + environment.FileName(env.Stack),

@@ -380,6 +380,8 @@ func TestSecretStopsWherePreflightDoes(t *testing.T) {
 		"not known, no URL":         {"UNKNOWN_URL", "hunter2", Warning},
 		"not known, foreign":        {"UNKNOWN", proxy, Error},
 		"without effect":            {"DATABASE_HOST", "changeme", Warning},
+		"for a loader":              {"LD_PRELOAD", "/tmp/x.so", Error},
+		"for a loader, empty":       {"NODE_OPTIONS", "", Error},
 		"DATABASE_URL, empty":       {"DATABASE_URL", "", Healthy},
 		"DATABASE_URL, placeholder": {"DATABASE_URL", "postgresql://u:changeme@h/b", Error},
 	} {

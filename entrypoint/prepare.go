@@ -65,6 +65,9 @@ func (l launcher) prepare(ctx context.Context) (*prepared, error) {
 	for _, warning := range settings.Warnings {
 		l.log("warning: " + warning.Text(settings.Source))
 	}
+	if err := rejectLoaderVariables(settings); err != nil {
+		return nil, err
+	}
 	all := merge(existing, settings, url, l.override)
 	if err := l.validate(all, settings); err != nil {
 		return nil, err
@@ -124,6 +127,16 @@ func (l launcher) readFile() (*configuration.Settings, error) {
 		return nil, configurationError(err)
 	}
 	return settings, nil
+}
+
+// rejectLoaderVariables returns an error if the settings have variables that determine which code is loaded.
+func rejectLoaderVariables(settings *configuration.Settings) error {
+	found := slices.DeleteFunc(slices.Sorted(maps.Keys(settings.Values)), func(name string) bool { return !configuration.ChangesLoader(name) })
+	if len(found) == 0 {
+		return nil
+	}
+	return configurationError(fmt.Errorf("the application was not started: %s has %s, which would change the code that it loads; "+
+		"remove it there, and set it in the image with ENV", settings.Source, strings.Join(found, ", ")))
 }
 
 // validate returns an error if required variables are missing, and warns of suspicious values.

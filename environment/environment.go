@@ -224,6 +224,9 @@ const (
 type Deployment struct {
 	Rollback Rollback `yaml:"rollback"`
 	Backup   Backup   `yaml:"backup"`
+	// VerifiedIn names environments, by stack or full name: only an image that one of them has verified is deployed. Without any, every
+	// image is.
+	VerifiedIn []string `yaml:"verifiedIn"`
 	// SnapshotsKept is how many pre-deployment snapshots are kept.
 	SnapshotsKept int           `yaml:"snapshotsKept"`
 	Rollout       RolloutLimits `yaml:"rollout"`

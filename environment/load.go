@@ -162,7 +162,7 @@ func LoadAndCompare(dir, name string) (*Environment, error) {
 			others = append(others, other)
 		}
 	}
-	if problems := conflicts(e, others); len(problems) > 0 {
+	if problems := append(conflicts(e, others), verifiedInProblems(e, append(others, e))...); len(problems) > 0 {
 		return nil, doc.invalid(problems)
 	}
 	return e, nil

@@ -185,6 +185,38 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
+func TestVerifiedIn(t *testing.T) {
+	env := func(stack, account string, verifiedIn ...string) *Environment {
+		return &Environment{Stack: stack, Account: account, Deployment: Deployment{VerifiedIn: verifiedIn}}
+	}
+	for name, test := range map[string]struct {
+		envs []*Environment
+		want string
+	}{
+		"off":               {[]*Environment{env("dev", "1"), env("production", "2")}, ""},
+		"one after another": {[]*Environment{env("dev", "1"), env("production", "1", "staging"), env("staging", "1", "development")}, ""},
+		"one of two":        {[]*Environment{env("dev", "1"), env("production", "1", "staging", "dev"), env("staging", "1", "production", "dev")}, ""},
+		"another account":   {[]*Environment{env("production", "1", "staging"), env("staging", "2")}, "staging keeps its records in the account 2"},
+		"not there":         {[]*Environment{env("production", "1", "staging")}, "there is no valid environment staging"},
+		"a circle":          {[]*Environment{env("production", "1", "staging"), env("staging", "1", "production")}, "wait for each other"},
+		"a circle of three": {[]*Environment{env("a", "1", "b"), env("b", "1", "c"), env("c", "1", "a")}, "wait for each other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var found []string
+			for _, e := range test.envs {
+				for _, p := range verifiedInProblems(e, test.envs) {
+					found = append(found, p.Message)
+				}
+			}
+			if test.want == "" {
+				require.Empty(t, found)
+				return
+			}
+			require.Contains(t, strings.Join(found, "; "), test.want)
+		})
+	}
+}
+
 // TestLoadAndCompare checks that only the problems of one file are reported.
 func TestLoadAndCompare(t *testing.T) {
 	dir := t.TempDir()

@@ -433,6 +433,12 @@ Pulumi.staging.yaml:13: configuration.required[2]: NODE_ENV is listed twice; rem
 Pulumi.staging.yaml:14: deployment.rollback: "maybe" is not a valid value; give automatic or manual
    14 |     deployment: {rollback: maybe}
 `,
+	"verified-in": `
+Pulumi.staging.yaml:14: deployment.verifiedIn[1]: an image would have to be verified here before it is deployed here; name another environment, such as staging
+Pulumi.staging.yaml:14: deployment.verifiedIn[2]: development is listed twice; remove it
+Pulumi.staging.yaml:14: deployment.verifiedIn[3]: "Prod!" is not valid; name another environment, such as staging
+   14 |     deployment: {verifiedIn: [dev, staging, development, "Prod!"]}
+`,
 	"rollout-timeout": `
 Pulumi.staging.yaml:14: deployment.rollout.timeout: 7h is out of range; give a time from 1s to 6h
    14 |     deployment: {rollout: {timeout: 7h}}

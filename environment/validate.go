@@ -294,6 +294,16 @@ func (e *Environment) deploymentProblems(l *problemList) {
 	d := e.Deployment
 	oneOf(l, "deployment.rollback", d.Rollback, RollbackAutomatic, RollbackManual)
 	oneOf(l, "deployment.backup", d.Backup, BackupSnapshot, BackupNone)
+	for i, name := range d.VerifiedIn {
+		path := fmt.Sprintf("deployment.verifiedIn[%d]", i)
+		l.match(path, name, namePattern, "name another environment, such as staging")
+		switch {
+		case StackOf(name) == e.Stack:
+			l.add(path, "name another environment, such as staging", "an image would have to be verified here before it is deployed here")
+		case slices.IndexFunc(d.VerifiedIn, func(other string) bool { return StackOf(other) == StackOf(name) }) < i:
+			l.add(path, "remove it", "%s is listed twice", name)
+		}
+	}
 	l.within("deployment.snapshotsKept", d.SnapshotsKept, 1, 90)
 	l.duration("deployment.rollout.timeout", d.Rollout.Timeout, time.Second, maxTimeout)
 	oneOf(l, "deployment.migrations.order", d.Migrations.Order, BeforeServices, AfterServices)
@@ -408,11 +418,53 @@ func CheckConflicts(envs []*Environment) error {
 func conflictsByFile(envs []*Environment) []*problem.Error {
 	var byFile []*problem.Error
 	for i, later := range envs {
-		if l := conflicts(later, envs[:i]); len(l) > 0 {
+		if l := append(conflicts(later, envs[:i]), verifiedInProblems(later, envs)...); len(l) > 0 {
 			byFile = append(byFile, &problem.Error{Source: FileName(later.Stack), Problems: l})
 		}
 	}
 	return byFile
+}
+
+// verifiedInProblems returns what is wrong with deployment.verifiedIn among all environments. Records of deployments are stored by account.
+func verifiedInProblems(env *Environment, all []*Environment) problemList {
+	var l problemList
+	for i, name := range env.Deployment.VerifiedIn {
+		path := fmt.Sprintf("deployment.verifiedIn[%d]", i)
+		other := namedStack(all, StackOf(name))
+		switch {
+		case other == nil:
+			l.add(path, "name another environment", "there is no valid environment %s", name)
+		case other.Account != env.Account || other.Prefix != env.Prefix:
+			l.add(path, "name an environment of the account "+env.Account+" with the same prefix, or remove it",
+				"%s keeps its records in the account %s, where they are not read from here", name, other.Account)
+		}
+	}
+	if len(l) == 0 && !verifiable(env, all, nil) {
+		l.add("deployment.verifiedIn", "remove the key from the environment that is deployed first",
+			"the environments that it names wait for each other to verify an image")
+	}
+	return l
+}
+
+// verifiable reports whether an environment can deploy a new image at all: at once, or after one that it names. The environments in
+// waiting wait for this one.
+func verifiable(env *Environment, all, waiting []*Environment) bool {
+	if len(env.Deployment.VerifiedIn) == 0 {
+		return true
+	}
+	waiting = append(slices.Clone(waiting), env)
+	return slices.ContainsFunc(env.Deployment.VerifiedIn, func(name string) bool {
+		other := namedStack(all, StackOf(name))
+		return other != nil && !slices.Contains(waiting, other) && verifiable(other, all, waiting)
+	})
+}
+
+// namedStack returns the environment of a stack, or nil.
+func namedStack(all []*Environment, stack string) *Environment {
+	if i := slices.IndexFunc(all, func(e *Environment) bool { return e.Stack == stack }); i >= 0 {
+		return all[i]
+	}
+	return nil
 }
 
 func conflicts(env *Environment, others []*Environment) problemList {

@@ -178,6 +178,9 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	require.Empty(t, deniedActions(t, deploy, everything, "staging", "staging"))
 	require.Empty(t, deniedActions(t, deploy, everything, "development", "dev"))
 	require.Empty(t, deniedActions(t, production, everything, "production", "production"))
+	for _, stack := range []string{"dev", "staging"} {
+		require.Empty(t, deniedActions(t, production, []string{"s3.GetObject", "s3.ListObjectsV2"}, stack, stack), "deployment.verifiedIn reads the records of %s", stack)
+	}
 
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
 	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, reading, "staging", "staging"))

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // Target is an endpoint to probe.
@@ -54,6 +55,7 @@ func Run(ctx context.Context, target Target, network Network, clk clock.Clock) [
 			start := clk.Now()
 			p.Problem = p.run(ctx)
 			p.Steps.Total = p.elapsedMS(start)
+			sanitize.Value(p.Result)
 		})
 	}
 	all.Wait()

@@ -133,6 +133,14 @@ func TestRunHealthy(t *testing.T) {
 	require.GreaterOrEqual(t, results[0].Steps.Total, results[0].Steps.TLS)
 }
 
+func TestRunReturnsHarmlessText(t *testing.T) {
+	a := newAuthority(t)
+	network := serve(t, a, a.issue(t, domain, -day, 60*day), 0, respond(503, `{"status":"::error::x\u001b[2J\r","database":"##[error]"}`))
+	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}}, network, clock.Real())
+	require.Equal(t, &Body{Status: `: :error::x\x0d`, Database: "# #[error]"}, results[0].Body)
+	require.NotContains(t, results[0].Problem.Message, "\x1b")
+}
+
 func TestRunProblems(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	good := a.issue(t, domain, -day, 60*day)

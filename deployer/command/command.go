@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // The exit codes, as in the README's table.
@@ -145,11 +146,12 @@ func exitCode(err error) int {
 	return codeNotRun
 }
 
-// printError prints an error once, and its hint on a line of its own.
+// printError prints an error once, and its hint on a line of its own. An error may quote a text that nothing has sanitized, such as a name
+// server's answer.
 func printError(w io.Writer, err error) {
-	_, _ = fmt.Fprintf(w, "deployer: %s\n", strings.TrimRight(err.Error(), "\n"))
+	_, _ = fmt.Fprintf(w, "deployer: %s\n", sanitize.Text(strings.TrimRight(err.Error(), "\n")))
 	if remedy := hint.Of(err); remedy != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", remedy)
+		_, _ = fmt.Fprintf(w, "hint: %s\n", sanitize.Text(remedy))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 func execVerb() verb {
@@ -74,7 +75,7 @@ func (o execOptions) run(ctx context.Context) error {
 		if len(o.command) == 0 {
 			o.command = []string{"/bin/sh"}
 		}
-		o.terminal.log(fmt.Sprintf("%s in %s of task %s", strings.Join(o.command, " "), target.Container, target.Task))
+		o.terminal.log(fmt.Sprintf("%s in %s of task %s", sanitize.Text(strings.Join(o.command, " ")), target.Container, target.Task))
 		opened, err := ecsexec.StartSession(ctx, client, target, o.command)
 		if err != nil {
 			return refusedSession(env, err)

@@ -97,7 +97,7 @@ func drills() map[string][]drill {
 		"images":  {reads("")},
 		"preview": {reads("--image-tag " + otherTag), once("--refresh --image-tag "+otherTag, "")},
 		"drift":   {reads("")},
-		"migrate": {reads("--dry-run"), once("", ""), once("--fault migration-fails", "")},
+		"migrate": {reads("--dry-run"), once("", ""), once("--fault migration-fails", ""), once("--command printenv", "")},
 		"destroy": {
 			{args: "--env production --local --yes", ends: rejected}, once("", ""),
 		},
@@ -108,7 +108,10 @@ func drills() map[string][]drill {
 			{before: "up --env dev --image-tag " + otherTag, args: "--env staging --local --compare dev", everyForm: true, faults: true},
 		},
 		"outputs": {reads(""), prints("--env shared --local")},
-		"logs":    {{args: "--env staging --local --timeout 20s", everyForm: true, faults: true, ends: anyOutcome}},
+		"logs": {
+			{args: "--env staging --local --timeout 20s", everyForm: true, faults: true, ends: anyOutcome},
+			{before: "migrate --command printenv --env staging", args: "--env staging --local --since 1h", everyForm: true},
+		},
 		"exec":    {{args: "--env staging --local --timeout 20s", ends: anyOutcome}},
 		"cost":    {reads("--actual"), prints("--env all")},
 		"url":     {prints("--env staging")},

@@ -25,7 +25,8 @@ func logsVerb() verb {
 	return verb{
 		name: "logs", usage: "print container logs: services interleaved by time, JSON lines made readable",
 		long: `Times are UTC, as CloudWatch shows them. Lines that are JSON objects are shown as level, message and the other fields;
---format json is one JSON object a line, raw the lines as they were written. --filter takes words (a line must contain
+--format json is one JSON object a line, raw the lines alone. Control sequences are removed from all of them, and values of the
+configuration secret are replaced by [hidden]. --filter takes words (a line must contain
 all of them; -word excludes lines, ?word is one of several) and every other CloudWatch filter pattern.`,
 		examples: []string{
 			"deployer logs --env staging --follow",
@@ -80,15 +81,17 @@ func (o logsOptions) run(ctx context.Context) error {
 		}
 		style := o.terminal.style()
 		printer := logs.Printer{
-			Out: o.terminal.out, Format: o.format, Colour: style.Color, Terminal: isTerminal(o.terminal.out), Width: sourceWidth(o.services),
+			Out: o.terminal.out, Format: o.format, Colour: style.Color, Width: sourceWidth(o.services),
 		}
 		reader := logs.Reader{Client: cloudwatchlogs.NewFromConfig(t.AWS), Query: query, Emit: printer.Print}
 		if o.follow {
+			defer o.reportUnhidden(t)
 			return o.endOfFollow(ctx, env, reader.Follow(ctx, t.Clock, o.reportDropped, func(err error) {
 				o.terminal.warn(fmt.Errorf("%w; no line is lost, the request is retried", err))
 			}))
 		}
 		shown, dropped, err := reader.Read(ctx)
+		o.reportUnhidden(t)
 		if err != nil {
 			return o.explain(ctx, env, err)
 		}
@@ -165,6 +168,13 @@ func sourceWidth(services []string) int {
 		width = max(width, len(service))
 	}
 	return width + len("/01234567")
+}
+
+// reportUnhidden warns where values of the configuration secret were not hidden.
+func (o logsOptions) reportUnhidden(t *target.Target) {
+	if err := t.Responses.SecretUnread(); err != nil {
+		o.terminal.warn(fmt.Errorf("the values of %s are not hidden in these lines, for it could not be read: %w", t.Env.SecretName(), err))
+	}
 }
 
 func (o logsOptions) reportDropped(lines int) {

@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 func migrateVerb() verb {
@@ -122,8 +123,8 @@ func (o migrateOptions) printSummary(env *environment.Environment, result histor
 	}
 	command := strings.Join(words, " ")
 	if o.dryRun {
-		o.terminal.printf("`%s` can be run in %s with %s; %s\n", command, env.Name, result.Image.Tag, dryRunNote)
+		o.terminal.printf("`%s` can be run in %s with %s; %s\n", sanitize.Text(command), env.Name, result.Image.Tag, dryRunNote)
 		return
 	}
-	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", command, result.Image.Tag, env.Name, duration(result))
+	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, duration(result))
 }

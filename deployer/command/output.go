@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -49,7 +51,7 @@ func (n *trackingWriter) Write(b []byte) (int, error) {
 }
 
 // withJSONResult runs a deployment so that a program that reads its result as JSON gets one whatever happens to it.
-func (s *services) withJSONResult(kind history.Kind, tag string, run func() error) error {
+func (s *services) withJSONResult(kind history.Kind, image string, run func() error) error {
 	if s.flags.format != "json" {
 		return run()
 	}
@@ -61,8 +63,9 @@ func (s *services) withJSONResult(kind history.Kind, tag string, run func() erro
 		return err
 	}
 	name := s.targets.selected
+	tag, digest := release.SplitImage(image)
 	result := notStartedResult{Deployment: history.Deployment{
-		Environment: name, Stack: environment.StackOf(name), Kind: kind, By: whoami(), Image: history.Image{Tag: tag},
+		Environment: name, Stack: environment.StackOf(name), Kind: kind, By: whoami(), Image: history.Image{Tag: cmp.Or(tag, digest)},
 		Started: began, Ended: clock.Real().Now().UTC(), Outcome: history.Failed, Phases: []history.Phase{}, Error: err.Error(), Hint: hint.Of(err),
 	}}
 	if env, unknown := s.targets.environment(name); unknown == nil {
@@ -92,8 +95,12 @@ func checkOutput(path string) error {
 	return nil
 }
 
-// writeFileAtomic writes a whole file or nothing, so that a full disk leaves what was there before. What is no regular file,
-// such as a pipe or a device, is written to.
+// outputMode is the mode of the files of --output. Any result may have a secret, or what an attacker would like to know.
+const outputMode = 0o600
+
+// writeFileAtomic writes a whole file or nothing, so that a full disk leaves what was there before. A new file can be read by its owner
+// alone; one that exists keeps its permissions, such as those of a page that a web server reads. What is no regular file, such as a
+// pipe or a device, is written to.
 func writeFileAtomic(path string, content []byte) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +110,7 @@ func writeFileAtomic(path string, content []byte) error {
 		return err
 	}
 	if found, err := os.Stat(target); err == nil && !found.Mode().IsRegular() {
-		return os.WriteFile(target, content, 0o644)
+		return os.WriteFile(target, content, outputMode)
 	}
-	return renameio.WriteFile(target, content, 0o644)
+	return renameio.WriteFile(target, content, outputMode, renameio.WithExistingPermissions())
 }

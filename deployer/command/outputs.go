@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -59,6 +60,7 @@ func (o outputsOptions) run(ctx context.Context) error {
 	for key, output := range found.Outputs {
 		values[key] = output.Value
 	}
+	sanitize.Value(&values)
 	if o.format == "text" {
 		delete(values, infra.OutputEnvironment) // a whole description has no place in a table
 	}

@@ -35,7 +35,7 @@ does not change; the snapshot that fits is named. A second rollback goes further
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a sha256 digest, a task definition's revision such as api:41, or a deployment's ID"},
+			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a sha256 digest, TAG@DIGEST, a task definition's revision such as api:41, or a deployment's ID"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the image that it would deploy, and change nothing"},
 			waitFlag(),
 			strictFlag(),
@@ -92,7 +92,8 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 		return o.printPreview(env, opened, to)
 	}
 	if t.Env.Protected { // by its file, whatever is deployed
-		if err := o.terminal.confirm(ctx, "roll back to "+to.Tag+verifiedSuffix(to)+" in", env.Name, env.Name+" is protected"); err != nil {
+		action := fmt.Sprintf("roll back from %s to %s (%s)%s in", awsx.ShortDigest(awsx.DigestOf(opened.Recorded())), to.Tag, to.Digest, verifiedSuffix(to))
+		if err := o.terminal.confirm(ctx, action, env.Name, env.Name+" is protected"); err != nil {
 			return err
 		}
 	}

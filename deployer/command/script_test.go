@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 			state := filepath.Join(env.WorkDir, "state")
 			for key, value := range map[string]string{
 				"DEPLOYER_DIR": root, "DEPLOYER_STATE_DIR": state, "ROOT": root, "STATE": state, "HOME": env.WorkDir, "USER": "tester",
-				"AWS_EC2_METADATA_DISABLED": "true", "GOGC": os.Getenv("GOGC"), outputVariable: output,
+				"AWS_EC2_METADATA_DISABLED": "true", "HOSTILE_COMMAND": "echo '" + hostileLine + "'", "GOGC": os.Getenv("GOGC"), outputVariable: output,
 			} {
 				env.Setenv(key, value)
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // A terminal is how a command talks to the person or the program that runs it.
@@ -57,7 +58,7 @@ func (t *terminal) withWriteError(err error) error {
 // warn reports an error that changes nothing of the command's result; nil is none.
 func (t *terminal) warn(err error) {
 	if err != nil {
-		_, _ = fmt.Fprintf(t.err, "deployer: warning: %s\n", strings.TrimRight(err.Error(), "\n"))
+		_, _ = fmt.Fprintf(t.err, "deployer: warning: %s\n", sanitize.Text(strings.TrimRight(err.Error(), "\n")))
 		t.warnings.Add(1)
 	}
 }
@@ -135,6 +136,9 @@ func (t *terminal) withOutputFile(path string, run func() error) error {
 	}
 	return err
 }
+
+// asks reports whether confirm asks.
+func (t *terminal) asks() bool { return !t.yes && isTerminal(t.in) }
 
 // confirm asks a person to type the name of what is about to change, for a reason. Without a terminal, --yes is needed.
 func (t *terminal) confirm(ctx context.Context, action, name, reason string) error {

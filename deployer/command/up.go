@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,12 +28,17 @@ problem at once), backup, provision, migrate, rollout, health, validate.
 
 With --code-only it has the same phases, but changes only task definitions and services. Without --image-tag it deploys
 STACK-latest, which the pipelines push, such as staging-latest. Changes of the infrastructure that wait for a full
-deployment are listed.`,
+deployment are listed.
+
+A tag is resolved to a digest once, and the digest is deployed. --image-tag TAG@DIGEST deploys what was approved: where the tag has
+another digest by then, nothing is changed. A protected environment's question shows the digest.`,
 		examples: []string{
 			"deployer up --env staging --image-tag 1.41.8-abc123def",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --dry-run",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --refresh",
 			"deployer up --env production --image-tag 1.41.8-abc123def --yes",
+			"deployer up --env production --image-tag 1.41.8-abc123def@sha256:$DIGEST --yes",
+			"deployer up --env production --image-tag 1.41.9-fedcba987 --unverified 'fixes the outage of 4 May'",
 			"deployer up --env staging --code-only --image-tag 1.41.8-abc123def",
 			"deployer up --env staging --code-only --restart",
 			"deployer up --env dev --image-tag latest --component network,database",
@@ -49,6 +55,7 @@ deployment are listed.`,
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, and revert what was changed outside the deployer"},
 			&cli.BoolFlag{Name: "new-stack", Usage: "start with an empty state even if the account has this environment's resources"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain is delegated to the zone, instead of failing"},
+			&cli.StringFlag{Name: "unverified", Usage: "deploy an image that deployment.verifiedIn rejects, for a `REASON` that the record keeps"},
 			stopMigrationFlag(),
 			waitFlag(),
 			strictFlag(),
@@ -59,7 +66,7 @@ deployment are listed.`,
 				action: "up", tag: c.String("image-tag"), skip: split(c.StringSlice("skip")), components: split(c.StringSlice("component")),
 				dryRun: c.Bool("dry-run"), waitDelegation: c.Bool("wait-delegation"), newStack: c.Bool("new-stack"),
 				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
-				stopMigration: c.Bool("stop-migration"),
+				stopMigration: c.Bool("stop-migration"), unverified: strings.TrimSpace(c.String("unverified")), unverifiedSet: c.IsSet("unverified"),
 			}
 			return s.withJSONResult(o.kind(), o.tag, func() error { return o.run(ctx) })
 		},
@@ -77,7 +84,7 @@ type upOptions struct {
 
 	// action names the command in the lock.
 	action string
-	// tag is the image's, or its digest. After run has resolved it, "" is the image that runs.
+	// tag is the image's tag, its digest, or TAG@DIGEST. After run has resolved it, "" is the image that runs.
 	tag        string
 	skip       []string
 	components []string
@@ -91,6 +98,9 @@ type upOptions struct {
 	codeOnly, restart bool
 	// service is the only one that is restarted; "" restarts all.
 	service environment.Role
+	// unverified is why an image is deployed that deployment.verifiedIn rejects; unverifiedSet reports that the flag was given.
+	unverified    string
+	unverifiedSet bool
 	// stopMigration stops the migration when its watch is interrupted.
 	stopMigration bool
 }
@@ -134,12 +144,13 @@ func (o upOptions) resolveTag(env *environment.Environment) (string, error) {
 	return "", hint.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
 }
 
-// checkTag rejects what can be neither a tag nor a digest.
+// checkTag rejects what can be neither a tag, a digest nor TAG@DIGEST.
 func checkTag(tag string) error {
-	if release.ValidTag(tag) || strings.HasPrefix(tag, "sha256:") {
+	if release.ValidImage(tag) {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%q is not an image tag", tag), "a tag has at most 128 letters, digits, periods, hyphens and underscores")
+	return hint.With(fmt.Errorf("%q is not an image tag", tag), "give a tag, which has at most 128 letters, digits, periods, hyphens and underscores; "+
+		"a digest, sha256: and 64 hexadecimal digits; or both, as TAG@DIGEST")
 }
 
 // check rejects flags that contradict each other, and names that do not exist.
@@ -150,6 +161,8 @@ func (o upOptions) check() error {
 		return hint.With(errors.New("--restart changes tasks only: it needs --code-only"), "`up --code-only --restart`")
 	case o.restart && o.tag != "":
 		return hint.With(errors.New("--restart deploys the image that runs, and --image-tag names another"), leaveOut)
+	case o.unverifiedSet && o.unverified == "":
+		return hint.With(errors.New("--unverified has no reason"), "give the reason, which the record keeps")
 	case o.codeOnly && len(o.components) > 0:
 		return hint.With(errors.New("--code-only and --component both limit what is deployed"), leaveOut)
 	}
@@ -174,13 +187,21 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	err := o.locks.withLock(ctx, t, o.action, func(ctx context.Context) error {
 		acquired = true
 		if t.Env.Protected {
-			reason := t.Name + " is protected"
+			action, reason := "deploy to", t.Name+" is protected"
+			if o.terminal.asks() {
+				image, err := release.DescribeChange(ctx, t.AWS, t.Env, o.tag)
+				if err != nil {
+					return o.rejected(ctx, t, err)
+				}
+				// A tag that moves while the question is open is rejected.
+				action, reason, o.tag = "deploy "+image.New+" to", reason+" and "+image.Running, image.Name
+			}
 			if o.changes(stack.DatabaseComponent) {
 				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env, o.skippedPhases(t.Env)); notice != "" {
 					reason += "; " + notice
 				}
 			}
-			if err := o.terminal.confirm(ctx, "deploy to", t.Name, reason); err != nil {
+			if err := o.terminal.confirm(ctx, action, t.Name, reason); err != nil {
 				return err
 			}
 		}
@@ -193,7 +214,8 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 				changed = "the shared stack, which was deployed"
 			}
 		}
-		t.Held.Image(o.tag)
+		tag, digest := release.SplitImage(o.tag)
+		t.Held.Image(cmp.Or(tag, digest))
 		return release.ChangedBefore(o.release(ctx, t), changed)
 	})
 	if missing := (*lock.NoBucketError)(nil); acquired || !errors.As(err, &missing) {
@@ -201,6 +223,15 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	}
 	o.dryRun = true
 	return o.release(ctx, t)
+}
+
+// rejected reports why nothing can be deployed, with every other problem that preflight finds.
+func (o upOptions) rejected(ctx context.Context, t *target.Target, why error) error {
+	o.dryRun = true
+	if err := o.release(ctx, t); err != nil {
+		return err
+	}
+	return why
 }
 
 // release deploys, and prints the outcome. In a dry run the lock is not held.
@@ -221,7 +252,7 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 	}
 	result, err := o.releaser.run(ctx, t, env, open, release.Request{
 		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
-		Restart: o.restart, RestartOnly: o.service, StopMigration: o.stopMigration, WarnOnlyChecks: o.warnOnlyChecks(),
+		Restart: o.restart, RestartOnly: o.service, StopMigration: o.stopMigration, Unverified: o.unverified, WarnOnlyChecks: o.warnOnlyChecks(),
 		ChangesNetwork: o.changes(stack.NetworkComponent), ChangesDatabase: o.changes(stack.DatabaseComponent),
 	})
 	if err == nil && o.releaser.format != "json" {

@@ -11,6 +11,7 @@ func TestCleanDiagnostic(t *testing.T) {
 		"plain":    {"error: no such thing\n", "no such thing"},
 		"markup":   {"<{%fg 1%}>error: <{%reset%}>no such thing<{%reset%}>\n", "no such thing"},
 		"terminal": {"\x1b[38;5;9mno\x1b[0m such thing", "no such thing"},
+		"commands": {"error: BadRequest: \x1b]0;t\x07 ##[error]x\n::add-mask::a\r", `BadRequest: \x1b]0;t\x07 # #[error]x` + "\n: :add-mask::a"},
 		"provider": {"1 error occurred:\n\t* creating RDS DB Instance (db): InsufficientDBInstanceCapacity: none\n\n\n",
 			"creating RDS DB Instance (db): InsufficientDBInstanceCapacity: none"},
 		"two of them": {"2 errors occurred:\n\t* one\n\t* two\n\n", "one\ntwo"},

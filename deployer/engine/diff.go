@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // newStep converts one of the engine's steps. A refreshed one compares the account with what was declared; others compare the
@@ -29,6 +31,7 @@ func newStep(m apitype.StepEventMetadata, refreshed bool) Step {
 	if m.Old != nil && m.New != nil {
 		s.Differences = differences(m, refreshed)
 	}
+	sanitize.Value(&s) // drift is what others wrote
 	return s
 }
 

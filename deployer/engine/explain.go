@@ -12,6 +12,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/cmdutil"
+
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // The engine's messages about why it did not start a run.
@@ -83,7 +85,7 @@ func firstGroup(pattern *regexp.Regexp, text string) (string, bool) {
 	if match == nil {
 		return "", false
 	}
-	return strings.TrimSpace(withoutGate(strings.Join(match[1:], ""))), true
+	return sanitize.Text(strings.TrimSpace(withoutGate(strings.Join(match[1:], "")))), true
 }
 
 func parseHolders(text string) []Holder {
@@ -136,7 +138,7 @@ func withoutGate(text string) string {
 	return gateAddress.ReplaceAllLiteralString(text, "the lock's keeper")
 }
 
-// cleanDiagnostic returns a diagnostic as plain text: without colours, without the list around a single error, and without
+// cleanDiagnostic returns a diagnostic as plain and harmless text: without colours, without the list around a single error, and without
 // stack trace.
 func cleanDiagnostic(message string) string {
 	message = withoutGate(message)
@@ -150,5 +152,5 @@ func cleanDiagnostic(message string) string {
 	message = errorListHeader.ReplaceAllString(message, "")
 	message = stepPrefix.ReplaceAllString(errorListItem.ReplaceAllString(message, "\n"), "")
 	lines := strings.Split(strings.TrimSpace(message), "\n")
-	return strings.Join(slices.Compact(lines), "\n")
+	return sanitize.Text(strings.Join(slices.Compact(lines), "\n"))
 }

@@ -98,6 +98,9 @@ type Deployment struct {
 	TaskDefinitions map[string]string `json:"taskDefinitions,omitempty"`
 	// Health is the evidence: the result of each probe.
 	Health any `json:"health,omitempty"`
+	// Unverified is why an image was deployed that none of the environments in deployment.verifiedIn had verified; "" where one had, or the
+	// environment names none.
+	Unverified string `json:"unverified,omitempty"`
 	// Repairs describe what an earlier deployment that crashed had left, and this one repaired.
 	Repairs []string `json:"repairs,omitempty"`
 	// Warnings did not stop the deployment.
@@ -195,6 +198,11 @@ func UnreadableRecords(records []Deployment) []Deployment {
 // after the health phase found.
 func LastVerified(records []Deployment) *Deployment {
 	return first(records, func(d *Deployment) bool { return d.Verified })
+}
+
+// HasVerified reports whether a deployment of the image with the digest verified it healthy.
+func HasVerified(records []Deployment, digest string) bool {
+	return first(records, func(d *Deployment) bool { return d.Verified && d.Image.Digest == digest }) != nil
 }
 
 // SinceDestroy returns the records since the environment was destroyed last, completely or not: what was deployed before that no longer

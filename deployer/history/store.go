@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/internal/blob"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // Store stores records beside Pulumi's state, as deployments/STACK/ID.json. A record that cannot be read is returned as Unreadable, with
@@ -69,6 +70,7 @@ func (s Store) read(ctx context.Context, key string) (*Deployment, error) {
 	}
 	var d Deployment
 	err = json.Unmarshal(body, &d)
+	sanitize.Value(&d, "Code") // a rollback deploys the code as it is
 	if err == nil && d.ID != id {
 		err = errors.New("it is not a record of a deployment")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/blob"
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
@@ -177,4 +178,19 @@ func TestGet(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, &good, found)
 	})
+}
+
+func TestRecordsAreHarmlessText(t *testing.T) {
+	store := Store{blob.Dir(t.TempDir())}
+	record := deployment("20260101-000000-aaaa", Failed, false, "a")
+	record.Error, record.By = "::error::\x1b[2Jx\r", "##[error]"
+	record.Health = []any{map[string]any{"body": "\a"}}
+	record.Code = &environment.Code{Required: []string{"a\a"}}
+	require.NoError(t, store.Save(t.Context(), record))
+	found, err := store.Get(t.Context(), "staging", record.ID)
+	require.NoError(t, err)
+	require.Equal(t, `: :error::x\x0d`, found.Error)
+	require.Equal(t, "# #[error]", found.By)
+	require.Equal(t, []any{map[string]any{"body": `\x07`}}, found.Health)
+	require.Equal(t, record.Code, found.Code, "a rollback deploys the code as it was")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/internal/procs"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // Directory keeps locks in a directory, on this machine or shared by several.
@@ -127,6 +128,7 @@ func decodeHolder(body []byte, stack string) *Holder {
 	if json.Unmarshal(body, &h) != nil || h.ID == "" {
 		return &Holder{Stack: stack}
 	}
+	sanitize.Value(&h)
 	return &h
 }
 

@@ -336,3 +336,9 @@ func TestTempFilesOfAKilledHolderAreRemoved(t *testing.T) {
 	require.FileExists(t, other)
 	require.NoError(t, lease.Release(t.Context()))
 }
+
+func TestTheHolderIsHarmlessText(t *testing.T) {
+	holder := decodeHolder([]byte(`{"id": "1", "stack": "dev", "by": "\u001b[2J::error::x", "phase": "##[error]"}`), "dev")
+	require.Equal(t, ": :error::x", holder.By)
+	require.Equal(t, "# #[error]", holder.Phase)
+}

@@ -9,6 +9,7 @@ import (
 
 	colours "github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -23,8 +24,8 @@ const (
 type Printer struct {
 	Out    io.Writer
 	Format string
-	// Colour allows colours. Terminal reports that Out is a terminal: then raw lines are escaped, too.
-	Colour, Terminal bool
+	// Colour allows colours.
+	Colour bool
 	// Width is that of the widest source that is expected, so that messages are aligned.
 	Width int
 }
@@ -37,10 +38,7 @@ func (p Printer) Print(e Event) error {
 	case JSON:
 		return p.json(e)
 	case Raw:
-		line = strings.TrimRight(e.Message, "\r\n")
-		if p.Terminal {
-			line = text.Printable(line)
-		}
+		line = sanitize.Text(strings.TrimRight(e.Message, "\r\n"))
 	default:
 		line = p.text(e)
 	}
@@ -82,7 +80,7 @@ func escapeJSON(line []byte) string {
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 func (p Printer) text(e Event) string {
-	source := text.Printable(e.source())
+	source := sanitize.Text(e.source())
 	head := p.colourise(e.Time.UTC().Format(timeLayout), colours.Faint) + " " + p.colourise(fmt.Sprintf("%-*s", p.Width, source), serviceColour(e.Service)) + " "
 	s, ok := parseEntry(e.Message, e.Time)
 	if !ok {
@@ -90,13 +88,13 @@ func (p Printer) text(e Event) string {
 	}
 	var words, blocks []string
 	if s.level != "" {
-		words = append(words, p.colourise(fmt.Sprintf("%-5s", text.Printable(s.level)), levelColours[s.level]))
+		words = append(words, p.colourise(fmt.Sprintf("%-5s", sanitize.Text(s.level)), levelColours[s.level]))
 	}
 	if s.message != "" {
 		words = append(words, indentLines(s.message))
 	}
 	for _, f := range s.fields {
-		name := p.colourise(text.Printable(f.name)+"=", colours.Faint)
+		name := p.colourise(sanitize.Text(f.name)+"=", colours.Faint)
 		if long, ok := f.multiline(); ok {
 			blocks = append(blocks, "\n"+indent+name+"\n"+indent+indentLines(long))
 			continue
@@ -108,10 +106,9 @@ func (p Printer) text(e Event) string {
 
 const indent = "    "
 
-// indentLines escapes a message for a terminal, and indents its lines but the first.
+// indentLines sanitizes a message, which was decoded from JSON, and indents its lines but the first.
 func indentLines(message string) string {
-	message = strings.ReplaceAll(strings.TrimRight(message, "\r\n"), "\r\n", "\n")
-	return strings.ReplaceAll(text.Printable(message), "\n", "\n"+indent)
+	return strings.ReplaceAll(sanitize.Text(strings.TrimRight(message, "\r\n")), "\n", "\n"+indent)
 }
 
 func (p Printer) colourise(word string, colour colours.Color) string {

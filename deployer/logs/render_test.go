@@ -52,13 +52,10 @@ func TestColoursOnlyWhereAllowed(t *testing.T) {
 	require.Contains(t, coloured.String(), "\x1b[35mworker/0123\x1b[0m \x1b[31mERROR\x1b[0m m")
 }
 
-func TestRawIsExactInAPipeOnly(t *testing.T) {
-	e := Event{Message: "a\x1b[2J\x07"}
-	var pipe, terminal bytes.Buffer
-	require.NoError(t, Printer{Out: &pipe, Format: Raw}.Print(e))
-	require.NoError(t, Printer{Out: &terminal, Format: Raw, Terminal: true}.Print(e))
-	require.Equal(t, "a\x1b[2J\x07\n", pipe.String())
-	require.Equal(t, "a\\x07\n", terminal.String())
+func TestRawIsTheLineWithoutItsControlSequences(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, Printer{Out: &out, Format: Raw}.Print(Event{Message: "a\x1b[2J\x07 {\"k\": 1}\r\n"}))
+	require.Equal(t, "a\\x07 {\"k\": 1}\n", out.String())
 }
 
 func TestJSONIsOneObjectALine(t *testing.T) {

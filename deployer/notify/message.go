@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/internal/blob"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // Message is the body of a notification. Slack's incoming webhooks show only Text; the rest is for programs.
@@ -119,6 +120,7 @@ func (s StatusStore) Last(ctx context.Context, stack string) (checks.Status, err
 	if err == nil {
 		err = json.Unmarshal(body, &last)
 	}
+	sanitize.Value(&last)
 	if err != nil {
 		return "", fmt.Errorf("read the last status of %s: %w", stack, err)
 	}

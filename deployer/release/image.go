@@ -54,11 +54,56 @@ const maxTagsShown = 5
 // Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
-// ValidTag reports whether a registry could have the tag.
-func ValidTag(tag string) bool { return tagPattern.MatchString(tag) }
+// digestPattern matches the digest of an image.
+// Source: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#sha-256
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// FindImage resolves a tag or a digest in the environment's repository. The hint of a *MissingImageError lists the newest tags.
-func FindImage(ctx context.Context, client ecrimage.Client, env *environment.Environment, tagOrDigest string) (*Image, error) {
+// ValidImage reports whether a registry could have an image of the name: a tag, a digest, or TAG@DIGEST.
+func ValidImage(name string) bool {
+	tag, digest := SplitImage(name)
+	return (tag != "" || digest != "") && (tag == "" || tagPattern.MatchString(tag)) && (digest == "" || digestPattern.MatchString(digest))
+}
+
+// SplitImage returns the tag and the digest of an image's name: a tag, a digest, or TAG@DIGEST.
+func SplitImage(name string) (tag, digest string) {
+	if ecrimage.IsDigest(name) {
+		return "", name
+	}
+	tag, digest, pinned := strings.Cut(name, "@")
+	if pinned && (tag == "" || digest == "") {
+		return name, "" // what no registry has
+	}
+	return tag, digest
+}
+
+// MovedTagError reports that a tag names another image than the one that was approved with it.
+type MovedTagError struct {
+	// Repository and Tag name the image; Approved and Current are digests.
+	Repository, Tag, Approved, Current string
+}
+
+func (e *MovedTagError) Error() string {
+	return fmt.Sprintf("%s:%s was %s when it was approved, and is %s now: the tag was moved", e.Repository, e.Tag, e.Approved, e.Current)
+}
+
+// Hint returns how to deploy either image.
+func (e *MovedTagError) Hint() string {
+	return fmt.Sprintf("find out who pushed it; deploy what was approved with --image-tag %s, or have %s@%s approved", e.Approved, e.Tag, e.Current)
+}
+
+// FindImage resolves a tag, a digest or TAG@DIGEST in the environment's repository. The hint of a *MissingImageError lists the newest
+// tags. A tag that no longer has the digest is a *MovedTagError.
+func FindImage(ctx context.Context, client ecrimage.Client, env *environment.Environment, name string) (*Image, error) {
+	tag, digest := SplitImage(name)
+	image, err := findImage(ctx, client, env, cmp.Or(tag, digest))
+	if err == nil && digest != "" && image.Digest != digest {
+		return nil, &MovedTagError{Repository: env.Image.Repository, Tag: tag, Approved: digest, Current: image.Digest}
+	}
+	return image, err
+}
+
+// findImage resolves a tag or a digest.
+func findImage(ctx context.Context, client ecrimage.Client, env *environment.Environment, tagOrDigest string) (*Image, error) {
 	found, err := ecrimage.Find(ctx, client, env.Image.Repository, tagOrDigest)
 	var noImage *types.ImageNotFoundException
 	var noRepository *types.RepositoryNotFoundException

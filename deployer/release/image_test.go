@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -95,10 +97,29 @@ func TestFindImageListsNewestTags(t *testing.T) {
 	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", hint.Of(err))
 }
 
-func TestValidTag(t *testing.T) {
-	for tag, want := range map[string]bool{
+func TestValidImage(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0a", 32)
+	for name, want := range map[string]bool{
 		"1.41.8-abc123def": true, "latest": true, "_x": true, "": false, "-x": false, "a b": false, "a:b": false, "a/b": false,
+		digest: true, "1.41.8@" + digest: true, "sha256:0a": false, digest + "0": false, "@" + digest: false, "1.41.8@": false, "1.41.8@x": false,
+		"a b@" + digest: false, "x@" + digest + "@" + digest: false, strings.ToUpper(digest): false, digest + "\n": false,
 	} {
-		require.Equal(t, want, ValidTag(tag), tag)
+		require.Equal(t, want, ValidImage(name), name)
 	}
+}
+
+func TestFindImageRejectsATagThatMoved(t *testing.T) {
+	registry := fakeRegistry{images: []types.ImageDetail{image(1, "1.0.0")}}
+	now := aws.ToString(registry.images[0].ImageDigest)
+	found, err := FindImage(t.Context(), registry, staging(t), "1.0.0@"+now)
+	require.NoError(t, err)
+	require.Equal(t, history.Image{Tag: "1.0.0", Digest: now, Reference: staging(t).ImageReference(now)}, found.Image)
+
+	approved := "sha256:" + strings.Repeat("a", 64)
+	_, err = FindImage(t.Context(), registry, staging(t), "1.0.0@"+approved)
+	require.EqualError(t, err, "balancer-api:1.0.0 was "+approved+" when it was approved, and is "+now+" now: the tag was moved")
+	require.Equal(t, "find out who pushed it; deploy what was approved with --image-tag "+approved+", or have 1.0.0@"+now+" approved", hint.Of(err))
+
+	_, err = FindImage(t.Context(), registry, staging(t), "gone@"+approved)
+	require.ErrorContains(t, err, "the image balancer-api:gone does not exist")
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 const (
@@ -77,7 +78,7 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	if len(command) == 0 {
 		command = m.env.Deployment.Migrations.Command
 	}
-	log.note("task %s started: %s", taskID(task), strings.Join(command, " "))
+	log.note("task %s started: %s", taskID(task), sanitize.Text(strings.Join(command, " ")))
 	task, tail, err := m.follow(ctx, task, log, m.env.Deployment.Migrations.Timeout)
 	switch {
 	case errors.Is(err, errTimeout):

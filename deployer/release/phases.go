@@ -72,6 +72,9 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 	}
 	for _, p := range problems {
 		d.warn(log, p.Check+": "+p.Message)
+		if p.Check == Verification {
+			d.record.Unverified = d.request.Unverified
+		}
 	}
 	d.image, d.record.Image = image, image.Image
 	if d.request.Kind == history.Migrate {
@@ -99,6 +102,7 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image, []Problem, error) {
 	checker := &preflight{
 		env: d.deps.Env, aws: d.deps.AWS, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
+		records: d.deps.Records, unverified: d.request.Unverified, restart: d.request.Restart,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
 		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
 		rollsOut: d.request.SkipPhases[Rollout] == "",

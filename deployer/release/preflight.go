@@ -22,6 +22,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
@@ -58,7 +59,7 @@ type preflight struct {
 	aws      aws.Config
 	resolver probe.Resolver
 	now      time.Time
-	// tag is the image's tag or digest; "" means the running image.
+	// tag is the image's tag, digest or TAG@DIGEST; "" means the running image.
 	tag string
 	// checkState returns an error where the stack's state cannot be stored; nil skips the check.
 	checkState func(context.Context) error
@@ -75,6 +76,12 @@ type preflight struct {
 	databasePhase string
 	// backup is whether a snapshot precedes the change of the database.
 	backup bool
+	// restart reports that the image stays the same.
+	restart bool
+	// records are those of the account's deployments. unverified is why an image is deployed that no environment has verified; "" where it
+	// must be.
+	records    history.Store
+	unverified string
 	// upgrade is set by run: the deployment upgrades the database's major version.
 	upgrade bool
 	// deferred is set by run: the change of the database that will wait for the maintenance window; "" for none.
@@ -188,7 +195,8 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	if err != nil {
 		return nil, blocking("image", err)
 	}
-	return image, evaluateScan(p.tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
+	problems := evaluateScan(image.Tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
+	return image, append(problems, p.verification(ctx, image)...)
 }
 
 // evaluateScan returns the problems of an image's scan. Where critical findings stop a deployment, a missing scan does too; that of an

@@ -55,9 +55,11 @@ type Deps struct {
 type Request struct {
 	// ID names the deployment; By is the user who started it.
 	ID, By string
-	// Tag is the image's tag or digest; "" means the running image.
+	// Tag is the image's tag, digest or TAG@DIGEST; "" means the running image.
 	Tag  string
 	Kind history.Kind
+	// Unverified is why an image may be deployed that deployment.verifiedIn does not let through; "" where it may not.
+	Unverified string
 	// RollbackFrom is the image that a manual rollback replaces, Database the database as its target left it.
 	RollbackFrom *history.Image
 	Database     *history.PriorDatabase
@@ -139,7 +141,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	start := timing.read()
 	d := &deployment{deps: deps, request: request, images: ecr.NewFromConfig(deps.AWS), record: history.Deployment{
 		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart, RestartedOnly: request.RestartOnly,
-		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: history.Image{Tag: request.Tag},
+		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: requestedImage(request.Tag),
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
 	d.newWatcher = d.newECSWatcher
@@ -166,6 +168,12 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	}
 	d.saveRecord(ctx)
 	return d.record, err
+}
+
+// requestedImage returns an image as it was requested, before it is resolved.
+func requestedImage(name string) history.Image {
+	tag, digest := SplitImage(name)
+	return history.Image{Tag: cmp.Or(tag, digest), Digest: digest}
 }
 
 // warn reports a warning and adds it to the record.

@@ -48,7 +48,7 @@ type rollbackResolver struct {
 }
 
 // ResolveRollback returns the target of a rollback: what named names, else the last image that was verified healthy before current,
-// the image reference that the stack names. named is a tag, a digest, a task definition's revision (api:41, family:41, an ARN), or
+// the image reference that the stack names. named is a tag, a digest, TAG@DIGEST, a task definition's revision (api:41, family:41, an ARN), or
 // the ID of a deployment.
 func (d Deps) ResolveRollback(ctx context.Context, current, named string) (*RollbackTarget, error) {
 	records, err := d.Records.List(ctx, d.Env.Stack, historyLimit)
@@ -105,7 +105,7 @@ func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, er
 		return r.imageOf(ctx, *candidate)
 	case deploymentID.MatchString(named):
 		return r.byDeployment(ctx, named)
-	case strings.Contains(named, ":") && !ecrimage.IsDigest(named):
+	case strings.Contains(named, ":") && !ValidImage(named):
 		digest, err := r.digestOfRevision(ctx, named)
 		if err != nil {
 			return nil, err

@@ -85,12 +85,14 @@ type Target struct {
 	// Env is nil for the shared stack.
 	Env *environment.Environment
 
-	AWS     aws.Config
-	Network probe.Network
-	Clock   clock.Clock
-	Records history.Store
-	Locks   lock.Store
-	State   Backend
+	AWS aws.Config
+	// Responses sanitize what AWS answers.
+	Responses *Responses
+	Network   probe.Network
+	Clock     clock.Clock
+	Records   history.Store
+	Locks     lock.Store
+	State     Backend
 	// Engine finds the engine, once.
 	Engine func() (*engine.Engine, error)
 	// Held is the lock of the stack while this process holds it, else nil, as in a dry run.
@@ -114,6 +116,7 @@ func Open(ctx context.Context, o Options, ref Ref, env *environment.Environment)
 		return nil, err
 	}
 	t.Ref, t.Env = ref, env
+	t.AWS, t.Responses = SanitizeResponses(t.AWS, env)
 	t.Engine = sync.OnceValues(func() (*engine.Engine, error) { return engine.Find(ctx, o.EngineOptions()) })
 	return t, nil
 }

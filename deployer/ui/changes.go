@@ -10,6 +10,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -210,7 +211,7 @@ func formatJSON(value any) string {
 	if err != nil {
 		return fmt.Sprint(value)
 	}
-	return string(encoded)
+	return sanitize.Text(string(encoded))
 }
 
 // maxMarkdownValue is how many characters of a value Markdown shows.

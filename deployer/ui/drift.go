@@ -165,7 +165,7 @@ func driftMarkdown(b *strings.Builder, d Drift, limit int) {
 		fmt.Fprintf(b, "\n> **Warning:** %s\n", escapeMarkdown(d.InProgress))
 	}
 	if f := d.Failure; f != nil {
-		fmt.Fprintf(b, "\n> Not known: %s\n", text.Snip(escapeMarkdown(f.Message), 2000))
+		fmt.Fprintf(b, "\n> Not known: %s\n", escapeMarkdown(text.Snip(f.Message, 2000)))
 	}
 	for _, p := range d.Pending {
 		fmt.Fprintf(b, "\n- unknown outcome, from a run that was interrupted: %s %s (%s)\n", engine.ShortType(p.Type), markdownCode(p.Name), p.Op)

@@ -119,7 +119,7 @@ func TestDriftMarkdown(t *testing.T) {
 	out := driftIn(t, "markdown", 0, false, everyDifference())
 	require.Contains(t, out, "### staging: 3 resources have drifted; 2 changes are pending; ")
 	require.Contains(t, out, "| gone | cloudwatch/metricAlarm **dead**<br>`v3-backend-staging-jobs-dead` | | | |\n")
-	require.Contains(t, out, "| `tags.Team` | `(none)` | `a\\|b'c` |\n")
+	require.Contains(t, out, "| `tags.Team` | `(none)` | ``a\\|b`c`` |\n")
 	require.Contains(t, out, "| `retentionInDays` | `14` | `30` (as in the program) |\n")
 	require.Contains(t, out, "- `deployer up --env staging --image-tag 1.0.0 --refresh` puts it back\n")
 }

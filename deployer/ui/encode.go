@@ -86,12 +86,42 @@ func markdownTable(b *strings.Builder, header, rows []string, limit int) {
 
 func markdownRow(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
 
-// markdownCode returns text as code, which a table can contain.
+// markdownCode returns text as code on one line, which a table can contain. The code begins and ends with more backticks than are
+// together in the text.
+// Source: https://github.github.com/gfm/#code-spans
 func markdownCode(s string) string {
-	return "`" + strings.NewReplacer("|", `\|`, "`", "'", "\n", " ").Replace(s) + "`"
+	s = strings.NewReplacer("|", `\|`, "\n", " ").Replace(s)
+	mark := strings.Repeat("`", longestBackticks(s)+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return mark + s + mark
 }
 
-// escapeMarkdown keeps text from being read as Markdown or HTML, and on one line.
+// markdownBlock returns text as a block of code, whose fence is longer than any in the text.
+// Source: https://github.github.com/gfm/#fenced-code-blocks
+func markdownBlock(s string) string {
+	fence := strings.Repeat("`", max(3, longestBackticks(s)+1))
+	return fence + "\n" + strings.TrimRight(s, "\n") + "\n" + fence + "\n"
+}
+
+// longestBackticks returns how many backticks are together in a text, at most.
+func longestBackticks(s string) int {
+	longest, run := 0, 0
+	for _, r := range s {
+		if run++; r != '`' {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// escapeMarkdown keeps text from being read as Markdown or HTML, and on one line. An empty comment follows the signs of mentions and of
+// references to issues: no one is notified, and what is copied is the text. Addresses of pages stay links: they show where they lead.
 func escapeMarkdown(s string) string {
-	return strings.NewReplacer("\n", "<br>", "|", `\|`, "<", "&lt;", "*", `\*`, "`", "\\`", "[", `\[`).Replace(s)
+	return strings.NewReplacer(
+		`\`, `\\`, "\n", "<br>", "|", `\|`, "&", "&amp;", "<", "&lt;", "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "[", `\[`, "]", `\]`,
+		"@", "@<!-- -->", "#", "#<!-- -->",
+	).Replace(s)
 }

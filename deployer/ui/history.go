@@ -35,8 +35,12 @@ func History(w io.Writer, deployments []history.Deployment, format string) error
 	})
 }
 
-// outcomeText returns how a deployment ended, with the phase that it ended in unless it succeeded.
+// outcomeText returns how a deployment ended, with the phase that it ended in unless it succeeded, and that its image was not verified.
 func outcomeText(d history.Deployment) string {
+	if d.Unverified != "" {
+		d.Unverified = ""
+		return outcomeText(d) + ", unverified"
+	}
 	switch {
 	case d.RolledBackTo != nil:
 		return "rolled back"
@@ -66,6 +70,7 @@ func (d *document) deployment(shown history.Deployment) {
 	row("outcome", outcomeText(shown))
 	row("image", shown.Image.Tag)
 	row("digest", shown.Image.Digest)
+	row("unverified", shown.Unverified)
 	row("snapshot", shown.Snapshot)
 	if shown.Migration != nil {
 		row("migration", fmt.Sprintf("task %s, exit code %d", shown.Migration.Task, shown.Migration.ExitCode))

@@ -87,7 +87,7 @@ func withWaiting(summary string, p engine.Plan) string {
 
 func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 	if p.Failure != nil {
-		fmt.Fprintf(b, "### %s: not known\n\n> %s\n", escapeMarkdown(p.Environment), text.Snip(escapeMarkdown(p.Failure.Message), 2000))
+		fmt.Fprintf(b, "### %s: not known\n\n> %s\n", escapeMarkdown(p.Environment), escapeMarkdown(text.Snip(p.Failure.Message, 2000)))
 		return
 	}
 	fmt.Fprintf(b, "### %s: %s\n", escapeMarkdown(p.Environment), PlanSummary(p.Plan))

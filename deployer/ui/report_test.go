@@ -244,3 +244,31 @@ func TestFormatsReportWriteErrors(t *testing.T) {
 		require.ErrorContains(t, Report(brokenWriter{}, StatusReport{Environments: []EnvironmentReport{reportOf(healthy("vpc", "a"))}}, format, Style{}), "the pipe is closed", format)
 	}
 }
+
+// Texts of several lines, such as the last lines of a log, stay whole, and the whole stays YAML.
+func TestYAMLOfSeveralLines(t *testing.T) {
+	for _, lines := range []string{"a\nb", "\n~~~<!--x&", "x\n\ny\n"} {
+		f := checks.Finding{
+			Service: lines, Component: "ecs_service", Status: checks.Error, Message: lines, Hint: &checks.Hint{Cause: lines, Solution: lines},
+			Details: map[string]any{"text": lines, "log": []string{lines}},
+		}
+		r := FailedReport("staging", "us-east-1", time.Unix(0, 0), Failure{Message: lines})
+		r.Services, r.Summary = []checks.Finding{f, f}, checks.Aggregate([]checks.Finding{f, f})
+		r.Certificates = []checks.Certificate{{Domain: lines, Status: lines}}
+		var b bytes.Buffer
+		require.NoError(t, Report(&b, StatusReport{Environments: []EnvironmentReport{r}}, "yaml", Style{}))
+		var read struct {
+			Services []struct {
+				Message string
+				Details struct {
+					Text string
+					Log  []string
+				}
+			}
+		}
+		require.NoError(t, yaml.Unmarshal(b.Bytes(), &read), "%s", &b)
+		require.Len(t, read.Services, 2)
+		require.Equal(t, lines, read.Services[0].Details.Text)
+		require.Equal(t, []string{lines}, read.Services[1].Details.Log)
+	}
+}

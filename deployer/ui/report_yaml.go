@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -51,7 +52,11 @@ func (h sharedHint) MarshalYAML() ([]byte, error) {
 	if h.repeated {
 		return []byte("*" + h.name), nil
 	}
-	body, err := yaml.MarshalWithOptions(h.Hint, yaml.Flow(true))
+	flat := yaml.MapSlice{{Key: "cause", Value: flowText(h.Cause)}, {Key: "solution", Value: flowText(h.Solution)}}
+	if h.Command != "" {
+		flat = append(flat, yaml.MapItem{Key: "command", Value: flowText(h.Command)})
+	}
+	body, err := yaml.MarshalWithOptions(flat, yaml.Flow(true))
 	if h.name != "" {
 		body = append([]byte("&"+h.name+" "), body...)
 	}
@@ -111,7 +116,7 @@ func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 		c.LoadBalancers = append(c.LoadBalancers, loadBalancer{Name: b.Name, State: b.State, TargetGroups: b.TargetGroups})
 	}
 	for _, cert := range r.Certificates {
-		item := yaml.MapSlice{{Key: "domain", Value: cert.Domain}, {Key: "status", Value: cert.Status}}
+		item := yaml.MapSlice{{Key: "domain", Value: flowText(cert.Domain)}, {Key: "status", Value: flowText(cert.Status)}}
 		if cert.DaysLeft != nil {
 			item = append(item, yaml.MapItem{Key: "days_left", Value: *cert.DaysLeft})
 		}
@@ -193,10 +198,51 @@ func (t truncation) details(f checks.Finding) map[string]any {
 		return nil
 	}
 	plain, err := plainJSON(f.Details)
-	if t == (truncation{}) || err != nil {
+	if err != nil {
 		return f.Details
 	}
-	return t.truncate(plain).(map[string]any)
+	quoted, found := quoteLines(plain)
+	switch {
+	case t != (truncation{}):
+		quoted = t.truncate(quoted)
+	case !found:
+		return f.Details
+	}
+	return quoted.(map[string]any)
+}
+
+// quotedLines is a text of several lines, or with brackets or braces, within brackets or braces. There the encoder quotes neither.
+type quotedLines string
+
+// MarshalYAML implements yaml.BytesMarshaler.
+func (q quotedLines) MarshalYAML() ([]byte, error) { return json.Marshal(string(q)) }
+
+// quoteLines returns a value with its texts of several lines as quotedLines, and whether there were any.
+func quoteLines(v any) (quoted any, found bool) {
+	switch v := v.(type) {
+	case string:
+		quoted = flowText(v)
+		return quoted, quoted != any(v)
+	case map[string]any:
+		for key, inner := range v {
+			changed, has := quoteLines(inner)
+			v[key], found = changed, found || has
+		}
+	case []any:
+		for i, inner := range v {
+			changed, has := quoteLines(inner)
+			v[i], found = changed, found || has
+		}
+	}
+	return v, found
+}
+
+// flowText returns a text as quotedLines where it needs that, else the text.
+func flowText(s string) any {
+	if strings.ContainsAny(s, "\n[]{}") {
+		return quotedLines(s)
+	}
+	return s
 }
 
 func (t truncation) truncate(v any) any {

@@ -51,21 +51,21 @@ func timeByCause(d history.Deployment) string {
 func JobSummary(d history.Deployment) string {
 	total := d.Ended.Sub(d.Started).Seconds()
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s to %s: %s\n\n", d.Image.Tag, d.Environment, d.Outcome)
+	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(d.Image.Tag), escapeMarkdown(d.Environment), d.Outcome)
 	b.WriteString("| phase | outcome | time | share | |\n| --- | --- | ---: | ---: | --- |\n")
 	for _, p := range d.Phases {
 		share := 100 * p.Seconds / max(total, p.Seconds, 0.001)
 		fmt.Fprintf(&b, "| %s | %s | %s | %.0f%% | %s |\n", p.Name, p.Outcome, formatSeconds(p.Seconds), share,
-			strings.ReplaceAll(text.FirstLine(p.Message), "|", `\|`))
+			escapeMarkdown(text.FirstLine(p.Message)))
 	}
 	if total > 0 {
 		fmt.Fprintf(&b, "\n%s in all; of which %s.\n", formatSeconds(total), timeByCause(d))
 	}
 	if s := d.Saving; s != nil {
-		fmt.Fprintf(&b, "\n`%s` would have saved about %s: %s.\n", s.Setting, formatSeconds(s.Seconds), s.Why)
+		fmt.Fprintf(&b, "\n%s would have saved about %s: %s.\n", markdownCode(s.Setting), formatSeconds(s.Seconds), escapeMarkdown(s.Why))
 	}
 	if d.Error != "" {
-		fmt.Fprintf(&b, "\n```\n%s\n```\n", d.Error)
+		b.WriteString("\n" + markdownBlock(d.Error))
 	}
 	return b.String()
 }

@@ -132,6 +132,32 @@ func logScriptOf(d definition) logScript {
 	return scriptAPI
 }
 
+// commandOutput returns what echo and printenv print as the command of a one-off task, a line each: the words, and the variables of the
+// main container with the values of its secrets. Other commands print nothing of their own.
+func (m model) commandOutput(t *task) []scriptLine {
+	d, found := m.definition(t.Definition)
+	if !found || len(t.Command) == 0 {
+		return nil
+	}
+	var lines []string
+	switch t.Command[0] {
+	case "echo":
+		lines = strings.Split(strings.Join(t.Command[1:], " "), "\n")
+	case "printenv":
+		for _, v := range d.mainContainer().Environment {
+			lines = append(lines, deref(v.Name)+"="+deref(v.Value))
+		}
+		for _, secret := range d.mainContainer().Secrets {
+			lines = append(lines, strings.Split(deref(secret.Name)+"="+m.secretKey(deref(secret.ValueFrom)), "\n")...)
+		}
+	}
+	var script []scriptLine
+	for _, line := range lines {
+		script = append(script, scriptLine{time.Second, line})
+	}
+	return script
+}
+
 // stream returns the log group and stream of a task's main container, or "" if it does not log to CloudWatch.
 func (m model) stream(t *task) (group, stream string) {
 	d, found := m.definition(t.Definition)
@@ -148,7 +174,11 @@ func (m model) logLines(t *task) []LogLine {
 		return nil
 	}
 	var written []LogLine
-	for _, entry := range logScripts[t.LogScript] {
+	script := logScripts[t.LogScript]
+	if t.LogScript == scriptCommand {
+		script = append(m.commandOutput(t), script...)
+	}
+	for _, entry := range script {
 		at := m.after(t.Started, entry.after)
 		if at.After(m.now) || m.reached(t.Stopping) && at.After(t.Stopping) {
 			break

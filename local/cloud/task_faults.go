@@ -165,6 +165,19 @@ func (m model) secretFailure(from string, faults faultSet) string {
 	return ""
 }
 
+// secretKey returns the value that a valueFrom of the form ARN:KEY:STAGE:VERSION refers to; "" where there is none.
+func (m model) secretKey(from string) string {
+	parts := strings.Split(from, ":")
+	if len(parts) < 8 {
+		return ""
+	}
+	value, _ := m.secretValue(strings.Join(parts[:7], ":"))
+	var object map[string]any
+	_ = json.Unmarshal([]byte(value), &object)
+	text, _ := object[parts[7]].(string)
+	return text
+}
+
 func (m model) logFailure(c ecs.ContainerDefinition) string {
 	if c.LogConfiguration == nil || c.LogConfiguration.LogDriver != ecs.LogDriverAwslogs {
 		return ""
