@@ -20,7 +20,7 @@ import (
 // values that the deployer wrote.
 func TestEndpointURL(t *testing.T) {
 	t.Parallel()
-	endpoint := moto.Start(t)
+	shared := moto.Start(t)
 	root := projectRoot(t)
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(bin, "entrypoint"), "./entrypoint")
@@ -30,6 +30,10 @@ func TestEndpointURL(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/wire",
 		Setup: func(env *testscript.Env) error {
+			endpoint := shared
+			if filepath.Base(env.WorkDir) == "script-doctor" { // it creates the bucket that the others expect to be absent
+				endpoint = moto.Start(t)
+			}
 			for key, value := range map[string]string{
 				"DEPLOYER_DIR": root, "DEPLOYER_STATE_DIR": env.WorkDir + "/state", "DEPLOYER_ENDPOINT_URL": endpoint, "ENDPOINT": endpoint,
 				"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "HOME": env.WorkDir,
