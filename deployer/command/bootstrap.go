@@ -279,6 +279,6 @@ func (o bootstrapOptions) printNextSteps(outputs map[string]engine.Output, share
 	for _, repository := range names {
 		fmt.Fprintf(&steps, "  gh api repos/%s/actions/oidc/customization/sub --jq .sub_claim_prefix\n", repository)
 	}
-	_, err := io.WriteString(o.terminal.out, steps.String())
-	return err
+	o.terminal.printf("%s", steps.String())
+	return nil
 }
