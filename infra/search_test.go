@@ -356,6 +356,23 @@ func foreignJobs() []claims {
 		jobs = append(jobs, job)
 	}
 	// A listed branch with an environment that is not listed gets no role that deploys; the read role is its own branch's.
+
+	// Whatever a foreign job calls, its own claims exclude it.
+	for _, job := range slices.Clone(jobs) {
+		jobs = append(jobs, job.calling("refs/heads/main"))
+	}
+	// A job of the right branch is foreign where GitHub read the workflow that it calls from a tag.
+	for _, c := range []struct{ environment, ref string }{
+		{"development", "refs/heads/develop"}, {"staging", "refs/heads/staging"}, {production, "refs/heads/main"},
+		{"", "refs/heads/main"}, {"", "refs/pull/1/merge"},
+	} {
+		job := jobOf("balancer/v3-backend", c.environment, c.ref)
+		for _, called := range []string{"refs/tags/main", "refs/tags/" + c.environment, "refs/tags/refs/heads/main", "heads/main", ""} {
+			jobs = append(jobs, job.calling(called))
+		}
+		delete(job, "job_workflow_ref")
+		jobs = append(jobs, job)
+	}
 	return jobs
 }
 
