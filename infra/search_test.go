@@ -284,16 +284,17 @@ func newLabyrinth(t *testing.T) *labyrinth {
 	for _, arn := range roleNames(l.deploy.policy, l.boundary.policy) {
 		for _, boundary := range []values{{boundaryARN}, nil, {"arn:aws:iam::aws:policy/AdministratorAccess"},
 			{boundaryARN + "x"}} {
-			create := &attempt{request: of("iam:CreateRole", arn)}
-			if boundary != nil {
-				create.request = create.with("iam:PermissionsBoundary", boundary...)
+			for _, action := range []string{"iam:CreateRole", "iam:UpdateAssumeRolePolicy"} {
+				become := &attempt{request: of(action, arn)}
+				if boundary != nil {
+					become.request = become.with("iam:PermissionsBoundary", boundary...)
+				}
+				if !slices.Equal(boundary, values{boundaryARN}) {
+					become.harm = "becomes a role without the boundary"
+				}
+				l.takeOver[arn] = append(l.takeOver[arn], become)
 			}
-			if !slices.Equal(boundary, values{boundaryARN}) {
-				create.harm = "creates a role without the boundary"
-			}
-			l.takeOver[arn] = append(l.takeOver[arn], create)
 		}
-		l.takeOver[arn] = append(l.takeOver[arn], &attempt{request: of("iam:UpdateAssumeRolePolicy", arn)})
 		for _, a := range bounded {
 			l.asRole[arn] = append(l.asRole[arn], &attempt{a.with("aws:PrincipalArn", arn), a.harm})
 		}
