@@ -165,8 +165,10 @@ const (
 	// of the caller.
 	// Source: https://docs.github.com/en/actions/reference/security/oidc
 	claimRef = githubIssuer + ":ref"
-	// claimWorkflow is the workflow of the job, FILE@REF: the one that is called, where another calls it.
+	// claimWorkflow is the workflow of the job, FILE@REF: the one that is called, where another calls it, and the run's own
+	// otherwise, as tokens show.
 	// Source: https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-with-reusable-workflows
+	// Source: https://github.com/pypi/warehouse/issues/10645
 	claimWorkflow = githubIssuer + ":job_workflow_ref"
 )
 
@@ -185,15 +187,13 @@ func workflowsOf(ref string) string { return "*@" + ref }
 // job name an environment that has no rules about branches, and anyone who may push a branch brings a workflow: the
 // trust itself therefore denies an environment to other branches, one statement each. An environment without a file
 // has no branch, and is denied. A statement that allows one environment would repeat the repositories, and exceed the
-// size of a trust policy with the fourth. The workflow has to be of the environment's branch, too, where the role has
-// one environment, and of any branch otherwise: the workflow that calls it is on the environment's, and names it.
+// size of a trust policy with the fourth. The workflow has to be of production's branch for production, and of any branch
+// otherwise: the workflow that calls it is on the environment's, and names it.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func trustEnvironments(issuerARN string, g environment.GitHub, names []string) []statement {
 	workflows := workflowsOf(branchRef + "*")
-	if len(names) == 1 {
-		if d, ok := g.Delivered(names[0]); ok {
-			workflows = workflowsOf(branchRef + d.Branch)
-		}
+	if d, ok := g.Delivered(production); ok && slices.Contains(names, production) {
+		workflows = workflowsOf(branchRef + d.Branch)
 	}
 	statements := []statement{githubTrust(issuerARN, g).
 		when("StringEquals", claimEnvironment, names...).

@@ -137,6 +137,17 @@ func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
 	}
 }
 
+// TestOneEnvironmentMayCallTheWorkflowOfMain checks a role with one environment, whose branch is not main.
+func TestOneEnvironmentMayCallTheWorkflowOfMain(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	shared.GitHub.Environments = []string{"staging"}
+	trust := trustOf(t, record(t, environment.SharedStack, DeployShared(shared, "")), deployRole)
+	job := jobOf("balancer/v3-backend", "staging", "refs/heads/staging")
+	require.True(t, trust.trusts(t, job.calling("refs/heads/main")))
+	require.False(t, trust.trusts(t, job.calling("refs/tags/main")))
+}
+
 // TestTrustFitsIntoARole checks IAM's default limit of a trust policy, 2,048 characters, while two repositories change their subjects and three
 // environments beside the usual two exist.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
