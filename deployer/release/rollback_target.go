@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,7 +176,9 @@ func (r rollbackResolver) alternatives(ctx context.Context) string {
 	return "verified images in the registry: " + strings.Join(tags, ", ") + "; choose one with --to"
 }
 
-// digestOfRevision returns the digest of the image in a task definition: api:41 is short for the family of that role.
+// digestOfRevision returns the digest of the image in a task definition: api:41 is short for the family of that role. Where the
+// environment is protected or deployed with an approval, a record has to have the revision: the role of the other environments can
+// register revisions of any family.
 func (r rollbackResolver) digestOfRevision(ctx context.Context, named string) (string, error) {
 	family, revision, _ := strings.Cut(awsx.NameFromARN(named), ":")
 	service := list.Find(r.env.Services.List(), func(s environment.Service) bool {
@@ -187,6 +190,13 @@ func (r rollbackResolver) digestOfRevision(ctx context.Context, named string) (s
 	}
 	family = r.env.TaskFamily(service.Role)
 	full := family + ":" + revision
+	recorded := slices.ContainsFunc(r.records, func(d history.Deployment) bool {
+		return slices.Contains(slices.Collect(maps.Values(d.TaskDefinitions)), full)
+	})
+	if !recorded && (r.env.Protected || r.env.Delivery.Approval) {
+		return "", hint.With(fmt.Errorf("no record of %s has the revision %s, so no deployment of it registered that", r.env.Name, full),
+			"list the deployments with `deployer history --env "+r.env.Stack+"`, and give one's ID or an image")
+	}
 	out, err := r.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &full})
 	var unknown *types.ClientException
 	switch {

@@ -84,6 +84,46 @@ func TestResolveRollback(t *testing.T) {
 	}
 }
 
+// The role of the other environments can register a revision of any family, so where deployments are approved only revisions of a record
+// are deployed.
+func TestRollbackToARecordedRevision(t *testing.T) {
+	const refused = "no record of staging has the revision v3-backend-staging-api:1, so no deployment of it registered that"
+	ran := func(revision string) []history.Deployment {
+		definitions := map[string]string{"v3-backend-staging-api-service": revision}
+		return []history.Deployment{{ID: "20260102-000000-0002"}, {ID: "20260101-000000-0001", TaskDefinitions: definitions}}
+	}
+	arn := "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-staging-api:1"
+	for name, test := range map[string]struct {
+		protected, approval bool
+		records             []history.Deployment
+		err                 string
+	}{
+		"neither protected nor approved": {records: nil},
+		"recorded":                       {protected: true, approval: true, records: ran("v3-backend-staging-api:1")},
+		"no records":                     {protected: true, err: refused},
+		"approved":                       {approval: true, err: refused},
+		"another revision":               {protected: true, records: ran("v3-backend-staging-api:11"), err: refused},
+		"another service":                {protected: true, records: ran("v3-backend-staging-worker:1"), err: refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := staging(t)
+			env.Protected, env.Delivery.Approval = test.protected, test.approval
+			all := []ecrtypes.ImageDetail{image(1, "1.1")}
+			r := rollbackResolver{env: env, images: fakeRegistry{images: all}, ecs: revisions(t), records: test.records}
+			for _, named := range []string{"api:1", "v3-backend-staging-api:1", arn} {
+				found, err := r.resolve(t.Context(), named)
+				if test.err != "" {
+					require.EqualError(t, err, test.err)
+					require.Equal(t, "list the deployments with `deployer history --env staging`, and give one's ID or an image", hint.Of(err))
+					continue
+				}
+				require.NoError(t, err)
+				require.Equal(t, "1.1", found.Tag)
+			}
+		})
+	}
+}
+
 // The matching snapshot may have been deleted, and RDS may not answer: neither prevents a rollback.
 func TestDatabaseAt(t *testing.T) {
 	records := []history.Deployment{{ID: "2", Snapshot: "before", Migration: &history.Migration{}}, {ID: "1"}}
