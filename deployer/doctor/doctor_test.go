@@ -101,7 +101,7 @@ func TestEvaluate(t *testing.T) {
 		"quotas":                  {Quotas("staging", nil)[0], checks.Healthy, "room for a deployment of staging", ""},
 		"used up":                 {Quotas("staging", []release.Problem{{Message: "5 used", Hint: "ask", Stops: true}})[0], checks.Error, "5 used", "ask"},
 		"used up by default":      {Quotas("staging", []release.Problem{{Message: "5 used", Hint: "ask"}})[0], checks.Warning, "5 used", "ask"},
-		"GitHub not asked":        {SkipGitHub(advised), Skipped, "AccessDenied, so that its settings", "do this"},
+		"GitHub not asked":        {SkipGitHub(advised), Skipped, "AccessDenied: GitHub's settings, on which", "do this"},
 		"GitHub did not answer":   {SkipGitHub(denied), Skipped, "AccessDenied", "again"},
 	} {
 		t.Run(name, func(t *testing.T) {
