@@ -25,6 +25,8 @@ of the repositories at GitHub on which the roles of the account rely. With --env
 that is not healthy has a hint. Exits with 0 if all is healthy, with 1 for an error, with 2 for warnings or what could not be read.`,
 		examples: []string{"deployer doctor", "deployer doctor --env staging", "deployer doctor --local --format json"},
 		formats:  []string{"text", "json", "yaml"},
+
+		takesShared: true,
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
 			return doctorOptions{targets: s.targets, terminal: s.terminal, shared: s.shared, format: s.flags.format}.run(ctx)
 		},

@@ -113,7 +113,26 @@ func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, er
 		}
 		return r.find(ctx, digest, "the image of "+named)
 	}
-	return r.find(ctx, named, "")
+	image, err := r.find(ctx, named, "")
+	if err != nil {
+		return nil, err
+	}
+	return image, r.rejectMoved(named, image)
+}
+
+// rejectMoved returns an error where the tag was deployed here with another digest than it has now: of the newest deployment of the
+// tag that was verified healthy, else of the newest. A digest and TAG@DIGEST name no tag that is recorded.
+func (r rollbackResolver) rejectMoved(tag string, image *Image) error {
+	deployed := list.Find(r.records, func(d history.Deployment) bool { return d.Verified && d.Image.Tag == tag })
+	if deployed == nil {
+		deployed = list.Find(r.records, func(d history.Deployment) bool { return d.Image.Tag == tag && d.Image.Digest != "" })
+	}
+	if deployed == nil || deployed.Image.Digest == image.Digest {
+		return nil
+	}
+	return hint.With(
+		fmt.Errorf("%s was deployed to %s as %s, and is %s now: the tag was moved", tag, r.env.Name, deployed.Image.Digest, image.Digest),
+		fmt.Sprintf("deploy what ran then with --to %s, its deployment, or what the tag names now with --to %s@%s", deployed.ID, tag, image.Digest))
 }
 
 // record returns the record of a deployment, or nil.

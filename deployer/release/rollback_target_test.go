@@ -43,6 +43,8 @@ func TestResolveRollback(t *testing.T) {
 	good := []history.Deployment{
 		deployment("20260103-000000-0003", 3, "1.3"), deployment("20260102-000000-0002", 2, "1.2"), deployment("20260101-000000-0001", 1, "1.1"),
 	}
+	moved := []history.Deployment{deployment("20260104-000000-0004", 2, "1.1"), deployment("20260101-000000-0001", 1, "1.1")}
+	moved[0].Verified = false
 	all := []ecrtypes.ImageDetail{image(1, "1.1"), image(2, "1.2"), image(3, "1.3")}
 	for name, test := range map[string]struct {
 		named           string
@@ -50,8 +52,15 @@ func TestResolveRollback(t *testing.T) {
 		records         []history.Deployment
 		want, err, hint string
 	}{
-		"the one before":            {images: all, records: good, want: "1.2"},
-		"a tag":                     {named: "1.1", images: all, records: good, want: "1.1"},
+		"the one before": {images: all, records: good, want: "1.2"},
+		"a tag":          {named: "1.1", images: all, records: good, want: "1.1"},
+		"a moved tag": {named: "1.1", images: []ecrtypes.ImageDetail{image(1), image(2, "1.1")}, records: good,
+			err:  "1.1 was deployed to staging as " + *image(1).ImageDigest + ", and is " + *image(2).ImageDigest + " now: the tag was moved",
+			hint: "deploy what ran then with --to 20260101-000000-0001, its deployment, or what the tag names now with --to 1.1@" + *image(2).ImageDigest},
+		"a moved tag that failed": {named: "1.1", images: []ecrtypes.ImageDetail{image(1), image(2, "1.1")}, records: moved,
+			err:  "1.1 was deployed to staging as " + *image(1).ImageDigest + ", and is " + *image(2).ImageDigest + " now: the tag was moved",
+			hint: "deploy what ran then with --to 20260101-000000-0001, its deployment, or what the tag names now with --to 1.1@" + *image(2).ImageDigest},
+		"a moved tag, by digest":    {named: "1.1@" + *image(2).ImageDigest, images: []ecrtypes.ImageDetail{image(2, "1.1")}, records: good, want: "1.1"},
 		"a digest":                  {named: *image(1).ImageDigest, images: all, records: good, want: "1.1"},
 		"a deployment":              {named: "20260101-000000-0001", images: all, records: good, want: "1.1"},
 		"a revision":                {named: "api:1", images: all, records: good, want: "1.1"},
