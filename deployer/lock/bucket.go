@@ -34,6 +34,8 @@ type Bucket struct {
 	Clock  clock.Clock
 	// LeaseDuration is how long a lock outlives its last heartbeat; 0 means DefaultLeaseDuration.
 	LeaseDuration time.Duration
+	// Unguarded is why a keeper cannot guard the state, so that no one acquires a lock; nil where it can.
+	Unguarded error
 }
 
 // DefaultLeaseDuration is six heartbeats: long enough for the retries of a throttled or interrupted network, and short
@@ -65,6 +67,9 @@ func (b Bucket) key(stack string) *string {
 
 // TryAcquire implements Store.
 func (b Bucket) TryAcquire(ctx context.Context, me Holder) (Lease, *Holder, error) {
+	if b.Unguarded != nil {
+		return nil, nil, b.Unguarded
+	}
 	lease := &bucketLease{Bucket: b, me: me}
 	for range maxCreateAttempts {
 		acquired, found, err := lease.attempt(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})

@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
 // A gate is an endpoint of S3 on loopback through which the engine reaches the bucket of its state. It signs each request again,
@@ -117,23 +118,27 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(response.body) // the engine notices a body that ends early
 }
 
-// keyOf returns the object of a request, with a leading slash, and reports whether the request is the engine's.
+// keyOf returns the key of a request's object without escapes, and reports whether the request is the engine's.
 func (g *gate) keyOf(r *http.Request) (key string, allowed bool) {
-	secret, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	secret, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	bucket, key, _ := strings.Cut(rest, "/")
 	same := subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) == 1
-	return "/" + key, same && bucket == g.Name
+	return key, same && bucket == g.Name
 }
 
-// isState reports whether the object is the state of the lock's stack.
+// isState reports whether the object is the state of the lock's stack. Its key ends with .pulumi/stacks/[PROJECT/]STACK.json: the
+// prefix before that is the engine's, which escapes and cleans PULUMI_BACKEND_URL in its own way.
 // Source: StackBasePath in https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
 func (g *gate) isState(key string) bool {
-	rest, inside := strings.CutPrefix(strings.TrimPrefix(key, "/"), path.Join(g.Prefix, ".pulumi/stacks")+"/")
-	file := path.Base(rest)
-	return inside && slices.Contains([]string{".json", ".json.gz", ".json.zst"}, strings.TrimPrefix(file, g.watch.stack))
+	const stacks = ".pulumi/stacks/"
+	dir, file := path.Split(key)
+	at := strings.LastIndex(dir, stacks)
+	extension, named := strings.CutPrefix(file, g.watch.stack)
+	return at >= 0 && strings.Count(dir[at+len(stacks):], "/") <= 1 &&
+		named && slices.Contains([]string{".json", ".json.gz", ".json.zst"}, extension)
 }
 
-// A call is a request of S3.
+// A call is a request of S3. Its key has no escapes.
 type call struct {
 	method, key, query string
 	header             http.Header
@@ -415,7 +420,7 @@ func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the endpoint of the bucket %s: %w", g.Name, err)
 	}
-	target, err := url.Parse(strings.TrimSuffix(address.URI.String(), "/") + c.key)
+	target, err := url.Parse(strings.TrimSuffix(address.URI.String(), "/") + "/" + httpbinding.EscapePath(c.key, false))
 	if err != nil {
 		return nil, err
 	}

@@ -266,3 +266,44 @@ func TestReadBody(t *testing.T) {
 		})
 	}
 }
+
+// The engine escapes and cleans the prefix of the state in its own way: the state is fenced under any.
+func TestTheStateIsFencedUnderAnyPrefix(t *testing.T) {
+	for _, prefix := range []string{"plain", "team=a", "me@org", "a+b", "with space", "ü", "a/__0x2f__b", "a//b", "a/./b", "x/a%2Fb", ""} {
+		t.Run(prefix, func(t *testing.T) {
+			sim, store := simulated(t)
+			store.Prefix = prefix
+			key := strings.TrimPrefix(prefix+"/.pulumi/stacks/proj/staging.json", "/")
+			require.NoError(t, putState(t.Context(), store.Client, key, `{"n":1}`))
+			alice, watched := engineOf(t, store, "alice")
+			require.Equal(t, `{"n":1}`, getState(t, alice, key))
+			require.NoError(t, putState(t.Context(), alice, key, `{"n":2}`))
+			require.NoError(t, store.Expire(t.Context(), "staging", watched.id))
+			bob, _ := engineOf(t, store, "bob")
+			require.Equal(t, `{"n":2}`, getState(t, bob, key))
+			require.NoError(t, putState(t.Context(), bob, key, `{"n":3}`))
+			require.ErrorContains(t, putState(t.Context(), alice, key, `{"n":4}`), "another process has written the state")
+			require.Contains(t, string(sim.Content(key)), `{"n":3}`)
+		})
+	}
+}
+
+func TestIsState(t *testing.T) {
+	g := newGate(Bucket{Name: "state", Prefix: "a"}, &watch{stack: "staging"})
+	for key, want := range map[string]bool{
+		".pulumi/stacks/staging.json":              true,
+		".pulumi/stacks/proj/staging.json":         true,
+		"a/.pulumi/stacks/proj/staging.json.gz":    true,
+		"a/b/.pulumi/stacks/proj/staging.json.zst": true,
+		"x/__0x2f__.pulumi/stacks/staging.json":    true,
+		"a/.pulumi/stacks/proj/staging.json.bak":   false,
+		"a/.pulumi/stacks/proj/staging2.json":      false,
+		"a/.pulumi/stacks/proj/dev.json":           false,
+		"a/.pulumi/stacks/proj/.json":              false,
+		"a/.pulumi/stacks/proj/x/staging.json":     false,
+		"a/.pulumi/locks/proj/staging.json":        false,
+		"a/locks/staging.json":                     false,
+	} {
+		require.Equal(t, want, g.isState(key), key)
+	}
+}
