@@ -32,9 +32,9 @@ has crashed, the next deployment takes the lock over. Exits with 0 whether the l
 			{
 				name: "release", usage: "release the lock of a holder that is gone",
 				changes: true,
-				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; it then stops in an orderly way as
-soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release
-a lock that a cancelled step of the same run left.`,
+				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; as soon as it notices, it kills its
+engine and stops, but until then two processes may change the environment; the next deployment repairs what the engine left.
+A run of GitHub Actions may release a lock that a cancelled step of the same run left.`,
 				examples: []string{"deployer lock release --env staging", "deployer lock release --env staging --force --yes"},
 				flags:    []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "release it even if its holder sends heartbeats"}},
 				run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -70,11 +70,12 @@ func keepVerb() verb {
 			ended, killEngine := lock.ReadDeployer(s.terminal.in)
 			return keeper.Keep(ctx, lock.KeepOptions{
 				Stack: t.Stack, ID: c.String("holder"), Orphaned: lock.OrphanOf(c.Int("parent")), Ended: ended, KillEngine: killEngine,
+				// The deployer reads both from this process's standard output, whatever --output is.
 				Publish: func(endpoint string) error {
-					_, err := fmt.Fprintln(s.terminal.out, endpoint)
+					_, err := fmt.Fprintln(os.Stdout, endpoint)
 					return err
 				},
-				Lost: func(reason string) { s.terminal.printf("%s\n", reason) }, // the deployer reports it
+				Lost: func(reason string) { _, _ = fmt.Fprintln(os.Stdout, reason) }, // it may have ended
 			})
 		},
 	}

@@ -2,6 +2,8 @@ package lock
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -88,7 +90,7 @@ func TestDeployerWithEngine(t *testing.T) {
 	me.Phase, me.PID = "provision", os.Getpid()
 	_, _, err := bucketAt(endpoint).TryAcquire(t.Context(), me)
 	require.NoError(t, err)
-	keeper, err := StartKeeper(process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())),
+	keeper, err := StartKeeper(t.Context(), process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())),
 		func(err error) { panic(err) })
 	require.NoError(t, err)
 	engine := exec.Command("sleep", "300")
@@ -123,18 +125,24 @@ func TestKeeperThatEnds(t *testing.T) {
 		"exit 3": "the lock's keeper has ended: exit status 3", "exit 0": "the lock's keeper has ended: exit status 0",
 		"echo it was released; exit 1": "it was released",
 	} {
-		keeper, err := StartKeeper(exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; "+script), onEnd)
+		keeper, err := StartKeeper(t.Context(), exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; "+script), onEnd)
 		require.NoError(t, err)
 		require.Equal(t, "http://127.0.0.1:1/x", keeper.Endpoint())
 		require.EqualError(t, <-ended, reason)
 		keeper.EngineStarted(1)
 		keeper.Stop()
 	}
-	stopped, err := StartKeeper(exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; exec cat"), onEnd)
+	stopped, err := StartKeeper(t.Context(), exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; exec cat"), onEnd)
 	require.NoError(t, err)
 	stopped.Stop()
-	_, err = StartKeeper(exec.Command("sh", "-c", "exit 3"), onEnd)
+	_, err = StartKeeper(t.Context(), exec.Command("sh", "-c", "exit 3"), onEnd)
 	require.EqualError(t, err, "start the lock's keeper: it ended early")
+	_, err = StartKeeper(t.Context(), exec.Command("sh", "-c", "printf 'first\ndeployer: no credentials\nhint: log in\n' >&2; exit 3"), onEnd)
+	require.EqualError(t, err, "start the lock's keeper: no credentials")
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	time.AfterFunc(100*time.Millisecond, func() { interrupt(errors.New("interrupted")) })
+	_, err = StartKeeper(interrupted, exec.Command("sh", "-c", "exec cat"), onEnd)
+	require.EqualError(t, err, "start the lock's keeper: interrupted", "a keeper that never publishes its address")
 	var none *Keeper
 	require.Empty(t, none.Endpoint())
 	none.EngineStarted(1)
