@@ -117,14 +117,10 @@ func (o lockReleaseOptions) run(ctx context.Context) error {
 		if err := o.terminal.confirm(ctx, "release the lock of", env.Name, reason); err != nil {
 			return err
 		}
-		release, next := t.Locks.ForceRelease, ""
-		if isGone(status) {
-			release, next = t.Locks.Expire, "; the next deployment checks what its holder left"
-		}
-		if err := release(ctx, env.Stack, status.Holder.ID); err != nil {
+		if err := t.Locks.Expire(ctx, env.Stack, status.Holder.ID); err != nil {
 			return err
 		}
-		o.terminal.printf("the lock of %s is released%s\n", env.Name, next)
+		o.terminal.printf("the lock of %s is released; the next deployment checks what its holder left\n", env.Name)
 		return nil
 	})
 }

@@ -87,7 +87,8 @@ func StartKeeper(ctx context.Context, cmd *exec.Cmd, onEnd func(error)) (*Keeper
 		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), ends.Close(), alive.Close())
 	}
 	var reason lastLine
-	cmd.Stdin, cmd.Stderr, cmd.SysProcAttr = ends, &reason, &syscall.SysProcAttr{Setsid: true}
+	cmd.Stdin, cmd.SysProcAttr = ends, &syscall.SysProcAttr{Setsid: true}
+	cmd.Stderr = io.MultiWriter(&reason, cmp.Or[io.Writer](cmd.Stderr, io.Discard))
 	if err := errors.Join(cmd.Start(), ends.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), alive.Close())
 	}
@@ -243,7 +244,7 @@ func (b Bucket) Keep(ctx context.Context, o KeepOptions) error {
 			case <-wait.Done():
 			}
 		}()
-		_ = b.Clock.Wait(wait, min(b.leaseDuration()/renewalsPerLease, w.left()))
+		_ = b.Clock.Wait(wait, w.untilUpdate())
 		done()
 		select {
 		case <-ctx.Done():
