@@ -117,7 +117,7 @@ func bucketDeployer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		keeper, err := lock.StartKeeper(cmd, func(err error) { lose(&lock.LostError{Environment: "dev", Reason: err.Error()}) })
+		keeper, err := lock.StartKeeper(ctx, cmd, func(err error) { lose(&lock.LostError{Environment: "dev", Reason: err.Error()}) })
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -180,9 +181,16 @@ func describeDestroy(ctx context.Context, env *environment.Environment, done sta
 	left := fmt.Sprintf("%s deleted, %s still there", text.Plural(done.Deleted, "resource was", "resources were"),
 		text.Plural(done.Left, "resource is", "resources are"))
 	resume := fmt.Sprintf("`deployer destroy --env %[1]s` deletes the rest; `deployer up --env %[1]s --image-tag TAG` creates again what was deleted", env.Stack)
+	var lost *lock.LostError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(context.Cause(ctx), &lost): // another deployment may act now: counts and commands of this one do not hold
+		message := "stopped during destroy: " + lost.Error()
+		if errors.As(err, &stopped) && stopped.Remaining() != "" {
+			message += "; " + stopped.Remaining()
+		}
+		return hint.With(&restated{message, err}, lost.Hint())
 	case errors.As(err, &stopped):
 		message := fmt.Sprintf("stopped during destroy: %s", context.Cause(ctx))
 		if stopped.RunningPID == 0 {

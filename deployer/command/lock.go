@@ -33,9 +33,9 @@ has crashed, the next deployment takes the lock over. Exits with 0 whether the l
 			{
 				name: "release", usage: "release the lock of a holder that is gone",
 				changes: true, takesShared: true,
-				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; it then stops in an orderly way as
-soon as it notices, but until then two processes may change the environment. A run of GitHub Actions may release
-a lock that a cancelled step of the same run left.`,
+				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; as soon as it notices, it kills its
+engine and stops, but until then two processes may change the environment; the next deployment repairs what the engine left.
+A run of GitHub Actions may release a lock that a cancelled step of the same run left.`,
 				examples: []string{"deployer lock release --env staging", "deployer lock release --env staging --force --yes"},
 				flags:    []cli.Flag{&cli.BoolFlag{Name: "force", Usage: "release it even if its holder sends heartbeats"}},
 				run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -71,11 +71,12 @@ func keepVerb() verb {
 			ended, killEngine := lock.ReadDeployer(s.terminal.in)
 			return keeper.Keep(ctx, lock.KeepOptions{
 				Stack: t.Stack, ID: c.String("holder"), Orphaned: lock.OrphanOf(c.Int("parent")), Ended: ended, KillEngine: killEngine,
+				// The deployer reads both from this process's standard output, whatever --output is.
 				Publish: func(endpoint string) error {
-					_, err := fmt.Fprintln(s.terminal.out, endpoint)
+					_, err := fmt.Fprintln(os.Stdout, endpoint)
 					return err
 				},
-				Lost: func(reason string) { s.terminal.printf("%s\n", reason) }, // the deployer reports it
+				Lost: func(reason string) { _, _ = fmt.Fprintln(os.Stdout, reason) }, // it may have ended
 			})
 		},
 	}
@@ -116,14 +117,10 @@ func (o lockReleaseOptions) run(ctx context.Context) error {
 		if err := o.terminal.confirm(ctx, "release the lock of", t.Name, reason); err != nil {
 			return err
 		}
-		release, next := t.Locks.ForceRelease, ""
-		if isGone(status) {
-			release, next = t.Locks.Expire, "; the next deployment checks what its holder left"
-		}
-		if err := release(ctx, t.Stack, status.Holder.ID); err != nil {
+		if err := t.Locks.Expire(ctx, t.Stack, status.Holder.ID); err != nil {
 			return err
 		}
-		o.terminal.printf("the lock of %s is released%s\n", t.Name, next)
+		o.terminal.printf("the lock of %s is released; the next deployment checks what its holder left\n", t.Name)
 		return nil
 	})
 }

@@ -133,6 +133,28 @@ func TestAKilledDeployerLeavesTheLockToItsEngine(t *testing.T) {
 	require.Empty(t, keepersOf(t, third.Process.Pid))
 }
 
+// The keeper gets nothing of the command's environment but its arguments: it publishes its address whatever the command prints, and
+// where to.
+func TestTheKeeperIgnoresTheVariablesOfTheCommand(t *testing.T) {
+	t.Parallel()
+	endpoint := moto.Start(t)
+	for _, variable := range []string{"DEPLOYER_OUTPUT=result.txt", "DEPLOYER_FORMAT=json", "DEPLOYER_DEBUG=true", "DEPLOYER_HOLDER=x", "DEPLOYER_QUIET=true"} {
+		t.Run(variable, func(t *testing.T) {
+			dir := t.TempDir()
+			cmd := exec.CommandContext(t.Context(), "deployer", "bootstrap", "--pulumi", "/bin/false", "--yes", "--timeout", "40s",
+				"--endpoint-url", endpoint, "--dir", projectRoot(t), "--state-dir", filepath.Join(dir, "state"))
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "HOME="+dir, variable)
+			out, err := cmd.CombinedOutput()
+			require.Error(t, err)
+			require.NotContains(t, string(out), "time limit")
+			require.NotContains(t, string(out), "keeper")
+			require.Contains(t, string(out), "/bin/false")
+			require.Empty(t, keepersOf(t, cmd.Process.Pid))
+		})
+	}
+}
+
 // keepersOf returns the keepers that a deployer has started.
 func keepersOf(t *testing.T, deployer int) (found []string) {
 	t.Helper()

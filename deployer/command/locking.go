@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -50,7 +52,7 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 	defer ignoreSIGPIPE()()
 	left := false
 	err = held.Run(ctx, func(ctx context.Context) (err error) {
-		if t.Keeper, err = l.startKeeper(t, held, lose); err != nil {
+		if t.Keeper, err = l.startKeeper(ctx, t, held, lose); err != nil {
 			return err
 		}
 		err = run(ctx)
@@ -66,14 +68,19 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 }
 
 // startKeeper starts the process that keeps the lock where the engine outlives this one, and through which the engine writes its
-// state. It returns nil where the engine itself keeps the lock. Where the keeper ends early, the lock is lost.
-func (l *locker) startKeeper(t *target.Target, held *lock.Held, lose context.CancelCauseFunc) (*lock.Keeper, error) {
+// state. It returns nil where the engine itself keeps the lock. Where the keeper ends early, the lock is lost. The arguments are all
+// that the keeper gets of this command: a variable such as DEPLOYER_OUTPUT would change what it does.
+func (l *locker) startKeeper(ctx context.Context, t *target.Target, held *lock.Held, lose context.CancelCauseFunc) (*lock.Keeper, error) {
 	if _, needed := t.Locks.(lock.OrphanKeeper); !needed || l.terminal.self == "" {
 		return nil, nil
 	}
-	arguments := []string{"lock", keepVerbName, "--env", t.Stack, "--holder", held.ID(), "--parent", strconv.Itoa(os.Getpid()), "--timeout", "0"}
+	arguments := []string{
+		"lock", keepVerbName, "--env", t.Stack, "--region", t.Region, "--holder", held.ID(), "--parent", strconv.Itoa(os.Getpid()), "--timeout", "0",
+	}
 	onEnd := func(err error) { lose(&lock.LostError{Environment: t.Name, Reason: err.Error()}) }
-	return lock.StartKeeper(exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...), onEnd)
+	keeper := exec.Command(l.terminal.self, append(arguments, l.options.Arguments()...)...)
+	keeper.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, variablePrefix) })
+	return lock.StartKeeper(ctx, keeper, onEnd)
 }
 
 // engineStillRunning reports whether an error means that the engine has not ended yet.

@@ -169,8 +169,11 @@ func (v verb) variable(flag string) string {
 	return variable(flag)
 }
 
+// variablePrefix begins the environment variables of flags.
+const variablePrefix = "DEPLOYER_"
+
 func variable(flag string) string {
-	return "DEPLOYER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // withVariables gives every flag its environment variable.

@@ -34,6 +34,8 @@ type Bucket struct {
 	Clock  clock.Clock
 	// LeaseDuration is how long a lock outlives its last heartbeat; 0 means DefaultLeaseDuration.
 	LeaseDuration time.Duration
+	// Unguarded is why a keeper cannot guard the state, so that no one acquires a lock; nil where it can.
+	Unguarded error
 }
 
 // DefaultLeaseDuration is six heartbeats: long enough for the retries of a throttled or interrupted network, and short
@@ -65,6 +67,9 @@ func (b Bucket) key(stack string) *string {
 
 // TryAcquire implements Store.
 func (b Bucket) TryAcquire(ctx context.Context, me Holder) (Lease, *Holder, error) {
+	if b.Unguarded != nil {
+		return nil, nil, b.Unguarded
+	}
 	lease := &bucketLease{Bucket: b, me: me}
 	for range maxCreateAttempts {
 		acquired, found, err := lease.attempt(ctx, me, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
@@ -101,15 +106,6 @@ func (b Bucket) Get(ctx context.Context, stack string) (*Status, error) {
 		return nil, nil
 	}
 	return &found.Status, nil
-}
-
-// ForceRelease implements Store.
-func (b Bucket) ForceRelease(ctx context.Context, stack, id string) error {
-	found, err := b.getHeldBy(ctx, stack, id)
-	if err != nil || found == nil {
-		return err
-	}
-	return b.remove(ctx, stack, found.etag)
 }
 
 // Expire implements Store: it shortens the lease to nothing.
@@ -253,20 +249,28 @@ type bucketLease struct {
 	me   Holder
 	etag string
 
-	// mu protects renewed, which a timer reads beside the heartbeats.
+	// mu protects allowed, which a timer reads beside the heartbeats.
 	mu sync.Mutex
-	// renewed is the begin of the last heartbeat that succeeded: S3 counts from a time after it.
-	renewed time.Time
+	// allowed counts from the begin of the last heartbeat that succeeded: S3 counts from a time after it.
+	allowed permit
 }
 
 // RenewInterval implements Lease.
 func (g *bucketLease) RenewInterval() time.Duration { return g.leaseDuration() / renewalsPerLease }
 
-// permit returns how long this process may act as the holder.
-func (g *bucketLease) permit() permit {
+// permit returns how long this process may act as the holder, and notices a sleep.
+func (g *bucketLease) permit(now time.Time) permit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return permit{g.renewed, maxMissedRenewals * g.RenewInterval()}
+	g.allowed = g.allowed.suspend(now)
+	return g.allowed
+}
+
+// setRenewed sets the lock that this process has written, with the begin of the write.
+func (g *bucketLease) setRenewed(etag string, started time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.etag, g.allowed = etag, permit{start: started, left: maxMissedRenewals * g.RenewInterval()}
 }
 
 // put writes the lock under the condition of the input.
@@ -276,9 +280,7 @@ func (g *bucketLease) put(ctx context.Context, me Holder, input *s3.PutObjectInp
 	me.Expires = me.Heartbeat.Add(g.leaseDuration())
 	etag, err := g.write(ctx, me, input)
 	if err == nil {
-		g.mu.Lock()
-		g.etag, g.renewed = etag, started
-		g.mu.Unlock()
+		g.setRenewed(etag, started)
 	}
 	return err
 }
@@ -293,15 +295,13 @@ func (g *bucketLease) attempt(ctx context.Context, me Holder, input *s3.PutObjec
 	}
 	now, err = g.read(ctx, me.Stack)
 	if err == nil && now != nil && now.Holder.ID == me.ID { // the response was lost, and the SDK repeated the call
-		g.mu.Lock()
-		g.etag, g.renewed = now.etag, started
-		g.mu.Unlock()
+		g.setRenewed(now.etag, started)
 		return true, nil, nil
 	}
 	return false, now, err
 }
 
-// Renew implements Lease. It takes at most the time between two heartbeats.
+// Renew implements Lease. It takes at most the time between two heartbeats. After a sleep it may fail for as long.
 func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 	bounded, done := context.WithTimeout(ctx, g.RenewInterval())
 	defer done()
@@ -314,7 +314,8 @@ func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 	switch {
 	case err == nil, isLost(err):
 		return err
-	case g.permit().over(g.Clock.Now()):
+	}
+	if now := g.Clock.Now(); g.permit(now).untilLost(now, g.RenewInterval()) <= 0 {
 		return g.unreachable(err)
 	}
 	return g.wrapError("renew", g.me.Stack, err)
@@ -323,7 +324,8 @@ func (g *bucketLease) Renew(ctx context.Context, me Holder) error {
 // unreachable returns the error of a lock whose heartbeats have not reached the bucket for too long. The cause is nil if the
 // last one has not returned.
 func (g *bucketLease) unreachable(cause error) *LostError {
-	silent := elapsed(g.permit().start, g.Clock.Now())
+	now := g.Clock.Now()
+	silent := elapsed(g.permit(now).start, now)
 	reason := fmt.Sprintf("no heartbeat has reached the bucket %s for %s", g.Name, silent.Round(time.Second))
 	if cause != nil {
 		reason += fmt.Sprintf(" (%v)", cause)
@@ -357,7 +359,7 @@ func (g *bucketLease) ReturnTo(ctx context.Context, previous Holder) error {
 // giveUp gives the lock away, and tries again where the response to the last heartbeat was lost.
 func (g *bucketLease) giveUp(ctx context.Context, give func(etag string) error) error {
 	err := give(g.etag)
-	if err == nil || httpStatus(err) != http.StatusPreconditionFailed {
+	if err == nil || !conditionFailed(err) {
 		return err
 	}
 	if err := g.updateETag(ctx); err != nil {

@@ -175,15 +175,8 @@ func (d Directory) expiredStatus(stack string) (*Status, error) {
 	return &Status{Holder: *holder, State: StateExpired, SinceHeartbeat: d.Clock.Now().Sub(holder.Heartbeat)}, nil
 }
 
-// ForceRelease implements Store: the next process creates a new file, even if another one keeps this one open.
-func (d Directory) ForceRelease(_ context.Context, stack, id string) error {
-	if err := d.checkHeldBy(stack, id); err != nil {
-		return err
-	}
-	return d.remove(stack, d.description(stack), d.lockFile(stack))
-}
-
-// Expire implements Store: the description of the holder stays, without a lock.
+// Expire implements Store: the description of the holder stays, without a lock. The next process creates a new file, even if another
+// one keeps this one open.
 func (d Directory) Expire(_ context.Context, stack, id string) error {
 	if err := d.checkHeldBy(stack, id); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
@@ -26,7 +27,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
 // A gate is an endpoint of S3 on loopback through which the engine reaches the bucket of its state. It signs each request again,
@@ -41,6 +44,8 @@ type gate struct {
 	watch *watch
 	// secret begins the paths of requests: other users of the machine can reach the port.
 	secret string
+	// http sends the requests, without a time limit of its own: the size of a request decides.
+	http s3.HTTPClient
 
 	// mu is held for a read or write of the state, so that no read overtakes a write.
 	mu sync.Mutex
@@ -60,8 +65,11 @@ type fencedView struct {
 }
 
 const (
-	// gateTimeout bounds a request, so that an engine which has ended does not leave a write of unknown outcome.
+	// gateTimeout bounds a request, besides the transfer of its content by the slowest rate, so that an engine which has ended does
+	// not leave a write of unknown outcome.
 	gateTimeout = 30 * time.Second
+	// slowestRate is that of a slow uplink, in bytes a second.
+	slowestRate = 256 << 10
 	// holderMetadata is the header with the ID of the lock's holder that wrote an object of the state.
 	holderMetadata = "X-Amz-Meta-Deployer-Lock"
 	// markBits is the length of the mark that makes the bytes of a state, and with them its ETag, unique.
@@ -69,7 +77,11 @@ const (
 )
 
 func newGate(b Bucket, w *watch) *gate {
-	return &gate{Bucket: b, watch: w, secret: rand.Text(), views: map[string]*fencedView{}}
+	client := b.Client.Options().HTTPClient
+	if limited, is := client.(*awshttp.BuildableClient); is {
+		client = limited.WithTimeout(0)
+	}
+	return &gate{Bucket: b, watch: w, secret: rand.Text(), http: client, views: map[string]*fencedView{}}
 }
 
 // serve starts the gate until ctx ends, and returns the address for the engine.
@@ -94,19 +106,27 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "AccessDenied", errors.New("this endpoint is for the engine of its deployer"))
 		return
 	}
-	// A request that has begun ends with a known outcome, also where the engine has ended.
-	ctx, done := context.WithTimeout(context.WithoutCancel(r.Context()), gateTimeout)
-	defer done()
 	body, err := readBody(r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "IncompleteBody", err)
 		return
 	}
+	transfer := len(body)
+	if g.isState(key) && r.Method == http.MethodGet {
+		transfer = maxState // which is written again where it is fenced
+	}
+	// A request that has begun ends with a known outcome, also where the engine has ended.
+	ctx, done := context.WithTimeout(context.WithoutCancel(r.Context()), timeoutOf(transfer))
+	defer done()
 	response, err := g.handle(ctx, call{method: r.Method, key: key, query: r.URL.RawQuery, header: forwarded(r.Header), body: body})
 	if err != nil {
 		if isLost(err) {
 			g.watch.lose(err)
 			refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", err)
+			return
+		}
+		if rejected := (rejectedError{}); errors.As(err, &rejected) {
+			refuse(w, http.StatusBadRequest, "InvalidRequest", err)
 			return
 		}
 		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", err)
@@ -117,27 +137,42 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(response.body) // the engine notices a body that ends early
 }
 
-// keyOf returns the object of a request, with a leading slash, and reports whether the request is the engine's.
+// timeoutOf returns the time limit of a request that transfers a number of bytes.
+func timeoutOf(transfer int) time.Duration {
+	return gateTimeout + time.Duration(transfer)*time.Second/slowestRate
+}
+
+// keyOf returns the key of a request's object without escapes, and reports whether the request is the engine's.
 func (g *gate) keyOf(r *http.Request) (key string, allowed bool) {
-	secret, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	secret, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	bucket, key, _ := strings.Cut(rest, "/")
 	same := subtle.ConstantTimeCompare([]byte(secret), []byte(g.secret)) == 1
-	return "/" + key, same && bucket == g.Name
+	return key, same && bucket == g.Name
 }
 
-// isState reports whether the object is the state of the lock's stack.
+// isState reports whether the object is the state of the lock's stack. Its key ends with .pulumi/stacks/[PROJECT/]STACK.json: the
+// prefix before that is the engine's, which escapes and cleans PULUMI_BACKEND_URL in its own way.
 // Source: StackBasePath in https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/store.go
 func (g *gate) isState(key string) bool {
-	rest, inside := strings.CutPrefix(strings.TrimPrefix(key, "/"), path.Join(g.Prefix, ".pulumi/stacks")+"/")
-	file := path.Base(rest)
-	return inside && slices.Contains([]string{".json", ".json.gz", ".json.zst"}, strings.TrimPrefix(file, g.watch.stack))
+	const stacks = ".pulumi/stacks/"
+	dir, file := path.Split(key)
+	at := strings.LastIndex(dir, stacks)
+	extension, named := strings.CutPrefix(file, g.watch.stack)
+	return at >= 0 && strings.Count(dir[at+len(stacks):], "/") <= 1 &&
+		named && slices.Contains([]string{".json", ".json.gz", ".json.zst"}, extension)
 }
 
-// A call is a request of S3.
+// A call is a request of S3. Its key has no escapes.
 type call struct {
 	method, key, query string
 	header             http.Header
 	body               []byte
+}
+
+// putsObject reports whether the call writes an object with its body. The parts of an upload have the checksums that its begin chose.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+func (c call) putsObject() bool {
+	return c.method == http.MethodPut && (c.query == "" || strings.HasPrefix(c.query, "x-id=PutObject")) && c.header.Get("X-Amz-Copy-Source") == ""
 }
 
 // An answer is a response of S3.
@@ -151,9 +186,12 @@ type answer struct {
 func (g *gate) handle(ctx context.Context, c call) (*answer, error) {
 	reads := c.method == http.MethodGet || c.method == http.MethodHead
 	if !reads {
-		if err := g.watch.check(g.Clock.Now()); err != nil {
+		if err := g.watch.check(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if !reads && c.key == "" {
+		return nil, rejectedError{errors.New("objects are deleted one by one while the lock of their state is in a bucket")}
 	}
 	if !g.isState(c.key) {
 		return g.send(ctx, c)
@@ -162,22 +200,50 @@ func (g *gate) handle(ctx context.Context, c call) (*answer, error) {
 	defer g.mu.Unlock()
 	if c.query != "" && !strings.HasPrefix(c.query, "x-id=") {
 		// The SDK uploads in parts from 16 MiB on.
-		return nil, fmt.Errorf("the state of stack %s cannot be written in parts while its lock is in a bucket", g.watch.stack)
+		return nil, rejectedError{fmt.Errorf("the state of stack %s has more than 16 MiB, which cannot be written under a lock in a bucket: "+
+			"set PULUMI_DIY_BACKEND_GZIP=true, so that the engine compresses it", g.watch.stack)}
 	}
 	if reads {
 		return g.readState(ctx, c)
 	}
+	if c.method == http.MethodDelete {
+		return g.deleteState(ctx, c)
+	}
 	return g.writeState(ctx, c)
+}
+
+// A rejectedError reports a request that fails however often it is repeated.
+type rejectedError struct{ error }
+
+// deleteState deletes the state. One that does not exist is deleted: the response to an earlier request may have been lost.
+func (g *gate) deleteState(ctx context.Context, c call) (*answer, error) {
+	deleted := &answer{status: http.StatusNoContent}
+	known, err := g.fenced(ctx, c.key)
+	if err != nil || known.etag == "" {
+		return deleted, err
+	}
+	if response, err := g.writeState(ctx, c); err != nil || known.etag != "" {
+		return response, err
+	}
+	return deleted, nil
+}
+
+// fenced returns what the holder knows about an object of the state, which it fences before.
+func (g *gate) fenced(ctx context.Context, key string) (*fencedView, error) {
+	if known := g.views[key]; known != nil && known.fenced {
+		return known, nil
+	}
+	if err := g.fence(ctx, key); err != nil {
+		return nil, err
+	}
+	return g.views[key], nil
 }
 
 // readState reads the state. The first read of a holder, and one after a write of unknown outcome, fences it.
 func (g *gate) readState(ctx context.Context, c call) (*answer, error) {
-	known := g.views[c.key]
-	if known == nil || !known.fenced {
-		if err := g.fence(ctx, c.key); err != nil {
-			return nil, err
-		}
-		known = g.views[c.key]
+	known, err := g.fenced(ctx, c.key)
+	if err != nil {
+		return nil, err
 	}
 	response, err := g.send(ctx, c)
 	if err != nil {
@@ -241,7 +307,8 @@ func (g *gate) writeState(ctx context.Context, c call) (*answer, error) {
 		g.views[c.key] = known
 	}
 	var response *answer
-	for e := newWrite(known.view, g.watch.id); ; {
+	e := newWrite(known.view, g.watch.id)
+	for e.remove = c.method == http.MethodDelete; ; {
 		switch e.phase {
 		case readLock:
 			owned, err := g.watch.verify(ctx)
@@ -375,8 +442,12 @@ func forwarded(all http.Header) http.Header {
 	return kept
 }
 
-// maxBody is the largest body: an upload in parts has parts of 8 MiB, and begins at 16 MiB.
-const maxBody = 32 << 20
+const (
+	// maxState is the size from which on the SDK uploads in parts; each part is smaller.
+	maxState = 16 << 20
+	// maxBody is the largest body that is read.
+	maxBody = 2 * maxState
+)
 
 // readBody reads the content of a request, which the SDK may send in chunks with a trailer.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
@@ -415,7 +486,7 @@ func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the endpoint of the bucket %s: %w", g.Name, err)
 	}
-	target, err := url.Parse(strings.TrimSuffix(address.URI.String(), "/") + c.key)
+	target, err := url.Parse(strings.TrimSuffix(address.URI.String(), "/") + "/" + httpbinding.EscapePath(c.key, false))
 	if err != nil {
 		return nil, err
 	}
@@ -431,6 +502,9 @@ func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 	hash := sha256.Sum256(c.body)
 	payload := hex.EncodeToString(hash[:])
 	r.Header.Set("X-Amz-Content-Sha256", payload)
+	if c.putsObject() { // required by buckets with Object Lock
+		r.Header.Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(hash[:]))
+	}
 	credentials, err := options.Credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sign a request to the bucket %s: %w", g.Name, err)
@@ -439,7 +513,7 @@ func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 	if err := signer.SignHTTP(ctx, credentials, r, payload, "s3", options.Region, g.serverTime()); err != nil {
 		return nil, fmt.Errorf("sign a request to the bucket %s: %w", g.Name, err)
 	}
-	response, err := options.HTTPClient.Do(r)
+	response, err := g.http.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("reach the bucket %s: %w", g.Name, withoutURL(err))
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -13,8 +15,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -183,10 +187,15 @@ func TestNothingIsWrittenAfterThePermit(t *testing.T) {
 	sim.Put(stateKey, []byte(`{"n":1}`))
 	alice, watched := engineOf(t, store, "alice")
 	require.Equal(t, `{"n":1}`, getState(t, alice, stateKey))
-	watched.allow(permit{time.Now().Add(-DefaultLeaseDuration), DefaultLeaseDuration})
+	offline := true
+	sim.Intercept = func(w http.ResponseWriter, r *http.Request, _ bool) bool {
+		return offline && strings.Contains(r.URL.Path, "/locks/") && closeConnection(w)
+	}
+	watched.allow(permit{start: time.Now().Add(-DefaultLeaseDuration), left: DefaultLeaseDuration})
 	require.ErrorContains(t, putState(t.Context(), alice, stateKey, `{"n":2}`), "was not renewed in time")
-	require.NoError(t, watched.update(t.Context(), false))
-	require.NoError(t, putState(t.Context(), alice, stateKey, `{"n":2}`))
+	require.Contains(t, string(sim.Content(stateKey)), `{"n":1}`)
+	offline = false
+	require.NoError(t, putState(t.Context(), alice, stateKey, `{"n":2}`), "it reads the lock again")
 }
 
 func TestOtherStacksAndUsersAreNotServed(t *testing.T) {
@@ -265,4 +274,131 @@ func TestReadBody(t *testing.T) {
 			require.Equal(t, test.want, string(body))
 		})
 	}
+}
+
+// The engine escapes and cleans the prefix of the state in its own way: the state is fenced under any.
+func TestTheStateIsFencedUnderAnyPrefix(t *testing.T) {
+	for _, prefix := range []string{"plain", "team=a", "me@org", "a+b", "with space", "ü", "a/__0x2f__b", "a//b", "a/./b", "x/a%2Fb", ""} {
+		t.Run(prefix, func(t *testing.T) {
+			sim, store := simulated(t)
+			store.Prefix = prefix
+			key := strings.TrimPrefix(prefix+"/.pulumi/stacks/proj/staging.json", "/")
+			require.NoError(t, putState(t.Context(), store.Client, key, `{"n":1}`))
+			alice, watched := engineOf(t, store, "alice")
+			require.Equal(t, `{"n":1}`, getState(t, alice, key))
+			require.NoError(t, putState(t.Context(), alice, key, `{"n":2}`))
+			require.NoError(t, store.Expire(t.Context(), "staging", watched.id))
+			bob, _ := engineOf(t, store, "bob")
+			require.Equal(t, `{"n":2}`, getState(t, bob, key))
+			require.NoError(t, putState(t.Context(), bob, key, `{"n":3}`))
+			require.ErrorContains(t, putState(t.Context(), alice, key, `{"n":4}`), "another process has written the state")
+			require.Contains(t, string(sim.Content(key)), `{"n":3}`)
+		})
+	}
+}
+
+func TestIsState(t *testing.T) {
+	g := newGate(Bucket{Client: s3.New(s3.Options{}), Name: "state", Prefix: "a"}, &watch{stack: "staging"})
+	for key, want := range map[string]bool{
+		".pulumi/stacks/staging.json":              true,
+		".pulumi/stacks/proj/staging.json":         true,
+		"a/.pulumi/stacks/proj/staging.json.gz":    true,
+		"a/b/.pulumi/stacks/proj/staging.json.zst": true,
+		"x/__0x2f__.pulumi/stacks/staging.json":    true,
+		"a/.pulumi/stacks/proj/staging.json.bak":   false,
+		"a/.pulumi/stacks/proj/staging2.json":      false,
+		"a/.pulumi/stacks/proj/dev.json":           false,
+		"a/.pulumi/stacks/proj/.json":              false,
+		"a/.pulumi/stacks/proj/x/staging.json":     false,
+		"a/.pulumi/locks/proj/staging.json":        false,
+		"a/locks/staging.json":                     false,
+	} {
+		require.Equal(t, want, g.isState(key), key)
+	}
+}
+
+// A bucket with Object Lock requires a checksum of every write. A copy has no body.
+func TestWritesHaveAChecksum(t *testing.T) {
+	sim, store := simulated(t)
+	alice, _ := engineOf(t, store, "alice")
+	sums := map[string]string{}
+	sim.Intercept = func(_ http.ResponseWriter, r *http.Request, acted bool) bool {
+		if r.Method == http.MethodPut && acted {
+			sums[r.URL.Path] = r.Header.Get("X-Amz-Checksum-Sha256")
+		}
+		return false
+	}
+	require.NoError(t, putState(t.Context(), alice, "a/b/.pulumi/history/x.json", "x"))
+	require.NoError(t, putState(t.Context(), alice, stateKey, `{"n":1}`))
+	_, err := alice.CopyObject(t.Context(), &s3.CopyObjectInput{
+		Bucket: aws.String("state"), Key: aws.String(stateKey + ".bak"), CopySource: aws.String("state/" + stateKey),
+	})
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte("x"))
+	require.Equal(t, base64.StdEncoding.EncodeToString(sum[:]), sums["/state/a/b/.pulumi/history/x.json"])
+	sum = sha256.Sum256(sim.Content(stateKey))
+	require.Equal(t, base64.StdEncoding.EncodeToString(sum[:]), sums["/state/"+stateKey])
+	require.Empty(t, sums["/state/"+stateKey+".bak"])
+}
+
+// A request that can never succeed is no failure of the service, which an engine would try again.
+func TestRejectedRequests(t *testing.T) {
+	_, store := simulated(t)
+	alice, watched := engineOf(t, store, "alice")
+	_, err := alice.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String("state"), Key: aws.String(stateKey)})
+	require.ErrorContains(t, err, "set PULUMI_DIY_BACKEND_GZIP=true")
+	require.Equal(t, http.StatusBadRequest, httpStatus(err))
+	_, err = alice.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String("state"), Delete: &types.Delete{
+		Objects: []types.ObjectIdentifier{{Key: aws.String(stateKey)}},
+	}})
+	require.Equal(t, http.StatusBadRequest, httpStatus(err), "it has no condition")
+	require.NoError(t, watched.reason())
+}
+
+// Where the response to a deletion is lost, the engine repeats it: an object that is missing is deleted.
+func TestARepeatedDeletion(t *testing.T) {
+	sim, store := simulated(t)
+	sim.Put(stateKey, []byte(`{"n":1}`))
+	alice, watched := engineOf(t, store, "alice")
+	require.Equal(t, `{"n":1}`, getState(t, alice, stateKey))
+	remove := func() error {
+		_, err := alice.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("state"), Key: aws.String(stateKey)})
+		return err
+	}
+	lose := true
+	sim.Intercept = func(w http.ResponseWriter, r *http.Request, acted bool) bool {
+		if r.Method != http.MethodDelete || !acted || !lose {
+			return false
+		}
+		lose = false
+		return closeConnection(w)
+	}
+	require.ErrorContains(t, remove(), "ServiceUnavailable")
+	require.Nil(t, sim.Content(stateKey))
+	require.NoError(t, remove())
+	require.NoError(t, remove())
+
+	// The condition of a deletion fails because the object is missing: another path has deleted it.
+	for _, status := range []int{http.StatusNotFound, http.StatusPreconditionFailed} {
+		require.NoError(t, putState(t.Context(), alice, stateKey, `{"n":2}`))
+		sim.Intercept = func(w http.ResponseWriter, r *http.Request, acted bool) bool {
+			if r.Method == http.MethodDelete && acted {
+				w.WriteHeader(status)
+			}
+			return r.Method == http.MethodDelete && acted
+		}
+		require.NoError(t, remove())
+		require.Nil(t, sim.Content(stateKey))
+	}
+	require.NoError(t, watched.reason())
+	require.NoError(t, putState(t.Context(), alice, stateKey, `{"n":3}`))
+}
+
+// A large state gets the time that a slow uplink needs; no other time limit applies.
+func TestTimeoutOf(t *testing.T) {
+	require.Equal(t, gateTimeout, timeoutOf(0))
+	require.Equal(t, gateTimeout+time.Second, timeoutOf(slowestRate))
+	require.Equal(t, 94*time.Second, timeoutOf(maxState))
+	limited := s3.New(s3.Options{HTTPClient: awshttp.NewBuildableClient().WithTimeout(time.Second)})
+	require.Zero(t, newGate(Bucket{Client: limited}, &watch{}).http.(*awshttp.BuildableClient).GetTimeout())
 }

@@ -188,8 +188,9 @@ func (h *Held) Run(ctx context.Context, run func(context.Context) error) error {
 	err := run(runCtx)
 	stop()
 	<-ended
+	lost := isLost(context.Cause(runCtx))
 	lose(nil)
-	h.release(ctx)
+	h.release(ctx, lost)
 	return err
 }
 
@@ -228,15 +229,16 @@ func (h *Held) renewLoop(ctx context.Context, lose context.CancelCauseFunc) {
 // has slept notices by its wall clock, and sends a heartbeat at once: if no other process took the lock over, it is still held.
 func (h *Held) watchDeadline(ctx context.Context, lose context.CancelCauseFunc) {
 	lease, expires := h.lease.(interface {
-		permit() permit
+		permit(now time.Time) permit
 		unreachable(cause error) *LostError
 	})
 	if !expires {
 		return
 	}
 	for {
-		allowed, now := lease.permit(), h.clock.Now()
-		left := allowed.left - now.Sub(allowed.start)
+		now := h.clock.Now()
+		allowed := lease.permit(now)
+		left := allowed.untilLost(now, h.lease.RenewInterval())
 		if left <= 0 {
 			lose(lease.unreachable(nil))
 			return
@@ -256,9 +258,11 @@ func (h *Held) holder() Holder {
 	return h.me
 }
 
-func (h *Held) release(ctx context.Context) {
+// release releases the lock. Where it was lost, and is still this process's, it is left to the next process as a crashed one's: the
+// engine was killed.
+func (h *Held) release(ctx context.Context, lost bool) {
 	h.mu.Lock()
-	keep, returnLock := h.keep, h.previous != nil && !h.repaired
+	keep, crashed := h.keep, crashedHolder(h.me, h.previous, h.repaired, lost)
 	h.mu.Unlock()
 	if keep {
 		return
@@ -266,8 +270,8 @@ func (h *Held) release(ctx context.Context) {
 	bounded, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer done()
 	release := h.lease.Release
-	if returnLock {
-		release = func(ctx context.Context) error { return h.lease.ReturnTo(ctx, *h.previous) }
+	if crashed != nil {
+		release = func(ctx context.Context) error { return h.lease.ReturnTo(ctx, *crashed) }
 	}
 	if err := release(bounded); err != nil {
 		h.log("warning: the lock was not released: " + err.Error())

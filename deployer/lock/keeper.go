@@ -2,6 +2,7 @@ package lock
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,11 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // OrphanKeeper marks a Store whose locks expire with their heartbeats, and not with the engine: a process beside the deployer
@@ -44,7 +49,13 @@ type KeepOptions struct {
 // killDelay is the time in which a deployer that runs kills its engine, and reports why, before the keeper does.
 const killDelay = time.Second
 
-var errEndedEarly = errors.New("exit status 0")
+// keeperStartTimeout bounds the start of a keeper, which reads the lock once: a lock must not be held by a deployer that hangs.
+const keeperStartTimeout = time.Minute
+
+var (
+	errEndedEarly = errors.New("exit status 0")
+	errNotReady   = fmt.Errorf("it was not ready after %s", keeperStartTimeout)
+)
 
 // Keeper represents the process that keeps a lock while the engine outlives this process, and through which the engine writes
 // its state.
@@ -60,10 +71,13 @@ type Keeper struct {
 	ended    chan struct{}
 }
 
-// StartKeeper starts a process that calls OrphanKeeper.Keep, and waits until its endpoint is ready. Its standard input ends with
-// this process and with every child that is started from now on. It is in a session of its own, so that the signals of a
-// terminal do not reach it. Where it ends before Stop, the engine cannot write its state any more, and onEnd gets the reason.
-func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
+// StartKeeper starts a process that calls OrphanKeeper.Keep, and waits until its endpoint is ready, or until ctx or a time limit
+// ends the start. Its standard input ends with this process and with every child that is started from now on. It is in a session
+// of its own, so that the signals of a terminal do not reach it. Where it ends before Stop, the engine cannot write its state any
+// more, and onEnd gets the reason.
+func StartKeeper(ctx context.Context, cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
+	starting, started := context.WithTimeoutCause(ctx, keeperStartTimeout, errNotReady)
+	defer started()
 	ends, alive, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the lock's keeper: %w", err)
@@ -72,13 +86,16 @@ func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), ends.Close(), alive.Close())
 	}
+	var reason lastLine
 	cmd.Stdin, cmd.SysProcAttr = ends, &syscall.SysProcAttr{Setsid: true}
+	cmd.Stderr = io.MultiWriter(&reason, cmp.Or[io.Writer](cmd.Stderr, io.Discard))
 	if err := errors.Join(cmd.Start(), ends.Close()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the lock's keeper: %w", err), alive.Close())
 	}
 	k := &Keeper{cmd: cmd, alive: alive, ended: make(chan struct{})}
 	lines := bufio.NewScanner(output)
-	if lines.Scan() {
+	ready := context.AfterFunc(starting, func() { _ = cmd.Process.Kill() }) // the only error is that it has ended
+	if lines.Scan() && ready() {
 		k.endpoint = lines.Text()
 	}
 	go func() {
@@ -90,14 +107,52 @@ func StartKeeper(cmd *exec.Cmd, onEnd func(error)) (*Keeper, error) {
 			}
 		}
 		if err := cmd.Wait(); !k.stopping.Load() && k.endpoint != "" && !lost {
-			onEnd(fmt.Errorf("the lock's keeper has ended: %w", cmp.Or(err, errEndedEarly)))
+			onEnd(fmt.Errorf("the lock's keeper has ended: %w", cmp.Or(reason.err(), err, errEndedEarly)))
 		}
 	}()
 	if err := makeInheritable(alive); err != nil || k.endpoint == "" {
 		k.Stop()
-		return nil, fmt.Errorf("start the lock's keeper: %w", cmp.Or(err, errors.New("it ended early")))
+		return nil, fmt.Errorf("start the lock's keeper: %w", cmp.Or(err, context.Cause(starting), reason.err(), errors.New("it ended early")))
 	}
 	return k, nil
+}
+
+// A lastLine is a writer that keeps the last line about an error, which is not its hint.
+type lastLine struct {
+	mu       sync.Mutex
+	rest     []byte
+	complete string
+}
+
+// maxLine bounds the line that a lastLine keeps.
+const maxLine = 4 << 10
+
+// Write implements io.Writer.
+func (l *lastLine) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rest = append(l.rest, b...)
+	for {
+		line, rest, ends := bytes.Cut(l.rest, []byte("\n"))
+		if !ends {
+			l.rest = l.rest[:min(len(l.rest), maxLine)]
+			return len(b), nil
+		}
+		if text := strings.TrimSpace(string(line)); text != "" && !strings.HasPrefix(text, "hint: ") {
+			l.complete = strings.TrimPrefix(text, "deployer: ")
+		}
+		l.rest = rest
+	}
+}
+
+// err returns the line as an error; nil where there is none.
+func (l *lastLine) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.complete == "" {
+		return nil
+	}
+	return errors.New(sanitize.Text(l.complete))
 }
 
 // Endpoint returns the address of the endpoint of S3 through which the engine reads and writes its state; "" for a nil Keeper.
@@ -189,7 +244,7 @@ func (b Bucket) Keep(ctx context.Context, o KeepOptions) error {
 			case <-wait.Done():
 			}
 		}()
-		_ = b.Clock.Wait(wait, min(b.leaseDuration()/renewalsPerLease, w.left()))
+		_ = b.Clock.Wait(wait, w.untilUpdate())
 		done()
 		select {
 		case <-ctx.Done():

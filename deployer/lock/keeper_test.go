@@ -2,6 +2,8 @@ package lock
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -88,7 +90,7 @@ func TestDeployerWithEngine(t *testing.T) {
 	me.Phase, me.PID = "provision", os.Getpid()
 	_, _, err := bucketAt(endpoint).TryAcquire(t.Context(), me)
 	require.NoError(t, err)
-	keeper, err := StartKeeper(process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())),
+	keeper, err := StartKeeper(t.Context(), process("TestKeeperOfEngine", testEndpoint+"="+endpoint, testHolder+"="+me.ID, testParent+"="+strconv.Itoa(os.Getpid())),
 		func(err error) { panic(err) })
 	require.NoError(t, err)
 	engine := exec.Command("sleep", "300")
@@ -123,22 +125,35 @@ func TestKeeperThatEnds(t *testing.T) {
 		"exit 3": "the lock's keeper has ended: exit status 3", "exit 0": "the lock's keeper has ended: exit status 0",
 		"echo it was released; exit 1": "it was released",
 	} {
-		keeper, err := StartKeeper(exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; "+script), onEnd)
+		keeper, err := StartKeeper(t.Context(), exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; "+script), onEnd)
 		require.NoError(t, err)
 		require.Equal(t, "http://127.0.0.1:1/x", keeper.Endpoint())
 		require.EqualError(t, <-ended, reason)
 		keeper.EngineStarted(1)
 		keeper.Stop()
 	}
-	stopped, err := StartKeeper(exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; exec cat"), onEnd)
+	stopped, err := StartKeeper(t.Context(), exec.Command("sh", "-c", "echo http://127.0.0.1:1/x; exec cat"), onEnd)
 	require.NoError(t, err)
 	stopped.Stop()
-	_, err = StartKeeper(exec.Command("sh", "-c", "exit 3"), onEnd)
+	_, err = StartKeeper(t.Context(), exec.Command("sh", "-c", "exit 3"), onEnd)
 	require.EqualError(t, err, "start the lock's keeper: it ended early")
+	_, err = StartKeeper(t.Context(), exec.Command("sh", "-c", "printf 'first\ndeployer: no credentials\nhint: log in\n' >&2; exit 3"), onEnd)
+	require.EqualError(t, err, "start the lock's keeper: no credentials")
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	time.AfterFunc(100*time.Millisecond, func() { interrupt(errors.New("interrupted")) })
+	_, err = StartKeeper(interrupted, exec.Command("sh", "-c", "exec cat"), onEnd)
+	require.EqualError(t, err, "start the lock's keeper: interrupted", "a keeper that never publishes its address")
 	var none *Keeper
 	require.Empty(t, none.Endpoint())
 	none.EngineStarted(1)
 	require.Empty(t, ended, "Stop is no failure")
+}
+
+// releaseOf releases the lock of a holder, as that does itself.
+func releaseOf(t *testing.T, b Bucket, id string) error {
+	found, err := b.getHeldBy(t.Context(), "staging", id)
+	require.NoError(t, err)
+	return b.remove(t.Context(), "staging", found.etag)
 }
 
 // A keeper never touches a lock that its holder has released, that was released for it, or that another holder has.
@@ -147,11 +162,11 @@ func TestKeepLeavesOtherLocksAlone(t *testing.T) {
 	close(ended)
 	for name, change := range map[string]func(*testing.T, Bucket, string){
 		"released": func(t *testing.T, b Bucket, id string) {
-			require.NoError(t, b.ForceRelease(t.Context(), "staging", id))
+			require.NoError(t, releaseOf(t, b, id))
 		},
 		"expired": func(t *testing.T, b Bucket, id string) { require.NoError(t, b.Expire(t.Context(), "staging", id)) },
 		"another's": func(t *testing.T, b Bucket, id string) {
-			require.NoError(t, b.ForceRelease(t.Context(), "staging", id))
+			require.NoError(t, b.Expire(t.Context(), "staging", id))
 			_, _, err := b.TryAcquire(t.Context(), holder("bob"))
 			require.NoError(t, err)
 		},

@@ -25,6 +25,9 @@ func older(p permit) permit {
 	if now.Sub(p.start) <= 2*DefaultLeaseDuration {
 		p.start = p.start.Add(-tick)
 	}
+	if !p.suspended.IsZero() && now.Sub(p.suspended) <= 2*DefaultLeaseDuration {
+		p.suspended = p.suspended.Add(-tick)
+	}
 	return p
 }
 
@@ -54,14 +57,14 @@ func (r leaseRules) next(w leaseWorld) (all []leaseWorld, wrong bool) {
 		add(func(n *leaseWorld) { n.sent = 0 })
 	}
 	if w.sent >= 0 {
-		add(func(n *leaseWorld) { n.age, n.deployer, n.sent = 0, permit{now.Add(-w.sent), r.limit}, -1 })
+		add(func(n *leaseWorld) { n.age, n.deployer, n.sent = 0, permit{start: now.Add(-w.sent), left: r.limit}, -1 })
 		add(func(n *leaseWorld) { n.age, n.sent = 0, -1 }) // the response is lost
 		add(func(n *leaseWorld) { n.sent = -1 })           // the request is
 	}
 	if !w.offline && !w.keeperStopped {
 		add(func(n *leaseWorld) {
 			found := &lockObject{Status: Status{SinceHeartbeat: max(0, w.age-timestampError)}} // S3 rounds
-			n.keeper = r.keeper(found, now)
+			n.keeper = w.keeper.after(r.keeper(found, now), now)
 		})
 	}
 	add(func(n *leaseWorld) {
@@ -72,13 +75,15 @@ func (r leaseRules) next(w leaseWorld) (all []leaseWorld, wrong bool) {
 		if n.sent > tick { // a heartbeat has a time limit
 			n.sent = -1
 		}
-		n.engineEnded = w.engineEnded || !w.deployerStopped && n.deployer.over(now) || !w.keeperStopped && n.keeper.over(now)
+		const grace = DefaultLeaseDuration / renewalsPerLease
+		n.engineEnded = w.engineEnded || !w.deployerStopped && n.deployer.untilLost(now, grace) <= 0 ||
+			!w.keeperStopped && n.keeper.untilLost(now, grace) <= 0
 	})
 	return all, false
 }
 
 func (r leaseRules) search() (wrong bool, states int) {
-	start := leaseWorld{sent: -1, deployer: permit{now, r.limit}, keeper: permit{now, DefaultLeaseDuration - timestampError}}
+	start := leaseWorld{sent: -1, deployer: permit{start: now, left: r.limit}, keeper: permit{start: now, left: DefaultLeaseDuration - timestampError}}
 	seen, queue := map[leaseWorld]bool{start: true}, []leaseWorld{start}
 	for len(queue) > 0 {
 		w := queue[len(queue)-1]
@@ -112,7 +117,7 @@ func TestTheEngineEndsBeforeTheLease(t *testing.T) {
 	wrong, _ = late.search()
 	require.True(t, wrong, "without the deployer's deadline")
 	late = rules
-	late.keeper = func(_ *lockObject, start time.Time) permit { return permit{start, DefaultLeaseDuration} }
+	late.keeper = func(_ *lockObject, start time.Time) permit { return permit{start: start, left: DefaultLeaseDuration} }
 	wrong, _ = late.search()
 	require.True(t, wrong, "with a keeper that counts from its read")
 }

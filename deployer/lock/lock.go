@@ -65,10 +65,8 @@ type Store interface {
 	TryAcquire(ctx context.Context, me Holder) (lease Lease, previous *Holder, err error)
 	// Get returns the status of a stack's lock, or nil if it is free.
 	Get(ctx context.Context, stack string) (*Status, error)
-	// ForceRelease releases the lock of the running holder with the ID. It keeps the lock of any other holder.
-	ForceRelease(ctx context.Context, stack, id string) error
 	// Expire marks the holder with the ID as crashed: the next process to acquire the lock takes it over at once, and
-	// receives the holder. It keeps the lock of any other holder.
+	// receives the holder. A holder that still runs loses the lock. It keeps the lock of any other holder.
 	Expire(ctx context.Context, stack, id string) error
 }
 
@@ -78,8 +76,8 @@ type Lease interface {
 	Renew(ctx context.Context, me Holder) error
 	// Release releases the lock. A lock that is already lost is no error.
 	Release(ctx context.Context) error
-	// ReturnTo returns a lock that was taken over to its crashed holder, so that the next process takes it over from that
-	// holder. A lock that is already lost is no error.
+	// ReturnTo returns a lock to a crashed holder, so that the next process takes it over from that holder: to the one from which
+	// it was taken over, or to this one, whose engine was killed. A lock that is already another holder's is no error.
 	ReturnTo(ctx context.Context, previous Holder) error
 	// RenewInterval returns the time between two heartbeats.
 	RenewInterval() time.Duration

@@ -46,11 +46,26 @@ func checkOwner(environment string, found *Holder, id string) error {
 	return nil
 }
 
+// crashedHolder returns the holder from which the next process has to take the lock over, so that it repairs what that one left: a
+// former holder whose damage was not repaired, or this one where its engine was killed because it lost the lock; nil where the
+// lock becomes free.
+func crashedHolder(me Holder, previous *Holder, repaired, lost bool) *Holder {
+	switch {
+	case previous != nil && !repaired:
+		return previous
+	case lost:
+		return &me
+	}
+	return nil
+}
+
 // A permit is the time for which its owner may write the state.
 type permit struct {
 	// start is the begin of the last successful renewal or read of the lock, left the rest of the lease at that time.
 	start time.Time
 	left  time.Duration
+	// suspended is when the owner noticed that its machine had slept: it writes nothing until the lock is renewed. Zero if it has not.
+	suspended time.Time
 }
 
 // timestampError is by how much an age is wrong that is the difference of two times of S3, which are whole seconds.
@@ -58,11 +73,43 @@ const timestampError = time.Second
 
 // permitOf returns the permit of a lock that was found with an age, by a read that began at the given time.
 func permitOf(found *lockObject, start time.Time, defaultLease time.Duration) permit {
-	return permit{start, found.Holder.leaseDuration(defaultLease) - found.SinceHeartbeat - timestampError}
+	return permit{start: start, left: found.Holder.leaseDuration(defaultLease) - found.SinceHeartbeat - timestampError}
 }
 
-// over reports whether the time has passed.
-func (p permit) over(now time.Time) bool { return elapsed(p.start, now) >= p.left }
+// over reports whether the owner must not write, since the time has passed by one of the clocks.
+func (p permit) over(now time.Time) bool {
+	return !p.suspended.IsZero() || elapsed(p.start, now) >= p.left
+}
+
+// suspend returns the permit of a machine that may have slept.
+func (p permit) suspend(now time.Time) permit {
+	if p.suspended.IsZero() && p.over(now) {
+		p.suspended = now
+	}
+	return p
+}
+
+// after returns the permit after a read of the lock. A lock that has expired, and that no one took over, gives no time: its holder
+// has slept and renews it, or its permit ends.
+func (p permit) after(found permit, now time.Time) permit {
+	if !found.over(now) {
+		return found
+	}
+	if p.suspended.IsZero() {
+		p.suspended = now
+	}
+	return p
+}
+
+// untilLost returns the time until the lock counts as lost: until the permit is over by the monotonic clock, which is the one of a
+// machine that has not slept. After a sleep, its owner has as long as the grace to renew the lock: the fence protects the state.
+func (p permit) untilLost(now time.Time, grace time.Duration) time.Duration {
+	left := p.left - now.Sub(p.start)
+	if !p.suspended.IsZero() {
+		left = min(left, grace-now.Sub(p.suspended))
+	}
+	return left
+}
 
 // An object is a version of an object of the state: its ETag, and the ID of the lock's holder that wrote it. The zero value is a
 // missing object.
@@ -115,9 +162,9 @@ type exchange struct {
 	// then is the phase after readLock.
 	then  phase
 	fence bool
-	// create is set until the object exists.
-	create bool
-	base   view
+	// create is set until the object exists, remove where it is deleted.
+	create, remove bool
+	base           view
 	// holder is the ID of the lock's holder.
 	holder string
 }
@@ -180,6 +227,8 @@ func isRefusal(status int) bool {
 // is repeated on top of it.
 func (e exchange) afterExamine(found object) exchange {
 	switch {
+	case e.remove && found.etag == "": // the response to an earlier request was lost
+		e.base, e.phase = view{}, done
 	case found.etag == e.base.etag: // the conflict has passed
 		e.phase = failed
 	case found.holder == e.holder && e.create:

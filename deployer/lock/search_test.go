@@ -33,11 +33,12 @@ type protocol struct {
 	condition func(v view) (header, value string)
 	// rewritten is the ETag of a fence's write, given the one before and a new one.
 	rewritten func(before, fresh string) string
+	crashed   func(me Holder, previous *Holder, repaired, lost bool) *Holder
 }
 
 var actual = protocol{
 	newFence: newFence, newWrite: newWrite, afterRead: exchange.afterRead, condition: view.condition,
-	rewritten: func(_, fresh string) string { return fresh },
+	rewritten: func(_, fresh string) string { return fresh }, crashed: crashedHolder,
 }
 
 // session is a deployer that holds or held the lock, with its endpoint and its engine.
@@ -52,6 +53,8 @@ type session struct {
 	engine              engineState
 	memory              uint16 // the updates that the engine's state has
 	runs, writes, tries int8
+	// killed is set when the lock was lost, and the engine killed, until another deployer takes the lock over: it repairs.
+	killed bool
 }
 
 type stage int8
@@ -81,6 +84,7 @@ type flight struct {
 // world is a state of the model. Updates are bits of content, so that a state that lost one lacks a bit.
 type world struct {
 	lock     int8 // the session that holds it; -1 if it is free
+	expired  bool // the lock is marked as a crashed one's
 	orders   int8
 	etag     string
 	owner    string
@@ -111,10 +115,14 @@ func (p protocol) steps(w world, l limits) (next []step) {
 		switch s.stage {
 		case waitingForLock:
 			if w.lock < 0 || stateOf(Holder{}, DefaultLeaseDuration, DefaultLeaseDuration) == StateExpired {
-				add(func(n *world) {
-					n.orders++
-					n.lock, n.all[i].stage, n.all[i].order = int8(i), holding, n.orders
-				})
+				wrong := ""
+				if w.lock < 0 && w.all[1-i].killed {
+					wrong = "a deployer does not know that an engine was killed"
+				}
+				n := w
+				n.orders++
+				n.lock, n.expired, n.all[i].stage, n.all[i].order, n.all[1-i].killed = int8(i), false, holding, n.orders, false
+				next = append(next, step{n, wrong})
 			}
 			continue
 		case ended:
@@ -122,8 +130,9 @@ func (p protocol) steps(w world, l limits) (next []step) {
 		case holding:
 		}
 		if w.lock == int8(i) && i == 0 {
-			add(func(n *world) { n.lock = -1 }) // lock release --force
+			add(func(n *world) { n.expired = true }) // lock release --force
 		}
+		add(func(n *world) { p.lose(n, i) }) // no heartbeat has reached the bucket, or the keeper was killed
 		if s.active {
 			next = append(next, p.exchangeSteps(w, i)...)
 			continue
@@ -140,7 +149,7 @@ func (p protocol) steps(w world, l limits) (next []step) {
 			}
 			add(func(n *world) { // the deployer releases the lock
 				n.all[i] = session{stage: ended, order: s.order}
-				if n.lock == int8(i) {
+				if n.lock == int8(i) && !n.expired {
 					n.lock = -1
 				}
 			})
@@ -151,7 +160,7 @@ func (p protocol) steps(w world, l limits) (next []step) {
 				case !s.fenced:
 					me.ex, me.active = p.newFence(id(i)), true
 				case w.etag != s.view.etag:
-					*me = session{stage: ended, order: s.order}
+					p.lose(n, i)
 				default:
 					me.memory, me.engine = w.content, working
 				}
@@ -189,6 +198,10 @@ func (p protocol) exchangeSteps(w world, i int) []step {
 		var holder *Holder
 		if w.lock >= 0 {
 			holder = &Holder{ID: id(int(w.lock))}
+			if w.expired {
+				holder.Heartbeat = now
+				holder.Expires = now
+			}
 		}
 		me.ex = me.ex.afterLock(checkOwner("staging", holder, id(i)))
 	case write:
@@ -215,12 +228,26 @@ func (p protocol) exchangeSteps(w world, i int) []step {
 	case examine:
 		me.ex = me.ex.afterExamine(found)
 	}
-	w.settle(i)
+	p.settle(&w, i)
 	return []step{{world: w}}
 }
 
+// lose ends a session that has lost the lock: the engine is killed, and its own lock is left as the code decides.
+func (p protocol) lose(w *world, i int) {
+	me := &w.all[i]
+	*me = session{stage: ended, order: me.order, killed: w.lock == int8(i) && me.engine != noEngine}
+	if w.lock != int8(i) || w.expired {
+		return
+	}
+	if p.crashed(Holder{ID: id(i)}, nil, false, true) == nil {
+		w.lock = -1
+		return
+	}
+	w.expired = true
+}
+
 // settle ends a session's exchange where it has ended.
-func (w *world) settle(i int) {
+func (p protocol) settle(w *world, i int) {
 	me := &w.all[i]
 	if !me.active {
 		return
@@ -234,7 +261,7 @@ func (w *world) settle(i int) {
 	case failed:
 		me.fenced, me.active, me.ex, me.copied = false, false, exchange{}, 0
 	case lost:
-		*me = session{stage: ended, order: me.order}
+		p.lose(w, i)
 	}
 }
 
@@ -276,7 +303,7 @@ func (p protocol) land(w world, f int) []step {
 	answered, dropped := w, w
 	a := &answered.all[sent.session]
 	a.ex, a.waiting = a.ex.afterWrite(status, w.etag), false
-	answered.settle(int(sent.session))
+	p.settle(&answered, int(sent.session))
 	dropped.giveUp(int(sent.session))
 	return []step{{answered, wrong}, {dropped, wrong}}
 }
@@ -393,6 +420,9 @@ func TestTheSearchFindsMutations(t *testing.T) {
 				return e
 			}
 		}, "a write of a former holder was accepted"},
+		"a lost lock that is released": {func(p *protocol) {
+			p.crashed = func(Holder, *Holder, bool, bool) *Holder { return nil }
+		}, "a deployer does not know that an engine was killed"},
 		"a creation that does not read the lock again": {func(p *protocol) {
 			p.newWrite = func(base view, holder string) exchange {
 				e := newWrite(base, holder)

@@ -106,27 +106,6 @@ func TestConcurrentAcquireHasOneWinner(t *testing.T) {
 	})
 }
 
-func TestForceReleaseLosesTheLock(t *testing.T) {
-	stores(t, func(t *testing.T, store Store) {
-		alice, bob := holder("alice"), holder("bob")
-		first, _, err := store.TryAcquire(t.Context(), alice)
-		require.NoError(t, err)
-
-		require.True(t, isLost(store.ForceRelease(t.Context(), "staging", "another's ID")), "a lock of another holder stays")
-		require.NoError(t, store.ForceRelease(t.Context(), "staging", alice.ID))
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: another process released it")
-
-		second, previous, err := store.TryAcquire(t.Context(), bob)
-		require.NoError(t, err)
-		require.Nil(t, previous, "it was released")
-		require.EqualError(t, first.Renew(t.Context(), alice), "the lock of staging was lost: it is now held by bob on bob-host (process 1)")
-		require.NoError(t, first.Release(t.Context()), "nothing is left to release")
-		require.NoError(t, second.Renew(t.Context(), bob), "the lock of the other holder stays")
-		require.NoError(t, second.Release(t.Context()))
-		require.NoError(t, store.ForceRelease(t.Context(), "staging", bob.ID), "a free lock stays free")
-	})
-}
-
 // The next holder is logged of an expired one: something may have to be repaired.
 func TestAnExpiredLockIsTakenOverAtOnce(t *testing.T) {
 	stores(t, func(t *testing.T, store Store) {

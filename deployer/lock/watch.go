@@ -27,8 +27,30 @@ type watch struct {
 // errNotRenewed reports a lock that may have expired.
 var errNotRenewed = errors.New("the lock was not renewed in time: the state may be another process's")
 
-// check returns an error if the holder must not write the state now: a *LostError if it never may again.
-func (w *watch) check(now time.Time) error {
+// check returns an error if the holder must not write the state now: a *LostError if it never may again. Where the permit is over, it
+// waits for the deployer to renew the lock, as after a sleep, and gives up where the lock counts as lost.
+func (w *watch) check(ctx context.Context) error {
+	for {
+		err := w.checkNow(w.Clock.Now())
+		if err == nil || isLost(err) {
+			return err
+		}
+		if _, notOwned, _ := w.find(ctx); notOwned != nil {
+			return notOwned
+		}
+		now := w.Clock.Now()
+		if w.checkNow(now) == nil {
+			return nil
+		}
+		left := w.untilLost(now)
+		if left <= 0 || w.Clock.Wait(ctx, min(left, retryInterval)) != nil {
+			return err
+		}
+	}
+}
+
+// checkNow returns the same as check, without a wait.
+func (w *watch) checkNow(now time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over == nil && w.allowed.over(now) {
@@ -37,18 +59,32 @@ func (w *watch) check(now time.Time) error {
 	return w.over
 }
 
+// interval returns the time between two updates, in which a machine that has slept has to renew its lock.
+func (w *watch) interval() time.Duration { return w.leaseDuration() / renewalsPerLease }
+
+// untilLost returns the time until the lock counts as lost, and notices a sleep.
+func (w *watch) untilLost(now time.Time) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.allowed = w.allowed.suspend(now)
+	return w.allowed.untilLost(now, w.interval())
+}
+
+// untilUpdate returns the time until the next update.
+func (w *watch) untilUpdate() time.Duration {
+	now := w.Clock.Now()
+	left := w.untilLost(now)
+	if w.checkNow(now) != nil {
+		left = min(left, retryInterval)
+	}
+	return max(0, min(left, w.interval()))
+}
+
 // reason returns why the lock is lost; nil while it is not.
 func (w *watch) reason() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.over
-}
-
-// left returns the time until the permit is over, which is not negative.
-func (w *watch) left() time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return max(0, w.allowed.left-elapsed(w.allowed.start, w.Clock.Now()))
 }
 
 // lose ends the permit: nothing renews it.
@@ -93,21 +129,23 @@ func (w *watch) find(ctx context.Context) (found *lockObject, notOwned, err erro
 		name = w.name(found.Holder.Environment)
 	}
 	if notOwned = checkOwner(name, found.holder(), w.id); notOwned == nil {
-		w.allow(permitOf(found, start, w.leaseDuration()))
+		w.mu.Lock()
+		w.allowed = w.allowed.after(permitOf(found, start, w.leaseDuration()), w.Clock.Now())
+		w.mu.Unlock()
 	}
 	return found, notOwned, nil
 }
 
 // update reads the lock of a deployer that is running, and renews the one of a deployer that has ended. The error is a
-// *LostError if the holder has lost the lock, or if its permit is over and was not renewed.
+// *LostError if the holder has lost the lock, or if its permit is over and was not renewed in time.
 func (w *watch) update(ctx context.Context, orphaned bool) error {
-	bounded, done := context.WithTimeout(ctx, w.leaseDuration()/renewalsPerLease)
+	bounded, done := context.WithTimeout(ctx, w.interval())
 	defer done()
 	found, notOwned, err := w.find(bounded)
 	if err == nil && notOwned == nil && orphaned {
 		err = w.renewOrphan(bounded, found)
 	}
-	if notOwned == nil && w.left() == 0 {
+	if notOwned == nil && w.untilLost(w.Clock.Now()) <= 0 {
 		notOwned = &LostError{w.name(""), errNotRenewed.Error()}
 	}
 	if notOwned != nil {
@@ -125,7 +163,7 @@ func (w *watch) renewOrphan(ctx context.Context, found *lockObject) error {
 	me.Expires = me.Heartbeat.Add(w.leaseDuration())
 	_, err := w.write(ctx, me, &s3.PutObjectInput{IfMatch: &found.etag})
 	if err == nil {
-		w.allow(permit{start, w.leaseDuration()})
+		w.allow(permit{start: start, left: w.leaseDuration()})
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -116,6 +117,10 @@ type engineInterruption interface {
 // continue or to go back.
 func (d *deployment) interrupted(ctx context.Context, phase string, err error) *InterruptedError {
 	stopped := &InterruptedError{Phase: phase, Cause: context.Cause(ctx), Remaining: err}
+	if hint := lostHint(ctx); phase != Preflight && hint != "" {
+		stopped.NextStep = hint
+		return stopped
+	}
 	var engine engineInterruption
 	ofEngine := errors.As(err, &engine)
 	if phase == Preflight || d.request.Kind == history.Migrate || ofEngine && !engine.Clean() {
@@ -141,6 +146,26 @@ func (d *deployment) interrupted(ctx context.Context, phase string, err error) *
 	stopped.NextStep = "to continue, run the same command again"
 	if back := d.wayBack(ctx); back != "" {
 		stopped.NextStep += "; to go back: " + back
+	}
+	return stopped
+}
+
+// lostHint returns the hint of a deployment that ended because it lost its lock; "" where it did not. Another deployment may act now:
+// what this one knows, and the commands that would follow, do not hold.
+func lostHint(ctx context.Context) string {
+	var lost *lock.LostError
+	if errors.As(context.Cause(ctx), &lost) {
+		return lost.Hint()
+	}
+	return ""
+}
+
+// interruptedRollback returns the error of an interrupted rollback after a failure.
+func (d *deployment) interruptedRollback(ctx context.Context, failed *FailedError, err error) *InterruptedError {
+	stopped := d.interrupted(ctx, rollbackPhase, err)
+	stopped.RollbackOf, stopped.NextStep = failed, lostHint(ctx)
+	if back := d.wayBack(ctx); back != "" && stopped.NextStep == "" {
+		stopped.NextStep = "run " + back + " to redeploy the last image that was verified healthy"
 	}
 	return stopped
 }

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -65,6 +67,7 @@ func (e engineStopped) Hint() string      { return "the engine's hint" }
 // An interruption states what was done and what there is, and how to continue or to go back.
 func TestInterrupted(t *testing.T) {
 	api := []serviceState{{role: environment.API, running: 1, desired: 1, digest: *image(1).ImageDigest}}
+	lost := &lock.LostError{Environment: "staging", Reason: "it is now held by bob"}
 	for name, test := range map[string]struct {
 		phase    string
 		err      error
@@ -96,6 +99,14 @@ func TestInterrupted(t *testing.T) {
 			func(d *deployment) { d.servicesChanged = true },
 			"stopped during rollout: interrupted; the engine (process 7) was asked to stop and has not ended yet", "the engine's hint",
 		},
+		"a rollout that lost the lock": {
+			Rollout, lost, api, func(d *deployment) { d.servicesChanged = true },
+			"stopped during rollout: the lock of staging was lost: it is now held by bob", lost.Hint(),
+		},
+		"a provision that lost the lock": {
+			Provision, engineStopped{}, nil, func(d *deployment) { d.changed = 1 },
+			"stopped during provision: the lock of staging was lost: it is now held by bob", lost.Hint(),
+		},
 		"a migration alone": {
 			Migrate, hint.With(errors.New("the migration 7 continues in the background"), "wait for it"), api,
 			func(d *deployment) { d.request.Kind = history.Migrate },
@@ -107,10 +118,18 @@ func TestInterrupted(t *testing.T) {
 			d.readServices = func(context.Context) ([]serviceState, error) { return test.states, nil }
 			test.prepare(d)
 			ctx, cancel := context.WithCancelCause(t.Context())
-			cancel(errors.New("interrupted"))
+			cause := errors.New("interrupted")
+			if strings.Contains(name, "lost the lock") {
+				cause = lost
+			}
+			cancel(cause)
 			err := d.interrupted(ctx, test.phase, test.err)
 			require.EqualError(t, err, test.want)
 			require.Equal(t, test.nextStep, err.Hint())
+			if cause == lost {
+				back := d.interruptedRollback(ctx, &FailedError{Phase: Rollout, Cause: errors.New("unhealthy")}, test.err)
+				require.Equal(t, lost.Hint(), back.Hint())
+			}
 		})
 	}
 }

@@ -236,12 +236,7 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 		outcome, rollbackErr := d.rollback(ctx, p.name, err)
 		failed := &FailedError{Phase: p.name, Cause: err, Rollback: outcome}
 		if rollbackErr != nil && ctx.Err() != nil {
-			stopped := d.interrupted(ctx, rollbackPhase, rollbackErr)
-			stopped.RollbackOf, stopped.NextStep = failed, ""
-			if back := d.wayBack(ctx); back != "" {
-				stopped.NextStep = "run " + back + " to redeploy the last image that was verified healthy"
-			}
-			return stopped
+			return d.interruptedRollback(ctx, failed, rollbackErr)
 		}
 		return failed
 	}

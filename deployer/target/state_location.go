@@ -45,6 +45,8 @@ type Backend struct {
 type location struct {
 	dir                    string
 	bucket, prefix, region string
+	// unguarded is why no lock can guard the state; nil where one can.
+	unguarded error
 	// client reaches the bucket; nil before open.
 	client *s3.Client
 }
@@ -70,9 +72,24 @@ func locateBesideState(backendURL string, own location) (location, error) {
 		}
 		return location{dir: dir}, nil
 	case "s3":
-		return location{bucket: u.Host, prefix: strings.Trim(u.Path, "/"), region: cmp.Or(u.Query().Get("region"), own.region)}, nil
+		return location{
+			bucket: u.Host, prefix: strings.Trim(u.Path, "/"), region: cmp.Or(u.Query().Get("region"), own.region), unguarded: checkGuarded(u),
+		}, nil
 	}
 	return own, nil
+}
+
+// checkGuarded returns an error where parameters of the backend's URL move the state away from its path: the same state could have
+// two locks.
+// Source: OpenBucket in https://github.com/google/go-cloud/blob/master/blob/blob.go
+func checkGuarded(u *url.URL) error {
+	for _, name := range []string{"prefix", "key"} {
+		if u.Query().Has(name) {
+			return hint.With(fmt.Errorf("PULUMI_BACKEND_URL has the parameter %s, under which no lock can guard the state", name),
+				"write the prefix as the path of the URL, like s3://BUCKET/PREFIX?region=REGION")
+		}
+	}
+	return nil
 }
 
 // gatedURL returns the URL of a backend in a bucket through another endpoint, which signs the requests again: settings about
@@ -117,5 +134,5 @@ func (l location) locks() lock.Store {
 	if l.dir != "" {
 		return lock.Directory{Dir: filepath.Join(l.dir, "locks"), Clock: clock.Real()}
 	}
-	return lock.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix, Clock: clock.Real()}
+	return lock.Bucket{Client: l.client, Name: l.bucket, Prefix: l.prefix, Clock: clock.Real(), Unguarded: l.unguarded}
 }

@@ -34,6 +34,12 @@ func TestRecordsAreStoredBesideTheState(t *testing.T) {
 			require.Equal(t, want, found)
 		})
 	}
+	for _, backend := range []string{"s3://theirs/a?prefix=x/", "s3://theirs?key=x&region=eu-west-1"} {
+		found, err := locateBesideState(backend, own)
+		require.NoError(t, err, "the state can be read")
+		_, _, err = found.open(aws.Config{Region: "us-east-1"}, false).locks().TryAcquire(t.Context(), lock.Holder{Stack: "staging"})
+		require.ErrorContains(t, err, "under which no lock can guard the state")
+	}
 	_, err := locateBesideState("s3://%zz", own)
 	require.EqualError(t, err, "PULUMI_BACKEND_URL is not a URL")
 	opened := location{bucket: "b", prefix: "p", region: "eu-west-1"}.open(aws.Config{Region: "us-east-1"}, false)
