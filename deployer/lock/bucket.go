@@ -255,7 +255,7 @@ type bucketLease struct {
 
 	// mu protects renewed, which a timer reads beside the heartbeats.
 	mu sync.Mutex
-	// renewed is the begin of the last heartbeat that succeeded: S3 counts from a time after it.
+	// renewed is the start of the last heartbeat that succeeded: S3 counts from a time after it.
 	renewed time.Time
 }
 

@@ -48,7 +48,7 @@ func checkOwner(environment string, found *Holder, id string) error {
 
 // A permit is the time for which its owner may write the state.
 type permit struct {
-	// start is the begin of the last successful renewal or read of the lock, left the rest of the lease at that time.
+	// start is the start of the last successful renewal or read of the lock, left the rest of the lease at that time.
 	start time.Time
 	left  time.Duration
 }
