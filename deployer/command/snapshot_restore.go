@@ -187,6 +187,7 @@ func (r restoreRun) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.options.terminal.warn(plan.Warning)
 	r.printPlan(plan)
 	if r.options.dryRun {
 		r.printSteps(history.DatabaseSwap{OldName: r.target.Env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"}, r.options.switches)
