@@ -26,8 +26,9 @@ type flagsInForce struct {
 	account, files []string
 }
 
-// readFlagsInForce returns the flags of a run. --region is not among them: commands that change something reject it. Directories, and an endpoint in AWS's own variable, count only where they are on the command
-// line: the variable also reaches the copy of a command.
+// readFlagsInForce returns the flags of a run. --region is not among them: commands that change something reject it.
+// Directories, and an endpoint in AWS's own variable, count only where they are on the command line: the variable also reaches
+// the copy of a command.
 func readFlagsInForce(c *cli.Context) flagsInForce {
 	var f flagsInForce
 	if env := c.String("env"); env != allEnvironments && !strings.Contains(env, ",") && environment.StackOf(env) != environment.SharedStack {

@@ -240,7 +240,8 @@ func (r restoreRun) openStack(ctx context.Context) (*stack.Stack, error) {
 		return nil, err
 	}
 	if opened.Recorded() == "" {
-		return nil, hint.With(fmt.Errorf("no full deployment of %s has succeeded, so no service uses its database", r.target.Name), "deploy it first: `deployer up --env "+r.target.Stack+" --image-tag TAG`")
+		return nil, hint.With(fmt.Errorf("no full deployment of %s has succeeded, so no service uses its database", r.target.Name),
+			"deploy it first: `deployer up --env "+r.target.Stack+" --image-tag TAG`")
 	}
 	return opened, nil
 }

@@ -145,8 +145,8 @@ func runningVersion(i *types.DBInstance) string {
 	return aws.ToString(i.EngineVersion)
 }
 
-// checkQuota returns an error if the account may not have another instance. Where the quota could not be read, that is a warning: RDS reports
-// it when the instance is requested.
+// checkQuota returns an error if the account may not have another instance. Where the quota could not be read, that is a
+// warning: RDS reports it when the instance is requested.
 func (s Instance) checkQuota(ctx context.Context, used int) (warning, err error) {
 	use := quota.Use{Quota: quota.DatabaseInstances(), Place: s.Env.Region, Used: float64(used), Added: 1}
 	excess := use.Evaluate(ctx, s.aws, s.Env.Region, "this restore")

@@ -170,7 +170,8 @@ func (r rollbackResolver) alternatives(ctx context.Context) string {
 		}
 	}
 	if len(tags) == 0 {
-		return "no other image in the registry was verified healthy; --to takes any of those that `deployer images --env " + r.env.Stack + "` lists"
+		return "no other image in the registry was verified healthy; " +
+			"--to takes any of those that `deployer images --env " + r.env.Stack + "` lists"
 	}
 	return "verified images in the registry: " + strings.Join(tags, ", ") + "; choose one with --to"
 }

@@ -64,8 +64,8 @@ func (s *Stack) Destroy(ctx context.Context, progress Progress) (done Destructio
 	return done, err
 }
 
-// complete reports whether a destroy with an error has deleted everything all the same: it was interrupted when only components and
-// what the account keeps were left in the state. The next deployment or destroy handles those.
+// complete reports whether a destroy with an error has deleted everything all the same: it was interrupted when only components
+// and what the account keeps were left in the state. The next deployment or destroy handles those.
 func (d Destruction) complete(err error) bool {
 	var stopped *engine.InterruptedError
 	return errors.As(err, &stopped) && stopped.Clean() && d.Left == 0

@@ -229,7 +229,8 @@ func (o *Opener) OpenCode(ctx context.Context, t *target.Target) (*Stack, error)
 // destroyLimit is how many records are searched for a destroy, where no code is deployed.
 const destroyLimit = 20
 
-// noCode returns why there are no services whose code could change; "" where there are. The records are the newest of the environment.
+// noCode returns why there are no services whose code could change; "" where there are. The records are the newest of the
+// environment.
 func noCode(env string, exists, reached bool, records []history.Deployment) string {
 	destroy := history.LastDestroy(records)
 	if destroy == nil {
@@ -248,7 +249,8 @@ func noCode(env string, exists, reached bool, records []history.Deployment) stri
 	case last:
 		return fmt.Sprintf("the destroy of %s on %s did not reach its end, so that services, or what they need, may be gone", env, on)
 	case !reached:
-		return fmt.Sprintf("no deployment of %s has reached its services since it was destroyed on %s, so there is no code to change", env, on)
+		return fmt.Sprintf("no deployment of %s has reached its services since it was destroyed on %s, so there is no code to change",
+			env, on)
 	}
 	return ""
 }

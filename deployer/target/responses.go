@@ -18,8 +18,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
-// secretTimeout limits the read of the configuration secret before log lines are read, secretPause is the time between a failed read and the
-// next one.
+// secretTimeout limits the read of the configuration secret before log lines are read, secretPause is the time between a failed
+// read and the next one.
 const (
 	secretTimeout = 10 * time.Second
 	secretPause   = 30 * time.Second
@@ -90,8 +90,8 @@ func (r *Responses) clean(field, s string) string {
 	return sanitize.Text(s)
 }
 
-// load reads the configuration secret, once. A failed read is repeated, at the earliest after secretPause: logs --follow reads lines for
-// hours.
+// load reads the configuration secret, once. A failed read is repeated, at the earliest after secretPause: logs --follow reads
+// lines for hours.
 func (r *Responses) load(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -76,8 +76,8 @@ type Use struct {
 // Excess describes a use that exceeds a quota.
 type Excess struct {
 	Message, Hint string
-	// Certain is false where there is room for less at a time, or where the account's own value, which may be higher than AWS's default, could not
-	// be read.
+	// Certain is false where there is room for less at a time, or where the account's own value, which may be higher than AWS's
+	// default, could not be read.
 	Certain bool
 }
 
@@ -97,14 +97,16 @@ func (u Use) compare(limit float64, unread error, region, by string) *Excess {
 	case u.Used+peak <= limit:
 		return nil
 	case u.Used+u.Added <= limit:
-		message = fmt.Sprintf("%s in %s: %s used, up to %s added while tasks are replaced, %s allowed by the quota %s: the rollout takes longer",
+		message = fmt.Sprintf("%s in %s: %s used, up to %s added while tasks are replaced, %s allowed by the quota %s: "+
+			"the rollout takes longer",
 			u.What, u.Place, number(u.Used), number(peak), number(limit), u.Code)
 		certain = false
 	}
 	if unread != nil {
 		message += fmt.Sprintf(", which is AWS's default, since the account's value could not be read: %v", unread)
 	}
-	return &Excess{message, "release what is not needed, or request a higher quota: `" + u.Request(region, u.Used+peak) + "`", certain}
+	remedy := "release what is not needed, or request a higher quota: `" + u.Request(region, u.Used+peak) + "`"
+	return &Excess{message, remedy, certain}
 }
 
 // number formats a count without trailing zeros: 5, 0.25.
