@@ -46,7 +46,7 @@ func (r recorder) Write(p []byte) (int, error) {
 }
 
 // suggested matches a command in what the deployer prints: quoted, at the start of a line, or as the value of a key.
-var suggested = regexp.MustCompile("(?m)(?:[`(]|^\\s*(?:- )?|\"command\": \"|command: +|next: +)(deployer [a-z][^`\n\"}]*)")
+var suggested = regexp.MustCompile("(?m)(?:[`(]|^\\s*(?:- )?|\"command\": \"|command: +\"?|next: +)(deployer [a-z][^`\n\"}]*)")
 
 // checkPrinted requires the commands that the deployers in a directory printed to be ones that the deployer reads, with the flags with
 // which the deployer that printed them ran.
@@ -96,7 +96,7 @@ func printedBy(arguments, printed string) (lines []string) {
 var (
 	// quotedCommand matches a command in backquotes, commandLine one that is a line, the value of a key, or behind a pipe.
 	quotedCommand = regexp.MustCompile("`deployer [^`\n]*`")
-	commandLine   = regexp.MustCompile(`(?m)(?:^\s*(?:- )?|[|&] |[$<]\(|": "|command: +|next: +)deployer [^\n"]*`)
+	commandLine   = regexp.MustCompile(`(?m)(?:^\s*(?:- )?|[|&] |[$<]\(|": "|command: +"?|next: +)deployer [^\n"]*`)
 	// bareCommand matches what may be a command, shortCommand what may be one without the deployer's name.
 	bareCommand  = regexp.MustCompile(`\bdeployer [a-z]+(?: [a-z]+)?`)
 	shortCommand = regexp.MustCompile("`[a-z]+(?: [^`\n]*)?`")
