@@ -79,7 +79,7 @@ func (o destroyOptions) printPlan(ctx context.Context, t *target.Target) error {
 	}
 	plan := ui.DestroyPlan{DryRun: true, Environment: t.Name, Stack: t.Stack, Kind: history.Destroy, Keep: whatStays(t.Env, snapshot)}
 	for _, r := range stack.Resources(opened.State()) {
-		if r.Inputs["skipDestroy"] == true {
+		if !r.Deletable() {
 			plan.Keep = append(plan.Keep, engine.ShortType(r.Type)+" "+r.Name+", which only the stack forgets")
 			continue
 		}
@@ -112,7 +112,7 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	count := len(stack.Resources(opened.State()))
+	count := len(stack.Deletable(opened.State()))
 	reason := fmt.Sprintf("%s of it will be deleted and cannot be restored", text.Plural(count, "resource", ""))
 	if hasDatabase(opened) {
 		reason += ", with the database " + t.Env.DatabaseIdentifier() + ", of which a final snapshot stays"
@@ -178,8 +178,10 @@ func (o destroyOptions) printDestroyed(env *environment.Environment, record hist
 // that continue.
 func describeDestroy(ctx context.Context, env *environment.Environment, done stack.Destruction, err error) error {
 	var stopped *engine.InterruptedError
-	left := fmt.Sprintf("%s deleted, %s still there", text.Plural(done.Deleted, "resource was", "resources were"),
-		text.Plural(done.Left, "resource is", "resources are"))
+	counts := text.Plural(done.Deleted, "resource was", "resources were") + " deleted"
+	if done.Left > 0 {
+		counts += ", " + text.Plural(done.Left, "resource is", "resources are") + " still there"
+	}
 	resume := fmt.Sprintf("`deployer destroy --env %[1]s` deletes the rest; `deployer up --env %[1]s --image-tag TAG` creates again what was deleted", env.Stack)
 	var lost *lock.LostError
 	switch {
@@ -194,7 +196,7 @@ func describeDestroy(ctx context.Context, env *environment.Environment, done sta
 	case errors.As(err, &stopped):
 		message := fmt.Sprintf("stopped during destroy: %s", context.Cause(ctx))
 		if stopped.RunningPID == 0 {
-			message += "; " + left
+			message += "; " + counts
 		}
 		if remaining := stopped.Remaining(); remaining != "" {
 			message += "; " + remaining
@@ -204,7 +206,7 @@ func describeDestroy(ctx context.Context, env *environment.Environment, done sta
 		}
 		return hint.With(&restated{message, err}, resume)
 	case done.Deleted > 0:
-		return fmt.Errorf("%w\nof %s, %s", err, env.Name, left)
+		return fmt.Errorf("%w\nof %s, %s", err, env.Name, counts)
 	}
 	return err
 }

@@ -68,6 +68,7 @@ func (o doctorOptions) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	o.terminal.flags.addToDoctor(findings)
 	report := doctor.Report{
 		Account: t.AccountID, Region: t.Region, Simulated: t.Simulated != nil, Findings: findings, Summary: doctor.Summarize(findings),
 	}

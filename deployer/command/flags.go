@@ -34,7 +34,7 @@ func flagsOfAll(formats []string) []cli.Flag {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "env", Aliases: []string{"e"}, Usage: "the environment: dev, staging, production or another `NAME`"},
 		&cli.BoolFlag{Name: "local", Usage: "act on the simulated account on this machine"},
-		&cli.StringSliceFlag{Name: "fault", Usage: "inject the fault `NAME` into the simulated account; deployer local faults lists them"},
+		&cli.StringSliceFlag{Name: "fault", Usage: "inject the fault `NAME` into the simulated account; `deployer local faults` lists them"},
 		&cli.StringFlag{Name: "endpoint-url", Usage: "an AWS-compatible endpoint's `URL`", EnvVars: []string{"AWS_ENDPOINT_URL"}},
 		&cli.StringFlag{Name: "region", Usage: "the AWS `REGION`, instead of the environment's"},
 		&cli.StringFlag{Name: "profile", Usage: "the `NAME` of a profile in the AWS configuration"},

@@ -10,9 +10,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/doctor"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // flagsInForce are the global flags of this run that a printed command needs, so that a copy of it acts on the same account, project and
@@ -24,8 +26,9 @@ type flagsInForce struct {
 	account, files []string
 }
 
-// readFlagsInForce returns the flags of a run. Directories, and an endpoint in AWS's own variable, count only where they are on the command
-// line: the variable also reaches the copy of a command.
+// readFlagsInForce returns the flags of a run. --region is not among them: commands that change something reject it.
+// Directories, and an endpoint in AWS's own variable, count only where they are on the command line: the variable also reaches
+// the copy of a command.
 func readFlagsInForce(c *cli.Context) flagsInForce {
 	var f flagsInForce
 	if env := c.String("env"); env != allEnvironments && !strings.Contains(env, ",") && environment.StackOf(env) != environment.SharedStack {
@@ -36,37 +39,26 @@ func readFlagsInForce(c *cli.Context) flagsInForce {
 	}
 	for _, name := range []string{"endpoint-url", "profile"} {
 		if value := c.String(name); value != "" && value != os.Getenv("AWS_ENDPOINT_URL") {
-			f.account = append(f.account, "--"+name+" "+shellQuote(value))
+			f.account = append(f.account, "--"+name+" "+text.ShellQuote(value))
 		}
 	}
 	for _, name := range []string{"dir", "state-dir"} {
 		if value := c.String(name); c.IsSet(name) && value != os.Getenv(variable(name)) {
-			f.files = append(f.files, "--"+name+" "+shellQuote(value))
+			f.files = append(f.files, "--"+name+" "+text.ShellQuote(value))
 		}
 	}
 	return f
-}
-
-// shellSafe matches words that a shell leaves as they are.
-var shellSafe = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
-// shellQuote returns a word as a POSIX shell reads it.
-func shellQuote(word string) string {
-	if shellSafe.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // printedCommand matches a command of the deployer in a text: quoted, or at the start of a line, up to the end of the quotation or the line.
 var printedCommand = regexp.MustCompile("(?m)(`)(deployer [a-z][^`\n]*)|(^[ \t]*)(deployer [a-z][^\n]*)")
 
 // addTo returns a text whose commands of the deployer have the flags that they lack.
-func (f *flagsInForce) addTo(text string) string {
-	if f == nil || !strings.Contains(text, "deployer ") {
-		return text
+func (f *flagsInForce) addTo(printed string) string {
+	if f == nil || !strings.Contains(printed, "deployer ") {
+		return printed
 	}
-	return printedCommand.ReplaceAllStringFunc(text, func(found string) string {
+	return printedCommand.ReplaceAllStringFunc(printed, func(found string) string {
 		at := strings.Index(found, "deployer ")
 		return found[:at] + f.complete(found[at:])
 	})
@@ -92,7 +84,7 @@ func (f *flagsInForce) complete(line string) string {
 	}
 	var missing []string
 	if f.env != "" && !slices.Contains(withoutEnvironment, words[1]) && !givenEnv.MatchString(command) {
-		missing = append(missing, "--env "+shellQuote(f.env))
+		missing = append(missing, "--env "+text.ShellQuote(f.env))
 	}
 	flags := f.files
 	if !slices.Contains(withoutAccount, words[1]) {
@@ -203,5 +195,11 @@ func (f *flagsInForce) addToFindings(findings []checks.Finding) {
 		if h := findings[i].Hint; h != nil {
 			findings[i].Hint = &checks.Hint{Cause: f.addTo(h.Cause), Solution: f.addTo(h.Solution), Command: f.addTo(h.Command)}
 		}
+	}
+}
+
+func (f *flagsInForce) addToDoctor(findings []doctor.Finding) {
+	for i := range findings {
+		findings[i].Message, findings[i].Hint = f.addTo(findings[i].Message), f.addTo(findings[i].Hint)
 	}
 }

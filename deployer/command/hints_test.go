@@ -44,6 +44,32 @@ func TestSuggestedCommandsExist(t *testing.T) {
 	require.Empty(t, misnamed(app, "secrets init --env dev --from-file x"))
 }
 
+// Every command in a text that the deployer prints is written in full, in backquotes: only such a command gets the flags of the run. A
+// line that is a command, as in an example, needs none.
+func TestSuggestedCommandsAreQuoted(t *testing.T) {
+	for _, text := range literals(t, projectRoot(t)) {
+		if strings.Contains(text.place, "/bench/") || strings.Contains(text.place, "/chaos/") || strings.HasSuffix(text.value, "deployer local authority") {
+			continue // programs of the developers, and the name of a certificate's issuer
+		}
+		assert.Empty(t, unquoted(text.value), text.place)
+	}
+
+	for value, want := range map[string]string{
+		"delete it: deployer local reset":                       "deployer local reset",
+		"choose an image with `rollback --to`":                  "`rollback --to`",
+		"run `up` first":                                        "`up`",
+		"a.env | deployer secrets init --env dev":               "",
+		"git show a && deployer cost":                           "",
+		"next:\n  deployer up --env dev":                        "",
+		"run `deployer up` or `deployer rollback --to TAG`":     "",
+		"no deployer is changing it":                            "",
+		"'deployer up' and `status`: the deployer lock expired": "deployer up",
+		"of `NAME`, `--only`":                                   "",
+	} {
+		require.Equal(t, want, unquoted(value), value)
+	}
+}
+
 // misnamed returns what of a command line does not exist; "" where all of it does.
 func misnamed(app *cli.App, line string) string {
 	line, _, _ = strings.Cut(line, " | ")

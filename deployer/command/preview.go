@@ -16,7 +16,7 @@ import (
 
 func previewVerb() verb {
 	return verb{
-		name: "preview", usage: "show what `up` would change",
+		name: "preview", usage: "show what a deployment would change",
 		long: `Without --image-tag, the image is the one that is running. --env takes several environments, a,b or all.
 The markdown format is for pull request comments: what is deleted or replaced and what may widen permissions comes first,
 secrets are masked, and the text is short enough for GitHub.`,

@@ -46,7 +46,7 @@ func (r recorder) Write(p []byte) (int, error) {
 }
 
 // suggested matches a command in what the deployer prints: quoted, at the start of a line, or as the value of a key.
-var suggested = regexp.MustCompile("(?m)(?:[`(]|^\\s*(?:- )?|\"command\": \"|command: +|next: +)(deployer [a-z][^`\n\"}]*)")
+var suggested = regexp.MustCompile("(?m)(?:[`(]|^\\s*(?:- )?|\"command\": \"|command: +\"?|next: +)(deployer [a-z][^`\n\"}]*)")
 
 // checkPrinted requires the commands that the deployers in a directory printed to be ones that the deployer reads, with the flags with
 // which the deployer that printed them ran.
@@ -58,6 +58,9 @@ func checkPrinted(t *testing.T, dir string) {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		arguments, printed, _ := strings.Cut(string(content), "\n")
+		if !withoutFlags(arguments) {
+			assert.Empty(t, unquoted(printed), "printed by %s", arguments)
+		}
 		for _, line := range printedBy(arguments, printed) {
 			seen[line] = true
 			assert.Empty(t, unusable(arguments, line), "printed by %s", arguments)
@@ -68,12 +71,18 @@ func checkPrinted(t *testing.T, dir string) {
 	}
 }
 
-// printedBy returns the commands in what the deployer printed. Help and the next steps of a new environment are for any account.
+// withoutFlags reports whether the commands in what the deployer printed have no flags: help and the next steps of a new environment are
+// for any account.
+func withoutFlags(arguments string) bool {
+	return slices.ContainsFunc([]string{" --help", " -h", " completion ", " env new "}, func(other string) bool {
+		return strings.Contains(arguments+" ", other)
+	})
+}
+
+// printedBy returns the commands in what the deployer printed.
 func printedBy(arguments, printed string) (lines []string) {
-	for _, other := range []string{" --help", " -h", " completion ", " env new "} {
-		if strings.Contains(arguments+" ", other) {
-			return nil
-		}
+	if withoutFlags(arguments) {
+		return nil
 	}
 	for _, match := range suggested.FindAllStringSubmatch(printed, -1) {
 		line, _ := splitCommand(strings.TrimRight(match[1], " \r"))
@@ -82,6 +91,31 @@ func printedBy(arguments, printed string) (lines []string) {
 		}
 	}
 	return lines
+}
+
+var (
+	// quotedCommand matches a command in backquotes, commandLine one that is a line, the value of a key, or behind a pipe.
+	quotedCommand = regexp.MustCompile("`deployer [^`\n]*`")
+	commandLine   = regexp.MustCompile(`(?m)(?:^\s*(?:- )?|[|&] |[$<]\(|": "|command: +"?|next: +)deployer [^\n"]*`)
+	// bareCommand matches what may be a command, shortCommand what may be one without the deployer's name.
+	bareCommand  = regexp.MustCompile(`\bdeployer [a-z]+(?: [a-z]+)?`)
+	shortCommand = regexp.MustCompile("`[a-z]+(?: [^`\n]*)?`")
+)
+
+// unquoted returns the first command in a text that is not quoted in full, so that it gets no flags; "" where there is none.
+func unquoted(text string) string {
+	rest := commandLine.ReplaceAllString(quotedCommand.ReplaceAllString(text, ""), "")
+	for _, found := range bareCommand.FindAllString(rest, -1) {
+		if _, known := commandPath(strings.Fields(found)); known {
+			return found
+		}
+	}
+	for _, found := range shortCommand.FindAllString(rest, -1) {
+		if _, known := commandPath(strings.Fields("deployer " + strings.Trim(found, "`"))); known {
+			return found
+		}
+	}
+	return ""
 }
 
 // unusable returns why a command that was printed does not act as the one that printed it; "" where it does.

@@ -62,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"no-secrets":     noSecrets,
 			"owned":          owned,
 			"tasks-replaced": tasksReplaced,
+			"same-number":    sameNumber,
 			"hold-lock":      holdLock,
 		}),
 	})
@@ -144,6 +145,24 @@ func tasksReplaced(ts *testscript.TestScript, neg bool, args []string) {
 		if slices.Contains(before, task) {
 			ts.Fatalf("%s is still there", task)
 		}
+	}
+}
+
+// sameNumber requires what two patterns capture in two files to be the same: same-number FILE PATTERN FILE PATTERN.
+func sameNumber(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: same-number FILE PATTERN FILE PATTERN")
+	}
+	var numbers []string
+	for i := 0; i < len(args); i += 2 {
+		found := regexp.MustCompile(args[i+1]).FindStringSubmatch(ts.ReadFile(args[i]))
+		if len(found) != 2 {
+			ts.Fatalf("%s has no %s", args[i], args[i+1])
+		}
+		numbers = append(numbers, found[1])
+	}
+	if numbers[0] != numbers[1] {
+		ts.Fatalf("%s of %s is not %s of %s", numbers[0], args[0], numbers[1], args[2])
 	}
 }
 

@@ -62,11 +62,12 @@ func (t *terminal) checkValues(env *environment.Environment, values *configurati
 // keysIn returns the keys of a version of the secret. A value that is not a JSON object is an error.
 func keysIn(name string, v *secrets.Version) (*configuration.Settings, error) {
 	if v.Text == nil {
-		return nil, hint.With(fmt.Errorf("%s holds binary data, not a JSON object", name), "`secrets init --replace` writes all of it again")
+		return nil, hint.With(fmt.Errorf("%s holds binary data, not a JSON object", name),
+			"`deployer secrets init --replace` writes all of it again")
 	}
 	found, err := configuration.ParseSecret(name, *v.Text)
 	if err != nil {
-		return nil, hint.With(err, "`secrets init --replace` writes all of it again")
+		return nil, hint.With(err, "`deployer secrets init --replace` writes all of it again")
 	}
 	return found, nil
 }

@@ -187,6 +187,7 @@ func (r restoreRun) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.options.terminal.warn(plan.Warning)
 	r.printPlan(plan)
 	if r.options.dryRun {
 		r.printSteps(history.DatabaseSwap{OldName: r.target.Env.ReplacedPrefix() + "YYYYMMDD-HHMMSS"}, r.options.switches)
@@ -239,7 +240,8 @@ func (r restoreRun) openStack(ctx context.Context) (*stack.Stack, error) {
 		return nil, err
 	}
 	if opened.Recorded() == "" {
-		return nil, hint.With(fmt.Errorf("no full deployment of %s has succeeded, so no service uses its database", r.target.Name), "run `up` first")
+		return nil, hint.With(fmt.Errorf("no full deployment of %s has succeeded, so no service uses its database", r.target.Name),
+			"deploy it first: `deployer up --env "+r.target.Stack+" --image-tag TAG`")
 	}
 	return opened, nil
 }

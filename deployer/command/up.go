@@ -159,7 +159,8 @@ func (o upOptions) check() error {
 	const leaveOut = "leave one of them out"
 	switch {
 	case o.restart && !o.codeOnly:
-		return hint.With(errors.New("--restart changes tasks only: it needs --code-only"), "`up --code-only --restart`")
+		return hint.With(errors.New("--restart changes tasks only: it needs --code-only"),
+			"`deployer up --code-only --restart` starts new tasks of the image that runs")
 	case o.restart && o.tag != "":
 		return hint.With(errors.New("--restart deploys the image that runs, and --image-tag names another"), leaveOut)
 	case o.unverifiedSet && o.unverified == "":

@@ -105,10 +105,13 @@ func TestRestoreNeedsRoomInTheQuota(t *testing.T) {
 		used   int
 		answer string
 		want   string
+		desire string
+		warns  bool
 	}{
-		"room":       {used: 2, answer: `{"Quota": {"Value": 3}}`},
-		"used up":    {3, `{"Quota": {"Value": 3}}`, "the account has 3 database instances of 3, and cannot create another: the quota L-7B6409FD"},
-		"unreadable": {used: 40, answer: `{}`},
+		"room":    {used: 2, answer: `{"Quota": {"Value": 3}}`},
+		"used up": {3, `{"Quota": {"Value": 3}}`, "database instances in us-east-1: 3 used, 1 added by this restore, 3 allowed by the quota L-7B6409FD", "4", false},
+		"unreadable": {40, `{}`, "database instances in us-east-1: 40 used, 1 added by this restore, 40 allowed by the quota L-7B6409FD, " +
+			"which is AWS's default, since the account's value could not be read: the answer has no value", "41", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -120,13 +123,19 @@ func TestRestoreNeedsRoomInTheQuota(t *testing.T) {
 			}))
 			defer server.Close()
 			cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "key", "")}
-			err := New(cfg, staging(t).Env, nil).checkQuota(t.Context(), test.used)
+			warning, err := New(cfg, staging(t).Env, nil).checkQuota(t.Context(), test.used)
+			if test.warns {
+				require.NoError(t, err)
+				err = warning
+			} else {
+				require.NoError(t, warning)
+			}
 			if test.want == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.EqualError(t, err, test.want)
-			require.Contains(t, hint.Of(err), "aws service-quotas request-service-quota-increase --region us-east-1 --service-code rds --quota-code L-7B6409FD --desired-value 4`")
+			require.Contains(t, hint.Of(err), "aws service-quotas request-service-quota-increase --region us-east-1 --service-code rds --quota-code L-7B6409FD --desired-value "+test.desire+"`")
 		})
 	}
 }

@@ -33,7 +33,9 @@ type RestorePlan struct {
 	// Instance is the name of the restored instance.
 	Instance string `json:"instance"`
 	// Started reports that an earlier restore of this snapshot has requested the instance already.
-	Started       bool `json:"begun"`
+	Started bool `json:"begun"`
+	// Warning is what may stop the restore; nil where nothing may.
+	Warning       error `json:"-"`
 	securityGroup string
 }
 
@@ -59,7 +61,9 @@ func (s Instance) PlanRestore(ctx context.Context, name string) (RestorePlan, er
 	if r.Snapshot, err = s.choose(snapshots, name); err != nil || r.Started {
 		return r, err
 	}
-	if err := errors.Join(s.compatible(r.Snapshot, runningVersion(all.byName(s.Env.DatabaseIdentifier()))), s.checkQuota(ctx, total)); err != nil {
+	warning, exceeded := s.checkQuota(ctx, total)
+	r.Warning = warning
+	if err := errors.Join(s.compatible(r.Snapshot, runningVersion(all.byName(s.Env.DatabaseIdentifier()))), exceeded); err != nil {
 		return r, err
 	}
 	r.securityGroup, err = s.findSecurityGroup(ctx)
@@ -141,16 +145,19 @@ func runningVersion(i *types.DBInstance) string {
 	return aws.ToString(i.EngineVersion)
 }
 
-// checkQuota returns an error if the account may not have another instance. Where the quota cannot be read, RDS reports it when the
-// instance is requested.
-func (s Instance) checkQuota(ctx context.Context, used int) error {
-	instances := quota.DatabaseInstances()
-	limit, err := instances.Read(ctx, s.aws)
-	if err != nil || float64(used) < limit {
-		return nil
+// checkQuota returns an error if the account may not have another instance. Where the quota could not be read, that is a
+// warning: RDS reports it when the instance is requested.
+func (s Instance) checkQuota(ctx context.Context, used int) (warning, err error) {
+	use := quota.Use{Quota: quota.DatabaseInstances(), Place: s.Env.Region, Used: float64(used), Added: 1}
+	excess := use.Evaluate(ctx, s.aws, s.Env.Region, "this restore")
+	if excess == nil {
+		return nil, nil
 	}
-	return hint.With(fmt.Errorf("the account has %d %s of %.0f, and cannot create another: the quota %s", used, instances.What, limit, instances.Code),
-		"delete one that is not needed, or request a higher quota: `"+instances.Request(s.Env.Region, float64(used+1))+"`")
+	err = hint.With(errors.New(excess.Message), excess.Hint)
+	if excess.Certain {
+		return nil, err
+	}
+	return err, nil
 }
 
 // findSecurityGroup returns the database's security group, which exists even where the database does not.

@@ -7,10 +7,10 @@ import (
 	"path"
 	"slices"
 	"strings"
-
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // RequiredCheck is the job of ci.yml that a commit has to pass before it is deployed.
@@ -577,7 +577,7 @@ func (r Repository) defaultBranch(production string) Finding {
 	a := about{ComponentGitHub, r.Name + " default branch"}
 	if found := r.Info.Value.DefaultBranch; found != production {
 		return a.finding(checks.Warning,
-			fmt.Sprintf("gh api --method PATCH repos/%s -f default_branch=%s", r.Name, shellQuote(production)),
+			fmt.Sprintf("gh api --method PATCH repos/%s -f default_branch=%s", r.Name, text.ShellQuote(production)),
 			"it is %s, and not %s, from which production is deployed: the jobs of production restore caches that jobs of %[1]s wrote",
 			found, production)
 	}
@@ -604,7 +604,7 @@ func (e Expected) tags(r Repository) Finding {
 	}
 	var commands, problems []string
 	for _, name := range r.Tags.Value {
-		commands = append(commands, "gh api --method DELETE "+shellQuote(fmt.Sprintf("repos/%s/git/refs/tags/%s", r.Name, name)))
+		commands = append(commands, "gh api --method DELETE "+text.ShellQuote(fmt.Sprintf("repos/%s/git/refs/tags/%s", r.Name, name)))
 		problems = append(problems, fmt.Sprintf("the tag %s exists", name))
 	}
 	if len(open) > 0 {
@@ -629,7 +629,7 @@ func (r Repository) allowBranch(want ExpectedEnvironment) string {
 	if branch == "" {
 		branch = "BRANCH"
 	}
-	return fmt.Sprintf("gh api --method POST %s -f name=%s", r.policies(want.Name), shellQuote(branch))
+	return fmt.Sprintf("gh api --method POST %s -f name=%s", r.policies(want.Name), text.ShellQuote(branch))
 }
 
 // protect returns the commands that create an environment, or restrict one to its branch and its reviewers. GitHub removes what the request
@@ -666,12 +666,12 @@ func (r Repository) protect(want ExpectedEnvironment, found GitHubEnvironment) s
 	if err != nil {
 		return err.Error() // never: strings, numbers and booleans
 	}
-	text := shellQuote(string(encoded))
+	quoted := text.ShellQuote(string(encoded))
 	if placeholder != "" {
 		// The number is the shell's variable between two quoted parts.
-		text = strings.ReplaceAll(text, `"TEAM_ID"`, `'"$TEAM_ID"'`)
+		quoted = strings.ReplaceAll(quoted, `"TEAM_ID"`, `'"$TEAM_ID"'`)
 	}
-	command := fmt.Sprintf("%secho %s | gh api --method PUT repos/%s/environments/%s --input -", placeholder, text, r.Name, want.Name)
+	command := fmt.Sprintf("%secho %s | gh api --method PUT repos/%s/environments/%s --input -", placeholder, quoted, r.Name, want.Name)
 	hasBranch := found.Policy != nil && found.Policy.Custom &&
 		slices.ContainsFunc(found.Patterns.Value, func(p BranchPattern) bool { return p.Name == want.Branch })
 	if !hasBranch {
@@ -716,24 +716,13 @@ func (r Repository) createRuleset(name, target string, refs []string, rules []ma
 	if err != nil {
 		return err.Error() // never: strings, numbers and booleans
 	}
-	return fmt.Sprintf("echo %s | gh api --method POST repos/%s/rulesets --input -", shellQuote(string(encoded)), r.Name)
+	return fmt.Sprintf("echo %s | gh api --method POST repos/%s/rulesets --input -", text.ShellQuote(string(encoded)), r.Name)
 }
 
 // Commands returns the commands that create the environments of a repository, for a bootstrap that cannot ask GitHub which exist.
 func (e Expected) Commands(repository string) []string {
 	r := Repository{Name: repository, Info: Answer[RepositoryInfo]{Value: RepositoryInfo{Visibility: "public"}}}
 	return list.Map(e.Environments, func(want ExpectedEnvironment) string { return r.protect(want, GitHubEnvironment{}) })
-}
-
-// shellQuote quotes a word of a shell, unless it has no character that one could interpret.
-func shellQuote(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._/-", r)
-	}
-	if word != "" && strings.TrimFunc(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // StatusError is an error of GitHub's API.

@@ -99,7 +99,9 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	}
 	// Of the three steps of a replacement one counts.
 	if isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced {
-		p.done++
+		if !p.tally.ignored[m.URN] {
+			p.done++
+		}
 		p.counts[string(m.Op)]++
 	}
 	if isProgramType(m.Type) && isChange(string(m.Op)) {

@@ -89,7 +89,11 @@ func emptyProgram(*pulumi.Context) error { return nil }
 // run runs the engine once, and follows its events to their end.
 func (h *Handle) run(ctx context.Context, operation string, u Update, program pulumi.RunFunc, onEvent func(Event),
 	call func(*auto.Stack, eventStream) error) (*progress, error) {
-	p := newProgress(newTally(h.current.Resources), operation == refresh || operation == drift, time.Now)
+	tally := newTally(h.current.Resources)
+	if operation == destroy {
+		tally = newDestroyTally(h.current.Resources)
+	}
+	p := newProgress(tally, operation == refresh || operation == drift, time.Now)
 	listening := make(chan struct{})
 	c := h.newProcess()
 	c.listening = listening

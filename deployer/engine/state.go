@@ -55,6 +55,10 @@ type Resource struct {
 // Component reports whether the resource only groups others.
 func (r Resource) Component() bool { return r.ID == "" }
 
+// Deletable reports whether a destroy deletes the resource in the account. Of a component there is nothing there, and of what has
+// skipDestroy, such as task definitions, the engine only removes the entry in the state.
+func (r Resource) Deletable() bool { return !r.Component() && r.Inputs["skipDestroy"] != true }
+
 // initialization is the operation of a resource that the provider created or updated, and did not see ready. The engine would update it, which
 // providers refuse where nothing is to change; reading it removes the errors.
 // Source: https://github.com/pulumi/pulumi/blob/v3.274.1/pkg/resource/deploy/step_generator.go (InitErrors)

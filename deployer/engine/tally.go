@@ -5,6 +5,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // A tally counts the resources that a run is about: those of the state, those that the program declares, and those that the engine
@@ -18,6 +20,8 @@ type tally struct {
 	// byName counts the known, and declared the declared resources by type and name: a program does not know the URNs, in which the types
 	// of the parents precede the own one.
 	byName, declared map[typeName]int
+	// ignored are the URNs that do not count.
+	ignored map[string]bool
 }
 
 type typeName struct{ typ, name string }
@@ -28,6 +32,16 @@ func newTally(state []Resource) *tally {
 		if isProgramType(r.Type) {
 			t.add(r.URN)
 		}
+	}
+	return t
+}
+
+// newDestroyTally returns the tally of a destroy, which counts only what is deleted in the account.
+func newDestroyTally(state []Resource) *tally {
+	t := newTally(list.Filter(state, Resource.Deletable))
+	t.ignored = map[string]bool{}
+	for _, r := range state {
+		t.ignored[r.URN] = !r.Deletable() && !t.known[r.URN]
 	}
 	return t
 }
@@ -47,7 +61,7 @@ func (t *tally) total() int {
 func (t *tally) add(urn string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known[urn] {
+	if !t.known[urn] && !t.ignored[urn] {
 		t.known[urn] = true
 		u := resource.URN(urn)
 		t.byName[typeName{string(u.Type()), u.Name()}]++

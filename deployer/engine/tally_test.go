@@ -2,7 +2,9 @@ package engine
 
 import (
 	"testing"
+	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 )
@@ -18,6 +20,28 @@ func TestTallyCountsResourcesOnce(t *testing.T) {
 	tally.add(vpc)
 	tally.add("urn:pulumi:dev::proj::x:index:Network$aws:ec2/subnet:Subnet::network-1")
 	require.Equal(t, 2, tally.total())
+}
+
+// A destroy counts what it deletes in the account, as the question before it and its result do.
+func TestTallyOfADestroy(t *testing.T) {
+	const urn = "urn:pulumi:dev::proj::"
+	state := []Resource{
+		{URN: urn + "awsx:ec2:Vpc::network", Type: "awsx:ec2:Vpc"},
+		{URN: urn + "aws:ec2/vpc:Vpc::network", Type: "aws:ec2/vpc:Vpc", ID: "vpc-1"},
+		{URN: urn + "aws:ecs/taskDefinition:TaskDefinition::api", Type: "aws:ecs/taskDefinition:TaskDefinition", ID: "api", Inputs: map[string]any{"skipDestroy": true}},
+		{URN: urn + "aws:logs/logGroup:LogGroup::api", Type: "aws:logs/logGroup:LogGroup", ID: "api", Inputs: map[string]any{"skipDestroy": false}},
+	}
+	p := newProgress(newDestroyTally(state), false, time.Now)
+	var last Event
+	for _, r := range state {
+		old := &apitype.StepEventStateMetadata{Custom: r.ID != ""}
+		m := apitype.StepEventMetadata{URN: r.URN, Type: r.Type, Op: apitype.OpDelete, Old: old}
+		for _, e := range append(p.onStepStart(m), p.onStepDone(m)...) {
+			require.Equal(t, 2, e.Total)
+			last = e
+		}
+	}
+	require.Equal(t, 2, last.Done)
 }
 
 // A declared resource is counted before the engine reports it, and once with its events. One that the run leaves out is reported as

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Outcome is the result of a deployment or of one of its phases.
@@ -208,13 +209,18 @@ func HasVerified(records []Deployment, digest string) bool {
 // SinceDestroy returns the records since the environment was destroyed last, completely or not: what was deployed before that no longer
 // runs. A destroy that deleted nothing does not count.
 func SinceDestroy(records []Deployment) []Deployment {
-	at := slices.IndexFunc(records, func(d Deployment) bool {
-		return d.Kind == Destroy && (d.Deleted > 0 || d.Outcome == Running || d.Outcome == Crashed || d.Outcome == Succeeded)
-	})
-	if at < 0 {
-		return records
+	if at := slices.IndexFunc(records, Deployment.destroyed); at >= 0 {
+		return records[:at]
 	}
-	return records[:at]
+	return records
+}
+
+// LastDestroy returns the newest record of a destroy that deleted something, or nil.
+func LastDestroy(records []Deployment) *Deployment { return list.Find(records, Deployment.destroyed) }
+
+// destroyed reports whether resources of the environment were deleted, or may have been.
+func (d Deployment) destroyed() bool {
+	return d.Kind == Destroy && (d.Deleted > 0 || d.Outcome == Running || d.Outcome == Crashed || d.Outcome == Succeeded)
 }
 
 // first returns the newest record since the last destroy that matches, or nil.

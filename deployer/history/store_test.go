@@ -66,6 +66,7 @@ func TestADestroyEndsWhatWasDeployedBefore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			records := []Deployment{deployment("3", Failed, false, "new"), test.destroy, good}
+			require.Equal(t, test.ends, LastDestroy(records) != nil)
 			require.Equal(t, test.ends, LastVerified(records) == nil)
 			require.Equal(t, test.ends, RunningImage(records) == "")
 			require.Equal(t, test.ends, LastRevisions(records) == nil)

@@ -251,7 +251,7 @@ type bucketLease struct {
 
 	// mu protects allowed, which a timer reads beside the heartbeats.
 	mu sync.Mutex
-	// allowed counts from the begin of the last heartbeat that succeeded: S3 counts from a time after it.
+	// allowed counts from the start of the last heartbeat that succeeded: S3 counts from a time after it.
 	allowed permit
 }
 

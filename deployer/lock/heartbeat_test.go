@@ -46,7 +46,7 @@ func unreachable(*http.Request) (*http.Response, error) { return nil, errors.New
 
 const never = time.Duration(-1)
 
-// A holder whose heartbeats fail stops 80 s after the begin of the last that succeeded, at the latest, whatever the failing ones
+// A holder whose heartbeats fail stops 80 s after the start of the last that succeeded, at the latest, whatever the failing ones
 // wait for: the lease ends 120 s after that, or later.
 func TestWaysThatHeartbeatsFail(t *testing.T) {
 	status := func(code int) network {
@@ -132,7 +132,7 @@ func TestWaysThatHeartbeatsFail(t *testing.T) {
 				var lost *LostError
 				require.ErrorAs(t, err, &lost)
 				if test.lost == limit {
-					require.Equal(t, limit, ended.Sub(began), "it counts from the begin of the acquisition, which took 5 s")
+					require.Equal(t, limit, ended.Sub(began), "it counts from the start of the acquisition, which took 5 s")
 				} else {
 					require.Equal(t, 5*time.Second+interval, ended.Sub(began))
 				}

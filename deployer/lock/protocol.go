@@ -61,7 +61,7 @@ func crashedHolder(me Holder, previous *Holder, repaired, lost bool) *Holder {
 
 // A permit is the time for which its owner may write the state.
 type permit struct {
-	// start is the begin of the last successful renewal or read of the lock, left the rest of the lease at that time.
+	// start is the start of the last successful renewal or read of the lock, left the rest of the lease at that time.
 	start time.Time
 	left  time.Duration
 	// suspended is when the owner noticed that its machine had slept: it writes nothing until the lock is renewed. Zero if it has not.

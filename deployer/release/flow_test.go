@@ -203,18 +203,20 @@ func TestRollbackAfterFailure(t *testing.T) {
 		"the rollback": {
 			fails: []string{"watch 2", "watch 1"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...),
 			undone: "the rollback to one failed too, so both versions may be running: broken\n" +
-				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image with `rollback --to` or `up --code-only`",
+				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image: " +
+				"`deployer rollback --env staging --to TAG` or `deployer up --env staging --code-only --image-tag TAG`",
 		},
 		"the program in the rollback": {
 			fails: []string{"watch 2", "code 1"}, phase: Rollout, want: append(slices.Clone(rolling), "code 1"),
 			undone: "the rollback to one failed too, so both versions may be running: broken\n" +
-				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image with `rollback --to` or `up --code-only`",
+				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image: " +
+				"`deployer rollback --env staging --to TAG` or `deployer up --env staging --code-only --image-tag TAG`",
 		},
 		"a rollout, with a manual rollback": {
 			change: func(d *deployment) { d.deps.Env.Deployment.Rollback = "manual" },
 			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
 			undone: "it was not rolled back: deployment.rollback is manual; ECS itself returns to the previous revision, " +
-				"where there is one, while the stack names the new image: run `up` with the image that should run",
+				"where there is one, while the stack names the new image: deploy the image that should run with `deployer up --env staging --image-tag TAG`",
 		},
 		"the first rollout": {
 			change: func(d *deployment) { d.deps.Records = history.Store{Files: blob.Dir("/nowhere")} },
@@ -266,7 +268,7 @@ func TestRollbackAfterFailure(t *testing.T) {
 			},
 			fails: []string{Migrate}, phase: Migrate, want: []string{Preflight, "provision 2", "release 2", "watch 2", Migrate},
 			undone: "the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is manual; " +
-				"`rollback` redeploys the last image that was verified healthy",
+				"`deployer rollback --env staging` redeploys the last image that was verified healthy",
 		},
 		"a service that ECS rolled back": {
 			play:  fakeStack{outdated: []string{"api"}},
@@ -329,9 +331,9 @@ func TestPendingChanges(t *testing.T) {
 		notes []string
 	}{
 		"nothing": {},
-		"one":     {fakeStack{pending: changes[:1]}, []string{"1 infrastructure change is pending for a full `up`:", "  update lb/listener https"}},
+		"one":     {fakeStack{pending: changes[:1]}, []string{"1 infrastructure change is pending for a full deployment:", "  update lb/listener https"}},
 		"unknown": {fakeStack{fails: map[string]error{"waiting": errBroken}}, []string{"pending infrastructure changes could not be determined: broken"}},
-		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 infrastructure changes are pending for a full `up`:"},
+		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 infrastructure changes are pending for a full deployment:"},
 			slices.Repeat([]string{"  update lb/listener https"}, 10), []string{"  and 2 more: `deployer preview --env staging` lists all"})},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -359,7 +359,7 @@ func trustedDefinition(
 ) (string, error) {
 	if registered == "" {
 		return "", hint.With(fmt.Errorf("the stack %s has no task definition for migrations", env.Stack),
-			"provision it first: run `up` without --skip provision")
+			"provision it first: `deployer up --env "+env.Stack+" --image-tag TAG`, without --skip provision")
 	}
 	own, err := describeDefinition(ctx, client, registered)
 	if err != nil {

@@ -59,7 +59,8 @@ func (d *deployment) reportPending() {
 	if len(changes) == 0 {
 		return
 	}
-	log.note("%s pending for a full `up`:", text.Plural(len(changes), "infrastructure change is", "infrastructure changes are"))
+	log.note("%s pending for a full deployment:",
+		text.Plural(len(changes), "infrastructure change is", "infrastructure changes are"))
 	for _, change := range changes[:min(len(changes), maxPendingShown)] {
 		log.note("  %s", change)
 	}

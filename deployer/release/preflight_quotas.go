@@ -25,44 +25,6 @@ import (
 // Quotas is the check of the account's quotas.
 const Quotas = "quotas"
 
-// quotaUse compares a quota with what is used and with what a deployment adds.
-type quotaUse struct {
-	quota.Quota
-	// place is the region, or the availability zone where the quota is one per zone.
-	place string
-	used  float64
-	// added is what the deployment needs, peak what it uses at most where it can do with less at a time.
-	added, peak float64
-	limit       float64
-	// unread is why limit is AWS's default; nil where it is the account's own.
-	unread error
-}
-
-// evaluate returns the problem of a quota that is too low; nil where there is none. A quota that could not be read may be higher than
-// AWS's default, so that it only warns.
-func (u quotaUse) evaluate(region string) []Problem {
-	peak := max(u.added, u.peak)
-	text := fmt.Sprintf("%s in %s: %s used, %s added by this deployment, %s allowed by the quota %s",
-		u.What, u.place, number(u.used), number(u.added), number(u.limit), u.Code)
-	stops := u.unread == nil
-	switch {
-	case u.used+peak <= u.limit:
-		return nil
-	case u.used+u.added <= u.limit:
-		text = fmt.Sprintf("%s in %s: %s used, up to %s added while tasks are replaced, %s allowed by the quota %s: the rollout takes longer",
-			u.What, u.place, number(u.used), number(peak), number(u.limit), u.Code)
-		stops = false
-	}
-	if u.unread != nil {
-		text += fmt.Sprintf(", which is AWS's default, since the account's value could not be read: %v", u.unread)
-	}
-	return []Problem{{Check: Quotas, Message: text, Stops: stops,
-		Hint: "release what is not needed, or request a higher quota: `" + u.Request(region, u.used+peak) + "`"}}
-}
-
-// number formats a count without trailing zeros: 5, 0.25.
-func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
-
 // CheckQuotas returns what a first deployment of an environment, or a full one of an existing environment, would exceed of the account's
 // quotas, or why that could not be counted.
 func CheckQuotas(ctx context.Context, cfg aws.Config, env *environment.Environment) []Problem {
@@ -75,7 +37,7 @@ func (p *preflight) quotas(ctx context.Context) []Problem {
 	var problems []Problem
 	for _, part := range []struct {
 		enabled bool
-		count   func(context.Context) ([]quotaUse, error)
+		count   func(context.Context) ([]quota.Use, error)
 	}{
 		{p.changesNetwork, p.countNetwork},
 		{p.databasePhase != "", p.countDatabases},
@@ -90,17 +52,18 @@ func (p *preflight) quotas(ctx context.Context) []Problem {
 				Hint: "allow the call; without it, a quota that is used up fails the deployment halfway"})
 		}
 		for _, use := range uses {
-			use.limit, use.unread = use.Read(ctx, p.aws)
-			problems = append(problems, use.evaluate(p.env.Region)...)
+			if excess := use.Evaluate(ctx, p.aws, p.env.Region, "this deployment"); excess != nil {
+				problems = append(problems, Problem{Check: Quotas, Message: excess.Message, Stops: excess.Certain, Hint: excess.Hint})
+			}
 		}
 	}
 	return problems
 }
 
 // countNetwork returns the use of the quotas of VPCs, Elastic IPs and NAT gateways that the deployment adds to.
-func (p *preflight) countNetwork(ctx context.Context) ([]quotaUse, error) {
+func (p *preflight) countNetwork(ctx context.Context) ([]quota.Use, error) {
 	client := ec2.NewFromConfig(p.aws)
-	var uses []quotaUse
+	var uses []quota.Use
 	vpcs, err := awsx.Pages(ctx, ec2.NewDescribeVpcsPaginator(client, &ec2.DescribeVpcsInput{}),
 		func(page *ec2.DescribeVpcsOutput) []types.Vpc { return page.Vpcs })
 	if err != nil {
@@ -108,7 +71,7 @@ func (p *preflight) countNetwork(ctx context.Context) ([]quotaUse, error) {
 	}
 	name := p.env.VPCName()
 	if !slices.ContainsFunc(vpcs, func(v types.Vpc) bool { return tagValue(v.Tags, "Name") == name }) {
-		uses = append(uses, quotaUse{Quota: quota.VPCs(), place: p.env.Region, used: float64(len(vpcs)), added: 1})
+		uses = append(uses, quota.Use{Quota: quota.VPCs(), Place: p.env.Region, Used: float64(len(vpcs)), Added: 1})
 	}
 	addresses, err := client.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
 	if err != nil {
@@ -116,14 +79,14 @@ func (p *preflight) countNetwork(ctx context.Context) ([]quotaUse, error) {
 	}
 	own := list.Filter(addresses.Addresses, func(a types.Address) bool { return p.owns(a.Tags) })
 	if added := p.env.NATGateways() - len(own); added > 0 {
-		uses = append(uses, quotaUse{Quota: quota.ElasticIPs(), place: p.env.Region, used: float64(len(addresses.Addresses)), added: float64(added)})
+		uses = append(uses, quota.Use{Quota: quota.ElasticIPs(), Place: p.env.Region, Used: float64(len(addresses.Addresses)), Added: float64(added)})
 	}
 	gateways, err := p.countGateways(ctx, client)
 	return append(uses, gateways...), err
 }
 
 // countGateways returns the use of the quota of NAT gateways in each zone that gets another one.
-func (p *preflight) countGateways(ctx context.Context, client *ec2.Client) ([]quotaUse, error) {
+func (p *preflight) countGateways(ctx context.Context, client *ec2.Client) ([]quota.Use, error) {
 	gateways, err := awsx.Pages(ctx, ec2.NewDescribeNatGatewaysPaginator(client, &ec2.DescribeNatGatewaysInput{}),
 		func(page *ec2.DescribeNatGatewaysOutput) []types.NatGateway { return page.NatGateways })
 	if err != nil {
@@ -160,17 +123,17 @@ func (p *preflight) countGateways(ctx context.Context, client *ec2.Client) ([]qu
 	used, own := countByZone(gateways), countByZone(owned)
 	// The network takes the first zones of the region, by name.
 	names := slices.Sorted(slices.Values(list.Map(zones.AvailabilityZones, func(z types.AvailabilityZone) string { return aws.ToString(z.ZoneName) })))
-	var uses []quotaUse
+	var uses []quota.Use
 	for _, zone := range names[:min(p.env.NATGateways(), len(names))] {
 		if own[zone] == 0 {
-			uses = append(uses, quotaUse{Quota: quota.NATGateways(), place: zone, used: float64(used[zone]), added: 1})
+			uses = append(uses, quota.Use{Quota: quota.NATGateways(), Place: zone, Used: float64(used[zone]), Added: 1})
 		}
 	}
 	return uses, nil
 }
 
 // countDatabases returns the use of the quota of database instances, where the environment has none yet.
-func (p *preflight) countDatabases(ctx context.Context) ([]quotaUse, error) {
+func (p *preflight) countDatabases(ctx context.Context) ([]quota.Use, error) {
 	all, err := rdsinstance.All(ctx, p.aws)
 	if err != nil {
 		return nil, fmt.Errorf("count the database instances: %w", err)
@@ -179,12 +142,12 @@ func (p *preflight) countDatabases(ctx context.Context) ([]quotaUse, error) {
 	if slices.ContainsFunc(all, func(d rdstypes.DBInstance) bool { return aws.ToString(d.DBInstanceIdentifier) == id }) {
 		return nil, nil
 	}
-	return []quotaUse{{Quota: quota.DatabaseInstances(), place: p.env.Region, used: float64(len(all)), added: 1}}, nil
+	return []quota.Use{{Quota: quota.DatabaseInstances(), Place: p.env.Region, Used: float64(len(all)), Added: 1}}, nil
 }
 
 // countTasks returns the use of the quota of vCPUs. Tasks in all clusters count; the pods of EKS on Fargate count too, and cannot be seen
 // here.
-func (p *preflight) countTasks(ctx context.Context) ([]quotaUse, error) {
+func (p *preflight) countTasks(ctx context.Context) ([]quota.Use, error) {
 	client := ecs.NewFromConfig(p.aws)
 	services, err := describeServices(ctx, client, p.env)
 	if err != nil {
@@ -203,7 +166,7 @@ func (p *preflight) countTasks(ctx context.Context) ([]quotaUse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count the vCPUs of Fargate tasks: %w", err)
 	}
-	return []quotaUse{{Quota: quota.FargateVCPUs(), place: p.env.Region, used: used, added: added, peak: peak}}, nil
+	return []quota.Use{{Quota: quota.FargateVCPUs(), Place: p.env.Region, Used: used, Added: added, Peak: peak}}, nil
 }
 
 // usedVCPUs returns the vCPUs of the tasks that run on Fargate on demand.

@@ -17,36 +17,6 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/moto"
 )
 
-func TestEvaluateQuota(t *testing.T) {
-	const request = "release what is not needed, or request a higher quota: `aws service-quotas request-service-quota-increase --region eu-west-1 "
-	denied := errors.New("AccessDenied")
-	for name, test := range map[string]struct {
-		use        quotaUse
-		stops      bool
-		want, hint string
-	}{
-		"room":                                {use: quotaUse{Quota: quota.ElasticIPs(), used: 4, added: 1, limit: 5}},
-		"used up":                             {quotaUse{Quota: quota.ElasticIPs(), place: "eu-west-1", used: 5, added: 1, limit: 5}, true, "Elastic IPs in eu-west-1: 5 used, 1 added by this deployment, 5 allowed by the quota L-0263D0A3", request + "--service-code ec2 --quota-code L-0263D0A3 --desired-value 6`"},
-		"one a zone":                          {quotaUse{Quota: quota.NATGateways(), place: "eu-west-1b", used: 5, added: 1, limit: 5}, true, "NAT gateways in eu-west-1b: 5 used, 1 added by this deployment, 5 allowed by the quota L-FE5A380F", request + "--service-code vpc --quota-code L-FE5A380F --desired-value 6`"},
-		"nothing is added to what is over it": {use: quotaUse{Quota: quota.VPCs(), used: 5, limit: 5}},
-		"the default may not be the account's": {quotaUse{Quota: quota.VPCs(), place: "eu-west-1", used: 5, added: 1, limit: 5, unread: denied}, false, "VPCs in eu-west-1: 5 used, 1 added by this deployment, 5 allowed by the quota L-F678F1CE, " +
-			"which is AWS's default, since the account's value could not be read: AccessDenied", request + "--service-code vpc --quota-code L-F678F1CE --desired-value 6`"},
-		"room in the default":    {use: quotaUse{Quota: quota.VPCs(), used: 4, added: 1, limit: 5, unread: denied}},
-		"parts of a vCPU":        {quotaUse{Quota: quota.FargateVCPUs(), place: "eu-west-1", used: 5.75, added: 0.5, limit: 6}, true, "vCPUs of Fargate tasks on demand in eu-west-1: 5.75 used, 0.5 added by this deployment, 6 allowed by the quota L-3032A538", request + "--service-code fargate --quota-code L-3032A538 --desired-value 7`"},
-		"room for a slower pace": {quotaUse{Quota: quota.FargateVCPUs(), place: "eu-west-1", used: 5, added: 1, peak: 4.5, limit: 6}, false, "vCPUs of Fargate tasks on demand in eu-west-1: 5 used, up to 4.5 added while tasks are replaced, 6 allowed by the quota L-3032A538: the rollout takes longer", request + "--service-code fargate --quota-code L-3032A538 --desired-value 10`"},
-		"room for all at once":   {use: quotaUse{Quota: quota.FargateVCPUs(), used: 1, added: 1, peak: 4.5, limit: 6}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			problems := test.use.evaluate("eu-west-1")
-			if test.want == "" {
-				require.Empty(t, problems)
-				return
-			}
-			require.Equal(t, []Problem{{Check: Quotas, Message: test.want, Stops: test.stops, Hint: test.hint}}, problems)
-		})
-	}
-}
-
 func TestAddedVCPUs(t *testing.T) {
 	env := staging(t)
 	worker, scheduler := *env.Services.Worker, *env.Services.Scheduler

@@ -37,10 +37,13 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case setting != environment.RollbackAutomatic && failedPhase == Migrate:
 		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
-			"`rollback` redeploys the last image that was verified healthy", setting) + d.snapshotNote(ctx), nil
+			"`deployer rollback --env %s` redeploys the last image that was verified healthy",
+			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
 	case setting != environment.RollbackAutomatic:
 		return fmt.Sprintf("it was not rolled back: deployment.rollback is %s; ECS itself returns to the previous revision, "+
-			"where there is one, while the stack names the new image: run `up` with the image that should run", setting) + d.snapshotNote(ctx), nil
+			"where there is one, while the stack names the new image: "+
+			"deploy the image that should run with `deployer up --env %s --image-tag TAG`",
+			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
@@ -53,7 +56,8 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	if err != nil {
 		log.ended(history.Failed, err.Error(), took)
 		return fmt.Sprintf("the rollback to %s failed too, so both versions may be running: %s\n"+
-			"check what runs with `deployer status --env %s --only ecs_service,ecs_tasks`, then choose an image with `rollback --to` or `up --code-only`",
+			"check what runs with `deployer status --env %[3]s --only ecs_service,ecs_tasks`, then choose an image: "+
+			"`deployer rollback --env %[3]s --to TAG` or `deployer up --env %[3]s --code-only --image-tag TAG`",
 			last.Tag, err, d.deps.Env.Stack) + d.snapshotNote(ctx), err
 	}
 	runs := fmt.Sprintf("%s (%s) runs again", last.Tag, awsx.ShortDigest(last.Digest))

@@ -190,7 +190,8 @@ func (r rollbackResolver) alternatives(ctx context.Context) string {
 		}
 	}
 	if len(tags) == 0 {
-		return "the registry has no other verified image: choose one of `deployer images` with --to"
+		return "no other image in the registry was verified healthy; " +
+			"--to takes any of those that `deployer images --env " + r.env.Stack + "` lists"
 	}
 	return "verified images in the registry: " + strings.Join(tags, ", ") + "; choose one with --to"
 }
@@ -248,5 +249,5 @@ func (r rollbackResolver) rejectCurrent(ctx context.Context, image *Image) error
 		return nil
 	}
 	return hint.With(fmt.Errorf("%s (%s) is already running", image.Tag, awsx.ShortDigest(image.Digest)),
-		"omit --to for the previous image, or restart this one with `up --code-only --restart`")
+		"omit --to for the previous image, or restart this one with `deployer restart --env "+r.env.Stack+"`")
 }

@@ -94,15 +94,16 @@ func containerNamed(t types.Task, name string) *types.Container {
 
 // singleDigest returns the digest that every service runs.
 func singleDigest(env *environment.Environment, images []RunningImage) (string, error) {
-	const next = "choose an image: `up --code-only --image-tag TAG`"
 	if len(images) == 0 {
-		return "", hint.With(fmt.Errorf("nothing runs in %s, so there is nothing to restart", env.Name), next)
+		return "", hint.With(fmt.Errorf("nothing runs in %s, so there is nothing to restart", env.Name),
+			"deploy it: `deployer up --env "+env.Stack+" --image-tag TAG`")
 	}
 	first := images[0]
 	for _, other := range images[1:] {
 		if other.Digest != first.Digest {
 			return "", hint.With(fmt.Errorf("the tasks run different images: %s runs %s, %s %s", first.Service,
-				awsx.ShortDigest(first.Digest), other.Service, awsx.ShortDigest(other.Digest)), next)
+				awsx.ShortDigest(first.Digest), other.Service, awsx.ShortDigest(other.Digest)),
+				"choose an image: `deployer up --env "+env.Stack+" --code-only --image-tag TAG`")
 		}
 	}
 	return first.Digest, nil

@@ -37,7 +37,9 @@ func (p *preflight) verification(ctx context.Context, image *Image) []Problem {
 		records, err := p.records.List(ctx, environment.StackOf(name), historyLimit)
 		switch {
 		case err != nil && p.unverified == "":
-			return blocking(Verification, hint.With(err, "deployment.verifiedIn needs the records of "+name+": allow s3:GetObject and s3:ListBucket, or give `up` a reason with --unverified"))
+			return blocking(Verification, hint.With(err, "deployment.verifiedIn needs the records of "+name+
+				": allow s3:GetObject and s3:ListBucket, "+
+				"or give a reason with --unverified"))
 		case history.HasVerified(records, image.Digest):
 			return p.needless(image.Tag + " (" + awsx.ShortDigest(image.Digest) + ") was verified healthy in " + name)
 		}
@@ -49,7 +51,8 @@ func (p *preflight) verification(ctx context.Context, image *Image) []Problem {
 		return []Problem{{Check: Verification, Message: problem + "; it is deployed all the same: " + p.unverified, Hint: "verify it in " + names[0] + " next time"}}
 	}
 	return blocking(Verification, hint.With(fmt.Errorf("%s", problem),
-		fmt.Sprintf("deploy it there first: `deployer up --env %s --image-tag %s`; or give `up` a reason with --unverified, which the record keeps",
+		fmt.Sprintf("deploy it there first: `deployer up --env %s --image-tag %s`; "+
+			"or give a reason with --unverified, which the record keeps",
 			environment.StackOf(names[0]), imageName(image))))
 }
 

@@ -93,7 +93,7 @@ func (s *Stack) checkComponents(ctx context.Context) error {
 		return nil
 	}
 	return hint.With(fmt.Errorf("%s cannot be deployed alone: what %s needs changes, too", strings.Join(chosen, ", "), strings.Join(required, ", ")),
-		"deploy them together: --component "+strings.Join(slices.Concat(chosen, required), ",")+", or everything with a full `up`")
+		"deploy them together: --component "+strings.Join(slices.Concat(chosen, required), ",")+", or everything without --component")
 }
 
 // missingComponents returns the components that have to be deployed with the given ones. Where a resource of theirs is

@@ -77,7 +77,7 @@ func singleResource(state engine.State, name, typ string) (urn string, err error
 	same := slices.DeleteFunc(slices.Clone(state.Resources), func(r engine.Resource) bool { return r.Type != typ })
 	if len(same) != 1 {
 		return "", hint.With(fmt.Errorf("the stack %s has %d resources %s, one is expected", name, len(same), typ),
-			"`deployer preview --env "+name+"` shows what it lacks; `up` creates it")
+			"`deployer preview --env "+name+"` shows what it lacks; `deployer up --env "+name+" --image-tag TAG` creates it")
 	}
 	return same[0].URN, nil
 }

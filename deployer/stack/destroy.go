@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 // Destruction is what a destroy did.
 type Destruction struct {
-	// Deleted and Left count resources of the account, without components. Left is 0 where the engine has not ended yet.
+	// Deleted and Left count resources that a destroy deletes in the account. Left is 0 where the engine has not ended yet.
 	Deleted, Left int
 	Took          time.Duration
 	// FinalSnapshot is the name of the database's final snapshot; "" where no database was to be deleted.
@@ -29,13 +30,18 @@ func Resources(state engine.State) []engine.Resource {
 	return list.Filter(state.Resources, func(r engine.Resource) bool { return !r.Component() && strings.HasPrefix(r.Type, "aws:") })
 }
 
+// Deletable returns those of the resources that a destroy deletes, and does not only remove from the state.
+func Deletable(state engine.State) []engine.Resource {
+	return list.Filter(Resources(state), engine.Resource.Deletable)
+}
+
 // Destroy deletes the stack's resources. The final snapshot of the database gets a name of its own each time: a name that an earlier
 // destroy, which was interrupted, has taken would make every later one fail.
 func (s *Stack) Destroy(ctx context.Context, progress Progress) (done Destruction, err error) {
 	if err := s.RecoverIfNeeded(ctx, progress); err != nil {
 		return done, err
 	}
-	before := len(Resources(s.State()))
+	before := len(Deletable(s.State()))
 	err = progress.Step(ctx, "destroy", func(report func(string)) (string, error) {
 		var summary engine.Summary
 		err := s.recovery.run(ctx, report, func() (err error) {
@@ -48,11 +54,21 @@ func (s *Stack) Destroy(ctx context.Context, progress Progress) (done Destructio
 			progress.Report(release.Event{Kind: release.Warning, Phase: "destroy", Message: warning})
 		}
 		done.Took, done.Warnings = summary.Duration, summary.Warnings
-		done.Left = len(Resources(s.State()))
+		done.Left = len(Deletable(s.State()))
 		done.Deleted = before - done.Left
+		if done.complete(err) {
+			err = nil
+		}
 		return text.Plural(done.Deleted, "resource", "") + " deleted", err
 	})
 	return done, err
+}
+
+// complete reports whether a destroy with an error has deleted everything all the same: it was interrupted when only components
+// and what the account keeps were left in the state. The next deployment or destroy handles those.
+func (d Destruction) complete(err error) bool {
+	var stopped *engine.InterruptedError
+	return errors.As(err, &stopped) && stopped.Clean() && d.Left == 0
 }
 
 // renewFinalSnapshot gives the database's final snapshot a name that contains the time, and returns it; "" where the state has no

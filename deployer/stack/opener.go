@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -208,17 +209,50 @@ func (o *Opener) stackOf(handle *engine.Handle, t *target.Target, scope Scope) *
 func (o *Opener) OpenCode(ctx context.Context, t *target.Target) (*Stack, error) {
 	code := t.Env.Code()
 	opened, err := o.Open(ctx, t, MustExist, Scope{Code: &code})
-	const full = "deploy it with a full `up` first: `up` without --code-only"
-	if absent := (*engine.NoStackError)(nil); errors.As(err, &absent) {
-		return nil, hint.With(fmt.Errorf("%s was never deployed, so there are no services whose code could change", t.Env.Name), full)
-	}
-	if err != nil {
+	absent := (*engine.NoStackError)(nil)
+	if err != nil && !errors.As(err, &absent) {
 		return nil, err
 	}
-	if opened.recorded == "" {
-		return nil, hint.With(fmt.Errorf("no deployment of %s has reached its services, so there is no code to change", t.Env.Name), full)
+	exists, limit := err == nil, destroyLimit
+	reached := exists && opened.recorded != ""
+	if reached {
+		limit = 1
+	}
+	// Records that cannot be read are reported by the commands, which need them too.
+	records, _ := t.Records.List(ctx, t.Stack, limit)
+	if why := noCode(t.Env.Name, exists, reached, records); why != "" {
+		return nil, hint.With(errors.New(why), fmt.Sprintf("deploy all of it first: `deployer up --env %s --image-tag TAG`", t.Stack))
 	}
 	return opened, nil
+}
+
+// destroyLimit is how many records are searched for a destroy, where no code is deployed.
+const destroyLimit = 20
+
+// noCode returns why there are no services whose code could change; "" where there are. The records are the newest of the
+// environment.
+func noCode(env string, exists, reached bool, records []history.Deployment) string {
+	destroy := history.LastDestroy(records)
+	if destroy == nil {
+		switch {
+		case !exists:
+			return env + " was never deployed, so there are no services whose code could change"
+		case !reached:
+			return "no deployment of " + env + " has reached its services, so there is no code to change"
+		}
+		return ""
+	}
+	on, last := destroy.Started.UTC().Format("2006-01-02 15:04 UTC"), len(history.SinceDestroy(records)) == 0
+	switch {
+	case last && destroy.Outcome == history.Succeeded:
+		return fmt.Sprintf("%s was destroyed on %s, so there are no services whose code could change", env, on)
+	case last:
+		return fmt.Sprintf("the destroy of %s on %s did not reach its end, so that services, or what they need, may be gone", env, on)
+	case !reached:
+		return fmt.Sprintf("no deployment of %s has reached its services since it was destroyed on %s, so there is no code to change",
+			env, on)
+	}
+	return ""
 }
 
 // Deployed returns the target's environment as its stack describes it; nil where there is no stack, or an empty one. It creates nothing.

@@ -5,9 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 )
 
@@ -53,6 +55,37 @@ func TestPrintKey(t *testing.T) {
 				}
 			}
 			require.Equal(t, test.warned, len(warnings) > 0)
+		})
+	}
+}
+
+// A change of code after a destroy names the destroy: deployments before it did reach the services.
+func TestNoCode(t *testing.T) {
+	started := time.Date(2026, 11, 23, 16, 15, 30, 0, time.UTC)
+	destroy := func(outcome history.Outcome, deleted int) history.Deployment {
+		return history.Deployment{Kind: history.Destroy, Outcome: outcome, Deleted: deleted, Started: started}
+	}
+	full := history.Deployment{Kind: history.Full, Outcome: history.Succeeded}
+	for name, test := range map[string]struct {
+		exists, reached bool
+		records         []history.Deployment
+		want            string
+	}{
+		"deployed":                     {true, true, []history.Deployment{full}, ""},
+		"no records":                   {true, true, nil, ""},
+		"never deployed":               {false, false, nil, "dev was never deployed, so there are no services whose code could change"},
+		"no service yet":               {true, false, []history.Deployment{full}, "no deployment of dev has reached its services, so there is no code to change"},
+		"destroyed":                    {true, false, []history.Deployment{destroy(history.Succeeded, 9), full}, "dev was destroyed on 2026-11-23 16:15 UTC, so there are no services whose code could change"},
+		"destroyed, the stack is gone": {false, false, []history.Deployment{destroy(history.Succeeded, 9), full}, "dev was destroyed on 2026-11-23 16:15 UTC, so there are no services whose code could change"},
+		"an interrupted destroy": {true, true, []history.Deployment{destroy(history.Interrupted, 9), full},
+			"the destroy of dev on 2026-11-23 16:15 UTC did not reach its end, so that services, or what they need, may be gone"},
+		"a destroy that deleted nothing": {true, true, []history.Deployment{destroy(history.Interrupted, 0), full}, ""},
+		"deployed again":                 {true, true, []history.Deployment{full, destroy(history.Succeeded, 9), full}, ""},
+		"deployed again, halfway": {true, false, []history.Deployment{full, destroy(history.Succeeded, 9), full},
+			"no deployment of dev has reached its services since it was destroyed on 2026-11-23 16:15 UTC, so there is no code to change"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, noCode("dev", test.exists, test.reached, test.records))
 		})
 	}
 }

@@ -190,7 +190,7 @@ func (s *Stack) Repair(ctx context.Context, image string, progress release.Progr
 	case s.scope.Code != nil:
 		if unplanned := (*planError)(nil); errors.As(err, &unplanned) {
 			// An invalid file is no reason not to deploy code: what an earlier deployment left is for the next full one.
-			return []string{"the next full `up` looks up what the previous deployment left: " + err.Error()}, nil
+			return []string{"the next full deployment looks up what the previous deployment left: " + err.Error()}, nil
 		}
 	case s.scope.Components != nil && err == nil:
 		// What has to be deployed with the components is known only now.
@@ -223,7 +223,7 @@ func (s *Stack) TaskNetwork() (release.TaskNetwork, error) {
 	}
 	if len(network.Subnets) == 0 || len(network.SecurityGroups) == 0 {
 		return network, hint.With(fmt.Errorf("the stack %s has no outputs for the network of its tasks", s.env.Stack),
-			"provision it first: run `up` without --skip provision")
+			"provision it first: `deployer up --env "+s.env.Stack+" --image-tag TAG`, without --skip provision")
 	}
 	return network, nil
 }

@@ -18,12 +18,16 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
-// secretTimeout limits the read of the configuration secret before log lines are read.
-const secretTimeout = 10 * time.Second
+// secretTimeout limits the read of the configuration secret before log lines are read, secretPause is the time between a failed
+// read and the next one.
+const (
+	secretTimeout = 10 * time.Second
+	secretPause   = 30 * time.Second
+)
 
 // Responses makes the answers of AWS harmless before anything else reads them: what containers and other users wrote is text. In log
 // lines, reasons and messages it hides the values of every secret that was read. It reads the configuration secret by itself before the
-// first log line.
+// first log line, and again before later ones where that failed.
 type Responses struct {
 	redactor sanitize.Redactor
 	// client and secret are what load reads; client is nil where there is no environment.
@@ -32,12 +36,15 @@ type Responses struct {
 
 	mu     sync.Mutex
 	loaded bool
+	// err is why the newest failed read failed, at the time failed.
 	err    error
+	failed time.Time
+	now    func() time.Time
 }
 
 // SanitizeResponses returns cfg with the Responses of an environment; env is nil for the shared stack.
 func SanitizeResponses(cfg aws.Config, env *environment.Environment) (aws.Config, *Responses) {
-	r := &Responses{}
+	r := &Responses{now: time.Now}
 	cfg = cfg.Copy()
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("SanitizeResponse", r.handle), middleware.Before)
@@ -59,7 +66,7 @@ func (r *Responses) SecretUnread() error {
 func (r *Responses) handle(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 	middleware.InitializeOutput, middleware.Metadata, error) {
 	if operation := middleware.GetOperationName(ctx); operation == "GetLogEvents" || operation == "FilterLogEvents" {
-		_ = r.load(ctx)
+		r.load(ctx)
 	}
 	out, metadata, err := next.HandleInitialize(ctx, in)
 	if secret, ok := out.Result.(*secretsmanager.GetSecretValueOutput); ok {
@@ -83,20 +90,23 @@ func (r *Responses) clean(field, s string) string {
 	return sanitize.Text(s)
 }
 
-// load reads the configuration secret, once. The error is why its values are not hidden.
-func (r *Responses) load(ctx context.Context) error {
+// load reads the configuration secret, once. A failed read is repeated, at the earliest after secretPause: logs --follow reads
+// lines for hours.
+func (r *Responses) load(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.loaded || r.client == nil {
-		return r.err
+	if r.loaded || r.client == nil || r.err != nil && r.now().Sub(r.failed) < secretPause {
+		return
 	}
 	bounded, cancel := context.WithTimeout(ctx, secretTimeout)
 	defer cancel()
 	_, err := r.client.GetSecretValue(bounded, &secretsmanager.GetSecretValueInput{SecretId: &r.secret})
-	if ctx.Err() == nil {
-		r.loaded, r.err = true, err
+	switch {
+	case err == nil:
+		r.loaded = true
+	case ctx.Err() == nil:
+		r.err, r.failed = err, r.now()
 	}
-	return err
 }
 
 // secretValues returns the sensitive values of a secret: those of a JSON object, but for the names of users and what is known to be

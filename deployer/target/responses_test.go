@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -100,6 +101,29 @@ func TestResponsesWithoutTheSecret(t *testing.T) {
 	require.NoError(t, err, "lines are shown all the same")
 	require.Equal(t, logEvents("postgres://u:[hidden]@h/db"), logs)
 	require.ErrorContains(t, r.SecretUnread(), "denied")
+}
+
+// A read of the secret that failed is repeated, but not before each log line. What was read before stays reported.
+func TestResponsesReadTheSecretAgain(t *testing.T) {
+	secret, answers := secretText, map[string]any{"GetSecretValue": errors.New("throttled"), "GetLogEvents": logEvents("key tab\tin\x07it")}
+	cfg, calls := answering(answers)
+	cfg, r := SanitizeResponses(cfg, &environment.Environment{Stack: "staging"})
+	now := time.Now()
+	r.now = func() time.Time { return now }
+	read := func() *cloudwatchlogs.GetLogEventsOutput {
+		answers["GetLogEvents"] = logEvents("key tab\tin\x07it")
+		logs, err := cloudwatchlogs.NewFromConfig(cfg).GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogStreamName: aws.String("s")})
+		require.NoError(t, err)
+		return logs
+	}
+	require.NotEqual(t, logEvents("key [hidden]"), read())
+	answers["GetSecretValue"] = &secretsmanager.GetSecretValueOutput{SecretString: &secret}
+	require.NotEqual(t, logEvents("key [hidden]"), read(), "it is too early")
+	now = now.Add(secretPause)
+	require.Equal(t, logEvents("key [hidden]"), read())
+	require.Equal(t, logEvents("key [hidden]"), read())
+	require.Equal(t, []string{"GetSecretValue", "GetLogEvents", "GetLogEvents", "GetSecretValue", "GetLogEvents", "GetLogEvents"}, *calls)
+	require.ErrorContains(t, r.SecretUnread(), "throttled", "lines were shown before")
 }
 
 func TestSecretValues(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // imageKey is the configuration key of the image to deploy if the stack has recorded none.
 const imageKey = "v3-backend:image"
 
-var errNoImage = errors.New("the stack has no image yet: deploy one with the deployer (deployer up --image-tag TAG), " +
+var errNoImage = errors.New("the stack has no image yet: deploy one with `deployer up --image-tag TAG`, " +
 	"or configure one with: pulumi config set image REPOSITORY@sha256:DIGEST")
 
 // chooseImage returns the image of the services: the one that the stack has recorded, else the configured one, else, in

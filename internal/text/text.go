@@ -181,3 +181,14 @@ func escape(s string, matches func(rune) bool, replacement func(rune) string) st
 	}
 	return b.String()
 }
+
+// shellSafe matches words that a shell leaves as they are.
+var shellSafe = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// ShellQuote returns a word as a POSIX shell reads it.
+func ShellQuote(word string) string {
+	if shellSafe.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

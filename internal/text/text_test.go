@@ -132,3 +132,12 @@ func TestDuration(t *testing.T) {
 		require.Equal(t, want, text.Duration(d))
 	}
 }
+
+func TestShellQuote(t *testing.T) {
+	for word, want := range map[string]string{
+		"staging": "staging", "../p/state_1": "../p/state_1", "TAG@sha256:0": "TAG@sha256:0", "http://127.0.0.1:5000": "http://127.0.0.1:5000",
+		"": "''", "my own": "'my own'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "a;b": "'a;b'", "a\nb": "'a\nb'", "*": "'*'", "~": "'~'",
+	} {
+		require.Equal(t, want, text.ShellQuote(word), word)
+	}
+}

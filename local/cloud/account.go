@@ -261,7 +261,7 @@ func (a *Account) decode(r io.Reader) (*State, error) {
 			Path: a.path,
 			Err: fmt.Errorf("it contains account %s in %s, not account %s in %s",
 				state.ID, state.Region, a.options.AccountID, a.options.Region),
-			hint: "use the account and region that it was created with, or delete it: deployer local reset",
+			hint: "use the account and region that it was created with, or delete it: `deployer local reset`",
 		}
 	}
 	return state, nil
@@ -311,5 +311,5 @@ func (a *Account) writeError(err error) error {
 }
 
 func (a *Account) corruptError(err error) error {
-	return &StateError{Path: a.path, Err: err, hint: "delete the account and start over: deployer local reset"}
+	return &StateError{Path: a.path, Err: err, hint: "delete the account and start over: `deployer local reset`"}
 }

@@ -90,13 +90,13 @@ func TestOpenErrors(t *testing.T) {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{"id":"1234`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
 			message: "the file is corrupt: unexpected end of JSON input",
-			hint:    "delete the account and start over: deployer local reset",
+			hint:    "delete the account and start over: `deployer local reset`",
 		},
 		"a file without an account": {
 			prepare: func(t *testing.T, dir string) string { return write(t, dir, `{}`) },
 			options: Options{AccountID: testAccount, Region: testRegion},
 			message: "the file is corrupt: it contains no account",
-			hint:    "delete the account and start over: deployer local reset",
+			hint:    "delete the account and start over: `deployer local reset`",
 		},
 		"another account": {
 			prepare: func(t *testing.T, dir string) string {
@@ -106,7 +106,7 @@ func TestOpenErrors(t *testing.T) {
 			},
 			options: Options{AccountID: "210987654321", Region: testRegion},
 			message: "it contains account 123456789012 in us-east-1, not account 210987654321 in us-east-1",
-			hint:    "use the account and region that it was created with, or delete it: deployer local reset",
+			hint:    "use the account and region that it was created with, or delete it: `deployer local reset`",
 		},
 		"a directory that is a file": {
 			prepare: func(t *testing.T, dir string) string { return filepath.Join(write(t, dir, "x"), "account.json") },

@@ -569,7 +569,7 @@ func TestFaultNames(t *testing.T) {
 	_, err := Open(filepath.Join(t.TempDir(), "account.json"), Options{AccountID: "1", Region: "r", Faults: []string{"task-crush"}})
 	var unknown *UnknownFaultError
 	require.ErrorAs(t, err, &unknown)
-	require.Equal(t, "did you mean task-crash? all faults: deployer local faults", unknown.Hint())
+	require.Equal(t, "did you mean task-crash? `deployer local faults` lists all", unknown.Hint())
 	require.Contains(t, (&UnknownFaultError{Name: "zzzzzz"}).Hint(), "image-missing, ")
 	for _, f := range Faults() {
 		require.NotEmpty(t, f.Effect, f.Name)

@@ -119,7 +119,7 @@ func (e *UnknownFaultError) Hint() string {
 		}
 	}
 	if len(similar) > 0 {
-		return "did you mean " + strings.Join(similar, " or ") + "? all faults: deployer local faults"
+		return "did you mean " + strings.Join(similar, " or ") + "? `deployer local faults` lists all"
 	}
 	return "the faults are " + strings.Join(names, ", ")
 }

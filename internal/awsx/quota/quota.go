@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -61,3 +62,52 @@ func (q Quota) Request(region string, desired float64) string {
 	return fmt.Sprintf("aws service-quotas request-service-quota-increase --region %s --service-code %s --quota-code %s --desired-value %.0f",
 		region, q.Service, q.Code, math.Ceil(desired))
 }
+
+// Use compares a quota with what is used and with what a command adds.
+type Use struct {
+	Quota
+	// Place is the region, or the availability zone where the quota is one per zone.
+	Place string
+	Used  float64
+	// Added is what the command needs, Peak what it uses at most where it can do with less at a time.
+	Added, Peak float64
+}
+
+// Excess describes a use that exceeds a quota.
+type Excess struct {
+	Message, Hint string
+	// Certain is false where there is room for less at a time, or where the account's own value, which may be higher than AWS's
+	// default, could not be read.
+	Certain bool
+}
+
+// Evaluate reads the account's value and returns what the use would exceed; nil where there is room. By names what adds to it.
+func (u Use) Evaluate(ctx context.Context, cfg aws.Config, region, by string) *Excess {
+	limit, unread := u.Read(ctx, cfg)
+	return u.compare(limit, unread, region, by)
+}
+
+// compare compares the use with a limit; unread is why that is AWS's default, nil where it is the account's own.
+func (u Use) compare(limit float64, unread error, region, by string) *Excess {
+	peak := max(u.Added, u.Peak)
+	message := fmt.Sprintf("%s in %s: %s used, %s added by %s, %s allowed by the quota %s",
+		u.What, u.Place, number(u.Used), number(u.Added), by, number(limit), u.Code)
+	certain := unread == nil
+	switch {
+	case u.Used+peak <= limit:
+		return nil
+	case u.Used+u.Added <= limit:
+		message = fmt.Sprintf("%s in %s: %s used, up to %s added while tasks are replaced, %s allowed by the quota %s: "+
+			"the rollout takes longer",
+			u.What, u.Place, number(u.Used), number(peak), number(limit), u.Code)
+		certain = false
+	}
+	if unread != nil {
+		message += fmt.Sprintf(", which is AWS's default, since the account's value could not be read: %v", unread)
+	}
+	remedy := "release what is not needed, or request a higher quota: `" + u.Request(region, u.Used+peak) + "`"
+	return &Excess{message, remedy, certain}
+}
+
+// number formats a count without trailing zeros: 5, 0.25.
+func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
