@@ -86,5 +86,23 @@ func valueProblems(key string, values map[string]string, required bool, env *env
 	return nil
 }
 
+// Remedy returns what to do about the problem, with the command.
+func (p KeyProblem) Remedy(env *environment.Environment) string {
+	switch p.Kind {
+	case LoaderKey:
+		return "delete it with `" + deleteKey(env, p.Key) + "`, and set the variable in the image with ENV"
+	case ShadowedKey:
+		return "delete it with `" + deleteKey(env, p.Key) + "`"
+	case UnknownKey:
+		return "delete it with `" + deleteKey(env, p.Key) + "`, or list it in configuration.optional of " + environment.FileName(env.Stack)
+	}
+	return "set it with `deployer secrets set " + p.Key + " --env " + env.Stack + "`; tasks read it when they start"
+}
+
+// deleteKey returns the command that deletes a key of the configuration secret.
+func deleteKey(env *environment.Environment, key string) string {
+	return "deployer secrets set " + key + " --env " + env.Stack + " --delete"
+}
+
 // String returns the key and the message.
 func (p KeyProblem) String() string { return fmt.Sprintf("%s %s", p.Key, p.Message) }

@@ -98,8 +98,15 @@ func describeKeys(problems []KeyProblem, env *environment.Environment) []string 
 	return slices.Insert(descriptions, 0, fmt.Sprintf("%d of %d required keys are missing: %s", len(missing), len(env.SecretKeys()), strings.Join(missing, ", ")))
 }
 
-// worstReason returns the reason and the hint for the most severe problem.
+// worstReason returns the reason and the hint for the most severe problem. With a key for a loader nothing starts, and "set each key" would
+// be wrong.
 func worstReason(problems []KeyProblem, env *environment.Environment) (string, Hint) {
+	if loader := list.Find(problems, func(p KeyProblem) bool { return p.Kind == LoaderKey }); loader != nil {
+		return "SecretChangesLoader", Hint{
+			Cause:    "a variable of the runtime was set in the secret instead of in the image",
+			Solution: "delete " + loader.Key + ", and set the variable in the image with ENV", Command: deleteKey(env, loader.Key),
+		}
+	}
 	const filled = "a variable became required, or the secret was not filled in"
 	for _, of := range []struct {
 		reason, cause string
@@ -115,16 +122,10 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 			return of.reason, Hint{Cause: of.cause, Solution: "set each key in the message", Command: command(env, "secrets set")}
 		}
 	}
-	if slices.ContainsFunc(problems, func(p KeyProblem) bool { return p.Kind == LoaderKey }) {
-		return "SecretChangesLoader", Hint{
-			Cause:    "a variable of the runtime was set in the secret instead of in the image",
-			Solution: "delete the key, and set the variable in the image with ENV", Command: command(env, "secrets set") + " --delete",
-		}
-	}
 	return "SecretKeysWithoutEffect", Hint{
 		Cause:    "the name is misspelled, or the key is obsolete",
-		Solution: "delete the key, or list it in configuration.optional of " + environment.FileName(env.Stack),
-		Command:  command(env, "secrets set") + " --delete",
+		Solution: "delete " + problems[0].Key + ", or list it in configuration.optional of " + environment.FileName(env.Stack),
+		Command:  deleteKey(env, problems[0].Key),
 	}
 }
 

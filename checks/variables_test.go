@@ -18,6 +18,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 const configARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
@@ -356,6 +357,34 @@ func TestSecretProblemsOfOtherKeys(t *testing.T) {
 	text, err = json.Marshal(values)
 	require.NoError(t, err)
 	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env))
+}
+
+// A key that must go is never to be set: the remedy names the key and deletes it, also beside a key that is missing.
+func TestRemedyOfKey(t *testing.T) {
+	env := loaded(t, "dev")
+	for name, test := range map[string]struct {
+		key, sentry, remedy string
+	}{
+		"a loader's":           {"LD_PRELOAD", "https://a@b", "delete it with `deployer secrets set LD_PRELOAD --env dev --delete`, and set the variable in the image with ENV"},
+		"one missing as well":  {"NODE_OPTIONS", "", "delete it with `deployer secrets set NODE_OPTIONS --env dev --delete`, and set the variable in the image with ENV"},
+		"without effect":       {"DATABASE_HOST", "https://a@b", "delete it with `deployer secrets set DATABASE_HOST --env dev --delete`"},
+		"not known":            {"UNKNOWN", "https://a@b", "delete it with `deployer secrets set UNKNOWN --env dev --delete`, or list it in configuration.optional of Pulumi.dev.yaml"},
+		"required, incomplete": {"SUBGRAPH_API_URL", "https://a@b", "set it with `deployer secrets set SUBGRAPH_API_URL --env dev`; tasks read it when they start"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": test.sentry, "SUBGRAPH_API_URL": "https://a"}
+			if values[test.key] = "x"; strings.HasSuffix(test.key, "_URL") {
+				values[test.key] = "changeme"
+			}
+			problems := SecretProblems(values, env)
+			of := list.Find(problems, func(p KeyProblem) bool { return p.Key == test.key })
+			require.NotNil(t, of)
+			require.Equal(t, test.remedy, of.Remedy(env))
+			if _, hint := worstReason(problems, env); of.Kind == LoaderKey {
+				require.Equal(t, "deployer secrets set "+test.key+" --env dev --delete", hint.Command)
+			}
+		})
+	}
 }
 
 // Preflight goes by whether a problem stops, status, validate and secrets check by the finding: what the first lets pass

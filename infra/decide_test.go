@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // request is what IAM evaluates: an action on a resource, with its context.
@@ -65,10 +67,11 @@ func (p policy) trusts(t *testing.T, token claims) bool {
 // claims are those of a token of GitHub, by their names.
 type claims map[string]string
 
-// jobOf returns the claims of a job. The environment is "" for a job without one.
+// jobOf returns the claims of a job in a workflow that no other calls. The environment is "" for a job without one.
 // Source: https://docs.github.com/en/actions/reference/security/oidc
 func jobOf(repository, environment, ref string) claims {
-	token := claims{"aud": "sts.amazonaws.com", "ref": ref, "repository": repository}
+	token := claims{"aud": "sts.amazonaws.com", "ref": ref, "repository": repository,
+		"job_workflow_ref": repository + "/.github/workflows/deploy.yml@" + ref}
 	switch {
 	case environment != "":
 		token["environment"], token["sub"] = environment, "repo:"+repository+":environment:"+environment
@@ -78,6 +81,14 @@ func jobOf(repository, environment, ref string) claims {
 		token["sub"] = "repo:" + repository + ":ref:" + ref
 	}
 	return token
+}
+
+// calling returns the claims where the job is in a workflow that the run's own calls, which GitHub read from ref.
+// Source: https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-with-reusable-workflows
+func (c claims) calling(ref string) claims {
+	called := maps.Clone(c)
+	called["job_workflow_ref"] = "balancer/v3-backend-infra/.github/workflows/deploy-code.yml@" + ref
+	return called
 }
 
 // request returns the request that STS decides: the standard claims and those of GitHub that STS supports are keys of
@@ -217,7 +228,7 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 func TestTokensAreDecidedAsSTSDoes(t *testing.T) {
 	job := jobOf("o/r", "staging", "refs/heads/staging")
 	job["repository_owner"] = "o"
-	base := githubTrust("arn:issuer")
+	base := githubTrust("arn:issuer", environment.GitHub{Repositories: []string{"o/r"}})
 	for name, c := range map[string]struct {
 		statements []statement
 		want       bool

@@ -165,23 +165,39 @@ const (
 	// of the caller.
 	// Source: https://docs.github.com/en/actions/reference/security/oidc
 	claimRef = githubIssuer + ":ref"
+	// claimWorkflow is the workflow of the job, FILE@REF: the one that is called, where another calls it, and the run's own
+	// otherwise, as tokens show.
+	// Source: https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-with-reusable-workflows
+	// Source: https://github.com/pypi/warehouse/issues/10645
+	claimWorkflow = githubIssuer + ":job_workflow_ref"
 )
 
 const (
 	assumeWithToken = "sts:AssumeRoleWithWebIdentity"
 	branchRef       = "refs/heads/"
+	pullRequestRef  = "refs/pull/*/merge"
 )
+
+// workflowsOf returns the pattern of workflows that GitHub reads from a ref. Where one workflow calls another by the name
+// of a branch, GitHub prefers a tag of that name, which anyone who may push creates without a review.
+// Source: https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows#calling-a-reusable-workflow
+func workflowsOf(ref string) string { return "*@" + ref }
 
 // trustEnvironments trusts jobs that run in one of the GitHub environments, each on its own branch. GitHub lets any
 // job name an environment that has no rules about branches, and anyone who may push a branch brings a workflow: the
 // trust itself therefore denies an environment to other branches, one statement each. An environment without a file
 // has no branch, and is denied. A statement that allows one environment would repeat the repositories, and exceed the
-// size of a trust policy with the fourth.
+// size of a trust policy with the fourth. The workflow has to be of production's branch for production, and of any branch
+// otherwise: the workflow that calls it is on the environment's, and names it.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func trustEnvironments(issuerARN string, g environment.GitHub, names []string) []statement {
-	statements := []statement{githubTrust(issuerARN).
+	workflows := workflowsOf(branchRef + "*")
+	if d, ok := g.Delivered(production); ok && slices.Contains(names, production) {
+		workflows = workflowsOf(branchRef + d.Branch)
+	}
+	statements := []statement{githubTrust(issuerARN, g).
 		when("StringEquals", claimEnvironment, names...).
-		when("StringLike", claimSubject, subjects(g, "environment:*")...)}
+		when("StringLike", claimWorkflow, workflows)}
 	for _, name := range names {
 		denied := statement{Effect: "Deny", Action: []string{assumeWithToken}}.
 			principal("AWS", "*").
@@ -195,31 +211,28 @@ func trustEnvironments(issuerARN string, g environment.GitHub, names []string) [
 }
 
 // trustReaders trusts pull requests, whose ref GitHub gives to no branch, and the branches of the environments, on
-// which scheduled workflows run. For the reasons see docs/adr/0021-branches-in-the-trust.md.
+// which scheduled workflows run, in workflows that are of no tag. For the reasons see
+// docs/adr/0021-branches-in-the-trust.md.
 func trustReaders(issuerARN string, g environment.GitHub) []statement {
-	refs := []string{"refs/pull/*/merge"}
+	refs := []string{pullRequestRef}
 	for _, name := range append(slices.Clone(g.Environments), production) {
 		if d, ok := g.Delivered(name); ok && !slices.Contains(refs, branchRef+d.Branch) {
 			refs = append(refs, branchRef+d.Branch)
 		}
 	}
-	return []statement{githubTrust(issuerARN).
+	return []statement{githubTrust(issuerARN, g).
 		when("StringLike", claimRef, refs...).
-		when("StringLike", claimSubject, subjects(g, "*")...)}
+		when("StringLike", claimWorkflow, workflowsOf(pullRequestRef), workflowsOf(branchRef+"*"))}
 }
 
-// githubTrust trusts GitHub's tokens with the audience of AWS. IAM requires a condition on the subject besides.
-func githubTrust(issuerARN string) statement {
+// githubTrust trusts GitHub's tokens with the audience of AWS, of jobs of the listed repositories.
+func githubTrust(issuerARN string, g environment.GitHub) statement {
+	var subjects []string
+	for _, repository := range g.Repositories {
+		subjects = append(subjects, "repo:"+repository+":*")
+	}
 	return statement{Effect: "Allow", Action: []string{assumeWithToken}}.
 		principal("Federated", issuerARN).
-		when("StringEquals", claimAudience, githubAudience)
-}
-
-// subjects returns the subjects of jobs of the listed repositories that end in kind.
-func subjects(g environment.GitHub, kind string) []string {
-	var all []string
-	for _, repository := range g.Repositories {
-		all = append(all, "repo:"+repository+":"+kind)
-	}
-	return all
+		when("StringEquals", claimAudience, githubAudience).
+		when("StringLike", claimSubject, subjects...)
 }

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,10 +61,47 @@ func TestGitHubRolesTrustTheBranchesOfTheirEnvironments(t *testing.T) {
 			for _, role := range []string{deployRole, productionRole, readRole} {
 				trust, job := trustOf(t, all, role), jobOf(repository, c.environment, c.ref)
 				require.Equal(t, slices.Contains(c.trusting, role), trust.trusts(t, job), "%v as %s", job, role)
-				delete(job, "ref")
-				require.False(t, trust.trusts(t, job), "a token without a ref as %s", role)
-				job["ref"], job["aud"] = c.ref, "https://github.com/balancer"
+				for _, claim := range []string{"ref", "job_workflow_ref"} {
+					fewer := maps.Clone(job)
+					delete(fewer, claim)
+					require.False(t, trust.trusts(t, fewer), "a token without %s as %s", claim, role)
+				}
+				job["aud"] = "https://github.com/balancer"
 				require.False(t, trust.trusts(t, job), "another audience as %s", role)
+			}
+		}
+	}
+}
+
+// TestGitHubRolesTrustWorkflowsOfBranches evaluates the trust policies for jobs that are on the right branch, in a
+// workflow that theirs calls: GitHub prefers a tag to a branch of the same name, and a tag needs no review.
+func TestGitHubRolesTrustWorkflowsOfBranches(t *testing.T) {
+	_, all := sharedStack(t)
+	for _, c := range []struct {
+		environment, ref, called string
+		trusting                 []string
+	}{
+		{"production", "refs/heads/main", "refs/heads/main", []string{productionRole, readRole}},
+		{"production", "refs/heads/main", "refs/heads/staging", []string{readRole}},
+		{"production", "refs/heads/main", "refs/heads/Main", []string{readRole}},
+		{"production", "refs/heads/main", "refs/tags/main", nil},
+		{"production", "refs/heads/main", "refs/pull/7/merge", []string{readRole}},
+		{"production", "refs/heads/main", "0123456789012345678901234567890123456789", nil},
+		{"production", "refs/heads/feature", "refs/heads/main", nil},
+		{"staging", "refs/heads/staging", "refs/heads/main", []string{deployRole, readRole}},
+		{"staging", "refs/heads/staging", "refs/heads/staging", []string{deployRole, readRole}},
+		{"staging", "refs/heads/staging", "refs/tags/main", nil},
+		{"staging", "refs/heads/staging", "refs/tags/staging", nil},
+		{"staging", "refs/heads/feature", "refs/heads/staging", nil},
+		{"", "refs/heads/develop", "refs/heads/main", []string{readRole}},
+		{"", "refs/heads/develop", "refs/tags/main", nil},
+		{"", "refs/pull/7/merge", "refs/heads/main", []string{readRole}},
+		{"", "refs/pull/7/merge", "refs/tags/main", nil},
+	} {
+		for _, repository := range []string{"balancer/v3-backend", "balancer/v3-backend-infra"} {
+			for _, role := range []string{deployRole, productionRole, readRole} {
+				job := jobOf(repository, c.environment, c.ref).calling(c.called)
+				require.Equal(t, slices.Contains(c.trusting, role), trustOf(t, all, role).trusts(t, job), "%v as %s", job, role)
 			}
 		}
 	}
@@ -99,6 +137,17 @@ func TestGitHubRolesTrustBothFormsOfSubjects(t *testing.T) {
 	}
 }
 
+// TestOneEnvironmentMayCallTheWorkflowOfMain checks a role with one environment, whose branch is not main.
+func TestOneEnvironmentMayCallTheWorkflowOfMain(t *testing.T) {
+	shared, err := environment.LoadShared("..")
+	require.NoError(t, err)
+	shared.GitHub.Environments = []string{"staging"}
+	trust := trustOf(t, record(t, environment.SharedStack, DeployShared(shared, "")), deployRole)
+	job := jobOf("balancer/v3-backend", "staging", "refs/heads/staging")
+	require.True(t, trust.trusts(t, job.calling("refs/heads/main")))
+	require.False(t, trust.trusts(t, job.calling("refs/tags/main")))
+}
+
 // TestTrustFitsIntoARole checks IAM's default limit of a trust policy, 2,048 characters, while two repositories change their subjects and three
 // environments beside the usual two exist.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -111,8 +160,12 @@ func TestTrustFitsIntoARole(t *testing.T) {
 	shared.GitHub.Environments = append(shared.GitHub.Environments, "preview-one", "preview-two", "preview-three")
 	require.NoError(t, shared.CheckEnvironments())
 	all := record(t, environment.SharedStack, DeployShared(shared, ""))
+	const recorded = "arn:aws:aws:iam/openIdConnectProvider:OpenIdConnectProvider:delivery"
 	for _, r := range ofType(all, "aws:iam/role:Role") {
-		require.Lessf(t, len(r.get("assumeRolePolicy").(string)), 2048, "trust policy of %s", r.name)
+		text := strings.ReplaceAll(r.get("assumeRolePolicy").(string), recorded,
+			"arn:aws:iam::123456789012:oidc-provider/"+githubIssuer)
+		require.Contains(t, text, "oidc-provider/")
+		require.LessOrEqualf(t, len(text), 2048, "trust policy of %s", r.name)
 	}
 	require.True(t, trustOf(t, all, deployRole).trusts(t, jobOf("balancer/v3-backend", "preview-two", "refs/heads/preview-two")))
 	require.False(t, trustOf(t, all, deployRole).trusts(t, jobOf("balancer/v3-backend", "preview-two", "refs/heads/preview-one")))

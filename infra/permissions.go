@@ -291,9 +291,10 @@ func namedStatements(s scope) []statement {
 }
 
 // roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services.
-// They deny creating a role or adding a policy without the boundary, and replacing it. Nothing allows changing the
-// boundary, removing it, or managed policies.
+// They deny creating a role, adding a policy or changing the trust without the boundary, and replacing it. Nothing allows
+// changing the boundary, removing it, or managed policies. IAM has no such condition for passing or deleting a role.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_iam.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 func roleStatements(s scope) []statement {
 	roles := s.globalARNs("iam", "role/%s-*")
@@ -302,7 +303,9 @@ func roleStatements(s scope) []statement {
 			"iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
 			"iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 		}, roles...),
-		deny("Bounded", []string{"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}, anyResource).
+		deny("Bounded", []string{
+			"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
+		}, anyResource).
 			when("StringNotEquals", "iam:PermissionsBoundary", environment.BoundaryARN(s.Prefix, s.Account)),
 		// The program gives each role to one of these services. IAM limits what passes to the four of them, not each role to its own: a
 		// statement for each would exceed the size of the policy, and the boundary limits what any of them can do.

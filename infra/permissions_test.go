@@ -61,21 +61,22 @@ func decide(t *testing.T, decisions map[string]decision) {
 	}
 }
 
-// TestWorkflowsCannotEscapeTheBoundary checks that roles are created and get policies only with the boundary. Otherwise
+// TestWorkflowsCannotEscapeTheBoundary checks that roles are created, and get policies or another trust, only with the boundary. Otherwise
 // a workflow could allow a task role everything, and run a task with it.
 func TestWorkflowsCannotEscapeTheBoundary(t *testing.T) {
 	const task = "arn:aws:iam::123456789012:role/v3-backend-staging-task-role"
 	const theirs = "arn:aws:iam::123456789012:role/v3-backend-production-task-role"
 	decisions := map[string]decision{
-		"trust of a role of the deployer": {of("iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/GitHubActions-Read-Role"), nil},
-		"trust of any role":               {of("iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/admin"), nil},
-		"trust of its own role":           {of("iam:UpdateAssumeRolePolicy", task), []string{deployRole}},
-		"delete a role's boundary":        {of("iam:DeleteRolePermissionsBoundary", task).with("iam:PermissionsBoundary", boundaryARN), nil},
-		"attach a managed policy":         {of("iam:AttachRolePolicy", task), nil},
-		"pass a role to a task":           {of("iam:PassRole", task).with("iam:PassedToService", "ecs-tasks.amazonaws.com"), []string{deployRole}},
-		"pass a role to a machine":        {of("iam:PassRole", task).with("iam:PassedToService", "ec2.amazonaws.com"), nil},
+		"trust of a role of the deployer": {of("iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/GitHubActions-Read-Role").
+			with("iam:PermissionsBoundary", boundaryARN), nil},
+		"trust of any role": {of("iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/admin").
+			with("iam:PermissionsBoundary", boundaryARN), nil},
+		"delete a role's boundary": {of("iam:DeleteRolePermissionsBoundary", task).with("iam:PermissionsBoundary", boundaryARN), nil},
+		"attach a managed policy":  {of("iam:AttachRolePolicy", task), nil},
+		"pass a role to a task":    {of("iam:PassRole", task).with("iam:PassedToService", "ecs-tasks.amazonaws.com"), []string{deployRole}},
+		"pass a role to a machine": {of("iam:PassRole", task).with("iam:PassedToService", "ec2.amazonaws.com"), nil},
 	}
-	for _, action := range []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"} {
+	for _, action := range []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary", "iam:UpdateAssumeRolePolicy"} {
 		decisions[action+" without a boundary"] = decision{of(action, task), nil}
 		decisions[action+" with another boundary"] = decision{
 			of(action, task).with("iam:PermissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess"), nil}

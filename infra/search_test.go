@@ -284,16 +284,17 @@ func newLabyrinth(t *testing.T) *labyrinth {
 	for _, arn := range roleNames(l.deploy.policy, l.boundary.policy) {
 		for _, boundary := range []values{{boundaryARN}, nil, {"arn:aws:iam::aws:policy/AdministratorAccess"},
 			{boundaryARN + "x"}} {
-			create := &attempt{request: of("iam:CreateRole", arn)}
-			if boundary != nil {
-				create.request = create.with("iam:PermissionsBoundary", boundary...)
+			for _, action := range []string{"iam:CreateRole", "iam:UpdateAssumeRolePolicy"} {
+				become := &attempt{request: of(action, arn)}
+				if boundary != nil {
+					become.request = become.with("iam:PermissionsBoundary", boundary...)
+				}
+				if !slices.Equal(boundary, values{boundaryARN}) {
+					become.harm = "becomes a role without the boundary"
+				}
+				l.takeOver[arn] = append(l.takeOver[arn], become)
 			}
-			if !slices.Equal(boundary, values{boundaryARN}) {
-				create.harm = "creates a role without the boundary"
-			}
-			l.takeOver[arn] = append(l.takeOver[arn], create)
 		}
-		l.takeOver[arn] = append(l.takeOver[arn], &attempt{request: of("iam:UpdateAssumeRolePolicy", arn)})
 		for _, a := range bounded {
 			l.asRole[arn] = append(l.asRole[arn], &attempt{a.with("aws:PrincipalArn", arn), a.harm})
 		}
@@ -356,6 +357,23 @@ func foreignJobs() []claims {
 		jobs = append(jobs, job)
 	}
 	// A listed branch with an environment that is not listed gets no role that deploys; the read role is its own branch's.
+
+	// Whatever a foreign job calls, its own claims exclude it.
+	for _, job := range slices.Clone(jobs) {
+		jobs = append(jobs, job.calling("refs/heads/main"))
+	}
+	// A job of the right branch is foreign where GitHub read the workflow that it calls from a tag.
+	for _, c := range []struct{ environment, ref string }{
+		{"development", "refs/heads/develop"}, {"staging", "refs/heads/staging"}, {production, "refs/heads/main"},
+		{"", "refs/heads/main"}, {"", "refs/pull/1/merge"},
+	} {
+		job := jobOf("balancer/v3-backend", c.environment, c.ref)
+		for _, called := range []string{"refs/tags/main", "refs/tags/" + c.environment, "refs/tags/refs/heads/main", "heads/main", ""} {
+			jobs = append(jobs, job.calling(called))
+		}
+		delete(job, "job_workflow_ref")
+		jobs = append(jobs, job)
+	}
 	return jobs
 }
 

@@ -1,17 +1,21 @@
 package command
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
 // permute moves a command's flags between its name and its arguments, where the flag library looks for them: people write
-// `secrets set KEY --env staging` and `--env staging status`.
-func permute(app *cli.App, args []string) []string {
+// `secrets set KEY --env staging` and `--env staging status`. A flag whose value is another flag, or is empty where the flag chooses
+// what the command acts on, is an error.
+func permute(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
-		return args
+		return args, nil
 	}
 	head, rest := args[:1:1], args[1:]
 	commands, flags, global := app.Commands, app.Flags, flagsOfAll([]string{"text"})
@@ -28,39 +32,73 @@ func permute(app *cli.App, args []string) []string {
 			continue
 		case next == nil && len(commands) > 0 && !strings.HasPrefix(rest[0], "-") && rest[0] != "help":
 			// The flags of an unknown command are unknown: the error is about its name.
-			return append(head, rest[0])
+			return append(head, rest[0]), nil
 		case next == nil && len(commands) > 0:
-			return append(head, rest...) // help or completion: there are no flags of a command
+			return append(head, rest...), nil // help or completion: there are no flags of a command
 		case next == nil:
-			return append(head, sortArguments(flags, slices.Concat(early, rest))...)
+			sorted, err := sortArguments(flags, slices.Concat(early, rest))
+			return append(head, sorted...), err
 		}
 		head, rest = append(head, rest[0]), rest[1:]
 		commands, flags = next.Subcommands, next.Flags
 	}
 	if len(commands) > 0 {
-		return head // no command: print the help
+		return head, nil // no command: print the help
 	}
-	return append(head, sortArguments(flags, early)...)
+	sorted, err := sortArguments(flags, early)
+	return append(head, sorted...), err
 }
 
-// sortArguments puts options before arguments. What follows -- does not change.
-func sortArguments(flags []cli.Flag, rest []string) []string {
+// sortArguments puts options before arguments. What follows -- does not change. It checks the flags' values with checkValue.
+func sortArguments(flags []cli.Flag, rest []string) ([]string, error) {
 	var options, arguments []string
+	completes := len(rest) > 0 && rest[len(rest)-1] == "--"+cli.BashCompletionFlag.Names()[0]
 	for i := 0; i < len(rest); i++ {
 		switch arg := rest[i]; {
 		case arg == "--":
-			return slices.Concat(options, arguments, rest[i:])
+			return slices.Concat(options, arguments, rest[i:]), nil
 		case !strings.HasPrefix(arg, "-") || arg == "-":
 			arguments = append(arguments, arg)
 		default:
 			options = append(options, arg)
-			if takesValue(flags, arg) && i+1 < len(rest) {
+			value, joined := "", false
+			if _, value, joined = strings.Cut(arg, "="); !joined && (!takesValue(flags, arg) || i+1 == len(rest)) {
+				continue
+			}
+			if !joined {
 				i++
-				options = append(options, rest[i])
+				value = rest[i]
+				options = append(options, value)
+			}
+			if err := checkValue(flags, arg, value, joined); err != nil && !completes {
+				return nil, err
 			}
 		}
 	}
-	return slices.Concat(options, arguments)
+	return slices.Concat(options, arguments), nil
+}
+
+// targetFlags choose what a command acts on. An empty value is an error: a script's variable that is empty would choose the
+// default, such as every service.
+var targetFlags = []string{"image-tag", "to", "component", "service", "task", "container", "command"}
+
+// checkValue rejects a value that is spelled like a flag of the command, which the flag library would take all the same, and an
+// empty value of one of targetFlags. Joined values follow a =, and may be spelled like a flag.
+func checkValue(flags []cli.Flag, arg, value string, joined bool) error {
+	known := flagOf(flags, arg)
+	if known == nil {
+		return nil
+	}
+	name := "--" + known.Names()[0]
+	if slices.Contains(targetFlags, known.Names()[0]) && strings.Trim(value, ", ") == "" {
+		return hint.With(fmt.Errorf("%s is given, and its value is empty", name), "give a value, or leave "+name+" out")
+	}
+	spelled := value == "--" || flagOf(flags, value) != nil || flagOf([]cli.Flag{cli.HelpFlag}, value) != nil
+	if swallowed, _, _ := strings.Cut(value, "="); spelled && !joined {
+		return hint.With(fmt.Errorf("%s has no value: %s follows, which is a flag", name, swallowed),
+			fmt.Sprintf("give a value after %s; if %s is the value, write %s=%s", name, swallowed, name, swallowed))
+	}
+	return nil
 }
 
 func commandNamed(commands []*cli.Command, name string) *cli.Command {

@@ -35,6 +35,8 @@ of these already, from another tool, it lists them with the command that imports
 registrar and at GitHub; where gh is logged in, it compares GitHub's settings with what the roles rely on, as doctor does.`,
 		examples: []string{"deployer bootstrap", "deployer bootstrap --dry-run", "deployer bootstrap --local"},
 		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "report what would change, and change nothing"}},
+
+		takesShared: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return bootstrapOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, dryRun: c.Bool("dry-run"),

@@ -94,7 +94,10 @@ func run(ctx context.Context, version string, args []string, s streams) int {
 	s.flags = &flagsInForce{}
 	s.err = flaggedWriter{s.err, s.flags}
 	app := application(version, s)
-	err := app.RunContext(ctx, permute(app, args))
+	args, err := permute(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
 	for _, reason := range unreportedErrors(err) {
 		printError(s.err, reason)
 	}

@@ -72,7 +72,8 @@ func TestFlagsAfterArguments(t *testing.T) {
 		"completion bash --generate-completion": "completion --generate-completion bash",
 	} {
 		t.Run(args, func(t *testing.T) {
-			got := permute(app, append([]string{"deployer"}, strings.Fields(args)...))
+			got, err := permute(app, append([]string{"deployer"}, strings.Fields(args)...))
+			require.NoError(t, err)
 			require.Equal(t, strings.TrimSpace("deployer "+want), strings.Join(got, " "))
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	goversion "go/version"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,8 @@ type useStep struct {
 	Uses string         `yaml:"uses"`
 	Run  string         `yaml:"run"`
 	With map[string]any `yaml:"with"`
+	// Env has the variables of the step alone.
+	Env map[string]string `yaml:"env"`
 }
 
 var (
@@ -105,10 +108,12 @@ func TestWorkflowsFollowTheRules(t *testing.T) {
 // A job that waits for an approval names what is approved and blocks no other run. It is planned by a job without the rights of the
 // environment, which refuses commits that CI has not passed and environments without protection.
 func TestJobsWithApproval(t *testing.T) {
+	const name, unverified = "${{ needs.plan.outputs.name }}", "${{ inputs.unverified && format(', unverified: {0}', inputs.unverified) }}"
 	gated := map[string]string{
-		".github/workflows/deploy.yml":      "${{ needs.plan.outputs.image }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
-		".github/workflows/deploy-code.yml": "${{ needs.plan.outputs.image || needs.plan.outputs.commit }} to ${{ needs.plan.outputs.name }} ${{ inputs.unverified }}",
-		".github/workflows/operate.yml":     "${{ inputs.command }} ${{ inputs.to || inputs.service || inputs.migration }} in ${{ needs.plan.outputs.name }} ${{ inputs.unchecked }}",
+		".github/workflows/deploy.yml":      "${{ needs.plan.outputs.image }} to " + name + unverified,
+		".github/workflows/deploy-code.yml": "${{ needs.plan.outputs.image || needs.plan.outputs.commit }} to " + name + unverified,
+		".github/workflows/operate.yml": "${{ needs.plan.outputs.command }} in " + name +
+			"${{ inputs.unchecked && format(', unchecked: {0}', inputs.unchecked) }}",
 	}
 	for name, p := range pipelines(t) {
 		for id, j := range p.Jobs {
@@ -125,11 +130,30 @@ func TestJobsWithApproval(t *testing.T) {
 				assert.Contains(t, j.Concurrency["group"], "needs.plan.outputs.approval == 'true' && github.run_id ||", "%s: %s", name, id)
 			}
 			for _, script := range []string{"plan.sh", "protected.sh", "passed.sh"} {
-				assert.True(t, slices.ContainsFunc(p.Jobs["plan"].Steps, func(s useStep) bool { return strings.Contains(s.Run, script) }), "%s: %s", name, script)
+				assert.GreaterOrEqual(t, stepWith(p.Jobs["plan"].Steps, script), 0, "%s: %s", name, script)
+			}
+			// Its inputs are checked by plan, which is not repeated with the job: only what plan has printed is run here.
+			protects := stepWith(j.Steps, "protected.sh")
+			require.GreaterOrEqual(t, protects, 0, "%s: %s may be repeated by anyone who may write", name, id)
+			assert.Equal(t, "needs.plan.outputs.approval == 'true'", j.Steps[protects].If)
+			assert.Less(t, protects, slices.IndexFunc(j.Steps, func(s useStep) bool { return strings.Contains(s.Uses, "aws-credentials@") }))
+			for _, s := range j.Steps {
+				for variable, value := range s.Env {
+					assert.True(t, variable == "UNVERIFIED" || !strings.Contains(value, "inputs."), "%s: the name does not show %s", name, variable)
+				}
+			}
+			for _, reason := range regexp.MustCompile(`inputs\.(un\w+)`).FindAllStringSubmatch(j.Name, -1) {
+				plan := p.Jobs["plan"].Steps
+				assert.Equal(t, "${{ inputs."+reason[1]+" }}", plan[stepWith(plan, "protected.sh")].Env[strings.ToUpper(reason[1])], name)
 			}
 		}
 	}
 	require.Empty(t, gated)
+}
+
+// stepWith returns the index of the step that runs a script, or -1.
+func stepWith(steps []useStep, script string) int {
+	return slices.IndexFunc(steps, func(s useStep) bool { return strings.Contains(s.Run, script) })
 }
 
 // Jobs of one run use the same commit of this repository, even if its branch moves while the run waits for an approval.
@@ -235,9 +259,10 @@ func caches(t *testing.T) (restored, saved []cached) {
 		c := cached{fmt.Sprint(s.With["path"]), fmt.Sprint(s.With["key"])}
 		switch {
 		case strings.HasPrefix(s.Uses, "actions/cache/restore@"):
+			require.Equal(t, "inputs.cache == 'true'", s.If)
 			restored = append(restored, c)
 		case strings.HasPrefix(s.Uses, "actions/cache/save@"):
-			require.Contains(t, s.If, "github.event_name != 'pull_request'", "a cache that no other run can use is not saved")
+			require.Contains(t, s.If, "inputs.cache == 'true' && github.event_name != 'pull_request' && ", "a cache that no other run can use is not saved")
 			saved = append(saved, c)
 		default:
 			require.NotContains(t, s.Uses, "cache")
@@ -269,6 +294,66 @@ func TestCachesOfThePipelines(t *testing.T) {
 	}
 }
 
+// What plans or deploys an environment with approval is built without caches: those of the default branch may be another environment's.
+func TestApprovedJobsUseNoCache(t *testing.T) {
+	for name, p := range pipelines(t) {
+		gated := slices.ContainsFunc(slices.Collect(maps.Values(p.Jobs)), func(j pipelineJob) bool { return j.Environment != nil })
+		for id, j := range p.Jobs {
+			for i, s := range j.Steps {
+				switch {
+				case !gated || !strings.HasSuffix(s.Uses, ".github/actions/deployer"):
+					continue
+				case j.Environment != nil:
+					assert.Equal(t, "${{ needs.plan.outputs.approval != 'true' }}", s.With["cache"], "%s: %s", name, id)
+				default:
+					assert.Equal(t, "${{ steps.cache.outputs.cache }}", s.With["cache"], "%s: %s", name, id)
+					decides := stepWith(j.Steps, "cache.sh")
+					assert.True(t, decides >= 0 && decides < i && j.Steps[decides].Env["REF"] == "${{ github.ref }}", "%s: %s", name, id)
+				}
+			}
+		}
+	}
+	const staging, production = "      branch: main\n      approval: false\n", "      branch: main\n      approval: true\n"
+	for name, test := range map[string]struct {
+		ref   string
+		files []string
+		want  string
+	}{
+		"no approval":                   {"refs/heads/main", []string{staging}, "true"},
+		"approval":                      {"refs/heads/main", []string{production}, "false"},
+		"approval of one":               {"refs/heads/main", []string{staging, production}, "false"},
+		"approval of another branch":    {"refs/heads/main", []string{staging, strings.Replace(production, "main", "release", 1)}, "true"},
+		"a branch without environment":  {"refs/heads/feature", []string{staging}, "false"},
+		"a branch with a similar name":  {"refs/heads/mai.", []string{staging}, "false"},
+		"a tag":                         {"refs/tags/main", []string{staging}, "false"},
+		"no branch":                     {"", []string{staging}, "false"},
+		"a file that is not understood": {"refs/heads/main", []string{strings.Replace(staging, "false", "no", 1)}, "false"},
+		"no files":                      {"refs/heads/main", nil, "false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for i, file := range test.files {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("Pulumi.%d.yaml", i)), []byte(file), 0o644))
+			}
+			require.Equal(t, "cache="+test.want+"\n", cacheOutput(t, dir, test.ref))
+		})
+	}
+	environments, err := environment.LoadAll(projectRoot(t))
+	require.NoError(t, err)
+	for _, env := range environments {
+		require.Equal(t, fmt.Sprintf("cache=%v\n", !env.Delivery.Approval), cacheOutput(t, projectRoot(t), "refs/heads/"+env.Delivery.Branch), env.Name)
+	}
+}
+
+func cacheOutput(t *testing.T, dir, ref string) string {
+	cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", "cache.sh"))
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "REF="+ref)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
+
 // A release is built from the checkout, not from a second fetch of its ref; it is attested only where GitHub does that. What it and the
 // tests over the wire install is pinned.
 func TestReleaseIsBuiltFromTheCheckout(t *testing.T) {
@@ -283,6 +368,8 @@ func TestReleaseIsBuiltFromTheCheckout(t *testing.T) {
 	require.Equal(t, ".", build.With["context"])
 	require.Equal(t, "${{ matrix.platforms }}", build.With["platforms"])
 	require.Equal(t, "github.event.repository.visibility == 'public' || vars.ATTESTATIONS == 'true'", step("binaries", "actions/attest-build-provenance").If)
+	require.Equal(t, step("binaries", "actions/attest-build-provenance").If, step("images", "actions/attest-build-provenance").If)
+	require.Equal(t, "${{ steps.build.outputs.digest }}", step("images", "actions/attest-build-provenance").With["subject-digest"])
 	for name, p := range pipelines(t) {
 		for _, j := range p.Jobs {
 			for _, s := range j.Steps {
@@ -689,33 +776,65 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// GitHub's side of an environment is checked before a job runs in it: a missing environment would be created without protection.
+// GitHub's side of an environment is checked before a job runs in it: a missing environment would be created without protection. Where
+// no one approves a run, only maintainers start one, without what reviewers would have to see.
 func TestProtected(t *testing.T) {
 	const policy, reviewers = `"deployment_branch_policy": {"custom_branch_policies": true}`,
 		`"protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers", "reviewers": [{"type": "Team"}]}]`
 	const approved = `[{"type": "deletion"}, {"type": "pull_request", "parameters": {"required_approving_review_count": 1}}]`
+	reviewed := []string{"{" + policy + "," + reviewers + "}"}
+	unreviewed := func(role string) []string {
+		return []string{"{" + policy + "}", approved, `{"permission": "write", "role_name": "` + role + `"}`}
+	}
+	const rules = "api repos/o/app/rules/branches/release%2F1\n"
 	for name, test := range map[string]struct {
 		approval string
-		answers  []string // the environment, and the rules of the branch
+		answers  []string // the environment, the rules of the branch, and the role of who started the run
+		env      string
 		code     int
 		want     string
 	}{
-		"production":                    {"true", []string{"{" + policy + "," + reviewers + "}"}, 0, "api repos/o/app/environments/production\n"},
-		"an environment without review": {"false", []string{"{" + policy + "}"}, 0, ""},
-		"no environment":                {"false", nil, 3, "::error::the GitHub environment production of o/app cannot be read"},
-		"any branch":                    {"true", []string{"{" + reviewers + "}"}, 0, "::warning::the GitHub environment production does not limit"},
-		"no reviewers":                  {"true", []string{"{" + policy + `,"protection_rules": [{"type": "wait_timer"}]}`, "[]"}, 3, "::error::the GitHub environment production has no required reviewers"},
-		"an empty list of reviewers":    {"true", []string{`{"protection_rules": [{"type": "required_reviewers", "reviewers": []}]}`, "[]"}, 3, "no required reviewers"},
-		"approved pull requests":        {"true", []string{"{" + policy + "}", approved}, 0, "api repos/o/app/rules/branches/release%2F1\n::warning::no one approves this run"},
-		"pull requests without review":  {"true", []string{"{" + policy + "}", strings.Replace(approved, "1}", "0}", 1)}, 3, "no ruleset demands an approved pull request for release/1"},
-		"rules that cannot be read":     {"true", []string{"{" + policy + "}"}, 3, "no ruleset demands"},
+		"production":                    {"true", reviewed, "", 0, "api repos/o/app/environments/production\n"},
+		"an environment without review": {"false", []string{"{" + policy + "}"}, "", 0, ""},
+		"no environment":                {"false", nil, "", 3, "::error::the GitHub environment production of o/app cannot be read"},
+		"any branch":                    {"true", []string{"{" + reviewers + "}"}, "", 0, "::warning::the GitHub environment production does not limit"},
+		"no reviewers":                  {"true", []string{"{" + policy + `,"protection_rules": [{"type": "wait_timer"}]}`, "[]"}, "", 3, "::error::the GitHub environment production has no required reviewers"},
+		"an empty list of reviewers":    {"true", []string{`{"protection_rules": [{"type": "required_reviewers", "reviewers": []}]}`, "[]"}, "", 3, "no required reviewers"},
+		"pull requests without review":  {"true", []string{"{" + policy + "}", strings.Replace(approved, "1}", "0}", 1)}, "", 3, "no ruleset demands an approved pull request for release/1"},
+		"rules that cannot be read":     {"true", []string{"{" + policy + "}"}, "", 3, "no ruleset demands"},
+
+		"a maintainer":              {"true", unreviewed("maintain"), "", 0, rules + "api repos/o/app/collaborators/some%20one/permission\n::warning::no one approves this run"},
+		"an administrator":          {"true", unreviewed("admin"), "", 0, "::warning::no one approves this run"},
+		"a writer":                  {"true", unreviewed("write"), "", 3, "::error::without required reviewers, only maintainers deploy production: the role of some one is write"},
+		"a role of the owner's own": {"true", unreviewed("maintainers"), "", 3, "is maintainers"},
+		"no collaborator":           {"true", unreviewed("")[:2], "", 3, "the role of some one is unknown"},
+		"a push of a writer":        {"true", unreviewed("write")[:2], "GITHUB_EVENT_NAME=push", 0, rules + "::warning::no one approves this run"},
+		"a forced release":          {"true", unreviewed("admin"), "FORCE=true", 3, "::error::force needs an approval, and production has no required reviewers"},
+		"an input that is not set":  {"true", unreviewed("admin"), "FORCE=false", 0, "::warning::no one approves this run"},
+		"a target":                  {"true", unreviewed("admin"), "TO=1.41.7", 3, "::error::to needs an approval"},
+		"a target named false":      {"true", unreviewed("admin"), "TO=false", 3, "::error::to needs an approval"},
+		"a command":                 {"true", unreviewed("admin"), "MIGRATION=false", 3, "::error::migration needs an approval"},
+		"an unverified image":       {"true", unreviewed("admin"), "UNVERIFIED=urgent", 3, "::error::unverified needs an approval"},
+		"an unchecked commit":       {"true", unreviewed("admin"), "UNCHECKED=urgent", 3, "::error::unchecked needs an approval"},
+
+		"a reason for reviewers":  {"true", reviewed, "UNCHECKED=rotes main: Störung, Teil 2", 0, ""},
+		"a blank reason":          {"true", reviewed, "UNCHECKED= ", 3, "::error::unchecked is no reason: write one line of text"},
+		"a reason of two lines":   {"true", reviewed, "UNVERIFIED=urgent\n::notice::approved", 3, "::error::unverified is no reason"},
+		"a reason from the right": {"true", reviewed, "UNVERIFIED=urgent \u202edeifirev", 3, "::error::unverified is no reason"},
+		"a long reason":           {"false", reviewed, "UNCHECKED=" + strings.Repeat("a", 201), 3, "::error::unchecked is no reason"},
+		"a target for reviewers":  {"true", reviewed, "TO=1.41.7", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, code := runScript(t, "protected.sh", test.answers, "ENVIRONMENT=production", "BRANCH=release/1", "APPROVAL="+test.approval)
+			out, code := runScript(t, "protected.sh", test.answers, "ENVIRONMENT=production", "BRANCH=release/1", "APPROVAL="+test.approval,
+				"GITHUB_EVENT_NAME=workflow_dispatch", "GITHUB_RUN_ATTEMPT=1", "GITHUB_TRIGGERING_ACTOR=some one", test.env)
 			require.Equal(t, test.code, code, "%s", out)
 			require.Contains(t, out, test.want)
+			require.NotRegexp(t, `(?m)^::notice`, out)
 		})
 	}
+	out, code := runScript(t, "protected.sh", unreviewed("write"), "ENVIRONMENT=production", "BRANCH=release/1", "APPROVAL=true",
+		"GITHUB_EVENT_NAME=push", "GITHUB_RUN_ATTEMPT=2", "GITHUB_TRIGGERING_ACTOR=someone")
+	require.Equal(t, 3, code, "a writer repeats the run of a push: %s", out)
 }
 
 // deployerAs puts a deployer that is a shell script into a directory that scripts of the workflows run in.
@@ -793,43 +912,97 @@ echo '{"images": [{"digest": "`+digest("a")+`", "tags": ["1.0", "staging-latest"
 	}
 }
 
-// Operate runs commands that the deployer has, and ignores no input.
+// Operate runs commands that the deployer has, ignores no input, and shows reviewers exactly what runs; a rollback is resolved to a digest.
 func TestOperate(t *testing.T) {
-	dir := deployerAs(t, `printf '%s\n' "$@"`)
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skip("jq is missing, which GitHub's machines have and the script uses")
+	}
+	digest := "sha256:" + strings.Repeat("a", 64)
+	const deployment, older = "20261123-161530-1f3a", "20261122-161530-1f3a"
+	// The deployer resolves every target to one image, by whatever tag; its tag "moved" names another by now.
+	dir := deployerAs(t, `case "$1 $*" in
+"rollback "*" --dry-run --format json")
+  tag=1.41.7; case $2 in --to=moved | --to=untagged) tag=${2#--to=} ;; --to=moved@*) exit 1 ;; --to=unknown) echo unknown >&2; exit 3 ;; esac
+  echo '{"image": {"tag": "'$tag'", "digest": "`+digest+`"}, "deployment": "`+deployment+`"}' ;;
+*) printf '%s\n' "$@" ;;
+esac`)
+	long := strings.Repeat("a", 230)
 	for name, test := range map[string]struct {
 		env  []string
-		want string // the arguments, or with code 3 the error
+		want string // the command, or with code 3 the error
 		code int
 	}{
-		"rollback":                       {[]string{"COMMAND=rollback"}, "rollback --wait --yes", 0},
-		"rollback to an image":           {[]string{"COMMAND=rollback", "TO=1.41.7-9f8e7d6c5"}, "rollback --to=1.41.7-9f8e7d6c5 --wait --yes", 0},
-		"restart":                        {[]string{"COMMAND=restart", "FORCE=false"}, "restart --wait --yes", 0},
-		"restart of a service":           {[]string{"COMMAND=restart", "SERVICE=worker"}, "restart --service=worker --wait --yes", 0},
-		"a rollback of a service":        {[]string{"COMMAND=rollback", "SERVICE=worker"}, "::error::service does not go with rollback", 3},
-		"migrate":                        {[]string{"COMMAND=migrate"}, "migrate --wait --yes", 0},
-		"migrate with another command":   {[]string{"COMMAND=migrate", "MIGRATION=npx prisma migrate status"}, "migrate --command=npx prisma migrate status --wait --yes", 0},
-		"lock release":                   {[]string{"COMMAND=lock release", "FORCE=false"}, "lock release --yes", 0},
-		"lock release of a holder":       {[]string{"COMMAND=lock release", "FORCE=true"}, "lock release --force --yes", 0},
-		"an input of another command":    {[]string{"COMMAND=restart", "TO=1.41.7-9f8e7d6c5"}, "::error::to does not go with restart", 3},
-		"a forced rollback":              {[]string{"COMMAND=rollback", "FORCE=true"}, "::error::force does not go with rollback", 3},
-		"a command that does not exist":  {[]string{"COMMAND=destroy"}, "::error::destroy is none of", 3},
-		"a flag in place of an argument": {[]string{"COMMAND=rollback", "TO=--no-color"}, "rollback --to=--no-color --wait --yes", 0},
+		"rollback":                     {[]string{"COMMAND=rollback"}, "rollback --to=1.41.7@" + digest + " --wait --yes", 0},
+		"rollback to an image":         {[]string{"COMMAND=rollback", "TO=1.41.7"}, "rollback --to=1.41.7@" + digest + " --wait --yes", 0},
+		"rollback to a revision":       {[]string{"COMMAND=rollback", "TO=api:99"}, "rollback --to=1.41.7@" + digest + " --wait --yes", 0},
+		"rollback to a deployment":     {[]string{"COMMAND=rollback", "TO=" + deployment}, "rollback --to=1.41.7@" + digest + " --wait --yes", 0},
+		"a deployment with other code": {[]string{"COMMAND=rollback", "TO=" + older}, "::error::" + older + " was not the last deployment to verify its image", 3},
+		"a tag that has moved since":   {[]string{"COMMAND=rollback", "TO=moved"}, "rollback --to=" + digest + " --wait --yes", 0},
+		"an image that does not exist": {[]string{"COMMAND=rollback", "TO=unknown"}, "unknown", 3},
+		"restart":                      {[]string{"COMMAND=restart", "FORCE=false"}, "restart --wait --yes", 0},
+		"restart of a service":         {[]string{"COMMAND=restart", "SERVICE=worker"}, "restart --service=worker --wait --yes", 0},
+		"a rollback of a service":      {[]string{"COMMAND=rollback", "SERVICE=worker"}, "::error::service does not go with rollback", 3},
+		"migrate":                      {[]string{"COMMAND=migrate"}, "migrate --wait --yes", 0},
+		"migrate with another command": {[]string{"COMMAND=migrate", "MIGRATION=npx prisma migrate status"}, "migrate '--command=npx prisma migrate status' --wait --yes", 0},
+		"a command with quotes":        {[]string{"COMMAND=migrate", "MIGRATION=a' --yes in staging 'b"}, `migrate '--command=a'\'' --yes in staging '\''b' --wait --yes`, 0},
+		"lock release":                 {[]string{"COMMAND=lock release", "FORCE=false"}, "lock release --yes", 0},
+		"lock release of a holder":     {[]string{"COMMAND=lock release", "FORCE=true"}, "lock release --force --yes", 0},
+		"an unknown kind of force":     {[]string{"COMMAND=lock release", "FORCE=yes"}, "::error::force is neither true nor false", 3},
+		"an input of another command":  {[]string{"COMMAND=restart", "TO=1.41.7-9f8e7d6c5"}, "::error::to does not go with restart", 3},
+		"a target named false":         {[]string{"COMMAND=migrate", "TO=false", "MIGRATION=npx prisma db push"}, "::error::to does not go with migrate", 3},
+		"a service named false":        {[]string{"COMMAND=migrate", "SERVICE=false"}, "::error::service does not go with migrate", 3},
+		"a migration named false":      {[]string{"COMMAND=rollback", "MIGRATION=false"}, "::error::migration does not go with rollback", 3},
+		"a forced rollback":            {[]string{"COMMAND=rollback", "FORCE=true"}, "::error::force does not go with rollback", 3},
+		"a command that is unknown":    {[]string{"COMMAND=destroy"}, "::error::destroy is none of", 3},
+		"no flag in place of a value":  {[]string{"COMMAND=restart", "SERVICE=--no-color"}, "restart --service=--no-color --wait --yes", 0},
+		"two lines":                    {[]string{"COMMAND=migrate", "MIGRATION=true\nnpx prisma db push"}, "::error::migration contains a character that is not printable ASCII", 3},
+		"a control character":          {[]string{"COMMAND=restart", "SERVICE=api\x1b[2K"}, "::error::service contains a character", 3},
+		"text from the right":          {[]string{"COMMAND=rollback", "TO=1.41.7\u202e"}, "::error::to contains a character", 3},
+		"a command that hides its end": {[]string{"COMMAND=migrate", "MIGRATION=" + long}, "::error::the command has more than 256 characters", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", "operate.sh"))
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), test.env...)
-			out, _ := cmd.CombinedOutput()
-			require.Equal(t, test.code, cmd.ProcessState.ExitCode(), "%s", out)
+			summary := filepath.Join(t.TempDir(), "summary")
+			run := func(arguments ...string) *exec.Cmd {
+				cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", "operate.sh"), arguments...)
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "DEPLOYER_ENV=staging", "GITHUB_STEP_SUMMARY="+summary)
+				return cmd
+			}
+			plan := run()
+			plan.Env = append(plan.Env, test.env...)
+			out, _ := plan.CombinedOutput()
+			require.Equal(t, test.code, plan.ProcessState.ExitCode(), "%s", out)
 			if test.code != 0 {
 				require.Contains(t, string(out), test.want)
+				require.NotContains(t, string(out), "arguments=")
 				return
 			}
-			arguments := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-			require.Equal(t, test.want, strings.Join(arguments, " "))
+			list, command, _ := strings.Cut(strings.TrimSuffix(string(out), "\n"), "\n")
+			require.Equal(t, "command="+test.want, command)
+			shown, err := os.ReadFile(summary)
+			require.NoError(t, err)
+			require.Contains(t, string(shown), "\n    deployer "+test.want+"\n")
+
+			// What runs is what a shell would make of the command that reviewers see.
+			gated := run("run")
+			gated.Env = append(gated.Env, "ARGUMENTS="+strings.TrimPrefix(list, "arguments="))
+			ran, err := gated.CombinedOutput()
+			require.NoError(t, err, "%s", ran)
+			read, err := exec.Command("bash", "-c", `printf '%s\n' `+test.want).Output()
+			require.NoError(t, err)
+			require.Equal(t, string(read), string(ran))
+			arguments := strings.Split(strings.TrimSuffix(string(ran), "\n"), "\n")
 			help, err := exec.Command("deployer", append(arguments, "--help")...).CombinedOutput()
 			require.NoError(t, err, "the deployer has no such command or flag: %s", help)
 		})
+	}
+	for _, damaged := range []string{"", "[]", "null", "no JSON"} {
+		cmd := exec.Command(filepath.Join(projectRoot(t), ".github", "scripts", "operate.sh"), "run")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "ARGUMENTS="+damaged)
+		out, err := cmd.Output()
+		require.Error(t, err, "%q runs nothing", damaged)
+		require.Empty(t, out)
 	}
 	operate := pipelines(t)[".github/workflows/operate.yml"].On.(map[string]any)["workflow_dispatch"].(map[string]any)["inputs"].(map[string]any)
 	require.Equal(t, []any{"rollback", "restart", "migrate", "lock release"}, operate["command"].(map[string]any)["options"])

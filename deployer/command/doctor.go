@@ -20,11 +20,13 @@ func doctorVerb() verb {
 	return verb{
 		name: "doctor", usage: "check this machine, the credentials, the account and GitHub for what deployments need",
 		long: `Reads, and changes nothing: the engine, the provider plugins, the Session Manager plugin, the resolver and the clock of this
-machine; the credentials; the bucket and the key of the state, the shared stack and the locks; and, where gh is logged in, the settings
+machine; the credentials; the bucket and the key of the state, the shared stack, the roles and the locks; and, where gh is logged in, the settings
 of the repositories at GitHub on which the roles of the account rely. With --env also the quotas that a deployment needs. Each finding
 that is not healthy has a hint. Exits with 0 if all is healthy, with 1 for an error, with 2 for warnings or what could not be read.`,
 		examples: []string{"deployer doctor", "deployer doctor --env staging", "deployer doctor --local --format json"},
 		formats:  []string{"text", "json", "yaml"},
+
+		takesShared: true,
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
 			return doctorOptions{targets: s.targets, terminal: s.terminal, shared: s.shared, format: s.flags.format}.run(ctx)
 		},
@@ -95,7 +97,8 @@ func (o doctorOptions) account(ctx context.Context, t *target.Target, shared *en
 	found := []doctor.Finding{credentials, clock}
 	if credentials.Status != checks.Healthy {
 		for _, component := range []string{
-			doctor.ComponentStateBucket, doctor.ComponentStateKey, doctor.ComponentShared, doctor.ComponentLocks, doctor.ComponentQuotas,
+			doctor.ComponentStateBucket, doctor.ComponentStateKey, doctor.ComponentShared, doctor.ComponentRoles, doctor.ComponentLocks,
+			doctor.ComponentQuotas,
 		} {
 			found = append(found, doctor.Skip(component, "correct the credentials first",
 				"the account %s cannot be read with these credentials", t.AccountID))
@@ -108,6 +111,7 @@ func (o doctorOptions) account(ctx context.Context, t *target.Target, shared *en
 			missing, err := o.shared.missing(ctx, t)
 			return []doctor.Finding{doctor.SharedStack(missing != nil, err, t.Simulated != nil)}
 		},
+		func() []doctor.Finding { return []doctor.Finding{doctor.ReadRoles(ctx, t.AWS, t.Prefix, t.AccountID)} },
 		func() []doctor.Finding { return readLocks(ctx, t) },
 		func() []doctor.Finding {
 			if t.Env == nil {

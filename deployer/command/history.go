@@ -26,8 +26,9 @@ error. A deployment that was killed is listed with the phase in which that happe
 			"deployer history --env staging", "deployer history --env staging --limit 5 --format json",
 			"deployer history --env staging 20261123-161530-1f3a",
 		},
-		formats: []string{"text", "json", "yaml"},
-		flags:   []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "list the newest `N` deployments", Value: defaultHistoryLimit}},
+		formats:     []string{"text", "json", "yaml"},
+		takesShared: true,
+		flags:       []cli.Flag{&cli.IntFlag{Name: "limit", Usage: "list the newest `N` deployments", Value: defaultHistoryLimit}},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return historyOptions{targets: s.targets, terminal: s.terminal, format: s.flags.format, id: c.Args().First(), limit: c.Int("limit")}.run(ctx)
 		},
@@ -48,8 +49,7 @@ func (o historyOptions) run(ctx context.Context) error {
 		return hint.With(fmt.Errorf("--limit %d lists nothing", o.limit), "give a number of at least 1")
 	}
 	return o.targets.with(ctx, o.targets.selected, func(t *target.Target) error {
-		env := t.Env
-		status, err := t.Locks.Get(ctx, env.Stack)
+		status, err := t.Locks.Get(ctx, t.Stack)
 		if err != nil {
 			o.terminal.warn(err) // it only distinguishes a running deployment from one that crashed
 		}
@@ -57,7 +57,7 @@ func (o historyOptions) run(ctx context.Context) error {
 		if o.id != "" {
 			return o.printOne(ctx, t, running)
 		}
-		records, err := t.Records.List(ctx, env.Stack, o.limit)
+		records, err := t.Records.List(ctx, t.Stack, o.limit)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (o historyOptions) run(ctx context.Context) error {
 			o.terminal.warn(errors.New(damaged.Error))
 		}
 		if len(records) == 0 && o.format == "text" {
-			o.terminal.printf("nothing was deployed to %s yet\n", env.Name)
+			o.terminal.printf("nothing was deployed to %s yet\n", t.Name)
 			return nil
 		}
 		return ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format)
@@ -74,13 +74,12 @@ func (o historyOptions) run(ctx context.Context) error {
 
 // printOne prints a deployment in full.
 func (o historyOptions) printOne(ctx context.Context, t *target.Target, running bool) error {
-	env := t.Env
-	found, err := t.Records.Get(ctx, env.Stack, o.id)
+	found, err := t.Records.Get(ctx, t.Stack, o.id)
 	switch {
 	case err != nil:
 		return err
 	case found == nil:
-		return hint.With(fmt.Errorf("%s has no deployment %s", env.Name, o.id), "`deployer history --env "+env.Stack+"` lists them")
+		return hint.With(fmt.Errorf("%s has no deployment %s", t.Name, o.id), "`deployer history --env "+t.Stack+"` lists them")
 	case found.Outcome == history.Unreadable:
 		return hint.With(errors.New(found.Error), found.Hint)
 	}

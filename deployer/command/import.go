@@ -26,7 +26,7 @@ import (
 func importVerb() verb {
 	return verb{
 		name: "import", usage: "import existing resources, such as those of the CDK, into a stack",
-		changes: true,
+		changes: true, takesShared: true,
 		long: `Searches the account for everything that the program would create, by name and by location, and reports what it found, why
 that is a match, and what the first up would do to it. Writes the file that pulumi import --file reads; with --take, imports
 what it found into the stack itself. Neither changes a resource of the account. Data that would be replaced is not imported

@@ -12,7 +12,6 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
-	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func lockVerb() verb {
@@ -25,13 +24,15 @@ func lockVerb() verb {
 has crashed, the next deployment takes the lock over. Exits with 0 whether the lock is free or held.`,
 				examples: []string{"deployer lock status --env staging", "deployer lock status --env staging --format json | jq -r .state"},
 				formats:  []string{"text", "json", "yaml"},
+
+				takesShared: true,
 				run: func(ctx context.Context, s *services, _ *cli.Context) error {
 					return lockStatus(ctx, s)
 				},
 			},
 			{
 				name: "release", usage: "release the lock of a holder that is gone",
-				changes: true,
+				changes: true, takesShared: true,
 				long: `Asks first. A holder that sends heartbeats keeps the lock unless --force is given; as soon as it notices, it kills its
 engine and stops, but until then two processes may change the environment; the next deployment repairs what the engine left.
 A run of GitHub Actions may release a lock that a cancelled step of the same run left.`,
@@ -51,7 +52,7 @@ const keepVerbName = "keep"
 
 func keepVerb() verb {
 	return verb{
-		name: keepVerbName, usage: "keep a lock while the engine of a deployer that has ended is running", hidden: true,
+		name: keepVerbName, usage: "keep a lock while the engine of a deployer that has ended is running", hidden: true, takesShared: true,
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "holder", Usage: "the `ID` of the lock's holder"},
 			&cli.IntFlag{Name: "parent", Usage: "the holder's `PROCESS`"},
@@ -101,26 +102,25 @@ type lockReleaseOptions struct {
 
 func (o lockReleaseOptions) run(ctx context.Context) error {
 	return o.targets.with(ctx, o.targets.selected, func(t *target.Target) error {
-		env := t.Env
-		status, err := t.Locks.Get(ctx, env.Stack)
+		status, err := t.Locks.Get(ctx, t.Stack)
 		if err != nil {
 			return err
 		}
 		if status == nil {
-			o.terminal.printf("the lock of %s is free\n", env.Name)
+			o.terminal.printf("the lock of %s is free\n", t.Name)
 			return nil
 		}
-		if err := o.checkGone(env, status); err != nil {
+		if err := o.checkGone(t.Name, status); err != nil {
 			return err
 		}
 		reason := fmt.Sprintf("it is held by %s: %s", status.Holder.Identity(), status.Holder.Activity())
-		if err := o.terminal.confirm(ctx, "release the lock of", env.Name, reason); err != nil {
+		if err := o.terminal.confirm(ctx, "release the lock of", t.Name, reason); err != nil {
 			return err
 		}
-		if err := t.Locks.Expire(ctx, env.Stack, status.Holder.ID); err != nil {
+		if err := t.Locks.Expire(ctx, t.Stack, status.Holder.ID); err != nil {
 			return err
 		}
-		o.terminal.printf("the lock of %s is released; the next deployment checks what its holder left\n", env.Name)
+		o.terminal.printf("the lock of %s is released; the next deployment checks what its holder left\n", t.Name)
 		return nil
 	})
 }
@@ -133,7 +133,7 @@ func isGone(status *lock.Status) bool {
 }
 
 // checkGone returns an error where the lock's holder is alive. With --force it warns of what the holder does until it notices.
-func (o lockReleaseOptions) checkGone(env *environment.Environment, status *lock.Status) error {
+func (o lockReleaseOptions) checkGone(name string, status *lock.Status) error {
 	if isGone(status) {
 		return nil
 	}
@@ -141,6 +141,6 @@ func (o lockReleaseOptions) checkGone(env *environment.Environment, status *lock
 		return hint.With(&lock.HeldError{Status: *status},
 			fmt.Sprintf("it sends heartbeats; stop it (Ctrl-C) or wait for it, or add --force if %s hangs", status.Holder.Identity()))
 	}
-	o.terminal.warn(errors.New("the holder of the lock of " + env.Name + " still runs: until it notices, two processes may change the environment"))
+	o.terminal.warn(errors.New("the holder of the lock of " + name + " still runs: until it notices, two processes may change the environment"))
 	return nil
 }

@@ -25,7 +25,8 @@ func outputsVerb() verb {
 			"deployer outputs --env staging --format json | jq -r .image",
 			"deployer outputs --env shared",
 		},
-		formats: []string{"text", "json", "yaml"},
+		formats:     []string{"text", "json", "yaml"},
+		takesShared: true,
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
 			return outputsOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: s.flags.format}.run(ctx)
 		},

@@ -116,7 +116,11 @@ func parse(words []string) error {
 	for _, v := range verbs() {
 		app.Commands = append(app.Commands, idle(v).command(streams{out: io.Discard, err: io.Discard}))
 	}
-	return app.RunContext(context.Background(), permute(app, words))
+	words, err := permute(app, words)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(context.Background(), words)
 }
 
 // idle returns a verb that checks its arguments and does nothing.

@@ -25,7 +25,8 @@ func rollbackVerb() verb {
 		long: `Without --to, redeploys the last image that was verified healthy before the one that runs. Only code is rolled back: task
 definitions and services get that image and what was deployed with it: command, CPU and memory, variables, health check.
 Everything else stays as it is deployed, even if the environment's file has changed since. No migration runs and the database
-does not change; the snapshot that fits is named. A second rollback goes further back.`,
+does not change; the snapshot that fits is named. A second rollback goes further back. A tag that was moved since it
+was deployed here is rejected.`,
 		examples: []string{
 			"deployer rollback --env staging",
 			"deployer rollback --env staging --dry-run",
@@ -154,7 +155,11 @@ func (o rollbackOptions) deploy(ctx context.Context, t *target.Target, opened *s
 		return err
 	}
 	o.printDatabaseNote(env, to)
-	o.terminal.printf("%s runs in %s again at %s, after %s\n", result.Image.Tag, env.Name, env.URL(), duration(result))
+	again := ""
+	if to.Verified != nil {
+		again = " again"
+	}
+	o.terminal.printf("%s runs in %s%s at %s, after %s\n", result.Image.Tag, env.Name, again, env.URL(), duration(result))
 	return nil
 }
 

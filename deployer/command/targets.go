@@ -22,6 +22,8 @@ type targets struct {
 	// region replaces the environment's for commands that only read; "" where --region is missing.
 	region   string
 	terminal *terminal
+	// takesShared allows the shared stack, whose Target has no Env, as in verb.
+	takesShared bool
 }
 
 // environment loads an environment. --region replaces its region.
@@ -74,9 +76,10 @@ func (t *targets) rejectRegionMismatch(name string) error {
 		"leave --region out: it is for commands that only read")
 }
 
-// ref returns the Ref of an environment, or of the shared stack, whose environment is nil.
+// ref returns the Ref of an environment, or of the shared stack, whose environment is nil. A command that does not declare that it
+// takes the shared stack gets an error instead.
 func (t *targets) ref(name string) (target.Ref, *environment.Environment, error) {
-	if name == environment.SharedStack {
+	if t.takesShared && name == environment.SharedStack {
 		shared, err := t.shared()
 		if err != nil {
 			return target.Ref{}, nil, err

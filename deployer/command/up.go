@@ -55,7 +55,8 @@ another digest by then, nothing is changed. A protected environment's question s
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, and revert what was changed outside the deployer"},
 			&cli.BoolFlag{Name: "new-stack", Usage: "start with an empty state even if the account has this environment's resources"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain is delegated to the zone, instead of failing"},
-			&cli.StringFlag{Name: "unverified", Usage: "deploy an image that deployment.verifiedIn rejects, for a `REASON` that the record keeps"},
+			&cli.StringFlag{Name: "unverified", Usage: "deploy an image that deployment.verifiedIn rejects, for a `REASON` " +
+				"that the record keeps; one that is not needed is a warning"},
 			stopMigrationFlag(),
 			waitFlag(),
 			strictFlag(),
@@ -163,6 +164,9 @@ func (o upOptions) check() error {
 		return hint.With(errors.New("--restart deploys the image that runs, and --image-tag names another"), leaveOut)
 	case o.unverifiedSet && o.unverified == "":
 		return hint.With(errors.New("--unverified has no reason"), "give the reason, which the record keeps")
+	case strings.HasPrefix(o.unverified, "-"):
+		return hint.With(fmt.Errorf("--unverified: the reason %q begins with -, as a flag does", o.unverified),
+			"give a reason in words after --unverified, and every flag on its own")
 	case o.codeOnly && len(o.components) > 0:
 		return hint.With(errors.New("--code-only and --component both limit what is deployed"), leaveOut)
 	}
@@ -187,14 +191,14 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	err := o.locks.withLock(ctx, t, o.action, func(ctx context.Context) error {
 		acquired = true
 		if t.Env.Protected {
-			action, reason := "deploy to", t.Name+" is protected"
+			action, reason := o.question(""), t.Name+" is protected"
 			if o.terminal.asks() {
 				image, err := release.DescribeChange(ctx, t.AWS, t.Env, o.tag)
 				if err != nil {
 					return o.rejected(ctx, t, err)
 				}
 				// A tag that moves while the question is open is rejected.
-				action, reason, o.tag = "deploy "+image.New+" to", reason+" and "+image.Running, image.Name
+				action, reason, o.tag = o.question(image.New), reason+" and "+image.Running, image.Name
 			}
 			if o.changes(stack.DatabaseComponent) {
 				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env, o.skippedPhases(t.Env)); notice != "" {
@@ -223,6 +227,19 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 	}
 	o.dryRun = true
 	return o.release(ctx, t)
+}
+
+// question returns what a person is asked to confirm, up to the environment's name. The image is "" where it was not resolved.
+func (o upOptions) question(image string) string {
+	switch {
+	case o.service != "":
+		return "restart " + string(o.service) + " in"
+	case o.restart:
+		return "restart every service in"
+	case image == "":
+		return "deploy to"
+	}
+	return "deploy " + image + " to"
 }
 
 // rejected reports why nothing can be deployed, with every other problem that preflight finds.

@@ -28,6 +28,8 @@ type verb struct {
 	hidden bool
 	// changes reports that the command changes something, and nothing where it exits with codeNotRun.
 	changes bool
+	// takesShared reports that --env shared is taken; the command is prepared for a target without an environment.
+	takesShared bool
 	// sensitive verbs take secrets: errors never repeat what is on their command line.
 	sensitive bool
 	// validateArgs checks the arguments before their number is checked, where a verb knows more about them.
@@ -97,6 +99,7 @@ func (v verb) command(s streams) *cli.Command {
 			return err
 		}
 		all := newServices(flags, ctx.Bool("wait"), s)
+		all.targets.takesShared = v.takesShared
 		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
 			return all.terminal.withOutputFile(flags.output, func() error {
 				err := all.terminal.withWriteError(v.run(limited, all, ctx))

@@ -52,6 +52,12 @@ func TestWorkflows(t *testing.T) {
 	for _, name := range []string{"ci", "images", "deploy", "deploy-code", "operate", "preview", "drift", "status"} {
 		t.Run(name, func(t *testing.T) { r.workflow(t, filepath.Join(root, ".github", "workflows", name+".yml")) })
 	}
+	require.Equal(t, "lock release --yes", r.known["needs.plan.outputs.command"])
+	t.Run("a rollback", func(t *testing.T) {
+		r.known["inputs.command"], r.known["inputs.to"] = "rollback", "1.41.7-9f8e7d6c5"
+		r.workflow(t, filepath.Join(root, ".github", "workflows", "operate.yml"))
+	})
+	require.Regexp(t, `^rollback --to=1\.41\.7-9f8e7d6c5@sha256:[0-9a-f]{64} --wait --yes$`, r.known["needs.plan.outputs.command"])
 	files, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
 	require.NoError(t, err)
 	require.Len(t, files, 8, "a workflow that is not run here")
@@ -67,7 +73,7 @@ func TestWorkflows(t *testing.T) {
 	exported, err := os.ReadFile(filepath.Join(r.dir, "env"))
 	require.NoError(t, err)
 	expiries := regexp.MustCompile(`(?m)^AWS_CREDENTIAL_EXPIRATION=(.+)$`).FindAllStringSubmatch(string(exported), -1)
-	require.Len(t, expiries, 3, "each workflow that changes an environment exports when its session ends")
+	require.Len(t, expiries, 4, "each workflow that changes an environment exports when its session ends")
 	for _, expiry := range expiries {
 		end, err := time.Parse(time.RFC3339, expiry[1])
 		require.NoError(t, err)
@@ -118,7 +124,8 @@ esac
 		"github.repository": "balancer/v3-backend-infra", "github.server_url": "https://github.com", "github.run_id": "41",
 		"github.event.pull_request.number": "7", "secrets.STATUS_WEBHOOK": "", "vars.STATUS_ENVIRONMENTS": "", "matrix.suite": "unit",
 		"secrets.CHECKOUT_TOKEN": "", "steps.build.outputs.digest": "", "inputs.unverified": "",
-		"inputs.command": "lock release", "inputs.to": "", "inputs.service": "", "inputs.migration": "", "inputs.force": "false",
+		"inputs.command": "lock release", "inputs.to": "", "inputs.service": "", "inputs.migration": "", "inputs.force": "false", "inputs.unchecked": "",
+		"github.repository_owner": "balancer", "matrix.name": "v3-backend-deployer",
 		"matrix.environment": "development", "matrix.os": "linux", "matrix.arch": "amd64",
 	}}
 }
@@ -175,6 +182,7 @@ func (r *runner) step(t *testing.T, j job, s step) {
 	cmd.Env = append(os.Environ(),
 		"PATH="+filepath.Join(r.dir, "path")+":"+os.Getenv("PATH"), "HOME="+r.dir, "GITHUB_REPOSITORY=balancer/v3-backend-infra",
 		"GITHUB_OUTPUT="+output, "GITHUB_ENV="+filepath.Join(r.dir, "env"), "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary.md"), "GITHUB_REF_NAME=v1.0.0",
+		"GITHUB_EVENT_NAME=workflow_dispatch", "GITHUB_RUN_ATTEMPT=1", "GITHUB_TRIGGERING_ACTOR=someone",
 		"DEPLOYER_LOCAL=true", "DEPLOYER_STATE_DIR="+filepath.Join(r.dir, "state"), "DEPLOYER_PULUMI="+filepath.Join(r.dir, "bin", "pulumi"))
 	for _, env := range []map[string]string{j.Env, s.Env} {
 		for name, value := range env {

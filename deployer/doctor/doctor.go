@@ -27,6 +27,7 @@ const (
 	ComponentStateBucket   = "state_bucket"
 	ComponentStateKey      = "state_key"
 	ComponentShared        = "shared_stack"
+	ComponentRoles         = "roles"
 	ComponentLocks         = "locks"
 	ComponentQuotas        = "quotas"
 	ComponentGitHub        = "github"

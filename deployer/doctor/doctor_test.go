@@ -93,6 +93,9 @@ func TestEvaluate(t *testing.T) {
 		"no shared stack":         {SharedStack(true, nil, false), checks.Error, "not deployed", "deployer bootstrap"},
 		"none in local mode":      {SharedStack(true, nil, true), Skipped, "the first deployment", "deploy"},
 		"shared stack unknown":    {SharedStack(false, advised, false), checks.Unknown, "AccessDenied", "do this"},
+		"roles":                   {Roles("p", "arn", nil, nil), checks.Healthy, "those named p-… are within the boundary p-boundary", ""},
+		"roles outside":           {Roles("p", "arn:b", []string{"p-a", "p-b"}, nil), checks.Warning, "to its tasks: p-a, p-b", "--permissions-boundary arn:b"},
+		"roles not readable":      {Roles("p", "arn", nil, denied), checks.Unknown, "AccessDenied", "iam:GetRole"},
 		"free":                    {Lock("dev", nil, nil), checks.Healthy, "free", ""},
 		"held":                    {Lock("dev", held(lock.StateHeld), nil), checks.Healthy, "held by ann for up, since 2026-11-30T12:00:00Z", ""},
 		"ending":                  {Lock("dev", held(lock.StateEnding), nil), checks.Warning, "the engine is still running", "lock status --env dev"},
@@ -101,7 +104,7 @@ func TestEvaluate(t *testing.T) {
 		"quotas":                  {Quotas("staging", nil)[0], checks.Healthy, "room for a deployment of staging", ""},
 		"used up":                 {Quotas("staging", []release.Problem{{Message: "5 used", Hint: "ask", Stops: true}})[0], checks.Error, "5 used", "ask"},
 		"used up by default":      {Quotas("staging", []release.Problem{{Message: "5 used", Hint: "ask"}})[0], checks.Warning, "5 used", "ask"},
-		"GitHub not asked":        {SkipGitHub(advised), Skipped, "AccessDenied, so that its settings", "do this"},
+		"GitHub not asked":        {SkipGitHub(advised), Skipped, "AccessDenied: GitHub's settings, on which", "do this"},
 		"GitHub did not answer":   {SkipGitHub(denied), Skipped, "AccessDenied", "again"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,6 +15,11 @@ import (
 
 // RequiredCheck is the job of ci.yml that a commit has to pass before it is deployed.
 const RequiredCheck = "check"
+
+// actionsApp is the number of GitHub Actions among GitHub's apps. A required check that is not bound to an app passes as soon as
+// anyone who may write the repository reports it.
+// Source: https://api.github.com/apps/github-actions
+const actionsApp = 15368
 
 // productionEnvironment is the GitHub environment that the production role trusts, whether or not an environment's file has the name.
 const productionEnvironment = "production"
@@ -60,6 +66,21 @@ func (e Expected) branches() []string {
 	return names
 }
 
+// approvedFrom returns the environments that demand approval and are deployed from a branch.
+func (e Expected) approvedFrom(branch string) []string {
+	approved := list.Filter(e.Environments, func(env ExpectedEnvironment) bool { return env.Approval && env.Branch == branch })
+	return list.Map(approved, func(env ExpectedEnvironment) string { return env.Name })
+}
+
+// production returns the branch that production is deployed from; "" where no file describes production.
+func (e Expected) production() string {
+	isProduction := func(env ExpectedEnvironment) bool { return env.Name == productionEnvironment }
+	if env := list.Find(e.Environments, isProduction); env != nil {
+		return env.Branch
+	}
+	return ""
+}
+
 // Answer is what GitHub answered, or why it did not.
 type Answer[T any] struct {
 	Value T
@@ -81,13 +102,18 @@ type Repository struct {
 	Access Answer[WorkflowAccess]
 	// Branches are the rules of those that deploy.
 	Branches map[string]Answer[BranchRules]
+	// Tags are those that have the name of a branch that deploys; TagRulesets are the rulesets for tags. Both are read where the
+	// repository has the reusable workflow.
+	Tags        Answer[[]string]
+	TagRulesets Answer[[]Ruleset]
 }
 
 // RepositoryInfo describes a repository. Source: https://docs.github.com/en/rest/repos/repos#get-a-repository
 type RepositoryInfo struct {
 	// Visibility is public, private or internal.
-	Visibility string `json:"visibility"`
-	Owner      struct {
+	Visibility    string `json:"visibility"`
+	DefaultBranch string `json:"default_branch"`
+	Owner         struct {
 		// Type is Organization or User.
 		Type string `json:"type"`
 	} `json:"owner"`
@@ -150,6 +176,8 @@ type SubjectTemplate struct {
 type WorkflowPermissions struct {
 	// Default is read or write.
 	Default string `json:"default_workflow_permissions"`
+	// CanApprove lets a workflow approve pull requests.
+	CanApprove bool `json:"can_approve_pull_request_reviews"`
 }
 
 // WorkflowAccess is who may call the workflows of a private repository.
@@ -159,14 +187,87 @@ type WorkflowAccess struct {
 	Level string `json:"access_level"`
 }
 
-// BranchRules are what rulesets and the protection of a branch demand.
+// BranchRules are what rulesets and the protection of a branch demand together.
 type BranchRules struct {
 	// Checks are the status checks that a commit has to pass.
-	Checks []string
+	Checks []StatusCheck
 	// Approvals is how many reviews a pull request needs; 0 where it needs none.
 	Approvals int
+	// DismissStale reports that a push dismisses the approvals before it, ApproveLastPush that another person than its author has to
+	// approve the last push.
+	DismissStale, ApproveLastPush bool
+	// NoForcePush and NoDeletion report that both are blocked.
+	NoForcePush, NoDeletion bool
+	// Bypassed are the rulesets that others may bypass than administrators: what they demand does not count.
+	Bypassed []string
 	// Unread is why the branch's protection, which may demand more than the rulesets, could not be read; nil where it was.
 	Unread error
+}
+
+// StatusCheck is a required status check.
+type StatusCheck struct {
+	Context string
+	// App is the number of the only app that may report it; 0 where anyone may who may write the repository.
+	App int64
+}
+
+// Ruleset is a ruleset for branches or tags.
+// Source: https://docs.github.com/en/rest/repos/rules#get-a-repository-ruleset
+type Ruleset struct {
+	Name   string `json:"name"`
+	Target string `json:"target"`
+	// Enforcement is active, evaluate or disabled.
+	Enforcement string `json:"enforcement"`
+	Conditions  struct {
+		RefName struct {
+			Include []string `json:"include"`
+			Exclude []string `json:"exclude"`
+		} `json:"ref_name"`
+	} `json:"conditions"`
+	Rules []RulesetRule `json:"rules"`
+	// Bypass are those for whom the ruleset does not hold. GitHub shows them only to those who may edit the ruleset.
+	Bypass []BypassActor `json:"bypass_actors"`
+}
+
+// BypassActor is a role, a team, an app or a deploy key.
+type BypassActor struct {
+	ID   int64  `json:"actor_id"`
+	Type string `json:"actor_type"`
+}
+
+// adminRole is the number of the role of a repository's administrators.
+// Source: https://registry.terraform.io/providers/integrations/github/latest/docs/resources/repository_ruleset#bypass_actors
+const adminRole = 5
+
+// bypassed reports whether others may bypass the ruleset than administrators, who may remove it as well.
+func (s Ruleset) bypassed() bool {
+	return slices.ContainsFunc(s.Bypass, func(a BypassActor) bool {
+		return a.Type != "OrganizationAdmin" && a.Type != "EnterpriseOwner" && a != BypassActor{adminRole, "RepositoryRole"}
+	})
+}
+
+// RulesetRule is a rule of a ruleset.
+type RulesetRule struct {
+	Type string `json:"type"`
+}
+
+// blocks reports whether the ruleset blocks the creation of a tag.
+func (s Ruleset) blocks(tag string) bool {
+	matches := func(pattern string) bool { return matchesRef(pattern, "refs/tags/"+tag) }
+	names := s.Conditions.RefName
+	return slices.Contains(s.Rules, RulesetRule{"creation"}) && s.Target == "tag" && s.Enforcement == "active" && !s.bypassed() &&
+		slices.ContainsFunc(names.Include, matches) && !slices.ContainsFunc(names.Exclude, matches)
+}
+
+// matchesRef reports whether a pattern of a ruleset matches a ref: ~ALL, or a pattern of fnmatch in which "**/" is any number of
+// directories.
+// Source: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset
+func matchesRef(pattern, ref string) bool {
+	forms := []string{pattern, strings.ReplaceAll(pattern, "**/", "")}
+	return pattern == "~ALL" || slices.ContainsFunc(forms, func(form string) bool {
+		matched, err := path.Match(form, ref)
+		return err == nil && matched
+	})
 }
 
 func (r RepositoryInfo) private() bool { return r.Visibility != "public" }
@@ -194,12 +295,18 @@ func (e Expected) Evaluate(r Repository) []Finding {
 	for _, want := range e.Environments {
 		all = append(all, r.environment(want)...)
 	}
-	all = append(all, e.subject(r), r.workflowPermissions())
+	all = append(all, e.subject(r), e.workflowPermissions(r))
 	if offers := r.Offers; len(e.Repositories) > 1 && offers.Value && r.Info.Value.private() {
 		all = append(all, r.access())
 	}
 	for _, branch := range e.branches() {
-		all = append(all, r.branch(branch))
+		all = append(all, e.branch(r, branch))
+	}
+	if main := e.production(); main != "" {
+		all = append(all, r.defaultBranch(main))
+	}
+	if r.Offers.Value {
+		all = append(all, e.tags(r))
 	}
 	return all
 }
@@ -295,7 +402,7 @@ func (r Repository) review(want ExpectedEnvironment, found GitHubEnvironment) Fi
 	case r.canReview() && !r.Info.Value.private():
 		return a.finding(checks.Error, r.protect(want, found), "no one has to approve a deployment")
 	case r.canReview():
-		instead := "without Enterprise, demand reviews of the branch instead:\n" + r.ruleset(want.Branch, true)
+		instead := "without Enterprise, demand reviews of the branch instead:\n" + r.ruleset(want.Branch)
 		return a.finding(checks.Error, r.protect(want, found)+"\n"+instead,
 			"no one has to approve a deployment; in a %s repository required reviewers need GitHub Enterprise", r.Info.Value.Visibility)
 	}
@@ -312,7 +419,7 @@ func (r Repository) review(want ExpectedEnvironment, found GitHubEnvironment) Fi
 			"required reviewers need GitHub Enterprise, and the protection of %s, which could replace them, could not be read",
 			want.Branch)
 	}
-	return a.finding(checks.Error, r.ruleset(want.Branch, true),
+	return a.finding(checks.Error, r.ruleset(want.Branch),
 		"no one has to approve a deployment: in a %s repository required reviewers need GitHub Enterprise, and pull requests to %s need no approval either",
 		r.Info.Value.Visibility, want.Branch)
 }
@@ -345,17 +452,23 @@ func (e Expected) subject(r Repository) Finding {
 	return a.healthy("it begins with repo:%s, which the roles trust", prefix)
 }
 
-func (r Repository) workflowPermissions() Finding {
+// workflowPermissions evaluates what the token of a job may do. A job that approves pull requests replaces the review of another
+// person, and anyone who may push a branch can write such a job.
+func (e Expected) workflowPermissions(r Repository) Finding {
 	a := about{ComponentGitHub, r.Name + " workflow permissions"}
+	restrict := fmt.Sprintf("gh api --method PUT repos/%s/actions/permissions/workflow -f default_workflow_permissions=read "+
+		"-F can_approve_pull_request_reviews=false", r.Name)
 	switch {
 	case r.Workflow.Err != nil:
 		return a.unknown(r.Workflow.Err, adminHint, "the default permissions of workflows could not be read")
+	case r.Workflow.Value.CanApprove:
+		return a.finding(checks.Error, restrict,
+			"a workflow may approve pull requests: with one, anyone who may push a branch approves their own changes")
 	case r.Workflow.Value.Default != "read":
-		return a.finding(checks.Warning,
-			fmt.Sprintf("gh api --method PUT repos/%s/actions/permissions/workflow -f default_workflow_permissions=read", r.Name),
-			"a workflow that lists no permissions may %s the repository", r.Workflow.Value.Default)
+		return a.finding(checks.Warning, restrict, "a workflow that lists no permissions may %s the repository",
+			r.Workflow.Value.Default)
 	}
-	return a.healthy("a workflow that lists no permissions may only read")
+	return a.healthy("a workflow that lists no permissions may only read, and none may approve pull requests")
 }
 
 // access evaluates whether the other repositories may call the reusable workflow of a private one.
@@ -375,23 +488,78 @@ func (r Repository) access() Finding {
 	return a.healthy("repositories of the same %s may call %s", r.Access.Value.Level, deployWorkflow)
 }
 
-// branch evaluates whether commits of a branch that deploys have passed the checks.
-func (r Repository) branch(name string) Finding {
+// branch evaluates whether commits reach a branch that deploys only after a review and after the checks. Where the environment
+// demands approval, each gap is an error: anyone who may push the branch deploys with the rights of its role. Elsewhere only a
+// missing check is one.
+func (e Expected) branch(r Repository, name string) Finding {
 	a := about{ComponentGitHub, r.Name + " branch " + name}
 	answer := r.Branches[name]
-	required := answer.Value.Checks
-	missing := len(required) == 0 || r.Offers.Value && !slices.Contains(required, RequiredCheck)
+	rules, approved := answer.Value, e.approvedFrom(name)
+	gaps, note := r.gaps(rules, len(approved) > 0), ""
+	if len(rules.Bypassed) > 0 {
+		note = "; not counted, since others than administrators may bypass it: " + strings.Join(rules.Bypassed, ", ")
+	}
 	switch {
 	case answer.Err != nil:
 		return a.unknown(answer.Err, adminHint, "its rules could not be read")
 	case r.Offers.Err != nil:
 		return a.unknown(r.Offers.Err, adminHint, "it could not be read whether the repository has %s", deployWorkflow)
-	case missing && answer.Value.Unread != nil:
-		return a.unknown(answer.Value.Unread, adminHint, "its protection could not be read")
-	case missing:
-		return a.finding(checks.Error, r.ruleset(name, false), "a commit is deployed from it without having passed %s", r.requiredCheck())
+	case len(gaps) > 0 && rules.Unread != nil:
+		return a.unknown(rules.Unread, adminHint, "its protection could not be read")
+	case len(gaps) > 0 && len(approved) > 0:
+		return a.finding(checks.Error, r.ruleset(name), "%s is deployed from it, and its rules lack %s%s",
+			strings.Join(approved, ", "), strings.Join(gaps, ", "), note)
+	case !r.checked(rules, func(StatusCheck) bool { return true }):
+		return a.finding(checks.Error, r.ruleset(name), "a commit is deployed from it without having passed %s%s",
+			r.requiredCheck(), note)
+	case len(gaps) > 0:
+		return a.finding(checks.Warning, r.ruleset(name), "its rules lack %s%s", strings.Join(gaps, ", "), note)
 	}
-	return a.healthy("commits have to pass %s", strings.Join(required, ", "))
+	contexts := list.Map(rules.Checks, func(c StatusCheck) string { return c.Context })
+	return a.healthy("commits have to pass %s, and need an approval", strings.Join(contexts, ", "))
+}
+
+// gaps returns what the rules of a branch lack: a review and a check that only GitHub Actions reports, and where deployments from
+// the branch need approval, also what keeps commits without a review from being deployed.
+func (r Repository) gaps(rules BranchRules, approval bool) []string {
+	var gaps []string
+	for _, demand := range []struct {
+		met  bool
+		name string
+	}{
+		{rules.Approvals > 0, "pull requests with an approval"},
+		{!approval || rules.DismissStale, "the dismissal of approvals by a push"},
+		{!approval || rules.ApproveLastPush, "the approval of the last push by another person"},
+		{!approval || rules.NoForcePush, "a block of force pushes"},
+		{!approval || rules.NoDeletion, "a block of deletions"},
+		{r.checked(rules, r.bound), r.boundCheck()},
+	} {
+		if !demand.met {
+			gaps = append(gaps, demand.name)
+		}
+	}
+	return gaps
+}
+
+// checked reports whether the rules require a check that the repository's commits have to pass, and that is as demanded.
+func (r Repository) checked(rules BranchRules, demanded func(StatusCheck) bool) bool {
+	return slices.ContainsFunc(rules.Checks, func(c StatusCheck) bool {
+		return (c.Context == RequiredCheck || !r.Offers.Value) && demanded(c)
+	})
+}
+
+// bound reports whether only an app may report a check. The checks of the application's repository may be those of another
+// service.
+func (r Repository) bound(c StatusCheck) bool {
+	return c.App == actionsApp || !r.Offers.Value && c.App > 0
+}
+
+// boundCheck names the check that commits have to pass as a required one that only an app may report.
+func (r Repository) boundCheck() string {
+	if r.Offers.Value {
+		return "the required check " + RequiredCheck + " from GitHub Actions alone"
+	}
+	return "a required check from one app alone"
 }
 
 // requiredCheck names the check that commits have to pass. The tests of the application's repository are its own.
@@ -400,6 +568,55 @@ func (r Repository) requiredCheck() string {
 		return "the job " + RequiredCheck + " of ci.yml"
 	}
 	return "a check"
+}
+
+// defaultBranch compares the default branch with production's. A job restores the caches of its own branch and of the default
+// branch: anyone who may push the default branch writes what a deployment of production restores.
+// Source: https://docs.github.com/en/actions/reference/workflows-and-actions/dependency-caching
+func (r Repository) defaultBranch(production string) Finding {
+	a := about{ComponentGitHub, r.Name + " default branch"}
+	if found := r.Info.Value.DefaultBranch; found != production {
+		return a.finding(checks.Warning,
+			fmt.Sprintf("gh api --method PATCH repos/%s -f default_branch=%s", r.Name, shellQuote(production)),
+			"it is %s, and not %s, from which production is deployed: the jobs of production restore caches that jobs of %[1]s wrote",
+			found, production)
+	}
+	return a.healthy("it is %s, from which production is deployed", production)
+}
+
+// tags evaluates whether someone may create a tag with the name of a branch that deploys. Workflows that call the reusable one as
+// "uses: …@main" get the tag main where there is one, and with that what its author wrote.
+// Source: https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows#calling-a-reusable-workflow
+func (e Expected) tags(r Repository) Finding {
+	a := about{ComponentGitHub, r.Name + " tags"}
+	names := e.branches()
+	if err := errors.Join(r.Tags.Err, r.TagRulesets.Err); err != nil {
+		return a.unknown(err, adminHint, "the tags %s and the rulesets for tags could not be read", strings.Join(names, ", "))
+	}
+	open := list.Filter(names, func(name string) bool {
+		return !slices.ContainsFunc(r.TagRulesets.Value, func(s Ruleset) bool { return s.blocks(name) })
+	})
+	status := checks.Warning
+	for _, name := range slices.Concat(open, r.Tags.Value) {
+		if len(e.approvedFrom(name)) > 0 {
+			status = checks.Error
+		}
+	}
+	var commands, problems []string
+	for _, name := range r.Tags.Value {
+		commands = append(commands, "gh api --method DELETE "+shellQuote(fmt.Sprintf("repos/%s/git/refs/tags/%s", r.Name, name)))
+		problems = append(problems, fmt.Sprintf("the tag %s exists", name))
+	}
+	if len(open) > 0 {
+		commands = append(commands, r.tagRuleset(names))
+		problems = append(problems, "anyone who may write the repository can create the tags "+strings.Join(open, ", "))
+	}
+	if len(problems) > 0 {
+		return a.finding(status, strings.Join(commands, "\n"),
+			"%s; a workflow that calls %s at the branch of that name gets the tag's instead",
+			strings.Join(problems, ", and "), deployWorkflow)
+	}
+	return a.healthy("no tag has, or may get, the name of a branch that deploys: %s", strings.Join(names, ", "))
 }
 
 // policies returns the path of the patterns of an environment's branches.
@@ -463,27 +680,38 @@ func (r Repository) protect(want ExpectedEnvironment, found GitHubEnvironment) s
 	return command
 }
 
-// ruleset returns the command that creates a ruleset for a branch: required status checks, and with reviews also an approved pull request.
-// Source: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset
-func (r Repository) ruleset(branch string, reviews bool) string {
+// ruleset returns the command that creates a ruleset for a branch with everything that the evaluation of a branch demands.
+// Rulesets add up: those that exist stay in force.
+func (r Repository) ruleset(branch string) string {
 	check := RequiredCheck
 	if !r.Offers.Value {
 		check = "CHECK"
 	}
-	rules := []map[string]any{{"type": "required_status_checks", "parameters": map[string]any{
-		"strict_required_status_checks_policy": false, "required_status_checks": []map[string]any{{"context": check}},
-	}}}
-	name := branch + " passes " + check
-	if reviews {
-		name = branch + " is reviewed"
-		rules = []map[string]any{{"type": "pull_request", "parameters": map[string]any{
+	return r.createRuleset(branch+": reviewed and checked", "branch", []string{"refs/heads/" + branch}, []map[string]any{
+		{"type": "deletion"}, {"type": "non_fast_forward"},
+		{"type": "pull_request", "parameters": map[string]any{
 			"required_approving_review_count": 1, "require_last_push_approval": true, "dismiss_stale_reviews_on_push": true,
 			"require_code_owner_review": false, "required_review_thread_resolution": false,
-		}}}
-	}
+		}},
+		{"type": "required_status_checks", "parameters": map[string]any{
+			"strict_required_status_checks_policy": false,
+			"required_status_checks":               []map[string]any{{"context": check, "integration_id": actionsApp}},
+		}},
+	})
+}
+
+// tagRuleset returns the command that blocks the creation of tags.
+func (r Repository) tagRuleset(names []string) string {
+	refs := list.Map(names, func(name string) string { return "refs/tags/" + name })
+	return r.createRuleset("no tags named like branches", "tag", refs, []map[string]any{{"type": "creation"}})
+}
+
+// createRuleset returns the command that creates a ruleset without exceptions.
+// Source: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset
+func (r Repository) createRuleset(name, target string, refs []string, rules []map[string]any) string {
 	encoded, err := json.Marshal(map[string]any{
-		"name": name, "target": "branch", "enforcement": "active", "rules": rules,
-		"conditions": map[string]any{"ref_name": map[string]any{"include": []string{"refs/heads/" + branch}, "exclude": []string{}}},
+		"name": name, "target": target, "enforcement": "active", "rules": rules,
+		"conditions": map[string]any{"ref_name": map[string]any{"include": refs, "exclude": []string{}}},
 	})
 	if err != nil {
 		return err.Error() // never: strings, numbers and booleans

@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,7 +51,7 @@ func FindGitHub(ctx context.Context) (GitHub, error) {
 // SkipGitHub returns the finding where GitHub cannot be asked.
 func SkipGitHub(err error) Finding {
 	return Skip(ComponentGitHub, cmp.Or(hint.Of(err), "run doctor again"),
-		"%v, so that its settings, on which the roles of the account rely, were not read", err)
+		"%v: GitHub's settings, on which the roles of the account rely, were not read", err)
 }
 
 func (g GitHub) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -111,9 +113,14 @@ func (g GitHub) repository(ctx context.Context, name string, branches []string) 
 		func() { r.Workflow = read[WorkflowPermissions](ctx, g, "repos/%s/actions/permissions/workflow", name) },
 		func() {
 			r.Offers = g.offers(ctx, name)
-			if r.Offers.Value && r.Info.Value.private() {
+			if !r.Offers.Value {
+				return
+			}
+			if r.Info.Value.private() {
 				r.Access = read[WorkflowAccess](ctx, g, "repos/%s/actions/permissions/access", name)
 			}
+			r.Tags = g.tags(ctx, name, branches)
+			r.TagRulesets = g.tagRulesets(ctx, name)
 		},
 	}
 	for i, branch := range branches {
@@ -175,41 +182,153 @@ func (g GitHub) offers(ctx context.Context, repository string) Answer[bool] {
 	return Answer[bool]{err == nil, err}
 }
 
-// branchRules returns what the rulesets and the protection of a branch demand together. The protection is visible to administrators only.
-// Source: https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch
-// Source: https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
-func (g GitHub) branchRules(ctx context.Context, repository, branch string) Answer[BranchRules] {
-	type statusCheck struct {
-		Context string `json:"context"`
-	}
-	var all BranchRules
-	rulesets := read[[]struct {
-		Type       string `json:"type"`
-		Parameters struct {
-			Checks    []statusCheck `json:"required_status_checks"`
-			Approvals int           `json:"required_approving_review_count"`
-		} `json:"parameters"`
-	}](ctx, g, "repos/%s/rules/branches/%s?per_page=%d", repository, url.PathEscape(branch), pageSize)
-	for _, rule := range rulesets.Value {
-		all.Approvals = max(all.Approvals, rule.Parameters.Approvals)
-		for _, check := range rule.Parameters.Checks {
-			all.Checks = append(all.Checks, check.Context)
+// tags returns which of the names a tag has.
+// Source: https://docs.github.com/en/rest/git/refs#get-a-reference
+func (g GitHub) tags(ctx context.Context, repository string, names []string) Answer[[]string] {
+	errs := make([]error, len(names))
+	parallel(len(names), func(i int) {
+		errs[i] = read[struct{}](ctx, g, "repos/%s/git/ref/tags/%s", repository, names[i]).Err
+	})
+	var found Answer[[]string]
+	for i, name := range names {
+		switch {
+		case errs[i] == nil:
+			found.Value = append(found.Value, name)
+		case !isStatus(errs[i], http.StatusNotFound):
+			found.Err = errs[i]
 		}
 	}
-	protection := read[struct {
-		Checks struct {
-			Contexts []string `json:"contexts"`
-		} `json:"required_status_checks"`
-		Reviews struct {
-			Approvals int `json:"required_approving_review_count"`
-		} `json:"required_pull_request_reviews"`
-	}](ctx, g, "repos/%s/branches/%s/protection", repository, url.PathEscape(branch))
-	all.Checks = append(all.Checks, protection.Value.Checks.Contexts...)
-	all.Approvals = max(all.Approvals, protection.Value.Reviews.Approvals)
-	// Without the rights of an administrator, 404 has another message.
-	refused, ok := errors.AsType[*StatusError](protection.Err)
-	if unprotected := ok && refused.Code == 404 && strings.HasPrefix(refused.Message, "Branch not "); !unprotected {
-		all.Unread = protection.Err
+	return found
+}
+
+// tagRulesets returns the rulesets for tags, those of the organization included.
+// Source: https://docs.github.com/en/rest/repos/rules#get-all-repository-rulesets
+func (g GitHub) tagRulesets(ctx context.Context, repository string) Answer[[]Ruleset] {
+	listed := read[[]struct {
+		ID int64 `json:"id"`
+	}](ctx, g, "repos/%s/rulesets?targets=tag&per_page=%d", repository, pageSize)
+	ids := make([]int64, len(listed.Value))
+	for i, one := range listed.Value {
+		ids[i] = one.ID
 	}
-	return Answer[BranchRules]{all, rulesets.Err}
+	found, err := g.rulesets(ctx, repository, ids)
+	return Answer[[]Ruleset]{found, cmp.Or(listed.Err, err)}
+}
+
+// rulesets reads rulesets, in the order of their numbers: lists have neither their conditions nor who may bypass them.
+func (g GitHub) rulesets(ctx context.Context, repository string, ids []int64) ([]Ruleset, error) {
+	found, errs := make([]Ruleset, len(ids)), make([]error, len(ids))
+	parallel(len(ids), func(i int) {
+		one := read[Ruleset](ctx, g, "repos/%s/rulesets/%d", repository, ids[i])
+		found[i], errs[i] = one.Value, one.Err
+	})
+	return found, errors.Join(errs...)
+}
+
+// branchRules returns what the rulesets and the protection of a branch demand together: each demand is in force.
+func (g GitHub) branchRules(ctx context.Context, repository, branch string) Answer[BranchRules] {
+	var all BranchRules
+	err := g.addRulesets(ctx, &all, repository, branch)
+	all.Unread = g.addProtection(ctx, &all, repository, branch)
+	return Answer[BranchRules]{all, err}
+}
+
+// addRulesets adds what the rulesets of a branch demand, but those that others than administrators may bypass.
+// Source: https://docs.github.com/en/rest/repos/rules#get-rules-for-a-branch
+func (g GitHub) addRulesets(ctx context.Context, all *BranchRules, repository, branch string) error {
+	rules := read[[]struct {
+		Ruleset    int64  `json:"ruleset_id"`
+		Type       string `json:"type"`
+		Parameters struct {
+			Checks []struct {
+				Context string `json:"context"`
+				App     int64  `json:"integration_id"`
+			} `json:"required_status_checks"`
+			Approvals       int  `json:"required_approving_review_count"`
+			DismissStale    bool `json:"dismiss_stale_reviews_on_push"`
+			ApproveLastPush bool `json:"require_last_push_approval"`
+		} `json:"parameters"`
+	}](ctx, g, "repos/%s/rules/branches/%s?per_page=%d", repository, url.PathEscape(branch), pageSize)
+	var ids []int64
+	for _, rule := range rules.Value {
+		if !slices.Contains(ids, rule.Ruleset) {
+			ids = append(ids, rule.Ruleset)
+		}
+	}
+	rulesets, err := g.rulesets(ctx, repository, ids)
+	for _, ruleset := range rulesets {
+		if ruleset.bypassed() {
+			all.Bypassed = append(all.Bypassed, ruleset.Name)
+		}
+	}
+	for _, rule := range rules.Value {
+		if rulesets[slices.Index(ids, rule.Ruleset)].bypassed() {
+			continue
+		}
+		all.Approvals = max(all.Approvals, rule.Parameters.Approvals)
+		all.DismissStale = all.DismissStale || rule.Parameters.DismissStale
+		all.ApproveLastPush = all.ApproveLastPush || rule.Parameters.ApproveLastPush
+		all.NoForcePush = all.NoForcePush || rule.Type == "non_fast_forward"
+		all.NoDeletion = all.NoDeletion || rule.Type == "deletion"
+		for _, check := range rule.Parameters.Checks {
+			all.Checks = append(all.Checks, StatusCheck(check))
+		}
+	}
+	return cmp.Or(rules.Err, err)
+}
+
+// protection is the protection of a branch.
+// Source: https://docs.github.com/en/rest/branches/branch-protection#get-branch-protection
+type protection struct {
+	Checks struct {
+		Checks []struct {
+			Context string `json:"context"`
+			// App is null, or -1, where anyone may report the check.
+			App int64 `json:"app_id"`
+		} `json:"checks"`
+	} `json:"required_status_checks"`
+	Reviews struct {
+		Approvals       int  `json:"required_approving_review_count"`
+		DismissStale    bool `json:"dismiss_stale_reviews"`
+		ApproveLastPush bool `json:"require_last_push_approval"`
+		// Bypass are those who need no pull request.
+		Bypass struct {
+			Users []struct{} `json:"users"`
+			Teams []struct{} `json:"teams"`
+			Apps  []struct{} `json:"apps"`
+		} `json:"bypass_pull_request_allowances"`
+	} `json:"required_pull_request_reviews"`
+	ForcePush struct {
+		Enabled bool `json:"enabled"`
+	} `json:"allow_force_pushes"`
+	Deletion struct {
+		Enabled bool `json:"enabled"`
+	} `json:"allow_deletions"`
+}
+
+// addProtection adds what the protection of a branch demands, which is visible to administrators only.
+func (g GitHub) addProtection(ctx context.Context, all *BranchRules, repository, branch string) error {
+	answer := read[protection](ctx, g, "repos/%s/branches/%s/protection", repository, url.PathEscape(branch))
+	// Without the rights of an administrator, 404 has another message.
+	refused, ok := errors.AsType[*StatusError](answer.Err)
+	if ok && refused.Code == http.StatusNotFound && strings.HasPrefix(refused.Message, "Branch not ") {
+		return nil
+	}
+	if answer.Err != nil {
+		return answer.Err
+	}
+	found := answer.Value
+	for _, check := range found.Checks.Checks {
+		all.Checks = append(all.Checks, StatusCheck{check.Context, max(check.App, 0)})
+	}
+	if bypass := found.Reviews.Bypass; len(bypass.Users)+len(bypass.Teams)+len(bypass.Apps) > 0 {
+		all.Bypassed = append(all.Bypassed, "the reviews of the branch's protection")
+	} else {
+		all.Approvals = max(all.Approvals, found.Reviews.Approvals)
+		all.DismissStale = all.DismissStale || found.Reviews.DismissStale
+		all.ApproveLastPush = all.ApproveLastPush || found.Reviews.ApproveLastPush
+	}
+	all.NoForcePush = all.NoForcePush || !found.ForcePush.Enabled
+	all.NoDeletion = all.NoDeletion || !found.Deletion.Enabled
+	return nil
 }

@@ -67,17 +67,31 @@ func reviewed(e GitHubEnvironment, preventSelf bool, ids ...int64) GitHubEnviron
 
 // protected returns a repository whose settings are all as expected.
 func protected(name string) Repository {
-	rules := Answer[BranchRules]{Value: BranchRules{Checks: []string{RequiredCheck}, Approvals: 1}}
+	rules := Answer[BranchRules]{Value: complete()}
 	return Repository{
-		Name: name, Info: Answer[RepositoryInfo]{Value: RepositoryInfo{Visibility: "public"}},
+		Name: name, Info: Answer[RepositoryInfo]{Value: RepositoryInfo{Visibility: "public", DefaultBranch: "main"}},
 		Environments: Answer[[]GitHubEnvironment]{Value: []GitHubEnvironment{
 			allowed("development", "develop"), allowed("staging", "staging"), reviewed(allowed("production", "main"), true, 7),
 		}},
 		Subject:  Answer[SubjectTemplate]{Value: SubjectTemplate{UseDefault: true, Prefix: "repo:" + name}},
 		Workflow: Answer[WorkflowPermissions]{Value: WorkflowPermissions{Default: "read"}},
 		Offers:   Answer[bool]{Value: true}, Access: Answer[WorkflowAccess]{Value: WorkflowAccess{Level: "organization"}},
-		Branches: map[string]Answer[BranchRules]{"develop": rules, "staging": rules, "main": rules},
+		Branches:    map[string]Answer[BranchRules]{"develop": rules, "staging": rules, "main": rules},
+		TagRulesets: Answer[[]Ruleset]{Value: []Ruleset{blocking("refs/tags/main", "refs/tags/staging", "refs/tags/develop")}},
 	}
+}
+
+// complete returns the rules of a branch that demand everything.
+func complete() BranchRules {
+	return BranchRules{Checks: []StatusCheck{{RequiredCheck, actionsApp}}, Approvals: 1, DismissStale: true, ApproveLastPush: true,
+		NoForcePush: true, NoDeletion: true}
+}
+
+// blocking returns a ruleset that blocks the creation of tags.
+func blocking(include ...string) Ruleset {
+	t := Ruleset{Target: "tag", Enforcement: "active", Rules: []RulesetRule{{"deletion"}, {"creation"}}}
+	t.Conditions.RefName.Include = include
+	return t
 }
 
 const infraRepository = "balancer/v3-backend-infra"
@@ -97,6 +111,22 @@ func TestEvaluateGitHub(t *testing.T) {
 	rules := func(branch string, rules BranchRules, err error) func(*Repository) {
 		return func(r *Repository) { r.Branches[branch] = Answer[BranchRules]{rules, err} }
 	}
+	lacking := func(branch string, change func(*BranchRules)) func(*Repository) {
+		incomplete := complete()
+		change(&incomplete)
+		return rules(branch, incomplete, nil)
+	}
+	tagRulesets := func(all ...Ruleset) func(*Repository) {
+		return func(r *Repository) { r.TagRulesets.Value = all }
+	}
+	lint, unbound := []StatusCheck{{"lint", actionsApp}}, []StatusCheck{{RequiredCheck, 0}}
+	excluding := blocking("~ALL")
+	excluding.Conditions.RefName.Exclude = []string{"refs/tags/ma*"}
+	administered, maintained := blocking("~ALL"), blocking("~ALL")
+	administered.Bypass = []BypassActor{{adminRole, "RepositoryRole"}, {1, "OrganizationAdmin"}}
+	maintained.Bypass = append(slices.Clone(administered.Bypass), BypassActor{2, "RepositoryRole"})
+	evaluated, ofBranches, updates := blocking("~ALL"), blocking("~ALL"), blocking("~ALL")
+	evaluated.Enforcement, ofBranches.Target, updates.Rules = "evaluate", "branch", []RulesetRule{{"update"}}
 	unreviewed := setEnvironment(2, allowed("production", "main"))
 	timed := allowed("staging", "develop")
 	timed.Rules = []ProtectionRule{{Type: "wait_timer", WaitTimer: 30}, {Type: "branch_policy"}}
@@ -143,11 +173,11 @@ func TestEvaluateGitHub(t *testing.T) {
 		"no reviewers with Enterprise": {private("enterprise", unreviewed), "environment production reviewers", checks.Error, "no one has to approve a deployment", "gh api --method PUT"},
 		"no reviewers without Enterprise": {private("team", func(r *Repository) {
 			unreviewed(r)
-			rules("main", BranchRules{Checks: []string{RequiredCheck}}, nil)(r)
+			rules("main", BranchRules{Checks: unbound}, nil)(r)
 		}), "environment production reviewers", checks.Error, "and pull requests to main need no approval either", `"type":"pull_request"`},
 		"no reviewers without Enterprise, protection unreadable": {private("team", func(r *Repository) {
 			unreviewed(r)
-			rules("main", BranchRules{Checks: []string{RequiredCheck}, Unread: denied}, nil)(r)
+			rules("main", BranchRules{Checks: unbound, Unread: denied}, nil)(r)
 		}), "environment production reviewers", checks.Unknown, "the protection of main, which could replace them, could not be read", adminHint},
 
 		"another template": {func(r *Repository) { r.Subject.Value = SubjectTemplate{Claims: []string{"repo", "job_workflow_ref"}} },
@@ -160,7 +190,9 @@ func TestEvaluateGitHub(t *testing.T) {
 		"subject unreadable": {func(r *Repository) { r.Subject.Err = denied }, "OIDC subject", checks.Unknown, "could not be read", adminHint},
 
 		"tokens that write": {func(r *Repository) { r.Workflow.Value.Default = "write" }, "workflow permissions", checks.Warning,
-			"a workflow that lists no permissions may write the repository", "gh api --method PUT repos/balancer/v3-backend-infra/actions/permissions/workflow -f default_workflow_permissions=read"},
+			"a workflow that lists no permissions may write the repository", "gh api --method PUT repos/balancer/v3-backend-infra/actions/permissions/workflow -f default_workflow_permissions=read -F can_approve_pull_request_reviews=false"},
+		"workflows that approve": {func(r *Repository) { r.Workflow.Value.CanApprove = true }, "workflow permissions", checks.Error,
+			"a workflow may approve pull requests", "-F can_approve_pull_request_reviews=false"},
 		"permissions unreadable": {func(r *Repository) { r.Workflow.Err = denied }, "workflow permissions", checks.Unknown, "could not be read", adminHint},
 
 		"no access": {private("enterprise", func(r *Repository) { r.Access.Value.Level = "none" }), "access to workflows", checks.Error,
@@ -169,12 +201,64 @@ func TestEvaluateGitHub(t *testing.T) {
 			"no other repository", "access_level=user"},
 		"access unreadable": {private("", func(r *Repository) { r.Access.Err = denied }), "access to workflows", checks.Unknown, "could not be read", adminHint},
 
-		"no check": {rules("develop", BranchRules{}, nil), "branch develop", checks.Error, "without having passed the job check of ci.yml",
-			`"include":["refs/heads/develop"]}},"enforcement":"active","name":"develop passes check","rules":[{"parameters":{"required_status_checks":[{"context":"check"}]`},
-		"another check":                    {rules("staging", BranchRules{Checks: []string{"lint"}}, nil), "branch staging", checks.Error, "without having passed", "rulesets"},
-		"rules unreadable":                 {rules("staging", BranchRules{}, denied), "branch staging", checks.Unknown, "its rules could not be read", adminHint},
-		"protection unreadable":            {rules("staging", BranchRules{Checks: []string{"lint"}, Unread: denied}, nil), "branch staging", checks.Unknown, "its protection could not be read", adminHint},
-		"no check of the application's":    {func(r *Repository) { r.Offers.Value = false; rules("main", BranchRules{Approvals: 1}, nil)(r) }, "branch main", checks.Error, "without having passed a check", `"context":"CHECK"`},
+		"no check": {lacking("develop", func(b *BranchRules) { b.Checks = nil }), "branch develop", checks.Error, "without having passed the job check of ci.yml",
+			`"required_status_checks":[{"context":"check","integration_id":15368}]`},
+		"another check": {lacking("staging", func(b *BranchRules) { b.Checks = lint }), "branch staging", checks.Error, "without having passed", "rulesets"},
+		"a check that anyone reports": {lacking("staging", func(b *BranchRules) { b.Checks = unbound }), "branch staging", checks.Warning,
+			"its rules lack the required check check from GitHub Actions alone", `"name":"staging: reviewed and checked"`},
+		"no review of another environment": {lacking("develop", func(b *BranchRules) { b.Approvals = 0 }), "branch develop", checks.Warning,
+			"its rules lack pull requests with an approval", `"required_approving_review_count":1`},
+		"anyone may push production's branch": {rules("main", BranchRules{}, nil), "branch main", checks.Error,
+			"production is deployed from it, and its rules lack pull requests with an approval, the dismissal of approvals by a push, the approval of the last push by another person, " +
+				"a block of force pushes, a block of deletions, the required check check from GitHub Actions alone", "gh api --method POST"},
+		"production without reviews": {lacking("main", func(b *BranchRules) { b.Approvals = 0 }), "branch main", checks.Error,
+			"its rules lack pull requests with an approval", `"required_approving_review_count":1`},
+		"production with stale reviews": {lacking("main", func(b *BranchRules) { b.DismissStale = false }), "branch main", checks.Error,
+			"its rules lack the dismissal of approvals by a push", `"dismiss_stale_reviews_on_push":true`},
+		"production with a last push of the author's": {lacking("main", func(b *BranchRules) { b.ApproveLastPush = false }), "branch main", checks.Error,
+			"its rules lack the approval of the last push by another person", `"require_last_push_approval":true`},
+		"production with rules that a team bypasses": {rules("main", BranchRules{Bypassed: []string{"reviews", "checks"}}, nil), "branch main", checks.Error,
+			"from GitHub Actions alone; not counted, since others than administrators may bypass it: reviews, checks", "gh api --method POST"},
+		"production with force pushes": {lacking("main", func(b *BranchRules) { b.NoForcePush = false }), "branch main", checks.Error,
+			"its rules lack a block of force pushes", `{"type":"non_fast_forward"}`},
+		"production's branch may be deleted": {lacking("main", func(b *BranchRules) { b.NoDeletion = false }), "branch main", checks.Error,
+			"its rules lack a block of deletions", `{"type":"deletion"}`},
+		"production with a check that anyone reports": {lacking("main", func(b *BranchRules) { b.Checks = unbound }), "branch main", checks.Error,
+			"production is deployed from it, and its rules lack the required check check from GitHub Actions alone", "15368"},
+		"rules unreadable":      {rules("staging", BranchRules{}, denied), "branch staging", checks.Unknown, "its rules could not be read", adminHint},
+		"protection unreadable": {rules("staging", BranchRules{Checks: lint, Unread: denied}, nil), "branch staging", checks.Unknown, "its protection could not be read", adminHint},
+		"no check of the application's": {func(r *Repository) {
+			r.Offers.Value = false
+			lacking("staging", func(b *BranchRules) { b.Checks = nil })(r)
+		}, "branch staging", checks.Error, "without having passed a check", `"context":"CHECK"`},
+
+		"a check of the application's that anyone reports": {func(r *Repository) {
+			r.Offers.Value = false
+			lacking("main", func(b *BranchRules) { b.Checks = []StatusCheck{{"unit", 0}} })(r)
+		}, "branch main", checks.Error, "its rules lack a required check from one app alone", `"context":"CHECK"`},
+
+		"another default branch": {func(r *Repository) { r.Info.Value.DefaultBranch = "develop" }, "default branch", checks.Warning,
+			"it is develop, and not main, from which production is deployed: the jobs of production restore caches that jobs of develop wrote",
+			"gh api --method PATCH repos/balancer/v3-backend-infra -f default_branch=main"},
+
+		"no ruleset for tags": {tagRulesets(), "tags", checks.Error, "anyone who may write the repository can create the tags develop, staging, main; a workflow that calls deploy-code.yml",
+			`"include":["refs/tags/develop","refs/tags/staging","refs/tags/main"]`},
+		"a tag of another environment":            {tagRulesets(blocking("refs/tags/main", "refs/tags/develop")), "tags", checks.Warning, "create the tags staging;", `"target":"tag"`},
+		"a ruleset for other tags":                {tagRulesets(blocking("refs/tags/v*")), "tags", checks.Error, "create the tags develop, staging, main", `"rules":[{"type":"creation"}]`},
+		"a ruleset for tags with an exclusion":    {tagRulesets(excluding), "tags", checks.Error, "create the tags main;", "rulesets"},
+		"a ruleset for tags that is not in force": {tagRulesets(evaluated), "tags", checks.Error, "create the tags", "rulesets"},
+		"a ruleset for tags that maintainers bypass": {tagRulesets(blocking("refs/tags/develop"), maintained), "tags", checks.Error,
+			"create the tags staging, main;", "rulesets"},
+		"a tag of another environment, bypass of administrators": {func(r *Repository) {
+			tagRulesets(administered)(r)
+			r.Tags.Value = []string{"staging"}
+		}, "tags", checks.Warning, "the tag staging exists; a workflow", "DELETE"},
+		"a ruleset for branches":            {tagRulesets(ofBranches), "tags", checks.Error, "create the tags", "rulesets"},
+		"a ruleset that blocks moving tags": {tagRulesets(updates), "tags", checks.Error, "create the tags", "rulesets"},
+		"a tag of production's branch": {func(r *Repository) { r.Tags.Value = []string{"main"} }, "tags", checks.Error, "the tag main exists; a workflow that calls",
+			"gh api --method DELETE repos/balancer/v3-backend-infra/git/refs/tags/main"},
+		"tags unreadable":                  {func(r *Repository) { r.Tags.Err = denied }, "tags", checks.Unknown, "could not be read", adminHint},
+		"rulesets of tags unreadable":      {func(r *Repository) { r.TagRulesets.Err = denied }, "tags", checks.Unknown, "could not be read", adminHint},
 		"the workflow may not be readable": {func(r *Repository) { r.Offers = Answer[bool]{Err: denied} }, "branch main", checks.Unknown, "whether the repository has deploy-code.yml", adminHint},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +269,7 @@ func TestEvaluateGitHub(t *testing.T) {
 				if f.Subject == infraRepository+" "+test.subject {
 					found = append(found, f)
 				} else if f.Status != checks.Healthy {
-					require.Regexp(t, "unreadable|may not be readable", name, "%v", f) // what concerns several
+					require.Regexp(t, "unreadable|may not be readable|without Enterprise", name, "%v", f) // what concerns several
 				}
 			}
 			require.Len(t, found, 1)
@@ -204,9 +288,22 @@ func TestEvaluateProtectedRepositories(t *testing.T) {
 		"reviews instead of reviewers": func(r *Repository) {
 			r.Info.Value.Visibility, r.Plan, r.Environments.Value[2] = "private", "team", allowed("production", "main")
 		},
-		"checks of the application itself": func(r *Repository) { r.Offers.Value = false; r.Branches["main"].Value.Checks[0] = "unit" },
+		"checks of the application itself": func(r *Repository) {
+			r.Offers.Value = false
+			r.TagRulesets.Value = nil
+			r.Branches["main"].Value.Checks[0] = StatusCheck{"unit", 7}
+		},
+		"every tag blocked": func(r *Repository) { r.TagRulesets.Value = []Ruleset{blocking("~ALL")} },
+		"patterns of tags": func(r *Repository) {
+			r.TagRulesets.Value = []Ruleset{blocking("refs/tags/v*"), blocking("refs/tags/**/*")}
+		},
+		"several tag rulesets": func(r *Repository) {
+			r.TagRulesets.Value = []Ruleset{blocking("refs/tags/main"), blocking("refs/tags/[ds]*")}
+		},
 		"rulesets that suffice": func(r *Repository) {
-			r.Branches["main"] = Answer[BranchRules]{Value: BranchRules{Checks: []string{RequiredCheck}, Unread: errors.New("denied")}}
+			main := complete()
+			main.Unread = errors.New("denied")
+			r.Branches["main"] = Answer[BranchRules]{Value: main}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,10 +356,34 @@ func TestCommandsOfHints(t *testing.T) {
 	require.JSONEq(t, `{"prevent_self_review": true, "reviewers": [{"type": "Team", "id": 42}], "deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}}`, printed[1])
 	require.Equal(t, "api --method POST repos/balancer/v3-backend-infra/environments/production/deployment-branch-policies -f name=main", printed[2])
 
-	printed = run(protected(infraRepository).ruleset("it's", true))
-	var ruleset map[string]any
-	require.NoError(t, json.Unmarshal([]byte(printed[1]), &ruleset))
-	require.Equal(t, map[string]any{"ref_name": map[string]any{"include": []any{"refs/heads/it's"}, "exclude": []any{}}}, ruleset["conditions"])
+	printed = run(protected(infraRepository).ruleset("it's"))
+	require.Equal(t, "api --method POST repos/balancer/v3-backend-infra/rulesets --input -", printed[0])
+	require.JSONEq(t, `{"name": "it's: reviewed and checked", "target": "branch", "enforcement": "active",
+		"conditions": {"ref_name": {"include": ["refs/heads/it's"], "exclude": []}},
+		"rules": [{"type": "deletion"}, {"type": "non_fast_forward"},
+			{"type": "pull_request", "parameters": {"required_approving_review_count": 1, "require_last_push_approval": true,
+				"dismiss_stale_reviews_on_push": true, "require_code_owner_review": false, "required_review_thread_resolution": false}},
+			{"type": "required_status_checks", "parameters": {"strict_required_status_checks_policy": false,
+				"required_status_checks": [{"context": "check", "integration_id": 15368}]}}]}`, printed[1])
+	// What the commands create is what the evaluations demand.
+	var created Ruleset
+	printed = run(protected(infraRepository).tagRuleset([]string{"main", "it's"}))
+	require.Equal(t, "api --method POST repos/balancer/v3-backend-infra/rulesets --input -", printed[0])
+	require.NoError(t, json.Unmarshal([]byte(printed[1]), &created))
+	require.Equal(t, []bool{true, true, false}, []bool{created.blocks("main"), created.blocks("it's"), created.blocks("v1")})
+	for command, change := range map[string]func(*Repository){
+		"api --method PATCH repos/balancer/v3-backend-infra -f default_branch=main":                                                                                    func(r *Repository) { r.Info.Value.DefaultBranch = "x" },
+		"api --method DELETE repos/balancer/v3-backend-infra/git/refs/tags/main":                                                                                       func(r *Repository) { r.Tags.Value = []string{"main"} },
+		"api --method PUT repos/balancer/v3-backend-infra/actions/permissions/workflow -f default_workflow_permissions=read -F can_approve_pull_request_reviews=false": func(r *Repository) { r.Workflow.Value.CanApprove = true },
+	} {
+		r := protected(infraRepository)
+		change(&r)
+		for _, f := range expected(t).Evaluate(r) {
+			if f.Status != checks.Healthy {
+				require.Equal(t, []string{command}, run(f.Hint))
+			}
+		}
+	}
 	require.Equal(t, "-f name=a b;c", strings.Join(strings.Fields(run(Repository{Name: "a/b"}.allowBranch(ExpectedEnvironment{Name: "x", Branch: "a b;c"}))[0])[4:], " "))
 }
 
@@ -287,9 +408,10 @@ func fakeGitHub(t *testing.T, loggedIn bool, answers map[string]string) {
 
 func TestReadGitHub(t *testing.T) {
 	fakeGitHub(t, true, map[string]string{
-		"repos/o/r":  `{"visibility": "private", "owner": {"type": "Organization"}}`,
-		"orgs/o":     `{"plan": {"name": "team"}}`,
-		"repos/o/up": `{"visibility": "public", "owner": {"type": "User"}}`,
+		"repos/o/r":   `{"visibility": "private", "default_branch": "trunk", "owner": {"type": "Organization"}}`,
+		"orgs/o":      `{"plan": {"name": "team"}}`,
+		"repos/o/app": `{"visibility": "public"}`,
+		"repos/o/up":  `{"visibility": "public", "owner": {"type": "User"}}`,
 		"repos/o/r/environments?per_page=100": `{"total_count": 2, "environments": [
 			{"name": "production", "protection_rules": [{"type": "wait_timer", "wait_timer": 5}, {"type": "required_reviewers", "prevent_self_review": true,
 				"reviewers": [{"type": "User", "reviewer": {"id": 12, "login": "x"}}]}, {"type": "branch_policy"}],
@@ -297,18 +419,35 @@ func TestReadGitHub(t *testing.T) {
 			{"name": "open", "protection_rules": [], "deployment_branch_policy": null}]}`,
 		"repos/o/r/environments/production/deployment-branch-policies?per_page=100": `{"branch_policies": [{"id": 3, "name": "main", "type": "branch"}]}`,
 		"repos/o/r/actions/oidc/customization/sub":                                  `{"use_default": true, "use_immutable_subject": true, "sub_claim_prefix": "repo:o@1/r@2"}`,
-		"repos/o/r/actions/permissions/workflow":                                    `{"default_workflow_permissions": "write"}`,
+		"repos/o/r/actions/permissions/workflow":                                    `{"default_workflow_permissions": "write", "can_approve_pull_request_reviews": true}`,
 		"repos/o/r/actions/workflows/deploy-code.yml":                               `{"id": 1}`,
 		"repos/o/r/actions/permissions/access":                                      `{"access_level": "none"}`,
-		"repos/o/r/rules/branches/main?per_page=100": `[{"type": "pull_request", "parameters": {"required_approving_review_count": 2}},
-			{"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "check"}]}}]`,
+		"repos/o/r/rules/branches/main?per_page=100": `[{"type": "deletion", "ruleset_id": 1}, {"type": "non_fast_forward", "ruleset_id": 1},
+			{"type": "pull_request", "parameters": {"required_approving_review_count": 2, "dismiss_stale_reviews_on_push": true, "require_last_push_approval": false}, "ruleset_id": 1},
+			{"type": "pull_request", "parameters": {"required_approving_review_count": 0, "dismiss_stale_reviews_on_push": false, "require_last_push_approval": true}, "ruleset_id": 2},
+			{"type": "pull_request", "parameters": {"required_approving_review_count": 6}, "ruleset_id": 3},
+			{"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "check", "integration_id": 15368}, {"context": "lint"}]}, "ruleset_id": 2}]`,
+		"repos/o/r/rulesets/1":                           `{"id": 1, "name": "one"}`,
+		"repos/o/r/rulesets/2":                           `{"id": 2, "name": "two", "bypass_actors": [{"actor_id": 1, "actor_type": "OrganizationAdmin", "bypass_mode": "always"}]}`,
+		"repos/o/r/rulesets/3":                           `{"id": 3, "name": "three", "bypass_actors": [{"actor_id": 4, "actor_type": "RepositoryRole", "bypass_mode": "always"}]}`,
+		"repos/o/r/rules/branches/bypassed?per_page=100": `[{"type": "deletion", "ruleset_id": 9}]`,
+		"repos/o/r/branches/bypassed/protection": `{"required_pull_request_reviews": {"required_approving_review_count": 1, "dismiss_stale_reviews": true,
+			"bypass_pull_request_allowances": {"users": [], "teams": [{"id": 1}], "apps": []}}}`,
 		"repos/o/r/branches/main/protection":                "HTTP 404 Branch not protected",
 		"repos/o/r/rules/branches/feature%2Fx?per_page=100": "[]",
-		"repos/o/r/branches/feature%2Fx/protection":         `{"required_status_checks": {"contexts": ["lint"]}, "required_pull_request_reviews": {"required_approving_review_count": 1}}`,
+		"repos/o/r/branches/feature%2Fx/protection": `{"required_status_checks": {"contexts": ["lint", "check"], "checks": [{"context": "lint", "app_id": null}, {"context": "check", "app_id": 15368}]},
+			"required_pull_request_reviews": {"required_approving_review_count": 1, "dismiss_stale_reviews": true, "require_last_push_approval": true},
+			"allow_force_pushes": {"enabled": true}, "allow_deletions": {"enabled": false}}`,
+		"repos/o/r/git/ref/tags/feature/x":             `{"ref": "refs/tags/feature/x"}`,
+		"repos/o/r/rulesets?targets=tag&per_page=100":  `[{"id": 4, "name": "tags", "target": "tag", "enforcement": "active"}]`,
+		"repos/o/r/rulesets/4":                         `{"id": 4, "target": "tag", "enforcement": "active", "conditions": {"ref_name": {"include": ["refs/tags/main"], "exclude": []}}, "rules": [{"type": "creation"}]}`,
+		"repos/o/up/actions/workflows/deploy-code.yml": `{"id": 1}`,
+		"repos/o/up/git/ref/tags/main":                 "HTTP 500 oops",
+		"repos/o/up/rulesets?targets=tag&per_page=100": `[{"id": 5}]`,
 	})
 	g, err := FindGitHub(t.Context())
 	require.NoError(t, err)
-	e := Expected{Repositories: []string{"o/r", "o/up", "o/gone"}, Environments: []ExpectedEnvironment{{Name: "production", Branch: "main"}, {Name: "x", Branch: "feature/x"}}}
+	e := Expected{Repositories: []string{"o/r", "o/up", "o/app", "o/gone"}, Environments: []ExpectedEnvironment{{Name: "production", Branch: "main"}, {Name: "x", Branch: "feature/x"}, {Name: "y", Branch: "bypassed"}}}
 	found := g.Read(t.Context(), e)
 
 	r := found[0]
@@ -321,19 +460,32 @@ func TestReadGitHub(t *testing.T) {
 	require.Equal(t, int64(12), production.rule("required_reviewers").Reviewers[0].Reviewer.ID)
 	require.Nil(t, r.Environments.Value[1].Policy)
 	require.Equal(t, SubjectTemplate{UseDefault: true, Prefix: "repo:o@1/r@2"}, r.Subject.Value)
-	require.Equal(t, []string{"write", "none"}, []string{r.Workflow.Value.Default, r.Access.Value.Level})
+	require.Equal(t, "trunk", r.Info.Value.DefaultBranch)
+	require.Equal(t, WorkflowPermissions{Default: "write", CanApprove: true}, r.Workflow.Value)
+	require.Equal(t, "none", r.Access.Value.Level)
 	require.True(t, r.Offers.Value)
+	require.Equal(t, BranchRules{NoDeletion: true, NoForcePush: true, Bypassed: []string{"the reviews of the branch's protection"}}, r.Branches["bypassed"].Value)
+	require.True(t, isStatus(r.Branches["bypassed"].Err, 404), "a ruleset that cannot be read")
+	delete(r.Branches, "bypassed")
 	require.Equal(t, map[string]Answer[BranchRules]{
-		"main": {Value: BranchRules{Checks: []string{"check"}, Approvals: 2}}, "feature/x": {Value: BranchRules{Checks: []string{"lint"}, Approvals: 1}},
+		"main": {Value: BranchRules{Checks: []StatusCheck{{"check", actionsApp}, {"lint", 0}}, Approvals: 2, DismissStale: true, ApproveLastPush: true,
+			NoForcePush: true, NoDeletion: true, Bypassed: []string{"three"}}},
+		"feature/x": {Value: BranchRules{Checks: []StatusCheck{{"lint", 0}, {"check", actionsApp}}, Approvals: 1, DismissStale: true, ApproveLastPush: true,
+			NoDeletion: true}},
 	}, r.Branches)
+	require.Equal(t, Answer[[]string]{Value: []string{"feature/x"}}, r.Tags)
+	require.NoError(t, r.TagRulesets.Err)
+	require.True(t, r.TagRulesets.Value[0].blocks("main"))
 
 	// What is not answered is unknown, but for the workflow that a repository does not have.
 	require.NoError(t, found[1].Info.Err)
 	require.True(t, isStatus(found[1].Environments.Err, 404))
-	require.Equal(t, Answer[bool]{}, found[1].Offers)
+	require.Equal(t, Answer[bool]{}, found[2].Offers)
+	require.True(t, isStatus(found[1].Tags.Err, 500))
+	require.ErrorContains(t, found[1].TagRulesets.Err, "HTTP 404")
 	require.True(t, isStatus(found[1].Branches["main"].Err, 404))
 	require.ErrorContains(t, found[1].Branches["main"].Value.Unread, `GitHub answers "Not Found" (HTTP 404)`)
-	require.True(t, isStatus(found[2].Info.Err, 404))
+	require.True(t, isStatus(found[3].Info.Err, 404))
 }
 
 func TestFindGitHub(t *testing.T) {

@@ -72,9 +72,6 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 	}
 	for _, p := range problems {
 		d.warn(log, p.Check+": "+p.Message)
-		if p.Check == Verification {
-			d.record.Unverified = d.request.Unverified
-		}
 	}
 	d.image, d.record.Image = image, image.Image
 	if d.request.Kind == history.Migrate {
@@ -124,7 +121,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	for reported := ""; ; {
 		checker.now = d.deps.Clock.Now()
 		image, problems := checker.run(ctx)
-		d.upgradesDatabase = checker.upgrade
+		d.upgradesDatabase, d.record.Unverified = checker.upgrade, checker.passed
 		interval, problem := d.waitable(problems)
 		if problem == nil || !d.request.Wait && d.waitsForCrashed && checker.now.Sub(started) >= databaseCreateLimit {
 			if checker.deferred != "" {

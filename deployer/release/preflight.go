@@ -82,6 +82,8 @@ type preflight struct {
 	// must be.
 	records    history.Store
 	unverified string
+	// passed is set by run: unverified, where it let the image through; else "".
+	passed string
 	// upgrade is set by run: the deployment upgrades the database's major version.
 	upgrade bool
 	// deferred is set by run: the change of the database that will wait for the maintenance window; "" for none.
@@ -270,7 +272,7 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	return list.Map(checks.SecretProblems(settings.Values, p.env), func(found checks.KeyProblem) Problem {
 		return Problem{
 			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops,
-			Hint: "set it with `deployer secrets set " + found.Key + " --env " + p.env.Stack + "`; tasks read it when they start",
+			Hint: found.Remedy(p.env),
 		}
 	})
 }

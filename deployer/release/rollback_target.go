@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -112,7 +113,26 @@ func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, er
 		}
 		return r.find(ctx, digest, "the image of "+named)
 	}
-	return r.find(ctx, named, "")
+	image, err := r.find(ctx, named, "")
+	if err != nil {
+		return nil, err
+	}
+	return image, r.rejectMoved(named, image)
+}
+
+// rejectMoved returns an error where the tag was deployed here with another digest than it has now: of the newest deployment of the
+// tag that was verified healthy, else of the newest. A digest and TAG@DIGEST name no tag that is recorded.
+func (r rollbackResolver) rejectMoved(tag string, image *Image) error {
+	deployed := list.Find(r.records, func(d history.Deployment) bool { return d.Verified && d.Image.Tag == tag })
+	if deployed == nil {
+		deployed = list.Find(r.records, func(d history.Deployment) bool { return d.Image.Tag == tag && d.Image.Digest != "" })
+	}
+	if deployed == nil || deployed.Image.Digest == image.Digest {
+		return nil
+	}
+	return hint.With(
+		fmt.Errorf("%s was deployed to %s as %s, and is %s now: the tag was moved", tag, r.env.Name, deployed.Image.Digest, image.Digest),
+		fmt.Sprintf("deploy what ran then with --to %s, its deployment, or what the tag names now with --to %s@%s", deployed.ID, tag, image.Digest))
 }
 
 // record returns the record of a deployment, or nil.
@@ -175,7 +195,9 @@ func (r rollbackResolver) alternatives(ctx context.Context) string {
 	return "verified images in the registry: " + strings.Join(tags, ", ") + "; choose one with --to"
 }
 
-// digestOfRevision returns the digest of the image in a task definition: api:41 is short for the family of that role.
+// digestOfRevision returns the digest of the image in a task definition: api:41 is short for the family of that role. Where the
+// environment is protected or deployed with an approval, a record has to have the revision: the role of the other environments can
+// register revisions of any family.
 func (r rollbackResolver) digestOfRevision(ctx context.Context, named string) (string, error) {
 	family, revision, _ := strings.Cut(awsx.NameFromARN(named), ":")
 	service := list.Find(r.env.Services.List(), func(s environment.Service) bool {
@@ -187,6 +209,13 @@ func (r rollbackResolver) digestOfRevision(ctx context.Context, named string) (s
 	}
 	family = r.env.TaskFamily(service.Role)
 	full := family + ":" + revision
+	recorded := slices.ContainsFunc(r.records, func(d history.Deployment) bool {
+		return slices.Contains(slices.Collect(maps.Values(d.TaskDefinitions)), full)
+	})
+	if !recorded && (r.env.Protected || r.env.Delivery.Approval) {
+		return "", hint.With(fmt.Errorf("no record of %s has the revision %s, so no deployment of it registered that", r.env.Name, full),
+			"list the deployments with `deployer history --env "+r.env.Stack+"`, and give one's ID or an image")
+	}
 	out, err := r.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &full})
 	var unknown *types.ClientException
 	switch {

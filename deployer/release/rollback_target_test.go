@@ -43,6 +43,8 @@ func TestResolveRollback(t *testing.T) {
 	good := []history.Deployment{
 		deployment("20260103-000000-0003", 3, "1.3"), deployment("20260102-000000-0002", 2, "1.2"), deployment("20260101-000000-0001", 1, "1.1"),
 	}
+	moved := []history.Deployment{deployment("20260104-000000-0004", 2, "1.1"), deployment("20260101-000000-0001", 1, "1.1")}
+	moved[0].Verified = false
 	all := []ecrtypes.ImageDetail{image(1, "1.1"), image(2, "1.2"), image(3, "1.3")}
 	for name, test := range map[string]struct {
 		named           string
@@ -50,8 +52,15 @@ func TestResolveRollback(t *testing.T) {
 		records         []history.Deployment
 		want, err, hint string
 	}{
-		"the one before":            {images: all, records: good, want: "1.2"},
-		"a tag":                     {named: "1.1", images: all, records: good, want: "1.1"},
+		"the one before": {images: all, records: good, want: "1.2"},
+		"a tag":          {named: "1.1", images: all, records: good, want: "1.1"},
+		"a moved tag": {named: "1.1", images: []ecrtypes.ImageDetail{image(1), image(2, "1.1")}, records: good,
+			err:  "1.1 was deployed to staging as " + *image(1).ImageDigest + ", and is " + *image(2).ImageDigest + " now: the tag was moved",
+			hint: "deploy what ran then with --to 20260101-000000-0001, its deployment, or what the tag names now with --to 1.1@" + *image(2).ImageDigest},
+		"a moved tag that failed": {named: "1.1", images: []ecrtypes.ImageDetail{image(1), image(2, "1.1")}, records: moved,
+			err:  "1.1 was deployed to staging as " + *image(1).ImageDigest + ", and is " + *image(2).ImageDigest + " now: the tag was moved",
+			hint: "deploy what ran then with --to 20260101-000000-0001, its deployment, or what the tag names now with --to 1.1@" + *image(2).ImageDigest},
+		"a moved tag, by digest":    {named: "1.1@" + *image(2).ImageDigest, images: []ecrtypes.ImageDetail{image(2, "1.1")}, records: good, want: "1.1"},
 		"a digest":                  {named: *image(1).ImageDigest, images: all, records: good, want: "1.1"},
 		"a deployment":              {named: "20260101-000000-0001", images: all, records: good, want: "1.1"},
 		"a revision":                {named: "api:1", images: all, records: good, want: "1.1"},
@@ -80,6 +89,46 @@ func TestResolveRollback(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, test.want, found.Tag)
+		})
+	}
+}
+
+// The role of the other environments can register a revision of any family, so where deployments are approved only revisions of a record
+// are deployed.
+func TestRollbackToARecordedRevision(t *testing.T) {
+	const refused = "no record of staging has the revision v3-backend-staging-api:1, so no deployment of it registered that"
+	ran := func(revision string) []history.Deployment {
+		definitions := map[string]string{"v3-backend-staging-api-service": revision}
+		return []history.Deployment{{ID: "20260102-000000-0002"}, {ID: "20260101-000000-0001", TaskDefinitions: definitions}}
+	}
+	arn := "arn:aws:ecs:us-east-1:123456789012:task-definition/v3-backend-staging-api:1"
+	for name, test := range map[string]struct {
+		protected, approval bool
+		records             []history.Deployment
+		err                 string
+	}{
+		"neither protected nor approved": {records: nil},
+		"recorded":                       {protected: true, approval: true, records: ran("v3-backend-staging-api:1")},
+		"no records":                     {protected: true, err: refused},
+		"approved":                       {approval: true, err: refused},
+		"another revision":               {protected: true, records: ran("v3-backend-staging-api:11"), err: refused},
+		"another service":                {protected: true, records: ran("v3-backend-staging-worker:1"), err: refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := staging(t)
+			env.Protected, env.Delivery.Approval = test.protected, test.approval
+			all := []ecrtypes.ImageDetail{image(1, "1.1")}
+			r := rollbackResolver{env: env, images: fakeRegistry{images: all}, ecs: revisions(t), records: test.records}
+			for _, named := range []string{"api:1", "v3-backend-staging-api:1", arn} {
+				found, err := r.resolve(t.Context(), named)
+				if test.err != "" {
+					require.EqualError(t, err, test.err)
+					require.Equal(t, "list the deployments with `deployer history --env staging`, and give one's ID or an image", hint.Of(err))
+					continue
+				}
+				require.NoError(t, err)
+				require.Equal(t, "1.1", found.Tag)
+			}
 		})
 	}
 }

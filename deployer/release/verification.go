@@ -26,8 +26,12 @@ const Verification = "verification"
 // restart use an image that runs.
 func (p *preflight) verification(ctx context.Context, image *Image) []Problem {
 	names := p.env.Deployment.VerifiedIn
-	if len(names) == 0 || p.migrationOnly || p.restart {
-		return nil
+	p.passed = ""
+	switch {
+	case p.migrationOnly, p.restart:
+		return p.needless("the image stays the same")
+	case len(names) == 0:
+		return p.needless("deployment.verifiedIn is not set")
 	}
 	for _, name := range append([]string{p.env.Stack}, names...) {
 		records, err := p.records.List(ctx, environment.StackOf(name), historyLimit)
@@ -35,17 +39,28 @@ func (p *preflight) verification(ctx context.Context, image *Image) []Problem {
 		case err != nil && p.unverified == "":
 			return blocking(Verification, hint.With(err, "deployment.verifiedIn needs the records of "+name+": allow s3:GetObject and s3:ListBucket, or give `up` a reason with --unverified"))
 		case history.HasVerified(records, image.Digest):
-			return nil
+			return p.needless(image.Tag + " (" + awsx.ShortDigest(image.Digest) + ") was verified healthy in " + name)
 		}
 	}
 	problem := fmt.Sprintf("%s (%s) was not verified healthy in %s, within its last %d deployments", image.Tag, awsx.ShortDigest(image.Digest),
 		strings.Join(names, " or "), historyLimit)
 	if p.unverified != "" {
+		p.passed = p.unverified
 		return []Problem{{Check: Verification, Message: problem + "; it is deployed all the same: " + p.unverified, Hint: "verify it in " + names[0] + " next time"}}
 	}
 	return blocking(Verification, hint.With(fmt.Errorf("%s", problem),
 		fmt.Sprintf("deploy it there first: `deployer up --env %s --image-tag %s`; or give `up` a reason with --unverified, which the record keeps",
 			environment.StackOf(names[0]), imageName(image))))
+}
+
+// needless returns a warning where a reason was given with --unverified that was not needed, so that the record has it all the
+// same.
+func (p *preflight) needless(why string) []Problem {
+	if p.unverified == "" {
+		return nil
+	}
+	message := fmt.Sprintf("--unverified (%s) was not needed: %s", p.unverified, why)
+	return []Problem{{Check: Verification, Message: message, Hint: "leave --unverified out"}}
 }
 
 // imageName returns what names an image in a command: TAG@DIGEST, or the digest where no tag is known.
@@ -58,16 +73,16 @@ func imageName(image *Image) string {
 
 // ImageChange describes a change of the image for the question that precedes it.
 type ImageChange struct {
-	// Name names the new image by its digest, as Request.Tag; "" where the image stays the same.
+	// Name names the new image by its digest, as Request.Tag, and New in words; "" where the image stays the same.
 	Name string
-	// New is the new image, Running what runs now, in words.
+	// Running is what runs now, in words.
 	New, Running string
 }
 
 // DescribeChange resolves an image, and describes it and what runs. The name is a tag, a digest or TAG@DIGEST; "" is the running image.
 func DescribeChange(ctx context.Context, cfg aws.Config, env *environment.Environment, name string) (ImageChange, error) {
 	images := ecr.NewFromConfig(cfg)
-	change := ImageChange{New: "the image that runs", Running: describeRunning(ctx, cfg, env, images)}
+	change := ImageChange{Running: describeRunning(ctx, cfg, env, images)}
 	if name == "" {
 		return change, nil
 	}

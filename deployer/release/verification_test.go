@@ -35,7 +35,10 @@ func TestVerification(t *testing.T) {
 		"verified elsewhere":        {digest: "sha256:O", in: []string{"dev"}, want: []string{"T (sha256:O) was not verified healthy in dev, within its last 100 deployments"}, stops: true},
 		"deployed, and not healthy": {digest: "sha256:C", in: []string{"dev", "other"}, want: []string{"T (sha256:C) was not verified healthy in dev or other, within its last 100 deployments"}, stops: true},
 		"with a reason":             {digest: "sha256:C", in: []string{"dev"}, unverified: "outage", want: []string{"T (sha256:C) was not verified healthy in dev, within its last 100 deployments; it is deployed all the same: outage"}},
-		"a reason without need":     {digest: "sha256:A", in: []string{"dev"}, unverified: "outage"},
+		"a reason without need":     {digest: "sha256:A", in: []string{"dev"}, unverified: "outage", want: []string{"--unverified (outage) was not needed: T (sha256:A) was verified healthy in dev"}},
+		"a reason, verified here":   {digest: "sha256:S", in: []string{"dev"}, unverified: "outage", want: []string{"--unverified (outage) was not needed: T (sha256:S) was verified healthy in staging"}},
+		"a reason, and off":         {digest: "sha256:X", unverified: "outage", want: []string{"--unverified (outage) was not needed: deployment.verifiedIn is not set"}},
+		"a reason for a restart":    {digest: "sha256:C", in: []string{"dev"}, unverified: "outage", restart: true, want: []string{"--unverified (outage) was not needed: the image stays the same"}},
 		"a restart":                 {digest: "sha256:C", in: []string{"dev"}, restart: true},
 		"a migration":               {digest: "sha256:C", in: []string{"dev"}, migration: true},
 	} {
@@ -50,6 +53,7 @@ func TestVerification(t *testing.T) {
 				require.NotEmpty(t, problem.Hint)
 			}
 			require.Equal(t, test.want, found)
+			require.Equal(t, name == "with a reason", p.passed != "", "only a reason that was needed makes the record unverified")
 		})
 	}
 }

@@ -29,10 +29,18 @@ func History(w io.Writer, deployments []history.Deployment, format string) error
 			if !d.Ended.IsZero() {
 				duration = formatDuration(d.Ended.Sub(d.Started))
 			}
-			t.AppendRow(table.Row{d.ID, d.Kind, text.Snip(cmp.Or(d.Image.Tag, d.Image.Digest), tagWidth), outcomeText(d), duration})
+			t.AppendRow(table.Row{d.ID, kindText(d), text.Snip(cmp.Or(d.Image.Tag, d.Image.Digest), tagWidth), outcomeText(d), duration})
 		}
 		out.table(t)
 	})
+}
+
+// kindText returns the kind of a deployment; a restart is a deployment of code with the image that ran.
+func kindText(d history.Deployment) string {
+	if d.Restarted {
+		return "restart"
+	}
+	return string(d.Kind)
 }
 
 // outcomeText returns how a deployment ended, with the phase that it ended in unless it succeeded, and that its image was not verified.
@@ -63,7 +71,8 @@ func (d *document) deployment(shown history.Deployment) {
 		}
 	}
 	row("environment", shown.Environment)
-	row("kind", string(shown.Kind))
+	row("kind", kindText(shown))
+	row("service", string(shown.RestartedOnly))
 	row("by", shown.By)
 	row("started", formatTime(shown.Started))
 	row("ended", formatTime(shown.Ended))

@@ -11,7 +11,7 @@ import (
 
 func iamOperations() []operation {
 	return []operation{
-		readOp(getRole), readOp(listRolePolicies), readOp(getRolePolicy), readOp(listAttachedRolePolicies),
+		readOp(getRole), readOp(listRoles), readOp(listRolePolicies), readOp(getRolePolicy), readOp(listAttachedRolePolicies),
 		readOp(listOIDCProviders),
 	}
 }
@@ -33,18 +33,34 @@ func getRole(m model, in *iam.GetRoleInput) (*iam.GetRoleOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	role := &types.Role{
-		RoleName: aws.String(r.ID), Arn: aws.String(r.Text("arn")), Path: aws.String(r.Text("path")), RoleId: aws.String(r.Text("uniqueId")),
-		CreateDate: &r.Created, AssumeRolePolicyDocument: policyText(r.Text("assumeRolePolicy")), Description: orNil(r.Text("description")),
-		MaxSessionDuration: int32p(numberOr(r, "maxSessionDuration", 3600)),
-	}
+	role := listedRole(r)
 	if boundary := r.Text("permissionsBoundary"); boundary != "" {
 		role.PermissionsBoundary = &types.AttachedPermissionsBoundary{PermissionsBoundaryArn: aws.String(boundary)}
 	}
 	for _, tag := range ecsTags(r) {
 		role.Tags = append(role.Tags, types.Tag{Key: tag.Key, Value: tag.Value})
 	}
-	return &iam.GetRoleOutput{Role: role}, nil
+	return &iam.GetRoleOutput{Role: &role}, nil
+}
+
+// listedRole returns what lists contain of a role: neither its boundary nor its tags.
+func listedRole(r *Resource) types.Role {
+	return types.Role{
+		RoleName: aws.String(r.ID), Arn: aws.String(r.Text("arn")), Path: aws.String(r.Text("path")), RoleId: aws.String(r.Text("uniqueId")),
+		CreateDate: &r.Created, AssumeRolePolicyDocument: policyText(r.Text("assumeRolePolicy")), Description: orNil(r.Text("description")),
+		MaxSessionDuration: int32p(numberOr(r, "maxSessionDuration", 3600)),
+	}
+}
+
+func listRoles(m model, in *iam.ListRolesInput) (*iam.ListRolesOutput, error) {
+	var found []types.Role
+	for _, r := range m.ByType(typeRole) {
+		if strings.HasPrefix(r.Text("path"), deref(in.PathPrefix)) {
+			found = append(found, listedRole(r))
+		}
+	}
+	found, next, err := page(found, in.Marker, in.MaxItems, 100)
+	return &iam.ListRolesOutput{Roles: found, Marker: next, IsTruncated: next != nil}, err
 }
 
 func listRolePolicies(m model, in *iam.ListRolePoliciesInput) (*iam.ListRolePoliciesOutput, error) {

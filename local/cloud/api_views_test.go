@@ -151,6 +151,10 @@ func TestViews(t *testing.T) {
 			}
 			return url.QueryUnescape(*out.Role.AssumeRolePolicyDocument)
 		}, `{"a":"b c"}`},
+		"list of roles": {func(ctx context.Context) (any, error) {
+			out, err := roles.ListRoles(ctx, &iam.ListRolesInput{})
+			return []any{*out.Roles[0].RoleName, out.Roles[0].PermissionsBoundary == nil, out.IsTruncated}, err
+		}, []any{"role", true, false}},
 		"role's policies": {func(ctx context.Context) (any, error) {
 			out, err := roles.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: aws.String("role")})
 			return out.PolicyNames, err
