@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,14 +188,15 @@ func TestNothingIsWrittenAfterThePermit(t *testing.T) {
 	sim.Put(stateKey, []byte(`{"n":1}`))
 	alice, watched := engineOf(t, store, "alice")
 	require.Equal(t, `{"n":1}`, getState(t, alice, stateKey))
-	offline := true
+	var offline atomic.Bool
+	offline.Store(true)
 	sim.Intercept = func(w http.ResponseWriter, r *http.Request, _ bool) bool {
-		return offline && strings.Contains(r.URL.Path, "/locks/") && closeConnection(w)
+		return offline.Load() && strings.Contains(r.URL.Path, "/locks/") && closeConnection(w)
 	}
 	watched.allow(permit{start: time.Now().Add(-DefaultLeaseDuration), left: DefaultLeaseDuration})
 	require.ErrorContains(t, putState(t.Context(), alice, stateKey, `{"n":2}`), "was not renewed in time")
 	require.Contains(t, string(sim.Content(stateKey)), `{"n":1}`)
-	offline = false
+	offline.Store(false)
 	require.NoError(t, putState(t.Context(), alice, stateKey, `{"n":2}`), "it reads the lock again")
 }
 
