@@ -417,9 +417,9 @@ or delete it:
 
 // printDone prints where the databases are after a switch.
 func (r restoreRun) printDone(kept history.Deployment) {
-	now, again := "the database from "+kept.Restore.Snapshot, "to revert the switch: "+r.command("--back")
+	now, again := "the database from "+kept.Restore.Snapshot, "to revert the switch: `"+r.command("--back")+"`"
 	if kept.Restore.Revert {
-		now, again = "the database from before the switch", "to switch once more: "+r.command("--switch")
+		now, again = "the database from before the switch", "to switch once more: `"+r.command("--switch")+"`"
 	}
 	lines := []string{fmt.Sprintf("%s is %s; the services use it", r.target.Env.DatabaseIdentifier(), now)}
 	if kept.Restore.Outgoing != "" {
