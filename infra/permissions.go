@@ -292,7 +292,8 @@ func namedStatements(s scope) []statement {
 
 // roleStatements returns statements that allow creating an environment's roles, and passing them to AWS services.
 // They deny creating a role, adding a policy or changing the trust without the boundary, and replacing it. Nothing allows
-// changing the boundary, removing it, or managed policies. IAM has no such condition for passing or deleting a role.
+// changing the boundary, removing it, or managed policies. IAM has no such condition for passing a role; deleting one leads to nothing of
+// production's.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_iam.html
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Exits with 3 where the GitHub environment ENVIRONMENT does not exist, or no one but its author has to approve what is deployed
+# Exits with 3 where the GitHub environment ENVIRONMENT does not exist, or no one but who started the run has to approve what is deployed
 # although APPROVAL=true. GitHub creates an environment that only a workflow names, without any protection. For repositories
 # without required reviewers, a ruleset replaces them that demands an approved pull request for BRANCH, from which alone the
 # environment is deployed. Then only maintainers start a run, or repeat one, and without the inputs that reviewers would have to
@@ -22,12 +22,16 @@ if [ "$(jq -r '.deployment_branch_policy == null' <<<"$settings")" = true ]; the
   echo "::warning::the GitHub environment $ENVIRONMENT does not limit its deployment branches" >&2
 fi
 if [ "${APPROVAL:-}" != true ] ||
-  jq -e '[.protection_rules[]? | select(.type == "required_reviewers" and (.reviewers | length > 0))] | any' <<<"$settings" > /dev/null; then
+  jq -e '[.protection_rules[]? | select(.type == "required_reviewers" and (.reviewers | length > 0) and .prevent_self_review)] | any' \
+    <<<"$settings" > /dev/null; then
   exit 0
 fi
 rules=$(gh api "repos/$GITHUB_REPOSITORY/rules/branches/$(jq -nr --arg branch "$BRANCH" '$branch | @uri')") || rules='[]'
-jq -e '[.[] | select(.type == "pull_request" and .parameters.required_approving_review_count > 0)] | any' <<<"$rules" > /dev/null ||
-  fail "the GitHub environment $ENVIRONMENT has no required reviewers, and no ruleset demands an approved pull request for $BRANCH: add either"
+# Several rulesets add up. Without the last two, whoever is approved can push something else before the merge.
+jq -e '[.[] | select(.type == "pull_request").parameters] | any(.required_approving_review_count > 0) and
+  any(.dismiss_stale_reviews_on_push) and any(.require_last_push_approval)' <<<"$rules" > /dev/null ||
+  fail "the GitHub environment $ENVIRONMENT has no required reviewers other than who starts the run, and no ruleset demands for $BRANCH a pull request \
+whose last push is approved: add either (deployer doctor prints the commands)"
 
 for name in UNVERIFIED UNCHECKED TO MIGRATION FORCE; do
   case $name=${!name:-} in

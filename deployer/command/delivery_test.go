@@ -780,8 +780,9 @@ func TestPassed(t *testing.T) {
 // no one approves a run, only maintainers start one, without what reviewers would have to see.
 func TestProtected(t *testing.T) {
 	const policy, reviewers = `"deployment_branch_policy": {"custom_branch_policies": true}`,
-		`"protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers", "reviewers": [{"type": "Team"}]}]`
-	const approved = `[{"type": "deletion"}, {"type": "pull_request", "parameters": {"required_approving_review_count": 1}}]`
+		`"protection_rules": [{"type": "branch_policy"}, {"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]`
+	const approved = `[{"type": "deletion"}, {"type": "pull_request", "parameters": {"required_approving_review_count": 1,
+		"dismiss_stale_reviews_on_push": true}}, {"type": "pull_request", "parameters": {"require_last_push_approval": true}}]`
 	reviewed := []string{"{" + policy + "," + reviewers + "}"}
 	unreviewed := func(role string) []string {
 		return []string{"{" + policy + "}", approved, `{"permission": "write", "role_name": "` + role + `"}`}
@@ -800,7 +801,10 @@ func TestProtected(t *testing.T) {
 		"any branch":                    {"true", []string{"{" + reviewers + "}"}, "", 0, "::warning::the GitHub environment production does not limit"},
 		"no reviewers":                  {"true", []string{"{" + policy + `,"protection_rules": [{"type": "wait_timer"}]}`, "[]"}, "", 3, "::error::the GitHub environment production has no required reviewers"},
 		"an empty list of reviewers":    {"true", []string{`{"protection_rules": [{"type": "required_reviewers", "reviewers": []}]}`, "[]"}, "", 3, "no required reviewers"},
-		"pull requests without review":  {"true", []string{"{" + policy + "}", strings.Replace(approved, "1}", "0}", 1)}, "", 3, "no ruleset demands an approved pull request for release/1"},
+		"pull requests without review":  {"true", []string{"{" + policy + "}", strings.Replace(approved, "1,", "0,", 1)}, "", 3, "no ruleset demands for release/1 a pull request whose last push is approved"},
+		"reviews of an earlier push":    {"true", []string{"{" + policy + "}", strings.Replace(approved, "push\": true", "push\": false", 1)}, "", 3, "no ruleset demands"},
+		"a last push without review":    {"true", []string{"{" + policy + "}", strings.Replace(approved, "approval\": true", "approval\": false", 1)}, "", 3, "no ruleset demands"},
+		"reviewers of their own runs":   {"true", []string{strings.Replace(reviewed[0], "true, \"reviewers", "false, \"reviewers", 1), "[]"}, "", 3, "has no required reviewers other than who starts the run"},
 		"rules that cannot be read":     {"true", []string{"{" + policy + "}"}, "", 3, "no ruleset demands"},
 
 		"a maintainer":              {"true", unreviewed("maintain"), "", 0, rules + "api repos/o/app/collaborators/some%20one/permission\n::warning::no one approves this run"},

@@ -226,8 +226,8 @@ type Ruleset struct {
 		} `json:"ref_name"`
 	} `json:"conditions"`
 	Rules []RulesetRule `json:"rules"`
-	// Bypass are those for whom the ruleset does not hold. GitHub shows them only to those who may edit the ruleset.
-	Bypass []BypassActor `json:"bypass_actors"`
+	// Bypass are those for whom the ruleset does not hold.
+	Bypass []BypassActor `json:"-"`
 }
 
 // BypassActor is a role, a team, an app or a deploy key.

@@ -215,12 +215,23 @@ func (g GitHub) tagRulesets(ctx context.Context, repository string) Answer[[]Rul
 	return Answer[[]Ruleset]{found, cmp.Or(listed.Err, err)}
 }
 
-// rulesets reads rulesets, in the order of their numbers: lists have neither their conditions nor who may bypass them.
+// rulesets reads rulesets, in the order of their numbers: lists have neither their conditions nor who may bypass them. The latter is shown only
+// to those who may edit a ruleset, and an error for others.
+// Source: https://docs.github.com/en/rest/repos/rules#get-a-repository-ruleset
 func (g GitHub) rulesets(ctx context.Context, repository string, ids []int64) ([]Ruleset, error) {
 	found, errs := make([]Ruleset, len(ids)), make([]error, len(ids))
 	parallel(len(ids), func(i int) {
-		one := read[Ruleset](ctx, g, "repos/%s/rulesets/%d", repository, ids[i])
-		found[i], errs[i] = one.Value, one.Err
+		one := read[struct {
+			Ruleset
+			Bypass *[]BypassActor `json:"bypass_actors"`
+		}](ctx, g, "repos/%s/rulesets/%d", repository, ids[i])
+		found[i], errs[i] = one.Value.Ruleset, one.Err
+		switch bypass := one.Value.Bypass; {
+		case bypass != nil:
+			found[i].Bypass = *bypass
+		case one.Err == nil:
+			errs[i] = fmt.Errorf("GitHub does not show this account who may bypass the ruleset %s", found[i].Name)
+		}
 	})
 	return found, errors.Join(errs...)
 }

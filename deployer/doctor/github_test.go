@@ -427,7 +427,7 @@ func TestReadGitHub(t *testing.T) {
 			{"type": "pull_request", "parameters": {"required_approving_review_count": 0, "dismiss_stale_reviews_on_push": false, "require_last_push_approval": true}, "ruleset_id": 2},
 			{"type": "pull_request", "parameters": {"required_approving_review_count": 6}, "ruleset_id": 3},
 			{"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "check", "integration_id": 15368}, {"context": "lint"}]}, "ruleset_id": 2}]`,
-		"repos/o/r/rulesets/1":                           `{"id": 1, "name": "one"}`,
+		"repos/o/r/rulesets/1":                           `{"id": 1, "name": "one", "bypass_actors": []}`,
 		"repos/o/r/rulesets/2":                           `{"id": 2, "name": "two", "bypass_actors": [{"actor_id": 1, "actor_type": "OrganizationAdmin", "bypass_mode": "always"}]}`,
 		"repos/o/r/rulesets/3":                           `{"id": 3, "name": "three", "bypass_actors": [{"actor_id": 4, "actor_type": "RepositoryRole", "bypass_mode": "always"}]}`,
 		"repos/o/r/rules/branches/bypassed?per_page=100": `[{"type": "deletion", "ruleset_id": 9}]`,
@@ -440,7 +440,7 @@ func TestReadGitHub(t *testing.T) {
 			"allow_force_pushes": {"enabled": true}, "allow_deletions": {"enabled": false}}`,
 		"repos/o/r/git/ref/tags/feature/x":             `{"ref": "refs/tags/feature/x"}`,
 		"repos/o/r/rulesets?targets=tag&per_page=100":  `[{"id": 4, "name": "tags", "target": "tag", "enforcement": "active"}]`,
-		"repos/o/r/rulesets/4":                         `{"id": 4, "target": "tag", "enforcement": "active", "conditions": {"ref_name": {"include": ["refs/tags/main"], "exclude": []}}, "rules": [{"type": "creation"}]}`,
+		"repos/o/r/rulesets/4":                         `{"id": 4, "target": "tag", "enforcement": "active", "conditions": {"ref_name": {"include": ["refs/tags/main"], "exclude": []}}, "rules": [{"type": "creation"}], "bypass_actors": []}`,
 		"repos/o/up/actions/workflows/deploy-code.yml": `{"id": 1}`,
 		"repos/o/up/git/ref/tags/main":                 "HTTP 500 oops",
 		"repos/o/up/rulesets?targets=tag&per_page=100": `[{"id": 5}]`,
@@ -510,4 +510,13 @@ func TestTheWorkflowsExist(t *testing.T) {
 	require.Contains(t, ci.Jobs, RequiredCheck)
 	require.Empty(t, ci.Jobs[RequiredCheck].Name, "the context of a status check is the job's name")
 	require.FileExists(t, "../../.github/workflows/"+deployWorkflow)
+}
+
+// A ruleset that anyone may bypass looks the same to an account that is not shown who.
+func TestHiddenBypassIsAnError(t *testing.T) {
+	fakeGitHub(t, true, map[string]string{"repos/o/r/rulesets/1": `{"id": 1, "name": "one"}`, "repos/o/r/rulesets/2": `{"id": 2, "bypass_actors": []}`})
+	g, err := FindGitHub(t.Context())
+	require.NoError(t, err)
+	_, err = g.rulesets(t.Context(), "o/r", []int64{1, 2})
+	require.EqualError(t, err, "GitHub does not show this account who may bypass the ruleset one")
 }
