@@ -27,7 +27,7 @@ if [ "${APPROVAL:-}" != true ] ||
   exit 0
 fi
 rules=$(gh api "repos/$GITHUB_REPOSITORY/rules/branches/$(jq -nr --arg branch "$BRANCH" '$branch | @uri')") || rules='[]'
-# Several rulesets add up. Without the last two, whoever is approved can push something else before the merge.
+# Several rulesets add up. Without the last two, the approved author can push something else before the merge.
 jq -e '[.[] | select(.type == "pull_request").parameters] | any(.required_approving_review_count > 0) and
   any(.dismiss_stale_reviews_on_push) and any(.require_last_push_approval)' <<<"$rules" > /dev/null ||
   fail "the GitHub environment $ENVIRONMENT has no required reviewers other than who starts the run, and no ruleset demands for $BRANCH a pull request \

@@ -512,7 +512,7 @@ func TestTheWorkflowsExist(t *testing.T) {
 	require.FileExists(t, "../../.github/workflows/"+deployWorkflow)
 }
 
-// A ruleset that anyone may bypass looks the same to an account that is not shown who.
+// A ruleset that anyone may bypass cannot be distinguished by an account that is not shown who.
 func TestHiddenBypassIsAnError(t *testing.T) {
 	fakeGitHub(t, true, map[string]string{"repos/o/r/rulesets/1": `{"id": 1, "name": "one"}`, "repos/o/r/rulesets/2": `{"id": 2, "bypass_actors": []}`})
 	g, err := FindGitHub(t.Context())
