@@ -272,6 +272,9 @@ func (a *Account) deleteNow(t resourceType, typ, id string, properties map[strin
 // Source: https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/rds/instance.go
 var deletionArguments = []string{"skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "forceDestroy", "skipDestroy"}
 
+// DeletionArguments returns the properties of resources that only a state has, so that reading the account does not change them.
+func DeletionArguments() []string { return slices.Clone(deletionArguments) }
+
 // setDeletionArguments replaces the resource's deletion arguments by those of a state.
 func (r *Resource) setDeletionArguments(properties map[string]any) {
 	for _, name := range deletionArguments {

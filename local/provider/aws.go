@@ -292,10 +292,19 @@ func (p *awsProvider) Read(ctx context.Context, r plugin.ReadRequest) (plugin.Re
 	if filled, known := r.Inputs[defaultsKey]; known {
 		inputs[defaultsKey] = filled
 	}
-	return plugin.ReadResponse{ReadResult: plugin.ReadResult{
-		ID:     resource.ID(found.ID),
-		Inputs: inputs, Outputs: fromAccount(found.Outputs, r.State),
-	}}, nil
+	outputs := fromAccount(found.Outputs, r.State)
+	for _, name := range cloud.DeletionArguments() { // AWS does not know them
+		keepFromState(inputs, r.Inputs, resource.PropertyKey(name))
+		keepFromState(outputs, r.State, resource.PropertyKey(name))
+	}
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: resource.ID(found.ID), Inputs: inputs, Outputs: outputs}}, nil
+}
+
+// keepFromState replaces a property that was read by the state's, if the state has it.
+func keepFromState(read, state resource.PropertyMap, name resource.PropertyKey) {
+	if value, known := state[name]; known {
+		read[name] = value
+	}
 }
 
 // Update changes the resource. In a preview the properties that AWS computed before are kept.

@@ -277,3 +277,19 @@ func TestReadOfAMissingResource(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, plugin.ReadResponse{}, read)
 }
+
+// An account does not know what a resource's deletion takes: a refresh keeps what the state has, such as the final snapshot's new name.
+func TestReadKeepsDeletionArguments(t *testing.T) {
+	p := newProvider(t)
+	created, err := p.Create(t.Context(), plugin.CreateRequest{Type: "aws:cloudwatch/logGroup:LogGroup", Properties: properties(map[string]any{
+		"name": "logs", "skipDestroy": true})})
+	require.NoError(t, err)
+	state := created.Properties.Copy()
+	state["skipDestroy"] = resource.NewProperty(false)
+	read, err := p.Read(t.Context(), plugin.ReadRequest{Type: "aws:cloudwatch/logGroup:LogGroup", ID: created.ID,
+		Inputs: properties(map[string]any{"name": "logs", "skipDestroy": false}), State: state})
+	require.NoError(t, err)
+	require.Equal(t, state, read.Outputs)
+	require.False(t, read.Inputs["skipDestroy"].BoolValue())
+	require.Equal(t, "logs", read.Inputs["name"].StringValue())
+}
