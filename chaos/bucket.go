@@ -143,7 +143,7 @@ func bucketDeployer(ctx context.Context) error {
 	})
 }
 
-// updates is the state of the trials.
+// updates declares the state of the trials.
 type updates struct{ Updates []string }
 
 // bucketEngine reads the state once, and writes it several times with one more update. It prints what was accepted, and repeats
@@ -190,7 +190,7 @@ func bucketEngine(ctx context.Context) error {
 	return nil
 }
 
-// disturbance is what happens to the processes of one deployer.
+// A disturbance is what happens to the processes of one deployer.
 type disturbance struct {
 	name, what string
 	// roles get the signal; what is "disconnect" for the network of all of them.
@@ -254,7 +254,7 @@ func (r bucketResult) String() string {
 	return fmt.Sprintf("%4d %s %d writes by %d holders, %d of 2 deployers stopped: %s", r.number, mark, r.accepted, r.acquisitions, r.stopped, strings.Join(all, "; "))
 }
 
-// bucketLab is the bucket of one trial, and what it has seen.
+// A bucketLab is the bucket of one trial, and what it has seen.
 type bucketLab struct {
 	*s3sim.Server
 	mu      sync.Mutex

@@ -250,7 +250,7 @@ func TestDockerignoreKeepsAllSources(t *testing.T) {
 	require.True(t, ignored)
 }
 
-// cached is a step that restores or saves a cache.
+// A cached step is one that restores or saves a cache.
 type cached struct{ paths, key string }
 
 // caches returns the caches of the composite action that builds the deployer, restored and saved ones.
@@ -391,7 +391,7 @@ func TestReleaseIsBuiltFromTheCheckout(t *testing.T) {
 	require.NotRegexp(t, `(?m)^[^#=\n]+$`, string(constraints), "a version is missing")
 }
 
-// imageStage is a stage of a Dockerfile: what it is based on, and its instructions.
+// An imageStage is a stage of a Dockerfile: what it is based on, and its instructions.
 type imageStage struct{ base, text string }
 
 func imageStages(t *testing.T, file string) map[string]imageStage {

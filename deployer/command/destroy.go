@@ -211,7 +211,7 @@ func describeDestroy(ctx context.Context, env *environment.Environment, done sta
 	return err
 }
 
-// restated is an error in other words.
+// A restated error has another text.
 type restated struct {
 	text string
 	err  error

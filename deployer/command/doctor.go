@@ -33,7 +33,7 @@ that is not healthy has a hint. Exits with 0 if all is healthy, with 1 for an er
 	}
 }
 
-// readLimit is how long each source, such as AWS or GitHub, may take to answer.
+// readLimit limits the time for each source, such as AWS or GitHub, to answer.
 const readLimit = 30 * time.Second
 
 type doctorOptions struct {

@@ -205,7 +205,7 @@ func write(out io.Writer, modules []module) error {
 	}
 	var b strings.Builder
 	b.WriteString("This program contains the software that is listed here, with the license of each.\n" +
-		"The source of MODULE VERSION is at https://proxy.golang.org/MODULE/@v/VERSION.zip.\n")
+		"`go mod download MODULE@VERSION` fetches the source of each.\n")
 	line := strings.Repeat("=", 80)
 	for _, text := range order {
 		fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n%s\n", line, strings.Join(users[text], "\n"), line, text)

@@ -36,6 +36,8 @@ type Server struct {
 	// Intercept handles a request in place of the server if it returns true, as for a network that is down; nil if nothing does.
 	// It is called before a request acts, and, with acted, between its action and the response.
 	Intercept func(w http.ResponseWriter, r *http.Request, acted bool) bool
+	// Now returns the server's time; nil means the machine's.
+	Now func() time.Time
 
 	mu      sync.Mutex
 	objects map[string]stored
@@ -77,11 +79,19 @@ func (s *Server) Keys() []string {
 func (s *Server) Put(key string, content []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.store(key, stored{content: content, header: http.Header{}, modified: time.Now()}, "", nil)
+	s.store(key, stored{content: content, header: http.Header{}, modified: s.now()}, "", nil)
+}
+
+func (s *Server) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	body, err := io.ReadAll(r.Body)
 	if err != nil || s.Intercept != nil && s.Intercept(w, r, false) {
 		return
@@ -134,7 +144,7 @@ func (s *Server) act(r *http.Request, key string, body []byte) func(http.Respons
 		}
 		body, header = source.content, source.header
 	}
-	now := stored{content: body, header: header, modified: time.Now()}
+	now := stored{content: body, header: header, modified: s.now()}
 	s.store(key, now, Client(r), header)
 	return func(w http.ResponseWriter) {
 		w.Header().Set("ETag", now.etag())
