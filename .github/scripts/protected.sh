@@ -9,11 +9,12 @@ set -euo pipefail
 # fail prints an error annotation.
 fail() { echo "::error::$1" >&2; exit 3; }
 
-# Reviewers see a reason in the name of the job: one that is blank, or that changes how the name is displayed, would hide its use.
+# Reviewers see a reason in the name of the job: one that is blank, or that changes how the name is displayed, would hide its use. The deployer
+# rejects one that has the form of a flag.
 for name in UNVERIFIED UNCHECKED; do
   [ -z "${!name:-}" ] || jq -en --arg reason "${!name}" '$reason |
-    length <= 200 and test("[\\p{L}\\p{N}]") and (test("[\\p{C}\\p{Zl}\\p{Zp}]") | not)' > /dev/null ||
-    fail "${name,,} is no reason: write one line of text, at most 200 characters"
+    length <= 200 and (startswith("-") | not) and test("[\\p{L}\\p{N}]") and (test("[\\p{C}\\p{Zl}\\p{Zp}]") | not)' > /dev/null ||
+    fail "${name,,} is no reason: write one line of text, at most 200 characters, that does not begin with a hyphen"
 done
 
 settings=$(gh api "repos/$GITHUB_REPOSITORY/environments/$ENVIRONMENT") ||

@@ -823,6 +823,7 @@ func TestProtected(t *testing.T) {
 
 		"a reason for reviewers":  {"true", reviewed, "UNCHECKED=rotes main: Störung, Teil 2", 0, ""},
 		"a blank reason":          {"true", reviewed, "UNCHECKED= ", 3, "::error::unchecked is no reason: write one line of text"},
+		"a flag as a reason":      {"true", reviewed, "UNVERIFIED=--strict", 3, "::error::unverified is no reason"},
 		"a reason of two lines":   {"true", reviewed, "UNVERIFIED=urgent\n::notice::approved", 3, "::error::unverified is no reason"},
 		"a reason from the right": {"true", reviewed, "UNVERIFIED=urgent \u202edeifirev", 3, "::error::unverified is no reason"},
 		"a long reason":           {"false", reviewed, "UNCHECKED=" + strings.Repeat("a", 201), 3, "::error::unchecked is no reason"},
