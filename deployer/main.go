@@ -5,7 +5,8 @@ import (
 	"os"
 
 	"github.com/balancer/v3-backend-infra/deployer/command"
-	_ "github.com/balancer/v3-backend-infra/deployer/noquery" // before the engine's SDK asks the terminal for its colors
+	_ "github.com/balancer/v3-backend-infra/deployer/gcpercent" // before the SDKs are initialised
+	_ "github.com/balancer/v3-backend-infra/deployer/noquery"   // before the engine's SDK asks the terminal for its colors
 )
 
 // version is set by the linker.

@@ -20,7 +20,8 @@ func TestKilledDeployer(t *testing.T) {
 	l := newHarness(t, nil)
 	h := l.open(t)
 	deployer := exec.Command(os.Args[0], "-test.run=^TestDeployerToBeKilled$")
-	deployer.Env = append(os.Environ(), "ENGINE_TEST_PROJECT="+l.stack.Project)
+	// Killed, it removes nothing that it has written.
+	deployer.Env = append(os.Environ(), "ENGINE_TEST_PROJECT="+l.stack.Project, "TMPDIR="+t.TempDir())
 	out, err := deployer.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, deployer.Start())
