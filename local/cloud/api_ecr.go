@@ -1,6 +1,10 @@
 package cloud
 
 import (
+	"errors"
+	"io"
+	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +17,7 @@ import (
 func ecrOperations() []operation {
 	return []operation{
 		readOp(describeRepositories), readOp(describeImages), readOp(batchGetImage), readOp(describeImageScanFindings),
+		readOp(getDownloadURLForLayer),
 		writeOp(putImage),
 	}
 }
@@ -63,9 +68,10 @@ func (m model) images(repository string) ([]*Image, error) {
 	if !m.faults[faultImageMissing] {
 		return images, nil
 	}
-	older := manifestOf(m.derive("older image"))
+	config := configOf("", "amd64")
+	older := manifestOf(m.derive("older image"), config)
 	remaining := []*Image{{
-		Digest: digestOf(older), Manifest: older, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),
+		Digest: digestOf(older), Manifest: older, Config: config, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),
 	}}
 	for _, image := range images {
 		untagged := *image
@@ -206,6 +212,49 @@ func batchGetImage(m model, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutpu
 		out.Images = append(out.Images, m.imageOf(in.RepositoryName, id.ImageTag, image))
 	}
 	return out, nil
+}
+
+// layerHost is the host of the URLs from which layers are downloaded; the account's HTTP client answers for it.
+const layerHost = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
+
+// getDownloadURLForLayer returns the URL of a configuration. Layers are not simulated.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
+func getDownloadURLForLayer(m model, in *ecr.GetDownloadUrlForLayerInput) (*ecr.GetDownloadUrlForLayerOutput, error) {
+	images, err := m.images(deref(in.RepositoryName))
+	if err != nil {
+		return nil, err
+	}
+	digest := deref(in.LayerDigest)
+	if configOfDigest(images, digest) == "" {
+		return nil, &types.LayersNotFoundException{Message: aws.String("The layer with digest '" + digest + "' does not exist within the repository")}
+	}
+	return &ecr.GetDownloadUrlForLayerOutput{
+		LayerDigest: in.LayerDigest, DownloadUrl: aws.String("https://" + layerHost + "/" + deref(in.RepositoryName) + "/" + digest + "?X-Amz-Signature=local"),
+	}, nil
+}
+
+// configOfDigest returns the configuration with the digest, "" where no image has it.
+func configOfDigest(images []*Image, digest string) string {
+	i := slices.IndexFunc(images, func(image *Image) bool { return image.Config != "" && digestOf(image.Config) == digest })
+	if i < 0 {
+		return ""
+	}
+	return images[i].Config
+}
+
+// download answers a request for what getDownloadURLForLayer returned the URL of.
+func (a *Account) download(in *http.Request) (*http.Response, error) {
+	if in.URL.Host != layerHost {
+		return nil, errors.New("local mode does not reach the network")
+	}
+	repository, digest := path.Split(strings.TrimPrefix(in.URL.Path, "/"))
+	response := &http.Response{Request: in, StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: http.NoBody}
+	return response, a.View(func(s *State) error {
+		if config := configOfDigest(s.Registry.Images[path.Clean(repository)], digest); config != "" {
+			response.StatusCode, response.Status, response.Body = http.StatusOK, "200 OK", io.NopCloser(strings.NewReader(config))
+		}
+		return nil
+	})
 }
 
 func (m model) imageOf(repository, tag *string, image *Image) types.Image {

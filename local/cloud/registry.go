@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,8 +23,9 @@ type Image struct {
 	Digest string    `json:"digest"`
 	Tags   []string  `json:"tags"`
 	Pushed time.Time `json:"pushed"`
-	// Manifest is the document that Digest is computed from.
+	// Manifest is the document that Digest is computed from, Config the configuration that it names, which has the image's platform.
 	Manifest string `json:"manifest"`
+	Config   string `json:"config,omitempty"`
 }
 
 func (r *Registry) find(repository string, match func(*Image) bool) *Image {
@@ -52,8 +54,9 @@ func (r *Registry) tag(repository, tag string, image *Image) {
 
 // push adds an image; each content gives another digest.
 func (r *Registry) push(repository, content string, at time.Time, tags ...string) *Image {
-	manifest := manifestOf(content)
-	image := &Image{Digest: digestOf(manifest), Manifest: manifest, Pushed: at}
+	config := configOf(content, architectureOf(tags))
+	manifest := manifestOf(content, config)
+	image := &Image{Digest: digestOf(manifest), Manifest: manifest, Config: config, Pushed: at}
 	if r.Images == nil {
 		r.Images = map[string][]*Image{}
 	}
@@ -66,12 +69,28 @@ func (r *Registry) push(repository, content string, at time.Time, tags ...string
 
 // manifestOf returns a Docker image manifest, version 2.
 // https://distribution.github.io/distribution/spec/manifest-v2-2/
-func manifestOf(content string) string {
+func manifestOf(content, config string) string {
 	const media = "application/vnd.docker.distribution.manifest.v2+json"
 	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,`+
 		`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":7023,"digest":%q},`+
 		`"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":%d,"digest":%q}]}`,
-		media, digestOf("config "+content), imageSize, digestOf("layer "+content))
+		media, digestOf(config), imageSize, digestOf("layer "+content))
+}
+
+// configOf returns an image's configuration.
+// https://github.com/opencontainers/image-spec/blob/main/config.md
+func configOf(content, architecture string) string {
+	return fmt.Sprintf(`{"architecture":%q,"os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, architecture, digestOf("layer "+content))
+}
+
+// armSuffix ends the tag of an image that is built for arm64.
+const armSuffix = "-arm64"
+
+func architectureOf(tags []string) string {
+	if slices.ContainsFunc(tags, func(tag string) bool { return strings.HasSuffix(tag, armSuffix) }) {
+		return "arm64"
+	}
+	return "amd64"
 }
 
 // imageSize is the size of every image in bytes.
@@ -100,7 +119,8 @@ func (m model) seedRegistry(stacks []Stack) {
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
 var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-// Push adds an image with a new digest under a tag, as `docker push` does. An existing tag moves to it.
+// Push adds an image with a new digest under a tag, as `docker push` does. An existing tag moves to it. It is built for linux/amd64, and for
+// linux/arm64 where the tag ends with -arm64.
 func (a *Account) Push(tag string) (Image, error) {
 	if !tagPattern.MatchString(tag) {
 		return Image{}, fmt.Errorf("%q is not an image tag: use at most 128 letters, digits, dots, hyphens and underscores", tag)
