@@ -77,7 +77,7 @@ func migrationHint(env *environment.Environment, exitCode int32, lines []string,
 		return inEnvironment.Replace(migrationCauses[at].hint) + unchanged
 	}
 	if strings.TrimSpace(log) == "" {
-		return killed + "there is no log that tells whether a migration began: compare the schema with the migrations before you run the same command again"
+		return killed + "no log shows whether a migration began: compare the schema with the migrations before you run the same command again"
 	}
 	return killed + "its log names no migration that began: correct what the log shows, then run the same command again"
 }

@@ -69,7 +69,7 @@ func TestMigrationHintWithoutAKnownCause(t *testing.T) {
 	}{
 		{"something else", "panic: out of ideas", 1, false, unknown},
 		{"no code of an error", "P10012 rows", 1, false, unknown},
-		{"no log", "", 1, false, "there is no log that tells whether a migration began"},
+		{"no log", "", 1, false, "no log shows whether a migration began"},
 		{"killed before", "Datasource \"db\"", 137, false, killed},
 		{"killed in the middle", "Applying migration `1_x`", 137, true, killed},
 	} {
