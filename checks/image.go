@@ -173,9 +173,13 @@ func evaluateImage(
 	return f.healthy("Running", "%s%s", digests[0], scanSummary(images[digests[0]], high))
 }
 
+// scanSummary returns what the scan found, or why it found nothing.
 func scanSummary(image *ecrimage.Image, high int) string {
-	if !image.Scanned {
-		return ", not scanned"
+	switch {
+	case image.Scanned:
+		return ", no critical findings, " + text.Plural(high, "high one", "high ones")
+	case image.Status != "":
+		return ", not scanned: " + cmp.Or(image.Description, string(image.Status))
 	}
-	return ", no critical findings, " + text.Plural(high, "high one", "high ones")
+	return ", not scanned"
 }

@@ -94,7 +94,9 @@ func TestEvaluateImage(t *testing.T) {
 		env      string
 		want     verdict
 	}{
-		"running":          {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"running": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"scan failed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": {Findings: ecrimage.Findings{
+			Status: ecrtypes.ScanStatusFailed, Description: "UnsupportedImageError: x"}}}, "", "dev", verdict{Healthy, "Running", "sha256:1, not scanned: UnsupportedImageError: x"}},
 		"not scanned":      {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
 		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}},
 		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}},

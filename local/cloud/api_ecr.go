@@ -132,14 +132,19 @@ func describeImages(m model, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOu
 	}
 	out := &ecr.DescribeImagesOutput{NextToken: next}
 	for _, image := range part {
-		out.ImageDetails = append(out.ImageDetails, types.ImageDetail{
+		detail := types.ImageDetail{
 			RegistryId: aws.String(m.ID), RepositoryName: in.RepositoryName, ImageDigest: aws.String(image.Digest),
-			ImageTags: slices.Clone(image.Tags), ImagePushedAt: aws.Time(image.Pushed), ImageSizeInBytes: aws.Int64(imageSize),
-			ImageManifestMediaType:   aws.String("application/vnd.docker.distribution.manifest.v2+json"),
-			ArtifactMediaType:        aws.String("application/vnd.docker.container.image.v1+json"),
-			ImageScanStatus:          scanStatus(),
-			ImageScanFindingsSummary: &types.ImageScanFindingsSummary{FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute))},
-		})
+			ImageTags: slices.Clone(image.Tags), ImagePushedAt: aws.Time(image.Pushed), ImageManifestMediaType: aws.String(image.mediaType()),
+		}
+		if image.mediaType() == mediaManifest {
+			// An index is not scanned, and has no size of its own to speak of.
+			detail.ImageSizeInBytes, detail.ImageScanStatus = aws.Int64(imageSize), scanStatus()
+			detail.ArtifactMediaType = aws.String("application/vnd.docker.container.image.v1+json")
+			detail.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{
+				FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute)),
+			}
+		}
+		out.ImageDetails = append(out.ImageDetails, detail)
 	}
 	return out, nil
 }
@@ -261,7 +266,7 @@ func (m model) imageOf(repository, tag *string, image *Image) types.Image {
 	return types.Image{
 		RegistryId: aws.String(m.ID), RepositoryName: repository, ImageManifest: aws.String(image.Manifest),
 		ImageId:                &types.ImageIdentifier{ImageDigest: aws.String(image.Digest), ImageTag: tag},
-		ImageManifestMediaType: aws.String("application/vnd.docker.distribution.manifest.v2+json"),
+		ImageManifestMediaType: aws.String(image.mediaType()),
 	}
 }
 
