@@ -167,23 +167,46 @@ func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, b
 // Events of deployments; the first group of failedDeployment is the ID of the deployment.
 var (
 	failedDeployment = regexp.MustCompile(`\(deployment (\S+)\) deployment failed`)
+	rollingBack      = regexp.MustCompile(`rolling back to`)
 	reachedState     = regexp.MustCompile(`has reached a steady state|deployment completed`)
 )
 
-// eventsOfFailed returns the ID of the deployment that failed last by the service's events, and its events; "" where no event names one.
-func eventsOfFailed(s ecstypes.Service) (id string, events []ecstypes.ServiceEvent) {
-	for _, event := range newestFirst(s.Events) {
+// deploymentFailure holds what a service's events have of the deployment that failed last.
+type deploymentFailure struct {
+	// id is the deployment's, "" where no event names it.
+	id string
+	// since is when the service was stable before, the zero time where no event has that; events are those from then to the failure.
+	since  time.Time
+	events []ecstypes.ServiceEvent
+}
+
+// failureIn returns the last failure in a service's events.
+func failureIn(events []ecstypes.ServiceEvent) deploymentFailure {
+	var failure deploymentFailure
+	found := false
+	for _, event := range newestFirst(events) {
 		message := aws.ToString(event.Message)
-		if match := failedDeployment.FindStringSubmatch(message); id == "" && match != nil {
-			id = match[1]
-		} else if id != "" && reachedState.MatchString(message) {
-			return id, events
+		if match := failedDeployment.FindStringSubmatch(message); match != nil && failure.id == "" {
+			failure.id, found = match[1], true
 		}
-		if id != "" {
-			events = append(events, event)
+		found = found || rollingBack.MatchString(message)
+		if found && reachedState.MatchString(message) {
+			failure.since = aws.ToTime(event.CreatedAt)
+			break
+		}
+		if found {
+			failure.events = append(failure.events, event)
 		}
 	}
-	return id, events
+	return failure
+}
+
+// includes reports whether the failed deployment started a task: by its ID, or else as far as the time shows.
+func (f deploymentFailure) includes(task ecstypes.Task) bool {
+	if f.id != "" {
+		return aws.ToString(task.StartedBy) == f.id
+	}
+	return !aws.ToTime(task.CreatedAt).Before(f.since)
 }
 
 func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[string]any {
@@ -216,23 +239,21 @@ type stops struct {
 func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
 	primary := PrimaryDeployment(service)
 	newest := aws.ToString(primary.Id)
-	failed, events := eventsOfFailed(service)
+	failure := failureIn(service.Events)
 	var own, before []ecstypes.Task
 	tasks := tasksOfService(stopped, aws.ToString(service.ServiceName))
 	for _, task := range tasks {
-		by := aws.ToString(task.StartedBy)
-		switch {
+		switch by := aws.ToString(task.StartedBy); {
 		case newest == "" || by == "" || by == newest:
 			own = append(own, task)
-		case failed == "" || by == failed:
-			// Without an event, that of the newest task is the last that was replaced.
-			failed, before = by, append(before, task)
+		case failure.includes(task):
+			before = append(before, task)
 		}
 	}
 	return stops{
 		all:     causesOf(tasks),
 		failing: orLaunchFailure(failedStops(causesOf(own)), service.Events, aws.ToTime(primary.CreatedAt)),
-		before:  orLaunchFailure(failedStops(causesOf(before)), events, time.Time{}),
+		before:  orLaunchFailure(failedStops(causesOf(before)), failure.events, failure.since),
 	}
 }
 

@@ -69,6 +69,12 @@ func by(deployment string, task ecstypes.Task) ecstypes.Task {
 	return task
 }
 
+// created returns the task as it was created at a time.
+func created(at *time.Time, task ecstypes.Task) ecstypes.Task {
+	task.CreatedAt = at
+	return task
+}
+
 func TestEvaluateService(t *testing.T) {
 	const (
 		done    = ecstypes.DeploymentRolloutStateCompleted
@@ -108,6 +114,13 @@ func TestEvaluateService(t *testing.T) {
 				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) (deployment ecs-svc/3) deployment failed: tasks failed to start.")},
 			}
 		}), append(ofAPI(5, by("ecs-svc/1", crash)), ofAPI(1, by("ecs-svc/3", noKey))...),
+			verdict{Warning, "RolledBack", "after ECS rolled the last deployment back; 1 stopped: the secret has no key SENTRY_DSN"}},
+		"rolled back, and the event does not name the deployment": {service(1, 1, done, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{
+				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")},
+				{CreatedAt: ago(10 * time.Minute), Message: aws.String("(service x) has reached a steady state.")},
+			}
+		}), append(ofAPI(5, created(ago(20*time.Minute), by("ecs-svc/1", crash))), ofAPI(1, created(ago(5*time.Minute), by("ecs-svc/3", noKey)))...),
 			verdict{Warning, "RolledBack", "after ECS rolled the last deployment back; 1 stopped: the secret has no key SENTRY_DSN"}},
 		"rolled back without capacity": {service(1, 1, done, func(s *ecstypes.Service) {
 			s.Events = []ecstypes.ServiceEvent{

@@ -76,7 +76,7 @@ func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateImage(running, images, readExpectedImage(ctx, rc), rc.env)}, nil
 }
 
-// expectedImage is the digest that should run, "" where it is unknown, and what names it.
+// expectedImage holds the digest that should run, "" where it is unknown, and what names it.
 type expectedImage struct {
 	digest, source string
 }

@@ -165,7 +165,7 @@ var codeTexts = map[ecstypes.TaskStopCode]string{
 	ecstypes.TaskStopCodeTerminationNotice: "maintenance",
 }
 
-// launchFailures are what ECS's events contain where it cannot start a task, or cannot make it part of the service.
+// launchFailures lists what ECS's events contain where it cannot start a task, or cannot make it part of the service.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 var launchFailures = []string{
 	"unable to place a task", "unable to place tasks", "failed to launch a task", "unable to consistently start tasks", "unable to assume the",

@@ -19,7 +19,7 @@ const (
 	badKey      = "invalid character 'ï' looking for beginning of value"
 )
 
-// documentedReasons are the reasons that AWS documents for stopped tasks on Fargate, with those that users reported of the same kinds.
+// documentedReasons lists the reasons that AWS documents for stopped tasks on Fargate, with those that users reported of the same kinds.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
@@ -129,7 +129,7 @@ var documentedReasons = []struct {
 	{"Task stopped by user", StopExpected, false},
 }
 
-// uncertain are the kinds that a truncated reason may have in place of its own: nothing follows from them.
+// uncertain lists the kinds that a truncated reason may have in place of its own: nothing follows from them.
 var uncertain = []StopKind{StopOther, StopInitialization, StopImagePull, StopNetwork, StopCommand}
 
 func TestStopRulesClassifyWhatAWSDocuments(t *testing.T) {

@@ -23,8 +23,8 @@ import (
 // maxConfigSize limits an image's configuration, which has a few KiB.
 const maxConfigSize = 4 << 20
 
-// platform returns the problem of an image that is built for another platform than the tasks', which would fail in the migration at the
-// earliest. Where the platform cannot be read it is a warning.
+// platform returns the problem of an image that is built for another platform than the tasks', which would fail in the migration at
+// the earliest. Where the platform cannot be read it is a warning.
 func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
 	platforms, err := image.Platforms, error(nil)
 	if len(platforms) == 0 {
@@ -52,12 +52,14 @@ func evaluatePlatform(tag string, platforms []string, env *environment.Environme
 	}}
 }
 
-// singlePlatform returns the platform of an image that is no index, which its configuration names; none where an emulator has no layers.
+// singlePlatform returns the platform of an image that is no index, which its configuration names; none where an emulator has no
+// layers.
 // Source: https://github.com/opencontainers/image-spec/blob/main/config.md
 func singlePlatform(ctx context.Context, cfg aws.Config, env *environment.Environment, digest string) ([]string, error) {
 	client := ecr.NewFromConfig(cfg)
 	out, err := client.BatchGetImage(ctx, &ecr.BatchGetImageInput{
-		RepositoryName: &env.Image.Repository, ImageIds: []types.ImageIdentifier{{ImageDigest: &digest}}, AcceptedMediaTypes: ecrimage.ManifestTypes(),
+		RepositoryName: &env.Image.Repository, ImageIds: []types.ImageIdentifier{{ImageDigest: &digest}},
+		AcceptedMediaTypes: ecrimage.ManifestTypes(),
 	})
 	if err == nil && len(out.Images) == 0 {
 		err = errors.New("the registry returned none")
@@ -69,9 +71,10 @@ func singlePlatform(ctx context.Context, cfg aws.Config, env *environment.Enviro
 	if err != nil || config == "" {
 		return nil, err
 	}
-	layer, err := client.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{RepositoryName: &env.Image.Repository, LayerDigest: &config})
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) && slices.Contains([]int{http.StatusNotFound, http.StatusNotImplemented}, response.HTTPStatusCode()) {
+	layer, err := client.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{
+		RepositoryName: &env.Image.Repository, LayerDigest: &config,
+	})
+	if cfg.BaseEndpoint != nil && isUnavailable(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -84,7 +87,7 @@ func singlePlatform(ctx context.Context, cfg aws.Config, env *environment.Enviro
 	return []string{platform.String()}, nil
 }
 
-// downloadPlatform reads the platform in the configuration at a URL that AWS has signed. The URL is a credential and in no error.
+// downloadPlatform returns the platform in the configuration at a URL that AWS has signed. The URL is a credential and in no error.
 func downloadPlatform(ctx context.Context, cfg aws.Config, signed string) (ecrimage.Platform, error) {
 	var platform ecrimage.Platform
 	in, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)

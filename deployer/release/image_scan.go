@@ -8,10 +8,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// scanGracePeriod is how long after its push an image's scan may not have begun yet.
+// scanGracePeriod limits how long after its push an image's scan may not have begun yet.
 const scanGracePeriod = 15 * time.Minute
 
-// scanState is what a state of a scan without a result means.
+// scanState describes a state of a scan without a result.
 type scanState struct {
 	// message follows the image's tag; AWS's description is added to it.
 	message, hint string
@@ -24,9 +24,12 @@ const (
 	withoutScan = "or set image.criticalFindings to warn, to deploy without a scan"
 )
 
-// unsupportedScan is the state of an image that the scanner cannot read.
-var unsupportedScan = scanState{message: "cannot be scanned", hint: "basic scanning does not support its operating system or format: build it on a base image that the scanner supports, " +
-	"turn on enhanced scanning (Amazon Inspector) for the registry, " + withoutScan}
+// unsupportedScan describes an image that the scanner cannot read.
+var unsupportedScan = scanState{
+	message: "cannot be scanned",
+	hint: "basic scanning does not support its operating system or format: build it on a base image that the scanner " +
+		"supports, turn on enhanced scanning (Amazon Inspector) for the registry, " + withoutScan,
+}
 
 // scanStates maps the states in which ECR has no findings.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanStatus.html
@@ -35,22 +38,34 @@ var unsupportedScan = scanState{message: "cannot be scanned", hint: "basic scann
 var scanStates = map[types.ScanStatus]scanState{
 	types.ScanStatusInProgress: {"is being scanned", waitForScan, true},
 	types.ScanStatusPending:    {"waits for its scan", waitForScan, true},
-	types.ScanStatusFailed: {message: "could not be scanned", hint: "start another scan with `aws ecr start-image-scan`, which ECR allows once a day for an image, " +
-		withoutScan},
+	types.ScanStatusFailed: {
+		message: "could not be scanned",
+		hint:    "start another scan with `aws ecr start-image-scan`, which ECR allows once a day for an image, " + withoutScan,
+	},
 	types.ScanStatusUnsupportedImage: unsupportedScan,
-	types.ScanStatusScanEligibilityExpired: {message: "is no longer scanned: the time in which enhanced scanning scans an image again has passed",
-		hint: "build and push it again, lengthen the duration of scans in Amazon Inspector, " + withoutScan},
-	types.ScanStatusFindingsUnavailable: {message: "has no findings that can be read now",
-		hint: "check that Amazon Inspector is active for ECR in this account and region, " + withoutScan},
-	types.ScanStatusLimitExceeded: {message: "was not scanned: a quota of scans is exhausted", hint: "start a scan tomorrow, or request a higher quota, " + withoutScan},
-	types.ScanStatusImageArchived: {message: "is archived, and is not scanned", hint: "restore it from the archive, or push it again"},
+	types.ScanStatusScanEligibilityExpired: {
+		message: "is no longer scanned: the time in which enhanced scanning scans an image again has passed",
+		hint:    "build and push it again, lengthen the duration of scans in Amazon Inspector, " + withoutScan,
+	},
+	types.ScanStatusFindingsUnavailable: {
+		message: "has no findings that can be read now",
+		hint:    "check that Amazon Inspector is active for ECR in this account and region, " + withoutScan,
+	},
+	types.ScanStatusLimitExceeded: {
+		message: "was not scanned: a quota of scans is exhausted",
+		hint:    "start a scan tomorrow, or request a higher quota, " + withoutScan,
+	},
+	types.ScanStatusImageArchived: {
+		message: "is archived, and is not scanned",
+		hint:    "restore it from the archive, or push it again",
+	},
 }
 
 // unsupportedImage begins AWS's description of a scan that failed because the scanner cannot read the image.
 const unsupportedImage = "UnsupportedImageError"
 
-// evaluateScan returns the problems of an image's scan. Where critical findings stop a deployment, a missing scan does too, at once unless a
-// result follows by itself: soon after the push the scan may not have begun yet.
+// evaluateScan returns the problems of an image's scan. Where critical findings stop a deployment, a missing scan does too, at once
+// unless a result follows by itself: soon after the push the scan may not have begun yet.
 func evaluateScan(tag string, image *Image, strict bool, now time.Time) []Problem {
 	switch {
 	case !image.Scanned:

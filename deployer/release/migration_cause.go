@@ -53,7 +53,7 @@ var migrationExits = map[int32]string{
 	127: "the image has no such command: correct deployment.migrations.command in the environment's file, or the image",
 }
 
-// exitKilled is the exit code of a container that was killed.
+// exitKilled holds the exit code of a container that was killed.
 const exitKilled = 137
 
 // migrationHint returns what to do about a migration that exited with a code other than 0. lines are its last log lines; began reports
