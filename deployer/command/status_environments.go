@@ -142,10 +142,7 @@ func (o statusOptions) sources(one *environmentStatus) checks.Sources {
 		AWS: one.target.AWS, Network: one.target.Network,
 		Deployed: func(ctx context.Context) (string, error) {
 			records, err := one.target.Records.List(ctx, one.env.Stack, deployedHistoryLimit)
-			if d := history.LastVerified(records); d != nil {
-				return d.Image.Reference, err
-			}
-			return "", err
+			return history.VerifiedImage(records), err
 		},
 	}
 	if !slices.Contains(o.skip, "stack") {
