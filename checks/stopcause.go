@@ -165,11 +165,12 @@ var codeTexts = map[ecstypes.TaskStopCode]string{
 	ecstypes.TaskStopCodeTerminationNotice: "maintenance",
 }
 
-// launchFailures lists what ECS's events contain where it cannot start a task, or cannot make it part of the service.
+// launchFailures lists what ECS's events contain where it cannot start a task, or cannot make it part of the service. That it "is unable to
+// consistently start tasks successfully" has its cause in other events, or in the tasks that stopped.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
 var launchFailures = []string{
-	"unable to place a task", "unable to place tasks", "failed to launch a task", "unable to consistently start tasks", "unable to assume the",
-	"operations are being throttled", "failed to register targets", "unable to register targets", "failed to deregister targets",
+	"unable to place a task", "unable to place tasks", "failed to launch a task", "unable to assume the", "operations are being throttled",
+	"failed to register targets", "unable to register targets",
 }
 
 // LaunchFailure returns why ECS cannot start tasks of a service, by its events from since on; false where none reports it, or where ECS has

@@ -232,7 +232,7 @@ func TestLaunchFailure(t *testing.T) {
 		"addresses":                   {[]string{draining, place + "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet 'subnet-1': InsufficientFreeAddressesInSubnet."}, StopNoAddress},
 		"throttled":                   {[]string{draining, "(service api) operations are being throttled. Will try again later."}, StopThrottled},
 		"targets":                     {[]string{draining, "(service api) failed to register targets in (target-group x) with (error The target group does not exist)"}, StopTargets},
-		"impaired":                    {[]string{draining, impaired}, StopOther},
+		"impaired":                    {[]string{draining, impaired}, ""},
 		"new words":                   {[]string{draining, place + "Something new."}, StopOther},
 		"the cause before the latest": {[]string{draining, place + "Internal error.", place + "Something new."}, StopInfrastructure},
 	} {
