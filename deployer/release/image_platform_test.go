@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func TestEvaluatePlatform(t *testing.T) {
@@ -102,4 +103,27 @@ func TestSinglePlatform(t *testing.T) {
 			require.Contains(t, problems[0].Message, "it is not known whether 1.0.0 is built for linux/amd64")
 		})
 	}
+}
+
+// platformOverTheWire reads the platform of an image at moto, which stores manifests and no layers: it is not known. It shares a server with
+// another test.
+func platformOverTheWire(t *testing.T, cfg aws.Config, env *environment.Environment) {
+	client := ecr.NewFromConfig(cfg)
+	_, err := client.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &env.Image.Repository})
+	require.NoError(t, err)
+	push := func(tag, mediaType, manifest string) {
+		_, err := client.PutImage(t.Context(), &ecr.PutImageInput{
+			RepositoryName: &env.Image.Repository, ImageTag: &tag, ImageManifest: &manifest, ImageManifestMediaType: &mediaType,
+		})
+		require.NoError(t, err)
+	}
+	const single = "application/vnd.docker.distribution.manifest.v2+json"
+	push("single", single, `{"schemaVersion":2,"mediaType":"`+single+`","config":{"digest":"sha256:c","size":1},"layers":[]}`)
+	image, err := FindImage(t.Context(), client, env, "single")
+	require.NoError(t, err)
+	require.Empty(t, image.Platforms)
+	platforms, err := singlePlatform(t.Context(), cfg, env, image.Digest)
+	require.NoError(t, err)
+	require.Empty(t, platforms)
+	require.Empty(t, (&preflight{env: env, aws: cfg}).platform(t.Context(), image))
 }
