@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -8,6 +9,8 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // instance returns a healthy database, changed as the test needs.
@@ -168,13 +171,37 @@ func TestEvaluateSecret(t *testing.T) {
 func TestUtilisationOf(t *testing.T) {
 	env := loaded(t, "dev")
 	metrics := utilisationMetrics(env)
-	require.Len(t, metricQueries(metrics), len(metrics))
-	results := []cwtypes.MetricDataResult{
-		{Id: aws.String("m0"), Values: []float64{12.34, 99}},
-		{Id: aws.String("m1")},
+	at := func(ages ...time.Duration) []time.Time {
+		return list.Map(ages, func(age time.Duration) time.Time { return now.Add(-age) })
 	}
-	got := utilisationOf(metrics, results)
-	require.Equal(t, utilisation{serviceMetrics(env.ServiceName("api")): {cpuPercent: 12.3}}, got, "the newest value, and nothing where there is none")
+	results := []cwtypes.MetricDataResult{
+		{Id: aws.String("m0"), Timestamps: at(5*time.Minute, 10*time.Minute), Values: []float64{12.34, 99}},
+		{Id: aws.String("x0"), Timestamps: at(time.Hour, 2*time.Hour), Values: []float64{50, 99.96}},
+		{Id: aws.String("m1"), Timestamps: at(3 * time.Hour), Values: []float64{20}},
+		{Id: aws.String("x1"), Timestamps: at(3 * time.Hour), Values: []float64{30}},
+		{Id: aws.String("m2")},
+		// A page can end within a metric.
+		{Id: aws.String("m0"), Timestamps: at(15 * time.Minute), Values: []float64{3.66}},
+	}
+	got := utilisationOf(metrics, results, now)
+	require.Equal(t, utilisation{serviceMetrics(env.ServiceName("api")): {
+		cpuPercent: 12.3, cpuPercent + "_24h": map[string]any{"average": 38.3, "maximum": 100.0},
+		memoryPercent + "_24h": map[string]any{"average": 20.0, "maximum": 30.0},
+	}}, got, "nothing where there are no values, and no latest value where it is old")
 	_, ok := got.number("service/unknown", cpuPercent)
 	require.False(t, ok)
+
+	memory := slices.IndexFunc(metrics, func(m metric) bool { return m.detail == freeableMemory })
+	low := utilisationOf(metrics, []cwtypes.MetricDataResult{
+		{Id: aws.String(averageID(memory)), Timestamps: at(0), Values: []float64{5}}, {Id: aws.String(extremeID(memory)), Timestamps: at(0, 0), Values: []float64{4, 2}},
+	}, now)
+	require.Equal(t, map[string]any{"average": 5.0, "minimum": 2.0}, low.of(databaseMetrics(env.DatabaseIdentifier()))[freeableMemory+"_24h"])
+
+	// One call has all of them, each with an ID of its own.
+	ids := map[string]bool{}
+	for _, query := range metricQueries(metrics) {
+		ids[*query.Id] = true
+	}
+	require.Len(t, ids, len(metricQueries(metrics)))
+	require.LessOrEqual(t, len(ids), 500, "https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 		if stoppedErr != nil {
 			finding.Details["stopped_tasks"] = "not read: " + shortError(stoppedErr)
 		}
-		if finding.Status != Healthy && len(stops.failing) > 0 {
+		if finding.Status != Healthy && len(stops.failing) > 0 && stops.failing[0].count > 0 {
 			if lines := readLogTail(ctx, rc, name, stops.failing[0].newest); len(lines) > 0 {
 				finding.Details["last_log_lines"] = lines
 			}
@@ -129,6 +130,8 @@ func evaluateRollout(
 	case rollout.CreatedAt != nil && age > env.Deployment.Rollout.Timeout:
 		return f.error("RolloutStuck", rolloutHint(env, failing), "%s; the rollout has been in progress for %s%s",
 			counts, age, causeSuffix(failing))
+	case len(failing) > 0 && failing[0].count == 0:
+		return f.warning("TasksNotRunning", rolloutHint(env, failing), "%s, a rollout is in progress%s", counts, causeSuffix(failing))
 	case s.RunningCount < s.DesiredCount:
 		return f.warning("TasksNotRunning", Hint{
 			Cause: "a rollout is in progress", Solution: "wait for it; failed tasks are reported here",
@@ -161,6 +164,51 @@ func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, b
 	return time.Time{}, false
 }
 
+// Events of deployments; the first group of failedDeployment is the ID of the deployment.
+var (
+	failedDeployment = regexp.MustCompile(`\(deployment (\S+)\) deployment failed`)
+	rollingBack      = regexp.MustCompile(`rolling back to`)
+	reachedState     = regexp.MustCompile(`has reached a steady state|deployment completed`)
+)
+
+// deploymentFailure holds what a service's events have of the deployment that failed last.
+type deploymentFailure struct {
+	// id is the deployment's, "" where no event names it.
+	id string
+	// since is when the service was stable before, the zero time where no event has that; events are those from then to the failure.
+	since  time.Time
+	events []ecstypes.ServiceEvent
+}
+
+// failureIn returns the last failure in a service's events.
+func failureIn(events []ecstypes.ServiceEvent) deploymentFailure {
+	var failure deploymentFailure
+	found := false
+	for _, event := range newestFirst(events) {
+		message := aws.ToString(event.Message)
+		if match := failedDeployment.FindStringSubmatch(message); match != nil && failure.id == "" {
+			failure.id, found = match[1], true
+		}
+		found = found || rollingBack.MatchString(message)
+		if found && reachedState.MatchString(message) {
+			failure.since = aws.ToTime(event.CreatedAt)
+			break
+		}
+		if found {
+			failure.events = append(failure.events, event)
+		}
+	}
+	return failure
+}
+
+// includes reports whether the failed deployment started a task: by its ID, or else as far as the time shows.
+func (f deploymentFailure) includes(task ecstypes.Task) bool {
+	if f.id != "" {
+		return aws.ToString(task.StartedBy) == f.id
+	}
+	return !aws.ToTime(task.CreatedAt).Before(f.since)
+}
+
 func rolloutDetails(d ecstypes.Deployment, deployments int, now time.Time) map[string]any {
 	details := map[string]any{"state": string(d.RolloutState), "deployments": deployments, "failed_tasks": d.FailedTasks}
 	setTime(details, "since", d.CreatedAt)
@@ -181,23 +229,43 @@ type stopCount struct {
 
 // stops are the causes that stopped a service's tasks in the last hour, as long as ECS lists them.
 type stops struct {
-	// all are all causes. failing are those of failed tasks of the newest deployment, before those of earlier deployments.
+	// all are all causes. failing are those of the newest deployment, before those of the deployment that failed before it: failed tasks, or
+	// why ECS starts none, with a count of 0.
 	all, failing, before []stopCount
 }
 
-// stopsOf counts the causes of a service's stopped tasks. A task that does not name its deployment counts for the newest.
+// stopsOf counts the causes of a service's stopped tasks. A task that does not name its deployment counts for the newest. Those of
+// deployments that are older than the last that failed explain nothing.
 func stopsOf(service ecstypes.Service, stopped []ecstypes.Task) stops {
-	newest := aws.ToString(PrimaryDeployment(service).Id)
+	primary := PrimaryDeployment(service)
+	newest := aws.ToString(primary.Id)
+	failure := failureIn(service.Events)
 	var own, before []ecstypes.Task
 	tasks := tasksOfService(stopped, aws.ToString(service.ServiceName))
 	for _, task := range tasks {
-		if by := aws.ToString(task.StartedBy); newest == "" || by == "" || by == newest {
+		switch by := aws.ToString(task.StartedBy); {
+		case newest == "" || by == "" || by == newest:
 			own = append(own, task)
-		} else {
+		case failure.includes(task):
 			before = append(before, task)
 		}
 	}
-	return stops{all: causesOf(tasks), failing: failedStops(causesOf(own)), before: failedStops(causesOf(before))}
+	return stops{
+		all:     causesOf(tasks),
+		failing: orLaunchFailure(failedStops(causesOf(own)), service.Events, aws.ToTime(primary.CreatedAt)),
+		before:  orLaunchFailure(failedStops(causesOf(before)), failure.events, failure.since),
+	}
+}
+
+// orLaunchFailure returns the causes, or why ECS starts no tasks where none failed.
+func orLaunchFailure(failing []stopCount, events []ecstypes.ServiceEvent, since time.Time) []stopCount {
+	if len(failing) > 0 {
+		return failing
+	}
+	if cause, found := LaunchFailure(events, since); found {
+		return []stopCount{{Stop: cause}}
+	}
+	return nil
 }
 
 // causesOf counts the causes of stopped tasks, the most frequent first.
@@ -232,6 +300,9 @@ func countStops(stops []stopCount) int {
 func causeSuffix(failing []stopCount) string {
 	if len(failing) == 0 {
 		return ""
+	}
+	if failing[0].count == 0 {
+		return "; ECS cannot start tasks: " + failing[0].Message
 	}
 	return fmt.Sprintf("; %d stopped: %s", failing[0].count, failing[0].Message)
 }

@@ -69,6 +69,12 @@ func by(deployment string, task ecstypes.Task) ecstypes.Task {
 	return task
 }
 
+// created returns the task as it was created at a time.
+func created(at *time.Time, task ecstypes.Task) ecstypes.Task {
+	task.CreatedAt = at
+	return task
+}
+
 func TestEvaluateService(t *testing.T) {
 	const (
 		done    = ecstypes.DeploymentRolloutStateCompleted
@@ -102,6 +108,32 @@ func TestEvaluateService(t *testing.T) {
 		"rolled back": {service(1, 1, done, func(s *ecstypes.Service) {
 			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(time.Hour), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")}}
 		}), ofAPI(3, by("ecs-svc/1", noKey)), verdict{Warning, "RolledBack", "after ECS rolled the last deployment back; 3 stopped: the secret has no key SENTRY_DSN"}},
+		"rolled back, after an older failure": {service(1, 1, done, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{
+				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")},
+				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) (deployment ecs-svc/3) deployment failed: tasks failed to start.")},
+			}
+		}), append(ofAPI(5, by("ecs-svc/1", crash)), ofAPI(1, by("ecs-svc/3", noKey))...),
+			verdict{Warning, "RolledBack", "after ECS rolled the last deployment back; 1 stopped: the secret has no key SENTRY_DSN"}},
+		"rolled back, and the event does not name the deployment": {service(1, 1, done, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{
+				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")},
+				{CreatedAt: ago(10 * time.Minute), Message: aws.String("(service x) has reached a steady state.")},
+			}
+		}), append(ofAPI(5, created(ago(20*time.Minute), by("ecs-svc/1", crash))), ofAPI(1, created(ago(5*time.Minute), by("ecs-svc/3", noKey)))...),
+			verdict{Warning, "RolledBack", "after ECS rolled the last deployment back; 1 stopped: the secret has no key SENTRY_DSN"}},
+		"rolled back without capacity": {service(1, 1, done, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{
+				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) rolling back to deployment ecs-svc/2.")},
+				{CreatedAt: ago(time.Minute), Message: aws.String("(service x) (deployment ecs-svc/3) deployment failed: tasks failed to start.")},
+				{CreatedAt: ago(2 * time.Minute), Message: aws.String("(service x) was unable to place a task. Reason: Capacity is unavailable at this time.")},
+				{CreatedAt: ago(time.Hour), Message: aws.String("(service x) has reached a steady state.")},
+				{CreatedAt: ago(time.Hour), Message: aws.String("(service x) was unable to place a task. Reason: Internal error.")},
+			}
+		}), ofAPI(5, by("ecs-svc/1", crash)), verdict{Warning, "RolledBack", "rolled the last deployment back; ECS cannot start tasks: Fargate has no capacity"}},
+		"a rollout without capacity": {service(2, 2, running, func(s *ecstypes.Service) {
+			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(0), Message: aws.String("(service x) was unable to place a task. Reason: Capacity is unavailable at this time.")}}
+		}), ofAPI(5, by("ecs-svc/1", crash)), verdict{Warning, "TasksNotRunning", "2/2 tasks running, a rollout is in progress; ECS cannot start tasks: Fargate has no capacity"}},
 		"an older rollback": {service(1, 1, done, func(s *ecstypes.Service) {
 			s.Events = []ecstypes.ServiceEvent{{CreatedAt: ago(time.Hour), Message: aws.String("(service x) rolling back to deployment ecs-svc/1.")}}
 		}), nil, verdict{Healthy, "Steady", ""}},

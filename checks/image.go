@@ -73,22 +73,27 @@ func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {
 	for i, digest := range digests {
 		images[digest] = found[i]
 	}
-	return []Finding{evaluateImage(running, images, recordedDigest(ctx, rc), rc.env)}, nil
+	return []Finding{evaluateImage(running, images, readExpectedImage(ctx, rc), rc.env)}, nil
 }
 
-// recordedDigest returns the digest that should run, from the record of the last deployment or else the stack's output. Where
-// neither can be read it returns ""; the check of the stack reports why.
-func recordedDigest(ctx context.Context, rc *runContext) string {
+// expectedImage holds the digest that should run, "" where it is unknown, and what names it.
+type expectedImage struct {
+	digest, source string
+}
+
+// readExpectedImage returns the image of the last deployment that was verified, by the records. Where there are no records, or they cannot be
+// read, it is the stack's output, which nothing has verified. Where neither can be read it is unknown; the check of the stack reports why.
+func readExpectedImage(ctx context.Context, rc *runContext) expectedImage {
 	if rc.src.Deployed != nil {
-		if image, err := rc.src.Deployed(ctx); err == nil && image != "" {
-			return awsx.DigestOf(image)
+		if image, err := rc.src.Deployed(ctx); err == nil {
+			return expectedImage{awsx.DigestOf(image), "the last deployment verified"}
 		}
 	}
 	if rc.src.Stack == nil {
-		return ""
+		return expectedImage{}
 	}
 	stack, _ := readStack(ctx, rc)
-	return awsx.DigestOf(stack.Image)
+	return expectedImage{awsx.DigestOf(stack.Image), "the stack's output is"}
 }
 
 // runningDigests returns the digests that the environment's tasks were started with, and the services that run each.
@@ -111,9 +116,9 @@ func runningDigests(tasks []ecstypes.Task, env *environment.Environment) map[str
 }
 
 // evaluateImage evaluates the running images: one for all services, the one last deployed, still in the registry, without critical
-// findings. recorded is the digest of the last deployment, or "" where it is not known.
+// findings.
 func evaluateImage(
-	running map[string][]string, images map[string]*ecrimage.Image, recorded string, env *environment.Environment,
+	running map[string][]string, images map[string]*ecrimage.Image, expected expectedImage, env *environment.Environment,
 ) Finding {
 	f := newFinding("image", "ECR-Image-"+env.Image.Repository)
 	digests := slices.Sorted(maps.Keys(running))
@@ -138,8 +143,8 @@ func evaluateImage(
 		critical, high = critical+image.Critical, high+image.High
 	}
 	f = f.with("critical_findings", critical).with("high_findings", high)
-	if recorded != "" {
-		f = f.with("recorded", recorded)
+	if expected.digest != "" {
+		f = f.with("recorded", expected.digest)
 	}
 	switch {
 	case len(deleted) > 0:
@@ -161,16 +166,20 @@ func evaluateImage(
 			Cause:    "a rollout is in progress, or one of the services was rolled back",
 			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " --image-tag TAG",
 		}, "%d different images run", len(digests))
-	case recorded != "" && recorded != digests[0]:
+	case expected.digest != "" && expected.digest != digests[0]:
 		return f.warning("ImageMismatch", driftHint(env, "ECS rolled the last deployment back, or a service was changed outside the deployer"),
-			"%s is running, the last deployment verified %s", digests[0], recorded)
+			"%s is running, %s %s", digests[0], expected.source, expected.digest)
 	}
 	return f.healthy("Running", "%s%s", digests[0], scanSummary(images[digests[0]], high))
 }
 
+// scanSummary returns what the scan found, or why it found nothing.
 func scanSummary(image *ecrimage.Image, high int) string {
-	if !image.Scanned {
-		return ", not scanned"
+	switch {
+	case image.Scanned:
+		return ", no critical findings, " + text.Plural(high, "high one", "high ones")
+	case image.Status != "":
+		return ", not scanned: " + cmp.Or(image.Description, string(image.Status))
 	}
-	return ", no critical findings, " + text.Plural(high, "high one", "high ones")
+	return ", not scanned"
 }

@@ -94,17 +94,19 @@ func TestEvaluateImage(t *testing.T) {
 		env      string
 		want     verdict
 	}{
-		"running":          {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"running": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"scan failed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": {Findings: ecrimage.Findings{
+			Status: ecrtypes.ScanStatusFailed, Description: "UnsupportedImageError: x"}}}, "", "dev", verdict{Healthy, "Running", "sha256:1, not scanned: UnsupportedImageError: x"}},
 		"not scanned":      {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
 		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}},
 		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}},
 		"critical":         {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
 		"critical, strict": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
 		"two images":       {running("sha256:1", "sha256:2"), map[string]*ecrimage.Image{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
-		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "ImageMismatch", "sha256:2"}},
+		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "ImageMismatch", "sha256:1 is running, the last deployment verified sha256:2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireVerdict(t, test.want, evaluateImage(test.running, test.images, test.recorded, loaded(t, test.env)))
+			requireVerdict(t, test.want, evaluateImage(test.running, test.images, expectedImage{test.recorded, "the last deployment verified"}, loaded(t, test.env)))
 		})
 	}
 }
@@ -404,25 +406,26 @@ func TestServiceRules(t *testing.T) {
 	require.Equal(t, []string{"services.api.cpu"}, broken(1, &ecstypes.TaskDefinition{Cpu: aws.String("256"), Memory: aws.String("1024")}))
 }
 
-// The last deployment's record has what should run; only without one, the stack's output.
-func TestRecordedDigest(t *testing.T) {
+// What should run is what a deployment has verified; the stack's output counts only where there are no records, and is named as such.
+func TestExpectedImage(t *testing.T) {
 	const recorded, output = "repo@sha256:recorded", "repo@sha256:output"
+	const verified, unverified = "the last deployment verified", "the stack's output is"
 	stack := func(context.Context) (StackInfo, error) { return StackInfo{Image: output}, nil }
 	deployed := func(image string, err error) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return image, err }
 	}
 	for name, test := range map[string]struct {
 		src  Sources
-		want string
+		want expectedImage
 	}{
-		"the record":                 {Sources{Stack: stack, Deployed: deployed(recorded, nil)}, "sha256:recorded"},
-		"no record":                  {Sources{Stack: stack, Deployed: deployed("", nil)}, "sha256:output"},
-		"unreadable records":         {Sources{Stack: stack, Deployed: deployed("", errors.New("denied"))}, "sha256:output"},
-		"a record, without a stack":  {Sources{Deployed: deployed(recorded, nil)}, "sha256:recorded"},
-		"neither a stack nor record": {Sources{}, ""},
+		"the record":                 {Sources{Stack: stack, Deployed: deployed(recorded, nil)}, expectedImage{"sha256:recorded", verified}},
+		"nothing verified":           {Sources{Stack: stack, Deployed: deployed("", nil)}, expectedImage{"", verified}},
+		"unreadable records":         {Sources{Stack: stack, Deployed: deployed("", errors.New("denied"))}, expectedImage{"sha256:output", unverified}},
+		"a record, without a stack":  {Sources{Deployed: deployed(recorded, nil)}, expectedImage{"sha256:recorded", verified}},
+		"neither a stack nor record": {Sources{}, expectedImage{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, recordedDigest(t.Context(), &runContext{src: test.src}))
+			require.Equal(t, test.want, readExpectedImage(t.Context(), &runContext{src: test.src}))
 		})
 	}
 }

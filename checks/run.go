@@ -21,8 +21,8 @@ type Sources struct {
 	Network probe.Network
 	// Stack reads Pulumi's state; nil where there is no access to it, and the stack is left out.
 	Stack func(context.Context) (StackInfo, error)
-	// Deployed returns the image of the last deployment's record, or "" without one; nil where there are no records, and the
-	// image is compared with the stack's output.
+	// Deployed returns the image of the last deployment that was verified, by its record, or "" without one; nil where there are no records,
+	// and the image is compared with the stack's output.
 	Deployed func(context.Context) (string, error)
 }
 
@@ -36,7 +36,7 @@ type StackInfo struct {
 	Pending []string
 	// Resources is the number of the stack's resources.
 	Resources int
-	// Image is the stack's output image, which the last rollout verified.
+	// Image is the stack's output image, which the last rollout set. It may have failed.
 	Image string
 }
 

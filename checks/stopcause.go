@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -20,23 +23,41 @@ const (
 	// StopExpected is an intended stop: a new deployment, scaling in, a user's request.
 	StopExpected  StopKind = "Expected"
 	StopImagePull StopKind = "ImagePull"
+	// StopPlatform is an image that is built for another CPU architecture.
+	StopPlatform StopKind = "Platform"
+	// StopDisk is ephemeral storage that is full.
+	StopDisk StopKind = "Disk"
 	// StopMissingSecret is a missing secret, or a missing key in it, that the task refers to.
 	StopMissingSecret StopKind = "MissingSecret"
+	// StopInvalidSecret is a secret that ECS cannot parse.
+	StopInvalidSecret StopKind = "InvalidSecret"
 	StopAccessDenied  StopKind = "AccessDenied"
+	// StopRole is a role that ECS cannot assume.
+	StopRole StopKind = "Role"
+	// StopThrottled is AWS throttling what starts a task.
+	StopThrottled StopKind = "Throttled"
 	// StopNoRoute is a subnet from which AWS's services are unreachable.
 	StopNoRoute     StopKind = "NoRoute"
 	StopLogGroup    StopKind = "LogGroup"
 	StopOutOfMemory StopKind = "OutOfMemory"
 	StopCapacity    StopKind = "Capacity"
-	StopNoAddress   StopKind = "NoAddress"
+	// StopQuota is a quota of the account that is exhausted.
+	StopQuota     StopKind = "Quota"
+	StopNoAddress StopKind = "NoAddress"
 	// StopNetwork is a network interface that was not ready in time.
 	StopNetwork StopKind = "Network"
 	// StopHealthCheck is a task that ECS replaced because it was not healthy.
 	StopHealthCheck StopKind = "HealthCheck"
+	// StopTargets is a task that ECS cannot register at the load balancer.
+	StopTargets StopKind = "Targets"
 	// StopCommand is a container whose command could not be started.
 	StopCommand StopKind = "Command"
 	// StopInfrastructure is a machine that AWS took out of service.
 	StopInfrastructure StopKind = "Infrastructure"
+	// StopInterrupted is Spot capacity that AWS took back.
+	StopInterrupted StopKind = "Interrupted"
+	// StopInitialization is something that ECS could not prepare for the task, without a known cause.
+	StopInitialization StopKind = "Initialization"
 	// StopExitCode is a container that exited with an error.
 	StopExitCode StopKind = "ExitCode"
 	// StopCompleted is a container that exited with code 0: success for a migration, an error for a service.
@@ -69,89 +90,6 @@ func Ended(task ecstypes.Task) bool {
 	return status == "STOPPED" || status == "DEPROVISIONING"
 }
 
-// stopRule recognises a cause in ECS's text. The message may use the pattern's first group as %s.
-type stopRule struct {
-	kind      StopKind
-	pattern   *regexp.Regexp
-	permanent bool
-	message   string
-	hint      Hint
-}
-
-// stopRules are tried in order; the first whose pattern matches wins.
-// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
-var stopRules = []stopRule{
-	{StopMissingSecret, regexp.MustCompile(`(?i)did not contain json key ["']?([A-Za-z0-9_.-]+)`), true,
-		"the secret has no key %s", Hint{
-			Cause:    "the task definition refers to a key that the configuration secret does not have",
-			Solution: "add the key to the secret, then deploy again"}},
-	{StopMissingSecret, regexp.MustCompile(`(?is)secret.*(?:ResourceNotFoundException|can't find the specified secret|marked for deletion)`), true,
-		"the secret does not exist", Hint{
-			Cause:    "the task definition refers to a secret that was deleted or never created",
-			Solution: "create the secret, then deploy again"}},
-	{StopNoRoute, regexp.MustCompile(`(?is)(?:ResourceInitializationError|CannotPull).*(?:i/o timeout|deadline exceeded|connection (?:timed out|refused|reset)|no such host|request canceled|net/http)`), false,
-		"the task cannot reach AWS from its subnet", Hint{
-			Cause:    "the private subnet has no route to a NAT gateway, or the security group blocks outgoing connections",
-			Solution: "check the NAT gateways, the route tables and the service's security group"}},
-	{StopImagePull, regexp.MustCompile(`(?is)CannotPull.*(?:AccessDenied|not authorized|403 Forbidden)`), true,
-		"the image cannot be pulled, the registry refuses it", Hint{
-			Cause:    "the execution role, or the registry's policy, does not allow the pull",
-			Solution: "compare the execution role's policies and the repository's with the infra program's"}},
-	{StopAccessDenied, regexp.MustCompile(`(?is)(?:ResourceInitializationError|CannotPull).*(?:AccessDenied|not authorized|403 Forbidden)`), true,
-		"the execution role may not fetch what the task needs", Hint{
-			Cause:    "the execution role lacks a permission for the image, the secret or its key",
-			Solution: "compare the execution role's policies with the infra program's"}},
-	{StopImagePull, regexp.MustCompile(`(?i)(?:TooManyRequests|toomanyrequests|rate limit)`), false,
-		"the registry limits the pulls of the image", Hint{
-			Cause:    "the registry receives too many requests",
-			Solution: "wait, or pull the image from the account's own registry"}},
-	{StopImagePull, regexp.MustCompile(`(?i)CannotPull|pull image|ImagePull`), true,
-		"the image cannot be pulled", Hint{
-			Cause:    "the image or its digest is not in the registry, or is for another CPU architecture",
-			Solution: "push the image, or deploy one that the registry has",
-			Command:  "images"}},
-	{StopLogGroup, regexp.MustCompile(`(?is)(?:logger args|log group|CreateLogStream).*(?:does not exist|ResourceNotFound|not found)`), true,
-		"the log group does not exist", Hint{
-			Cause:    "the log group was deleted",
-			Solution: "run a full deployment, which recreates it"}},
-	{StopOutOfMemory, regexp.MustCompile(`(?i)OutOfMemory|out of memory|memory usage`), false,
-		"the container ran out of memory", Hint{
-			Cause:    "the application uses more memory than its task has",
-			Solution: "give the service more memory in the environment's file, or find the leak"}},
-	{StopCapacity, regexp.MustCompile(`(?i)capacity is unavailable|no capacity|insufficient capacity|limit on the number of vCPUs|RESOURCE:(?:CPU|MEMORY|FARGATE)`), false,
-		"Fargate has no capacity", Hint{
-			Cause:    "AWS currently has no capacity in these zones, or a quota is exhausted",
-			Solution: "try again later; if it persists, check the Fargate quota of the account"}},
-	{StopNoAddress, regexp.MustCompile(`(?i)InsufficientFreeAddresses|NetworkInterfaceLimitExceeded|RESOURCE:ENI|no free (?:private )?(?:ip )?addresses|not have enough (?:free )?(?:ip )?addresses`), false,
-		"the subnet has no free address", Hint{
-			Cause:    "the private subnets have no address left, or the account no network interface",
-			Solution: "stop what is not needed there, request a higher quota of network interfaces, or give the VPC larger subnets"}},
-	{StopNetwork, regexp.MustCompile(`(?i)network interface|EphemeralStorage provisioning`), false,
-		"the task's network interface was not ready in time", Hint{
-			Cause:    "AWS was slow to attach it",
-			Solution: "wait: ECS tries again"}},
-	{StopHealthCheck, regexp.MustCompile(`(?i)failed ELB health checks`), false,
-		"the task failed the load balancer's health check", Hint{
-			Cause:    "the application does not respond to /health with 200 in time: it is still starting, or failing",
-			Solution: "check its logs; the targets' reasons have the balancer's response",
-			Command:  "logs"}},
-	{StopHealthCheck, regexp.MustCompile(`(?i)failed container health checks|health checks? failed`), false,
-		"the task failed its container's health check", Hint{
-			Cause:    "the health check's command in the container fails",
-			Solution: "check its logs, and whether the image has what the command needs",
-			Command:  "logs"}},
-	{StopCommand, regexp.MustCompile(`(?i)CannotStartContainer|CannotCreateContainer|executable file not found|exec format error|no such file or directory`), true,
-		"the container's command cannot be started", Hint{
-			Cause:    "the image has no such command, or is for another CPU architecture",
-			Solution: "correct the service's command in the environment's file, or the image"}},
-	{StopInfrastructure, regexp.MustCompile(`(?i)spot task was interrupted|maintenance|underlying infrastructure|host EC2|ContainerRuntime|InternalError`), false,
-		"AWS took the task's machine out of service", Hint{
-			Cause:    "maintenance or a failure of the machine",
-			Solution: "nothing to do: ECS starts another task"}},
-	{StopExpected, regexp.MustCompile(`(?i)scaling activity initiated|task stopped by user|stopped by`), false,
-		"stopped on purpose", Hint{}},
-}
-
 // exitMeanings maps the exit codes of containers to their usual meanings.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 var exitMeanings = map[int]struct {
@@ -180,30 +118,30 @@ var exitMeanings = map[int]struct {
 		Cause: "ECS asked it to stop", Solution: "nothing to do if a deployment was in progress"}},
 }
 
-// StopCause returns why a task stopped, from what DescribeTasks returns about it.
+// StopCause returns why a task stopped, from what DescribeTasks returns about it. The container that ended the task decides, whatever the order
+// in the answer: where ECS stops the other containers, their exit codes and reasons are consequences.
 func StopCause(task ecstypes.Task) Stop {
 	stop := Stop{Kind: StopOther, Reason: aws.ToString(task.StoppedReason)}
 	texts := []string{stop.Reason}
+	ended := endedContainer(task.Containers)
 	for _, c := range task.Containers {
-		if reason := aws.ToString(c.Reason); reason != "" {
+		if reason := aws.ToString(c.Reason); reason != "" && (ended == nil || aws.ToString(c.Name) == aws.ToString(ended.Name)) {
 			texts = append(texts, reason)
 		}
 	}
 	if stop.Reason == "" || strings.HasPrefix(stop.Reason, "Essential container") {
-		stop.Reason = strings.Join(texts[len(texts)-1:], "")
+		stop.Reason = texts[len(texts)-1]
 	}
-	if failed := failedContainer(task.Containers); failed != nil {
-		stop.Container = aws.ToString(failed.Name)
-		stop.ExitCode = aws.Int(int(*failed.ExitCode))
+	if ended != nil {
+		stop.Container = aws.ToString(ended.Name)
+		stop.ExitCode = aws.Int(int(*ended.ExitCode))
 	}
 	if task.StopCode == ecstypes.TaskStopCodeUserInitiated {
 		stop.Kind, stop.Message = StopExpected, "stopped on purpose"
 		return stop
 	}
-	for _, rule := range stopRules {
-		if match := rule.pattern.FindStringSubmatch(strings.Join(texts, "\n")); match != nil {
-			return rule.apply(stop, match)
-		}
+	if rule, found := matchStop(append(texts, codeTexts[task.StopCode])); found {
+		return rule.apply(stop, texts)
 	}
 	switch {
 	case stop.ExitCode != nil && *stop.ExitCode == 0:
@@ -220,30 +158,65 @@ func StopCause(task ecstypes.Task) Stop {
 	return stop
 }
 
-// PlacementCause returns why ECS cannot place a task, from an event of the service, and whether the event is about that.
+// codeTexts maps the stop codes that are a cause by themselves, to a text that a rule recognises.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+var codeTexts = map[ecstypes.TaskStopCode]string{
+	ecstypes.TaskStopCodeSpotInterruption:  "SpotInterruption",
+	ecstypes.TaskStopCodeTerminationNotice: "maintenance",
+}
+
+// launchFailures lists what ECS's events contain where it cannot start a task, or cannot make it part of the service. That it "is unable to
+// consistently start tasks successfully" has its cause in other events, or in the tasks that stopped.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
-func PlacementCause(event string) (Stop, bool) {
-	if !strings.Contains(event, "unable to place a task") {
+var launchFailures = []string{
+	"unable to place a task", "unable to place tasks", "failed to launch a task", "unable to assume the", "operations are being throttled",
+	"failed to register targets", "unable to register targets",
+}
+
+// LaunchFailure returns why ECS cannot start tasks of a service, by its events from since on; false where none reports it, or where ECS has
+// started tasks after the last that does. An event that names a cause is preferred to later ones that name none.
+func LaunchFailure(events []ecstypes.ServiceEvent, since time.Time) (Stop, bool) {
+	var newest *Stop
+	for _, event := range newestFirst(events) {
+		message := aws.ToString(event.Message)
+		if aws.ToTime(event.CreatedAt).Before(since) || startedTasks.MatchString(message) {
+			break
+		}
+		if !slices.ContainsFunc(launchFailures, func(text string) bool { return strings.Contains(message, text) }) {
+			continue
+		}
+		cause := launchCause(message)
+		if cause.Kind != StopOther {
+			return cause, true
+		}
+		if newest == nil {
+			newest = &cause
+		}
+	}
+	if newest == nil {
 		return Stop{}, false
 	}
-	for _, rule := range stopRules {
-		if match := rule.pattern.FindStringSubmatch(event); match != nil {
-			return rule.apply(Stop{Reason: event}, match), true
-		}
+	return *newest, true
+}
+
+// newestFirst returns the events sorted by time; those of the same time stay as ECS lists them, the newest first.
+func newestFirst(events []ecstypes.ServiceEvent) []ecstypes.ServiceEvent {
+	return slices.SortedStableFunc(slices.Values(events), func(a, b ecstypes.ServiceEvent) int {
+		return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt))
+	})
+}
+
+// startedTasks matches the event of a service that has started tasks.
+var startedTasks = regexp.MustCompile(`has started \d+ tasks`)
+
+// launchCause returns the cause that an event names.
+func launchCause(event string) Stop {
+	if rule, found := matchStop([]string{event}); found {
+		return rule.apply(Stop{Reason: event}, []string{event})
 	}
 	return Stop{Kind: StopOther, Reason: event, Message: "ECS cannot place a task", Hint: Hint{
 		Cause: "ECS's event has the reason", Solution: "correct that, then deploy again",
-	}}, true
-}
-
-func (r stopRule) apply(stop Stop, match []string) Stop {
-	stop.Kind, stop.Permanent, stop.Message, stop.Hint = r.kind, r.permanent, r.message, r.hint
-	if len(match) > 1 {
-		stop.Key = strings.Trim(match[1], ".")
-		stop.Message = fmt.Sprintf(r.message, stop.Key)
-		stop.Hint.Command = "secrets set"
-	}
-	return stop
+	}}
 }
 
 func exitMeaning(code int) (message string, hint Hint) {
@@ -254,11 +227,19 @@ func exitMeaning(code int) (message string, hint Hint) {
 	return fmt.Sprintf("exit code %d (%s)", code, known.meaning), known.hint
 }
 
-// failedContainer returns the first container that failed, or else the first that exited.
-func failedContainer(containers []ecstypes.Container) *ecstypes.Container {
-	failed := list.Find(containers, func(c ecstypes.Container) bool { return aws.ToInt32(c.ExitCode) != 0 })
-	if failed == nil {
-		return list.Find(containers, func(c ecstypes.Container) bool { return c.ExitCode != nil })
+// endedContainer returns the container that ended the task: the application's, which is the only essential one in the task definitions of the
+// program. In other tasks it is the first that failed by itself, before those that exited with 0 or were stopped by a signal.
+func endedContainer(containers []ecstypes.Container) *ecstypes.Container {
+	exited := list.Filter(containers, func(c ecstypes.Container) bool { return c.ExitCode != nil })
+	for _, ended := range []func(ecstypes.Container) bool{
+		func(c ecstypes.Container) bool { return environment.IsApplicationContainer(aws.ToString(c.Name)) },
+		func(c ecstypes.Container) bool { return !slices.Contains([]int32{0, 137, 143}, *c.ExitCode) },
+		func(c ecstypes.Container) bool { return *c.ExitCode != 0 },
+		func(ecstypes.Container) bool { return true },
+	} {
+		if found := list.Find(exited, ended); found != nil {
+			return found
+		}
 	}
-	return failed
+	return nil
 }

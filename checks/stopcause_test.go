@@ -70,7 +70,7 @@ func TestStopCause(t *testing.T) {
 			StopHealthCheck, "the task failed its container's health check", false},
 		"no command": {stopped(start, "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: exec: \"bun\": executable file not found in $PATH: unknown", 127, ""),
 			StopCommand, "the container's command cannot be started", true},
-		"spot":        {stopped(ecstypes.TaskStopCodeSpotInterruption, "Your Spot Task was interrupted.", 143, ""), StopInfrastructure, "AWS took the task's machine out of service", false},
+		"spot":        {stopped(ecstypes.TaskStopCodeSpotInterruption, "Your Spot Task was interrupted.", 143, ""), StopInterrupted, "AWS took back the Spot capacity of the task", false},
 		"scaled in":   {stopped(scheduler, "Scaling activity initiated by (deployment ecs-svc/123)", 143, ""), StopExpected, "stopped on purpose", false},
 		"by a person": {stopped(ecstypes.TaskStopCodeUserInitiated, "CannotPull is what a user wrote", 0, ""), StopExpected, "stopped on purpose", false},
 		"exit 1":      {stopped(essential, exited, 1, ""), StopExitCode, "exit code 1 (application error)", false},
@@ -108,21 +108,4 @@ func TestStopCauseNamesTheContainerThatFailed(t *testing.T) {
 	key := StopCause(stopped("", "retrieved secret from Secrets Manager did not contain json key SENTRY_DSN", -1, ""))
 	require.Equal(t, "SENTRY_DSN", key.Key)
 	require.Equal(t, "secrets set", key.Hint.Command)
-}
-
-// Where no task can be placed, the service's event has the reason.
-func TestPlacementCause(t *testing.T) {
-	for event, want := range map[string]StopKind{
-		"(service api) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.":                                                             StopCapacity,
-		"(service api) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.":                                                                                     StopCapacity,
-		"(service api) was unable to place a task. Reason: Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet 'subnet-1': InsufficientFreeAddressesInSubnet.": StopNoAddress,
-	} {
-		cause, stands := PlacementCause(event)
-		require.True(t, stands)
-		require.Equal(t, want, cause.Kind)
-		require.Equal(t, event, cause.Reason)
-		require.NotEmpty(t, cause.Hint.Solution)
-	}
-	_, stands := PlacementCause("(service api) has started 1 tasks: (task 1).")
-	require.False(t, stands)
 }

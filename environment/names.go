@@ -48,8 +48,14 @@ func (e *Environment) ContainerName(r Role) string {
 	if r == Migration {
 		r = API
 	}
-	return "balancer-" + string(r)
+	return applicationContainer + string(r)
 }
+
+// applicationContainer is what the names of the application's containers begin with.
+const applicationContainer = "balancer-"
+
+// IsApplicationContainer reports whether a container of a task is the application's, not a sidecar.
+func IsApplicationContainer(name string) bool { return strings.HasPrefix(name, applicationContainer) }
 
 // LoadBalancerName returns the name of the application load balancer.
 func (e *Environment) LoadBalancerName() string { return e.ResourceName("alb") }

@@ -97,15 +97,16 @@ func actionOf(operation string) string {
 func resourcesOf(action, env, stack string) []string {
 	const region = "us-east-1:123456789012:"
 	limited := map[string][]string{
-		"ecs:RunTask":               {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
-		"ecs:ExecuteCommand":        {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
-		"ecs:StopTask":              {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
-		"ecs:StopServiceDeployment": {"arn:aws:ecs:" + region + "service-deployment/v3-backend-ENV-cluster/v3-backend-ENV-api-service/x"},
-		"ecs:UpdateService":         {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
-		"ecr:PutImage":              {"arn:aws:aws:ecr/repository:Repository:registry"},
-		"kms:DescribeKey":           {"arn:aws:kms:" + region + "key/0123"},
-		"logs:GetLogEvents":         {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:log-stream:api/balancer-api/x"},
-		"logs:FilterLogEvents":      {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:*"},
+		"ecs:RunTask":                {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
+		"ecs:ExecuteCommand":         {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
+		"ecs:StopTask":               {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
+		"ecs:StopServiceDeployment":  {"arn:aws:ecs:" + region + "service-deployment/v3-backend-ENV-cluster/v3-backend-ENV-api-service/x"},
+		"ecs:UpdateService":          {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
+		"ecr:PutImage":               {"arn:aws:aws:ecr/repository:Repository:registry"},
+		"ecr:GetDownloadUrlForLayer": {"arn:aws:aws:ecr/repository:Repository:registry"},
+		"kms:DescribeKey":            {"arn:aws:kms:" + region + "key/0123"},
+		"logs:GetLogEvents":          {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:log-stream:api/balancer-api/x"},
+		"logs:FilterLogEvents":       {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:*"},
 		"rds:CreateDBSnapshot": {
 			"arn:aws:rds:" + region + "db:v3-backend-ENV-db",
 			"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140",

@@ -39,8 +39,7 @@ func newTaskDefinition(
 		RequiresCompatibilities: pulumi.StringArray{pulumi.String(fargate)},
 		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
 			OperatingSystemFamily: pulumi.String("LINUX"),
-			// The existing pipelines build the image for this architecture only.
-			CpuArchitecture: pulumi.String("X86_64"),
+			CpuArchitecture:       pulumi.String(args.Env.CPUArchitecture()),
 		},
 		ExecutionRoleArn:     args.ExecutionRoleARN,
 		TaskRoleArn:          args.TaskRoleARN,

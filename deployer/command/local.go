@@ -30,7 +30,7 @@ func localVerb() verb {
 				},
 			},
 			{
-				name: "push", args: "TAG", usage: "push another image to the simulated registry",
+				name: "push", args: "TAG", usage: "push another image to the simulated registry; a tag that ends with -arm64 is built for it",
 				changes:  true,
 				examples: []string{"deployer local push 1.42.0-feedbeef"},
 				run: func(ctx context.Context, s *services, c *cli.Context) error {

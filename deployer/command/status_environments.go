@@ -133,8 +133,8 @@ func (o statusOptions) identify(ctx context.Context, one *environmentStatus, tra
 	return call.Err
 }
 
-// deployedHistoryLimit is how many records are searched for the deployment whose image runs.
-const deployedHistoryLimit = 5
+// deployedHistoryLimit is how many records are searched for the last deployment that was verified.
+const deployedHistoryLimit = 20
 
 // sources returns where the checks read. Where the component stack is skipped, Pulumi's state is not read.
 func (o statusOptions) sources(one *environmentStatus) checks.Sources {
@@ -142,7 +142,7 @@ func (o statusOptions) sources(one *environmentStatus) checks.Sources {
 		AWS: one.target.AWS, Network: one.target.Network,
 		Deployed: func(ctx context.Context) (string, error) {
 			records, err := one.target.Records.List(ctx, one.env.Stack, deployedHistoryLimit)
-			return history.RunningImage(records), err
+			return history.VerifiedImage(records), err
 		},
 	}
 	if !slices.Contains(o.skip, "stack") {

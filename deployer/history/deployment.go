@@ -234,16 +234,16 @@ func first(records []Deployment, matches func(*Deployment) bool) *Deployment {
 	return nil
 }
 
-// RunningImage returns the image that runs according to the records: the one that was rolled back to, else the one that was verified. A
-// deployment that ended before its rollout did not change it. After a rollout that failed and was not rolled back it is unknown: "".
-func RunningImage(records []Deployment) string {
+// VerifiedImage returns the image that a deployment verified last: the one that was rolled back to, else its own. A deployment that failed
+// verified nothing. While one is in its rollout, was killed in it, or skipped what verifies it, what should run is unknown: "".
+func VerifiedImage(records []Deployment) string {
 	for _, d := range SinceDestroy(records) {
 		switch {
 		case d.RolledBackTo != nil:
 			return d.RolledBackTo.Reference
 		case d.Verified:
 			return d.Image.Reference
-		case d.rolledOut():
+		case d.rolledOut() && d.Outcome != Failed && d.Outcome != Interrupted:
 			return ""
 		}
 	}

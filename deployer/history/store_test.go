@@ -68,7 +68,7 @@ func TestADestroyEndsWhatWasDeployedBefore(t *testing.T) {
 			records := []Deployment{deployment("3", Failed, false, "new"), test.destroy, good}
 			require.Equal(t, test.ends, LastDestroy(records) != nil)
 			require.Equal(t, test.ends, LastVerified(records) == nil)
-			require.Equal(t, test.ends, RunningImage(records) == "")
+			require.Equal(t, test.ends, VerifiedImage(records) == "")
 			require.Equal(t, test.ends, LastRevisions(records) == nil)
 			require.Equal(t, test.ends, LastRestore(records) == nil)
 			require.Equal(t, test.ends, RollbackCandidate(records, "new") == nil)
@@ -76,7 +76,7 @@ func TestADestroyEndsWhatWasDeployedBefore(t *testing.T) {
 	}
 }
 
-func TestRunningImage(t *testing.T) {
+func TestVerifiedImage(t *testing.T) {
 	good := deployment("3", Succeeded, true, "good")
 	good.Image.Reference = "repo@good"
 	back := deployment("4", Failed, false, "bad")
@@ -85,6 +85,8 @@ func TestRunningImage(t *testing.T) {
 	early.Phases = []Phase{{Name: "migrate", Outcome: Failed}}
 	late := deployment("4", Failed, false, "bad")
 	late.Phases = []Phase{{Name: "migrate", Outcome: Succeeded}, {Name: "rollout", Outcome: Failed}}
+	running, killed, unverified := late, late, late
+	running.Outcome, killed.Outcome, unverified.Outcome = Running, Crashed, Succeeded
 	for name, test := range map[string]struct {
 		records []Deployment
 		want    string
@@ -92,10 +94,13 @@ func TestRunningImage(t *testing.T) {
 		"verified":                         {[]Deployment{good}, "repo@good"},
 		"rolled back":                      {[]Deployment{back, good}, "repo@good"},
 		"failed before its rollout":        {[]Deployment{early, good}, "repo@good"},
-		"failed after it, not rolled back": {[]Deployment{late, good}, ""},
+		"failed after it, not rolled back": {[]Deployment{late, good}, "repo@good"},
+		"in its rollout":                   {[]Deployment{running, good}, ""},
+		"killed in its rollout":            {[]Deployment{killed, good}, ""},
+		"not verified":                     {[]Deployment{unverified, good}, ""},
 		"never deployed":                   {nil, ""},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, RunningImage(test.records)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, VerifiedImage(test.records)) })
 	}
 }
 

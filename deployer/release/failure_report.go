@@ -75,20 +75,19 @@ func (o observation) latestEvent() types.ServiceEvent {
 	})
 }
 
-// placementFailure returns why ECS cannot place tasks of this deployment; false where it can.
-func (o observation) placementFailure() (checks.Stop, bool) {
-	event := o.latestEvent()
-	if o.deployment == nil || aws.ToTime(event.CreatedAt).Before(aws.ToTime(o.deployment.CreatedAt)) {
+// launchFailure returns why ECS cannot start tasks of this deployment; false where it can.
+func (o observation) launchFailure() (checks.Stop, bool) {
+	if o.service == nil || o.deployment == nil {
 		return checks.Stop{}, false
 	}
-	return checks.PlacementCause(aws.ToString(event.Message))
+	return checks.LaunchFailure(o.service.Events, aws.ToTime(o.deployment.CreatedAt))
 }
 
 // taskFailureReporter reports once what happens to tasks.
 type taskFailureReporter struct {
 	rollout *ecsRollout
 	log     phaseLog
-	// reported are the tasks, causes and placement failures that were reported.
+	// reported are the tasks, causes and launch failures that were reported.
 	reported map[string]bool
 }
 
@@ -114,7 +113,7 @@ func (t *taskFailureReporter) report(ctx context.Context, o observation) {
 			t.log.note("  last log line: %s", line)
 		}
 	}
-	if cause, failing := o.placementFailure(); failing && t.first(o.name+cause.Message) {
+	if cause, failing := o.launchFailure(); failing && t.first(o.name+cause.Message) {
 		t.log.warn("%s cannot start tasks: %s; ECS keeps trying", o.name, cause.Message)
 	}
 }
@@ -149,11 +148,12 @@ func (r *ecsRollout) explainWithoutTasks(o observation, message string) serviceF
 	if o.service == nil || o.supersededBy != "" {
 		return f
 	}
-	if event := aws.ToString(o.latestEvent().Message); event != "" {
-		f.evidence = "\n  ECS reports: " + event
+	event := aws.ToString(o.latestEvent().Message)
+	if cause, failing := o.launchFailure(); failing {
+		event, f.hint = cause.Reason, hintText(r.env, cause)
 	}
-	if cause, failing := o.placementFailure(); failing {
-		f.hint = hintText(r.env, cause)
+	if event != "" {
+		f.evidence = "\n  ECS reports: " + event
 	}
 	return f
 }

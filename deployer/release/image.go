@@ -27,9 +27,10 @@ type Image struct {
 	history.Image
 	// Digests are all digests under which a task may report it: its own and, for an index, those of its platforms.
 	Digests []string
-	// Critical counts the critical findings of its scan; Scanned reports whether there is one.
-	Critical int
-	Scanned  bool
+	// Findings are those of its scan.
+	ecrimage.Findings
+	// Platforms are what it is built for, such as linux/amd64, where it is an index that names them.
+	Platforms []string
 	// Pushed is when it was pushed to the registry.
 	Pushed time.Time
 }
@@ -118,7 +119,7 @@ func findImage(ctx context.Context, client ecrimage.Client, env *environment.Env
 	digest := aws.ToString(found.ImageDigest)
 	image := &Image{
 		Image:   history.Image{Tag: tagOrDigest, Digest: digest, Reference: env.ImageReference(digest)},
-		Digests: found.Digests(), Critical: found.Critical, Scanned: found.Scanned, Pushed: aws.ToTime(found.ImagePushedAt),
+		Digests: found.Digests(), Findings: found.Findings, Platforms: found.Names, Pushed: aws.ToTime(found.ImagePushedAt),
 	}
 	if tagOrDigest == digest {
 		image.Tag = cmp.Or(preferredTag(found.ImageTags), awsx.ShortDigest(digest))

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// logTailLines is how many of the last log lines a failure shows.
-	logTailLines = 6
+	// logTailLines is how many of the last log lines a failure shows, logCauseLines how many are searched for its cause: package managers
+	// write notices after it.
+	logTailLines  = 6
+	logCauseLines = 50
 	// drainAttempts is how often the log of a stopped task is read at most: lines arrive late.
 	drainAttempts = 5
 )
@@ -26,7 +28,7 @@ func logStream(env *environment.Environment, role environment.Role, task string)
 	return logstream.Name(string(role), env.ContainerName(role), task)
 }
 
-// logTailer reads a log stream from where it last stopped, and keeps the last lines.
+// logTailer reads a log stream from where it last stopped, and keeps the last logCauseLines lines.
 type logTailer struct {
 	client        *cloudwatchlogs.Client
 	group, stream string
@@ -63,7 +65,7 @@ func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 			log.note("%s", line)
 		}
 		lines += len(out.Events)
-		t.last = t.last[max(0, len(t.last)-logTailLines):]
+		t.last = t.last[max(0, len(t.last)-logCauseLines):]
 		// A page can be empty before the end; at the end the token stays the same.
 		// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 		if aws.ToString(out.NextForwardToken) == aws.ToString(t.token) {
@@ -87,6 +89,11 @@ func (t *logTailer) drain(ctx context.Context, c clock.Clock, log phaseLog) erro
 		log.note("it wrote no log: the stream %s of %s has no lines", t.stream, t.group)
 	}
 	return nil
+}
+
+// excerpt returns the lines that a failure shows.
+func (t *logTailer) excerpt() string {
+	return logExcerpt(excerptTitle, t.last[max(0, len(t.last)-logTailLines):])
 }
 
 // excerptTitle is how the titles of log excerpts begin.

@@ -216,20 +216,20 @@ func (m *migrationTask) stopTask(ctx context.Context, task *types.Task, reason s
 // stopTimedOut stops a task that exceeds its time limit, and waits until it has stopped.
 func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail *logTailer, log phaseLog) error {
 	limit := m.env.Deployment.Migrations.Timeout
-	next := "check its locks in the database; raise deployment.migrations.timeout in the environment's file to allow more time"
+	next := timeoutHint(tail.applying)
 	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
 		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
-			limit, err, logExcerpt(excerptTitle, tail.last), taskID(task)), "stop it manually once nothing depends on it; "+next)
+			limit, err, tail.excerpt(), taskID(task)), "stop it manually once nothing depends on it; "+next)
 	}
 	log.progress("stopping task %s", taskID(task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
 	ended, rest, err := m.follow(ctx, task, withoutNotes(log), stopTimeout)
 	if err == nil {
-		*task, tail = *ended, rest
+		*task, tail, next = *ended, rest, timeoutHint(rest.applying)
 	} else {
 		text += "; it has not stopped yet"
 	}
-	return hint.With(errors.New(text+logExcerpt(excerptTitle, tail.last)), next)
+	return hint.With(errors.New(text+tail.excerpt()), next)
 }
 
 // detach returns what happens to the task when the deployment is interrupted.
@@ -252,12 +252,15 @@ func (m *migrationTask) evaluate(task *types.Task, tail *logTailer) error {
 	}
 	cause := checks.StopCause(*task)
 	text, next := "the migration failed: "+cause.Message, ""
-	if cause.Kind == checks.StopExitCode {
+	switch {
+	case cause.Kind == checks.StopExitCode:
 		next = migrationHint(m.env, m.exitCode(task), tail.last, tail.applying)
-	} else {
+	case tail.applying:
+		text, next = text+ecsReason(cause), hintText(m.env, cause)+"; "+partlyChanged
+	default:
 		text, next = text+ecsReason(cause), hintText(m.env, cause)
 	}
-	return hint.With(errors.New(text+logExcerpt(excerptTitle, tail.last)), next)
+	return hint.With(errors.New(text+tail.excerpt()), next)
 }
 
 // exitCode returns the exit code of the migration's container, -1 where it has none.

@@ -8,9 +8,6 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// exitConfiguration holds the exit code of the entrypoint where the container's configuration must be changed.
-const exitConfiguration = 78
-
 // applyingMigration begins the line with which Prisma starts to change the schema.
 // Source: https://github.com/prisma/prisma/blob/main/packages/migrate/src/commands/MigrateDeploy.ts
 const applyingMigration = "Applying migration"
@@ -39,23 +36,57 @@ var migrationCauses = []migrationCause{
 	{regexp.MustCompile(`\bP101[123]\b`), "the connection string is not valid, or TLS failed: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
 	{regexp.MustCompile(`\bP3005\b`), "the schema is not empty and has no history of migrations: mark those that it has as applied (`prisma migrate resolve --applied NAME`), " +
 		"as for a database that was not created by migrations"},
+	{regexp.MustCompile(`\bP3015\b`), "the image lacks the file of a migration that is in its directory: build the image with the directory `prisma/migrations`, and deploy it"},
 	{regexp.MustCompile(`\bP3009\b`), "an earlier migration failed and blocks this one: correct what it left, mark it resolved (`prisma migrate resolve`), then run the same command again"},
 }
+
+// failedMigration matches the error of a migration that began and failed.
+var failedMigration = regexp.MustCompile(`\bP3018\b`)
+
+// migrationExits maps exit codes with which a migration ends before it changes anything, to what to do. docs/configuration.md describes when
+// the entrypoint exits with 75 and 78.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+var migrationExits = map[int32]string{
+	75:  "the secrets could not be fetched, as its log explains: check the route from the private subnets to AWS, then run the same command again",
+	78:  "the container's configuration must be changed, as its log explains: `deployer secrets check --env ENV`",
+	126: "the command of the migration cannot be executed: correct deployment.migrations.command in the environment's file, or the image",
+	127: "the image has no such command: correct deployment.migrations.command in the environment's file, or the image",
+}
+
+// exitKilled holds the exit code of a container that was killed.
+const exitKilled = 137
 
 // migrationHint returns what to do about a migration that exited with a code other than 0. lines are its last log lines; began reports
 // that it started to change the schema.
 func migrationHint(env *environment.Environment, exitCode int32, lines []string, began bool) string {
+	log := strings.Join(lines, "\n")
+	began = began || failedMigration.MatchString(log)
+	killed := ""
+	if exitCode == exitKilled {
+		killed = "it was killed, usually for want of memory: raise deployment.migrations.memory in the environment's file; "
+	}
 	if began {
-		return partlyChanged
+		return killed + partlyChanged
 	}
 	const unchanged = "; the migration changed nothing"
 	inEnvironment := strings.NewReplacer("--env ENV", "--env "+env.Stack)
-	if exitCode == exitConfiguration {
-		return inEnvironment.Replace("the container's configuration must be changed, as its log explains: `deployer secrets check --env ENV`") + unchanged
+	if next, known := migrationExits[exitCode]; known {
+		return inEnvironment.Replace(next) + unchanged
 	}
-	log := strings.Join(lines, "\n")
 	if at := slices.IndexFunc(migrationCauses, func(c migrationCause) bool { return c.pattern.MatchString(log) }); at >= 0 {
 		return inEnvironment.Replace(migrationCauses[at].hint) + unchanged
 	}
-	return partlyChanged
+	if strings.TrimSpace(log) == "" {
+		return killed + "no log shows whether a migration began: compare the schema with the migrations before you run the same command again"
+	}
+	return killed + "its log names no migration that began: correct what the log shows, then run the same command again"
+}
+
+// timeoutHint returns what to do about a migration that exceeds its time limit.
+func timeoutHint(began bool) string {
+	const next = "check its locks in the database; raise deployment.migrations.timeout in the environment's file to allow more time"
+	if began {
+		return next + "; " + partlyChanged
+	}
+	return next + "; its log names no migration that began"
 }

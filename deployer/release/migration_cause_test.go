@@ -33,12 +33,15 @@ func TestMigrationHint(t *testing.T) {
 			1, false, "the schema is not empty and has no history of migrations"},
 		{"an earlier failure", "Error: P3009\n\nmigrate found failed migrations in the target database, new migrations will not be applied.", 1, false,
 			"an earlier migration failed and blocks this one"},
+		{"the entrypoint without secrets", "entrypoint: Secrets Manager did not respond", 75, false, "the secrets could not be fetched"},
+		{"no such command", "sh: prisma: not found", 127, false, "the image has no such command"},
+		{"no migrations in the image", "Error: P3015", 1, false, "the image lacks the file of a migration"},
+		{"the lock, before notices of npm", "Error: P1002\nThe database server was reached but timed out.\nContext: Timed out trying to acquire a postgres advisory lock" +
+			strings.Repeat("\nnpm notice", 20), 1, false, "another session holds Prisma's advisory lock"},
 		{"the entrypoint", "entrypoint: the secret balancer-staging-config lacks SENTRY_DSN", 78, false, "the container's configuration must be changed"},
 		{"a migration that failed", "Applying migration `1_x`\nError: P3018\n\nA migration failed to apply.", 1, true, ""},
 		{"the connection is lost in the middle", "Error: P1001: Can't reach database server at `db`:`5432`", 1, true, ""},
-		{"something else", "panic: out of ideas", 1, false, ""},
-		{"no log", "", 1, false, ""},
-		{"no code of an error", "P10012 rows", 1, false, ""},
+		{"a migration that failed, without its first line", "Error: P3018\n\nA migration failed to apply.", 1, false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := migrationHint(staging(t), test.code, strings.Split(test.log, "\n"), test.began)
@@ -49,6 +52,33 @@ func TestMigrationHint(t *testing.T) {
 			require.True(t, strings.HasPrefix(got, test.want), got)
 			require.True(t, strings.HasSuffix(got, unchanged), got)
 			require.NotContains(t, got, "--env ENV")
+			require.NotContains(t, got, partlyChanged)
 		})
 	}
+}
+
+// Only a migration that began may have changed the schema.
+func TestMigrationHintWithoutAKnownCause(t *testing.T) {
+	const unknown, killed = "its log names no migration that began", "it was killed, usually for want of memory"
+	for _, test := range []struct {
+		name  string
+		log   string
+		code  int32
+		began bool
+		want  string
+	}{
+		{"something else", "panic: out of ideas", 1, false, unknown},
+		{"no code of an error", "P10012 rows", 1, false, unknown},
+		{"no log", "", 1, false, "no log shows whether a migration began"},
+		{"killed before", "Datasource \"db\"", 137, false, killed},
+		{"killed in the middle", "Applying migration `1_x`", 137, true, killed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := migrationHint(staging(t), test.code, strings.Split(test.log, "\n"), test.began)
+			require.True(t, strings.HasPrefix(got, test.want), got)
+			require.Equal(t, test.began, strings.HasSuffix(got, partlyChanged), got)
+		})
+	}
+	require.NotContains(t, timeoutHint(false), partlyChanged)
+	require.Contains(t, timeoutHint(true), partlyChanged)
 }

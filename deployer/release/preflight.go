@@ -36,8 +36,6 @@ import (
 const (
 	// minCredentialLifetime is how long credentials must be valid at least, or a deployment could lose them halfway.
 	minCredentialLifetime = 15 * time.Minute
-	// scanGracePeriod is how long after its push an image's scan may still be in progress.
-	scanGracePeriod = 15 * time.Minute
 )
 
 const (
@@ -198,31 +196,7 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 		return nil, blocking("image", err)
 	}
 	problems := evaluateScan(image.Tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
-	return image, append(problems, p.verification(ctx, image)...)
-}
-
-// evaluateScan returns the problems of an image's scan. Where critical findings stop a deployment, a missing scan does too; that of an
-// image that was just pushed is expected soon.
-func evaluateScan(tag string, image *Image, strict bool, now time.Time) []Problem {
-	switch {
-	case !image.Scanned:
-		problem := Problem{
-			Check: "scan", Stops: strict, Transient: strict && now.Sub(image.Pushed) < scanGracePeriod,
-			Message: fmt.Sprintf("%s has not been scanned, so its findings are not known", tag),
-			Hint:    "the repository scans on push; start another scan with `aws ecr start-image-scan`",
-		}
-		if problem.Transient {
-			problem.Hint = "the repository scans on push: wait for the scan with --wait"
-		}
-		return []Problem{problem}
-	case image.Critical > 0:
-		return []Problem{{
-			Check: "scan", Stops: strict,
-			Message: fmt.Sprintf("the scan of %s has %d critical findings", tag, image.Critical),
-			Hint:    "rebuild it on a patched base image; image.criticalFindings sets whether this stops a deployment",
-		}}
-	}
-	return nil
+	return image, slices.Concat(p.platform(ctx, image), problems, p.verification(ctx, image))
 }
 
 // network rejects another range for an existing VPC: AWS cannot change it in place, and Pulumi would fail halfway. It also rejects the

@@ -123,4 +123,6 @@ func TestQuotasOverTheWire(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Empty(t, CheckQuotas(t.Context(), cfg, env))
+
+	platformOverTheWire(t, cfg, env)
 }

@@ -11,10 +11,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
@@ -126,18 +128,33 @@ func TestLifetime(t *testing.T) {
 
 func TestEvaluateScan(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	// The image was pushed a minute ago: what does not pass is reported at once all the same.
+	state := func(status types.ScanStatus, description string) Image {
+		return Image{Pushed: now.Add(-time.Minute), Findings: ecrimage.Findings{Status: status, Description: description}}
+	}
 	for name, test := range map[string]struct {
 		image         Image
 		strict        bool
 		stops, passes bool
 		want          string
 	}{
-		"clean":                             {Image{Scanned: true}, true, false, false, ""},
-		"findings warn":                     {Image{Scanned: true, Critical: 2}, false, false, false, "the scan of t has 2 critical findings"},
-		"findings stop":                     {Image{Scanned: true, Critical: 2}, true, true, false, "the scan of t has 2 critical findings"},
+		"clean":                             {Image{Findings: ecrimage.Findings{Scanned: true}}, true, false, false, ""},
+		"findings warn":                     {Image{Findings: ecrimage.Findings{Scanned: true, Critical: 2}}, false, false, false, "the scan of t has 2 critical findings"},
+		"findings stop":                     {Image{Findings: ecrimage.Findings{Scanned: true, Critical: 2}}, true, true, false, "the scan of t has 2 critical findings"},
 		"unscanned warns":                   {Image{Pushed: now.Add(-time.Hour)}, false, false, false, "t has not been scanned"},
 		"unscanned stops":                   {Image{Pushed: now.Add(-time.Hour)}, true, true, false, "t has not been scanned"},
 		"a scan that is to come is awaited": {Image{Pushed: now.Add(-time.Minute)}, true, true, true, "t has not been scanned"},
+		"pending":                           {state(types.ScanStatusPending, ""), true, true, true, "t waits for its scan"},
+		"in progress":                       {state(types.ScanStatusInProgress, ""), true, true, true, "t is being scanned"},
+		"failed":                            {state(types.ScanStatusFailed, "an error of ECR"), true, true, false, "t could not be scanned: an error of ECR"},
+		"failed, of an unsupported image": {state(types.ScanStatusFailed, "UnsupportedImageError: The operating system 'x' is not supported"), true, true, false,
+			"t cannot be scanned: UnsupportedImageError: The operating system 'x' is not supported"},
+		"unsupported":    {state(types.ScanStatusUnsupportedImage, ""), false, false, false, "t cannot be scanned"},
+		"expired":        {state(types.ScanStatusScanEligibilityExpired, "SCAN_ELIGIBILITY_EXPIRED"), true, true, false, "t is no longer scanned"},
+		"no findings":    {state(types.ScanStatusFindingsUnavailable, ""), true, true, false, "t has no findings that can be read now"},
+		"limit exceeded": {state(types.ScanStatusLimitExceeded, ""), true, true, false, "a quota of scans is exhausted"},
+		"archived":       {state(types.ScanStatusImageArchived, ""), true, true, false, "t is archived"},
+		"a new state":    {state("SOMETHING", ""), true, true, true, "t has not been scanned"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := evaluateScan("t", &test.image, test.strict, now)
@@ -148,7 +165,13 @@ func TestEvaluateScan(t *testing.T) {
 			require.Len(t, found, 1)
 			require.Contains(t, found[0].Message, test.want)
 			require.Equal(t, []bool{test.stops, test.passes}, []bool{found[0].Stops, found[0].Transient})
+			require.NotEmpty(t, found[0].Hint)
 		})
+	}
+	for _, status := range types.ScanStatus("").Values() {
+		if _, known := scanStates[status]; !known {
+			require.Contains(t, []types.ScanStatus{types.ScanStatusComplete, types.ScanStatusActive}, status)
+		}
 	}
 }
 

@@ -142,5 +142,5 @@ func TestRecordDuringDeployment(t *testing.T) {
 	require.Equal(t, history.Running, seen[0].Outcome)
 	require.Equal(t, []history.Outcome{history.Succeeded, history.Succeeded, history.Running},
 		[]history.Outcome{seen[0].Phases[0].Outcome, seen[0].Phases[1].Outcome, seen[0].Phases[2].Outcome})
-	require.Empty(t, history.RunningImage(seen), "what runs is not known after a rollout that has not ended")
+	require.Empty(t, history.VerifiedImage(seen), "what runs is not known after a rollout that has not ended")
 }

@@ -223,3 +223,48 @@ func TestEvaluateInvisibleService(t *testing.T) {
 	require.Equal(t, verdict{rollingOut, "api is not visible yet"}, evaluate(observation{name: "api", role: environment.API}, nil, false))
 	require.Equal(t, verdict{rolloutFailed, "api does not exist"}, evaluate(observation{name: "api"}, nil, true))
 }
+
+// What a registry or AWS refuses for a while does not end a rollout; what cannot succeed does after two tasks.
+func TestPermanentFailuresByReason(t *testing.T) {
+	for reason, want := range map[string]int{
+		"CannotPullContainerError: ThrottlingException: Rate exceeded":                                                       0,
+		"CannotPullContainerError: unexpected status from HEAD request to https://public.ecr.aws/x: 503 Service Unavailable": 0,
+		"CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve r...":                   0,
+		"ResourceInitializationError: unable to pull secrets or registry auth: pull command failed: : signal: killed":        0,
+		"Your Spot Task was interrupted.": 0,
+		"CannotPullContainerError: failed to extract layer: write /x: no space left on device":                 4,
+		"CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'": 4,
+	} {
+		o := observation{container: "balancer-api", deployment: &types.ServiceDeployment{CreatedAt: &deployedAt}}
+		for i := range 4 {
+			task := pullFailure(deployedAt.Add(time.Duration(i) * time.Second))
+			task.StoppedReason = aws.String(reason)
+			o.tasks = append(o.tasks, task)
+		}
+		require.Len(t, o.failedTasks(), 4, reason)
+		require.Equal(t, want, permanentFailures(o), reason)
+	}
+}
+
+// Why ECS starts no tasks is found among all events of the deployment.
+func TestLaunchFailureBehindLaterEvents(t *testing.T) {
+	event := func(after time.Duration, message string) types.ServiceEvent {
+		return types.ServiceEvent{CreatedAt: aws.Time(deployedAt.Add(after)), Message: &message}
+	}
+	role := event(time.Minute, "(service api) failed to launch a task with (error ECS was unable to assume the role 'x' that was provided for this task.)")
+	o := observation{
+		name: "api", deployment: &types.ServiceDeployment{CreatedAt: &deployedAt},
+		service: &types.Service{Events: []types.ServiceEvent{
+			event(3*time.Minute, "(service api) has begun draining connections on 1 tasks."), role, event(-time.Minute, "(service api) was unable to place a task."),
+		}},
+	}
+	cause, failing := o.launchFailure()
+	require.True(t, failing)
+	require.Equal(t, "ECS cannot assume a role of the task", cause.Message)
+	failure := (&ecsRollout{env: staging(t)}).explainWithoutTasks(o, "x")
+	require.Equal(t, "\n  ECS reports: "+*role.Message, failure.evidence)
+	require.Contains(t, failure.hint, "trust policy")
+	o.service.Events = append(o.service.Events, event(2*time.Minute, "(service api) has started 1 tasks: (task 1)."))
+	_, failing = o.launchFailure()
+	require.False(t, failing, "a first deployment can meet a role that was created a moment ago")
+}

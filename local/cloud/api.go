@@ -101,7 +101,7 @@ func (a *Account) Config(region string) aws.Config {
 	return aws.Config{
 		Region:      region,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCALMODE0000000", "local-mode", ""),
-		HTTPClient:  noNetwork{},
+		HTTPClient:  downloads{a},
 		APIOptions: []func(*middleware.Stack) error{func(stack *middleware.Stack) error {
 			return errors.Join(
 				stack.Initialize.Add(capture, middleware.After),
@@ -151,12 +151,11 @@ func apiError(code, format string, args ...any) error {
 	return &smithy.GenericAPIError{Code: code, Message: fmt.Sprintf(format, args...), Fault: smithy.FaultClient}
 }
 
-// noNetwork is an HTTP client that fails every request.
-type noNetwork struct{}
+// downloads answers what is not a call to AWS's API.
+type downloads struct{ account *Account }
 
-func (noNetwork) Do(*http.Request) (*http.Response, error) {
-	return nil, errors.New("local mode does not reach the network")
-}
+// Do implements aws.HTTPClient.
+func (d downloads) Do(in *http.Request) (*http.Response, error) { return d.account.download(in) }
 
 // page returns one page of a list, as a paginated operation does. A token is the number of items already returned.
 func page[T any](items []T, token *string, limit *int32, maxSize int) (part []T, next *string, err error) {

@@ -82,6 +82,9 @@ var typicalMetrics = map[string]float64{
 	"BlockedRequests": 0,
 }
 
+// extremes are how far a maximum and a minimum are from the typical value.
+var extremes = map[string]float64{"Maximum": 1.5, "Minimum": 0.7}
+
 // getMetricData generates values close to the typical ones, the same for every call. Expressions have no data.
 func getMetricData(m model, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error) {
 	out := &cloudwatch.GetMetricDataOutput{}
@@ -117,7 +120,7 @@ func (m model) fillMetric(result *types.MetricDataResult, stat *types.MetricStat
 		}
 		sum := m.sum("metric", deref(stat.Metric.MetricName), at)
 		result.Timestamps = append(result.Timestamps, at)
-		result.Values = append(result.Values, typical*(0.9+float64(sum[0])/1275))
+		result.Values = append(result.Values, typical*cmp.Or(extremes[deref(stat.Stat)], 1)*(0.9+float64(sum[0])/1275))
 	}
 }
 

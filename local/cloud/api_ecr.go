@@ -1,6 +1,10 @@
 package cloud
 
 import (
+	"errors"
+	"io"
+	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +17,7 @@ import (
 func ecrOperations() []operation {
 	return []operation{
 		readOp(describeRepositories), readOp(describeImages), readOp(batchGetImage), readOp(describeImageScanFindings),
+		readOp(getDownloadURLForLayer),
 		writeOp(putImage),
 	}
 }
@@ -63,9 +68,10 @@ func (m model) images(repository string) ([]*Image, error) {
 	if !m.faults[faultImageMissing] {
 		return images, nil
 	}
-	older := manifestOf(m.derive("older image"))
+	config := configOf("", "amd64")
+	older := manifestOf(m.derive("older image"), config)
 	remaining := []*Image{{
-		Digest: digestOf(older), Manifest: older, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),
+		Digest: digestOf(older), Manifest: older, Config: config, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),
 	}}
 	for _, image := range images {
 		untagged := *image
@@ -126,14 +132,19 @@ func describeImages(m model, in *ecr.DescribeImagesInput) (*ecr.DescribeImagesOu
 	}
 	out := &ecr.DescribeImagesOutput{NextToken: next}
 	for _, image := range part {
-		out.ImageDetails = append(out.ImageDetails, types.ImageDetail{
+		detail := types.ImageDetail{
 			RegistryId: aws.String(m.ID), RepositoryName: in.RepositoryName, ImageDigest: aws.String(image.Digest),
-			ImageTags: slices.Clone(image.Tags), ImagePushedAt: aws.Time(image.Pushed), ImageSizeInBytes: aws.Int64(imageSize),
-			ImageManifestMediaType:   aws.String("application/vnd.docker.distribution.manifest.v2+json"),
-			ArtifactMediaType:        aws.String("application/vnd.docker.container.image.v1+json"),
-			ImageScanStatus:          scanStatus(),
-			ImageScanFindingsSummary: &types.ImageScanFindingsSummary{FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute))},
-		})
+			ImageTags: slices.Clone(image.Tags), ImagePushedAt: aws.Time(image.Pushed), ImageManifestMediaType: aws.String(image.mediaType()),
+		}
+		if image.mediaType() == mediaManifest {
+			// An index is not scanned, and has no size of its own to speak of.
+			detail.ImageSizeInBytes, detail.ImageScanStatus = aws.Int64(imageSize), scanStatus()
+			detail.ArtifactMediaType = aws.String("application/vnd.docker.container.image.v1+json")
+			detail.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{
+				FindingSeverityCounts: m.severities(), ImageScanCompletedAt: aws.Time(image.Pushed.Add(time.Minute)),
+			}
+		}
+		out.ImageDetails = append(out.ImageDetails, detail)
 	}
 	return out, nil
 }
@@ -208,11 +219,54 @@ func batchGetImage(m model, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutpu
 	return out, nil
 }
 
+// layerHost is the host of the URLs from which layers are downloaded; the account's HTTP client answers for it.
+const layerHost = "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com"
+
+// getDownloadURLForLayer returns the URL of a configuration. Layers are not simulated.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
+func getDownloadURLForLayer(m model, in *ecr.GetDownloadUrlForLayerInput) (*ecr.GetDownloadUrlForLayerOutput, error) {
+	images, err := m.images(deref(in.RepositoryName))
+	if err != nil {
+		return nil, err
+	}
+	digest := deref(in.LayerDigest)
+	if configOfDigest(images, digest) == "" {
+		return nil, &types.LayersNotFoundException{Message: aws.String("The layer with digest '" + digest + "' does not exist within the repository")}
+	}
+	return &ecr.GetDownloadUrlForLayerOutput{
+		LayerDigest: in.LayerDigest, DownloadUrl: aws.String("https://" + layerHost + "/" + deref(in.RepositoryName) + "/" + digest + "?X-Amz-Signature=local"),
+	}, nil
+}
+
+// configOfDigest returns the configuration with the digest, "" where no image has it.
+func configOfDigest(images []*Image, digest string) string {
+	i := slices.IndexFunc(images, func(image *Image) bool { return image.Config != "" && digestOf(image.Config) == digest })
+	if i < 0 {
+		return ""
+	}
+	return images[i].Config
+}
+
+// download answers a request for what getDownloadURLForLayer returned the URL of.
+func (a *Account) download(in *http.Request) (*http.Response, error) {
+	if in.URL.Host != layerHost {
+		return nil, errors.New("local mode does not reach the network")
+	}
+	repository, digest := path.Split(strings.TrimPrefix(in.URL.Path, "/"))
+	response := &http.Response{Request: in, StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: http.NoBody}
+	return response, a.View(func(s *State) error {
+		if config := configOfDigest(s.Registry.Images[path.Clean(repository)], digest); config != "" {
+			response.StatusCode, response.Status, response.Body = http.StatusOK, "200 OK", io.NopCloser(strings.NewReader(config))
+		}
+		return nil
+	})
+}
+
 func (m model) imageOf(repository, tag *string, image *Image) types.Image {
 	return types.Image{
 		RegistryId: aws.String(m.ID), RepositoryName: repository, ImageManifest: aws.String(image.Manifest),
 		ImageId:                &types.ImageIdentifier{ImageDigest: aws.String(image.Digest), ImageTag: tag},
-		ImageManifestMediaType: aws.String("application/vnd.docker.distribution.manifest.v2+json"),
+		ImageManifestMediaType: aws.String(image.mediaType()),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -36,6 +38,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 )
 
 // manualClock advances only when a test sets it.
@@ -179,6 +182,47 @@ func TestPushedImageHasNewDigest(t *testing.T) {
 	require.Empty(t, images[1].Tags)
 	_, err = a.Push("no tag")
 	require.ErrorContains(t, err, `"no tag" is not an image tag`)
+}
+
+// An image for arm64 is an index with provenance, as BuildKit pushes it, and its configuration can be downloaded as any other's.
+func TestPushedImageForArm64(t *testing.T) {
+	a, _ := accountWith(t)
+	pushed, err := a.Push("1.43.0-arm64")
+	require.NoError(t, err)
+	cfg := a.Config("us-east-1")
+	client := ecr.NewFromConfig(cfg)
+	image, err := ecrimage.Find(t.Context(), client, imageRepository, "1.43.0-arm64")
+	require.NoError(t, err)
+	require.Equal(t, pushed.Digest, *image.ImageDigest)
+	require.Equal(t, []string{"linux/arm64"}, image.Names)
+	require.Len(t, image.Attestations, 1)
+	require.True(t, image.Scanned, "by its image")
+
+	out, err := client.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{
+		RepositoryName: aws.String(imageRepository), ImageIds: []ecrtypes.ImageIdentifier{{ImageDigest: aws.String(image.Platforms[0])}, {ImageTag: aws.String("latest")}},
+	})
+	require.NoError(t, err)
+	for i, architecture := range []string{"arm64", "amd64"} {
+		digest, err := ecrimage.ConfigDigest(*out.Images[i].ImageManifest)
+		require.NoError(t, err)
+		layer, err := client.GetDownloadUrlForLayer(t.Context(), &ecr.GetDownloadUrlForLayerInput{RepositoryName: aws.String(imageRepository), LayerDigest: &digest})
+		require.NoError(t, err)
+		in, err := http.NewRequestWithContext(t.Context(), http.MethodGet, *layer.DownloadUrl, nil)
+		require.NoError(t, err)
+		response, err := cfg.HTTPClient.Do(in)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, digest, digestOf(string(text)))
+		require.Contains(t, string(text), `"architecture":"`+architecture+`"`)
+	}
+	_, err = client.GetDownloadUrlForLayer(t.Context(), &ecr.GetDownloadUrlForLayerInput{RepositoryName: aws.String(imageRepository), LayerDigest: aws.String("sha256:0")})
+	require.Equal(t, "LayersNotFoundException", apiCode(t, err))
+	elsewhere, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com", nil)
+	require.NoError(t, err)
+	_, err = cfg.HTTPClient.Do(elsewhere) //nolint:bodyclose // there is no response
+	require.ErrorContains(t, err, "local mode does not reach the network")
 }
 
 func TestServicesAndTasks(t *testing.T) {

@@ -112,8 +112,16 @@ var logScripts = map[logScript][]scriptLine{
 	scriptMigrationLock: slices.Concat(prismaPreamble, []scriptLine{
 		{16 * time.Second, "Error: P1002"},
 		{16 * time.Second, "The database server at `db:5432` was reached but timed out."},
+		{16 * time.Second, "Please try again."},
+		{16 * time.Second, "Please make sure your database server is running at `db:5432`."},
 		{16 * time.Second, "Context: Timed out trying to acquire a postgres advisory lock (SELECT pg_advisory_lock(72707369)). Elapsed: 10000ms. " +
 			"See https://pris.ly/d/migrate-advisory-locking for details."},
+		// npx writes these after the command has failed.
+		{17 * time.Second, "npm notice"},
+		{17 * time.Second, "npm notice New major version of npm available! 10.8.2 -> 11.4.1"},
+		{17 * time.Second, "npm notice Changelog: https://github.com/npm/cli/releases/tag/v11.4.1"},
+		{17 * time.Second, "npm notice To update run: npm install -g npm@11.4.1"},
+		{17 * time.Second, "npm notice"},
 	}),
 	scriptMigrationHangs: slices.Concat(prismaPreamble, []scriptLine{
 		{7 * time.Second, "waiting for the advisory lock 72707369"},

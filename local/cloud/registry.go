@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,8 +23,24 @@ type Image struct {
 	Digest string    `json:"digest"`
 	Tags   []string  `json:"tags"`
 	Pushed time.Time `json:"pushed"`
-	// Manifest is the document that Digest is computed from.
+	// Manifest is the document that Digest is computed from, Config the configuration that it names, which has the image's platform. An index
+	// has none.
 	Manifest string `json:"manifest"`
+	Config   string `json:"config,omitempty"`
+}
+
+// The media types of manifests.
+const (
+	mediaManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	mediaIndex    = "application/vnd.oci.image.index.v1+json"
+)
+
+// mediaType returns the media type that the image's manifest names.
+func (i *Image) mediaType() string {
+	if strings.Contains(i.Manifest, mediaIndex) {
+		return mediaIndex
+	}
+	return mediaManifest
 }
 
 func (r *Registry) find(repository string, match func(*Image) bool) *Image {
@@ -52,8 +69,25 @@ func (r *Registry) tag(repository, tag string, image *Image) {
 
 // push adds an image; each content gives another digest.
 func (r *Registry) push(repository, content string, at time.Time, tags ...string) *Image {
-	manifest := manifestOf(content)
-	image := &Image{Digest: digestOf(manifest), Manifest: manifest, Pushed: at}
+	config := configOf(content, "amd64")
+	manifest := manifestOf(content, config)
+	return r.add(repository, &Image{Digest: digestOf(manifest), Manifest: manifest, Config: config, Pushed: at}, tags...)
+}
+
+// pushIndex adds an index as BuildKit pushes it: of an image for arm64, and of its provenance, which is for no platform.
+// https://docs.docker.com/build/metadata/attestations/attestation-storage/
+func (r *Registry) pushIndex(repository, content string, at time.Time, tags ...string) *Image {
+	config := configOf(content, "arm64")
+	manifest := manifestOf(content, config)
+	child := r.add(repository, &Image{Digest: digestOf(manifest), Manifest: manifest, Config: config, Pushed: at})
+	index := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[`+
+		`{"mediaType":%q,"size":%d,"digest":%q,"platform":{"architecture":"arm64","os":"linux"}},`+
+		`{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":566,"digest":%q,"platform":{"architecture":"unknown","os":"unknown"}}]}`,
+		mediaIndex, mediaManifest, len(manifest), child.Digest, digestOf("provenance "+content))
+	return r.add(repository, &Image{Digest: digestOf(index), Manifest: index, Pushed: at}, tags...)
+}
+
+func (r *Registry) add(repository string, image *Image, tags ...string) *Image {
 	if r.Images == nil {
 		r.Images = map[string][]*Image{}
 	}
@@ -66,13 +100,21 @@ func (r *Registry) push(repository, content string, at time.Time, tags ...string
 
 // manifestOf returns a Docker image manifest, version 2.
 // https://distribution.github.io/distribution/spec/manifest-v2-2/
-func manifestOf(content string) string {
-	const media = "application/vnd.docker.distribution.manifest.v2+json"
+func manifestOf(content, config string) string {
 	return fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,`+
 		`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":7023,"digest":%q},`+
 		`"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":%d,"digest":%q}]}`,
-		media, digestOf("config "+content), imageSize, digestOf("layer "+content))
+		mediaManifest, digestOf(config), imageSize, digestOf("layer "+content))
 }
+
+// configOf returns an image's configuration.
+// https://github.com/opencontainers/image-spec/blob/main/config.md
+func configOf(content, architecture string) string {
+	return fmt.Sprintf(`{"architecture":%q,"os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, architecture, digestOf("layer "+content))
+}
+
+// armSuffix ends the tag of an image that is built for arm64.
+const armSuffix = "-arm64"
 
 // imageSize is the size of every image in bytes.
 const imageSize = 187_342_912
@@ -100,7 +142,8 @@ func (m model) seedRegistry(stacks []Stack) {
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
 var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-// Push adds an image with a new digest under a tag, as `docker push` does. An existing tag moves to it.
+// Push adds an image with a new digest under a tag, as `docker push` does. An existing tag moves to it. It is built for linux/amd64, and for
+// linux/arm64 where the tag ends with -arm64.
 func (a *Account) Push(tag string) (Image, error) {
 	if !tagPattern.MatchString(tag) {
 		return Image{}, fmt.Errorf("%q is not an image tag: use at most 128 letters, digits, dots, hyphens and underscores", tag)
@@ -109,7 +152,11 @@ func (a *Account) Push(tag string) (Image, error) {
 	err := a.Update(func(s *State) error {
 		s.Serial++
 		m := a.model(s)
-		pushed = *s.Registry.push(imageRepository, m.derive("pushed", tag, m.now, s.Serial), m.now, tag)
+		push := s.Registry.push
+		if strings.HasSuffix(tag, armSuffix) {
+			push = s.Registry.pushIndex
+		}
+		pushed = *push(imageRepository, m.derive("pushed", tag, m.now, s.Serial), m.now, tag)
 		return nil
 	})
 	return pushed, err

@@ -20,8 +20,8 @@ type Client interface {
 // Image is an image or an index of the repository.
 type Image struct {
 	types.ImageDetail
-	// Platforms are the digests of the images that an index lists, one a platform; a single image has none.
-	Platforms []string
+	// Index is what an index lists; a single image lists nothing.
+	Index
 	Findings
 }
 
@@ -35,6 +35,9 @@ type Findings struct {
 	// Scanned reports whether any scan has a result. Without one the counts are 0 and mean nothing.
 	Scanned        bool
 	Critical, High int
+	// Status and Description are AWS's, of an image without a result; "" where no scan began.
+	Status      types.ScanStatus
+	Description string
 }
 
 // Find resolves a tag or a digest. An index is never scanned, so its findings are those of the images that it lists. An image that is
@@ -54,7 +57,7 @@ func Find(ctx context.Context, client Client, repository, tagOrDigest string) (*
 		if err != nil {
 			return nil, err
 		}
-		if image.Platforms = indexes[digest].Platforms; len(image.Platforms) > 0 {
+		if image.Index = indexes[digest]; len(image.Platforms) > 0 {
 			children, err := Describe(ctx, client, repository, image.Platforms...)
 			// An index can outlive its images. Only its findings are unknown then.
 			if missing := (*types.ImageNotFoundException)(nil); err != nil && !errors.As(err, &missing) {
@@ -91,7 +94,11 @@ func IsDigest(name string) bool { return strings.HasPrefix(name, "sha256:") }
 func countFindings(details []types.ImageDetail) Findings {
 	var found Findings
 	for _, detail := range details {
-		if summary := detail.ImageScanFindingsSummary; summary != nil {
+		summary := detail.ImageScanFindingsSummary
+		if status := detail.ImageScanStatus; status != nil && summary == nil && !IsIndex(detail) {
+			found.Status, found.Description = status.Status, aws.ToString(status.Description)
+		}
+		if summary != nil {
 			found.Scanned = true
 			found.Critical += int(summary.FindingSeverityCounts[string(types.FindingSeverityCritical)])
 			found.High += int(summary.FindingSeverityCounts[string(types.FindingSeverityHigh)])

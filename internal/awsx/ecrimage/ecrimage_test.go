@@ -14,7 +14,8 @@ import (
 const (
 	ociIndex = "application/vnd.oci.image.index.v1+json"
 	manifest = `{"manifests":[
-		{"digest":"sha256:amd","platform":{"os":"linux"}},{"digest":"sha256:arm","platform":{"os":"linux"}},
+		{"digest":"sha256:amd","platform":{"os":"linux","architecture":"amd64"}},
+		{"digest":"sha256:arm","platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
 		{"digest":"sha256:att","platform":{"os":"unknown"}}]}`
 )
 
@@ -109,12 +110,39 @@ func TestNotScanned(t *testing.T) {
 	require.Len(t, found.Platforms, 2)
 }
 
+// A scan without a result has AWS's state and description; of an index those of its images.
+func TestScanWithoutAResult(t *testing.T) {
+	failed := image("sha256:amd", "", nil)
+	failed.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusFailed, Description: aws.String("UnsupportedImageError: the operating system is not supported")}
+	index := image("sha256:index", ociIndex, nil)
+	index.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusUnsupportedImage}
+	r := &registry{
+		images:    map[string]types.ImageDetail{"v1": failed, "v2": index, "sha256:amd": failed, "sha256:arm": image("sha256:arm", "", nil)},
+		manifests: map[string]string{"sha256:index": manifest},
+	}
+	for _, name := range []string{"v1", "v2"} {
+		found, err := Find(t.Context(), r, "app", name)
+		require.NoError(t, err)
+		require.Equal(t, Findings{Status: types.ScanStatusFailed, Description: "UnsupportedImageError: the operating system is not supported"}, found.Findings)
+	}
+}
+
+func TestConfigDigest(t *testing.T) {
+	for text, want := range map[string]string{`{"config":{"digest":"sha256:1"}}`: "sha256:1", manifest: ""} {
+		got, err := ConfigDigest(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := ConfigDigest("{")
+	require.Error(t, err)
+}
+
 func TestIndexes(t *testing.T) {
 	r := &registry{manifests: map[string]string{"sha256:index": manifest, "sha256:broken": "{"}}
 	indexes, err := Indexes(t.Context(), r, "app", "sha256:index", "sha256:gone")
 	require.NoError(t, err)
 	require.Equal(t, map[string]Index{"sha256:index": {
-		Platforms: []string{"sha256:amd", "sha256:arm"}, Attestations: []string{"sha256:att"},
+		Platforms: []string{"sha256:amd", "sha256:arm"}, Names: []string{"linux/amd64", "linux/arm64"}, Attestations: []string{"sha256:att"},
 	}}, indexes)
 
 	_, err = Indexes(t.Context(), r, "app", "sha256:broken")

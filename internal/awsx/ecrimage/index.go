@@ -18,8 +18,9 @@ const manifestsPerCall = 100
 
 // Index is what an image index lists.
 type Index struct {
-	// Platforms are the digests of its images, one a platform.
-	Platforms []string
+	// Platforms are the digests of its images, one a platform, and Names the platforms in the same order, such as linux/amd64; "" where the
+	// index does not name it.
+	Platforms, Names []string
 	// Attestations are the digests of what is listed for an unknown platform, such as provenance; no task runs it.
 	Attestations []string
 }
@@ -37,6 +38,33 @@ func ManifestTypes() []string {
 		"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
 		"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json",
 	}
+}
+
+// Platform names what an image is built for, in an index and in an image's configuration.
+// Source: https://github.com/opencontainers/image-spec/blob/main/image-index.md
+type Platform struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+}
+
+// String returns os/architecture; "" where either is not named.
+func (p Platform) String() string {
+	if p.OS == "" || p.Architecture == "" {
+		return ""
+	}
+	return p.OS + "/" + p.Architecture
+}
+
+// ConfigDigest returns the digest of the configuration that a manifest of a single image names; "" for an index.
+// Source: https://github.com/opencontainers/image-spec/blob/main/manifest.md
+func ConfigDigest(manifest string) (string, error) {
+	var document struct {
+		Config struct {
+			Digest string `json:"digest"`
+		} `json:"config"`
+	}
+	err := json.Unmarshal([]byte(manifest), &document)
+	return document.Config.Digest, err
 }
 
 // Indexes reads image indexes and returns what each lists, by the index's digest.
@@ -67,10 +95,8 @@ func Indexes(ctx context.Context, client Client, repository string, digests ...s
 func parseIndex(manifest string) (Index, error) {
 	var document struct {
 		Manifests []struct {
-			Digest   string `json:"digest"`
-			Platform struct {
-				OS string `json:"os"`
-			} `json:"platform"`
+			Digest   string   `json:"digest"`
+			Platform Platform `json:"platform"`
 		} `json:"manifests"`
 	}
 	if err := json.Unmarshal([]byte(manifest), &document); err != nil {
@@ -81,7 +107,7 @@ func parseIndex(manifest string) (Index, error) {
 		if m.Platform.OS == "unknown" {
 			index.Attestations = append(index.Attestations, m.Digest)
 		} else {
-			index.Platforms = append(index.Platforms, m.Digest)
+			index.Platforms, index.Names = append(index.Platforms, m.Digest), append(index.Names, m.Platform.String())
 		}
 	}
 	return index, nil

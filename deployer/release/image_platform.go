@@ -1,0 +1,122 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+)
+
+// maxConfigSize limits an image's configuration, which has a few KiB.
+const maxConfigSize = 4 << 20
+
+// platform returns the problem of an image that is built for another platform than the tasks', which would fail in the migration at
+// the earliest. Where the platform cannot be read it is a warning.
+func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
+	platforms, err := image.Platforms, error(nil)
+	if len(platforms) == 0 {
+		platforms, err = singlePlatform(ctx, p.aws, p.env, image.Digest)
+	}
+	if err != nil {
+		return []Problem{{
+			Check: "platform", Message: fmt.Sprintf("it is not known whether %s is built for %s: %v", image.Tag, p.env.Platform(), err),
+			Hint: "allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer, or check it with `docker buildx imagetools inspect`",
+		}}
+	}
+	return evaluatePlatform(image.Tag, platforms, p.env)
+}
+
+// evaluatePlatform compares the platforms of an image with the tasks'. Without names it is not known.
+func evaluatePlatform(tag string, platforms []string, env *environment.Environment) []Problem {
+	want := env.Platform()
+	if len(platforms) == 0 || slices.Contains(platforms, want) || slices.Contains(platforms, "") {
+		return nil
+	}
+	return []Problem{{
+		Check: "platform", Stops: true,
+		Message: fmt.Sprintf("%s is built for %s, the tasks run on %s (%s)", tag, strings.Join(platforms, ", "), want, env.CPUArchitecture()),
+		Hint:    "build it with `docker buildx build --platform " + want + "`, push it, and deploy it",
+	}}
+}
+
+// singlePlatform returns the platform of an image that is no index, which its configuration names; none where an emulator has no
+// layers.
+// Source: https://github.com/opencontainers/image-spec/blob/main/config.md
+func singlePlatform(ctx context.Context, cfg aws.Config, env *environment.Environment, digest string) ([]string, error) {
+	client := ecr.NewFromConfig(cfg)
+	out, err := client.BatchGetImage(ctx, &ecr.BatchGetImageInput{
+		RepositoryName: &env.Image.Repository, ImageIds: []types.ImageIdentifier{{ImageDigest: &digest}},
+		AcceptedMediaTypes: ecrimage.ManifestTypes(),
+	})
+	if err == nil && len(out.Images) == 0 {
+		err = errors.New("the registry returned none")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read its manifest: %w", err)
+	}
+	config, err := ecrimage.ConfigDigest(aws.ToString(out.Images[0].ImageManifest))
+	if err != nil || config == "" {
+		return nil, err
+	}
+	layer, err := client.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{
+		RepositoryName: &env.Image.Repository, LayerDigest: &config,
+	})
+	if cfg.BaseEndpoint != nil && isUnavailable(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read its configuration: %w", err)
+	}
+	platform, err := downloadPlatform(ctx, cfg, aws.ToString(layer.DownloadUrl))
+	if err != nil {
+		return nil, fmt.Errorf("read its configuration: %w", err)
+	}
+	return []string{platform.String()}, nil
+}
+
+// downloadPlatform returns the platform in the configuration at a URL that AWS has signed. The URL is a credential and in no error.
+func downloadPlatform(ctx context.Context, cfg aws.Config, signed string) (ecrimage.Platform, error) {
+	var platform ecrimage.Platform
+	in, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)
+	if err != nil {
+		return platform, errors.New("AWS returned no valid URL for it")
+	}
+	client := cfg.HTTPClient
+	if client == nil {
+		client = awshttp.NewBuildableClient()
+	}
+	response, err := client.Do(in)
+	if err != nil {
+		return platform, fmt.Errorf("download it from %s: %w", in.URL.Host, withoutURL(err))
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return platform, fmt.Errorf("download it from %s: %s", in.URL.Host, response.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxConfigSize)).Decode(&platform); err != nil {
+		return platform, fmt.Errorf("parse it: %w", err)
+	}
+	return platform, nil
+}
+
+// withoutURL returns the cause of an HTTP client's error, which names the URL.
+func withoutURL(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}

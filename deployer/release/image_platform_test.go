@@ -1,0 +1,129 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+func TestEvaluatePlatform(t *testing.T) {
+	for name, test := range map[string]struct {
+		platforms []string
+		want      string
+	}{
+		"the tasks'":          {[]string{"linux/amd64"}, ""},
+		"one of several":      {[]string{"linux/arm64", "linux/amd64"}, ""},
+		"another":             {[]string{"linux/arm64"}, "t is built for linux/arm64, the tasks run on linux/amd64 (X86_64)"},
+		"others":              {[]string{"linux/arm64", "windows/amd64"}, "t is built for linux/arm64, windows/amd64, the tasks run on linux/amd64 (X86_64)"},
+		"unknown":             {nil, ""},
+		"one that is unnamed": {[]string{"linux/arm64", ""}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := evaluatePlatform("t", test.platforms, staging(t))
+			if test.want == "" {
+				require.Empty(t, found)
+				return
+			}
+			require.Equal(t, test.want, found[0].Message)
+			require.True(t, found[0].Stops)
+			require.False(t, found[0].Transient)
+			require.Contains(t, found[0].Hint, "--platform linux/amd64")
+		})
+	}
+}
+
+// configurations answers downloads of images' configurations.
+type configurations func(*http.Request) (*http.Response, error)
+
+func (c configurations) Do(in *http.Request) (*http.Response, error) { return c(in) }
+
+// The platform of an image that is no index is in its configuration. The signed URL, with which anyone can read it, is in no error.
+func TestSinglePlatform(t *testing.T) {
+	const signed = "https://bucket.example/layer?X-Amz-Signature=5161"
+	answer := func(status int, body string) configurations {
+		return func(in *http.Request) (*http.Response, error) {
+			require.Equal(t, signed, in.URL.String())
+			return &http.Response{StatusCode: status, Status: http.StatusText(status), Body: io.NopCloser(strings.NewReader(body))}, nil
+		}
+	}
+	for name, test := range map[string]struct {
+		manifest string
+		download configurations
+		refused  error
+		want     []string
+		err      string
+	}{
+		"arm64":     {`{"config":{"digest":"sha256:c"}}`, answer(200, `{"os":"linux","architecture":"arm64"}`), nil, []string{"linux/arm64"}, ""},
+		"no config": {`{}`, nil, nil, nil, ""},
+		"no JSON":   {`{"config":{"digest":"sha256:c"}}`, answer(200, "<html>"), nil, nil, "read its configuration: parse it"},
+		"refused":   {`{"config":{"digest":"sha256:c"}}`, answer(403, ""), nil, nil, "read its configuration: download it from bucket.example: Forbidden"},
+		"no network": {`{"config":{"digest":"sha256:c"}}`, func(*http.Request) (*http.Response, error) {
+			return nil, &url.Error{Op: "Get", URL: signed, Err: errors.New("no route")}
+		}, nil, nil, "download it from bucket.example: no route"},
+		"no permission": {`{"config":{"digest":"sha256:c"}}`, nil, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, nil, "AccessDeniedException"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := fakeAWS(func(in any) (any, error) {
+				switch in := in.(type) {
+				case *ecr.BatchGetImageInput:
+					require.NotEmpty(t, in.AcceptedMediaTypes)
+					return &ecr.BatchGetImageOutput{Images: []types.Image{{ImageManifest: aws.String(test.manifest)}}}, nil
+				case *ecr.GetDownloadUrlForLayerInput:
+					require.Equal(t, "sha256:c", *in.LayerDigest)
+					return &ecr.GetDownloadUrlForLayerOutput{DownloadUrl: aws.String(signed)}, test.refused
+				}
+				return nil, fmt.Errorf("unexpected %T", in)
+			})
+			cfg.HTTPClient = test.download
+			got, err := singlePlatform(t.Context(), cfg, staging(t), "sha256:1")
+			require.Equal(t, test.want, got)
+			if test.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.err)
+			require.NotContains(t, err.Error(), "5161")
+			p := preflight{env: staging(t), aws: cfg}
+			problems := p.platform(t.Context(), &Image{Image: history.Image{Tag: "1.0.0", Digest: "sha256:1"}})
+			require.Len(t, problems, 1)
+			require.False(t, problems[0].Stops)
+			require.Contains(t, problems[0].Message, "it is not known whether 1.0.0 is built for linux/amd64")
+		})
+	}
+}
+
+// platformOverTheWire reads the platform of an image at moto, which stores manifests and no layers: it is not known. It shares a server with
+// another test.
+func platformOverTheWire(t *testing.T, cfg aws.Config, env *environment.Environment) {
+	client := ecr.NewFromConfig(cfg)
+	_, err := client.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &env.Image.Repository})
+	require.NoError(t, err)
+	push := func(tag, mediaType, manifest string) {
+		_, err := client.PutImage(t.Context(), &ecr.PutImageInput{
+			RepositoryName: &env.Image.Repository, ImageTag: &tag, ImageManifest: &manifest, ImageManifestMediaType: &mediaType,
+		})
+		require.NoError(t, err)
+	}
+	const single = "application/vnd.docker.distribution.manifest.v2+json"
+	push("single", single, `{"schemaVersion":2,"mediaType":"`+single+`","config":{"digest":"sha256:c","size":1},"layers":[]}`)
+	image, err := FindImage(t.Context(), client, env, "single")
+	require.NoError(t, err)
+	require.Empty(t, image.Platforms)
+	platforms, err := singlePlatform(t.Context(), cfg, env, image.Digest)
+	require.NoError(t, err)
+	require.Empty(t, platforms)
+	require.Empty(t, (&preflight{env: env, aws: cfg}).platform(t.Context(), image))
+}
