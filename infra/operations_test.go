@@ -185,6 +185,9 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
 	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, reading, "staging", "staging"))
 	require.Equal(t, []string{"logs:FilterLogEvents"}, deniedActions(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
+	listing := operations(t, "deployer/release/tasks.go", "internal/awsx/ecstasks/*.go", "internal/awsx/ecrimage/ecrimage.go")
+	require.Subset(t, listing, []string{"ecs.ListTasks", "ecs.DescribeTasks", "ecr.DescribeImages"})
+	require.Empty(t, deniedActions(t, read, listing, "production", "production"), "the command tasks")
 	// A shell in a container is for people; workflows do not need it.
 	for stack, name := range map[string]string{"dev": "development", "staging": "staging", "production": "production"} {
 		for _, role := range []policy{deploy, production, read} {

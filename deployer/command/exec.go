@@ -130,15 +130,8 @@ func (o execOptions) selector(env *environment.Environment) (want ecsexec.Select
 // find finds the container. Its errors name what is missing, before anything is started.
 func (o execOptions) find(ctx context.Context, client *ecs.Client, env *environment.Environment, service string, want ecsexec.Selector) (ecsexec.Target, error) {
 	tasks, err := ecsexec.Tasks(ctx, client, want.Cluster, service)
-	var noCluster *types.ClusterNotFoundException
-	var noService *types.ServiceNotFoundException
-	switch {
-	case errors.As(err, &noCluster), errors.As(err, &noService):
-		return ecsexec.Target{}, hint.With(err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what exists", env.Name, env.Stack))
-	case checks.AccessDenied(err):
-		return ecsexec.Target{}, hint.With(err, "ecs:ListTasks and ecs:DescribeTasks are needed")
-	case err != nil:
-		return ecsexec.Target{}, err
+	if err != nil {
+		return ecsexec.Target{}, explainTasks(env, err)
 	}
 	target, err := ecsexec.Choose(tasks, want)
 	var unfit *ecsexec.UnavailableError

@@ -61,6 +61,9 @@ var lastLines = []lastLine{
 	{command: "snapshot restore", args: "nope", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "snapshot restore", args: "--quiet --yes", out: anything, err: anything}, // what it leaves to do, by paragraphs
 	{command: "status", args: "--summary", out: anything},
+	{command: "tasks", out: anything},
+	{command: "tasks", args: "--service migration --format json", out: `^}$`},
+	{command: "tasks", args: "--env production", code: codeNotRun, err: "^hint: is production deployed\\? `deployer status --env production --local` shows what exists$"},
 	{command: "health", out: anything},
 	{command: "vars", out: anything},
 	{command: "logs", args: "--limit 1 --quiet", out: anything},

@@ -108,6 +108,7 @@ func drills() map[string][]drill {
 			reads(""), reads("--service api --filter *"), {args: "--env production --local --no-mask", ends: rejected},
 			{before: "up --env dev --image-tag " + otherTag, args: "--env staging --local --compare dev", everyForm: true, faults: true},
 		},
+		"tasks":   {reads(""), rejects("--service {hunter}", "")},
 		"outputs": {reads(""), prints("--env shared --local")},
 		"logs": {
 			{args: "--env staging --local --timeout 20s", everyForm: true, faults: true, ends: anyOutcome},
