@@ -68,6 +68,8 @@ var lastLines = []lastLine{
 	{command: "vars", out: anything},
 	{command: "logs", args: "--limit 1 --quiet", out: anything},
 	{command: "exec", args: "-- true", code: codeNotRun, err: `a session cannot be opened$`},
+	{command: "tunnel", args: "--port 28766", code: codeNotRun, err: `no port can be forwarded to one$`},
+	{command: "tunnel", args: "--env production", code: codeNotRun, err: "^hint: set services.executeCommand in Pulumi.production.yaml to true, and run `deployer up --env production --local`"},
 	{command: "cost", out: anything},
 	{command: "outputs", out: `^vpcId`},
 	{command: "url", out: `^https://staging-api\.\S+$`},

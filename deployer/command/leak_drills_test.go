@@ -115,6 +115,7 @@ func drills() map[string][]drill {
 			{before: "migrate --command printenv --env staging", args: "--env staging --local --since 1h", everyForm: true},
 		},
 		"exec":    {{args: "--env staging --local --timeout 20s", ends: anyOutcome}},
+		"tunnel":  {rejects("--port 28767", ""), rejects("--port {hunter}", "")},
 		"cost":    {reads("--actual"), prints("--env all")},
 		"url":     {prints("--env staging")},
 		"history": {reads(""), rejects("no-such-deployment", "")},
