@@ -31,7 +31,7 @@ func tunnelVerb() verb {
 		name: "tunnel", usage: "forward a port of this machine to the environment's database",
 		long: `Forwards a port of 127.0.0.1 to the database through a running task, with Session Manager and its plugin, until Ctrl-C (exit 130)
 or --timeout (exit 0). Prints the address on standard output, without the password, and the command that reads the password. Needs
-services.executeCommand in the environment's file. Whoever uses this machine can connect to the port.`,
+services.executeCommand in the environment's file. Every user of this machine can connect to the port.`,
 		examples: []string{
 			"deployer tunnel --env staging",
 			"deployer tunnel --env dev --port 15432 --timeout 1h",
