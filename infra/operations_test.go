@@ -97,8 +97,12 @@ func actionOf(operation string) string {
 func resourcesOf(action, env, stack string) []string {
 	const region = "us-east-1:123456789012:"
 	limited := map[string][]string{
-		"ecs:RunTask":                {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
-		"ecs:ExecuteCommand":         {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
+		"ecs:RunTask":        {"arn:aws:ecs:" + region + "task-definition/v3-backend-ENV-migration-task:7"},
+		"ecs:ExecuteCommand": {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
+		"ssm:StartSession": {
+			"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef",
+			"arn:aws:ssm:us-east-1::document/AWS-StartPortForwardingSessionToRemoteHost",
+		},
 		"ecs:StopTask":               {"arn:aws:ecs:" + region + "task/v3-backend-ENV-cluster/0123456789abcdef"},
 		"ecs:StopServiceDeployment":  {"arn:aws:ecs:" + region + "service-deployment/v3-backend-ENV-cluster/v3-backend-ENV-api-service/x"},
 		"ecs:UpdateService":          {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
@@ -186,10 +190,14 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	const secret, lines = "secretsmanager:GetSecretValue", "logs:GetLogEvents"
 	require.ElementsMatch(t, []string{secret, lines}, deniedActions(t, read, reading, "staging", "staging"))
 	require.Equal(t, []string{"logs:FilterLogEvents"}, deniedActions(t, read, operations(t, "deployer/logs/*.go"), "staging", "staging"))
-	// A shell in a container is for people; workflows do not need it.
+	listing := operations(t, "deployer/release/tasks.go", "internal/awsx/ecstasks/*.go", "internal/awsx/ecrimage/ecrimage.go")
+	require.Subset(t, listing, []string{"ecs.ListTasks", "ecs.DescribeTasks", "ecr.DescribeImages"})
+	require.Empty(t, deniedActions(t, read, listing, "production", "production"), "the command tasks")
+	// A shell in a container and a tunnel are for people; workflows do not need them.
+	sessions := operations(t, "deployer/ecsexec/*.go")
 	for stack, name := range map[string]string{"dev": "development", "staging": "staging", "production": "production"} {
 		for _, role := range []policy{deploy, production, read} {
-			require.Equal(t, []string{"ecs:ExecuteCommand"}, deniedActions(t, role, []string{"ecs.ExecuteCommand"}, name, stack))
+			require.ElementsMatch(t, []string{"ecs:ExecuteCommand", "ssm:StartSession"}, deniedActions(t, role, sessions, name, stack))
 		}
 	}
 	for _, action := range []string{

@@ -62,7 +62,7 @@ func (o execOptions) run(ctx context.Context) error {
 			return err
 		}
 		client := ecs.NewFromConfig(t.AWS)
-		plugin, missing := o.plugin(ctx)
+		plugin, missing := findPlugin(ctx, t)
 		target, err := o.find(ctx, client, env, service, want)
 		if err := errors.Join(missing, err); err != nil {
 			return err
@@ -80,9 +80,7 @@ func (o execOptions) run(ctx context.Context) error {
 		if err != nil {
 			return refusedSession(env, err)
 		}
-		code, err := plugin.Run(ctx, target, opened, ecsexec.PluginConfig{
-			Region: env.Region, Profile: cmp.Or(o.targets.options.Profile, os.Getenv("AWS_PROFILE")), Endpoint: aws.ToString(t.AWS.BaseEndpoint),
-		}, o.terminal.in, o.terminal.out, raw(o.terminal.err))
+		code, err := plugin.Run(ctx, target, opened, o.targets.pluginConfig(t), o.terminal.in, o.terminal.out, raw(o.terminal.err))
 		switch {
 		case err != nil:
 			return partialFailure{err}
@@ -93,9 +91,9 @@ func (o execOptions) run(ctx context.Context) error {
 	})
 }
 
-// plugin finds what runs sessions. The simulated account has none, and needs no plugin.
-func (o execOptions) plugin(ctx context.Context) (ecsexec.Plugin, error) {
-	if o.targets.options.Local {
+// findPlugin finds what runs sessions. The simulated account has none, and needs no plugin.
+func findPlugin(ctx context.Context, t *target.Target) (ecsexec.Plugin, error) {
+	if t.Simulated != nil {
 		return ecsexec.Plugin{}, nil
 	}
 	plugin, err := ecsexec.FindPlugin(ctx)
@@ -103,6 +101,13 @@ func (o execOptions) plugin(ctx context.Context) (ecsexec.Plugin, error) {
 		return plugin, hint.With(err, "install the current one: "+ecsexec.InstallURL)
 	}
 	return plugin, nil
+}
+
+// pluginConfig returns how the plugin reaches the Systems Manager of a target.
+func (t *targets) pluginConfig(opened *target.Target) ecsexec.PluginConfig {
+	return ecsexec.PluginConfig{
+		Region: opened.Env.Region, Profile: cmp.Or(t.options.Profile, os.Getenv("AWS_PROFILE")), Endpoint: aws.ToString(opened.AWS.BaseEndpoint),
+	}
 }
 
 // selector returns the container that the flags select, and its ECS service; "" is the whole cluster.
@@ -130,20 +135,18 @@ func (o execOptions) selector(env *environment.Environment) (want ecsexec.Select
 // find finds the container. Its errors name what is missing, before anything is started.
 func (o execOptions) find(ctx context.Context, client *ecs.Client, env *environment.Environment, service string, want ecsexec.Selector) (ecsexec.Target, error) {
 	tasks, err := ecsexec.Tasks(ctx, client, want.Cluster, service)
-	var noCluster *types.ClusterNotFoundException
-	var noService *types.ServiceNotFoundException
-	switch {
-	case errors.As(err, &noCluster), errors.As(err, &noService):
-		return ecsexec.Target{}, hint.With(err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what exists", env.Name, env.Stack))
-	case checks.AccessDenied(err):
-		return ecsexec.Target{}, hint.With(err, "ecs:ListTasks and ecs:DescribeTasks are needed")
-	case err != nil:
-		return ecsexec.Target{}, err
+	if err != nil {
+		return ecsexec.Target{}, explainTasks(env, err)
 	}
+	return chooseContainer(env, tasks, want, cmp.Or(service, want.Cluster))
+}
+
+// chooseContainer returns the container of the newest task that a session can be opened in; place is where the tasks were searched.
+func chooseContainer(env *environment.Environment, tasks []types.Task, want ecsexec.Selector, place string) (ecsexec.Target, error) {
 	target, err := ecsexec.Choose(tasks, want)
 	var unfit *ecsexec.UnavailableError
 	if errors.As(err, &unfit) {
-		return target, hint.With(fmt.Errorf("%s: %w", cmp.Or(service, want.Cluster), err), remedy(env, unfit.Cause))
+		return target, hint.With(fmt.Errorf("%s: %w", place, err), remedy(env, unfit.Cause))
 	}
 	return target, err
 }

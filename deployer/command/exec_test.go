@@ -20,7 +20,7 @@ import (
 )
 
 // fakePlugin replaces AWS's Session Manager plugin: it writes its arguments to the file PLUGIN_GIVEN, and exits with the code
-// PLUGIN_EXIT, or with 7 once it is interrupted where PLUGIN_WAIT is set.
+// PLUGIN_EXIT, or with 7 once it is interrupted, which another file shows, where PLUGIN_WAIT is set.
 func fakePlugin() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		_, _ = fmt.Fprintln(os.Stdout, os.Getenv("PLUGIN_VERSION"))
@@ -35,6 +35,7 @@ func fakePlugin() {
 	}
 	if os.Getenv("PLUGIN_WAIT") != "" {
 		<-interrupted
+		_ = os.WriteFile(os.Getenv("PLUGIN_GIVEN")+".interrupted", nil, 0o600)
 		os.Exit(7)
 	}
 	code, _ := strconv.Atoi(os.Getenv("PLUGIN_EXIT"))
@@ -93,18 +94,18 @@ func (c *containers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// execRun is a run of `deployer exec` against containers.
+// execRun is a run of `deployer exec` or `deployer tunnel` against an account with a task.
 type execRun struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
 	given  string
 }
 
-func newExecRun(t *testing.T, c *containers, environ []string, args ...string) *execRun {
-	server := httptest.NewServer(c)
+func newExecRun(t *testing.T, account http.Handler, environ []string, command string, args ...string) *execRun {
+	server := httptest.NewServer(account)
 	t.Cleanup(server.Close)
 	r := &execRun{given: filepath.Join(t.TempDir(), "given")}
-	r.cmd = exec.Command("deployer", append([]string{"exec", "--endpoint-url", server.URL, "--dir", projectRoot(t), "--state-dir", t.TempDir(), "--debug"}, args...)...)
+	r.cmd = exec.Command("deployer", append([]string{command, "--endpoint-url", server.URL, "--dir", projectRoot(t), "--state-dir", t.TempDir(), "--debug"}, args...)...)
 	r.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_PROFILE=",
 		"PLUGIN_GIVEN="+r.given, "PLUGIN_VERSION=1.2.707.0")
 	r.cmd.Env = append(r.cmd.Env, environ...)
@@ -128,7 +129,7 @@ func (r *execRun) plugged(t *testing.T) (p plugged) {
 // The plugin gets what the AWS CLI gives it, but the token only where no one else can read it.
 func TestExecRunsThePlugin(t *testing.T) {
 	c := &containers{task: oneTask(true, "RUNNING")}
-	r := newExecRun(t, c, []string{"PLUGIN_EXIT=5"}, "--env", "staging", "--yes", "--", "sh", "-c", "ls /app")
+	r := newExecRun(t, c, []string{"PLUGIN_EXIT=5"}, "exec", "--env", "staging", "--yes", "--", "sh", "-c", "ls /app")
 	require.NoError(t, r.cmd.Start())
 	require.Equal(t, 5, r.code(), r.output.String())
 
@@ -146,7 +147,7 @@ func TestExecRunsThePlugin(t *testing.T) {
 
 // Ctrl-C reaches every process on the terminal: it interrupts the session, not the deployer.
 func TestExecPassesInterruptsToTheSession(t *testing.T) {
-	r := newExecRun(t, &containers{task: oneTask(true, "RUNNING")}, []string{"PLUGIN_WAIT=yes"}, "--env", "staging", "--yes")
+	r := newExecRun(t, &containers{task: oneTask(true, "RUNNING")}, []string{"PLUGIN_WAIT=yes"}, "exec", "--env", "staging", "--yes")
 	require.NoError(t, r.cmd.Start())
 	require.Eventually(t, func() bool { _, err := os.Stat(r.given); return err == nil }, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, syscall.Kill(-r.cmd.Process.Pid, syscall.SIGINT))
@@ -181,7 +182,7 @@ func TestExecErrors(t *testing.T) {
 		"another service":   {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "staging", "--service", "migration"}, []string{`staging has no service "migration"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newExecRun(t, &test.containers, test.environ, test.args...)
+			r := newExecRun(t, &test.containers, test.environ, "exec", test.args...)
 			require.NoError(t, r.cmd.Start())
 			require.Equal(t, codeNotRun, r.code(), r.output.String())
 			for _, want := range test.want {

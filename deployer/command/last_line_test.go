@@ -46,7 +46,7 @@ var lastLines = []lastLine{
 	{command: "rollback", args: "--dry-run --format json", out: `^}$`},
 	{command: "rollback", args: "--quiet", out: `^1.41.7-9f8e7d6c5 runs in staging again at https://\S+, after \S+$`, err: `^the database \S+ does not change`},
 	{command: "rollback", code: codeNotRun, err: `^deployer: nothing was changed$`},
-	{command: "images", out: anything},
+	{command: "images", args: "--quiet", out: anything},
 	{command: "preview", args: "--quiet", out: `^no changes$`},
 	{command: "drift", args: "--quiet", out: `^staging: no drift, no pending changes$`},
 	{command: "migrate", args: "--dry-run --quiet", out: "^`npx prisma migrate deploy` can be run in staging with 1.41.7-9f8e7d6c5; dry run: nothing was changed$"},
@@ -56,31 +56,36 @@ var lastLines = []lastLine{
 	{command: "snapshot create", args: "--quiet", out: `^v3-backend-staging-pre-deploy-\S+ is available$`},
 	{command: "snapshot create", args: "--quiet --no-wait", out: `^v3-backend-staging-pre-deploy-\S+ is creating$`},
 	{command: "snapshot create", args: "--quiet --fault database-unavailable", code: codeNotRun, err: `^deployer: nothing was changed$`},
-	{command: "snapshot list", out: anything},
+	{command: "snapshot list", args: "--quiet", out: anything},
 	{command: "snapshot restore", args: "--dry-run", out: `^dry run: nothing was changed$`},
 	{command: "snapshot restore", args: "nope", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "snapshot restore", args: "--quiet --yes", out: anything, err: anything}, // what it leaves to do, by paragraphs
-	{command: "status", args: "--summary", out: anything},
-	{command: "health", out: anything},
-	{command: "vars", out: anything},
+	{command: "status", args: "--summary --quiet", out: anything},
+	{command: "tasks", args: "--quiet", out: anything},
+	{command: "tasks", args: "--service migration --format json", out: `^}$`},
+	{command: "tasks", args: "--env production", code: codeNotRun, err: "^hint: is production deployed\\? `deployer status --env production --local` shows what exists$"},
+	{command: "health", args: "--quiet", out: anything},
+	{command: "vars", args: "--quiet", out: anything},
 	{command: "logs", args: "--limit 1 --quiet", out: anything},
 	{command: "exec", args: "-- true", code: codeNotRun, err: `a session cannot be opened$`},
-	{command: "cost", out: anything},
-	{command: "outputs", out: `^vpcId`},
+	{command: "tunnel", args: "--port 28766", code: codeNotRun, err: `no port can be forwarded to one$`},
+	{command: "tunnel", args: "--env production", code: codeNotRun, err: "^hint: set services.executeCommand in Pulumi.production.yaml to true, and run `deployer up --env production --local`"},
+	{command: "cost", args: "--quiet", out: anything},
+	{command: "outputs", args: "--quiet", out: `^vpcId`},
 	{command: "url", out: `^https://staging-api\.\S+$`},
-	{command: "history", args: "--limit 1", out: anything},
-	{command: "lock status", out: `^staging is free: no deployer is changing it$`},
+	{command: "history", args: "--limit 1 --quiet", out: anything},
+	{command: "lock status", args: "--quiet", out: `^staging is free: no deployer is changing it$`},
 	{command: "lock release", out: `^the lock of staging is free$`},
-	{command: "secrets check", out: anything},
+	{command: "secrets check", args: "--quiet", out: anything},
 	{command: "secrets init", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "secrets init", args: "--replace --dry-run", input: fullSecret, out: `^balancer-staging-config would be replaced with .*; dry run: nothing was changed$`},
 	{command: "secrets set", args: "NODE_ENV --dry-run", input: "testing\n", out: `^NODE_ENV would be \S+ in balancer-staging-config; dry run: nothing was changed$`},
 	{command: "secrets set", args: "NODE_ENV", input: "testing\n", out: `^NODE_ENV was \S+ in balancer-staging-config$`, err: anything},
 	{command: "secrets set", args: "NODE_ENV", input: "\n", code: codeNotRun, err: anything},
 	{command: "secrets init", args: "--replace --force --yes", input: fullSecret, out: `^balancer-staging-config was replaced with .*`, err: anything},
-	{command: "secrets diff", out: anything},
-	{command: "env list", out: anything},
-	{command: "env validate", out: `^Pulumi\.shared\.yaml is valid$`},
+	{command: "secrets diff", args: "--quiet", out: anything},
+	{command: "env list", args: "--quiet", out: anything},
+	{command: "env validate", args: "--quiet", out: `^Pulumi\.shared\.yaml is valid$`},
 	{command: "env new", args: "demo --from dev --dry-run", out: anything},
 	{command: "env new", args: "staging --from dev", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "env new", args: "demo --from dev", out: `^    deployer up --env demo --image-tag TAG$`},
@@ -89,11 +94,11 @@ var lastLines = []lastLine{
 	{command: "import", args: "--env shared --dry-run", out: `^}$`, err: `^deployer: nothing was imported: --take imports what was found$`},
 	{command: "import", args: "--env shared --take", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "import", args: "--env shared --take --yes", out: "^[0-9]+ resources of shared imported; `deployer bootstrap --local --dry-run` shows what an update would change$", err: anything},
-	{command: "doctor", out: `^7 healthy of 7; 7 checks skipped$`},
+	{command: "doctor", args: "--quiet", out: `^7 healthy of 7; 7 checks skipped$`},
 	{command: "doctor", args: "--fault wrong-account", code: codeFailed, out: `^1 error, 1 healthy of 2; 11 checks skipped$`},
 	{command: "local push", args: "9.9.9", out: `^9\.9\.9 is sha256:\S+$`},
 	{command: "local push", args: "a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
-	{command: "local faults", out: anything},
+	{command: "local faults", args: "--quiet", out: anything},
 	{command: "local serve", args: "--address 127.0.0.1:0 --timeout 1s", out: anything, err: `^serving until Ctrl-C$`},
 	{command: "destroy", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "destroy", args: "--yes --quiet", code: codeFailed, err: `^hint: the state contains what was done`}, // of the restored instance
@@ -103,7 +108,7 @@ var lastLines = []lastLine{
 	{command: "local reset", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "local reset", args: "--yes", out: `^the simulated account in \S+ was deleted, with its stacks and records$`},
 	{command: "completion", args: "bash", out: anything},
-	{command: "version", out: anything},
+	{command: "version", args: "--quiet", out: anything},
 }
 
 // leafVerbs returns the commands that run something, by their names.
@@ -120,7 +125,7 @@ func leafVerbs(prefix string, all []verb) map[string]verb {
 	return found
 }
 
-// Every command has a row for its success, every one that changes something also for a refusal, and for a dry run.
+// Every command has a row for its success, every one with a result one with --quiet, every one that changes something also for a refusal, and for a dry run.
 func TestEveryCommandHasALastLine(t *testing.T) {
 	all := leafVerbs("", verbs())
 	for name, v := range all {
@@ -133,6 +138,10 @@ func TestEveryCommandHasALastLine(t *testing.T) {
 			return false
 		}
 		assert.True(t, has(func(lastLine) bool { return true }), "%s has no row", name)
+		if len(v.formats) > 0 {
+			assert.True(t, has(func(r lastLine) bool { return r.code == codeDone && r.out != "" && strings.Contains(r.args, "--quiet") }),
+				"%s prints its result with --quiet in no row", name)
+		}
 		if v.changes && name != "lock release" { // a lock that another process holds is lock.txtar's
 			assert.True(t, has(func(r lastLine) bool { return r.code == codeDone && !strings.Contains(r.args, "--dry-run") }), "%s succeeds in no row", name)
 			assert.True(t, has(func(r lastLine) bool { return r.code == codeNotRun }), "%s is refused in no row", name)

@@ -148,9 +148,9 @@ func (o statusOptions) report(ctx context.Context, e *environments, show func(re
 		return errInterrupted
 	}
 	code := worstCode(reports.Environments)
-	// A single failure is only an error, and with --quiet a healthy report is not printed.
+	// A single failure is only an error.
 	alone := !o.targets.several() && reports.Environments[0].Failure != nil
-	if quiet := o.terminal.quiet && code == nil; !alone && !quiet {
+	if !alone {
 		var result bytes.Buffer
 		if err := ui.Report(&result, reports, o.format, o.terminal.style()); err != nil {
 			return err

@@ -14,9 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // InstallURL is the page that describes how to install the plugin.
@@ -75,6 +72,13 @@ func newerThan(version string, other []int) bool {
 	return slices.Compare(parts, other) > 0
 }
 
+// Session is an open session of Session Manager, with the keys that the plugin reads. The token gives access to the task.
+type Session struct {
+	ID        string `json:"SessionId"`
+	StreamURL string `json:"StreamUrl"`
+	Token     string `json:"TokenValue"`
+}
+
 // PluginConfig is how the plugin reaches Systems Manager.
 type PluginConfig struct {
 	// Profile and Endpoint are "" for the plugin's defaults.
@@ -83,26 +87,49 @@ type PluginConfig struct {
 
 // Run runs the plugin on the terminal until the session ends, and returns its exit code. Keys such as Ctrl-C go to the session. When
 // ctx ends, the plugin gets SIGTERM.
-func (p Plugin) Run(ctx context.Context, t Target, s *types.Session, l PluginConfig, in io.Reader, out, log io.Writer) (int, error) {
-	response, err := json.Marshal(map[string]string{
-		"SessionId": aws.ToString(s.SessionId), "StreamUrl": aws.ToString(s.StreamUrl), "TokenValue": aws.ToString(s.TokenValue),
-	})
+func (p Plugin) Run(ctx context.Context, t Target, s Session, l PluginConfig, in io.Reader, out, log io.Writer) (int, error) {
+	cmd, err := p.command(ctx, t, s, l, syscall.SIGTERM)
 	if err != nil {
 		return 0, err
 	}
-	request, err := json.Marshal(map[string]string{"Target": t.Name()})
-	if err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, p.path, responseVariable, l.Region, "StartSession", l.Profile, string(request), l.Endpoint)
-	cmd.Env = append(os.Environ(), responseVariable+"="+string(response))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, log
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
 	// The terminal sends these signals to the plugin, too, which handles and forwards them. The AWS CLI ignores them as well. The
 	// deployer exits after the session, so they are never restored.
 	signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGTSTP)
-	err = cmd.Run()
+	return exitCode(ctx, cmd.Run())
+}
+
+// Forward runs the plugin with a session of StartForwarding until the session ends, and returns its exit code, which is 0 also where the
+// session could not be opened or Session Manager ended it. What the plugin prints goes to log. When ctx ends, the plugin gets SIGINT, upon
+// which it ends the session.
+func (p Plugin) Forward(ctx context.Context, t Target, s Session, l PluginConfig, log io.Writer) (int, error) {
+	cmd, err := p.command(ctx, t, s, l, os.Interrupt)
+	if err != nil {
+		return 0, err
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	return exitCode(ctx, cmd.Run())
+}
+
+// command returns the plugin's command, which gets a signal when ctx ends, and is killed if it has not ended five seconds later.
+func (p Plugin) command(ctx context.Context, t Target, s Session, l PluginConfig, end os.Signal) (*exec.Cmd, error) {
+	response, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	request, err := json.Marshal(map[string]string{"Target": t.Name()})
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, p.path, responseVariable, l.Region, "StartSession", l.Profile, string(request), l.Endpoint)
+	cmd.Env = append(os.Environ(), responseVariable+"="+string(response))
+	cmd.Cancel = func() error { return cmd.Process.Signal(end) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd, nil
+}
+
+// exitCode returns the exit code in the result of the plugin's command, or why there is none.
+func exitCode(ctx context.Context, err error) (int, error) {
 	var exited *exec.ExitError
 	switch {
 	case ctx.Err() != nil:

@@ -151,13 +151,13 @@ func Tasks(ctx context.Context, client *ecs.Client, cluster, service string) ([]
 
 // StartSession requests a session that runs a command. Its errors are the SDK's. The agent runs no shell, but splits the command as a
 // shell does.
-func StartSession(ctx context.Context, client *ecs.Client, t Target, command []string) (*types.Session, error) {
+func StartSession(ctx context.Context, client *ecs.Client, t Target, command []string) (Session, error) {
 	out, err := client.ExecuteCommand(ctx, &ecs.ExecuteCommandInput{
 		Cluster: &t.Cluster, Task: &t.TaskARN, Container: &t.Container, Interactive: true,
 		Command: aws.String(shellescape.QuoteCommand(command)),
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || out.Session == nil {
+		return Session{}, err
 	}
-	return out.Session, nil
+	return Session{aws.ToString(out.Session.SessionId), aws.ToString(out.Session.StreamUrl), aws.ToString(out.Session.TokenValue)}, nil
 }

@@ -49,7 +49,7 @@ func operations() map[reflect.Type]operation {
 		stsOperations(), ecrOperations(), ecsOperations(), elbOperations(), acmOperations(), route53Operations(),
 		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(), ec2Operations(), cloudwatchOperations(),
 		scalingOperations(), iamOperations(), wafOperations(), budgetsOperations(), s3Operations(),
-		snsOperations(), quotaOperations(),
+		snsOperations(), quotaOperations(), ssmOperations(),
 	) {
 		table[o.input] = o
 	}
