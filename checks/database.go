@@ -93,7 +93,7 @@ func evaluateDatabase(
 	}
 	grow := Hint{
 		Cause:    "data grows, and the storage has reached its maximum or grows too slowly",
-		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
+		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " " + tagPlaceholder + " --component database",
 	}
 	switch {
 	case status == "":

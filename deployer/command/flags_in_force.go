@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/text"
+	"github.com/balancer/v3-backend-infra/probe"
 )
 
 // flagsInForce are the global flags of this run that a printed command needs, so that a copy of it acts on the same account, project and
@@ -194,6 +195,14 @@ func (f *flagsInForce) addToFindings(findings []checks.Finding) {
 	for i := range findings {
 		if h := findings[i].Hint; h != nil {
 			findings[i].Hint = &checks.Hint{Cause: f.addTo(h.Cause), Solution: f.addTo(h.Solution), Command: f.addTo(h.Command)}
+		}
+	}
+}
+
+func (f *flagsInForce) addToProbes(results []probe.Result) {
+	for _, r := range results {
+		if r.Problem != nil {
+			r.Problem.Hint = f.addTo(r.Problem.Hint)
 		}
 	}
 }
