@@ -52,6 +52,7 @@ var lastLines = []lastLine{
 	{command: "migrate", args: "--dry-run --quiet", out: "^`npx prisma migrate deploy` can be run in staging with 1.41.7-9f8e7d6c5; dry run: nothing was changed$"},
 	{command: "migrate", args: "--quiet", out: "^`npx prisma migrate deploy` of 1.41.7-9f8e7d6c5 succeeded in staging with exit code 0, after \\S+$"},
 	{command: "migrate", args: "--quiet --fault migration-fails", code: codeFailed, err: `^hint: the schema may be partly changed`},
+	{command: "migrate", args: "--quiet --stop", out: `^no migration is running in staging$`},
 	{command: "migrate", args: "--image-tag a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "snapshot create", args: "--quiet", out: `^v3-backend-staging-pre-deploy-\S+ is available$`},
 	{command: "snapshot create", args: "--quiet --no-wait", out: `^v3-backend-staging-pre-deploy-\S+ is creating$`},

@@ -285,13 +285,19 @@ func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
 	}
 	var problems []Problem
 	for _, service := range services {
-		if d := checks.PrimaryDeployment(service); d.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
-			problems = append(problems, transient("rollout", hint.With(
-				fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
+		if rollout, inProgress := rolloutText(service); inProgress {
+			problems = append(problems, transient("rollout", hint.With(errors.New(rollout),
 				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`"))...)
 		}
 	}
 	return problems
+}
+
+// rolloutText returns how far the rollout of a service is, and whether it is in progress.
+func rolloutText(service ecstypes.Service) (string, bool) {
+	d := checks.PrimaryDeployment(service)
+	return fmt.Sprintf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
+		d.RolloutState == ecstypes.DeploymentRolloutStateInProgress
 }
 
 // migrationRunning finds migrations that have not ended.
@@ -302,7 +308,7 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	}
 	var problems []Problem
 	for _, task := range tasks {
-		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task))...)
+		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task, slices.Contains(p.warnOnly, Migration)))...)
 	}
 	return problems
 }

@@ -233,7 +233,7 @@ func KeyDifferences(w io.Writer, before, after string, differences []KeyDifferen
 }
 
 // Lock shows the state of an environment's lock; with a nil status it is free.
-func Lock(w io.Writer, environment string, status *lock.Status, format string) error {
+func Lock(w io.Writer, environment string, status *lock.Status, background []string, format string) error {
 	view := struct {
 		Environment string `json:"environment"`
 		// State is free, held, ending or expired.
@@ -245,7 +245,12 @@ func Lock(w io.Writer, environment string, status *lock.Status, format string) e
 	if status != nil {
 		view.State, view.Holder, view.SilentSeconds = string(status.State), &status.Holder, status.SinceHeartbeat.Seconds()
 	}
-	return show(w, view, format, Style{}, func(d *document) { d.lock(environment, status) })
+	return show(w, view, format, Style{}, func(d *document) {
+		d.lock(environment, status)
+		for _, running := range background {
+			d.add("  ", "but "+running)
+		}
+	})
 }
 
 func (d *document) lock(environment string, status *lock.Status) {
