@@ -98,7 +98,7 @@ func awsCommand(env *environment.Environment, words string) string {
 	return "aws " + words + " --region " + env.Region
 }
 
-// tagPlaceholder stands in commands of hints for the tag of the image that runs, which only records have.
+// tagPlaceholder replaces, in commands of hints, the tag of the image that runs, which only records have.
 const tagPlaceholder = "--image-tag TAG"
 
 // NeedsTag reports whether a hint's command lacks the tag of the image that runs.

@@ -189,3 +189,18 @@ func TestTargetsPending(t *testing.T) {
 	require.Equal(t, "api: 1 of 2 targets are healthy", targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, {}}))
 	require.Empty(t, targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more targets are being registered")
 }
+
+// The origin of a snapshot is who created it and on what occasion, also where its name suggests another one.
+func TestSnapshotOrigin(t *testing.T) {
+	for want, snapshot := range map[string]Snapshot{
+		"before the deployment 1 by jane@laptop": {Name: "v3-backend-staging-pre-deploy-20260101-000000", Type: "manual", Deployment: "1", createdBy: "jane@laptop"},
+		"before the deployment 1":                {Name: "v3-backend-staging-pre-deploy-20260101-000000", Type: "manual", Deployment: "1"},
+		"manually by jane@laptop":                {Name: "v3-backend-staging-pre-deploy-20260101-000000", Type: "manual", createdBy: "jane@laptop"},
+		"manually":                               {Name: "before-the-migration", Type: "manual"},
+		"final snapshot, by destroy or when the database was replaced": {Name: "v3-backend-staging-db-final-20260101-000000", Type: "manual"},
+		"before an upgrade, by RDS":                                    {Name: "preupgrade-v3-backend-staging-db-16-8-to-17-8-2026-01-01", Type: "manual"},
+		"automated, by RDS":                                            {Name: "rds:v3-backend-staging-db-2026-01-01", Type: "automated"},
+	} {
+		require.Equal(t, want, snapshot.Origin())
+	}
+}

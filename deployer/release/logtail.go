@@ -32,7 +32,7 @@ type logTailer struct {
 	group, stream string
 	token         *string
 	last          []string
-	// begun are the names of the migrations that the log says were begun.
+	// begun are the names of the migrations that the log names.
 	begun []string
 	// readError is why the log cannot be read, as it was reported.
 	readError string

@@ -27,7 +27,7 @@ type StoppedMigration struct {
 	Begun []string
 }
 
-// StopMigrations stops the migrations that are running, whoever started them, and waits for their end. It reports their log, and returns one
+// StopMigrations stops the migrations that are running, no matter who started them, and waits for their end. It reports their log, and returns one
 // value for each; none where none is running. A deployment that follows one of them reports it as failed.
 func StopMigrations(ctx context.Context, deps Deps, by string) ([]StoppedMigration, error) {
 	client := ecs.NewFromConfig(deps.AWS)

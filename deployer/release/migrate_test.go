@@ -262,7 +262,7 @@ func TestMigrationRunsNoOthersRevision(t *testing.T) {
 	}
 }
 
-// A migration that is running is stopped, whoever started it; the result has what its log says was begun.
+// A migration that is running is stopped, no matter who started it; the result has the migrations that its log names.
 func TestStopMigrations(t *testing.T) {
 	e, m := migrating(t)
 	deps := Deps{Env: m.env, AWS: fakeAWS(e.handle), Clock: e, Report: func(Event) {}}

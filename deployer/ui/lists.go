@@ -197,21 +197,11 @@ func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 			status = fmt.Sprintf("%d %% done", s.Progress)
 		}
 		t.AppendRow(table.Row{
-			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + createdBy(s),
+			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + s.Origin(),
 			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
 		})
 	}
 	d.table(t)
-}
-
-func createdBy(s database.Snapshot) string {
-	switch {
-	case s.Deployment != "":
-		return "by deployment " + s.Deployment
-	case s.Type == "manual":
-		return "manually"
-	}
-	return s.Type + ", by RDS"
 }
 
 // KeyDifference is how a key of a secret differs: added, removed, changed or same. It contains no value.
